@@ -1,0 +1,47 @@
+# Everything a user or CI runs. `make help` lists it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+export LANGGRAPH_STRICT_MSGPACK := true
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check docs format clean
+
+help: ## Show the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+demo: $(VENV)/.demo ## Solve a built-in task with the offline engineer and show the result
+	@$(BIN)/mlestar demo --model offline
+
+test: $(VENV)/.dev ## Run all tests; those that need a Docker engine skip when there is none
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.dev ## Lint, format check and strict types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+docs: $(VENV)/.dev ## Check that the pages name only paths that exist
+	@$(BIN)/python -m pytest -q tests/unit/test_pages.py
+
+format: $(VENV)/.dev ## Format and fix what can be fixed
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean: ## Remove what the targets made
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "mlestar needs Python 3.11 or later: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing into $(VENV) ..."
+	@$(PIP) install -c constraints.txt -e '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing into $(VENV) ..."
+	@$(PIP) install -c constraints.txt -e '.[local,parquet,dev]'
+	@touch $@ $(VENV)/.demo

@@ -1,0 +1,76 @@
+"""Run task folders end to end and grade their submissions on labels that lie elsewhere.
+
+usage: python benchmarks/tasks.py --tasks DIR --answers DIR --grade GRADE.py [--only ID ...] [--runner docker local]
+                                  [--profile quick] [--seed 0 ...] [--runs-dir DIR]
+
+TASKS holds one task folder per id, ANSWERS one folder per id, and `GRADE.py ANSWERS/ID SUBMISSION` prints a JSON object
+with `score`. Prints one Markdown row per run.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HEAD = "| task | runner | seed | exit | seconds | graded | selection | search | reported |"
+
+
+def main() -> None:
+    options = parse()
+    print(HEAD)
+    print("|---" * HEAD.count(" | ") + "|---|")
+    for task in options.only or sorted(path.name for path in options.tasks.iterdir()):
+        for runner in options.runner:
+            for seed in options.seed:
+                print(row(options, task, runner, seed), flush=True)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tasks", type=Path, required=True)
+    parser.add_argument("--answers", type=Path, required=True)
+    parser.add_argument("--grade", type=Path, required=True)
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--runner", nargs="*", default=["docker", "local"])
+    parser.add_argument("--profile", default="quick")
+    parser.add_argument("--seed", nargs="*", type=int, default=[0])
+    parser.add_argument("--runs-dir", type=Path, default=Path("runs"))
+    return parser.parse_args()
+
+
+def row(options: argparse.Namespace, task: str, runner: str, seed: int) -> str:
+    run_id = f"{task}-{runner}-{options.profile}-{seed}-{int(time.time())}"
+    command = [sys.executable, "-m", "mlestar", "run", options.tasks / task, "--model", "offline", "--json"]
+    command += ["--profile", options.profile, "--runner", runner, "--runs-dir", options.runs_dir]
+    command += ["--run-id", run_id, "--set", f"seed={seed}"]
+    started = time.monotonic()
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    seconds = time.monotonic() - started
+    result = json.loads(done.stdout) if done.stdout.strip() else {"score": {}}
+    score = result["score"]
+    cells = [task, runner, seed, done.returncode, f"{seconds:.0f}", graded(options, task, result.get("submission"))]
+    cells += [with_error(score, "selection"), with_error(score, "search"), number(score.get("reported"))]
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def graded(options: argparse.Namespace, task: str, submission: str | None) -> str:
+    if not submission:
+        return "-"
+    command = [sys.executable, options.grade, options.answers / task, submission]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    return number(json.loads(done.stdout).get("score"))
+
+
+def with_error(score: dict[str, float | None], name: str) -> str:
+    error = score.get(f"{name}_se")
+    return number(score.get(name)) + (f" ± {error:.2g}" if error else "")
+
+
+def number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.5g}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""Machine-learning engineering as a LangGraph state machine (MLE-STAR, arXiv 2506.15692)."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Event": "mlestar.events",
+    "MlestarError": "mlestar.errors",
+    "OperatorError": "mlestar.errors",
+    "Result": "mlestar.report",
+    "Settings": "mlestar.settings",
+    "Task": "mlestar.task",
+    "UserError": "mlestar.errors",
+    "aresume": "mlestar.api",
+    "asolve": "mlestar.api",
+    "build_graph": "mlestar.graph",
+    "resume": "mlestar.api",
+    "serializer": "mlestar.store",
+    "solve": "mlestar.api",
+}
+
+__all__ = [
+    "Event",
+    "MlestarError",
+    "OperatorError",
+    "Result",
+    "Settings",
+    "Task",
+    "UserError",
+    "aresume",
+    "asolve",
+    "build_graph",
+    "resume",
+    "serializer",
+    "solve",
+]
+
+if TYPE_CHECKING:
+    from mlestar.api import aresume, asolve, resume, solve
+    from mlestar.errors import MlestarError, OperatorError, UserError
+    from mlestar.events import Event
+    from mlestar.graph import build_graph
+    from mlestar.report import Result
+    from mlestar.settings import Settings
+    from mlestar.store import serializer
+    from mlestar.task import Task
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use: LangGraph alone takes a second, which `mlestar --help` need not wait for."""
+    if name not in _HOMES:
+        msg = f"module 'mlestar' has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,5 @@
+"""`python -m mlestar`."""
+
+from mlestar.cli import main
+
+main()

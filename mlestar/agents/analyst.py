@@ -1,0 +1,43 @@
+"""Task analyst: completes the spec that the files suggest."""
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mlestar.agents.desk import Desk
+from mlestar.agents.replies import typed
+from mlestar.errors import UserError
+from mlestar.metrics import get_metric
+from mlestar.script import ScriptError
+from mlestar.task import Modality, PredictionKind, Problem, TaskSpec
+
+
+class Amendment(BaseModel):
+    """Fields of the spec that the analyst may change; files and columns are facts and stay."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    problem: Problem | None = None
+    modality: Modality | None = None
+    metric: str | None = None
+    prediction_kind: PredictionKind | None = None
+    pos_label: str | None = None
+
+    def apply(self, draft: TaskSpec, settled: frozenset[str]) -> TaskSpec:
+        """Return the amended spec; `settled` fields were given by a person and stay."""
+        changes = {k: v for k, v in self.model_dump(exclude_none=True).items() if k not in settled}
+        if "metric" in changes:
+            changes["direction"] = get_metric(changes["metric"]).direction
+        return TaskSpec.model_validate({**draft.model_dump(), **changes})
+
+
+async def analyze(desk: Desk, settled: frozenset[str]) -> TaskSpec:
+    """Return the spec, completed from the description."""
+    draft = desk.brief.spec
+
+    def check(amendment: Amendment) -> None:
+        try:
+            amendment.apply(draft, settled)
+        except (UserError, ValidationError) as error:
+            raise ScriptError(str(error)) from None
+
+    amendment = await desk.ask("analyst", typed(Amendment, check), draft=draft)
+    return amendment.apply(draft, settled)

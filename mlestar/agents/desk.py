@@ -1,0 +1,62 @@
+"""How an agent asks: render the prompt, call the model, parse the reply, ask again with the reason."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from mlestar.prompts import Prompts
+from mlestar.script import ScriptError
+from mlestar.state import Brief
+
+T = TypeVar("T")
+ASKS = 3
+"""Times one question is put before the agent gives up."""
+
+
+class Answered(Protocol):
+    """A model's answer, and why it cannot be relied on (empty when it can)."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def problem(self) -> str: ...
+
+
+class ReplyError(Exception):
+    """No reply satisfied its contract; the message is the last reason."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """What an agent works with."""
+
+    call: Callable[[str, str], Awaitable[Answered]]
+    """Takes role and prompt."""
+    prompts: Prompts
+    brief: Brief
+    track: int = 0
+
+    async def ask(self, role: str, parse: Callable[[str], T], **values: object) -> T:
+        """Return the first reply that `parse` accepts.
+
+        `parse` raises ScriptError with a reason that is shown to the model in the next attempt. The attempt's number
+        stands in the prompt, so that a recorded refusal is never replayed as the answer to the next attempt.
+
+        Raises:
+            ReplyError: every reply was refused.
+        """
+        refusal = ""
+        for attempt in range(ASKS):
+            prompt = self.prompts.render(
+                role, brief=self.brief, track=self.track, attempt=attempt, refusal=refusal, **values
+            )
+            reply = await self.call(role, prompt)
+            if reply.problem:
+                refusal = reply.problem
+                continue
+            try:
+                return parse(reply.text)
+            except ScriptError as error:
+                refusal = str(error)
+        msg = f"no usable reply as {role} after {ASKS} attempts: {refusal}"
+        raise ReplyError(msg)

@@ -1,0 +1,28 @@
+"""Ensemble planner and ensembler: how to combine the best solutions, and the script that does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlestar.agents.desk import Desk
+from mlestar.agents.replies import prose, script
+from mlestar.state import Attempt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """A solution as the ensemble agents see it."""
+
+    id: str
+    title: str
+    score: float | None
+    code: str
+
+
+async def plan_ensemble(desk: Desk, members: Sequence[Member], attempts: Sequence[Attempt]) -> str:
+    """Return a plan to combine the members that differs from those tried."""
+    return await desk.ask("ensemble_planner", prose, solutions=members, attempts=attempts)
+
+
+async def write_ensemble(desk: Desk, members: Sequence[Member], plan: str, seconds: float) -> str:
+    """Return one script that trains and combines all members within the seconds."""
+    return await desk.ask("ensembler", script, solutions=members, plan=plan, seconds=seconds)

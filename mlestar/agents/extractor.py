@@ -1,0 +1,30 @@
+"""Extractor: the block of code to refine, and the first plan for it, in one answer."""
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, Field
+
+from mlestar.agents.desk import Desk
+from mlestar.agents.replies import typed
+from mlestar.script import locate
+from mlestar.state import Block, Variant
+
+
+class Extraction(BaseModel):
+    block: str
+    plan: str = Field(min_length=20)
+
+
+async def extract_block(
+    desk: Desk, script: str, summary: str, graded: Sequence[Variant], blocks: Sequence[str]
+) -> Block:
+    """Return a block that occurs once in the script, with a plan; `blocks` were refined before."""
+    found = await desk.ask(
+        "extractor",
+        typed(Extraction, lambda reply: locate(script, reply.block)),
+        script=script,
+        summary=summary,
+        graded=list(graded),
+        blocks=blocks,
+    )
+    return Block(text=locate(script, found.block), plan=found.plan)

@@ -1,0 +1,10 @@
+"""Initializer: a first solution with one retrieved model."""
+
+from mlestar.agents.desk import Desk
+from mlestar.agents.replies import script
+from mlestar.state import ModelCard
+
+
+async def write_candidate(desk: Desk, card: ModelCard) -> str:
+    """Return a script that solves the task with the card's model."""
+    return await desk.ask("initializer", script, card=card)

@@ -1,0 +1,37 @@
+"""Leakage checker and fixer: no label of a scored row may reach the model or the number it prints."""
+
+from pydantic import BaseModel
+
+from mlestar.agents.desk import Desk
+from mlestar.agents.replies import block as block_reply
+from mlestar.agents.replies import typed
+from mlestar.script import ScriptError, locate, replace_block
+
+
+class Leakage(BaseModel):
+    leak: bool
+    block: str = ""
+    reason: str = ""
+
+
+async def find_leakage(desk: Desk, script: str, evidence: str = "") -> Leakage:
+    """Return whether the script leaks, and the exact block that does."""
+
+    def check(finding: Leakage) -> None:
+        if finding.leak:
+            locate(script, finding.block)
+
+    return await desk.ask("leakage_checker", typed(Leakage, check), script=script, evidence=evidence)
+
+
+async def rewrite_leakage(desk: Desk, script: str, block: str, reason: str) -> str:
+    """Return the script with the leaking block rewritten."""
+
+    def parse(reply: str) -> str:
+        repaired = replace_block(script, block, block_reply(reply))
+        if repaired == script:
+            msg = "the block is unchanged; it must be rewritten so that it does not leak"
+            raise ScriptError(msg)
+        return repaired
+
+    return await desk.ask("leakage_fixer", parse, script=script, block=block, reason=reason)

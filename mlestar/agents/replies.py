@@ -1,0 +1,80 @@
+"""Parsers of replies: a script, a block of code, a typed JSON object, plain text."""
+
+import ast
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from mlestar.script import ScriptError, check_script, extract_code, fenced
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def script(reply: str) -> str:
+    """Return the script of a reply."""
+    return check_script(extract_code(reply))
+
+
+def block(reply: str) -> str:
+    """Return the code of a reply that replaces a block; it need not compile by itself."""
+    code = extract_code(reply)
+    if not code.strip():
+        msg = "the code fence is empty"
+        raise ScriptError(msg)
+    return code
+
+
+def prose(reply: str) -> str:
+    """Return a short plain text."""
+    text = reply.strip()
+    if text.startswith("{") or not any(c.isalpha() for c in text):
+        msg = "answer with sentences of plain text"
+        raise ScriptError(msg)
+    return text[:6000]
+
+
+def typed(model: type[M], check: Callable[[M], object] | None = None) -> Callable[[str], M]:
+    """Return a parser for a JSON object of this model; `check` may refuse its content with a ScriptError."""
+
+    def parse(reply: str) -> M:
+        try:
+            value = model.model_validate(json_object(reply))
+        except ValidationError as error:
+            first = error.errors()[0]
+            msg = f"field {'.'.join(map(str, first['loc']))}: {first['msg']}"
+            raise ScriptError(msg) from None
+        if check:
+            check(value)
+        return value
+
+    return parse
+
+
+def json_object(reply: str) -> dict[str, Any]:
+    """Return the JSON object of a reply: fenced, bare, or between prose; a Python literal is accepted.
+
+    Raises:
+        ScriptError: there is no object, or it is cut off.
+    """
+    texts = [*fenced(reply, {"json"}), *fenced(reply, {""}), reply.strip()]
+    start, end = reply.find("{"), reply.rfind("}")
+    if 0 <= start < end:
+        texts.append(reply[start : end + 1])
+    for text in texts:
+        value = _load(text)
+        if isinstance(value, dict):
+            return value
+    msg = "the reply holds no complete JSON object; answer with one ```json fence"
+    raise ScriptError(msg)
+
+
+def _load(text: str) -> object:
+    loaders: tuple[Callable[[str], object], ...] = (json.loads, ast.literal_eval)
+    for load in loaders:
+        try:
+            return load(text.strip())
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+    return None

@@ -1,0 +1,29 @@
+"""Subsampling extractor and remover: the final script trains on all rows."""
+
+from pydantic import BaseModel
+
+from mlestar.agents.desk import Desk
+from mlestar.agents.replies import block as block_reply
+from mlestar.agents.replies import typed
+from mlestar.script import check_script, locate, replace_block
+
+
+class Subsampling(BaseModel):
+    block: str = ""
+
+
+async def remove_subsampling(desk: Desk, script: str) -> str | None:
+    """Return the script without its subsampling, None when it has none."""
+
+    def check(found: Subsampling) -> None:
+        if found.block.strip():
+            locate(script, found.block)
+
+    found = await desk.ask("subsampling_extractor", typed(Subsampling, check), script=script)
+    if not found.block.strip():
+        return None
+
+    def parse(reply: str) -> str:
+        return check_script(replace_block(script, found.block, block_reply(reply)))
+
+    return await desk.ask("subsampling_remover", parse, block=found.block)

@@ -1,0 +1,17 @@
+"""Data-usage checker: is every provided file and column used?"""
+
+from mlestar.agents.desk import Desk
+from mlestar.agents.replies import script as script_reply
+
+ALL_USED = "ALL USED"
+
+
+async def check_usage(desk: Desk, script: str) -> str | None:
+    """Return a script that uses what the given one left out, None when it uses everything."""
+    return await desk.ask("usage_checker", _parse, script=script)
+
+
+def _parse(reply: str) -> str | None:
+    if "```" not in reply and ALL_USED in reply.upper():
+        return None
+    return script_reply(reply)

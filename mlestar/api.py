@@ -1,0 +1,192 @@
+"""The public doors: solve a task folder, resume a run."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph.state import CompiledStateGraph
+
+from mlestar.errors import OperatorError, UserError
+from mlestar.events import Event
+from mlestar.graph import build_graph
+from mlestar.report import Result, write_result
+from mlestar.runners import Runner
+from mlestar.search import Search
+from mlestar.settings import Settings
+from mlestar.state import PipelineInput, PipelineState
+from mlestar.store import RunFolder, make_run_id, open_checkpoints
+from mlestar.task import Task
+from mlestar.workbench import Parts, Workbench, close_workbench, open_workbench
+
+SettingsLike = Settings | Mapping[str, Any] | None
+OnEvent = Callable[[Event], None]
+
+
+def solve(
+    folder: str | Path,
+    *,
+    settings: SettingsLike = None,
+    run_id: str | None = None,
+    model: BaseChatModel | None = None,
+    runner: Runner | None = None,
+    search: Search | None = None,
+    on_event: OnEvent | None = None,
+) -> Result:
+    """Solve a task folder; the blocking form of `asolve`."""
+    return asyncio.run(
+        asolve(folder, settings=settings, run_id=run_id, model=model, runner=runner, search=search, on_event=on_event)
+    )
+
+
+async def asolve(
+    folder: str | Path,
+    *,
+    settings: SettingsLike = None,
+    run_id: str | None = None,
+    model: BaseChatModel | None = None,
+    runner: Runner | None = None,
+    search: Search | None = None,
+    on_event: OnEvent | None = None,
+) -> Result:
+    """Solve a task folder and return the result; a run that exists is resumed.
+
+    Args:
+        folder: task description and data.
+        settings: `Settings` or their values.
+        run_id: name of the run folder; made from the task's name and the time when not given.
+        model: a chat model to use instead of the one the settings name.
+        runner: where scripts execute, instead of the one the settings name.
+        search: where model cards come from, instead of the source the settings name.
+        on_event: receives every progress event.
+
+    Raises:
+        UserError: the folder, a setting or the environment cannot be used; nothing is left behind.
+        OperatorError: the run had to stop; its state is saved and `resume` goes on from there.
+    """
+    chosen = Settings.resolve(settings)
+    path = await asyncio.to_thread(lambda: Path(folder).expanduser().absolute())
+    run_id = run_id or make_run_id(path.name)
+    run_folder = RunFolder(chosen.runs_dir, run_id)
+    existed = await asyncio.to_thread(run_folder.path.exists)
+    if not existed:
+        await asyncio.to_thread(Task.load, path, goal=chosen.goal, metric=chosen.metric)
+    parts = Parts(model=model, runner=runner, search=search, on_progress=_as_event(on_event))
+    try:
+        async with _opened(chosen, run_id, path, parts) as bench:
+            return await _work(bench, PipelineInput(task=str(path), run_id=run_id), on_event)
+    except UserError:
+        if not existed:
+            await asyncio.to_thread(_leave_nothing, run_folder)
+        raise
+
+
+def resume(run_id: str, *, runs_dir: str | Path = "runs", on_event: OnEvent | None = None) -> Result:
+    """Go on with a run; the blocking form of `aresume`."""
+    return asyncio.run(aresume(run_id, runs_dir=runs_dir, on_event=on_event))
+
+
+async def aresume(
+    run_id: str,
+    *,
+    runs_dir: str | Path = "runs",
+    model: BaseChatModel | None = None,
+    runner: Runner | None = None,
+    search: Search | None = None,
+    on_event: OnEvent | None = None,
+) -> Result:
+    """Go on with a run where it stopped, with its own settings; a finished run returns its result.
+
+    Raises:
+        UserError: there is no such run.
+        OperatorError: the run had to stop again, or another process works on it.
+    """
+    folder = RunFolder(Path(runs_dir), run_id)
+    recorded = await asyncio.to_thread(folder.read_settings)
+    settings = Settings.resolve({**recorded.settings, "runs_dir": runs_dir})
+    parts = Parts(model=model, runner=runner, search=search, on_progress=_as_event(on_event))
+    async with _opened(settings, run_id, None, parts) as bench:
+        return await _work(bench, PipelineInput(task=recorded.task, run_id=run_id), on_event)
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, run_id: str, task: Path | None, parts: Parts) -> AsyncIterator[Workbench]:
+    bench = await open_workbench(settings, run_id, task, parts)
+    try:
+        yield bench
+    finally:
+        await close_workbench(bench)
+
+
+async def _work(bench: Workbench, start: PipelineInput, on_event: OnEvent | None) -> Result:
+    """Run the pipeline from where it is to its end, a question for a person, or a stop."""
+    async with open_checkpoints(bench.folder.checkpoints) as saver:
+        graph = build_graph().compile(checkpointer=saver, name="pipeline")
+        config: RunnableConfig = {"configurable": {"thread_id": bench.folder.run_id}}
+        known = await graph.aget_state(config)
+        if known.values and not known.next and bench.folder.result.is_file():
+            return await asyncio.to_thread(Result.read, bench.folder.result)
+        try:
+            await _stream(graph, None if known.next else start, config, bench.settings, on_event)
+        except UserError:
+            raise
+        except OperatorError as error:
+            await _save_stop(bench, graph, config, str(error))
+            raise
+        except asyncio.CancelledError:
+            await _save_stop(bench, graph, config, "interrupted")
+            raise
+        after = await graph.aget_state(config)
+        if after.next:
+            return await write_result(bench, _state(after.values, "paused"), message=_question(after.interrupts))
+    return await asyncio.to_thread(Result.read, bench.folder.result)
+
+
+async def _stream(
+    graph: CompiledStateGraph[PipelineState, Settings, PipelineInput, PipelineState],
+    start: PipelineInput | None,
+    config: RunnableConfig,
+    settings: Settings,
+    on_event: OnEvent | None,
+) -> None:
+    stream = graph.astream(
+        start, config, context=settings, stream_mode="custom", subgraphs=True, durability="sync", version="v2"
+    )
+    async for part in stream:
+        if on_event and isinstance(part["data"], Event):
+            on_event(part["data"])
+
+
+async def _save_stop(
+    bench: Workbench,
+    graph: CompiledStateGraph[PipelineState, Settings, PipelineInput, PipelineState],
+    config: RunnableConfig,
+    message: str,
+) -> None:
+    known = await graph.aget_state(config)
+    await write_result(bench, _state(known.values, "stopped"), message=message)
+
+
+def _state(values: Mapping[str, Any], status: str) -> PipelineState:
+    return {**values, "status": status}  # type: ignore[typeddict-item]  # a snapshot's values are untyped
+
+
+def _question(interrupts: Any) -> str:
+    points = ", ".join(str(i.value.get("point", "?")) for i in interrupts)
+    return f"waiting for a person at: {points}"
+
+
+def _as_event(on_event: OnEvent | None) -> Callable[[str], None] | None:
+    return (lambda line: on_event(Event(stage="sandbox", message=line))) if on_event else None
+
+
+def _leave_nothing(folder: RunFolder) -> None:
+    """Remove a run folder that this call made, and the runs folder when it is empty."""
+    shutil.rmtree(folder.path, ignore_errors=True)
+    parent = folder.path.parent
+    if parent.is_dir() and not any(parent.iterdir()):
+        parent.rmdir()

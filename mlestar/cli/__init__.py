@@ -1,0 +1,217 @@
+"""Command line: parses, calls the API, shows progress. Heavy imports stay inside the commands."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from mlestar.errors import OperatorError, SettingsError, UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mlestar.events import Event
+    from mlestar.report import Result
+    from mlestar.settings import Settings
+
+SOLVED, NO_SOLUTION, BAD_INPUT, PAUSED, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+class Commands(TyperGroup):
+    """Known errors end in one line and an exit status, never in a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            raise _stop(str(error), BAD_INPUT) from None
+        except OperatorError as error:
+            raise _stop(str(error), NO_SOLUTION) from None
+        except KeyboardInterrupt:
+            raise _stop("interrupted; what was reached is saved: `mlestar resume RUN` goes on", INTERRUPTED) from None
+
+
+def _stop(message: str, status: int) -> typer.Exit:
+    typer.echo(f"mlestar: {' '.join(message.split())}", err=True)
+    return typer.Exit(status)
+
+
+app = typer.Typer(
+    name="mlestar",
+    cls=Commands,
+    help="Machine-learning engineering: a task folder in, a graded solution and a valid submission out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+sandbox = typer.Typer(help="The image that generated code runs in.", no_args_is_help=True)
+app.add_typer(sandbox, name="sandbox")
+
+RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Folder that holds the run folders.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print result.json on standard output; progress goes to standard error.")
+]
+Folder = Annotated[Path, typer.Argument(help="Folder with a task description and its data.")]
+Goal = Annotated[str | None, typer.Option(help="What to predict, when the folder has no description.")]
+MetricName = Annotated[str | None, typer.Option("--metric", help="Metric name or file.py:function.")]
+ModelName = Annotated[str | None, typer.Option("--model", help="offline, or provider:name.")]
+ProfileName = Annotated[str | None, typer.Option("--profile", help="quick, standard or paper.")]
+RunnerName = Annotated[str | None, typer.Option("--runner", help="auto, docker or local.")]
+MaxHours = Annotated[float | None, typer.Option("--max-hours", help="Active time the run may take.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Any other setting as key=value; may be repeated.")]
+
+
+@app.command()
+def run(
+    folder: Folder,
+    model: ModelName = None,
+    profile: ProfileName = None,
+    runner: RunnerName = None,
+    goal: Goal = None,
+    metric: MetricName = None,
+    runs_dir: RunsDir = Path("runs"),
+    run_id: Annotated[str | None, typer.Option("--run-id", help="Name of the run folder.")] = None,
+    max_hours: MaxHours = None,
+    set_: Set = None,
+    as_json: AsJson = False,
+) -> None:
+    """Solve a task folder."""
+    given = {
+        "model": model,
+        "profile": profile,
+        "runner": runner,
+        "goal": goal,
+        "metric": metric,
+        "runs_dir": runs_dir,
+        "max_hours": max_hours,
+    }
+    settings = _settings({**given, **_pairs(set_ or [])})
+    from mlestar.api import solve
+
+    _finish(lambda on_event: solve(folder, settings=settings, run_id=run_id, on_event=on_event), as_json)
+
+
+@app.command()
+def resume(run_id: str, runs_dir: RunsDir = Path("runs"), as_json: AsJson = False) -> None:
+    """Go on with a run where it stopped."""
+    from mlestar.api import resume as go_on
+
+    _finish(lambda on_event: go_on(run_id, runs_dir=runs_dir, on_event=on_event), as_json)
+
+
+@app.command()
+def demo(
+    model: ModelName = None,
+    runner: RunnerName = None,
+    runs_dir: RunsDir = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """Run the main job on a built-in task and grade the submission on labels that nobody saw."""
+    from mlestar.demo import grade_demo, make_demo
+
+    settings = _settings({"model": model, "runner": runner, "runs_dir": runs_dir, "profile": "quick"})
+    from mlestar.api import solve
+
+    folder = make_demo(runs_dir / "demo-task")
+    _finish(lambda on_event: solve(folder, settings=settings, on_event=on_event), as_json, after=grade_demo)
+
+
+@app.command()
+def check(folder: Folder, goal: Goal = None, metric: MetricName = None, as_json: AsJson = False) -> None:
+    """Show what would be predicted and how it would be rehearsed, without running anything."""
+    from mlestar.cli.check import check_folder
+
+    check_folder(folder, goal=goal, metric=metric, as_json=as_json)
+
+
+@app.command()
+def runs(runs_dir: RunsDir = Path("runs"), as_json: AsJson = False) -> None:
+    """List the runs."""
+    from mlestar.cli.listing import list_all
+
+    list_all(runs_dir, as_json=as_json)
+
+
+@app.command()
+def graph(
+    name: Annotated[str, typer.Argument(help="pipeline, track, trial or ensemble.")] = "pipeline",
+    xray: Annotated[bool, typer.Option(help="Draw subgraphs too.")] = False,
+) -> None:
+    """Print a graph as Mermaid text."""
+    from mlestar import graph as graphs
+
+    builders: dict[str, Callable[[], Any]] = {
+        "pipeline": graphs.build_graph,
+        "track": graphs.build_track,
+        "trial": graphs.build_trial,
+        "ensemble": graphs.build_ensemble,
+    }
+    if name not in builders:
+        msg = f"no graph {name!r}: choose one of {', '.join(builders)}"
+        raise SettingsError(msg)
+    typer.echo(builders[name]().compile(name=name).get_graph(xray=xray).draw_mermaid())
+
+
+@app.command()
+def doctor() -> None:
+    """Check key, model, engine, image, disk and memory."""
+    from mlestar.cli.doctor import examine
+
+    examine()
+
+
+@sandbox.command()
+def build() -> None:
+    """Build the sandbox image, if it is not there."""
+    from mlestar.cli.doctor import build_sandbox
+
+    build_sandbox()
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _settings(given: dict[str, Any]) -> "Settings":
+    from mlestar.settings import Settings
+
+    return Settings.resolve({key: value for key, value in given.items() if value is not None})
+
+
+def _pairs(items: list[str]) -> dict[str, str | list[str]]:
+    """Return `key=value` items as settings; a value with commas for a list setting is split."""
+    pairs: dict[str, str | list[str]] = {}
+    for item in items:
+        key, sign, value = item.partition("=")
+        if not sign or not key:
+            msg = f"--set {item!r}: write key=value"
+            raise SettingsError(msg)
+        pairs[key] = value.split(",") if key == "review" else value
+    return pairs
+
+
+def _finish(
+    work: "Callable[[Callable[[Event], None]], Result]",
+    as_json: bool,
+    after: "Callable[[Console, Result], None] | None" = None,
+) -> None:
+    """Do the work with progress on the terminal, print the result and exit with its status."""
+    from rich.console import Console
+
+    from mlestar.cli.console import Progress, show_result
+
+    console = Console(stderr=as_json)
+    result = work(Progress(console))
+    if as_json:
+        typer.echo(result.model_dump_json(indent=2))
+    else:
+        show_result(console, result)
+        if after:
+            after(console, result)
+    if result.status == "paused":
+        console.print(f"Go on with: mlestar resume {result.run_id}", markup=False)
+        raise typer.Exit(PAUSED)
+    raise typer.Exit(SOLVED if result.submission else NO_SOLUTION)

@@ -1,0 +1,69 @@
+"""`mlestar check`: the inferred spec, the rehearsal with its evidence, and what is wrong."""
+
+import json
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mlestar.errors import TaskError
+from mlestar.rehearsal import fresh_rehearsals, infer_split, search_rehearsal
+from mlestar.rehearsal.plan import SplitPlan
+from mlestar.task import Task
+
+
+def check_folder(folder: Path, *, goal: str | None, metric: str | None, as_json: bool) -> None:
+    """Print what the folder says; raises TaskError where it cannot be understood."""
+    task = Task.load(folder, goal=goal, metric=metric)
+    split, problem = _plan(task)
+    if as_json:
+        facts = {
+            "spec": task.spec.model_dump(mode="json"),
+            "rehearsal": split.model_dump(mode="json") if split else None,
+            "fallback": problem,
+            "notes": task.notes,
+        }
+        typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        return
+    console = Console()
+    _show_spec(console, task)
+    _show_split(console, task, split, problem)
+
+
+def _plan(task: Task) -> tuple[SplitPlan | None, str]:
+    if not task.labelled:
+        return None, "the labels cannot be located in the files"
+    try:
+        return infer_split(task), ""
+    except TaskError as error:
+        return None, str(error)
+
+
+def _show_spec(console: Console, task: Task) -> None:
+    table = Table(box=None, show_header=False)
+    for name, value in task.spec.model_dump(mode="json").items():
+        if value not in (None, [], "", 0):
+            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            table.add_row(Text(name, style="cyan"), Text(text))
+    console.print(table)
+    for note in task.notes:
+        console.print(Text(f"  {note}", style="dim"), soft_wrap=True, highlight=False)
+
+
+def _show_split(console: Console, task: Task, split: SplitPlan | None, problem: str) -> None:
+    console.print()
+    if split is None:
+        console.print(Text(f"no rehearsal: {problem}; scores will be what scripts report about themselves", "bold red"))
+        return
+    rehearsal = search_rehearsal(task, split, seed=0)
+    fresh = fresh_rehearsals(task, split, seed=0, count=2)
+    how = split.kind + (f" by {split.column}" if split.column else "")
+    how += f" ({split.group_rule})" if split.group_rule else ""
+    how += ", equal rows kept together" if split.keep_duplicates else ""
+    console.print(Text.assemble(("rehearsal  ", "cyan"), (how, "bold")), highlight=False)
+    sizes = f"{len(rehearsal.train)} rows to train on, {len(rehearsal.held)} held out"
+    console.print(Text(f"           {sizes}; fresh splits for the finals: {len(fresh)}"), highlight=False)
+    for line in split.evidence:
+        console.print(Text(f"  - {line}"), soft_wrap=True, highlight=False)

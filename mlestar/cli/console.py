@@ -1,0 +1,99 @@
+"""What the terminal shows: progress lines, the result, tables. Untrusted text never passes as markup."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from mlestar.events import Event
+from mlestar.report import Result
+from mlestar.report.result import SolutionRow
+
+ORIGIN_STAGES = {"candidate", "merge", "usage", "refinement", "ensemble", "whole data"}
+
+
+class Progress:
+    """Prints one line per event, with the time since the start."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._started = time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
+        line = Text(f"{minutes:3d}:{seconds:02d}  ", style="dim")
+        where = f"t{event.track} " if event.track is not None and event.track >= 0 else ""
+        line.append(f"{where}{event.stage}".ljust(18), style="cyan")
+        line.append(self._body(event))
+        self._console.print(line, soft_wrap=True, highlight=False)
+
+    def _body(self, event: Event) -> Text:
+        if event.stage not in ORIGIN_STAGES:
+            return Text(event.message, style="bold red" if event.message.startswith("NO REHEARSAL") else "")
+        body = Text(f"{event.solution or '':9}")
+        if event.score is None:
+            return body.append(f"{event.status}  {event.message}", style="yellow")
+        body.append(number(event.score, event.standard_error), style="bold green")
+        claim = f"  (reported {number(event.reported)}, {event.seconds or 0:.1f} s)  "
+        return body.append(claim, style="dim").append(event.message)
+
+
+def show_result(console: Console, result: Result) -> None:
+    """Print the scores and where the files are."""
+    table = Table.grid(padding=(0, 2))
+    score = result.score
+    for name, value, meaning in (
+        ("selection", number(score.selection, score.selection_se), "graded on fresh rows that no agent saw"),
+        ("search", number(score.search, score.search_se), "graded on rows withheld during the search"),
+        ("reported", number(score.reported), "the script's own claim"),
+    ):
+        table.add_row(Text(name, style="cyan"), Text(value, style="bold"), Text(meaning, style="dim"))
+    console.print(
+        Panel(table, title=_title(result), border_style="green" if result.submission else "red", expand=False)
+    )
+    if result.message:
+        console.print(Text(result.message, style="yellow"))
+    if result.fallback:
+        console.print(Text(f"No rehearsal: {result.fallback}. The score is the script's own claim.", style="bold red"))
+    for name, path in (("solution", result.solution), ("submission", result.submission), ("report", result.report)):
+        if path:
+            console.print(Text(f"{name:11}", style="cyan"), Text(_short(path)), sep="", soft_wrap=True, highlight=False)
+
+
+def show_solutions(console: Console, rows: Sequence[SolutionRow]) -> None:
+    table = Table(box=None, header_style="dim")
+    for column in ("id", "solution", "search", "selection", "status"):
+        table.add_column(column)
+    for row in rows:
+        score = row.score
+        table.add_row(
+            Text(row.id),
+            Text(row.title),
+            number(score.search, score.search_se),
+            number(score.selection, score.selection_se),
+            row.status,
+        )
+    console.print(table)
+
+
+def number(value: float | None, error: float | None = None) -> str:
+    """Return a score with its standard error, `-` when there is none."""
+    if value is None:
+        return "-"
+    return f"{value:.5g}" + (f" ± {error:.2g}" if error else "")
+
+
+def _title(result: Result) -> Text:
+    return Text(f"{result.task}: {result.status.replace('_', ' ')}, {result.metric} ({result.direction})")
+
+
+def _short(path: str) -> str:
+    """Return the path relative to the current folder when it lies below it."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except ValueError:
+        return path

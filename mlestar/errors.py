@@ -1,0 +1,45 @@
+"""Errors by who must react.
+
+MlestarError
+├── UserError              bad input or usage: one line that says what to do
+│   ├── TaskError          the task folder cannot be understood
+│   └── SettingsError      a setting is unknown or out of range
+└── OperatorError          the run stops with its state saved
+    ├── RunnerError        scripts cannot be executed (engine lost, image missing)
+    ├── ModelError         the model provider cannot be reached or refuses
+    └── StoreError         the run folder cannot be written or is in use
+
+A script that fails is none of these: it is a value (`Execution`, `Verdict`) that goes back to an agent.
+"""
+
+
+class MlestarError(Exception):
+    """Base of every error raised by this package."""
+
+
+class UserError(MlestarError):
+    """The caller can mend this; the message is one line that says how."""
+
+
+class TaskError(UserError):
+    """The task folder cannot be understood."""
+
+
+class SettingsError(UserError):
+    """A setting is unknown, out of range or contradicts another."""
+
+
+class OperatorError(MlestarError):
+    """The run cannot go on here; its state is saved and it can be resumed."""
+
+
+class RunnerError(OperatorError):
+    """Scripts cannot be executed: the engine is lost or the image is missing."""
+
+
+class ModelError(OperatorError):
+    """The model provider cannot be reached, refuses, or never satisfies a reply's contract."""
+
+
+class StoreError(OperatorError):
+    """The run folder cannot be written or another process holds it."""

@@ -1,0 +1,84 @@
+"""Finals: the few best scripts sit the rehearsal again on fresh splits, and that alone picks the winner."""
+
+import asyncio
+import math
+from typing import Literal
+
+from langgraph.runtime import Runtime
+from langgraph.types import Send
+
+from mlestar import rehearsal
+from mlestar.nodes.progress import tell
+from mlestar.settings import Settings
+from mlestar.state import Brief, Final, FinalState, PipelineState, Solution, best_first
+from mlestar.task import Direction
+from mlestar.workbench import Place, Refused, Workbench, find_workbench
+
+
+async def each_finalist(state: PipelineState, runtime: Runtime[Settings]) -> list[Send] | Literal["choose"]:
+    """Start the finals with the few best scripts by search score; without any there is nothing to choose."""
+    bench = await find_workbench(state, runtime)
+    brief = await bench.brief(state)
+    finalists = ranked_scripts(state, brief.spec.direction)[: bench.settings.finalists]
+    keys = {"run_id": state["run_id"], "brief": state["brief"]}
+    return [Send("final", {**keys, "finalist": finalist}) for finalist in finalists] or "choose"
+
+
+def ranked_scripts(state: PipelineState, direction: Direction) -> list[Solution]:
+    """Return the solutions that have a score, best first, each script once."""
+    ranked = best_first(direction, sorted(state.get("solutions", {}).values(), key=lambda solution: solution.id))
+    return list({solution.script: solution for solution in reversed(ranked)}.values())[::-1]
+
+
+async def final(state: FinalState, runtime: Runtime[Settings]) -> PipelineState:
+    """Run one finalist on every fresh split; the mean is its selection score, which no agent sees."""
+    bench = await find_workbench(state, runtime)
+    brief, finalist = await bench.brief(state), state["finalist"]
+    found = [
+        await _sit(bench, brief, finalist, place, held)
+        for place, held in await bench.fresh_places(brief, bench.settings.fresh_splits)
+    ]
+    if not found:
+        message = "no fresh rows remain: the search score decides" if brief.split else "no rehearsal"
+        return {"finals": {finalist.id: Final(solution=finalist.id, message=message)}}
+    problems = [judgement.problem for judgement in found if judgement.score is None]
+    if problems:
+        return {"finals": {finalist.id: Final(solution=finalist.id, failed=True, message=problems[0])}}
+    scores = tuple(judgement.score for judgement in found if judgement.score is not None)
+    errors = [judgement.standard_error or 0.0 for judgement in found]
+    mean = sum(scores) / len(scores)
+    error = math.sqrt(sum(e * e for e in errors)) / len(errors)
+    tell(runtime, "final", f"{finalist.id} {finalist.title}: selection {mean:.5g} ± {error:.2g}")
+    return {"finals": {finalist.id: Final(solution=finalist.id, selection=mean, selection_se=error, scores=scores)}}
+
+
+async def choose(state: PipelineState, runtime: Runtime[Settings]) -> PipelineState:
+    """Order the solutions for export: finalists by selection, then the others by search."""
+    bench = await find_workbench(state, runtime)
+    brief = await bench.brief(state)
+    sign = -1 if brief.spec.direction == "maximize" else 1
+    finals = state.get("finals", {})
+
+    def place(identity: str) -> tuple[int, float]:
+        final = finals.get(identity)
+        if final and final.selection is not None:
+            return 0, sign * final.selection
+        return (2 if final and final.failed else 1), 0.0
+
+    order = sorted((solution.id for solution in ranked_scripts(state, brief.spec.direction)), key=place)
+    return {"order": order, "winner": order[0] if order else None}
+
+
+async def _sit(
+    bench: Workbench, brief: Brief, finalist: Solution, place: Place, held: rehearsal.Rehearsal
+) -> rehearsal.Judgement:
+    try:
+        outcome = await bench.execute(finalist.script or "", place, final=True, label=f"{finalist.id}-{place.name}")
+    except Refused:
+        return rehearsal.Judgement(score=None, standard_error=None, problem="the budget allows no further run")
+    submission = outcome.files.get("submission.csv")
+    if outcome.status != "ok" or submission is None:
+        detail = outcome.detail or "no ./submission.csv"
+        return rehearsal.Judgement(score=None, standard_error=None, problem=f"{outcome.status}: {detail}")
+    task = await bench.task(brief)
+    return await asyncio.to_thread(rehearsal.judge, task, held, bench.blobs.path(submission))

@@ -1,0 +1,194 @@
+"""Initialization of a track: cards, candidates, merging in score order, data-usage check (paper, algorithm 1)."""
+
+from typing import Literal
+
+from langgraph.runtime import Runtime
+from langgraph.types import Send
+
+from mlestar.agents.desk import ReplyError
+from mlestar.agents.initializer import write_candidate as ask_for_candidate
+from mlestar.agents.merger import merge_scripts
+from mlestar.agents.retriever import retrieve_cards
+from mlestar.agents.usage_checker import check_usage
+from mlestar.nodes.progress import tell
+from mlestar.settings import Settings
+from mlestar.state import (
+    Brief,
+    CandidateState,
+    Draft,
+    ModelCard,
+    Solution,
+    TrackState,
+    best_first,
+    better,
+)
+from mlestar.workbench import find_workbench
+
+
+async def retrieve(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
+    """Find M model cards; cards whose libraries are not installed are left out."""
+    bench = await find_workbench(state, runtime)
+    brief = await bench.brief(state)
+    count = bench.settings.retrieved_models
+    results = [card for card in await bench.search.find(brief, count) if usable(card, brief)]
+    try:
+        cards = await retrieve_cards(bench.desk(brief, state["track"]), results, count)
+    except ReplyError:
+        cards = results[:count]
+    cards = [card for card in cards if usable(card, brief)]
+    names = {card.name for card in cards}
+    cards += [card for card in results if card.name not in names][: count - len(cards)]
+    tell(runtime, "retrieve", ", ".join(card.name for card in cards) or "no model found", track=state["track"])
+    return {"cards": cards}
+
+
+def usable(card: ModelCard, brief: Brief) -> bool:
+    """Tell whether the sandbox has every library that the card needs."""
+    return card.by_person or all(library.lower() in brief.packages for library in card.libraries)
+
+
+def each_card(state: TrackState) -> list[Send] | Literal["rank"]:
+    """Write a candidate for every card."""
+    keys = {"run_id": state["run_id"], "brief": state["brief"], "track": state["track"]}
+    sends = [Send("candidate", {**keys, "card": card, "number": i}) for i, card in enumerate(state["cards"], 1)]
+    return sends or "rank"
+
+
+async def write_candidate(state: CandidateState, runtime: Runtime[Settings]) -> CandidateState:
+    """Write a first solution with one card's model."""
+    bench = await find_workbench(state, runtime)
+    card, track = state["card"], state["track"]
+    draft = Draft(id=f"t{track}.c{state['number']}", origin="candidate", track=track, title=card.name, script=None)
+    try:
+        code = await ask_for_candidate(bench.desk(await bench.brief(state), track), card)
+    except ReplyError as error:
+        return {"draft": draft.model_copy(update={"problem": str(error)})}
+    return {"draft": draft.model_copy(update={"script": await bench.keep(code)})}
+
+
+async def rank(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
+    """Sort the candidates by score; the best is where merging starts."""
+    bench = await find_workbench(state, runtime)
+    brief = await bench.brief(state)
+    candidates = [s for s in state.get("solutions", {}).values() if s.origin == "candidate"]
+    ranked = best_first(brief.spec.direction, sorted(candidates, key=lambda solution: solution.id))
+    best = ranked[0] if ranked else None
+    ids = [solution.id for solution in ranked]
+    return {
+        "ranked": ids,
+        "merged": 1,
+        "outer": 0,
+        **keep_best(state["track"], best),
+        **await ask_budget(state, runtime),
+    }
+
+
+def after_rank(state: TrackState) -> Literal["merge", "nothing_to_merge", "no_candidate"]:
+    """Merge while there is another candidate; without any the track ends."""
+    if state["best"] is None:
+        return "no_candidate"
+    return "merge" if len(state["ranked"]) > 1 and not state["spent"] else "nothing_to_merge"
+
+
+async def merge(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
+    """Integrate the next candidate into the best solution."""
+    bench = await find_workbench(state, runtime)
+    base, track = best_of(state), state["track"]
+    reference = state["solutions"][state["ranked"][state["merged"]]]
+    draft = Draft(
+        id=f"t{track}.m{state['merged']}",
+        origin="merge",
+        track=track,
+        title=f"{base.title} + {reference.title}",
+        script=None,
+        parent=base.id,
+    )
+    try:
+        desk = bench.desk(await bench.brief(state), track)
+        code = await merge_scripts(desk, await bench.text(base.script or ""), await bench.text(reference.script or ""))
+    except ReplyError as error:
+        return {"draft": draft.model_copy(update={"problem": str(error)})}
+    return {"draft": draft.model_copy(update={"script": await bench.keep(code)})}
+
+
+async def accept_merge(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
+    """Keep the merged solution if it is better; the first that is not ends merging."""
+    improved = await improves(state, runtime)
+    merged = state["merged"] + 1 if improved else len(state["ranked"])
+    best = state["solution"] if improved else state["best"]
+    return {"merged": merged, **keep_best(state["track"], best), **await ask_budget(state, runtime)}
+
+
+def after_merge(state: TrackState) -> Literal["improved", "merging_done"]:
+    """Go on merging while every merge improves."""
+    return "improved" if state["merged"] < len(state["ranked"]) and not state["spent"] else "merging_done"
+
+
+async def check_data_usage(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
+    """Ask whether the best solution uses every file and column; a script that uses more goes on trial."""
+    bench = await find_workbench(state, runtime)
+    base, track = best_of(state), state["track"]
+    desk = bench.desk(await bench.brief(state), track)
+    try:
+        code = await check_usage(desk, await bench.text(base.script or ""))
+    except ReplyError:
+        code = None
+    if code is None or state["spent"]:
+        return {"changed": False}
+    draft = Draft(
+        id=f"t{track}.u",
+        origin="usage",
+        track=track,
+        title=f"{base.title}, all data",
+        script=await bench.keep(code),
+        parent=base.id,
+    )
+    return {"draft": draft, "changed": draft.script != base.script}
+
+
+def after_usage_check(state: TrackState, runtime: Runtime[Settings]) -> Literal["uses_more", "next_block", "done"]:
+    """Try a changed script; otherwise start refining."""
+    return "uses_more" if state["changed"] else next_block(state, runtime)
+
+
+async def accept_usage(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
+    """Keep the script that uses all data if it runs and is not worse beyond noise."""
+    bench = await find_workbench(state, runtime)
+    brief = await bench.brief(state)
+    best, tried = best_of(state), state["solution"]
+    noise = tried.verdict.search_se or 0.0
+    slack = noise if brief.spec.direction == "maximize" else -noise
+    kept = tried.score is not None and not better(brief.spec.direction, best.score, tried.score + slack)
+    return {**keep_best(state["track"], tried if kept else best), **await ask_budget(state, runtime)}
+
+
+def next_block(state: TrackState, runtime: Runtime[Settings]) -> Literal["next_block", "done"]:
+    """Take T outer steps while the budget lasts."""
+    return "done" if state["spent"] or state["outer"] >= Settings.resolve(runtime.context).outer_steps else "next_block"
+
+
+def best_of(state: TrackState) -> Solution:
+    """Return the best solution of a track that has one."""
+    best = state["best"]
+    if best is None:
+        msg = "a track without a solution cannot be refined"
+        raise RuntimeError(msg)
+    return best
+
+
+def keep_best(track: int, best: Solution | None) -> TrackState:
+    """Return the update that makes a solution the best of its track."""
+    return {"best": best, "bests": {str(track): best}} if best else {"best": None}
+
+
+async def improves(state: TrackState, runtime: Runtime[Settings]) -> bool:
+    """Tell whether the solution that was tried is better than the best of the track."""
+    bench = await find_workbench(state, runtime)
+    brief = await bench.brief(state)
+    return better(brief.spec.direction, state["solution"].score, best_of(state).score)
+
+
+async def ask_budget(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
+    """Return the update that records whether the budget allows another step."""
+    bench = await find_workbench(state, runtime)
+    return {"spent": await bench.budget.spent()}

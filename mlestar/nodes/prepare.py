@@ -1,0 +1,92 @@
+"""Prepare: read the task, decide how it is rehearsed, and write the brief that every agent is told."""
+
+import asyncio
+from pathlib import Path
+
+from langgraph.runtime import Runtime
+from langgraph.types import Send
+
+from mlestar.agents.analyst import analyze
+from mlestar.agents.desk import ReplyError
+from mlestar.errors import TaskError
+from mlestar.nodes.progress import tell
+from mlestar.rehearsal import infer_split
+from mlestar.rehearsal.plan import SplitPlan
+from mlestar.settings import Settings
+from mlestar.state import Brief, PipelineInput, PipelineState
+from mlestar.store import make_run_id
+from mlestar.task import Task, TaskSpec
+from mlestar.workbench import Workbench, open_workbench
+
+
+async def prepare(state: PipelineInput, runtime: Runtime[Settings]) -> PipelineState:
+    """Read the task folder, stage its rehearsal and store the brief."""
+    settings = Settings.resolve(runtime.context)
+    folder = Path(state.task)
+    run_id = state.run_id or make_run_id(folder.name)
+    bench = await open_workbench(settings, run_id, folder)
+    tell(runtime, "prepare", f"model {bench.caller.chosen.name}: {bench.caller.chosen.why}")
+    task = await bench.task()
+    split, fallback = await _plan_split(task)
+    brief = await _draft_brief(bench, task, split, fallback)
+    brief = brief.model_copy(update={"spec": await _complete_spec(bench, brief)})
+    await bench.search_place(brief)
+    _tell_rehearsal(runtime, brief)
+    return {"run_id": run_id, "brief": await bench.keep(brief.model_dump_json()), "exports": []}
+
+
+def each_track(state: PipelineState, runtime: Runtime[Settings]) -> list[Send]:
+    """Start the L tracks."""
+    keys = {"run_id": state["run_id"], "brief": state["brief"]}
+    return [Send("track", {**keys, "track": track}) for track in range(Settings.resolve(runtime.context).tracks)]
+
+
+async def _plan_split(task: Task) -> tuple[SplitPlan | None, str]:
+    if not task.labelled:
+        return None, "the labels cannot be located in the files"
+    try:
+        return await asyncio.to_thread(infer_split, task), ""
+    except TaskError as error:
+        return None, str(error)
+
+
+async def _draft_brief(bench: Workbench, task: Task, split: SplitPlan | None, fallback: str) -> Brief:
+    environment = await bench.environment()
+    return Brief(
+        spec=task.spec,
+        description=task.description,
+        preview=task.preview,
+        profile=task.profile,
+        split=split,
+        fallback=fallback,
+        python=environment.python,
+        packages=environment.packages,
+        image=environment.image,
+        cpus=environment.cpus,
+        memory_mb=environment.memory_mb,
+        gpu=environment.gpu,
+        seconds=bench.settings.script_seconds,
+        subsample_rows=bench.settings.subsample_rows,
+        seed=bench.settings.seed,
+    )
+
+
+async def _complete_spec(bench: Workbench, brief: Brief) -> TaskSpec:
+    """Return the spec as the analyst completes it; a person's word and a failed analysis leave it as it is."""
+    settled = set((await bench.task()).settled)
+    if bench.settings.metric:
+        settled |= {"metric", "direction"}
+    try:
+        return await analyze(bench.desk(brief), frozenset(settled))
+    except ReplyError:
+        return brief.spec
+
+
+def _tell_rehearsal(runtime: Runtime[Settings], brief: Brief) -> None:
+    spec, split = brief.spec, brief.split
+    tell(runtime, "prepare", f"{spec.name}: {spec.problem} on {spec.modality}, {spec.metric} to be {spec.direction}d")
+    if split is None:
+        tell(runtime, "prepare", f"NO REHEARSAL: {brief.fallback}; scores are what scripts report about themselves")
+        return
+    how = f"split by {split.kind}" + (f" ({split.column})" if split.column else "")
+    tell(runtime, "prepare", f"rehearsal: {how}, {split.fraction:.0%} of the train rows held out")

@@ -1,0 +1,185 @@
+"""Refinement of a track: ablation, block, plans (paper, algorithm 2)."""
+
+import asyncio
+import re
+from typing import Literal
+
+from langgraph.runtime import Runtime
+
+from mlestar import rehearsal
+from mlestar.agents.ablator import write_study
+from mlestar.agents.coder import write_block as rewrite_block
+from mlestar.agents.desk import ReplyError
+from mlestar.agents.extractor import extract_block as ask_for_block
+from mlestar.agents.planner import plan_block
+from mlestar.agents.summarizer import summarize_study
+from mlestar.nodes.initialize import ask_budget, best_of, keep_best
+from mlestar.nodes.progress import tell
+from mlestar.settings import Settings
+from mlestar.state import Attempt, Brief, Draft, Outcome, Study, TrackState, Variant, best_first, better
+from mlestar.workbench import Refused, Workbench, find_workbench
+
+STUDY_STRETCH = 2.0
+"""A study runs the pipeline several times."""
+CLAIM = re.compile(r"^Ablation ([\w.-]{1,60}):\s*(\S+)", re.MULTILINE)
+
+
+async def ablate(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
+    """Write a study of the best script."""
+    bench = await find_workbench(state, runtime)
+    desk = bench.desk(await bench.brief(state), state["track"])
+    try:
+        code = await write_study(desk, await bench.text(best_of(state).script or ""), state.get("summaries", []))
+    except ReplyError as error:
+        return {"study": Study(script=None, output=str(error))}
+    return {"study": Study(script=await bench.keep(code))}
+
+
+async def run_ablation(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
+    """Run the study in the rehearsal and grade every variant."""
+    study, track = state["study"], state["track"]
+    if study.script is None:
+        return {}
+    bench = await find_workbench(state, runtime)
+    brief = await bench.brief(state)
+    place, _ = await bench.search_place(brief)
+    label = f"t{track}.a{state['outer'] + 1}"
+    try:
+        outcome = await bench.execute(
+            study.script, place, outputs=("variants/*.csv",), stretch=STUDY_STRETCH, label=label
+        )
+    except Refused:
+        return {"study": study.model_copy(update={"status": "refused"})}
+    variants = await _grade_variants(bench, brief, outcome)
+    found = ", ".join(f"{v.name} {'failed' if v.score is None else format(v.score, '.5g')}" for v in variants)
+    tell(runtime, "run_ablation", found or f"the study failed ({outcome.status})", track=track)
+    output = f"{await bench.text(outcome.stdout)}\n{await bench.text(outcome.stderr)}".strip()
+    update = {"status": outcome.status, "variants": variants, "output": await bench.keep(output)}
+    return {"study": study.model_copy(update=update)}
+
+
+async def summarize(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
+    """Put what the study found into words."""
+    bench = await find_workbench(state, runtime)
+    study = state["study"]
+    if not any(variant.score is not None for variant in study.variants):
+        summary = f"The study gave no result ({study.status}): nothing is known about any part of this script."
+    else:
+        summary = await _ask_for_summary(bench, await bench.brief(state), state)
+    return {
+        "study": study.model_copy(update={"summary": summary}),
+        "summaries": [*state.get("summaries", []), summary],
+    }
+
+
+async def extract_block(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
+    """Choose the block to refine, with the first plan."""
+    bench = await find_workbench(state, runtime)
+    study = state["study"]
+    desk = bench.desk(await bench.brief(state), state["track"])
+    code = await bench.text(best_of(state).script or "")
+    cleared: TrackState = {"inner": 0, "attempts": []}
+    try:
+        block = await ask_for_block(desk, code, study.summary, study.variants, state.get("blocks", []))
+    except ReplyError:
+        return {"block": None, "plan": "", **cleared}
+    return {"block": block, "plan": block.plan, "blocks": [*state.get("blocks", []), block.text], **cleared}
+
+
+def after_extraction(state: TrackState) -> Literal["first_plan", "no_block"]:
+    """Refine the block that was found."""
+    return "first_plan" if state["block"] else "no_block"
+
+
+async def plan(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
+    """Make the next plan for the block, having seen how the earlier ones did."""
+    bench = await find_workbench(state, runtime)
+    block = state["block"]
+    desk = bench.desk(await bench.brief(state), state["track"])
+    try:
+        proposed = await plan_block(desk, block.text if block else "", state["attempts"], best_of(state).score)
+    except ReplyError:
+        return {"plan": ""}
+    return {"plan": proposed}
+
+
+async def write_block(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
+    """Rewrite the block to the plan and put it into the script that the step started from."""
+    bench = await find_workbench(state, runtime)
+    base, track, block = best_of(state), state["track"], state["block"]
+    draft = Draft(
+        id=f"t{track}.r{state['outer'] + 1}.{state['inner'] + 1}",
+        origin="refinement",
+        track=track,
+        title=base.title,
+        script=None,
+        parent=base.id,
+        plan=state["plan"],
+    )
+    if block is None or not state["plan"]:
+        return {"draft": draft.model_copy(update={"problem": "no plan that differs from those tried"})}
+    desk = bench.desk(await bench.brief(state), track)
+    try:
+        code = await rewrite_block(desk, await bench.text(base.script or ""), block.text, state["plan"])
+    except ReplyError as error:
+        return {"draft": draft.model_copy(update={"problem": str(error)})}
+    return {"draft": draft.model_copy(update={"script": await bench.keep(code)})}
+
+
+async def compare(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
+    """Record what the plan brought."""
+    tried = state["solution"]
+    attempt = Attempt(plan=state["plan"], solution=tried.id, score=tried.score, status=tried.verdict.status)
+    update: TrackState = {"attempts": [*state["attempts"], attempt], "inner": state["inner"] + 1}
+    return {**update, **await ask_budget(state, runtime)}
+
+
+def after_compare(state: TrackState, runtime: Runtime[Settings]) -> Literal["next_plan", "block_done"]:
+    """Try K plans on the block while the budget lasts."""
+    plans = Settings.resolve(runtime.context).inner_plans
+    return "block_done" if state["spent"] or state["inner"] >= plans else "next_plan"
+
+
+async def advance(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
+    """Go on from the best variant of the block if it improves on the script that the step started from."""
+    bench = await find_workbench(state, runtime)
+    brief, base = await bench.brief(state), best_of(state)
+    tried = [state["solutions"][attempt.solution] for attempt in state["attempts"]]
+    ranked = best_first(brief.spec.direction, tried)
+    improved = bool(ranked) and better(brief.spec.direction, ranked[0].score, base.score)
+    best = ranked[0] if improved else base
+    return {"outer": state["outer"] + 1, **keep_best(state["track"], best), **await ask_budget(state, runtime)}
+
+
+async def _grade_variants(bench: Workbench, brief: Brief, outcome: Outcome) -> tuple[Variant, ...]:
+    """Return the baseline and every variant with the judge's score; a variant that wrote nothing failed."""
+    claims = {name: _number(text) for name, text in CLAIM.findall(await bench.text(outcome.stdout))}
+    files = {path.removeprefix("variants/").removesuffix(".csv"): sha for path, sha in outcome.files.items()}
+    names = sorted({*claims, *files}, key=lambda name: (name != "baseline", name))
+    task, (_, held) = await bench.task(brief), await bench.search_place(brief)
+    graded = []
+    for name in names:
+        score = claims.get(name) if held is None else None
+        if held is not None and name in files:
+            path = bench.blobs.path(files[name])
+            score = (await asyncio.to_thread(rehearsal.judge, task, held, path)).score
+        graded.append(Variant(name=name, score=score, claimed=claims.get(name)))
+    return tuple(graded)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+async def _ask_for_summary(bench: Workbench, brief: Brief, state: TrackState) -> str:
+    study = state["study"]
+    se = best_of(state).verdict.search_se
+    noise = f"{2 * se:.3g}" if se else "an unknown size"
+    code, output = await bench.text(study.script or ""), await bench.text(study.output)
+    try:
+        return await summarize_study(bench.desk(brief, state["track"]), code, output, study.variants, noise)
+    except ReplyError:
+        return "; ".join(f"{variant.name}: {variant.score}" for variant in study.variants)

@@ -1,0 +1,116 @@
+"""Reading points in time from text cells."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+DAY = 86_400.0
+TIME_WORDS = {"date", "datetime", "time", "timestamp", "day", "week", "month", "quarter", "year", "hour", "minute"}
+TIME_WORDS |= {"second", "period", "step", "tick", "season", "round", "epoch", "t", "ts", "dt", "unix"}
+ID_WORDS = {"id", "ids", "no", "nr", "num", "number", "code", "key", "index", "idx", "row", "group", "subject"}
+ID_WORDS |= {"patient", "user", "speaker", "customer"}
+
+_DATE_FORMATS = (
+    (r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?", "ISO8601"),
+    (r"\d{4}/\d{1,2}/\d{1,2}", "%Y/%m/%d"),
+    (r"\d{4}/\d{1,2}/\d{1,2} \d{1,2}:\d{2}", "%Y/%m/%d %H:%M"),
+    (r"\d{4}/\d{1,2}/\d{1,2} \d{1,2}:\d{2}:\d{2}", "%Y/%m/%d %H:%M:%S"),
+    (r"\d{8}", "%Y%m%d"),
+    (r"\d{14}Z?", "%Y%m%d%H%M%S"),
+    (r"\d{1,2}/\d{1,2}/\d{4}", "%m/%d/%Y"),
+    (r"\d{1,2}/\d{1,2}/\d{4}", "%d/%m/%Y"),
+    (r"\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d{2}", "%m/%d/%Y %H:%M"),
+    (r"\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d{2}", "%d/%m/%Y %H:%M"),
+    (r"\d{1,2}\.\d{1,2}\.\d{4}", "%d.%m.%Y"),
+    (r"\d{1,2}\.\d{1,2}\.\d{4} \d{1,2}:\d{2}", "%d.%m.%Y %H:%M"),
+    (r"\d{1,2}-\d{1,2}-\d{4}", "%d-%m-%Y"),
+    (r"\d{4}-\d{2}", "%Y-%m"),
+    (r"\d{1,2}[ -][A-Za-z]{3}[ -]\d{4}", "%d %b %Y"),
+    (r"[A-Za-z]{3} \d{1,2}, \d{4}", "%b %d, %Y"),
+)
+_EMBEDDED = re.compile(r"(?<!\d)((?:19|20)\d{2})[-_/.]?([01]\d)[-_/.]?([0-3]\d)(?:[-_T ]?([01]\d|2[0-3]))?(?!\d)")
+_WHOLE = re.compile(r"[+-]?\d{1,15}(\.0*)?")
+_DECIMAL = re.compile(r"[+-]?\d{1,15}(\.\d*)?")
+_SHARE = 0.99
+"""Of the filled cells must be readable in one format."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A column read as points in time."""
+
+    values: np.ndarray
+    """Seconds since 1970 for dates, the numbers themselves for counters; NaN where the cell is empty or unreadable."""
+    dates: bool
+
+    def words(self, value: float) -> str:
+        """Write one point in time."""
+        if not self.dates:
+            return f"{value:g}" if abs(value) < 1e6 else f"{value:.0f}"
+        moment = pd.Timestamp(value, unit="s")
+        return moment.strftime("%Y-%m-%d" if value % DAY == 0 else "%Y-%m-%d %H:%M")
+
+    def length(self, width: float) -> str:
+        """Write a length of time."""
+        if not self.dates:
+            return f"{width:g} steps"
+        if width < 3 * DAY:
+            return f"{width / 3600:.0f} hours"
+        return f"{width / DAY:.0f} days" if width < 90 * DAY else f"{width / (DAY * 30.44):.1f} months"
+
+
+def name_words(name: str) -> set[str]:
+    """Split a column name at case changes and punctuation."""
+    return set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()))
+
+
+def read_clock(name: str, cells: pd.Series) -> Clock | None:
+    """Read a column of dates, or of numbers that can count time; None when it is neither.
+
+    Fractions count time only in a column that is named like one.
+    """
+    filled = cells[cells != ""].str.strip()
+    if filled.empty:
+        return None
+    sample = filled.iloc[:: max(1, len(filled) // 500)]
+    for pattern, layout in _DATE_FORMATS:
+        if sample.str.fullmatch(pattern).mean() >= _SHARE and (clock := _parse_dates(cells, layout)) is not None:
+            return clock
+    number = _DECIMAL if name_words(name) & TIME_WORDS else _WHOLE
+    if sample.str.fullmatch(number.pattern).mean() >= _SHARE:
+        return _read_counter(name, pd.to_numeric(cells.str.strip(), errors="coerce").to_numpy(dtype=float))
+    return None
+
+
+def read_embedded_dates(cells: pd.Series) -> Clock | None:
+    """Read the date that stands inside longer texts, such as ids."""
+    parts = cells.str.extract(_EMBEDDED)
+    if parts[0].notna().mean() < _SHARE:
+        return None
+    # Two digits behind some of the dates are a running number.
+    hours = parts[3] if parts[3].notna().mean() >= _SHARE else "00"
+    texts = parts[0] + "-" + parts[1] + "-" + parts[2] + " " + hours
+    return _parse_dates(texts.fillna(""), "%Y-%m-%d %H")
+
+
+def _read_counter(name: str, values: np.ndarray) -> Clock:
+    """Take seconds or milliseconds since 1970 for dates where the column is named like a time."""
+    if name_words(name) & {"time", "timestamp", "epoch", "unix", "date", "datetime", "ts"}:
+        for scale in (1.0, 1e3):
+            if np.nanmin(values) > 3e8 * scale and np.nanmax(values) < 4.2e9 * scale:
+                return Clock(values / scale, dates=True)
+    return Clock(values, dates=False)
+
+
+def _parse_dates(cells: pd.Series, layout: str) -> Clock | None:
+    texts = cells.str.strip().str.removesuffix("Z")
+    if layout == "%d %b %Y":
+        texts = texts.str.replace("-", " ")
+    moments = pd.to_datetime(texts.where(texts != ""), format=layout, errors="coerce", utc=True)
+    filled = (texts != "").to_numpy()
+    if moments.notna().to_numpy()[filled].mean() < _SHARE or not moments.dt.year.dropna().between(1900, 2100).all():
+        return None
+    seconds = (moments.dt.tz_localize(None).to_numpy().astype("datetime64[us]").astype("int64")) / 1e6
+    return Clock(np.where(moments.notna().to_numpy(), seconds, np.nan), dates=True)

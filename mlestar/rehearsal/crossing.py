@@ -1,0 +1,75 @@
+"""How many values stand in both train and test, against what a random split of the same rows would give."""
+
+from dataclasses import dataclass
+from math import lgamma
+
+import numpy as np
+import pandas as pd
+
+_TILTS = -np.concatenate([np.geomspace(1e-3, 80.0, 120), [800.0]])
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Values with two rows or more in the pooled table, and how many of them lie on both sides."""
+
+    observed: int
+    expected: float
+    """Under a random split of the pooled rows."""
+    log_p: float
+    """Natural logarithm of an upper bound on the chance of so few crossings under a random split."""
+    train_values: int
+    test_values: int
+
+    @property
+    def ratio(self) -> float:
+        return self.observed / self.expected if self.expected else 1.0
+
+    def __str__(self) -> str:
+        return f"{self.observed} values stand in both files, {self.expected:.0f} expected of a random split"
+
+
+def count_crossing(train: np.ndarray, test: np.ndarray) -> Crossing:
+    """Compare two arrays of value codes; negative codes are missing cells and are left out."""
+    train, test = train[train >= 0], test[test >= 0]
+    width = int(max(train.max(initial=0), test.max(initial=0))) + 1
+    in_train, in_test = np.bincount(train, minlength=width), np.bincount(test, minlength=width)
+    sizes = in_train + in_test
+    sizes, weights = np.unique(sizes[sizes > 1], return_counts=True)
+    apart = np.array([_log_apart(int(size), len(train), len(test)) for size in sizes])
+    observed = int(((in_train > 0) & (in_test > 0)).sum())
+    return Crossing(
+        observed=observed,
+        expected=float(weights @ -np.expm1(apart)) if len(sizes) else 0.0,
+        log_p=_log_bound(apart, weights, observed),
+        train_values=int((in_train > 0).sum()),
+        test_values=int((in_test > 0).sum()),
+    )
+
+
+def encode(train: pd.Series, test: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Number the values of both columns alike; empty cells become -1."""
+    pooled = pd.concat([train, test], ignore_index=True)
+    codes = pd.factorize(pooled.where(pooled != ""))[0]
+    return codes[: len(train)], codes[len(train) :]
+
+
+def _log_choose(n: int, k: int) -> float:
+    return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) if 0 <= k <= n else -np.inf
+
+
+def _log_apart(size: int, n: int, m: int) -> float:
+    """Log probability that `size` rows all fall on one side when n + m rows are dealt at random."""
+    whole = _log_choose(n + m, m)
+    sides = np.logaddexp(_log_choose(n + m - size, m), _log_choose(n + m - size, m - size))
+    return float(min(sides - whole, 0.0))
+
+
+def _log_bound(apart: np.ndarray, weights: np.ndarray, observed: int) -> float:
+    """Chernoff bound on P(crossings <= observed), values taken as independent."""
+    if not len(apart):
+        return 0.0
+    with np.errstate(divide="ignore"):
+        across = np.log(-np.expm1(apart))
+    moments = np.logaddexp(apart[:, None], across[:, None] + _TILTS[None, :])
+    return float(min((weights @ moments - _TILTS * observed).min(), 0.0))

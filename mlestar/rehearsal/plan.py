@@ -1,0 +1,63 @@
+"""What a rehearsal is: how rows are withheld, and the judge's findings."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from mlestar.errors import TaskError
+
+SplitKind = Literal["time", "group", "stratified", "random"]
+
+
+class RehearsalError(TaskError):
+    """This task cannot be rehearsed; a run falls back to reported scores and says why."""
+
+
+class SplitPlan(BaseModel):
+    """How train is divided so that the held-out rows differ from the rest as the real test differs from train."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: SplitKind
+    column: str | None = None
+    """The time or group column of the train file."""
+    group_rule: str | None = None
+    """How a cell names its group or time. None: its whole value does. `prefix:SEP`, `stem:SEP`: its text before the
+    first, the last SEP. `digits`: the digits it begins with. `day`: the day of a date. `embedded`: the date inside."""
+    fraction: float
+    """Share of the train rows that is held out (for `time`: of the rows before the cut and after it together)."""
+    horizon: str | None = None
+    """For `time`: the length of the real test period, in words."""
+    span: float | None = None
+    """For `time`: the length of the held-out period in seconds, or in steps of a counter."""
+    gap: float = 0.0
+    """For `time`: the distance between the last train row and the first test row, in the unit of `span`."""
+    keep_duplicates: bool = False
+    """Rows with equal features stay on one side."""
+    evidence: tuple[str, ...] = ()
+    """Why this split: one line each, with the numbers that were compared."""
+
+
+class Judgement(BaseModel):
+    """What the judge found in a submission for held-out rows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    score: float | None
+    """None when the submission was rejected."""
+    standard_error: float | None
+    problem: str = ""
+    """Why it was rejected: one message, naming row and column, that a debugger can act on."""
+    warnings: tuple[str, ...] = ()
+
+
+class Comparison(BaseModel):
+    """Two submissions for the same held-out rows, compared on the same resamples."""
+
+    model_config = ConfigDict(frozen=True)
+
+    difference: float
+    """Positive when the submission is better than the baseline, whatever the metric's direction."""
+    standard_error: float
+    probability_better: float
+    """Share of the resamples on which the submission wins; ties count half."""

@@ -1,0 +1,102 @@
+"""The Runner protocol: where scripts execute, and the values that cross it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+ExecutionStatus = Literal["ok", "error", "timeout", "oom", "killed", "disk_full", "output_limit"]
+"""`ok` is exit status 0. `error` is any other exit status of the script's own making. `killed` is a signal that
+nobody here sent. The others name the limit that was hit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one execution may use."""
+
+    seconds: float = 600.0
+    """Wall-clock time."""
+    memory_mb: int = 4096
+    """Resident memory of the whole process tree, no swap."""
+    cpus: float = 2.0
+    """CPU share; thread counts of the numeric libraries follow it."""
+    pids: int = 256
+    """Processes and threads together."""
+    disk_mb: int = 2048
+    """Everything written to the work folder."""
+    output_mb: int = 64
+    """Standard output and error together; beyond it the script is stopped."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One script to execute.
+
+    The script runs as `main.py` in an empty work folder with `input` mounted read-only at `./input`.
+    """
+
+    script: str
+    """Python source."""
+    input: Path
+    """Host folder that becomes `./input`."""
+    collect: Path
+    """Existing empty host folder that receives the output files."""
+    limits: Limits = field(default_factory=Limits)
+    outputs: tuple[str, ...] = ("submission.csv",)
+    """Glob patterns relative to the work folder of the files to copy out, e.g. `variants/*.csv`."""
+    seed: int = 0
+    """Exported as `PYTHONHASHSEED`."""
+    name: str = ""
+    """A label for containers and logs: letters, digits, `-`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """What came of a job. A script that fails is a value; a broken runner raises `RunnerError`."""
+
+    status: ExecutionStatus
+    exit_code: int | None
+    stdout: str
+    """Head and tail when long, invalid bytes replaced."""
+    stderr: str
+    seconds: float
+    peak_memory_mb: float | None
+    files: tuple[str, ...]
+    """Paths below `Job.collect` of the outputs that were copied out (regular files within the size caps)."""
+    detail: str = ""
+    """One line about a limit or an output that was refused, fit to be shown to an agent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """What a script finds around it; told to the agents."""
+
+    runner: str
+    """`docker` or `local`."""
+    image: str
+    """Image digest, or the interpreter's path for a local runner; part of an execution's key."""
+    python: str
+    packages: dict[str, str]
+    """Installed distribution name (lower case) to version, of the libraries that matter to machine learning."""
+    cpus: float
+    memory_mb: int
+    gpu: str = ""
+    """Name of the GPU, empty when there is none."""
+
+
+class Runner(Protocol):
+    """Executes scripts. Implementations: `docker`, `local`, and the scripted one for tests."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def environment(self) -> Environment:
+        """Describe what scripts find, preparing it when needed (building the image on first use)."""
+        ...
+
+    async def run(self, job: Job) -> Execution:
+        """Execute a job; when cancelled, stop the script and everything it started before returning."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release what the runner holds."""
+        ...

@@ -1,0 +1,65 @@
+"""What a script prints, kept within bounds: the first and the last bytes of each stream."""
+
+from collections import deque
+
+HEAD_BYTES = 64 * 1024
+TAIL_BYTES = 192 * 1024
+
+
+class Capture:
+    """One stream: its head, its tail, and how much there was."""
+
+    def __init__(self, head: int = HEAD_BYTES, tail: int = TAIL_BYTES) -> None:
+        self.total = 0
+        self._room = head
+        self._head = bytearray()
+        self._tail: deque[bytes] = deque()
+        self._tail_limit = tail
+        self._tail_size = 0
+
+    def feed(self, data: bytes) -> None:
+        self.total += len(data)
+        kept, rest = data[: self._room], data[self._room :]
+        self._head += kept
+        self._room -= len(kept)
+        if rest:
+            self._tail.append(rest[-self._tail_limit :])
+            self._tail_size += len(self._tail[-1])
+        while self._tail and self._tail_size - len(self._tail[0]) >= self._tail_limit:
+            self._tail_size -= len(self._tail.popleft())
+
+    def bytes(self) -> bytes:
+        """Return the whole stream, or its head and tail around a line that says how much is left out."""
+        tail = b"".join(self._tail)[-self._tail_limit :]
+        missing = self.total - len(self._head) - len(tail)
+        gap = f"\n[... {missing} bytes left out ...]\n".encode() if missing else b""
+        return bytes(self._head) + gap + tail
+
+    def cut(self, mark: bytes) -> bytes | None:
+        """Drop everything from the last `mark` on; return what followed it, None when it is not there."""
+        data = self.bytes()
+        before, found, after = data.rpartition(mark)
+        if not found:
+            return None
+        self._head, self.total = bytearray(before), len(before)
+        self._tail.clear()
+        return after
+
+
+class Output:
+    """Both streams of one execution, fed by a reader thread."""
+
+    def __init__(self, limit: int) -> None:
+        self.stdout = Capture()
+        self.stderr = Capture()
+        self._limit = limit
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether both streams together exceed the limit in bytes."""
+        return self.stdout.total + self.stderr.total > self._limit
+
+
+def decode(data: bytes) -> str:
+    """Return text whatever the bytes; a cut or foreign character becomes U+FFFD."""
+    return data.decode("utf-8", errors="replace").replace("\r\n", "\n")

@@ -1,0 +1,71 @@
+"""Asking an interpreter for its version and the libraries that matter to machine learning."""
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from mlestar.errors import RunnerError
+from mlestar.runners.base import Execution, Job, Limits
+from mlestar.runners.watch import finish
+from mlestar.runners.workplace import make_workplace, name_workplace, scrub
+
+LIBRARIES = (
+    "albumentations catboost category-encoders datasets feature-engine gensim imbalanced-learn implicit joblib keras "
+    "librosa lightgbm lightning matplotlib networkx nltk numba numpy opencv-python opencv-python-headless optuna pandas "
+    "pillow polars prophet pyarrow pytorch-lightning rdkit scikit-image scikit-learn scipy seaborn "
+    "sentence-transformers shap soundfile spacy statsmodels sympy tensorflow tensorflow-cpu timm tokenizers torch "
+    "torchaudio torchvision transformers umap-learn xgboost xgboost-cpu"
+).split()
+
+# A library whose shared objects cannot be loaded (LightGBM without an OpenMP runtime) is installed in name only. Opening
+# them costs milliseconds where importing the packages costs a second.
+SCRIPT = f"""
+import ctypes, glob, importlib.metadata, importlib.util, json, os, platform
+
+def loads(name):
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        return True
+    try:
+        for place in spec.submodule_search_locations:
+            for suffix in ("so", "dylib"):
+                for path in glob.glob(os.path.join(place, "lib", "*." + suffix)):
+                    ctypes.CDLL(path)
+    except OSError:
+        return False
+    return True
+
+found = {{}}
+for name in {LIBRARIES!r}:
+    try:
+        found[name] = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        pass
+for name, variant in {{"xgboost": "xgboost-cpu", "tensorflow": "tensorflow-cpu"}}.items():
+    if variant in found:
+        found[name] = found.pop(variant)
+for name in ("lightgbm", "xgboost"):
+    if name in found and not loads(name):
+        del found[name]
+print(json.dumps({{"python": platform.python_version(), "packages": found}}))
+"""
+
+
+async def ask(run: Callable[[Job], Awaitable[Execution]], work_dir: Path | None) -> tuple[str, dict[str, str]]:
+    """Return the interpreter's version and its libraries, found by running a script.
+
+    Raises:
+        RunnerError: not even this script runs.
+    """
+    place = name_workplace(work_dir)
+    try:
+        folder = await finish(make_workplace, place, SCRIPT)
+        job = Job(script=SCRIPT, input=folder, collect=place, outputs=(), limits=Limits(seconds=120), name="probe")
+        execution = await run(job)
+    finally:
+        await finish(scrub, place)
+    if execution.status != "ok":
+        msg = f"the interpreter that scripts run in does not work: {execution.status} {execution.stderr.strip()[-300:]}"
+        raise RunnerError(msg)
+    answer = json.loads(execution.stdout)
+    return answer["python"], answer["packages"]

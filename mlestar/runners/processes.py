@@ -1,0 +1,51 @@
+"""The processes that a local script started: finding them, their memory, ending them."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+MARK = "MLESTAR_EXECUTION"
+"""Environment variable that names the execution: children inherit it, also those that leave the process group."""
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def find_members(group: int, mark: str) -> dict[int, int]:
+    """Return process id to resident memory in bytes, of a process group and, on Linux, of all that carry the mark."""
+    return _from_proc(group, mark) if sys.platform == "linux" else _from_ps(group)
+
+
+def _from_proc(group: int, mark: str) -> dict[int, int]:
+    sign, found = f"{MARK}={mark}".encode(), {}
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdigit():
+            continue
+        folder = Path(entry.path)
+        try:
+            # After the command name: state, parent, process group. A zombie holds no memory and needs no killing.
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            if fields[0] != "Z" and (int(fields[2]) == group or sign in (folder / "environ").read_bytes()):
+                found[int(entry.name)] = int((folder / "statm").read_text().split()[1]) * PAGE
+        except (OSError, IndexError, ValueError):  # gone since, or another user's
+            continue
+    return found
+
+
+def _from_ps(group: int) -> dict[int, int]:
+    listing = subprocess.run(["ps", "-axo", "pid=,pgid=,rss="], capture_output=True, text=True, check=False).stdout
+    rows = (line.split() for line in listing.splitlines())
+    return {int(pid): int(rss) * 1024 for pid, owner, rss in rows if int(owner) == group}
+
+
+def kill_members(group: int, mark: str) -> None:
+    """Kill until none is left; one that forks faster than it dies is given up after some rounds."""
+    for _ in range(20):
+        members = find_members(group, mark)
+        if not members:
+            return
+        for pid in members:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                continue

@@ -1,0 +1,109 @@
+"""The host folder that a script works in, and everything that is done to it without trusting what lies there."""
+
+import os
+import stat
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlestar.errors import RunnerError
+
+MAX_FILES = 20_000
+MAX_DEPTH = 64
+BLOCK = 512
+"""Unit of `st_blocks`, in bytes, on every platform."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What lies in a folder: bytes on disk, entries, and whether the walk was cut short."""
+
+    size: int
+    entries: int
+    endless: bool = False
+
+
+def name_workplace(parent: Path | None) -> Path:
+    """Return a path of its own below `parent`, by default the system's folder for temporary files."""
+    return (parent or Path(tempfile.gettempdir())).resolve() / f"mlestar-{uuid.uuid4().hex[:16]}"
+
+
+def make_workplace(place: Path, script: str) -> Path:
+    """Create `place` and in it the folder `work` with `main.py`; return the latter folder.
+
+    Raises:
+        UnicodeEncodeError: the script holds characters that no file can.
+        RunnerError: the folder cannot be written.
+    """
+    source, work = script.encode("utf-8"), place / "work"
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.mkdir(mode=0o700)
+        work.mkdir()
+        (work / "main.py").write_bytes(source)
+    except OSError as error:
+        msg = f"cannot prepare a work folder in {place.parent}: {error}"
+        raise RunnerError(msg) from error
+    return work
+
+
+def measure(folder: Path) -> Usage:
+    """Return what a folder holds; stops counting where nobody would need to know more."""
+    size = entries = 0
+    try:
+        root = open_folder(folder)
+    except OSError:
+        return Usage(0, 0)
+    for depth, status in _walk(root, 0):
+        size += status.st_blocks * BLOCK
+        entries += 1
+        if entries > MAX_FILES or depth > MAX_DEPTH:
+            return Usage(size, entries, endless=True)
+    return Usage(size, entries)
+
+
+def open_folder(path: Path | str, parent: int | None = None) -> int:
+    """Open a folder for `dir_fd`, refusing links."""
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+
+
+def _walk(folder: int, depth: int) -> Iterator[tuple[int, os.stat_result]]:
+    """Yield (depth, status) of everything below an open folder, which is closed at the end.
+
+    Every step goes through a file descriptor: a running script that swaps a folder for a link leads nowhere.
+    """
+    try:
+        with os.scandir(folder) as found:
+            names = [entry.name for entry, _ in zip(found, range(MAX_FILES + 1), strict=False)]
+        for name in names:
+            try:
+                status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                yield depth, status
+                if stat.S_ISDIR(status.st_mode):
+                    yield from _walk(open_folder(name, folder), depth + 1)
+            except OSError:  # gone since, or closed to us
+                continue
+    finally:
+        os.close(folder)
+
+
+def scrub(folder: Path) -> None:
+    """Delete a folder whatever its names, modes and depth.
+
+    The system's own tools are used because Python's recursion ends at a thousand levels. Only a folder in which
+    nothing executes any more may be scrubbed.
+    """
+    remove = ["rm", "-rf", "--", str(folder)]
+    if subprocess.run(remove, capture_output=True, check=False).returncode != 0:
+        subprocess.run(["chmod", "-R", "u+rwx", "--", str(folder)], capture_output=True, check=False)
+        subprocess.run(remove, capture_output=True, check=False)
+
+
+def hand_over(work: Path, user: tuple[int, int]) -> None:
+    """Make the user of the sandbox the owner of a fresh work folder, where that is another one than ours."""
+    if user != (os.getuid(), os.getgid()):
+        for path in (work, *work.iterdir()):
+            os.chown(path, *user)

@@ -1,0 +1,131 @@
+"""Settings: every number and choice of a run, in one place."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mlestar.errors import SettingsError
+
+Profile = Literal["quick", "standard", "paper"]
+ReviewPoint = Literal["models", "ablation", "block", "plan", "ensemble", "submission"]
+
+PROFILES: dict[Profile, dict[str, float]] = {
+    "quick": {
+        "retrieved_models": 2,
+        "outer_steps": 1,
+        "inner_plans": 2,
+        "tracks": 1,
+        "ensemble_rounds": 0,
+        "finalists": 2,
+        "fresh_splits": 1,
+        "debug_rounds": 2,
+        "max_hours": 0.5,
+        "script_seconds": 120,
+    },
+    "standard": {
+        "retrieved_models": 4,
+        "outer_steps": 2,
+        "inner_plans": 3,
+        "tracks": 2,
+        "ensemble_rounds": 3,
+        "finalists": 3,
+        "fresh_splits": 2,
+        "debug_rounds": 3,
+        "max_hours": 4,
+        "script_seconds": 600,
+    },
+    "paper": {
+        "retrieved_models": 4,
+        "outer_steps": 4,
+        "inner_plans": 4,
+        "tracks": 2,
+        "ensemble_rounds": 5,
+        "finalists": 4,
+        "fresh_splits": 2,
+        "debug_rounds": 3,
+        "max_hours": 24,
+        "script_seconds": 3600,
+    },
+}
+
+
+class Settings(BaseModel):
+    """What a run may do and how far it goes. A number that is not given comes from the profile."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    profile: Profile = Field("standard", description="Preset for the numbers below: quick, standard or paper.")
+    model: str | None = Field(
+        None,
+        description="`offline` or `provider:name`, e.g. `google_genai:gemini-2.5-pro`. "
+        "Empty: the first provider whose key is set, else the offline engineer.",
+    )
+    base_url: str | None = Field(None, description="Address of the model's API, for compatible servers.")
+    runner: Literal["auto", "docker", "local"] = Field(
+        "auto", description="Where scripts execute. `local` protects nothing from hostile code."
+    )
+    search: Literal["auto", "tavily", "catalogue", "none"] = Field("auto", description="Where model cards come from.")
+
+    retrieved_models: int = Field(4, ge=1, le=20, description="M: models retrieved per track.")
+    outer_steps: int = Field(2, ge=0, le=50, description="T: ablation steps per track.")
+    inner_plans: int = Field(3, ge=1, le=50, description="K: plans tried on each code block, the first one included.")
+    tracks: int = Field(2, ge=1, le=16, description="L: independent solutions.")
+    ensemble_rounds: int = Field(3, ge=0, le=50, description="R: ensemble plans evaluated.")
+    finalists: int = Field(3, ge=1, le=20, description="Solutions that sit the rehearsal again on fresh splits.")
+    fresh_splits: int = Field(2, ge=0, le=10, description="Fresh splits per finalist.")
+    debug_rounds: int = Field(3, ge=0, le=20, description="Attempts to repair a script that fails.")
+    leakage_rounds: int = Field(2, ge=0, le=10, description="Attempts to repair a script that leaks.")
+
+    max_hours: float = Field(4, gt=0, description="Active time of the run.")
+    max_executions: int | None = Field(None, ge=1, description="Executions of scripts, finals and exports included.")
+    max_tokens: int | None = Field(None, ge=1, description="Input and output tokens of all model calls.")
+    script_seconds: float = Field(600, gt=0, description="Wall-clock limit of one script during the search.")
+    memory_mb: int = Field(8192, ge=256, description="Memory limit of one script.")
+    cpus: float | None = Field(None, gt=0, description="CPUs of one script. Empty: all of this machine's.")
+    parallel: int | None = Field(None, ge=1, description="Scripts that execute at once. Empty: from CPUs and memory.")
+    subsample_rows: int = Field(30_000, ge=100, description="Most train rows a script should use during the search.")
+    seed: int = Field(0, ge=0, description="Seed of splits and scripts.")
+
+    goal: str | None = Field(None, description="What to predict, in words; stands in for a missing description.")
+    metric: str | None = Field(None, description="Metric name or `file.py:function`; overrules the task folder.")
+    review: frozenset[ReviewPoint] = Field(
+        frozenset(), description="Points at which the run stops and asks a person to approve or edit."
+    )
+    prompts: Path | None = Field(None, description="Folder whose prompt files override the built-in ones.")
+    runs_dir: Path = Field(Path("runs"), description="Folder that holds the run folders.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_profile(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        profile: Any = data.get("profile") or "standard"
+        given = {key: value for key, value in data.items() if value is not None}
+        return {**PROFILES.get(profile, {}), **given}
+
+    @classmethod
+    def resolve(cls, context: object) -> "Settings":
+        """Return settings from a graph context: None, a mapping, Settings, or a foreign object's matching attributes.
+
+        Raises:
+            SettingsError: a value is out of range or a key is unknown.
+        """
+        if isinstance(context, cls):
+            return context
+        if context is None:
+            return cls()
+        data = context if isinstance(context, Mapping) else _matching_attributes(context)
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise SettingsError(_one_line(error)) from None
+
+
+def _matching_attributes(context: object) -> dict[str, Any]:
+    return {name: getattr(context, name) for name in Settings.model_fields if hasattr(context, name)}
+
+
+def _one_line(error: ValidationError) -> str:
+    return "; ".join(f"setting {'.'.join(map(str, e['loc'])) or '?'}: {e['msg']}" for e in error.errors())

@@ -1,0 +1,45 @@
+"""What a task asks for: the typed spec that every other module reads."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Direction = Literal["maximize", "minimize"]
+Problem = Literal["binary", "multiclass", "regression", "ordinal", "multilabel", "sequence"]
+Modality = Literal["table", "text", "image", "audio", "time series", "sequence", "unknown"]
+PredictionKind = Literal["label", "probability", "value", "text"]
+
+
+class TaskSpec(BaseModel):
+    """What is predicted, from what, and how it is scored. File names are relative to the input folder."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    problem: Problem
+    modality: Modality = "table"
+    metric: str
+    """Name in `metrics.py`, or `file.py:function`."""
+    direction: Direction
+    target: tuple[str, ...]
+    """Target columns in the train file; more than one for multi-output tasks."""
+    id: str | None = None
+    """Column that names a row in train, test and submission; None when the submission follows test order."""
+    train: str
+    test: str
+    sample_submission: str | None = None
+    prediction_columns: tuple[str, ...]
+    """Columns of `submission.csv` that hold predictions, in order; one per class for `log_loss`-like metrics."""
+    prediction_kind: PredictionKind
+    classes: tuple[str, ...] = ()
+    """Class labels as text as they stand in the train file, aligned with one-per-class `prediction_columns`."""
+    pos_label: str | None = None
+    """Positive class of a binary task, as text."""
+    auxiliary: tuple[str, ...] = ()
+    """Other files of the input folder: tables to join, word lists, image folders."""
+    train_only: tuple[str, ...] = ()
+    """Columns of train, besides the target, that the test file does not have."""
+    split: str | None = None
+    """Overrules the inferred split: `time:COL`, `group:COL`, `stratified`, `random`."""
+    train_rows: int = 0
+    test_rows: int = 0

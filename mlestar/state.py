@@ -1,0 +1,382 @@
+"""Typed state of the graphs, their reducers and the values they hold.
+
+State holds ids, hashes, numbers and short texts. Scripts, output, submissions and prompts are blobs in the run folder,
+named by their sha256.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
+
+from mlestar.rehearsal.plan import SplitPlan
+from mlestar.task import Direction, FileProfile, TaskSpec
+
+Origin = Literal["candidate", "merge", "usage", "refinement", "ensemble", "whole data"]
+VerdictStatus = Literal[
+    "ok",
+    "error",
+    "timeout",
+    "oom",
+    "killed",
+    "disk_full",
+    "output_limit",
+    "invalid",
+    "leak",
+    "unwritten",
+    "refused",
+]
+"""`ok`: ran and was scored. `invalid`: its submission was rejected. `leak`: leakage that could not be repaired.
+`unwritten`: no agent reply satisfied its contract. `refused`: the budget did not allow the run. The others are
+`ExecutionStatus`."""
+
+RunStatus = Literal["solved", "no_solution", "stopped", "paused", "failed"]
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class ModelCard(Frozen):
+    """A retrieved model."""
+
+    name: str
+    description: str = ""
+    example_code: str = ""
+    source: str = ""
+    """Address or name of where it was found."""
+    libraries: tuple[str, ...] = ()
+    """Distribution names the example imports."""
+    by_person: bool = False
+    """Added by hand: tried first, never dropped."""
+
+
+class Brief(Frozen):
+    """What every agent is told about the task; one blob per run."""
+
+    spec: TaskSpec
+    description: str
+    preview: str
+    profile: tuple[FileProfile, ...]
+    split: SplitPlan | None
+    """None when labels cannot be located: scores are the reported ones."""
+    fallback: str = ""
+    """Why there is no rehearsal."""
+    python: str
+    packages: dict[str, str]
+    image: str
+    cpus: float
+    memory_mb: int
+    gpu: str
+    seconds: float
+    """Limit per script."""
+    subsample_rows: int
+    seed: int
+
+
+class Verdict(Frozen):
+    """What came of a trial. A failure is a status, never a number."""
+
+    status: VerdictStatus
+    reported: float | None = None
+    """What the script printed about itself: a claim."""
+    search: float | None = None
+    """The judge's score on the held-out rows."""
+    search_se: float | None = None
+    message: str = ""
+    """Why it failed, fit for an agent and a person."""
+    warnings: tuple[str, ...] = ()
+    seconds: float = 0.0
+    peak_memory_mb: float | None = None
+    submission: str | None = None
+    """Blob of what it submitted for the held-out rows."""
+    output: str | None = None
+    """Blob of its standard output and error."""
+    image: str = ""
+    debug_rounds: int = 0
+
+    @property
+    def score(self) -> float | None:
+        """What loops compare: `search`, or `reported` in a run without a rehearsal."""
+        if self.status != "ok":
+            return None
+        return self.search if self.search is not None else self.reported
+
+
+class Outcome(Frozen):
+    """An execution as the ledger remembers it."""
+
+    status: str
+    exit_code: int | None
+    stdout: str
+    """Blob."""
+    stderr: str
+    """Blob."""
+    seconds: float
+    peak_memory_mb: float | None
+    files: dict[str, str]
+    """Relative path of each output to its blob."""
+    detail: str
+
+
+class Draft(Frozen):
+    """A script that waits for its trial."""
+
+    id: str
+    origin: Origin
+    track: int
+    title: str
+    script: str | None
+    """Blob; None when no agent reply satisfied its contract."""
+    parent: str | None = None
+    plan: str = ""
+    problem: str = ""
+    """Why there is no script."""
+    stretch: float = 1.0
+    """Factor on the time limit of a script."""
+
+
+class Solution(Frozen):
+    """A script with its verdict and where it came from."""
+
+    id: str
+    origin: Origin
+    track: int
+    title: str
+    script: str | None
+    parent: str | None = None
+    plan: str = ""
+    verdict: Verdict
+
+    @property
+    def score(self) -> float | None:
+        return self.verdict.score
+
+
+class Attempt(Frozen):
+    """A plan that was tried, and what came of it."""
+
+    plan: str
+    solution: str
+    score: float | None
+    status: VerdictStatus
+
+
+class Variant(Frozen):
+    """One variant of an ablation study as the judge graded it."""
+
+    name: str
+    score: float | None
+    """None: it failed, so nothing is known about the part."""
+    claimed: float | None = None
+
+
+class Study(Frozen):
+    """An ablation of one script."""
+
+    script: str | None
+    output: str = ""
+    variants: tuple[Variant, ...] = ()
+    status: VerdictStatus = "unwritten"
+    summary: str = ""
+
+
+class Block(Frozen):
+    """An exact piece of a script."""
+
+    text: str
+    plan: str
+
+
+class Final(Frozen):
+    """How a finalist did on the fresh splits."""
+
+    solution: str
+    selection: float | None = None
+    selection_se: float | None = None
+    scores: tuple[float, ...] = ()
+    failed: bool = False
+    """It did not run on a fresh split."""
+    message: str = ""
+
+
+class Export(Frozen):
+    """One attempt to run a solution on the real input."""
+
+    solution: str
+    submission: str | None = None
+    message: str = ""
+    seconds: float = 0.0
+
+
+class Answer(Frozen):
+    """What a person said at a review point."""
+
+    approve: bool = True
+    text: str | None = None
+    """Replaces the proposed text: a summary, a plan, a code block, an ensemble plan."""
+    cards: tuple[ModelCard, ...] = ()
+    """Cards to add in front of the retrieved ones."""
+
+
+def better(direction: Direction, left: float | None, right: float | None) -> bool:
+    """Tell whether a score is a real improvement; ties are not, and any score beats none."""
+    if left is None or right is None:
+        return left is not None
+    return left > right if direction == "maximize" else left < right
+
+
+def best_first(direction: Direction, solutions: Iterable[Solution]) -> list[Solution]:
+    """Return the solutions that have a score, best first; equal scores keep their order."""
+    scored = [(solution, solution.score) for solution in solutions]
+    ranked = [(score, solution) for solution, score in scored if score is not None]
+    sign = -1 if direction == "maximize" else 1
+    return [solution for _, solution in sorted(ranked, key=lambda pair: sign * pair[0])]
+
+
+V = TypeVar("V")
+
+
+def merge_by_key(left: dict[str, V] | None, right: dict[str, V] | None) -> dict[str, V]:
+    """Reducer: later values win, key by key; applying an update twice changes nothing."""
+    return {**(left or {}), **(right or {})}
+
+
+class RunKeys(TypedDict, total=False):
+    run_id: str
+    brief: str
+    """Blob of the `Brief`."""
+
+
+class TrialState(RunKeys, total=False):
+    draft: Draft
+    solution: Solution
+    solutions: Annotated[dict[str, Solution], merge_by_key]
+    script: str
+    """Blob of the script as it stands, after repairs."""
+    leaking: str
+    """Block that leaks, empty when none does."""
+    leak_reason: str
+    evidence: str
+    """What speaks for leakage although the checker passed the script."""
+    leak_rounds: int
+    debug_rounds: int
+    bug: str
+    mended: bool
+    """The debugger wrote another script."""
+    fixes: list[str]
+    """Blobs of scripts that failed, oldest first."""
+    suspected: bool
+    """The judge's evidence has been put to the leakage checker."""
+    outcome: Outcome | None
+    """None: the budget refused the run."""
+    verdict: Verdict
+
+
+class TrialOutput(TypedDict, total=False):
+    solution: Solution
+    solutions: Annotated[dict[str, Solution], merge_by_key]
+
+
+class CandidateState(TrialState, total=False):
+    track: int
+    card: ModelCard
+    number: int
+
+
+class CandidateOutput(TypedDict, total=False):
+    solutions: Annotated[dict[str, Solution], merge_by_key]
+
+
+class TrackState(RunKeys, total=False):
+    task: str
+    """Task folder; needed only when a track runs by itself."""
+    track: int
+    cards: list[ModelCard]
+    draft: Draft
+    solution: Solution
+    solutions: Annotated[dict[str, Solution], merge_by_key]
+    best: Solution | None
+    ranked: list[str]
+    """Ids of the candidates that ran, best first."""
+    merged: int
+    """Candidates already merged into the best, itself included."""
+    outer: int
+    inner: int
+    study: Study
+    summaries: list[str]
+    blocks: list[str]
+    """Blocks refined in earlier outer steps."""
+    block: Block | None
+    plan: str
+    attempts: list[Attempt]
+    changed: bool
+    """The data-usage check wrote another script."""
+    spent: bool
+    """The budget allows no further step."""
+    bests: Annotated[dict[str, Solution], merge_by_key]
+
+
+class TrackOutput(TypedDict, total=False):
+    solutions: Annotated[dict[str, Solution], merge_by_key]
+    bests: Annotated[dict[str, Solution], merge_by_key]
+
+
+class EnsembleState(RunKeys, total=False):
+    bests: Annotated[dict[str, Solution], merge_by_key]
+    solutions: Annotated[dict[str, Solution], merge_by_key]
+    draft: Draft
+    solution: Solution
+    round: int
+    plan: str
+    attempts: list[Attempt]
+    spent: bool
+
+
+class EnsembleOutput(TypedDict, total=False):
+    solutions: Annotated[dict[str, Solution], merge_by_key]
+
+
+class FinalState(RunKeys, total=False):
+    finalist: Solution
+
+
+class PipelineInput(BaseModel):
+    """What a run starts from."""
+
+    task: str = Field(description="Folder with a task description and its data.")
+    run_id: str = Field("", description="Name of the run folder; empty: made from the task's name and the time.")
+
+
+class PipelineState(RunKeys, total=False):
+    task: str
+    bests: Annotated[dict[str, Solution], merge_by_key]
+    """Best solution of each track."""
+    solutions: Annotated[dict[str, Solution], merge_by_key]
+    finals: Annotated[dict[str, Final], merge_by_key]
+    order: list[str]
+    """Solutions to export, best first."""
+    winner: str | None
+    draft: Draft
+    solution: Solution
+    exports: list[Export]
+    status: RunStatus
+
+
+CHECKPOINT_TYPES: list[type] = [
+    ModelCard,
+    Outcome,
+    Verdict,
+    Draft,
+    Solution,
+    Attempt,
+    Variant,
+    Study,
+    Block,
+    Final,
+    Export,
+    Answer,
+    PipelineInput,
+]
+"""Types that checkpoints may hold, for `JsonPlusSerializer(allowed_msgpack_modules=...)`."""

@@ -1,0 +1,20 @@
+"""The run folder: blobs by sha256, ledger, checkpointer."""
+
+from mlestar.store.blobs import Blobs
+from mlestar.store.checkpoints import open_checkpoints, serializer
+from mlestar.store.folder import RunFolder, RunSettings, list_runs, make_run_id
+from mlestar.store.ledger import Ledger, Record, Spend, key_of
+
+__all__ = [
+    "Blobs",
+    "Ledger",
+    "Record",
+    "RunFolder",
+    "RunSettings",
+    "Spend",
+    "key_of",
+    "list_runs",
+    "make_run_id",
+    "open_checkpoints",
+    "serializer",
+]

@@ -1,0 +1,112 @@
+"""The run folder: what lies where, and the lock that keeps a second process out."""
+
+import fcntl
+import json
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from pydantic import BaseModel
+
+from mlestar.errors import SettingsError, StoreError, UserError
+
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class RunSettings(BaseModel):
+    """`settings.json`: what a run was made with."""
+
+    version: int = 1
+    task: str
+    """Absolute path of the task folder."""
+    settings: dict[str, Any]
+
+
+class RunFolder:
+    """Paths of one run below the runs folder."""
+
+    def __init__(self, runs_dir: Path, run_id: str) -> None:
+        if not RUN_ID.fullmatch(run_id):
+            msg = f"run id {run_id!r}: use letters, digits, '.', '_' and '-' only"
+            raise SettingsError(msg)
+        self.run_id = run_id
+        self.path = (runs_dir / run_id).absolute()
+        self.blobs = self.path / "blobs"
+        self.ledger = self.path / "ledger.sqlite"
+        self.checkpoints = self.path / "checkpoints.sqlite"
+        self.settings = self.path / "settings.json"
+        self.solution = self.path / "solution.py"
+        self.submission = self.path / "submission.csv"
+        self.result = self.path / "result.json"
+        self.report = self.path / "report.html"
+        self.rehearsals = self.path / "rehearsals"
+        self.work = self.path / "work"
+
+    def create(self) -> None:
+        """Make the folder.
+
+        Raises:
+            UserError: the runs folder cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.work.mkdir(exist_ok=True)
+            (self.path / ".lock").touch()
+        except OSError as error:
+            msg = f"cannot write to {self.path}: {error.strerror}; choose another folder with --runs-dir"
+            raise UserError(msg) from error
+
+    def read_settings(self) -> "RunSettings":
+        """Return what the run was made with.
+
+        Raises:
+            UserError: there is no such run.
+        """
+        if not self.settings.is_file():
+            msg = f"no run {self.run_id} in {self.path.parent}; `mlestar runs` lists them"
+            raise UserError(msg)
+        return RunSettings.model_validate_json(self.settings.read_text(encoding="utf-8"))
+
+    def lock(self) -> IO[str]:
+        """Hold the run for this process until the returned file is closed or the process ends.
+
+        Raises:
+            StoreError: another process holds it.
+        """
+        file = (self.path / ".lock").open("r+", encoding="utf-8")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            owner = file.read().strip() or "unknown"
+            file.close()
+            msg = f"run {self.run_id} is in use by process {owner}; wait for it or stop it"
+            raise StoreError(msg) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        return file
+
+    def write_json(self, path: Path, value: Any) -> None:
+        self.write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def write_text(self, path: Path, text: str) -> None:
+        """Replace a file in one step, so that a reader never sees half of it."""
+        part = path.with_name(path.name + ".part")
+        part.write_text(text, encoding="utf-8", errors="replace")
+        part.replace(path)
+
+
+def make_run_id(task_name: str) -> str:
+    """Return a run id from the task's name and the time, e.g. `titanic-20260131-142501`."""
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", task_name).strip("-").lower()[:40] or "run"
+    return f"{slug}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+
+
+def list_runs(runs_dir: Path) -> list[Path]:
+    """Return the run folders below `runs_dir`, oldest first."""
+    if not runs_dir.is_dir():
+        return []
+    found = [path for path in runs_dir.iterdir() if (path / "settings.json").is_file()]
+    return sorted(found, key=lambda path: (path / "settings.json").stat().st_mtime)

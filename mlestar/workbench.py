@@ -1,0 +1,300 @@
+"""The live services of a run (model, search, runner, store, budget), found from the runtime context."""
+
+import asyncio
+import dataclasses
+import os
+import shutil
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from langchain_core.language_models import BaseChatModel
+from langgraph.runtime import Runtime
+
+from mlestar.agents.desk import Desk
+from mlestar.budget import Budget
+from mlestar.models import Caller, choose_model, wrap_model
+from mlestar.prompts import Prompts
+from mlestar.rehearsal import Rehearsal, fresh_rehearsals, manifest, search_rehearsal, stage
+from mlestar.runners import Environment, Execution, Job, Limits, Runner, choose_runner
+from mlestar.search import Search, choose_search
+from mlestar.settings import Settings
+from mlestar.state import Brief, Outcome
+from mlestar.store import Blobs, Ledger, Record, RunFolder, RunSettings, key_of
+from mlestar.task import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """Live objects that a caller hands in instead of naming them in the settings."""
+
+    model: BaseChatModel | None = None
+    runner: Runner | None = None
+    search: Search | None = None
+    on_progress: Callable[[str], None] | None = None
+    """Receives lines about slow preparations, such as building the sandbox image."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """An input folder that scripts read, and the hash of its contents."""
+
+    name: str
+    path: Path
+    manifest: str
+
+
+CPUS_PER_SCRIPT = 2
+
+
+class Refused(Exception):
+    """The budget does not allow this execution."""
+
+
+class Workbench:
+    """Everything nodes need to act for one run."""
+
+    def __init__(self, settings: Settings, folder: RunFolder, task_folder: Path, parts: Parts, lock: IO[str]) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.task_folder = task_folder
+        self.blobs = Blobs(folder.blobs)
+        self.ledger = Ledger(folder.ledger)
+        self.budget = Budget(settings, self.ledger)
+        self.prompts = Prompts(settings.prompts)
+        chosen = wrap_model(parts.model) if parts.model else choose_model(settings.model, base_url=settings.base_url)
+        self.caller = Caller(chosen, self.ledger, self.blobs)
+        self.search = parts.search or choose_search(settings.search)
+        self._parts = parts
+        self._lock = lock
+        self._runner = parts.runner
+        self._opening = asyncio.Lock()
+        self._staging = asyncio.Lock()
+        self._at_once = settings.parallel or max(1, (os.cpu_count() or 1) // CPUS_PER_SCRIPT)
+        self._slots = asyncio.Semaphore(self._at_once)
+        self._briefs: dict[str, Brief] = {}
+        self._task: Task | None = None
+        self._places: dict[str, Place] = {}
+
+    async def runner(self) -> Runner:
+        """Return the runner, choosing it on first use."""
+        async with self._opening:
+            if self._runner is None:
+                self._runner = await choose_runner(
+                    self.settings.runner,
+                    trusted=self.caller.chosen.trusted,
+                    owner=self.folder.run_id,
+                    work_dir=self.folder.work,
+                    on_progress=self._parts.on_progress,
+                )
+        return self._runner
+
+    async def environment(self) -> Environment:
+        """Return what one script finds: its share of the CPUs and memory when several execute at once."""
+        whole = await (await self.runner()).environment()
+        return dataclasses.replace(
+            whole,
+            cpus=self.settings.cpus or max(1.0, whole.cpus / self._at_once),
+            memory_mb=min(self.settings.memory_mb, whole.memory_mb // self._at_once),
+        )
+
+    async def task(self, brief: Brief | None = None) -> Task:
+        """Return the task, with the brief's spec when one is given."""
+        async with self._opening:
+            if self._task is None:
+                self._task = await asyncio.to_thread(
+                    Task.load, self.task_folder, goal=self.settings.goal, metric=self.settings.metric
+                )
+        return dataclasses.replace(self._task, spec=brief.spec) if brief else self._task
+
+    async def keep(self, text: str) -> str:
+        """Store a text and return its blob."""
+        return await asyncio.to_thread(self.blobs.put, text)
+
+    async def text(self, sha: str) -> str:
+        return await asyncio.to_thread(self.blobs.text, sha)
+
+    async def brief(self, state: Mapping[str, Any]) -> Brief:
+        """Return the brief that a state refers to."""
+        sha = state["brief"]
+        if sha not in self._briefs:
+            self._briefs[sha] = Brief.model_validate_json(await self.text(sha))
+        return self._briefs[sha]
+
+    def desk(self, brief: Brief, track: int = 0) -> Desk:
+        return Desk(call=self.caller.call, prompts=self.prompts, brief=brief, track=track)
+
+    async def search_place(self, brief: Brief) -> tuple[Place, Rehearsal | None]:
+        """Return the input of the search: the rehearsal's, or the real one when there is no rehearsal."""
+        if brief.split is None:
+            return await self.real_place(), None
+        task = await self.task(brief)
+        rehearsal = await asyncio.to_thread(search_rehearsal, task, brief.split, seed=brief.seed)
+        return await self._staged(task, rehearsal), rehearsal
+
+    async def fresh_places(self, brief: Brief, count: int) -> list[tuple[Place, Rehearsal]]:
+        """Return up to `count` rehearsals whose held-out rows the search never scored."""
+        if brief.split is None or count == 0:
+            return []
+        task = await self.task(brief)
+        fresh = await asyncio.to_thread(fresh_rehearsals, task, brief.split, seed=brief.seed, count=count)
+        return [(await self._staged(task, rehearsal), rehearsal) for rehearsal in fresh]
+
+    async def real_place(self) -> Place:
+        """Return the task's own input."""
+        path = (await self.task()).input
+        async with self._staging:
+            if "real" not in self._places:
+                self._places["real"] = Place("real", path, await asyncio.to_thread(manifest, path))
+            return self._places["real"]
+
+    async def execute(
+        self,
+        script: str,
+        place: Place,
+        *,
+        outputs: tuple[str, ...] = ("submission.csv",),
+        stretch: float = 1.0,
+        final: bool = False,
+        label: str,
+    ) -> Outcome:
+        """Run a script, or return what the ledger remembers of the same run.
+
+        Args:
+            script: blob of the script.
+            place: its `./input`.
+            outputs: glob patterns of the files to keep.
+            stretch: factor on the time limit of a script.
+            final: the run may use the reserve of the budget.
+            label: name of the ledger entry.
+
+        Raises:
+            Refused: the budget does not allow the run.
+            RunnerError: scripts cannot be executed here.
+        """
+        environment = await self.environment()
+        limits = Limits(
+            seconds=self.settings.script_seconds * stretch,
+            memory_mb=environment.memory_mb,
+            cpus=environment.cpus,
+        )
+        code = await self.text(script)
+
+        async def work() -> Record:
+            async with self._slots:
+                if not await self.budget.start_execution(final=final):
+                    raise Refused
+                try:
+                    return await self._run(code, place, limits, outputs, label)
+                finally:
+                    self.budget.settle_execution()
+
+        limited = dataclasses.asdict(limits)
+        key = key_of("execution", script, place.manifest, environment.image, limited, outputs, self.settings.seed)
+        result, _ = await self.ledger.once(key, "execution", label, work)
+        return Outcome.model_validate(result)
+
+    def record_settings(self) -> None:
+        """Write `settings.json`, unless an earlier session did."""
+        if not self.folder.settings.is_file():
+            record = RunSettings(task=str(self.task_folder), settings=self.settings.model_dump(mode="json"))
+            self.folder.write_json(self.folder.settings, record.model_dump())
+
+    async def aclose(self) -> None:
+        """Release the runner, the ledger and the lock."""
+        await self.budget.spend()
+        if self._runner is not None and self._parts.runner is None:
+            await self._runner.aclose()
+        await asyncio.to_thread(shutil.rmtree, self.folder.work, ignore_errors=True)
+        self.ledger.close()
+        self._lock.close()
+
+    async def _staged(self, task: Task, rehearsal: Rehearsal) -> Place:
+        async with self._staging:
+            if rehearsal.name not in self._places:
+                path = self.folder.rehearsals / rehearsal.name / "input"
+                sha = await asyncio.to_thread(stage, task, rehearsal, path)
+                self._places[rehearsal.name] = Place(rehearsal.name, path, sha)
+            return self._places[rehearsal.name]
+
+    async def _run(self, code: str, place: Place, limits: Limits, outputs: tuple[str, ...], label: str) -> Record:
+        collect = self.folder.work / uuid.uuid4().hex
+        await asyncio.to_thread(collect.mkdir, parents=True)
+        job = Job(
+            script=code,
+            input=place.path,
+            collect=collect,
+            limits=limits,
+            outputs=outputs,
+            seed=self.settings.seed,
+            name=label,
+        )
+        try:
+            execution = await (await self.runner()).run(job)
+            outcome = await asyncio.to_thread(self._remember, execution, collect)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, collect, ignore_errors=True)
+        return Record(result=outcome.model_dump(), seconds=outcome.seconds)
+
+    def _remember(self, execution: Execution, collect: Path) -> Outcome:
+        return Outcome(
+            status=execution.status,
+            exit_code=execution.exit_code,
+            stdout=self.blobs.put(execution.stdout),
+            stderr=self.blobs.put(execution.stderr),
+            seconds=execution.seconds,
+            peak_memory_mb=execution.peak_memory_mb,
+            files={name: self.blobs.put_file(collect / name) for name in execution.files},
+            detail=execution.detail,
+        )
+
+
+_OPENING = threading.Lock()
+_OPEN: dict[Path, Workbench] = {}
+"""Workbenches of this process by run folder: state and context hold plain data only, so nodes find the live services of
+their run here."""
+
+
+async def open_workbench(
+    settings: Settings, run_id: str, task_folder: Path | None = None, parts: Parts | None = None
+) -> Workbench:
+    """Return the workbench of a run, opening it when this process has not done so.
+
+    Args:
+        settings: of the run; a run that exists keeps the task folder it was made with.
+        run_id: name of the run folder.
+        task_folder: needed for a run that does not exist.
+        parts: live objects to use instead of those the settings name.
+
+    Raises:
+        UserError: the run does not exist and no task folder is given, or the runs folder cannot be written.
+        StoreError: another process works on the run.
+    """
+    folder = RunFolder(settings.runs_dir, run_id)
+    return _OPEN.get(folder.path) or await asyncio.to_thread(_open, settings, folder, task_folder, parts or Parts())
+
+
+async def close_workbench(bench: Workbench) -> None:
+    """Release a run's services."""
+    _OPEN.pop(bench.folder.path, None)
+    await bench.aclose()
+
+
+async def find_workbench(state: Mapping[str, Any], runtime: Runtime[Settings]) -> Workbench:
+    """Return the workbench of the run that a node works on."""
+    return await open_workbench(Settings.resolve(runtime.context), state["run_id"])
+
+
+def _open(settings: Settings, folder: RunFolder, task_folder: Path | None, parts: Parts) -> Workbench:
+    with _OPENING:
+        bench = _OPEN.get(folder.path)
+        if bench is None:
+            task_folder = task_folder or Path(folder.read_settings().task)
+            folder.create()
+            bench = Workbench(settings, folder, task_folder, parts, folder.lock())
+            bench.record_settings()
+            _OPEN[folder.path] = bench
+        return bench

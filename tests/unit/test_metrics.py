@@ -1,0 +1,246 @@
+"""Metrics agree with scikit-learn, know their direction and refuse what is undefined."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+from sklearn.datasets import load_iris
+
+from mlestar.errors import UserError
+from mlestar.metrics import METRICS, Metric, canonical, canonical_labels, get_metric
+from mlestar.wording import find_metrics
+
+RANDOM = np.random.default_rng(7)
+LABELS = np.array(["a", "b", "c"], dtype=object)[RANDOM.integers(0, 3, 200)]
+GUESSES = np.where(RANDOM.random(200) < 0.6, LABELS, "b")
+TRUE, PREDICTED = RANDOM.gamma(2.0, size=200), RANDOM.gamma(2.0, size=200)
+GRADES, GUESSED = RANDOM.integers(3, 9, 200), RANDOM.integers(3, 9, 200)
+YES = LABELS == "a"
+PROBABILITY = np.clip(0.5 * YES + RANDOM.random(200) * 0.5, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("accuracy", sk.accuracy_score(LABELS, GUESSES)),
+        ("balanced_accuracy", sk.balanced_accuracy_score(LABELS, GUESSES)),
+        ("macro_f1", sk.f1_score(LABELS, GUESSES, average="macro")),
+        ("micro_f1", sk.f1_score(LABELS, GUESSES, average="micro")),
+        ("weighted_f1", sk.f1_score(LABELS, GUESSES, average="weighted")),
+        ("mcc", sk.matthews_corrcoef(LABELS, GUESSES)),
+        ("f1", sk.f1_score(YES, GUESSES == "a")),
+    ],
+)
+def test_label_metrics(name: str, expected: float) -> None:
+    assert METRICS[name].score(LABELS, GUESSES, pos_label="a") == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("rmse", sk.root_mean_squared_error(TRUE, PREDICTED)),
+        ("mse", sk.mean_squared_error(TRUE, PREDICTED)),
+        ("mae", sk.mean_absolute_error(TRUE, PREDICTED)),
+        ("medae", sk.median_absolute_error(TRUE, PREDICTED)),
+        ("mape", sk.mean_absolute_percentage_error(TRUE, PREDICTED)),
+        ("rmsle", sk.root_mean_squared_log_error(TRUE, PREDICTED)),
+        ("r2", sk.r2_score(TRUE, PREDICTED)),
+        ("pearson", np.corrcoef(TRUE, PREDICTED)[0, 1]),
+    ],
+)
+def test_value_metrics(name: str, expected: float) -> None:
+    assert METRICS[name].score(TRUE, PREDICTED) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("auroc", sk.roc_auc_score(YES, PROBABILITY)),
+        ("average_precision", sk.average_precision_score(YES, PROBABILITY)),
+        ("log_loss", sk.log_loss(YES, PROBABILITY)),
+        ("brier", sk.brier_score_loss(YES, PROBABILITY)),
+    ],
+)
+def test_probability_metrics_of_two_classes(name: str, expected: float) -> None:
+    truth = np.where(YES, "yes", "no").astype(object)
+    assert METRICS[name].score(truth, PROBABILITY, pos_label="yes") == pytest.approx(expected)
+
+
+def test_multiclass_probabilities_follow_the_order_of_the_classes() -> None:
+    truth = load_iris().target
+    shares = np.random.default_rng(0).dirichlet([1, 1, 1], len(truth))
+    labels, classes = truth.astype(str).astype(object), ("2", "0", "1")
+    turned = shares[:, [2, 0, 1]]
+    assert METRICS["log_loss"].score(labels, turned, classes=classes) == pytest.approx(sk.log_loss(truth, shares))
+    expected = sk.roc_auc_score(truth, shares, multi_class="ovr")
+    assert METRICS["auroc"].score(labels, turned, classes=classes) == pytest.approx(expected)
+
+
+def test_class_probabilities_are_rescaled() -> None:
+    truth = np.array(["a", "b"], dtype=object)
+    score = METRICS["log_loss"].score(truth, np.array([[2.0, 2.0], [1.0, 3.0]]), classes=("a", "b"))
+    assert score == pytest.approx(-(np.log(0.5) + np.log(0.75)) / 2)
+
+
+def test_kappa_of_integer_grades() -> None:
+    expected = sk.cohen_kappa_score(GRADES, GUESSED, weights="quadratic", labels=list(range(3, 9)))
+    assert METRICS["qwk"].score(GRADES.astype(str), GUESSED.astype(str)) == pytest.approx(expected)
+
+
+def test_kappa_of_named_grades_follows_their_order() -> None:
+    names = np.array(["low", "mid", "high"], dtype=object)
+    score = METRICS["qwk"].score(names[[0, 1, 2, 2]], names[[0, 1, 2, 1]], classes=("low", "mid", "high"))
+    assert score == pytest.approx(sk.cohen_kappa_score([0, 1, 2, 2], [0, 1, 2, 1], weights="quadratic"))
+
+
+def test_spearman_sees_only_ranks() -> None:
+    assert METRICS["spearman"].score(TRUE, np.exp(TRUE)) == pytest.approx(1.0)
+
+
+def test_smape_is_a_fraction_and_two_zeros_agree() -> None:
+    assert METRICS["smape"].score([0, 1, 2], [0, 1, 0]) == pytest.approx(2 / 3)
+
+
+def test_several_targets_are_averaged() -> None:
+    truth, predicted = np.column_stack([TRUE, TRUE]), np.column_stack([TRUE, PREDICTED])
+    expected = sk.root_mean_squared_error(TRUE, PREDICTED) / 2
+    assert METRICS["mcrmse"].score(truth, predicted) == pytest.approx(expected)
+    assert METRICS["rmse"].score(truth, predicted) == pytest.approx(expected)
+
+
+def test_several_binary_targets_are_averaged() -> None:
+    truth = np.column_stack([YES, ~YES]).astype(int).astype(str).astype(object)
+    score = METRICS["mean_auroc"].score(truth, np.column_stack([PROBABILITY, PROBABILITY]))
+    assert score == pytest.approx(0.5)
+
+
+def test_texts_match_but_for_blanks_around_them() -> None:
+    assert METRICS["exact_match"].score(["a ", "B", "NA"], ["a", "b", "NA"]) == pytest.approx(2 / 3)
+
+
+def test_word_error_rate_counts_edits_over_all_words() -> None:
+    assert METRICS["word_error_rate"].score(["the cat sat", "a b"], ["the dog sat down", "b"]) == pytest.approx(3 / 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "truth", "predicted", "reason"),
+    [
+        ("auroc", ["yes", "yes"], [0.1, 0.2], "single class"),
+        ("rmsle", [1, 2], [1, -2], "prediction 2 is -2"),
+        ("r2", [1, 1], [1, 2], "all true values are equal"),
+        ("pearson", [1, 2], [1, 1], "all predictions are equal"),
+        ("qwk", ["1", "1"], ["1", "1"], "one and the same grade"),
+        ("rmse", [1, 2], [1, np.nan], "not a finite number"),
+        ("rmse", [1, 2], [1], "1 predictions for 2 rows"),
+        ("rmse", [], [], "0 predictions for 0 rows"),
+        ("word_error_rate", [""], ["a"], "no words"),
+    ],
+)
+def test_what_is_undefined_is_refused_with_a_reason(
+    name: str, truth: list[object], predicted: list[object], reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        METRICS[name].score(truth, predicted, pos_label="yes")
+
+
+def test_a_binary_metric_needs_the_positive_label() -> None:
+    with pytest.raises(ValueError, match="set pos_label"):
+        METRICS["f1"].score(["a", "b"], ["a", "b"])
+
+
+def test_a_tie_is_not_better() -> None:
+    assert METRICS["rmse"].better(1.0, 2.0)
+    assert METRICS["accuracy"].better(2.0, 1.0)
+    assert not METRICS["rmse"].better(1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("AUC", "auroc"),
+        ("roc_auc", "auroc"),
+        ("Area under the ROC curve", "auroc"),
+        ("neg_mean_absolute_error", "mae"),
+        ("Root-Mean-Squared-Error", "rmse"),
+        ("R²", "r2"),
+        ("F1 macro", "macro_f1"),
+        ("quadratic weighted kappa", "qwk"),
+        ("WER", "word_error_rate"),
+    ],
+)
+def test_metrics_are_known_by_their_aliases(name: str, expected: str) -> None:
+    assert get_metric(name).name == expected
+
+
+def test_an_unknown_metric_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UserError, match=r"unknown metric 'acuracy'; the nearest are accuracy"):
+        get_metric("acuracy")
+
+
+def test_a_function_of_a_file_is_a_metric(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text("def worst(truth, predicted):\n    return abs(truth - predicted).max()\n")
+    metric = get_metric("own.py:worst", tmp_path, direction="minimize")
+    assert metric.score([1, 2], [1, 5]) == 3
+    assert metric.better(1, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("own.py:missing", "has no function 'missing'"),
+        ("../own.py:f", "not a file inside"),
+        ("broken.py:f", "cannot be imported: ZeroDivisionError"),
+    ],
+)
+def test_a_function_that_cannot_be_loaded_is_told(name: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text("")
+    (tmp_path / "broken.py").write_text("1 / 0\n")
+    with pytest.raises(UserError, match=message):
+        get_metric(name, tmp_path, direction="minimize")
+
+
+def test_an_own_metric_needs_a_direction(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="needs a direction"):
+        get_metric("own.py:f", tmp_path)
+
+
+def test_a_failing_function_of_ones_own_is_a_reason() -> None:
+    metric = Metric.from_callable(lambda truth, predicted: 1 / 0, "minimize", "value", name="mine")
+    with pytest.raises(ValueError, match="mine failed: ZeroDivisionError"):
+        metric.score([1], [1])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [(" 3.0 ", "3"), ("+3", "3"), ("-0", "0"), ("TRUE", "True"), ("03", "3"), ("1e3", "1000")]
+    + [("3.5", "3.5"), ("nan", "nan"), ("1_0", "1_0"), ("Yes", "Yes"), ("1e999", "1e999")],
+)
+def test_equal_labels_have_one_spelling(text: str, expected: str) -> None:
+    assert canonical(text) == expected
+    assert canonical_labels([text, "x"]).tolist() == [expected, "x"]
+
+
+@pytest.mark.parametrize(
+    ("description", "expected"),
+    [
+        ("Submissions are evaluated on RMSE, not on MAE.", "rmse"),
+        ("We do not use accuracy; the metric is the macro-averaged F1-score.", "macro_f1"),
+        ("Accuracy of the sensors is high.\n## Evaluation\nMAE of temperature", "mae"),
+        ("Log loss is a fine loss.\n\nMetric\n\n**Quadratic Weighted Kappa**, unlike accuracy", "qwk"),
+        ("The score is the average of the individual AUCs of each column.", "mean_auroc"),
+        ("Root mean squared error between the logarithm of prediction and price", "rmse"),
+        ("Root mean squared error of the logarithms", "rmsle"),
+        ("Accuracy would be misleading, so we score by balanced accuracy.", "balanced_accuracy"),
+        ("Share of tokens whose form equals the true one exactly", "exact_match"),
+        ("Ranked by Spearman's rank correlation", "spearman"),
+        ("The metric is R².", "r2"),
+        ("## Evaluation: word error rate", "word_error_rate"),
+    ],
+)
+def test_a_description_tells_its_metric(description: str, expected: str) -> None:
+    assert find_metrics(description)[0].metric == expected
+
+
+def test_a_description_without_metric_tells_none() -> None:
+    assert find_metrics("Predict the price of houses. No other data may be used.") == []

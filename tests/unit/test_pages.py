@@ -1,0 +1,26 @@
+"""The pages name only paths and commands that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_paths_on_a_page_exist(page):
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(r"`((?:mlestar|graphs|sandbox|tests|docs|benchmarks|examples)/[\w./-]*)`", text)
+    linked = [str((page.parent / link).relative_to(ROOT)) for link in re.findall(r"\]\((?!http)([^)#]+)\)", text)]
+    assert [path for path in [*named, *linked] if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_on_a_page_exist(page):
+    from mlestar.cli import app
+
+    known = {command.name or command.callback.__name__ for command in app.registered_commands} | {"sandbox"}
+    named = set(re.findall(r"(?:^|`)mlestar ([a-z]+)", page.read_text(encoding="utf-8"), re.MULTILINE))
+    assert named <= known

@@ -14,8 +14,8 @@ from mlestar.report import Result
 
 DESCRIPTION = """# Breast tumours: malignant or benign?
 
-Measurements of cell nuclei in images of fine-needle aspirates of breast masses. Predict the probability that the mass is
-benign.
+Measurements of cell nuclei in images of fine-needle aspirates of breast masses. Predict the probability that the mass
+is benign.
 
 ## Files
 - `train.csv` - measurements with the diagnosis, column `benign` (1 benign, 0 malignant).

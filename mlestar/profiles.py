@@ -10,16 +10,17 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from mlestar.errors import UserError
-from mlestar.tables import Table, is_table, read_table
+from mlestar.tables import Table
 
 ColumnKind = Literal["empty", "bool", "int", "float", "date", "json", "path", "id", "text", "category"]
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "<NA>", "#N/A", "-nan", "-NaN")
 """Cells that pandas reads as missing unless it is told otherwise."""
 _ROWS = 100_000
-_LARGEST = 512 * 2**20
+LARGEST = 512 * 2**20
+"""Bytes of a further file beyond which it is not opened to be described."""
 _DEPTH = 4
+_CELL = 120
 _DATE = re.compile(
     r"(?:\d{4}-\d{2}|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})(?:[T ]\d{1,2}:\d{2}.*)?"
     r"|\d{14}Z?|\d{8}T\d{4,6}Z?"
@@ -63,7 +64,7 @@ class FileProfile(BaseModel):
     """None when it is not a table."""
     columns: tuple[ColumnProfile, ...] = ()
     records: tuple[tuple[str, ...], ...] = ()
-    """The first two records, cells in the order of `columns`."""
+    """The first two records, cells in the order of `columns`, long ones cut."""
     sampled: bool = False
     """The column figures come from an even sample of the rows."""
     note: str = ""
@@ -77,20 +78,14 @@ def profile_table(name: str, table: Table) -> FileProfile:
         size=table.path.stat().st_size,
         rows=len(table),
         columns=tuple(profile_column(column, frame[column]) for column in frame.columns),
-        records=tuple(tuple(row) for row in frame.iloc[:2].itertuples(index=False, name=None)),
+        records=tuple(tuple(cell[:_CELL] for cell in row) for row in frame.iloc[:2].itertuples(index=False, name=None)),
         sampled=len(table) > _ROWS,
     )
 
 
 def profile_file(name: str, path: Path) -> FileProfile:
-    """Profile a file that need not be a table, nor a sound one."""
-    size = path.stat().st_size
-    if is_table(path) and size <= _LARGEST:
-        try:
-            return profile_table(name, read_table(path))
-        except UserError as error:
-            return FileProfile(file=name, size=size, note=str(error))
-    return FileProfile(file=name, size=size, note=_describe(path, size))
+    """Profile a file that is not a table."""
+    return FileProfile(file=name, size=path.stat().st_size, note=_describe(path))
 
 
 def profile_folder(name: str, folder: Path, files: list[str]) -> FileProfile:
@@ -100,7 +95,7 @@ def profile_folder(name: str, folder: Path, files: list[str]) -> FileProfile:
 
 def array_shapes(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
     """Return name to (shape, dtype) of a NumPy archive's arrays; empty when it is not one. Never unpickles."""
-    if path.suffix.lower() != ".npz":
+    if path.suffix.lower() != ".npz" or path.stat().st_size > LARGEST:
         return {}
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -109,13 +104,16 @@ def array_shapes(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
         return {}
 
 
-def _describe(path: Path, size: int) -> str:
-    if arrays := array_shapes(path) if size <= _LARGEST else {}:
+def _describe(path: Path) -> str:
+    if arrays := array_shapes(path):
         return "arrays " + ", ".join(f"{name} {shape} {kind}" for name, (shape, kind) in arrays.items())
-    with path.open("rb") as file:
-        head = file.read(400)
+    try:
+        with path.open("rb") as file:
+            head = file.read(400)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
     text = head.decode("utf-8", errors="ignore")
-    return "" if b"\0" in head or not text.strip() or size == 0 else f"text, begins {text.splitlines()[0][:60]!r}"
+    return "" if b"\0" in head or not text.strip() else f"text, begins {text.splitlines()[0][:60]!r}"
 
 
 def _sample(rows: int) -> np.ndarray:
@@ -174,7 +172,7 @@ def profile_column(name: str, cells: pd.Series) -> ColumnProfile:
         missing=float(missing.mean()) if len(cells) else 0.0,
         minimum=low,
         maximum=high,
-        examples=tuple(str(value)[:80] for value in values[:5]),
+        examples=tuple(str(value)[:_CELL] for value in values[:5]),
         words=_words(values) if kind == "text" else 0.0,
     )
 

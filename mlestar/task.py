@@ -4,13 +4,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlestar.errors import UserError
 from mlestar.inference.layout import Layout, read_layout
 from mlestar.inference.overrides import Overrides, read_overrides
 from mlestar.inference.roles import Shelf
 from mlestar.inference.spec import infer_spec
 from mlestar.metrics import Metric
 from mlestar.preview import render_preview
-from mlestar.profiles import ColumnProfile, FileProfile, link_columns, profile_file, profile_folder, profile_table
+from mlestar.profiles import (
+    LARGEST,
+    ColumnProfile,
+    FileProfile,
+    link_columns,
+    profile_file,
+    profile_folder,
+    profile_table,
+)
 from mlestar.spec import Direction, Modality, PredictionKind, Problem, TaskSpec
 from mlestar.tables import Table, is_table
 
@@ -107,7 +116,13 @@ def _profile_entry(layout: Layout, name: str, spec: TaskSpec, shelf: Shelf) -> F
     if path.is_dir():
         files = [file.removeprefix(f"{name}/") for file in layout.files if file.startswith(f"{name}/")]
         return profile_folder(name, path, files)
-    profile = profile_file(name, path)
-    if profile.rows is None or not is_table(layout.input / spec.train):
+    if not is_table(path) or path.stat().st_size > LARGEST:
+        return profile_file(name, path)
+    try:
+        table = shelf.get(name)
+    except UserError as error:
+        return FileProfile(file=name, size=path.stat().st_size, note=str(error))
+    profile = profile_table(name, table)
+    if not is_table(layout.input / spec.train):
         return profile
-    return link_columns(profile, shelf.get(name).frame, spec.train, shelf.get(spec.train).frame)
+    return link_columns(profile, table.frame, spec.train, shelf.get(spec.train).frame)

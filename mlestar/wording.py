@@ -101,7 +101,10 @@ _SENTENCES: tuple[tuple[str, str], ...] = (
     ("macro_f1", r"f1(?:[\s-]*scores?)?[\s,(]*(?:macro|unweighted|averaged over (?:the |all )?classes)"),
     ("weighted_f1", r"f1(?:[\s-]*scores?)?[\s,(]*weighted"),
     ("micro_f1", r"f1(?:[\s-]*scores?)?[\s,(]*micro"),
-    ("rmsle", r"root mean squared? error (?:between|of) (?:the )?log"),
+    (
+        "rmsle",
+        r"(?:root[\s-]+mean[\s-]+squared?[\s-]+error(?: \(rmse\))?|rmse) (?:between|of) (?:the )?(?:natural )?log",
+    ),
 )
 """Metrics that are told in a sentence instead of named."""
 

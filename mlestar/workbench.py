@@ -274,7 +274,8 @@ async def open_workbench(
         StoreError: another process works on the run.
     """
     folder = RunFolder(settings.runs_dir, run_id)
-    return _OPEN.get(folder.path) or await asyncio.to_thread(_open, settings, folder, task_folder, parts or Parts())
+    known = _OPEN.get(folder.path)
+    return known or await asyncio.to_thread(_open, settings, folder, task_folder, parts or Parts())
 
 
 async def close_workbench(bench: Workbench) -> None:

@@ -24,7 +24,7 @@ class Amendment(BaseModel):
     def apply(self, draft: TaskSpec, settled: frozenset[str]) -> TaskSpec:
         """Return the amended spec; `settled` fields were given by a person and stay."""
         changes = {k: v for k, v in self.model_dump(exclude_none=True).items() if k not in settled}
-        if "metric" in changes:
+        if changes.get("metric", draft.metric) != draft.metric:
             changes["direction"] = get_metric(changes["metric"]).direction
         return TaskSpec.model_validate({**draft.model_dump(), **changes})
 

@@ -10,7 +10,6 @@ from mlestar.errors import TaskError
 from mlestar.inference.labels import align_classes, classes_of
 from mlestar.inference.overrides import Overrides
 from mlestar.inference.roles import Parts, Source
-from mlestar.profiles import is_numeric
 
 _GENERIC = re.compile(
     r"(?:pred|prob|target|label|score|value|output|answer|result|expected|class|response)", re.IGNORECASE
@@ -102,11 +101,10 @@ def _in_step(sample: pd.DataFrame, test: pd.DataFrame, columns: list[str]) -> bo
 def _check_missing_id(sample: Source, frame: pd.DataFrame, parts: Parts) -> None:
     """Refuse a first column that names rows but is not in test, unless it only counts them."""
     first = sample.columns[0]
-    cells = frame[first].tolist()
-    counts = cells in ([str(row) for row in range(start, start + len(cells))] for start in (0, 1))
     train = parts.train.frame
     named = train is not None and first in train and train[first].is_unique
-    if frame[first].is_unique and len(cells) > 1 and (named or (not counts and first not in parts.train.columns)):
+    foreign = first not in parts.train.columns and not _counts(frame[first])
+    if len(frame) > 1 and frame[first].is_unique and (named or foreign):
         msg = f"{parts.test.name} has no column {first!r}, which {sample.name} names its rows by: add it"
         raise TaskError(msg)
 
@@ -136,7 +134,8 @@ def _predictions(parts: Parts, identifier: str | None) -> tuple[str, ...]:
         return ()
     known = {identifier, *(parts.test.columns if parts.test.frame is not None else ())}
     asked = [column for column in parts.sample.columns if column not in known]
-    if identifier is None and len(asked) > 1 and asked[0] not in parts.train.columns and _counts_rows(parts.sample):
+    frame = parts.sample.frame
+    if identifier is None and len(asked) > 1 and frame is not None and _counts(frame[asked[0]]):
         asked = asked[1:]
     if not asked:
         _refuse_answers(parts, [column for column in parts.sample.columns if column != identifier])
@@ -145,11 +144,9 @@ def _predictions(parts: Parts, identifier: str | None) -> tuple[str, ...]:
     return tuple(asked)
 
 
-def _counts_rows(sample: Source) -> bool:
-    if sample.frame is None:
-        return False
-    cells = sample.frame[sample.columns[0]]
-    return is_numeric(cells.unique()) and cells.is_unique
+def _counts(cells: pd.Series) -> bool:
+    """Tell whether a column only numbers the rows, from 0 or from 1."""
+    return cells.tolist() in ([str(row) for row in range(start, start + len(cells))] for start in (0, 1))
 
 
 def _find_target(

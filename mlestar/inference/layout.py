@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from mlestar.errors import TaskError
 
@@ -52,6 +52,22 @@ def inside(path: Path, folder: Path) -> bool:
     return path.resolve().is_relative_to(folder.resolve())
 
 
+def checked_name(name: str, key: str, layout: Layout) -> str:
+    """Return a path that a person gave for `key`, relative to the input folder.
+
+    Raises:
+        TaskError: it lies outside the folder or does not exist.
+    """
+    path = layout.input / name
+    if Path(name).is_absolute() or not inside(path, layout.input):
+        msg = f"{key} = {name!r} lies outside {layout.input}"
+        raise TaskError(msg)
+    if not path.exists():
+        msg = f"{key} = {name!r}: no such file in {layout.input}"
+        raise TaskError(msg)
+    return PurePosixPath(name).as_posix()
+
+
 def _find_description(folder: Path) -> Path | None:
     for place in (folder, folder / "input"):
         names = {path.name.lower(): path for path in sorted(place.iterdir())} if place.is_dir() else {}
@@ -83,7 +99,9 @@ def _walk(folder: Path, data: Path) -> list[str]:
             if path.is_symlink() and not (inside(path, folder) and path.exists()):
                 msg = f"{path.relative_to(folder)} is a link to something outside the task folder: copy it in"
                 raise TaskError(msg)
-        found += [(Path(root) / name).relative_to(data).as_posix() for name in names if not _hidden(name)]
+        paths = (Path(root) / name for name in names if not _hidden(name))
+        # Sockets and pipes are left out: opening one may wait for ever.
+        found += [path.relative_to(data).as_posix() for path in paths if path.is_file()]
     return sorted(found)
 
 

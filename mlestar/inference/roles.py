@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from mlestar.errors import TaskError, UserError
-from mlestar.inference.layout import Layout, inside
+from mlestar.inference.layout import Layout, checked_name
 from mlestar.inference.overrides import Overrides
 from mlestar.profiles import array_shapes
 from mlestar.tables import Table, is_table, read_table
@@ -65,7 +65,7 @@ def find_parts(layout: Layout, overrides: Overrides, shelf: Shelf) -> Parts:
         TaskError: train or test is missing, or a file that was named is not there.
     """
     named = {part: getattr(overrides, part) for part in ("train", "test", "sample_submission")}
-    found = {part: _checked(name, part, layout) for part, name in named.items() if name}
+    found = {part: checked_name(name, part, layout) for part, name in named.items() if name}
     for part, name in _by_name(layout):
         if name not in found.values():
             found.setdefault(part, name)
@@ -80,17 +80,6 @@ def find_parts(layout: Layout, overrides: Overrides, shelf: Shelf) -> Parts:
     notes = tuple(f"{part}: {name} ({'set' if named[part] else 'found'})" for part, name in sorted(found.items()))
     train, test = shelf.source(found["train"]), shelf.source(found["test"])
     return Parts(train, test, shelf.source(sample) if sample else None, notes)
-
-
-def _checked(name: str, part: str, layout: Layout) -> str:
-    path = layout.input / name
-    if Path(name).is_absolute() or not inside(path, layout.input):
-        msg = f"{part} = {name!r} lies outside {layout.input}"
-        raise TaskError(msg)
-    if not path.exists():
-        msg = f"{part} = {name!r}: no such file in {layout.input}"
-        raise TaskError(msg)
-    return PurePosixPath(name).as_posix()
 
 
 def _by_name(layout: Layout) -> Iterator[tuple[str, str]]:

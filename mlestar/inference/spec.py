@@ -7,7 +7,7 @@ import pandas as pd
 
 from mlestar.errors import TaskError
 from mlestar.inference.columns import Columns, find_columns
-from mlestar.inference.layout import Layout, inside
+from mlestar.inference.layout import Layout, checked_name
 from mlestar.inference.metric import choose_metric
 from mlestar.inference.outcome import Outcome, find_outcome
 from mlestar.inference.overrides import Overrides
@@ -18,6 +18,8 @@ from mlestar.spec import Modality, TaskSpec
 
 _IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp"}
 _SOUNDS = {".wav", ".mp3", ".flac", ".ogg", ".aif", ".aiff", ".m4a"}
+_STRAY = 3
+"""So many pictures or sounds may illustrate a description; more of them are data."""
 
 
 @dataclass(frozen=True)
@@ -101,22 +103,15 @@ def _auxiliary(layout: Layout, overrides: Overrides, metric: Metric, used: set[s
         parents = {name.split("/")[0] for name in used if "/" in name}
         loose = [file for file in layout.files if file.split("/")[0] in parents]
         return tuple(name for name in (*layout.entries, *loose) if name not in {*used, *parents, code})
-    for name in overrides.auxiliary:
-        if Path(name).is_absolute() or not inside(layout.input / name, layout.input):
-            msg = f"auxiliary = {name!r} lies outside {layout.input}"
-            raise TaskError(msg)
-        if not (layout.input / name).exists():
-            msg = f"auxiliary = {name!r}: no such file in {layout.input}"
-            raise TaskError(msg)
-    return overrides.auxiliary
+    return tuple(checked_name(name, "auxiliary", layout) for name in overrides.auxiliary)
 
 
 def _find_modality(layout: Layout, parts: Parts, metric: Metric, text: str) -> Modality:
     """Tell what the rows are: text and sound and pictures by their columns or files, else a table."""
-    suffixes = {Path(name).suffix.lower() for name in layout.files}
-    if suffixes & _SOUNDS:
+    suffixes = [Path(name).suffix.lower() for name in layout.files]
+    if sum(suffix in _SOUNDS for suffix in suffixes) > _STRAY:
         return "audio"
-    if suffixes & _IMAGES:
+    if sum(suffix in _IMAGES for suffix in suffixes) > _STRAY:
         return "image"
     if parts.test.frame is None:
         return "image" if "image" in text.lower() or "image" in parts.test.columns else "unknown"

@@ -15,11 +15,11 @@ _CONTAINERS = (".zip", ".tar", ".tgz", ".7z", ".npz", ".npy", ".pkl", ".h5", ".f
 _SAME = 0.9
 
 
-def safe_rows(task: Task, held: np.ndarray, path: Path) -> tuple[Table, np.ndarray] | None:
+def safe_rows(task: Task, kept: np.ndarray, path: Path) -> tuple[Table, np.ndarray] | None:
     """Return a table file and the rows of it to stage; None when the file can be staged as it is.
 
-    A row goes when it names a held-out row and gives its target, or a train-only field, that the file does not give
-    for the real test rows.
+    A row goes when it names a train row outside `kept` (the row numbers that stay in train) and gives its target, or a
+    train-only field, and the file does not give that for the real test rows.
 
     Raises:
         RehearsalError: the file holds labels and it cannot be decided whose.
@@ -42,9 +42,10 @@ def safe_rows(task: Task, held: np.ndarray, path: Path) -> tuple[Table, np.ndarr
             return None
         msg = f"{path.name} holds the column {telling[0]!r} and no key that says for which rows"
         raise RehearsalError(msg)
-    named = set(_joined(train.iloc[held], keys))
-    kept = np.flatnonzero(~_joined(table.frame, keys).isin(named).to_numpy())
-    return (table, kept) if len(kept) < len(table) else None
+    withheld = np.setdiff1d(np.arange(len(train)), kept)
+    named = set(_joined(train.iloc[withheld], keys))
+    safe = np.flatnonzero(~_joined(table.frame, keys).isin(named).to_numpy())
+    return (table, safe) if len(safe) < len(table) else None
 
 
 def refuse_telling_paths(task: Task) -> None:

@@ -109,8 +109,9 @@ def _parse_dates(cells: pd.Series, layout: str) -> Clock | None:
     if layout == "%d %b %Y":
         texts = texts.str.replace("-", " ")
     moments = pd.to_datetime(texts.where(texts != ""), format=layout, errors="coerce", utc=True)
-    filled = (texts != "").to_numpy()
-    if moments.notna().to_numpy()[filled].mean() < _SHARE or not moments.dt.year.dropna().between(1900, 2100).all():
+    # Years such as 9999 stand for an unknown date.
+    known = moments.dt.year.between(1900, 2100).to_numpy()
+    if known[(texts != "").to_numpy()].mean() < _SHARE:
         return None
-    seconds = (moments.dt.tz_localize(None).to_numpy().astype("datetime64[us]").astype("int64")) / 1e6
-    return Clock(np.where(moments.notna().to_numpy(), seconds, np.nan), dates=True)
+    seconds = moments.dt.tz_localize(None).to_numpy().astype("datetime64[us]").astype("int64") / 1e6
+    return Clock(np.where(known, seconds, np.nan), dates=True)

@@ -38,17 +38,17 @@ class _Deck:
     """Number of each row's class; -1 where no class has to stay in train."""
     labelled: np.ndarray
 
-    def draw(self, free: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-        """Return a mask of about `share` of all rows, taken as whole units from the free ones."""
+    def draw(self, used: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+        """Return a mask of about `share` of the labelled rows, taken as whole units of which no row is used."""
         _, first, inverse, sizes = np.unique(self.units, return_index=True, return_inverse=True, return_counts=True)
-        allowed = np.bincount(inverse, weights=~free, minlength=len(sizes)) == 0
+        allowed = np.bincount(inverse, weights=used, minlength=len(sizes)) == 0
         chosen = np.zeros(len(sizes), dtype=bool)
-        for stratum in np.unique(self.strata[free]):
+        for stratum in np.unique(self.strata[self.labelled]):
             members = rng.permutation(np.flatnonzero(allowed & (self.strata[first] == stratum)))
             quota = share * np.count_nonzero(self.strata[self.labelled] == stratum)
             totals = np.concatenate([[0], np.cumsum(sizes[members])])
             chosen[members[: int(np.abs(totals - quota).argmin())]] = True
-        return self._keep_classes(chosen[inverse])
+        return self._keep_classes(chosen[inverse] & self.labelled)
 
     def _keep_classes(self, held: np.ndarray) -> np.ndarray:
         """Give one unit back to train for every class that would be missing there."""
@@ -69,7 +69,7 @@ def search_rehearsal(task: Task, plan: SplitPlan, *, seed: int) -> Rehearsal:
         found = _periods(task, plan, count=1)
     else:
         deck = _deal(task, plan)
-        held = deck.draw(deck.labelled, plan.fraction, np.random.default_rng([seed, 0]))
+        held = deck.draw(np.zeros(len(deck.units), dtype=bool), plan.fraction, np.random.default_rng([seed, 0]))
         found = [_rehearse("search", deck, held)]
     if not found or not len(found[0].held):
         msg = f"no rows of {task.spec.train} can be withheld by a {plan.kind} split"
@@ -89,9 +89,7 @@ def fresh_rehearsals(task: Task, plan: SplitPlan, *, seed: int, count: int) -> t
     used[search_rehearsal(task, plan, seed=seed).held] = True
     found: list[Rehearsal] = []
     for number in range(1, count + 1):
-        free = deck.labelled & ~used
-        share = min(plan.fraction, free.sum() / deck.labelled.sum())
-        held = deck.draw(free, share, np.random.default_rng([seed, number]))
+        held = deck.draw(used, plan.fraction, np.random.default_rng([seed, number]))
         if held.sum() < _enough(len(held)):
             break
         found.append(_rehearse(f"fresh{number}", deck, held))
@@ -100,8 +98,11 @@ def fresh_rehearsals(task: Task, plan: SplitPlan, *, seed: int, count: int) -> t
 
 
 def labelled_rows(task: Task) -> np.ndarray:
-    """Return a mask of the train rows whose targets are all filled in."""
+    """Return a mask of the train rows whose targets are all filled in, with finite numbers where values are wanted."""
     targets = task.table(task.spec.train).frame[list(task.spec.target)]
+    if task.spec.prediction_kind == "value":
+        targets = targets.apply(pd.to_numeric, errors="coerce")
+        return np.asarray(np.isfinite(targets).all(axis=1))
     return np.asarray((targets != "").all(axis=1))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mlestar.formats.delimited import DELIMITERS
-from mlestar.metrics import canonical, canonical_labels
+from mlestar.metrics import Metric, canonical, canonical_labels, get_metric
 from mlestar.rehearsal.holdout import Rehearsal, held_ids, labelled_rows
 from mlestar.rehearsal.plan import Comparison, Judgement, RehearsalError
 from mlestar.rehearsal.stage import staged_sample
@@ -51,7 +51,7 @@ def compare(task: Task, rehearsal: Rehearsal, submission: Path, baseline: Path) 
         whole = _score(task, truth, mine) - _score(task, truth, theirs)
     except Rejected as rejection:
         raise ValueError(str(rejection)) from None
-    sign = 1.0 if task.metric.direction == "maximize" else -1.0
+    sign = 1.0 if _metric(task).direction == "maximize" else -1.0
     resamples = _resamples(rehearsal.units)
     found = np.array(
         [_try(task, truth[rows], mine[rows]) - _try(task, truth[rows], theirs[rows]) for rows in resamples]
@@ -90,9 +90,10 @@ def _held_form(task: Task, rehearsal: Rehearsal) -> Form:
 
 def _form(task: Task, rows: int, ids: pd.Series | None, sample: pd.DataFrame | None) -> Form:
     spec = task.spec
-    if sample is not None and spec.id not in sample.columns:
+    # Where an id names several rows, or the sample has none, only the order tells rows apart.
+    if ids is not None and (ids.duplicated().any() or (sample is not None and spec.id not in sample.columns)):
         ids = None
-    return Form(spec, rows, ids, sample, _delimiter(task), _labels(task))
+    return Form(spec, rows, ids, sample, _delimiter(task), _labels(task), _longest(task))
 
 
 def _labels(task: Task) -> frozenset[str]:
@@ -102,6 +103,14 @@ def _labels(task: Task) -> frozenset[str]:
         frame = task.table(spec.train).frame[labelled_rows(task)]
         known.update(label for column in spec.target for label in canonical_labels(frame[column].unique()))
     return frozenset(known)
+
+
+def _longest(task: Task) -> int:
+    spec = task.spec
+    if not task.labelled or spec.prediction_kind != "text":
+        return 10_000
+    frame = task.table(spec.train).frame
+    return 1_000 + 10 * max(int(frame[column].str.len().max()) for column in spec.target)
 
 
 def _delimiter(task: Task) -> str:
@@ -121,11 +130,7 @@ def _truth(task: Task, held: np.ndarray) -> np.ndarray:
     same = set(spec.target) == set(spec.prediction_columns)
     names = spec.prediction_columns if same else spec.target
     if spec.prediction_kind == "value":
-        try:
-            columns = [frame[name].astype(float).to_numpy() for name in names]
-        except ValueError as error:
-            msg = f"the target is not a number everywhere: {error}"
-            raise RehearsalError(msg) from None
+        columns = [frame[name].astype(float).to_numpy() for name in names]
     elif spec.prediction_kind == "text":
         columns = [frame[name].to_numpy(dtype=object) for name in names]
     else:
@@ -137,10 +142,18 @@ def _score(task: Task, truth: np.ndarray, predicted: np.ndarray) -> float:
     classes = tuple(canonical(label) for label in task.spec.classes)
     positive = None if task.spec.pos_label is None else canonical(task.spec.pos_label)
     try:
-        return task.metric.score(truth, predicted, classes=classes, pos_label=positive)
+        return _metric(task).score(truth, predicted, classes=classes, pos_label=positive)
     except ValueError as error:
-        msg = f"{task.metric.name} cannot be computed: {error}"
+        msg = f"{task.spec.metric} cannot be computed: {error}"
         raise Rejected(msg) from error
+
+
+def _metric(task: Task) -> Metric:
+    """Return the metric of the spec, which may have been completed since the task was read."""
+    spec = task.spec
+    if task.metric.name == spec.metric:
+        return task.metric
+    return get_metric(spec.metric, task.folder, direction=spec.direction, kind=spec.prediction_kind)
 
 
 def _try(task: Task, truth: np.ndarray, predicted: np.ndarray) -> float:
@@ -161,7 +174,7 @@ def _unit_warning(units: np.ndarray) -> tuple[str, ...]:
     count = len(np.unique(units))
     if count >= _FEW_UNITS:
         return ()
-    return (f"only {count} independent units are held out: the standard error covers their rows, not other units",)
+    return (f"independent units held out: {count}; the standard error covers their rows, not other units",)
 
 
 def _resamples(units: np.ndarray) -> Iterator[np.ndarray]:

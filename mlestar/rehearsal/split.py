@@ -1,12 +1,15 @@
 """Inferring how the real test was taken, by comparing it with train."""
 
+from math import log
+
 import numpy as np
 import pandas as pd
 
+from mlestar.errors import TaskError
 from mlestar.rehearsal.clock import Clock, read_clock
-from mlestar.rehearsal.crossing import Crossing, count_crossing
+from mlestar.rehearsal.crossing import count_crossing
 from mlestar.rehearsal.cutoff import Cut, cut
-from mlestar.rehearsal.grouping import Group, apply_rule, describe_rule, find_group, prefix_rules
+from mlestar.rehearsal.grouping import MAX_RATIO, Group, apply_rule, describe_rule, find_group, prefix_rules
 from mlestar.rehearsal.period import Period, clock_of, find_period
 from mlestar.rehearsal.plan import RehearsalError, SplitKind, SplitPlan
 from mlestar.task import Task, TaskSpec
@@ -14,7 +17,7 @@ from mlestar.task import Task, TaskSpec
 MAX_HELD = 50_000
 """Held-out rows beyond which a score gains nothing."""
 _SAMPLE = 200_000
-_DUPLICATE_LOG_P = -14.0
+_DUPLICATE_LOG_P = log(1e-6)
 
 
 def infer_split(task: Task) -> SplitPlan:
@@ -35,9 +38,8 @@ def infer_split(task: Task) -> SplitPlan:
     if spec.split:
         return _overruled(spec, train, test)
     if (period := find_period(spec, train, test)) is not None:
-        return _time_plan(train, period)
-    sampled = _sample(train, test)
-    if (group := find_group(*sampled)) is not None:
+        return _time_plan(period)
+    if (group := find_group(*_sample(train, test))) is not None:
         return _group_plan(train, test, group)
     return _row_plan(spec, train, test)
 
@@ -64,7 +66,7 @@ def _overruled(spec: TaskSpec, train: pd.DataFrame, test: pd.DataFrame) -> Split
     kind, _, column = (spec.split or "").partition(":")
     if kind in ("time", "group") and column not in train.columns:
         msg = f"split = {spec.split!r}: {spec.train} has no column {column!r}"
-        raise RehearsalError(msg)
+        raise TaskError(msg)
     note = f"split = {spec.split!r} was given"
     if kind == "time":
         return _given_time(column, train, test, note)
@@ -75,7 +77,7 @@ def _overruled(spec: TaskSpec, train: pd.DataFrame, test: pd.DataFrame) -> Split
     plan = _row_plan(spec, train, test)
     if kind not in ("stratified", "random") or column:
         msg = f"split = {spec.split!r}: use time:COLUMN, group:COLUMN, stratified or random"
-        raise RehearsalError(msg)
+        raise TaskError(msg)
     return plan.model_copy(update={"kind": kind, "evidence": (note, *plan.evidence)})
 
 
@@ -84,7 +86,7 @@ def _given_time(column: str, train: pd.DataFrame, test: pd.DataFrame, note: str)
     clock = clock_of(column, train[column], rule)
     if column in test.columns:
         period = Period(column, rule, clock, clock_of(column, test[column], rule))
-        return _time_plan(train, period, note)
+        return _time_plan(period, note)
     fraction, _ = _fraction(len(train), len(test))
     latest = float(np.nanmax(clock.values))
     span = latest - float(np.nanquantile(clock.values, 1 - fraction))
@@ -98,7 +100,7 @@ def _repeating_rule(column: str, cells: pd.Series) -> str | None:
         if 2 < apply_rule(column, cells, rule).nunique() < 0.9 * len(cells):
             return rule
     msg = f"split = 'group:{column}': nearly every value of {column!r} differs, so it groups nothing"
-    raise RehearsalError(msg)
+    raise TaskError(msg)
 
 
 def _fraction(train_rows: int, test_rows: int) -> tuple[float, str]:
@@ -117,7 +119,7 @@ def _share(train: pd.DataFrame, test: pd.DataFrame, *evidence: str) -> dict[str,
     return {"fraction": fraction, "evidence": (*evidence, *([note] if note else []))}
 
 
-def _time_plan(train: pd.DataFrame, period: Period, *notes: str) -> SplitPlan:
+def _time_plan(period: Period, *notes: str) -> SplitPlan:
     column, clock = period.column, period.train
     low, high = float(np.nanmin(clock.values)), float(np.nanmax(clock.values))
     first, last = float(np.nanmin(period.test.values)), float(np.nanmax(period.test.values))
@@ -176,12 +178,6 @@ def _find_duplicates(spec: TaskSpec, train: pd.DataFrame, test: pd.DataFrame) ->
     codes = duplicate_codes(pd.concat([train, test], ignore_index=True), columns)
     found = count_crossing(codes[: len(train)], codes[len(train) :])
     inside = len(train) - found.train_values
-    kept = _never_cross(found)
-    return (
-        kept,
-        f"equal features: {inside} repeated rows within train; {found}; {'kept' if kept else 'not kept'} together",
-    )
-
-
-def _never_cross(found: Crossing) -> bool:
-    return found.ratio <= 0.2 and found.log_p < _DUPLICATE_LOG_P
+    kept = found.ratio <= MAX_RATIO and found.log_p < _DUPLICATE_LOG_P
+    how = "kept together" if kept else "not kept together"
+    return kept, f"equal features: {inside} repeated rows within train; {found}; {how}"

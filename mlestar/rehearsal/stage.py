@@ -15,12 +15,12 @@ from mlestar.rehearsal.rendering import write_cells, write_rows
 from mlestar.task import Task
 
 
-def stage(task: Task, rehearsal: Rehearsal, folder: Path, *, link: bool = False) -> str:
+def stage(task: Task, rehearsal: Rehearsal | None, folder: Path, *, link: bool = False) -> str:
     """Fill `folder` as the input of a rehearsal and return its `manifest`; a folder that is intact is left alone.
 
     Args:
         task: a task whose labels lie in a table.
-        rehearsal: the rows to withhold.
+        rehearsal: the rows to withhold; None stages the real input as it is.
         folder: the folder to create; a note of its manifest is kept beside it.
         link: hard-link untouched files. Only for runners that mount the folder read-only: a write through a link would
             change the task's own data.
@@ -31,7 +31,8 @@ def stage(task: Task, rehearsal: Rehearsal, folder: Path, *, link: bool = False)
     note = folder.with_name(f"{folder.name}.sha256")
     if note.is_file() and folder.is_dir() and manifest(folder) == note.read_text():
         return note.read_text()
-    refuse_telling_paths(task)
+    if rehearsal is not None:
+        refuse_telling_paths(task)
     partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -69,13 +70,16 @@ def staged_sample(task: Task, rehearsal: Rehearsal) -> pd.DataFrame | None:
     return cells.reindex(columns=real.columns)
 
 
-def _fill(task: Task, rehearsal: Rehearsal, folder: Path, *, avoid: Path, link: bool) -> None:
-    own = _stage_own(task, rehearsal, folder)
+def _fill(task: Task, rehearsal: Rehearsal | None, folder: Path, *, avoid: Path, link: bool) -> None:
+    own = [] if rehearsal is None else _stage_own(task, rehearsal, folder)
     for name, path in _files(task.input, avoid=avoid.resolve()):
+        if not path.resolve().is_relative_to(task.folder.resolve()):
+            msg = f"{name} is a link to something outside the task folder: copy it in"
+            raise RehearsalError(msg)
         if name in own:
             continue
         target = _place(folder, name)
-        filtered = safe_rows(task, rehearsal.held, path)
+        filtered = None if rehearsal is None else safe_rows(task, rehearsal.train, path)
         if filtered is not None:
             filtered[0].write(target, filtered[1])
         elif link:
@@ -115,18 +119,20 @@ def _place(folder: Path, name: str) -> Path:
 
 def _files(folder: Path, avoid: Path | None = None) -> Iterator[tuple[str, Path]]:
     """Yield (relative name, path) of every file in order; hidden ones and folders that hold `avoid` are left out."""
-    root = folder.resolve()
-    for place, folders, names in os.walk(root):
+    root, seen = folder.resolve(), set[Path]()
+    for place, folders, names in os.walk(root, followlinks=True):
         here = Path(place)
-        folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and not (avoid and avoid.is_relative_to(here / name))
-        )
-        links = [here / name for name in (*folders, *names) if (here / name).is_symlink()]
-        if outside := [link for link in links if link.is_dir() or not link.resolve().is_relative_to(root)]:
-            msg = f"{outside[0].name} is a link to a folder or out of the input folder: put the files themselves there"
-            raise RehearsalError(msg)
-        yield from (
-            (path.relative_to(root).as_posix(), path)
-            for path in map(here.joinpath, sorted(names))
-            if not path.name.startswith(".") and path.is_file()
-        )
+        seen.add(here.resolve())
+        # A link may lead back to a folder that is being walked.
+        folders[:] = [
+            name for name in sorted(folders) if _is_open(here / name, avoid) and (here / name).resolve() not in seen
+        ]
+        for name in sorted(names):
+            path = here / name
+            if not name.startswith(".") and path.is_file():
+                yield path.relative_to(root).as_posix(), path
+
+
+def _is_open(folder: Path, avoid: Path | None) -> bool:
+    hidden = folder.name.startswith(".") or folder.name == "__pycache__"
+    return not hidden and not (avoid and avoid.is_relative_to(folder))

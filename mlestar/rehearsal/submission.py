@@ -16,7 +16,6 @@ from mlestar.task import TaskSpec
 
 MAX_BYTES = 512 * 2**20
 _MAX_HEADER = 2**20
-_MAX_CELL = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -26,12 +25,14 @@ class Form:
     spec: TaskSpec
     rows: int
     ids: pd.Series | None
-    """Expected ids as text, in order; None when rows go by order."""
+    """Expected ids as text, in order, each once, also in the sample; None when rows go by order."""
     sample: pd.DataFrame | None
     """The sample submission that was shown with these rows."""
     delimiter: str
     labels: frozenset[str]
     """Canonical labels that may be predicted; empty when they are not known."""
+    longest: int
+    """Characters a prediction may have; scoring time grows with them."""
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -49,17 +50,15 @@ def read_predictions(form: Form, path: Path) -> np.ndarray:
     Raises:
         Rejected: the submission is not valid; the message says where and what to do.
     """
-    frame = _parse(_read(path), form)
+    frame, sample = _parse(_read(path), form), form.sample
     if form.ids is not None and form.spec.id is not None:
         frame = frame.iloc[_places(form.ids, frame[form.spec.id], form.spec.id)]
-    sample = form.sample
-    if sample is not None and form.ids is not None and form.spec.id is not None and form.spec.id in sample.columns:
-        found = pd.Index(canonical_labels(sample[form.spec.id])).get_indexer(canonical_labels(form.ids))
-        sample = sample.iloc[found]
+        if sample is not None:
+            wanted, shown = _spell(form.ids, sample[form.spec.id])
+            sample = sample.iloc[pd.Index(shown).get_indexer(wanted)]
     columns = [parse_column(form.spec, column, frame[column], form.labels) for column in form.spec.prediction_columns]
-    values = np.column_stack(columns) if len(columns) > 1 else columns[0]
     check_sample(form.spec, frame, sample)
-    return values
+    return np.column_stack(columns) if len(columns) > 1 else columns[0]
 
 
 def _read(path: Path) -> bytes:
@@ -112,11 +111,11 @@ def _parse(data: bytes, form: Form) -> pd.DataFrame:
         found = f"{len(frame)}" if len(frame) < form.rows else f"more than {form.rows}"
         msg = f"the submission has {found} rows, but {form.rows} are wanted: one for every row of {form.spec.test}"
         raise Rejected(msg)
-    for column in form.required:
+    for column in form.spec.prediction_columns:
         lengths = frame[column].str.len()
-        if lengths.max() > _MAX_CELL:
+        if len(lengths) and lengths.max() > form.longest:
             row = int(lengths.argmax()) + 1
-            msg = f"column {column!r}, row {row}: a cell of {lengths.max():,} characters"
+            msg = f"column {column!r}, row {row}: {lengths.max():,} characters, more than any answer needs"
             raise Rejected(msg)
     return frame
 
@@ -158,10 +157,7 @@ def _check_columns(columns: list[str], form: Form) -> None:
 
 def _places(expected: pd.Series, found: pd.Series, name: str) -> np.ndarray:
     """Return for each expected row the submission's row with its id."""
-    wanted, given = canonical_labels(expected), canonical_labels(found)
-    if len(pd.unique(wanted)) < len(wanted):
-        # Ids such as 1 and 01 are told apart only by their exact text.
-        wanted, given = expected.to_numpy(dtype=object), found.to_numpy(dtype=object)
+    wanted, given = _spell(expected, found)
     repeated = pd.Series(given).duplicated().to_numpy()
     if repeated.any():
         row = int(repeated.argmax())
@@ -176,3 +172,11 @@ def _places(expected: pd.Series, found: pd.Series, name: str) -> np.ndarray:
         )
         raise Rejected(msg)
     return np.asarray(pd.Index(given).get_indexer(wanted))
+
+
+def _spell(expected: pd.Series, found: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Return ids in the spelling that they are compared by: 1.0 is 1, unless that would make two ids one."""
+    wanted = canonical_labels(expected)
+    if len(pd.unique(wanted)) == len(wanted):
+        return wanted, canonical_labels(found)
+    return expected.to_numpy(dtype=object), found.to_numpy(dtype=object)

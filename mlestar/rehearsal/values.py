@@ -33,10 +33,10 @@ def parse_column(spec: TaskSpec, column: str, cells: pd.Series, labels: frozense
         return _labels(spec, column, cells, labels)
     values = _numbers(spec, column, cells)
     if spec.prediction_kind == "probability":
-        _refuse(spec, column, cells, (values < 0) | (values > 1), "is not a probability; keep all between 0 and 1")
+        _refuse(column, cells, (values < 0) | (values > 1), "is not a probability; keep all between 0 and 1")
         _refuse_hard(spec, column, values)
     if spec.metric in _NON_NEGATIVE:
-        _refuse(spec, column, cells, values < 0, f"is negative, which {spec.metric} does not allow; clip at 0")
+        _refuse(column, cells, values < 0, f"is negative, which {spec.metric} does not allow; clip at 0")
     return values
 
 
@@ -75,15 +75,14 @@ def _same(spec: TaskSpec, mine: pd.Series, theirs: pd.Series) -> bool:
 
 def _numbers(spec: TaskSpec, column: str, cells: pd.Series) -> np.ndarray:
     texts = cells.str.strip()
-    _refuse(spec, column, cells, (texts == "").to_numpy(), "is empty; predict every row")
-    _refuse(spec, column, cells, (texts.str.len() > 400).to_numpy(), "is no number that can be read; shorten it")
+    _refuse(column, cells, (texts == "").to_numpy(), "is empty; predict every row")
     values = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=float)
     missing = np.isnan(values)
     hint = (
         "" if spec.prediction_kind == "value" or spec.pos_label is None else f" (the probability of {spec.pos_label!r})"
     )
-    _refuse(spec, column, cells, missing, f"is not a number; write a finite number{hint} in every row")
-    _refuse(spec, column, cells, np.isinf(values), "is infinite; write a finite number in every row")
+    _refuse(column, cells, missing, f"is not a number; write a finite number{hint} in every row")
+    _refuse(column, cells, np.isinf(values), "is infinite; write a finite number in every row")
     return values
 
 
@@ -92,15 +91,15 @@ def _labels(spec: TaskSpec, column: str, cells: pd.Series, labels: frozenset[str
     unknown = ~pd.Series(found).isin(labels).to_numpy() if labels else found == ""
     if not unknown.any():
         return found
-    _refuse(spec, column, cells, unknown & (found == ""), "is empty; predict every row")
+    _refuse(column, cells, unknown & (found == ""), "is empty; predict every row")
     values = pd.to_numeric(cells.str.strip(), errors="coerce").to_numpy(dtype=float)
     fractional = np.isfinite(values) & (values != np.round(values))
     if spec.metric in _INTEGERS:
-        _refuse(spec, column, cells, fractional, f"is not an integer; round and clip to {_listed(labels)}")
+        _refuse(column, cells, fractional, f"is not an integer; round and clip to {_listed(labels)}")
     probable = fractional & (values > 0) & (values < 1)
     advice = f"{spec.metric} wants labels: write one of {_listed(labels)}"
-    _refuse(spec, column, cells, probable, f"looks like a probability, but {advice}")
-    _refuse(spec, column, cells, unknown, f"is not a known label; {advice}")
+    _refuse(column, cells, probable, f"looks like a probability, but {advice}")
+    _refuse(column, cells, unknown, f"is not a known label; {advice}")
     return found
 
 
@@ -113,14 +112,13 @@ def _refuse_hard(spec: TaskSpec, column: str, values: np.ndarray) -> None:
         raise Rejected(msg)
 
 
-def _refuse(spec: TaskSpec, column: str, cells: pd.Series, wrong: np.ndarray, why: str) -> None:
-    """Reject on the first wrong cell; rows are counted in the order of the test file."""
+def _refuse(column: str, cells: pd.Series, wrong: np.ndarray, why: str) -> None:
+    """Reject on the first wrong cell; the index of the cells counts the submission's own rows."""
     if not wrong.any():
         return
     row = int(wrong.argmax())
     more = f" ({int(wrong.sum())} such rows)" if wrong.sum() > 1 else ""
-    place = "" if spec.id is None else f" of {spec.test}"
-    msg = f"column {column!r}, row {row + 1}{place}: {show(cells.iloc[row])} {why}{more}"
+    msg = f"column {column!r}, row {cells.index[row] + 1}: {show(cells.iloc[row])} {why}{more}"
     raise Rejected(msg)
 
 

@@ -1,0 +1,23 @@
+"""Where scripts execute."""
+
+from mlestar.runners.base import Environment, Execution, ExecutionStatus, Job, Limits, Runner
+from mlestar.runners.choose import choose_runner
+from mlestar.runners.docker import DockerRunner
+from mlestar.runners.engine import EngineStatus, probe_docker
+from mlestar.runners.local import LocalRunner
+from mlestar.runners.scripted import ScriptedRunner
+
+__all__ = [
+    "DockerRunner",
+    "EngineStatus",
+    "Environment",
+    "Execution",
+    "ExecutionStatus",
+    "Job",
+    "Limits",
+    "LocalRunner",
+    "Runner",
+    "ScriptedRunner",
+    "choose_runner",
+    "probe_docker",
+]

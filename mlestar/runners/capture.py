@@ -28,7 +28,7 @@ class Capture:
         while self._tail and self._tail_size - len(self._tail[0]) >= self._tail_limit:
             self._tail_size -= len(self._tail.popleft())
 
-    def bytes(self) -> bytes:
+    def content(self) -> bytes:
         """Return the whole stream, or its head and tail around a line that says how much is left out."""
         tail = b"".join(self._tail)[-self._tail_limit :]
         missing = self.total - len(self._head) - len(tail)
@@ -37,7 +37,7 @@ class Capture:
 
     def cut(self, mark: bytes) -> bytes | None:
         """Drop everything from the last `mark` on; return what followed it, None when it is not there."""
-        data = self.bytes()
+        data = self.content()
         before, found, after = data.rpartition(mark)
         if not found:
             return None

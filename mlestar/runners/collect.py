@@ -75,7 +75,7 @@ def _copy(root: int, name: str, target: Path, limit: int) -> int:
     finally:
         for folder_fd in opened[1:]:
             os.close(folder_fd)
-    with open(source, "rb") as file:
+    with os.fdopen(source, "rb") as file:
         size = _check(os.fstat(source), limit)
         place = target / name
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """One container: its arguments, its output stream, its end."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -43,7 +44,7 @@ class Box:
 
 
 def sandbox_user() -> tuple[int, int]:
-    """Return the ids that scripts run under: the caller's own, who could not delete the files of another, but never root."""
+    """Return the ids that scripts run under: the caller's own, who could not delete another's files, but never root."""
     return (os.getuid(), os.getgid()) if os.getuid() else (SANDBOX_UID, SANDBOX_UID)
 
 
@@ -147,30 +148,36 @@ class Container:
                 remove(self.client, self._name)
         finally:
             self._hang_up()
+            self._cut_record()
 
     def _hang_up(self) -> None:
-        if self._stream is not None:
-            try:
-                getattr(self._stream, "_sock", self._stream).shutdown(socket.SHUT_RDWR)
-            except OSError:  # the other end was first
-                pass
-            if self._reader is not None:
-                self._reader.join(10)
-            self._stream.close()
+        if self._stream is None:
+            return
+        # The client wraps a socket, whose own `close` must be called too.
+        raw = getattr(self._stream, "_sock", self._stream)
+        with contextlib.suppress(OSError):  # the other end was first
+            raw.shutdown(socket.SHUT_RDWR)
+        if self._reader is not None:
+            self._reader.join(10)
+        self._stream.close()
+        raw.close()
 
     def _drain(self) -> None:
         """Read until the end: while a client does not read, the engine can neither kill nor remove."""
         try:
-            for stream, data in frames_iter(self._stream, tty=False):
+            for stream, data in frames_iter(self._stream, tty=False):  # type: ignore[no-untyped-call]  # stubs lack it
                 (self.output.stderr if stream == STDERR else self.output.stdout).feed(data)
         except (*LOST, ValueError):  # closed under us
             pass
         finally:
             self.ended.set_result(None)
 
+    def _cut_record(self) -> bytes | None:
+        return self.output.stderr.cut(f"\n{self.mark}".encode())
+
     def _take_record(self) -> End | None:
-        """Cut the supervisor's record off standard error and return what it says."""
-        line = self.output.stderr.cut(f"\n{self.mark}".encode())
+        """Return what the supervisor's record says, None when there is none."""
+        line = self._cut_record()
         if line is None:
             return None
         try:
@@ -185,8 +192,12 @@ class Container:
         return End("oom", None, detail, peak)
 
 
-def check_readable(folder: Path) -> None:
+def check_readable(folder: Path, avoid: Path) -> None:
     """Refuse an input that the sandbox's user cannot read, which a script would report as an error of its own.
+
+    Args:
+        folder: the input, of which the first files of each folder are looked at.
+        avoid: a folder of ours; the part of the input that holds it is left out.
 
     Raises:
         RunnerError: says which file and what to do.
@@ -199,4 +210,4 @@ def check_readable(folder: Path) -> None:
         if closed:
             msg = f"the sandbox's user cannot read {closed[0]}: run `chmod -R a+rX {folder}`"
             raise RunnerError(msg)
-        del folders[50:]
+        folders[:] = [name for name in folders[:50] if not avoid.is_relative_to(Path(place, name))]

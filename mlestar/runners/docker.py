@@ -16,11 +16,8 @@ from mlestar.runners.container import Box, Container, check_readable, sandbox_us
 from mlestar.runners.engine import connect, engine_errors, reap
 from mlestar.runners.image import Progress, build_image, find_image, image_tag
 from mlestar.runners.probe import ask
-from mlestar.runners.watch import MIB, End, conclude, finish, over_limit, unwritable, watch
+from mlestar.runners.watch import HOST_SHARE, MIB, End, conclude, finish, over_limit, unwritable, watch
 from mlestar.runners.workplace import hand_over, make_workplace, measure, name_workplace, scrub
-
-HOST_SHARE = 0.9
-"""Part of the engine's memory that scripts may have together."""
 
 
 @dataclass(frozen=True)
@@ -100,14 +97,6 @@ class DockerRunner:
         finally:
             await finish(scrub, place)
 
-    async def build(self) -> str:
-        """Build the image even when the engine has it; return its digest."""
-        client = await asyncio.to_thread(connect)
-        try:
-            return await asyncio.to_thread(self._build, client)
-        finally:
-            client.close()
-
     async def aclose(self) -> None:
         """Close the connection."""
         engine, self._engine = self._engine, None
@@ -130,12 +119,15 @@ class DockerRunner:
             def look() -> End | None:
                 return over_limit(job.limits, time.monotonic() - began, output, measure(place / "work"))
 
-            found = await watch(container.ended, job.limits.seconds, look)
-            return found or over_limit(job.limits, 0, output, measure(place / "work")) or await finish(container.wait)
+            if found := await watch(container.ended, job.limits.seconds, look):
+                return found
+            return await finish(container.wait)
         finally:
             await finish(container.dispose)
 
     async def _ready(self) -> Engine:
+        if self._engine is not None:
+            return self._engine
         self._stopped.clear()
         try:
             return await asyncio.to_thread(self._open)
@@ -162,9 +154,7 @@ class DockerRunner:
         if image is None and self._wanted is not None:
             msg = f"the engine has no image {self._wanted!r}: pull or build it first"
             raise RunnerError(msg)
-        return Engine(
-            client, image or self._build(client), int(info["NCPU"]), int(info["MemTotal"] * HOST_SHARE / MIB)
-        )
+        return Engine(client, image or self._build(client), int(info["NCPU"]), int(info["MemTotal"] * HOST_SHARE / MIB))
 
     def _build(self, client: DockerClient) -> str:
         with engine_errors():
@@ -180,7 +170,7 @@ class DockerRunner:
 
 def _furnish(place: Path, job: Job) -> Path:
     """Make the host folder of an execution and return its work folder."""
-    check_readable(job.input)
+    check_readable(job.input, avoid=place)
     work = make_workplace(place, job.script)
     (work / "input").mkdir()
     shutil.copyfile(Path(__file__).with_name("supervisor.py"), place / "supervisor.py")

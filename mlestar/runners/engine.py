@@ -11,6 +11,7 @@ from pathlib import Path
 
 import docker
 from docker.client import DockerClient
+from docker.context import ContextAPI
 from docker.errors import APIError, DockerException, NotFound
 from requests.exceptions import RequestException
 
@@ -56,13 +57,25 @@ def connect() -> DockerClient:
         RunnerError: no engine answers.
     """
     with engine_errors():
-        client = docker.from_env()
+        client = _client()
         try:
             client.ping()
         except BaseException:
             client.close()
             raise
         return client
+
+
+def _client() -> DockerClient:
+    """Return a client as the `docker` command would: by `DOCKER_HOST`, else by the current context.
+
+    Docker Desktop, Colima and rootless engines announce their socket by a context and need not have the default one.
+    """
+    if not os.environ.get("DOCKER_HOST"):
+        context = ContextAPI.get_current_context()
+        if context is not None and str(context.Host).startswith("unix://"):
+            return DockerClient(base_url=context.Host)
+    return docker.from_env()
 
 
 async def probe_docker() -> EngineStatus:
@@ -129,7 +142,7 @@ def _is_stale(labels: dict[str, str]) -> bool:
 def _lives(pid: int, name: str) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # a label may hold any number
         return False
     except PermissionError:
         pass

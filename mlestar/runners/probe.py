@@ -9,16 +9,60 @@ from mlestar.runners.base import Execution, Job, Limits
 from mlestar.runners.watch import finish
 from mlestar.runners.workplace import make_workplace, name_workplace, scrub
 
-LIBRARIES = (
-    "albumentations catboost category-encoders datasets feature-engine gensim imbalanced-learn implicit joblib keras "
-    "librosa lightgbm lightning matplotlib networkx nltk numba numpy opencv-python opencv-python-headless optuna pandas "
-    "pillow polars prophet pyarrow pytorch-lightning rdkit scikit-image scikit-learn scipy seaborn "
-    "sentence-transformers shap soundfile spacy statsmodels sympy tensorflow tensorflow-cpu timm tokenizers torch "
-    "torchaudio torchvision transformers umap-learn xgboost xgboost-cpu"
-).split()
+LIBRARIES = [
+    "albumentations",
+    "catboost",
+    "category-encoders",
+    "datasets",
+    "feature-engine",
+    "gensim",
+    "imbalanced-learn",
+    "implicit",
+    "joblib",
+    "keras",
+    "librosa",
+    "lightgbm",
+    "lightning",
+    "matplotlib",
+    "networkx",
+    "nltk",
+    "numba",
+    "numpy",
+    "opencv-python",
+    "opencv-python-headless",
+    "optuna",
+    "pandas",
+    "pillow",
+    "polars",
+    "prophet",
+    "pyarrow",
+    "pytorch-lightning",
+    "rdkit",
+    "scikit-image",
+    "scikit-learn",
+    "scipy",
+    "seaborn",
+    "sentence-transformers",
+    "shap",
+    "soundfile",
+    "spacy",
+    "statsmodels",
+    "sympy",
+    "tensorflow",
+    "tensorflow-cpu",
+    "timm",
+    "tokenizers",
+    "torch",
+    "torchaudio",
+    "torchvision",
+    "transformers",
+    "umap-learn",
+    "xgboost",
+    "xgboost-cpu",
+]
 
-# A library whose shared objects cannot be loaded (LightGBM without an OpenMP runtime) is installed in name only. Opening
-# them costs milliseconds where importing the packages costs a second.
+# A library whose shared objects cannot be loaded (LightGBM without an OpenMP runtime) is installed in name only.
+# Opening them costs milliseconds where importing the packages costs a second.
 SCRIPT = f"""
 import ctypes, glob, importlib.metadata, importlib.util, json, os, platform
 

@@ -49,3 +49,17 @@ def kill_members(group: int, mark: str) -> None:
                 os.kill(pid, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
                 continue
+
+
+def exact_memory(members: dict[int, int]) -> int:
+    """Return the bytes that processes hold together, with shared pages counted once where the system tells."""
+    if sys.platform != "linux":
+        return sum(members.values())
+    total = 0
+    for pid in members:
+        try:
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    return total

@@ -33,12 +33,13 @@ class Snapshots:
         """
         with self._lock:
             try:
-                key = (source.resolve(), signature(source))
+                source = source.resolve()
+                key = (source, signature(source, self._folder))
                 if key in self._taken and self.intact(self._taken[key][0]):
                     return self._taken[key][0]
                 self._count += 1
                 copy = self._folder / str(self._count)
-                shutil.copytree(source, copy)
+                shutil.copytree(source, copy, ignore=self._own)
                 _protect(copy)
             except (OSError, shutil.Error) as error:
                 msg = f"cannot copy the input folder {source}: {error}"
@@ -50,6 +51,10 @@ class Snapshots:
         """Whether no script has written to a copy."""
         return any(copy == place and signature(place) == before for place, before in self._taken.values())
 
+    def _own(self, place: str, names: list[str]) -> list[str]:
+        """Name the folder that holds these copies, when the runs lie in the input folder."""
+        return [name for name in names if self._folder.is_relative_to(Path(place, name))]
+
     def drop(self) -> None:
         """Delete all copies."""
         with self._lock:
@@ -57,13 +62,14 @@ class Snapshots:
             scrub(self._folder)
 
 
-def signature(folder: Path) -> Signature:
+def signature(folder: Path, avoid: Path | None = None) -> Signature:
     """Return what changes when anything below a folder is written, added or removed; contents are not read."""
     found = []
     for place, folders, files in os.walk(folder):
-        for name in (".", *folders, *files):
-            status = os.lstat(os.path.join(place, name))
-            relative = os.path.relpath(os.path.join(place, name), folder)
+        folders[:] = [name for name in folders if not (avoid and avoid.is_relative_to(Path(place, name)))]
+        for path in (Path(place), *map(Path(place).joinpath, files)):
+            status = path.lstat()
+            relative = path.relative_to(folder).as_posix()
             found.append((relative, status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns))
     return tuple(sorted(found))
 
@@ -71,6 +77,6 @@ def signature(folder: Path) -> Signature:
 def _protect(folder: Path) -> None:
     """Take the right to write from everybody; the superuser is not bound by it."""
     for place, _, files in os.walk(folder, topdown=False):
-        for name in files:
-            os.chmod(os.path.join(place, name), 0o444, follow_symlinks=True)
-        os.chmod(place, 0o555)
+        for path in map(Path(place).joinpath, files):
+            path.chmod(0o444)
+        Path(place).chmod(0o555)

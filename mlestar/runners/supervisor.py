@@ -1,7 +1,7 @@
 """Runs inside the container as `python -I -S supervisor.py MARK SECONDS`: starts the script, waits, leaves a record.
 
-The record is one marked line at the end of standard error. It is a hint for the verdict, never evidence for a score: the
-script has the same user id and could forge it. Only the standard library, and nothing of this package, exists here.
+The record is one marked line at the end of standard error. It is a hint for the verdict, never evidence for a score:
+the script has the same user id and could forge it. Only the standard library, and nothing of this package, exists here.
 """
 
 import json
@@ -26,7 +26,7 @@ def start() -> int:
 
 def write(path: str, text: str) -> None:
     try:
-        with open(path, "w") as file:
+        with open(path, "w") as file:  # noqa: PTH123  # pathlib takes longer to import than all else here
             file.write(text)
     except OSError:
         pass
@@ -35,7 +35,7 @@ def write(path: str, text: str) -> None:
 def read(paths: tuple[str, ...]) -> str:
     for path in paths:
         try:
-            with open(path) as file:
+            with open(path) as file:  # noqa: PTH123
                 return file.read()
         except OSError:
             continue
@@ -60,4 +60,5 @@ def main() -> None:
     os.write(2, f"\n{mark}{json.dumps(record)}\n".encode())
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -16,6 +16,8 @@ from mlestar.runners.workplace import MAX_FILES, Usage, measure
 FIRST_TICK, LAST_TICK = 0.02, 0.25
 """Seconds between two looks at a script; short at first, so that a quick flood is noticed."""
 MIB = 2**20
+HOST_SHARE = 0.9
+"""Part of a machine's memory that scripts may have together."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -88,19 +90,27 @@ async def finish(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> 
 def conclude(job: Job, work: Path, end: End, output: Output, seconds: float) -> Execution:
     """Copy the outputs of a script that has ended and return the execution."""
     limit = job.limits.disk_mb * MIB
-    if end.status in ("ok", "error") and measure(work).size >= limit:
-        end = End("disk_full", end.exit_code, f"the script filled its {job.limits.disk_mb} MiB", end.peak_memory)
+    if end.status in ("ok", "error"):
+        end = _after_the_end(job.limits, end, output, measure(work))
     files, refused = collect(work, job.outputs, job.collect, limit)
     return Execution(
         status=end.status,
         exit_code=end.exit_code,
-        stdout=decode(output.stdout.bytes()),
-        stderr=decode(output.stderr.bytes()),
+        stdout=decode(output.stdout.content()),
+        stderr=decode(output.stderr.content()),
         seconds=seconds,
         peak_memory_mb=None if end.peak_memory is None else round(end.peak_memory / MIB, 1),
         files=files,
         detail="; ".join(filter(None, (end.detail, *refused[:5]))),
     )
+
+
+def _after_the_end(limits: Limits, end: End, output: Output, usage: Usage) -> End:
+    """Return the limit that a script hit between our last look and its end, or on which it failed by itself."""
+    found = over_limit(limits, 0.0, output, usage)
+    if end.status == "error" and usage.size >= limits.disk_mb * MIB:
+        found = End("disk_full", detail=f"the script filled its {limits.disk_mb} MiB")
+    return replace(found, exit_code=end.exit_code, peak_memory=end.peak_memory) if found else end
 
 
 def unwritable(error: UnicodeEncodeError) -> Execution:

@@ -1,12 +1,12 @@
 """A scripted engineer and a scripted sandbox: the whole machine without a model and without an engine.
 
-A script states its quality in a comment. The scripted sandbox submits predictions that are right on that share of rows, so
-the real judge, on the real rehearsal, grades it by its quality.
+A script states its quality in a comment. The scripted sandbox submits predictions that are right on that share of rows,
+so the real judge, on the real rehearsal, grades it by its quality.
 """
 
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +22,9 @@ QUALITY = re.compile(r"# quality (\S+)")
 def make_task(folder: Path, rows: int = 400) -> Path:
     """Write a task whose target follows from one column."""
     rng = np.random.default_rng(3)
-    frame = pd.DataFrame({"id": np.arange(rows), "x": rng.normal(size=rows).round(4), "z": rng.normal(size=rows).round(4)})
+    frame = pd.DataFrame(
+        {"id": np.arange(rows), "x": rng.normal(size=rows).round(4), "z": rng.normal(size=rows).round(4)}
+    )
     frame["label"] = np.where(frame["x"] > 0, "yes", "no")
     folder.mkdir(parents=True)
     (folder / "task.md").write_text("# Signs\n\n## Evaluation\nClassification accuracy.\n", encoding="utf-8")
@@ -50,9 +52,11 @@ def fence(code: str, language: str = "python") -> str:
 class Play:
     """Replies by role, taken in turn; the last one is repeated. Counts what was asked and run."""
 
-    def __init__(self, **replies: str | list[str] | Callable[[str], str]) -> None:
+    def __init__(self, claim: float = 0.5, **replies: str | list[str] | Callable[[str], str]) -> None:
         self.replies = {**DEFAULTS, **replies}
+        self.claim = claim
         self.asked: list[str] = []
+        self.prompts: defaultdict[str, list[str]] = defaultdict(list)
         self.ran: list[str] = []
 
     def model(self) -> ScriptedModel:
@@ -68,6 +72,7 @@ class Play:
         reply = self.replies[role]
         turn = self.asked.count(role)
         self.asked.append(role)
+        self.prompts[role].append(prompt)
         if callable(reply):
             return reply(prompt)
         return reply if isinstance(reply, str) else reply[min(turn, len(reply) - 1)]
@@ -80,7 +85,7 @@ class Play:
         files = ("submission.csv",) if "variants" not in job.script else ("variants/baseline.csv", "variants/plain.csv")
         for name, share in zip(files, (float(quality), float(quality) - 0.1), strict=False):
             write_submission(job, name, share)
-        return success(files)
+        return success(files, self.claim)
 
 
 def write_submission(job: Job, name: str, share: float) -> None:
@@ -93,11 +98,11 @@ def write_submission(job: Job, name: str, share: float) -> None:
     pd.DataFrame({"id": test["id"], "label": label}).to_csv(target, index=False)
 
 
-def success(files: tuple[str, ...]) -> Execution:
+def success(files: tuple[str, ...], claim: float) -> Execution:
     return Execution(
         status="ok",
         exit_code=0,
-        stdout="Final Validation Performance: 0.5\n",
+        stdout=f"Final Validation Performance: {claim}\n",
         stderr="",
         seconds=1.0,
         peak_memory_mb=10.0,
@@ -108,9 +113,7 @@ def success(files: tuple[str, ...]) -> Execution:
 def failure(kind: str) -> Execution:
     status = "timeout" if kind == "slow" else "error"
     error = "Traceback (most recent call last):\nKeyError: 'x'"
-    return Execution(
-        status=status, exit_code=1, stdout="", stderr=error, seconds=1.0, peak_memory_mb=10.0, files=()
-    )
+    return Execution(status=status, exit_code=1, stdout="", stderr=error, seconds=1.0, peak_memory_mb=10.0, files=())
 
 
 def cards(*names: str) -> str:
@@ -126,8 +129,10 @@ DEFAULTS: dict[str, str | list[str] | Callable[[str], str]] = {
     "leakage_checker": fence('{"leak": false}', "json"),
     "ablator": fence("# quality 0.8\n# writes variants/NAME.csv\nprint(1)"),
     "summarizer": "The plain variant is worse: the part helps.",
-    "extractor": fence(json.dumps({"block": "def load():\n    return 1", "plan": "Load better, by a better way."}), "json"),
-    "coder": [fence(f"def load():\n    # quality {q}\n    return {i}") for i, q in enumerate((0.85, 0.9, 0.7, 0.6))],
+    "extractor": fence(
+        json.dumps({"block": "def load():\n    return 1", "plan": "Load better, by a better way."}), "json"
+    ),
+    "coder": [fence(f"def load():\n    # quality {q}\n    return 1") for q in (0.85, 0.9, 0.7, 0.6)],
     "planner": [f"Plan number {number} for the block." for number in range(2, 20)],
     "ensemble_planner": [f"Average in way {number}." for number in range(1, 20)],
     "ensembler": [fence(script(q, f"ensemble{q}")) for q in (0.8, 0.95, 0.85)],

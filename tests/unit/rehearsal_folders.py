@@ -1,6 +1,7 @@
 """Task folders that the rehearsal tests generate."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ from mlestar.task import Task
 
 
 def make_task(
-    folder: Path, train: pd.DataFrame, test: pd.DataFrame, metric: str = "accuracy", **overrides: str
+    folder: Path, train: pd.DataFrame, test: pd.DataFrame, metric: str = "accuracy", /, **overrides: Any
 ) -> Task:
     """Write train, test and a constant sample submission as CSV and load them; the target is the last train column."""
     target = train.columns[-1]
@@ -33,7 +34,7 @@ def divide(frame: pd.DataFrame, to_test: np.ndarray) -> tuple[pd.DataFrame, pd.D
     return frame[~to_test].reset_index(drop=True), frame[to_test].iloc[:, :-1].reset_index(drop=True)
 
 
-def random_task(folder: Path, count: int = 300, metric: str = "accuracy", **overrides: str) -> Task:
+def random_task(folder: Path, count: int = 300, metric: str = "accuracy", **overrides: Any) -> Task:
     """Make a task whose test rows were drawn at random."""
     frame = make_rows(count)
     if metric in ("mae", "rmsle"):

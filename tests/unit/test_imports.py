@@ -24,9 +24,15 @@ LAYERS = [
     {"prompts", "events"},
     {"state"},
     {"rehearsal"},
-    {"metrics", "script", "settings"},
+    {"script", "settings"},
     {"task"},
+    {"inference", "preview"},
+    {"metrics"},
+    {"profiles"},
     {"tables"},
+    {"formats"},
+    {"scoring", "wording"},
+    {"spec"},
     {"errors"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

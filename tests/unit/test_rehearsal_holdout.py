@@ -2,10 +2,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from rehearsal_folders import divide, make_rows, make_task, random_task
 
 from mlestar.rehearsal import fresh_rehearsals, infer_split, search_rehearsal
 from mlestar.task import Task
+from tests.unit.rehearsal_folders import divide, make_rows, make_task, random_task
 
 
 def grouped_task(folder: Path) -> Task:

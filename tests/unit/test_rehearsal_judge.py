@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from rehearsal_folders import divide, make_rows, make_task, random_task
 
 from mlestar.rehearsal import (
     Judgement,
@@ -19,6 +18,7 @@ from mlestar.rehearsal import (
     stage,
 )
 from mlestar.task import Task
+from tests.unit.rehearsal_folders import divide, make_rows, make_task, random_task
 
 
 class Case:
@@ -55,9 +55,9 @@ def values(folder: Path) -> Case:
 
 
 def with_cell(frame: pd.DataFrame, row: int, column: str, cell: object) -> pd.DataFrame:
-    changed = frame.astype(object)
-    changed.loc[row, column] = cell
-    return changed
+    cells = frame[column].astype(object).tolist()
+    cells[row] = cell
+    return frame.assign(**{column: pd.Series(cells, dtype=object)})
 
 
 def chances(case: Case) -> pd.DataFrame:
@@ -109,7 +109,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Case], Callable[[Case], pd.DataFrame], 
     "infinite": (values, lambda c: with_cell(c.answers, 3, "label", "inf"), "row 4.*infinite"),
     "no number": (values, lambda c: with_cell(c.answers, 3, "label", "12,5 kg"), "row 4.*'12,5 kg' is not a number"),
     "negative": (values, lambda c: with_cell(c.answers, 3, "label", -1), "row 4.*negative.*clip at 0"),
-    "huge cell": (values, lambda c: with_cell(c.answers, 3, "label", "9" * 5000), "row 4.*no number that can be read"),
+    "huge cell": (values, lambda c: with_cell(c.answers, 3, "label", "9" * 50_000), "row 4: 50,000 characters"),
 }
 
 

@@ -3,11 +3,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from rehearsal_folders import divide, make_rows, make_task, random_task
 
 from mlestar.errors import TaskError
 from mlestar.rehearsal import infer_split
 from mlestar.rehearsal.crossing import count_crossing
+from tests.unit.rehearsal_folders import divide, make_rows, make_task, random_task
 
 
 def late(count: int, share: float = 0.7) -> np.ndarray:

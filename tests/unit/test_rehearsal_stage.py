@@ -1,16 +1,23 @@
 import gzip
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from rehearsal_folders import divide, make_rows, make_task, random_task
 
-from mlestar.rehearsal import Rehearsal, RehearsalError, infer_split, manifest, search_rehearsal, stage
+from mlestar.rehearsal import (
+    Rehearsal,
+    RehearsalError,
+    fresh_rehearsals,
+    infer_split,
+    manifest,
+    search_rehearsal,
+    stage,
+)
 from mlestar.rehearsal.plan import SplitPlan
 from mlestar.task import Task
+from tests.unit.rehearsal_folders import divide, make_rows, make_task, random_task
 
 
 @pytest.fixture
@@ -124,7 +131,7 @@ def test_links_out_of_the_input_are_refused(data: Path, tmp_path: Path) -> None:
     task = random_task(data)
     (tmp_path / "secret.txt").write_text("not yours")
     (data / "words.txt").symlink_to(tmp_path / "secret.txt")
-    with pytest.raises(RehearsalError, match="words.txt"):
+    with pytest.raises(RehearsalError, match="words"):
         rehearse(task, tmp_path / "input")
 
 
@@ -146,6 +153,18 @@ def test_other_tables_lose_the_labels_of_held_out_rows(data: Path, tmp_path: Pat
     assert set(staged) == set(labels["id"].iloc[found.train])
 
 
+def test_other_tables_lose_labels_by_a_shared_key(data: Path, tmp_path: Path) -> None:
+    frame = make_rows(400)
+    frame.insert(1, "when", pd.date_range("2020-01-01", periods=400).strftime("%Y-%m-%d"))
+    train, test = divide(frame, np.arange(400) >= 300)
+    train[["when", "label"]].to_csv(data / "history.csv", index=False)
+    task = make_task(data, train, test, train="train.csv")
+    plan = infer_split(task)
+    for found in (search_rehearsal(task, plan, seed=1), *fresh_rehearsals(task, plan, seed=1, count=1)):
+        stage(task, found, tmp_path / found.name)
+        assert len(pd.read_csv(tmp_path / found.name / "history.csv")) == len(found.train)
+
+
 def test_other_tables_that_cover_test_are_kept_whole(data: Path, tmp_path: Path) -> None:
     random_task(data)
     ids = pd.concat([pd.read_csv(data / name)["id"] for name in ("train.csv", "test.csv")])
@@ -157,7 +176,7 @@ def test_other_tables_that_cover_test_are_kept_whole(data: Path, tmp_path: Path)
 def test_labels_that_no_key_names_are_refused(data: Path, tmp_path: Path) -> None:
     task = random_task(data)
     pd.DataFrame({"label": ["yes", "no"] * 50}).to_csv(data / "answers.csv", index=False)
-    with pytest.raises(RehearsalError, match="answers.csv holds the column 'label'"):
+    with pytest.raises(RehearsalError, match="holds the column 'label'"):
         rehearse(task, tmp_path / "input")
 
 
@@ -178,4 +197,9 @@ def test_nothing_is_left_behind_when_staging_fails(data: Path, tmp_path: Path) -
     pd.DataFrame({"label": ["yes", "no"] * 50}).to_csv(data / "answers.csv", index=False)
     with pytest.raises(RehearsalError):
         rehearse(task, tmp_path / "input")
-    assert os.listdir(tmp_path) == ["task"]
+    assert [path.name for path in tmp_path.iterdir()] == ["task"]
+
+
+def test_the_real_input_can_be_staged_as_it_is(data: Path, tmp_path: Path) -> None:
+    task = random_task(data)
+    assert stage(task, None, tmp_path / "input") == manifest(data)

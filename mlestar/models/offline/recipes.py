@@ -184,10 +184,10 @@ def _imports(model: Model, columns: Columns, goal: Goal, split: SplitPlan, value
         }
     if "metrics." in goal.code:
         lines.add("from sklearn import metrics")
-    if split.kind != "time":
-        kind = {(True, True): "StratifiedGroupKFold", (True, False): "StratifiedKFold", (False, False): "KFold"}
-        name = kind.get((values["stratify"], values["grouped"]))
-        lines |= {f"from sklearn.model_selection import {name}"} if name else set()
+    if values["trend"]:
+        lines.add("from sklearn.linear_model import RidgeCV")
+    if split.kind != "time" and not values["grouped"]:
+        lines.add(f"from sklearn.model_selection import {'StratifiedKFold' if values['stratify'] else 'KFold'}")
     return sorted(lines, key=lambda line: (line.startswith("from"), line))
 
 

@@ -1,0 +1,319 @@
+"""What every runner that executes scripts owes its callers, and what the container owes besides."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from mlestar.errors import RunnerError
+from mlestar.runners import DockerRunner, Execution, Job, Limits, LocalRunner, Runner
+from mlestar.runners.engine import DEADLINE, OWNER, PROCESS, own_process, reap
+from tests.integration.cable import Cable
+
+LIMITS = Limits(seconds=60, memory_mb=512, disk_mb=40, output_mb=2)
+OWNERS = "contract-tests"
+
+pytestmark = pytest.mark.timeout(600)
+
+
+class Bench:
+    """A runner with an input folder, and a fresh output folder for every script."""
+
+    def __init__(self, runner: Runner, input_folder: Path, tmp_path: Path) -> None:
+        self.runner, self.input, self.tmp_path = runner, input_folder, tmp_path
+
+    async def run(self, script: str, *outputs: str, limits: Limits = LIMITS, seed: int = 0) -> Execution:
+        return await self.runner.run(self.job(script, *outputs, limits=limits, seed=seed))
+
+    def job(self, script: str, *outputs: str, limits: Limits = LIMITS, seed: int = 0) -> Job:
+        self.collect = self.tmp_path / f"collect-{len(list(self.tmp_path.iterdir()))}"
+        self.collect.mkdir()
+        patterns = outputs or ("submission.csv",)
+        return Job(
+            script=script, input=self.input, collect=self.collect, limits=limits, outputs=patterns, seed=seed, name="t"
+        )
+
+
+@pytest.fixture(params=[pytest.param("docker", marks=pytest.mark.docker), "local"])
+async def bench(request: pytest.FixtureRequest, input_folder: Path, tmp_path: Path) -> AsyncIterator[Bench]:
+    work = tmp_path / "work"
+    runner = DockerRunner(owner=OWNERS, work_dir=work) if request.param == "docker" else LocalRunner(work_dir=work)
+    yield Bench(runner, input_folder, tmp_path)
+    await runner.aclose()
+    assert not work.exists() or not list(work.iterdir())
+
+
+@pytest.fixture
+async def box(input_folder: Path, tmp_path: Path) -> AsyncIterator[Bench]:
+    runner = DockerRunner(owner=OWNERS, work_dir=tmp_path / "work")
+    yield Bench(runner, input_folder, tmp_path)
+    await runner.aclose()
+
+
+async def test_a_script_reads_input_and_its_submission_is_copied_out(bench: Bench) -> None:
+    script = "text = open('input/train.csv').read(); open('submission.csv', 'w').write(text); print('score', 1)"
+    execution = await bench.run(script)
+    assert (execution.status, execution.exit_code, execution.stdout) == ("ok", 0, "score 1\n")
+    assert execution.files == ("submission.csv",)
+    assert (bench.collect / "submission.csv").read_text() == "x,y\n1,2\n"
+
+
+async def test_an_exception_is_an_error_with_its_traceback(bench: Bench) -> None:
+    execution = await bench.run("raise ValueError('no')")
+    assert (execution.status, execution.exit_code) == ("error", 1)
+    assert 'File "/sandbox/main.py", line 1' in execution.stderr
+    assert execution.stderr.endswith("ValueError: no\n")
+
+
+async def test_exit_statuses_beyond_a_byte_wrap(bench: Bench) -> None:
+    execution = await bench.run("import sys; sys.exit(256 + 7)")
+    assert (execution.status, execution.exit_code) == ("error", 7)
+
+
+@pytest.mark.parametrize("number", [9, 11])
+async def test_a_signal_of_the_scripts_own_is_killed(bench: Bench, number: int) -> None:
+    execution = await bench.run(f"import os; os.kill(os.getpid(), {number})")
+    assert (execution.status, execution.exit_code) == ("killed", 128 + number)
+
+
+async def test_a_timeout_keeps_what_was_printed_and_written(bench: Bench) -> None:
+    script = "import time; print('early'); open('submission.csv', 'w').write('1'); time.sleep(600)"
+    execution = await bench.run(script, limits=Limits(seconds=2))
+    assert (execution.status, execution.exit_code, execution.stdout) == ("timeout", None, "early\n")
+    assert execution.files == ("submission.csv",)
+
+
+async def test_a_timeout_ends_scripts_that_ignore_signals(bench: Bench) -> None:
+    script = "import signal, time\nfor n in (1, 2, 15): signal.signal(n, signal.SIG_IGN)\ntime.sleep(600)"
+    assert (await bench.run(script, limits=Limits(seconds=1))).status == "timeout"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "hoard = []\nwhile True: hoard.append(bytearray(10_000_000))",
+        "import subprocess, sys\ncode = 'h = []\\nwhile True: h.append(bytearray(10_000_000))'\n"
+        "sys.exit(subprocess.run([sys.executable, '-c', code]).returncode != 0)",
+    ],
+    ids=["itself", "child"],
+)
+async def test_too_much_memory_is_oom(bench: Bench, script: str) -> None:
+    assert (await bench.run(script)).status == "oom"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "f = open('big', 'wb')\nwhile True: f.write(bytes(1_000_000))",
+        "import itertools\nfor i in itertools.count(): open(f'{i}', 'wb').write(bytes(1_000_000))",
+        "import itertools\nfor i in itertools.count(): open(f'{i}', 'wb').close()",
+        "import itertools, os\nfor i in itertools.count(): os.mkdir('d'); os.chdir('d')",
+    ],
+    ids=["one file", "many files", "empty files", "deep folders"],
+)
+async def test_filling_the_work_folder_is_disk_full(bench: Bench, script: str) -> None:
+    assert (await bench.run(script)).status == "disk_full"
+
+
+async def test_a_flood_of_output_is_stopped_and_kept_in_bounds(bench: Bench) -> None:
+    execution = await bench.run("print('first')\nwhile True: print('x' * 1000)")
+    assert execution.status == "output_limit"
+    assert execution.stdout.startswith("first\n")
+    assert len(execution.stdout) < 300_000
+
+
+async def test_any_bytes_can_be_printed(bench: Bench) -> None:
+    execution = await bench.run(
+        "import sys; sys.stdout.buffer.write(b'a\\xff\\x00b'); sys.stderr.buffer.write(b'\\xc3')"
+    )
+    assert (execution.status, execution.stdout, execution.stderr) == ("ok", "a\ufffd\x00b", "\ufffd")
+
+
+async def test_standard_input_is_empty(bench: Bench) -> None:
+    assert (await bench.run("import sys; print(repr(sys.stdin.read()))")).stdout == "''\n"
+
+
+@pytest.mark.parametrize("name", ["train.csv", "more.csv"])
+async def test_writing_into_input_is_an_error_and_changes_nothing(bench: Bench, name: str) -> None:
+    execution = await bench.run(f"open('input/{name}', 'w').write('bad')")
+    assert execution.status == "error"
+    assert [path.name for path in bench.input.iterdir()] == ["train.csv"]
+    assert (await bench.run("print(open('input/train.csv').read())")).stdout == "x,y\n1,2\n\n"
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        "os.symlink('/etc/passwd', 'submission.csv')",
+        "os.mkfifo('submission.csv')",
+        "os.mkdir('submission.csv')",
+        "open('a', 'w').write('1'); os.link('a', 'submission.csv')",
+    ],
+    ids=["link", "fifo", "folder", "hard link"],
+)
+async def test_only_regular_files_are_copied_out(bench: Bench, act: str) -> None:
+    execution = await bench.run(f"import os; {act}")
+    assert execution.files == ()
+    assert "'submission.csv' was refused" in execution.detail
+
+
+async def test_a_linked_folder_is_not_walked(bench: Bench) -> None:
+    execution = await bench.run("import os; os.symlink('/etc', 'out')", "out/*")
+    assert execution.files == ()
+
+
+async def test_patterns_collect_files_of_folders(bench: Bench) -> None:
+    script = "import os; os.mkdir('v'); [open(f'v/{i}.csv', 'w').write(str(i)) for i in range(3)]; open('v/no', 'w')"
+    execution = await bench.run(script, "v/*.csv", "v/1.*")
+    assert execution.files == ("v/0.csv", "v/1.csv", "v/2.csv")
+    assert (bench.collect / "v" / "2.csv").read_text() == "2"
+
+
+async def test_closed_folders_are_cleaned_up(bench: Bench) -> None:
+    execution = await bench.run("import os; os.mkdir('d'); open('d/f', 'w'); os.chmod('d', 0)")
+    assert execution.status == "ok"
+
+
+async def test_daemons_end_with_the_script(bench: Bench) -> None:
+    daemon = "import os, time\nif os.fork() == 0:\n os.setsid()\n if os.fork() == 0: time.sleep(600)\n os._exit(0)\n"
+    execution = await bench.run(daemon + "print('done')")
+    assert (execution.status, execution.stdout) == ("ok", "done\n")
+    assert execution.seconds < 60
+
+
+async def test_secrets_of_the_caller_are_absent(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    assert (await bench.run("import os; print('OPENAI_API_KEY' in os.environ)")).stdout == "False\n"
+
+
+async def test_the_seed_fixes_hashes_and_the_cpu_limit_fixes_threads(bench: Bench) -> None:
+    script = "import os; print(hash('a'), os.environ['OMP_NUM_THREADS'])"
+    limits = Limits(cpus=1.0)
+    first, again, other = [await bench.run(script, limits=limits, seed=seed) for seed in (1, 1, 2)]
+    assert first.stdout == again.stdout != other.stdout
+    assert first.stdout.endswith(" 1\n")
+
+
+async def test_a_script_that_no_file_can_hold_is_an_error(bench: Bench) -> None:
+    execution = await bench.run("print('\udcff')")
+    assert execution.status == "error"
+    assert "UTF-8" in execution.stderr
+
+
+async def test_scripts_do_not_see_each_other(bench: Bench) -> None:
+    await bench.run("open('pandas.py', 'w').write('print(1)')")
+    assert (await bench.run("import os; print(sorted(os.listdir('.')))")).stdout == "['input', 'main.py']\n"
+
+
+async def test_a_cancelled_job_leaves_nothing(bench: Bench) -> None:
+    await bench.runner.environment()
+    task = asyncio.create_task(bench.runner.run(bench.job("import time; time.sleep(600)")))
+    await asyncio.sleep(1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not [path for path in (bench.tmp_path / "work").iterdir() if (path / "work").exists()]
+
+
+async def test_the_environment_names_versions(bench: Bench) -> None:
+    environment = await bench.runner.environment()
+    assert environment.runner == bench.runner.name
+    assert {"numpy", "pandas", "scikit-learn"} <= set(environment.packages)
+
+
+@pytest.mark.docker
+async def test_no_container_is_left(box: Bench) -> None:
+    task = asyncio.create_task(box.run("import time; time.sleep(600)"))
+    await box.run("print(1)")
+    task.cancel()
+    await asyncio.wait({task})
+    with_client = docker.from_env()
+    assert with_client.containers.list(all=True, filters={"label": f"{OWNER}={OWNERS}"}) == []
+    with_client.close()
+
+
+@pytest.mark.docker
+async def test_the_container_has_no_network_and_no_rights(box: Bench) -> None:
+    script = (
+        "import socket, os\n"
+        "print(os.getuid() != 0, [n for _, n in socket.if_nameindex() if n != 'lo'])\n"
+        "print(next(l for l in open('/proc/self/status') if l.startswith('CapEff')).split()[1])\n"
+        "print(os.path.exists('/var/run/docker.sock'))\n"
+        "try: open('/opt/mlestar/supervisor.py', 'a')\n"
+        "except OSError as error: print(error.errno)"
+    )
+    assert (await box.run(script)).stdout.splitlines()[:3] == ["True []", "0" * 16, "False"]
+
+
+@pytest.mark.docker
+async def test_killing_the_supervisor_is_never_ok(box: Bench) -> None:
+    execution = await box.run("import os, time; os.kill(os.getppid(), 9); time.sleep(5)")
+    assert execution.status in ("killed", "oom")
+
+
+@pytest.mark.docker
+async def test_the_record_is_not_shown(box: Bench) -> None:
+    execution = await box.run("import sys; sys.stderr.write('end')")
+    assert execution.stderr == "end"
+    assert execution.peak_memory_mb is not None
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {DEADLINE: "1", PROCESS: own_process()},
+        {DEADLINE: "99999999999", PROCESS: own_process().split("/")[0] + "/4194304000/1"},
+    ],
+    ids=["late", "orphan"],
+)
+async def test_containers_without_a_keeper_are_reaped(box: Bench, labels: dict[str, str]) -> None:
+    image = (await box.runner.environment()).image
+    client = docker.from_env()
+    stale = client.containers.create(image, "true", labels=labels)
+    kept = client.containers.create(image, "true", labels={DEADLINE: "99999999999", PROCESS: own_process()})
+    try:
+        assert reap(client) == [stale.name]
+    finally:
+        kept.remove()
+        client.close()
+
+
+@pytest.mark.docker
+async def test_a_lost_engine_is_an_operators_error(box: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    await box.runner.environment()
+    with Cable("/var/run/docker.sock") as cable:
+        monkeypatch.setenv("DOCKER_HOST", cable.address)
+        runner = DockerRunner(owner="lost-engine", work_dir=box.tmp_path / "work")
+        task = asyncio.create_task(runner.run(box.job("import time; time.sleep(600)", limits=Limits(seconds=100))))
+        await asyncio.sleep(2)
+        cable.cut()
+        with pytest.raises(RunnerError):
+            await task
+        await runner.aclose()
+
+
+@pytest.mark.docker
+async def test_an_unknown_runtime_is_an_operators_error(input_folder: Path, tmp_path: Path) -> None:
+    runner = DockerRunner(runtime="no-such-runtime", work_dir=tmp_path / "work")
+    with pytest.raises(RunnerError, match="no-such-runtime"):
+        await runner.environment()
+    await runner.aclose()
+
+
+@pytest.mark.docker
+@pytest.mark.skipif(os.getuid() != 0, reason="only root hands its scripts to another user")
+async def test_an_input_that_the_sandbox_cannot_read_is_an_operators_error(box: Bench) -> None:
+    (box.input / "train.csv").chmod(0o600)
+    with pytest.raises(RunnerError, match="chmod -R"):
+        await box.run("print(1)")
+
+
+@pytest.mark.docker
+async def test_a_missing_input_is_an_operators_error(box: Bench) -> None:
+    box.input = box.tmp_path / "missing"
+    with pytest.raises(RunnerError):
+        await box.run("print(1)")

@@ -28,7 +28,7 @@ OnEvent = Callable[[Event], None]
 
 
 def solve(
-    folder: str | Path,
+    task: str | Path | Task,
     *,
     settings: SettingsLike = None,
     run_id: str | None = None,
@@ -39,12 +39,12 @@ def solve(
 ) -> Result:
     """Solve a task folder; the blocking form of `asolve`."""
     return asyncio.run(
-        asolve(folder, settings=settings, run_id=run_id, model=model, runner=runner, search=search, on_event=on_event)
+        asolve(task, settings=settings, run_id=run_id, model=model, runner=runner, search=search, on_event=on_event)
     )
 
 
 async def asolve(
-    folder: str | Path,
+    task: str | Path | Task,
     *,
     settings: SettingsLike = None,
     run_id: str | None = None,
@@ -56,7 +56,7 @@ async def asolve(
     """Solve a task folder and return the result; a run that exists is resumed.
 
     Args:
-        folder: task description and data.
+        task: folder with a task description and data, or a loaded `Task`.
         settings: `Settings` or their values.
         run_id: name of the run folder; made from the task's name and the time when not given.
         model: a chat model to use instead of the one the settings name.
@@ -69,16 +69,14 @@ async def asolve(
         OperatorError: the run had to stop; its state is saved and `resume` goes on from there.
     """
     chosen = Settings.resolve(settings)
-    path = await asyncio.to_thread(lambda: Path(folder).expanduser().absolute())
-    run_id = run_id or make_run_id(path.name)
+    loaded = task if isinstance(task, Task) else await asyncio.to_thread(_load, Path(task), chosen)
+    run_id = run_id or make_run_id(loaded.folder.name)
     run_folder = RunFolder(chosen.runs_dir, run_id)
     existed = await asyncio.to_thread(run_folder.path.exists)
-    if not existed:
-        await asyncio.to_thread(Task.load, path, goal=chosen.goal, metric=chosen.metric)
-    parts = Parts(model=model, runner=runner, search=search, on_progress=_as_event(on_event))
+    parts = Parts(task=loaded, model=model, runner=runner, search=search, on_progress=_as_event(on_event))
     try:
-        async with _opened(chosen, run_id, path, parts) as bench:
-            return await _work(bench, PipelineInput(task=str(path), run_id=run_id), on_event)
+        async with _opened(chosen, run_id, loaded.folder, parts) as bench:
+            return await _work(bench, PipelineInput(task=str(loaded.folder), run_id=run_id), on_event)
     except UserError:
         if not existed:
             await asyncio.to_thread(_leave_nothing, run_folder)
@@ -94,12 +92,22 @@ async def aresume(
     run_id: str,
     *,
     runs_dir: str | Path = "runs",
+    task: Task | None = None,
     model: BaseChatModel | None = None,
     runner: Runner | None = None,
     search: Search | None = None,
     on_event: OnEvent | None = None,
 ) -> Result:
     """Go on with a run where it stopped, with its own settings; a finished run returns its result.
+
+    Args:
+        run_id: name of the run folder.
+        runs_dir: folder that holds the run folders.
+        task: needed again when the run was started from a `Task` with a metric of its own.
+        model: as for `asolve`, like `runner`, `search` and `on_event`.
+        runner: where scripts execute.
+        search: where model cards come from.
+        on_event: receives every progress event.
 
     Raises:
         UserError: there is no such run.
@@ -108,9 +116,13 @@ async def aresume(
     folder = RunFolder(Path(runs_dir), run_id)
     recorded = await asyncio.to_thread(folder.read_settings)
     settings = Settings.resolve({**recorded.settings, "runs_dir": runs_dir})
-    parts = Parts(model=model, runner=runner, search=search, on_progress=_as_event(on_event))
+    parts = Parts(task=task, model=model, runner=runner, search=search, on_progress=_as_event(on_event))
     async with _opened(settings, run_id, None, parts) as bench:
         return await _work(bench, PipelineInput(task=recorded.task, run_id=run_id), on_event)
+
+
+def _load(folder: Path, settings: Settings) -> Task:
+    return Task.load(folder.expanduser().absolute(), goal=settings.goal, metric=settings.metric)
 
 
 @asynccontextmanager

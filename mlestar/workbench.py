@@ -18,7 +18,7 @@ from mlestar.agents.desk import Desk
 from mlestar.budget import Budget
 from mlestar.models import Caller, choose_model, wrap_model
 from mlestar.prompts import Prompts
-from mlestar.rehearsal import Rehearsal, fresh_rehearsals, manifest, search_rehearsal, stage
+from mlestar.rehearsal import Rehearsal, fresh_rehearsals, search_rehearsal, stage
 from mlestar.runners import Environment, Execution, Job, Limits, Runner, choose_runner
 from mlestar.search import Search, choose_search
 from mlestar.settings import Settings
@@ -31,6 +31,7 @@ from mlestar.task import Task
 class Parts:
     """Live objects that a caller hands in instead of naming them in the settings."""
 
+    task: Task | None = None
     model: BaseChatModel | None = None
     runner: Runner | None = None
     search: Search | None = None
@@ -58,16 +59,16 @@ class Workbench:
     """Everything nodes need to act for one run."""
 
     def __init__(self, settings: Settings, folder: RunFolder, task_folder: Path, parts: Parts, lock: IO[str]) -> None:
+        chosen = wrap_model(parts.model) if parts.model else choose_model(settings.model, base_url=settings.base_url)
+        self.search = parts.search or choose_search(settings.search)
+        self.prompts = Prompts(settings.prompts)
         self.settings = settings
         self.folder = folder
         self.task_folder = task_folder
         self.blobs = Blobs(folder.blobs)
         self.ledger = Ledger(folder.ledger)
         self.budget = Budget(settings, self.ledger)
-        self.prompts = Prompts(settings.prompts)
-        chosen = wrap_model(parts.model) if parts.model else choose_model(settings.model, base_url=settings.base_url)
         self.caller = Caller(chosen, self.ledger, self.blobs)
-        self.search = parts.search or choose_search(settings.search)
         self._parts = parts
         self._lock = lock
         self._runner = parts.runner
@@ -76,7 +77,7 @@ class Workbench:
         self._at_once = settings.parallel or max(1, (os.cpu_count() or 1) // CPUS_PER_SCRIPT)
         self._slots = asyncio.Semaphore(self._at_once)
         self._briefs: dict[str, Brief] = {}
-        self._task: Task | None = None
+        self._task = parts.task
         self._places: dict[str, Place] = {}
 
     async def runner(self) -> Runner:
@@ -144,12 +145,8 @@ class Workbench:
         return [(await self._staged(task, rehearsal), rehearsal) for rehearsal in fresh]
 
     async def real_place(self) -> Place:
-        """Return the task's own input."""
-        path = (await self.task()).input
-        async with self._staging:
-            if "real" not in self._places:
-                self._places["real"] = Place("real", path, await asyncio.to_thread(manifest, path))
-            return self._places["real"]
+        """Return the task's own input, copied so that no script works on a person's files."""
+        return await self._staged(await self.task(), None)
 
     async def execute(
         self,
@@ -212,13 +209,15 @@ class Workbench:
         self.ledger.close()
         self._lock.close()
 
-    async def _staged(self, task: Task, rehearsal: Rehearsal) -> Place:
+    async def _staged(self, task: Task, rehearsal: Rehearsal | None) -> Place:
+        name = rehearsal.name if rehearsal else "real"
+        mounts = (await self.runner()).name == "docker"
         async with self._staging:
-            if rehearsal.name not in self._places:
-                path = self.folder.rehearsals / rehearsal.name / "input"
-                sha = await asyncio.to_thread(stage, task, rehearsal, path)
-                self._places[rehearsal.name] = Place(rehearsal.name, path, sha)
-            return self._places[rehearsal.name]
+            if name not in self._places:
+                path = self.folder.rehearsals / name / "input"
+                sha = await asyncio.to_thread(stage, task, rehearsal, path, link=mounts)
+                self._places[name] = Place(name, path, sha)
+            return self._places[name]
 
     async def _run(self, code: str, place: Place, limits: Limits, outputs: tuple[str, ...], label: str) -> Record:
         collect = self.folder.work / uuid.uuid4().hex
@@ -274,8 +273,9 @@ async def open_workbench(
         StoreError: another process works on the run.
     """
     folder = RunFolder(settings.runs_dir, run_id)
-    known = _OPEN.get(folder.path)
-    return known or await asyncio.to_thread(_open, settings, folder, task_folder, parts or Parts())
+    if folder.path in _OPEN:
+        return _OPEN[folder.path]
+    return await asyncio.to_thread(_open, settings, folder, task_folder, parts or Parts())
 
 
 async def close_workbench(bench: Workbench) -> None:
@@ -291,11 +291,15 @@ async def find_workbench(state: Mapping[str, Any], runtime: Runtime[Settings]) -
 
 def _open(settings: Settings, folder: RunFolder, task_folder: Path | None, parts: Parts) -> Workbench:
     with _OPENING:
-        bench = _OPEN.get(folder.path)
-        if bench is None:
+        if folder.path not in _OPEN:
             task_folder = task_folder or Path(folder.read_settings().task)
             folder.create()
-            bench = Workbench(settings, folder, task_folder, parts, folder.lock())
+            lock = folder.lock()
+            try:
+                bench = Workbench(settings, folder, task_folder, parts, lock)
+            except BaseException:
+                lock.close()
+                raise
             bench.record_settings()
             _OPEN[folder.path] = bench
-        return bench
+        return _OPEN[folder.path]

@@ -8,8 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mlestar.errors import TaskError
-from mlestar.rehearsal import fresh_rehearsals, infer_split, search_rehearsal
+from mlestar.rehearsal import RehearsalError, fresh_rehearsals, infer_split, search_rehearsal
 from mlestar.rehearsal.plan import SplitPlan
 from mlestar.task import Task
 
@@ -37,7 +36,7 @@ def _plan(task: Task) -> tuple[SplitPlan | None, str]:
         return None, "the labels cannot be located in the files"
     try:
         return infer_split(task), ""
-    except TaskError as error:
+    except RehearsalError as error:
         return None, str(error)
 
 

@@ -8,9 +8,8 @@ from langgraph.types import Send
 
 from mlestar.agents.analyst import analyze
 from mlestar.agents.desk import ReplyError
-from mlestar.errors import TaskError
 from mlestar.nodes.progress import tell
-from mlestar.rehearsal import infer_split
+from mlestar.rehearsal import RehearsalError, infer_split
 from mlestar.rehearsal.plan import SplitPlan
 from mlestar.settings import Settings
 from mlestar.state import Brief, PipelineInput, PipelineState
@@ -30,7 +29,7 @@ async def prepare(state: PipelineInput, runtime: Runtime[Settings]) -> PipelineS
     split, fallback = await _plan_split(task)
     brief = await _draft_brief(bench, task, split, fallback)
     brief = brief.model_copy(update={"spec": await _complete_spec(bench, brief)})
-    await bench.search_place(brief)
+    brief = await _rehearse(bench, brief)
     _tell_rehearsal(runtime, brief)
     return {"run_id": run_id, "brief": await bench.keep(brief.model_dump_json()), "exports": []}
 
@@ -46,8 +45,18 @@ async def _plan_split(task: Task) -> tuple[SplitPlan | None, str]:
         return None, "the labels cannot be located in the files"
     try:
         return await asyncio.to_thread(infer_split, task), ""
-    except TaskError as error:
+    except RehearsalError as error:
         return None, str(error)
+
+
+async def _rehearse(bench: Workbench, brief: Brief) -> Brief:
+    """Stage the input of the search; what cannot be staged honestly is not rehearsed."""
+    try:
+        await bench.search_place(brief)
+    except RehearsalError as error:
+        brief = brief.model_copy(update={"split": None, "fallback": str(error)})
+        await bench.search_place(brief)
+    return brief
 
 
 async def _draft_brief(bench: Workbench, task: Task, split: SplitPlan | None, fallback: str) -> Brief:

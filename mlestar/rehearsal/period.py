@@ -42,7 +42,7 @@ def find_period(spec: TaskSpec, train: pd.DataFrame, test: pd.DataFrame) -> Peri
         period = _read(column, None, train, test)
         if period is None and column == spec.id:
             period = _read(column, "embedded", train, test)
-        if period and _comes_after(period) and (period.train.dates or _counts_time(period, spec)):
+        if period and _comes_after(period) and (period.train.dates or _counts_time(period)):
             found.append(period)
     return max(found, key=lambda period: (period.train.dates, len(np.unique(period.train.values))), default=None)
 
@@ -67,10 +67,8 @@ def _comes_after(period: Period) -> bool:
     return bool(after and np.nanmax(test) > last and len(np.unique(train[~np.isnan(train)])) >= 3)
 
 
-def _counts_time(period: Period, spec: TaskSpec) -> bool:
+def _counts_time(period: Period) -> bool:
     """Tell a counter of time from numbers that only name rows or groups."""
-    if period.column == spec.id:
-        return False
     words = name_words(period.column)
     if words & TIME_WORDS:
         return True

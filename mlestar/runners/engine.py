@@ -46,7 +46,7 @@ def engine_errors() -> Iterator[None]:
         yield
     except LOST as error:
         reason = error.explanation if isinstance(error, APIError) and error.explanation else error
-        msg = f"the Docker engine failed: {one_line(str(reason))}"
+        msg = f"the Docker engine failed: {' '.join(str(reason).split())[:500]}"
         raise RunnerError(msg) from error
 
 
@@ -71,11 +71,18 @@ def _client() -> DockerClient:
 
     Docker Desktop, Colima and rootless engines announce their socket by a context and need not have the default one.
     """
-    if not os.environ.get("DOCKER_HOST"):
-        context = ContextAPI.get_current_context()
-        if context is not None and str(context.Host).startswith("unix://"):
-            return DockerClient(base_url=context.Host)
-    return docker.from_env()
+    context = None if os.environ.get("DOCKER_HOST") else ContextAPI.get_current_context()
+    address = str(context.Host) if context else os.environ.get("DOCKER_HOST", "")
+    if not address.startswith("unix://"):
+        return docker.from_env()
+    # The client leaks a socket whenever nobody listens, so that is found out before.
+    with socket.socket(socket.AF_UNIX) as line:
+        try:
+            line.connect(address.removeprefix("unix://"))
+        except OSError as error:
+            msg = f"nothing listens at {address} ({error.strerror})"
+            raise RunnerError(msg) from error
+    return DockerClient(base_url=address)
 
 
 async def probe_docker() -> EngineStatus:
@@ -99,10 +106,6 @@ def _probe() -> EngineStatus:
         return EngineStatus(reachable=False, image=tag, reason=str(error))
     finally:
         client.close()
-
-
-def one_line(text: str) -> str:
-    return " ".join(text.split())[:500]
 
 
 def own_process() -> str:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 MARK = "MLESTAR_EXECUTION"
@@ -39,8 +40,8 @@ def _from_ps(group: int) -> dict[int, int]:
 
 
 def kill_members(group: int, mark: str) -> None:
-    """Kill until none is left; one that forks faster than it dies is given up after some rounds."""
-    for _ in range(20):
+    """Kill until none is left; those that fork faster than they die are given up after some rounds."""
+    for turn in range(20):
         members = find_members(group, mark)
         if not members:
             return
@@ -49,6 +50,7 @@ def kill_members(group: int, mark: str) -> None:
                 os.kill(pid, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
                 continue
+        time.sleep(turn * 0.01)  # giving back gigabytes takes a moment
 
 
 def exact_memory(members: dict[int, int]) -> int:

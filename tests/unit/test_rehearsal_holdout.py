@@ -82,6 +82,24 @@ def test_a_long_horizon_is_shortened_and_said(tmp_path: Path) -> None:
     assert "shortened" in plan.evidence[-1]
 
 
+def test_the_distance_between_train_and_test_is_kept(tmp_path: Path) -> None:
+    frame = make_rows(700)
+    days = pd.date_range("2020-01-01", periods=730)
+    frame.insert(1, "when", days.delete(range(600, 630)).strftime("%Y-%m-%d"))
+    task = make_task(tmp_path, *divide(frame, np.arange(700) >= 600))
+    found = search_rehearsal(task, infer_split(task), seed=1)
+    assert found.held.min() - found.train.max() == 31
+
+
+def test_the_history_is_as_long_as_the_held_out_period(tmp_path: Path) -> None:
+    days = np.sort(np.concatenate([np.arange(700) // 7, 100 + np.arange(100) * 3, 400 + np.arange(200) * 2]))
+    frame = make_rows(1000).assign(label=np.resize(["no", "yes"], 1000))
+    frame.insert(1, "when", (pd.Timestamp("2020-01-01") + pd.to_timedelta(days, unit="D")).strftime("%Y-%m-%d"))
+    task = make_task(tmp_path, *divide(frame, days >= 400))
+    found = search_rehearsal(task, infer_split(task), seed=1)
+    assert days[found.held].min() >= days[found.held].max() - days[found.held].min()
+
+
 def test_weeks_are_the_units_of_a_time_split(tmp_path: Path) -> None:
     task = dated_task(tmp_path, 0.25)
     units = search_rehearsal(task, infer_split(task), seed=1).units
@@ -123,5 +141,6 @@ def test_rows_without_a_label_are_never_held_out(tmp_path: Path) -> None:
     frame = make_rows(400)
     frame.loc[::4, "label"] = ""
     task = make_task(tmp_path, *divide(frame, np.arange(400) % 3 == 0))
-    held = search_rehearsal(task, infer_split(task), seed=1).held
+    plan = infer_split(task).model_copy(update={"kind": "random"})
+    held = search_rehearsal(task, plan, seed=1).held
     assert set(task.table("train.csv").frame["label"].iloc[held]) == {"no", "yes"}

@@ -207,6 +207,8 @@ def test_class_columns_are_matched_by_name(tmp_path: Path) -> None:
     chance = pd.get_dummies(case.answers["label"]).astype(float) * 0.9 + 0.05
     found = case.judge(pd.concat([case.answers[["id"]], chance], axis=1))
     assert found.score == pytest.approx(-np.log(0.95 / 1.05))
+    partly = case.judge(case.answers[["id"]].assign(ant=0.3, bee=0.2, cat=0.5))
+    assert partly.score is not None
 
 
 def test_resampling_units_widen_the_standard_error(tmp_path: Path) -> None:

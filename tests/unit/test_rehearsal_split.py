@@ -108,6 +108,13 @@ def test_duplicates_that_cross_are_not_kept_together(tmp_path: Path) -> None:
     assert not infer_split(make_task(tmp_path, *divide(frame, drawn))).keep_duplicates
 
 
+def test_a_few_duplicates_prove_nothing(tmp_path: Path) -> None:
+    rows = make_rows(300)
+    frame = pd.concat([rows, rows.iloc[:9:3]]).assign(id=np.arange(303))
+    plan = infer_split(make_task(tmp_path, *divide(frame, np.append(np.arange(300) % 3 == 1, [False] * 3))))
+    assert not plan.keep_duplicates
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_repeating_columns_of_random_rows_are_no_groups(tmp_path: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -166,10 +166,13 @@ def test_other_tables_lose_labels_by_a_shared_key(data: Path, tmp_path: Path) ->
 
 
 def test_other_tables_that_cover_test_are_kept_whole(data: Path, tmp_path: Path) -> None:
-    random_task(data)
-    ids = pd.concat([pd.read_csv(data / name)["id"] for name in ("train.csv", "test.csv")])
-    pd.DataFrame({"id": ids, "weight": range(len(ids))}).to_csv(data / "extra.csv", index=False)
-    rehearse(Task.load(data, metric="accuracy"), tmp_path / "input")
+    train, test = divide(make_rows(300), np.arange(300) % 3 == 0)
+    train.insert(1, "weight", train["id"] * 2)
+    ids = pd.concat([train["id"], test["id"]])
+    pd.DataFrame({"id": ids, "weight": ids * 2}).to_csv(data / "extra.csv", index=False)
+    task = make_task(data, train, test, train="train.csv", test="test.csv")
+    assert task.spec.train_only == ("weight",)
+    rehearse(task, tmp_path / "input")
     assert (tmp_path / "input/extra.csv").read_bytes() == (data / "extra.csv").read_bytes()
 
 

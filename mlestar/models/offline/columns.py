@@ -8,6 +8,7 @@ from mlestar.models.offline.joins import Join, find_joins
 from mlestar.profiles import ColumnProfile
 
 SEPARATORS = ("/", "|", ";", "_", ":", "-", ",")
+_WIDE = 20
 _WORDS = 3.0
 """Mean number of words from which a column is read as text."""
 
@@ -26,6 +27,8 @@ class Columns:
     """Columns whose beginning (with a blank as separator: whose last word) names a group of rows, and the separator."""
     amounts: list[str]
     """Numbers from zero upwards that may be added up."""
+    wide: bool = False
+    """Some category has many values."""
     joins: tuple[Join, ...] = ()
 
     @property
@@ -34,7 +37,7 @@ class Columns:
         table: list[tuple[str, object]] = [
             ("number_features", self.numbers),
             ("category_features", self.categories),
-            ("frequency_features", self.categories),
+            ("frequency_features", self.wide),
             ("date_features", self.dates),
             ("part_features", self.parts),
             ("group_features", self.groups),
@@ -64,6 +67,7 @@ def treat_columns(facts: Facts) -> Columns:
         parts=parts,
         groups=groups,
         amounts=[c.name for c in columns if _is_amount(c) and c.name not in looked_up],
+        wide=any(c.kind == "category" and c.distinct > _WIDE for c in columns),
         joins=joins,
     )
 

@@ -15,11 +15,12 @@ from mlestar.spec import TaskSpec
 class Facts:
     """A prompt, read."""
 
+    prompt: str
     parts: dict[str, list[Section]]
 
     @classmethod
     def read(cls, prompt: str) -> "Facts":
-        return cls(sections(prompt))
+        return cls(prompt, sections(prompt))
 
     def text(self, tag: str, default: str = "") -> str:
         """Return the first section of a tag."""

@@ -129,8 +129,8 @@ def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         **_split_values(facts, goal, split),
     }
     values["imports"] = _imports(model, columns, goal, split, values)
-    values["model"] = _render(f"models/{model.name}.py.jinja", values)
-    values["decision"] = _render("decision.py.jinja", values)
+    values["model"] = render(f"models/{model.name}.py.jinja", values)
+    values["decision"] = render("decision.py.jinja", values)
     return values
 
 
@@ -195,7 +195,7 @@ def _py(value: object) -> str:
     return pformat(value, width=110, compact=True, sort_dicts=False)
 
 
-def _render(name: str, values: dict[str, Any]) -> str:
+def render(name: str, values: dict[str, Any]) -> str:
     return _TEMPLATES.get_template(name).render(**values).strip("\n") + "\n"
 
 
@@ -220,3 +220,8 @@ _TEMPLATES = Environment(  # scripts, not HTML
     keep_trailing_newline=True,
 )
 _TEMPLATES.filters["py"] = _py
+
+
+def template(name: str) -> str:
+    """Return a part that needs no values."""
+    return render(name, {}).strip("\n")

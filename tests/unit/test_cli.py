@@ -1,0 +1,129 @@
+"""Bad input ends in one line and exit status 2, with nothing left behind; every command answers."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from mlestar.cli import app
+from tests.unit.play import make_task
+
+
+def call(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def damaged(folder, damage):
+    task = make_task(folder / "signs", rows=40)
+    damage(task)
+    return task
+
+
+def drop_column(name, column):
+    def damage(task):
+        lines = (task / name).read_text(encoding="utf-8").splitlines()
+        at = lines[0].split(",").index(column)
+        cut = [",".join(cell for i, cell in enumerate(line.split(",")) if i != at) for line in lines]
+        (task / name).write_text("\n".join(cut) + "\n", encoding="utf-8")
+
+    return damage
+
+
+def corrupt(task):
+    (task / "train.csv").write_bytes(b'id,x,z,label\n1,"2,3\n4\x00\xff,,,,\n')
+
+
+def empty(task):
+    for path in task.iterdir():
+        path.unlink()
+
+
+BAD_FOLDERS = {
+    "empty folder": empty,
+    "train without the target": drop_column("train.csv", "label"),
+    "test without the id": drop_column("test.csv", "id"),
+    "corrupt table": corrupt,
+    "description in another encoding": lambda task: (task / "task.md").write_bytes("Größe: accuracy".encode("latin-1")),
+    "unknown key": lambda task: (task / "task.toml").write_text("metrik = 'accuracy'\n", encoding="utf-8"),
+}
+
+
+@pytest.mark.parametrize("damage", BAD_FOLDERS.values(), ids=BAD_FOLDERS.keys())
+def test_a_bad_folder_is_one_line(tmp_path, damage):
+    done = call("run", damaged(tmp_path, damage), "--runs-dir", tmp_path / "runs", "--runner", "local")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("mlestar: ")
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--metric", "glory"),
+        ("--profile", "fast"),
+        ("--set", "colour=red"),
+        ("--set", "tracks"),
+        ("--set", "tracks=many"),
+        ("--model", "skynet"),
+        ("--model", "openai:gpt"),
+        ("--run-id", "../escape"),
+        ("--set", "search=tavily"),
+    ],
+    ids=" ".join,
+)
+def test_a_bad_option_is_one_line(tmp_path, options, monkeypatch):
+    monkeypatch.delenv("TAVILY_API_KEY", raising=False)
+    task = make_task(tmp_path / "signs", rows=40)
+    done = call("run", task, "--runs-dir", tmp_path / "runs", *options)
+    assert done.exit_code == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path):
+    done = call("run", tmp_path / "nowhere")
+    assert (done.exit_code, "nowhere" in done.stderr) == (2, True)
+
+
+def test_a_runs_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    task = make_task(tmp_path / "signs", rows=40)
+    done = call("run", task, "--runs-dir", tmp_path / "file" / "runs")
+    assert done.exit_code == 2
+    assert "--runs-dir" in done.stderr
+
+
+def test_an_unknown_option_is_bad_usage(tmp_path):
+    assert call("run", tmp_path, "--bogus").exit_code == 2
+
+
+def test_check_prints_the_spec_and_the_evidence(tmp_path):
+    done = call("check", make_task(tmp_path / "signs"))
+    assert done.exit_code == 0
+    for word in ("accuracy", "label", "stratified", "held out"):
+        assert word in done.stdout
+
+
+def test_check_as_json(tmp_path):
+    facts = json.loads(call("check", make_task(tmp_path / "signs"), "--json").stdout)
+    assert facts["spec"]["target"] == ["label"]
+    assert facts["rehearsal"]["kind"] == "stratified"
+
+
+@pytest.mark.parametrize("name", ["pipeline", "track", "trial", "ensemble"])
+def test_a_graph_is_drawn(name):
+    assert "graph TD" in call("graph", name).stdout
+
+
+def test_an_unknown_graph_is_bad_usage():
+    assert call("graph", "spaghetti").exit_code == 2
+
+
+def test_no_runs_are_listed_as_none(tmp_path):
+    assert "no runs" in call("runs", "--runs-dir", tmp_path).stdout
+
+
+def test_resume_of_an_unknown_run_is_one_line(tmp_path):
+    done = call("resume", "ghost", "--runs-dir", tmp_path)
+    assert (done.exit_code, "no run ghost" in done.stderr) == (2, True)

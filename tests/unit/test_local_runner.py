@@ -1,0 +1,198 @@
+"""The local runner on scripts that take an instant, and the pieces that both runners share."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from mlestar.errors import RunnerError, UserError
+from mlestar.runners import Execution, Job, Limits, LocalRunner, ScriptedRunner, choose_runner
+from mlestar.runners.capture import Capture
+from mlestar.runners.image import image_folder, image_tag
+from mlestar.runners.scripted import fail, succeed
+from mlestar.runners.workplace import make_workplace, measure, scrub
+
+
+@pytest.fixture
+async def runner(tmp_path: Path):
+    runner = LocalRunner(work_dir=tmp_path / "work")
+    yield runner
+    await runner.aclose()
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+@pytest.fixture
+def job(input_folder: Path, tmp_path: Path):
+    def make(script: str, **wanted: object) -> Job:
+        collect = tmp_path / "collect"
+        collect.mkdir()
+        return Job(script=script, input=input_folder, collect=collect, **wanted)
+
+    return make
+
+
+async def test_a_script_becomes_an_execution(runner, job):
+    execution = await runner.run(job("print(open('input/train.csv').read()); open('submission.csv', 'w').write('1')"))
+    assert (execution.status, execution.stdout) == ("ok", "x,y\n1,2\n\n")
+    assert execution.files == ("submission.csv",)
+
+
+async def test_messages_name_neither_user_nor_folder(runner, job, tmp_path):
+    execution = await runner.run(job("import os; print(os.getcwd(), os.path.realpath('input')); 1 / 0"))
+    assert execution.stdout == "/sandbox /sandbox/input\n"
+    assert str(tmp_path) not in execution.stderr
+
+
+async def test_a_timeout_keeps_partial_output(runner, job):
+    script = "import time; print('early'); time.sleep(60)"
+    execution = await runner.run(job(script, limits=Limits(seconds=0.5)))
+    assert (execution.status, execution.stdout) == ("timeout", "early\n")
+
+
+async def test_only_listed_variables_are_passed_on(runner, job, monkeypatch):
+    monkeypatch.setenv("GOOGLE_API_KEY", "secret")
+    execution = await runner.run(
+        job("import os; print('GOOGLE_API_KEY' in os.environ, os.environ['PYTHONHASHSEED'])", seed=7)
+    )
+    assert execution.stdout == "False 7\n"
+
+
+async def is_gone(pid: str) -> bool:
+    for _ in range(100):
+        try:
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            return True
+        await asyncio.sleep(0.05)  # dead, and the system has yet to notice
+    return False
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="children that left the process group are found through /proc")
+async def test_escaped_children_are_killed(runner, job):
+    script = (
+        "import os, sys, time\n"
+        "if os.fork() == 0:\n os.setsid(); open('submission.csv', 'w').write(str(os.getpid())); time.sleep(60)\n"
+        "time.sleep(0.2)"
+    )
+    wanted = job(script)
+    await runner.run(wanted)
+    assert await is_gone((wanted.collect / "submission.csv").read_text())
+
+
+async def test_a_changed_input_is_copied_again(runner, job, input_folder):
+    wanted = job("print(open('input/train.csv').read(), end='')")
+    before = await runner.run(wanted)
+    (input_folder / "train.csv").write_text("x\n3\n")
+    after = await runner.run(wanted)
+    assert (before.stdout, after.stdout) == ("x,y\n1,2\n", "x\n3\n")
+
+
+async def test_runs_inside_the_input_folder_are_not_copied(job, input_folder):
+    runner = LocalRunner(work_dir=input_folder / "runs" / "work")
+    execution = await runner.run(job("import os; print(os.listdir('input'))"))
+    await runner.aclose()
+    assert execution.stdout == "['train.csv']\n"
+
+
+async def test_jobs_run_side_by_side(runner, input_folder, tmp_path):
+    jobs = []
+    for number in range(3):
+        collect = tmp_path / f"collect-{number}"
+        collect.mkdir()
+        jobs.append(Job(script=f"print({number})", input=input_folder, collect=collect))
+    executions = await asyncio.gather(*map(runner.run, jobs))
+    assert [execution.stdout for execution in executions] == ["0\n", "1\n", "2\n"]
+
+
+async def test_an_interpreter_that_is_missing_is_an_operators_error(job, tmp_path):
+    runner = LocalRunner(python="/no/such/python", work_dir=tmp_path / "work")
+    with pytest.raises(RunnerError, match="/no/such/python"):
+        await runner.run(job("print(1)"))
+    await runner.aclose()
+
+
+async def test_a_work_folder_that_cannot_be_made_is_an_operators_error(job, tmp_path):
+    (tmp_path / "work").write_text("a file")
+    with pytest.raises(RunnerError, match="work"):
+        await LocalRunner(work_dir=tmp_path / "work").run(job("print(1)"))
+
+
+async def test_the_local_runner_says_that_it_protects_nothing(tmp_path):
+    said: list[str] = []
+    await choose_runner("local", trusted=False, work_dir=tmp_path, on_progress=said.append)
+    assert "protects nothing" in said[0]
+
+
+async def test_without_an_engine_trusted_scripts_run_locally(monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "nonsense://")
+    assert (await choose_runner("auto", trusted=True)).name == "local"
+
+
+@pytest.mark.parametrize(("name", "way_out"), [("auto", "--runner local"), ("docker", "start one")])
+async def test_without_an_engine_others_are_told_what_to_do(monkeypatch, name, way_out):
+    monkeypatch.setenv("DOCKER_HOST", "nonsense://")
+    with pytest.raises(UserError, match=way_out) as raised:
+        await choose_runner(name, trusted=False)
+    assert "\n" not in str(raised.value)
+
+
+async def test_a_scripted_runner_answers_by_a_piece_of_the_script(job):
+    runner = ScriptedRunner({"fit": succeed("score 1", ["submission.csv"]), "load": fail("KeyError"), "": "else"})
+    wanted = job("model.fit()")
+    execution = await runner.run(wanted)
+    assert (execution.status, execution.stdout, runner.jobs) == ("ok", "score 1", [wanted])
+    assert (wanted.collect / "submission.csv").is_file()
+
+
+async def test_a_scripted_runner_takes_a_function(job):
+    def reply(job: Job) -> Execution:
+        return fail(job.script)
+
+    assert (await ScriptedRunner(reply).run(job("no"))).stderr == "no"
+
+
+def test_a_capture_keeps_head_and_tail():
+    capture = Capture(head=4, tail=4)
+    for piece in (b"abc", b"def", b"ghi", b"jkl"):
+        capture.feed(piece)
+    assert capture.content() == b"abcd\n[... 4 bytes left out ...]\nijkl"
+
+
+def test_a_capture_within_bounds_is_whole():
+    capture = Capture(head=4, tail=4)
+    capture.feed(b"abcdefgh")
+    assert capture.content() == b"abcdefgh"
+
+
+def test_a_record_is_cut_off():
+    capture = Capture()
+    capture.feed(b"text\nmark:{}")
+    assert capture.cut(b"\nmark:") == b"{}"
+    assert capture.content() == b"text"
+
+
+def test_usage_counts_what_links_do_not_lead_to(tmp_path):
+    work = make_workplace(tmp_path / "place", "")
+    (work / "link").symlink_to("/")
+    (work / "data").write_bytes(b"x" * 100_000)
+    usage = measure(work)
+    assert usage.entries == 3
+    assert 100_000 <= usage.size < 200_000
+
+
+def test_closed_and_deep_folders_are_scrubbed(tmp_path):
+    folder = here = tmp_path / "place"
+    for _ in range(3):
+        here = here / "deep"
+    here.mkdir(parents=True)
+    (here / os.fsdecode(b"\xff\n")).touch()
+    here.chmod(0)
+    scrub(folder)
+    assert not folder.exists()
+
+
+def test_the_image_has_a_tag_that_follows_from_its_files():
+    assert (image_folder() / "requirements.txt").is_file()
+    assert image_tag() == image_tag()
+    assert len(image_tag().partition(":")[2]) == 12

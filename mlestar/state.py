@@ -10,8 +10,9 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
+from mlestar.profiles import FileProfile
 from mlestar.rehearsal.plan import SplitPlan
-from mlestar.task import Direction, FileProfile, TaskSpec
+from mlestar.spec import Direction, TaskSpec
 
 Origin = Literal["candidate", "merge", "usage", "refinement", "ensemble", "whole data"]
 VerdictStatus = Literal[

@@ -10,8 +10,8 @@ from langgraph.types import Send
 from mlestar import rehearsal
 from mlestar.nodes.progress import tell
 from mlestar.settings import Settings
+from mlestar.spec import Direction
 from mlestar.state import Brief, Final, FinalState, PipelineState, Solution, best_first
-from mlestar.task import Direction
 from mlestar.workbench import Place, Refused, Workbench, find_workbench
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mlestar.formats.delimited import DELIMITERS
 from mlestar.metrics import Metric, canonical, canonical_labels, get_metric
 from mlestar.rehearsal.holdout import Rehearsal, held_ids, labelled_rows
 from mlestar.rehearsal.plan import Comparison, Judgement, RehearsalError
@@ -17,6 +16,7 @@ from mlestar.rehearsal.stage import staged_sample
 from mlestar.rehearsal.submission import Form, read_predictions
 from mlestar.rehearsal.values import Rejected, constant_warning
 from mlestar.tables import is_table, table_suffix
+from mlestar.tables.delimited import DELIMITERS
 from mlestar.task import Task
 
 _FEW_UNITS = 5

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mlestar.formats.delimited import DELIMITERS, quote
 from mlestar.rehearsal.plan import RehearsalError
 from mlestar.tables import Table, table_suffix
+from mlestar.tables.delimited import DELIMITERS, quote
 
 _DELIMITED = (".csv", ".tsv")
 

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict
 
 from mlestar.rehearsal.plan import SplitPlan
 from mlestar.report.page import render_page
+from mlestar.spec import Direction
 from mlestar.state import Brief, Export, Final, PipelineState, RunStatus, Solution, VerdictStatus
-from mlestar.task import Direction
 from mlestar.workbench import Workbench
 
 

@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 ExecutionStatus = Literal["ok", "error", "timeout", "oom", "killed", "disk_full", "output_limit"]
 """`ok` is exit status 0. `error` is any other exit status of the script's own making. `killed` is a signal that
-nobody here sent. The others name the limit that was hit."""
+nobody here sent, or too many processes. The others name the limit that was hit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class Job:
     """Existing empty host folder that receives the output files."""
     limits: Limits = field(default_factory=Limits)
     outputs: tuple[str, ...] = ("submission.csv",)
-    """Glob patterns relative to the work folder of the files to copy out, e.g. `variants/*.csv`."""
+    """Glob patterns relative to the work folder of the files to copy out, e.g. `variants/*.csv`; no `**`."""
     seed: int = 0
     """Exported as `PYTHONHASHSEED`."""
     name: str = ""

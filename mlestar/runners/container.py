@@ -19,13 +19,13 @@ from docker.utils.socket import STDERR, frames_iter
 from mlestar.errors import RunnerError
 from mlestar.runners.base import Job
 from mlestar.runners.capture import Output
-from mlestar.runners.engine import DEADLINE, LOST, OWNER, PROCESS, engine_errors, own_process, remove
+from mlestar.runners.engine import DEADLINE, LOST, OWNER, PLACE, PROCESS, engine_errors, own_process, remove
 from mlestar.runners.watch import MIB, End, common_variables, exit_end
 
 SANDBOX_UID = 10001
 SUPERVISOR = "/opt/mlestar/supervisor.py"
 GRACE = 60
-"""Seconds after the time limit at which the container ends itself, and may be removed by anyone."""
+"""Seconds after the time limit until anyone may remove a container; it ends itself after half of them."""
 SCRATCH_MB = 512
 """Most that /tmp and /dev/shm may hold; both count as memory, so each gets at most a quarter of it."""
 KILLED = 128 + 9
@@ -49,7 +49,7 @@ def sandbox_user() -> tuple[int, int]:
 
 
 def arguments(box: Box, job: Job, mark: str) -> dict[str, Any]:
-    """Return the arguments of `containers.create`; `tests/integration` holds what they are there for."""
+    """Return the arguments of `containers.create`."""
     limits, memory = job.limits, job.limits.memory_mb * MIB
     uid, gid = sandbox_user()
     scratch = min(SCRATCH_MB * MIB, memory // 4)
@@ -94,6 +94,7 @@ def arguments(box: Box, job: Job, mark: str) -> dict[str, Any]:
             OWNER: box.owner,
             DEADLINE: str(int(time.time() + limits.seconds + GRACE)),
             PROCESS: own_process(),
+            PLACE: str(box.place),
         },
     }
 

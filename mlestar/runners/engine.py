@@ -17,11 +17,14 @@ from requests.exceptions import RequestException
 
 from mlestar.errors import RunnerError
 from mlestar.runners.image import find_image, image_tag
+from mlestar.runners.workplace import is_workplace, scrub
 
 OWNER = "mlestar.owner"
 DEADLINE = "mlestar.deadline"
 PROCESS = "mlestar.process"
-"""Labels of a container: the run, the time in seconds since the epoch after which it may be removed, and its maker."""
+PLACE = "mlestar.place"
+"""Labels of a container: the run, the time in seconds since the epoch after which it may be removed, its maker, and its
+folder on the maker's machine."""
 
 LOST = (DockerException, RequestException, OSError)
 
@@ -123,12 +126,15 @@ def _process_name(pid: int) -> str:
 
 
 def reap(client: DockerClient) -> list[str]:
-    """Remove containers whose deadline has passed or whose maker is dead; return their names."""
+    """Remove containers whose deadline has passed or whose maker is dead, and their folders; return their names."""
     with engine_errors():
         found = client.api.containers(all=True, filters={"label": DEADLINE})
         stale = [container for container in found if _is_stale(container["Labels"])]
         for container in stale:
             remove(client, container["Id"])
+            place = Path(container["Labels"].get(PLACE, ""))
+            if is_workplace(place):
+                scrub(place)
     return [container["Names"][0].lstrip("/") for container in stale]
 
 

@@ -21,7 +21,7 @@ class Snapshots:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._taken: dict[tuple[Path, Signature], tuple[Path, Signature]] = {}
         self._count = 0
 
@@ -49,7 +49,8 @@ class Snapshots:
 
     def intact(self, copy: Path) -> bool:
         """Whether no script has written to a copy."""
-        return any(copy == place and signature(place) == before for place, before in self._taken.values())
+        with self._lock:
+            return any(copy == place and signature(place) == before for place, before in self._taken.values())
 
     def _own(self, place: str, names: list[str]) -> list[str]:
         """Name the folder that holds these copies, when the runs lie in the input folder."""

@@ -13,6 +13,7 @@ from mlestar.errors import RunnerError
 
 MAX_FILES = 20_000
 MAX_DEPTH = 64
+PREFIX = "mlestar-"
 BLOCK = 512
 """Unit of `st_blocks`, in bytes, on every platform."""
 
@@ -28,7 +29,16 @@ class Usage:
 
 def name_workplace(parent: Path | None) -> Path:
     """Return a path of its own below `parent`, by default the system's folder for temporary files."""
-    return (parent or Path(tempfile.gettempdir())).resolve() / f"mlestar-{uuid.uuid4().hex[:16]}"
+    return (parent or Path(tempfile.gettempdir())).resolve() / f"{PREFIX}{uuid.uuid4().hex[:16]}"
+
+
+def is_workplace(path: Path) -> bool:
+    """Whether a path that somebody names is a folder of ours, which may be deleted."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return False
+    return path.name.startswith(PREFIX) and stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
 
 
 def make_workplace(place: Path, script: str) -> Path:

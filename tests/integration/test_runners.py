@@ -11,7 +11,7 @@ import pytest
 
 from mlestar.errors import RunnerError
 from mlestar.runners import DockerRunner, Execution, Job, Limits, LocalRunner, Runner
-from mlestar.runners.engine import DEADLINE, OWNER, PROCESS, own_process, reap
+from mlestar.runners.engine import DEADLINE, OWNER, PLACE, PROCESS, own_process, reap
 from tests.integration.cable import Cable
 
 LIMITS = Limits(seconds=60, memory_mb=512, disk_mb=40, output_mb=2)
@@ -272,10 +272,13 @@ async def test_the_record_is_not_shown(box: Bench) -> None:
 async def test_containers_without_a_keeper_are_reaped(box: Bench, labels: dict[str, str]) -> None:
     image = (await box.runner.environment()).image
     client = docker.from_env()
-    stale = client.containers.create(image, "true", labels=labels)
+    place = box.tmp_path / "mlestar-place"
+    place.mkdir()
+    stale = client.containers.create(image, "true", labels={**labels, PLACE: str(place)})
     kept = client.containers.create(image, "true", labels={DEADLINE: "99999999999", PROCESS: own_process()})
     try:
         assert reap(client) == [stale.name]
+        assert not place.exists()
     finally:
         kept.remove()
         client.close()

@@ -9,7 +9,7 @@ from sklearn.datasets import load_iris
 
 from mlestar.errors import UserError
 from mlestar.metrics import METRICS, Metric, canonical, canonical_labels, get_metric
-from mlestar.wording import find_metrics
+from mlestar.metrics.wording import find_metrics
 
 RANDOM = np.random.default_rng(7)
 LABELS = np.array(["a", "b", "c"], dtype=object)[RANDOM.integers(0, 3, 200)]

@@ -146,8 +146,10 @@ _SYMMETRIC_LOG = (
 
 
 def _square_root(block: str) -> str:
-    return _symmetric_log(block).replace("np.log1p(np.abs(y))", "np.sqrt(np.abs(y))").replace(
-        "np.expm1(np.abs(values))", "values**2"
+    return (
+        _symmetric_log(block)
+        .replace("np.log1p(np.abs(y))", "np.sqrt(np.abs(y))")
+        .replace("np.expm1(np.abs(values))", "values**2")
     )
 
 
@@ -163,9 +165,7 @@ def _snap(block: str) -> str:
     seen, counts = np.unique(y, return_counts=True)
     repeated = counts[counts > 1].sum() > 0.5 * len(y)
     return y.min(axis=0), y.max(axis=0), seen if repeated else seen[:0]'''
-    return replace_function(
-        replace_function(block, "tune", tune), "decide", template("ideas/snap.py.jinja")
-    )
+    return replace_function(replace_function(block, "tune", tune), "decide", template("ideas/snap.py.jinja"))
 
 
 def _temperature(block: str) -> str:
@@ -183,90 +183,123 @@ _ROUNDS = r"n_estimators|iterations|max_iter"
 
 IDEAS: tuple[Idea, ...] = (
     Idea(
-        "pairs", "build_features",
+        "pairs",
+        "build_features",
         "Add the ratio and the difference of every two of the numeric columns that vary most. Trees cut one column at a "
         "time and need many cuts to follow a ratio, which a ready column gives them in one. Keep all existing features "
         "and the order of rows.",
-        ("ratio", "difference", "interaction", "product", "pair"), _features("add_pairs"), r"return tidy\(",
-    ),
-    Idea(
-        "group statistics", "build_features",
-        "Add for every category the mean of the leading numbers over its rows, and each row's distance from that mean. "
-        "How a row stands among its like often says more than its value alone. Only features are averaged, never the "
-        "target.",
-        ("mean of", "aggregat", "statistics", "category mean", "group mean"), _features("add_group_statistics"),
+        ("ratio", "difference", "interaction", "product", "pair"),
+        _features("add_pairs"),
         r"return tidy\(",
     ),
     Idea(
-        "crosses", "build_features",
+        "group statistics",
+        "build_features",
+        "Add for every category the mean of the leading numbers over its rows, and each row's distance from that mean. "
+        "How a row stands among its like often says more than its value alone. Only features are averaged, never the "
+        "target.",
+        ("mean of", "aggregat", "statistics", "category mean", "group mean"),
+        _features("add_group_statistics"),
+        r"return tidy\(",
+    ),
+    Idea(
+        "crosses",
+        "build_features",
         "Combine every two of the smallest categorical columns into one category and count how often each combination "
         "occurs. Combined categories let a model see an interaction in a single cut. Rare combinations are put together "
         "so that they are not learned by heart.",
-        ("combin", "cross"), _features("add_crosses"), r"return tidy\(",
+        ("combin", "cross"),
+        _features("add_crosses"),
+        r"return tidy\(",
     ),
     Idea(
-        "row statistics", "build_features",
+        "row statistics",
+        "build_features",
         "Describe each row as a whole: the number of gaps and zeros, and the mean, spread, highest and lowest of its "
         "standardized numbers. Rows of one origin look alike in these. The columns are few and cost little time.",
-        ("row", "gaps", "zeros", "spread"), _features("add_row_statistics"), r"return tidy\(",
+        ("row", "gaps", "zeros", "spread"),
+        _features("add_row_statistics"),
+        r"return tidy\(",
     ),
     Idea(
-        "value counts", "build_features",
+        "value counts",
+        "build_features",
         "Add how often the value of each leading numeric column occurs in train and test together. Values that repeat "
         "mark rounded, simulated or defaulted entries, which behave otherwise than measured ones. Nothing is computed "
         "from the target.",
-        ("how often", "frequency", "count"), _features("add_value_counts"), r"return tidy\(",
+        ("how often", "frequency", "count"),
+        _features("add_value_counts"),
+        r"return tidy\(",
     ),
     Idea(
-        "clusters", "build_features",
+        "clusters",
+        "build_features",
         "Cluster all rows on the ranks of their numbers and add the distance to every centre. The distances describe "
         "regions that no single column bounds. The clustering sees features only.",
         ("cluster", "centre", "kmeans", "distance to"),
-        _features("add_clusters", "from sklearn.cluster import MiniBatchKMeans"), r"return tidy\(",
+        _features("add_clusters", "from sklearn.cluster import MiniBatchKMeans"),
+        r"return tidy\(",
     ),
     Idea(
-        "second trees", "fit_predict",
+        "second trees",
+        "fit_predict",
         "Fit extremely randomized trees beside the model and average the two, about two thirds to one third. Fully random "
         "cuts err in other places than boosting does, so that the average is steadier than either. Categories are given "
         "to them as numbers and gaps are filled with the median of the fitted rows.",
-        ("randomized trees", "extra trees", "extratrees", "random forest"), _around("second_trees", _TREES_IMPORT),
+        ("randomized trees", "extra trees", "extratrees", "random forest"),
+        _around("second_trees", _TREES_IMPORT),
         r"def fit_predict",
     ),
     Idea(
-        "seeds", "fit_predict",
+        "seeds",
+        "fit_predict",
         "Fit the model three times with different seeds and average the predictions. Row and column sampling make a "
         "single fit noisy; the average keeps the bias and loses part of the variance. Nothing else changes.",
-        ("seed", "several times", "repeat"), _around("seeds"), r"def fit_predict",
+        ("seed", "several times", "repeat"),
+        _around("seeds"),
+        r"def fit_predict",
     ),
     Idea(
-        "second linear", "fit_predict",
+        "second linear",
+        "fit_predict",
         "Fit a regularized linear model on the normal scores of the features beside the model, and average the two with "
         "a quarter for the linear one. It carries on smooth trends that trees cut into steps. Gaps are filled with the "
         "median of the fitted rows.",
-        ("linear", "logistic", "ridge"), _around("second_linear", _LINEAR_IMPORT), r"def fit_predict",
+        ("linear", "logistic", "ridge"),
+        _around("second_linear", _LINEAR_IMPORT),
+        r"def fit_predict",
     ),
     Idea(
-        "target means", "fit_predict",
+        "target means",
+        "fit_predict",
         "Add the smoothed mean target of every category as a further column before fitting. For the fitted rows the means "
         "come from the other parts of a random division into five, so that no row sees its own target. Categories of "
         "many values become usable in a single cut.",
-        ("target mean", "mean target", "target encod"), _around("target_means"), r"def fit_predict",
+        ("target mean", "mean target", "target encod"),
+        _around("target_means"),
+        r"def fit_predict",
     ),
     Idea(
-        "bags", "fit_predict",
+        "bags",
+        "fit_predict",
         "Fit three models, each on a random nine tenths of the rows with a seed of its own, and average them. Leaving "
         "rows out makes the members differ more than seeds alone do. Nothing else changes.",
-        ("bag", "nine tenths", "bootstrap", "subset of rows"), _around("bags"), r"def fit_predict",
+        ("bag", "nine tenths", "bootstrap", "subset of rows"),
+        _around("bags"),
+        r"def fit_predict",
     ),
     Idea(
-        "slower", "make_model",
+        "slower",
+        "make_model",
         "Halve the learning rate and nearly double the number of rounds. Smaller steps average over more trees and find "
         "a smoother fit. The size of the trees stays.",
         ("learning rate", "slower", "more trees", "more rounds"),
-        _numbers({"learning_rate": 0.5, _ROUNDS: 1.8}), r"learning_rate|n_estimators",
+        _numbers({"learning_rate": 0.5, _ROUNDS: 1.8}),
+        r"learning_rate|n_estimators",
     ),
     Idea(
-        "sampled", "make_model",
+        "sampled",
+        "make_model",
         "Show every tree only six tenths of the rows and under half of the columns. Trees that see different data err "
         "differently, and their sum overfits less. The number of rounds stays.",
         ("subsample", "column sampling", "fewer columns", "half of the columns"),
@@ -274,16 +307,24 @@ IDEAS: tuple[Idea, ...] = (
         r"subsample|colsample_bytree|max_features",
     ),
     Idea(
-        "smaller trees", "make_model",
+        "smaller trees",
+        "make_model",
         "Halve the leaves or take a third off the depth of the trees and regularize their values four times as strongly. "
         "A plainer model generalizes better where rows are few or labels noisy. The learning rate stays.",
         ("shallow", "smaller trees", "regulariz", "halve the leaves"),
-        _numbers({"num_leaves|max_leaf_nodes": 0.5, "max_depth|depth": 0.67,
-                  "reg_lambda|l2_leaf_reg|l2_regularization|alpha": 4.0, "C": 0.25}),
+        _numbers(
+            {
+                "num_leaves|max_leaf_nodes": 0.5,
+                "max_depth|depth": 0.67,
+                "reg_lambda|l2_leaf_reg|l2_regularization|alpha": 4.0,
+                "C": 0.25,
+            }
+        ),
         r"num_leaves|depth|max_leaf_nodes|\bC=|alpha=",
     ),
     Idea(
-        "larger trees", "make_model",
+        "larger trees",
+        "make_model",
         "Double the leaves or add a third to the depth of the trees. Deeper trees reach interactions of more columns. "
         "The number of rounds comes down a little so that the run does not take longer.",
         ("deeper", "larger trees", "more leaves", "capacity"),
@@ -291,52 +332,75 @@ IDEAS: tuple[Idea, ...] = (
         r"num_leaves|depth|max_leaf_nodes",
     ),
     Idea(
-        "bagged tuning", "tune",
+        "bagged tuning",
+        "tune",
         "Search the threshold or cut points on twelve random draws of the rows and take the mean of what is found. A "
         "single search follows the chance of its sample. The decision itself stays as it is.",
-        ("threshold", "cut point", "draws"), _bagged_tuning, r"max\(|argmax\(scores|argmax\(smooth",
+        ("threshold", "cut point", "draws"),
+        _bagged_tuning,
+        r"max\(|argmax\(scores|argmax\(smooth",
     ),
     Idea(
-        "temperature", "tune",
+        "temperature",
+        "tune",
         "Raise the probabilities to a power found on the held-out predictions and bring them back to a sum of one. Boosted "
         "trees are often too certain, averages too timid, and the loss punishes both. The order of the rows stays.",
-        ("calibrat", "temperature", "power"), _temperature, r"kept\.sum\(axis=1",
+        ("calibrat", "temperature", "power"),
+        _temperature,
+        r"kept\.sum\(axis=1",
     ),
     Idea(
-        "snap", "tune",
+        "snap",
+        "tune",
         "Move each prediction to the nearest value that the target takes, where known values repeat. Then a near hit is "
         "an exact one. Predictions still stay within the range that was seen.",
-        ("nearest", "snap", "round"), _snap, r"np\.clip\(values, low, high\)",
+        ("nearest", "snap", "round"),
+        _snap,
+        r"np\.clip\(values, low, high\)",
     ),
     Idea(
-        "symmetric log", "to_scale",
+        "symmetric log",
+        "to_scale",
         "Fit on the logarithm of the target, with its sign kept, and turn predictions back. Large values then no longer "
         "rule the fit. Both functions change together.",
-        ("log",), _symmetric_log, r"return y\b",
+        ("log",),
+        _symmetric_log,
+        r"return y\b",
     ),
     Idea(
-        "square root", "to_scale",
+        "square root",
+        "to_scale",
         "Fit on the square root of the target, with its sign kept, and square the predictions again. It tames large "
         "values less harshly than a logarithm does. Both functions change together.",
-        ("root",), _square_root, r"return y\b",
+        ("root",),
+        _square_root,
+        r"return y\b",
     ),
     Idea(
-        "group means", "group_features",
+        "group means",
+        "group_features",
         "Add the mean of every number over the other members of a row's group. Members of a group share habits, and "
         "what one cell lacks the others show. No target is used.",
         ("members", "group mean"),
-        _into("add_group_means", "    return pd.DataFrame(features, index=rows.index, dtype=float)",
-              "    sizes = pd.DataFrame(features, index=rows.index, dtype=float)\n"
-              "    return pd.concat([sizes, add_group_means(rows, group_keys(rows))], axis=1)"),
+        _into(
+            "add_group_means",
+            "    return pd.DataFrame(features, index=rows.index, dtype=float)",
+            "    sizes = pd.DataFrame(features, index=rows.index, dtype=float)\n"
+            "    return pd.concat([sizes, add_group_means(rows, group_keys(rows))], axis=1)",
+        ),
         r"group_keys\(rows\)",
     ),
     Idea(
-        "cycles", "date_features",
+        "cycles",
+        "date_features",
         "Add the hour, the day of the week and the day of the year as points on a circle, and mark weekends. Midnight then "
         "lies beside eleven at night. The parts that exist stay.",
         ("circle", "cycl", "sine"),
-        _into("add_cycles", "    return pd.DataFrame(features, index=rows.index, dtype=float)",
-              "    return add_cycles(pd.DataFrame(features, index=rows.index, dtype=float))"),
+        _into(
+            "add_cycles",
+            "    return pd.DataFrame(features, index=rows.index, dtype=float)",
+            "    return add_cycles(pd.DataFrame(features, index=rows.index, dtype=float))",
+        ),
         r"times\.dt",
     ),
 )

@@ -113,7 +113,11 @@ def _probability_code(metric: str, rule: str) -> str:
 
 def _many_code(metric: str, rule: str) -> str:
     if rule == "labels":
-        call = "metrics.f1_score(y, decided, average='macro', zero_division=0)" if "f1" in metric else "float(np.mean(y == decided))"
+        call = (
+            "metrics.f1_score(y, decided, average='macro', zero_division=0)"
+            if "f1" in metric
+            else "float(np.mean(y == decided))"
+        )
         return f"return {call}"
     wide = [k for k in ("auroc", "average_precision") if k in metric]
     if wide:

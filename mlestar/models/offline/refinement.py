@@ -30,7 +30,13 @@ def summarize(facts: Facts) -> str:
     lines = [f"The unchanged script scores {graded.get('baseline')} ({facts.spec.metric}, {facts.spec.direction})."]
     for name, score in graded.items():
         if name in found:
-            verdict = "this part helps" if found[name] > 0 else "no harm without it" if found[name] == 0 else "this part hurts"
+            verdict = (
+                "this part helps"
+                if found[name] > 0
+                else "no harm without it"
+                if found[name] == 0
+                else "this part hurts"
+            )
             lines.append(f"{name}: {score:.6g}, worse by {found[name]:+.3g}; {verdict}.")
         elif name != "baseline":
             lines.append(f"{name}: failed, nothing is known about this part.")
@@ -113,7 +119,9 @@ def _again(ideas: Sequence[Idea], told: str) -> str:
         for right in ideas:
             if left is not right and f"{left.plan} {right.plan}" not in told:
                 return f"{left.plan} {right.plan}"
-    return "Halve the learning rate and double the number of rounds of every model in the block, keeping everything else."
+    return (
+        "Halve the learning rate and double the number of rounds of every model in the block, keeping everything else."
+    )
 
 
 def plan_next(facts: Facts) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 _OPEN = re.compile(r"^<(?P<tag>[a-z_]+)(?P<attributes>(?:\s+[a-z_]+=\"[^\"]*\")*)>", re.MULTILINE)
 _ATTRIBUTE = re.compile(r"([a-z_]+)=\"([^\"]*)\"")
+HOLDERS = frozenset({"results"})
+"""Sections that only hold other sections."""
 CODE = frozenset({"script", "block", "base", "reference", "study", "solution", "earlier_block", "failed_fix"})
 """Sections that hold code as it stands: entities in it are the code's own."""
 
@@ -25,7 +27,7 @@ def sections(prompt: str) -> dict[str, list[Section]]:
     while match := _OPEN.search(prompt, at):
         tag = match["tag"]
         end = prompt.find(f"</{tag}>", match.end())
-        if end < 0:
+        if end < 0 or tag in HOLDERS:
             at = match.end()
             continue
         text = prompt[match.end() : end].strip("\n")

@@ -8,10 +8,10 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from mlestar.errors import TaskError, UserError
-from mlestar.inference.layout import Layout, checked_name
-from mlestar.inference.overrides import Overrides
 from mlestar.profiles import array_shapes
 from mlestar.tables import Table, is_table, read_table
+from mlestar.task.inference.layout import Layout, checked_name
+from mlestar.task.inference.overrides import Overrides
 
 _TRAIN = {"train", "training", "labeled", "labelled"}
 _TEST = {"test", "testing", "unlabeled", "unlabelled", "holdout"}

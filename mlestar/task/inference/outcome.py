@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from mlestar.errors import TaskError
-from mlestar.inference.columns import Columns
-from mlestar.inference.labels import align_classes, bare_classes, classes_of, positive_class
-from mlestar.inference.overrides import Overrides
 from mlestar.metrics import Metric, canonical
 from mlestar.profiles import MISSING
 from mlestar.spec import PredictionKind, Problem
+from mlestar.task.inference.columns import Columns
+from mlestar.task.inference.labels import align_classes, bare_classes, classes_of, positive_class
+from mlestar.task.inference.overrides import Overrides
 
 
 @dataclass(frozen=True)

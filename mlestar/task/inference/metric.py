@@ -3,14 +3,14 @@
 import pandas as pd
 
 from mlestar.errors import TaskError, UserError
-from mlestar.inference.columns import Columns
-from mlestar.inference.labels import classes_of
-from mlestar.inference.layout import Layout
-from mlestar.inference.overrides import Overrides
 from mlestar.metrics import METRICS, Metric, canonical, get_metric
+from mlestar.metrics.wording import find_metrics
 from mlestar.profiles import is_numeric
 from mlestar.spec import PredictionKind
-from mlestar.wording import find_metrics
+from mlestar.task.inference.columns import Columns
+from mlestar.task.inference.labels import classes_of
+from mlestar.task.inference.layout import Layout
+from mlestar.task.inference.overrides import Overrides
 
 _FEW = 15
 """A target with fractions and more different values than this (and than a fifth of its rows) is continuous."""

@@ -6,15 +6,15 @@ from pathlib import Path
 import pandas as pd
 
 from mlestar.errors import TaskError
-from mlestar.inference.columns import Columns, find_columns
-from mlestar.inference.layout import Layout, checked_name
-from mlestar.inference.metric import choose_metric
-from mlestar.inference.outcome import Outcome, find_outcome
-from mlestar.inference.overrides import Overrides
-from mlestar.inference.roles import Parts, Shelf, find_parts
 from mlestar.metrics import Metric
 from mlestar.profiles import column_kind
 from mlestar.spec import Modality, TaskSpec
+from mlestar.task.inference.columns import Columns, find_columns
+from mlestar.task.inference.layout import Layout, checked_name
+from mlestar.task.inference.metric import choose_metric
+from mlestar.task.inference.outcome import Outcome, find_outcome
+from mlestar.task.inference.overrides import Overrides
+from mlestar.task.inference.roles import Parts, Shelf, find_parts
 
 _IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp"}
 _SOUNDS = {".wav", ".mp3", ".flac", ".ogg", ".aif", ".aiff", ".m4a"}

@@ -5,34 +5,22 @@ from pathlib import Path
 from typing import Any
 
 from mlestar.errors import UserError
-from mlestar.inference.layout import Layout, read_layout
-from mlestar.inference.overrides import Overrides, read_overrides
-from mlestar.inference.roles import Shelf
-from mlestar.inference.spec import infer_spec
 from mlestar.metrics import Metric
-from mlestar.preview import render_preview
 from mlestar.profiles import (
     LARGEST,
-    ColumnProfile,
     FileProfile,
     link_columns,
     profile_file,
     profile_folder,
     profile_table,
 )
-from mlestar.spec import Direction, Modality, PredictionKind, Problem, TaskSpec
+from mlestar.spec import TaskSpec
 from mlestar.tables import Table, is_table
-
-__all__ = [
-    "ColumnProfile",
-    "Direction",
-    "FileProfile",
-    "Modality",
-    "PredictionKind",
-    "Problem",
-    "Task",
-    "TaskSpec",
-]
+from mlestar.task.inference.layout import Layout, read_layout
+from mlestar.task.inference.overrides import Overrides, read_overrides
+from mlestar.task.inference.roles import Shelf
+from mlestar.task.inference.spec import infer_spec
+from mlestar.task.preview import render_preview
 
 
 @dataclass(frozen=True)

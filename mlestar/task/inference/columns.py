@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from mlestar.errors import TaskError
-from mlestar.inference.labels import align_classes, classes_of
-from mlestar.inference.overrides import Overrides
-from mlestar.inference.roles import Parts, Source
+from mlestar.task.inference.labels import align_classes, classes_of
+from mlestar.task.inference.overrides import Overrides
+from mlestar.task.inference.roles import Parts, Source
 
 _GENERIC = re.compile(
     r"(?:pred|prob|target|label|score|value|output|answer|result|expected|class|response)", re.IGNORECASE

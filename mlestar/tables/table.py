@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from mlestar.errors import TaskError
-from mlestar.formats.columnar import parse_parquet
-from mlestar.formats.delimited import parse_delimited
-from mlestar.formats.jsontext import parse_array, parse_lines
+from mlestar.tables.columnar import parse_parquet
+from mlestar.tables.delimited import parse_delimited
+from mlestar.tables.jsontext import parse_array, parse_lines
 
 SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 

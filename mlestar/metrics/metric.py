@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics as sk
 
-from mlestar import scoring
 from mlestar.errors import UserError
-from mlestar.scoring import Setting, by_class, by_column, label_score
+from mlestar.metrics import scoring
+from mlestar.metrics.scoring import Setting, by_class, by_column, label_score
+from mlestar.metrics.wording import ALIASES
 from mlestar.spec import Direction, PredictionKind
-from mlestar.wording import ALIASES
 
 Score = Callable[[Any, Any, Setting], float]
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)

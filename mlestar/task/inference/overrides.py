@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from mlestar.errors import TaskError
-from mlestar.inference.layout import OVERRIDES
 from mlestar.spec import Direction, PredictionKind
+from mlestar.task.inference.layout import OVERRIDES
 
 
 def _texts(value: object) -> object:

@@ -1,1 +1,0 @@
-"""Table formats: each keeps the raw text of its records, so that rows can be copied without being rewritten."""

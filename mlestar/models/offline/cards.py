@@ -1,0 +1,42 @@
+"""Choosing model cards from what a search found."""
+
+import json
+from typing import Any
+
+from mlestar.models.offline.facts import Facts
+from mlestar.models.offline.recipes import MODELS, Model, choose_model, installed
+
+_FIELDS = ("name", "description", "example_code", "source", "libraries")
+
+
+def choose_cards(facts: Facts) -> list[dict[str, Any]]:
+    """Return as many cards as were asked for, of different models that are installed, in an order of the track's own."""
+    found = [_load(section.text) for section in facts.all("result")]
+    results = [card for card in found if card.get("example_code")] + [_own(model) for model in MODELS]
+    chosen: dict[str, dict[str, Any]] = {}
+    for card in results:
+        model = choose_model(card, facts)
+        named = any(word in str(card.get("name", "")).lower() for word in model.words)
+        if installed(model, facts) and named and _runs(card, facts):
+            chosen.setdefault(model.name, {field: card.get(field, "") for field in _FIELDS})
+    cards = list(chosen.values())
+    turn = facts.track % max(len(cards), 1)
+    return (cards[turn:] + cards[:turn])[: int(facts.text("count", "4"))]
+
+
+def _own(model: Model) -> dict[str, Any]:
+    """Return a card from what the engineer knows itself, for a search that found too little."""
+    code = "\n".join([*model.imports, "# fit on the features, predict the test rows"])
+    return {"name": model.words[0], "example_code": code, "source": "own knowledge", "libraries": list(model.libraries)}
+
+
+def _runs(card: dict[str, Any], facts: Facts) -> bool:
+    return all(str(library).lower() in facts.packages for library in card.get("libraries", ()))
+
+
+def _load(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -190,7 +190,8 @@ class Workbench:
                     self.budget.settle_execution()
 
         limited = dataclasses.asdict(limits)
-        key = key_of("execution", script, place.manifest, environment.image, limited, outputs, self.settings.seed)
+        software = [environment.image, environment.python, environment.packages]
+        key = key_of("execution", script, place.manifest, software, limited, outputs, self.settings.seed)
         result, _ = await self.ledger.once(key, "execution", label, work)
         return Outcome.model_validate(result)
 
@@ -211,11 +212,10 @@ class Workbench:
 
     async def _staged(self, task: Task, rehearsal: Rehearsal | None) -> Place:
         name = rehearsal.name if rehearsal else "real"
-        mounts = (await self.runner()).name == "docker"
         async with self._staging:
             if name not in self._places:
                 path = self.folder.rehearsals / name / "input"
-                sha = await asyncio.to_thread(stage, task, rehearsal, path, link=mounts)
+                sha = await asyncio.to_thread(stage, task, rehearsal, path, link=True)
                 self._places[name] = Place(name, path, sha)
             return self._places[name]
 

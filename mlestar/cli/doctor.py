@@ -41,9 +41,15 @@ def examine() -> None:
 def build_sandbox() -> None:
     """Build the sandbox image when it is not there, showing the engine's output."""
     console = Console(stderr=True)
-    runner = DockerRunner(on_progress=lambda line: console.print(Text(line, style="dim"), soft_wrap=True))
-    environment = asyncio.run(runner.environment())
-    typer.echo(environment.image)
+
+    async def build() -> str:
+        runner = DockerRunner(on_progress=lambda line: console.print(Text(line, style="dim"), soft_wrap=True))
+        try:
+            return (await runner.environment()).image
+        finally:
+            await runner.aclose()
+
+    typer.echo(asyncio.run(build()))
 
 
 def _model() -> tuple[str, bool, str]:

@@ -1,7 +1,7 @@
 """What each column is treated as."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mlestar.models.offline.facts import Facts
 from mlestar.models.offline.joins import Join, find_joins
@@ -9,6 +9,8 @@ from mlestar.profiles import ColumnProfile
 
 SEPARATORS = ("/", "|", ";", "_", ":", "-", ",")
 _WIDE = 20
+_REPEATED = 0.3
+"""Distinct values per row up to which a value occurs often enough to be learned from."""
 _WORDS = 3.0
 """Mean number of words from which a column is read as text."""
 
@@ -27,8 +29,8 @@ class Columns:
     """Columns whose beginning (with a blank as separator: whose last word) names a group of rows, and the separator."""
     amounts: list[str]
     """Numbers from zero upwards that may be added up."""
-    wide: bool = False
-    """Some category has many values."""
+    wide: list[str] = field(default_factory=list)
+    """Categories of many values: how often one occurs counts, not which it is."""
     joins: tuple[Join, ...] = ()
 
     @property
@@ -54,6 +56,7 @@ class Columns:
 def treat_columns(facts: Facts) -> Columns:
     """Decide from the profile what each column is."""
     joins = find_joins(facts)
+    most = max(_WIDE, _REPEATED * facts.spec.train_rows)
     columns = [*facts.test_columns, *(profile for join in joins for profile in join.profiles)]
     looked_up = {key for join in joins for key, _ in join.keys.values()}
     named = facts.column(facts.spec.id)
@@ -61,13 +64,13 @@ def treat_columns(facts: Facts) -> Columns:
     groups = {c.name: s for c in [*columns, *([named] if named else [])] if (s := _group_separator(c))}
     return Columns(
         numbers=[c.name for c in columns if c.kind in ("int", "float") or _is_counter(c)],
-        categories=[c.name for c in columns if c.kind in ("category", "bool") or _is_code(c)],
+        categories=[c.name for c in columns if (c.kind in ("category", "bool") and c.distinct <= most) or _is_code(c)],
         dates=[c.name for c in columns if c.kind == "date"],
         texts=[c.name for c in columns if _is_text(c)],
         parts=parts,
         groups=groups,
         amounts=[c.name for c in columns if _is_amount(c) and c.name not in looked_up],
-        wide=any(c.kind == "category" and c.distinct > _WIDE for c in columns),
+        wide=[c.name for c in columns if c.kind == "category" and c.distinct > _WIDE],
         joins=joins,
     )
 

@@ -46,7 +46,7 @@ class OfflineEngineer(BaseChatModel):
         used = sum(len(str(message.text)) for message in messages) // _CHARACTERS
         written = len(text) // _CHARACTERS
         usage = {"input_tokens": used, "output_tokens": written, "total_tokens": used + written}
-        message = AIMessage(text, usage_metadata=usage)  # type: ignore[arg-type]  # a TypedDict of these three keys
+        message = AIMessage(text, usage_metadata=usage)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from mlestar.models.offline.recipes import template
 from mlestar.models.offline.surgery import functions, rename, replace_function
@@ -60,13 +61,20 @@ def carry_out(block: str, plan: str) -> str:
     for idea in chosen:
         if re.search(idea.fits, block):
             block = idea.rewrite(block)
-    return block
+    return block if chosen else _tweak(block, plain)
+
+
+def _tweak(block: str, plan: str) -> str:
+    """Follow a plan in other words as far as its words name an argument and the way it should go."""
+    sign = 0.6 if re.search(r"\b(?:lower|smaller|fewer|reduce|decrease|halve|less)\b", plan, re.IGNORECASE) else 1.5
+    named = [name for name in _ARGUMENTS if name in plan]
+    return _numbers({"|".join(named): sign})(block) if named else _numbers({_ROUNDS: 1.5, "learning_rate": 0.67})(block)
 
 
 def _meant(ideas: Sequence[Idea], plan: str) -> list[Idea]:
     counts = [(sum(cue in plan.lower() for cue in idea.cues), idea) for idea in ideas]
     best = max((count for count, _ in counts), default=0)
-    return [idea for count, idea in counts if count == best][:1]
+    return [idea for count, idea in counts if count == best and count][:1]
 
 
 def _features(name: str, imports: str = "") -> Rewrite:
@@ -109,13 +117,13 @@ def _numbers(factors: dict[str, float]) -> Rewrite:
 
     def rewrite(block: str) -> str:
         for name, factor in factors.items():
-            block = re.sub(rf"\b({name})=([^\n]+?)(,?)$", lambda m, f=factor: _scaled(m, f), block, flags=re.MULTILINE)
+            block = re.sub(rf"\b({name})=([^\n]+?)(,?)$", partial(_scaled, factor), block, flags=re.MULTILINE)
         return block
 
     return rewrite
 
 
-def _scaled(match: re.Match[str], factor: float) -> str:
+def _scaled(factor: float, match: re.Match[str]) -> str:
     def scale(number: re.Match[str]) -> str:
         value = float(number[0]) * factor
         return f"{value:.4g}" if "." in number[0] else str(max(1, round(value)))
@@ -180,6 +188,7 @@ _LINEAR_IMPORT = (
     "from sklearn.preprocessing import QuantileTransformer, StandardScaler"
 )
 _ROUNDS = r"n_estimators|iterations|max_iter"
+_ARGUMENTS = ("learning_rate", "n_estimators", "iterations", "max_iter", "num_leaves", "max_leaf_nodes", "max_depth")
 
 IDEAS: tuple[Idea, ...] = (
     Idea(

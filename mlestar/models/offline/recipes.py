@@ -1,5 +1,6 @@
 """Writing a script: parts chosen by the task, the columns and the model."""
 
+import re
 from dataclasses import dataclass
 from pprint import pformat
 from typing import Any
@@ -164,15 +165,22 @@ def _split_values(facts: Facts, goal: Goal, split: SplitPlan) -> dict[str, Any]:
         "embedded": r'cells.str.extract(r"((?:19|20)\d{2}[-_/.]?[01]\d[-_/.]?[0-3]\d)", expand=False).fillna("")',
     }
     column = facts.column(split.column)
-    dated = column is not None and column.kind == "date"
+    dated = column is not None and column.kind == "date" and not rule
+    counted = column is not None and column.kind in ("int", "float") and split.column != facts.spec.id and not rule
     return {
         "split": split,
         "clock": "date" if dated or rule == "embedded" else "number",
-        "trend": split.kind == "time" and goal.rule == "values" and len(facts.spec.target) == 1 and dated,
+        "trend": split.kind == "time" and goal.rule == "values" and len(facts.spec.target) == 1 and (dated or counted),
+        "clock_name": plain_name(split.column or ""),
         "grouped": split.kind == "group" or split.keep_duplicates,
         "group_code": codes.get(rule, "cells"),
         "stratify": goal.classify or goal.rule == "cuts",
     }
+
+
+def plain_name(column: str) -> str:
+    """Return the name that a script's feature table gives to a column."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", column).strip("_") or "feature"
 
 
 def _imports(model: Model, columns: Columns, goal: Goal, split: SplitPlan, values: dict[str, Any]) -> list[str]:

@@ -9,6 +9,8 @@ from mlestar.models.offline.surgery import functions
 
 ORDER = ("fit_predict", "build_features", "make_model", "tune", "group_features", "date_features", "to_scale")
 """Parts in the order in which work on them usually pays."""
+_CHOICE = 2
+"""Ideas that a block should allow, so that there is a second plan when the first does not help."""
 _FLAT = 0.001
 """Share of the baseline's score below which an effect counts as none."""
 
@@ -53,15 +55,16 @@ def choose_block(facts: Facts) -> tuple[str, str]:
     fresh = {name: text for name, text in blocks.items() if text.strip() not in earlier} or blocks
     if not fresh:
         return foreign_block(script)
-    name = max(fresh, key=lambda name: _rank(name, facts))
-    plan = next_plan(fresh[name], [], facts.track)
-    return fresh[name], plan
+    rich = {name: text for name, text in fresh.items() if len(ideas_for(text)) >= _CHOICE} or fresh
+    name = max(rich, key=lambda name: _rank(name, facts))
+    plan = next_plan(rich[name], [], facts.track)
+    return rich[name], plan
 
 
 def blocks_of(script: str) -> dict[str, str]:
     """Return the blocks of a script for which there are ideas, by the name of their first function."""
     lines, found = script.split("\n"), functions(script)
-    blocks = {}
+    blocks: dict[str, str] = {}
     for name in found:
         part = re.sub(r"_[a-z]$", "", name)
         if part not in PARTS:

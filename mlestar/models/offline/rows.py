@@ -18,7 +18,7 @@ def find_subsampling(script: str) -> str:
 
 def remove_subsampling(block: str) -> str:
     """Return the block with all rows kept."""
-    if OURS.search(block) or "MAX_TRAIN_ROWS" in block and "\n" in block:
+    if OURS.search(block) or ("MAX_TRAIN_ROWS" in block and "\n" in block):
         return "MAX_TRAIN_ROWS = len(train)"
     block = re.sub(r"nrows=\s*[\d_]+", "nrows=None", block)
     block = re.sub(r"\.sample\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)", ".sample(frac=1.0, random_state=0)", block)

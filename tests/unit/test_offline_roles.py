@@ -1,0 +1,169 @@
+"""The offline engineer answers every role in the form that the role asks for."""
+
+import pandas as pd
+import pytest
+from langchain_core.messages import HumanMessage
+
+from mlestar.agents.ensembling import Member
+from mlestar.models.offline import OfflineEngineer
+from mlestar.rehearsal import check_submission
+from mlestar.script import locate, replace_block, reported_score
+from mlestar.search.catalogue import catalogue_cards
+from mlestar.state import Attempt, ModelCard, Variant
+from mlestar.task import Task
+from tests.unit.offline_desk import brief_of, candidate, code, data, mixed_rows, reply, run, write_task
+
+TREES = ModelCard(name="ExtraTrees")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_task(tmp_path / "task", mixed_rows(), "label", "f1")
+
+
+@pytest.fixture
+def brief(folder):
+    return brief_of(folder)
+
+
+def attempt(plan, score):
+    return Attempt(plan=plan, solution="s", score=score, status="ok")
+
+
+def test_an_unknown_role_is_refused():
+    with pytest.raises(ValueError, match="no such role"):
+        OfflineEngineer().invoke([HumanMessage("<role>poet</role>")])
+
+
+def test_replies_count_their_tokens():
+    message = OfflineEngineer().invoke([HumanMessage("<role>analyst</role>\n<draft>{}</draft>")])
+    assert message.usage_metadata["input_tokens"] > 0
+
+
+def test_cards_need_only_what_is_installed_and_differ_by_track(brief):
+    results = catalogue_cards(brief.spec)
+    first = [card["name"] for card in data("retriever", brief, results=results, count=2)["cards"]]
+    second = [card["name"] for card in data("retriever", brief, track=1, results=results, count=2)["cards"]]
+    assert len(first) == 2
+    assert first != second
+    assert not {"LightGBM", "CatBoost", "XGBoost"} & set(first)
+
+
+def test_a_merge_trains_both_models(brief, folder, tmp_path):
+    script = code("merger", brief, base=candidate(brief), reference=candidate(brief, TREES))
+    assert "HistGradientBoostingClassifier(" in script
+    assert "ExtraTreesClassifier(" in script
+    assert reported_score(run(script, folder, tmp_path / "work")) > 0.7
+
+
+def test_a_study_grades_each_part_by_its_own_submission(brief, folder, tmp_path):
+    printed = run(code("ablator", brief, script=candidate(brief), summaries=[]), folder, tmp_path / "work")
+    written = sorted((tmp_path / "work" / "variants").glob("*.csv"))
+    assert "failed" not in printed
+    assert len(written) >= 3
+    assert all(check_submission(Task.load(folder), path) == "" for path in written)
+    assert len({path.read_text() for path in written}) > 1
+
+
+def test_the_block_with_the_largest_effect_is_chosen(brief):
+    script = candidate(brief)
+    graded = [Variant(name="baseline", score=0.8), Variant(name="fewer_rounds", score=0.6)]
+    found = data("extractor", brief, script=script, summary="", graded=graded, blocks=[])
+    assert locate(script, found["block"]).startswith("def fit_predict")
+
+
+def test_a_flat_study_leads_to_an_untouched_block(brief):
+    script = candidate(brief)
+    graded = [Variant(name="baseline", score=0.8), Variant(name="fewer_rounds", score=0.8)]
+    first = data("extractor", brief, script=script, summary="", graded=graded, blocks=[])["block"]
+    second = data("extractor", brief, script=script, summary="", graded=graded, blocks=[first])["block"]
+    assert first != second
+
+
+def test_plans_differ_and_change_the_block(brief):
+    script = candidate(brief)
+    found = data("extractor", brief, script=script, summary="", graded=[], blocks=[])
+    block, plans = found["block"], [found["plan"]]
+    for _ in range(4):
+        attempts = [attempt(plan, 0.5) for plan in plans]
+        plans.append(reply("planner", brief, block=block, attempts=attempts, baseline=0.7))
+    blocks = {code("coder", brief, block=block, plan=plan) for plan in plans}
+    assert len(set(plans)) == len(blocks) == 5
+    assert all(replace_block(script, block, new) != script for new in blocks)
+
+
+def test_a_plan_that_helped_is_built_on(brief):
+    found = data("extractor", brief, script=candidate(brief), summary="", graded=[], blocks=[])
+    attempts = [attempt(found["plan"], 0.9)]
+    assert found["plan"] in reply("planner", brief, block=found["block"], attempts=attempts, baseline=0.7)
+
+
+def test_a_plan_in_other_words_is_understood(brief):
+    found = data("extractor", brief, script=candidate(brief), summary="", graded=[], blocks=[])
+    assert "range(3)" in code("coder", brief, block=found["block"], plan="Average over several random seeds.")
+
+
+@pytest.mark.parametrize("rounds", range(2))
+def test_ensembles_train_their_members_in_one_script(rounds, brief, folder, tmp_path):
+    codes = [candidate(brief), candidate(brief, TREES)]
+    members = [Member(id=f"s{n}", title="", score=0.7, code=text) for n, text in enumerate(codes)]
+    attempts = []
+    for _ in range(rounds + 1):
+        plan = reply("ensemble_planner", brief, solutions=members, attempts=attempts)
+        attempts.append(attempt(plan, 0.7))
+    script = code("ensembler", brief, solutions=members, plan=plan, seconds=60)
+    assert reported_score(run(script, folder, tmp_path / "work")) > 0.7
+
+
+def test_a_clean_script_passes_the_leakage_check(brief):
+    assert data("leakage_checker", brief, script=candidate(brief), evidence="")["leak"] is False
+
+
+def test_a_target_mean_over_all_rows_is_found_and_removed(brief):
+    script = 'import pandas as pd\nt = pd.DataFrame()\nt["m"] = t.groupby("kind")["label"].transform("mean")\nprint(t)\n'
+    found = data("leakage_checker", brief, script=script, evidence="")
+    mended = code("leakage_fixer", brief, script=script, block=found["block"], reason="")
+    assert found["leak"]
+    assert "groupby" not in replace_block(script, found["block"], mended)
+
+
+@pytest.mark.parametrize(
+    ("bug", "broken", "mended"),
+    [
+        ("TypeError: got an unexpected keyword argument 'squared'", "f(a, b, squared=False)", "f(a, b)"),
+        ("TypeError: unexpected keyword argument 'sparse'", "g(a, sparse=True, n=1)", "g(a, n=1)"),
+        ("KeyError: 'height'", "c = ['width', 'height']", "c = ['width']"),
+        ("timeout: it hit its time limit", "m = M(n_estimators=1000)", "m = M(n_estimators=400)"),
+    ],
+)
+def test_errors_are_mended_where_they_arise(bug, broken, mended, brief):
+    script = f"{broken}\nprint('Final Validation Performance: 1')\n# submission.csv\n"
+    assert mended in code("debugger", brief, script=script, bug=bug, failed_fixes=[])
+
+
+def test_a_script_that_cannot_be_mended_gets_a_safer_model(brief, folder, tmp_path):
+    script = code("debugger", brief, script="raise SystemError", bug="SystemError", failed_fixes=[])
+    assert reported_score(run(script, folder, tmp_path / "work")) is not None
+
+
+def test_failed_fixes_are_not_repeated(brief):
+    first = code("debugger", brief, script="raise SystemError", bug="SystemError", failed_fixes=[])
+    second = code("debugger", brief, script="raise SystemError", bug="SystemError", failed_fixes=[first])
+    assert first != second
+
+
+def test_subsampling_is_found_and_removed(brief, folder, tmp_path):
+    script = candidate(brief.model_copy(update={"subsample_rows": 50}))
+    block = data("subsampling_extractor", brief, script=script)["block"]
+    whole = replace_block(script, block, code("subsampling_remover", brief, block=block))
+    assert "sample(" not in whole
+    assert reported_score(run(whole, folder, tmp_path / "work")) is not None
+
+
+def test_a_script_that_uses_everything_is_left_alone(brief):
+    assert reply("usage_checker", brief, script=candidate(brief)) == "ALL USED"
+
+
+def test_a_script_that_leaves_columns_out_is_extended(brief):
+    script = pd.Series(candidate(brief).split("\n")).str.replace("'gaps'", "").str.cat(sep="\n")
+    assert "'gaps'" in code("usage_checker", brief, script=script)

@@ -1,0 +1,87 @@
+"""The offline engineer's scripts run, and their submissions are valid, on tables of many shapes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlestar.rehearsal import check_submission
+from mlestar.script import reported_score
+from mlestar.state import ModelCard
+from mlestar.task import Task
+from tests.unit.offline_desk import CARD, brief_of, candidate, mixed_rows, run, write_task
+
+DRAW = np.random.default_rng(1)
+SIZE = 120
+X = DRAW.normal(size=SIZE)
+NOISE = 0.1 * DRAW.normal(size=SIZE)
+
+
+def table(**columns):
+    return pd.DataFrame({"id": np.arange(SIZE), **columns})
+
+
+SHAPES = {
+    "only categories": (table(a=DRAW.choice(list("uvw"), SIZE), y=np.where(X > 0, "p", "q")), "y", "accuracy"),
+    "one number": (table(x=X, y=3 * X + NOISE), "y", "rmse"),
+    "no id": (pd.DataFrame({"x": X, "z": NOISE, "y": X + NOISE}), "y", "mae"),
+    "odd names": (
+        table(**{'a "quoted" name, too': X, "größe [m]": NOISE, "{j:1}": X * 2, "class": [f"é {v > 0}" for v in X]}),
+        "class",
+        "balanced_accuracy",
+    ),
+    "empty and constant columns": (table(k=1, m=np.nan, x=X, y=X > 0), "y", "f1"),
+    "grades": (table(x=X, z=NOISE, y=np.digitize(X + NOISE, [-0.7, 0.7]) + 1), "y", "qwk"),
+    "days": (table(day=pd.date_range("2024-01-01", periods=SIZE).astype(str), y=np.exp(1 + X**2)), "y", "rmsle"),
+    "probabilities": (table(x=X, z=NOISE, y=(X + NOISE > 0).astype(int)), "y", "log_loss"),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_candidate_scores_itself_and_writes_a_valid_submission(shape, tmp_path):
+    rows, target, metric = SHAPES[shape]
+    folder = write_task(tmp_path / "task", rows, target, metric, placeholder=0.5 if metric == "log_loss" else None)
+    printed = run(candidate(brief_of(folder)), folder, tmp_path / "work")
+    assert reported_score(printed) is not None
+    assert check_submission(Task.load(folder), tmp_path / "work" / "submission.csv") == ""
+
+
+@pytest.mark.parametrize("name", ["ExtraTrees", "Linear model on splines", "MLP (neural network)"])
+def test_every_family_of_models_learns_what_there_is_to_learn(name, tmp_path):
+    folder = write_task(tmp_path / "task", mixed_rows(), "label", "accuracy")
+    printed = run(candidate(brief_of(folder), ModelCard(name=name)), folder, tmp_path / "work")
+    assert reported_score(printed) > 0.75
+
+
+def test_an_auxiliary_table_is_looked_up_by_its_key(tmp_path):
+    shop = DRAW.choice([f"shop {n}" for n in range(8)], SIZE)
+    sizes = pd.DataFrame({"shop": [f"shop {n}" for n in range(8)], "size": np.arange(8) ** 2.0})
+    rows = table(shop=shop, y=pd.Series(shop).map(sizes.set_index("shop")["size"]) + NOISE)
+    folder = write_task(tmp_path / "task", rows, "y", "mae")
+    sizes.to_csv(folder / "sizes.csv", index=False)
+    script = candidate(brief_of(folder))
+    assert "look_up(rows, 'sizes.csv'" in script
+    assert reported_score(run(script, folder, tmp_path / "work")) < 3
+
+
+def test_rows_of_one_group_stay_in_one_fold(tmp_path):
+    folder = write_task(tmp_path / "task", mixed_rows(), "label", "accuracy")
+    brief = brief_of(folder)
+    split = brief.split.model_copy(update={"kind": "group", "column": "kind", "group_rule": None})
+    script = candidate(brief.model_copy(update={"split": split}))
+    scope: dict[str, object] = {"__name__": "script"}
+    exec(compile(script, "script", "exec"), scope)
+    train = pd.read_csv(folder / "train.csv", dtype=str)
+    folds = scope["make_folds"](train, np.zeros(len(train)))
+    assert all(not set(train["kind"].iloc[fit]) & set(train["kind"].iloc[held]) for fit, held in folds)
+
+
+def test_a_large_table_is_sampled_in_a_marked_block(tmp_path):
+    folder = write_task(tmp_path / "task", mixed_rows(), "label", "accuracy")
+    brief = brief_of(folder).model_copy(update={"subsample_rows": 100})
+    assert "MAX_TRAIN_ROWS = 100" in candidate(brief)
+    assert "MAX_TRAIN_ROWS" not in candidate(brief_of(folder))
+
+
+def test_the_same_prompt_gets_the_same_script(tmp_path):
+    brief = brief_of(write_task(tmp_path / "task", mixed_rows(), "label", "accuracy"))
+    assert candidate(brief, CARD) == candidate(brief, CARD)

@@ -4,12 +4,15 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import Command
+from pydantic import BaseModel, ConfigDict
 
 from mlestar.errors import OperatorError, UserError
 from mlestar.events import Event
@@ -17,14 +20,36 @@ from mlestar.graph import build_graph
 from mlestar.report import Result, write_result
 from mlestar.runners import Runner
 from mlestar.search import Search
-from mlestar.settings import Settings
-from mlestar.state import PipelineInput, PipelineState
+from mlestar.settings import ReviewPoint, Settings
+from mlestar.state import Answer, PipelineInput, PipelineState
 from mlestar.store import RunFolder, make_run_id, open_checkpoints
 from mlestar.task import Task
 from mlestar.workbench import Parts, Workbench, close_workbench, open_workbench
 
 SettingsLike = Settings | Mapping[str, Any] | None
 OnEvent = Callable[[Event], None]
+
+
+class Question(BaseModel):
+    """What a run asks a person at a review point."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    point: ReviewPoint
+    proposal: dict[str, Any]
+    """What is proposed, by name; texts, numbers and lists of them."""
+
+
+OnQuestion = Callable[[Question], Answer]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who follows a run."""
+
+    on_event: OnEvent | None = None
+    on_question: OnQuestion | None = None
 
 
 def solve(
@@ -36,10 +61,20 @@ def solve(
     runner: Runner | None = None,
     search: Search | None = None,
     on_event: OnEvent | None = None,
+    on_question: OnQuestion | None = None,
 ) -> Result:
     """Solve a task folder; the blocking form of `asolve`."""
     return asyncio.run(
-        asolve(task, settings=settings, run_id=run_id, model=model, runner=runner, search=search, on_event=on_event)
+        asolve(
+            task,
+            settings=settings,
+            run_id=run_id,
+            model=model,
+            runner=runner,
+            search=search,
+            on_event=on_event,
+            on_question=on_question,
+        )
     )
 
 
@@ -52,6 +87,7 @@ async def asolve(
     runner: Runner | None = None,
     search: Search | None = None,
     on_event: OnEvent | None = None,
+    on_question: OnQuestion | None = None,
 ) -> Result:
     """Solve a task folder and return the result; a run that exists is resumed.
 
@@ -63,6 +99,7 @@ async def asolve(
         runner: where scripts execute, instead of the one the settings name.
         search: where model cards come from, instead of the source the settings name.
         on_event: receives every progress event.
+        on_question: answers at the review points of the settings; without it the run pauses there.
 
     Raises:
         UserError: the folder, a setting or the environment cannot be used; nothing is left behind.
@@ -76,16 +113,23 @@ async def asolve(
     parts = Parts(task=loaded, model=model, runner=runner, search=search, on_progress=_as_event(on_event))
     try:
         async with _opened(chosen, run_id, loaded.folder, parts) as bench:
-            return await _work(bench, PipelineInput(task=str(loaded.folder), run_id=run_id), on_event)
+            start = PipelineInput(task=str(loaded.folder), run_id=run_id)
+            return await _work(bench, start, Watch(on_event, on_question))
     except UserError:
         if not existed:
             await asyncio.to_thread(_leave_nothing, run_folder)
         raise
 
 
-def resume(run_id: str, *, runs_dir: str | Path = "runs", on_event: OnEvent | None = None) -> Result:
+def resume(
+    run_id: str,
+    *,
+    runs_dir: str | Path = "runs",
+    on_event: OnEvent | None = None,
+    on_question: OnQuestion | None = None,
+) -> Result:
     """Go on with a run; the blocking form of `aresume`."""
-    return asyncio.run(aresume(run_id, runs_dir=runs_dir, on_event=on_event))
+    return asyncio.run(aresume(run_id, runs_dir=runs_dir, on_event=on_event, on_question=on_question))
 
 
 async def aresume(
@@ -97,6 +141,7 @@ async def aresume(
     runner: Runner | None = None,
     search: Search | None = None,
     on_event: OnEvent | None = None,
+    on_question: OnQuestion | None = None,
 ) -> Result:
     """Go on with a run where it stopped, with its own settings; a finished run returns its result.
 
@@ -108,6 +153,7 @@ async def aresume(
         runner: where scripts execute.
         search: where model cards come from.
         on_event: receives every progress event.
+        on_question: answers at the review points.
 
     Raises:
         UserError: there is no such run.
@@ -118,7 +164,7 @@ async def aresume(
     settings = Settings.resolve({**recorded.settings, "runs_dir": runs_dir})
     parts = Parts(task=task, model=model, runner=runner, search=search, on_progress=_as_event(on_event))
     async with _opened(settings, run_id, None, parts) as bench:
-        return await _work(bench, PipelineInput(task=recorded.task, run_id=run_id), on_event)
+        return await _work(bench, PipelineInput(task=recorded.task, run_id=run_id), Watch(on_event, on_question))
 
 
 def _load(folder: Path, settings: Settings) -> Task:
@@ -134,62 +180,56 @@ async def _opened(settings: Settings, run_id: str, task: Path | None, parts: Par
         await close_workbench(bench)
 
 
-async def _work(bench: Workbench, start: PipelineInput, on_event: OnEvent | None) -> Result:
-    """Run the pipeline from where it is to its end, a question for a person, or a stop."""
+async def _work(bench: Workbench, start: PipelineInput, watch: Watch) -> Result:
+    """Run the pipeline from where it is to its end, a question nobody answers, or a stop."""
     async with open_checkpoints(bench.folder.checkpoints) as saver:
         graph = build_graph().compile(checkpointer=saver, name="pipeline")
         config: RunnableConfig = {"configurable": {"thread_id": bench.folder.run_id}}
         known = await graph.aget_state(config)
         if known.values and not known.next and bench.folder.result.is_file():
             return await asyncio.to_thread(Result.read, bench.folder.result)
+        step: PipelineInput | Command[Any] | None = None if known.next else start
         try:
-            await _stream(graph, None if known.next else start, config, bench.settings, on_event)
-        except UserError:
+            while True:
+                await _stream(graph, step, config, bench.settings, watch)
+                after = await graph.aget_state(config)
+                if not after.next:
+                    return await asyncio.to_thread(Result.read, bench.folder.result)
+                questions = [Question(id=i.id, **_split_point(i.value)) for i in after.interrupts]
+                if watch.on_question is None:
+                    points = ", ".join(question.point for question in questions)
+                    return await write_result(bench, _state(after.values, "paused"), message=f"asked about: {points}")
+                ask = watch.on_question
+                answers = {q.id: (await asyncio.to_thread(ask, q)).model_dump() for q in questions}
+                step = Command(resume=answers)
+        except (OperatorError, asyncio.CancelledError) as error:
+            message = str(error) if isinstance(error, OperatorError) else "interrupted"
+            known = await graph.aget_state(config)
+            await write_result(bench, _state(known.values, "stopped"), message=message)
             raise
-        except OperatorError as error:
-            await _save_stop(bench, graph, config, str(error))
-            raise
-        except asyncio.CancelledError:
-            await _save_stop(bench, graph, config, "interrupted")
-            raise
-        after = await graph.aget_state(config)
-        if after.next:
-            return await write_result(bench, _state(after.values, "paused"), message=_question(after.interrupts))
-    return await asyncio.to_thread(Result.read, bench.folder.result)
 
 
 async def _stream(
     graph: CompiledStateGraph[PipelineState, Settings, PipelineInput, PipelineState],
-    start: PipelineInput | None,
+    start: PipelineInput | Command[Any] | None,
     config: RunnableConfig,
     settings: Settings,
-    on_event: OnEvent | None,
+    watch: Watch,
 ) -> None:
     stream = graph.astream(
         start, config, context=settings, stream_mode="custom", subgraphs=True, durability="sync", version="v2"
     )
     async for part in stream:
-        if on_event and isinstance(part["data"], Event):
-            on_event(part["data"])
-
-
-async def _save_stop(
-    bench: Workbench,
-    graph: CompiledStateGraph[PipelineState, Settings, PipelineInput, PipelineState],
-    config: RunnableConfig,
-    message: str,
-) -> None:
-    known = await graph.aget_state(config)
-    await write_result(bench, _state(known.values, "stopped"), message=message)
+        if watch.on_event and isinstance(part["data"], Event):
+            watch.on_event(part["data"])
 
 
 def _state(values: Mapping[str, Any], status: str) -> PipelineState:
     return {**values, "status": status}  # type: ignore[typeddict-item]  # a snapshot's values are untyped
 
 
-def _question(interrupts: Any) -> str:
-    points = ", ".join(str(i.value.get("point", "?")) for i in interrupts)
-    return f"waiting for a person at: {points}"
+def _split_point(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {"point": value["point"], "proposal": {key: text for key, text in value.items() if key != "point"}}
 
 
 def _as_event(on_event: OnEvent | None) -> Callable[[str], None] | None:

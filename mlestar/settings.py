@@ -76,6 +76,10 @@ class Settings(BaseModel):
     finalists: int = Field(3, ge=1, le=20, description="Solutions that sit the rehearsal again on fresh splits.")
     fresh_splits: int = Field(2, ge=0, le=10, description="Fresh splits per finalist.")
     debug_rounds: int = Field(3, ge=0, le=20, description="Attempts to repair a script that fails.")
+    accept: Literal["better", "significant"] = Field(
+        "better",
+        description="What replaces a script: any better score on the same rows, or one the paired bootstrap confirms.",
+    )
     leakage_rounds: int = Field(2, ge=0, le=10, description="Attempts to repair a script that leaks.")
 
     max_hours: float = Field(4, gt=0, description="Active time of the run.")
@@ -93,6 +97,7 @@ class Settings(BaseModel):
     review: frozenset[ReviewPoint] = Field(
         frozenset(), description="Points at which the run stops and asks a person to approve or edit."
     )
+    cards: tuple[Path, ...] = Field((), description="Markdown files with model cards that are tried first.")
     prompts: Path | None = Field(None, description="Folder whose prompt files override the built-in ones.")
     runs_dir: Path = Field(Path("runs"), description="Folder that holds the run folders.")
 

@@ -51,6 +51,8 @@ class ModelCard(Frozen):
     """Distribution names the example imports."""
     by_person: bool = False
     """Added by hand: tried first, never dropped."""
+    problem: str = ""
+    """Why it cannot be used here."""
 
 
 class Brief(Frozen):

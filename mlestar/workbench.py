@@ -20,7 +20,7 @@ from mlestar.models import Caller, choose_model, wrap_model
 from mlestar.prompts import Prompts
 from mlestar.rehearsal import Rehearsal, fresh_rehearsals, search_rehearsal, stage
 from mlestar.runners import Environment, Execution, Job, Limits, Runner, choose_runner
-from mlestar.search import Search, choose_search
+from mlestar.search import Search, choose_search, read_card
 from mlestar.settings import Settings
 from mlestar.state import Brief, Outcome
 from mlestar.store import Blobs, Ledger, Record, RunFolder, RunSettings, key_of
@@ -62,6 +62,7 @@ class Workbench:
         chosen = wrap_model(parts.model) if parts.model else choose_model(settings.model, base_url=settings.base_url)
         self.search = parts.search or choose_search(settings.search)
         self.prompts = Prompts(settings.prompts)
+        self.cards = [read_card(path) for path in settings.cards]
         self.settings = settings
         self.folder = folder
         self.task_folder = task_folder

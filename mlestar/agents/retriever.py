@@ -16,4 +16,5 @@ class Cards(BaseModel):
 async def retrieve_cards(desk: Desk, results: Sequence[ModelCard], count: int) -> list[ModelCard]:
     """Return up to `count` cards for the task."""
     found = await desk.ask("retriever", typed(Cards), results=results, count=count)
-    return found.cards[:count]
+    own_word: dict[str, object] = {"by_person": False, "problem": ""}
+    return [card.model_copy(update=own_word) for card in found.cards[:count]]

@@ -1,6 +1,7 @@
 """Command line: parses, calls the API, shows progress. Heavy imports stay inside the commands."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,6 @@ from mlestar.errors import OperatorError, SettingsError, UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mlestar.events import Event
     from mlestar.report import Result
     from mlestar.settings import Settings
 
@@ -60,6 +60,11 @@ ModelName = Annotated[str | None, typer.Option("--model", help="offline, or prov
 ProfileName = Annotated[str | None, typer.Option("--profile", help="quick, standard or paper.")]
 RunnerName = Annotated[str | None, typer.Option("--runner", help="auto, docker or local.")]
 MaxHours = Annotated[float | None, typer.Option("--max-hours", help="Active time the run may take.")]
+Review = Annotated[
+    list[str] | None,
+    typer.Option("--review", help="Ask a person at: models, ablation, block, plan, ensemble, submission. Repeatable."),
+]
+Cards = Annotated[list[Path] | None, typer.Option("--card", help="Markdown file with a model card. Repeatable.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Any other setting as key=value; may be repeated.")]
 
 
@@ -74,6 +79,8 @@ def run(
     runs_dir: RunsDir = Path("runs"),
     run_id: Annotated[str | None, typer.Option("--run-id", help="Name of the run folder.")] = None,
     max_hours: MaxHours = None,
+    review: Review = None,
+    card: Cards = None,
     set_: Set = None,
     as_json: AsJson = False,
 ) -> None:
@@ -86,11 +93,13 @@ def run(
         "metric": metric,
         "runs_dir": runs_dir,
         "max_hours": max_hours,
+        "review": review,
+        "cards": card,
     }
     settings = _settings({**given, **_pairs(set_ or [])})
     from mlestar.api import solve
 
-    _finish(lambda on_event: solve(folder, settings=settings, run_id=run_id, on_event=on_event), as_json)
+    _finish(lambda watch: solve(folder, settings=settings, run_id=run_id, **watch), as_json)
 
 
 @app.command()
@@ -98,7 +107,7 @@ def resume(run_id: str, runs_dir: RunsDir = Path("runs"), as_json: AsJson = Fals
     """Go on with a run where it stopped."""
     from mlestar.api import resume as go_on
 
-    _finish(lambda on_event: go_on(run_id, runs_dir=runs_dir, on_event=on_event), as_json)
+    _finish(lambda watch: go_on(run_id, runs_dir=runs_dir, **watch), as_json)
 
 
 @app.command()
@@ -115,7 +124,7 @@ def demo(
     from mlestar.api import solve
 
     folder = make_demo(runs_dir / "demo-task")
-    _finish(lambda on_event: solve(folder, settings=settings, on_event=on_event), as_json, after=grade_demo)
+    _finish(lambda watch: solve(folder, settings=settings, **watch), as_json, after=grade_demo)
 
 
 @app.command()
@@ -194,17 +203,19 @@ def _pairs(items: list[str]) -> dict[str, str | list[str]]:
 
 
 def _finish(
-    work: "Callable[[Callable[[Event], None]], Result]",
+    work: "Callable[[dict[str, Any]], Result]",
     as_json: bool,
     after: "Callable[[Console, Result], None] | None" = None,
 ) -> None:
     """Do the work with progress on the terminal, print the result and exit with its status."""
     from rich.console import Console
 
+    from mlestar.cli.chair import ask_in_terminal, is_terminal
     from mlestar.cli.console import Progress, show_result
 
     console = Console(stderr=as_json)
-    result = work(Progress(console))
+    ask = partial(ask_in_terminal, console) if is_terminal() else None
+    result = work({"on_event": Progress(console), "on_question": ask})
     if as_json:
         typer.echo(result.model_dump_json(indent=2))
     else:

@@ -1,5 +1,6 @@
 """Initialization of a track: cards, candidates, merging in score order, data-usage check (paper, algorithm 1)."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from langgraph.runtime import Runtime
@@ -10,6 +11,7 @@ from mlestar.agents.initializer import write_candidate as ask_for_candidate
 from mlestar.agents.merger import merge_scripts
 from mlestar.agents.retriever import retrieve_cards
 from mlestar.agents.usage_checker import check_usage
+from mlestar.nodes.acceptance import improves, is_no_worse
 from mlestar.nodes.progress import tell
 from mlestar.settings import Settings
 from mlestar.state import (
@@ -20,37 +22,56 @@ from mlestar.state import (
     Solution,
     TrackState,
     best_first,
-    better,
 )
 from mlestar.workbench import find_workbench
 
 
 async def retrieve(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
-    """Find M model cards; cards whose libraries are not installed are left out."""
+    """Find M model cards that the sandbox can run, a person's first."""
     bench = await find_workbench(state, runtime)
     brief = await bench.brief(state)
-    count = bench.settings.retrieved_models
-    results = [card for card in await bench.search.find(brief, count) if usable(card, brief)]
+    count, given = bench.settings.retrieved_models, bench.cards
+    results = await bench.search.find(brief, count)
     try:
-        cards = await retrieve_cards(bench.desk(brief, state["track"]), results, count)
+        found = await retrieve_cards(bench.desk(brief, state["track"]), results, count)
     except ReplyError:
-        cards = results[:count]
-    cards = [card for card in cards if usable(card, brief)]
-    names = {card.name for card in cards}
-    cards += [card for card in results if card.name not in names][: count - len(cards)]
-    tell(runtime, "retrieve", ", ".join(card.name for card in cards) or "no model found", track=state["track"])
+        found = list(results[:count])
+    cards = choose_cards([*given, *found], results, brief, max(count, len(given)))
+    names = [f"{card.name} (left out: {card.problem})" if card.problem else card.name for card in cards]
+    tell(runtime, "retrieve", ", ".join(names) or "no model found", track=state["track"])
     return {"cards": cards}
 
 
-def usable(card: ModelCard, brief: Brief) -> bool:
-    """Tell whether the sandbox has every library that the card needs."""
-    return card.by_person or all(library.lower() in brief.packages for library in card.libraries)
+def choose_cards(found: Sequence[ModelCard], spare: Sequence[ModelCard], brief: Brief, count: int) -> list[ModelCard]:
+    """Return `count` usable cards, spare ones in place of those that cannot run here; the latter stand last, marked."""
+    pool: dict[str, ModelCard] = {}
+    for card in [*found, *spare]:
+        pool.setdefault(card.name.lower(), card)
+    usable = [card for card in pool.values() if not missing_libraries(card, brief)][:count]
+    chosen = {card.name.lower() for card in found}
+    unusable = [
+        card.model_copy(update={"problem": f"needs {', '.join(missing)}, which the sandbox lacks"})
+        for card in pool.values()
+        if card.name.lower() in chosen and (missing := missing_libraries(card, brief))
+    ]
+    return [*usable, *unusable]
+
+
+def missing_libraries(card: ModelCard, brief: Brief) -> list[str]:
+    """Return the libraries of a card that the sandbox lacks; a person's card is never doubted."""
+    return [] if card.by_person else [name for name in card.libraries if canonical_name(name) not in brief.packages]
+
+
+def canonical_name(distribution: str) -> str:
+    """Return a distribution name as the environment lists it."""
+    return distribution.lower().replace("_", "-")
 
 
 def each_card(state: TrackState) -> list[Send] | Literal["rank"]:
     """Write a candidate for every card."""
     keys = {"run_id": state["run_id"], "brief": state["brief"], "track": state["track"]}
-    sends = [Send("candidate", {**keys, "card": card, "number": i}) for i, card in enumerate(state["cards"], 1)]
+    usable = [card for card in state["cards"] if not card.problem]
+    sends = [Send("candidate", {**keys, "card": card, "number": i}) for i, card in enumerate(usable, 1)]
     return sends or "rank"
 
 
@@ -113,7 +134,8 @@ async def merge(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
 
 async def accept_merge(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     """Keep the merged solution if it is better; the first that is not ends merging."""
-    improved = await improves(state, runtime)
+    bench = await find_workbench(state, runtime)
+    improved = await improves(bench, await bench.brief(state), state["solution"], best_of(state))
     merged = state["merged"] + 1 if improved else len(state["ranked"])
     best = state["solution"] if improved else state["best"]
     return {"merged": merged, **keep_best(state["track"], best), **await ask_budget(state, runtime)}
@@ -156,9 +178,7 @@ async def accept_usage(state: TrackState, runtime: Runtime[Settings]) -> TrackSt
     bench = await find_workbench(state, runtime)
     brief = await bench.brief(state)
     best, tried = best_of(state), state["solution"]
-    noise = tried.verdict.search_se or 0.0
-    slack = noise if brief.spec.direction == "maximize" else -noise
-    kept = tried.score is not None and not better(brief.spec.direction, best.score, tried.score + slack)
+    kept = await is_no_worse(bench, brief, tried, best)
     return {**keep_best(state["track"], tried if kept else best), **await ask_budget(state, runtime)}
 
 
@@ -179,13 +199,6 @@ def best_of(state: TrackState) -> Solution:
 def keep_best(track: int, best: Solution | None) -> TrackState:
     """Return the update that makes a solution the best of its track."""
     return {"best": best, "bests": {str(track): best}} if best else {"best": None}
-
-
-async def improves(state: TrackState, runtime: Runtime[Settings]) -> bool:
-    """Tell whether the solution that was tried is better than the best of the track."""
-    bench = await find_workbench(state, runtime)
-    brief = await bench.brief(state)
-    return better(brief.spec.direction, state["solution"].score, best_of(state).score)
 
 
 async def ask_budget(state: TrackState, runtime: Runtime[Settings]) -> TrackState:

@@ -13,10 +13,11 @@ from mlestar.agents.desk import ReplyError
 from mlestar.agents.extractor import extract_block as ask_for_block
 from mlestar.agents.planner import plan_block
 from mlestar.agents.summarizer import summarize_study
+from mlestar.nodes.acceptance import best_improvement
 from mlestar.nodes.initialize import ask_budget, best_of, keep_best
 from mlestar.nodes.progress import tell
 from mlestar.settings import Settings
-from mlestar.state import Attempt, Brief, Draft, Outcome, Study, TrackState, Variant, best_first, better
+from mlestar.state import Attempt, Brief, Draft, Outcome, Study, TrackState, Variant
 from mlestar.workbench import Refused, Workbench, find_workbench
 
 STUDY_STRETCH = 2.0
@@ -145,9 +146,7 @@ async def advance(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     bench = await find_workbench(state, runtime)
     brief, base = await bench.brief(state), best_of(state)
     tried = [state["solutions"][attempt.solution] for attempt in state["attempts"]]
-    ranked = best_first(brief.spec.direction, tried)
-    improved = bool(ranked) and better(brief.spec.direction, ranked[0].score, base.score)
-    best = ranked[0] if improved else base
+    best = await best_improvement(bench, brief, tried, base) or base
     return {"outer": state["outer"] + 1, **keep_best(state["track"], best), **await ask_budget(state, runtime)}
 
 

@@ -1,5 +1,6 @@
 """The HTML report: one self-contained page."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -9,7 +10,7 @@ def render_page(result: dict[str, Any], brief: dict[str, Any]) -> str:
     """Return the page for a dumped `Result` and `Brief`; every text is escaped."""
     pages = Environment(loader=PackageLoader("mlestar", "report"), autoescape=True, undefined=StrictUndefined)
     pages.filters.update(number=_number, duration=_duration)
-    return pages.get_template("report.html").render(result=result, brief=brief, bars=_bars(result))
+    return pages.get_template("report.html").render(result=result, brief=brief, marks=_axis(result))
 
 
 def _number(value: float | None, error: float | None = None) -> str:
@@ -23,17 +24,28 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
 
 
-def _bars(result: dict[str, Any]) -> dict[str, float]:
-    """Return the share of the width that each solution's search score takes, the best being the widest."""
-    scores = {row["id"]: row["score"]["search"] for row in result["solutions"]}
-    known = [score for score in scores.values() if score is not None]
-    if not known:
-        return {}
-    low, high = min(known), max(known)
-    span = (high - low) or 1.0
-    up = result["direction"] == "maximize"
-    return {
-        name: 0.15 + 0.85 * ((score - low) if up else (high - score)) / span
-        for name, score in scores.items()
-        if score is not None
+@dataclass(frozen=True)
+class Mark:
+    """A score on the common axis, in per cent of its width."""
+
+    low: float
+    at: float
+    high: float
+
+
+def _axis(result: dict[str, Any]) -> dict[tuple[str, str], Mark]:
+    """Return where each search and selection score lies, with one standard error on either side."""
+    spans = {
+        (row["id"], name): (row["score"][name], row["score"][f"{name}_se"] or 0.0)
+        for row in result["solutions"]
+        for name in ("search", "selection")
+        if row["score"][name] is not None
     }
+    low = min((score - error for score, error in spans.values()), default=0.0)
+    high = max((score + error for score, error in spans.values()), default=1.0)
+    width = (high - low) or 1.0
+
+    def place(value: float) -> float:
+        return round(1 + 98 * (value - low) / width, 2)
+
+    return {key: Mark(place(at - error), place(at), place(at + error)) for key, (at, error) in spans.items()}

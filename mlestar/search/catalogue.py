@@ -76,8 +76,8 @@ predictions = model.predict(test_texts)
     ),
     Entry(
         "LightGBM",
-        "Leaf-wise gradient boosting with histograms: the usual winner on tables of mixed columns. Reads missing values "
-        "and pandas categories as they are; small steps and column sampling matter most.",
+        "Leaf-wise gradient boosting with histograms: the usual winner on tables of mixed columns. Reads missing "
+        "values and pandas categories as they are; small steps and column sampling matter most.",
         ("lightgbm",),
         """import lightgbm
 
@@ -133,8 +133,8 @@ predictions = model.predict_proba(x_test)
     ),
     Entry(
         "Linear model on splines",
-        "Every number in cubic splines and every category in dummies, in a regularized linear model: it carries trends on "
-        "smoothly and errs unlike trees do.",
+        "Every number in cubic splines and every category in dummies, in a regularized linear model: it carries "
+        "trends on smoothly and errs unlike trees do.",
         ("scikit-learn",),
         """from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -158,7 +158,8 @@ predictions = model.predict(x_test)
     ),
     Entry(
         "Histogram gradient boosting of scikit-learn (HistGradientBoosting)",
-        "Gradient boosting in the manner of LightGBM that every installation of scikit-learn has; handles missing values.",
+        "Gradient boosting in the manner of LightGBM that every installation of scikit-learn has; handles missing "
+        "values.",
         ("scikit-learn",),
         """from sklearn.ensemble import HistGradientBoostingClassifier
 

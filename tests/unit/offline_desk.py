@@ -1,4 +1,4 @@
-"""What the tests of the offline engineer share: task folders, prompts as the agents render them, and running a script."""
+"""What the tests of the offline engineer share: task folders, prompts as agents render them, running a script."""
 
 import contextlib
 import io
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from langchain_core.messages import HumanMessage
+from threadpoolctl import threadpool_limits
 
 from mlestar.agents.replies import json_object
 from mlestar.models.offline import OfflineEngineer
@@ -75,12 +76,13 @@ def candidate(brief: Brief, card: ModelCard = CARD) -> str:
 def run(script: str, folder: Path, work: Path) -> str:
     """Run a script in a work folder with the task folder as its input; return what it printed.
 
-    It runs in this process: importing the libraries anew for every script would take most of the time.
+    It runs in this process, for importing the libraries anew would take most of the time, and on one thread, for on a
+    busy machine threads wait for each other longer than these small tables take.
     """
     work.mkdir(parents=True, exist_ok=True)
     (work / "input").symlink_to(folder)
     printed = io.StringIO()
-    with contextlib.chdir(work), contextlib.redirect_stdout(printed):
+    with contextlib.chdir(work), contextlib.redirect_stdout(printed), threadpool_limits(1):
         exec(compile(script, "main.py", "exec"), {"__name__": "__main__"})
     return printed.getvalue()
 

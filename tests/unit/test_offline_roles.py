@@ -120,7 +120,9 @@ def test_a_clean_script_passes_the_leakage_check(brief):
 
 
 def test_a_target_mean_over_all_rows_is_found_and_removed(brief):
-    script = 'import pandas as pd\nt = pd.DataFrame()\nt["m"] = t.groupby("kind")["label"].transform("mean")\nprint(t)\n'
+    script = (
+        'import pandas as pd\nt = pd.DataFrame()\nt["m"] = t.groupby("kind")["label"].transform("mean")\nprint(t)\n'
+    )
     found = data("leakage_checker", brief, script=script, evidence="")
     mended = code("leakage_fixer", brief, script=script, block=found["block"], reason="")
     assert found["leak"]

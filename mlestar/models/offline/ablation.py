@@ -2,8 +2,8 @@
 
 import re
 
-from mlestar.models.offline.ideas import carry_out_numbers
 from mlestar.models.offline.recipes import render
+from mlestar.models.offline.rewriting import fewer_rounds
 from mlestar.models.offline.surgery import constants, functions, rename
 
 _STEPS = ("group_features", "amount_features", "part_features", "frequency_features", "date_features", "text_features")
@@ -19,7 +19,7 @@ _PLAIN_RULES = {
 def write_study(script: str, summaries: str, variants: int = 3) -> str:
     """Return a study that runs the script's pipeline whole and with parts switched off."""
     if not {"run", "main", "fit_predict"} <= functions(script).keys():
-        return render("study_foreign.py.jinja", {"source": script, "fewer": carry_out_numbers(script)})
+        return render("study_foreign.py.jinja", {"source": script, "fewer": fewer_rounds(script)})
     changes, code = _variants(script, summaries, variants)
     study = render("study.py.jinja", {"variants": changes})
     head = script[: script.index("def main()")].rstrip()
@@ -35,9 +35,9 @@ def _variants(script: str, summaries: str, most: int) -> tuple[dict[str, dict[st
     found, code = functions(script), []
     offered: list[tuple[str, dict[str, str], str]] = []
     makers = [name for name in found if re.fullmatch(r"make_model(_[a-z])?", name)]
-    fewer = {name: f"fewer_{name}" for name in makers if carry_out_numbers(found[name]) != found[name]}
+    fewer = {name: f"fewer_{name}" for name in makers if fewer_rounds(found[name]) != found[name]}
     if fewer:
-        text = "\n\n\n".join(rename(carry_out_numbers(found[name]), {name: fewer[name]}) for name in fewer)
+        text = "\n\n\n".join(rename(fewer_rounds(found[name]), {name: fewer[name]}) for name in fewer)
         offered.append(("fewer_rounds", fewer, text))
     members = [name for name in found if re.fullmatch(r"fit_predict_[a-z]", name)]
     if members:
@@ -45,7 +45,12 @@ def _variants(script: str, summaries: str, most: int) -> tuple[dict[str, dict[st
     plain = next((value for sign, value in _PLAIN_RULES.items() if sign in found.get("tune", "")), "")
     if plain:
         offered.append(("untuned", {"tune": "plain_tune"}, f"def plain_tune(predictions, y):\n    return {plain}"))
-    steps = [name for name in _STEPS if f"{name}(rows)," in found.get("build_features", "")]
+    steps = [
+        name
+        for name in _STEPS
+        if not (name == "date_features" and "remove_trend" in found)
+        and f"{name}(rows)," in found.get("build_features", "")
+    ]
     offered += [(f"without_{name}", {name: "no_features"}, "") for name in steps]
     if "return np.log1p" in found.get("to_scale", ""):
         offered.append(("plain_scale", {"to_scale": "unchanged", "from_scale": "unchanged"}, ""))

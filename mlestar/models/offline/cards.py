@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from mlestar.models.offline.columns import treat_columns
 from mlestar.models.offline.facts import Facts
 from mlestar.models.offline.recipes import MODELS, Model, choose_model, installed
 
@@ -10,18 +11,22 @@ _FIELDS = ("name", "description", "example_code", "source", "libraries")
 
 
 def choose_cards(facts: Facts) -> list[dict[str, Any]]:
-    """Return as many cards as were asked for, of different models that are installed, in an order of the track's own."""
+    """Return as many cards as were asked for, of different installed models, in an order of the track's own."""
     found = [_load(section.text) for section in facts.all("result")]
     results = [card for card in found if card.get("example_code")] + [_own(model) for model in MODELS]
     chosen: dict[str, dict[str, Any]] = {}
     for card in results:
         model = choose_model(card, facts)
         named = any(word in str(card.get("name", "")).lower() for word in model.words)
-        if installed(model, facts) and named and _runs(card, facts):
+        if named and _suits(model, facts) and _runs(card, facts):
             chosen.setdefault(model.name, {field: card.get(field, "") for field in _FIELDS})
     cards = list(chosen.values())
     turn = facts.track % max(len(cards), 1)
     return (cards[turn:] + cards[:turn])[: int(facts.text("count", "4"))]
+
+
+def _suits(model: Model, facts: Facts) -> bool:
+    return installed(model, facts) and (model.name != "text" or bool(treat_columns(facts).texts))
 
 
 def _own(model: Model) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def _merge(facts: Facts) -> str:
 
 
 def _check_usage(facts: Facts) -> str:
-    """Compare the script with what the profile offers; the recipes use every column and every table that can be joined."""
+    """Compare the script with what the profile offers; the recipes use every column and every joinable table."""
     script = facts.text("script")
     columns = treat_columns(facts)
     wanted = [join.file for join in columns.joins] + [

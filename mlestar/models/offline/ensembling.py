@@ -32,15 +32,15 @@ COMBINATIONS = (
     Combination(
         "weights",
         "Train all members on the same folds and average them with weights found on held-out predictions by greedy "
-        "forward selection with replacement. The search starts from the plain average, so that few rows cannot drive it "
-        "far. For the reported score the weights of a fold come from the other folds.",
+        "forward selection with replacement. The search starts from the plain average, so that few rows cannot drive "
+        "it far. For the reported score the weights of a fold come from the other folds.",
         ("weight", "greedy", "hill"),
     ),
     Combination(
         "ranks",
-        "Train all members on the same folds, put each member's predictions on the common scale of their ranks, and map "
-        "the average rank back to the first member's values. Members that are certain in different degrees then count "
-        "the same. Folds and decision rule stay those of the first member.",
+        "Train all members on the same folds, put each member's predictions on the common scale of their ranks, and "
+        "map the average rank back to the first member's values. Members that are certain in different degrees then "
+        "count the same. Folds and decision rule stay those of the first member.",
         ("rank",),
     ),
     Combination(
@@ -52,8 +52,8 @@ COMBINATIONS = (
     ),
     Combination(
         "median",
-        "Train all members on the same folds and take the median of their predictions and their plain average, half and "
-        "half. The median ignores a member that goes astray on a row. Nothing is fitted on the held-out rows.",
+        "Train all members on the same folds and take the median of their predictions and their plain average, half "
+        "and half. The median ignores a member that goes astray on a row. Nothing is fitted on the held-out rows.",
         ("median",),
     ),
 )

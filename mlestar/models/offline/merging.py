@@ -12,7 +12,7 @@ def merge(base: str, reference: str) -> str | None:
     mine, theirs = functions(base), functions(reference)
     if "fit_predict" not in mine or "fit_predict" not in theirs:
         return None
-    members = re.findall(r"fit_predict_[a-z]+", mine["fit_predict"])
+    members = re.findall(r"\bfit_predict_[a-z]\b", mine["fit_predict"])
     if not members:
         base, members = _as_member(base), ["fit_predict_a"]
     new = _letter(len(members))

@@ -28,7 +28,7 @@ _BEFORE = {
         "by_chance = np.mean(true**2.0) + np.mean(found**2.0) - 2 * np.mean(true) * np.mean(found)",
     ),
 }
-"""Lines that some scores need first; written out, they are much quicker than the library's, which tuning calls often."""
+"""Lines that some scores need first; written out, they are much quicker than the library's, and tuning calls them."""
 _RULES = {"f1": "threshold", "mcc": "threshold", "macro_f1": "prior", "balanced_accuracy": "prior", "qwk": "cuts"}
 
 _PROBABILITIES = {
@@ -113,14 +113,14 @@ def _probability_code(metric: str, rule: str) -> str:
     if rule == "positive":
         call = _PROBABILITIES.get(metric, _PROBABILITIES["log_loss"])
         return f"truth = (y == POSITIVE).astype(int)\nkept = np.clip(decided, 1e-6, 1 - 1e-6)\nreturn {call}"
-    call = _MANY_COLUMNS.get(metric, "_")
-    if call == "_" and metric in ("auroc", "mean_auroc", "average_precision"):
-        call = (
-            f"float(np.mean([{_PROBABILITIES[metric].replace('truth', 'truth[:, k]').replace('decided', 'decided[:, k]')}"
-            " for k in np.unique(y)]))"
-        )
-    call = call if call != "_" else _MANY_COLUMNS["log_loss"]
+    call = _MANY_COLUMNS.get(metric, _MANY_COLUMNS["log_loss"])
+    if metric in ("auroc", "mean_auroc", "average_precision"):
+        call = f"float(np.mean([{_per_column(_PROBABILITIES[metric])} for k in np.unique(y)]))"
     return f"truth = np.eye(len(CLASSES))[y]\nkept = np.clip(decided, 1e-6, 1 - 1e-6)\nreturn {call}"
+
+
+def _per_column(call: str, truth: str = "truth") -> str:
+    return call.replace("truth", f"{truth}[:, k]").replace("decided", "decided[:, k]")
 
 
 def _many_code(metric: str, rule: str) -> str:
@@ -133,7 +133,7 @@ def _many_code(metric: str, rule: str) -> str:
         return f"return {call}"
     wide = [k for k in ("auroc", "average_precision") if k in metric]
     if wide:
-        call = _PROBABILITIES[wide[0]].replace("truth", "y[:, k]").replace("decided", "decided[:, k]")
+        call = _per_column(_PROBABILITIES[wide[0]], "y")
         return f"return float(np.mean([{call} for k in range(y.shape[1]) if 0 < y[:, k].mean() < 1]))"
     call = _PROBABILITIES.get(metric, _PROBABILITIES["log_loss"])
     return f"truth = y\nkept = np.clip(decided, 1e-6, 1 - 1e-6)\nreturn {call}"

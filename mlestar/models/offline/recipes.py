@@ -79,7 +79,7 @@ BY_NAME = {model.name: model for model in MODELS}
 
 
 def choose_model(card: dict[str, Any], facts: Facts) -> Model:
-    """Return the model that a card means: by its name first, then its libraries and code; LightGBM where none is known."""
+    """Return the model that a card means: by name, then libraries, then code; LightGBM where none is known."""
     texts = (card.get("name", ""), " ".join(card.get("libraries", ())), card.get("example_code", ""))
     for text in texts:
         for model in MODELS:

@@ -57,8 +57,8 @@ def choose_block(facts: Facts) -> tuple[str, str]:
         return foreign_block(script)
     rich = {name: text for name, text in fresh.items() if len(ideas_for(text)) >= _CHOICE} or fresh
     name = max(rich, key=lambda name: _rank(name, facts))
-    plan = next_plan(rich[name], [], facts.track)
-    return rich[name], plan
+    overfits = effects(facts).get("fewer_rounds", 0.0) < 0
+    return rich[name], next_plan(rich[name], [], 0 if overfits else facts.track, overfits=overfits)
 
 
 def blocks_of(script: str) -> dict[str, str]:
@@ -82,14 +82,16 @@ def _rank(name: str, facts: Facts) -> tuple[float, float]:
     found = effects(facts)
     scale = abs(next((i["score"] for i in facts.data("graded", []) if i["name"] == "baseline" and i["score"]), 1.0))
     part = re.sub(r"_[a-z]$", "", name)
-    sizes = [abs(effect) for variant, effect in found.items() if part in _concerned(variant)]
+    sizes = [abs(effect) for variant, effect in found.items() if part in _concerned(variant, effect)]
     largest = max(sizes, default=0.0)
     usual = -ORDER.index(part) - (0.5 if name.endswith("_b") else 0.0)
     return (largest if largest > _FLAT * scale else 0.0, usual)
 
 
-def _concerned(variant: str) -> tuple[str, ...]:
+def _concerned(variant: str, effect: float) -> tuple[str, ...]:
     """Return the parts that a variant tells about."""
+    if variant == "fewer_rounds" and effect < 0:
+        return ("make_model",)
     for key, parts in _VARIANTS.items():
         if variant.startswith(key):
             return parts
@@ -104,11 +106,12 @@ _VARIANTS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def next_plan(block: str, tried: Sequence[tuple[str, float | None]], turn: int, better: Sequence[str] = ()) -> str:
+def next_plan(block: str, tried: Sequence[str], turn: int, better: Sequence[str] = (), *, overfits: bool = True) -> str:
     """Return a plan that differs from those tried; it keeps an idea that helped and adds another."""
     ideas = ideas_for(block)
-    told = " ".join(" ".join(plan.split()) for plan, _ in tried)
+    told = " ".join(" ".join(plan.split()) for plan in tried)
     fresh = [idea for idea in ideas if idea.plan not in told]
+    fresh.sort(key=lambda idea: idea.name == "fewer rounds" and not overfits)
     if not fresh:
         return _again(ideas, told)
     chosen = fresh[turn % min(2, len(fresh))] if not tried else fresh[0]
@@ -135,7 +138,7 @@ def plan_next(facts: Facts) -> str:
     known = [(sign * score, plan) for plan, score in tried if score is not None]
     limit = sign * float(baseline[1]) if baseline else float("inf")
     better = [plan for score, plan in sorted(known, reverse=True) if score > limit]
-    return next_plan(facts.text("block"), tried, facts.track, better)
+    return next_plan(facts.text("block"), [plan for plan, _ in tried], facts.track, better)
 
 
 def _score(text: str) -> float | None:

@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Iterator
 
 from mlestar.models.offline.facts import Facts
-from mlestar.models.offline.ideas import carry_out_numbers
 from mlestar.models.offline.recipes import MODELS, installed, write_script
+from mlestar.models.offline.rewriting import fewer_rounds
 
 Fix = Callable[[str, re.Match[str], Facts], str]
 _LINES = 6
@@ -44,12 +44,12 @@ def _fixes(facts: Facts) -> Iterator[str]:
         model = next(model for model in MODELS if model.name == name)
         if installed(model, facts):
             yield write_script(facts, model, f"A safer model: {name}")
-    yield carry_out_numbers(script)
+    yield fewer_rounds(script)
 
 
 def _cheaper(script: str, found: re.Match[str], facts: Facts) -> str:
     script = re.sub(r"^FOLDS = \d+$", "FOLDS = 3", script, flags=re.MULTILINE)
-    return carry_out_numbers(script, 0.4)
+    return fewer_rounds(script, 0.4)
 
 
 def _lighter(script: str, found: re.Match[str], facts: Facts) -> str:

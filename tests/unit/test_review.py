@@ -1,0 +1,110 @@
+"""The human's chair: every review point stops the run, and the answer changes what follows."""
+
+import pandas as pd
+import pytest
+
+import mlestar
+from mlestar.errors import SettingsError
+from mlestar.search import read_card
+from mlestar.settings import Settings
+from mlestar.state import Answer, ModelCard
+from tests.unit.play import Play, make_task
+
+CARD = """# RealMLP
+
+A tuned network for tables.
+
+libraries: torch, pytabkit
+
+```python
+model = RealMLP()
+```
+"""
+
+
+async def run(tmp_path, play, answer=None, **settings):
+    task = make_task(tmp_path / "signs")
+    given = Settings.resolve({"profile": "quick", "search": "none", "runs_dir": tmp_path / "runs", **settings})
+    parts = {"model": play.model(), "runner": play.runner()}
+    return await mlestar.asolve(task, settings=given, run_id="run", on_question=answer, **parts)
+
+
+@pytest.mark.parametrize("point", ["models", "ablation", "block", "plan", "submission"])
+async def test_without_an_answer_the_run_pauses_and_approval_finishes_it(tmp_path, point):
+    paused = await run(tmp_path, Play(), review={point})
+    assert (paused.status, point in paused.message) == ("paused", True)
+    play, asked = Play(), []
+
+    def approve(question):
+        asked.append(question.point)
+        return Answer()
+
+    parts = {"model": play.model(), "runner": play.runner()}
+    result = await mlestar.aresume("run", runs_dir=tmp_path / "runs", on_question=approve, **parts)
+    assert (result.status, set(asked)) == ("solved", {point})
+
+
+async def test_an_instruction_replaces_the_summary(tmp_path):
+    play = Play()
+    await run(tmp_path, play, lambda question: Answer(text="Work on the ratio of x and z."), review={"ablation"})
+    assert "Work on the ratio of x and z." in play.prompts["extractor"][0]
+
+
+async def test_a_plan_is_rewritten(tmp_path):
+    play = Play()
+    result = await run(tmp_path, play, lambda question: Answer(text="Do as I say, thoroughly."), review={"plan"})
+    assert "Do as I say, thoroughly." in play.prompts["coder"][0]
+    assert {row.plan for row in result.solutions if row.origin == "refinement"} == {"Do as I say, thoroughly."}
+
+
+async def test_a_block_is_named_by_hand(tmp_path):
+    play = Play(coder=["```python\ndef model():\n    # quality 0.95\n    return 1\n```"])
+    block = "def model():\n    return 'merged'"
+    result = await run(tmp_path, play, lambda question: Answer(text=block), review={"block"})
+    assert block in play.prompts["coder"][0]
+    assert result.status == "solved"
+
+
+async def test_the_winner_is_vetoed(tmp_path):
+    vetoes = []
+
+    def veto(question):
+        vetoes.append(question.proposal["winner"])
+        return Answer(approve=False)
+
+    result = await run(tmp_path, Play(), veto, review={"submission"})
+    assert vetoes == ["t0.r1.2"]
+    assert result.winner == "t0.r1.1"
+    assert len(pd.read_csv(result.submission)) == 100
+
+
+async def test_a_card_by_hand_is_tried_first_whatever_it_needs(tmp_path):
+    path = tmp_path / "card.md"
+    path.write_text(CARD, encoding="utf-8")
+    play = Play()
+    result = await run(tmp_path, play, cards=(path,))
+    assert "RealMLP" in play.prompts["initializer"][0] or "RealMLP" in play.prompts["initializer"][1]
+    assert "RealMLP" in {row.title for row in result.solutions}
+
+
+async def test_cards_are_added_at_the_review_point(tmp_path):
+    card = ModelCard(name="By hand", libraries=("torch",))
+    result = await run(tmp_path, Play(), lambda question: Answer(cards=(card,)), review={"models"})
+    assert [row.title for row in result.solutions if row.id == "t0.c1"] == ["By hand"]
+
+
+def test_a_card_file_is_read(tmp_path):
+    path = tmp_path / "card.md"
+    path.write_text(CARD, encoding="utf-8")
+    card = read_card(path)
+    assert (card.name, card.description, card.by_person) == ("RealMLP", "A tuned network for tables.", True)
+    assert (card.libraries, card.example_code) == (("torch", "pytabkit"), "model = RealMLP()\n")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe"], ids=["missing", "empty", "binary"])
+def test_a_bad_card_file_is_one_line(tmp_path, content):
+    path = tmp_path / "card.md"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SettingsError, match=r"card\.md"):
+        read_card(path)

@@ -60,7 +60,7 @@ class Child:
             RunnerError: the interpreter cannot be started.
         """
         passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        common = common_variables(self.job, self.cpus, str(self.place / "home"))
+        common = common_variables(self.job.seed, self.cpus, str(self.place / "home"))
         try:
             self._process = subprocess.Popen(
                 [self.python, "-I", "-S", "-c", BOOTSTRAP, str(self.job.limits.disk_mb * MIB)],

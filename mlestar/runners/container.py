@@ -1,9 +1,9 @@
-"""One container: its arguments, its output stream, its end."""
+"""One container: made, given its script, watched to its end, removed."""
 
 import contextlib
 import json
-import os
 import secrets
+import shutil
 import socket
 import threading
 import time
@@ -13,90 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from docker.client import DockerClient
-from docker.types import LogConfig, Mount, Ulimit
 from docker.utils.socket import STDERR, frames_iter
 
-from mlestar.errors import RunnerError
-from mlestar.runners.base import Job
+from mlestar.runners.box import GRACE, Box, arguments, sandbox_user
 from mlestar.runners.capture import Output
-from mlestar.runners.engine import DEADLINE, LOST, OWNER, PLACE, PROCESS, engine_errors, own_process, remove
-from mlestar.runners.watch import MIB, End, common_variables, exit_end
+from mlestar.runners.engine import LOST, engine_errors, remove
+from mlestar.runners.record import cut_record, read_record
+from mlestar.runners.watch import MIB, End, out_of_memory
+from mlestar.runners.workplace import hand_over, make_folders, scrub, write_script
 
-SANDBOX_UID = 10001
-SUPERVISOR = "/opt/mlestar/supervisor.py"
-GRACE = 60
-"""Seconds after the time limit until anyone may remove a container; it ends itself after half of them."""
-SCRATCH_MB = 512
-"""Most that /tmp and /dev/shm may hold; both count as memory, so each gets at most a quarter of it."""
 KILLED = 128 + 9
-
-
-@dataclass(frozen=True, kw_only=True)
-class Box:
-    """Where and for whom a container runs."""
-
-    image: str
-    owner: str
-    place: Path
-    """Host folder with `work/` and `supervisor.py`."""
-    cpus: float
-    runtime: str | None = None
-
-
-def sandbox_user() -> tuple[int, int]:
-    """Return the ids that scripts run under: the caller's own, who could not delete another's files, but never root."""
-    return (os.getuid(), os.getgid()) if os.getuid() else (SANDBOX_UID, SANDBOX_UID)
-
-
-def arguments(box: Box, job: Job, mark: str) -> dict[str, Any]:
-    """Return the arguments of `containers.create`."""
-    limits, memory = job.limits, job.limits.memory_mb * MIB
-    uid, gid = sandbox_user()
-    scratch = min(SCRATCH_MB * MIB, memory // 4)
-    return {
-        "image": box.image,
-        "entrypoint": ["python"],
-        "command": ["-I", "-S", SUPERVISOR, mark, str(limits.seconds + GRACE / 2)],
-        "network_mode": "none",
-        "use_config_proxy": False,
-        "user": f"{uid}:{gid}",
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
-        "privileged": False,
-        "ipc_mode": "private",
-        "runtime": box.runtime,
-        "read_only": True,
-        "working_dir": "/sandbox",
-        "mounts": [
-            Mount("/sandbox", str(box.place / "work"), type="bind"),
-            Mount("/sandbox/input", str(job.input.resolve()), type="bind", read_only=True),
-            Mount(SUPERVISOR, str(box.place / "supervisor.py"), type="bind", read_only=True),
-        ],
-        # Docker's default is noexec, which compilers of kernels at run time cannot use.
-        "tmpfs": {"/tmp": f"rw,exec,nosuid,nodev,size={scratch},mode=1777"},
-        "shm_size": scratch,
-        "mem_limit": memory,
-        "memswap_limit": memory,
-        "nano_cpus": int(box.cpus * 1e9),
-        "pids_limit": limits.pids,
-        "oom_score_adj": 500,
-        "ulimits": [
-            Ulimit(name="core", soft=0, hard=0),
-            Ulimit(name="nofile", soft=4096, hard=4096),
-            Ulimit(name="fsize", soft=limits.disk_mb * MIB, hard=limits.disk_mb * MIB),
-        ],
-        "log_config": LogConfig(type="none"),
-        "init": True,
-        "stdin_open": False,
-        "tty": False,
-        "environment": common_variables(job, box.cpus, "/tmp"),
-        "labels": {
-            OWNER: box.owner,
-            DEADLINE: str(int(time.time() + limits.seconds + GRACE)),
-            PROCESS: own_process(),
-            PLACE: str(box.place),
-        },
-    }
+OWN_FILES = {"supervisor.py": "supervisor.py", "gate.py": "warm/sitecustomize.py"}
+"""Files of this package to their places in the container's folder of ours."""
 
 
 @dataclass
@@ -105,39 +33,65 @@ class Container:
 
     client: DockerClient
     box: Box
-    job: Job
-    output: Output
+    place: Path
+    """Host folder of its own, which need not exist."""
+    label: str = "script"
+    modules: tuple[str, ...] = ()
+    """Imported while it waits for its script."""
+    made: float = field(default_factory=time.monotonic)
     ended: "Future[None]" = field(default_factory=Future)
     mark: str = field(default_factory=lambda: f"mlestar-{secrets.token_hex(16)}:")
     _name: str = ""
     _stream: Any = None
     _reader: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Create the container, attach to its output, start it.
+    def __post_init__(self) -> None:
+        self.output = Output(self.box.limits.output_mb * MIB)
+
+    @property
+    def work(self) -> Path:
+        """The folder that the script works in."""
+        return self.place / "work"
+
+    def open(self) -> None:
+        """Create the container, attach to its streams, start it; an open one stays as it is.
 
         Raises:
             RunnerError: the engine refuses or is lost.
         """
-        label = "".join(letter for letter in self.job.name if letter.isascii() and letter.isalnum())[:30]
+        if self._name:
+            return
+        self._furnish()
+        label = "".join(letter for letter in self.label if letter.isascii() and letter.isalnum())[:30]
         self._name = f"mlestar-{label or 'script'}-{secrets.token_hex(6)}"
         with engine_errors():
-            self.client.containers.create(name=self._name, **arguments(self.box, self.job, self.mark))
-            self._stream = self.client.api.attach_socket(self._name, {"stdout": 1, "stderr": 1, "stream": 1})
+            self.client.containers.create(name=self._name, **arguments(self.box, self.place, self.modules))
+            ends = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+            self._stream = self.client.api.attach_socket(self._name, ends)
             self._reader = threading.Thread(target=self._drain, name=self._name, daemon=True)
             self._reader.start()
             self.client.api.start(self._name)
+
+    def go(self, source: bytes) -> None:
+        """Give the container its script and order it to run."""
+        write_script(self.work, source)
+        hand_over(self.work, sandbox_user())
+        order = {"mark": self.mark, "seconds": self.box.limits.seconds + GRACE / 2}
+        with engine_errors():
+            self._socket.sendall(json.dumps(order).encode() + b"\n")
 
     def wait(self) -> End:
         """Return how a script ended whose output has ended."""
         with engine_errors():
             code = int(self.client.api.wait(self._name, timeout=30)["StatusCode"])
-            record = self._take_record()
+            line = cut_record(self.output, self.mark)
+            # One that did not end by itself was stopped by the script, which may have written a record for it.
+            record = read_record(line, self.box.limits) if line is not None and code == 0 else None
             if record is not None:
                 return record
             oom = code == KILLED or self.client.api.inspect_container(self._name)["State"].get("OOMKilled")
         if oom:
-            return self._out_of_memory(None)
+            return out_of_memory(self.box.limits, None)
         return End("killed", code, f"the script's supervisor ended with exit status {code} before the script did")
 
     def dispose(self) -> None:
@@ -149,13 +103,30 @@ class Container:
                 remove(self.client, self._name)
         finally:
             self._hang_up()
-            self._cut_record()
+            cut_record(self.output, self.mark)
+
+    def discard(self) -> None:
+        """Dispose of a container that got no script, with its folder."""
+        try:
+            self.dispose()
+        finally:
+            scrub(self.place)
+
+    @property
+    def _socket(self) -> Any:
+        """The client wraps a socket, whose own methods must be called."""
+        return getattr(self._stream, "_sock", self._stream)
+
+    def _furnish(self) -> None:
+        make_folders(self.place, "work", "work/input", "home", "home/warm")
+        for source, target in OWN_FILES.items():
+            shutil.copyfile(Path(__file__).with_name(source), self.place / "home" / target)
+        hand_over(self.work, sandbox_user())
 
     def _hang_up(self) -> None:
         if self._stream is None:
             return
-        # The client wraps a socket, whose own `close` must be called too.
-        raw = getattr(self._stream, "_sock", self._stream)
+        raw = self._socket
         with contextlib.suppress(OSError):  # the other end was first
             raw.shutdown(socket.SHUT_RDWR)
         if self._reader is not None:
@@ -172,43 +143,3 @@ class Container:
             pass
         finally:
             self.ended.set_result(None)
-
-    def _cut_record(self) -> bytes | None:
-        return self.output.stderr.cut(f"\n{self.mark}".encode())
-
-    def _take_record(self) -> End | None:
-        """Return what the supervisor's record says, None when there is none."""
-        line = self._cut_record()
-        if line is None:
-            return None
-        try:
-            record = json.loads(line)
-            code, oom, peak = int(record["exit"]), int(record["oom"]), int(record["peak"])
-        except (ValueError, KeyError, TypeError, RecursionError):  # forged
-            return None
-        return self._out_of_memory(peak) if oom else exit_end(code, peak)
-
-    def _out_of_memory(self, peak: int | None) -> End:
-        detail = f"the script needed more than its {self.job.limits.memory_mb} MiB of memory"
-        return End("oom", None, detail, peak)
-
-
-def check_readable(folder: Path, avoid: Path) -> None:
-    """Refuse an input that the sandbox's user cannot read, which a script would report as an error of its own.
-
-    Args:
-        folder: the input, of which the first files of each folder are looked at.
-        avoid: a folder of ours; the part of the input that holds it is left out.
-
-    Raises:
-        RunnerError: says which file and what to do.
-    """
-    if os.getuid() != 0:
-        return
-    for place, folders, files in os.walk(folder.resolve()):
-        closed = [path for path in map(Path(place).joinpath, files[:200]) if not path.lstat().st_mode & 0o004]
-        closed += [Path(place)] if Path(place).stat().st_mode & 0o005 != 0o005 else []
-        if closed:
-            msg = f"the sandbox's user cannot read {closed[0]}: run `chmod -R a+rX {folder}`"
-            raise RunnerError(msg)
-        folders[:] = [name for name in folders[:50] if not avoid.is_relative_to(Path(place, name))]

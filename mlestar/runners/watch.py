@@ -43,6 +43,10 @@ def exit_end(code: int, peak: int | None = None) -> End:
     return End("killed", 128 - code, f"the script was ended by {signal_name(-code)}", peak)
 
 
+def out_of_memory(limits: Limits, peak: int | None) -> End:
+    return End("oom", None, f"the script needed more than its {limits.memory_mb} MiB of memory", peak)
+
+
 def signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
@@ -137,7 +141,7 @@ def thread_variables(cpus: float) -> dict[str, str]:
     return dict.fromkeys((*names, "POLARS_MAX_THREADS"), count) | {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
-def common_variables(job: Job, cpus: float, home: str) -> dict[str, str]:
+def common_variables(seed: int, cpus: float, home: str) -> dict[str, str]:
     """Return the environment that every runner gives a script."""
     return {
         **thread_variables(cpus),
@@ -147,5 +151,5 @@ def common_variables(job: Job, cpus: float, home: str) -> dict[str, str]:
         "LOGNAME": "sandbox",
         "LANG": "C.UTF-8",
         "MPLBACKEND": "Agg",
-        "PYTHONHASHSEED": str(job.seed % 2**32),
+        "PYTHONHASHSEED": str(seed % 2**32),
     }

@@ -3,6 +3,7 @@
 import os
 import stat
 import subprocess
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from mlestar.errors import RunnerError
 MAX_FILES = 20_000
 MAX_DEPTH = 64
 PREFIX = "mlestar-"
+RESERVE = 2 * 2**30
+"""Bytes of a disk that scripts leave free, at most a twentieth of it."""
 BLOCK = 512
 """Unit of `st_blocks`, in bytes, on every platform."""
 
@@ -48,16 +51,52 @@ def make_workplace(place: Path, script: str) -> Path:
         UnicodeEncodeError: the script holds characters that no file can.
         RunnerError: the folder cannot be written.
     """
-    source, work = script.encode("utf-8"), place / "work"
+    source = script.encode("utf-8")
+    make_folders(place, "work")
+    return write_script(place / "work", source)
+
+
+def make_folders(place: Path, *names: str) -> None:
+    """Create `place`, closed to other users, and folders in it.
+
+    Raises:
+        RunnerError: the folder cannot be written, or the disk is nearly full.
+    """
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
+        if is_scarce(place.parent):
+            msg = f"the disk of {place.parent} is nearly full: free some space"
+            raise RunnerError(msg)
         place.mkdir(mode=0o700)
-        work.mkdir()
-        (work / "main.py").write_bytes(source)
+        for name in names:
+            (place / name).mkdir()
     except OSError as error:
         msg = f"cannot prepare a work folder in {place.parent}: {error}"
         raise RunnerError(msg) from error
+
+
+def write_script(work: Path, source: bytes) -> Path:
+    """Write `main.py` into a work folder and return the folder.
+
+    Raises:
+        RunnerError: the folder cannot be written.
+    """
+    try:
+        (work / "main.py").write_bytes(source)
+    except OSError as error:
+        msg = f"cannot write the script into {work}: {error}"
+        raise RunnerError(msg) from error
     return work
+
+
+def is_scarce(folder: Path) -> bool:
+    """Whether the disk that holds a folder is nearly full.
+
+    A file that is deleted while open takes space that no walk of the folder finds.
+    """
+    disk = os.statvfs(folder)
+    reserve = min(RESERVE, disk.f_blocks * disk.f_frsize // 20)
+    return disk.f_bavail * disk.f_frsize < reserve
 
 
 def measure(folder: Path) -> Usage:
@@ -80,6 +119,23 @@ def open_folder(path: Path | str, parent: int | None = None) -> int:
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
 
 
+def _open_closed(name: str, parent: int) -> int:
+    """Open a folder, also one that its owner has closed to hide what it holds."""
+    try:
+        return open_folder(name, parent)
+    except PermissionError:
+        if sys.platform == "linux":
+            # Holds the folder itself, so that a link that takes its name meanwhile is not followed.
+            held = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+            try:
+                Path(f"/proc/self/fd/{held}").chmod(0o700)
+            finally:
+                os.close(held)
+        else:
+            os.chmod(name, 0o700, dir_fd=parent, follow_symlinks=False)
+        return open_folder(name, parent)
+
+
 def _walk(folder: int, depth: int) -> Iterator[tuple[int, os.stat_result]]:
     """Yield (depth, status) of everything below an open folder, which is closed at the end.
 
@@ -93,7 +149,7 @@ def _walk(folder: int, depth: int) -> Iterator[tuple[int, os.stat_result]]:
                 status = os.stat(name, dir_fd=folder, follow_symlinks=False)
                 yield depth, status
                 if stat.S_ISDIR(status.st_mode):
-                    yield from _walk(open_folder(name, folder), depth + 1)
+                    yield from _walk(_open_closed(name, folder), depth + 1)
             except OSError:  # gone since, or closed to us
                 continue
     finally:
@@ -116,4 +172,25 @@ def hand_over(work: Path, user: tuple[int, int]) -> None:
     """Make the user of the sandbox the owner of a fresh work folder, where that is another one than ours."""
     if user != (os.getuid(), os.getgid()):
         for path in (work, *work.iterdir()):
-            os.chown(path, *user)
+            os.chown(path, *user, follow_symlinks=False)
+
+
+def check_readable(folder: Path, avoid: Path) -> None:
+    """Refuse an input that the sandbox's user cannot read, which a script would report as an error of its own.
+
+    Args:
+        folder: the input, of which the first files of each folder are looked at.
+        avoid: a folder of ours; the part of the input that holds it is left out.
+
+    Raises:
+        RunnerError: says which file and what to do.
+    """
+    if os.getuid() != 0:
+        return
+    for place, folders, files in os.walk(folder.resolve()):
+        closed = [path for path in map(Path(place).joinpath, files[:200]) if not path.lstat().st_mode & 0o004]
+        closed += [Path(place)] if Path(place).stat().st_mode & 0o005 != 0o005 else []
+        if closed:
+            msg = f"the sandbox's user cannot read {closed[0]}: run `chmod -R a+rX {folder}`"
+            raise RunnerError(msg)
+        folders[:] = [name for name in folders[:50] if not avoid.is_relative_to(Path(place, name))]

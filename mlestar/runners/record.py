@@ -1,0 +1,30 @@
+"""The supervisor's record of how a script ended, read without trusting it."""
+
+import json
+
+from mlestar.runners.base import Limits
+from mlestar.runners.capture import Output
+from mlestar.runners.watch import MIB, End, exit_end, out_of_memory
+
+
+def cut_record(output: Output, mark: str) -> bytes | None:
+    """Take the record off the end of standard error; None when there is none."""
+    return output.stderr.cut(f"\n{mark}".encode())
+
+
+def read_record(line: bytes, limits: Limits) -> End | None:
+    """Return what a record says, None when no supervisor can have written it.
+
+    A script that forges one says of itself what it could have brought about anyway: an exit status, a signal, too much
+    memory. Scores come from the files it leaves.
+    """
+    try:
+        record = json.loads(line)
+        code, oom, peak = int(record["exit"]), int(record["oom"]), int(record["peak"])
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return None
+    if not -64 <= code <= 255 or oom < 0 or peak < 0:
+        return None
+    # A control group's own peak may exceed its limit by the pages being reclaimed.
+    peak = min(peak, limits.memory_mb * MIB)
+    return out_of_memory(limits, peak) if oom else exit_end(code, peak)

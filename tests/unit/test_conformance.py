@@ -1,0 +1,448 @@
+"""The method, step by step: how often each agent is asked and what is executed, in which order, also when steps fail.
+
+At M=3, T=2, K=3, L=2, R=3 with three finalists on two fresh splits. The tracks of one run fail in different ways, so
+that one run shows two failures; what fails after the tracks shares their runs too.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from mlestar import demo
+from mlestar.report import Result
+from tests.unit.play import (
+    DEFAULTS,
+    ENSEMBLE,
+    FULL,
+    Play,
+    Reply,
+    by_card,
+    cards,
+    choose_block,
+    count_rows,
+    fence,
+    make_task,
+    rewrite,
+    script,
+    solve,
+    study,
+)
+
+SETTINGS = {**FULL, "debug_rounds": 0}
+NO_CODE = "I would rather not."
+ASKS = 3
+"""Times a question is put before the agent gives up."""
+
+
+def candidates(a: float | str = 0.5, b: float | str = 0.6, c: float | str = 0.55) -> Callable[[str], str]:
+    return by_card(A=fence(script(a, "A")), B=fence(script(b, "B")), C=fence(script(c, "C")))
+
+
+METHOD: dict[str, Reply] = {
+    "retriever": cards("A", "B", "C"),
+    "initializer": candidates(),
+    "merger": [fence(script(0.65, "B C")), fence(script(0.62, "B C A"))],
+    "ablator": [fence(study(0.65, ("plain", 0.5))), fence(study(0.75, ("plain", 0.6)))],
+    "extractor": choose_block,
+    "coder": rewrite(0.7, 0.75, 0.72, 0.8, 0.78),
+    "ensembler": [fence(script(q, f"ensemble{q}")) for q in (0.78, 0.9, 0.85)],
+}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """How the tracks and the executions of one run go wrong."""
+
+    first: Mapping[str, Reply]
+    second: Mapping[str, Reply]
+    jobs: Mapping[str, str]
+    others: Mapping[str, Reply]
+
+
+def scene(
+    first: Mapping[str, Reply] | None = None,
+    second: Mapping[str, Reply] | None = None,
+    jobs: Mapping[str, str] | None = None,
+    **others: Reply,
+) -> Scene:
+    return Scene(first or {}, second or {}, jobs or {}, others)
+
+
+SCENES = {
+    "clean": scene(),
+    "again": scene(),
+    "candidates fail": scene(
+        first={"initializer": candidates("broken", "broken", "broken")},
+        second={"initializer": candidates(b="broken")},
+    ),
+    "merging fails": scene(first={"merger": NO_CODE}, second={"merger": fence(script(0.4))}, jobs={"e2": "broken"}),
+    "studies fail": scene(
+        second={"ablator": fence(study(0.65, ("plain", 0.65)))},
+        jobs={"t0.a1": "broken", "t0.a2": "broken"},
+        ensembler=NO_CODE,
+    ),
+    "blocks fail": scene(
+        first={"extractor": fence(json.dumps({"block": "nowhere()", "plan": "Write it in a better way."}), "json")},
+        second={"coder": NO_CODE},
+        jobs={"e2-fresh1": "broken"},
+    ),
+    "plans repeat": scene(
+        first={"planner": "Plan number 2 for the block."},
+        second={"coder": rewrite(0.3)},
+        jobs={"e2-export": "broken", "e3-export": "slow"},
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Played:
+    play: Play
+    result: Result
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory) -> Callable[[str], Played]:
+    """Play scenes through, each once."""
+    known: dict[str, Played] = {}
+
+    def run(name: str) -> Played:
+        if name not in known:
+            now, folder = SCENES[name], tmp_path_factory.mktemp("scene")
+            play = Play(tracks={0: now.first, 1: now.second}, jobs=now.jobs, **{**METHOD, **now.others})
+            known[name] = Played(play, asyncio.run(solve(folder, play, SETTINGS)), folder)
+        return known[name]
+
+    return run
+
+
+def merging(track: int, merges: int = 2) -> list[str]:
+    steps = [f"t{track}.m{number + 1}" for number in range(merges)]
+    return [event for name in steps for event in ("merger", name)] + ["usage_checker"]
+
+
+def refining(track: int, outer: int, plans: int = 3) -> list[str]:
+    """Return one outer step: ablation, block, and the plans on it, the first of which the extractor made."""
+    events = ["ablator", f"t{track}.a{outer}", "summarizer", "extractor"]
+    for number in range(plans):
+        events += ["planner"] * (number > 0) + ["coder", f"t{track}.r{outer}.{number + 1}"]
+    return events
+
+
+def rows(played: Played) -> dict[str, str]:
+    return {row.id: row.status for row in played.result.solutions}
+
+
+def parent(played: Played, identity: str) -> str | None:
+    return next(row.parent for row in played.result.solutions if row.id == identity)
+
+
+@pytest.mark.parametrize("track", [0, 1])
+def test_a_track_asks_and_executes_in_the_order_of_the_method(played, track):
+    play = played("clean").play
+    assert play.of(track)[0] == "retriever"
+    assert play.count(track)["initializer"] == 3
+    assert play.steps(track) == merging(track) + refining(track, 1) + refining(track, 2)
+
+
+def test_every_agent_is_asked_as_often_as_the_method_says(played):
+    asked = played("clean").play.count()
+    per_track = {"retriever": 1, "initializer": 3, "merger": 2, "usage_checker": 1, "ablator": 2, "summarizer": 2}
+    per_track |= {"extractor": 2, "coder": 6, "planner": 4, "leakage_checker": 11}
+    expected = {role: 2 * count for role, count in per_track.items()}
+    expected["leakage_checker"] += 3
+    assert asked == expected | {"analyst": 1, "ensemble_planner": 3, "ensembler": 3}
+
+
+def test_every_execution_happens_once(played):
+    ran = played("clean").play.ran
+    names = ["c1", "c2", "c3", "m1", "m2", "a1", "a2", *(f"r{t}.{k}" for t in (1, 2) for k in (1, 2, 3))]
+    tracks = [f"t{track}.{name}" for track in (0, 1) for name in names]
+    finals = [f"{name}-fresh{n}" for name in ("e2", "e3", "t0.r2.2") for n in (1, 2)]
+    assert sorted(ran) == sorted([*tracks, "e1", "e2", "e3", *finals, "e2-export"])
+
+
+def test_candidates_come_first_and_the_tracks_before_the_ensemble(played):
+    events = played("clean").play.events
+    owners = [track for track, event in events if event != "analyst"]
+    assert owners.index(ENSEMBLE) == len(owners) - owners[::-1].index(ENSEMBLE) - 19
+    assert played("clean").play.of(0).index("merger") > played("clean").play.of(0).index("t0.c3")
+
+
+def test_the_ensemble_is_planned_written_checked_and_run_r_times(played):
+    events = played("clean").play.of(ENSEMBLE)
+    rounds = [("ensemble_planner", "ensembler", "leakage_checker", f"e{number}") for number in (1, 2, 3)]
+    assert events[:12] == [event for events in rounds for event in events]
+    assert set(events[12:18]) == {f"{name}-fresh{n}" for name in ("e2", "e3", "t0.r2.2") for n in (1, 2)}
+    assert events[18:] == ["e2-export"]
+
+
+def test_the_first_merge_that_fails_to_improve_ends_merging_and_the_better_one_stays(played):
+    assert parent(played("clean"), "t0.m2") == "t0.m1"
+    assert parent(played("clean"), "t0.r1.1") == "t0.m1"
+
+
+def test_merging_goes_in_score_order_with_the_best_as_base(played):
+    merges = [prompt for prompt in played("clean").play.prompts["merger"] if "<track>0<" in prompt]
+    references = [re.findall(r"# quality (\S+) ", prompt) for prompt in merges]
+    assert references == [["0.6", "0.55"], ["0.65", "0.5"]]
+
+
+def test_all_plans_of_a_step_patch_one_script_at_one_block(played):
+    run = played("clean")
+    assert [parent(run, f"t0.r1.{k}") for k in (1, 2, 3)] == ["t0.m1"] * 3
+    assert [parent(run, f"t0.r2.{k}") for k in (1, 2, 3)] == ["t0.r1.2"] * 3
+    base = run.play.scripts["t0.m1"].split("def model")
+    patched = [run.play.scripts[f"t0.r1.{k}"].split("def model") for k in (1, 2, 3)]
+    assert all(rest == base[1] and block != base[0] for block, rest in patched)
+
+
+def test_a_study_is_of_the_script_being_refined(played):
+    run = played("clean")
+    asked = [prompt for prompt in run.play.prompts["ablator"] if "<track>0<" in prompt]
+    assert run.play.scripts["t0.m1"].strip() in asked[0]
+    assert run.play.scripts["t0.r1.2"].strip() in asked[1]
+
+
+def test_the_planner_sees_every_plan_tried_on_the_block_with_its_score(played):
+    asked = [prompt for prompt in played("clean").play.prompts["planner"] if "<track>0<" in prompt]
+    records = [re.findall(r'<attempt_record score="(\S+)" status="ok">\n(\w+ \w+ \w+)', prompt) for prompt in asked]
+    plans = [[plan for _, plan in found] for found in records]
+    assert plans[:2] == [["Write this block"], ["Write this block", "Plan number 2"]]
+    assert plans[2:] == [["Write this block"], ["Write this block", "Plan number 4"]]
+    assert [float(score) for score, _ in records[1]] == pytest.approx([0.7, 0.75], abs=0.01)
+
+
+def test_the_second_step_is_told_of_the_first(played):
+    play = played("clean").play
+    ablations = [prompt for prompt in play.prompts["ablator"] if "<track>1<" in prompt]
+    choices = [prompt for prompt in play.prompts["extractor"] if "<track>1<" in prompt]
+    summary = str(DEFAULTS["summarizer"])
+    assert [summary in prompt for prompt in ablations] == [False, True]
+    assert ["<earlier_block>\ndef load()" in prompt for prompt in choices] == [False, True]
+
+
+def test_the_coder_sees_the_block_and_the_plan_and_nothing_of_the_task(played):
+    for prompt in played("clean").play.prompts["coder"]:
+        sections = set(re.findall(r"^<(\w+)>", prompt, re.MULTILINE))
+        assert sections == {"role", "track", "attempt", "block", "plan"}
+        assert not re.search("Signs|label|print|submission", prompt)
+
+
+def test_the_ensemble_planner_sees_members_and_earlier_plans_with_scores(played):
+    asked = played("clean").play.prompts["ensemble_planner"]
+    assert [prompt.count('<solution id="t') for prompt in asked] == [2, 2, 2]
+    assert [re.findall(r"Average in way (\d)", prompt) for prompt in asked] == [[], ["1"], ["1", "2"]]
+    assert re.findall(r'attempt_record score="([\d.]{4})', asked[2]) == ["0.77", "0.89"]
+
+
+def test_selection_scores_stay_out_of_every_prompt(played):
+    run = played("clean")
+    scores = {f"{score:.6f}"[:8] for final in run.result.finals for score in (*final.scores, final.selection)}
+    searched = {f"{row.score.search:.6f}"[:8] for row in run.result.solutions if row.score.search is not None}
+    told = "".join(prompt for prompts in run.play.prompts.values() for prompt in prompts)
+    assert scores - searched
+    assert not [score for score in scores - searched if score in told]
+
+
+def test_prompts_name_no_time_no_folder_and_no_run(played):
+    run = played("clean")
+    told = "".join(prompt for prompts in run.play.prompts.values() for prompt in prompts)
+    assert str(run.folder) not in told
+    assert run.result.run_id not in told.split()
+    assert not re.search(r"\d{4}-\d{2}-\d{2}|\d{2}:\d{2}:\d{2}", told)
+
+
+def test_tracks_are_asked_differently(played):
+    prompts = played("clean").play.prompts["retriever"]
+    assert len(prompts) == len(set(prompts)) == 2
+
+
+def test_the_same_run_asks_the_same_and_ends_the_same(played):
+    one, two = played("clean"), played("again")
+    assert {role: sorted(prompts) for role, prompts in one.play.prompts.items()} == {
+        role: sorted(prompts) for role, prompts in two.play.prompts.items()
+    }
+    assert one.result.winner == two.result.winner
+    assert one.result.score == two.result.score
+
+
+def test_a_track_without_a_candidate_ends_and_there_is_nothing_to_combine(played):
+    run = played("candidates fail")
+    assert run.play.steps(0) == []
+    assert {rows(run)[f"t0.c{number}"] for number in (1, 2, 3)} == {"error"}
+    assert "ensemble_planner" not in run.play.asked
+    assert run.result.winner == "t1.r2.2"
+
+
+def test_a_track_goes_on_with_the_candidates_that_ran(played):
+    run = played("candidates fail")
+    assert rows(run)["t1.c2"] == "error"
+    assert run.play.steps(1) == merging(1, 2)[:2] + merging(1, 2)[4:] + refining(1, 1) + refining(1, 2)
+
+
+def test_a_merge_that_cannot_be_written_ends_merging(played):
+    run = played("merging fails")
+    expected = ["merger"] * ASKS + ["usage_checker"] + refining(0, 1) + refining(0, 2)
+    assert (run.play.steps(0), rows(run)["t0.m1"]) == (expected, "unwritten")
+    assert parent(run, "t0.r1.1") == "t0.c2"
+
+
+def test_a_merge_that_is_worse_ends_merging(played):
+    run = played("merging fails")
+    assert run.play.steps(1) == merging(1, 1) + refining(1, 1) + refining(1, 2)
+    assert parent(run, "t1.r1.1") == "t1.c2"
+
+
+def test_one_ensemble_that_fails_leaves_the_others(played):
+    run = played("merging fails")
+    assert [rows(run)[f"e{number}"] for number in (1, 2, 3)] == ["ok", "error", "ok"]
+    assert 'score="none" status="error"' in run.play.prompts["ensemble_planner"][2]
+    assert run.result.winner == "e3"
+
+
+def test_a_study_that_crashes_is_not_summarized_and_refinement_goes_on(played):
+    run = played("studies fail")
+    steps = [event for event in merging(0) + refining(0, 1) + refining(0, 2) if event != "summarizer"]
+    assert run.play.steps(0) == steps
+    asked = [prompt for prompt in run.play.prompts["extractor"] if "<track>0<" in prompt]
+    assert all("nothing is known about any part" in prompt for prompt in asked)
+
+
+def test_a_flat_study_is_summarized_and_refinement_goes_on(played):
+    run = played("studies fail")
+    assert run.play.steps(1) == merging(1) + refining(1, 1) + refining(1, 2)
+    graded = re.search("<graded>(.*)</graded>", next(p for p in run.play.prompts["extractor"] if "<track>1<" in p))
+    assert graded
+    assert len({variant["score"] for variant in json.loads(graded[1])}) == 1
+
+
+def test_without_any_ensemble_the_best_single_solution_is_handed_in(played):
+    run = played("studies fail")
+    events = [event for event in run.play.of(ENSEMBLE) if "-" not in event]
+    assert events == ["ensemble_planner", *["ensembler"] * ASKS] * 3
+    assert run.result.winner in ("t0.r2.2", "t1.r2.2")
+
+
+def test_a_block_that_is_never_found_ends_each_step(played):
+    run = played("blocks fail")
+    step = ["summarizer", *["extractor"] * ASKS]
+    assert run.play.steps(0) == [*merging(0), "ablator", "t0.a1", *step, "ablator", "t0.a2", *step]
+    assert not [name for name in rows(run) if name.startswith("t0.r")]
+
+
+def test_plans_that_cannot_be_carried_out_leave_the_script_as_it_was(played):
+    run = played("blocks fail")
+    step = [*["coder"] * ASKS, "planner", *["coder"] * ASKS, "planner", *["coder"] * ASKS]
+    expected = [e for outer in (1, 2) for e in ["ablator", f"t1.a{outer}", "summarizer", "extractor", *step]]
+    assert run.play.steps(1) == merging(1) + expected
+    assert {rows(run)[f"t1.r{outer}.{k}"] for outer in (1, 2) for k in (1, 2, 3)} == {"unwritten"}
+    assert '<solution id="t1.m1"' in run.play.prompts["ensemble_planner"][0]
+
+
+def test_a_finalist_that_fails_on_a_fresh_split_does_not_win(played):
+    run = played("blocks fail")
+    assert {final.solution: final.failed for final in run.result.finals}["e2"]
+    assert run.result.winner == "e3"
+    assert run.result.status == "solved"
+
+
+def test_a_plan_that_repeats_is_asked_for_again_and_then_given_up(played):
+    run = played("plans repeat")
+    step = ["planner", "coder", "t0.r{}.2", *["planner"] * ASKS]
+    steps = [["ablator", f"t0.a{n}", "summarizer", "extractor", "coder", f"t0.r{n}.1", *step] for n in (1, 2)]
+    expected = [event.format(n) for n, events in enumerate(steps, 1) for event in events]
+    assert run.play.steps(0) == merging(0) + expected
+    assert rows(run)["t0.r1.3"] == "unwritten"
+    assert "was tried before" in run.play.prompts["planner"][-1]
+
+
+def test_steps_without_a_better_variant_change_nothing(played):
+    run = played("plans repeat")
+    assert run.play.steps(1)[: len(merging(1)) + 2] == merging(1) + ["ablator", "t1.a1"]
+    assert {parent(run, f"t1.r{outer}.{k}") for outer in (1, 2) for k in (1, 2, 3)} == {"t1.m1"}
+
+
+def test_exports_that_fail_hand_over_to_the_next_best(played):
+    run = played("plans repeat")
+    assert [export.solution for export in run.result.exports] == ["e2", "e3", run.result.winner]
+    assert run.result.status == "solved"
+    winner = run.play.scripts[f"{run.result.winner}-export"]
+    assert (run.folder / "runs/run/solution.py").read_text(encoding="utf-8") == winner
+    assert len(pd.read_csv(run.result.submission)) == 100
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_every_script_is_checked_for_leakage_before_it_runs(played, name):
+    play = played(name).play
+    seen = {prompt.split("<script>\n")[1].split("\n</script>")[0] for prompt in play.prompts["leakage_checker"]}
+    trials = {job for job in play.ran if not re.search(r"\.a\d|-", job)}
+    assert trials
+    assert {job for job in trials if play.scripts[job].strip("\n") not in seen} == set()
+
+
+SHORT = {**SETTINGS, "tracks": 1, "retrieved_models": 1, "outer_steps": 1, "inner_plans": 1, "fresh_splits": 1}
+REFINED = ["usage_checker", "ablator", "t0.a1", "summarizer", "extractor", "coder", "t0.r1.1"]
+
+
+async def test_one_track_has_nothing_to_combine_and_one_plan_needs_no_planner(tmp_path):
+    play = Play(**METHOD)
+    result = await solve(tmp_path, play, SHORT)
+    assert play.steps(0) == REFINED
+    assert play.of(ENSEMBLE) == ["t0.r1.1-fresh1", "t0.c1-fresh1", "t0.r1.1-export"]
+    assert result.winner == "t0.r1.1"
+
+
+async def test_without_outer_steps_nothing_is_refined(tmp_path):
+    play = Play(**METHOD)
+    result = await solve(tmp_path, play, SHORT, outer_steps=0)
+    assert play.steps(0) == ["usage_checker"]
+    assert result.winner == "t0.c1"
+
+
+async def test_without_ensemble_rounds_tracks_are_not_combined(tmp_path):
+    play = Play(**METHOD)
+    result = await solve(tmp_path, play, SHORT, tracks=2, outer_steps=0, ensemble_rounds=0)
+    assert play.of(ENSEMBLE)[-1:] == [f"{result.winner}-export"]
+    assert not {"ensemble_planner", "ensembler"} & set(play.asked)
+
+
+async def test_a_fresh_split_that_is_impossible_is_left_out(tmp_path):
+    play = Play(**METHOD)
+    result = await solve(tmp_path, play, SHORT, outer_steps=0, fresh_splits=10)
+    sat = [name for name in play.ran if "-fresh" in name]
+    assert 1 <= len(sat) < 10
+    assert len(result.finals[0].scores) == len(sat)
+    assert result.status == "solved"
+
+
+async def test_without_fresh_splits_the_search_score_decides(tmp_path):
+    result = await solve(tmp_path, Play(**METHOD), SHORT, fresh_splits=0)
+    assert (result.winner, result.score.selection) == ("t0.r1.1", None)
+    assert "search score decides" in result.finals[0].message
+
+
+async def test_when_every_export_fails_there_is_no_solution(tmp_path):
+    play = Play(**METHOD, jobs={"t0.c1-export": "broken"})
+    result = await solve(tmp_path, play, SHORT, outer_steps=0)
+    assert (result.status, result.submission) == ("no_solution", None)
+
+
+def test_withheld_labels_are_in_no_prompt_and_no_input(played):
+    run = played("clean")
+    train = pd.read_csv(run.folder / "signs/train.csv", dtype=str)
+    records = [",".join(row) for row in train.itertuples(index=False, name=None)]
+    shown = set(run.play.inputs["t0.c1"]["train.csv"].splitlines())
+    withheld = [record for record in records if record not in shown]
+    files = "\n".join(text for inputs in run.play.inputs["t0.c1"].values() for text in [inputs])
+    told = "\n".join(prompt for prompts in run.play.prompts.values() for prompt in prompts)
+    assert len(withheld) > 30
+    assert not [record for record in withheld if record in files]
+    assert not [r for r in withheld if r.replace(",", " | ") in told or json.dumps(r.split(","))[1:-1] in told]

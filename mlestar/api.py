@@ -4,15 +4,15 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 from pydantic import BaseModel, ConfigDict
+from typing_extensions import TypedDict
 
 from mlestar.errors import OperatorError, UserError
 from mlestar.events import Event
@@ -44,50 +44,27 @@ class Question(BaseModel):
 OnQuestion = Callable[[Question], Answer]
 
 
-@dataclass(frozen=True)
-class Watch:
-    """Who follows a run."""
+class Live(TypedDict, total=False):
+    """Live objects to use instead of those the settings name, and who follows the run."""
 
-    on_event: OnEvent | None = None
-    on_question: OnQuestion | None = None
+    model: BaseChatModel | None
+    runner: Runner | None
+    search: Search | None
+    on_event: OnEvent | None
+    """Receives every progress event."""
+    on_question: OnQuestion | None
+    """Answers at the review points of the settings; without it the run pauses there."""
 
 
 def solve(
-    task: str | Path | Task,
-    *,
-    settings: SettingsLike = None,
-    run_id: str | None = None,
-    model: BaseChatModel | None = None,
-    runner: Runner | None = None,
-    search: Search | None = None,
-    on_event: OnEvent | None = None,
-    on_question: OnQuestion | None = None,
+    task: str | Path | Task, *, settings: SettingsLike = None, run_id: str | None = None, **live: Unpack[Live]
 ) -> Result:
     """Solve a task folder; the blocking form of `asolve`."""
-    return asyncio.run(
-        asolve(
-            task,
-            settings=settings,
-            run_id=run_id,
-            model=model,
-            runner=runner,
-            search=search,
-            on_event=on_event,
-            on_question=on_question,
-        )
-    )
+    return asyncio.run(asolve(task, settings=settings, run_id=run_id, **live))
 
 
 async def asolve(
-    task: str | Path | Task,
-    *,
-    settings: SettingsLike = None,
-    run_id: str | None = None,
-    model: BaseChatModel | None = None,
-    runner: Runner | None = None,
-    search: Search | None = None,
-    on_event: OnEvent | None = None,
-    on_question: OnQuestion | None = None,
+    task: str | Path | Task, *, settings: SettingsLike = None, run_id: str | None = None, **live: Unpack[Live]
 ) -> Result:
     """Solve a task folder and return the result; a run that exists is resumed.
 
@@ -95,11 +72,7 @@ async def asolve(
         task: folder with a task description and data, or a loaded `Task`.
         settings: `Settings` or their values.
         run_id: name of the run folder; made from the task's name and the time when not given.
-        model: a chat model to use instead of the one the settings name.
-        runner: where scripts execute, instead of the one the settings name.
-        search: where model cards come from, instead of the source the settings name.
-        on_event: receives every progress event.
-        on_question: answers at the review points of the settings; without it the run pauses there.
+        **live: see `Live`.
 
     Raises:
         UserError: the folder, a setting or the environment cannot be used; nothing is left behind.
@@ -110,38 +83,22 @@ async def asolve(
     run_id = run_id or make_run_id(loaded.folder.name)
     run_folder = RunFolder(chosen.runs_dir, run_id)
     existed = await asyncio.to_thread(run_folder.path.exists)
-    parts = Parts(task=loaded, model=model, runner=runner, search=search, on_progress=_as_event(on_event))
     try:
-        async with _opened(chosen, run_id, loaded.folder, parts) as bench:
-            start = PipelineInput(task=str(loaded.folder), run_id=run_id)
-            return await _work(bench, start, Watch(on_event, on_question))
+        async with _opened(chosen, run_id, loaded.folder, _parts(live, loaded)) as bench:
+            return await _work(bench, PipelineInput(task=str(loaded.folder), run_id=run_id), live)
     except UserError:
         if not existed:
             await asyncio.to_thread(_leave_nothing, run_folder)
         raise
 
 
-def resume(
-    run_id: str,
-    *,
-    runs_dir: str | Path = "runs",
-    on_event: OnEvent | None = None,
-    on_question: OnQuestion | None = None,
-) -> Result:
+def resume(run_id: str, *, runs_dir: str | Path = "runs", task: Task | None = None, **live: Unpack[Live]) -> Result:
     """Go on with a run; the blocking form of `aresume`."""
-    return asyncio.run(aresume(run_id, runs_dir=runs_dir, on_event=on_event, on_question=on_question))
+    return asyncio.run(aresume(run_id, runs_dir=runs_dir, task=task, **live))
 
 
 async def aresume(
-    run_id: str,
-    *,
-    runs_dir: str | Path = "runs",
-    task: Task | None = None,
-    model: BaseChatModel | None = None,
-    runner: Runner | None = None,
-    search: Search | None = None,
-    on_event: OnEvent | None = None,
-    on_question: OnQuestion | None = None,
+    run_id: str, *, runs_dir: str | Path = "runs", task: Task | None = None, **live: Unpack[Live]
 ) -> Result:
     """Go on with a run where it stopped, with its own settings; a finished run returns its result.
 
@@ -149,11 +106,7 @@ async def aresume(
         run_id: name of the run folder.
         runs_dir: folder that holds the run folders.
         task: needed again when the run was started from a `Task` with a metric of its own.
-        model: as for `asolve`, like `runner`, `search` and `on_event`.
-        runner: where scripts execute.
-        search: where model cards come from.
-        on_event: receives every progress event.
-        on_question: answers at the review points.
+        **live: see `Live`.
 
     Raises:
         UserError: there is no such run.
@@ -162,9 +115,8 @@ async def aresume(
     folder = RunFolder(Path(runs_dir), run_id)
     recorded = await asyncio.to_thread(folder.read_settings)
     settings = Settings.resolve({**recorded.settings, "runs_dir": runs_dir})
-    parts = Parts(task=task, model=model, runner=runner, search=search, on_progress=_as_event(on_event))
-    async with _opened(settings, run_id, None, parts) as bench:
-        return await _work(bench, PipelineInput(task=recorded.task, run_id=run_id), Watch(on_event, on_question))
+    async with _opened(settings, run_id, None, _parts(live, task)) as bench:
+        return await _work(bench, PipelineInput(task=recorded.task, run_id=run_id), live)
 
 
 def _load(folder: Path, settings: Settings) -> Task:
@@ -180,7 +132,7 @@ async def _opened(settings: Settings, run_id: str, task: Path | None, parts: Par
         await close_workbench(bench)
 
 
-async def _work(bench: Workbench, start: PipelineInput, watch: Watch) -> Result:
+async def _work(bench: Workbench, start: PipelineInput, live: Live) -> Result:
     """Run the pipeline from where it is to its end, a question nobody answers, or a stop."""
     async with open_checkpoints(bench.folder.checkpoints) as saver:
         graph = build_graph().compile(checkpointer=saver, name="pipeline")
@@ -191,15 +143,15 @@ async def _work(bench: Workbench, start: PipelineInput, watch: Watch) -> Result:
         step: PipelineInput | Command[Any] | None = None if known.next else start
         try:
             while True:
-                await _stream(graph, step, config, bench.settings, watch)
+                await _stream(graph, step, config, bench.settings, live.get("on_event"))
                 after = await graph.aget_state(config)
                 if not after.next:
                     return await asyncio.to_thread(Result.read, bench.folder.result)
                 questions = [Question(id=i.id, **_split_point(i.value)) for i in after.interrupts]
-                if watch.on_question is None:
+                ask = live.get("on_question")
+                if ask is None:
                     points = ", ".join(question.point for question in questions)
                     return await write_result(bench, _state(after.values, "paused"), message=f"asked about: {points}")
-                ask = watch.on_question
                 answers = {q.id: (await asyncio.to_thread(ask, q)).model_dump() for q in questions}
                 step = Command(resume=answers)
         except (OperatorError, asyncio.CancelledError) as error:
@@ -214,14 +166,14 @@ async def _stream(
     start: PipelineInput | Command[Any] | None,
     config: RunnableConfig,
     settings: Settings,
-    watch: Watch,
+    on_event: OnEvent | None,
 ) -> None:
     stream = graph.astream(
         start, config, context=settings, stream_mode="custom", subgraphs=True, durability="sync", version="v2"
     )
     async for part in stream:
-        if watch.on_event and isinstance(part["data"], Event):
-            watch.on_event(part["data"])
+        if on_event and isinstance(part["data"], Event):
+            on_event(part["data"])
 
 
 def _state(values: Mapping[str, Any], status: str) -> PipelineState:
@@ -232,8 +184,15 @@ def _split_point(value: Mapping[str, Any]) -> dict[str, Any]:
     return {"point": value["point"], "proposal": {key: text for key, text in value.items() if key != "point"}}
 
 
-def _as_event(on_event: OnEvent | None) -> Callable[[str], None] | None:
-    return (lambda line: on_event(Event(stage="sandbox", message=line))) if on_event else None
+def _parts(live: Live, task: Task | None) -> Parts:
+    on_event = live.get("on_event")
+    return Parts(
+        task=task,
+        model=live.get("model"),
+        runner=live.get("runner"),
+        search=live.get("search"),
+        on_progress=(lambda line: on_event(Event(stage="sandbox", message=line))) if on_event else None,
+    )
 
 
 def _leave_nothing(folder: RunFolder) -> None:

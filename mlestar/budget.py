@@ -8,9 +8,10 @@ from mlestar.store import Ledger, Spend
 
 
 class Budget:
-    """Asked before every start; keeps back what the finals and two exports need.
+    """Asked before every start of a script; keeps back what the finals and two exports need.
 
-    A start holds its worst case until it is settled, so that parallel branches cannot pass a cap together.
+    A start holds one execution until it is settled, so that parallel branches cannot pass that cap together. Time is
+    judged by the slowest script so far. Model calls are counted; when their cap is reached no further step starts.
     """
 
     def __init__(self, settings: Settings, ledger: Ledger) -> None:

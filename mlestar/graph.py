@@ -64,8 +64,15 @@ def build_graph() -> Pipeline:
 
 
 def build_track() -> Track:
-    """Return algorithms 1 and 2: initialization, then T outer steps of K plans on one block."""
+    """Return one track, flat, so that it can be stepped and forked at every node."""
     graph = StateGraph(TrackState, context_schema=Settings, output_schema=TrackOutput)
+    add_initialization(graph)
+    add_refinement(graph)
+    return graph
+
+
+def add_initialization(graph: Track) -> None:
+    """Add algorithm 1: M candidates, merged in score order, then the data-usage check."""
     judged = build_trial().compile(name="trial")
     graph.add_node("retrieve", initialize.retrieve)
     graph.add_node("review_models", review.review_models)
@@ -77,18 +84,6 @@ def build_track() -> Track:
     graph.add_node("check_data_usage", initialize.check_data_usage)
     graph.add_node("trial_usage", judged)
     graph.add_node("accept_usage", initialize.accept_usage)
-    graph.add_node("ablate", refine.ablate)
-    graph.add_node("run_ablation", refine.run_ablation)
-    graph.add_node("summarize", refine.summarize)
-    graph.add_node("review_ablation", review.review_ablation)
-    graph.add_node("extract_block", refine.extract_block)
-    graph.add_node("review_block", review.review_block)
-    graph.add_node("plan", refine.plan)
-    graph.add_node("review_plan", review.review_plan)
-    graph.add_node("write_block", refine.write_block)
-    graph.add_node("trial_block", judged)
-    graph.add_node("compare", refine.compare)
-    graph.add_node("advance", refine.advance)
 
     graph.add_edge(START, "retrieve")
     graph.add_edge("retrieve", "review_models")
@@ -112,6 +107,23 @@ def build_track() -> Track:
     graph.add_edge("trial_usage", "accept_usage")
     graph.add_conditional_edges("accept_usage", initialize.next_block, {"next_block": "ablate", "done": END})
 
+
+def add_refinement(graph: Track) -> None:
+    """Add algorithm 2: T steps of ablation and block, K plans on that block."""
+    judged = build_trial().compile(name="trial")
+    graph.add_node("ablate", refine.ablate)
+    graph.add_node("run_ablation", refine.run_ablation)
+    graph.add_node("summarize", refine.summarize)
+    graph.add_node("review_ablation", review.review_ablation)
+    graph.add_node("extract_block", refine.extract_block)
+    graph.add_node("review_block", review.review_block)
+    graph.add_node("plan", refine.plan)
+    graph.add_node("review_plan", review.review_plan)
+    graph.add_node("write_block", refine.write_block)
+    graph.add_node("trial_block", judged)
+    graph.add_node("compare", refine.compare)
+    graph.add_node("advance", refine.advance)
+
     graph.add_edge("ablate", "run_ablation")
     graph.add_edge("run_ablation", "summarize")
     graph.add_edge("summarize", "review_ablation")
@@ -126,7 +138,6 @@ def build_track() -> Track:
     graph.add_edge("trial_block", "compare")
     graph.add_conditional_edges("compare", refine.after_compare, {"next_plan": "plan", "block_done": "advance"})
     graph.add_conditional_edges("advance", initialize.next_block, {"next_block": "ablate", "done": END})
-    return graph
 
 
 def build_candidate() -> Candidate:

@@ -24,6 +24,7 @@ async def prepare(state: PipelineInput, runtime: Runtime[Settings]) -> PipelineS
     folder = Path(state.task)
     run_id = state.run_id or make_run_id(folder.name)
     bench = await open_workbench(settings, run_id, folder)
+    tell(runtime, "prepare", f"run {run_id} in {bench.folder.path}")
     tell(runtime, "prepare", f"model {bench.caller.chosen.name}: {bench.caller.chosen.why}")
     task = await bench.task()
     split, fallback = await _plan_split(task)

@@ -21,7 +21,7 @@ from mlestar.report import Result, write_result
 from mlestar.runners import Runner
 from mlestar.search import Search
 from mlestar.settings import ReviewPoint, Settings
-from mlestar.state import Answer, PipelineInput, PipelineState
+from mlestar.state import Answer, PipelineInput, PipelineState, RunStatus
 from mlestar.store import RunFolder, make_run_id, open_checkpoints
 from mlestar.task import Task
 from mlestar.workbench import Parts, Workbench, close_workbench, open_workbench
@@ -154,11 +154,22 @@ async def _work(bench: Workbench, start: PipelineInput, live: Live) -> Result:
                     return await write_result(bench, _state(after.values, "paused"), message=f"asked about: {points}")
                 answers = {q.id: (await asyncio.to_thread(ask, q)).model_dump() for q in questions}
                 step = Command(resume=answers)
-        except (OperatorError, asyncio.CancelledError) as error:
-            message = str(error) if isinstance(error, OperatorError) else "interrupted"
-            known = await graph.aget_state(config)
-            await write_result(bench, _state(known.values, "stopped"), message=message)
+        except UserError:
             raise
+        except (Exception, asyncio.CancelledError) as error:
+            known = await graph.aget_state(config)
+            status, message = _ending(error)
+            await write_result(bench, _state(known.values, status), message=message)
+            raise
+
+
+def _ending(error: BaseException) -> tuple[RunStatus, str]:
+    """Return how a run ended that an exception ended; anything but a stop is a defect of this package."""
+    if isinstance(error, asyncio.CancelledError):
+        return "stopped", "interrupted"
+    if isinstance(error, OperatorError):
+        return "stopped", str(error)
+    return "failed", f"{type(error).__name__}: {error}"
 
 
 async def _stream(
@@ -176,7 +187,7 @@ async def _stream(
             on_event(part["data"])
 
 
-def _state(values: Mapping[str, Any], status: str) -> PipelineState:
+def _state(values: Mapping[str, Any], status: RunStatus) -> PipelineState:
     return {**values, "status": status}  # type: ignore[typeddict-item]  # a snapshot's values are untyped
 
 

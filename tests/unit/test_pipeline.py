@@ -218,6 +218,19 @@ async def test_a_lost_engine_is_no_failed_script(tmp_path):
     assert "debugger" not in second.asked
 
 
+async def test_a_defect_is_recorded_as_failed_and_can_be_resumed(tmp_path):
+    class Defective(Play):
+        def run(self, job: Job) -> Execution:
+            msg = "a defect"
+            raise ZeroDivisionError(msg)
+
+    with pytest.raises(ZeroDivisionError):
+        await solve(tmp_path, Defective())
+    failed = json.loads((tmp_path / "runs/run/result.json").read_text(encoding="utf-8"))
+    assert (failed["status"], failed["message"]) == ("failed", "ZeroDivisionError: a defect")
+    assert (await go_on(tmp_path, Play())).status == "solved"
+
+
 async def test_a_finished_run_returns_its_result(tmp_path):
     result = await solve(tmp_path, Play())
     again = Play()

@@ -1,0 +1,18 @@
+"""No node blocks the event loop: the dev server refuses such calls, and parallel branches would wait for them."""
+
+from blockbuster import blockbuster_ctx
+
+import mlestar
+from mlestar.settings import Settings
+from tests.unit.play import Play, make_task
+
+
+async def test_a_whole_run_never_blocks_the_loop(tmp_path):
+    task = make_task(tmp_path / "signs")
+    settings = Settings(profile="quick", search="none", tracks=2, ensemble_rounds=1, runs_dir=tmp_path / "runs")
+    play = Play()
+    with blockbuster_ctx():
+        result = await mlestar.asolve(
+            task, settings=settings, run_id="run", model=play.model(), runner=play.runner(), on_event=lambda event: None
+        )
+    assert result.status == "solved"

@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 export LANGGRAPH_STRICT_MSGPACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs format clean
+.PHONY: help demo test check docs golden format clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -24,6 +24,9 @@ check: $(VENV)/.dev ## Lint, format check and strict types
 
 docs: $(VENV)/.dev ## Check that the pages name only paths that exist
 	@$(BIN)/python -m pytest -q tests/unit/test_pages.py
+
+golden: $(VENV)/.dev ## Render the golden copies of the prompts anew
+	@$(BIN)/python -m tests.unit.golden_prompts
 
 format: $(VENV)/.dev ## Format and fix what can be fixed
 	@$(BIN)/ruff check --fix .

@@ -71,15 +71,17 @@ class FileProfile(BaseModel):
     """What is known of a file that is not a table, or why it could not be read."""
 
 
-def profile_table(name: str, table: Table) -> FileProfile:
-    frame = flatten(table.frame.iloc[_sample(len(table))])
+def profile_table(name: str, table: Table, rows: np.ndarray | None = None) -> FileProfile:
+    """Profile a table, or what some of its rows tell."""
+    known = table.frame if rows is None else table.frame.iloc[rows]
+    frame = flatten(known.iloc[_sample(len(known))])
     return FileProfile(
         file=name,
         size=table.path.stat().st_size,
         rows=len(table),
         columns=tuple(profile_column(column, frame[column]) for column in frame.columns),
         records=tuple(tuple(cell[:_CELL] for cell in row) for row in frame.iloc[:2].itertuples(index=False, name=None)),
-        sampled=len(table) > _ROWS,
+        sampled=len(known) > _ROWS,
     )
 
 

@@ -66,6 +66,11 @@ class Settings(BaseModel):
     runner: Literal["auto", "docker", "local"] = Field(
         "auto", description="Where scripts execute. `local` protects nothing from hostile code."
     )
+    image: str = Field("base", description="Variant of the sandbox image (base, torch, gpu) or any image with Python.")
+    network: bool = Field(False, description="Let scripts reach the network and this machine's services.")
+    gpus: int = Field(0, ge=-1, description="GPUs of one script; -1 for all.")
+    runtime: str | None = Field(None, description="Another OCI runtime of the engine, e.g. `runsc` (gVisor).")
+    warm: int = Field(0, ge=0, le=16, description="Containers that wait for a script with its libraries imported.")
     search: Literal["auto", "tavily", "catalogue", "none"] = Field("auto", description="Where model cards come from.")
 
     retrieved_models: int = Field(4, ge=1, le=20, description="M: models retrieved per track.")

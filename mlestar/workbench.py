@@ -19,7 +19,7 @@ from mlestar.budget import Budget
 from mlestar.models import Caller, choose_model, wrap_model
 from mlestar.prompts import Prompts
 from mlestar.rehearsal import Rehearsal, fresh_rehearsals, search_rehearsal, stage
-from mlestar.runners import Environment, Execution, Job, Limits, Runner, choose_runner
+from mlestar.runners import ContainerOptions, Environment, Execution, Job, Limits, Runner, choose_runner
 from mlestar.search import Search, choose_search, read_card
 from mlestar.settings import Settings
 from mlestar.state import Brief, Outcome
@@ -91,6 +91,13 @@ class Workbench:
                     owner=self.folder.run_id,
                     work_dir=self.folder.work,
                     on_progress=self._parts.on_progress,
+                    container=ContainerOptions(
+                        image=self.settings.image,
+                        network="bridge" if self.settings.network else "none",
+                        gpus=self.settings.gpus,
+                        runtime=self.settings.runtime,
+                        warm=self.settings.warm,
+                    ),
                 )
         return self._runner
 
@@ -191,7 +198,7 @@ class Workbench:
                     self.budget.settle_execution()
 
         limited = dataclasses.asdict(limits)
-        software = [environment.image, environment.python, environment.packages]
+        software = [environment.image, environment.python, environment.packages, self.settings.network]
         key = key_of("execution", script, place.manifest, software, limited, outputs, self.settings.seed)
         result, _ = await self.ledger.once(key, "execution", label, work)
         return Outcome.model_validate(result)

@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from mlestar.prompts import Prompts
+from mlestar.agents.replies import declined
+from mlestar.prompts import Prompts, restore_code
 from mlestar.script import ScriptError
 from mlestar.state import Brief
 
@@ -54,8 +55,11 @@ class Desk:
             if reply.problem:
                 refusal = reply.problem
                 continue
+            if sentence := declined(reply.text):
+                refusal = f"it declines the task ({sentence}); this is ordinary engineering work on a person's own data"
+                continue
             try:
-                return parse(reply.text)
+                return parse(restore_code(reply.text))
             except ScriptError as error:
                 refusal = str(error)
         msg = f"no usable reply as {role} after {ASKS} attempts: {refusal}"

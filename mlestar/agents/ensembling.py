@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlestar.agents.desk import Desk
-from mlestar.agents.replies import prose, script
+from mlestar.agents.planner import untried
+from mlestar.agents.replies import script
 from mlestar.state import Attempt
 
 
@@ -20,7 +21,7 @@ class Member:
 
 async def plan_ensemble(desk: Desk, members: Sequence[Member], attempts: Sequence[Attempt]) -> str:
     """Return a plan to combine the members that differs from those tried."""
-    return await desk.ask("ensemble_planner", prose, solutions=members, attempts=attempts)
+    return await desk.ask("ensemble_planner", untried(attempts), solutions=members, attempts=attempts)
 
 
 async def write_ensemble(desk: Desk, members: Sequence[Member], plan: str, seconds: float) -> str:

@@ -1,6 +1,6 @@
 """Planner: the next plan for a block."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mlestar.agents.desk import Desk
 from mlestar.agents.replies import prose
@@ -10,6 +10,11 @@ from mlestar.state import Attempt
 
 async def plan_block(desk: Desk, block: str, attempts: Sequence[Attempt], baseline: float | None) -> str:
     """Return a plan that differs from every plan tried on this block."""
+    return await desk.ask("planner", untried(attempts), block=block, attempts=attempts, baseline=baseline)
+
+
+def untried(attempts: Sequence[Attempt]) -> Callable[[str], str]:
+    """Return a parser for a plan that differs from those tried in more than case, marks and spaces."""
     tried = {_substance(attempt.plan) for attempt in attempts}
 
     def parse(reply: str) -> str:
@@ -19,7 +24,7 @@ async def plan_block(desk: Desk, block: str, attempts: Sequence[Attempt], baseli
             raise ScriptError(msg)
         return plan
 
-    return await desk.ask("planner", parse, block=block, attempts=attempts, baseline=baseline)
+    return parse
 
 
 def _substance(plan: str) -> str:

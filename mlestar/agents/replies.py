@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,6 +11,13 @@ from pydantic import BaseModel, ValidationError
 from mlestar.script import ScriptError, check_script, extract_code, fenced
 
 M = TypeVar("M", bound=BaseModel)
+REFUSAL = re.compile(
+    r"(sorry|i'm sorry|i am sorry|i apologi[sz]e|as an ai|i (cannot|can't|can not|am unable|'m unable|won't|will not)|"
+    r"i'm (unable|not able)|unfortunately, i)\b",
+    re.IGNORECASE,
+)
+LONGEST_REFUSAL = 600
+"""Characters; what is longer answers the question, whatever it begins with."""
 
 
 def script(reply: str) -> str:
@@ -70,11 +78,22 @@ def json_object(reply: str) -> dict[str, Any]:
     raise ScriptError(msg)
 
 
+def declined(reply: str) -> str:
+    """Return the sentence by which a reply declines to answer; empty when it does not."""
+    text = " ".join(reply.replace("\u2019", "'").split())
+    return text[:200] if len(text) < LONGEST_REFUSAL and REFUSAL.match(text) else ""
+
+
 def _load(text: str) -> object:
-    loaders: tuple[Callable[[str], object], ...] = (json.loads, ast.literal_eval)
+    loaders: tuple[Callable[[str], object], ...] = (_load_json, ast.literal_eval)
     for load in loaders:
         try:
             return load(text.strip())
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
     return None
+
+
+def _load_json(text: str) -> object:
+    """Load JSON whose strings may hold line breaks as they stand, as models write them."""
+    return json.loads(text, strict=False)

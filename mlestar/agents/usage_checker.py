@@ -1,9 +1,11 @@
 """Data-usage checker: is every provided file and column used?"""
 
+import re
+
 from mlestar.agents.desk import Desk
 from mlestar.agents.replies import script as script_reply
 
-ALL_USED = "ALL USED"
+ALL_USED = re.compile(r"^\W*all used\W*$", re.IGNORECASE | re.MULTILINE)
 
 
 async def check_usage(desk: Desk, script: str) -> str | None:
@@ -12,6 +14,6 @@ async def check_usage(desk: Desk, script: str) -> str | None:
 
 
 def _parse(reply: str) -> str | None:
-    if "```" not in reply and ALL_USED in reply.upper():
+    if "```" not in reply and ALL_USED.search(reply):
         return None
     return script_reply(reply)

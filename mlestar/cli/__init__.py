@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from mlestar.cli.sandbox import sandbox
 from mlestar.errors import OperatorError, SettingsError, UserError
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-sandbox = typer.Typer(help="The image that generated code runs in.", no_args_is_help=True)
 app.add_typer(sandbox, name="sandbox")
 
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Folder that holds the run folders.")]
@@ -64,6 +64,7 @@ Review = Annotated[
     list[str] | None,
     typer.Option("--review", help="Ask a person at: models, ablation, block, plan, ensemble, submission. Repeatable."),
 ]
+PromptsDir = Annotated[Path | None, typer.Option("--prompts", help="Folder whose prompt files override the built-in.")]
 Cards = Annotated[list[Path] | None, typer.Option("--card", help="Markdown file with a model card. Repeatable.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Any other setting as key=value; may be repeated.")]
 
@@ -81,6 +82,7 @@ def run(
     max_hours: MaxHours = None,
     review: Review = None,
     card: Cards = None,
+    prompts: PromptsDir = None,
     set_: Set = None,
     as_json: AsJson = False,
 ) -> None:
@@ -95,6 +97,7 @@ def run(
         "max_hours": max_hours,
         "review": review,
         "cards": card,
+        "prompts": prompts,
     }
     settings = _settings({**given, **_pairs(set_ or [])})
     from mlestar.api import solve
@@ -169,14 +172,6 @@ def doctor() -> None:
     from mlestar.cli.doctor import examine
 
     examine()
-
-
-@sandbox.command()
-def build() -> None:
-    """Build the sandbox image, if it is not there."""
-    from mlestar.cli.doctor import build_sandbox
-
-    build_sandbox()
 
 
 def main() -> None:

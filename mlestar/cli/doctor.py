@@ -1,4 +1,4 @@
-"""`mlestar doctor` and `mlestar sandbox build`."""
+"""`mlestar doctor`."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from mlestar.errors import SettingsError
 from mlestar.models import choose_model
-from mlestar.runners import DockerRunner, probe_docker
+from mlestar.runners import probe_docker
 
 
 def examine() -> None:
@@ -36,20 +36,6 @@ def examine() -> None:
     Console().print(table)
     if not engine.reachable:
         raise typer.Exit(1)
-
-
-def build_sandbox() -> None:
-    """Build the sandbox image when it is not there, showing the engine's output."""
-    console = Console(stderr=True)
-
-    async def build() -> str:
-        runner = DockerRunner(on_progress=lambda line: console.print(Text(line, style="dim"), soft_wrap=True))
-        try:
-            return (await runner.environment()).image
-        finally:
-            await runner.aclose()
-
-    typer.echo(asyncio.run(build()))
 
 
 def _model() -> tuple[str, bool, str]:

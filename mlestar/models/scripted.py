@@ -7,15 +7,18 @@ from typing import Any
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 
+CHARACTERS = 4
+"""Per token, roughly."""
 ROLE = re.compile(r"<role>(\w+)</role>")
 
 
 class ScriptedModel(BaseChatModel):
-    """Answers every prompt with `answer(role, prompt)`."""
+    """Answers every prompt with `answer(role, prompt)`: a text, or a message that says more, as why it ended."""
 
-    answer: Callable[[str, str], str]
+    answer: Callable[[str, str], str | AIMessage]
 
     @property
     def _llm_type(self) -> str:
@@ -30,7 +33,9 @@ class ScriptedModel(BaseChatModel):
     ) -> ChatResult:
         prompt = str(messages[-1].content)
         found = ROLE.search(prompt)
-        text = self.answer(found.group(1) if found else "", prompt)
-        usage = {"input_tokens": len(prompt) // 4, "output_tokens": len(text) // 4}
-        message = AIMessage(text, usage_metadata={**usage, "total_tokens": sum(usage.values())})
+        answered = self.answer(found.group(1) if found else "", prompt)
+        message = answered if isinstance(answered, AIMessage) else AIMessage(answered)
+        read, written = len(prompt) // CHARACTERS, len(message.text) // CHARACTERS
+        usage = UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
+        message = message.model_copy(update={"usage_metadata": message.usage_metadata or usage})
         return ChatResult(generations=[ChatGeneration(message=message)])

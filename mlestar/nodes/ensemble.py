@@ -8,6 +8,7 @@ from mlestar.agents.desk import ReplyError
 from mlestar.agents.ensembling import Member
 from mlestar.agents.ensembling import plan_ensemble as ask_for_plan
 from mlestar.agents.ensembling import write_ensemble as ask_for_script
+from mlestar.nodes.refine import tried_plans
 from mlestar.settings import Settings
 from mlestar.state import Attempt, Draft, EnsembleState, Solution
 from mlestar.workbench import Workbench, find_workbench
@@ -26,8 +27,8 @@ async def plan_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> Ens
     """Plan how to combine the solutions, having seen how the earlier plans did."""
     bench = await find_workbench(state, runtime)
     try:
-        desk = bench.desk(await bench.brief(state))
-        return {"plan": await ask_for_plan(desk, await _members(bench, state), state.get("attempts", []))}
+        desk, tried = bench.desk(await bench.brief(state)), tried_plans(state.get("attempts", []))
+        return {"plan": await ask_for_plan(desk, await _members(bench, state), tried)}
     except ReplyError:
         return {"plan": ""}
 

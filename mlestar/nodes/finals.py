@@ -34,10 +34,14 @@ async def final(state: FinalState, runtime: Runtime[Settings]) -> PipelineState:
     """Run one finalist on every fresh split; the mean is its selection score, which no agent sees."""
     bench = await find_workbench(state, runtime)
     brief, finalist = await bench.brief(state), state["finalist"]
-    found = [
-        await _sit(bench, brief, finalist, place, held)
-        for place, held in await bench.fresh_places(brief, bench.settings.fresh_splits)
-    ]
+    try:
+        found = [
+            await _sit(bench, brief, finalist, place, held)
+            for place, held in await bench.fresh_places(brief, bench.settings.fresh_splits)
+        ]
+    except Refused:
+        message = "the budget allows no final: the search score stands"
+        return {"finals": {finalist.id: Final(solution=finalist.id, message=message)}}
     if not found:
         message = "no fresh rows remain: the search score decides" if brief.split else "no rehearsal"
         return {"finals": {finalist.id: Final(solution=finalist.id, message=message)}}
@@ -72,10 +76,7 @@ async def choose(state: PipelineState, runtime: Runtime[Settings]) -> PipelineSt
 async def _sit(
     bench: Workbench, brief: Brief, finalist: Solution, place: Place, held: rehearsal.Rehearsal
 ) -> rehearsal.Judgement:
-    try:
-        outcome = await bench.execute(finalist.script or "", place, final=True, label=f"{finalist.id}-{place.name}")
-    except Refused:
-        return rehearsal.Judgement(score=None, standard_error=None, problem="the budget allows no further run")
+    outcome = await bench.execute(finalist.script or "", place, final=True, label=f"{finalist.id}-{place.name}")
     submission = outcome.files.get("submission.csv")
     if outcome.status != "ok" or submission is None:
         detail = outcome.detail or "no ./submission.csv"

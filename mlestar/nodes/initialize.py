@@ -148,6 +148,8 @@ def after_merge(state: TrackState) -> Literal["improved", "merging_done"]:
 
 async def check_data_usage(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     """Ask whether the best solution uses every file and column; a script that uses more goes on trial."""
+    if state["spent"]:
+        return {"changed": False}
     bench = await find_workbench(state, runtime)
     base, track = best_of(state), state["track"]
     desk = bench.desk(await bench.brief(state), track)
@@ -155,7 +157,7 @@ async def check_data_usage(state: TrackState, runtime: Runtime[Settings]) -> Tra
         code = await check_usage(desk, await bench.text(base.script or ""))
     except ReplyError:
         code = None
-    if code is None or state["spent"]:
+    if code is None:
         return {"changed": False}
     draft = Draft(
         id=f"t{track}.u",

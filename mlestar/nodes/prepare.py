@@ -9,7 +9,7 @@ from langgraph.types import Send
 from mlestar.agents.analyst import analyze
 from mlestar.agents.desk import ReplyError
 from mlestar.nodes.progress import tell
-from mlestar.rehearsal import RehearsalError, infer_split
+from mlestar.rehearsal import RehearsalError, infer_split, search_rehearsal
 from mlestar.rehearsal.plan import SplitPlan
 from mlestar.settings import Settings
 from mlestar.state import Brief, PipelineInput, PipelineState
@@ -28,6 +28,8 @@ async def prepare(state: PipelineInput, runtime: Runtime[Settings]) -> PipelineS
     tell(runtime, "prepare", f"model {bench.caller.chosen.name}: {bench.caller.chosen.why}")
     task = await bench.task()
     split, fallback = await _plan_split(task)
+    if split:
+        task = await asyncio.to_thread(_without_held_rows, task, split, settings.seed)
     brief = await _draft_brief(bench, task, split, fallback)
     brief = brief.model_copy(update={"spec": await _complete_spec(bench, brief)})
     brief = await _rehearse(bench, brief)
@@ -48,6 +50,11 @@ async def _plan_split(task: Task) -> tuple[SplitPlan | None, str]:
         return await asyncio.to_thread(infer_split, task), ""
     except RehearsalError as error:
         return None, str(error)
+
+
+def _without_held_rows(task: Task, split: SplitPlan, seed: int) -> Task:
+    """Return the task as agents may see it: nothing is told of the rows that the search withholds."""
+    return task.showing(search_rehearsal(task, split, seed=seed).train)
 
 
 async def _rehearse(bench: Workbench, brief: Brief) -> Brief:

@@ -98,10 +98,17 @@ async def plan(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     block = state["block"]
     desk = bench.desk(await bench.brief(state), state["track"])
     try:
-        proposed = await plan_block(desk, block.text if block else "", state["attempts"], best_of(state).score)
+        proposed = await plan_block(
+            desk, block.text if block else "", tried_plans(state["attempts"]), best_of(state).score
+        )
     except ReplyError:
         return {"plan": ""}
     return {"plan": proposed}
+
+
+def tried_plans(attempts: list[Attempt]) -> list[Attempt]:
+    """Return the attempts that had a plan."""
+    return [attempt for attempt in attempts if attempt.plan]
 
 
 async def write_block(state: TrackState, runtime: Runtime[Settings]) -> TrackState:

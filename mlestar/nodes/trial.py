@@ -34,8 +34,9 @@ async def check_leakage(state: TrialState, runtime: Runtime[Settings]) -> TrialS
     draft = state["draft"]
     script = state.get("script") or draft.script or ""
     finding = await _leakage(bench, await bench.brief(state), script, state.get("evidence", ""))
-    if finding.leak:
-        tell(runtime, "check_leakage", f"{draft.id} leaks: {finding.reason}", track=draft.track)
+    if finding.reason:
+        found = "leaks" if finding.leak else "passed"
+        tell(runtime, "check_leakage", f"{draft.id} {found}: {finding.reason}", track=draft.track)
     return {"script": script, "leaking": finding.block if finding.leak else "", "leak_reason": finding.reason}
 
 
@@ -163,7 +164,7 @@ async def _leakage(bench: Workbench, brief: Brief, script: str, evidence: str) -
     try:
         finding = await find_leakage(bench.desk(brief), await bench.text(script), evidence)
     except ReplyError as error:
-        return Leakage(leak=False, reason=str(error))
+        return Leakage(leak=False, reason=f"unchecked, {error}")
     await asyncio.to_thread(bench.ledger.note, key, "leakage", finding.model_dump())
     return finding
 

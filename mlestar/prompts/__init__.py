@@ -4,7 +4,16 @@ import json
 import re
 from pathlib import Path
 
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined, TemplateError
+from jinja2 import (
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    PackageLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateSyntaxError,
+)
+from jinja2.meta import find_undeclared_variables
 from pydantic import BaseModel
 
 from mlestar.errors import SettingsError
@@ -12,33 +21,84 @@ from mlestar.errors import SettingsError
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 LONGEST = 12_000
 """Characters of one untrusted text in a prompt."""
+CODE_SECTIONS = "script|block|earlier_block|base|reference|solution|study|failed_fix"
+"""Sections that hold code as it stands."""
+_CLOSING = re.compile(rf"</(?=(?:{CODE_SECTIONS})>)")
+_CLOSING_SHOWN = re.compile(rf"<\\+/(?=(?:{CODE_SECTIONS})>)")
 
 
 class Prompts:
-    """Renders the prompt of a role; files in `folder` override the built-in ones of the same name."""
+    """Renders the prompt of a role; files in `folder` override the built-in ones of the same name.
+
+    Raises:
+        SettingsError: a file of the folder cannot take the place of a built-in one.
+    """
 
     def __init__(self, folder: Path | None = None) -> None:
+        builtin = PackageLoader("mlestar", "prompts")
         overrides = [FileSystemLoader(folder)] if folder else []
         self._templates = Environment(  # plain text, not HTML: untrusted parts go through `data`
-            loader=ChoiceLoader([*overrides, PackageLoader("mlestar", "prompts")]),
+            loader=ChoiceLoader([*overrides, builtin]),
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
+            auto_reload=False,
         )
         self._templates.filters.update(data=as_data, code=as_code, json=as_json)
+        if folder:
+            self._check(folder, builtin)
+        for name in self.names():  # compiled here, so that rendering reads no file inside an event loop
+            self._templates.get_template(name)
+
+    @staticmethod
+    def names() -> list[str]:
+        """Return the names of the files that a folder may override."""
+        return [name for name in PackageLoader("mlestar", "prompts").list_templates() if name.endswith(".md")]
 
     def render(self, role: str, **values: object) -> str:
         """Return the prompt of a role.
 
         Raises:
-            SettingsError: an overriding file is missing, malformed or names a value that does not exist.
+            SettingsError: an overriding file asks for what its values do not have.
         """
         try:
             return self._templates.get_template(f"{role}.md").render(role=role, **values)
         except TemplateError as error:
             msg = f"prompt {role}.md: {error.message}"
             raise SettingsError(msg) from error
+
+    def _check(self, folder: Path, builtin: PackageLoader) -> None:
+        """Refuse a broken folder before the run has cost anything."""
+        if not folder.is_dir():
+            msg = f"prompts folder {folder} does not exist: name a folder that holds prompt files"
+            raise SettingsError(msg)
+        known = self.names()
+        for path in sorted(folder.glob("*.md")):
+            if path.name not in known:
+                msg = f"prompt {path}: there is no such prompt to override; the names are {', '.join(known)}"
+                raise SettingsError(msg)
+            source, _, _ = builtin.get_source(self._templates, path.name)
+            allowed = self._names(path, source) | {"role", "brief", "track", "attempt", "refusal"}
+            unknown = sorted(self._names(path, _read(path)) - allowed)
+            if unknown:
+                msg = f"prompt {path}: it has no value {unknown[0]!r}; it may use {', '.join(sorted(allowed))}"
+                raise SettingsError(msg)
+
+    def _names(self, path: Path, source: str) -> set[str]:
+        try:
+            return find_undeclared_variables(self._templates.parse(source))
+        except TemplateSyntaxError as error:
+            msg = f"prompt {path}, line {error.lineno}: {error.message}"
+            raise SettingsError(msg) from error
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"prompt {path} cannot be read as UTF-8 text: {error}"
+        raise SettingsError(msg) from error
 
 
 def as_data(text: str, longest: int = LONGEST) -> str:
@@ -51,14 +111,20 @@ def as_data(text: str, longest: int = LONGEST) -> str:
 
 
 def as_code(text: str) -> str:
-    """Return a script as it stands, except that it cannot close the section that holds it."""
-    return re.sub(r"</(?=\w+>)", r"<\\/", text.strip("\n"))
+    """Return code as it stands, except that it cannot close a section that holds code; see `restore_code`."""
+    return _CLOSING.sub(r"<\\/", text.strip("\n"))
+
+
+def restore_code(reply: str) -> str:
+    """Undo `as_code` in a reply, so that code copied from a prompt is the code that was shown."""
+    return _CLOSING_SHOWN.sub("</", reply)
 
 
 def as_json(value: object) -> str:
-    """Return JSON of a model, a list of models or plain values, with tags escaped."""
+    """Return JSON of a model, a list of models or plain values, with tags and control characters escaped."""
     plain = json.loads(json.dumps(value, default=_plain))
-    return json.dumps(plain, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    text = CONTROL.sub(lambda mark: f"\\u{ord(mark[0]):04x}", json.dumps(plain, ensure_ascii=False))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _plain(value: object) -> object:

@@ -76,6 +76,8 @@ class Result(BaseModel):
     winner: str | None = None
     model: str = ""
     runner: str = ""
+    network: bool = False
+    """Scripts could reach the network."""
     rehearsal: SplitPlan | None = None
     fallback: str = ""
     """Why there was no rehearsal; scores are then the reported ones."""
@@ -123,6 +125,7 @@ async def _gather(bench: Workbench, state: PipelineState, brief: Brief | None, m
         score=_score(solutions[winner], finals) if winner else Score(),
         winner=winner,
         model=bench.caller.chosen.name,
+        network=bench.settings.network,
         folder=str(folder.path),
         solution=str(folder.solution) if handed_in else None,
         submission=str(folder.submission) if handed_in else None,

@@ -2,12 +2,13 @@
 
 from mlestar.runners.base import Environment, Execution, ExecutionStatus, Job, Limits, Runner
 from mlestar.runners.choose import choose_runner
-from mlestar.runners.docker import DockerRunner
+from mlestar.runners.docker import ContainerOptions, DockerRunner
 from mlestar.runners.engine import EngineStatus, probe_docker
 from mlestar.runners.local import LocalRunner
 from mlestar.runners.scripted import ScriptedRunner
 
 __all__ = [
+    "ContainerOptions",
     "DockerRunner",
     "EngineStatus",
     "Environment",

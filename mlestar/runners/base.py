@@ -71,7 +71,7 @@ class Environment:
     """What a script finds around it; told to the agents."""
 
     runner: str
-    """`docker` or `local`."""
+    """`docker` or `local`, and whether scripts reach the network when they should not by default."""
     image: str
     """Image digest, or the interpreter's path for a local runner; part of an execution's key."""
     python: str
@@ -81,6 +81,10 @@ class Environment:
     memory_mb: int
     gpu: str = ""
     """Name of the GPU, empty when there is none."""
+    isolation: str = "none"
+    """What stands between a script and this machine."""
+    network: bool = False
+    """Whether scripts reach the network."""
 
 
 class Runner(Protocol):

@@ -3,6 +3,7 @@
 import os
 import selectors
 import subprocess
+import sys
 import threading
 import uuid
 from concurrent.futures import Future
@@ -10,22 +11,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlestar.errors import RunnerError
-from mlestar.runners.base import Job
+from mlestar.runners.base import Limits
 from mlestar.runners.capture import Output
-from mlestar.runners.processes import MARK, exact_memory, find_members, kill_members
-from mlestar.runners.watch import MIB, End, common_variables, exit_end
+from mlestar.runners.processes import MARK, count_tasks, exact_memory, find_members, kill_members
+from mlestar.runners.watch import MIB, End, out_of_memory
 
-PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TZ")
-"""All that a script sees of our environment."""
 OPEN_FILES = 4096
 CHUNK = 65536
+SPARE = 64
+"""Processes that this user may start meanwhile."""
 
 # Sets the limits in the process itself: a function called between fork and exec can deadlock in a threaded parent.
 BOOTSTRAP = f"""
 import os, resource, sys
 files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 files = {OPEN_FILES} if files == resource.RLIM_INFINITY else min(files, {OPEN_FILES})
-size = int(sys.argv[1])
+size, processes = int(sys.argv[1]), int(sys.argv[2])
+if processes:
+    resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
 for name, limit in (("CORE", 0), ("NOFILE", files), ("FSIZE", size)):
     resource.setrlimit(getattr(resource, "RLIMIT_" + name), (limit, limit))
 try:
@@ -33,7 +36,7 @@ try:
         file.write("500")
 except OSError:
     pass
-os.execv(sys.executable, [sys.executable, "-u", "main.py"])
+os.execvp(sys.argv[3], sys.argv[3:])
 """
 
 
@@ -41,12 +44,13 @@ os.execv(sys.executable, [sys.executable, "-u", "main.py"])
 class Child:
     """A script's process. `ended` is done when nothing of it lives and its output is read."""
 
-    python: str
-    job: Job
-    place: Path
-    """Host folder with `work/` and `home/`."""
-    cpus: float
+    command: list[str]
+    folder: Path
+    environment: dict[str, str]
+    limits: Limits
     output: Output
+    order: bytes = b""
+    """Written to its standard input, which then stays open; empty for a script that finds its input at its end."""
     ended: "Future[None]" = field(default_factory=Future)
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
     peak: int = 0
@@ -54,54 +58,69 @@ class Child:
     _waiter: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start the script.
+        """Start the command.
 
         Raises:
-            RunnerError: the interpreter cannot be started.
+            RunnerError: it cannot be started.
         """
-        passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        common = common_variables(self.job.seed, self.cpus, str(self.place / "home"))
-        try:
-            self._process = subprocess.Popen(
-                [self.python, "-I", "-S", "-c", BOOTSTRAP, str(self.job.limits.disk_mb * MIB)],
-                cwd=self.place / "work",
-                env={**passed, **common, MARK: self.mark},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
-        except OSError as error:
-            msg = f"cannot start {self.python}: {error}"
-            raise RunnerError(msg) from error
-        self._waiter = threading.Thread(target=self._wait, args=(self._process,), daemon=True)
+        started: Future[subprocess.Popen[bytes]] = Future()
+        # Bubblewrap ends with the thread that starts it, which therefore is the one that waits for its end.
+        self._waiter = threading.Thread(target=self._live, args=(started,), daemon=True)
         self._waiter.start()
+        try:
+            self._process = started.result()
+        except OSError as error:
+            msg = f"cannot start {self.command[0]}: {error}"
+            raise RunnerError(msg) from error
 
     def look(self) -> End | None:
         """Return the end of a script that holds too much memory or too many processes."""
         if self._process is None:
             return None
-        limits, members = self.job.limits, find_members(self._process.pid, self.mark)
+        limits, members = self.limits, find_members(self._process.pid, self.mark)
         self.peak = max(self.peak, sum(members.values()))
         if len(members) > limits.pids:
             return End("killed", detail=f"the script started more than {limits.pids} processes", peak_memory=self.peak)
         limit = limits.memory_mb * MIB
         if sum(members.values()) > limit and exact_memory(members) > limit:
-            return End(
-                "oom", detail=f"the script needed more than its {limits.memory_mb} MiB of memory", peak_memory=self.peak
-            )
+            return out_of_memory(limits, self.peak)
         return None
 
-    def end(self) -> End:
-        """Return how a script ended by itself."""
-        code = self._process.returncode if self._process else 0
-        return exit_end(code, self.peak or None)
+    @property
+    def code(self) -> int:
+        """The exit status of a child that has ended, negative for a signal."""
+        return self._process.returncode if self._process else 0
 
     def dispose(self) -> None:
         """End whatever still runs."""
         if self._process is not None and self._waiter is not None:
             kill_members(self._process.pid, self.mark)
             self._waiter.join(10)
+
+    def _live(self, started: "Future[subprocess.Popen[bytes]]") -> None:
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", BOOTSTRAP, *self._rlimits(), *self.command],
+                cwd=self.folder,
+                env={**self.environment, MARK: self.mark},
+                stdin=subprocess.PIPE if self.order else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            started.set_exception(error)
+            return
+        if process.stdin is not None:
+            process.stdin.write(self.order)
+            process.stdin.flush()
+        started.set_result(process)
+        self._wait(process)
+
+    def _rlimits(self) -> tuple[str, str]:
+        """Return the most bytes of a file, and the most processes of this user inside a sandbox."""
+        processes = count_tasks() + self.limits.pids + SPARE if self.order else 0
+        return str(self.limits.disk_mb * MIB), str(processes)
 
     def _wait(self, process: "subprocess.Popen[bytes]") -> None:
         closing = threading.Event()

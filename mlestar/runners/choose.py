@@ -6,7 +6,7 @@ from typing import Literal
 
 from mlestar.errors import RunnerError, UserError
 from mlestar.runners.base import Runner
-from mlestar.runners.docker import DockerRunner
+from mlestar.runners.docker import ContainerOptions, DockerRunner
 from mlestar.runners.engine import connect
 from mlestar.runners.image import Progress
 from mlestar.runners.local import LocalRunner
@@ -19,6 +19,7 @@ async def choose_runner(
     owner: str = "",
     work_dir: Path | None = None,
     on_progress: Progress | None = None,
+    container: ContainerOptions | None = None,
 ) -> Runner:
     """Return the runner of a name; `auto` takes Docker where an engine answers.
 
@@ -27,6 +28,7 @@ async def choose_runner(
         trusted: the scripts come from the built-in offline engineer, so that `auto` may fall back to `local`.
         owner: label of what the runner leaves on the engine, e.g. the run's id.
         work_dir: parent of the work folders.
+        container: of the Docker runner.
         on_progress: receives lines about slow preparations, and the local runner's warning.
 
     Raises:
@@ -34,11 +36,15 @@ async def choose_runner(
     """
     reason = "" if name == "local" else await asyncio.to_thread(_why_no_engine)
     if name != "local" and not reason:
-        return DockerRunner(on_progress=on_progress, owner=owner, work_dir=work_dir)
+        chosen = container or ContainerOptions()
+        if on_progress is not None and chosen.network != "none":
+            on_progress("NETWORK OPEN: generated scripts can reach the network and this machine's services")
+        return DockerRunner(chosen, on_progress=on_progress, owner=owner, work_dir=work_dir)
     if name == "local" or (name == "auto" and trusted):
+        local = LocalRunner(work_dir=work_dir)
         if on_progress is not None:
-            on_progress(LocalRunner.warning)
-        return LocalRunner(work_dir=work_dir)
+            on_progress(await local.warning())
+        return local
     way_out = "" if name == "docker" else ", or trust the generated scripts with this machine: `--runner local`"
     msg = f"no Docker engine answers: start one{way_out} ({reason})"
     raise UserError(msg)

@@ -1,9 +1,7 @@
 """One container: made, given its script, watched to its end, removed."""
 
 import contextlib
-import json
 import secrets
-import shutil
 import socket
 import threading
 import time
@@ -18,16 +16,14 @@ from docker.utils.socket import STDERR, frames_iter
 from mlestar.runners.box import GRACE, Box, arguments, sandbox_user
 from mlestar.runners.capture import Output
 from mlestar.runners.engine import LOST, engine_errors, remove
-from mlestar.runners.record import cut_record, read_record
+from mlestar.runners.record import cut_record, make_mark, make_order, take_record
 from mlestar.runners.watch import MIB, End, out_of_memory
-from mlestar.runners.workplace import hand_over, make_folders, scrub, write_script
+from mlestar.runners.workplace import hand_over, make_folders, put_own_files, scrub, write_script
 
 KILLED = 128 + 9
-OWN_FILES = {"supervisor.py": "supervisor.py", "gate.py": "warm/sitecustomize.py"}
-"""Files of this package to their places in the container's folder of ours."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Container:
     """A container that lives for one script. Its methods block; `ended` is done when its output has ended."""
 
@@ -40,7 +36,7 @@ class Container:
     """Imported while it waits for its script."""
     made: float = field(default_factory=time.monotonic)
     ended: "Future[None]" = field(default_factory=Future)
-    mark: str = field(default_factory=lambda: f"mlestar-{secrets.token_hex(16)}:")
+    mark: str = field(default_factory=make_mark)
     _name: str = ""
     _stream: Any = None
     _reader: threading.Thread | None = None
@@ -76,19 +72,15 @@ class Container:
         """Give the container its script and order it to run."""
         write_script(self.work, source)
         hand_over(self.work, sandbox_user())
-        order = {"mark": self.mark, "seconds": self.box.limits.seconds + GRACE / 2}
         with engine_errors():
-            self._socket.sendall(json.dumps(order).encode() + b"\n")
+            self._socket.sendall(make_order(self.mark, self.box.limits.seconds + GRACE / 2))
 
     def wait(self) -> End:
         """Return how a script ended whose output has ended."""
         with engine_errors():
             code = int(self.client.api.wait(self._name, timeout=30)["StatusCode"])
-            line = cut_record(self.output, self.mark)
-            # One that did not end by itself was stopped by the script, which may have written a record for it.
-            record = read_record(line, self.box.limits) if line is not None and code == 0 else None
-            if record is not None:
-                return record
+            if found := take_record(self.output, self.mark, code, self.box.limits):
+                return found
             oom = code == KILLED or self.client.api.inspect_container(self._name)["State"].get("OOMKilled")
         if oom:
             return out_of_memory(self.box.limits, None)
@@ -118,9 +110,8 @@ class Container:
         return getattr(self._stream, "_sock", self._stream)
 
     def _furnish(self) -> None:
-        make_folders(self.place, "work", "work/input", "home", "home/warm")
-        for source, target in OWN_FILES.items():
-            shutil.copyfile(Path(__file__).with_name(source), self.place / "home" / target)
+        make_folders(self.place, "work", "work/input")
+        put_own_files(self.place)
         hand_over(self.work, sandbox_user())
 
     def _hang_up(self) -> None:

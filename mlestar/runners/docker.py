@@ -1,7 +1,6 @@
 """The Docker runner: every script in a fresh container without network."""
 
 import asyncio
-import shutil
 import threading
 import time
 from dataclasses import dataclass
@@ -11,13 +10,15 @@ from docker.client import DockerClient
 
 from mlestar.errors import RunnerError
 from mlestar.runners.base import Environment, Execution, Job
-from mlestar.runners.capture import Output
-from mlestar.runners.container import Box, Container, check_readable, sandbox_user
+from mlestar.runners.box import Box, Network
+from mlestar.runners.container import Container
 from mlestar.runners.engine import connect, engine_errors, reap
-from mlestar.runners.image import Progress, build_image, find_image, image_tag
+from mlestar.runners.image import VARIANTS, Progress, build_image, find_image, read_recipe
+from mlestar.runners.imports import leading_imports
+from mlestar.runners.pool import Pool
 from mlestar.runners.probe import ask
-from mlestar.runners.watch import HOST_SHARE, MIB, End, conclude, finish, over_limit, unwritable, watch
-from mlestar.runners.workplace import hand_over, make_workplace, measure, name_workplace, scrub
+from mlestar.runners.watch import HOST_SHARE, MIB, End, conclude, finish, full_disk, over_limit, unwritable, watch
+from mlestar.runners.workplace import check_readable, measure, name_workplace, scrub
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,23 @@ class Engine:
     memory_mb: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class ContainerOptions:
+    """What may differ between containers besides a job's limits."""
+
+    image: str = "base"
+    """A variant of the sandbox image (`base`, `torch`, `gpu`), built when it is missing, or any other image with Python
+    that the engine has."""
+    network: Network = "none"
+    """`bridge` lets scripts reach the network, and with it this machine's services."""
+    gpus: int = 0
+    """Devices that a script may use; -1 for all."""
+    runtime: str | None = None
+    """Another OCI runtime that the engine knows, e.g. `runsc` (gVisor)."""
+    warm: int = 0
+    """Containers that wait for their script with its libraries imported, about 100 to 300 MB each."""
+
+
 class DockerRunner:
     """Runs every script in a container of its own: no network, read-only input, no secrets, hard limits."""
 
@@ -37,27 +55,25 @@ class DockerRunner:
 
     def __init__(
         self,
-        image: str | None = None,
+        options: ContainerOptions | None = None,
         *,
         on_progress: Progress | None = None,
         owner: str = "",
         work_dir: Path | None = None,
-        runtime: str | None = None,
     ) -> None:
         """Describe the runner; the engine is called on first use.
 
         Args:
-            image: an image with Python to use instead of the sandbox image that this package builds.
+            options: what may differ from the defaults.
             on_progress: receives lines while the image is built.
             owner: label of the containers, e.g. the run's id.
             work_dir: parent of the work folders; the engine must be able to mount it.
-            runtime: another OCI runtime that the engine knows, e.g. `runsc` (gVisor).
         """
-        self._wanted = image
         self._on_progress = on_progress
         self._owner = owner
         self._work_dir = work_dir
-        self._runtime = runtime
+        self._options = options or ContainerOptions()
+        self._pool = Pool(self._options.warm, self._make)
         self._opening = threading.Lock()
         self._stopped = threading.Event()
         self._engine: Engine | None = None
@@ -67,63 +83,100 @@ class DockerRunner:
         """Describe what scripts find; builds the image on first use."""
         if self._environment is None:
             engine = await self._ready()
-            python, packages = await ask(self.run, self._work_dir)
+            answer = await ask(self.run, self._work_dir)
             self._environment = Environment(
-                runner=self.name,
+                runner=self.name if self._options.network == "none" else f"{self.name} (network open)",
                 image=engine.image,
-                python=python,
-                packages=packages,
+                python=answer.python,
+                packages=answer.packages,
+                gpu=answer.gpu,
                 cpus=float(engine.cpus),
                 memory_mb=engine.memory_mb,
+                isolation=f"container, {self._options.runtime or 'default'} runtime",
+                network=self._options.network != "none",
             )
         return self._environment
 
     async def run(self, job: Job) -> Execution:
-        """Execute a job in a fresh container; a cancelled one is killed and removed before this returns.
+        """Execute a job in a container of its own; a cancelled one is killed and removed before this returns.
 
         Raises:
             RunnerError: the engine is lost or refuses, or the input cannot be read.
         """
-        engine = await self._ready()
-        place = name_workplace(self._work_dir)
+        began = time.monotonic()
         try:
-            work = await finish(_furnish, place, job)
-            output = Output(job.limits.output_mb * MIB)
-            began = time.monotonic()
-            end = await self._supervise(engine, job, place, output)
-            return await finish(conclude, job, work, end, output, time.monotonic() - began)
+            source = job.script.encode("utf-8")
         except UnicodeEncodeError as error:
             return unwritable(error)
+        engine = await self._ready()
+        box = await finish(self._box, engine, job)
+        imports = leading_imports(job.script) if self._options.warm else ()
+        container = self._pool.take(box, imports) or self._make(box, (), job.name)
+        try:
+            end = await self._supervise(container, source)
+            execution = await finish(conclude, job, container.work, end, container.output, time.monotonic() - began)
         finally:
-            await finish(scrub, place)
+            await finish(scrub, container.place)
+        self._pool.refill(box, imports)
+        return execution
+
+    @property
+    def waiting(self) -> int:
+        """How many containers wait for their script."""
+        return self._pool.waiting
 
     async def aclose(self) -> None:
-        """Close the connection."""
+        """Remove the waiting containers and close the connection."""
+        await finish(self._pool.close)
         engine, self._engine = self._engine, None
         if engine is not None:
             await asyncio.to_thread(engine.client.close)
 
-    async def _supervise(self, engine: Engine, job: Job, place: Path, output: Output) -> End:
-        box = Box(
-            image=engine.image,
-            owner=self._owner,
-            place=place,
-            cpus=min(job.limits.cpus, engine.cpus),
-            runtime=self._runtime,
-        )
-        container = Container(engine.client, box, job, output)
+    async def _supervise(self, container: Container, source: bytes) -> End:
+        limits = container.box.limits
         try:
-            await finish(container.start)
+            await finish(container.open)
+            await finish(container.go, source)
             began = time.monotonic()
 
             def look() -> End | None:
-                return over_limit(job.limits, time.monotonic() - began, output, measure(place / "work"))
+                usage = measure(container.work)
+                return over_limit(limits, time.monotonic() - began, container.output, usage) or full_disk(
+                    container.work
+                )
 
-            if found := await watch(container.ended, job.limits.seconds, look):
+            if found := await watch(container.ended, limits.seconds, look):
                 return found
             return await finish(container.wait)
         finally:
             await finish(container.dispose)
+
+    def _box(self, engine: Engine, job: Job) -> Box:
+        folder = job.input.resolve()
+        try:
+            check_readable(folder, avoid=name_workplace(self._work_dir))
+            inode = folder.stat().st_ino
+        except OSError as error:
+            msg = f"cannot read the input folder {folder}: {error}"
+            raise RunnerError(msg) from error
+        return Box(
+            image=engine.image,
+            owner=self._owner,
+            input=folder,
+            inode=inode,
+            limits=job.limits,
+            seed=job.seed,
+            cpus=min(job.limits.cpus, engine.cpus),
+            runtime=self._options.runtime,
+            network=self._options.network,
+            gpus=self._options.gpus,
+        )
+
+    def _make(self, box: Box, modules: tuple[str, ...], label: str = "waiting") -> Container:
+        if self._engine is None:
+            msg = "the runner is closed"
+            raise RunnerError(msg)
+        return Container(self._engine.client, box, name_workplace(self._work_dir), label=label, modules=modules)
 
     async def _ready(self) -> Engine:
         if self._engine is not None:
@@ -148,17 +201,18 @@ class DockerRunner:
 
     def _inspect(self, client: DockerClient) -> Engine:
         reap(client)
+        wanted = self._options.image
+        variant = next((name for name in VARIANTS if name == wanted), None)
+        recipe = read_recipe(variant) if variant else None
         with engine_errors():
             info = client.info()
-            image = find_image(client, self._wanted or image_tag())
-        if image is None and self._wanted is not None:
-            msg = f"the engine has no image {self._wanted!r}: pull or build it first"
+            image = find_image(client, recipe.tag if recipe else wanted)
+            if image is None and recipe is not None:
+                image = build_image(client, recipe, self._report)
+        if image is None:
+            msg = f"the engine has no image {wanted!r}: pull or build it first"
             raise RunnerError(msg)
-        return Engine(client, image or self._build(client), int(info["NCPU"]), int(info["MemTotal"] * HOST_SHARE / MIB))
-
-    def _build(self, client: DockerClient) -> str:
-        with engine_errors():
-            return build_image(client, self._report)
+        return Engine(client, image, int(info["NCPU"]), int(info["MemTotal"] * HOST_SHARE / MIB))
 
     def _report(self, line: str) -> None:
         if self._stopped.is_set():
@@ -166,14 +220,3 @@ class DockerRunner:
             raise RunnerError(msg)
         if self._on_progress is not None:
             self._on_progress(line)
-
-
-def _furnish(place: Path, job: Job) -> Path:
-    """Make the host folder of an execution and return its work folder."""
-    check_readable(job.input, avoid=place)
-    work = make_workplace(place, job.script)
-    (work / "input").mkdir()
-    shutil.copyfile(Path(__file__).with_name("supervisor.py"), place / "supervisor.py")
-    (place / "supervisor.py").chmod(0o444)
-    hand_over(work, sandbox_user())
-    return work

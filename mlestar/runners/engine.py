@@ -26,6 +26,13 @@ PLACE = "mlestar.place"
 """Labels of a container: the run, the time in seconds since the epoch after which it may be removed, its maker, and its
 folder on the maker's machine."""
 
+HINTS = {
+    "could not select device driver": ": it offers no GPU; install NVIDIA's container toolkit there or set gpus=0",
+    "Unknown runtime": ": install that runtime on the engine or leave the setting `runtime` empty",
+    "unknown or invalid runtime": ": install that runtime on the engine or leave the setting `runtime` empty",
+}
+"""Parts of what the engine says, and what to do about it."""
+
 LOST = (DockerException, RequestException, OSError)
 
 
@@ -49,7 +56,8 @@ def engine_errors() -> Iterator[None]:
         yield
     except LOST as error:
         reason = error.explanation if isinstance(error, APIError) and error.explanation else error
-        msg = f"the Docker engine failed: {' '.join(str(reason).split())[:500]}"
+        hint = next((hint for sign, hint in HINTS.items() if sign in str(reason)), "")
+        msg = f"the Docker engine failed: {' '.join(str(reason).split())[:500]}{hint}"
         raise RunnerError(msg) from error
 
 

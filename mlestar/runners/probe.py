@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlestar.errors import RunnerError
@@ -91,12 +92,27 @@ for name, variant in {{"xgboost": "xgboost-cpu", "tensorflow": "tensorflow-cpu"}
 for name in ("lightgbm", "xgboost"):
     if name in found and not loads(name):
         del found[name]
-print(json.dumps({{"python": platform.python_version(), "packages": found}}))
+gpus = []
+if os.path.exists("/dev/nvidia0"):
+    for path in glob.glob("/proc/driver/nvidia/gpus/*/information"):
+        with open(path) as file:
+            gpus += [line.partition(":")[2].strip() for line in file if line.startswith("Model:")]
+print(json.dumps({{"python": platform.python_version(), "packages": found, "gpu": ", ".join(gpus)}}))
 """
 
 
-async def ask(run: Callable[[Job], Awaitable[Execution]], work_dir: Path | None) -> tuple[str, dict[str, str]]:
-    """Return the interpreter's version and its libraries, found by running a script.
+@dataclass(frozen=True)
+class Answer:
+    """What an interpreter says of itself."""
+
+    python: str
+    packages: dict[str, str]
+    gpu: str
+    """Names of the NVIDIA devices it can open."""
+
+
+async def ask(run: Callable[[Job], Awaitable[Execution]], work_dir: Path | None) -> Answer:
+    """Return what a script finds out about its interpreter.
 
     Raises:
         RunnerError: not even this script runs.
@@ -111,5 +127,4 @@ async def ask(run: Callable[[Job], Awaitable[Execution]], work_dir: Path | None)
     if execution.status != "ok":
         msg = f"the interpreter that scripts run in does not work: {execution.status} {execution.stderr.strip()[-300:]}"
         raise RunnerError(msg)
-    answer = json.loads(execution.stdout)
-    return answer["python"], answer["packages"]
+    return Answer(**json.loads(execution.stdout))

@@ -13,30 +13,61 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def find_members(group: int, mark: str) -> dict[int, int]:
-    """Return process id to resident memory in bytes, of a process group and, on Linux, of all that carry the mark."""
+    """Return process id to resident memory in bytes, of a script's processes.
+
+    On a Mac those are its process group; on Linux also all that carry the mark, and all that share a process namespace
+    with one of them which is not ours.
+    """
     return _from_proc(group, mark) if sys.platform == "linux" else _from_ps(group)
 
 
 def _from_proc(group: int, mark: str) -> dict[int, int]:
-    sign, found = f"{MARK}={mark}".encode(), {}
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdigit():
-            continue
-        folder = Path(entry.path)
+    sign, found, others = f"{MARK}={mark}".encode(), set[int](), set[int]()
+    for pid in (int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()):
         try:
             # After the command name: state, parent, process group. A zombie holds no memory and needs no killing.
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            if fields[0] != "Z" and (int(fields[2]) == group or sign in (folder / "environ").read_bytes()):
-                found[int(entry.name)] = int((folder / "statm").read_text().split()[1]) * PAGE
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            if fields[0] != "Z":
+                marked = int(fields[2]) == group or sign in Path(f"/proc/{pid}/environ").read_bytes()
+                (found if marked else others).add(pid)
         except (OSError, IndexError, ValueError):  # gone since, or another user's
             continue
-    return found
+    spaces = {_space(pid) for pid in found} - {_space(os.getpid()), None}
+    found |= {pid for pid in others if _space(pid) in spaces} if spaces else set()
+    return {pid: size for pid in found if (size := _resident(pid)) is not None}
+
+
+def _space(pid: int) -> str | None:
+    """Return the process namespace that a process lives in."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid")  # noqa: PTH115  # names no path
+    except OSError:
+        return None
+
+
+def _resident(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+    except (OSError, IndexError):
+        return None
 
 
 def _from_ps(group: int) -> dict[int, int]:
     listing = subprocess.run(["ps", "-axo", "pid=,pgid=,rss="], capture_output=True, text=True, check=False).stdout
     rows = (line.split() for line in listing.splitlines())
     return {int(pid): int(rss) * 1024 for pid, owner, rss in rows if int(owner) == group}
+
+
+def count_tasks() -> int:
+    """Return how many processes and threads this user has; Linux only."""
+    count = 0
+    for entry in os.scandir("/proc"):
+        try:
+            if entry.name.isdigit() and entry.stat().st_uid == os.getuid():
+                count += len(os.listdir(f"/proc/{entry.name}/task"))  # noqa: PTH208  # names suffice
+        except OSError:  # gone since
+            continue
+    return count
 
 
 def kill_members(group: int, mark: str) -> None:

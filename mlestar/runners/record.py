@@ -1,15 +1,40 @@
 """The supervisor's record of how a script ended, read without trusting it."""
 
 import json
+import secrets
 
 from mlestar.runners.base import Limits
 from mlestar.runners.capture import Output
 from mlestar.runners.watch import MIB, End, exit_end, out_of_memory
 
 
+def make_mark() -> str:
+    """Return what a record's line begins with, which a script cannot guess."""
+    return f"mlestar-{secrets.token_hex(16)}:"
+
+
+def make_order(mark: str, seconds: float) -> bytes:
+    """Return the line that orders a supervisor to run its script, and to end after that many seconds."""
+    return json.dumps({"mark": mark, "seconds": seconds}).encode() + b"\n"
+
+
 def cut_record(output: Output, mark: str) -> bytes | None:
     """Take the record off the end of standard error; None when there is none."""
     return output.stderr.cut(f"\n{mark}".encode())
+
+
+def take_record(output: Output, mark: str, code: int, limits: Limits) -> End | None:
+    """Return what the record says, None when there is none to be believed.
+
+    Args:
+        output: of the script, from which the record is taken.
+        mark: what its line begins with.
+        code: exit status of the supervisor. One that did not end by itself was stopped by the script, which may have
+            written a record in its place.
+        limits: of the script.
+    """
+    line = cut_record(output, mark)
+    return read_record(line, limits) if line is not None and code == 0 else None
 
 
 def read_record(line: bytes, limits: Limits) -> End | None:

@@ -1,5 +1,6 @@
 """A runner that executes nothing: for tests of whatever calls a runner."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 
@@ -36,6 +37,12 @@ class ScriptedRunner:
             LookupError: the mapping has no key that occurs in the script.
         """
         self.jobs.append(job)
+        return await asyncio.to_thread(self._answer, job)
+
+    async def aclose(self) -> None:
+        """Release nothing."""
+
+    def _answer(self, job: Job) -> Execution:
         reply = self._replies(job) if callable(self._replies) else _find(self._replies, job.script)
         execution = succeed(reply) if isinstance(reply, str) else reply
         for name in execution.files:
@@ -43,9 +50,6 @@ class ScriptedRunner:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.touch()
         return execution
-
-    async def aclose(self) -> None:
-        """Release nothing."""
 
 
 def succeed(stdout: str = "", files: Sequence[str] = ()) -> Execution:

@@ -1,12 +1,12 @@
-"""Runs inside the sandbox as `python -I -S supervisor.py SECONDS [MODULE ...]`: starts the script, waits, leaves a record.
+"""Runs inside the sandbox as `python -I -S supervisor.py SECONDS [MODULE ...]`: starts the script, leaves a record.
 
-Standard input is its lifeline. One line of JSON, `{"mark": ..., "seconds": ...}`, orders the script to run; the end of the
-lifeline, or SECONDS without an order, ends the supervisor and with it the sandbox, so that nothing outlives its keeper.
+Standard input is its lifeline. One line of JSON, `{"mark": ..., "seconds": ...}`, orders the script to run; the end of
+the lifeline, or SECONDS without an order, ends the supervisor and with it the sandbox: nothing outlives its keeper.
 With modules, a Python that is to become the script starts at once, imports them and waits at the gate (`gate.py`).
 
-The record is one marked line at the end of standard error. It is a hint for the verdict, never evidence for a score: the
-script has the same user id and could forge it, and would gain no more than by exiting with the status it claims. Only the
-standard library, and nothing of this package, exists here.
+The record is one marked line at the end of standard error. It is a hint for the verdict, never evidence for a score:
+the script has the same user id and could forge it, and would gain no more than by exiting with the status it claims.
+Only the standard library, and nothing of this package, exists here.
 """
 
 import json

@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 from mlestar.runners.base import Execution, ExecutionStatus, Job, Limits
 from mlestar.runners.capture import Output, decode
 from mlestar.runners.collect import collect
-from mlestar.runners.workplace import MAX_FILES, Usage, measure
+from mlestar.runners.workplace import MAX_FILES, Usage, is_scarce, measure
 
 FIRST_TICK, LAST_TICK = 0.02, 0.25
 """Seconds between two looks at a script; short at first, so that a quick flood is noticed."""
@@ -65,6 +65,13 @@ def over_limit(limits: Limits, elapsed: float, output: Output, usage: Usage) -> 
     if elapsed >= limits.seconds:
         return End("timeout", detail=f"the script was stopped at its time limit of {limits.seconds:g} s")
     return None
+
+
+def full_disk(folder: Path) -> End | None:
+    """Return the end of a script that has brought the disk of its folder near its end."""
+    if not is_scarce(folder):
+        return None
+    return End("disk_full", detail="the disk is nearly full, maybe of files that the script deleted while open")
 
 
 async def watch(ended: "Future[None]", seconds: float, look: Callable[[], End | None]) -> End | None:

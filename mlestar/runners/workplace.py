@@ -1,6 +1,7 @@
 """The host folder that a script works in, and everything that is done to it without trusting what lies there."""
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -17,6 +18,8 @@ MAX_DEPTH = 64
 PREFIX = "mlestar-"
 RESERVE = 2 * 2**30
 """Bytes of a disk that scripts leave free, at most a twentieth of it."""
+OWN_FILES = {"supervisor.py": "supervisor.py", "gate.py": "warm/sitecustomize.py"}
+"""Files of this package to their places in a sandbox's folder of ours."""
 BLOCK = 512
 """Unit of `st_blocks`, in bytes, on every platform."""
 
@@ -87,6 +90,16 @@ def write_script(work: Path, source: bytes) -> Path:
         msg = f"cannot write the script into {work}: {error}"
         raise RunnerError(msg) from error
     return work
+
+
+def put_own_files(place: Path) -> None:
+    """Make the folder `home` with the files of this package that run inside a sandbox, readable whatever our umask."""
+    (place / "home" / "warm").mkdir(parents=True)
+    for source, target in OWN_FILES.items():
+        shutil.copyfile(Path(__file__).with_name(source), place / "home" / target)
+        (place / "home" / target).chmod(0o444)
+    for folder in ("home", "home/warm"):
+        (place / folder).chmod(0o755)
 
 
 def is_scarce(folder: Path) -> bool:

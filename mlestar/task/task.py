@@ -1,8 +1,10 @@
 """A task folder that was read and understood."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from mlestar.errors import UserError
 from mlestar.metrics import Metric
@@ -75,6 +77,12 @@ class Task:
             settled=_settled(told, own),
             _shelf=shelf,
         )
+
+    def showing(self, rows: np.ndarray) -> "Task":
+        """Return the task with a profile and a preview that tell of these rows of train only."""
+        train = profile_table(self.spec.train, self.table(self.spec.train), rows)
+        profile = tuple(train if known.file == train.file else known for known in self.profile)
+        return replace(self, profile=profile, preview=render_preview(profile, self.spec.train))
 
     def table(self, name: str) -> Table:
         """Return a table of the input folder by its file name, read once."""

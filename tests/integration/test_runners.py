@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import docker
 import pytest
 
 from mlestar.errors import RunnerError
-from mlestar.runners import DockerRunner, Execution, Job, Limits, LocalRunner, Runner
+from mlestar.runners import ContainerOptions, DockerRunner, Execution, Job, Limits, LocalRunner, Runner
+from mlestar.runners.bubblewrap import find_bubblewrap
 from mlestar.runners.engine import DEADLINE, OWNER, PLACE, PROCESS, own_process, reap
 from tests.integration.cable import Cable
 
@@ -38,11 +40,48 @@ class Bench:
         )
 
 
-@pytest.fixture(params=[pytest.param("docker", marks=pytest.mark.docker), "local"])
+class WarmBench(Bench):
+    """A runner whose containers wait: every script finds one that has its kind of box."""
+
+    async def run(self, script: str, *outputs: str, limits: Limits = LIMITS, seed: int = 0) -> Execution:
+        assert isinstance(self.runner, DockerRunner)
+        await super().run("", limits=limits, seed=seed)
+        for _ in range(600):
+            if self.runner.waiting:
+                break
+            await asyncio.sleep(0.05)
+        assert self.runner.waiting
+        return await super().run(script, *outputs, limits=limits, seed=seed)
+
+
+def seal() -> str:
+    """Return why bubblewrap does not work here, empty when it does."""
+    try:
+        find_bubblewrap(sys.executable)
+    except RunnerError as error:
+        return str(error)
+    return ""
+
+
+KINDS = [
+    pytest.param("docker", marks=pytest.mark.docker),
+    pytest.param("warm", marks=pytest.mark.docker),
+    "local",
+    pytest.param("bubblewrap", marks=pytest.mark.skipif(bool(seal()), reason=seal())),
+]
+
+
+def make_runner(kind: str, work: Path) -> Runner:
+    if kind in ("docker", "warm"):
+        return DockerRunner(owner=OWNERS, work_dir=work, options=ContainerOptions(warm=int(kind == "warm")))
+    return LocalRunner(work_dir=work, bubblewrap=kind == "bubblewrap")
+
+
+@pytest.fixture(params=KINDS)
 async def bench(request: pytest.FixtureRequest, input_folder: Path, tmp_path: Path) -> AsyncIterator[Bench]:
     work = tmp_path / "work"
-    runner = DockerRunner(owner=OWNERS, work_dir=work) if request.param == "docker" else LocalRunner(work_dir=work)
-    yield Bench(runner, input_folder, tmp_path)
+    runner = make_runner(request.param, work)
+    yield (WarmBench if request.param == "warm" else Bench)(runner, input_folder, tmp_path)
     await runner.aclose()
     assert not work.exists() or not list(work.iterdir())
 
@@ -322,7 +361,7 @@ async def test_a_lost_engine_is_an_operators_error(box: Bench, monkeypatch: pyte
 
 @pytest.mark.docker
 async def test_an_unknown_runtime_is_an_operators_error(input_folder: Path, tmp_path: Path) -> None:
-    runner = DockerRunner(runtime="no-such-runtime", work_dir=tmp_path / "work")
+    runner = DockerRunner(ContainerOptions(runtime="no-such-runtime"), work_dir=tmp_path / "work")
     with pytest.raises(RunnerError, match="no-such-runtime"):
         await runner.environment()
     await runner.aclose()

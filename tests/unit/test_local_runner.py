@@ -16,7 +16,7 @@ from mlestar.runners.workplace import make_workplace, measure, scrub
 
 @pytest.fixture
 async def runner(tmp_path: Path):
-    runner = LocalRunner(work_dir=tmp_path / "work")
+    runner = LocalRunner(work_dir=tmp_path / "work", bubblewrap=False)
     yield runner
     await runner.aclose()
     assert list((tmp_path / "work").iterdir()) == []
@@ -89,7 +89,7 @@ async def test_a_changed_input_is_copied_again(runner, job, input_folder):
 
 
 async def test_runs_inside_the_input_folder_are_not_copied(job, input_folder):
-    runner = LocalRunner(work_dir=input_folder / "runs" / "work")
+    runner = LocalRunner(work_dir=input_folder / "runs" / "work", bubblewrap=False)
     execution = await runner.run(job("import os; print(os.listdir('input'))"))
     await runner.aclose()
     assert execution.stdout == "['train.csv']\n"
@@ -118,10 +118,11 @@ async def test_a_work_folder_that_cannot_be_made_is_an_operators_error(job, tmp_
         await LocalRunner(work_dir=tmp_path / "work").run(job("print(1)"))
 
 
-async def test_the_local_runner_says_that_it_protects_nothing(tmp_path):
+async def test_the_local_runner_says_what_it_does_not_protect(tmp_path):
     said: list[str] = []
     await choose_runner("local", trusted=False, work_dir=tmp_path, on_progress=said.append)
-    assert "protects nothing" in said[0]
+    assert "protects nothing" in said[0] or "share your kernel" in said[0]
+    assert "protects nothing" in await LocalRunner(bubblewrap=False).warning()
 
 
 async def test_without_an_engine_trusted_scripts_run_locally(monkeypatch):

@@ -1,10 +1,12 @@
 import pytest
 from pydantic import BaseModel
 
+from mlestar.agents.coder import write_block
 from mlestar.agents.desk import Desk, ReplyError
 from mlestar.agents.leakage import find_leakage
 from mlestar.agents.planner import plan_block
-from mlestar.agents.replies import json_object, prose, typed
+from mlestar.agents.replies import declined, json_object, prose, typed
+from mlestar.agents.usage_checker import check_usage
 from mlestar.models import Reply
 from mlestar.prompts import Prompts, as_data
 from mlestar.script import ScriptError
@@ -23,8 +25,9 @@ class Choice(BaseModel):
         '{"leak": true}',
         "{'leak': True}",
         '```\n{"leak": true}\n```',
+        '```json\n{"leak": true}\n```\nand so\n```python\nx = 1\n```',
     ],
-    ids=["fenced", "in prose", "bare", "python literal", "unnamed fence"],
+    ids=["fenced", "in prose", "bare", "python literal", "unnamed fence", "two fences"],
 )
 def test_json_is_found(reply):
     assert json_object(reply) == {"leak": True}
@@ -34,6 +37,10 @@ def test_json_is_found(reply):
 def test_what_is_no_json_object_is_refused(reply):
     with pytest.raises(ScriptError, match="no complete JSON object"):
         json_object(reply)
+
+
+def test_line_breaks_inside_json_strings_are_read_as_they_stand():
+    assert json_object('```json\n{"block": "def f():\n\treturn 1"}\n```') == {"block": "def f():\n\treturn 1"}
 
 
 def test_a_wrong_field_is_named():
@@ -82,6 +89,52 @@ async def test_a_cut_reply_is_never_accepted(brief):
     at, teller = desk(brief, Reply(text='{"leak": false}', problem="the reply was cut off"), '{"leak": false}')
     await find_leakage(at, "x = 1")
     assert "cut off" in teller.prompts[1]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    ["I'm sorry, but I can't assist with that.", "I cannot help.", "As an AI model I will not.", "I\u2019m unable to."],
+)
+async def test_a_refusal_is_named_as_one_and_asked_about_again(brief, reply):
+    at, teller = desk(brief, reply, "Use fewer trees.")
+    assert await plan_block(at, "x = 1", [], None) == "Use fewer trees."
+    assert "declines the task" in teller.prompts[1]
+
+
+def test_an_answer_is_no_refusal():
+    assert not declined("Use the fold's own mean. I cannot stress this enough.")
+    assert not declined("I cannot rule out drift, so:\n" + "encode dates as cycles. " * 40)
+
+
+@pytest.mark.parametrize(
+    "problem",
+    ["the reply was empty", "the reply was blocked by the provider's content filter", "the reply was cut off"],
+)
+async def test_what_a_provider_withholds_is_reported_as_what_it_is(brief, problem):
+    at, _ = desk(brief, *[Reply(text="", problem=problem)] * 3)
+    with pytest.raises(ReplyError, match=problem):
+        await find_leakage(at, "x = 1")
+
+
+SCRIPT = "def load():\n    return 1\n\n\nprint('Final Validation Performance: 1')\nopen('submission.csv')\n"
+
+
+async def test_a_block_is_taken_out_of_the_prose_around_it(brief):
+    at, _ = desk(brief, "Here:\n```python\ndef load():\n    return 2\n```\nIt is faster.")
+    patched = await write_block(at, SCRIPT, "def load():\n    return 1", "Return 2.")
+    assert patched == SCRIPT.replace("return 1", "return 2")
+
+
+@pytest.mark.parametrize("reply", ["ALL USED", "All used.", "I checked every column.\n\n**ALL USED**"])
+async def test_everything_used_is_understood(brief, reply):
+    at, _ = desk(brief, reply)
+    assert await check_usage(at, SCRIPT) is None
+
+
+async def test_something_unused_is_not_taken_for_everything_used(brief):
+    at, teller = desk(brief, "Not all used are the columns", f"```python\n{SCRIPT}```")
+    assert await check_usage(at, SCRIPT) == SCRIPT
+    assert len(teller.prompts) == 2
 
 
 async def test_a_leaking_block_must_occur_in_the_script(brief):

@@ -1,3 +1,7 @@
+import ast
+import random
+import textwrap
+
 import pytest
 
 from mlestar.script import ScriptError, check_script, extract_code, locate, replace_block, reported_score
@@ -128,3 +132,130 @@ def test_imports_of_a_new_block_go_to_the_top():
 def test_a_replacement_that_breaks_the_script_is_refused():
     with pytest.raises(ScriptError, match="does not compile"):
         replace_block(SCRIPT, "    return total", "return (")
+
+
+def replaced(script, block, replacement):
+    """Patch a script that must compile before and after."""
+    patched = replace_block(script, block, replacement)
+    compile(patched, "patched", "exec")
+    return patched
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_any_run_of_statements_is_found_and_put_back_as_it_was(seed):
+    draw = random.Random(seed)
+    lines = SCRIPT.split("\n")
+    first = draw.choice([i for i, line in enumerate(lines) if line.strip()])
+    last = draw.randint(first + 1, min(first + 6, len(lines)))
+    block = "\n".join(lines[first:last]).rstrip()
+    messy = "\n".join(line + " " * draw.randint(0, 3) for line in block.split("\n"))
+    assert locate(SCRIPT, textwrap.dedent(messy)).rstrip() == block
+    assert replaced(SCRIPT, messy, block).rstrip() == SCRIPT.rstrip()
+
+
+SCOPES = {
+    "spaces": "    ",
+    "tab": "\t",
+    "two spaces": "  ",
+}
+
+
+@pytest.mark.parametrize("indent", SCOPES.values(), ids=SCOPES.keys())
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_a_replacement_takes_the_indentation_of_its_block(indent, depth):
+    heads = "".join(f"{indent * level}if True:\n" for level in range(depth))
+    script = f"{heads}{indent * depth}x = 1\n{indent * depth}print(x)\n"
+    patched = replaced(script, "x = 1", f"for x in range(2):\n{indent}y = x")
+    assert f"{indent * depth}for x in range(2):\n{indent * (depth + 1)}y = x\n{indent * depth}print" in patched
+
+
+@pytest.mark.parametrize(
+    "replacement",
+    ["y = 2\nz = y", "    y = 2\n    z = y", "y = 2\n    z = y", "\n\n    y = 2\n    z = y\n\n", "\ty = 2\n\tz = y"],
+    ids=["flush left", "as it stood", "first line stripped", "blank lines around", "tabs"],
+)
+def test_indentation_as_models_write_it_is_understood(replacement):
+    patched = replaced("def f(x):\n    y = x\n    return y\n", "    y = x", replacement)
+    assert patched == "def f(x):\n    y = 2\n    z = y\n    return y\n"
+
+
+def test_carriage_returns_do_not_hide_a_block():
+    patched = replaced("a = 1\r\nb = 2\r\nc = 3\r\n", "a = 1\nb = 2", "a = 3\r\nb = 4")
+    assert patched == "a = 3\nb = 4\nc = 3\n"
+
+
+def test_a_block_at_the_end_without_a_newline_is_replaced():
+    assert replaced("a = 1\nb = 2", "b = 2", "b = 3") == "a = 1\nb = 3"
+
+
+def test_text_beyond_ascii_is_matched():
+    assert replaced("größe = '漢字'\nprint(größe)\n", "größe = '漢字'", "größe = 'né'").startswith("größe = 'né'")
+
+
+def test_strings_of_several_lines_keep_their_blanks():
+    script = "def f():\n    q = 1\n    return q\n"
+    new = 'q = """select\n  a\n\nfrom t"""'
+    patched = replaced(script, "    q = 1", new)
+    assert ast.parse(patched).body[0].body[0].value.value == "select\n  a\n\nfrom t"
+
+
+def test_a_string_at_the_margin_does_not_stop_its_block_from_being_indented():
+    new = '        q = """a\nb"""\n        r = q'
+    patched = replaced("def f():\n    q = 1\n    return q\n", "    q = 1", new)
+    assert patched == 'def f():\n    q = """a\nb"""\n    r = q\n    return q\n'
+
+
+def test_a_string_of_several_lines_is_part_of_a_block():
+    script = 'q = """a\n\n  b"""\nprint(q)\n'
+    assert replaced(script, 'q = """a\n\n  b"""', "q = 2") == "q = 2\nprint(q)\n"
+
+
+@pytest.mark.parametrize("again", ["@cache\n", ""], ids=["repeated", "left out"])
+def test_a_decorator_above_the_block_stands_once(again):
+    script = "from functools import cache\n\n\n@cache\ndef f():\n    return 1\n\n\nprint(f())\n"
+    patched = replaced(script, "def f():\n    return 1", f"{again}def f():\n    return 2")
+    assert patched.count("@cache") == 1
+
+
+def test_future_imports_come_first():
+    new = "import os\nfrom __future__ import annotations\nfrom math import pi\n\nx = pi"
+    patched = replaced('"""Doc."""\nimport sys\n\nx = 1\nprint(x)\n', "x = 1", new)
+    assert patched.startswith(
+        '"""Doc."""\nfrom __future__ import annotations\nimport os\nfrom math import pi\nimport sys'
+    )
+
+
+def test_an_import_inside_a_function_does_not_stand_for_one_at_the_top():
+    script = "def f():\n    import os\n    return os\n\n\nx = 1\nprint(x)\n"
+    assert replaced(script, "x = 1", "import os\nx = os.sep").startswith("import os\ndef f")
+
+
+def test_imports_over_several_lines_stay_with_the_block():
+    new = "from math import (\n    pi,\n    e,\n)\nx = pi + e"
+    assert "x = pi + e" in replaced("def f():\n    x = 1\n    return x\n", "    x = 1", new)
+
+
+@pytest.mark.parametrize(
+    ("block", "new"),
+    [("a = 1\nb = 2", "def improved():\n    a = 1\n    b = 3"), ("def f(x):\n    return x", "def g(x):\n    return x")],
+    ids=["statements wrapped in a function", "function renamed"],
+)
+def test_a_name_that_the_script_needs_must_stay(block, new):
+    script = "a = 1\nb = 2\n\n\ndef f(x):\n    return x\n\n\nprint(f(a + b))\n"
+    with pytest.raises(ScriptError, match="no longer defines"):
+        replace_block(script, block, new)
+
+
+def test_a_name_that_nothing_else_needs_may_go():
+    assert replaced("a = 1\nb = 2\nprint(b)\n", "a = 1\nb = 2", "b = 3") == "b = 3\nprint(b)\n"
+
+
+def test_a_return_that_lost_its_function_does_not_compile():
+    with pytest.raises(ScriptError, match="'return' outside function"):
+        replace_block("x = 1\nprint(x)\n", "x = 1", "x = 1\nreturn x")
+
+
+@pytest.mark.parametrize("reply", ["ok", "Done", "yes, no"])
+def test_a_word_is_no_code(reply):
+    with pytest.raises(ScriptError, match="no ```python fence"):
+        extract_code(reply)

@@ -1,0 +1,85 @@
+"""Overhead per execution of the sandbox, side by side with a bare `docker run` of the same script.
+
+Run as `python benchmarks/sandbox.py [ROUNDS]`; needs a Docker engine and prints a Markdown table. Every round runs each
+way once, so that a busy machine is busy for all of them.
+"""
+
+import asyncio
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from mlestar.runners import ContainerOptions, DockerRunner, Job, Limits, LocalRunner, Runner
+from mlestar.runners.image import image_tag
+
+SCRIPTS = {
+    "`pass`": "pass",
+    "imports pandas, scikit-learn, LightGBM": "import lightgbm\nimport pandas\nimport sklearn.ensemble\n",
+}
+LIMITS = Limits(seconds=120, memory_mb=2048)
+PAUSE = 4
+"""Seconds after each round, as while a model thinks: the next container imports its libraries meanwhile."""
+
+
+def run_bare(folder: Path, network: str) -> float:
+    mounts = ["-v", f"{folder}/work:/sandbox", "-v", f"{folder}/input:/sandbox/input:ro", "-w", "/sandbox"]
+    command = ["docker", "run", "--rm", f"--network={network}", *mounts, image_tag(), "python", "main.py"]
+    began = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True)
+    return time.perf_counter() - began
+
+
+async def run_ours(runner: Runner, folder: Path, script: str) -> float:
+    with tempfile.TemporaryDirectory(dir=folder) as collect:
+        job = Job(script=script, input=folder / "input", collect=Path(collect), limits=LIMITS)
+        began = time.perf_counter()
+        execution = await runner.run(job)
+        if execution.status != "ok":
+            sys.exit(f"the script failed: {execution}")
+        return time.perf_counter() - began
+
+
+async def measure(folder: Path, script: str, rounds: int) -> dict[str, list[float]]:
+    (folder / "work" / "main.py").write_text(script)
+    runners: dict[str, Runner] = {
+        "cold": DockerRunner(owner="benchmark", work_dir=folder),
+        "warm": DockerRunner(ContainerOptions(warm=1), owner="benchmark", work_dir=folder),
+        "plain process": LocalRunner(work_dir=folder, bubblewrap=False),
+    }
+    taken: dict[str, list[float]] = {}
+    for turn in range(rounds + 1):
+        row = {f"bare, network {kind}": await asyncio.to_thread(run_bare, folder, kind) for kind in ("bridge", "none")}
+        for name, runner in runners.items():
+            row[name] = await run_ours(runner, folder, script)
+        # The first round fills the page cache and the pool.
+        for name, seconds in row.items() if turn else ():
+            taken.setdefault(name, []).append(seconds)
+        await asyncio.sleep(PAUSE)
+    for runner in runners.values():
+        await runner.aclose()
+    return taken
+
+
+def make_folders(folder: Path) -> Path:
+    folder.chmod(0o755)
+    for name in ("work", "input"):
+        (folder / name).mkdir()
+    return folder
+
+
+async def main(rounds: int) -> None:
+    print("| script | way | median s | min s | of bare |\n|---|---|---|---|---|")
+    for name, script in SCRIPTS.items():
+        with tempfile.TemporaryDirectory() as place:
+            taken = await measure(make_folders(Path(place)), script, rounds)
+        bare = statistics.median(taken["bare, network none"])
+        for way, seconds in taken.items():
+            middle = statistics.median(seconds)
+            print(f"| {name} | {way} | {middle:.3f} | {min(seconds):.3f} | {middle / bare:.2f} |")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 10))

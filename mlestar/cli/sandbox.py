@@ -1,0 +1,77 @@
+"""`mlestar sandbox`: the image that generated code runs in, and a shell in it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlestar.errors import SettingsError
+
+if TYPE_CHECKING:
+    from docker.client import DockerClient
+
+    from mlestar.runners.image import Recipe
+
+sandbox = typer.Typer(help="The image that generated code runs in.", no_args_is_help=True)
+
+VariantName = Annotated[str, typer.Option("--variant", help="base, torch (deep learning) or gpu (with CUDA).")]
+Requirements = Annotated[
+    Path | None, typer.Option("--requirements", help="File of further packages, in pip's format.", dir_okay=False)
+]
+
+
+@sandbox.command()
+def build(variant: VariantName = "base", requirements: Requirements = None) -> None:
+    """Build an image, if it is not there, and print its tag and digest.
+
+    A run uses a variant with `--set image=torch`, and an image with further packages by its tag.
+    """
+    from mlestar.runners.engine import connect
+
+    recipe = _recipe(variant, requirements)
+    client = connect()
+    try:
+        typer.echo(f"{recipe.tag} {_find_or_build(client, recipe)}")
+    finally:
+        client.close()
+
+
+@sandbox.command()
+def shell(
+    variant: VariantName = "base",
+    source: Annotated[Path, typer.Option("--input", help="Folder that becomes ./input.", file_okay=False)] = Path(),
+) -> None:
+    """Open a shell in a container like those of scripts: same isolation, same limits, one day of time."""
+    from mlestar.runners.engine import connect
+    from mlestar.runners.shell import open_shell
+
+    recipe = _recipe(variant, None)
+    client = connect()
+    try:
+        image = _find_or_build(client, recipe)
+    finally:
+        client.close()
+    raise typer.Exit(open_shell(image, source))
+
+
+def _recipe(variant: str, requirements: Path | None) -> "Recipe":
+    from mlestar.runners.image import VARIANTS, read_recipe
+
+    chosen = next((name for name in VARIANTS if name == variant), None)
+    if chosen is None:
+        msg = f"no variant {variant!r}: choose one of {', '.join(VARIANTS)}"
+        raise SettingsError(msg)
+    return read_recipe(chosen, requirements)
+
+
+def _find_or_build(client: "DockerClient", recipe: "Recipe") -> str:
+    from rich.console import Console
+    from rich.text import Text
+
+    from mlestar.runners.engine import engine_errors
+    from mlestar.runners.image import build_image, find_image
+
+    console: Any = Console(stderr=True)
+    with engine_errors():
+        found = find_image(client, recipe.tag)
+        return found or build_image(client, recipe, lambda line: console.print(Text(line, style="dim"), soft_wrap=True))

@@ -1,0 +1,164 @@
+"""Hostile scripts: each must end as expected, and leave the host as it was."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+import pytest
+
+from mlestar.errors import RunnerError
+from mlestar.runners import ContainerOptions, DockerRunner, Execution, Job, Limits, LocalRunner, Runner
+from mlestar.runners.bubblewrap import find_bubblewrap
+from mlestar.runners.engine import OWNER
+from tests.abuse import exhaust, lies, output, reach
+from tests.abuse.case import SHORT, Case, Kind
+from tests.abuse.host import KEY, Host
+
+OWNERS = "abuse-tests"
+CASES = [*reach.CASES, *exhaust.CASES, *output.CASES, *lies.CASES]
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def seal() -> str:
+    """Return why bubblewrap does not work here, empty when it does."""
+    try:
+        find_bubblewrap(sys.executable)
+    except RunnerError as error:
+        return str(error)
+    return ""
+
+
+NO_SEAL = seal()
+MARKS = {"docker": pytest.mark.docker, "warm": pytest.mark.docker, "local": ()}
+MARKS["bubblewrap"] = pytest.mark.skipif(bool(NO_SEAL), reason=NO_SEAL)
+
+
+@dataclass
+class Yard:
+    """A runner of one kind on a baited host."""
+
+    kind: Kind
+    runner: Runner
+    host: Host
+
+    async def run(self, script: str, limits: Limits, outputs: tuple[str, ...]) -> tuple[Execution, Path]:
+        collect = self.host.folder / "collect" / str(len(list((self.host.folder / "collect").iterdir())))
+        collect.mkdir()
+        job = Job(script=script, input=self.host.folder / "input", collect=collect, limits=limits, outputs=outputs)
+        return await self.runner.run(job), collect
+
+    async def warm_up(self, limits: Limits) -> None:
+        """Wait until a container waits for a script with these limits."""
+        if isinstance(self.runner, DockerRunner) and self.kind == "warm":
+            await self.run("", limits, ())
+            for _ in range(400):
+                if self.runner.waiting:
+                    return
+                await asyncio.sleep(0.05)
+            pytest.fail("no container waits")
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    (tmp_path / "collect").mkdir()
+    (tmp_path / "work").mkdir()
+    host = Host(tmp_path)
+    yield host
+    host.close()
+
+
+@pytest.fixture
+async def yard(request: pytest.FixtureRequest, host: Host) -> AsyncIterator[Yard]:
+    kind: Kind = request.param
+    work = host.folder / "work"
+    runner: Runner = LocalRunner(work_dir=work, bubblewrap=kind == "bubblewrap")
+    if kind in ("docker", "warm"):
+        runner = DockerRunner(ContainerOptions(warm=int(kind == "warm")), owner=OWNERS, work_dir=work)
+    yield Yard(kind, runner, host)
+    await runner.aclose()
+    assert not list(work.iterdir())
+    assert survivors(work) == []
+    assert kind not in ("docker", "warm") or containers() == []
+
+
+def containers() -> list[str]:
+    """Return the containers that the tests of this module left behind."""
+    client = docker.from_env()
+    try:
+        return [str(each.name) for each in client.containers.list(all=True, filters={"label": f"{OWNER}={OWNERS}"})]
+    finally:
+        client.close()
+
+
+def survivors(folder: Path) -> list[str]:
+    """Return the processes that know a folder of the test by their arguments, environment or mounts."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            known = b"".join((process / name).read_bytes() for name in ("cmdline", "environ", "mountinfo"))
+        except OSError:  # gone since
+            continue
+        if str(folder).encode() in known and int(process.name) != os.getpid():
+            found.append(process.name)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("case", "yard"),
+    [pytest.param(case, kind, marks=MARKS[kind], id=f"{kind}-{case.name}") for case in CASES for kind in case.kinds],
+    indirect=["yard"],
+)
+async def test_a_hostile_script_ends_as_expected_and_harms_nothing(case: Case, yard: Yard) -> None:
+    await yard.warm_up(case.limits)
+    execution, collect = await yard.run(yard.host.fill_in(case), case.limits, case.outputs)
+    assert execution.status in case.status, execution
+    assert case.says in execution.stdout
+    assert "BREACH " not in execution.stdout
+    assert sorted(execution.files) == sorted(case.files) or case.name == "swapping after the end"
+    assert case.detail in execution.detail
+    if yard.kind != "warm":
+        assert survivors(yard.host.folder / "work") == []
+    yard.host.check(execution, collect)
+
+
+@pytest.mark.parametrize("yard", [pytest.param("docker", marks=MARKS["docker"])], indirect=True)
+async def test_the_next_run_finds_no_traps(yard: Yard) -> None:
+    trap = next(case for case in lies.CASES if case.name == "traps for the next run")
+    await yard.run(trap.script, SHORT, ())
+    execution, _ = await yard.run("import pandas, os; print(sorted(os.listdir('.')))", SHORT, ())
+    assert execution.stdout == "['input', 'main.py']\n"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200m", "none", disk], capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip("only root can mount a small disk")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.docker
+async def test_files_deleted_while_open_do_not_fill_the_disk(small_disk: Path, tmp_path: Path) -> None:
+    for name in ("input", "collect"):
+        (tmp_path / name).mkdir()
+    script = (
+        "import os, time\nheld = []\n"
+        "while True:\n held.append(open('x', 'wb')); os.unlink('x'); held[-1].write(bytes(2 << 20)); held[-1].flush()\n"
+        " time.sleep(0.08)"
+    )
+    runner = DockerRunner(owner=OWNERS, work_dir=small_disk)
+    job = Job(script=script, input=tmp_path / "input", collect=tmp_path / "collect", limits=SHORT)
+    execution = await runner.run(job)
+    await runner.aclose()
+    assert execution.status == "disk_full"
+    assert os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize > 190 << 20

@@ -1,0 +1,190 @@
+"""Containers that wait: same results as cold ones, bounded, and nothing left behind."""
+
+import asyncio
+import gc
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from mlestar.runners import ContainerOptions, DockerRunner, Execution, Job, Limits
+from mlestar.runners.engine import OWNER, reap
+
+OWNERS = "pool-tests"
+LIMITS = Limits(seconds=60, memory_mb=700)
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
+
+
+class Bench:
+    def __init__(self, runner: DockerRunner, input_folder: Path, tmp_path: Path) -> None:
+        self.runner, self.input, self.tmp_path = runner, input_folder, tmp_path
+
+    async def run(self, script: str, *, limits: Limits = LIMITS, seed: int = 0) -> Execution:
+        collect = self.tmp_path / f"collect-{len(list(self.tmp_path.iterdir()))}"
+        collect.mkdir()
+        job = Job(script=script, input=self.input, collect=collect, limits=limits, seed=seed)
+        return await self.runner.run(job)
+
+    async def wait(self, count: int = 1) -> None:
+        """Return when that many containers wait."""
+        for _ in range(600):
+            if self.runner.waiting == count:
+                return
+            await asyncio.sleep(0.05)
+        pytest.fail(f"{self.runner.waiting} containers wait, not {count}")
+
+
+@pytest.fixture
+async def bench(input_folder: Path, tmp_path: Path) -> AsyncIterator[Bench]:
+    runner = DockerRunner(ContainerOptions(warm=1), owner=OWNERS, work_dir=tmp_path / "work")
+    yield Bench(runner, input_folder, tmp_path)
+    await runner.aclose()
+    assert labelled(OWNERS) == []
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def labelled(owner: str, *, running: bool = False) -> list[str]:
+    client = docker.from_env()
+    try:
+        found = client.containers.list(all=not running, filters={"label": f"{OWNER}={owner}"})
+        return [str(container.name) for container in found]
+    finally:
+        client.close()
+
+
+SCRIPTS = {
+    "its place": "import numpy, os, sys\nprint(os.getcwd(), sys.argv, sys.path, __name__, __file__, os.listdir())",
+    "its process": "import numpy, os, signal, sys\nprint(os.getuid(), os.environ, sys.stdin.read(), sys.orig_argv)\n"
+    "print([signal.getsignal(n) for n in range(1, 32) if n not in (9, 19)], sorted(os.listdir('/proc/self/fd'))[:3])",
+    "its modules": "import numpy, sys\nprint(sorted(sys.modules))",
+    "its threads": "import numpy, os, threading\nprint(threading.active_count(), len(os.listdir('/proc/self/task')))\n",
+    "an error": "import numpy\ndef f(): raise ValueError('no')\nf()",
+    "an error in syntax": "import numpy\nx = = 1",
+    "an exit": "import numpy, sys, atexit\natexit.register(print, 'bye')\nsys.exit('out')",
+    "a signal": "import numpy, os\nos.kill(os.getpid(), 15)",
+    "an interrupt": "import numpy, os\nos.kill(os.getpid(), 2)",
+    "children": "import numpy, multiprocessing\nif __name__ == '__main__':\n"
+    "    print(multiprocessing.get_context('spawn').Pool(1).map(abs, [-1]))",
+    "numbers": "import numpy\nprint(hash('a'), numpy.random.default_rng(0).random(), numpy.float32(1) / 3)",
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
+async def test_a_script_cannot_tell_that_its_container_waited(bench: Bench, script: str) -> None:
+    cold = await bench.run(script)
+    await bench.wait()
+    warm = await bench.run(script)
+
+    def facts(execution: Execution) -> tuple[object, ...]:
+        texts = (re.sub(r"0x[0-9a-f]+|HOSTNAME': '\w+", "", text) for text in (execution.stdout, execution.stderr))
+        return (execution.status, execution.exit_code, *texts, execution.files)
+
+    assert facts(cold) == facts(warm)
+
+
+async def test_a_waiting_container_has_imported_what_the_script_will_import(bench: Bench) -> None:
+    script = (
+        "import pandas, os, time\n"
+        "with open('/proc/self/stat') as file: started = int(file.read().rpartition(')')[2].split()[19])\n"
+        "print(time.clock_gettime(time.CLOCK_BOOTTIME) - started / os.sysconf('SC_CLK_TCK'))"
+    )
+    await bench.run(script)
+    await bench.wait()
+    await asyncio.sleep(3)
+    assert float((await bench.run(script)).stdout) > 3
+
+
+@pytest.mark.parametrize("change", ["limits", "seed", "imports"])
+async def test_another_kind_of_script_gets_its_own_container(bench: Bench, change: str) -> None:
+    script = "import numpy, os, sys\nprint('pandas' in sys.modules, os.environ['PYTHONHASHSEED'])"
+    await bench.run("import pandas\n")
+    await bench.wait()
+    limits = Limits(seconds=60, memory_mb=600) if change == "limits" else LIMITS
+    execution = await bench.run(script, limits=limits, seed=1 if change == "seed" else 0)
+    assert execution.stdout == f"False {1 if change == 'seed' else 0}\n"
+
+
+async def test_the_pool_is_bounded(bench: Bench) -> None:
+    for seed in range(3):
+        await bench.run("", seed=seed)
+        await bench.wait()
+    await asyncio.sleep(0.5)
+    assert len(labelled(OWNERS)) == 1
+
+
+async def test_an_input_folder_of_the_same_name_is_another_one(bench: Bench) -> None:
+    await bench.run("")
+    await bench.wait()
+    bench.input.rename(bench.tmp_path / "old")
+    bench.input.mkdir()
+    assert (await bench.run("import os; print(os.listdir('input'))")).stdout == "[]\n"
+
+
+KILLED = """
+import asyncio, sys
+from pathlib import Path
+from mlestar.runners import ContainerOptions, DockerRunner, Job
+
+async def main():
+    folder = Path(sys.argv[1])
+    runner = DockerRunner(ContainerOptions(warm=1), owner="killed-pool", work_dir=folder / "work")
+    job = Job(script="", input=folder / "input", collect=folder / "collect")
+    await runner.run(job)
+    while not runner.waiting:
+        await asyncio.sleep(0.05)
+    sleeper = Job(script="import time; time.sleep(99)", input=job.input, collect=job.collect)
+    task = asyncio.create_task(runner.run(sleeper))
+    await asyncio.sleep(1)
+    print("running", flush=True)
+    await task
+
+asyncio.run(main())
+"""
+
+
+def test_nothing_outlives_a_killed_process(input_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "collect").mkdir()
+    with subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"running\n"
+        assert labelled("killed-pool", running=True)
+        os.kill(process.pid, signal.SIGKILL)
+    for _ in range(100):
+        if not labelled("killed-pool", running=True):
+            break
+        time.sleep(0.1)
+    assert labelled("killed-pool", running=True) == []
+    client = docker.from_env()
+    reap(client)
+    client.close()
+    assert labelled("killed-pool") == []
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def open_files() -> int:
+    gc.collect()  # the client's answers refer to each other
+    return len(list(Path("/dev/fd").iterdir()))
+
+
+@pytest.mark.parametrize("warm", [0, 1])
+async def test_many_executions_leave_no_growth(input_folder: Path, tmp_path: Path, warm: int) -> None:
+    runner = DockerRunner(ContainerOptions(warm=warm), owner=OWNERS, work_dir=tmp_path / "work")
+    bench = Bench(runner, input_folder, tmp_path)
+    for _ in range(10):
+        await bench.run("print(1)")
+    before = open_files()
+    for _ in range(15):
+        assert (await bench.run("print(1)")).status == "ok"
+    after = open_files()
+    await runner.aclose()
+    assert after <= before + 4
+    assert labelled(OWNERS) == []
+    assert list((tmp_path / "work").iterdir()) == []

@@ -1,0 +1,119 @@
+"""Every prompt as it is rendered for one small task; run this file to write the golden copies anew.
+
+python -m tests.unit.golden_prompts
+"""
+
+from pathlib import Path
+
+from mlestar.agents.ensembling import Member
+from mlestar.profiles import ColumnProfile, FileProfile
+from mlestar.prompts import Prompts
+from mlestar.rehearsal.plan import SplitPlan
+from mlestar.state import Attempt, Brief, ModelCard, Variant
+from mlestar.task import TaskSpec
+
+FOLDER = Path(__file__).parent / "golden"
+
+SCRIPT = """import pandas as pd
+
+train = pd.read_csv("./input/train.csv")
+
+
+def features(frame):
+    return frame[["radius"]] < 3
+
+
+print("Final Validation Performance:", 0.5)
+open("./submission.csv", "w").close()
+"""
+BLOCK = 'def features(frame):\n    return frame[["radius"]] < 3'
+CARD = ModelCard(name="LightGBM", description="Boosted trees.", example_code="import lightgbm", libraries=("lightgbm",))
+ATTEMPTS = [
+    Attempt(plan="Take the logarithm of the radius.", solution="t0.r1.1", score=0.125, status="ok"),
+    Attempt(plan="Bin the radius.", solution="t0.r1.2", score=None, status="timeout"),
+]
+VARIANTS = (Variant(name="baseline", score=0.25, claimed=0.2), Variant(name="no_radius", score=None))
+MEMBERS = [
+    Member(id="t0.r1.1", title="LightGBM", score=0.125, code=SCRIPT),
+    Member(id="t1.c1", title="Logistic regression", score=0.25, code=SCRIPT),
+]
+SPEC = TaskSpec(
+    name="tumours",
+    problem="binary",
+    metric="log_loss",
+    direction="minimize",
+    target=("benign",),
+    id="id",
+    train="train.csv",
+    test="test.csv",
+    sample_submission="sample_submission.csv",
+    prediction_columns=("benign",),
+    prediction_kind="probability",
+    classes=("0", "1"),
+    pos_label="1",
+    train_only=("biopsy",),
+    train_rows=398,
+    test_rows=171,
+)
+PROFILE = FileProfile(
+    file="train.csv",
+    size=8192,
+    rows=398,
+    columns=(
+        ColumnProfile(name="radius", kind="float", distinct=390, missing=0.02, minimum="1.5", maximum="9.75"),
+        ColumnProfile(name="benign", kind="int", distinct=2, missing=0, examples=("1", "0")),
+    ),
+)
+BRIEF = Brief(
+    spec=SPEC,
+    description="Predict the probability that a mass is benign.\n\nEvaluation: logarithmic loss.",
+    preview="train.csv: 398 rows, 2 columns\n  radius: float, 390 distinct, 2.0% missing, 1.5 to 9.75",
+    profile=(PROFILE,),
+    split=SplitPlan(kind="stratified", fraction=0.3, evidence=("no column tells test from train",)),
+    python="3.11.7",
+    packages={"lightgbm": "4.7.0", "scikit-learn": "1.9.1"},
+    image="sha256:0",
+    cpus=2,
+    memory_mb=8192,
+    gpu="",
+    seconds=120,
+    subsample_rows=30_000,
+    seed=0,
+)
+
+VALUES: dict[str, dict[str, object]] = {
+    "analyst": {"draft": SPEC},
+    "retriever": {"results": [CARD], "count": 2},
+    "initializer": {"card": CARD},
+    "merger": {"base": SCRIPT, "reference": SCRIPT},
+    "usage_checker": {"script": SCRIPT},
+    "leakage_checker": {"script": SCRIPT, "evidence": "The script reports log_loss 0.01 but scores 0.5."},
+    "leakage_fixer": {"script": SCRIPT, "block": BLOCK, "reason": "It reads the target."},
+    "ablator": {"script": SCRIPT, "summaries": ["The radius helps."]},
+    "summarizer": {"study": SCRIPT, "output": "Ablation baseline: 0.2", "graded": VARIANTS, "noise": "0.03"},
+    "extractor": {"script": SCRIPT, "summary": "The radius helps.", "graded": VARIANTS, "blocks": [BLOCK]},
+    "planner": {"block": BLOCK, "attempts": ATTEMPTS, "baseline": 0.25},
+    "coder": {"block": BLOCK, "plan": "Take the logarithm of the radius."},
+    "ensemble_planner": {"solutions": MEMBERS, "attempts": ATTEMPTS},
+    "ensembler": {"solutions": MEMBERS, "plan": "Average the probabilities.", "seconds": 180.0},
+    "bug_summarizer": {"script": SCRIPT, "problem": "KeyError: 'radius'"},
+    "debugger": {"script": SCRIPT, "bug": "There is no column radius.", "failed_fixes": [SCRIPT]},
+    "subsampling_extractor": {"script": SCRIPT},
+    "subsampling_remover": {"block": BLOCK},
+}
+"""What each role is told besides the brief."""
+
+
+def render(role: str, *, brief: Brief = BRIEF, prompts: Prompts | None = None, **changed: object) -> str:
+    values = {"brief": brief, "track": 0, "attempt": 0, "refusal": "", **VALUES[role], **changed}
+    return (prompts or Prompts()).render(role, **values)
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    for role in VALUES:
+        (FOLDER / f"{role}.md").write_text(render(role), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -72,6 +72,7 @@ class Brief(Frozen):
     cpus: float
     memory_mb: int
     gpu: str
+    network: bool = False
     seconds: float
     """Limit per script."""
     subsample_rows: int

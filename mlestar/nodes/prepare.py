@@ -82,6 +82,7 @@ async def _draft_brief(bench: Workbench, task: Task, split: SplitPlan | None, fa
         cpus=environment.cpus,
         memory_mb=environment.memory_mb,
         gpu=environment.gpu,
+        network=environment.network,
         seconds=bench.settings.script_seconds,
         subsample_rows=bench.settings.subsample_rows,
         seed=bench.settings.seed,

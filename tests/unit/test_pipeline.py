@@ -9,7 +9,7 @@ import mlestar
 from mlestar.errors import ModelError, RunnerError, UserError
 from mlestar.runners import Execution, Job
 from mlestar.settings import Settings
-from tests.unit.play import Play, failure, fence, make_task, script
+from tests.unit.play import Play, count_rows, failure, fence, make_task, script
 
 SMALL = {"profile": "quick", "search": "none"}
 FULL = {
@@ -25,7 +25,7 @@ FULL = {
 
 
 async def solve(tmp_path, play, settings=SMALL, **more):
-    task = make_task(tmp_path / "signs")
+    task = count_rows(make_task(tmp_path / "signs"))
     given = Settings.resolve({"runs_dir": tmp_path / "runs", **settings, **more})
     return await mlestar.asolve(task, settings=given, run_id="run", model=play.model(), runner=play.runner())
 

@@ -80,6 +80,7 @@ class Workbench:
         self._briefs: dict[str, Brief] = {}
         self._task = parts.task
         self._places: dict[str, Place] = {}
+        self._searched: Rehearsal | None = None
 
     async def runner(self) -> Runner:
         """Return the runner, choosing it on first use."""
@@ -141,8 +142,9 @@ class Workbench:
         if brief.split is None:
             return await self.real_place(), None
         task = await self.task(brief)
-        rehearsal = await asyncio.to_thread(search_rehearsal, task, brief.split, seed=brief.seed)
-        return await self._staged(task, rehearsal), rehearsal
+        if self._searched is None:
+            self._searched = await asyncio.to_thread(search_rehearsal, task, brief.split, seed=brief.seed)
+        return await self._staged(task, self._searched), self._searched
 
     async def fresh_places(self, brief: Brief, count: int) -> list[tuple[Place, Rehearsal]]:
         """Return up to `count` rehearsals whose held-out rows the search never scored."""

@@ -8,26 +8,7 @@ import pytest
 import mlestar
 from mlestar.errors import ModelError, RunnerError, UserError
 from mlestar.runners import Execution, Job
-from mlestar.settings import Settings
-from tests.unit.play import Play, count_rows, failure, fence, make_task, script
-
-SMALL = {"profile": "quick", "search": "none"}
-FULL = {
-    "search": "none",
-    "retrieved_models": 3,
-    "outer_steps": 2,
-    "inner_plans": 3,
-    "tracks": 2,
-    "ensemble_rounds": 3,
-    "finalists": 3,
-    "fresh_splits": 2,
-}
-
-
-async def solve(tmp_path, play, settings=SMALL, **more):
-    task = count_rows(make_task(tmp_path / "signs"))
-    given = Settings.resolve({"runs_dir": tmp_path / "runs", **settings, **more})
-    return await mlestar.asolve(task, settings=given, run_id="run", model=play.model(), runner=play.runner())
+from tests.unit.play import FULL, Play, failure, fence, script, solve
 
 
 async def go_on(tmp_path, play):

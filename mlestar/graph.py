@@ -113,6 +113,8 @@ def add_refinement(graph: Track) -> None:
     judged = build_trial().compile(name="trial")
     graph.add_node("ablate", refine.ablate)
     graph.add_node("run_ablation", refine.run_ablation)
+    graph.add_node("diagnose_study", refine.diagnose_study)
+    graph.add_node("debug_study", refine.debug_study)
     graph.add_node("summarize", refine.summarize)
     graph.add_node("review_ablation", review.review_ablation)
     graph.add_node("extract_block", refine.extract_block)
@@ -125,7 +127,13 @@ def add_refinement(graph: Track) -> None:
     graph.add_node("advance", refine.advance)
 
     graph.add_edge("ablate", "run_ablation")
-    graph.add_edge("run_ablation", "summarize")
+    graph.add_conditional_edges(
+        "run_ablation", refine.after_study, {"failed": "diagnose_study", "studied": "summarize"}
+    )
+    graph.add_edge("diagnose_study", "debug_study")
+    graph.add_conditional_edges(
+        "debug_study", refine.after_study_debug, {"debug_again": "run_ablation", "gave_up": "summarize"}
+    )
     graph.add_edge("summarize", "review_ablation")
     graph.add_edge("review_ablation", "extract_block")
     graph.add_edge("extract_block", "review_block")

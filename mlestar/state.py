@@ -184,6 +184,11 @@ class Study(Frozen):
     variants: tuple[Variant, ...] = ()
     status: VerdictStatus = "unwritten"
     summary: str = ""
+    bug: str = ""
+    failed: tuple[str, ...] = ()
+    """Blobs of earlier versions that gave no result, oldest first."""
+    mended: bool = False
+    """The debugger wrote another version."""
 
 
 class Block(Frozen):

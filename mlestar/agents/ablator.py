@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mlestar.agents.debugging import unlike
 from mlestar.agents.desk import Desk
 from mlestar.agents.replies import block
 from mlestar.script import ScriptError, syntax_error
@@ -10,6 +11,12 @@ from mlestar.script import ScriptError, syntax_error
 async def write_study(desk: Desk, script: str, summaries: Sequence[str]) -> str:
     """Return a study script that writes `variants/NAME.csv` for the baseline and every variant."""
     return await desk.ask("ablator", _parse, script=script, summaries=summaries)
+
+
+async def debug_study(desk: Desk, study: str, bug: str, failed_fixes: Sequence[str]) -> str:
+    """Return a mended study that differs from the failing one and from every failed fix."""
+    parse = unlike((study, *failed_fixes), _parse)
+    return await desk.ask("debugger", parse, script=study, bug=bug, failed_fixes=failed_fixes, study=True)
 
 
 def _parse(reply: str) -> str:

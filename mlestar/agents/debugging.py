@@ -1,6 +1,6 @@
 """Bug summarizer and debugger: what went wrong, and the smallest change that mends it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mlestar.agents.desk import Desk
 from mlestar.agents.replies import prose
@@ -15,13 +15,19 @@ async def summarize_bug(desk: Desk, script: str, problem: str) -> str:
 
 async def debug_script(desk: Desk, script: str, bug: str, failed_fixes: Sequence[str]) -> str:
     """Return a mended script that differs from the failing one and from every failed fix."""
-    tried = {code.strip() for code in (script, *failed_fixes)}
+    parse = unlike((script, *failed_fixes), script_reply)
+    return await desk.ask("debugger", parse, script=script, bug=bug, failed_fixes=failed_fixes, study=False)
 
-    def parse(reply: str) -> str:
-        code = script_reply(reply)
+
+def unlike(failed: Sequence[str], parse: Callable[[str], str]) -> Callable[[str], str]:
+    """Return a parser that refuses code which has failed before."""
+    tried = {code.strip() for code in failed}
+
+    def parse_another(reply: str) -> str:
+        code = parse(reply)
         if code.strip() in tried:
             msg = "this script has failed before; change what causes the error"
             raise ScriptError(msg)
         return code
 
-    return await desk.ask("debugger", parse, script=script, bug=bug, failed_fixes=failed_fixes)
+    return parse_another

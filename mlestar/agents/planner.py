@@ -2,27 +2,39 @@
 
 from collections.abc import Callable, Sequence
 
-from mlestar.agents.desk import Desk
+from mlestar.agents.desk import Desk, ReplyError
 from mlestar.agents.replies import prose
 from mlestar.script import ScriptError
 from mlestar.state import Attempt
 
 
 async def plan_block(desk: Desk, block: str, attempts: Sequence[Attempt], baseline: float | None) -> str:
-    """Return a plan that differs from every plan tried on this block."""
+    """Return a plan that differs from every plan tried on this block; a repeated one is asked for again once.
+
+    Raises:
+        ReplyError: the planner repeats itself, or no reply satisfied its contract.
+    """
     return await desk.ask("planner", untried(attempts), block=block, attempts=attempts, baseline=baseline)
 
 
 def untried(attempts: Sequence[Attempt]) -> Callable[[str], str]:
-    """Return a parser for a plan that differs from those tried in more than case, marks and spaces."""
+    """Return a parser for a plan that differs from those tried in more than case, marks and spaces.
+
+    The parser refuses one repetition and gives up at the second.
+    """
     tried = {_substance(attempt.plan) for attempt in attempts}
+    repeated = 0
 
     def parse(reply: str) -> str:
+        nonlocal repeated
         plan = prose(reply)
-        if _substance(plan) in tried:
-            msg = "this plan was tried before; propose one that differs in substance"
-            raise ScriptError(msg)
-        return plan
+        if _substance(plan) not in tried:
+            return plan
+        msg = "this plan was tried before; propose one that differs in substance"
+        if repeated:
+            raise ReplyError(msg)
+        repeated += 1
+        raise ScriptError(msg)
 
     return parse
 

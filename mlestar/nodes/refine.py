@@ -7,8 +7,10 @@ from typing import Literal
 from langgraph.runtime import Runtime
 
 from mlestar import rehearsal
+from mlestar.agents.ablator import debug_study as debug_study_script
 from mlestar.agents.ablator import write_study
 from mlestar.agents.coder import write_block as rewrite_block
+from mlestar.agents.debugging import summarize_bug
 from mlestar.agents.desk import ReplyError
 from mlestar.agents.extractor import extract_block as ask_for_block
 from mlestar.agents.planner import plan_block
@@ -22,6 +24,8 @@ from mlestar.workbench import Refused, Workbench, find_workbench
 
 STUDY_STRETCH = 2.0
 """A study runs the pipeline several times."""
+TAIL = 6000
+"""Characters of output that the bug summarizer is shown."""
 CLAIM = re.compile(r"^Ablation ([\w.-]{1,60}):\s*(\S+)", re.MULTILINE)
 
 
@@ -57,6 +61,47 @@ async def run_ablation(state: TrackState, runtime: Runtime[Settings]) -> TrackSt
     output = f"{await bench.text(outcome.stdout)}\n{await bench.text(outcome.stderr)}".strip()
     update = {"status": outcome.status, "variants": variants, "output": await bench.keep(output)}
     return {"study": study.model_copy(update=update)}
+
+
+def after_study(state: TrackState, runtime: Runtime[Settings]) -> Literal["failed", "studied"]:
+    """Have a study that gave no result mended as often as the settings allow; a variant that failed is unknown."""
+    study, rounds = state["study"], Settings.resolve(runtime.context).debug_rounds
+    told = any(variant.score is not None for variant in study.variants)
+    failed = study.script is not None and not told and study.status not in ("refused", "unwritten")
+    return "failed" if failed and len(study.failed) < rounds and not state["spent"] else "studied"
+
+
+async def diagnose_study(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
+    """Have the failure of a study summarized for the debugger."""
+    bench = await find_workbench(state, runtime)
+    study = state["study"]
+    desk = bench.desk(await bench.brief(state), state["track"])
+    said = f"The study ended as `{study.status}` and no variant could be graded."
+    problem = f"{said}\n\n{(await bench.text(study.output))[-TAIL:]}"
+    try:
+        bug = await summarize_bug(desk, await bench.text(study.script or ""), problem)
+    except ReplyError:
+        bug = problem
+    return {"study": study.model_copy(update={"bug": bug})}
+
+
+async def debug_study(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
+    """Have a study mended."""
+    bench = await find_workbench(state, runtime)
+    study = state["study"]
+    desk = bench.desk(await bench.brief(state), state["track"])
+    codes = [await bench.text(sha) for sha in (*study.failed, study.script or "")]
+    try:
+        mended = await debug_study_script(desk, codes[-1], study.bug, codes[:-1])
+    except ReplyError:
+        return {"study": study.model_copy(update={"mended": False})}
+    update = {"script": await bench.keep(mended), "failed": (*study.failed, study.script), "mended": True}
+    return {"study": study.model_copy(update=update)}
+
+
+def after_study_debug(state: TrackState) -> Literal["debug_again", "gave_up"]:
+    """Run a mended study; without one nothing is known about any part."""
+    return "debug_again" if state["study"].mended else "gave_up"
 
 
 async def summarize(state: TrackState, runtime: Runtime[Settings]) -> TrackState:

@@ -97,7 +97,7 @@ VALUES: dict[str, dict[str, object]] = {
     "ensemble_planner": {"solutions": MEMBERS, "attempts": ATTEMPTS},
     "ensembler": {"solutions": MEMBERS, "plan": "Average the probabilities.", "seconds": 180.0},
     "bug_summarizer": {"script": SCRIPT, "problem": "KeyError: 'radius'"},
-    "debugger": {"script": SCRIPT, "bug": "There is no column radius.", "failed_fixes": [SCRIPT]},
+    "debugger": {"script": SCRIPT, "bug": "There is no column radius.", "failed_fixes": [SCRIPT], "study": False},
     "subsampling_extractor": {"script": SCRIPT},
     "subsampling_remover": {"block": BLOCK},
 }

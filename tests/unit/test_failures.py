@@ -202,6 +202,26 @@ async def test_8_a_crashed_variant_is_unknown(tmp_path):
         assert found == {"baseline": pytest.approx(0.7, abs=0.01), "crashing": None, "plain": 0.6}
 
 
+async def test_8_a_study_that_gives_no_result_is_mended(tmp_path):
+    mended = study(0.7, ("plain", 0.6))
+    play = Play(initializer=first(0.7), ablator=fence(study("broken")), debugger=fence(mended))
+    await solve(tmp_path, play, STEP)
+    assert play.ran.count("t0.a1") == 2
+    assert "KeyError: 'x'" in play.prompts["bug_summarizer"][0]
+    assert "Mend this ablation study" in play.prompts["debugger"][0]
+    assert mended.split("\n")[0] in play.prompts["summarizer"][0]
+
+
+async def test_8_a_study_that_cannot_be_mended_tells_nothing_and_is_not_run_again(tmp_path):
+    broken = fence(study("broken"))
+    play = Play(initializer=first(0.7), ablator=broken, debugger=broken)
+    result = await solve(tmp_path, play, STEP)
+    assert play.ran.count("t0.a1") == 1
+    assert "summarizer" not in play.asked
+    assert "nothing is known about any part" in play.prompts["extractor"][0]
+    assert result.status == "solved"
+
+
 @pytest.mark.parametrize(("direction", "sign"), [("maximize", "lower"), ("minimize", "higher")])
 async def test_8_the_summary_is_told_the_sign_and_the_noise(tmp_path, direction, sign):
     task = count_rows(make_task(tmp_path / "signs"), direction=direction)

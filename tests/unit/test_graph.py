@@ -44,7 +44,11 @@ trial_usage -> accept_usage
 accept_usage -next_block-> ablate
 accept_usage -done-> __end__
 ablate -> run_ablation
-run_ablation -> summarize
+run_ablation -failed-> diagnose_study
+run_ablation -studied-> summarize
+diagnose_study -> debug_study
+debug_study -debug_again-> run_ablation
+debug_study -gave_up-> summarize
 summarize -> review_ablation
 review_ablation -> extract_block
 extract_block -> review_block

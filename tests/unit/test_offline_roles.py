@@ -6,6 +6,8 @@ from langchain_core.messages import HumanMessage
 
 from mlestar.agents.ensembling import Member
 from mlestar.models.offline import OfflineEngineer
+from mlestar.models.offline.refinement import blocks_of, next_plan
+from mlestar.models.offline.surgery import functions, used
 from mlestar.rehearsal import check_submission
 from mlestar.script import locate, replace_block, reported_score
 from mlestar.search.catalogue import catalogue_cards
@@ -98,6 +100,25 @@ def test_a_plan_that_helped_is_built_on(brief):
     assert found["plan"] in reply("planner", brief, block=found["block"], attempts=attempts, baseline=0.7)
 
 
+def test_a_block_can_be_refined_again(brief):
+    script = candidate(brief)
+    for _ in range(2):
+        block = blocks_of(script)["fit_predict"]
+        plan = next_plan(block, [], 0)
+        script = replace_block(script, block, code("coder", brief, block=block, plan=plan))
+    assert not [name for name, text in functions(script).items() if name in used(text)]
+
+
+def test_neighbouring_tracks_are_dealt_different_models(brief):
+    packages = {"lightgbm": "4", "catboost": "1", "xgboost": "3"}
+    brief = brief.model_copy(update={"packages": brief.packages | packages})
+    results = catalogue_cards(brief.spec)
+    hands = [data("retriever", brief, track=track, results=results, count=3)["cards"] for track in (0, 1)]
+    names = [{card["name"] for card in hand} for hand in hands]
+    assert all(len(hand) == 3 for hand in names)
+    assert not names[0] & names[1]
+
+
 def test_a_plan_in_other_words_is_understood(brief):
     found = data("extractor", brief, script=candidate(brief), summary="", graded=[], blocks=[])
     assert "range(3)" in code("coder", brief, block=found["block"], plan="Average over several random seeds.")
@@ -140,17 +161,17 @@ def test_a_target_mean_over_all_rows_is_found_and_removed(brief):
 )
 def test_errors_are_mended_where_they_arise(bug, broken, mended, brief):
     script = f"{broken}\nprint('Final Validation Performance: 1')\n# submission.csv\n"
-    assert mended in code("debugger", brief, script=script, bug=bug, failed_fixes=[])
+    assert mended in code("debugger", brief, script=script, bug=bug, failed_fixes=[], study=False)
 
 
 def test_a_script_that_cannot_be_mended_gets_a_safer_model(brief, folder, tmp_path):
-    script = code("debugger", brief, script="raise SystemError", bug="SystemError", failed_fixes=[])
+    script = code("debugger", brief, script="raise SystemError", bug="SystemError", failed_fixes=[], study=False)
     assert reported_score(run(script, folder, tmp_path / "work")) is not None
 
 
 def test_failed_fixes_are_not_repeated(brief):
-    first = code("debugger", brief, script="raise SystemError", bug="SystemError", failed_fixes=[])
-    second = code("debugger", brief, script="raise SystemError", bug="SystemError", failed_fixes=[first])
+    first = code("debugger", brief, script="raise SystemError", bug="SystemError", failed_fixes=[], study=False)
+    second = code("debugger", brief, script="raise SystemError", bug="SystemError", failed_fixes=[first], study=False)
     assert first != second
 
 

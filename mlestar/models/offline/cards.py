@@ -7,6 +7,8 @@ from mlestar.models.offline.columns import treat_columns
 from mlestar.models.offline.facts import Facts
 from mlestar.models.offline.recipes import MODELS, Model, choose_model, installed
 
+_DEALT = 3
+"""Models per track from which every other one is left to the neighbouring track."""
 _FIELDS = ("name", "description", "example_code", "source", "libraries")
 
 
@@ -20,9 +22,18 @@ def choose_cards(facts: Facts) -> list[dict[str, Any]]:
         named = any(word in str(card.get("name", "")).lower() for word in model.words)
         if named and _suits(model, facts) and _runs(card, facts):
             chosen.setdefault(model.name, {field: card.get(field, "") for field in _FIELDS})
-    cards = list(chosen.values())
-    turn = facts.track % max(len(cards), 1)
-    return (cards[turn:] + cards[:turn])[: int(facts.text("count", "4"))]
+    return _deal(list(chosen.values()), facts.track, int(facts.text("count", "4")))
+
+
+def _deal(cards: list[dict[str, Any]], track: int, count: int) -> list[dict[str, Any]]:
+    """Give neighbouring tracks different models, so that their solutions err differently and are worth combining."""
+    if count < _DEALT:
+        turn = track % max(len(cards), 1)
+        return (cards[turn:] + cards[:turn])[:count]
+    first = track % 2
+    hand, rest = cards[first::2], cards[1 - first :: 2]
+    turn = track // 2 % max(len(hand), 1)
+    return [*hand[turn:], *hand[:turn], *rest][:count]
 
 
 def _suits(model: Model, facts: Facts) -> bool:

@@ -9,6 +9,8 @@ from mlestar.models.offline.rewriting import fewer_rounds
 
 Fix = Callable[[str, re.Match[str], Facts], str]
 _LINES = 6
+_VARIANTS = "variants/"
+"""What a study writes, and no other script does."""
 _SAFE = ("histogram", "linear", "extratrees", "lightgbm", "xgboost", "catboost")
 """Models for a script that cannot be mended, the least demanding first."""
 
@@ -31,7 +33,9 @@ def summarize_bug(facts: Facts) -> str:
 def repair(facts: Facts) -> str:
     """Return the first mended script that has not failed before."""
     failed = {section.text.strip() for section in (*facts.all("script"), *facts.all("failed_fix"))}
-    return next((fix for fix in _fixes(facts) if fix.strip() not in failed), facts.text("script"))
+    studies = _VARIANTS in facts.text("script")
+    usable = (fix for fix in _fixes(facts) if fix.strip() not in failed and (_VARIANTS in fix or not studies))
+    return next(usable, facts.text("script"))
 
 
 def _fixes(facts: Facts) -> Iterator[str]:

@@ -38,7 +38,8 @@ def wrap_fit(name: str, imports: str = "") -> Rewrite:
 
 
 def _free(name: str, block: str) -> str:
-    while f"def {name}(" in block:
+    """Return a name that the block neither defines nor reads: what it reads may stand elsewhere in the script."""
+    while re.search(rf"\b{name}\b", block):
         name += "_more"
     return name
 
@@ -99,9 +100,11 @@ def square_root(block: str) -> str:
 
 
 def bag_tuning(block: str) -> str:
-    kept = replace_function(block, "tune", functions(block)["tune"].replace("def tune(", "def tune_once(", 1))
-    once = functions(kept)["tune_once"]
-    return kept.replace(once, f"{once}\n\n\n{template('ideas/bagged_tuning.py.jinja')}", 1)
+    name = _free("tune_once", block)
+    kept = replace_function(block, "tune", functions(block)["tune"].replace("def tune(", f"def {name}(", 1))
+    once = functions(kept)[name]
+    bagged = template("ideas/bagged_tuning.py.jinja").replace("tune_once", name)
+    return kept.replace(once, f"{once}\n\n\n{bagged}", 1)
 
 
 def snap(block: str) -> str:

@@ -1,0 +1,160 @@
+"""Grade what each stage of finished runs had reached on labels that were never in the task folder.
+
+usage: python benchmarks/stages.py --answers DIR --grade GRADE.py RUN_FOLDER ...
+
+For every run: the best solution after initialization, after refinement, of the ensemble, and the one that was handed
+in, each run once on the real input (the ledger answers for scripts that ran there already). Prints one Markdown row per
+run, one per task with the means over its runs, and the gain of each stage over the initial solution with the standard
+error of a paired bootstrap over the graded rows. GRADE.py is imported for `read`, `align` and `score`; ANSWERS holds
+one folder per task with `answers.csv` and `grade.json`.
+"""
+
+import argparse
+import asyncio
+import importlib.util
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlestar.report.result import Result, SolutionRow
+from mlestar.settings import Settings
+from mlestar.store import RunFolder
+from mlestar.workbench import Workbench, close_workbench, open_workbench
+
+STAGES = ("initial", "refined", "ensemble", "final")
+ORIGINS = {"initial": ("candidate", "merge", "usage"), "ensemble": ("ensemble",)}
+RESAMPLES = 400
+
+
+@dataclass
+class Graded:
+    """The stages of one run: the score of each, and of each on the same resamples of the graded rows."""
+
+    run: str
+    task: str
+    scores: dict[str, float]
+    resampled: dict[str, np.ndarray]
+
+
+def main() -> None:
+    options = parse()
+    grader = load(options.grade)
+    runs = [asyncio.run(grade_run(path, options, grader)) for path in options.runs]
+    print(f"| run | {' | '.join(STAGES)} |")
+    print("|---" * (len(STAGES) + 1) + "|")
+    for run in runs:
+        print(f"| {run.run} | " + " | ".join(number(run.scores.get(stage)) for stage in STAGES) + " |")
+    print(f"\n| task | runs | {' | '.join(STAGES)} | gain ± paired error | gain of refined | gain of ensemble |")
+    print("|---" * (len(STAGES) + 5) + "|")
+    by_task = defaultdict(list)
+    for run in runs:
+        by_task[run.task].append(run)
+    for task, found in by_task.items():
+        print(summary(task, found, direction(options.answers / task)))
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--answers", type=Path, required=True)
+    parser.add_argument("--grade", type=Path, required=True)
+    return parser.parse_args()
+
+
+def load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("grader", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def direction(answers: Path) -> int:
+    return 1 if json.loads((answers / "grade.json").read_text())["direction"] == "maximize" else -1
+
+
+async def grade_run(path: Path, options: argparse.Namespace, grader: ModuleType) -> Graded:
+    folder = RunFolder(path.parent, path.name)
+    record = folder.read_settings()
+    result = Result.read(folder.result)
+    settings = Settings.resolve(record.settings | {"runs_dir": path.parent, "max_executions": None, "max_hours": 1000})
+    task = Path(record.task).name
+    bench = await open_workbench(settings, path.name)
+    try:
+        submissions = {
+            stage: await submit(bench, folder, row) for stage, row in stages(result).items() if row is not None
+        }
+        return resample(grader, options.answers / task, path.name, task, submissions)
+    finally:
+        await close_workbench(bench)
+
+
+def stages(result: Result) -> dict[str, SolutionRow | None]:
+    """Return the best solution by search score of each stage, over all tracks."""
+    rows = [row for row in result.solutions if row.status == "ok" and row.score.search is not None]
+    sign = -1 if result.direction == "maximize" else 1
+
+    def best(origins: tuple[str, ...]) -> SolutionRow | None:
+        return min(
+            (row for row in rows if row.origin in origins), key=lambda row: sign * (row.score.search or 0), default=None
+        )
+
+    initial, ensemble = best(ORIGINS["initial"]), best(ORIGINS["ensemble"])
+    refined = best((*ORIGINS["initial"], "refinement"))
+    final = next((row for row in result.solutions if row.id == result.winner), None)
+    return {"initial": initial, "refined": refined, "ensemble": ensemble, "final": final}
+
+
+async def submit(bench: Workbench, folder: RunFolder, row: SolutionRow) -> Path:
+    """Run a solution on the real input and return its submission."""
+    script = await bench.keep((folder.path / str(row.script)).read_text(encoding="utf-8"))
+    outcome = await bench.execute(script, await bench.real_place(), stretch=3.0, final=True, label=f"{row.id}-stage")
+    return bench.blobs.path(outcome.files["submission.csv"])
+
+
+def resample(grader: ModuleType, answers: Path, run: str, task: str, submissions: dict[str, Path]) -> Graded:
+    known, form = grader.read(answers / "answers.csv"), json.loads((answers / "grade.json").read_text())
+    aligned = {stage: grader.align(grader.read(path), known, form)[0] for stage, path in submissions.items()}
+    scores = {stage: grader.score(frame, known, form) for stage, frame in aligned.items()}
+    drawn = np.random.default_rng(0).integers(0, len(known), (RESAMPLES, len(known)))
+    resampled = {
+        stage: np.array([grader.score(take(frame, rows, form), take(known, rows, form), form) for rows in drawn])
+        for stage, frame in aligned.items()
+    }
+    return Graded(run, task, scores, resampled)
+
+
+def take(frame: pd.DataFrame, rows: np.ndarray, form: dict[str, Any]) -> pd.DataFrame:
+    """Return rows with repetition, each under an id of its own."""
+    return frame.iloc[rows].assign(**{form["id_column"]: [str(n) for n in range(len(rows))]}).reset_index(drop=True)
+
+
+def summary(task: str, runs: list[Graded], sign: int) -> str:
+    means = {stage: [run.scores[stage] for run in runs if stage in run.scores] for stage in STAGES}
+    cells = [task, str(len(runs)), *(number(float(np.mean(means[s]))) if means[s] else "-" for s in STAGES)]
+    return "| " + " | ".join([*cells, *(gain(runs, stage, sign) for stage in ("final", "refined", "ensemble"))]) + " |"
+
+
+def gain(runs: list[Graded], stage: str, sign: int) -> str:
+    """Return by how much a stage beats the initial solutions, positive is better, with its paired standard error."""
+    found = [run for run in runs if stage in run.scores]
+    if not found:
+        return "-"
+    mean = float(np.mean([sign * (run.scores[stage] - run.scores["initial"]) for run in found]))
+    drawn = np.mean([sign * (run.resampled[stage] - run.resampled["initial"]) for run in found], axis=0)
+    return f"{mean:+.4g} ± {float(drawn.std()):.2g}"
+
+
+def number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.5g}"
+
+
+if __name__ == "__main__":
+    main()

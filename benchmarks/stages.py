@@ -29,7 +29,7 @@ from mlestar.workbench import Workbench, close_workbench, open_workbench
 
 STAGES = ("initial", "refined", "ensemble", "final")
 ORIGINS = {"initial": ("candidate", "merge", "usage"), "ensemble": ("ensemble",)}
-RESAMPLES = 400
+RESAMPLES = 200
 
 
 @dataclass

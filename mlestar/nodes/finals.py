@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 from langgraph.runtime import Runtime
@@ -16,10 +17,10 @@ from mlestar.workbench import Place, Refused, Workbench, find_workbench
 
 
 async def each_finalist(state: PipelineState, runtime: Runtime[Settings]) -> list[Send] | Literal["choose"]:
-    """Start the finals with the few best scripts by search score; without any there is nothing to choose."""
+    """Start the finals with the few best scripts; without any there is nothing to choose."""
     bench = await find_workbench(state, runtime)
     brief = await bench.brief(state)
-    finalists = ranked_scripts(state, brief.spec.direction)[: bench.settings.finalists]
+    finalists = choose_finalists(ranked_scripts(state, brief.spec.direction), bench.settings.finalists)
     keys = {"run_id": state["run_id"], "brief": state["brief"]}
     return [Send("final", {**keys, "finalist": finalist}) for finalist in finalists] or "choose"
 
@@ -28,6 +29,19 @@ def ranked_scripts(state: PipelineState, direction: Direction) -> list[Solution]
     """Return the solutions that have a score, best first, each script once."""
     ranked = best_first(direction, sorted(state.get("solutions", {}).values(), key=lambda solution: solution.id))
     return list({solution.script: solution for solution in reversed(ranked)}.values())[::-1]
+
+
+def choose_finalists(ranked: Sequence[Solution], count: int) -> list[Solution]:
+    """Return the best by search score; from two on, the best ensemble and the best single solution are among them.
+
+    The search score of a kind is chosen from many tries on the same rows, so its lead over the other may be chance.
+    """
+    finalists = list(ranked[:count])
+    for ensemble in (True, False):
+        kind = [solution for solution in ranked if (solution.origin == "ensemble") is ensemble]
+        if count > 1 and kind and kind[0] not in finalists:
+            finalists[-1] = kind[0]
+    return finalists
 
 
 async def final(state: FinalState, runtime: Runtime[Settings]) -> PipelineState:

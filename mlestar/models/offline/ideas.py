@@ -210,7 +210,7 @@ IDEAS: tuple[Idea, ...] = (
         "the noise, and a study that did better with fewer rounds says so. Everything else stays.",
         ("fewer rounds", "fewer trees", "less than half of the rounds"),
         scale_numbers({ROUNDS: 0.4}),
-        r"n_estimators|iterations|max_iter",
+        r"n_estimators|iterations|learning_rate",
     ),
     Idea(
         "slower",

@@ -51,8 +51,8 @@ def choose_block(facts: Facts) -> tuple[str, str]:
     """Return the block to refine, copied exactly, and the first plan for it."""
     script = facts.text("script")
     blocks = blocks_of(script)
-    earlier = {section.text.strip() for section in facts.all("earlier_block")}
-    fresh = {name: text for name, text in blocks.items() if text.strip() not in earlier} or blocks
+    earlier = {name for section in facts.all("earlier_block") for name in functions(section.text)}
+    fresh = {name: text for name, text in blocks.items() if name not in earlier} or blocks
     if not fresh:
         return foreign_block(script)
     rich = {name: text for name, text in fresh.items() if len(ideas_for(text)) >= _CHOICE} or fresh

@@ -2,18 +2,23 @@
 
 usage: python benchmarks/stages.py --answers DIR --grade GRADE.py RUN_FOLDER ...
 
-For every run: the best solution after initialization, after refinement, of the ensemble, and the one that was handed
-in, each run once on the real input (the ledger answers for scripts that ran there already). Prints one Markdown row per
-run, one per task with the means over its runs, and the gain of each stage over the initial solution with the standard
-error of a paired bootstrap over the graded rows. GRADE.py is imported for `read`, `align` and `score`; ANSWERS holds
-one folder per task with `answers.csv` and `grade.json`.
+Stages of a run: what its tracks set out to refine (`initial`, the mean over the tracks), what they ended with
+(`refined`, likewise), the best ensemble by search score, and the solution that was handed in (`final`). `best initial`
+has the best search score of all: what the run would have handed in without refinement and ensemble. Each runs once on
+the real input; the ledger answers for scripts that ran there already.
+
+Prints one Markdown row per run, one per task with the means over its runs, and the gain of each stage over `initial`,
+positive when better, with the standard error of a paired bootstrap over the graded rows. GRADE.py is imported for
+`read`, `align` and `score`; ANSWERS holds one folder per task with `answers.csv` and `grade.json`.
 """
 
 import argparse
 import asyncio
 import importlib.util
 import json
+import re
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -27,8 +32,8 @@ from mlestar.settings import Settings
 from mlestar.store import RunFolder
 from mlestar.workbench import Workbench, close_workbench, open_workbench
 
-STAGES = ("initial", "refined", "ensemble", "final")
-ORIGINS = {"initial": ("candidate", "merge", "usage"), "ensemble": ("ensemble",)}
+STAGES = ("best initial", "initial", "refined", "ensemble", "final")
+INITIAL = ("candidate", "merge", "usage")
 RESAMPLES = 200
 
 
@@ -50,7 +55,7 @@ def main() -> None:
     print("|---" * (len(STAGES) + 1) + "|")
     for run in runs:
         print(f"| {run.run} | " + " | ".join(number(run.scores.get(stage)) for stage in STAGES) + " |")
-    print(f"\n| task | runs | {' | '.join(STAGES)} | gain ± paired error | gain of refined | gain of ensemble |")
+    print(f"\n| task | runs | {' | '.join(STAGES)} | gain of final | gain of refined | gain of ensemble |")
     print("|---" * (len(STAGES) + 5) + "|")
     by_task = defaultdict(list)
     for run in runs:
@@ -88,28 +93,41 @@ async def grade_run(path: Path, options: argparse.Namespace, grader: ModuleType)
     task = Path(record.task).name
     bench = await open_workbench(settings, path.name)
     try:
-        submissions = {
-            stage: await submit(bench, folder, row) for stage, row in stages(result).items() if row is not None
-        }
-        return resample(grader, options.answers / task, path.name, task, submissions)
+        found = stages(result)
+        rows = {row.id: row for stage in found.values() for row in stage}
+        submissions = {name: await submit(bench, folder, row) for name, row in rows.items()}
+        graded = {name: grade(grader, options.answers / task, path) for name, path in submissions.items()}
     finally:
         await close_workbench(bench)
+    taken = {stage: [graded[row.id] for row in rows] for stage, rows in found.items() if rows}
+    return Graded(
+        run=path.name,
+        task=task,
+        scores={stage: float(np.mean([score for score, _ in some])) for stage, some in taken.items()},
+        resampled={stage: np.mean([drawn for _, drawn in some], axis=0) for stage, some in taken.items()},
+    )
 
 
-def stages(result: Result) -> dict[str, SolutionRow | None]:
-    """Return the best solution by search score of each stage, over all tracks."""
-    rows = [row for row in result.solutions if row.status == "ok" and row.score.search is not None]
+def stages(result: Result) -> dict[str, list[SolutionRow]]:
+    """Return the solutions of each stage."""
+    rows = {row.id: row for row in result.solutions if row.status == "ok" and row.score.search is not None}
     sign = -1 if result.direction == "maximize" else 1
 
-    def best(origins: tuple[str, ...]) -> SolutionRow | None:
-        return min(
-            (row for row in rows if row.origin in origins), key=lambda row: sign * (row.score.search or 0), default=None
-        )
+    def best(found: Iterable[SolutionRow]) -> list[SolutionRow]:
+        return sorted(found, key=lambda row: sign * (row.score.search or 0))[:1]
 
-    initial, ensemble = best(ORIGINS["initial"]), best(ORIGINS["ensemble"])
-    refined = best((*ORIGINS["initial"], "refinement"))
-    final = next((row for row in result.solutions if row.id == result.winner), None)
-    return {"initial": initial, "refined": refined, "ensemble": ensemble, "final": final}
+    tracks = sorted({row.track for row in rows.values() if row.track >= 0})
+    starts = {row.track: row.parent for row in result.solutions if re.fullmatch(r"t\d+\.r1\.1", row.id)}
+    ensembles = [row for row in rows.values() if row.origin == "ensemble"]
+    members = re.findall(r"t\d+\.[^\s,]+", ensembles[0].title) if ensembles else []
+    initial = [row for row in rows.values() if row.origin in INITIAL]
+    return {
+        "best initial": best(initial),
+        "initial": [rows[str(starts[track])] for track in tracks if track in starts],
+        "refined": [rows[member] for member in members],
+        "ensemble": best(ensembles),
+        "final": [rows[result.winner]] if result.winner in rows else [],
+    }
 
 
 async def submit(bench: Workbench, folder: RunFolder, row: SolutionRow) -> Path:
@@ -119,16 +137,13 @@ async def submit(bench: Workbench, folder: RunFolder, row: SolutionRow) -> Path:
     return bench.blobs.path(outcome.files["submission.csv"])
 
 
-def resample(grader: ModuleType, answers: Path, run: str, task: str, submissions: dict[str, Path]) -> Graded:
+def grade(grader: ModuleType, answers: Path, submission: Path) -> tuple[float, np.ndarray]:
+    """Return the score of a submission, and its scores on resamples of the graded rows that all submissions share."""
     known, form = grader.read(answers / "answers.csv"), json.loads((answers / "grade.json").read_text())
-    aligned = {stage: grader.align(grader.read(path), known, form)[0] for stage, path in submissions.items()}
-    scores = {stage: grader.score(frame, known, form) for stage, frame in aligned.items()}
+    frame = grader.align(grader.read(submission), known, form)[0]
     drawn = np.random.default_rng(0).integers(0, len(known), (RESAMPLES, len(known)))
-    resampled = {
-        stage: np.array([grader.score(take(frame, rows, form), take(known, rows, form), form) for rows in drawn])
-        for stage, frame in aligned.items()
-    }
-    return Graded(run, task, scores, resampled)
+    scores = [grader.score(take(frame, rows, form), take(known, rows, form), form) for rows in drawn]
+    return grader.score(frame, known, form), np.array(scores)
 
 
 def take(frame: pd.DataFrame, rows: np.ndarray, form: dict[str, Any]) -> pd.DataFrame:

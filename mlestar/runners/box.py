@@ -14,7 +14,7 @@ from mlestar.runners.base import Limits
 from mlestar.runners.disk import DISK
 from mlestar.runners.engine import DEADLINE, OWNER, PLACE, PROCESS, own_process
 from mlestar.runners.image import image_folder
-from mlestar.runners.watch import MIB, common_variables
+from mlestar.runners.watch import CORE, MIB, common_variables
 
 Network = Literal["none", "bridge"]
 
@@ -133,7 +133,7 @@ def _limits(box: Box) -> dict[str, Any]:
         "pids_limit": limits.pids,
         "oom_score_adj": 500,
         "ulimits": [
-            Ulimit(name="core", soft=0, hard=0),
+            Ulimit(name="core", soft=CORE, hard=CORE),
             Ulimit(name="nofile", soft=4096, hard=4096),
             Ulimit(name="fsize", soft=size, hard=size),
         ],

@@ -14,7 +14,7 @@ from mlestar.errors import RunnerError
 from mlestar.runners.base import Limits
 from mlestar.runners.capture import Output
 from mlestar.runners.processes import MARK, count_tasks, exact_memory, find_members, kill_members
-from mlestar.runners.watch import MIB, End, out_of_memory
+from mlestar.runners.watch import CORE, MIB, End, out_of_memory
 
 OPEN_FILES = 4096
 CHUNK = 65536
@@ -29,7 +29,7 @@ files = {OPEN_FILES} if files == resource.RLIM_INFINITY else min(files, {OPEN_FI
 size, processes = int(sys.argv[1]), int(sys.argv[2])
 if processes:
     resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
-for name, limit in (("CORE", 0), ("NOFILE", files), ("FSIZE", size)):
+for name, limit in (("CORE", {CORE}), ("NOFILE", files), ("FSIZE", size)):
     resource.setrlimit(getattr(resource, "RLIMIT_" + name), (limit, limit))
 try:
     with open("/proc/self/oom_score_adj", "w") as file:

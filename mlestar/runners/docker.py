@@ -14,7 +14,7 @@ from mlestar.runners.base import Environment, Execution, Job
 from mlestar.runners.box import Box, Network
 from mlestar.runners.container import Container
 from mlestar.runners.disk import can_mount
-from mlestar.runners.engine import connect, engine_address, engine_errors, reap
+from mlestar.runners.engine import connect, engine_address, engine_errors, free_memory, reap
 from mlestar.runners.image import VARIANTS, Progress, build_image, find_image, read_recipe
 from mlestar.runners.imports import leading_imports
 from mlestar.runners.pool import Pool
@@ -77,7 +77,7 @@ class DockerRunner:
         self._owner = owner
         self._work_dir = work_dir
         self._options = options or ContainerOptions()
-        self._pool = Pool(self._options.warm, self._make)
+        self._pool = Pool(self._options.warm, self._make, free_memory)
         self._opening = threading.Lock()
         self._stopped = threading.Event()
         self._engine: Engine | None = None
@@ -143,11 +143,11 @@ class DockerRunner:
             await finish(container.go, source)
             began = time.monotonic()
 
+            own = limits.disk_mb if container.box.disk else None
+
             def look() -> End | None:
-                usage = measure(container.work)
-                return over_limit(limits, time.monotonic() - began, container.output, usage) or full_disk(
-                    container.work
-                )
+                found = over_limit(limits, time.monotonic() - began, container.output, measure(container.work))
+                return found or full_disk(container.work, own)
 
             if found := await watch(container.ended, limits.seconds, look):
                 return found

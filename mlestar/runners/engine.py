@@ -121,6 +121,17 @@ def _probe() -> EngineStatus:
         client.close()
 
 
+def free_memory() -> int | None:
+    """Return the MiB that new processes may take on this machine, None where it does not tell or has not the engine."""
+    if not engine_address().startswith("unix://"):
+        return None
+    try:
+        rows = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        return int(rows["MemAvailable"].split()[0]) // 1024
+    except (OSError, KeyError, ValueError):
+        return None
+
+
 def own_process() -> str:
     """Return a name for this process that no later one on this machine shares."""
     return _process_name(os.getpid())

@@ -117,7 +117,7 @@ class Container:
         return getattr(self._stream, "_sock", self._stream)
 
     def _furnish(self) -> None:
-        folders = ("work", "work/input")
+        folders: tuple[str, ...] = ("work", "work/input")
         if self.box.disk:
             # The engine wants to see what it is to mount before the disk is there.
             folders = (DISK, *(f"{DISK}/{name}" for name in folders))

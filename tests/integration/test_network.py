@@ -1,5 +1,6 @@
 """Scripts reach the network by an explicit setting alone, and whoever reads the report is told."""
 
+import asyncio
 import ipaddress
 import threading
 from collections.abc import Iterator
@@ -104,7 +105,8 @@ async def test_an_open_network_is_told_to_agents_and_readers(site: Site, task: P
     )
     assert (result.status, result.runner, result.network) == ("solved", "docker", True)
     assert site.visits
-    assert "Open network" in Path(result.report).read_text(encoding="utf-8")
+    report = await asyncio.to_thread(Path(result.report).read_text, "utf-8")
+    assert "Open network" in report
     assert any("NETWORK OPEN" in line for line in said)
     assert any("There is no pip" in prompt for prompt in asked)
     assert not any("no network" in prompt for prompt in asked)

@@ -353,7 +353,7 @@ async def test_a_lost_engine_is_an_operators_error(box: Bench, monkeypatch: pyte
         monkeypatch.setenv("DOCKER_HOST", cable.address)
         runner = DockerRunner(ContainerOptions(warm=warm), owner="lost-engine", work_dir=box.tmp_path / "work")
         await runner.run(box.job("", limits=Limits(seconds=100)))
-        while runner.waiting < warm:
+        while runner.waiting < warm:  # noqa: ASYNC110  # it tells nobody
             await asyncio.sleep(0.05)
         said = await lose_engine(runner, box.job("import time; time.sleep(600)", limits=Limits(seconds=100)), cable)
         await runner.aclose()
@@ -366,7 +366,7 @@ async def test_a_lost_engine_is_an_operators_error(box: Bench, monkeypatch: pyte
 @pytest.mark.docker
 async def test_an_unknown_runtime_is_an_operators_error(input_folder: Path, tmp_path: Path) -> None:
     runner = DockerRunner(ContainerOptions(runtime="no-such-runtime"), work_dir=tmp_path / "work")
-    with pytest.raises(RunnerError, match="no runtime 'no-such-runtime', only .*runc"):
+    with pytest.raises(RunnerError, match=r"no runtime 'no-such-runtime', only .*runc"):
         await runner.environment()
     await runner.aclose()
 

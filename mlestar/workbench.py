@@ -200,7 +200,7 @@ class Workbench:
                     self.budget.settle_execution()
 
         limited = dataclasses.asdict(limits)
-        software = [environment.image, environment.python, environment.packages, self.settings.network]
+        software = [environment.image, environment.python, environment.packages, environment.network]
         key = key_of("execution", script, place.manifest, software, limited, outputs, self.settings.seed)
         result, _ = await self.ledger.once(key, "execution", label, work)
         return Outcome.model_validate(result)

@@ -117,7 +117,7 @@ async def _gather(bench: Workbench, state: PipelineState, brief: Brief | None, m
         spec = brief.spec
         task = {"task": spec.name, "metric": spec.metric, "direction": spec.direction}
         task |= {"rehearsal": brief.split, "fallback": brief.fallback, "report": str(folder.report)}
-        task |= {"runner": (await bench.environment()).runner}
+        task |= {"runner": (await bench.environment()).runner, "network": brief.network}
     return Result(
         run_id=folder.run_id,
         status=state.get("status", "stopped"),
@@ -125,7 +125,6 @@ async def _gather(bench: Workbench, state: PipelineState, brief: Brief | None, m
         score=_score(solutions[winner], finals) if winner else Score(),
         winner=winner,
         model=bench.caller.chosen.name,
-        network=bench.settings.network,
         folder=str(folder.path),
         solution=str(folder.solution) if handed_in else None,
         submission=str(folder.submission) if handed_in else None,

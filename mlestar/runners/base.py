@@ -71,7 +71,7 @@ class Environment:
     """What a script finds around it; told to the agents."""
 
     runner: str
-    """`docker` or `local`, and whether scripts reach the network when they should not by default."""
+    """`docker` or `local`."""
     image: str
     """Image digest, or the interpreter's path for a local runner; part of an execution's key."""
     python: str
@@ -84,7 +84,7 @@ class Environment:
     isolation: str = "none"
     """What stands between a script and this machine."""
     network: bool = False
-    """Whether scripts reach the network."""
+    """Whether scripts reach the network. Prompts, report and execution keys take it from here alone."""
 
 
 class Runner(Protocol):

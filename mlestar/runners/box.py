@@ -1,5 +1,7 @@
 """What a container is given and denied: the arguments that isolate it."""
 
+import functools
+import json
 import os
 import time
 from dataclasses import dataclass
@@ -9,8 +11,10 @@ from typing import Any, Literal
 from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 
 from mlestar.runners.base import Limits
+from mlestar.runners.disk import DISK
 from mlestar.runners.engine import DEADLINE, OWNER, PLACE, PROCESS, own_process
-from mlestar.runners.watch import MIB, common_variables
+from mlestar.runners.image import image_folder
+from mlestar.runners.watch import CORE, MIB, common_variables
 
 Network = Literal["none", "bridge"]
 
@@ -41,6 +45,8 @@ class Box:
     network: Network = "none"
     gpus: int = 0
     """Devices that the script may use; -1 for all."""
+    disk: bool = False
+    """Whether the work folder is a file system of its own."""
 
 
 def sandbox_user() -> tuple[int, int]:
@@ -53,7 +59,7 @@ def arguments(box: Box, place: Path, modules: tuple[str, ...] = ()) -> dict[str,
 
     Args:
         box: what the container is given.
-        place: host folder with `work/` and `home/`.
+        place: host folder with `work/` (`disk/work/` where it has a disk of its own) and `home/`.
         modules: what the container imports while it waits for its script.
     """
     return {
@@ -89,7 +95,7 @@ def _walls(box: Box) -> dict[str, Any]:
         "use_config_proxy": False,
         "user": f"{uid}:{gid}",
         "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
+        "security_opt": ["no-new-privileges", f"seccomp={_kernel_calls()}"],
         "privileged": False,
         "ipc_mode": "private",
         "read_only": True,
@@ -97,12 +103,18 @@ def _walls(box: Box) -> dict[str, Any]:
     }
 
 
+@functools.cache
+def _kernel_calls() -> str:
+    """Return the list of kernel calls that a script may make; the engine wants its text, not its path."""
+    return json.dumps(json.loads((image_folder() / "seccomp.json").read_text(encoding="utf-8")))
+
+
 def _mounts(box: Box, place: Path) -> dict[str, Any]:
     scratch = _scratch(box.limits)
     return {
         "working_dir": "/sandbox",
         "mounts": [
-            Mount("/sandbox", str(place / "work"), type="bind"),
+            Mount("/sandbox", str(place / DISK / "work" if box.disk else place / "work"), type="bind"),
             Mount("/sandbox/input", str(box.input), type="bind", read_only=True),
             Mount(HOME, str(place / "home"), type="bind", read_only=True),
         ],
@@ -121,7 +133,7 @@ def _limits(box: Box) -> dict[str, Any]:
         "pids_limit": limits.pids,
         "oom_score_adj": 500,
         "ulimits": [
-            Ulimit(name="core", soft=0, hard=0),
+            Ulimit(name="core", soft=CORE, hard=CORE),
             Ulimit(name="nofile", soft=4096, hard=4096),
             Ulimit(name="fsize", soft=size, hard=size),
         ],

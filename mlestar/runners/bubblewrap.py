@@ -23,8 +23,10 @@ SYSTEM = (
     "/etc/localtime",
 )
 """What scripts see of this machine besides the interpreter."""
+RESOLVER = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl", "/etc/pki")
+"""What scripts need besides to reach the network by names."""
 WALLS = (
-    *("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"),
+    *("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"),
     *("--disable-userns", "--new-session", "--die-with-parent", "--cap-drop", "ALL", "--clearenv"),
     *("--uid", str(SANDBOX_UID), "--gid", str(SANDBOX_UID), "--hostname", "sandbox"),
 )
@@ -38,6 +40,8 @@ class Bubblewrap:
     python: str
     folders: tuple[str, ...]
     """Folders that hold the interpreter and its libraries."""
+    network: bool = False
+    """Whether scripts reach the network."""
 
     def wrap(self, place: Path, source: Path, environment: dict[str, str]) -> list[str]:
         """Return the command that runs the supervisor of a script.
@@ -53,11 +57,15 @@ class Bubblewrap:
         program = [self.python, "-I", "-S", f"{HOME}/supervisor.py", "60"]
         # The root and /dev are file systems in memory that nothing bounds, so they are closed.
         closed = ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/sandbox"]
-        return ["bwrap", *WALLS, *variables, *_system(self.folders), *binds, *closed, *program]
+        return [*_walls(self.network), *variables, *_system(self.folders), *binds, *closed, *program]
 
 
-def find_bubblewrap(python: str) -> Bubblewrap:
+def find_bubblewrap(python: str, *, network: bool = False) -> Bubblewrap:
     """Return a working bubblewrap for an interpreter.
+
+    Args:
+        python: the interpreter.
+        network: whether scripts reach the network.
 
     Raises:
         RunnerError: it does not work here; the message says why.
@@ -70,15 +78,21 @@ def find_bubblewrap(python: str) -> Bubblewrap:
     try:
         answer = subprocess.run([python, "-I", "-c", PREFIXES], capture_output=True, text=True, check=True, timeout=60)
         executable, *folders = json.loads(answer.stdout)
-        tried = [*_system(tuple(folders)), executable, "-I", "-c", "pass"]
-        trial = subprocess.run(["bwrap", *WALLS, *tried], capture_output=True, text=True, check=False, timeout=60)
+        tried = [*_walls(network), *_system(tuple(folders)), executable, "-I", "-c", "pass"]
+        trial = subprocess.run(tried, capture_output=True, text=True, check=False, timeout=60)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         msg = f"bubblewrap does not work here: {error}"
         raise RunnerError(msg) from error
     if trial.returncode != 0:
         msg = f"bubblewrap does not work here: {' '.join(trial.stderr.split())[-300:]}"
         raise RunnerError(msg)
-    return Bubblewrap(executable, tuple(folders))
+    return Bubblewrap(executable, tuple(folders), network)
+
+
+def _walls(network: bool) -> list[str]:
+    """Return the command and the arguments that take everything from a script."""
+    opened = [part for path in RESOLVER for part in ("--ro-bind-try", path, path)]
+    return ["bwrap", *WALLS, *(opened if network else ["--unshare-net"])]
 
 
 def _system(folders: tuple[str, ...]) -> list[str]:

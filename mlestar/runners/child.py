@@ -14,7 +14,7 @@ from mlestar.errors import RunnerError
 from mlestar.runners.base import Limits
 from mlestar.runners.capture import Output
 from mlestar.runners.processes import MARK, count_tasks, exact_memory, find_members, kill_members
-from mlestar.runners.watch import MIB, End, out_of_memory
+from mlestar.runners.watch import CORE, MIB, End, out_of_memory
 
 OPEN_FILES = 4096
 CHUNK = 65536
@@ -24,13 +24,13 @@ SPARE = 64
 # Sets the limits in the process itself: a function called between fork and exec can deadlock in a threaded parent.
 BOOTSTRAP = f"""
 import os, resource, sys
-files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-files = {OPEN_FILES} if files == resource.RLIM_INFINITY else min(files, {OPEN_FILES})
 size, processes = int(sys.argv[1]), int(sys.argv[2])
-if processes:
-    resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
-for name, limit in (("CORE", 0), ("NOFILE", files), ("FSIZE", size)):
-    resource.setrlimit(getattr(resource, "RLIMIT_" + name), (limit, limit))
+for name, wanted in (("CORE", {CORE}), ("NOFILE", {OPEN_FILES}), ("FSIZE", size), ("NPROC", processes)):
+    number = getattr(resource, "RLIMIT_" + name)
+    hard = resource.getrlimit(number)[1]
+    least = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if wanted:
+        resource.setrlimit(number, (least, least))
 try:
     with open("/proc/self/oom_score_adj", "w") as file:
         file.write("500")

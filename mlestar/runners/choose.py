@@ -28,7 +28,7 @@ async def choose_runner(
         trusted: the scripts come from the built-in offline engineer, so that `auto` may fall back to `local`.
         owner: label of what the runner leaves on the engine, e.g. the run's id.
         work_dir: parent of the work folders.
-        container: of the Docker runner.
+        container: of the Docker runner; whether scripts reach the network holds for the local one, too.
         on_progress: receives lines about slow preparations, and the local runner's warning.
 
     Raises:
@@ -41,7 +41,7 @@ async def choose_runner(
             on_progress("NETWORK OPEN: generated scripts can reach the network and this machine's services")
         return DockerRunner(chosen, on_progress=on_progress, owner=owner, work_dir=work_dir)
     if name == "local" or (name == "auto" and trusted):
-        local = LocalRunner(work_dir=work_dir)
+        local = LocalRunner(work_dir=work_dir, network=container is not None and container.network != "none")
         if on_progress is not None:
             on_progress(await local.warning())
         return local

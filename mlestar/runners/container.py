@@ -15,12 +15,11 @@ from docker.utils.socket import STDERR, frames_iter
 
 from mlestar.runners.box import GRACE, Box, arguments, sandbox_user
 from mlestar.runners.capture import Output
+from mlestar.runners.disk import DISK, Disk
 from mlestar.runners.engine import LOST, engine_errors, remove
 from mlestar.runners.record import cut_record, make_mark, make_order, take_record
 from mlestar.runners.watch import MIB, End, out_of_memory
 from mlestar.runners.workplace import hand_over, make_folders, put_own_files, scrub, write_script
-
-KILLED = 128 + 9
 
 
 @dataclass(eq=False)
@@ -37,17 +36,16 @@ class Container:
     made: float = field(default_factory=time.monotonic)
     ended: "Future[None]" = field(default_factory=Future)
     mark: str = field(default_factory=make_mark)
+    work: Path = field(init=False)
+    """The folder that the script works in."""
+    _disk: Disk | None = None
     _name: str = ""
     _stream: Any = None
     _reader: threading.Thread | None = None
 
     def __post_init__(self) -> None:
         self.output = Output(self.box.limits.output_mb * MIB)
-
-    @property
-    def work(self) -> Path:
-        """The folder that the script works in."""
-        return self.place / "work"
+        self.work = self.place / "work"
 
     def open(self) -> None:
         """Create the container, attach to its streams, start it; an open one stays as it is.
@@ -66,7 +64,10 @@ class Container:
             self._stream = self.client.api.attach_socket(self._name, ends)
             self._reader = threading.Thread(target=self._drain, name=self._name, daemon=True)
             self._reader.start()
+            self._prepare()
             self.client.api.start(self._name)
+        if self._disk is not None:
+            self._disk.detach()
 
     def go(self, source: bytes) -> None:
         """Give the container its script and order it to run."""
@@ -81,7 +82,7 @@ class Container:
             code = int(self.client.api.wait(self._name, timeout=30)["StatusCode"])
             if found := take_record(self.output, self.mark, code, self.box.limits):
                 return found
-            oom = code == KILLED or self.client.api.inspect_container(self._name)["State"].get("OOMKilled")
+            oom = self.client.api.inspect_container(self._name)["State"].get("OOMKilled")
         if oom:
             return out_of_memory(self.box.limits, None)
         return End("killed", code, f"the script's supervisor ended with exit status {code} before the script did")
@@ -102,7 +103,13 @@ class Container:
         try:
             self.dispose()
         finally:
-            scrub(self.place)
+            self.clear()
+
+    def clear(self) -> None:
+        """Delete its folder, once it is disposed of."""
+        if self._disk is not None:
+            self._disk.close()
+        scrub(self.place)
 
     @property
     def _socket(self) -> Any:
@@ -110,8 +117,19 @@ class Container:
         return getattr(self._stream, "_sock", self._stream)
 
     def _furnish(self) -> None:
-        make_folders(self.place, "work", "work/input")
+        folders: tuple[str, ...] = ("work", "work/input")
+        if self.box.disk:
+            # The engine wants to see what it is to mount before the disk is there.
+            folders = (DISK, *(f"{DISK}/{name}" for name in folders))
+        make_folders(self.place, *folders)
         put_own_files(self.place)
+        if self.box.disk:
+            self._disk = Disk(self.place, self.box.limits.disk_mb)
+            self._disk.begin()
+
+    def _prepare(self) -> None:
+        if self._disk is not None:
+            self.work = self._disk.finish()
         hand_over(self.work, sandbox_user())
 
     def _hang_up(self) -> None:

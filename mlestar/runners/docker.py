@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +13,14 @@ from mlestar.errors import RunnerError
 from mlestar.runners.base import Environment, Execution, Job
 from mlestar.runners.box import Box, Network
 from mlestar.runners.container import Container
-from mlestar.runners.engine import connect, engine_errors, reap
+from mlestar.runners.disk import can_mount
+from mlestar.runners.engine import connect, engine_address, engine_errors, free_memory, reap
 from mlestar.runners.image import VARIANTS, Progress, build_image, find_image, read_recipe
 from mlestar.runners.imports import leading_imports
 from mlestar.runners.pool import Pool
 from mlestar.runners.probe import ask
 from mlestar.runners.watch import HOST_SHARE, MIB, End, conclude, finish, full_disk, over_limit, unwritable, watch
-from mlestar.runners.workplace import check_readable, measure, name_workplace, scrub
+from mlestar.runners.workplace import check_readable, measure, name_workplace
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Engine:
     image: str
     cpus: int
     memory_mb: int
+    disks: bool
+    """Whether work folders have disks of their own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +77,7 @@ class DockerRunner:
         self._owner = owner
         self._work_dir = work_dir
         self._options = options or ContainerOptions()
-        self._pool = Pool(self._options.warm, self._make)
+        self._pool = Pool(self._options.warm, self._make, free_memory)
         self._opening = threading.Lock()
         self._stopped = threading.Event()
         self._engine: Engine | None = None
@@ -85,7 +89,7 @@ class DockerRunner:
             engine = await self._ready()
             answer = await ask(self.run, self._work_dir)
             self._environment = Environment(
-                runner=self.name if self._options.network == "none" else f"{self.name} (network open)",
+                runner=self.name,
                 image=engine.image,
                 python=answer.python,
                 packages=answer.packages,
@@ -116,7 +120,7 @@ class DockerRunner:
             end = await self._supervise(container, source)
             execution = await finish(conclude, job, container.work, end, container.output, time.monotonic() - began)
         finally:
-            await finish(scrub, container.place)
+            await finish(container.clear)
         self._pool.refill(box, imports)
         return execution
 
@@ -139,11 +143,11 @@ class DockerRunner:
             await finish(container.go, source)
             began = time.monotonic()
 
+            own = limits.disk_mb if container.box.disk else None
+
             def look() -> End | None:
-                usage = measure(container.work)
-                return over_limit(limits, time.monotonic() - began, container.output, usage) or full_disk(
-                    container.work
-                )
+                found = over_limit(limits, time.monotonic() - began, container.output, measure(container.work))
+                return found or full_disk(container.work, own)
 
             if found := await watch(container.ended, limits.seconds, look):
                 return found
@@ -170,6 +174,7 @@ class DockerRunner:
             runtime=self._options.runtime,
             network=self._options.network,
             gpus=self._options.gpus,
+            disk=engine.disks,
         )
 
     def _make(self, box: Box, modules: tuple[str, ...], label: str = "waiting") -> Container:
@@ -206,13 +211,15 @@ class DockerRunner:
         recipe = read_recipe(variant) if variant else None
         with engine_errors():
             info = client.info()
+            _check_runtime(self._options.runtime, info.get("Runtimes") or {})
             image = find_image(client, recipe.tag if recipe else wanted)
             if image is None and recipe is not None:
                 image = build_image(client, recipe, self._report)
         if image is None:
             msg = f"the engine has no image {wanted!r}: pull or build it first"
             raise RunnerError(msg)
-        return Engine(client, image, int(info["NCPU"]), int(info["MemTotal"] * HOST_SHARE / MIB))
+        disks = can_mount(engine_address(), self._work_dir)
+        return Engine(client, image, int(info["NCPU"]), int(info["MemTotal"] * HOST_SHARE / MIB), disks)
 
     def _report(self, line: str) -> None:
         if self._stopped.is_set():
@@ -220,3 +227,11 @@ class DockerRunner:
             raise RunnerError(msg)
         if self._on_progress is not None:
             self._on_progress(line)
+
+
+def _check_runtime(wanted: str | None, known: Collection[str]) -> None:
+    """Refuse a runtime that the engine lacks before minutes go into building an image."""
+    if wanted is not None and wanted not in known:
+        msg = f"the engine has no runtime {wanted!r}, only {', '.join(sorted(known))}: install it there or leave the "
+        msg += "setting `runtime` empty"
+        raise RunnerError(msg)

@@ -28,8 +28,6 @@ folder on the maker's machine."""
 
 HINTS = {
     "could not select device driver": ": it offers no GPU; install NVIDIA's container toolkit there or set gpus=0",
-    "Unknown runtime": ": install that runtime on the engine or leave the setting `runtime` empty",
-    "unknown or invalid runtime": ": install that runtime on the engine or leave the setting `runtime` empty",
 }
 """Parts of what the engine says, and what to do about it."""
 
@@ -77,13 +75,17 @@ def connect() -> DockerClient:
         return client
 
 
-def _client() -> DockerClient:
-    """Return a client as the `docker` command would: by `DOCKER_HOST`, else by the current context.
+def engine_address() -> str:
+    """Return where the `docker` command would find the engine: by `DOCKER_HOST`, else by the current context.
 
     Docker Desktop, Colima and rootless engines announce their socket by a context and need not have the default one.
     """
     context = None if os.environ.get("DOCKER_HOST") else ContextAPI.get_current_context()
-    address = str(context.Host) if context else os.environ.get("DOCKER_HOST", "")
+    return str(context.Host) if context else os.environ.get("DOCKER_HOST", "")
+
+
+def _client() -> DockerClient:
+    address = engine_address()
     if not address.startswith("unix://"):
         return docker.from_env()
     # The client leaks a socket whenever nobody listens, so that is found out before.
@@ -117,6 +119,17 @@ def _probe() -> EngineStatus:
         return EngineStatus(reachable=False, image=tag, reason=str(error))
     finally:
         client.close()
+
+
+def free_memory() -> int | None:
+    """Return the MiB that new processes may take on this machine, None where it does not tell or has not the engine."""
+    if not engine_address().startswith("unix://"):
+        return None
+    try:
+        rows = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        return int(rows["MemAvailable"].split()[0]) // 1024
+    except (OSError, KeyError, ValueError):
+        return None
 
 
 def own_process() -> str:

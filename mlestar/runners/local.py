@@ -51,7 +51,12 @@ class LocalRunner:
     name = "local"
 
     def __init__(
-        self, python: str = sys.executable, *, work_dir: Path | None = None, bubblewrap: bool | None = None
+        self,
+        python: str = sys.executable,
+        *,
+        work_dir: Path | None = None,
+        bubblewrap: bool | None = None,
+        network: bool = False,
     ) -> None:
         """Describe the runner.
 
@@ -59,10 +64,12 @@ class LocalRunner:
             python: interpreter that runs the scripts.
             work_dir: parent of the work folders, by default the system's folder for temporary files.
             bubblewrap: whether to use it; by default where it works.
+            network: let scripts in bubblewrap reach the network; others always can.
         """
         self._python = python
         self._work_dir = work_dir
         self._wanted = bubblewrap
+        self._network = network
         self._seal: Bubblewrap | None = None
         self._probed = bubblewrap is False
         self._snapshots = Snapshots(name_workplace(work_dir))
@@ -71,7 +78,8 @@ class LocalRunner:
     async def warning(self) -> str:
         """Return one line about what this runner does not protect."""
         if await finish(self._find_seal):
-            return "the local runner hides your files and the network from scripts; they share your kernel"
+            hidden = "your files" if self._network else "your files and the network"
+            return f"the local runner hides {hidden} from scripts; they share your kernel"
         return "the local runner protects nothing: scripts run as you, with your files and your network"
 
     async def environment(self) -> Environment:
@@ -88,7 +96,7 @@ class LocalRunner:
                 cpus=float(_cpus()),
                 memory_mb=int(memory * HOST_SHARE / MIB),
                 isolation="bubblewrap" if self._seal else "none",
-                network=self._seal is None,
+                network=self._network or self._seal is None,
             )
         return self._environment
 
@@ -168,7 +176,7 @@ class LocalRunner:
             raise RunnerError(msg)
         if not self._probed:
             try:
-                self._seal = find_bubblewrap(self._python)
+                self._seal = find_bubblewrap(self._python, network=self._network)
             except RunnerError:
                 if self._wanted:
                     raise

@@ -12,19 +12,32 @@ from mlestar.runners.container import Container
 FRESH = IDLE / 2
 """Seconds after which a container that still waits is replaced."""
 
+LEAST_MB = 1024
+"""Memory of this machine that stays free of waiting containers, besides what the scripts themselves may take."""
+NEED_MB = 300
+"""Most that a waiting container takes, with every library imported."""
+
 Make = Callable[[Box, tuple[str, ...]], Container]
 
 
 class Pool:
-    """At most `size` waiting containers, made in the background.
+    """At most `size` waiting containers, made in the background while there is memory for them.
 
     A container serves one script, and only one that needs the same box and itself begins by importing everything that
     the container has imported: the script then finds nothing that it would not find in a container of its own.
     """
 
-    def __init__(self, size: int, make: Make) -> None:
+    def __init__(self, size: int, make: Make, free_mb: Callable[[], int | None]) -> None:
+        """Describe the pool.
+
+        Args:
+            size: most containers that wait.
+            make: makes one.
+            free_mb: tells how much memory of the engine's machine is free, None when nobody knows.
+        """
         self._size = size
         self._make = make
+        self._free_mb = free_mb
         self._lock = threading.Lock()
         self._waiting: list[Container] = []
         self._maker: ThreadPoolExecutor | None = None
@@ -50,7 +63,7 @@ class Pool:
         """Order containers like the one that a script of this kind needs; returns at once."""
         with self._lock:
             alike = sum(each.box == box and each.modules == imports and _fresh(each) for each in self._waiting)
-            wanted = self._size - alike - self._ordered
+            wanted = min(self._size - alike - self._ordered, self._room(box.limits.memory_mb))
             for _ in range(wanted):
                 self._ordered += 1
                 self._makers().submit(self._add, box, imports)
@@ -64,6 +77,11 @@ class Pool:
         with self._lock:
             waiting, self._waiting, self._ordered = self._waiting, [], 0
         _discard(waiting)
+
+    def _room(self, script_mb: int) -> int:
+        """Return for how many more waiting containers there is memory, beside a script that uses all of its own."""
+        free = self._free_mb()
+        return self._size if free is None else max(0, (free - script_mb - LEAST_MB) // NEED_MB)
 
     def _makers(self) -> ThreadPoolExecutor:
         """Return the one thread that makes containers: two at once would take the CPUs from the scripts that run."""

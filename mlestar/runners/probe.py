@@ -37,6 +37,7 @@ LIBRARIES = [
     "polars",
     "prophet",
     "pyarrow",
+    "python-speech-features",
     "pytorch-lightning",
     "rdkit",
     "scikit-image",
@@ -46,6 +47,7 @@ LIBRARIES = [
     "sentence-transformers",
     "shap",
     "soundfile",
+    "soxr",
     "spacy",
     "statsmodels",
     "sympy",
@@ -92,6 +94,12 @@ for name, variant in {{"xgboost": "xgboost-cpu", "tensorflow": "tensorflow-cpu"}
 for name in ("lightgbm", "xgboost"):
     if name in found and not loads(name):
         del found[name]
+# Built for another torch than the one that is there, it cannot even be imported, nor can what stands on it.
+if "torchvision" in found:
+    try:
+        import torchvision
+    except (ImportError, RuntimeError, OSError):
+        found = {{name: version for name, version in found.items() if name not in ("torchvision", "timm")}}
 gpus = []
 if os.path.exists("/dev/nvidia0"):
     for path in glob.glob("/proc/driver/nvidia/gpus/*/information"):

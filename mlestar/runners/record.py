@@ -19,8 +19,12 @@ def make_order(mark: str, seconds: float) -> bytes:
 
 
 def cut_record(output: Output, mark: str) -> bytes | None:
-    """Take the record off the end of standard error; None when there is none."""
-    return output.stderr.cut(f"\n{mark}".encode())
+    """Take the record off the end of standard error; None when there is none.
+
+    What follows its line is a process's that outlived the script by an instant, and is dropped as well.
+    """
+    found = output.stderr.cut(f"\n{mark}".encode())
+    return None if found is None else found.partition(b"\n")[0]
 
 
 def take_record(output: Output, mark: str, code: int, limits: Limits) -> End | None:
@@ -40,8 +44,8 @@ def take_record(output: Output, mark: str, code: int, limits: Limits) -> End | N
 def read_record(line: bytes, limits: Limits) -> End | None:
     """Return what a record says, None when no supervisor can have written it.
 
-    A script that forges one says of itself what it could have brought about anyway: an exit status, a signal, too much
-    memory. Scores come from the files it leaves.
+    A script that forged one would say of itself what it could have brought about anyway: an exit status, a signal, too
+    much memory. Scores come from the files it leaves.
     """
     try:
         record = json.loads(line)

@@ -4,11 +4,12 @@ Standard input is its lifeline. One line of JSON, `{"mark": ..., "seconds": ...}
 the lifeline, or SECONDS without an order, ends the supervisor and with it the sandbox: nothing outlives its keeper.
 With modules, a Python that is to become the script starts at once, imports them and waits at the gate (`gate.py`).
 
-The record is one marked line at the end of standard error. It is a hint for the verdict, never evidence for a score:
-the script has the same user id and could forge it, and would gain no more than by exiting with the status it claims.
+The record is one marked line at the end of standard error. It is a hint for the verdict, never evidence for a score.
+The script has the same user id, so this process closes its memory, where the mark is, to all processes.
 Only the standard library, and nothing of this package, exists here.
 """
 
+import ctypes
 import json
 import os
 import resource
@@ -21,9 +22,12 @@ PEAK_FILES = ("/sys/fs/cgroup/memory.peak", "/sys/fs/cgroup/memory/memory.max_us
 """Control groups version 2, then version 1."""
 WARM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "warm")  # noqa: PTH100, PTH118, PTH120  # see `write`
 """Folder that holds `gate.py` under the name `sitecustomize.py`."""
+PR_SET_DUMPABLE = 4
+C = ctypes.CDLL(None)
 
 
 def main() -> None:
+    C.prctl(PR_SET_DUMPABLE, 0)
     bell, ring = os.pipe()
     os.set_blocking(ring, False)
     signal.set_wakeup_fd(ring)
@@ -54,6 +58,7 @@ def start(modules: list[str]) -> tuple[int, int]:
     if child:
         os.close(gate)
         return child, opener
+    C.prctl(PR_SET_DUMPABLE, 1)
     # The kernel then picks the script, not this process, when memory runs out.
     write("/proc/self/oom_score_adj", "1000")
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)

@@ -11,11 +11,14 @@ from typing import ParamSpec, TypeVar
 from mlestar.runners.base import Execution, ExecutionStatus, Job, Limits
 from mlestar.runners.capture import Output, decode
 from mlestar.runners.collect import collect
-from mlestar.runners.workplace import MAX_FILES, Usage, is_scarce, measure
+from mlestar.runners.workplace import MAX_FILES, Usage, is_scarce, measure, taken
 
 FIRST_TICK, LAST_TICK = 0.02, 0.25
 """Seconds between two looks at a script; short at first, so that a quick flood is noticed."""
 MIB = 2**20
+CORE = 1
+"""Bytes of a core dump. At 0 the kernel still starts a host's own program for dumps, as root, with the script's memory;
+at 1 it does not, and writes no file either."""
 HOST_SHARE = 0.9
 """Part of a machine's memory that scripts may have together."""
 
@@ -67,8 +70,16 @@ def over_limit(limits: Limits, elapsed: float, output: Output, usage: Usage) -> 
     return None
 
 
-def full_disk(folder: Path) -> End | None:
-    """Return the end of a script that has brought the disk of its folder near its end."""
+def full_disk(folder: Path, own_mb: int | None = None) -> End | None:
+    """Return the end of a script that has brought the disk of its folder near its end.
+
+    Args:
+        folder: the work folder.
+        own_mb: what the script may write, where that disk is its own.
+    """
+    if own_mb is not None:
+        detail = f"the script wrote more than {own_mb} MiB, some of it to files that it deleted while open"
+        return End("disk_full", detail=detail) if taken(folder) > own_mb * MIB else None
     if not is_scarce(folder):
         return None
     return End("disk_full", detail="the disk is nearly full, maybe of files that the script deleted while open")

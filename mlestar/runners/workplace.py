@@ -112,11 +112,17 @@ def is_scarce(folder: Path) -> bool:
     return disk.f_bavail * disk.f_frsize < reserve
 
 
+def taken(folder: Path) -> int:
+    """Return the bytes in use on the disk that holds a folder."""
+    disk = os.statvfs(folder)
+    return (disk.f_blocks - disk.f_bfree) * disk.f_frsize
+
+
 def measure(folder: Path) -> Usage:
     """Return what a folder holds; stops counting where nobody would need to know more."""
     size = entries = 0
     try:
-        root = open_folder(folder)
+        root = open_closed(folder)
     except OSError:
         return Usage(0, 0)
     for depth, status in _walk(root, 0):
@@ -132,8 +138,8 @@ def open_folder(path: Path | str, parent: int | None = None) -> int:
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
 
 
-def _open_closed(name: str, parent: int) -> int:
-    """Open a folder, also one that its owner has closed to hide what it holds."""
+def open_closed(name: Path | str, parent: int | None = None) -> int:
+    """Open a folder, refusing links, also one that its owner has closed to hide what it holds."""
     try:
         return open_folder(name, parent)
     except PermissionError:
@@ -162,7 +168,7 @@ def _walk(folder: int, depth: int) -> Iterator[tuple[int, os.stat_result]]:
                 status = os.stat(name, dir_fd=folder, follow_symlinks=False)
                 yield depth, status
                 if stat.S_ISDIR(status.st_mode):
-                    yield from _walk(_open_closed(name, folder), depth + 1)
+                    yield from _walk(open_closed(name, folder), depth + 1)
             except OSError:  # gone since, or closed to us
                 continue
     finally:

@@ -289,7 +289,7 @@ async def test_the_container_has_no_network_and_no_rights(box: Bench) -> None:
 @pytest.mark.docker
 async def test_killing_the_supervisor_is_never_ok(box: Bench) -> None:
     execution = await box.run("import os, time; os.kill(os.getppid(), 9); time.sleep(5)")
-    assert execution.status in ("killed", "oom")
+    assert execution.status == "killed"
 
 
 @pytest.mark.docker
@@ -345,12 +345,16 @@ async def lose_engine(runner: Runner, job: Job, cable: Cable) -> str:
 
 
 @pytest.mark.docker
+@pytest.mark.parametrize("warm", [0, 1])
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-async def test_a_lost_engine_is_an_operators_error(box: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_lost_engine_is_an_operators_error(box: Bench, monkeypatch: pytest.MonkeyPatch, warm: int) -> None:
     await box.runner.environment()
     with Cable("/var/run/docker.sock") as cable:
         monkeypatch.setenv("DOCKER_HOST", cable.address)
-        runner = DockerRunner(owner="lost-engine", work_dir=box.tmp_path / "work")
+        runner = DockerRunner(ContainerOptions(warm=warm), owner="lost-engine", work_dir=box.tmp_path / "work")
+        await runner.run(box.job("", limits=Limits(seconds=100)))
+        while runner.waiting < warm:  # noqa: ASYNC110  # it tells nobody
+            await asyncio.sleep(0.05)
         said = await lose_engine(runner, box.job("import time; time.sleep(600)", limits=Limits(seconds=100)), cable)
         await runner.aclose()
     monkeypatch.delenv("DOCKER_HOST")
@@ -362,9 +366,69 @@ async def test_a_lost_engine_is_an_operators_error(box: Bench, monkeypatch: pyte
 @pytest.mark.docker
 async def test_an_unknown_runtime_is_an_operators_error(input_folder: Path, tmp_path: Path) -> None:
     runner = DockerRunner(ContainerOptions(runtime="no-such-runtime"), work_dir=tmp_path / "work")
-    with pytest.raises(RunnerError, match="no-such-runtime"):
+    with pytest.raises(RunnerError, match=r"no runtime 'no-such-runtime', only .*runc"):
         await runner.environment()
     await runner.aclose()
+
+
+@pytest.mark.docker
+@pytest.mark.skipif(Path("/dev/nvidia0").exists(), reason="this machine has a GPU")
+async def test_an_engine_without_gpus_is_an_operators_error(input_folder: Path, tmp_path: Path) -> None:
+    runner = DockerRunner(ContainerOptions(gpus=1), work_dir=tmp_path / "work")
+    with pytest.raises(RunnerError, match="it offers no GPU") as raised:
+        await runner.environment()
+    await runner.aclose()
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.docker
+async def test_the_work_folder_of_a_killed_script_is_gone(box: Bench) -> None:
+    execution = await box.run("import os, time; open('x', 'wb').write(bytes(30 << 20)); os.kill(os.getppid(), 9)")
+    assert execution.status == "killed"
+    mounts = await asyncio.to_thread(Path("/proc/self/mounts").read_text)
+    assert str(box.tmp_path) not in mounts
+
+
+LIBRARIES = """
+import concurrent.futures, multiprocessing, os, subprocess, sys
+import catboost, lightgbm, matplotlib.pyplot as plt, numpy as np, optuna, pandas as pd, polars as pl, xgboost
+import PIL.Image, python_speech_features, soundfile, soxr, statsmodels.api
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
+
+rng = np.random.default_rng(0)
+x = rng.normal(size=(400, 5))
+y = (x[:, 0] > 0).astype(int)
+for model in (
+    lightgbm.LGBMClassifier(n_estimators=10, verbose=-1), xgboost.XGBClassifier(n_estimators=10),
+    catboost.CatBoostClassifier(iterations=10, verbose=False), HistGradientBoostingClassifier(max_iter=10),
+    RandomForestClassifier(10, n_jobs=2),
+):
+    assert model.fit(x, y).score(x, y) > 0.8
+cross_val_score(LogisticRegression(), x, y, n_jobs=2)
+statsmodels.api.OLS(y, x).fit()
+pd.DataFrame(x).add_prefix("c").to_parquet("a.parquet")
+assert pl.read_parquet("a.parquet").shape == (400, 5)
+optuna.create_study(storage="sqlite:///o.db").optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
+plt.plot(y)
+plt.savefig("p.png")
+PIL.Image.open("p.png").load()
+soundfile.write("s.wav", np.sin(np.arange(8000) / 9), 8000)
+sound = soxr.resample(soundfile.read("s.wav")[0], 8000, 16000)
+assert python_speech_features.mfcc(sound, 16000).shape == (99, 13)
+with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context("fork")) as pool:
+    assert list(pool.map(abs, [-1])) == [1]
+os.posix_fallocate(os.open("f", os.O_CREAT | os.O_RDWR), 0, 10_000)
+assert subprocess.run([sys.executable, "-c", "pass"]).returncode == 0
+print(os.path.getsize("f"))
+"""
+
+
+@pytest.mark.docker
+async def test_the_libraries_work_with_the_kernel_calls_that_are_left(box: Bench) -> None:
+    execution = await box.run(LIBRARIES, limits=Limits(seconds=120, memory_mb=2048))
+    assert (execution.status, execution.stdout) == ("ok", "10000\n"), execution
 
 
 @pytest.mark.docker

@@ -5,16 +5,18 @@ import os
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from mlestar.errors import SettingsError
+from mlestar.errors import RunnerError, SettingsError
 from mlestar.runners import Limits
 from mlestar.runners.box import Box, arguments
 from mlestar.runners.image import VARIANTS, read_recipe
 from mlestar.runners.imports import leading_imports
+from mlestar.runners.pool import LEAST_MB, NEED_MB, Pool
 from mlestar.runners.record import read_record
 from mlestar.runners.workplace import measure
 
@@ -72,16 +74,28 @@ def test_the_wheel_brings_the_image_files(tmp_path):
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         names = set(wheel.namelist())
     assert {
-        f"mlestar/runners/image/{name}" for name in ("Dockerfile", "requirements.txt", "torch.txt", "gpu.txt")
+        f"mlestar/runners/image/{name}"
+        for name in ("Dockerfile", "requirements.txt", "torch.txt", "gpu.txt", "seccomp.json")
     } <= names
     assert {"mlestar/runners/supervisor.py", "mlestar/runners/gate.py"} <= names
+
+
+FORBIDDEN = {
+    *("io_uring_setup", "userfaultfd", "keyctl", "add_key", "bpf", "perf_event_open", "ptrace", "process_vm_readv"),
+    *("mount", "fsopen", "open_tree", "unshare", "setns", "clone3", "fallocate", "pidfd_getfd", "kexec_load"),
+}
 
 
 def test_a_container_is_given_nothing_by_default(tmp_path):
     box = Box(image="i", owner="o", input=tmp_path, inode=1, limits=Limits(), seed=0, cpus=2.0)
     given = arguments(box, tmp_path)
     assert (given["network_mode"], given["cap_drop"], given["read_only"]) == ("none", ["ALL"], True)
-    assert given["security_opt"] == ["no-new-privileges"]
+    privileges, calls = given["security_opt"]
+    assert privileges == "no-new-privileges"
+    profile = json.loads(calls.removeprefix("seccomp="))
+    assert profile["defaultAction"] == "SCMP_ACT_ERRNO"
+    allowed = {name for rule in profile["syscalls"] if rule["action"] == "SCMP_ACT_ALLOW" for name in rule["names"]}
+    assert not allowed & FORBIDDEN
     assert given["mem_limit"] == given["memswap_limit"]
     assert given["device_requests"] is None
     assert not given["user"].startswith("0:")
@@ -90,6 +104,27 @@ def test_a_container_is_given_nothing_by_default(tmp_path):
 def test_devices_are_requested_by_count(tmp_path):
     box = Box(image="i", owner="o", input=tmp_path, inode=1, limits=Limits(), seed=0, cpus=2.0, gpus=-1)
     assert [dict(request)["Count"] for request in arguments(box, tmp_path)["device_requests"]] == [-1]
+
+
+@pytest.mark.parametrize(
+    ("free_mb", "made"), [(None, 2), (100_000, 2), (4096 + LEAST_MB + NEED_MB, 1), (4096 + LEAST_MB, 0), (100, 0)]
+)
+def test_containers_wait_only_where_memory_is_free(tmp_path, free_mb, made):
+    orders = []
+
+    def make(box, modules):
+        orders.append(modules)
+        msg = "enough is known"
+        raise RunnerError(msg)
+
+    pool = Pool(2, make, lambda: free_mb)
+    pool.refill(Box(image="i", owner="o", input=tmp_path, inode=1, limits=Limits(), seed=0, cpus=2.0), ("numpy",))
+    for _ in range(100):
+        if len(orders) == made:
+            break
+        time.sleep(0.01)
+    pool.close()
+    assert len(orders) == made
 
 
 @pytest.mark.parametrize(

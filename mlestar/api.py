@@ -21,7 +21,7 @@ from mlestar.report import Result, write_result
 from mlestar.runners import Runner
 from mlestar.search import Search
 from mlestar.settings import ReviewPoint, Settings
-from mlestar.state import Answer, PipelineInput, PipelineState, RunStatus
+from mlestar.state import Action, Answer, PipelineInput, PipelineState, RunStatus
 from mlestar.store import RunFolder, make_run_id, open_checkpoints
 from mlestar.task import Task
 from mlestar.workbench import Parts, Workbench, close_workbench, open_workbench
@@ -37,8 +37,10 @@ class Question(BaseModel):
 
     id: str
     point: ReviewPoint
+    actions: tuple[Action, ...]
+    """What can be answered here."""
     proposal: dict[str, Any]
-    """What is proposed, by name; texts, numbers and lists of them."""
+    """What is proposed, by name; texts, numbers and lists of them. `problem`: why the last answer could not be used."""
 
 
 OnQuestion = Callable[[Question], Answer]
@@ -192,7 +194,9 @@ def _state(values: Mapping[str, Any], status: RunStatus) -> PipelineState:
 
 
 def _split_point(value: Mapping[str, Any]) -> dict[str, Any]:
-    return {"point": value["point"], "proposal": {key: text for key, text in value.items() if key != "point"}}
+    asked = ("point", "actions")
+    proposal = {key: text for key, text in value.items() if key not in asked}
+    return {**{key: value[key] for key in asked}, "proposal": proposal}
 
 
 def _parts(live: Live, task: Task | None) -> Parts:

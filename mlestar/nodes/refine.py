@@ -87,9 +87,9 @@ async def extract_block(state: TrackState, runtime: Runtime[Settings]) -> TrackS
     return {"block": block, "plan": block.plan, "blocks": [*state.get("blocks", []), block.text], **cleared}
 
 
-def after_extraction(state: TrackState) -> Literal["first_plan", "no_block"]:
+def after_extraction(state: TrackState) -> Literal["first plan", "no block"]:
     """Refine the block that was found."""
-    return "first_plan" if state["block"] else "no_block"
+    return "first plan" if state["block"] else "no block"
 
 
 async def plan(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
@@ -142,10 +142,10 @@ async def compare(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     return {**update, **await ask_budget(state, runtime)}
 
 
-def after_compare(state: TrackState, runtime: Runtime[Settings]) -> Literal["next_plan", "block_done"]:
+def after_compare(state: TrackState, runtime: Runtime[Settings]) -> Literal["next plan", "block done or budget"]:
     """Try K plans on the block while the budget lasts."""
-    plans = Settings.resolve(runtime.context).inner_plans
-    return "block_done" if state["spent"] or state["inner"] >= plans else "next_plan"
+    plans = Settings.of(runtime.context).inner_plans
+    return "block done or budget" if state["spent"] or state["inner"] >= plans else "next plan"
 
 
 async def advance(state: TrackState, runtime: Runtime[Settings]) -> TrackState:

@@ -28,9 +28,9 @@ LAYERS = [
     {"script", "settings"},
     {"task"},
     {"metrics"},
-    {"profiles"},
+    {"profiles", "examples"},
     {"tables"},
-    {"spec"},
+    {"spec", "form"},
     {"errors"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -26,7 +26,7 @@ def ask_in_terminal(console: Console, question: Question) -> Answer:
     for name, value in proposal.items():
         text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
         console.print(Panel(Text(text), title=Text(name), title_align="left", border_style="cyan"))
-    choices = list(question.actions)
+    choices: list[str] = list(question.actions)
     said = Prompt.ask(f"[bold]{point}[/bold]", choices=choices, default="approve", console=console)
     action = next(known for known in question.actions if known == said)
     if action in ("approve", "reject"):

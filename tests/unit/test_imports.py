@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "mlestar"
 LAYERS = [
     {"cli"},
-    {"demo"},
+    {"demo", "embedding", "server"},
     {"api"},
     {"graph"},
     {"nodes"},

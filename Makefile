@@ -25,8 +25,9 @@ check: $(VENV)/.dev ## Lint, format check and strict types
 docs: $(VENV)/.dev ## Check that the pages name only paths that exist
 	@$(BIN)/python -m pytest -q tests/unit/test_pages.py
 
-golden: $(VENV)/.dev ## Render the golden copies of the prompts anew
+golden: $(VENV)/.dev ## Render the golden prompts and the drawn graphs anew
 	@$(BIN)/python -m tests.unit.golden_prompts
+	@$(BIN)/python -m tests.unit.golden_graphs
 
 format: $(VENV)/.dev ## Format and fix what can be fixed
 	@$(BIN)/ruff check --fix .

@@ -243,6 +243,12 @@ class Workbench:
         self.ledger.close()
         self._lock.close()
 
+    async def _dismiss_runner(self) -> None:
+        """Let go of the runner and of containers that wait: a run that is cancelled has no end of its own to do so."""
+        runner, self._runner = self._runner, self._parts.runner
+        if runner is not None and runner is not self._runner:
+            await runner.aclose()
+
     async def _staged(self, task: Task, rehearsal: Rehearsal | None) -> Place:
         name = rehearsal.name if rehearsal else "real"
         async with self._staging:
@@ -267,6 +273,9 @@ class Workbench:
         try:
             execution = await (await self.runner()).run(job)
             outcome = await asyncio.to_thread(self._remember, execution, collect)
+        except asyncio.CancelledError:
+            await self._dismiss_runner()
+            raise
         finally:
             await asyncio.to_thread(shutil.rmtree, collect, ignore_errors=True)
         return Record(result=outcome.model_dump(), seconds=outcome.seconds)

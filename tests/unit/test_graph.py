@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from mlestar.graph import build_candidate, build_ensemble, build_graph, build_track, build_track_alone, build_trial
+from tests.unit import golden_graphs
 
 PIPELINE = """
 __start__ -> prepare
@@ -145,3 +146,7 @@ def test_no_node_is_an_orphan(build):
     drawn = build().compile().get_graph()
     reached = {edge.target for edge in drawn.edges}
     assert set(drawn.nodes) - reached == {"__start__"}
+
+
+def test_the_drawn_graphs_in_the_docs_are_those_of_the_code():
+    assert golden_graphs.PAGE.read_text(encoding="utf-8") == golden_graphs.render(), "run `make golden`"

@@ -2,9 +2,11 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
+from queue import Queue
 from typing import Any, Unpack
 
 from langchain_core.language_models import BaseChatModel
@@ -62,7 +64,7 @@ def solve(
     task: str | Path | Task, *, settings: SettingsLike = None, run_id: str | None = None, **live: Unpack[Live]
 ) -> Result:
     """Solve a task folder; the blocking form of `asolve`."""
-    return asyncio.run(asolve(task, settings=settings, run_id=run_id, **live))
+    return _wait_for(asolve(task, settings=settings, run_id=run_id, **live))
 
 
 async def asolve(
@@ -96,7 +98,7 @@ async def asolve(
 
 def resume(run_id: str, *, runs_dir: str | Path = "runs", task: Task | None = None, **live: Unpack[Live]) -> Result:
     """Go on with a run; the blocking form of `aresume`."""
-    return asyncio.run(aresume(run_id, runs_dir=runs_dir, task=task, **live))
+    return _wait_for(aresume(run_id, runs_dir=runs_dir, task=task, **live))
 
 
 async def aresume(
@@ -119,6 +121,29 @@ async def aresume(
     settings = Settings.resolve({**recorded.settings, "runs_dir": runs_dir})
     async with _opened(settings, run_id, None, _parts(live, task)) as bench:
         return await _work(bench, PipelineInput(task=recorded.task, run_id=run_id), live)
+
+
+def _wait_for(work: Coroutine[Any, Any, Result]) -> Result:
+    """Do the work and return its result, also where an event loop is running, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    started: Queue[tuple[asyncio.AbstractEventLoop, asyncio.Task[Result]]] = Queue()
+
+    async def start() -> Result:
+        task = asyncio.create_task(work)
+        started.put((asyncio.get_running_loop(), task))
+        return await task
+
+    with ThreadPoolExecutor(1) as thread:
+        done = thread.submit(asyncio.run, start())
+        try:
+            return done.result()
+        except KeyboardInterrupt:
+            loop, task = started.get()
+            loop.call_soon_threadsafe(task.cancel)
+            raise
 
 
 def _load(folder: Path, settings: Settings) -> Task:

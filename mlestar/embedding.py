@@ -103,11 +103,13 @@ async def _apart(task: str | Path | Task, settings: Settings, live: Live, run_id
 
 
 def _writer() -> Callable[[Any], None] | None:
-    """Return the stream writer of the graph that surrounds the call, if one does."""
+    """Return the stream writer of the graph that surrounds the call, if one does; it works in the call's context."""
     try:
-        return get_stream_writer()
+        writer = get_stream_writer()
     except (RuntimeError, KeyError):
         return None
+    surrounding = contextvars.copy_context()
+    return lambda event: surrounding.copy().run(writer, event)
 
 
 def _both(*followers: Callable[[Event], None] | None) -> Callable[[Event], None]:

@@ -72,10 +72,11 @@ class Runs:
             best = f"{scored[-1].solution} {scored[-1].score:.5g}" if scored else ""
             return Status(run_id=run_id, status="running", best=best, last=last)
         problem = ""
-        if task is not None and not task.cancelled() and task.exception() is not None:
-            problem = str(task.exception())
-            if not self._folder(run_id).result.is_file():
-                return Status(run_id=run_id, status="failed", last=last, problem=problem)
+        if task is not None:
+            stopped = task.cancelled()
+            problem = "" if stopped else str(task.exception() or "")
+            if not await asyncio.to_thread(self._folder(run_id).result.is_file):
+                return Status(run_id=run_id, status="stopped" if stopped else "failed", last=last, problem=problem)
         result = await asyncio.to_thread(self._read, run_id)
         return Status(run_id=run_id, status=result.status, last=last, problem=problem or result.message)
 

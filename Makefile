@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 export LANGGRAPH_STRICT_MSGPACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs golden format clean
+.PHONY: help demo test check docs studio golden format clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -22,11 +22,15 @@ check: $(VENV)/.dev ## Lint, format check and strict types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-docs: $(VENV)/.dev ## Check that the pages name only paths that exist
-	@$(BIN)/python -m pytest -q tests/unit/test_pages.py
+docs: $(VENV)/.dev ## Build the documentation into site/; any warning is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-golden: $(VENV)/.dev ## Render the golden copies of the prompts anew
+studio: $(VENV)/.dev ## Open the graphs in LangGraph Studio
+	@$(BIN)/langgraph dev --n-jobs-per-worker 4
+
+golden: $(VENV)/.dev ## Render the golden prompts and the drawn graphs anew
 	@$(BIN)/python -m tests.unit.golden_prompts
+	@$(BIN)/python -m tests.unit.golden_graphs
 
 format: $(VENV)/.dev ## Format and fix what can be fixed
 	@$(BIN)/ruff check --fix .
@@ -46,5 +50,5 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing into $(VENV) ..."
-	@$(PIP) install -c constraints.txt -e '.[local,parquet,dev]'
+	@$(PIP) install -c constraints.txt -e '.[local,parquet,mcp,dev]'
 	@touch $@ $(VENV)/.demo

@@ -1,5 +1,5 @@
 """The `track` graph for LangGraph Studio."""
 
-from mlestar.graph import build_track
+from mlestar.graph import build_track_alone
 
-graph = build_track().compile(name="track")
+graph = build_track_alone().compile(name="track")

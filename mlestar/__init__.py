@@ -6,15 +6,20 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Answer": "mlestar.state",
     "Event": "mlestar.events",
+    "HandIn": "mlestar.state",
     "MlestarError": "mlestar.errors",
     "OperatorError": "mlestar.errors",
+    "Question": "mlestar.api",
     "Result": "mlestar.report",
     "Settings": "mlestar.settings",
     "Task": "mlestar.task",
     "UserError": "mlestar.errors",
     "aresume": "mlestar.api",
+    "as_tool": "mlestar.embedding",
     "asolve": "mlestar.api",
+    "astream": "mlestar.embedding",
     "build_graph": "mlestar.graph",
     "resume": "mlestar.api",
     "serializer": "mlestar.store",
@@ -22,15 +27,20 @@ _HOMES = {
 }
 
 __all__ = [
+    "Answer",
     "Event",
+    "HandIn",
     "MlestarError",
     "OperatorError",
+    "Question",
     "Result",
     "Settings",
     "Task",
     "UserError",
     "aresume",
+    "as_tool",
     "asolve",
+    "astream",
     "build_graph",
     "resume",
     "serializer",
@@ -38,12 +48,14 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from mlestar.api import aresume, asolve, resume, solve
+    from mlestar.api import Question, aresume, asolve, resume, solve
+    from mlestar.embedding import as_tool, astream
     from mlestar.errors import MlestarError, OperatorError, UserError
     from mlestar.events import Event
     from mlestar.graph import build_graph
     from mlestar.report import Result
     from mlestar.settings import Settings
+    from mlestar.state import Answer, HandIn
     from mlestar.store import serializer
     from mlestar.task import Task
 

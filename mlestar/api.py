@@ -2,9 +2,11 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
+from queue import Queue
 from typing import Any, Unpack
 
 from langchain_core.language_models import BaseChatModel
@@ -21,7 +23,7 @@ from mlestar.report import Result, write_result
 from mlestar.runners import Runner
 from mlestar.search import Search
 from mlestar.settings import ReviewPoint, Settings
-from mlestar.state import Answer, PipelineInput, PipelineState, RunStatus
+from mlestar.state import Action, Answer, PipelineInput, PipelineState, RunStatus
 from mlestar.store import RunFolder, make_run_id, open_checkpoints
 from mlestar.task import Task
 from mlestar.workbench import Parts, Workbench, close_workbench, open_workbench
@@ -37,8 +39,10 @@ class Question(BaseModel):
 
     id: str
     point: ReviewPoint
+    actions: tuple[Action, ...]
+    """What can be answered here."""
     proposal: dict[str, Any]
-    """What is proposed, by name; texts, numbers and lists of them."""
+    """What is proposed, by name; texts, numbers and lists of them. `problem`: why the last answer could not be used."""
 
 
 OnQuestion = Callable[[Question], Answer]
@@ -60,7 +64,7 @@ def solve(
     task: str | Path | Task, *, settings: SettingsLike = None, run_id: str | None = None, **live: Unpack[Live]
 ) -> Result:
     """Solve a task folder; the blocking form of `asolve`."""
-    return asyncio.run(asolve(task, settings=settings, run_id=run_id, **live))
+    return _wait_for(asolve(task, settings=settings, run_id=run_id, **live))
 
 
 async def asolve(
@@ -94,7 +98,7 @@ async def asolve(
 
 def resume(run_id: str, *, runs_dir: str | Path = "runs", task: Task | None = None, **live: Unpack[Live]) -> Result:
     """Go on with a run; the blocking form of `aresume`."""
-    return asyncio.run(aresume(run_id, runs_dir=runs_dir, task=task, **live))
+    return _wait_for(aresume(run_id, runs_dir=runs_dir, task=task, **live))
 
 
 async def aresume(
@@ -117,6 +121,29 @@ async def aresume(
     settings = Settings.resolve({**recorded.settings, "runs_dir": runs_dir})
     async with _opened(settings, run_id, None, _parts(live, task)) as bench:
         return await _work(bench, PipelineInput(task=recorded.task, run_id=run_id), live)
+
+
+def _wait_for(work: Coroutine[Any, Any, Result]) -> Result:
+    """Do the work and return its result, also where an event loop is running, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    started: Queue[tuple[asyncio.AbstractEventLoop, asyncio.Task[Result]]] = Queue()
+
+    async def start() -> Result:
+        task = asyncio.create_task(work)
+        started.put((asyncio.get_running_loop(), task))
+        return await task
+
+    with ThreadPoolExecutor(1) as thread:
+        done = thread.submit(asyncio.run, start())
+        try:
+            return done.result()
+        except KeyboardInterrupt:
+            loop, task = started.get()
+            loop.call_soon_threadsafe(task.cancel)
+            raise
 
 
 def _load(folder: Path, settings: Settings) -> Task:
@@ -192,7 +219,9 @@ def _state(values: Mapping[str, Any], status: RunStatus) -> PipelineState:
 
 
 def _split_point(value: Mapping[str, Any]) -> dict[str, Any]:
-    return {"point": value["point"], "proposal": {key: text for key, text in value.items() if key != "point"}}
+    asked = ("point", "actions")
+    proposal = {key: text for key, text in value.items() if key not in asked}
+    return {**{key: value[key] for key in asked}, "proposal": proposal}
 
 
 def _parts(live: Live, task: Task | None) -> Parts:

@@ -9,6 +9,7 @@ MlestarError
     ├── ModelError         the model provider cannot be reached or refuses
     └── StoreError         the run folder cannot be written or is in use
 
+Both are also a built-in kind: LangGraph's server hides the message of any other error from whoever started the run.
 A script that fails is none of these: it is a value (`Execution`, `Verdict`) that goes back to an agent.
 """
 
@@ -17,7 +18,7 @@ class MlestarError(Exception):
     """Base of every error raised by this package."""
 
 
-class UserError(MlestarError):
+class UserError(MlestarError, ValueError):
     """The caller can mend this; the message is one line that says how."""
 
 
@@ -29,7 +30,7 @@ class SettingsError(UserError):
     """A setting is unknown, out of range or contradicts another."""
 
 
-class OperatorError(MlestarError):
+class OperatorError(MlestarError, RuntimeError):
     """The run cannot go on here; its state is saved and it can be resumed."""
 
 

@@ -2,6 +2,21 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from mlestar.state import VerdictStatus
+
+
+class Spending(BaseModel):
+    """What a run has cost so far."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model_calls: int = 0
+    tokens: int = 0
+    usd: float | None = 0.0
+    """None: the price of the model is unknown."""
+    executions: int = 0
+    seconds: float = 0.0
+
 
 class Event(BaseModel):
     """One step of a run, streamed as a custom event of the graphs."""
@@ -9,14 +24,20 @@ class Event(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     stage: str
-    """Name of the node that speaks."""
+    """Name of the node that speaks, or where a judged script came from."""
     message: str
     """One line for a person."""
     track: int | None = None
+    role: str | None = None
+    """Agent that has answered."""
     solution: str | None = None
-    status: str = ""
-    """Verdict status, when a script was judged."""
+    script: str | None = None
+    """Blob of the script that was judged."""
+    verdict: VerdictStatus | None = None
+    """What came of its trial."""
     score: float | None = None
     standard_error: float | None = None
     reported: float | None = None
     seconds: float | None = None
+    """Time the script took."""
+    spend: Spending | None = None

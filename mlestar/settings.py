@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mlestar.errors import SettingsError
+from mlestar.form import shape_form
 
 Profile = Literal["quick", "standard", "paper"]
 ReviewPoint = Literal["models", "ablation", "block", "plan", "ensemble", "submission"]
@@ -54,7 +55,7 @@ PROFILES: dict[Profile, dict[str, float]] = {
 class Settings(BaseModel):
     """What a run may do and how far it goes. A number that is not given comes from the profile."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=lambda form: shape_form(form, PROFILES))
 
     profile: Profile = Field("standard", description="Preset for the numbers below: quick, standard or paper.")
     model: str | None = Field(
@@ -112,29 +113,46 @@ class Settings(BaseModel):
         if not isinstance(data, Mapping):
             return data
         profile: Any = data.get("profile") or "standard"
-        given = {key: value for key, value in data.items() if value is not None}
+        # A form sends an empty text for a field that was left empty.
+        given = {key: value for key, value in data.items() if value is not None and value != ""}
         return {**PROFILES.get(profile, {}), **given}
 
     @classmethod
-    def resolve(cls, context: object) -> "Settings":
-        """Return settings from a graph context: None, a mapping, Settings, or a foreign object's matching attributes.
+    def resolve(cls, given: object) -> "Settings":
+        """Return settings from what a caller gives: None, Settings, their values, or an object that has some of them.
 
         Raises:
             SettingsError: a value is out of range or a key is unknown.
         """
-        if isinstance(context, cls):
-            return context
-        if context is None:
-            return cls()
-        data = context if isinstance(context, Mapping) else _matching_attributes(context)
+        if isinstance(given, cls):
+            return given
+        data = {} if given is None else given
         try:
-            return cls.model_validate(data)
+            return cls.model_validate(data if isinstance(data, Mapping) else _matching(data))
         except ValidationError as error:
             raise SettingsError(_one_line(error)) from None
 
+    @classmethod
+    def of(cls, context: object) -> "Settings":
+        """Return the settings in a graph's context, which may be another application's.
 
-def _matching_attributes(context: object) -> dict[str, Any]:
-    return {name: getattr(context, name) for name in Settings.model_fields if hasattr(context, name)}
+        Such a context holds them under `mlestar`, or has fields of the same names among others of its own.
+
+        Raises:
+            SettingsError: a value is out of range.
+        """
+        if isinstance(context, cls):
+            return context
+        found = _matching(context)
+        return cls.resolve(found.get("mlestar", found))
+
+
+def _matching(context: object) -> dict[str, Any]:
+    """Return the values of a mapping's keys or an object's attributes that name settings."""
+    names = ("mlestar", *Settings.model_fields)
+    if isinstance(context, Mapping):
+        return {name: context[name] for name in names if name in context}
+    return {name: getattr(context, name) for name in names if hasattr(context, name)}
 
 
 def _one_line(error: ValidationError) -> str:

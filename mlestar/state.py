@@ -7,14 +7,15 @@ named by their sha256.
 from collections.abc import Iterable
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 from typing_extensions import TypedDict
 
+from mlestar.examples import ExampleName
 from mlestar.profiles import FileProfile
 from mlestar.rehearsal.plan import SplitPlan
 from mlestar.spec import Direction, TaskSpec
 
-Origin = Literal["candidate", "merge", "usage", "refinement", "ensemble", "whole data"]
+Origin = Literal["candidate", "merge", "usage", "refinement", "ensemble", "whole data", "by hand"]
 VerdictStatus = Literal[
     "ok",
     "error",
@@ -153,6 +154,13 @@ class Solution(Frozen):
     plan: str = ""
     verdict: Verdict
 
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
+    @property
+    def standing(self) -> str:
+        """What a person sees first where state is shown: score or failure, and the title."""
+        score = said_score(self.score, self.verdict.search_se)
+        return f"{score if self.verdict.status == 'ok' else self.verdict.status}, {self.title}"
+
     @property
     def score(self) -> float | None:
         return self.verdict.score
@@ -219,14 +227,57 @@ class Export(Frozen):
     seconds: float = 0.0
 
 
-class Answer(Frozen):
-    """What a person said at a review point."""
+class HandIn(Frozen):
+    """What a run hands back in one glance: how it ended, its scores, where its files are."""
 
-    approve: bool = True
-    text: str | None = None
-    """Replaces the proposed text: a summary, a plan, a code block, an ensemble plan."""
-    cards: tuple[ModelCard, ...] = ()
-    """Cards to add in front of the retrieved ones."""
+    run_id: str
+    status: RunStatus
+    message: str = ""
+    metric: str = ""
+    direction: Direction = "maximize"
+    selection: float | None = None
+    selection_se: float | None = None
+    search: float | None = None
+    search_se: float | None = None
+    folder: str
+    solution: str | None = None
+    submission: str | None = None
+    report: str | None = None
+
+    @property
+    def text(self) -> str:
+        """Say it in a few lines."""
+        score = f"selection {said_score(self.selection, self.selection_se)}"
+        if self.selection is None:
+            score = f"search {said_score(self.search, self.search_se)}"
+        lines = [f"run {self.run_id}: {self.status.replace('_', ' ')}", f"{self.metric} ({self.direction}): {score}"]
+        lines += [self.message] if self.message else []
+        paths = {"submission": self.submission, "script": self.solution, "report": self.report}
+        return "\n".join([*lines, *(f"{name}: {path}" for name, path in paths.items() if path)])
+
+
+Action = Literal["approve", "edit", "replace", "add", "reject"]
+
+
+class Answer(Frozen):
+    """What a person says at a review point."""
+
+    action: Action = Field(
+        "approve",
+        description="approve: go on as proposed. edit: `text` is the proposal as you changed it. replace: `text` or "
+        "`cards` instead. add: the proposal with `text` or `cards` added. reject: do without it.",
+    )
+    text: str = Field(
+        "", description="A summary, plan, block or script; at `submission` with replace, a solution's id."
+    )
+    cards: tuple[ModelCard, ...] = Field((), description="Model cards, for the review point `models`.")
+
+
+def said_score(score: float | None, error: float | None = None) -> str:
+    """Return a score with its standard error as a person reads it, `-` when there is none."""
+    if score is None:
+        return "-"
+    return f"{score:.5g}" + (f" ± {error:.2g}" if error else "")
 
 
 def better(direction: Direction, left: float | None, right: float | None) -> bool:
@@ -300,7 +351,11 @@ class CandidateOutput(TypedDict, total=False):
 
 class TrackState(RunKeys, total=False):
     task: str
-    """Task folder; needed only when a track runs by itself."""
+    """Task folder; like the next four keys, set only when a track runs by itself."""
+    example: str
+    train_csv: str
+    test_csv: str
+    description: str
     track: int
     cards: list[ModelCard]
     draft: Draft
@@ -352,14 +407,31 @@ class FinalState(RunKeys, total=False):
 
 
 class PipelineInput(BaseModel):
-    """What a run starts from."""
+    """What a run starts from: a task folder, a built-in example, or two tables as CSV text. Give one of the three."""
 
-    task: str = Field(description="Folder with a task description and its data.")
-    run_id: str = Field("", description="Name of the run folder; empty: made from the task's name and the time.")
+    task: str = Field("", title="Task folder", description="Folder with a task description and its data.")
+    example: Literal["", ExampleName] = Field(
+        "", title="Built-in example", description="A small task that is built in."
+    )
+    train_csv: str = Field("", title="Train table", description="CSV text: rows with the column to predict.")
+    test_csv: str = Field("", title="Test table", description="CSV text: the same columns without the one to predict.")
+    description: str = Field(
+        "",
+        description="For CSV text: what to predict and how it is scored, in words.",
+        json_schema_extra={"langgraph_type": "prompt"},
+    )
+    run_id: str = Field(
+        "", title="Run", description="Name of the run folder; empty: from the task's name and the time."
+    )
 
 
 class PipelineState(RunKeys, total=False):
     task: str
+    example: str
+    train_csv: str
+    """Emptied by `prepare`, which writes it to the run folder; so are `test_csv` and `description`."""
+    test_csv: str
+    description: str
     bests: Annotated[dict[str, Solution], merge_by_key]
     """Best solution of each track."""
     solutions: Annotated[dict[str, Solution], merge_by_key]
@@ -370,7 +442,10 @@ class PipelineState(RunKeys, total=False):
     draft: Draft
     solution: Solution
     exports: list[Export]
+    remark: str
+    """What a person added at the last review point; the report carries it."""
     status: RunStatus
+    hand_in: HandIn
 
 
 CHECKPOINT_TYPES: list[type] = [
@@ -386,6 +461,7 @@ CHECKPOINT_TYPES: list[type] = [
     Final,
     Export,
     Answer,
+    HandIn,
     PipelineInput,
 ]
 """Types that checkpoints may hold, for `JsonPlusSerializer(allowed_msgpack_modules=...)`."""

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from langchain_core.language_models import BaseChatModel
+from langgraph.config import get_config, get_stream_writer
 from langgraph.runtime import Runtime
 
 from mlestar.agents.desk import Desk
 from mlestar.budget import Budget
-from mlestar.models import Caller, choose_model, wrap_model
+from mlestar.events import Event, Spending
+from mlestar.models import Caller, Reply, choose_model, wrap_model
 from mlestar.prompts import Prompts
 from mlestar.rehearsal import Rehearsal, fresh_rehearsals, search_rehearsal, stage
 from mlestar.runners import ContainerOptions, Environment, Execution, Job, Limits, Runner, choose_runner
@@ -70,6 +72,8 @@ class Workbench:
         self.ledger = Ledger(folder.ledger)
         self.budget = Budget(settings, self.ledger)
         self.caller = Caller(chosen, self.ledger, self.blobs)
+        self.held = False
+        """Whoever opened it closes it; otherwise the run's last node does."""
         self._parts = parts
         self._lock = lock
         self._runner = parts.runner
@@ -135,7 +139,26 @@ class Workbench:
         return self._briefs[sha]
 
     def desk(self, brief: Brief, track: int = 0) -> Desk:
-        return Desk(call=self.caller.call, prompts=self.prompts, brief=brief, track=track)
+        """Return what an agent works with; its answers are told as events of the node that asks."""
+
+        async def call(role: str, prompt: str) -> Reply:
+            reply = await self.caller.call(role, prompt)
+            await self._tell_answer(role, track)
+            return reply
+
+        return Desk(call=call, prompts=self.prompts, brief=brief, track=track)
+
+    async def spending(self) -> Spending:
+        """Return what the run has cost so far."""
+        return Spending(**dataclasses.asdict(await self.budget.spend()))
+
+    async def _tell_answer(self, role: str, track: int) -> None:
+        try:
+            node = get_config()["metadata"]["langgraph_node"]
+        except (RuntimeError, KeyError):  # asked outside of a graph
+            return
+        message = f"the {role.replace('_', ' ')} has answered"
+        get_stream_writer()(Event(stage=node, message=message, track=track, role=role, spend=await self.spending()))
 
     async def search_place(self, brief: Brief) -> tuple[Place, Rehearsal | None]:
         """Return the input of the search: the rehearsal's, or the real one when there is no rehearsal."""
@@ -220,6 +243,12 @@ class Workbench:
         self.ledger.close()
         self._lock.close()
 
+    async def _dismiss_runner(self) -> None:
+        """Let go of the runner and of containers that wait: a run that is cancelled has no end of its own to do so."""
+        runner, self._runner = self._runner, self._parts.runner
+        if runner is not None and runner is not self._runner:
+            await runner.aclose()
+
     async def _staged(self, task: Task, rehearsal: Rehearsal | None) -> Place:
         name = rehearsal.name if rehearsal else "real"
         async with self._staging:
@@ -244,6 +273,9 @@ class Workbench:
         try:
             execution = await (await self.runner()).run(job)
             outcome = await asyncio.to_thread(self._remember, execution, collect)
+        except asyncio.CancelledError:
+            await self._dismiss_runner()
+            raise
         finally:
             await asyncio.to_thread(shutil.rmtree, collect, ignore_errors=True)
         return Record(result=outcome.model_dump(), seconds=outcome.seconds)
@@ -282,10 +314,8 @@ async def open_workbench(
         UserError: the run does not exist and no task folder is given, or the runs folder cannot be written.
         StoreError: another process works on the run.
     """
-    folder = RunFolder(settings.runs_dir, run_id)
-    if folder.path in _OPEN:
-        return _OPEN[folder.path]
-    return await asyncio.to_thread(_open, settings, folder, task_folder, parts or Parts())
+    # Off the loop from the first line on: a relative runs folder asks the system for the current one.
+    return await asyncio.to_thread(_open, settings, run_id, task_folder, parts)
 
 
 async def close_workbench(bench: Workbench) -> None:
@@ -294,19 +324,27 @@ async def close_workbench(bench: Workbench) -> None:
     await bench.aclose()
 
 
+async def release_workbench(bench: Workbench) -> None:
+    """Release the services of a run that ends, unless whoever opened them with parts of its own closes them."""
+    if not bench.held:
+        await close_workbench(bench)
+
+
 async def find_workbench(state: Mapping[str, Any], runtime: Runtime[Settings]) -> Workbench:
     """Return the workbench of the run that a node works on."""
-    return await open_workbench(Settings.resolve(runtime.context), state["run_id"])
+    return await open_workbench(Settings.of(runtime.context), state["run_id"])
 
 
-def _open(settings: Settings, folder: RunFolder, task_folder: Path | None, parts: Parts) -> Workbench:
+def _open(settings: Settings, run_id: str, task_folder: Path | None, parts: Parts | None) -> Workbench:
+    folder = RunFolder(settings.runs_dir, run_id)
     with _OPENING:
         if folder.path not in _OPEN:
             task_folder = task_folder or Path(folder.read_settings().task)
             folder.create()
             lock = folder.lock()
             try:
-                bench = Workbench(settings, folder, task_folder, parts, lock)
+                bench = Workbench(settings, folder, task_folder, parts or Parts(), lock)
+                bench.held = parts is not None
             except BaseException:
                 lock.close()
                 raise

@@ -157,7 +157,7 @@ def graph(
 
     builders: dict[str, Callable[[], Any]] = {
         "pipeline": graphs.build_graph,
-        "track": graphs.build_track,
+        "track": graphs.build_track_alone,
         "trial": graphs.build_trial,
         "ensemble": graphs.build_ensemble,
     }
@@ -165,6 +165,26 @@ def graph(
         msg = f"no graph {name!r}: choose one of {', '.join(builders)}"
         raise SettingsError(msg)
     typer.echo(builders[name]().compile(name=name).get_graph(xray=xray).draw_mermaid())
+
+
+@app.command()
+def mcp(
+    model: ModelName = None,
+    profile: ProfileName = None,
+    runner: RunnerName = None,
+    runs_dir: RunsDir = Path("runs"),
+    set_: Set = None,
+) -> None:
+    """Serve run, status, result and cancel to clients of the Model Context Protocol, over standard input and output."""
+    given = {"model": model, "profile": profile, "runner": runner, "runs_dir": runs_dir}
+    settings = _settings({**given, **_pairs(set_ or [])})
+    try:
+        from mlestar.server import make_server
+    except ModuleNotFoundError as error:
+        msg = "`mlestar mcp` needs a package: pip install 'mlestar[mcp]'"
+        raise SettingsError(msg) from error
+
+    make_server(settings).run("stdio")
 
 
 @app.command()

@@ -16,8 +16,8 @@ from mlestar.api import Question
 from mlestar.search.cards import read_card
 from mlestar.state import Answer
 
-EDITABLE = {"ablation": "summary", "block": "block", "plan": "plan", "ensemble": "plan"}
-"""Review points at which a text can be replaced, and the key of that text in the proposal."""
+TEXTS = {"ablation": "summary", "block": "block", "plan": "plan", "ensemble": "plan", "submission": "script"}
+"""Review points that propose a text, and its key in the proposal."""
 
 
 def ask_in_terminal(console: Console, question: Question) -> Answer:
@@ -26,17 +26,16 @@ def ask_in_terminal(console: Console, question: Question) -> Answer:
     for name, value in proposal.items():
         text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
         console.print(Panel(Text(text), title=Text(name), title_align="left", border_style="cyan"))
-    choices = ["approve"]
-    choices += ["edit"] if point in EDITABLE else []
-    choices += ["add", "replace"] if point == "models" else []
-    choices += ["veto"] if point == "submission" else []
+    choices: list[str] = list(question.actions)
     said = Prompt.ask(f"[bold]{point}[/bold]", choices=choices, default="approve", console=console)
-    if said == "edit":
-        return Answer(text=_edit(str(proposal[EDITABLE[point]])))
-    if said in ("add", "replace"):
-        path = Path(Prompt.ask("card file (Markdown)", console=console))
-        return Answer(approve=said == "add", cards=(read_card(path),))
-    return Answer(approve=said == "approve")
+    action = next(known for known in question.actions if known == said)
+    if action in ("approve", "reject"):
+        return Answer(action=action)
+    if point == "models":
+        return Answer(action=action, cards=(read_card(Path(Prompt.ask("card file (Markdown)", console=console))),))
+    if point == "submission" and action == "replace":
+        return Answer(action=action, text=Prompt.ask("solution", choices=proposal["others"], console=console))
+    return Answer(action=action, text=_edit(str(proposal[TEXTS[point]]) if action == "edit" else ""))
 
 
 def is_terminal() -> bool:

@@ -13,7 +13,7 @@ from mlestar.events import Event
 from mlestar.report import Result
 from mlestar.report.result import SolutionRow
 
-ORIGIN_STAGES = {"candidate", "merge", "usage", "refinement", "ensemble", "whole data"}
+ORIGIN_STAGES = {"candidate", "merge", "usage", "refinement", "ensemble", "whole data", "by hand"}
 
 
 class Progress:
@@ -24,6 +24,8 @@ class Progress:
         self._started = time.monotonic()
 
     def __call__(self, event: Event) -> None:
+        if event.role:
+            return
         minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
         line = Text(f"{minutes:3d}:{seconds:02d}  ", style="dim")
         where = f"t{event.track} " if event.track is not None and event.track >= 0 else ""
@@ -36,7 +38,7 @@ class Progress:
             return Text(event.message, style="bold red" if event.message.startswith("NO REHEARSAL") else "")
         body = Text(f"{event.solution or '':9}")
         if event.score is None:
-            return body.append(f"{event.status}  {event.message}", style="yellow")
+            return body.append(f"{event.verdict or ''}  {event.message}", style="yellow")
         body.append(number(event.score, event.standard_error), style="bold green")
         claim = f"  (reported {number(event.reported)}, {event.seconds or 0:.1f} s)  "
         return body.append(claim, style="dim").append(event.message)

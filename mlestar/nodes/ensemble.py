@@ -17,10 +17,10 @@ ENSEMBLE_STRETCH = 1.5
 """An ensemble may take this factor of the sum of its members' times."""
 
 
-def admit(state: EnsembleState, runtime: Runtime[Settings]) -> Literal["plan_ensemble", "nothing_to_combine"]:
+def admit(state: EnsembleState, runtime: Runtime[Settings]) -> Literal["combine", "nothing to combine"]:
     """Combine two or more solutions."""
-    rounds = Settings.resolve(runtime.context).ensemble_rounds
-    return "plan_ensemble" if rounds and len(state.get("bests", {})) > 1 else "nothing_to_combine"
+    rounds = Settings.of(runtime.context).ensemble_rounds
+    return "combine" if rounds and len(state.get("bests", {})) > 1 else "nothing to combine"
 
 
 async def plan_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> EnsembleState:
@@ -70,10 +70,10 @@ async def compare_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> 
     }
 
 
-def after_compare(state: EnsembleState, runtime: Runtime[Settings]) -> Literal["next_plan", "done"]:
-    """Evaluate R plans."""
-    rounds = Settings.resolve(runtime.context).ensemble_rounds
-    return "done" if state["spent"] or state["round"] >= rounds else "next_plan"
+def after_compare(state: EnsembleState, runtime: Runtime[Settings]) -> Literal["next plan", "done or budget"]:
+    """Evaluate R plans while the budget lasts."""
+    rounds = Settings.of(runtime.context).ensemble_rounds
+    return "done or budget" if state["spent"] or state["round"] >= rounds else "next plan"
 
 
 def _best_solutions(state: EnsembleState) -> list[Solution]:

@@ -16,13 +16,13 @@ from mlestar.state import Brief, Final, FinalState, PipelineState, Solution, bes
 from mlestar.workbench import Place, Refused, Workbench, find_workbench
 
 
-async def each_finalist(state: PipelineState, runtime: Runtime[Settings]) -> list[Send] | Literal["choose"]:
+async def each_finalist(state: PipelineState, runtime: Runtime[Settings]) -> list[Send] | Literal["no finalist"]:
     """Start the finals with the few best scripts; without any there is nothing to choose."""
     bench = await find_workbench(state, runtime)
     brief = await bench.brief(state)
     finalists = choose_finalists(ranked_scripts(state, brief.spec.direction), bench.settings.finalists)
     keys = {"run_id": state["run_id"], "brief": state["brief"]}
-    return [Send("final", {**keys, "finalist": finalist}) for finalist in finalists] or "choose"
+    return [Send("sit_final", {**keys, "finalist": finalist}) for finalist in finalists] or "no finalist"
 
 
 def ranked_scripts(state: PipelineState, direction: Direction) -> list[Solution]:
@@ -66,7 +66,7 @@ async def final(state: FinalState, runtime: Runtime[Settings]) -> PipelineState:
     errors = [judgement.standard_error or 0.0 for judgement in found]
     mean = sum(scores) / len(scores)
     error = math.sqrt(sum(e * e for e in errors)) / len(errors)
-    tell(runtime, "final", f"{finalist.id} {finalist.title}: selection {mean:.5g} ± {error:.2g}")
+    tell(runtime, "sit_final", f"{finalist.id} {finalist.title}: selection {mean:.5g} ± {error:.2g}")
     return {"finals": {finalist.id: Final(solution=finalist.id, selection=mean, selection_se=error, scores=scores)}}
 
 

@@ -67,12 +67,12 @@ def canonical_name(distribution: str) -> str:
     return distribution.lower().replace("_", "-")
 
 
-def each_card(state: TrackState) -> list[Send] | Literal["rank"]:
+def each_card(state: TrackState) -> list[Send] | Literal["no card"]:
     """Write a candidate for every card."""
     keys = {"run_id": state["run_id"], "brief": state["brief"], "track": state["track"]}
     usable = [card for card in state["cards"] if not card.problem]
-    sends = [Send("candidate", {**keys, "card": card, "number": i}) for i, card in enumerate(usable, 1)]
-    return sends or "rank"
+    sends = [Send("try_card", {**keys, "card": card, "number": i}) for i, card in enumerate(usable, 1)]
+    return sends or "no card"
 
 
 async def write_candidate(state: CandidateState, runtime: Runtime[Settings]) -> CandidateState:
@@ -104,11 +104,11 @@ async def rank(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     }
 
 
-def after_rank(state: TrackState) -> Literal["merge", "nothing_to_merge", "no_candidate"]:
+def after_rank(state: TrackState) -> Literal["next best", "one candidate or budget", "no candidate"]:
     """Merge while there is another candidate; without any the track ends."""
     if state["best"] is None:
-        return "no_candidate"
-    return "merge" if len(state["ranked"]) > 1 and not state["spent"] else "nothing_to_merge"
+        return "no candidate"
+    return "next best" if len(state["ranked"]) > 1 and not state["spent"] else "one candidate or budget"
 
 
 async def merge(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
@@ -141,9 +141,9 @@ async def accept_merge(state: TrackState, runtime: Runtime[Settings]) -> TrackSt
     return {"merged": merged, **keep_best(state["track"], best), **await ask_budget(state, runtime)}
 
 
-def after_merge(state: TrackState) -> Literal["improved", "merging_done"]:
+def after_merge(state: TrackState) -> Literal["improved", "merging done or budget"]:
     """Go on merging while every merge improves."""
-    return "improved" if state["merged"] < len(state["ranked"]) and not state["spent"] else "merging_done"
+    return "improved" if state["merged"] < len(state["ranked"]) and not state["spent"] else "merging done or budget"
 
 
 async def check_data_usage(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
@@ -170,9 +170,11 @@ async def check_data_usage(state: TrackState, runtime: Runtime[Settings]) -> Tra
     return {"draft": draft, "changed": draft.script != base.script}
 
 
-def after_usage_check(state: TrackState, runtime: Runtime[Settings]) -> Literal["uses_more", "next_block", "done"]:
+def after_usage_check(
+    state: TrackState, runtime: Runtime[Settings]
+) -> Literal["uses more", "next block", "done or budget"]:
     """Try a changed script; otherwise start refining."""
-    return "uses_more" if state["changed"] else next_block(state, runtime)
+    return "uses more" if state["changed"] else next_block(state, runtime)
 
 
 async def accept_usage(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
@@ -184,9 +186,10 @@ async def accept_usage(state: TrackState, runtime: Runtime[Settings]) -> TrackSt
     return {**keep_best(state["track"], tried if kept else best), **await ask_budget(state, runtime)}
 
 
-def next_block(state: TrackState, runtime: Runtime[Settings]) -> Literal["next_block", "done"]:
+def next_block(state: TrackState, runtime: Runtime[Settings]) -> Literal["next block", "done or budget"]:
     """Take T outer steps while the budget lasts."""
-    return "done" if state["spent"] or state["outer"] >= Settings.resolve(runtime.context).outer_steps else "next_block"
+    steps = Settings.of(runtime.context).outer_steps
+    return "done or budget" if state["spent"] or state["outer"] >= steps else "next block"
 
 
 def best_of(state: TrackState) -> Solution:

@@ -8,21 +8,22 @@ from langgraph.types import Send
 
 from mlestar.agents.analyst import analyze
 from mlestar.agents.desk import ReplyError
+from mlestar.errors import UserError
+from mlestar.examples import write_example, write_task
 from mlestar.nodes.progress import tell
 from mlestar.rehearsal import RehearsalError, infer_split, search_rehearsal
 from mlestar.rehearsal.plan import SplitPlan
 from mlestar.settings import Settings
-from mlestar.state import Brief, PipelineInput, PipelineState
-from mlestar.store import make_run_id
+from mlestar.state import Brief, PipelineInput, PipelineState, TrackState
+from mlestar.store import RunFolder, claim_run_id
 from mlestar.task import Task, TaskSpec
 from mlestar.workbench import Workbench, open_workbench
 
 
 async def prepare(state: PipelineInput, runtime: Runtime[Settings]) -> PipelineState:
-    """Read the task folder, stage its rehearsal and store the brief."""
-    settings = Settings.resolve(runtime.context)
-    folder = Path(state.task)
-    run_id = state.run_id or make_run_id(folder.name)
+    """Read the task, stage its rehearsal and store the brief."""
+    settings = Settings.of(runtime.context)
+    run_id, folder = await asyncio.to_thread(_find_task, state, settings)
     bench = await open_workbench(settings, run_id, folder)
     tell(runtime, "prepare", f"run {run_id} in {bench.folder.path}")
     tell(runtime, "prepare", f"model {bench.caller.chosen.name}: {bench.caller.chosen.why}")
@@ -34,13 +35,42 @@ async def prepare(state: PipelineInput, runtime: Runtime[Settings]) -> PipelineS
     brief = brief.model_copy(update={"spec": await _complete_spec(bench, brief)})
     brief = await _rehearse(bench, brief)
     _tell_rehearsal(runtime, brief)
-    return {"run_id": run_id, "brief": await bench.keep(brief.model_dump_json()), "exports": []}
+    written: PipelineState = {"train_csv": "", "test_csv": "", "description": ""}
+    return {"run_id": run_id, "brief": await bench.keep(brief.model_dump_json()), "exports": [], **written}
+
+
+async def prepare_track(state: PipelineInput, runtime: Runtime[Settings]) -> TrackState:
+    """Prepare a run of one track by itself."""
+    prepared = await prepare(state, runtime)
+    keys: TrackState = {"run_id": prepared["run_id"], "brief": prepared["brief"], "track": 0}
+    return {**keys, "train_csv": "", "test_csv": "", "description": ""}
 
 
 def each_track(state: PipelineState, runtime: Runtime[Settings]) -> list[Send]:
     """Start the L tracks."""
     keys = {"run_id": state["run_id"], "brief": state["brief"]}
-    return [Send("track", {**keys, "track": track}) for track in range(Settings.resolve(runtime.context).tracks)]
+    return [Send("run_track", {**keys, "track": track}) for track in range(Settings.of(runtime.context).tracks)]
+
+
+def _find_task(state: PipelineInput, settings: Settings) -> tuple[str, Path]:
+    """Return the run's id and its task folder, written into the run folder when the input is not a folder.
+
+    Raises:
+        UserError: the input is not exactly one of folder, example and tables, or the folder cannot be written.
+    """
+    given = [bool(state.task), bool(state.example), bool(state.train_csv or state.test_csv)]
+    if sum(given) != 1 or bool(state.train_csv) != bool(state.test_csv):
+        msg = "give a task folder, or a built-in example, or a train and a test table as CSV text"
+        raise UserError(msg)
+    name = Path(state.task).name or state.example or "table"
+    run_id = state.run_id or claim_run_id(settings.runs_dir, name)
+    if state.task:
+        return run_id, Path(state.task).expanduser().absolute()
+    folder = RunFolder(settings.runs_dir, run_id).path / "task" / name
+    if state.example:
+        return run_id, write_example(state.example, folder)
+    tables = {"train": state.train_csv, "test": state.test_csv}
+    return run_id, write_task(folder, state.description, tables)
 
 
 async def _plan_split(task: Task) -> tuple[SplitPlan | None, str]:

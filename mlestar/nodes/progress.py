@@ -5,6 +5,7 @@ from langgraph.runtime import Runtime
 from mlestar.events import Event
 from mlestar.settings import Settings
 from mlestar.state import Solution
+from mlestar.workbench import Workbench
 
 
 def tell(runtime: Runtime[Settings], stage: str, message: str, *, track: int | None = None) -> None:
@@ -12,8 +13,8 @@ def tell(runtime: Runtime[Settings], stage: str, message: str, *, track: int | N
     runtime.stream_writer(Event(stage=stage, message=message, track=track))
 
 
-def tell_solution(runtime: Runtime[Settings], solution: Solution) -> None:
-    """Stream the verdict on a solution."""
+async def tell_solution(runtime: Runtime[Settings], bench: Workbench, solution: Solution) -> None:
+    """Stream the verdict on a solution, with what the run has cost so far."""
     verdict = solution.verdict
     runtime.stream_writer(
         Event(
@@ -21,10 +22,12 @@ def tell_solution(runtime: Runtime[Settings], solution: Solution) -> None:
             message=solution.title if verdict.status == "ok" else f"{solution.title}: {verdict.message}",
             track=solution.track if solution.origin != "ensemble" else None,
             solution=solution.id,
-            status=verdict.status,
+            script=solution.script,
+            verdict=verdict.status,
             score=verdict.score,
             standard_error=verdict.search_se,
             reported=verdict.reported,
             seconds=verdict.seconds,
+            spend=await bench.spending(),
         )
     )

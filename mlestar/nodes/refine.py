@@ -65,7 +65,7 @@ async def run_ablation(state: TrackState, runtime: Runtime[Settings]) -> TrackSt
 
 def after_study(state: TrackState, runtime: Runtime[Settings]) -> Literal["failed", "studied"]:
     """Have a study that gave no result mended as often as the settings allow; a variant that failed is unknown."""
-    study, rounds = state["study"], Settings.resolve(runtime.context).debug_rounds
+    study, rounds = state["study"], Settings.of(runtime.context).debug_rounds
     told = any(variant.score is not None for variant in study.variants)
     failed = study.script is not None and not told and study.status not in ("refused", "unwritten")
     return "failed" if failed and len(study.failed) < rounds and not state["spent"] else "studied"
@@ -99,9 +99,9 @@ async def debug_study(state: TrackState, runtime: Runtime[Settings]) -> TrackSta
     return {"study": study.model_copy(update=update)}
 
 
-def after_study_debug(state: TrackState) -> Literal["debug_again", "gave_up"]:
+def after_study_debug(state: TrackState) -> Literal["debug again", "gave up"]:
     """Run a mended study; without one nothing is known about any part."""
-    return "debug_again" if state["study"].mended else "gave_up"
+    return "debug again" if state["study"].mended else "gave up"
 
 
 async def summarize(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
@@ -132,9 +132,9 @@ async def extract_block(state: TrackState, runtime: Runtime[Settings]) -> TrackS
     return {"block": block, "plan": block.plan, "blocks": [*state.get("blocks", []), block.text], **cleared}
 
 
-def after_extraction(state: TrackState) -> Literal["first_plan", "no_block"]:
+def after_extraction(state: TrackState) -> Literal["first plan", "no block"]:
     """Refine the block that was found."""
-    return "first_plan" if state["block"] else "no_block"
+    return "first plan" if state["block"] else "no block"
 
 
 async def plan(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
@@ -187,10 +187,10 @@ async def compare(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     return {**update, **await ask_budget(state, runtime)}
 
 
-def after_compare(state: TrackState, runtime: Runtime[Settings]) -> Literal["next_plan", "block_done"]:
+def after_compare(state: TrackState, runtime: Runtime[Settings]) -> Literal["next plan", "block done or budget"]:
     """Try K plans on the block while the budget lasts."""
-    plans = Settings.resolve(runtime.context).inner_plans
-    return "block_done" if state["spent"] or state["inner"] >= plans else "next_plan"
+    plans = Settings.of(runtime.context).inner_plans
+    return "block done or budget" if state["spent"] or state["inner"] >= plans else "next plan"
 
 
 async def advance(state: TrackState, runtime: Runtime[Settings]) -> TrackState:

@@ -13,7 +13,7 @@ from mlestar.nodes.progress import tell
 from mlestar.report import write_result
 from mlestar.settings import Settings
 from mlestar.state import Draft, Export, PipelineState, Solution
-from mlestar.workbench import Refused, Workbench, find_workbench
+from mlestar.workbench import Refused, Workbench, find_workbench, release_workbench
 
 EXPORT_STRETCH = 3.0
 """An export may take this factor of the limit of a script: the real input has more rows than the rehearsal's."""
@@ -21,26 +21,35 @@ WHOLE = ".whole"
 """Suffix of the id of a winner whose subsampling was removed."""
 
 
-def after_choice(state: PipelineState) -> Literal["winner", "no_solution"]:
+def after_choice(state: PipelineState) -> Literal["winner", "no solution"]:
     """Go on when there is a winner."""
-    return "winner" if state["winner"] else "no_solution"
+    return "winner" if state["winner"] else "no solution"
+
+
+async def after_review(
+    state: PipelineState, runtime: Runtime[Settings]
+) -> Literal["edited by hand", "may subsample", "whole data", "no solution"]:
+    """Try a script that a person edited before it takes the winner's place."""
+    if state["order"] and state["order"][0] not in state["solutions"]:
+        return "edited by hand"
+    return await needs_unsubsampling(state, runtime)
 
 
 async def needs_unsubsampling(
     state: PipelineState, runtime: Runtime[Settings]
-) -> Literal["may_subsample", "whole_data", "no_solution"]:
+) -> Literal["may subsample", "whole data", "no solution"]:
     """Look for subsampling when train has more rows than scripts should use during the search."""
     if not state["order"]:
-        return "no_solution"
+        return "no solution"
     bench = await find_workbench(state, runtime)
     brief = await bench.brief(state)
-    return "may_subsample" if brief.spec.train_rows > bench.settings.subsample_rows else "whole_data"
+    return "may subsample" if brief.spec.train_rows > bench.settings.subsample_rows else "whole data"
 
 
 async def unsubsample(state: PipelineState, runtime: Runtime[Settings]) -> PipelineState:
     """Have the winner's subsampling removed; the result must pass a trial before it is exported."""
     bench = await find_workbench(state, runtime)
-    winner = state["solutions"][state["order"][0]]
+    winner = _queue(state)[0]
     desk = bench.desk(await bench.brief(state), max(winner.track, 0))
     try:
         code = await remove_subsampling(desk, await bench.text(winner.script or ""))
@@ -59,9 +68,9 @@ async def unsubsample(state: PipelineState, runtime: Runtime[Settings]) -> Pipel
     return {"draft": draft}
 
 
-def after_unsubsampling(state: PipelineState) -> Literal["subsampled", "whole_data"]:
+def after_unsubsampling(state: PipelineState) -> Literal["subsampled", "whole data"]:
     """Try the script that uses all rows, when there was subsampling to remove."""
-    return "subsampled" if state["draft"].script else "whole_data"
+    return "subsampled" if state["draft"].script else "whole data"
 
 
 async def export(state: PipelineState, runtime: Runtime[Settings]) -> PipelineState:
@@ -79,10 +88,11 @@ async def export(state: PipelineState, runtime: Runtime[Settings]) -> PipelineSt
     return {"exports": exports}
 
 
-def after_export(state: PipelineState) -> Literal["report", "next_best"]:
+def after_export(state: PipelineState) -> Literal["failed, next best", "handed in, none left or budget"]:
     """Report a valid submission; otherwise try the next best solution while there is one."""
     exports = state["exports"]
-    return "report" if exports[-1].submission or len(exports) >= len(_queue(state)) else "next_best"
+    done = exports[-1].submission or len(exports) >= len(_queue(state))
+    return "handed in, none left or budget" if done else "failed, next best"
 
 
 async def report(state: PipelineState, runtime: Runtime[Settings]) -> PipelineState:
@@ -90,20 +100,19 @@ async def report(state: PipelineState, runtime: Runtime[Settings]) -> PipelineSt
     bench = await find_workbench(state, runtime)
     exported = any(attempt.submission for attempt in state.get("exports", []))
     finished: PipelineState = {"status": "solved" if exported else "no_solution"}
-    await write_result(bench, {**state, **finished})
-    return finished
+    result = await write_result(bench, {**state, **finished}, message=state.get("remark", ""))
+    await release_workbench(bench)
+    return {**finished, "hand_in": result.hand_in}
 
 
 def _queue(state: PipelineState) -> list[Solution]:
-    """Return the solutions to export in order; a winner without its subsampling goes before itself."""
+    """Return the solutions to export in order; a winner without its subsampling goes before itself.
+
+    A script that a person edited stands in the order before it was tried; it is exported if it earned a score.
+    """
     solutions = state["solutions"]
-    queue: list[Solution] = []
-    for identity in state["order"]:
-        whole = solutions.get(identity + WHOLE)
-        if whole is not None and whole.score is not None:
-            queue.append(whole)
-        queue.append(solutions[identity])
-    return queue
+    queue = [solutions.get(name) for identity in state["order"] for name in (identity + WHOLE, identity)]
+    return [solution for solution in queue if solution is not None and solution.score is not None]
 
 
 async def _export(bench: Workbench, state: PipelineState, solution: Solution) -> Export:

@@ -23,9 +23,9 @@ TAIL = 6000
 """Characters of output that the bug summarizer is shown."""
 
 
-def admit(state: TrialState) -> Literal["script", "no_script"]:
+def admit(state: TrialState) -> Literal["script", "no script"]:
     """Send a draft without a script straight to its verdict."""
-    return "script" if state["draft"].script else "no_script"
+    return "script" if state["draft"].script else "no script"
 
 
 async def check_leakage(state: TrialState, runtime: Runtime[Settings]) -> TrialState:
@@ -40,12 +40,12 @@ async def check_leakage(state: TrialState, runtime: Runtime[Settings]) -> TrialS
     return {"script": script, "leaking": finding.block if finding.leak else "", "leak_reason": finding.reason}
 
 
-def after_leakage_check(state: TrialState, runtime: Runtime[Settings]) -> Literal["clean", "leak", "leak_remains"]:
+def after_leakage_check(state: TrialState, runtime: Runtime[Settings]) -> Literal["clean", "leak", "leak remains"]:
     """Run a clean script; repair a leaking one as often as the settings allow."""
     if not state["leaking"]:
         return "clean"
-    rounds = Settings.resolve(runtime.context).leakage_rounds
-    return "leak" if state.get("leak_rounds", 0) < rounds else "leak_remains"
+    rounds = Settings.of(runtime.context).leakage_rounds
+    return "leak" if state.get("leak_rounds", 0) < rounds else "leak remains"
 
 
 async def repair_leakage(state: TrialState, runtime: Runtime[Settings]) -> TrialState:
@@ -89,7 +89,7 @@ def after_judge(state: TrialState, runtime: Runtime[Settings]) -> Literal["suspi
     """Put suspicion to the leakage checker, debug a failure as often as the settings allow, else conclude."""
     if state.get("evidence"):
         return "suspicious"
-    rounds = Settings.resolve(runtime.context).debug_rounds
+    rounds = Settings.of(runtime.context).debug_rounds
     failed = state["verdict"].status in DEBUGGABLE
     return "failed" if failed and state.get("debug_rounds", 0) < rounds else "judged"
 
@@ -122,13 +122,14 @@ async def debug(state: TrialState, runtime: Runtime[Settings]) -> TrialState:
     return {"script": await bench.keep(mended), "mended": True, "fixes": failed, "debug_rounds": rounds}
 
 
-def after_debug(state: TrialState) -> Literal["debug_again", "gave_up"]:
+def after_debug(state: TrialState) -> Literal["debug again", "gave up"]:
     """Try a mended script; without one the failure stands."""
-    return "debug_again" if state["mended"] else "gave_up"
+    return "debug again" if state["mended"] else "gave up"
 
 
 async def conclude(state: TrialState, runtime: Runtime[Settings]) -> TrialState:
     """Turn the draft into a solution with its verdict."""
+    bench = await find_workbench(state, runtime)
     draft = state["draft"]
     solution = Solution(
         id=draft.id,
@@ -140,7 +141,7 @@ async def conclude(state: TrialState, runtime: Runtime[Settings]) -> TrialState:
         plan=draft.plan,
         verdict=_final_verdict(state),
     )
-    tell_solution(runtime, solution)
+    await tell_solution(runtime, bench, solution)
     return {"solution": solution, "solutions": {solution.id: solution}}
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from mlestar.rehearsal.plan import SplitPlan
 from mlestar.report.page import render_page
 from mlestar.spec import Direction
-from mlestar.state import Brief, Export, Final, PipelineState, RunStatus, Solution, VerdictStatus
+from mlestar.state import Brief, Export, Final, HandIn, PipelineState, RunStatus, Solution, VerdictStatus
 from mlestar.workbench import Workbench
 
 
@@ -94,6 +94,12 @@ class Result(BaseModel):
     @classmethod
     def read(cls, path: Path) -> "Result":
         return cls.model_validate_json(path.read_text(encoding="utf-8"))
+
+    @property
+    def hand_in(self) -> HandIn:
+        """Return the result in one glance."""
+        shared = {name: getattr(self, name) for name in HandIn.model_fields if name in Result.model_fields}
+        return HandIn(**shared, **self.score.model_dump(exclude={"reported"}))
 
 
 async def write_result(bench: Workbench, state: PipelineState, *, message: str = "") -> Result:

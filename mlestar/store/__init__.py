@@ -2,7 +2,7 @@
 
 from mlestar.store.blobs import Blobs
 from mlestar.store.checkpoints import open_checkpoints, serializer
-from mlestar.store.folder import RunFolder, RunSettings, list_runs, make_run_id
+from mlestar.store.folder import RunFolder, RunSettings, claim_run_id, list_runs, make_run_id
 from mlestar.store.ledger import Ledger, Record, Spend, key_of
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "RunFolder",
     "RunSettings",
     "Spend",
+    "claim_run_id",
     "key_of",
     "list_runs",
     "make_run_id",

@@ -5,6 +5,7 @@ import json
 import os
 import re
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
@@ -102,6 +103,26 @@ def make_run_id(task_name: str) -> str:
     """Return a run id from the task's name and the time, e.g. `titanic-20260131-142501`."""
     slug = re.sub(r"[^A-Za-z0-9]+", "-", task_name).strip("-").lower()[:40] or "run"
     return f"{slug}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+
+
+def claim_run_id(runs_dir: Path, task_name: str) -> str:
+    """Return a run id that no other run has, and make its folder; two runs may start in the same second.
+
+    Raises:
+        UserError: the runs folder cannot be written.
+    """
+    wanted = make_run_id(task_name)
+    for number in count(1):
+        run_id = wanted if number == 1 else f"{wanted}-{number}"
+        try:
+            (runs_dir / run_id).mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            msg = f"cannot write to {runs_dir}: {error.strerror}; choose another folder with --runs-dir"
+            raise UserError(msg) from error
+        return run_id
+    raise AssertionError
 
 
 def list_runs(runs_dir: Path) -> list[Path]:

@@ -1,101 +1,109 @@
 """The drawn topology against the design: nodes, edges and their labels."""
 
+from collections import Counter
+
 import pytest
 
-from mlestar.graph import build_candidate, build_ensemble, build_graph, build_track, build_trial
+from mlestar.graph import build_candidate, build_ensemble, build_graph, build_track, build_track_alone, build_trial
+from tests.unit import golden_graphs
 
 PIPELINE = """
 __start__ -> prepare
-prepare -> track
-track -> ensemble
-ensemble -> final
-ensemble -> choose
-final -> choose
+prepare -each track-> run_track
+run_track -> ensemble
+ensemble -each finalist-> sit_final
+ensemble -no finalist-> choose
+sit_final -> choose
 choose -winner-> review_submission
-choose -no_solution-> report
-review_submission -may_subsample-> unsubsample
-review_submission -whole_data-> export
-review_submission -no_solution-> report
-unsubsample -subsampled-> trial_whole
-unsubsample -whole_data-> export
-trial_whole -> export
-export -next_best-> export
-export -> report
+choose -no solution-> report
+review_submission -edited by hand-> try_edited
+review_submission -may subsample-> unsubsample
+review_submission -whole data-> export
+review_submission -no solution-> report
+try_edited -may subsample-> unsubsample
+try_edited -whole data-> export
+try_edited -no solution-> report
+unsubsample -subsampled-> try_whole
+unsubsample -whole data-> export
+try_whole -> export
+export -failed, next best-> export
+export -handed in, none left or budget-> report
 report -> __end__
 """
 
 TRACK = """
-__start__ -> retrieve
 retrieve -> review_models
-review_models -> candidate
-review_models -> rank
-candidate -> rank
-rank -> merge
-rank -nothing_to_merge-> check_data_usage
-rank -no_candidate-> __end__
-merge -> trial_merge
-trial_merge -> accept_merge
+review_models -each card-> try_card
+review_models -no card-> rank
+try_card -> rank
+rank -next best-> merge
+rank -one candidate or budget-> check_data_usage
+rank -no candidate-> __end__
+merge -> try_merge
+try_merge -> accept_merge
 accept_merge -improved-> merge
-accept_merge -merging_done-> check_data_usage
-check_data_usage -uses_more-> trial_usage
-check_data_usage -next_block-> ablate
-check_data_usage -done-> __end__
-trial_usage -> accept_usage
-accept_usage -next_block-> ablate
-accept_usage -done-> __end__
+accept_merge -merging done or budget-> check_data_usage
+check_data_usage -uses more-> try_usage
+check_data_usage -next block-> ablate
+check_data_usage -done or budget-> __end__
+try_usage -> accept_usage
+accept_usage -next block-> ablate
+accept_usage -done or budget-> __end__
 ablate -> run_ablation
 run_ablation -failed-> diagnose_study
 run_ablation -studied-> summarize
 diagnose_study -> debug_study
-debug_study -debug_again-> run_ablation
-debug_study -gave_up-> summarize
+debug_study -debug again-> run_ablation
+debug_study -gave up-> summarize
 summarize -> review_ablation
 review_ablation -> extract_block
 extract_block -> review_block
-review_block -first_plan-> review_plan
-review_block -no_block-> advance
+review_block -first plan-> review_plan
+review_block -no block-> advance
 plan -> review_plan
 review_plan -> write_block
-write_block -> trial_block
-trial_block -> compare
-compare -next_plan-> plan
-compare -block_done-> advance
-advance -next_block-> ablate
-advance -done-> __end__
+write_block -> try_block
+try_block -> compare
+compare -next plan-> plan
+compare -block done or budget-> advance
+advance -next block-> ablate
+advance -done or budget-> __end__
 """
+IN_PIPELINE = "__start__ -> retrieve"
+ALONE = "__start__ -> prepare\nprepare -> retrieve"
 
 TRIAL = """
 __start__ -script-> check_leakage
-__start__ -no_script-> conclude
+__start__ -no script-> conclude
 check_leakage -clean-> execute
 check_leakage -leak-> repair_leakage
-check_leakage -leak_remains-> conclude
+check_leakage -leak remains-> conclude
 repair_leakage -> check_leakage
 execute -> judge
 judge -suspicious-> check_leakage
 judge -failed-> diagnose
 judge -judged-> conclude
 diagnose -> debug
-debug -debug_again-> check_leakage
-debug -gave_up-> conclude
+debug -debug again-> check_leakage
+debug -gave up-> conclude
 conclude -> __end__
 """
 
 ENSEMBLE = """
-__start__ -> plan_ensemble
-__start__ -nothing_to_combine-> __end__
+__start__ -combine-> plan_ensemble
+__start__ -nothing to combine-> __end__
 plan_ensemble -> review_ensemble
 review_ensemble -> write_ensemble
-write_ensemble -> trial
-trial -> compare
-compare -next_plan-> plan_ensemble
-compare -done-> __end__
+write_ensemble -> try_script
+try_script -> compare
+compare -next plan-> plan_ensemble
+compare -done or budget-> __end__
 """
 
 CANDIDATE = """
 __start__ -> write_candidate
-write_candidate -> trial
-trial -> __end__
+write_candidate -> try_script
+try_script -> __end__
 """
 
 
@@ -103,12 +111,13 @@ trial -> __end__
     ("build", "design"),
     [
         (build_graph, PIPELINE),
-        (build_track, TRACK),
+        (build_track, TRACK + IN_PIPELINE),
+        (build_track_alone, TRACK + ALONE),
         (build_trial, TRIAL),
         (build_ensemble, ENSEMBLE),
         (build_candidate, CANDIDATE),
     ],
-    ids=["pipeline", "track", "trial", "ensemble", "candidate"],
+    ids=["pipeline", "track", "track alone", "trial", "ensemble", "candidate"],
 )
 def test_a_graph_is_drawn_as_designed(build, design):
     drawn = build().compile().get_graph()
@@ -118,4 +127,30 @@ def test_a_graph_is_drawn_as_designed(build, design):
 
 def test_every_subgraph_is_found_by_its_name():
     names = {name.split(":")[0] for name in build_graph().compile().get_graph(xray=1).nodes}
-    assert {"track", "ensemble", "trial_whole"} <= {name.split(":")[0] for name in names}
+    assert {"run_track", "ensemble", "try_whole"} <= names
+
+
+@pytest.mark.parametrize("build", [build_graph, build_track, build_track_alone, build_trial, build_ensemble])
+def test_every_choice_is_labelled_and_no_two_hide_behind_one_edge(build):
+    """A drawing keeps one of the routes that share source and target, so each pair has one label."""
+    drawn = build().compile().get_graph()
+    targets = Counter((edge.source, edge.target) for edge in drawn.edges)
+    assert [edge for edge in drawn.edges if edge.conditional and not edge.data] == []
+    routes = [
+        (source, target)
+        for source, branches in build().branches.items()
+        for b in branches.values()
+        for target in (b.ends or {}).values()
+    ]
+    assert [pair for pair, count in Counter(routes).items() if count != targets[pair]] == []
+
+
+@pytest.mark.parametrize("build", [build_graph, build_track, build_track_alone, build_trial, build_ensemble])
+def test_no_node_is_an_orphan(build):
+    drawn = build().compile().get_graph()
+    reached = {edge.target for edge in drawn.edges}
+    assert set(drawn.nodes) - reached == {"__start__"}
+
+
+def test_the_drawn_graphs_in_the_docs_are_those_of_the_code():
+    assert golden_graphs.PAGE.read_text(encoding="utf-8") == golden_graphs.render(), "run `make golden`"

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "mlestar"
 LAYERS = [
     {"cli"},
-    {"demo"},
+    {"demo", "embedding", "server"},
     {"api"},
     {"graph"},
     {"nodes"},
@@ -28,9 +28,9 @@ LAYERS = [
     {"script", "settings"},
     {"task"},
     {"metrics"},
-    {"profiles"},
+    {"profiles", "examples"},
     {"tables"},
-    {"spec"},
+    {"spec", "form"},
     {"errors"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -12,7 +12,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_paths_on_a_page_exist(page):
     text = page.read_text(encoding="utf-8")
-    named = re.findall(r"`((?:mlestar|graphs|sandbox|tests|docs|benchmarks|examples)/[\w./-]*)`", text)
+    named = re.findall(r"`((?:mlestar|graphs|sandbox|tests|docs|benchmarks|examples|notebooks)/[\w./-]*)`", text)
     linked = [str((page.parent / link).relative_to(ROOT)) for link in re.findall(r"\]\((?!http)([^)#]+)\)", text)]
     assert [path for path in [*named, *linked] if not (ROOT / path).exists()] == []
 

@@ -46,13 +46,20 @@ async def test_without_an_answer_the_run_pauses_and_approval_finishes_it(tmp_pat
 
 async def test_an_instruction_replaces_the_summary(tmp_path):
     play = Play()
-    await run(tmp_path, play, lambda question: Answer(text="Work on the ratio of x and z."), review={"ablation"})
+    await run(
+        tmp_path,
+        play,
+        lambda question: Answer(action="replace", text="Work on the ratio of x and z."),
+        review={"ablation"},
+    )
     assert "Work on the ratio of x and z." in play.prompts["extractor"][0]
 
 
 async def test_a_plan_is_rewritten(tmp_path):
     play = Play()
-    result = await run(tmp_path, play, lambda question: Answer(text="Do as I say, thoroughly."), review={"plan"})
+    result = await run(
+        tmp_path, play, lambda question: Answer(action="replace", text="Do as I say, thoroughly."), review={"plan"}
+    )
     assert "Do as I say, thoroughly." in play.prompts["coder"][0]
     assert {row.plan for row in result.solutions if row.origin == "refinement"} == {"Do as I say, thoroughly."}
 
@@ -60,7 +67,7 @@ async def test_a_plan_is_rewritten(tmp_path):
 async def test_a_block_is_named_by_hand(tmp_path):
     play = Play(coder=["```python\ndef model():\n    # quality 0.95\n    return 1\n```"])
     block = "def model():\n    return 'merged'"
-    result = await run(tmp_path, play, lambda question: Answer(text=block), review={"block"})
+    result = await run(tmp_path, play, lambda question: Answer(action="replace", text=block), review={"block"})
     assert block in play.prompts["coder"][0]
     assert result.status == "solved"
 
@@ -70,7 +77,7 @@ async def test_the_winner_is_vetoed(tmp_path):
 
     def veto(question):
         vetoes.append(question.proposal["winner"])
-        return Answer(approve=False)
+        return Answer(action="reject")
 
     result = await run(tmp_path, Play(), veto, review={"submission"})
     assert vetoes == ["t0.r1.2"]
@@ -89,7 +96,7 @@ async def test_a_card_by_hand_is_tried_first_whatever_it_needs(tmp_path):
 
 async def test_cards_are_added_at_the_review_point(tmp_path):
     card = ModelCard(name="By hand", libraries=("torch",))
-    result = await run(tmp_path, Play(), lambda question: Answer(cards=(card,)), review={"models"})
+    result = await run(tmp_path, Play(), lambda question: Answer(action="add", cards=(card,)), review={"models"})
     assert [row.title for row in result.solutions if row.id == "t0.c1"] == ["By hand"]
 
 

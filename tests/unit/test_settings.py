@@ -3,6 +3,8 @@ from types import SimpleNamespace
 import pytest
 
 from mlestar.errors import SettingsError
+from mlestar.form import GROUPS, NODES, TYPES
+from mlestar.graph import build_graph
 from mlestar.settings import PROFILES, Settings
 
 
@@ -17,15 +19,48 @@ def test_a_given_number_beats_the_profile():
     assert (settings.tracks, settings.outer_steps) == (3, 1)
 
 
+FOREIGN = [None, {}, Settings(), SimpleNamespace(color="red"), {"color": "red"}]
+
+
+@pytest.mark.parametrize("context", FOREIGN, ids=["none", "empty", "settings", "object", "mapping"])
+def test_any_context_of_a_graph_gives_settings(context):
+    assert Settings.of(context) == Settings()
+
+
 @pytest.mark.parametrize(
-    "context", [None, {}, Settings(), SimpleNamespace(color="red")], ids=["none", "dict", "settings", "foreign"]
+    "context",
+    [
+        SimpleNamespace(profile="quick", other=1),
+        {"profile": "quick", "other": 1},
+        {"mlestar": {"profile": "quick"}, "seed": "theirs"},
+        SimpleNamespace(mlestar=Settings(profile="quick")),
+    ],
+    ids=["object", "mapping", "under a key", "under an attribute"],
 )
-def test_any_context_resolves(context):
-    assert Settings.resolve(context) == Settings()
+def test_a_foreign_context_gives_what_it_has(context):
+    assert Settings.of(context).inner_plans == 2
 
 
-def test_a_foreign_context_gives_what_it_has():
-    assert Settings.resolve(SimpleNamespace(profile="quick", other=1)).inner_plans == 2
+def test_an_empty_field_of_a_form_is_no_value():
+    assert Settings(profile="quick", model="", goal="", cpus="", tracks="") == Settings(profile="quick")
+
+
+def test_every_setting_stands_in_one_group_of_the_form():
+    grouped = [name for names in GROUPS.values() for name in names]
+    assert sorted(grouped) == sorted(Settings.model_fields)
+    assert {*TYPES, *NODES} <= set(grouped)
+
+
+def test_the_nodes_of_the_form_exist():
+    named = {node for nodes in NODES.values() for node in nodes}
+    drawn = {name.split(":")[-1] for name in build_graph().compile().get_graph(xray=True).nodes}
+    assert named <= drawn
+
+
+def test_a_form_that_sends_its_defaults_back_leaves_the_numbers_to_the_profile():
+    fields = Settings.model_json_schema()["properties"]
+    shown = {name: field["default"] for name, field in fields.items() if "default" in field}
+    assert Settings.resolve({**shown, "profile": "paper"}) == Settings(profile="paper")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,21 @@
+"""Where LangGraph's server keeps the threads of these graphs: its own saver does not know the types of their state."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from mlestar.store import open_checkpoints
+
+PLACE = Path(".langgraph_api")
+"""The development server's own folder, below the one it was started in."""
+
+
+@asynccontextmanager
+async def open_threads() -> AsyncIterator[AsyncSqliteSaver]:
+    """Open the checkpoints of all threads."""
+    await asyncio.to_thread(PLACE.mkdir, exist_ok=True)
+    async with open_checkpoints(PLACE / "threads.sqlite") as saver:
+        yield saver

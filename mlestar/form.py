@@ -1,0 +1,70 @@
+"""The settings as a form: groups, and what LangGraph Studio shows for each field.
+
+Studio reads the JSON schema of the graphs' context. It knows `langgraph_type` (a model, a prompt) and
+`langgraph_nodes` (the nodes that a field concerns). A field that may be empty is shown by its type alone, and a number
+that a profile sets has no default there: a form that sends its defaults back would overrule the profile.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Run": ("profile", "goal", "metric", "review", "seed", "runs_dir"),
+    "Model": ("model", "base_url", "prompts"),
+    "Model search": ("search", "cards", "retrieved_models"),
+    "Method": ("tracks", "outer_steps", "inner_plans", "ensemble_rounds", "accept", "subsample_rows"),
+    "Checks": ("debug_rounds", "leakage_rounds", "finalists", "fresh_splits"),
+    "Budget": ("max_hours", "max_executions", "max_tokens", "script_seconds"),
+    "Sandbox": ("runner", "image", "network", "gpus", "runtime", "warm", "memory_mb", "cpus", "parallel"),
+}
+"""Every setting, in the order in which a form shows them."""
+
+TYPES = {"model": "model", "goal": "prompt"}
+"""Fields that Studio edits in a way of their own."""
+
+NODES: dict[str, tuple[str, ...]] = {
+    "retrieved_models": ("retrieve",),
+    "search": ("retrieve",),
+    "cards": ("retrieve",),
+    "tracks": ("prepare",),
+    "outer_steps": ("advance",),
+    "inner_plans": ("compare",),
+    "ensemble_rounds": ("plan_ensemble",),
+    "accept": ("advance", "accept_merge"),
+    "debug_rounds": ("judge",),
+    "leakage_rounds": ("check_leakage",),
+    "finalists": ("choose",),
+    "fresh_splits": ("sit_final",),
+    "script_seconds": ("execute",),
+    "goal": ("prepare",),
+    "metric": ("prepare",),
+}
+"""Nodes that a field concerns."""
+
+
+def shape_form(schema: dict[str, Any], profiles: Mapping[Any, Mapping[str, float]]) -> None:
+    """Turn the JSON schema of the settings into that of a form, in place."""
+    properties: dict[str, dict[str, Any]] = schema["properties"]
+    grouped = [(group, name) for group, names in GROUPS.items() for name in names]
+    for group, name in grouped:
+        field = properties[name] = {**_plain(properties[name]), "group": group}
+        field["title"] = f"{group}: {name.replace('_', ' ')}"
+        if name in TYPES:
+            field["langgraph_type"] = TYPES[name]
+        if name in NODES:
+            field["langgraph_nodes"] = list(NODES[name])
+        values = {profile: numbers[name] for profile, numbers in profiles.items() if name in numbers}
+        if values:
+            field.pop("default", None)
+            field["description"] += f" Empty: {', '.join(f'{value:g} ({key})' for key, value in values.items())}."
+    ordered = [name for _, name in grouped]
+    schema["properties"] = {name: properties[name] for name in [*ordered, *(n for n in properties if n not in ordered)]}
+
+
+def _plain(field: dict[str, Any]) -> dict[str, Any]:
+    """Return a field without the choice of null, which a form expresses by an empty field."""
+    kinds = [kind for kind in field.get("anyOf", []) if kind != {"type": "null"}]
+    if len(kinds) != 1:
+        return field
+    rest = {key: value for key, value in field.items() if key not in ("anyOf", "default")}
+    return {**kinds[0], **rest}

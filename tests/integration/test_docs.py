@@ -1,0 +1,98 @@
+"""The code and the commands on the pages run, and the pages build without a warning."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlestar.examples import write_example
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"^(```+|~~~+)(\w*)\n(.*?)^\1\s*$", re.MULTILINE | re.DOTALL)
+FOLDERS = ("path/to/folder", "churn")
+"""Task folders that the pages speak of."""
+RUN = "a-run"
+PROVIDER = "google_genai:gemini-2.5-pro"
+FAST = {"run": ["--profile", "quick", "--set", "outer_steps=0", "--set", "retrieved_models=1", "--set", "cpus=1"]}
+HELP = {"mcp", "sandbox", "demo"}
+"""Commands that serve, build an image or run for minutes: only their options are checked."""
+pytestmark = pytest.mark.slow
+
+
+def fences(language: str) -> list[tuple[str, str]]:
+    """Return the blocks of all pages in a language, with their page; blocks inside other blocks do not count."""
+    found = ((page.name, FENCE.findall(page.read_text(encoding="utf-8"))) for page in PAGES)
+    return [(page, body) for page, blocks in found for _, kind, body in blocks if kind == language]
+
+
+def commands() -> list[str]:
+    lines = (line.split("#")[0].strip() for _, body in fences("sh") for line in body.splitlines())
+    return sorted({line for line in lines if line})
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with the task folders of the pages and a finished run."""
+    folder = tmp_path_factory.mktemp("pages")
+    for name in FOLDERS:
+        write_example("wine", folder / name)
+    run(
+        folder,
+        [sys.executable, "-m", "mlestar", *shlex.split(f"run churn --model offline --run-id {RUN}"), *FAST["run"]],
+    )
+    return folder
+
+
+def run(folder: Path, command: list[str]) -> str:
+    """Run a command as someone without a key and without an engine."""
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
+    environment |= {"DOCKER_HOST": "unix:///nowhere/docker.sock", "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=250)
+    assert done.returncode == 0, f"{command}\n{done.stdout[-1500:]}\n{done.stderr[-1500:]}"
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("page", "code"), [pytest.param(*block, id=f"{block[0]}-{n}") for n, block in enumerate(fences("python"))]
+)
+def test_code_on_a_page_runs(place, page, code):
+    run(place, [sys.executable, "-c", code])
+
+
+@pytest.mark.parametrize("command", [line for line in commands() if line.startswith("mlestar ")])
+def test_a_command_on_a_page_runs(place, command):
+    verb, *rest = shlex.split(command)[1:]
+    if verb in HELP:
+        listed = run(
+            place, [sys.executable, "-m", "mlestar", verb, *(r for r in rest[:1] if not r.startswith("-")), "--help"]
+        )
+        assert [word for word in rest if word.startswith("--") and word not in listed] == []
+        return
+    words = [{"RUN": RUN, PROVIDER: "offline"}.get(word, word) for word in rest]
+    run(place, [sys.executable, "-m", "mlestar", verb, *words, *FAST.get(verb, [])])
+
+
+@pytest.mark.parametrize("command", [line for line in commands() if line.startswith("make ")])
+def test_a_target_on_a_page_exists(command):
+    subprocess.run(["make", "-n", *command.split()[1:]], cwd=ROOT, capture_output=True, check=True)
+
+
+def test_every_command_on_a_page_is_of_a_known_kind():
+    assert [line for line in commands() if line.split()[0] not in ("mlestar", "make", "pip")] == []
+
+
+def test_the_pages_build_without_a_warning(tmp_path):
+    built = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    run(ROOT, built)
+    assert "Solve a task folder and return the result" in (tmp_path / "site/reference/index.html").read_text()
+    assert 'class="mermaid"' in (tmp_path / "site/graphs/index.html").read_text()
+
+
+def test_the_agent_of_the_examples_runs(place):
+    said = run(place, [sys.executable, str(ROOT / "examples/agent.py")])
+    assert "selection" in said.split("tool: ")[1]

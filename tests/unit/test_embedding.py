@@ -1,0 +1,151 @@
+"""mlestar inside another application: a tool, a stream of events, a subgraph."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+from pydantic import BaseModel
+from typing_extensions import TypedDict
+
+import mlestar
+from mlestar.report import Result
+from tests.unit.play import SMALL, Play, count_rows, make_task
+
+
+class Caller(GenericFakeChatModel):
+    """Calls tools as its messages say."""
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> "Caller":
+        return self
+
+
+@pytest.fixture
+def task(tmp_path):
+    return count_rows(make_task(tmp_path / "signs"))
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return {**SMALL, "runs_dir": tmp_path / "runs"}
+
+
+def calling(folder, **more):
+    call = {"name": "solve_task", "args": {"folder": str(folder), **more}, "id": "1"}
+    return Caller(messages=iter([AIMessage("", tool_calls=[call]), AIMessage("There it is.")]))
+
+
+async def test_an_agent_uses_the_tool_and_its_graph_streams_the_events(task, settings):
+    """Also with a checkpointer of the agent's own, which the run must not take over."""
+    play = Play()
+    tool = mlestar.as_tool(settings, model=play.model(), runner=play.runner())
+    agent = create_agent(calling(task, goal="Predict the sign."), [tool], checkpointer=InMemorySaver())
+    told, last = [], {}
+    config = {"configurable": {"thread_id": "agent"}}
+    async for mode, part in agent.astream({"messages": [("user", "go")]}, config, stream_mode=["custom", "values"]):
+        if mode == "custom":
+            told.append(part)
+        else:
+            last = part
+    answer = last["messages"][2]
+    result = answer.artifact
+    assert isinstance(result, Result)
+    assert (result.status, result.solutions[0].id) == ("solved", "t0.c1")
+    assert str(result.submission) in answer.content
+    assert f"selection {result.score.selection:.5g}" in answer.content
+    assert all(isinstance(event, mlestar.Event) for event in told)
+    assert {"prepare", "candidate", "refinement", "export"} <= {event.stage for event in told}
+    assert "Predict the sign." in play.prompts["initializer"][0]
+    assert (settings["runs_dir"] / result.run_id / "checkpoints.sqlite").is_file()
+
+
+def test_the_tool_works_without_an_event_loop(task, settings):
+    play = Play()
+    tool = mlestar.as_tool(settings, model=play.model(), runner=play.runner(), name="fit")
+    assert tool.name == "fit"
+    assert "solved" in tool.invoke({"folder": str(task)})
+
+
+async def test_what_a_person_must_mend_is_an_answer_to_the_agent(tmp_path, settings):
+    answer = await mlestar.as_tool(settings).ainvoke({"folder": str(tmp_path / "nowhere")})
+    assert "no such folder" in answer
+
+
+async def test_a_run_is_a_stream_of_typed_events_with_the_result_last(task, settings):
+    play = Play()
+    *events, result = [
+        part async for part in mlestar.astream(task, settings=settings, model=play.model(), runner=play.runner())
+    ]
+    assert isinstance(result, Result)
+    assert all(isinstance(event, mlestar.Event) for event in events)
+    judged = [event for event in events if event.verdict]
+    assert [event.solution for event in judged] == [row.id for row in result.solutions]
+    assert {(event.verdict, event.script is not None) for event in judged} == {("ok", True)}
+    assert [event.spend.executions for event in judged] == sorted(event.spend.executions for event in judged)
+    asked = [event for event in events if event.role]
+    assert {"retriever", "initializer", "ablator", "coder"} <= {event.role for event in asked}
+    assert next(event.stage for event in asked if event.role == "coder") == "write_block"
+
+
+async def test_leaving_the_stream_early_stops_the_run(task, settings):
+    play = Play()
+    stream = mlestar.astream(task, settings=settings, run_id="left", model=play.model(), runner=play.runner())
+    async for part in stream:
+        if isinstance(part, mlestar.Event) and part.verdict:
+            break
+    await stream.aclose()
+    assert Result.read(settings["runs_dir"] / "left" / "result.json").status == "stopped"
+    assert len(asyncio.all_tasks()) == 1
+
+
+class AppContext(BaseModel):
+    """A context that is another application's, with fields that mlestar knows nothing of."""
+
+    user: str
+    mlestar: dict[str, Any]
+
+
+class AppState(TypedDict, total=False):
+    question: str
+    task: str
+    hand_in: mlestar.HandIn
+
+
+def app(context_schema: type) -> Any:
+    async def ask(state: AppState, runtime: Runtime[Any]) -> AppState:
+        return {"task": state["question"].removeprefix("solve ")}
+
+    graph = StateGraph(AppState, context_schema=context_schema)
+    graph.add_node("ask", ask)
+    graph.add_node("solve", mlestar.build_graph().compile())
+    graph.add_edge(START, "ask")
+    graph.add_edge("ask", "solve")
+    graph.add_edge("solve", END)
+    return graph.compile()
+
+
+class AppKeys(TypedDict):
+    user: str
+    mlestar: dict[str, Any]
+
+
+@pytest.mark.parametrize("schema", [AppContext, AppKeys], ids=["model", "dict"])
+async def test_the_pipeline_is_a_node_of_a_graph_with_another_state_and_context(task, settings, schema):
+    """The offline engineer ends it at once here: the budget allows nothing, and the run reports that."""
+    given = {**settings, "model": "offline", "runner": "local", "max_executions": 1}
+    context = {"user": "ann", "mlestar": given}
+    state = await app(schema).ainvoke({"question": f"solve {task}"}, context=context)
+    assert state["hand_in"].status == "no_solution"
+    assert Result.read(settings["runs_dir"] / state["hand_in"].run_id / "result.json").model == "offline"
+
+
+async def test_the_blocking_door_works_where_a_loop_is_running(task, settings):
+    """As in a notebook."""
+    play = Play()
+    result = mlestar.solve(task, settings=settings, model=play.model(), runner=play.runner())
+    assert result.status == "solved"

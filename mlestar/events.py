@@ -20,3 +20,7 @@ class Event(BaseModel):
     standard_error: float | None = None
     reported: float | None = None
     seconds: float | None = None
+    tokens: int | None = None
+    """Input and output tokens of the run so far."""
+    usd: float | None = None
+    """US dollars of the run so far; None when a price is unknown."""

@@ -44,7 +44,7 @@ def _keys() -> Row:
     """Name the keys that are set, never what they hold."""
     variables = [*(variable for provider in PROVIDERS.values() for variable in provider.keys), "TAVILY_API_KEY"]
     found = [variable for variable in variables if os.environ.get(variable)]
-    return "key", bool(found), ", ".join(found) or f"none of {', '.join(variables)} is set"
+    return "key", bool(found), f"{', '.join(found)} set" if found else f"none is set ({', '.join(variables)})"
 
 
 def _model(settings: Settings) -> Iterator[Row]:

@@ -5,6 +5,7 @@ from langgraph.runtime import Runtime
 from mlestar.events import Event
 from mlestar.settings import Settings
 from mlestar.state import Solution
+from mlestar.store import Spend
 
 
 def tell(runtime: Runtime[Settings], stage: str, message: str, *, track: int | None = None) -> None:
@@ -12,8 +13,8 @@ def tell(runtime: Runtime[Settings], stage: str, message: str, *, track: int | N
     runtime.stream_writer(Event(stage=stage, message=message, track=track))
 
 
-def tell_solution(runtime: Runtime[Settings], solution: Solution) -> None:
-    """Stream the verdict on a solution."""
+def tell_solution(runtime: Runtime[Settings], solution: Solution, spend: Spend) -> None:
+    """Stream the verdict on a solution, and what the run has cost so far."""
     verdict = solution.verdict
     runtime.stream_writer(
         Event(
@@ -26,5 +27,7 @@ def tell_solution(runtime: Runtime[Settings], solution: Solution) -> None:
             standard_error=verdict.search_se,
             reported=verdict.reported,
             seconds=verdict.seconds,
+            tokens=spend.tokens,
+            usd=spend.usd,
         )
     )

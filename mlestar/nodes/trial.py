@@ -140,7 +140,8 @@ async def conclude(state: TrialState, runtime: Runtime[Settings]) -> TrialState:
         plan=draft.plan,
         verdict=_final_verdict(state),
     )
-    tell_solution(runtime, solution)
+    bench = await find_workbench(state, runtime)
+    tell_solution(runtime, solution, await bench.budget.spend())
     return {"solution": solution, "solutions": {solution.id: solution}}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from mlestar.rehearsal.plan import SplitPlan
+from mlestar.report.amounts import dollars, tokens
 from mlestar.report.page import render_page
 from mlestar.spec import Direction
 from mlestar.state import Brief, Export, Final, PipelineState, RunStatus, Solution, Source, VerdictStatus
@@ -68,6 +69,12 @@ class SpendRow(BaseModel):
     """None: the price of a model is unknown."""
     executions: int = 0
     searches: int = 0
+
+    def __str__(self) -> str:
+        kinds = [("cached", self.cached_tokens), ("reasoning", self.reasoning_tokens)]
+        apart = ", ".join(f"{tokens(count).removesuffix(' tokens')} {kind}" for kind, count in kinds if count)
+        counted = tokens(self.tokens) + (f" ({apart})" if apart else "")
+        return f"{self.model_calls} model calls, {counted}, {dollars(self.usd)}; {self.executions} executions"
 
 
 class Result(BaseModel):

@@ -12,8 +12,8 @@ from mlestar.prompts import CONTROL, cut
 from mlestar.search.exclusion import Exclusion
 from mlestar.state import Brief, Citation, ModelCard, Source
 
-MOST = 3
-"""Results that agents are shown, for each card they are asked for."""
+FEWEST, MOST = 12, 3
+"""Results that agents are shown at most: a fixed number, or more when many cards are asked for (as times each)."""
 NAME, TEXT, CODE, ADDRESS = 200, 3000, 6000, 500
 """Characters that are kept of each part of a result."""
 
@@ -67,7 +67,9 @@ class Sources:
                 dropped += [source.model_copy(update={"dropped": reason}) for source in sources_of(card) if reason]
                 cards += [] if reason else [card]
             if cards:
-                return Findings(cards=tuple(cards[: MOST * count]), dropped=tuple(dropped), failures=tuple(failures))
+                return Findings(
+                    cards=tuple(cards[: max(FEWEST, MOST * count)]), dropped=tuple(dropped), failures=tuple(failures)
+                )
         return Findings(dropped=tuple(dropped), failures=tuple(failures))
 
     async def _ask(self, search: Search, brief: Brief, count: int) -> list[ModelCard] | str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tavily import AsyncTavilyClient
 
+from mlestar.script import fenced
 from mlestar.search.query import query_for
 from mlestar.state import Brief, Citation, ModelCard
 
@@ -36,9 +37,11 @@ class TavilySearch:
 
 def _card(hit: dict[str, object]) -> ModelCard:
     title, address = str(hit.get("title") or ""), str(hit.get("url") or "")
+    text = str(hit.get("content") or "")
     return ModelCard(
         name=title,
-        description=str(hit.get("content") or ""),
+        description=text,
+        example_code="\n".join(fenced(text, {"python", "py"})),
         source=address,
         citations=(Citation(address=address, title=title),) if address else (),
     )

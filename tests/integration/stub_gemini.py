@@ -2,16 +2,21 @@
 
 from typing import Any
 
+from mlestar.search.entries import ENTRIES
 from tests.integration.stub_server import Protocol
 
-PAGES = (
-    ("http://pages.invalid/lightgbm", "lightgbm.invalid"),
-    ("http://pages.invalid/linear", "linear.invalid"),
-)
-GROUNDED = (
-    "## LightGBM\nGradient boosting wins on tables \u2013 most of the time.\n\n"
-    "## Logistic regression\nA linear model errs in another way.\n"
-)
+NAMES = tuple(entry.name for entry in ENTRIES if "table" in entry.made_for)
+PAGES = tuple((f"http://pages.invalid/{number}", f"page{number}.invalid") for number, _ in enumerate(NAMES))
+"""Address and title of the page behind each section of a grounded answer."""
+
+
+def _section(name: str) -> str:
+    entry = next(entry for entry in ENTRIES if entry.name == name)
+    return f"## {name}\n{entry.description} \u2013 so it says.\n\n```python\n{entry.classes}```\n"
+
+
+GROUNDED = "\n".join(map(_section, NAMES))
+"""What the model says that searched: the catalogue's own cards, so that a run can be compared with one without."""
 
 
 def _prompt(body: dict[str, Any]) -> str:
@@ -47,7 +52,8 @@ def _says(text: str, body: dict[str, Any]) -> dict[str, Any]:
 def _grounding() -> dict[str, Any]:
     """Return which page stands behind which sentence; offsets count bytes, as the API's do."""
     supports = []
-    for page, sentence in enumerate(line for line in GROUNDED.splitlines() if line and not line.startswith("#")):
+    for page, name in enumerate(NAMES):
+        sentence = _section(name).splitlines()[1]
         start = len(GROUNDED[: GROUNDED.index(sentence)].encode())
         segment = {"startIndex": start, "endIndex": start + len(sentence.encode()), "text": sentence}
         supports.append({"segment": segment, "groundingChunkIndices": [page]})

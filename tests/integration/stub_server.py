@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -74,6 +75,8 @@ class StubServer:
     fault: Callable[[str], Fault | None] = lambda role: None
     retry_after: str = "0"
     requests: list[Request] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+    """Defects of a test's own answers."""
     port: int = 0
 
     def __enter__(self) -> Self:
@@ -82,6 +85,7 @@ class StubServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        assert not self.errors
 
     @property
     def url(self) -> str:
@@ -102,8 +106,12 @@ class StubServer:
         self._server.server_close()
         self._thread.join()
 
-    def roles(self) -> list[str]:
-        return [request.role for request in self.requests]
+    def repeated(self) -> set[str]:
+        """Return the roles whose questions were answered more than once."""
+        answered = Counter(
+            (request.role, self.protocol.prompt(request.body)) for request in self.requests if request.fault is None
+        )
+        return {role for (role, _), times in answered.items() if times > 1}
 
     def take(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> Request:
         found = ROLE.search(self.protocol.prompt(body))
@@ -120,7 +128,11 @@ class StubServer:
         if request.fault == "malformed":
             return self.protocol.says(MALFORMED, request.body)
         with self._lock:
-            return self.protocol.says(self.answer(request.role, prompt), request.body)
+            try:
+                return self.protocol.says(self.answer(request.role, prompt), request.body)
+            except Exception as error:
+                self.errors.append(error)
+                raise
 
     def hold(self) -> None:
         """Keep a client waiting, until the server stops."""
@@ -142,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        request = self.stub.take(self.path, dict(self.headers), body)
+        request = self.stub.take(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
         fault = request.fault
         self.close_connection = True
         if fault == "timeout":

@@ -103,11 +103,16 @@ def _bounded(card: ModelCard, search: str) -> ModelCard:
         source=_clean(card.source, ADDRESS),
         libraries=tuple(_clean(name, 100) for name in card.libraries[:20]),
         citations=tuple(
-            Citation(address=_clean(page.address, ADDRESS), title=_clean(page.title, NAME))
-            for page in card.citations[:20]
+            Citation(address=_clean(page.address, ADDRESS), title=_clean(page.title, NAME)) for page in _pages(card)
         ),
         found_by=search,
     )
+
+
+def _pages(card: ModelCard) -> tuple[Citation, ...]:
+    """Return what a result cites; the page it is, when it cites none."""
+    own = (Citation(address=card.source, title=card.name),) if "://" in card.source else ()
+    return card.citations[:20] or own
 
 
 def _clean(text: str, longest: int) -> str:

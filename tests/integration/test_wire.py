@@ -192,10 +192,11 @@ async def test_no_more_calls_are_under_way_than_allowed(client, tmp_path):
 
 PASSED = {
     "google_genai:gemini-2.5-pro": lambda url: ChatGoogleGenerativeAI(
-        model="gemini-2.5-pro", base_url=url, api_key="k"
+        model="gemini-2.5-pro", base_url=url, api_key="k", max_retries=2
     ),
-    "openai:gpt-stub": lambda url: ChatOpenAI(model="gpt-stub", base_url=url, api_key="k"),
+    "openai:gpt-stub": lambda url: ChatOpenAI(model="gpt-stub", base_url=url, api_key="k", max_retries=1),
 }
+"""Models whose own client sends a failed request once more."""
 
 
 @pytest.mark.parametrize("name", PASSED)

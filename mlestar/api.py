@@ -9,7 +9,6 @@ from pathlib import Path
 from queue import Queue
 from typing import Any, Unpack
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
@@ -19,9 +18,10 @@ from typing_extensions import TypedDict
 from mlestar.errors import OperatorError, UserError
 from mlestar.events import Event
 from mlestar.graph import build_graph
+from mlestar.models import Passed
 from mlestar.report import Result, write_result
 from mlestar.runners import Runner
-from mlestar.search import Search
+from mlestar.search import Searches
 from mlestar.settings import ReviewPoint, Settings
 from mlestar.state import Action, Answer, PipelineInput, PipelineState, RunStatus
 from mlestar.store import RunFolder, make_run_id, open_checkpoints
@@ -51,9 +51,11 @@ OnQuestion = Callable[[Question], Answer]
 class Live(TypedDict, total=False):
     """Live objects to use instead of those the settings name, and who follows the run."""
 
-    model: BaseChatModel | None
+    model: Passed
+    """A chat model for every role, or models by role, group of roles or `default`."""
     runner: Runner | None
-    search: Search | None
+    search: Searches
+    """A search, a LangChain tool or retriever, or several of them."""
     on_event: OnEvent | None
     """Receives every progress event."""
     on_question: OnQuestion | None
@@ -184,6 +186,8 @@ async def _work(bench: Workbench, start: PipelineInput, live: Live) -> Result:
         except UserError:
             raise
         except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, OperatorError):
+                error.run = str(bench.folder.path)
             known = await graph.aget_state(config)
             status, message = _ending(error)
             await write_result(bench, _state(known.values, status), message=message)

@@ -33,6 +33,9 @@ class SettingsError(UserError):
 class OperatorError(MlestarError, RuntimeError):
     """The run cannot go on here; its state is saved and it can be resumed."""
 
+    run: str | None = None
+    """Folder of the run that stopped, once there is one."""
+
 
 class RunnerError(OperatorError):
     """Scripts cannot be executed: the engine is lost or the image is missing."""

@@ -10,7 +10,18 @@ from typing import Any
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Run": ("profile", "goal", "metric", "review", "seed", "runs_dir"),
-    "Model": ("model", "base_url", "prompts"),
+    "Model": (
+        "model",
+        "models",
+        "base_url",
+        "temperatures",
+        "prompts",
+        "prices",
+        "model_seconds",
+        "model_attempts",
+        "model_backoff",
+        "model_parallel",
+    ),
     "Model search": ("search", "cards", "retrieved_models"),
     "Method": ("tracks", "outer_steps", "inner_plans", "ensemble_rounds", "accept", "subsample_rows"),
     "Checks": ("debug_rounds", "leakage_rounds", "finalists", "fresh_splits"),

@@ -52,6 +52,42 @@ PROFILES: dict[Profile, dict[str, float]] = {
 }
 
 
+class SearchSettings(BaseModel):
+    """Where model cards are looked for, and what is left out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sources: tuple[str, ...] = Field(
+        ("auto",),
+        description="google (grounding by a Gemini model), tavily, catalogue, none, or package.module:Name of a "
+        "LangChain tool or retriever. Several are asked at once. auto: google when the model is Gemini, else tavily "
+        "when its key is set, else the catalogue.",
+    )
+    exclude_domains: tuple[str, ...] = Field(
+        (), description="Results from these domains are dropped; a path may follow: `kaggle.com/code`."
+    )
+    exclude_terms: tuple[str, ...] = Field((), description="Results that hold one of these words are dropped.")
+    exclude_competition: bool = Field(
+        True, description="Drop the pages of the competition that the task is named after."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_sources(cls, data: Any) -> Any:
+        """Read a name or a list of names as the sources; commas part the items of every list."""
+        if not isinstance(data, Mapping | cls):
+            data = {"sources": data}
+        if isinstance(data, Mapping):
+            lists = ("sources", "exclude_domains", "exclude_terms")
+            data = {key: split_list(value) if key in lists else value for key, value in data.items()}
+        return data
+
+
+def split_list(value: Any) -> Any:
+    """Return the items of a text between commas; anything else as it is."""
+    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+
+
 class Settings(BaseModel):
     """What a run may do and how far it goes. A number that is not given comes from the profile."""
 
@@ -63,7 +99,22 @@ class Settings(BaseModel):
         description="`offline` or `provider:name`, e.g. `google_genai:gemini-2.5-pro`. "
         "Empty: the first provider whose key is set, else the offline engineer.",
     )
+    models: dict[str, str] = Field(
+        {},
+        description="Models by role, group of roles or `default`: `offline` or `provider:name`. "
+        "Groups: searchers, writers, planners, checkers, debuggers.",
+    )
     base_url: str | None = Field(None, description="Address of the model's API, for compatible servers.")
+    temperatures: dict[str, float] = Field(
+        {}, description="Sampling temperatures by role, group of roles or `default`, 0 to 2. Empty: the method's own."
+    )
+    model_seconds: float = Field(600, gt=0, description="Seconds in which a model must have answered one call.")
+    model_attempts: int = Field(6, ge=1, le=20, description="Times a call is tried when the provider fails.")
+    model_backoff: float = Field(
+        2.0, ge=0, le=60, description="Seconds before a call is tried again; doubled each time."
+    )
+    model_parallel: int = Field(8, ge=1, le=256, description="Calls at once to one provider.")
+    prices: Path | None = Field(None, description="TOML file with prices of models, in front of the built-in table.")
     runner: Literal["auto", "docker", "local"] = Field(
         "auto", description="Where scripts execute. `local` protects nothing from hostile code."
     )
@@ -72,7 +123,10 @@ class Settings(BaseModel):
     gpus: int = Field(0, ge=-1, description="GPUs of one script; -1 for all.")
     runtime: str | None = Field(None, description="Another OCI runtime of the engine, e.g. `runsc` (gVisor).")
     warm: int = Field(0, ge=0, le=16, description="Containers that wait for a script with its libraries imported.")
-    search: Literal["auto", "tavily", "catalogue", "none"] = Field("auto", description="Where model cards come from.")
+    search: SearchSettings = Field(
+        SearchSettings(),
+        description="Where model cards come from; a name or a list of names stands for `sources` alone.",
+    )
 
     retrieved_models: int = Field(4, ge=1, le=20, description="M: models retrieved per track.")
     outer_steps: int = Field(2, ge=0, le=50, description="T: ablation steps per track.")

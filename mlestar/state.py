@@ -40,6 +40,13 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class Citation(Frozen):
+    """A page that something rests on."""
+
+    address: str
+    title: str = ""
+
+
 class ModelCard(Frozen):
     """A retrieved model."""
 
@@ -48,12 +55,29 @@ class ModelCard(Frozen):
     example_code: str = ""
     source: str = ""
     """Address or name of where it was found."""
+    citations: tuple[Citation, ...] = ()
+    """Pages it rests on, as the search named them."""
+    found_by: str = ""
+    """Name of the search that found it."""
     libraries: tuple[str, ...] = ()
     """Distribution names the example imports."""
     by_person: bool = False
     """Added by hand: tried first, never dropped."""
     problem: str = ""
     """Why it cannot be used here."""
+
+
+class Source(Frozen):
+    """A page or collection that a search came back with."""
+
+    address: str
+    title: str = ""
+    found_by: str = ""
+    """Name of the search."""
+    cards: tuple[str, ...] = ()
+    """Names of the cards that rest on it."""
+    dropped: str = ""
+    """Why no agent was shown it; empty when agents were."""
 
 
 class Brief(Frozen):
@@ -358,6 +382,8 @@ class TrackState(RunKeys, total=False):
     description: str
     track: int
     cards: list[ModelCard]
+    sources: Annotated[dict[str, Source], merge_by_key]
+    """By track and address."""
     draft: Draft
     solution: Solution
     solutions: Annotated[dict[str, Solution], merge_by_key]
@@ -383,6 +409,7 @@ class TrackState(RunKeys, total=False):
 
 
 class TrackOutput(TypedDict, total=False):
+    sources: Annotated[dict[str, Source], merge_by_key]
     solutions: Annotated[dict[str, Solution], merge_by_key]
     bests: Annotated[dict[str, Solution], merge_by_key]
 
@@ -435,6 +462,7 @@ class PipelineState(RunKeys, total=False):
     bests: Annotated[dict[str, Solution], merge_by_key]
     """Best solution of each track."""
     solutions: Annotated[dict[str, Solution], merge_by_key]
+    sources: Annotated[dict[str, Source], merge_by_key]
     finals: Annotated[dict[str, Final], merge_by_key]
     order: list[str]
     """Solutions to export, best first."""
@@ -449,7 +477,9 @@ class PipelineState(RunKeys, total=False):
 
 
 CHECKPOINT_TYPES: list[type] = [
+    Citation,
     ModelCard,
+    Source,
     Outcome,
     Verdict,
     Draft,

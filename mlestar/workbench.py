@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from langchain_core.language_models import BaseChatModel
 from langgraph.config import get_config, get_stream_writer
 from langgraph.runtime import Runtime
 
 from mlestar.agents.desk import Desk
 from mlestar.budget import Budget
 from mlestar.events import Event, Spending
-from mlestar.models import Caller, Reply, choose_model, wrap_model
+from mlestar.models import Caller, Passed, Prices, Reply, Wire, choose_models
+from mlestar.models import Limits as Patience
 from mlestar.prompts import Prompts
 from mlestar.rehearsal import Rehearsal, fresh_rehearsals, search_rehearsal, stage
 from mlestar.runners import ContainerOptions, Environment, Execution, Job, Limits, Runner, choose_runner
-from mlestar.search import Search, choose_search, read_card
+from mlestar.search import Findings, Searches, choose_search, read_card
 from mlestar.settings import Settings
 from mlestar.state import Brief, Outcome
 from mlestar.store import Blobs, Ledger, Record, RunFolder, RunSettings, key_of
@@ -34,9 +34,9 @@ class Parts:
     """Live objects that a caller hands in instead of naming them in the settings."""
 
     task: Task | None = None
-    model: BaseChatModel | None = None
+    model: Passed = None
     runner: Runner | None = None
-    search: Search | None = None
+    search: Searches = None
     on_progress: Callable[[str], None] | None = None
     """Receives lines about slow preparations, such as building the sandbox image."""
 
@@ -57,12 +57,19 @@ class Refused(Exception):
     """The budget does not allow this execution."""
 
 
+class _Unfinished(Exception):
+    """A search found what it could while a part of it failed."""
+
+    def __init__(self, findings: Findings) -> None:
+        super().__init__("; ".join(findings.failures))
+        self.findings = findings
+
+
 class Workbench:
     """Everything nodes need to act for one run."""
 
     def __init__(self, settings: Settings, folder: RunFolder, task_folder: Path, parts: Parts, lock: IO[str]) -> None:
-        chosen = wrap_model(parts.model) if parts.model else choose_model(settings.model, base_url=settings.base_url)
-        self.search = parts.search or choose_search(settings.search)
+        models, prices = choose_models(settings, parts.model), Prices(settings.prices)
         self.prompts = Prompts(settings.prompts)
         self.cards = [read_card(path) for path in settings.cards]
         self.settings = settings
@@ -71,7 +78,20 @@ class Workbench:
         self.blobs = Blobs(folder.blobs)
         self.ledger = Ledger(folder.ledger)
         self.budget = Budget(settings, self.ledger)
-        self.caller = Caller(chosen, self.ledger, self.blobs)
+        patience = Patience(
+            seconds=settings.model_seconds,
+            attempts=settings.model_attempts,
+            backoff=settings.model_backoff,
+            parallel=settings.model_parallel,
+        )
+        self.caller = Caller(models, self.ledger, self.blobs, wire=Wire(patience, _tell_model), prices=prices)
+        self.search = choose_search(
+            settings.search,
+            parts.search,
+            ground=self.caller.ground if models.grounds else None,
+            prompts=self.prompts,
+            names=[task_folder.name, *([parts.task.spec.name] if parts.task else [])],
+        )
         self.held = False
         """Whoever opened it closes it; otherwise the run's last node does."""
         self._parts = parts
@@ -92,7 +112,7 @@ class Workbench:
             if self._runner is None:
                 self._runner = await choose_runner(
                     self.settings.runner,
-                    trusted=self.caller.chosen.trusted,
+                    trusted=self.caller.models.trusted,
                     owner=self.folder.run_id,
                     work_dir=self.folder.work,
                     on_progress=self._parts.on_progress,
@@ -150,7 +170,14 @@ class Workbench:
 
     async def spending(self) -> Spending:
         """Return what the run has cost so far."""
-        return Spending(**dataclasses.asdict(await self.budget.spend()))
+        spend = await self.budget.spend()
+        return Spending(
+            model_calls=spend.model_calls,
+            tokens=spend.tokens,
+            usd=spend.usd,
+            executions=spend.executions,
+            seconds=spend.seconds,
+        )
 
     async def _tell_answer(self, role: str, track: int) -> None:
         try:
@@ -159,6 +186,26 @@ class Workbench:
             return
         message = f"the {role.replace('_', ' ')} has answered"
         get_stream_writer()(Event(stage=node, message=message, track=track, role=role, spend=await self.spending()))
+
+    async def find_cards(self, brief: Brief, count: int) -> Findings:
+        """Search for model cards, or return what the ledger remembers of the same search.
+
+        A search that failed is not remembered: another session may have more luck.
+        """
+
+        async def work() -> Record:
+            findings = await self.search.gather(brief, count, _tell_search)
+            if findings.failures:
+                raise _Unfinished(findings)
+            return Record(result=findings.model_dump(mode="json"))
+
+        excluded = self.settings.search.model_dump(mode="json")
+        key = key_of("search", self.search.title, excluded, brief.spec.model_dump(mode="json"), count)
+        try:
+            result, _ = await self.ledger.once(key, "search", "search", work)
+        except _Unfinished as unfinished:
+            return unfinished.findings
+        return Findings.model_validate(result)
 
     async def search_place(self, brief: Brief) -> tuple[Place, Rehearsal | None]:
         """Return the input of the search: the rehearsal's, or the real one when there is no rehearsal."""
@@ -291,6 +338,23 @@ class Workbench:
             files={name: self.blobs.put_file(collect / name) for name in execution.files},
             detail=execution.detail,
         )
+
+
+def _tell_model(line: str) -> None:
+    _tell("model", line)
+
+
+def _tell_search(line: str) -> None:
+    _tell("search", line)
+
+
+def _tell(stage: str, line: str) -> None:
+    """Stream a line of progress from below the nodes; without a graph around there is nobody to tell."""
+    try:
+        write = get_stream_writer()
+    except RuntimeError:
+        return
+    write(Event(stage=stage, message=line))
 
 
 _OPENING = threading.Lock()

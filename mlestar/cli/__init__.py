@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mlestar.report import Result
     from mlestar.settings import Settings
 
+PLAIN_PARTS = {"search": "sources"}
+"""The part of a setting that its bare name sets."""
 SOLVED, NO_SOLUTION, BAD_INPUT, PAUSED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
@@ -29,9 +31,18 @@ class Commands(TyperGroup):
         except UserError as error:
             raise _stop(str(error), BAD_INPUT) from None
         except OperatorError as error:
-            raise _stop(str(error), NO_SOLUTION) from None
+            raise _stop(f"{error}{_way_on(error)}", NO_SOLUTION) from None
         except KeyboardInterrupt:
             raise _stop("interrupted; what was reached is saved: `mlestar resume RUN` goes on", INTERRUPTED) from None
+
+
+def _way_on(error: OperatorError) -> str:
+    """Say how a run that stopped goes on."""
+    if error.run is None:
+        return ""
+    folder = Path(error.run)
+    where = "" if folder.parent == Path("runs").absolute() else f" --runs-dir {folder.parent}"
+    return f"; what was reached is saved, go on with: mlestar resume {folder.name}{where}"
 
 
 def _stop(message: str, status: int) -> typer.Exit:
@@ -188,11 +199,11 @@ def mcp(
 
 
 @app.command()
-def doctor() -> None:
-    """Check key, model, engine, image, disk and memory."""
+def doctor(model: ModelName = None, set_: Set = None) -> None:
+    """Check key, model, search, engine, image, disk and memory."""
     from mlestar.cli.doctor import examine
 
-    examine()
+    examine(_settings({"model": model, **_pairs(set_ or [])}))
 
 
 def main() -> None:
@@ -206,15 +217,21 @@ def _settings(given: dict[str, Any]) -> "Settings":
     return Settings.resolve({key: value for key, value in given.items() if value is not None})
 
 
-def _pairs(items: list[str]) -> dict[str, str | list[str]]:
-    """Return `key=value` items as settings; a value with commas for a list setting is split."""
-    pairs: dict[str, str | list[str]] = {}
+def _pairs(items: list[str]) -> dict[str, Any]:
+    """Return `key=value` items as settings; `key.part=value` sets a part, and the commas of a list part its items."""
+    pairs: dict[str, Any] = {}
     for item in items:
         key, sign, value = item.partition("=")
         if not sign or not key:
             msg = f"--set {item!r}: write key=value"
             raise SettingsError(msg)
-        pairs[key] = value.split(",") if key == "review" else value
+        whole, dot, part = key.partition(".")
+        if dot or isinstance(pairs.get(key), dict):
+            known = pairs.get(whole, {})
+            parts = known if isinstance(known, dict) else {PLAIN_PARTS.get(whole, ""): known}
+            pairs[whole] = {**parts, part or PLAIN_PARTS.get(whole, ""): value}
+        else:
+            pairs[key] = value.split(",") if key == "review" else value
     return pairs
 
 

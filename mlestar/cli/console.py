@@ -11,6 +11,7 @@ from rich.text import Text
 
 from mlestar.events import Event
 from mlestar.report import Result
+from mlestar.report.amounts import dollars, tokens
 from mlestar.report.result import SolutionRow
 
 ORIGIN_STAGES = {"candidate", "merge", "usage", "refinement", "ensemble", "whole data", "by hand"}
@@ -37,11 +38,12 @@ class Progress:
         if event.stage not in ORIGIN_STAGES:
             return Text(event.message, style="bold red" if event.message.startswith("NO REHEARSAL") else "")
         body = Text(f"{event.solution or '':9}")
+        cost = "" if event.spend is None else f"  [{tokens(event.spend.tokens)}, {dollars(event.spend.usd)}]"
         if event.score is None:
-            return body.append(f"{event.verdict or ''}  {event.message}", style="yellow")
+            return body.append(f"{event.verdict}  {event.message}", style="yellow").append(cost, style="dim")
         body.append(number(event.score, event.standard_error), style="bold green")
         claim = f"  (reported {number(event.reported)}, {event.seconds or 0:.1f} s)  "
-        return body.append(claim, style="dim").append(event.message)
+        return body.append(claim, style="dim").append(event.message).append(cost, style="dim")
 
 
 def show_result(console: Console, result: Result) -> None:
@@ -57,6 +59,7 @@ def show_result(console: Console, result: Result) -> None:
     console.print(
         Panel(table, title=_title(result), border_style="green" if result.submission else "red", expand=False)
     )
+    console.print(Text("spent      ", style="cyan"), Text(str(result.spend)), sep="", soft_wrap=True, highlight=False)
     if result.message:
         console.print(Text(result.message, style="yellow"))
     if result.fallback:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import typer
@@ -11,23 +12,24 @@ from rich.table import Table
 from rich.text import Text
 
 from mlestar.errors import SettingsError
-from mlestar.models import choose_model
+from mlestar.models import Models, Prices, choose_models
+from mlestar.models.provider import PROVIDERS
 from mlestar.runners import probe_docker
+from mlestar.search import choose_search
+from mlestar.settings import Settings
+
+Row = tuple[str, bool, str]
 
 
-def examine() -> None:
+def examine(settings: Settings) -> None:
     """Print one line per thing a run needs; exit status 1 when scripts cannot run in a sandbox here."""
     engine = asyncio.run(probe_docker())
     table = Table(box=None, show_header=False)
     rows = [
-        _model(),
+        _keys(),
+        *_model(settings),
         ("engine", engine.reachable, f"Docker {engine.version}" if engine.reachable else engine.reason),
         ("image", engine.image_present, engine.image if engine.image_present else "not built: `mlestar sandbox build`"),
-        (
-            "search",
-            True,
-            "Tavily" if os.environ.get("TAVILY_API_KEY") else "built-in catalogue (TAVILY_API_KEY is not set)",
-        ),
         ("disk", *_disk()),
         ("memory", *_memory()),
     ]
@@ -38,12 +40,34 @@ def examine() -> None:
         raise typer.Exit(1)
 
 
-def _model() -> tuple[str, bool, str]:
+def _keys() -> Row:
+    """Name the keys that are set, never what they hold."""
+    variables = [*(variable for provider in PROVIDERS.values() for variable in provider.keys), "TAVILY_API_KEY"]
+    found = [variable for variable in variables if os.environ.get(variable)]
+    return "key", bool(found), f"{', '.join(found)} set" if found else f"none is set ({', '.join(variables)})"
+
+
+def _model(settings: Settings) -> Iterator[Row]:
     try:
-        chosen = choose_model(None)
+        models, prices = choose_models(settings), Prices(settings.prices)
     except SettingsError as error:
-        return "model", False, str(error)
-    return "model", True, f"{chosen.name}: {chosen.why}"
+        yield "model", False, str(error)
+        return
+    yield "model", True, f"{models.title}: {models.default.why}"
+    unknown = sorted({model.name for model in models.all() if prices.price(model.name) is None})
+    yield "price", not unknown, f"unknown for {', '.join(unknown)}: --set prices=FILE" if unknown else "known"
+    yield _search(settings, models)
+
+
+def _search(settings: Settings, models: Models) -> Row:
+    async def ground(role: str, prompt: str) -> object:
+        raise NotImplementedError
+
+    try:
+        search = choose_search(settings.search, ground=ground if models.grounds else None)  # type: ignore[arg-type]  # never asked
+    except SettingsError as error:
+        return "search", False, str(error)
+    return "search", True, search.title
 
 
 def _disk() -> tuple[bool, str]:

@@ -13,6 +13,7 @@ from mlestar.agents.retriever import retrieve_cards
 from mlestar.agents.usage_checker import check_usage
 from mlestar.nodes.acceptance import improves, is_no_worse
 from mlestar.nodes.progress import tell
+from mlestar.search import Findings, sources_of
 from mlestar.settings import Settings
 from mlestar.state import (
     Brief,
@@ -20,6 +21,7 @@ from mlestar.state import (
     Draft,
     ModelCard,
     Solution,
+    Source,
     TrackState,
     best_first,
 )
@@ -31,7 +33,8 @@ async def retrieve(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     bench = await find_workbench(state, runtime)
     brief = await bench.brief(state)
     count, given = bench.settings.retrieved_models, bench.cards
-    results = await bench.search.find(brief, count)
+    findings = await bench.find_cards(brief, count)
+    results = findings.cards
     try:
         found = await retrieve_cards(bench.desk(brief, state["track"]), results, count)
     except ReplyError:
@@ -39,7 +42,23 @@ async def retrieve(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     cards = choose_cards([*given, *found], results, brief, max(count, len(given)))
     names = [f"{card.name} (left out: {card.problem})" if card.problem else card.name for card in cards]
     tell(runtime, "retrieve", ", ".join(names) or "no model found", track=state["track"])
-    return {"cards": cards}
+    if findings.dropped:
+        said = ", ".join(f"{source.address} ({source.dropped})" for source in findings.dropped)
+        tell(runtime, "search", f"dropped {said}", track=state["track"])
+    return {"cards": cards, "sources": list_sources(state["track"], findings, cards)}
+
+
+def list_sources(track: int, findings: Findings, cards: Sequence[ModelCard]) -> dict[str, Source]:
+    """Return every page a search came back with and the cards that rest on it, by track and address."""
+    sources = {f"{track} {source.address} dropped": source for source in findings.dropped}
+    for card in findings.cards:
+        sources |= {f"{track} {source.address}": source for source in sources_of(card)}
+    for card in cards:
+        for key in [f"{track} {source.address}" for source in sources_of(card)]:
+            known = sources.get(key)
+            if known is not None:
+                sources[key] = known.model_copy(update={"cards": (*known.cards, card.name)})
+    return sources
 
 
 def choose_cards(found: Sequence[ModelCard], spare: Sequence[ModelCard], brief: Brief, count: int) -> list[ModelCard]:

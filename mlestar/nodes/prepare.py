@@ -26,7 +26,9 @@ async def prepare(state: PipelineInput, runtime: Runtime[Settings]) -> PipelineS
     run_id, folder = await asyncio.to_thread(_find_task, state, settings)
     bench = await open_workbench(settings, run_id, folder)
     tell(runtime, "prepare", f"run {run_id} in {bench.folder.path}")
-    tell(runtime, "prepare", f"model {bench.caller.chosen.name}: {bench.caller.chosen.why}")
+    models = bench.caller.models
+    tell(runtime, "prepare", f"model {models.title}: {models.default.why}")
+    tell(runtime, "prepare", f"search {bench.search.title}")
     task = await bench.task()
     split, fallback = await _plan_split(task)
     if split:

@@ -18,7 +18,8 @@ from pydantic import BaseModel
 
 from mlestar.errors import SettingsError
 
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
+"""Control characters, and characters that nobody sees and a model reads."""
 LONGEST = 12_000
 """Characters of one untrusted text in a prompt."""
 CODE_SECTIONS = "script|block|earlier_block|base|reference|solution|study|failed_fix"
@@ -63,7 +64,8 @@ class Prompts:
             SettingsError: an overriding file asks for what its values do not have.
         """
         try:
-            return self._templates.get_template(f"{role}.md").render(role=role, **values)
+            text = self._templates.get_template(f"{role}.md").render(role=role, **values)
+            return text.encode("utf-8", "replace").decode()
         except TemplateError as error:
             msg = f"prompt {role}.md: {error.message}"
             raise SettingsError(msg) from error
@@ -104,10 +106,15 @@ def _read(path: Path) -> str:
 def as_data(text: str, longest: int = LONGEST) -> str:
     """Return untrusted text made harmless: control characters removed, cut in the middle, tags escaped."""
     clean = CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    if len(clean) > longest:
-        half = longest // 2
-        clean = f"{clean[:half]}\n[... {len(clean) - 2 * half} characters cut ...]\n{clean[-half:]}"
-    return clean.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return cut(clean, longest).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def cut(text: str, longest: int = LONGEST) -> str:
+    """Return the beginning and the end of a text that is too long, and what is missing between them."""
+    if len(text) <= longest:
+        return text
+    half = longest // 2
+    return f"{text[:half]}\n[... {len(text) - 2 * half} characters cut ...]\n{text[-half:]}"
 
 
 def as_code(text: str) -> str:
@@ -121,10 +128,18 @@ def restore_code(reply: str) -> str:
 
 
 def as_json(value: object) -> str:
-    """Return JSON of a model, a list of models or plain values, with tags and control characters escaped."""
-    plain = json.loads(json.dumps(value, default=_plain))
-    text = CONTROL.sub(lambda mark: f"\\u{ord(mark[0]):04x}", json.dumps(plain, ensure_ascii=False))
+    """Return JSON of a model, a list of models or plain values: every text cut, tags and control characters escaped."""
+    plain = _cut_all(json.loads(json.dumps(value, default=_plain)))
+    text = CONTROL.sub(lambda mark: json.dumps(mark[0])[1:-1], json.dumps(plain, ensure_ascii=False))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _cut_all(value: object) -> object:
+    if isinstance(value, str):
+        return cut(value)
+    if isinstance(value, list):
+        return [_cut_all(item) for item in value]
+    return {key: _cut_all(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _plain(value: object) -> object:

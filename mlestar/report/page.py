@@ -5,11 +5,13 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from mlestar.report.amounts import dollars, tokens
+
 
 def render_page(result: dict[str, Any], brief: dict[str, Any]) -> str:
     """Return the page for a dumped `Result` and `Brief`; every text is escaped."""
     pages = Environment(loader=PackageLoader("mlestar", "report"), autoescape=True, undefined=StrictUndefined)
-    pages.filters.update(number=_number, duration=_duration)
+    pages.filters.update(number=_number, duration=_duration, tokens=tokens, dollars=dollars)
     return pages.get_template("report.html").render(result=result, brief=brief, marks=_axis(result))
 
 

@@ -7,9 +7,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from mlestar.rehearsal.plan import SplitPlan
+from mlestar.report.amounts import dollars, tokens
 from mlestar.report.page import render_page
 from mlestar.spec import Direction
-from mlestar.state import Brief, Export, Final, HandIn, PipelineState, RunStatus, Solution, VerdictStatus
+from mlestar.state import Brief, Export, Final, HandIn, PipelineState, RunStatus, Solution, Source, VerdictStatus
+from mlestar.store import Spend
 from mlestar.workbench import Workbench
 
 
@@ -56,9 +58,23 @@ class SpendRow(BaseModel):
 
     model_calls: int = 0
     tokens: int = 0
+    """Of input and output."""
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    """Of the input tokens, those read from the provider's cache."""
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    """Of the output tokens, those the model thought with."""
     usd: float | None = 0.0
-    """None: the price of the model is unknown."""
+    """None: the price of a model is unknown."""
     executions: int = 0
+    searches: int = 0
+
+    def __str__(self) -> str:
+        kinds = [("cached", self.cached_tokens), ("reasoning", self.reasoning_tokens)]
+        apart = ", ".join(f"{tokens(count).removesuffix(' tokens')} {kind}" for kind, count in kinds if count)
+        counted = tokens(self.tokens) + (f" ({apart})" if apart else "")
+        return f"{self.model_calls} model calls, {counted}, {dollars(self.usd)}; {self.executions} executions"
 
 
 class Result(BaseModel):
@@ -89,6 +105,8 @@ class Result(BaseModel):
     spend: SpendRow = SpendRow()
     finals: tuple[Final, ...] = ()
     exports: tuple[Export, ...] = ()
+    sources: tuple[Source, ...] = ()
+    """Every page and collection that a search came back with: those that agents were shown, and those dropped."""
     solutions: tuple[SolutionRow, ...] = ()
 
     @classmethod
@@ -130,17 +148,42 @@ async def _gather(bench: Workbench, state: PipelineState, brief: Brief | None, m
         message=message,
         score=_score(solutions[winner], finals) if winner else Score(),
         winner=winner,
-        model=bench.caller.chosen.name,
+        model=bench.caller.models.title,
         folder=str(folder.path),
         solution=str(folder.solution) if handed_in else None,
         submission=str(folder.submission) if handed_in else None,
         seconds=round(spend.seconds, 3),
-        spend=SpendRow(model_calls=spend.model_calls, tokens=spend.tokens, usd=spend.usd, executions=spend.executions),
+        spend=_spend_row(spend),
         finals=tuple(finals.values()),
         exports=tuple(state.get("exports", [])),
+        sources=_sources(state),
         solutions=tuple(_row(bench, solution, finals) for solution in solutions.values()),
         **task,
     )
+
+
+def _spend_row(spend: Spend) -> SpendRow:
+    return SpendRow(
+        model_calls=spend.model_calls,
+        tokens=spend.tokens,
+        input_tokens=spend.input_tokens,
+        cached_tokens=spend.cached_tokens,
+        output_tokens=spend.output_tokens,
+        reasoning_tokens=spend.reasoning_tokens,
+        usd=spend.usd,
+        executions=spend.executions,
+        searches=spend.searches,
+    )
+
+
+def _sources(state: PipelineState) -> tuple[Source, ...]:
+    """Return each page once, with the cards of all tracks that rest on it; dropped ones last."""
+    merged: dict[tuple[str, str], Source] = {}
+    for source in state.get("sources", {}).values():
+        known = merged.get((source.address, source.dropped), source)
+        cards = tuple(dict.fromkeys([*known.cards, *source.cards]))
+        merged[source.address, source.dropped] = known.model_copy(update={"cards": cards})
+    return tuple(sorted(merged.values(), key=lambda source: bool(source.dropped)))
 
 
 def _score(solution: Solution, finals: dict[str, Final]) -> Score:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from mlestar.errors import StoreError
 
-Kind = Literal["model_call", "execution", "note"]
+Kind = Literal["model_call", "execution", "search", "note"]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -27,6 +27,8 @@ CREATE TABLE IF NOT EXISTS entries (
     seconds REAL NOT NULL,
     input_tokens INTEGER NOT NULL,
     output_tokens INTEGER NOT NULL,
+    cached_tokens INTEGER NOT NULL DEFAULT 0,
+    reasoning_tokens INTEGER NOT NULL DEFAULT 0,
     usd REAL,
     finished TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 );
@@ -46,6 +48,10 @@ class Record:
     seconds: float = 0.0
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_tokens: int = 0
+    """Of the input tokens, those read from the provider's cache."""
+    reasoning_tokens: int = 0
+    """Of the output tokens, those the model thought with."""
     usd: float | None = 0.0
     """None when the price is unknown."""
 
@@ -55,11 +61,23 @@ class Spend:
     """What a run has cost so far."""
 
     model_calls: int
-    tokens: int
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    """Of the input tokens."""
+    reasoning_tokens: int
+    """Of the output tokens."""
     usd: float | None
+    """None when a call was made whose price is unknown."""
     executions: int
+    searches: int
     seconds: float
     """Active time, summed over the sessions that worked on the run."""
+
+    @property
+    def tokens(self) -> int:
+        """Input and output tokens of all model calls."""
+        return self.input_tokens + self.output_tokens
 
 
 def key_of(*parts: object) -> str:
@@ -108,15 +126,24 @@ class Ledger:
         self._insert(key, "note", label, Record(result=result))
 
     def spend(self) -> Spend:
-        sums = "SELECT count(*), total(input_tokens + output_tokens), total(usd), count(*) - count(usd) FROM entries"
-        calls, tokens, usd, unpriced = self._execute(f"{sums} WHERE kind = 'model_call'")[0]
-        executions = self._execute("SELECT count(*) FROM entries WHERE kind = 'execution'")[0][0]
+        sums = (
+            "SELECT count(*), total(input_tokens), total(output_tokens), total(cached_tokens), total(reasoning_tokens)"
+            " FROM entries WHERE kind = 'model_call'"
+        )
+        calls, read, written, cached, reasoning = map(int, self._execute(sums)[0])
+        costs = "SELECT total(usd), count(*) - count(usd) FROM entries WHERE kind = 'model_call'"
+        usd, unpriced = self._execute(costs)[0]
+        counts = dict(self._execute("SELECT kind, count(*) FROM entries GROUP BY kind"))
         seconds = self._execute("SELECT total(seconds) FROM sessions")[0][0]
         return Spend(
             model_calls=calls,
-            tokens=int(tokens),
+            input_tokens=read,
+            output_tokens=written,
+            cached_tokens=cached,
+            reasoning_tokens=reasoning,
             usd=None if unpriced else usd,
-            executions=executions,
+            executions=counts.get("execution", 0),
+            searches=counts.get("search", 0),
             seconds=seconds,
         )
 
@@ -134,8 +161,8 @@ class Ledger:
 
     def _insert(self, key: str, kind: Kind, label: str, record: Record) -> None:
         self._execute(
-            "INSERT OR IGNORE INTO entries (key, kind, label, result, seconds, input_tokens, output_tokens, usd)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO entries (key, kind, label, result, seconds, input_tokens, output_tokens,"
+            " cached_tokens, reasoning_tokens, usd) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             key,
             kind,
             label,
@@ -143,6 +170,8 @@ class Ledger:
             record.seconds,
             record.input_tokens,
             record.output_tokens,
+            record.cached_tokens,
+            record.reasoning_tokens,
             record.usd,
         )
 

@@ -83,6 +83,7 @@ BRIEF = Brief(
 
 VALUES: dict[str, dict[str, object]] = {
     "analyst": {"draft": SPEC},
+    "searcher": {"count": 2},
     "retriever": {"results": [CARD], "count": 2},
     "initializer": {"card": CARD},
     "merger": {"base": SCRIPT, "reference": SCRIPT},

@@ -174,8 +174,8 @@ async def test_a_dead_provider_stops_the_run_and_resume_finishes_it(tmp_path):
         raise ConnectionError
 
     first = Play(extractor=dead)
-    with pytest.raises(ModelError, match="failed as extractor"):
-        await solve(tmp_path, first)
+    with pytest.raises(ModelError, match="cannot be reached as extractor"):
+        await solve(tmp_path, first, model_backoff=0)
     stopped = json.loads((tmp_path / "runs/run/result.json").read_text(encoding="utf-8"))
     second = Play()
     result = await go_on(tmp_path, second)

@@ -1,0 +1,202 @@
+"""Local servers that speak a provider's protocol, with faults on demand: what the real client libraries talk to."""
+
+import json
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal, Self
+
+Fault = Literal[
+    "rate_limit",
+    "server_error",
+    "unavailable",
+    "timeout",
+    "dropped",
+    "cut_body",
+    "garbage",
+    "blocked",
+    "max_tokens",
+    "no_candidates",
+    "malformed",
+    "unauthorized",
+    "forbidden",
+    "bad_request",
+    "missing",
+]
+STATUS: dict[Fault, int] = {
+    "rate_limit": 429,
+    "server_error": 500,
+    "unavailable": 503,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "bad_request": 400,
+    "missing": 404,
+}
+ROLE = re.compile(r"<role>(\w+)</role>")
+MALFORMED = '{"block": "def load():\\n    return 1", "plan": "Load it in a better w'
+"""An answer that no role's contract accepts: JSON that breaks off."""
+
+
+@dataclass
+class Request:
+    """One request as it came over the wire."""
+
+    path: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+    role: str
+    fault: Fault | None
+
+
+@dataclass
+class Protocol:
+    """What makes a server one provider's: where the prompt stands, and how answers and errors look."""
+
+    prompt: Callable[[dict[str, Any]], str]
+    says: Callable[[str, dict[str, Any]], dict[str, Any]]
+    """Text and request to a normal answer."""
+    ends: Mapping[Fault, Callable[[str], dict[str, Any]]]
+    """Answers that end early: blocked, max_tokens, no_candidates."""
+    error: Callable[[int, str], dict[str, Any]]
+
+
+@dataclass
+class StubServer:
+    """Answers with `answer(role, prompt)`; `fault(role)` names what goes wrong with a request.
+
+    It can be stopped and started again on the same port.
+    """
+
+    protocol: Protocol
+    answer: Callable[[str, str], str]
+    fault: Callable[[str], Fault | None] = lambda role: None
+    retry_after: str = "0"
+    requests: list[Request] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+    """Defects of a test's own answers."""
+    port: int = 0
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        assert not self.errors
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self._released = threading.Event()
+        self._lock = threading.Lock()
+        self._server = _Server(("127.0.0.1", self.port), type("Handler", (_Handler,), {"stub": self}))
+        self.port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Refuse connections from here on."""
+        self._released.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def repeated(self) -> set[str]:
+        """Return the roles whose questions were answered more than once."""
+        answered = Counter(
+            (request.role, self.protocol.prompt(request.body)) for request in self.requests if request.fault is None
+        )
+        return {role for (role, _), times in answered.items() if times > 1}
+
+    def take(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> Request:
+        found = ROLE.search(self.protocol.prompt(body))
+        with self._lock:
+            role = found.group(1) if found else ""
+            request = Request(path, headers, body, role, self.fault(role))
+            self.requests.append(request)
+        return request
+
+    def reply(self, request: Request) -> dict[str, Any]:
+        prompt = self.protocol.prompt(request.body)
+        if request.fault in self.protocol.ends:
+            return self.protocol.ends[request.fault](prompt)
+        if request.fault == "malformed":
+            return self.protocol.says(MALFORMED, request.body)
+        with self._lock:
+            try:
+                return self.protocol.says(self.answer(request.role, prompt), request.body)
+            except Exception as error:
+                self.errors.append(error)
+                raise
+
+    def hold(self) -> None:
+        """Keep a client waiting, until the server stops."""
+        self._released.wait(60)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    block_on_close = False
+
+    def handle_error(self, *_: object) -> None:
+        """Stay silent: clients that hang up are part of what is tested."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    stub: StubServer
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        request = self.stub.take(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+        fault = request.fault
+        self.close_connection = True
+        if fault == "timeout":
+            self.stub.hold()
+        elif fault == "dropped":
+            self.connection.close()
+        elif fault == "cut_body":
+            self._send(200, b'{"candidates": [', promised=5000)
+        elif fault == "garbage":
+            self._send(200, b"<html>maintenance</html>")
+        elif fault in STATUS:
+            status = STATUS[fault]
+            said = self.stub.protocol.error(status, fault.replace("_", " "))
+            headers = {"Retry-After": self.stub.retry_after} if status == 429 else {}
+            self._send(status, json.dumps(said).encode(), headers)
+        else:
+            self._send(200, json.dumps(self.stub.reply(request)).encode())
+
+    def _send(self, status: int, body: bytes, headers: Mapping[str, str] | None = None, promised: int = 0) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(promised or len(body)))
+        self.send_header("Connection", "close")
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+class Once:
+    """A fault that meets the first request of each role, or of the roles named."""
+
+    def __init__(self, fault: Fault, *roles: str, times: int = 1) -> None:
+        self.fault = fault
+        self.roles = roles
+        self.times = times
+        self.met: dict[str, int] = {}
+
+    def __call__(self, role: str) -> Fault | None:
+        if self.roles and role not in self.roles:
+            return None
+        self.met[role] = self.met.get(role, 0) + 1
+        return self.fault if self.met[role] <= self.times else None

@@ -1,0 +1,52 @@
+"""Tavily's search."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+HITS: tuple[dict[str, Any], ...] = (
+    {"title": "Boosting wins", "url": "http://pages.invalid/boosting", "content": "Use LightGBM."},
+    {"title": "Straight lines", "url": "http://pages.invalid/lines", "content": "Use a linear model."},
+)
+
+
+class StubTavily:
+    """Answers every search with the same hits, or with an error's status."""
+
+    def __init__(self, hits: tuple[dict[str, Any], ...] = HITS, status: int = 200) -> None:
+        self.hits = hits
+        self.status = status
+        self.asked: list[dict[str, Any]] = []
+
+    def __enter__(self) -> Self:
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"stub": self}))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    stub: StubTavily
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.stub.asked.append({"path": self.path, "key": self.headers["Authorization"], **body})
+        answer = json.dumps({"query": body["query"], "results": self.stub.hits}).encode()
+        self.send_response(self.stub.status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None: ...

@@ -1,0 +1,140 @@
+"""Whole runs over HTTP, through the real clients, give what the offline engineer gives when it is asked directly."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+import mlestar
+from mlestar.models.offline.engineer import reply
+from mlestar.runners import Environment, Execution, Job, ScriptedRunner
+from mlestar.search import CatalogueSearch, TavilySearch
+from mlestar.search.entries import ENTRIES
+from tests.integration.stub_gemini import GEMINI, NAMES, PAGES
+from tests.integration.stub_openai import OPENAI
+from tests.integration.stub_server import StubServer
+from tests.integration.stub_tavily import StubTavily
+from tests.unit.play import count_rows, failure, make_task, success, write_submission
+
+HITS = tuple(
+    {"title": entry.name, "url": f"http://pages.invalid/{number}", "content": f"```python\n{entry.classes}```"}
+    for number, entry in enumerate(entry for name in NAMES for entry in ENTRIES if entry.name == name)
+)
+"""Pages that say what the catalogue says."""
+SETTINGS = {
+    "profile": "quick",
+    "tracks": 2,
+    "ensemble_rounds": 1,
+    "finalists": 2,
+    "fresh_splits": 1,
+    "max_hours": 1,
+    "model_backoff": 0.01,
+}
+PACKAGES = dict.fromkeys(("lightgbm", "catboost", "xgboost", "scikit-learn", "scipy", "numpy", "pandas"), "1.0")
+SANDBOX = Environment(runner="scripted", image="scripted", python="3.11.0", packages=PACKAGES, cpus=1.0, memory_mb=4096)
+
+
+def run_by_hash(job: Job) -> Execution:
+    """Grade a script by its hash: equal results mean equal scripts. One script in five fails."""
+    digest = hashlib.sha256(job.script.encode()).digest()
+    if "variants/" in job.script:
+        for number, name in enumerate(("baseline", "features", "fewer_rounds")):
+            write_submission(job, f"variants/{name}.csv", 0.5 + (digest[number] % 40) / 100)
+        return success(tuple(f"variants/{name}.csv" for name in ("baseline", "features", "fewer_rounds")))
+    if digest[0] % 5 == 0:
+        return failure("unlucky")
+    write_submission(job, "submission.csv", 0.5 + (digest[1] % 50) / 100)
+    return success(("submission.csv",), "Final Validation Performance: 0.5\n")
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory) -> Path:
+    return count_rows(make_task(tmp_path_factory.mktemp("task") / "signs"))
+
+
+def solve(task: Path, runs: Path, search=None, **settings):
+    given = {**SETTINGS, "runs_dir": runs, **settings}
+    return mlestar.solve(task, settings=given, run_id="run", runner=ScriptedRunner(run_by_hash, SANDBOX), search=search)
+
+
+def answer(role: str, prompt: str) -> str:
+    """Answer as the offline engineer; what a model says that searches is the stub's own."""
+    return "" if role == "searcher" else reply(prompt)
+
+
+def told(result):
+    """Return all of a result that must not depend on how the answers came."""
+    rows = [(row.id, row.title, row.status, row.score, _hash(result, row.script)) for row in result.solutions]
+    return result.status, result.winner, result.score, rows, _hash(result, "solution.py"), result.spend.executions
+
+
+def _hash(result, script: str | None) -> str:
+    return hashlib.sha256((Path(result.folder) / script).read_bytes()).hexdigest() if script else ""
+
+
+@pytest.fixture(scope="module")
+def direct(task, tmp_path_factory):
+    return solve(task, tmp_path_factory.mktemp("direct"), model="offline", search=CatalogueSearch())
+
+
+def test_the_direct_run_goes_through_every_stage(direct):
+    assert direct.status == "solved"
+    assert {row.origin for row in direct.solutions} >= {"candidate", "merge", "refinement", "ensemble"}
+    assert any(row.status != "ok" for row in direct.solutions) or direct.spend.executions > 10
+    assert (direct.spend.usd, direct.model) == (0.0, "offline")
+
+
+def test_gemini_with_grounding_gives_the_same_result(task, direct, tmp_path, monkeypatch):
+    monkeypatch.setenv("GOOGLE_API_KEY", "not-a-key-but-a-secret")
+    with StubServer(GEMINI, answer) as stub:
+        result = solve(task, tmp_path / "runs", model="google_genai:gemini-2.5-pro", base_url=stub.url)
+    assert told(result) == told(direct)
+    assert stub.requests[0].headers["x-goog-api-key"] == "not-a-key-but-a-secret"
+    searches = [request for request in stub.requests if request.body.get("tools") == [{"googleSearch": {}}]]
+    assert [request.role for request in searches] == ["searcher"]
+    assert {source.address for source in result.sources} == {uri for uri, _ in PAGES}
+    assert any(source.cards for source in result.sources)
+    check_spend(result, stub, grounded=1)
+
+
+def test_an_openai_compatible_server_with_tavily_gives_the_same_result(task, direct, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "not-a-key-but-a-secret")
+    prices = tmp_path / "prices.toml"
+    prices.write_text('["openai:gpt-stub"]\ninput = 1.0\noutput = 2.0\n', encoding="utf-8")
+    with StubServer(OPENAI, answer) as stub, StubTavily(HITS) as tavily:
+        result = solve(
+            task,
+            tmp_path / "runs",
+            search=TavilySearch("tvly-secret", base_url=tavily.url),
+            model="openai:gpt-stub",
+            base_url=f"{stub.url}/v1",
+            prices=prices,
+        )
+    assert told(result) == told(direct)
+    assert stub.requests[0].headers["authorization"] == "Bearer not-a-key-but-a-secret"
+    assert {source.address for source in result.sources} == {hit["url"] for hit in tavily.hits}
+    assert len(tavily.asked) == 1
+    spend = result.spend
+    assert spend.usd == pytest.approx((spend.input_tokens + 2 * spend.output_tokens) / 1e6)
+    assert spend.cached_tokens == 2 * spend.model_calls
+    check_secrets(result)
+
+
+def check_spend(result, stub: StubServer, *, grounded: int) -> None:
+    """Every request was counted once, with its cached and its reasoning tokens apart, at Gemini's price."""
+    spend = result.spend
+    assert spend.model_calls == len(stub.requests)
+    assert (spend.cached_tokens, spend.reasoning_tokens) == (3 * spend.model_calls, 7 * spend.model_calls)
+    fresh = spend.input_tokens - spend.cached_tokens
+    paid = (1.25 * fresh + 0.125 * spend.cached_tokens + 10 * spend.output_tokens) / 1e6
+    assert spend.usd == pytest.approx(paid + 0.035 * grounded)
+    check_secrets(result)
+
+
+def check_secrets(result) -> None:
+    """No key in any file that the run left."""
+    for path in Path(result.folder).rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            assert b"but-a-secret" not in data, path
+            assert b"tvly-secret" not in data, path

@@ -1,0 +1,67 @@
+"""What calls cost; an unknown price is unknown, never 0."""
+
+import pytest
+
+from mlestar.errors import SettingsError
+from mlestar.models import Prices, Usage
+
+
+def test_cached_and_written_tokens_have_their_own_price():
+    price = Prices().price("anthropic:claude-sonnet-4-5")
+    assert price is not None
+    usage = Usage(input=1_000_000, cached=200_000, written=100_000, output=1000, reasoning=900)
+    assert price.of(usage) == pytest.approx(0.7 * 3 + 0.2 * 0.3 + 0.1 * 3.75 + 0.001 * 15)
+
+
+def test_a_long_prompt_has_the_price_of_long_prompts():
+    price = Prices().price("google_genai:gemini-2.5-pro")
+    assert price is not None
+    assert price.of(Usage(input=200_000)) == pytest.approx(0.25)
+    assert price.of(Usage(input=400_000)) == pytest.approx(1.0)
+
+
+def test_a_grounded_answer_costs_more_and_an_unknown_fee_is_unknown():
+    gemini, gpt = Prices().price("google_genai:gemini-2.5-flash"), Prices().price("openai:gpt-5.1")
+    assert gemini is not None
+    assert gpt is not None
+    assert gemini.of(Usage(), grounded=True) == pytest.approx(0.035)
+    assert gpt.of(Usage(), grounded=True) is None
+
+
+@pytest.mark.parametrize("name", ["openai:gpt-5.1-2025-11-13", "openai:gpt-5.1-latest", "openai:gpt-5.1"])
+def test_a_pinned_version_has_the_price_of_its_model(name):
+    assert Prices().price(name) == Prices().price("openai:gpt-5.1")
+
+
+@pytest.mark.parametrize("name", ["openai:gpt-5.1-pro", "ollama:qwen", "ScriptedModel", "nobody:gpt-5.1"])
+def test_an_unknown_model_has_no_price(name):
+    assert Prices().price(name) is None
+
+
+def test_the_offline_engineer_is_free():
+    price = Prices().price("offline")
+    assert price is not None
+    assert price.of(Usage(input=10**9, output=10**9)) == 0
+
+
+def test_a_file_of_ones_own_goes_before_the_table(tmp_path):
+    own = tmp_path / "prices.toml"
+    own.write_text('["openai:gpt-5.1"]\ninput = 7\noutput = 8\n["ollama:*"]\ninput = 0\noutput = 0\n', encoding="utf-8")
+    prices = Prices(own)
+    assert prices.price("openai:gpt-5.1-2025-11-13").input == 7
+    assert prices.price("ollama:qwen3").of(Usage(input=5)) == 0
+    assert prices.price("openai:gpt-4o") == Prices().price("openai:gpt-4o")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("nonsense", "prices"), ('["a:b"]\ninput = 1\n', "output"), ('["a:b"]\ninput = -1\noutput = 1\n', "input")],
+)
+def test_a_broken_file_is_one_line(tmp_path, text, said):
+    own = tmp_path / "prices.toml"
+    own.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError, match=said) as raised:
+        Prices(own)
+    assert "\n" not in str(raised.value)
+    with pytest.raises(SettingsError, match="No such file"):
+        Prices(tmp_path / "nowhere.toml")

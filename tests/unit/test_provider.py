@@ -1,0 +1,138 @@
+"""Which model plays which role, and why; what is missing is one line."""
+
+import pytest
+from langchain_google_genai import ChatGoogleGenerativeAI
+from langchain_openai import ChatOpenAI
+
+from mlestar.errors import SettingsError
+from mlestar.models import ScriptedModel, choose_models, wrap_model
+from mlestar.models.provider import PROVIDERS
+from mlestar.models.roles import GROUPS, all_roles
+from mlestar.prompts import Prompts
+from mlestar.settings import Settings
+
+KEYS = [variable for provider in PROVIDERS.values() for variable in provider.keys]
+
+
+@pytest.fixture(autouse=True)
+def no_keys(monkeypatch):
+    for key in KEYS:
+        monkeypatch.delenv(key, raising=False)
+
+
+def scripted() -> ScriptedModel:
+    return ScriptedModel(answer=lambda role, prompt: "")
+
+
+def test_every_role_that_has_a_prompt_is_in_one_group():
+    roles = list(all_roles())
+    assert sorted(roles) == sorted(name.removesuffix(".md") for name in Prompts.names() if not name.startswith("_"))
+    assert len(roles) == len(set(roles))
+
+
+def test_without_a_key_the_offline_engineer_plays_and_says_so():
+    models = choose_models(Settings())
+    assert (models.title, models.trusted) == ("offline", True)
+    assert "no provider key is set" in models.default.why
+
+
+@pytest.mark.parametrize(
+    ("keys", "title"),
+    [
+        (["OPENAI_API_KEY"], "openai:gpt-5.1"),
+        (["ANTHROPIC_API_KEY", "GEMINI_API_KEY"], "google_genai:gemini-2.5-pro"),
+        (["ANTHROPIC_API_KEY", "OPENAI_API_KEY"], "openai:gpt-5.1"),
+    ],
+)
+def test_the_first_provider_whose_key_is_set_plays(monkeypatch, keys, title):
+    for key in keys:
+        monkeypatch.setenv(key, "x")
+    models = choose_models(Settings())
+    assert (models.title, models.trusted) == (title, False)
+    assert models.default.why.endswith("_API_KEY is set")
+
+
+def test_a_key_without_its_package_is_told(monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "x")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    chosen = choose_models(Settings()).default
+    assert chosen.name == "offline"
+    assert "ANTHROPIC_API_KEY is set, but langchain_anthropic is not installed: pip install 'mlestar[anthropic]'" in (
+        chosen.why
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"model": "gemini"}, "write `offline` or `provider:name`"),
+        ({"model": "nobody:x"}, "one of the providers google_genai, openai"),
+        ({"model": "openai:gpt-5.1"}, "needs a key: set OPENAI_API_KEY"),
+        ({"model": "google_genai:gemini-2.5-pro"}, "set GOOGLE_API_KEY or GEMINI_API_KEY"),
+        ({"model": "offline", "models": {"planer": "offline"}}, "no role is called 'planer'"),
+        ({"model": "offline", "models": {"planner": "anthropic:claude-x"}}, "needs a key: set ANTHROPIC_API_KEY"),
+        ({"model": "offline", "temperatures": {"writer": 1}}, "no role is called 'writer'"),
+    ],
+)
+def test_what_is_missing_is_one_line(settings, said):
+    with pytest.raises(SettingsError) as raised:
+        choose_models(Settings(**settings))
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_missing_package_is_one_line(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SettingsError, match=r"needs a package: pip install 'mlestar\[ollama\]'"):
+        choose_models(Settings(model="ollama:qwen"))
+
+
+def test_a_server_of_ones_own_needs_no_key():
+    model = choose_models(Settings(model="openai:qwen", base_url="http://127.0.0.1:1/v1")).default.model
+    assert isinstance(model, ChatOpenAI)
+    assert (str(model.openai_api_base), model.max_retries) == ("http://127.0.0.1:1/v1", 0)
+
+
+def test_the_address_belongs_to_the_provider_of_the_default_model(monkeypatch):
+    monkeypatch.setenv("GOOGLE_API_KEY", "x")
+    planners = {"planners": "google_genai:gemini-2.5-pro"}
+    models = choose_models(Settings(model="openai:qwen", base_url="http://127.0.0.1:1/v1", models=planners))
+    gemini = models.of("planner").model
+    assert isinstance(gemini, ChatGoogleGenerativeAI)
+    assert gemini.base_url is None
+
+
+def test_a_role_goes_before_its_group_and_its_group_before_the_default():
+    named = {"planner": "offline", "planners": "openai:b", "default": "openai:a"}
+    models = choose_models(Settings(models=named, base_url="http://127.0.0.1:1/v1"))
+    assert [models.of(role).name for role in ("planner", "extractor", "coder")] == ["offline", "openai:b", "openai:a"]
+    assert models.title == "openai:a; openai:b as extractor, ensemble_planner; offline as planner"
+    assert not models.trusted
+
+
+def test_models_that_are_passed_in_go_before_those_that_are_named():
+    one, other = scripted(), scripted()
+    assert choose_models(Settings(model="nobody:x"), one).of("coder").model is one
+    models = choose_models(Settings(model="offline"), {"debuggers": other})
+    assert models.of("debugger").model is other
+    assert models.of("coder").name == "offline"
+
+
+def test_a_model_that_is_passed_in_is_named_with_its_provider_and_its_own_retries():
+    gemini = wrap_model(ChatGoogleGenerativeAI(model="gemini-2.5-pro", api_key="x"))
+    openai = wrap_model(ChatOpenAI(model="gpt-5.1", api_key="x"))
+    assert (gemini.name, gemini.retries) == ("google_genai:gemini-2.5-pro", 5)
+    assert (openai.name, openai.retries) == ("openai:gpt-5.1", 2)
+    assert (wrap_model(scripted()).name, wrap_model(scripted()).provider) == ("ScriptedModel", "")
+
+
+@pytest.mark.parametrize("name", ["openai:gpt-5", "anthropic:claude-opus-5"])
+def test_a_model_that_takes_no_temperature_is_sent_none(monkeypatch, name):
+    monkeypatch.setenv("OPENAI_API_KEY", "x")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "x")
+    assert {choose_models(Settings(model=name)).of(role).model.temperature for role in all_roles()} == {None}
+
+
+def test_the_groups_are_those_the_setting_names():
+    described = Settings.model_fields["models"].description
+    assert all(group in described for group in GROUPS)

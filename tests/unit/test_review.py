@@ -115,3 +115,61 @@ def test_a_bad_card_file_is_one_line(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(SettingsError, match=r"card\.md"):
         read_card(path)
+
+
+async def test_an_edited_submission_is_tried_before_it_is_handed_in(tmp_path):
+    def edit(question):
+        return Answer(action="edit", text=question.proposal["script"] + "\n# by hand\n")
+
+    play = Play()
+    result = await run(tmp_path, play, edit, review={"submission"})
+    assert result.winner == "t0.r1.2.edited"
+    assert "t0.r1.2.edited" in play.ran
+    assert play.scripts["t0.r1.2.edited"].endswith("# by hand\n")
+
+
+async def test_an_edited_submission_that_fails_leaves_the_winner_in_its_place(tmp_path):
+    def spoil(question):
+        return Answer(action="edit", text=question.proposal["script"] + "\n# quality KeyError\n")
+
+    result = await run(tmp_path, Play(debugger="I will not."), spoil, review={"submission"})
+    assert (result.status, result.winner) == ("solved", "t0.r1.2")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Answer(action="replace", text="t9.c9"), "no solution 't9.c9'"),
+        (Answer(action="edit", text="print("), "line 1"),
+        (Answer(action="add"), "give `text`"),
+    ],
+)
+async def test_an_answer_that_cannot_be_used_is_asked_for_again_with_the_reason(tmp_path, answer, reason):
+    asked = []
+
+    def ask(question):
+        asked.append(question.proposal.get("problem", ""))
+        return answer if len(asked) == 1 else Answer()
+
+    result = await run(tmp_path, Play(), ask, review={"submission"})
+    assert asked[0] == ""
+    assert reason in asked[1]
+    assert result.winner == "t0.r1.2"
+
+
+async def test_a_remark_stands_in_the_result(tmp_path):
+    result = await run(tmp_path, Play(), lambda q: Answer(action="add", text="Seen."), review={"submission"})
+    assert (result.status, result.message) == ("solved", "Seen.")
+
+
+async def test_every_point_says_what_can_be_answered(tmp_path):
+    asked = {}
+
+    def approve(question):
+        asked[question.point] = question.actions
+        return Answer()
+
+    points = {"models", "ablation", "block", "plan", "ensemble", "submission"}
+    await run(tmp_path, Play(), approve, review=points, tracks=2, ensemble_rounds=1)
+    assert set(asked) == points
+    assert all({"approve", "edit", "replace", "add"} <= set(actions) for actions in asked.values())

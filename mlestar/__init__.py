@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Answer": "mlestar.state",
     "Event": "mlestar.events",
     "MlestarError": "mlestar.errors",
     "OperatorError": "mlestar.errors",
@@ -13,15 +14,19 @@ _HOMES = {
     "Settings": "mlestar.settings",
     "Task": "mlestar.task",
     "UserError": "mlestar.errors",
+    "afork": "mlestar.api",
     "aresume": "mlestar.api",
     "asolve": "mlestar.api",
     "build_graph": "mlestar.graph",
+    "fork": "mlestar.api",
+    "prune": "mlestar.api",
     "resume": "mlestar.api",
     "serializer": "mlestar.store",
     "solve": "mlestar.api",
 }
 
 __all__ = [
+    "Answer",
     "Event",
     "MlestarError",
     "OperatorError",
@@ -29,21 +34,25 @@ __all__ = [
     "Settings",
     "Task",
     "UserError",
+    "afork",
     "aresume",
     "asolve",
     "build_graph",
+    "fork",
+    "prune",
     "resume",
     "serializer",
     "solve",
 ]
 
 if TYPE_CHECKING:
-    from mlestar.api import aresume, asolve, resume, solve
+    from mlestar.api import afork, aresume, asolve, fork, prune, resume, solve
     from mlestar.errors import MlestarError, OperatorError, UserError
     from mlestar.events import Event
     from mlestar.graph import build_graph
     from mlestar.report import Result
     from mlestar.settings import Settings
+    from mlestar.state import Answer
     from mlestar.store import serializer
     from mlestar.task import Task
 

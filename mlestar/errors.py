@@ -7,7 +7,8 @@ MlestarError
 └── OperatorError          the run stops with its state saved
     ├── RunnerError        scripts cannot be executed (engine lost, image missing)
     ├── ModelError         the model provider cannot be reached or refuses
-    └── StoreError         the run folder cannot be written or is in use
+    ├── StoreError         the run folder cannot be written or is in use
+    └── StopRequested      a person asked the run to stop
 
 A script that fails is none of these: it is a value (`Execution`, `Verdict`) that goes back to an agent.
 """
@@ -32,6 +33,9 @@ class SettingsError(UserError):
 class OperatorError(MlestarError):
     """The run cannot go on here; its state is saved and it can be resumed."""
 
+    run_id = ""
+    """The run that stopped, when there is one to resume."""
+
 
 class RunnerError(OperatorError):
     """Scripts cannot be executed: the engine is lost or the image is missing."""
@@ -43,3 +47,10 @@ class ModelError(OperatorError):
 
 class StoreError(OperatorError):
     """The run folder cannot be written or another process holds it."""
+
+
+class StopRequested(OperatorError):
+    """A person asked the run to stop; all that was running is recorded."""
+
+    def __init__(self) -> None:
+        super().__init__("stopped on request; what was running is finished and saved")

@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.panel import Panel
@@ -13,6 +15,7 @@ from rich.prompt import Prompt
 from rich.text import Text
 
 from mlestar.api import Question
+from mlestar.errors import SettingsError
 from mlestar.search.cards import read_card
 from mlestar.state import Answer
 
@@ -37,6 +40,37 @@ def ask_in_terminal(console: Console, question: Question) -> Answer:
         path = Path(Prompt.ask("card file (Markdown)", console=console))
         return Answer(approve=said == "add", cards=(read_card(path),))
     return Answer(approve=said == "approve")
+
+
+def as_answer(items: Sequence[str]) -> tuple[Answer | None, list[str]]:
+    """Return the answer that `key=value` items make up, None when there is none, and the items that are settings.
+
+    Raises:
+        SettingsError: a file cannot be read.
+    """
+    values: dict[str, Any] = {}
+    cards, settings = [], []
+    for item in items:
+        key, _, value = item.partition("=")
+        if key == "text":
+            values["text"] = value
+        elif key == "file":
+            values["text"] = _read_text(Path(value))
+        elif key == "card":
+            cards.append(read_card(Path(value)))
+        elif key == "approve":
+            values["approve"] = value.lower() not in ("false", "no", "0")
+        else:
+            settings.append(item)
+    return (Answer(**values, cards=tuple(cards)) if values or cards else None), settings
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"--set file={path}: it cannot be read as UTF-8 text"
+        raise SettingsError(msg) from error
 
 
 def is_terminal() -> bool:

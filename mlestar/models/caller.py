@@ -2,13 +2,16 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from mlestar.errors import ModelError
+from mlestar.models.prices import price
 from mlestar.models.provider import ChosenModel
-from mlestar.store import Blobs, Ledger, Record, key_of
+from mlestar.store import Blobs, Held, Ledger, Record, key_of
 
 SYSTEM = (
     "You are a senior machine-learning engineer and Kaggle grandmaster working inside an automated system. "
@@ -33,24 +36,37 @@ class Caller:
 
     def __init__(self, chosen: ChosenModel, ledger: Ledger, blobs: Blobs, *, concurrent: int = 8) -> None:
         self.chosen = chosen
+        self.price = price(chosen.name)
         self._ledger = ledger
         self._blobs = blobs
         self._slots = asyncio.Semaphore(concurrent)
 
-    async def call(self, role: str, prompt: str) -> Reply:
-        """Ask for one answer; `role` labels the ledger entry.
+    async def call(
+        self, role: str, prompt: str, sample: tuple[int, int], held: AbstractAsyncContextManager[Held]
+    ) -> Reply:
+        """Ask for one answer.
+
+        Args:
+            role: labels the ledger entry.
+            prompt: what is asked.
+            sample: track and number of the attempt; the same prompt of another sample is another call.
+            held: entered while the call is made and recorded; not for an answer that is recorded already.
 
         Raises:
             ModelError: the provider cannot be reached or refuses the request.
         """
 
         async def work() -> Record:
-            async with self._slots:
-                return await self._ask(role, prompt)
+            return await self._ask(role, prompt)
 
-        key = key_of("model_call", role, self.chosen.name, SYSTEM, prompt)
-        result, _ = await self._ledger.once(key, "model_call", role, work)
+        key = key_of("model_call", role, self.chosen.name, SYSTEM, prompt, sample)
+        result, _ = await self._ledger.once(key, "model_call", role, work, within=self._slot(held))
         return Reply(text=await asyncio.to_thread(self._blobs.text, result["text"]), problem=result["problem"])
+
+    @asynccontextmanager
+    async def _slot(self, held: AbstractAsyncContextManager[Held]) -> AsyncIterator[Held]:
+        async with self._slots, held as holding:
+            yield holding
 
     async def _ask(self, role: str, prompt: str) -> Record:
         started = time.monotonic()
@@ -61,6 +77,7 @@ class Caller:
             msg = f"model {self.chosen.name} failed as {role}: {type(error).__name__}: {first_line}"
             raise ModelError(msg) from error
         usage = message.usage_metadata or {"input_tokens": 0, "output_tokens": 0}
+        read, written = usage["input_tokens"], usage["output_tokens"]
         text = message.text
         return Record(
             result={
@@ -69,9 +86,9 @@ class Caller:
                 "problem": _problem(message, text),
             },
             seconds=time.monotonic() - started,
-            input_tokens=usage["input_tokens"],
-            output_tokens=usage["output_tokens"],
-            usd=0.0 if self.chosen.name == "offline" else None,
+            input_tokens=read,
+            output_tokens=written,
+            usd=self.price.of(read, written) if self.price else None,
         )
 
 

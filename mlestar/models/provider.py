@@ -42,8 +42,12 @@ class ChosenModel:
     """The scripts it writes come from this package's own recipes."""
 
 
-def choose_model(name: str | None, *, base_url: str | None = None, temperature: float = 0.7) -> ChosenModel:
+def choose_model(
+    name: str | None, *, base_url: str | None = None, temperature: float = 0.7, max_tokens: int | None = None
+) -> ChosenModel:
     """Return the named model, or the first provider whose key is set, or the offline engineer.
+
+    `max_tokens` bounds one reply, so that what a call may cost is known before it is made.
 
     Raises:
         SettingsError: the provider is unknown, its package is not installed or its key is not set.
@@ -55,7 +59,7 @@ def choose_model(name: str | None, *, base_url: str | None = None, temperature: 
         from mlestar.models.offline import OfflineEngineer
 
         return ChosenModel(OfflineEngineer(), "offline", why, trusted=True)
-    return ChosenModel(_provider_model(name, base_url, temperature), name, why, trusted=False)
+    return ChosenModel(_provider_model(name, base_url, temperature, max_tokens), name, why, trusted=False)
 
 
 def wrap_model(model: BaseChatModel) -> ChosenModel:
@@ -72,7 +76,7 @@ def _by_keys() -> tuple[str, str]:
     return "offline", "no provider key is set; set GOOGLE_API_KEY or pass --model provider:name for a language model"
 
 
-def _provider_model(name: str, base_url: str | None, temperature: float) -> BaseChatModel:
+def _provider_model(name: str, base_url: str | None, temperature: float, max_tokens: int | None) -> BaseChatModel:
     provider, _, model = name.partition(":")
     if not model or provider not in PACKAGES:
         msg = f"model {name!r}: write `offline` or `provider:name` with one of the providers {', '.join(PACKAGES)}"
@@ -86,6 +90,6 @@ def _provider_model(name: str, base_url: str | None, temperature: float) -> Base
         raise SettingsError(msg)
     from langchain.chat_models import init_chat_model
 
-    given: dict[str, Any] = {"temperature": temperature, "base_url": base_url}
+    given: dict[str, Any] = {"temperature": temperature, "base_url": base_url, "max_tokens": max_tokens}
     made: BaseChatModel = init_chat_model(name, **{key: value for key, value in given.items() if value is not None})
     return made

@@ -21,6 +21,7 @@ from mlestar.report import Result
 from mlestar.task import Task
 from tests.unit.play import (
     DEFAULTS,
+    EARLY,
     FULL,
     NO_TRACK,
     Play,
@@ -176,6 +177,16 @@ def test_every_execution_happens_once(played):
     tracks = [f"t{track}.{name}" for track in (0, 1) for name in names]
     finals = [f"{name}-fresh{n}" for name in ("e2", "e3", "t0.r2.2") for n in (1, 2)]
     assert sorted(ran) == sorted([*tracks, "e1", "e2", "e3", *finals, "e2-export"])
+
+
+def test_the_first_valid_solution_of_each_track_is_exported_at_once(played):
+    early = sorted(played("clean").play.early)
+    assert [EARLY.fullmatch(name)[1] for name in early] == ["0", "1"]
+
+
+def test_a_candidate_that_fails_is_not_exported(played):
+    assert [name[:2] for name in played("candidates fail").play.early] == ["t1"]
+    assert played("candidates fail").play.early != ["t1.c2-export"]
 
 
 def test_candidates_come_first_and_the_tracks_before_the_ensemble(played):

@@ -91,7 +91,8 @@ compare -done-> __end__
 CANDIDATE = """
 __start__ -> write_candidate
 write_candidate -> trial
-trial -> __end__
+trial -> export_first
+export_first -> __end__
 """
 
 

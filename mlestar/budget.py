@@ -178,7 +178,7 @@ class Budget:
         )
         if caps.executions is None:
             return Caps(usd=usd, tokens=tokens)
-        exports = min(EXPORTS, caps.executions - 1)
+        exports = min(EXPORTS, max(1, caps.executions - 1))
         finals = min(self._finals, (caps.executions - exports) // 2) if stage == "search" else 0
         return Caps(usd=usd, tokens=tokens, executions=caps.executions - exports - finals)
 

@@ -93,11 +93,7 @@ class Settings(BaseModel):
     leakage_rounds: int = Field(2, ge=0, le=10, description="Attempts to repair a script that leaks.")
 
     max_hours: float = Field(4, gt=0, description="Active time of the run.")
-    max_executions: int | None = Field(
-        None,
-        ge=2,
-        description="Executions of scripts, finals and exports included; a rehearsal and an export at least.",
-    )
+    max_executions: int | None = Field(None, ge=1, description="Executions of scripts, finals and exports included.")
     max_tokens: int | None = Field(None, ge=1, description="Input and output tokens of all model calls.")
     max_usd: float | None = Field(None, gt=0, description="US dollars for all model calls.")
     max_output_tokens: int = Field(

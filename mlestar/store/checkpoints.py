@@ -71,6 +71,8 @@ async def open_checkpoints(path: Path, place: Place = "sqlite") -> AsyncIterator
     async with aiosqlite.connect(path) as connection:
         saver = LatestSaver(connection, serde=serializer())
         await saver.setup()
+        # A power failure may take the last steps, never the consistency; the ledger replays them.
+        await connection.execute("PRAGMA synchronous=NORMAL")
         yield saver
 
 

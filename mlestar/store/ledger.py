@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS sessions (
     id INTEGER PRIMARY KEY,
     seconds REAL NOT NULL
 );
-CREATE TABLE IF NOT EXISTS reservations (
+CREATE TEMP TABLE reservations (
     id INTEGER PRIMARY KEY,
     label TEXT NOT NULL,
     usd REAL NOT NULL,
@@ -45,6 +45,7 @@ CREATE TABLE IF NOT EXISTS reservations (
     executions INTEGER NOT NULL
 );
 """
+"""Reservations are temporary: what a process held when it ended was never finished, and is free again."""
 SPENT = """
 SELECT count(*) FILTER (WHERE kind = 'model_call'),
        total(input_tokens + output_tokens),
@@ -132,8 +133,6 @@ class Ledger:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")
             self._connection.executescript(SCHEMA)
-            # Whatever an earlier process held when it ended was never finished.
-            self._connection.execute("DELETE FROM reservations")
             cursor = self._connection.execute("INSERT INTO sessions (seconds) VALUES (0)")
         except sqlite3.Error as error:
             msg = f"cannot open the ledger {path}: {error}"

@@ -18,7 +18,7 @@ KILLS = 30
 SEED = 7
 CALL, SCRIPT = 0.2, 0.5
 """Seconds of a model call and of a script."""
-LONGEST = 1.3
+LONGEST = 2.4
 """Seconds after which a session is killed at the latest."""
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.integration.session", "mlestar.api", "langchain_google_genai"])

@@ -2,7 +2,8 @@
 
 usage: python benchmarks/overlap.py [--call 0.5] [--script 2.0]
 
-A scripted model answers after `--call` seconds, scripts sleep for `--script` seconds; L=2, M=2, T=1, K=2, R=2. The chain
+A scripted model answers after `--call` seconds, scripts sleep for `--script` seconds; L=2, M=2, T=1, K=2, R=2. The
+chain
 is counted from the settings, not measured; the serial sum is all calls and scripts one after another.
 """
 

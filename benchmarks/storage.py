@@ -50,6 +50,8 @@ class Long(Play):
 
     def run(self, job: Job) -> Execution:
         done = super().run(job)
+        for kept in (self.prompts, self.scripts, self.inputs):
+            kept.clear()
         return success(done.files, self.random.randbytes(OUTPUT // 2).hex())
 
 

@@ -41,7 +41,10 @@ class Blobs:
         return self.path(sha).read_text(encoding="utf-8")
 
     def _install(self, sha: str, content: IO[bytes]) -> None:
-        """Put content in its place in one step, on the disk before anything refers to it; a full disk keeps no part."""
+        """Put content in its place in one step, on the disk before anything refers to it; a full disk keeps no part.
+
+        The name of the file reaches the disk with the ledger's own write, which follows.
+        """
         handle, name = tempfile.mkstemp(dir=self.folder)
         part, target = Path(name), self.path(sha)
         try:
@@ -54,8 +57,3 @@ class Blobs:
         except OSError:
             part.unlink(missing_ok=True)
             raise
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

@@ -46,5 +46,5 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing into $(VENV) ..."
-	@$(PIP) install -c constraints.txt -e '.[local,parquet,dev]'
+	@$(PIP) install -c constraints.txt -e '.[local,parquet,postgres,dev]'
 	@touch $@ $(VENV)/.demo

@@ -307,11 +307,18 @@ def _load(folder: Path, settings: Settings) -> Task:
 
 @asynccontextmanager
 async def _opened(settings: Settings, run_id: str, task: Path | None, parts: Parts) -> AsyncIterator[Workbench]:
-    bench = await open_workbench(settings, run_id, task, parts)
+    """Open a run's workbench; a disk that fails anywhere in the session is a stop."""
     try:
-        yield bench
-    finally:
-        await close_workbench(bench)
+        bench = await open_workbench(settings, run_id, task, parts)
+        try:
+            yield bench
+        finally:
+            await close_workbench(bench)
+    except Exception as error:
+        stop = _as_stop(error, RunFolder(settings.runs_dir, run_id))
+        if stop is error:
+            raise
+        raise stop from error
 
 
 async def _work(bench: Workbench, start: PipelineInput, live: Live, *, fresh: bool = False) -> Result:

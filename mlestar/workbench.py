@@ -16,6 +16,7 @@ from langgraph.runtime import Runtime
 
 from mlestar.agents.desk import Desk, ReplyError
 from mlestar.budget import Budget, Refused, Stage
+from mlestar.errors import UserError
 from mlestar.models import Caller, ChosenModel, Reply, choose_model, wrap_model
 from mlestar.prompts import Prompts
 from mlestar.rehearsal import Rehearsal, fresh_rehearsals, search_rehearsal, stage
@@ -76,7 +77,11 @@ class Workbench:
         self.blobs = Blobs(folder.blobs)
         self.ledger = Ledger(folder.ledger)
         self.caller = Caller(chosen, self.ledger, self.blobs)
-        self.budget = Budget(settings, self.ledger, self.caller.price)
+        try:
+            self.budget = Budget(settings, self.ledger, self.caller.price)
+        except UserError:
+            self.ledger.close()
+            raise
         self.handed_in: HandedIn | None = None
         self.handing_in = threading.Lock()
         self._parts = parts
@@ -359,7 +364,7 @@ async def find_workbench(state: Mapping[str, Any], runtime: Runtime[Settings]) -
 def _open(settings: Settings, folder: RunFolder, task_folder: Path | None, parts: Parts) -> Workbench:
     with _OPENING:
         if folder.path not in _OPEN:
-            task_folder = task_folder or Path(folder.read_settings().task)
+            task_folder = (task_folder or Path(folder.read_settings().task)).absolute()
             folder.create()
             lock = folder.lock()
             try:

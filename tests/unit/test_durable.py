@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -204,6 +205,14 @@ async def test_a_fork_that_cannot_be_is_one_line_and_leaves_nothing(tmp_path, at
     with pytest.raises(UserError, match=said):
         await branch(tmp_path, Play(), at=at, answer=answer)
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["run"]
+
+
+async def test_a_run_folder_keeps_only_the_newest_checkpoints(tmp_path):
+    await solve(tmp_path, Play(), tracks=2, outer_steps=2)
+    connection = sqlite3.connect(tmp_path / "runs/run/checkpoints.sqlite")
+    kept = connection.execute("SELECT checkpoint_ns, count(*) FROM checkpoints GROUP BY checkpoint_ns").fetchall()
+    connection.close()
+    assert kept == [("", 1)]
 
 
 async def test_pruning_leaves_results_and_scripts_of_finished_runs(tmp_path):

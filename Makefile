@@ -50,5 +50,5 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing into $(VENV) ..."
-	@$(PIP) install -c constraints.txt -e '.[local,parquet,mcp,dev]'
+	@$(PIP) install -c constraints.txt -e '.[local,parquet,mcp,postgres,dev]'
 	@touch $@ $(VENV)/.demo

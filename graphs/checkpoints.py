@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiosqlite
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-from mlestar.store import open_checkpoints
+from mlestar.store import serializer
 
 PLACE = Path(".langgraph_api")
 """The development server's own folder, below the one it was started in."""
@@ -15,7 +16,9 @@ PLACE = Path(".langgraph_api")
 
 @asynccontextmanager
 async def open_threads() -> AsyncIterator[AsyncSqliteSaver]:
-    """Open the checkpoints of all threads."""
+    """Open the checkpoints of all threads; every one is kept, so that a thread can be run again from any step."""
     await asyncio.to_thread(PLACE.mkdir, exist_ok=True)
-    async with open_checkpoints(PLACE / "threads.sqlite") as saver:
+    async with aiosqlite.connect(PLACE / "threads.sqlite") as connection:
+        saver = AsyncSqliteSaver(connection, serde=serializer())
+        await saver.setup()
         yield saver

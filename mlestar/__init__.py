@@ -16,11 +16,14 @@ _HOMES = {
     "Settings": "mlestar.settings",
     "Task": "mlestar.task",
     "UserError": "mlestar.errors",
+    "afork": "mlestar.api",
     "aresume": "mlestar.api",
     "as_tool": "mlestar.embedding",
     "asolve": "mlestar.api",
     "astream": "mlestar.embedding",
     "build_graph": "mlestar.graph",
+    "fork": "mlestar.api",
+    "prune": "mlestar.api",
     "resume": "mlestar.api",
     "serializer": "mlestar.store",
     "solve": "mlestar.api",
@@ -37,18 +40,21 @@ __all__ = [
     "Settings",
     "Task",
     "UserError",
+    "afork",
     "aresume",
     "as_tool",
     "asolve",
     "astream",
     "build_graph",
+    "fork",
+    "prune",
     "resume",
     "serializer",
     "solve",
 ]
 
 if TYPE_CHECKING:
-    from mlestar.api import Question, aresume, asolve, resume, solve
+    from mlestar.api import Question, afork, aresume, asolve, fork, prune, resume, solve
     from mlestar.embedding import as_tool, astream
     from mlestar.errors import MlestarError, OperatorError, UserError
     from mlestar.events import Event

@@ -1,33 +1,42 @@
-"""The public doors: solve a task folder, resume a run."""
+"""The public doors: solve a task folder, resume a run, fork it, prune runs."""
 
 import asyncio
+import contextlib
+import errno
+import json
 import shutil
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from concurrent.futures import ThreadPoolExecutor
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from queue import Queue
 from typing import Any, Unpack
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 from pydantic import BaseModel, ConfigDict
 from typing_extensions import TypedDict
 
-from mlestar.errors import OperatorError, UserError
+from mlestar.errors import OperatorError, SettingsError, StopRequested, StoreError, UserError
 from mlestar.events import Event
 from mlestar.graph import build_graph
+from mlestar.interrupt import run_interruptible
 from mlestar.models import Passed
+from mlestar.nodes.submit import export_firsts, hand_in_best
 from mlestar.report import Result, write_result
 from mlestar.runners import Runner
 from mlestar.search import Searches
-from mlestar.settings import ReviewPoint, Settings
+from mlestar.settings import BUDGET, ReviewPoint, Settings
 from mlestar.state import Action, Answer, PipelineInput, PipelineState, RunStatus
-from mlestar.store import RunFolder, make_run_id, open_checkpoints
+from mlestar.store import Ledger, RunFolder, key_of, list_runs, make_run_id, open_checkpoints
 from mlestar.task import Task
 from mlestar.workbench import Parts, Workbench, close_workbench, open_workbench
 
+FINISHED: tuple[RunStatus, ...] = ("solved", "no_solution")
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+SETTINGS = "settings"
+"""Decision to fork at when it is the settings that differ."""
 SettingsLike = Settings | Mapping[str, Any] | None
 OnEvent = Callable[[Event], None]
 
@@ -38,6 +47,7 @@ class Question(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: str
+    """Name of the decision, e.g. `plan:t0.r1.2`; the same each time it is asked."""
     point: ReviewPoint
     actions: tuple[Action, ...]
     """What can be answered here."""
@@ -60,17 +70,36 @@ class Live(TypedDict, total=False):
     """Receives every progress event."""
     on_question: OnQuestion | None
     """Answers at the review points of the settings; without it the run pauses there."""
+    answers: Mapping[str, Answer] | None
+    """Answers to the pending questions by their ids; they go before `on_question`."""
+    stop: asyncio.Event | None
+    """Set it, and the run finishes what it is doing, saves it and raises `StopRequested`."""
 
 
 def solve(
-    task: str | Path | Task, *, settings: SettingsLike = None, run_id: str | None = None, **live: Unpack[Live]
+    task: str | Path | Task,
+    *,
+    settings: SettingsLike = None,
+    run_id: str | None = None,
+    fresh: bool = False,
+    **live: Unpack[Live],
 ) -> Result:
-    """Solve a task folder; the blocking form of `asolve`."""
-    return _wait_for(asolve(task, settings=settings, run_id=run_id, **live))
+    """Solve a task folder; the blocking form of `asolve`. Ctrl-C once finishes what runs and saves, twice stops."""
+
+    async def begin(stop: asyncio.Event) -> Result:
+        live["stop"] = stop
+        return await asolve(task, settings=settings, run_id=run_id, fresh=fresh, **live)
+
+    return run_interruptible(begin, live.get("on_event"))
 
 
 async def asolve(
-    task: str | Path | Task, *, settings: SettingsLike = None, run_id: str | None = None, **live: Unpack[Live]
+    task: str | Path | Task,
+    *,
+    settings: SettingsLike = None,
+    run_id: str | None = None,
+    fresh: bool = False,
+    **live: Unpack[Live],
 ) -> Result:
     """Solve a task folder and return the result; a run that exists is resumed.
 
@@ -78,6 +107,7 @@ async def asolve(
         task: folder with a task description and data, or a loaded `Task`.
         settings: `Settings` or their values.
         run_id: name of the run folder; made from the task's name and the time when not given.
+        fresh: do everything again although the ledger of the run knows it; what it cost stays counted.
         **live: see `Live`.
 
     Raises:
@@ -89,22 +119,43 @@ async def asolve(
     run_id = run_id or make_run_id(loaded.folder.name)
     run_folder = RunFolder(chosen.runs_dir, run_id)
     existed = await asyncio.to_thread(run_folder.path.exists)
+    if not fresh and (finished := await asyncio.to_thread(_finished, run_folder)):
+        return finished
     try:
         async with _opened(chosen, run_id, loaded.folder, _parts(live, loaded)) as bench:
-            return await _work(bench, PipelineInput(task=str(loaded.folder), run_id=run_id), live)
+            return await _work(bench, PipelineInput(task=str(loaded.folder), run_id=run_id), live, fresh=fresh)
     except UserError:
         if not existed:
             await asyncio.to_thread(_leave_nothing, run_folder)
         raise
 
 
-def resume(run_id: str, *, runs_dir: str | Path = "runs", task: Task | None = None, **live: Unpack[Live]) -> Result:
-    """Go on with a run; the blocking form of `aresume`."""
-    return _wait_for(aresume(run_id, runs_dir=runs_dir, task=task, **live))
+def resume(
+    run_id: str,
+    *,
+    runs_dir: str | Path = "runs",
+    task: Task | None = None,
+    settings: Mapping[str, Any] | None = None,
+    fresh: bool = False,
+    **live: Unpack[Live],
+) -> Result:
+    """Go on with a run; the blocking form of `aresume`. Ctrl-C once finishes what runs and saves, twice stops."""
+
+    async def begin(stop: asyncio.Event) -> Result:
+        live["stop"] = stop
+        return await aresume(run_id, runs_dir=runs_dir, task=task, settings=settings, fresh=fresh, **live)
+
+    return run_interruptible(begin, live.get("on_event"))
 
 
 async def aresume(
-    run_id: str, *, runs_dir: str | Path = "runs", task: Task | None = None, **live: Unpack[Live]
+    run_id: str,
+    *,
+    runs_dir: str | Path = "runs",
+    task: Task | None = None,
+    settings: Mapping[str, Any] | None = None,
+    fresh: bool = False,
+    **live: Unpack[Live],
 ) -> Result:
     """Go on with a run where it stopped, with its own settings; a finished run returns its result.
 
@@ -112,40 +163,146 @@ async def aresume(
         run_id: name of the run folder.
         runs_dir: folder that holds the run folders.
         task: needed again when the run was started from a `Task` with a metric of its own.
+        settings: other caps, or another number of scripts at once, from here on.
+        fresh: do everything again although the ledger knows it; what it cost stays counted.
         **live: see `Live`.
 
     Raises:
-        UserError: there is no such run.
+        UserError: there is no such run, or it was made by another version.
         OperatorError: the run had to stop again, or another process works on it.
     """
     folder = RunFolder(Path(runs_dir), run_id)
+    if not fresh and (finished := await asyncio.to_thread(_finished, folder)):
+        return finished
     recorded = await asyncio.to_thread(folder.read_settings)
-    settings = Settings.resolve({**recorded.settings, "runs_dir": runs_dir})
-    async with _opened(settings, run_id, None, _parts(live, task)) as bench:
-        return await _work(bench, PipelineInput(task=recorded.task, run_id=run_id), live)
+    given = dict(settings or {})
+    if others := sorted(set(given) - set(BUDGET)):
+        msg = f"a run keeps its settings: {', '.join(others)} cannot change; `mlestar fork {run_id}` changes them"
+        raise SettingsError(msg)
+    chosen = Settings.resolve({**recorded.settings, **given, "runs_dir": runs_dir})
+    async with _opened(chosen, run_id, None, _parts(live, task)) as bench:
+        return await _work(bench, PipelineInput(task=recorded.task, run_id=run_id), live, fresh=fresh)
 
 
-def _wait_for(work: Coroutine[Any, Any, Result]) -> Result:
-    """Do the work and return its result, also where an event loop is running, as in a notebook."""
+def fork(
+    run_id: str,
+    *,
+    at: str,
+    answer: Answer | None = None,
+    settings: Mapping[str, Any] | None = None,
+    fork_id: str | None = None,
+    runs_dir: str | Path = "runs",
+    task: Task | None = None,
+    **live: Unpack[Live],
+) -> Result:
+    """Run again with one decision replaced; the blocking form of `afork`."""
+
+    async def begin(stop: asyncio.Event) -> Result:
+        live["stop"] = stop
+        return await afork(
+            run_id, at=at, answer=answer, settings=settings, fork_id=fork_id, runs_dir=runs_dir, task=task, **live
+        )
+
+    return run_interruptible(begin, live.get("on_event"))
+
+
+async def afork(
+    run_id: str,
+    *,
+    at: str,
+    answer: Answer | None = None,
+    settings: Mapping[str, Any] | None = None,
+    fork_id: str | None = None,
+    runs_dir: str | Path = "runs",
+    task: Task | None = None,
+    **live: Unpack[Live],
+) -> Result:
+    """Replace one recorded decision of a run and play it again as a run of its own; finished work is free.
+
+    Args:
+        run_id: the run to fork.
+        at: the decision, e.g. `models:t0`, `ablation:t0.a1`, `block:t0.r1`, `plan:t0.r1.2`, `ensemble:e1`, or
+            `settings`.
+        answer: what takes the place of the decision, as a person would answer at that review point.
+        settings: settings that differ; they may accompany any decision.
+        fork_id: name of the new run folder.
+        runs_dir: folder that holds the run folders.
+        task: needed again when the run was started from a `Task` with a metric of its own.
+        **live: see `Live`.
+
+    Raises:
+        UserError: there is no such run or no such decision, or nothing takes its place.
+        OperatorError: the new run had to stop; it can be resumed by its own name.
+    """
+    source = RunFolder(Path(runs_dir), run_id)
+    recorded = await asyncio.to_thread(source.read_settings)
+    chosen = Settings.resolve({**recorded.settings, **(settings or {}), "runs_dir": runs_dir})
+    target = await asyncio.to_thread(_fork_folder, source, fork_id)
     try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    started: Queue[tuple[asyncio.AbstractEventLoop, asyncio.Task[Result]]] = Queue()
+        await asyncio.to_thread(_branch, source, target, chosen, at, answer)
+    except UserError:
+        await asyncio.to_thread(_leave_nothing, target)
+        raise
+    async with _opened(chosen, target.run_id, None, _parts(live, task)) as bench:
+        return await _work(bench, PipelineInput(task=recorded.task, run_id=target.run_id), live)
 
-    async def start() -> Result:
-        task = asyncio.create_task(work)
-        started.put((asyncio.get_running_loop(), task))
-        return await task
 
-    with ThreadPoolExecutor(1) as thread:
-        done = thread.submit(asyncio.run, start())
-        try:
-            return done.result()
-        except KeyboardInterrupt:
-            loop, task = started.get()
-            loop.call_soon_threadsafe(task.cancel)
-            raise
+def prune(runs_dir: str | Path = "runs") -> dict[str, int]:
+    """Reduce every finished run to its result and its scripts; return the bytes that were freed by run id.
+
+    A run that is not finished, or in use, is left as it is. What is pruned cannot be forked.
+    """
+    freed = {}
+    for path in list_runs(Path(runs_dir)):
+        folder = RunFolder(Path(runs_dir), path.name)
+        if result := _finished(folder):
+            scripts = {folder.path / row.script for row in result.solutions if row.script}
+            with contextlib.suppress(StoreError), folder.lock():
+                freed[path.name] = folder.prune(scripts)
+    return freed
+
+
+def _finished(folder: RunFolder) -> Result | None:
+    """Return the result of a run that has come to its end."""
+    if not folder.result.is_file():
+        return None
+    result = Result.read(folder.result)
+    return result if result.status in FINISHED else None
+
+
+def _fork_folder(source: RunFolder, fork_id: str | None) -> RunFolder:
+    runs_dir = source.path.parent
+    names = [fork_id] if fork_id else [f"{source.run_id}-fork{number}" for number in range(1, 1000)]
+    for name in names:
+        folder = RunFolder(runs_dir, name)
+        if not folder.path.exists():
+            folder.create()
+            return folder
+    msg = f"run {names[0]} exists: choose another name for the fork"
+    raise UserError(msg)
+
+
+def _branch(source: RunFolder, target: RunFolder, settings: Settings, at: str, answer: Answer | None) -> None:
+    """Give a new run the finished work of another one, and the decision that differs."""
+    with source.lock():
+        known = Ledger(source.ledger)
+        decisions = [fact["id"] for fact in known.notes("decided")]
+        known.close()
+        if at != SETTINGS and at not in decisions:
+            msg = f"run {source.run_id} has no decision {at!r}: choose one of {', '.join([SETTINGS, *decisions])}"
+            raise UserError(msg)
+        if at != SETTINGS and answer is None:
+            msg = f"say what takes the place of {at}: a text, a card or an action"
+            raise UserError(msg)
+        target.record_settings(
+            Path(source.read_settings().task), settings.model_dump(mode="json"), forked_from=source.run_id
+        )
+        target.share_blobs(source)
+        ledger = Ledger(target.ledger)
+        ledger.inherit(source.ledger)
+        if answer is not None:
+            ledger.note(key_of("decision", at), "decision", answer.model_dump(mode="json"))
+        ledger.close()
 
 
 def _load(folder: Path, settings: Settings) -> Task:
@@ -154,44 +311,135 @@ def _load(folder: Path, settings: Settings) -> Task:
 
 @asynccontextmanager
 async def _opened(settings: Settings, run_id: str, task: Path | None, parts: Parts) -> AsyncIterator[Workbench]:
-    bench = await open_workbench(settings, run_id, task, parts)
+    """Open a run's workbench; a disk that fails anywhere in the session is a stop."""
     try:
-        yield bench
-    finally:
-        await close_workbench(bench)
+        bench = await open_workbench(settings, run_id, task, parts)
+        try:
+            yield bench
+        finally:
+            await close_workbench(bench)
+    except Exception as error:
+        stop = _as_stop(error, RunFolder(settings.runs_dir, run_id))
+        if stop is error:
+            raise
+        raise stop from error
 
 
-async def _work(bench: Workbench, start: PipelineInput, live: Live) -> Result:
+async def _work(bench: Workbench, start: PipelineInput, live: Live, *, fresh: bool = False) -> Result:
     """Run the pipeline from where it is to its end, a question nobody answers, or a stop."""
-    async with open_checkpoints(bench.folder.checkpoints) as saver:
+    thread = (await asyncio.to_thread(bench.folder.read_settings)).thread
+    async with _stoppable(bench, live), open_checkpoints(bench.folder.checkpoints, bench.settings.checkpoints) as saver:
+        if fresh:
+            await _forget(bench, saver, thread)
         graph = build_graph().compile(checkpointer=saver, name="pipeline")
-        config: RunnableConfig = {"configurable": {"thread_id": bench.folder.run_id}}
+        config: RunnableConfig = {"configurable": {"thread_id": thread}}
         known = await graph.aget_state(config)
-        if known.values and not known.next and bench.folder.result.is_file():
-            return await asyncio.to_thread(Result.read, bench.folder.result)
+        await export_firsts(bench, _state(known.values, "stopped"))
         step: PipelineInput | Command[Any] | None = None if known.next else start
         try:
             while True:
                 await _stream(graph, step, config, bench.settings, live.get("on_event"))
                 after = await graph.aget_state(config)
                 if not after.next:
+                    await asyncio.to_thread(bench.folder.questions.unlink, missing_ok=True)
                     return await asyncio.to_thread(Result.read, bench.folder.result)
-                questions = [Question(id=i.id, **_split_point(i.value)) for i in after.interrupts]
-                ask = live.get("on_question")
-                if ask is None:
-                    points = ", ".join(question.point for question in questions)
-                    return await write_result(bench, _state(after.values, "paused"), message=f"asked about: {points}")
-                answers = {q.id: (await asyncio.to_thread(ask, q)).model_dump() for q in questions}
+                questions = {i.id: Question.model_validate(_split_question(i.value)) for i in after.interrupts}
+                answers = await _answer(questions, live)
+                if not answers:
+                    return await _pause(bench, _state(after.values, "paused"), list(questions.values()))
                 step = Command(resume=answers)
         except UserError:
             raise
         except (Exception, asyncio.CancelledError) as error:
-            if isinstance(error, OperatorError):
-                error.run = str(bench.folder.path)
-            known = await graph.aget_state(config)
-            status, message = _ending(error)
-            await write_result(bench, _state(known.values, status), message=message)
-            raise
+            stop = _as_stop(error, bench.folder)
+            with contextlib.suppress(OperatorError, OSError, sqlite3.Error):
+                known = await graph.aget_state(config)
+                await _save(bench, _state(known.values, "stopped"), stop)
+            if stop is error:
+                raise
+            raise stop from error
+
+
+@asynccontextmanager
+async def _stoppable(bench: Workbench, live: Live) -> AsyncIterator[None]:
+    """Stop starting work when the caller asks for it."""
+    stop = live.get("stop")
+    if stop is None:
+        yield
+        return
+
+    async def watch() -> None:
+        await stop.wait()
+        bench.budget.stop()
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+
+
+async def _save(bench: Workbench, reached: PipelineState, stop: BaseException) -> None:
+    """Hand in the best so far, where scripts may still execute, and report what was reached."""
+    status, message = _ending(stop)
+    if not isinstance(stop, StopRequested | StoreError | asyncio.CancelledError):
+        await hand_in_best(bench, reached)
+    await write_result(bench, {**reached, "status": status}, message=message)
+
+
+async def _forget(bench: Workbench, saver: BaseCheckpointSaver[str], thread: str) -> None:
+    await saver.adelete_thread(thread)
+    await asyncio.to_thread(bench.ledger.forget)
+    folder = bench.folder
+    for path in (folder.result, folder.report, folder.solution, folder.submission, folder.questions):
+        await asyncio.to_thread(path.unlink, missing_ok=True)
+
+
+async def _answer(questions: Mapping[str, Question], live: Live) -> dict[str, Any]:
+    """Return the answers there are, by the ids that the graph gave the questions."""
+    given, ask = live.get("answers") or {}, live.get("on_question")
+    answers = {}
+    for key, question in questions.items():
+        if question.id in given:
+            answers[key] = given[question.id].model_dump()
+        elif ask is not None:
+            answers[key] = (await asyncio.to_thread(ask, question)).model_dump()
+    return answers
+
+
+async def _pause(bench: Workbench, reached: PipelineState, questions: list[Question]) -> Result:
+    """Leave the questions in `questions.json`, each with an answer that can be edited, and return what was reached."""
+    asked = [{**question.model_dump(mode="json"), "answer": Answer().model_dump()} for question in questions]
+    await asyncio.to_thread(bench.folder.write_json, bench.folder.questions, asked)
+    ids = ", ".join(question.id for question in questions)
+    return await write_result(bench, reached, message=f"asked about: {ids}; see {bench.folder.questions.name}")
+
+
+def read_answers(path: Path) -> dict[str, Answer]:
+    """Return the answers of a file: a copy of `questions.json` with its answers edited, or an object of answers by id.
+
+    Raises:
+        UserError: the file cannot be read or is neither.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        pairs = found.items() if isinstance(found, dict) else [(asked["id"], asked["answer"]) for asked in found]
+        return {identity: Answer.model_validate(said) for identity, said in pairs}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = f"answers {path}: {str(error).splitlines()[0]}; edit a copy of questions.json in the run folder"
+        raise UserError(msg) from error
+
+
+def _as_stop(error: BaseException, folder: RunFolder) -> BaseException:
+    """Return the stop that an error amounts to: a disk or a database that fails is no defect of this package."""
+    if isinstance(error, OSError) and error.errno in FULL_DISK:
+        error = StoreError(f"{folder.path} cannot be written ({error.strerror}): free some space")
+    elif isinstance(error, sqlite3.Error) or type(error).__module__.startswith("psycopg"):
+        first = (str(error).splitlines() or [""])[0]
+        error = StoreError(f"the checkpoints of {folder.path} cannot be written: {first}")
+    if isinstance(error, OperatorError):
+        error.run = str(folder.path)
+    return error
 
 
 def _ending(error: BaseException) -> tuple[RunStatus, str]:
@@ -222,8 +470,8 @@ def _state(values: Mapping[str, Any], status: RunStatus) -> PipelineState:
     return {**values, "status": status}  # type: ignore[typeddict-item]  # a snapshot's values are untyped
 
 
-def _split_point(value: Mapping[str, Any]) -> dict[str, Any]:
-    asked = ("point", "actions")
+def _split_question(value: Mapping[str, Any]) -> dict[str, Any]:
+    asked = ("id", "point", "actions")
     proposal = {key: text for key, text in value.items() if key not in asked}
     return {**{key: value[key] for key in asked}, "proposal": proposal}
 

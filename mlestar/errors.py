@@ -7,7 +7,8 @@ MlestarError
 └── OperatorError          the run stops with its state saved
     ├── RunnerError        scripts cannot be executed (engine lost, image missing)
     ├── ModelError         the model provider cannot be reached or refuses
-    └── StoreError         the run folder cannot be written or is in use
+    ├── StoreError         the run folder cannot be written or is in use
+    └── StopRequested      a person asked the run to stop
 
 Both are also a built-in kind: LangGraph's server hides the message of any other error from whoever started the run.
 A script that fails is none of these: it is a value (`Execution`, `Verdict`) that goes back to an agent.
@@ -47,3 +48,10 @@ class ModelError(OperatorError):
 
 class StoreError(OperatorError):
     """The run folder cannot be written or another process holds it."""
+
+
+class StopRequested(OperatorError):
+    """A person asked the run to stop; all that was running is recorded."""
+
+    def __init__(self) -> None:
+        super().__init__("stopped on request; what was running is finished and saved")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Run": ("profile", "goal", "metric", "review", "seed", "runs_dir"),
+    "Run": ("profile", "goal", "metric", "review", "seed", "runs_dir", "checkpoints"),
     "Model": (
         "model",
         "models",
@@ -25,7 +25,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Model search": ("search", "cards", "retrieved_models"),
     "Method": ("tracks", "outer_steps", "inner_plans", "ensemble_rounds", "accept", "subsample_rows"),
     "Checks": ("debug_rounds", "leakage_rounds", "finalists", "fresh_splits"),
-    "Budget": ("max_hours", "max_executions", "max_tokens", "script_seconds"),
+    "Budget": ("max_hours", "max_usd", "max_tokens", "max_executions", "max_output_tokens", "script_seconds"),
     "Sandbox": ("runner", "image", "network", "gpus", "runtime", "warm", "memory_mb", "cpus", "parallel"),
 }
 """Every setting, in the order in which a form shows them."""

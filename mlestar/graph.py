@@ -20,6 +20,7 @@ from mlestar.state import (
     PipelineState,
     TrackOutput,
     TrackState,
+    TrialInput,
     TrialOutput,
     TrialState,
 )
@@ -27,7 +28,7 @@ from mlestar.state import (
 Pipeline = StateGraph[PipelineState, Settings, PipelineInput, PipelineState]
 Track = StateGraph[TrackState, Settings, TrackState, TrackOutput]
 TrackAlone = StateGraph[TrackState, Settings, PipelineInput, TrackState]
-Trial = StateGraph[TrialState, Settings, TrialState, TrialOutput]
+Trial = StateGraph[TrialState, Settings, TrialInput, TrialOutput]
 Ensemble = StateGraph[EnsembleState, Settings, EnsembleState, EnsembleOutput]
 Candidate = StateGraph[CandidateState, Settings, CandidateState, CandidateOutput]
 
@@ -186,13 +187,15 @@ def add_refinement(graph: Track | TrackAlone) -> None:
 
 
 def build_candidate() -> Candidate:
-    """Return one first solution of a track: a card's script and its trial."""
+    """Return one first solution of a track: a card's script and its trial; the first of all is exported at once."""
     graph = StateGraph(CandidateState, context_schema=Settings, output_schema=CandidateOutput)
     graph.add_node("write_candidate", initialize.write_candidate)
     graph.add_node("try_script", build_trial().compile(name="trial"))
     graph.add_edge(START, "write_candidate")
+    graph.add_node("export_first", submit.export_first)
     graph.add_edge("write_candidate", "try_script")
-    graph.add_edge("try_script", END)
+    graph.add_edge("try_script", "export_first")
+    graph.add_edge("export_first", END)
     return graph
 
 
@@ -217,7 +220,7 @@ def build_ensemble() -> Ensemble:
 
 def build_trial() -> Trial:
     """Return the trial of one script: leakage check, run, judge, debug, verdict."""
-    graph = StateGraph(TrialState, context_schema=Settings, output_schema=TrialOutput)
+    graph = StateGraph(TrialState, context_schema=Settings, input_schema=TrialInput, output_schema=TrialOutput)
     graph.add_node("check_leakage", trial.check_leakage)
     graph.add_node("repair_leakage", trial.repair_leakage)
     graph.add_node("execute", trial.execute)

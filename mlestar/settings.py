@@ -12,6 +12,11 @@ from mlestar.form import shape_form
 Profile = Literal["quick", "standard", "paper"]
 ReviewPoint = Literal["models", "ablation", "block", "plan", "ensemble", "submission"]
 
+BUDGET = ("max_hours", "max_usd", "max_tokens", "max_executions", "parallel")
+"""Settings that may differ each time a run is resumed: they change no prompt and no key of the ledger."""
+EXPORT_STRETCH = 3.0
+"""An export may take this factor of the limit of a script: the real input has more rows than the rehearsal's."""
+
 PROFILES: dict[Profile, dict[str, float]] = {
     "quick": {
         "retrieved_models": 2,
@@ -129,7 +134,7 @@ class Settings(BaseModel):
     )
 
     retrieved_models: int = Field(4, ge=1, le=20, description="M: models retrieved per track.")
-    outer_steps: int = Field(2, ge=0, le=50, description="T: ablation steps per track.")
+    outer_steps: int = Field(2, ge=0, le=100, description="T: ablation steps per track.")
     inner_plans: int = Field(3, ge=1, le=50, description="K: plans tried on each code block, the first one included.")
     tracks: int = Field(2, ge=1, le=16, description="L: independent solutions.")
     ensemble_rounds: int = Field(3, ge=0, le=50, description="R: ensemble plans evaluated.")
@@ -145,9 +150,13 @@ class Settings(BaseModel):
     max_hours: float = Field(4, gt=0, description="Active time of the run.")
     max_executions: int | None = Field(None, ge=1, description="Executions of scripts, finals and exports included.")
     max_tokens: int | None = Field(None, ge=1, description="Input and output tokens of all model calls.")
+    max_usd: float | None = Field(None, gt=0, description="US dollars for all model calls.")
+    max_output_tokens: int = Field(
+        32_768, ge=256, description="Tokens of one reply, thinking included: what a call may cost at worst."
+    )
     script_seconds: float = Field(600, gt=0, description="Wall-clock limit of one script during the search.")
     memory_mb: int = Field(8192, ge=256, description="Memory limit of one script.")
-    cpus: float | None = Field(None, gt=0, description="CPUs of one script. Empty: all of this machine's.")
+    cpus: float | None = Field(None, gt=0, description="CPUs of one script. Empty: the machine's share per script.")
     parallel: int | None = Field(None, ge=1, description="Scripts that execute at once. Empty: from CPUs and memory.")
     subsample_rows: int = Field(30_000, ge=100, description="Most train rows a script should use during the search.")
     seed: int = Field(0, ge=0, description="Seed of splits and scripts.")
@@ -160,6 +169,9 @@ class Settings(BaseModel):
     cards: tuple[Path, ...] = Field((), description="Markdown files with model cards that are tried first.")
     prompts: Path | None = Field(None, description="Folder whose prompt files override the built-in ones.")
     runs_dir: Path = Field(Path("runs"), description="Folder that holds the run folders.")
+    checkpoints: Literal["sqlite", "postgres"] = Field(
+        "sqlite", description="Where checkpoints lie: in the run folder, or in the database of MLESTAR_POSTGRES_DSN."
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -333,8 +333,11 @@ class RunKeys(TypedDict, total=False):
     """Blob of the `Brief`."""
 
 
-class TrialState(RunKeys, total=False):
+class TrialInput(RunKeys, total=False):
     draft: Draft
+
+
+class TrialState(TrialInput, total=False):
     solution: Solution
     solutions: Annotated[dict[str, Solution], merge_by_key]
     script: str

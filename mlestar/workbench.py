@@ -2,11 +2,11 @@
 
 import asyncio
 import dataclasses
-import os
 import shutil
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -14,8 +14,9 @@ from typing import IO, Any
 from langgraph.config import get_config, get_stream_writer
 from langgraph.runtime import Runtime
 
-from mlestar.agents.desk import Desk
-from mlestar.budget import Budget
+from mlestar.agents.desk import Desk, ReplyError
+from mlestar.budget import Budget, Refused, Stage
+from mlestar.errors import UserError
 from mlestar.events import Event, Spending
 from mlestar.models import Caller, Passed, Prices, Reply, Wire, choose_models
 from mlestar.models import Limits as Patience
@@ -24,8 +25,8 @@ from mlestar.rehearsal import Rehearsal, fresh_rehearsals, search_rehearsal, sta
 from mlestar.runners import ContainerOptions, Environment, Execution, Job, Limits, Runner, choose_runner
 from mlestar.search import Findings, Searches, choose_search, read_card
 from mlestar.settings import Settings
-from mlestar.state import Brief, Outcome
-from mlestar.store import Blobs, Ledger, Record, RunFolder, RunSettings, key_of
+from mlestar.state import Brief, Outcome, Solution
+from mlestar.store import Blobs, Held, Ledger, Record, RunFolder, key_of
 from mlestar.task import Task
 
 
@@ -50,11 +51,18 @@ class Place:
     manifest: str
 
 
-CPUS_PER_SCRIPT = 2
+@dataclass(frozen=True)
+class HandedIn:
+    """The solution whose submission lies in the run folder."""
+
+    solution: Solution
+    final: bool
+    """The run chose it; otherwise it stands there until the run has chosen."""
 
 
-class Refused(Exception):
-    """The budget does not allow this execution."""
+CPUS_PER_SCRIPT = 1
+LEAST_MEMORY_MB = 2048
+"""Memory that a script should find when several execute at once."""
 
 
 class _Unfinished(Exception):
@@ -77,7 +85,6 @@ class Workbench:
         self.task_folder = task_folder
         self.blobs = Blobs(folder.blobs)
         self.ledger = Ledger(folder.ledger)
-        self.budget = Budget(settings, self.ledger)
         patience = Patience(
             seconds=settings.model_seconds,
             attempts=settings.model_attempts,
@@ -85,22 +92,29 @@ class Workbench:
             parallel=settings.model_parallel,
         )
         self.caller = Caller(models, self.ledger, self.blobs, wire=Wire(patience, _tell_model), prices=prices)
-        self.search = choose_search(
-            settings.search,
-            parts.search,
-            ground=self.caller.ground if models.grounds else None,
-            prompts=self.prompts,
-            names=[task_folder.name, *([parts.task.spec.name] if parts.task else [])],
-        )
+        try:
+            self.budget = Budget(settings, self.ledger, self.caller.prices)
+            self.search = choose_search(
+                settings.search,
+                parts.search,
+                ground=self._ground if models.grounds else None,
+                prompts=self.prompts,
+                names=[task_folder.name, *([parts.task.spec.name] if parts.task else [])],
+            )
+        except UserError:
+            self.ledger.close()
+            raise
         self.held = False
         """Whoever opened it closes it; otherwise the run's last node does."""
+        self.handed_in: HandedIn | None = None
+        self.handing_in = threading.Lock()
         self._parts = parts
         self._lock = lock
         self._runner = parts.runner
         self._opening = asyncio.Lock()
         self._staging = asyncio.Lock()
-        self._at_once = settings.parallel or max(1, (os.cpu_count() or 1) // CPUS_PER_SCRIPT)
-        self._slots = asyncio.Semaphore(self._at_once)
+        self._slots: asyncio.Semaphore | None = None
+        self._aside: set[asyncio.Task[None]] = set()
         self._briefs: dict[str, Brief] = {}
         self._task = parts.task
         self._places: dict[str, Place] = {}
@@ -129,10 +143,14 @@ class Workbench:
     async def environment(self) -> Environment:
         """Return what one script finds: its share of the CPUs and memory when several execute at once."""
         whole = await (await self.runner()).environment()
+        at_once = scripts_at_once(self.settings, whole)
+        if self._slots is None:
+            self._slots = asyncio.Semaphore(at_once)
+            self.budget.at_once = at_once
         return dataclasses.replace(
             whole,
-            cpus=self.settings.cpus or max(1.0, whole.cpus / self._at_once),
-            memory_mb=min(self.settings.memory_mb, whole.memory_mb // self._at_once),
+            cpus=self.settings.cpus or max(1.0, float(whole.cpus // at_once)),
+            memory_mb=min(self.settings.memory_mb, whole.memory_mb // at_once),
         )
 
     async def task(self, brief: Brief | None = None) -> Task:
@@ -158,15 +176,25 @@ class Workbench:
             self._briefs[sha] = Brief.model_validate_json(await self.text(sha))
         return self._briefs[sha]
 
-    def desk(self, brief: Brief, track: int = 0) -> Desk:
-        """Return what an agent works with; its answers are told as events of the node that asks."""
+    def desk(self, brief: Brief, track: int = 0, stage: Stage = "search") -> Desk:
+        """Return a desk at which an agent of a track works; a call that the budget refuses is no usable reply.
 
-        async def call(role: str, prompt: str) -> Reply:
-            reply = await self.caller.call(role, prompt)
+        Answers are told as events of the node that asks.
+        """
+
+        async def call(role: str, prompt: str, sample: tuple[int, int]) -> Reply:
+            label = f"{role} of t{sample[0]}"
+            try:
+                reply = await self.caller.call(role, prompt, sample, self.budget.call(label, prompt, stage))
+            except Refused as refusal:
+                raise ReplyError(str(refusal)) from None
             await self._tell_answer(role, track)
             return reply
 
         return Desk(call=call, prompts=self.prompts, brief=brief, track=track)
+
+    async def _ground(self, role: str, prompt: str) -> Reply:
+        return await self.caller.ground(role, prompt, self.budget.call(role, prompt))
 
     async def spending(self) -> Spending:
         """Return what the run has cost so far."""
@@ -235,7 +263,7 @@ class Workbench:
         *,
         outputs: tuple[str, ...] = ("submission.csv",),
         stretch: float = 1.0,
-        final: bool = False,
+        stage: Stage = "search",
         label: str,
     ) -> Outcome:
         """Run a script, or return what the ledger remembers of the same run.
@@ -245,7 +273,7 @@ class Workbench:
             place: its `./input`.
             outputs: glob patterns of the files to keep.
             stretch: factor on the time limit of a script.
-            final: the run may use the reserve of the budget.
+            stage: what the run is for; later stages may use what the budget keeps for them.
             label: name of the ledger entry.
 
         Raises:
@@ -253,42 +281,57 @@ class Workbench:
             RunnerError: scripts cannot be executed here.
         """
         environment = await self.environment()
-        limits = Limits(
-            seconds=self.settings.script_seconds * stretch,
-            memory_mb=environment.memory_mb,
-            cpus=environment.cpus,
-        )
+        settings = self.settings
+        seconds = settings.script_seconds * stretch
+        limits = Limits(seconds=seconds, memory_mb=environment.memory_mb, cpus=environment.cpus)
+        # What is configured, not what this machine or the rest of the budget makes of it: a resume finds its work.
+        limited = [seconds, settings.memory_mb, settings.cpus, settings.gpus]
+        software = [environment.image, environment.python, environment.packages, environment.network]
+        key = key_of("execution", script, place.manifest, software, limited, outputs, settings.seed)
         code = await self.text(script)
+        allowed = limits.seconds
+
+        @asynccontextmanager
+        async def started() -> AsyncIterator[Held]:
+            nonlocal allowed
+            async with self._free_slot(), self.budget.execution(label, stage, limits.seconds) as held:
+                allowed = held.seconds
+                yield held
 
         async def work() -> Record:
-            async with self._slots:
-                if not await self.budget.start_execution(final=final):
-                    raise Refused
-                try:
-                    return await self._run(code, place, limits, outputs, label)
-                finally:
-                    self.budget.settle_execution()
+            record = await self._run(code, place, dataclasses.replace(limits, seconds=allowed), outputs, label)
+            if record.result["status"] == "timeout" and allowed < limits.seconds:
+                raise await self.budget.overran(label)
+            return record
 
-        limited = dataclasses.asdict(limits)
-        software = [environment.image, environment.python, environment.packages, environment.network]
-        key = key_of("execution", script, place.manifest, software, limited, outputs, self.settings.seed)
-        result, _ = await self.ledger.once(key, "execution", label, work)
+        result, _ = await self.ledger.once(key, "execution", label, work, within=started())
         return Outcome.model_validate(result)
 
-    def record_settings(self) -> None:
-        """Write `settings.json`, unless an earlier session did."""
-        if not self.folder.settings.is_file():
-            record = RunSettings(task=str(self.task_folder), settings=self.settings.model_dump(mode="json"))
-            self.folder.write_json(self.folder.settings, record.model_dump())
+    def aside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do work beside the graph, which does not wait for it; `aclose` ends what is not finished."""
+        task = asyncio.create_task(work)
+        self._aside.add(task)
+        task.add_done_callback(self._aside.discard)
 
     async def aclose(self) -> None:
-        """Release the runner, the ledger and the lock."""
-        await self.budget.spend()
-        if self._runner is not None and self._parts.runner is None:
-            await self._runner.aclose()
-        await asyncio.to_thread(shutil.rmtree, self.folder.work, ignore_errors=True)
-        self.ledger.close()
-        self._lock.close()
+        """End what runs aside and release the runner, the ledger and the lock."""
+        for task in (unfinished := list(self._aside)):
+            task.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
+        try:
+            if self._runner is not None and self._parts.runner is None:
+                await self._runner.aclose()
+            await asyncio.to_thread(shutil.rmtree, self.folder.work, ignore_errors=True)
+            await self.budget.spend()
+        finally:
+            self.ledger.close()
+            self._lock.close()
+
+    def _free_slot(self) -> asyncio.Semaphore:
+        if self._slots is None:
+            msg = "what a script finds is not known yet"
+            raise RuntimeError(msg)
+        return self._slots
 
     async def _dismiss_runner(self) -> None:
         """Let go of the runner and of containers that wait: a run that is cancelled has no end of its own to do so."""
@@ -357,6 +400,20 @@ def _tell(stage: str, line: str) -> None:
     write(Event(stage=stage, message=line))
 
 
+def scripts_at_once(settings: Settings, whole: Environment) -> int:
+    """Return how many scripts execute at once on a machine, from its CPUs and memory.
+
+    Scripts that use GPUs take turns: nothing tells which device another script holds.
+    """
+    if settings.parallel:
+        return settings.parallel
+    if settings.gpus:
+        return 1
+    cpus = settings.cpus or CPUS_PER_SCRIPT
+    memory = min(settings.memory_mb, LEAST_MEMORY_MB)
+    return max(1, min(int(whole.cpus // cpus), whole.memory_mb // memory))
+
+
 _OPENING = threading.Lock()
 _OPEN: dict[Path, Workbench] = {}
 """Workbenches of this process by run folder: state and context hold plain data only, so nodes find the live services of
@@ -403,15 +460,16 @@ def _open(settings: Settings, run_id: str, task_folder: Path | None, parts: Part
     folder = RunFolder(settings.runs_dir, run_id)
     with _OPENING:
         if folder.path not in _OPEN:
-            task_folder = task_folder or Path(folder.read_settings().task)
+            task_folder = (task_folder or Path(folder.read_settings().task)).absolute()
             folder.create()
             lock = folder.lock()
             try:
+                # First of all, so that a run that is killed at once can be resumed by its name alone.
+                folder.record_settings(task_folder, settings.model_dump(mode="json"))
                 bench = Workbench(settings, folder, task_folder, parts or Parts(), lock)
                 bench.held = parts is not None
             except BaseException:
                 lock.close()
                 raise
-            bench.record_settings()
             _OPEN[folder.path] = bench
         return _OPEN[folder.path]

@@ -31,8 +31,8 @@ class ReplyError(Exception):
 class Desk:
     """What an agent works with."""
 
-    call: Callable[[str, str], Awaitable[Answered]]
-    """Takes role and prompt."""
+    call: Callable[[str, str, tuple[int, int]], Awaitable[Answered]]
+    """Takes role, prompt, and the sample that is asked for: track and number of the attempt."""
     prompts: Prompts
     brief: Brief
     track: int = 0
@@ -51,7 +51,7 @@ class Desk:
             prompt = self.prompts.render(
                 role, brief=self.brief, track=self.track, attempt=attempt, refusal=refusal, **values
             )
-            reply = await self.call(role, prompt)
+            reply = await self.call(role, prompt, (self.track, attempt))
             if reply.problem:
                 refusal = reply.problem
                 continue

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from mlestar.cli.sandbox import sandbox
-from mlestar.errors import OperatorError, SettingsError, UserError
+from mlestar.errors import OperatorError, SettingsError, StopRequested, UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,7 +31,8 @@ class Commands(TyperGroup):
         except UserError as error:
             raise _stop(str(error), BAD_INPUT) from None
         except OperatorError as error:
-            raise _stop(f"{error}{_way_on(error)}", NO_SOLUTION) from None
+            status = INTERRUPTED if isinstance(error, StopRequested) else NO_SOLUTION
+            raise _stop(f"{error}{_way_on(error)}", status) from None
         except KeyboardInterrupt:
             raise _stop("interrupted; what was reached is saved: `mlestar resume RUN` goes on", INTERRUPTED) from None
 
@@ -71,6 +72,11 @@ ModelName = Annotated[str | None, typer.Option("--model", help="offline, or prov
 ProfileName = Annotated[str | None, typer.Option("--profile", help="quick, standard or paper.")]
 RunnerName = Annotated[str | None, typer.Option("--runner", help="auto, docker or local.")]
 MaxHours = Annotated[float | None, typer.Option("--max-hours", help="Active time the run may take.")]
+MaxUsd = Annotated[float | None, typer.Option("--max-usd", help="US dollars all model calls may cost.")]
+MaxTokens = Annotated[int | None, typer.Option("--max-tokens", help="Tokens all model calls may take.")]
+MaxExecutions = Annotated[int | None, typer.Option("--max-executions", help="Scripts that may be executed.")]
+Parallel = Annotated[int | None, typer.Option("--parallel", help="Scripts that execute at once.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Do everything again, whatever the ledger of the run knows.")]
 Review = Annotated[
     list[str] | None,
     typer.Option("--review", help="Ask a person at: models, ablation, block, plan, ensemble, submission. Repeatable."),
@@ -91,6 +97,11 @@ def run(
     runs_dir: RunsDir = Path("runs"),
     run_id: Annotated[str | None, typer.Option("--run-id", help="Name of the run folder.")] = None,
     max_hours: MaxHours = None,
+    max_usd: MaxUsd = None,
+    max_tokens: MaxTokens = None,
+    max_executions: MaxExecutions = None,
+    parallel: Parallel = None,
+    fresh: Fresh = False,
     review: Review = None,
     card: Cards = None,
     prompts: PromptsDir = None,
@@ -106,6 +117,10 @@ def run(
         "metric": metric,
         "runs_dir": runs_dir,
         "max_hours": max_hours,
+        "max_usd": max_usd,
+        "max_tokens": max_tokens,
+        "max_executions": max_executions,
+        "parallel": parallel,
         "review": review,
         "cards": card,
         "prompts": prompts,
@@ -113,15 +128,58 @@ def run(
     settings = _settings({**given, **_pairs(set_ or [])})
     from mlestar.api import solve
 
-    _finish(lambda watch: solve(folder, settings=settings, run_id=run_id, **watch), as_json)
+    _finish(lambda watch: solve(folder, settings=settings, run_id=run_id, fresh=fresh, **watch), as_json)
 
 
 @app.command()
-def resume(run_id: str, runs_dir: RunsDir = Path("runs"), as_json: AsJson = False) -> None:
-    """Go on with a run where it stopped."""
+def resume(
+    run_id: str,
+    runs_dir: RunsDir = Path("runs"),
+    answer: Annotated[Path | None, typer.Option("--answer", help="Edited copy of the run's questions.json.")] = None,
+    max_hours: MaxHours = None,
+    max_usd: MaxUsd = None,
+    max_tokens: MaxTokens = None,
+    max_executions: MaxExecutions = None,
+    parallel: Parallel = None,
+    fresh: Fresh = False,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a run where it stopped; caps may be raised."""
+    from mlestar.api import read_answers
     from mlestar.api import resume as go_on
 
-    _finish(lambda watch: go_on(run_id, runs_dir=runs_dir, **watch), as_json)
+    given = {
+        "max_hours": max_hours,
+        "max_usd": max_usd,
+        "max_tokens": max_tokens,
+        "max_executions": max_executions,
+        "parallel": parallel,
+    }
+    settings = {key: value for key, value in given.items() if value is not None}
+    answers = read_answers(answer) if answer else None
+    more: dict[str, Any] = {"settings": settings, "fresh": fresh, "answers": answers}
+    _finish(lambda watch: go_on(run_id, runs_dir=runs_dir, **more, **watch), as_json)
+
+
+@app.command()
+def fork(
+    run_id: str,
+    at: Annotated[str, typer.Option("--at", help="Decision to replace, e.g. plan:t0.r1.2, or `settings`.")],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="text=..., file=PATH, card=PATH, action=..., or a setting as key=value."),
+    ] = None,
+    fork_id: Annotated[str | None, typer.Option("--run-id", help="Name of the new run folder.")] = None,
+    runs_dir: RunsDir = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """Run again with one decision replaced; finished work is free."""
+    from mlestar.api import fork as branch
+    from mlestar.cli.chair import as_answer
+
+    answer, settings = as_answer(set_ or [])
+    given: dict[str, Any] = {"at": at, "answer": answer, "settings": _pairs(settings), "fork_id": fork_id}
+    _finish(lambda watch: branch(run_id, runs_dir=runs_dir, **given, **watch), as_json)
 
 
 @app.command()
@@ -134,8 +192,7 @@ def demo(
     """Run the main job on a built-in task and grade the submission on labels that nobody saw."""
     from mlestar.demo import grade_demo, make_demo
 
-    # On a few hundred rows a second thread costs more than it gains: half the time with one, measured.
-    settings = _settings({"model": model, "runner": runner, "runs_dir": runs_dir, "profile": "quick", "cpus": 1})
+    settings = _settings({"model": model, "runner": runner, "runs_dir": runs_dir, "profile": "quick"})
     from mlestar.api import solve
 
     folder = make_demo(runs_dir / "demo-task")
@@ -151,9 +208,17 @@ def check(folder: Folder, goal: Goal = None, metric: MetricName = None, as_json:
 
 
 @app.command()
-def runs(runs_dir: RunsDir = Path("runs"), as_json: AsJson = False) -> None:
-    """List the runs."""
-    from mlestar.cli.listing import list_all
+def runs(
+    runs_dir: RunsDir = Path("runs"),
+    prune: Annotated[bool, typer.Option("--prune", help="Reduce finished runs to results and scripts.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the runs, or prune them."""
+    from mlestar.cli.listing import list_all, prune_all
+
+    if prune:
+        prune_all(runs_dir)
+        return
 
     list_all(runs_dir, as_json=as_json)
 
@@ -256,6 +321,6 @@ def _finish(
         if after:
             after(console, result)
     if result.status == "paused":
-        console.print(f"Go on with: mlestar resume {result.run_id}", markup=False)
+        console.print(f"Go on with: mlestar resume {result.run_id} [--answer FILE]", markup=False)
         raise typer.Exit(PAUSED)
     raise typer.Exit(SOLVED if result.submission else NO_SOLUTION)

@@ -5,16 +5,20 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, get_args
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.panel import Panel
 from rich.prompt import Prompt
 from rich.text import Text
 
 from mlestar.api import Question
+from mlestar.errors import SettingsError
 from mlestar.search.cards import read_card
-from mlestar.state import Answer
+from mlestar.state import Action, Answer
 
 TEXTS = {"ablation": "summary", "block": "block", "plan": "plan", "ensemble": "plan", "submission": "script"}
 """Review points that propose a text, and its key in the proposal."""
@@ -36,6 +40,45 @@ def ask_in_terminal(console: Console, question: Question) -> Answer:
     if point == "submission" and action == "replace":
         return Answer(action=action, text=Prompt.ask("solution", choices=proposal["others"], console=console))
     return Answer(action=action, text=_edit(str(proposal[TEXTS[point]]) if action == "edit" else ""))
+
+
+def as_answer(items: Sequence[str]) -> tuple[Answer | None, list[str]]:
+    """Return the answer that `key=value` items make up, None when there is none, and the items that are settings.
+
+    A text or a card takes the place of what was decided, unless `action` says otherwise.
+
+    Raises:
+        SettingsError: a file cannot be read, or there is no such action.
+    """
+    values: dict[str, Any] = {}
+    cards, settings = [], []
+    for item in items:
+        key, _, value = item.partition("=")
+        if key == "text":
+            values["text"] = value
+        elif key == "file":
+            values["text"] = _read_text(Path(value))
+        elif key == "card":
+            cards.append(read_card(Path(value)))
+        elif key == "action":
+            values["action"] = value
+        else:
+            settings.append(item)
+    if not values and not cards:
+        return None, settings
+    try:
+        return Answer.model_validate({"action": "replace", **values, "cards": tuple(cards)}), settings
+    except ValidationError:
+        msg = f"--set action={values['action']}: choose one of {', '.join(get_args(Action))}"
+        raise SettingsError(msg) from None
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"--set file={path}: it cannot be read as UTF-8 text"
+        raise SettingsError(msg) from error
 
 
 def is_terminal() -> bool:

@@ -62,6 +62,8 @@ def show_result(console: Console, result: Result) -> None:
     console.print(Text("spent      ", style="cyan"), Text(str(result.spend)), sep="", soft_wrap=True, highlight=False)
     if result.message:
         console.print(Text(result.message, style="yellow"))
+    for row in result.caps:
+        console.print(Text(f"{row.cap} ({row.limit:g}) stopped: {', '.join(row.stopped)}", style="yellow"))
     if result.fallback:
         console.print(Text(f"No rehearsal: {result.fallback}. The score is the script's own claim.", style="bold red"))
     for name, path in (("solution", result.solution), ("submission", result.submission), ("report", result.report)):

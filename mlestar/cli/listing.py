@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mlestar.api import prune
 from mlestar.cli.console import number
 from mlestar.report import Result
 from mlestar.store import list_runs
@@ -41,6 +42,12 @@ def list_all(runs_dir: Path, *, as_json: bool) -> None:
             f"{result.seconds / 60:.1f}",
         )
     console.print(table)
+
+
+def prune_all(runs_dir: Path) -> None:
+    """Prune the finished runs and say what that freed."""
+    for name, freed in prune(runs_dir).items():
+        typer.echo(f"{name}: {freed / 2**20:.1f} MiB freed")
 
 
 def _read(path: Path) -> Result | None:

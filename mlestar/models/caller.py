@@ -2,15 +2,16 @@
 
 import asyncio
 import time
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
-from mlestar.models.prices import Prices, Usage
+from mlestar.models.prices import Price, Prices, Usage
 from mlestar.models.provider import ChosenModel, Models
 from mlestar.models.wire import Unanswered, Wire
-from mlestar.store import Blobs, Ledger, Record, key_of
+from mlestar.store import Blobs, Held, Ledger, Record, key_of
 
 SYSTEM = (
     "You are a senior machine-learning engineer and Kaggle grandmaster working inside an automated system. "
@@ -50,36 +51,54 @@ class Caller:
 
     def __init__(self, models: Models, ledger: Ledger, blobs: Blobs, *, wire: Wire, prices: Prices) -> None:
         self.models = models
+        self.prices: tuple[Price | None, ...] = tuple(prices.price(chosen.name) for chosen in models.all())
+        """Of every model that may be asked; None for one that is unknown."""
         self._ledger = ledger
         self._blobs = blobs
         self._wire = wire
         self._prices = prices
 
-    async def call(self, role: str, prompt: str) -> Reply:
-        """Ask for one answer; `role` chooses the model and labels the ledger entry.
+    async def call(
+        self, role: str, prompt: str, sample: tuple[int, int], held: AbstractAsyncContextManager[Held]
+    ) -> Reply:
+        """Ask for one answer.
+
+        Args:
+            role: chooses the model and labels the ledger entry.
+            prompt: what is asked.
+            sample: track and number of the attempt; the same prompt of another sample is another call.
+            held: entered while the call is made and recorded; not for an answer that is recorded already.
 
         Raises:
             ModelError: the provider cannot be reached or refuses the request.
         """
         chosen = self.models.of(role)
-        key = key_of("model_call", role, chosen.name, SYSTEM, prompt)
-        return await self._recorded(key, role, chosen, prompt)
+        key = key_of("model_call", role, chosen.name, SYSTEM, prompt, sample)
+        return await self._recorded(key, role, chosen, prompt, held)
 
-    async def ground(self, role: str, prompt: str) -> Reply:
-        """Ask for one answer that rests on a web search.
+    async def ground(self, role: str, prompt: str, held: AbstractAsyncContextManager[Held]) -> Reply:
+        """Ask for one answer that rests on a web search; see `call`.
 
         Raises:
             ModelError: the provider cannot be reached or refuses the request.
         """
         chosen = self.models.of(role)
         key = key_of("grounded_call", role, chosen.name, SYSTEM, prompt)
-        return await self._recorded(key, role, chosen, prompt, tools=[GOOGLE_SEARCH])
+        return await self._recorded(key, role, chosen, prompt, held, tools=[GOOGLE_SEARCH])
 
-    async def _recorded(self, key: str, role: str, chosen: ChosenModel, prompt: str, **options: Any) -> Reply:
+    async def _recorded(
+        self,
+        key: str,
+        role: str,
+        chosen: ChosenModel,
+        prompt: str,
+        held: AbstractAsyncContextManager[Held],
+        **options: Any,
+    ) -> Reply:
         async def work() -> Record:
             return await self._ask(role, chosen, prompt, options)
 
-        result, _ = await self._ledger.once(key, "model_call", role, work)
+        result, _ = await self._ledger.once(key, "model_call", role, work, within=held)
         text = await asyncio.to_thread(self._blobs.text, result["text"])
         return Reply(text=text, problem=result["problem"], grounding=result.get("grounding"))
 

@@ -70,6 +70,13 @@ class Price(Rate):
         rate = self.long if self.long and usage.input > self.long.above else self
         return rate.cost(usage) + (self.grounded or 0.0 if grounded else 0.0)
 
+    def worst(self, read: int, written: int) -> float:
+        """Return US dollars that a call of these tokens may cost at most, grounding included."""
+        rates = [self, *([self.long] if self.long else [])]
+        dearest = max(max(rate.input, rate.cached or 0.0, rate.cache_write or 0.0) for rate in rates)
+        paid = read * dearest + written * max(rate.output for rate in rates)
+        return paid / MILLION + (self.grounded or 0.0)
+
 
 FREE = Price(input=0, output=0, grounded=0)
 

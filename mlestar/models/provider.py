@@ -29,6 +29,8 @@ class Provider:
     retries: int = 0
     """Retries of a client that was made without those arguments."""
     timeout: Callable[[float], dict[str, Any]] = lambda seconds: {"timeout": seconds}
+    bound: str = "max_tokens"
+    """Argument that bounds the tokens of a reply."""
     loaded_as: str = ""
     """Name by which LangChain loads it, when that is another."""
 
@@ -65,7 +67,12 @@ PROVIDERS = {
         retries=5,
         loaded_as="google_genai",
     ),
-    "ollama": Provider("langchain_ollama", "ollama", timeout=lambda seconds: {"client_kwargs": {"timeout": seconds}}),
+    "ollama": Provider(
+        "langchain_ollama",
+        "ollama",
+        timeout=lambda seconds: {"client_kwargs": {"timeout": seconds}},
+        bound="num_predict",
+    ),
 }
 """Providers; those with a key stand in order of preference."""
 GEMINI = ("google_genai", "google_vertexai")
@@ -134,6 +141,8 @@ def choose_models(settings: Settings, passed: Passed = None) -> Models:
 
     For a role counts what was passed in for it, then what the settings name; then the same for its group; then for all
     roles. Without any of these the first provider whose key is set, else the offline engineer.
+
+    `max_output_tokens` bounds a reply of a named model, so that what a call may cost is known before it is made.
 
     Raises:
         SettingsError: a role or a provider is unknown, a package is not installed or a key is not set.
@@ -230,6 +239,7 @@ def _make(name: str, temperature: float | None, settings: Settings) -> BaseChatM
         raise SettingsError(msg)
     base_url = settings.base_url if provider_name == _home(settings, provider_name) else None
     given: dict[str, Any] = {**provider.once, **provider.timeout(settings.model_seconds)}
+    given[provider.bound] = settings.max_output_tokens
     given |= {"base_url": base_url} if base_url else {}
     given |= {"temperature": temperature} if temperature is not None else {}
     given |= {"api_key": _key(name, provider, base_url)} if provider.keys else {}

@@ -63,11 +63,10 @@ async def compare_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> 
     bench = await find_workbench(state, runtime)
     tried = state["solution"]
     attempt = Attempt(plan=state["plan"], solution=tried.id, score=tried.score, status=tried.verdict.status)
-    return {
-        "attempts": [*state.get("attempts", []), attempt],
-        "round": state.get("round", 0) + 1,
-        "spent": await bench.budget.spent(),
-    }
+    rounds = state.get("round", 0) + 1
+    wanted = "another ensemble" if rounds < bench.settings.ensemble_rounds else ""
+    attempts = [*state.get("attempts", []), attempt]
+    return {"attempts": attempts, "round": rounds, "spent": await bench.budget.spent(wanted)}
 
 
 def after_compare(state: EnsembleState, runtime: Runtime[Settings]) -> Literal["next plan", "done or budget"]:

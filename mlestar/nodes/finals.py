@@ -9,11 +9,12 @@ from langgraph.runtime import Runtime
 from langgraph.types import Send
 
 from mlestar import rehearsal
+from mlestar.budget import Refused
 from mlestar.nodes.progress import tell
 from mlestar.settings import Settings
 from mlestar.spec import Direction
 from mlestar.state import Brief, Final, FinalState, PipelineState, Solution, best_first
-from mlestar.workbench import Place, Refused, Workbench, find_workbench
+from mlestar.workbench import Place, Workbench, find_workbench
 
 
 async def each_finalist(state: PipelineState, runtime: Runtime[Settings]) -> list[Send] | Literal["no finalist"]:
@@ -90,7 +91,7 @@ async def choose(state: PipelineState, runtime: Runtime[Settings]) -> PipelineSt
 async def _sit(
     bench: Workbench, brief: Brief, finalist: Solution, place: Place, held: rehearsal.Rehearsal
 ) -> rehearsal.Judgement:
-    outcome = await bench.execute(finalist.script or "", place, final=True, label=f"{finalist.id}-{place.name}")
+    outcome = await bench.execute(finalist.script or "", place, stage="final", label=f"{finalist.id}-{place.name}")
     submission = outcome.files.get("submission.csv")
     if outcome.status != "ok" or submission is None:
         detail = outcome.detail or "no ./submission.csv"

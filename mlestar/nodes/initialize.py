@@ -119,7 +119,7 @@ async def rank(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
         "merged": 1,
         "outer": 0,
         **keep_best(state["track"], best),
-        **await ask_budget(state, runtime),
+        **await ask_budget(state, runtime, "merging" if len(ids) > 1 else "refinement"),
     }
 
 
@@ -157,7 +157,8 @@ async def accept_merge(state: TrackState, runtime: Runtime[Settings]) -> TrackSt
     improved = await improves(bench, await bench.brief(state), state["solution"], best_of(state))
     merged = state["merged"] + 1 if improved else len(state["ranked"])
     best = state["solution"] if improved else state["best"]
-    return {"merged": merged, **keep_best(state["track"], best), **await ask_budget(state, runtime)}
+    wanted = "another merge" if merged < len(state["ranked"]) else "refinement"
+    return {"merged": merged, **keep_best(state["track"], best), **await ask_budget(state, runtime, wanted)}
 
 
 def after_merge(state: TrackState) -> Literal["improved", "merging done or budget"]:
@@ -202,7 +203,7 @@ async def accept_usage(state: TrackState, runtime: Runtime[Settings]) -> TrackSt
     brief = await bench.brief(state)
     best, tried = best_of(state), state["solution"]
     kept = await is_no_worse(bench, brief, tried, best)
-    return {**keep_best(state["track"], tried if kept else best), **await ask_budget(state, runtime)}
+    return {**keep_best(state["track"], tried if kept else best), **await ask_budget(state, runtime, "refinement")}
 
 
 def next_block(state: TrackState, runtime: Runtime[Settings]) -> Literal["next block", "done or budget"]:
@@ -225,7 +226,7 @@ def keep_best(track: int, best: Solution | None) -> TrackState:
     return {"best": best, "bests": {str(track): best}} if best else {"best": None}
 
 
-async def ask_budget(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
-    """Return the update that records whether the budget allows another step."""
+async def ask_budget(state: TrackState, runtime: Runtime[Settings], wanted: str) -> TrackState:
+    """Return the update that records whether the budget allows the step that is wanted next, if any is."""
     bench = await find_workbench(state, runtime)
-    return {"spent": await bench.budget.spent()}
+    return {"spent": await bench.budget.spent(f"{wanted} of t{state['track']}" if wanted else "")}

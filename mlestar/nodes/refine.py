@@ -15,12 +15,13 @@ from mlestar.agents.desk import ReplyError
 from mlestar.agents.extractor import extract_block as ask_for_block
 from mlestar.agents.planner import plan_block
 from mlestar.agents.summarizer import summarize_study
+from mlestar.budget import Refused
 from mlestar.nodes.acceptance import best_improvement
 from mlestar.nodes.initialize import ask_budget, best_of, keep_best
 from mlestar.nodes.progress import tell
 from mlestar.settings import Settings
 from mlestar.state import Attempt, Brief, Draft, Outcome, Study, TrackState, Variant
-from mlestar.workbench import Refused, Workbench, find_workbench
+from mlestar.workbench import Workbench, find_workbench
 
 STUDY_STRETCH = 2.0
 """A study runs the pipeline several times."""
@@ -183,8 +184,10 @@ async def compare(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     """Record what the plan brought."""
     tried = state["solution"]
     attempt = Attempt(plan=state["plan"], solution=tried.id, score=tried.score, status=tried.verdict.status)
-    update: TrackState = {"attempts": [*state["attempts"], attempt], "inner": state["inner"] + 1}
-    return {**update, **await ask_budget(state, runtime)}
+    inner = state["inner"] + 1
+    wanted = "another plan" if inner < Settings.resolve(runtime.context).inner_plans else ""
+    update: TrackState = {"attempts": [*state["attempts"], attempt], "inner": inner}
+    return {**update, **await ask_budget(state, runtime, wanted)}
 
 
 def after_compare(state: TrackState, runtime: Runtime[Settings]) -> Literal["next plan", "block done or budget"]:
@@ -199,7 +202,9 @@ async def advance(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     brief, base = await bench.brief(state), best_of(state)
     tried = [state["solutions"][attempt.solution] for attempt in state["attempts"]]
     best = await best_improvement(bench, brief, tried, base) or base
-    return {"outer": state["outer"] + 1, **keep_best(state["track"], best), **await ask_budget(state, runtime)}
+    outer = state["outer"] + 1
+    wanted = "another block" if outer < bench.settings.outer_steps else ""
+    return {"outer": outer, **keep_best(state["track"], best), **await ask_budget(state, runtime, wanted)}
 
 
 async def _grade_variants(bench: Workbench, brief: Brief, outcome: Outcome) -> tuple[Variant, ...]:

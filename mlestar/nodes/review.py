@@ -1,14 +1,18 @@
 """The human's chair: points at which a run stops and asks a person to approve, edit, replace, add or reject."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
+from mlestar.errors import UserError
 from mlestar.nodes.initialize import best_of
 from mlestar.script import ScriptError, check_script, locate
 from mlestar.settings import ReviewPoint, Settings
 from mlestar.state import Action, Answer, Block, Draft, EnsembleState, ModelCard, PipelineState, TrackState
+from mlestar.store import key_of
 from mlestar.workbench import find_workbench
 
 ACTIONS: dict[ReviewPoint, tuple[Action, ...]] = {
@@ -27,22 +31,55 @@ Check = Callable[[Answer], str]
 """Returns what is wrong with an answer, empty when nothing is."""
 
 
-def ask_person(
-    runtime: Runtime[Settings], point: ReviewPoint, proposal: dict[str, object], check: Check = lambda answer: ""
+async def ask_person(
+    state: Mapping[str, Any],
+    runtime: Runtime[Settings],
+    point: ReviewPoint,
+    at: str,
+    proposal: dict[str, object],
+    check: Check = lambda answer: "",
 ) -> Answer | None:
     """Stop and ask when the settings name this point; None when they do not.
 
-    An answer that cannot be used is asked for again, with the problem.
+    An answer that cannot be used is asked for again, with the problem. What a person said about a proposal is in the
+    ledger, so that the same question is put once. A fork leaves its answer there under the name of the decision,
+    whatever is proposed.
+
+    Args:
+        state: of the node that asks.
+        runtime: of the node that asks.
+        point: kind of the decision.
+        at: which one of them, as `t0.a1`.
+        proposal: what is decided on; texts, numbers and lists of them.
+        check: finds what is wrong with an answer of the right form.
+
+    Raises:
+        UserError: the answer of a fork cannot be used.
     """
-    if point not in Settings.of(runtime.context).review:
+    bench = await find_workbench(state, runtime)
+    decision = f"{point}:{at}"
+    await asyncio.to_thread(bench.ledger.note, key_of("decided", decision), "decided", {"id": decision}, replace=True)
+    replaced = await asyncio.to_thread(bench.ledger.recall, key_of("decision", decision))
+    if replaced is not None:
+        answer = Answer.model_validate(replaced)
+        if wrong := _wrong(point, answer) or check(answer):
+            msg = f"{decision} cannot be replaced so: {wrong}"
+            raise UserError(msg)
+        return answer
+    if point not in bench.settings.review:
         return None
+    key = key_of("answer", decision, proposal)
+    known = await asyncio.to_thread(bench.ledger.recall, key)
+    if known is not None:
+        return Answer.model_validate(known)
     problem: dict[str, object] = {}
     while True:
-        question = {"point": point, "actions": ACTIONS[point], **proposal, **problem}
+        question = {"id": decision, "point": point, "actions": ACTIONS[point], **proposal, **problem}
         said = interrupt(question, response_schema=Answer)
         answer = said if isinstance(said, Answer) else Answer.model_validate(said)
         wrong = _wrong(point, answer) or check(answer)
         if not wrong:
+            await asyncio.to_thread(bench.ledger.note, key, "answer", answer.model_dump(mode="json"))
             return answer
         problem = {"problem": wrong}
 
@@ -50,7 +87,8 @@ def ask_person(
 async def review_models(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     """Let a person edit, replace or add model cards."""
     cards = state["cards"]
-    answer = ask_person(runtime, "models", {"track": state["track"], "cards": [card.model_dump() for card in cards]})
+    proposal: dict[str, object] = {"track": state["track"], "cards": [card.model_dump() for card in cards]}
+    answer = await ask_person(state, runtime, "models", f"t{state['track']}", proposal)
     if answer is None or answer.action == "approve":
         return {}
     given = [card.model_copy(update={"by_person": True, "problem": ""}) for card in answer.cards]
@@ -63,8 +101,9 @@ async def review_ablation(state: TrackState, runtime: Runtime[Settings]) -> Trac
     """Let a person change the summary of a study, or put an instruction in its place."""
     study = state["study"]
     variants = [variant.model_dump() for variant in study.variants]
-    proposal = {"track": state["track"], "summary": study.summary, "variants": variants}
-    answer = ask_person(runtime, "ablation", proposal)
+    proposal: dict[str, object] = {"track": state["track"], "summary": study.summary, "variants": variants}
+    at = f"t{state['track']}.a{state['outer'] + 1}"
+    answer = await ask_person(state, runtime, "ablation", at, proposal)
     summary = apply(answer, study.summary)
     if summary == study.summary:
         return {}
@@ -86,7 +125,8 @@ async def review_block(state: TrackState, runtime: Runtime[Settings]) -> TrackSt
         return _misplaced(code, answer.text) if answer.action in ("edit", "replace") else ""
 
     proposal: dict[str, object] = {"track": state["track"], "block": block.text, "plan": block.plan}
-    answer = ask_person(runtime, "block", proposal, check)
+    at = f"t{state['track']}.r{state['outer'] + 1}"
+    answer = await ask_person(state, runtime, "block", at, proposal, check)
     if answer is None or answer.action == "approve":
         return {}
     if answer.action == "reject":
@@ -101,13 +141,20 @@ async def review_block(state: TrackState, runtime: Runtime[Settings]) -> TrackSt
 async def review_plan(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     """Let a person rewrite the plan for a block."""
     block = state["block"]
-    proposal = {"track": state["track"], "plan": state["plan"], "block": block.text if block else ""}
-    return {"plan": apply(ask_person(runtime, "plan", proposal), state["plan"])}
+    proposal: dict[str, object] = {
+        "track": state["track"],
+        "plan": state["plan"],
+        "block": block.text if block else "",
+    }
+    at = f"t{state['track']}.r{state['outer'] + 1}.{state['inner'] + 1}"
+    return {"plan": apply(await ask_person(state, runtime, "plan", at, proposal), state["plan"])}
 
 
 async def review_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> EnsembleState:
     """Let a person rewrite the plan for an ensemble."""
-    return {"plan": apply(ask_person(runtime, "ensemble", {"plan": state["plan"]}), state["plan"])}
+    at = f"e{state.get('round', 0) + 1}"
+    answer = await ask_person(state, runtime, "ensemble", at, {"plan": state["plan"]})
+    return {"plan": apply(answer, state["plan"])}
 
 
 async def review_submission(state: PipelineState, runtime: Runtime[Settings]) -> PipelineState:
@@ -119,7 +166,7 @@ async def review_submission(state: PipelineState, runtime: Runtime[Settings]) ->
     proposal: dict[str, object] = {"winner": winner, "standing": solution.standing, "others": others}
     if "submission" in bench.settings.review:
         proposal["script"] = await bench.text(solution.script or "")
-    answer = ask_person(runtime, "submission", proposal, lambda answer: _unfit(answer, others))
+    answer = await ask_person(state, runtime, "submission", winner, proposal, lambda answer: _unfit(answer, others))
     if answer is None or answer.action == "approve":
         return {}
     if answer.action == "add":
@@ -152,7 +199,8 @@ def _wrong(point: ReviewPoint, answer: Answer) -> str:
     if answer.action not in ACTIONS[point]:
         return f"{answer.action} is not possible here; choose one of {', '.join(ACTIONS[point])}"
     if answer.action in ("approve", "reject"):
-        return ""
+        changing = ", ".join(action for action in ACTIONS[point] if action not in ("approve", "reject"))
+        return f"what should become of the text or cards? choose {changing}" if answer.text or answer.cards else ""
     if point == "models":
         return "" if answer.cards else f"to {answer.action}, give `cards`"
     return "" if answer.text.strip() else f"to {answer.action}, give `text`"

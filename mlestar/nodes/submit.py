@@ -9,14 +9,17 @@ from langgraph.runtime import Runtime
 from mlestar import rehearsal
 from mlestar.agents.desk import ReplyError
 from mlestar.agents.subsampling import remove_subsampling
+from mlestar.budget import Refused, Stage
+from mlestar.errors import OperatorError
 from mlestar.nodes.progress import tell
 from mlestar.report import write_result
-from mlestar.settings import Settings
-from mlestar.state import Draft, Export, PipelineState, Solution
-from mlestar.workbench import Refused, Workbench, find_workbench, release_workbench
+from mlestar.settings import EXPORT_STRETCH, Settings
+from mlestar.state import Brief, CandidateState, Draft, Export, PipelineState, Solution, best_first, better
+from mlestar.store import key_of
+from mlestar.workbench import HandedIn, Workbench, find_workbench, release_workbench
 
-EXPORT_STRETCH = 3.0
-"""An export may take this factor of the limit of a script: the real input has more rows than the rehearsal's."""
+LAST_TRIES = 3
+"""Solutions that are tried when a run cannot go on."""
 WHOLE = ".whole"
 """Suffix of the id of a winner whose subsampling was removed."""
 
@@ -50,7 +53,7 @@ async def unsubsample(state: PipelineState, runtime: Runtime[Settings]) -> Pipel
     """Have the winner's subsampling removed; the result must pass a trial before it is exported."""
     bench = await find_workbench(state, runtime)
     winner = _queue(state)[0]
-    desk = bench.desk(await bench.brief(state), max(winner.track, 0))
+    desk = bench.desk(await bench.brief(state), max(winner.track, 0), "export")
     try:
         code = await remove_subsampling(desk, await bench.text(winner.script or ""))
     except ReplyError:
@@ -78,12 +81,12 @@ async def export(state: PipelineState, runtime: Runtime[Settings]) -> PipelineSt
     bench = await find_workbench(state, runtime)
     tried = [attempt.solution for attempt in state.get("exports", [])]
     solution = next(s for s in _queue(state) if s.id not in tried)
-    attempt = await _export(bench, state, solution)
+    attempt = await _export(bench, await bench.brief(state), solution, "export")
     said = attempt.message or "valid submission"
     tell(runtime, "export", f"{solution.id} {solution.title}: {said}")
     exports = [*state.get("exports", []), attempt]
     if attempt.submission:
-        await asyncio.to_thread(_hand_in, bench, solution, attempt.submission)
+        await asyncio.to_thread(_hand_in, bench, HandedIn(solution, final=True), attempt.submission)
         return {"exports": exports, "winner": solution.id}
     return {"exports": exports}
 
@@ -99,6 +102,8 @@ async def report(state: PipelineState, runtime: Runtime[Settings]) -> PipelineSt
     """Write `result.json` and the report."""
     bench = await find_workbench(state, runtime)
     exported = any(attempt.submission for attempt in state.get("exports", []))
+    if not exported:
+        await asyncio.to_thread(_withdraw, bench)
     finished: PipelineState = {"status": "solved" if exported else "no_solution"}
     result = await write_result(bench, {**state, **finished}, message=state.get("remark", ""))
     await release_workbench(bench)
@@ -115,15 +120,67 @@ def _queue(state: PipelineState) -> list[Solution]:
     return [solution for solution in queue if solution is not None and solution.score is not None]
 
 
-async def _export(bench: Workbench, state: PipelineState, solution: Solution) -> Export:
+async def export_first(state: CandidateState, runtime: Runtime[Settings]) -> CandidateState:
+    """Export the first valid solution of a track at once, beside the search: from here on there is one to hand in."""
+    bench, solution = await find_workbench(state, runtime), state["solution"]
+    if solution.score is None:
+        return {}
+    key, fact = key_of("first", state["track"]), solution.model_dump(mode="json")
+    if await asyncio.to_thread(bench.ledger.note, key, "first", fact):
+        tell(runtime, "export", f"{solution.id} is valid: exporting it while the search goes on", track=state["track"])
+        bench.aside(_export_early(bench, await bench.brief(state), solution))
+    return {}
+
+
+async def export_firsts(bench: Workbench, state: PipelineState) -> None:
+    """Go on with the early exports of an earlier session; finished ones are in the ledger."""
+    if "brief" not in state or any(attempt.submission for attempt in state.get("exports", [])):
+        return
     brief = await bench.brief(state)
+    for fact in await asyncio.to_thread(bench.ledger.notes, "first"):
+        bench.aside(_export_early(bench, brief, Solution.model_validate(fact)))
+
+
+async def hand_in_best(bench: Workbench, state: PipelineState) -> None:
+    """Hand in the best solution of a run that cannot go on, as far as scripts still execute."""
+    if "brief" not in state or (bench.handed_in and bench.handed_in.final):
+        return
+    brief = await bench.brief(state)
+    found = [Solution.model_validate(fact) for fact in await asyncio.to_thread(bench.ledger.notes, "solution")]
+    for solution in best_first(brief.spec.direction, found)[:LAST_TRIES]:
+        if bench.handed_in and solution.id == bench.handed_in.solution.id:
+            return
+        if await _export_aside(bench, brief, solution, "export"):
+            return
+
+
+async def _export_early(bench: Workbench, brief: Brief, solution: Solution) -> None:
+    # As long as nothing can be handed in, the first export is what the reserve is for.
+    await _export_aside(bench, brief, solution, "search" if bench.handed_in else "export")
+
+
+async def _export_aside(bench: Workbench, brief: Brief, solution: Solution, stage: Stage) -> bool:
+    """Export a solution that the run has not chosen; what stops it here stops the run itself where it goes on."""
+    try:
+        attempt = await _export(bench, brief, solution, stage)
+        if attempt.submission is None:
+            return False
+        now = bench.handed_in
+        if now is None or better(brief.spec.direction, solution.score, now.solution.score):
+            await asyncio.to_thread(_hand_in, bench, HandedIn(solution, final=False), attempt.submission)
+    except (OperatorError, OSError):
+        return False
+    return True
+
+
+async def _export(bench: Workbench, brief: Brief, solution: Solution, stage: Stage) -> Export:
     place = await bench.real_place()
     try:
         outcome = await bench.execute(
-            solution.script or "", place, stretch=EXPORT_STRETCH, final=True, label=f"{solution.id}-export"
+            solution.script or "", place, stretch=EXPORT_STRETCH, stage=stage, label=f"{solution.id}-export"
         )
-    except Refused:
-        return Export(solution=solution.id, message="the budget allows no further run")
+    except Refused as refusal:
+        return Export(solution=solution.id, message=str(refusal))
     submission = outcome.files.get("submission.csv")
     seconds = outcome.seconds
     if outcome.status != "ok" or submission is None:
@@ -134,9 +191,21 @@ async def _export(bench: Workbench, state: PipelineState, solution: Solution) ->
     return Export(solution=solution.id, submission=None if problem else submission, message=problem, seconds=seconds)
 
 
-def _hand_in(bench: Workbench, solution: Solution, submission: str) -> None:
-    """Put the script and its submission into the run folder."""
-    bench.folder.write_text(bench.folder.solution, bench.blobs.text(solution.script or ""))
-    part = bench.folder.submission.with_name("submission.csv.part")
-    shutil.copyfile(bench.blobs.path(submission), part)
-    part.replace(bench.folder.submission)
+def _hand_in(bench: Workbench, handed_in: HandedIn, submission: str) -> None:
+    """Put a script and its submission into the run folder; what the run chose stays there."""
+    with bench.handing_in:
+        if bench.handed_in and bench.handed_in.final and not handed_in.final:
+            return
+        bench.folder.write_text(bench.folder.solution, bench.blobs.text(handed_in.solution.script or ""))
+        part = bench.folder.submission.with_name("submission.csv.part")
+        shutil.copyfile(bench.blobs.path(submission), part)
+        part.replace(bench.folder.submission)
+        bench.handed_in = handed_in
+
+
+def _withdraw(bench: Workbench) -> None:
+    """Take back what was handed in early: the run ended without a solution that it may hand in."""
+    with bench.handing_in:
+        bench.folder.solution.unlink(missing_ok=True)
+        bench.folder.submission.unlink(missing_ok=True)
+        bench.handed_in = None

@@ -9,12 +9,13 @@ from mlestar import rehearsal
 from mlestar.agents.debugging import debug_script, summarize_bug
 from mlestar.agents.desk import ReplyError
 from mlestar.agents.leakage import Leakage, find_leakage, rewrite_leakage
+from mlestar.budget import Refused
 from mlestar.nodes.progress import tell, tell_solution
 from mlestar.script import reported_score
 from mlestar.settings import Settings
 from mlestar.state import Brief, Outcome, Solution, TrialState, Verdict, VerdictStatus
 from mlestar.store import key_of
-from mlestar.workbench import Refused, Workbench, find_workbench
+from mlestar.workbench import Workbench, find_workbench
 
 SUSPICIOUS = 3.0
 """Standard errors by which a reported score may beat the judge's before leakage is suspected."""
@@ -142,6 +143,9 @@ async def conclude(state: TrialState, runtime: Runtime[Settings]) -> TrialState:
         verdict=_final_verdict(state),
     )
     await tell_solution(runtime, bench, solution)
+    key = key_of("solution", solution.id)
+    # A run that ends early reports from here: its checkpoints hold the solutions of a track in the track's own state.
+    await asyncio.to_thread(bench.ledger.note, key, "solution", solution.model_dump(mode="json"), replace=True)
     return {"solution": solution, "solutions": {solution.id: solution}}
 
 

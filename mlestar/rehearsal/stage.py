@@ -1,5 +1,6 @@
 """Filling the folder that becomes `./input` of a rehearsal."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -82,8 +83,7 @@ def _fill(task: Task, rehearsal: Rehearsal | None, folder: Path, *, avoid: Path,
         filtered = None if rehearsal is None else safe_rows(task, rehearsal.train, path)
         if filtered is not None:
             filtered[0].write(target, filtered[1])
-        elif link:
-            os.link(path.resolve(), target)
+        elif link and _linked(path.resolve(), target):
             continue
         else:
             shutil.copyfile(path, target)
@@ -91,6 +91,17 @@ def _fill(task: Task, rehearsal: Rehearsal | None, folder: Path, *, avoid: Path,
         target.chmod(0o444)
     for name in own:
         (folder / name).chmod(0o444)
+
+
+def _linked(source: Path, target: Path) -> bool:
+    """Give a file a second name, where both places lie on one disk that has such names."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno in (errno.EXDEV, errno.EPERM, errno.EMLINK):
+            return False
+        raise
+    return True
 
 
 def _stage_own(task: Task, rehearsal: Rehearsal, folder: Path) -> list[str]:

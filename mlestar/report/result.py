@@ -11,7 +11,7 @@ from mlestar.report.amounts import dollars, tokens
 from mlestar.report.page import render_page
 from mlestar.spec import Direction
 from mlestar.state import Brief, Export, Final, HandIn, PipelineState, RunStatus, Solution, Source, VerdictStatus
-from mlestar.store import Spend
+from mlestar.store import Cap, Spend
 from mlestar.workbench import Workbench
 
 
@@ -77,6 +77,17 @@ class SpendRow(BaseModel):
         return f"{self.model_calls} model calls, {counted}, {dollars(self.usd)}; {self.executions} executions"
 
 
+class CapRow(BaseModel):
+    """A cap that stopped something."""
+
+    model_config = ConfigDict(frozen=True)
+
+    cap: Cap
+    limit: float
+    stopped: tuple[str, ...]
+    """Steps, model calls and executions that it did not allow."""
+
+
 class Result(BaseModel):
     """What came of a run."""
 
@@ -103,6 +114,8 @@ class Result(BaseModel):
     report: str | None = None
     seconds: float = 0.0
     spend: SpendRow = SpendRow()
+    caps: tuple[CapRow, ...] = ()
+    """What a cap stopped; empty when the run went as far as its settings say."""
     finals: tuple[Final, ...] = ()
     exports: tuple[Export, ...] = ()
     sources: tuple[Source, ...] = ()
@@ -133,9 +146,11 @@ async def write_result(bench: Workbench, state: PipelineState, *, message: str =
 
 async def _gather(bench: Workbench, state: PipelineState, brief: Brief | None, message: str) -> Result:
     folder, spend = bench.folder, await bench.budget.spend()
-    solutions, finals = state.get("solutions", {}), state.get("finals", {})
-    winner = state.get("winner")
-    handed_in = any(export.submission for export in state.get("exports", []))
+    noted = [Solution.model_validate(fact) for fact in await asyncio.to_thread(bench.ledger.notes, "solution")]
+    solutions = {solution.id: solution for solution in noted} | state.get("solutions", {})
+    finals, chosen = state.get("finals", {}), any(export.submission for export in state.get("exports", []))
+    handed_in = chosen or bench.handed_in is not None
+    winner = state.get("winner") if chosen or not bench.handed_in else bench.handed_in.solution.id
     task: dict[str, Any] = {"task": bench.task_folder.name}
     if brief:
         spec = brief.spec
@@ -154,6 +169,7 @@ async def _gather(bench: Workbench, state: PipelineState, brief: Brief | None, m
         submission=str(folder.submission) if handed_in else None,
         seconds=round(spend.seconds, 3),
         spend=_spend_row(spend),
+        caps=await _caps(bench),
         finals=tuple(finals.values()),
         exports=tuple(state.get("exports", [])),
         sources=_sources(state),
@@ -184,6 +200,16 @@ def _sources(state: PipelineState) -> tuple[Source, ...]:
         cards = tuple(dict.fromkeys([*known.cards, *source.cards]))
         merged[source.address, source.dropped] = known.model_copy(update={"cards": cards})
     return tuple(sorted(merged.values(), key=lambda source: bool(source.dropped)))
+
+
+async def _caps(bench: Workbench) -> tuple[CapRow, ...]:
+    stopped: dict[Cap, list[str]] = {}
+    for fact in await asyncio.to_thread(bench.ledger.notes, "refused"):
+        stopped.setdefault(fact["cap"], []).append(fact["label"])
+    limits: dict[str, Any] = {cap: getattr(bench.settings, cap) for cap in stopped}
+    return tuple(
+        CapRow(cap=cap, limit=limits[cap], stopped=tuple(labels)) for cap, labels in stopped.items() if limits[cap]
+    )
 
 
 def _score(solution: Solution, finals: dict[str, Final]) -> Score:

@@ -1,13 +1,19 @@
 """The run folder: blobs by sha256, ledger, checkpointer."""
 
 from mlestar.store.blobs import Blobs
-from mlestar.store.checkpoints import open_checkpoints, serializer
-from mlestar.store.folder import RunFolder, RunSettings, claim_run_id, list_runs, make_run_id
-from mlestar.store.ledger import Ledger, Record, Spend, key_of
+from mlestar.store.checkpoints import Place, open_checkpoints, serializer
+from mlestar.store.folder import FORMAT, RunFolder, RunSettings, claim_run_id, list_runs, make_run_id
+from mlestar.store.ledger import Amount, Cap, Caps, Held, Ledger, Record, Spend, key_of
 
 __all__ = [
+    "FORMAT",
+    "Amount",
     "Blobs",
+    "Cap",
+    "Caps",
+    "Held",
     "Ledger",
+    "Place",
     "Record",
     "RunFolder",
     "RunSettings",

@@ -1,10 +1,12 @@
 """Content-addressed files: scripts, output, prompts and submissions by sha256."""
 
 import hashlib
+import io
 import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import IO
 
 
 class Blobs:
@@ -19,17 +21,17 @@ class Blobs:
         data = content.encode("utf-8", errors="replace") if isinstance(content, str) else content
         sha = hashlib.sha256(data).hexdigest()
         if not self.path(sha).exists():
-            self._install(data, self.path(sha))
+            self._install(sha, io.BytesIO(data))
         return sha
 
     def put_file(self, source: Path) -> str:
         """Move a file in and return its sha256."""
         with source.open("rb") as file:
             sha = hashlib.file_digest(file, "sha256").hexdigest()
-        target = self.path(sha)
-        if not target.exists():
-            target.parent.mkdir(exist_ok=True)
-            shutil.move(source, target)
+        if not self.path(sha).exists():
+            with source.open("rb") as content:
+                self._install(sha, content)
+        source.unlink()
         return sha
 
     def path(self, sha: str) -> Path:
@@ -38,11 +40,20 @@ class Blobs:
     def text(self, sha: str) -> str:
         return self.path(sha).read_text(encoding="utf-8")
 
-    def _install(self, data: bytes, target: Path) -> None:
-        target.parent.mkdir(exist_ok=True)
+    def _install(self, sha: str, content: IO[bytes]) -> None:
+        """Put content in its place in one step, on the disk before anything refers to it; a full disk keeps no part.
+
+        The name of the file reaches the disk with the ledger's own write, which follows.
+        """
         handle, name = tempfile.mkstemp(dir=self.folder)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(target)
+        part, target = Path(name), self.path(sha)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                shutil.copyfileobj(content, file)
+                file.flush()
+                os.fsync(file.fileno())
+            target.parent.mkdir(exist_ok=True)
+            part.replace(target)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise

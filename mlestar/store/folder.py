@@ -4,6 +4,8 @@ import fcntl
 import json
 import os
 import re
+import shutil
+import uuid
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -16,13 +18,21 @@ from mlestar.errors import SettingsError, StoreError, UserError
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
+FORMAT = 2
+"""Version of the run folder: of the ledger's keys, the graphs' nodes and the state's types."""
+
+
 class RunSettings(BaseModel):
     """`settings.json`: what a run was made with."""
 
-    version: int = 1
+    version: int = FORMAT
     task: str
     """Absolute path of the task folder."""
     settings: dict[str, Any]
+    thread: str = ""
+    """Name of the run among checkpoints that several runs share."""
+    forked_from: str = ""
+    """The run whose finished work this one took over."""
 
 
 class RunFolder:
@@ -42,6 +52,7 @@ class RunFolder:
         self.submission = self.path / "submission.csv"
         self.result = self.path / "result.json"
         self.report = self.path / "report.html"
+        self.questions = self.path / "questions.json"
         self.rehearsals = self.path / "rehearsals"
         self.work = self.path / "work"
 
@@ -63,12 +74,33 @@ class RunFolder:
         """Return what the run was made with.
 
         Raises:
-            UserError: there is no such run.
+            UserError: there is no such run, or another version of this package made it.
         """
         if not self.settings.is_file():
             msg = f"no run {self.run_id} in {self.path.parent}; `mlestar runs` lists them"
             raise UserError(msg)
-        return RunSettings.model_validate_json(self.settings.read_text(encoding="utf-8"))
+        recorded = RunSettings.model_validate_json(self.settings.read_text(encoding="utf-8"))
+        if recorded.version != FORMAT:
+            made = f"run {self.run_id} has format {recorded.version}, this version of mlestar reads format {FORMAT}"
+            msg = f"{made}: finish it with the version that made it, or start it anew"
+            raise UserError(msg)
+        return recorded
+
+    def record_settings(self, task: Path, settings: dict[str, Any], *, forked_from: str = "") -> None:
+        """Write `settings.json`, unless an earlier session did.
+
+        Raises:
+            UserError: the run was made for another task.
+        """
+        if self.settings.is_file():
+            made_for = self.read_settings().task
+            if made_for != str(task):
+                msg = f"run {self.run_id} solves {made_for}, not {task}: choose another --run-id"
+                raise UserError(msg)
+            return
+        thread = f"{self.run_id}-{uuid.uuid4().hex}"
+        record = RunSettings(task=str(task), settings=settings, thread=thread, forked_from=forked_from)
+        self.write_json(self.settings, record.model_dump())
 
     def lock(self) -> IO[str]:
         """Hold the run for this process until the returned file is closed or the process ends.
@@ -89,6 +121,26 @@ class RunFolder:
         file.flush()
         return file
 
+    def share_blobs(self, source: "RunFolder") -> None:
+        """Take over the blobs of another run; they never change, so that one copy on the disk serves both."""
+        for path in source.blobs.glob("??/*"):
+            target = self.blobs / path.relative_to(source.blobs)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                target.hardlink_to(path)
+            except OSError:
+                shutil.copyfile(path, target)
+
+    def prune(self, kept: set[Path]) -> int:
+        """Delete all that only a resume or a fork needs, except for some files; return the bytes that are freed."""
+        before = _size(self.path)
+        for folder in (self.rehearsals, self.work):
+            shutil.rmtree(folder, ignore_errors=True)
+        for path in (*self.blobs.glob("??/*"), *self.path.glob("*.sqlite*")):
+            if path not in kept:
+                path.unlink()
+        return before - _size(self.path)
+
     def write_json(self, path: Path, value: Any) -> None:
         self.write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
@@ -97,6 +149,10 @@ class RunFolder:
         part = path.with_name(path.name + ".part")
         part.write_text(text, encoding="utf-8", errors="replace")
         part.replace(path)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
 
 def make_run_id(task_name: str) -> str:

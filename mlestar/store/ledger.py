@@ -9,7 +9,8 @@ import hashlib
 import json
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from typing import Any, Literal
 from mlestar.errors import StoreError
 
 Kind = Literal["model_call", "execution", "search", "note"]
+Cap = Literal["max_usd", "max_tokens", "max_executions", "max_hours"]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -30,13 +32,48 @@ CREATE TABLE IF NOT EXISTS entries (
     cached_tokens INTEGER NOT NULL DEFAULT 0,
     reasoning_tokens INTEGER NOT NULL DEFAULT 0,
     usd REAL,
+    inherited INTEGER NOT NULL DEFAULT 0,
     finished TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 );
 CREATE TABLE IF NOT EXISTS sessions (
     id INTEGER PRIMARY KEY,
     seconds REAL NOT NULL
 );
+CREATE TEMP TABLE reservations (
+    id INTEGER PRIMARY KEY,
+    label TEXT NOT NULL,
+    usd REAL NOT NULL,
+    tokens INTEGER NOT NULL,
+    executions INTEGER NOT NULL
+);
 """
+"""Reservations are temporary: what a process held when it ended was never finished, and is free again."""
+SPENT = """
+SELECT count(*) FILTER (WHERE kind = 'model_call'),
+       coalesce(sum(input_tokens), 0),
+       coalesce(sum(output_tokens), 0),
+       coalesce(sum(cached_tokens), 0),
+       coalesce(sum(reasoning_tokens), 0),
+       total(usd),
+       count(*) - count(usd),
+       count(*) FILTER (WHERE kind = 'execution'),
+       count(*) FILTER (WHERE kind = 'search')
+FROM entries WHERE kind <> 'note' AND NOT inherited
+"""
+INSERT = """
+INSERT OR IGNORE INTO entries
+       (key, kind, label, result, seconds, input_tokens, output_tokens, cached_tokens, reasoning_tokens, usd)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+INHERIT = """
+INSERT OR IGNORE INTO main.entries
+       (key, kind, label, result, seconds, input_tokens, output_tokens, cached_tokens, reasoning_tokens, usd, finished,
+        inherited)
+SELECT key, kind, label, result, seconds, input_tokens, output_tokens, cached_tokens, reasoning_tokens, usd, finished, 1
+FROM other.entries WHERE kind <> 'note' OR label IN ('leakage', 'answer') ORDER BY rowid
+"""
+"""Takes over finished work, findings and the words of a person: what else is noted belongs to one run."""
+SLOWEST = "SELECT coalesce(max(seconds), 0) FROM entries WHERE kind = 'execution' AND label NOT LIKE '%-export'"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +91,32 @@ class Record:
     """Of the output tokens, those the model thought with."""
     usd: float | None = 0.0
     """None when the price is unknown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amount:
+    """What work may take: money, tokens, executions."""
+
+    usd: float = 0.0
+    tokens: int = 0
+    executions: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caps:
+    """What all work together may take; None is without a cap."""
+
+    usd: float | None = None
+    tokens: int | None = None
+    executions: int | None = None
+
+
+@dataclass(frozen=True)
+class Held:
+    """Work that may start: its reservation, and the seconds it may take."""
+
+    reservation: int
+    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +149,7 @@ def key_of(*parts: object) -> str:
 
 
 class Ledger:
-    """One SQLite file; safe to share between the coroutines of one process."""
+    """One SQLite file; safe to share between the coroutines and threads of one process."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -94,46 +157,54 @@ class Ledger:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")
             self._connection.executescript(SCHEMA)
+            cursor = self._connection.execute("INSERT INTO sessions (seconds) VALUES (0)")
         except sqlite3.Error as error:
             msg = f"cannot open the ledger {path}: {error}"
             raise StoreError(msg) from error
         self._lock = threading.Lock()
-        self._running: dict[str, asyncio.Lock] = {}
-        cursor = self._connection.execute("INSERT INTO sessions (seconds) VALUES (0)")
+        self._working: dict[str, tuple[asyncio.Lock, int]] = {}
         self._session = cursor.lastrowid
 
     async def once(
-        self, key: str, kind: Kind, label: str, work: Callable[[], Awaitable[Record]]
+        self,
+        key: str,
+        kind: Kind,
+        label: str,
+        work: Callable[[], Awaitable[Record]],
+        *,
+        within: AbstractAsyncContextManager[Held | None] | None = None,
     ) -> tuple[dict[str, Any], bool]:
         """Return the recorded result of `key` and True, or do the work, record it, and return its result and False.
 
-        Concurrent calls with the same key do the work once.
+        Concurrent calls with the same key do the work once; work that raises is not recorded. `within` surrounds the
+        work; what it holds is released in the transaction that records what the work took.
         """
-        async with self._running.setdefault(key, asyncio.Lock()):
+        async with self._alone(key):
             known = await asyncio.to_thread(self.recall, key)
             if known is not None:
                 return known, True
-            record = await work()
-            await asyncio.to_thread(self._insert, key, kind, label, record)
+            async with within or nullcontext() as held:
+                record = await work()
+                await asyncio.shield(asyncio.to_thread(self._settle, key, kind, label, record, held))
             return record.result, False
 
     def recall(self, key: str) -> dict[str, Any] | None:
         rows = self._execute("SELECT result FROM entries WHERE key = ?", key)
         return json.loads(rows[0][0]) if rows else None
 
-    def note(self, key: str, label: str, result: dict[str, Any]) -> None:
-        """Record a fact that costs nothing; the first one stands."""
-        self._insert(key, "note", label, Record(result=result))
+    def note(self, key: str, label: str, result: dict[str, Any], *, replace: bool = False) -> bool:
+        """Record a fact that costs nothing and tell whether it was recorded; the first one stands, unless `replace`."""
+        if replace:
+            self._execute("DELETE FROM entries WHERE key = ? AND kind = 'note'", key)
+        return self._insert(key, "note", label, Record(result=result))
+
+    def notes(self, label: str) -> list[dict[str, Any]]:
+        """Return the facts under a label, oldest first."""
+        rows = self._execute("SELECT result FROM entries WHERE kind = 'note' AND label = ? ORDER BY rowid", label)
+        return [json.loads(result) for (result,) in rows]
 
     def spend(self) -> Spend:
-        sums = (
-            "SELECT count(*), total(input_tokens), total(output_tokens), total(cached_tokens), total(reasoning_tokens)"
-            " FROM entries WHERE kind = 'model_call'"
-        )
-        calls, read, written, cached, reasoning = map(int, self._execute(sums)[0])
-        costs = "SELECT total(usd), count(*) - count(usd) FROM entries WHERE kind = 'model_call'"
-        usd, unpriced = self._execute(costs)[0]
-        counts = dict(self._execute("SELECT kind, count(*) FROM entries GROUP BY kind"))
+        calls, read, written, cached, reasoning, usd, unpriced, executions, searches = self._execute(SPENT)[0]
         seconds = self._execute("SELECT total(seconds) FROM sessions")[0][0]
         return Spend(
             model_calls=calls,
@@ -142,43 +213,116 @@ class Ledger:
             cached_tokens=cached,
             reasoning_tokens=reasoning,
             usd=None if unpriced else usd,
-            executions=counts.get("execution", 0),
-            searches=counts.get("search", 0),
+            executions=executions,
+            searches=searches,
             seconds=seconds,
         )
 
-    def slowest_execution(self) -> float:
-        """Return the seconds of the slowest finished execution, 0 when there is none."""
-        return float(self._execute("SELECT coalesce(max(seconds), 0) FROM entries WHERE kind = 'execution'")[0][0])
+    def reserve(self, label: str, worst: Amount, caps: Caps) -> int | Cap:
+        """Hold an amount until it is released, or name the cap that it could pass together with all that is held.
+
+        Spent, held and asked for are compared in one transaction, so that parallel branches cannot pass a cap together.
+        """
+        with self._transaction() as execute:
+            if cap := _passed(execute, worst, caps):
+                return cap
+            values = (label, worst.usd, worst.tokens, worst.executions)
+            made = execute("INSERT INTO reservations (label, usd, tokens, executions) VALUES (?, ?, ?, ?)", values)
+            return int(made.lastrowid or 0)
+
+    def passed(self, worst: Amount, caps: Caps) -> Cap | None:
+        """Return the cap that would refuse an amount."""
+        with self._transaction() as execute:
+            return _passed(execute, worst, caps)
+
+    def release(self, reservation: int) -> None:
+        """Give back what was held for work that left no entry."""
+        self._execute("DELETE FROM reservations WHERE id = ?", reservation)
+
+    def slowest_rehearsal(self) -> float:
+        """Return the seconds of the slowest execution that was no export, 0 when there is none."""
+        return float(self._execute(SLOWEST)[0][0])
 
     def clock(self, seconds: float) -> None:
         """Set the active time of this session."""
         self._execute("UPDATE sessions SET seconds = ? WHERE id = ?", seconds, self._session)
 
+    def forget(self) -> None:
+        """Let every entry be done again; what it cost stays counted."""
+        self._execute("DELETE FROM entries WHERE kind = 'note'")
+        self._execute("UPDATE entries SET key = key || ' forgotten in session ' || ?", self._session)
+
+    def inherit(self, other: Path) -> None:
+        """Take over the finished work of another run, free of charge."""
+        self._execute("ATTACH DATABASE ? AS other", str(other))
+        self._execute(INHERIT)
+        self._execute("DETACH DATABASE other")
+
     def close(self) -> None:
         with self._lock:
             self._connection.close()
 
-    def _insert(self, key: str, kind: Kind, label: str, record: Record) -> None:
-        self._execute(
-            "INSERT OR IGNORE INTO entries (key, kind, label, result, seconds, input_tokens, output_tokens,"
-            " cached_tokens, reasoning_tokens, usd) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            key,
-            kind,
-            label,
-            json.dumps(record.result),
-            record.seconds,
-            record.input_tokens,
-            record.output_tokens,
-            record.cached_tokens,
-            record.reasoning_tokens,
-            record.usd,
-        )
+    def _settle(self, key: str, kind: Kind, label: str, record: Record, held: Held | None) -> None:
+        with self._transaction() as execute:
+            execute(INSERT, _row(key, kind, label, record))
+            if held:
+                execute("DELETE FROM reservations WHERE id = ?", (held.reservation,))
+
+    def _insert(self, key: str, kind: Kind, label: str, record: Record) -> bool:
+        return bool(self._execute(INSERT + "RETURNING key", *_row(key, kind, label, record)))
+
+    @asynccontextmanager
+    async def _alone(self, key: str) -> AsyncIterator[None]:
+        """Let one coroutine at a time work on a key; nothing is kept of a key that nobody works on."""
+        lock, waiting = self._working.get(key, (asyncio.Lock(), 0))
+        self._working[key] = lock, waiting + 1
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, waiting = self._working[key]
+            self._working[key] = lock, waiting - 1
+            if waiting == 1:
+                del self._working[key]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
+        try:
+            with self._lock:
+                self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._connection.execute
+                finally:
+                    self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise _unusable(error) from error
 
     def _execute(self, statement: str, *values: object) -> list[Any]:
         try:
             with self._lock:
                 return self._connection.execute(statement, values).fetchall()
         except sqlite3.Error as error:
-            msg = f"the ledger cannot be used: {error}"
-            raise StoreError(msg) from error
+            raise _unusable(error) from error
+
+
+def _row(key: str, kind: Kind, label: str, record: Record) -> tuple[object, ...]:
+    tokens = record.input_tokens, record.output_tokens, record.cached_tokens, record.reasoning_tokens
+    return key, kind, label, json.dumps(record.result), record.seconds, *tokens, record.usd
+
+
+def _passed(execute: Callable[..., sqlite3.Cursor], worst: Amount, caps: Caps) -> Cap | None:
+    """Return the cap that an amount could pass together with what is spent and held."""
+    _, read, written, _, _, usd, _, executions, _ = execute(SPENT).fetchone()
+    tokens = read + written
+    held = execute("SELECT total(usd), total(tokens), total(executions) FROM reservations").fetchone()
+    if caps.usd is not None and usd + held[0] + worst.usd > caps.usd:
+        return "max_usd"
+    if caps.tokens is not None and tokens + held[1] + worst.tokens > caps.tokens:
+        return "max_tokens"
+    if caps.executions is not None and executions + held[2] + worst.executions > caps.executions:
+        return "max_executions"
+    return None
+
+
+def _unusable(error: sqlite3.Error) -> StoreError:
+    return StoreError(f"the ledger cannot be used: {error}")

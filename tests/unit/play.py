@@ -27,6 +27,8 @@ TRACK = re.compile(r"# track (-?\d+)")
 ASKED_BY = re.compile(r"<track>(-?\d+)</track>")
 VARIANT = re.compile(r"# variant (\w+) (\S+)")
 
+EARLY = re.compile(r"t(\d+)\.c\d+-export")
+
 Reply = str | list[str] | Callable[[str], str]
 NO_TRACK = -1
 """Track of whatever belongs to no track."""
@@ -112,6 +114,9 @@ class Play:
         self.asked: list[str] = []
         self.prompts: defaultdict[str, list[str]] = defaultdict(list)
         self.ran: list[str] = []
+        """Name of every execution in order, but for the early exports."""
+        self.early: list[str] = []
+        """Exports beside the search: of the first valid solution of each track, at no certain moment."""
         self.scripts: dict[str, str] = {}
         """Script of every execution by its name."""
         self.inputs: dict[str, dict[str, str]] = {}
@@ -153,10 +158,13 @@ class Play:
         return text.replace("{track}", str(track))
 
     def run(self, job: Job) -> Execution:
-        self.ran.append(job.name)
         self.scripts[job.name] = job.script
         self.inputs[job.name] = {path.name: path.read_text(encoding="utf-8") for path in job.input.glob("*.*")}
-        self.events.append((_track(job.name), job.name))
+        if EARLY.fullmatch(job.name):
+            self.early.append(job.name)
+        else:
+            self.ran.append(job.name)
+            self.events.append((_track(job.name), job.name))
         quality = self.jobs.get(job.name, QUALITY.findall(job.script)[-1])
         if quality == "sample":
             shutil.copyfile(job.input / "sample_submission.csv", job.collect / "submission.csv")

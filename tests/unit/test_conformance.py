@@ -21,6 +21,7 @@ from mlestar.report import Result
 from mlestar.task import Task
 from tests.unit.play import (
     DEFAULTS,
+    EARLY,
     FULL,
     NO_TRACK,
     Play,
@@ -176,6 +177,16 @@ def test_every_execution_happens_once(played):
     tracks = [f"t{track}.{name}" for track in (0, 1) for name in names]
     finals = [f"{name}-fresh{n}" for name in ("e2", "e3", "t0.r2.2") for n in (1, 2)]
     assert sorted(ran) == sorted([*tracks, "e1", "e2", "e3", *finals, "e2-export"])
+
+
+def test_the_first_valid_solution_of_each_track_is_exported_at_once(played):
+    early = sorted(played("clean").play.early)
+    assert [EARLY.fullmatch(name)[1] for name in early] == ["0", "1"]
+
+
+def test_a_candidate_that_fails_is_not_exported(played):
+    assert [name[:2] for name in played("candidates fail").play.early] == ["t1"]
+    assert played("candidates fail").play.early != ["t1.c2-export"]
 
 
 def test_candidates_come_first_and_the_tracks_before_the_ensemble(played):
@@ -420,7 +431,7 @@ async def test_without_outer_steps_nothing_is_refined(tmp_path):
 async def test_without_ensemble_rounds_tracks_are_not_combined(tmp_path):
     play = Play(**METHOD)
     result = await solve(tmp_path, play, SHORT, tracks=2, outer_steps=0, ensemble_rounds=0)
-    assert play.of(NO_TRACK)[-1:] == [f"{result.winner}-export"]
+    assert f"{result.winner}-export" in play.early
     assert not {"ensemble_planner", "ensembler"} & set(play.asked)
 
 

@@ -381,7 +381,7 @@ async def test_14_a_script_that_fails_without_its_subsampling_keeps_it(tmp_path)
     found = as_json(block="def load():\n    return 1")
     play = Play(initializer=first(0.6), subsampling_extractor=found, subsampling_remover=block("slow"))
     result = await solve(tmp_path, play, SAMPLED, debug_rounds=0)
-    assert play.ran == ["t0.c1", "t0.c1.whole", "t0.c1-export"]
+    assert play.ran + play.early == ["t0.c1", "t0.c1.whole", "t0.c1-export"]
     assert result.status == "solved"
 
 

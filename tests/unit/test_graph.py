@@ -103,7 +103,8 @@ compare -done or budget-> __end__
 CANDIDATE = """
 __start__ -> write_candidate
 write_candidate -> try_script
-try_script -> __end__
+try_script -> export_first
+export_first -> __end__
 """
 
 

@@ -22,6 +22,7 @@ LAYERS = [
     {"agents"},
     {"store"},
     {"runners"},
+    {"interrupt"},
     {"prompts", "events"},
     {"state"},
     {"rehearsal"},

@@ -4,11 +4,11 @@ from blockbuster import blockbuster_ctx
 
 import mlestar
 from mlestar.settings import Settings
-from tests.unit.play import Play, make_task
+from tests.unit.play import Play, count_rows, make_task
 
 
 async def test_a_whole_run_never_blocks_the_loop(tmp_path):
-    task = make_task(tmp_path / "signs")
+    task = count_rows(make_task(tmp_path / "signs"))
     settings = Settings(profile="quick", search="none", tracks=2, ensemble_rounds=1, runs_dir=tmp_path / "runs")
     play = Play()
     with blockbuster_ctx():

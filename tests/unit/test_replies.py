@@ -60,7 +60,7 @@ class Teller:
         self.replies = [reply if isinstance(reply, Reply) else Reply(text=reply) for reply in replies]
         self.prompts: list[str] = []
 
-    async def __call__(self, role: str, prompt: str) -> Reply:
+    async def __call__(self, role: str, prompt: str, sample: tuple[int, int]) -> Reply:
         self.prompts.append(prompt)
         return self.replies[len(self.prompts) - 1]
 

@@ -8,7 +8,7 @@ from mlestar.errors import SettingsError
 from mlestar.search import read_card
 from mlestar.settings import Settings
 from mlestar.state import Answer, ModelCard
-from tests.unit.play import Play, make_task
+from tests.unit.play import Play, count_rows, make_task
 
 CARD = """# RealMLP
 
@@ -23,7 +23,7 @@ model = RealMLP()
 
 
 async def run(tmp_path, play, answer=None, **settings):
-    task = make_task(tmp_path / "signs")
+    task = count_rows(make_task(tmp_path / "signs"))
     given = Settings.resolve({"profile": "quick", "search": "none", "runs_dir": tmp_path / "runs", **settings})
     parts = {"model": play.model(), "runner": play.runner()}
     return await mlestar.asolve(task, settings=given, run_id="run", on_question=answer, **parts)
@@ -142,6 +142,7 @@ async def test_an_edited_submission_that_fails_leaves_the_winner_in_its_place(tm
         (Answer(action="replace", text="t9.c9"), "no solution 't9.c9'"),
         (Answer(action="edit", text="print("), "line 1"),
         (Answer(action="add"), "give `text`"),
+        (Answer(text="Do it by hand."), "choose edit, replace, add"),
     ],
 )
 async def test_an_answer_that_cannot_be_used_is_asked_for_again_with_the_reason(tmp_path, answer, reason):

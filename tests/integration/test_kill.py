@@ -1,0 +1,108 @@
+"""A run that is killed again and again comes to the same end, and repeats nothing that was finished."""
+
+import json
+import multiprocessing
+import random
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration import session
+from tests.integration.provider import Provider
+from tests.unit.play import EARLY, Play, count_rows, make_task
+
+KILLS = 30
+SEED = 7
+CALL, SCRIPT = 0.2, 0.5
+"""Seconds of a model call and of a script."""
+LONGEST = 2.4
+"""Seconds after which a session is killed at the latest."""
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["tests.integration.session", "mlestar.api", "langchain_google_genai"])
+
+
+def finished(run: Path) -> tuple[set[str], set[str]]:
+    """Return the prompts (sha256) and the executions (name) that the ledger holds."""
+    if not (run / "ledger.sqlite").exists():
+        return set(), set()
+    connection = sqlite3.connect(run / "ledger.sqlite")
+    try:
+        rows = connection.execute("SELECT kind, label, result FROM entries WHERE kind <> 'note'").fetchall()
+    except sqlite3.OperationalError:  # killed before the table was made
+        rows = []
+    connection.close()
+    calls = {json.loads(result)["prompt"] for kind, _, result in rows if kind == "model_call"}
+    return calls, {label for kind, label, _ in rows if kind == "execution"}
+
+
+def begun(log: Path) -> list[str]:
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    return [line.split()[1] for line in lines if line.startswith("begin")]
+
+
+class Killed:
+    """A run, and what its provider and its runner have counted."""
+
+    def __init__(self, folder: Path, provider: Provider, **more: Any) -> None:
+        folder.mkdir()
+        count_rows(make_task(folder / "signs"))
+        self.folder, self.provider, self.more = folder, provider, more
+        self.log = folder / "executions.log"
+
+    def session(self, seconds: float | None = None) -> bool:
+        """Work on the run, for some seconds or to its end; tell whether it came to an end."""
+        given = (self.folder, self.provider.url, self.log, SCRIPT, self.more)
+        process = PROCESSES.Process(target=session.work, args=given)
+        process.start()
+        process.join(seconds)
+        ended = process.exitcode is not None
+        process.kill()
+        process.join()
+        return ended
+
+    def result(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "runs/run/result.json").read_text(encoding="utf-8"))
+        return found
+
+
+def scripted() -> Provider:
+    return Provider(Play(**session.METHOD).answer, CALL)
+
+
+@dataclass(frozen=True)
+class Kill:
+    """What was counted and what was finished when a session was killed."""
+
+    asked: int
+    begun: int
+    calls: set[str]
+    executions: set[str]
+
+
+@pytest.mark.slow
+def test_a_run_killed_thirty_times_repeats_nothing_and_ends_the_same(tmp_path):
+    with scripted() as provider:
+        whole = Killed(tmp_path / "whole", provider)
+        assert whole.session()
+    with scripted() as provider:
+        run, moments, kills = Killed(tmp_path / "killed", provider), random.Random(SEED), []
+        for number in range(KILLS):
+            assert not run.session(moments.uniform(0.0, LONGEST)), f"the run came to its end before kill {number + 1}"
+            kills.append(Kill(len(provider.asked), len(begun(run.log)), *finished(run.folder / "runs/run")))
+        assert run.session()
+    executed = begun(run.log)
+    print(f"{KILLS} kills with {sorted({len(kill.executions) for kill in kills})} executions finished: ", end="")
+    print(f"{len(provider.asked)} calls of {len(set(provider.asked))} prompts, ", end="")
+    print(f"{len(executed)} executions of {len(set(executed))} scripts")
+    for kill in kills:
+        assert not kill.calls & set(provider.asked[kill.asked :])
+        assert not kill.executions & set(executed[kill.begun :])
+    assert len(kills[-1].executions) > len(kills[0].executions)
+    assert run.result()["status"] == "solved"
+    assert run.result()["winner"] == whole.result()["winner"] == "e2"
+    assert {name for name in executed if not EARLY.fullmatch(name)} == {
+        name for name in begun(whole.log) if not EARLY.fullmatch(name)
+    }

@@ -1,0 +1,79 @@
+"""Checkpoints in a Postgres database: a run stops and goes on, and its address is written nowhere."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import mlestar
+from mlestar.errors import ModelError, SettingsError, StoreError
+from mlestar.store.checkpoints import DSN
+from tests.unit.play import Play, solve
+
+PASSWORD = "a-secret-password"
+PROGRAMS = Path("/usr/lib/postgresql")
+
+
+def find(name: str) -> str | None:
+    """Return a server program, which some systems keep off the path."""
+    found = sorted(PROGRAMS.glob(f"*/bin/{name}"))
+    return str(found[-1]) if found else shutil.which(name)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A database server of our own, which nobody but this test reaches."""
+    pytest.importorskip("psycopg")
+    initdb, control = find("initdb"), find("pg_ctl")
+    if initdb is None or control is None:
+        pytest.skip("no Postgres is installed")
+    folder = Path("/tmp") / f"mlestar-postgres-{os.getpid()}"
+    # The server refuses to run as root.
+    become = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+
+    def call(*command: str) -> None:
+        # The server inherits its starter's streams: a pipe would stay open as long as it lives.
+        subprocess.run([*become, *command], check=True, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    call(initdb, "-D", str(folder), "-A", "trust", "-U", "mlestar", "--no-sync")
+    options = f"-c listen_addresses='' -c fsync=off -k {folder}"
+    call(control, "-D", str(folder), "-o", options, "-w", "-l", str(folder / "log"), "start")
+    yield f"postgresql://mlestar:{PASSWORD}@/postgres?host={folder}"
+    call(control, "-D", str(folder), "-m", "immediate", "stop")
+    call("rm", "-rf", str(folder))
+
+
+async def test_a_run_goes_on_from_checkpoints_in_postgres(tmp_path, server, monkeypatch):
+    monkeypatch.setenv(DSN, server)
+    first, second = Play(planner=lambda prompt: 1 / 0), Play()
+    with pytest.raises(ModelError):
+        await solve(tmp_path, first, checkpoints="postgres")
+    assert not (tmp_path / "runs/run/checkpoints.sqlite").exists()
+    parts = {"model": second.model(), "runner": second.runner()}
+    result = await mlestar.aresume("run", runs_dir=tmp_path / "runs", **parts)
+    assert result.status == "solved"
+    assert second.asked[0] == "planner"
+    left = [path for path in (tmp_path / "runs").rglob("*") if path.is_file()]
+    assert not [path for path in left if PASSWORD.encode() in path.read_bytes()]
+
+
+async def test_runs_of_one_name_in_two_folders_share_a_database(tmp_path, server, monkeypatch):
+    monkeypatch.setenv(DSN, server)
+    results = [await solve(tmp_path / name, Play(), outer_steps=0, checkpoints="postgres") for name in ("a", "b")]
+    assert [result.status for result in results] == ["solved", "solved"]
+
+
+async def test_a_database_that_does_not_answer_is_one_line_without_its_password(tmp_path, monkeypatch):
+    pytest.importorskip("psycopg")
+    monkeypatch.setenv(DSN, f"postgresql://mlestar:{PASSWORD}@/postgres?host={tmp_path}")
+    with pytest.raises(StoreError, match="does not answer") as error:
+        await solve(tmp_path, Play(), checkpoints="postgres")
+    assert PASSWORD not in str(error.value)
+
+
+async def test_postgres_without_an_address_is_refused(tmp_path, monkeypatch):
+    monkeypatch.delenv(DSN, raising=False)
+    with pytest.raises(SettingsError, match=DSN):
+        await solve(tmp_path, Play(), checkpoints="postgres")

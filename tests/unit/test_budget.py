@@ -1,0 +1,217 @@
+"""Caps hold with branches in flight, the reserve is kept, and whatever stops a run, its best so far is handed in."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+import mlestar
+from mlestar.budget import Budget, Refused
+from mlestar.errors import SettingsError
+from mlestar.models import ScriptedModel
+from mlestar.models.prices import FREE, Price
+from mlestar.runners import Execution, Job
+from mlestar.settings import Settings
+from mlestar.store import Amount, Caps, Ledger, Record
+from tests.unit.play import Play, count_rows, make_task, solve
+
+BRANCHES = {
+    "search": "none",
+    "tracks": 2,
+    "retrieved_models": 2,
+    "outer_steps": 1,
+    "inner_plans": 2,
+    "ensemble_rounds": 1,
+    "finalists": 2,
+    "fresh_splits": 1,
+    "parallel": 4,
+    "max_output_tokens": 2000,
+}
+"""Four candidates are in flight at once."""
+
+
+class Priced(ScriptedModel):
+    """A scripted model that has a name, and so may have a price."""
+
+    model_name: str = "some-model"
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    yield ledger
+    ledger.close()
+
+
+def budget(ledger, price=FREE, **settings):
+    return Budget(Settings.resolve({**BRANCHES, **settings}), ledger, (price,), at_once=4)
+
+
+async def start(budget, ledger, name, tokens=0):
+    """Do a piece of work, or return the cap that refuses it."""
+
+    async def work():
+        await asyncio.sleep(0)
+        return Record(result={}, input_tokens=tokens, usd=budget._prices[0].worst(tokens, 0))
+
+    within = budget.call(name, "x" * tokens) if tokens else budget.execution(name, "export", 1.0)
+    try:
+        await ledger.once(name, "model_call" if tokens else "execution", name, work, within=within)
+    except Refused as refusal:
+        return refusal.cap
+    return None
+
+
+async def test_executions_that_start_together_never_pass_their_cap(ledger):
+    caps = await asyncio.gather(*(start(budget(ledger, max_executions=10), ledger, f"{n}") for n in range(25)))
+    assert (caps.count(None), caps.count("max_executions")) == (10, 15)
+
+
+async def test_calls_that_start_together_never_pass_the_cap_on_tokens(ledger):
+    now = budget(ledger, max_tokens=20_000)
+    caps = await asyncio.gather(*(start(now, ledger, f"{n}", tokens=1000) for n in range(25)))
+    assert ledger.spend().tokens <= 20_000
+    assert {"max_tokens", None} == set(caps)
+
+
+async def test_calls_that_start_together_never_pass_the_cap_on_money(ledger):
+    now = budget(ledger, Price(input=1000, output=1000), max_usd=20)
+    caps = await asyncio.gather(*(start(now, ledger, f"{n}", tokens=1000) for n in range(25)))
+    assert ledger.spend().usd <= 20
+    assert {"max_usd", None} == set(caps)
+
+
+async def test_what_is_held_is_given_back_when_the_true_cost_is_known(ledger):
+    now = budget(ledger, max_tokens=20_000)
+    assert [await start(now, ledger, f"{n}", tokens=1000) for n in range(15)] == [None] * 15
+
+
+async def test_a_crash_gives_back_what_was_held(tmp_path):
+    ledger, caps = Ledger(tmp_path / "ledger.sqlite"), Caps(executions=1)
+    assert isinstance(ledger.reserve("a", Amount(executions=1), caps), int)
+    assert ledger.reserve("b", Amount(executions=1), caps) == "max_executions"
+    ledger.close()
+    again = Ledger(tmp_path / "ledger.sqlite")
+    assert isinstance(again.reserve("b", Amount(executions=1), caps), int)
+    again.close()
+
+
+async def test_time_is_kept_for_the_finals_and_two_exports(ledger):
+    await ledger.once("slow", "execution", "t0.c1", lambda: finished(Record(result={}, seconds=100)))
+    now = budget(ledger, max_hours=0.25)
+    with pytest.raises(Refused):
+        async with now.execution("t0.m1", "search", 600):
+            pass
+    async with now.execution("final", "final", 600) as held:
+        assert 200 < held.seconds <= 300
+    async with now.execution("export", "export", 1800) as held:
+        assert 800 < held.seconds <= 900
+
+
+async def finished(record):
+    return record
+
+
+async def test_finals_are_skipped_before_an_export_is(ledger):
+    now = budget(ledger, max_executions=4)
+    assert not await now.spent("")
+    for name, stage in (("a", "search"), ("b", "final")):
+        async with now.execution(name, stage, 1.0):
+            await ledger.once(name, "execution", name, lambda: finished(Record(result={})))
+    with pytest.raises(Refused):
+        async with now.execution("c", "final", 1.0):
+            pass
+    async with now.execution("c", "export", 1.0):
+        pass
+
+
+def test_a_cap_on_money_needs_a_price(ledger):
+    with pytest.raises(SettingsError, match="price of the model"):
+        budget(ledger, None, max_usd=1)
+
+
+@pytest.mark.parametrize(("cap", "value"), [("max_usd", 0.01), ("max_tokens", 100)])
+def test_a_cap_that_allows_no_call_is_refused(ledger, cap, value):
+    with pytest.raises(SettingsError, match=f"{cap} {value} allows no call"):
+        budget(ledger, Price(input=10, output=10), **{cap: value})
+
+
+async def capped(tmp_path, play: Play, model=None, **caps):
+    task = count_rows(make_task(tmp_path / "signs"))
+    given = {**BRANCHES, "runs_dir": tmp_path / "runs", **caps}
+    return await mlestar.asolve(task, settings=given, run_id="run", model=model or play.model(), runner=play.runner())
+
+
+@pytest.mark.parametrize("cap", [2, 3, 5, 9, 14])
+async def test_a_run_never_executes_more_than_its_cap_and_hands_in(tmp_path, cap):
+    play = Play()
+    result = await capped(tmp_path, play, max_executions=cap)
+    assert len(play.ran + play.early) == result.spend.executions <= cap
+    assert result.status == "solved"
+    assert Path(result.submission).is_file()
+    assert [row.cap for row in result.caps] == ["max_executions"]
+
+
+@pytest.mark.parametrize("cap", [12_000, 25_000, 50_000])
+async def test_a_run_never_takes_more_tokens_than_its_cap_and_hands_in_what_passed(tmp_path, cap):
+    result = await capped(tmp_path, Play(), max_tokens=cap)
+    assert result.spend.tokens <= cap
+    assert bool(result.submission) == any(row.status == "ok" for row in result.solutions)
+    assert [row.cap for row in result.caps] == ["max_tokens"]
+
+
+@pytest.mark.parametrize("cap", [0.05, 0.1])
+async def test_a_run_never_costs_more_than_its_cap_and_hands_in_what_passed(tmp_path, cap):
+    play, prices = Play(), tmp_path / "prices.toml"
+    prices.write_text('["some-model"]\ninput = 1.25\noutput = 10.0\n', encoding="utf-8")
+    result = await capped(tmp_path, play, Priced(answer=play.answer), max_usd=cap, prices=prices)
+    assert 0 < result.spend.usd <= cap
+    assert bool(result.submission) == any(row.status == "ok" for row in result.solutions)
+    assert [row.cap for row in result.caps] == ["max_usd"]
+
+
+class Lengthy(Play):
+    """Scripts that claim to have taken a hundred seconds."""
+
+    def run(self, job: Job) -> Execution:
+        done = super().run(job)
+        return Execution(
+            status=done.status,
+            exit_code=done.exit_code,
+            stdout=done.stdout,
+            stderr=done.stderr,
+            seconds=100.0,
+            peak_memory_mb=None,
+            files=done.files,
+        )
+
+
+async def test_a_run_whose_time_is_needed_for_the_end_searches_no_further_and_hands_in(tmp_path):
+    play = Lengthy()
+    result = await capped(tmp_path, play, max_hours=0.25)
+    assert {name.split("-")[0][:4] for name in play.ran} <= {"t0.c", "t1.c"}
+    assert result.status == "solved"
+    assert [row.cap for row in result.caps] == ["max_hours"]
+    page = (tmp_path / "runs/run/report.html").read_text(encoding="utf-8")
+    assert "max_hours (0.25) was reached" in page
+    written = json.loads((tmp_path / "runs/run/result.json").read_text(encoding="utf-8"))
+    assert written["caps"][0]["stopped"]
+
+
+async def test_a_script_that_the_cap_on_time_cuts_short_is_not_recorded(tmp_path):
+    class Cut(Play):
+        def run(self, job: Job) -> Execution:
+            assert job.limits.seconds < 600
+            super().run(job)
+            return Execution(
+                status="timeout", exit_code=None, stdout="", stderr="", seconds=1.0, peak_memory_mb=None, files=()
+            )
+
+    result = await capped(tmp_path, Cut(), max_hours=0.1)
+    assert {row.status for row in result.solutions} == {"refused"}
+    assert (result.spend.executions, [row.cap for row in result.caps]) == (0, ["max_hours"])
+
+
+async def test_a_run_without_caps_reports_none(tmp_path):
+    assert (await solve(tmp_path, Play())).caps == ()

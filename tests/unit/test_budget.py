@@ -8,7 +8,7 @@ import pytest
 
 import mlestar
 from mlestar.budget import Budget, Refused
-from mlestar.errors import SettingsError
+from mlestar.errors import SettingsError, StopRequested
 from mlestar.models import ScriptedModel
 from mlestar.models.prices import FREE, Price
 from mlestar.runners import Execution, Job
@@ -124,6 +124,24 @@ async def test_finals_are_skipped_before_an_export_is(ledger):
             pass
     async with now.execution("c", "export", 1.0):
         pass
+
+
+async def test_whoever_asks_after_a_stop_is_told_when_all_that_runs_is_recorded(ledger):
+    now, order = budget(ledger), []
+
+    async def late():
+        with pytest.raises(StopRequested):
+            await start(now, ledger, "late")
+        order.append("told")
+
+    async with now.execution("running", "search", 1.0):
+        now.stop()
+        asking = asyncio.create_task(late())
+        for _ in range(50):
+            await asyncio.sleep(0)
+        order.append("recorded")
+    await asking
+    assert order == ["recorded", "told"]
 
 
 def test_a_cap_on_money_needs_a_price(ledger):

@@ -155,7 +155,7 @@ def choose_models(settings: Settings, passed: Passed = None) -> Models:
     why = "it was asked for"
     if DEFAULT not in given:
         given[DEFAULT], why = _by_keys()
-    shelf = _Shelf(settings)
+    shelf = _Shelf(settings, given[DEFAULT])
     default = shelf.get(given[DEFAULT], temperature_of("", settings.temperatures), why)
     by_role = {
         role: shelf.get(choose(role, given) or given[DEFAULT], temperature_of(role, settings.temperatures), why)
@@ -167,8 +167,11 @@ def choose_models(settings: Settings, passed: Passed = None) -> Models:
 class _Shelf:
     """Models that are made once for each name and temperature."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, default: BaseChatModel | str) -> None:
         self._settings = settings
+        named = default.partition(":")[0] if isinstance(default, str) else ""
+        self._home = named if named in PROVIDERS else ""
+        """Provider that `base_url` belongs to; empty for any."""
         self._made: dict[tuple[str, float | None], ChosenModel] = {}
         self._wrapped: dict[int, ChosenModel] = {}
 
@@ -188,7 +191,8 @@ class _Shelf:
 
     def _provided(self, name: str, temperature: float | None, why: str) -> ChosenModel:
         if (name, temperature) not in self._made:
-            model = _make(name, temperature, self._settings)
+            ours = self._home in ("", name.partition(":")[0])
+            model = _make(name, temperature, self._settings, self._settings.base_url if ours else None)
             self._made[name, temperature] = ChosenModel(model, name, why, trusted=False)
         return self._made[name, temperature]
 
@@ -228,7 +232,7 @@ def _by_keys() -> tuple[str, str]:
     return "offline", lacking or f"no provider key is set; {ask}"
 
 
-def _make(name: str, temperature: float | None, settings: Settings) -> BaseChatModel:
+def _make(name: str, temperature: float | None, settings: Settings, base_url: str | None) -> BaseChatModel:
     provider_name, _, model = name.partition(":")
     if not model or provider_name not in PROVIDERS:
         msg = f"model {name!r}: write `offline` or `provider:name` with one of the providers {', '.join(PROVIDERS)}"
@@ -237,7 +241,6 @@ def _make(name: str, temperature: float | None, settings: Settings) -> BaseChatM
     if not importlib.util.find_spec(provider.package):
         msg = f"model {name!r} needs a package: {_install(provider)}"
         raise SettingsError(msg)
-    base_url = settings.base_url if provider_name == _home(settings, provider_name) else None
     given: dict[str, Any] = {**provider.once, **provider.timeout(settings.model_seconds)}
     given[provider.bound] = settings.max_output_tokens
     given |= {"base_url": base_url} if base_url else {}
@@ -262,13 +265,6 @@ def _key(name: str, provider: Provider, base_url: str | None) -> str:
         msg = f"model {name!r} needs a key: set {' or '.join(provider.keys)}, or choose --model offline"
         raise SettingsError(msg)
     return key or "none"
-
-
-def _home(settings: Settings, fallback: str) -> str:
-    """Return the provider that `base_url` belongs to: that of the model for all roles."""
-    default = settings.model or settings.models.get(DEFAULT) or ""
-    provider = default.partition(":")[0]
-    return provider if provider in PROVIDERS else fallback
 
 
 def _install(provider: Provider) -> str:

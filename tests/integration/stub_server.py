@@ -93,7 +93,7 @@ class StubServer:
 
     def start(self) -> None:
         self._released = threading.Event()
-        self._lock = threading.Lock()
+        self._taking, self._answering = threading.Lock(), threading.Lock()
         self._server = _Server(("127.0.0.1", self.port), type("Handler", (_Handler,), {"stub": self}))
         self.port = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -115,7 +115,7 @@ class StubServer:
 
     def take(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> Request:
         found = ROLE.search(self.protocol.prompt(body))
-        with self._lock:
+        with self._taking:
             role = found.group(1) if found else ""
             request = Request(path, headers, body, role, self.fault(role))
             self.requests.append(request)
@@ -127,7 +127,7 @@ class StubServer:
             return self.protocol.ends[request.fault](prompt)
         if request.fault == "malformed":
             return self.protocol.says(MALFORMED, request.body)
-        with self._lock:
+        with self._answering:
             try:
                 return self.protocol.says(self.answer(request.role, prompt), request.body)
             except Exception as error:
@@ -167,11 +167,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, b"<html>maintenance</html>")
         elif fault in STATUS:
             status = STATUS[fault]
-            said = self.stub.protocol.error(status, fault.replace("_", " "))
+            said = self.stub.protocol.error(status, f"{fault.replace('_', ' ')}, key {self._key()}")
             headers = {"Retry-After": self.stub.retry_after} if status == 429 else {}
             self._send(status, json.dumps(said).encode(), headers)
         else:
             self._send(200, json.dumps(self.stub.reply(request)).encode())
+
+    def _key(self) -> str:
+        """Return the key that came with a request, which some providers repeat in their errors."""
+        sent = (self.headers.get(name) for name in ("x-goog-api-key", "x-api-key", "authorization"))
+        return next((key.removeprefix("Bearer ") for key in sent if key), "none")
 
     def _send(self, status: int, body: bytes, headers: Mapping[str, str] | None = None, promised: int = 0) -> None:
         self.send_response(status)

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -179,6 +180,7 @@ async def test_no_more_calls_are_under_way_than_allowed(client, tmp_path):
 
     def answer(role: str, prompt: str) -> str:
         nonlocal under_way
+        time.sleep(0.05)  # as a model does, so that calls overlap where they may
         with lock:
             under_way -= 1
         return "a plan"

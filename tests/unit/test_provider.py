@@ -100,6 +100,8 @@ def test_the_address_belongs_to_the_provider_of_the_default_model(monkeypatch):
     gemini = models.of("planner").model
     assert isinstance(gemini, ChatGoogleGenerativeAI)
     assert gemini.base_url is None
+    with pytest.raises(SettingsError, match="set OPENAI_API_KEY"):
+        choose_models(Settings(base_url="http://127.0.0.1:1", models={"coder": "openai:qwen"}))
 
 
 def test_a_role_goes_before_its_group_and_its_group_before_the_default():

@@ -17,10 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlestar.errors import RunnerError
+from mlestar.runners.engine import lives, own_process
 from mlestar.runners.watch import MIB
-from mlestar.runners.workplace import MAX_FILES, make_folders, name_workplace, scrub
+from mlestar.runners.workplace import MAX_FILES, is_workplace, make_folders, name_workplace, scrub
 
 DISK = "disk"
+MAKER = "maker"
+"""File of a workplace that names the process that mounts a disk there."""
 """Name of the mount point in a workplace; the work folder lies below it, beside what a file system has at its root."""
 SLACK = 1.1
 """Size of a disk to what a script may write: a margin in which the watch, which names the limit, comes first."""
@@ -45,6 +48,7 @@ class Disk:
 
     def begin(self) -> None:
         """Start mounting; meanwhile the engine can be told where the disk will be."""
+        (self.place / MAKER).write_text(own_process(), encoding="utf-8")
         image = self.place / "disk.img"
         with image.open("wb") as file:
             pieces, size = _template(self.size_mb)
@@ -103,6 +107,18 @@ def detach(folder: Path) -> None:
         ctypes.CDLL(None).umount2(os.fsencode(folder), MNT_DETACH)
 
 
+def sweep() -> None:
+    """Take down the disks of processes that were killed before they had taken them off their mount points."""
+    for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines():
+        device, point, *_ = line.split()
+        place = Path(point).parent
+        if device.startswith("/dev/loop") and Path(point).name == DISK and is_workplace(place):
+            with contextlib.suppress(OSError):  # another process sweeps, too
+                if not lives((place / MAKER).read_text(encoding="utf-8")):
+                    detach(Path(point))
+                    scrub(place)
+
+
 def can_mount(engine: str, work_dir: Path | None) -> bool:
     """Whether work folders can have disks of their own: found out by making one.
 
@@ -112,6 +128,7 @@ def can_mount(engine: str, work_dir: Path | None) -> bool:
     """
     if sys.platform != "linux" or os.getuid() != 0 or not _shares_mounts(engine):
         return False
+    sweep()
     place = name_workplace(work_dir)
     disk = Disk(place, 16)
     try:

@@ -166,13 +166,15 @@ def _is_stale(labels: dict[str, str]) -> bool:
     host, _, rest = labels.get(PROCESS, "").partition("/")
     pid = rest.partition("/")[0]
     # A maker on another machine, or in another container, cannot be judged from here.
-    return host == socket.gethostname() and pid.isdigit() and not _lives(int(pid), labels[PROCESS])
+    return host == socket.gethostname() and pid.isdigit() and not lives(labels[PROCESS])
 
 
-def _lives(pid: int, name: str) -> bool:
+def lives(name: str) -> bool:
+    """Whether the process of this machine that `own_process` gave a name still runs."""
     try:
+        pid = int(name.split("/")[1])
         os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):  # a label may hold any number
+    except (ProcessLookupError, OverflowError, ValueError, IndexError):  # a label may hold anything
         return False
     except PermissionError:
         pass

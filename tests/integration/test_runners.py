@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from mlestar.errors import RunnerError
 from mlestar.runners import ContainerOptions, DockerRunner, Execution, Job, Limits, LocalRunner, Runner
 from mlestar.runners.bubblewrap import find_bubblewrap
+from mlestar.runners.disk import sweep
 from mlestar.runners.engine import DEADLINE, OWNER, PLACE, PROCESS, own_process, reap
 from tests.integration.cable import Cable
 
@@ -387,6 +389,31 @@ async def test_the_work_folder_of_a_killed_script_is_gone(box: Bench) -> None:
     assert execution.status == "killed"
     mounts = await asyncio.to_thread(Path("/proc/self/mounts").read_text)
     assert str(box.tmp_path) not in mounts
+
+
+ABANDON = """
+import os, signal, sys
+from pathlib import Path
+from mlestar.runners.disk import DISK, Disk
+from mlestar.runners.workplace import make_folders, name_workplace
+
+place = name_workplace(Path(sys.argv[1]))
+make_folders(place, DISK)
+disk = Disk(place, 16)
+disk.begin()
+disk.finish()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.docker
+@pytest.mark.skipif(os.getuid() != 0, reason="only root mounts disks")
+def test_the_disk_of_a_killed_process_is_taken_down(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", ABANDON, str(tmp_path)], check=False)
+    assert str(tmp_path) in Path("/proc/self/mounts").read_text()
+    sweep()
+    assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
+    assert list(tmp_path.iterdir()) == []
 
 
 LIBRARIES = """

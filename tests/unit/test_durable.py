@@ -170,7 +170,9 @@ def test_a_bad_file_of_answers_is_one_line(tmp_path, text):
 async def test_a_fork_replaces_a_plan_and_pays_for_nothing_before_it(tmp_path):
     whole = await solve(tmp_path, Play())
     play = Play(coder="```python\ndef load():\n    # quality 0.97\n    return 1\n```")
-    result = await branch(tmp_path, play, at="plan:t0.r1.2", answer=Answer(action="replace", text="Try the other way round."))
+    result = await branch(
+        tmp_path, play, at="plan:t0.r1.2", answer=Answer(action="replace", text="Try the other way round.")
+    )
     assert not {"analyst", "retriever", "initializer", "merger", "ablator", "extractor", "planner"} & set(play.asked)
     assert not {"t0.c1", "t0.c2", "t0.m1", "t0.a1", "t0.r1.1"} & set(play.ran + play.early)
     assert "t0.r1.2" in play.ran
@@ -183,7 +185,9 @@ async def test_a_fork_replaces_a_plan_and_pays_for_nothing_before_it(tmp_path):
 async def test_a_fork_replaces_a_summary(tmp_path):
     await solve(tmp_path, Play())
     play = Play()
-    await branch(tmp_path, play, at="ablation:t0.a1", answer=Answer(action="replace", text="Work on the ratio of x and z."))
+    await branch(
+        tmp_path, play, at="ablation:t0.a1", answer=Answer(action="replace", text="Work on the ratio of x and z.")
+    )
     assert play.asked[0] == "extractor"
     assert "Work on the ratio of x and z." in play.prompts["extractor"][0]
 
@@ -198,7 +202,10 @@ async def test_a_fork_goes_further_with_other_settings(tmp_path):
 
 @pytest.mark.parametrize(
     ("at", "answer", "said"),
-    [("plan:t9.r1.1", Answer(action="replace", text="x"), "no decision"), ("plan:t0.r1.1", None, "say what takes the place")],
+    [
+        ("plan:t9.r1.1", Answer(action="replace", text="x"), "no decision"),
+        ("plan:t0.r1.1", None, "say what takes the place"),
+    ],
 )
 async def test_a_fork_that_cannot_be_is_one_line_and_leaves_nothing(tmp_path, at, answer, said):
     await solve(tmp_path, Play())

@@ -1,7 +1,6 @@
 """A run inside another application: a tool for agents, a stream of events."""
 
 import asyncio
-import contextvars
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Unpack
@@ -51,7 +50,7 @@ def as_tool(
         given = chosen if goal is None else Settings.resolve({**chosen.model_dump(), "goal": goal})
         watched: Live = {**live, "on_event": _both(live.get("on_event"), _writer())}
         try:
-            result = await _apart(folder, given, watched)
+            result = await asolve(folder, settings=given, **watched)
         except (UserError, OperatorError) as error:
             raise ToolException(str(error)) from error
         return result.hand_in.text, result
@@ -83,7 +82,7 @@ async def astream(
         loop.call_soon_threadsafe(queue.put_nowait, event)
 
     watched: Live = {**live, "on_event": _both(live.get("on_event"), put)}
-    work = asyncio.create_task(_apart(task, Settings.resolve(settings), watched, run_id))
+    work = asyncio.create_task(asolve(task, settings=settings, run_id=run_id, **watched))
     work.add_done_callback(lambda done: put(None))
     try:
         while (event := await queue.get()) is not None:
@@ -94,22 +93,12 @@ async def astream(
         await asyncio.wait([work])
 
 
-async def _apart(task: str | Path | Task, settings: Settings, live: Live, run_id: str | None = None) -> Result:
-    """Solve a task as a run of its own: inside another graph it would else take over that graph's checkpointer."""
-    work = asyncio.get_running_loop().create_task(
-        asolve(task, settings=settings, run_id=run_id, **live), context=contextvars.Context()
-    )
-    return await work
-
-
 def _writer() -> Callable[[Any], None] | None:
-    """Return the stream writer of the graph that surrounds the call, if one does; it works in the call's context."""
+    """Return the stream writer of the graph that surrounds the call, if one does."""
     try:
-        writer = get_stream_writer()
+        return get_stream_writer()
     except (RuntimeError, KeyError):
         return None
-    surrounding = contextvars.copy_context()
-    return lambda event: surrounding.copy().run(writer, event)
 
 
 def _both(*followers: Callable[[Event], None] | None) -> Callable[[Event], None]:

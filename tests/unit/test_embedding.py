@@ -1,6 +1,8 @@
 """mlestar inside another application: a tool, a stream of events, a subgraph."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -44,7 +46,8 @@ async def test_an_agent_uses_the_tool_and_its_graph_streams_the_events(task, set
     """Also with a checkpointer of the agent's own, which the run must not take over."""
     play = Play()
     tool = mlestar.as_tool(settings, model=play.model(), runner=play.runner())
-    agent = create_agent(calling(task, goal="Predict the sign."), [tool], checkpointer=InMemorySaver())
+    saver = InMemorySaver()
+    agent = create_agent(calling(task, goal="Predict the sign."), [tool], checkpointer=saver)
     told, last = [], {}
     config = {"configurable": {"thread_id": "agent"}}
     async for mode, part in agent.astream({"messages": [("user", "go")]}, config, stream_mode=["custom", "values"]):
@@ -61,7 +64,10 @@ async def test_an_agent_uses_the_tool_and_its_graph_streams_the_events(task, set
     assert all(isinstance(event, mlestar.Event) for event in told)
     assert {"prepare", "candidate", "refinement", "export"} <= {event.stage for event in told}
     assert "Predict the sign." in play.prompts["initializer"][0]
-    assert (settings["runs_dir"] / result.run_id / "checkpoints.sqlite").is_file()
+    with closing(sqlite3.connect(settings["runs_dir"] / result.run_id / "checkpoints.sqlite")) as own:
+        assert own.execute("SELECT count(*) FROM checkpoints").fetchone()[0] > 0
+    assert set(saver.storage) == {"agent"}
+    assert set(saver.storage["agent"]) == {""}
 
 
 def test_the_tool_works_without_an_event_loop(task, settings):
@@ -149,3 +155,19 @@ async def test_the_blocking_door_works_where_a_loop_is_running(task, settings):
     play = Play()
     result = mlestar.solve(task, settings=settings, model=play.model(), runner=play.runner())
     assert result.status == "solved"
+
+
+async def test_a_run_that_asks_pauses_by_itself_and_leaves_the_agent_running(task, settings):
+    play = Play()
+    tool = mlestar.as_tool({**settings, "review": ["models"]}, model=play.model(), runner=play.runner())
+    saver = InMemorySaver()
+    agent = create_agent(calling(task), [tool], checkpointer=saver)
+    config = {"configurable": {"thread_id": "agent"}}
+    told = []
+    async for namespace, mode, part in agent.astream(
+        {"messages": [("user", "go")]}, config, stream_mode=["custom", "values"], subgraphs=True
+    ):
+        assert namespace == ()
+        told.append((mode, part))
+    assert "asked about: models" in told[-1][1]["messages"][2].content
+    assert told[-1][1]["messages"][3].content == "There it is."

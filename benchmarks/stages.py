@@ -133,7 +133,9 @@ def stages(result: Result) -> dict[str, list[SolutionRow]]:
 async def submit(bench: Workbench, folder: RunFolder, row: SolutionRow) -> Path:
     """Run a solution on the real input and return its submission."""
     script = await bench.keep((folder.path / str(row.script)).read_text(encoding="utf-8"))
-    outcome = await bench.execute(script, await bench.real_place(), stretch=3.0, stage="export", label=f"{row.id}-stage")
+    outcome = await bench.execute(
+        script, await bench.real_place(), stretch=3.0, stage="export", label=f"{row.id}-stage"
+    )
     return bench.blobs.path(outcome.files["submission.csv"])
 
 

@@ -59,7 +59,11 @@ class Caller:
         self._prices = prices
 
     async def call(
-        self, role: str, prompt: str, sample: tuple[int, int], held: AbstractAsyncContextManager[Held]
+        self,
+        role: str,
+        prompt: str,
+        sample: tuple[int, int],
+        held: AbstractAsyncContextManager[Held] | None = None,
     ) -> Reply:
         """Ask for one answer.
 
@@ -76,7 +80,7 @@ class Caller:
         key = key_of("model_call", role, chosen.name, SYSTEM, prompt, sample)
         return await self._recorded(key, role, chosen, prompt, held)
 
-    async def ground(self, role: str, prompt: str, held: AbstractAsyncContextManager[Held]) -> Reply:
+    async def ground(self, role: str, prompt: str, held: AbstractAsyncContextManager[Held] | None = None) -> Reply:
         """Ask for one answer that rests on a web search; see `call`.
 
         Raises:
@@ -92,7 +96,7 @@ class Caller:
         role: str,
         chosen: ChosenModel,
         prompt: str,
-        held: AbstractAsyncContextManager[Held],
+        held: AbstractAsyncContextManager[Held] | None,
         **options: Any,
     ) -> Reply:
         async def work() -> Record:

@@ -1,8 +1,9 @@
 """What a run hands back: `result.json`."""
 
 import asyncio
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -10,7 +11,18 @@ from mlestar.rehearsal.plan import SplitPlan
 from mlestar.report.amounts import dollars, tokens
 from mlestar.report.page import render_page
 from mlestar.spec import Direction
-from mlestar.state import Brief, Export, Final, HandIn, PipelineState, RunStatus, Solution, Source, VerdictStatus
+from mlestar.state import (
+    Brief,
+    Export,
+    Final,
+    HandIn,
+    Origin,
+    PipelineState,
+    RunStatus,
+    Solution,
+    Source,
+    VerdictStatus,
+)
 from mlestar.store import Cap, Spend
 from mlestar.workbench import Workbench
 
@@ -173,9 +185,15 @@ async def _gather(bench: Workbench, state: PipelineState, brief: Brief | None, m
         finals=tuple(finals.values()),
         exports=tuple(state.get("exports", [])),
         sources=_sources(state),
-        solutions=tuple(_row(bench, solution, finals) for solution in solutions.values()),
+        solutions=tuple(_row(bench, solution, finals) for solution in sorted(solutions.values(), key=_place)),
         **task,
     )
+
+
+def _place(solution: Solution) -> tuple[bool, int, int, list[int]]:
+    """Return what puts a solution in its place: track by track, stage by stage, whichever branch finished first."""
+    numbers = [int(number) for number in re.findall(r"\d+", solution.id)]
+    return solution.track < 0, solution.track, get_args(Origin).index(solution.origin), numbers
 
 
 def _spend_row(spend: Spend) -> SpendRow:

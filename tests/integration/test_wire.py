@@ -70,7 +70,7 @@ class Line:
         self.stub.stop()
 
     async def ask(self, role="planner", prompt=PROMPT):
-        return await self.caller.call(role, prompt)
+        return await self.caller.call(role, prompt, (0, 0))
 
 
 async def test_a_role_asks_and_its_tokens_are_counted(client, tmp_path):

@@ -23,6 +23,7 @@ from mlestar.events import Event
 from mlestar.graph import build_graph
 from mlestar.interrupt import run_interruptible
 from mlestar.models import Passed
+from mlestar.nodes.review import answer_key
 from mlestar.nodes.submit import export_firsts, hand_in_best
 from mlestar.report import Result, write_result
 from mlestar.runners import Runner
@@ -344,7 +345,7 @@ async def _work(bench: Workbench, start: PipelineInput, live: Live, *, fresh: bo
                     await asyncio.to_thread(bench.folder.questions.unlink, missing_ok=True)
                     return await asyncio.to_thread(Result.read, bench.folder.result)
                 questions = {i.id: Question.model_validate(_split_question(i.value)) for i in after.interrupts}
-                answers = await _answer(questions, live)
+                answers = await _answer(bench, questions, live)
                 if not answers:
                     return await _pause(bench, _state(after.values, "paused"), list(questions.values()))
                 step = Command(resume=answers)
@@ -395,13 +396,17 @@ async def _forget(bench: Workbench, saver: BaseCheckpointSaver[str], thread: str
         await asyncio.to_thread(path.unlink, missing_ok=True)
 
 
-async def _answer(questions: Mapping[str, Question], live: Live) -> dict[str, Any]:
-    """Return the answers there are, by the ids that the graph gave the questions."""
+async def _answer(bench: Workbench, questions: Mapping[str, Question], live: Live) -> dict[str, Any]:
+    """Return the answers there are, by the ids that the graph gave the questions; an answer is given once."""
     given, ask = live.get("answers") or {}, live.get("on_question")
-    answers = {}
+    answers: dict[str, Any] = {}
     for key, question in questions.items():
-        if question.id in given:
+        again = "problem" in question.proposal
+        said = await asyncio.to_thread(bench.ledger.recall, answer_key(question.id, question.proposal))
+        if question.id in given and not again:
             answers[key] = given[question.id].model_dump()
+        elif said is not None and not again:
+            answers[key] = said
         elif ask is not None:
             answers[key] = (await asyncio.to_thread(ask, question)).model_dump()
     return answers

@@ -41,9 +41,9 @@ async def ask_person(
 ) -> Answer | None:
     """Stop and ask when the settings name this point; None when they do not.
 
-    An answer that cannot be used is asked for again, with the problem. What a person said about a proposal is in the
-    ledger, so that the same question is put once. A fork leaves its answer there under the name of the decision,
-    whatever is proposed.
+    An answer that cannot be used is asked for again, with the problem. What a person said last about a proposal is in
+    the ledger, where whoever drives the graph may look before asking. A fork leaves its answer there under the name of
+    the decision, whatever is proposed.
 
     Args:
         state: of the node that asks.
@@ -68,10 +68,6 @@ async def ask_person(
         return answer
     if point not in bench.settings.review:
         return None
-    key = key_of("answer", decision, proposal)
-    known = await asyncio.to_thread(bench.ledger.recall, key)
-    if known is not None:
-        return Answer.model_validate(known)
     problem: dict[str, object] = {}
     while True:
         question = {"id": decision, "point": point, "actions": ACTIONS[point], **proposal, **problem}
@@ -79,9 +75,15 @@ async def ask_person(
         answer = said if isinstance(said, Answer) else Answer.model_validate(said)
         wrong = _wrong(point, answer) or check(answer)
         if not wrong:
-            await asyncio.to_thread(bench.ledger.note, key, "answer", answer.model_dump(mode="json"))
+            fact = answer.model_dump(mode="json")
+            await asyncio.to_thread(bench.ledger.note, answer_key(decision, proposal), "answer", fact, replace=True)
             return answer
         problem = {"problem": wrong}
+
+
+def answer_key(decision: str, proposal: Mapping[str, Any]) -> str:
+    """Return the ledger key of what a person said about a proposal."""
+    return key_of("answer", decision, {name: value for name, value in proposal.items() if name != "problem"})
 
 
 async def review_models(state: TrackState, runtime: Runtime[Settings]) -> TrackState:

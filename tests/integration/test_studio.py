@@ -372,7 +372,7 @@ async def test_parallel_tracks_ask_together_and_each_gets_its_own_answer(client,
     planned = {"approve": plan, "edit": own, "replace": own, "add": f"{plan}\n\n{own}"}
     before_ensemble = await before(client, thread, "ensemble")
     for action, expected in planned.items():
-        answer = {"action": action, "text": own}
+        answer = {"action": action, "text": "" if action == "approve" else own}
         await work(client, "pipeline", thread, server, command={"resume": answer}, settings=settings)
         values = (await client.threads.get_state(thread))["values"]
         assert values["solutions"]["e1"]["plan"] == expected
@@ -385,7 +385,8 @@ async def test_parallel_tracks_ask_together_and_each_gets_its_own_answer(client,
         (last,) = await questions(client, thread)
         proposal = last["value"]
         assert proposal["point"] == "submission"
-        answer = {"action": action, "text": text or f"{proposal['script']}\n# by hand\n"}
+        by_hand = f"{proposal['script']}\n# by hand\n"
+        answer = {"action": action, "text": by_hand if action == "edit" else text}
         await work(client, "pipeline", thread, server, command={"resume": answer}, settings=settings)
         values = (await client.threads.get_state(thread))["values"]
         await fork(client, "pipeline", thread, server, before_review, as_node="choose", settings=settings)

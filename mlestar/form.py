@@ -73,7 +73,7 @@ def shape_form(schema: dict[str, Any], profiles: Mapping[Any, Mapping[str, float
 
 
 def _plain(field: dict[str, Any]) -> dict[str, Any]:
-    """Return a field without the choice of null, which a form expresses by an empty field, and an object by its name."""
+    """Return a field without the choice of null, which a form expresses as empty, and an object as its name."""
     if "$ref" in field:
         return {"type": "string", "default": "auto", "description": field["description"]}
     kinds = [kind for kind in field.get("anyOf", []) if kind != {"type": "null"}]

@@ -90,7 +90,7 @@ async def test_a_run_is_a_stream_of_typed_events_with_the_result_last(task, sett
     assert isinstance(result, Result)
     assert all(isinstance(event, mlestar.Event) for event in events)
     judged = [event for event in events if event.verdict]
-    assert [event.solution for event in judged] == [row.id for row in result.solutions]
+    assert sorted(event.solution for event in judged) == sorted(row.id for row in result.solutions)
     assert {(event.verdict, event.script is not None) for event in judged} == {("ok", True)}
     assert [event.spend.executions for event in judged] == sorted(event.spend.executions for event in judged)
     asked = [event for event in events if event.role]

@@ -8,7 +8,7 @@ from mlestar.state import VerdictStatus
 class Spending(BaseModel):
     """What a run has cost so far."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, from_attributes=True)
 
     model_calls: int = 0
     tokens: int = 0

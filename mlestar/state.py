@@ -222,6 +222,11 @@ class Study(Frozen):
     mended: bool = False
     """The debugger wrote another version."""
 
+    @property
+    def tells(self) -> bool:
+        """At least one variant, or the baseline, has a score."""
+        return any(variant.score is not None for variant in self.variants)
+
 
 class Block(Frozen):
     """An exact piece of a script."""

@@ -198,14 +198,7 @@ class Workbench:
 
     async def spending(self) -> Spending:
         """Return what the run has cost so far."""
-        spend = await self.budget.spend()
-        return Spending(
-            model_calls=spend.model_calls,
-            tokens=spend.tokens,
-            usd=spend.usd,
-            executions=spend.executions,
-            seconds=spend.seconds,
-        )
+        return Spending.model_validate(await self.budget.spend())
 
     async def _tell_answer(self, role: str, track: int) -> None:
         try:

@@ -2,15 +2,22 @@
 
 from collections.abc import Callable, Sequence
 
-from mlestar.agents.desk import Desk
+from mlestar.agents.desk import Desk, ReplyError
 from mlestar.agents.replies import prose
 from mlestar.agents.replies import script as script_reply
 from mlestar.script import ScriptError
 
+TAIL = 6000
+"""Characters of output that the bug summarizer is shown."""
 
-async def summarize_bug(desk: Desk, script: str, problem: str) -> str:
-    """Return a short account of a failure from the output it left."""
-    return await desk.ask("bug_summarizer", prose, script=script, problem=problem)
+
+async def summarize_bug(desk: Desk, script: str, said: str, output: str) -> str:
+    """Return a short account of a failure from what is said of it and the end of its output, or these as they are."""
+    problem = f"{said}\n\n{output[-TAIL:]}"
+    try:
+        return await desk.ask("bug_summarizer", prose, script=script, problem=problem)
+    except ReplyError:
+        return problem
 
 
 async def debug_script(desk: Desk, script: str, bug: str, failed_fixes: Sequence[str]) -> str:

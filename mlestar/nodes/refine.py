@@ -25,8 +25,6 @@ from mlestar.workbench import Workbench, find_workbench
 
 STUDY_STRETCH = 2.0
 """A study runs the pipeline several times."""
-TAIL = 6000
-"""Characters of output that the bug summarizer is shown."""
 CLAIM = re.compile(r"^Ablation ([\w.-]{1,60}):\s*(\S+)", re.MULTILINE)
 
 
@@ -67,8 +65,7 @@ async def run_ablation(state: TrackState, runtime: Runtime[Settings]) -> TrackSt
 def after_study(state: TrackState, runtime: Runtime[Settings]) -> Literal["failed", "studied"]:
     """Have a study that gave no result mended as often as the settings allow; a variant that failed is unknown."""
     study, rounds = state["study"], Settings.of(runtime.context).debug_rounds
-    told = any(variant.score is not None for variant in study.variants)
-    failed = study.script is not None and not told and study.status not in ("refused", "unwritten")
+    failed = study.script is not None and not study.tells and study.status not in ("refused", "unwritten")
     return "failed" if failed and len(study.failed) < rounds and not state["spent"] else "studied"
 
 
@@ -78,11 +75,7 @@ async def diagnose_study(state: TrackState, runtime: Runtime[Settings]) -> Track
     study = state["study"]
     desk = bench.desk(await bench.brief(state), state["track"])
     said = f"The study ended as `{study.status}` and no variant could be graded."
-    problem = f"{said}\n\n{(await bench.text(study.output))[-TAIL:]}"
-    try:
-        bug = await summarize_bug(desk, await bench.text(study.script or ""), problem)
-    except ReplyError:
-        bug = problem
+    bug = await summarize_bug(desk, await bench.text(study.script or ""), said, await bench.text(study.output))
     return {"study": study.model_copy(update={"bug": bug})}
 
 
@@ -109,7 +102,7 @@ async def summarize(state: TrackState, runtime: Runtime[Settings]) -> TrackState
     """Put what the study found into words."""
     bench = await find_workbench(state, runtime)
     study = state["study"]
-    if not any(variant.score is not None for variant in study.variants):
+    if not study.tells:
         summary = f"The study gave no result ({study.status}): nothing is known about any part of this script."
     else:
         summary = await _ask_for_summary(bench, await bench.brief(state), state)

@@ -20,8 +20,6 @@ from mlestar.workbench import Workbench, find_workbench
 SUSPICIOUS = 3.0
 """Standard errors by which a reported score may beat the judge's before leakage is suspected."""
 DEBUGGABLE = {"error", "timeout", "oom", "killed", "disk_full", "output_limit", "invalid"}
-TAIL = 6000
-"""Characters of output that the bug summarizer is shown."""
 
 
 def admit(state: TrialState) -> Literal["script", "no script"]:
@@ -101,12 +99,8 @@ async def diagnose(state: TrialState, runtime: Runtime[Settings]) -> TrialState:
     draft, verdict = state["draft"], state["verdict"]
     desk = bench.desk(await bench.brief(state), draft.track)
     output = await bench.text(verdict.output) if verdict.output else ""
-    problem = f"{verdict.message}\n\n{output[-TAIL:]}"
     tell(runtime, "diagnose", f"{draft.id} {verdict.status}: {verdict.message}", track=draft.track)
-    try:
-        return {"bug": await summarize_bug(desk, await bench.text(state["script"]), problem)}
-    except ReplyError:
-        return {"bug": problem}
+    return {"bug": await summarize_bug(desk, await bench.text(state["script"]), verdict.message, output)}
 
 
 async def debug(state: TrialState, runtime: Runtime[Settings]) -> TrialState:

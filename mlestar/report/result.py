@@ -23,7 +23,7 @@ from mlestar.state import (
     Source,
     VerdictStatus,
 )
-from mlestar.store import Cap, Spend
+from mlestar.store import Cap
 from mlestar.workbench import Workbench
 
 
@@ -66,7 +66,7 @@ class SolutionRow(BaseModel):
 
 
 class SpendRow(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, from_attributes=True)
 
     model_calls: int = 0
     tokens: int = 0
@@ -180,7 +180,7 @@ async def _gather(bench: Workbench, state: PipelineState, brief: Brief | None, m
         solution=str(folder.solution) if handed_in else None,
         submission=str(folder.submission) if handed_in else None,
         seconds=round(spend.seconds, 3),
-        spend=_spend_row(spend),
+        spend=SpendRow.model_validate(spend),
         caps=await _caps(bench),
         finals=tuple(finals.values()),
         exports=tuple(state.get("exports", [])),
@@ -194,20 +194,6 @@ def _place(solution: Solution) -> tuple[bool, int, int, list[int]]:
     """Return what puts a solution in its place: track by track, stage by stage, whichever branch finished first."""
     numbers = [int(number) for number in re.findall(r"\d+", solution.id)]
     return solution.track < 0, solution.track, get_args(Origin).index(solution.origin), numbers
-
-
-def _spend_row(spend: Spend) -> SpendRow:
-    return SpendRow(
-        model_calls=spend.model_calls,
-        tokens=spend.tokens,
-        input_tokens=spend.input_tokens,
-        cached_tokens=spend.cached_tokens,
-        output_tokens=spend.output_tokens,
-        reasoning_tokens=spend.reasoning_tokens,
-        usd=spend.usd,
-        executions=spend.executions,
-        searches=spend.searches,
-    )
 
 
 def _sources(state: PipelineState) -> tuple[Source, ...]:

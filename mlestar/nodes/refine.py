@@ -57,7 +57,8 @@ async def run_ablation(state: TrackState, runtime: Runtime[Settings]) -> TrackSt
     variants = await _grade_variants(bench, brief, outcome)
     found = ", ".join(f"{v.name} {'failed' if v.score is None else format(v.score, '.5g')}" for v in variants)
     tell(runtime, "run_ablation", found or f"the study failed ({outcome.status})", track=track)
-    output = f"{await bench.text(outcome.stdout)}\n{await bench.text(outcome.stderr)}".strip()
+    said = (await bench.text(outcome.stdout), await bench.text(outcome.stderr), outcome.detail)
+    output = "\n".join(said).strip()
     update = {"status": outcome.status, "variants": variants, "output": await bench.keep(output)}
     return {"study": study.model_copy(update=update)}
 

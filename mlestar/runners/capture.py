@@ -1,5 +1,6 @@
 """What a script prints, kept within bounds: the first and the last bytes of each stream."""
 
+import time
 from collections import deque
 
 HEAD_BYTES = 64 * 1024
@@ -11,6 +12,8 @@ class Capture:
 
     def __init__(self, head: int = HEAD_BYTES, tail: int = TAIL_BYTES) -> None:
         self.total = 0
+        self.fed = time.monotonic()
+        """When the last bytes came."""
         self._room = head
         self._head = bytearray()
         self._tail: deque[bytes] = deque()
@@ -19,6 +22,7 @@ class Capture:
 
     def feed(self, data: bytes) -> None:
         self.total += len(data)
+        self.fed = time.monotonic()
         kept, rest = data[: self._room], data[self._room :]
         self._head += kept
         self._room -= len(kept)
@@ -58,6 +62,13 @@ class Output:
     def overflowed(self) -> bool:
         """Whether both streams together exceed the limit in bytes."""
         return self.stdout.total + self.stderr.total > self._limit
+
+    @property
+    def silent(self) -> float | None:
+        """Seconds since anything was printed, None before the first line."""
+        if not self.stdout.total + self.stderr.total:
+            return None
+        return time.monotonic() - max(self.stdout.fed, self.stderr.fed)
 
 
 def decode(data: bytes) -> str:

@@ -1,7 +1,9 @@
 """One local process: started in a session of its own, read, ended with everything it started."""
 
+import contextlib
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import threading
@@ -14,6 +16,7 @@ from mlestar.errors import RunnerError
 from mlestar.runners.base import Limits
 from mlestar.runners.capture import Output
 from mlestar.runners.processes import MARK, count_tasks, exact_memory, find_members, kill_members
+from mlestar.runners.record import ABORT
 from mlestar.runners.watch import CORE, MIB, End, out_of_memory
 
 OPEN_FILES = 4096
@@ -90,6 +93,17 @@ class Child:
     def code(self) -> int:
         """The exit status of a child that has ended, negative for a signal."""
         return self._process.returncode if self._process else 0
+
+    def abort(self) -> None:
+        """Have the script write where it stands, and end."""
+        if self._process is None:
+            return
+        with contextlib.suppress(OSError):  # it ended by itself
+            if self._process.stdin is None:
+                os.kill(self._process.pid, signal.SIGABRT)
+            else:
+                self._process.stdin.write(ABORT)
+                self._process.stdin.flush()
 
     def dispose(self) -> None:
         """End whatever still runs."""

@@ -17,7 +17,7 @@ from mlestar.runners.box import GRACE, Box, arguments, sandbox_user
 from mlestar.runners.capture import Output
 from mlestar.runners.disk import DISK, Disk
 from mlestar.runners.engine import LOST, engine_errors, remove
-from mlestar.runners.record import cut_record, make_mark, make_order, take_record
+from mlestar.runners.record import ABORT, cut_record, make_mark, make_order, take_record
 from mlestar.runners.watch import MIB, End, out_of_memory
 from mlestar.runners.workplace import hand_over, make_folders, put_own_files, scrub, write_script
 
@@ -75,6 +75,11 @@ class Container:
         hand_over(self.work, sandbox_user())
         with engine_errors():
             self._socket.sendall(make_order(self.mark, self.box.limits.seconds + GRACE / 2))
+
+    def abort(self) -> None:
+        """Have the script write where it stands, and end."""
+        with contextlib.suppress(OSError):  # it ended by itself
+            self._socket.sendall(ABORT)
 
     def wait(self) -> End:
         """Return how a script ended whose output has ended."""

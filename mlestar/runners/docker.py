@@ -19,7 +19,18 @@ from mlestar.runners.image import VARIANTS, Progress, build_image, find_image, r
 from mlestar.runners.imports import leading_imports
 from mlestar.runners.pool import Pool
 from mlestar.runners.probe import ask
-from mlestar.runners.watch import HOST_SHARE, MIB, End, conclude, finish, full_disk, over_limit, unwritable, watch
+from mlestar.runners.watch import (
+    HOST_SHARE,
+    MIB,
+    End,
+    conclude,
+    finish,
+    full_disk,
+    last_words,
+    over_limit,
+    unwritable,
+    watch,
+)
 from mlestar.runners.workplace import check_readable, measure, name_workplace
 
 
@@ -150,6 +161,8 @@ class DockerRunner:
                 return found or full_disk(container.work, own)
 
             if found := await watch(container.ended, limits.seconds, look):
+                if found.status == "timeout":
+                    await last_words(container.ended, container.abort)
                 return found
             return await finish(container.wait)
         finally:

@@ -26,6 +26,7 @@ from mlestar.runners.watch import (
     exit_end,
     finish,
     full_disk,
+    last_words,
     over_limit,
     unwritable,
     watch,
@@ -161,7 +162,10 @@ class LocalRunner:
                 found = over_limit(limits, time.monotonic() - began, child.output, measure(place))
                 return found or full_disk(place) or child.look()
 
-            return await watch(child.ended, limits.seconds, look)
+            found = await watch(child.ended, limits.seconds, look)
+            if found is not None and found.status == "timeout":
+                await last_words(child.ended, child.abort)
+            return found
         finally:
             await finish(child.dispose)
 

@@ -7,6 +7,9 @@ from mlestar.runners.base import Limits
 from mlestar.runners.capture import Output
 from mlestar.runners.watch import MIB, End, exit_end, out_of_memory
 
+ABORT = b"abort\n"
+"""The line that has a supervisor abort its script."""
+
 
 def make_mark() -> str:
     """Return what a record's line begins with, which a script cannot guess."""

@@ -2,6 +2,7 @@
 
 Standard input is its lifeline. One line of JSON, `{"mark": ..., "seconds": ...}`, orders the script to run; the end of
 the lifeline, or SECONDS without an order, ends the supervisor and with it the sandbox: nothing outlives its keeper.
+A further line aborts the script, whose Python then writes where it stands.
 With modules, a Python that is to become the script starts at once, imports them and waits at the gate (`gate.py`).
 
 The record is one marked line at the end of standard error. It is a hint for the verdict, never evidence for a score.
@@ -90,7 +91,9 @@ def outlive(child: int, bell: int) -> tuple[int, resource.struct_rusage]:
         ready, _, _ = select.select([0, bell], [], [])
         if bell in ready:
             os.read(bell, 4096)
-        elif not os.read(0, 4096):
+        elif os.read(0, 4096):
+            os.kill(child, signal.SIGABRT)
+        else:
             os._exit(1)
 
 

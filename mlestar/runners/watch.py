@@ -11,10 +11,13 @@ from typing import ParamSpec, TypeVar
 from mlestar.runners.base import Execution, ExecutionStatus, Job, Limits
 from mlestar.runners.capture import Output, decode
 from mlestar.runners.collect import collect
+from mlestar.runners.dump import cut_dump, describe_stand
 from mlestar.runners.workplace import MAX_FILES, Usage, is_scarce, measure, taken
 
 FIRST_TICK, LAST_TICK = 0.02, 0.25
 """Seconds between two looks at a script; short at first, so that a quick flood is noticed."""
+LAST_WORDS = 2.0
+"""Seconds that a script whose time is up has to write where it stands."""
 MIB = 2**20
 CORE = 1
 """Bytes of a core dump. At 0 the kernel still starts a host's own program for dumps, as root, with the script's memory;
@@ -66,7 +69,9 @@ def over_limit(limits: Limits, elapsed: float, output: Output, usage: Usage) -> 
     if usage.size > limits.disk_mb * MIB:
         return End("disk_full", detail=f"the script wrote more than {limits.disk_mb} MiB")
     if elapsed >= limits.seconds:
-        return End("timeout", detail=f"the script was stopped at its time limit of {limits.seconds:g} s")
+        said = "" if output.silent is None else f" for the last {output.silent:.1f} s"
+        limit = f"the script was stopped at its time limit of {limits.seconds:g} s"
+        return End("timeout", detail=f"{limit}, having printed nothing{said}")
     return None
 
 
@@ -99,6 +104,12 @@ async def watch(ended: "Future[None]", seconds: float, look: Callable[[], End | 
         tick = min(LAST_TICK, tick * 2)
 
 
+async def last_words(ended: "Future[None]", abort: Callable[[], None]) -> None:
+    """Abort a script whose time is up and give it a moment to write where it stands."""
+    await finish(abort)
+    await asyncio.wait({asyncio.wrap_future(ended)}, timeout=LAST_WORDS)
+
+
 async def finish(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Call in a thread and wait for its end even when cancelled meanwhile; the cancellation goes on afterwards."""
     task = asyncio.ensure_future(asyncio.to_thread(call, *args, **kwargs))
@@ -115,11 +126,17 @@ def conclude(job: Job, work: Path, end: End, output: Output, seconds: float) -> 
     if end.status in ("ok", "error"):
         end = _after_the_end(job.limits, end, output, measure(work))
     files, refused = collect(work, job.outputs, job.collect, limit)
+    stderr, dump = cut_dump(decode(output.stderr.content()))
+    if end.status == "timeout":
+        stood = describe_stand(dump, job.script)
+        end = replace(end, detail=f"{end.detail}; {stood}" if stood else end.detail)
+    else:
+        stderr += dump
     return Execution(
         status=end.status,
         exit_code=end.exit_code,
         stdout=decode(output.stdout.content()),
-        stderr=decode(output.stderr.content()),
+        stderr=stderr,
         seconds=seconds,
         peak_memory_mb=None if end.peak_memory is None else round(end.peak_memory / MIB, 1),
         files=files,
@@ -170,4 +187,6 @@ def common_variables(seed: int, cpus: float, home: str) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "MPLBACKEND": "Agg",
         "PYTHONHASHSEED": str(seed % 2**32),
+        # A script that crashes, or is aborted at its time limit, writes where it stood.
+        "PYTHONFAULTHANDLER": "1",
     }

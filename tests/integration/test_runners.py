@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -128,8 +129,30 @@ async def test_a_timeout_keeps_what_was_printed_and_written(bench: Bench) -> Non
     assert execution.files == ("submission.csv",)
 
 
+async def test_a_timeout_tells_where_the_time_went(bench: Bench) -> None:
+    script = (
+        "import numpy as np, queue\n"
+        "print('loaded', flush=True)\n"
+        "def fit(folds):\n"
+        "    return queue.Queue().get()\n"
+        "fit(5)\n"
+    )
+    execution = await bench.run(script, limits=Limits(seconds=3))
+    assert (execution.status, execution.stdout, execution.stderr) == ("timeout", "loaded\n", "")
+    told = r"time limit of 3 s, having printed nothing for the last \d\.\d s; it stood at line 4 of main\.py in fit: "
+    told += r"`return queue\.Queue\(\)\.get\(\)`, called from line 5, inside threading\.py line \d+ in wait$"
+    assert re.search(told, execution.detail), execution.detail
+
+
+async def test_a_crash_tells_where_it_came(bench: Bench) -> None:
+    execution = await bench.run("import ctypes\nimport numpy\ndef read():\n    ctypes.string_at(0)\nread()")
+    assert execution.status == "killed"
+    assert 'main.py", line 4 in read' in execution.stderr
+    assert "Extension modules" not in execution.stderr
+
+
 async def test_a_timeout_ends_scripts_that_ignore_signals(bench: Bench) -> None:
-    script = "import signal, time\nfor n in (1, 2, 15): signal.signal(n, signal.SIG_IGN)\ntime.sleep(600)"
+    script = "import signal, time\nfor n in (1, 2, 6, 15): signal.signal(n, signal.SIG_IGN)\ntime.sleep(600)"
     assert (await bench.run(script, limits=Limits(seconds=1))).status == "timeout"
 
 

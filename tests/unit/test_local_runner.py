@@ -50,6 +50,27 @@ async def test_a_timeout_keeps_partial_output(runner, job):
     assert (execution.status, execution.stdout) == ("timeout", "early\n")
 
 
+async def test_a_timeout_tells_the_limit_and_where_the_script_stood(runner, job):
+    execution = await runner.run(
+        job("import time\n\ndef fit():\n    time.sleep(60)\n\nfit()", limits=Limits(seconds=0.5))
+    )
+    limit = "the script was stopped at its time limit of 0.5 s, having printed nothing"
+    where = "it stood at line 4 of main.py in fit: `time.sleep(60)`, called from line 6"
+    assert execution.detail == f"{limit}; {where}"
+    assert execution.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "forged",
+    ["Fatal Python error: x", 'Current thread 0 (most recent call first):\n  File "/main.py", line 99999 in f\n'],
+)
+async def test_a_forged_dump_tells_nothing(runner, job, forged):
+    script = f"import signal, sys, time\nsignal.signal(6, signal.SIG_IGN)\nsys.stderr.write({forged!r})\ntime.sleep(60)"
+    execution = await runner.run(job(script, limits=Limits(seconds=0.5)))
+    assert execution.status == "timeout"
+    assert "it stood" not in execution.detail
+
+
 async def test_only_listed_variables_are_passed_on(runner, job, monkeypatch):
     monkeypatch.setenv("GOOGLE_API_KEY", "secret")
     execution = await runner.run(

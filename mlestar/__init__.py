@@ -11,7 +11,7 @@ _HOMES = {
     "HandIn": "mlestar.state",
     "MlestarError": "mlestar.errors",
     "OperatorError": "mlestar.errors",
-    "Question": "mlestar.api",
+    "Question": "mlestar.questions",
     "Result": "mlestar.report",
     "Settings": "mlestar.settings",
     "Task": "mlestar.task",
@@ -54,11 +54,12 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from mlestar.api import Question, afork, aresume, asolve, fork, prune, resume, solve
+    from mlestar.api import afork, aresume, asolve, fork, prune, resume, solve
     from mlestar.embedding import as_tool, astream
     from mlestar.errors import MlestarError, OperatorError, UserError
     from mlestar.events import Event
     from mlestar.graph import build_graph
+    from mlestar.questions import Question
     from mlestar.report import Result
     from mlestar.settings import Settings
     from mlestar.state import Answer, HandIn

@@ -2,79 +2,24 @@
 
 import asyncio
 import contextlib
-import errno
-import json
 import shutil
-import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Unpack
 
-from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.graph.state import CompiledStateGraph
-from langgraph.types import Command
-from pydantic import BaseModel, ConfigDict
-from typing_extensions import TypedDict
-
-from mlestar.errors import OperatorError, SettingsError, StopRequested, StoreError, UserError
-from mlestar.events import Event
-from mlestar.graph import build_graph
+from mlestar.errors import SettingsError, StoreError, UserError
 from mlestar.interrupt import run_interruptible
-from mlestar.models import Passed
-from mlestar.nodes.review import answer_key
-from mlestar.nodes.submit import export_firsts, hand_in_best
-from mlestar.report import Result, write_result
-from mlestar.runners import Runner
-from mlestar.search import Searches
-from mlestar.settings import BUDGET, ReviewPoint, Settings
-from mlestar.state import Action, Answer, PipelineInput, PipelineState, RunStatus
-from mlestar.store import Ledger, RunFolder, key_of, list_runs, make_run_id, open_checkpoints
+from mlestar.report import Result
+from mlestar.session import Live, open_session, run_session
+from mlestar.settings import BUDGET, Settings
+from mlestar.state import Answer, PipelineInput, RunStatus
+from mlestar.store import Ledger, RunFolder, key_of, list_runs, make_run_id
 from mlestar.task import Task
-from mlestar.workbench import Parts, Workbench, close_workbench, open_workbench
 
 FINISHED: tuple[RunStatus, ...] = ("solved", "no_solution")
-FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 SETTINGS = "settings"
 """Decision to fork at when it is the settings that differ."""
 SettingsLike = Settings | Mapping[str, Any] | None
-OnEvent = Callable[[Event], None]
-
-
-class Question(BaseModel):
-    """What a run asks a person at a review point."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    """Name of the decision, e.g. `plan:t0.r1.2`; the same each time it is asked."""
-    point: ReviewPoint
-    actions: tuple[Action, ...]
-    """What can be answered here."""
-    proposal: dict[str, Any]
-    """What is proposed, by name; texts, numbers and lists of them. `problem`: why the last answer could not be used."""
-
-
-OnQuestion = Callable[[Question], Answer]
-
-
-class Live(TypedDict, total=False):
-    """Live objects to use instead of those the settings name, and who follows the run."""
-
-    model: Passed
-    """A chat model for every role, or models by role, group of roles or `default`."""
-    runner: Runner | None
-    search: Searches
-    """A search, a LangChain tool or retriever, or several of them."""
-    on_event: OnEvent | None
-    """Receives every progress event."""
-    on_question: OnQuestion | None
-    """Answers at the review points of the settings; without it the run pauses there."""
-    answers: Mapping[str, Answer] | None
-    """Answers to the pending questions by their ids; they go before `on_question`."""
-    stop: asyncio.Event | None
-    """Set it, and the run finishes what it is doing, saves it and raises `StopRequested`."""
 
 
 def solve(
@@ -86,12 +31,7 @@ def solve(
     **live: Unpack[Live],
 ) -> Result:
     """Solve a task folder; the blocking form of `asolve`. Ctrl-C once finishes what runs and saves, twice stops."""
-
-    async def begin(stop: asyncio.Event) -> Result:
-        live["stop"] = stop
-        return await asolve(task, settings=settings, run_id=run_id, fresh=fresh, **live)
-
-    return run_interruptible(begin, live.get("on_event"))
+    return _block(lambda following: asolve(task, settings=settings, run_id=run_id, fresh=fresh, **following), live)
 
 
 async def asolve(
@@ -123,8 +63,8 @@ async def asolve(
     if not fresh and (finished := await asyncio.to_thread(_finished, run_folder)):
         return finished
     try:
-        async with _opened(chosen, run_id, loaded.folder, _parts(live, loaded)) as bench:
-            return await _work(bench, PipelineInput(task=str(loaded.folder), run_id=run_id), live, fresh=fresh)
+        async with open_session(chosen, run_id, loaded.folder, live, task=loaded) as bench:
+            return await run_session(bench, PipelineInput(task=str(loaded.folder), run_id=run_id), live, fresh=fresh)
     except UserError:
         if not existed:
             await asyncio.to_thread(_leave_nothing, run_folder)
@@ -141,12 +81,10 @@ def resume(
     **live: Unpack[Live],
 ) -> Result:
     """Go on with a run; the blocking form of `aresume`. Ctrl-C once finishes what runs and saves, twice stops."""
-
-    async def begin(stop: asyncio.Event) -> Result:
-        live["stop"] = stop
-        return await aresume(run_id, runs_dir=runs_dir, task=task, settings=settings, fresh=fresh, **live)
-
-    return run_interruptible(begin, live.get("on_event"))
+    return _block(
+        lambda following: aresume(run_id, runs_dir=runs_dir, task=task, settings=settings, fresh=fresh, **following),
+        live,
+    )
 
 
 async def aresume(
@@ -181,8 +119,8 @@ async def aresume(
         msg = f"a run keeps its settings: {', '.join(others)} cannot change; `mlestar fork {run_id}` changes them"
         raise SettingsError(msg)
     chosen = Settings.resolve({**recorded.settings, **given, "runs_dir": runs_dir})
-    async with _opened(chosen, run_id, None, _parts(live, task)) as bench:
-        return await _work(bench, PipelineInput(task=recorded.task, run_id=run_id), live, fresh=fresh)
+    async with open_session(chosen, run_id, None, live, task=task) as bench:
+        return await run_session(bench, PipelineInput(task=recorded.task, run_id=run_id), live, fresh=fresh)
 
 
 def fork(
@@ -197,14 +135,12 @@ def fork(
     **live: Unpack[Live],
 ) -> Result:
     """Run again with one decision replaced; the blocking form of `afork`."""
-
-    async def begin(stop: asyncio.Event) -> Result:
-        live["stop"] = stop
-        return await afork(
-            run_id, at=at, answer=answer, settings=settings, fork_id=fork_id, runs_dir=runs_dir, task=task, **live
-        )
-
-    return run_interruptible(begin, live.get("on_event"))
+    return _block(
+        lambda following: afork(
+            run_id, at=at, answer=answer, settings=settings, fork_id=fork_id, runs_dir=runs_dir, task=task, **following
+        ),
+        live,
+    )
 
 
 async def afork(
@@ -244,8 +180,8 @@ async def afork(
     except UserError:
         await asyncio.to_thread(_leave_nothing, target)
         raise
-    async with _opened(chosen, target.run_id, None, _parts(live, task)) as bench:
-        return await _work(bench, PipelineInput(task=recorded.task, run_id=target.run_id), live)
+    async with open_session(chosen, target.run_id, None, live, task=task) as bench:
+        return await run_session(bench, PipelineInput(task=recorded.task, run_id=target.run_id), live)
 
 
 def prune(runs_dir: str | Path = "runs") -> dict[str, int]:
@@ -261,6 +197,15 @@ def prune(runs_dir: str | Path = "runs") -> dict[str, int]:
             with contextlib.suppress(StoreError), folder.lock():
                 freed[path.name] = folder.prune(scripts)
     return freed
+
+
+def _block(begin: Callable[[Live], Coroutine[Any, Any, Result]], live: Live) -> Result:
+    """Wait for a door's asynchronous form, which Ctrl-C asks to stop."""
+
+    def follow(stop: asyncio.Event) -> Coroutine[Any, Any, Result]:
+        return begin({**live, "stop": stop})
+
+    return run_interruptible(follow, live.get("on_event"))
 
 
 def _finished(folder: RunFolder) -> Result | None:
@@ -308,188 +253,6 @@ def _branch(source: RunFolder, target: RunFolder, settings: Settings, at: str, a
 
 def _load(folder: Path, settings: Settings) -> Task:
     return Task.load(folder.expanduser().absolute(), goal=settings.goal, metric=settings.metric)
-
-
-@asynccontextmanager
-async def _opened(settings: Settings, run_id: str, task: Path | None, parts: Parts) -> AsyncIterator[Workbench]:
-    """Open a run's workbench; a disk that fails anywhere in the session is a stop."""
-    try:
-        bench = await open_workbench(settings, run_id, task, parts)
-        try:
-            yield bench
-        finally:
-            await close_workbench(bench)
-    except Exception as error:
-        stop = _as_stop(error, RunFolder(settings.runs_dir, run_id))
-        if stop is error:
-            raise
-        raise stop from error
-
-
-async def _work(bench: Workbench, start: PipelineInput, live: Live, *, fresh: bool = False) -> Result:
-    """Run the pipeline from where it is to its end, a question nobody answers, or a stop."""
-    thread = (await asyncio.to_thread(bench.folder.read_settings)).thread
-    async with _stoppable(bench, live), open_checkpoints(bench.folder.checkpoints, bench.settings.checkpoints) as saver:
-        if fresh:
-            await _forget(bench, saver, thread)
-        graph = build_graph().compile(checkpointer=saver, name="pipeline")
-        config: RunnableConfig = {"configurable": {"thread_id": thread}}
-        known = await graph.aget_state(config)
-        await export_firsts(bench, _state(known.values, "stopped"))
-        step: PipelineInput | Command[Any] | None = None if known.next else start
-        try:
-            while True:
-                await _stream(graph, step, config, bench.settings, live.get("on_event"))
-                after = await graph.aget_state(config)
-                if not after.next:
-                    await asyncio.to_thread(bench.folder.questions.unlink, missing_ok=True)
-                    return await asyncio.to_thread(Result.read, bench.folder.result)
-                questions = {i.id: Question.model_validate(_split_question(i.value)) for i in after.interrupts}
-                answers = await _answer(bench, questions, live)
-                if not answers:
-                    return await _pause(bench, _state(after.values, "paused"), list(questions.values()))
-                step = Command(resume=answers)
-        except UserError:
-            raise
-        except (Exception, asyncio.CancelledError) as error:
-            stop = _as_stop(error, bench.folder)
-            with contextlib.suppress(OperatorError, OSError, sqlite3.Error):
-                known = await graph.aget_state(config)
-                await _save(bench, _state(known.values, "stopped"), stop)
-            if stop is error:
-                raise
-            raise stop from error
-
-
-@asynccontextmanager
-async def _stoppable(bench: Workbench, live: Live) -> AsyncIterator[None]:
-    """Stop starting work when the caller asks for it."""
-    stop = live.get("stop")
-    if stop is None:
-        yield
-        return
-
-    async def watch() -> None:
-        await stop.wait()
-        bench.budget.stop()
-
-    watching = asyncio.create_task(watch())
-    try:
-        yield
-    finally:
-        watching.cancel()
-
-
-async def _save(bench: Workbench, reached: PipelineState, stop: BaseException) -> None:
-    """Hand in the best so far, where scripts may still execute, and report what was reached."""
-    status, message = _ending(stop)
-    if not isinstance(stop, StopRequested | StoreError | asyncio.CancelledError):
-        await hand_in_best(bench, reached)
-    await write_result(bench, {**reached, "status": status}, message=message)
-
-
-async def _forget(bench: Workbench, saver: BaseCheckpointSaver[str], thread: str) -> None:
-    await saver.adelete_thread(thread)
-    await asyncio.to_thread(bench.ledger.forget)
-    folder = bench.folder
-    for path in (folder.result, folder.report, folder.solution, folder.submission, folder.questions):
-        await asyncio.to_thread(path.unlink, missing_ok=True)
-
-
-async def _answer(bench: Workbench, questions: Mapping[str, Question], live: Live) -> dict[str, Any]:
-    """Return the answers there are, by the ids that the graph gave the questions; an answer is given once."""
-    given, ask = live.get("answers") or {}, live.get("on_question")
-    answers: dict[str, Any] = {}
-    for key, question in questions.items():
-        again = "problem" in question.proposal
-        said = await asyncio.to_thread(bench.ledger.recall, answer_key(question.id, question.proposal))
-        if question.id in given and not again:
-            answers[key] = given[question.id].model_dump()
-        elif said is not None and not again:
-            answers[key] = said
-        elif ask is not None:
-            answers[key] = (await asyncio.to_thread(ask, question)).model_dump()
-    return answers
-
-
-async def _pause(bench: Workbench, reached: PipelineState, questions: list[Question]) -> Result:
-    """Leave the questions in `questions.json`, each with an answer that can be edited, and return what was reached."""
-    asked = [{**question.model_dump(mode="json"), "answer": Answer().model_dump()} for question in questions]
-    await asyncio.to_thread(bench.folder.write_json, bench.folder.questions, asked)
-    ids = ", ".join(question.id for question in questions)
-    return await write_result(bench, reached, message=f"asked about: {ids}; see {bench.folder.questions.name}")
-
-
-def read_answers(path: Path) -> dict[str, Answer]:
-    """Return the answers of a file: a copy of `questions.json` with its answers edited, or an object of answers by id.
-
-    Raises:
-        UserError: the file cannot be read or is neither.
-    """
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        pairs = found.items() if isinstance(found, dict) else [(asked["id"], asked["answer"]) for asked in found]
-        return {identity: Answer.model_validate(said) for identity, said in pairs}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        msg = f"answers {path}: {str(error).splitlines()[0]}; edit a copy of questions.json in the run folder"
-        raise UserError(msg) from error
-
-
-def _as_stop(error: BaseException, folder: RunFolder) -> BaseException:
-    """Return the stop that an error amounts to: a disk or a database that fails is no defect of this package."""
-    if isinstance(error, OSError) and error.errno in FULL_DISK:
-        error = StoreError(f"{folder.path} cannot be written ({error.strerror}): free some space")
-    elif isinstance(error, sqlite3.Error) or type(error).__module__.startswith("psycopg"):
-        first = (str(error).splitlines() or [""])[0]
-        error = StoreError(f"the checkpoints of {folder.path} cannot be written: {first}")
-    if isinstance(error, OperatorError):
-        error.run = str(folder.path)
-    return error
-
-
-def _ending(error: BaseException) -> tuple[RunStatus, str]:
-    """Return how a run ended that an exception ended; anything but a stop is a defect of this package."""
-    if isinstance(error, asyncio.CancelledError):
-        return "stopped", "interrupted"
-    if isinstance(error, OperatorError):
-        return "stopped", str(error)
-    return "failed", f"{type(error).__name__}: {error}"
-
-
-async def _stream(
-    graph: CompiledStateGraph[PipelineState, Settings, PipelineInput, PipelineState],
-    start: PipelineInput | Command[Any] | None,
-    config: RunnableConfig,
-    settings: Settings,
-    on_event: OnEvent | None,
-) -> None:
-    stream = graph.astream(
-        start, config, context=settings, stream_mode="custom", subgraphs=True, durability="sync", version="v2"
-    )
-    async for part in stream:
-        if on_event and isinstance(part["data"], Event):
-            on_event(part["data"])
-
-
-def _state(values: Mapping[str, Any], status: RunStatus) -> PipelineState:
-    return {**values, "status": status}  # type: ignore[typeddict-item]  # a snapshot's values are untyped
-
-
-def _split_question(value: Mapping[str, Any]) -> dict[str, Any]:
-    asked = ("id", "point", "actions")
-    proposal = {key: text for key, text in value.items() if key not in asked}
-    return {**{key: value[key] for key in asked}, "proposal": proposal}
-
-
-def _parts(live: Live, task: Task | None) -> Parts:
-    on_event = live.get("on_event")
-    return Parts(
-        task=task,
-        model=live.get("model"),
-        runner=live.get("runner"),
-        search=live.get("search"),
-        on_progress=(lambda line: on_event(Event(stage="sandbox", message=line))) if on_event else None,
-    )
 
 
 def _leave_nothing(folder: RunFolder) -> None:

@@ -9,10 +9,11 @@ from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from langgraph.config import get_stream_writer
 from pydantic import BaseModel, Field
 
-from mlestar.api import Live, SettingsLike, asolve
+from mlestar.api import SettingsLike, asolve
 from mlestar.errors import OperatorError, UserError
 from mlestar.events import Event
 from mlestar.report import Result
+from mlestar.session import Live
 from mlestar.settings import Settings
 from mlestar.task import Task
 

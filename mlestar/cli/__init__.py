@@ -145,8 +145,8 @@ def resume(
     as_json: AsJson = False,
 ) -> None:
     """Go on with a run where it stopped; caps may be raised."""
-    from mlestar.api import read_answers
     from mlestar.api import resume as go_on
+    from mlestar.questions import read_answers
 
     given = {
         "max_hours": max_hours,

@@ -15,8 +15,8 @@ from rich.panel import Panel
 from rich.prompt import Prompt
 from rich.text import Text
 
-from mlestar.api import Question
 from mlestar.errors import SettingsError
+from mlestar.questions import Question
 from mlestar.search.cards import read_card
 from mlestar.state import Action, Answer
 

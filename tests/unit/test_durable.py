@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import mlestar
-from mlestar.api import read_answers
 from mlestar.errors import ModelError, SettingsError, StopRequested, UserError
+from mlestar.questions import read_answers
 from mlestar.runners import Execution, Job
 from mlestar.state import Answer
 from mlestar.store import FORMAT

@@ -12,6 +12,8 @@ LAYERS = [
     {"cli"},
     {"demo", "embedding", "server"},
     {"api"},
+    {"session"},
+    {"questions"},
     {"graph"},
     {"nodes"},
     {"report"},

@@ -142,7 +142,7 @@ class Settings(BaseModel):
     fresh_splits: int = Field(2, ge=0, le=10, description="Fresh splits per finalist.")
     debug_rounds: int = Field(3, ge=0, le=20, description="Attempts to repair a script that fails.")
     accept: Literal["better", "significant"] = Field(
-        "better",
+        "significant",
         description="What replaces a script: any better score on the same rows, or one the paired bootstrap confirms.",
     )
     leakage_rounds: int = Field(2, ge=0, le=10, description="Attempts to repair a script that leaks.")

@@ -1,5 +1,6 @@
 """Ensemble of the tracks' best solutions (paper, algorithm 3)."""
 
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 from langgraph.runtime import Runtime
@@ -10,17 +11,20 @@ from mlestar.agents.ensembling import plan_ensemble as ask_for_plan
 from mlestar.agents.ensembling import write_ensemble as ask_for_script
 from mlestar.nodes.refine import tried_plans
 from mlestar.settings import Settings
-from mlestar.state import Attempt, Draft, EnsembleState, Solution
+from mlestar.spec import Direction
+from mlestar.state import Attempt, Draft, EnsembleState, Solution, best_first
 from mlestar.workbench import Workbench, find_workbench
 
 ENSEMBLE_STRETCH = 1.5
 """An ensemble may take this factor of the sum of its members' times."""
 
 
-def admit(state: EnsembleState, runtime: Runtime[Settings]) -> Literal["combine", "nothing to combine"]:
+async def admit(state: EnsembleState, runtime: Runtime[Settings]) -> Literal["combine", "nothing to combine"]:
     """Combine two or more solutions."""
-    rounds = Settings.of(runtime.context).ensemble_rounds
-    return "combine" if rounds and len(state.get("bests", {})) > 1 else "nothing to combine"
+    if not Settings.of(runtime.context).ensemble_rounds or not state.get("bests"):
+        return "nothing to combine"
+    bench = await find_workbench(state, runtime)
+    return "combine" if len(await _solutions(bench, state)) > 1 else "nothing to combine"
 
 
 async def plan_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> EnsembleState:
@@ -36,7 +40,7 @@ async def plan_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> Ens
 async def write_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> EnsembleState:
     """Write one script that trains and combines the members."""
     bench = await find_workbench(state, runtime)
-    members = _best_solutions(state)
+    members = await _solutions(bench, state)
     slowest = bench.settings.script_seconds
     stretch = max(1.0, ENSEMBLE_STRETCH * sum(member.verdict.seconds for member in members) / slowest)
     draft = Draft(
@@ -75,12 +79,30 @@ def after_compare(state: EnsembleState, runtime: Runtime[Settings]) -> Literal["
     return "done or budget" if state["spent"] or state["round"] >= rounds else "next plan"
 
 
-def _best_solutions(state: EnsembleState) -> list[Solution]:
-    return [best for _, best in sorted(state["bests"].items())]
+def choose_members(
+    bests: Mapping[str, Solution], solutions: Collection[Solution], direction: Direction
+) -> list[Solution]:
+    """Return the best solution of each track; where another track has brought the same script, the track's next best.
+
+    A track that has no other brings none: to combine a script with itself gains nothing.
+    """
+    members: dict[str | None, Solution] = {}
+    for track, best in sorted(bests.items()):
+        own = sorted((one for one in solutions if one.track == int(track)), key=lambda one: one.id)
+        candidates = [best, *best_first(direction, own)]
+        member = next((one for one in candidates if one.script not in members), None)
+        if member:
+            members[member.script] = member
+    return list(members.values())
+
+
+async def _solutions(bench: Workbench, state: EnsembleState) -> list[Solution]:
+    direction = (await bench.brief(state)).spec.direction
+    return choose_members(state["bests"], state.get("solutions", {}).values(), direction)
 
 
 async def _members(bench: Workbench, state: EnsembleState) -> list[Member]:
     return [
-        Member(id=best.id, title=best.title, score=best.score, code=await bench.text(best.script or ""))
-        for best in _best_solutions(state)
+        Member(id=one.id, title=one.title, score=one.score, code=await bench.text(one.script or ""))
+        for one in await _solutions(bench, state)
     ]

@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 export LANGGRAPH_STRICT_MSGPACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs studio golden format clean
+.PHONY: help demo test unit check docs studio golden format clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -14,8 +14,11 @@ help: ## Show the targets
 demo: $(VENV)/.demo ## Solve a built-in task with the offline engineer and show the result
 	@$(BIN)/mlestar demo --model offline
 
-test: $(VENV)/.dev ## Run all tests; those that need a Docker engine skip when there is none
-	@$(BIN)/python -m pytest
+test: unit ## Run all tests; those that need a Docker engine skip when there is none
+	@$(BIN)/python -m pytest --ignore=tests/unit
+
+unit: $(VENV)/.dev ## Run the tests that need neither network nor engine, one process per CPU
+	@$(BIN)/python -m pytest tests/unit --numprocesses=auto
 
 check: $(VENV)/.dev ## Lint, format check and strict types
 	@$(BIN)/ruff check .

@@ -9,6 +9,7 @@ import pytest
 from mlestar.errors import RunnerError, UserError
 from mlestar.runners import Execution, Job, Limits, LocalRunner, ScriptedRunner, choose_runner
 from mlestar.runners.capture import Capture
+from mlestar.runners.dump import cut_dump, describe_stand
 from mlestar.runners.image import image_folder, image_tag
 from mlestar.runners.scripted import fail, succeed
 from mlestar.runners.workplace import make_workplace, measure, scrub
@@ -69,6 +70,18 @@ async def test_a_forged_dump_tells_nothing(runner, job, forged):
     execution = await runner.run(job(script, limits=Limits(seconds=0.5)))
     assert execution.status == "timeout"
     assert "it stood" not in execution.detail
+
+
+def test_a_dump_is_read_from_its_end_and_names_stay_short():
+    frames = f'Current thread 0x1 (most recent call first):\n  File "{"x" * 900}\x1b[2J.py", line 7 in get\n'
+    dump = f'{frames}  File "/sandbox/main.py", line 2 in <module>\n\nExtension modules: numpy (total: 1)\n'
+    before, found = cut_dump("Fatal Python error: no\n" * 9000 + "loss 0.3\nFatal Python error: Aborted\n\n" + dump)
+    assert before.endswith("\nloss 0.3\n")
+    told = describe_stand(found, "import x\nx.fit()\n")
+    assert told.startswith("it stood at line 2 of main.py in <module>: `x.fit()`, inside xxx")
+    assert len(told) < 250
+    assert told.isprintable()
+    assert "Extension modules" not in found
 
 
 async def test_only_listed_variables_are_passed_on(runner, job, monkeypatch):

@@ -1,8 +1,10 @@
 """What counts as better: two solutions compared by the judge on the same rows."""
 
 import asyncio
+from collections.abc import Sequence
 
 from mlestar import rehearsal
+from mlestar.spec import Direction
 from mlestar.state import Brief, Solution, best_first, better
 from mlestar.workbench import Workbench
 
@@ -36,6 +38,15 @@ async def best_improvement(bench: Workbench, brief: Brief, tried: list[Solution]
     """Return the best of the solutions if it replaces the one they set out from."""
     ranked = best_first(brief.spec.direction, tried)
     return ranked[0] if ranked and await improves(bench, brief, ranked[0], best) else None
+
+
+def say_kept(direction: Direction, tried: Sequence[Solution], base: Solution, kept: Solution) -> str:
+    """Return one line on what a track goes on from, and why a better score did not replace it."""
+    if kept.id != base.id:
+        return f"{kept.id} replaces {base.id}"
+    above = [one.id for one in best_first(direction, tried) if better(direction, one.score, base.score)]
+    why = f"{above[0]} is better, though not beyond noise" if above else "nothing better was found"
+    return f"{base.id} stays: {why}"
 
 
 async def probability_better(bench: Workbench, brief: Brief, left: Solution, right: Solution) -> float | None:

@@ -11,7 +11,7 @@ from mlestar.agents.initializer import write_candidate as ask_for_candidate
 from mlestar.agents.merger import merge_scripts
 from mlestar.agents.retriever import retrieve_cards
 from mlestar.agents.usage_checker import check_usage
-from mlestar.nodes.acceptance import improves, is_no_worse
+from mlestar.nodes.acceptance import improves, is_no_worse, say_kept
 from mlestar.nodes.progress import tell
 from mlestar.search import Findings, sources_of
 from mlestar.settings import Settings
@@ -154,7 +154,10 @@ async def merge(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
 async def accept_merge(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     """Keep the merged solution if it is better; the first that is not ends merging."""
     bench = await find_workbench(state, runtime)
-    improved = await improves(bench, await bench.brief(state), state["solution"], best_of(state))
+    brief, base = await bench.brief(state), best_of(state)
+    improved = await improves(bench, brief, state["solution"], base)
+    said = say_kept(brief.spec.direction, [state["solution"]], base, state["solution"] if improved else base)
+    tell(runtime, "accept_merge", said, track=state["track"])
     merged = state["merged"] + 1 if improved else len(state["ranked"])
     best = state["solution"] if improved else state["best"]
     wanted = "another merge" if merged < len(state["ranked"]) else "refinement"

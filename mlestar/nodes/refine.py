@@ -16,7 +16,7 @@ from mlestar.agents.extractor import extract_block as ask_for_block
 from mlestar.agents.planner import plan_block
 from mlestar.agents.summarizer import summarize_study
 from mlestar.budget import Refused
-from mlestar.nodes.acceptance import best_improvement
+from mlestar.nodes.acceptance import best_improvement, say_kept
 from mlestar.nodes.initialize import ask_budget, best_of, keep_best
 from mlestar.nodes.progress import tell
 from mlestar.settings import Settings
@@ -196,6 +196,7 @@ async def advance(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     brief, base = await bench.brief(state), best_of(state)
     tried = [state["solutions"][attempt.solution] for attempt in state["attempts"]]
     best = await best_improvement(bench, brief, tried, base) or base
+    tell(runtime, "advance", say_kept(brief.spec.direction, tried, base, best), track=state["track"])
     outer = state["outer"] + 1
     wanted = "another block" if outer < bench.settings.outer_steps else ""
     return {"outer": outer, **keep_best(state["track"], best), **await ask_budget(state, runtime, wanted)}

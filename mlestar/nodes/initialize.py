@@ -11,7 +11,7 @@ from mlestar.agents.initializer import write_candidate as ask_for_candidate
 from mlestar.agents.merger import merge_scripts
 from mlestar.agents.retriever import retrieve_cards
 from mlestar.agents.usage_checker import check_usage
-from mlestar.nodes.acceptance import improves, is_no_worse, say_kept
+from mlestar.nodes.acceptance import best_improvement, is_no_worse, say_kept
 from mlestar.nodes.progress import tell
 from mlestar.search import Findings, sources_of
 from mlestar.settings import Settings
@@ -155,11 +155,10 @@ async def accept_merge(state: TrackState, runtime: Runtime[Settings]) -> TrackSt
     """Keep the merged solution if it is better; the first that is not ends merging."""
     bench = await find_workbench(state, runtime)
     brief, base = await bench.brief(state), best_of(state)
-    improved = await improves(bench, brief, state["solution"], base)
-    said = say_kept(brief.spec.direction, [state["solution"]], base, state["solution"] if improved else base)
-    tell(runtime, "accept_merge", said, track=state["track"])
-    merged = state["merged"] + 1 if improved else len(state["ranked"])
-    best = state["solution"] if improved else state["best"]
+    tried = [state["solution"]]
+    best = await best_improvement(bench, brief, tried, base) or base
+    tell(runtime, "accept_merge", say_kept(brief.spec.direction, tried, base, best), track=state["track"])
+    merged = len(state["ranked"]) if best is base else state["merged"] + 1
     wanted = "another merge" if merged < len(state["ranked"]) else "refinement"
     return {"merged": merged, **keep_best(state["track"], best), **await ask_budget(state, runtime, wanted)}
 

@@ -26,7 +26,6 @@ from mlestar.runners.watch import (
     conclude,
     finish,
     full_disk,
-    last_words,
     over_limit,
     unwritable,
     watch,
@@ -160,9 +159,7 @@ class DockerRunner:
                 found = over_limit(limits, time.monotonic() - began, container.output, measure(container.work))
                 return found or full_disk(container.work, own)
 
-            if found := await watch(container.ended, limits.seconds, look):
-                if found.status == "timeout":
-                    await last_words(container.ended, container.abort)
+            if found := await watch(container.ended, limits.seconds, look, container.abort):
                 return found
             return await finish(container.wait)
         finally:

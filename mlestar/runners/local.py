@@ -26,7 +26,6 @@ from mlestar.runners.watch import (
     exit_end,
     finish,
     full_disk,
-    last_words,
     over_limit,
     unwritable,
     watch,
@@ -162,10 +161,7 @@ class LocalRunner:
                 found = over_limit(limits, time.monotonic() - began, child.output, measure(place))
                 return found or full_disk(place) or child.look()
 
-            found = await watch(child.ended, limits.seconds, look)
-            if found is not None and found.status == "timeout":
-                await last_words(child.ended, child.abort)
-            return found
+            return await watch(child.ended, limits.seconds, look, child.abort)
         finally:
             await finish(child.dispose)
 

@@ -90,8 +90,13 @@ def full_disk(folder: Path, own_mb: int | None = None) -> End | None:
     return End("disk_full", detail="the disk is nearly full, maybe of files that the script deleted while open")
 
 
-async def watch(ended: "Future[None]", seconds: float, look: Callable[[], End | None]) -> End | None:
-    """Wait until `ended` is done (None), or until `look`, called in a thread, finds a limit exceeded."""
+async def watch(
+    ended: "Future[None]", seconds: float, look: Callable[[], End | None], abort: Callable[[], None]
+) -> End | None:
+    """Wait until `ended` is done (None), or until `look`, called in a thread, finds a limit exceeded.
+
+    A script whose time is up is aborted and has a moment to write where it stands.
+    """
     waiting, tick = asyncio.wrap_future(ended), FIRST_TICK
     deadline = asyncio.get_running_loop().time() + seconds
     while True:
@@ -100,14 +105,11 @@ async def watch(ended: "Future[None]", seconds: float, look: Callable[[], End | 
         if done:
             return None
         if (found := await asyncio.to_thread(look)) is not None:
+            if found.status == "timeout":
+                await finish(abort)
+                await asyncio.wait({waiting}, timeout=LAST_WORDS)
             return found
         tick = min(LAST_TICK, tick * 2)
-
-
-async def last_words(ended: "Future[None]", abort: Callable[[], None]) -> None:
-    """Abort a script whose time is up and give it a moment to write where it stands."""
-    await finish(abort)
-    await asyncio.wait({asyncio.wrap_future(ended)}, timeout=LAST_WORDS)
 
 
 async def finish(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -3,6 +3,7 @@
 MlestarError
 ├── UserError              bad input or usage: one line that says what to do
 │   ├── TaskError          the task folder cannot be understood
+│   │   └── HoldoutError   no honest holdout can be made; a run falls back to reported scores
 │   └── SettingsError      a setting is unknown or out of range
 └── OperatorError          the run stops with its state saved
     ├── RunnerError        scripts cannot be executed (engine lost, image missing)
@@ -25,6 +26,10 @@ class UserError(MlestarError, ValueError):
 
 class TaskError(UserError):
     """The task folder cannot be understood."""
+
+
+class HoldoutError(TaskError):
+    """No rows of this task can be withheld honestly; a run falls back to reported scores and says why."""
 
 
 class SettingsError(UserError):

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mlestar.rehearsal import RehearsalError, fresh_rehearsals, infer_split, search_rehearsal
+from mlestar.errors import HoldoutError
+from mlestar.rehearsal import fresh_rehearsals, infer_split, search_rehearsal
 from mlestar.rehearsal.plan import SplitPlan
 from mlestar.task import Task
 
@@ -36,7 +37,7 @@ def _plan(task: Task) -> tuple[SplitPlan | None, str]:
         return None, "the labels cannot be located in the files"
     try:
         return infer_split(task), ""
-    except RehearsalError as error:
+    except HoldoutError as error:
         return None, str(error)
 
 

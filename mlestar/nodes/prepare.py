@@ -8,10 +8,10 @@ from langgraph.types import Send
 
 from mlestar.agents.analyst import analyze
 from mlestar.agents.desk import ReplyError
-from mlestar.errors import UserError
+from mlestar.errors import HoldoutError, UserError
 from mlestar.examples import write_example, write_task
 from mlestar.nodes.progress import tell
-from mlestar.rehearsal import RehearsalError, infer_split, search_rehearsal
+from mlestar.rehearsal import infer_split, search_rehearsal
 from mlestar.rehearsal.plan import SplitPlan
 from mlestar.settings import Settings
 from mlestar.state import Brief, PipelineInput, PipelineState, TrackState
@@ -80,7 +80,7 @@ async def _plan_split(task: Task) -> tuple[SplitPlan | None, str]:
         return None, "the labels cannot be located in the files"
     try:
         return await asyncio.to_thread(infer_split, task), ""
-    except RehearsalError as error:
+    except HoldoutError as error:
         return None, str(error)
 
 
@@ -93,7 +93,7 @@ async def _rehearse(bench: Workbench, brief: Brief) -> Brief:
     """Stage the input of the search; what cannot be staged honestly is not rehearsed."""
     try:
         await bench.search_place(brief)
-    except RehearsalError as error:
+    except HoldoutError as error:
         brief = brief.model_copy(update={"split": None, "fallback": str(error)})
         await bench.search_place(brief)
     return brief

@@ -2,7 +2,7 @@
 
 from mlestar.rehearsal.holdout import Rehearsal, fresh_rehearsals, search_rehearsal
 from mlestar.rehearsal.judge import check_submission, compare, judge
-from mlestar.rehearsal.plan import Comparison, Judgement, RehearsalError, SplitKind, SplitPlan
+from mlestar.rehearsal.plan import Comparison, Judgement, SplitKind, SplitPlan
 from mlestar.rehearsal.split import infer_split
 from mlestar.rehearsal.stage import manifest, stage
 
@@ -10,7 +10,6 @@ __all__ = [
     "Comparison",
     "Judgement",
     "Rehearsal",
-    "RehearsalError",
     "SplitKind",
     "SplitPlan",
     "check_submission",

@@ -5,9 +5,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
-from mlestar.errors import TaskError
+from mlestar.errors import HoldoutError, TaskError
 from mlestar.metrics import canonical_labels
-from mlestar.rehearsal.plan import RehearsalError
 from mlestar.tables import Table, is_table, read_table
 from mlestar.task import Task
 
@@ -22,7 +21,7 @@ def safe_rows(task: Task, kept: np.ndarray, path: Path) -> tuple[Table, np.ndarr
     train-only field, and the file does not give that for the real test rows.
 
     Raises:
-        RehearsalError: the file holds labels and it cannot be decided whose.
+        HoldoutError: the file holds labels and it cannot be decided whose.
     """
     if not is_table(path):
         _refuse_container(task, path)
@@ -41,7 +40,7 @@ def safe_rows(task: Task, kept: np.ndarray, path: Path) -> tuple[Table, np.ndarr
         if not set(telling) & set(task.spec.target):
             return None
         msg = f"{path.name} holds the column {telling[0]!r} and no key that says for which rows"
-        raise RehearsalError(msg)
+        raise HoldoutError(msg)
     withheld = np.setdiff1d(np.arange(len(train)), kept)
     named = set(_joined(train.iloc[withheld], keys))
     safe = np.flatnonzero(~_joined(table.frame, keys).isin(named).to_numpy())
@@ -52,7 +51,7 @@ def refuse_telling_paths(task: Task) -> None:
     """Refuse tasks whose files lie in folders named after their class.
 
     Raises:
-        RehearsalError: the path of a train row names its label.
+        HoldoutError: the path of a train row names its label.
     """
     spec, table = task.spec, task.table(task.spec.train)
     shared = [column for column in task.table(spec.test).columns if column in table.columns]
@@ -65,7 +64,7 @@ def refuse_telling_paths(task: Task) -> None:
         named = [label in PurePosixPath(cell).parts for label, cell in zip(labels, cells, strict=True)]
         if np.mean(named) > _SAME and (task.input / str(cells.iloc[0])).exists():
             msg = f"the paths in {column!r} name the class of their row"
-            raise RehearsalError(msg)
+            raise HoldoutError(msg)
 
 
 def _keys(task: Task, frame: pd.DataFrame) -> list[str]:
@@ -119,7 +118,7 @@ def _refuse_container(task: Task, path: Path) -> None:
     stem = PurePosixPath(task.spec.train).name.split(".")[0].lower()
     if path.suffix.lower() in _CONTAINERS and (path.name.lower().startswith(stem) or "label" in path.name.lower()):
         msg = f"{path.name} may hold the labels and cannot be filtered; leave it out of the input folder"
-        raise RehearsalError(msg)
+        raise HoldoutError(msg)
 
 
 def _refuse_mention(task: Task, path: Path) -> None:
@@ -127,4 +126,4 @@ def _refuse_mention(task: Task, path: Path) -> None:
         head = file.read(65_536)
     if any(name.encode() in head for name in task.spec.target):
         msg = f"{path.name} mentions the target and cannot be read as a table"
-        raise RehearsalError(msg)
+        raise HoldoutError(msg)

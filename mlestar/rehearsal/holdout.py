@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mlestar.errors import HoldoutError
 from mlestar.rehearsal.cutoff import MIN_ROWS, bins, cut
 from mlestar.rehearsal.grouping import apply_rule
 from mlestar.rehearsal.period import clock_of
-from mlestar.rehearsal.plan import RehearsalError, SplitPlan
+from mlestar.rehearsal.plan import SplitPlan
 from mlestar.rehearsal.split import duplicate_codes, feature_columns
 from mlestar.task import Task
 
@@ -63,7 +64,7 @@ def search_rehearsal(task: Task, plan: SplitPlan, *, seed: int) -> Rehearsal:
     """Choose the rows that are held out while solutions are searched.
 
     Raises:
-        RehearsalError: no rows can be withheld under this plan.
+        HoldoutError: no rows can be withheld under this plan.
     """
     if plan.kind == "time":
         found = _periods(task, plan, count=1)
@@ -73,7 +74,7 @@ def search_rehearsal(task: Task, plan: SplitPlan, *, seed: int) -> Rehearsal:
         found = [_rehearse("search", deck, held)]
     if not found or not len(found[0].held):
         msg = f"no rows of {task.spec.train} can be withheld by a {plan.kind} split"
-        raise RehearsalError(msg)
+        raise HoldoutError(msg)
     return found[0]
 
 

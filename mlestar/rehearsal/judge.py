@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mlestar.errors import HoldoutError
 from mlestar.metrics import Metric, canonical, canonical_labels, get_metric
 from mlestar.rehearsal.holdout import Rehearsal, held_ids, labelled_rows
-from mlestar.rehearsal.plan import Comparison, Judgement, RehearsalError
+from mlestar.rehearsal.plan import Comparison, Judgement
 from mlestar.rehearsal.stage import staged_sample
 from mlestar.rehearsal.submission import Form, read_predictions
 from mlestar.rehearsal.values import Rejected, constant_warning
@@ -68,14 +69,14 @@ def check_submission(task: Task, submission: Path) -> str:
     """Return what is wrong with a submission for the real test rows; empty when it is valid.
 
     Raises:
-        RehearsalError: no table says which rows are wanted.
+        HoldoutError: no table says which rows are wanted.
     """
     spec = task.spec
     sample = None if spec.sample_submission is None else task.table(spec.sample_submission).frame
     rows = task.table(spec.test).frame if is_table(task.input / spec.test) else sample
     if rows is None:
         msg = f"neither {spec.test} nor a sample submission is a table: nothing says what to submit"
-        raise RehearsalError(msg)
+        raise HoldoutError(msg)
     ids = rows[spec.id] if spec.id in rows.columns else None
     try:
         read_predictions(_form(task, len(rows), ids, sample), submission)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mlestar.errors import HoldoutError
 from mlestar.rehearsal.clock import ID_WORDS, TIME_WORDS, Clock, name_words, read_clock, read_embedded_dates
-from mlestar.rehearsal.plan import RehearsalError
 from mlestar.task import TaskSpec
 
 
@@ -24,12 +24,12 @@ def clock_of(column: str, cells: pd.Series, rule: str | None) -> Clock:
     """Read the time column of a plan.
 
     Raises:
-        RehearsalError: it holds neither dates nor whole numbers.
+        HoldoutError: it holds neither dates nor whole numbers.
     """
     clock = read_embedded_dates(cells) if rule == "embedded" else read_clock(column, cells)
     if clock is None:
         msg = f"column {column!r} holds neither dates nor whole numbers: name another time column in task.toml"
-        raise RehearsalError(msg)
+        raise HoldoutError(msg)
     return clock
 
 

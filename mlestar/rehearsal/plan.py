@@ -4,13 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from mlestar.errors import TaskError
-
 SplitKind = Literal["time", "group", "stratified", "random"]
-
-
-class RehearsalError(TaskError):
-    """This task cannot be rehearsed; a run falls back to reported scores and says why."""
 
 
 class SplitPlan(BaseModel):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mlestar.rehearsal.plan import RehearsalError
+from mlestar.errors import HoldoutError
 from mlestar.tables import Table, table_suffix
 from mlestar.tables.delimited import DELIMITERS, quote
 
@@ -30,7 +30,7 @@ def write_cells(cells: pd.DataFrame, like: Table, path: Path) -> None:
     """Write text cells in the format and compression of `like`.
 
     Raises:
-        RehearsalError: the format needs types that text does not carry.
+        HoldoutError: the format needs types that text does not carry.
     """
     header, suffix = _header(like, path.parent), table_suffix(like.path)
     if suffix in _DELIMITED:
@@ -39,7 +39,7 @@ def write_cells(cells: pd.DataFrame, like: Table, path: Path) -> None:
         data = _objects(cells, like, array=header.lstrip().startswith("["))
     else:
         msg = f"{like.path.name}: rows cannot be turned into {suffix}; give train and test in one format"
-        raise RehearsalError(msg)
+        raise HoldoutError(msg)
     raw = data.encode()
     path.write_bytes(gzip.compress(raw, mtime=0) if like.path.name.lower().endswith(".gz") else raw)
 

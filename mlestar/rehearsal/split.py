@@ -5,13 +5,13 @@ from math import log
 import numpy as np
 import pandas as pd
 
-from mlestar.errors import TaskError
+from mlestar.errors import HoldoutError, TaskError
 from mlestar.rehearsal.clock import Clock, read_clock
 from mlestar.rehearsal.crossing import count_crossing
 from mlestar.rehearsal.cutoff import Cut, cut
 from mlestar.rehearsal.grouping import MAX_RATIO, Group, apply_rule, describe_rule, find_group, prefix_rules
 from mlestar.rehearsal.period import Period, clock_of, find_period
-from mlestar.rehearsal.plan import RehearsalError, SplitKind, SplitPlan
+from mlestar.rehearsal.plan import SplitKind, SplitPlan
 from mlestar.task import Task, TaskSpec
 
 MAX_HELD = 50_000
@@ -24,17 +24,17 @@ def infer_split(task: Task) -> SplitPlan:
     """Find the split that copies the way test differs from train; `spec.split` overrules it.
 
     Raises:
-        RehearsalError: labels cannot be located, or there are too few rows.
+        HoldoutError: labels cannot be located, or there are too few rows.
         TaskError: `spec.split` names no column or no kind.
     """
     spec = task.spec
     if not task.labelled:
         msg = "the labels are not in a table, so no rows can be withheld"
-        raise RehearsalError(msg)
+        raise HoldoutError(msg)
     train, test = task.table(spec.train).frame, task.table(spec.test).frame
     if len(train) < 20:
         msg = f"{spec.train} has {len(train)} rows: too few to withhold some"
-        raise RehearsalError(msg)
+        raise HoldoutError(msg)
     if spec.split:
         return _overruled(spec, train, test)
     if (period := find_period(spec, train, test)) is not None:
@@ -137,7 +137,7 @@ def _cut_plan(
     made = cut(clock.values, float(np.nanmax(clock.values)), span, gap)
     if made is None:
         msg = f"too little history in {column!r} to withhold its last part"
-        raise RehearsalError(msg)
+        raise HoldoutError(msg)
     held, rest = int(made.held.sum()), int(made.train.sum())
     return SplitPlan(
         kind="time",

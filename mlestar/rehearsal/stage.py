@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from mlestar.errors import HoldoutError
 from mlestar.rehearsal.auxiliary import refuse_telling_paths, safe_rows
 from mlestar.rehearsal.holdout import Rehearsal, held_ids
-from mlestar.rehearsal.plan import RehearsalError
 from mlestar.rehearsal.rendering import write_cells, write_rows
 from mlestar.task import Task
 
@@ -27,7 +27,7 @@ def stage(task: Task, rehearsal: Rehearsal | None, folder: Path, *, link: bool =
             change the task's own data.
 
     Raises:
-        RehearsalError: a file tells about held-out rows in a way that cannot be taken out.
+        HoldoutError: a file tells about held-out rows in a way that cannot be taken out.
     """
     note = folder.with_name(f"{folder.name}.sha256")
     if note.is_file() and folder.is_dir() and manifest(folder) == note.read_text():
@@ -76,7 +76,7 @@ def _fill(task: Task, rehearsal: Rehearsal | None, folder: Path, *, avoid: Path,
     for name, path in _files(task.input, avoid=avoid.resolve()):
         if not path.resolve().is_relative_to(task.folder.resolve()):
             msg = f"{name} is a link to something outside the task folder: copy it in"
-            raise RehearsalError(msg)
+            raise HoldoutError(msg)
         if name in own:
             continue
         target = _place(folder, name)

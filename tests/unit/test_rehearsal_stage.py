@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlestar.errors import HoldoutError
 from mlestar.rehearsal import (
     Rehearsal,
-    RehearsalError,
     fresh_rehearsals,
     infer_split,
     manifest,
@@ -131,7 +131,7 @@ def test_links_out_of_the_input_are_refused(data: Path, tmp_path: Path) -> None:
     task = random_task(data)
     (tmp_path / "secret.txt").write_text("not yours")
     (data / "words.txt").symlink_to(tmp_path / "secret.txt")
-    with pytest.raises(RehearsalError, match="words"):
+    with pytest.raises(HoldoutError, match="words"):
         rehearse(task, tmp_path / "input")
 
 
@@ -179,7 +179,7 @@ def test_other_tables_that_cover_test_are_kept_whole(data: Path, tmp_path: Path)
 def test_labels_that_no_key_names_are_refused(data: Path, tmp_path: Path) -> None:
     task = random_task(data)
     pd.DataFrame({"label": ["yes", "no"] * 50}).to_csv(data / "answers.csv", index=False)
-    with pytest.raises(RehearsalError, match="holds the column 'label'"):
+    with pytest.raises(HoldoutError, match="holds the column 'label'"):
         rehearse(task, tmp_path / "input")
 
 
@@ -191,14 +191,14 @@ def test_paths_that_name_their_class_are_refused(data: Path, tmp_path: Path) -> 
         (data / name).touch()
     train, test = divide(frame, np.arange(200) % 3 == 0)
     task = make_task(data, train, test)
-    with pytest.raises(RehearsalError, match="paths in 'file'"):
+    with pytest.raises(HoldoutError, match="paths in 'file'"):
         stage(task, search_rehearsal(task, SplitPlan(kind="random", fraction=0.3), seed=1), tmp_path / "input")
 
 
 def test_nothing_is_left_behind_when_staging_fails(data: Path, tmp_path: Path) -> None:
     task = random_task(data)
     pd.DataFrame({"label": ["yes", "no"] * 50}).to_csv(data / "answers.csv", index=False)
-    with pytest.raises(RehearsalError):
+    with pytest.raises(HoldoutError):
         rehearse(task, tmp_path / "input")
     assert [path.name for path in tmp_path.iterdir()] == ["task"]
 

@@ -20,9 +20,9 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
 
 import mlestar
-from mlestar.models import ScriptedModel
+from mlestar.llm import ScriptedModel
 from mlestar.runners import Execution, Job, ScriptedRunner
-from tests.unit.play import Play, count_rows, make_task
+from tests.unit.scenario import Play, count_rows, make_task
 
 SETTINGS = {
     "search": "none",

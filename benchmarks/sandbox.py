@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from mlestar.runners import ContainerOptions, DockerRunner, Job, Limits, LocalRunner, Runner
-from mlestar.runners.image import image_tag
+from mlestar.runners.docker.image import image_tag
 
 SCRIPTS = {
     "`pass`": "pass",

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mlestar.demo import make_demo
+from mlestar.cli.demo import make_demo
 
 SHARES = {"1 CPU, one script per core": ["cpus=1", "parallel=2"], "2 CPUs, one script": ["cpus=2", "parallel=1"]}
 

@@ -28,9 +28,9 @@ import numpy as np
 import pandas as pd
 
 from mlestar.report.result import Result, SolutionRow
+from mlestar.runtime.context import Workbench, close_workbench, open_workbench
 from mlestar.settings import Settings
 from mlestar.store import RunFolder
-from mlestar.workbench import Workbench, close_workbench, open_workbench
 
 STAGES = ("best initial", "initial", "refined", "ensemble", "final")
 INITIAL = ("candidate", "merge", "usage")

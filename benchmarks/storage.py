@@ -19,7 +19,7 @@ from pathlib import Path
 
 import mlestar
 from mlestar.runners import Execution, Job
-from tests.unit.play import Play, as_json, count_rows, fence, make_task, success
+from tests.unit.scenario import Play, as_json, count_rows, fence, make_task, success
 
 PLANS = 10
 SCRIPT, OUTPUT = 8 * 1024, 2**20

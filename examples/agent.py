@@ -9,7 +9,7 @@ from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 
 import mlestar
-from mlestar.examples import write_example
+from mlestar.data.examples import write_example
 
 
 class Rehearsed(GenericFakeChatModel):

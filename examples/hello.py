@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import mlestar
-from mlestar.demo import make_demo
+from mlestar.cli.demo import make_demo
 
 folder = make_demo(Path("runs/demo-task"))
 result = mlestar.solve(

@@ -11,16 +11,16 @@ _HOMES = {
     "HandIn": "mlestar.state",
     "MlestarError": "mlestar.errors",
     "OperatorError": "mlestar.errors",
-    "Question": "mlestar.questions",
+    "Question": "mlestar.session.questions",
     "Result": "mlestar.report",
     "Settings": "mlestar.settings",
-    "Task": "mlestar.task",
+    "Task": "mlestar.data.task",
     "UserError": "mlestar.errors",
     "afork": "mlestar.api",
     "aresume": "mlestar.api",
-    "as_tool": "mlestar.embedding",
+    "as_tool": "mlestar.integrations.langchain",
     "asolve": "mlestar.api",
-    "astream": "mlestar.embedding",
+    "astream": "mlestar.integrations.langchain",
     "build_graph": "mlestar.graph",
     "fork": "mlestar.api",
     "prune": "mlestar.api",
@@ -55,16 +55,16 @@ __all__ = [
 
 if TYPE_CHECKING:
     from mlestar.api import afork, aresume, asolve, fork, prune, resume, solve
-    from mlestar.embedding import as_tool, astream
+    from mlestar.data.task import Task
     from mlestar.errors import MlestarError, OperatorError, UserError
     from mlestar.events import Event
     from mlestar.graph import build_graph
-    from mlestar.questions import Question
+    from mlestar.integrations.langchain import as_tool, astream
     from mlestar.report import Result
+    from mlestar.session.questions import Question
     from mlestar.settings import Settings
     from mlestar.state import Answer, HandIn
     from mlestar.store import serializer
-    from mlestar.task import Task
 
 
 def __getattr__(name: str) -> Any:

@@ -7,14 +7,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Unpack
 
+from mlestar.data.task import Task
 from mlestar.errors import SettingsError, StoreError, UserError
-from mlestar.interrupt import run_interruptible
 from mlestar.report import Result
 from mlestar.session import Live, open_session, run_session
+from mlestar.session.interrupt import run_interruptible
 from mlestar.settings import BUDGET, Settings
 from mlestar.state import Answer, PipelineInput, RunStatus
 from mlestar.store import Ledger, RunFolder, key_of, list_runs, make_run_id
-from mlestar.task import Task
 
 FINISHED: tuple[RunStatus, ...] = ("solved", "no_solution")
 SETTINGS = "settings"

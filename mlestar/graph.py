@@ -9,7 +9,7 @@ from collections.abc import Hashable
 
 from langgraph.graph import END, START, StateGraph
 
-from mlestar.nodes import ensemble, finals, initialize, prepare, refine, review, submit, trial
+from mlestar.nodes import ensemble, evaluate, initialize, prepare, refine, rescore, review, submit
 from mlestar.settings import Settings
 from mlestar.state import (
     CandidateOutput,
@@ -42,8 +42,8 @@ def build_graph() -> Pipeline:
     graph.add_node("prepare", prepare.prepare)
     graph.add_node("run_track", build_track().compile(name="track"))
     graph.add_node("ensemble", build_ensemble().compile(name="ensemble"))
-    graph.add_node("sit_final", finals.final)
-    graph.add_node("choose", finals.choose)
+    graph.add_node("sit_final", rescore.final)
+    graph.add_node("choose", rescore.choose)
     graph.add_node("review_submission", review.review_submission)
     judged = build_trial().compile(name="trial")
     graph.add_node("try_edited", judged)
@@ -56,7 +56,7 @@ def build_graph() -> Pipeline:
     graph.add_conditional_edges("prepare", prepare.each_track, {"each track": "run_track"})
     graph.add_edge("run_track", "ensemble")
     graph.add_conditional_edges(
-        "ensemble", finals.each_finalist, {"each finalist": "sit_final", "no finalist": "choose"}
+        "ensemble", rescore.each_finalist, {"each finalist": "sit_final", "no finalist": "choose"}
     )
     graph.add_edge("sit_final", "choose")
     graph.add_conditional_edges("choose", submit.after_choice, {"winner": "review_submission", "no solution": "report"})
@@ -221,27 +221,27 @@ def build_ensemble() -> Ensemble:
 def build_trial() -> Trial:
     """Return the trial of one script: leakage check, run, judge, debug, verdict."""
     graph = StateGraph(TrialState, context_schema=Settings, input_schema=TrialInput, output_schema=TrialOutput)
-    graph.add_node("check_leakage", trial.check_leakage)
-    graph.add_node("repair_leakage", trial.repair_leakage)
-    graph.add_node("execute", trial.execute)
-    graph.add_node("judge", trial.judge)
-    graph.add_node("diagnose", trial.diagnose)
-    graph.add_node("debug", trial.debug)
-    graph.add_node("conclude", trial.conclude)
-    graph.add_conditional_edges(START, trial.admit, {"script": "check_leakage", "no script": "conclude"})
+    graph.add_node("check_leakage", evaluate.check_leakage)
+    graph.add_node("repair_leakage", evaluate.repair_leakage)
+    graph.add_node("execute", evaluate.execute)
+    graph.add_node("judge", evaluate.judge)
+    graph.add_node("diagnose", evaluate.diagnose)
+    graph.add_node("debug", evaluate.debug)
+    graph.add_node("conclude", evaluate.conclude)
+    graph.add_conditional_edges(START, evaluate.admit, {"script": "check_leakage", "no script": "conclude"})
     graph.add_conditional_edges(
         "check_leakage",
-        trial.after_leakage_check,
+        evaluate.after_leakage_check,
         {"clean": "execute", "leak": "repair_leakage", "leak remains": "conclude"},
     )
     graph.add_edge("repair_leakage", "check_leakage")
     graph.add_edge("execute", "judge")
     graph.add_conditional_edges(
         "judge",
-        trial.after_judge,
+        evaluate.after_judge,
         {"suspicious": "check_leakage", "failed": "diagnose", "judged": "conclude"},
     )
     graph.add_edge("diagnose", "debug")
-    graph.add_conditional_edges("debug", trial.after_debug, {"debug again": "check_leakage", "gave up": "conclude"})
+    graph.add_conditional_edges("debug", evaluate.after_debug, {"debug again": "check_leakage", "gave up": "conclude"})
     graph.add_edge("conclude", END)
     return graph

@@ -10,10 +10,10 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 from typing_extensions import TypedDict
 
-from mlestar.examples import ExampleName
-from mlestar.profiles import FileProfile
-from mlestar.rehearsal.plan import SplitPlan
-from mlestar.spec import Direction, TaskSpec
+from mlestar.data.examples import ExampleName
+from mlestar.data.statistics import FileProfile
+from mlestar.evaluation.holdout.plan import SplitPlan
+from mlestar.metrics.spec import Direction, TaskSpec
 
 Origin = Literal["candidate", "merge", "usage", "refinement", "ensemble", "whole data", "by hand"]
 VerdictStatus = Literal[

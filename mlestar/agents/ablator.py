@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from mlestar.agents.context import Desk
 from mlestar.agents.debugging import unlike
-from mlestar.agents.desk import Desk
 from mlestar.agents.replies import block
-from mlestar.script import ScriptError, syntax_error
+from mlestar.agents.script import ScriptError, syntax_error
 
 
 async def write_study(desk: Desk, script: str, summaries: Sequence[str]) -> str:

@@ -2,12 +2,12 @@
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mlestar.agents.desk import Desk
+from mlestar.agents.context import Desk
 from mlestar.agents.replies import typed
+from mlestar.agents.script import ScriptError
+from mlestar.data.task import Modality, PredictionKind, Problem, TaskSpec
 from mlestar.errors import UserError
 from mlestar.metrics import get_metric
-from mlestar.script import ScriptError
-from mlestar.task import Modality, PredictionKind, Problem, TaskSpec
 
 
 class Amendment(BaseModel):

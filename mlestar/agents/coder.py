@@ -1,8 +1,8 @@
 """Coder: a block rewritten to a plan."""
 
-from mlestar.agents.desk import Desk
+from mlestar.agents.context import Desk
 from mlestar.agents.replies import block as block_reply
-from mlestar.script import check_script, replace_block
+from mlestar.agents.script import check_script, replace_block
 
 
 async def write_block(desk: Desk, script: str, block: str, plan: str) -> str:

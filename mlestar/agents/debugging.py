@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-from mlestar.agents.desk import Desk, ReplyError
+from mlestar.agents.context import Desk, ReplyError
 from mlestar.agents.replies import prose
 from mlestar.agents.replies import script as script_reply
-from mlestar.script import ScriptError
+from mlestar.agents.script import ScriptError
 
 TAIL = 6000
 """Characters of output that the bug summarizer is shown."""

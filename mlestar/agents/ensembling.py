@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlestar.agents.desk import Desk
+from mlestar.agents.context import Desk
 from mlestar.agents.planner import untried
 from mlestar.agents.replies import script
 from mlestar.state import Attempt

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, Field
 
-from mlestar.agents.desk import Desk
+from mlestar.agents.context import Desk
 from mlestar.agents.replies import typed
-from mlestar.script import locate
+from mlestar.agents.script import locate
 from mlestar.state import Block, Variant
 
 

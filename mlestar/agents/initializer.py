@@ -1,6 +1,6 @@
 """Initializer: a first solution with one retrieved model."""
 
-from mlestar.agents.desk import Desk
+from mlestar.agents.context import Desk
 from mlestar.agents.replies import script
 from mlestar.state import ModelCard
 

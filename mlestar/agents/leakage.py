@@ -2,10 +2,10 @@
 
 from pydantic import BaseModel
 
-from mlestar.agents.desk import Desk
+from mlestar.agents.context import Desk
 from mlestar.agents.replies import block as block_reply
 from mlestar.agents.replies import typed
-from mlestar.script import ScriptError, locate, replace_block
+from mlestar.agents.script import ScriptError, locate, replace_block
 
 
 class Leakage(BaseModel):

@@ -1,6 +1,6 @@
 """Merger: trains the reference's model beside the base's and averages the two."""
 
-from mlestar.agents.desk import Desk
+from mlestar.agents.context import Desk
 from mlestar.agents.replies import script
 
 

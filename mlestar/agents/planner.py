@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from mlestar.agents.desk import Desk, ReplyError
+from mlestar.agents.context import Desk, ReplyError
 from mlestar.agents.replies import prose
-from mlestar.script import ScriptError
+from mlestar.agents.script import ScriptError
 from mlestar.state import Attempt
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from mlestar.script import ScriptError, check_script, extract_code, fenced
+from mlestar.agents.script import ScriptError, check_script, extract_code, fenced
 
 M = TypeVar("M", bound=BaseModel)
 REFUSAL = re.compile(

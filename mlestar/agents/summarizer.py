@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mlestar.agents.desk import Desk
+from mlestar.agents.context import Desk
 from mlestar.agents.replies import prose
 from mlestar.state import Variant
 

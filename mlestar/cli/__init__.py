@@ -146,7 +146,7 @@ def resume(
 ) -> None:
     """Go on with a run where it stopped; caps may be raised."""
     from mlestar.api import resume as go_on
-    from mlestar.questions import read_answers
+    from mlestar.session.questions import read_answers
 
     given = {
         "max_hours": max_hours,
@@ -175,7 +175,7 @@ def fork(
 ) -> None:
     """Run again with one decision replaced; finished work is free."""
     from mlestar.api import fork as branch
-    from mlestar.cli.chair import as_answer
+    from mlestar.cli.review_prompt import as_answer
 
     answer, settings = as_answer(set_ or [])
     given: dict[str, Any] = {"at": at, "answer": answer, "settings": _pairs(settings), "fork_id": fork_id}
@@ -190,7 +190,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Run the main job on a built-in task and grade the submission on labels that nobody saw."""
-    from mlestar.demo import grade_demo, make_demo
+    from mlestar.cli.demo import grade_demo, make_demo
 
     settings = _settings({"model": model, "runner": runner, "runs_dir": runs_dir, "profile": "quick"})
     from mlestar.api import solve
@@ -255,7 +255,7 @@ def mcp(
     given = {"model": model, "profile": profile, "runner": runner, "runs_dir": runs_dir}
     settings = _settings({**given, **_pairs(set_ or [])})
     try:
-        from mlestar.server import make_server
+        from mlestar.integrations.mcp import make_server
     except ModuleNotFoundError as error:
         msg = "`mlestar mcp` needs a package: pip install 'mlestar[mcp]'"
         raise SettingsError(msg) from error
@@ -308,8 +308,8 @@ def _finish(
     """Do the work with progress on the terminal, print the result and exit with its status."""
     from rich.console import Console
 
-    from mlestar.cli.chair import ask_in_terminal, is_terminal
     from mlestar.cli.console import Progress, show_result
+    from mlestar.cli.review_prompt import ask_in_terminal, is_terminal
 
     console = Console(stderr=as_json)
     ask = partial(ask_in_terminal, console) if is_terminal() else None

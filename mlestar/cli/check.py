@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
-from mlestar.rehearsal import fresh_rehearsals, infer_split, search_rehearsal
-from mlestar.rehearsal.plan import SplitPlan
-from mlestar.task import Task
+from mlestar.evaluation import fresh_rehearsals, infer_split, search_rehearsal
+from mlestar.evaluation.holdout.plan import SplitPlan
 
 
 def check_folder(folder: Path, *, goal: str | None, metric: str | None, as_json: bool) -> None:

@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from mlestar.errors import SettingsError
-from mlestar.models import Models, Prices, choose_models
-from mlestar.models.provider import PROVIDERS
+from mlestar.llm import Models, Prices, choose_models
+from mlestar.llm.provider import PROVIDERS
+from mlestar.retrieval import choose_search
 from mlestar.runners import probe_docker
-from mlestar.search import choose_search
 from mlestar.settings import Settings
 
 Row = tuple[str, bool, str]

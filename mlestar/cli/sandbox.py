@@ -10,7 +10,7 @@ from mlestar.errors import SettingsError
 if TYPE_CHECKING:
     from docker.client import DockerClient
 
-    from mlestar.runners.image import Recipe
+    from mlestar.runners.docker.image import Recipe
 
 sandbox = typer.Typer(help="The image that generated code runs in.", no_args_is_help=True)
 
@@ -26,7 +26,7 @@ def build(variant: VariantName = "base", requirements: Requirements = None) -> N
 
     A run uses a variant with `--set image=torch`, and an image with further packages by its tag.
     """
-    from mlestar.runners.engine import connect
+    from mlestar.runners.docker.engine import connect
 
     recipe = _recipe(variant, requirements)
     client = connect()
@@ -42,8 +42,8 @@ def shell(
     source: Annotated[Path, typer.Option("--input", help="Folder that becomes ./input.", file_okay=False)] = Path(),
 ) -> None:
     """Open a shell in a container like those of scripts: same isolation, same limits, one day of time."""
-    from mlestar.runners.engine import connect
-    from mlestar.runners.shell import open_shell
+    from mlestar.runners.docker.engine import connect
+    from mlestar.runners.docker.shell import open_shell
 
     recipe = _recipe(variant, None)
     client = connect()
@@ -55,7 +55,7 @@ def shell(
 
 
 def _recipe(variant: str, requirements: Path | None) -> "Recipe":
-    from mlestar.runners.image import VARIANTS, read_recipe
+    from mlestar.runners.docker.image import VARIANTS, read_recipe
 
     chosen = next((name for name in VARIANTS if name == variant), None)
     if chosen is None:
@@ -68,8 +68,8 @@ def _find_or_build(client: "DockerClient", recipe: "Recipe") -> str:
     from rich.console import Console
     from rich.text import Text
 
-    from mlestar.runners.engine import engine_errors
-    from mlestar.runners.image import build_image, find_image
+    from mlestar.runners.docker.engine import engine_errors
+    from mlestar.runners.docker.image import build_image, find_image
 
     console: Any = Console(stderr=True)
     with engine_errors():

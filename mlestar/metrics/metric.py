@@ -18,8 +18,8 @@ from sklearn import metrics as sk
 from mlestar.errors import UserError
 from mlestar.metrics import scoring
 from mlestar.metrics.scoring import Setting, by_class, by_column, label_score
+from mlestar.metrics.spec import Direction, PredictionKind
 from mlestar.metrics.wording import ALIASES
-from mlestar.spec import Direction, PredictionKind
 
 Score = Callable[[Any, Any, Setting], float]
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 
-from mlestar import rehearsal
-from mlestar.spec import Direction
+from mlestar import evaluation
+from mlestar.metrics.spec import Direction
+from mlestar.runtime.context import Workbench
 from mlestar.state import Brief, Solution, best_first, better
-from mlestar.workbench import Workbench
 
 CONFIDENT = 0.9
 """Share of the paired resamples on which a significant improvement wins."""
@@ -55,5 +55,5 @@ async def probability_better(bench: Workbench, brief: Brief, left: Solution, rig
     if held is None or left.verdict.submission is None or right.verdict.submission is None:
         return None
     submission, baseline = bench.blobs.path(left.verdict.submission), bench.blobs.path(right.verdict.submission)
-    compared = await asyncio.to_thread(rehearsal.compare, await bench.task(brief), held, submission, baseline)
+    compared = await asyncio.to_thread(evaluation.compare, await bench.task(brief), held, submission, baseline)
     return compared.probability_better

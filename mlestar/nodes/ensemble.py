@@ -5,15 +5,15 @@ from typing import Literal
 
 from langgraph.runtime import Runtime
 
-from mlestar.agents.desk import ReplyError
+from mlestar.agents.context import ReplyError
 from mlestar.agents.ensembling import Member
 from mlestar.agents.ensembling import plan_ensemble as ask_for_plan
 from mlestar.agents.ensembling import write_ensemble as ask_for_script
+from mlestar.metrics.spec import Direction
 from mlestar.nodes.refine import tried_plans
+from mlestar.runtime.context import Workbench, find_workbench
 from mlestar.settings import Settings
-from mlestar.spec import Direction
 from mlestar.state import Attempt, Draft, EnsembleState, Solution, best_first
-from mlestar.workbench import Workbench, find_workbench
 
 ENSEMBLE_STRETCH = 1.5
 """An ensemble may take this factor of the sum of its members' times."""

@@ -6,14 +6,15 @@ from typing import Literal
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from mlestar.agents.desk import ReplyError
+from mlestar.agents.context import ReplyError
 from mlestar.agents.initializer import write_candidate as ask_for_candidate
 from mlestar.agents.merger import merge_scripts
 from mlestar.agents.retriever import retrieve_cards
 from mlestar.agents.usage_checker import check_usage
 from mlestar.nodes.acceptance import best_improvement, is_no_worse, say_kept
 from mlestar.nodes.progress import tell
-from mlestar.search import Findings, sources_of
+from mlestar.retrieval import Findings, sources_of
+from mlestar.runtime.context import find_workbench
 from mlestar.settings import Settings
 from mlestar.state import (
     Brief,
@@ -25,7 +26,6 @@ from mlestar.state import (
     TrackState,
     best_first,
 )
-from mlestar.workbench import find_workbench
 
 
 async def retrieve(state: TrackState, runtime: Runtime[Settings]) -> TrackState:

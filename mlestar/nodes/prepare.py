@@ -7,17 +7,17 @@ from langgraph.runtime import Runtime
 from langgraph.types import Send
 
 from mlestar.agents.analyst import analyze
-from mlestar.agents.desk import ReplyError
+from mlestar.agents.context import ReplyError
+from mlestar.data.examples import write_example, write_task
+from mlestar.data.task import Task, TaskSpec
 from mlestar.errors import HoldoutError, UserError
-from mlestar.examples import write_example, write_task
+from mlestar.evaluation import infer_split, search_rehearsal
+from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.nodes.progress import tell
-from mlestar.rehearsal import infer_split, search_rehearsal
-from mlestar.rehearsal.plan import SplitPlan
+from mlestar.runtime.context import Workbench, open_workbench
 from mlestar.settings import Settings
 from mlestar.state import Brief, PipelineInput, PipelineState, TrackState
 from mlestar.store import RunFolder, claim_run_id
-from mlestar.task import Task, TaskSpec
-from mlestar.workbench import Workbench, open_workbench
 
 
 async def prepare(state: PipelineInput, runtime: Runtime[Settings]) -> PipelineState:

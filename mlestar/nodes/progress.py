@@ -3,9 +3,9 @@
 from langgraph.runtime import Runtime
 
 from mlestar.events import Event
+from mlestar.runtime.context import Workbench
 from mlestar.settings import Settings
 from mlestar.state import Solution
-from mlestar.workbench import Workbench
 
 
 def tell(runtime: Runtime[Settings], stage: str, message: str, *, track: int | None = None) -> None:

@@ -6,22 +6,22 @@ from typing import Literal
 
 from langgraph.runtime import Runtime
 
-from mlestar import rehearsal
+from mlestar import evaluation
 from mlestar.agents.ablator import debug_study as debug_study_script
 from mlestar.agents.ablator import write_study
 from mlestar.agents.coder import write_block as rewrite_block
+from mlestar.agents.context import ReplyError
 from mlestar.agents.debugging import summarize_bug
-from mlestar.agents.desk import ReplyError
 from mlestar.agents.extractor import extract_block as ask_for_block
 from mlestar.agents.planner import plan_block
 from mlestar.agents.summarizer import summarize_study
-from mlestar.budget import Refused
 from mlestar.nodes.acceptance import best_improvement, say_kept
 from mlestar.nodes.initialize import ask_budget, best_of, keep_best
 from mlestar.nodes.progress import tell
+from mlestar.runtime.budget import Refused
+from mlestar.runtime.context import Workbench, find_workbench
 from mlestar.settings import Settings
 from mlestar.state import Attempt, Brief, Draft, Outcome, Study, TrackState, Variant
-from mlestar.workbench import Workbench, find_workbench
 
 STUDY_STRETCH = 2.0
 """A study runs the pipeline several times."""
@@ -213,7 +213,7 @@ async def _grade_variants(bench: Workbench, brief: Brief, outcome: Outcome) -> t
         score = claims.get(name) if held is None else None
         if held is not None and name in files:
             path = bench.blobs.path(files[name])
-            score = (await asyncio.to_thread(rehearsal.judge, task, held, path)).score
+            score = (await asyncio.to_thread(evaluation.judge, task, held, path)).score
         graded.append(Variant(name=name, score=score, claimed=claims.get(name)))
     return tuple(graded)
 

@@ -7,13 +7,13 @@ from typing import Any
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
+from mlestar.agents.script import ScriptError, check_script, locate
 from mlestar.errors import UserError
 from mlestar.nodes.initialize import best_of
-from mlestar.script import ScriptError, check_script, locate
+from mlestar.runtime.context import find_workbench
 from mlestar.settings import ReviewPoint, Settings
 from mlestar.state import Action, Answer, Block, Draft, EnsembleState, ModelCard, PipelineState, TrackState
 from mlestar.store import key_of
-from mlestar.workbench import find_workbench
 
 ACTIONS: dict[ReviewPoint, tuple[Action, ...]] = {
     "models": ("approve", "edit", "replace", "add"),

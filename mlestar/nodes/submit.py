@@ -6,17 +6,17 @@ from typing import Literal
 
 from langgraph.runtime import Runtime
 
-from mlestar import rehearsal
-from mlestar.agents.desk import ReplyError
+from mlestar import evaluation
+from mlestar.agents.context import ReplyError
 from mlestar.agents.subsampling import remove_subsampling
-from mlestar.budget import Refused, Stage
 from mlestar.errors import OperatorError
 from mlestar.nodes.progress import tell
 from mlestar.report import write_result
+from mlestar.runtime.budget import Refused, Stage
+from mlestar.runtime.context import HandedIn, Workbench, find_workbench, release_workbench
 from mlestar.settings import EXPORT_STRETCH, Settings
 from mlestar.state import Brief, CandidateState, Draft, Export, PipelineState, Solution, best_first, better
 from mlestar.store import key_of
-from mlestar.workbench import HandedIn, Workbench, find_workbench, release_workbench
 
 LAST_TRIES = 3
 """Solutions that are tried when a run cannot go on."""
@@ -187,7 +187,7 @@ async def _export(bench: Workbench, brief: Brief, solution: Solution, stage: Sta
         detail = outcome.detail or f"{outcome.status}, exit status {outcome.exit_code}, no valid ./submission.csv"
         return Export(solution=solution.id, message=detail, seconds=seconds)
     task, path = await bench.task(brief), bench.blobs.path(submission)
-    problem = await asyncio.to_thread(rehearsal.check_submission, task, path)
+    problem = await asyncio.to_thread(evaluation.check_submission, task, path)
     return Export(solution=solution.id, submission=None if problem else submission, message=problem, seconds=seconds)
 
 

@@ -7,10 +7,11 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from mlestar.rehearsal.plan import SplitPlan
+from mlestar.evaluation.holdout.plan import SplitPlan
+from mlestar.metrics.spec import Direction
 from mlestar.report.amounts import dollars, tokens
 from mlestar.report.page import render_page
-from mlestar.spec import Direction
+from mlestar.runtime.context import Workbench
 from mlestar.state import (
     Brief,
     Export,
@@ -24,7 +25,6 @@ from mlestar.state import (
     VerdictStatus,
 )
 from mlestar.store import Cap
-from mlestar.workbench import Workbench
 
 
 class Score(BaseModel):

@@ -2,9 +2,9 @@
 
 from mlestar.runners.base import Environment, Execution, ExecutionStatus, Job, Limits, Runner
 from mlestar.runners.choose import choose_runner
-from mlestar.runners.docker import ContainerOptions, DockerRunner
-from mlestar.runners.engine import EngineStatus, probe_docker
-from mlestar.runners.local import LocalRunner
+from mlestar.runners.docker.engine import EngineStatus, probe_docker
+from mlestar.runners.docker.runner import ContainerOptions, DockerRunner
+from mlestar.runners.local.runner import LocalRunner
 from mlestar.runners.scripted import ScriptedRunner
 
 __all__ = [

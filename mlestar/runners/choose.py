@@ -6,10 +6,10 @@ from typing import Literal
 
 from mlestar.errors import RunnerError, UserError
 from mlestar.runners.base import Runner
-from mlestar.runners.docker import ContainerOptions, DockerRunner
-from mlestar.runners.engine import connect
-from mlestar.runners.image import Progress
-from mlestar.runners.local import LocalRunner
+from mlestar.runners.docker.engine import connect
+from mlestar.runners.docker.image import Progress
+from mlestar.runners.docker.runner import ContainerOptions, DockerRunner
+from mlestar.runners.local.runner import LocalRunner
 
 
 async def choose_runner(

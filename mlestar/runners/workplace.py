@@ -18,8 +18,8 @@ MAX_DEPTH = 64
 PREFIX = "mlestar-"
 RESERVE = 2 * 2**30
 """Bytes of a disk that scripts leave free, at most a twentieth of it."""
-OWN_FILES = {"supervisor.py": "supervisor.py", "gate.py": "warm/sitecustomize.py"}
-"""Files of this package to their places in a sandbox's folder of ours."""
+OWN_FILES = {"supervisor.py": "supervisor.py", "warm_start.py": "warm/sitecustomize.py"}
+"""Files of `inside/` to their places in a sandbox's folder of ours."""
 BLOCK = 512
 """Unit of `st_blocks`, in bytes, on every platform."""
 
@@ -96,7 +96,7 @@ def put_own_files(place: Path) -> None:
     """Make the folder `home` with the files of this package that run inside a sandbox, readable whatever our umask."""
     (place / "home" / "warm").mkdir(parents=True)
     for source, target in OWN_FILES.items():
-        shutil.copyfile(Path(__file__).with_name(source), place / "home" / target)
+        shutil.copyfile(Path(__file__).with_name("inside") / source, place / "home" / target)
         (place / "home" / target).chmod(0o444)
     for folder in ("home", "home/warm"):
         (place / folder).chmod(0o755)

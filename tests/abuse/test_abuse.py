@@ -13,8 +13,8 @@ import pytest
 
 from mlestar.errors import RunnerError
 from mlestar.runners import ContainerOptions, DockerRunner, Execution, Job, Limits, LocalRunner, Runner
-from mlestar.runners.bubblewrap import find_bubblewrap
-from mlestar.runners.engine import OWNER
+from mlestar.runners.docker.engine import OWNER
+from mlestar.runners.local.bubblewrap import find_bubblewrap
 from tests.abuse.case import SHORT, Case, Kind, read_cases
 from tests.abuse.host import KEY, Host
 

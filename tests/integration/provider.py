@@ -8,7 +8,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from mlestar.models.scripted import ROLE
+from mlestar.llm.scripted import ROLE
 
 
 class Provider:

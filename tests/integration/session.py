@@ -11,7 +11,7 @@ from typing import Any
 import mlestar
 from mlestar.runners import Execution, Job, ScriptedRunner
 from mlestar.settings import Settings
-from tests.unit.play import DEFAULTS, FULL, Play, Reply, by_card, cards, choose_block, fence, rewrite, script, study
+from tests.unit.scenario import DEFAULTS, FULL, Play, Reply, by_card, cards, choose_block, fence, rewrite, script, study
 
 GEMINI = "google_genai:gemini-2.5-pro"
 METHOD: dict[str, Reply] = {

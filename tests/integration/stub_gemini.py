@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mlestar.search.entries import ENTRIES
+from mlestar.retrieval.entries import ENTRIES
 from tests.integration.stub_server import Protocol
 
 NAMES = tuple(entry.name for entry in ENTRIES if "table" in entry.made_for)

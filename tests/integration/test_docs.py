@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mlestar.examples import write_example
+from mlestar.data.examples import write_example
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -19,7 +19,7 @@ from mlestar.errors import ModelError
 from mlestar.settings import Settings
 from tests.integration.stub_gemini import GEMINI
 from tests.integration.stub_server import Fault, Once, StubServer
-from tests.unit.play import Play, by_card, count_rows, fence, make_task, script
+from tests.unit.scenario import Play, by_card, count_rows, fence, make_task, script
 
 STAGES = {
     "retrieve": "retriever",

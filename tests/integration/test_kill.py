@@ -12,7 +12,7 @@ import pytest
 
 from tests.integration import session
 from tests.integration.provider import Provider
-from tests.unit.play import EARLY, Play, count_rows, make_task
+from tests.unit.scenario import EARLY, Play, count_rows, make_task
 
 KILLS = 30
 SEED = 7

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 import mlestar
-from mlestar.models import ScriptedModel
+from mlestar.llm import ScriptedModel
 from mlestar.runners import LocalRunner
-from tests.unit.play import cards, fence
+from tests.unit.scenario import cards, fence
 
 LEAK = 'feature = train.groupby("cabin")["label"].transform("mean")'
 CLEAN = 'feature = train["x"]'

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from mcp import Client, StdioServerParameters
 
-from mlestar.examples import write_example
+from mlestar.data.examples import write_example
 
 QUICK = {"profile": "quick", "outer_steps": 0, "retrieved_models": 1, "finalists": 1, "cpus": 1}
 pytestmark = pytest.mark.slow

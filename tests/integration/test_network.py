@@ -12,9 +12,9 @@ import docker
 import pytest
 
 import mlestar
-from mlestar.models import ScriptedModel
+from mlestar.llm import ScriptedModel
 from mlestar.runners import DockerRunner, Job
-from tests.unit.play import DEFAULTS, cards, fence
+from tests.unit.scenario import DEFAULTS, cards, fence
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
 

@@ -15,7 +15,7 @@ import docker
 import pytest
 
 from mlestar.runners import ContainerOptions, DockerRunner, Execution, Job, Limits
-from mlestar.runners.engine import OWNER, reap
+from mlestar.runners.docker.engine import OWNER, reap
 
 OWNERS = "pool-tests"
 LIMITS = Limits(seconds=60, memory_mb=700)

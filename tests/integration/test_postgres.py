@@ -10,7 +10,7 @@ import pytest
 import mlestar
 from mlestar.errors import ModelError, SettingsError, StoreError
 from mlestar.store.checkpoints import DSN
-from tests.unit.play import Play, solve
+from tests.unit.scenario import Play, solve
 
 PASSWORD = "a-secret-password"
 PROGRAMS = Path("/usr/lib/postgresql")

@@ -14,10 +14,10 @@ import pytest
 
 from mlestar.errors import RunnerError
 from mlestar.runners import ContainerOptions, DockerRunner, Execution, Job, Limits, LocalRunner, Runner
-from mlestar.runners.bubblewrap import find_bubblewrap
-from mlestar.runners.disk import sweep
-from mlestar.runners.engine import DEADLINE, OWNER, PLACE, PROCESS, own_process, reap
-from tests.integration.cable import Cable
+from mlestar.runners.docker.disk import sweep
+from mlestar.runners.docker.engine import DEADLINE, OWNER, PLACE, PROCESS, own_process, reap
+from mlestar.runners.local.bubblewrap import find_bubblewrap
+from tests.integration.socket_proxy import Cable
 
 LIMITS = Limits(seconds=60, memory_mb=512, disk_mb=40, output_mb=2)
 OWNERS = "contract-tests"
@@ -417,7 +417,7 @@ async def test_the_work_folder_of_a_killed_script_is_gone(box: Bench) -> None:
 ABANDON = """
 import os, signal, sys
 from pathlib import Path
-from mlestar.runners.disk import DISK, Disk
+from mlestar.runners.docker.disk import DISK, Disk
 from mlestar.runners.workplace import make_folders, name_workplace
 
 place = name_workplace(Path(sys.argv[1]))

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 import mlestar
-from mlestar.models.offline.engineer import reply
+from mlestar.offline.engineer import reply
+from mlestar.retrieval import CatalogueSearch, TavilySearch
+from mlestar.retrieval.entries import ENTRIES
 from mlestar.runners import Environment, Execution, Job, ScriptedRunner
-from mlestar.search import CatalogueSearch, TavilySearch
-from mlestar.search.entries import ENTRIES
 from tests.integration.stub_gemini import GEMINI, NAMES, PAGES
 from tests.integration.stub_openai import OPENAI
 from tests.integration.stub_server import StubServer
 from tests.integration.stub_tavily import StubTavily
-from tests.unit.play import count_rows, failure, make_task, success, write_submission
+from tests.unit.scenario import count_rows, failure, make_task, success, write_submission
 
 HITS = tuple(
     {"title": entry.name, "url": f"http://pages.invalid/{number}", "content": f"```python\n{entry.classes}```"}
@@ -61,7 +61,7 @@ def solve(task: Path, runs: Path, search=None, **settings):
 
 def answer(role: str, prompt: str) -> str:
     """Answer as the offline engineer; what a model says that searches is the stub's own."""
-    return "" if role == "searcher" else reply(prompt)
+    return "" if role == "web_retriever" else reply(prompt)
 
 
 def told(result):
@@ -100,7 +100,7 @@ def test_gemini_with_grounding_gives_the_same_result(task, direct, tmp_path, mon
     assert told(result) == told(direct)
     assert stub.requests[0].headers["x-goog-api-key"] == "not-a-key-but-a-secret"
     searches = [request for request in stub.requests if request.body.get("tools") == [{"googleSearch": {}}]]
-    assert [request.role for request in searches] == ["searcher"]
+    assert [request.role for request in searches] == ["web_retriever"]
     assert {source.address for source in result.sources} == {uri for uri, _ in PAGES}
     assert any(source.cards for source in result.sources)
     check_spend(result, stub, grounded=1)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration import session
-from tests.integration.cable import Cable
 from tests.integration.provider import Provider
-from tests.unit.play import Play, count_rows, make_task
+from tests.integration.socket_proxy import Cable
+from tests.unit.scenario import Play, count_rows, make_task
 
 OPTIONS = ["--runner", "local", "--profile", "quick", "--json"]
 OFFLINE = ["--model", "offline", *OPTIONS]

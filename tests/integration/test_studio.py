@@ -18,9 +18,9 @@ import pytest
 from langgraph.pregel.remote import RemoteGraph
 from langgraph_sdk import get_client
 
-from mlestar.examples import load_example, write_example
-from mlestar.form import GROUPS
+from mlestar.data.examples import load_example, write_example
 from mlestar.settings import PROFILES, Settings
+from mlestar.settings.form import GROUPS
 
 ROOT = Path(__file__).parents[2]
 GRAPHS = ("pipeline", "track", "trial", "ensemble")

@@ -12,7 +12,7 @@ from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_openai import ChatOpenAI
 
 from mlestar.errors import ModelError
-from mlestar.models import Caller, Limits, Prices, Wire, choose_models
+from mlestar.llm import Caller, Limits, Prices, Wire, choose_models
 from mlestar.settings import Settings
 from mlestar.store import Blobs, Ledger
 from tests.integration.stub_anthropic import ANTHROPIC

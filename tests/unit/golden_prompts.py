@@ -6,11 +6,11 @@ python -m tests.unit.golden_prompts
 from pathlib import Path
 
 from mlestar.agents.ensembling import Member
-from mlestar.profiles import ColumnProfile, FileProfile
+from mlestar.data.statistics import ColumnProfile, FileProfile
+from mlestar.data.task import TaskSpec
+from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.prompts import Prompts
-from mlestar.rehearsal.plan import SplitPlan
 from mlestar.state import Attempt, Brief, ModelCard, Variant
-from mlestar.task import TaskSpec
 
 FOLDER = Path(__file__).parent / "golden"
 
@@ -83,7 +83,7 @@ BRIEF = Brief(
 
 VALUES: dict[str, dict[str, object]] = {
     "analyst": {"draft": SPEC},
-    "searcher": {"count": 2},
+    "web_retriever": {"count": 2},
     "retriever": {"results": [CARD], "count": 2},
     "initializer": {"card": CARD},
     "merger": {"base": SCRIPT, "reference": SCRIPT},

@@ -4,7 +4,7 @@ import pytest
 
 import mlestar
 from mlestar.settings import Settings
-from tests.unit.play import Play, count_rows, fence, make_task, script
+from tests.unit.scenario import Play, count_rows, fence, make_task, script
 
 STEP = {
     "profile": "quick",

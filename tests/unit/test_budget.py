@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 import mlestar
-from mlestar.budget import Budget, Refused
 from mlestar.errors import SettingsError, StopRequested
-from mlestar.models import ScriptedModel
-from mlestar.models.prices import FREE, Price
+from mlestar.llm import ScriptedModel
+from mlestar.llm.prices import FREE, Price
 from mlestar.runners import Execution, Job
+from mlestar.runtime.budget import Budget, Refused
 from mlestar.settings import Settings
 from mlestar.store import Amount, Caps, Ledger, Record
-from tests.unit.play import Play, count_rows, make_task, solve
+from tests.unit.scenario import Play, count_rows, make_task, solve
 
 BRANCHES = {
     "search": "none",

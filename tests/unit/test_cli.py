@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mlestar.cli import app
-from tests.unit.play import make_task
+from tests.unit.scenario import make_task
 
 
 def call(*arguments):

@@ -16,10 +16,10 @@ import pytest
 from typer.testing import CliRunner
 
 from mlestar.cli import app
-from mlestar.rehearsal import infer_split, search_rehearsal
+from mlestar.data.task import Task
+from mlestar.evaluation import infer_split, search_rehearsal
 from mlestar.report import Result
-from mlestar.task import Task
-from tests.unit.play import (
+from tests.unit.scenario import (
     DEFAULTS,
     EARLY,
     FULL,

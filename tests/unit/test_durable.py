@@ -9,11 +9,11 @@ import pytest
 
 import mlestar
 from mlestar.errors import ModelError, SettingsError, StopRequested, UserError
-from mlestar.questions import read_answers
 from mlestar.runners import Execution, Job
+from mlestar.session.questions import read_answers
 from mlestar.state import Answer
 from mlestar.store import FORMAT
-from tests.unit.play import SMALL, Play, count_rows, make_task, solve
+from tests.unit.scenario import SMALL, Play, count_rows, make_task, solve
 
 
 async def go_on(folder: Path, play: Play, **more):

@@ -17,7 +17,7 @@ from typing_extensions import TypedDict
 
 import mlestar
 from mlestar.report import Result
-from tests.unit.play import SMALL, Play, count_rows, make_task
+from tests.unit.scenario import SMALL, Play, count_rows, make_task
 
 
 class Caller(GenericFakeChatModel):

@@ -4,7 +4,7 @@ import pytest
 
 from mlestar.nodes.ensemble import choose_members
 from mlestar.state import Solution, Verdict
-from tests.unit.play import Play, fence, script, solve
+from tests.unit.scenario import Play, fence, script, solve
 
 
 def solution(identity: str, script: str, score: float) -> Solution:

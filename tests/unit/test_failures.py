@@ -10,11 +10,11 @@ import pytest
 from langchain_core.messages import AIMessage
 
 import mlestar
-from mlestar.models import ScriptedModel
+from mlestar.llm import ScriptedModel
 from mlestar.runners import Execution, Job, ScriptedRunner
 from mlestar.settings import Settings
 from mlestar.state import ModelCard
-from tests.unit.play import (
+from tests.unit.scenario import (
     FULL,
     NO_TRACK,
     Play,

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 import mlestar
-from mlestar.models import ScriptedModel
+from mlestar.llm import ScriptedModel
 from mlestar.prompts import Prompts
 from mlestar.runners import Execution, Job
 from mlestar.state import Citation, ModelCard
 from tests.unit.golden_prompts import ATTEMPTS, BRIEF, CARD, MEMBERS, SCRIPT, VALUES, VARIANTS, render
-from tests.unit.play import Play, by_card, count_rows, failure, fence, make_task, script, study
+from tests.unit.scenario import Play, by_card, count_rows, failure, fence, make_task, script, study
 
 SECTION = re.compile(r"<(\w+)(?: [^<>]*)?>.*?</\1>", re.DOTALL)
 TAGS = sorted({tag for role in VALUES for tag in re.findall(r"</(\w+)>", render(role))})

@@ -9,8 +9,8 @@ import pytest
 from mlestar.errors import RunnerError, UserError
 from mlestar.runners import Execution, Job, Limits, LocalRunner, ScriptedRunner, choose_runner
 from mlestar.runners.capture import Capture
+from mlestar.runners.docker.image import image_folder, image_tag
 from mlestar.runners.dump import cut_dump, describe_stand
-from mlestar.runners.image import image_folder, image_tag
 from mlestar.runners.scripted import fail, succeed
 from mlestar.runners.workplace import make_workplace, measure, scrub
 

@@ -4,7 +4,7 @@ from blockbuster import blockbuster_ctx
 
 import mlestar
 from mlestar.settings import Settings
-from tests.unit.play import Play, count_rows, make_task
+from tests.unit.scenario import Play, count_rows, make_task
 
 
 async def test_a_whole_run_never_blocks_the_loop(tmp_path):

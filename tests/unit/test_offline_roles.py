@@ -5,15 +5,15 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from mlestar.agents.ensembling import Member
-from mlestar.models.offline import OfflineEngineer
-from mlestar.models.offline.refinement import blocks_of, next_plan
-from mlestar.models.offline.surgery import functions, used
-from mlestar.rehearsal import check_submission
-from mlestar.script import locate, replace_block, reported_score
-from mlestar.search.catalogue import catalogue_cards
+from mlestar.agents.script import locate, replace_block, reported_score
+from mlestar.data.task import Task
+from mlestar.evaluation import check_submission
+from mlestar.offline import OfflineEngineer
+from mlestar.offline.refinement import blocks_of, next_plan
+from mlestar.offline.surgery import functions, used
+from mlestar.retrieval.catalogue import catalogue_cards
 from mlestar.state import Attempt, ModelCard, Variant
-from mlestar.task import Task
-from tests.unit.offline_desk import brief_of, candidate, code, data, mixed_rows, reply, run, write_task
+from tests.unit.offline_context import brief_of, candidate, code, data, mixed_rows, reply, run, write_task
 
 TREES = ModelCard(name="ExtraTrees")
 

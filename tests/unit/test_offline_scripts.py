@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlestar.rehearsal import check_submission
-from mlestar.script import reported_score
+from mlestar.agents.script import reported_score
+from mlestar.data.task import Task
+from mlestar.evaluation import check_submission
 from mlestar.state import ModelCard
-from mlestar.task import Task
-from tests.unit.offline_desk import CARD, brief_of, candidate, mixed_rows, run, write_task
+from tests.unit.offline_context import CARD, brief_of, candidate, mixed_rows, run, write_task
 
 DRAW = np.random.default_rng(1)
 SIZE = 120

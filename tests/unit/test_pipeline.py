@@ -8,7 +8,7 @@ import pytest
 import mlestar
 from mlestar.errors import ModelError, RunnerError, UserError
 from mlestar.runners import Execution, Job
-from tests.unit.play import FULL, Play, failure, fence, script, solve
+from tests.unit.scenario import FULL, Play, failure, fence, script, solve
 
 
 async def go_on(tmp_path, play):

@@ -4,13 +4,13 @@ import pandas as pd
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
+from mlestar.data.examples import EXAMPLE_NAMES, load_example, write_example
+from mlestar.data.task import Task
 from mlestar.errors import UserError
-from mlestar.examples import EXAMPLE_NAMES, load_example, write_example
 from mlestar.graph import build_graph, build_track_alone
+from mlestar.runtime.context import close_workbench, open_workbench
 from mlestar.settings import Settings
 from mlestar.store import serializer
-from mlestar.task import Task
-from mlestar.workbench import close_workbench, open_workbench
 
 
 async def prepared(tmp_path, build, **given):

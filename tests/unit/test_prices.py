@@ -3,7 +3,7 @@
 import pytest
 
 from mlestar.errors import SettingsError
-from mlestar.models import Prices, Usage
+from mlestar.llm import Prices, Usage
 
 
 def test_cached_and_written_tokens_have_their_own_price():

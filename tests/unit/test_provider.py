@@ -5,9 +5,9 @@ from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_openai import ChatOpenAI
 
 from mlestar.errors import SettingsError
-from mlestar.models import ScriptedModel, choose_models, wrap_model
-from mlestar.models.provider import PROVIDERS
-from mlestar.models.roles import GROUPS, all_roles
+from mlestar.llm import ScriptedModel, choose_models, wrap_model
+from mlestar.llm.provider import PROVIDERS
+from mlestar.llm.roles import GROUPS, all_roles
 from mlestar.prompts import Prompts
 from mlestar.settings import Settings
 

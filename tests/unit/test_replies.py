@@ -2,14 +2,14 @@ import pytest
 from pydantic import BaseModel
 
 from mlestar.agents.coder import write_block
-from mlestar.agents.desk import Desk, ReplyError
+from mlestar.agents.context import Desk, ReplyError
 from mlestar.agents.leakage import find_leakage
 from mlestar.agents.planner import plan_block
 from mlestar.agents.replies import declined, json_object, prose, typed
+from mlestar.agents.script import ScriptError
 from mlestar.agents.usage_checker import check_usage
-from mlestar.models import Reply
+from mlestar.llm import Reply
 from mlestar.prompts import Prompts, as_data
-from mlestar.script import ScriptError
 from mlestar.state import Attempt
 
 

@@ -5,10 +5,10 @@ import pytest
 
 import mlestar
 from mlestar.errors import SettingsError
-from mlestar.search import read_card
+from mlestar.retrieval import read_card
 from mlestar.settings import Settings
 from mlestar.state import Answer, ModelCard
-from tests.unit.play import Play, count_rows, make_task
+from tests.unit.scenario import Play, count_rows, make_task
 
 CARD = """# RealMLP
 

@@ -13,10 +13,10 @@ import pytest
 
 from mlestar.errors import RunnerError, SettingsError
 from mlestar.runners import Limits
-from mlestar.runners.box import Box, arguments
-from mlestar.runners.image import VARIANTS, read_recipe
+from mlestar.runners.docker.image import VARIANTS, read_recipe
+from mlestar.runners.docker.pool import LEAST_MB, NEED_MB, Pool
+from mlestar.runners.docker.spec import Box, arguments
 from mlestar.runners.imports import leading_imports
-from mlestar.runners.pool import LEAST_MB, NEED_MB, Pool
 from mlestar.runners.record import read_record
 from mlestar.runners.workplace import measure
 
@@ -74,10 +74,10 @@ def test_the_wheel_brings_the_image_files(tmp_path):
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         names = set(wheel.namelist())
     assert {
-        f"mlestar/runners/image/{name}"
+        f"mlestar/runners/docker/image/{name}"
         for name in ("Dockerfile", "requirements.txt", "torch.txt", "gpu.txt", "seccomp.json")
     } <= names
-    assert {"mlestar/runners/supervisor.py", "mlestar/runners/gate.py"} <= names
+    assert {"mlestar/runners/inside/supervisor.py", "mlestar/runners/inside/warm_start.py"} <= names
 
 
 FORBIDDEN = {

@@ -4,7 +4,7 @@ import textwrap
 
 import pytest
 
-from mlestar.script import ScriptError, check_script, extract_code, locate, replace_block, reported_score
+from mlestar.agents.script import ScriptError, check_script, extract_code, locate, replace_block, reported_score
 
 SCRIPT = '''"""A script."""
 import os

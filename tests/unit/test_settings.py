@@ -3,9 +3,9 @@ from types import SimpleNamespace
 import pytest
 
 from mlestar.errors import SettingsError
-from mlestar.form import GROUPS, NODES, TYPES
 from mlestar.graph import build_graph
 from mlestar.settings import PROFILES, Settings
+from mlestar.settings.form import GROUPS, NODES, TYPES
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from mlestar.data.tables import is_table, read_table
 from mlestar.errors import TaskError
-from mlestar.tables import is_table, read_table
 
 QUOTED = 'id,text,x\r\n1,"a, ""b""\nsecond line",1.10\r\n2,5" pipe,1e3\r\n3,"",\r\n'
 FILES = {

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlestar.data.task import Task
 from mlestar.errors import TaskError
 from mlestar.metrics import Metric
-from mlestar.task import Task
 
 RANDOM = np.random.default_rng(3)
 ROWS = 120

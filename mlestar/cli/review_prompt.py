@@ -1,0 +1,96 @@
+"""The human's chair in the terminal: show what is proposed, take an answer."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.panel import Panel
+from rich.prompt import Prompt
+from rich.text import Text
+
+from mlestar.errors import SettingsError
+from mlestar.retrieval.cards import read_card
+from mlestar.session.questions import Question
+from mlestar.state import Action, Answer
+
+TEXTS = {"ablation": "summary", "block": "block", "plan": "plan", "ensemble": "plan", "submission": "script"}
+"""Review points that propose a text, and its key in the proposal."""
+
+
+def ask_in_terminal(console: Console, question: Question) -> Answer:
+    """Show a proposal and return the person's answer."""
+    point, proposal = question.point, question.proposal
+    for name, value in proposal.items():
+        text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+        console.print(Panel(Text(text), title=Text(name), title_align="left", border_style="cyan"))
+    choices: list[str] = list(question.actions)
+    said = Prompt.ask(f"[bold]{point}[/bold]", choices=choices, default="approve", console=console)
+    action = next(known for known in question.actions if known == said)
+    if action in ("approve", "reject"):
+        return Answer(action=action)
+    if point == "models":
+        return Answer(action=action, cards=(read_card(Path(Prompt.ask("card file (Markdown)", console=console))),))
+    if point == "submission" and action == "replace":
+        return Answer(action=action, text=Prompt.ask("solution", choices=proposal["others"], console=console))
+    return Answer(action=action, text=_edit(str(proposal[TEXTS[point]]) if action == "edit" else ""))
+
+
+def as_answer(items: Sequence[str]) -> tuple[Answer | None, list[str]]:
+    """Return the answer that `key=value` items make up, None when there is none, and the items that are settings.
+
+    A text or a card takes the place of what was decided, unless `action` says otherwise.
+
+    Raises:
+        SettingsError: a file cannot be read, or there is no such action.
+    """
+    values: dict[str, Any] = {}
+    cards, settings = [], []
+    for item in items:
+        key, _, value = item.partition("=")
+        if key == "text":
+            values["text"] = value
+        elif key == "file":
+            values["text"] = _read_text(Path(value))
+        elif key == "card":
+            cards.append(read_card(Path(value)))
+        elif key == "action":
+            values["action"] = value
+        else:
+            settings.append(item)
+    if not values and not cards:
+        return None, settings
+    try:
+        return Answer.model_validate({"action": "replace", **values, "cards": tuple(cards)}), settings
+    except ValidationError:
+        msg = f"--set action={values['action']}: choose one of {', '.join(get_args(Action))}"
+        raise SettingsError(msg) from None
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"--set file={path}: it cannot be read as UTF-8 text"
+        raise SettingsError(msg) from error
+
+
+def is_terminal() -> bool:
+    """Tell whether a person can be asked here."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _edit(text: str) -> str:
+    """Return the text after the person's editor has had it."""
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "proposal.txt"
+        path.write_text(text, encoding="utf-8")
+        subprocess.run([*editor.split(), str(path)], check=True)
+        return path.read_text(encoding="utf-8")

@@ -1,0 +1,77 @@
+"""What a person says about a task, in `task.toml` or as keyword arguments; it beats inference."""
+
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from mlestar.data.task.inference.folder import OVERRIDES
+from mlestar.errors import TaskError
+from mlestar.metrics.spec import Direction, PredictionKind
+
+
+def _texts(value: object) -> object:
+    """Take one thing for a list of one, and numbers for their text."""
+    return [str(part) for part in value] if isinstance(value, (list, tuple)) else [str(value)]
+
+
+def _text(value: object) -> object:
+    return str(value) if isinstance(value, (bool, int, float)) else value
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_texts), Field(min_length=1)]
+
+
+class Overrides(BaseModel):
+    """The keys of `task.toml`; None means that the field is inferred."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str | None = None
+    metric: str | None = None
+    direction: Direction | None = None
+    target: Texts | None = None
+    id: str | None = None
+    train: str | None = None
+    test: str | None = None
+    sample_submission: str | None = None
+    split: Annotated[str, Field(pattern=r"^((time|group):.+|stratified|random)$")] | None = None
+    classes: Texts | None = None
+    pos_label: Annotated[str, BeforeValidator(_text)] | None = None
+    prediction_columns: Texts | None = None
+    prediction_kind: PredictionKind | None = None
+    auxiliary: Texts | None = None
+
+
+def read_overrides(folder: Path, given: Mapping[str, Any]) -> Overrides:
+    """Merge `task.toml` with what was given to the call, which wins.
+
+    Raises:
+        TaskError: not TOML, an unknown key (the nearest is named) or a value of the wrong kind.
+    """
+    merged = _read_toml(folder / OVERRIDES) | {key: value for key, value in given.items() if value is not None}
+    for key in merged:
+        if key not in Overrides.model_fields:
+            near = get_close_matches(key, Overrides.model_fields, n=1, cutoff=0.0)[0]
+            msg = f"{OVERRIDES}: unknown key {key!r}; did you mean {near!r}?"
+            raise TaskError(msg)
+    try:
+        return Overrides(**merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        msg = f"{OVERRIDES}: {name} = {merged[name]!r} is not right: {first['msg']}"
+        raise TaskError(msg) from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        msg = f"{OVERRIDES} cannot be read: {str(error).splitlines()[0]}"
+        raise TaskError(msg) from error

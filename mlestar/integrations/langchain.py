@@ -1,0 +1,111 @@
+"""A run inside another application: a tool for agents, a stream of events."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, Unpack
+
+from langchain_core.tools import BaseTool, StructuredTool, ToolException
+from langgraph.config import get_stream_writer
+from pydantic import BaseModel, Field
+
+from mlestar.api import SettingsLike, asolve
+from mlestar.data.task import Task
+from mlestar.errors import OperatorError, UserError
+from mlestar.events import Event
+from mlestar.report import Result
+from mlestar.session import Live
+from mlestar.settings import Settings
+
+DESCRIPTION = (
+    "Solve a machine-learning task. Takes a folder with data (train, test and sample submission tables, best with a "
+    "description) and optionally a goal in words; searches, tests and refines models; returns the honest score and the "
+    "paths of the submission, the winning script and a report. Takes minutes to hours."
+)
+
+
+class SolveTask(BaseModel):
+    """Arguments of the tool."""
+
+    folder: str = Field(description="Path of the folder that holds the task.")
+    goal: str | None = Field(None, description="What to predict and how it is scored, if the folder does not say.")
+
+
+def as_tool(
+    settings: SettingsLike = None, *, name: str = "solve_task", description: str = DESCRIPTION, **live: Unpack[Live]
+) -> BaseTool:
+    """Return a LangChain tool that solves a task folder.
+
+    It answers with a few lines (scores and paths); the `Result` is the tool message's artifact. Inside a graph, every
+    `Event` is also streamed as a custom event. What a person must mend is an answer that the agent can act on.
+
+    Args:
+        settings: `Settings` or their values, for every call.
+        name: of the tool, as the agent sees it.
+        description: of the tool, as the agent sees it.
+        **live: see `Live`.
+    """
+    chosen = Settings.resolve(settings)
+
+    async def solve(folder: str, goal: str | None = None) -> tuple[str, Result]:
+        given = chosen if goal is None else Settings.resolve({**chosen.model_dump(), "goal": goal})
+        watched: Live = {**live, "on_event": _both(live.get("on_event"), _writer())}
+        try:
+            result = await asolve(folder, settings=given, **watched)
+        except (UserError, OperatorError) as error:
+            raise ToolException(str(error)) from error
+        return result.hand_in.text, result
+
+    def solve_blocking(folder: str, goal: str | None = None) -> tuple[str, Result]:
+        return asyncio.run(solve(folder, goal))
+
+    return StructuredTool.from_function(
+        func=solve_blocking,
+        coroutine=solve,
+        name=name,
+        description=description,
+        args_schema=SolveTask,
+        response_format="content_and_artifact",
+        handle_tool_error=True,
+    )
+
+
+async def astream(
+    task: str | Path | Task, *, settings: SettingsLike = None, run_id: str | None = None, **live: Unpack[Live]
+) -> AsyncIterator[Event | Result]:
+    """Solve a task folder and yield every event as it happens, the `Result` last.
+
+    Leaving the loop early stops the run; its state is saved. Arguments and errors are those of `asolve`.
+    """
+    loop, queue = asyncio.get_running_loop(), asyncio.Queue[Event | None]()
+
+    def put(event: Event | None) -> None:
+        loop.call_soon_threadsafe(queue.put_nowait, event)
+
+    watched: Live = {**live, "on_event": _both(live.get("on_event"), put)}
+    work = asyncio.create_task(asolve(task, settings=settings, run_id=run_id, **watched))
+    work.add_done_callback(lambda done: put(None))
+    try:
+        while (event := await queue.get()) is not None:
+            yield event
+        yield await work
+    finally:
+        work.cancel()
+        await asyncio.wait([work])
+
+
+def _writer() -> Callable[[Any], None] | None:
+    """Return the stream writer of the graph that surrounds the call, if one does."""
+    try:
+        return get_stream_writer()
+    except (RuntimeError, KeyError):
+        return None
+
+
+def _both(*followers: Callable[[Event], None] | None) -> Callable[[Event], None]:
+    def follow(event: Event) -> None:
+        for follower in followers:
+            if follower is not None:
+                follower(event)
+
+    return follow

@@ -1,0 +1,23 @@
+"""Chat models: which one answers each role, what goes over the wire, and calls recorded in the ledger."""
+
+from mlestar.llm.caller import Caller, Reply
+from mlestar.llm.prices import Price, Prices, Usage
+from mlestar.llm.provider import ChosenModel, Models, Passed, choose_models, wrap_model
+from mlestar.llm.scripted import ScriptedModel
+from mlestar.llm.wire import Limits, Wire
+
+__all__ = [
+    "Caller",
+    "ChosenModel",
+    "Limits",
+    "Models",
+    "Passed",
+    "Price",
+    "Prices",
+    "Reply",
+    "ScriptedModel",
+    "Usage",
+    "Wire",
+    "choose_models",
+    "wrap_model",
+]

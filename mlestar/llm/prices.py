@@ -1,0 +1,122 @@
+"""What tokens cost: a table in `prices.toml`, which a file of the user's own goes before."""
+
+import re
+import tomllib
+from fnmatch import fnmatchcase
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mlestar.errors import SettingsError
+
+MILLION = 1_000_000
+DATED = re.compile(r"(-\d{8}|-\d{4}-\d{2}-\d{2}|-\d{3}|-latest)$")
+"""What providers put behind the name of a model to pin a version of it."""
+
+
+class Usage(BaseModel):
+    """Tokens of one call."""
+
+    model_config = ConfigDict(frozen=True)
+
+    input: int = 0
+    """All input tokens; `cached` and `written` are among them."""
+    output: int = 0
+    """All output tokens; `reasoning` is among them."""
+    cached: int = 0
+    """Read from the provider's cache."""
+    written: int = 0
+    """Written to it."""
+    reasoning: int = 0
+
+
+class Rate(BaseModel):
+    """Prices in US dollars per million tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    cached: float | None = Field(None, ge=0)
+    cache_write: float | None = Field(None, ge=0)
+
+    def cost(self, usage: Usage) -> float:
+        """Return US dollars."""
+        cached = self.input if self.cached is None else self.cached
+        written = self.input if self.cache_write is None else self.cache_write
+        fresh = max(0, usage.input - usage.cached - usage.written)
+        paid = fresh * self.input + usage.cached * cached + usage.written * written + usage.output * self.output
+        return paid / MILLION
+
+
+class LongRate(Rate):
+    above: int = Field(gt=0)
+    """Input tokens above which these prices hold."""
+
+
+class Price(Rate):
+    """What one model costs."""
+
+    grounded: float | None = Field(None, ge=0)
+    """US dollars for grounding one answer in a web search; None when unknown."""
+    long: LongRate | None = None
+
+    def of(self, usage: Usage, *, grounded: bool = False) -> float | None:
+        """Return US dollars of a call; None when a part of its price is unknown."""
+        if grounded and self.grounded is None:
+            return None
+        rate = self.long if self.long and usage.input > self.long.above else self
+        return rate.cost(usage) + (self.grounded or 0.0 if grounded else 0.0)
+
+    def worst(self, read: int, written: int) -> float:
+        """Return US dollars that a call of these tokens may cost at most, grounding included."""
+        rates = [self, *([self.long] if self.long else [])]
+        dearest = max(max(rate.input, rate.cached or 0.0, rate.cache_write or 0.0) for rate in rates)
+        paid = read * dearest + written * max(rate.output for rate in rates)
+        return paid / MILLION + (self.grounded or 0.0)
+
+
+FREE = Price(input=0, output=0, grounded=0)
+
+
+class Prices:
+    """Prices by `provider:name`.
+
+    Raises:
+        SettingsError: the user's file cannot be read.
+    """
+
+    def __init__(self, own: Path | None = None) -> None:
+        builtin = files("mlestar.llm").joinpath("prices.toml").read_text(encoding="utf-8")
+        self._tables = [_read(own)] if own else []
+        self._tables.append(_parse(tomllib.loads(builtin)))
+
+    def price(self, model: str) -> Price | None:
+        """Return a model's price, None when it is unknown."""
+        if model == "offline":
+            return FREE
+        for table in self._tables:
+            for name in (model, DATED.sub("", model)):
+                pattern = next((key for key in table if key == name), None)
+                pattern = pattern or next((key for key in table if fnmatchcase(name, key)), None)
+                if pattern:
+                    return table[pattern]
+        return None
+
+
+def _read(path: Path) -> dict[str, Price]:
+    try:
+        return _parse(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        msg = f"prices {path}: {getattr(error, 'strerror', None) or error}"
+        raise SettingsError(msg) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        msg = f"prices {path}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise SettingsError(msg) from error
+
+
+def _parse(table: dict[str, Any]) -> dict[str, Price]:
+    return {name: Price.model_validate(row) for name, row in table.items()}

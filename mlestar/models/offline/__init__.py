@@ -1,5 +1,0 @@
-"""The offline engineer: every agent role played from recipes."""
-
-from mlestar.models.offline.engineer import OfflineEngineer
-
-__all__ = ["OfflineEngineer"]

@@ -1,0 +1,235 @@
+"""Writing a script: parts chosen by the task, the columns and the model."""
+
+import re
+from dataclasses import dataclass
+from pprint import pformat
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from mlestar.evaluation.holdout.plan import SplitPlan
+from mlestar.offline.facts import Facts
+from mlestar.offline.metrics import Goal, find_goal
+from mlestar.offline.tables.columns import Columns, treat_columns
+
+_MANY = 6
+"""Classes from which boosting rounds are made fewer: every round grows a tree per class."""
+_FEW = 6
+"""Features up to which trees see all of them."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A kind of model that scripts can be written with."""
+
+    name: str
+    imports: tuple[str, ...]
+    words: tuple[str, ...]
+    """What a card's name, libraries or code call it."""
+    libraries: tuple[str, ...] = ("scikit-learn",)
+
+
+MODELS = (
+    Model("lightgbm", ("import lightgbm",), ("lightgbm", "lgbm"), ("lightgbm",)),
+    Model("catboost", ("import catboost",), ("catboost",), ("catboost",)),
+    Model("xgboost", ("import xgboost",), ("xgboost", "xgb"), ("xgboost",)),
+    Model(
+        "text",
+        (
+            "from scipy.sparse import hstack",
+            "from sklearn.impute import SimpleImputer",
+            "from sklearn.linear_model import LogisticRegression, Ridge",
+            "from sklearn.pipeline import make_pipeline, make_union",
+            "from sklearn.preprocessing import StandardScaler",
+        ),
+        ("tf-idf", "tfidf"),
+    ),
+    Model(
+        "histogram",
+        ("from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor",),
+        ("histgradient", "histogram", "gradient boosting"),
+    ),
+    Model(
+        "extratrees",
+        ("from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor",),
+        ("extratrees", "extra trees", "extremely randomized", "random forest", "randomforest"),
+    ),
+    Model(
+        "neural",
+        (
+            "import warnings",
+            "from sklearn.compose import TransformedTargetRegressor",
+            "from sklearn.neural_network import MLPClassifier, MLPRegressor",
+            "from sklearn.pipeline import make_pipeline",
+            "from sklearn.preprocessing import QuantileTransformer, StandardScaler",
+        ),
+        ("mlp", "neural", "perceptron", "network", "realmlp", "tabnet", "pytorch", "torch"),
+    ),
+    Model(
+        "linear",
+        (
+            "from sklearn.linear_model import LogisticRegression, RidgeCV",
+            "from sklearn.pipeline import make_pipeline",
+            "from sklearn.preprocessing import SplineTransformer, StandardScaler",
+        ),
+        ("linear", "logistic", "ridge", "elastic", "svm", "gam"),
+    ),
+)
+BY_NAME = {model.name: model for model in MODELS}
+
+
+def choose_model(card: dict[str, Any], facts: Facts) -> Model:
+    """Return the model that a card means: by name, then libraries, then code; LightGBM where none is known."""
+    texts = (card.get("name", ""), " ".join(card.get("libraries", ())), card.get("example_code", ""))
+    for text in texts:
+        for model in MODELS:
+            if any(word in text.lower() for word in model.words) and installed(model, facts):
+                return model
+    return BY_NAME["lightgbm" if installed(BY_NAME["lightgbm"], facts) else "histogram"]
+
+
+def installed(model: Model, facts: Facts) -> bool:
+    return model.libraries == ("scikit-learn",) or set(model.libraries) <= facts.packages
+
+
+def write_script(facts: Facts, model: Model, title: str) -> str:
+    """Return a whole script for the task with one model."""
+    values = _values(facts, model, title)
+    text = _TEMPLATES.get_template("script.py.jinja").render(**values)
+    return _space(text)
+
+
+def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
+    goal, columns, split = find_goal(facts), treat_columns(facts), facts.split
+    if model.name == "text" and not columns.texts:
+        model = BY_NAME["linear"]
+    classes = _classes(facts, goal)
+    values: dict[str, Any] = {
+        "title": title,
+        "spec": facts.spec,
+        "columns": columns,
+        "joins": columns.joins,
+        "steps": columns.steps or ["place_features"],
+        "goal": goal,
+        "classes": goal.classes,
+        "labels": classes,
+        "classify": goal.classify,
+        "multilabel": goal.multilabel,
+        "rule": goal.rule,
+        "score_code": goal.code,
+        "loss": goal.loss,
+        "scale": goal.scale,
+        "targets": len(facts.spec.target),
+        "positive": _positive(facts, classes),
+        "seed": int(facts.environment.get("seed", 0)),
+        "folds": 5,
+        "seconds": round(facts.seconds),
+        "subsample": _subsample(facts),
+        "few_columns": columns.count <= _FEW,
+        "many_classes": goal.classify and len(classes) >= _MANY,
+        **_split_values(facts, goal, split),
+    }
+    values["imports"] = _imports(model, columns, goal, split, values)
+    values["model"] = render(f"models/{model.name}.py.jinja", values)
+    values["decision"] = render("decision.py.jinja", values)
+    return values
+
+
+def _classes(facts: Facts, goal: Goal) -> list[str]:
+    """Return the labels, in the order of the prediction columns where there is one for each."""
+    if not (goal.classify or goal.rule == "cuts"):
+        return []
+    column = facts.column(facts.spec.target[0])
+    classes = list(facts.spec.classes) or sorted(column.examples if column else ())
+    return sorted(classes, key=float) if goal.rule == "cuts" else classes
+
+
+def _positive(facts: Facts, classes: list[str]) -> int:
+    wanted = facts.spec.pos_label
+    same = [n for n, name in enumerate(classes) if wanted is not None and name.lower() == wanted.lower()]
+    return same[0] if same else max(len(classes) - 1, 0)
+
+
+def _subsample(facts: Facts) -> int:
+    most = int(facts.environment.get("subsample_rows", 30_000))
+    return most if facts.spec.train_rows > most else 0
+
+
+def _split_values(facts: Facts, goal: Goal, split: SplitPlan) -> dict[str, Any]:
+    rule, _, sign = (split.group_rule or "").partition(":")
+    codes = {
+        "prefix": f"cells.str.split({sign!r}, n=1, regex=False).str[0]",
+        "stem": f"cells.str.rsplit({sign!r}, n=1).str[0]",
+        "digits": r'cells.str.extract(r"^(\d+)", expand=False).fillna("")',
+        "day": "cells.str[:10]",
+        "embedded": r'cells.str.extract(r"((?:19|20)\d{2}[-_/.]?[01]\d[-_/.]?[0-3]\d)", expand=False).fillna("")',
+    }
+    column = facts.column(split.column)
+    dated = column is not None and column.kind == "date" and not rule
+    counted = column is not None and column.kind in ("int", "float") and split.column != facts.spec.id and not rule
+    return {
+        "split": split,
+        "clock": "date" if dated or rule == "embedded" else "number",
+        "trend": split.kind == "time" and goal.rule == "values" and len(facts.spec.target) == 1 and (dated or counted),
+        "clock_name": plain_name(split.column or ""),
+        "grouped": split.kind == "group" or split.keep_duplicates,
+        "group_code": codes.get(rule, "cells"),
+        "stratify": goal.classify or goal.rule == "cuts",
+    }
+
+
+def plain_name(column: str) -> str:
+    """Return the name that a script's feature table gives to a column."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", column).strip("_") or "feature"
+
+
+def _imports(model: Model, columns: Columns, goal: Goal, split: SplitPlan, values: dict[str, Any]) -> list[str]:
+    lines = set(model.imports)
+    if columns.texts:
+        lines |= {
+            "from sklearn.decomposition import TruncatedSVD",
+            "from sklearn.feature_extraction.text import TfidfVectorizer",
+        }
+    if "metrics." in goal.code:
+        lines.add("from sklearn import metrics")
+    if values["trend"]:
+        lines.add("from sklearn.linear_model import RidgeCV")
+    if split.kind != "time" and not values["grouped"]:
+        lines.add(f"from sklearn.model_selection import {'StratifiedKFold' if values['stratify'] else 'KFold'}")
+    return sorted(lines, key=lambda line: (line.startswith("from"), line))
+
+
+def _py(value: object) -> str:
+    return pformat(value, width=110, compact=True, sort_dicts=False)
+
+
+def render(name: str, values: dict[str, Any]) -> str:
+    return _TEMPLATES.get_template(name).render(**values).strip("\n") + "\n"
+
+
+def _space(text: str) -> str:
+    """Keep two blank lines before every function and none more."""
+    lines: list[str] = []
+    for line in text.split("\n"):
+        if line.startswith(("def ", "if __name__")):
+            while lines and not lines[-1].strip():
+                lines.pop()
+            lines += ["", ""]
+        if line.strip() or lines[-2:] != ["", ""]:
+            lines.append(line.rstrip())
+    return "\n".join(lines).strip("\n") + "\n"
+
+
+_TEMPLATES = Environment(  # scripts, not HTML
+    loader=PackageLoader("mlestar.offline.tables", "templates"),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+_TEMPLATES.filters["py"] = _py
+
+
+def template(name: str) -> str:
+    """Return a part that needs no values."""
+    return render(name, {}).strip("\n")

@@ -1,0 +1,50 @@
+"""The built-in catalogue: model cards by kind of task, for runs without a web search."""
+
+from collections.abc import Sequence
+
+from mlestar.metrics.spec import Modality, TaskSpec
+from mlestar.retrieval.entries import ENTRIES, Entry
+from mlestar.state import Brief, ModelCard
+
+SOURCE = "built-in catalogue"
+KINDS: dict[Modality, tuple[Modality, ...]] = {
+    "text": ("text", "table"),
+    "sequence": ("sequence", "text", "table"),
+    "time series": ("time series", "table"),
+    "image": ("image", "table"),
+    "audio": ("audio", "table"),
+    "table": ("table",),
+    "unknown": ("table",),
+}
+"""Which entries suit which data, the most promising kind first; files become tables once they are described."""
+
+
+class CatalogueSearch:
+    """The built-in cards for this kind of task."""
+
+    name = "catalogue"
+
+    async def find(self, brief: Brief, count: int) -> Sequence[ModelCard]:
+        return catalogue_cards(brief.spec)
+
+
+def catalogue_cards(spec: TaskSpec) -> tuple[ModelCard, ...]:
+    """Return the cards for a kind of task, the most promising first."""
+    classify = spec.problem in ("binary", "multiclass", "multilabel")
+    first: Modality = "sequence" if spec.problem == "sequence" else spec.modality
+    entries = [entry for kind in KINDS[first] for entry in ENTRIES if kind in entry.made_for]
+    return tuple(_card(entry, classify=classify) for entry in entries)
+
+
+def _card(entry: Entry, *, classify: bool) -> ModelCard:
+    return ModelCard(
+        name=entry.name,
+        description=entry.description,
+        example_code=entry.classes if classify else entry.values or _for_values(entry.classes),
+        source=SOURCE,
+        libraries=entry.libraries,
+    )
+
+
+def _for_values(example: str) -> str:
+    return example.replace("Classifier", "Regressor").replace("predict_proba(", "predict(")

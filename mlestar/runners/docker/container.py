@@ -1,0 +1,159 @@
+"""One container: made, given its script, watched to its end, removed."""
+
+import contextlib
+import secrets
+import socket
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from docker.client import DockerClient
+from docker.utils.socket import STDERR, frames_iter
+
+from mlestar.runners.capture import Output
+from mlestar.runners.docker.disk import DISK, Disk
+from mlestar.runners.docker.engine import LOST, engine_errors, remove
+from mlestar.runners.docker.spec import GRACE, Box, arguments, sandbox_user
+from mlestar.runners.record import ABORT, cut_record, make_mark, make_order, take_record
+from mlestar.runners.watch import MIB, End, out_of_memory
+from mlestar.runners.workplace import hand_over, make_folders, put_own_files, scrub, write_script
+
+
+@dataclass(eq=False)
+class Container:
+    """A container that lives for one script. Its methods block; `ended` is done when its output has ended."""
+
+    client: DockerClient
+    box: Box
+    place: Path
+    """Host folder of its own, which need not exist."""
+    label: str = "script"
+    modules: tuple[str, ...] = ()
+    """Imported while it waits for its script."""
+    made: float = field(default_factory=time.monotonic)
+    ended: "Future[None]" = field(default_factory=Future)
+    mark: str = field(default_factory=make_mark)
+    work: Path = field(init=False)
+    """The folder that the script works in."""
+    _disk: Disk | None = None
+    _name: str = ""
+    _stream: Any = None
+    _reader: threading.Thread | None = None
+
+    def __post_init__(self) -> None:
+        self.output = Output(self.box.limits.output_mb * MIB)
+        self.work = self.place / "work"
+
+    def open(self) -> None:
+        """Create the container, attach to its streams, start it; an open one stays as it is.
+
+        Raises:
+            RunnerError: the engine refuses or is lost.
+        """
+        if self._name:
+            return
+        self._furnish()
+        label = "".join(letter for letter in self.label if letter.isascii() and letter.isalnum())[:30]
+        self._name = f"mlestar-{label or 'script'}-{secrets.token_hex(6)}"
+        with engine_errors():
+            self.client.containers.create(name=self._name, **arguments(self.box, self.place, self.modules))
+            ends = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+            self._stream = self.client.api.attach_socket(self._name, ends)
+            self._reader = threading.Thread(target=self._drain, name=self._name, daemon=True)
+            self._reader.start()
+            self._prepare()
+            self.client.api.start(self._name)
+        if self._disk is not None:
+            self._disk.detach()
+
+    def go(self, source: bytes) -> None:
+        """Give the container its script and order it to run."""
+        write_script(self.work, source)
+        hand_over(self.work, sandbox_user())
+        with engine_errors():
+            self._socket.sendall(make_order(self.mark, self.box.limits.seconds + GRACE / 2))
+
+    def abort(self) -> None:
+        """Have the script write where it stands, and end."""
+        with contextlib.suppress(OSError):  # it ended by itself
+            self._socket.sendall(ABORT)
+
+    def wait(self) -> End:
+        """Return how a script ended whose output has ended."""
+        with engine_errors():
+            code = int(self.client.api.wait(self._name, timeout=30)["StatusCode"])
+            if found := take_record(self.output, self.mark, code, self.box.limits):
+                return found
+            oom = self.client.api.inspect_container(self._name)["State"].get("OOMKilled")
+        if oom:
+            return out_of_memory(self.box.limits, None)
+        return End("killed", code, f"the script's supervisor ended with exit status {code} before the script did")
+
+    def dispose(self) -> None:
+        """Kill and remove the container, whatever state it is in."""
+        if not self._name:
+            return
+        try:
+            with engine_errors():
+                remove(self.client, self._name)
+        finally:
+            self._hang_up()
+            cut_record(self.output, self.mark)
+
+    def discard(self) -> None:
+        """Dispose of a container that got no script, with its folder."""
+        try:
+            self.dispose()
+        finally:
+            self.clear()
+
+    def clear(self) -> None:
+        """Delete its folder, once it is disposed of."""
+        if self._disk is not None:
+            self._disk.close()
+        scrub(self.place)
+
+    @property
+    def _socket(self) -> Any:
+        """The client wraps a socket, whose own methods must be called."""
+        return getattr(self._stream, "_sock", self._stream)
+
+    def _furnish(self) -> None:
+        folders: tuple[str, ...] = ("work", "work/input")
+        if self.box.disk:
+            # The engine wants to see what it is to mount before the disk is there.
+            folders = (DISK, *(f"{DISK}/{name}" for name in folders))
+        make_folders(self.place, *folders)
+        put_own_files(self.place)
+        if self.box.disk:
+            self._disk = Disk(self.place, self.box.limits.disk_mb)
+            self._disk.begin()
+
+    def _prepare(self) -> None:
+        if self._disk is not None:
+            self.work = self._disk.finish()
+        hand_over(self.work, sandbox_user())
+
+    def _hang_up(self) -> None:
+        if self._stream is None:
+            return
+        raw = self._socket
+        with contextlib.suppress(OSError):  # the other end was first
+            raw.shutdown(socket.SHUT_RDWR)
+        if self._reader is not None:
+            self._reader.join(10)
+        self._stream.close()
+        raw.close()
+
+    def _drain(self) -> None:
+        """Read until the end: while a client does not read, the engine can neither kill nor remove."""
+        try:
+            for stream, data in frames_iter(self._stream, tty=False):  # type: ignore[no-untyped-call]  # stubs lack it
+                (self.output.stderr if stream == STDERR else self.output.stdout).feed(data)
+        except (*LOST, ValueError):  # closed under us
+            pass
+        finally:
+            self.ended.set_result(None)

@@ -1,0 +1,192 @@
+"""The Docker engine: connecting, asking whether it answers, and sweeping up what dead processes left."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+from docker.client import DockerClient
+from docker.context import ContextAPI
+from docker.errors import APIError, DockerException, NotFound
+from requests.exceptions import RequestException
+
+from mlestar.errors import RunnerError
+from mlestar.runners.docker.image import find_image, image_tag
+from mlestar.runners.workplace import is_workplace, scrub
+
+OWNER = "mlestar.owner"
+DEADLINE = "mlestar.deadline"
+PROCESS = "mlestar.process"
+PLACE = "mlestar.place"
+"""Labels of a container: the run, the time in seconds since the epoch after which it may be removed, its maker, and its
+folder on the maker's machine."""
+
+HINTS = {
+    "could not select device driver": ": it offers no GPU; install NVIDIA's container toolkit there or set gpus=0",
+}
+"""Parts of what the engine says, and what to do about it."""
+
+LOST = (DockerException, RequestException, OSError)
+
+
+@dataclass(frozen=True)
+class EngineStatus:
+    """Whether scripts can run in containers here, as shown by `mlestar doctor`."""
+
+    reachable: bool
+    version: str = ""
+    image: str = ""
+    """Tag of the sandbox image that belongs to this version of the package."""
+    image_present: bool = False
+    reason: str = ""
+    """Why the engine does not answer, one line."""
+
+
+@contextmanager
+def engine_errors() -> Iterator[None]:
+    """Turn whatever the Docker client raises into `RunnerError`."""
+    try:
+        yield
+    except LOST as error:
+        reason = error.explanation if isinstance(error, APIError) and error.explanation else error
+        hint = next((hint for sign, hint in HINTS.items() if sign in str(reason)), "")
+        msg = f"the Docker engine failed: {' '.join(str(reason).split())[:500]}{hint}"
+        raise RunnerError(msg) from error
+
+
+def connect() -> DockerClient:
+    """Return a client for the engine that the environment or the default socket names.
+
+    Raises:
+        RunnerError: no engine answers.
+    """
+    with engine_errors():
+        client = _client()
+        try:
+            client.ping()
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+
+def engine_address() -> str:
+    """Return where the `docker` command would find the engine: by `DOCKER_HOST`, else by the current context.
+
+    Docker Desktop, Colima and rootless engines announce their socket by a context and need not have the default one.
+    """
+    context = None if os.environ.get("DOCKER_HOST") else ContextAPI.get_current_context()
+    return str(context.Host) if context else os.environ.get("DOCKER_HOST", "")
+
+
+def _client() -> DockerClient:
+    address = engine_address()
+    if not address.startswith("unix://"):
+        return docker.from_env()
+    # The client leaks a socket whenever nobody listens, so that is found out before.
+    with socket.socket(socket.AF_UNIX) as line:
+        try:
+            line.connect(address.removeprefix("unix://"))
+        except OSError as error:
+            msg = f"nothing listens at {address} ({error.strerror})"
+            raise RunnerError(msg) from error
+    return DockerClient(base_url=address)
+
+
+async def probe_docker() -> EngineStatus:
+    """Ask whether an engine answers and has the sandbox image."""
+    return await asyncio.to_thread(_probe)
+
+
+def _probe() -> EngineStatus:
+    tag = image_tag()
+    try:
+        client = connect()
+    except RunnerError as error:
+        return EngineStatus(reachable=False, image=tag, reason=str(error))
+    try:
+        with engine_errors():
+            version = str(client.version().get("Version", ""))
+            return EngineStatus(
+                reachable=True, version=version, image=tag, image_present=find_image(client, tag) is not None
+            )
+    except RunnerError as error:
+        return EngineStatus(reachable=False, image=tag, reason=str(error))
+    finally:
+        client.close()
+
+
+def free_memory() -> int | None:
+    """Return the MiB that new processes may take on this machine, None where it does not tell or has not the engine."""
+    if not engine_address().startswith("unix://"):
+        return None
+    try:
+        rows = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        return int(rows["MemAvailable"].split()[0]) // 1024
+    except (OSError, KeyError, ValueError):
+        return None
+
+
+def own_process() -> str:
+    """Return a name for this process that no later one on this machine shares."""
+    return _process_name(os.getpid())
+
+
+def _process_name(pid: int) -> str:
+    try:
+        # The 20th field after the command name: when the process started, in ticks since boot.
+        started = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        started = ""
+    return f"{socket.gethostname()}/{pid}/{started}"
+
+
+def reap(client: DockerClient) -> list[str]:
+    """Remove containers whose deadline has passed or whose maker is dead, and their folders; return their names."""
+    with engine_errors():
+        found = client.api.containers(all=True, filters={"label": DEADLINE})
+        stale = [container for container in found if _is_stale(container["Labels"])]
+        for container in stale:
+            remove(client, container["Id"])
+            place = Path(container["Labels"].get(PLACE, ""))
+            if is_workplace(place):
+                scrub(place)
+    return [container["Names"][0].lstrip("/") for container in stale]
+
+
+def _is_stale(labels: dict[str, str]) -> bool:
+    deadline = labels.get(DEADLINE, "")
+    if deadline.isdigit() and int(deadline) < time.time():
+        return True
+    host, _, rest = labels.get(PROCESS, "").partition("/")
+    pid = rest.partition("/")[0]
+    # A maker on another machine, or in another container, cannot be judged from here.
+    return host == socket.gethostname() and pid.isdigit() and not lives(labels[PROCESS])
+
+
+def lives(name: str) -> bool:
+    """Whether the process of this machine that `own_process` gave a name still runs."""
+    try:
+        pid = int(name.split("/")[1])
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError, ValueError, IndexError):  # a label may hold anything
+        return False
+    except PermissionError:
+        pass
+    return _process_name(pid) == name
+
+
+def remove(client: DockerClient, container: str) -> None:
+    """Kill and remove a container; one that is gone or going is no error."""
+    try:
+        client.api.remove_container(container, force=True, v=True)
+    except NotFound:
+        pass
+    except APIError as error:
+        if error.status_code != 409:
+            raise

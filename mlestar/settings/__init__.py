@@ -1,0 +1,225 @@
+"""Settings: every number and choice of a run, in one place."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mlestar.errors import SettingsError
+from mlestar.settings.form import shape_form
+
+Profile = Literal["quick", "standard", "paper"]
+ReviewPoint = Literal["models", "ablation", "block", "plan", "ensemble", "submission"]
+
+BUDGET = ("max_hours", "max_usd", "max_tokens", "max_executions", "parallel")
+"""Settings that may differ each time a run is resumed: they change no prompt and no key of the ledger."""
+EXPORT_STRETCH = 3.0
+"""An export may take this factor of the limit of a script: the real input has more rows than the rehearsal's."""
+
+PROFILES: dict[Profile, dict[str, float]] = {
+    "quick": {
+        "retrieved_models": 2,
+        "outer_steps": 1,
+        "inner_plans": 2,
+        "tracks": 1,
+        "ensemble_rounds": 0,
+        "finalists": 2,
+        "fresh_splits": 1,
+        "debug_rounds": 2,
+        "max_hours": 0.5,
+        "script_seconds": 120,
+    },
+    "standard": {
+        "retrieved_models": 4,
+        "outer_steps": 2,
+        "inner_plans": 3,
+        "tracks": 2,
+        "ensemble_rounds": 3,
+        "finalists": 3,
+        "fresh_splits": 2,
+        "debug_rounds": 3,
+        "max_hours": 4,
+        "script_seconds": 600,
+    },
+    "paper": {
+        "retrieved_models": 4,
+        "outer_steps": 4,
+        "inner_plans": 4,
+        "tracks": 2,
+        "ensemble_rounds": 5,
+        "finalists": 4,
+        "fresh_splits": 2,
+        "debug_rounds": 3,
+        "max_hours": 24,
+        "script_seconds": 3600,
+    },
+}
+
+
+class SearchSettings(BaseModel):
+    """Where model cards are looked for, and what is left out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sources: tuple[str, ...] = Field(
+        ("auto",),
+        description="google (grounding by a Gemini model), tavily, catalogue, none, or package.module:Name of a "
+        "LangChain tool or retriever. Several are asked at once. auto: google when the model is Gemini, else tavily "
+        "when its key is set, else the catalogue.",
+    )
+    exclude_domains: tuple[str, ...] = Field(
+        (), description="Results from these domains are dropped; a path may follow: `kaggle.com/code`."
+    )
+    exclude_terms: tuple[str, ...] = Field((), description="Results that hold one of these words are dropped.")
+    exclude_competition: bool = Field(
+        True, description="Drop the pages of the competition that the task is named after."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_sources(cls, data: Any) -> Any:
+        """Read a name or a list of names as the sources; commas part the items of every list."""
+        if not isinstance(data, Mapping | cls):
+            data = {"sources": data}
+        if isinstance(data, Mapping):
+            lists = ("sources", "exclude_domains", "exclude_terms")
+            data = {key: split_list(value) if key in lists else value for key, value in data.items()}
+        return data
+
+
+def split_list(value: Any) -> Any:
+    """Return the items of a text between commas; anything else as it is."""
+    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+
+
+class Settings(BaseModel):
+    """What a run may do and how far it goes. A number that is not given comes from the profile."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=lambda form: shape_form(form, PROFILES))
+
+    profile: Profile = Field("standard", description="Preset for the numbers below: quick, standard or paper.")
+    model: str | None = Field(
+        None,
+        description="`offline` or `provider:name`, e.g. `google_genai:gemini-2.5-pro`. "
+        "Empty: the first provider whose key is set, else the offline engineer.",
+    )
+    models: dict[str, str] = Field(
+        {},
+        description="Models by role, group of roles or `default`: `offline` or `provider:name`. "
+        "Groups: retrievers, writers, planners, checkers, debuggers.",
+    )
+    base_url: str | None = Field(None, description="Address of the model's API, for compatible servers.")
+    temperatures: dict[str, float] = Field(
+        {}, description="Sampling temperatures by role, group of roles or `default`, 0 to 2. Empty: the method's own."
+    )
+    model_seconds: float = Field(600, gt=0, description="Seconds in which a model must have answered one call.")
+    model_attempts: int = Field(6, ge=1, le=20, description="Times a call is tried when the provider fails.")
+    model_backoff: float = Field(
+        2.0, ge=0, le=60, description="Seconds before a call is tried again; doubled each time."
+    )
+    model_parallel: int = Field(8, ge=1, le=256, description="Calls at once to one provider.")
+    prices: Path | None = Field(None, description="TOML file with prices of models, in front of the built-in table.")
+    runner: Literal["auto", "docker", "local"] = Field(
+        "auto", description="Where scripts execute. `local` protects nothing from hostile code."
+    )
+    image: str = Field("base", description="Variant of the sandbox image (base, torch, gpu) or any image with Python.")
+    network: bool = Field(False, description="Let scripts reach the network and this machine's services.")
+    gpus: int = Field(0, ge=-1, description="GPUs of one script; -1 for all.")
+    runtime: str | None = Field(None, description="Another OCI runtime of the engine, e.g. `runsc` (gVisor).")
+    warm: int = Field(0, ge=0, le=16, description="Containers that wait for a script with its libraries imported.")
+    search: SearchSettings = Field(
+        SearchSettings(),
+        description="Where model cards come from; a name or a list of names stands for `sources` alone.",
+    )
+
+    retrieved_models: int = Field(4, ge=1, le=20, description="M: models retrieved per track.")
+    outer_steps: int = Field(2, ge=0, le=100, description="T: ablation steps per track.")
+    inner_plans: int = Field(3, ge=1, le=50, description="K: plans tried on each code block, the first one included.")
+    tracks: int = Field(2, ge=1, le=16, description="L: independent solutions.")
+    ensemble_rounds: int = Field(3, ge=0, le=50, description="R: ensemble plans evaluated.")
+    finalists: int = Field(3, ge=1, le=20, description="Solutions that sit the rehearsal again on fresh splits.")
+    fresh_splits: int = Field(2, ge=0, le=10, description="Fresh splits per finalist.")
+    debug_rounds: int = Field(3, ge=0, le=20, description="Attempts to repair a script that fails.")
+    accept: Literal["better", "significant"] = Field(
+        "significant",
+        description="What replaces a script: any better score on the same rows, or one the paired bootstrap confirms.",
+    )
+    leakage_rounds: int = Field(2, ge=0, le=10, description="Attempts to repair a script that leaks.")
+
+    max_hours: float = Field(4, gt=0, description="Active time of the run.")
+    max_executions: int | None = Field(None, ge=1, description="Executions of scripts, finals and exports included.")
+    max_tokens: int | None = Field(None, ge=1, description="Input and output tokens of all model calls.")
+    max_usd: float | None = Field(None, gt=0, description="US dollars for all model calls.")
+    max_output_tokens: int = Field(
+        32_768, ge=256, description="Tokens of one reply, thinking included: what a call may cost at worst."
+    )
+    script_seconds: float = Field(600, gt=0, description="Wall-clock limit of one script during the search.")
+    memory_mb: int = Field(8192, ge=256, description="Memory limit of one script.")
+    cpus: float | None = Field(None, gt=0, description="CPUs of one script. Empty: the machine's share per script.")
+    parallel: int | None = Field(None, ge=1, description="Scripts that execute at once. Empty: from CPUs and memory.")
+    subsample_rows: int = Field(30_000, ge=100, description="Most train rows a script should use during the search.")
+    seed: int = Field(0, ge=0, description="Seed of splits and scripts.")
+
+    goal: str | None = Field(None, description="What to predict, in words; stands in for a missing description.")
+    metric: str | None = Field(None, description="Metric name or `file.py:function`; overrules the task folder.")
+    review: frozenset[ReviewPoint] = Field(
+        frozenset(), description="Points at which the run stops and asks a person to approve or edit."
+    )
+    cards: tuple[Path, ...] = Field((), description="Markdown files with model cards that are tried first.")
+    prompts: Path | None = Field(None, description="Folder whose prompt files override the built-in ones.")
+    runs_dir: Path = Field(Path("runs"), description="Folder that holds the run folders.")
+    checkpoints: Literal["sqlite", "postgres"] = Field(
+        "sqlite", description="Where checkpoints lie: in the run folder, or in the database of MLESTAR_POSTGRES_DSN."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_profile(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        profile: Any = data.get("profile") or "standard"
+        # A form sends an empty text for a field that was left empty.
+        given = {key: value for key, value in data.items() if value is not None and value != ""}
+        return {**PROFILES.get(profile, {}), **given}
+
+    @classmethod
+    def resolve(cls, given: object) -> "Settings":
+        """Return settings from what a caller gives: None, Settings, their values, or an object that has some of them.
+
+        Raises:
+            SettingsError: a value is out of range or a key is unknown.
+        """
+        if isinstance(given, cls):
+            return given
+        data = {} if given is None else given
+        try:
+            return cls.model_validate(data if isinstance(data, Mapping) else _matching(data))
+        except ValidationError as error:
+            raise SettingsError(_one_line(error)) from None
+
+    @classmethod
+    def of(cls, context: object) -> "Settings":
+        """Return the settings in a graph's context, which may be another application's.
+
+        Such a context holds them under `mlestar`, or has fields of the same names among others of its own.
+
+        Raises:
+            SettingsError: a value is out of range.
+        """
+        if isinstance(context, cls):
+            return context
+        found = _matching(context)
+        return cls.resolve(found.get("mlestar", found))
+
+
+def _matching(context: object) -> dict[str, Any]:
+    """Return the values of a mapping's keys or an object's attributes that name settings."""
+    names = ("mlestar", *Settings.model_fields)
+    if isinstance(context, Mapping):
+        return {name: context[name] for name in names if name in context}
+    return {name: getattr(context, name) for name in names if hasattr(context, name)}
+
+
+def _one_line(error: ValidationError) -> str:
+    return "; ".join(f"setting {'.'.join(map(str, e['loc'])) or '?'}: {e['msg']}" for e in error.errors())

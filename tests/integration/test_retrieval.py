@@ -1,0 +1,296 @@
+"""Searches through their real clients, against local servers, alone and together."""
+
+import json
+
+import pytest
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.tools import tool
+
+import mlestar
+from mlestar.errors import SettingsError
+from mlestar.llm import Caller, Limits, Prices, Wire, choose_models
+from mlestar.prompts import Prompts
+from mlestar.retrieval import CatalogueSearch, Exclusion, GoogleSearch, Sources, TavilySearch, ToolSearch, choose_search
+from mlestar.settings import SearchSettings, Settings
+from mlestar.state import ModelCard
+from mlestar.store import Blobs, Ledger
+from tests.integration.stub_gemini import GEMINI, NAMES, PAGES
+from tests.integration.stub_server import Fault, StubServer
+from tests.integration.stub_tavily import HITS, StubTavily
+from tests.unit.scenario import Play, by_card, cards, count_rows, fence, make_task, script
+
+TAVILY = "TAVILY_API_KEY"
+
+
+@pytest.fixture
+def tavily():
+    with StubTavily() as running:
+        yield running
+
+
+@pytest.fixture
+def google(tmp_path, monkeypatch):
+    """Ask a Gemini model behind a stub; returns the search and the stub."""
+    monkeypatch.setenv("GOOGLE_API_KEY", "k")
+    with StubServer(GEMINI, lambda role, prompt: "") as stub:
+        ledger = Ledger(tmp_path / "ledger.sqlite")
+        models = choose_models(Settings(model="google_genai:gemini-2.5-pro", base_url=stub.url))
+        wire = Wire(Limits(seconds=20, attempts=2, backoff=0.01))
+        caller = Caller(models, ledger, Blobs(tmp_path / "blobs"), wire=wire, prices=Prices())
+        yield GoogleSearch(caller.ground, Prompts()), stub
+        ledger.close()
+
+
+@tool
+def papers(query: str) -> str:
+    """Find papers."""
+    return json.dumps([{"title": "Trees", "summary": "They win.", "entry_id": "http://papers.invalid/1"}])
+
+
+@tool
+def broken(query: str) -> str:
+    """Find nothing."""
+    msg = "the index is gone"
+    raise OSError(msg)
+
+
+class Notes(BaseRetriever):
+    def _get_relevant_documents(self, query, *, run_manager):
+        return [Document("Use a forest.", metadata={"title": "Notes", "source": "notes.md"})]
+
+
+def names(found) -> list[str]:
+    return [card.name for card in found]
+
+
+async def test_tavilys_hits_become_results_with_their_page(tavily, brief):
+    found = await TavilySearch("tvly-x", base_url=tavily.url).find(brief, 2)
+    assert [(card.name, card.citations[0].address) for card in found] == [(hit["title"], hit["url"]) for hit in HITS]
+    assert (tavily.asked[0]["path"], tavily.asked[0]["key"]) == ("/search", "Bearer tvly-x")
+    assert "log loss" in tavily.asked[0]["query"]
+    assert brief.spec.name not in tavily.asked[0]["query"]
+
+
+async def test_tavily_need_not_look_at_excluded_domains(tavily, brief):
+    search = TavilySearch("x", base_url=tavily.url, exclude_domains=["kaggle.com", "github.com/x"])
+    await search.find(brief, 2)
+    assert tavily.asked[0]["exclude_domains"] == ["kaggle.com"]
+
+
+async def test_a_grounded_answer_becomes_results_that_cite_the_pages_behind_them(google, brief):
+    search, stub = google
+    found = await search.find(brief, 2)
+    assert names(found) == list(NAMES)
+    assert [card.citations for card in found] == [
+        (mlestar.retrieval.sources.Citation(address=uri, title=title),) for uri, title in PAGES
+    ]
+    assert "import lightgbm" in found[0].example_code
+    assert stub.requests[0].body["tools"] == [{"googleSearch": {}}]
+
+
+@pytest.mark.parametrize("status", [401, 429, 500])
+async def test_a_failing_search_is_told_and_passed_over(tavily, brief, status):
+    tavily.status = status
+    told: list[str] = []
+    sources = Sources([[TavilySearch("x", base_url=tavily.url)], [CatalogueSearch()]])
+    findings = await sources.gather(brief, 2, told.append)
+    assert {card.source for card in findings.cards} == {"built-in catalogue"}
+    assert told == list(findings.failures)
+    assert told[0].startswith("search tavily failed: ")
+
+
+@pytest.mark.parametrize("fault", ["bad_request", "unavailable", "blocked", "no_candidates", "dropped"])
+async def test_grounding_that_fails_is_passed_over(google, brief, fault: Fault):
+    search, stub = google
+    stub.fault = lambda role: fault
+    findings = await Sources([[search], [CatalogueSearch()]]).gather(brief, 2)
+    assert {card.found_by for card in findings.cards} == {"catalogue"}
+    assert len(findings.failures) == 1
+
+
+async def test_several_searches_are_asked_at_once_and_give_in_turn(tavily, google, brief):
+    sources = Sources([[TavilySearch("x", base_url=tavily.url), google[0], ToolSearch(papers), ToolSearch(broken)]])
+    findings = await sources.gather(brief, 2)
+    assert names(findings.cards)[:4] == ["Boosting wins", NAMES[0], "Trees", "Straight lines"]
+    assert [card.found_by for card in findings.cards][:3] == ["tavily", "google", "papers"]
+    assert findings.failures == ("search broken failed: OSError: the index is gone",)
+
+
+async def test_a_tool_and_a_retriever_are_searches(brief):
+    found = await choose_search(SearchSettings(), [papers, Notes()]).find(brief, 2)
+    assert [(card.name, card.description, card.source) for card in found] == [
+        ("Trees", "They win.", "http://papers.invalid/1"),
+        ("Notes", "Use a forest.", "notes.md"),
+    ]
+
+
+async def test_a_tool_can_be_named(brief):
+    name = f"{__name__}:papers"
+    search = choose_search(SearchSettings(sources=(name, "catalogue")))
+    assert search.title == "papers and catalogue"
+    assert names(await search.find(brief, 2))[0] == "Trees"
+
+
+async def ground(role, prompt):
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("key", "gemini", "configured", "title"),
+    [
+        (False, False, "auto", "catalogue"),
+        (True, False, "auto", "tavily, else catalogue"),
+        (False, True, "auto", "google, else catalogue"),
+        (True, True, "auto", "google, else tavily, else catalogue"),
+        (True, True, "catalogue", "catalogue"),
+        (True, True, "tavily", "tavily, else catalogue"),
+        (True, True, "google,tavily", "google and tavily, else catalogue"),
+        (True, True, "none", "none"),
+    ],
+)
+def test_what_is_configured_goes_before_grounding_tavily_and_the_catalogue(monkeypatch, key, gemini, configured, title):
+    monkeypatch.setenv(TAVILY, "x" if key else "")
+    settings = Settings(search=configured).search
+    assert choose_search(settings, ground=ground if gemini else None).title == title
+
+
+@pytest.mark.parametrize(
+    ("configured", "said"),
+    [
+        ("tavily", "set TAVILY_API_KEY"),
+        ("google", "needs a Gemini model"),
+        ("bing", "write google, tavily, catalogue"),
+        ("nowhere.at_all:Tool", "cannot be made"),
+        ("langchain_community.tools:Nothing", r"pip install 'mlestar\[community\]'"),
+        ("json:JSONDecoder", "name a LangChain tool or retriever"),
+    ],
+)
+def test_a_search_that_cannot_be_is_one_line(monkeypatch, configured, said):
+    monkeypatch.delenv(TAVILY, raising=False)
+    with pytest.raises(SettingsError, match=said) as raised:
+        choose_search(Settings(search=configured).search)
+    assert "\n" not in str(raised.value)
+
+
+class Shelf:
+    """A search that finds the given results, or fails."""
+
+    name = "shelf"
+
+    def __init__(self, *found: ModelCard, fails: bool = False) -> None:
+        self.found, self.fails, self.asked = found, fails, 0
+
+    async def find(self, brief, count):
+        self.asked += 1
+        if self.fails:
+            msg = "no shelf"
+            raise ConnectionError(msg)
+        return self.found
+
+
+async def test_results_are_cleaned_and_cut_and_claim_nothing(brief):
+    dirty = ModelCard(
+        name="A\x00\u202eB" * 500, description="x\x1b[31m" * 9000, by_person=True, problem="p", found_by="me"
+    )
+    card = (await Sources([[Shelf(dirty)]]).gather(brief, 1)).cards[0]
+    assert len(card.name) < 300
+    assert len(card.description) < 3100
+    assert not {"\x00", "\u202e", "\x1b"} & set(card.name + card.description)
+    assert (card.by_person, card.problem, card.found_by) == (False, "", "shelf")
+
+
+COMPETITION = "http://www.kaggle.com/competitions/signs/discussion/1"
+
+
+async def run(folder, shelf, **settings):
+    task = folder / "signs"
+    if not task.exists():
+        count_rows(make_task(task, rows=120))
+    play = Play(retriever=cards("A", "B"), initializer=by_card(A=fence(script(0.6, "A")), B=fence(script(0.7, "B"))))
+    given = {"runs_dir": folder / "runs", "profile": "quick", "outer_steps": 0, "fresh_splits": 0, **settings}
+    result = await mlestar.asolve(
+        task, settings=given, run_id="run", model=play.model(), runner=play.runner(), search=shelf
+    )
+    return play, result
+
+
+async def test_a_run_reports_every_source_and_drops_the_competitions_own_pages(tmp_path):
+    shelf = Shelf(
+        ModelCard(name="A", description="good", source="http://pages.invalid/a"),
+        ModelCard(name="Winning solution", description="the answer", source=COMPETITION),
+        ModelCard(name="C", description="spoiled", source="http://pages.invalid/c"),
+    )
+    play, result = await run(tmp_path, shelf, search={"exclude_terms": ["spoil"]})
+    shown = play.prompts["retriever"][0]
+    assert "http://pages.invalid/a" in shown
+    assert "kaggle.com" not in shown
+    assert "the answer" not in shown
+    assert "spoiled" not in shown
+    found = {source.address: (source.cards, source.dropped) for source in result.sources}
+    assert found == {
+        "http://pages.invalid/a": (("A",), ""),
+        COMPETITION: ((), "a page of the competition that the task is named after"),
+        "http://pages.invalid/c": ((), "it holds 'spoil'"),
+    }
+    page = (tmp_path / "runs/run/report.html").read_text(encoding="utf-8")
+    assert all(address in page for address in found)
+    assert "2 dropped" in page
+
+
+async def test_every_track_uses_the_same_search_and_a_resume_repeats_none(tmp_path):
+    shelf = Shelf(ModelCard(name="A", source="http://pages.invalid/a"))
+    _, result = await run(tmp_path, shelf, tracks=2)
+    assert (shelf.asked, result.spend.searches, result.status) == (1, 1, "solved")
+
+
+async def test_a_search_that_failed_is_asked_again_by_the_next_track(tmp_path):
+    shelf = Shelf(fails=True)
+    _, result = await run(tmp_path, shelf, tracks=2)
+    assert (shelf.asked, result.spend.searches, result.status) == (2, 0, "solved")
+    assert {source.found_by for source in result.sources} == {"catalogue"}
+
+
+REDIRECT = "https://vertexaisearch.cloud.google.com/grounding-api-redirect/abc"
+
+
+def page(address, title=""):
+    return ModelCard(name="x", citations=(mlestar.retrieval.sources.Citation(address=address, title=title),))
+
+
+@pytest.mark.parametrize(
+    ("names", "card", "dropped"),
+    [
+        (["spaceship-titanic"], page("https://www.kaggle.com/competitions/spaceship-titanic/overview"), True),
+        (["titanic"], page("https://kaggle.com/c/titanic"), True),
+        (["titanic-2024"], page("https://kaggle.com/c/titanic/discussion/5"), True),
+        (["titanic"], page("https://www.kaggle.com/code/someone/titanic-top-4"), True),
+        (["titanic"], page("https://www.kaggle.com/code/someone/lightgbm-guide"), False),
+        (["titanic"], page("https://en.wikipedia.org/wiki/Titanic"), False),
+        (["Spaceship Titanic"], page("https://github.com/someone/spaceship-titanic-solution"), True),
+        (["spaceship-titanic"], page("https://blog.invalid/1", "Spaceship Titanic: my solution"), True),
+        (["titanic"], page(REDIRECT, "kaggle.com"), True),
+        (["titanic"], page(REDIRECT, "arxiv.org"), False),
+        (["task"], page("https://www.kaggle.com/datasets/x/task-data"), False),
+        (["my-data"], page("https://www.kaggle.com/code/x/my-data"), False),
+        ([], page("https://kaggle.com/c/titanic"), False),
+        (["linear-model"], ModelCard(name="Linear model on splines", source="built-in catalogue"), False),
+    ],
+)
+def test_a_competitions_own_pages_are_known(names, card, dropped):
+    assert bool(Exclusion(names=names).reason(card)) == dropped
+
+
+@pytest.mark.parametrize(
+    ("domain", "address", "dropped"),
+    [
+        ("kaggle.com", "https://www.kaggle.com/anything", True),
+        ("https://kaggle.com/", "http://kaggle.com:80/x", True),
+        ("kaggle.com", "https://notkaggle.com/x", False),
+        ("kaggle.com/code", "https://kaggle.com/code/a/b", True),
+        ("kaggle.com/code", "https://kaggle.com/codex", False),
+        ("kaggle.com", "https://user:pass@kaggle.com/x", True),
+    ],
+)
+def test_a_domain_is_excluded_with_what_lies_below_it(domain, address, dropped):
+    assert bool(Exclusion(domains=[domain]).reason(page(address))) == dropped

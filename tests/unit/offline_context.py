@@ -1,0 +1,96 @@
+"""What the tests of the offline engineer share: task folders, prompts as agents render them, running a script."""
+
+import contextlib
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from langchain_core.messages import HumanMessage
+from threadpoolctl import threadpool_limits
+
+from mlestar.agents.replies import json_object
+from mlestar.agents.script import check_script, extract_code
+from mlestar.data.task import Task
+from mlestar.evaluation import infer_split
+from mlestar.offline import OfflineEngineer
+from mlestar.prompts import Prompts
+from mlestar.state import Brief, ModelCard
+
+CARD = ModelCard(name="HistGradientBoosting")
+
+
+def write_task(folder: Path, rows: pd.DataFrame, target: str, metric: str, *, placeholder: object = None) -> Path:
+    """Write a task folder whose test is the last quarter of the rows."""
+    held = len(rows) // 4
+    train, test = rows.iloc[:-held], rows.iloc[-held:]
+    folder.mkdir(parents=True, exist_ok=True)
+    train.to_csv(folder / "train.csv", index=False)
+    test.drop(columns=target).to_csv(folder / "test.csv", index=False)
+    filler = train[target].iloc[0] if placeholder is None else placeholder
+    sample = pd.DataFrame({target: [filler] * held})
+    if "id" in rows:
+        sample.insert(0, "id", test["id"].to_numpy())
+    sample.to_csv(folder / "sample_submission.csv", index=False)
+    (folder / "task.toml").write_text(f'metric = "{metric}"\n', encoding="utf-8")
+    return folder
+
+
+def brief_of(folder: Path, packages: tuple[str, ...] = ("scikit-learn", "numpy", "pandas", "scipy")) -> Brief:
+    task = Task.load(folder)
+    return Brief(
+        spec=task.spec,
+        description=task.description,
+        preview=task.preview,
+        profile=task.profile,
+        split=infer_split(task),
+        python="3.11",
+        packages=dict.fromkeys(packages, "1"),
+        image="",
+        cpus=2,
+        memory_mb=4096,
+        gpu="",
+        seconds=60,
+        subsample_rows=30_000,
+        seed=0,
+    )
+
+
+def reply(role: str, brief: Brief, track: int = 0, **values: object) -> str:
+    prompt = Prompts().render(role, brief=brief, track=track, attempt=0, refusal="", **values)
+    return OfflineEngineer().invoke([HumanMessage(prompt)]).text
+
+
+def code(role: str, brief: Brief, **values: object) -> str:
+    return extract_code(reply(role, brief, **values))
+
+
+def data(role: str, brief: Brief, **values: object) -> dict[str, object]:
+    return json_object(reply(role, brief, **values))
+
+
+def candidate(brief: Brief, card: ModelCard = CARD) -> str:
+    return check_script(code("initializer", brief, card=card))
+
+
+def run(script: str, folder: Path, work: Path) -> str:
+    """Run a script in a work folder with the task folder as its input; return what it printed.
+
+    It runs in this process, for importing the libraries anew would take most of the time, and on one thread, for on a
+    busy machine threads wait for each other longer than these small tables take.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    (work / "input").symlink_to(folder)
+    printed = io.StringIO()
+    with contextlib.chdir(work), contextlib.redirect_stdout(printed), threadpool_limits(1):
+        exec(compile(script, "main.py", "exec"), {"__name__": "__main__"})
+    return printed.getvalue()
+
+
+def mixed_rows(size: int = 160) -> pd.DataFrame:
+    """Rows of numbers, categories and gaps with a label that depends on both."""
+    draw = np.random.default_rng(0)
+    number, kind = draw.normal(size=size), draw.choice(["red", "green", "blue"], size)
+    gaps = pd.Series(draw.normal(size=size)).mask(draw.random(size) < 0.3)
+    label = np.where(number + (kind == "red") + 0.2 * draw.normal(size=size) > 0.4, "yes", "no")
+    return pd.DataFrame({"id": np.arange(size), "number": number, "kind": kind, "gaps": gaps, "label": label})

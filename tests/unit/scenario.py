@@ -1,0 +1,305 @@
+"""A scripted engineer and a scripted sandbox: the whole machine without a model and without an engine.
+
+A script states its quality in a comment. The scripted sandbox submits predictions that are right on that share of rows,
+so the real judge, on the real rehearsal, grades it by its quality. A script may state its claim in the same way.
+"""
+
+import json
+import re
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import mlestar
+from mlestar.llm import ScriptedModel
+from mlestar.report import Result
+from mlestar.retrieval import Search
+from mlestar.runners import Execution, Job, ScriptedRunner
+from mlestar.settings import Settings
+
+QUALITY = re.compile(r"# quality (\S+)")
+CLAIM = re.compile(r"# claim (\S+)")
+TRACK = re.compile(r"# track (-?\d+)")
+ASKED_BY = re.compile(r"<track>(-?\d+)</track>")
+VARIANT = re.compile(r"# variant (\w+) (\S+)")
+
+EARLY = re.compile(r"t(\d+)\.c\d+-export")
+
+Reply = str | list[str] | Callable[[str], str]
+NO_TRACK = -1
+"""Track of whatever belongs to no track."""
+
+
+def make_task(folder: Path, rows: int = 400) -> Path:
+    """Write a task whose target follows from one column."""
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame(
+        {"id": np.arange(rows), "x": rng.normal(size=rows).round(4), "z": rng.normal(size=rows).round(4)}
+    )
+    frame["label"] = np.where(frame["x"] > 0, "yes", "no")
+    folder.mkdir(parents=True)
+    (folder / "task.md").write_text("# Signs\n\n## Evaluation\nClassification accuracy.\n", encoding="utf-8")
+    train, test = frame.iloc[: rows * 3 // 4], frame.iloc[rows * 3 // 4 :].drop(columns="label")
+    train.to_csv(folder / "train.csv", index=False)
+    test.to_csv(folder / "test.csv", index=False)
+    test[["id"]].assign(label="no").to_csv(folder / "sample_submission.csv", index=False)
+    return folder
+
+
+def count_rows(folder: Path, direction: str = "maximize") -> Path:
+    """Give a task a metric that takes no time: the share of right rows, or of wrong ones where less is better."""
+    measure = "==" if direction == "maximize" else "!="
+    metric = f"def share(truth, predicted):\n    return float((truth {measure} predicted).mean())\n"
+    (folder / "metric.py").write_text(metric, encoding="utf-8")
+    spec = f'metric = "metric.py:share"\ndirection = "{direction}"\nprediction_kind = "label"\n'
+    (folder / "task.toml").write_text(spec, encoding="utf-8")
+    return folder
+
+
+def script(quality: float | str, title: str = "", *, claim: float | None = None) -> str:
+    """Return a script of this quality; a word instead of a number names how it fails."""
+    said = "" if claim is None else f"# claim {claim}\n"
+    return (
+        f"# quality {quality} {title}\n{said}# track {{track}}\n"
+        "def load():\n    return 1\n\n\n"
+        f"def model():\n    return '{title}'\n\n\n"
+        "print('Final Validation Performance: 0.5')\nopen('submission.csv')\n"
+    )
+
+
+def study(quality: float | str, *variants: tuple[str, float | str]) -> str:
+    """Return a study: the quality of its baseline and of every variant; a word names how one fails."""
+    lines = [f"# variant {name} {value}" for name, value in variants]
+    return "\n".join([f"# quality {quality}", "# track {track}", *lines, "# writes variants/NAME.csv", "print(1)"])
+
+
+def fence(code: str, language: str = "python") -> str:
+    return f"```{language}\n{code}\n```"
+
+
+def as_json(**values: object) -> str:
+    return fence(json.dumps(values), "json")
+
+
+def by_card(**replies: str) -> Callable[[str], str]:
+    """Answer the initializer by the name of the card it is given."""
+    return lambda prompt: next(reply for name, reply in replies.items() if f'"name": "{name}"' in prompt)
+
+
+class Play:
+    """Replies by role, taken in turn within a track; the last one is repeated. Keeps what was asked and run.
+
+    Args:
+        claim: what scripts report that state no claim.
+        tracks: replies of single tracks, in place of the ones for all.
+        jobs: quality of single executions by name, in place of the script's own.
+        replies: by role; `{track}` in a reply stands for the number of the track.
+    """
+
+    def __init__(
+        self,
+        claim: float = 0.5,
+        tracks: Mapping[int, Mapping[str, Reply]] | None = None,
+        jobs: Mapping[str, str] | None = None,
+        **replies: Reply,
+    ) -> None:
+        self.replies = {**DEFAULTS, **replies}
+        self.tracks = tracks or {}
+        self.jobs = jobs or {}
+        self.claim = claim
+        self.asked: list[str] = []
+        self.prompts: defaultdict[str, list[str]] = defaultdict(list)
+        self.ran: list[str] = []
+        """Name of every execution in order, but for the early exports."""
+        self.early: list[str] = []
+        """Exports beside the search: of the first valid solution of each track, at no certain moment."""
+        self.scripts: dict[str, str] = {}
+        """Script of every execution by its name."""
+        self.inputs: dict[str, dict[str, str]] = {}
+        """Text of every file in `./input` by the execution's name."""
+        self.events: list[tuple[int, str]] = []
+        """Every question (its role) and execution (its name) with the track it belongs to, in order."""
+
+    def model(self) -> ScriptedModel:
+        return ScriptedModel(answer=self.answer)
+
+    def runner(self) -> ScriptedRunner:
+        return ScriptedRunner(self.run)
+
+    def count(self, track: int | None = None) -> Counter[str]:
+        """Return how often each role was asked, in one track or in all."""
+        return Counter(self.asked) if track is None else Counter(e for e in self.of(track) if e in DEFAULTS)
+
+    def of(self, track: int) -> list[str]:
+        """Return the events of a track in order."""
+        return [event for owner, event in self.events if owner == track]
+
+    def steps(self, track: int) -> list[str]:
+        """Return the events of a track from the end of its candidates on, without the leakage checks."""
+        events = self.of(track)
+        starts = [i for i, event in enumerate(events) if event == "initializer" or re.search(r"\.c\d+$", event)]
+        return [event for event in events[max(starts, default=-1) + 1 :] if event != "leakage_checker"]
+
+    def answer(self, role: str, prompt: str) -> str:
+        track = _owner(role, prompt)
+        reply = self.tracks.get(track, {}).get(role, self.replies[role])
+        turn = self.count(track)[role]
+        self.asked.append(role)
+        self.events.append((track, role))
+        self.prompts[role].append(prompt)
+        if callable(reply):
+            text = reply(prompt)
+        else:
+            text = reply if isinstance(reply, str) else reply[min(turn, len(reply) - 1)]
+        return text.replace("{track}", str(track))
+
+    def run(self, job: Job) -> Execution:
+        self.scripts[job.name] = job.script
+        self.inputs[job.name] = {path.name: path.read_text(encoding="utf-8") for path in job.input.glob("*.*")}
+        if EARLY.fullmatch(job.name):
+            self.early.append(job.name)
+        else:
+            self.ran.append(job.name)
+            self.events.append((_track(job.name), job.name))
+        quality = self.jobs.get(job.name, QUALITY.findall(job.script)[-1])
+        if quality == "sample":
+            shutil.copyfile(job.input / "sample_submission.csv", job.collect / "submission.csv")
+            return success(("submission.csv",))
+        if not _is_number(quality):
+            return failure(quality)
+        if "variants" in job.script:
+            return _play_study(job, quality)
+        write_submission(job, "submission.csv", float(quality))
+        claims = CLAIM.findall(job.script)
+        return success(("submission.csv",), f"Final Validation Performance: {claims[-1] if claims else self.claim}\n")
+
+
+def _owner(role: str, prompt: str) -> int:
+    """Return the track that asks; a leakage check is remembered for all tracks and belongs to its script's."""
+    if role == "analyst" or role.startswith("ensembl"):
+        return NO_TRACK
+    stated = TRACK.findall(prompt) if role == "leakage_checker" else []
+    return int((stated or ASKED_BY.findall(prompt))[0])
+
+
+def _track(job: str) -> int:
+    return int(job[1]) if job.startswith("t") and not re.search("-(fresh|export)", job) else NO_TRACK
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "").isdigit()
+
+
+def _play_study(job: Job, quality: str) -> Execution:
+    """Write a submission for the baseline and for every variant that does not fail."""
+    variants = [("baseline", quality), *(VARIANT.findall(job.script) or [("plain", str(float(quality) - 0.1))])]
+    working = {name: float(value) for name, value in variants if _is_number(value)}
+    for name, value in working.items():
+        write_submission(job, f"variants/{name}.csv", value)
+    said = "".join(f"Ablation {name}: {working.get(name, 'failed')}\n" for name, _ in variants)
+    return success(tuple(f"variants/{name}.csv" for name in working), said)
+
+
+def write_submission(job: Job, name: str, share: float) -> None:
+    test = pd.read_csv(job.input / "test.csv")
+    truth = np.where(test["x"] > 0, "yes", "no")
+    wrong = np.arange(len(test)) >= round(share * len(test))
+    label = np.where(wrong, np.where(truth == "yes", "no", "yes"), truth)
+    target = job.collect / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame({"id": test["id"], "label": label}).to_csv(target, index=False)
+
+
+def success(files: tuple[str, ...], stdout: str = "") -> Execution:
+    return Execution(status="ok", exit_code=0, stdout=stdout, stderr="", seconds=1.0, peak_memory_mb=10.0, files=files)
+
+
+def failure(kind: str) -> Execution:
+    """Return a failure: `slow` runs out of time, `silent` ends well and writes nothing, any other word is an error."""
+    if kind == "silent":
+        return success(())
+    status = "timeout" if kind == "slow" else "error"
+    error = f"Traceback (most recent call last):\nKeyError: 'x' ({kind})"
+    return Execution(
+        status=status, exit_code=1, stdout="epoch 1\n", stderr=error, seconds=1.0, peak_memory_mb=10.0, files=()
+    )
+
+
+def cards(*names: str) -> str:
+    return as_json(cards=[{"name": name, "libraries": []} for name in names])
+
+
+def choose_block(prompt: str) -> str:
+    """Answer the extractor with the first of two blocks that no earlier step refined."""
+    refined = "<earlier_block>\ndef load" in prompt
+    block = re.findall(r"^def (?:model|load)\(\):\n(?:    .*\n)+", prompt.split("<script>")[1], re.MULTILINE)[refined]
+    return as_json(block=block, plan="Write this block in a better way, with care.")
+
+
+def rewrite(*qualities: float | str) -> Callable[[str], str]:
+    """Answer the coder: the block of the prompt, with the quality that stands for the plan's number."""
+
+    def answer(prompt: str) -> str:
+        block = prompt.split("<block>\n")[1].split("\n</block>")[0]
+        number = re.search(r"<plan>\s*Plan number (\d+)", prompt)
+        quality = qualities[min(int(number[1]) - 1 if number else 0, len(qualities) - 1)]
+        return fence(block.rstrip() + f"  # quality {quality}")
+
+    return answer
+
+
+DEFAULTS: dict[str, Reply] = {
+    "analyst": fence("{}", "json"),
+    "retriever": cards("A", "B"),
+    "initializer": [fence(script(0.6, "A")), fence(script(0.7, "B"))],
+    "merger": fence(script(0.75, "merged")),
+    "usage_checker": "ALL USED",
+    "leakage_checker": fence('{"leak": false}', "json"),
+    "leakage_fixer": "I will not.",
+    "ablator": fence(study(0.8)),
+    "summarizer": "The plain variant is worse: the part helps.",
+    "extractor": as_json(block="def load():\n    return 1", plan="Load better, by a better way."),
+    "coder": [fence(f"def load():\n    # quality {q}\n    return 1") for q in (0.85, 0.9, 0.7, 0.6)],
+    "planner": [f"Plan number {number} for the block." for number in range(2, 20)],
+    "ensemble_planner": [f"Average in way {number}." for number in range(1, 20)],
+    "ensembler": [fence(script(q, f"ensemble{q}")) for q in (0.8, 0.95, 0.85)],
+    "bug_summarizer": "The column x is missing.",
+    "debugger": fence(script(0.65, "mended")),
+    "subsampling_extractor": fence("{}", "json"),
+    "subsampling_remover": "I will not.",
+}
+
+SMALL: dict[str, object] = {"profile": "quick", "search": "none"}
+FULL: dict[str, object] = {
+    "search": "none",
+    "retrieved_models": 3,
+    "outer_steps": 2,
+    "inner_plans": 3,
+    "tracks": 2,
+    "ensemble_rounds": 3,
+    "finalists": 3,
+    "fresh_splits": 2,
+}
+
+
+async def solve(
+    folder: Path,
+    play: Play,
+    settings: Mapping[str, object] = SMALL,
+    *,
+    task: Path | None = None,
+    run_id: str = "run",
+    search: Search | None = None,
+    **more: object,
+) -> Result:
+    """Play a task through, with settings that differ from the given ones in `more`."""
+    task = task or count_rows(make_task(folder / "signs"))
+    common = {"runs_dir": folder / "runs", "model_backoff": 0, "accept": "better"}
+    given = Settings.resolve({**common, **settings, **more})
+    return await mlestar.asolve(
+        task, settings=given, run_id=run_id, model=play.model(), runner=play.runner(), search=search
+    )

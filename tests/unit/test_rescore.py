@@ -1,0 +1,30 @@
+"""Who sits the finals."""
+
+import pytest
+
+from mlestar.nodes.rescore import choose_finalists
+from mlestar.state import Solution, Verdict
+
+
+def solution(identity: str) -> Solution:
+    origin = "ensemble" if identity.startswith("e") else "refinement"
+    verdict = Verdict(status="ok", search=0.5)
+    return Solution(id=identity, origin=origin, track=0, title=identity, script=identity, verdict=verdict)
+
+
+@pytest.mark.parametrize(
+    ("ranked", "count", "chosen"),
+    [
+        ("s1 s2 s3 e1 e2", 3, "s1 s2 e1"),
+        ("e1 e2 e3 s1 s2", 3, "e1 e2 s1"),
+        ("s1 e1 s2 s3", 3, "s1 e1 s2"),
+        ("s1 s2 e1", 2, "s1 e1"),
+        ("s1 s2 e1", 1, "s1"),
+        ("s1 s2 s3", 2, "s1 s2"),
+        ("e1", 3, "e1"),
+        ("", 3, ""),
+    ],
+)
+def test_the_best_of_each_kind_is_a_finalist(ranked, count, chosen):
+    found = choose_finalists([solution(name) for name in ranked.split()], count)
+    assert [one.id for one in found] == chosen.split()

@@ -25,7 +25,7 @@ from mlestar.runners import Execution, Job, ScriptedRunner
 from tests.unit.scenario import Play, count_rows, make_task
 
 SETTINGS = {
-    "search": "none",
+    "retrieval": "none",
     "tracks": 2,
     "retrieved_models": 2,
     "outer_steps": 1,
@@ -46,7 +46,7 @@ CHAIN = [
     ("second plan: plan, write, check, run", 3, 1),
     ("first ensemble: plan, write, check, run", 3, 1),
     ("second ensemble: plan, write, check, run", 3, 1),
-    ("finals", 0, 1),
+    ("rescorings", 0, 1),
     ("export", 0, 1),
 ]
 """Steps that each wait for the one before, with their model calls and executions."""

@@ -3,8 +3,8 @@
 usage: python benchmarks/stages.py --answers DIR --grade GRADE.py RUN_FOLDER ...
 
 Stages of a run: what its tracks set out to refine (`initial`, the mean over the tracks), what they ended with
-(`refined`, likewise), the best ensemble by search score, and the solution that was handed in (`final`). `best initial`
-has the best search score of all: what the run would have handed in without refinement and ensemble. Each runs once on
+(`refined`, likewise), the best ensemble by holdout score, and the solution that was submitted (`final`). `best initial`
+has the best holdout score of all: what the run would have submitted without refinement and ensemble. Each runs once on
 the real input; the ledger answers for scripts that ran there already.
 
 Prints one Markdown row per run, one per task with the means over its runs, and the gain of each stage over `initial`,
@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 from mlestar.report.result import Result, SolutionRow
-from mlestar.runtime.context import Workbench, close_workbench, open_workbench
+from mlestar.runtime.context import RunContext, close_context, open_context
 from mlestar.settings import Settings
 from mlestar.store import RunFolder
 
@@ -91,14 +91,14 @@ async def grade_run(path: Path, options: argparse.Namespace, grader: ModuleType)
     result = Result.read(folder.result)
     settings = Settings.resolve(record.settings | {"runs_dir": path.parent, "max_executions": None, "max_hours": 1000})
     task = Path(record.task).name
-    bench = await open_workbench(settings, path.name)
+    ctx = await open_context(settings, path.name)
     try:
         found = stages(result)
         rows = {row.id: row for stage in found.values() for row in stage}
-        submissions = {name: await submit(bench, folder, row) for name, row in rows.items()}
+        submissions = {name: await submit(ctx, folder, row) for name, row in rows.items()}
         graded = {name: grade(grader, options.answers / task, path) for name, path in submissions.items()}
     finally:
-        await close_workbench(bench)
+        await close_context(ctx)
     taken = {stage: [graded[row.id] for row in rows] for stage, rows in found.items() if rows}
     return Graded(
         run=path.name,
@@ -110,11 +110,11 @@ async def grade_run(path: Path, options: argparse.Namespace, grader: ModuleType)
 
 def stages(result: Result) -> dict[str, list[SolutionRow]]:
     """Return the solutions of each stage."""
-    rows = {row.id: row for row in result.solutions if row.status == "ok" and row.score.search is not None}
+    rows = {row.id: row for row in result.solutions if row.status == "ok" and row.score.holdout is not None}
     sign = -1 if result.direction == "maximize" else 1
 
     def best(found: Iterable[SolutionRow]) -> list[SolutionRow]:
-        return sorted(found, key=lambda row: sign * (row.score.search or 0))[:1]
+        return sorted(found, key=lambda row: sign * (row.score.holdout or 0))[:1]
 
     tracks = sorted({row.track for row in rows.values() if row.track >= 0})
     starts = {row.track: row.parent for row in result.solutions if re.fullmatch(r"t\d+\.r1\.1", row.id)}
@@ -130,13 +130,11 @@ def stages(result: Result) -> dict[str, list[SolutionRow]]:
     }
 
 
-async def submit(bench: Workbench, folder: RunFolder, row: SolutionRow) -> Path:
+async def submit(ctx: RunContext, folder: RunFolder, row: SolutionRow) -> Path:
     """Run a solution on the real input and return its submission."""
-    script = await bench.keep((folder.path / str(row.script)).read_text(encoding="utf-8"))
-    outcome = await bench.execute(
-        script, await bench.real_place(), stretch=3.0, stage="export", label=f"{row.id}-stage"
-    )
-    return bench.blobs.path(outcome.files["submission.csv"])
+    script = await ctx.keep((folder.path / str(row.script)).read_text(encoding="utf-8"))
+    outcome = await ctx.execute(script, await ctx.real_input(), stretch=3.0, stage="export", label=f"{row.id}-stage")
+    return ctx.blobs.path(outcome.files["submission.csv"])
 
 
 def grade(grader: ModuleType, answers: Path, submission: Path) -> tuple[float, np.ndarray]:

@@ -73,7 +73,7 @@ def measure(steps: int) -> str:
         started = time.monotonic()
         play = Long()
         settings = {
-            "search": "none",
+            "retrieval": "none",
             "tracks": 1,
             "retrieved_models": 1,
             "outer_steps": steps // PLANS,

@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-HEAD = "| task | runner | seed | exit | seconds | graded | selection | search | reported |"
+HEAD = "| task | runner | seed | exit | seconds | graded | fresh | holdout | reported |"
 
 
 def main() -> None:
@@ -51,7 +51,7 @@ def row(options: argparse.Namespace, task: str, runner: str, seed: int) -> str:
     result = json.loads(done.stdout) if done.stdout.strip() else {"score": {}}
     score = result["score"]
     cells = [task, runner, seed, done.returncode, f"{seconds:.0f}", graded(options, task, result.get("submission"))]
-    cells += [with_error(score, "selection"), with_error(score, "search"), number(score.get("reported"))]
+    cells += [with_error(score, "fresh"), with_error(score, "holdout"), number(score.get("reported"))]
     return "| " + " | ".join(map(str, cells)) + " |"
 
 

@@ -1,5 +1,5 @@
-"""The `trial` graph for LangGraph Studio."""
+"""The `evaluation` graph for LangGraph Studio."""
 
-from mlestar.graph import build_trial
+from mlestar.graph import build_evaluation
 
-graph = build_trial().compile(name="trial")
+graph = build_evaluation().compile(name="evaluation")

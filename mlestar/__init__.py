@@ -8,10 +8,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "Answer": "mlestar.state",
     "Event": "mlestar.events",
-    "HandIn": "mlestar.state",
+    "RunSummary": "mlestar.state",
     "MlestarError": "mlestar.errors",
     "OperatorError": "mlestar.errors",
-    "Question": "mlestar.session.questions",
+    "Question": "mlestar.state",
     "Result": "mlestar.report",
     "Settings": "mlestar.settings",
     "Task": "mlestar.data.task",
@@ -32,11 +32,11 @@ _HOMES = {
 __all__ = [
     "Answer",
     "Event",
-    "HandIn",
     "MlestarError",
     "OperatorError",
     "Question",
     "Result",
+    "RunSummary",
     "Settings",
     "Task",
     "UserError",
@@ -61,9 +61,8 @@ if TYPE_CHECKING:
     from mlestar.graph import build_graph
     from mlestar.integrations.langchain import as_tool, astream
     from mlestar.report import Result
-    from mlestar.session.questions import Question
     from mlestar.settings import Settings
-    from mlestar.state import Answer, HandIn
+    from mlestar.state import Answer, Question, RunSummary
     from mlestar.store import serializer
 
 

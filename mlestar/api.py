@@ -10,7 +10,8 @@ from typing import Any, Unpack
 from mlestar.data.task import Task
 from mlestar.errors import SettingsError, StoreError, UserError
 from mlestar.report import Result
-from mlestar.session import Live, open_session, run_session
+from mlestar.runtime.options import RunOptions
+from mlestar.session import open_session, run_session
 from mlestar.session.interrupt import run_interruptible
 from mlestar.settings import BUDGET, Settings
 from mlestar.state import Answer, PipelineInput, RunStatus
@@ -28,10 +29,10 @@ def solve(
     settings: SettingsLike = None,
     run_id: str | None = None,
     fresh: bool = False,
-    **live: Unpack[Live],
+    **options: Unpack[RunOptions],
 ) -> Result:
     """Solve a task folder; the blocking form of `asolve`. Ctrl-C once finishes what runs and saves, twice stops."""
-    return _block(lambda following: asolve(task, settings=settings, run_id=run_id, fresh=fresh, **following), live)
+    return _block(lambda following: asolve(task, settings=settings, run_id=run_id, fresh=fresh, **following), options)
 
 
 async def asolve(
@@ -40,7 +41,7 @@ async def asolve(
     settings: SettingsLike = None,
     run_id: str | None = None,
     fresh: bool = False,
-    **live: Unpack[Live],
+    **options: Unpack[RunOptions],
 ) -> Result:
     """Solve a task folder and return the result; a run that exists is resumed.
 
@@ -49,7 +50,7 @@ async def asolve(
         settings: `Settings` or their values.
         run_id: name of the run folder; made from the task's name and the time when not given.
         fresh: do everything again although the ledger of the run knows it; what it cost stays counted.
-        **live: see `Live`.
+        **options: see `RunOptions`.
 
     Raises:
         UserError: the folder, a setting or the environment cannot be used; nothing is left behind.
@@ -63,8 +64,8 @@ async def asolve(
     if not fresh and (finished := await asyncio.to_thread(_finished, run_folder)):
         return finished
     try:
-        async with open_session(chosen, run_id, loaded.folder, live, task=loaded) as bench:
-            return await run_session(bench, PipelineInput(task=str(loaded.folder), run_id=run_id), live, fresh=fresh)
+        async with open_session(chosen, run_id, loaded.folder, options, task=loaded) as ctx:
+            return await run_session(ctx, PipelineInput(task=str(loaded.folder), run_id=run_id), options, fresh=fresh)
     except UserError:
         if not existed:
             await asyncio.to_thread(_leave_nothing, run_folder)
@@ -78,12 +79,12 @@ def resume(
     task: Task | None = None,
     settings: Mapping[str, Any] | None = None,
     fresh: bool = False,
-    **live: Unpack[Live],
+    **options: Unpack[RunOptions],
 ) -> Result:
     """Go on with a run; the blocking form of `aresume`. Ctrl-C once finishes what runs and saves, twice stops."""
     return _block(
         lambda following: aresume(run_id, runs_dir=runs_dir, task=task, settings=settings, fresh=fresh, **following),
-        live,
+        options,
     )
 
 
@@ -94,7 +95,7 @@ async def aresume(
     task: Task | None = None,
     settings: Mapping[str, Any] | None = None,
     fresh: bool = False,
-    **live: Unpack[Live],
+    **options: Unpack[RunOptions],
 ) -> Result:
     """Go on with a run where it stopped, with its own settings; a finished run returns its result.
 
@@ -104,7 +105,7 @@ async def aresume(
         task: needed again when the run was started from a `Task` with a metric of its own.
         settings: other caps, or another number of scripts at once, from here on.
         fresh: do everything again although the ledger knows it; what it cost stays counted.
-        **live: see `Live`.
+        **options: see `RunOptions`.
 
     Raises:
         UserError: there is no such run, or it was made by another version.
@@ -119,8 +120,8 @@ async def aresume(
         msg = f"a run keeps its settings: {', '.join(others)} cannot change; `mlestar fork {run_id}` changes them"
         raise SettingsError(msg)
     chosen = Settings.resolve({**recorded.settings, **given, "runs_dir": runs_dir})
-    async with open_session(chosen, run_id, None, live, task=task) as bench:
-        return await run_session(bench, PipelineInput(task=recorded.task, run_id=run_id), live, fresh=fresh)
+    async with open_session(chosen, run_id, None, options, task=task) as ctx:
+        return await run_session(ctx, PipelineInput(task=recorded.task, run_id=run_id), options, fresh=fresh)
 
 
 def fork(
@@ -132,14 +133,14 @@ def fork(
     fork_id: str | None = None,
     runs_dir: str | Path = "runs",
     task: Task | None = None,
-    **live: Unpack[Live],
+    **options: Unpack[RunOptions],
 ) -> Result:
     """Run again with one decision replaced; the blocking form of `afork`."""
     return _block(
         lambda following: afork(
             run_id, at=at, answer=answer, settings=settings, fork_id=fork_id, runs_dir=runs_dir, task=task, **following
         ),
-        live,
+        options,
     )
 
 
@@ -152,7 +153,7 @@ async def afork(
     fork_id: str | None = None,
     runs_dir: str | Path = "runs",
     task: Task | None = None,
-    **live: Unpack[Live],
+    **options: Unpack[RunOptions],
 ) -> Result:
     """Replace one recorded decision of a run and play it again as a run of its own; finished work is free.
 
@@ -165,7 +166,7 @@ async def afork(
         fork_id: name of the new run folder.
         runs_dir: folder that holds the run folders.
         task: needed again when the run was started from a `Task` with a metric of its own.
-        **live: see `Live`.
+        **options: see `RunOptions`.
 
     Raises:
         UserError: there is no such run or no such decision, or nothing takes its place.
@@ -180,8 +181,8 @@ async def afork(
     except UserError:
         await asyncio.to_thread(_leave_nothing, target)
         raise
-    async with open_session(chosen, target.run_id, None, live, task=task) as bench:
-        return await run_session(bench, PipelineInput(task=recorded.task, run_id=target.run_id), live)
+    async with open_session(chosen, target.run_id, None, options, task=task) as ctx:
+        return await run_session(ctx, PipelineInput(task=recorded.task, run_id=target.run_id), options)
 
 
 def prune(runs_dir: str | Path = "runs") -> dict[str, int]:
@@ -199,13 +200,13 @@ def prune(runs_dir: str | Path = "runs") -> dict[str, int]:
     return freed
 
 
-def _block(begin: Callable[[Live], Coroutine[Any, Any, Result]], live: Live) -> Result:
+def _block(begin: Callable[[RunOptions], Coroutine[Any, Any, Result]], options: RunOptions) -> Result:
     """Wait for a door's asynchronous form, which Ctrl-C asks to stop."""
 
     def follow(stop: asyncio.Event) -> Coroutine[Any, Any, Result]:
-        return begin({**live, "stop": stop})
+        return begin({**options, "stop": stop})
 
-    return run_interruptible(follow, live.get("on_event"))
+    return run_interruptible(follow, options.get("on_event"))
 
 
 def _finished(folder: RunFolder) -> Result | None:

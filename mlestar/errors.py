@@ -21,7 +21,7 @@ class MlestarError(Exception):
 
 
 class UserError(MlestarError, ValueError):
-    """The caller can mend this; the message is one line that says how."""
+    """The caller can repair this; the message is one line that says how."""
 
 
 class TaskError(UserError):

@@ -24,7 +24,7 @@ class Event(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     stage: str
-    """Name of the node that speaks, or where a judged script came from."""
+    """Name of the node that speaks, or where a graded script came from."""
     message: str
     """One line for a person."""
     track: int | None = None
@@ -32,9 +32,9 @@ class Event(BaseModel):
     """Agent that has answered."""
     solution: str | None = None
     script: str | None = None
-    """Blob of the script that was judged."""
+    """Blob of the script that was graded."""
     verdict: VerdictStatus | None = None
-    """What came of its trial."""
+    """What came of its evaluation."""
     score: float | None = None
     standard_error: float | None = None
     reported: float | None = None

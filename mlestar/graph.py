@@ -1,8 +1,9 @@
 """The whole machine on one page: MLE-STAR (arXiv 2506.15692) as four graphs.
 
-`pipeline` runs L `track`s in parallel, combines their best solutions in `ensemble`, lets the finalists sit fresh
-rehearsals and hands in the winner. `track` is algorithm 1 (initialization) followed by algorithm 2 (refinement), flat,
-so that it can be stepped and forked at every node. `ensemble` is algorithm 3. `trial` is where every script is judged.
+`pipeline` runs L `track`s in parallel, combines their best solutions in `ensemble`, rescores the finalists on fresh
+holdouts and submits the winner. `track` is algorithm 1 (initialization) followed by algorithm 2 (refinement), flat,
+so that it can be stepped and forked at every node. `ensemble` is algorithm 3. `evaluation` is where every script is
+graded.
 """
 
 from collections.abc import Hashable
@@ -16,19 +17,19 @@ from mlestar.state import (
     CandidateState,
     EnsembleOutput,
     EnsembleState,
+    EvaluationInput,
+    EvaluationOutput,
+    EvaluationState,
     PipelineInput,
     PipelineState,
     TrackOutput,
     TrackState,
-    TrialInput,
-    TrialOutput,
-    TrialState,
 )
 
 Pipeline = StateGraph[PipelineState, Settings, PipelineInput, PipelineState]
 Track = StateGraph[TrackState, Settings, TrackState, TrackOutput]
 TrackAlone = StateGraph[TrackState, Settings, PipelineInput, TrackState]
-Trial = StateGraph[TrialState, Settings, TrialInput, TrialOutput]
+Evaluation = StateGraph[EvaluationState, Settings, EvaluationInput, EvaluationOutput]
 Ensemble = StateGraph[EnsembleState, Settings, EnsembleState, EnsembleOutput]
 Candidate = StateGraph[CandidateState, Settings, CandidateState, CandidateOutput]
 
@@ -42,13 +43,13 @@ def build_graph() -> Pipeline:
     graph.add_node("prepare", prepare.prepare)
     graph.add_node("run_track", build_track().compile(name="track"))
     graph.add_node("ensemble", build_ensemble().compile(name="ensemble"))
-    graph.add_node("sit_final", rescore.final)
+    graph.add_node("rescore", rescore.rescore)
     graph.add_node("choose", rescore.choose)
     graph.add_node("review_submission", review.review_submission)
-    judged = build_trial().compile(name="trial")
-    graph.add_node("try_edited", judged)
+    graded = build_evaluation().compile(name="evaluation")
+    graph.add_node("evaluate_edited", graded)
     graph.add_node("unsubsample", submit.unsubsample)
-    graph.add_node("try_whole", judged)
+    graph.add_node("evaluate_whole", graded)
     graph.add_node("export", submit.export)
     graph.add_node("report", submit.report)
 
@@ -56,9 +57,9 @@ def build_graph() -> Pipeline:
     graph.add_conditional_edges("prepare", prepare.each_track, {"each track": "run_track"})
     graph.add_edge("run_track", "ensemble")
     graph.add_conditional_edges(
-        "ensemble", rescore.each_finalist, {"each finalist": "sit_final", "no finalist": "choose"}
+        "ensemble", rescore.each_finalist, {"each finalist": "rescore", "no finalist": "choose"}
     )
-    graph.add_edge("sit_final", "choose")
+    graph.add_edge("rescore", "choose")
     graph.add_conditional_edges("choose", submit.after_choice, {"winner": "review_submission", "no solution": "report"})
     subsampling: dict[Hashable, str] = {
         "may subsample": "unsubsample",
@@ -66,17 +67,17 @@ def build_graph() -> Pipeline:
         "no solution": "report",
     }
     graph.add_conditional_edges(
-        "review_submission", submit.after_review, {"edited by hand": "try_edited", **subsampling}
+        "review_submission", submit.after_review, {"edited by hand": "evaluate_edited", **subsampling}
     )
-    graph.add_conditional_edges("try_edited", submit.needs_unsubsampling, subsampling)
+    graph.add_conditional_edges("evaluate_edited", submit.needs_unsubsampling, subsampling)
     graph.add_conditional_edges(
-        "unsubsample", submit.after_unsubsampling, {"subsampled": "try_whole", "whole data": "export"}
+        "unsubsample", submit.after_unsubsampling, {"subsampled": "evaluate_whole", "whole data": "export"}
     )
-    graph.add_edge("try_whole", "export")
+    graph.add_edge("evaluate_whole", "export")
     graph.add_conditional_edges(
         "export",
         submit.after_export,
-        {"failed, next best": "export", "handed in, none left or budget": "report"},
+        {"failed, next best": "export", "submitted, none left or budget": "report"},
     )
     graph.add_edge("report", END)
     return graph
@@ -104,21 +105,23 @@ def build_track_alone() -> TrackAlone:
 
 def add_initialization(graph: Track | TrackAlone) -> None:
     """Add algorithm 1: M candidates, merged in score order, then the data-usage check."""
-    judged = build_trial().compile(name="trial")
+    graded = build_evaluation().compile(name="evaluation")
     graph.add_node("retrieve", initialize.retrieve)
     graph.add_node("review_models", review.review_models)
-    graph.add_node("try_card", build_candidate().compile(name="candidate"))
+    graph.add_node("make_candidate", build_candidate().compile(name="candidate"))
     graph.add_node("rank", initialize.rank)
     graph.add_node("merge", initialize.merge)
-    graph.add_node("try_merge", judged)
+    graph.add_node("evaluate_merge", graded)
     graph.add_node("accept_merge", initialize.accept_merge)
     graph.add_node("check_data_usage", initialize.check_data_usage)
-    graph.add_node("try_usage", judged)
+    graph.add_node("evaluate_usage", graded)
     graph.add_node("accept_usage", initialize.accept_usage)
 
     graph.add_edge("retrieve", "review_models")
-    graph.add_conditional_edges("review_models", initialize.each_card, {"each card": "try_card", "no card": "rank"})
-    graph.add_edge("try_card", "rank")
+    graph.add_conditional_edges(
+        "review_models", initialize.each_card, {"each card": "make_candidate", "no card": "rank"}
+    )
+    graph.add_edge("make_candidate", "rank")
     graph.add_conditional_edges(
         "rank",
         initialize.after_rank,
@@ -128,8 +131,8 @@ def add_initialization(graph: Track | TrackAlone) -> None:
             "no candidate": END,
         },
     )
-    graph.add_edge("merge", "try_merge")
-    graph.add_edge("try_merge", "accept_merge")
+    graph.add_edge("merge", "evaluate_merge")
+    graph.add_edge("evaluate_merge", "accept_merge")
     graph.add_conditional_edges(
         "accept_merge",
         initialize.after_merge,
@@ -138,15 +141,15 @@ def add_initialization(graph: Track | TrackAlone) -> None:
     graph.add_conditional_edges(
         "check_data_usage",
         initialize.after_usage_check,
-        {"uses more": "try_usage", **REFINE},
+        {"uses more": "evaluate_usage", **REFINE},
     )
-    graph.add_edge("try_usage", "accept_usage")
+    graph.add_edge("evaluate_usage", "accept_usage")
     graph.add_conditional_edges("accept_usage", initialize.next_block, REFINE)
 
 
 def add_refinement(graph: Track | TrackAlone) -> None:
     """Add algorithm 2: T steps of ablation and block, K plans on that block."""
-    judged = build_trial().compile(name="trial")
+    graded = build_evaluation().compile(name="evaluation")
     graph.add_node("ablate", refine.ablate)
     graph.add_node("run_ablation", refine.run_ablation)
     graph.add_node("diagnose_study", refine.diagnose_study)
@@ -158,7 +161,7 @@ def add_refinement(graph: Track | TrackAlone) -> None:
     graph.add_node("plan", refine.plan)
     graph.add_node("review_plan", review.review_plan)
     graph.add_node("write_block", refine.write_block)
-    graph.add_node("try_block", judged)
+    graph.add_node("evaluate_block", graded)
     graph.add_node("compare", refine.compare)
     graph.add_node("advance", refine.advance)
 
@@ -178,8 +181,8 @@ def add_refinement(graph: Track | TrackAlone) -> None:
     )
     graph.add_edge("plan", "review_plan")
     graph.add_edge("review_plan", "write_block")
-    graph.add_edge("write_block", "try_block")
-    graph.add_edge("try_block", "compare")
+    graph.add_edge("write_block", "evaluate_block")
+    graph.add_edge("evaluate_block", "compare")
     graph.add_conditional_edges(
         "compare", refine.after_compare, {"next plan": "plan", "block done or budget": "advance"}
     )
@@ -187,14 +190,14 @@ def add_refinement(graph: Track | TrackAlone) -> None:
 
 
 def build_candidate() -> Candidate:
-    """Return one first solution of a track: a card's script and its trial; the first of all is exported at once."""
+    """Return one first solution of a track: the script for a card and its evaluation; the first is exported at once."""
     graph = StateGraph(CandidateState, context_schema=Settings, output_schema=CandidateOutput)
     graph.add_node("write_candidate", initialize.write_candidate)
-    graph.add_node("try_script", build_trial().compile(name="trial"))
+    graph.add_node("evaluate", build_evaluation().compile(name="evaluation"))
     graph.add_edge(START, "write_candidate")
     graph.add_node("export_first", submit.export_first)
-    graph.add_edge("write_candidate", "try_script")
-    graph.add_edge("try_script", "export_first")
+    graph.add_edge("write_candidate", "evaluate")
+    graph.add_edge("evaluate", "export_first")
     graph.add_edge("export_first", END)
     return graph
 
@@ -205,26 +208,28 @@ def build_ensemble() -> Ensemble:
     graph.add_node("plan_ensemble", ensemble.plan_ensemble)
     graph.add_node("review_ensemble", review.review_ensemble)
     graph.add_node("write_ensemble", ensemble.write_ensemble)
-    graph.add_node("try_script", build_trial().compile(name="trial"))
+    graph.add_node("evaluate", build_evaluation().compile(name="evaluation"))
     graph.add_node("compare", ensemble.compare_ensemble)
     graph.add_conditional_edges(START, ensemble.admit, {"combine": "plan_ensemble", "nothing to combine": END})
     graph.add_edge("plan_ensemble", "review_ensemble")
     graph.add_edge("review_ensemble", "write_ensemble")
-    graph.add_edge("write_ensemble", "try_script")
-    graph.add_edge("try_script", "compare")
+    graph.add_edge("write_ensemble", "evaluate")
+    graph.add_edge("evaluate", "compare")
     graph.add_conditional_edges(
         "compare", ensemble.after_compare, {"next plan": "plan_ensemble", "done or budget": END}
     )
     return graph
 
 
-def build_trial() -> Trial:
-    """Return the trial of one script: leakage check, run, judge, debug, verdict."""
-    graph = StateGraph(TrialState, context_schema=Settings, input_schema=TrialInput, output_schema=TrialOutput)
+def build_evaluation() -> Evaluation:
+    """Return the evaluation of one script: leakage check, run, grade, debug, verdict."""
+    graph = StateGraph(
+        EvaluationState, context_schema=Settings, input_schema=EvaluationInput, output_schema=EvaluationOutput
+    )
     graph.add_node("check_leakage", evaluate.check_leakage)
     graph.add_node("repair_leakage", evaluate.repair_leakage)
     graph.add_node("execute", evaluate.execute)
-    graph.add_node("judge", evaluate.judge)
+    graph.add_node("grade", evaluate.grade)
     graph.add_node("diagnose", evaluate.diagnose)
     graph.add_node("debug", evaluate.debug)
     graph.add_node("conclude", evaluate.conclude)
@@ -235,11 +240,11 @@ def build_trial() -> Trial:
         {"clean": "execute", "leak": "repair_leakage", "leak remains": "conclude"},
     )
     graph.add_edge("repair_leakage", "check_leakage")
-    graph.add_edge("execute", "judge")
+    graph.add_edge("execute", "grade")
     graph.add_conditional_edges(
-        "judge",
-        evaluate.after_judge,
-        {"suspicious": "check_leakage", "failed": "diagnose", "judged": "conclude"},
+        "grade",
+        evaluate.after_grade,
+        {"suspicious": "check_leakage", "failed": "diagnose", "graded": "conclude"},
     )
     graph.add_edge("diagnose", "debug")
     graph.add_conditional_edges("debug", evaluate.after_debug, {"debug again": "check_leakage", "gave up": "conclude"})

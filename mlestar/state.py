@@ -5,15 +5,16 @@ named by their sha256.
 """
 
 from collections.abc import Iterable
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 from typing_extensions import TypedDict
 
 from mlestar.data.examples import ExampleName
-from mlestar.data.statistics import FileProfile
+from mlestar.data.statistics import FileStatistics
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.metrics.spec import Direction, TaskSpec
+from mlestar.settings import ReviewPoint
 
 Origin = Literal["candidate", "merge", "usage", "refinement", "ensemble", "whole data", "by hand"]
 VerdictStatus = Literal[
@@ -86,11 +87,11 @@ class Brief(Frozen):
     spec: TaskSpec
     description: str
     preview: str
-    profile: tuple[FileProfile, ...]
+    statistics: tuple[FileStatistics, ...]
     split: SplitPlan | None
     """None when labels cannot be located: scores are the reported ones."""
     fallback: str = ""
-    """Why there is no rehearsal."""
+    """Why there is no holdout."""
     python: str
     packages: dict[str, str]
     image: str
@@ -105,14 +106,14 @@ class Brief(Frozen):
 
 
 class Verdict(Frozen):
-    """What came of a trial. A failure is a status, never a number."""
+    """What came of an evaluation. A failure is a status, never a number."""
 
     status: VerdictStatus
     reported: float | None = None
     """What the script printed about itself: a claim."""
-    search: float | None = None
-    """The judge's score on the held-out rows."""
-    search_se: float | None = None
+    holdout: float | None = None
+    """The grader's score on the held-out rows."""
+    holdout_se: float | None = None
     message: str = ""
     """Why it failed, fit for an agent and a person."""
     warnings: tuple[str, ...] = ()
@@ -127,10 +128,10 @@ class Verdict(Frozen):
 
     @property
     def score(self) -> float | None:
-        """What loops compare: `search`, or `reported` in a run without a rehearsal."""
+        """What loops compare: `holdout`, or `reported` in a run without a holdout."""
         if self.status != "ok":
             return None
-        return self.search if self.search is not None else self.reported
+        return self.holdout if self.holdout is not None else self.reported
 
 
 class Outcome(Frozen):
@@ -150,7 +151,7 @@ class Outcome(Frozen):
 
 
 class Draft(Frozen):
-    """A script that waits for its trial."""
+    """A script that waits for its evaluation."""
 
     id: str
     origin: Origin
@@ -180,9 +181,9 @@ class Solution(Frozen):
 
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property
-    def standing(self) -> str:
+    def headline(self) -> str:
         """What a person sees first where state is shown: score or failure, and the title."""
-        score = said_score(self.score, self.verdict.search_se)
+        score = format_score(self.score, self.verdict.holdout_se)
         return f"{score if self.verdict.status == 'ok' else self.verdict.status}, {self.title}"
 
     @property
@@ -200,7 +201,7 @@ class Attempt(Frozen):
 
 
 class Variant(Frozen):
-    """One variant of an ablation study as the judge graded it."""
+    """One variant of an ablation study as the grader graded it."""
 
     name: str
     score: float | None
@@ -219,11 +220,11 @@ class Study(Frozen):
     bug: str = ""
     failed: tuple[str, ...] = ()
     """Blobs of earlier versions that gave no result, oldest first."""
-    mended: bool = False
+    repaired: bool = False
     """The debugger wrote another version."""
 
     @property
-    def tells(self) -> bool:
+    def has_results(self) -> bool:
         """At least one variant, or the baseline, has a score."""
         return any(variant.score is not None for variant in self.variants)
 
@@ -235,12 +236,12 @@ class Block(Frozen):
     plan: str
 
 
-class Final(Frozen):
+class Rescoring(Frozen):
     """How a finalist did on the fresh splits."""
 
     solution: str
-    selection: float | None = None
-    selection_se: float | None = None
+    fresh: float | None = None
+    fresh_se: float | None = None
     scores: tuple[float, ...] = ()
     failed: bool = False
     """It did not run on a fresh split."""
@@ -256,7 +257,7 @@ class Export(Frozen):
     seconds: float = 0.0
 
 
-class HandIn(Frozen):
+class RunSummary(Frozen):
     """What a run hands back in one glance: how it ended, its scores, where its files are."""
 
     run_id: str
@@ -264,10 +265,10 @@ class HandIn(Frozen):
     message: str = ""
     metric: str = ""
     direction: Direction = "maximize"
-    selection: float | None = None
-    selection_se: float | None = None
-    search: float | None = None
-    search_se: float | None = None
+    fresh: float | None = None
+    fresh_se: float | None = None
+    holdout: float | None = None
+    holdout_se: float | None = None
     folder: str
     solution: str | None = None
     submission: str | None = None
@@ -276,9 +277,9 @@ class HandIn(Frozen):
     @property
     def text(self) -> str:
         """Say it in a few lines."""
-        score = f"selection {said_score(self.selection, self.selection_se)}"
-        if self.selection is None:
-            score = f"search {said_score(self.search, self.search_se)}"
+        score = f"fresh {format_score(self.fresh, self.fresh_se)}"
+        if self.fresh is None:
+            score = f"holdout {format_score(self.holdout, self.holdout_se)}"
         lines = [f"run {self.run_id}: {self.status.replace('_', ' ')}", f"{self.metric} ({self.direction}): {score}"]
         lines += [self.message] if self.message else []
         paths = {"submission": self.submission, "script": self.solution, "report": self.report}
@@ -302,7 +303,19 @@ class Answer(Frozen):
     cards: tuple[ModelCard, ...] = Field((), description="Model cards, for the review point `models`.")
 
 
-def said_score(score: float | None, error: float | None = None) -> str:
+class Question(Frozen):
+    """What a run asks a person at a review point."""
+
+    id: str
+    """Name of the decision, e.g. `plan:t0.r1.2`; the same each time it is asked."""
+    point: ReviewPoint
+    actions: tuple[Action, ...]
+    """What can be answered here."""
+    proposal: dict[str, Any]
+    """What is proposed, by name; texts, numbers and lists of them. `problem`: why the last answer could not be used."""
+
+
+def format_score(score: float | None, error: float | None = None) -> str:
     """Return a score with its standard error as a person reads it, `-` when there is none."""
     if score is None:
         return "-"
@@ -338,11 +351,11 @@ class RunKeys(TypedDict, total=False):
     """Blob of the `Brief`."""
 
 
-class TrialInput(RunKeys, total=False):
+class EvaluationInput(RunKeys, total=False):
     draft: Draft
 
 
-class TrialState(TrialInput, total=False):
+class EvaluationState(EvaluationInput, total=False):
     solution: Solution
     solutions: Annotated[dict[str, Solution], merge_by_key]
     script: str
@@ -355,23 +368,23 @@ class TrialState(TrialInput, total=False):
     leak_rounds: int
     debug_rounds: int
     bug: str
-    mended: bool
+    repaired: bool
     """The debugger wrote another script."""
     fixes: list[str]
     """Blobs of scripts that failed, oldest first."""
     suspected: bool
-    """The judge's evidence has been put to the leakage checker."""
+    """The grader's evidence has been put to the leakage checker."""
     outcome: Outcome | None
     """None: the budget refused the run."""
     verdict: Verdict
 
 
-class TrialOutput(TypedDict, total=False):
+class EvaluationOutput(TypedDict, total=False):
     solution: Solution
     solutions: Annotated[dict[str, Solution], merge_by_key]
 
 
-class CandidateState(TrialState, total=False):
+class CandidateState(EvaluationState, total=False):
     track: int
     card: ModelCard
     number: int
@@ -437,7 +450,7 @@ class EnsembleOutput(TypedDict, total=False):
     solutions: Annotated[dict[str, Solution], merge_by_key]
 
 
-class FinalState(RunKeys, total=False):
+class RescoringState(RunKeys, total=False):
     finalist: Solution
 
 
@@ -471,7 +484,7 @@ class PipelineState(RunKeys, total=False):
     """Best solution of each track."""
     solutions: Annotated[dict[str, Solution], merge_by_key]
     sources: Annotated[dict[str, Source], merge_by_key]
-    finals: Annotated[dict[str, Final], merge_by_key]
+    rescorings: Annotated[dict[str, Rescoring], merge_by_key]
     order: list[str]
     """Solutions to export, best first."""
     winner: str | None
@@ -481,7 +494,7 @@ class PipelineState(RunKeys, total=False):
     remark: str
     """What a person added at the last review point; the report carries it."""
     status: RunStatus
-    hand_in: HandIn
+    summary: RunSummary
 
 
 CHECKPOINT_TYPES: list[type] = [
@@ -496,10 +509,10 @@ CHECKPOINT_TYPES: list[type] = [
     Variant,
     Study,
     Block,
-    Final,
+    Rescoring,
     Export,
     Answer,
-    HandIn,
+    RunSummary,
     PipelineInput,
 ]
 """Types that checkpoints may hold, for `JsonPlusSerializer(allowed_msgpack_modules=...)`."""

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mlestar.agents.context import Desk
+from mlestar.agents.context import AgentContext
 from mlestar.agents.replies import typed
 from mlestar.agents.script import ScriptError
 from mlestar.data.task import Modality, PredictionKind, Problem, TaskSpec
@@ -29,9 +29,9 @@ class Amendment(BaseModel):
         return TaskSpec.model_validate({**draft.model_dump(), **changes})
 
 
-async def analyze(desk: Desk, settled: frozenset[str]) -> TaskSpec:
+async def analyze(agent: AgentContext, settled: frozenset[str]) -> TaskSpec:
     """Return the spec, completed from the description."""
-    draft = desk.brief.spec
+    draft = agent.brief.spec
 
     def check(amendment: Amendment) -> None:
         try:
@@ -39,5 +39,5 @@ async def analyze(desk: Desk, settled: frozenset[str]) -> TaskSpec:
         except (UserError, ValidationError) as error:
             raise ScriptError(str(error)) from None
 
-    amendment = await desk.ask("analyst", typed(Amendment, check), draft=draft)
+    amendment = await agent.ask("analyst", typed(Amendment, check), draft=draft)
     return amendment.apply(draft, settled)

@@ -28,7 +28,7 @@ class ReplyError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Desk:
+class AgentContext:
     """What an agent works with."""
 
     call: Callable[[str, str, tuple[int, int]], Awaitable[Answered]]

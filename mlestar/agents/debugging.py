@@ -1,8 +1,8 @@
-"""Bug summarizer and debugger: what went wrong, and the smallest change that mends it."""
+"""Bug summarizer and debugger: what went wrong, and the smallest change that repairs it."""
 
 from collections.abc import Callable, Sequence
 
-from mlestar.agents.context import Desk, ReplyError
+from mlestar.agents.context import AgentContext, ReplyError
 from mlestar.agents.replies import prose
 from mlestar.agents.replies import script as script_reply
 from mlestar.agents.script import ScriptError
@@ -11,19 +11,19 @@ TAIL = 6000
 """Characters of output that the bug summarizer is shown."""
 
 
-async def summarize_bug(desk: Desk, script: str, said: str, output: str) -> str:
+async def summarize_bug(agent: AgentContext, script: str, said: str, output: str) -> str:
     """Return a short account of a failure from what is said of it and the end of its output, or these as they are."""
     problem = f"{said}\n\n{output[-TAIL:]}"
     try:
-        return await desk.ask("bug_summarizer", prose, script=script, problem=problem)
+        return await agent.ask("bug_summarizer", prose, script=script, problem=problem)
     except ReplyError:
         return problem
 
 
-async def debug_script(desk: Desk, script: str, bug: str, failed_fixes: Sequence[str]) -> str:
-    """Return a mended script that differs from the failing one and from every failed fix."""
+async def debug_script(agent: AgentContext, script: str, bug: str, failed_fixes: Sequence[str]) -> str:
+    """Return a repaired script that differs from the failing one and from every failed fix."""
     parse = unlike((script, *failed_fixes), script_reply)
-    return await desk.ask("debugger", parse, script=script, bug=bug, failed_fixes=failed_fixes, study=False)
+    return await agent.ask("debugger", parse, script=script, bug=bug, failed_fixes=failed_fixes, study=False)
 
 
 def unlike(failed: Sequence[str], parse: Callable[[str], str]) -> Callable[[str], str]:

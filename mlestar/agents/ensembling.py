@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlestar.agents.context import Desk
+from mlestar.agents.context import AgentContext
 from mlestar.agents.planner import untried
 from mlestar.agents.replies import script
 from mlestar.state import Attempt
@@ -19,11 +19,11 @@ class Member:
     code: str
 
 
-async def plan_ensemble(desk: Desk, members: Sequence[Member], attempts: Sequence[Attempt]) -> str:
+async def plan_ensemble(agent: AgentContext, members: Sequence[Member], attempts: Sequence[Attempt]) -> str:
     """Return a plan to combine the members that differs from those tried."""
-    return await desk.ask("ensemble_planner", untried(attempts), solutions=members, attempts=attempts)
+    return await agent.ask("ensemble_planner", untried(attempts), solutions=members, attempts=attempts)
 
 
-async def write_ensemble(desk: Desk, members: Sequence[Member], plan: str, seconds: float) -> str:
+async def write_ensemble(agent: AgentContext, members: Sequence[Member], plan: str, seconds: float) -> str:
     """Return one script that trains and combines all members within the seconds."""
-    return await desk.ask("ensembler", script, solutions=members, plan=plan, seconds=seconds)
+    return await agent.ask("ensembler", script, solutions=members, plan=plan, seconds=seconds)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, Field
 
-from mlestar.agents.context import Desk
+from mlestar.agents.context import AgentContext
 from mlestar.agents.replies import typed
 from mlestar.agents.script import locate
 from mlestar.state import Block, Variant
@@ -16,10 +16,10 @@ class Extraction(BaseModel):
 
 
 async def extract_block(
-    desk: Desk, script: str, summary: str, graded: Sequence[Variant], blocks: Sequence[str]
+    agent: AgentContext, script: str, summary: str, graded: Sequence[Variant], blocks: Sequence[str]
 ) -> Block:
     """Return a block that occurs once in the script, with a plan; `blocks` were refined before."""
-    found = await desk.ask(
+    found = await agent.ask(
         "extractor",
         typed(Extraction, lambda reply: locate(script, reply.block)),
         script=script,

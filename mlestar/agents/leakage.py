@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from mlestar.agents.context import Desk
+from mlestar.agents.context import AgentContext
 from mlestar.agents.replies import block as block_reply
 from mlestar.agents.replies import typed
 from mlestar.agents.script import ScriptError, locate, replace_block
@@ -14,17 +14,17 @@ class Leakage(BaseModel):
     reason: str = ""
 
 
-async def find_leakage(desk: Desk, script: str, evidence: str = "") -> Leakage:
+async def find_leakage(agent: AgentContext, script: str, evidence: str = "") -> Leakage:
     """Return whether the script leaks, and the exact block that does."""
 
     def check(finding: Leakage) -> None:
         if finding.leak:
             locate(script, finding.block)
 
-    return await desk.ask("leakage_checker", typed(Leakage, check), script=script, evidence=evidence)
+    return await agent.ask("leakage_checker", typed(Leakage, check), script=script, evidence=evidence)
 
 
-async def rewrite_leakage(desk: Desk, script: str, block: str, reason: str) -> str:
+async def rewrite_leakage(agent: AgentContext, script: str, block: str, reason: str) -> str:
     """Return the script with the leaking block rewritten."""
 
     def parse(reply: str) -> str:
@@ -34,4 +34,4 @@ async def rewrite_leakage(desk: Desk, script: str, block: str, reason: str) -> s
             raise ScriptError(msg)
         return repaired
 
-    return await desk.ask("leakage_fixer", parse, script=script, block=block, reason=reason)
+    return await agent.ask("leakage_fixer", parse, script=script, block=block, reason=reason)

@@ -2,19 +2,19 @@
 
 from collections.abc import Callable, Sequence
 
-from mlestar.agents.context import Desk, ReplyError
+from mlestar.agents.context import AgentContext, ReplyError
 from mlestar.agents.replies import prose
 from mlestar.agents.script import ScriptError
 from mlestar.state import Attempt
 
 
-async def plan_block(desk: Desk, block: str, attempts: Sequence[Attempt], baseline: float | None) -> str:
+async def plan_block(agent: AgentContext, block: str, attempts: Sequence[Attempt], baseline: float | None) -> str:
     """Return a plan that differs from every plan tried on this block; a repeated one is asked for again once.
 
     Raises:
         ReplyError: the planner repeats itself, or no reply satisfied its contract.
     """
-    return await desk.ask("planner", untried(attempts), block=block, attempts=attempts, baseline=baseline)
+    return await agent.ask("planner", untried(attempts), block=block, attempts=attempts, baseline=baseline)
 
 
 def untried(attempts: Sequence[Attempt]) -> Callable[[str], str]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mlestar.agents.context import Desk
+from mlestar.agents.context import AgentContext
 from mlestar.agents.replies import typed
 from mlestar.state import ModelCard
 
@@ -25,9 +25,9 @@ class Cards(BaseModel):
     cards: list[Proposal] = Field(min_length=1)
 
 
-async def retrieve_cards(desk: Desk, results: Sequence[ModelCard], count: int) -> list[ModelCard]:
+async def retrieve_cards(agent: AgentContext, results: Sequence[ModelCard], count: int) -> list[ModelCard]:
     """Return up to `count` cards for the task, each with the citations of the result it was taken from."""
-    found = await desk.ask("retriever", typed(Cards), results=results, count=count)
+    found = await agent.ask("retriever", typed(Cards), results=results, count=count)
     return [_cited(proposal, results) for proposal in found.cards[:count]]
 
 

@@ -196,9 +196,9 @@ def _string_lines(text: str) -> set[int]:
 
 def _drop_decorators(text: str, above: list[str]) -> str:
     """Drop decorators that begin the text and already stand above the block."""
-    standing = {line.strip() for line in above[-5:]}
+    headline = {line.strip() for line in above[-5:]}
     lines = text.split("\n")
-    while lines[0].strip().startswith("@") and lines[0].strip() in standing:
+    while lines[0].strip().startswith("@") and lines[0].strip() in headline:
         lines.pop(0)
     return "\n".join(lines)
 

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from mlestar.agents.context import Desk
+from mlestar.agents.context import AgentContext
 from mlestar.agents.replies import block as block_reply
 from mlestar.agents.replies import typed
 from mlestar.agents.script import check_script, locate, replace_block
@@ -12,18 +12,18 @@ class Subsampling(BaseModel):
     block: str = ""
 
 
-async def remove_subsampling(desk: Desk, script: str) -> str | None:
+async def remove_subsampling(agent: AgentContext, script: str) -> str | None:
     """Return the script without its subsampling, None when it has none."""
 
     def check(found: Subsampling) -> None:
         if found.block.strip():
             locate(script, found.block)
 
-    found = await desk.ask("subsampling_extractor", typed(Subsampling, check), script=script)
+    found = await agent.ask("subsampling_extractor", typed(Subsampling, check), script=script)
     if not found.block.strip():
         return None
 
     def parse(reply: str) -> str:
         return check_script(replace_block(script, found.block, block_reply(reply)))
 
-    return await desk.ask("subsampling_remover", parse, block=found.block)
+    return await agent.ask("subsampling_remover", parse, block=found.block)

@@ -2,15 +2,15 @@
 
 import re
 
-from mlestar.agents.context import Desk
+from mlestar.agents.context import AgentContext
 from mlestar.agents.replies import script as script_reply
 
 ALL_USED = re.compile(r"^\W*all used\W*$", re.IGNORECASE | re.MULTILINE)
 
 
-async def check_usage(desk: Desk, script: str) -> str | None:
+async def check_usage(agent: AgentContext, script: str) -> str | None:
     """Return a script that uses what the given one left out, None when it uses everything."""
-    return await desk.ask("usage_checker", _parse, script=script)
+    return await agent.ask("usage_checker", _parse, script=script)
 
 
 def _parse(reply: str) -> str | None:

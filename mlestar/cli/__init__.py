@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mlestar.report import Result
     from mlestar.settings import Settings
 
-PLAIN_PARTS = {"search": "sources"}
+PLAIN_PARTS = {"retrieval": "sources"}
 """The part of a setting that its bare name sets."""
 SOLVED, NO_SOLUTION, BAD_INPUT, PAUSED, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -225,7 +225,7 @@ def runs(
 
 @app.command()
 def graph(
-    name: Annotated[str, typer.Argument(help="pipeline, track, trial or ensemble.")] = "pipeline",
+    name: Annotated[str, typer.Argument(help="pipeline, track, evaluation or ensemble.")] = "pipeline",
     xray: Annotated[bool, typer.Option(help="Draw subgraphs too.")] = False,
 ) -> None:
     """Print a graph as Mermaid text."""
@@ -234,7 +234,7 @@ def graph(
     builders: dict[str, Callable[[], Any]] = {
         "pipeline": graphs.build_graph,
         "track": graphs.build_track_alone,
-        "trial": graphs.build_trial,
+        "evaluation": graphs.build_evaluation,
         "ensemble": graphs.build_ensemble,
     }
     if name not in builders:

@@ -1,4 +1,4 @@
-"""`mlestar check`: the inferred spec, the rehearsal with its evidence, and what is wrong."""
+"""`mlestar check`: the inferred spec, the holdout with its evidence, and what is wrong."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from rich.text import Text
 
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
-from mlestar.evaluation import fresh_rehearsals, infer_split, search_rehearsal
+from mlestar.evaluation import fresh_holdouts, infer_split, search_holdout
 from mlestar.evaluation.holdout.plan import SplitPlan
 
 
@@ -21,7 +21,7 @@ def check_folder(folder: Path, *, goal: str | None, metric: str | None, as_json:
     if as_json:
         facts = {
             "spec": task.spec.model_dump(mode="json"),
-            "rehearsal": split.model_dump(mode="json") if split else None,
+            "split": split.model_dump(mode="json") if split else None,
             "fallback": problem,
             "notes": task.notes,
         }
@@ -55,15 +55,15 @@ def _show_spec(console: Console, task: Task) -> None:
 def _show_split(console: Console, task: Task, split: SplitPlan | None, problem: str) -> None:
     console.print()
     if split is None:
-        console.print(Text(f"no rehearsal: {problem}; scores will be what scripts report about themselves", "bold red"))
+        console.print(Text(f"no holdout: {problem}; scores will be what scripts report about themselves", "bold red"))
         return
-    rehearsal = search_rehearsal(task, split, seed=0)
-    fresh = fresh_rehearsals(task, split, seed=0, count=2)
+    holdout = search_holdout(task, split, seed=0)
+    fresh = fresh_holdouts(task, split, seed=0, count=2)
     how = split.kind + (f" by {split.column}" if split.column else "")
     how += f" ({split.group_rule})" if split.group_rule else ""
     how += ", equal rows kept together" if split.keep_duplicates else ""
-    console.print(Text.assemble(("rehearsal  ", "cyan"), (how, "bold")), highlight=False)
-    sizes = f"{len(rehearsal.train)} rows to train on, {len(rehearsal.held)} held out"
-    console.print(Text(f"           {sizes}; fresh splits for the finals: {len(fresh)}"), highlight=False)
+    console.print(Text.assemble(("holdout  ", "cyan"), (how, "bold")), highlight=False)
+    sizes = f"{len(holdout.train)} rows to train on, {len(holdout.held)} held out"
+    console.print(Text(f"           {sizes}; fresh splits for the rescorings: {len(fresh)}"), highlight=False)
     for line in split.evidence:
         console.print(Text(f"  - {line}"), soft_wrap=True, highlight=False)

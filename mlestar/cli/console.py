@@ -36,7 +36,7 @@ class Progress:
 
     def _body(self, event: Event) -> Text:
         if event.stage not in ORIGIN_STAGES:
-            return Text(event.message, style="bold red" if event.message.startswith("NO REHEARSAL") else "")
+            return Text(event.message, style="bold red" if event.message.startswith("NO HOLDOUT") else "")
         body = Text(f"{event.solution or '':9}")
         cost = "" if event.spend is None else f"  [{tokens(event.spend.tokens)}, {dollars(event.spend.usd)}]"
         if event.score is None:
@@ -51,8 +51,8 @@ def show_result(console: Console, result: Result) -> None:
     table = Table.grid(padding=(0, 2))
     score = result.score
     for name, value, meaning in (
-        ("selection", number(score.selection, score.selection_se), "graded on fresh rows that no agent saw"),
-        ("search", number(score.search, score.search_se), "graded on rows withheld during the search"),
+        ("fresh", number(score.fresh, score.fresh_se), "graded on fresh rows that no agent saw"),
+        ("holdout", number(score.holdout, score.holdout_se), "graded on rows withheld during the search"),
         ("reported", number(score.reported), "the script's own claim"),
     ):
         table.add_row(Text(name, style="cyan"), Text(value, style="bold"), Text(meaning, style="dim"))
@@ -65,7 +65,7 @@ def show_result(console: Console, result: Result) -> None:
     for row in result.caps:
         console.print(Text(f"{row.cap} ({row.limit:g}) stopped: {', '.join(row.stopped)}", style="yellow"))
     if result.fallback:
-        console.print(Text(f"No rehearsal: {result.fallback}. The score is the script's own claim.", style="bold red"))
+        console.print(Text(f"No holdout: {result.fallback}. The score is the script's own claim.", style="bold red"))
     for name, path in (("solution", result.solution), ("submission", result.submission), ("report", result.report)):
         if path:
             console.print(Text(f"{name:11}", style="cyan"), Text(_short(path)), sep="", soft_wrap=True, highlight=False)
@@ -73,15 +73,15 @@ def show_result(console: Console, result: Result) -> None:
 
 def show_solutions(console: Console, rows: Sequence[SolutionRow]) -> None:
     table = Table(box=None, header_style="dim")
-    for column in ("id", "solution", "search", "selection", "status"):
+    for column in ("id", "solution", "holdout", "fresh", "status"):
         table.add_column(column)
     for row in rows:
         score = row.score
         table.add_row(
             Text(row.id),
             Text(row.title),
-            number(score.search, score.search_se),
-            number(score.selection, score.selection_se),
+            number(score.holdout, score.holdout_se),
+            number(score.fresh, score.fresh_se),
             row.status,
         )
     console.print(table)

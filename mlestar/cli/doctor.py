@@ -14,7 +14,7 @@ from rich.text import Text
 from mlestar.errors import SettingsError
 from mlestar.llm import Models, Prices, choose_models
 from mlestar.llm.provider import PROVIDERS
-from mlestar.retrieval import choose_search
+from mlestar.retrieval import choose_retrieval
 from mlestar.runners import probe_docker
 from mlestar.settings import Settings
 
@@ -64,10 +64,10 @@ def _search(settings: Settings, models: Models) -> Row:
         raise NotImplementedError
 
     try:
-        search = choose_search(settings.search, ground=ground if models.grounds else None)  # type: ignore[arg-type]  # never asked
+        retrieval = choose_retrieval(settings.retrieval, ground=ground if models.grounds else None)  # type: ignore[arg-type]  # never asked
     except SettingsError as error:
-        return "search", False, str(error)
-    return "search", True, search.title
+        return "retrieval", False, str(error)
+    return "retrieval", True, retrieval.title
 
 
 def _disk() -> tuple[bool, str]:

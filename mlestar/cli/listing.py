@@ -26,7 +26,7 @@ def list_all(runs_dir: Path, *, as_json: bool) -> None:
         console.print(Text(f"no runs in {runs_dir}"))
         return
     table = Table(box=None, header_style="dim")
-    for column in ("run", "status", "metric", "selection", "search", "minutes"):
+    for column in ("run", "status", "metric", "fresh", "holdout", "minutes"):
         table.add_column(column, overflow="fold")
     for name, result in results:
         if result is None:
@@ -37,8 +37,8 @@ def list_all(runs_dir: Path, *, as_json: bool) -> None:
             Text(name),
             result.status,
             result.metric,
-            number(score.selection, score.selection_se),
-            number(score.search, score.search_se),
+            number(score.fresh, score.fresh_se),
+            number(score.holdout, score.holdout_se),
             f"{result.seconds / 60:.1f}",
         )
     console.print(table)

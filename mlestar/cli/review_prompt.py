@@ -17,8 +17,7 @@ from rich.text import Text
 
 from mlestar.errors import SettingsError
 from mlestar.retrieval.cards import read_card
-from mlestar.session.questions import Question
-from mlestar.state import Action, Answer
+from mlestar.state import Action, Answer, Question
 
 TEXTS = {"ablation": "summary", "block": "block", "plan": "plan", "ensemble": "plan", "submission": "script"}
 """Review points that propose a text, and its key in the proposal."""

@@ -30,7 +30,7 @@ _INT = re.compile(r"\s*[+-]?\d{1,18}\s*", re.ASCII)
 _ID_NAME = re.compile(r"(?:^|[_\W])(?:id|key|uuid|index|no)$|Id$|ID$|^(?:id|uuid)(?:[_\W]|$)", re.ASCII)
 
 
-class ColumnProfile(BaseModel):
+class ColumnStatistics(BaseModel):
     """One column; a field of a nested JSON object stands as `outer.inner`."""
 
     model_config = ConfigDict(frozen=True)
@@ -52,7 +52,7 @@ class ColumnProfile(BaseModel):
     """Columns of the train file, as `file:column`, whose values (or the dates in them) are found in this column."""
 
 
-class FileProfile(BaseModel):
+class FileStatistics(BaseModel):
     """One file or folder of the input."""
 
     model_config = ConfigDict(frozen=True)
@@ -62,7 +62,7 @@ class FileProfile(BaseModel):
     """Bytes; of a folder, of all its files."""
     rows: int | None = None
     """None when it is not a table."""
-    columns: tuple[ColumnProfile, ...] = ()
+    columns: tuple[ColumnStatistics, ...] = ()
     records: tuple[tuple[str, ...], ...] = ()
     """The first two records, cells in the order of `columns`, long ones cut."""
     sampled: bool = False
@@ -71,28 +71,28 @@ class FileProfile(BaseModel):
     """What is known of a file that is not a table, or why it could not be read."""
 
 
-def profile_table(name: str, table: Table, rows: np.ndarray | None = None) -> FileProfile:
+def table_statistics(name: str, table: Table, rows: np.ndarray | None = None) -> FileStatistics:
     """Profile a table, or what some of its rows tell."""
     known = table.frame if rows is None else table.frame.iloc[rows]
     frame = flatten(known.iloc[_sample(len(known))])
-    return FileProfile(
+    return FileStatistics(
         file=name,
         size=table.path.stat().st_size,
         rows=len(table),
-        columns=tuple(profile_column(column, frame[column]) for column in frame.columns),
+        columns=tuple(column_statistics(column, frame[column]) for column in frame.columns),
         records=tuple(tuple(cell[:_CELL] for cell in row) for row in frame.iloc[:2].itertuples(index=False, name=None)),
         sampled=len(known) > _ROWS,
     )
 
 
-def profile_file(name: str, path: Path) -> FileProfile:
+def file_statistics(name: str, path: Path) -> FileStatistics:
     """Profile a file that is not a table."""
-    return FileProfile(file=name, size=path.stat().st_size, note=_describe(path))
+    return FileStatistics(file=name, size=path.stat().st_size, note=_describe(path))
 
 
-def profile_folder(name: str, folder: Path, files: list[str]) -> FileProfile:
+def folder_statistics(name: str, folder: Path, files: list[str]) -> FileStatistics:
     size = sum((folder / file).stat().st_size for file in files)
-    return FileProfile(file=f"{name}/", size=size, note=f"{len(files)} files, e.g. {', '.join(files[:3])}")
+    return FileStatistics(file=f"{name}/", size=size, note=f"{len(files)} files, e.g. {', '.join(files[:3])}")
 
 
 def array_shapes(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
@@ -161,13 +161,13 @@ def _cell(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def profile_column(name: str, cells: pd.Series) -> ColumnProfile:
+def column_statistics(name: str, cells: pd.Series) -> ColumnStatistics:
     missing = cells.isin(MISSING) | (cells.str.strip() == "")
     counts = cells[~missing].value_counts()
     values = counts.index.astype(str)
     kind = column_kind(name, values, rows=int(counts.sum()))
     low, high = _range(values, kind)
-    return ColumnProfile(
+    return ColumnStatistics(
         name=name,
         kind=kind,
         distinct=len(counts),
@@ -227,16 +227,16 @@ def _range(values: pd.Index, kind: ColumnKind) -> tuple[str | None, str | None]:
     return None, None
 
 
-def link_columns(profile: FileProfile, table: pd.DataFrame, name: str, train: pd.DataFrame) -> FileProfile:
+def link_columns(statistics: FileStatistics, table: pd.DataFrame, name: str, train: pd.DataFrame) -> FileStatistics:
     """Record which columns of a further table hold the values of a column of train: what they can be joined by."""
     linked = []
-    for column in profile.columns:
+    for column in statistics.columns:
         found = column.name in table and [str(key) for key in train if _joins(column, table, str(key), train)]
         linked.append(column.model_copy(update={"shared_with": tuple(f"{name}:{key}" for key in found or [])}))
-    return profile.model_copy(update={"columns": tuple(linked)})
+    return statistics.model_copy(update={"columns": tuple(linked)})
 
 
-def _joins(column: ColumnProfile, table: pd.DataFrame, key: str, train: pd.DataFrame) -> bool:
+def _joins(column: ColumnStatistics, table: pd.DataFrame, key: str, train: pd.DataFrame) -> bool:
     """A key covers train's values, and bears the same name or is unlikely to do so by chance."""
     telling = column.kind in ("date", "id", "category") or column.distinct == len(table) > 20
     if not (key == column.name or telling) or column.distinct < 2:

@@ -1,23 +1,23 @@
-"""The withheld split and the judge."""
+"""The withheld split and the grader."""
 
-from mlestar.evaluation.grader import check_submission, compare, judge
-from mlestar.evaluation.holdout.holdout import Rehearsal, fresh_rehearsals, search_rehearsal
-from mlestar.evaluation.holdout.plan import Comparison, Judgement, SplitKind, SplitPlan
+from mlestar.evaluation.grader import check_submission, compare_submissions, grade_submission
+from mlestar.evaluation.holdout.holdout import Holdout, fresh_holdouts, search_holdout
+from mlestar.evaluation.holdout.plan import Comparison, Grade, SplitKind, SplitPlan
 from mlestar.evaluation.holdout.split import infer_split
 from mlestar.evaluation.holdout.stage import manifest, stage
 
 __all__ = [
     "Comparison",
-    "Judgement",
-    "Rehearsal",
+    "Grade",
+    "Holdout",
     "SplitKind",
     "SplitPlan",
     "check_submission",
-    "compare",
-    "fresh_rehearsals",
+    "compare_submissions",
+    "fresh_holdouts",
+    "grade_submission",
     "infer_split",
-    "judge",
     "manifest",
-    "search_rehearsal",
+    "search_holdout",
     "stage",
 ]

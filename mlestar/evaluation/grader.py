@@ -1,4 +1,4 @@
-"""The judge: grades what a script submitted for held-out rows, and compares two submissions."""
+"""The grader: grades what a script submitted for held-out rows, and compares two submissions."""
 
 import csv
 import gzip
@@ -13,8 +13,8 @@ from mlestar.data.tables import is_table, table_suffix
 from mlestar.data.tables.delimited import DELIMITERS
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
-from mlestar.evaluation.holdout.holdout import Rehearsal, held_ids, labelled_rows
-from mlestar.evaluation.holdout.plan import Comparison, Judgement
+from mlestar.evaluation.holdout.holdout import Holdout, held_ids, labelled_rows
+from mlestar.evaluation.holdout.plan import Comparison, Grade
 from mlestar.evaluation.holdout.stage import staged_sample
 from mlestar.evaluation.predictions import Rejected, constant_warning
 from mlestar.evaluation.submission import Form, read_predictions
@@ -24,36 +24,36 @@ _FEW_UNITS = 5
 _FEW_SCORES = 10
 
 
-def judge(task: Task, rehearsal: Rehearsal, submission: Path) -> Judgement:
+def grade_submission(task: Task, holdout: Holdout, submission: Path) -> Grade:
     """Grade a submission for the held-out rows; one that is not valid gets no score but a message."""
-    truth = _truth(task, rehearsal.held)
+    truth = _truth(task, holdout.held)
     try:
-        predicted = read_predictions(_held_form(task, rehearsal), submission)
+        predicted = read_predictions(_held_form(task, holdout), submission)
         score = _score(task, truth, predicted)
     except Rejected as rejection:
-        return Judgement(score=None, standard_error=None, problem=str(rejection))
-    scores = np.array([_try(task, truth[rows], predicted[rows]) for rows in _resamples(rehearsal.units)])
-    warnings = [*constant_warning(predicted), *_unit_warning(rehearsal.units)]
+        return Grade(score=None, standard_error=None, problem=str(rejection))
+    scores = np.array([_try(task, truth[rows], predicted[rows]) for rows in _resamples(holdout.units)])
+    warnings = [*constant_warning(predicted), *_unit_warning(holdout.units)]
     error = _spread(scores)
     if error is None:
         warnings.append("the score is undefined on most resamples, so its standard error is not known")
-    return Judgement(score=score, standard_error=error, warnings=tuple(warnings))
+    return Grade(score=score, standard_error=error, warnings=tuple(warnings))
 
 
-def compare(task: Task, rehearsal: Rehearsal, submission: Path, baseline: Path) -> Comparison:
+def compare_submissions(task: Task, holdout: Holdout, submission: Path, baseline: Path) -> Comparison:
     """Compare two submissions on the same resamples of the held-out rows.
 
     Raises:
-        ValueError: one of them is not valid; judge it for the reason.
+        ValueError: one of them is not valid; grade it for the reason.
     """
-    form, truth = _held_form(task, rehearsal), _truth(task, rehearsal.held)
+    form, truth = _held_form(task, holdout), _truth(task, holdout.held)
     try:
         mine, theirs = read_predictions(form, submission), read_predictions(form, baseline)
         whole = _score(task, truth, mine) - _score(task, truth, theirs)
     except Rejected as rejection:
         raise ValueError(str(rejection)) from None
     sign = 1.0 if _metric(task).direction == "maximize" else -1.0
-    resamples = _resamples(rehearsal.units)
+    resamples = _resamples(holdout.units)
     found = np.array(
         [_try(task, truth[rows], mine[rows]) - _try(task, truth[rows], theirs[rows]) for rows in resamples]
     )
@@ -85,8 +85,8 @@ def check_submission(task: Task, submission: Path) -> str:
     return ""
 
 
-def _held_form(task: Task, rehearsal: Rehearsal) -> Form:
-    return _form(task, len(rehearsal.held), held_ids(task, rehearsal), staged_sample(task, rehearsal))
+def _held_form(task: Task, holdout: Holdout) -> Form:
+    return _form(task, len(holdout.held), held_ids(task, holdout), staged_sample(task, holdout))
 
 
 def _form(task: Task, rows: int, ids: pd.Series | None, sample: pd.DataFrame | None) -> Form:

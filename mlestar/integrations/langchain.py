@@ -14,7 +14,7 @@ from mlestar.data.task import Task
 from mlestar.errors import OperatorError, UserError
 from mlestar.events import Event
 from mlestar.report import Result
-from mlestar.session import Live
+from mlestar.runtime.options import RunOptions
 from mlestar.settings import Settings
 
 DESCRIPTION = (
@@ -32,29 +32,33 @@ class SolveTask(BaseModel):
 
 
 def as_tool(
-    settings: SettingsLike = None, *, name: str = "solve_task", description: str = DESCRIPTION, **live: Unpack[Live]
+    settings: SettingsLike = None,
+    *,
+    name: str = "solve_task",
+    description: str = DESCRIPTION,
+    **options: Unpack[RunOptions],
 ) -> BaseTool:
     """Return a LangChain tool that solves a task folder.
 
     It answers with a few lines (scores and paths); the `Result` is the tool message's artifact. Inside a graph, every
-    `Event` is also streamed as a custom event. What a person must mend is an answer that the agent can act on.
+    `Event` is also streamed as a custom event. What a person must repair is an answer that the agent can act on.
 
     Args:
         settings: `Settings` or their values, for every call.
         name: of the tool, as the agent sees it.
         description: of the tool, as the agent sees it.
-        **live: see `Live`.
+        **options: see `RunOptions`.
     """
     chosen = Settings.resolve(settings)
 
     async def solve(folder: str, goal: str | None = None) -> tuple[str, Result]:
         given = chosen if goal is None else Settings.resolve({**chosen.model_dump(), "goal": goal})
-        watched: Live = {**live, "on_event": _both(live.get("on_event"), _writer())}
+        watched: RunOptions = {**options, "on_event": _both(options.get("on_event"), _writer())}
         try:
             result = await asolve(folder, settings=given, **watched)
         except (UserError, OperatorError) as error:
             raise ToolException(str(error)) from error
-        return result.hand_in.text, result
+        return result.summary.text, result
 
     def solve_blocking(folder: str, goal: str | None = None) -> tuple[str, Result]:
         return asyncio.run(solve(folder, goal))
@@ -71,7 +75,7 @@ def as_tool(
 
 
 async def astream(
-    task: str | Path | Task, *, settings: SettingsLike = None, run_id: str | None = None, **live: Unpack[Live]
+    task: str | Path | Task, *, settings: SettingsLike = None, run_id: str | None = None, **options: Unpack[RunOptions]
 ) -> AsyncIterator[Event | Result]:
     """Solve a task folder and yield every event as it happens, the `Result` last.
 
@@ -82,7 +86,7 @@ async def astream(
     def put(event: Event | None) -> None:
         loop.call_soon_threadsafe(queue.put_nowait, event)
 
-    watched: Live = {**live, "on_event": _both(live.get("on_event"), put)}
+    watched: RunOptions = {**options, "on_event": _both(options.get("on_event"), put)}
     work = asyncio.create_task(asolve(task, settings=settings, run_id=run_id, **watched))
     work.add_done_callback(lambda done: put(None))
     try:

@@ -17,7 +17,7 @@ from mlestar.errors import MlestarError, UserError
 from mlestar.events import Event
 from mlestar.report import Result
 from mlestar.settings import Settings
-from mlestar.state import HandIn
+from mlestar.state import RunSummary
 from mlestar.store import RunFolder, claim_run_id
 
 LAST_LINES = 5
@@ -80,8 +80,8 @@ class Runs:
         result = await asyncio.to_thread(self._read, run_id)
         return Status(run_id=run_id, status=result.status, last=last, problem=problem or result.message)
 
-    async def result(self, run_id: str) -> HandIn:
-        """Return what a run handed in.
+    async def result(self, run_id: str) -> RunSummary:
+        """Return what a run submitted.
 
         Raises:
             UserError: there is no such run, or it has not ended.
@@ -90,7 +90,7 @@ class Runs:
         if task is not None and not task.done():
             msg = f"run {run_id} is still running; ask `status`"
             raise UserError(msg)
-        return (await asyncio.to_thread(self._read, run_id)).hand_in
+        return (await asyncio.to_thread(self._read, run_id)).summary
 
     async def cancel(self, run_id: str) -> Status:
         """Stop a run; its state is saved, and its containers are gone when this returns."""
@@ -158,8 +158,8 @@ def make_server(settings: Settings) -> MCPServer[None]:
             return await runs.status(run_id)
 
     @server.tool()
-    async def result(run_id: str) -> HandIn:
-        """Return what a finished run handed in: scores, and the paths of submission, script and report."""
+    async def result(run_id: str) -> RunSummary:
+        """Return what a finished run submitted: scores, and the paths of submission, script and report."""
         with _told():
             return await runs.result(run_id)
 

@@ -4,17 +4,17 @@ from mlestar.llm.caller import Caller, Reply
 from mlestar.llm.prices import Price, Prices, Usage
 from mlestar.llm.provider import ChosenModel, Models, Passed, choose_models, wrap_model
 from mlestar.llm.scripted import ScriptedModel
-from mlestar.llm.wire import Limits, Wire
+from mlestar.llm.wire import RetryPolicy, Wire
 
 __all__ = [
     "Caller",
     "ChosenModel",
-    "Limits",
     "Models",
     "Passed",
     "Price",
     "Prices",
     "Reply",
+    "RetryPolicy",
     "ScriptedModel",
     "Usage",
     "Wire",

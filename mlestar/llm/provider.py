@@ -155,16 +155,16 @@ def choose_models(settings: Settings, passed: Passed = None) -> Models:
     why = "it was asked for"
     if DEFAULT not in given:
         given[DEFAULT], why = _by_keys()
-    shelf = _Shelf(settings, given[DEFAULT])
-    default = shelf.get(given[DEFAULT], temperature_of("", settings.temperatures), why)
+    cache = ModelCache(settings, given[DEFAULT])
+    default = cache.get(given[DEFAULT], temperature_of("", settings.temperatures), why)
     by_role = {
-        role: shelf.get(choose(role, given) or given[DEFAULT], temperature_of(role, settings.temperatures), why)
+        role: cache.get(choose(role, given) or given[DEFAULT], temperature_of(role, settings.temperatures), why)
         for role in all_roles()
     }
     return Models(default=default, by_role=by_role)
 
 
-class _Shelf:
+class ModelCache:
     """Models that are made once for each name and temperature."""
 
     def __init__(self, settings: Settings, default: BaseChatModel | str) -> None:

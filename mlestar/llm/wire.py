@@ -25,7 +25,7 @@ from mlestar.llm.provider import PROVIDERS, ChosenModel
 
 LONGEST_PAUSE = 60.0
 """Seconds between two attempts, unless the provider asks for more."""
-LONGEST_WISH = 300.0
+MAX_RETRY_AFTER = 300.0
 """Seconds that a provider may ask us to wait; beyond them the run stops and can be resumed later."""
 PASSING = {408, 409, 425, 429}
 """Statuses below 500 after which the same request may succeed."""
@@ -44,7 +44,7 @@ ADVICE = {
 
 
 @dataclass(frozen=True)
-class Limits:
+class RetryPolicy:
     """How patient a call is."""
 
     seconds: float = 600
@@ -60,7 +60,7 @@ class Limits:
 class Fault:
     kind: Literal["passing", "lasting", "question"]
     said: str
-    wish: float | None = None
+    retry_after: float | None = None
     """Seconds that the provider asks us to wait."""
 
 
@@ -71,9 +71,9 @@ class Unanswered(Exception):
 class Wire:
     """Asks chat models over the network."""
 
-    def __init__(self, limits: Limits | None = None, tell: Callable[[str], None] = lambda line: None) -> None:
-        self._limits = limits or Limits()
-        self._tell = tell
+    def __init__(self, limits: RetryPolicy | None = None, emit: Callable[[str], None] = lambda line: None) -> None:
+        self._limits = limits or RetryPolicy()
+        self._emit = emit
         self._slots: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(self._limits.parallel))
 
     async def ask(self, role: str, chosen: ChosenModel, messages: Sequence[BaseMessage], **options: Any) -> AIMessage:
@@ -104,17 +104,17 @@ class Wire:
                     msg = f"model {chosen.name} cannot be reached as {role}: {fault.said} ({attempts} attempts)"
                     raise ModelError(msg) from error
                 pause = self._pause(attempt, fault, chosen, role)
-            self._tell(f"{role}: {fault.said}; attempt {attempt + 1} of {attempts} in {pause:.1f} s")
+            self._emit(f"{role}: {fault.said}; attempt {attempt + 1} of {attempts} in {pause:.1f} s")
             await asyncio.sleep(pause)
         raise AssertionError  # the last attempt returns or raises
 
     def _pause(self, attempt: int, fault: Fault, chosen: ChosenModel, role: str) -> float:
-        wish = fault.wish or 0.0
-        if wish > LONGEST_WISH:
-            msg = f"model {chosen.name} asks to wait {wish:.0f} s as {role}: {fault.said}"
+        retry_after = fault.retry_after or 0.0
+        if retry_after > MAX_RETRY_AFTER:
+            msg = f"model {chosen.name} asks to wait {retry_after:.0f} s as {role}: {fault.said}"
             raise ModelError(msg)
         grown = min(LONGEST_PAUSE, self._limits.backoff * 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.5)
-        return max(wish + grown / 10, grown) if wish else grown
+        return max(retry_after + grown / 10, grown) if retry_after else grown
 
 
 def read_fault(error: Exception, chosen: ChosenModel, seconds: float) -> Fault:
@@ -144,7 +144,11 @@ def _read_status(status: int, chain: Sequence[BaseException], chosen: ChosenMode
         return Fault("question", "the prompt was blocked by the provider's content filter")
     if (status in PASSING or status >= 500) and not (status == 429 and SPENT.search(str(chain[0]))):
         name = "rate limit" if status == 429 else "server error" if status >= 500 else "refused for the moment"
-        return Fault("passing", f"{name} ({status})", next((wish for link in chain if (wish := _wish(link))), None))
+        return Fault(
+            "passing",
+            f"{name} ({status})",
+            next((retry_after for link in chain if (retry_after := _retry_after(link))), None),
+        )
     keys = PROVIDERS[chosen.provider].keys if chosen.provider else ()
     advice = ADVICE.get(status, "the account's limit is reached" if status == 429 else "")
     advice += f" in {' or '.join(keys)}" if status == 401 and keys else ""
@@ -167,7 +171,7 @@ def _status(error: BaseException) -> int | None:
     return next((value for value in kept if isinstance(value, int) and 400 <= value < 600), None)
 
 
-def _wish(error: BaseException) -> float | None:
+def _retry_after(error: BaseException) -> float | None:
     """Return the seconds that a provider asks to wait: a header, in seconds or as a date, or a detail of the body."""
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
     value = str(headers.get("retry-after") or "")

@@ -115,7 +115,7 @@ _HEADING = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _CUE = re.compile(
-    r"\b(?:evaluat\w*|metrics?|scored?|scoring|graded?|judged?|measured?|ranked|leaderboard)\b", re.IGNORECASE
+    r"\b(?:evaluat\w*|metrics?|scored?|scoring|graded?|graded?|measured?|ranked|leaderboard)\b", re.IGNORECASE
 )
 _DENIED_BEFORE = re.compile(
     r"\b(?:not|never|no|instead of|rather than|unlike|nor|isn't|without)\b[^.,;:\n]{0,40}$", re.IGNORECASE
@@ -177,7 +177,7 @@ def _mentions(text: str, section: str, *, share: float) -> list[Mention]:
 
 
 def _weight(text: str, start: int, section: str) -> float:
-    """Weigh a mention: an evaluation heading counts most, then a cue word near by, then standing first."""
+    """Weigh a mention: an evaluation heading counts most, then a cue word near by, then headline first."""
     cues = [abs(match.start() - start) for match in _CUE.finditer(text)]
     near = 2.0 / (1 + min(cues, default=10**6) / 40)
     return 4.0 * bool(_EVALUATION.search(section)) + near + 1.0 / (1 + start / 200)

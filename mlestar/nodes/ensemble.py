@@ -11,7 +11,7 @@ from mlestar.agents.ensembling import plan_ensemble as ask_for_plan
 from mlestar.agents.ensembling import write_ensemble as ask_for_script
 from mlestar.metrics.spec import Direction
 from mlestar.nodes.refine import tried_plans
-from mlestar.runtime.context import Workbench, find_workbench
+from mlestar.runtime.context import RunContext, find_context
 from mlestar.settings import Settings
 from mlestar.state import Attempt, Draft, EnsembleState, Solution, best_first
 
@@ -23,25 +23,25 @@ async def admit(state: EnsembleState, runtime: Runtime[Settings]) -> Literal["co
     """Combine two or more solutions."""
     if not Settings.of(runtime.context).ensemble_rounds or not state.get("bests"):
         return "nothing to combine"
-    bench = await find_workbench(state, runtime)
-    return "combine" if len(await _solutions(bench, state)) > 1 else "nothing to combine"
+    ctx = await find_context(state, runtime)
+    return "combine" if len(await _solutions(ctx, state)) > 1 else "nothing to combine"
 
 
 async def plan_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> EnsembleState:
     """Plan how to combine the solutions, having seen how the earlier plans did."""
-    bench = await find_workbench(state, runtime)
+    ctx = await find_context(state, runtime)
     try:
-        desk, tried = bench.desk(await bench.brief(state)), tried_plans(state.get("attempts", []))
-        return {"plan": await ask_for_plan(desk, await _members(bench, state), tried)}
+        agent, tried = ctx.agent(await ctx.brief(state)), tried_plans(state.get("attempts", []))
+        return {"plan": await ask_for_plan(agent, await _members(ctx, state), tried)}
     except ReplyError:
         return {"plan": ""}
 
 
 async def write_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> EnsembleState:
     """Write one script that trains and combines the members."""
-    bench = await find_workbench(state, runtime)
-    members = await _solutions(bench, state)
-    slowest = bench.settings.script_seconds
+    ctx = await find_context(state, runtime)
+    members = await _solutions(ctx, state)
+    slowest = ctx.settings.script_seconds
     stretch = max(1.0, ENSEMBLE_STRETCH * sum(member.verdict.seconds for member in members) / slowest)
     draft = Draft(
         id=f"e{state.get('round', 0) + 1}",
@@ -55,22 +55,22 @@ async def write_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> En
     if not state["plan"]:
         return {"draft": draft.model_copy(update={"problem": "no plan for an ensemble"})}
     try:
-        desk = bench.desk(await bench.brief(state))
-        code = await ask_for_script(desk, await _members(bench, state), state["plan"], slowest * stretch)
+        agent = ctx.agent(await ctx.brief(state))
+        code = await ask_for_script(agent, await _members(ctx, state), state["plan"], slowest * stretch)
     except ReplyError as error:
         return {"draft": draft.model_copy(update={"problem": str(error)})}
-    return {"draft": draft.model_copy(update={"script": await bench.keep(code)})}
+    return {"draft": draft.model_copy(update={"script": await ctx.keep(code)})}
 
 
 async def compare_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> EnsembleState:
     """Record what the plan brought."""
-    bench = await find_workbench(state, runtime)
+    ctx = await find_context(state, runtime)
     tried = state["solution"]
     attempt = Attempt(plan=state["plan"], solution=tried.id, score=tried.score, status=tried.verdict.status)
     rounds = state.get("round", 0) + 1
-    wanted = "another ensemble" if rounds < bench.settings.ensemble_rounds else ""
+    wanted = "another ensemble" if rounds < ctx.settings.ensemble_rounds else ""
     attempts = [*state.get("attempts", []), attempt]
-    return {"attempts": attempts, "round": rounds, "spent": await bench.budget.spent(wanted)}
+    return {"attempts": attempts, "round": rounds, "spent": await ctx.budget.spent(wanted)}
 
 
 def after_compare(state: EnsembleState, runtime: Runtime[Settings]) -> Literal["next plan", "done or budget"]:
@@ -96,13 +96,13 @@ def choose_members(
     return list(members.values())
 
 
-async def _solutions(bench: Workbench, state: EnsembleState) -> list[Solution]:
-    direction = (await bench.brief(state)).spec.direction
+async def _solutions(ctx: RunContext, state: EnsembleState) -> list[Solution]:
+    direction = (await ctx.brief(state)).spec.direction
     return choose_members(state["bests"], state.get("solutions", {}).values(), direction)
 
 
-async def _members(bench: Workbench, state: EnsembleState) -> list[Member]:
+async def _members(ctx: RunContext, state: EnsembleState) -> list[Member]:
     return [
-        Member(id=one.id, title=one.title, score=one.score, code=await bench.text(one.script or ""))
-        for one in await _solutions(bench, state)
+        Member(id=one.id, title=one.title, score=one.score, code=await ctx.text(one.script or ""))
+        for one in await _solutions(ctx, state)
     ]

@@ -11,10 +11,10 @@ from mlestar.agents.initializer import write_candidate as ask_for_candidate
 from mlestar.agents.merger import merge_scripts
 from mlestar.agents.retriever import retrieve_cards
 from mlestar.agents.usage_checker import check_usage
-from mlestar.nodes.acceptance import best_improvement, is_no_worse, say_kept
-from mlestar.nodes.progress import tell
+from mlestar.nodes.acceptance import best_improvement, describe_choice, is_no_worse
+from mlestar.nodes.progress import emit
 from mlestar.retrieval import Findings, sources_of
-from mlestar.runtime.context import find_workbench
+from mlestar.runtime.context import find_context
 from mlestar.settings import Settings
 from mlestar.state import (
     Brief,
@@ -30,21 +30,21 @@ from mlestar.state import (
 
 async def retrieve(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     """Find M model cards that the sandbox can run, a person's first."""
-    bench = await find_workbench(state, runtime)
-    brief = await bench.brief(state)
-    count, given = bench.settings.retrieved_models, bench.cards
-    findings = await bench.find_cards(brief, count)
+    ctx = await find_context(state, runtime)
+    brief = await ctx.brief(state)
+    count, given = ctx.settings.retrieved_models, ctx.cards
+    findings = await ctx.find_cards(brief, count)
     results = findings.cards
     try:
-        found = await retrieve_cards(bench.desk(brief, state["track"]), results, count)
+        found = await retrieve_cards(ctx.agent(brief, state["track"]), results, count)
     except ReplyError:
         found = list(results[:count])
     cards = choose_cards([*given, *found], results, brief, max(count, len(given)))
     names = [f"{card.name} (left out: {card.problem})" if card.problem else card.name for card in cards]
-    tell(runtime, "retrieve", ", ".join(names) or "no model found", track=state["track"])
+    emit(runtime, "retrieve", ", ".join(names) or "no model found", track=state["track"])
     if findings.dropped:
         said = ", ".join(f"{source.address} ({source.dropped})" for source in findings.dropped)
-        tell(runtime, "search", f"dropped {said}", track=state["track"])
+        emit(runtime, "retrieval", f"dropped {said}", track=state["track"])
     return {"cards": cards, "sources": list_sources(state["track"], findings, cards)}
 
 
@@ -90,26 +90,26 @@ def each_card(state: TrackState) -> list[Send] | Literal["no card"]:
     """Write a candidate for every card."""
     keys = {"run_id": state["run_id"], "brief": state["brief"], "track": state["track"]}
     usable = [card for card in state["cards"] if not card.problem]
-    sends = [Send("try_card", {**keys, "card": card, "number": i}) for i, card in enumerate(usable, 1)]
+    sends = [Send("make_candidate", {**keys, "card": card, "number": i}) for i, card in enumerate(usable, 1)]
     return sends or "no card"
 
 
 async def write_candidate(state: CandidateState, runtime: Runtime[Settings]) -> CandidateState:
     """Write a first solution with one card's model."""
-    bench = await find_workbench(state, runtime)
+    ctx = await find_context(state, runtime)
     card, track = state["card"], state["track"]
     draft = Draft(id=f"t{track}.c{state['number']}", origin="candidate", track=track, title=card.name, script=None)
     try:
-        code = await ask_for_candidate(bench.desk(await bench.brief(state), track), card)
+        code = await ask_for_candidate(ctx.agent(await ctx.brief(state), track), card)
     except ReplyError as error:
         return {"draft": draft.model_copy(update={"problem": str(error)})}
-    return {"draft": draft.model_copy(update={"script": await bench.keep(code)})}
+    return {"draft": draft.model_copy(update={"script": await ctx.keep(code)})}
 
 
 async def rank(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     """Sort the candidates by score; the best is where merging starts."""
-    bench = await find_workbench(state, runtime)
-    brief = await bench.brief(state)
+    ctx = await find_context(state, runtime)
+    brief = await ctx.brief(state)
     candidates = [s for s in state.get("solutions", {}).values() if s.origin == "candidate"]
     ranked = best_first(brief.spec.direction, sorted(candidates, key=lambda solution: solution.id))
     best = ranked[0] if ranked else None
@@ -132,7 +132,7 @@ def after_rank(state: TrackState) -> Literal["next best", "one candidate or budg
 
 async def merge(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     """Integrate the next candidate into the best solution."""
-    bench = await find_workbench(state, runtime)
+    ctx = await find_context(state, runtime)
     base, track = best_of(state), state["track"]
     reference = state["solutions"][state["ranked"][state["merged"]]]
     draft = Draft(
@@ -144,20 +144,20 @@ async def merge(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
         parent=base.id,
     )
     try:
-        desk = bench.desk(await bench.brief(state), track)
-        code = await merge_scripts(desk, await bench.text(base.script or ""), await bench.text(reference.script or ""))
+        agent = ctx.agent(await ctx.brief(state), track)
+        code = await merge_scripts(agent, await ctx.text(base.script or ""), await ctx.text(reference.script or ""))
     except ReplyError as error:
         return {"draft": draft.model_copy(update={"problem": str(error)})}
-    return {"draft": draft.model_copy(update={"script": await bench.keep(code)})}
+    return {"draft": draft.model_copy(update={"script": await ctx.keep(code)})}
 
 
 async def accept_merge(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     """Keep the merged solution if it is better; the first that is not ends merging."""
-    bench = await find_workbench(state, runtime)
-    brief, base = await bench.brief(state), best_of(state)
+    ctx = await find_context(state, runtime)
+    brief, base = await ctx.brief(state), best_of(state)
     tried = [state["solution"]]
-    best = await best_improvement(bench, brief, tried, base) or base
-    tell(runtime, "accept_merge", say_kept(brief.spec.direction, tried, base, best), track=state["track"])
+    best = await best_improvement(ctx, brief, tried, base) or base
+    emit(runtime, "accept_merge", describe_choice(brief.spec.direction, tried, base, best), track=state["track"])
     merged = len(state["ranked"]) if best is base else state["merged"] + 1
     wanted = "another merge" if merged < len(state["ranked"]) else "refinement"
     return {"merged": merged, **keep_best(state["track"], best), **await ask_budget(state, runtime, wanted)}
@@ -169,14 +169,14 @@ def after_merge(state: TrackState) -> Literal["improved", "merging done or budge
 
 
 async def check_data_usage(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
-    """Ask whether the best solution uses every file and column; a script that uses more goes on trial."""
+    """Ask whether the best solution uses every file and column; a script that uses more goes on evaluation."""
     if state["spent"]:
         return {"changed": False}
-    bench = await find_workbench(state, runtime)
+    ctx = await find_context(state, runtime)
     base, track = best_of(state), state["track"]
-    desk = bench.desk(await bench.brief(state), track)
+    agent = ctx.agent(await ctx.brief(state), track)
     try:
-        code = await check_usage(desk, await bench.text(base.script or ""))
+        code = await check_usage(agent, await ctx.text(base.script or ""))
     except ReplyError:
         code = None
     if code is None:
@@ -186,7 +186,7 @@ async def check_data_usage(state: TrackState, runtime: Runtime[Settings]) -> Tra
         origin="usage",
         track=track,
         title=f"{base.title}, all data",
-        script=await bench.keep(code),
+        script=await ctx.keep(code),
         parent=base.id,
     )
     return {"draft": draft, "changed": draft.script != base.script}
@@ -201,10 +201,10 @@ def after_usage_check(
 
 async def accept_usage(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     """Keep the script that uses all data if it runs and is not worse beyond noise."""
-    bench = await find_workbench(state, runtime)
-    brief = await bench.brief(state)
+    ctx = await find_context(state, runtime)
+    brief = await ctx.brief(state)
     best, tried = best_of(state), state["solution"]
-    kept = await is_no_worse(bench, brief, tried, best)
+    kept = await is_no_worse(ctx, brief, tried, best)
     return {**keep_best(state["track"], tried if kept else best), **await ask_budget(state, runtime, "refinement")}
 
 
@@ -230,5 +230,5 @@ def keep_best(track: int, best: Solution | None) -> TrackState:
 
 async def ask_budget(state: TrackState, runtime: Runtime[Settings], wanted: str) -> TrackState:
     """Return the update that records whether the budget allows the step that is wanted next, if any is."""
-    bench = await find_workbench(state, runtime)
-    return {"spent": await bench.budget.spent(f"{wanted} of t{state['track']}" if wanted else "")}
+    ctx = await find_context(state, runtime)
+    return {"spent": await ctx.budget.spent(f"{wanted} of t{state['track']}" if wanted else "")}

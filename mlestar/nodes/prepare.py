@@ -11,34 +11,34 @@ from mlestar.agents.context import ReplyError
 from mlestar.data.examples import write_example, write_task
 from mlestar.data.task import Task, TaskSpec
 from mlestar.errors import HoldoutError, UserError
-from mlestar.evaluation import infer_split, search_rehearsal
+from mlestar.evaluation import infer_split, search_holdout
 from mlestar.evaluation.holdout.plan import SplitPlan
-from mlestar.nodes.progress import tell
-from mlestar.runtime.context import Workbench, open_workbench
+from mlestar.nodes.progress import emit
+from mlestar.runtime.context import RunContext, open_context
 from mlestar.settings import Settings
 from mlestar.state import Brief, PipelineInput, PipelineState, TrackState
 from mlestar.store import RunFolder, claim_run_id
 
 
 async def prepare(state: PipelineInput, runtime: Runtime[Settings]) -> PipelineState:
-    """Read the task, stage its rehearsal and store the brief."""
+    """Read the task, stage its holdout and store the brief."""
     settings = Settings.of(runtime.context)
     run_id, folder = await asyncio.to_thread(_find_task, state, settings)
-    bench = await open_workbench(settings, run_id, folder)
-    tell(runtime, "prepare", f"run {run_id} in {bench.folder.path}")
-    models = bench.caller.models
-    tell(runtime, "prepare", f"model {models.title}: {models.default.why}")
-    tell(runtime, "prepare", f"search {bench.search.title}")
-    task = await bench.task()
+    ctx = await open_context(settings, run_id, folder)
+    emit(runtime, "prepare", f"run {run_id} in {ctx.folder.path}")
+    models = ctx.caller.models
+    emit(runtime, "prepare", f"model {models.title}: {models.default.why}")
+    emit(runtime, "prepare", f"retrieval {ctx.retrieval.title}")
+    task = await ctx.task()
     split, fallback = await _plan_split(task)
     if split:
         task = await asyncio.to_thread(_without_held_rows, task, split, settings.seed)
-    brief = await _draft_brief(bench, task, split, fallback)
-    brief = brief.model_copy(update={"spec": await _complete_spec(bench, brief)})
-    brief = await _rehearse(bench, brief)
-    _tell_rehearsal(runtime, brief)
+    brief = await _draft_brief(ctx, task, split, fallback)
+    brief = brief.model_copy(update={"spec": await _complete_spec(ctx, brief)})
+    brief = await _make_holdout(ctx, brief)
+    _emit_holdout(runtime, brief)
     written: PipelineState = {"train_csv": "", "test_csv": "", "description": ""}
-    return {"run_id": run_id, "brief": await bench.keep(brief.model_dump_json()), "exports": [], **written}
+    return {"run_id": run_id, "brief": await ctx.keep(brief.model_dump_json()), "exports": [], **written}
 
 
 async def prepare_track(state: PipelineInput, runtime: Runtime[Settings]) -> TrackState:
@@ -86,26 +86,26 @@ async def _plan_split(task: Task) -> tuple[SplitPlan | None, str]:
 
 def _without_held_rows(task: Task, split: SplitPlan, seed: int) -> Task:
     """Return the task as agents may see it: nothing is told of the rows that the search withholds."""
-    return task.showing(search_rehearsal(task, split, seed=seed).train)
+    return task.showing(search_holdout(task, split, seed=seed).train)
 
 
-async def _rehearse(bench: Workbench, brief: Brief) -> Brief:
+async def _make_holdout(ctx: RunContext, brief: Brief) -> Brief:
     """Stage the input of the search; what cannot be staged honestly is not rehearsed."""
     try:
-        await bench.search_place(brief)
+        await ctx.search_input(brief)
     except HoldoutError as error:
         brief = brief.model_copy(update={"split": None, "fallback": str(error)})
-        await bench.search_place(brief)
+        await ctx.search_input(brief)
     return brief
 
 
-async def _draft_brief(bench: Workbench, task: Task, split: SplitPlan | None, fallback: str) -> Brief:
-    environment = await bench.environment()
+async def _draft_brief(ctx: RunContext, task: Task, split: SplitPlan | None, fallback: str) -> Brief:
+    environment = await ctx.environment()
     return Brief(
         spec=task.spec,
         description=task.description,
         preview=task.preview,
-        profile=task.profile,
+        statistics=task.statistics,
         split=split,
         fallback=fallback,
         python=environment.python,
@@ -115,28 +115,28 @@ async def _draft_brief(bench: Workbench, task: Task, split: SplitPlan | None, fa
         memory_mb=environment.memory_mb,
         gpu=environment.gpu,
         network=environment.network,
-        seconds=bench.settings.script_seconds,
-        subsample_rows=bench.settings.subsample_rows,
-        seed=bench.settings.seed,
+        seconds=ctx.settings.script_seconds,
+        subsample_rows=ctx.settings.subsample_rows,
+        seed=ctx.settings.seed,
     )
 
 
-async def _complete_spec(bench: Workbench, brief: Brief) -> TaskSpec:
+async def _complete_spec(ctx: RunContext, brief: Brief) -> TaskSpec:
     """Return the spec as the analyst completes it; a person's word and a failed analysis leave it as it is."""
-    settled = set((await bench.task()).settled)
-    if bench.settings.metric:
+    settled = set((await ctx.task()).settled)
+    if ctx.settings.metric:
         settled |= {"metric", "direction"}
     try:
-        return await analyze(bench.desk(brief), frozenset(settled))
+        return await analyze(ctx.agent(brief), frozenset(settled))
     except ReplyError:
         return brief.spec
 
 
-def _tell_rehearsal(runtime: Runtime[Settings], brief: Brief) -> None:
+def _emit_holdout(runtime: Runtime[Settings], brief: Brief) -> None:
     spec, split = brief.spec, brief.split
-    tell(runtime, "prepare", f"{spec.name}: {spec.problem} on {spec.modality}, {spec.metric} to be {spec.direction}d")
+    emit(runtime, "prepare", f"{spec.name}: {spec.problem} on {spec.modality}, {spec.metric} to be {spec.direction}d")
     if split is None:
-        tell(runtime, "prepare", f"NO REHEARSAL: {brief.fallback}; scores are what scripts report about themselves")
+        emit(runtime, "prepare", f"NO HOLDOUT: {brief.fallback}; scores are what scripts report about themselves")
         return
     how = f"split by {split.kind}" + (f" ({split.column})" if split.column else "")
-    tell(runtime, "prepare", f"rehearsal: {how}, {split.fraction:.0%} of the train rows held out")
+    emit(runtime, "prepare", f"holdout: {how}, {split.fraction:.0%} of the train rows held out")

@@ -3,17 +3,17 @@
 from langgraph.runtime import Runtime
 
 from mlestar.events import Event
-from mlestar.runtime.context import Workbench
+from mlestar.runtime.context import RunContext
 from mlestar.settings import Settings
 from mlestar.state import Solution
 
 
-def tell(runtime: Runtime[Settings], stage: str, message: str, *, track: int | None = None) -> None:
+def emit(runtime: Runtime[Settings], stage: str, message: str, *, track: int | None = None) -> None:
     """Stream one line of progress."""
     runtime.stream_writer(Event(stage=stage, message=message, track=track))
 
 
-async def tell_solution(runtime: Runtime[Settings], bench: Workbench, solution: Solution) -> None:
+async def emit_solution(runtime: Runtime[Settings], ctx: RunContext, solution: Solution) -> None:
     """Stream the verdict on a solution, with what the run has cost so far."""
     verdict = solution.verdict
     runtime.stream_writer(
@@ -25,9 +25,9 @@ async def tell_solution(runtime: Runtime[Settings], bench: Workbench, solution: 
             script=solution.script,
             verdict=verdict.status,
             score=verdict.score,
-            standard_error=verdict.search_se,
+            standard_error=verdict.holdout_se,
             reported=verdict.reported,
             seconds=verdict.seconds,
-            spend=await bench.spending(),
+            spend=await ctx.spending(),
         )
     )

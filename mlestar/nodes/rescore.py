@@ -1,4 +1,4 @@
-"""Finals: the few best scripts sit the rehearsal again on fresh splits, and that alone picks the winner."""
+"""Rescoring: the few best scripts sit the holdout again on fresh splits, and that alone picks the winner."""
 
 import asyncio
 import math
@@ -10,20 +10,20 @@ from langgraph.types import Send
 
 from mlestar import evaluation
 from mlestar.metrics.spec import Direction
-from mlestar.nodes.progress import tell
+from mlestar.nodes.progress import emit
 from mlestar.runtime.budget import Refused
-from mlestar.runtime.context import Place, Workbench, find_workbench
+from mlestar.runtime.context import RunContext, StagedInput, find_context
 from mlestar.settings import Settings
-from mlestar.state import Brief, Final, FinalState, PipelineState, Solution, best_first
+from mlestar.state import Brief, PipelineState, Rescoring, RescoringState, Solution, best_first
 
 
 async def each_finalist(state: PipelineState, runtime: Runtime[Settings]) -> list[Send] | Literal["no finalist"]:
-    """Start the finals with the few best scripts; without any there is nothing to choose."""
-    bench = await find_workbench(state, runtime)
-    brief = await bench.brief(state)
-    finalists = choose_finalists(ranked_scripts(state, brief.spec.direction), bench.settings.finalists)
+    """Start the rescorings with the few best scripts; without any there is nothing to choose."""
+    ctx = await find_context(state, runtime)
+    brief = await ctx.brief(state)
+    finalists = choose_finalists(ranked_scripts(state, brief.spec.direction), ctx.settings.finalists)
     keys = {"run_id": state["run_id"], "brief": state["brief"]}
-    return [Send("sit_final", {**keys, "finalist": finalist}) for finalist in finalists] or "no finalist"
+    return [Send("rescore", {**keys, "finalist": finalist}) for finalist in finalists] or "no finalist"
 
 
 def ranked_scripts(state: PipelineState, direction: Direction) -> list[Solution]:
@@ -33,9 +33,9 @@ def ranked_scripts(state: PipelineState, direction: Direction) -> list[Solution]
 
 
 def choose_finalists(ranked: Sequence[Solution], count: int) -> list[Solution]:
-    """Return the best by search score; from two on, the best ensemble and the best single solution are among them.
+    """Return the best by holdout score; from two on, the best ensemble and the best single solution are among them.
 
-    The search score of a kind is chosen from many tries on the same rows, so its lead over the other may be chance.
+    The holdout score of a kind is chosen from many tries on the same rows, so its lead over the other may be chance.
     """
     finalists = list(ranked[:count])
     for ensemble in (True, False):
@@ -45,56 +45,56 @@ def choose_finalists(ranked: Sequence[Solution], count: int) -> list[Solution]:
     return finalists
 
 
-async def final(state: FinalState, runtime: Runtime[Settings]) -> PipelineState:
-    """Run one finalist on every fresh split; the mean is its selection score, which no agent sees."""
-    bench = await find_workbench(state, runtime)
-    brief, finalist = await bench.brief(state), state["finalist"]
+async def rescore(state: RescoringState, runtime: Runtime[Settings]) -> PipelineState:
+    """Run one finalist on every fresh split; the mean is its fresh score, which no agent sees."""
+    ctx = await find_context(state, runtime)
+    brief, finalist = await ctx.brief(state), state["finalist"]
     try:
         found = [
-            await _sit(bench, brief, finalist, place, held)
-            for place, held in await bench.fresh_places(brief, bench.settings.fresh_splits)
+            await _rescore_once(ctx, brief, finalist, place, held)
+            for place, held in await ctx.fresh_inputs(brief, ctx.settings.fresh_splits)
         ]
     except Refused:
-        message = "the budget allows no final: the search score stands"
-        return {"finals": {finalist.id: Final(solution=finalist.id, message=message)}}
+        message = "the budget allows no final: the holdout score stands"
+        return {"rescorings": {finalist.id: Rescoring(solution=finalist.id, message=message)}}
     if not found:
-        message = "no fresh rows remain: the search score decides" if brief.split else "no rehearsal"
-        return {"finals": {finalist.id: Final(solution=finalist.id, message=message)}}
-    problems = [judgement.problem for judgement in found if judgement.score is None]
+        message = "no fresh rows remain: the holdout score decides" if brief.split else "no holdout"
+        return {"rescorings": {finalist.id: Rescoring(solution=finalist.id, message=message)}}
+    problems = [grade.problem for grade in found if grade.score is None]
     if problems:
-        return {"finals": {finalist.id: Final(solution=finalist.id, failed=True, message=problems[0])}}
-    scores = tuple(judgement.score for judgement in found if judgement.score is not None)
-    errors = [judgement.standard_error or 0.0 for judgement in found]
+        return {"rescorings": {finalist.id: Rescoring(solution=finalist.id, failed=True, message=problems[0])}}
+    scores = tuple(grade.score for grade in found if grade.score is not None)
+    errors = [grade.standard_error or 0.0 for grade in found]
     mean = sum(scores) / len(scores)
     error = math.sqrt(sum(e * e for e in errors)) / len(errors)
-    tell(runtime, "sit_final", f"{finalist.id} {finalist.title}: selection {mean:.5g} ± {error:.2g}")
-    return {"finals": {finalist.id: Final(solution=finalist.id, selection=mean, selection_se=error, scores=scores)}}
+    emit(runtime, "rescore", f"{finalist.id} {finalist.title}: fresh {mean:.5g} ± {error:.2g}")
+    return {"rescorings": {finalist.id: Rescoring(solution=finalist.id, fresh=mean, fresh_se=error, scores=scores)}}
 
 
 async def choose(state: PipelineState, runtime: Runtime[Settings]) -> PipelineState:
-    """Order the solutions for export: finalists by selection, then the others by search."""
-    bench = await find_workbench(state, runtime)
-    brief = await bench.brief(state)
+    """Order the solutions for export: finalists by fresh score, then the others by holdout score."""
+    ctx = await find_context(state, runtime)
+    brief = await ctx.brief(state)
     sign = -1 if brief.spec.direction == "maximize" else 1
-    finals = state.get("finals", {})
+    rescorings = state.get("rescorings", {})
 
     def place(identity: str) -> tuple[int, float]:
-        final = finals.get(identity)
-        if final and final.selection is not None:
-            return 0, sign * final.selection
+        final = rescorings.get(identity)
+        if final and final.fresh is not None:
+            return 0, sign * final.fresh
         return (2 if final and final.failed else 1), 0.0
 
     order = sorted((solution.id for solution in ranked_scripts(state, brief.spec.direction)), key=place)
     return {"order": order, "winner": order[0] if order else None}
 
 
-async def _sit(
-    bench: Workbench, brief: Brief, finalist: Solution, place: Place, held: evaluation.Rehearsal
-) -> evaluation.Judgement:
-    outcome = await bench.execute(finalist.script or "", place, stage="final", label=f"{finalist.id}-{place.name}")
+async def _rescore_once(
+    ctx: RunContext, brief: Brief, finalist: Solution, place: StagedInput, held: evaluation.Holdout
+) -> evaluation.Grade:
+    outcome = await ctx.execute(finalist.script or "", place, stage="rescoring", label=f"{finalist.id}-{place.name}")
     submission = outcome.files.get("submission.csv")
     if outcome.status != "ok" or submission is None:
         detail = outcome.detail or "no ./submission.csv"
-        return evaluation.Judgement(score=None, standard_error=None, problem=f"{outcome.status}: {detail}")
-    task = await bench.task(brief)
-    return await asyncio.to_thread(evaluation.judge, task, held, bench.blobs.path(submission))
+        return evaluation.Grade(score=None, standard_error=None, problem=f"{outcome.status}: {detail}")
+    task = await ctx.task(brief)
+    return await asyncio.to_thread(evaluation.grade_submission, task, held, ctx.blobs.path(submission))

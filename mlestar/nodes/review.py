@@ -10,7 +10,7 @@ from langgraph.types import interrupt
 from mlestar.agents.script import ScriptError, check_script, locate
 from mlestar.errors import UserError
 from mlestar.nodes.initialize import best_of
-from mlestar.runtime.context import find_workbench
+from mlestar.runtime.context import find_context
 from mlestar.settings import ReviewPoint, Settings
 from mlestar.state import Action, Answer, Block, Draft, EnsembleState, ModelCard, PipelineState, TrackState
 from mlestar.store import key_of
@@ -56,17 +56,17 @@ async def ask_person(
     Raises:
         UserError: the answer of a fork cannot be used.
     """
-    bench = await find_workbench(state, runtime)
+    ctx = await find_context(state, runtime)
     decision = f"{point}:{at}"
-    await asyncio.to_thread(bench.ledger.note, key_of("decided", decision), "decided", {"id": decision}, replace=True)
-    replaced = await asyncio.to_thread(bench.ledger.recall, key_of("decision", decision))
+    await asyncio.to_thread(ctx.ledger.note, key_of("decided", decision), "decided", {"id": decision}, replace=True)
+    replaced = await asyncio.to_thread(ctx.ledger.recall, key_of("decision", decision))
     if replaced is not None:
         answer = Answer.model_validate(replaced)
         if wrong := _wrong(point, answer) or check(answer):
             msg = f"{decision} cannot be replaced so: {wrong}"
             raise UserError(msg)
         return answer
-    if point not in bench.settings.review:
+    if point not in ctx.settings.review:
         return None
     problem: dict[str, object] = {}
     while True:
@@ -76,7 +76,7 @@ async def ask_person(
         wrong = _wrong(point, answer) or check(answer)
         if not wrong:
             fact = answer.model_dump(mode="json")
-            await asyncio.to_thread(bench.ledger.note, answer_key(decision, proposal), "answer", fact, replace=True)
+            await asyncio.to_thread(ctx.ledger.note, answer_key(decision, proposal), "answer", fact, replace=True)
             return answer
         problem = {"problem": wrong}
 
@@ -120,8 +120,8 @@ async def review_block(state: TrackState, runtime: Runtime[Settings]) -> TrackSt
     block = state["block"]
     if block is None:
         return {}
-    bench = await find_workbench(state, runtime)
-    code = await bench.text(best_of(state).script or "")
+    ctx = await find_context(state, runtime)
+    code = await ctx.text(best_of(state).script or "")
 
     def check(answer: Answer) -> str:
         return _misplaced(code, answer.text) if answer.action in ("edit", "replace") else ""
@@ -161,13 +161,13 @@ async def review_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> E
 
 async def review_submission(state: PipelineState, runtime: Runtime[Settings]) -> PipelineState:
     """Let a person veto the winner, name another one, edit its script or add a remark to the report."""
-    bench = await find_workbench(state, runtime)
+    ctx = await find_context(state, runtime)
     order = state["order"]
     winner, *others = order
     solution = state["solutions"][winner]
-    proposal: dict[str, object] = {"winner": winner, "standing": solution.standing, "others": others}
-    if "submission" in bench.settings.review:
-        proposal["script"] = await bench.text(solution.script or "")
+    proposal: dict[str, object] = {"winner": winner, "headline": solution.headline, "others": others}
+    if "submission" in ctx.settings.review:
+        proposal["script"] = await ctx.text(solution.script or "")
     answer = await ask_person(state, runtime, "submission", winner, proposal, lambda answer: _unfit(answer, others))
     if answer is None or answer.action == "approve":
         return {}
@@ -179,7 +179,7 @@ async def review_submission(state: PipelineState, runtime: Runtime[Settings]) ->
             origin="by hand",
             track=solution.track,
             title=f"{solution.title}, edited",
-            script=await bench.keep(answer.text),
+            script=await ctx.keep(answer.text),
             parent=winner,
         )
         return {"draft": draft, "order": [draft.id, *order], "winner": draft.id}

@@ -14,7 +14,7 @@ from mlestar.offline.cards import choose_cards
 from mlestar.offline.ensembling import best_alone, write_ensemble
 from mlestar.offline.ensembling import plan as plan_ensemble
 from mlestar.offline.facts import Facts
-from mlestar.offline.leakage import find_leak, mend_leak
+from mlestar.offline.leakage import find_leak, repair_leak
 from mlestar.offline.merging import merge
 from mlestar.offline.refinement import choose_block, plan_next, summarize
 from mlestar.offline.repair import repair, summarize_bug
@@ -83,7 +83,7 @@ def _merge(facts: Facts) -> str:
 
 
 def _check_usage(facts: Facts) -> str:
-    """Compare the script with what the profile offers; the recipes use every column and every joinable table."""
+    """Compare the script with what the statistics offers; the recipes use every column and every joinable table."""
     script = facts.text("script")
     columns = treat_columns(facts)
     wanted = [join.file for join in columns.joins] + [
@@ -117,7 +117,7 @@ ROLES: dict[str, Callable[[Facts], str]] = {
     "merger": _merge,
     "usage_checker": _check_usage,
     "leakage_checker": _check_leakage,
-    "leakage_fixer": lambda facts: _code(mend_leak(facts)),
+    "leakage_fixer": lambda facts: _code(repair_leak(facts)),
     "ablator": lambda facts: _code(write_study(facts.text("script"), "\n".join(s.text for s in facts.all("summary")))),
     "summarizer": summarize,
     "extractor": _extract,

@@ -32,7 +32,7 @@ COMBINATIONS = (
     Combination(
         "weights",
         "Train all members on the same folds and average them with weights found on held-out predictions by greedy "
-        "forward selection with replacement. The search starts from the plain average, so that few rows cannot drive "
+        "forward fresh with replacement. The search starts from the plain average, so that few rows cannot drive "
         "it far. For the reported score the weights of a fold come from the other folds.",
         ("weight", "greedy", "hill"),
     ),

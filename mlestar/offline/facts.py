@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from mlestar.data.statistics import ColumnProfile, FileProfile
+from mlestar.data.statistics import ColumnStatistics, FileStatistics
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.metrics.spec import TaskSpec
 from mlestar.offline.sections import Section, sections
@@ -40,14 +40,14 @@ class Facts:
         return TaskSpec.model_validate(self.data("spec"))
 
     @cached_property
-    def files(self) -> dict[str, FileProfile]:
-        profiles = [FileProfile.model_validate(file) for file in self.data("profile", [])]
-        return {profile.file: profile for profile in profiles}
+    def files(self) -> dict[str, FileStatistics]:
+        tables = [FileStatistics.model_validate(file) for file in self.data("column_statistics", [])]
+        return {statistics.file: statistics for statistics in tables}
 
     @cached_property
     def split(self) -> SplitPlan:
         """How the test differs from train; a plain split where the prompt does not say."""
-        plan = self.data("rehearsal", {})
+        plan = self.data("holdout", {})
         return SplitPlan.model_validate(plan) if plan else SplitPlan(kind="random", fraction=0.2)
 
     @cached_property
@@ -73,7 +73,7 @@ class Facts:
         return int(self.text("attempt", "0") or 0)
 
     @property
-    def test_columns(self) -> tuple[ColumnProfile, ...]:
+    def test_columns(self) -> tuple[ColumnStatistics, ...]:
         """Columns that train and test share, as train holds them; the id and the targets left out."""
         train, test = self.files.get(self.spec.train), self.files.get(self.spec.test)
         if train is None or test is None:
@@ -81,7 +81,7 @@ class Facts:
         names = {column.name for column in test.columns} - {self.spec.id, *self.spec.target, *self.spec.train_only}
         return tuple(column for column in train.columns if column.name in names)
 
-    def column(self, name: str | None) -> ColumnProfile | None:
-        """Return the profile of a train column."""
+    def column(self, name: str | None) -> ColumnStatistics | None:
+        """Return the statistics of a train column."""
         train = self.files.get(self.spec.train)
         return next((c for c in train.columns if c.name == name), None) if train else None

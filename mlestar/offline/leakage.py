@@ -1,4 +1,4 @@
-"""Finding and mending leakage that can be told from a script's text."""
+"""Finding and repairing leakage that can be told from a script's text."""
 
 import re
 
@@ -30,7 +30,7 @@ def find_leak(facts: Facts) -> tuple[str, str]:
     return "", ""
 
 
-def mend_leak(facts: Facts) -> str:
+def repair_leak(facts: Facts) -> str:
     """Return the block without its leak."""
     block = facts.text("block")
     for name in facts.spec.train_only:

@@ -1,4 +1,4 @@
-"""Mending scripts: from the words of an error to the smallest change that removes its cause."""
+"""Repairing scripts: from the words of an error to the smallest change that removes its cause."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ _LINES = 6
 _VARIANTS = "variants/"
 """What a study writes, and no other script does."""
 _SAFE = ("histogram", "linear", "extratrees", "lightgbm", "xgboost", "catboost")
-"""Models for a script that cannot be mended, the least demanding first."""
+"""Models for a script that cannot be repaired, the least demanding first."""
 
 
 def summarize_bug(facts: Facts) -> str:
@@ -31,7 +31,7 @@ def summarize_bug(facts: Facts) -> str:
 
 
 def repair(facts: Facts) -> str:
-    """Return the first mended script that has not failed before."""
+    """Return the first repaired script that has not failed before."""
     failed = {section.text.strip() for section in (*facts.all("script"), *facts.all("failed_fix"))}
     studies = _VARIANTS in facts.text("script")
     usable = (fix for fix in _fixes(facts) if fix.strip() not in failed and (_VARIANTS in fix or not studies))
@@ -89,7 +89,7 @@ def _without_column(script: str, found: re.Match[str], facts: Facts) -> str:
 
 
 def _tail(*lines: str) -> Fix:
-    """Mend the submission behind a script whose parts are not known."""
+    """Repair the submission behind a script whose parts are not known."""
 
     def fix(script: str, found: re.Match[str], facts: Facts) -> str:
         columns = list(facts.spec.prediction_columns)
@@ -121,4 +121,4 @@ FIXES: tuple[tuple[str, Fix], ...] = (
     ),
     (r"has no column|has the extra column", _tail("submission.columns = NAMED[: len(submission.columns)]")),
 )
-"""What an error says, and what mends it, in the order in which they are tried."""
+"""What an error says, and what repairs it, in the order in which they are tried."""

@@ -36,11 +36,11 @@ class Mark:
 
 
 def _axis(result: dict[str, Any]) -> dict[tuple[str, str], Mark]:
-    """Return where each search and selection score lies, with one standard error on either side."""
+    """Return where each holdout and fresh score lies, with one standard error on either side."""
     spans = {
         (row["id"], name): (row["score"][name], row["score"][f"{name}_se"] or 0.0)
         for row in result["solutions"]
-        for name in ("search", "selection")
+        for name in ("holdout", "fresh")
         if row["score"][name] is not None
     }
     low = min((score - error for score, error in spans.values()), default=0.0)

@@ -11,15 +11,15 @@ from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.metrics.spec import Direction
 from mlestar.report.amounts import dollars, tokens
 from mlestar.report.page import render_page
-from mlestar.runtime.context import Workbench
+from mlestar.runtime.context import RunContext
 from mlestar.state import (
     Brief,
     Export,
-    Final,
-    HandIn,
     Origin,
     PipelineState,
+    Rescoring,
     RunStatus,
+    RunSummary,
     Solution,
     Source,
     VerdictStatus,
@@ -32,18 +32,18 @@ class Score(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    search: float | None = None
-    search_se: float | None = None
-    selection: float | None = None
-    selection_se: float | None = None
+    holdout: float | None = None
+    holdout_se: float | None = None
+    fresh: float | None = None
+    fresh_se: float | None = None
     reported: float | None = None
 
     @property
     def optimism(self) -> float | None:
-        """Return search minus selection: what choosing by the search score has flattered it by."""
-        if self.search is None or self.selection is None:
+        """Return holdout minus fresh: what choosing by the holdout score has flattered it by."""
+        if self.holdout is None or self.fresh is None:
             return None
-        return self.search - self.selection
+        return self.holdout - self.fresh
 
 
 class SolutionRow(BaseModel):
@@ -80,7 +80,7 @@ class SpendRow(BaseModel):
     usd: float | None = 0.0
     """None: the price of a model is unknown."""
     executions: int = 0
-    searches: int = 0
+    retrievals: int = 0
 
     def __str__(self) -> str:
         kinds = [("cached", self.cached_tokens), ("reasoning", self.reasoning_tokens)]
@@ -117,9 +117,9 @@ class Result(BaseModel):
     runner: str = ""
     network: bool = False
     """Scripts could reach the network."""
-    rehearsal: SplitPlan | None = None
+    split: SplitPlan | None = None
     fallback: str = ""
-    """Why there was no rehearsal; scores are then the reported ones."""
+    """Why there was no holdout; scores are then the reported ones."""
     folder: str
     solution: str | None = None
     submission: str | None = None
@@ -128,7 +128,7 @@ class Result(BaseModel):
     spend: SpendRow = SpendRow()
     caps: tuple[CapRow, ...] = ()
     """What a cap stopped; empty when the run went as far as its settings say."""
-    finals: tuple[Final, ...] = ()
+    rescorings: tuple[Rescoring, ...] = ()
     exports: tuple[Export, ...] = ()
     sources: tuple[Source, ...] = ()
     """Every page and collection that a search came back with: those that agents were shown, and those dropped."""
@@ -139,53 +139,53 @@ class Result(BaseModel):
         return cls.model_validate_json(path.read_text(encoding="utf-8"))
 
     @property
-    def hand_in(self) -> HandIn:
+    def summary(self) -> RunSummary:
         """Return the result in one glance."""
-        shared = {name: getattr(self, name) for name in HandIn.model_fields if name in Result.model_fields}
-        return HandIn(**shared, **self.score.model_dump(exclude={"reported"}))
+        shared = {name: getattr(self, name) for name in RunSummary.model_fields if name in Result.model_fields}
+        return RunSummary(**shared, **self.score.model_dump(exclude={"reported"}))
 
 
-async def write_result(bench: Workbench, state: PipelineState, *, message: str = "") -> Result:
+async def write_result(ctx: RunContext, state: PipelineState, *, message: str = "") -> Result:
     """Write `result.json` and `report.html` from what the run has reached, and return the result."""
-    brief = await bench.brief(state) if "brief" in state else None
-    result = await _gather(bench, state, brief, message)
+    brief = await ctx.brief(state) if "brief" in state else None
+    result = await _gather(ctx, state, brief, message)
     if brief:
         page = await asyncio.to_thread(render_page, result.model_dump(), brief.model_dump())
-        await asyncio.to_thread(bench.folder.write_text, bench.folder.report, page)
-    await asyncio.to_thread(bench.folder.write_json, bench.folder.result, result.model_dump(mode="json"))
+        await asyncio.to_thread(ctx.folder.write_text, ctx.folder.report, page)
+    await asyncio.to_thread(ctx.folder.write_json, ctx.folder.result, result.model_dump(mode="json"))
     return result
 
 
-async def _gather(bench: Workbench, state: PipelineState, brief: Brief | None, message: str) -> Result:
-    folder, spend = bench.folder, await bench.budget.spend()
-    noted = [Solution.model_validate(fact) for fact in await asyncio.to_thread(bench.ledger.notes, "solution")]
+async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, message: str) -> Result:
+    folder, spend = ctx.folder, await ctx.budget.spend()
+    noted = [Solution.model_validate(fact) for fact in await asyncio.to_thread(ctx.ledger.notes, "solution")]
     solutions = {solution.id: solution for solution in noted} | state.get("solutions", {})
-    finals, chosen = state.get("finals", {}), any(export.submission for export in state.get("exports", []))
-    handed_in = chosen or bench.handed_in is not None
-    winner = state.get("winner") if chosen or not bench.handed_in else bench.handed_in.solution.id
-    task: dict[str, Any] = {"task": bench.task_folder.name}
+    rescorings, chosen = state.get("rescorings", {}), any(export.submission for export in state.get("exports", []))
+    submitted = chosen or ctx.submitted is not None
+    winner = state.get("winner") if chosen or not ctx.submitted else ctx.submitted.solution.id
+    task: dict[str, Any] = {"task": ctx.task_folder.name}
     if brief:
         spec = brief.spec
         task = {"task": spec.name, "metric": spec.metric, "direction": spec.direction}
-        task |= {"rehearsal": brief.split, "fallback": brief.fallback, "report": str(folder.report)}
-        task |= {"runner": (await bench.environment()).runner, "network": brief.network}
+        task |= {"split": brief.split, "fallback": brief.fallback, "report": str(folder.report)}
+        task |= {"runner": (await ctx.environment()).runner, "network": brief.network}
     return Result(
         run_id=folder.run_id,
         status=state.get("status", "stopped"),
         message=message,
-        score=_score(solutions[winner], finals) if winner else Score(),
+        score=_score(solutions[winner], rescorings) if winner else Score(),
         winner=winner,
-        model=bench.caller.models.title,
+        model=ctx.caller.models.title,
         folder=str(folder.path),
-        solution=str(folder.solution) if handed_in else None,
-        submission=str(folder.submission) if handed_in else None,
+        solution=str(folder.solution) if submitted else None,
+        submission=str(folder.submission) if submitted else None,
         seconds=round(spend.seconds, 3),
         spend=SpendRow.model_validate(spend),
-        caps=await _caps(bench),
-        finals=tuple(finals.values()),
+        caps=await _caps(ctx),
+        rescorings=tuple(rescorings.values()),
         exports=tuple(state.get("exports", [])),
         sources=_sources(state),
-        solutions=tuple(_row(bench, solution, finals) for solution in sorted(solutions.values(), key=_place)),
+        solutions=tuple(_row(ctx, solution, rescorings) for solution in sorted(solutions.values(), key=_place)),
         **task,
     )
 
@@ -206,29 +206,29 @@ def _sources(state: PipelineState) -> tuple[Source, ...]:
     return tuple(sorted(merged.values(), key=lambda source: bool(source.dropped)))
 
 
-async def _caps(bench: Workbench) -> tuple[CapRow, ...]:
+async def _caps(ctx: RunContext) -> tuple[CapRow, ...]:
     stopped: dict[Cap, list[str]] = {}
-    for fact in await asyncio.to_thread(bench.ledger.notes, "refused"):
+    for fact in await asyncio.to_thread(ctx.ledger.notes, "refused"):
         stopped.setdefault(fact["cap"], []).append(fact["label"])
-    limits: dict[str, Any] = {cap: getattr(bench.settings, cap) for cap in stopped}
+    limits: dict[str, Any] = {cap: getattr(ctx.settings, cap) for cap in stopped}
     return tuple(
         CapRow(cap=cap, limit=limits[cap], stopped=tuple(labels)) for cap, labels in stopped.items() if limits[cap]
     )
 
 
-def _score(solution: Solution, finals: dict[str, Final]) -> Score:
-    verdict, final = solution.verdict, finals.get(solution.id)
+def _score(solution: Solution, rescorings: dict[str, Rescoring]) -> Score:
+    verdict, final = solution.verdict, rescorings.get(solution.id)
     return Score(
-        search=verdict.search,
-        search_se=verdict.search_se,
-        selection=final.selection if final else None,
-        selection_se=final.selection_se if final else None,
+        holdout=verdict.holdout,
+        holdout_se=verdict.holdout_se,
+        fresh=final.fresh if final else None,
+        fresh_se=final.fresh_se if final else None,
         reported=verdict.reported,
     )
 
 
-def _row(bench: Workbench, solution: Solution, finals: dict[str, Final]) -> SolutionRow:
-    script = bench.blobs.path(solution.script).relative_to(bench.folder.path) if solution.script else None
+def _row(ctx: RunContext, solution: Solution, rescorings: dict[str, Rescoring]) -> SolutionRow:
+    script = ctx.blobs.path(solution.script).relative_to(ctx.folder.path) if solution.script else None
     return SolutionRow(
         id=solution.id,
         origin=solution.origin,
@@ -238,7 +238,7 @@ def _row(bench: Workbench, solution: Solution, finals: dict[str, Final]) -> Solu
         plan=solution.plan,
         status=solution.verdict.status,
         message=solution.verdict.message,
-        score=_score(solution, finals),
+        score=_score(solution, rescorings),
         seconds=solution.verdict.seconds,
         script=str(script) if script else None,
     )

@@ -1,25 +1,25 @@
 """Where model cards come from."""
 
 from mlestar.retrieval.cards import read_card
-from mlestar.retrieval.catalogue import CatalogueSearch
-from mlestar.retrieval.choose import Searches, choose_search
+from mlestar.retrieval.catalogue import CatalogueRetriever
+from mlestar.retrieval.choose import Retrievers, choose_retrieval
 from mlestar.retrieval.exclusion import Exclusion
-from mlestar.retrieval.grounding import GoogleSearch
-from mlestar.retrieval.sources import Findings, Search, Sources, sources_of
-from mlestar.retrieval.tavily import TavilySearch
-from mlestar.retrieval.tools import ToolSearch
+from mlestar.retrieval.grounding import GoogleRetriever
+from mlestar.retrieval.sources import Findings, Retrieval, Retriever, sources_of
+from mlestar.retrieval.tavily import TavilyRetriever
+from mlestar.retrieval.tools import ToolRetriever
 
 __all__ = [
-    "CatalogueSearch",
+    "CatalogueRetriever",
     "Exclusion",
     "Findings",
-    "GoogleSearch",
-    "Search",
-    "Searches",
-    "Sources",
-    "TavilySearch",
-    "ToolSearch",
-    "choose_search",
+    "GoogleRetriever",
+    "Retrieval",
+    "Retriever",
+    "Retrievers",
+    "TavilyRetriever",
+    "ToolRetriever",
+    "choose_retrieval",
     "read_card",
     "sources_of",
 ]

@@ -19,7 +19,7 @@ KINDS: dict[Modality, tuple[Modality, ...]] = {
 """Which entries suit which data, the most promising kind first; files become tables once they are described."""
 
 
-class CatalogueSearch:
+class CatalogueRetriever:
     """The built-in cards for this kind of task."""
 
     name = "catalogue"

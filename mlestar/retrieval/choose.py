@@ -9,34 +9,34 @@ from langchain_core.tools import BaseTool
 
 from mlestar.errors import SettingsError
 from mlestar.prompts import Prompts
-from mlestar.retrieval.catalogue import CatalogueSearch
+from mlestar.retrieval.catalogue import CatalogueRetriever
 from mlestar.retrieval.exclusion import Exclusion
-from mlestar.retrieval.grounding import GoogleSearch, Grounded
-from mlestar.retrieval.sources import Search, Sources
-from mlestar.retrieval.tavily import TavilySearch
-from mlestar.retrieval.tools import ToolSearch
-from mlestar.settings import SearchSettings
+from mlestar.retrieval.grounding import GoogleRetriever, Grounded
+from mlestar.retrieval.sources import Retrieval, Retriever
+from mlestar.retrieval.tavily import TavilyRetriever
+from mlestar.retrieval.tools import ToolRetriever
+from mlestar.settings import RetrievalSettings
 
 Ground = Callable[[str, str], Awaitable[Grounded]]
-OneSearch = Search | BaseTool | BaseRetriever
-Searches = OneSearch | Sequence[OneSearch] | None
+OneSearch = Retriever | BaseTool | BaseRetriever
+Retrievers = OneSearch | Sequence[OneSearch] | None
 """What a caller may pass in: a search, a LangChain tool or retriever, or several of them."""
 KEY = "TAVILY_API_KEY"
 
 
-def choose_search(
-    settings: SearchSettings,
-    passed: Searches = None,
+def choose_retrieval(
+    settings: RetrievalSettings,
+    passed: Retrievers = None,
     *,
     ground: Ground | None = None,
     prompts: Prompts | None = None,
     names: Sequence[str] = (),
-) -> Sources:
+) -> Retrieval:
     """Return the searches of a run, the catalogue behind them unless there are to be none.
 
     Args:
         settings: the configured sources and what is left out.
-        passed: searches that a caller handed in; they go before the settings.
+        passed: searches that a caller submitted; they go before the settings.
         ground: asks a Gemini model that may search; None when the model is none.
         prompts: for the Gemini model.
         names: what the task is called.
@@ -47,33 +47,33 @@ def choose_search(
     exclusion = Exclusion(
         settings.exclude_domains, settings.exclude_terms, names if settings.exclude_competition else ()
     )
-    google = GoogleSearch(ground, prompts or Prompts()) if ground else None
-    steps: list[list[Search]]
+    google = GoogleRetriever(ground, prompts or Prompts()) if ground else None
+    steps: list[list[Retriever]]
     if passed is not None:
         steps = [[as_search(one) for one in _several(passed)]]
     elif settings.sources == ("none",):
-        return Sources([], exclusion)
+        return Retrieval([], exclusion)
     elif settings.sources == ("auto",):
         steps = [[google]] if google else []
         steps += [[_tavily(settings)]] if os.environ.get(KEY) else []
     else:
         steps = [[_named(name, settings, google) for name in settings.sources]]
-    has_catalogue = any(isinstance(search, CatalogueSearch) for step in steps for search in step)
-    return Sources(steps if has_catalogue else [*steps, [CatalogueSearch()]], exclusion)
+    has_catalogue = any(isinstance(search, CatalogueRetriever) for step in steps for search in step)
+    return Retrieval(steps if has_catalogue else [*steps, [CatalogueRetriever()]], exclusion)
 
 
-def as_search(one: OneSearch) -> Search:
+def as_search(one: OneSearch) -> Retriever:
     """Return a tool or retriever as a search, and a search as it is."""
-    return ToolSearch(one) if isinstance(one, BaseTool | BaseRetriever) else one
+    return ToolRetriever(one) if isinstance(one, BaseTool | BaseRetriever) else one
 
 
 def _several(passed: OneSearch | Sequence[OneSearch]) -> Sequence[OneSearch]:
     return passed if isinstance(passed, Sequence) else [passed]
 
 
-def _named(name: str, settings: SearchSettings, google: GoogleSearch | None) -> Search:
+def _named(name: str, settings: RetrievalSettings, google: GoogleRetriever | None) -> Retriever:
     if name == "catalogue":
-        return CatalogueSearch()
+        return CatalogueRetriever()
     if name == "tavily":
         return _tavily(settings)
     if name == "google":
@@ -87,12 +87,12 @@ def _named(name: str, settings: SearchSettings, google: GoogleSearch | None) -> 
     raise SettingsError(msg)
 
 
-def _tavily(settings: SearchSettings) -> TavilySearch:
+def _tavily(settings: RetrievalSettings) -> TavilyRetriever:
     key = os.environ.get(KEY)
     if not key:
-        msg = f"search tavily needs a key: set {KEY}, or choose --set search=catalogue"
+        msg = f"search tavily needs a key: set {KEY}, or choose --set retrieval=catalogue"
         raise SettingsError(msg)
-    return TavilySearch(key, exclude_domains=settings.exclude_domains)
+    return TavilyRetriever(key, exclude_domains=settings.exclude_domains)
 
 
 def _imported(name: str) -> BaseTool | BaseRetriever:

@@ -1,4 +1,4 @@
-"""Google Search by a Gemini model: it searches, answers, and says which pages stand behind which sentence."""
+"""Google Retriever by a Gemini model: it searches, answers, and says which pages stand behind which sentence."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -9,7 +9,7 @@ from mlestar.prompts import Prompts
 from mlestar.state import Brief, Citation, ModelCard
 
 HEADING = re.compile(r"^#{1,4}\s+(.+?)\s*#*$", re.MULTILINE)
-SOURCE = "Google Search"
+SOURCE = "Google Retriever"
 
 
 class Grounded(Protocol):
@@ -23,7 +23,7 @@ class Grounded(Protocol):
     def grounding(self) -> dict[str, Any] | None: ...
 
 
-class GoogleSearch:
+class GoogleRetriever:
     """Asks a Gemini model that may search; every section of its answer becomes a result with its citations."""
 
     name = "google"
@@ -44,7 +44,7 @@ def read_sections(text: str, grounding: Mapping[str, Any]) -> list[ModelCard]:
     """Return one result for each headed section of an answer; all of it as one when nothing is headed."""
     heads = [head for head in HEADING.finditer(text) if not _within_fence(text, head.start())]
     if not heads:
-        return [_result("Search results", text, _cited(text, 0, len(text), grounding))] if text.strip() else []
+        return [_result("Retriever results", text, _cited(text, 0, len(text), grounding))] if text.strip() else []
     ends = [*(head.start() for head in heads[1:]), len(text)]
     return [
         _result(head.group(1).strip("*_` "), text[head.end() : end], _cited(text, head.start(), end, grounding))

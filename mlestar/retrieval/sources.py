@@ -1,4 +1,4 @@
-"""Searches asked in order and side by side. A search that fails is told and passed over; it never ends a run."""
+"""Retrievers asked in order and side by side. A search that fails is told and passed over; it never ends a run."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +18,7 @@ NAME, TEXT, CODE, ADDRESS = 200, 3000, 6000, 500
 """Characters that are kept of each part of a result."""
 
 
-class Search(Protocol):
+class Retriever(Protocol):
     """Finds material from which the retriever makes model cards."""
 
     async def find(self, brief: Brief, count: int) -> Sequence[ModelCard]:
@@ -37,10 +37,10 @@ class Findings(BaseModel):
     """One line for each search that failed."""
 
 
-class Sources:
+class Retrieval:
     """Asks steps of searches in order: those of one step side by side, the next step when the last found nothing."""
 
-    def __init__(self, steps: Sequence[Sequence[Search]], exclusion: Exclusion | None = None) -> None:
+    def __init__(self, steps: Sequence[Sequence[Retriever]], exclusion: Exclusion | None = None) -> None:
         self._steps = steps
         self._exclusion = exclusion or Exclusion()
 
@@ -52,7 +52,7 @@ class Sources:
     async def find(self, brief: Brief, count: int) -> Sequence[ModelCard]:
         return (await self.gather(brief, count)).cards
 
-    async def gather(self, brief: Brief, count: int, tell: Callable[[str], None] = lambda line: None) -> Findings:
+    async def gather(self, brief: Brief, count: int, emit: Callable[[str], None] = lambda line: None) -> Findings:
         """Return what the first step that finds something finds, without what is excluded."""
         failures: list[str] = []
         dropped: list[Source] = []
@@ -60,7 +60,7 @@ class Sources:
             found = await asyncio.gather(*(self._ask(search, brief, count) for search in step))
             for line in (result for result in found if isinstance(result, str)):
                 failures.append(line)
-                tell(line)
+                emit(line)
             cards = []
             for card in _in_turn([result for result in found if not isinstance(result, str)]):
                 reason = self._exclusion.reason(card)
@@ -72,7 +72,7 @@ class Sources:
                 )
         return Findings(dropped=tuple(dropped), failures=tuple(failures))
 
-    async def _ask(self, search: Search, brief: Brief, count: int) -> list[ModelCard] | str:
+    async def _ask(self, search: Retriever, brief: Brief, count: int) -> list[ModelCard] | str:
         try:
             found = await search.find(brief, count)
             return [_bounded(card, name_of(search)) for card in found]
@@ -80,10 +80,10 @@ class Sources:
             raise
         except Exception as error:  # searches raise errors of their own and of several HTTP libraries
             first = " ".join(str(error).split())[:200]
-            return f"search {name_of(search)} failed: {type(error).__name__}: {first}"
+            return f"retrieval {name_of(search)} failed: {type(error).__name__}: {first}"
 
 
-def name_of(search: Search) -> str:
+def name_of(search: Retriever) -> str:
     return str(getattr(search, "name", "") or type(search).__name__)
 
 

@@ -9,7 +9,7 @@ from mlestar.retrieval.query import query_for
 from mlestar.state import Brief, Citation, ModelCard
 
 
-class TavilySearch:
+class TavilyRetriever:
     """Web search by Tavily.
 
     Args:

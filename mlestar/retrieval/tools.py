@@ -20,7 +20,7 @@ QUERIES = ("query", "q", "search_query", "input", "question", "tool_input")
 """What tools call these things."""
 
 
-class ToolSearch:
+class ToolRetriever:
     """Asks a LangChain tool or retriever, and reads what it returns: documents, records, JSON or plain text."""
 
     def __init__(self, tool: BaseTool | BaseRetriever, *, seconds: float = 60) -> None:

@@ -11,8 +11,8 @@ from mlestar.llm.prices import FREE, Price
 from mlestar.settings import EXPORT_STRETCH, Settings
 from mlestar.store import Amount, Cap, Caps, Held, Ledger, Spend, key_of
 
-Stage = Literal["search", "final", "export"]
-"""What work is for: each stage keeps back what the later ones need, so finals are skipped before an export is."""
+Stage = Literal["search", "rescoring", "export"]
+"""What work is for: each stage keeps back what the later ones need, so rescorings are skipped before an export is."""
 EXPORTS = 2
 LAST_CALLS = 3
 """Model calls after the search: subsampling is found, removed, and the script checked."""
@@ -145,19 +145,19 @@ class Budget:
 
     async def _reached(self, stage: Stage, limit: float) -> Cap | None:
         """Return the cap on time when too little is left for work of this limit; 0 stands for a model call."""
-        slowest = await asyncio.to_thread(self._ledger.slowest_rehearsal)
+        slowest = await asyncio.to_thread(self._ledger.slowest_execution)
         least = min(limit, max(2 * slowest, self.max_seconds * SHORTEST))
         return "max_hours" if await self._seconds_left(stage) <= least else None
 
     async def _seconds_left(self, stage: Stage) -> float:
         """Return the active time that is left for a stage.
 
-        Kept for later stages: exports at three times the slowest rehearsal, finals as many at once as may execute.
+        Kept for later stages: exports at three times the slowest holdout, rescorings as many at once as may execute.
         """
-        slowest = await asyncio.to_thread(self._ledger.slowest_rehearsal)
+        slowest = await asyncio.to_thread(self._ledger.slowest_execution)
         exports = EXPORTS * EXPORT_STRETCH * slowest
-        finals = -(-self._finals // self.at_once) * slowest
-        kept = {"search": exports + finals, "final": exports, "export": 0.0}[stage]
+        rescorings = -(-self._rescorings // self.at_once) * slowest
+        kept = {"search": exports + rescorings, "rescoring": exports, "export": 0.0}[stage]
         return self.max_seconds - self.active_seconds() - kept
 
     @property
@@ -165,11 +165,11 @@ class Budget:
         return self._settings.max_hours * 3600
 
     @property
-    def _finals(self) -> int:
+    def _rescorings(self) -> int:
         return self._settings.finalists * self._settings.fresh_splits
 
     def _caps_of(self, stage: Stage) -> Caps:
-        """Return the caps less what later stages need; under a low cap the exports come before the finals."""
+        """Return the caps less what later stages need; under a low cap the exports come before the rescorings."""
         caps = self._caps
         if stage == "export":
             return caps
@@ -181,8 +181,8 @@ class Budget:
         if caps.executions is None:
             return Caps(usd=usd, tokens=tokens)
         exports = min(EXPORTS, max(1, caps.executions - 1))
-        finals = min(self._finals, (caps.executions - exports) // 2) if stage == "search" else 0
-        return Caps(usd=usd, tokens=tokens, executions=caps.executions - exports - finals)
+        rescorings = min(self._rescorings, (caps.executions - exports) // 2) if stage == "search" else 0
+        return Caps(usd=usd, tokens=tokens, executions=caps.executions - exports - rescorings)
 
     def _worst_call(self, read: int) -> Amount:
         written = self._settings.max_output_tokens

@@ -14,36 +14,24 @@ from typing import IO, Any
 from langgraph.config import get_config, get_stream_writer
 from langgraph.runtime import Runtime
 
-from mlestar.agents.context import Desk, ReplyError
+from mlestar.agents.context import AgentContext, ReplyError
 from mlestar.data.task import Task
 from mlestar.errors import UserError
-from mlestar.evaluation import Rehearsal, fresh_rehearsals, search_rehearsal, stage
+from mlestar.evaluation import Holdout, fresh_holdouts, search_holdout, stage
 from mlestar.events import Event, Spending
-from mlestar.llm import Caller, Passed, Prices, Reply, Wire, choose_models
-from mlestar.llm import Limits as Patience
+from mlestar.llm import Caller, Prices, Reply, RetryPolicy, Wire, choose_models
 from mlestar.prompts import Prompts
-from mlestar.retrieval import Findings, Searches, choose_search, read_card
+from mlestar.retrieval import Findings, choose_retrieval, read_card
 from mlestar.runners import ContainerOptions, Environment, Execution, Job, Limits, Runner, choose_runner
 from mlestar.runtime.budget import Budget, Refused, Stage
+from mlestar.runtime.options import OnEvent, RunOptions
 from mlestar.settings import Settings
 from mlestar.state import Brief, Outcome, Solution
 from mlestar.store import Blobs, Held, Ledger, Record, RunFolder, key_of
 
 
-@dataclass(frozen=True, kw_only=True)
-class Parts:
-    """Live objects that a caller hands in instead of naming them in the settings."""
-
-    task: Task | None = None
-    model: Passed = None
-    runner: Runner | None = None
-    search: Searches = None
-    on_progress: Callable[[str], None] | None = None
-    """Receives lines about slow preparations, such as building the sandbox image."""
-
-
 @dataclass(frozen=True)
-class Place:
+class StagedInput:
     """An input folder that scripts read, and the hash of its contents."""
 
     name: str
@@ -52,7 +40,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class HandedIn:
+class SubmittedSolution:
     """The solution whose submission lies in the run folder."""
 
     solution: Solution
@@ -73,11 +61,19 @@ class _Unfinished(Exception):
         self.findings = findings
 
 
-class Workbench:
+class RunContext:
     """Everything nodes need to act for one run."""
 
-    def __init__(self, settings: Settings, folder: RunFolder, task_folder: Path, parts: Parts, lock: IO[str]) -> None:
-        models, prices = choose_models(settings, parts.model), Prices(settings.prices)
+    def __init__(
+        self,
+        settings: Settings,
+        folder: RunFolder,
+        task_folder: Path,
+        options: RunOptions,
+        task: Task | None,
+        lock: IO[str],
+    ) -> None:
+        models, prices = choose_models(settings, options.get("model")), Prices(settings.prices)
         self.prompts = Prompts(settings.prompts)
         self.cards = [read_card(path) for path in settings.cards]
         self.settings = settings
@@ -85,40 +81,40 @@ class Workbench:
         self.task_folder = task_folder
         self.blobs = Blobs(folder.blobs)
         self.ledger = Ledger(folder.ledger)
-        patience = Patience(
+        policy = RetryPolicy(
             seconds=settings.model_seconds,
             attempts=settings.model_attempts,
             backoff=settings.model_backoff,
             parallel=settings.model_parallel,
         )
-        self.caller = Caller(models, self.ledger, self.blobs, wire=Wire(patience, _tell_model), prices=prices)
+        self.caller = Caller(models, self.ledger, self.blobs, wire=Wire(policy, _emit_model), prices=prices)
         try:
             self.budget = Budget(settings, self.ledger, self.caller.prices)
-            self.search = choose_search(
-                settings.search,
-                parts.search,
+            self.retrieval = choose_retrieval(
+                settings.retrieval,
+                options.get("retrieval"),
                 ground=self._ground if models.grounds else None,
                 prompts=self.prompts,
-                names=[task_folder.name, *([parts.task.spec.name] if parts.task else [])],
+                names=[task_folder.name, *([task.spec.name] if task else [])],
             )
         except UserError:
             self.ledger.close()
             raise
         self.held = False
         """Whoever opened it closes it; otherwise the run's last node does."""
-        self.handed_in: HandedIn | None = None
-        self.handing_in = threading.Lock()
-        self._parts = parts
+        self.submitted: SubmittedSolution | None = None
+        self.submitting = threading.Lock()
+        self._options = options
         self._lock = lock
-        self._runner = parts.runner
+        self._runner = options.get("runner")
         self._opening = asyncio.Lock()
         self._staging = asyncio.Lock()
         self._slots: asyncio.Semaphore | None = None
         self._aside: set[asyncio.Task[None]] = set()
         self._briefs: dict[str, Brief] = {}
-        self._task = parts.task
-        self._places: dict[str, Place] = {}
-        self._searched: Rehearsal | None = None
+        self._task = task
+        self._inputs: dict[str, StagedInput] = {}
+        self._searched: Holdout | None = None
 
     async def runner(self) -> Runner:
         """Return the runner, choosing it on first use."""
@@ -129,7 +125,7 @@ class Workbench:
                     trusted=self.caller.models.trusted,
                     owner=self.folder.run_id,
                     work_dir=self.folder.work,
-                    on_progress=self._parts.on_progress,
+                    on_progress=_progress(self._options.get("on_event")),
                     container=ContainerOptions(
                         image=self.settings.image,
                         network="bridge" if self.settings.network else "none",
@@ -176,8 +172,8 @@ class Workbench:
             self._briefs[sha] = Brief.model_validate_json(await self.text(sha))
         return self._briefs[sha]
 
-    def desk(self, brief: Brief, track: int = 0, stage: Stage = "search") -> Desk:
-        """Return a desk at which an agent of a track works; a call that the budget refuses is no usable reply.
+    def agent(self, brief: Brief, track: int = 0, stage: Stage = "search") -> AgentContext:
+        """Return a agent at which an agent of a track works; a call that the budget refuses is no usable reply.
 
         Answers are told as events of the node that asks.
         """
@@ -188,10 +184,10 @@ class Workbench:
                 reply = await self.caller.call(role, prompt, sample, self.budget.call(label, prompt, stage))
             except Refused as refusal:
                 raise ReplyError(str(refusal)) from None
-            await self._tell_answer(role, track)
+            await self._emit_answer(role, track)
             return reply
 
-        return Desk(call=call, prompts=self.prompts, brief=brief, track=track)
+        return AgentContext(call=call, prompts=self.prompts, brief=brief, track=track)
 
     async def _ground(self, role: str, prompt: str) -> Reply:
         return await self.caller.ground(role, prompt, self.budget.call(role, prompt))
@@ -200,7 +196,7 @@ class Workbench:
         """Return what the run has cost so far."""
         return Spending.model_validate(await self.budget.spend())
 
-    async def _tell_answer(self, role: str, track: int) -> None:
+    async def _emit_answer(self, role: str, track: int) -> None:
         try:
             node = get_config()["metadata"]["langgraph_node"]
         except (RuntimeError, KeyError):  # asked outside of a graph
@@ -215,44 +211,44 @@ class Workbench:
         """
 
         async def work() -> Record:
-            findings = await self.search.gather(brief, count, _tell_search)
+            findings = await self.retrieval.gather(brief, count, _emit_retrieval)
             if findings.failures:
                 raise _Unfinished(findings)
             return Record(result=findings.model_dump(mode="json"))
 
-        excluded = self.settings.search.model_dump(mode="json")
-        key = key_of("search", self.search.title, excluded, brief.spec.model_dump(mode="json"), count)
+        excluded = self.settings.retrieval.model_dump(mode="json")
+        key = key_of("retrieval", self.retrieval.title, excluded, brief.spec.model_dump(mode="json"), count)
         try:
-            result, _ = await self.ledger.once(key, "search", "search", work)
+            result, _ = await self.ledger.once(key, "retrieval", "retrieval", work)
         except _Unfinished as unfinished:
             return unfinished.findings
         return Findings.model_validate(result)
 
-    async def search_place(self, brief: Brief) -> tuple[Place, Rehearsal | None]:
-        """Return the input of the search: the rehearsal's, or the real one when there is no rehearsal."""
+    async def search_input(self, brief: Brief) -> tuple[StagedInput, Holdout | None]:
+        """Return the input of the search: the holdout's, or the real one when there is no holdout."""
         if brief.split is None:
-            return await self.real_place(), None
+            return await self.real_input(), None
         task = await self.task(brief)
         if self._searched is None:
-            self._searched = await asyncio.to_thread(search_rehearsal, task, brief.split, seed=brief.seed)
+            self._searched = await asyncio.to_thread(search_holdout, task, brief.split, seed=brief.seed)
         return await self._staged(task, self._searched), self._searched
 
-    async def fresh_places(self, brief: Brief, count: int) -> list[tuple[Place, Rehearsal]]:
-        """Return up to `count` rehearsals whose held-out rows the search never scored."""
+    async def fresh_inputs(self, brief: Brief, count: int) -> list[tuple[StagedInput, Holdout]]:
+        """Return up to `count` holdouts whose held-out rows the search never scored."""
         if brief.split is None or count == 0:
             return []
         task = await self.task(brief)
-        fresh = await asyncio.to_thread(fresh_rehearsals, task, brief.split, seed=brief.seed, count=count)
-        return [(await self._staged(task, rehearsal), rehearsal) for rehearsal in fresh]
+        fresh = await asyncio.to_thread(fresh_holdouts, task, brief.split, seed=brief.seed, count=count)
+        return [(await self._staged(task, holdout), holdout) for holdout in fresh]
 
-    async def real_place(self) -> Place:
+    async def real_input(self) -> StagedInput:
         """Return the task's own input, copied so that no script works on a person's files."""
         return await self._staged(await self.task(), None)
 
     async def execute(
         self,
         script: str,
-        place: Place,
+        place: StagedInput,
         *,
         outputs: tuple[str, ...] = ("submission.csv",),
         stretch: float = 1.0,
@@ -312,7 +308,7 @@ class Workbench:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
         try:
-            if self._runner is not None and self._parts.runner is None:
+            if self._runner is not None and self._options.get("runner") is None:
                 await self._runner.aclose()
             await asyncio.to_thread(shutil.rmtree, self.folder.work, ignore_errors=True)
             await self.budget.spend()
@@ -328,20 +324,20 @@ class Workbench:
 
     async def _dismiss_runner(self) -> None:
         """Let go of the runner and of containers that wait: a run that is cancelled has no end of its own to do so."""
-        runner, self._runner = self._runner, self._parts.runner
+        runner, self._runner = self._runner, self._options.get("runner")
         if runner is not None and runner is not self._runner:
             await runner.aclose()
 
-    async def _staged(self, task: Task, rehearsal: Rehearsal | None) -> Place:
-        name = rehearsal.name if rehearsal else "real"
+    async def _staged(self, task: Task, holdout: Holdout | None) -> StagedInput:
+        name = holdout.name if holdout else "real"
         async with self._staging:
-            if name not in self._places:
-                path = self.folder.rehearsals / name / "input"
-                sha = await asyncio.to_thread(stage, task, rehearsal, path, link=True)
-                self._places[name] = Place(name, path, sha)
-            return self._places[name]
+            if name not in self._inputs:
+                path = self.folder.holdouts / name / "input"
+                sha = await asyncio.to_thread(stage, task, holdout, path, link=True)
+                self._inputs[name] = StagedInput(name, path, sha)
+            return self._inputs[name]
 
-    async def _run(self, code: str, place: Place, limits: Limits, outputs: tuple[str, ...], label: str) -> Record:
+    async def _run(self, code: str, place: StagedInput, limits: Limits, outputs: tuple[str, ...], label: str) -> Record:
         collect = self.folder.work / uuid.uuid4().hex
         await asyncio.to_thread(collect.mkdir, parents=True)
         job = Job(
@@ -376,15 +372,19 @@ class Workbench:
         )
 
 
-def _tell_model(line: str) -> None:
-    _tell("model", line)
+def _progress(on_event: OnEvent | None) -> Callable[[str], None] | None:
+    return (lambda line: on_event(Event(stage="sandbox", message=line))) if on_event else None
 
 
-def _tell_search(line: str) -> None:
-    _tell("search", line)
+def _emit_model(line: str) -> None:
+    _emit("model", line)
 
 
-def _tell(stage: str, line: str) -> None:
+def _emit_retrieval(line: str) -> None:
+    _emit("retrieval", line)
+
+
+def _emit(stage: str, line: str) -> None:
     """Stream a line of progress from below the nodes; without a graph around there is nobody to tell."""
     try:
         write = get_stream_writer()
@@ -408,48 +408,55 @@ def scripts_at_once(settings: Settings, whole: Environment) -> int:
 
 
 _OPENING = threading.Lock()
-_OPEN: dict[Path, Workbench] = {}
-"""Workbenches of this process by run folder: state and context hold plain data only, so nodes find the live services of
+_OPEN: dict[Path, RunContext] = {}
+"""Run contexts of this process by run folder: state and context hold plain data only, so nodes find the services of
 their run here."""
 
 
-async def open_workbench(
-    settings: Settings, run_id: str, task_folder: Path | None = None, parts: Parts | None = None
-) -> Workbench:
-    """Return the workbench of a run, opening it when this process has not done so.
+async def open_context(
+    settings: Settings,
+    run_id: str,
+    task_folder: Path | None = None,
+    options: RunOptions | None = None,
+    task: Task | None = None,
+) -> RunContext:
+    """Return the run context of a run, opening it when this process has not done so.
 
     Args:
         settings: of the run; a run that exists keeps the task folder it was made with.
         run_id: name of the run folder.
         task_folder: needed for a run that does not exist.
-        parts: live objects to use instead of those the settings name.
+        options: live objects to use instead of those the settings name.
+        task: a loaded task to use instead of what lies in the folder.
 
     Raises:
         UserError: the run does not exist and no task folder is given, or the runs folder cannot be written.
         StoreError: another process works on the run.
     """
     # Off the loop from the first line on: a relative runs folder asks the system for the current one.
-    return await asyncio.to_thread(_open, settings, run_id, task_folder, parts)
+    return await asyncio.to_thread(_open, settings, run_id, task_folder, options, task)
 
 
-async def close_workbench(bench: Workbench) -> None:
+async def close_context(ctx: RunContext) -> None:
     """Release a run's services."""
-    _OPEN.pop(bench.folder.path, None)
-    await bench.aclose()
+    _OPEN.pop(ctx.folder.path, None)
+    await ctx.aclose()
 
 
-async def release_workbench(bench: Workbench) -> None:
-    """Release the services of a run that ends, unless whoever opened them with parts of its own closes them."""
-    if not bench.held:
-        await close_workbench(bench)
+async def release_context(ctx: RunContext) -> None:
+    """Release the services of a run that ends, unless whoever opened them with options of its own closes them."""
+    if not ctx.held:
+        await close_context(ctx)
 
 
-async def find_workbench(state: Mapping[str, Any], runtime: Runtime[Settings]) -> Workbench:
-    """Return the workbench of the run that a node works on."""
-    return await open_workbench(Settings.of(runtime.context), state["run_id"])
+async def find_context(state: Mapping[str, Any], runtime: Runtime[Settings]) -> RunContext:
+    """Return the run context of the run that a node works on."""
+    return await open_context(Settings.of(runtime.context), state["run_id"])
 
 
-def _open(settings: Settings, run_id: str, task_folder: Path | None, parts: Parts | None) -> Workbench:
+def _open(
+    settings: Settings, run_id: str, task_folder: Path | None, options: RunOptions | None, task: Task | None
+) -> RunContext:
     folder = RunFolder(settings.runs_dir, run_id)
     with _OPENING:
         if folder.path not in _OPEN:
@@ -459,10 +466,10 @@ def _open(settings: Settings, run_id: str, task_folder: Path | None, parts: Part
             try:
                 # First of all, so that a run that is killed at once can be resumed by its name alone.
                 folder.record_settings(task_folder, settings.model_dump(mode="json"))
-                bench = Workbench(settings, folder, task_folder, parts or Parts(), lock)
-                bench.held = parts is not None
+                ctx = RunContext(settings, folder, task_folder, options or {}, task, lock)
+                ctx.held = options is not None
             except BaseException:
                 lock.close()
                 raise
-            _OPEN[folder.path] = bench
+            _OPEN[folder.path] = ctx
         return _OPEN[folder.path]

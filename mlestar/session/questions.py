@@ -2,34 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from mlestar.errors import UserError
 from mlestar.nodes.review import answer_key
-from mlestar.settings import ReviewPoint
-from mlestar.state import Action, Answer
+from mlestar.runtime.options import OnQuestion
+from mlestar.state import Answer, Question
 from mlestar.store import Ledger, RunFolder
-
-
-class Question(BaseModel):
-    """What a run asks a person at a review point."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    """Name of the decision, e.g. `plan:t0.r1.2`; the same each time it is asked."""
-    point: ReviewPoint
-    actions: tuple[Action, ...]
-    """What can be answered here."""
-    proposal: dict[str, Any]
-    """What is proposed, by name; texts, numbers and lists of them. `problem`: why the last answer could not be used."""
-
-
-OnQuestion = Callable[[Question], Answer]
 
 
 def read_question(value: Mapping[str, Any]) -> Question:

@@ -15,7 +15,7 @@ ReviewPoint = Literal["models", "ablation", "block", "plan", "ensemble", "submis
 BUDGET = ("max_hours", "max_usd", "max_tokens", "max_executions", "parallel")
 """Settings that may differ each time a run is resumed: they change no prompt and no key of the ledger."""
 EXPORT_STRETCH = 3.0
-"""An export may take this factor of the limit of a script: the real input has more rows than the rehearsal's."""
+"""An export may take this factor of the limit of a script: the real input has more rows than the holdout's."""
 
 PROFILES: dict[Profile, dict[str, float]] = {
     "quick": {
@@ -57,7 +57,7 @@ PROFILES: dict[Profile, dict[str, float]] = {
 }
 
 
-class SearchSettings(BaseModel):
+class RetrievalSettings(BaseModel):
     """Where model cards are looked for, and what is left out."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -128,8 +128,8 @@ class Settings(BaseModel):
     gpus: int = Field(0, ge=-1, description="GPUs of one script; -1 for all.")
     runtime: str | None = Field(None, description="Another OCI runtime of the engine, e.g. `runsc` (gVisor).")
     warm: int = Field(0, ge=0, le=16, description="Containers that wait for a script with its libraries imported.")
-    search: SearchSettings = Field(
-        SearchSettings(),
+    retrieval: RetrievalSettings = Field(
+        RetrievalSettings(),
         description="Where model cards come from; a name or a list of names stands for `sources` alone.",
     )
 
@@ -138,7 +138,7 @@ class Settings(BaseModel):
     inner_plans: int = Field(3, ge=1, le=50, description="K: plans tried on each code block, the first one included.")
     tracks: int = Field(2, ge=1, le=16, description="L: independent solutions.")
     ensemble_rounds: int = Field(3, ge=0, le=50, description="R: ensemble plans evaluated.")
-    finalists: int = Field(3, ge=1, le=20, description="Solutions that sit the rehearsal again on fresh splits.")
+    finalists: int = Field(3, ge=1, le=20, description="Solutions that sit the holdout again on fresh splits.")
     fresh_splits: int = Field(2, ge=0, le=10, description="Fresh splits per finalist.")
     debug_rounds: int = Field(3, ge=0, le=20, description="Attempts to repair a script that fails.")
     accept: Literal["better", "significant"] = Field(
@@ -148,7 +148,9 @@ class Settings(BaseModel):
     leakage_rounds: int = Field(2, ge=0, le=10, description="Attempts to repair a script that leaks.")
 
     max_hours: float = Field(4, gt=0, description="Active time of the run.")
-    max_executions: int | None = Field(None, ge=1, description="Executions of scripts, finals and exports included.")
+    max_executions: int | None = Field(
+        None, ge=1, description="Executions of scripts, rescorings and exports included."
+    )
     max_tokens: int | None = Field(None, ge=1, description="Input and output tokens of all model calls.")
     max_usd: float | None = Field(None, gt=0, description="US dollars for all model calls.")
     max_output_tokens: int = Field(

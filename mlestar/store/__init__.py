@@ -1,7 +1,7 @@
 """The run folder: blobs by sha256, ledger, checkpointer."""
 
 from mlestar.store.blobs import Blobs
-from mlestar.store.checkpoints import Place, open_checkpoints, serializer
+from mlestar.store.checkpoints import CheckpointStore, open_checkpoints, serializer
 from mlestar.store.folder import FORMAT, RunFolder, RunSettings, claim_run_id, list_runs, make_run_id
 from mlestar.store.ledger import Amount, Cap, Caps, Held, Ledger, Record, Spend, key_of
 
@@ -11,9 +11,9 @@ __all__ = [
     "Blobs",
     "Cap",
     "Caps",
+    "CheckpointStore",
     "Held",
     "Ledger",
-    "Place",
     "Record",
     "RunFolder",
     "RunSettings",

@@ -16,7 +16,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from mlestar.errors import SettingsError, StoreError
 from mlestar.state import CHECKPOINT_TYPES
 
-Place = Literal["sqlite", "postgres"]
+CheckpointStore = Literal["sqlite", "postgres"]
 DSN = "MLESTAR_POSTGRES_DSN"
 """Environment variable with the address of the Postgres database; it holds a password, so no setting does."""
 OBSOLETE = """
@@ -57,7 +57,7 @@ class LatestSaver(AsyncSqliteSaver):
 
 
 @asynccontextmanager
-async def open_checkpoints(path: Path, place: Place = "sqlite") -> AsyncIterator[BaseCheckpointSaver[str]]:
+async def open_checkpoints(path: Path, place: CheckpointStore = "sqlite") -> AsyncIterator[BaseCheckpointSaver[str]]:
     """Open the checkpointer of a run: the SQLite file `path`, or the Postgres database that the environment names.
 
     Raises:

@@ -53,7 +53,7 @@ class RunFolder:
         self.result = self.path / "result.json"
         self.report = self.path / "report.html"
         self.questions = self.path / "questions.json"
-        self.rehearsals = self.path / "rehearsals"
+        self.holdouts = self.path / "holdouts"
         self.work = self.path / "work"
 
     def create(self) -> None:
@@ -134,7 +134,7 @@ class RunFolder:
     def prune(self, kept: set[Path]) -> int:
         """Delete all that only a resume or a fork needs, except for some files; return the bytes that are freed."""
         before = _size(self.path)
-        for folder in (self.rehearsals, self.work):
+        for folder in (self.holdouts, self.work):
             shutil.rmtree(folder, ignore_errors=True)
         for path in (*self.blobs.glob("??/*"), *self.path.glob("*.sqlite*")):
             if path not in kept:

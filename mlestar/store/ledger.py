@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from mlestar.errors import StoreError
 
-Kind = Literal["model_call", "execution", "search", "note"]
+Kind = Literal["model_call", "execution", "retrieval", "note"]
 Cap = Literal["max_usd", "max_tokens", "max_executions", "max_hours"]
 
 SCHEMA = """
@@ -57,7 +57,7 @@ SELECT count(*) FILTER (WHERE kind = 'model_call'),
        total(usd),
        count(*) - count(usd),
        count(*) FILTER (WHERE kind = 'execution'),
-       count(*) FILTER (WHERE kind = 'search')
+       count(*) FILTER (WHERE kind = 'retrieval')
 FROM entries WHERE kind <> 'note' AND NOT inherited
 """
 INSERT = """
@@ -133,7 +133,7 @@ class Spend:
     usd: float | None
     """None when a call was made whose price is unknown."""
     executions: int
-    searches: int
+    retrievals: int
     seconds: float
     """Active time, summed over the sessions that worked on the run."""
 
@@ -204,7 +204,7 @@ class Ledger:
         return [json.loads(result) for (result,) in rows]
 
     def spend(self) -> Spend:
-        calls, read, written, cached, reasoning, usd, unpriced, executions, searches = self._execute(SPENT)[0]
+        calls, read, written, cached, reasoning, usd, unpriced, executions, retrievals = self._execute(SPENT)[0]
         seconds = self._execute("SELECT total(seconds) FROM sessions")[0][0]
         return Spend(
             model_calls=calls,
@@ -214,7 +214,7 @@ class Ledger:
             reasoning_tokens=reasoning,
             usd=None if unpriced else usd,
             executions=executions,
-            searches=searches,
+            retrievals=retrievals,
             seconds=seconds,
         )
 
@@ -239,7 +239,7 @@ class Ledger:
         """Give back what was held for work that left no entry."""
         self._execute("DELETE FROM reservations WHERE id = ?", reservation)
 
-    def slowest_rehearsal(self) -> float:
+    def slowest_execution(self) -> float:
         """Return the seconds of the slowest execution that was no export, 0 when there is none."""
         return float(self._execute(SLOWEST)[0][0])
 

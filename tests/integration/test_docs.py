@@ -95,7 +95,7 @@ def test_a_command_on_a_page_runs(place, command):
         "outer_steps=4": "outer_steps=2",
     }
     words = [known.get(word, word) for word in rest]
-    outside = any(":" in word or "search=" in word for word in words if not word.startswith("--"))
+    outside = any(":" in word or "retrieval=" in word for word in words if not word.startswith("--"))
     run(
         place,
         [sys.executable, "-m", "mlestar", verb, *words, *FAST.get(verb, [])],
@@ -121,4 +121,4 @@ def test_the_pages_build_without_a_warning(tmp_path):
 
 def test_the_agent_of_the_examples_runs(place):
     said = run(place, [sys.executable, str(ROOT / "examples/agent.py")])
-    assert "selection" in said.split("tool: ")[1]
+    assert "fresh" in said.split("tool: ")[1]

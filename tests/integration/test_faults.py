@@ -64,7 +64,7 @@ SAID: dict[Fault, str] = {
 SETTINGS = {
     "model": "google_genai:gemini-2.5-pro",
     "profile": "quick",
-    "search": "none",
+    "retrieval": "none",
     "retrieved_models": 2,
     "finalists": 1,
     "fresh_splits": 0,
@@ -85,9 +85,9 @@ def key(monkeypatch) -> None:
 
 
 def cast() -> Play:
-    """A run in which every stage asks: one of the two candidates fails and is mended."""
+    """A run in which every stage asks: one of the two candidates fails and is repaired."""
     broken, working = fence(script("broken", "A")), fence(script(0.7, "B"))
-    return Play(initializer=by_card(A=broken, B=working), debugger=fence(script(0.65, "mended")))
+    return Play(initializer=by_card(A=broken, B=working), debugger=fence(script(0.65, "repaired")))
 
 
 class Run:

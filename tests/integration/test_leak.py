@@ -73,7 +73,7 @@ async def test_a_leak_is_caught_by_measurement_and_repaired(passengers, tmp_path
         asked.append((role, prompt))
         return answer(role, prompt)
 
-    settings = {"profile": "quick", "outer_steps": 0, "search": "none", "runs_dir": tmp_path / "runs"}
+    settings = {"profile": "quick", "outer_steps": 0, "retrieval": "none", "runs_dir": tmp_path / "runs"}
     runner = LocalRunner(work_dir=tmp_path)
     result = await mlestar.asolve(passengers, settings=settings, model=ScriptedModel(answer=watched), runner=runner)
     await runner.aclose()
@@ -82,7 +82,7 @@ async def test_a_leak_is_caught_by_measurement_and_repaired(passengers, tmp_path
     assert "standard errors worse" in evidence[0]
     (row,) = result.solutions
     assert row.score.reported < 0.9
-    assert abs(row.score.reported - row.score.search) < 3 * row.score.search_se
+    assert abs(row.score.reported - row.score.holdout) < 3 * row.score.holdout_se
     solution = (tmp_path / "runs" / result.run_id / "solution.py").read_text(encoding="utf-8")
     assert LEAK not in solution
     assert CLEAN in solution

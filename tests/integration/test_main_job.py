@@ -48,7 +48,7 @@ def test_a_folder_becomes_a_graded_solution(tmp_path, runner):
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert (result["status"], result["runner"], result["metric"]) == ("solved", runner, "accuracy")
-    assert result["score"]["selection"] is not None
+    assert result["score"]["fresh"] is not None
     assert graded(task, result["submission"]) > 0.85
     for name in ("solution", "submission", "report"):
         assert Path(result[name]).is_file()

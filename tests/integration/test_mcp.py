@@ -52,9 +52,9 @@ async def test_a_client_runs_a_task_to_its_result(served, tmp_path):
         assert "still running" in early.content[0].text
         said = await ended(client, started["run_id"])
         assert (said["status"], said["problem"]) == ("solved", "")
-        handed_in = await ask(client, "result", run_id=started["run_id"])
-    assert handed_in["selection"] > 0.5
-    assert len(pd.read_csv(handed_in["submission"])) == 54
+        submitted = await ask(client, "result", run_id=started["run_id"])
+    assert submitted["fresh"] > 0.5
+    assert len(pd.read_csv(submitted["submission"])) == 54
 
 
 async def test_cancel_stops_a_run_and_its_state_is_saved(served, tmp_path):

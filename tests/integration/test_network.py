@@ -96,7 +96,7 @@ async def test_an_open_network_is_told_to_agents_and_readers(site: Site, task: P
         return {**DEFAULTS, **replies}[role]
 
     few = {"retrieved_models": 1, "outer_steps": 0, "finalists": 1, "fresh_splits": 0, "memory_mb": 512}
-    settings = {"profile": "quick", "search": "none", "runner": "docker", "network": True, **few}
+    settings = {"profile": "quick", "retrieval": "none", "runner": "docker", "network": True, **few}
     result = await mlestar.asolve(
         task,
         settings={**settings, "runs_dir": tmp_path / "runs"},

@@ -43,7 +43,7 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(input_folder: Path, tmp_path: Path) -> AsyncIterator[Bench]:
+async def ctx(input_folder: Path, tmp_path: Path) -> AsyncIterator[Bench]:
     runner = DockerRunner(ContainerOptions(warm=1), owner=OWNERS, work_dir=tmp_path / "work")
     yield Bench(runner, input_folder, tmp_path)
     await runner.aclose()
@@ -78,10 +78,10 @@ SCRIPTS = {
 
 
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
-async def test_a_script_cannot_tell_that_its_container_waited(bench: Bench, script: str) -> None:
-    cold = await bench.run(script)
-    await bench.wait()
-    warm = await bench.run(script)
+async def test_a_script_cannot_tell_that_its_container_waited(ctx: Bench, script: str) -> None:
+    cold = await ctx.run(script)
+    await ctx.wait()
+    warm = await ctx.run(script)
 
     def facts(execution: Execution) -> tuple[object, ...]:
         texts = (re.sub(r"0x[0-9a-f]+|HOSTNAME': '\w+", "", text) for text in (execution.stdout, execution.stderr))
@@ -90,43 +90,43 @@ async def test_a_script_cannot_tell_that_its_container_waited(bench: Bench, scri
     assert facts(cold) == facts(warm)
 
 
-async def test_a_waiting_container_has_imported_what_the_script_will_import(bench: Bench) -> None:
+async def test_a_waiting_container_has_imported_what_the_script_will_import(ctx: Bench) -> None:
     script = (
         "import pandas, os\n"
         "with open('/proc/self/stat') as file: started = int(file.read().rpartition(')')[2].split()[19])\n"
         "print(started / os.sysconf('SC_CLK_TCK'))"
     )
-    await bench.run(script)
-    await bench.wait()
+    await ctx.run(script)
+    await ctx.wait()
     await asyncio.sleep(3)
     ordered = time.clock_gettime(time.CLOCK_BOOTTIME)
-    assert float((await bench.run(script)).stdout) < ordered
+    assert float((await ctx.run(script)).stdout) < ordered
 
 
 @pytest.mark.parametrize("change", ["limits", "seed", "imports"])
-async def test_another_kind_of_script_gets_its_own_container(bench: Bench, change: str) -> None:
+async def test_another_kind_of_script_gets_its_own_container(ctx: Bench, change: str) -> None:
     script = "import numpy, os, sys\nprint('pandas' in sys.modules, os.environ['PYTHONHASHSEED'])"
-    await bench.run("import pandas\n")
-    await bench.wait()
+    await ctx.run("import pandas\n")
+    await ctx.wait()
     limits = Limits(seconds=60, memory_mb=600) if change == "limits" else LIMITS
-    execution = await bench.run(script, limits=limits, seed=1 if change == "seed" else 0)
+    execution = await ctx.run(script, limits=limits, seed=1 if change == "seed" else 0)
     assert execution.stdout == f"False {1 if change == 'seed' else 0}\n"
 
 
-async def test_the_pool_is_bounded(bench: Bench) -> None:
+async def test_the_pool_is_bounded(ctx: Bench) -> None:
     for seed in range(3):
-        await bench.run("", seed=seed)
-        await bench.wait()
+        await ctx.run("", seed=seed)
+        await ctx.wait()
     await asyncio.sleep(0.5)
     assert len(labelled(OWNERS)) == 1
 
 
-async def test_an_input_folder_of_the_same_name_is_another_one(bench: Bench) -> None:
-    await bench.run("")
-    await bench.wait()
-    bench.input.rename(bench.tmp_path / "old")
-    bench.input.mkdir()
-    assert (await bench.run("import os; print(os.listdir('input'))")).stdout == "[]\n"
+async def test_an_input_folder_of_the_same_name_is_another_one(ctx: Bench) -> None:
+    await ctx.run("")
+    await ctx.wait()
+    ctx.input.rename(ctx.tmp_path / "old")
+    ctx.input.mkdir()
+    assert (await ctx.run("import os; print(os.listdir('input'))")).stdout == "[]\n"
 
 
 KILLED = """
@@ -178,12 +178,12 @@ def open_files() -> int:
 @pytest.mark.parametrize("warm", [0, 1])
 async def test_many_executions_leave_no_growth(input_folder: Path, tmp_path: Path, warm: int) -> None:
     runner = DockerRunner(ContainerOptions(warm=warm), owner=OWNERS, work_dir=tmp_path / "work")
-    bench = Bench(runner, input_folder, tmp_path)
+    ctx = Bench(runner, input_folder, tmp_path)
     for _ in range(10):
-        await bench.run("print(1)")
+        await ctx.run("print(1)")
     before = open_files()
     for _ in range(15):
-        assert (await bench.run("print(1)")).status == "ok"
+        assert (await ctx.run("print(1)")).status == "ok"
     after = open_files()
     await runner.aclose()
     assert after <= before + 4

@@ -11,8 +11,16 @@ import mlestar
 from mlestar.errors import SettingsError
 from mlestar.llm import Caller, Limits, Prices, Wire, choose_models
 from mlestar.prompts import Prompts
-from mlestar.retrieval import CatalogueSearch, Exclusion, GoogleSearch, Sources, TavilySearch, ToolSearch, choose_search
-from mlestar.settings import SearchSettings, Settings
+from mlestar.retrieval import (
+    CatalogueRetriever,
+    Exclusion,
+    GoogleRetriever,
+    Retrieval,
+    TavilyRetriever,
+    ToolRetriever,
+    choose_retrieval,
+)
+from mlestar.settings import RetrievalSettings, Settings
 from mlestar.state import ModelCard
 from mlestar.store import Blobs, Ledger
 from tests.integration.stub_gemini import GEMINI, NAMES, PAGES
@@ -38,7 +46,7 @@ def google(tmp_path, monkeypatch):
         models = choose_models(Settings(model="google_genai:gemini-2.5-pro", base_url=stub.url))
         wire = Wire(Limits(seconds=20, attempts=2, backoff=0.01))
         caller = Caller(models, ledger, Blobs(tmp_path / "blobs"), wire=wire, prices=Prices())
-        yield GoogleSearch(caller.ground, Prompts()), stub
+        yield GoogleRetriever(caller.ground, Prompts()), stub
         ledger.close()
 
 
@@ -65,7 +73,7 @@ def names(found) -> list[str]:
 
 
 async def test_tavilys_hits_become_results_with_their_page(tavily, brief):
-    found = await TavilySearch("tvly-x", base_url=tavily.url).find(brief, 2)
+    found = await TavilyRetriever("tvly-x", base_url=tavily.url).find(brief, 2)
     assert [(card.name, card.citations[0].address) for card in found] == [(hit["title"], hit["url"]) for hit in HITS]
     assert (tavily.asked[0]["path"], tavily.asked[0]["key"]) == ("/search", "Bearer tvly-x")
     assert "log loss" in tavily.asked[0]["query"]
@@ -73,7 +81,7 @@ async def test_tavilys_hits_become_results_with_their_page(tavily, brief):
 
 
 async def test_tavily_need_not_look_at_excluded_domains(tavily, brief):
-    search = TavilySearch("x", base_url=tavily.url, exclude_domains=["kaggle.com", "github.com/x"])
+    search = TavilyRetriever("x", base_url=tavily.url, exclude_domains=["kaggle.com", "github.com/x"])
     await search.find(brief, 2)
     assert tavily.asked[0]["exclude_domains"] == ["kaggle.com"]
 
@@ -93,32 +101,34 @@ async def test_a_grounded_answer_becomes_results_that_cite_the_pages_behind_them
 async def test_a_failing_search_is_told_and_passed_over(tavily, brief, status):
     tavily.status = status
     told: list[str] = []
-    sources = Sources([[TavilySearch("x", base_url=tavily.url)], [CatalogueSearch()]])
+    sources = Retrieval([[TavilyRetriever("x", base_url=tavily.url)], [CatalogueRetriever()]])
     findings = await sources.gather(brief, 2, told.append)
     assert {card.source for card in findings.cards} == {"built-in catalogue"}
     assert told == list(findings.failures)
-    assert told[0].startswith("search tavily failed: ")
+    assert told[0].startswith("retrieval tavily failed: ")
 
 
 @pytest.mark.parametrize("fault", ["bad_request", "unavailable", "blocked", "no_candidates", "dropped"])
 async def test_grounding_that_fails_is_passed_over(google, brief, fault: Fault):
     search, stub = google
     stub.fault = lambda role: fault
-    findings = await Sources([[search], [CatalogueSearch()]]).gather(brief, 2)
+    findings = await Retrieval([[search], [CatalogueRetriever()]]).gather(brief, 2)
     assert {card.found_by for card in findings.cards} == {"catalogue"}
     assert len(findings.failures) == 1
 
 
 async def test_several_searches_are_asked_at_once_and_give_in_turn(tavily, google, brief):
-    sources = Sources([[TavilySearch("x", base_url=tavily.url), google[0], ToolSearch(papers), ToolSearch(broken)]])
+    sources = Retrieval(
+        [[TavilyRetriever("x", base_url=tavily.url), google[0], ToolRetriever(papers), ToolRetriever(broken)]]
+    )
     findings = await sources.gather(brief, 2)
     assert names(findings.cards)[:4] == ["Boosting wins", NAMES[0], "Trees", "Straight lines"]
     assert [card.found_by for card in findings.cards][:3] == ["tavily", "google", "papers"]
-    assert findings.failures == ("search broken failed: OSError: the index is gone",)
+    assert findings.failures == ("retrieval broken failed: OSError: the index is gone",)
 
 
 async def test_a_tool_and_a_retriever_are_searches(brief):
-    found = await choose_search(SearchSettings(), [papers, Notes()]).find(brief, 2)
+    found = await choose_retrieval(RetrievalSettings(), [papers, Notes()]).find(brief, 2)
     assert [(card.name, card.description, card.source) for card in found] == [
         ("Trees", "They win.", "http://papers.invalid/1"),
         ("Notes", "Use a forest.", "notes.md"),
@@ -127,7 +137,7 @@ async def test_a_tool_and_a_retriever_are_searches(brief):
 
 async def test_a_tool_can_be_named(brief):
     name = f"{__name__}:papers"
-    search = choose_search(SearchSettings(sources=(name, "catalogue")))
+    search = choose_retrieval(RetrievalSettings(sources=(name, "catalogue")))
     assert search.title == "papers and catalogue"
     assert names(await search.find(brief, 2))[0] == "Trees"
 
@@ -151,8 +161,8 @@ async def ground(role, prompt):
 )
 def test_what_is_configured_goes_before_grounding_tavily_and_the_catalogue(monkeypatch, key, gemini, configured, title):
     monkeypatch.setenv(TAVILY, "x" if key else "")
-    settings = Settings(search=configured).search
-    assert choose_search(settings, ground=ground if gemini else None).title == title
+    settings = Settings(retrieval=configured).retrieval
+    assert choose_retrieval(settings, ground=ground if gemini else None).title == title
 
 
 @pytest.mark.parametrize(
@@ -169,7 +179,7 @@ def test_what_is_configured_goes_before_grounding_tavily_and_the_catalogue(monke
 def test_a_search_that_cannot_be_is_one_line(monkeypatch, configured, said):
     monkeypatch.delenv(TAVILY, raising=False)
     with pytest.raises(SettingsError, match=said) as raised:
-        choose_search(Settings(search=configured).search)
+        choose_retrieval(Settings(retrieval=configured).retrieval)
     assert "\n" not in str(raised.value)
 
 
@@ -193,7 +203,7 @@ async def test_results_are_cleaned_and_cut_and_claim_nothing(brief):
     dirty = ModelCard(
         name="A\x00\u202eB" * 500, description="x\x1b[31m" * 9000, by_person=True, problem="p", found_by="me"
     )
-    card = (await Sources([[Shelf(dirty)]]).gather(brief, 1)).cards[0]
+    card = (await Retrieval([[Shelf(dirty)]]).gather(brief, 1)).cards[0]
     assert len(card.name) < 300
     assert len(card.description) < 3100
     assert not {"\x00", "\u202e", "\x1b"} & set(card.name + card.description)
@@ -210,7 +220,7 @@ async def run(folder, shelf, **settings):
     play = Play(retriever=cards("A", "B"), initializer=by_card(A=fence(script(0.6, "A")), B=fence(script(0.7, "B"))))
     given = {"runs_dir": folder / "runs", "profile": "quick", "outer_steps": 0, "fresh_splits": 0, **settings}
     result = await mlestar.asolve(
-        task, settings=given, run_id="run", model=play.model(), runner=play.runner(), search=shelf
+        task, settings=given, run_id="run", model=play.model(), runner=play.runner(), retrieval=shelf
     )
     return play, result
 
@@ -221,7 +231,7 @@ async def test_a_run_reports_every_source_and_drops_the_competitions_own_pages(t
         ModelCard(name="Winning solution", description="the answer", source=COMPETITION),
         ModelCard(name="C", description="spoiled", source="http://pages.invalid/c"),
     )
-    play, result = await run(tmp_path, shelf, search={"exclude_terms": ["spoil"]})
+    play, result = await run(tmp_path, shelf, retrieval={"exclude_terms": ["spoil"]})
     shown = play.prompts["retriever"][0]
     assert "http://pages.invalid/a" in shown
     assert "kaggle.com" not in shown

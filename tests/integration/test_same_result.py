@@ -9,7 +9,7 @@ import pytest
 
 import mlestar
 from mlestar.offline.engineer import reply
-from mlestar.retrieval import CatalogueSearch, TavilySearch
+from mlestar.retrieval import CatalogueRetriever, TavilyRetriever
 from mlestar.retrieval.entries import ENTRIES
 from mlestar.runners import Environment, Execution, Job, ScriptedRunner
 from tests.integration.stub_gemini import GEMINI, NAMES, PAGES
@@ -54,9 +54,11 @@ def task(tmp_path_factory) -> Path:
     return count_rows(make_task(tmp_path_factory.mktemp("task") / "signs"))
 
 
-def solve(task: Path, runs: Path, search=None, **settings):
+def solve(task: Path, runs: Path, retrieval=None, **settings):
     given = {**SETTINGS, "runs_dir": runs, **settings}
-    return mlestar.solve(task, settings=given, run_id="run", runner=ScriptedRunner(run_by_hash, SANDBOX), search=search)
+    return mlestar.solve(
+        task, settings=given, run_id="run", runner=ScriptedRunner(run_by_hash, SANDBOX), retrieval=retrieval
+    )
 
 
 def answer(role: str, prompt: str) -> str:
@@ -83,7 +85,7 @@ def _hash(result, script: str | None) -> str:
 
 @pytest.fixture(scope="module")
 def direct(task, tmp_path_factory):
-    return solve(task, tmp_path_factory.mktemp("direct"), model="offline", search=CatalogueSearch())
+    return solve(task, tmp_path_factory.mktemp("direct"), model="offline", retrieval=CatalogueRetriever())
 
 
 def test_the_direct_run_goes_through_every_stage(direct):
@@ -114,7 +116,7 @@ def test_an_openai_compatible_server_with_tavily_gives_the_same_result(task, dir
         result = solve(
             task,
             tmp_path / "runs",
-            search=TavilySearch("tvly-secret", base_url=tavily.url),
+            retrieval=TavilyRetriever("tvly-secret", base_url=tavily.url),
             model="openai:gpt-stub",
             base_url=f"{stub.url}/v1",
             prices=prices,

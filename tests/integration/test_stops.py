@@ -111,7 +111,7 @@ def test_a_lost_engine_stops_the_run_and_with_it_back_the_run_goes_on(tmp_path):
 
 
 def interrupt(folder: Path, times: int) -> tuple[int, str]:
-    """Run the offline engineer and send Ctrl-C when the first solution has been judged."""
+    """Run the offline engineer and send Ctrl-C when the first solution has been graded."""
     command = [sys.executable, "-m", "mlestar", "run", str(folder / "signs"), *OFFLINE]
     command += ["--runs-dir", str(folder / "runs"), "--run-id", "run"]
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}

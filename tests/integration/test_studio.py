@@ -23,7 +23,7 @@ from mlestar.settings import PROFILES, Settings
 from mlestar.settings.form import GROUPS
 
 ROOT = Path(__file__).parents[2]
-GRAPHS = ("pipeline", "track", "trial", "ensemble")
+GRAPHS = ("pipeline", "track", "evaluation", "ensemble")
 SMALL = {
     "profile": "quick",
     "model": "offline",
@@ -200,7 +200,7 @@ async def test_the_drawings_show_the_trial_inside_the_track(client, server):
     (assistant,) = await client.assistants.search(graph_id="pipeline")
     drawn = await client.assistants.get_graph(assistant["assistant_id"], xray=True)
     nodes = {node["id"] for node in drawn["nodes"]}
-    assert {"prepare", "run_track:ablate", "run_track:try_block:judge", "ensemble:plan_ensemble"} <= nodes
+    assert {"prepare", "run_track:ablate", "run_track:evaluate_block:grade", "ensemble:plan_ensemble"} <= nodes
     assert [e for e in drawn["edges"] if e.get("conditional") and not e.get("data")] == []
     labels = {edge.get("data") for edge in drawn["edges"]}
     assert {"improved", "failed", "debug again", "next plan", "next block"} <= labels
@@ -231,27 +231,27 @@ async def test_a_run_streams_to_its_hand_in_and_a_second_beside_it(client, serve
         )
     ]
     events = [part.data for part in parts if part.event.startswith("custom")]
-    judged = [event for event in events if event["verdict"]]
-    assert {event["stage"] for event in judged} == {"candidate", "refinement"}
-    assert all(event["score"] and event["script"] and event["spend"]["executions"] for event in judged)
+    graded = [event for event in events if event["verdict"]]
+    assert {event["stage"] for event in graded} == {"candidate", "refinement"}
+    assert all(event["score"] and event["script"] and event["spend"]["executions"] for event in graded)
     assert {"ablator", "coder", "extractor"} <= {event["role"] for event in events}
     values = (await client.threads.get_state(thread))["values"]
-    assert values["hand_in"]["status"] == "solved"
-    assert len(pd.read_csv(values["hand_in"]["submission"])) == len(example.test)
-    assert values["solutions"]["t0.c1"]["standing"].startswith(f"{judged[0]['score']:.5g} ±")
+    assert values["summary"]["status"] == "solved"
+    assert len(pd.read_csv(values["summary"]["submission"])) == len(example.test)
+    assert values["solutions"]["t0.c1"]["headline"].startswith(f"{graded[0]['score']:.5g} ±")
 
     other = (await client.threads.get_state(await beside))["values"]
-    assert other["hand_in"]["status"] == "solved"
+    assert other["summary"]["status"] == "solved"
     assert other["run_id"] != values["run_id"]
     assert (other["train_csv"], other["test_csv"], other["description"]) == ("", "", "")
-    assert len(pd.read_csv(other["hand_in"]["submission"])) == len(example.test)
+    assert len(pd.read_csv(other["summary"]["submission"])) == len(example.test)
 
 
 async def test_a_remote_graph_is_called_like_a_local_one(client, server):
     """And a built-in example runs with every setting left to the form's defaults but the runner."""
     remote = RemoteGraph("pipeline", client=client)
     values = await remote.ainvoke({"example": "wine"}, context={**SMALL, "outer_steps": 0, "runs_dir": "relative/runs"})
-    assert values["hand_in"]["status"] == "solved"
+    assert values["summary"]["status"] == "solved"
     assert (server.folder / "relative/runs" / values["run_id"] / "submission.csv").is_file()
 
 
@@ -290,13 +290,13 @@ async def test_every_review_point_of_a_track_takes_four_answers(client, server, 
     (asked,) = await questions(client, thread)
     found = [card["name"] for card in asked["value"]["cards"]]
     assert asked["value"]["point"] == "models"
-    assert [c["name"] for c in (await answered({"action": "approve"}, "try_card"))["cards"]] == found
-    edited = await answered({"action": "edit", "cards": [{"name": found[0], "description": "mine"}]}, "try_card")
+    assert [c["name"] for c in (await answered({"action": "approve"}, "make_candidate"))["cards"]] == found
+    edited = await answered({"action": "edit", "cards": [{"name": found[0], "description": "mine"}]}, "make_candidate")
     assert [(c["name"], c["description"], c["by_person"]) for c in edited["cards"]] == [(found[0], "mine", True)]
-    assert [c["name"] for c in (await answered({"action": "replace", "cards": [CARD]}, "try_card"))["cards"]] == [
+    assert [c["name"] for c in (await answered({"action": "replace", "cards": [CARD]}, "make_candidate"))["cards"]] == [
         CARD["name"]
     ]
-    added = await answered({"action": "add", "cards": [CARD]}, "try_card")
+    added = await answered({"action": "add", "cards": [CARD]}, "make_candidate")
     assert [c["name"] for c in added["cards"]] == [CARD["name"], *found]
 
     asked = await go_on()
@@ -396,11 +396,11 @@ async def test_parallel_tracks_ask_together_and_each_gets_its_own_answer(client,
     assert values["winner"] == proposal["winner"]
     proposal, values = await submitted("edit")
     assert values["winner"] == f"{proposal['winner']}.edited"
-    assert await asyncio.to_thread(_ends, values["hand_in"]["solution"], "# by hand\n")
+    assert await asyncio.to_thread(_ends, values["summary"]["solution"], "# by hand\n")
     proposal, values = await submitted("replace", proposal["others"][0])
     assert values["winner"] == proposal["others"][0]
     proposal, values = await submitted("add", "Looked at by me.")
-    assert (values["winner"], values["hand_in"]["message"]) == (proposal["winner"], "Looked at by me.")
+    assert (values["winner"], values["summary"]["message"]) == (proposal["winner"], "Looked at by me.")
     proposal, values = await submitted("reject")
     assert values["winner"] == proposal["others"][0]
 

@@ -6,7 +6,7 @@ python -m tests.unit.golden_prompts
 from pathlib import Path
 
 from mlestar.agents.ensembling import Member
-from mlestar.data.statistics import ColumnProfile, FileProfile
+from mlestar.data.statistics import ColumnStatistics, FileStatistics
 from mlestar.data.task import TaskSpec
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.prompts import Prompts
@@ -55,20 +55,20 @@ SPEC = TaskSpec(
     train_rows=398,
     test_rows=171,
 )
-PROFILE = FileProfile(
+STATISTICS = FileStatistics(
     file="train.csv",
     size=8192,
     rows=398,
     columns=(
-        ColumnProfile(name="radius", kind="float", distinct=390, missing=0.02, minimum="1.5", maximum="9.75"),
-        ColumnProfile(name="benign", kind="int", distinct=2, missing=0, examples=("1", "0")),
+        ColumnStatistics(name="radius", kind="float", distinct=390, missing=0.02, minimum="1.5", maximum="9.75"),
+        ColumnStatistics(name="benign", kind="int", distinct=2, missing=0, examples=("1", "0")),
     ),
 )
 BRIEF = Brief(
     spec=SPEC,
     description="Predict the probability that a mass is benign.\n\nEvaluation: logarithmic loss.",
     preview="train.csv: 398 rows, 2 columns\n  radius: float, 390 distinct, 2.0% missing, 1.5 to 9.75",
-    profile=(PROFILE,),
+    statistics=(STATISTICS,),
     split=SplitPlan(kind="stratified", fraction=0.3, evidence=("no column tells test from train",)),
     python="3.11.7",
     packages={"lightgbm": "4.7.0", "scikit-learn": "1.9.1"},

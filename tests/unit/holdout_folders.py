@@ -1,4 +1,4 @@
-"""Task folders that the rehearsal tests generate."""
+"""Task folders that the holdout tests generate."""
 
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,7 @@
 """A scripted engineer and a scripted sandbox: the whole machine without a model and without an engine.
 
 A script states its quality in a comment. The scripted sandbox submits predictions that are right on that share of rows,
-so the real judge, on the real rehearsal, grades it by its quality. A script may state its claim in the same way.
+so the real grader, on the real holdout, grades it by its quality. A script may state its claim in the same way.
 """
 
 import json
@@ -17,7 +17,7 @@ import pandas as pd
 import mlestar
 from mlestar.llm import ScriptedModel
 from mlestar.report import Result
-from mlestar.retrieval import Search
+from mlestar.retrieval import Retriever
 from mlestar.runners import Execution, Job, ScriptedRunner
 from mlestar.settings import Settings
 
@@ -268,14 +268,14 @@ DEFAULTS: dict[str, Reply] = {
     "ensemble_planner": [f"Average in way {number}." for number in range(1, 20)],
     "ensembler": [fence(script(q, f"ensemble{q}")) for q in (0.8, 0.95, 0.85)],
     "bug_summarizer": "The column x is missing.",
-    "debugger": fence(script(0.65, "mended")),
+    "debugger": fence(script(0.65, "repaired")),
     "subsampling_extractor": fence("{}", "json"),
     "subsampling_remover": "I will not.",
 }
 
-SMALL: dict[str, object] = {"profile": "quick", "search": "none"}
+SMALL: dict[str, object] = {"profile": "quick", "retrieval": "none"}
 FULL: dict[str, object] = {
-    "search": "none",
+    "retrieval": "none",
     "retrieved_models": 3,
     "outer_steps": 2,
     "inner_plans": 3,
@@ -293,7 +293,7 @@ async def solve(
     *,
     task: Path | None = None,
     run_id: str = "run",
-    search: Search | None = None,
+    retrieval: Retriever | None = None,
     **more: object,
 ) -> Result:
     """Play a task through, with settings that differ from the given ones in `more`."""
@@ -301,5 +301,5 @@ async def solve(
     common = {"runs_dir": folder / "runs", "model_backoff": 0, "accept": "better"}
     given = Settings.resolve({**common, **settings, **more})
     return await mlestar.asolve(
-        task, settings=given, run_id=run_id, model=play.model(), runner=play.runner(), search=search
+        task, settings=given, run_id=run_id, model=play.model(), runner=play.runner(), retrieval=retrieval
     )

@@ -8,7 +8,7 @@ from tests.unit.scenario import Play, count_rows, fence, make_task, script
 
 STEP = {
     "profile": "quick",
-    "search": "none",
+    "retrieval": "none",
     "retrieved_models": 1,
     "outer_steps": 2,
     "inner_plans": 1,

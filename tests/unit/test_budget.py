@@ -1,4 +1,4 @@
-"""Caps hold with branches in flight, the reserve is kept, and whatever stops a run, its best so far is handed in."""
+"""Caps hold with branches in flight, the reserve is kept, and whatever stops a run, its best so far is submitted."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from mlestar.store import Amount, Caps, Ledger, Record
 from tests.unit.scenario import Play, count_rows, make_task, solve
 
 BRANCHES = {
-    "search": "none",
+    "retrieval": "none",
     "tracks": 2,
     "retrieved_models": 2,
     "outer_steps": 1,
@@ -103,7 +103,7 @@ async def test_time_is_kept_for_the_finals_and_two_exports(ledger):
     with pytest.raises(Refused):
         async with now.execution("t0.m1", "search", 600):
             pass
-    async with now.execution("final", "final", 600) as held:
+    async with now.execution("rescoring", "rescoring", 600) as held:
         assert 200 < held.seconds <= 300
     async with now.execution("export", "export", 1800) as held:
         assert 800 < held.seconds <= 900
@@ -116,11 +116,11 @@ async def finished(record):
 async def test_finals_are_skipped_before_an_export_is(ledger):
     now = budget(ledger, max_executions=4)
     assert not await now.spent("")
-    for name, stage in (("a", "search"), ("b", "final")):
+    for name, stage in (("a", "search"), ("b", "rescoring")):
         async with now.execution(name, stage, 1.0):
             await ledger.once(name, "execution", name, lambda: finished(Record(result={})))
     with pytest.raises(Refused):
-        async with now.execution("c", "final", 1.0):
+        async with now.execution("c", "rescoring", 1.0):
             pass
     async with now.execution("c", "export", 1.0):
         pass

@@ -68,7 +68,7 @@ def test_a_bad_folder_is_one_line(tmp_path, damage):
         ("--model", "skynet"),
         ("--model", "openai:gpt"),
         ("--run-id", "../escape"),
-        ("--set", "search=tavily"),
+        ("--set", "retrieval=tavily"),
     ],
     ids=" ".join,
 )
@@ -108,10 +108,10 @@ def test_check_prints_the_spec_and_the_evidence(tmp_path):
 def test_check_as_json(tmp_path):
     facts = json.loads(call("check", make_task(tmp_path / "signs"), "--json").stdout)
     assert facts["spec"]["target"] == ["label"]
-    assert facts["rehearsal"]["kind"] == "stratified"
+    assert facts["split"]["kind"] == "stratified"
 
 
-@pytest.mark.parametrize("name", ["pipeline", "track", "trial", "ensemble"])
+@pytest.mark.parametrize("name", ["pipeline", "track", "evaluation", "ensemble"])
 def test_a_graph_is_drawn(name):
     assert "graph TD" in call("graph", name).stdout
 

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from mlestar.cli import app
 from mlestar.data.task import Task
-from mlestar.evaluation import infer_split, search_rehearsal
+from mlestar.evaluation import infer_split, search_holdout
 from mlestar.report import Result
 from tests.unit.scenario import (
     DEFAULTS,
@@ -175,8 +175,8 @@ def test_every_execution_happens_once(played):
     ran = played("clean").play.ran
     names = ["c1", "c2", "c3", "m1", "m2", "a1", "a2", *(f"r{t}.{k}" for t in (1, 2) for k in (1, 2, 3))]
     tracks = [f"t{track}.{name}" for track in (0, 1) for name in names]
-    finals = [f"{name}-fresh{n}" for name in ("e2", "e3", "t0.r2.2") for n in (1, 2)]
-    assert sorted(ran) == sorted([*tracks, "e1", "e2", "e3", *finals, "e2-export"])
+    rescorings = [f"{name}-fresh{n}" for name in ("e2", "e3", "t0.r2.2") for n in (1, 2)]
+    assert sorted(ran) == sorted([*tracks, "e1", "e2", "e3", *rescorings, "e2-export"])
 
 
 def test_the_first_valid_solution_of_each_track_is_exported_at_once(played):
@@ -267,8 +267,8 @@ def test_the_ensemble_planner_sees_members_and_earlier_plans_with_scores(played)
 
 def test_selection_scores_stay_out_of_every_prompt(played):
     run = played("clean")
-    found = {score for final in run.result.finals for score in (*final.scores, final.selection)}
-    fresh = found - {row.score.search for row in run.result.solutions}
+    found = {score for final in run.result.rescorings for score in (*final.scores, final.fresh)}
+    fresh = found - {row.score.holdout for row in run.result.solutions}
     secret = {f"{score:.4f}" for score in fresh if f"{score:.4f}"[-1] != "0"}
     assert {"0.8933", "0.8267", "0.4533"} <= secret
     assert not [score for score in secret if score in told(run)]
@@ -369,7 +369,7 @@ def test_plans_that_cannot_be_carried_out_leave_the_script_as_it_was(played):
 
 def test_a_finalist_that_fails_on_a_fresh_split_does_not_win(played):
     run = played("blocks fail")
-    assert {final.solution: final.failed for final in run.result.finals}["e2"]
+    assert {final.solution: final.failed for final in run.result.rescorings}["e2"]
     assert run.result.winner == "e3"
     assert run.result.status == "solved"
 
@@ -403,9 +403,9 @@ def test_exports_that_fail_hand_over_to_the_next_best(played):
 def test_every_script_is_checked_for_leakage_before_it_runs(played, name):
     play = played(name).play
     seen = {prompt.split("<script>\n")[1].split("\n</script>")[0] for prompt in play.prompts["leakage_checker"]}
-    trials = {job for job in play.ran if not re.search(r"\.a\d|-", job)}
-    assert trials
-    assert {job for job in trials if play.scripts[job].strip("\n") not in seen} == set()
+    evaluations = {job for job in play.ran if not re.search(r"\.a\d|-", job)}
+    assert evaluations
+    assert {job for job in evaluations if play.scripts[job].strip("\n") not in seen} == set()
 
 
 SHORT = {**SETTINGS, "tracks": 1, "retrieved_models": 1, "outer_steps": 1, "inner_plans": 1, "fresh_splits": 1}
@@ -440,14 +440,14 @@ async def test_a_fresh_split_that_is_impossible_is_left_out(tmp_path):
     result = await solve(tmp_path, play, SHORT, outer_steps=0, fresh_splits=10)
     sat = [name for name in play.ran if "-fresh" in name]
     assert 1 <= len(sat) < 10
-    assert len(result.finals[0].scores) == len(sat)
+    assert len(result.rescorings[0].scores) == len(sat)
     assert result.status == "solved"
 
 
 async def test_without_fresh_splits_the_search_score_decides(tmp_path):
     result = await solve(tmp_path, Play(**METHOD), SHORT, fresh_splits=0)
-    assert (result.winner, result.score.selection) == ("t0.r1.1", None)
-    assert "search score decides" in result.finals[0].message
+    assert (result.winner, result.score.fresh) == ("t0.r1.1", None)
+    assert "holdout score decides" in result.rescorings[0].message
 
 
 def test_a_run_without_a_solution_reports_and_exits_with_status_one(tmp_path):
@@ -479,7 +479,7 @@ def test_withheld_rows_keep_their_labels_out_of_the_input(played):
 async def test_no_prompt_shows_a_withheld_record_with_its_label(tmp_path):
     folder = count_rows(make_task(tmp_path / "signs"))
     task = Task.load(folder)
-    seed = next(n for n in range(99) if 0 in search_rehearsal(task, infer_split(task), seed=n).held)
+    seed = next(n for n in range(99) if 0 in search_holdout(task, infer_split(task), seed=n).held)
     first = (folder / "train.csv").read_text(encoding="utf-8").splitlines()[1].split(",")
     play = Play(**METHOD)
     result = await solve(tmp_path, play, SHORT, task=folder, seed=seed)

@@ -60,7 +60,7 @@ async def test_an_agent_uses_the_tool_and_its_graph_streams_the_events(task, set
     assert isinstance(result, Result)
     assert (result.status, result.solutions[0].id) == ("solved", "t0.c1")
     assert str(result.submission) in answer.content
-    assert f"selection {result.score.selection:.5g}" in answer.content
+    assert f"fresh {result.score.fresh:.5g}" in answer.content
     assert all(isinstance(event, mlestar.Event) for event in told)
     assert {"prepare", "candidate", "refinement", "export"} <= {event.stage for event in told}
     assert "Predict the sign." in play.prompts["initializer"][0]
@@ -89,10 +89,10 @@ async def test_a_run_is_a_stream_of_typed_events_with_the_result_last(task, sett
     ]
     assert isinstance(result, Result)
     assert all(isinstance(event, mlestar.Event) for event in events)
-    judged = [event for event in events if event.verdict]
-    assert sorted(event.solution for event in judged) == sorted(row.id for row in result.solutions)
-    assert {(event.verdict, event.script is not None) for event in judged} == {("ok", True)}
-    assert [event.spend.executions for event in judged] == sorted(event.spend.executions for event in judged)
+    graded = [event for event in events if event.verdict]
+    assert sorted(event.solution for event in graded) == sorted(row.id for row in result.solutions)
+    assert {(event.verdict, event.script is not None) for event in graded} == {("ok", True)}
+    assert [event.spend.executions for event in graded] == sorted(event.spend.executions for event in graded)
     asked = [event for event in events if event.role]
     assert {"retriever", "initializer", "ablator", "coder"} <= {event.role for event in asked}
     assert next(event.stage for event in asked if event.role == "coder") == "write_block"
@@ -119,7 +119,7 @@ class AppContext(BaseModel):
 class AppState(TypedDict, total=False):
     question: str
     task: str
-    hand_in: mlestar.HandIn
+    summary: mlestar.RunSummary
 
 
 def app(context_schema: type) -> Any:
@@ -146,8 +146,8 @@ async def test_the_pipeline_is_a_node_of_a_graph_with_another_state_and_context(
     given = {**settings, "model": "offline", "runner": "local", "max_executions": 1}
     context = {"user": "ann", "mlestar": given}
     state = await app(schema).ainvoke({"question": f"solve {task}"}, context=context)
-    assert state["hand_in"].status == "no_solution"
-    assert Result.read(settings["runs_dir"] / state["hand_in"].run_id / "result.json").model == "offline"
+    assert state["summary"].status == "no_solution"
+    assert Result.read(settings["runs_dir"] / state["summary"].run_id / "result.json").model == "offline"
 
 
 async def test_the_blocking_door_works_where_a_loop_is_running(task, settings):

@@ -14,7 +14,7 @@ def solution(identity: str, script: str, score: float) -> Solution:
         track=int(identity[1]),
         title=identity,
         script=script,
-        verdict=Verdict(status="ok", search=score),
+        verdict=Verdict(status="ok", holdout=score),
     )
 
 
@@ -43,7 +43,7 @@ def test_a_track_without_another_script_brings_none():
 async def test_one_script_of_two_tracks_is_not_combined_with_itself(tmp_path):
     same = fence(script(0.7, "same").replace("# track {track}\n", "# track 0\n"))
     play = Play(initializer=same)
-    settings = {"profile": "quick", "search": "none", "retrieved_models": 1, "outer_steps": 0, "tracks": 2}
+    settings = {"profile": "quick", "retrieval": "none", "retrieved_models": 1, "outer_steps": 0, "tracks": 2}
     result = await solve(tmp_path, play, settings, ensemble_rounds=2)
     assert result.status == "solved"
     assert "ensemble_planner" not in play.asked

@@ -51,7 +51,7 @@ def by_id(result):
     return {row.id: row for row in result.solutions}
 
 
-def handed_in(result) -> str:
+def submitted(result) -> str:
     return Path(result.solution).read_text(encoding="utf-8")
 
 
@@ -75,7 +75,7 @@ async def test_1_the_exported_script_is_the_winner_to_the_letter(tmp_path):
     play = Play(initializer=first(0.6), coder=block(0.8))
     result = await solve(tmp_path, play, STEP)
     assert (
-        handed_in(result)
+        submitted(result)
         == script_of(result, result.winner)
         == play.scripts["t0.r1.1"]
         == play.scripts["t0.r1.1-export"]
@@ -102,7 +102,7 @@ async def test_3_a_score_on_fitted_rows_is_graded_on_others_and_put_to_the_check
     play = Play(initializer=first(0.6, claim=0.99))
     result = await solve(tmp_path, play, ONE)
     score = by_id(result)["t0.c1"].score
-    assert (score.reported, score.search) == (0.99, pytest.approx(0.6, abs=0.01))
+    assert (score.reported, score.holdout) == (0.99, pytest.approx(0.6, abs=0.01))
     evidence = [prompt for prompt in play.prompts["leakage_checker"] if "<evidence>" in prompt]
     assert len(evidence) == 1
     assert "reports metric.py:share 0.99" in evidence[0]
@@ -133,7 +133,7 @@ async def test_4_features_from_the_target_are_caught_by_evidence_and_repaired(tm
     result = await solve(tmp_path, play, ONE)
     row = by_id(result)["t0.c1"]
     assert "return 'spy'" not in script_of(result, "t0.c1")
-    assert row.score.search == pytest.approx(0.6, abs=0.01)
+    assert row.score.holdout == pytest.approx(0.6, abs=0.01)
     assert "return 'honest'" in play.prompts["leakage_checker"][-1]
 
 
@@ -141,7 +141,7 @@ async def test_4_a_leak_that_is_not_repaired_never_selects_its_script(tmp_path):
     spy, plain = fence(script(0.7, "spy", claim=0.99)), fence(script(0.6, "B"))
     play = Play(initializer=by_card(A=spy, B=plain), leakage_checker=accuse)
     result = await solve(tmp_path, play, ONE, retrieved_models=2)
-    assert (by_id(result)["t0.c1"].status, by_id(result)["t0.c1"].score.search) == ("leak", None)
+    assert (by_id(result)["t0.c1"].status, by_id(result)["t0.c1"].score.holdout) == ("leak", None)
     assert result.winner == "t0.c2"
 
 
@@ -151,7 +151,7 @@ async def test_5_less_is_better_where_the_metric_says_so(tmp_path):
     result = await solve(tmp_path, play, STEP, outer_steps=2, inner_plans=2, task=task)
     assert (result.winner, result.direction) == ("t0.r1.2", "minimize")
     assert by_id(result)["t0.r2.1"].parent == "t0.r1.2"
-    assert result.score.search == pytest.approx(0.1, abs=0.01)
+    assert result.score.holdout == pytest.approx(0.1, abs=0.01)
 
 
 async def test_5_labels_where_probabilities_are_wanted_are_sent_back(tmp_path):
@@ -168,14 +168,14 @@ async def test_6_a_failure_is_a_status_and_beats_no_score(tmp_path):
     play = Play(initializer=by_card(A=first("broken"), B=first(0.4)))
     result = await solve(tmp_path, play, ONE, task=task, retrieved_models=2, debug_rounds=0)
     failed = by_id(result)["t0.c1"]
-    assert (failed.status, failed.score.search, failed.score.reported) == ("error", None, None)
+    assert (failed.status, failed.score.holdout, failed.score.reported) == ("error", None, None)
     assert result.winner == "t0.c2"
 
 
 async def test_6_a_score_that_is_no_number_is_no_claim_and_the_judge_grades(tmp_path):
     play = Play(claim=float("nan"), initializer=first(0.6))
     score = by_id(await solve(tmp_path, play, ONE))["t0.c1"].score
-    assert (score.reported, score.search) == (None, pytest.approx(0.6, abs=0.01))
+    assert (score.reported, score.holdout) == (None, pytest.approx(0.6, abs=0.01))
 
 
 async def test_6_a_script_that_ends_well_and_submits_nothing_has_failed(tmp_path):
@@ -203,13 +203,13 @@ async def test_8_a_crashed_variant_is_unknown(tmp_path):
 
 
 async def test_8_a_study_that_gives_no_result_is_mended(tmp_path):
-    mended = study(0.7, ("plain", 0.6))
-    play = Play(initializer=first(0.7), ablator=fence(study("broken")), debugger=fence(mended))
+    repaired = study(0.7, ("plain", 0.6))
+    play = Play(initializer=first(0.7), ablator=fence(study("broken")), debugger=fence(repaired))
     await solve(tmp_path, play, STEP)
     assert play.ran.count("t0.a1") == 2
     assert "KeyError: 'x'" in play.prompts["bug_summarizer"][0]
-    assert "Mend this ablation study" in play.prompts["debugger"][0]
-    assert mended.split("\n")[0] in play.prompts["summarizer"][0]
+    assert "Repair this ablation study" in play.prompts["debugger"][0]
+    assert repaired.split("\n")[0] in play.prompts["summarizer"][0]
 
 
 async def test_8_a_study_that_cannot_be_mended_tells_nothing_and_is_not_run_again(tmp_path):
@@ -296,7 +296,7 @@ class Shelf:
 async def test_11_a_card_whose_library_is_missing_is_replaced_under_its_own_name(tmp_path):
     hosted = as_json(cards=[{"name": "Hosted", "libraries": ["hosted-api"]}])
     play = Play(retriever=hosted, initializer=first(0.6))
-    result = await solve(tmp_path, play, ONE, search=Shelf(ModelCard(name="Trees")))
+    result = await solve(tmp_path, play, ONE, retrieval=Shelf(ModelCard(name="Trees")))
     assert [row.title for row in result.solutions] == ["Trees"]
     assert '"name": "Trees"' in play.prompts["initializer"][0]
 
@@ -338,7 +338,7 @@ async def test_13_a_reply_that_was_cut_or_blocked_is_asked_for_again(tmp_path, r
     play.reason = reason
     result = await solve(tmp_path, play, ONE)
     assert said in play.prompts["initializer"][1]
-    assert "# quality 0.6" in handed_in(result)
+    assert "# quality 0.6" in submitted(result)
 
 
 async def test_13_truncated_json_is_no_plan(tmp_path):
@@ -374,7 +374,7 @@ async def test_14_subsampling_is_taken_out_of_the_script_that_is_handed_in(tmp_p
     play = Play(initializer=first(0.6), subsampling_extractor=found, subsampling_remover=block(0.7))
     result = await solve(tmp_path, play, SAMPLED)
     assert play.ran == ["t0.c1", "t0.c1.whole", "t0.c1.whole-export"]
-    assert "# quality 0.7" in handed_in(result)
+    assert "# quality 0.7" in submitted(result)
 
 
 async def test_14_a_script_that_fails_without_its_subsampling_keeps_it(tmp_path):
@@ -460,10 +460,10 @@ async def test_16_a_usage_script_that_is_worse_is_not_kept(tmp_path):
 
 
 async def test_16_debugged_and_ensembled_code_is_checked_for_leakage(tmp_path):
-    play = Play(initializer=first("broken"), debugger=fence(script(0.6, "mended")))
+    play = Play(initializer=first("broken"), debugger=fence(script(0.6, "repaired")))
     await solve(tmp_path, play, ONE, tracks=2, ensemble_rounds=1)
     checked = "".join(play.prompts["leakage_checker"])
-    assert "return 'mended'" in checked
+    assert "return 'repaired'" in checked
     assert "return 'ensemble0.8'" in checked
 
 

@@ -9,34 +9,34 @@ import pytest
 
 from mlestar.data.task import Task
 from mlestar.evaluation import (
-    Judgement,
-    Rehearsal,
+    Grade,
+    Holdout,
     check_submission,
-    compare,
+    compare_submissions,
+    grade_submission,
     infer_split,
-    judge,
-    search_rehearsal,
+    search_holdout,
     stage,
 )
 from tests.unit.holdout_folders import divide, make_rows, make_task, random_task
 
 
 class Case:
-    """A task with its rehearsal and the right answers."""
+    """A task with its holdout and the right answers."""
 
     def __init__(self, task: Task, folder: Path) -> None:
         self.task, self.folder = task, folder
-        self.rehearsal: Rehearsal = search_rehearsal(task, infer_split(task), seed=1)
+        self.holdout: Holdout = search_holdout(task, infer_split(task), seed=1)
         target = task.spec.target[0]
         frame = pd.read_csv(task.input / "train.csv", dtype=str, keep_default_na=False)
-        self.answers = frame[["id", target]].iloc[self.rehearsal.held].reset_index(drop=True)
+        self.answers = frame[["id", target]].iloc[self.holdout.held].reset_index(drop=True)
 
     def submit(self, frame: pd.DataFrame, name: str = "submission.csv") -> Path:
         frame.to_csv(self.folder / name, index=False)
         return self.folder / name
 
-    def judge(self, frame: pd.DataFrame) -> Judgement:
-        return judge(self.task, self.rehearsal, self.submit(frame))
+    def grade(self, frame: pd.DataFrame) -> Grade:
+        return grade_submission(self.task, self.holdout, self.submit(frame))
 
 
 def labels(folder: Path) -> Case:
@@ -67,20 +67,20 @@ def chances(case: Case) -> pd.DataFrame:
 
 def test_right_answers_score_one_in_any_row_order(tmp_path: Path) -> None:
     case = labels(tmp_path)
-    found = case.judge(case.answers.sample(frac=1.0, random_state=3))
+    found = case.grade(case.answers.sample(frac=1.0, random_state=3))
     assert (found.score, found.standard_error, found.problem) == (1.0, 0.0, "")
 
 
 def test_the_standard_error_of_accuracy_is_the_binomial_one(tmp_path: Path) -> None:
     case = labels(tmp_path)
-    found = case.judge(case.answers.assign(label=case.answers["label"].where(case.answers.index % 4 != 0, "no")))
+    found = case.grade(case.answers.assign(label=case.answers["label"].where(case.answers.index % 4 != 0, "no")))
     assert found.score is not None
     assert found.standard_error == pytest.approx(np.sqrt(found.score * (1 - found.score) / len(case.answers)), rel=0.2)
 
 
 def test_probabilities_are_those_of_the_positive_class(tmp_path: Path) -> None:
     case = probabilities(tmp_path)
-    right, wrong = case.judge(chances(case)), case.judge(chances(case).assign(label=1 - chances(case)["label"]))
+    right, wrong = case.grade(chances(case)), case.grade(chances(case).assign(label=1 - chances(case)["label"]))
     assert right.score is not None
     assert wrong.score == pytest.approx(1 - right.score)
     assert right.score > 0.9
@@ -117,22 +117,22 @@ FAULTS: dict[str, tuple[Callable[[Path], Case], Callable[[Case], pd.DataFrame], 
 def test_a_fault_is_named(tmp_path: Path, fault: str) -> None:
     make, spoil, message = FAULTS[fault]
     case = make(tmp_path)
-    found = case.judge(spoil(case))
+    found = case.grade(spoil(case))
     assert found.score is None
     assert re.search(message, found.problem)
 
 
 def test_the_sample_handed_back_is_refused(tmp_path: Path) -> None:
     case = labels(tmp_path)
-    stage(case.task, case.rehearsal, tmp_path / "input")
-    found = judge(case.task, case.rehearsal, tmp_path / "input/sample_submission.csv")
+    stage(case.task, case.holdout, tmp_path / "input")
+    found = grade_submission(case.task, case.holdout, tmp_path / "input/sample_submission.csv")
     assert "equals the sample submission" in found.problem
     assert "equals the sample submission" in check_submission(case.task, case.task.input / "sample_submission.csv")
 
 
 def test_constant_predictions_are_warned_about(tmp_path: Path) -> None:
     case = values(tmp_path)
-    found = case.judge(case.answers.assign(label=6.5))
+    found = case.grade(case.answers.assign(label=6.5))
     assert found.score is not None
     assert "predictions are the same" in found.warnings[0]
 
@@ -143,7 +143,7 @@ def test_constant_predictions_are_warned_about(tmp_path: Path) -> None:
 def test_unreadable_bytes_get_a_message(tmp_path: Path, content: bytes) -> None:
     case = labels(tmp_path)
     (tmp_path / "submission.csv").write_bytes(content)
-    found = judge(case.task, case.rehearsal, tmp_path / "submission.csv")
+    found = grade_submission(case.task, case.holdout, tmp_path / "submission.csv")
     assert found.score is None
     assert found.problem
 
@@ -153,7 +153,9 @@ def test_only_an_ordinary_file_is_opened(tmp_path: Path) -> None:
     right = case.submit(case.answers, "right.csv")
     (tmp_path / "link.csv").symlink_to(right)
     os.mkfifo(tmp_path / "pipe.csv")
-    found = [judge(case.task, case.rehearsal, tmp_path / f"{name}.csv") for name in ("none", "link", "pipe", "task")]
+    found = [
+        grade_submission(case.task, case.holdout, tmp_path / f"{name}.csv") for name in ("none", "link", "pipe", "task")
+    ]
     assert all(one.score is None for one in found[:3])
     assert "no submission was written" in found[0].problem
 
@@ -161,29 +163,29 @@ def test_only_an_ordinary_file_is_opened(tmp_path: Path) -> None:
 def test_a_compressed_submission_is_not_unpacked(tmp_path: Path) -> None:
     case = labels(tmp_path)
     case.answers.to_csv(tmp_path / "submission.csv.gz", index=False)
-    assert judge(case.task, case.rehearsal, tmp_path / "submission.csv.gz").score is None
+    assert grade_submission(case.task, case.holdout, tmp_path / "submission.csv.gz").score is None
 
 
 def test_a_file_beyond_the_size_cap_is_refused(tmp_path: Path) -> None:
     case = labels(tmp_path)
     with (tmp_path / "submission.csv").open("wb") as file:
         file.truncate(600 * 2**20)
-    assert "bytes" in judge(case.task, case.rehearsal, tmp_path / "submission.csv").problem
+    assert "bytes" in grade_submission(case.task, case.holdout, tmp_path / "submission.csv").problem
 
 
 def test_labels_are_compared_canonically(tmp_path: Path) -> None:
     frame = make_rows(300).assign(label=np.random.default_rng(1).integers(0, 2, 300))
     (tmp_path / "task").mkdir()
     case = Case(make_task(tmp_path / "task", *divide(frame, np.arange(300) % 3 == 0)), tmp_path)
-    assert case.judge(case.answers.assign(label=case.answers["label"].astype(float))).score == 1.0
+    assert case.grade(case.answers.assign(label=case.answers["label"].astype(float))).score == 1.0
 
 
 def test_words_like_na_are_text(tmp_path: Path) -> None:
     frame = make_rows(300).assign(label=np.random.default_rng(1).choice(["NA", "null", "1.0", "Word"], 300))
     (tmp_path / "task").mkdir()
     case = Case(make_task(tmp_path / "task", *divide(frame, np.arange(300) % 3 == 0), "exact_match"), tmp_path)
-    assert case.judge(case.answers).score == 1.0
-    changed = case.judge(case.answers.replace({"label": {"1.0": "1"}})).score
+    assert case.grade(case.answers).score == 1.0
+    changed = case.grade(case.answers.replace({"label": {"1.0": "1"}})).score
     assert changed == pytest.approx((case.answers["label"] != "1.0").mean())
 
 
@@ -191,8 +193,8 @@ def test_grades_between_integers_are_refused(tmp_path: Path) -> None:
     frame = make_rows(300).assign(label=np.random.default_rng(1).integers(3, 8, 300))
     (tmp_path / "task").mkdir()
     case = Case(make_task(tmp_path / "task", *divide(frame, np.arange(300) % 3 == 0), "qwk"), tmp_path)
-    assert "5.7' is not an integer; round and clip" in case.judge(with_cell(case.answers, 0, "label", 5.7)).problem
-    assert case.judge(case.answers).score == 1.0
+    assert "5.7' is not an integer; round and clip" in case.grade(with_cell(case.answers, 0, "label", 5.7)).problem
+    assert case.grade(case.answers).score == 1.0
 
 
 def test_class_columns_are_matched_by_name(tmp_path: Path) -> None:
@@ -205,9 +207,9 @@ def test_class_columns_are_matched_by_name(tmp_path: Path) -> None:
     test[["id"]].assign(bee=0.2, ant=0.5, cat=0.3).to_csv(folder / "sample_submission.csv", index=False)
     case = Case(Task.load(folder, metric="log_loss", target="label"), tmp_path)
     chance = pd.get_dummies(case.answers["label"]).astype(float) * 0.9 + 0.05
-    found = case.judge(pd.concat([case.answers[["id"]], chance], axis=1))
+    found = case.grade(pd.concat([case.answers[["id"]], chance], axis=1))
     assert found.score == pytest.approx(-np.log(0.95 / 1.05))
-    partly = case.judge(case.answers[["id"]].assign(ant=0.3, bee=0.2, cat=0.5))
+    partly = case.grade(case.answers[["id"]].assign(ant=0.3, bee=0.2, cat=0.5))
     assert partly.score is not None
 
 
@@ -217,9 +219,9 @@ def test_resampling_units_widen_the_standard_error(tmp_path: Path) -> None:
     frame.insert(1, "patient", [f"P{group}" for group in groups])
     (tmp_path / "task").mkdir()
     case = Case(make_task(tmp_path / "task", *divide(frame, groups % 3 == 0)), tmp_path)
-    wrong = case.rehearsal.units % 2 == 0
+    wrong = case.holdout.units % 2 == 0
     flipped = case.answers["label"].where(~wrong, case.answers["label"].map({"no": "yes", "yes": "no"}))
-    found = case.judge(case.answers.assign(label=flipped))
+    found = case.grade(case.answers.assign(label=flipped))
     assert found.standard_error is not None
     assert found.standard_error > 2 * 0.5 / np.sqrt(len(wrong))
 
@@ -228,23 +230,23 @@ def test_the_better_submission_wins_whatever_the_direction(tmp_path: Path) -> No
     case = values(tmp_path)
     right = case.submit(case.answers, "right.csv")
     rough = case.submit(case.answers.assign(label=case.answers["label"].astype(float) * 1.5), "rough.csv")
-    found = compare(case.task, case.rehearsal, right, rough)
+    found = compare_submissions(case.task, case.holdout, right, rough)
     assert found.difference > 0
     assert found.probability_better == 1.0
-    assert compare(case.task, case.rehearsal, rough, right).difference == -found.difference
+    assert compare_submissions(case.task, case.holdout, rough, right).difference == -found.difference
 
 
 def test_equal_submissions_are_even(tmp_path: Path) -> None:
     case = labels(tmp_path)
     one = case.submit(case.answers)
-    found = compare(case.task, case.rehearsal, one, one)
+    found = compare_submissions(case.task, case.holdout, one, one)
     assert (found.difference, found.standard_error, found.probability_better) == (0.0, 0.0, 0.5)
 
 
 def test_an_invalid_submission_cannot_be_compared(tmp_path: Path) -> None:
     case = labels(tmp_path)
     with pytest.raises(ValueError, match="no submission was written"):
-        compare(case.task, case.rehearsal, tmp_path / "none.csv", case.submit(case.answers))
+        compare_submissions(case.task, case.holdout, tmp_path / "none.csv", case.submit(case.answers))
 
 
 def test_the_real_submission_is_checked_by_the_same_rules(tmp_path: Path) -> None:
@@ -262,6 +264,6 @@ def test_rows_go_by_order_without_an_id(tmp_path: Path) -> None:
     train.drop(columns="id").to_csv(tmp_path / "task/train.csv", index=False)
     test.drop(columns="id").to_csv(tmp_path / "task/test.csv", index=False)
     task = Task.load(tmp_path / "task", metric="accuracy", target="label")
-    found = search_rehearsal(task, infer_split(task), seed=1)
+    found = search_holdout(task, infer_split(task), seed=1)
     train[["label"]].iloc[found.held].to_csv(tmp_path / "submission.csv", index=False)
-    assert judge(task, found, tmp_path / "submission.csv").score == 1.0
+    assert grade_submission(task, found, tmp_path / "submission.csv").score == 1.0

@@ -4,49 +4,49 @@ from collections import Counter
 
 import pytest
 
-from mlestar.graph import build_candidate, build_ensemble, build_graph, build_track, build_track_alone, build_trial
+from mlestar.graph import build_candidate, build_ensemble, build_evaluation, build_graph, build_track, build_track_alone
 from tests.unit import golden_graphs
 
 PIPELINE = """
 __start__ -> prepare
 prepare -each track-> run_track
 run_track -> ensemble
-ensemble -each finalist-> sit_final
+ensemble -each finalist-> rescore
 ensemble -no finalist-> choose
-sit_final -> choose
+rescore -> choose
 choose -winner-> review_submission
 choose -no solution-> report
-review_submission -edited by hand-> try_edited
+review_submission -edited by hand-> evaluate_edited
 review_submission -may subsample-> unsubsample
 review_submission -whole data-> export
 review_submission -no solution-> report
-try_edited -may subsample-> unsubsample
-try_edited -whole data-> export
-try_edited -no solution-> report
-unsubsample -subsampled-> try_whole
+evaluate_edited -may subsample-> unsubsample
+evaluate_edited -whole data-> export
+evaluate_edited -no solution-> report
+unsubsample -subsampled-> evaluate_whole
 unsubsample -whole data-> export
-try_whole -> export
+evaluate_whole -> export
 export -failed, next best-> export
-export -handed in, none left or budget-> report
+export -submitted, none left or budget-> report
 report -> __end__
 """
 
 TRACK = """
 retrieve -> review_models
-review_models -each card-> try_card
+review_models -each card-> make_candidate
 review_models -no card-> rank
-try_card -> rank
+make_candidate -> rank
 rank -next best-> merge
 rank -one candidate or budget-> check_data_usage
 rank -no candidate-> __end__
-merge -> try_merge
-try_merge -> accept_merge
+merge -> evaluate_merge
+evaluate_merge -> accept_merge
 accept_merge -improved-> merge
 accept_merge -merging done or budget-> check_data_usage
-check_data_usage -uses more-> try_usage
+check_data_usage -uses more-> evaluate_usage
 check_data_usage -next block-> ablate
 check_data_usage -done or budget-> __end__
-try_usage -> accept_usage
+evaluate_usage -> accept_usage
 accept_usage -next block-> ablate
 accept_usage -done or budget-> __end__
 ablate -> run_ablation
@@ -62,8 +62,8 @@ review_block -first plan-> review_plan
 review_block -no block-> advance
 plan -> review_plan
 review_plan -> write_block
-write_block -> try_block
-try_block -> compare
+write_block -> evaluate_block
+evaluate_block -> compare
 compare -next plan-> plan
 compare -block done or budget-> advance
 advance -next block-> ablate
@@ -72,17 +72,17 @@ advance -done or budget-> __end__
 IN_PIPELINE = "__start__ -> retrieve"
 ALONE = "__start__ -> prepare\nprepare -> retrieve"
 
-TRIAL = """
+EVALUATION = """
 __start__ -script-> check_leakage
 __start__ -no script-> conclude
 check_leakage -clean-> execute
 check_leakage -leak-> repair_leakage
 check_leakage -leak remains-> conclude
 repair_leakage -> check_leakage
-execute -> judge
-judge -suspicious-> check_leakage
-judge -failed-> diagnose
-judge -judged-> conclude
+execute -> grade
+grade -suspicious-> check_leakage
+grade -failed-> diagnose
+grade -graded-> conclude
 diagnose -> debug
 debug -debug again-> check_leakage
 debug -gave up-> conclude
@@ -94,16 +94,16 @@ __start__ -combine-> plan_ensemble
 __start__ -nothing to combine-> __end__
 plan_ensemble -> review_ensemble
 review_ensemble -> write_ensemble
-write_ensemble -> try_script
-try_script -> compare
+write_ensemble -> evaluate
+evaluate -> compare
 compare -next plan-> plan_ensemble
 compare -done or budget-> __end__
 """
 
 CANDIDATE = """
 __start__ -> write_candidate
-write_candidate -> try_script
-try_script -> export_first
+write_candidate -> evaluate
+evaluate -> export_first
 export_first -> __end__
 """
 
@@ -114,11 +114,11 @@ export_first -> __end__
         (build_graph, PIPELINE),
         (build_track, TRACK + IN_PIPELINE),
         (build_track_alone, TRACK + ALONE),
-        (build_trial, TRIAL),
+        (build_evaluation, EVALUATION),
         (build_ensemble, ENSEMBLE),
         (build_candidate, CANDIDATE),
     ],
-    ids=["pipeline", "track", "track alone", "trial", "ensemble", "candidate"],
+    ids=["pipeline", "track", "track alone", "evaluation", "ensemble", "candidate"],
 )
 def test_a_graph_is_drawn_as_designed(build, design):
     drawn = build().compile().get_graph()
@@ -128,10 +128,10 @@ def test_a_graph_is_drawn_as_designed(build, design):
 
 def test_every_subgraph_is_found_by_its_name():
     names = {name.split(":")[0] for name in build_graph().compile().get_graph(xray=1).nodes}
-    assert {"run_track", "ensemble", "try_whole"} <= names
+    assert {"run_track", "ensemble", "evaluate_whole"} <= names
 
 
-@pytest.mark.parametrize("build", [build_graph, build_track, build_track_alone, build_trial, build_ensemble])
+@pytest.mark.parametrize("build", [build_graph, build_track, build_track_alone, build_evaluation, build_ensemble])
 def test_every_choice_is_labelled_and_no_two_hide_behind_one_edge(build):
     """A drawing keeps one of the routes that share source and target, so each pair has one label."""
     drawn = build().compile().get_graph()
@@ -146,7 +146,7 @@ def test_every_choice_is_labelled_and_no_two_hide_behind_one_edge(build):
     assert [pair for pair, count in Counter(routes).items() if count != targets[pair]] == []
 
 
-@pytest.mark.parametrize("build", [build_graph, build_track, build_track_alone, build_trial, build_ensemble])
+@pytest.mark.parametrize("build", [build_graph, build_track, build_track_alone, build_evaluation, build_ensemble])
 def test_no_node_is_an_orphan(build):
     drawn = build().compile().get_graph()
     reached = {edge.target for edge in drawn.edges}

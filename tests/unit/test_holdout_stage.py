@@ -9,11 +9,11 @@ import pytest
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
 from mlestar.evaluation import (
-    Rehearsal,
-    fresh_rehearsals,
+    Holdout,
+    fresh_holdouts,
     infer_split,
     manifest,
-    search_rehearsal,
+    search_holdout,
     stage,
 )
 from mlestar.evaluation.holdout.plan import SplitPlan
@@ -27,8 +27,8 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
-def rehearse(task: Task, folder: Path) -> Rehearsal:
-    found = search_rehearsal(task, infer_split(task), seed=1)
+def rehearse(task: Task, folder: Path) -> Holdout:
+    found = search_holdout(task, infer_split(task), seed=1)
     stage(task, found, folder)
     return found
 
@@ -73,7 +73,7 @@ def test_no_label_of_a_held_out_row_is_staged(data: Path, tmp_path: Path) -> Non
 
 def test_staging_again_gives_the_same_manifest(data: Path, tmp_path: Path) -> None:
     task = random_task(data)
-    found = search_rehearsal(task, infer_split(task), seed=1)
+    found = search_holdout(task, infer_split(task), seed=1)
     first = stage(task, found, tmp_path / "input")
     assert first == stage(task, found, tmp_path / "input") == stage(task, found, tmp_path / "other")
     assert first == manifest(tmp_path / "input") != manifest(data)
@@ -81,7 +81,7 @@ def test_staging_again_gives_the_same_manifest(data: Path, tmp_path: Path) -> No
 
 def test_a_tampered_folder_is_filled_again(data: Path, tmp_path: Path) -> None:
     task = random_task(data)
-    found = search_rehearsal(task, infer_split(task), seed=1)
+    found = search_holdout(task, infer_split(task), seed=1)
     first = stage(task, found, tmp_path / "input")
     (tmp_path / "input/test.csv").unlink()
     (tmp_path / "input/extra.txt").write_text("left by a script")
@@ -122,7 +122,7 @@ def test_other_files_are_copied_and_read_only(data: Path, tmp_path: Path) -> Non
 def test_files_are_linked_when_the_folder_will_be_read_only(data: Path, tmp_path: Path) -> None:
     (data / "words.txt").write_text("one\ntwo\n")
     task = random_task(data)
-    found = search_rehearsal(task, infer_split(task), seed=1)
+    found = search_holdout(task, infer_split(task), seed=1)
     stage(task, found, tmp_path / "input", link=True)
     assert (tmp_path / "input/words.txt").samefile(data / "words.txt")
 
@@ -160,7 +160,7 @@ def test_other_tables_lose_labels_by_a_shared_key(data: Path, tmp_path: Path) ->
     train[["when", "label"]].to_csv(data / "history.csv", index=False)
     task = make_task(data, train, test, train="train.csv")
     plan = infer_split(task)
-    for found in (search_rehearsal(task, plan, seed=1), *fresh_rehearsals(task, plan, seed=1, count=1)):
+    for found in (search_holdout(task, plan, seed=1), *fresh_holdouts(task, plan, seed=1, count=1)):
         stage(task, found, tmp_path / found.name)
         assert len(pd.read_csv(tmp_path / found.name / "history.csv")) == len(found.train)
 
@@ -192,7 +192,7 @@ def test_paths_that_name_their_class_are_refused(data: Path, tmp_path: Path) -> 
     train, test = divide(frame, np.arange(200) % 3 == 0)
     task = make_task(data, train, test)
     with pytest.raises(HoldoutError, match="paths in 'file'"):
-        stage(task, search_rehearsal(task, SplitPlan(kind="random", fraction=0.3), seed=1), tmp_path / "input")
+        stage(task, search_holdout(task, SplitPlan(kind="random", fraction=0.3), seed=1), tmp_path / "input")
 
 
 def test_nothing_is_left_behind_when_staging_fails(data: Path, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ async def test_planted_orders_are_obeyed_by_nobody(tmp_path):
     commented = script(0.7, "B") + f"# {PLANT!r}\n"
     play = Gullible(
         initializer=by_card(A=fence(script("broken", "A")), B=fence(commented)),
-        debugger=fence(script(0.65, "mended")),
+        debugger=fence(script(0.65, "repaired")),
         bug_summarizer=f"It failed. {PLANT}",
         ablator=fence(study(0.7, ("plain", 0.6))),
         summarizer=f"The part helps. {PLANT}",
@@ -88,7 +88,7 @@ async def test_planted_orders_are_obeyed_by_nobody(tmp_path):
         run_id="run",
         model=ScriptedModel(answer=play.answer),
         runner=play.runner(),
-        search=Planted(),
+        retrieval=Planted(),
     )
     assert play.hacked == 0
     assert result.status == "solved"
@@ -115,9 +115,9 @@ UNTRUSTED = {
     "column": {
         "brief": BRIEF.model_copy(
             update={
-                "profile": (
-                    BRIEF.profile[0].model_copy(
-                        update={"columns": (BRIEF.profile[0].columns[0].model_copy(update={"name": PLANT}),)}
+                "statistics": (
+                    BRIEF.statistics[0].model_copy(
+                        update={"columns": (BRIEF.statistics[0].columns[0].model_copy(update={"name": PLANT}),)}
                     ),
                 )
             }
@@ -179,7 +179,7 @@ def test_long_texts_are_cut_and_lone_surrogates_replaced():
 async def test_a_model_that_obeys_is_held_to_its_contract(tmp_path):
     play = Play(initializer=[fence("HACKED!"), "HACKED"], retriever="HACKED", analyst="HACKED", summarizer="{HACKED")
     task = count_rows(make_task(tmp_path / "signs"))
-    settings = {"runs_dir": tmp_path / "runs", "profile": "quick", "outer_steps": 0, "search": "catalogue"}
+    settings = {"runs_dir": tmp_path / "runs", "profile": "quick", "outer_steps": 0, "retrieval": "catalogue"}
     result = await mlestar.asolve(task, settings=settings, run_id="r", model=play.model(), runner=play.runner())
     assert (result.status, play.ran) == ("no_solution", [])
     assert {row.status for row in result.solutions} <= {"unwritten"}

@@ -9,7 +9,7 @@ from tests.unit.scenario import Play, count_rows, make_task
 
 async def test_a_whole_run_never_blocks_the_loop(tmp_path):
     task = count_rows(make_task(tmp_path / "signs"))
-    settings = Settings(profile="quick", search="none", tracks=2, ensemble_rounds=1, runs_dir=tmp_path / "runs")
+    settings = Settings(profile="quick", retrieval="none", tracks=2, ensemble_rounds=1, runs_dir=tmp_path / "runs")
     play = Play()
     with blockbuster_ctx():
         result = await mlestar.asolve(

@@ -145,13 +145,13 @@ def test_a_target_mean_over_all_rows_is_found_and_removed(brief):
         'import pandas as pd\nt = pd.DataFrame()\nt["m"] = t.groupby("kind")["label"].transform("mean")\nprint(t)\n'
     )
     found = data("leakage_checker", brief, script=script, evidence="")
-    mended = code("leakage_fixer", brief, script=script, block=found["block"], reason="")
+    repaired = code("leakage_fixer", brief, script=script, block=found["block"], reason="")
     assert found["leak"]
-    assert "groupby" not in replace_block(script, found["block"], mended)
+    assert "groupby" not in replace_block(script, found["block"], repaired)
 
 
 @pytest.mark.parametrize(
-    ("bug", "broken", "mended"),
+    ("bug", "broken", "repaired"),
     [
         ("TypeError: got an unexpected keyword argument 'squared'", "f(a, b, squared=False)", "f(a, b)"),
         ("TypeError: unexpected keyword argument 'sparse'", "g(a, sparse=True, n=1)", "g(a, n=1)"),
@@ -159,9 +159,9 @@ def test_a_target_mean_over_all_rows_is_found_and_removed(brief):
         ("timeout: it hit its time limit", "m = M(n_estimators=1000)", "m = M(n_estimators=400)"),
     ],
 )
-def test_errors_are_mended_where_they_arise(bug, broken, mended, brief):
+def test_errors_are_mended_where_they_arise(bug, broken, repaired, brief):
     script = f"{broken}\nprint('Final Validation Performance: 1')\n# submission.csv\n"
-    assert mended in code("debugger", brief, script=script, bug=bug, failed_fixes=[], study=False)
+    assert repaired in code("debugger", brief, script=script, bug=bug, failed_fixes=[], study=False)
 
 
 def test_a_script_that_cannot_be_mended_gets_a_safer_model(brief, folder, tmp_path):

@@ -30,8 +30,8 @@ async def test_the_best_script_is_handed_in_as_it_stands(tmp_path):
 async def test_scores_are_the_judges_and_the_claim_chooses_nothing(tmp_path):
     result = await solve(tmp_path, Play())
     row = by_id(result)["t0.r1.2"]
-    assert row.score.search == pytest.approx(0.9, abs=0.02)
-    assert result.score.selection == pytest.approx(0.9, abs=0.02)
+    assert row.score.holdout == pytest.approx(0.9, abs=0.02)
+    assert result.score.fresh == pytest.approx(0.9, abs=0.02)
     assert row.score.reported == 0.5
 
 
@@ -56,8 +56,8 @@ async def test_tracks_are_combined_and_the_ensemble_can_win(tmp_path):
     assert asked["ensemble_planner"] == asked["ensembler"] == 3
     assert {row.track for row in result.solutions} == {-1, 0, 1}
     assert result.winner == "e2"
-    assert len(result.finals) == 3
-    assert all(len(final.scores) == 2 for final in result.finals)
+    assert len(result.rescorings) == 3
+    assert all(len(final.scores) == 2 for final in result.rescorings)
 
 
 async def test_all_plans_patch_the_script_the_step_began_with(tmp_path):
@@ -88,9 +88,9 @@ async def test_a_worse_refinement_is_not_kept(tmp_path):
 async def test_a_failing_script_is_debugged(tmp_path):
     play = Play(initializer=[fence(script("broken", "A")), fence(script(0.7, "B"))])
     result = await solve(tmp_path, play)
-    mended = by_id(result)["t0.c1"]
-    assert (mended.status, play.count()["debugger"]) == ("ok", 1)
-    assert mended.score.search == pytest.approx(0.65, abs=0.02)
+    repaired = by_id(result)["t0.c1"]
+    assert (repaired.status, play.count()["debugger"]) == ("ok", 1)
+    assert repaired.score.holdout == pytest.approx(0.65, abs=0.02)
 
 
 async def test_debugging_is_bounded_and_never_repeats_a_failed_script(tmp_path):

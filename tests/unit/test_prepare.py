@@ -8,7 +8,7 @@ from mlestar.data.examples import EXAMPLE_NAMES, load_example, write_example
 from mlestar.data.task import Task
 from mlestar.errors import UserError
 from mlestar.graph import build_graph, build_track_alone
-from mlestar.runtime.context import close_workbench, open_workbench
+from mlestar.runtime.context import close_context, open_context
 from mlestar.settings import Settings
 from mlestar.store import serializer
 
@@ -20,7 +20,7 @@ async def prepared(tmp_path, build, **given):
     config = {"configurable": {"thread_id": "one"}}
     await graph.ainvoke(given, config, context=settings, interrupt_after=["prepare"])
     state = (await graph.aget_state(config)).values
-    await close_workbench(await open_workbench(settings, state["run_id"]))
+    await close_context(await open_context(settings, state["run_id"]))
     return state, tmp_path / "runs" / state["run_id"] / "task"
 
 

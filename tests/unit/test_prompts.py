@@ -8,7 +8,7 @@ import pytest
 
 from mlestar.agents.replies import json_object
 from mlestar.agents.script import locate
-from mlestar.data.statistics import ColumnProfile, FileProfile
+from mlestar.data.statistics import ColumnStatistics, FileStatistics
 from mlestar.errors import SettingsError
 from mlestar.offline.sections import sections
 from mlestar.prompts import Prompts, as_code, restore_code
@@ -32,8 +32,8 @@ def test_every_prompt_has_a_golden_copy():
 
 def hostile_brief():
     spec = BRIEF.spec.model_copy(update={"train_only": (HOSTILE,), "classes": (HOSTILE, "1"), "pos_label": HOSTILE})
-    column = ColumnProfile(name=HOSTILE, kind="text", distinct=2, missing=0, examples=(HOSTILE,))
-    profile = FileProfile(file="train.csv", size=1, rows=2, columns=(column,))
+    column = ColumnStatistics(name=HOSTILE, kind="text", distinct=2, missing=0, examples=(HOSTILE,))
+    profile = FileStatistics(file="train.csv", size=1, rows=2, columns=(column,))
     update = {"spec": spec, "description": HOSTILE, "preview": HOSTILE, "profile": (profile,)}
     return BRIEF.model_copy(update=update)
 

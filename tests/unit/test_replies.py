@@ -2,7 +2,7 @@ import pytest
 from pydantic import BaseModel
 
 from mlestar.agents.coder import write_block
-from mlestar.agents.context import Desk, ReplyError
+from mlestar.agents.context import AgentContext, ReplyError
 from mlestar.agents.leakage import find_leakage
 from mlestar.agents.planner import plan_block
 from mlestar.agents.replies import declined, json_object, prose, typed
@@ -65,13 +65,13 @@ class Teller:
         return self.replies[len(self.prompts) - 1]
 
 
-def desk(brief, *replies):
+def agent(brief, *replies):
     teller = Teller(*replies)
-    return Desk(call=teller, prompts=Prompts(), brief=brief), teller
+    return AgentContext(call=teller, prompts=Prompts(), brief=brief), teller
 
 
 async def test_a_refused_reply_is_asked_for_again_with_the_reason(brief):
-    at, teller = desk(brief, "no idea", '{"leak": false}')
+    at, teller = agent(brief, "no idea", '{"leak": false}')
     finding = await find_leakage(at, "x = 1")
     assert not finding.leak
     assert "no complete JSON object" in teller.prompts[1]
@@ -79,14 +79,14 @@ async def test_a_refused_reply_is_asked_for_again_with_the_reason(brief):
 
 
 async def test_asking_is_bounded(brief):
-    at, teller = desk(brief, "a", "b", "c", '{"leak": false}')
+    at, teller = agent(brief, "a", "b", "c", '{"leak": false}')
     with pytest.raises(ReplyError, match="after 3 attempts"):
         await find_leakage(at, "x = 1")
     assert len(teller.prompts) == 3
 
 
 async def test_a_cut_reply_is_never_accepted(brief):
-    at, teller = desk(brief, Reply(text='{"leak": false}', problem="the reply was cut off"), '{"leak": false}')
+    at, teller = agent(brief, Reply(text='{"leak": false}', problem="the reply was cut off"), '{"leak": false}')
     await find_leakage(at, "x = 1")
     assert "cut off" in teller.prompts[1]
 
@@ -96,7 +96,7 @@ async def test_a_cut_reply_is_never_accepted(brief):
     ["I'm sorry, but I can't assist with that.", "I cannot help.", "As an AI model I will not.", "I\u2019m unable to."],
 )
 async def test_a_refusal_is_named_as_one_and_asked_about_again(brief, reply):
-    at, teller = desk(brief, reply, "Use fewer trees.")
+    at, teller = agent(brief, reply, "Use fewer trees.")
     assert await plan_block(at, "x = 1", [], None) == "Use fewer trees."
     assert "declines the task" in teller.prompts[1]
 
@@ -111,7 +111,7 @@ def test_an_answer_is_no_refusal():
     ["the reply was empty", "the reply was blocked by the provider's content filter", "the reply was cut off"],
 )
 async def test_what_a_provider_withholds_is_reported_as_what_it_is(brief, problem):
-    at, _ = desk(brief, *[Reply(text="", problem=problem)] * 3)
+    at, _ = agent(brief, *[Reply(text="", problem=problem)] * 3)
     with pytest.raises(ReplyError, match=problem):
         await find_leakage(at, "x = 1")
 
@@ -120,39 +120,39 @@ SCRIPT = "def load():\n    return 1\n\n\nprint('Final Validation Performance: 1'
 
 
 async def test_a_block_is_taken_out_of_the_prose_around_it(brief):
-    at, _ = desk(brief, "Here:\n```python\ndef load():\n    return 2\n```\nIt is faster.")
+    at, _ = agent(brief, "Here:\n```python\ndef load():\n    return 2\n```\nIt is faster.")
     patched = await write_block(at, SCRIPT, "def load():\n    return 1", "Return 2.")
     assert patched == SCRIPT.replace("return 1", "return 2")
 
 
 @pytest.mark.parametrize("reply", ["ALL USED", "All used.", "I checked every column.\n\n**ALL USED**"])
 async def test_everything_used_is_understood(brief, reply):
-    at, _ = desk(brief, reply)
+    at, _ = agent(brief, reply)
     assert await check_usage(at, SCRIPT) is None
 
 
 async def test_something_unused_is_not_taken_for_everything_used(brief):
-    at, teller = desk(brief, "Not all used are the columns", f"```python\n{SCRIPT}```")
+    at, teller = agent(brief, "Not all used are the columns", f"```python\n{SCRIPT}```")
     assert await check_usage(at, SCRIPT) == SCRIPT
     assert len(teller.prompts) == 2
 
 
 async def test_a_leaking_block_must_occur_in_the_script(brief):
-    at, teller = desk(brief, '{"leak": true, "block": "y = 2"}', '{"leak": true, "block": "x = 1"}')
+    at, teller = agent(brief, '{"leak": true, "block": "y = 2"}', '{"leak": true, "block": "x = 1"}')
     assert (await find_leakage(at, "x = 1")).block == "x = 1"
     assert "does not occur" in teller.prompts[1]
 
 
 async def test_a_plan_that_was_tried_is_asked_for_again(brief):
     tried = Attempt(plan="Use more trees.", solution="t0.r1.1", score=0.5, status="ok")
-    at, teller = desk(brief, "use MORE trees", "Encode dates as cycles.")
+    at, teller = agent(brief, "use MORE trees", "Encode dates as cycles.")
     assert await plan_block(at, "x = 1", [tried], 0.4) == "Encode dates as cycles."
     assert "tried before" in teller.prompts[1]
 
 
 async def test_a_planner_that_repeats_itself_is_asked_again_once(brief):
     tried = Attempt(plan="Use more trees.", solution="t0.r1.1", score=0.5, status="ok")
-    at, teller = desk(brief, "", "Use more trees.", "Use more trees!", "Encode dates as cycles.")
+    at, teller = agent(brief, "", "Use more trees.", "Use more trees!", "Encode dates as cycles.")
     with pytest.raises(ReplyError, match="tried before"):
         await plan_block(at, "x = 1", [tried], 0.4)
     assert len(teller.prompts) == 3

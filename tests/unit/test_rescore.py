@@ -1,4 +1,4 @@
-"""Who sits the finals."""
+"""Who sits the rescorings."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from mlestar.state import Solution, Verdict
 
 def solution(identity: str) -> Solution:
     origin = "ensemble" if identity.startswith("e") else "refinement"
-    verdict = Verdict(status="ok", search=0.5)
+    verdict = Verdict(status="ok", holdout=0.5)
     return Solution(id=identity, origin=origin, track=0, title=identity, script=identity, verdict=verdict)
 
 

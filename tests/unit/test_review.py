@@ -24,7 +24,7 @@ model = RealMLP()
 
 async def run(tmp_path, play, answer=None, **settings):
     task = count_rows(make_task(tmp_path / "signs"))
-    given = Settings.resolve({"profile": "quick", "search": "none", "runs_dir": tmp_path / "runs", **settings})
+    given = Settings.resolve({"profile": "quick", "retrieval": "none", "runs_dir": tmp_path / "runs", **settings})
     parts = {"model": play.model(), "runner": play.runner()}
     return await mlestar.asolve(task, settings=given, run_id="run", on_question=answer, **parts)
 

@@ -15,7 +15,7 @@ from mlestar.errors import RunnerError, SettingsError
 from mlestar.runners import Limits
 from mlestar.runners.docker.image import VARIANTS, read_recipe
 from mlestar.runners.docker.pool import LEAST_MB, NEED_MB, Pool
-from mlestar.runners.docker.spec import Box, arguments
+from mlestar.runners.docker.spec import ContainerSpec, arguments
 from mlestar.runners.imports import leading_imports
 from mlestar.runners.record import read_record
 from mlestar.runners.workplace import measure
@@ -87,7 +87,7 @@ FORBIDDEN = {
 
 
 def test_a_container_is_given_nothing_by_default(tmp_path):
-    box = Box(image="i", owner="o", input=tmp_path, inode=1, limits=Limits(), seed=0, cpus=2.0)
+    box = ContainerSpec(image="i", owner="o", input=tmp_path, inode=1, limits=Limits(), seed=0, cpus=2.0)
     given = arguments(box, tmp_path)
     assert (given["network_mode"], given["cap_drop"], given["read_only"]) == ("none", ["ALL"], True)
     privileges, calls = given["security_opt"]
@@ -102,7 +102,7 @@ def test_a_container_is_given_nothing_by_default(tmp_path):
 
 
 def test_devices_are_requested_by_count(tmp_path):
-    box = Box(image="i", owner="o", input=tmp_path, inode=1, limits=Limits(), seed=0, cpus=2.0, gpus=-1)
+    box = ContainerSpec(image="i", owner="o", input=tmp_path, inode=1, limits=Limits(), seed=0, cpus=2.0, gpus=-1)
     assert [dict(request)["Count"] for request in arguments(box, tmp_path)["device_requests"]] == [-1]
 
 
@@ -118,7 +118,9 @@ def test_containers_wait_only_where_memory_is_free(tmp_path, free_mb, made):
         raise RunnerError(msg)
 
     pool = Pool(2, make, lambda: free_mb)
-    pool.refill(Box(image="i", owner="o", input=tmp_path, inode=1, limits=Limits(), seed=0, cpus=2.0), ("numpy",))
+    pool.refill(
+        ContainerSpec(image="i", owner="o", input=tmp_path, inode=1, limits=Limits(), seed=0, cpus=2.0), ("numpy",)
+    )
     for _ in range(100):
         if len(orders) == made:
             break

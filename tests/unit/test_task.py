@@ -328,7 +328,7 @@ def test_the_profile_tells_columns_apart(tmp_path: Path) -> None:
         "hole": pd.Series([""] * ROWS),
         "half": pd.Series([" ", "1.5"] * 60),
     }
-    train = Task.load(make(tmp_path, {**more, "y": YES}, asked={"y": "no"})).profile[0]
+    train = Task.load(make(tmp_path, {**more, "y": YES}, asked={"y": "no"})).statistics[0]
     kinds = {column.name: column.kind for column in train.columns}
     assert kinds == {"id": "id", "a": "float", "b": "category", "y": "category"} | {
         "when": "date", "flag": "bool", "note": "text", "code": "id", "file": "path", "hole": "empty", "half": "float"
@@ -341,7 +341,7 @@ def test_nested_fields_are_columns_of_the_profile(tmp_path: Path) -> None:
     (make(tmp_path, {"y": YES}) / "extra.jsonl").write_text(
         '{"k": 1, "who": {"age": 3, "at": {"zip": "x"}}}\n{"k": 2}\n'
     )
-    extra = Task.load(tmp_path).profile[-1]
+    extra = Task.load(tmp_path).statistics[-1]
     assert [column.name for column in extra.columns] == ["k", "who.age", "who.at.zip"]
     assert extra.columns[1].missing == 0.5
 
@@ -351,13 +351,13 @@ def test_the_profile_tells_what_joins(tmp_path: Path) -> None:
     folder = make(tmp_path, {"stamp": stamps, "y": YES}, asked={"y": "no"})
     days = pd.DataFrame({"day": [f"2020-01-{day:02d}" for day in range(1, 29)], "rain": 0.5})
     days.to_csv(folder / "weather.csv", index=False)
-    weather = Task.load(folder).profile[-1]
+    weather = Task.load(folder).statistics[-1]
     assert {column.name: column.shared_with for column in weather.columns} == {"day": ("train.csv:stamp",), "rain": ()}
 
 
 def test_a_broken_further_file_is_noted(tmp_path: Path) -> None:
     (make(tmp_path, {"y": YES}) / "extra.csv").write_text("a,b\n1\n")
-    assert Task.load(tmp_path).profile[-1].note == "extra.csv, line 2: 1 fields, but the header has 2"
+    assert Task.load(tmp_path).statistics[-1].note == "extra.csv, line 2: 1 fields, but the header has 2"
 
 
 def test_the_preview_is_bounded_and_clean(tmp_path: Path) -> None:

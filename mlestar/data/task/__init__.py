@@ -1,13 +1,13 @@
 """A task folder and its spec."""
 
-from mlestar.data.statistics import ColumnProfile, FileProfile
+from mlestar.data.statistics import ColumnStatistics, FileStatistics
 from mlestar.data.task.task import Task
 from mlestar.metrics.spec import Direction, Modality, PredictionKind, Problem, TaskSpec
 
 __all__ = [
-    "ColumnProfile",
+    "ColumnStatistics",
     "Direction",
-    "FileProfile",
+    "FileStatistics",
     "Modality",
     "PredictionKind",
     "Problem",

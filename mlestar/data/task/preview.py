@@ -2,21 +2,21 @@
 
 import unicodedata
 
-from mlestar.data.statistics import ColumnProfile, FileProfile
+from mlestar.data.statistics import ColumnStatistics, FileStatistics
 
 LONGEST = 6000
 _COLUMNS = (60, 40, 25, 15, 8, 4, 2)
 _FILES = 40
 
 
-def render_preview(profiles: tuple[FileProfile, ...], train: str) -> str:
+def render_preview(statistics: tuple[FileStatistics, ...], train: str) -> str:
     """Describe every file within `LONGEST` characters: fewer columns of each table are shown until it fits."""
-    shown = profiles[:_FILES]
-    more = [f"... and {len(profiles) - _FILES} more files"] if len(profiles) > _FILES else []
-    reference = next((profile for profile in profiles if profile.file == train), None)
+    shown = statistics[:_FILES]
+    more = [f"... and {len(statistics) - _FILES} more files"] if len(statistics) > _FILES else []
+    reference = next((statistics for statistics in statistics if statistics.file == train), None)
     text = ""
     for limit in _COLUMNS:
-        text = "\n".join([_render(profile, limit, reference) for profile in shown] + more)
+        text = "\n".join([_render(statistics, limit, reference) for statistics in shown] + more)
         if len(text) <= LONGEST:
             return text
     return text[: LONGEST - 30].rstrip() + "\n... (the preview is cut)"
@@ -29,16 +29,16 @@ def clean(text: str, longest: int = 60) -> str:
     return kept if len(kept) <= longest and len(text) <= 4 * longest else kept[: longest - 3] + "..."
 
 
-def _render(profile: FileProfile, limit: int, reference: FileProfile | None) -> str:
-    head = f"{clean(profile.file, 100)}: {_size(profile.size)}"
-    if profile.rows is None:
-        return f"{head}{', ' * bool(profile.note)}{clean(profile.note, 300)}"
-    title = f"{head}, {profile.rows} rows, {len(profile.columns)} columns"
-    title += " (figures from a sample of the rows)" * profile.sampled
-    known = [column.name for column in reference.columns] if reference and reference is not profile else []
-    names = [column.name for column in profile.columns]
+def _render(statistics: FileStatistics, limit: int, reference: FileStatistics | None) -> str:
+    head = f"{clean(statistics.file, 100)}: {_size(statistics.size)}"
+    if statistics.rows is None:
+        return f"{head}{', ' * bool(statistics.note)}{clean(statistics.note, 300)}"
+    title = f"{head}, {statistics.rows} rows, {len(statistics.columns)} columns"
+    title += " (figures from a sample of the rows)" * statistics.sampled
+    known = [column.name for column in reference.columns] if reference and reference is not statistics else []
+    names = [column.name for column in statistics.columns]
     repeated = [name for name in names if name in known]
-    fresh = [column for column in profile.columns if column.name not in known]
+    fresh = [column for column in statistics.columns if column.name not in known]
     lines = [title]
     if repeated:
         lacking = [name for name in known if name not in names]
@@ -46,10 +46,10 @@ def _render(profile: FileProfile, limit: int, reference: FileProfile | None) -> 
         lines.append(f"  as in {clean(reference.file if reference else '')}: {_names(repeated, limit)}{without}")
     lines += [f"  {_column(column)}" for column in fresh[:limit]]
     lines += [f"  ... {len(fresh) - limit} more columns"] if len(fresh) > limit else []
-    return "\n".join(lines + _records(profile, limit))
+    return "\n".join(lines + _records(statistics, limit))
 
 
-def _column(column: ColumnProfile) -> str:
+def _column(column: ColumnStatistics) -> str:
     parts = [column.kind, f"{column.distinct} distinct"]
     if column.missing:
         parts.append(f"{column.missing:.1%} missing")
@@ -62,9 +62,9 @@ def _column(column: ColumnProfile) -> str:
     return f"{clean(column.name)}: {', '.join(parts)}"
 
 
-def _records(profile: FileProfile, limit: int) -> list[str]:
-    tail = ["..."] if len(profile.columns) > limit else []
-    return ["  > " + " | ".join([clean(cell, 40) for cell in record[:limit]] + tail) for record in profile.records]
+def _records(statistics: FileStatistics, limit: int) -> list[str]:
+    tail = ["..."] if len(statistics.columns) > limit else []
+    return ["  > " + " | ".join([clean(cell, 40) for cell in record[:limit]] + tail) for record in statistics.records]
 
 
 def _names(names: list[str], limit: int) -> str:

@@ -8,16 +8,16 @@ import numpy as np
 
 from mlestar.data.statistics import (
     LARGEST,
-    FileProfile,
+    FileStatistics,
+    file_statistics,
+    folder_statistics,
     link_columns,
-    profile_file,
-    profile_folder,
-    profile_table,
+    table_statistics,
 )
 from mlestar.data.tables import Table, is_table
-from mlestar.data.task.inference.folder import Layout, read_layout
+from mlestar.data.task.inference.folder import TaskFolder, read_task_folder
 from mlestar.data.task.inference.overrides import Overrides, read_overrides
-from mlestar.data.task.inference.roles import Shelf
+from mlestar.data.task.inference.roles import TableCache
 from mlestar.data.task.inference.spec import infer_spec
 from mlestar.data.task.preview import render_preview
 from mlestar.errors import UserError
@@ -36,7 +36,7 @@ class Task:
     """The author's description, or the goal that was given instead."""
     spec: TaskSpec
     metric: Metric
-    profile: tuple[FileProfile, ...]
+    statistics: tuple[FileStatistics, ...]
     """Every file or folder of the input, train, test and sample submission first."""
     preview: str
     """File list and a short preview of every table, as told to the agents."""
@@ -46,7 +46,7 @@ class Task:
     """How each field of the spec was found, and warnings, one line each, for `mlestar check`."""
     settled: frozenset[str] = frozenset()
     """Fields of the spec that a person set; nobody else may change them."""
-    _shelf: Shelf = field(default_factory=lambda: Shelf(Path()), repr=False, compare=False)
+    _cache: TableCache = field(default_factory=lambda: TableCache(Path()), repr=False, compare=False)
 
     @classmethod
     def load(
@@ -57,36 +57,36 @@ class Task:
         Raises:
             TaskError: the folder, a file or a field cannot be understood; the message is one line.
         """
-        layout = read_layout(folder)
+        layout = read_task_folder(folder)
         told = read_overrides(folder, {**overrides, "metric": metric if isinstance(metric, str) else None})
-        shelf = Shelf(layout.input)
+        cache = TableCache(layout.input)
         description = "\n\n".join(part for part in (goal, layout.description) if part)
         own = metric if isinstance(metric, Metric) else None
-        found = infer_spec(layout, told, description, shelf, own)
-        profile = _profile(layout, found.spec, shelf)
+        found = infer_spec(layout, told, description, cache, own)
+        statistics = _profile(layout, found.spec, cache)
         return cls(
             folder=folder,
             input=layout.input,
             description=description or _plain_goal(found.spec),
             spec=found.spec,
             metric=found.metric,
-            profile=profile,
-            preview=render_preview(profile, found.spec.train),
+            statistics=statistics,
+            preview=render_preview(statistics, found.spec.train),
             labelled=found.labelled,
             notes=found.notes,
             settled=_settled(told, own),
-            _shelf=shelf,
+            _cache=cache,
         )
 
     def showing(self, rows: np.ndarray) -> "Task":
-        """Return the task with a profile and a preview that tell of these rows of train only."""
-        train = profile_table(self.spec.train, self.table(self.spec.train), rows)
-        profile = tuple(train if known.file == train.file else known for known in self.profile)
-        return replace(self, profile=profile, preview=render_preview(profile, self.spec.train))
+        """Return the task with a statistics and a preview that tell of these rows of train only."""
+        train = table_statistics(self.spec.train, self.table(self.spec.train), rows)
+        statistics = tuple(train if known.file == train.file else known for known in self.statistics)
+        return replace(self, statistics=statistics, preview=render_preview(statistics, self.spec.train))
 
     def table(self, name: str) -> Table:
         """Return a table of the input folder by its file name, read once."""
-        return self._shelf.get(name)
+        return self._cache.get(name)
 
 
 def _plain_goal(spec: TaskSpec) -> str:
@@ -98,27 +98,27 @@ def _settled(told: Overrides, own: Metric | None) -> frozenset[str]:
     return frozenset(fields | ({"metric", "direction"} if own or told.metric else set()))
 
 
-def _profile(layout: Layout, spec: TaskSpec, shelf: Shelf) -> tuple[FileProfile, ...]:
+def _profile(layout: TaskFolder, spec: TaskSpec, cache: TableCache) -> tuple[FileStatistics, ...]:
     """Profile the three parts from the tables that were read, every other entry on its own."""
     parts = [name for name in (spec.train, spec.test, spec.sample_submission) if name]
-    profiles = [profile_table(name, shelf.get(name)) for name in parts if is_table(layout.input / name)]
-    seen = {profile.file for profile in profiles}
+    statistics = [table_statistics(name, cache.get(name)) for name in parts if is_table(layout.input / name)]
+    seen = {statistics.file for statistics in statistics}
     others = [name for name in (*parts, *layout.entries) if name not in seen]
-    return tuple(profiles + [_profile_entry(layout, name, spec, shelf) for name in dict.fromkeys(others)])
+    return tuple(statistics + [_profile_entry(layout, name, spec, cache) for name in dict.fromkeys(others)])
 
 
-def _profile_entry(layout: Layout, name: str, spec: TaskSpec, shelf: Shelf) -> FileProfile:
+def _profile_entry(layout: TaskFolder, name: str, spec: TaskSpec, cache: TableCache) -> FileStatistics:
     path = layout.input / name
     if path.is_dir():
         files = [file.removeprefix(f"{name}/") for file in layout.files if file.startswith(f"{name}/")]
-        return profile_folder(name, path, files)
+        return folder_statistics(name, path, files)
     if not is_table(path) or path.stat().st_size > LARGEST:
-        return profile_file(name, path)
+        return file_statistics(name, path)
     try:
-        table = shelf.get(name)
+        table = cache.get(name)
     except UserError as error:
-        return FileProfile(file=name, size=path.stat().st_size, note=str(error))
-    profile = profile_table(name, table)
+        return FileStatistics(file=name, size=path.stat().st_size, note=str(error))
+    statistics = table_statistics(name, table)
     if not is_table(layout.input / spec.train):
-        return profile
-    return link_columns(profile, table.frame, spec.train, shelf.get(spec.train).frame)
+        return statistics
+    return link_columns(statistics, table.frame, spec.train, cache.get(spec.train).frame)

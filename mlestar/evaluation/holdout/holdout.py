@@ -14,11 +14,11 @@ from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.evaluation.holdout.split import duplicate_codes, feature_columns
 
 _FEWEST = 0.05
-"""Share of the train rows below which fresh rows are not worth a rehearsal."""
+"""Share of the train rows below which fresh rows are not worth a holdout."""
 
 
 @dataclass(frozen=True)
-class Rehearsal:
+class Holdout:
     """One way to withhold rows; all arrays hold row numbers of the train table but `units`."""
 
     name: str
@@ -60,7 +60,7 @@ class _Deck:
         return held
 
 
-def search_rehearsal(task: Task, plan: SplitPlan, *, seed: int) -> Rehearsal:
+def search_holdout(task: Task, plan: SplitPlan, *, seed: int) -> Holdout:
     """Choose the rows that are held out while solutions are searched.
 
     Raises:
@@ -71,15 +71,15 @@ def search_rehearsal(task: Task, plan: SplitPlan, *, seed: int) -> Rehearsal:
     else:
         deck = _deal(task, plan)
         held = deck.draw(np.zeros(len(deck.units), dtype=bool), plan.fraction, np.random.default_rng([seed, 0]))
-        found = [_rehearse("search", deck, held)]
+        found = [_make_holdout("holdout", deck, held)]
     if not found or not len(found[0].held):
         msg = f"no rows of {task.spec.train} can be withheld by a {plan.kind} split"
         raise HoldoutError(msg)
     return found[0]
 
 
-def fresh_rehearsals(task: Task, plan: SplitPlan, *, seed: int, count: int) -> tuple[Rehearsal, ...]:
-    """Choose up to `count` further rehearsals whose held-out rows no search has seen, disjoint from each other.
+def fresh_holdouts(task: Task, plan: SplitPlan, *, seed: int, count: int) -> tuple[Holdout, ...]:
+    """Choose up to `count` further holdouts whose held-out rows no search has seen, disjoint from each other.
 
     Time splits use earlier cut-offs, shorter where history runs out. Fewer, or none, where no fresh rows remain.
     """
@@ -87,13 +87,13 @@ def fresh_rehearsals(task: Task, plan: SplitPlan, *, seed: int, count: int) -> t
         return tuple(_periods(task, plan, count=count + 1)[1:])
     deck = _deal(task, plan)
     used = np.zeros(len(deck.units), dtype=bool)
-    used[search_rehearsal(task, plan, seed=seed).held] = True
-    found: list[Rehearsal] = []
+    used[search_holdout(task, plan, seed=seed).held] = True
+    found: list[Holdout] = []
     for number in range(1, count + 1):
         held = deck.draw(used, plan.fraction, np.random.default_rng([seed, number]))
         if held.sum() < _enough(len(held)):
             break
-        found.append(_rehearse(f"fresh{number}", deck, held))
+        found.append(_make_holdout(f"fresh{number}", deck, held))
         used |= held
     return tuple(found)
 
@@ -107,26 +107,26 @@ def labelled_rows(task: Task) -> np.ndarray:
     return np.asarray((targets != "").all(axis=1))
 
 
-def held_ids(task: Task, rehearsal: Rehearsal) -> pd.Series | None:
+def held_ids(task: Task, holdout: Holdout) -> pd.Series | None:
     """Return the held-out rows' ids as they stand in train; made up where only test has an id, None without one."""
     spec = task.spec
     train, test = task.table(spec.train).frame, task.table(spec.test).frame
     if spec.id is None:
         return None
     if spec.id in train.columns:
-        return pd.Series(train[spec.id].to_numpy()[rehearsal.held], dtype=str)
+        return pd.Series(train[spec.id].to_numpy()[holdout.held], dtype=str)
     numbers = pd.to_numeric(test[spec.id], errors="coerce")
     base = 0 if numbers.isna().any() else int(numbers.max()) + 1
-    return pd.Series([str(base + int(row)) for row in rehearsal.held], dtype=str)
+    return pd.Series([str(base + int(row)) for row in holdout.held], dtype=str)
 
 
 def _enough(rows: int) -> float:
-    """Return how many fresh rows are worth a rehearsal; small tables make do with a tenth."""
+    """Return how many fresh rows are worth a holdout; small tables make do with a tenth."""
     return max(_FEWEST * rows, min(MIN_ROWS, rows / 10))
 
 
-def _rehearse(name: str, deck: _Deck, held: np.ndarray) -> Rehearsal:
-    return Rehearsal(name, np.flatnonzero(~held), np.flatnonzero(held), deck.units[held])
+def _make_holdout(name: str, deck: _Deck, held: np.ndarray) -> Holdout:
+    return Holdout(name, np.flatnonzero(~held), np.flatnonzero(held), deck.units[held])
 
 
 def _deal(task: Task, plan: SplitPlan) -> _Deck:
@@ -148,19 +148,19 @@ def _deal(task: Task, plan: SplitPlan) -> _Deck:
     return _Deck(units, strata, classes, labelled)
 
 
-def _periods(task: Task, plan: SplitPlan, *, count: int) -> list[Rehearsal]:
+def _periods(task: Task, plan: SplitPlan, *, count: int) -> list[Holdout]:
     """Walk back in time from the last period, one cut-off after the other."""
     column = plan.column or ""
     clock = clock_of(column, task.table(task.spec.train).frame[column], plan.group_rule)
     labelled = labelled_rows(task)
     values = np.where(labelled, clock.values, np.nan)
-    end, found = float(np.nanmax(values)), list[Rehearsal]()
+    end, found = float(np.nanmax(values)), list[Holdout]()
     while len(found) < count and (made := cut(values, end, plan.span or 0.0, plan.gap)) is not None:
         held = np.flatnonzero(made.held)
         if found and len(held) < _enough(len(values)):
             break
-        name = f"fresh{len(found)}" if found else "search"
+        name = f"fresh{len(found)}" if found else "holdout"
         units = bins(values[held], dates=clock.dates)
-        found.append(Rehearsal(name, np.flatnonzero(made.train), held, units))
+        found.append(Holdout(name, np.flatnonzero(made.train), held, units))
         end = float(np.nextafter(made.start, -np.inf))
     return found

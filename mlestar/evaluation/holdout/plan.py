@@ -1,4 +1,4 @@
-"""What a rehearsal is: how rows are withheld, and the judge's findings."""
+"""What a holdout is: how rows are withheld, and the grader's findings."""
 
 from typing import Literal
 
@@ -32,8 +32,8 @@ class SplitPlan(BaseModel):
     """Why this split: one line each, with the numbers that were compared."""
 
 
-class Judgement(BaseModel):
-    """What the judge found in a submission for held-out rows."""
+class Grade(BaseModel):
+    """What the grader found in a submission for held-out rows."""
 
     model_config = ConfigDict(frozen=True)
 

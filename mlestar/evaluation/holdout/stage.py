@@ -1,4 +1,4 @@
-"""Filling the folder that becomes `./input` of a rehearsal."""
+"""Filling the folder that becomes `./input` of a holdout."""
 
 import errno
 import hashlib
@@ -13,15 +13,15 @@ from mlestar.data.tables.writer import write_cells, write_rows
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
 from mlestar.evaluation.holdout.auxiliary import refuse_telling_paths, safe_rows
-from mlestar.evaluation.holdout.holdout import Rehearsal, held_ids
+from mlestar.evaluation.holdout.holdout import Holdout, held_ids
 
 
-def stage(task: Task, rehearsal: Rehearsal | None, folder: Path, *, link: bool = False) -> str:
-    """Fill `folder` as the input of a rehearsal and return its `manifest`; a folder that is intact is left alone.
+def stage(task: Task, holdout: Holdout | None, folder: Path, *, link: bool = False) -> str:
+    """Fill `folder` as the input of a holdout and return its `manifest`; a folder that is intact is left alone.
 
     Args:
         task: a task whose labels lie in a table.
-        rehearsal: the rows to withhold; None stages the real input as it is.
+        holdout: the rows to withhold; None stages the real input as it is.
         folder: the folder to create; a note of its manifest is kept beside it.
         link: hard-link untouched files. Only for runners that mount the folder read-only: a write through a link would
             change the task's own data.
@@ -32,12 +32,12 @@ def stage(task: Task, rehearsal: Rehearsal | None, folder: Path, *, link: bool =
     note = folder.with_name(f"{folder.name}.sha256")
     if note.is_file() and folder.is_dir() and manifest(folder) == note.read_text():
         return note.read_text()
-    if rehearsal is not None:
+    if holdout is not None:
         refuse_telling_paths(task)
     partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        _fill(task, rehearsal, partial, avoid=folder, link=link)
+        _fill(task, holdout, partial, avoid=folder, link=link)
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
     finally:
@@ -56,23 +56,23 @@ def manifest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def staged_sample(task: Task, rehearsal: Rehearsal) -> pd.DataFrame | None:
-    """Return the sample submission of a rehearsal: held-out ids, and the commonest predictions of the real sample."""
+def staged_sample(task: Task, holdout: Holdout) -> pd.DataFrame | None:
+    """Return the sample submission of a holdout: held-out ids, and the commonest predictions of the real sample."""
     spec = task.spec
     if spec.sample_submission is None:
         return None
     real = task.table(spec.sample_submission).frame
     columns = [column for column in real.columns if column != spec.id]
     constant = dict(zip(columns, real[columns].value_counts().index[0], strict=True))
-    cells = pd.DataFrame(constant, index=range(len(rehearsal.held)))
-    ids = held_ids(task, rehearsal)
+    cells = pd.DataFrame(constant, index=range(len(holdout.held)))
+    ids = held_ids(task, holdout)
     if ids is not None and spec.id in real.columns:
         cells[spec.id] = ids
     return cells.reindex(columns=real.columns)
 
 
-def _fill(task: Task, rehearsal: Rehearsal | None, folder: Path, *, avoid: Path, link: bool) -> None:
-    own = [] if rehearsal is None else _stage_own(task, rehearsal, folder)
+def _fill(task: Task, holdout: Holdout | None, folder: Path, *, avoid: Path, link: bool) -> None:
+    own = [] if holdout is None else _stage_own(task, holdout, folder)
     for name, path in _files(task.input, avoid=avoid.resolve()):
         if not path.resolve().is_relative_to(task.folder.resolve()):
             msg = f"{name} is a link to something outside the task folder: copy it in"
@@ -80,7 +80,7 @@ def _fill(task: Task, rehearsal: Rehearsal | None, folder: Path, *, avoid: Path,
         if name in own:
             continue
         target = _place(folder, name)
-        filtered = None if rehearsal is None else safe_rows(task, rehearsal.train, path)
+        filtered = None if holdout is None else safe_rows(task, holdout.train, path)
         if filtered is not None:
             filtered[0].write(target, filtered[1])
         elif link and _linked(path.resolve(), target):
@@ -104,18 +104,18 @@ def _linked(source: Path, target: Path) -> bool:
     return True
 
 
-def _stage_own(task: Task, rehearsal: Rehearsal, folder: Path) -> list[str]:
+def _stage_own(task: Task, holdout: Holdout, folder: Path) -> list[str]:
     """Write train, test and sample submission; return their names."""
     spec = task.spec
     train, test = task.table(spec.train), task.table(spec.test)
-    train.write(_place(folder, spec.train), rehearsal.train)
-    place, ids = _place(folder, spec.test), held_ids(task, rehearsal)
+    train.write(_place(folder, spec.train), holdout.train)
+    place, ids = _place(folder, spec.test), held_ids(task, holdout)
     if spec.id is not None and ids is not None and spec.id not in train.columns:
-        cells = train.frame.iloc[rehearsal.held].reset_index(drop=True).assign(**{spec.id: ids})
+        cells = train.frame.iloc[holdout.held].reset_index(drop=True).assign(**{spec.id: ids})
         write_cells(cells.reindex(columns=list(test.columns), fill_value=""), test, place)
     else:
-        write_rows(train, rehearsal.held, test, place)
-    sample = staged_sample(task, rehearsal)
+        write_rows(train, holdout.held, test, place)
+    sample = staged_sample(task, holdout)
     if sample is None or spec.sample_submission is None:
         return [spec.train, spec.test]
     write_cells(sample, task.table(spec.sample_submission), _place(folder, spec.sample_submission))

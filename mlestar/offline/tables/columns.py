@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
-from mlestar.data.statistics import ColumnProfile
+from mlestar.data.statistics import ColumnStatistics
 from mlestar.offline.facts import Facts
 from mlestar.offline.tables.joins import Join, find_joins
 
@@ -54,10 +54,10 @@ class Columns:
 
 
 def treat_columns(facts: Facts) -> Columns:
-    """Decide from the profile what each column is."""
+    """Decide from the statistics what each column is."""
     joins = find_joins(facts)
     most = max(_WIDE, _REPEATED * facts.spec.train_rows)
-    columns = [*facts.test_columns, *(profile for join in joins for profile in join.profiles)]
+    columns = [*facts.test_columns, *(statistics for join in joins for statistics in join.statistics)]
     looked_up = {key for join in joins for key, _ in join.keys.values()}
     named = facts.column(facts.spec.id)
     parts = {c.name: s for c in columns if c.kind in ("category", "id", "path") and (s := separator(c))}
@@ -75,7 +75,7 @@ def treat_columns(facts: Facts) -> Columns:
     )
 
 
-def separator(column: ColumnProfile) -> str:
+def separator(column: ColumnStatistics) -> str:
     """Return the separator of composite texts, empty when the examples do not agree on one."""
     for sign in SEPARATORS:
         counts = {value.count(sign) for value in column.examples}
@@ -85,7 +85,7 @@ def separator(column: ColumnProfile) -> str:
     return ""
 
 
-def _group_separator(column: ColumnProfile) -> str:
+def _group_separator(column: ColumnStatistics) -> str:
     if column.kind in ("id", "category", "path") and column.distinct > 50:
         sign = separator(column)
         if sign or column.kind != "category":
@@ -94,21 +94,21 @@ def _group_separator(column: ColumnProfile) -> str:
     return ""
 
 
-def _is_counter(column: ColumnProfile) -> bool:
+def _is_counter(column: ColumnStatistics) -> bool:
     """A column that is named like an id but holds numbers in order may still tell the time or place of a row."""
     return column.kind == "id" and _number(column.minimum) is not None
 
 
-def _is_code(column: ColumnProfile) -> bool:
+def _is_code(column: ColumnStatistics) -> bool:
     """Whole numbers that name something: an identifier by name, with many rows for each."""
     return column.kind == "int" and bool(re.search(r"(?:^|_)(?:id|code|type|zip)$|I[dD]$", column.name))
 
 
-def _is_text(column: ColumnProfile) -> bool:
+def _is_text(column: ColumnStatistics) -> bool:
     return column.kind == "text" or (column.kind == "category" and column.words >= _WORDS)
 
 
-def _is_amount(column: ColumnProfile) -> bool:
+def _is_amount(column: ColumnStatistics) -> bool:
     low, high = _number(column.minimum), _number(column.maximum)
     numeric = column.kind in ("int", "float") and low is not None and high is not None
     return numeric and low == 0 and high is not None and high > 100 and column.distinct > 100

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mlestar.data.statistics import ColumnProfile, FileProfile
+from mlestar.data.statistics import ColumnStatistics, FileStatistics
 from mlestar.offline.facts import Facts
 
 _DAY = 10
@@ -18,7 +18,7 @@ class Join:
     """Its key columns, each with the train column it is found by and how many leading characters of that count."""
     columns: dict[str, str]
     """Its other columns and the names they get."""
-    profiles: tuple[ColumnProfile, ...]
+    statistics: tuple[ColumnStatistics, ...]
     """Those columns under their new names."""
 
 
@@ -35,7 +35,7 @@ def find_joins(facts: Facts) -> tuple[Join, ...]:
     return tuple(joins)
 
 
-def _join(facts: Facts, file: FileProfile, taken: set[str | None]) -> Join | None:
+def _join(facts: Facts, file: FileStatistics, taken: set[str | None]) -> Join | None:
     usable = {column.name for column in facts.test_columns} | {facts.spec.id}
     keys: dict[str, tuple[str, int | None]] = {}
     for column in file.columns:
@@ -50,11 +50,11 @@ def _join(facts: Facts, file: FileProfile, taken: set[str | None]) -> Join | Non
         return None
     stem = file.file.rsplit("/", 1)[-1].split(".")[0]
     columns = {c.name: f"{stem} {c.name}" if c.name in taken else c.name for c in others}
-    profiles = tuple(c.model_copy(update={"name": columns[c.name], "shared_with": ()}) for c in others)
-    return Join(file.file, keys, columns, profiles)
+    statistics = tuple(c.model_copy(update={"name": columns[c.name], "shared_with": ()}) for c in others)
+    return Join(file.file, keys, columns, statistics)
 
 
-def _leading(key: ColumnProfile, wanted: ColumnProfile | None) -> int | None:
+def _leading(key: ColumnStatistics, wanted: ColumnStatistics | None) -> int | None:
     """A table of days is looked up by the day of a time."""
     if wanted is None or key.kind != "date" or wanted.kind != "date":
         return None

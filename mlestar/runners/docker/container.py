@@ -16,7 +16,7 @@ from docker.utils.socket import STDERR, frames_iter
 from mlestar.runners.capture import Output
 from mlestar.runners.docker.disk import DISK, Disk
 from mlestar.runners.docker.engine import LOST, engine_errors, remove
-from mlestar.runners.docker.spec import GRACE, Box, arguments, sandbox_user
+from mlestar.runners.docker.spec import GRACE, ContainerSpec, arguments, sandbox_user
 from mlestar.runners.record import ABORT, cut_record, make_mark, make_order, take_record
 from mlestar.runners.watch import MIB, End, out_of_memory
 from mlestar.runners.workplace import hand_over, make_folders, put_own_files, scrub, write_script
@@ -27,7 +27,7 @@ class Container:
     """A container that lives for one script. Its methods block; `ended` is done when its output has ended."""
 
     client: DockerClient
-    box: Box
+    spec: ContainerSpec
     place: Path
     """Host folder of its own, which need not exist."""
     label: str = "script"
@@ -44,7 +44,7 @@ class Container:
     _reader: threading.Thread | None = None
 
     def __post_init__(self) -> None:
-        self.output = Output(self.box.limits.output_mb * MIB)
+        self.output = Output(self.spec.limits.output_mb * MIB)
         self.work = self.place / "work"
 
     def open(self) -> None:
@@ -59,7 +59,7 @@ class Container:
         label = "".join(letter for letter in self.label if letter.isascii() and letter.isalnum())[:30]
         self._name = f"mlestar-{label or 'script'}-{secrets.token_hex(6)}"
         with engine_errors():
-            self.client.containers.create(name=self._name, **arguments(self.box, self.place, self.modules))
+            self.client.containers.create(name=self._name, **arguments(self.spec, self.place, self.modules))
             ends = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
             self._stream = self.client.api.attach_socket(self._name, ends)
             self._reader = threading.Thread(target=self._drain, name=self._name, daemon=True)
@@ -74,7 +74,7 @@ class Container:
         write_script(self.work, source)
         hand_over(self.work, sandbox_user())
         with engine_errors():
-            self._socket.sendall(make_order(self.mark, self.box.limits.seconds + GRACE / 2))
+            self._socket.sendall(make_order(self.mark, self.spec.limits.seconds + GRACE / 2))
 
     def abort(self) -> None:
         """Have the script write where it stands, and end."""
@@ -85,11 +85,11 @@ class Container:
         """Return how a script ended whose output has ended."""
         with engine_errors():
             code = int(self.client.api.wait(self._name, timeout=30)["StatusCode"])
-            if found := take_record(self.output, self.mark, code, self.box.limits):
+            if found := take_record(self.output, self.mark, code, self.spec.limits):
                 return found
             oom = self.client.api.inspect_container(self._name)["State"].get("OOMKilled")
         if oom:
-            return out_of_memory(self.box.limits, None)
+            return out_of_memory(self.spec.limits, None)
         return End("killed", code, f"the script's supervisor ended with exit status {code} before the script did")
 
     def dispose(self) -> None:
@@ -123,13 +123,13 @@ class Container:
 
     def _furnish(self) -> None:
         folders: tuple[str, ...] = ("work", "work/input")
-        if self.box.disk:
+        if self.spec.disk:
             # The engine wants to see what it is to mount before the disk is there.
             folders = (DISK, *(f"{DISK}/{name}" for name in folders))
         make_folders(self.place, *folders)
         put_own_files(self.place)
-        if self.box.disk:
-            self._disk = Disk(self.place, self.box.limits.disk_mb)
+        if self.spec.disk:
+            self._disk = Disk(self.place, self.spec.limits.disk_mb)
             self._disk.begin()
 
     def _prepare(self) -> None:

@@ -165,7 +165,7 @@ def _is_stale(labels: dict[str, str]) -> bool:
         return True
     host, _, rest = labels.get(PROCESS, "").partition("/")
     pid = rest.partition("/")[0]
-    # A maker on another machine, or in another container, cannot be judged from here.
+    # A maker on another machine, or in another container, cannot be graded from here.
     return host == socket.gethostname() and pid.isdigit() and not lives(labels[PROCESS])
 
 

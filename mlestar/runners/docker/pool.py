@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from mlestar.errors import RunnerError
 from mlestar.runners.docker.container import Container
-from mlestar.runners.docker.spec import IDLE, Box
+from mlestar.runners.docker.spec import IDLE, ContainerSpec
 
 FRESH = IDLE / 2
 """Seconds after which a container that still waits is replaced."""
@@ -17,13 +17,13 @@ LEAST_MB = 1024
 NEED_MB = 300
 """Most that a waiting container takes, with every library imported."""
 
-Make = Callable[[Box, tuple[str, ...]], Container]
+Make = Callable[[ContainerSpec, tuple[str, ...]], Container]
 
 
 class Pool:
     """At most `size` waiting containers, made in the background while there is memory for them.
 
-    A container serves one script, and only one that needs the same box and itself begins by importing everything that
+    A container serves one script, and only one that needs the same spec and itself begins by importing everything that
     the container has imported: the script then finds nothing that it would not find in a container of its own.
     """
 
@@ -49,24 +49,26 @@ class Pool:
         with self._lock:
             return len(self._waiting)
 
-    def take(self, box: Box, imports: tuple[str, ...]) -> Container | None:
+    def take(self, spec: ContainerSpec, imports: tuple[str, ...]) -> Container | None:
         """Return the waiting container that has imported most of what a script imports, None when there is none."""
         with self._lock:
-            fit = [each for each in self._waiting if each.box == box and {*each.modules} <= {*imports} and _fresh(each)]
+            fit = [
+                each for each in self._waiting if each.spec == spec and {*each.modules} <= {*imports} and _fresh(each)
+            ]
             if not fit:
                 return None
             best = max(fit, key=lambda each: (len(each.modules), -each.made))
             self._waiting.remove(best)
             return best
 
-    def refill(self, box: Box, imports: tuple[str, ...]) -> None:
+    def refill(self, spec: ContainerSpec, imports: tuple[str, ...]) -> None:
         """Order containers like the one that a script of this kind needs; returns at once."""
         with self._lock:
-            alike = sum(each.box == box and each.modules == imports and _fresh(each) for each in self._waiting)
-            wanted = min(self._size - alike - self._ordered, self._room(box.limits.memory_mb))
+            alike = sum(each.spec == spec and each.modules == imports and _fresh(each) for each in self._waiting)
+            wanted = min(self._size - alike - self._ordered, self._room(spec.limits.memory_mb))
             for _ in range(wanted):
                 self._ordered += 1
-                self._makers().submit(self._add, box, imports)
+                self._makers().submit(self._add, spec, imports)
 
     def close(self) -> None:
         """Remove all containers; the pool can be filled again."""
@@ -89,10 +91,10 @@ class Pool:
             self._maker = ThreadPoolExecutor(1, thread_name_prefix="mlestar-pool")
         return self._maker
 
-    def _add(self, box: Box, imports: tuple[str, ...]) -> None:
+    def _add(self, spec: ContainerSpec, imports: tuple[str, ...]) -> None:
         try:
-            _discard(self._make_room(box, imports))
-            container = self._make(box, imports)
+            _discard(self._make_room(spec, imports))
+            container = self._make(spec, imports)
             self._open(container)
         except RunnerError:
             # Whatever ails the engine is met again, and reported, by the next script.
@@ -110,10 +112,10 @@ class Pool:
         with self._lock:
             self._waiting.append(container)
 
-    def _make_room(self, box: Box, imports: tuple[str, ...]) -> list[Container]:
+    def _make_room(self, spec: ContainerSpec, imports: tuple[str, ...]) -> list[Container]:
         """Take out what is of no more use, and the oldest of another kind when there is no room."""
         with self._lock:
-            ordered = sorted(self._waiting, key=lambda each: (_fresh(each), each.box == box, each.modules == imports))
+            ordered = sorted(self._waiting, key=lambda each: (_fresh(each), each.spec == spec, each.modules == imports))
             spare = [each for each in ordered if not _fresh(each)]
             spare += ordered[len(spare) : len(ordered) - self._size + 1]
             self._waiting = [each for each in self._waiting if each not in spare]

@@ -16,7 +16,7 @@ from mlestar.runners.docker.disk import can_mount
 from mlestar.runners.docker.engine import connect, engine_address, engine_errors, free_memory, reap
 from mlestar.runners.docker.image import VARIANTS, Progress, build_image, find_image, read_recipe
 from mlestar.runners.docker.pool import Pool
-from mlestar.runners.docker.spec import Box, Network
+from mlestar.runners.docker.spec import ContainerSpec, Network
 from mlestar.runners.imports import leading_imports
 from mlestar.runners.probe import ask
 from mlestar.runners.watch import (
@@ -123,15 +123,15 @@ class DockerRunner:
         except UnicodeEncodeError as error:
             return unwritable(error)
         engine = await self._ready()
-        box = await finish(self._box, engine, job)
+        spec = await finish(self._spec, engine, job)
         imports = leading_imports(job.script) if self._options.warm else ()
-        container = self._pool.take(box, imports) or self._make(box, (), job.name)
+        container = self._pool.take(spec, imports) or self._make(spec, (), job.name)
         try:
             end = await self._supervise(container, source)
             execution = await finish(conclude, job, container.work, end, container.output, time.monotonic() - began)
         finally:
             await finish(container.clear)
-        self._pool.refill(box, imports)
+        self._pool.refill(spec, imports)
         return execution
 
     @property
@@ -147,13 +147,13 @@ class DockerRunner:
             await asyncio.to_thread(engine.client.close)
 
     async def _supervise(self, container: Container, source: bytes) -> End:
-        limits = container.box.limits
+        limits = container.spec.limits
         try:
             await finish(container.open)
             await finish(container.go, source)
             began = time.monotonic()
 
-            own = limits.disk_mb if container.box.disk else None
+            own = limits.disk_mb if container.spec.disk else None
 
             def look() -> End | None:
                 found = over_limit(limits, time.monotonic() - began, container.output, measure(container.work))
@@ -165,7 +165,7 @@ class DockerRunner:
         finally:
             await finish(container.dispose)
 
-    def _box(self, engine: Engine, job: Job) -> Box:
+    def _spec(self, engine: Engine, job: Job) -> ContainerSpec:
         folder = job.input.resolve()
         try:
             check_readable(folder, avoid=name_workplace(self._work_dir))
@@ -173,7 +173,7 @@ class DockerRunner:
         except OSError as error:
             msg = f"cannot read the input folder {folder}: {error}"
             raise RunnerError(msg) from error
-        return Box(
+        return ContainerSpec(
             image=engine.image,
             owner=self._owner,
             input=folder,
@@ -187,11 +187,11 @@ class DockerRunner:
             disk=engine.disks,
         )
 
-    def _make(self, box: Box, modules: tuple[str, ...], label: str = "waiting") -> Container:
+    def _make(self, spec: ContainerSpec, modules: tuple[str, ...], label: str = "waiting") -> Container:
         if self._engine is None:
             msg = "the runner is closed"
             raise RunnerError(msg)
-        return Container(self._engine.client, box, name_workplace(self._work_dir), label=label, modules=modules)
+        return Container(self._engine.client, spec, name_workplace(self._work_dir), label=label, modules=modules)
 
     async def _ready(self) -> Engine:
         if self._engine is not None:

@@ -17,7 +17,7 @@ from docker.client import DockerClient
 
 from mlestar.runners.base import Limits
 from mlestar.runners.docker.engine import connect, engine_errors, reap, remove
-from mlestar.runners.docker.spec import Box, arguments, sandbox_user
+from mlestar.runners.docker.spec import ContainerSpec, arguments, sandbox_user
 from mlestar.runners.workplace import hand_over, make_folders, name_workplace, put_own_files, scrub
 
 CHUNK = 65536
@@ -45,11 +45,11 @@ def open_shell(image: str, source: Path, limits: Limits = LIFE) -> int:
         folder = source.resolve()
         with engine_errors():
             cpus = float(client.info()["NCPU"])
-            box = Box(
+            spec = ContainerSpec(
                 image=image, owner="shell", input=folder, inode=folder.stat().st_ino, limits=limits, seed=0, cpus=cpus
             )
             interactive = sys.stdin.isatty()
-            given = arguments(box, place) | {"entrypoint": ["/bin/sh"], "command": None, "tty": interactive}
+            given = arguments(spec, place) | {"entrypoint": ["/bin/sh"], "command": None, "tty": interactive}
             client.containers.create(name=name, **given)
             return _converse(client, name, interactive)
     finally:

@@ -30,7 +30,7 @@ SCRATCH_MB = 512
 
 
 @dataclass(frozen=True, kw_only=True)
-class Box:
+class ContainerSpec:
     """Everything that is fixed when a container is made; a waiting one serves only scripts that need the same."""
 
     image: str
@@ -54,43 +54,43 @@ def sandbox_user() -> tuple[int, int]:
     return (os.getuid(), os.getgid()) if os.getuid() else (SANDBOX_UID, SANDBOX_UID)
 
 
-def arguments(box: Box, place: Path, modules: tuple[str, ...] = ()) -> dict[str, Any]:
+def arguments(spec: ContainerSpec, place: Path, modules: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the arguments of `containers.create`.
 
     Args:
-        box: what the container is given.
+        spec: what the container is given.
         place: host folder with `work/` (`disk/work/` where it has a disk of its own) and `home/`.
         modules: what the container imports while it waits for its script.
     """
     return {
-        "image": box.image,
+        "image": spec.image,
         "entrypoint": ["python"],
         "command": ["-I", "-S", f"{HOME}/supervisor.py", str(IDLE), *modules],
-        "runtime": box.runtime,
-        "device_requests": [DeviceRequest(count=box.gpus, capabilities=[["gpu", "compute", "utility"]])]
-        if box.gpus
+        "runtime": spec.runtime,
+        "device_requests": [DeviceRequest(count=spec.gpus, capabilities=[["gpu", "compute", "utility"]])]
+        if spec.gpus
         else None,
         "log_config": LogConfig(type="none"),
         # Our end of its input is the container's lifeline: the engine closes it when we are gone.
         "stdin_open": True,
         "tty": False,
-        "environment": common_variables(box.seed, box.cpus, "/tmp"),
+        "environment": common_variables(spec.seed, spec.cpus, "/tmp"),
         "labels": {
-            OWNER: box.owner,
-            DEADLINE: str(int(time.time() + IDLE + box.limits.seconds + GRACE)),
+            OWNER: spec.owner,
+            DEADLINE: str(int(time.time() + IDLE + spec.limits.seconds + GRACE)),
             PROCESS: own_process(),
             PLACE: str(place),
         },
-        **_walls(box),
-        **_mounts(box, place),
-        **_limits(box),
+        **_walls(spec),
+        **_mounts(spec, place),
+        **_limits(spec),
     }
 
 
-def _walls(box: Box) -> dict[str, Any]:
+def _walls(spec: ContainerSpec) -> dict[str, Any]:
     uid, gid = sandbox_user()
     return {
-        "network_mode": box.network,
+        "network_mode": spec.network,
         # Otherwise the client copies a proxy's password from the user's settings into the container.
         "use_config_proxy": False,
         "user": f"{uid}:{gid}",
@@ -109,13 +109,13 @@ def _kernel_calls() -> str:
     return json.dumps(json.loads((image_folder() / "seccomp.json").read_text(encoding="utf-8")))
 
 
-def _mounts(box: Box, place: Path) -> dict[str, Any]:
-    scratch = _scratch(box.limits)
+def _mounts(spec: ContainerSpec, place: Path) -> dict[str, Any]:
+    scratch = _scratch(spec.limits)
     return {
         "working_dir": "/sandbox",
         "mounts": [
-            Mount("/sandbox", str(place / DISK / "work" if box.disk else place / "work"), type="bind"),
-            Mount("/sandbox/input", str(box.input), type="bind", read_only=True),
+            Mount("/sandbox", str(place / DISK / "work" if spec.disk else place / "work"), type="bind"),
+            Mount("/sandbox/input", str(spec.input), type="bind", read_only=True),
             Mount(HOME, str(place / "home"), type="bind", read_only=True),
         ],
         # Docker's default is noexec, which compilers of kernels at run time cannot use.
@@ -124,12 +124,12 @@ def _mounts(box: Box, place: Path) -> dict[str, Any]:
     }
 
 
-def _limits(box: Box) -> dict[str, Any]:
-    limits, size = box.limits, box.limits.disk_mb * MIB
+def _limits(spec: ContainerSpec) -> dict[str, Any]:
+    limits, size = spec.limits, spec.limits.disk_mb * MIB
     return {
         "mem_limit": limits.memory_mb * MIB,
         "memswap_limit": limits.memory_mb * MIB,
-        "nano_cpus": int(box.cpus * 1e9),
+        "nano_cpus": int(spec.cpus * 1e9),
         "pids_limit": limits.pids,
         "oom_score_adj": 500,
         "ulimits": [

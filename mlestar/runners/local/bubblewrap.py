@@ -79,12 +79,12 @@ def find_bubblewrap(python: str, *, network: bool = False) -> Bubblewrap:
         answer = subprocess.run([python, "-I", "-c", PREFIXES], capture_output=True, text=True, check=True, timeout=60)
         executable, *folders = json.loads(answer.stdout)
         tried = [*_walls(network), *_system(tuple(folders)), executable, "-I", "-c", "pass"]
-        trial = subprocess.run(tried, capture_output=True, text=True, check=False, timeout=60)
+        evaluation = subprocess.run(tried, capture_output=True, text=True, check=False, timeout=60)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         msg = f"bubblewrap does not work here: {error}"
         raise RunnerError(msg) from error
-    if trial.returncode != 0:
-        msg = f"bubblewrap does not work here: {' '.join(trial.stderr.split())[-300:]}"
+    if evaluation.returncode != 0:
+        msg = f"bubblewrap does not work here: {' '.join(evaluation.stderr.split())[-300:]}"
         raise RunnerError(msg)
     return Bubblewrap(executable, tuple(folders), network)
 

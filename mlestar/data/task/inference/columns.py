@@ -8,7 +8,7 @@ import pandas as pd
 
 from mlestar.data.task.inference.labels import align_classes, classes_of
 from mlestar.data.task.inference.overrides import Overrides
-from mlestar.data.task.inference.roles import Parts, Source
+from mlestar.data.task.inference.roles import Source, TaskFiles
 from mlestar.errors import TaskError
 
 _GENERIC = re.compile(
@@ -28,7 +28,7 @@ class Columns:
     notes: tuple[str, ...]
 
 
-def find_columns(parts: Parts, overrides: Overrides, description: str) -> Columns:
+def find_columns(parts: TaskFiles, overrides: Overrides, description: str) -> Columns:
     """Find id, target and prediction columns.
 
     Raises:
@@ -41,14 +41,14 @@ def find_columns(parts: Parts, overrides: Overrides, description: str) -> Column
     return Columns(identifier, target, predictions, (note, f"target: {', '.join(target)} ({why})"))
 
 
-def _refuse_answers(parts: Parts, target: Iterable[str]) -> None:
+def _refuse_answers(parts: TaskFiles, target: Iterable[str]) -> None:
     given = [column for column in target if column in parts.test.columns]
     if parts.test.frame is not None and given:
         msg = f"{parts.test.name} holds the target {given[0]!r}: remove that column"
         raise TaskError(msg)
 
 
-def _find_id(parts: Parts, overrides: Overrides) -> tuple[str | None, str]:
+def _find_id(parts: TaskFiles, overrides: Overrides) -> tuple[str | None, str]:
     if overrides.id is not None:
         for source in filter(None, (parts.test, parts.sample)):
             if source.columns and overrides.id not in source.columns:
@@ -73,7 +73,7 @@ def _guess_id(train: Source, test: Source) -> tuple[str | None, str]:
     return None, "id: none found, a submission follows the order of the test file"
 
 
-def _id_of_sample(sample: Source, frame: pd.DataFrame, parts: Parts) -> tuple[str | None, str]:
+def _id_of_sample(sample: Source, frame: pd.DataFrame, parts: TaskFiles) -> tuple[str | None, str]:
     test, first = parts.test, sample.columns[0]
     if test.frame is None:
         return (first, f"id: {first} (first column of {sample.name})") if frame[first].is_unique else (None, "id: none")
@@ -98,7 +98,7 @@ def _in_step(sample: pd.DataFrame, test: pd.DataFrame, columns: list[str]) -> bo
     return len(columns) > 1 and len(sample) == len(test) and bool((sample[columns] == test[columns]).all(axis=None))
 
 
-def _check_missing_id(sample: Source, frame: pd.DataFrame, parts: Parts) -> None:
+def _check_missing_id(sample: Source, frame: pd.DataFrame, parts: TaskFiles) -> None:
     """Refuse a first column that names rows but is not in test, unless it only counts them."""
     first = sample.columns[0]
     train = parts.train.frame
@@ -115,7 +115,7 @@ def _check_rows(sample: Source, frame: pd.DataFrame, test: str, rows: int) -> No
         raise TaskError(msg)
 
 
-def _check_ids(parts: Parts, column: str) -> None:
+def _check_ids(parts: TaskFiles, column: str) -> None:
     if parts.sample is None or parts.sample.frame is None or parts.test.frame is None:
         return
     _check_rows(parts.sample, parts.sample.frame, parts.test.name, len(parts.test.frame))
@@ -128,7 +128,7 @@ def _check_ids(parts: Parts, column: str) -> None:
         raise TaskError(msg)
 
 
-def _predictions(parts: Parts, identifier: str | None) -> tuple[str, ...]:
+def _predictions(parts: TaskFiles, identifier: str | None) -> tuple[str, ...]:
     """Return what the sample asks for besides columns that test already has; empty without a sample."""
     if parts.sample is None:
         return ()
@@ -150,7 +150,7 @@ def _counts(cells: pd.Series) -> bool:
 
 
 def _find_target(
-    parts: Parts, overrides: Overrides, predictions: tuple[str, ...], description: str
+    parts: TaskFiles, overrides: Overrides, predictions: tuple[str, ...], description: str
 ) -> tuple[tuple[str, ...], str]:
     train = parts.train
     if wanted := overrides.target:
@@ -172,7 +172,7 @@ def _find_target(
 
 
 def _choose_target(
-    parts: Parts, extras: list[str], predictions: tuple[str, ...], description: str
+    parts: TaskFiles, extras: list[str], predictions: tuple[str, ...], description: str
 ) -> tuple[tuple[str, ...], str]:
     """Choose among the columns that only train has, when the submission calls its predictions otherwise."""
     frame = parts.train.frame
@@ -194,7 +194,7 @@ def _choose_target(
     raise TaskError(msg)
 
 
-def _check_known(parts: Parts, extras: list[str], prediction: str, description: str) -> None:
+def _check_known(parts: TaskFiles, extras: list[str], prediction: str, description: str) -> None:
     """Refuse a submission column that the description speaks of as a column, but that train does not have."""
     alike = any(prediction.lower() in extra.lower() or extra.lower() in prediction.lower() for extra in extras)
     if alike or _GENERIC.search(prediction) or f"`{prediction}`" not in description:

@@ -12,7 +12,7 @@ _HIDDEN = ("__pycache__",)
 
 
 @dataclass(frozen=True)
-class Layout:
+class TaskFolder:
     """A task folder's parts."""
 
     folder: Path
@@ -29,7 +29,7 @@ class Layout:
         return tuple(dict.fromkeys(file.split("/")[0] for file in self.files))
 
 
-def read_layout(folder: Path) -> Layout:
+def read_task_folder(folder: Path) -> TaskFolder:
     """Find the parts of a task folder.
 
     Raises:
@@ -44,7 +44,7 @@ def read_layout(folder: Path) -> Layout:
     if not files:
         msg = f"{folder} holds no data files: put train, test and sample submission into it or into {folder / 'input'}"
         raise TaskError(msg)
-    return Layout(folder, data, _read_description(description), files)
+    return TaskFolder(folder, data, _read_description(description), files)
 
 
 def inside(path: Path, folder: Path) -> bool:
@@ -52,7 +52,7 @@ def inside(path: Path, folder: Path) -> bool:
     return path.resolve().is_relative_to(folder.resolve())
 
 
-def checked_name(name: str, key: str, layout: Layout) -> str:
+def checked_name(name: str, key: str, layout: TaskFolder) -> str:
     """Return a path that a person gave for `key`, relative to the input folder.
 
     Raises:

@@ -4,7 +4,7 @@ import pandas as pd
 
 from mlestar.data.statistics import is_numeric
 from mlestar.data.task.inference.columns import Columns
-from mlestar.data.task.inference.folder import Layout
+from mlestar.data.task.inference.folder import TaskFolder
 from mlestar.data.task.inference.labels import classes_of
 from mlestar.data.task.inference.overrides import Overrides
 from mlestar.errors import TaskError, UserError
@@ -17,7 +17,7 @@ _FEW = 15
 
 
 def choose_metric(
-    layout: Layout, overrides: Overrides, text: str, columns: Columns, cells: pd.DataFrame | None
+    layout: TaskFolder, overrides: Overrides, text: str, columns: Columns, cells: pd.DataFrame | None
 ) -> tuple[Metric, str]:
     """Return the metric and how it was told; `cells` are the target columns of train where they can be read.
 
@@ -33,7 +33,7 @@ def choose_metric(
 
 
 def _set_metric(
-    layout: Layout, overrides: Overrides, columns: Columns, cells: pd.DataFrame | None
+    layout: TaskFolder, overrides: Overrides, columns: Columns, cells: pd.DataFrame | None
 ) -> tuple[Metric, str] | None:
     if not overrides.metric:
         return None

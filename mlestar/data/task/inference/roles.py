@@ -9,7 +9,7 @@ import pandas as pd
 
 from mlestar.data.statistics import array_shapes
 from mlestar.data.tables import Table, is_table, read_table
-from mlestar.data.task.inference.folder import Layout, checked_name
+from mlestar.data.task.inference.folder import TaskFolder, checked_name
 from mlestar.data.task.inference.overrides import Overrides
 from mlestar.errors import TaskError, UserError
 
@@ -19,7 +19,7 @@ _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 @dataclass
-class Shelf:
+class TableCache:
     """The tables of an input folder, each read once."""
 
     input: Path
@@ -49,7 +49,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Parts:
+class TaskFiles:
     """The files that play the three parts."""
 
     train: Source
@@ -58,7 +58,7 @@ class Parts:
     notes: tuple[str, ...]
 
 
-def find_parts(layout: Layout, overrides: Overrides, shelf: Shelf) -> Parts:
+def find_parts(layout: TaskFolder, overrides: Overrides, cache: TableCache) -> TaskFiles:
     """Find the three files.
 
     Raises:
@@ -70,19 +70,19 @@ def find_parts(layout: Layout, overrides: Overrides, shelf: Shelf) -> Parts:
         if name not in found.values():
             found.setdefault(part, name)
     if not {"train", "test"} <= set(found):
-        found |= _by_columns(layout, shelf, found)
+        found |= _by_columns(layout, cache, found)
     for part in ("train", "test"):
         if part not in found:
             msg = f"no {part} file among {', '.join(layout.entries[:6])}: name it {part}.csv or set {part} in task.toml"
             raise TaskError(msg)
-    sample = found.get("sample_submission") or _sample_by_columns(layout, shelf, found)
+    sample = found.get("sample_submission") or _sample_by_columns(layout, cache, found)
     found |= {"sample_submission": sample} if sample else {}
     notes = tuple(f"{part}: {name} ({'set' if named[part] else 'found'})" for part, name in sorted(found.items()))
-    train, test = shelf.source(found["train"]), shelf.source(found["test"])
-    return Parts(train, test, shelf.source(sample) if sample else None, notes)
+    train, test = cache.source(found["train"]), cache.source(found["test"])
+    return TaskFiles(train, test, cache.source(sample) if sample else None, notes)
 
 
-def _by_name(layout: Layout) -> Iterator[tuple[str, str]]:
+def _by_name(layout: TaskFolder) -> Iterator[tuple[str, str]]:
     """Yield (part, file) by names, the likeliest file of a part first: tables, then short plain names near the top."""
     tables = [name for name in layout.files if is_table(layout.input / name)]
     ranked = sorted(tables, key=lambda name: (name.count("/"), len(name)))
@@ -103,10 +103,10 @@ def role(name: str) -> str | None:
     return "train" if _TRAIN & set(words) else None
 
 
-def _by_columns(layout: Layout, shelf: Shelf, found: dict[str, str]) -> dict[str, str]:
+def _by_columns(layout: TaskFolder, cache: TableCache, found: dict[str, str]) -> dict[str, str]:
     """Train has every column of test and more; the pair with the most columns in common is taken."""
-    names = [name for name in layout.files if name != found.get("sample_submission") and _is_sound(name, shelf)]
-    columns = {name: set(shelf.get(name).columns) for name in names}
+    names = [name for name in layout.files if name != found.get("sample_submission") and _is_sound(name, cache)]
+    columns = {name: set(cache.get(name).columns) for name in names}
     pairs = [
         (len(columns[test]), train, test)
         for train in names
@@ -119,25 +119,25 @@ def _by_columns(layout: Layout, shelf: Shelf, found: dict[str, str]) -> dict[str
     return {"train": train, "test": test}
 
 
-def _sample_by_columns(layout: Layout, shelf: Shelf, found: dict[str, str]) -> str | None:
+def _sample_by_columns(layout: TaskFolder, cache: TableCache, found: dict[str, str]) -> str | None:
     """A table with a row for each row of test, that names them and holds only what test lacks and train has."""
     if not all(is_table(layout.input / found[part]) for part in ("train", "test")):
         return None
-    train, test = shelf.get(found["train"]), shelf.get(found["test"])
+    train, test = cache.get(found["train"]), cache.get(found["test"])
     open_columns = set(train.columns) - set(test.columns)
     for name in layout.entries:
-        if name in found.values() or not _is_sound(name, shelf):
+        if name in found.values() or not _is_sound(name, cache):
             continue
-        table = shelf.get(name)
+        table = cache.get(name)
         shared = [column for column in table.columns if column in test.columns]
         if len(shared) == 1 and len(table) == len(test) and set(table.columns) - set(shared) <= open_columns:
             return name
     return None
 
 
-def _is_sound(name: str, shelf: Shelf) -> bool:
-    """A further table that cannot be read is nobody's part; its profile will say why."""
+def _is_sound(name: str, cache: TableCache) -> bool:
+    """A further table that cannot be read is nobody's part; its statistics will say why."""
     try:
-        return is_table(shelf.input / name) and bool(shelf.get(name).columns)
+        return is_table(cache.input / name) and bool(cache.get(name).columns)
     except UserError:
         return False

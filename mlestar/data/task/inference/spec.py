@@ -7,11 +7,11 @@ import pandas as pd
 
 from mlestar.data.statistics import column_kind
 from mlestar.data.task.inference.columns import Columns, find_columns
-from mlestar.data.task.inference.folder import Layout, checked_name
+from mlestar.data.task.inference.folder import TaskFolder, checked_name
 from mlestar.data.task.inference.metric import choose_metric
 from mlestar.data.task.inference.outcome import Outcome, find_outcome
 from mlestar.data.task.inference.overrides import Overrides
-from mlestar.data.task.inference.roles import Parts, Shelf, find_parts
+from mlestar.data.task.inference.roles import TableCache, TaskFiles, find_parts
 from mlestar.errors import TaskError
 from mlestar.metrics import Metric
 from mlestar.metrics.spec import Modality, TaskSpec
@@ -32,13 +32,15 @@ class Inference:
     notes: tuple[str, ...]
 
 
-def infer_spec(layout: Layout, overrides: Overrides, text: str, shelf: Shelf, metric: Metric | None) -> Inference:
+def infer_spec(
+    layout: TaskFolder, overrides: Overrides, text: str, cache: TableCache, metric: Metric | None
+) -> Inference:
     """Infer what is open; `text` is the goal and the description, `metric` beats both and `task.toml`.
 
     Raises:
         TaskError: the files contradict each other or leave something open.
     """
-    parts = find_parts(layout, overrides, shelf)
+    parts = find_parts(layout, overrides, cache)
     columns = find_columns(parts, overrides, text)
     cells = _target_cells(parts, columns)
     chosen, why = (metric, "given") if metric else choose_metric(layout, overrides, text, columns, cells)
@@ -52,7 +54,7 @@ def infer_spec(layout: Layout, overrides: Overrides, text: str, shelf: Shelf, me
     return Inference(spec, chosen, labelled, tuple(notes + _warnings(spec, cells)))
 
 
-def _target_cells(parts: Parts, columns: Columns) -> pd.DataFrame | None:
+def _target_cells(parts: TaskFiles, columns: Columns) -> pd.DataFrame | None:
     """Return the target columns of the train table, None when there is no such table."""
     if parts.train.frame is None:
         return None
@@ -63,9 +65,9 @@ def _target_cells(parts: Parts, columns: Columns) -> pd.DataFrame | None:
 
 
 def _assemble(
-    layout: Layout,
+    layout: TaskFolder,
     overrides: Overrides,
-    parts: Parts,
+    parts: TaskFiles,
     columns: Columns,
     metric: Metric,
     outcome: Outcome,
@@ -97,7 +99,7 @@ def _assemble(
     )
 
 
-def _auxiliary(layout: Layout, overrides: Overrides, metric: Metric, used: set[str]) -> tuple[str, ...]:
+def _auxiliary(layout: TaskFolder, overrides: Overrides, metric: Metric, used: set[str]) -> tuple[str, ...]:
     if overrides.auxiliary is None:
         code = metric.name.partition(":")[0]
         parents = {name.split("/")[0] for name in used if "/" in name}
@@ -106,7 +108,7 @@ def _auxiliary(layout: Layout, overrides: Overrides, metric: Metric, used: set[s
     return tuple(checked_name(name, "auxiliary", layout) for name in overrides.auxiliary)
 
 
-def _find_modality(layout: Layout, parts: Parts, metric: Metric, text: str) -> Modality:
+def _find_modality(layout: TaskFolder, parts: TaskFiles, metric: Metric, text: str) -> Modality:
     """Tell what the rows are: text and sound and pictures by their columns or files, else a table."""
     suffixes = [Path(name).suffix.lower() for name in layout.files]
     if sum(suffix in _SOUNDS for suffix in suffixes) > _STRAY:
@@ -123,7 +125,7 @@ def _find_modality(layout: Layout, parts: Parts, metric: Metric, text: str) -> M
     return "text" if "text" in kinds and len(worthy) <= 3 else "table"
 
 
-def _check_split(spec: TaskSpec, parts: Parts) -> None:
+def _check_split(spec: TaskSpec, parts: TaskFiles) -> None:
     kind, _, column = (spec.split or "").partition(":")
     if column and parts.train.frame is not None and column not in parts.train.columns:
         msg = f"split = {spec.split!r}: {parts.train.name} has no column {column!r}"

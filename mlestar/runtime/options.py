@@ -1,0 +1,34 @@
+"""What a caller may pass to a run besides its settings: live objects, and who follows the run."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from typing_extensions import TypedDict
+
+from mlestar.events import Event
+from mlestar.llm import Passed
+from mlestar.retrieval import Retrievers
+from mlestar.runners import Runner
+from mlestar.state import Answer, Question
+
+OnEvent = Callable[[Event], None]
+OnQuestion = Callable[[Question], Answer]
+
+
+class RunOptions(TypedDict, total=False):
+    """Keyword arguments that `solve`, `resume`, `fork` and their variants share."""
+
+    model: Passed
+    """A chat model for every role, or models by role, group of roles or `default`."""
+    runner: Runner | None
+    """Executes scripts, in place of the runner that the settings name."""
+    retrieval: Retrievers
+    """A `Retriever`, a LangChain tool or retriever, or several of them."""
+    on_event: OnEvent | None
+    """Receives every progress event."""
+    on_question: OnQuestion | None
+    """Answers at the review points of the settings; without it the run pauses there."""
+    answers: Mapping[str, Answer] | None
+    """Answers to the pending questions by their ids; they take precedence over `on_question`."""
+    stop: asyncio.Event | None
+    """Set it, and the run finishes what it is doing, saves it and raises `StopRequested`."""

@@ -9,13 +9,14 @@ from typing import Any, Unpack
 
 from mlestar.data.task import Task
 from mlestar.errors import SettingsError, StoreError, UserError
+from mlestar.nodes.review import replacement_key
 from mlestar.report import Result
 from mlestar.runtime.options import RunOptions
 from mlestar.session import open_session, run_session
 from mlestar.session.interrupt import run_interruptible
 from mlestar.settings import BUDGET, Settings
 from mlestar.state import Answer, PipelineInput, RunStatus
-from mlestar.store import Ledger, RunFolder, key_of, list_runs, make_run_id
+from mlestar.store import Ledger, RunFolder, list_runs, make_run_id
 
 FINISHED: tuple[RunStatus, ...] = ("solved", "no_solution")
 SETTINGS = "settings"
@@ -233,7 +234,7 @@ def _branch(source: RunFolder, target: RunFolder, settings: Settings, at: str, a
     """Give a new run the finished work of another one, and the decision that differs."""
     with source.lock():
         known = Ledger(source.ledger)
-        decisions = [fact["id"] for fact in known.notes("decided")]
+        decisions = [fact["id"] for fact in known.notes("decision")]
         known.close()
         if at != SETTINGS and at not in decisions:
             msg = f"run {source.run_id} has no decision {at!r}: choose one of {', '.join([SETTINGS, *decisions])}"
@@ -248,7 +249,7 @@ def _branch(source: RunFolder, target: RunFolder, settings: Settings, at: str, a
         ledger = Ledger(target.ledger)
         ledger.inherit(source.ledger)
         if answer is not None:
-            ledger.note(key_of("decision", at), "decision", answer.model_dump(mode="json"))
+            ledger.note("replacement", replacement_key(at), answer.model_dump(mode="json"))
         ledger.close()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Hashable
 
 from langgraph.graph import END, START, StateGraph
 
-from mlestar.nodes import ensemble, evaluate, initialize, prepare, refine, rescore, review, submit
+from mlestar.nodes import ensemble, evaluate, initialize, prepare, refine, rescore, review, submit, track
 from mlestar.settings import Settings
 from mlestar.state import (
     CandidateOutput,
@@ -144,7 +144,7 @@ def add_initialization(graph: Track | TrackAlone) -> None:
         {"uses more": "evaluate_usage", **REFINE},
     )
     graph.add_edge("evaluate_usage", "accept_usage")
-    graph.add_conditional_edges("accept_usage", initialize.next_block, REFINE)
+    graph.add_conditional_edges("accept_usage", track.next_block, REFINE)
 
 
 def add_refinement(graph: Track | TrackAlone) -> None:
@@ -186,7 +186,7 @@ def add_refinement(graph: Track | TrackAlone) -> None:
     graph.add_conditional_edges(
         "compare", refine.after_compare, {"next plan": "plan", "block done or budget": "advance"}
     )
-    graph.add_conditional_edges("advance", initialize.next_block, REFINE)
+    graph.add_conditional_edges("advance", track.next_block, REFINE)
 
 
 def build_candidate() -> Candidate:

@@ -13,10 +13,14 @@ from typing_extensions import TypedDict
 from mlestar.data.examples import ExampleName
 from mlestar.data.statistics import FileStatistics
 from mlestar.evaluation.holdout.plan import SplitPlan
-from mlestar.metrics.spec import Direction, TaskSpec
+from mlestar.metrics.spec import Direction, TaskSpec, sign
+from mlestar.runners.base import ExecutionStatus
 from mlestar.settings import ReviewPoint
 
-Origin = Literal["candidate", "merge", "usage", "refinement", "ensemble", "whole data", "by hand"]
+ORIGINS = ("candidate", "merge", "usage", "refinement", "ensemble", "whole data", "by hand")
+"""The stages that write scripts, in the order in which a report lists their solutions. A stage that is not among them
+is listed last."""
+
 VerdictStatus = Literal[
     "ok",
     "error",
@@ -134,10 +138,10 @@ class Verdict(Frozen):
         return self.holdout if self.holdout is not None else self.reported
 
 
-class Outcome(Frozen):
-    """An execution as the ledger remembers it."""
+class ExecutionRecord(Frozen):
+    """An execution as the ledger has it: what the runner returned, with its texts and files as blobs."""
 
-    status: str
+    status: ExecutionStatus
     exit_code: int | None
     stdout: str
     """Blob."""
@@ -154,10 +158,11 @@ class Draft(Frozen):
     """A script that waits for its evaluation."""
 
     id: str
-    origin: Origin
+    origin: str
+    """The stage that wrote it, one of `ORIGINS`."""
     track: int
     title: str
-    script: str | None
+    script: str | None = None
     """Blob; None when no agent reply satisfied its contract."""
     parent: str | None = None
     plan: str = ""
@@ -171,7 +176,8 @@ class Solution(Frozen):
     """A script with its verdict and where it came from."""
 
     id: str
-    origin: Origin
+    origin: str
+    """The stage that wrote it, one of `ORIGINS`."""
     track: int
     title: str
     script: str | None
@@ -326,15 +332,14 @@ def better(direction: Direction, left: float | None, right: float | None) -> boo
     """Tell whether a score is a real improvement; ties are not, and any score beats none."""
     if left is None or right is None:
         return left is not None
-    return left > right if direction == "maximize" else left < right
+    return sign(direction) * (left - right) > 0
 
 
 def best_first(direction: Direction, solutions: Iterable[Solution]) -> list[Solution]:
     """Return the solutions that have a score, best first; equal scores keep their order."""
     scored = [(solution, solution.score) for solution in solutions]
     ranked = [(score, solution) for solution, score in scored if score is not None]
-    sign = -1 if direction == "maximize" else 1
-    return [solution for _, solution in sorted(ranked, key=lambda pair: sign * pair[0])]
+    return [solution for _, solution in sorted(ranked, key=lambda pair: -sign(direction) * pair[0])]
 
 
 V = TypeVar("V")
@@ -374,7 +379,7 @@ class EvaluationState(EvaluationInput, total=False):
     """Blobs of scripts that failed, oldest first."""
     suspected: bool
     """The grader's evidence has been put to the leakage checker."""
-    outcome: Outcome | None
+    execution: ExecutionRecord | None
     """None: the budget refused the run."""
     verdict: Verdict
 
@@ -501,7 +506,7 @@ CHECKPOINT_TYPES: list[type] = [
     Citation,
     ModelCard,
     Source,
-    Outcome,
+    ExecutionRecord,
     Verdict,
     Draft,
     Solution,

@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from mlestar.llm.prices import Price, Prices, Usage
 from mlestar.llm.provider import ChosenModel, Models
 from mlestar.llm.wire import Unanswered, Wire
-from mlestar.store import Blobs, Held, Ledger, Record, key_of
+from mlestar.store import Blobs, Ledger, Record, Reservation, key_of
 
 SYSTEM = (
     "You are a senior machine-learning engineer and Kaggle grandmaster working inside an automated system. "
@@ -63,7 +63,7 @@ class Caller:
         role: str,
         prompt: str,
         sample: tuple[int, int],
-        held: AbstractAsyncContextManager[Held] | None = None,
+        reservation: AbstractAsyncContextManager[Reservation] | None = None,
     ) -> Reply:
         """Ask for one answer.
 
@@ -71,16 +71,18 @@ class Caller:
             role: chooses the model and labels the ledger entry.
             prompt: what is asked.
             sample: track and number of the attempt; the same prompt of another sample is another call.
-            held: entered while the call is made and recorded; not for an answer that is recorded already.
+            reservation: entered while the call is made and recorded; not for an answer that is recorded already.
 
         Raises:
             ModelError: the provider cannot be reached or refuses the request.
         """
         chosen = self.models.of(role)
         key = key_of("model_call", role, chosen.name, SYSTEM, prompt, sample)
-        return await self._recorded(key, role, chosen, prompt, held)
+        return await self._recorded(key, role, chosen, prompt, reservation)
 
-    async def ground(self, role: str, prompt: str, held: AbstractAsyncContextManager[Held] | None = None) -> Reply:
+    async def ground(
+        self, role: str, prompt: str, reservation: AbstractAsyncContextManager[Reservation] | None = None
+    ) -> Reply:
         """Ask for one answer that rests on a web search; see `call`.
 
         Raises:
@@ -88,7 +90,7 @@ class Caller:
         """
         chosen = self.models.of(role)
         key = key_of("grounded_call", role, chosen.name, SYSTEM, prompt)
-        return await self._recorded(key, role, chosen, prompt, held, tools=[GOOGLE_SEARCH])
+        return await self._recorded(key, role, chosen, prompt, reservation, tools=[GOOGLE_SEARCH])
 
     async def _recorded(
         self,
@@ -96,13 +98,13 @@ class Caller:
         role: str,
         chosen: ChosenModel,
         prompt: str,
-        held: AbstractAsyncContextManager[Held] | None,
+        reservation: AbstractAsyncContextManager[Reservation] | None,
         **options: Any,
     ) -> Reply:
         async def work() -> Record:
             return await self._ask(role, chosen, prompt, options)
 
-        result, _ = await self._ledger.once(key, "model_call", role, work, within=held)
+        result, _ = await self._ledger.once(key, "model_call", role, work, within=reservation)
         text = await asyncio.to_thread(self._blobs.text, result["text"])
         return Reply(text=text, problem=result["problem"], grounding=result.get("grounding"))
 

@@ -10,6 +10,11 @@ Modality = Literal["table", "text", "image", "audio", "time series", "sequence",
 PredictionKind = Literal["label", "probability", "value", "text"]
 
 
+def sign(direction: Direction) -> int:
+    """Return 1 where a higher score is better, else -1: scores times this sign compare as "higher is better"."""
+    return 1 if direction == "maximize" else -1
+
+
 class TaskSpec(BaseModel):
     """What is predicted, from what, and how it is scored. File names are relative to the input folder."""
 

@@ -6,17 +6,16 @@ from typing import Literal
 from langgraph.runtime import Runtime
 
 from mlestar.agents.context import ReplyError
-from mlestar.agents.ensembling import Member
-from mlestar.agents.ensembling import plan_ensemble as ask_for_plan
-from mlestar.agents.ensembling import write_ensemble as ask_for_script
+from mlestar.agents.ensembling import Member, ask_for_ensemble, ask_for_ensemble_plan
 from mlestar.metrics.spec import Direction
-from mlestar.nodes.refine import tried_plans
+from mlestar.nodes.propose import propose
+from mlestar.nodes.track import attempt_of, plans_of
 from mlestar.runtime.context import RunContext, find_context
 from mlestar.settings import Settings
-from mlestar.state import Attempt, Draft, EnsembleState, Solution, best_first
+from mlestar.state import Draft, EnsembleState, Solution, best_first
 
 ENSEMBLE_STRETCH = 1.5
-"""An ensemble may take this factor of the sum of its members' times."""
+"""An ensemble may take this factor of the sum of its members' times. Chosen by judgement; not measured."""
 
 
 async def admit(state: EnsembleState, runtime: Runtime[Settings]) -> Literal["combine", "nothing to combine"]:
@@ -28,11 +27,11 @@ async def admit(state: EnsembleState, runtime: Runtime[Settings]) -> Literal["co
 
 
 async def plan_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> EnsembleState:
-    """Plan how to combine the solutions, having seen how the earlier plans did."""
+    """Plan how to combine the solutions, from how the earlier plans did."""
     ctx = await find_context(state, runtime)
+    agent, attempts = await ctx.agent(state), plans_of(state.get("attempts", []))
     try:
-        agent, tried = ctx.agent(await ctx.brief(state)), tried_plans(state.get("attempts", []))
-        return {"plan": await ask_for_plan(agent, await _members(ctx, state), tried)}
+        return {"plan": await ask_for_ensemble_plan(agent, await _members(ctx, state), attempts)}
     except ReplyError:
         return {"plan": ""}
 
@@ -41,36 +40,29 @@ async def write_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> En
     """Write one script that trains and combines the members."""
     ctx = await find_context(state, runtime)
     members = await _solutions(ctx, state)
-    slowest = ctx.settings.script_seconds
-    stretch = max(1.0, ENSEMBLE_STRETCH * sum(member.verdict.seconds for member in members) / slowest)
+    limit = ctx.settings.script_seconds
+    stretch = max(1.0, ENSEMBLE_STRETCH * sum(member.verdict.seconds for member in members) / limit)
     draft = Draft(
         id=f"e{state.get('round', 0) + 1}",
         origin="ensemble",
         track=-1,
         title="ensemble of " + ", ".join(member.id for member in members),
-        script=None,
         plan=state["plan"],
         stretch=stretch,
     )
     if not state["plan"]:
         return {"draft": draft.model_copy(update={"problem": "no plan for an ensemble"})}
-    try:
-        agent = ctx.agent(await ctx.brief(state))
-        code = await ask_for_script(agent, await _members(ctx, state), state["plan"], slowest * stretch)
-    except ReplyError as error:
-        return {"draft": draft.model_copy(update={"problem": str(error)})}
-    return {"draft": draft.model_copy(update={"script": await ctx.keep(code)})}
+    script = ask_for_ensemble(await ctx.agent(state), await _members(ctx, state), state["plan"], limit * stretch)
+    return {"draft": await propose(ctx, draft, script)}
 
 
 async def compare_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> EnsembleState:
     """Record what the plan brought."""
     ctx = await find_context(state, runtime)
-    tried = state["solution"]
-    attempt = Attempt(plan=state["plan"], solution=tried.id, score=tried.score, status=tried.verdict.status)
     rounds = state.get("round", 0) + 1
-    wanted = "another ensemble" if rounds < ctx.settings.ensemble_rounds else ""
-    attempts = [*state.get("attempts", []), attempt]
-    return {"attempts": attempts, "round": rounds, "spent": await ctx.budget.spent(wanted)}
+    step = "another ensemble" if rounds < ctx.settings.ensemble_rounds else ""
+    attempts = [*state.get("attempts", []), attempt_of(state["plan"], state["solution"])]
+    return {"attempts": attempts, "round": rounds, "spent": await ctx.services.budget.spent(step)}
 
 
 def after_compare(state: EnsembleState, runtime: Runtime[Settings]) -> Literal["next plan", "done or budget"]:
@@ -82,15 +74,15 @@ def after_compare(state: EnsembleState, runtime: Runtime[Settings]) -> Literal["
 def choose_members(
     bests: Mapping[str, Solution], solutions: Collection[Solution], direction: Direction
 ) -> list[Solution]:
-    """Return the best solution of each track; where another track has brought the same script, the track's next best.
+    """Return the best solution of each track; where another track has the same script, the track's next best.
 
-    A track that has no other brings none: to combine a script with itself gains nothing.
+    A track that has no other is left out: a script gains nothing from being combined with itself.
     """
     members: dict[str | None, Solution] = {}
     for track, best in sorted(bests.items()):
-        own = sorted((one for one in solutions if one.track == int(track)), key=lambda one: one.id)
-        candidates = [best, *best_first(direction, own)]
-        member = next((one for one in candidates if one.script not in members), None)
+        others = [solution for solution in solutions if solution.track == int(track)]
+        candidates = [best, *best_first(direction, sorted(others, key=lambda solution: solution.id))]
+        member = next((solution for solution in candidates if solution.script not in members), None)
         if member:
             members[member.script] = member
     return list(members.values())
@@ -102,7 +94,8 @@ async def _solutions(ctx: RunContext, state: EnsembleState) -> list[Solution]:
 
 
 async def _members(ctx: RunContext, state: EnsembleState) -> list[Member]:
-    return [
-        Member(id=one.id, title=one.title, score=one.score, code=await ctx.text(one.script or ""))
-        for one in await _solutions(ctx, state)
-    ]
+    members = []
+    for solution in await _solutions(ctx, state):
+        code = await ctx.services.text(solution.script or "")
+        members.append(Member(id=solution.id, title=solution.title, score=solution.score, code=code))
+    return members

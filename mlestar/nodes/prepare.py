@@ -1,4 +1,4 @@
-"""Prepare: read the task, decide how it is rehearsed, and write the brief that every agent is told."""
+"""Prepare: read the task, decide which rows are withheld, and write the brief that every agent is given."""
 
 import asyncio
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from mlestar.agents.analyst import analyze
+from mlestar.agents.analyst import ask_for_spec
 from mlestar.agents.context import ReplyError
 from mlestar.data.examples import write_example, write_task
 from mlestar.data.task import Task, TaskSpec
@@ -26,19 +26,19 @@ async def prepare(state: PipelineInput, runtime: Runtime[Settings]) -> PipelineS
     run_id, folder = await asyncio.to_thread(_find_task, state, settings)
     ctx = await open_context(settings, run_id, folder)
     emit(runtime, "prepare", f"run {run_id} in {ctx.folder.path}")
-    models = ctx.caller.models
+    models = ctx.services.caller.models
     emit(runtime, "prepare", f"model {models.title}: {models.default.why}")
-    emit(runtime, "prepare", f"retrieval {ctx.retrieval.title}")
-    task = await ctx.task()
+    emit(runtime, "prepare", f"retrieval {ctx.services.retrieval.title}")
+    task = await ctx.inputs.task()
     split, fallback = await _plan_split(task)
     if split:
-        task = await asyncio.to_thread(_without_held_rows, task, split, settings.seed)
+        task = await asyncio.to_thread(_without_withheld_rows, task, split, settings.seed)
     brief = await _draft_brief(ctx, task, split, fallback)
     brief = brief.model_copy(update={"spec": await _complete_spec(ctx, brief)})
-    brief = await _make_holdout(ctx, brief)
+    brief = await _stage_holdout(ctx, brief)
     _emit_holdout(runtime, brief)
     written: PipelineState = {"train_csv": "", "test_csv": "", "description": ""}
-    return {"run_id": run_id, "brief": await ctx.keep(brief.model_dump_json()), "exports": [], **written}
+    return {"run_id": run_id, "brief": await ctx.services.keep(brief.model_dump_json()), "exports": [], **written}
 
 
 async def prepare_track(state: PipelineInput, runtime: Runtime[Settings]) -> TrackState:
@@ -60,8 +60,8 @@ def _find_task(state: PipelineInput, settings: Settings) -> tuple[str, Path]:
     Raises:
         UserError: the input is not exactly one of folder, example and tables, or the folder cannot be written.
     """
-    given = [bool(state.task), bool(state.example), bool(state.train_csv or state.test_csv)]
-    if sum(given) != 1 or bool(state.train_csv) != bool(state.test_csv):
+    sources = [bool(state.task), bool(state.example), bool(state.train_csv or state.test_csv)]
+    if sum(sources) != 1 or bool(state.train_csv) != bool(state.test_csv):
         msg = "give a task folder, or a built-in example, or a train and a test table as CSV text"
         raise UserError(msg)
     name = Path(state.task).name or state.example or "table"
@@ -84,23 +84,23 @@ async def _plan_split(task: Task) -> tuple[SplitPlan | None, str]:
         return None, str(error)
 
 
-def _without_held_rows(task: Task, split: SplitPlan, seed: int) -> Task:
-    """Return the task as agents may see it: nothing is told of the rows that the search withholds."""
+def _without_withheld_rows(task: Task, split: SplitPlan, seed: int) -> Task:
+    """Return the task as agents may see it: nothing in it comes from the rows that the search withholds."""
     return task.showing(search_holdout(task, split, seed=seed).train)
 
 
-async def _make_holdout(ctx: RunContext, brief: Brief) -> Brief:
-    """Stage the input of the search; what cannot be staged honestly is not rehearsed."""
+async def _stage_holdout(ctx: RunContext, brief: Brief) -> Brief:
+    """Stage the input of the search; without an honest holdout it is the real one."""
     try:
-        await ctx.search_input(brief)
+        await ctx.inputs.search(brief)
     except HoldoutError as error:
         brief = brief.model_copy(update={"split": None, "fallback": str(error)})
-        await ctx.search_input(brief)
+        await ctx.inputs.search(brief)
     return brief
 
 
 async def _draft_brief(ctx: RunContext, task: Task, split: SplitPlan | None, fallback: str) -> Brief:
-    environment = await ctx.environment()
+    environment = await ctx.executor.environment()
     return Brief(
         spec=task.spec,
         description=task.description,
@@ -122,12 +122,12 @@ async def _draft_brief(ctx: RunContext, task: Task, split: SplitPlan | None, fal
 
 
 async def _complete_spec(ctx: RunContext, brief: Brief) -> TaskSpec:
-    """Return the spec as the analyst completes it; a person's word and a failed analysis leave it as it is."""
-    settled = set((await ctx.task()).settled)
+    """Return the spec as the analyst completes it; what a person set, and a failed analysis, leave it as it is."""
+    settled = set((await ctx.inputs.task()).settled)
     if ctx.settings.metric:
         settled |= {"metric", "direction"}
     try:
-        return await analyze(ctx.agent(brief), frozenset(settled))
+        return await ask_for_spec(ctx.services.agent(brief), frozenset(settled))
     except ReplyError:
         return brief.spec
 
@@ -138,5 +138,5 @@ def _emit_holdout(runtime: Runtime[Settings], brief: Brief) -> None:
     if split is None:
         emit(runtime, "prepare", f"NO HOLDOUT: {brief.fallback}; scores are what scripts report about themselves")
         return
-    how = f"split by {split.kind}" + (f" ({split.column})" if split.column else "")
-    emit(runtime, "prepare", f"holdout: {how}, {split.fraction:.0%} of the train rows held out")
+    column = f" ({split.column})" if split.column else ""
+    emit(runtime, "prepare", f"holdout: split by {split.kind}{column}, {split.fraction:.0%} of the train rows withheld")

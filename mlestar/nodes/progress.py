@@ -1,4 +1,4 @@
-"""What nodes tell while they work."""
+"""Progress events of nodes."""
 
 from langgraph.runtime import Runtime
 
@@ -20,7 +20,7 @@ async def emit_solution(runtime: Runtime[Settings], ctx: RunContext, solution: S
         Event(
             stage=solution.origin,
             message=solution.title if verdict.status == "ok" else f"{solution.title}: {verdict.message}",
-            track=solution.track if solution.origin != "ensemble" else None,
+            track=solution.track if solution.track >= 0 else None,
             solution=solution.id,
             script=solution.script,
             verdict=verdict.status,
@@ -28,6 +28,6 @@ async def emit_solution(runtime: Runtime[Settings], ctx: RunContext, solution: S
             standard_error=verdict.holdout_se,
             reported=verdict.reported,
             seconds=verdict.seconds,
-            spend=await ctx.spending(),
+            spend=await ctx.services.spending(),
         )
     )

@@ -1,4 +1,4 @@
-"""The human's chair: points at which a run stops and asks a person to approve, edit, replace, add or reject."""
+"""Human review: points at which a run stops and asks a person to approve, edit, replace, add or reject."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -6,10 +6,11 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
+from pydantic import ValidationError
 
 from mlestar.agents.script import ScriptError, check_script, locate
 from mlestar.errors import UserError
-from mlestar.nodes.initialize import best_of
+from mlestar.nodes.track import best_script
 from mlestar.runtime.context import find_context
 from mlestar.settings import ReviewPoint, Settings
 from mlestar.state import Action, Answer, Block, Draft, EnsembleState, ModelCard, PipelineState, TrackState
@@ -41,9 +42,9 @@ async def ask_person(
 ) -> Answer | None:
     """Stop and ask when the settings name this point; None when they do not.
 
-    An answer that cannot be used is asked for again, with the problem. What a person said last about a proposal is in
-    the ledger, where whoever drives the graph may look before asking. A fork leaves its answer there under the name of
-    the decision, whatever is proposed.
+    An answer that cannot be used is asked for again, with the problem. A person's last answer to a proposal is in the
+    ledger, where the caller of the graph may look before asking. A fork leaves its answer there under the name of the
+    decision, whatever is proposed.
 
     Args:
         state: of the node that asks.
@@ -57,11 +58,12 @@ async def ask_person(
         UserError: the answer of a fork cannot be used.
     """
     ctx = await find_context(state, runtime)
-    decision = f"{point}:{at}"
-    await asyncio.to_thread(ctx.ledger.note, key_of("decided", decision), "decided", {"id": decision}, replace=True)
-    replaced = await asyncio.to_thread(ctx.ledger.recall, key_of("decision", decision))
-    if replaced is not None:
-        answer = Answer.model_validate(replaced)
+    ledger, decision = ctx.services.ledger, f"{point}:{at}"
+    key = key_of("decision", decision)
+    await asyncio.to_thread(ledger.note, "decision", key, {"id": decision}, replace=True)
+    replacement = await asyncio.to_thread(ledger.recall, replacement_key(decision))
+    if replacement is not None:
+        answer = Answer.model_validate(replacement)
         if wrong := _wrong(point, answer) or check(answer):
             msg = f"{decision} cannot be replaced so: {wrong}"
             raise UserError(msg)
@@ -71,18 +73,34 @@ async def ask_person(
     problem: dict[str, object] = {}
     while True:
         question = {"id": decision, "point": point, "actions": ACTIONS[point], **proposal, **problem}
-        said = interrupt(question, response_schema=Answer)
-        answer = said if isinstance(said, Answer) else Answer.model_validate(said)
-        wrong = _wrong(point, answer) or check(answer)
-        if not wrong:
-            fact = answer.model_dump(mode="json")
-            await asyncio.to_thread(ctx.ledger.note, answer_key(decision, proposal), "answer", fact, replace=True)
-            return answer
+        reply = read_answer(interrupt(question, response_schema=Answer))
+        wrong = reply if isinstance(reply, str) else _wrong(point, reply) or check(reply)
+        if isinstance(reply, Answer) and not wrong:
+            fact = reply.model_dump(mode="json")
+            await asyncio.to_thread(ledger.note, "answer", answer_key(decision, proposal), fact, replace=True)
+            return reply
         problem = {"problem": wrong}
 
 
+def read_answer(reply: object) -> Answer | str:
+    """Return the answer in what somebody sent at an interrupt, or what is wrong with it."""
+    if isinstance(reply, Answer):
+        return reply
+    try:
+        return Answer.model_validate(reply)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "answer"
+        return f'{field}: {first["msg"]}; send an object such as {{"action": "approve"}}'
+
+
+def replacement_key(decision: str) -> str:
+    """Return the ledger key of what a fork puts in a decision's place."""
+    return key_of("replacement", decision)
+
+
 def answer_key(decision: str, proposal: Mapping[str, Any]) -> str:
-    """Return the ledger key of what a person said about a proposal."""
+    """Return the ledger key of a person's answer to a proposal."""
     return key_of("answer", decision, {name: value for name, value in proposal.items() if name != "problem"})
 
 
@@ -93,10 +111,10 @@ async def review_models(state: TrackState, runtime: Runtime[Settings]) -> TrackS
     answer = await ask_person(state, runtime, "models", f"t{state['track']}", proposal)
     if answer is None or answer.action == "approve":
         return {}
-    given = [card.model_copy(update={"by_person": True, "problem": ""}) for card in answer.cards]
+    own = [card.model_copy(update={"by_person": True, "problem": ""}) for card in answer.cards]
     if answer.action == "replace":
-        return {"cards": given}
-    return {"cards": _edited(cards, given) if answer.action == "edit" else [*given, *cards]}
+        return {"cards": own}
+    return {"cards": _edited(cards, own) if answer.action == "edit" else [*own, *cards]}
 
 
 async def review_ablation(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
@@ -121,7 +139,7 @@ async def review_block(state: TrackState, runtime: Runtime[Settings]) -> TrackSt
     if block is None:
         return {}
     ctx = await find_context(state, runtime)
-    code = await ctx.text(best_of(state).script or "")
+    code = await best_script(ctx, state)
 
     def check(answer: Answer) -> str:
         return _misplaced(code, answer.text) if answer.action in ("edit", "replace") else ""
@@ -167,7 +185,7 @@ async def review_submission(state: PipelineState, runtime: Runtime[Settings]) ->
     solution = state["solutions"][winner]
     proposal: dict[str, object] = {"winner": winner, "headline": solution.headline, "others": others}
     if "submission" in ctx.settings.review:
-        proposal["script"] = await ctx.text(solution.script or "")
+        proposal["script"] = await ctx.services.text(solution.script or "")
     answer = await ask_person(state, runtime, "submission", winner, proposal, lambda answer: _unfit(answer, others))
     if answer is None or answer.action == "approve":
         return {}
@@ -179,7 +197,7 @@ async def review_submission(state: PipelineState, runtime: Runtime[Settings]) ->
             origin="by hand",
             track=solution.track,
             title=f"{solution.title}, edited",
-            script=await ctx.keep(answer.text),
+            script=await ctx.services.keep(answer.text),
             parent=winner,
         )
         return {"draft": draft, "order": [draft.id, *order], "winner": draft.id}
@@ -208,9 +226,9 @@ def _wrong(point: ReviewPoint, answer: Answer) -> str:
     return "" if answer.text.strip() else f"to {answer.action}, give `text`"
 
 
-def _edited(cards: list[ModelCard], given: list[ModelCard]) -> list[ModelCard]:
+def _edited(cards: list[ModelCard], own: list[ModelCard]) -> list[ModelCard]:
     """Return the cards with those of the same name replaced, others in front."""
-    changed = {card.name.lower(): card for card in given}
+    changed = {card.name.lower(): card for card in own}
     kept = [changed.pop(card.name.lower(), card) for card in cards]
     return [*changed.values(), *kept]
 

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,9 +13,9 @@ from mlestar.report.amounts import dollars, tokens
 from mlestar.report.page import render_page
 from mlestar.runtime.context import RunContext
 from mlestar.state import (
+    ORIGINS,
     Brief,
     Export,
-    Origin,
     PipelineState,
     Rescoring,
     RunStatus,
@@ -157,25 +157,26 @@ async def write_result(ctx: RunContext, state: PipelineState, *, message: str = 
 
 
 async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, message: str) -> Result:
-    folder, spend = ctx.folder, await ctx.budget.spend()
-    noted = [Solution.model_validate(fact) for fact in await asyncio.to_thread(ctx.ledger.notes, "solution")]
-    solutions = {solution.id: solution for solution in noted} | state.get("solutions", {})
+    folder, spend, ledger = ctx.folder, await ctx.services.budget.spend(), ctx.services.ledger
+    facts = [Solution.model_validate(fact) for fact in await asyncio.to_thread(ledger.notes, "solution")]
+    solutions = {solution.id: solution for solution in facts} | state.get("solutions", {})
     rescorings, chosen = state.get("rescorings", {}), any(export.submission for export in state.get("exports", []))
-    submitted = chosen or ctx.submitted is not None
-    winner = state.get("winner") if chosen or not ctx.submitted else ctx.submitted.solution.id
-    task: dict[str, Any] = {"task": ctx.task_folder.name}
+    current = ctx.submission.current
+    submitted = chosen or current is not None
+    winner = state.get("winner") if chosen or current is None else current.solution.id
+    task: dict[str, Any] = {"task": Path((await asyncio.to_thread(folder.read_settings)).task).name}
     if brief:
         spec = brief.spec
         task = {"task": spec.name, "metric": spec.metric, "direction": spec.direction}
         task |= {"split": brief.split, "fallback": brief.fallback, "report": str(folder.report)}
-        task |= {"runner": (await ctx.environment()).runner, "network": brief.network}
+        task |= {"runner": (await ctx.executor.environment()).runner, "network": brief.network}
     return Result(
         run_id=folder.run_id,
         status=state.get("status", "stopped"),
         message=message,
         score=_score(solutions[winner], rescorings) if winner else Score(),
         winner=winner,
-        model=ctx.caller.models.title,
+        model=ctx.services.caller.models.title,
         folder=str(folder.path),
         solution=str(folder.solution) if submitted else None,
         submission=str(folder.submission) if submitted else None,
@@ -185,15 +186,16 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
         rescorings=tuple(rescorings.values()),
         exports=tuple(state.get("exports", [])),
         sources=_sources(state),
-        solutions=tuple(_row(ctx, solution, rescorings) for solution in sorted(solutions.values(), key=_place)),
+        solutions=tuple(_row(ctx, solution, rescorings) for solution in sorted(solutions.values(), key=_position)),
         **task,
     )
 
 
-def _place(solution: Solution) -> tuple[bool, int, int, list[int]]:
-    """Return what puts a solution in its place: track by track, stage by stage, whichever branch finished first."""
+def _position(solution: Solution) -> tuple[bool, int, int, list[int]]:
+    """Return the sort key of a solution: by track, then by stage, whichever branch finished first."""
     numbers = [int(number) for number in re.findall(r"\d+", solution.id)]
-    return solution.track < 0, solution.track, get_args(Origin).index(solution.origin), numbers
+    stage = ORIGINS.index(solution.origin) if solution.origin in ORIGINS else len(ORIGINS)
+    return solution.track < 0, solution.track, stage, numbers
 
 
 def _sources(state: PipelineState) -> tuple[Source, ...]:
@@ -208,7 +210,7 @@ def _sources(state: PipelineState) -> tuple[Source, ...]:
 
 async def _caps(ctx: RunContext) -> tuple[CapRow, ...]:
     stopped: dict[Cap, list[str]] = {}
-    for fact in await asyncio.to_thread(ctx.ledger.notes, "refused"):
+    for fact in await asyncio.to_thread(ctx.services.ledger.notes, "refusal"):
         stopped.setdefault(fact["cap"], []).append(fact["label"])
     limits: dict[str, Any] = {cap: getattr(ctx.settings, cap) for cap in stopped}
     return tuple(
@@ -228,7 +230,7 @@ def _score(solution: Solution, rescorings: dict[str, Rescoring]) -> Score:
 
 
 def _row(ctx: RunContext, solution: Solution, rescorings: dict[str, Rescoring]) -> SolutionRow:
-    script = ctx.blobs.path(solution.script).relative_to(ctx.folder.path) if solution.script else None
+    script = ctx.services.blobs.path(solution.script).relative_to(ctx.folder.path) if solution.script else None
     return SolutionRow(
         id=solution.id,
         origin=solution.origin,

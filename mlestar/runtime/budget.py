@@ -9,7 +9,7 @@ from typing import Literal
 from mlestar.errors import SettingsError, StopRequested
 from mlestar.llm.prices import FREE, Price
 from mlestar.settings import EXPORT_STRETCH, Settings
-from mlestar.store import Amount, Cap, Caps, Held, Ledger, Spend, key_of
+from mlestar.store import Amount, Cap, Caps, Ledger, Reservation, Spend, key_of
 
 Stage = Literal["search", "rescoring", "export"]
 """What work is for: each stage keeps back what the later ones need, so rescorings are skipped before an export is."""
@@ -22,7 +22,7 @@ SHORTEST = 0.02
 """Share of the cap on time below which no script starts."""
 
 
-class Refused(Exception):
+class Refusal(Exception):
     """A cap does not allow this work."""
 
     def __init__(self, cap: Cap) -> None:
@@ -45,7 +45,7 @@ class Budget:
         Args:
             settings: the caps and what the reserve is made of.
             ledger: where spend, reservations and refusals stand.
-            prices: of the models that may be asked; None for one that is unknown. The dearest counts.
+            prices: of the models that may be asked; None for one that is unknown. The most expensive applies.
             at_once: scripts that execute at once.
 
         Raises:
@@ -81,37 +81,37 @@ class Budget:
         return cap is not None
 
     @asynccontextmanager
-    async def execution(self, label: str, stage: Stage, limit: float) -> AsyncIterator[Held]:
-        """Hold one execution that may take `limit` seconds, or fewer when the run has not so many left.
+    async def execution(self, label: str, stage: Stage, limit: float) -> AsyncIterator[Reservation]:
+        """Reserve one execution that may take `limit` seconds, or fewer when the run has not so many left.
 
         Raises:
-            Refused: a cap does not allow it.
+            Refusal: a cap does not allow it.
             StopRequested: nothing starts any more.
         """
         await asyncio.to_thread(self._ledger.clock, time.monotonic() - self._opened)
-        async with self._hold(label, stage, Amount(executions=1), limit) as held:
-            yield held
+        async with self._reserve(label, stage, Amount(executions=1), limit) as reservation:
+            yield reservation
 
     @asynccontextmanager
-    async def call(self, label: str, prompt: str, stage: Stage = "search") -> AsyncIterator[Held]:
-        """Hold one model call; it is cut off when the time for its stage is over.
+    async def call(self, label: str, prompt: str, stage: Stage = "search") -> AsyncIterator[Reservation]:
+        """Reserve one model call; it is cut off when the time for its stage is over.
 
         Raises:
-            Refused: a cap does not allow it, or it was cut off.
+            Refusal: a cap does not allow it, or it was cut off.
             StopRequested: nothing starts any more.
         """
         # No tokenizer makes more tokens than there are bytes.
         worst = self._worst_call(len(prompt.encode("utf-8", errors="replace")))
-        async with self._hold(label, stage, worst, 0.0) as held:
+        async with self._reserve(label, stage, worst, 0.0) as reservation:
             try:
-                async with asyncio.timeout(held.seconds) as clock:
-                    yield held
+                async with asyncio.timeout(reservation.seconds) as clock:
+                    yield reservation
             except TimeoutError:
                 if not clock.expired():
                     raise
                 raise await self._refuse("max_hours", label) from None
 
-    async def overran(self, label: str) -> Refused:
+    async def record_timeout(self, label: str) -> Refusal:
         """Record that a script was stopped by the cap on time, not by its own limit, and return the refusal."""
         return await self._refuse("max_hours", label)
 
@@ -122,7 +122,7 @@ class Budget:
             self._idle.set()
 
     @asynccontextmanager
-    async def _hold(self, label: str, stage: Stage, worst: Amount, limit: float) -> AsyncIterator[Held]:
+    async def _reserve(self, label: str, stage: Stage, worst: Amount, limit: float) -> AsyncIterator[Reservation]:
         if self._asked_to_stop.is_set():
             await self._idle.wait()
             raise StopRequested
@@ -130,14 +130,14 @@ class Budget:
         try:
             if cap := await self._reached(stage, limit):
                 raise await self._refuse(cap, label)
-            held = await asyncio.to_thread(self._ledger.reserve, label, worst, self._caps_of(stage))
-            if not isinstance(held, int):
-                raise await self._refuse(held, label)
+            reserved = await asyncio.to_thread(self._ledger.reserve, label, worst, self._caps_of(stage))
+            if not isinstance(reserved, int):
+                raise await self._refuse(reserved, label)
             try:
                 left = await self._seconds_left(stage)
-                yield Held(held, min(limit, left) if limit else left)
+                yield Reservation(reserved, min(limit, left) if limit else left)
             finally:
-                await asyncio.shield(asyncio.to_thread(self._ledger.release, held))
+                await asyncio.shield(asyncio.to_thread(self._ledger.release, reserved))
         finally:
             self._in_flight -= 1
             if self._asked_to_stop.is_set() and not self._in_flight:
@@ -189,10 +189,10 @@ class Budget:
         usd = max((price.worst(read, written) for price in self._prices if price), default=0.0)
         return Amount(usd=usd, tokens=read + written)
 
-    async def _refuse(self, cap: Cap, label: str) -> Refused:
+    async def _refuse(self, cap: Cap, label: str) -> Refusal:
         fact = {"cap": cap, "label": label}
-        await asyncio.to_thread(self._ledger.note, key_of("refused", cap, label), "refused", fact)
-        return Refused(cap)
+        await asyncio.to_thread(self._ledger.note, "refusal", key_of("refusal", cap, label), fact)
+        return Refusal(cap)
 
     def _check_caps(self) -> None:
         worst = self._worst_call(0)

@@ -18,7 +18,7 @@ from mlestar.data.task import Task
 from mlestar.errors import OperatorError, StopRequested, StoreError, UserError
 from mlestar.events import Event
 from mlestar.graph import build_graph
-from mlestar.nodes.submit import export_firsts, submit_best
+from mlestar.nodes.submit import resume_early_exports, submit_best
 from mlestar.report import Result, write_result
 from mlestar.runtime.context import RunContext, close_context, open_context
 from mlestar.runtime.options import OnEvent, RunOptions
@@ -65,7 +65,7 @@ async def run_session(ctx: RunContext, start: PipelineInput, options: RunOptions
         graph = build_graph().compile(checkpointer=saver, name="pipeline")
         config: RunnableConfig = {"configurable": {"thread_id": thread}}
         known = await graph.aget_state(config)
-        await export_firsts(ctx, _state(known.values, "stopped"))
+        await resume_early_exports(ctx, _state(known.values, "stopped"))
         step: PipelineInput | Command[Any] | None = None if known.next else start
         try:
             while True:
@@ -76,7 +76,7 @@ async def run_session(ctx: RunContext, start: PipelineInput, options: RunOptions
                     return await asyncio.to_thread(Result.read, ctx.folder.result)
                 questions = {i.id: read_question(i.value) for i in after.interrupts}
                 answers = await find_answers(
-                    ctx.ledger, questions, options.get("answers") or {}, options.get("on_question")
+                    ctx.services.ledger, questions, options.get("answers") or {}, options.get("on_question")
                 )
                 if not answers:
                     return await _pause(ctx, _state(after.values, "paused"), list(questions.values()))
@@ -103,7 +103,7 @@ async def _stoppable(ctx: RunContext, options: RunOptions) -> AsyncIterator[None
 
     async def watch() -> None:
         await stop.wait()
-        ctx.budget.stop()
+        ctx.services.budget.stop()
 
     watching = asyncio.create_task(watch())
     try:
@@ -122,7 +122,7 @@ async def _save(ctx: RunContext, reached: PipelineState, stop: BaseException) ->
 
 async def _forget(ctx: RunContext, saver: BaseCheckpointSaver[str], thread: str) -> None:
     await saver.adelete_thread(thread)
-    await asyncio.to_thread(ctx.ledger.forget)
+    await asyncio.to_thread(ctx.services.ledger.forget)
     folder = ctx.folder
     for path in (folder.result, folder.report, folder.solution, folder.submission, folder.questions):
         await asyncio.to_thread(path.unlink, missing_ok=True)

@@ -3,7 +3,19 @@
 from mlestar.store.blobs import Blobs
 from mlestar.store.checkpoints import CheckpointStore, open_checkpoints, serializer
 from mlestar.store.folder import FORMAT, RunFolder, RunSettings, claim_run_id, list_runs, make_run_id
-from mlestar.store.ledger import Amount, Cap, Caps, Held, Ledger, Record, Spend, key_of
+from mlestar.store.ledger import (
+    Amount,
+    Cap,
+    Caps,
+    ExecutionKind,
+    Ledger,
+    NoteKind,
+    Record,
+    Reservation,
+    Spend,
+    WorkKind,
+    key_of,
+)
 
 __all__ = [
     "FORMAT",
@@ -12,12 +24,15 @@ __all__ = [
     "Cap",
     "Caps",
     "CheckpointStore",
-    "Held",
+    "ExecutionKind",
     "Ledger",
+    "NoteKind",
     "Record",
+    "Reservation",
     "RunFolder",
     "RunSettings",
     "Spend",
+    "WorkKind",
     "claim_run_id",
     "key_of",
     "list_runs",

@@ -18,8 +18,10 @@ from mlestar.errors import SettingsError, StoreError, UserError
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-FORMAT = 2
+FORMAT = 3
 """Version of the run folder: of the ledger's keys, the graphs' nodes and the state's types."""
+OLD_FORMATS = {1: "0.1.0", 2: "0.1.0"}
+"""The last version of mlestar that reads a former format."""
 
 
 class RunSettings(BaseModel):
@@ -53,7 +55,7 @@ class RunFolder:
         self.result = self.path / "result.json"
         self.report = self.path / "report.html"
         self.questions = self.path / "questions.json"
-        self.holdouts = self.path / "holdouts"
+        self.inputs = self.path / "inputs"
         self.work = self.path / "work"
 
     def create(self) -> None:
@@ -81,8 +83,9 @@ class RunFolder:
             raise UserError(msg)
         recorded = RunSettings.model_validate_json(self.settings.read_text(encoding="utf-8"))
         if recorded.version != FORMAT:
-            made = f"run {self.run_id} has format {recorded.version}, this version of mlestar reads format {FORMAT}"
-            msg = f"{made}: finish it with the version that made it, or start it anew"
+            reader = OLD_FORMATS.get(recorded.version, "a later version")
+            msg = f"run {self.run_id} has format {recorded.version}, which mlestar {reader} can resume; "
+            msg += f"this version reads format {FORMAT}: use that version, or start a new run"
             raise UserError(msg)
         return recorded
 
@@ -134,7 +137,7 @@ class RunFolder:
     def prune(self, kept: set[Path]) -> int:
         """Delete all that only a resume or a fork needs, except for some files; return the bytes that are freed."""
         before = _size(self.path)
-        for folder in (self.holdouts, self.work):
+        for folder in (self.inputs, self.work):
             shutil.rmtree(folder, ignore_errors=True)
         for path in (*self.blobs.glob("??/*"), *self.path.glob("*.sqlite*")):
             if path not in kept:

@@ -17,7 +17,23 @@ from typing import Any, Literal
 
 from mlestar.errors import StoreError
 
-Kind = Literal["model_call", "execution", "retrieval", "note"]
+ExecutionKind = Literal["execution", "export"]
+"""An export runs a solution on the real input, which takes longer than the search's input."""
+WorkKind = Literal["model_call", "execution", "export", "retrieval"]
+"""Entries that cost something: they count towards the caps, and a fork takes them over."""
+NoteKind = Literal[
+    "solution",
+    "first_solution",
+    "leakage",
+    "refusal",
+    "decision",
+    "replacement",
+    "answer",
+]
+"""Facts that cost nothing. `solution`: what came of an evaluation. `first_solution`: the first valid one of a track,
+which is exported at once. `leakage`: what the checker found in a script. `refusal`: work that a cap stopped.
+`decision`: a review point that the run has passed. `replacement`: what a fork puts in the place of a decision.
+`answer`: what a person answered."""
 Cap = Literal["max_usd", "max_tokens", "max_executions", "max_hours"]
 
 SCHEMA = """
@@ -47,7 +63,7 @@ CREATE TEMP TABLE reservations (
     executions INTEGER NOT NULL
 );
 """
-"""Reservations are temporary: what a process held when it ended was never finished, and is free again."""
+"""Reservations are temporary: what a process had reserved when it ended was never finished, and is free again."""
 SPENT = """
 SELECT count(*) FILTER (WHERE kind = 'model_call'),
        coalesce(sum(input_tokens), 0),
@@ -56,9 +72,9 @@ SELECT count(*) FILTER (WHERE kind = 'model_call'),
        coalesce(sum(reasoning_tokens), 0),
        total(usd),
        count(*) - count(usd),
-       count(*) FILTER (WHERE kind = 'execution'),
+       count(*) FILTER (WHERE kind IN ('execution', 'export')),
        count(*) FILTER (WHERE kind = 'retrieval')
-FROM entries WHERE kind <> 'note' AND NOT inherited
+FROM entries WHERE kind IN ('model_call', 'execution', 'export', 'retrieval') AND NOT inherited
 """
 INSERT = """
 INSERT OR IGNORE INTO entries
@@ -70,10 +86,11 @@ INSERT OR IGNORE INTO main.entries
        (key, kind, label, result, seconds, input_tokens, output_tokens, cached_tokens, reasoning_tokens, usd, finished,
         inherited)
 SELECT key, kind, label, result, seconds, input_tokens, output_tokens, cached_tokens, reasoning_tokens, usd, finished, 1
-FROM other.entries WHERE kind <> 'note' OR label IN ('leakage', 'answer') ORDER BY rowid
+FROM other.entries
+WHERE kind IN ('model_call', 'execution', 'export', 'retrieval', 'leakage', 'answer') ORDER BY rowid
 """
-"""Takes over finished work, findings and the words of a person: what else is noted belongs to one run."""
-SLOWEST = "SELECT coalesce(max(seconds), 0) FROM entries WHERE kind = 'execution' AND label NOT LIKE '%-export'"
+"""Takes over finished work, findings on leakage and answers of a person; other notes belong to one run."""
+SLOWEST = "SELECT coalesce(max(seconds), 0) FROM entries WHERE kind = 'execution'"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,10 +129,10 @@ class Caps:
 
 
 @dataclass(frozen=True)
-class Held:
-    """Work that may start: its reservation, and the seconds it may take."""
+class Reservation:
+    """Work that may start: the id of its reservation, and the seconds it may take."""
 
-    reservation: int
+    id: int
     seconds: float
 
 
@@ -168,39 +185,39 @@ class Ledger:
     async def once(
         self,
         key: str,
-        kind: Kind,
+        kind: WorkKind,
         label: str,
         work: Callable[[], Awaitable[Record]],
         *,
-        within: AbstractAsyncContextManager[Held | None] | None = None,
+        within: AbstractAsyncContextManager[Reservation | None] | None = None,
     ) -> tuple[dict[str, Any], bool]:
         """Return the recorded result of `key` and True, or do the work, record it, and return its result and False.
 
         Concurrent calls with the same key do the work once; work that raises is not recorded. `within` surrounds the
-        work; what it holds is released in the transaction that records what the work took.
+        work; its reservation is released in the transaction that records what the work took.
         """
         async with self._alone(key):
-            known = await asyncio.to_thread(self.recall, key)
-            if known is not None:
-                return known, True
-            async with within or nullcontext() as held:
+            recorded = await asyncio.to_thread(self.recall, key)
+            if recorded is not None:
+                return recorded, True
+            async with within or nullcontext() as reservation:
                 record = await work()
-                await asyncio.shield(asyncio.to_thread(self._settle, key, kind, label, record, held))
+                await asyncio.shield(asyncio.to_thread(self._settle, key, kind, label, record, reservation))
             return record.result, False
 
     def recall(self, key: str) -> dict[str, Any] | None:
         rows = self._execute("SELECT result FROM entries WHERE key = ?", key)
         return json.loads(rows[0][0]) if rows else None
 
-    def note(self, key: str, label: str, result: dict[str, Any], *, replace: bool = False) -> bool:
-        """Record a fact that costs nothing and tell whether it was recorded; the first one stands, unless `replace`."""
+    def note(self, kind: NoteKind, key: str, fact: dict[str, Any], *, replace: bool = False) -> bool:
+        """Record a fact that costs nothing and tell whether it was recorded; the first one stays, unless `replace`."""
         if replace:
-            self._execute("DELETE FROM entries WHERE key = ? AND kind = 'note'", key)
-        return self._insert(key, "note", label, Record(result=result))
+            self._execute("DELETE FROM entries WHERE key = ? AND kind = ?", key, kind)
+        return bool(self._execute(INSERT + "RETURNING key", *_row(key, kind, "", Record(result=fact))))
 
-    def notes(self, label: str) -> list[dict[str, Any]]:
-        """Return the facts under a label, oldest first."""
-        rows = self._execute("SELECT result FROM entries WHERE kind = 'note' AND label = ? ORDER BY rowid", label)
+    def notes(self, kind: NoteKind) -> list[dict[str, Any]]:
+        """Return the facts of a kind, oldest first."""
+        rows = self._execute("SELECT result FROM entries WHERE kind = ? ORDER BY rowid", kind)
         return [json.loads(result) for (result,) in rows]
 
     def spend(self) -> Spend:
@@ -219,9 +236,10 @@ class Ledger:
         )
 
     def reserve(self, label: str, worst: Amount, caps: Caps) -> int | Cap:
-        """Hold an amount until it is released, or name the cap that it could pass together with all that is held.
+        """Reserve an amount until it is released, or return the cap that it could pass.
 
-        Spent, held and asked for are compared in one transaction, so that parallel branches cannot pass a cap together.
+        What is spent, reserved and asked for is compared in one transaction, so that parallel branches cannot pass a
+        cap together.
         """
         with self._transaction() as execute:
             if cap := _passed(execute, worst, caps):
@@ -236,7 +254,7 @@ class Ledger:
             return _passed(execute, worst, caps)
 
     def release(self, reservation: int) -> None:
-        """Give back what was held for work that left no entry."""
+        """Release the reservation of work that left no entry."""
         self._execute("DELETE FROM reservations WHERE id = ?", reservation)
 
     def slowest_execution(self) -> float:
@@ -249,7 +267,7 @@ class Ledger:
 
     def forget(self) -> None:
         """Let every entry be done again; what it cost stays counted."""
-        self._execute("DELETE FROM entries WHERE kind = 'note'")
+        self._execute("DELETE FROM entries WHERE kind NOT IN ('model_call', 'execution', 'export', 'retrieval')")
         self._execute("UPDATE entries SET key = key || ' forgotten in session ' || ?", self._session)
 
     def inherit(self, other: Path) -> None:
@@ -262,14 +280,11 @@ class Ledger:
         with self._lock:
             self._connection.close()
 
-    def _settle(self, key: str, kind: Kind, label: str, record: Record, held: Held | None) -> None:
+    def _settle(self, key: str, kind: WorkKind, label: str, record: Record, reservation: Reservation | None) -> None:
         with self._transaction() as execute:
             execute(INSERT, _row(key, kind, label, record))
-            if held:
-                execute("DELETE FROM reservations WHERE id = ?", (held.reservation,))
-
-    def _insert(self, key: str, kind: Kind, label: str, record: Record) -> bool:
-        return bool(self._execute(INSERT + "RETURNING key", *_row(key, kind, label, record)))
+            if reservation:
+                execute("DELETE FROM reservations WHERE id = ?", (reservation.id,))
 
     @asynccontextmanager
     async def _alone(self, key: str) -> AsyncIterator[None]:
@@ -305,21 +320,21 @@ class Ledger:
             raise _unusable(error) from error
 
 
-def _row(key: str, kind: Kind, label: str, record: Record) -> tuple[object, ...]:
+def _row(key: str, kind: WorkKind | NoteKind, label: str, record: Record) -> tuple[object, ...]:
     tokens = record.input_tokens, record.output_tokens, record.cached_tokens, record.reasoning_tokens
     return key, kind, label, json.dumps(record.result), record.seconds, *tokens, record.usd
 
 
 def _passed(execute: Callable[..., sqlite3.Cursor], worst: Amount, caps: Caps) -> Cap | None:
-    """Return the cap that an amount could pass together with what is spent and held."""
+    """Return the cap that an amount could pass together with what is spent and reserved."""
     _, read, written, _, _, usd, _, executions, _ = execute(SPENT).fetchone()
     tokens = read + written
-    held = execute("SELECT total(usd), total(tokens), total(executions) FROM reservations").fetchone()
-    if caps.usd is not None and usd + held[0] + worst.usd > caps.usd:
+    reserved = execute("SELECT total(usd), total(tokens), total(executions) FROM reservations").fetchone()
+    if caps.usd is not None and usd + reserved[0] + worst.usd > caps.usd:
         return "max_usd"
-    if caps.tokens is not None and tokens + held[1] + worst.tokens > caps.tokens:
+    if caps.tokens is not None and tokens + reserved[1] + worst.tokens > caps.tokens:
         return "max_tokens"
-    if caps.executions is not None and executions + held[2] + worst.executions > caps.executions:
+    if caps.executions is not None and executions + reserved[2] + worst.executions > caps.executions:
         return "max_executions"
     return None
 

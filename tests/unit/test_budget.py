@@ -11,7 +11,7 @@ from mlestar.errors import SettingsError, StopRequested
 from mlestar.llm import ScriptedModel
 from mlestar.llm.prices import FREE, Price
 from mlestar.runners import Execution, Job
-from mlestar.runtime.budget import Budget, Refused
+from mlestar.runtime.budget import Budget, Refusal
 from mlestar.settings import Settings
 from mlestar.store import Amount, Caps, Ledger, Record
 from tests.unit.scenario import Play, count_rows, make_task, solve
@@ -58,7 +58,7 @@ async def start(budget, ledger, name, tokens=0):
     within = budget.call(name, "x" * tokens) if tokens else budget.execution(name, "export", 1.0)
     try:
         await ledger.once(name, "model_call" if tokens else "execution", name, work, within=within)
-    except Refused as refusal:
+    except Refusal as refusal:
         return refusal.cap
     return None
 
@@ -100,7 +100,7 @@ async def test_a_crash_gives_back_what_was_held(tmp_path):
 async def test_time_is_kept_for_the_finals_and_two_exports(ledger):
     await ledger.once("slow", "execution", "t0.c1", lambda: finished(Record(result={}, seconds=100)))
     now = budget(ledger, max_hours=0.25)
-    with pytest.raises(Refused):
+    with pytest.raises(Refusal):
         async with now.execution("t0.m1", "search", 600):
             pass
     async with now.execution("rescoring", "rescoring", 600) as held:
@@ -119,7 +119,7 @@ async def test_finals_are_skipped_before_an_export_is(ledger):
     for name, stage in (("a", "search"), ("b", "rescoring")):
         async with now.execution(name, stage, 1.0):
             await ledger.once(name, "execution", name, lambda: finished(Record(result={})))
-    with pytest.raises(Refused):
+    with pytest.raises(Refusal):
         async with now.execution("c", "rescoring", 1.0):
             pass
     async with now.execution("c", "export", 1.0):

@@ -1,0 +1,75 @@
+"""From an execution to a verdict: the one way in which evaluation, ablation, rescoring and export grade."""
+
+import asyncio
+
+from mlestar.agents.script import reported_score
+from mlestar.evaluation import check_submission, grade_submission
+from mlestar.runtime.context import RunContext
+from mlestar.runtime.executor import SUBMISSION
+from mlestar.runtime.inputs import StagedInput
+from mlestar.state import Brief, ExecutionRecord, Verdict
+
+MESSAGE_CHARACTERS = 300
+"""Of the last line of standard error, in a message: a long traceback line still fits on three lines of a terminal."""
+
+
+async def grade_execution(
+    ctx: RunContext,
+    brief: Brief,
+    execution: ExecutionRecord,
+    staged: StagedInput,
+    *,
+    output: str = SUBMISSION,
+    may_fail: bool = False,
+) -> Verdict:
+    """Return the verdict on what a script wrote for the rows of its input.
+
+    Where rows are withheld, the grader scores them; elsewhere only the form of the submission is checked, and the score
+    is what the script reported.
+
+    Args:
+        ctx: of the run.
+        brief: of the run.
+        execution: of the script.
+        staged: the input that the script read.
+        output: which of the execution's files is the submission.
+        may_fail: grade the file although the script failed after it was written, as a study may.
+    """
+    stdout = await ctx.services.text(execution.stdout)
+    stderr = await ctx.services.text(execution.stderr)
+    verdict = Verdict(
+        status=execution.status,
+        reported=reported_score(stdout),
+        seconds=execution.seconds,
+        peak_memory_mb=execution.peak_memory_mb,
+        output=await ctx.services.keep(f"{stdout}\n{stderr}".strip()),
+        image=brief.image,
+    )
+    if execution.status != "ok" and not may_fail:
+        return verdict.model_copy(update={"message": describe_failure(execution, stderr)})
+    submission = execution.files.get(output)
+    if submission is None:
+        message = execution.detail or f"it ended without an error but wrote no ./{output}"
+        return verdict.model_copy(update={"status": "invalid", "message": message})
+    return await _grade_file(ctx, brief, verdict.model_copy(update={"submission": submission}), submission, staged)
+
+
+async def _grade_file(ctx: RunContext, brief: Brief, verdict: Verdict, submission: str, staged: StagedInput) -> Verdict:
+    task, path = await ctx.inputs.task(brief), ctx.services.blobs.path(submission)
+    if staged.holdout is None:
+        problem = await asyncio.to_thread(check_submission, task, path)
+        return verdict.model_copy(update={"status": "invalid" if problem else "ok", "message": problem})
+    grade = await asyncio.to_thread(grade_submission, task, staged.holdout, path)
+    if grade.score is None:
+        return verdict.model_copy(update={"status": "invalid", "message": grade.problem})
+    scores = {"holdout": grade.score, "holdout_se": grade.standard_error, "warnings": grade.warnings}
+    return verdict.model_copy(update={"status": "ok", **scores})
+
+
+def describe_failure(execution: ExecutionRecord, stderr: str) -> str:
+    """Return one line on why a script failed: the limit that it hit, or the last line of its standard error."""
+    if execution.detail:
+        return execution.detail
+    last = next((line.strip() for line in reversed(stderr.split("\n")) if line.strip()), "")
+    reason = f": {last[:MESSAGE_CHARACTERS]}" if last else ""
+    return f"{execution.status}, exit status {execution.exit_code}{reason}"

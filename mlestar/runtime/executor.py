@@ -1,0 +1,213 @@
+"""Executing the scripts of a run, each once: runner, limits, budget and ledger around it."""
+
+import asyncio
+import dataclasses
+import logging
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from mlestar.runners import ContainerOptions, Environment, Execution, Job, Limits, Runner, choose_runner
+from mlestar.runtime.budget import Stage
+from mlestar.runtime.inputs import StagedInput
+from mlestar.runtime.services import Services
+from mlestar.settings import Settings
+from mlestar.state import ExecutionRecord
+from mlestar.store import ExecutionKind, Record, Reservation, RunFolder, key_of
+
+log = logging.getLogger("mlestar.runtime")
+
+CPUS_PER_SCRIPT = 1
+MIN_MEMORY_MB = 2048
+"""Memory that a script should have when several execute at once: what the offline engineer's largest scripts need.
+Chosen by judgement; not measured."""
+SUBMISSION = "submission.csv"
+
+
+class Executor:
+    """Runs scripts in the sandbox and remembers in the ledger what came of them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: RunFolder,
+        services: Services,
+        runner: Runner | None = None,
+        on_progress: Callable[[str], None] | None = None,
+    ) -> None:
+        """Describe the executor; the runner is chosen on first use.
+
+        Args:
+            settings: of the run.
+            folder: of the run.
+            services: its ledger, blobs and budget.
+            runner: the caller's own, which the caller closes.
+            on_progress: receives lines about slow preparations, such as building the sandbox image.
+        """
+        self._settings = settings
+        self._folder = folder
+        self._services = services
+        self._given_runner = runner
+        self._runner = runner
+        self._on_progress = on_progress
+        self._opening = asyncio.Lock()
+        self._slots: asyncio.Semaphore | None = None
+
+    async def runner(self) -> Runner:
+        """Return the runner, choosing it on first use."""
+        async with self._opening:
+            if self._runner is None:
+                self._runner = await choose_runner(
+                    self._settings.runner,
+                    trusted=self._services.caller.models.trusted,
+                    owner=self._folder.run_id,
+                    work_dir=self._folder.work,
+                    on_progress=self._on_progress,
+                    container=ContainerOptions(
+                        image=self._settings.image,
+                        network="bridge" if self._settings.network else "none",
+                        gpus=self._settings.gpus,
+                        runtime=self._settings.runtime,
+                        warm=self._settings.warm,
+                    ),
+                )
+        return self._runner
+
+    async def environment(self) -> Environment:
+        """Return what one script finds: its share of the CPUs and memory when several execute at once."""
+        machine = await (await self.runner()).environment()
+        at_once = scripts_at_once(self._settings, machine)
+        if self._slots is None:
+            self._slots = asyncio.Semaphore(at_once)
+            self._services.budget.at_once = at_once
+        return dataclasses.replace(
+            machine,
+            cpus=self._settings.cpus or max(1.0, float(machine.cpus // at_once)),
+            memory_mb=min(self._settings.memory_mb, machine.memory_mb // at_once),
+        )
+
+    async def execute(
+        self,
+        script: str,
+        staged: StagedInput,
+        *,
+        outputs: tuple[str, ...] = (SUBMISSION,),
+        stretch: float = 1.0,
+        stage: Stage = "search",
+        kind: ExecutionKind = "execution",
+        label: str,
+    ) -> ExecutionRecord:
+        """Run a script, or return what the ledger has of the same execution.
+
+        Args:
+            script: blob of the script.
+            staged: its `./input`.
+            outputs: glob patterns of the files to keep.
+            stretch: factor on the time limit of a script.
+            stage: what the budget counts it for; later stages may use what earlier ones had to leave.
+            kind: of the ledger entry.
+            label: name of the ledger entry and of the job.
+
+        Raises:
+            Refusal: the budget does not allow the execution.
+            RunnerError: scripts cannot be executed here.
+        """
+        environment = await self.environment()
+        settings = self._settings
+        seconds = settings.script_seconds * stretch
+        limits = Limits(seconds=seconds, memory_mb=environment.memory_mb, cpus=environment.cpus)
+        # What is configured, not what this machine or the rest of the budget makes of it: a resume finds its work.
+        configured = [seconds, settings.memory_mb, settings.cpus, settings.gpus]
+        software = [environment.image, environment.python, environment.packages, environment.network]
+        key = key_of("execution", script, staged.manifest, software, configured, outputs, settings.seed)
+        code = await self._services.text(script)
+        allowed = limits.seconds
+
+        @asynccontextmanager
+        async def reserve() -> AsyncIterator[Reservation]:
+            nonlocal allowed
+            async with self._slot(), self._services.budget.execution(label, stage, limits.seconds) as reservation:
+                allowed = reservation.seconds
+                yield reservation
+
+        async def work() -> Record:
+            job_limits = dataclasses.replace(limits, seconds=allowed)
+            record = await self._run(code, staged, job_limits, outputs, label)
+            if record.result["status"] == "timeout" and allowed < limits.seconds:
+                raise await self._services.budget.record_timeout(label)
+            return record
+
+        result, recorded = await self._services.ledger.once(key, kind, label, work, within=reserve())
+        execution = ExecutionRecord.model_validate(result)
+        log.info("%s on %s: %s%s", label, staged.name, execution.status, " (recorded)" if recorded else "")
+        return execution
+
+    async def aclose(self) -> None:
+        """Release the runner, unless it is the caller's."""
+        if self._runner is not None and self._given_runner is None:
+            await self._runner.aclose()
+
+    def _slot(self) -> asyncio.Semaphore:
+        if self._slots is None:
+            msg = "how many scripts execute at once is not known yet"
+            raise RuntimeError(msg)
+        return self._slots
+
+    async def _run(
+        self, code: str, staged: StagedInput, limits: Limits, outputs: tuple[str, ...], label: str
+    ) -> Record:
+        collect = self._folder.work / uuid.uuid4().hex
+        await asyncio.to_thread(collect.mkdir, parents=True)
+        job = Job(
+            script=code,
+            input=staged.path,
+            collect=collect,
+            limits=limits,
+            outputs=outputs,
+            seed=self._settings.seed,
+            name=label,
+        )
+        try:
+            execution = await (await self.runner()).run(job)
+            record = await asyncio.to_thread(self._store, execution, collect)
+        except asyncio.CancelledError:
+            await self._release_runner()
+            raise
+        finally:
+            await asyncio.to_thread(shutil.rmtree, collect, ignore_errors=True)
+        return Record(result=record.model_dump(), seconds=record.seconds)
+
+    async def _release_runner(self) -> None:
+        """Close the runner and containers that wait: a run that is cancelled has no end of its own to do so."""
+        runner, self._runner = self._runner, self._given_runner
+        if runner is not None and runner is not self._runner:
+            await runner.aclose()
+
+    def _store(self, execution: Execution, collect: Path) -> ExecutionRecord:
+        blobs = self._services.blobs
+        return ExecutionRecord(
+            status=execution.status,
+            exit_code=execution.exit_code,
+            stdout=blobs.put(execution.stdout),
+            stderr=blobs.put(execution.stderr),
+            seconds=execution.seconds,
+            peak_memory_mb=execution.peak_memory_mb,
+            files={name: blobs.put_file(collect / name) for name in execution.files},
+            detail=execution.detail,
+        )
+
+
+def scripts_at_once(settings: Settings, machine: Environment) -> int:
+    """Return how many scripts execute at once on a machine, from its CPUs and memory.
+
+    Scripts that use GPUs take turns: nothing shows which device another script uses.
+    """
+    if settings.parallel:
+        return settings.parallel
+    if settings.gpus:
+        return 1
+    cpus = settings.cpus or CPUS_PER_SCRIPT
+    memory = min(settings.memory_mb, MIN_MEMORY_MB)
+    return max(1, min(int(machine.cpus // cpus), machine.memory_mb // memory))

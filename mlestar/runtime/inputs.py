@@ -1,0 +1,82 @@
+"""The input folders of a run: the holdout that the search uses, the fresh ones, and the real input."""
+
+import asyncio
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlestar.data.task import Task
+from mlestar.evaluation import Holdout, fresh_holdouts, search_holdout, stage
+from mlestar.state import Brief
+from mlestar.store import RunFolder
+
+
+@dataclass(frozen=True)
+class StagedInput:
+    """An input folder that scripts read."""
+
+    name: str
+    """`holdout`, `fresh1`, ..., or `real`."""
+    path: Path
+    manifest: str
+    """Hash of what the folder holds."""
+    holdout: Holdout | None = None
+    """The rows that are withheld; None for the real input."""
+
+
+class StagedInputs:
+    """Stages each input of a run on first use; no script works on a person's own files."""
+
+    def __init__(self, folder: RunFolder, load: Callable[[], Task], task: Task | None = None) -> None:
+        """Describe the inputs.
+
+        Args:
+            folder: of the run.
+            load: reads the task on first use.
+            task: a loaded task, which is used instead.
+        """
+        self._folder = folder
+        self._load = load
+        self._task = task
+        self._loading = asyncio.Lock()
+        self._staging = asyncio.Lock()
+        self._staged: dict[str, StagedInput] = {}
+        self._holdout: Holdout | None = None
+
+    async def task(self, brief: Brief | None = None) -> Task:
+        """Return the task, with the brief's spec when one is given."""
+        async with self._loading:
+            if self._task is None:
+                self._task = await asyncio.to_thread(self._load)
+        return dataclasses.replace(self._task, spec=brief.spec) if brief else self._task
+
+    async def search(self, brief: Brief) -> StagedInput:
+        """Return the input of the search: the holdout's, or the real one when there is no holdout."""
+        if brief.split is None:
+            return await self.real()
+        task = await self.task(brief)
+        if self._holdout is None:
+            self._holdout = await asyncio.to_thread(search_holdout, task, brief.split, seed=brief.seed)
+        return await self._stage(task, self._holdout)
+
+    async def fresh(self, brief: Brief, count: int) -> list[StagedInput]:
+        """Return up to `count` inputs whose withheld rows the search never scored."""
+        if brief.split is None or count == 0:
+            return []
+        task = await self.task(brief)
+        holdouts = await asyncio.to_thread(fresh_holdouts, task, brief.split, seed=brief.seed, count=count)
+        return [await self._stage(task, holdout) for holdout in holdouts]
+
+    async def real(self) -> StagedInput:
+        """Return a copy of the task's own input."""
+        return await self._stage(await self.task(), None)
+
+    async def _stage(self, task: Task, holdout: Holdout | None) -> StagedInput:
+        name = holdout.name if holdout else "real"
+        async with self._staging:
+            if name not in self._staged:
+                path = self._folder.inputs / name / "input"
+                manifest = await asyncio.to_thread(stage, task, holdout, path, link=True)
+                self._staged[name] = StagedInput(name, path, manifest, holdout)
+            return self._staged[name]

@@ -1,0 +1,157 @@
+"""The services of a run: its store, its models with their budget, and retrieval."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlestar.agents.context import AgentContext, ReplyError
+from mlestar.errors import UserError
+from mlestar.events import Event, Spending
+from mlestar.llm import Caller, Prices, Reply, RetryPolicy, Wire, choose_models
+from mlestar.prompts import Prompts
+from mlestar.retrieval import Findings, Retrieval, choose_retrieval, read_card
+from mlestar.runtime.budget import Budget, Refusal, Stage
+from mlestar.runtime.options import RunOptions
+from mlestar.runtime.progress import emit_event, emit_line
+from mlestar.settings import Settings
+from mlestar.state import Brief, ModelCard
+from mlestar.store import Blobs, Ledger, Record, RunFolder, key_of
+
+log = logging.getLogger("mlestar.runtime")
+
+
+class PartialFindings(Exception):
+    """Retrieval found what it could while a part of it failed."""
+
+    def __init__(self, findings: Findings) -> None:
+        super().__init__("; ".join(findings.failures))
+        self.findings = findings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """What the nodes of a run work with, besides inputs and scripts."""
+
+    blobs: Blobs
+    ledger: Ledger
+    budget: Budget
+    caller: Caller
+    prompts: Prompts
+    retrieval: Retrieval
+    cards: Sequence[ModelCard]
+    """Model cards of the settings, which are tried first."""
+
+    async def keep(self, text: str) -> str:
+        """Store a text and return its blob."""
+        return await asyncio.to_thread(self.blobs.put, text)
+
+    async def text(self, blob: str) -> str:
+        return await asyncio.to_thread(self.blobs.text, blob)
+
+    async def spending(self) -> Spending:
+        """Return what the run has cost so far."""
+        return Spending.model_validate(await self.budget.spend())
+
+    def agent(self, brief: Brief, track: int = 0, stage: Stage = "search") -> AgentContext:
+        """Return the context in which an agent of a track works.
+
+        A call that the budget refuses counts as a reply that cannot be used. Each answer is emitted as an event of the
+        node that asks.
+        """
+
+        async def call(role: str, prompt: str, sample: tuple[int, int]) -> Reply:
+            label = f"{role} of t{sample[0]}"
+            try:
+                reply = await self.caller.call(role, prompt, sample, self.budget.call(label, prompt, stage))
+            except Refusal as refusal:
+                raise ReplyError(str(refusal)) from None
+            message = f"the {role.replace('_', ' ')} has answered"
+            emit_event(Event(stage="", message=message, track=track, role=role, spend=await self.spending()))
+            return reply
+
+        return AgentContext(call=call, prompts=self.prompts, brief=brief, track=track)
+
+    async def find_cards(self, brief: Brief, count: int, settings: Settings) -> Findings:
+        """Retrieve model cards, or return what the ledger has of the same retrieval.
+
+        A retrieval that failed in part is not recorded: the next one may succeed.
+        """
+
+        async def work() -> Record:
+            findings = await self.retrieval.gather(brief, count, _emit_retrieval)
+            if findings.failures:
+                raise PartialFindings(findings)
+            return Record(result=findings.model_dump(mode="json"))
+
+        excluded = settings.retrieval.model_dump(mode="json")
+        key = key_of("retrieval", self.retrieval.title, excluded, brief.spec.model_dump(mode="json"), count)
+        try:
+            result, _ = await self.ledger.once(key, "retrieval", "retrieval", work)
+        except PartialFindings as partial:
+            return partial.findings
+        return Findings.model_validate(result)
+
+
+def open_services(
+    settings: Settings, folder: RunFolder, task_folder: Path, options: RunOptions, task_name: str = ""
+) -> Services:
+    """Open the services of a run.
+
+    Args:
+        settings: of the run.
+        folder: of the run.
+        task_folder: its name, and `task_name`, are what retrieval must not look for.
+        options: live objects to use instead of those the settings name.
+        task_name: name of a task that the caller has loaded.
+
+    Raises:
+        UserError: a setting cannot be used.
+        StoreError: the ledger cannot be opened.
+    """
+    models, prices = choose_models(settings, options.get("model")), Prices(settings.prices)
+    prompts = Prompts(settings.prompts)
+    cards = [read_card(path) for path in settings.cards]
+    blobs, ledger = Blobs(folder.blobs), Ledger(folder.ledger)
+    policy = RetryPolicy(
+        seconds=settings.model_seconds,
+        attempts=settings.model_attempts,
+        backoff=settings.model_backoff,
+        parallel=settings.model_parallel,
+    )
+    caller = Caller(models, ledger, blobs, wire=Wire(policy, _emit_model), prices=prices)
+    try:
+        budget = Budget(settings, ledger, caller.prices)
+
+        async def ground(role: str, prompt: str) -> Reply:
+            return await caller.ground(role, prompt, budget.call(role, prompt))
+
+        retrieval = choose_retrieval(
+            settings.retrieval,
+            options.get("retrieval"),
+            ground=ground if models.grounds else None,
+            prompts=prompts,
+            names=[name for name in (task_folder.name, task_name) if name],
+        )
+    except UserError:
+        ledger.close()
+        raise
+    log.info("run %s: models %s, retrieval %s", folder.run_id, models.title, retrieval.title)
+    return Services(
+        blobs=blobs,
+        ledger=ledger,
+        budget=budget,
+        caller=caller,
+        prompts=prompts,
+        retrieval=retrieval,
+        cards=cards,
+    )
+
+
+def _emit_model(line: str) -> None:
+    emit_line("model", line)
+
+
+def _emit_retrieval(line: str) -> None:
+    emit_line("retrieval", line)

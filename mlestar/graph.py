@@ -1,14 +1,16 @@
-"""The whole machine on one page: MLE-STAR (arXiv 2506.15692) as four graphs.
+"""The method as four graphs: MLE-STAR (arXiv 2506.15692) on one page.
 
 `pipeline` runs L `track`s in parallel, combines their best solutions in `ensemble`, rescores the finalists on fresh
-holdouts and submits the winner. `track` is algorithm 1 (initialization) followed by algorithm 2 (refinement), flat,
-so that it can be stepped and forked at every node. `ensemble` is algorithm 3. `evaluation` is where every script is
-graded.
+holdouts and submits the winner. `track` is algorithm 1 (initialization) followed by algorithm 2 (refinement), flat, so
+that it can be stepped and forked at every node. `ensemble` is algorithm 3. `evaluation` grades every script.
 """
 
 from collections.abc import Hashable
+from functools import cache
+from typing import Any
 
 from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
 
 from mlestar.nodes import ensemble, evaluate, initialize, prepare, refine, rescore, review, submit, track
 from mlestar.settings import Settings
@@ -46,10 +48,10 @@ def build_graph() -> Pipeline:
     graph.add_node("rescore", rescore.rescore)
     graph.add_node("choose", rescore.choose)
     graph.add_node("review_submission", review.review_submission)
-    graded = build_evaluation().compile(name="evaluation")
-    graph.add_node("evaluate_edited", graded)
+    evaluation = compile_evaluation()
+    graph.add_node("evaluate_edited", evaluation)
     graph.add_node("unsubsample", submit.unsubsample)
-    graph.add_node("evaluate_whole", graded)
+    graph.add_node("evaluate_whole", evaluation)
     graph.add_node("export", submit.export)
     graph.add_node("report", submit.report)
 
@@ -105,16 +107,16 @@ def build_track_alone() -> TrackAlone:
 
 def add_initialization(graph: Track | TrackAlone) -> None:
     """Add algorithm 1: M candidates, merged in score order, then the data-usage check."""
-    graded = build_evaluation().compile(name="evaluation")
+    evaluation = compile_evaluation()
     graph.add_node("retrieve", initialize.retrieve)
     graph.add_node("review_models", review.review_models)
     graph.add_node("make_candidate", build_candidate().compile(name="candidate"))
     graph.add_node("rank", initialize.rank)
     graph.add_node("merge", initialize.merge)
-    graph.add_node("evaluate_merge", graded)
+    graph.add_node("evaluate_merge", evaluation)
     graph.add_node("accept_merge", initialize.accept_merge)
     graph.add_node("check_data_usage", initialize.check_data_usage)
-    graph.add_node("evaluate_usage", graded)
+    graph.add_node("evaluate_usage", evaluation)
     graph.add_node("accept_usage", initialize.accept_usage)
 
     graph.add_edge("retrieve", "review_models")
@@ -149,7 +151,7 @@ def add_initialization(graph: Track | TrackAlone) -> None:
 
 def add_refinement(graph: Track | TrackAlone) -> None:
     """Add algorithm 2: T steps of ablation and block, K plans on that block."""
-    graded = build_evaluation().compile(name="evaluation")
+    evaluation = compile_evaluation()
     graph.add_node("ablate", refine.ablate)
     graph.add_node("run_ablation", refine.run_ablation)
     graph.add_node("diagnose_study", refine.diagnose_study)
@@ -161,7 +163,7 @@ def add_refinement(graph: Track | TrackAlone) -> None:
     graph.add_node("plan", refine.plan)
     graph.add_node("review_plan", review.review_plan)
     graph.add_node("write_block", refine.write_block)
-    graph.add_node("evaluate_block", graded)
+    graph.add_node("evaluate_block", evaluation)
     graph.add_node("compare", refine.compare)
     graph.add_node("advance", refine.advance)
 
@@ -193,7 +195,7 @@ def build_candidate() -> Candidate:
     """Return one first solution of a track: the script for a card and its evaluation; the first is exported at once."""
     graph = StateGraph(CandidateState, context_schema=Settings, output_schema=CandidateOutput)
     graph.add_node("write_candidate", initialize.write_candidate)
-    graph.add_node("evaluate", build_evaluation().compile(name="evaluation"))
+    graph.add_node("evaluate", compile_evaluation())
     graph.add_edge(START, "write_candidate")
     graph.add_node("export_first", submit.export_first)
     graph.add_edge("write_candidate", "evaluate")
@@ -208,7 +210,7 @@ def build_ensemble() -> Ensemble:
     graph.add_node("plan_ensemble", ensemble.plan_ensemble)
     graph.add_node("review_ensemble", review.review_ensemble)
     graph.add_node("write_ensemble", ensemble.write_ensemble)
-    graph.add_node("evaluate", build_evaluation().compile(name="evaluation"))
+    graph.add_node("evaluate", compile_evaluation())
     graph.add_node("compare", ensemble.compare_ensemble)
     graph.add_conditional_edges(START, ensemble.admit, {"combine": "plan_ensemble", "nothing to combine": END})
     graph.add_edge("plan_ensemble", "review_ensemble")
@@ -219,6 +221,12 @@ def build_ensemble() -> Ensemble:
         "compare", ensemble.after_compare, {"next plan": "plan_ensemble", "done or budget": END}
     )
     return graph
+
+
+@cache
+def compile_evaluation() -> CompiledStateGraph[EvaluationState, Settings, EvaluationInput, EvaluationOutput]:
+    """Return the compiled evaluation, which every graph shares: compiling it takes longer than all its wiring."""
+    return build_evaluation().compile(name="evaluation")
 
 
 def build_evaluation() -> Evaluation:
@@ -250,3 +258,21 @@ def build_evaluation() -> Evaluation:
     graph.add_conditional_edges("debug", evaluate.after_debug, {"debug again": "check_leakage", "gave up": "conclude"})
     graph.add_edge("conclude", END)
     return graph
+
+
+def insert_stage(graph: StateGraph[Any, Any, Any, Any], name: str, node: Any, *, after: str) -> None:
+    """Add a stage of your own behind a node of an uncompiled graph; what followed that node follows the stage.
+
+    Args:
+        graph: from `build_graph`, `build_track` or `build_ensemble`.
+        name: of the stage, which is also the origin of its solutions.
+        node: a node function or a compiled graph.
+        after: the node that comes before it.
+    """
+    graph.add_node(name, node)
+    for edge in [edge for edge in graph.edges if edge[0] == after]:
+        graph.edges.remove(edge)
+        graph.edges.add((name, edge[1]))
+    if after in graph.branches:
+        graph.branches[name] = graph.branches.pop(after)
+    graph.add_edge(after, name)

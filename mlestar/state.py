@@ -17,6 +17,8 @@ from mlestar.metrics.spec import Direction, TaskSpec, sign
 from mlestar.runners.base import ExecutionStatus
 from mlestar.settings import ReviewPoint
 
+NO_TRACK = -1
+"""Track of what belongs to no track, such as an ensemble."""
 ORIGINS = ("candidate", "merge", "usage", "refinement", "ensemble", "whole data", "by hand")
 """The stages that write scripts, in the order in which a report lists their solutions. A stage that is not among them
 is listed last."""

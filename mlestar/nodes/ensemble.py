@@ -12,7 +12,7 @@ from mlestar.nodes.propose import propose
 from mlestar.nodes.track import attempt_of, plans_of
 from mlestar.runtime.context import RunContext, find_context
 from mlestar.settings import Settings
-from mlestar.state import Draft, EnsembleState, Solution, best_first
+from mlestar.state import NO_TRACK, Draft, EnsembleState, Solution, best_first
 
 ENSEMBLE_STRETCH = 1.5
 """An ensemble may take this factor of the sum of its members' times. Chosen by judgement; not measured."""
@@ -45,7 +45,7 @@ async def write_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> En
     draft = Draft(
         id=f"e{state.get('round', 0) + 1}",
         origin="ensemble",
-        track=-1,
+        track=NO_TRACK,
         title="ensemble of " + ", ".join(member.id for member in members),
         plan=state["plan"],
         stretch=stretch,

@@ -20,6 +20,7 @@ from mlestar.report import Result
 from mlestar.retrieval import Retriever
 from mlestar.runners import Execution, Job, ScriptedRunner
 from mlestar.settings import Settings
+from mlestar.state import NO_TRACK
 
 QUALITY = re.compile(r"# quality (\S+)")
 CLAIM = re.compile(r"# claim (\S+)")
@@ -30,8 +31,6 @@ VARIANT = re.compile(r"# variant (\w+) (\S+)")
 EARLY = re.compile(r"t(\d+)\.c\d+-export")
 
 Reply = str | list[str] | Callable[[str], str]
-NO_TRACK = -1
-"""Track of whatever belongs to no track."""
 
 
 def make_task(folder: Path, rows: int = 400) -> Path:

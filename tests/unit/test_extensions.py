@@ -1,0 +1,43 @@
+"""Things added from outside the package, each with no more than the architecture page says, and run end to end."""
+
+from pathlib import Path
+
+from langgraph.runtime import Runtime
+
+import mlestar
+from mlestar.data.task import Task
+from mlestar.graph import build_graph, compile_evaluation, insert_stage
+from mlestar.runtime.context import close_context, find_context, open_context
+from mlestar.settings import Settings
+from mlestar.state import NO_TRACK, Draft, PipelineInput, PipelineState
+from tests.unit.scenario import Play, count_rows, make_task, script
+
+
+async def polish(state: PipelineState, runtime: Runtime[Settings]) -> PipelineState:
+    """A stage of a user's own: write one more script and evaluate it."""
+    ctx = await find_context(state, runtime)
+    code = await ctx.services.keep(script(0.97, "polished"))
+    draft = Draft(id="p1", origin="polish", track=NO_TRACK, title="polished", script=code)
+    keys = {"run_id": state["run_id"], "brief": state["brief"]}
+    evaluated = await compile_evaluation().ainvoke({**keys, "draft": draft}, context=runtime.context)
+    return {"solutions": evaluated["solutions"]}
+
+
+async def test_a_stage_is_one_node_one_wiring_line_and_one_origin(tmp_path: Path) -> None:
+    graph = build_graph()
+    insert_stage(graph, "polish", polish, after="ensemble")
+
+    settings = Settings.resolve({"profile": "quick", "retrieval": "none", "runs_dir": tmp_path / "runs"})
+    folder, scenario = count_rows(make_task(tmp_path / "signs")), Play()
+    ctx = await open_context(
+        settings, "run", folder, {"model": scenario.model(), "runner": scenario.runner()}, Task.load(folder)
+    )
+    try:
+        start = PipelineInput(task=str(folder), run_id="run")
+        state = await graph.compile().ainvoke(start, context=settings)
+        result = mlestar.Result.read(ctx.folder.result)
+    finally:
+        await close_context(ctx)
+    assert (state["winner"], result.status) == ("p1", "solved")
+    assert [row.origin for row in result.solutions][-1] == "polish"
+    assert "p1-fresh1" in scenario.ran

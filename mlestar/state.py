@@ -1,4 +1,4 @@
-"""Typed state of the graphs, their reducers and the values they hold.
+"""Typed state of the graphs, their reducers and the values in them.
 
 State holds ids, hashes, numbers and short texts. Scripts, output, submissions and prompts are blobs in the run folder,
 named by their sha256.
@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 from mlestar.data.examples import ExampleName
 from mlestar.data.statistics import FileStatistics
 from mlestar.evaluation.holdout.plan import SplitPlan
-from mlestar.metrics.spec import Direction, TaskSpec, sign
+from mlestar.metrics.spec import Direction, TaskSpec, format_score, sign
 from mlestar.runners.base import ExecutionStatus
 from mlestar.settings import ReviewPoint
 
@@ -48,7 +48,7 @@ class Frozen(BaseModel):
 
 
 class Citation(Frozen):
-    """A page that something rests on."""
+    """A page that a card or an answer is based on."""
 
     address: str
     title: str = ""
@@ -63,9 +63,9 @@ class ModelCard(Frozen):
     source: str = ""
     """Address or name of where it was found."""
     citations: tuple[Citation, ...] = ()
-    """Pages it rests on, as the search named them."""
+    """Pages it is based on, as retrieval named them."""
     found_by: str = ""
-    """Name of the search that found it."""
+    """Name of the retriever that returned it."""
     libraries: tuple[str, ...] = ()
     """Distribution names the example imports."""
     by_person: bool = False
@@ -75,20 +75,20 @@ class ModelCard(Frozen):
 
 
 class Source(Frozen):
-    """A page or collection that a search came back with."""
+    """A page or collection that retrieval returned."""
 
     address: str
     title: str = ""
     found_by: str = ""
-    """Name of the search."""
+    """Name of the retriever."""
     cards: tuple[str, ...] = ()
-    """Names of the cards that rest on it."""
+    """Names of the cards that are based on it."""
     dropped: str = ""
     """Why no agent was shown it; empty when agents were."""
 
 
 class Brief(Frozen):
-    """What every agent is told about the task; one blob per run."""
+    """What every agent is given about the task; one blob per run."""
 
     spec: TaskSpec
     description: str
@@ -118,7 +118,7 @@ class Verdict(Frozen):
     reported: float | None = None
     """What the script printed about itself: a claim."""
     holdout: float | None = None
-    """The grader's score on the held-out rows."""
+    """The grader's score on the withheld rows."""
     holdout_se: float | None = None
     message: str = ""
     """Why it failed, fit for an agent and a person."""
@@ -126,7 +126,7 @@ class Verdict(Frozen):
     seconds: float = 0.0
     peak_memory_mb: float | None = None
     submission: str | None = None
-    """Blob of what it submitted for the held-out rows."""
+    """Blob of what it submitted for the withheld rows."""
     output: str | None = None
     """Blob of its standard output and error."""
     image: str = ""
@@ -266,7 +266,7 @@ class Export(Frozen):
 
 
 class RunSummary(Frozen):
-    """What a run hands back in one glance: how it ended, its scores, where its files are."""
+    """The result of a run in short: how it ended, its scores, where its files are."""
 
     run_id: str
     status: RunStatus
@@ -284,7 +284,7 @@ class RunSummary(Frozen):
 
     @property
     def text(self) -> str:
-        """Say it in a few lines."""
+        """The summary in a few lines."""
         score = f"fresh {format_score(self.fresh, self.fresh_se)}"
         if self.fresh is None:
             score = f"holdout {format_score(self.holdout, self.holdout_se)}"
@@ -298,7 +298,7 @@ Action = Literal["approve", "edit", "replace", "add", "reject"]
 
 
 class Answer(Frozen):
-    """What a person says at a review point."""
+    """What a person answers at a review point."""
 
     action: Action = Field(
         "approve",
@@ -321,20 +321,6 @@ class Question(Frozen):
     """What can be answered here."""
     proposal: dict[str, Any]
     """What is proposed, by name; texts, numbers and lists of them. `problem`: why the last answer could not be used."""
-
-
-def format_score(score: float | None, error: float | None = None) -> str:
-    """Return a score with its standard error as a person reads it, `-` when there is none."""
-    if score is None:
-        return "-"
-    return f"{score:.5g}" + (f" ± {error:.2g}" if error else "")
-
-
-def better(direction: Direction, left: float | None, right: float | None) -> bool:
-    """Tell whether a score is a real improvement; ties are not, and any score beats none."""
-    if left is None or right is None:
-        return left is not None
-    return sign(direction) * (left - right) > 0
 
 
 def best_first(direction: Direction, solutions: Iterable[Solution]) -> list[Solution]:
@@ -504,22 +490,5 @@ class PipelineState(RunKeys, total=False):
     summary: RunSummary
 
 
-CHECKPOINT_TYPES: list[type] = [
-    Citation,
-    ModelCard,
-    Source,
-    ExecutionRecord,
-    Verdict,
-    Draft,
-    Solution,
-    Attempt,
-    Variant,
-    Study,
-    Block,
-    Rescoring,
-    Export,
-    Answer,
-    RunSummary,
-    PipelineInput,
-]
+CHECKPOINT_TYPES: list[type] = [*Frozen.__subclasses__(), PipelineInput]
 """Types that checkpoints may hold, for `JsonPlusSerializer(allowed_msgpack_modules=...)`."""

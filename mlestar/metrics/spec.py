@@ -15,6 +15,20 @@ def sign(direction: Direction) -> int:
     return 1 if direction == "maximize" else -1
 
 
+def better(direction: Direction, left: float | None, right: float | None) -> bool:
+    """Tell whether a score is a real improvement; ties are not, and any score beats none."""
+    if left is None or right is None:
+        return left is not None
+    return sign(direction) * (left - right) > 0
+
+
+def format_score(score: float | None, error: float | None = None) -> str:
+    """Return a score with its standard error as a person reads it, `-` when there is none."""
+    if score is None:
+        return "-"
+    return f"{score:.5g}" + (f" ± {error:.2g}" if error else "")
+
+
 class TaskSpec(BaseModel):
     """What is predicted, from what, and how it is scored. File names are relative to the input folder."""
 

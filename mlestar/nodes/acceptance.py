@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Sequence
 
 from mlestar.evaluation import compare_submissions
-from mlestar.metrics.spec import Direction
+from mlestar.metrics.spec import Direction, better
 from mlestar.runtime.context import RunContext
-from mlestar.state import Brief, Solution, best_first, better
+from mlestar.state import Brief, Solution, best_first
 
 CONFIDENT = 0.9
 """Share of the paired resamples on which a significant improvement wins. Measured against `accept = "better"` on five

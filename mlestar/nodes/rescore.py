@@ -7,23 +7,14 @@ from typing import Literal
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from mlestar.metrics.spec import Direction, sign
+from mlestar.metrics.spec import Direction, format_score, sign
 from mlestar.nodes.grading import grade_execution
 from mlestar.nodes.progress import emit
 from mlestar.runtime.budget import Refusal
 from mlestar.runtime.context import RunContext, find_context
 from mlestar.runtime.inputs import StagedInput
 from mlestar.settings import Settings
-from mlestar.state import (
-    Brief,
-    PipelineState,
-    Rescoring,
-    RescoringState,
-    Solution,
-    Verdict,
-    best_first,
-    format_score,
-)
+from mlestar.state import Brief, PipelineState, Rescoring, RescoringState, Solution, Verdict, best_first
 
 
 async def each_finalist(state: PipelineState, runtime: Runtime[Settings]) -> list[Send] | Literal["no finalist"]:

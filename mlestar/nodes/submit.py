@@ -8,6 +8,7 @@ from langgraph.runtime import Runtime
 from mlestar.agents.context import ReplyError
 from mlestar.agents.subsampling import remove_subsampling
 from mlestar.errors import OperatorError
+from mlestar.metrics.spec import better
 from mlestar.nodes.grading import grade_execution
 from mlestar.nodes.progress import emit
 from mlestar.report import write_result
@@ -15,7 +16,7 @@ from mlestar.runtime.budget import Refusal, Stage
 from mlestar.runtime.context import RunContext, find_context, release_context
 from mlestar.runtime.submission import SubmittedSolution
 from mlestar.settings import EXPORT_STRETCH, Settings
-from mlestar.state import Brief, CandidateState, Draft, Export, PipelineState, Solution, best_first, better
+from mlestar.state import Brief, CandidateState, Draft, Export, PipelineState, Solution, best_first
 from mlestar.store import NoteKind, key_of
 
 LAST_TRIES = 3

@@ -12,14 +12,15 @@ from mlestar.settings import EXPORT_STRETCH, Settings
 from mlestar.store import Amount, Cap, Caps, Ledger, Reservation, Spend, key_of
 
 Stage = Literal["search", "rescoring", "export"]
-"""What work is for: each stage keeps back what the later ones need, so rescorings are skipped before an export is."""
+"""What work is for: each stage keeps back what the later ones need, so rescorings are skipped before exports."""
 EXPORTS = 2
+"""Exports that every cap leaves room for: the winner's, and one more if that fails. Chosen by judgement."""
 LAST_CALLS = 3
 """Model calls after the search: subsampling is found, removed, and the script checked."""
 LAST_SHARE = 0.1
-"""Share of the caps on money and tokens that is kept for them at most."""
+"""Share of the caps on money and tokens that is reserved for them at most. Chosen by judgement."""
 SHORTEST = 0.02
-"""Share of the cap on time below which no script starts."""
+"""Share of the cap on time below which no script starts. Chosen by judgement."""
 
 
 class Refusal(Exception):
@@ -44,7 +45,7 @@ class Budget:
 
         Args:
             settings: the caps and what the reserve is made of.
-            ledger: where spend, reservations and refusals stand.
+            ledger: keeps what is spent, reserved and refused.
             prices: of the models that may be asked; None for one that is unknown. The most expensive applies.
             at_once: scripts that execute at once.
 
@@ -71,13 +72,13 @@ class Budget:
         await asyncio.to_thread(self._ledger.clock, time.monotonic() - self._opened)
         return await asyncio.to_thread(self._ledger.spend)
 
-    async def spent(self, wanted: str) -> bool:
-        """Tell whether no further step of the search may start; one that is wanted is recorded as refused."""
+    async def spent(self, step: str) -> bool:
+        """Tell whether no further step of the search may start; a named step is then recorded as refused."""
         cap = await self._reached("search", self._settings.script_seconds)
         for worst in (self._worst_call(0), Amount(executions=1)):
             cap = cap or await asyncio.to_thread(self._ledger.passed, worst, self._caps_of("search"))
-        if cap and wanted:
-            await self._refuse(cap, wanted)
+        if cap and step:
+            await self._refuse(cap, step)
         return cap is not None
 
     @asynccontextmanager
@@ -116,7 +117,7 @@ class Budget:
         return await self._refuse("max_hours", label)
 
     def stop(self) -> None:
-        """Start nothing any more: whoever asks waits until all that runs is recorded, then is told to stop."""
+        """Start nothing any more: the next caller waits until all that runs is recorded, then gets `StopRequested`."""
         self._asked_to_stop.set()
         if not self._in_flight:
             self._idle.set()
@@ -152,13 +153,14 @@ class Budget:
     async def _seconds_left(self, stage: Stage) -> float:
         """Return the active time that is left for a stage.
 
-        Kept for later stages: exports at three times the slowest holdout, rescorings as many at once as may execute.
+        Reserved for later stages: exports at three times the slowest execution, and rescorings, as many at once as may
+        execute.
         """
         slowest = await asyncio.to_thread(self._ledger.slowest_execution)
         exports = EXPORTS * EXPORT_STRETCH * slowest
         rescorings = -(-self._rescorings // self.at_once) * slowest
-        kept = {"search": exports + rescorings, "rescoring": exports, "export": 0.0}[stage]
-        return self.max_seconds - self.active_seconds() - kept
+        reserve = {"search": exports + rescorings, "rescoring": exports, "export": 0.0}[stage]
+        return self.max_seconds - self.active_seconds() - reserve
 
     @property
     def max_seconds(self) -> float:
@@ -173,16 +175,22 @@ class Budget:
         caps = self._caps
         if stage == "export":
             return caps
-        last = self._worst_call(0)
-        usd = None if caps.usd is None else caps.usd - min(LAST_CALLS * last.usd, LAST_SHARE * caps.usd)
-        tokens = (
-            None if caps.tokens is None else caps.tokens - int(min(LAST_CALLS * last.tokens, LAST_SHARE * caps.tokens))
-        )
-        if caps.executions is None:
-            return Caps(usd=usd, tokens=tokens)
-        exports = min(EXPORTS, max(1, caps.executions - 1))
-        rescorings = min(self._rescorings, (caps.executions - exports) // 2) if stage == "search" else 0
-        return Caps(usd=usd, tokens=tokens, executions=caps.executions - exports - rescorings)
+        call = self._worst_call(0)
+        usd, tokens, executions = caps.usd, caps.tokens, caps.executions
+        if usd is not None:
+            usd -= min(LAST_CALLS * call.usd, LAST_SHARE * usd)
+        if tokens is not None:
+            tokens -= int(min(LAST_CALLS * call.tokens, LAST_SHARE * tokens))
+        if executions is not None:
+            executions -= self._late_executions(executions, stage)
+        return Caps(usd=usd, tokens=tokens, executions=executions)
+
+    def _late_executions(self, cap: int, stage: Stage) -> int:
+        """Return how many executions later stages need, which under a low cap is less than they could use."""
+        exports = min(EXPORTS, max(1, cap - 1))
+        if stage != "search":
+            return exports
+        return exports + min(self._rescorings, (cap - exports) // 2)
 
     def _worst_call(self, read: int) -> Amount:
         written = self._settings.max_output_tokens

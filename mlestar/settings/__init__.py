@@ -1,4 +1,4 @@
-"""Settings: every number and choice of a run, in one place."""
+"""Every number and choice of a run."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -79,7 +79,7 @@ class RetrievalSettings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _name_sources(cls, data: Any) -> Any:
-        """Read a name or a list of names as the sources; commas part the items of every list."""
+        """Read a name or a list of names as the sources; the items of a list may be comma-separated."""
         if not isinstance(data, Mapping | cls):
             data = {"sources": data}
         if isinstance(data, Mapping):
@@ -89,7 +89,7 @@ class RetrievalSettings(BaseModel):
 
 
 def split_list(value: Any) -> Any:
-    """Return the items of a text between commas; anything else as it is."""
+    """Return the items of a comma-separated text; anything else unchanged."""
     return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
 
 
@@ -119,7 +119,9 @@ class Settings(BaseModel):
         2.0, ge=0, le=60, description="Seconds before a call is tried again; doubled each time."
     )
     model_parallel: int = Field(8, ge=1, le=256, description="Calls at once to one provider.")
-    prices: Path | None = Field(None, description="TOML file with prices of models, in front of the built-in table.")
+    prices: Path | None = Field(
+        None, description="TOML file with prices of models, which take precedence over the built-in table."
+    )
     runner: Literal["auto", "docker", "local"] = Field(
         "auto", description="Where scripts execute. `local` protects nothing from hostile code."
     )
@@ -130,7 +132,7 @@ class Settings(BaseModel):
     warm: int = Field(0, ge=0, le=16, description="Containers that wait for a script with its libraries imported.")
     retrieval: RetrievalSettings = Field(
         RetrievalSettings(),
-        description="Where model cards come from; a name or a list of names stands for `sources` alone.",
+        description="Where model cards come from; a name or a list of names is short for `sources`.",
     )
 
     retrieved_models: int = Field(4, ge=1, le=20, description="M: models retrieved per track.")
@@ -138,8 +140,8 @@ class Settings(BaseModel):
     inner_plans: int = Field(3, ge=1, le=50, description="K: plans tried on each code block, the first one included.")
     tracks: int = Field(2, ge=1, le=16, description="L: independent solutions.")
     ensemble_rounds: int = Field(3, ge=0, le=50, description="R: ensemble plans evaluated.")
-    finalists: int = Field(3, ge=1, le=20, description="Solutions that sit the holdout again on fresh splits.")
-    fresh_splits: int = Field(2, ge=0, le=10, description="Fresh splits per finalist.")
+    finalists: int = Field(3, ge=1, le=20, description="Solutions that are rescored on fresh rows.")
+    fresh_splits: int = Field(2, ge=0, le=10, description="Fresh holdouts per finalist.")
     debug_rounds: int = Field(3, ge=0, le=20, description="Attempts to repair a script that fails.")
     accept: Literal["better", "significant"] = Field(
         "significant",
@@ -163,8 +165,10 @@ class Settings(BaseModel):
     subsample_rows: int = Field(30_000, ge=100, description="Most train rows a script should use during the search.")
     seed: int = Field(0, ge=0, description="Seed of splits and scripts.")
 
-    goal: str | None = Field(None, description="What to predict, in words; stands in for a missing description.")
-    metric: str | None = Field(None, description="Metric name or `file.py:function`; overrules the task folder.")
+    goal: str | None = Field(None, description="What to predict, in words; used when there is no description.")
+    metric: str | None = Field(
+        None, description="Metric name or `file.py:function`; takes precedence over the task folder."
+    )
     review: frozenset[ReviewPoint] = Field(
         frozenset(), description="Points at which the run stops and asks a person to approve or edit."
     )
@@ -172,7 +176,7 @@ class Settings(BaseModel):
     prompts: Path | None = Field(None, description="Folder whose prompt files override the built-in ones.")
     runs_dir: Path = Field(Path("runs"), description="Folder that holds the run folders.")
     checkpoints: Literal["sqlite", "postgres"] = Field(
-        "sqlite", description="Where checkpoints lie: in the run folder, or in the database of MLESTAR_POSTGRES_DSN."
+        "sqlite", description="Where checkpoints are: in the run folder, or in the database of MLESTAR_POSTGRES_DSN."
     )
 
     @model_validator(mode="before")
@@ -182,12 +186,12 @@ class Settings(BaseModel):
             return data
         profile: Any = data.get("profile") or "standard"
         # A form sends an empty text for a field that was left empty.
-        given = {key: value for key, value in data.items() if value is not None and value != ""}
-        return {**PROFILES.get(profile, {}), **given}
+        values = {key: value for key, value in data.items() if value is not None and value != ""}
+        return {**PROFILES.get(profile, {}), **values}
 
     @classmethod
     def resolve(cls, given: object) -> "Settings":
-        """Return settings from what a caller gives: None, Settings, their values, or an object that has some of them.
+        """Return settings from None, Settings, their values, or an object that has some of them as attributes.
 
         Raises:
             SettingsError: a value is out of range or a key is unknown.
@@ -204,15 +208,15 @@ class Settings(BaseModel):
     def of(cls, context: object) -> "Settings":
         """Return the settings in a graph's context, which may be another application's.
 
-        Such a context holds them under `mlestar`, or has fields of the same names among others of its own.
+        Such a context has them under `mlestar`, or fields of the same names among others.
 
         Raises:
             SettingsError: a value is out of range.
         """
         if isinstance(context, cls):
             return context
-        found = _matching(context)
-        return cls.resolve(found.get("mlestar", found))
+        values = _matching(context)
+        return cls.resolve(values.get("mlestar", values))
 
 
 def _matching(context: object) -> dict[str, Any]:

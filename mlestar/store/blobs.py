@@ -41,7 +41,7 @@ class Blobs:
         return self.path(sha).read_text(encoding="utf-8")
 
     def _install(self, sha: str, content: IO[bytes]) -> None:
-        """Put content in its place in one step, on the disk before anything refers to it; a full disk keeps no part.
+        """Write content in one step, on the disk before anything refers to it; a full disk keeps no part of it.
 
         The name of the file reaches the disk with the ledger's own write, which follows.
         """

@@ -32,7 +32,7 @@ def serializer() -> JsonPlusSerializer:
 
 
 class LatestSaver(AsyncSqliteSaver):
-    """Keeps only what a resume needs: the newest checkpoint of every graph that is at work.
+    """Keeps only what a resume needs: the newest checkpoint of every graph that runs.
 
     A checkpoint holds the whole state, so that keeping all of them grows with the square of a run's length. When a
     graph has taken a step, its subgraphs of that step are done, and their checkpoints go too. Older states are rebuilt
@@ -57,14 +57,14 @@ class LatestSaver(AsyncSqliteSaver):
 
 
 @asynccontextmanager
-async def open_checkpoints(path: Path, place: CheckpointStore = "sqlite") -> AsyncIterator[BaseCheckpointSaver[str]]:
+async def open_checkpoints(path: Path, kind: CheckpointStore = "sqlite") -> AsyncIterator[BaseCheckpointSaver[str]]:
     """Open the checkpointer of a run: the SQLite file `path`, or the Postgres database that the environment names.
 
     Raises:
         SettingsError: Postgres is asked for and its address or its package is missing.
         StoreError: the database does not answer.
     """
-    if place == "postgres":
+    if kind == "postgres":
         async with _open_postgres() as saver:
             yield saver
         return
@@ -83,7 +83,7 @@ async def _open_postgres() -> AsyncIterator[BaseCheckpointSaver[str]]:
         msg = f"checkpoints in Postgres need an address: set {DSN}=postgresql://user:password@host/database"
         raise SettingsError(msg)
     if not importlib.util.find_spec("langgraph.checkpoint.postgres"):
-        msg = "checkpoints in Postgres need a package: pip install 'mlestar[postgres]'"
+        msg = "checkpoints in Postgres need packages: pip install langgraph-checkpoint-postgres 'psycopg[binary]'"
         raise SettingsError(msg)
     import psycopg
     from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver

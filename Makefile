@@ -34,6 +34,7 @@ studio: $(VENV)/.dev ## Open the graphs in LangGraph Studio
 golden: $(VENV)/.dev ## Render the golden prompts and the drawn graphs anew
 	@$(BIN)/python -m tests.unit.golden_prompts
 	@$(BIN)/python -m tests.unit.golden_graphs
+	@$(BIN)/python -m tests.unit.golden_architecture
 
 format: $(VENV)/.dev ## Format and fix what can be fixed
 	@$(BIN)/ruff check --fix .

@@ -8,7 +8,7 @@ TEXTS = {
     "pipeline": "The whole run. `run_track` and `rescore` are started once per track and once per finalist.",
     "track": "Algorithms 1 and 2 of the paper, flat, so that every step can be replayed from. LangGraph Studio's\n"
     "`track` starts with `prepare`; inside `pipeline` the task has been prepared before.",
-    "evaluation": "Where every script is graded. In the other graphs it is the node whose name begins with `try_`.",
+    "evaluation": "Where every script is graded. In the other graphs it is the node whose name begins with `evaluate`.",
     "ensemble": "Algorithm 3 of the paper.",
 }
 

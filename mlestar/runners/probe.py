@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlestar.errors import RunnerError
 from mlestar.runners.base import Execution, Job, Limits
-from mlestar.runners.watch import finish
+from mlestar.runners.threads import call_in_thread
 from mlestar.runners.workplace import make_workplace, name_workplace, scrub
 
 LIBRARIES = [
@@ -127,11 +127,11 @@ async def ask(run: Callable[[Job], Awaitable[Execution]], work_dir: Path | None)
     """
     place = name_workplace(work_dir)
     try:
-        folder = await finish(make_workplace, place, SCRIPT)
+        folder = await call_in_thread(make_workplace, place, SCRIPT)
         job = Job(script=SCRIPT, input=folder, collect=place, outputs=(), limits=Limits(seconds=120), name="probe")
         execution = await run(job)
     finally:
-        await finish(scrub, place)
+        await call_in_thread(scrub, place)
     if execution.status != "ok":
         msg = f"the interpreter that scripts run in does not work: {execution.status} {execution.stderr.strip()[-300:]}"
         raise RunnerError(msg)

@@ -5,7 +5,7 @@ import secrets
 
 from mlestar.runners.base import Limits
 from mlestar.runners.capture import Output
-from mlestar.runners.watch import MIB, End, exit_end, out_of_memory
+from mlestar.runners.limits import MIB, End, exit_end, out_of_memory
 
 ABORT = b"abort\n"
 """The line that has a supervisor abort its script."""

@@ -13,12 +13,13 @@ from typing import Any
 from docker.client import DockerClient
 from docker.utils.socket import STDERR, frames_iter
 
+from mlestar.runners.base import Limits
 from mlestar.runners.capture import Output
 from mlestar.runners.docker.disk import DISK, Disk
-from mlestar.runners.docker.engine import LOST, engine_errors, remove
+from mlestar.runners.docker.engine import LOST, engine_errors, remove_container
 from mlestar.runners.docker.spec import GRACE, ContainerSpec, arguments, sandbox_user
+from mlestar.runners.limits import MIB, End, check_disk, out_of_memory
 from mlestar.runners.record import ABORT, cut_record, make_mark, make_order, take_record
-from mlestar.runners.watch import MIB, End, out_of_memory
 from mlestar.runners.workplace import hand_over, make_folders, put_own_files, scrub, write_script
 
 
@@ -36,6 +37,8 @@ class Container:
     made: float = field(default_factory=time.monotonic)
     ended: "Future[None]" = field(default_factory=Future)
     mark: str = field(default_factory=make_mark)
+    script: bytes = b""
+    """Set before `send_script`."""
     work: Path = field(init=False)
     """The folder that the script works in."""
     _disk: Disk | None = None
@@ -47,8 +50,16 @@ class Container:
         self.output = Output(self.spec.limits.output_mb * MIB)
         self.work = self.place / "work"
 
-    def open(self) -> None:
-        """Create the container, attach to its streams, start it; an open one stays as it is.
+    @property
+    def limits(self) -> Limits:
+        return self.spec.limits
+
+    @property
+    def measured_folder(self) -> Path:
+        return self.work
+
+    def start(self) -> None:
+        """Create the container, attach to its streams, start it; a started one stays as it is.
 
         Raises:
             RunnerError: the engine refuses or is lost.
@@ -69,15 +80,19 @@ class Container:
         if self._disk is not None:
             self._disk.detach()
 
-    def go(self, source: bytes) -> None:
-        """Give the container its script and order it to run."""
-        write_script(self.work, source)
+    def send_script(self) -> None:
+        """Write the script into the work folder and order the supervisor to run it."""
+        write_script(self.work, self.script)
         hand_over(self.work, sandbox_user())
         with engine_errors():
             self._socket.sendall(make_order(self.mark, self.spec.limits.seconds + GRACE / 2))
 
+    def check_limits(self) -> End | None:
+        """Return the end of a script that has filled its disk, or nearly the host's."""
+        return check_disk(self.work, self.limits.disk_mb if self.spec.disk else None)
+
     def abort(self) -> None:
-        """Have the script write where it stands, and end."""
+        """Make the script write its stack and end."""
         with contextlib.suppress(OSError):  # it ended by itself
             self._socket.sendall(ABORT)
 
@@ -92,26 +107,26 @@ class Container:
             return out_of_memory(self.spec.limits, None)
         return End("killed", code, f"the script's supervisor ended with exit status {code} before the script did")
 
-    def dispose(self) -> None:
+    def remove(self) -> None:
         """Kill and remove the container, whatever state it is in."""
         if not self._name:
             return
         try:
             with engine_errors():
-                remove(self.client, self._name)
+                remove_container(self.client, self._name)
         finally:
             self._hang_up()
             cut_record(self.output, self.mark)
 
-    def discard(self) -> None:
-        """Dispose of a container that got no script, with its folder."""
+    def remove_with_folder(self) -> None:
+        """Remove a container that got no script, and its folder."""
         try:
-            self.dispose()
+            self.remove()
         finally:
-            self.clear()
+            self.delete_folder()
 
-    def clear(self) -> None:
-        """Delete its folder, once it is disposed of."""
+    def delete_folder(self) -> None:
+        """Delete the folder of a container that is removed."""
         if self._disk is not None:
             self._disk.close()
         scrub(self.place)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from mlestar.errors import RunnerError
 from mlestar.runners.docker.engine import lives, own_process
-from mlestar.runners.watch import MIB
+from mlestar.runners.limits import MIB
 from mlestar.runners.workplace import MAX_FILES, is_workplace, make_folders, name_workplace, scrub
 
 DISK = "disk"

@@ -152,7 +152,7 @@ def reap(client: DockerClient) -> list[str]:
         found = client.api.containers(all=True, filters={"label": DEADLINE})
         stale = [container for container in found if _is_stale(container["Labels"])]
         for container in stale:
-            remove(client, container["Id"])
+            remove_container(client, container["Id"])
             place = Path(container["Labels"].get(PLACE, ""))
             if is_workplace(place):
                 scrub(place)
@@ -181,7 +181,7 @@ def lives(name: str) -> bool:
     return _process_name(pid) == name
 
 
-def remove(client: DockerClient, container: str) -> None:
+def remove_container(client: DockerClient, container: str) -> None:
     """Kill and remove a container; one that is gone or going is no error."""
     try:
         client.api.remove_container(container, force=True, v=True)

@@ -105,7 +105,7 @@ class Pool:
 
     def _open(self, container: Container) -> None:
         try:
-            container.open()
+            container.start()
         except RunnerError:
             _discard([container])
             raise
@@ -130,6 +130,6 @@ def _fresh(container: Container) -> bool:
 def _discard(containers: list[Container]) -> None:
     for container in containers:
         try:
-            container.discard()
+            container.remove_with_folder()
         except RunnerError:
             continue

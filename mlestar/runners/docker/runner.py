@@ -17,20 +17,13 @@ from mlestar.runners.docker.engine import connect, engine_address, engine_errors
 from mlestar.runners.docker.image import VARIANTS, Progress, build_image, find_image, read_recipe
 from mlestar.runners.docker.pool import Pool
 from mlestar.runners.docker.spec import ContainerSpec, Network
+from mlestar.runners.execution import make_execution, unencodable
 from mlestar.runners.imports import leading_imports
+from mlestar.runners.limits import HOST_SHARE, MIB
 from mlestar.runners.probe import ask
-from mlestar.runners.watch import (
-    HOST_SHARE,
-    MIB,
-    End,
-    conclude,
-    finish,
-    full_disk,
-    over_limit,
-    unwritable,
-    watch,
-)
-from mlestar.runners.workplace import check_readable, measure, name_workplace
+from mlestar.runners.threads import call_in_thread
+from mlestar.runners.watch import run_script
+from mlestar.runners.workplace import check_readable, name_workplace
 
 
 @dataclass(frozen=True)
@@ -121,16 +114,18 @@ class DockerRunner:
         try:
             source = job.script.encode("utf-8")
         except UnicodeEncodeError as error:
-            return unwritable(error)
+            return unencodable(error)
         engine = await self._ready()
-        spec = await finish(self._spec, engine, job)
+        spec = await call_in_thread(self._spec, engine, job)
         imports = leading_imports(job.script) if self._options.warm else ()
         container = self._pool.take(spec, imports) or self._make(spec, (), job.name)
+        container.script = source
         try:
-            end = await self._supervise(container, source)
-            execution = await finish(conclude, job, container.work, end, container.output, time.monotonic() - began)
+            end = await run_script(container)
+            seconds = time.monotonic() - began
+            execution = await call_in_thread(make_execution, job, container.work, end, container.output, seconds)
         finally:
-            await finish(container.clear)
+            await call_in_thread(container.delete_folder)
         self._pool.refill(spec, imports)
         return execution
 
@@ -141,29 +136,10 @@ class DockerRunner:
 
     async def aclose(self) -> None:
         """Remove the waiting containers and close the connection."""
-        await finish(self._pool.close)
+        await call_in_thread(self._pool.close)
         engine, self._engine = self._engine, None
         if engine is not None:
             await asyncio.to_thread(engine.client.close)
-
-    async def _supervise(self, container: Container, source: bytes) -> End:
-        limits = container.spec.limits
-        try:
-            await finish(container.open)
-            await finish(container.go, source)
-            began = time.monotonic()
-
-            own = limits.disk_mb if container.spec.disk else None
-
-            def look() -> End | None:
-                found = over_limit(limits, time.monotonic() - began, container.output, measure(container.work))
-                return found or full_disk(container.work, own)
-
-            if found := await watch(container.ended, limits.seconds, look, container.abort):
-                return found
-            return await finish(container.wait)
-        finally:
-            await finish(container.dispose)
 
     def _spec(self, engine: Engine, job: Job) -> ContainerSpec:
         folder = job.input.resolve()

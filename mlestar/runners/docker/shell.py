@@ -16,7 +16,7 @@ from typing import Any
 from docker.client import DockerClient
 
 from mlestar.runners.base import Limits
-from mlestar.runners.docker.engine import connect, engine_errors, reap, remove
+from mlestar.runners.docker.engine import connect, engine_errors, reap, remove_container
 from mlestar.runners.docker.spec import ContainerSpec, arguments, sandbox_user
 from mlestar.runners.workplace import hand_over, make_folders, name_workplace, put_own_files, scrub
 
@@ -54,7 +54,7 @@ def open_shell(image: str, source: Path, limits: Limits = LIFE) -> int:
             return _converse(client, name, interactive)
     finally:
         with engine_errors():
-            remove(client, name)
+            remove_container(client, name)
         client.close()
         scrub(place)
 

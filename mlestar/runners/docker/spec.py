@@ -14,7 +14,8 @@ from mlestar.runners.base import Limits
 from mlestar.runners.docker.disk import DISK
 from mlestar.runners.docker.engine import DEADLINE, OWNER, PLACE, PROCESS, own_process
 from mlestar.runners.docker.image import image_folder
-from mlestar.runners.watch import CORE, MIB, common_variables
+from mlestar.runners.limits import CORE_BYTES, MIB
+from mlestar.runners.variables import common_variables
 
 Network = Literal["none", "bridge"]
 
@@ -133,7 +134,7 @@ def _limits(spec: ContainerSpec) -> dict[str, Any]:
         "pids_limit": limits.pids,
         "oom_score_adj": 500,
         "ulimits": [
-            Ulimit(name="core", soft=CORE, hard=CORE),
+            Ulimit(name="core", soft=CORE_BYTES, hard=CORE_BYTES),
             Ulimit(name="nofile", soft=4096, hard=4096),
             Ulimit(name="fsize", soft=size, hard=size),
         ],

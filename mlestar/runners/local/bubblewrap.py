@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mlestar.errors import RunnerError
 from mlestar.runners.docker.spec import HOME, SANDBOX_UID, SCRATCH_MB
-from mlestar.runners.watch import MIB
+from mlestar.runners.limits import MIB
 
 SYSTEM = (
     "/usr",

@@ -12,25 +12,17 @@ from pathlib import Path
 from mlestar.errors import RunnerError
 from mlestar.runners.base import Environment, Execution, Job
 from mlestar.runners.capture import Output
+from mlestar.runners.execution import make_execution, unencodable
+from mlestar.runners.limits import HOST_SHARE, MIB, End
 from mlestar.runners.local.bubblewrap import Bubblewrap, find_bubblewrap
 from mlestar.runners.local.process import Child
 from mlestar.runners.local.snapshot import Snapshots
 from mlestar.runners.probe import ask
-from mlestar.runners.record import cut_record, make_mark, make_order, take_record
-from mlestar.runners.watch import (
-    HOST_SHARE,
-    MIB,
-    End,
-    common_variables,
-    conclude,
-    exit_end,
-    finish,
-    full_disk,
-    over_limit,
-    unwritable,
-    watch,
-)
-from mlestar.runners.workplace import make_workplace, measure, name_workplace, put_own_files, scrub
+from mlestar.runners.record import make_mark
+from mlestar.runners.threads import call_in_thread
+from mlestar.runners.variables import common_variables
+from mlestar.runners.watch import run_script
+from mlestar.runners.workplace import make_workplace, name_workplace, put_own_files, scrub
 
 SHOWN = "/sandbox"
 """What messages of scripts call the work folder, as in the container: the real path differs each time."""
@@ -70,14 +62,14 @@ class LocalRunner:
         self._work_dir = work_dir
         self._wanted = bubblewrap
         self._network = network
-        self._seal: Bubblewrap | None = None
+        self._bubblewrap: Bubblewrap | None = None
         self._probed = bubblewrap is False
         self._snapshots = Snapshots(name_workplace(work_dir))
         self._environment: Environment | None = None
 
     async def warning(self) -> str:
         """Return one line about what this runner does not protect."""
-        if await finish(self._find_seal):
+        if await call_in_thread(self._find_bubblewrap):
             hidden = "your files" if self._network else "your files and the network"
             return f"the local runner hides {hidden} from scripts; they share your kernel"
         return "the local runner protects nothing: scripts run as you, with your files and your network"
@@ -95,8 +87,8 @@ class LocalRunner:
                 gpu=answer.gpu,
                 cpus=float(_cpus()),
                 memory_mb=int(memory * HOST_SHARE / MIB),
-                isolation="bubblewrap" if self._seal else "none",
-                network=self._network or self._seal is None,
+                isolation="bubblewrap" if self._bubblewrap else "none",
+                network=self._network or self._bubblewrap is None,
             )
         return self._environment
 
@@ -108,65 +100,46 @@ class LocalRunner:
         """
         place, began = name_workplace(self._work_dir), time.monotonic()
         try:
-            seal = await finish(self._find_seal)
-            work = await finish(make_workplace, place, job.script)
-            run = self._run_open if seal is None else partial(self._run_sealed, seal)
+            bubblewrap = await call_in_thread(self._find_bubblewrap)
+            work = await call_in_thread(make_workplace, place, job.script)
+            run = self._run_plain if bubblewrap is None else partial(self._run_in_bubblewrap, bubblewrap)
             output = Output(job.limits.output_mb * MIB)
             end, names = await run(job, place, output)
-            execution = await finish(conclude, job, work, end, output, time.monotonic() - began)
+            execution = await call_in_thread(make_execution, job, work, end, output, time.monotonic() - began)
             return _anonymous(execution, names)
         except UnicodeEncodeError as error:
-            return unwritable(error)
+            return unencodable(error)
         finally:
-            await finish(scrub, place)
+            await call_in_thread(scrub, place)
 
     async def aclose(self) -> None:
         """Delete the copies of input folders."""
         await asyncio.to_thread(self._snapshots.drop)
 
-    async def _run_open(self, job: Job, place: Path, output: Output) -> tuple[End, dict[str, str]]:
+    async def _run_plain(self, job: Job, place: Path, output: Output) -> tuple[End, dict[str, str]]:
         """Run without a sandbox; return also what real paths are called in messages."""
-        copy = await finish(self._link_copy, place, job.input)
-        passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        variables = common_variables(job.seed, self._share(job), str(place / "home"))
+        copy = await call_in_thread(self._link_copy, place, job.input)
+        variables = _inherited_variables() | common_variables(job.seed, self._share(job), str(place / "home"))
         command = [self._python, "-u", "main.py"]
-        child = Child(command, place / "work", passed | variables, job.limits, output)
-        end = await self._supervise(child, place) or exit_end(child.code, child.peak or None)
-        if not await finish(self._snapshots.intact, copy):
+        child = Child(command, place / "work", variables, job.limits, output, measured_folder=place)
+        end = await run_script(child)
+        if not await call_in_thread(self._snapshots.intact, copy):
             end = _refuse_writing(end)
         return end, {str(copy): f"{SHOWN}/input", str(place / "work"): SHOWN}
 
-    async def _run_sealed(self, seal: Bubblewrap, job: Job, place: Path, output: Output) -> tuple[End, dict[str, str]]:
-        await finish(put_own_files, place)
-        await finish((place / "work" / "input").mkdir)
-        passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        variables = passed | common_variables(job.seed, self._share(job), "/tmp")
+    async def _run_in_bubblewrap(
+        self, bubblewrap: Bubblewrap, job: Job, place: Path, output: Output
+    ) -> tuple[End, dict[str, str]]:
+        await call_in_thread(put_own_files, place)
+        await call_in_thread((place / "work" / "input").mkdir)
+        variables = _inherited_variables() | common_variables(job.seed, self._share(job), "/tmp")
+        command = bubblewrap.wrap(place, job.input.resolve(), variables)
         mark = make_mark()
-        order = make_order(mark, job.limits.seconds + 30)
-        command = seal.wrap(place, job.input.resolve(), variables)
-        child = Child(command, place, passed, job.limits, output, order)
-        end = await self._supervise(child, place)
-        if end is None and (found := take_record(output, mark, child.code, job.limits)):
-            return replace(found, peak_memory=max(found.peak_memory or 0, child.peak)), {}
-        cut_record(output, mark)
-        return end or End("killed", child.code, "the script's supervisor ended before the script did"), {}
+        child = Child(command, place, _inherited_variables(), job.limits, output, measured_folder=place, mark=mark)
+        return await run_script(child), {}
 
-    async def _supervise(self, child: Child, place: Path) -> End | None:
-        """Return the end that we brought about, None for a script that ended by itself."""
-        try:
-            await finish(child.start)
-            began, limits = time.monotonic(), child.limits
-
-            def look() -> End | None:
-                found = over_limit(limits, time.monotonic() - began, child.output, measure(place))
-                return found or full_disk(place) or child.look()
-
-            return await watch(child.ended, limits.seconds, look, child.abort)
-        finally:
-            await finish(child.dispose)
-
-    def _find_seal(self) -> Bubblewrap | None:
-        """Return how scripts are sealed, None when they are not; asks the system once.
+    def _find_bubblewrap(self) -> Bubblewrap | None:
+        """Return the bubblewrap that scripts run in, None where they run without; asks the system once.
 
         Raises:
             RunnerError: bubblewrap is wanted and does not work, or there is no such interpreter.
@@ -176,12 +149,12 @@ class LocalRunner:
             raise RunnerError(msg)
         if not self._probed:
             try:
-                self._seal = find_bubblewrap(self._python, network=self._network)
+                self._bubblewrap = find_bubblewrap(self._python, network=self._network)
             except RunnerError:
                 if self._wanted:
                     raise
             self._probed = True
-        return self._seal
+        return self._bubblewrap
 
     def _link_copy(self, place: Path, source: Path) -> Path:
         """Make `input` and `home` of an execution; return the copy of its input."""
@@ -192,6 +165,10 @@ class LocalRunner:
 
     def _share(self, job: Job) -> float:
         return min(job.limits.cpus, _cpus())
+
+
+def _inherited_variables() -> dict[str, str]:
+    return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
 
 
 def _cpus() -> int:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 ExecutionStatus = Literal["ok", "error", "timeout", "oom", "killed", "disk_full", "output_limit"]
 """`ok` is exit status 0. `error` is any other exit status of the script's own making. `killed` is a signal that
@@ -71,7 +71,7 @@ class Environment:
     """What a script finds around it; told to the agents."""
 
     runner: str
-    """`docker` or `local`."""
+    """The runner's name; results state it."""
     image: str
     """Image digest, or the interpreter's path for a local runner; part of an execution's key."""
     python: str
@@ -81,17 +81,21 @@ class Environment:
     memory_mb: int
     gpu: str = ""
     """Name of the GPU, empty when there is none."""
-    isolation: str = "none"
-    """What stands between a script and this machine."""
-    network: bool = False
+    network: bool
     """Whether scripts reach the network. Prompts, report and execution keys take it from here alone."""
 
 
+@runtime_checkable
 class Runner(Protocol):
-    """Executes scripts. Implementations: `docker`, `local`, and the scripted one for tests."""
+    """Executes scripts. Implementations: `docker`, `local`, the scripted one for tests, and anybody's own.
+
+    `--runner package.module:Name` takes a class or function that returns a runner for `RunnerOptions`.
+    """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """`docker` and `local` are reserved for the built-in runners."""
+        ...
 
     async def environment(self) -> Environment:
         """Describe what scripts find, preparing it when needed (building the image on first use)."""

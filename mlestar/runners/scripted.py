@@ -21,7 +21,13 @@ class ScriptedRunner:
     def __init__(self, replies: Callable[[Job], Reply] | Mapping[str, Reply], environment: Environment | None = None):
         self._replies = replies
         self._environment = environment or Environment(
-            runner=self.name, image="scripted", python="3.11.0", packages={}, cpus=1.0, memory_mb=4096
+            runner=self.name,
+            image="scripted",
+            python="3.11.0",
+            packages={},
+            cpus=1.0,
+            memory_mb=4096,
+            network=False,
         )
         self.jobs: list[Job] = []
         """Every job that was run, in order."""

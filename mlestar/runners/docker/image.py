@@ -4,7 +4,7 @@ import hashlib
 import io
 import re
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -13,8 +13,8 @@ from docker.client import DockerClient
 from docker.errors import ImageNotFound
 
 from mlestar.errors import RunnerError, SettingsError
+from mlestar.runners.options import ProgressCallback
 
-Progress = Callable[[str], None]
 Variant = Literal["base", "torch", "gpu"]
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
 
@@ -99,7 +99,7 @@ def find_image(client: DockerClient, tag: str) -> str | None:
         return None
 
 
-def build_image(client: DockerClient, recipe: Recipe, on_progress: Progress | None = None) -> str:
+def build_image(client: DockerClient, recipe: Recipe, on_progress: ProgressCallback | None = None) -> str:
     """Build an image and return its digest.
 
     Raises:

@@ -14,12 +14,13 @@ from mlestar.runners.base import Environment, Execution, Job
 from mlestar.runners.docker.container import Container
 from mlestar.runners.docker.disk import can_mount
 from mlestar.runners.docker.engine import connect, engine_address, engine_errors, free_memory, reap
-from mlestar.runners.docker.image import VARIANTS, Progress, build_image, find_image, read_recipe
+from mlestar.runners.docker.image import VARIANTS, build_image, find_image, read_recipe
 from mlestar.runners.docker.pool import Pool
-from mlestar.runners.docker.spec import ContainerSpec, Network
+from mlestar.runners.docker.spec import ContainerSpec
 from mlestar.runners.execution import make_execution, unencodable
 from mlestar.runners.imports import leading_imports
 from mlestar.runners.limits import HOST_SHARE, MIB
+from mlestar.runners.options import ContainerOptions, ProgressCallback
 from mlestar.runners.probe import ask
 from mlestar.runners.threads import call_in_thread
 from mlestar.runners.watch import run_script
@@ -38,23 +39,6 @@ class Engine:
     """Whether work folders have disks of their own."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ContainerOptions:
-    """What may differ between containers besides a job's limits."""
-
-    image: str = "base"
-    """A variant of the sandbox image (`base`, `torch`, `gpu`), built when it is missing, or any other image with Python
-    that the engine has."""
-    network: Network = "none"
-    """`bridge` lets scripts reach the network, and with it this machine's services."""
-    gpus: int = 0
-    """Devices that a script may use; -1 for all."""
-    runtime: str | None = None
-    """Another OCI runtime that the engine knows, e.g. `runsc` (gVisor)."""
-    warm: int = 0
-    """Containers that wait for their script with its libraries imported, about 100 to 300 MB each."""
-
-
 class DockerRunner:
     """Runs every script in a container of its own: no network, read-only input, no secrets, hard limits."""
 
@@ -64,7 +48,7 @@ class DockerRunner:
         self,
         options: ContainerOptions | None = None,
         *,
-        on_progress: Progress | None = None,
+        on_progress: ProgressCallback | None = None,
         owner: str = "",
         work_dir: Path | None = None,
     ) -> None:
@@ -86,6 +70,12 @@ class DockerRunner:
         self._engine: Engine | None = None
         self._environment: Environment | None = None
 
+    async def warning(self) -> str:
+        """Return one line about an open network, empty when there is none."""
+        if self._options.network == "none":
+            return ""
+        return "NETWORK OPEN: generated scripts can reach the network and this machine's services"
+
     async def environment(self) -> Environment:
         """Describe what scripts find; builds the image on first use."""
         if self._environment is None:
@@ -99,7 +89,6 @@ class DockerRunner:
                 gpu=answer.gpu,
                 cpus=float(engine.cpus),
                 memory_mb=engine.memory_mb,
-                isolation=f"container, {self._options.runtime or 'default'} runtime",
                 network=self._options.network != "none",
             )
         return self._environment

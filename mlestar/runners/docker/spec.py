@@ -6,7 +6,7 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 
@@ -15,9 +15,8 @@ from mlestar.runners.docker.disk import DISK
 from mlestar.runners.docker.engine import DEADLINE, OWNER, PLACE, PROCESS, own_process
 from mlestar.runners.docker.image import image_folder
 from mlestar.runners.limits import CORE_BYTES, MIB
+from mlestar.runners.options import Network
 from mlestar.runners.variables import common_variables
-
-Network = Literal["none", "bridge"]
 
 SANDBOX_UID = 10001
 HOME = "/opt/mlestar"

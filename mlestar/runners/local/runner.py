@@ -87,7 +87,6 @@ class LocalRunner:
                 gpu=answer.gpu,
                 cpus=float(_cpus()),
                 memory_mb=int(memory * HOST_SHARE / MIB),
-                isolation="bubblewrap" if self._bubblewrap else "none",
                 network=self._network or self._bubblewrap is None,
             )
         return self._environment

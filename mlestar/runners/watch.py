@@ -1,6 +1,7 @@
 """Running one script from the start of its process to the removal: the loop that the docker and local runners share."""
 
 import asyncio
+import logging
 import time
 from concurrent.futures import Future
 from pathlib import Path
@@ -11,6 +12,8 @@ from mlestar.runners.capture import Output
 from mlestar.runners.limits import End, check_usage
 from mlestar.runners.threads import call_in_thread
 from mlestar.runners.workplace import measure
+
+_log = logging.getLogger("mlestar.runners")
 
 FIRST_PAUSE, LAST_PAUSE = 0.02, 0.25
 """Seconds between two checks of the limits: short at first, so that a quick flood of output is noticed, then doubled
@@ -94,6 +97,7 @@ async def _watch(process: ScriptProcess) -> End | None:
             return None
         end = await asyncio.to_thread(_check, process, started)
         if end is not None:
+            _log.info("limit exceeded after %.1f s: %s (%s)", time.monotonic() - started, end.status, end.detail)
             if end.status == "timeout":
                 await call_in_thread(process.abort)
                 await asyncio.wait({ended}, timeout=ABORT_GRACE_SECONDS)

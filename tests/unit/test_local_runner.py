@@ -92,6 +92,14 @@ async def test_only_listed_variables_are_passed_on(runner, job, monkeypatch):
     assert execution.stdout == "False 7\n"
 
 
+async def test_the_log_has_status_and_limit_and_nothing_of_the_script(runner, job, caplog):
+    caplog.set_level("DEBUG", logger="mlestar")
+    await runner.run(job("import time; print('loss 0.3'); time.sleep(60)", limits=Limits(seconds=0.5), name="t0-c1"))
+    assert "limit exceeded after 0.5 s: timeout" in caplog.text
+    assert "t0-c1: timeout after" in caplog.text
+    assert "loss" not in caplog.text
+
+
 async def is_gone(pid: str) -> bool:
     for _ in range(100):
         try:

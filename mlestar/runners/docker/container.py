@@ -1,6 +1,7 @@
 """One container: made, given its script, watched to its end, removed."""
 
 import contextlib
+import logging
 import secrets
 import socket
 import threading
@@ -21,6 +22,8 @@ from mlestar.runners.docker.spec import GRACE, ContainerSpec, arguments, sandbox
 from mlestar.runners.limits import MIB, End, check_disk, out_of_memory
 from mlestar.runners.record import ABORT, cut_record, make_mark, make_order, take_record
 from mlestar.runners.workplace import hand_over, make_folders, put_own_files, scrub, write_script
+
+_log = logging.getLogger("mlestar.runners")
 
 
 @dataclass(eq=False)
@@ -79,6 +82,7 @@ class Container:
             self.client.api.start(self._name)
         if self._disk is not None:
             self._disk.detach()
+        _log.debug("container %s started", self._name)
 
     def send_script(self) -> None:
         """Write the script into the work folder and order the supervisor to run it."""
@@ -114,6 +118,7 @@ class Container:
         try:
             with engine_errors():
                 remove_container(self.client, self._name)
+            _log.debug("container %s removed, %.1f s after it was made", self._name, time.monotonic() - self.made)
         finally:
             self._hang_up()
             cut_record(self.output, self.mark)

@@ -1,6 +1,7 @@
 """The Docker engine: connecting, asking whether it answers, and sweeping up what dead processes left."""
 
 import asyncio
+import logging
 import os
 import socket
 import time
@@ -18,6 +19,8 @@ from requests.exceptions import RequestException
 from mlestar.errors import RunnerError
 from mlestar.runners.docker.image import find_image, image_tag
 from mlestar.runners.workplace import is_workplace, scrub
+
+_log = logging.getLogger("mlestar.runners")
 
 OWNER = "mlestar.owner"
 DEADLINE = "mlestar.deadline"
@@ -72,6 +75,7 @@ def connect() -> DockerClient:
         except BaseException:
             client.close()
             raise
+        _log.debug("connected to the Docker engine")
         return client
 
 
@@ -156,6 +160,8 @@ def reap(client: DockerClient) -> list[str]:
             place = Path(container["Labels"].get(PLACE, ""))
             if is_workplace(place):
                 scrub(place)
+    if stale:
+        _log.info("removed %d containers that dead processes left", len(stale))
     return [container["Names"][0].lstrip("/") for container in stale]
 
 

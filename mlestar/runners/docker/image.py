@@ -2,8 +2,10 @@
 
 import hashlib
 import io
+import logging
 import re
 import tarfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,8 @@ from docker.errors import ImageNotFound
 
 from mlestar.errors import RunnerError, SettingsError
 from mlestar.runners.options import ProgressCallback
+
+_log = logging.getLogger("mlestar.runners")
 
 Variant = Literal["base", "torch", "gpu"]
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
@@ -105,6 +109,7 @@ def build_image(client: DockerClient, recipe: Recipe, on_progress: ProgressCallb
     Raises:
         RunnerError: the build fails; the message ends with the line that says why.
     """
+    started = time.monotonic()
     report = on_progress or (lambda line: None)
     report(f"building the sandbox image {recipe.tag} (once; minutes, and 2 to 10 GB of disk)")
     stream = client.api.build(
@@ -116,6 +121,7 @@ def build_image(client: DockerClient, recipe: Recipe, on_progress: ProgressCallb
     if digest is None:
         msg = f"the engine built {recipe.tag} and does not have it"
         raise RunnerError(msg)
+    _log.info("built the sandbox image %s in %.0f s", recipe.tag, time.monotonic() - started)
     return digest
 
 

@@ -1,5 +1,6 @@
 """Containers that wait, with their libraries imported, each for one script."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -8,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from mlestar.errors import RunnerError
 from mlestar.runners.docker.container import Container
 from mlestar.runners.docker.spec import IDLE, ContainerSpec
+
+_log = logging.getLogger("mlestar.runners")
 
 FRESH = IDLE / 2
 """Seconds after which a container that still waits is replaced."""
@@ -66,6 +69,8 @@ class Pool:
         with self._lock:
             alike = sum(each.spec == spec and each.modules == imports and _fresh(each) for each in self._waiting)
             wanted = min(self._size - alike - self._ordered, self._room(spec.limits.memory_mb))
+            if wanted > 0:
+                _log.debug("refilling the pool: %d more containers to the %d that wait", wanted, len(self._waiting))
             for _ in range(wanted):
                 self._ordered += 1
                 self._makers().submit(self._add, spec, imports)
@@ -96,9 +101,9 @@ class Pool:
             _discard(self._make_room(spec, imports))
             container = self._make(spec, imports)
             self._open(container)
-        except RunnerError:
-            # Whatever ails the engine is met again, and reported, by the next script.
-            return
+        except RunnerError as error:
+            # An engine failure will surface on the next script.
+            _log.info("the pool could not be refilled: %s", error)
         finally:
             with self._lock:
                 self._ordered -= 1

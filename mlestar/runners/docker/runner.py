@@ -1,6 +1,7 @@
 """The Docker runner: every script in a fresh container without network."""
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Collection
@@ -25,6 +26,8 @@ from mlestar.runners.probe import ask
 from mlestar.runners.threads import call_in_thread
 from mlestar.runners.watch import run_script
 from mlestar.runners.workplace import check_readable, name_workplace
+
+_log = logging.getLogger("mlestar.runners")
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,9 @@ class DockerRunner:
         engine = await self._ready()
         spec = await call_in_thread(self._spec, engine, job)
         imports = leading_imports(job.script) if self._options.warm else ()
-        container = self._pool.take(spec, imports) or self._make(spec, (), job.name)
+        container = self._pool.take(spec, imports)
+        warm = container is not None
+        container = container or self._make(spec, (), job.name)
         container.script = source
         try:
             end = await run_script(container)
@@ -115,6 +120,9 @@ class DockerRunner:
             execution = await call_in_thread(make_execution, job, container.work, end, container.output, seconds)
         finally:
             await call_in_thread(container.delete_folder)
+        start = "warm" if warm else "cold"
+        status, name = execution.status, job.name or "script"
+        _log.info("%s: %s after %.1f s in a container, %s start", name, status, seconds, start)
         self._pool.refill(spec, imports)
         return execution
 
@@ -194,7 +202,10 @@ class DockerRunner:
             msg = f"the engine has no image {wanted!r}: pull or build it first"
             raise RunnerError(msg)
         disks = can_mount(engine_address(), self._work_dir)
-        return Engine(client, image, int(info["NCPU"]), int(info["MemTotal"] * HOST_SHARE / MIB), disks)
+        engine = Engine(client, image, int(info["NCPU"]), int(info["MemTotal"] * HOST_SHARE / MIB), disks)
+        _log.info("Docker engine: %d CPUs, %d MiB, image %s", engine.cpus, engine.memory_mb, engine.image)
+        _log.info("work folders %s", "have disks of their own" if disks else "are measured")
+        return engine
 
     def _report(self, line: str) -> None:
         if self._stopped.is_set():

@@ -1,6 +1,7 @@
 """The local runner: scripts as processes of this user, inside bubblewrap where it works."""
 
 import asyncio
+import logging
 import os
 import shutil
 import sys
@@ -23,6 +24,8 @@ from mlestar.runners.threads import call_in_thread
 from mlestar.runners.variables import common_variables
 from mlestar.runners.watch import run_script
 from mlestar.runners.workplace import make_workplace, name_workplace, put_own_files, scrub
+
+_log = logging.getLogger("mlestar.runners")
 
 SHOWN = "/sandbox"
 """What messages of scripts call the work folder, as in the container: the real path differs each time."""
@@ -104,7 +107,9 @@ class LocalRunner:
             run = self._run_plain if bubblewrap is None else partial(self._run_in_bubblewrap, bubblewrap)
             output = Output(job.limits.output_mb * MIB)
             end, names = await run(job, place, output)
-            execution = await call_in_thread(make_execution, job, work, end, output, time.monotonic() - began)
+            seconds = time.monotonic() - began
+            execution = await call_in_thread(make_execution, job, work, end, output, seconds)
+            _log.info("%s: %s after %.1f s in a local process", job.name or "script", execution.status, seconds)
             return _anonymous(execution, names)
         except UnicodeEncodeError as error:
             return unencodable(error)
@@ -149,7 +154,9 @@ class LocalRunner:
         if not self._probed:
             try:
                 self._bubblewrap = find_bubblewrap(self._python, network=self._network)
-            except RunnerError:
+                _log.info("scripts run in bubblewrap")
+            except RunnerError as error:
+                _log.info("scripts run without a sandbox: %s", error)
                 if self._wanted:
                     raise
             self._probed = True

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from mlestar.runners.workplace import open_closed, open_folder
+from mlestar.runners.work_folder import open_closed_folder, open_folder
 
 MAX_OUTPUTS = 1000
 
@@ -27,7 +27,7 @@ def collect(work: Path, patterns: tuple[str, ...], target: Path, limit: int) -> 
     """
     copied: list[str] = []
     refused: list[str] = []
-    root = open_closed(work)
+    root = open_closed_folder(work)
     try:
         for name in dict.fromkeys(name for pattern in patterns for name in _matches(root, pattern.split("/"))):
             try:

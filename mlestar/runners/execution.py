@@ -8,7 +8,7 @@ from mlestar.runners.capture import Output, decode
 from mlestar.runners.collect import collect
 from mlestar.runners.dump import cut_dump, describe_stand
 from mlestar.runners.limits import MIB, End, check_usage
-from mlestar.runners.workplace import Usage, measure
+from mlestar.runners.work_folder import FolderUsage, measure
 
 
 def make_execution(job: Job, work: Path, end: End, output: Output, seconds: float) -> Execution:
@@ -49,7 +49,7 @@ def unencodable(error: UnicodeEncodeError) -> Execution:
     )
 
 
-def _check_afterwards(limits: Limits, end: End, output: Output, usage: Usage) -> End:
+def _check_afterwards(limits: Limits, end: End, output: Output, usage: FolderUsage) -> End:
     """Return the limit that a script hit between the last check and its end, or on which it failed by itself."""
     exceeded = check_usage(limits, 0.0, output, usage)
     if end.status == "error" and usage.size >= limits.disk_mb * MIB:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlestar.runners.base import ExecutionStatus, Limits
 from mlestar.runners.capture import Output
-from mlestar.runners.workplace import MAX_FILES, Usage, is_scarce, taken
+from mlestar.runners.work_folder import MAX_FILES, FolderUsage, is_disk_nearly_full, used_bytes
 
 MIB = 2**20
 CORE_BYTES = 1
@@ -40,11 +40,11 @@ def out_of_memory(limits: Limits, peak: int | None) -> End:
     return End("oom", None, f"the script needed more than its {limits.memory_mb} MiB of memory", peak)
 
 
-def check_usage(limits: Limits, elapsed: float, output: Output, usage: Usage) -> End | None:
+def check_usage(limits: Limits, elapsed: float, output: Output, usage: FolderUsage) -> End | None:
     """Return the end of a script that exceeds its limit on output, disk or time, else None."""
     if output.overflowed:
         return End("output_limit", detail=f"the script printed more than {limits.output_mb} MiB")
-    if usage.endless:
+    if usage.incomplete:
         return End("disk_full", detail=f"the script made more than {MAX_FILES} files or too deep folders")
     if usage.size > limits.disk_mb * MIB:
         return End("disk_full", detail=f"the script wrote more than {limits.disk_mb} MiB")
@@ -64,8 +64,8 @@ def check_disk(folder: Path, own_mb: int | None = None) -> End | None:
     """
     if own_mb is not None:
         detail = f"the script wrote more than {own_mb} MiB, some of it to files that it deleted while open"
-        return End("disk_full", detail=detail) if taken(folder) > own_mb * MIB else None
-    if not is_scarce(folder):
+        return End("disk_full", detail=detail) if used_bytes(folder) > own_mb * MIB else None
+    if not is_disk_nearly_full(folder):
         return None
     return End("disk_full", detail="the disk is nearly full, maybe of files that the script deleted while open")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from mlestar.errors import RunnerError
 from mlestar.runners.base import Execution, Job, Limits
 from mlestar.runners.threads import call_in_thread
-from mlestar.runners.workplace import make_workplace, name_workplace, scrub
+from mlestar.runners.work_folder import delete_folder, make_work_folder, new_folder_path
 
 LIBRARIES = [
     "albumentations",
@@ -125,13 +125,13 @@ async def ask(run: Callable[[Job], Awaitable[Execution]], work_dir: Path | None)
     Raises:
         RunnerError: not even this script runs.
     """
-    place = name_workplace(work_dir)
+    place = new_folder_path(work_dir)
     try:
-        folder = await call_in_thread(make_workplace, place, SCRIPT)
+        folder = await call_in_thread(make_work_folder, place, SCRIPT)
         job = Job(script=SCRIPT, input=folder, collect=place, outputs=(), limits=Limits(seconds=120), name="probe")
         execution = await run(job)
     finally:
-        await call_in_thread(scrub, place)
+        await call_in_thread(delete_folder, place)
     if execution.status != "ok":
         msg = f"the interpreter that scripts run in does not work: {execution.status} {execution.stderr.strip()[-300:]}"
         raise RunnerError(msg)

@@ -11,7 +11,7 @@ from mlestar.runners.base import Limits
 from mlestar.runners.capture import Output
 from mlestar.runners.limits import End, check_usage
 from mlestar.runners.threads import call_in_thread
-from mlestar.runners.workplace import measure
+from mlestar.runners.work_folder import measure
 
 _log = logging.getLogger("mlestar.runners")
 

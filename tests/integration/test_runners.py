@@ -418,9 +418,9 @@ ABANDON = """
 import os, signal, sys
 from pathlib import Path
 from mlestar.runners.docker.disk import DISK, Disk
-from mlestar.runners.workplace import make_folders, name_workplace
+from mlestar.runners.work_folder import make_folders, new_folder_path
 
-place = name_workplace(Path(sys.argv[1]))
+place = new_folder_path(Path(sys.argv[1]))
 make_folders(place, DISK)
 disk = Disk(place, 16)
 disk.begin()

@@ -12,7 +12,7 @@ from mlestar.runners.capture import Capture
 from mlestar.runners.docker.image import image_folder, image_tag
 from mlestar.runners.dump import cut_dump, describe_stand
 from mlestar.runners.scripted import fail, succeed
-from mlestar.runners.workplace import make_workplace, measure, scrub
+from mlestar.runners.work_folder import delete_folder, make_work_folder, measure
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ def test_a_record_is_cut_off():
 
 
 def test_usage_counts_what_links_do_not_lead_to(tmp_path):
-    work = make_workplace(tmp_path / "place", "")
+    work = make_work_folder(tmp_path / "place", "")
     (work / "link").symlink_to("/")
     (work / "data").write_bytes(b"x" * 100_000)
     usage = measure(work)
@@ -231,7 +231,7 @@ def test_closed_and_deep_folders_are_scrubbed(tmp_path):
     here.mkdir(parents=True)
     (here / os.fsdecode(b"\xff\n")).touch()
     here.chmod(0)
-    scrub(folder)
+    delete_folder(folder)
     assert not folder.exists()
 
 

@@ -18,7 +18,7 @@ from mlestar.runners.docker.pool import LEAST_MB, NEED_MB, Pool
 from mlestar.runners.docker.spec import ContainerSpec, arguments
 from mlestar.runners.imports import leading_imports
 from mlestar.runners.record import read_record
-from mlestar.runners.workplace import measure
+from mlestar.runners.work_folder import measure
 
 ROOT = Path(__file__).parents[2]
 

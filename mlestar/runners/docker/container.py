@@ -21,7 +21,7 @@ from mlestar.runners.docker.engine import LOST, engine_errors, remove_container
 from mlestar.runners.docker.spec import GRACE, ContainerSpec, arguments, sandbox_user
 from mlestar.runners.limits import MIB, End, check_disk, out_of_memory
 from mlestar.runners.record import ABORT, cut_record, make_mark, make_order, take_record
-from mlestar.runners.workplace import hand_over, make_folders, put_own_files, scrub, write_script
+from mlestar.runners.work_folder import change_owner, delete_folder, make_folders, make_home_folder, write_main
 
 _log = logging.getLogger("mlestar.runners")
 
@@ -86,8 +86,8 @@ class Container:
 
     def send_script(self) -> None:
         """Write the script into the work folder and order the supervisor to run it."""
-        write_script(self.work, self.script)
-        hand_over(self.work, sandbox_user())
+        write_main(self.work, self.script)
+        change_owner(self.work, sandbox_user())
         with engine_errors():
             self._socket.sendall(make_order(self.mark, self.spec.limits.seconds + GRACE / 2))
 
@@ -134,7 +134,7 @@ class Container:
         """Delete the folder of a container that is removed."""
         if self._disk is not None:
             self._disk.close()
-        scrub(self.place)
+        delete_folder(self.place)
 
     @property
     def _socket(self) -> Any:
@@ -147,7 +147,7 @@ class Container:
             # The engine wants to see what it is to mount before the disk is there.
             folders = (DISK, *(f"{DISK}/{name}" for name in folders))
         make_folders(self.place, *folders)
-        put_own_files(self.place)
+        make_home_folder(self.place)
         if self.spec.disk:
             self._disk = Disk(self.place, self.spec.limits.disk_mb)
             self._disk.begin()
@@ -155,7 +155,7 @@ class Container:
     def _prepare(self) -> None:
         if self._disk is not None:
             self.work = self._disk.finish()
-        hand_over(self.work, sandbox_user())
+        change_owner(self.work, sandbox_user())
 
     def _hang_up(self) -> None:
         if self._stream is None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from mlestar.errors import RunnerError
 from mlestar.runners.docker.engine import lives, own_process
 from mlestar.runners.limits import MIB
-from mlestar.runners.workplace import MAX_FILES, is_workplace, make_folders, name_workplace, scrub
+from mlestar.runners.work_folder import MAX_FILES, delete_folder, is_execution_folder, make_folders, new_folder_path
 
 DISK = "disk"
 MAKER = "maker"
@@ -96,7 +96,7 @@ class Disk:
 
     def _take_down(self) -> None:
         # What is deleted need not be written out first.
-        scrub(self._work)
+        delete_folder(self._work)
         held, self._held = self._held, -1
         os.close(held)
 
@@ -112,11 +112,11 @@ def sweep() -> None:
     for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines():
         device, point, *_ = line.split()
         place = Path(point).parent
-        if device.startswith("/dev/loop") and Path(point).name == DISK and is_workplace(place):
+        if device.startswith("/dev/loop") and Path(point).name == DISK and is_execution_folder(place):
             with contextlib.suppress(OSError):  # another process sweeps, too
                 if not lives((place / MAKER).read_text(encoding="utf-8")):
                     detach(Path(point))
-                    scrub(place)
+                    delete_folder(place)
 
 
 def can_mount(engine: str, work_dir: Path | None) -> bool:
@@ -129,7 +129,7 @@ def can_mount(engine: str, work_dir: Path | None) -> bool:
     if sys.platform != "linux" or os.getuid() != 0 or not _shares_mounts(engine):
         return False
     sweep()
-    place = name_workplace(work_dir)
+    place = new_folder_path(work_dir)
     disk = Disk(place, 16)
     try:
         make_folders(place, DISK)
@@ -139,7 +139,7 @@ def can_mount(engine: str, work_dir: Path | None) -> bool:
         return False
     finally:
         disk.close()
-        scrub(place)
+        delete_folder(place)
     return True
 
 

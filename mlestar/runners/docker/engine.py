@@ -18,7 +18,7 @@ from requests.exceptions import RequestException
 
 from mlestar.errors import RunnerError
 from mlestar.runners.docker.image import find_image, image_tag
-from mlestar.runners.workplace import is_workplace, scrub
+from mlestar.runners.work_folder import delete_folder, is_execution_folder
 
 _log = logging.getLogger("mlestar.runners")
 
@@ -158,8 +158,8 @@ def reap(client: DockerClient) -> list[str]:
         for container in stale:
             remove_container(client, container["Id"])
             place = Path(container["Labels"].get(PLACE, ""))
-            if is_workplace(place):
-                scrub(place)
+            if is_execution_folder(place):
+                delete_folder(place)
     if stale:
         _log.info("removed %d containers that dead processes left", len(stale))
     return [container["Names"][0].lstrip("/") for container in stale]

@@ -25,7 +25,7 @@ from mlestar.runners.options import ContainerOptions, ProgressCallback
 from mlestar.runners.probe import ask
 from mlestar.runners.threads import call_in_thread
 from mlestar.runners.watch import run_script
-from mlestar.runners.workplace import check_readable, name_workplace
+from mlestar.runners.work_folder import check_readable, new_folder_path
 
 _log = logging.getLogger("mlestar.runners")
 
@@ -141,7 +141,7 @@ class DockerRunner:
     def _spec(self, engine: Engine, job: Job) -> ContainerSpec:
         folder = job.input.resolve()
         try:
-            check_readable(folder, avoid=name_workplace(self._work_dir))
+            check_readable(folder, skip=new_folder_path(self._work_dir))
             inode = folder.stat().st_ino
         except OSError as error:
             msg = f"cannot read the input folder {folder}: {error}"
@@ -164,7 +164,7 @@ class DockerRunner:
         if self._engine is None:
             msg = "the runner is closed"
             raise RunnerError(msg)
-        return Container(self._engine.client, spec, name_workplace(self._work_dir), label=label, modules=modules)
+        return Container(self._engine.client, spec, new_folder_path(self._work_dir), label=label, modules=modules)
 
     async def _ready(self) -> Engine:
         if self._engine is not None:

@@ -18,7 +18,7 @@ from docker.client import DockerClient
 from mlestar.runners.base import Limits
 from mlestar.runners.docker.engine import connect, engine_errors, reap, remove_container
 from mlestar.runners.docker.spec import ContainerSpec, arguments, sandbox_user
-from mlestar.runners.workplace import hand_over, make_folders, name_workplace, put_own_files, scrub
+from mlestar.runners.work_folder import change_owner, delete_folder, make_folders, make_home_folder, new_folder_path
 
 CHUNK = 65536
 LIFE = Limits(seconds=24 * 3600)
@@ -35,13 +35,13 @@ def open_shell(image: str, source: Path, limits: Limits = LIFE) -> int:
     Raises:
         RunnerError: the engine does not answer or refuses.
     """
-    client, place = connect(), name_workplace(None)
+    client, place = connect(), new_folder_path(None)
     name = place.name
     try:
         reap(client)
         make_folders(place, "work", "work/input")
-        put_own_files(place)
-        hand_over(place / "work", sandbox_user())
+        make_home_folder(place)
+        change_owner(place / "work", sandbox_user())
         folder = source.resolve()
         with engine_errors():
             cpus = float(client.info()["NCPU"])
@@ -56,7 +56,7 @@ def open_shell(image: str, source: Path, limits: Limits = LIFE) -> int:
         with engine_errors():
             remove_container(client, name)
         client.close()
-        scrub(place)
+        delete_folder(place)
 
 
 def _converse(client: DockerClient, name: str, interactive: bool) -> int:

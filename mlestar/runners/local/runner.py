@@ -23,7 +23,7 @@ from mlestar.runners.record import make_mark
 from mlestar.runners.threads import call_in_thread
 from mlestar.runners.variables import common_variables
 from mlestar.runners.watch import run_script
-from mlestar.runners.workplace import make_workplace, name_workplace, put_own_files, scrub
+from mlestar.runners.work_folder import delete_folder, make_home_folder, make_work_folder, new_folder_path
 
 _log = logging.getLogger("mlestar.runners")
 
@@ -67,7 +67,7 @@ class LocalRunner:
         self._network = network
         self._bubblewrap: Bubblewrap | None = None
         self._probed = bubblewrap is False
-        self._snapshots = Snapshots(name_workplace(work_dir))
+        self._snapshots = Snapshots(new_folder_path(work_dir))
         self._environment: Environment | None = None
 
     async def warning(self) -> str:
@@ -100,10 +100,10 @@ class LocalRunner:
         Raises:
             RunnerError: the interpreter cannot be started, or the folders cannot be written.
         """
-        place, began = name_workplace(self._work_dir), time.monotonic()
+        place, began = new_folder_path(self._work_dir), time.monotonic()
         try:
             bubblewrap = await call_in_thread(self._find_bubblewrap)
-            work = await call_in_thread(make_workplace, place, job.script)
+            work = await call_in_thread(make_work_folder, place, job.script)
             run = self._run_plain if bubblewrap is None else partial(self._run_in_bubblewrap, bubblewrap)
             output = Output(job.limits.output_mb * MIB)
             end, names = await run(job, place, output)
@@ -114,7 +114,7 @@ class LocalRunner:
         except UnicodeEncodeError as error:
             return unencodable(error)
         finally:
-            await call_in_thread(scrub, place)
+            await call_in_thread(delete_folder, place)
 
     async def aclose(self) -> None:
         """Delete the copies of input folders."""
@@ -134,7 +134,7 @@ class LocalRunner:
     async def _run_in_bubblewrap(
         self, bubblewrap: Bubblewrap, job: Job, place: Path, output: Output
     ) -> tuple[End, dict[str, str]]:
-        await call_in_thread(put_own_files, place)
+        await call_in_thread(make_home_folder, place)
         await call_in_thread((place / "work" / "input").mkdir)
         variables = _inherited_variables() | common_variables(job.seed, self._share(job), "/tmp")
         command = bubblewrap.wrap(place, job.input.resolve(), variables)

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from mlestar.errors import RunnerError
-from mlestar.runners.workplace import scrub
+from mlestar.runners.work_folder import delete_folder
 
 Signature = tuple[tuple[str, int, int, int, int], ...]
 """Of every file and folder below a root: relative name, inode, mode, size, time of the last change in nanoseconds."""
@@ -60,7 +60,7 @@ class Snapshots:
         """Delete all copies."""
         with self._lock:
             self._taken.clear()
-            scrub(self._folder)
+            delete_folder(self._folder)
 
 
 def signature(folder: Path, avoid: Path | None = None) -> Signature:

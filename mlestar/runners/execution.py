@@ -6,7 +6,7 @@ from pathlib import Path
 from mlestar.runners.base import Execution, Job, Limits
 from mlestar.runners.capture import Output, decode
 from mlestar.runners.collect import collect
-from mlestar.runners.dump import cut_dump, describe_stand
+from mlestar.runners.dump import cut_dump, describe_position
 from mlestar.runners.limits import MIB, End, check_usage
 from mlestar.runners.work_folder import FolderUsage, measure
 
@@ -19,7 +19,7 @@ def make_execution(job: Job, work: Path, end: End, output: Output, seconds: floa
     files, refused = collect(work, job.outputs, job.collect, limit)
     stderr, dump = cut_dump(decode(output.stderr.content()))
     if end.status == "timeout":
-        position = describe_stand(dump, job.script)
+        position = describe_position(dump, job.script)
         end = replace(end, detail=f"{end.detail}; {position}" if position else end.detail)
     else:
         stderr += dump

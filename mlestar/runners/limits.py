@@ -12,6 +12,13 @@ MIB = 2**20
 CORE_BYTES = 1
 """Limit on a core dump. At 0 the kernel still starts the host's own program for dumps, as root, with the script's
 memory; at 1 it does not, and writes no file either."""
+OPEN_FILES = 4096
+"""Limit on open files. Chosen by judgement; not measured."""
+SCRATCH_MB = 512
+"""Limit of a sandbox's /tmp and of its /dev/shm. In a container both count as memory, so each gets at most a quarter of
+the memory limit. Chosen by judgement; not measured."""
+OOM_SCORE = 500
+"""Of at most 1000: the kernel kills scripts before the host's own processes, which have 0, when memory runs out."""
 HOST_SHARE = 0.9
 """Part of a machine's memory that scripts may use together. Chosen by judgement; not measured."""
 

@@ -24,6 +24,10 @@ MAX_DEPTH = 64
 PREFIX = "mlestar-"
 RESERVE_BYTES = 2 * 2**30
 """Bytes of a disk that scripts leave free, at most a twentieth of it. Chosen by judgement; not measured."""
+HOME = "/opt/mlestar"
+"""Path of `home/` in a sandbox."""
+SANDBOX_UID = 10001
+"""User and group id of scripts where those of this process must not be used."""
 INSIDE_FILES = {"supervisor.py": "supervisor.py", "warm_start.py": "warm/sitecustomize.py"}
 """Files of `inside/` to their paths in `home/`."""
 BLOCK_BYTES = 512

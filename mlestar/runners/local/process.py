@@ -1,4 +1,4 @@
-"""One local process: started in a session of its own, read, ended with everything it started."""
+"""One local process: started in a session of its own, its output read, killed with everything it started."""
 
 import contextlib
 import os
@@ -15,30 +15,40 @@ from pathlib import Path
 from mlestar.errors import RunnerError
 from mlestar.runners.base import Limits
 from mlestar.runners.capture import Output
-from mlestar.runners.limits import CORE_BYTES, MIB, End, check_disk, exit_end, out_of_memory
-from mlestar.runners.local.processes import MARK, count_tasks, exact_memory, find_members, kill_members
-from mlestar.runners.record import ABORT, cut_record, make_order, take_record
+from mlestar.runners.limits import (
+    CORE_BYTES,
+    MIB,
+    OOM_SCORE,
+    OPEN_FILES,
+    End,
+    check_disk,
+    exit_end,
+    out_of_memory,
+)
+from mlestar.runners.local.processes import EXECUTION_VARIABLE, count_tasks, exact_memory, find_members, kill_members
+from mlestar.runners.record import ABORT, cut_record, make_command, take_record
 
-OPEN_FILES = 4096
 CHUNK = 65536
 SUPERVISOR_GRACE_SECONDS = 30
-"""Time after the time limit at which the supervisor ends by itself, should nobody watch the script any more."""
-SPARE = 64
-"""Processes that this user may start meanwhile."""
+"""Time after the time limit at which a supervisor ends by itself, unless the runner kills it before. Chosen by judgement;
+not measured."""
+SPARE_PROCESSES = 64
+"""Processes that this user may start meanwhile. Chosen by judgement; not measured."""
 
-# Sets the limits in the process itself: a function called between fork and exec can deadlock in a threaded parent.
+# The process sets its limits itself: a function that is called between fork and exec can deadlock in a threaded parent.
 BOOTSTRAP = f"""
 import os, resource, sys
 size, processes = int(sys.argv[1]), int(sys.argv[2])
-for name, wanted in (("CORE", {CORE_BYTES}), ("NOFILE", {OPEN_FILES}), ("FSIZE", size), ("NPROC", processes)):
+for name, limit in (("CORE", {CORE_BYTES}), ("NOFILE", {OPEN_FILES}), ("FSIZE", size), ("NPROC", processes)):
     number = getattr(resource, "RLIMIT_" + name)
     hard = resource.getrlimit(number)[1]
-    least = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if wanted:
-        resource.setrlimit(number, (least, least))
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    if limit:
+        resource.setrlimit(number, (limit, limit))
 try:
     with open("/proc/self/oom_score_adj", "w") as file:
-        file.write("500")
+        file.write("{OOM_SCORE}")
 except OSError:
     pass
 os.execvp(sys.argv[3], sys.argv[3:])
@@ -47,10 +57,11 @@ os.execvp(sys.argv[3], sys.argv[3:])
 
 @dataclass
 class Child:
-    """A script's process. `ended` is done when nothing of it lives and its output is read."""
+    """The process of one script and everything it started; a `ScriptProcess`. Its methods block."""
 
     command: list[str]
     folder: Path
+    """The working folder of the command."""
     environment: dict[str, str]
     limits: Limits
     output: Output
@@ -58,6 +69,7 @@ class Child:
     mark: str = ""
     """What the line of the supervisor's record begins with; empty for a script that runs without a supervisor."""
     ended: "Future[None]" = field(default_factory=Future)
+    """Done when all its processes have ended and its output is read."""
     _execution: str = field(default_factory=lambda: uuid.uuid4().hex)
     _peak_memory: int = 0
     _process: "subprocess.Popen[bytes] | None" = None
@@ -70,7 +82,7 @@ class Child:
             RunnerError: it cannot be started.
         """
         started: Future[subprocess.Popen[bytes]] = Future()
-        # Bubblewrap ends with the thread that starts it, which therefore is the one that waits for its end.
+        # Bubblewrap ends with the thread that starts it, so that thread also waits for its end.
         self._waiter = threading.Thread(target=self._run, args=(started,), daemon=True)
         self._waiter.start()
         try:
@@ -80,9 +92,9 @@ class Child:
             raise RunnerError(msg) from error
 
     def send_script(self) -> None:
-        """Order the supervisor to run the script; without a supervisor it runs already."""
+        """Send the supervisor the command to run the script; without a supervisor it runs already."""
         if self.mark:
-            self._write(make_order(self.mark, self.limits.seconds + SUPERVISOR_GRACE_SECONDS))
+            self._write(make_command(self.mark, self.limits.seconds + SUPERVISOR_GRACE_SECONDS))
 
     def check_limits(self) -> End | None:
         """Return the end of a script that has nearly filled the disk, or has too much memory or too many processes."""
@@ -138,7 +150,7 @@ class Child:
             process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", BOOTSTRAP, *self._rlimits(), *self.command],
                 cwd=self.folder,
-                env={**self.environment, MARK: self._execution},
+                env={**self.environment, EXECUTION_VARIABLE: self._execution},
                 bufsize=0,
                 stdin=subprocess.PIPE if self.mark else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -149,25 +161,25 @@ class Child:
             started.set_exception(error)
             return
         started.set_result(process)
-        self._wait(process)
+        self._wait_for_exit(process)
 
     def _rlimits(self) -> tuple[str, str]:
-        """Return the most bytes of a file, and the most processes of this user inside a sandbox."""
-        processes = count_tasks() + self.limits.pids + SPARE if self.mark else 0
+        """Return the limits on the bytes of a file, and in a sandbox on this user's processes (0: none)."""
+        processes = count_tasks() + self.limits.pids + SPARE_PROCESSES if self.mark else 0
         return str(self.limits.disk_mb * MIB), str(processes)
 
-    def _wait(self, process: "subprocess.Popen[bytes]") -> None:
+    def _wait_for_exit(self, process: "subprocess.Popen[bytes]") -> None:
         closing = threading.Event()
-        reader = threading.Thread(target=self._drain, args=(process, closing), daemon=True)
+        reader = threading.Thread(target=self._read_output, args=(process, closing), daemon=True)
         reader.start()
         process.wait()
-        # Before anything is read to its end: a grandchild may hold the pipes open for ever.
+        # Before the output is read to its end: a grandchild may keep the pipes open for ever.
         kill_members(process.pid, self._execution)
         closing.set()
         reader.join()
         self.ended.set_result(None)
 
-    def _drain(self, process: "subprocess.Popen[bytes]", closing: threading.Event) -> None:
+    def _read_output(self, process: "subprocess.Popen[bytes]", closing: threading.Event) -> None:
         with process, selectors.DefaultSelector() as selector:
             for pipe, capture in ((process.stdout, self.output.stdout), (process.stderr, self.output.stderr)):
                 if pipe is not None:

@@ -70,7 +70,7 @@ Goal = Annotated[str | None, typer.Option(help="What to predict, when the folder
 MetricName = Annotated[str | None, typer.Option("--metric", help="Metric name or file.py:function.")]
 ModelName = Annotated[str | None, typer.Option("--model", help="offline, or provider:name.")]
 ProfileName = Annotated[str | None, typer.Option("--profile", help="quick, standard or paper.")]
-RunnerName = Annotated[str | None, typer.Option("--runner", help="auto, docker or local.")]
+RunnerName = Annotated[str | None, typer.Option("--runner", help="auto, docker, local, or package.module:Name.")]
 MaxHours = Annotated[float | None, typer.Option("--max-hours", help="Active time the run may take.")]
 MaxUsd = Annotated[float | None, typer.Option("--max-usd", help="US dollars all model calls may cost.")]
 MaxTokens = Annotated[int | None, typer.Option("--max-tokens", help="Tokens all model calls may take.")]

@@ -3,8 +3,9 @@
 from mlestar.runners.base import Environment, Execution, ExecutionStatus, Job, Limits, Runner
 from mlestar.runners.choose import choose_runner
 from mlestar.runners.docker.engine import EngineStatus, probe_docker
-from mlestar.runners.docker.runner import ContainerOptions, DockerRunner
+from mlestar.runners.docker.runner import DockerRunner
 from mlestar.runners.local.runner import LocalRunner
+from mlestar.runners.options import ContainerOptions, RunnerFactory, RunnerOptions
 from mlestar.runners.scripted import ScriptedRunner
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "Limits",
     "LocalRunner",
     "Runner",
+    "RunnerFactory",
+    "RunnerOptions",
     "ScriptedRunner",
     "choose_runner",
     "probe_docker",

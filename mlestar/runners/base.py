@@ -1,12 +1,12 @@
-"""The Runner protocol: where scripts execute, and the values that cross it."""
+"""The Runner protocol: where scripts execute, and the values that its methods take and return."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 ExecutionStatus = Literal["ok", "error", "timeout", "oom", "killed", "disk_full", "output_limit"]
-"""`ok` is exit status 0. `error` is any other exit status of the script's own making. `killed` is a signal that
-nobody here sent, or too many processes. The others name the limit that was hit."""
+"""`ok` is exit status 0. `error` is any other exit status of the script. `killed` is a signal that the runner did not
+send, or too many processes. The others name the limit that was exceeded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,9 +16,9 @@ class Limits:
     seconds: float = 600.0
     """Wall-clock time."""
     memory_mb: int = 4096
-    """Resident memory of the whole process tree, no swap."""
+    """Resident memory of all processes together, without swap."""
     cpus: float = 2.0
-    """CPU share; thread counts of the numeric libraries follow it."""
+    """CPU share; the thread counts of numeric libraries are set to it."""
     pids: int = 256
     """Processes and threads together."""
     disk_mb: int = 2048
@@ -51,7 +51,7 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """What came of a job. A script that fails is a value; a broken runner raises `RunnerError`."""
+    """The result of a job. A script that fails is a value; a broken runner raises `RunnerError`."""
 
     status: ExecutionStatus
     exit_code: int | None
@@ -63,15 +63,15 @@ class Execution:
     files: tuple[str, ...]
     """Paths below `Job.collect` of the outputs that were copied out (regular files within the size caps)."""
     detail: str = ""
-    """One line about a limit or an output that was refused, fit to be shown to an agent."""
+    """One line for an agent about a limit that was exceeded or an output that was refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """What a script finds around it; told to the agents."""
+    """What scripts can use; agents get to know it."""
 
     runner: str
-    """`docker` or `local`."""
+    """The runner's name; results state it."""
     image: str
     """Image digest, or the interpreter's path for a local runner; part of an execution's key."""
     python: str
@@ -81,26 +81,30 @@ class Environment:
     memory_mb: int
     gpu: str = ""
     """Name of the GPU, empty when there is none."""
-    isolation: str = "none"
-    """What stands between a script and this machine."""
-    network: bool = False
+    network: bool
     """Whether scripts reach the network. Prompts, report and execution keys take it from here alone."""
 
 
+@runtime_checkable
 class Runner(Protocol):
-    """Executes scripts. Implementations: `docker`, `local`, and the scripted one for tests."""
+    """Executes scripts. Implementations: `docker`, `local`, the scripted one for tests, and anybody's own.
+
+    `--runner package.module:Name` takes a class or function that returns a runner for `RunnerOptions`.
+    """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """`docker` and `local` are reserved for the built-in runners."""
+        ...
 
     async def environment(self) -> Environment:
-        """Describe what scripts find, preparing it when needed (building the image on first use)."""
+        """Describe where scripts execute, and prepare it when needed (build the image on first use)."""
         ...
 
     async def run(self, job: Job) -> Execution:
-        """Execute a job; when cancelled, stop the script and everything it started before returning."""
+        """Execute a job; when cancelled, kill the script and everything it started before returning."""
         ...
 
     async def aclose(self) -> None:
-        """Release what the runner holds."""
+        """Release all resources."""
         ...

@@ -1,59 +1,166 @@
-"""Choosing a runner by name."""
+"""Choosing a runner by name: `auto`, a built-in one, or `package.module:Name`."""
 
 import asyncio
+import importlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
-from mlestar.errors import RunnerError, UserError
-from mlestar.runners.base import Runner
+from mlestar.errors import MlestarError, RunnerError, UserError
+from mlestar.runners.base import Environment, Runner
 from mlestar.runners.docker.engine import connect
-from mlestar.runners.docker.image import Progress
-from mlestar.runners.docker.runner import ContainerOptions, DockerRunner
+from mlestar.runners.docker.runner import DockerRunner
 from mlestar.runners.local.runner import LocalRunner
+from mlestar.runners.options import ContainerOptions, ProgressCallback, RunnerFactory, RunnerOptions
+
+
+def _make_docker(options: RunnerOptions) -> DockerRunner:
+    return DockerRunner(
+        options.container, on_progress=options.on_progress, owner=options.owner, work_dir=options.work_dir
+    )
+
+
+def _make_local(options: RunnerOptions) -> LocalRunner:
+    return LocalRunner(work_dir=options.work_dir, network=options.container.network != "none")
+
+
+BUILT_IN: dict[str, Callable[[RunnerOptions], DockerRunner | LocalRunner]] = {
+    "docker": _make_docker,
+    "local": _make_local,
+}
+"""The runners that need no dotted name."""
 
 
 async def choose_runner(
-    name: Literal["auto", "docker", "local"],
+    name: str,
     *,
     trusted: bool,
     owner: str = "",
     work_dir: Path | None = None,
-    on_progress: Progress | None = None,
+    on_progress: ProgressCallback | None = None,
     container: ContainerOptions | None = None,
 ) -> Runner:
-    """Return the runner of a name; `auto` takes Docker where an engine answers.
+    """Return the runner of a name; `auto` is Docker where an engine answers.
 
     Args:
-        name: `local` is granted to whoever asks for it by name.
+        name: `auto`, `docker`, `local`, or `package.module:Name` of a class or function that takes `RunnerOptions`.
+            `local` is granted to whoever asks for it by name.
         trusted: the scripts come from the built-in offline engineer, so that `auto` may fall back to `local`.
         owner: label of what the runner leaves on the engine, e.g. the run's id.
         work_dir: parent of the work folders.
         container: of the Docker runner; whether scripts reach the network holds for the local one, too.
-        on_progress: receives lines about slow preparations, and the local runner's warning.
+        on_progress: receives lines about slow preparations, and a warning about what a runner does not protect.
 
     Raises:
-        UserError: `docker` is asked for, or needed, and no engine answers; one line says what to do.
+        UserError: `docker` is asked for, or needed, and no engine answers, or the name leads to no runner; one line
+            says what to do.
+        RunnerError: a runner cannot describe its environment.
     """
-    reason = "" if name == "local" else await asyncio.to_thread(_why_no_engine)
-    if name != "local" and not reason:
-        chosen = container or ContainerOptions()
-        if on_progress is not None and chosen.network != "none":
-            on_progress("NETWORK OPEN: generated scripts can reach the network and this machine's services")
-        return DockerRunner(chosen, on_progress=on_progress, owner=owner, work_dir=work_dir)
-    if name == "local" or (name == "auto" and trusted):
-        local = LocalRunner(work_dir=work_dir, network=container is not None and container.network != "none")
-        if on_progress is not None:
-            on_progress(await local.warning())
-        return local
-    way_out = "" if name == "docker" else ", or trust the generated scripts with this machine: `--runner local`"
-    msg = f"no Docker engine answers: start one{way_out} ({reason})"
+    options = RunnerOptions(
+        owner=owner, work_dir=work_dir, on_progress=on_progress, container=container or ContainerOptions()
+    )
+    if ":" in name:
+        return await _load_runner(name, options)
+    if name not in ("auto", *BUILT_IN):
+        msg = f"no runner {name!r}: choose auto, {', '.join(BUILT_IN)} or package.module:Name"
+        raise UserError(msg)
+    runner = BUILT_IN[await _choose_built_in(name, trusted=trusted)](options)
+    if on_progress is not None and (warning := await runner.warning()):
+        on_progress(warning)
+    return runner
+
+
+async def _choose_built_in(name: str, *, trusted: bool) -> str:
+    """Return the built-in runner that a name means here."""
+    if name not in ("auto", "docker"):
+        return name
+    problem = await asyncio.to_thread(_engine_problem)
+    if not problem:
+        return "docker"
+    if name == "auto" and trusted:
+        return "local"
+    alternative = "" if name == "docker" else ", or trust the generated scripts with this machine: `--runner local`"
+    msg = f"no Docker engine answers: start one{alternative} ({problem})"
     raise UserError(msg)
 
 
-def _why_no_engine() -> str:
-    """Return the reason why no engine answers, empty when one does."""
+def _engine_problem() -> str:
+    """Return why no engine answers, empty when one does."""
     try:
         connect().close()
     except RunnerError as error:
         return str(error)
     return ""
+
+
+async def _load_runner(name: str, options: RunnerOptions) -> Runner:
+    """Return the runner that a dotted name makes, once it has described its environment under a name of its own.
+
+    Results state `Environment.runner`, so a runner of somebody else's cannot claim there to be a built-in one.
+    """
+    runner = await asyncio.to_thread(_make_runner, name, options)
+    try:
+        environment = await _describe(name, runner)
+        if environment.runner != runner.name:
+            msg = f"runner {name!r} is named {runner.name!r}, and its Environment {environment.runner!r}"
+            raise UserError(msg)
+    except BaseException:
+        await runner.aclose()
+        raise
+    if options.on_progress is not None:
+        options.on_progress(f"the runner {name} is not part of mlestar: ask its authors what it protects from scripts")
+    return runner
+
+
+async def _describe(name: str, runner: Runner) -> Environment:
+    try:
+        environment: object = await runner.environment()
+    except MlestarError:
+        raise
+    except Exception as error:  # somebody else's code may raise anything
+        msg = f"runner {name!r} cannot describe its environment ({_one_line(error)})"
+        raise UserError(msg) from error
+    if not isinstance(environment, Environment):
+        kind = type(environment).__name__
+        msg = f"runner {name!r} describes its environment by a value of type {kind}: return an Environment"
+        raise UserError(msg)
+    return environment
+
+
+def _make_runner(name: str, options: RunnerOptions) -> Runner:
+    factory = _import_factory(name)
+    try:
+        runner: object = factory(options)
+    except MlestarError:
+        raise
+    except Exception as error:  # somebody else's code may raise anything
+        msg = f"runner {name!r} cannot be made ({_one_line(error)})"
+        raise UserError(msg) from error
+    if not isinstance(runner, Runner):
+        kind = type(runner).__name__
+        msg = f"runner {name!r} is of type {kind}: a runner has `name`, `environment`, `run` and `aclose`"
+        raise UserError(msg)
+    if runner.name in BUILT_IN and type(runner) not in (DockerRunner, LocalRunner):
+        msg = f"runner {name!r} is named {runner.name!r} like a built-in one: give it a name of its own"
+        raise UserError(msg)
+    return runner
+
+
+def _import_factory(name: str) -> RunnerFactory:
+    module_name, _, attribute = name.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # somebody else's code may raise anything
+        msg = f"runner {name!r}: module {module_name} cannot be imported ({_one_line(error)})"
+        raise UserError(msg) from error
+    factory: object = getattr(module, attribute, None)
+    if factory is None:
+        msg = f"runner {name!r}: module {module_name} has no {attribute!r}"
+        raise UserError(msg)
+    if not callable(factory):
+        msg = f"runner {name!r} is of type {type(factory).__name__}: name a class or function that takes RunnerOptions"
+        raise UserError(msg)
+    return factory
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

@@ -1,4 +1,4 @@
-"""Copying outputs out of a folder that a hostile script has filled."""
+"""Copying outputs from a folder in which a hostile script may have written anything."""
 
 import os
 import shutil
@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from mlestar.runners.workplace import open_closed, open_folder
+from mlestar.runners.work_folder import open_closed_folder, open_folder
 
 MAX_OUTPUTS = 1000
+"""Files of one execution. Chosen by judgement; not measured."""
 
 
-class Refusal(Exception):
-    """An output that must not be copied; the message names it and says why."""
+class RefusedOutputError(Exception):
+    """An output must not be copied; the message says why."""
 
 
 def collect(work: Path, patterns: tuple[str, ...], target: Path, limit: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -27,23 +28,26 @@ def collect(work: Path, patterns: tuple[str, ...], target: Path, limit: int) -> 
     """
     copied: list[str] = []
     refused: list[str] = []
-    root = open_closed(work)
+    root = open_closed_folder(work)
     try:
-        for name in dict.fromkeys(name for pattern in patterns for name in _matches(root, pattern.split("/"))):
+        names = [name for pattern in patterns for name in _find_matches(root, pattern.split("/"))]
+        for name in dict.fromkeys(names):
+            allowed = limit if len(copied) < MAX_OUTPUTS else -1
             try:
-                limit -= _copy(root, name, target, limit if len(copied) < MAX_OUTPUTS else -1)
+                limit -= _copy(root, name, target, allowed)
                 copied.append(name)
-            except (Refusal, OSError) as error:
-                reason = error if isinstance(error, Refusal) else error.strerror
+            except (RefusedOutputError, OSError) as error:
+                reason = error if isinstance(error, RefusedOutputError) else error.strerror
                 refused.append(f"output {name!r} was refused: {reason}")
     finally:
         os.close(root)
     return tuple(copied), tuple(refused)
 
 
-def _matches(folder: int, parts: list[str]) -> Iterator[str]:
+def _find_matches(folder: int, parts: list[str]) -> Iterator[str]:
     """Yield the relative names that match a pattern, without following links."""
-    for name in sorted(name for name in os.listdir(folder) if fnmatchcase(name, parts[0])):
+    names = [name for name in os.listdir(folder) if fnmatchcase(name, parts[0])]
+    for name in sorted(names):
         if len(parts) == 1:
             yield name
             continue
@@ -52,7 +56,7 @@ def _matches(folder: int, parts: list[str]) -> Iterator[str]:
         except OSError:
             continue
         try:
-            yield from (f"{name}/{rest}" for rest in _matches(below, parts[1:]))
+            yield from (f"{name}/{rest}" for rest in _find_matches(below, parts[1:]))
         finally:
             os.close(below)
 
@@ -62,24 +66,24 @@ def _copy(root: int, name: str, target: Path, limit: int) -> int:
     *folders, last = name.split("/")
     if not name.isprintable():
         msg = "its name is not printable text"
-        raise Refusal(msg)
+        raise RefusedOutputError(msg)
     opened = [root]
     try:
         for folder in folders:
             opened.append(open_folder(folder, opened[-1]))
-        # Without O_NONBLOCK a fifo would hold us until somebody writes into it.
+        # Without O_NONBLOCK, opening a fifo would block until some process writes into it.
         source = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=opened[-1])
     except OSError as error:
         msg = f"it is a link or cannot be read ({error.strerror})"
-        raise Refusal(msg) from error
+        raise RefusedOutputError(msg) from error
     finally:
         for folder_fd in opened[1:]:
             os.close(folder_fd)
     with os.fdopen(source, "rb") as file:
         size = _check(os.fstat(source), limit)
-        place = target / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with place.open("xb") as copy:
+        path = target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as copy:
             shutil.copyfileobj(file, copy)
     return size
 
@@ -96,4 +100,4 @@ def _check(status: os.stat_result, limit: int) -> int:
         msg = f"it has {status.st_size} bytes, more than the outputs may have"
     else:
         return status.st_size
-    raise Refusal(msg)
+    raise RefusedOutputError(msg)

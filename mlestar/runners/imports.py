@@ -1,9 +1,9 @@
-"""What a script imports before it does anything else: that, and no more, may be imported ahead of it."""
+"""The imports at the beginning of a script: only these may be imported before the script is known."""
 
 import ast
 import sys
 
-HEAVY = frozenset(
+HEAVY_PACKAGES = frozenset(
     {
         "catboost",
         "lightgbm",
@@ -23,29 +23,33 @@ HEAVY = frozenset(
         "xgboost",
     }
 )
-"""Packages that are worth importing ahead."""
+"""Packages that take long to import."""
 
 
 def leading_imports(script: str) -> tuple[str, ...]:
     """Return the modules of heavy packages that a script imports before its first other statement, in its order.
 
-    Whatever stands before an import may change it (a thread count in the environment, a filter of warnings), so the
-    list ends at the first statement that is no import of a heavy package or of the standard library.
+    Any statement before an import may change its effect (a thread count in the environment, a filter of warnings), so
+    the list ends at the first one that imports neither a heavy package nor the standard library.
     """
     try:
         body = ast.parse(script).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last two from nesting
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last two come from deep nesting
         return ()
-    found: list[str] = []
+    modules: list[str] = []
     for node in body:
-        names = _imported(node)
-        if names is None or any(name.partition(".")[0] not in HEAVY | sys.stdlib_module_names for name in names):
+        names = _imported_names(node)
+        if names is None or not {_package(name) for name in names} <= HEAVY_PACKAGES | sys.stdlib_module_names:
             break
-        found += names
-    return tuple(dict.fromkeys(name for name in found if name.partition(".")[0] in HEAVY))
+        modules += names
+    return tuple(dict.fromkeys(name for name in modules if _package(name) in HEAVY_PACKAGES))
 
 
-def _imported(node: ast.stmt) -> list[str] | None:
+def _package(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def _imported_names(node: ast.stmt) -> list[str] | None:
     """Return the modules that a statement imports, None when it does anything else."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]

@@ -1,4 +1,4 @@
-"""Asking an interpreter for its version and the libraries that matter to machine learning."""
+"""Finding out an interpreter's version and its libraries for machine learning."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -7,10 +7,10 @@ from pathlib import Path
 
 from mlestar.errors import RunnerError
 from mlestar.runners.base import Execution, Job, Limits
-from mlestar.runners.watch import finish
-from mlestar.runners.workplace import make_workplace, name_workplace, scrub
+from mlestar.runners.threads import call_in_thread
+from mlestar.runners.work_folder import delete_folder, make_work_folder, new_folder_path
 
-LIBRARIES = [
+DISTRIBUTIONS = [
     "albumentations",
     "catboost",
     "category-encoders",
@@ -64,7 +64,7 @@ LIBRARIES = [
     "xgboost-cpu",
 ]
 
-# A library whose shared objects cannot be loaded (LightGBM without an OpenMP runtime) is installed in name only.
+# A library whose shared objects cannot be loaded (LightGBM without an OpenMP runtime) is installed and cannot be used.
 # Opening them costs milliseconds where importing the packages costs a second.
 SCRIPT = f"""
 import ctypes, glob, importlib.metadata, importlib.util, json, os, platform
@@ -74,44 +74,44 @@ def loads(name):
     if spec is None or not spec.submodule_search_locations:
         return True
     try:
-        for place in spec.submodule_search_locations:
+        for folder in spec.submodule_search_locations:
             for suffix in ("so", "dylib"):
-                for path in glob.glob(os.path.join(place, "lib", "*." + suffix)):
+                for path in glob.glob(os.path.join(folder, "lib", "*." + suffix)):
                     ctypes.CDLL(path)
     except OSError:
         return False
     return True
 
-found = {{}}
-for name in {LIBRARIES!r}:
+packages = {{}}
+for name in {DISTRIBUTIONS!r}:
     try:
-        found[name] = importlib.metadata.version(name)
+        packages[name] = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         pass
 for name, variant in {{"xgboost": "xgboost-cpu", "tensorflow": "tensorflow-cpu"}}.items():
-    if variant in found:
-        found[name] = found.pop(variant)
+    if variant in packages:
+        packages[name] = packages.pop(variant)
 for name in ("lightgbm", "xgboost"):
-    if name in found and not loads(name):
-        del found[name]
-# Built for another torch than the one that is there, it cannot even be imported, nor can what stands on it.
-if "torchvision" in found:
+    if name in packages and not loads(name):
+        del packages[name]
+# A torchvision that was built for another torch cannot be imported, nor can timm, which needs it.
+if "torchvision" in packages:
     try:
         import torchvision
     except (ImportError, RuntimeError, OSError):
-        found = {{name: version for name, version in found.items() if name not in ("torchvision", "timm")}}
+        packages = {{name: version for name, version in packages.items() if name not in ("torchvision", "timm")}}
 gpus = []
 if os.path.exists("/dev/nvidia0"):
     for path in glob.glob("/proc/driver/nvidia/gpus/*/information"):
         with open(path) as file:
             gpus += [line.partition(":")[2].strip() for line in file if line.startswith("Model:")]
-print(json.dumps({{"python": platform.python_version(), "packages": found, "gpu": ", ".join(gpus)}}))
+print(json.dumps({{"python": platform.python_version(), "packages": packages, "gpu": ", ".join(gpus)}}))
 """
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What an interpreter says of itself."""
+class Interpreter:
+    """An interpreter as it describes itself."""
 
     python: str
     packages: dict[str, str]
@@ -119,20 +119,20 @@ class Answer:
     """Names of the NVIDIA devices it can open."""
 
 
-async def ask(run: Callable[[Job], Awaitable[Execution]], work_dir: Path | None) -> Answer:
+async def probe_interpreter(run: Callable[[Job], Awaitable[Execution]], work_dir: Path | None) -> Interpreter:
     """Return what a script finds out about its interpreter.
 
     Raises:
-        RunnerError: not even this script runs.
+        RunnerError: even this script fails.
     """
-    place = name_workplace(work_dir)
+    folder = new_folder_path(work_dir)
     try:
-        folder = await finish(make_workplace, place, SCRIPT)
-        job = Job(script=SCRIPT, input=folder, collect=place, outputs=(), limits=Limits(seconds=120), name="probe")
+        work = await call_in_thread(make_work_folder, folder, SCRIPT)
+        job = Job(script=SCRIPT, input=work, collect=folder, outputs=(), limits=Limits(seconds=120), name="probe")
         execution = await run(job)
     finally:
-        await finish(scrub, place)
+        await call_in_thread(delete_folder, folder)
     if execution.status != "ok":
         msg = f"the interpreter that scripts run in does not work: {execution.status} {execution.stderr.strip()[-300:]}"
         raise RunnerError(msg)
-    return Answer(**json.loads(execution.stdout))
+    return Interpreter(**json.loads(execution.stdout))

@@ -6,28 +6,38 @@ from pathlib import PurePosixPath
 
 from mlestar.runners.base import Environment, Execution, Job
 
-Reply = Execution | str
+ScriptedReply = Execution | str
 """An execution, or the standard output of a successful one."""
 
 
 class ScriptedRunner:
-    """Answers each job from a function, or from a mapping of a piece of the script to the reply.
+    """Returns replies of a function of the job, or of a mapping from a part of the script.
 
-    `files` of a reply that name nothing in `Job.collect` are created there, empty; a function may write them itself.
+    The `files` of a reply that are missing in `Job.collect` are created there, empty; a function may write them itself.
     """
 
     name = "scripted"
 
-    def __init__(self, replies: Callable[[Job], Reply] | Mapping[str, Reply], environment: Environment | None = None):
+    def __init__(
+        self,
+        replies: Callable[[Job], ScriptedReply] | Mapping[str, ScriptedReply],
+        environment: Environment | None = None,
+    ):
         self._replies = replies
         self._environment = environment or Environment(
-            runner=self.name, image="scripted", python="3.11.0", packages={}, cpus=1.0, memory_mb=4096
+            runner=self.name,
+            image="scripted",
+            python="3.11.0",
+            packages={},
+            cpus=1.0,
+            memory_mb=4096,
+            network=False,
         )
         self.jobs: list[Job] = []
         """Every job that was run, in order."""
 
     async def environment(self) -> Environment:
-        """Return the environment that was given."""
+        """Return the environment of the constructor."""
         return self._environment
 
     async def run(self, job: Job) -> Execution:
@@ -46,9 +56,9 @@ class ScriptedRunner:
         reply = self._replies(job) if callable(self._replies) else _find(self._replies, job.script)
         execution = succeed(reply) if isinstance(reply, str) else reply
         for name in execution.files:
-            place = job.collect / PurePosixPath(name)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.touch()
+            path = job.collect / PurePosixPath(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
         return execution
 
 
@@ -66,9 +76,9 @@ def fail(stderr: str, exit_code: int = 1) -> Execution:
     )
 
 
-def _find(replies: Mapping[str, Reply], script: str) -> Reply:
-    for piece, reply in replies.items():
-        if piece in script:
+def _find(replies: Mapping[str, ScriptedReply], script: str) -> ScriptedReply:
+    for part, reply in replies.items():
+        if part in script:
             return reply
     msg = f"no reply is scripted for a script that begins {script[:60]!r}"
     raise LookupError(msg)

@@ -4,13 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from mlestar.errors import SettingsError
 from mlestar.settings.form import shape_form
 
 Profile = Literal["quick", "standard", "paper"]
 ReviewPoint = Literal["models", "ablation", "block", "plan", "ensemble", "submission"]
+
+RUNNERS = ("auto", "docker", "local")
+"""Runners that need no dotted name."""
 
 BUDGET = ("max_hours", "max_usd", "max_tokens", "max_executions", "parallel")
 """Settings that may differ each time a run is resumed: they change no prompt and no key of the ledger."""
@@ -122,8 +126,10 @@ class Settings(BaseModel):
     prices: Path | None = Field(
         None, description="TOML file with prices of models, which take precedence over the built-in table."
     )
-    runner: Literal["auto", "docker", "local"] = Field(
-        "auto", description="Where scripts execute. `local` protects nothing from hostile code."
+    runner: str = Field(
+        "auto",
+        description="Where scripts execute: auto, docker, local, or package.module:Name of a runner of your own. "
+        "`local` protects nothing from hostile code.",
     )
     image: str = Field("base", description="Variant of the sandbox image (base, torch, gpu) or any image with Python.")
     network: bool = Field(False, description="Let scripts reach the network and this machine's services.")
@@ -188,6 +194,18 @@ class Settings(BaseModel):
         # A form sends an empty text for a field that was left empty.
         values = {key: value for key, value in data.items() if value is not None and value != ""}
         return {**PROFILES.get(profile, {}), **values}
+
+    @field_validator("runner")
+    @classmethod
+    def _check_runner(cls, name: str) -> str:
+        """Refuse what cannot name a runner; whether a dotted name leads to one is found out when the run needs it."""
+        module, _, attribute = name.partition(":")
+        dotted = all(part.isidentifier() for part in (*module.split("."), attribute))
+        if name not in RUNNERS and not dotted:
+            raise PydanticCustomError(
+                "runner", f"no runner {name!r}: choose {', '.join(RUNNERS)} or package.module:Name"
+            )
+        return name
 
     @classmethod
     def resolve(cls, given: object) -> "Settings":

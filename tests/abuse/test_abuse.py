@@ -13,7 +13,7 @@ import pytest
 
 from mlestar.errors import RunnerError
 from mlestar.runners import ContainerOptions, DockerRunner, Execution, Job, Limits, LocalRunner, Runner
-from mlestar.runners.docker.engine import OWNER
+from mlestar.runners.docker.engine import OWNER_LABEL
 from mlestar.runners.local.bubblewrap import find_bubblewrap
 from tests.abuse.case import SHORT, Case, Kind, read_cases
 from tests.abuse.host import KEY, Host
@@ -91,7 +91,9 @@ def containers() -> list[str]:
     """Return the containers that the tests of this module left behind."""
     client = docker.from_env()
     try:
-        return [str(each.name) for each in client.containers.list(all=True, filters={"label": f"{OWNER}={OWNERS}"})]
+        return [
+            str(each.name) for each in client.containers.list(all=True, filters={"label": f"{OWNER_LABEL}={OWNERS}"})
+        ]
     finally:
         client.close()
 

@@ -15,7 +15,7 @@ import docker
 import pytest
 
 from mlestar.runners import ContainerOptions, DockerRunner, Execution, Job, Limits
-from mlestar.runners.docker.engine import OWNER, reap
+from mlestar.runners.docker.engine import OWNER_LABEL, remove_stale_containers
 
 OWNERS = "pool-tests"
 LIMITS = Limits(seconds=60, memory_mb=700)
@@ -54,7 +54,7 @@ async def ctx(input_folder: Path, tmp_path: Path) -> AsyncIterator[Bench]:
 def labelled(owner: str, *, running: bool = False) -> list[str]:
     client = docker.from_env()
     try:
-        found = client.containers.list(all=not running, filters={"label": f"{OWNER}={owner}"})
+        found = client.containers.list(all=not running, filters={"label": f"{OWNER_LABEL}={owner}"})
         return [str(container.name) for container in found]
     finally:
         client.close()
@@ -164,7 +164,7 @@ def test_nothing_outlives_a_killed_process(input_folder: Path, tmp_path: Path) -
         time.sleep(0.1)
     assert labelled("killed-pool", running=True) == []
     client = docker.from_env()
-    reap(client)
+    remove_stale_containers(client)
     client.close()
     assert labelled("killed-pool") == []
     assert list((tmp_path / "work").iterdir()) == []

@@ -14,8 +14,15 @@ import pytest
 
 from mlestar.errors import RunnerError
 from mlestar.runners import ContainerOptions, DockerRunner, Execution, Job, Limits, LocalRunner, Runner
-from mlestar.runners.docker.disk import sweep
-from mlestar.runners.docker.engine import DEADLINE, OWNER, PLACE, PROCESS, own_process, reap
+from mlestar.runners.docker.disk import remove_stale_disks
+from mlestar.runners.docker.engine import (
+    DEADLINE_LABEL,
+    FOLDER_LABEL,
+    OWNER_LABEL,
+    PROCESS_LABEL,
+    process_name,
+    remove_stale_containers,
+)
 from mlestar.runners.local.bubblewrap import find_bubblewrap
 from tests.integration.socket_proxy import Cable
 
@@ -328,8 +335,8 @@ async def test_the_record_is_not_shown(box: Bench) -> None:
 @pytest.mark.parametrize(
     "labels",
     [
-        {DEADLINE: "1", PROCESS: own_process()},
-        {DEADLINE: "99999999999", PROCESS: own_process().split("/")[0] + "/4194304000/1"},
+        {DEADLINE_LABEL: "1", PROCESS_LABEL: process_name()},
+        {DEADLINE_LABEL: "99999999999", PROCESS_LABEL: process_name().split("/")[0] + "/4194304000/1"},
     ],
     ids=["late", "orphan"],
 )
@@ -338,10 +345,12 @@ async def test_containers_without_a_keeper_are_reaped(box: Bench, labels: dict[s
     client = docker.from_env()
     place = box.tmp_path / "mlestar-place"
     place.mkdir()
-    stale = client.containers.create(image, "true", labels={**labels, PLACE: str(place)})
-    kept = client.containers.create(image, "true", labels={DEADLINE: "99999999999", PROCESS: own_process()})
+    stale = client.containers.create(image, "true", labels={**labels, FOLDER_LABEL: str(place)})
+    kept = client.containers.create(
+        image, "true", labels={DEADLINE_LABEL: "99999999999", PROCESS_LABEL: process_name()}
+    )
     try:
-        assert reap(client) == [stale.name]
+        assert remove_stale_containers(client) == [stale.name]
         assert not place.exists()
     finally:
         kept.remove()
@@ -351,7 +360,7 @@ async def test_containers_without_a_keeper_are_reaped(box: Bench, labels: dict[s
 def remove_all(owner: str) -> list[str]:
     client = docker.from_env()
     try:
-        found = client.containers.list(all=True, filters={"label": f"{OWNER}={owner}"})
+        found = client.containers.list(all=True, filters={"label": f"{OWNER_LABEL}={owner}"})
         for container in found:
             container.remove(force=True)
         return [str(container.name) for container in found]
@@ -418,13 +427,13 @@ ABANDON = """
 import os, signal, sys
 from pathlib import Path
 from mlestar.runners.docker.disk import DISK, Disk
-from mlestar.runners.workplace import make_folders, name_workplace
+from mlestar.runners.work_folder import make_folders, new_folder_path
 
-place = name_workplace(Path(sys.argv[1]))
+place = new_folder_path(Path(sys.argv[1]))
 make_folders(place, DISK)
 disk = Disk(place, 16)
-disk.begin()
-disk.finish()
+disk.start_mount()
+disk.finish_mount()
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -434,7 +443,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_the_disk_of_a_killed_process_is_taken_down(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", ABANDON, str(tmp_path)], check=False)
     assert str(tmp_path) in Path("/proc/self/mounts").read_text()
-    sweep()
+    remove_stale_disks()
     assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
     assert list(tmp_path.iterdir()) == []
 

@@ -33,7 +33,9 @@ SETTINGS = {
     "model_backoff": 0.01,
 }
 PACKAGES = dict.fromkeys(("lightgbm", "catboost", "xgboost", "scikit-learn", "scipy", "numpy", "pandas"), "1.0")
-SANDBOX = Environment(runner="scripted", image="scripted", python="3.11.0", packages=PACKAGES, cpus=1.0, memory_mb=4096)
+SANDBOX = Environment(
+    runner="scripted", image="scripted", python="3.11.0", packages=PACKAGES, cpus=1.0, memory_mb=4096, network=False
+)
 
 
 def run_by_hash(job: Job) -> Execution:

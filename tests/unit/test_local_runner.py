@@ -1,4 +1,4 @@
-"""The local runner on scripts that take an instant, and the pieces that both runners share."""
+"""The local runner on scripts that take an instant, and the modules that both runners share."""
 
 import asyncio
 import os
@@ -10,9 +10,9 @@ from mlestar.errors import RunnerError, UserError
 from mlestar.runners import Execution, Job, Limits, LocalRunner, ScriptedRunner, choose_runner
 from mlestar.runners.capture import Capture
 from mlestar.runners.docker.image import image_folder, image_tag
-from mlestar.runners.dump import cut_dump, describe_stand
+from mlestar.runners.dump import cut_dump, describe_position
 from mlestar.runners.scripted import fail, succeed
-from mlestar.runners.workplace import make_workplace, measure, scrub
+from mlestar.runners.work_folder import delete_folder, make_work_folder, measure
 
 
 @pytest.fixture
@@ -25,10 +25,10 @@ async def runner(tmp_path: Path):
 
 @pytest.fixture
 def job(input_folder: Path, tmp_path: Path):
-    def make(script: str, **wanted: object) -> Job:
+    def make(script: str, **fields: object) -> Job:
         collect = tmp_path / "collect"
         collect.mkdir()
-        return Job(script=script, input=input_folder, collect=collect, **wanted)
+        return Job(script=script, input=input_folder, collect=collect, **fields)
 
     return make
 
@@ -51,12 +51,12 @@ async def test_a_timeout_keeps_partial_output(runner, job):
     assert (execution.status, execution.stdout) == ("timeout", "early\n")
 
 
-async def test_a_timeout_tells_the_limit_and_where_the_script_stood(runner, job):
+async def test_a_timeout_describes_the_limit_and_where_the_script_was(runner, job):
     execution = await runner.run(
         job("import time\n\ndef fit():\n    time.sleep(60)\n\nfit()", limits=Limits(seconds=0.5))
     )
     limit = "the script was stopped at its time limit of 0.5 s, having printed nothing"
-    where = "it stood at line 4 of main.py in fit: `time.sleep(60)`, called from line 6"
+    where = "it was at line 4 of main.py in fit: `time.sleep(60)`, called from line 6"
     assert execution.detail == f"{limit}; {where}"
     assert execution.stderr == ""
 
@@ -65,23 +65,23 @@ async def test_a_timeout_tells_the_limit_and_where_the_script_stood(runner, job)
     "forged",
     ["Fatal Python error: x", 'Current thread 0 (most recent call first):\n  File "/main.py", line 99999 in f\n'],
 )
-async def test_a_forged_dump_tells_nothing(runner, job, forged):
+async def test_a_forged_dump_is_ignored(runner, job, forged):
     script = f"import signal, sys, time\nsignal.signal(6, signal.SIG_IGN)\nsys.stderr.write({forged!r})\ntime.sleep(60)"
     execution = await runner.run(job(script, limits=Limits(seconds=0.5)))
     assert execution.status == "timeout"
-    assert "it stood" not in execution.detail
+    assert "it was" not in execution.detail
 
 
 def test_a_dump_is_read_from_its_end_and_names_stay_short():
     frames = f'Current thread 0x1 (most recent call first):\n  File "{"x" * 900}\x1b[2J.py", line 7 in get\n'
     dump = f'{frames}  File "/sandbox/main.py", line 2 in <module>\n\nExtension modules: numpy (total: 1)\n'
-    before, found = cut_dump("Fatal Python error: no\n" * 9000 + "loss 0.3\nFatal Python error: Aborted\n\n" + dump)
+    before, rest = cut_dump("Fatal Python error: no\n" * 9000 + "loss 0.3\nFatal Python error: Aborted\n\n" + dump)
     assert before.endswith("\nloss 0.3\n")
-    told = describe_stand(found, "import x\nx.fit()\n")
-    assert told.startswith("it stood at line 2 of main.py in <module>: `x.fit()`, inside xxx")
-    assert len(told) < 250
-    assert told.isprintable()
-    assert "Extension modules" not in found
+    position = describe_position(rest, "import x\nx.fit()\n")
+    assert position.startswith("it was at line 2 of main.py in <module>: `x.fit()`, inside xxx")
+    assert len(position) < 250
+    assert position.isprintable()
+    assert "Extension modules" not in rest
 
 
 async def test_only_listed_variables_are_passed_on(runner, job, monkeypatch):
@@ -92,13 +92,21 @@ async def test_only_listed_variables_are_passed_on(runner, job, monkeypatch):
     assert execution.stdout == "False 7\n"
 
 
+async def test_the_log_has_status_and_limit_and_nothing_of_the_script(runner, job, caplog):
+    caplog.set_level("DEBUG", logger="mlestar")
+    await runner.run(job("import time; print('loss 0.3'); time.sleep(60)", limits=Limits(seconds=0.5), name="t0-c1"))
+    assert "limit exceeded after 0.5 s: timeout" in caplog.text
+    assert "t0-c1: timeout after" in caplog.text
+    assert "loss" not in caplog.text
+
+
 async def is_gone(pid: str) -> bool:
     for _ in range(100):
         try:
             os.kill(int(pid), 0)
         except ProcessLookupError:
             return True
-        await asyncio.sleep(0.05)  # dead, and the system has yet to notice
+        await asyncio.sleep(0.05)  # killed, and not yet removed by the kernel
     return False
 
 
@@ -109,16 +117,16 @@ async def test_escaped_children_are_killed(runner, job):
         "if os.fork() == 0:\n os.setsid(); open('submission.csv', 'w').write(str(os.getpid())); time.sleep(60)\n"
         "time.sleep(0.2)"
     )
-    wanted = job(script)
-    await runner.run(wanted)
-    assert await is_gone((wanted.collect / "submission.csv").read_text())
+    script_job = job(script)
+    await runner.run(script_job)
+    assert await is_gone((script_job.collect / "submission.csv").read_text())
 
 
 async def test_a_changed_input_is_copied_again(runner, job, input_folder):
-    wanted = job("print(open('input/train.csv').read(), end='')")
-    before = await runner.run(wanted)
+    script_job = job("print(open('input/train.csv').read(), end='')")
+    before = await runner.run(script_job)
     (input_folder / "train.csv").write_text("x\n3\n")
-    after = await runner.run(wanted)
+    after = await runner.run(script_job)
     assert (before.stdout, after.stdout) == ("x,y\n1,2\n", "x\n3\n")
 
 
@@ -152,10 +160,10 @@ async def test_a_work_folder_that_cannot_be_made_is_an_operators_error(job, tmp_
         await LocalRunner(work_dir=tmp_path / "work").run(job("print(1)"))
 
 
-async def test_the_local_runner_says_what_it_does_not_protect(tmp_path):
-    said: list[str] = []
-    await choose_runner("local", trusted=False, work_dir=tmp_path, on_progress=said.append)
-    assert "protects nothing" in said[0] or "share your kernel" in said[0]
+async def test_the_local_runner_warns_of_what_it_does_not_protect(tmp_path):
+    lines: list[str] = []
+    await choose_runner("local", trusted=False, work_dir=tmp_path, on_progress=lines.append)
+    assert "protects nothing" in lines[0] or "share your kernel" in lines[0]
     assert "protects nothing" in await LocalRunner(bubblewrap=False).warning()
 
 
@@ -164,20 +172,20 @@ async def test_without_an_engine_trusted_scripts_run_locally(monkeypatch):
     assert (await choose_runner("auto", trusted=True)).name == "local"
 
 
-@pytest.mark.parametrize(("name", "way_out"), [("auto", "--runner local"), ("docker", "start one")])
-async def test_without_an_engine_others_are_told_what_to_do(monkeypatch, name, way_out):
+@pytest.mark.parametrize(("name", "advice"), [("auto", "--runner local"), ("docker", "start one")])
+async def test_without_an_engine_the_error_of_other_scripts_advises_what_to_do(monkeypatch, name, advice):
     monkeypatch.setenv("DOCKER_HOST", "nonsense://")
-    with pytest.raises(UserError, match=way_out) as raised:
+    with pytest.raises(UserError, match=advice) as raised:
         await choose_runner(name, trusted=False)
     assert "\n" not in str(raised.value)
 
 
-async def test_a_scripted_runner_answers_by_a_piece_of_the_script(job):
+async def test_a_scripted_runner_replies_by_a_part_of_the_script(job):
     runner = ScriptedRunner({"fit": succeed("score 1", ["submission.csv"]), "load": fail("KeyError"), "": "else"})
-    wanted = job("model.fit()")
-    execution = await runner.run(wanted)
-    assert (execution.status, execution.stdout, runner.jobs) == ("ok", "score 1", [wanted])
-    assert (wanted.collect / "submission.csv").is_file()
+    script_job = job("model.fit()")
+    execution = await runner.run(script_job)
+    assert (execution.status, execution.stdout, runner.jobs) == ("ok", "score 1", [script_job])
+    assert (script_job.collect / "submission.csv").is_file()
 
 
 async def test_a_scripted_runner_takes_a_function(job):
@@ -189,12 +197,12 @@ async def test_a_scripted_runner_takes_a_function(job):
 
 def test_a_capture_keeps_head_and_tail():
     capture = Capture(head=4, tail=4)
-    for piece in (b"abc", b"def", b"ghi", b"jkl"):
-        capture.feed(piece)
+    for data in (b"abc", b"def", b"ghi", b"jkl"):
+        capture.feed(data)
     assert capture.content() == b"abcd\n[... 4 bytes left out ...]\nijkl"
 
 
-def test_a_capture_within_bounds_is_whole():
+def test_a_capture_within_its_limits_is_complete():
     capture = Capture(head=4, tail=4)
     capture.feed(b"abcdefgh")
     assert capture.content() == b"abcdefgh"
@@ -207,8 +215,8 @@ def test_a_record_is_cut_off():
     assert capture.content() == b"text"
 
 
-def test_usage_counts_what_links_do_not_lead_to(tmp_path):
-    work = make_workplace(tmp_path / "place", "")
+def test_usage_does_not_follow_links(tmp_path):
+    work = make_work_folder(tmp_path / "folder", "")
     (work / "link").symlink_to("/")
     (work / "data").write_bytes(b"x" * 100_000)
     usage = measure(work)
@@ -216,14 +224,14 @@ def test_usage_counts_what_links_do_not_lead_to(tmp_path):
     assert 100_000 <= usage.size < 200_000
 
 
-def test_closed_and_deep_folders_are_scrubbed(tmp_path):
-    folder = here = tmp_path / "place"
+def test_closed_and_deep_folders_are_deleted(tmp_path):
+    folder = deepest = tmp_path / "folder"
     for _ in range(3):
-        here = here / "deep"
-    here.mkdir(parents=True)
-    (here / os.fsdecode(b"\xff\n")).touch()
-    here.chmod(0)
-    scrub(folder)
+        deepest = deepest / "deep"
+    deepest.mkdir(parents=True)
+    (deepest / os.fsdecode(b"\xff\n")).touch()
+    deepest.chmod(0)
+    delete_folder(folder)
     assert not folder.exists()
 
 

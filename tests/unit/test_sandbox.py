@@ -1,4 +1,4 @@
-"""The sandbox without an engine: image recipes, what may be imported ahead, records that lie, folders that hide."""
+"""The sandbox without an engine: image recipes, imports of warm starts, forged records, closed folders."""
 
 import json
 import os
@@ -13,12 +13,13 @@ import pytest
 
 from mlestar.errors import RunnerError, SettingsError
 from mlestar.runners import Limits
+from mlestar.runners.docker.container import Container
 from mlestar.runners.docker.image import VARIANTS, read_recipe
-from mlestar.runners.docker.pool import LEAST_MB, NEED_MB, Pool
-from mlestar.runners.docker.spec import ContainerSpec, arguments
+from mlestar.runners.docker.pool import FREE_MB, WAITING_MB, Pool
+from mlestar.runners.docker.spec import ContainerSpec, container_arguments
 from mlestar.runners.imports import leading_imports
 from mlestar.runners.record import read_record
-from mlestar.runners.workplace import measure
+from mlestar.runners.work_folder import measure
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,7 +40,7 @@ ROOT = Path(__file__).parents[2]
         ("import numpy\0", ""),
     ],
 )
-def test_only_what_a_script_begins_with_is_imported_ahead(script, modules):
+def test_only_the_imports_at_the_beginning_of_a_script_are_imported_ahead(script, modules):
     assert " ".join(leading_imports(script)) == modules
 
 
@@ -86,35 +87,35 @@ FORBIDDEN = {
 }
 
 
-def test_a_container_is_given_nothing_by_default(tmp_path):
-    box = ContainerSpec(image="i", owner="o", input=tmp_path, inode=1, limits=Limits(), seed=0, cpus=2.0)
-    given = arguments(box, tmp_path)
-    assert (given["network_mode"], given["cap_drop"], given["read_only"]) == ("none", ["ALL"], True)
-    privileges, calls = given["security_opt"]
+def test_a_container_gets_no_rights_by_default(tmp_path):
+    spec = ContainerSpec(image="i", owner="o", input=tmp_path, inode=1, limits=Limits(), seed=0, cpus=2.0)
+    arguments = container_arguments(spec, tmp_path)
+    assert (arguments["network_mode"], arguments["cap_drop"], arguments["read_only"]) == ("none", ["ALL"], True)
+    privileges, calls = arguments["security_opt"]
     assert privileges == "no-new-privileges"
     profile = json.loads(calls.removeprefix("seccomp="))
     assert profile["defaultAction"] == "SCMP_ACT_ERRNO"
     allowed = {name for rule in profile["syscalls"] if rule["action"] == "SCMP_ACT_ALLOW" for name in rule["names"]}
     assert not allowed & FORBIDDEN
-    assert given["mem_limit"] == given["memswap_limit"]
-    assert given["device_requests"] is None
-    assert not given["user"].startswith("0:")
+    assert arguments["mem_limit"] == arguments["memswap_limit"]
+    assert arguments["device_requests"] is None
+    assert not arguments["user"].startswith("0:")
 
 
 def test_devices_are_requested_by_count(tmp_path):
-    box = ContainerSpec(image="i", owner="o", input=tmp_path, inode=1, limits=Limits(), seed=0, cpus=2.0, gpus=-1)
-    assert [dict(request)["Count"] for request in arguments(box, tmp_path)["device_requests"]] == [-1]
+    spec = ContainerSpec(image="i", owner="o", input=tmp_path, inode=1, limits=Limits(), seed=0, cpus=2.0, gpus=-1)
+    assert [dict(request)["Count"] for request in container_arguments(spec, tmp_path)["device_requests"]] == [-1]
 
 
 @pytest.mark.parametrize(
-    ("free_mb", "made"), [(None, 2), (100_000, 2), (4096 + LEAST_MB + NEED_MB, 1), (4096 + LEAST_MB, 0), (100, 0)]
+    ("free_mb", "count"), [(None, 2), (100_000, 2), (4096 + FREE_MB + WAITING_MB, 1), (4096 + FREE_MB, 0), (100, 0)]
 )
-def test_containers_wait_only_where_memory_is_free(tmp_path, free_mb, made):
-    orders = []
+def test_containers_wait_only_where_memory_is_free(tmp_path, free_mb, count):
+    requests = []
 
-    def make(box, modules):
-        orders.append(modules)
-        msg = "enough is known"
+    def make(spec, modules):
+        requests.append(modules)
+        msg = "this test needs no container"
         raise RunnerError(msg)
 
     pool = Pool(2, make, lambda: free_mb)
@@ -122,11 +123,35 @@ def test_containers_wait_only_where_memory_is_free(tmp_path, free_mb, made):
         ContainerSpec(image="i", owner="o", input=tmp_path, inode=1, limits=Limits(), seed=0, cpus=2.0), ("numpy",)
     )
     for _ in range(100):
-        if len(orders) == made:
+        if len(requests) == count:
             break
         time.sleep(0.01)
     pool.close()
-    assert len(orders) == made
+    assert len(requests) == count
+
+
+class IdleContainer(Container):
+    """A container that is never created on an engine."""
+
+    def start(self) -> None: ...
+
+    def remove_with_folder(self) -> None: ...
+
+
+def test_a_pool_fills_up_to_its_size(tmp_path):
+    spec = ContainerSpec(image="i", owner="o", input=tmp_path, inode=1, limits=Limits(), seed=0, cpus=2.0)
+
+    def make(spec, modules):
+        return IdleContainer(None, spec, tmp_path, modules=modules)
+
+    pool = Pool(5, make, lambda: None)
+    pool.refill(spec, ())
+    for _ in range(100):
+        if pool.waiting == 5:
+            break
+        time.sleep(0.01)
+    assert pool.waiting == 5
+    pool.close()
 
 
 @pytest.mark.parametrize(
@@ -144,7 +169,7 @@ def test_containers_wait_only_where_memory_is_free(tmp_path, free_mb, made):
         b"\xff",
     ],
 )
-def test_a_record_that_no_supervisor_wrote_is_not_believed(line):
+def test_a_record_that_no_supervisor_wrote_is_ignored(line):
     assert read_record(line, Limits()) is None
 
 
@@ -155,7 +180,7 @@ def test_a_record_cannot_claim_more_memory_than_there_was():
     assert end.peak_memory == 100 << 20
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="no folder is closed to root")
+@pytest.mark.skipif(os.getuid() == 0, reason="root can read every folder")
 def test_closed_folders_hide_nothing(tmp_path):
     (tmp_path / "closed").mkdir()
     (tmp_path / "closed" / "data").write_bytes(b"x" * 1_000_000)

@@ -65,7 +65,12 @@ def test_a_form_that_sends_its_defaults_back_leaves_the_numbers_to_the_profile()
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    [({"outer_steps": -1}, "outer_steps"), ({"colour": "red"}, "colour"), ({"profile": "fast"}, "profile")],
+    [
+        ({"outer_steps": -1}, "outer_steps"),
+        ({"colour": "red"}, "colour"),
+        ({"profile": "fast"}, "profile"),
+        ({"runner": "dokcer"}, "runner"),
+    ],
 )
 def test_a_bad_setting_is_named_in_one_line(given, message):
     with pytest.raises(SettingsError, match=message) as caught:
@@ -76,3 +81,14 @@ def test_a_bad_setting_is_named_in_one_line(given, message):
 def test_saved_settings_load_again():
     settings = Settings(profile="quick", review=frozenset({"plan"}))
     assert Settings.resolve(settings.model_dump(mode="json")) == settings
+
+
+@pytest.mark.parametrize("runner", ["auto", "docker", "local", "my_runner:make", "package.module:Name"])
+def test_a_runner_is_a_built_in_one_or_a_dotted_name(runner):
+    assert Settings.resolve({"runner": runner}).runner == runner
+
+
+@pytest.mark.parametrize("runner", ["dokcer", "package.module", "package.:Name", "package:", "a b:Name"])
+def test_any_other_runner_is_refused_with_the_choices(runner):
+    with pytest.raises(SettingsError, match=r"setting runner: .*choose auto, docker, local or package\.module:Name"):
+        Settings.resolve({"runner": runner})

@@ -1,6 +1,7 @@
-"""One container: made, given its script, watched to its end, removed."""
+"""One container: created, sent its script, watched to its end, removed."""
 
 import contextlib
+import logging
 import secrets
 import socket
 import threading
@@ -13,31 +14,37 @@ from typing import Any
 from docker.client import DockerClient
 from docker.utils.socket import STDERR, frames_iter
 
+from mlestar.runners.base import Limits
 from mlestar.runners.capture import Output
 from mlestar.runners.docker.disk import DISK, Disk
-from mlestar.runners.docker.engine import LOST, engine_errors, remove
-from mlestar.runners.docker.spec import GRACE, ContainerSpec, arguments, sandbox_user
-from mlestar.runners.record import ABORT, cut_record, make_mark, make_order, take_record
-from mlestar.runners.watch import MIB, End, out_of_memory
-from mlestar.runners.workplace import hand_over, make_folders, put_own_files, scrub, write_script
+from mlestar.runners.docker.engine import CLIENT_ERRORS, engine_errors, remove_container
+from mlestar.runners.docker.spec import GRACE_SECONDS, ContainerSpec, container_arguments, sandbox_user
+from mlestar.runners.limits import MIB, End, check_disk, out_of_memory
+from mlestar.runners.record import ABORT, cut_record, make_command, make_mark, take_record
+from mlestar.runners.work_folder import change_owner, delete_folder, make_folders, make_home_folder, write_main
+
+_log = logging.getLogger("mlestar.runners")
 
 
 @dataclass(eq=False)
 class Container:
-    """A container that lives for one script. Its methods block; `ended` is done when its output has ended."""
+    """A container that runs one script; a `ScriptProcess`. Its methods block."""
 
     client: DockerClient
     spec: ContainerSpec
-    place: Path
-    """Host folder of its own, which need not exist."""
+    folder: Path
+    """Host folder for it alone; it need not exist."""
     label: str = "script"
     modules: tuple[str, ...] = ()
     """Imported while it waits for its script."""
-    made: float = field(default_factory=time.monotonic)
+    created: float = field(default_factory=time.monotonic)
     ended: "Future[None]" = field(default_factory=Future)
+    """Done when its output has ended."""
     mark: str = field(default_factory=make_mark)
+    script: bytes = b""
+    """Set before `send_script`."""
     work: Path = field(init=False)
-    """The folder that the script works in."""
+    """The folder in which the script works."""
     _disk: Disk | None = None
     _name: str = ""
     _stream: Any = None
@@ -45,39 +52,53 @@ class Container:
 
     def __post_init__(self) -> None:
         self.output = Output(self.spec.limits.output_mb * MIB)
-        self.work = self.place / "work"
+        self.work = self.folder / "work"
 
-    def open(self) -> None:
-        """Create the container, attach to its streams, start it; an open one stays as it is.
+    @property
+    def limits(self) -> Limits:
+        return self.spec.limits
+
+    @property
+    def measured_folder(self) -> Path:
+        return self.work
+
+    def start(self) -> None:
+        """Create the container, attach to its streams and start it, unless that is done already.
 
         Raises:
             RunnerError: the engine refuses or is lost.
         """
         if self._name:
             return
-        self._furnish()
+        self._prepare_folders()
         label = "".join(letter for letter in self.label if letter.isascii() and letter.isalnum())[:30]
         self._name = f"mlestar-{label or 'script'}-{secrets.token_hex(6)}"
         with engine_errors():
-            self.client.containers.create(name=self._name, **arguments(self.spec, self.place, self.modules))
-            ends = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
-            self._stream = self.client.api.attach_socket(self._name, ends)
-            self._reader = threading.Thread(target=self._drain, name=self._name, daemon=True)
+            arguments = container_arguments(self.spec, self.folder, self.modules)
+            self.client.containers.create(name=self._name, **arguments)
+            streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+            self._stream = self.client.api.attach_socket(self._name, streams)
+            self._reader = threading.Thread(target=self._read_output, name=self._name, daemon=True)
             self._reader.start()
-            self._prepare()
+            self._finish_work_folder()
             self.client.api.start(self._name)
         if self._disk is not None:
             self._disk.detach()
+        _log.debug("container %s started", self._name)
 
-    def go(self, source: bytes) -> None:
-        """Give the container its script and order it to run."""
-        write_script(self.work, source)
-        hand_over(self.work, sandbox_user())
+    def send_script(self) -> None:
+        """Write the script into the work folder and send the supervisor the command to run it."""
+        write_main(self.work, self.script)
+        change_owner(self.work, sandbox_user())
         with engine_errors():
-            self._socket.sendall(make_order(self.mark, self.spec.limits.seconds + GRACE / 2))
+            self._socket.sendall(make_command(self.mark, self.limits.seconds + GRACE_SECONDS / 2))
+
+    def check_limits(self) -> End | None:
+        """Return the end of a script that has filled its disk, or nearly the host's."""
+        return check_disk(self.work, self.limits.disk_mb if self.spec.disk else None)
 
     def abort(self) -> None:
-        """Have the script write where it stands, and end."""
+        """Make the script write its stack and end."""
         with contextlib.suppress(OSError):  # it ended by itself
             self._socket.sendall(ABORT)
 
@@ -85,75 +106,76 @@ class Container:
         """Return how a script ended whose output has ended."""
         with engine_errors():
             code = int(self.client.api.wait(self._name, timeout=30)["StatusCode"])
-            if found := take_record(self.output, self.mark, code, self.spec.limits):
-                return found
+            if end := take_record(self.output, self.mark, code, self.limits):
+                return end
             oom = self.client.api.inspect_container(self._name)["State"].get("OOMKilled")
         if oom:
-            return out_of_memory(self.spec.limits, None)
+            return out_of_memory(self.limits, None)
         return End("killed", code, f"the script's supervisor ended with exit status {code} before the script did")
 
-    def dispose(self) -> None:
+    def remove(self) -> None:
         """Kill and remove the container, whatever state it is in."""
         if not self._name:
             return
         try:
             with engine_errors():
-                remove(self.client, self._name)
+                remove_container(self.client, self._name)
+            _log.debug("container %s removed, %.1f s after it was made", self._name, time.monotonic() - self.created)
         finally:
-            self._hang_up()
+            self._close_streams()
             cut_record(self.output, self.mark)
 
-    def discard(self) -> None:
-        """Dispose of a container that got no script, with its folder."""
+    def remove_with_folder(self) -> None:
+        """Remove a container that got no script, and its folder."""
         try:
-            self.dispose()
+            self.remove()
         finally:
-            self.clear()
+            self.delete_folder()
 
-    def clear(self) -> None:
-        """Delete its folder, once it is disposed of."""
+    def delete_folder(self) -> None:
+        """Delete the folder of a container that is removed."""
         if self._disk is not None:
             self._disk.close()
-        scrub(self.place)
+        delete_folder(self.folder)
 
     @property
     def _socket(self) -> Any:
         """The client wraps a socket, whose own methods must be called."""
         return getattr(self._stream, "_sock", self._stream)
 
-    def _furnish(self) -> None:
+    def _prepare_folders(self) -> None:
         folders: tuple[str, ...] = ("work", "work/input")
         if self.spec.disk:
-            # The engine wants to see what it is to mount before the disk is there.
+            # The engine refuses mounts of paths that do not exist, and the disk is not mounted yet.
             folders = (DISK, *(f"{DISK}/{name}" for name in folders))
-        make_folders(self.place, *folders)
-        put_own_files(self.place)
+        make_folders(self.folder, *folders)
+        make_home_folder(self.folder)
         if self.spec.disk:
-            self._disk = Disk(self.place, self.spec.limits.disk_mb)
-            self._disk.begin()
+            self._disk = Disk(self.folder, self.limits.disk_mb)
+            self._disk.start_mount()
 
-    def _prepare(self) -> None:
+    def _finish_work_folder(self) -> None:
         if self._disk is not None:
-            self.work = self._disk.finish()
-        hand_over(self.work, sandbox_user())
+            self.work = self._disk.finish_mount()
+        change_owner(self.work, sandbox_user())
 
-    def _hang_up(self) -> None:
+    def _close_streams(self) -> None:
         if self._stream is None:
             return
         raw = self._socket
-        with contextlib.suppress(OSError):  # the other end was first
+        with contextlib.suppress(OSError):  # the engine has closed it
             raw.shutdown(socket.SHUT_RDWR)
         if self._reader is not None:
             self._reader.join(10)
         self._stream.close()
         raw.close()
 
-    def _drain(self) -> None:
+    def _read_output(self) -> None:
         """Read until the end: while a client does not read, the engine can neither kill nor remove."""
         try:
             for stream, data in frames_iter(self._stream, tty=False):  # type: ignore[no-untyped-call]  # stubs lack it
                 (self.output.stderr if stream == STDERR else self.output.stdout).feed(data)
-        except (*LOST, ValueError):  # closed under us
+        except (*CLIENT_ERRORS, ValueError):  # closed concurrently
             pass
         finally:
             self.ended.set_result(None)

@@ -1,6 +1,6 @@
-"""A file system of its own for each work folder: the kernel then bounds its size and its number of files.
+"""A file system for each work folder alone: the kernel then limits its size and its number of files.
 
-Linux only, and only for root on the engine's own machine: others may mount nothing, and their work folders are watched.
+Linux only, and only for root on the engine's machine: other users may mount nothing, and their folders are measured.
 """
 
 import contextlib
@@ -17,153 +17,172 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlestar.errors import RunnerError
-from mlestar.runners.docker.engine import lives, own_process
-from mlestar.runners.watch import MIB
-from mlestar.runners.workplace import MAX_FILES, is_workplace, make_folders, name_workplace, scrub
+from mlestar.runners.docker.engine import is_running, process_name
+from mlestar.runners.limits import MIB
+from mlestar.runners.work_folder import (
+    MAX_FILES,
+    delete_folder,
+    is_execution_folder,
+    make_folders,
+    new_folder_path,
+)
 
 DISK = "disk"
-MAKER = "maker"
-"""File of a workplace that names the process that mounts a disk there."""
-"""Name of the mount point in a workplace; the work folder lies below it, beside what a file system has at its root."""
-SLACK = 1.1
-"""Size of a disk to what a script may write: a margin in which the watch, which names the limit, comes first."""
-RECORDS_MB = 16
-FORMAT = (
-    *("mkfs.ext4", "-q", "-F", "-m", "0", "-N", str(MAX_FILES + 480), "-O", "^has_journal,^resize_inode"),
+"""Mount point in an execution's folder. The work folder is a folder of the disk, because ext4 puts `lost+found` at the
+root."""
+PROCESS_FILE = "process"
+"""File of an execution's folder that names the process which has mounted a disk there."""
+MARGIN = 1.1
+"""Size of a disk relative to what a script may write, so that the measured limit, which has a message, comes first.
+Chosen by judgement; not measured."""
+METADATA_MB = 16
+"""Space for the file system's own records. Chosen by judgement; not measured."""
+RESERVED_INODES = 480
+"""Inodes beyond `MAX_FILES`, for the file system itself and for files over the limit that a script makes between two
+checks. Chosen by judgement; not measured."""
+MKFS_COMMAND = (
+    *("mkfs.ext4", "-q", "-F", "-m", "0", "-N", str(MAX_FILES + RESERVED_INODES), "-O", "^has_journal,^resize_inode"),
     *("-E", "lazy_itable_init=1,nodiscard"),
 )
 MNT_DETACH = 2
+"""Flag of umount2(2): unmount once nothing uses the file system any more."""
 
 
 @dataclass
 class Disk:
-    """A file system in a file that has no name any more: nothing remains of it once nobody holds it open."""
+    """A file system in a deleted file: the kernel removes it when nothing has it open any more."""
 
-    place: Path
-    """The workplace whose folder `disk` it is mounted on until it is detached."""
+    folder: Path
+    """The execution's folder, in which it is mounted until it is detached."""
     size_mb: int
     """What a script may write."""
     _mounting: "subprocess.Popen[bytes] | None" = None
-    _held: int = -1
+    _descriptor: int = -1
 
-    def begin(self) -> None:
-        """Start mounting; meanwhile the engine can be told where the disk will be."""
-        (self.place / MAKER).write_text(own_process(), encoding="utf-8")
-        image = self.place / "disk.img"
+    def start_mount(self) -> None:
+        """Start mounting; the container can be created meanwhile."""
+        (self.folder / PROCESS_FILE).write_text(process_name(), encoding="utf-8")
+        image = self.folder / "disk.img"
         with image.open("wb") as file:
             pieces, size = _template(self.size_mb)
             file.truncate(size)
             for offset, data in pieces:
                 os.pwrite(file.fileno(), data, offset)
-        command = ["mount", "-t", "ext4", "-o", "loop,nosuid,nodev,noatime", str(image), str(self.place / DISK)]
+        command = ["mount", "-t", "ext4", "-o", "loop,nosuid,nodev,noatime", str(image), str(self.folder / DISK)]
         self._mounting = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
-    def finish(self) -> Path:
-        """Wait until the disk is mounted; return its work folder, by a path that outlives the mount point.
+    def finish_mount(self) -> Path:
+        """Wait until the disk is mounted; return its work folder, by a path that stays valid when it is detached.
 
         Raises:
             RunnerError: it cannot be mounted.
         """
-        if said := self._mounted():
-            msg = f"cannot mount a work folder's disk: {said}"
+        if reason := self._wait_for_mount():
+            msg = f"cannot mount a work folder's disk: {reason}"
             raise RunnerError(msg)
-        self._held = os.open(self.place / DISK, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        (self.place / "disk.img").unlink()
+        self._descriptor = os.open(self.folder / DISK, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        (self.folder / "disk.img").unlink()
         return self._work
 
-    def _mounted(self) -> str:
-        """Wait for the command that mounts; return why it failed."""
-        mounting, self._mounting = self._mounting, None
-        if mounting is None:
-            return ""
-        _, said = mounting.communicate()
-        return said.decode(errors="replace").strip() or "no reason given" if mounting.returncode else ""
+    def detach(self) -> None:
+        """Take the disk off its mount point; this process and the container, which have it open, keep it."""
+        detach(self.folder / DISK)
+
+    def close(self) -> None:
+        """Unmount and close the disk; the kernel takes longer to remove it than to make it, so a thread does that."""
+        self._wait_for_mount()
+        self.detach()
+        if self._descriptor >= 0:
+            threading.Thread(target=self._remove, name="mlestar-disk").start()
 
     @property
     def _work(self) -> Path:
-        return Path(f"/proc/{os.getpid()}/fd/{self._held}/work")
+        return Path(f"/proc/{os.getpid()}/fd/{self._descriptor}/work")
 
-    def detach(self) -> None:
-        """Take the disk off its mount point: whoever has it open, we and a container, keeps it."""
-        detach(self.place / DISK)
+    def _wait_for_mount(self) -> str:
+        """Wait for the command that mounts; return why it failed, empty when it did not."""
+        mounting, self._mounting = self._mounting, None
+        if mounting is None:
+            return ""
+        _, message = mounting.communicate()
+        if not mounting.returncode:
+            return ""
+        return message.decode(errors="replace").strip() or "no reason given"
 
-    def close(self) -> None:
-        """Give the disk up; taking it down costs the kernel more than making it, so nobody waits for that."""
-        self._mounted()
-        self.detach()
-        if self._held >= 0:
-            threading.Thread(target=self._take_down, name="mlestar-disk").start()
-
-    def _take_down(self) -> None:
-        # What is deleted need not be written out first.
-        scrub(self._work)
-        held, self._held = self._held, -1
-        os.close(held)
+    def _remove(self) -> None:
+        # What is deleted before need not be written to the disk's file at the end.
+        delete_folder(self._work)
+        descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)
 
 
-def detach(folder: Path) -> None:
-    """Unmount a folder, if anything is mounted there, as soon as nobody uses it."""
+def detach(mount_point: Path) -> None:
+    """Unmount a folder, if anything is mounted there, as soon as nothing uses it."""
     if sys.platform == "linux" and os.getuid() == 0:
-        ctypes.CDLL(None).umount2(os.fsencode(folder), MNT_DETACH)
+        ctypes.CDLL(None).umount2(os.fsencode(mount_point), MNT_DETACH)
 
 
-def sweep() -> None:
-    """Take down the disks of processes that were killed before they had taken them off their mount points."""
+def remove_stale_disks() -> None:
+    """Unmount the disks of processes that were killed before they had detached them."""
     for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines():
-        device, point, *_ = line.split()
-        place = Path(point).parent
-        if device.startswith("/dev/loop") and Path(point).name == DISK and is_workplace(place):
-            with contextlib.suppress(OSError):  # another process sweeps, too
-                if not lives((place / MAKER).read_text(encoding="utf-8")):
-                    detach(Path(point))
-                    scrub(place)
+        device, mount_point, *_ = line.split()
+        folder = Path(mount_point).parent
+        if device.startswith("/dev/loop") and Path(mount_point).name == DISK and is_execution_folder(folder):
+            with contextlib.suppress(OSError):  # another process removes it at the same time
+                if not is_running((folder / PROCESS_FILE).read_text(encoding="utf-8")):
+                    detach(Path(mount_point))
+                    delete_folder(folder)
 
 
 def can_mount(engine: str, work_dir: Path | None) -> bool:
-    """Whether work folders can have disks of their own: found out by making one.
+    """Whether work folders can have disks of their own: determined by making one.
 
     Args:
-        engine: address of the engine, which must see our mounts.
-        work_dir: parent of the work folders.
+        engine: address of the engine, which must see the mounts of this process.
+        work_dir: parent of the executions' folders.
     """
     if sys.platform != "linux" or os.getuid() != 0 or not _shares_mounts(engine):
         return False
-    sweep()
-    place = name_workplace(work_dir)
-    disk = Disk(place, 16)
+    remove_stale_disks()
+    folder = new_folder_path(work_dir)
+    disk = Disk(folder, 16)
     try:
-        make_folders(place, DISK)
-        disk.begin()
-        disk.finish()
+        make_folders(folder, DISK)
+        disk.start_mount()
+        disk.finish_mount()
     except (RunnerError, OSError, subprocess.SubprocessError):
         return False
     finally:
         disk.close()
-        scrub(place)
+        delete_folder(folder)
     return True
 
 
 def _shares_mounts(engine: str) -> bool:
-    """Whether an engine lives in our mount namespace; one in a container or in another user's does not."""
+    """Whether an engine has the mount namespace of this process; one in a container or of another user has not."""
     if not engine.startswith("unix://"):
         return False
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as line:
-        line.connect(engine.removeprefix("unix://"))
-        pid, _, _ = struct.unpack("3i", line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(engine.removeprefix("unix://"))
+        size = struct.calcsize("3i")
+        pid, _, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
         return Path(f"/proc/{pid}/ns/mnt").samefile("/proc/self/ns/mnt")
     return False
 
 
 @functools.cache
 def _template(size_mb: int) -> tuple[tuple[tuple[int, bytes], ...], int]:
-    """Return the pieces of a file system with an empty work folder that are not zero, and its size in bytes."""
-    size = int(size_mb * SLACK + RECORDS_MB) * MIB
+    """Return a file system with an empty work folder: its parts that are not zero, with offsets, and its size in bytes.
+
+    Copying them into a sparse file replaces a run of `mkfs.ext4` for every script.
+    """
+    size = int(size_mb * MARGIN + METADATA_MB) * MIB
     with tempfile.TemporaryDirectory() as folder, tempfile.NamedTemporaryFile() as file:
         Path(folder, "work", "input").mkdir(parents=True)
         file.truncate(size)
-        subprocess.run([*FORMAT, "-d", folder, file.name], check=True, capture_output=True)
+        subprocess.run([*MKFS_COMMAND, "-d", folder, file.name], check=True, capture_output=True)
         pieces, offset = [], 0
-        with contextlib.suppress(OSError):  # no data after the offset
+        with contextlib.suppress(OSError):  # no more data after the offset
             while True:
                 offset = os.lseek(file.fileno(), offset, os.SEEK_DATA)
                 end = os.lseek(file.fileno(), offset, os.SEEK_HOLE)

@@ -1,6 +1,7 @@
-"""The Docker engine: connecting, asking whether it answers, and sweeping up what dead processes left."""
+"""The Docker engine: connecting, asking whether it answers, and removing what dead processes left."""
 
 import asyncio
+import logging
 import os
 import socket
 import time
@@ -17,21 +18,24 @@ from requests.exceptions import RequestException
 
 from mlestar.errors import RunnerError
 from mlestar.runners.docker.image import find_image, image_tag
-from mlestar.runners.workplace import is_workplace, scrub
+from mlestar.runners.work_folder import delete_folder, is_execution_folder
 
-OWNER = "mlestar.owner"
-DEADLINE = "mlestar.deadline"
-PROCESS = "mlestar.process"
-PLACE = "mlestar.place"
-"""Labels of a container: the run, the time in seconds since the epoch after which it may be removed, its maker, and its
-folder on the maker's machine."""
+_log = logging.getLogger("mlestar.runners")
+
+OWNER_LABEL = "mlestar.owner"
+DEADLINE_LABEL = "mlestar.deadline"
+PROCESS_LABEL = "mlestar.process"
+FOLDER_LABEL = "mlestar.folder"
+"""Labels of a container: the run; the time in seconds since the epoch after which it may be removed; the process that
+created it; and its folder on the machine of that process."""
 
 HINTS = {
     "could not select device driver": ": it offers no GPU; install NVIDIA's container toolkit there or set gpus=0",
 }
-"""Parts of what the engine says, and what to do about it."""
+"""Parts of the engine's error messages, and what to do about them."""
 
-LOST = (DockerException, RequestException, OSError)
+CLIENT_ERRORS = (DockerException, RequestException, OSError)
+"""All that the Docker client raises."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,12 @@ class EngineStatus:
 
 @contextmanager
 def engine_errors() -> Iterator[None]:
-    """Turn whatever the Docker client raises into `RunnerError`."""
+    """Raise whatever the Docker client raises as `RunnerError`."""
     try:
         yield
-    except LOST as error:
+    except CLIENT_ERRORS as error:
         reason = error.explanation if isinstance(error, APIError) and error.explanation else error
-        hint = next((hint for sign, hint in HINTS.items() if sign in str(reason)), "")
+        hint = next((hint for part, hint in HINTS.items() if part in str(reason)), "")
         msg = f"the Docker engine failed: {' '.join(str(reason).split())[:500]}{hint}"
         raise RunnerError(msg) from error
 
@@ -72,13 +76,14 @@ def connect() -> DockerClient:
         except BaseException:
             client.close()
             raise
+        _log.debug("connected to the Docker engine")
         return client
 
 
 def engine_address() -> str:
     """Return where the `docker` command would find the engine: by `DOCKER_HOST`, else by the current context.
 
-    Docker Desktop, Colima and rootless engines announce their socket by a context and need not have the default one.
+    Docker Desktop, Colima and rootless engines name their socket in a context and may lack the default one.
     """
     context = None if os.environ.get("DOCKER_HOST") else ContextAPI.get_current_context()
     return str(context.Host) if context else os.environ.get("DOCKER_HOST", "")
@@ -88,10 +93,10 @@ def _client() -> DockerClient:
     address = engine_address()
     if not address.startswith("unix://"):
         return docker.from_env()
-    # The client leaks a socket whenever nobody listens, so that is found out before.
-    with socket.socket(socket.AF_UNIX) as line:
+    # The client leaks a socket whenever nothing listens, so that is checked first.
+    with socket.socket(socket.AF_UNIX) as connection:
         try:
-            line.connect(address.removeprefix("unix://"))
+            connection.connect(address.removeprefix("unix://"))
         except OSError as error:
             msg = f"nothing listens at {address} ({error.strerror})"
             raise RunnerError(msg) from error
@@ -121,8 +126,8 @@ def _probe() -> EngineStatus:
         client.close()
 
 
-def free_memory() -> int | None:
-    """Return the MiB that new processes may take on this machine, None where it does not tell or has not the engine."""
+def free_memory_mb() -> int | None:
+    """Return the free memory of the engine's machine in MiB, None where it is another machine or does not report it."""
     if not engine_address().startswith("unix://"):
         return None
     try:
@@ -132,12 +137,9 @@ def free_memory() -> int | None:
         return None
 
 
-def own_process() -> str:
-    """Return a name for this process that no later one on this machine shares."""
-    return _process_name(os.getpid())
-
-
-def _process_name(pid: int) -> str:
+def process_name(pid: int | None = None) -> str:
+    """Return a name for a process, by default this one, that no later process on this machine shares."""
+    pid = os.getpid() if pid is None else pid
     try:
         # The 20th field after the command name: when the process started, in ticks since boot.
         started = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
@@ -146,47 +148,50 @@ def _process_name(pid: int) -> str:
     return f"{socket.gethostname()}/{pid}/{started}"
 
 
-def reap(client: DockerClient) -> list[str]:
-    """Remove containers whose deadline has passed or whose maker is dead, and their folders; return their names."""
+def remove_stale_containers(client: DockerClient) -> list[str]:
+    """Remove containers past their deadline or of a dead process, with their folders; return their names."""
     with engine_errors():
-        found = client.api.containers(all=True, filters={"label": DEADLINE})
-        stale = [container for container in found if _is_stale(container["Labels"])]
+        containers = client.api.containers(all=True, filters={"label": DEADLINE_LABEL})
+        stale = [container for container in containers if _is_stale(container["Labels"])]
         for container in stale:
-            remove(client, container["Id"])
-            place = Path(container["Labels"].get(PLACE, ""))
-            if is_workplace(place):
-                scrub(place)
+            remove_container(client, container["Id"])
+            folder = Path(container["Labels"].get(FOLDER_LABEL, ""))
+            if is_execution_folder(folder):
+                delete_folder(folder)
+    if stale:
+        _log.info("removed %d containers that dead processes left", len(stale))
     return [container["Names"][0].lstrip("/") for container in stale]
 
 
 def _is_stale(labels: dict[str, str]) -> bool:
-    deadline = labels.get(DEADLINE, "")
+    deadline = labels.get(DEADLINE_LABEL, "")
     if deadline.isdigit() and int(deadline) < time.time():
         return True
-    host, _, rest = labels.get(PROCESS, "").partition("/")
+    name = labels.get(PROCESS_LABEL, "")
+    host, _, rest = name.partition("/")
     pid = rest.partition("/")[0]
-    # A maker on another machine, or in another container, cannot be graded from here.
-    return host == socket.gethostname() and pid.isdigit() and not lives(labels[PROCESS])
+    # Whether a process runs on another machine, or in another container, cannot be determined from here.
+    return host == socket.gethostname() and pid.isdigit() and not is_running(name)
 
 
-def lives(name: str) -> bool:
-    """Whether the process of this machine that `own_process` gave a name still runs."""
+def is_running(name: str) -> bool:
+    """Whether the process of this machine that has this `process_name` still runs."""
     try:
         pid = int(name.split("/")[1])
         os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError, ValueError, IndexError):  # a label may hold anything
+    except (ProcessLookupError, OverflowError, ValueError, IndexError):  # a label may have any text
         return False
     except PermissionError:
         pass
-    return _process_name(pid) == name
+    return process_name(pid) == name
 
 
-def remove(client: DockerClient, container: str) -> None:
-    """Kill and remove a container; one that is gone or going is no error."""
+def remove_container(client: DockerClient, container: str) -> None:
+    """Kill and remove a container; that it is already removed, or being removed, is no error."""
     try:
         client.api.remove_container(container, force=True, v=True)
     except NotFound:
         pass
     except APIError as error:
-        if error.status_code != 409:
+        if error.status_code != 409:  # removal is in progress
             raise

@@ -2,9 +2,11 @@
 
 import hashlib
 import io
+import logging
 import re
 import tarfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -13,19 +15,25 @@ from docker.client import DockerClient
 from docker.errors import ImageNotFound
 
 from mlestar.errors import RunnerError, SettingsError
+from mlestar.runners.options import ProgressCallback
 
-Progress = Callable[[str], None]
-Variant = Literal["base", "torch", "gpu"]
-VARIANTS: tuple[Variant, ...] = get_args(Variant)
+_log = logging.getLogger("mlestar.runners")
+
+ImageVariant = Literal["base", "torch", "gpu"]
+VARIANTS: tuple[ImageVariant, ...] = get_args(ImageVariant)
 
 REPOSITORY = "mlestar-sandbox"
-BASE = "requirements.txt"
-LISTS: dict[Variant, tuple[str, ...]] = {"base": (), "torch": ("torch.txt",), "gpu": ("torch.txt", "gpu.txt")}
+BASE_REQUIREMENTS = "requirements.txt"
+EXTRA_REQUIREMENTS: dict[ImageVariant, tuple[str, ...]] = {
+    "base": (),
+    "torch": ("torch.txt",),
+    "gpu": ("torch.txt", "gpu.txt"),
+}
 """What each variant adds to the base."""
-REPLACED: dict[str, str] = {"xgboost": "xgboost-cpu"}
-"""Distributions whose presence takes another one of the same modules out."""
+REPLACES: dict[str, str] = {"xgboost": "xgboost-cpu"}
+"""Distributions that replace another one with the same modules."""
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\t\x20-\uffff]")
-BAR = "\u2501"
+PROGRESS_BAR = "\u2501"
 
 
 @dataclass(frozen=True)
@@ -37,17 +45,17 @@ class Recipe:
 
     @property
     def tag(self) -> str:
-        """The image's name, which follows from what it is built from, so that a change builds another."""
+        """The image's name: a hash of what it is built from, so that a change builds another image."""
         digest = hashlib.sha256()
         for text in (self.dockerfile, self.requirements):
             digest.update(text.encode() + b"\0")
         return f"{REPOSITORY}:{digest.hexdigest()[:12]}"
 
     def context(self) -> io.BytesIO:
-        """Return the archive that the engine builds from; it holds two files and nothing of this machine."""
+        """Return the archive that the engine builds from: these two files and nothing else of this machine."""
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as archive:
-            for name, text in (("Dockerfile", self.dockerfile), (BASE, self.requirements)):
+            for name, text in (("Dockerfile", self.dockerfile), (BASE_REQUIREMENTS, self.requirements)):
                 member = tarfile.TarInfo(name)
                 member.size = len(text.encode())
                 archive.addfile(member, io.BytesIO(text.encode()))
@@ -55,7 +63,7 @@ class Recipe:
         return buffer
 
 
-def read_recipe(variant: Variant = "base", extra: Path | None = None) -> Recipe:
+def read_recipe(variant: ImageVariant = "base", extra: Path | None = None) -> Recipe:
     """Return the recipe of a variant.
 
     Args:
@@ -66,14 +74,15 @@ def read_recipe(variant: Variant = "base", extra: Path | None = None) -> Recipe:
         SettingsError: the file cannot be read.
     """
     folder = image_folder()
-    texts = [(folder / name).read_text(encoding="utf-8") for name in (BASE, *LISTS[variant])]
+    names = (BASE_REQUIREMENTS, *EXTRA_REQUIREMENTS[variant])
+    texts = [(folder / name).read_text(encoding="utf-8") for name in names]
     if extra is not None:
         try:
             texts.append(extra.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             msg = f"cannot read the requirements {extra}: {error}"
             raise SettingsError(msg) from error
-    return Recipe((folder / "Dockerfile").read_text(encoding="utf-8"), _join(texts))
+    return Recipe((folder / "Dockerfile").read_text(encoding="utf-8"), _merge(texts))
 
 
 def image_folder() -> Path:
@@ -86,7 +95,7 @@ def image_folder() -> Path:
     raise RunnerError(msg)
 
 
-def image_tag(variant: Variant = "base") -> str:
+def image_tag(variant: ImageVariant = "base") -> str:
     """Return the tag of a variant."""
     return read_recipe(variant).tag
 
@@ -99,41 +108,46 @@ def find_image(client: DockerClient, tag: str) -> str | None:
         return None
 
 
-def build_image(client: DockerClient, recipe: Recipe, on_progress: Progress | None = None) -> str:
+def build_image(client: DockerClient, recipe: Recipe, on_progress: ProgressCallback | None = None) -> str:
     """Build an image and return its digest.
 
     Raises:
         RunnerError: the build fails; the message ends with the line that says why.
     """
+    started = time.monotonic()
     report = on_progress or (lambda line: None)
     report(f"building the sandbox image {recipe.tag} (once; minutes, and 2 to 10 GB of disk)")
     stream = client.api.build(
         fileobj=recipe.context(), custom_context=True, tag=recipe.tag, rm=True, forcerm=True, decode=True
     )
-    for line in _lines(stream):
+    for line in _read_messages(stream):
         report(line)
     digest = find_image(client, recipe.tag)
     if digest is None:
-        msg = f"the engine built {recipe.tag} and does not have it"
+        msg = f"the engine has built {recipe.tag} and does not have it"
         raise RunnerError(msg)
+    _log.info("built the sandbox image %s in %.0f s", recipe.tag, time.monotonic() - started)
     return digest
 
 
-def _join(texts: list[str]) -> str:
-    """Return one list of requirements; a later line for a distribution takes the place of an earlier one."""
+def _merge(texts: list[str]) -> str:
+    """Return one list of requirements; a later line for a distribution replaces an earlier one."""
     if len(texts) == 1:
         return texts[0]
     lines: dict[str, str] = {}
-    for line in (line.strip() for text in texts for line in text.splitlines()):
+    for raw in "\n".join(texts).splitlines():
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
         name = re.split(r"[^\w.-]", line, maxsplit=1)[0].lower().replace("_", "-")
-        if line and not line.startswith("#"):
-            lines.pop(REPLACED.get(name, ""), None)
-            # Options and addresses name no distribution and are all kept.
-            lines[name if re.match(r"\w", line) and "://" not in line else line] = line
+        lines.pop(REPLACES.get(name, ""), None)
+        # Options and addresses name no distribution and are all kept.
+        is_distribution = re.match(r"\w", line) and "://" not in line
+        lines[name if is_distribution else line] = line
     return "\n".join(lines.values()) + "\n"
 
 
-def _lines(stream: Iterator[dict[str, Any]]) -> Iterator[str]:
+def _read_messages(stream: Iterator[dict[str, Any]]) -> Iterator[str]:
     """Yield the engine's messages as plain lines, progress bars left out."""
     for message in stream:
         if "error" in message:
@@ -143,5 +157,5 @@ def _lines(stream: Iterator[dict[str, Any]]) -> Iterator[str]:
             continue
         for raw in str(message.get("stream") or message.get("status") or "").splitlines():
             line = TERMINAL_CODES.sub("", raw).strip()
-            if line and BAR not in line:
+            if line and PROGRESS_BAR not in line:
                 yield line

@@ -1,6 +1,7 @@
-"""The Docker runner: every script in a fresh container without network."""
+"""The Docker runner: every script in a new container without network."""
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Collection
@@ -13,53 +14,38 @@ from mlestar.errors import RunnerError
 from mlestar.runners.base import Environment, Execution, Job
 from mlestar.runners.docker.container import Container
 from mlestar.runners.docker.disk import can_mount
-from mlestar.runners.docker.engine import connect, engine_address, engine_errors, free_memory, reap
-from mlestar.runners.docker.image import VARIANTS, Progress, build_image, find_image, read_recipe
-from mlestar.runners.docker.pool import Pool
-from mlestar.runners.docker.spec import ContainerSpec, Network
-from mlestar.runners.imports import leading_imports
-from mlestar.runners.probe import ask
-from mlestar.runners.watch import (
-    HOST_SHARE,
-    MIB,
-    End,
-    conclude,
-    finish,
-    full_disk,
-    over_limit,
-    unwritable,
-    watch,
+from mlestar.runners.docker.engine import (
+    connect,
+    engine_address,
+    engine_errors,
+    free_memory_mb,
+    remove_stale_containers,
 )
-from mlestar.runners.workplace import check_readable, measure, name_workplace
+from mlestar.runners.docker.image import VARIANTS, build_image, find_image, read_recipe
+from mlestar.runners.docker.pool import Pool
+from mlestar.runners.docker.spec import ContainerSpec
+from mlestar.runners.execution import make_execution, unencodable
+from mlestar.runners.imports import leading_imports
+from mlestar.runners.limits import HOST_SHARE, MIB
+from mlestar.runners.options import ContainerOptions, ProgressCallback
+from mlestar.runners.probe import probe_interpreter
+from mlestar.runners.threads import call_in_thread
+from mlestar.runners.watch import run_script
+from mlestar.runners.work_folder import check_readable, new_folder_path
+
+_log = logging.getLogger("mlestar.runners")
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A connection, the image's digest, and what the engine's machine has."""
+    """A connection to the engine, the digest of the image, and what the engine's machine has."""
 
     client: DockerClient
     image: str
     cpus: int
     memory_mb: int
-    disks: bool
-    """Whether work folders have disks of their own."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ContainerOptions:
-    """What may differ between containers besides a job's limits."""
-
-    image: str = "base"
-    """A variant of the sandbox image (`base`, `torch`, `gpu`), built when it is missing, or any other image with Python
-    that the engine has."""
-    network: Network = "none"
-    """`bridge` lets scripts reach the network, and with it this machine's services."""
-    gpus: int = 0
-    """Devices that a script may use; -1 for all."""
-    runtime: str | None = None
-    """Another OCI runtime that the engine knows, e.g. `runsc` (gVisor)."""
-    warm: int = 0
-    """Containers that wait for their script with its libraries imported, about 100 to 300 MB each."""
+    mounts_disks: bool
+    """Whether each work folder has a file system to itself."""
 
 
 class DockerRunner:
@@ -71,14 +57,14 @@ class DockerRunner:
         self,
         options: ContainerOptions | None = None,
         *,
-        on_progress: Progress | None = None,
+        on_progress: ProgressCallback | None = None,
         owner: str = "",
         work_dir: Path | None = None,
     ) -> None:
-        """Describe the runner; the engine is called on first use.
+        """Store the options; the engine is called on first use.
 
         Args:
-            options: what may differ from the defaults.
+            options: what differs from the defaults.
             on_progress: receives lines while the image is built.
             owner: label of the containers, e.g. the run's id.
             work_dir: parent of the work folders; the engine must be able to mount it.
@@ -87,50 +73,62 @@ class DockerRunner:
         self._owner = owner
         self._work_dir = work_dir
         self._options = options or ContainerOptions()
-        self._pool = Pool(self._options.warm, self._make, free_memory)
-        self._opening = threading.Lock()
-        self._stopped = threading.Event()
+        self._pool = Pool(self._options.warm, self._make, free_memory_mb)
+        self._connecting = threading.Lock()
+        self._cancelled = threading.Event()
         self._engine: Engine | None = None
         self._environment: Environment | None = None
 
+    async def warning(self) -> str:
+        """Return one line about an open network, empty when there is none."""
+        if self._options.network == "none":
+            return ""
+        return "NETWORK OPEN: generated scripts can reach the network and this machine's services"
+
     async def environment(self) -> Environment:
-        """Describe what scripts find; builds the image on first use."""
+        """Describe where scripts execute; on first use, build the image."""
         if self._environment is None:
-            engine = await self._ready()
-            answer = await ask(self.run, self._work_dir)
+            engine = await self._connected()
+            interpreter = await probe_interpreter(self.run, self._work_dir)
             self._environment = Environment(
                 runner=self.name,
                 image=engine.image,
-                python=answer.python,
-                packages=answer.packages,
-                gpu=answer.gpu,
+                python=interpreter.python,
+                packages=interpreter.packages,
+                gpu=interpreter.gpu,
                 cpus=float(engine.cpus),
                 memory_mb=engine.memory_mb,
-                isolation=f"container, {self._options.runtime or 'default'} runtime",
                 network=self._options.network != "none",
             )
         return self._environment
 
     async def run(self, job: Job) -> Execution:
-        """Execute a job in a container of its own; a cancelled one is killed and removed before this returns.
+        """Execute a job in a container of its own; when cancelled, remove the container before returning.
 
         Raises:
             RunnerError: the engine is lost or refuses, or the input cannot be read.
         """
-        began = time.monotonic()
+        started = time.monotonic()
         try:
             source = job.script.encode("utf-8")
         except UnicodeEncodeError as error:
-            return unwritable(error)
-        engine = await self._ready()
-        spec = await finish(self._spec, engine, job)
+            return unencodable(error)
+        engine = await self._connected()
+        spec = await call_in_thread(self._make_spec, engine, job)
         imports = leading_imports(job.script) if self._options.warm else ()
-        container = self._pool.take(spec, imports) or self._make(spec, (), job.name)
+        container = self._pool.take(spec, imports)
+        warm = container is not None
+        container = container or self._make(spec, (), job.name)
+        container.script = source
         try:
-            end = await self._supervise(container, source)
-            execution = await finish(conclude, job, container.work, end, container.output, time.monotonic() - began)
+            end = await run_script(container)
+            seconds = time.monotonic() - started
+            execution = await call_in_thread(make_execution, job, container.work, end, container.output, seconds)
         finally:
-            await finish(container.clear)
+            await call_in_thread(container.delete_folder)
+        start = "warm" if warm else "cold"
+        status, name = execution.status, job.name or "script"
+        _log.info("%s: %s after %.1f s in a container, %s start", name, status, seconds, start)
         self._pool.refill(spec, imports)
         return execution
 
@@ -141,34 +139,15 @@ class DockerRunner:
 
     async def aclose(self) -> None:
         """Remove the waiting containers and close the connection."""
-        await finish(self._pool.close)
+        await call_in_thread(self._pool.close)
         engine, self._engine = self._engine, None
         if engine is not None:
             await asyncio.to_thread(engine.client.close)
 
-    async def _supervise(self, container: Container, source: bytes) -> End:
-        limits = container.spec.limits
-        try:
-            await finish(container.open)
-            await finish(container.go, source)
-            began = time.monotonic()
-
-            own = limits.disk_mb if container.spec.disk else None
-
-            def look() -> End | None:
-                found = over_limit(limits, time.monotonic() - began, container.output, measure(container.work))
-                return found or full_disk(container.work, own)
-
-            if found := await watch(container.ended, limits.seconds, look, container.abort):
-                return found
-            return await finish(container.wait)
-        finally:
-            await finish(container.dispose)
-
-    def _spec(self, engine: Engine, job: Job) -> ContainerSpec:
+    def _make_spec(self, engine: Engine, job: Job) -> ContainerSpec:
         folder = job.input.resolve()
         try:
-            check_readable(folder, avoid=name_workplace(self._work_dir))
+            check_readable(folder, skip=new_folder_path(self._work_dir))
             inode = folder.stat().st_ino
         except OSError as error:
             msg = f"cannot read the input folder {folder}: {error}"
@@ -184,27 +163,27 @@ class DockerRunner:
             runtime=self._options.runtime,
             network=self._options.network,
             gpus=self._options.gpus,
-            disk=engine.disks,
+            disk=engine.mounts_disks,
         )
 
     def _make(self, spec: ContainerSpec, modules: tuple[str, ...], label: str = "waiting") -> Container:
         if self._engine is None:
             msg = "the runner is closed"
             raise RunnerError(msg)
-        return Container(self._engine.client, spec, name_workplace(self._work_dir), label=label, modules=modules)
+        return Container(self._engine.client, spec, new_folder_path(self._work_dir), label=label, modules=modules)
 
-    async def _ready(self) -> Engine:
+    async def _connected(self) -> Engine:
         if self._engine is not None:
             return self._engine
-        self._stopped.clear()
+        self._cancelled.clear()
         try:
-            return await asyncio.to_thread(self._open)
+            return await asyncio.to_thread(self._connect)
         except asyncio.CancelledError:
-            self._stopped.set()
+            self._cancelled.set()
             raise
 
-    def _open(self) -> Engine:
-        with self._opening:
+    def _connect(self) -> Engine:
+        with self._connecting:
             if self._engine is None:
                 client = connect()
                 try:
@@ -215,33 +194,38 @@ class DockerRunner:
             return self._engine
 
     def _inspect(self, client: DockerClient) -> Engine:
-        reap(client)
-        wanted = self._options.image
-        variant = next((name for name in VARIANTS if name == wanted), None)
+        remove_stale_containers(client)
+        name = self._options.image
+        variant = next((variant for variant in VARIANTS if variant == name), None)
         recipe = read_recipe(variant) if variant else None
+        tag = recipe.tag if recipe else name
         with engine_errors():
             info = client.info()
             _check_runtime(self._options.runtime, info.get("Runtimes") or {})
-            image = find_image(client, recipe.tag if recipe else wanted)
+            image = find_image(client, tag)
             if image is None and recipe is not None:
                 image = build_image(client, recipe, self._report)
         if image is None:
-            msg = f"the engine has no image {wanted!r}: pull or build it first"
+            msg = f"the engine has no image {name!r}: pull or build it first"
             raise RunnerError(msg)
-        disks = can_mount(engine_address(), self._work_dir)
-        return Engine(client, image, int(info["NCPU"]), int(info["MemTotal"] * HOST_SHARE / MIB), disks)
+        memory_mb = int(info["MemTotal"] * HOST_SHARE / MIB)
+        mounts_disks = can_mount(engine_address(), self._work_dir)
+        engine = Engine(client, image, int(info["NCPU"]), memory_mb, mounts_disks)
+        _log.info("Docker engine: %d CPUs, %d MiB, image %s", engine.cpus, engine.memory_mb, engine.image)
+        _log.info("work folders %s", "have disks of their own" if mounts_disks else "are measured")
+        return engine
 
     def _report(self, line: str) -> None:
-        if self._stopped.is_set():
+        if self._cancelled.is_set():
             msg = "building the sandbox image was stopped"
             raise RunnerError(msg)
         if self._on_progress is not None:
             self._on_progress(line)
 
 
-def _check_runtime(wanted: str | None, known: Collection[str]) -> None:
-    """Refuse a runtime that the engine lacks before minutes go into building an image."""
-    if wanted is not None and wanted not in known:
-        msg = f"the engine has no runtime {wanted!r}, only {', '.join(sorted(known))}: install it there or leave the "
-        msg += "setting `runtime` empty"
+def _check_runtime(runtime: str | None, available: Collection[str]) -> None:
+    """Refuse a runtime that the engine lacks before an image is built, which takes minutes."""
+    if runtime is not None and runtime not in available:
+        msg = f"the engine has no runtime {runtime!r}, only {', '.join(sorted(available))}: install it there or leave "
+        msg += "the setting `runtime` empty"
         raise RunnerError(msg)

@@ -1,4 +1,4 @@
-"""A shell in the very container that scripts get."""
+"""A shell in a container like those of scripts."""
 
 import contextlib
 import os
@@ -16,15 +16,16 @@ from typing import Any
 from docker.client import DockerClient
 
 from mlestar.runners.base import Limits
-from mlestar.runners.docker.engine import connect, engine_errors, reap, remove
-from mlestar.runners.docker.spec import ContainerSpec, arguments, sandbox_user
-from mlestar.runners.workplace import hand_over, make_folders, name_workplace, put_own_files, scrub
+from mlestar.runners.docker.engine import connect, engine_errors, remove_container, remove_stale_containers
+from mlestar.runners.docker.spec import ContainerSpec, container_arguments, sandbox_user
+from mlestar.runners.work_folder import change_owner, delete_folder, make_folders, make_home_folder, new_folder_path
 
-CHUNK = 65536
-LIFE = Limits(seconds=24 * 3600)
+_CHUNK = 65536
+SHELL_LIMITS = Limits(seconds=24 * 3600)
+"""Those of a script, but a day of time. Chosen by judgement; not measured."""
 
 
-def open_shell(image: str, source: Path, limits: Limits = LIFE) -> int:
+def open_shell(image: str, source: Path, limits: Limits = SHELL_LIMITS) -> int:
     """Connect the terminal to a shell in a sandbox and return its exit status.
 
     Args:
@@ -35,70 +36,73 @@ def open_shell(image: str, source: Path, limits: Limits = LIFE) -> int:
     Raises:
         RunnerError: the engine does not answer or refuses.
     """
-    client, place = connect(), name_workplace(None)
-    name = place.name
+    client, folder = connect(), new_folder_path(None)
+    name = folder.name
     try:
-        reap(client)
-        make_folders(place, "work", "work/input")
-        put_own_files(place)
-        hand_over(place / "work", sandbox_user())
-        folder = source.resolve()
+        remove_stale_containers(client)
+        make_folders(folder, "work", "work/input")
+        make_home_folder(folder)
+        change_owner(folder / "work", sandbox_user())
+        source = source.resolve()
         with engine_errors():
             cpus = float(client.info()["NCPU"])
             spec = ContainerSpec(
-                image=image, owner="shell", input=folder, inode=folder.stat().st_ino, limits=limits, seed=0, cpus=cpus
+                image=image, owner="shell", input=source, inode=source.stat().st_ino, limits=limits, seed=0, cpus=cpus
             )
             interactive = sys.stdin.isatty()
-            given = arguments(spec, place) | {"entrypoint": ["/bin/sh"], "command": None, "tty": interactive}
-            client.containers.create(name=name, **given)
-            return _converse(client, name, interactive)
+            arguments = container_arguments(spec, folder)
+            arguments |= {"entrypoint": ["/bin/sh"], "command": None, "tty": interactive}
+            client.containers.create(name=name, **arguments)
+            return _attach(client, name, interactive)
     finally:
         with engine_errors():
-            remove(client, name)
+            remove_container(client, name)
         client.close()
-        scrub(place)
+        delete_folder(folder)
 
 
-def _converse(client: DockerClient, name: str, interactive: bool) -> int:
+def _attach(client: DockerClient, name: str, interactive: bool) -> int:
     stream = client.api.attach_socket(name, {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
-    line: socket.socket = getattr(stream, "_sock", stream)
+    connection: socket.socket = getattr(stream, "_sock", stream)
     try:
         client.api.start(name)
         with _raw_terminal(client, name) if interactive else contextlib.nullcontext():
-            _pass_on(line, framed=not interactive)
+            _copy_streams(connection, framed=not interactive)
         return int(client.api.wait(name, timeout=30)["StatusCode"])
     finally:
         stream.close()
-        line.close()
+        connection.close()
 
 
-def _pass_on(line: socket.socket, *, framed: bool) -> None:
-    """Copy our input to the shell and its output to ours, until it ends."""
-    sources: list[Any] = [line, sys.stdin.fileno()]
+def _copy_streams(connection: socket.socket, *, framed: bool) -> None:
+    """Copy this process's input to the shell, and the shell's output to this process's, until it ends."""
+    sources: list[Any] = [connection, sys.stdin.fileno()]
     while True:
         ready, _, _ = select.select(sources, [], [])
         if sys.stdin.fileno() in ready:
-            if typed := os.read(sys.stdin.fileno(), CHUNK):
-                line.sendall(typed)
+            if data := os.read(sys.stdin.fileno(), _CHUNK):
+                connection.sendall(data)
             else:
-                line.shutdown(socket.SHUT_WR)
+                connection.shutdown(socket.SHUT_WR)
                 sources.remove(sys.stdin.fileno())
-        if line in ready:
-            data = _frame(line) if framed else line.recv(CHUNK)
+        if connection in ready:
+            data = _read_frame(connection) if framed else connection.recv(_CHUNK)
             if not data:
                 return
             os.write(sys.stdout.fileno(), data)
 
 
-def _frame(line: socket.socket) -> bytes:
-    """Return the next piece of output; without a terminal the engine puts a head of eight bytes before each."""
-    head = line.recv(8, socket.MSG_WAITALL)
-    return line.recv(int.from_bytes(head[4:], "big"), socket.MSG_WAITALL) if len(head) == 8 else b""
+def _read_frame(connection: socket.socket) -> bytes:
+    """Return the next piece of output; without a terminal the engine sends a header of eight bytes before each."""
+    header = connection.recv(8, socket.MSG_WAITALL)
+    if len(header) != 8:
+        return b""
+    return connection.recv(int.from_bytes(header[4:], "big"), socket.MSG_WAITALL)
 
 
 @contextlib.contextmanager
 def _raw_terminal(client: DockerClient, name: str) -> Iterator[None]:
-    """Hand every key to the shell, and tell it the size of the window."""
+    """Pass every key to the shell, and the size of the window."""
 
     def resize(*_: object) -> None:
         size = shutil.get_terminal_size()

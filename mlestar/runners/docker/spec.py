@@ -1,4 +1,4 @@
-"""What a container is given and denied: the arguments that isolate it."""
+"""The arguments that create a container: its isolation, mounts and limits."""
 
 import functools
 import json
@@ -6,38 +6,35 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 
 from mlestar.runners.base import Limits
 from mlestar.runners.docker.disk import DISK
-from mlestar.runners.docker.engine import DEADLINE, OWNER, PLACE, PROCESS, own_process
+from mlestar.runners.docker.engine import DEADLINE_LABEL, FOLDER_LABEL, OWNER_LABEL, PROCESS_LABEL, process_name
 from mlestar.runners.docker.image import image_folder
-from mlestar.runners.watch import CORE, MIB, common_variables
+from mlestar.runners.limits import CORE_BYTES, MIB, OOM_SCORE, OPEN_FILES, SCRATCH_MB
+from mlestar.runners.options import Network
+from mlestar.runners.variables import common_variables
+from mlestar.runners.work_folder import HOME, SANDBOX_UID
 
-Network = Literal["none", "bridge"]
-
-SANDBOX_UID = 10001
-HOME = "/opt/mlestar"
-"""Folder of our own files in the container."""
-GRACE = 60
-"""Seconds after the time limit until anyone may remove a container; it ends itself after half of them."""
-IDLE = 600
-"""Seconds that a container waits for its script."""
-SCRATCH_MB = 512
-"""Most that /tmp and /dev/shm may hold; both count as memory, so each gets at most a quarter of it."""
+GRACE_SECONDS = 60
+"""Time after the time limit at which any process may remove a container; its supervisor ends it after half of that.
+Chosen by judgement; not measured."""
+IDLE_SECONDS = 600
+"""Time that a container waits for its script. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerSpec:
-    """Everything that is fixed when a container is made; a waiting one serves only scripts that need the same."""
+    """Everything that is fixed when a container is created; a waiting one runs only scripts that need the same."""
 
     image: str
     owner: str
     input: Path
     inode: int
-    """Of the input folder: a mount stays with the folder it was made of, whatever takes its name later."""
+    """Of the input folder: a mount keeps showing the folder it was made of when another one gets its name later."""
     limits: Limits
     seed: int
     cpus: float
@@ -46,56 +43,55 @@ class ContainerSpec:
     gpus: int = 0
     """Devices that the script may use; -1 for all."""
     disk: bool = False
-    """Whether the work folder is a file system of its own."""
+    """Whether the work folder has a file system to itself."""
 
 
 def sandbox_user() -> tuple[int, int]:
-    """Return the ids that scripts run under: the caller's own, who could not delete another's files, but never root."""
+    """Return the user and group id of scripts: those of this process, which must delete their files, but never root."""
     return (os.getuid(), os.getgid()) if os.getuid() else (SANDBOX_UID, SANDBOX_UID)
 
 
-def arguments(spec: ContainerSpec, place: Path, modules: tuple[str, ...] = ()) -> dict[str, Any]:
+def container_arguments(spec: ContainerSpec, folder: Path, modules: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the arguments of `containers.create`.
 
     Args:
-        spec: what the container is given.
-        place: host folder with `work/` (`disk/work/` where it has a disk of its own) and `home/`.
+        spec: of the container.
+        folder: the execution's folder with `work/` (`disk/work/` where it has a disk) and `home/`.
         modules: what the container imports while it waits for its script.
     """
+    gpus = [DeviceRequest(count=spec.gpus, capabilities=[["gpu", "compute", "utility"]])]
     return {
         "image": spec.image,
         "entrypoint": ["python"],
-        "command": ["-I", "-S", f"{HOME}/supervisor.py", str(IDLE), *modules],
+        "command": ["-I", "-S", f"{HOME}/supervisor.py", str(IDLE_SECONDS), *modules],
         "runtime": spec.runtime,
-        "device_requests": [DeviceRequest(count=spec.gpus, capabilities=[["gpu", "compute", "utility"]])]
-        if spec.gpus
-        else None,
+        "device_requests": gpus if spec.gpus else None,
         "log_config": LogConfig(type="none"),
-        # Our end of its input is the container's lifeline: the engine closes it when we are gone.
+        # The engine closes the container's input when this process ends, and the supervisor then ends the container.
         "stdin_open": True,
         "tty": False,
         "environment": common_variables(spec.seed, spec.cpus, "/tmp"),
         "labels": {
-            OWNER: spec.owner,
-            DEADLINE: str(int(time.time() + IDLE + spec.limits.seconds + GRACE)),
-            PROCESS: own_process(),
-            PLACE: str(place),
+            OWNER_LABEL: spec.owner,
+            DEADLINE_LABEL: str(int(time.time() + IDLE_SECONDS + spec.limits.seconds + GRACE_SECONDS)),
+            PROCESS_LABEL: process_name(),
+            FOLDER_LABEL: str(folder),
         },
-        **_walls(spec),
-        **_mounts(spec, place),
+        **_isolation(spec),
+        **_mounts(spec, folder),
         **_limits(spec),
     }
 
 
-def _walls(spec: ContainerSpec) -> dict[str, Any]:
+def _isolation(spec: ContainerSpec) -> dict[str, Any]:
     uid, gid = sandbox_user()
     return {
         "network_mode": spec.network,
-        # Otherwise the client copies a proxy's password from the user's settings into the container.
+        # Otherwise the client copies a proxy's address and password from the user's settings into the container.
         "use_config_proxy": False,
         "user": f"{uid}:{gid}",
         "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges", f"seccomp={_kernel_calls()}"],
+        "security_opt": ["no-new-privileges", f"seccomp={_seccomp_profile()}"],
         "privileged": False,
         "ipc_mode": "private",
         "read_only": True,
@@ -104,21 +100,22 @@ def _walls(spec: ContainerSpec) -> dict[str, Any]:
 
 
 @functools.cache
-def _kernel_calls() -> str:
-    """Return the list of kernel calls that a script may make; the engine wants its text, not its path."""
+def _seccomp_profile() -> str:
+    """Return the system calls that a script may make, as text: the engine takes no path."""
     return json.dumps(json.loads((image_folder() / "seccomp.json").read_text(encoding="utf-8")))
 
 
-def _mounts(spec: ContainerSpec, place: Path) -> dict[str, Any]:
-    scratch = _scratch(spec.limits)
+def _mounts(spec: ContainerSpec, folder: Path) -> dict[str, Any]:
+    scratch = min(SCRATCH_MB, spec.limits.memory_mb // 4) * MIB
+    work = folder / DISK / "work" if spec.disk else folder / "work"
     return {
         "working_dir": "/sandbox",
         "mounts": [
-            Mount("/sandbox", str(place / DISK / "work" if spec.disk else place / "work"), type="bind"),
+            Mount("/sandbox", str(work), type="bind"),
             Mount("/sandbox/input", str(spec.input), type="bind", read_only=True),
-            Mount(HOME, str(place / "home"), type="bind", read_only=True),
+            Mount(HOME, str(folder / "home"), type="bind", read_only=True),
         ],
-        # Docker's default is noexec, which compilers of kernels at run time cannot use.
+        # Docker's default is noexec, with which libraries cannot compile code at run time.
         "tmpfs": {"/tmp": f"rw,exec,nosuid,nodev,size={scratch},mode=1777"},
         "shm_size": scratch,
     }
@@ -131,14 +128,10 @@ def _limits(spec: ContainerSpec) -> dict[str, Any]:
         "memswap_limit": limits.memory_mb * MIB,
         "nano_cpus": int(spec.cpus * 1e9),
         "pids_limit": limits.pids,
-        "oom_score_adj": 500,
+        "oom_score_adj": OOM_SCORE,
         "ulimits": [
-            Ulimit(name="core", soft=CORE, hard=CORE),
-            Ulimit(name="nofile", soft=4096, hard=4096),
+            Ulimit(name="core", soft=CORE_BYTES, hard=CORE_BYTES),
+            Ulimit(name="nofile", soft=OPEN_FILES, hard=OPEN_FILES),
             Ulimit(name="fsize", soft=size, hard=size),
         ],
     }
-
-
-def _scratch(limits: Limits) -> int:
-    return min(SCRATCH_MB, limits.memory_mb // 4) * MIB

@@ -1,18 +1,18 @@
-"""Mounted in a waiting sandbox as `sitecustomize.py`, which Python imports before it opens the script.
+"""Is `sitecustomize.py` in a waiting sandbox, which Python imports before it opens the script.
 
-The interpreter has been started as `python -u main.py` and will go on to run that file by itself: working folder,
+The interpreter was started as `python -u main.py` and runs that file once this module has ended: working folder,
 `__main__`, arguments, signals, tracebacks and exit status are those of any script.
 """
 
-# Nothing is imported here that every interpreter has not loaded already: the script would find it in `sys.modules`.
+# Only modules that every interpreter has loaded already: the script would find any other one in `sys.modules`.
 import _frozen_importlib as core
 import _frozen_importlib_external as external
 import os
 import sys
 
 
-def hide() -> list[str]:
-    """Undo what brought us here; return the modules to import."""
+def remove_traces() -> list[str]:
+    """Remove the traces of this module from environment and path; return the modules to import."""
     modules = os.environ.pop("MLESTAR_WARM").split(",")
     here, _, rest = os.environ.pop("PYTHONPATH").partition(os.pathsep)
     if rest:
@@ -22,21 +22,21 @@ def hide() -> list[str]:
 
 
 def restore() -> None:
-    """Put the image's own `sitecustomize` in our place, or nothing."""
+    """Replace this module by the image's own `sitecustomize`, or by nothing."""
     spec = external.PathFinder.find_spec("sitecustomize")
     if spec is None or spec.loader is None:
-        # Tells `site` that there is no such module, and leaves none behind.
+        # `site` ignores this error, and no module of that name remains.
         raise ImportError(name="sitecustomize")
     sys.modules["sitecustomize"] = core.module_from_spec(spec)
     spec.loader.exec_module(sys.modules["sitecustomize"])
 
 
 def wait(modules: list[str]) -> None:
-    """Import what the script imports, then wait for the supervisor to open the gate."""
+    """Import what the script imports, then wait until the supervisor writes a line."""
     for name in modules:
         try:  # noqa: SIM105  # contextlib would be one module more
             __import__(name)
-        except Exception:  # the script meets the same error at its own import
+        except Exception:  # the script gets the same error at its own import
             pass
     if not os.read(0, 1):
         os._exit(0)
@@ -46,8 +46,8 @@ def wait(modules: list[str]) -> None:
 
 
 if "MLESTAR_WARM" in os.environ:
-    wanted = hide()
+    warm_modules = remove_traces()
     try:
         restore()
     finally:
-        wait(wanted)
+        wait(warm_modules)

@@ -1,17 +1,18 @@
-"""Bubblewrap: a sandbox for processes where there is no engine. Linux only, found out by running it."""
+"""Bubblewrap: a sandbox for processes where there is no engine. Linux only; running it shows whether it works."""
 
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlestar.errors import RunnerError
-from mlestar.runners.docker.spec import HOME, SANDBOX_UID, SCRATCH_MB
-from mlestar.runners.watch import MIB
+from mlestar.runners.limits import MIB, SCRATCH_MB
+from mlestar.runners.work_folder import HOME, SANDBOX_UID
 
-SYSTEM = (
+SYSTEM_PATHS = (
     "/usr",
     "/bin",
     "/sbin",
@@ -22,42 +23,48 @@ SYSTEM = (
     "/etc/ld.so.cache",
     "/etc/localtime",
 )
-"""What scripts see of this machine besides the interpreter."""
-RESOLVER = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl", "/etc/pki")
-"""What scripts need besides to reach the network by names."""
-WALLS = (
+"""Paths of this machine that scripts can read, besides those of the interpreter."""
+RESOLVER_PATHS = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl", "/etc/pki")
+"""Further paths, which scripts need to resolve names on the network."""
+ISOLATION = (
     *("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"),
     *("--disable-userns", "--new-session", "--die-with-parent", "--cap-drop", "ALL", "--clearenv"),
     *("--uid", str(SANDBOX_UID), "--gid", str(SANDBOX_UID), "--hostname", "sandbox"),
 )
-PREFIXES = "import json, sys; print(json.dumps([sys.executable, sys.prefix, sys.base_prefix]))"
+_SHOW_PREFIXES = "import json, sys; print(json.dumps([sys.executable, sys.prefix, sys.base_prefix]))"
+
+COMMAND_SECONDS = 60
+"""Time within which a supervisor must get the command to run its script. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True)
 class Bubblewrap:
-    """A way to run an interpreter that sees only its libraries, its work folder and its input."""
+    """Runs an interpreter that can read only its libraries, its work folder and its input."""
 
     python: str
     folders: tuple[str, ...]
-    """Folders that hold the interpreter and its libraries."""
+    """Folders with the interpreter and its libraries."""
     network: bool = False
     """Whether scripts reach the network."""
 
-    def wrap(self, place: Path, source: Path, environment: dict[str, str]) -> list[str]:
+    def wrap(self, folder: Path, source: Path, environment: dict[str, str]) -> list[str]:
         """Return the command that runs the supervisor of a script.
 
         Args:
-            place: host folder with `work/` and `home/`.
+            folder: the execution's folder with `work/` and `home/`.
             source: host folder that becomes `./input`.
-            environment: all that the script finds in its environment.
+            environment: all environment variables of the script.
         """
         variables = [part for name, value in environment.items() for part in ("--setenv", name, value)]
-        shown = [("--bind", place / "work", "/sandbox"), ("--ro-bind", source, "/sandbox/input")]
-        binds = [str(part) for each in (*shown, ("--ro-bind", place / "home", HOME)) for part in each]
-        program = [self.python, "-I", "-S", f"{HOME}/supervisor.py", "60"]
-        # The root and /dev are file systems in memory that nothing bounds, so they are closed.
-        closed = ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/sandbox"]
-        return [*_walls(self.network), *variables, *_system(self.folders), *binds, *closed, *program]
+        binds = [
+            *("--bind", str(folder / "work"), "/sandbox"),
+            *("--ro-bind", str(source), "/sandbox/input"),
+            *("--ro-bind", str(folder / "home"), HOME),
+        ]
+        # The root and /dev are file systems in memory without a limit on their size, so they become read-only.
+        read_only = ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/sandbox"]
+        program = [self.python, "-I", "-S", f"{HOME}/supervisor.py", str(COMMAND_SECONDS)]
+        return [*_isolation(self.network), *variables, *_system(self.folders), *binds, *read_only, *program]
 
 
 def find_bubblewrap(python: str, *, network: bool = False) -> Bubblewrap:
@@ -71,33 +78,39 @@ def find_bubblewrap(python: str, *, network: bool = False) -> Bubblewrap:
         RunnerError: it does not work here; the message says why.
     """
     if sys.platform != "linux" or os.getuid() == 0:
-        # A script of root's stays root to the files of /proc, whatever its user namespace says: it could write there to
-        # the kernel's settings. Nor does any limit on processes hold for root.
+        # Root's scripts keep root's rights on the files of /proc in any user namespace: they could write the kernel's
+        # settings there. Nor does a limit on processes apply to root.
         msg = "bubblewrap needs Linux and a user who is not root"
         raise RunnerError(msg)
     try:
-        answer = subprocess.run([python, "-I", "-c", PREFIXES], capture_output=True, text=True, check=True, timeout=60)
-        executable, *folders = json.loads(answer.stdout)
-        tried = [*_walls(network), *_system(tuple(folders)), executable, "-I", "-c", "pass"]
-        evaluation = subprocess.run(tried, capture_output=True, text=True, check=False, timeout=60)
+        show = [python, "-I", "-c", _SHOW_PREFIXES]
+        shown = subprocess.run(show, capture_output=True, text=True, check=True, timeout=60)
+        executable, *folders = json.loads(shown.stdout)
+        command = [*_isolation(network), *_system(tuple(folders)), executable, "-I", "-c", "pass"]
+        test = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         msg = f"bubblewrap does not work here: {error}"
         raise RunnerError(msg) from error
-    if evaluation.returncode != 0:
-        msg = f"bubblewrap does not work here: {' '.join(evaluation.stderr.split())[-300:]}"
+    if test.returncode != 0:
+        msg = f"bubblewrap does not work here: {' '.join(test.stderr.split())[-300:]}"
         raise RunnerError(msg)
     return Bubblewrap(executable, tuple(folders), network)
 
 
-def _walls(network: bool) -> list[str]:
-    """Return the command and the arguments that take everything from a script."""
-    opened = [part for path in RESOLVER for part in ("--ro-bind-try", path, path)]
-    return ["bwrap", *WALLS, *(opened if network else ["--unshare-net"])]
+def _isolation(network: bool) -> list[str]:
+    """Return the command and the arguments that isolate a script."""
+    if not network:
+        return ["bwrap", *ISOLATION, "--unshare-net"]
+    return ["bwrap", *ISOLATION, *_bind_read_only(RESOLVER_PATHS)]
 
 
 def _system(folders: tuple[str, ...]) -> list[str]:
-    """Return the arguments that show the system and the interpreter; what an earlier folder holds is not repeated."""
-    shown = [*SYSTEM, *(folder for folder in dict.fromkeys(folders) if not Path(folder).is_relative_to("/usr"))]
+    """Return the arguments that mount the system and the interpreter; `/usr` has folders below it already."""
+    others = [folder for folder in dict.fromkeys(folders) if not Path(folder).is_relative_to("/usr")]
     scratch = ["--size", str(SCRATCH_MB * MIB), "--tmpfs"]
-    places = ["--proc", "/proc", "--dev", "/dev", *scratch, "/dev/shm", *scratch, "/tmp"]
-    return [*places, *(part for folder in shown for part in ("--ro-bind-try", folder, folder))]
+    file_systems = ["--proc", "/proc", "--dev", "/dev", *scratch, "/dev/shm", *scratch, "/tmp"]
+    return [*file_systems, *_bind_read_only((*SYSTEM_PATHS, *others))]
+
+
+def _bind_read_only(paths: Iterable[str]) -> list[str]:
+    return [part for path in paths for part in ("--ro-bind-try", path, path)]

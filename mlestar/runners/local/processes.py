@@ -1,4 +1,4 @@
-"""The processes that a local script started: finding them, their memory, ending them."""
+"""The processes of a local script: finding them, their memory, killing them."""
 
 import os
 import signal
@@ -7,38 +7,40 @@ import sys
 import time
 from pathlib import Path
 
-MARK = "MLESTAR_EXECUTION"
+EXECUTION_VARIABLE = "MLESTAR_EXECUTION"
 """Environment variable that names the execution: children inherit it, also those that leave the process group."""
-PAGE = os.sysconf("SC_PAGE_SIZE")
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
-def find_members(group: int, mark: str) -> dict[int, int]:
+def find_members(group: int, execution: str) -> dict[int, int]:
     """Return process id to resident memory in bytes, of a script's processes.
 
-    On a Mac those are its process group; on Linux also all that carry the mark, and all that share a process namespace
-    with one of them which is not ours.
+    On a Mac those are its process group; on Linux also all that name the execution in their environment, and all in the
+    process namespaces of these, but for the namespace of this process.
     """
-    return _from_proc(group, mark) if sys.platform == "linux" else _from_ps(group)
+    return _from_proc(group, execution) if sys.platform == "linux" else _from_ps(group)
 
 
-def _from_proc(group: int, mark: str) -> dict[int, int]:
-    sign, found, others = f"{MARK}={mark}".encode(), set[int](), set[int]()
+def _from_proc(group: int, execution: str) -> dict[int, int]:
+    variable, members, others = f"{EXECUTION_VARIABLE}={execution}".encode(), set[int](), set[int]()
     for pid in (int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()):
         try:
-            # After the command name: state, parent, process group. A zombie holds no memory and needs no killing.
+            # After the command name: state, parent, process group. A zombie has no memory and cannot be killed.
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             if fields[0] != "Z":
-                marked = int(fields[2]) == group or sign in Path(f"/proc/{pid}/environ").read_bytes()
-                (found if marked else others).add(pid)
-        except (OSError, IndexError, ValueError):  # gone since, or another user's
+                is_member = int(fields[2]) == group or variable in Path(f"/proc/{pid}/environ").read_bytes()
+                (members if is_member else others).add(pid)
+        except (OSError, IndexError, ValueError):  # ended meanwhile, or another user's
             continue
-    spaces = {_space(pid) for pid in found} - {_space(os.getpid()), None}
-    found |= {pid for pid in others if _space(pid) in spaces} if spaces else set()
-    return {pid: size for pid in found if (size := _resident(pid)) is not None}
+    namespaces = {_namespace(pid) for pid in members} - {_namespace(os.getpid()), None}
+    if namespaces:
+        members |= {pid for pid in others if _namespace(pid) in namespaces}
+    sizes = {pid: _resident(pid) for pid in members}
+    return {pid: size for pid, size in sizes.items() if size is not None}
 
 
-def _space(pid: int) -> str | None:
-    """Return the process namespace that a process lives in."""
+def _namespace(pid: int) -> str | None:
+    """Return the process namespace of a process."""
     try:
         return os.readlink(f"/proc/{pid}/ns/pid")  # noqa: PTH115  # names no path
     except OSError:
@@ -47,15 +49,15 @@ def _space(pid: int) -> str | None:
 
 def _resident(pid: int) -> int | None:
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
     except (OSError, IndexError):
         return None
 
 
 def _from_ps(group: int) -> dict[int, int]:
     listing = subprocess.run(["ps", "-axo", "pid=,pgid=,rss="], capture_output=True, text=True, check=False).stdout
-    rows = (line.split() for line in listing.splitlines())
-    return {int(pid): int(rss) * 1024 for pid, owner, rss in rows if int(owner) == group}
+    rows = [[int(field) for field in line.split()] for line in listing.splitlines()]
+    return {pid: kibibytes * 1024 for pid, process_group, kibibytes in rows if process_group == group}
 
 
 def count_tasks() -> int:
@@ -65,15 +67,15 @@ def count_tasks() -> int:
         try:
             if entry.name.isdigit() and entry.stat().st_uid == os.getuid():
                 count += len(os.listdir(f"/proc/{entry.name}/task"))  # noqa: PTH208  # names suffice
-        except OSError:  # gone since
+        except OSError:  # ended meanwhile
             continue
     return count
 
 
-def kill_members(group: int, mark: str) -> None:
-    """Kill until none is left; those that fork faster than they die are given up after some rounds."""
+def kill_members(group: int, execution: str) -> None:
+    """Kill the processes of a script until none is left, in at most 20 rounds: some may fork faster than they die."""
     for turn in range(20):
-        members = find_members(group, mark)
+        members = find_members(group, execution)
         if not members:
             return
         for pid in members:
@@ -81,11 +83,11 @@ def kill_members(group: int, mark: str) -> None:
                 os.kill(pid, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
                 continue
-        time.sleep(turn * 0.01)  # giving back gigabytes takes a moment
+        time.sleep(turn * 0.01)  # freeing gigabytes takes a moment
 
 
 def exact_memory(members: dict[int, int]) -> int:
-    """Return the bytes that processes hold together, with shared pages counted once where the system tells."""
+    """Return the memory of processes together in bytes; Linux counts shared pages once."""
     if sys.platform != "linux":
         return sum(members.values())
     total = 0

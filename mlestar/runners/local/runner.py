@@ -1,6 +1,7 @@
 """The local runner: scripts as processes of this user, inside bubblewrap where it works."""
 
 import asyncio
+import logging
 import os
 import shutil
 import sys
@@ -12,40 +13,32 @@ from pathlib import Path
 from mlestar.errors import RunnerError
 from mlestar.runners.base import Environment, Execution, Job
 from mlestar.runners.capture import Output
+from mlestar.runners.execution import make_execution, unencodable
+from mlestar.runners.limits import HOST_SHARE, MIB, End
 from mlestar.runners.local.bubblewrap import Bubblewrap, find_bubblewrap
 from mlestar.runners.local.process import Child
 from mlestar.runners.local.snapshot import Snapshots
-from mlestar.runners.probe import ask
-from mlestar.runners.record import cut_record, make_mark, make_order, take_record
-from mlestar.runners.watch import (
-    HOST_SHARE,
-    MIB,
-    End,
-    common_variables,
-    conclude,
-    exit_end,
-    finish,
-    full_disk,
-    over_limit,
-    unwritable,
-    watch,
-)
-from mlestar.runners.workplace import make_workplace, measure, name_workplace, put_own_files, scrub
+from mlestar.runners.probe import probe_interpreter
+from mlestar.runners.record import make_mark
+from mlestar.runners.threads import call_in_thread
+from mlestar.runners.variables import common_variables
+from mlestar.runners.watch import run_script
+from mlestar.runners.work_folder import delete_folder, make_home_folder, make_work_folder, new_folder_path
 
-SHOWN = "/sandbox"
-"""What messages of scripts call the work folder, as in the container: the real path differs each time."""
+_log = logging.getLogger("mlestar.runners")
 
-
-PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TZ")
-"""All that a script sees of our environment."""
+SHOWN_PATH = "/sandbox"
+"""The work folder in the output of scripts, as in the container: the real path differs each time."""
+INHERITED_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TZ")
+"""All that a script gets of this process's environment variables."""
 
 
 class LocalRunner:
     """Runs scripts as processes of this user, with limits on time, memory, disk and output.
 
     Without bubblewrap it protects nothing from hostile code: a script can read this user's files and secrets, reach the
-    network, and outlive its keeper if it tries. With bubblewrap a script sees its libraries, its input and its work
-    folder, and has no network; it shares the kernel, and memory and processes are watched, not capped.
+    network, and leave processes running if it tries. With bubblewrap a script can read only its libraries, its input
+    and its work folder, and has no network; it shares the kernel, and memory and processes are checked at intervals.
     """
 
     name = "local"
@@ -58,7 +51,7 @@ class LocalRunner:
         bubblewrap: bool | None = None,
         network: bool = False,
     ) -> None:
-        """Describe the runner.
+        """Store the options; bubblewrap is tried on first use.
 
         Args:
             python: interpreter that runs the scripts.
@@ -68,133 +61,122 @@ class LocalRunner:
         """
         self._python = python
         self._work_dir = work_dir
-        self._wanted = bubblewrap
+        self._requires_bubblewrap = bubblewrap is True
         self._network = network
-        self._seal: Bubblewrap | None = None
+        self._bubblewrap: Bubblewrap | None = None
         self._probed = bubblewrap is False
-        self._snapshots = Snapshots(name_workplace(work_dir))
+        self._snapshots = Snapshots(new_folder_path(work_dir))
         self._environment: Environment | None = None
 
     async def warning(self) -> str:
         """Return one line about what this runner does not protect."""
-        if await finish(self._find_seal):
+        if await call_in_thread(self._find_bubblewrap):
             hidden = "your files" if self._network else "your files and the network"
             return f"the local runner hides {hidden} from scripts; they share your kernel"
         return "the local runner protects nothing: scripts run as you, with your files and your network"
 
     async def environment(self) -> Environment:
-        """Describe what scripts find."""
+        """Describe where scripts execute."""
         if self._environment is None:
-            answer = await ask(self.run, self._work_dir)
+            interpreter = await probe_interpreter(self.run, self._work_dir)
             memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
             self._environment = Environment(
                 runner=self.name,
                 image=self._python,
-                python=answer.python,
-                packages=answer.packages,
-                gpu=answer.gpu,
-                cpus=float(_cpus()),
+                python=interpreter.python,
+                packages=interpreter.packages,
+                gpu=interpreter.gpu,
+                cpus=float(_available_cpus()),
                 memory_mb=int(memory * HOST_SHARE / MIB),
-                isolation="bubblewrap" if self._seal else "none",
-                network=self._network or self._seal is None,
+                network=self._network or self._bubblewrap is None,
             )
         return self._environment
 
     async def run(self, job: Job) -> Execution:
-        """Execute a job; when cancelled, everything it started is killed before this returns.
+        """Execute a job; when cancelled, kill everything it started before returning.
 
         Raises:
             RunnerError: the interpreter cannot be started, or the folders cannot be written.
         """
-        place, began = name_workplace(self._work_dir), time.monotonic()
+        folder, started = new_folder_path(self._work_dir), time.monotonic()
         try:
-            seal = await finish(self._find_seal)
-            work = await finish(make_workplace, place, job.script)
-            run = self._run_open if seal is None else partial(self._run_sealed, seal)
+            bubblewrap = await call_in_thread(self._find_bubblewrap)
+            work = await call_in_thread(make_work_folder, folder, job.script)
+            run = self._run_plain if bubblewrap is None else partial(self._run_in_bubblewrap, bubblewrap)
             output = Output(job.limits.output_mb * MIB)
-            end, names = await run(job, place, output)
-            execution = await finish(conclude, job, work, end, output, time.monotonic() - began)
-            return _anonymous(execution, names)
+            end, shown_paths = await run(job, folder, output)
+            seconds = time.monotonic() - started
+            execution = await call_in_thread(make_execution, job, work, end, output, seconds)
+            _log.info("%s: %s after %.1f s in a local process", job.name or "script", execution.status, seconds)
+            return _replace_paths(execution, shown_paths)
         except UnicodeEncodeError as error:
-            return unwritable(error)
+            return unencodable(error)
         finally:
-            await finish(scrub, place)
+            await call_in_thread(delete_folder, folder)
 
     async def aclose(self) -> None:
         """Delete the copies of input folders."""
-        await asyncio.to_thread(self._snapshots.drop)
+        await asyncio.to_thread(self._snapshots.delete)
 
-    async def _run_open(self, job: Job, place: Path, output: Output) -> tuple[End, dict[str, str]]:
-        """Run without a sandbox; return also what real paths are called in messages."""
-        copy = await finish(self._link_copy, place, job.input)
-        passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        variables = common_variables(job.seed, self._share(job), str(place / "home"))
+    async def _run_plain(self, job: Job, folder: Path, output: Output) -> tuple[End, dict[str, str]]:
+        """Run without a sandbox; return also how real paths appear in the output."""
+        copy = await call_in_thread(self._link_copy, folder, job.input)
+        variables = _inherited_variables() | common_variables(job.seed, _cpu_share(job), str(folder / "home"))
         command = [self._python, "-u", "main.py"]
-        child = Child(command, place / "work", passed | variables, job.limits, output)
-        end = await self._supervise(child, place) or exit_end(child.code, child.peak or None)
-        if not await finish(self._snapshots.intact, copy):
+        child = Child(command, folder / "work", variables, job.limits, output, measured_folder=folder)
+        end = await run_script(child)
+        if not await call_in_thread(self._snapshots.intact, copy):
             end = _refuse_writing(end)
-        return end, {str(copy): f"{SHOWN}/input", str(place / "work"): SHOWN}
+        return end, {str(copy): f"{SHOWN_PATH}/input", str(folder / "work"): SHOWN_PATH}
 
-    async def _run_sealed(self, seal: Bubblewrap, job: Job, place: Path, output: Output) -> tuple[End, dict[str, str]]:
-        await finish(put_own_files, place)
-        await finish((place / "work" / "input").mkdir)
-        passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        variables = passed | common_variables(job.seed, self._share(job), "/tmp")
+    async def _run_in_bubblewrap(
+        self, bubblewrap: Bubblewrap, job: Job, folder: Path, output: Output
+    ) -> tuple[End, dict[str, str]]:
+        await call_in_thread(make_home_folder, folder)
+        await call_in_thread((folder / "work" / "input").mkdir)
+        variables = _inherited_variables() | common_variables(job.seed, _cpu_share(job), "/tmp")
+        command = bubblewrap.wrap(folder, job.input.resolve(), variables)
         mark = make_mark()
-        order = make_order(mark, job.limits.seconds + 30)
-        command = seal.wrap(place, job.input.resolve(), variables)
-        child = Child(command, place, passed, job.limits, output, order)
-        end = await self._supervise(child, place)
-        if end is None and (found := take_record(output, mark, child.code, job.limits)):
-            return replace(found, peak_memory=max(found.peak_memory or 0, child.peak)), {}
-        cut_record(output, mark)
-        return end or End("killed", child.code, "the script's supervisor ended before the script did"), {}
+        child = Child(command, folder, _inherited_variables(), job.limits, output, measured_folder=folder, mark=mark)
+        return await run_script(child), {}
 
-    async def _supervise(self, child: Child, place: Path) -> End | None:
-        """Return the end that we brought about, None for a script that ended by itself."""
-        try:
-            await finish(child.start)
-            began, limits = time.monotonic(), child.limits
-
-            def look() -> End | None:
-                found = over_limit(limits, time.monotonic() - began, child.output, measure(place))
-                return found or full_disk(place) or child.look()
-
-            return await watch(child.ended, limits.seconds, look, child.abort)
-        finally:
-            await finish(child.dispose)
-
-    def _find_seal(self) -> Bubblewrap | None:
-        """Return how scripts are sealed, None when they are not; asks the system once.
+    def _find_bubblewrap(self) -> Bubblewrap | None:
+        """Return the bubblewrap of scripts, None when they run without; try it once.
 
         Raises:
-            RunnerError: bubblewrap is wanted and does not work, or there is no such interpreter.
+            RunnerError: bubblewrap is required and does not work, or there is no such interpreter.
         """
         if shutil.which(self._python) is None:
             msg = f"cannot start {self._python}: there is no such program"
             raise RunnerError(msg)
         if not self._probed:
             try:
-                self._seal = find_bubblewrap(self._python, network=self._network)
-            except RunnerError:
-                if self._wanted:
+                self._bubblewrap = find_bubblewrap(self._python, network=self._network)
+                _log.info("scripts run in bubblewrap")
+            except RunnerError as error:
+                _log.info("scripts run without a sandbox: %s", error)
+                if self._requires_bubblewrap:
                     raise
             self._probed = True
-        return self._seal
+        return self._bubblewrap
 
-    def _link_copy(self, place: Path, source: Path) -> Path:
-        """Make `input` and `home` of an execution; return the copy of its input."""
-        (place / "home").mkdir()
+    def _link_copy(self, folder: Path, source: Path) -> Path:
+        """Create `input` and `home` in an execution's folder; return the copy of its input."""
+        (folder / "home").mkdir()
         copy = self._snapshots.take(source)
-        (place / "work" / "input").symlink_to(copy, target_is_directory=True)
+        (folder / "work" / "input").symlink_to(copy, target_is_directory=True)
         return copy
 
-    def _share(self, job: Job) -> float:
-        return min(job.limits.cpus, _cpus())
+
+def _inherited_variables() -> dict[str, str]:
+    return {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
 
 
-def _cpus() -> int:
+def _cpu_share(job: Job) -> float:
+    return min(job.limits.cpus, _available_cpus())
+
+
+def _available_cpus() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
@@ -203,8 +185,8 @@ def _refuse_writing(end: End) -> End:
     return replace(end, status="error" if end.status == "ok" else end.status, detail=detail)
 
 
-def _anonymous(execution: Execution, names: dict[str, str]) -> Execution:
+def _replace_paths(execution: Execution, shown_paths: dict[str, str]) -> Execution:
     stdout, stderr = execution.stdout, execution.stderr
-    for real, shown in names.items():
+    for real, shown in shown_paths.items():
         stdout, stderr = stdout.replace(real, shown), stderr.replace(real, shown)
     return replace(execution, stdout=stdout, stderr=stderr)

@@ -6,23 +6,23 @@ import threading
 from pathlib import Path
 
 from mlestar.errors import RunnerError
-from mlestar.runners.workplace import scrub
+from mlestar.runners.work_folder import delete_folder
 
 Signature = tuple[tuple[str, int, int, int, int], ...]
 """Of every file and folder below a root: relative name, inode, mode, size, time of the last change in nanoseconds."""
 
 
 class Snapshots:
-    """One read-only copy of each input, shared by all scripts and replaced once a script has written to it.
+    """One read-only copy of each input, which all scripts share until one has written to it.
 
-    A script writes through a link or a hard link into the original, and copying gigabytes for each script takes longer
-    than most scripts; so the copy is made once and compared afterwards.
+    With links or hard links a script could write to the original, and copying gigabytes for each script takes longer
+    than most scripts; so the copy is made once and compared after each script.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.RLock()
-        self._taken: dict[tuple[Path, Signature], tuple[Path, Signature]] = {}
+        self._copies: dict[tuple[Path, Signature], tuple[Path, Signature]] = {}
         self._count = 0
 
     def take(self, source: Path) -> Path:
@@ -35,49 +35,51 @@ class Snapshots:
             try:
                 source = source.resolve()
                 key = (source, signature(source, self._folder))
-                if key in self._taken and self.intact(self._taken[key][0]):
-                    return self._taken[key][0]
+                if key in self._copies and self.intact(self._copies[key][0]):
+                    return self._copies[key][0]
                 self._count += 1
                 copy = self._folder / str(self._count)
-                shutil.copytree(source, copy, ignore=self._own)
+                shutil.copytree(source, copy, ignore=self._ignore)
                 _protect(copy)
             except (OSError, shutil.Error) as error:
                 msg = f"cannot copy the input folder {source}: {error}"
                 raise RunnerError(msg) from error
-            self._taken[key] = (copy, signature(copy))
+            self._copies[key] = (copy, signature(copy))
             return copy
 
     def intact(self, copy: Path) -> bool:
         """Whether no script has written to a copy."""
         with self._lock:
-            return any(copy == place and signature(place) == before for place, before in self._taken.values())
+            signatures = dict(self._copies.values())
+            return copy in signatures and signature(copy) == signatures[copy]
 
-    def _own(self, place: str, names: list[str]) -> list[str]:
-        """Name the folder that holds these copies, when the runs lie in the input folder."""
-        return [name for name in names if self._folder.is_relative_to(Path(place, name))]
-
-    def drop(self) -> None:
+    def delete(self) -> None:
         """Delete all copies."""
         with self._lock:
-            self._taken.clear()
-            scrub(self._folder)
+            self._copies.clear()
+            delete_folder(self._folder)
+
+    def _ignore(self, parent: str, names: list[str]) -> list[str]:
+        """Return the name of the folder with these copies, when the runs are below the input folder."""
+        return [name for name in names if self._folder.is_relative_to(Path(parent, name))]
 
 
-def signature(folder: Path, avoid: Path | None = None) -> Signature:
+def signature(folder: Path, skip: Path | None = None) -> Signature:
     """Return what changes when anything below a folder is written, added or removed; contents are not read."""
-    found = []
-    for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not (avoid and avoid.is_relative_to(Path(place, name)))]
-        for path in (Path(place), *map(Path(place).joinpath, files)):
+    rows = []
+    for parent, folders, files in os.walk(folder):
+        if skip is not None:
+            folders[:] = [name for name in folders if not skip.is_relative_to(Path(parent, name))]
+        for path in (Path(parent), *map(Path(parent).joinpath, files)):
             status = path.lstat()
             relative = path.relative_to(folder).as_posix()
-            found.append((relative, status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns))
-    return tuple(sorted(found))
+            rows.append((relative, status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns))
+    return tuple(sorted(rows))
 
 
 def _protect(folder: Path) -> None:
-    """Take the right to write from everybody; the superuser is not bound by it."""
-    for place, _, files in os.walk(folder, topdown=False):
-        for path in map(Path(place).joinpath, files):
+    """Make a folder read-only for everybody; root can write all the same."""
+    for parent, _, files in os.walk(folder, topdown=False):
+        for path in map(Path(parent).joinpath, files):
             path.chmod(0o444)
-        Path(place).chmod(0o555)
+        Path(parent).chmod(0o555)

@@ -1,0 +1,33 @@
+"""A runner from outside the package, named on the command line, for a whole run."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from mlestar.data.examples import write_example
+
+RUNNER = """
+from mlestar.runners import LocalRunner
+
+
+class OwnRunner(LocalRunner):
+    name = "own"
+
+    def __init__(self, options):
+        super().__init__(work_dir=options.work_dir, bubblewrap=False)
+"""
+
+
+def test_a_run_uses_a_runner_by_its_dotted_name(tmp_path: Path) -> None:
+    (tmp_path / "my_runner.py").write_text(RUNNER)
+    task = write_example("wine", tmp_path / "wine")
+    command = [sys.executable, "-m", "mlestar", "run", str(task), "--model", "offline", "--profile", "quick", "--json"]
+    command += ["--runner", "my_runner:OwnRunner", "--set", "outer_steps=0", "--runs-dir", str(tmp_path / "runs")]
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280, env=environment)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert (result["status"], result["runner"], result["network"]) == ("solved", "own", True)
+    assert "the runner my_runner:OwnRunner is not part of mlestar" in done.stderr

@@ -94,7 +94,7 @@ def _form(task: Task, rows: int, ids: pd.Series | None, sample: pd.DataFrame | N
     # Where an id names several rows, or the sample has none, only the order tells rows apart.
     if ids is not None and (ids.duplicated().any() or (sample is not None and spec.id not in sample.columns)):
         ids = None
-    return Form(spec, rows, ids, sample, _delimiter(task), _labels(task), _longest(task))
+    return Form(spec, _metric(task), rows, ids, sample, _delimiter(task), _labels(task), _longest(task))
 
 
 def _labels(task: Task) -> frozenset[str]:

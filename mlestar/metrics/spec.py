@@ -19,7 +19,7 @@ class TaskSpec(BaseModel):
     problem: Problem
     modality: Modality = "table"
     metric: str
-    """Name in `metrics.py`, or `file.py:function`."""
+    """Name in the table of metrics (`mlestar.metrics.METRICS`), or `file.py:function`."""
     direction: Direction
     target: tuple[str, ...]
     """Target columns in the train file; more than one for multi-output tasks."""
@@ -43,3 +43,9 @@ class TaskSpec(BaseModel):
     """Overrules the inferred split: `time:COL`, `group:COL`, `stratified`, `random`."""
     train_rows: int = 0
     test_rows: int = 0
+
+    @property
+    def split_setting(self) -> tuple[str, str]:
+        """Return the kind and the column that `split` sets, each empty where it sets none."""
+        kind, _, column = (self.split or "").partition(":")
+        return kind, column

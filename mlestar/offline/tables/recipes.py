@@ -155,27 +155,21 @@ def _subsample(facts: Facts) -> int:
 
 
 def _split_values(facts: Facts, objective: Objective, split: SplitPlan) -> dict[str, Any]:
-    rule, _, sign = (split.group_rule or "").partition(":")
-    codes = {
-        "prefix": f"cells.str.split({sign!r}, n=1, regex=False).str[0]",
-        "stem": f"cells.str.rsplit({sign!r}, n=1).str[0]",
-        "digits": r'cells.str.extract(r"^(\d+)", expand=False).fillna("")',
-        "day": "cells.str[:10]",
-        "embedded": r'cells.str.extract(r"((?:19|20)\d{2}[-_/.]?[01]\d[-_/.]?[0-3]\d)", expand=False).fillna("")',
-    }
-    column = facts.column(split.column)
+    rule, column = split.group_rule, facts.column(split.column)
+    date_inside = rule is not None and rule.part == "date"
     dated = column is not None and column.kind == "date" and not rule
     counted = column is not None and column.kind in ("int", "float") and split.column != facts.spec.id and not rule
     return {
         "split": split,
-        "clock": "date" if dated or rule == "embedded" else "number",
+        "clock": "date" if dated or date_inside else "number",
+        "date_inside": date_inside,
         "trend": split.kind == "time"
         and objective.rule == "values"
         and len(facts.spec.target) == 1
         and (dated or counted),
         "clock_name": plain_name(split.column or ""),
         "grouped": split.kind == "group" or split.keep_duplicates,
-        "group_code": codes.get(rule, "cells"),
+        "group_code": rule.code if rule else "cells",
         "stratify": objective.classify or objective.rule == "cuts",
     }
 

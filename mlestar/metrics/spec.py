@@ -10,6 +10,11 @@ Modality = Literal["table", "text", "image", "audio", "time series", "sequence",
 PredictionKind = Literal["label", "probability", "value", "text"]
 
 
+def sign(direction: Direction) -> Literal[1, -1]:
+    """Return the factor by which a greater product is a better score."""
+    return 1 if direction == "maximize" else -1
+
+
 class TaskSpec(BaseModel):
     """What is predicted, from what, and how it is scored. File names are relative to the input folder."""
 

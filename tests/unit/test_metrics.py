@@ -14,6 +14,7 @@ from mlestar.errors import UserError
 from mlestar.evaluation import grade_submission, infer_split, search_holdout, stage
 from mlestar.metrics import METRICS, Formula, Metric, canonical, canonical_labels, get_metric, register_metric
 from mlestar.metrics.scoring import Array, ClassLabels
+from mlestar.metrics.spec import sign
 from mlestar.metrics.wording import find_metrics
 from tests.unit.offline_context import brief_of, candidate, mixed_rows, run, write_task
 
@@ -171,6 +172,11 @@ def test_a_binary_metric_needs_the_positive_label() -> None:
 )
 def test_metrics_are_known_by_their_aliases(name: str, expected: str) -> None:
     assert get_metric(name).name == expected
+
+
+def test_a_better_score_is_greater_once_signed() -> None:
+    assert sign(METRICS["accuracy"].direction) * 0.9 > sign(METRICS["accuracy"].direction) * 0.8
+    assert sign(METRICS["rmse"].direction) * 1.0 > sign(METRICS["rmse"].direction) * 2.0
 
 
 @pytest.mark.parametrize("name", METRICS)

@@ -19,6 +19,7 @@ from mlestar.evaluation.holdout.stage import staged_sample
 from mlestar.evaluation.predictions import Rejected, constant_warning
 from mlestar.evaluation.submission import Form, read_predictions
 from mlestar.metrics import Metric, canonical, canonical_labels, get_metric
+from mlestar.metrics.spec import sign
 
 _FEW_UNITS = 5
 _FEW_SCORES = 10
@@ -52,14 +53,14 @@ def compare_submissions(task: Task, holdout: Holdout, submission: Path, baseline
         whole = _score(task, truth, mine) - _score(task, truth, theirs)
     except Rejected as rejection:
         raise ValueError(str(rejection)) from None
-    sign = 1.0 if _metric(task).direction == "maximize" else -1.0
+    factor = sign(_metric(task).direction)
     resamples = _resamples(holdout.units)
     found = np.array(
         [_try(task, truth[rows], mine[rows]) - _try(task, truth[rows], theirs[rows]) for rows in resamples]
     )
-    found = sign * found[np.isfinite(found)]
+    found = factor * found[np.isfinite(found)]
     return Comparison(
-        difference=sign * whole,
+        difference=factor * whole,
         standard_error=_spread(found) or 0.0,
         probability_better=float((found > 0).mean() + (found == 0).mean() / 2) if len(found) else 0.5,
     )
@@ -94,7 +95,7 @@ def _form(task: Task, rows: int, ids: pd.Series | None, sample: pd.DataFrame | N
     # Where an id names several rows, or the sample has none, only the order tells rows apart.
     if ids is not None and (ids.duplicated().any() or (sample is not None and spec.id not in sample.columns)):
         ids = None
-    return Form(spec, rows, ids, sample, _delimiter(task), _labels(task), _longest(task))
+    return Form(spec, _metric(task), rows, ids, sample, _delimiter(task), _labels(task), _longest(task))
 
 
 def _labels(task: Task) -> frozenset[str]:

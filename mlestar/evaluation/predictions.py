@@ -4,12 +4,10 @@ import numpy as np
 import pandas as pd
 
 from mlestar.data.task import TaskSpec
-from mlestar.metrics import canonical_labels
+from mlestar.metrics import Metric, canonical_labels
 
 _MANY = 50
 """Rows above which predictions of nothing but 0 and 1 cannot be probabilities."""
-_NON_NEGATIVE = ("rmsle",)
-_INTEGERS = ("qwk",)
 
 
 class Rejected(Exception):
@@ -21,7 +19,7 @@ def show(text: str, limit: int = 40) -> str:
     return repr(text if len(text) <= limit else text[:limit] + "...")
 
 
-def parse_column(spec: TaskSpec, column: str, cells: pd.Series, labels: frozenset[str]) -> np.ndarray:
+def parse_column(spec: TaskSpec, metric: Metric, column: str, cells: pd.Series, labels: frozenset[str]) -> np.ndarray:
     """Return floats for values and probabilities, canonical text for labels, the text itself for texts.
 
     Raises:
@@ -30,13 +28,15 @@ def parse_column(spec: TaskSpec, column: str, cells: pd.Series, labels: frozense
     if spec.prediction_kind == "text":
         return cells.to_numpy(dtype=object)
     if spec.prediction_kind == "label":
-        return _labels(spec, column, cells, labels)
+        return _labels(metric, column, cells, labels)
     values = _numbers(spec, column, cells)
     if spec.prediction_kind == "probability":
         _refuse(column, cells, (values < 0) | (values > 1), "is not a probability; keep all between 0 and 1")
         _refuse_hard(spec, column, values)
-    if spec.metric in _NON_NEGATIVE:
-        _refuse(column, cells, values < 0, f"is negative, which {spec.metric} does not allow; clip at 0")
+    if metric.non_negative:
+        _refuse(column, cells, values < 0, f"is negative, which {metric.name} does not allow; clip at 0")
+    if metric.integer:
+        _refuse(column, cells, values != np.round(values), "is not an integer; round it")
     return values
 
 
@@ -86,7 +86,7 @@ def _numbers(spec: TaskSpec, column: str, cells: pd.Series) -> np.ndarray:
     return values
 
 
-def _labels(spec: TaskSpec, column: str, cells: pd.Series, labels: frozenset[str]) -> np.ndarray:
+def _labels(metric: Metric, column: str, cells: pd.Series, labels: frozenset[str]) -> np.ndarray:
     found = canonical_labels(cells)
     unknown = ~pd.Series(found).isin(labels).to_numpy() if labels else found == ""
     if not unknown.any():
@@ -94,10 +94,10 @@ def _labels(spec: TaskSpec, column: str, cells: pd.Series, labels: frozenset[str
     _refuse(column, cells, unknown & (found == ""), "is empty; predict every row")
     values = pd.to_numeric(cells.str.strip(), errors="coerce").to_numpy(dtype=float)
     fractional = np.isfinite(values) & (values != np.round(values))
-    if spec.metric in _INTEGERS:
+    if metric.integer:
         _refuse(column, cells, fractional, f"is not an integer; round and clip to {_listed(labels)}")
     probable = fractional & (values > 0) & (values < 1)
-    advice = f"{spec.metric} wants labels: write one of {_listed(labels)}"
+    advice = f"{metric.name} wants labels: write one of {_listed(labels)}"
     _refuse(column, cells, probable, f"looks like a probability, but {advice}")
     _refuse(column, cells, unknown, f"is not a known label; {advice}")
     return found

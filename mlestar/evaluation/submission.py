@@ -12,7 +12,7 @@ import pandas as pd
 
 from mlestar.data.task import TaskSpec
 from mlestar.evaluation.predictions import Rejected, check_sample, parse_column, show
-from mlestar.metrics import canonical_labels
+from mlestar.metrics import Metric, canonical_labels
 
 MAX_BYTES = 512 * 2**20
 _MAX_HEADER = 2**20
@@ -23,6 +23,7 @@ class Form:
     """What a submission must look like."""
 
     spec: TaskSpec
+    metric: Metric
     rows: int
     ids: pd.Series | None
     """Expected ids as text, in order, each once, also in the sample; None when rows go by order."""
@@ -56,7 +57,10 @@ def read_predictions(form: Form, path: Path) -> np.ndarray:
         if sample is not None:
             wanted, shown = _spell(form.ids, sample[form.spec.id])
             sample = sample.iloc[pd.Index(shown).get_indexer(wanted)]
-    columns = [parse_column(form.spec, column, frame[column], form.labels) for column in form.spec.prediction_columns]
+    columns = [
+        parse_column(form.spec, form.metric, column, frame[column], form.labels)
+        for column in form.spec.prediction_columns
+    ]
     check_sample(form.spec, frame, sample)
     return np.column_stack(columns) if len(columns) > 1 else columns[0]
 

@@ -1,5 +1,8 @@
-"""Metrics by name: direction, what a prediction is, the scoring function."""
+"""The table of metrics: direction, kind of prediction, scoring function and names of each."""
 
-from mlestar.metrics.metric import METRICS, Metric, canonical, canonical_labels, get_metric
+from mlestar.metrics.definition import Formula, Metric
+from mlestar.metrics.labels import canonical, canonical_labels
+from mlestar.metrics.lookup import get_metric, register_metric
+from mlestar.metrics.metric import METRICS
 
-__all__ = ["METRICS", "Metric", "canonical", "canonical_labels", "get_metric"]
+__all__ = ["METRICS", "Formula", "Metric", "canonical", "canonical_labels", "get_metric", "register_metric"]

@@ -10,7 +10,7 @@ Modality = Literal["table", "text", "image", "audio", "time series", "sequence",
 PredictionKind = Literal["label", "probability", "value", "text"]
 
 
-def sign(direction: Direction) -> int:
+def sign(direction: Direction) -> Literal[1, -1]:
     """Return 1 where a higher score is better, else -1: scores times this sign compare as "higher is better"."""
     return 1 if direction == "maximize" else -1
 
@@ -38,7 +38,7 @@ class TaskSpec(BaseModel):
     problem: Problem
     modality: Modality = "table"
     metric: str
-    """Name in `metrics.py`, or `file.py:function`."""
+    """Name in the table of metrics (`mlestar.metrics.METRICS`), or `file.py:function`."""
     direction: Direction
     target: tuple[str, ...]
     """Target columns in the train file; more than one for multi-output tasks."""
@@ -62,3 +62,9 @@ class TaskSpec(BaseModel):
     """Overrules the inferred split: `time:COL`, `group:COL`, `stratified`, `random`."""
     train_rows: int = 0
     test_rows: int = 0
+
+    @property
+    def split_setting(self) -> tuple[str, str]:
+        """Return the kind and the column that `split` sets, each empty where it sets none."""
+        kind, _, column = (self.split or "").partition(":")
+        return kind, column

@@ -1,78 +1,32 @@
-"""What a metric asks of a script: how predictions are decided, the loss, and the code that scores them."""
+"""What a metric requires of a script: how predictions are decided, the loss, and the code that scores them."""
 
+import re
 from dataclasses import dataclass
 
+from mlestar.metrics import METRICS, Metric
+from mlestar.metrics.spec import PredictionKind, TaskSpec
 from mlestar.offline.facts import Facts
 
 _NAMES = "names = np.asarray(CLASSES)[y]"
-_CUT_NAMES = "names = np.asarray(CLASSES_IN_ORDER)[grade_numbers(y)]"
-
-_LABELS = {
-    "accuracy": "np.mean(names == decided)",
-    "exact_match": "np.mean(names == decided)",
-    "balanced_accuracy": 'metrics.recall_score(names, decided, average="macro", zero_division=0)',
-    "f1": "2 * np.sum(hits) / max(np.sum(true) + np.sum(found), 1)",
-    "macro_f1": 'metrics.f1_score(names, decided, average="macro", zero_division=0)',
-    "micro_f1": 'metrics.f1_score(names, decided, average="micro", zero_division=0)',
-    "weighted_f1": 'metrics.f1_score(names, decided, average="weighted", zero_division=0)',
-    "mcc": "metrics.matthews_corrcoef(names, decided)",
-    "qwk": "1 - np.mean((true - found) ** 2) / max(by_chance, 1e-12)",
-}
-_BEFORE = {
-    "f1": (
-        "true, found = names == CLASSES[POSITIVE], decided == CLASSES[POSITIVE]",
-        "hits = true & found",
-    ),
-    "qwk": (
-        "true, found = (np.searchsorted(grade_values(), part.astype(float)) for part in (names, decided))",
-        "by_chance = np.mean(true**2.0) + np.mean(found**2.0) - 2 * np.mean(true) * np.mean(found)",
-    ),
-}
-"""Lines that some scores need first; written out, they are much quicker than the library's, and tuning calls them."""
-_RULES = {"f1": "threshold", "mcc": "threshold", "macro_f1": "prior", "balanced_accuracy": "prior", "qwk": "cuts"}
-
-_PROBABILITIES = {
-    "auroc": "metrics.roc_auc_score(truth, decided)",
-    "mean_auroc": "metrics.roc_auc_score(truth, decided)",
-    "average_precision": "metrics.average_precision_score(truth, decided)",
-    "brier": "float(np.mean((truth - decided) ** 2))",
-    "log_loss": "float(-np.mean(truth * np.log(kept) + (1 - truth) * np.log(1 - kept)))",
-}
-_MANY_COLUMNS = {
-    "log_loss": "float(-np.mean((truth * np.log(kept)).sum(axis=1)))",
-    "brier": "float(np.mean(((truth - decided) ** 2).sum(axis=1)))",
-}
-_VALUES = {
-    "rmse": "float(np.mean(np.sqrt(np.mean((y - decided) ** 2, axis=0))))",
-    "mcrmse": "float(np.mean(np.sqrt(np.mean((y - decided) ** 2, axis=0))))",
-    "mse": "float(np.mean((y - decided) ** 2))",
-    "mae": "float(np.mean(np.abs(y - decided)))",
-    "medae": "float(np.mean(np.median(np.abs(y - decided), axis=0)))",
-    "mape": "float(np.mean(np.abs(y - decided) / np.maximum(np.abs(y), 1e-9)))",
-    "smape": "float(200 * np.mean(np.abs(y - decided) / np.maximum(np.abs(y) + np.abs(decided), 1e-9)))",
-    "rmsle": "float(np.sqrt(np.mean((np.log1p(np.maximum(decided, 0)) - np.log1p(y)) ** 2)))",
-    "r2": "metrics.r2_score(y, decided)",
-    "spearman": "float(pd.Series(decided).corr(pd.Series(y), method='spearman'))",
-    "pearson": "float(np.corrcoef(y, decided)[0, 1])",
-}
-_ABSOLUTE = {"mae", "medae", "mape", "smape"}
-_LOGARITHMIC = {"rmsle", "mape", "smape"}
+_GRADE_NAMES = "names = np.asarray(CLASSES_IN_ORDER)[grade_numbers(y)]"
+_KEPT = "kept = np.clip(decided, 1e-6, 1 - 1e-6)"
+_SHARE_OF_RIGHT_CELLS = "float(np.mean(y == decided))"
 
 
 @dataclass(frozen=True)
-class Goal:
+class Objective:
     """How a script predicts and scores."""
 
     rule: str
     """Which `decide` it has."""
     code: str
     """Body of `score`."""
-    classify: bool
+    classify: bool = False
     """The target is one class out of several and models give probabilities."""
-    multilabel: bool
-    loss: str
+    multilabel: bool = False
+    loss: str = "l2"
     """`l1` or `l2`, for values."""
-    scale: str
+    scale: str = ""
     """`log` when the model is fitted on log1p of the target."""
 
     @property
@@ -81,62 +35,81 @@ class Goal:
         return self.classify or self.multilabel
 
 
-def find_goal(facts: Facts) -> Goal:
-    """Return what the task's metric asks for; an unknown metric is stood in for by the usual one of its kind."""
+def find_objective(facts: Facts) -> Objective:
+    """Return what the task's metric requires; a metric without a formula falls back to the usual one of its kind."""
     spec = facts.spec
     if spec.problem == "ordinal" and spec.prediction_kind == "label" and _are_numbers(spec.classes):
-        return Goal("cuts", _label_code(spec.metric, _CUT_NAMES, "qwk"), False, False, "l2", "")
+        metric = _find_metric(spec.metric, "qwk", "label", "text")
+        return Objective("cuts", _label_code(metric, _GRADE_NAMES))
     if spec.problem == "multilabel" and len(spec.target) > 1:
-        rule = "labels" if spec.prediction_kind == "label" else "probabilities"
-        return Goal(rule, _many_code(spec.metric, rule), False, True, "l2", "")
+        return _multilabel_objective(spec)
     if spec.prediction_kind in ("label", "text"):
-        rule = _RULES.get(spec.metric, "likeliest")
-        rule = "prior" if rule == "threshold" and len(spec.classes) != 2 else rule
-        rule = "likeliest" if rule == "cuts" else rule
-        fallback = "accuracy" if rule != "prior" or spec.metric not in ("f1", "mcc") else "macro_f1"
-        metric = spec.metric if rule == "threshold" or spec.metric not in ("f1", "qwk") else fallback
-        return Goal(rule, _label_code(metric, _NAMES, "accuracy"), True, False, "l2", "")
+        return _label_objective(spec)
     if spec.prediction_kind == "probability":
-        rule = "positive" if len(spec.prediction_columns) == 1 else "probabilities"
-        return Goal(rule, _probability_code(spec.metric, rule), True, False, "l2", "")
-    loss = "l1" if spec.metric in _ABSOLUTE else "l2"
-    scale = "log" if spec.metric in _LOGARITHMIC and _not_negative(facts) else ""
-    return Goal("values", f"return {_VALUES.get(spec.metric, _VALUES['rmse'])}", False, False, loss, scale)
+        return _probability_objective(spec)
+    return _value_objective(facts)
 
 
-def _label_code(metric: str, names: str, fallback: str) -> str:
-    metric = metric if metric in _LABELS else fallback
-    return "\n".join([names, *_BEFORE.get(metric, ()), f"return float({_LABELS[metric]})"])
+def _find_metric(name: str, usual: str, *kinds: PredictionKind) -> Metric:
+    """Return the metric of this name if scripts can compute it for predictions of these kinds, else the usual one."""
+    metric = METRICS.get(name)
+    if metric is None or metric.kind not in kinds or not metric.formula.expression:
+        return METRICS[usual]
+    return metric
 
 
-def _probability_code(metric: str, rule: str) -> str:
-    if rule == "positive":
-        call = _PROBABILITIES.get(metric, _PROBABILITIES["log_loss"])
-        return f"truth = (y == POSITIVE).astype(int)\nkept = np.clip(decided, 1e-6, 1 - 1e-6)\nreturn {call}"
-    call = _MANY_COLUMNS.get(metric, _MANY_COLUMNS["log_loss"])
-    if metric in ("auroc", "mean_auroc", "average_precision"):
-        call = f"float(np.mean([{_per_column(_PROBABILITIES[metric])} for k in np.unique(y)]))"
-    return f"truth = np.eye(len(CLASSES))[y]\nkept = np.clip(decided, 1e-6, 1 - 1e-6)\nreturn {call}"
+def _label_objective(spec: TaskSpec) -> Objective:
+    metric = _find_metric(spec.metric, "accuracy", "label", "text")
+    binary = len(spec.classes) == 2
+    if metric.multiclass and not binary:
+        metric = METRICS[metric.multiclass]
+    rule: str = metric.formula.decision
+    if rule == "threshold" and not binary:
+        rule = "prior"
+    if rule == "cuts":  # grades that are not numbers are at no distance from each other
+        metric, rule = METRICS["accuracy"], "likeliest"
+    return Objective(rule, _label_code(metric, _NAMES), classify=True)
 
 
-def _per_column(call: str, truth: str = "truth") -> str:
-    return call.replace("truth", f"{truth}[:, k]").replace("decided", "decided[:, k]")
+def _label_code(metric: Metric, names: str) -> str:
+    return "\n".join([names, *metric.formula.lines, f"return float({metric.formula.expression})"])
 
 
-def _many_code(metric: str, rule: str) -> str:
-    if rule == "labels":
-        call = (
-            "metrics.f1_score(y, decided, average='macro', zero_division=0)"
-            if "f1" in metric
-            else "float(np.mean(y == decided))"
-        )
-        return f"return {call}"
-    wide = [k for k in ("auroc", "average_precision") if k in metric]
-    if wide:
-        call = _per_column(_PROBABILITIES[wide[0]], "y")
-        return f"return float(np.mean([{call} for k in range(y.shape[1]) if 0 < y[:, k].mean() < 1]))"
-    call = _PROBABILITIES.get(metric, _PROBABILITIES["log_loss"])
-    return f"truth = y\nkept = np.clip(decided, 1e-6, 1 - 1e-6)\nreturn {call}"
+def _probability_objective(spec: TaskSpec) -> Objective:
+    formula = _find_metric(spec.metric, "log_loss", "probability").formula
+    if len(spec.prediction_columns) == 1:
+        lines = ["truth = (y == POSITIVE).astype(int)", _KEPT, *formula.lines, f"return {formula.expression}"]
+        return Objective("positive", "\n".join(lines), classify=True)
+    score = formula.class_columns or f"float(np.mean([{_column_code(formula.expression)} for k in np.unique(y)]))"
+    code = f"truth = np.eye(len(CLASSES))[y]\n{_KEPT}\nreturn {score}"
+    return Objective("probabilities", code, classify=True)
+
+
+def _multilabel_objective(spec: TaskSpec) -> Objective:
+    if spec.prediction_kind == "label":
+        formula = _find_metric(spec.metric, "accuracy", "label").formula
+        return Objective("labels", f"return {formula.target_columns or _SHARE_OF_RIGHT_CELLS}", multilabel=True)
+    formula = _find_metric(spec.metric, "log_loss", "probability").formula
+    if formula.class_columns:  # a mean over rows is one over cells too
+        return Objective("probabilities", f"truth = y\n{_KEPT}\nreturn {formula.expression}", multilabel=True)
+    columns = "for k in range(y.shape[1]) if 0 < y[:, k].mean() < 1"
+    code = f"return float(np.mean([{_column_code(formula.expression, truth='y')} {columns}]))"
+    return Objective("probabilities", code, multilabel=True)
+
+
+def _column_code(expression: str, truth: str = "truth") -> str:
+    """Return an expression of one column as that of column `k` of several."""
+    columns = {"truth": f"{truth}[:, k]", "decided": "decided[:, k]", "kept": "np.clip(decided[:, k], 1e-6, 1 - 1e-6)"}
+    return re.sub(r"\b(?:truth|decided|kept)\b", lambda name: columns[name[0]], expression)
+
+
+def _value_objective(facts: Facts) -> Objective:
+    spec = facts.spec
+    metric = _find_metric(spec.metric, "rmse", "value")
+    loss = "l1" if metric.absolute else "l2"
+    scale = "log" if metric.logarithmic and _not_negative(facts) else ""
+    lines = [*metric.formula.lines, f"return {metric.formula.expression}"]
+    return Objective("values", "\n".join(lines), loss=loss, scale=scale)
 
 
 def _are_numbers(classes: tuple[str, ...]) -> bool:
@@ -147,5 +120,6 @@ def _are_numbers(classes: tuple[str, ...]) -> bool:
 
 
 def _not_negative(facts: Facts) -> bool:
-    lows = [column.minimum for name in facts.spec.target if (column := facts.column(name))]
-    return all(low is None or not low.strip().startswith("-") for low in lows)
+    columns = [column for name in facts.spec.target if (column := facts.column(name))]
+    lows = [column.minimum for column in columns if column.minimum is not None]
+    return not any(low.strip().startswith("-") for low in lows)

@@ -1,6 +1,7 @@
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from mlestar.evaluation import (
     search_holdout,
     stage,
 )
+from mlestar.metrics import METRICS
 from tests.unit.holdout_folders import divide, make_rows, make_task, random_task
 
 
@@ -195,6 +197,20 @@ def test_grades_between_integers_are_refused(tmp_path: Path) -> None:
     case = Case(make_task(tmp_path / "task", *divide(frame, np.arange(300) % 3 == 0), "qwk"), tmp_path)
     assert "5.7' is not an integer; round and clip" in case.grade(with_cell(case.answers, 0, "label", 5.7)).problem
     assert case.grade(case.answers).score == 1.0
+
+
+@pytest.mark.parametrize(
+    ("fact", "value", "message"),
+    [("non_negative", -1, "is negative.*clip at 0"), ("integer", 1.5, "is not an integer")],
+)
+def test_the_facts_of_a_metric_restrict_its_predictions(tmp_path: Path, fact: str, value: float, message: str) -> None:
+    metric = replace(METRICS["mae"], name="own", **{fact: True})  # type: ignore[arg-type]
+    frame = make_rows(300).assign(label=np.arange(300) % 7)
+    (tmp_path / "task").mkdir()
+    make_task(tmp_path / "task", *divide(frame, np.arange(300) % 3 == 0))
+    case = Case(Task.load(tmp_path / "task", metric=metric), tmp_path)
+    assert re.search(message, case.grade(with_cell(case.answers, 0, "label", value)).problem)
+    assert case.grade(case.answers).score == 0.0
 
 
 def test_class_columns_are_matched_by_name(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from mlestar.errors import TaskError
 from mlestar.evaluation import infer_split
 from mlestar.evaluation.holdout.crossing import count_crossing
+from mlestar.evaluation.holdout.rule import SplitRule
 from tests.unit.holdout_folders import divide, make_rows, make_task, random_task
 
 
@@ -43,7 +44,7 @@ def test_dates_inside_ids_mean_a_time_split(tmp_path: Path) -> None:
     frame = make_rows(300)
     frame["id"] = [f"shop{row % 3}_{day:%Y-%m-%d}" for row, day in enumerate(pd.date_range("2020-01-01", periods=300))]
     plan = infer_split(make_task(tmp_path, *divide(frame, late(300))))
-    assert (plan.kind, plan.column, plan.group_rule) == ("time", "id", "embedded")
+    assert (plan.kind, plan.column, plan.group_rule) == ("time", "id", SplitRule(part="date"))
 
 
 def test_ids_that_number_the_rows_are_not_time(tmp_path: Path) -> None:
@@ -61,7 +62,7 @@ def test_whole_days_in_test_mean_a_group_split_by_day(tmp_path: Path) -> None:
     frame = make_rows(1200)
     frame.insert(1, "when", hours.strftime("%Y-%m-%d %H:%M"))
     plan = infer_split(make_task(tmp_path, *divide(frame, np.asarray(hours.day_of_year % 4 == 0))))
-    assert (plan.kind, plan.column, plan.group_rule) == ("group", "when", "day")
+    assert (plan.kind, plan.column, plan.group_rule) == ("group", "when", SplitRule(part="day"))
 
 
 @pytest.mark.parametrize("column", ["patient", "id"])

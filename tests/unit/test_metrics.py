@@ -1,5 +1,6 @@
 """Metrics agree with scikit-learn, know their direction and refuse what is undefined."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,15 @@ import pytest
 from sklearn import metrics as sk
 from sklearn.datasets import load_iris
 
+from mlestar.agents.script import reported_score
+from mlestar.data.task import Task
 from mlestar.errors import UserError
-from mlestar.metrics import METRICS, Metric, canonical, canonical_labels, get_metric
+from mlestar.evaluation import grade_submission, infer_split, search_holdout, stage
+from mlestar.metrics import METRICS, Formula, Metric, canonical, canonical_labels, get_metric, register_metric
+from mlestar.metrics.scoring import Array, ClassLabels
+from mlestar.metrics.spec import sign
 from mlestar.metrics.wording import find_metrics
+from tests.unit.offline_context import brief_of, candidate, mixed_rows, run, write_task
 
 RANDOM = np.random.default_rng(7)
 LABELS = np.array(["a", "b", "c"], dtype=object)[RANDOM.integers(0, 3, 200)]
@@ -149,12 +156,6 @@ def test_a_binary_metric_needs_the_positive_label() -> None:
         METRICS["f1"].score(["a", "b"], ["a", "b"])
 
 
-def test_a_tie_is_not_better() -> None:
-    assert METRICS["rmse"].better(1.0, 2.0)
-    assert METRICS["accuracy"].better(2.0, 1.0)
-    assert not METRICS["rmse"].better(1.0, 1.0)
-
-
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -173,6 +174,17 @@ def test_metrics_are_known_by_their_aliases(name: str, expected: str) -> None:
     assert get_metric(name).name == expected
 
 
+def test_a_better_score_is_greater_once_signed() -> None:
+    assert sign(METRICS["accuracy"].direction) * 0.9 > sign(METRICS["accuracy"].direction) * 0.8
+    assert sign(METRICS["rmse"].direction) * 1.0 > sign(METRICS["rmse"].direction) * 2.0
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_is_found_by_its_own_name(name: str) -> None:
+    assert get_metric(name) is METRICS[name]
+    assert find_metrics(f"Scored by {name.replace('_', ' ')}.")[0].metric == name
+
+
 def test_an_unknown_metric_is_answered_with_the_nearest() -> None:
     with pytest.raises(UserError, match=r"unknown metric 'acuracy'; the nearest are accuracy"):
         get_metric("acuracy")
@@ -182,7 +194,7 @@ def test_a_function_of_a_file_is_a_metric(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text("def worst(truth, predicted):\n    return abs(truth - predicted).max()\n")
     metric = get_metric("own.py:worst", tmp_path, direction="minimize")
     assert metric.score([1, 2], [1, 5]) == 3
-    assert metric.better(1, 2)
+    assert metric.direction == "minimize"
 
 
 @pytest.mark.parametrize(
@@ -254,3 +266,48 @@ def test_a_description_tells_its_metric(description: str, expected: str) -> None
 
 def test_a_description_without_metric_tells_none() -> None:
     assert find_metrics("Predict the price of houses. No other data may be used.") == []
+
+
+def pinball(truth: Array, predicted: Array, labels: ClassLabels) -> float:
+    return float(np.mean(np.maximum(0.9 * (truth - predicted), 0.1 * (predicted - truth))))
+
+
+PINBALL = Metric(
+    "pinball_90",
+    "minimize",
+    "value",
+    pinball,
+    aliases=("mean pinball loss at 0.9",),
+    absolute=True,
+    formula=Formula("float(np.mean(np.maximum(0.9 * (y - decided), 0.1 * (decided - y))))"),
+)
+
+
+@pytest.fixture
+def registered() -> Iterator[None]:
+    register_metric(PINBALL)
+    yield
+    del METRICS[PINBALL.name]
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_metric_from_outside_is_one_row(tmp_path: Path) -> None:
+    folder = write_task(tmp_path / "task", mixed_rows().drop(columns="label"), "number", "")
+    (folder / "task.toml").unlink()
+    (folder / "task.md").write_text("Predict `number`; submissions are scored by the mean pinball loss at 0.9.")
+    task = Task.load(folder)
+    assert (task.spec.metric, task.spec.direction, task.spec.problem) == ("pinball_90", "minimize", "regression")
+    holdout = search_holdout(task, infer_split(task), seed=0)
+    stage(task, holdout, tmp_path / "input")
+    script = candidate(brief_of(folder))
+    assert PINBALL.formula.expression in script
+    printed = run(script, tmp_path / "input", tmp_path / "work")
+    grade = grade_submission(task, holdout, tmp_path / "work" / "submission.csv")
+    assert grade.score == pytest.approx(reported_score(printed), rel=0.5)
+
+
+@pytest.mark.usefixtures("registered")
+@pytest.mark.parametrize("metric", [PINBALL, Metric("other", "minimize", "value", pinball, aliases=("RMSE",))])
+def test_a_metric_whose_name_is_taken_is_refused(metric: Metric) -> None:
+    with pytest.raises(UserError, match="already names"):
+        register_metric(metric)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-DAY = 86_400.0
+DAY_SECONDS = 86_400.0
 TIME_WORDS = {"date", "datetime", "time", "timestamp", "day", "week", "month", "quarter", "year", "hour", "minute"}
 TIME_WORDS |= {"second", "period", "step", "tick", "season", "round", "epoch", "t", "ts", "dt", "unix"}
 ID_WORDS = {"id", "ids", "no", "nr", "num", "number", "code", "key", "index", "idx", "row", "group", "subject"}
@@ -50,15 +50,19 @@ class Clock:
         if not self.dates:
             return f"{value:g}" if abs(value) < 1e6 else f"{value:.0f}"
         moment = pd.Timestamp(value, unit="s")
-        return moment.strftime("%Y-%m-%d" if value % DAY == 0 else "%Y-%m-%d %H:%M")
+        return moment.strftime("%Y-%m-%d" if value % DAY_SECONDS == 0 else "%Y-%m-%d %H:%M")
 
     def length(self, width: float) -> str:
         """Write a length of time."""
         if not self.dates:
             return f"{width:g} steps"
-        if width < 3 * DAY:
+        if width < 3 * DAY_SECONDS:
             return f"{width / 3600:.0f} hours"
-        return f"{width / DAY:.0f} days" if width < 90 * DAY else f"{width / (DAY * 30.44):.1f} months"
+        return (
+            f"{width / DAY_SECONDS:.0f} days"
+            if width < 90 * DAY_SECONDS
+            else f"{width / (DAY_SECONDS * 30.44):.1f} months"
+        )
 
 
 def name_words(name: str) -> set[str]:

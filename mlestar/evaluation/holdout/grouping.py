@@ -10,6 +10,7 @@ import pandas as pd
 
 from mlestar.evaluation.holdout.clock import ID_WORDS, name_words, read_clock
 from mlestar.evaluation.holdout.crossing import Crossing, count_crossing, encode
+from mlestar.evaluation.holdout.rule import SplitRule, group_names
 
 MAX_RATIO = 0.2
 """Of the crossings that a random split would give."""
@@ -25,7 +26,7 @@ class Group:
     """A way to group rows, coded alike in train and test; -1 where a row has no group."""
 
     column: str
-    rule: str | None
+    rule: SplitRule | None
     train: np.ndarray
     test: np.ndarray
     crossing: Crossing
@@ -40,37 +41,7 @@ class Group:
         return bool(name_words(self.column) & ID_WORDS) or self.column.lower().endswith("id")
 
     def __str__(self) -> str:
-        return self.column if self.rule is None else f"{self.column} ({describe_rule(self.rule)})"
-
-
-def describe_rule(rule: str) -> str:
-    """Say in words how a cell names its group."""
-    name, _, separator = rule.partition(":")
-    phrases = {
-        "prefix": f"text before the first {separator!r}",
-        "stem": f"text before the last {separator!r}",
-        "digits": "leading digits",
-        "day": "day",
-        "embedded": "date within the text",
-    }
-    return phrases[name]
-
-
-def apply_rule(name: str, cells: pd.Series, rule: str | None) -> pd.Series:
-    """Turn cells into group names; empty where a cell names no group."""
-    kind, _, separator = (rule or "").partition(":")
-    match kind:
-        case "prefix":
-            return cells.str.split(separator, n=1, regex=False).str[0]
-        case "stem":
-            return cells.str.rsplit(separator, n=1).str[0]
-        case "digits":
-            return cells.str.extract(r"^(\d+)\D", expand=False).fillna("")
-        case "day":
-            clock = read_clock(name, cells)
-            days = np.full(len(cells), np.nan) if clock is None else np.floor(clock.values / 86_400)
-            return pd.Series(days, index=cells.index).map(lambda day: "" if np.isnan(day) else str(int(day)))
-    return cells
+        return self.column if self.rule is None else f"{self.column} ({self.rule})"
 
 
 def find_group(train: pd.DataFrame, test: pd.DataFrame) -> Group | None:
@@ -86,17 +57,17 @@ def find_group(train: pd.DataFrame, test: pd.DataFrame) -> Group | None:
     return _climb(sorted(strong, key=lambda group: (-group.values, not group.named, group.rule is not None)))
 
 
-def prefix_rules(cells: pd.Series) -> Iterator[str]:
+def prefix_rules(cells: pd.Series) -> Iterator[SplitRule]:
     """List the rules that shorten most cells of a column."""
     sample = cells[cells != ""].iloc[:: max(1, len(cells) // 1000)]
     for separator in _SEPARATORS:
         counts = sample.str.count(re.escape(separator))
         if (counts > 0).mean() > 0.9:
-            yield f"prefix:{separator}"
+            yield SplitRule(part="before_first", separator=separator)
         if (counts > 1).mean() > 0.9:
-            yield f"stem:{separator}"
+            yield SplitRule(part="before_last", separator=separator)
     if sample.str.match(r"\d+\D").mean() > 0.9:
-        yield "digits"
+        yield SplitRule(part="leading_digits")
 
 
 def _groupings(train: pd.DataFrame, test: pd.DataFrame, column: str) -> Iterator[Group]:
@@ -104,13 +75,13 @@ def _groupings(train: pd.DataFrame, test: pd.DataFrame, column: str) -> Iterator
     filled = cells[cells != ""]
     if len(filled) < len(cells) / 2 or _is_measure_or_text(filled):
         return
-    rules: list[str | None] = [None]
+    rules: list[SplitRule | None] = [None]
     if (clock := read_clock(column, cells)) is not None and clock.dates:
-        rules.append("day")
+        rules.append(SplitRule(part="day"))
     elif filled.nunique() > 0.5 * len(filled):
         rules += prefix_rules(filled)
     for rule in rules:
-        codes = encode(apply_rule(column, cells, rule), apply_rule(column, test[column], rule))
+        codes = encode(group_names(column, cells, rule), group_names(column, test[column], rule))
         yield Group(column, rule, *codes, count_crossing(*codes))
 
 

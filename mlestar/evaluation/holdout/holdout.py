@@ -8,9 +8,9 @@ import pandas as pd
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
 from mlestar.evaluation.holdout.cutoff import MIN_ROWS, bins, cut
-from mlestar.evaluation.holdout.grouping import apply_rule
 from mlestar.evaluation.holdout.period import clock_of
 from mlestar.evaluation.holdout.plan import SplitPlan
+from mlestar.evaluation.holdout.rule import group_names
 from mlestar.evaluation.holdout.split import duplicate_codes, feature_columns
 
 _FEWEST = 0.05
@@ -135,7 +135,7 @@ def _deal(task: Task, plan: SplitPlan) -> _Deck:
     labelled = labelled_rows(task)
     units = rows
     if plan.kind == "group" and plan.column is not None:
-        names = apply_rule(plan.column, frame[plan.column], plan.group_rule)
+        names = group_names(plan.column, frame[plan.column], plan.group_rule)
         codes = pd.factorize(names.where(names != ""))[0]
         # A row without a group stands for itself.
         units = np.where(codes >= 0, codes, rows + len(rows))

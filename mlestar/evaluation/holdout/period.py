@@ -7,7 +7,8 @@ import pandas as pd
 
 from mlestar.data.task import TaskSpec
 from mlestar.errors import HoldoutError
-from mlestar.evaluation.holdout.clock import ID_WORDS, TIME_WORDS, Clock, name_words, read_clock, read_embedded_dates
+from mlestar.evaluation.holdout.clock import ID_WORDS, TIME_WORDS, Clock, name_words
+from mlestar.evaluation.holdout.rule import SplitRule, column_clock
 
 
 @dataclass(frozen=True)
@@ -15,18 +16,18 @@ class Period:
     """A column whose test values all come after those of train."""
 
     column: str
-    rule: str | None
+    rule: SplitRule | None
     train: Clock
     test: Clock
 
 
-def clock_of(column: str, cells: pd.Series, rule: str | None) -> Clock:
+def clock_of(column: str, cells: pd.Series, rule: SplitRule | None) -> Clock:
     """Read the time column of a plan.
 
     Raises:
         HoldoutError: it holds neither dates nor whole numbers.
     """
-    clock = read_embedded_dates(cells) if rule == "embedded" else read_clock(column, cells)
+    clock = column_clock(column, cells, rule)
     if clock is None:
         msg = f"column {column!r} holds neither dates nor whole numbers: name another time column in task.toml"
         raise HoldoutError(msg)
@@ -41,17 +42,15 @@ def find_period(spec: TaskSpec, train: pd.DataFrame, test: pd.DataFrame) -> Peri
             continue
         period = _read(column, None, train, test)
         if period is None and column == spec.id:
-            period = _read(column, "embedded", train, test)
+            period = _read(column, SplitRule(part="date"), train, test)
         if period and _comes_after(period) and (period.train.dates or _counts_time(period)):
             found.append(period)
     return max(found, key=lambda period: (period.train.dates, len(np.unique(period.train.values))), default=None)
 
 
-def _read(column: str, rule: str | None, train: pd.DataFrame, test: pd.DataFrame) -> Period | None:
-    first, second = (
-        read_embedded_dates(frame[column]) if rule == "embedded" else read_clock(column, frame[column])
-        for frame in (train, test)
-    )
+def _read(column: str, rule: SplitRule | None, train: pd.DataFrame, test: pd.DataFrame) -> Period | None:
+    first = column_clock(column, train[column], rule)
+    second = column_clock(column, test[column], rule)
     if first is None or second is None or first.dates != second.dates:
         return None
     return Period(column, rule, first, second)

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from mlestar.evaluation.holdout.rule import SplitRule
+
 SplitKind = Literal["time", "group", "stratified", "random"]
 
 
@@ -15,9 +17,8 @@ class SplitPlan(BaseModel):
     kind: SplitKind
     column: str | None = None
     """The time or group column of the train file."""
-    group_rule: str | None = None
-    """How a cell names its group or time. None: its whole value does. `prefix:SEP`, `stem:SEP`: its text before the
-    first, the last SEP. `digits`: the digits it begins with. `day`: the day of a date. `embedded`: the date inside."""
+    group_rule: SplitRule | None = None
+    """The part of a cell that names its group or time; None when the whole cell does."""
     fraction: float
     """Share of the train rows that is held out (for `time`: of the rows before the cut and after it together)."""
     horizon: str | None = None

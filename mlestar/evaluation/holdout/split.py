@@ -10,9 +10,10 @@ from mlestar.errors import HoldoutError, TaskError
 from mlestar.evaluation.holdout.clock import Clock, read_clock
 from mlestar.evaluation.holdout.crossing import count_crossing
 from mlestar.evaluation.holdout.cutoff import Cut, cut
-from mlestar.evaluation.holdout.grouping import MAX_RATIO, Group, apply_rule, describe_rule, find_group, prefix_rules
+from mlestar.evaluation.holdout.grouping import MAX_RATIO, Group, find_group, prefix_rules
 from mlestar.evaluation.holdout.period import Period, clock_of, find_period
 from mlestar.evaluation.holdout.plan import SplitKind, SplitPlan
+from mlestar.evaluation.holdout.rule import SplitRule
 
 MAX_HELD = 50_000
 """Held-out rows beyond which a score gains nothing."""
@@ -63,7 +64,7 @@ def _sample(train: pd.DataFrame, test: pd.DataFrame) -> tuple[pd.DataFrame, pd.D
 
 
 def _overruled(spec: TaskSpec, train: pd.DataFrame, test: pd.DataFrame) -> SplitPlan:
-    kind, _, column = (spec.split or "").partition(":")
+    kind, column = spec.split_setting
     if kind in ("time", "group") and column not in train.columns:
         msg = f"split = {spec.split!r}: {spec.train} has no column {column!r}"
         raise TaskError(msg)
@@ -72,7 +73,7 @@ def _overruled(spec: TaskSpec, train: pd.DataFrame, test: pd.DataFrame) -> Split
         return _given_time(column, train, test, note)
     if kind == "group":
         rule = _repeating_rule(column, train[column])
-        how = "" if rule is None else f"; every value differs, so the {describe_rule(rule)} names the group"
+        how = "" if rule is None else f"; every value differs, so the {rule} names the group"
         return SplitPlan(kind="group", column=column, group_rule=rule, **_share(train, test, note + how))
     plan = _row_plan(spec, train, test)
     if kind not in ("stratified", "random") or column:
@@ -82,7 +83,7 @@ def _overruled(spec: TaskSpec, train: pd.DataFrame, test: pd.DataFrame) -> Split
 
 
 def _given_time(column: str, train: pd.DataFrame, test: pd.DataFrame, note: str) -> SplitPlan:
-    rule = None if read_clock(column, train[column]) is not None else "embedded"
+    rule = None if read_clock(column, train[column]) is not None else SplitRule(part="date")
     clock = clock_of(column, train[column], rule)
     if column in test.columns:
         period = Period(column, rule, clock, clock_of(column, test[column], rule))
@@ -93,11 +94,11 @@ def _given_time(column: str, train: pd.DataFrame, test: pd.DataFrame, note: str)
     return _cut_plan(column, rule, clock, span, 0.0, (note,))
 
 
-def _repeating_rule(column: str, cells: pd.Series) -> str | None:
+def _repeating_rule(column: str, cells: pd.Series) -> SplitRule | None:
     if cells.nunique() < 0.9 * len(cells):
         return None
     for rule in prefix_rules(cells):
-        if 2 < apply_rule(column, cells, rule).nunique() < 0.9 * len(cells):
+        if 2 < rule.apply(column, cells).nunique() < 0.9 * len(cells):
             return rule
     msg = f"split = 'group:{column}': nearly every value of {column!r} differs, so it groups nothing"
     raise TaskError(msg)
@@ -123,7 +124,7 @@ def _time_plan(period: Period, *notes: str) -> SplitPlan:
     column, clock = period.column, period.train
     low, high = float(np.nanmin(clock.values)), float(np.nanmax(clock.values))
     first, last = float(np.nanmin(period.test.values)), float(np.nanmax(period.test.values))
-    how = column if period.rule is None else f"{column} ({describe_rule(period.rule)})"
+    how = column if period.rule is None else f"{column} ({period.rule})"
     line = (
         f"{how}: test {clock.words(first)} to {clock.words(last)} against "
         f"train {clock.words(low)} to {clock.words(high)}"
@@ -132,7 +133,7 @@ def _time_plan(period: Period, *notes: str) -> SplitPlan:
 
 
 def _cut_plan(
-    column: str, rule: str | None, clock: Clock, span: float, gap: float, evidence: tuple[str, ...]
+    column: str, rule: SplitRule | None, clock: Clock, span: float, gap: float, evidence: tuple[str, ...]
 ) -> SplitPlan:
     made = cut(clock.values, float(np.nanmax(clock.values)), span, gap)
     if made is None:

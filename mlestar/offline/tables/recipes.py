@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.offline.facts import Facts
-from mlestar.offline.metrics import Goal, find_goal
+from mlestar.offline.metrics import Objective, find_objective
 from mlestar.offline.tables.columns import Columns, treat_columns
 
 _MANY = 6
@@ -100,25 +100,24 @@ def write_script(facts: Facts, model: Model, title: str) -> str:
 
 
 def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
-    goal, columns, split = find_goal(facts), treat_columns(facts), facts.split
+    objective, columns, split = find_objective(facts), treat_columns(facts), facts.split
     if model.name == "text" and not columns.texts:
         model = BY_NAME["linear"]
-    classes = _classes(facts, goal)
+    classes = _classes(facts, objective)
     values: dict[str, Any] = {
         "title": title,
         "spec": facts.spec,
         "columns": columns,
         "joins": columns.joins,
         "steps": columns.steps or ["place_features"],
-        "goal": goal,
-        "classes": goal.classes,
+        "classes": objective.classes,
         "labels": classes,
-        "classify": goal.classify,
-        "multilabel": goal.multilabel,
-        "rule": goal.rule,
-        "score_code": goal.code,
-        "loss": goal.loss,
-        "scale": goal.scale,
+        "classify": objective.classify,
+        "multilabel": objective.multilabel,
+        "rule": objective.rule,
+        "score_code": objective.code,
+        "loss": objective.loss,
+        "scale": objective.scale,
         "targets": len(facts.spec.target),
         "positive": _positive(facts, classes),
         "seed": int(facts.environment.get("seed", 0)),
@@ -126,22 +125,22 @@ def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         "seconds": round(facts.seconds),
         "subsample": _subsample(facts),
         "few_columns": columns.count <= _FEW,
-        "many_classes": goal.classify and len(classes) >= _MANY,
-        **_split_values(facts, goal, split),
+        "many_classes": objective.classify and len(classes) >= _MANY,
+        **_split_values(facts, objective, split),
     }
-    values["imports"] = _imports(model, columns, goal, split, values)
+    values["imports"] = _imports(model, columns, objective, split, values)
     values["model"] = render(f"models/{model.name}.py.jinja", values)
     values["decision"] = render("decision.py.jinja", values)
     return values
 
 
-def _classes(facts: Facts, goal: Goal) -> list[str]:
+def _classes(facts: Facts, objective: Objective) -> list[str]:
     """Return the labels, in the order of the prediction columns where there is one for each."""
-    if not (goal.classify or goal.rule == "cuts"):
+    if not (objective.classify or objective.rule == "cuts"):
         return []
     column = facts.column(facts.spec.target[0])
     classes = list(facts.spec.classes) or sorted(column.examples if column else ())
-    return sorted(classes, key=float) if goal.rule == "cuts" else classes
+    return sorted(classes, key=float) if objective.rule == "cuts" else classes
 
 
 def _positive(facts: Facts, classes: list[str]) -> int:
@@ -155,26 +154,23 @@ def _subsample(facts: Facts) -> int:
     return most if facts.spec.train_rows > most else 0
 
 
-def _split_values(facts: Facts, goal: Goal, split: SplitPlan) -> dict[str, Any]:
-    rule, _, sign = (split.group_rule or "").partition(":")
-    codes = {
-        "prefix": f"cells.str.split({sign!r}, n=1, regex=False).str[0]",
-        "stem": f"cells.str.rsplit({sign!r}, n=1).str[0]",
-        "digits": r'cells.str.extract(r"^(\d+)", expand=False).fillna("")',
-        "day": "cells.str[:10]",
-        "embedded": r'cells.str.extract(r"((?:19|20)\d{2}[-_/.]?[01]\d[-_/.]?[0-3]\d)", expand=False).fillna("")',
-    }
-    column = facts.column(split.column)
+def _split_values(facts: Facts, objective: Objective, split: SplitPlan) -> dict[str, Any]:
+    rule, column = split.group_rule, facts.column(split.column)
+    date_inside = rule is not None and rule.part == "date"
     dated = column is not None and column.kind == "date" and not rule
     counted = column is not None and column.kind in ("int", "float") and split.column != facts.spec.id and not rule
     return {
         "split": split,
-        "clock": "date" if dated or rule == "embedded" else "number",
-        "trend": split.kind == "time" and goal.rule == "values" and len(facts.spec.target) == 1 and (dated or counted),
+        "clock": "date" if dated or date_inside else "number",
+        "date_inside": date_inside,
+        "trend": split.kind == "time"
+        and objective.rule == "values"
+        and len(facts.spec.target) == 1
+        and (dated or counted),
         "clock_name": plain_name(split.column or ""),
         "grouped": split.kind == "group" or split.keep_duplicates,
-        "group_code": codes.get(rule, "cells"),
-        "stratify": goal.classify or goal.rule == "cuts",
+        "group_code": rule.code if rule else "cells",
+        "stratify": objective.classify or objective.rule == "cuts",
     }
 
 
@@ -183,14 +179,16 @@ def plain_name(column: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "_", column).strip("_") or "feature"
 
 
-def _imports(model: Model, columns: Columns, goal: Goal, split: SplitPlan, values: dict[str, Any]) -> list[str]:
+def _imports(
+    model: Model, columns: Columns, objective: Objective, split: SplitPlan, values: dict[str, Any]
+) -> list[str]:
     lines = set(model.imports)
     if columns.texts:
         lines |= {
             "from sklearn.decomposition import TruncatedSVD",
             "from sklearn.feature_extraction.text import TfidfVectorizer",
         }
-    if "metrics." in goal.code:
+    if "metrics." in objective.code:
         lines.add("from sklearn import metrics")
     if values["trend"]:
         lines.add("from sklearn.linear_model import RidgeCV")

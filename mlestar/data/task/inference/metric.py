@@ -68,10 +68,10 @@ def _fits(metric: Metric, cells: pd.DataFrame) -> bool:
 
 def _amend(metric: Metric, columns: Columns, cells: pd.DataFrame | None) -> tuple[Metric, str]:
     """Take the form of the metric that fits the number of classes or targets."""
-    if metric.name == "f1" and cells is not None and len(classes_of(cells.iloc[:, 0])) > 2:
-        return METRICS["macro_f1"], ", averaged over the classes because there are more than two"
-    if metric.name == "auroc" and len(columns.target) > 1:
-        return METRICS["mean_auroc"], ", averaged over the target columns"
+    if metric.multiclass and cells is not None and len(classes_of(cells.iloc[:, 0])) > 2:
+        return METRICS[metric.multiclass], ", averaged over the classes because there are more than two"
+    if metric.multitarget and len(columns.target) > 1:
+        return METRICS[metric.multitarget], ", averaged over the target columns"
     return metric, ""
 
 

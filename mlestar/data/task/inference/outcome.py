@@ -85,7 +85,7 @@ def _order(
 def _problem(metric: Metric, columns: Columns, classes: tuple[str, ...]) -> Problem:
     if len(columns.target) > 1:
         return "multilabel"
-    if metric.name == "qwk":
+    if metric.ordinal:
         return "ordinal"
     return "binary" if len(classes) == 2 else "multiclass"
 

@@ -126,7 +126,7 @@ def _find_modality(layout: TaskFolder, parts: TaskFiles, metric: Metric, text: s
 
 
 def _check_split(spec: TaskSpec, parts: TaskFiles) -> None:
-    kind, _, column = (spec.split or "").partition(":")
+    kind, column = spec.split_setting
     if column and parts.train.frame is not None and column not in parts.train.columns:
         msg = f"split = {spec.split!r}: {parts.train.name} has no column {column!r}"
         raise TaskError(msg)

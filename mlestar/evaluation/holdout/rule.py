@@ -1,0 +1,77 @@
+"""Which part of a cell names its group or its time."""
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from mlestar.evaluation.holdout.clock import DAY_SECONDS, Clock, read_clock, read_embedded_dates
+
+CellPart = Literal["before_first", "before_last", "leading_digits", "day", "date"]
+"""`day` is the day of a cell that is a time; `date` is the date inside a longer text."""
+
+
+class SplitRule(BaseModel):
+    """The part of a cell that names the group or the time of its row, where the whole cell does not."""
+
+    model_config = ConfigDict(frozen=True)
+
+    part: CellPart
+    separator: str = ""
+    """What `before_first` and `before_last` look for."""
+
+    def __str__(self) -> str:
+        phrases: dict[CellPart, str] = {
+            "before_first": f"text before the first {self.separator!r}",
+            "before_last": f"text before the last {self.separator!r}",
+            "leading_digits": "leading digits",
+            "day": "day",
+            "date": "date within the text",
+        }
+        return phrases[self.part]
+
+    @property
+    def code(self) -> str:
+        """Return the pandas expression by which a script applies the rule to the column `cells`."""
+        date = r'cells.str.extract(r"((?:19|20)\d{2}[-_/.]?[01]\d[-_/.]?[0-3]\d)", expand=False).fillna("")'
+        expressions: dict[CellPart, str] = {
+            "before_first": f"cells.str.split({self.separator!r}, n=1, regex=False).str[0]",
+            "before_last": f"cells.str.rsplit({self.separator!r}, n=1).str[0]",
+            "leading_digits": r'cells.str.extract(r"^(\d+)", expand=False).fillna("")',
+            "day": "cells.str[:10]",
+            "date": date,
+        }
+        return expressions[self.part]
+
+    def apply(self, column: str, cells: pd.Series) -> pd.Series:
+        """Return the group of each cell, empty where it names none."""
+        match self.part:
+            case "before_first":
+                return cells.str.split(self.separator, n=1, regex=False).str[0]
+            case "before_last":
+                return cells.str.rsplit(self.separator, n=1).str[0]
+            case "leading_digits":
+                return cells.str.extract(r"^(\d+)\D", expand=False).fillna("")
+            case "day" | "date":
+                return _days(self.read_clock(column, cells), cells.index)
+
+    def read_clock(self, column: str, cells: pd.Series) -> Clock | None:
+        """Read the cells as points in time; None where they are none."""
+        return read_embedded_dates(cells) if self.part == "date" else read_clock(column, cells)
+
+
+def group_names(column: str, cells: pd.Series, rule: SplitRule | None) -> pd.Series:
+    """Return the group of each cell: the whole cell without a rule; empty where a cell names none."""
+    return cells if rule is None else rule.apply(column, cells)
+
+
+def column_clock(column: str, cells: pd.Series, rule: SplitRule | None) -> Clock | None:
+    """Read the cells, or the part that a rule names, as points in time; None where they are none."""
+    return read_clock(column, cells) if rule is None else rule.read_clock(column, cells)
+
+
+def _days(clock: Clock | None, index: pd.Index) -> pd.Series:
+    """Return the number of each cell's day as text."""
+    days = np.full(len(index), np.nan) if clock is None else np.floor(clock.values / DAY_SECONDS)
+    return pd.Series(days, index=index).map(lambda day: "" if np.isnan(day) else str(int(day)))

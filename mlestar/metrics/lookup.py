@@ -1,0 +1,97 @@
+"""Finding a metric by what a person calls it, and adding one."""
+
+import importlib.util
+import re
+import unicodedata
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+
+from mlestar.errors import UserError
+from mlestar.metrics.definition import Metric
+from mlestar.metrics.metric import METRICS
+from mlestar.metrics.spec import Direction, PredictionKind
+
+
+def register_metric(metric: Metric) -> None:
+    """Add a metric to the table of this process: settings and descriptions may name it, and scripts validate with it.
+
+    Raises:
+        UserError: its name or one of its aliases names a metric of the table.
+    """
+    known_names = _names()
+    for name in _spellings(metric):
+        if name in known_names:
+            msg = f"metric {metric.name!r}: {name!r} already names {known_names[name].name}"
+            raise UserError(msg)
+    METRICS[metric.name] = metric
+
+
+def get_metric(
+    name: str,
+    folder: Path | None = None,
+    *,
+    direction: Direction | None = None,
+    kind: PredictionKind | None = None,
+) -> Metric:
+    """Return a metric by its name, an alias, or `file.py:function` with the file inside `folder`.
+
+    A user's own function needs `direction`; its `kind` is `value` by default.
+
+    Raises:
+        UserError: no such metric (the nearest names are listed), or the function cannot be loaded.
+    """
+    if ".py:" in name:
+        return _load(name, folder, direction, kind or "value")
+    names = _names()
+    if metric := names.get(squash(name)):
+        return metric
+    near = get_close_matches(squash(name), names, n=6, cutoff=0.4)
+    suggestions = list(dict.fromkeys(names[word].name for word in near)) or sorted(METRICS)
+    msg = f"unknown metric {name!r}; the nearest are {', '.join(suggestions)} (or use file.py:function)"
+    raise UserError(msg)
+
+
+def squash(name: str) -> str:
+    """Return a metric's name without case, spaces and marks, so that spellings compare equal."""
+    folded = unicodedata.normalize("NFKC", name).lower()
+    return re.sub(r"[^a-z0-9]+", "", folded).removeprefix("neg")
+
+
+def _names() -> dict[str, Metric]:
+    """Return every metric by every spelling of its names."""
+    return {name: metric for metric in METRICS.values() for name in _spellings(metric)}
+
+
+def _spellings(metric: Metric) -> list[str]:
+    return [squash(name) for name in (metric.name, *metric.aliases, *metric.abbreviations)]
+
+
+def _load(name: str, folder: Path | None, direction: Direction | None, kind: PredictionKind) -> Metric:
+    file, _, attribute = name.rpartition(":")
+    if direction is None:
+        msg = f"metric {name!r} needs a direction: set direction = 'maximize' or 'minimize'"
+        raise UserError(msg)
+    function = getattr(_import_file(file, folder or Path()), attribute, None)
+    if not callable(function):
+        msg = f"metric {name!r}: {file} has no function {attribute!r}"
+        raise UserError(msg)
+    return Metric.from_callable(function, direction, kind, name=name)
+
+
+def _import_file(file: str, folder: Path) -> ModuleType:
+    path = (folder / file).resolve()
+    if not path.is_relative_to(folder.resolve()) or not path.is_file():
+        msg = f"metric file {file!r} is not a file inside {folder}"
+        raise UserError(msg)
+    spec = importlib.util.spec_from_file_location(f"mlestar_metric_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        msg = f"metric file {file!r} is not a Python file"
+        raise UserError(msg)
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        msg = f"metric file {file!r} cannot be imported: {type(error).__name__}: {error}"
+        raise UserError(msg) from error
+    return module

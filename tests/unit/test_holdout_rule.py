@@ -1,0 +1,54 @@
+"""A split rule reads cells, describes itself, and means the same in a plan, a prompt and a script."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mlestar.evaluation.holdout.plan import SplitPlan
+from mlestar.evaluation.holdout.rule import CellPart, SplitRule
+from mlestar.prompts import Prompts
+from tests.unit.offline_context import CARD, brief_of, mixed_rows, write_task
+
+CASES: list[tuple[CellPart, str, list[str], list[str], str]] = [
+    ("before_first", "_", ["a_b_c", "d"], ["a", "d"], "text before the first '_'"),
+    ("before_last", "_", ["a_b_c", "d"], ["a_b", "d"], "text before the last '_'"),
+    ("leading_digits", "", ["12a3", "b7"], ["12", ""], "leading digits"),
+    ("day", "", ["1970-01-02 11:00", ""], ["1", ""], "day"),
+    ("date", "", ["shop_1970-01-03", "shop_1970-01-02"], ["2", "1"], "date within the text"),
+]
+
+
+@pytest.mark.parametrize(("part", "separator", "cells", "groups", "words"), CASES)
+def test_a_rule_reads_cells_and_describes_itself(
+    part: CellPart, separator: str, cells: list[str], groups: list[str], words: str
+) -> None:
+    rule = SplitRule(part=part, separator=separator)
+    assert rule.apply("when", pd.Series(cells)).tolist() == groups
+    assert str(rule) == words
+
+
+@pytest.mark.parametrize(("part", "separator", "cells", "groups", "words"), CASES)
+def test_the_code_of_a_rule_groups_cells_alike(
+    part: CellPart, separator: str, cells: list[str], groups: list[str], words: str
+) -> None:
+    rule, column = SplitRule(part=part, separator=separator), pd.Series([*cells, *cells])
+    scripted = eval(rule.code, {"cells": column})
+    assert pd.factorize(scripted)[0].tolist() == pd.factorize(rule.apply("when", column))[0].tolist()
+
+
+def test_a_plan_keeps_its_rule_as_json() -> None:
+    plan = SplitPlan(kind="group", column="id", group_rule=SplitRule(part="before_first", separator="/"), fraction=0.2)
+    text = plan.model_dump_json()
+    assert '"group_rule":{"part":"before_first","separator":"/"}' in text
+    assert SplitPlan.model_validate_json(text) == plan
+
+
+def test_prompts_name_the_rule(tmp_path: Path) -> None:
+    brief = brief_of(write_task(tmp_path, mixed_rows(), "label", "accuracy"))
+    rule = SplitRule(part="before_first", separator="/")
+    split = SplitPlan(kind="group", column="id", group_rule=rule, fraction=0.2)
+    values = {"brief": brief.model_copy(update={"split": split}), "card": CARD, "refusal": ""}
+    prompt = Prompts().render("initializer", track=0, attempt=0, **values)
+    assert "A row's group or time is the text before the first '/' of its `column`." in prompt
+    assert '"group_rule": {"part": "before_first", "separator": "/"}' in prompt

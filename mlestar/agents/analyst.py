@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlestar.agents.context import AgentContext
-from mlestar.agents.replies import typed
+from mlestar.agents.replies import parse_json
 from mlestar.agents.script import ScriptError
 from mlestar.data.task import Modality, PredictionKind, Problem, TaskSpec
 from mlestar.errors import UserError
@@ -29,7 +29,7 @@ class Amendment(BaseModel):
         return TaskSpec.model_validate({**draft.model_dump(), **changes})
 
 
-async def analyze(agent: AgentContext, settled: frozenset[str]) -> TaskSpec:
+async def ask_for_spec(agent: AgentContext, settled: frozenset[str]) -> TaskSpec:
     """Return the spec, completed from the description."""
     draft = agent.brief.spec
 
@@ -39,5 +39,5 @@ async def analyze(agent: AgentContext, settled: frozenset[str]) -> TaskSpec:
         except (UserError, ValidationError) as error:
             raise ScriptError(str(error)) from None
 
-    amendment = await agent.ask("analyst", typed(Amendment, check), draft=draft)
+    amendment = await agent.ask("analyst", parse_json(Amendment, check), draft=draft)
     return amendment.apply(draft, settled)

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from mlestar.agents.context import AgentContext, ReplyError
-from mlestar.agents.replies import prose
-from mlestar.agents.replies import script as script_reply
+from mlestar.agents.replies import parse_prose, parse_script
 from mlestar.agents.script import ScriptError
 
 TAIL = 6000
@@ -15,14 +14,14 @@ async def summarize_bug(agent: AgentContext, script: str, said: str, output: str
     """Return a short account of a failure from what is said of it and the end of its output, or these as they are."""
     problem = f"{said}\n\n{output[-TAIL:]}"
     try:
-        return await agent.ask("bug_summarizer", prose, script=script, problem=problem)
+        return await agent.ask("bug_summarizer", parse_prose, script=script, problem=problem)
     except ReplyError:
         return problem
 
 
-async def debug_script(agent: AgentContext, script: str, bug: str, failed_fixes: Sequence[str]) -> str:
+async def repair_script(agent: AgentContext, script: str, bug: str, failed_fixes: Sequence[str]) -> str:
     """Return a repaired script that differs from the failing one and from every failed fix."""
-    parse = unlike((script, *failed_fixes), script_reply)
+    parse = unlike((script, *failed_fixes), parse_script)
     return await agent.ask("debugger", parse, script=script, bug=bug, failed_fixes=failed_fixes, study=False)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mlestar.agents.context import AgentContext
 from mlestar.agents.planner import untried
-from mlestar.agents.replies import script
+from mlestar.agents.replies import parse_script
 from mlestar.state import Attempt
 
 
@@ -19,11 +19,11 @@ class Member:
     code: str
 
 
-async def plan_ensemble(agent: AgentContext, members: Sequence[Member], attempts: Sequence[Attempt]) -> str:
+async def ask_for_ensemble_plan(agent: AgentContext, members: Sequence[Member], attempts: Sequence[Attempt]) -> str:
     """Return a plan to combine the members that differs from those tried."""
     return await agent.ask("ensemble_planner", untried(attempts), solutions=members, attempts=attempts)
 
 
-async def write_ensemble(agent: AgentContext, members: Sequence[Member], plan: str, seconds: float) -> str:
+async def ask_for_ensemble(agent: AgentContext, members: Sequence[Member], plan: str, seconds: float) -> str:
     """Return one script that trains and combines all members within the seconds."""
-    return await agent.ask("ensembler", script, solutions=members, plan=plan, seconds=seconds)
+    return await agent.ask("ensembler", parse_script, solutions=members, plan=plan, seconds=seconds)

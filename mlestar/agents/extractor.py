@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel, Field
 
 from mlestar.agents.context import AgentContext
-from mlestar.agents.replies import typed
+from mlestar.agents.replies import parse_json
 from mlestar.agents.script import locate
 from mlestar.state import Block, Variant
 
@@ -15,13 +15,13 @@ class Extraction(BaseModel):
     plan: str = Field(min_length=20)
 
 
-async def extract_block(
+async def ask_for_block(
     agent: AgentContext, script: str, summary: str, graded: Sequence[Variant], blocks: Sequence[str]
 ) -> Block:
     """Return a block that occurs once in the script, with a plan; `blocks` were refined before."""
     found = await agent.ask(
         "extractor",
-        typed(Extraction, lambda reply: locate(script, reply.block)),
+        parse_json(Extraction, lambda reply: locate(script, reply.block)),
         script=script,
         summary=summary,
         graded=list(graded),

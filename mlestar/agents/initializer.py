@@ -1,10 +1,10 @@
 """Initializer: a first solution with one retrieved model."""
 
 from mlestar.agents.context import AgentContext
-from mlestar.agents.replies import script
+from mlestar.agents.replies import parse_script
 from mlestar.state import ModelCard
 
 
-async def write_candidate(agent: AgentContext, card: ModelCard) -> str:
+async def ask_for_candidate(agent: AgentContext, card: ModelCard) -> str:
     """Return a script that solves the task with the card's model."""
-    return await agent.ask("initializer", script, card=card)
+    return await agent.ask("initializer", parse_script, card=card)

@@ -3,8 +3,7 @@
 from pydantic import BaseModel
 
 from mlestar.agents.context import AgentContext
-from mlestar.agents.replies import block as block_reply
-from mlestar.agents.replies import typed
+from mlestar.agents.replies import parse_block, parse_json
 from mlestar.agents.script import ScriptError, locate, replace_block
 
 
@@ -21,14 +20,14 @@ async def find_leakage(agent: AgentContext, script: str, evidence: str = "") -> 
         if finding.leak:
             locate(script, finding.block)
 
-    return await agent.ask("leakage_checker", typed(Leakage, check), script=script, evidence=evidence)
+    return await agent.ask("leakage_checker", parse_json(Leakage, check), script=script, evidence=evidence)
 
 
 async def rewrite_leakage(agent: AgentContext, script: str, block: str, reason: str) -> str:
     """Return the script with the leaking block rewritten."""
 
     def parse(reply: str) -> str:
-        repaired = replace_block(script, block, block_reply(reply))
+        repaired = replace_block(script, block, parse_block(reply))
         if repaired == script:
             msg = "the block is unchanged; it must be rewritten so that it does not leak"
             raise ScriptError(msg)

@@ -1,9 +1,9 @@
 """Merger: trains the reference's model beside the base's and averages the two."""
 
 from mlestar.agents.context import AgentContext
-from mlestar.agents.replies import script
+from mlestar.agents.replies import parse_script
 
 
 async def merge_scripts(agent: AgentContext, base: str, reference: str) -> str:
     """Return the base script with the reference's model integrated."""
-    return await agent.ask("merger", script, base=base, reference=reference)
+    return await agent.ask("merger", parse_script, base=base, reference=reference)

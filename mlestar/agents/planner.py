@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 
 from mlestar.agents.context import AgentContext, ReplyError
-from mlestar.agents.replies import prose
+from mlestar.agents.replies import parse_prose
 from mlestar.agents.script import ScriptError
 from mlestar.state import Attempt
 
 
-async def plan_block(agent: AgentContext, block: str, attempts: Sequence[Attempt], baseline: float | None) -> str:
+async def ask_for_plan(agent: AgentContext, block: str, attempts: Sequence[Attempt], baseline: float | None) -> str:
     """Return a plan that differs from every plan tried on this block; a repeated one is asked for again once.
 
     Raises:
@@ -27,7 +27,7 @@ def untried(attempts: Sequence[Attempt]) -> Callable[[str], str]:
 
     def parse(reply: str) -> str:
         nonlocal repeated
-        plan = prose(reply)
+        plan = parse_prose(reply)
         if _substance(plan) not in tried:
             return plan
         msg = "this plan was tried before; propose one that differs in substance"

@@ -20,12 +20,12 @@ LONGEST_REFUSAL = 600
 """Characters; what is longer answers the question, whatever it begins with."""
 
 
-def script(reply: str) -> str:
+def parse_script(reply: str) -> str:
     """Return the script of a reply."""
     return check_script(extract_code(reply))
 
 
-def block(reply: str) -> str:
+def parse_block(reply: str) -> str:
     """Return the code of a reply that replaces a block; it need not compile by itself."""
     code = extract_code(reply)
     if not code.strip():
@@ -34,7 +34,7 @@ def block(reply: str) -> str:
     return code
 
 
-def prose(reply: str) -> str:
+def parse_prose(reply: str) -> str:
     """Return a short plain text."""
     text = reply.strip()
     if text.startswith("{") or not any(c.isalpha() for c in text):
@@ -43,7 +43,7 @@ def prose(reply: str) -> str:
     return text[:6000]
 
 
-def typed(model: type[M], check: Callable[[M], object] | None = None) -> Callable[[str], M]:
+def parse_json(model: type[M], check: Callable[[M], object] | None = None) -> Callable[[str], M]:
     """Return a parser for a JSON object of this model; `check` may refuse its content with a ScriptError."""
 
     def parse(reply: str) -> M:

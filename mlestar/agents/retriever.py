@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict, Field
 
 from mlestar.agents.context import AgentContext
-from mlestar.agents.replies import typed
+from mlestar.agents.replies import parse_json
 from mlestar.state import ModelCard
 
 
@@ -27,7 +27,7 @@ class Cards(BaseModel):
 
 async def retrieve_cards(agent: AgentContext, results: Sequence[ModelCard], count: int) -> list[ModelCard]:
     """Return up to `count` cards for the task, each with the citations of the result it was taken from."""
-    found = await agent.ask("retriever", typed(Cards), results=results, count=count)
+    found = await agent.ask("retriever", parse_json(Cards), results=results, count=count)
     return [_cited(proposal, results) for proposal in found.cards[:count]]
 
 

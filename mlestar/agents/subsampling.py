@@ -3,8 +3,7 @@
 from pydantic import BaseModel
 
 from mlestar.agents.context import AgentContext
-from mlestar.agents.replies import block as block_reply
-from mlestar.agents.replies import typed
+from mlestar.agents.replies import parse_block, parse_json
 from mlestar.agents.script import check_script, locate, replace_block
 
 
@@ -19,11 +18,11 @@ async def remove_subsampling(agent: AgentContext, script: str) -> str | None:
         if found.block.strip():
             locate(script, found.block)
 
-    found = await agent.ask("subsampling_extractor", typed(Subsampling, check), script=script)
+    found = await agent.ask("subsampling_extractor", parse_json(Subsampling, check), script=script)
     if not found.block.strip():
         return None
 
     def parse(reply: str) -> str:
-        return check_script(replace_block(script, found.block, block_reply(reply)))
+        return check_script(replace_block(script, found.block, parse_block(reply)))
 
     return await agent.ask("subsampling_remover", parse, block=found.block)

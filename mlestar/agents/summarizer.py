@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from mlestar.agents.context import AgentContext
-from mlestar.agents.replies import prose
+from mlestar.agents.replies import parse_prose
 from mlestar.state import Variant
 
 
 async def summarize_study(agent: AgentContext, study: str, output: str, graded: Sequence[Variant], noise: str) -> str:
     """Return what the study found; `noise` says how large a difference must be to mean anything."""
-    return await agent.ask("summarizer", prose, study=study, output=output, graded=list(graded), noise=noise)
+    return await agent.ask("summarizer", parse_prose, study=study, output=output, graded=list(graded), noise=noise)

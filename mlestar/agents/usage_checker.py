@@ -3,7 +3,7 @@
 import re
 
 from mlestar.agents.context import AgentContext
-from mlestar.agents.replies import script as script_reply
+from mlestar.agents.replies import parse_script
 
 ALL_USED = re.compile(r"^\W*all used\W*$", re.IGNORECASE | re.MULTILINE)
 
@@ -16,4 +16,4 @@ async def check_usage(agent: AgentContext, script: str) -> str | None:
 def _parse(reply: str) -> str | None:
     if "```" not in reply and ALL_USED.search(reply):
         return None
-    return script_reply(reply)
+    return parse_script(reply)

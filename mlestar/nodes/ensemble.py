@@ -6,9 +6,7 @@ from typing import Literal
 from langgraph.runtime import Runtime
 
 from mlestar.agents.context import ReplyError
-from mlestar.agents.ensembling import Member
-from mlestar.agents.ensembling import plan_ensemble as ask_for_plan
-from mlestar.agents.ensembling import write_ensemble as ask_for_script
+from mlestar.agents.ensembling import Member, ask_for_ensemble, ask_for_ensemble_plan
 from mlestar.metrics.spec import Direction
 from mlestar.nodes.refine import tried_plans
 from mlestar.runtime.context import RunContext, find_context
@@ -32,7 +30,7 @@ async def plan_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> Ens
     ctx = await find_context(state, runtime)
     try:
         agent, tried = ctx.agent(await ctx.brief(state)), tried_plans(state.get("attempts", []))
-        return {"plan": await ask_for_plan(agent, await _members(ctx, state), tried)}
+        return {"plan": await ask_for_ensemble_plan(agent, await _members(ctx, state), tried)}
     except ReplyError:
         return {"plan": ""}
 
@@ -56,7 +54,7 @@ async def write_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> En
         return {"draft": draft.model_copy(update={"problem": "no plan for an ensemble"})}
     try:
         agent = ctx.agent(await ctx.brief(state))
-        code = await ask_for_script(agent, await _members(ctx, state), state["plan"], slowest * stretch)
+        code = await ask_for_ensemble(agent, await _members(ctx, state), state["plan"], slowest * stretch)
     except ReplyError as error:
         return {"draft": draft.model_copy(update={"problem": str(error)})}
     return {"draft": draft.model_copy(update={"script": await ctx.keep(code)})}

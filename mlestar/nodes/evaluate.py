@@ -7,7 +7,7 @@ from langgraph.runtime import Runtime
 
 from mlestar import evaluation
 from mlestar.agents.context import ReplyError
-from mlestar.agents.debugging import debug_script, summarize_bug
+from mlestar.agents.debugging import repair_script, summarize_bug
 from mlestar.agents.leakage import Leakage, find_leakage, rewrite_leakage
 from mlestar.agents.script import reported_score
 from mlestar.nodes.progress import emit, emit_solution
@@ -111,7 +111,7 @@ async def debug(state: EvaluationState, runtime: Runtime[Settings]) -> Evaluatio
     rounds = state.get("debug_rounds", 0) + 1
     codes = [await ctx.text(sha) for sha in failed]
     try:
-        repaired = await debug_script(agent, codes[-1], state["bug"], codes[:-1])
+        repaired = await repair_script(agent, codes[-1], state["bug"], codes[:-1])
     except ReplyError:
         return {"repaired": False, "debug_rounds": rounds}
     return {"script": await ctx.keep(repaired), "repaired": True, "fixes": failed, "debug_rounds": rounds}

@@ -7,7 +7,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Send
 
 from mlestar.agents.context import ReplyError
-from mlestar.agents.initializer import write_candidate as ask_for_candidate
+from mlestar.agents.initializer import ask_for_candidate
 from mlestar.agents.merger import merge_scripts
 from mlestar.agents.retriever import retrieve_cards
 from mlestar.agents.usage_checker import check_usage

@@ -6,7 +6,7 @@ from pathlib import Path
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from mlestar.agents.analyst import analyze
+from mlestar.agents.analyst import ask_for_spec
 from mlestar.agents.context import ReplyError
 from mlestar.data.examples import write_example, write_task
 from mlestar.data.task import Task, TaskSpec
@@ -127,7 +127,7 @@ async def _complete_spec(ctx: RunContext, brief: Brief) -> TaskSpec:
     if ctx.settings.metric:
         settled |= {"metric", "direction"}
     try:
-        return await analyze(ctx.agent(brief), frozenset(settled))
+        return await ask_for_spec(ctx.agent(brief), frozenset(settled))
     except ReplyError:
         return brief.spec
 

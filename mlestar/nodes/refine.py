@@ -7,13 +7,12 @@ from typing import Literal
 from langgraph.runtime import Runtime
 
 from mlestar import evaluation
-from mlestar.agents.ablator import debug_study as debug_study_script
-from mlestar.agents.ablator import write_study
-from mlestar.agents.coder import write_block as rewrite_block
+from mlestar.agents.ablator import ask_for_study, repair_study
+from mlestar.agents.coder import rewrite_block
 from mlestar.agents.context import ReplyError
 from mlestar.agents.debugging import summarize_bug
-from mlestar.agents.extractor import extract_block as ask_for_block
-from mlestar.agents.planner import plan_block
+from mlestar.agents.extractor import ask_for_block
+from mlestar.agents.planner import ask_for_plan
 from mlestar.agents.summarizer import summarize_study
 from mlestar.nodes.acceptance import best_improvement, describe_choice
 from mlestar.nodes.initialize import ask_budget, best_of, keep_best
@@ -33,7 +32,7 @@ async def ablate(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     ctx = await find_context(state, runtime)
     agent = ctx.agent(await ctx.brief(state), state["track"])
     try:
-        code = await write_study(agent, await ctx.text(best_of(state).script or ""), state.get("summaries", []))
+        code = await ask_for_study(agent, await ctx.text(best_of(state).script or ""), state.get("summaries", []))
     except ReplyError as error:
         return {"study": Study(script=None, output=str(error))}
     return {"study": Study(script=await ctx.keep(code))}
@@ -87,7 +86,7 @@ async def debug_study(state: TrackState, runtime: Runtime[Settings]) -> TrackSta
     agent = ctx.agent(await ctx.brief(state), state["track"])
     codes = [await ctx.text(sha) for sha in (*study.failed, study.script or "")]
     try:
-        repaired = await debug_study_script(agent, codes[-1], study.bug, codes[:-1])
+        repaired = await repair_study(agent, codes[-1], study.bug, codes[:-1])
     except ReplyError:
         return {"study": study.model_copy(update={"repaired": False})}
     update = {"script": await ctx.keep(repaired), "failed": (*study.failed, study.script), "repaired": True}
@@ -138,7 +137,7 @@ async def plan(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     block = state["block"]
     agent = ctx.agent(await ctx.brief(state), state["track"])
     try:
-        proposed = await plan_block(
+        proposed = await ask_for_plan(
             agent, block.text if block else "", tried_plans(state["attempts"]), best_of(state).score
         )
     except ReplyError:

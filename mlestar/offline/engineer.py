@@ -11,8 +11,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 
 from mlestar.offline.ablation import write_study
 from mlestar.offline.cards import choose_cards
-from mlestar.offline.ensembling import best_alone, write_ensemble
-from mlestar.offline.ensembling import plan as plan_ensemble
+from mlestar.offline.ensembling import best_alone, choose_plan, write_ensemble
 from mlestar.offline.facts import Facts
 from mlestar.offline.leakage import find_leak, repair_leak
 from mlestar.offline.merging import merge
@@ -123,7 +122,7 @@ ROLES: dict[str, Callable[[Facts], str]] = {
     "extractor": _extract,
     "planner": plan_next,
     "coder": lambda facts: _code(carry_out(facts.text("block"), facts.text("plan"))),
-    "ensemble_planner": plan_ensemble,
+    "ensemble_planner": choose_plan,
     "ensembler": _ensemble,
     "bug_summarizer": summarize_bug,
     "debugger": lambda facts: _code(repair(facts)),

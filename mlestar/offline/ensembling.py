@@ -59,7 +59,7 @@ COMBINATIONS = (
 )
 
 
-def plan(facts: Facts) -> str:
+def choose_plan(facts: Facts) -> str:
     """Return a plan that differs from those tried."""
     told = " ".join(" ".join(section.text.split()) for section in facts.all("attempt_record"))
     fresh = [combination for combination in COMBINATIONS if combination.plan not in told]

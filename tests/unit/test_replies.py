@@ -1,11 +1,11 @@
 import pytest
 from pydantic import BaseModel
 
-from mlestar.agents.coder import write_block
+from mlestar.agents.coder import rewrite_block
 from mlestar.agents.context import AgentContext, ReplyError
 from mlestar.agents.leakage import find_leakage
-from mlestar.agents.planner import plan_block
-from mlestar.agents.replies import declined, json_object, prose, typed
+from mlestar.agents.planner import ask_for_plan
+from mlestar.agents.replies import declined, json_object, parse_json, parse_prose
 from mlestar.agents.script import ScriptError
 from mlestar.agents.usage_checker import check_usage
 from mlestar.llm import Reply
@@ -45,12 +45,12 @@ def test_line_breaks_inside_json_strings_are_read_as_they_stand():
 
 def test_a_wrong_field_is_named():
     with pytest.raises(ScriptError, match="field leak"):
-        typed(Choice)('{"leak": "perhaps"}')
+        parse_json(Choice)('{"leak": "perhaps"}')
 
 
 def test_json_is_no_plan():
     with pytest.raises(ScriptError):
-        prose('{"plan": "x"}')
+        parse_prose('{"plan": "x"}')
 
 
 class Teller:
@@ -97,7 +97,7 @@ async def test_a_cut_reply_is_never_accepted(brief):
 )
 async def test_a_refusal_is_named_as_one_and_asked_about_again(brief, reply):
     at, teller = agent(brief, reply, "Use fewer trees.")
-    assert await plan_block(at, "x = 1", [], None) == "Use fewer trees."
+    assert await ask_for_plan(at, "x = 1", [], None) == "Use fewer trees."
     assert "declines the task" in teller.prompts[1]
 
 
@@ -121,7 +121,7 @@ SCRIPT = "def load():\n    return 1\n\n\nprint('Final Validation Performance: 1'
 
 async def test_a_block_is_taken_out_of_the_prose_around_it(brief):
     at, _ = agent(brief, "Here:\n```python\ndef load():\n    return 2\n```\nIt is faster.")
-    patched = await write_block(at, SCRIPT, "def load():\n    return 1", "Return 2.")
+    patched = await rewrite_block(at, SCRIPT, "def load():\n    return 1", "Return 2.")
     assert patched == SCRIPT.replace("return 1", "return 2")
 
 
@@ -146,7 +146,7 @@ async def test_a_leaking_block_must_occur_in_the_script(brief):
 async def test_a_plan_that_was_tried_is_asked_for_again(brief):
     tried = Attempt(plan="Use more trees.", solution="t0.r1.1", score=0.5, status="ok")
     at, teller = agent(brief, "use MORE trees", "Encode dates as cycles.")
-    assert await plan_block(at, "x = 1", [tried], 0.4) == "Encode dates as cycles."
+    assert await ask_for_plan(at, "x = 1", [tried], 0.4) == "Encode dates as cycles."
     assert "tried before" in teller.prompts[1]
 
 
@@ -154,7 +154,7 @@ async def test_a_planner_that_repeats_itself_is_asked_again_once(brief):
     tried = Attempt(plan="Use more trees.", solution="t0.r1.1", score=0.5, status="ok")
     at, teller = agent(brief, "", "Use more trees.", "Use more trees!", "Encode dates as cycles.")
     with pytest.raises(ReplyError, match="tried before"):
-        await plan_block(at, "x = 1", [tried], 0.4)
+        await ask_for_plan(at, "x = 1", [tried], 0.4)
     assert len(teller.prompts) == 3
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
+from mlestar.agents.role import EXACT
+from mlestar.agents.roles import ROLES
 from mlestar.errors import SettingsError
-from mlestar.llm.roles import DEFAULT, all_roles, check_names, choose, temperature_of
+from mlestar.llm.roles import DEFAULT, check_names, temperature_for, value_for
 from mlestar.settings import Settings
 
 
@@ -156,10 +158,10 @@ def choose_models(settings: Settings, passed: Passed = None) -> Models:
     if DEFAULT not in given:
         given[DEFAULT], why = _by_keys()
     cache = ModelCache(settings, given[DEFAULT])
-    default = cache.get(given[DEFAULT], temperature_of("", settings.temperatures), why)
+    default = cache.get(given[DEFAULT], settings.temperatures.get(DEFAULT, EXACT), why)
     by_role = {
-        role: cache.get(choose(role, given) or given[DEFAULT], temperature_of(role, settings.temperatures), why)
-        for role in all_roles()
+        role: cache.get(value_for(role, given) or given[DEFAULT], temperature_for(role, settings.temperatures), why)
+        for role in ROLES
     }
     return Models(default=default, by_role=by_role)
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from jinja2 import (
@@ -11,6 +12,7 @@ from jinja2 import (
     PackageLoader,
     StrictUndefined,
     TemplateError,
+    TemplateNotFound,
     TemplateSyntaxError,
 )
 from jinja2.meta import find_undeclared_variables
@@ -29,13 +31,17 @@ _CLOSING_SHOWN = re.compile(rf"<\\+/(?=(?:{CODE_SECTIONS})>)")
 
 
 class Prompts:
-    """Renders the prompt of a role; files in `folder` override the built-in ones of the same name.
+    """Renders prompts; files in `folder` override the built-in ones of the same name.
+
+    Args:
+        folder: of a person's own prompts.
+        required: files that must be there; those that are not built in are of roles which were added to the table.
 
     Raises:
-        SettingsError: a file of the folder cannot take the place of a built-in one.
+        SettingsError: a file of the folder cannot be used, or a required one is missing.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, required: Iterable[str] = ()) -> None:
         builtin = PackageLoader("mlestar", "prompts")
         overrides = [FileSystemLoader(folder)] if folder else []
         self._templates = Environment(  # plain text, not HTML: untrusted parts go through `data`
@@ -47,42 +53,55 @@ class Prompts:
             auto_reload=False,
         )
         self._templates.filters.update(data=as_data, code=as_code, json=as_json)
+        names = list(dict.fromkeys([*self.builtin_names(), *required]))
         if folder:
-            self._check(folder, builtin)
-        for name in self.names():  # compiled here, so that rendering reads no file inside an event loop
-            self._templates.get_template(name)
+            self._check(folder, builtin, names)
+        for name in names:  # compiled here, so that rendering reads no file inside an event loop
+            self._compile(name)
 
     @staticmethod
-    def names() -> list[str]:
+    def builtin_names() -> list[str]:
         """Return the names of the files that a folder may override."""
         return [name for name in PackageLoader("mlestar", "prompts").list_templates() if name.endswith(".md")]
 
-    def render(self, role: str, **values: object) -> str:
-        """Return the prompt of a role.
+    def render(self, name: str, **values: object) -> str:
+        """Return the text of a prompt file with its values.
 
         Raises:
-            SettingsError: an overriding file asks for what its values do not have.
+            SettingsError: an overriding file uses a value that it does not get.
         """
         try:
-            text = self._templates.get_template(f"{role}.md").render(role=role, **values)
+            text = self._templates.get_template(name).render(**values)
             return text.encode("utf-8", "replace").decode()
         except TemplateError as error:
-            msg = f"prompt {role}.md: {error.message}"
+            msg = f"prompt {name}: {error.message}"
             raise SettingsError(msg) from error
 
-    def _check(self, folder: Path, builtin: PackageLoader) -> None:
+    def _compile(self, name: str) -> None:
+        try:
+            self._templates.get_template(name)
+        except TemplateNotFound:
+            msg = f"prompt {name} is missing: put it into a folder and name that folder with the setting prompts"
+            raise SettingsError(msg) from None
+        except TemplateSyntaxError as error:
+            msg = f"prompt {name}, line {error.lineno}: {error.message}"
+            raise SettingsError(msg) from error
+
+    def _check(self, folder: Path, builtin: PackageLoader, names: Sequence[str]) -> None:
         """Refuse a broken folder before the run has cost anything."""
         if not folder.is_dir():
             msg = f"prompts folder {folder} does not exist: name a folder that holds prompt files"
             raise SettingsError(msg)
-        known = self.names()
         for path in sorted(folder.glob("*.md")):
-            if path.name not in known:
-                msg = f"prompt {path}: there is no such prompt to override; the names are {', '.join(known)}"
+            if path.name not in names:
+                msg = f"prompt {path}: there is no such prompt to override; the names are {', '.join(names)}"
                 raise SettingsError(msg)
+            used = self._names(path, _read(path))
+            if path.name not in self.builtin_names():
+                continue  # a role that was added: its agent alone knows the values
             source, _, _ = builtin.get_source(self._templates, path.name)
             allowed = self._names(path, source) | {"role", "brief", "track", "attempt", "refusal"}
-            unknown = sorted(self._names(path, _read(path)) - allowed)
+            unknown = sorted(used - allowed)
             if unknown:
                 msg = f"prompt {path}: it has no value {unknown[0]!r}; it may use {', '.join(sorted(allowed))}"
                 raise SettingsError(msg)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from mlestar.agents.retriever import WEB_RETRIEVER
 from mlestar.agents.script import FENCE, fenced
 from mlestar.prompts import Prompts
 from mlestar.state import Brief, Citation, ModelCard
@@ -33,8 +34,9 @@ class GoogleRetriever:
         self._prompts = prompts
 
     async def find(self, brief: Brief, count: int) -> Sequence[ModelCard]:
-        prompt = self._prompts.render("web_retriever", brief=brief, track=0, attempt=0, refusal="", count=count)
-        answer = await self._ask("web_retriever", prompt)
+        role = WEB_RETRIEVER.name
+        values = {"role": role, "brief": brief, "track": 0, "attempt": 0, "refusal": "", "count": count}
+        answer = await self._ask(role, self._prompts.render(WEB_RETRIEVER.prompt, **values))
         if answer.problem:
             raise ValueError(answer.problem)
         return read_sections(answer.text, answer.grounding or {})

@@ -15,6 +15,7 @@ from langgraph.config import get_config, get_stream_writer
 from langgraph.runtime import Runtime
 
 from mlestar.agents.context import AgentContext, ReplyError
+from mlestar.agents.roles import ROLES
 from mlestar.data.task import Task
 from mlestar.errors import UserError
 from mlestar.evaluation import Holdout, fresh_holdouts, search_holdout, stage
@@ -74,7 +75,7 @@ class RunContext:
         lock: IO[str],
     ) -> None:
         models, prices = choose_models(settings, options.get("model")), Prices(settings.prices)
-        self.prompts = Prompts(settings.prompts)
+        self.prompts = Prompts(settings.prompts, [role.prompt for role in ROLES.values()])
         self.cards = [read_card(path) for path in settings.cards]
         self.settings = settings
         self.folder = folder

@@ -4,11 +4,10 @@ import pytest
 from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_openai import ChatOpenAI
 
+from mlestar.agents.roles import ROLES, groups
 from mlestar.errors import SettingsError
 from mlestar.llm import ScriptedModel, choose_models, wrap_model
 from mlestar.llm.provider import PROVIDERS
-from mlestar.llm.roles import GROUPS, all_roles
-from mlestar.prompts import Prompts
 from mlestar.settings import Settings
 
 KEYS = [variable for provider in PROVIDERS.values() for variable in provider.keys]
@@ -22,12 +21,6 @@ def no_keys(monkeypatch):
 
 def scripted() -> ScriptedModel:
     return ScriptedModel(answer=lambda role, prompt: "")
-
-
-def test_every_role_that_has_a_prompt_is_in_one_group():
-    roles = list(all_roles())
-    assert sorted(roles) == sorted(name.removesuffix(".md") for name in Prompts.names() if not name.startswith("_"))
-    assert len(roles) == len(set(roles))
 
 
 def test_without_a_key_the_offline_engineer_plays_and_says_so():
@@ -132,9 +125,9 @@ def test_a_model_that_is_passed_in_is_named_with_its_provider_and_its_own_retrie
 def test_a_model_that_takes_no_temperature_is_sent_none(monkeypatch, name):
     monkeypatch.setenv("OPENAI_API_KEY", "x")
     monkeypatch.setenv("ANTHROPIC_API_KEY", "x")
-    assert {choose_models(Settings(model=name)).of(role).model.temperature for role in all_roles()} == {None}
+    assert {choose_models(Settings(model=name)).of(role).model.temperature for role in ROLES} == {None}
 
 
 def test_the_groups_are_those_the_setting_names():
     described = Settings.model_fields["models"].description
-    assert all(group in described for group in GROUPS)
+    assert all(group in described for group in groups())

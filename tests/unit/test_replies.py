@@ -5,7 +5,7 @@ from mlestar.agents.coder import rewrite_block
 from mlestar.agents.context import AgentContext, ReplyError
 from mlestar.agents.leakage import find_leakage
 from mlestar.agents.planner import ask_for_plan
-from mlestar.agents.replies import declined, json_object, parse_json, parse_prose
+from mlestar.agents.replies import find_refusal, json_object, parse_json, parse_prose
 from mlestar.agents.script import ScriptError
 from mlestar.agents.usage_checker import check_usage
 from mlestar.llm import Reply
@@ -102,8 +102,8 @@ async def test_a_refusal_is_named_as_one_and_asked_about_again(brief, reply):
 
 
 def test_an_answer_is_no_refusal():
-    assert not declined("Use the fold's own mean. I cannot stress this enough.")
-    assert not declined("I cannot rule out drift, so:\n" + "encode dates as cycles. " * 40)
+    assert not find_refusal("Use the fold's own mean. I cannot stress this enough.")
+    assert not find_refusal("I cannot rule out drift, so:\n" + "encode dates as cycles. " * 40)
 
 
 @pytest.mark.parametrize(

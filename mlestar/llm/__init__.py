@@ -1,8 +1,8 @@
 """Chat models: which one answers each role, what goes over the wire, and calls recorded in the ledger."""
 
 from mlestar.llm.caller import Caller, Reply
+from mlestar.llm.models import ChosenModel, Models, ModelsLike, choose_models, wrap_model
 from mlestar.llm.prices import Price, Prices, Usage
-from mlestar.llm.provider import ChosenModel, Models, Passed, choose_models, wrap_model
 from mlestar.llm.scripted import ScriptedModel
 from mlestar.llm.wire import RetryPolicy, Wire
 
@@ -10,7 +10,7 @@ __all__ = [
     "Caller",
     "ChosenModel",
     "Models",
-    "Passed",
+    "ModelsLike",
     "Price",
     "Prices",
     "Reply",

@@ -8,8 +8,8 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
+from mlestar.llm.models import ChosenModel, Models
 from mlestar.llm.prices import Price, Prices, Usage
-from mlestar.llm.provider import ChosenModel, Models
 from mlestar.llm.wire import Unanswered, Wire
 from mlestar.store import Blobs, Held, Ledger, Record, key_of
 

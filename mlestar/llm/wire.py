@@ -7,7 +7,6 @@ belongs to this one question (an answer without content, a prompt that is too lo
 
 import asyncio
 import json
-import os
 import random
 import re
 from collections import defaultdict
@@ -20,8 +19,9 @@ from typing import Any, Literal
 from langchain_core import exceptions as langchain
 from langchain_core.messages import AIMessage, BaseMessage
 
-from mlestar.errors import ModelError
-from mlestar.llm.provider import PROVIDERS, ChosenModel
+from mlestar.errors import ModelError, mask_secrets
+from mlestar.llm.models import ChosenModel
+from mlestar.llm.provider import PROVIDERS
 
 LONGEST_PAUSE = 60.0
 """Seconds between two attempts, unless the provider asks for more."""
@@ -33,7 +33,6 @@ SPENT = re.compile(r"insufficient_quota|credit balance is too low|billing", re.I
 """Rate limits that no waiting lifts."""
 FILTERED = re.compile(r"content_filter|content management policy|responsible_ai", re.IGNORECASE)
 DELAY = re.compile(r"retryDelay['\"]?\s*:\s*['\"](\d+(?:\.\d+)?)s")
-SECRET = re.compile(r"\b(?:sk|AIza|tvly|pk|key)[-_]?[A-Za-z0-9_*-]{12,}")
 ADVICE = {
     400: "the request was refused as it stands",
     401: "check the key",
@@ -149,7 +148,8 @@ def _read_status(status: int, chain: Sequence[BaseException], chosen: ChosenMode
             f"{name} ({status})",
             next((retry_after for link in chain if (retry_after := _retry_after(link))), None),
         )
-    keys = PROVIDERS[chosen.provider].keys if chosen.provider else ()
+    listed = PROVIDERS.get(chosen.provider)
+    keys = listed.keys if listed else ()
     advice = ADVICE.get(status, "the account's limit is reached" if status == 429 else "")
     advice += f" in {' or '.join(keys)}" if status == 401 and keys else ""
     return Fault("lasting", f"{advice} ({status}: {said})" if advice else f"{status}: {said}")
@@ -194,9 +194,4 @@ def _is(error: BaseException, *kinds: str) -> bool:
 
 def _said(error: BaseException) -> str:
     """Return the first line of an error, without anything that looks like a key."""
-    line = str(error).strip().split("\n")[0][:300]
-    for provider in PROVIDERS.values():
-        for variable in provider.keys:
-            secret = os.environ.get(variable, "")
-            line = line.replace(secret, "***") if len(secret) > 5 else line
-    return SECRET.sub("***", line)
+    return mask_secrets(str(error).strip().split("\n")[0])[:300]

@@ -103,7 +103,7 @@ def _imported(name: str) -> BaseTool | BaseRetriever:
         made = found() if isinstance(found, type) else found
     except Exception as error:  # a tool's package raises what it likes while it is imported and made
         said = " ".join(str(error).split())[:200]
-        hint = ": pip install 'mlestar[community]'" if module.startswith("langchain_community") else ""
+        hint = ": pip install langchain-community" if module.startswith("langchain_community") else ""
         msg = f"search {name!r} cannot be made ({type(error).__name__}: {said}){hint}"
         raise SettingsError(msg) from error
     if not isinstance(made, BaseTool | BaseRetriever):

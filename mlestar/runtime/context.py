@@ -94,7 +94,7 @@ class RunContext:
             self.retrieval = choose_retrieval(
                 settings.retrieval,
                 options.get("retrieval"),
-                ground=self._ground if models.grounds else None,
+                ground=self._ground if models.can_ground else None,
                 prompts=self.prompts,
                 names=[task_folder.name, *([task.spec.name] if task else [])],
             )

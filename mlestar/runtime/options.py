@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing_extensions import TypedDict
 
 from mlestar.events import Event
-from mlestar.llm import Passed
+from mlestar.llm import ModelsLike
 from mlestar.retrieval import Retrievers
 from mlestar.runners import Runner
 from mlestar.state import Answer, Question
@@ -18,7 +18,7 @@ OnQuestion = Callable[[Question], Answer]
 class RunOptions(TypedDict, total=False):
     """Keyword arguments that `solve`, `resume`, `fork` and their variants share."""
 
-    model: Passed
+    model: ModelsLike
     """A chat model for every role, or models by role, group of roles or `default`."""
     runner: Runner | None
     """Executes scripts, in place of the runner that the settings name."""

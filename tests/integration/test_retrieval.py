@@ -9,7 +9,7 @@ from langchain_core.tools import tool
 
 import mlestar
 from mlestar.errors import SettingsError
-from mlestar.llm import Caller, Limits, Prices, Wire, choose_models
+from mlestar.llm import Caller, Prices, RetryPolicy, Wire, choose_models
 from mlestar.prompts import Prompts
 from mlestar.retrieval import (
     CatalogueRetriever,
@@ -44,7 +44,7 @@ def google(tmp_path, monkeypatch):
     with StubServer(GEMINI, lambda role, prompt: "") as stub:
         ledger = Ledger(tmp_path / "ledger.sqlite")
         models = choose_models(Settings(model="google_genai:gemini-2.5-pro", base_url=stub.url))
-        wire = Wire(Limits(seconds=20, attempts=2, backoff=0.01))
+        wire = Wire(RetryPolicy(seconds=20, attempts=2, backoff=0.01))
         caller = Caller(models, ledger, Blobs(tmp_path / "blobs"), wire=wire, prices=Prices())
         yield GoogleRetriever(caller.ground, Prompts()), stub
         ledger.close()
@@ -251,13 +251,13 @@ async def test_a_run_reports_every_source_and_drops_the_competitions_own_pages(t
 async def test_every_track_uses_the_same_search_and_a_resume_repeats_none(tmp_path):
     shelf = Shelf(ModelCard(name="A", source="http://pages.invalid/a"))
     _, result = await run(tmp_path, shelf, tracks=2)
-    assert (shelf.asked, result.spend.searches, result.status) == (1, 1, "solved")
+    assert (shelf.asked, result.spend.retrievals, result.status) == (1, 1, "solved")
 
 
 async def test_a_search_that_failed_is_asked_again_by_the_next_track(tmp_path):
     shelf = Shelf(fails=True)
     _, result = await run(tmp_path, shelf, tracks=2)
-    assert (shelf.asked, result.spend.searches, result.status) == (2, 0, "solved")
+    assert (shelf.asked, result.spend.retrievals, result.status) == (2, 0, "solved")
     assert {source.found_by for source in result.sources} == {"catalogue"}
 
 

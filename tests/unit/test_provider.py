@@ -2,7 +2,7 @@
 
 import pytest
 from langchain_google_genai import ChatGoogleGenerativeAI
-from langchain_openai import ChatOpenAI
+from langchain_openai import AzureChatOpenAI, ChatOpenAI
 
 from mlestar.agents.roles import ROLES, groups
 from mlestar.errors import SettingsError
@@ -50,8 +50,9 @@ def test_a_key_without_its_package_is_told(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     chosen = choose_models(Settings()).default
     assert chosen.name == "offline"
-    assert "ANTHROPIC_API_KEY is set, but langchain_anthropic is not installed: pip install 'mlestar[anthropic]'" in (
-        chosen.why
+    assert (
+        "ANTHROPIC_API_KEY is set, but langchain_anthropic is not installed: pip install langchain-anthropic"
+        in chosen.why
     )
 
 
@@ -59,7 +60,10 @@ def test_a_key_without_its_package_is_told(monkeypatch):
     ("settings", "said"),
     [
         ({"model": "gemini"}, "write `offline` or `provider:name`"),
+        ({"model": "nobody:x"}, "LangChain has no provider 'nobody'"),
         ({"model": "nobody:x"}, "one of the providers google_genai, openai"),
+        ({"model": "xai:grok"}, "model 'xai:grok' needs a package: pip install langchain-xai"),
+        ({"model": "azure_openai:gpt"}, "model 'azure_openai:gpt' cannot be set up"),
         ({"model": "openai:gpt-5.1"}, "needs a key: set OPENAI_API_KEY"),
         ({"model": "google_genai:gemini-2.5-pro"}, "set GOOGLE_API_KEY or GEMINI_API_KEY"),
         ({"model": "offline", "models": {"planer": "offline"}}, "no role is called 'planer'"),
@@ -76,8 +80,39 @@ def test_what_is_missing_is_one_line(settings, said):
 
 def test_a_missing_package_is_one_line(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(SettingsError, match=r"needs a package: pip install 'mlestar\[ollama\]'"):
+    with pytest.raises(SettingsError, match="needs a package: pip install langchain-ollama"):
         choose_models(Settings(model="ollama:qwen"))
+
+
+def test_a_provider_that_only_langchain_knows_gets_plain_arguments(monkeypatch):
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "x")
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv("OPENAI_API_VERSION", "2024-10-21")
+    settings = Settings(model="azure_openai:gpt-4o", model_seconds=7, max_output_tokens=1000)
+    chosen = choose_models(settings).of("planner")
+    assert isinstance(chosen.model, AzureChatOpenAI)
+    assert (chosen.name, chosen.provider, chosen.retries) == ("azure_openai:gpt-4o", "azure_openai", 2)
+    assert (chosen.model.temperature, chosen.model.request_timeout, chosen.model.max_tokens) == (1.0, 7, 1000)
+
+
+GROQ = """
+from langchain_core.language_models import FakeListChatModel
+
+
+class ChatGroq(FakeListChatModel):
+    model: str
+    timeout: float | None = None
+    responses: list[str] = ["yes"]
+"""
+
+
+def test_arguments_that_a_class_does_not_take_are_left_out(monkeypatch, tmp_path):
+    (tmp_path / "langchain_groq.py").write_text(GROQ, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    model = choose_models(Settings(model="groq:llama", model_seconds=7)).default.model
+    assert (type(model).__name__, model.model, model.timeout) == ("ChatGroq", "llama", 7)
+    with pytest.raises(SettingsError, match="'groq:llama': its class ChatGroq takes no base_url"):
+        choose_models(Settings(model="groq:llama", base_url="http://127.0.0.1:1"))
 
 
 def test_a_server_of_ones_own_needs_no_key():

@@ -134,9 +134,9 @@ def plan_next(facts: Facts) -> str:
     """Return the next plan for a block from how the earlier ones did."""
     tried = [(section.text, _score(section.attributes.get("score", ""))) for section in facts.all("attempt_record")]
     sign = 1 if facts.spec.direction == "maximize" else -1
-    baseline = re.search(r"without any of them it scores ([-+.\deE]+)", facts.prompt)
+    baseline = _score(facts.text("baseline"))
     known = [(sign * score, plan) for plan, score in tried if score is not None]
-    limit = sign * float(baseline[1]) if baseline else float("inf")
+    limit = float("inf") if baseline is None else sign * baseline
     better = [plan for score, plan in sorted(known, reverse=True) if score > limit]
     return next_plan(facts.text("block"), [plan for plan, _ in tried], facts.track, better)
 

@@ -15,7 +15,7 @@ MAX_ATTEMPTS = 3
 """Times one question is asked before the agent gives up. Chosen by judgement; not measured."""
 
 
-class ModelReply(Protocol):
+class ReplyLike(Protocol):
     """A model's reply, and why it cannot be relied on (empty when it can)."""
 
     @property
@@ -32,7 +32,7 @@ class ReplyError(Exception):
 class AgentContext:
     """What an agent works with."""
 
-    call: Callable[[str, str, tuple[int, int]], Awaitable[ModelReply]]
+    call: Callable[[str, str, tuple[int, int]], Awaitable[ReplyLike]]
     """Takes the role's name, the prompt, and the sample: track and number of the attempt."""
     prompts: Prompts
     brief: Brief

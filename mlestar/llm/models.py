@@ -1,5 +1,6 @@
 """Which chat model answers each role: by name, passed in, by the keys that are set, or the offline engineer."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -9,8 +10,10 @@ from mlestar.agents.retriever import WEB_RETRIEVER
 from mlestar.agents.role import EXACT
 from mlestar.agents.roles import ROLES
 from mlestar.llm.provider import GEMINI, PROVIDERS, first_with_key, make_model
-from mlestar.llm.roles import DEFAULT, check_names, temperature_for, value_for
+from mlestar.llm.roles import DEFAULT, check_names, matching_name, temperature_for
 from mlestar.settings import Settings
+
+logger = logging.getLogger("mlestar.llm")
 
 
 @dataclass(frozen=True)
@@ -86,10 +89,13 @@ def choose_models(settings: Settings, passed: ModelsLike = None) -> Models:
         by_name[DEFAULT], why = first_with_key()
     cache = ModelCache(settings, by_name[DEFAULT])
     default = cache.get(by_name[DEFAULT], settings.temperatures.get(DEFAULT, EXACT), why)
+    logger.info("model %s: %s", default.name, default.why)
     by_role: dict[str, ChosenModel] = {}
     for role in ROLES:
-        model = value_for(role, by_name) or by_name[DEFAULT]
-        by_role[role] = cache.get(model, temperature_for(role, settings.temperatures), why)
+        name = matching_name(role, by_name)
+        temperature = temperature_for(role, settings.temperatures)
+        by_role[role] = cache.get(by_name[name], temperature, why)
+        logger.debug("role %s: model %s of %r, temperature %g", role, by_role[role].name, name, temperature)
     return Models(default=default, by_role=by_role)
 
 

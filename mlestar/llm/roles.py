@@ -1,25 +1,23 @@
 """Values by role: a model or a temperature for one role, a group of roles, or all."""
 
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Container, Mapping
 
 from mlestar.agents.roles import ROLES, groups
 from mlestar.errors import SettingsError
 
 DEFAULT = "default"
-Value = TypeVar("Value")
 
 
-def value_for(role: str, by_name: Mapping[str, Value]) -> Value | None:
-    """Return the value for a role: its own, its group's, or the default; None when there is none."""
-    group = ROLES[role].group
-    return next((by_name[name] for name in (role, group, DEFAULT) if name in by_name), None)
+def matching_name(role: str, by_name: Container[str]) -> str:
+    """Return the name under which a role has a value: its own, its group's, `default`, or empty when it has none."""
+    names = (role, ROLES[role].group, DEFAULT)
+    return next((name for name in names if name in by_name), "")
 
 
 def temperature_for(role: str, by_name: Mapping[str, float]) -> float:
     """Return the temperature that the settings name for a role, else that of the role table."""
-    temperature = value_for(role, by_name)
-    return ROLES[role].temperature if temperature is None else temperature
+    name = matching_name(role, by_name)
+    return by_name[name] if name else ROLES[role].temperature
 
 
 def check_names(setting: str, by_name: Mapping[str, object]) -> None:

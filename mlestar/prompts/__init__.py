@@ -21,11 +21,11 @@ from pydantic import BaseModel
 from mlestar.errors import SettingsError
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
-"""Control characters, and characters that nobody sees and a model reads."""
-LONGEST = 12_000
-"""Characters of one untrusted text in a prompt."""
+"""Control characters, and invisible characters, which people do not see and models read."""
+MAX_TEXT = 12_000
+"""Characters of one untrusted text in a prompt. Chosen by judgement; not measured."""
 CODE_SECTIONS = "script|block|earlier_block|base|reference|solution|study|failed_fix"
-"""Sections that hold code as it stands."""
+"""Sections that hold code, unescaped."""
 _CLOSING = re.compile(rf"</(?=(?:{CODE_SECTIONS})>)")
 _CLOSING_SHOWN = re.compile(rf"<\\+/(?=(?:{CODE_SECTIONS})>)")
 
@@ -44,7 +44,7 @@ class Prompts:
     def __init__(self, folder: Path | None = None, required: Iterable[str] = ()) -> None:
         builtin = PackageLoader("mlestar", "prompts")
         overrides = [FileSystemLoader(folder)] if folder else []
-        self._templates = Environment(  # plain text, not HTML: untrusted parts go through `data`
+        self._templates = Environment(  # plain text, not HTML: untrusted parts use the filter `data`
             loader=ChoiceLoader([*overrides, builtin]),
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -122,43 +122,43 @@ def _read(path: Path) -> str:
         raise SettingsError(msg) from error
 
 
-def as_data(text: str, longest: int = LONGEST) -> str:
-    """Return untrusted text made harmless: control characters removed, cut in the middle, tags escaped."""
+def as_data(text: str, max_length: int = MAX_TEXT) -> str:
+    """Return untrusted text made harmless: control characters removed, shortened in the middle, tags escaped."""
     clean = CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    return cut(clean, longest).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return shorten(clean, max_length).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def cut(text: str, longest: int = LONGEST) -> str:
-    """Return the beginning and the end of a text that is too long, and what is missing between them."""
-    if len(text) <= longest:
+def shorten(text: str, max_length: int = MAX_TEXT) -> str:
+    """Return a text that is not longer, or its beginning and end with the number of characters between them."""
+    if len(text) <= max_length:
         return text
-    half = longest // 2
+    half = max_length // 2
     return f"{text[:half]}\n[... {len(text) - 2 * half} characters cut ...]\n{text[-half:]}"
 
 
 def as_code(text: str) -> str:
-    """Return code as it stands, except that it cannot close a section that holds code; see `restore_code`."""
+    """Return code unescaped, except that it cannot close a section that holds code; see `restore_code`."""
     return _CLOSING.sub(r"<\\/", text.strip("\n"))
 
 
 def restore_code(reply: str) -> str:
-    """Undo `as_code` in a reply, so that code copied from a prompt is the code that was shown."""
+    """Undo `as_code` in a reply, so that code copied from a prompt equals the original."""
     return _CLOSING_SHOWN.sub("</", reply)
 
 
 def as_json(value: object) -> str:
-    """Return JSON of a model, a list of models or plain values: every text cut, tags and control characters escaped."""
-    plain = _cut_all(json.loads(json.dumps(value, default=_plain)))
+    """Return JSON of models or plain values: every text shortened, tags and control characters escaped."""
+    plain = _shorten_all(json.loads(json.dumps(value, default=_plain)))
     text = CONTROL.sub(lambda mark: json.dumps(mark[0])[1:-1], json.dumps(plain, ensure_ascii=False))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _cut_all(value: object) -> object:
+def _shorten_all(value: object) -> object:
     if isinstance(value, str):
-        return cut(value)
+        return shorten(value)
     if isinstance(value, list):
-        return [_cut_all(item) for item in value]
-    return {key: _cut_all(item) for key, item in value.items()} if isinstance(value, dict) else value
+        return [_shorten_all(item) for item in value]
+    return {key: _shorten_all(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _plain(value: object) -> object:

@@ -20,7 +20,7 @@ from mlestar.data.task import Task
 from mlestar.errors import UserError
 from mlestar.evaluation import Holdout, fresh_holdouts, search_holdout, stage
 from mlestar.events import Event, Spending
-from mlestar.llm import Caller, Prices, Reply, RetryPolicy, Wire, choose_models
+from mlestar.llm import Caller, ModelReply, Prices, RetryPolicy, Transport, choose_models
 from mlestar.prompts import Prompts
 from mlestar.retrieval import Findings, choose_retrieval, read_card
 from mlestar.runners import ContainerOptions, Environment, Execution, Job, Limits, Runner, choose_runner
@@ -83,12 +83,12 @@ class RunContext:
         self.blobs = Blobs(folder.blobs)
         self.ledger = Ledger(folder.ledger)
         policy = RetryPolicy(
-            seconds=settings.model_seconds,
+            attempt_seconds=settings.model_seconds,
             attempts=settings.model_attempts,
-            backoff=settings.model_backoff,
-            parallel=settings.model_parallel,
+            backoff_seconds=settings.model_backoff,
+            parallel_calls=settings.model_parallel,
         )
-        self.caller = Caller(models, self.ledger, self.blobs, wire=Wire(policy, _emit_model), prices=prices)
+        self.caller = Caller(models, self.ledger, self.blobs, transport=Transport(policy, _emit_model), prices=prices)
         try:
             self.budget = Budget(settings, self.ledger, self.caller.prices)
             self.retrieval = choose_retrieval(
@@ -179,7 +179,7 @@ class RunContext:
         Answers are told as events of the node that asks.
         """
 
-        async def call(role: str, prompt: str, sample: tuple[int, int]) -> Reply:
+        async def call(role: str, prompt: str, sample: tuple[int, int]) -> ModelReply:
             label = f"{role} of t{sample[0]}"
             try:
                 reply = await self.caller.call(role, prompt, sample, self.budget.call(label, prompt, stage))
@@ -190,7 +190,7 @@ class RunContext:
 
         return AgentContext(call=call, prompts=self.prompts, brief=brief, track=track)
 
-    async def _ground(self, role: str, prompt: str) -> Reply:
+    async def _ground(self, role: str, prompt: str) -> ModelReply:
         return await self.caller.ground(role, prompt, self.budget.call(role, prompt))
 
     async def spending(self) -> Spending:

@@ -7,7 +7,7 @@ from typing_extensions import TypedDict
 
 from mlestar.events import Event
 from mlestar.llm import ModelsLike
-from mlestar.retrieval import Retrievers
+from mlestar.retrieval import RetrieversLike
 from mlestar.runners import Runner
 from mlestar.state import Answer, Question
 
@@ -22,7 +22,7 @@ class RunOptions(TypedDict, total=False):
     """A chat model for every role, or models by role, group of roles or `default`."""
     runner: Runner | None
     """Executes scripts, in place of the runner that the settings name."""
-    retrieval: Retrievers
+    retrieval: RetrieversLike
     """A `Retriever`, a LangChain tool or retriever, or several of them."""
     on_event: OnEvent | None
     """Receives every progress event."""

@@ -5,8 +5,8 @@ from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_openai import AzureChatOpenAI, ChatOpenAI
 
 from mlestar.agents.roles import ROLES, groups
-from mlestar.errors import SettingsError
-from mlestar.llm import ScriptedModel, choose_models, wrap_model
+from mlestar.errors import ModelError, SettingsError
+from mlestar.llm import ScriptedModel, Transport, choose_models, wrap_model
 from mlestar.llm.provider import PROVIDERS
 from mlestar.settings import Settings
 
@@ -161,6 +161,34 @@ def test_a_model_that_takes_no_temperature_is_sent_none(monkeypatch, name):
     monkeypatch.setenv("OPENAI_API_KEY", "x")
     monkeypatch.setenv("ANTHROPIC_API_KEY", "x")
     assert {choose_models(Settings(model=name)).of(role).model.temperature for role in ROLES} == {None}
+
+
+KEY = "sk-a-secret-that-is-never-logged"
+
+
+class FailingModel(ScriptedModel):
+    """A model whose client repeats its key in an error."""
+
+    def _generate(self, *args, **kwargs):
+        msg = f"cannot use the key {KEY} for http://127.0.0.1/v1?key={KEY}"
+        raise RuntimeError(msg)
+
+
+async def test_a_key_in_an_error_never_reaches_the_log(caplog):
+    caplog.set_level("DEBUG", logger="mlestar")
+    chosen = wrap_model(FailingModel(answer=lambda role, prompt: ""))
+    with pytest.raises(ModelError, match=r"refused as planner: RuntimeError: cannot use the key \*\*\*") as raised:
+        await Transport().ask("planner", chosen, [])
+    assert str(raised.value) in caplog.text
+    assert KEY not in caplog.text + str(raised.value)
+
+
+def test_the_model_of_each_role_is_logged(caplog):
+    caplog.set_level("DEBUG", logger="mlestar.llm")
+    choose_models(Settings(model="offline", models={"planners": "openai:b"}, base_url="http://127.0.0.1:1/v1"))
+    assert "model offline: it was asked for" in caplog.messages
+    assert "role planner: model openai:b of 'planners', temperature 1" in caplog.messages
+    assert "role coder: model offline of 'default', temperature 0" in caplog.messages
 
 
 def test_the_groups_are_those_the_setting_names():

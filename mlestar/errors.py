@@ -15,6 +15,9 @@ Both are also a built-in kind: LangGraph's server hides the message of any other
 A script that fails is none of these: it is a value (`Execution`, `Verdict`) that goes back to an agent.
 """
 
+import os
+import re
+
 
 class MlestarError(Exception):
     """Base of every error raised by this package."""
@@ -60,3 +63,20 @@ class StopRequested(OperatorError):
 
     def __init__(self) -> None:
         super().__init__("stopped on request; what was running is finished and saved")
+
+
+KEY = re.compile(r"\b(?:sk|AIza|tvly|pk|key)[-_]?[A-Za-z0-9_*-]{12,}")
+"""What keys of common providers look like."""
+URL_SECRETS = re.compile(r"(\bhttps?://)(?:[^\s/@'\"]+@)?([^\s?'\"<>]*)(\?[^\s'\"<>)]*)?")
+SECRET_VARIABLE = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD)S?$", re.IGNORECASE)
+MIN_SECRET = 6
+"""Characters; a shorter value of such a variable may be an ordinary word."""
+
+
+def mask_secrets(text: str) -> str:
+    """Return a text of another library without keys, secrets of the environment, and the queries of addresses."""
+    for name, value in os.environ.items():
+        if SECRET_VARIABLE.search(name) and len(value) >= MIN_SECRET:
+            text = text.replace(value, "***")
+    text = URL_SECRETS.sub(lambda url: url[1] + url[2] + ("?***" if url[3] else ""), text)
+    return KEY.sub("***", text)

@@ -1,9 +1,10 @@
-"""Task analyst: completes the spec that the files suggest."""
+"""Task analyst: completes the spec that was inferred from the files."""
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlestar.agents.context import AgentContext
 from mlestar.agents.replies import parse_json
+from mlestar.agents.role import EXACT, Role
 from mlestar.agents.script import ScriptError
 from mlestar.data.task import Modality, PredictionKind, Problem, TaskSpec
 from mlestar.errors import UserError
@@ -22,22 +23,25 @@ class Amendment(BaseModel):
     pos_label: str | None = None
 
     def apply(self, draft: TaskSpec, settled: frozenset[str]) -> TaskSpec:
-        """Return the amended spec; `settled` fields were given by a person and stay."""
-        changes = {k: v for k, v in self.model_dump(exclude_none=True).items() if k not in settled}
+        """Return the amended spec; `settled` fields were set by a person and stay."""
+        proposed = self.model_dump(exclude_none=True)
+        changes = {name: value for name, value in proposed.items() if name not in settled}
         if changes.get("metric", draft.metric) != draft.metric:
             changes["direction"] = get_metric(changes["metric"]).direction
         return TaskSpec.model_validate({**draft.model_dump(), **changes})
+
+
+ANALYST = Role("analyst", "checkers", EXACT, parse_json(Amendment))
 
 
 async def ask_for_spec(agent: AgentContext, settled: frozenset[str]) -> TaskSpec:
     """Return the spec, completed from the description."""
     draft = agent.brief.spec
 
-    def check(amendment: Amendment) -> None:
+    def amend(amendment: Amendment) -> TaskSpec:
         try:
-            amendment.apply(draft, settled)
+            return amendment.apply(draft, settled)
         except (UserError, ValidationError) as error:
             raise ScriptError(str(error)) from None
 
-    amendment = await agent.ask("analyst", parse_json(Amendment, check), draft=draft)
-    return amendment.apply(draft, settled)
+    return await agent.ask(ANALYST.then(amend), draft=draft)

@@ -4,18 +4,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from mlestar.agents.replies import declined
+from mlestar.agents.replies import find_refusal
+from mlestar.agents.role import Role
 from mlestar.agents.script import ScriptError
 from mlestar.prompts import Prompts, restore_code
 from mlestar.state import Brief
 
 T = TypeVar("T")
-ASKS = 3
-"""Times one question is put before the agent gives up."""
+MAX_ATTEMPTS = 3
+"""Times one question is asked before the agent gives up. Chosen by judgement; not measured."""
 
 
-class Answered(Protocol):
-    """A model's answer, and why it cannot be relied on (empty when it can)."""
+class ReplyLike(Protocol):
+    """A model's reply, and why it cannot be relied on (empty when it can)."""
 
     @property
     def text(self) -> str: ...
@@ -31,36 +32,42 @@ class ReplyError(Exception):
 class AgentContext:
     """What an agent works with."""
 
-    call: Callable[[str, str, tuple[int, int]], Awaitable[Answered]]
-    """Takes role, prompt, and the sample that is asked for: track and number of the attempt."""
+    call: Callable[[str, str, tuple[int, int]], Awaitable[ReplyLike]]
+    """Takes the role's name, the prompt, and the sample: track and number of the attempt."""
     prompts: Prompts
     brief: Brief
     track: int = 0
 
-    async def ask(self, role: str, parse: Callable[[str], T], **values: object) -> T:
-        """Return the first reply that `parse` accepts.
+    async def ask(self, role: Role[T], **values: object) -> T:
+        """Return the first reply that the role's parser accepts.
 
-        `parse` raises ScriptError with a reason that is shown to the model in the next attempt. The attempt's number
-        stands in the prompt, so that a recorded refusal is never replayed as the answer to the next attempt.
+        The parser raises ScriptError with a reason that the next prompt contains. The number of the attempt is in the
+        prompt too, so that a recorded reply that was refused is not replayed.
 
         Raises:
             ReplyError: every reply was refused.
         """
         refusal = ""
-        for attempt in range(ASKS):
+        for attempt in range(MAX_ATTEMPTS):
             prompt = self.prompts.render(
-                role, brief=self.brief, track=self.track, attempt=attempt, refusal=refusal, **values
+                role.prompt,
+                role=role.name,
+                brief=self.brief,
+                track=self.track,
+                attempt=attempt,
+                refusal=refusal,
+                **values,
             )
-            reply = await self.call(role, prompt, (self.track, attempt))
+            reply = await self.call(role.name, prompt, (self.track, attempt))
             if reply.problem:
                 refusal = reply.problem
                 continue
-            if sentence := declined(reply.text):
+            if sentence := find_refusal(reply.text):
                 refusal = f"it declines the task ({sentence}); this is ordinary engineering work on a person's own data"
                 continue
             try:
-                return parse(restore_code(reply.text))
+                return role.parse(restore_code(reply.text))
             except ScriptError as error:
                 refusal = str(error)
-        msg = f"no usable reply as {role} after {ASKS} attempts: {refusal}"
+        msg = f"no usable reply as {role.name} after {MAX_ATTEMPTS} attempts: {refusal}"
         raise ReplyError(msg)

@@ -3,37 +3,40 @@
 from collections.abc import Callable, Sequence
 
 from mlestar.agents.context import AgentContext, ReplyError
-from mlestar.agents.replies import parse_prose, parse_script
-from mlestar.agents.script import ScriptError
+from mlestar.agents.replies import parse_code, parse_prose
+from mlestar.agents.role import EXACT, VARIED, Role
+from mlestar.agents.script import ScriptError, check_script
 
-TAIL = 6000
-"""Characters of output that the bug summarizer is shown."""
+OUTPUT_TAIL = 6000
+"""Characters of output that the bug summarizer sees. A traceback is at its end. Chosen by judgement; not measured."""
+
+BUG_SUMMARIZER = Role("bug_summarizer", "debuggers", EXACT, parse_prose)
+DEBUGGER = Role("debugger", "debuggers", VARIED, parse_code)
 
 
-async def summarize_bug(agent: AgentContext, script: str, said: str, output: str) -> str:
-    """Return a short account of a failure from what is said of it and the end of its output, or these as they are."""
-    problem = f"{said}\n\n{output[-TAIL:]}"
+async def summarize_bug(agent: AgentContext, script: str, failure: str, output: str) -> str:
+    """Return a short account of a failure and the end of its output; both unchanged when no reply is usable."""
+    problem = f"{failure}\n\n{output[-OUTPUT_TAIL:]}"
     try:
-        return await agent.ask("bug_summarizer", parse_prose, script=script, problem=problem)
+        return await agent.ask(BUG_SUMMARIZER, script=script, problem=problem)
     except ReplyError:
         return problem
 
 
 async def repair_script(agent: AgentContext, script: str, bug: str, failed_fixes: Sequence[str]) -> str:
     """Return a repaired script that differs from the failing one and from every failed fix."""
-    parse = unlike((script, *failed_fixes), parse_script)
-    return await agent.ask("debugger", parse, script=script, bug=bug, failed_fixes=failed_fixes, study=False)
+    role = DEBUGGER.then(check_script).then(reject_failed([script, *failed_fixes]))
+    return await agent.ask(role, script=script, bug=bug, failed_fixes=failed_fixes, study=False)
 
 
-def unlike(failed: Sequence[str], parse: Callable[[str], str]) -> Callable[[str], str]:
-    """Return a parser that refuses code which has failed before."""
-    tried = {code.strip() for code in failed}
+def reject_failed(failed: Sequence[str]) -> Callable[[str], str]:
+    """Return a check that refuses code which has failed before."""
+    failed_codes = {code.strip() for code in failed}
 
-    def parse_another(reply: str) -> str:
-        code = parse(reply)
-        if code.strip() in tried:
+    def check(code: str) -> str:
+        if code.strip() in failed_codes:
             msg = "this script has failed before; change what causes the error"
             raise ScriptError(msg)
         return code
 
-    return parse_another
+    return check

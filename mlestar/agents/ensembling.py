@@ -1,11 +1,12 @@
-"""Ensemble planner and ensembler: how to combine the best solutions, and the script that does."""
+"""Ensemble planner and ensembler: how to combine the best solutions, and the script that does so."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlestar.agents.context import AgentContext
-from mlestar.agents.planner import untried
-from mlestar.agents.replies import parse_script
+from mlestar.agents.planner import reject_repeated
+from mlestar.agents.replies import parse_prose, parse_script
+from mlestar.agents.role import VARIED, Role
 from mlestar.state import Attempt
 
 
@@ -19,11 +20,16 @@ class Member:
     code: str
 
 
+ENSEMBLE_PLANNER = Role("ensemble_planner", "planners", VARIED, parse_prose)
+ENSEMBLER = Role("ensembler", "writers", VARIED, parse_script)
+
+
 async def ask_for_ensemble_plan(agent: AgentContext, members: Sequence[Member], attempts: Sequence[Attempt]) -> str:
-    """Return a plan to combine the members that differs from those tried."""
-    return await agent.ask("ensemble_planner", untried(attempts), solutions=members, attempts=attempts)
+    """Return a plan to combine the members that differs from the earlier ones."""
+    role = ENSEMBLE_PLANNER.then(reject_repeated(attempts))
+    return await agent.ask(role, solutions=members, attempts=attempts)
 
 
 async def ask_for_ensemble(agent: AgentContext, members: Sequence[Member], plan: str, seconds: float) -> str:
     """Return one script that trains and combines all members within the seconds."""
-    return await agent.ask("ensembler", parse_script, solutions=members, plan=plan, seconds=seconds)
+    return await agent.ask(ENSEMBLER, solutions=members, plan=plan, seconds=seconds)

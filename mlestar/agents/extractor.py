@@ -1,4 +1,4 @@
-"""Extractor: the block of code to refine, and the first plan for it, in one answer."""
+"""Extractor: chooses the block of code to refine and makes the first plan for it, in one answer."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from mlestar.agents.context import AgentContext
 from mlestar.agents.replies import parse_json
+from mlestar.agents.role import EXACT, Role
 from mlestar.agents.script import locate
 from mlestar.state import Block, Variant
 
@@ -15,16 +16,17 @@ class Extraction(BaseModel):
     plan: str = Field(min_length=20)
 
 
+EXTRACTOR = Role("extractor", "planners", EXACT, parse_json(Extraction))
+
+
 async def ask_for_block(
     agent: AgentContext, script: str, summary: str, graded: Sequence[Variant], blocks: Sequence[str]
 ) -> Block:
     """Return a block that occurs once in the script, with a plan; `blocks` were refined before."""
-    found = await agent.ask(
-        "extractor",
-        parse_json(Extraction, lambda reply: locate(script, reply.block)),
-        script=script,
-        summary=summary,
-        graded=list(graded),
-        blocks=blocks,
+
+    def read_block(extraction: Extraction) -> Block:
+        return Block(text=locate(script, extraction.block), plan=extraction.plan)
+
+    return await agent.ask(
+        EXTRACTOR.then(read_block), script=script, summary=summary, graded=list(graded), blocks=blocks
     )
-    return Block(text=locate(script, found.block), plan=found.plan)

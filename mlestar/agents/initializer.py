@@ -2,9 +2,12 @@
 
 from mlestar.agents.context import AgentContext
 from mlestar.agents.replies import parse_script
+from mlestar.agents.role import VARIED, Role
 from mlestar.state import ModelCard
+
+INITIALIZER = Role("initializer", "writers", VARIED, parse_script)
 
 
 async def ask_for_candidate(agent: AgentContext, card: ModelCard) -> str:
     """Return a script that solves the task with the card's model."""
-    return await agent.ask("initializer", parse_script, card=card)
+    return await agent.ask(INITIALIZER, card=card)

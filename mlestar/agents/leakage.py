@@ -3,7 +3,8 @@
 from pydantic import BaseModel
 
 from mlestar.agents.context import AgentContext
-from mlestar.agents.replies import parse_block, parse_json
+from mlestar.agents.replies import parse_code, parse_json
+from mlestar.agents.role import EXACT, Role
 from mlestar.agents.script import ScriptError, locate, replace_block
 
 
@@ -13,24 +14,29 @@ class Leakage(BaseModel):
     reason: str = ""
 
 
+LEAKAGE_CHECKER = Role("leakage_checker", "checkers", EXACT, parse_json(Leakage))
+LEAKAGE_FIXER = Role("leakage_fixer", "checkers", EXACT, parse_code)
+
+
 async def find_leakage(agent: AgentContext, script: str, evidence: str = "") -> Leakage:
     """Return whether the script leaks, and the exact block that does."""
 
-    def check(finding: Leakage) -> None:
+    def check(finding: Leakage) -> Leakage:
         if finding.leak:
             locate(script, finding.block)
+        return finding
 
-    return await agent.ask("leakage_checker", parse_json(Leakage, check), script=script, evidence=evidence)
+    return await agent.ask(LEAKAGE_CHECKER.then(check), script=script, evidence=evidence)
 
 
 async def rewrite_leakage(agent: AgentContext, script: str, block: str, reason: str) -> str:
     """Return the script with the leaking block rewritten."""
 
-    def parse(reply: str) -> str:
-        repaired = replace_block(script, block, parse_block(reply))
+    def patch(code: str) -> str:
+        repaired = replace_block(script, block, code)
         if repaired == script:
             msg = "the block is unchanged; it must be rewritten so that it does not leak"
             raise ScriptError(msg)
         return repaired
 
-    return await agent.ask("leakage_fixer", parse, script=script, block=block, reason=reason)
+    return await agent.ask(LEAKAGE_FIXER.then(patch), script=script, block=block, reason=reason)

@@ -2,8 +2,11 @@
 
 from mlestar.agents.context import AgentContext
 from mlestar.agents.replies import parse_script
+from mlestar.agents.role import VARIED, Role
+
+MERGER = Role("merger", "writers", VARIED, parse_script)
 
 
 async def merge_scripts(agent: AgentContext, base: str, reference: str) -> str:
     """Return the base script with the reference's model integrated."""
-    return await agent.ask("merger", parse_script, base=base, reference=reference)
+    return await agent.ask(MERGER, base=base, reference=reference)

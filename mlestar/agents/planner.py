@@ -4,40 +4,45 @@ from collections.abc import Callable, Sequence
 
 from mlestar.agents.context import AgentContext, ReplyError
 from mlestar.agents.replies import parse_prose
+from mlestar.agents.role import VARIED, Role
 from mlestar.agents.script import ScriptError
 from mlestar.state import Attempt
 
+PLANNER = Role("planner", "planners", VARIED, parse_prose)
+
 
 async def ask_for_plan(agent: AgentContext, block: str, attempts: Sequence[Attempt], baseline: float | None) -> str:
-    """Return a plan that differs from every plan tried on this block; a repeated one is asked for again once.
+    """Return a plan that differs from every earlier plan for this block; a repeated one is asked for again once.
 
     Raises:
         ReplyError: the planner repeats itself, or no reply satisfied its contract.
     """
-    return await agent.ask("planner", untried(attempts), block=block, attempts=attempts, baseline=baseline)
+    role = PLANNER.then(reject_repeated(attempts))
+    return await agent.ask(role, block=block, attempts=attempts, baseline=baseline)
 
 
-def untried(attempts: Sequence[Attempt]) -> Callable[[str], str]:
-    """Return a parser for a plan that differs from those tried in more than case, marks and spaces.
+def reject_repeated(attempts: Sequence[Attempt]) -> Callable[[str], str]:
+    """Return a check for a plan that differs from earlier ones in more than case, punctuation and spaces.
 
-    The parser refuses one repetition and gives up at the second.
+    The check refuses one repetition and gives up at the second.
     """
-    tried = {_substance(attempt.plan) for attempt in attempts}
-    repeated = 0
+    earlier = {_words(attempt.plan) for attempt in attempts}
+    repetitions = 0
 
-    def parse(reply: str) -> str:
-        nonlocal repeated
-        plan = parse_prose(reply)
-        if _substance(plan) not in tried:
+    def check(plan: str) -> str:
+        nonlocal repetitions
+        if _words(plan) not in earlier:
             return plan
         msg = "this plan was tried before; propose one that differs in substance"
-        if repeated:
+        if repetitions:
             raise ReplyError(msg)
-        repeated += 1
+        repetitions += 1
         raise ScriptError(msg)
 
-    return parse
+    return check
 
 
-def _substance(plan: str) -> str:
-    return " ".join("".join(c if c.isalnum() else " " for c in plan.lower()).split())
+def _words(plan: str) -> str:
+    """Return a plan in lower case without punctuation and repeated spaces."""
+    letters = "".join(character if character.isalnum() else " " for character in plan.lower())
+    return " ".join(letters.split())

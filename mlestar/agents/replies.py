@@ -1,4 +1,4 @@
-"""Parsers of replies: a script, a block of code, a typed JSON object, plain text."""
+"""Parsers of replies: a script, other code, a typed JSON object, plain text."""
 
 import ast
 import json
@@ -16,8 +16,8 @@ REFUSAL = re.compile(
     r"i'm (unable|not able)|unfortunately, i)\b",
     re.IGNORECASE,
 )
-LONGEST_REFUSAL = 600
-"""Characters; what is longer answers the question, whatever it begins with."""
+MAX_REFUSAL = 600
+"""Characters; a longer reply answers the question, whatever it begins with. Chosen by judgement; not measured."""
 
 
 def parse_script(reply: str) -> str:
@@ -25,8 +25,8 @@ def parse_script(reply: str) -> str:
     return check_script(extract_code(reply))
 
 
-def parse_block(reply: str) -> str:
-    """Return the code of a reply that replaces a block; it need not compile by itself."""
+def parse_code(reply: str) -> str:
+    """Return the code of a reply; it need not compile by itself."""
     code = extract_code(reply)
     if not code.strip():
         msg = "the code fence is empty"
@@ -78,10 +78,10 @@ def json_object(reply: str) -> dict[str, Any]:
     raise ScriptError(msg)
 
 
-def declined(reply: str) -> str:
-    """Return the sentence by which a reply declines to answer; empty when it does not."""
+def find_refusal(reply: str) -> str:
+    """Return the sentence with which a reply refuses to answer; empty when it answers."""
     text = " ".join(reply.replace("\u2019", "'").split())
-    return text[:200] if len(text) < LONGEST_REFUSAL and REFUSAL.match(text) else ""
+    return text[:200] if len(text) < MAX_REFUSAL and REFUSAL.match(text) else ""
 
 
 def _load(text: str) -> object:

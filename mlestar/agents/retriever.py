@@ -1,4 +1,4 @@
-"""Retriever: turns search results into model cards."""
+"""Web retriever and retriever: pages that describe models, and the model cards made from them."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mlestar.agents.context import AgentContext
 from mlestar.agents.replies import parse_json
+from mlestar.agents.role import VARIED, Role
 from mlestar.state import ModelCard
 
 
-class Proposal(BaseModel):
-    """What the retriever may say of a card; the rest of a card is not its word."""
+class CardProposal(BaseModel):
+    """The fields of a card that the retriever may fill; the citations come from the results."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -21,28 +22,36 @@ class Proposal(BaseModel):
     libraries: tuple[str, ...] = ()
 
 
-class Cards(BaseModel):
-    cards: list[Proposal] = Field(min_length=1)
+class CardProposals(BaseModel):
+    cards: list[CardProposal] = Field(min_length=1)
+
+
+WEB_RETRIEVER = Role("web_retriever", "retrievers", VARIED, str)
+"""Its reply is read together with the pages that the provider cites: see `mlestar.retrieval.grounding`."""
+RETRIEVER = Role("retriever", "retrievers", VARIED, parse_json(CardProposals))
 
 
 async def retrieve_cards(agent: AgentContext, results: Sequence[ModelCard], count: int) -> list[ModelCard]:
-    """Return up to `count` cards for the task, each with the citations of the result it was taken from."""
-    found = await agent.ask("retriever", parse_json(Cards), results=results, count=count)
-    return [_cited(proposal, results) for proposal in found.cards[:count]]
+    """Return up to `count` cards for the task, each with the citations of the result that it was taken from."""
+    proposals = await agent.ask(RETRIEVER, results=results, count=count)
+    return [_add_citations(proposal, results) for proposal in proposals.cards[:count]]
 
 
-def _cited(proposal: Proposal, results: Sequence[ModelCard]) -> ModelCard:
-    """Return a card that cites only what a search really found."""
-    address, name = proposal.source.rstrip("/"), proposal.name.casefold()
-
-    def stands_behind(result: ModelCard) -> bool:
-        pages = {page.address.rstrip("/") for page in result.citations} | {result.source.rstrip("/")}
-        return result.name.casefold() == name or ("://" in address and address in pages)
-
-    behind = [result for result in results if stands_behind(result)]
-    pages = dict.fromkeys(page for result in behind for page in result.citations)
+def _add_citations(proposal: CardProposal, results: Sequence[ModelCard]) -> ModelCard:
+    """Return a card that cites only pages of results which it names by title or address."""
+    sources = [result for result in results if _names(proposal, result)]
+    pages = dict.fromkeys(page for result in sources for page in result.citations)
     return ModelCard(
         **proposal.model_dump(),
         citations=tuple(pages),
-        found_by=behind[0].found_by if behind else "",
+        found_by=sources[0].found_by if sources else "",
     )
+
+
+def _names(proposal: CardProposal, result: ModelCard) -> bool:
+    """Return whether a proposal was taken from a result, by its name or by the address of one of its pages."""
+    if result.name.casefold() == proposal.name.casefold():
+        return True
+    address = proposal.source.rstrip("/")
+    addresses = {result.source.rstrip("/"), *(page.address.rstrip("/") for page in result.citations)}
+    return "://" in address and address in addresses

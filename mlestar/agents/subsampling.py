@@ -3,7 +3,8 @@
 from pydantic import BaseModel
 
 from mlestar.agents.context import AgentContext
-from mlestar.agents.replies import parse_block, parse_json
+from mlestar.agents.replies import parse_code, parse_json
+from mlestar.agents.role import EXACT, Role
 from mlestar.agents.script import check_script, locate, replace_block
 
 
@@ -11,18 +12,24 @@ class Subsampling(BaseModel):
     block: str = ""
 
 
+SUBSAMPLING_EXTRACTOR = Role("subsampling_extractor", "checkers", EXACT, parse_json(Subsampling))
+SUBSAMPLING_REMOVER = Role("subsampling_remover", "checkers", EXACT, parse_code)
+
+
 async def remove_subsampling(agent: AgentContext, script: str) -> str | None:
     """Return the script without its subsampling, None when it has none."""
 
-    def check(found: Subsampling) -> None:
-        if found.block.strip():
-            locate(script, found.block)
+    def check(subsampling: Subsampling) -> str:
+        block = subsampling.block
+        if block.strip():
+            locate(script, block)
+        return block
 
-    found = await agent.ask("subsampling_extractor", parse_json(Subsampling, check), script=script)
-    if not found.block.strip():
+    block = await agent.ask(SUBSAMPLING_EXTRACTOR.then(check), script=script)
+    if not block.strip():
         return None
 
-    def parse(reply: str) -> str:
-        return check_script(replace_block(script, found.block, parse_block(reply)))
+    def patch(code: str) -> str:
+        return check_script(replace_block(script, block, code))
 
-    return await agent.ask("subsampling_remover", parse, block=found.block)
+    return await agent.ask(SUBSAMPLING_REMOVER.then(patch), block=block)

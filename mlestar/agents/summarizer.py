@@ -1,12 +1,15 @@
-"""Ablation summarizer: what a study found, in words."""
+"""Ablation summarizer: the results of a study in words."""
 
 from collections.abc import Sequence
 
 from mlestar.agents.context import AgentContext
 from mlestar.agents.replies import parse_prose
+from mlestar.agents.role import EXACT, Role
 from mlestar.state import Variant
+
+SUMMARIZER = Role("summarizer", "debuggers", EXACT, parse_prose)
 
 
 async def summarize_study(agent: AgentContext, study: str, output: str, graded: Sequence[Variant], noise: str) -> str:
-    """Return what the study found; `noise` says how large a difference must be to mean anything."""
-    return await agent.ask("summarizer", parse_prose, study=study, output=output, graded=list(graded), noise=noise)
+    """Return the results of the study; `noise` is the smallest difference that means anything."""
+    return await agent.ask(SUMMARIZER, study=study, output=output, graded=list(graded), noise=noise)

@@ -4,16 +4,21 @@ import re
 
 from mlestar.agents.context import AgentContext
 from mlestar.agents.replies import parse_script
+from mlestar.agents.role import EXACT, Role
 
 ALL_USED = re.compile(r"^\W*all used\W*$", re.IGNORECASE | re.MULTILINE)
 
 
-async def check_usage(agent: AgentContext, script: str) -> str | None:
-    """Return a script that uses what the given one left out, None when it uses everything."""
-    return await agent.ask("usage_checker", _parse, script=script)
-
-
-def _parse(reply: str) -> str | None:
+def parse_usage(reply: str) -> str | None:
+    """Return the extended script of a reply, None when the reply is that everything is used."""
     if "```" not in reply and ALL_USED.search(reply):
         return None
     return parse_script(reply)
+
+
+USAGE_CHECKER = Role("usage_checker", "checkers", EXACT, parse_usage)
+
+
+async def check_usage(agent: AgentContext, script: str) -> str | None:
+    """Return a script that uses what the given one left out, None when it uses everything."""
+    return await agent.ask(USAGE_CHECKER, script=script)

@@ -64,7 +64,7 @@ def _search(settings: Settings, models: Models) -> Row:
         raise NotImplementedError
 
     try:
-        retrieval = choose_retrieval(settings.retrieval, ground=ground if models.grounds else None)  # type: ignore[arg-type]  # never asked
+        retrieval = choose_retrieval(settings.retrieval, ground=ground if models.can_ground else None)  # type: ignore[arg-type]  # never asked
     except SettingsError as error:
         return "retrieval", False, str(error)
     return "retrieval", True, retrieval.title

@@ -1,23 +1,23 @@
-"""Chat models: which one answers each role, what goes over the wire, and calls recorded in the ledger."""
+"""Chat models: which one answers each role, calls over the network, and their records in the ledger."""
 
-from mlestar.llm.caller import Caller, Reply
-from mlestar.llm.prices import Price, Prices, Usage
-from mlestar.llm.provider import ChosenModel, Models, Passed, choose_models, wrap_model
+from mlestar.llm.caller import Caller, ModelReply
+from mlestar.llm.models import ChosenModel, Models, ModelsLike, choose_models, wrap_model
+from mlestar.llm.prices import Price, Prices, TokenUsage
 from mlestar.llm.scripted import ScriptedModel
-from mlestar.llm.wire import RetryPolicy, Wire
+from mlestar.llm.transport import RetryPolicy, Transport
 
 __all__ = [
     "Caller",
     "ChosenModel",
+    "ModelReply",
     "Models",
-    "Passed",
+    "ModelsLike",
     "Price",
     "Prices",
-    "Reply",
     "RetryPolicy",
     "ScriptedModel",
-    "Usage",
-    "Wire",
+    "TokenUsage",
+    "Transport",
     "choose_models",
     "wrap_model",
 ]

@@ -1,7 +1,8 @@
-"""What tokens cost: a table in `prices.toml`, which a file of the user's own goes before."""
+"""What tokens cost: the table in `prices.toml`; a file of the user takes precedence over it."""
 
 import re
 import tomllib
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from importlib.resources import files
 from pathlib import Path
@@ -12,11 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mlestar.errors import SettingsError
 
 MILLION = 1_000_000
-DATED = re.compile(r"(-\d{8}|-\d{4}-\d{2}-\d{2}|-\d{3}|-latest)$")
-"""What providers put behind the name of a model to pin a version of it."""
+CHARACTERS_PER_TOKEN = 4
+"""A rough figure for English and code, where a provider does not count tokens. Not measured."""
+VERSION_SUFFIX = re.compile(r"(-\d{8}|-\d{4}-\d{2}-\d{2}|-\d{3}|-latest)$")
+"""Endings of model names that pin a version."""
 
 
-class Usage(BaseModel):
+class TokenUsage(BaseModel):
     """Tokens of one call."""
 
     model_config = ConfigDict(frozen=True)
@@ -42,13 +45,13 @@ class Rate(BaseModel):
     cached: float | None = Field(None, ge=0)
     cache_write: float | None = Field(None, ge=0)
 
-    def cost(self, usage: Usage) -> float:
+    def cost(self, usage: TokenUsage) -> float:
         """Return US dollars."""
-        cached = self.input if self.cached is None else self.cached
-        written = self.input if self.cache_write is None else self.cache_write
-        fresh = max(0, usage.input - usage.cached - usage.written)
-        paid = fresh * self.input + usage.cached * cached + usage.written * written + usage.output * self.output
-        return paid / MILLION
+        cached_rate = self.input if self.cached is None else self.cached
+        write_rate = self.input if self.cache_write is None else self.cache_write
+        uncached = max(0, usage.input - usage.cached - usage.written)
+        inputs = uncached * self.input + usage.cached * cached_rate + usage.written * write_rate
+        return (inputs + usage.output * self.output) / MILLION
 
 
 class LongRate(Rate):
@@ -63,19 +66,20 @@ class Price(Rate):
     """US dollars for grounding one answer in a web search; None when unknown."""
     long: LongRate | None = None
 
-    def of(self, usage: Usage, *, grounded: bool = False) -> float | None:
+    def of(self, usage: TokenUsage, *, grounded: bool = False) -> float | None:
         """Return US dollars of a call; None when a part of its price is unknown."""
         if grounded and self.grounded is None:
             return None
         rate = self.long if self.long and usage.input > self.long.above else self
-        return rate.cost(usage) + (self.grounded or 0.0 if grounded else 0.0)
+        grounding = self.grounded if grounded else None
+        return rate.cost(usage) + (grounding or 0.0)
 
-    def worst(self, read: int, written: int) -> float:
+    def worst(self, inputs: int, outputs: int) -> float:
         """Return US dollars that a call of these tokens may cost at most, grounding included."""
-        rates = [self, *([self.long] if self.long else [])]
-        dearest = max(max(rate.input, rate.cached or 0.0, rate.cache_write or 0.0) for rate in rates)
-        paid = read * dearest + written * max(rate.output for rate in rates)
-        return paid / MILLION + (self.grounded or 0.0)
+        rates: list[Rate] = [self, self.long] if self.long else [self]
+        highest_input = max(max(rate.input, rate.cached or 0.0, rate.cache_write or 0.0) for rate in rates)
+        highest_output = max(rate.output for rate in rates)
+        return (inputs * highest_input + outputs * highest_output) / MILLION + (self.grounded or 0.0)
 
 
 FREE = Price(input=0, output=0, grounded=0)
@@ -88,9 +92,9 @@ class Prices:
         SettingsError: the user's file cannot be read.
     """
 
-    def __init__(self, own: Path | None = None) -> None:
+    def __init__(self, user_file: Path | None = None) -> None:
         builtin = files("mlestar.llm").joinpath("prices.toml").read_text(encoding="utf-8")
-        self._tables = [_read(own)] if own else []
+        self._tables = [_read(user_file)] if user_file else []
         self._tables.append(_parse(tomllib.loads(builtin)))
 
     def price(self, model: str) -> Price | None:
@@ -98,12 +102,18 @@ class Prices:
         if model == "offline":
             return FREE
         for table in self._tables:
-            for name in (model, DATED.sub("", model)):
-                pattern = next((key for key in table if key == name), None)
-                pattern = pattern or next((key for key in table if fnmatchcase(name, key)), None)
-                if pattern:
-                    return table[pattern]
+            for name in (model, VERSION_SUFFIX.sub("", model)):
+                if price := _lookup(table, name):
+                    return price
         return None
+
+
+def _lookup(table: Mapping[str, Price], name: str) -> Price | None:
+    """Return the price under this name, else under the first pattern that matches it."""
+    if name in table:
+        return table[name]
+    pattern = next((key for key in table if fnmatchcase(name, key)), None)
+    return table[pattern] if pattern else None
 
 
 def _read(path: Path) -> dict[str, Price]:

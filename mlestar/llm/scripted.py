@@ -10,13 +10,13 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-CHARACTERS = 4
-"""Per token, roughly."""
+from mlestar.llm.prices import CHARACTERS_PER_TOKEN
+
 ROLE = re.compile(r"<role>(\w+)</role>")
 
 
 class ScriptedModel(BaseChatModel):
-    """Answers every prompt with `answer(role, prompt)`: a text, or a message that says more, as why it ended."""
+    """Answers every prompt with `answer(role, prompt)`: a text, or a message with more, such as why it ended."""
 
     answer: Callable[[str, str], str | AIMessage]
 
@@ -32,10 +32,11 @@ class ScriptedModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         prompt = str(messages[-1].content)
-        found = ROLE.search(prompt)
-        answered = self.answer(found.group(1) if found else "", prompt)
-        message = answered if isinstance(answered, AIMessage) else AIMessage(answered)
-        read, written = len(prompt) // CHARACTERS, len(message.text) // CHARACTERS
-        usage = UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
+        role = ROLE.search(prompt)
+        answer = self.answer(role.group(1) if role else "", prompt)
+        message = answer if isinstance(answer, AIMessage) else AIMessage(answer)
+        inputs = len(prompt) // CHARACTERS_PER_TOKEN
+        outputs = len(message.text) // CHARACTERS_PER_TOKEN
+        usage = UsageMetadata(input_tokens=inputs, output_tokens=outputs, total_tokens=inputs + outputs)
         message = message.model_copy(update={"usage_metadata": message.usage_metadata or usage})
         return ChatResult(generations=[ChatGeneration(message=message)])

@@ -58,7 +58,7 @@ def reply(prompt: str) -> str:
     facts = Facts.read(prompt)
     role = facts.text("role")
     if role not in ROLES:
-        msg = f"no such role: {role!r}; one of {', '.join(ROLES)}"
+        msg = f"the offline engineer has no such role: {role!r}; one of {', '.join(ROLES)}"
         raise ValueError(msg)
     return ROLES[role](facts)
 

@@ -119,8 +119,7 @@ def _maximize(facts: Facts) -> bool:
 
 
 def _share_time(script: str, facts: Facts, members: int) -> str:
-    found = re.search(r"time limit of an ensemble is (\d+) seconds", facts.prompt)
-    limit = int(found[1]) if found else round(facts.seconds)
+    limit = int(facts.text("seconds") or round(facts.seconds))
     return re.sub(r"^SECONDS = .+$", f"SECONDS = {limit} // {members}", script, count=1, flags=re.MULTILINE)
 
 

@@ -15,12 +15,11 @@ from mlestar.offline.sections import Section, sections
 class Facts:
     """A prompt, read."""
 
-    prompt: str
     parts: dict[str, list[Section]]
 
     @classmethod
     def read(cls, prompt: str) -> "Facts":
-        return cls(prompt, sections(prompt))
+        return cls(sections(prompt))
 
     def text(self, tag: str, default: str = "") -> str:
         """Return the first section of a tag."""

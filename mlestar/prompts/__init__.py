@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from jinja2 import (
@@ -11,6 +12,7 @@ from jinja2 import (
     PackageLoader,
     StrictUndefined,
     TemplateError,
+    TemplateNotFound,
     TemplateSyntaxError,
 )
 from jinja2.meta import find_undeclared_variables
@@ -19,26 +21,30 @@ from pydantic import BaseModel
 from mlestar.errors import SettingsError
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
-"""Control characters, and characters that nobody sees and a model reads."""
-LONGEST = 12_000
-"""Characters of one untrusted text in a prompt."""
+"""Control characters, and invisible characters, which people do not see and models read."""
+MAX_TEXT = 12_000
+"""Characters of one untrusted text in a prompt. Chosen by judgement; not measured."""
 CODE_SECTIONS = "script|block|earlier_block|base|reference|solution|study|failed_fix"
-"""Sections that hold code as it stands."""
+"""Sections that hold code, unescaped."""
 _CLOSING = re.compile(rf"</(?=(?:{CODE_SECTIONS})>)")
 _CLOSING_SHOWN = re.compile(rf"<\\+/(?=(?:{CODE_SECTIONS})>)")
 
 
 class Prompts:
-    """Renders the prompt of a role; files in `folder` override the built-in ones of the same name.
+    """Renders prompts; files in `folder` override the built-in ones of the same name.
+
+    Args:
+        folder: of a person's own prompts.
+        required: files that must be there; those that are not built in are of roles which were added to the table.
 
     Raises:
-        SettingsError: a file of the folder cannot take the place of a built-in one.
+        SettingsError: a file of the folder cannot be used, or a required one is missing.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, required: Iterable[str] = ()) -> None:
         builtin = PackageLoader("mlestar", "prompts")
         overrides = [FileSystemLoader(folder)] if folder else []
-        self._templates = Environment(  # plain text, not HTML: untrusted parts go through `data`
+        self._templates = Environment(  # plain text, not HTML: untrusted parts use the filter `data`
             loader=ChoiceLoader([*overrides, builtin]),
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -47,42 +53,55 @@ class Prompts:
             auto_reload=False,
         )
         self._templates.filters.update(data=as_data, code=as_code, json=as_json)
+        names = list(dict.fromkeys([*self.builtin_names(), *required]))
         if folder:
-            self._check(folder, builtin)
-        for name in self.names():  # compiled here, so that rendering reads no file inside an event loop
-            self._templates.get_template(name)
+            self._check(folder, builtin, names)
+        for name in names:  # compiled here, so that rendering reads no file inside an event loop
+            self._compile(name)
 
     @staticmethod
-    def names() -> list[str]:
+    def builtin_names() -> list[str]:
         """Return the names of the files that a folder may override."""
         return [name for name in PackageLoader("mlestar", "prompts").list_templates() if name.endswith(".md")]
 
-    def render(self, role: str, **values: object) -> str:
-        """Return the prompt of a role.
+    def render(self, name: str, **values: object) -> str:
+        """Return the text of a prompt file with its values.
 
         Raises:
-            SettingsError: an overriding file asks for what its values do not have.
+            SettingsError: an overriding file uses a value that it does not get.
         """
         try:
-            text = self._templates.get_template(f"{role}.md").render(role=role, **values)
+            text = self._templates.get_template(name).render(**values)
             return text.encode("utf-8", "replace").decode()
         except TemplateError as error:
-            msg = f"prompt {role}.md: {error.message}"
+            msg = f"prompt {name}: {error.message}"
             raise SettingsError(msg) from error
 
-    def _check(self, folder: Path, builtin: PackageLoader) -> None:
+    def _compile(self, name: str) -> None:
+        try:
+            self._templates.get_template(name)
+        except TemplateNotFound:
+            msg = f"prompt {name} is missing: put it into a folder and name that folder with the setting prompts"
+            raise SettingsError(msg) from None
+        except TemplateSyntaxError as error:
+            msg = f"prompt {name}, line {error.lineno}: {error.message}"
+            raise SettingsError(msg) from error
+
+    def _check(self, folder: Path, builtin: PackageLoader, names: Sequence[str]) -> None:
         """Refuse a broken folder before the run has cost anything."""
         if not folder.is_dir():
             msg = f"prompts folder {folder} does not exist: name a folder that holds prompt files"
             raise SettingsError(msg)
-        known = self.names()
         for path in sorted(folder.glob("*.md")):
-            if path.name not in known:
-                msg = f"prompt {path}: there is no such prompt to override; the names are {', '.join(known)}"
+            if path.name not in names:
+                msg = f"prompt {path}: there is no such prompt to override; the names are {', '.join(names)}"
                 raise SettingsError(msg)
+            used = self._names(path, _read(path))
+            if path.name not in self.builtin_names():
+                continue  # a role that was added: its agent alone knows the values
             source, _, _ = builtin.get_source(self._templates, path.name)
             allowed = self._names(path, source) | {"role", "brief", "track", "attempt", "refusal"}
-            unknown = sorted(self._names(path, _read(path)) - allowed)
+            unknown = sorted(used - allowed)
             if unknown:
                 msg = f"prompt {path}: it has no value {unknown[0]!r}; it may use {', '.join(sorted(allowed))}"
                 raise SettingsError(msg)
@@ -103,43 +122,43 @@ def _read(path: Path) -> str:
         raise SettingsError(msg) from error
 
 
-def as_data(text: str, longest: int = LONGEST) -> str:
-    """Return untrusted text made harmless: control characters removed, cut in the middle, tags escaped."""
+def as_data(text: str, max_length: int = MAX_TEXT) -> str:
+    """Return untrusted text made harmless: control characters removed, shortened in the middle, tags escaped."""
     clean = CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    return cut(clean, longest).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return shorten(clean, max_length).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def cut(text: str, longest: int = LONGEST) -> str:
-    """Return the beginning and the end of a text that is too long, and what is missing between them."""
-    if len(text) <= longest:
+def shorten(text: str, max_length: int = MAX_TEXT) -> str:
+    """Return a text that is not longer, or its beginning and end with the number of characters between them."""
+    if len(text) <= max_length:
         return text
-    half = longest // 2
+    half = max_length // 2
     return f"{text[:half]}\n[... {len(text) - 2 * half} characters cut ...]\n{text[-half:]}"
 
 
 def as_code(text: str) -> str:
-    """Return code as it stands, except that it cannot close a section that holds code; see `restore_code`."""
+    """Return code unescaped, except that it cannot close a section that holds code; see `restore_code`."""
     return _CLOSING.sub(r"<\\/", text.strip("\n"))
 
 
 def restore_code(reply: str) -> str:
-    """Undo `as_code` in a reply, so that code copied from a prompt is the code that was shown."""
+    """Undo `as_code` in a reply, so that code copied from a prompt equals the original."""
     return _CLOSING_SHOWN.sub("</", reply)
 
 
 def as_json(value: object) -> str:
-    """Return JSON of a model, a list of models or plain values: every text cut, tags and control characters escaped."""
-    plain = _cut_all(json.loads(json.dumps(value, default=_plain)))
+    """Return JSON of models or plain values: every text shortened, tags and control characters escaped."""
+    plain = _shorten_all(json.loads(json.dumps(value, default=_plain)))
     text = CONTROL.sub(lambda mark: json.dumps(mark[0])[1:-1], json.dumps(plain, ensure_ascii=False))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _cut_all(value: object) -> object:
+def _shorten_all(value: object) -> object:
     if isinstance(value, str):
-        return cut(value)
+        return shorten(value)
     if isinstance(value, list):
-        return [_cut_all(item) for item in value]
-    return {key: _cut_all(item) for key, item in value.items()} if isinstance(value, dict) else value
+        return [_shorten_all(item) for item in value]
+    return {key: _shorten_all(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _plain(value: object) -> object:

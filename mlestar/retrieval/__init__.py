@@ -1,8 +1,8 @@
-"""Where model cards come from."""
+"""Retrieval: where model cards come from."""
 
 from mlestar.retrieval.cards import read_card
 from mlestar.retrieval.catalogue import CatalogueRetriever
-from mlestar.retrieval.choose import Retrievers, choose_retrieval
+from mlestar.retrieval.choose import RetrieversLike, choose_retrieval
 from mlestar.retrieval.exclusion import Exclusion
 from mlestar.retrieval.grounding import GoogleRetriever
 from mlestar.retrieval.sources import Findings, Retrieval, Retriever, sources_of
@@ -16,7 +16,7 @@ __all__ = [
     "GoogleRetriever",
     "Retrieval",
     "Retriever",
-    "Retrievers",
+    "RetrieversLike",
     "TavilyRetriever",
     "ToolRetriever",
     "choose_retrieval",

@@ -7,9 +7,9 @@ from mlestar.agents.script import fenced
 from mlestar.errors import SettingsError
 from mlestar.state import ModelCard
 
-HEADING = re.compile(r"^#+\s*(.+?)\s*$", re.MULTILINE)
-LIBRARIES = re.compile(r"^\s*libraries\s*:\s*(.+)$", re.IGNORECASE | re.MULTILINE)
-FENCED = re.compile(r"```.*?```", re.DOTALL)
+TITLE = re.compile(r"^#+\s*(.+?)\s*$", re.MULTILINE)
+LIBRARIES_LINE = re.compile(r"^\s*libraries\s*:\s*(.+)$", re.IGNORECASE | re.MULTILINE)
+CODE = re.compile(r"```.*?```", re.DOTALL)
 
 
 def read_card(path: Path) -> ModelCard:
@@ -26,10 +26,11 @@ def read_card(path: Path) -> ModelCard:
     if not text:
         msg = f"card {path}: the file is empty"
         raise SettingsError(msg)
-    heading, libraries = HEADING.search(FENCED.sub("", text)), LIBRARIES.search(text)
+    title, libraries = TITLE.search(CODE.sub("", text)), LIBRARIES_LINE.search(text)
+    without_title = TITLE.sub("", text, count=1)
     return ModelCard(
-        name=heading.group(1) if heading else path.stem,
-        description=LIBRARIES.sub("", FENCED.sub("", HEADING.sub("", text, count=1))).strip(),
+        name=title.group(1) if title else path.stem,
+        description=LIBRARIES_LINE.sub("", CODE.sub("", without_title)).strip(),
         example_code="\n".join(fenced(text, {"python", "py", ""})),
         source=path.name,
         libraries=tuple(name.strip() for name in libraries.group(1).split(",")) if libraries else (),

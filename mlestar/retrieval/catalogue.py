@@ -6,7 +6,7 @@ from mlestar.metrics.spec import Modality, TaskSpec
 from mlestar.retrieval.entries import ENTRIES, Entry
 from mlestar.state import Brief, ModelCard
 
-SOURCE = "built-in catalogue"
+CATALOGUE = "built-in catalogue"
 KINDS: dict[Modality, tuple[Modality, ...]] = {
     "text": ("text", "table"),
     "sequence": ("sequence", "text", "table"),
@@ -16,7 +16,7 @@ KINDS: dict[Modality, tuple[Modality, ...]] = {
     "table": ("table",),
     "unknown": ("table",),
 }
-"""Which entries suit which data, the most promising kind first; files become tables once they are described."""
+"""Which entries suit which data, the most promising kind first; features of files form a table."""
 
 
 class CatalogueRetriever:
@@ -32,16 +32,17 @@ def catalogue_cards(spec: TaskSpec) -> tuple[ModelCard, ...]:
     """Return the cards for a kind of task, the most promising first."""
     classify = spec.problem in ("binary", "multiclass", "multilabel")
     first: Modality = "sequence" if spec.problem == "sequence" else spec.modality
-    entries = [entry for kind in KINDS[first] for entry in ENTRIES if kind in entry.made_for]
+    entries = [entry for kind in KINDS[first] for entry in ENTRIES if kind in entry.modalities]
     return tuple(_card(entry, classify=classify) for entry in entries)
 
 
 def _card(entry: Entry, *, classify: bool) -> ModelCard:
+    for_values = entry.values or _for_values(entry.classes)
     return ModelCard(
         name=entry.name,
         description=entry.description,
-        example_code=entry.classes if classify else entry.values or _for_values(entry.classes),
-        source=SOURCE,
+        example_code=entry.classes if classify else for_values,
+        source=CATALOGUE,
         libraries=entry.libraries,
     )
 

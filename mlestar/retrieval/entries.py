@@ -1,4 +1,4 @@
-"""The cards of the built-in catalogue, by the kind of data they are made for."""
+"""The cards of the built-in catalogue, by kind of data."""
 
 from dataclasses import dataclass
 
@@ -15,9 +15,9 @@ class Entry:
     classes: str
     """Example code when models predict classes or probabilities."""
     values: str = ""
-    """Example code when they predict numbers; empty: as for classes, with `Classifier` read as `Regressor`."""
-    made_for: tuple[Modality, ...] = ("table",)
-    """Kinds of data it is made for, first among which it is offered."""
+    """Example code when they predict numbers; empty: that for classes, with `Regressor` instead of `Classifier`."""
+    modalities: tuple[Modality, ...] = ("table",)
+    """Kinds of data that it suits; it is offered first for them."""
 
 
 ENTRIES = (
@@ -46,7 +46,7 @@ model = make_pipeline(make_union(words, letters), Ridge(alpha=2.0))
 model.fit(texts, y)
 predictions = model.predict(test_texts)
 """,
-        made_for=("text",),
+        modalities=("text",),
     ),
     Entry(
         "LightGBM",
@@ -181,7 +181,7 @@ model = lightgbm.LGBMRegressor(
 model.fit(x, y)  # validated on the last stretch, as long as the horizon
 predictions = model.predict(x_test)
 """,
-        made_for=("time series",),
+        modalities=("time series",),
     ),
     Entry(
         "Trend, calendar and Fourier terms by penalised least squares",
@@ -198,7 +198,7 @@ x = np.column_stack([days / 365.25, *waves, week])
 model = Ridge(alpha=1.0).fit(x[:train_rows], np.log1p(y))
 predictions = np.expm1(model.predict(x[train_rows:]))
 """,
-        made_for=("time series",),
+        modalities=("time series",),
     ),
     Entry(
         "Exponential smoothing (Holt-Winters)",
@@ -214,7 +214,7 @@ for name, series in train.groupby("series"):
     ).fit()
     predictions[name] = fitted.forecast(horizon)
 """,
-        made_for=("time series",),
+        modalities=("time series",),
     ),
     Entry(
         "Convolutional network trained from scratch",
@@ -246,7 +246,7 @@ for epoch in range(epochs):
         schedule.step()
 predictions = (model(test).softmax(1) + model(test.flip(3)).softmax(1)) / 2
 """,
-        made_for=("image",),
+        modalities=("image",),
     ),
     Entry(
         "Support vector machine on principal components of pixels",
@@ -287,7 +287,7 @@ model = make_pipeline(StandardScaler(), PCA(0.95, random_state=0), SVR(C=5))
 model.fit(x, y)
 predictions = model.predict(np.stack([read(path) for path in test_paths]))
 """,
-        made_for=("image",),
+        modalities=("image",),
     ),
     Entry(
         "LightGBM on colour, texture and size of images",
@@ -314,7 +314,7 @@ model = lightgbm.LGBMClassifier(n_estimators=500, learning_rate=0.04, colsample_
 model.fit(np.stack([describe(path) for path in paths]), y)
 predictions = model.predict_proba(np.stack([describe(path) for path in test_paths]))
 """,
-        made_for=("image",),
+        modalities=("image",),
     ),
     Entry(
         "LightGBM on spectral statistics of sound",
@@ -344,7 +344,7 @@ model = lightgbm.LGBMClassifier(n_estimators=600, learning_rate=0.03, colsample_
 model.fit(np.stack([describe(path) for path in paths]), y)
 predictions = model.predict_proba(np.stack([describe(path) for path in test_paths]))
 """,
-        made_for=("audio",),
+        modalities=("audio",),
     ),
     Entry(
         "Convolutional network on log spectrograms",
@@ -380,7 +380,7 @@ for epoch in range(epochs):
         optimiser.step()
 predictions = model(spectra(test_waves)).softmax(1)
 """,
-        made_for=("audio",),
+        modalities=("audio",),
     ),
     Entry(
         "Most frequent answer seen in training, with rules behind it",
@@ -404,7 +404,7 @@ def answer(before, source):
 
 predictions = [answer(before, source) for before, source in zip(test_previous, test_sources)]
 """,
-        made_for=("sequence",),
+        modalities=("sequence",),
     ),
     Entry(
         "Kind of token first, then one rewriting rule for each kind",
@@ -422,7 +422,7 @@ model = lightgbm.LGBMClassifier(n_estimators=200, learning_rate=0.1, verbose=-1,
 model.fit(x, kinds)  # kinds are given, or found by comparing source and target
 predictions = [RULES[kind](source) for kind, source in zip(model.predict(x_test), test_sources)]
 """,
-        made_for=("sequence",),
+        modalities=("sequence",),
     ),
     Entry(
         "Character transducer (GRU encoder and decoder with attention)",
@@ -458,6 +458,6 @@ for source, target in batches:  # indices, padded with 0; target begins with a s
     loss.backward()
     optimiser.step()
 """,
-        made_for=("sequence",),
+        modalities=("sequence",),
     ),
 )

@@ -1,4 +1,4 @@
-"""What must not be found: pages that give a task's answer away, and what a person wants left out."""
+"""Which results are dropped: pages that give away a task's answer, and what a person excludes."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -25,25 +25,27 @@ COMPETITION_HOSTS = (
     "topcoder.com",
     "zindi.africa",
 )
-"""Where competitions are held, discussed and their solutions published."""
-REDIRECTS = ("vertexaisearch.cloud.google.com",)
-"""Hosts that stand in for the page itself: only the title tells which site it is."""
-PLAIN = frozenset(
+"""Sites that hold competitions and publish discussions and solutions of them."""
+REDIRECT_HOSTS = ("vertexaisearch.cloud.google.com",)
+"""Hosts whose addresses hide the real page; only its title names the site."""
+COMMON_WORDS = frozenset(
     {"a", "an", "and", "challenge", "competition", "data", "dataset", "demo", "download", "downloads", "example"}
     | {"folder", "input", "kaggle", "my", "new", "of", "project", "sample", "task", "test", "the", "tmp", "train"}
 )
-"""Words that name no competition."""
+"""Words that do not identify a competition."""
+PATH_WORDS = frozenset({"c", "competitions", "code", "discussion", "overview", "leaderboard", "datasets"})
+"""Parts of addresses on such sites that do not identify a competition."""
 DOMAIN = re.compile(r"(?:[\w-]+\.)+[a-z]{2,}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Exclusion:
-    """Tells why a result may not be used.
+    """Decides which results may not be used.
 
     Args:
         domains: hosts, each with its subdomains; a path may follow.
-        terms: words that no result may hold.
-        names: what the task is called; pages of a competition of that name are its own.
+        terms: words that no result may contain.
+        names: of the task; pages about a competition with one of these names give its answer away.
     """
 
     domains: Sequence[str] = ()
@@ -52,65 +54,75 @@ class Exclusion:
 
     def reason(self, card: ModelCard) -> str:
         """Return why a result is dropped, empty when it may be used."""
-        pages = [Citation(address=card.source, title=card.name), *card.citations]
-        return next((why for page in pages if (why := self._page(page))), "") or self._text(card)
+        for page in (Citation(address=card.source, title=card.name), *card.citations):
+            if reason := self._excluded_domain(page) or self._own_competition(page):
+                return reason
+        return self._excluded_term(card)
 
-    def _page(self, page: Citation) -> str:
-        host, place = _place(page)
+    def _excluded_domain(self, page: Citation) -> str:
+        host, path = _host_and_path(page)
         for domain in self.domains:
-            wanted = domain.lower().removeprefix("https://").removeprefix("http://").removeprefix("www.").rstrip("/")
-            if _below(host, wanted.partition("/")[0]) and f"{place}/".startswith(_path(wanted)):
+            excluded_host, _, excluded_path = _normalize(domain).partition("/")
+            prefix = f"{excluded_path}/" if excluded_path else ""
+            if _is_below(host, excluded_host) and f"{path}/".startswith(prefix):
                 return f"{domain} is excluded"
-        return self._competition(host, page)
+        return ""
 
-    def _competition(self, host: str, page: Citation) -> str:
+    def _own_competition(self, page: Citation) -> str:
+        """Return why a page may be about the competition that the task is named after, empty when it is not."""
         if "://" not in page.address:
             return ""
-        held = any(_below(host, known) for known in COMPETITION_HOSTS)
-        hidden = held and any(_below(urlsplit(page.address).netloc.lower(), known) for known in REDIRECTS)
+        host, _ = _host_and_path(page)
+        on_site = _is_below_any(host, COMPETITION_HOSTS)
+        hidden = on_site and _is_below_any(urlsplit(page.address).netloc.lower(), REDIRECT_HOSTS)
         for name in map(_words, self.names):
-            if not set(name) - PLAIN:
+            telling_words = [word for word in name if word not in COMMON_WORDS]
+            if not telling_words:
                 continue
-            told = any(_holds(_words(text), name) for text in (page.address, page.title))
             if hidden:
                 return f"a page of {host} that may be the competition's own"
-            if held and (told or any(_holds(name, slug) for slug in _slugs(page.address))):
+            named = any(_contains(_words(text), name) for text in (page.address, page.title))
+            if on_site and (named or any(_contains(name, words) for words in _path_names(page.address))):
                 return "a page of the competition that the task is named after"
-            if told and len([word for word in name if word not in PLAIN]) > 1:
+            if named and len(telling_words) > 1:
                 return "a page about the competition that the task is named after"
         return ""
 
-    def _text(self, card: ModelCard) -> str:
-        text = " ".join(
-            (card.name, card.description, card.example_code, card.source, *(page.title for page in card.citations))
-        ).lower()
-        found = next((term for term in self.terms if term.lower() in text), None)
-        return f"it holds {found!r}" if found else ""
+    def _excluded_term(self, card: ModelCard) -> str:
+        titles = [page.title for page in card.citations]
+        text = " ".join([card.name, card.description, card.example_code, card.source, *titles]).lower()
+        term = next((term for term in self.terms if term.lower() in text), None)
+        return f"it holds {term!r}" if term else ""
 
 
-def _place(page: Citation) -> tuple[str, str]:
-    """Return host and path of a page; the host that a redirect's title names, with no path."""
+def _normalize(domain: str) -> str:
+    """Return an excluded domain without scheme, `www.` and a slash at the end."""
+    return domain.lower().removeprefix("https://").removeprefix("http://").removeprefix("www.").rstrip("/")
+
+
+def _host_and_path(page: Citation) -> tuple[str, str]:
+    """Return host and path of a page; of a redirect, the host that the title names and no path."""
     parts = urlsplit(page.address.lower())
     host = parts.netloc.rpartition("@")[2].partition(":")[0].removeprefix("www.")
-    if any(_below(host, known) for known in REDIRECTS) and DOMAIN.fullmatch(page.title.strip()):
-        return page.title.strip().lower().removeprefix("www."), ""
+    title = page.title.strip()
+    if _is_below_any(host, REDIRECT_HOSTS) and DOMAIN.fullmatch(title):
+        return title.lower().removeprefix("www."), ""
     return host, parts.path.strip("/")
 
 
-def _below(host: str, domain: str) -> bool:
+def _is_below(host: str, domain: str) -> bool:
     return bool(domain) and (host == domain or host.endswith(f".{domain}"))
 
 
-def _path(domain: str) -> str:
-    path = domain.partition("/")[2]
-    return f"{path}/" if path else ""
+def _is_below_any(host: str, domains: Sequence[str]) -> bool:
+    return any(_is_below(host, domain) for domain in domains)
 
 
-def _slugs(address: str) -> Iterator[list[str]]:
+def _path_names(address: str) -> Iterator[list[str]]:
     """Yield the words of each part of a path that could name a competition."""
     for part in urlsplit(address).path.split("/"):
         words = _words(part)
-        if set(words) - PLAIN - {"c", "competitions", "code", "discussion", "overview", "leaderboard", "datasets"}:
+        if set(words) - COMMON_WORDS - PATH_WORDS:
             yield words
 
 
@@ -118,7 +130,10 @@ def _words(text: str) -> list[str]:
     return re.findall(r"[a-z0-9]+", text.lower())
 
 
-def _holds(text: Sequence[str], wanted: Sequence[str]) -> bool:
-    """Tell whether words occur in a text one after another."""
-    size = len(wanted)
-    return bool(size) and any(list(text[start : start + size]) == list(wanted) for start in range(len(text) - size + 1))
+def _contains(text: Sequence[str], words: Sequence[str]) -> bool:
+    """Return whether the words occur in a text one after another."""
+    size = len(words)
+    if not size:
+        return False
+    starts = range(len(text) - size + 1)
+    return any(list(text[start : start + size]) == list(words) for start in starts)

@@ -14,9 +14,9 @@ class TavilyRetriever:
 
     Args:
         api_key: of Tavily.
-        base_url: address of the service, when it is another.
-        seconds: in which it must answer.
-        exclude_domains: that the service need not look at.
+        base_url: another address of the service.
+        seconds: time limit of a call.
+        exclude_domains: that the service leaves out of its results.
     """
 
     name = "tavily"
@@ -26,18 +26,19 @@ class TavilyRetriever:
     ) -> None:
         self._client = AsyncTavilyClient(api_key=api_key, api_base_url=base_url)
         self._seconds = seconds
-        self._exclude = [domain.partition("/")[0] for domain in exclude_domains if "/" not in domain.rstrip("/")]
+        # The service knows no paths; `Exclusion` drops those.
+        self._exclude = [domain.rstrip("/") for domain in exclude_domains if "/" not in domain.rstrip("/")]
 
     async def find(self, brief: Brief, count: int) -> Sequence[ModelCard]:
         answer = await self._client.search(
             query_for(brief), max_results=2 * count, timeout=self._seconds, exclude_domains=self._exclude or None
         )
-        return [_card(hit) for hit in answer.get("results", []) if isinstance(hit, dict)]
+        return [_card(result) for result in answer.get("results", []) if isinstance(result, dict)]
 
 
-def _card(hit: dict[str, object]) -> ModelCard:
-    title, address = str(hit.get("title") or ""), str(hit.get("url") or "")
-    text = str(hit.get("content") or "")
+def _card(result: dict[str, object]) -> ModelCard:
+    title, address = str(result.get("title") or ""), str(result.get("url") or "")
+    text = str(result.get("content") or "")
     return ModelCard(
         name=title,
         description=text,

@@ -1,4 +1,4 @@
-"""Any LangChain tool or retriever as a search."""
+"""Any LangChain tool or retriever as a retriever."""
 
 import asyncio
 import json
@@ -13,11 +13,11 @@ from mlestar.agents.script import fenced
 from mlestar.retrieval.query import query_for
 from mlestar.state import Brief, Citation, ModelCard
 
-TITLES = ("title", "Title", "name", "heading")
-TEXTS = ("content", "snippet", "summary", "Summary", "body", "description", "page_content", "text")
-ADDRESSES = ("url", "link", "source", "href", "entry_id", "Entry ID")
-QUERIES = ("query", "q", "search_query", "input", "question", "tool_input")
-"""What tools call these things."""
+TITLE_FIELDS = ("title", "Title", "name", "heading")
+TEXT_FIELDS = ("content", "snippet", "summary", "Summary", "body", "description", "page_content", "text")
+ADDRESS_FIELDS = ("url", "link", "source", "href", "entry_id", "Entry ID")
+QUERY_ARGUMENTS = ("query", "q", "search_query", "input", "question", "tool_input")
+"""Names that tools use for these fields and arguments."""
 
 
 class ToolRetriever:
@@ -30,29 +30,30 @@ class ToolRetriever:
 
     async def find(self, brief: Brief, count: int) -> Sequence[ModelCard]:
         query = query_for(brief)
-        asked: Any = query if isinstance(self._tool, BaseRetriever) else _arguments(self._tool, query)
-        return read_results(await asyncio.wait_for(self._tool.ainvoke(asked), self._seconds), str(self.name))
+        arguments: Any = query if isinstance(self._tool, BaseRetriever) else _arguments(self._tool, query)
+        value = await asyncio.wait_for(self._tool.ainvoke(arguments), self._seconds)
+        return read_results(value, str(self.name))
 
 
 def _arguments(tool: BaseTool, query: str) -> str | dict[str, str]:
     """Return the query under the name by which a tool takes it."""
-    name = next((name for name in QUERIES if name in tool.args), None)
+    name = next((name for name in QUERY_ARGUMENTS if name in tool.args), None)
     return {name: query} if name else query
 
 
-def read_results(found: Any, name: str) -> list[ModelCard]:
-    """Return results from whatever a tool returned."""
-    if isinstance(found, str):
-        loaded = _load(found)
-        return read_results(loaded, name) if loaded is not None else _from_text(found, name)
-    if isinstance(found, tuple) and found:
-        return read_results(found[0], name)
-    if isinstance(found, Mapping):
-        inner = found.get("results", found.get("items"))
-        return read_results(inner, name) if isinstance(inner, list) else [_from_record(found, name)]
-    if isinstance(found, Sequence):
-        return [card for item in found for card in _from_item(item, name)]
-    return _from_text(str(getattr(found, "content", found)), name)
+def read_results(value: Any, name: str) -> list[ModelCard]:
+    """Return the results in the value that a tool returned."""
+    if isinstance(value, str):
+        records = _load(value)
+        return _from_text(value, name) if records is None else read_results(records, name)
+    if isinstance(value, tuple) and value:
+        return read_results(value[0], name)
+    if isinstance(value, Mapping):
+        inner = value.get("results", value.get("items"))
+        return read_results(inner, name) if isinstance(inner, list) else [_from_record(value, name)]
+    if isinstance(value, Sequence):
+        return [card for item in value for card in _from_item(item, name)]
+    return _from_text(str(getattr(value, "content", value)), name)
 
 
 def _from_item(item: Any, name: str) -> list[ModelCard]:
@@ -64,8 +65,8 @@ def _from_item(item: Any, name: str) -> list[ModelCard]:
 
 
 def _from_record(record: Mapping[str, Any], name: str) -> ModelCard:
-    text, address = _first(record, TEXTS), _first(record, ADDRESSES)
-    title = _first(record, TITLES) or text.strip().split("\n")[0][:80]
+    text, address = _first(record, TEXT_FIELDS), _first(record, ADDRESS_FIELDS)
+    title = _first(record, TITLE_FIELDS) or text.strip().split("\n")[0][:80]
     return ModelCard(
         name=title,
         description=text,
@@ -87,7 +88,7 @@ def _first(record: Mapping[str, Any], names: Sequence[str]) -> str:
 
 
 def _load(text: str) -> Any:
-    """Return the records of a JSON text, None when it is none."""
+    """Return the records of a JSON text, None when it is not JSON."""
     if not text.lstrip().startswith(("[", "{")):
         return None
     try:

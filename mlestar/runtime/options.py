@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing_extensions import TypedDict
 
 from mlestar.events import Event
-from mlestar.llm import Passed
-from mlestar.retrieval import Retrievers
+from mlestar.llm import ModelsLike
+from mlestar.retrieval import RetrieversLike
 from mlestar.runners import Runner
 from mlestar.state import Answer, Question
 
@@ -18,11 +18,11 @@ OnQuestion = Callable[[Question], Answer]
 class RunOptions(TypedDict, total=False):
     """Keyword arguments that `solve`, `resume`, `fork` and their variants share."""
 
-    model: Passed
+    model: ModelsLike
     """A chat model for every role, or models by role, group of roles or `default`."""
     runner: Runner | None
     """Executes scripts, in place of the runner that the settings name."""
-    retrieval: Retrievers
+    retrieval: RetrieversLike
     """A `Retriever`, a LangChain tool or retriever, or several of them."""
     on_event: OnEvent | None
     """Receives every progress event."""

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlestar.agents.context import AgentContext, ReplyError
+from mlestar.agents.roles import ROLES
 from mlestar.errors import UserError
 from mlestar.events import Event, Spending
-from mlestar.llm import Caller, Prices, Reply, RetryPolicy, Wire, choose_models
+from mlestar.llm import Caller, ModelReply, Prices, RetryPolicy, Transport, choose_models
 from mlestar.prompts import Prompts
 from mlestar.retrieval import Findings, Retrieval, choose_retrieval, read_card
 from mlestar.runtime.budget import Budget, Refusal, Stage
@@ -61,7 +62,7 @@ class Services:
         node that asks.
         """
 
-        async def call(role: str, prompt: str, sample: tuple[int, int]) -> Reply:
+        async def call(role: str, prompt: str, sample: tuple[int, int]) -> ModelReply:
             label = f"{role} of t{sample[0]}"
             try:
                 reply = await self.caller.call(role, prompt, sample, self.budget.call(label, prompt, stage))
@@ -111,26 +112,26 @@ def open_services(
         StoreError: the ledger cannot be opened.
     """
     models, prices = choose_models(settings, options.get("model")), Prices(settings.prices)
-    prompts = Prompts(settings.prompts)
+    prompts = Prompts(settings.prompts, [role.prompt for role in ROLES.values()])
     cards = [read_card(path) for path in settings.cards]
     blobs, ledger = Blobs(folder.blobs), Ledger(folder.ledger)
     policy = RetryPolicy(
-        seconds=settings.model_seconds,
+        attempt_seconds=settings.model_seconds,
         attempts=settings.model_attempts,
-        backoff=settings.model_backoff,
-        parallel=settings.model_parallel,
+        backoff_seconds=settings.model_backoff,
+        parallel_calls=settings.model_parallel,
     )
-    caller = Caller(models, ledger, blobs, wire=Wire(policy, _emit_model), prices=prices)
+    caller = Caller(models, ledger, blobs, transport=Transport(policy, _emit_model), prices=prices)
     try:
         budget = Budget(settings, ledger, caller.prices)
 
-        async def ground(role: str, prompt: str) -> Reply:
+        async def ground(role: str, prompt: str) -> ModelReply:
             return await caller.ground(role, prompt, budget.call(role, prompt))
 
         retrieval = choose_retrieval(
             settings.retrieval,
             options.get("retrieval"),
-            ground=ground if models.grounds else None,
+            ground=ground if models.can_ground else None,
             prompts=prompts,
             names=[name for name in (task_folder.name, task_name) if name],
         )

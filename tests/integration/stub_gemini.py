@@ -5,7 +5,7 @@ from typing import Any
 from mlestar.retrieval.entries import ENTRIES
 from tests.integration.stub_server import Protocol
 
-NAMES = tuple(entry.name for entry in ENTRIES if "table" in entry.made_for)
+NAMES = tuple(entry.name for entry in ENTRIES if "table" in entry.modalities)
 PAGES = tuple((f"http://pages.invalid/{number}", f"page{number}.invalid") for number, _ in enumerate(NAMES))
 """Address and title of the page behind each section of a grounded answer."""
 

@@ -1,4 +1,4 @@
-"""Searches through their real clients, against local servers, alone and together."""
+"""Retrievers through their real clients, against local servers, alone and together."""
 
 import json
 
@@ -9,7 +9,7 @@ from langchain_core.tools import tool
 
 import mlestar
 from mlestar.errors import SettingsError
-from mlestar.llm import Caller, Limits, Prices, Wire, choose_models
+from mlestar.llm import Caller, Prices, RetryPolicy, Transport, choose_models
 from mlestar.prompts import Prompts
 from mlestar.retrieval import (
     CatalogueRetriever,
@@ -39,13 +39,13 @@ def tavily():
 
 @pytest.fixture
 def google(tmp_path, monkeypatch):
-    """Ask a Gemini model behind a stub; returns the search and the stub."""
+    """Return the retriever of a Gemini model behind a stub, and the stub."""
     monkeypatch.setenv("GOOGLE_API_KEY", "k")
     with StubServer(GEMINI, lambda role, prompt: "") as stub:
         ledger = Ledger(tmp_path / "ledger.sqlite")
         models = choose_models(Settings(model="google_genai:gemini-2.5-pro", base_url=stub.url))
-        wire = Wire(Limits(seconds=20, attempts=2, backoff=0.01))
-        caller = Caller(models, ledger, Blobs(tmp_path / "blobs"), wire=wire, prices=Prices())
+        transport = Transport(RetryPolicy(attempt_seconds=20, attempts=2, backoff_seconds=0.01))
+        caller = Caller(models, ledger, Blobs(tmp_path / "blobs"), transport=transport, prices=Prices())
         yield GoogleRetriever(caller.ground, Prompts()), stub
         ledger.close()
 
@@ -68,68 +68,68 @@ class Notes(BaseRetriever):
         return [Document("Use a forest.", metadata={"title": "Notes", "source": "notes.md"})]
 
 
-def names(found) -> list[str]:
-    return [card.name for card in found]
+def names(results) -> list[str]:
+    return [card.name for card in results]
 
 
-async def test_tavilys_hits_become_results_with_their_page(tavily, brief):
-    found = await TavilyRetriever("tvly-x", base_url=tavily.url).find(brief, 2)
-    assert [(card.name, card.citations[0].address) for card in found] == [(hit["title"], hit["url"]) for hit in HITS]
+async def test_results_of_tavily_keep_their_page(tavily, brief):
+    results = await TavilyRetriever("tvly-x", base_url=tavily.url).find(brief, 2)
+    assert [(card.name, card.citations[0].address) for card in results] == [(hit["title"], hit["url"]) for hit in HITS]
     assert (tavily.asked[0]["path"], tavily.asked[0]["key"]) == ("/search", "Bearer tvly-x")
     assert "log loss" in tavily.asked[0]["query"]
     assert brief.spec.name not in tavily.asked[0]["query"]
 
 
-async def test_tavily_need_not_look_at_excluded_domains(tavily, brief):
-    search = TavilyRetriever("x", base_url=tavily.url, exclude_domains=["kaggle.com", "github.com/x"])
-    await search.find(brief, 2)
+async def test_tavily_leaves_out_excluded_domains(tavily, brief):
+    retriever = TavilyRetriever("x", base_url=tavily.url, exclude_domains=["kaggle.com", "github.com/x"])
+    await retriever.find(brief, 2)
     assert tavily.asked[0]["exclude_domains"] == ["kaggle.com"]
 
 
 async def test_a_grounded_answer_becomes_results_that_cite_the_pages_behind_them(google, brief):
-    search, stub = google
-    found = await search.find(brief, 2)
-    assert names(found) == list(NAMES)
-    assert [card.citations for card in found] == [
+    retriever, stub = google
+    results = await retriever.find(brief, 2)
+    assert names(results) == list(NAMES)
+    assert [card.citations for card in results] == [
         (mlestar.retrieval.sources.Citation(address=uri, title=title),) for uri, title in PAGES
     ]
-    assert "import lightgbm" in found[0].example_code
+    assert "import lightgbm" in results[0].example_code
     assert stub.requests[0].body["tools"] == [{"googleSearch": {}}]
 
 
 @pytest.mark.parametrize("status", [401, 429, 500])
-async def test_a_failing_search_is_told_and_passed_over(tavily, brief, status):
+async def test_a_failing_retriever_is_reported_and_skipped(tavily, brief, status):
     tavily.status = status
-    told: list[str] = []
-    sources = Retrieval([[TavilyRetriever("x", base_url=tavily.url)], [CatalogueRetriever()]])
-    findings = await sources.gather(brief, 2, told.append)
+    lines: list[str] = []
+    retrieval = Retrieval([[TavilyRetriever("x", base_url=tavily.url)], [CatalogueRetriever()]])
+    findings = await retrieval.gather(brief, 2, lines.append)
     assert {card.source for card in findings.cards} == {"built-in catalogue"}
-    assert told == list(findings.failures)
-    assert told[0].startswith("retrieval tavily failed: ")
+    assert lines == list(findings.failures)
+    assert lines[0].startswith("retrieval tavily failed: ")
 
 
 @pytest.mark.parametrize("fault", ["bad_request", "unavailable", "blocked", "no_candidates", "dropped"])
-async def test_grounding_that_fails_is_passed_over(google, brief, fault: Fault):
-    search, stub = google
+async def test_grounding_that_fails_is_skipped(google, brief, fault: Fault):
+    retriever, stub = google
     stub.fault = lambda role: fault
-    findings = await Retrieval([[search], [CatalogueRetriever()]]).gather(brief, 2)
+    findings = await Retrieval([[retriever], [CatalogueRetriever()]]).gather(brief, 2)
     assert {card.found_by for card in findings.cards} == {"catalogue"}
     assert len(findings.failures) == 1
 
 
-async def test_several_searches_are_asked_at_once_and_give_in_turn(tavily, google, brief):
-    sources = Retrieval(
+async def test_several_retrievers_are_asked_at_once_and_their_results_interleaved(tavily, google, brief):
+    retrieval = Retrieval(
         [[TavilyRetriever("x", base_url=tavily.url), google[0], ToolRetriever(papers), ToolRetriever(broken)]]
     )
-    findings = await sources.gather(brief, 2)
+    findings = await retrieval.gather(brief, 2)
     assert names(findings.cards)[:4] == ["Boosting wins", NAMES[0], "Trees", "Straight lines"]
     assert [card.found_by for card in findings.cards][:3] == ["tavily", "google", "papers"]
     assert findings.failures == ("retrieval broken failed: OSError: the index is gone",)
 
 
-async def test_a_tool_and_a_retriever_are_searches(brief):
-    found = await choose_retrieval(RetrievalSettings(), [papers, Notes()]).find(brief, 2)
-    assert [(card.name, card.description, card.source) for card in found] == [
+async def test_a_langchain_tool_and_retriever_are_retrievers(brief):
+    results = await choose_retrieval(RetrievalSettings(), [papers, Notes()]).find(brief, 2)
+    assert [(card.name, card.description, card.source) for card in results] == [
         ("Trees", "They win.", "http://papers.invalid/1"),
         ("Notes", "Use a forest.", "notes.md"),
     ]
@@ -137,9 +137,9 @@ async def test_a_tool_and_a_retriever_are_searches(brief):
 
 async def test_a_tool_can_be_named(brief):
     name = f"{__name__}:papers"
-    search = choose_retrieval(RetrievalSettings(sources=(name, "catalogue")))
-    assert search.title == "papers and catalogue"
-    assert names(await search.find(brief, 2))[0] == "Trees"
+    retrieval = choose_retrieval(RetrievalSettings(sources=(name, "catalogue")))
+    assert retrieval.title == "papers and catalogue"
+    assert names(await retrieval.find(brief, 2))[0] == "Trees"
 
 
 async def ground(role, prompt):
@@ -159,105 +159,121 @@ async def ground(role, prompt):
         (True, True, "none", "none"),
     ],
 )
-def test_what_is_configured_goes_before_grounding_tavily_and_the_catalogue(monkeypatch, key, gemini, configured, title):
+def test_settings_take_precedence_over_grounding_tavily_and_the_catalogue(monkeypatch, key, gemini, configured, title):
     monkeypatch.setenv(TAVILY, "x" if key else "")
     settings = Settings(retrieval=configured).retrieval
     assert choose_retrieval(settings, ground=ground if gemini else None).title == title
 
 
 @pytest.mark.parametrize(
-    ("configured", "said"),
+    ("configured", "message"),
     [
         ("tavily", "set TAVILY_API_KEY"),
         ("google", "needs a Gemini model"),
         ("bing", "write google, tavily, catalogue"),
         ("nowhere.at_all:Tool", "cannot be made"),
-        ("langchain_community.tools:Nothing", r"pip install 'mlestar\[community\]'"),
+        ("langchain_community.tools:Nothing", "pip install langchain-community"),
         ("json:JSONDecoder", "name a LangChain tool or retriever"),
     ],
 )
-def test_a_search_that_cannot_be_is_one_line(monkeypatch, configured, said):
+def test_a_retriever_that_cannot_be_made_is_one_line(monkeypatch, configured, message):
     monkeypatch.delenv(TAVILY, raising=False)
-    with pytest.raises(SettingsError, match=said) as raised:
+    with pytest.raises(SettingsError, match=message) as raised:
         choose_retrieval(Settings(retrieval=configured).retrieval)
     assert "\n" not in str(raised.value)
 
 
-class Shelf:
-    """A search that finds the given results, or fails."""
+class ListRetriever:
+    """A retriever that finds the given results, or fails."""
 
-    name = "shelf"
+    name = "list"
 
-    def __init__(self, *found: ModelCard, fails: bool = False) -> None:
-        self.found, self.fails, self.asked = found, fails, 0
+    def __init__(self, *results: ModelCard, error: Exception | None = None) -> None:
+        self.results, self.error, self.calls = results, error, 0
 
     async def find(self, brief, count):
-        self.asked += 1
-        if self.fails:
-            msg = "no shelf"
-            raise ConnectionError(msg)
-        return self.found
+        self.calls += 1
+        if self.error:
+            raise self.error
+        return self.results
 
 
-async def test_results_are_cleaned_and_cut_and_claim_nothing(brief):
+async def test_results_are_cleaned_and_shortened_and_lose_what_only_a_person_may_set(brief):
     dirty = ModelCard(
         name="A\x00\u202eB" * 500, description="x\x1b[31m" * 9000, by_person=True, problem="p", found_by="me"
     )
-    card = (await Retrieval([[Shelf(dirty)]]).gather(brief, 1)).cards[0]
+    card = (await Retrieval([[ListRetriever(dirty)]]).gather(brief, 1)).cards[0]
     assert len(card.name) < 300
     assert len(card.description) < 3100
     assert not {"\x00", "\u202e", "\x1b"} & set(card.name + card.description)
-    assert (card.by_person, card.problem, card.found_by) == (False, "", "shelf")
+    assert (card.by_person, card.problem, card.found_by) == (False, "", "list")
+
+
+KEY = "tvly-a-secret-key-of-tavily"
+
+
+async def test_failures_and_dropped_results_are_logged_without_keys_and_queries(brief, caplog):
+    caplog.set_level("DEBUG", logger="mlestar.retrieval")
+    failing = ListRetriever(error=ConnectionError(f"key {KEY} refused by http://api.invalid/v1?api_key=abc"))
+    page = ModelCard(name="A", source="http://kaggle.com/code/a?token=abc")
+    retrieval = Retrieval([[failing, ListRetriever(page)]], Exclusion(domains=["kaggle.com"]))
+    findings = await retrieval.gather(brief, 1)
+    assert findings.failures == (
+        "retrieval list failed: ConnectionError: key *** refused by http://api.invalid/v1?***",
+    )
+    assert findings.failures[0] in caplog.messages
+    assert "dropped http://kaggle.com/code/a?*** from list: kaggle.com is excluded" in caplog.messages
+    assert "abc" not in caplog.text
 
 
 COMPETITION = "http://www.kaggle.com/competitions/signs/discussion/1"
 
 
-async def run(folder, shelf, **settings):
+async def run(folder, retriever, **settings):
     task = folder / "signs"
     if not task.exists():
         count_rows(make_task(task, rows=120))
     play = Play(retriever=cards("A", "B"), initializer=by_card(A=fence(script(0.6, "A")), B=fence(script(0.7, "B"))))
     given = {"runs_dir": folder / "runs", "profile": "quick", "outer_steps": 0, "fresh_splits": 0, **settings}
     result = await mlestar.asolve(
-        task, settings=given, run_id="run", model=play.model(), runner=play.runner(), retrieval=shelf
+        task, settings=given, run_id="run", model=play.model(), runner=play.runner(), retrieval=retriever
     )
     return play, result
 
 
 async def test_a_run_reports_every_source_and_drops_the_competitions_own_pages(tmp_path):
-    shelf = Shelf(
+    retriever = ListRetriever(
         ModelCard(name="A", description="good", source="http://pages.invalid/a"),
         ModelCard(name="Winning solution", description="the answer", source=COMPETITION),
         ModelCard(name="C", description="spoiled", source="http://pages.invalid/c"),
     )
-    play, result = await run(tmp_path, shelf, retrieval={"exclude_terms": ["spoil"]})
+    play, result = await run(tmp_path, retriever, retrieval={"exclude_terms": ["spoil"]})
     shown = play.prompts["retriever"][0]
     assert "http://pages.invalid/a" in shown
     assert "kaggle.com" not in shown
     assert "the answer" not in shown
     assert "spoiled" not in shown
-    found = {source.address: (source.cards, source.dropped) for source in result.sources}
-    assert found == {
+    sources = {source.address: (source.cards, source.dropped) for source in result.sources}
+    assert sources == {
         "http://pages.invalid/a": (("A",), ""),
         COMPETITION: ((), "a page of the competition that the task is named after"),
         "http://pages.invalid/c": ((), "it holds 'spoil'"),
     }
     page = (tmp_path / "runs/run/report.html").read_text(encoding="utf-8")
-    assert all(address in page for address in found)
+    assert all(address in page for address in sources)
     assert "2 dropped" in page
 
 
-async def test_every_track_uses_the_same_search_and_a_resume_repeats_none(tmp_path):
-    shelf = Shelf(ModelCard(name="A", source="http://pages.invalid/a"))
-    _, result = await run(tmp_path, shelf, tracks=2)
-    assert (shelf.asked, result.spend.searches, result.status) == (1, 1, "solved")
+async def test_every_track_uses_the_same_retrieval(tmp_path):
+    retriever = ListRetriever(ModelCard(name="A", source="http://pages.invalid/a"))
+    _, result = await run(tmp_path, retriever, tracks=2)
+    assert (retriever.calls, result.spend.retrievals, result.status) == (1, 1, "solved")
 
 
-async def test_a_search_that_failed_is_asked_again_by_the_next_track(tmp_path):
-    shelf = Shelf(fails=True)
-    _, result = await run(tmp_path, shelf, tracks=2)
-    assert (shelf.asked, result.spend.searches, result.status) == (2, 0, "solved")
+async def test_a_retrieval_that_failed_is_repeated_by_the_next_track(tmp_path):
+    retriever = ListRetriever(error=ConnectionError("no list"))
+    _, result = await run(tmp_path, retriever, tracks=2)
+    assert (retriever.calls, result.spend.retrievals, result.status) == (2, 0, "solved")
     assert {source.found_by for source in result.sources} == {"catalogue"}
 
 
@@ -287,7 +303,7 @@ def page(address, title=""):
         (["linear-model"], ModelCard(name="Linear model on splines", source="built-in catalogue"), False),
     ],
 )
-def test_a_competitions_own_pages_are_known(names, card, dropped):
+def test_a_competitions_own_pages_are_recognized(names, card, dropped):
     assert bool(Exclusion(names=names).reason(card)) == dropped
 
 
@@ -302,5 +318,5 @@ def test_a_competitions_own_pages_are_known(names, card, dropped):
         ("kaggle.com", "https://user:pass@kaggle.com/x", True),
     ],
 )
-def test_a_domain_is_excluded_with_what_lies_below_it(domain, address, dropped):
+def test_a_domain_is_excluded_with_its_subdomains_and_paths(domain, address, dropped):
     assert bool(Exclusion(domains=[domain]).reason(page(address))) == dropped

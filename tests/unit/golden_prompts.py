@@ -6,6 +6,7 @@ python -m tests.unit.golden_prompts
 from pathlib import Path
 
 from mlestar.agents.ensembling import Member
+from mlestar.agents.roles import ROLES
 from mlestar.data.statistics import ColumnStatistics, FileStatistics
 from mlestar.data.task import TaskSpec
 from mlestar.evaluation.holdout.plan import SplitPlan
@@ -106,8 +107,8 @@ VALUES: dict[str, dict[str, object]] = {
 
 
 def render(role: str, *, brief: Brief = BRIEF, prompts: Prompts | None = None, **changed: object) -> str:
-    values = {"brief": brief, "track": 0, "attempt": 0, "refusal": "", **VALUES[role], **changed}
-    return (prompts or Prompts()).render(role, **values)
+    common = {"role": role, "brief": brief, "track": 0, "attempt": 0, "refusal": ""}
+    return (prompts or Prompts()).render(ROLES[role].prompt, **{**common, **VALUES[role], **changed})
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from langchain_core.messages import HumanMessage
 from threadpoolctl import threadpool_limits
 
 from mlestar.agents.replies import json_object
+from mlestar.agents.roles import ROLES
 from mlestar.agents.script import check_script, extract_code
 from mlestar.data.task import Task
 from mlestar.evaluation import infer_split
@@ -57,7 +58,8 @@ def brief_of(folder: Path, packages: tuple[str, ...] = ("scikit-learn", "numpy",
 
 
 def reply(role: str, brief: Brief, track: int = 0, **values: object) -> str:
-    prompt = Prompts().render(role, brief=brief, track=track, attempt=0, refusal="", **values)
+    common = {"role": role, "brief": brief, "track": track, "attempt": 0, "refusal": ""}
+    prompt = Prompts().render(ROLES[role].prompt, **common, **values)
     return OfflineEngineer().invoke([HumanMessage(prompt)]).text
 
 

@@ -3,29 +3,29 @@
 import pytest
 
 from mlestar.errors import SettingsError
-from mlestar.llm import Prices, Usage
+from mlestar.llm import Prices, TokenUsage
 
 
 def test_cached_and_written_tokens_have_their_own_price():
     price = Prices().price("anthropic:claude-sonnet-4-5")
     assert price is not None
-    usage = Usage(input=1_000_000, cached=200_000, written=100_000, output=1000, reasoning=900)
+    usage = TokenUsage(input=1_000_000, cached=200_000, written=100_000, output=1000, reasoning=900)
     assert price.of(usage) == pytest.approx(0.7 * 3 + 0.2 * 0.3 + 0.1 * 3.75 + 0.001 * 15)
 
 
 def test_a_long_prompt_has_the_price_of_long_prompts():
     price = Prices().price("google_genai:gemini-2.5-pro")
     assert price is not None
-    assert price.of(Usage(input=200_000)) == pytest.approx(0.25)
-    assert price.of(Usage(input=400_000)) == pytest.approx(1.0)
+    assert price.of(TokenUsage(input=200_000)) == pytest.approx(0.25)
+    assert price.of(TokenUsage(input=400_000)) == pytest.approx(1.0)
 
 
 def test_a_grounded_answer_costs_more_and_an_unknown_fee_is_unknown():
     gemini, gpt = Prices().price("google_genai:gemini-2.5-flash"), Prices().price("openai:gpt-5.1")
     assert gemini is not None
     assert gpt is not None
-    assert gemini.of(Usage(), grounded=True) == pytest.approx(0.035)
-    assert gpt.of(Usage(), grounded=True) is None
+    assert gemini.of(TokenUsage(), grounded=True) == pytest.approx(0.035)
+    assert gpt.of(TokenUsage(), grounded=True) is None
 
 
 @pytest.mark.parametrize("name", ["openai:gpt-5.1-2025-11-13", "openai:gpt-5.1-latest", "openai:gpt-5.1"])
@@ -41,7 +41,7 @@ def test_an_unknown_model_has_no_price(name):
 def test_the_offline_engineer_is_free():
     price = Prices().price("offline")
     assert price is not None
-    assert price.of(Usage(input=10**9, output=10**9)) == 0
+    assert price.of(TokenUsage(input=10**9, output=10**9)) == 0
 
 
 def test_a_file_of_ones_own_goes_before_the_table(tmp_path):
@@ -49,7 +49,7 @@ def test_a_file_of_ones_own_goes_before_the_table(tmp_path):
     own.write_text('["openai:gpt-5.1"]\ninput = 7\noutput = 8\n["ollama:*"]\ninput = 0\noutput = 0\n', encoding="utf-8")
     prices = Prices(own)
     assert prices.price("openai:gpt-5.1-2025-11-13").input == 7
-    assert prices.price("ollama:qwen3").of(Usage(input=5)) == 0
+    assert prices.price("ollama:qwen3").of(TokenUsage(input=5)) == 0
     assert prices.price("openai:gpt-4o") == Prices().price("openai:gpt-4o")
 
 

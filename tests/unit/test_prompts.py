@@ -7,6 +7,7 @@ import string
 import pytest
 
 from mlestar.agents.replies import json_object
+from mlestar.agents.roles import ROLES
 from mlestar.agents.script import locate
 from mlestar.data.statistics import ColumnStatistics, FileStatistics
 from mlestar.errors import SettingsError
@@ -26,8 +27,9 @@ def test_a_prompt_reads_as_its_golden_copy(role):
 
 
 def test_every_prompt_has_a_golden_copy():
-    roles = {name for name in Prompts.names() if not name.startswith("_")}
-    assert roles == {f"{role}.md" for role in VALUES} == {path.name for path in FOLDER.glob("*.md")}
+    prompts = {name for name in Prompts.builtin_names() if not name.startswith("_")}
+    assert prompts == {role.prompt for role in ROLES.values()} == {path.name for path in FOLDER.glob("*.md")}
+    assert set(VALUES) == set(ROLES)
 
 
 def hostile_brief():

@@ -2,13 +2,12 @@
 
 import pytest
 from langchain_google_genai import ChatGoogleGenerativeAI
-from langchain_openai import ChatOpenAI
+from langchain_openai import AzureChatOpenAI, ChatOpenAI
 
-from mlestar.errors import SettingsError
-from mlestar.llm import ScriptedModel, choose_models, wrap_model
+from mlestar.agents.roles import ROLES, groups
+from mlestar.errors import ModelError, SettingsError
+from mlestar.llm import ScriptedModel, Transport, choose_models, wrap_model
 from mlestar.llm.provider import PROVIDERS
-from mlestar.llm.roles import GROUPS, all_roles
-from mlestar.prompts import Prompts
 from mlestar.settings import Settings
 
 KEYS = [variable for provider in PROVIDERS.values() for variable in provider.keys]
@@ -22,12 +21,6 @@ def no_keys(monkeypatch):
 
 def scripted() -> ScriptedModel:
     return ScriptedModel(answer=lambda role, prompt: "")
-
-
-def test_every_role_that_has_a_prompt_is_in_one_group():
-    roles = list(all_roles())
-    assert sorted(roles) == sorted(name.removesuffix(".md") for name in Prompts.names() if not name.startswith("_"))
-    assert len(roles) == len(set(roles))
 
 
 def test_without_a_key_the_offline_engineer_plays_and_says_so():
@@ -57,8 +50,9 @@ def test_a_key_without_its_package_is_told(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     chosen = choose_models(Settings()).default
     assert chosen.name == "offline"
-    assert "ANTHROPIC_API_KEY is set, but langchain_anthropic is not installed: pip install 'mlestar[anthropic]'" in (
-        chosen.why
+    assert (
+        "ANTHROPIC_API_KEY is set, but langchain_anthropic is not installed: pip install langchain-anthropic"
+        in chosen.why
     )
 
 
@@ -66,7 +60,10 @@ def test_a_key_without_its_package_is_told(monkeypatch):
     ("settings", "said"),
     [
         ({"model": "gemini"}, "write `offline` or `provider:name`"),
+        ({"model": "nobody:x"}, "LangChain has no provider 'nobody'"),
         ({"model": "nobody:x"}, "one of the providers google_genai, openai"),
+        ({"model": "xai:grok"}, "model 'xai:grok' needs a package: pip install langchain-xai"),
+        ({"model": "azure_openai:gpt"}, "model 'azure_openai:gpt' cannot be set up"),
         ({"model": "openai:gpt-5.1"}, "needs a key: set OPENAI_API_KEY"),
         ({"model": "google_genai:gemini-2.5-pro"}, "set GOOGLE_API_KEY or GEMINI_API_KEY"),
         ({"model": "offline", "models": {"planer": "offline"}}, "no role is called 'planer'"),
@@ -83,8 +80,39 @@ def test_what_is_missing_is_one_line(settings, said):
 
 def test_a_missing_package_is_one_line(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(SettingsError, match=r"needs a package: pip install 'mlestar\[ollama\]'"):
+    with pytest.raises(SettingsError, match="needs a package: pip install langchain-ollama"):
         choose_models(Settings(model="ollama:qwen"))
+
+
+def test_a_provider_that_only_langchain_knows_gets_plain_arguments(monkeypatch):
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "x")
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv("OPENAI_API_VERSION", "2024-10-21")
+    settings = Settings(model="azure_openai:gpt-4o", model_seconds=7, max_output_tokens=1000)
+    chosen = choose_models(settings).of("planner")
+    assert isinstance(chosen.model, AzureChatOpenAI)
+    assert (chosen.name, chosen.provider, chosen.retries) == ("azure_openai:gpt-4o", "azure_openai", 2)
+    assert (chosen.model.temperature, chosen.model.request_timeout, chosen.model.max_tokens) == (1.0, 7, 1000)
+
+
+GROQ = """
+from langchain_core.language_models import FakeListChatModel
+
+
+class ChatGroq(FakeListChatModel):
+    model: str
+    timeout: float | None = None
+    responses: list[str] = ["yes"]
+"""
+
+
+def test_arguments_that_a_class_does_not_take_are_left_out(monkeypatch, tmp_path):
+    (tmp_path / "langchain_groq.py").write_text(GROQ, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    model = choose_models(Settings(model="groq:llama", model_seconds=7)).default.model
+    assert (type(model).__name__, model.model, model.timeout) == ("ChatGroq", "llama", 7)
+    with pytest.raises(SettingsError, match="'groq:llama': its class ChatGroq takes no base_url"):
+        choose_models(Settings(model="groq:llama", base_url="http://127.0.0.1:1"))
 
 
 def test_a_server_of_ones_own_needs_no_key():
@@ -132,9 +160,37 @@ def test_a_model_that_is_passed_in_is_named_with_its_provider_and_its_own_retrie
 def test_a_model_that_takes_no_temperature_is_sent_none(monkeypatch, name):
     monkeypatch.setenv("OPENAI_API_KEY", "x")
     monkeypatch.setenv("ANTHROPIC_API_KEY", "x")
-    assert {choose_models(Settings(model=name)).of(role).model.temperature for role in all_roles()} == {None}
+    assert {choose_models(Settings(model=name)).of(role).model.temperature for role in ROLES} == {None}
+
+
+KEY = "sk-a-secret-that-is-never-logged"
+
+
+class FailingModel(ScriptedModel):
+    """A model whose client repeats its key in an error."""
+
+    def _generate(self, *args, **kwargs):
+        msg = f"cannot use the key {KEY} for http://127.0.0.1/v1?key={KEY}"
+        raise RuntimeError(msg)
+
+
+async def test_a_key_in_an_error_never_reaches_the_log(caplog):
+    caplog.set_level("DEBUG", logger="mlestar")
+    chosen = wrap_model(FailingModel(answer=lambda role, prompt: ""))
+    with pytest.raises(ModelError, match=r"refused as planner: RuntimeError: cannot use the key \*\*\*") as raised:
+        await Transport().ask("planner", chosen, [])
+    assert str(raised.value) in caplog.text
+    assert KEY not in caplog.text + str(raised.value)
+
+
+def test_the_model_of_each_role_is_logged(caplog):
+    caplog.set_level("DEBUG", logger="mlestar.llm")
+    choose_models(Settings(model="offline", models={"planners": "openai:b"}, base_url="http://127.0.0.1:1/v1"))
+    assert "model offline: it was asked for" in caplog.messages
+    assert "role planner: model openai:b of 'planners', temperature 1" in caplog.messages
+    assert "role coder: model offline of 'default', temperature 0" in caplog.messages
 
 
 def test_the_groups_are_those_the_setting_names():
     described = Settings.model_fields["models"].description
-    assert all(group in described for group in GROUPS)
+    assert all(group in described for group in groups())

@@ -5,10 +5,10 @@ from mlestar.agents.coder import rewrite_block
 from mlestar.agents.context import AgentContext, ReplyError
 from mlestar.agents.leakage import find_leakage
 from mlestar.agents.planner import ask_for_plan
-from mlestar.agents.replies import declined, json_object, parse_json, parse_prose
+from mlestar.agents.replies import find_refusal, json_object, parse_json, parse_prose
 from mlestar.agents.script import ScriptError
 from mlestar.agents.usage_checker import check_usage
-from mlestar.llm import Reply
+from mlestar.llm import ModelReply
 from mlestar.prompts import Prompts, as_data
 from mlestar.state import Attempt
 
@@ -56,11 +56,11 @@ def test_json_is_no_plan():
 class Teller:
     """Answers with the given replies in turn and keeps the prompts."""
 
-    def __init__(self, *replies: Reply | str) -> None:
-        self.replies = [reply if isinstance(reply, Reply) else Reply(text=reply) for reply in replies]
+    def __init__(self, *replies: ModelReply | str) -> None:
+        self.replies = [reply if isinstance(reply, ModelReply) else ModelReply(text=reply) for reply in replies]
         self.prompts: list[str] = []
 
-    async def __call__(self, role: str, prompt: str, sample: tuple[int, int]) -> Reply:
+    async def __call__(self, role: str, prompt: str, sample: tuple[int, int]) -> ModelReply:
         self.prompts.append(prompt)
         return self.replies[len(self.prompts) - 1]
 
@@ -86,7 +86,7 @@ async def test_asking_is_bounded(brief):
 
 
 async def test_a_cut_reply_is_never_accepted(brief):
-    at, teller = agent(brief, Reply(text='{"leak": false}', problem="the reply was cut off"), '{"leak": false}')
+    at, teller = agent(brief, ModelReply(text='{"leak": false}', problem="the reply was cut off"), '{"leak": false}')
     await find_leakage(at, "x = 1")
     assert "cut off" in teller.prompts[1]
 
@@ -102,8 +102,8 @@ async def test_a_refusal_is_named_as_one_and_asked_about_again(brief, reply):
 
 
 def test_an_answer_is_no_refusal():
-    assert not declined("Use the fold's own mean. I cannot stress this enough.")
-    assert not declined("I cannot rule out drift, so:\n" + "encode dates as cycles. " * 40)
+    assert not find_refusal("Use the fold's own mean. I cannot stress this enough.")
+    assert not find_refusal("I cannot rule out drift, so:\n" + "encode dates as cycles. " * 40)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_an_answer_is_no_refusal():
     ["the reply was empty", "the reply was blocked by the provider's content filter", "the reply was cut off"],
 )
 async def test_what_a_provider_withholds_is_reported_as_what_it_is(brief, problem):
-    at, _ = agent(brief, *[Reply(text="", problem=problem)] * 3)
+    at, _ = agent(brief, *[ModelReply(text="", problem=problem)] * 3)
     with pytest.raises(ReplyError, match=problem):
         await find_leakage(at, "x = 1")
 

@@ -12,7 +12,8 @@ from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_openai import ChatOpenAI
 
 from mlestar.errors import ModelError
-from mlestar.llm import Caller, Limits, Prices, Wire, choose_models
+from mlestar.llm import Caller, Prices, RetryPolicy, Transport, choose_models
+from mlestar.llm.provider import PROVIDERS
 from mlestar.settings import Settings
 from mlestar.store import Blobs, Ledger
 from tests.integration.stub_anthropic import ANTHROPIC
@@ -28,7 +29,7 @@ CLIENTS = {
     "anthropic:claude-stub": (ANTHROPIC, ""),
     "ollama:llama-stub": (OLLAMA, ""),
 }
-KEYS = ("GOOGLE_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY")
+KEYS = ("GOOGLE_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "AZURE_OPENAI_API_KEY")
 SECRET = "sk-a-secret-that-is-never-told"
 PROMPT = "<role>planner</role> What next?"
 
@@ -47,11 +48,13 @@ def client(request):
 class Line:
     """A caller on its way to one stub."""
 
-    def __init__(self, folder: Path, name: str, fault=None, passed=None, limits=None, **settings) -> None:
+    def __init__(self, folder: Path, name: str, fault=None, passed=None, limits=None, by_url=None, **settings) -> None:
         protocol, path = CLIENTS[name]
         self.stub = StubServer(protocol, lambda role, prompt: f"a plan by {role}", fault or (lambda role: None))
         self.name, self.path, self.folder, self.passed, self.settings = name, path, folder, passed, settings
-        self.limits = limits or Limits(seconds=20, attempts=3, backoff=0.01)
+        self.limits = limits or RetryPolicy(attempt_seconds=20, attempts=3, backoff_seconds=0.01)
+        self.by_url = by_url or (lambda url: {"base_url": url})
+        """Returns the settings that lead a client to the stub."""
         self.told: list[str] = []
 
     def __enter__(self):
@@ -59,10 +62,10 @@ class Line:
         self.folder.mkdir(exist_ok=True)
         self.ledger = Ledger(self.folder / "ledger.sqlite")
         url = self.stub.url + self.path
-        settings = Settings(**{"model": self.name, "base_url": url, **self.settings})
+        settings = Settings(**{"model": self.name, **self.by_url(url), **self.settings})
         models = choose_models(settings, self.passed(url) if self.passed else None)
-        wire = Wire(self.limits, self.told.append)
-        self.caller = Caller(models, self.ledger, Blobs(self.folder / "blobs"), wire=wire, prices=Prices())
+        transport = Transport(self.limits, self.told.append)
+        self.caller = Caller(models, self.ledger, Blobs(self.folder / "blobs"), transport=transport, prices=Prices())
         return self
 
     def __exit__(self, *_):
@@ -71,6 +74,45 @@ class Line:
 
     async def ask(self, role="planner", prompt=PROMPT):
         return await self.caller.call(role, prompt, (0, 0))
+
+
+@pytest.fixture
+def unlisted(monkeypatch, tmp_path):
+    """Return a function that opens a line to a provider that LangChain knows and `PROVIDERS` does not list."""
+    name = "azure_openai:gpt-stub"
+    assert name.partition(":")[0] not in PROVIDERS
+    monkeypatch.setenv("OPENAI_API_VERSION", "2024-10-21")
+    monkeypatch.setitem(CLIENTS, name, (OPENAI, ""))
+
+    def by_url(url: str) -> dict[str, str]:
+        monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", url)
+        return {}
+
+    return lambda **options: Line(tmp_path, name, by_url=by_url, **options)
+
+
+async def test_a_provider_that_is_not_listed_is_asked_with_plain_arguments(unlisted):
+    with unlisted(max_output_tokens=1000, temperatures={"coder": 0.25}) as line:
+        reply = await line.ask("coder", "<role>coder</role>")
+        spend = line.ledger.spend()
+    body = line.stub.requests[0].body
+    assert (reply.text, spend.model_calls) == ("a plan by coder", 1)
+    assert (body["temperature"], body.get("max_tokens") or body["max_completion_tokens"]) == (0.25, 1000)
+
+
+async def test_the_retries_of_a_client_that_is_not_listed_are_accounted_for(unlisted):
+    policy = RetryPolicy(attempt_seconds=60, attempts=6, backoff_seconds=0.01)
+    stopped = pytest.raises(ModelError, match="cannot be reached")
+    with unlisted(fault=lambda role: "unavailable", limits=policy) as line, stopped:
+        await line.ask()
+    assert (len(line.stub.requests), len(line.told)) == (6, 1)
+
+
+async def test_a_provider_that_is_not_listed_refuses_in_one_line(unlisted):
+    refused = pytest.raises(ModelError, match="refused as planner: check the key")
+    with unlisted(fault=lambda role: "unauthorized") as line, refused as raised:
+        await line.ask()
+    assert SECRET not in str(raised.value)
 
 
 async def test_a_role_asks_and_its_tokens_are_counted(client, tmp_path):
@@ -111,7 +153,7 @@ async def test_what_may_pass_is_sent_again_as_often_as_allowed_and_no_more(clien
 
 
 async def test_a_call_has_a_time_limit(client, tmp_path):
-    limits = Limits(seconds=0.5, attempts=2, backoff=0.01)
+    limits = RetryPolicy(attempt_seconds=0.5, attempts=2, backoff_seconds=0.01)
     stopped = pytest.raises(ModelError, match=r"no answer within 0\.5 s \(2 attempts\)")
     with Line(tmp_path, client, lambda role: "timeout", limits=limits) as line, stopped:
         await line.ask()
@@ -126,6 +168,20 @@ async def test_what_will_not_pass_is_sent_once_and_is_one_line(client, tmp_path,
     assert (len(line.stub.requests), line.told) == (1, [])
     assert "\n" not in str(raised.value)
     assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize("fault", ["unauthorized", "rate_limit"])
+async def test_keys_prompts_and_replies_never_reach_the_log(client, tmp_path, caplog, fault: Fault):
+    caplog.set_level("DEBUG", logger="mlestar")
+    with Line(tmp_path, client, Once(fault)) as line:
+        if fault == "unauthorized":
+            with pytest.raises(ModelError):
+                await line.ask()
+        assert (await line.ask()).text == "a plan by planner"
+    said = "\n".join(caplog.messages)
+    assert f"model {client}: it was asked for" in caplog.messages
+    assert ("permanent fault: " if fault == "unauthorized" else f"transient fault of {client}: planner: ") in said
+    assert not [word for word in (SECRET, PROMPT, "a plan by planner") if word in said]
 
 
 @pytest.mark.parametrize("fault", [fault for fault in ASKED_AGAIN if fault != "malformed"])
@@ -185,7 +241,7 @@ async def test_no_more_calls_are_under_way_than_allowed(client, tmp_path):
             under_way -= 1
         return "a plan"
 
-    with Line(tmp_path, client, slowly, limits=Limits(seconds=20, parallel=2)) as line:
+    with Line(tmp_path, client, slowly, limits=RetryPolicy(attempt_seconds=20, parallel_calls=2)) as line:
         line.stub.answer = answer
         await asyncio.gather(*(line.ask(prompt=f"{PROMPT} {number}") for number in range(8)))
     assert len(line.stub.requests) == 8
@@ -203,7 +259,7 @@ PASSED = {
 
 @pytest.mark.parametrize("name", PASSED)
 async def test_the_retries_of_a_client_that_was_passed_in_are_accounted_for(name, tmp_path):
-    limits = Limits(seconds=60, attempts=6, backoff=0.01)
+    limits = RetryPolicy(attempt_seconds=60, attempts=6, backoff_seconds=0.01)
     with Line(tmp_path, name, lambda role: "unavailable", PASSED[name], limits) as line:
         assert line.caller.models.default.name == name
         with pytest.raises(ModelError, match="cannot be reached"):

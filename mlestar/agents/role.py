@@ -1,0 +1,39 @@
+"""A row of the role table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+EXACT = 0.0
+"""Temperature of roles that check, copy, carry out or summarize."""
+VARIED = 1.0
+"""Temperature of roles that propose, where different answers are useful."""
+
+
+@dataclass(frozen=True)
+class Role(Generic[T]):
+    """All that is fixed about one agent role."""
+
+    name: str
+    """Used in the settings `models` and `temperatures`, in the ledger, and for the prompt file."""
+    group: str
+    """Roles that the settings can address together."""
+    temperature: float
+    parse: Callable[[str], T]
+    """Turns the text of a reply into what the agent returns; raises ScriptError with a reason for the model."""
+
+    @property
+    def prompt(self) -> str:
+        """File name of its prompt."""
+        return f"{self.name}.md"
+
+    def then(self, accept: Callable[[T], R]) -> "Role[R]":
+        """Return the role with a second step of parsing, for checks that need what one call asks about."""
+
+        def parse(reply: str) -> R:
+            return accept(self.parse(reply))
+
+        return Role(self.name, self.group, self.temperature, parse)

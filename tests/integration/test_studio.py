@@ -22,8 +22,10 @@ from langgraph.pregel.remote import RemoteGraph
 from langgraph_sdk import get_client
 
 from mlestar.data.examples import load_example, write_example
+from mlestar.errors import StoreError
 from mlestar.settings import PROFILES, Settings
 from mlestar.settings.form import GROUPS
+from mlestar.store import RunFolder
 
 ROOT = Path(__file__).parents[2]
 LANGGRAPH = str(Path(sys.executable).with_name("langgraph"))
@@ -448,7 +450,7 @@ def _entries(ledger: Path) -> int:
 
 
 @pytest.mark.docker
-async def test_cancel_leaves_no_container(client, server, folder):
+async def test_cancel_leaves_no_container_and_no_lock(client, server, folder):
     engine = docker.from_env()
     thread = (await client.threads.create())["thread_id"]
     run = await client.runs.create(
@@ -462,6 +464,16 @@ async def test_cancel_leaves_no_container(client, server, folder):
     await client.runs.cancel(thread, run["run_id"], wait=True)
     await _until(lambda: not containers())
     assert (await client.runs.get(thread, run["run_id"]))["status"] in ("interrupted", "error")
+    await _until(lambda: _is_free(server.folder / "runs", "stopped"))
+
+
+def _is_free(runs_dir: Path, run_id: str) -> bool:
+    """Whether another process than the server may work on a run."""
+    try:
+        RunFolder(runs_dir, run_id).lock().close()
+    except StoreError:
+        return False
+    return True
 
 
 async def _until(condition, tries=600):

@@ -368,6 +368,18 @@ async def test_every_review_point_of_a_track_takes_four_answers(client, server, 
     assert (await answered({"action": "reject"}, "write_block"))["plan"] == ""
 
 
+@pytest.mark.parametrize("reply", ["yes please", {"action": "dance"}, {"action": "edit", "text": 5}, [1, 2]])
+async def test_an_answer_of_no_known_form_is_asked_for_again(client, server, folder, reply):
+    settings = {"review": ["models"], "outer_steps": 0}
+    thread = await begin(client, "track", server, {"task": folder}, **settings)
+    await work(client, "track", thread, server, command={"resume": reply}, settings=settings)
+    (again,) = await questions(client, thread)
+    assert again["value"]["id"] == "models:t0"
+    assert '{"action": "approve"}' in again["value"]["problem"]
+    await work(client, "track", thread, server, command={"resume": {"action": "approve"}}, settings=settings)
+    assert (await client.threads.get_state(thread))["values"]["best"]
+
+
 async def test_parallel_tracks_ask_together_and_each_gets_its_own_answer(client, server, folder):
     """Then the ensemble and the submission ask, each answered in every way on a copy of the thread."""
     settings = {"tracks": 2, "outer_steps": 0, "ensemble_rounds": 1, "review": ["models", "ensemble", "submission"]}

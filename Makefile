@@ -29,7 +29,7 @@ docs: $(VENV)/.dev ## Build the documentation into site/; any warning is an erro
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 studio: $(VENV)/.dev ## Open the graphs in LangGraph Studio
-	@$(BIN)/langgraph dev --n-jobs-per-worker 4
+	@$(BIN)/langgraph dev --no-reload --n-jobs-per-worker 4
 
 golden: $(VENV)/.dev ## Render the golden prompts and the drawn graphs anew
 	@$(BIN)/python -m tests.unit.golden_prompts

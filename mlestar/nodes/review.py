@@ -28,6 +28,9 @@ ACTIONS: dict[ReviewPoint, tuple[Action, ...]] = {
 EDITED = ".edited"
 """Suffix of the id of a winner whose script a person edited."""
 
+ANSWER_FORM = Answer.model_json_schema()
+"""Form of an answer. As a schema, not as the class: LangGraph would let a reply of another form end the run."""
+
 Check = Callable[[Answer], str]
 """Returns what is wrong with an answer, empty when nothing is."""
 
@@ -73,7 +76,7 @@ async def ask_person(
     problem: dict[str, object] = {}
     while True:
         question = {"id": decision, "point": point, "actions": ACTIONS[point], **proposal, **problem}
-        reply = read_answer(interrupt(question, response_schema=Answer))
+        reply = read_answer(interrupt(question, response_schema=ANSWER_FORM))
         wrong = reply if isinstance(reply, str) else _wrong(point, reply) or check(reply)
         if isinstance(reply, Answer) and not wrong:
             fact = reply.model_dump(mode="json")

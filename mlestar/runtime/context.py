@@ -5,6 +5,7 @@ import logging
 import shutil
 import threading
 from collections.abc import Coroutine, Mapping
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,6 +20,7 @@ from mlestar.runtime.inputs import StagedInputs
 from mlestar.runtime.options import RunOptions
 from mlestar.runtime.services import Services, open_services
 from mlestar.runtime.submission import SubmissionFiles
+from mlestar.runtime.workers import Workers
 from mlestar.settings import Settings
 from mlestar.state import Brief
 from mlestar.store import RunFolder
@@ -48,6 +50,7 @@ class RunContext:
         self.submission = SubmissionFiles(folder, services.blobs)
         self.owned = owned
         """Whoever opened it closes it; otherwise the run's last node does."""
+        self.workers = Workers(partial(close_context, self))
         self._lock = lock
         self._background: set[asyncio.Task[None]] = set()
         self._briefs: dict[str, Brief] = {}
@@ -89,6 +92,10 @@ _OPENING = threading.Lock()
 _OPEN: dict[Path, RunContext] = {}
 """Run contexts of this process by run folder. State and context hold plain data only, so nodes find the services of
 their run here."""
+_CLOSING: set[Path] = set()
+"""Run folders whose contexts hold the lock until they are closed."""
+CLOSING_POLL = 0.05
+"""Seconds between two looks at a context that is being closed, perhaps on another event loop. Chosen by judgement."""
 
 
 async def open_context(
@@ -111,8 +118,16 @@ async def open_context(
         UserError: the run does not exist and no task folder is given, or the runs folder cannot be written.
         StoreError: another process works on the run.
     """
-    # In a thread from the first line on: a relative runs folder asks the system for the current one.
-    return await asyncio.to_thread(_open, settings, run_id, task_folder, options, task)
+    # In a thread: a relative runs folder asks the system for the current one.
+    folder = await asyncio.to_thread(RunFolder, settings.runs_dir, run_id)
+    while True:
+        if folder.path not in _CLOSING:
+            ctx = await asyncio.to_thread(_open, settings, folder, task_folder, options, task)
+            if not ctx.owned:
+                ctx.workers.enter()
+            if folder.path in _OPEN:
+                return ctx
+        await asyncio.sleep(CLOSING_POLL)
 
 
 async def find_context(state: Mapping[str, Any], runtime: Runtime[Settings]) -> RunContext:
@@ -121,9 +136,16 @@ async def find_context(state: Mapping[str, Any], runtime: Runtime[Settings]) -> 
 
 
 async def close_context(ctx: RunContext) -> None:
-    """Release a run's services."""
-    _OPEN.pop(ctx.folder.path, None)
-    await ctx.aclose()
+    """Release a run's services, once."""
+    path = ctx.folder.path
+    if _OPEN.get(path) is not ctx:
+        return
+    _CLOSING.add(path)
+    del _OPEN[path]
+    try:
+        await ctx.aclose()
+    finally:
+        _CLOSING.discard(path)
 
 
 async def release_context(ctx: RunContext) -> None:
@@ -133,9 +155,8 @@ async def release_context(ctx: RunContext) -> None:
 
 
 def _open(
-    settings: Settings, run_id: str, task_folder: Path | None, options: RunOptions | None, task: Task | None
+    settings: Settings, folder: RunFolder, task_folder: Path | None, options: RunOptions | None, task: Task | None
 ) -> RunContext:
-    folder = RunFolder(settings.runs_dir, run_id)
     with _OPENING:
         if folder.path not in _OPEN:
             task_folder = (task_folder or Path(folder.read_settings().task)).absolute()

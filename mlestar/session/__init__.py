@@ -22,7 +22,7 @@ from mlestar.nodes.submit import resume_early_exports, submit_best
 from mlestar.report import Result, write_result
 from mlestar.runtime.context import RunContext, close_context, open_context
 from mlestar.runtime.options import OnEvent, RunOptions
-from mlestar.session.questions import find_answers, read_question, write_questions
+from mlestar.session.questions import Answers, read_question, write_questions
 from mlestar.settings import Settings
 from mlestar.state import PipelineInput, PipelineState, Question, RunStatus
 from mlestar.store import RunFolder, open_checkpoints
@@ -67,6 +67,7 @@ async def run_session(ctx: RunContext, start: PipelineInput, options: RunOptions
         known = await graph.aget_state(config)
         await resume_early_exports(ctx, _state(known.values, "stopped"))
         step: PipelineInput | Command[Any] | None = None if known.next else start
+        answers = Answers(ctx.services.ledger, options.get("answers") or {}, options.get("on_question"))
         try:
             while True:
                 await _stream(graph, step, config, ctx.settings, options.get("on_event"))
@@ -75,12 +76,10 @@ async def run_session(ctx: RunContext, start: PipelineInput, options: RunOptions
                     await asyncio.to_thread(ctx.folder.questions.unlink, missing_ok=True)
                     return await asyncio.to_thread(Result.read, ctx.folder.result)
                 questions = {i.id: read_question(i.value) for i in after.interrupts}
-                answers = await find_answers(
-                    ctx.services.ledger, questions, options.get("answers") or {}, options.get("on_question")
-                )
-                if not answers:
+                replies = await answers.find(questions)
+                if not replies:
                     return await _pause(ctx, _state(after.values, "paused"), list(questions.values()))
-                step = Command(resume=answers)
+                step = Command(resume=replies)
         except UserError:
             raise
         except (Exception, asyncio.CancelledError) as error:

@@ -2,15 +2,20 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mlestar.errors import UserError
-from mlestar.nodes.review import answer_key
+from mlestar.nodes.review import answer_key, read_answer
 from mlestar.runtime.options import OnQuestion
 from mlestar.state import Answer, Question
 from mlestar.store import Ledger, RunFolder
+
+REPLIES = 10
+"""Replies of a callback to one question: after so many that cannot be used the run pauses. A program that errs would be
+asked forever. Chosen by judgement; not measured."""
 
 
 def read_question(value: Mapping[str, Any]) -> Question:
@@ -20,21 +25,47 @@ def read_question(value: Mapping[str, Any]) -> Question:
     return Question.model_validate({**{key: value[key] for key in asked}, "proposal": proposal})
 
 
-async def find_answers(
-    ledger: Ledger, questions: Mapping[str, Question], given: Mapping[str, Answer], ask: OnQuestion | None
-) -> dict[str, Any]:
-    """Return the answers there are, by the ids that the graph gave the questions; an answer is given once."""
-    answers: dict[str, Any] = {}
-    for key, question in questions.items():
-        again = "problem" in question.proposal
-        said = await asyncio.to_thread(ledger.recall, answer_key(question.id, question.proposal))
-        if question.id in given and not again:
-            answers[key] = given[question.id].model_dump()
-        elif said is not None and not again:
-            answers[key] = said
-        elif ask is not None:
-            answers[key] = (await asyncio.to_thread(ask, question)).model_dump()
-    return answers
+class Answers:
+    """The answers of one session: those the caller has passed, those in the ledger, and those of a callback."""
+
+    def __init__(self, ledger: Ledger, passed: Mapping[str, Answer], ask: OnQuestion | None) -> None:
+        """Describe where answers come from.
+
+        Raises:
+            UserError: what was passed is no answer.
+        """
+        self._ledger = ledger
+        self._passed = {identity: _check_answer(identity, reply) for identity, reply in passed.items()}
+        self._ask = ask
+        self._replies: Counter[str] = Counter()
+
+    async def find(self, questions: Mapping[str, Question]) -> dict[str, Any]:
+        """Return the answers there are, by the ids that the graph gave the questions; an answer is given once."""
+        answers: dict[str, Any] = {}
+        for key, question in questions.items():
+            answer = await self._find_one(question)
+            if answer is not None:
+                answers[key] = answer.model_dump()
+        return answers
+
+    async def _find_one(self, question: Question) -> Answer | None:
+        if "problem" not in question.proposal:
+            if question.id in self._passed:
+                return self._passed[question.id]
+            recorded = await asyncio.to_thread(self._ledger.recall, answer_key(question.id, question.proposal))
+            if recorded is not None:
+                return Answer.model_validate(recorded)
+        return await self._ask_callback(question)
+
+    async def _ask_callback(self, question: Question) -> Answer | None:
+        """Ask until there is an answer of the right form, which the graph checks further; None after `REPLIES`."""
+        while self._ask is not None and self._replies[question.id] < REPLIES:
+            self._replies[question.id] += 1
+            reply = read_answer(await asyncio.to_thread(self._ask, question.model_copy(deep=True)))
+            if isinstance(reply, Answer):
+                return reply
+            question.proposal["problem"] = reply
+        return None
 
 
 def write_questions(folder: RunFolder, questions: Iterable[Question]) -> None:
@@ -50,9 +81,26 @@ def read_answers(path: Path) -> dict[str, Answer]:
         UserError: the file cannot be read or is neither.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        pairs = found.items() if isinstance(found, dict) else [(asked["id"], asked["answer"]) for asked in found]
-        return {identity: Answer.model_validate(said) for identity, said in pairs}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        msg = f"answers {path}: {str(error).splitlines()[0]}; edit a copy of questions.json in the run folder"
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {identity: _check_answer(identity, reply) for identity, reply in _pairs(content)}
+    except (OSError, ValueError) as error:
+        msg = f"answers {path}: {error}; edit a copy of questions.json in the run folder"
         raise UserError(msg) from error
+
+
+def _pairs(content: object) -> list[tuple[str, object]]:
+    """Return the ids and answers in the content of an answers file."""
+    if isinstance(content, dict):
+        return list(content.items())
+    if isinstance(content, list) and all(isinstance(item, dict) and {"id", "answer"} <= set(item) for item in content):
+        return [(item["id"], item["answer"]) for item in content]
+    msg = "it is neither a list of questions with an `answer` each nor an object of answers by id"
+    raise UserError(msg)
+
+
+def _check_answer(identity: str, reply: object) -> Answer:
+    answer = read_answer(reply)
+    if isinstance(answer, Answer):
+        return answer
+    msg = f"answer to {identity}: {answer}"
+    raise UserError(msg)

@@ -3,12 +3,15 @@
 import asyncio
 import os
 import re
+import shlex
+import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import docker
@@ -19,10 +22,13 @@ from langgraph.pregel.remote import RemoteGraph
 from langgraph_sdk import get_client
 
 from mlestar.data.examples import load_example, write_example
+from mlestar.errors import StoreError
 from mlestar.settings import PROFILES, Settings
 from mlestar.settings.form import GROUPS
+from mlestar.store import RunFolder
 
 ROOT = Path(__file__).parents[2]
+LANGGRAPH = str(Path(sys.executable).with_name("langgraph"))
 GRAPHS = ("pipeline", "track", "evaluation", "ensemble")
 SMALL = {
     "profile": "quick",
@@ -52,32 +58,32 @@ class Server:
         return {**SMALL, "runs_dir": str(self.folder / "runs"), **more}
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """Start `langgraph dev` offline on a free port, in a folder of its own, and stop it with its children."""
-    folder = tmp_path_factory.mktemp("studio")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    (folder / "langgraph.json").write_text((ROOT / "langgraph.json").read_text())
+def make_studio() -> list[str]:
+    """Return the command of `make studio`, with the `langgraph` of this environment."""
+    shown = subprocess.run(["make", "-n", "studio"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    program, *options = shlex.split(shown.splitlines()[-1])
+    assert Path(program).name == "langgraph"
+    return [LANGGRAPH, *options]
+
+
+@contextmanager
+def serving(command: list[str], folder: Path) -> Iterator[Server]:
+    """Run a command of the user's in a folder of its own, offline, and stop it with its children.
+
+    The folder takes the repository's place: the server watches the folder that it was started in.
+    """
+    shutil.copy(ROOT / "langgraph.json", folder)
+    shutil.copytree(ROOT / "graphs", folder / "graphs", ignore=shutil.ignore_patterns("__pycache__"))
     log = folder / "server.log"
     keys = ("GOOGLE_API_KEY", "GEMINI_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "LANGSMITH_API_KEY")
     environment = {key: value for key, value in os.environ.items() if key not in keys}
-    environment |= {"PYTHONPATH": str(ROOT), "LANGGRAPH_STRICT_MSGPACK": "true", "LANGSMITH_TRACING": "false"}
-    options = ["--no-browser", "--no-reload", "--host", "127.0.0.1", "--port", str(port), "--n-jobs-per-worker", "8"]
+    environment |= {"LANGGRAPH_STRICT_MSGPACK": "true", "LANGSMITH_TRACING": "false", "BROWSER": "true"}
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [str(Path(sys.executable).with_name("langgraph")), "dev", *options],
-            cwd=folder,
-            env=environment,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
+            command, cwd=folder, env=environment, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
         )
-    url = f"http://127.0.0.1:{port}"
     try:
-        _wait_until_up(process, url, log)
-        yield Server(url, folder, log)
+        yield Server(_wait_until_up(process, log), folder, log)
     finally:
         process.terminate()
         try:
@@ -87,13 +93,21 @@ def server(tmp_path_factory):
             process.wait()
 
 
-def _wait_until_up(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with serving(make_studio(), tmp_path_factory.mktemp("studio")) as server:
+        yield server
+
+
+def _wait_until_up(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Return the address that the server prints: another port when its own is in use."""
     for _ in range(600):
         if process.poll() is not None:
             break
+        address = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
         try:
-            if httpx.get(f"{url}/ok", timeout=1).status_code == 200:
-                return
+            if address and httpx.get(f"{address[0]}/ok", timeout=1).status_code == 200:
+                return address[0]
         except httpx.HTTPError:
             pass
         time.sleep(0.1)
@@ -354,6 +368,18 @@ async def test_every_review_point_of_a_track_takes_four_answers(client, server, 
     assert (await answered({"action": "reject"}, "write_block"))["plan"] == ""
 
 
+@pytest.mark.parametrize("reply", ["yes please", {"action": "dance"}, {"action": "edit", "text": 5}, [1, 2]])
+async def test_an_answer_of_no_known_form_is_asked_for_again(client, server, folder, reply):
+    settings = {"review": ["models"], "outer_steps": 0}
+    thread = await begin(client, "track", server, {"task": folder}, **settings)
+    await work(client, "track", thread, server, command={"resume": reply}, settings=settings)
+    (again,) = await questions(client, thread)
+    assert again["value"]["id"] == "models:t0"
+    assert '{"action": "approve"}' in again["value"]["problem"]
+    await work(client, "track", thread, server, command={"resume": {"action": "approve"}}, settings=settings)
+    assert (await client.threads.get_state(thread))["values"]["best"]
+
+
 async def test_parallel_tracks_ask_together_and_each_gets_its_own_answer(client, server, folder):
     """Then the ensemble and the submission ask, each answered in every way on a copy of the thread."""
     settings = {"tracks": 2, "outer_steps": 0, "ensemble_rounds": 1, "review": ["models", "ensemble", "submission"]}
@@ -436,7 +462,7 @@ def _entries(ledger: Path) -> int:
 
 
 @pytest.mark.docker
-async def test_cancel_leaves_no_container(client, server, folder):
+async def test_cancel_leaves_no_container_and_no_lock(client, server, folder):
     engine = docker.from_env()
     thread = (await client.threads.create())["thread_id"]
     run = await client.runs.create(
@@ -450,6 +476,16 @@ async def test_cancel_leaves_no_container(client, server, folder):
     await client.runs.cancel(thread, run["run_id"], wait=True)
     await _until(lambda: not containers())
     assert (await client.runs.get(thread, run["run_id"]))["status"] in ("interrupted", "error")
+    await _until(lambda: _is_free(server.folder / "runs", "stopped"))
+
+
+def _is_free(runs_dir: Path, run_id: str) -> bool:
+    """Whether another process than the server may work on a run."""
+    try:
+        RunFolder(runs_dir, run_id).lock().close()
+    except StoreError:
+        return False
+    return True
 
 
 async def _until(condition, tries=600):
@@ -458,6 +494,17 @@ async def _until(condition, tries=600):
             return
         await asyncio.sleep(0.1)
     pytest.fail("it did not come about")
+
+
+async def test_whoever_types_the_plain_command_gets_a_result_too(tmp_path):
+    """The server watches its folder for Python files by default, and a run writes some below it."""
+    with serving([LANGGRAPH, "dev"], tmp_path) as server:
+        async with get_client(url=server.url) as client:
+            settings = {**SMALL, "outer_steps": 0}
+            values = await client.runs.wait(None, "pipeline", input={"example": "wine"}, context=settings)
+    assert values["summary"]["status"] == "solved"
+    assert (tmp_path / "runs" / values["run_id"] / "solution.py").is_file()
+    assert "Reloading" not in server.log.read_text()
 
 
 # ---- last

@@ -10,7 +10,7 @@ import pytest
 import mlestar
 from mlestar.errors import ModelError, SettingsError, StopRequested, UserError
 from mlestar.runners import Execution, Job
-from mlestar.session.questions import read_answers
+from mlestar.session.questions import REPLIES, read_answers
 from mlestar.state import Answer
 from mlestar.store import FORMAT
 from tests.unit.scenario import SMALL, Play, count_rows, make_task, solve
@@ -28,7 +28,7 @@ async def branch(folder: Path, play: Play, **more):
 
 async def start(folder: Path, play: Play, **more):
     """Solve the task; keywords that are no settings are live objects."""
-    live = {key: more.pop(key) for key in ("stop", "fresh", "on_event") if key in more}
+    live = {key: more.pop(key) for key in ("stop", "fresh", "on_event", "on_question", "answers") if key in more}
     task = folder / "signs"
     if not task.exists():
         count_rows(make_task(task))
@@ -159,12 +159,65 @@ async def test_an_answer_is_in_the_ledger_and_not_asked_for_again(tmp_path):
     assert asked == ["plan:t0.r1.1", "plan:t0.r1.2"]
 
 
-@pytest.mark.parametrize("text", ["nonsense", "[1]", '{"plan:t0.r1.1": {"text": 5}}'])
-def test_a_bad_file_of_answers_is_one_line(tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("nonsense", "Expecting value"),
+        ("5", "neither"),
+        ("[1]", "neither"),
+        ('[{"id": "plan:t0.r1.1"}]', "neither"),
+        ('{"plan:t0.r1.1": {"text": 5}}', "plan:t0.r1.1: text: Input should be a valid string"),
+        ('{"plan:t0.r1.1": {"action": "dance"}}', "plan:t0.r1.1: action: Input should be 'approve'"),
+        ('{"plan:t0.r1.1": "yes"}', "plan:t0.r1.1: answer: "),
+    ],
+)
+def test_a_bad_file_of_answers_is_one_line(tmp_path, text, problem):
     path = tmp_path / "answers.json"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match=r"answers .*answers\.json"):
+    with pytest.raises(UserError, match=r"answers .*answers\.json") as raised:
         read_answers(path)
+    assert problem in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+async def test_answers_that_are_no_answers_are_refused_before_anything_is_done(tmp_path):
+    play = Play()
+    with pytest.raises(UserError, match=r"answer to plan:t0\.r1\.1: action: "):
+        await start(tmp_path, play, review={"plan"}, answers={"plan:t0.r1.1": {"action": "dance"}})
+    assert play.asked == []
+
+
+async def test_a_reply_of_a_callback_that_is_no_answer_is_asked_for_again(tmp_path):
+    asked = []
+    replies = [None, "yes", {"action": "dance"}, {"action": "edit"}, {"action": "replace", "text": "Do as I say."}]
+
+    def reply(question):
+        asked.append(question.proposal.get("problem", ""))
+        return replies[min(len(asked), len(replies)) - 1]
+
+    play = Play()
+    result = await start(tmp_path, play, review={"plan"}, inner_plans=1, on_question=reply)
+    assert result.status == "solved"
+    assert "Do as I say." in play.prompts["coder"][0]
+    assert asked[0] == ""
+    assert "action: Input should be 'approve'" in asked[3]
+    assert asked[4] == "to edit, give `text`"
+
+
+@pytest.mark.parametrize("reply", [None, object(), Answer(action="edit")], ids=["none", "object", "unusable"])
+async def test_a_callback_that_never_answers_pauses_the_run(tmp_path, reply):
+    asked = []
+
+    def answer(question):
+        asked.append(question.id)
+        return reply
+
+    paused = await start(tmp_path, Play(), review={"plan"}, on_question=answer)
+    assert paused.status == "paused"
+    assert len(asked) == REPLIES
+    questions = json.loads((tmp_path / "runs/run/questions.json").read_text(encoding="utf-8"))
+    assert questions[0]["proposal"]["problem"]
+    assert "plan:t0.r1.1" in paused.message
 
 
 async def test_a_fork_replaces_a_plan_and_pays_for_nothing_before_it(tmp_path):

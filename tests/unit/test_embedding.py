@@ -16,7 +16,9 @@ from pydantic import BaseModel
 from typing_extensions import TypedDict
 
 import mlestar
+from mlestar.errors import StoreError
 from mlestar.report import Result
+from mlestar.store import RunFolder
 from tests.unit.scenario import SMALL, Play, count_rows, make_task
 
 
@@ -148,6 +150,48 @@ async def test_the_pipeline_is_a_node_of_a_graph_with_another_state_and_context(
     state = await app(schema).ainvoke({"question": f"solve {task}"}, context=context)
     assert state["summary"].status == "no_solution"
     assert Result.read(settings["runs_dir"] / state["summary"].run_id / "result.json").model == "offline"
+
+
+async def test_a_run_in_another_graph_that_is_cancelled_can_be_resumed_elsewhere(task, settings):
+    context = {"user": "ann", "mlestar": {**settings, "model": "offline", "runner": "local"}}
+    begun = asyncio.Event()
+
+    async def follow() -> None:
+        run_input = {"question": f"solve {task}"}
+        async for _ in app(AppKeys).astream(run_input, context=context, stream_mode="custom", subgraphs=True):
+            begun.set()
+
+    work = asyncio.create_task(follow())
+    await begun.wait()
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    (path,) = settings["runs_dir"].iterdir()
+    await until_free(RunFolder(settings["runs_dir"], path.name))
+    play = Play()
+    live = {"model": play.model(), "runner": play.runner()}
+    assert (await mlestar.aresume(path.name, runs_dir=settings["runs_dir"], **live)).status == "solved"
+
+
+async def test_a_run_in_another_graph_that_fails_leaves_its_folder_to_others(task, settings):
+    (task / "train.csv").unlink()
+    context = {"user": "ann", "mlestar": {**settings, "model": "offline", "runner": "local"}}
+    work = asyncio.create_task(app(AppKeys).ainvoke({"question": f"solve {task}"}, context=context))
+    with pytest.raises(mlestar.UserError):
+        await work
+    (path,) = settings["runs_dir"].iterdir()
+    await until_free(RunFolder(settings["runs_dir"], path.name))
+
+
+async def until_free(folder: RunFolder) -> None:
+    for _ in range(100):
+        try:
+            folder.lock().close()
+        except StoreError:
+            await asyncio.sleep(0.05)
+        else:
+            return
+    pytest.fail("the run is still in use")
 
 
 async def test_the_blocking_door_works_where_a_loop_is_running(task, settings):

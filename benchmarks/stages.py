@@ -132,9 +132,10 @@ def stages(result: Result) -> dict[str, list[SolutionRow]]:
 
 async def submit(ctx: RunContext, folder: RunFolder, row: SolutionRow) -> Path:
     """Run a solution on the real input and return its submission."""
-    script = await ctx.keep((folder.path / str(row.script)).read_text(encoding="utf-8"))
-    outcome = await ctx.execute(script, await ctx.real_input(), stretch=3.0, stage="export", label=f"{row.id}-stage")
-    return ctx.blobs.path(outcome.files["submission.csv"])
+    script = await ctx.services.keep((folder.path / str(row.script)).read_text(encoding="utf-8"))
+    staged, label = await ctx.inputs.real(), f"{row.id}-stage"
+    execution = await ctx.executor.execute(script, staged, stretch=3.0, stage="export", kind="export", label=label)
+    return ctx.services.blobs.path(execution.files["submission.csv"])
 
 
 def grade(grader: ModuleType, answers: Path, submission: Path) -> tuple[float, np.ndarray]:

@@ -7,7 +7,7 @@ import pytest
 
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.evaluation.holdout.rule import CellPart, SplitRule
-from mlestar.prompts import Prompts
+from tests.unit.golden_prompts import render
 from tests.unit.offline_context import CARD, brief_of, mixed_rows, write_task
 
 CASES: list[tuple[CellPart, str, list[str], list[str], str]] = [
@@ -48,7 +48,6 @@ def test_prompts_name_the_rule(tmp_path: Path) -> None:
     brief = brief_of(write_task(tmp_path, mixed_rows(), "label", "accuracy"))
     rule = SplitRule(part="before_first", separator="/")
     split = SplitPlan(kind="group", column="id", group_rule=rule, fraction=0.2)
-    values = {"brief": brief.model_copy(update={"split": split}), "card": CARD, "refusal": ""}
-    prompt = Prompts().render("initializer", track=0, attempt=0, **values)
+    prompt = render("initializer", brief=brief.model_copy(update={"split": split}), card=CARD)
     assert "A row's group or time is the text before the first '/' of its `column`." in prompt
     assert '"group_rule": {"part": "before_first", "separator": "/"}' in prompt

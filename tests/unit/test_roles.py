@@ -61,8 +61,8 @@ async def test_a_role_from_outside_is_asked_like_the_built_in_ones(critic, tmp_p
     models = {"critic": ScriptedModel(answer=answer)}
     ctx = await open_context(settings, "run", make_task(tmp_path / "task"), {"model": models})
     try:
-        assert await critic.criticize(ctx.agent(brief), "x = 1") == "The features."
-        spend = ctx.ledger.spend()
+        assert await critic.criticize(ctx.services.agent(brief), "x = 1") == "The features."
+        spend = ctx.services.ledger.spend()
     finally:
         await close_context(ctx)
     assert spend.model_calls == len(prompts) == 2

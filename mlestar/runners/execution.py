@@ -42,7 +42,7 @@ def unencodable(error: UnicodeEncodeError) -> Execution:
         status="error",
         exit_code=None,
         stdout="",
-        stderr=f"UnicodeEncodeError: the script holds {where}, which UTF-8 cannot encode\n",
+        stderr=f"UnicodeEncodeError: the script contains {where}, which UTF-8 cannot encode\n",
         seconds=0.0,
         peak_memory_mb=None,
         files=(),

@@ -35,7 +35,7 @@ class ScriptProcess(Protocol):
 
     @property
     def measured_folder(self) -> Path:
-        """The folder that holds what the script writes."""
+        """The folder with everything that the script writes to disk."""
         ...
 
     @property
@@ -60,7 +60,7 @@ class ScriptProcess(Protocol):
         ...
 
     def wait(self) -> End:
-        """Return how a script ended that `ended` reports."""
+        """Return how the script ended; called once `ended` is done."""
         ...
 
     def remove(self) -> None:

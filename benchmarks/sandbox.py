@@ -1,7 +1,7 @@
 """Overhead per execution of the sandbox, side by side with a bare `docker run` of the same script.
 
 Run as `python benchmarks/sandbox.py [ROUNDS]`; needs a Docker engine and prints a Markdown table. Every round runs each
-way once, so that a busy machine is busy for all of them.
+method once, so that the load of the machine is the same for all of them.
 """
 
 import asyncio
@@ -21,7 +21,8 @@ SCRIPTS = {
 }
 LIMITS = Limits(seconds=120, memory_mb=2048)
 PAUSE = 4
-"""Seconds after each round, as while a model thinks: the next container imports its libraries meanwhile."""
+"""Seconds after each round, as while a model replies: the next container imports its libraries meanwhile. Chosen by
+judgement; not measured."""
 
 
 def run_bare(folder: Path, network: str) -> float:
@@ -32,7 +33,7 @@ def run_bare(folder: Path, network: str) -> float:
     return time.perf_counter() - began
 
 
-async def run_ours(runner: Runner, folder: Path, script: str) -> float:
+async def run_with(runner: Runner, folder: Path, script: str) -> float:
     with tempfile.TemporaryDirectory(dir=folder) as collect:
         job = Job(script=script, input=folder / "input", collect=Path(collect), limits=LIMITS)
         began = time.perf_counter()
@@ -49,18 +50,18 @@ async def measure(folder: Path, script: str, rounds: int) -> dict[str, list[floa
         "warm": DockerRunner(ContainerOptions(warm=1), owner="benchmark", work_dir=folder),
         "plain process": LocalRunner(work_dir=folder, bubblewrap=False),
     }
-    taken: dict[str, list[float]] = {}
+    seconds_by_method: dict[str, list[float]] = {}
     for turn in range(rounds + 1):
         row = {f"bare, network {kind}": await asyncio.to_thread(run_bare, folder, kind) for kind in ("bridge", "none")}
         for name, runner in runners.items():
-            row[name] = await run_ours(runner, folder, script)
+            row[name] = await run_with(runner, folder, script)
         # The first round fills the page cache and the pool.
         for name, seconds in row.items() if turn else ():
-            taken.setdefault(name, []).append(seconds)
+            seconds_by_method.setdefault(name, []).append(seconds)
         await asyncio.sleep(PAUSE)
     for runner in runners.values():
         await runner.aclose()
-    return taken
+    return seconds_by_method
 
 
 def make_folders(folder: Path) -> Path:
@@ -71,14 +72,14 @@ def make_folders(folder: Path) -> Path:
 
 
 async def main(rounds: int) -> None:
-    print("| script | way | median s | min s | of bare |\n|---|---|---|---|---|")
+    print("| script | method | median s | min s | of bare |\n|---|---|---|---|---|")
     for name, script in SCRIPTS.items():
-        with tempfile.TemporaryDirectory() as place:
-            taken = await measure(make_folders(Path(place)), script, rounds)
-        bare = statistics.median(taken["bare, network none"])
-        for way, seconds in taken.items():
-            middle = statistics.median(seconds)
-            print(f"| {name} | {way} | {middle:.3f} | {min(seconds):.3f} | {middle / bare:.2f} |")
+        with tempfile.TemporaryDirectory() as folder:
+            seconds_by_method = await measure(make_folders(Path(folder)), script, rounds)
+        bare = statistics.median(seconds_by_method["bare, network none"])
+        for method, seconds in seconds_by_method.items():
+            median = statistics.median(seconds)
+            print(f"| {name} | {method} | {median:.3f} | {min(seconds):.3f} | {median / bare:.2f} |")
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ class Execution:
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """What scripts can use; agents get to know it."""
+    """What scripts can use. Prompts describe it to agents."""
 
     runner: str
     """The runner's name; results state it."""
@@ -76,7 +76,7 @@ class Environment:
     """Image digest, or the interpreter's path for a local runner; part of an execution's key."""
     python: str
     packages: dict[str, str]
-    """Installed distribution name (lower case) to version, of the libraries that matter to machine learning."""
+    """Installed libraries for machine learning: distribution name in lower case, and version."""
     cpus: float
     memory_mb: int
     gpu: str = ""
@@ -87,14 +87,14 @@ class Environment:
 
 @runtime_checkable
 class Runner(Protocol):
-    """Executes scripts. Implementations: `docker`, `local`, the scripted one for tests, and anybody's own.
+    """Executes scripts: `DockerRunner`, `LocalRunner`, `ScriptedRunner` for tests, or one from outside the package.
 
     `--runner package.module:Name` takes a class or function that returns a runner for `RunnerOptions`.
     """
 
     @property
     def name(self) -> str:
-        """`docker` and `local` are reserved for the built-in runners."""
+        """The name that results state; `docker` and `local` are reserved for the built-in runners."""
         ...
 
     async def environment(self) -> Environment:

@@ -43,16 +43,14 @@ async def choose_runner(
 
     Args:
         name: `auto`, `docker`, `local`, or `package.module:Name` of a class or function that takes `RunnerOptions`.
-            `local` is granted to whoever asks for it by name.
         trusted: the scripts come from the built-in offline engineer, so that `auto` may fall back to `local`.
-        owner: label of what the runner leaves on the engine, e.g. the run's id.
+        owner: label of what the runner creates elsewhere, e.g. the run's id.
         work_dir: parent of the work folders.
-        container: of the Docker runner; whether scripts reach the network holds for the local one, too.
         on_progress: receives lines about slow preparations, and a warning about what a runner does not protect.
+        container: options of containers; a local runner uses whether scripts may reach the network.
 
     Raises:
-        UserError: `docker` is asked for, or needed, and no engine answers, or the name leads to no runner; one line
-            says what to do.
+        UserError: Docker is required and no engine answers, or the name leads to no runner; one line says what to do.
         RunnerError: a runner cannot describe its environment.
     """
     options = RunnerOptions(
@@ -70,7 +68,7 @@ async def choose_runner(
 
 
 async def _choose_built_in(name: str, *, trusted: bool) -> str:
-    """Return the built-in runner that a name means here."""
+    """Return the name of a built-in runner; `auto` depends on whether an engine answers."""
     if name not in ("auto", "docker"):
         return name
     problem = await asyncio.to_thread(_engine_problem)
@@ -93,9 +91,9 @@ def _engine_problem() -> str:
 
 
 async def _load_runner(name: str, options: RunnerOptions) -> Runner:
-    """Return the runner that a dotted name makes, once it has described its environment under a name of its own.
+    """Return the runner that a dotted name makes, if it describes its environment under its own name.
 
-    Results state `Environment.runner`, so a runner of somebody else's cannot claim there to be a built-in one.
+    Results state `Environment.runner`: without this check a runner could claim the isolation of a built-in one.
     """
     runner = await asyncio.to_thread(_make_runner, name, options)
     try:
@@ -107,7 +105,7 @@ async def _load_runner(name: str, options: RunnerOptions) -> Runner:
         await runner.aclose()
         raise
     if options.on_progress is not None:
-        options.on_progress(f"the runner {name} is not part of mlestar: ask its authors what it protects from scripts")
+        options.on_progress(f"the runner {name} is not part of mlestar: its authors know what it protects from scripts")
     return runner
 
 
@@ -116,7 +114,7 @@ async def _describe(name: str, runner: Runner) -> Environment:
         environment: object = await runner.environment()
     except MlestarError:
         raise
-    except Exception as error:  # somebody else's code may raise anything
+    except Exception as error:  # foreign code may raise anything
         msg = f"runner {name!r} cannot describe its environment ({_one_line(error)})"
         raise UserError(msg) from error
     if not isinstance(environment, Environment):
@@ -132,7 +130,7 @@ def _make_runner(name: str, options: RunnerOptions) -> Runner:
         runner: object = factory(options)
     except MlestarError:
         raise
-    except Exception as error:  # somebody else's code may raise anything
+    except Exception as error:  # foreign code may raise anything
         msg = f"runner {name!r} cannot be made ({_one_line(error)})"
         raise UserError(msg) from error
     if not isinstance(runner, Runner):
@@ -149,7 +147,7 @@ def _import_factory(name: str) -> RunnerFactory:
     module_name, _, attribute = name.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # somebody else's code may raise anything
+    except Exception as error:  # foreign code may raise anything
         msg = f"runner {name!r}: module {module_name} cannot be imported ({_one_line(error)})"
         raise UserError(msg) from error
     factory: object = getattr(module, attribute, None)

@@ -7,7 +7,7 @@ from mlestar.runners.base import Execution, Job, Limits
 from mlestar.runners.capture import Output, decode
 from mlestar.runners.collect import collect
 from mlestar.runners.dump import cut_dump, describe_position
-from mlestar.runners.limits import MIB, End, check_usage
+from mlestar.runners.limits import MIB, End, find_exceeded_limit
 from mlestar.runners.work_folder import FolderUsage, measure
 
 
@@ -42,7 +42,7 @@ def unencodable(error: UnicodeEncodeError) -> Execution:
         status="error",
         exit_code=None,
         stdout="",
-        stderr=f"UnicodeEncodeError: the script holds {where}, which UTF-8 cannot encode\n",
+        stderr=f"UnicodeEncodeError: the script contains {where}, which UTF-8 cannot encode\n",
         seconds=0.0,
         peak_memory_mb=None,
         files=(),
@@ -51,7 +51,7 @@ def unencodable(error: UnicodeEncodeError) -> Execution:
 
 def _check_afterwards(limits: Limits, end: End, output: Output, usage: FolderUsage) -> End:
     """Return the limit that a script hit between the last check and its end, or on which it failed by itself."""
-    exceeded = check_usage(limits, 0.0, output, usage)
+    exceeded = find_exceeded_limit(limits, 0.0, output, usage)
     if end.status == "error" and usage.size >= limits.disk_mb * MIB:
         exceeded = End("disk_full", detail=f"the script filled its {limits.disk_mb} MiB")
     if exceeded is None:

@@ -47,7 +47,7 @@ def out_of_memory(limits: Limits, peak: int | None) -> End:
     return End("oom", None, f"the script needed more than its {limits.memory_mb} MiB of memory", peak)
 
 
-def check_usage(limits: Limits, elapsed: float, output: Output, usage: FolderUsage) -> End | None:
+def find_exceeded_limit(limits: Limits, elapsed: float, output: Output, usage: FolderUsage) -> End | None:
     """Return the end of a script that exceeds its limit on output, disk or time, else None."""
     if output.overflowed:
         return End("output_limit", detail=f"the script printed more than {limits.output_mb} MiB")

@@ -1,4 +1,4 @@
-"""What a run tells its runner when it makes it."""
+"""Options of runners, and the function that makes one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ class ContainerOptions:
     gpus: int = 0
     """Devices that a script may use; -1 for all."""
     runtime: str | None = None
-    """Another OCI runtime that the engine knows, e.g. `runsc` (gVisor)."""
+    """Another OCI runtime that the engine has, e.g. `runsc` (gVisor)."""
     warm: int = 0
     """Containers that wait for their script with its libraries imported, about 100 to 300 MB each."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunnerOptions:
-    """The one argument of every runner's factory, built in or not."""
+    """The only argument of a `RunnerFactory`."""
 
     owner: str = ""
     """Label of what the runner creates elsewhere (containers, jobs of a cluster), e.g. the run's id."""

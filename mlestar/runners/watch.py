@@ -9,7 +9,7 @@ from typing import Protocol
 
 from mlestar.runners.base import Limits
 from mlestar.runners.capture import Output
-from mlestar.runners.limits import End, check_usage
+from mlestar.runners.limits import End, find_exceeded_limit
 from mlestar.runners.threads import call_in_thread
 from mlestar.runners.work_folder import measure
 
@@ -35,7 +35,7 @@ class ScriptProcess(Protocol):
 
     @property
     def measured_folder(self) -> Path:
-        """The folder that holds what the script writes."""
+        """The folder with everything that the script writes to disk."""
         ...
 
     @property
@@ -60,7 +60,7 @@ class ScriptProcess(Protocol):
         ...
 
     def wait(self) -> End:
-        """Return how a script ended that `ended` reports."""
+        """Return how the script ended; called once `ended` is done."""
         ...
 
     def remove(self) -> None:
@@ -108,4 +108,4 @@ async def _watch(process: ScriptProcess) -> End | None:
 def _check(process: ScriptProcess, started: float) -> End | None:
     elapsed = time.monotonic() - started
     usage = measure(process.measured_folder)
-    return check_usage(process.limits, elapsed, process.output, usage) or process.check_limits()
+    return find_exceeded_limit(process.limits, elapsed, process.output, usage) or process.check_limits()

@@ -1,4 +1,4 @@
-"""One hostile script: what it tries, where it is run, what must come of it. The scripts are in the TOML files here."""
+"""One hostile script: what it attempts, on which runners, how it must end. The scripts are in the TOML files here."""
 
 import tomllib
 from dataclasses import dataclass, replace
@@ -22,20 +22,25 @@ def syscall(*args):
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A script and its expected end. `@SECRET@`, `@OTHER@`, `@HOSTS@`, `@FIRST@` and `@PORT@` are filled in."""
+    """A script and how it must end.
+
+    In the script `@SECRET@` becomes the path of a secret file, `@OTHER@` the folder of another run, `@HOSTS@` the list
+    of this host's addresses, `@FIRST@` the first of them and `@PORT@` a port on which this host listens.
+    """
 
     name: str
     script: str
-    on: tuple[Kind, ...] = ("docker", "bubblewrap")
-    ends: tuple[str, ...] = ("ok",)
-    says: str = ""
-    """Must stand in its standard output: proof that the attack was carried out."""
+    runners: tuple[Kind, ...] = ("docker", "bubblewrap")
+    statuses: tuple[str, ...] = ("ok",)
+    """The allowed statuses."""
+    prints: str = ""
+    """Part of its standard output: proof that the attack was carried out."""
     limits: Limits = SHORT
     outputs: tuple[str, ...] = ("submission.csv",)
     files: tuple[str, ...] | None = ()
-    """The outputs that are copied out all the same; None where that is a matter of luck."""
+    """The outputs that are copied all the same; None where that depends on timing."""
     detail: str = ""
-    """Must stand in the execution's detail."""
+    """Part of the execution's detail."""
 
 
 def read_cases() -> list[Case]:
@@ -47,33 +52,33 @@ def read_cases() -> list[Case]:
 
 def _case(
     *,
-    on: str = "docker bubblewrap",
-    ends: str = "ok",
+    runners: str = "docker bubblewrap",
+    statuses: str = "ok",
     limits: dict[str, Any] | None = None,
     outputs: list[str] | None = None,
     files: list[str] | str = "",
-    tries: list[str] | None = None,
+    attempts: list[str] | None = None,
     setup: str = "",
     **row: str,
 ) -> Case:
-    kinds = get_args(Kind) if on == "everywhere" else on.split()
-    assert {*kinds} <= {*get_args(Kind)}, on
-    if tries:
-        row |= {"script": _attempts(tries, setup), "says": f"held {len(tries) - 1} "}
+    kinds = get_args(Kind) if runners == "everywhere" else runners.split()
+    assert {*kinds} <= {*get_args(Kind)}, runners
+    if attempts:
+        row |= {"script": _make_script(attempts, setup), "prints": f"refused {len(attempts) - 1} "}
     return Case(
         **row,
-        on=tuple(kinds),
-        ends=tuple(ends.split()),
+        runners=tuple(kinds),
+        statuses=tuple(statuses.split()),
         limits=replace(SHORT, **(limits or {})),
         outputs=tuple(outputs) if outputs else ("submission.csv",),
         files=None if files == "any" else tuple(files),
     )
 
 
-def _attempts(tries: list[str], setup: str) -> str:
+def _make_script(attempts: list[str], setup: str) -> str:
     """Return a script of several attempts, each of which must raise; one that does not prints BREACH."""
     body = ""
-    for number, lines in enumerate(tries):
+    for number, lines in enumerate(attempts):
         body += f"try:\n{indent(lines.strip(), '    ')}\n    print('BREACH', {number})\n"
-        body += f"except BaseException as error:\n    print('held', {number}, repr(error)[:200])\n"
+        body += f"except BaseException as error:\n    print('refused', {number}, repr(error)[:200])\n"
     return f"{HEAD}{setup}\n{body}"

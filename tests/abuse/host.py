@@ -1,4 +1,4 @@
-"""The host as the abuse tests see it: what must be the same after each hostile script."""
+"""The host of the abuse tests: its state must be the same after each hostile script."""
 
 import os
 import socket
@@ -18,11 +18,11 @@ WATCHED = ("/proc/sys/kernel/core_pattern", "/proc/sys/kernel/hostname", "/proc/
 
 @dataclass
 class Host:
-    """Bait for scripts, and a listener that nobody may reach."""
+    """A host with secrets, and with a listener that no script may reach."""
 
     folder: Path
     listener: socket.socket = field(default_factory=lambda: socket.create_server(("", 0)))
-    visitors: int = 0
+    connections: int = 0
 
     def __post_init__(self) -> None:
         (self.folder / "secret").write_text(SECRET)
@@ -35,7 +35,7 @@ class Host:
         self.started = time.time() - time.monotonic()
 
     def fill_in(self, case: Case) -> str:
-        """Return the script with the addresses of this host."""
+        """Return the script with the paths and addresses of this host."""
         hosts = subprocess.run(["hostname", "-I"], capture_output=True, text=True, check=False).stdout.split()
         values = {
             "@SECRET@": str(self.folder / "secret"),
@@ -53,13 +53,13 @@ class Host:
         """Return what no script may change."""
         paths = [Path(name) for name in WATCHED if Path(name).exists()]
         paths += sorted(path for path in self.folder.rglob("*") if path.is_file() and "work" not in path.parts)
-        kept = [path for path in paths if "collect" not in path.parts]
-        return {str(path): f"{path.read_text()} {path.stat().st_mode:o}" for path in kept}
+        paths = [path for path in paths if "collect" not in path.parts]
+        return {str(path): f"{path.read_text()} {path.stat().st_mode:o}" for path in paths}
 
     def check(self, execution: Execution, collect: Path) -> None:
-        """Fail unless everything is as it was."""
+        """Fail if a script has changed this host, reached it, or learned a secret."""
         assert self.state() == self.before
-        assert self.visitors == 0
+        assert self.connections == 0
         assert abs(time.time() - time.monotonic() - self.started) < 5
         assert collect.stat().st_uid == os.getuid()
         for path in collect.rglob("*"):
@@ -67,9 +67,9 @@ class Host:
             assert not path.is_symlink()
             assert not path.stat().st_mode & 0o7111
             assert SECRET not in path.read_text(errors="replace")
-        for said in (execution.stdout, execution.stderr, execution.detail):
-            assert SECRET not in said
-            assert KEY not in said
+        for text in (execution.stdout, execution.stderr, execution.detail):
+            assert SECRET not in text
+            assert KEY not in text
 
     def close(self) -> None:
         self.listener.close()
@@ -80,4 +80,4 @@ class Host:
                 self.listener.accept()[0].close()
             except OSError:
                 return
-            self.visitors += 1
+            self.connections += 1

@@ -1,4 +1,4 @@
-"""Hostile scripts: each must end as expected, and leave the host as it was."""
+"""Hostile scripts: each must end as expected and change nothing on the host."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ CASES = {case.name: case for case in read_cases()}
 pytestmark = pytest.mark.timeout(120)
 
 
-def seal() -> str:
+def bubblewrap_problem() -> str:
     """Return why bubblewrap does not work here, empty when it does."""
     try:
         find_bubblewrap(sys.executable)
@@ -33,27 +33,28 @@ def seal() -> str:
     return ""
 
 
-NO_SEAL = seal()
+PROBLEM = bubblewrap_problem()
 MARKS = {"docker": pytest.mark.docker, "warm": pytest.mark.docker, "local": ()}
-MARKS["bubblewrap"] = pytest.mark.skipif(bool(NO_SEAL), reason=NO_SEAL)
+MARKS["bubblewrap"] = pytest.mark.skipif(bool(PROBLEM), reason=PROBLEM)
 
 
 @dataclass
-class Yard:
-    """A runner of one kind on a baited host."""
+class Harness:
+    """A runner of one kind on a host with secrets."""
 
     kind: Kind
     runner: Runner
     host: Host
 
     async def run(self, script: str, limits: Limits, outputs: tuple[str, ...]) -> tuple[Execution, Path]:
-        collect = self.host.folder / "collect" / str(len(list((self.host.folder / "collect").iterdir())))
+        parent = self.host.folder / "collect"
+        collect = parent / str(len(list(parent.iterdir())))
         collect.mkdir()
         job = Job(script=script, input=self.host.folder / "input", collect=collect, limits=limits, outputs=outputs)
         return await self.runner.run(job), collect
 
     async def warm_up(self, limits: Limits) -> None:
-        """Wait until a container waits for a script with these limits."""
+        """Fill the pool with a container for a script with these limits."""
         if isinstance(self.runner, DockerRunner) and self.kind == "warm":
             await self.run("", limits, ())
             for _ in range(400):
@@ -74,13 +75,13 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
 
 
 @pytest.fixture
-async def yard(request: pytest.FixtureRequest, host: Host) -> AsyncIterator[Yard]:
+async def harness(request: pytest.FixtureRequest, host: Host) -> AsyncIterator[Harness]:
     kind: Kind = request.param
     work = host.folder / "work"
     runner: Runner = LocalRunner(work_dir=work, bubblewrap=kind == "bubblewrap")
     if kind in ("docker", "warm"):
         runner = DockerRunner(ContainerOptions(warm=int(kind == "warm")), owner=OWNERS, work_dir=work)
-    yield Yard(kind, runner, host)
+    yield Harness(kind, runner, host)
     await runner.aclose()
     assert not list(work.iterdir())
     assert survivors(work) == []
@@ -99,44 +100,44 @@ def containers() -> list[str]:
 
 
 def survivors(folder: Path) -> list[str]:
-    """Return the processes that know a folder of the test by their arguments, environment or mounts."""
-    found = []
+    """Return the processes with a folder of the test in their arguments, environment or mounts."""
+    processes = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            known = b"".join((process / name).read_bytes() for name in ("cmdline", "environ", "mountinfo"))
-        except OSError:  # gone since
+            text = b"".join((process / name).read_bytes() for name in ("cmdline", "environ", "mountinfo"))
+        except OSError:  # ended meanwhile
             continue
-        if str(folder).encode() in known and int(process.name) != os.getpid():
-            found.append(process.name)
-    return found
+        if str(folder).encode() in text and int(process.name) != os.getpid():
+            processes.append(process.name)
+    return processes
 
 
 @pytest.mark.parametrize(
-    ("case", "yard"),
+    ("case", "harness"),
     [
         pytest.param(case, kind, marks=MARKS[kind], id=f"{kind}-{case.name}")
         for case in CASES.values()
-        for kind in case.on
+        for kind in case.runners
     ],
-    indirect=["yard"],
+    indirect=["harness"],
 )
-async def test_a_hostile_script_ends_as_expected_and_harms_nothing(case: Case, yard: Yard) -> None:
-    await yard.warm_up(case.limits)
-    execution, collect = await yard.run(yard.host.fill_in(case), case.limits, case.outputs)
-    assert execution.status in case.ends, execution
-    assert case.says in execution.stdout
+async def test_a_hostile_script_ends_as_expected_and_harms_nothing(case: Case, harness: Harness) -> None:
+    await harness.warm_up(case.limits)
+    execution, collect = await harness.run(harness.host.fill_in(case), case.limits, case.outputs)
+    assert execution.status in case.statuses, execution
+    assert case.prints in execution.stdout
     assert "BREACH " not in execution.stdout
     assert case.files is None or sorted(execution.files) == sorted(case.files)
     assert case.detail in execution.detail
-    if yard.kind != "warm":
-        assert survivors(yard.host.folder / "work") == []
-    yard.host.check(execution, collect)
+    if harness.kind != "warm":
+        assert survivors(harness.host.folder / "work") == []
+    harness.host.check(execution, collect)
 
 
-@pytest.mark.parametrize("yard", [pytest.param("docker", marks=MARKS["docker"])], indirect=True)
-async def test_the_next_run_finds_no_traps(yard: Yard) -> None:
-    await yard.run(CASES["traps for the next run"].script, SHORT, ())
-    execution, _ = await yard.run("import pandas, os; print(sorted(os.listdir('.')))", SHORT, ())
+@pytest.mark.parametrize("harness", [pytest.param("docker", marks=MARKS["docker"])], indirect=True)
+async def test_the_next_run_starts_in_an_empty_folder(harness: Harness) -> None:
+    await harness.run(CASES["traps for the next run"].script, SHORT, ())
+    execution, _ = await harness.run("import pandas, os; print(sorted(os.listdir('.')))", SHORT, ())
     assert execution.stdout == "['input', 'main.py']\n"
 
 
@@ -144,8 +145,8 @@ async def test_the_next_run_finds_no_traps(yard: Yard) -> None:
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     disk = tmp_path / "disk"
     disk.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200m", "none", disk], capture_output=True, check=False)
-    if made.returncode:
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200m", "none", disk], capture_output=True, check=False)
+    if mount.returncode:
         pytest.skip("only root can mount a small disk")
     yield disk
     subprocess.run(["umount", disk], check=True)
@@ -156,8 +157,8 @@ async def test_files_deleted_while_open_do_not_fill_the_disk(small_disk: Path, t
     for name in ("input", "collect"):
         (tmp_path / name).mkdir()
     script = (
-        "import os, time\nheld = []\n"
-        "while True:\n held.append(open('x', 'wb')); os.unlink('x'); held[-1].write(bytes(2 << 20)); held[-1].flush()\n"
+        "import os, time\nfiles = []\nwhile True:\n"
+        " files.append(open('x', 'wb')); os.unlink('x'); files[-1].write(bytes(2 << 20)); files[-1].flush()\n"
         " time.sleep(0.08)"
     )
     runner = DockerRunner(owner=OWNERS, work_dir=small_disk)
@@ -165,5 +166,5 @@ async def test_files_deleted_while_open_do_not_fill_the_disk(small_disk: Path, t
     execution = await runner.run(job)
     await runner.aclose()
     assert execution.status == "disk_full"
-    await asyncio.sleep(1)  # the kernel takes the script's disk down meanwhile
+    await asyncio.sleep(1)  # the kernel removes the script's disk meanwhile
     assert os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize > 190 << 20

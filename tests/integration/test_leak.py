@@ -1,4 +1,4 @@
-"""A script that builds features from the target is caught by measurement, repaired, and never chosen for it."""
+"""A script that builds features from the target is detected by measurement, repaired, and not chosen for its score."""
 
 import json
 
@@ -37,7 +37,7 @@ print("Final Validation Performance:", score)
 
 @pytest.fixture
 def passengers(tmp_path):
-    """Six hundred passengers whose cabin, nearly unique, tells nothing but their own label."""
+    """Six hundred passengers whose cabin is nearly unique, so that its mean label is their own."""
     rng = np.random.default_rng(5)
     frame = pd.DataFrame({"id": np.arange(600), "cabin": rng.integers(0, 2000, 600), "x": rng.normal(size=600)})
     frame["label"] = (frame["x"] + rng.normal(scale=1.5, size=600) > 0).astype(int)
@@ -51,7 +51,7 @@ def passengers(tmp_path):
 
 
 def answer(role: str, prompt: str) -> str:
-    """Play an engineer who overlooks the leak until it is measured."""
+    """Reply like an engineer who overlooks the leak until it is measured."""
     replies = {
         "analyst": fence("{}", "json"),
         "retriever": cards("logistic regression"),
@@ -60,24 +60,24 @@ def answer(role: str, prompt: str) -> str:
         "leakage_fixer": fence(CLEAN),
     }
     if role == "leakage_checker":
-        caught = "<evidence>" in prompt and LEAK in prompt
-        finding = {"leak": caught, "block": LEAK if caught else "", "reason": "the label is its own feature"}
+        leak = "<evidence>" in prompt and LEAK in prompt
+        finding = {"leak": leak, "block": LEAK if leak else "", "reason": "the label is its own feature"}
         return fence(json.dumps(finding), "json")
     return replies[role]
 
 
-async def test_a_leak_is_caught_by_measurement_and_repaired(passengers, tmp_path):
-    asked = []
+async def test_a_leak_is_detected_by_measurement_and_repaired(passengers, tmp_path):
+    calls = []
 
-    def watched(role, prompt):
-        asked.append((role, prompt))
+    def record(role, prompt):
+        calls.append((role, prompt))
         return answer(role, prompt)
 
     settings = {"profile": "quick", "outer_steps": 0, "retrieval": "none", "runs_dir": tmp_path / "runs"}
     runner = LocalRunner(work_dir=tmp_path)
-    result = await mlestar.asolve(passengers, settings=settings, model=ScriptedModel(answer=watched), runner=runner)
+    result = await mlestar.asolve(passengers, settings=settings, model=ScriptedModel(answer=record), runner=runner)
     await runner.aclose()
-    evidence = [prompt for role, prompt in asked if role == "leakage_checker" and "<evidence>" in prompt]
+    evidence = [prompt for role, prompt in calls if role == "leakage_checker" and "<evidence>" in prompt]
     assert evidence
     assert "standard errors worse" in evidence[0]
     (row,) = result.solutions

@@ -1,4 +1,4 @@
-"""Scripts reach the network by an explicit setting alone, and whoever reads the report is told."""
+"""Scripts reach the network only with an explicit setting, which prompts, progress and report state."""
 
 import asyncio
 import ipaddress
@@ -20,13 +20,13 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
 
 SCRIPT = """import csv, urllib.request
 
-# Straight there, whatever proxy this image may name.
+# Without the proxy that this image may name.
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({{}}))
-said = opener.open("{address}", timeout=5).read().decode()
+reply = opener.open("{address}", timeout=5).read().decode()
 with open("input/test.csv") as file: rows = list(csv.DictReader(file))
 with open("submission.csv", "w") as file:
     file.write("id,label\\n" + "".join(row["id"] + "," + str(int(float(row["x"]) > 0)) + "\\n" for row in rows))
-print("Final Validation Performance:", said)
+print("Final Validation Performance:", reply)
 """
 
 
@@ -40,11 +40,11 @@ class Site:
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    found = Site()
+    site = Site()
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            found.visits.append(self.path)
+            site.visits.append(self.path)
             self.send_response(200)
             self.end_headers()
             self.wfile.write(b"0.5")
@@ -53,13 +53,13 @@ def site() -> Iterator[Site]:
             pass
 
     client = docker.from_env()
-    (place,) = client.networks.get("bridge").attrs["IPAM"]["Config"]
+    (config,) = client.networks.get("bridge").attrs["IPAM"]["Config"]
     client.close()
-    gateway = place.get("Gateway") or str(next(ipaddress.ip_network(place["Subnet"]).hosts()))
+    gateway = config.get("Gateway") or str(next(ipaddress.ip_network(config["Subnet"]).hosts()))
     with ThreadingHTTPServer((gateway, 0), Page) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        found.address = f"http://{gateway}:{server.server_port}/"
-        yield found
+        site.address = f"http://{gateway}:{server.server_port}/"
+        yield site
         server.shutdown()
 
 
@@ -68,8 +68,8 @@ def task(tmp_path: Path) -> Path:
     folder = tmp_path / "signs"
     folder.mkdir()
     rows = [(number, (number * 7 % 11) - 5) for number in range(120)]
-    labelled = "".join(f"{number},{x},{int(x > 0)}\n" for number, x in rows[:80])
-    (folder / "train.csv").write_text("id,x,label\n" + labelled)
+    train = "".join(f"{number},{x},{int(x > 0)}\n" for number, x in rows[:80])
+    (folder / "train.csv").write_text("id,x,label\n" + train)
     (folder / "test.csv").write_text("id,x\n" + "".join(f"{number},{x}\n" for number, x in rows[80:]))
     (folder / "sample_submission.csv").write_text("id,label\n" + "".join(f"{number},0\n" for number, _ in rows[80:]))
     (folder / "task.md").write_text("Which sign?\n\n## Evaluation\nAccuracy.\n")
@@ -87,26 +87,26 @@ async def test_by_default_a_script_reaches_nothing(site: Site, input_folder: Pat
     assert "Network is unreachable" in execution.stderr
 
 
-async def test_an_open_network_is_told_to_agents_and_readers(site: Site, task: Path, tmp_path: Path) -> None:
-    asked, said = [], []
+async def test_an_open_network_is_stated_to_agents_and_readers(site: Site, task: Path, tmp_path: Path) -> None:
+    prompts, lines = [], []
 
     def answer(role: str, prompt: str) -> str:
-        asked.append(prompt)
+        prompts.append(prompt)
         replies = {"retriever": cards("A"), "initializer": fence(SCRIPT.format(address=site.address))}
         return {**DEFAULTS, **replies}[role]
 
-    few = {"retrieved_models": 1, "outer_steps": 0, "finalists": 1, "fresh_splits": 0, "memory_mb": 512}
-    settings = {"profile": "quick", "retrieval": "none", "runner": "docker", "network": True, **few}
+    small = {"retrieved_models": 1, "outer_steps": 0, "finalists": 1, "fresh_splits": 0, "memory_mb": 512}
+    settings = {"profile": "quick", "retrieval": "none", "runner": "docker", "network": True, **small}
     result = await mlestar.asolve(
         task,
         settings={**settings, "runs_dir": tmp_path / "runs"},
         model=ScriptedModel(answer=answer),
-        on_event=lambda event: said.append(event.message),
+        on_event=lambda event: lines.append(event.message),
     )
     assert (result.status, result.runner, result.network) == ("solved", "docker", True)
     assert site.visits
     report = await asyncio.to_thread(Path(result.report).read_text, "utf-8")
     assert "Open network" in report
-    assert any("NETWORK OPEN" in line for line in said)
-    assert any("There is no pip" in prompt for prompt in asked)
-    assert not any("no network" in prompt for prompt in asked)
+    assert any("NETWORK OPEN" in line for line in lines)
+    assert any("There is no pip" in prompt for prompt in prompts)
+    assert not any("no network" in prompt for prompt in prompts)

@@ -1,4 +1,4 @@
-"""Containers that wait: same results as cold ones, bounded, and nothing left behind."""
+"""Warm starts: same results as cold ones, a limited number of containers, and nothing left behind."""
 
 import asyncio
 import gc
@@ -23,7 +23,9 @@ LIMITS = Limits(seconds=60, memory_mb=700)
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
 
 
-class Bench:
+class Harness:
+    """A Docker runner with an input folder, and a new output folder for every script."""
+
     def __init__(self, runner: DockerRunner, input_folder: Path, tmp_path: Path) -> None:
         self.runner, self.input, self.tmp_path = runner, input_folder, tmp_path
 
@@ -34,7 +36,7 @@ class Bench:
         return await self.runner.run(job)
 
     async def wait(self, count: int = 1) -> None:
-        """Return when that many containers wait."""
+        """Wait until that many containers wait."""
         for _ in range(600):
             if self.runner.waiting == count:
                 return
@@ -43,25 +45,26 @@ class Bench:
 
 
 @pytest.fixture
-async def ctx(input_folder: Path, tmp_path: Path) -> AsyncIterator[Bench]:
+async def harness(input_folder: Path, tmp_path: Path) -> AsyncIterator[Harness]:
     runner = DockerRunner(ContainerOptions(warm=1), owner=OWNERS, work_dir=tmp_path / "work")
-    yield Bench(runner, input_folder, tmp_path)
+    yield Harness(runner, input_folder, tmp_path)
     await runner.aclose()
-    assert labelled(OWNERS) == []
+    assert containers_of(OWNERS) == []
     assert list((tmp_path / "work").iterdir()) == []
 
 
-def labelled(owner: str, *, running: bool = False) -> list[str]:
+def containers_of(owner: str, *, running: bool = False) -> list[str]:
+    """Return the names of an owner's containers."""
     client = docker.from_env()
     try:
-        found = client.containers.list(all=not running, filters={"label": f"{OWNER_LABEL}={owner}"})
-        return [str(container.name) for container in found]
+        containers = client.containers.list(all=not running, filters={"label": f"{OWNER_LABEL}={owner}"})
+        return [str(container.name) for container in containers]
     finally:
         client.close()
 
 
 SCRIPTS = {
-    "its place": "import numpy, os, sys\nprint(os.getcwd(), sys.argv, sys.path, __name__, __file__, os.listdir())",
+    "its folder": "import numpy, os, sys\nprint(os.getcwd(), sys.argv, sys.path, __name__, __file__, os.listdir())",
     "its process": "import numpy, os, signal, sys\nprint(os.getuid(), os.environ, sys.stdin.read(), sys.orig_argv)\n"
     "print([signal.getsignal(n) for n in range(1, 32) if n not in (9, 19)], sorted(os.listdir('/proc/self/fd'))[:3])",
     "its modules": "import numpy, sys\nprint(sorted(sys.modules))",
@@ -78,10 +81,10 @@ SCRIPTS = {
 
 
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
-async def test_a_script_cannot_tell_that_its_container_waited(ctx: Bench, script: str) -> None:
-    cold = await ctx.run(script)
-    await ctx.wait()
-    warm = await ctx.run(script)
+async def test_a_script_cannot_detect_that_its_container_waited(harness: Harness, script: str) -> None:
+    cold = await harness.run(script)
+    await harness.wait()
+    warm = await harness.run(script)
 
     def facts(execution: Execution) -> tuple[object, ...]:
         texts = (re.sub(r"0x[0-9a-f]+|HOSTNAME': '\w+", "", text) for text in (execution.stdout, execution.stderr))
@@ -90,43 +93,43 @@ async def test_a_script_cannot_tell_that_its_container_waited(ctx: Bench, script
     assert facts(cold) == facts(warm)
 
 
-async def test_a_waiting_container_has_imported_what_the_script_will_import(ctx: Bench) -> None:
+async def test_a_waiting_container_has_imported_what_the_script_will_import(harness: Harness) -> None:
     script = (
         "import pandas, os\n"
         "with open('/proc/self/stat') as file: started = int(file.read().rpartition(')')[2].split()[19])\n"
         "print(started / os.sysconf('SC_CLK_TCK'))"
     )
-    await ctx.run(script)
-    await ctx.wait()
+    await harness.run(script)
+    await harness.wait()
     await asyncio.sleep(3)
-    ordered = time.clock_gettime(time.CLOCK_BOOTTIME)
-    assert float((await ctx.run(script)).stdout) < ordered
+    before = time.clock_gettime(time.CLOCK_BOOTTIME)
+    assert float((await harness.run(script)).stdout) < before
 
 
 @pytest.mark.parametrize("change", ["limits", "seed", "imports"])
-async def test_another_kind_of_script_gets_its_own_container(ctx: Bench, change: str) -> None:
+async def test_a_script_with_other_needs_gets_a_new_container(harness: Harness, change: str) -> None:
     script = "import numpy, os, sys\nprint('pandas' in sys.modules, os.environ['PYTHONHASHSEED'])"
-    await ctx.run("import pandas\n")
-    await ctx.wait()
+    await harness.run("import pandas\n")
+    await harness.wait()
     limits = Limits(seconds=60, memory_mb=600) if change == "limits" else LIMITS
-    execution = await ctx.run(script, limits=limits, seed=1 if change == "seed" else 0)
+    execution = await harness.run(script, limits=limits, seed=1 if change == "seed" else 0)
     assert execution.stdout == f"False {1 if change == 'seed' else 0}\n"
 
 
-async def test_the_pool_is_bounded(ctx: Bench) -> None:
+async def test_the_pool_keeps_its_size(harness: Harness) -> None:
     for seed in range(3):
-        await ctx.run("", seed=seed)
-        await ctx.wait()
+        await harness.run("", seed=seed)
+        await harness.wait()
     await asyncio.sleep(0.5)
-    assert len(labelled(OWNERS)) == 1
+    assert len(containers_of(OWNERS)) == 1
 
 
-async def test_an_input_folder_of_the_same_name_is_another_one(ctx: Bench) -> None:
-    await ctx.run("")
-    await ctx.wait()
-    ctx.input.rename(ctx.tmp_path / "old")
-    ctx.input.mkdir()
-    assert (await ctx.run("import os; print(os.listdir('input'))")).stdout == "[]\n"
+async def test_an_input_folder_of_the_same_name_is_another_one(harness: Harness) -> None:
+    await harness.run("")
+    await harness.wait()
+    harness.input.rename(harness.tmp_path / "old")
+    harness.input.mkdir()
+    assert (await harness.run("import os; print(os.listdir('input'))")).stdout == "[]\n"
 
 
 KILLED = """
@@ -151,41 +154,41 @@ asyncio.run(main())
 """
 
 
-def test_nothing_outlives_a_killed_process(input_folder: Path, tmp_path: Path) -> None:
+def test_containers_end_with_a_killed_process(input_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "collect").mkdir()
     with subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"running\n"
-        assert labelled("killed-pool", running=True)
+        assert containers_of("killed-pool", running=True)
         os.kill(process.pid, signal.SIGKILL)
     for _ in range(100):
-        if not labelled("killed-pool", running=True):
+        if not containers_of("killed-pool", running=True):
             break
         time.sleep(0.1)
-    assert labelled("killed-pool", running=True) == []
+    assert containers_of("killed-pool", running=True) == []
     client = docker.from_env()
     remove_stale_containers(client)
     client.close()
-    assert labelled("killed-pool") == []
+    assert containers_of("killed-pool") == []
     assert list((tmp_path / "work").iterdir()) == []
 
 
 def open_files() -> int:
-    gc.collect()  # the client's answers refer to each other
+    gc.collect()  # the client's responses refer to each other
     return len(list(Path("/dev/fd").iterdir()))
 
 
 @pytest.mark.parametrize("warm", [0, 1])
 async def test_many_executions_leave_no_growth(input_folder: Path, tmp_path: Path, warm: int) -> None:
     runner = DockerRunner(ContainerOptions(warm=warm), owner=OWNERS, work_dir=tmp_path / "work")
-    ctx = Bench(runner, input_folder, tmp_path)
+    harness = Harness(runner, input_folder, tmp_path)
     for _ in range(10):
-        await ctx.run("print(1)")
+        await harness.run("print(1)")
     before = open_files()
     for _ in range(15):
-        assert (await ctx.run("print(1)")).status == "ok"
+        assert (await harness.run("print(1)")).status == "ok"
     after = open_files()
     await runner.aclose()
     assert after <= before + 4
-    assert labelled(OWNERS) == []
+    assert containers_of(OWNERS) == []
     assert list((tmp_path / "work").iterdir()) == []

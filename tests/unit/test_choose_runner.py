@@ -1,4 +1,4 @@
-"""A runner by name: built in, or somebody else's by `package.module:Name`."""
+"""A runner by name: a built-in one, or one from outside the package by `package.module:Name`."""
 
 from pathlib import Path
 
@@ -102,7 +102,7 @@ async def test_a_dotted_name_makes_a_runner_from_the_options(tmp_path: Path) -> 
     assert (runner.options.owner, runner.options.work_dir, runner.options.container) == ("run", tmp_path, container)
     assert (await runner.environment()).network
     assert lines == [
-        f"the runner {HERE}:OwnRunner is not part of mlestar: ask its authors what it protects from scripts"
+        f"the runner {HERE}:OwnRunner is not part of mlestar: its authors know what it protects from scripts"
     ]
 
 

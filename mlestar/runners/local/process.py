@@ -30,7 +30,7 @@ from mlestar.runners.record import ABORT, cut_record, make_command, take_record
 
 CHUNK = 65536
 SUPERVISOR_GRACE_SECONDS = 30
-"""Time after the time limit at which a supervisor ends by itself, unless the runner kills it before. Chosen by
+"""Time after the time limit at which a supervisor ends by itself if the runner has not killed it. Chosen by
 judgement; not measured."""
 SPARE_PROCESSES = 64
 """Processes that this user may start meanwhile. Chosen by judgement; not measured."""

@@ -13,6 +13,7 @@ from mlestar.api import SettingsLike, asolve
 from mlestar.data.task import Task
 from mlestar.errors import OperatorError, UserError
 from mlestar.events import Event
+from mlestar.integrations.messages import describe_error
 from mlestar.report import Result
 from mlestar.runtime.options import RunOptions
 from mlestar.settings import Settings
@@ -57,7 +58,7 @@ def as_tool(
         try:
             result = await asolve(folder, settings=given, **watched)
         except (UserError, OperatorError) as error:
-            raise ToolException(str(error)) from error
+            raise ToolException(describe_error(error)) from error
         return result.summary.text, result
 
     def solve_blocking(folder: str, goal: str | None = None) -> tuple[str, Result]:

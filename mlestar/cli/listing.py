@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mlestar.api import prune
-from mlestar.cli.console import number
 from mlestar.report import Result
+from mlestar.state import format_score
 from mlestar.store import list_runs
 
 
@@ -37,8 +37,8 @@ def list_all(runs_dir: Path, *, as_json: bool) -> None:
             Text(name),
             result.status,
             result.metric,
-            number(score.fresh, score.fresh_se),
-            number(score.holdout, score.holdout_se),
+            format_score(score.fresh, score.fresh_se),
+            format_score(score.holdout, score.holdout_se),
             f"{result.seconds / 60:.1f}",
         )
     console.print(table)

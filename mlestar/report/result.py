@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, computed_field
 
 from mlestar.evaluation.holdout.plan import SplitPlan
-from mlestar.metrics.spec import Direction
+from mlestar.metrics.spec import Direction, sign
 from mlestar.report.amounts import dollars, tokens
 from mlestar.report.page import render_page
 from mlestar.runtime.context import RunContext
@@ -37,13 +37,6 @@ class Score(BaseModel):
     fresh: float | None = None
     fresh_se: float | None = None
     reported: float | None = None
-
-    @property
-    def optimism(self) -> float | None:
-        """Return holdout minus fresh: what choosing by the holdout score has flattered it by."""
-        if self.holdout is None or self.fresh is None:
-            return None
-        return self.holdout - self.fresh
 
 
 class SolutionRow(BaseModel):
@@ -133,6 +126,14 @@ class Result(BaseModel):
     sources: tuple[Source, ...] = ()
     """Every page and collection that a search came back with: those that agents were shown, and those dropped."""
     solutions: tuple[SolutionRow, ...] = ()
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
+    @property
+    def optimism(self) -> float | None:
+        """By how much the holdout score flatters the winner: positive where fresh rows are worse."""
+        if self.score.holdout is None or self.score.fresh is None:
+            return None
+        return sign(self.direction) * (self.score.holdout - self.score.fresh)
 
     @classmethod
     def read(cls, path: Path) -> "Result":

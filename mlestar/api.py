@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import shutil
 from collections.abc import Callable, Coroutine, Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -14,6 +15,7 @@ from mlestar.report import Result
 from mlestar.runtime.options import RunOptions
 from mlestar.session import open_session, run_session
 from mlestar.session.interrupt import run_interruptible
+from mlestar.session.keywords import check_options, take_model_name
 from mlestar.settings import BUDGET, Settings
 from mlestar.state import Answer, PipelineInput, RunStatus
 from mlestar.store import Ledger, RunFolder, list_runs, make_run_id
@@ -57,7 +59,8 @@ async def asolve(
         UserError: the folder, a setting or the environment cannot be used; nothing is left behind.
         OperatorError: the run had to stop; its state is saved and `resume` goes on from there.
     """
-    chosen = Settings.resolve(settings)
+    check_options(options, signature(asolve).parameters)
+    chosen, options = take_model_name(Settings.resolve(settings), options)
     loaded = task if isinstance(task, Task) else await asyncio.to_thread(_load, Path(task), chosen)
     run_id = run_id or make_run_id(loaded.folder.name)
     run_folder = RunFolder(chosen.runs_dir, run_id)
@@ -112,15 +115,16 @@ async def aresume(
         UserError: there is no such run, or it was made by another version.
         OperatorError: the run had to stop again, or another process works on it.
     """
+    check_options(options, signature(aresume).parameters)
     folder = RunFolder(Path(runs_dir), run_id)
     if not fresh and (finished := await asyncio.to_thread(_finished, folder)):
         return finished
     recorded = await asyncio.to_thread(folder.read_settings)
-    given = dict(settings or {})
-    if others := sorted(set(given) - set(BUDGET)):
-        msg = f"a run keeps its settings: {', '.join(others)} cannot change; `mlestar fork {run_id}` changes them"
+    changes = dict(settings or {})
+    chosen = Settings.resolve({**recorded.settings, **changes, "runs_dir": runs_dir})
+    if fixed := sorted(set(changes) - set(BUDGET)):
+        msg = f"a run keeps its settings: {', '.join(fixed)} cannot change; `mlestar fork {run_id}` changes them"
         raise SettingsError(msg)
-    chosen = Settings.resolve({**recorded.settings, **given, "runs_dir": runs_dir})
     async with open_session(chosen, run_id, None, options, task=task) as ctx:
         return await run_session(ctx, PipelineInput(task=recorded.task, run_id=run_id), options, fresh=fresh)
 
@@ -173,9 +177,11 @@ async def afork(
         UserError: there is no such run or no such decision, or nothing takes its place.
         OperatorError: the new run had to stop; it can be resumed by its own name.
     """
+    check_options(options, signature(afork).parameters)
     source = RunFolder(Path(runs_dir), run_id)
     recorded = await asyncio.to_thread(source.read_settings)
-    chosen = Settings.resolve({**recorded.settings, **(settings or {}), "runs_dir": runs_dir})
+    changed = Settings.resolve({**recorded.settings, **(settings or {}), "runs_dir": runs_dir})
+    chosen, options = take_model_name(changed, options)
     target = await asyncio.to_thread(_fork_folder, source, fork_id)
     try:
         await asyncio.to_thread(_branch, source, target, chosen, at, answer)

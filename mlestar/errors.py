@@ -15,6 +15,9 @@ Both are also a built-in kind: LangGraph's server hides the message of any other
 A script that fails is none of these: it is a value (`Execution`, `Verdict`) that goes back to an agent.
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class MlestarError(Exception):
     """Base of every error raised by this package."""
@@ -60,3 +63,8 @@ class StopRequested(OperatorError):
 
     def __init__(self) -> None:
         super().__init__("stopped on request; what was running is finished and saved")
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """Return the name that a mistyped one is most likely meant for, None when none is near."""
+    return next(iter(get_close_matches(name, list(names), n=1)), None)

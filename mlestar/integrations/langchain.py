@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from inspect import signature
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -16,6 +17,7 @@ from mlestar.events import Event
 from mlestar.integrations.messages import describe_error
 from mlestar.report import Result
 from mlestar.runtime.options import RunOptions
+from mlestar.session.keywords import check_options
 from mlestar.settings import Settings
 
 DESCRIPTION = (
@@ -50,6 +52,7 @@ def as_tool(
         description: of the tool, as the agent sees it.
         **options: see `RunOptions`.
     """
+    check_options(options, signature(as_tool).parameters)
     chosen = Settings.resolve(settings)
 
     async def solve(folder: str, goal: str | None = None) -> tuple[str, Result]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlestar.agents.context import AgentContext, ReplyError
-from mlestar.errors import UserError
+from mlestar.errors import SettingsError, UserError
 from mlestar.events import Event, Spending
 from mlestar.llm import Caller, Prices, Reply, RetryPolicy, Wire, choose_models
 from mlestar.prompts import Prompts
@@ -110,7 +110,11 @@ def open_services(
         UserError: a setting cannot be used.
         StoreError: the ledger cannot be opened.
     """
-    models, prices = choose_models(settings, options.get("model")), Prices(settings.prices)
+    passed = options.get("model")
+    if isinstance(passed, str):
+        msg = "a run keeps its settings: model cannot change; `mlestar fork` changes it"
+        raise SettingsError(msg)
+    models, prices = choose_models(settings, passed), Prices(settings.prices)
     prompts = Prompts(settings.prompts)
     cards = [read_card(path) for path in settings.cards]
     blobs, ledger = Blobs(folder.blobs), Ledger(folder.ledger)

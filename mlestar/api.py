@@ -11,7 +11,7 @@ from typing import Any, Unpack
 from mlestar.data.task import Task
 from mlestar.errors import SettingsError, StoreError, UserError
 from mlestar.nodes.review import replacement_key
-from mlestar.report import Result
+from mlestar.report import Result, read_result
 from mlestar.runtime.options import RunOptions
 from mlestar.session import open_session, run_session
 from mlestar.session.interrupt import run_interruptible
@@ -195,14 +195,17 @@ async def afork(
 def prune(runs_dir: str | Path = "runs") -> dict[str, int]:
     """Reduce every finished run to its result and its scripts; return the bytes that were freed by run id.
 
-    A run that is not finished, or in use, is left as it is. What is pruned cannot be forked.
+    A run that is not finished, in use, or made by another version is left as it is. What is pruned cannot be forked.
     """
     freed = {}
     for path in list_runs(Path(runs_dir)):
         folder = RunFolder(Path(runs_dir), path.name)
-        if result := _finished(folder):
+        with contextlib.suppress(UserError, StoreError):
+            result = _finished(folder)
+            if result is None:
+                continue
             scripts = {folder.path / row.script for row in result.solutions if row.script}
-            with contextlib.suppress(StoreError), folder.lock():
+            with folder.lock():
                 freed[path.name] = folder.prune(scripts)
     return freed
 
@@ -220,7 +223,7 @@ def _finished(folder: RunFolder) -> Result | None:
     """Return the result of a run that has come to its end."""
     if not folder.result.is_file():
         return None
-    result = Result.read(folder.result)
+    result = read_result(folder)
     return result if result.status in FINISHED else None
 
 

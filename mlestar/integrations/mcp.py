@@ -17,7 +17,7 @@ from mlestar.errors import MlestarError, UserError
 from mlestar.events import Event
 from mlestar.integrations.messages import describe_error
 from mlestar.metrics.spec import Direction
-from mlestar.report import Result
+from mlestar.report import Result, read_result
 from mlestar.settings import Settings
 from mlestar.state import RunStatus, RunSummary, better, format_score
 from mlestar.store import RunFolder, claim_run_id
@@ -114,11 +114,7 @@ class Runs:
         return RunFolder(self.settings.runs_dir, run_id)
 
     def _read(self, run_id: str) -> Result:
-        path = self._folder(run_id).result
-        if not path.is_file():
-            msg = f"no finished run {run_id!r} in {path.parent.parent}"
-            raise UserError(msg)
-        return Result.read(path)
+        return read_result(self._folder(run_id))
 
 
 def _problem(task: asyncio.Task[Result] | None) -> str:

@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, computed_field
+from pydantic import BaseModel, ConfigDict, ValidationError, computed_field
 
+from mlestar.errors import UserError
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.metrics.spec import Direction, sign
 from mlestar.report.amounts import dollars, tokens
@@ -24,7 +25,7 @@ from mlestar.state import (
     Source,
     VerdictStatus,
 )
-from mlestar.store import Cap
+from mlestar.store import Cap, RunFolder
 
 
 class Score(BaseModel):
@@ -137,13 +138,37 @@ class Result(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> "Result":
-        return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        """Return the result in a file.
+
+        Raises:
+            UserError: it is none of this version's.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            msg = (
+                f"{path} is no result of this version of mlestar, or was changed by hand; delete it and resume the run"
+            )
+            raise UserError(msg) from error
 
     @property
     def summary(self) -> RunSummary:
         """Return the result in one glance."""
         shared = {name: getattr(self, name) for name in RunSummary.model_fields if name in Result.model_fields}
         return RunSummary(**shared, **self.score.model_dump(exclude={"reported"}))
+
+
+def read_result(folder: RunFolder) -> Result:
+    """Return the result of a run that has one.
+
+    Raises:
+        UserError: there is no result, or another version of this package made the run.
+    """
+    folder.read_settings()
+    if not folder.result.is_file():
+        msg = f"run {folder.run_id} in {folder.path.parent} has no result yet"
+        raise UserError(msg)
+    return Result.read(folder.result)
 
 
 async def write_result(ctx: RunContext, state: PipelineState, *, message: str = "") -> Result:

@@ -274,7 +274,7 @@ def mcp(
     try:
         from mlestar.integrations.mcp import make_server
     except ModuleNotFoundError as error:
-        msg = "`mlestar mcp` needs a package: pip install 'mlestar[mcp]'"
+        msg = "`mlestar mcp` needs a package: pip install mcp"
         raise SettingsError(msg) from error
 
     make_server(settings).run("stdio")

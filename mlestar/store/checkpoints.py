@@ -83,7 +83,7 @@ async def _open_postgres() -> AsyncIterator[BaseCheckpointSaver[str]]:
         msg = f"checkpoints in Postgres need an address: set {DSN}=postgresql://user:password@host/database"
         raise SettingsError(msg)
     if not importlib.util.find_spec("langgraph.checkpoint.postgres"):
-        msg = "checkpoints in Postgres need a package: pip install 'mlestar[postgres]'"
+        msg = "checkpoints in Postgres need packages: pip install langgraph-checkpoint-postgres 'psycopg[binary]'"
         raise SettingsError(msg)
     import psycopg
     from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver

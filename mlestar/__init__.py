@@ -3,16 +3,19 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
-_HOMES = {
+_MODULES = {
     "Answer": "mlestar.state",
     "Event": "mlestar.events",
     "RunSummary": "mlestar.state",
     "MlestarError": "mlestar.errors",
+    "ModelCard": "mlestar.state",
     "OperatorError": "mlestar.errors",
     "Question": "mlestar.state",
     "Result": "mlestar.report",
+    "RunOptions": "mlestar.runtime.options",
+    "Runner": "mlestar.runners",
     "Settings": "mlestar.settings",
     "Task": "mlestar.data.task",
     "UserError": "mlestar.errors",
@@ -33,10 +36,13 @@ __all__ = [
     "Answer",
     "Event",
     "MlestarError",
+    "ModelCard",
     "OperatorError",
     "Question",
     "Result",
+    "RunOptions",
     "RunSummary",
+    "Runner",
     "Settings",
     "Task",
     "UserError",
@@ -61,14 +67,21 @@ if TYPE_CHECKING:
     from mlestar.graph import build_graph
     from mlestar.integrations.langchain import as_tool, astream
     from mlestar.report import Result
+    from mlestar.runners import Runner
+    from mlestar.runtime.options import RunOptions
     from mlestar.settings import Settings
-    from mlestar.state import Answer, Question, RunSummary
+    from mlestar.state import Answer, ModelCard, Question, RunSummary
     from mlestar.store import serializer
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name on first use: LangGraph alone takes a second, which `mlestar --help` need not wait for."""
-    if name not in _HOMES:
+    """Import a public name on first use: LangGraph alone takes a second, and `mlestar --help` does without it."""
+    if name not in _MODULES:
         msg = f"module 'mlestar' has no attribute {name!r}"
         raise AttributeError(msg)
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names, also those that nobody has used yet."""
+    return sorted({*globals(), *__all__})

@@ -4,16 +4,18 @@ import asyncio
 import contextlib
 import shutil
 from collections.abc import Callable, Coroutine, Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any, Unpack
 
 from mlestar.data.task import Task
 from mlestar.errors import SettingsError, StoreError, UserError
 from mlestar.nodes.review import replacement_key
-from mlestar.report import Result
+from mlestar.report import Result, read_result
 from mlestar.runtime.options import RunOptions
 from mlestar.session import open_session, run_session
 from mlestar.session.interrupt import run_interruptible
+from mlestar.session.keywords import check_options, take_model_name
 from mlestar.settings import BUDGET, Settings
 from mlestar.state import Answer, PipelineInput, RunStatus
 from mlestar.store import Ledger, RunFolder, list_runs, make_run_id
@@ -57,7 +59,8 @@ async def asolve(
         UserError: the folder, a setting or the environment cannot be used; nothing is left behind.
         OperatorError: the run had to stop; its state is saved and `resume` goes on from there.
     """
-    chosen = Settings.resolve(settings)
+    check_options(options, signature(asolve).parameters)
+    chosen, options = take_model_name(Settings.resolve(settings), options)
     loaded = task if isinstance(task, Task) else await asyncio.to_thread(_load, Path(task), chosen)
     run_id = run_id or make_run_id(loaded.folder.name)
     run_folder = RunFolder(chosen.runs_dir, run_id)
@@ -112,15 +115,16 @@ async def aresume(
         UserError: there is no such run, or it was made by another version.
         OperatorError: the run had to stop again, or another process works on it.
     """
+    check_options(options, signature(aresume).parameters)
     folder = RunFolder(Path(runs_dir), run_id)
     if not fresh and (finished := await asyncio.to_thread(_finished, folder)):
         return finished
     recorded = await asyncio.to_thread(folder.read_settings)
-    given = dict(settings or {})
-    if others := sorted(set(given) - set(BUDGET)):
-        msg = f"a run keeps its settings: {', '.join(others)} cannot change; `mlestar fork {run_id}` changes them"
+    changes = dict(settings or {})
+    chosen = Settings.resolve({**recorded.settings, **changes, "runs_dir": runs_dir})
+    if fixed := sorted(set(changes) - set(BUDGET)):
+        msg = f"a run keeps its settings: {', '.join(fixed)} cannot change; `mlestar fork {run_id}` changes them"
         raise SettingsError(msg)
-    chosen = Settings.resolve({**recorded.settings, **given, "runs_dir": runs_dir})
     async with open_session(chosen, run_id, None, options, task=task) as ctx:
         return await run_session(ctx, PipelineInput(task=recorded.task, run_id=run_id), options, fresh=fresh)
 
@@ -173,9 +177,11 @@ async def afork(
         UserError: there is no such run or no such decision, or nothing takes its place.
         OperatorError: the new run had to stop; it can be resumed by its own name.
     """
+    check_options(options, signature(afork).parameters)
     source = RunFolder(Path(runs_dir), run_id)
     recorded = await asyncio.to_thread(source.read_settings)
-    chosen = Settings.resolve({**recorded.settings, **(settings or {}), "runs_dir": runs_dir})
+    changed = Settings.resolve({**recorded.settings, **(settings or {}), "runs_dir": runs_dir})
+    chosen, options = take_model_name(changed, options)
     target = await asyncio.to_thread(_fork_folder, source, fork_id)
     try:
         await asyncio.to_thread(_branch, source, target, chosen, at, answer)
@@ -189,14 +195,17 @@ async def afork(
 def prune(runs_dir: str | Path = "runs") -> dict[str, int]:
     """Reduce every finished run to its result and its scripts; return the bytes that were freed by run id.
 
-    A run that is not finished, or in use, is left as it is. What is pruned cannot be forked.
+    A run that is not finished, in use, or made by another version is left as it is. What is pruned cannot be forked.
     """
     freed = {}
     for path in list_runs(Path(runs_dir)):
         folder = RunFolder(Path(runs_dir), path.name)
-        if result := _finished(folder):
+        with contextlib.suppress(UserError, StoreError):
+            result = _finished(folder)
+            if result is None:
+                continue
             scripts = {folder.path / row.script for row in result.solutions if row.script}
-            with contextlib.suppress(StoreError), folder.lock():
+            with folder.lock():
                 freed[path.name] = folder.prune(scripts)
     return freed
 
@@ -214,7 +223,7 @@ def _finished(folder: RunFolder) -> Result | None:
     """Return the result of a run that has come to its end."""
     if not folder.result.is_file():
         return None
-    result = Result.read(folder.result)
+    result = read_result(folder)
     return result if result.status in FINISHED else None
 
 

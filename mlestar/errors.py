@@ -17,6 +17,8 @@ A script that fails is none of these: it is a value (`Execution`, `Verdict`) tha
 
 import os
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class MlestarError(Exception):
@@ -80,3 +82,8 @@ def mask_secrets(text: str) -> str:
             text = text.replace(value, "***")
     text = URL_SECRETS.sub(lambda url: url[1] + url[2] + ("?***" if url[3] else ""), text)
     return KEY.sub("***", text)
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """Return the name that a mistyped one is most likely meant for, None when none is near."""
+    return next(iter(get_close_matches(name, list(names), n=1)), None)

@@ -1,7 +1,8 @@
-"""Progress events: what a run tells while it works."""
+"""Progress events: what a run reports while it works."""
 
 from pydantic import BaseModel, ConfigDict
 
+from mlestar.metrics.spec import Direction
 from mlestar.state import VerdictStatus
 
 
@@ -24,18 +25,20 @@ class Event(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     stage: str
-    """Name of the node that speaks, or where a graded script came from."""
+    """Name of the node, or the origin of a graded script."""
     message: str
     """One line for a person."""
     track: int | None = None
     role: str | None = None
-    """Agent that has answered."""
+    """Agent that answered."""
     solution: str | None = None
     script: str | None = None
     """Blob of the script that was graded."""
     verdict: VerdictStatus | None = None
-    """What came of its evaluation."""
+    """Of a graded script."""
     score: float | None = None
+    direction: Direction | None = None
+    """Whether a higher or a lower score is better."""
     standard_error: float | None = None
     reported: float | None = None
     seconds: float | None = None

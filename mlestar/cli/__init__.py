@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from mlestar import __version__
 from mlestar.cli.sandbox import sandbox
 from mlestar.errors import OperatorError, SettingsError, StopRequested, UserError
 
@@ -32,16 +33,17 @@ class Commands(TyperGroup):
             raise _stop(str(error), BAD_INPUT) from None
         except OperatorError as error:
             status = INTERRUPTED if isinstance(error, StopRequested) else NO_SOLUTION
-            raise _stop(f"{error}{_way_on(error)}", status) from None
-        except KeyboardInterrupt:
-            raise _stop("interrupted; what was reached is saved: `mlestar resume RUN` goes on", INTERRUPTED) from None
+            raise _stop(f"{error}{_way_on(error.run)}", status) from None
+        except KeyboardInterrupt as error:
+            run = str(error.args[0]) if error.args else None
+            raise _stop(f"interrupted{_way_on(run)}", INTERRUPTED) from None
 
 
-def _way_on(error: OperatorError) -> str:
-    """Say how a run that stopped goes on."""
-    if error.run is None:
+def _way_on(run: str | None) -> str:
+    """Return how the run in a folder goes on after a stop."""
+    if run is None:
         return ""
-    folder = Path(error.run)
+    folder = Path(run)
     where = "" if folder.parent == Path("runs").absolute() else f" --runs-dir {folder.parent}"
     return f"; what was reached is saved, go on with: mlestar resume {folder.name}{where}"
 
@@ -54,12 +56,27 @@ def _stop(message: str, status: int) -> typer.Exit:
 app = typer.Typer(
     name="mlestar",
     cls=Commands,
-    help="Machine-learning engineering: a task folder in, a graded solution and a valid submission out.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(sandbox, name="sandbox")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"mlestar {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Machine-learning engineering: a task folder in, a graded solution and a valid submission out."""
+
 
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Folder that holds the run folders.")]
 AsJson = Annotated[
@@ -257,7 +274,7 @@ def mcp(
     try:
         from mlestar.integrations.mcp import make_server
     except ModuleNotFoundError as error:
-        msg = "`mlestar mcp` needs a package: pip install 'mlestar[mcp]'"
+        msg = "`mlestar mcp` needs a package: pip install mcp"
         raise SettingsError(msg) from error
 
     make_server(settings).run("stdio")

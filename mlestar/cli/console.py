@@ -1,7 +1,6 @@
 """What the terminal shows: progress lines, the result, tables. Untrusted text never passes as markup."""
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -10,11 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mlestar.events import Event
+from mlestar.metrics.spec import format_score
 from mlestar.report import Result
 from mlestar.report.amounts import dollars, tokens
-from mlestar.report.result import SolutionRow
-
-ORIGIN_STAGES = {"candidate", "merge", "usage", "refinement", "ensemble", "whole data", "by hand"}
 
 
 class Progress:
@@ -35,14 +32,14 @@ class Progress:
         self._console.print(line, soft_wrap=True, highlight=False)
 
     def _body(self, event: Event) -> Text:
-        if event.stage not in ORIGIN_STAGES:
+        if event.verdict is None:
             return Text(event.message, style="bold red" if event.message.startswith("NO HOLDOUT") else "")
         body = Text(f"{event.solution or '':9}")
         cost = "" if event.spend is None else f"  [{tokens(event.spend.tokens)}, {dollars(event.spend.usd)}]"
         if event.score is None:
             return body.append(f"{event.verdict}  {event.message}", style="yellow").append(cost, style="dim")
-        body.append(number(event.score, event.standard_error), style="bold green")
-        claim = f"  (reported {number(event.reported)}, {event.seconds or 0:.1f} s)  "
+        body.append(format_score(event.score, event.standard_error), style="bold green")
+        claim = f"  (reported {format_score(event.reported)}, {event.seconds or 0:.1f} s)  "
         return body.append(claim, style="dim").append(event.message).append(cost, style="dim")
 
 
@@ -51,9 +48,9 @@ def show_result(console: Console, result: Result) -> None:
     table = Table.grid(padding=(0, 2))
     score = result.score
     for name, value, meaning in (
-        ("fresh", number(score.fresh, score.fresh_se), "graded on fresh rows that no agent saw"),
-        ("holdout", number(score.holdout, score.holdout_se), "graded on rows withheld during the search"),
-        ("reported", number(score.reported), "the script's own claim"),
+        ("fresh", format_score(score.fresh, score.fresh_se), "graded on fresh rows that no agent saw"),
+        ("holdout", format_score(score.holdout, score.holdout_se), "graded on rows withheld during the search"),
+        ("reported", format_score(score.reported), "the script's own claim"),
     ):
         table.add_row(Text(name, style="cyan"), Text(value, style="bold"), Text(meaning, style="dim"))
     console.print(
@@ -69,29 +66,6 @@ def show_result(console: Console, result: Result) -> None:
     for name, path in (("solution", result.solution), ("submission", result.submission), ("report", result.report)):
         if path:
             console.print(Text(f"{name:11}", style="cyan"), Text(_short(path)), sep="", soft_wrap=True, highlight=False)
-
-
-def show_solutions(console: Console, rows: Sequence[SolutionRow]) -> None:
-    table = Table(box=None, header_style="dim")
-    for column in ("id", "solution", "holdout", "fresh", "status"):
-        table.add_column(column)
-    for row in rows:
-        score = row.score
-        table.add_row(
-            Text(row.id),
-            Text(row.title),
-            number(score.holdout, score.holdout_se),
-            number(score.fresh, score.fresh_se),
-            row.status,
-        )
-    console.print(table)
-
-
-def number(value: float | None, error: float | None = None) -> str:
-    """Return a score with its standard error, `-` when there is none."""
-    if value is None:
-        return "-"
-    return f"{value:.5g}" + (f" ± {error:.2g}" if error else "")
 
 
 def _title(result: Result) -> Text:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -9,46 +10,60 @@ from rich.table import Table
 from rich.text import Text
 
 from mlestar.api import prune
-from mlestar.cli.console import number
-from mlestar.report import Result
-from mlestar.store import list_runs
+from mlestar.errors import UserError
+from mlestar.metrics.spec import format_score
+from mlestar.report import Result, read_result
+from mlestar.store import RunFolder, list_runs, maker
 
 
 def list_all(runs_dir: Path, *, as_json: bool) -> None:
     """Print every run with its status and scores."""
-    results = [(path.name, _read(path / "result.json")) for path in list_runs(runs_dir)]
+    runs = [RunFolder(runs_dir, path.name) for path in list_runs(runs_dir)]
     if as_json:
-        rows = [result.model_dump(mode="json") if result else {"run_id": name} for name, result in results]
-        typer.echo(json.dumps(rows, indent=2))
+        typer.echo(json.dumps([_facts(run) for run in runs], indent=2))
         return
     console = Console()
-    if not results:
+    if not runs:
         console.print(Text(f"no runs in {runs_dir}"))
         return
     table = Table(box=None, header_style="dim")
     for column in ("run", "status", "metric", "fresh", "holdout", "minutes"):
         table.add_column(column, overflow="fold")
-    for name, result in results:
-        if result is None:
-            table.add_row(Text(name), "unfinished", "", "", "", "")
-            continue
-        score = result.score
-        table.add_row(
-            Text(name),
-            result.status,
-            result.metric,
-            number(score.fresh, score.fresh_se),
-            number(score.holdout, score.holdout_se),
-            f"{result.seconds / 60:.1f}",
-        )
+    for run in runs:
+        table.add_row(Text(run.run_id), *_cells(run))
     console.print(table)
+
+
+def _facts(run: RunFolder) -> dict[str, Any]:
+    """Return a run's result for programs; of a run without one, its name and what is known."""
+    result, status = _read(run)
+    return result.model_dump(mode="json") if result else {"run_id": run.run_id, "status": status}
+
+
+def _cells(run: RunFolder) -> list[str]:
+    result, status = _read(run)
+    if result is None:
+        return [status, "", "", "", ""]
+    score = result.score
+    fresh, holdout = format_score(score.fresh, score.fresh_se), format_score(score.holdout, score.holdout_se)
+    return [status, result.metric, fresh, holdout, f"{result.seconds / 60:.1f}"]
+
+
+def _read(run: RunFolder) -> tuple[Result | None, str]:
+    """Return the result of a run, if this version can read one, and its status."""
+    version = run.foreign_format()
+    if version is not None:
+        return None, f"format {version}, of mlestar {maker(version)}"
+    if not run.result.is_file():
+        return None, "unfinished"
+    try:
+        result = read_result(run)
+    except UserError:
+        return None, "unreadable"
+    return result, result.status
 
 
 def prune_all(runs_dir: Path) -> None:
     """Prune the finished runs and say what that freed."""
     for name, freed in prune(runs_dir).items():
         typer.echo(f"{name}: {freed / 2**20:.1f} MiB freed")
-
-
-def _read(path: Path) -> Result | None:
-    return Result.read(path) if path.is_file() else None

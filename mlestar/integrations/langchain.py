@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from inspect import signature
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -13,8 +14,10 @@ from mlestar.api import SettingsLike, asolve
 from mlestar.data.task import Task
 from mlestar.errors import OperatorError, UserError
 from mlestar.events import Event
+from mlestar.integrations.messages import describe_error
 from mlestar.report import Result
 from mlestar.runtime.options import RunOptions
+from mlestar.session.keywords import check_options
 from mlestar.settings import Settings
 
 DESCRIPTION = (
@@ -49,6 +52,7 @@ def as_tool(
         description: of the tool, as the agent sees it.
         **options: see `RunOptions`.
     """
+    check_options(options, signature(as_tool).parameters)
     chosen = Settings.resolve(settings)
 
     async def solve(folder: str, goal: str | None = None) -> tuple[str, Result]:
@@ -57,7 +61,7 @@ def as_tool(
         try:
             result = await asolve(folder, settings=given, **watched)
         except (UserError, OperatorError) as error:
-            raise ToolException(str(error)) from error
+            raise ToolException(describe_error(error)) from error
         return result.summary.text, result
 
     def solve_blocking(folder: str, goal: str | None = None) -> tuple[str, Result]:

@@ -1,7 +1,7 @@
-"""`mlestar mcp`: runs as tools of the Model Context Protocol, for any client that speaks it."""
+"""`mlestar mcp`: runs as tools of the Model Context Protocol, for any of its clients."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -15,9 +15,11 @@ from mlestar.api import asolve
 from mlestar.data.task import Task
 from mlestar.errors import MlestarError, UserError
 from mlestar.events import Event
-from mlestar.report import Result
+from mlestar.integrations.messages import describe_error
+from mlestar.metrics.spec import Direction, better, format_score
+from mlestar.report import Result, read_result
 from mlestar.settings import Settings
-from mlestar.state import RunSummary
+from mlestar.state import RunStatus, RunSummary
 from mlestar.store import RunFolder, claim_run_id
 
 LAST_LINES = 5
@@ -31,9 +33,9 @@ class Status(BaseModel):
     """How far a run is."""
 
     run_id: str
-    status: Literal["running", "solved", "no_solution", "stopped", "paused", "failed"]
+    status: RunStatus | Literal["running"]
     best: str = ""
-    """The best solution so far has this score."""
+    """The best solution so far with its score, on the rows that the search withholds."""
     last: list[str] = []
     """Its last lines of progress."""
     problem: str = ""
@@ -47,14 +49,14 @@ class Runs:
         self._tasks: dict[str, asyncio.Task[Result]] = {}
         self._events: dict[str, list[Event]] = {}
 
-    async def start(self, folder: str, given: dict[str, Any]) -> str:
-        """Start a run and return its id.
+    async def start(self, folder: str, values: dict[str, Any]) -> str:
+        """Start a run with some settings of its own and return its id.
 
         Raises:
             UserError: the folder or a setting cannot be used.
         """
         fixed = {"runs_dir": self.settings.runs_dir}
-        settings = Settings.resolve({**self.settings.model_dump(exclude_unset=True), **given, **fixed})
+        settings = Settings.resolve({**self.settings.model_dump(exclude_unset=True), **values, **fixed})
         task = await asyncio.to_thread(_load, folder, settings)
         run_id = await asyncio.to_thread(claim_run_id, settings.runs_dir, task.folder.name)
         events = self._events[run_id] = []
@@ -67,18 +69,16 @@ class Runs:
         """Return how far a run is, whoever started it."""
         task, events = self._tasks.get(run_id), self._events.get(run_id, [])
         last = [f"{event.stage}: {event.message}" for event in events if not event.role][-LAST_LINES:]
+        reached = Status(run_id=run_id, status="running", best=_best_event(events), last=last)
         if task is not None and not task.done():
-            scored = [event for event in events if event.score is not None]
-            best = f"{scored[-1].solution} {scored[-1].score:.5g}" if scored else ""
-            return Status(run_id=run_id, status="running", best=best, last=last)
-        problem = ""
-        if task is not None:
-            stopped = task.cancelled()
-            problem = "" if stopped else str(task.exception() or "")
-            if not await asyncio.to_thread(self._folder(run_id).result.is_file):
-                return Status(run_id=run_id, status="stopped" if stopped else "failed", last=last, problem=problem)
+            return reached
+        problem = _problem(task)
+        if task is not None and not await asyncio.to_thread(self._folder(run_id).result.is_file):
+            ended: RunStatus = "stopped" if task.cancelled() else "failed"
+            return reached.model_copy(update={"status": ended, "problem": problem})
         result = await asyncio.to_thread(self._read, run_id)
-        return Status(run_id=run_id, status=result.status, last=last, problem=problem or result.message)
+        best = _best_row(result) or reached.best
+        return reached.model_copy(update={"status": result.status, "best": best, "problem": problem or result.message})
 
     async def result(self, run_id: str) -> RunSummary:
         """Return what a run submitted.
@@ -114,11 +114,37 @@ class Runs:
         return RunFolder(self.settings.runs_dir, run_id)
 
     def _read(self, run_id: str) -> Result:
-        path = self._folder(run_id).result
-        if not path.is_file():
-            msg = f"no finished run {run_id!r} in {path.parent.parent}"
-            raise UserError(msg)
-        return Result.read(path)
+        return read_result(self._folder(run_id))
+
+
+def _problem(task: asyncio.Task[Result] | None) -> str:
+    """Return why a run that ended raised, empty when it did not."""
+    if task is None or task.cancelled():
+        return ""
+    error = task.exception()
+    return describe_error(error) if isinstance(error, MlestarError) else str(error or "")
+
+
+def _best_event(events: Sequence[Event]) -> str:
+    """Return the best solution among the graded scripts of a run."""
+    direction = next((event.direction for event in events if event.direction), None)
+    return _best(direction, [(event.solution or "", event.score) for event in events]) if direction else ""
+
+
+def _best_row(result: Result) -> str:
+    """Return the best solution in the result of a run."""
+    rows = [row for row in result.solutions if row.status == "ok"]
+    scores = [row.score.reported if row.score.holdout is None else row.score.holdout for row in rows]
+    return _best(result.direction, [(row.id, score) for row, score in zip(rows, scores, strict=True)])
+
+
+def _best(direction: Direction, scores: Sequence[tuple[str, float | None]]) -> str:
+    """Return the solution with the best score, and the score."""
+    best, best_score = "", None
+    for solution, score in scores:
+        if better(direction, score, best_score):
+            best, best_score = solution, score
+    return f"{best} {format_score(best_score)}" if best else ""
 
 
 def _load(folder: str, settings: Settings) -> Task:
@@ -147,35 +173,35 @@ def make_server(settings: Settings) -> MCPServer[None]:
             goal: what to predict and how it is scored, if the folder does not say.
             settings: values of single settings, e.g. {"profile": "quick", "max_hours": 1}.
         """
-        with _told():
-            given = {**(settings or {}), **({"goal": goal} if goal else {})}
-            return await runs.status(await runs.start(folder, given))
+        values = {**(settings or {}), **({"goal": goal} if goal else {})}
+        with _tool_errors():
+            return await runs.status(await runs.start(folder, values))
 
     @server.tool()
     async def status(run_id: str) -> Status:
         """Return how far a run is: its last lines of progress and the best score so far."""
-        with _told():
+        with _tool_errors():
             return await runs.status(run_id)
 
     @server.tool()
     async def result(run_id: str) -> RunSummary:
         """Return what a finished run submitted: scores, and the paths of submission, script and report."""
-        with _told():
+        with _tool_errors():
             return await runs.result(run_id)
 
     @server.tool()
     async def cancel(run_id: str) -> Status:
         """Stop a run. Its state is saved and its containers are gone when this returns."""
-        with _told():
+        with _tool_errors():
             return await runs.cancel(run_id)
 
     return server
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _tool_errors() -> Iterator[None]:
     """Turn errors of this package into answers that the client's model can act on."""
     try:
         yield
     except MlestarError as error:
-        raise ToolError(str(error)) from error
+        raise ToolError(describe_error(error)) from error

@@ -140,7 +140,8 @@ async def conclude(state: EvaluationState, runtime: Runtime[Settings]) -> Evalua
         plan=draft.plan,
         verdict=_final_verdict(state),
     )
-    await emit_solution(runtime, ctx, solution)
+    brief = await ctx.brief(state)
+    await emit_solution(runtime, ctx, solution, brief.spec.direction)
     # A run that ends early reports from here: its checkpoints hold the solutions of a track in the track's own state.
     key, fact = key_of("solution", solution.id), solution.model_dump(mode="json")
     await asyncio.to_thread(ctx.services.ledger.note, "solution", key, fact, replace=True)

@@ -3,6 +3,7 @@
 from langgraph.runtime import Runtime
 
 from mlestar.events import Event
+from mlestar.metrics.spec import Direction
 from mlestar.runtime.context import RunContext
 from mlestar.settings import Settings
 from mlestar.state import Solution
@@ -13,7 +14,7 @@ def emit(runtime: Runtime[Settings], stage: str, message: str, *, track: int | N
     runtime.stream_writer(Event(stage=stage, message=message, track=track))
 
 
-async def emit_solution(runtime: Runtime[Settings], ctx: RunContext, solution: Solution) -> None:
+async def emit_solution(runtime: Runtime[Settings], ctx: RunContext, solution: Solution, direction: Direction) -> None:
     """Stream the verdict on a solution, with what the run has cost so far."""
     verdict = solution.verdict
     runtime.stream_writer(
@@ -25,6 +26,7 @@ async def emit_solution(runtime: Runtime[Settings], ctx: RunContext, solution: S
             script=solution.script,
             verdict=verdict.status,
             score=verdict.score,
+            direction=direction,
             standard_error=verdict.holdout_se,
             reported=verdict.reported,
             seconds=verdict.seconds,

@@ -5,10 +5,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError, computed_field
 
+from mlestar.errors import UserError
 from mlestar.evaluation.holdout.plan import SplitPlan
-from mlestar.metrics.spec import Direction
+from mlestar.metrics.spec import Direction, sign
 from mlestar.report.amounts import dollars, tokens
 from mlestar.report.page import render_page
 from mlestar.runtime.context import RunContext
@@ -24,7 +25,7 @@ from mlestar.state import (
     Source,
     VerdictStatus,
 )
-from mlestar.store import Cap
+from mlestar.store import Cap, RunFolder
 
 
 class Score(BaseModel):
@@ -37,13 +38,6 @@ class Score(BaseModel):
     fresh: float | None = None
     fresh_se: float | None = None
     reported: float | None = None
-
-    @property
-    def optimism(self) -> float | None:
-        """Return holdout minus fresh: what choosing by the holdout score has flattered it by."""
-        if self.holdout is None or self.fresh is None:
-            return None
-        return self.holdout - self.fresh
 
 
 class SolutionRow(BaseModel):
@@ -134,15 +128,47 @@ class Result(BaseModel):
     """Every page and collection that a search came back with: those that agents were shown, and those dropped."""
     solutions: tuple[SolutionRow, ...] = ()
 
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
+    @property
+    def optimism(self) -> float | None:
+        """By how much the holdout score flatters the winner: positive where fresh rows are worse."""
+        if self.score.holdout is None or self.score.fresh is None:
+            return None
+        return sign(self.direction) * (self.score.holdout - self.score.fresh)
+
     @classmethod
     def read(cls, path: Path) -> "Result":
-        return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        """Return the result in a file.
+
+        Raises:
+            UserError: it is none of this version's.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            msg = (
+                f"{path} is no result of this version of mlestar, or was changed by hand; delete it and resume the run"
+            )
+            raise UserError(msg) from error
 
     @property
     def summary(self) -> RunSummary:
         """Return the result in one glance."""
         shared = {name: getattr(self, name) for name in RunSummary.model_fields if name in Result.model_fields}
         return RunSummary(**shared, **self.score.model_dump(exclude={"reported"}))
+
+
+def read_result(folder: RunFolder) -> Result:
+    """Return the result of a run that has one.
+
+    Raises:
+        UserError: there is no result, or another version of this package made the run.
+    """
+    folder.read_settings()
+    if not folder.result.is_file():
+        msg = f"run {folder.run_id} in {folder.path.parent} has no result yet"
+        raise UserError(msg)
+    return Result.read(folder.result)
 
 
 async def write_result(ctx: RunContext, state: PipelineState, *, message: str = "") -> Result:

@@ -18,8 +18,8 @@ OnQuestion = Callable[[Question], Answer]
 class RunOptions(TypedDict, total=False):
     """Keyword arguments that `solve`, `resume`, `fork` and their variants share."""
 
-    model: ModelsLike
-    """A chat model for every role, or models by role, group of roles or `default`."""
+    model: ModelsLike | str
+    """A chat model for every role, its name, or chat models by role, group of roles or `default`."""
     runner: Runner | None
     """Executes scripts, in place of the runner that the settings name."""
     retrieval: RetrieversLike

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlestar.agents.context import AgentContext, ReplyError
 from mlestar.agents.roles import ROLES
-from mlestar.errors import UserError
+from mlestar.errors import SettingsError, UserError
 from mlestar.events import Event, Spending
 from mlestar.llm import Caller, ModelReply, Prices, RetryPolicy, Transport, choose_models
 from mlestar.prompts import Prompts
@@ -111,7 +111,11 @@ def open_services(
         UserError: a setting cannot be used.
         StoreError: the ledger cannot be opened.
     """
-    models, prices = choose_models(settings, options.get("model")), Prices(settings.prices)
+    chat_models = options.get("model")
+    if isinstance(chat_models, str):
+        msg = "a run keeps its settings: model cannot change; `mlestar fork` changes it"
+        raise SettingsError(msg)
+    models, prices = choose_models(settings, chat_models), Prices(settings.prices)
     prompts = Prompts(settings.prompts, [role.prompt for role in ROLES.values()])
     cards = [read_card(path) for path in settings.cards]
     blobs, ledger = Blobs(folder.blobs), Ledger(folder.ledger)

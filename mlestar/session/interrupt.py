@@ -24,7 +24,7 @@ def run_interruptible(
     It is given the event that asks it to stop.
 
     Raises:
-        KeyboardInterrupt: it was stopped at once.
+        KeyboardInterrupt: it was stopped at once; it carries the arguments of the cancellation.
     """
 
     async def main() -> T:
@@ -42,8 +42,8 @@ def run_interruptible(
 def _run(work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(work)
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+    except asyncio.CancelledError as error:
+        raise KeyboardInterrupt(*error.args) from None
 
 
 def _run_beside(

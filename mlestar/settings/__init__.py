@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
-from mlestar.errors import SettingsError
+from mlestar.errors import SettingsError, nearest
 from mlestar.settings.form import shape_form
 
 Profile = Literal["quick", "standard", "paper"]
@@ -246,4 +246,15 @@ def _matching(context: object) -> dict[str, Any]:
 
 
 def _one_line(error: ValidationError) -> str:
-    return "; ".join(f"setting {'.'.join(map(str, e['loc'])) or '?'}: {e['msg']}" for e in error.errors())
+    return "; ".join(_describe(detail) for detail in error.errors())
+
+
+def _describe(detail: ErrorDetails) -> str:
+    """Return what is wrong with a setting; one that is unknown comes with the nearest that exists."""
+    *groups, name = [str(part) for part in detail["loc"]] or ["?"]
+    if detail["type"] != "extra_forbidden":
+        return f"setting {'.'.join([*groups, name])!r}: {detail['msg']}"
+    fields = RetrievalSettings.model_fields if groups == ["retrieval"] else Settings.model_fields
+    match = nearest(name, fields)
+    problem = f"setting {'.'.join([*groups, name])!r} is unknown"
+    return f"{problem}: did you mean {'.'.join([*groups, match])!r}?" if match else problem

@@ -2,7 +2,7 @@
 
 from mlestar.store.blobs import Blobs
 from mlestar.store.checkpoints import CheckpointStore, open_checkpoints, serializer
-from mlestar.store.folder import FORMAT, RunFolder, RunSettings, claim_run_id, list_runs, make_run_id
+from mlestar.store.folder import FORMAT, RunFolder, RunSettings, claim_run_id, list_runs, make_run_id, maker
 from mlestar.store.ledger import (
     Amount,
     Cap,
@@ -37,6 +37,7 @@ __all__ = [
     "key_of",
     "list_runs",
     "make_run_id",
+    "maker",
     "open_checkpoints",
     "serializer",
 ]

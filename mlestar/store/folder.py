@@ -11,8 +11,9 @@ from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
+from mlestar import __version__
 from mlestar.errors import SettingsError, StoreError, UserError
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -22,6 +23,11 @@ FORMAT = 3
 """Version of the run folder: of the ledger's keys, the graphs' nodes and the state's types."""
 OLD_FORMATS = {1: "0.1.0", 2: "0.1.0"}
 """The last version of mlestar that reads a former format."""
+
+
+def maker(version: int) -> str:
+    """Return the last version of mlestar that reads a format."""
+    return OLD_FORMATS.get(version, "later than this one")
 
 
 class RunSettings(BaseModel):
@@ -35,6 +41,8 @@ class RunSettings(BaseModel):
     """Name of the run among checkpoints that several runs share."""
     forked_from: str = ""
     """The run whose finished work this one took over."""
+    made_by: str = ""
+    """Version of mlestar that made the run."""
 
 
 class RunFolder:
@@ -76,18 +84,34 @@ class RunFolder:
         """Return what the run was made with.
 
         Raises:
-            UserError: there is no such run, or another version of this package made it.
+            UserError: there is no such run, or a version of this package made it whose format this one cannot read.
         """
         if not self.settings.is_file():
             msg = f"no run {self.run_id} in {self.path.parent}; `mlestar runs` lists them"
             raise UserError(msg)
-        recorded = RunSettings.model_validate_json(self.settings.read_text(encoding="utf-8"))
-        if recorded.version != FORMAT:
-            reader = OLD_FORMATS.get(recorded.version, "a later version")
-            msg = f"run {self.run_id} has format {recorded.version}, which mlestar {reader} can resume; "
+        version = self._format()
+        if version != FORMAT:
+            msg = f"run {self.run_id} has format {version}, which mlestar {maker(version)} can resume; "
             msg += f"this version reads format {FORMAT}: use that version, or start a new run"
             raise UserError(msg)
-        return recorded
+        try:
+            return RunSettings.model_validate_json(self.settings.read_bytes())
+        except ValidationError as error:
+            msg = f"{self.settings} cannot be read: it was changed by hand or cut off; start a new run"
+            raise UserError(msg) from error
+
+    def foreign_format(self) -> int | None:
+        """Return the format of a run that another version of this package made, None when this one can read it."""
+        version = self._format()
+        return None if version == FORMAT else version
+
+    def _format(self) -> int:
+        """Return the format in `settings.json`; a file that has none is left to whoever reads all of it."""
+        try:
+            content = json.loads(self.settings.read_bytes())
+            return int(content["version"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return FORMAT
 
     def record_settings(self, task: Path, settings: dict[str, Any], *, forked_from: str = "") -> None:
         """Write `settings.json`, unless an earlier session did.
@@ -102,7 +126,9 @@ class RunFolder:
                 raise UserError(msg)
             return
         thread = f"{self.run_id}-{uuid.uuid4().hex}"
-        record = RunSettings(task=str(task), settings=settings, thread=thread, forked_from=forked_from)
+        record = RunSettings(
+            task=str(task), settings=settings, thread=thread, forked_from=forked_from, made_by=__version__
+        )
         self.write_json(self.settings, record.model_dump())
 
     def lock(self) -> IO[str]:

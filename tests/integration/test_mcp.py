@@ -71,7 +71,7 @@ async def test_what_cannot_be_done_is_an_answer(served):
     refused = {
         "no such folder": ("run", {"folder": "/nowhere"}),
         "colour": ("run", {"folder": "/tmp", "settings": {"colour": "red"}}),
-        "no finished run": ("status", {"run_id": "none"}),
+        "no run none": ("status", {"run_id": "none"}),
         "has not started": ("cancel", {"run_id": "none"}),
     }
     async with Client(served) as client:

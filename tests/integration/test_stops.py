@@ -134,7 +134,7 @@ def test_ctrl_c_saves_the_run_and_says_how_to_resume(tmp_path, times):
     task(tmp_path)
     status, said = interrupt(tmp_path, times)
     assert status == 130, said
-    assert "mlestar resume" in said
+    assert f"go on with: mlestar resume run --runs-dir {tmp_path / 'runs'}" in said.splitlines()[-1]
     assert ("finished and saved" in said) == (times == 1)
     reached = json.loads((tmp_path / "runs/run/result.json").read_text(encoding="utf-8"))
     assert reached["status"] == "stopped"

@@ -5,6 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+import mlestar
 from mlestar.cli import app
 from tests.unit.scenario import make_task
 
@@ -127,3 +128,8 @@ def test_no_runs_are_listed_as_none(tmp_path):
 def test_resume_of_an_unknown_run_is_one_line(tmp_path):
     done = call("resume", "ghost", "--runs-dir", tmp_path)
     assert (done.exit_code, "no run ghost" in done.stderr) == (2, True)
+
+
+def test_the_version_is_printed():
+    done = call("--version")
+    assert (done.exit_code, done.stdout) == (0, f"mlestar {mlestar.__version__}\n")

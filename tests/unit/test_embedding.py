@@ -1,8 +1,11 @@
 """mlestar inside another application: a tool, a stream of events, a subgraph."""
 
+import ast
 import asyncio
 import sqlite3
 from contextlib import closing
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +23,17 @@ from mlestar.errors import StoreError
 from mlestar.report import Result
 from mlestar.store import RunFolder
 from tests.unit.scenario import SMALL, Play, count_rows, make_task
+
+
+def test_every_public_name_is_listed_once_and_can_be_imported():
+    source = ast.parse(Path(mlestar.__file__).read_text(encoding="utf-8"))
+    (block,) = [node for node in source.body if isinstance(node, ast.If)]
+    checked = {alias.name: node.module for node in block.body for alias in node.names}
+    assert checked == mlestar._MODULES
+    assert sorted(mlestar.__all__) == sorted(checked)
+    assert set(mlestar.__all__) <= set(dir(mlestar))
+    for name, module in mlestar._MODULES.items():
+        assert getattr(mlestar, name) is getattr(import_module(module), name)
 
 
 class Caller(GenericFakeChatModel):

@@ -90,5 +90,5 @@ def test_a_runner_is_a_built_in_one_or_a_dotted_name(runner):
 
 @pytest.mark.parametrize("runner", ["dokcer", "package.module", "package.:Name", "package:", "a b:Name"])
 def test_any_other_runner_is_refused_with_the_choices(runner):
-    with pytest.raises(SettingsError, match=r"setting runner: .*choose auto, docker, local or package\.module:Name"):
+    with pytest.raises(SettingsError, match=r"setting 'runner': .*choose auto, docker, local or package\.module:Name"):
         Settings.resolve({"runner": runner})

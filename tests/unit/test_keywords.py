@@ -1,0 +1,121 @@
+"""Keywords that do not exist are refused by name, and so are settings; a model may be given by its name."""
+
+import asyncio
+import json
+
+import pytest
+
+import mlestar
+from mlestar.errors import SettingsError
+from mlestar.llm import ScriptedModel
+from mlestar.settings import Settings
+from tests.unit.scenario import SMALL, Play, count_rows, make_task, solve
+
+UNKNOWN = [
+    ({"metric": "accuracy"}, "unknown keyword 'metric': it is a setting, pass settings={'metric': ...}"),
+    ({"max_usd": 0.01, "on_evnt": print}, "unknown keyword 'on_evnt': did you mean 'on_event'?"),
+    ({"max_us": 1}, "unknown keyword 'max_us': did you mean settings={'max_usd': ...}?"),
+    ({"colour": "red"}, "unknown keyword 'colour'"),
+    ({"options": {}}, "unknown keyword 'options'"),
+    ({"setting": {}}, "unknown keyword 'setting': did you mean 'settings'?"),
+]
+UNKNOWN_IDS = [" ".join(keywords) for keywords, _ in UNKNOWN]
+
+
+def follow(*arguments, **keywords):
+    async def work():
+        return [part async for part in mlestar.astream(*arguments, **keywords)]
+
+    return asyncio.run(work())
+
+
+CALLS = {
+    "solve": mlestar.solve,
+    "asolve": lambda task, **more: asyncio.run(mlestar.asolve(task, **more)),
+    "astream": follow,
+    "resume": lambda task, **more: mlestar.resume("run", runs_dir=task.parent / "runs", **more),
+    "aresume": lambda task, **more: asyncio.run(mlestar.aresume("run", runs_dir=task.parent / "runs", **more)),
+    "fork": lambda task, **more: mlestar.fork("run", at="settings", runs_dir=task.parent / "runs", **more),
+    "afork": lambda task, **more: asyncio.run(
+        mlestar.afork("run", at="settings", runs_dir=task.parent / "runs", **more)
+    ),
+    "as_tool": lambda task, **more: mlestar.as_tool(**more),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+@pytest.mark.parametrize(("keywords", "message"), UNKNOWN, ids=UNKNOWN_IDS)
+def test_an_unknown_keyword_is_refused_by_name_with_the_nearest_known_one(tmp_path, call, keywords, message):
+    task = make_task(tmp_path / "signs", rows=40)
+    with pytest.raises(SettingsError) as raised:
+        call(task, **keywords)
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["signs"]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"max_uds": 1}, "setting 'max_uds' is unknown: did you mean 'max_usd'?"),
+        ({"colour": "red"}, "setting 'colour' is unknown"),
+        ({"retrieval": {"source": "none"}}, "setting 'retrieval.source' is unknown: did you mean 'retrieval.sources'?"),
+        ({"tracks": "many"}, "setting 'tracks': "),
+    ],
+)
+def test_a_mistyped_setting_is_refused_with_the_nearest_known_one(values, message):
+    with pytest.raises(SettingsError) as raised:
+        Settings.resolve(values)
+    assert str(raised.value).startswith(message)
+
+
+async def test_a_mistyped_setting_of_a_resume_is_unknown_and_not_unchangeable(tmp_path):
+    await solve(tmp_path, Play(), outer_steps=0)
+    (tmp_path / "runs/run/result.json").unlink()
+    with pytest.raises(SettingsError, match="'max_uds' is unknown: did you mean 'max_usd'"):
+        await mlestar.aresume("run", runs_dir=tmp_path / "runs", settings={"max_uds": 1})
+
+
+async def test_the_name_of_a_model_is_the_setting_and_is_kept(tmp_path):
+    task = count_rows(make_task(tmp_path / "signs"))
+    settings = {**SMALL, "runs_dir": tmp_path / "runs", "max_executions": 1}
+    result = await mlestar.asolve(task, settings=settings, run_id="run", model="offline", runner=Play().runner())
+    assert result.model == "offline"
+    recorded = json.loads((tmp_path / "runs/run/settings.json").read_text(encoding="utf-8"))
+    assert recorded["settings"]["model"] == "offline"
+    (tmp_path / "runs/run/result.json").unlink()
+    with pytest.raises(SettingsError, match="model cannot change"):
+        await mlestar.aresume("run", runs_dir=tmp_path / "runs", model="offline")
+    forked = await mlestar.afork(
+        "run", at="settings", runs_dir=tmp_path / "runs", model="offline", runner=Play().runner()
+    )
+    assert forked.model == "offline"
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"planner": "openai:gpt-5"}, "models by name are settings, pass settings={'models': {'planner': "),
+        (["offline"], "model: give a chat model, its name, or chat models by role"),
+        ({"planner": 5}, "model: give a chat model, its name, or chat models by role"),
+    ],
+)
+async def test_what_is_no_model_is_refused_in_one_line(tmp_path, model, message):
+    with pytest.raises(SettingsError) as raised:
+        await mlestar.asolve(make_task(tmp_path / "signs", rows=40), model=model)
+    assert message in str(raised.value)
+
+
+def test_a_tool_may_be_given_a_model_by_name(tmp_path):
+    task = count_rows(make_task(tmp_path / "signs"))
+    settings = {**SMALL, "runs_dir": tmp_path / "runs", "max_executions": 1}
+    tool = mlestar.as_tool(settings, model="offline", runner=Play().runner())
+    assert "no solution" in tool.invoke({"folder": str(task)})
+
+
+def test_models_by_role_stay_possible(tmp_path):
+    play = Play()
+    task = count_rows(make_task(tmp_path / "signs"))
+    models = {"default": play.model(), "planner": ScriptedModel(answer=play.answer)}
+    settings = {**SMALL, "runs_dir": tmp_path / "runs", "outer_steps": 0}
+    assert mlestar.solve(task, settings=settings, model=models, runner=play.runner()).status == "solved"

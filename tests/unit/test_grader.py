@@ -31,7 +31,7 @@ class Case:
         self.holdout: Holdout = search_holdout(task, infer_split(task), seed=1)
         target = task.spec.target[0]
         frame = pd.read_csv(task.input / "train.csv", dtype=str, keep_default_na=False)
-        self.answers = frame[["id", target]].iloc[self.holdout.held].reset_index(drop=True)
+        self.answers = frame[["id", target]].iloc[self.holdout.withheld].reset_index(drop=True)
 
     def submit(self, frame: pd.DataFrame, name: str = "submission.csv") -> Path:
         frame.to_csv(self.folder / name, index=False)
@@ -281,5 +281,5 @@ def test_rows_go_by_order_without_an_id(tmp_path: Path) -> None:
     test.drop(columns="id").to_csv(tmp_path / "task/test.csv", index=False)
     task = Task.load(tmp_path / "task", metric="accuracy", target="label")
     found = search_holdout(task, infer_split(task), seed=1)
-    train[["label"]].iloc[found.held].to_csv(tmp_path / "submission.csv", index=False)
+    train[["label"]].iloc[found.withheld].to_csv(tmp_path / "submission.csv", index=False)
     assert grade_submission(task, found, tmp_path / "submission.csv").score == 1.0

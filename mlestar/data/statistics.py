@@ -1,4 +1,4 @@
-"""What every file of a task holds, column by column, in a form that machines read."""
+"""What every file of a task holds, column by column, as data for the offline engineer and for previews."""
 
 import json
 import re
@@ -15,41 +15,63 @@ from mlestar.data.tables import Table
 ColumnKind = Literal["empty", "bool", "int", "float", "date", "json", "path", "id", "text", "category"]
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "<NA>", "#N/A", "-nan", "-NaN")
-"""Cells that pandas reads as missing unless it is told otherwise."""
-_ROWS = 100_000
+"""Cells that pandas reads as missing by default."""
 LARGEST = 512 * 2**20
-"""Bytes of a further file beyond which it is not opened to be described."""
-_DEPTH = 4
-_CELL = 120
+"""Bytes of an auxiliary file beyond which it is not opened to be described."""
+
+# The limits below were chosen by judgement; none was measured.
+_MAX_ROWS = 100_000
+"""Rows of a table that are described; of a larger one an even sample."""
+_MAX_DEPTH = 4
+"""Levels of nested JSON objects that become columns."""
+_MAX_CELL = 120
+"""Characters of an example."""
+_MAX_VALUES = 2000
+"""Different values of a column that are looked at, the most common ones."""
+_UNIQUE_SHARE = 0.98
+"""Different values per cell from which a column counts as unique: a few repeats are taken for errors."""
+_TEXT_WORDS = 4
+_TEXT_CHARACTERS = 60
+"""Mean words or characters of a value from which a column is text."""
+_ID_WORDS = 1.5
+"""Mean words of a value below which a unique column is an id."""
+_KEY_ROWS = 5000
+"""Rows of train that are looked up in another table."""
+_KEY_COVERAGE = 0.8
+"""Share of train's values that a key column must hold."""
+_KEY_MIN_VALUES = 20
+"""A column of numbers that is unique in a longer table is a key; in a shorter one by chance."""
+
 _DATE = re.compile(
     r"(?:\d{4}-\d{2}|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})(?:[T ]\d{1,2}:\d{2}.*)?"
     r"|\d{14}Z?|\d{8}T\d{4,6}Z?"
 )
 _ISO = re.compile(r"\d{4}[-/.]\d{2}|\d{14}|\d{8}T")
 _INT = re.compile(r"\s*[+-]?\d{1,18}\s*", re.ASCII)
+_PATH = re.compile(r"[^\s]+\.[A-Za-z0-9]{2,5}")
 _ID_NAME = re.compile(r"(?:^|[_\W])(?:id|key|uuid|index|no)$|Id$|ID$|^(?:id|uuid)(?:[_\W]|$)", re.ASCII)
 
 
 class ColumnStatistics(BaseModel):
-    """One column; a field of a nested JSON object stands as `outer.inner`."""
+    """One column; a field of a nested JSON object is the column `outer.inner`."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str
     kind: ColumnKind
     distinct: int
-    """Different values, missing ones left out."""
+    """Different values, without missing ones."""
     missing: float
     """Share of cells that are absent or read as missing."""
     minimum: str | None = None
     """Of numbers and of dates that sort as text."""
     maximum: str | None = None
     examples: tuple[str, ...] = ()
-    """The most common values, the commonest first."""
+    """The most common values, the most frequent first."""
     words: float = 0.0
     """Mean number of words of text."""
     shared_with: tuple[str, ...] = ()
-    """Columns of the train file, as `file:column`, whose values (or the dates in them) are found in this column."""
+    """Columns of the train file, as `file:column`, whose values (or the dates in them) are in this column."""
 
 
 class FileStatistics(BaseModel):
@@ -66,27 +88,28 @@ class FileStatistics(BaseModel):
     records: tuple[tuple[str, ...], ...] = ()
     """The first two records, cells in the order of `columns`, long ones cut."""
     sampled: bool = False
-    """The column figures come from an even sample of the rows."""
+    """The columns are described from an even sample of the rows."""
     note: str = ""
-    """What is known of a file that is not a table, or why it could not be read."""
+    """A description of a file that is not a table, or why it could not be read."""
 
 
 def table_statistics(name: str, table: Table, rows: np.ndarray | None = None) -> FileStatistics:
-    """Profile a table, or what some of its rows tell."""
-    known = table.frame if rows is None else table.frame.iloc[rows]
-    frame = flatten(known.iloc[_sample(len(known))])
+    """Describe a table, or only these rows of it."""
+    cells = table.frame if rows is None else table.frame.iloc[rows]
+    frame = flatten(cells.iloc[_sample(len(cells))])
+    first_rows = frame.iloc[:2].itertuples(index=False, name=None)
     return FileStatistics(
         file=name,
         size=table.path.stat().st_size,
         rows=len(table),
         columns=tuple(column_statistics(column, frame[column]) for column in frame.columns),
-        records=tuple(tuple(cell[:_CELL] for cell in row) for row in frame.iloc[:2].itertuples(index=False, name=None)),
-        sampled=len(known) > _ROWS,
+        records=tuple(tuple(cell[:_MAX_CELL] for cell in row) for row in first_rows),
+        sampled=len(cells) > _MAX_ROWS,
     )
 
 
 def file_statistics(name: str, path: Path) -> FileStatistics:
-    """Profile a file that is not a table."""
+    """Describe a file that is not a table."""
     return FileStatistics(file=name, size=path.stat().st_size, note=_describe(path))
 
 
@@ -119,10 +142,10 @@ def _describe(path: Path) -> str:
 
 
 def _sample(rows: int) -> np.ndarray:
-    return np.arange(rows) if rows <= _ROWS else np.linspace(0, rows - 1, _ROWS).astype(int)
+    return np.arange(rows) if rows <= _MAX_ROWS else np.linspace(0, rows - 1, _MAX_ROWS).astype(int)
 
 
-def flatten(frame: pd.DataFrame, depth: int = _DEPTH) -> pd.DataFrame:
+def flatten(frame: pd.DataFrame, depth: int = _MAX_DEPTH) -> pd.DataFrame:
     """Replace columns of JSON objects by a column per field."""
     columns: dict[str, list[str] | pd.Series] = {}
     for name in frame.columns:
@@ -135,7 +158,7 @@ def flatten(frame: pd.DataFrame, depth: int = _DEPTH) -> pd.DataFrame:
 
 
 def _are_objects(cells: pd.Series) -> bool:
-    head = [cell for cell in cells.iloc[:2000] if cell]
+    head = [cell for cell in cells.iloc[:_MAX_VALUES] if cell]
     return bool(head) and all(_load(cell) is not None for cell in head)
 
 
@@ -150,9 +173,9 @@ def _load(cell: str) -> dict[str, object] | None:
 
 
 def _fields(name: str, cells: pd.Series) -> pd.DataFrame:
-    loaded = [_load(cell) or {} for cell in cells]
-    keys = dict.fromkeys(key for value in loaded for key in value)
-    return pd.DataFrame({f"{name}.{key}": [_cell(value.get(key)) for value in loaded] for key in keys}, dtype=str)
+    objects = [_load(cell) or {} for cell in cells]
+    keys = dict.fromkeys(key for value in objects for key in value)
+    return pd.DataFrame({f"{name}.{key}": [_cell(value.get(key)) for value in objects] for key in keys}, dtype=str)
 
 
 def _cell(value: object) -> str:
@@ -174,16 +197,22 @@ def column_statistics(name: str, cells: pd.Series) -> ColumnStatistics:
         missing=float(missing.mean()) if len(cells) else 0.0,
         minimum=low,
         maximum=high,
-        examples=tuple(str(value)[:_CELL] for value in values[:5]),
-        words=_words(values) if kind == "text" else 0.0,
+        examples=tuple(str(value)[:_MAX_CELL] for value in values[:5]),
+        words=_mean_words(values) if kind == "text" else 0.0,
     )
 
 
 def column_kind(name: str, values: Iterable[str], *, rows: int) -> ColumnKind:
-    """Tell what a column holds from its different values (the commonest first) and the number of its cells."""
+    """Return what a column holds.
+
+    Args:
+        name: the name of the column.
+        values: its different values, the most frequent first.
+        rows: the number of its cells that are not missing.
+    """
     values = list(values)
-    head = values[:2000]
-    unique = rows > 1 and len(values) >= 0.98 * rows
+    head = values[:_MAX_VALUES]
+    unique = rows > 1 and len(values) >= _UNIQUE_SHARE * rows
     if not values:
         return "empty"
     if {value.strip().lower() for value in head} <= {"true", "false"}:
@@ -191,19 +220,25 @@ def column_kind(name: str, values: Iterable[str], *, rows: int) -> ColumnKind:
     if all(_DATE.fullmatch(value.strip()) for value in head):
         return "date"
     if is_numeric(values):
-        whole = all(_INT.fullmatch(value) for value in values)
-        return "float" if not whole else "id" if unique and _ID_NAME.search(name) else "int"
+        return _number_kind(name, values, unique=unique)
     if all(value.lstrip()[:1] in ("{", "[") for value in head):
         return "json"
-    if all(re.fullmatch(r"[^\s]+\.[A-Za-z0-9]{2,5}", value) for value in head) and unique:
+    if unique and all(_PATH.fullmatch(value) for value in head):
         return "path"
-    return _worded(head, unique=unique)
+    return _word_kind(head, unique=unique)
 
 
-def _worded(values: list[str], *, unique: bool) -> ColumnKind:
-    if _words(values) >= 4 or np.mean([len(value) for value in values]) > 60:
+def _number_kind(name: str, values: list[str], *, unique: bool) -> ColumnKind:
+    if not all(_INT.fullmatch(value) for value in values):
+        return "float"
+    return "id" if unique and _ID_NAME.search(name) else "int"
+
+
+def _word_kind(values: list[str], *, unique: bool) -> ColumnKind:
+    words = _mean_words(values)
+    if words >= _TEXT_WORDS or np.mean([len(value) for value in values]) > _TEXT_CHARACTERS:
         return "text"
-    return "id" if unique and _words(values) < 1.5 else "category"
+    return "id" if unique and words < _ID_WORDS else "category"
 
 
 def is_numeric(values: Iterable[str]) -> bool:
@@ -211,15 +246,15 @@ def is_numeric(values: Iterable[str]) -> bool:
     return len(numbers) > 0 and bool(numbers.notna().all())
 
 
-def _words(values: Iterable[str]) -> float:
-    head = list(values)[:2000]
+def _mean_words(values: Iterable[str]) -> float:
+    head = list(values)[:_MAX_VALUES]
     return float(np.mean([len(value.split()) for value in head])) if head else 0.0
 
 
 def _range(values: pd.Index, kind: ColumnKind) -> tuple[str | None, str | None]:
     if not len(values) or kind not in ("int", "float", "date", "id"):
         return None, None
-    if kind == "date" and all(_ISO.match(value) for value in values[:2000]):
+    if kind == "date" and all(_ISO.match(value) for value in values[:_MAX_VALUES]):
         return str(min(values)), str(max(values))
     if kind in ("int", "float") or (kind == "id" and is_numeric(values)):
         numbers = pd.to_numeric(pd.Series(values, dtype=object).str.strip())
@@ -228,20 +263,35 @@ def _range(values: pd.Index, kind: ColumnKind) -> tuple[str | None, str | None]:
 
 
 def link_columns(statistics: FileStatistics, table: pd.DataFrame, name: str, train: pd.DataFrame) -> FileStatistics:
-    """Record which columns of a further table hold the values of a column of train: what they can be joined by."""
-    linked = []
+    """Record which columns of an auxiliary table hold the values of a column of train, so that they can be joined.
+
+    Args:
+        statistics: the description of the table.
+        table: its cells.
+        name: the file name of train.
+        train: the cells of train.
+    """
+    columns: list[ColumnStatistics] = []
     for column in statistics.columns:
-        found = column.name in table and [str(key) for key in train if _joins(column, table, str(key), train)]
-        linked.append(column.model_copy(update={"shared_with": tuple(f"{name}:{key}" for key in found or [])}))
-    return statistics.model_copy(update={"columns": tuple(linked)})
+        keys = [str(key) for key in train if column.name in table and _joins(column, table, str(key), train)]
+        columns.append(column.model_copy(update={"shared_with": tuple(f"{name}:{key}" for key in keys)}))
+    return statistics.model_copy(update={"columns": tuple(columns)})
 
 
 def _joins(column: ColumnStatistics, table: pd.DataFrame, key: str, train: pd.DataFrame) -> bool:
-    """A key covers train's values, and bears the same name or is unlikely to do so by chance."""
-    telling = column.kind in ("date", "id", "category") or column.distinct == len(table) > 20
-    if not (key == column.name or telling) or column.distinct < 2:
+    """Return whether a column covers train's values and has the same name or is unlikely to cover them by chance."""
+    identifies = column.kind in ("date", "id", "category") or column.distinct == len(table) > _KEY_MIN_VALUES
+    if not (key == column.name or identifies) or column.distinct < 2:
         return False
-    wanted = set(train[key].iloc[:5000]) - set(MISSING)
-    held = set(table[column.name])
-    dates = {value[:10] for value in wanted} if column.kind == "date" else wanted
-    return len(wanted) > 1 and max(len(wanted & held) / len(wanted), len(dates & held) / len(dates)) > 0.8
+    train_values = set(train[key].iloc[:_KEY_ROWS]) - set(MISSING)
+    if len(train_values) < 2:
+        return False
+    table_values = set(table[column.name])
+    if _coverage(train_values, table_values) > _KEY_COVERAGE:
+        return True
+    train_dates = {value[:10] for value in train_values}
+    return column.kind == "date" and _coverage(train_dates, table_values) > _KEY_COVERAGE
+
+
+def _coverage(values: set[str], others: set[str]) -> float:
+    return len(values & others) / len(values)

@@ -1,4 +1,4 @@
-"""The withheld split and the grader."""
+"""Withholding rows of train, and grading what scripts submit for them."""
 
 from mlestar.evaluation.grader import check_submission, compare_submissions, grade_submission
 from mlestar.evaluation.holdout.holdout import Holdout, fresh_holdouts, search_holdout

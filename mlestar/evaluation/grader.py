@@ -1,8 +1,16 @@
-"""The grader: grades what a script submitted for held-out rows, and compares two submissions."""
+"""Grading what a script submits for withheld rows, and comparing two submissions.
 
-import csv
+Uncertainty comes from a cluster bootstrap over the units of the split (rows, groups, weeks): whole units are drawn with
+replacement, and the standard error is the standard deviation of the scores (the pairs cluster bootstrap of Cameron,
+Gelbach and Miller, 2008, "Bootstrap-Based Improvements for Inference with Clustered Errors", with scores in place of
+regression coefficients). Nothing is fitted again: it covers the choice of rows, not of the training data. Two
+submissions are compared on the same resamples (paired bootstrap resampling, Koehn 2004, "Statistical Significance Tests
+for Machine Translation Evaluation").
+"""
+
 import gzip
-import io
+import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,59 +18,78 @@ import numpy as np
 import pandas as pd
 
 from mlestar.data.tables import is_table, table_suffix
-from mlestar.data.tables.delimited import DELIMITERS
+from mlestar.data.tables.delimited import header_delimiter
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
-from mlestar.evaluation.holdout.holdout import Holdout, held_ids, labelled_rows
+from mlestar.evaluation.holdout.holdout import Holdout, labelled_rows, withheld_ids
 from mlestar.evaluation.holdout.plan import Comparison, Grade
 from mlestar.evaluation.holdout.stage import staged_sample
-from mlestar.evaluation.predictions import Rejected, constant_warning
-from mlestar.evaluation.submission import Form, read_predictions
+from mlestar.evaluation.predictions import SubmissionError, constant_warning
+from mlestar.evaluation.submission import SubmissionForm, read_predictions
 from mlestar.metrics import Metric, canonical, canonical_labels, get_metric
 from mlestar.metrics.spec import sign
 
-_FEW_UNITS = 5
-_FEW_SCORES = 10
+logger = logging.getLogger("mlestar.evaluation")
+
+_MIN_UNITS = 5
+"""Units below which rows are resampled instead. Chosen by judgement; not measured. Cameron, Gelbach and Miller warn of
+clustered standard errors that are too small with few (5 to 30) clusters."""
+_MIN_SCORES = 10
+"""Defined resamples below which a standard error is not given. Chosen by judgement; not measured."""
+_MIN_RESAMPLES, _MAX_RESAMPLES = 40, 200
+"""Efron and Tibshirani (1993, "An Introduction to the Bootstrap", section 6.4): 50 resamples are often enough for a
+standard error, more than 200 seldom needed. Tables of 25,000 rows and more get 40, to save time."""
+_RESAMPLED_ROWS = 1_000_000
+"""Rows of all resamples together, between these limits. Chosen by judgement; not measured."""
 
 
 def grade_submission(task: Task, holdout: Holdout, submission: Path) -> Grade:
-    """Grade a submission for the held-out rows; one that is not valid gets no score but a message."""
-    truth = _truth(task, holdout.held)
+    """Grade a submission for the withheld rows; one that is not valid gets no score but a message."""
+    start = time.monotonic()
+    grade = _grade(task, holdout, submission)
+    status = "graded" if grade.score is not None else "rejected"
+    logger.debug("%s: %s, %d rows, %.2f s", holdout.name, status, len(holdout.withheld), time.monotonic() - start)
+    return grade
+
+
+def _grade(task: Task, holdout: Holdout, submission: Path) -> Grade:
+    truth = _read_truth(task, holdout.withheld)
     try:
-        predicted = read_predictions(_held_form(task, holdout), submission)
+        predicted = read_predictions(_holdout_form(task, holdout), submission)
         score = _score(task, truth, predicted)
-    except Rejected as rejection:
-        return Grade(score=None, standard_error=None, problem=str(rejection))
-    scores = np.array([_try(task, truth[rows], predicted[rows]) for rows in _resamples(holdout.units)])
+    except SubmissionError as error:
+        return Grade(score=None, standard_error=None, problem=str(error))
+    scores = np.array([_score_or_nan(task, truth[rows], predicted[rows]) for rows in _resamples(holdout.units)])
     warnings = [*constant_warning(predicted), *_unit_warning(holdout.units)]
-    error = _spread(scores)
-    if error is None:
-        warnings.append("the score is undefined on most resamples, so its standard error is not known")
-    return Grade(score=score, standard_error=error, warnings=tuple(warnings))
+    standard_error = _standard_error(scores)
+    if standard_error is None:
+        warnings.append("the score is undefined on most resamples, so its standard error is unknown")
+    return Grade(score=score, standard_error=standard_error, warnings=tuple(warnings))
 
 
 def compare_submissions(task: Task, holdout: Holdout, submission: Path, baseline: Path) -> Comparison:
-    """Compare two submissions on the same resamples of the held-out rows.
+    """Compare two submissions on the same resamples of the withheld rows.
 
     Raises:
         ValueError: one of them is not valid; grade it for the reason.
     """
-    form, truth = _held_form(task, holdout), _truth(task, holdout.held)
+    form, truth = _holdout_form(task, holdout), _read_truth(task, holdout.withheld)
     try:
-        mine, theirs = read_predictions(form, submission), read_predictions(form, baseline)
-        whole = _score(task, truth, mine) - _score(task, truth, theirs)
-    except Rejected as rejection:
-        raise ValueError(str(rejection)) from None
+        predicted, baseline_predicted = read_predictions(form, submission), read_predictions(form, baseline)
+        difference = _score(task, truth, predicted) - _score(task, truth, baseline_predicted)
+    except SubmissionError as error:
+        raise ValueError(str(error)) from None
+    resampled: list[float] = []
+    for rows in _resamples(holdout.units):
+        score = _score_or_nan(task, truth[rows], predicted[rows])
+        resampled.append(score - _score_or_nan(task, truth[rows], baseline_predicted[rows]))
     factor = sign(_metric(task).direction)
-    resamples = _resamples(holdout.units)
-    found = np.array(
-        [_try(task, truth[rows], mine[rows]) - _try(task, truth[rows], theirs[rows]) for rows in resamples]
-    )
-    found = factor * found[np.isfinite(found)]
+    differences = factor * np.array(resampled)
+    differences = differences[np.isfinite(differences)]
     return Comparison(
-        difference=factor * whole,
-        standard_error=_spread(found) or 0.0,
-        probability_better=float((found > 0).mean() + (found == 0).mean() / 2) if len(found) else 0.5,
+        difference=factor * difference,
+        standard_error=_standard_error(differences) or 0.0,
+        probability_better=_share_above_zero(differences),
     )
 
 
@@ -70,44 +97,48 @@ def check_submission(task: Task, submission: Path) -> str:
     """Return what is wrong with a submission for the real test rows; empty when it is valid.
 
     Raises:
-        HoldoutError: no table says which rows are wanted.
+        HoldoutError: no table has the rows to predict.
     """
     spec = task.spec
     sample = None if spec.sample_submission is None else task.table(spec.sample_submission).frame
     rows = task.table(spec.test).frame if is_table(task.input / spec.test) else sample
     if rows is None:
-        msg = f"neither {spec.test} nor a sample submission is a table: nothing says what to submit"
+        msg = f"neither {spec.test} nor a sample submission is a table, so the rows to predict are unknown"
         raise HoldoutError(msg)
     ids = rows[spec.id] if spec.id in rows.columns else None
     try:
-        read_predictions(_form(task, len(rows), ids, sample), submission)
-    except Rejected as rejection:
-        return str(rejection)
+        read_predictions(_submission_form(task, len(rows), ids, sample), submission)
+    except SubmissionError as error:
+        return str(error)
     return ""
 
 
-def _held_form(task: Task, holdout: Holdout) -> Form:
-    return _form(task, len(holdout.held), held_ids(task, holdout), staged_sample(task, holdout))
+def _holdout_form(task: Task, holdout: Holdout) -> SubmissionForm:
+    return _submission_form(task, len(holdout.withheld), withheld_ids(task, holdout), staged_sample(task, holdout))
 
 
-def _form(task: Task, rows: int, ids: pd.Series | None, sample: pd.DataFrame | None) -> Form:
+def _submission_form(task: Task, rows: int, ids: pd.Series | None, sample: pd.DataFrame | None) -> SubmissionForm:
     spec = task.spec
-    # Where an id names several rows, or the sample has none, only the order tells rows apart.
+    # Where an id is that of several rows, or the sample has none, only the order tells rows apart.
     if ids is not None and (ids.duplicated().any() or (sample is not None and spec.id not in sample.columns)):
         ids = None
-    return Form(spec, _metric(task), rows, ids, sample, _delimiter(task), _labels(task), _longest(task))
+    return SubmissionForm(
+        spec, _metric(task), rows, ids, sample, _sample_delimiter(task), _known_labels(task), _max_characters(task)
+    )
 
 
-def _labels(task: Task) -> frozenset[str]:
+def _known_labels(task: Task) -> frozenset[str]:
     spec = task.spec
-    known = {canonical(label) for label in spec.classes}
+    labels = {canonical(label) for label in spec.classes}
     if task.labelled and spec.prediction_kind == "label":
         frame = task.table(spec.train).frame[labelled_rows(task)]
-        known.update(label for column in spec.target for label in canonical_labels(frame[column].unique()))
-    return frozenset(known)
+        for column in spec.target:
+            labels.update(canonical_labels(frame[column].unique()))
+    return frozenset(labels)
 
 
-def _longest(task: Task) -> int:
+def _max_characters(task: Task) -> int:
+    """Return a generous limit: ten times the longest true text. Chosen by judgement; not measured."""
     spec = task.spec
     if not task.labelled or spec.prediction_kind != "text":
         return 10_000
@@ -115,22 +146,22 @@ def _longest(task: Task) -> int:
     return 1_000 + 10 * max(int(frame[column].str.len().max()) for column in spec.target)
 
 
-def _delimiter(task: Task) -> str:
+def _sample_delimiter(task: Task) -> str:
     """Return the delimiter of the sample submission."""
     name = task.spec.sample_submission
     if name is None or table_suffix(Path(name)) not in (".csv", ".tsv"):
         return ","
-    with (gzip.open if name.lower().endswith(".gz") else open)(task.input / name, "rt", encoding="utf-8-sig") as file:
-        line = file.readline()
-    return max(DELIMITERS, key=lambda mark: len(next(csv.reader(io.StringIO(line), delimiter=mark), [])))
+    open_text = gzip.open if name.lower().endswith(".gz") else open
+    with open_text(task.input / name, "rt", encoding="utf-8-sig") as file:
+        return header_delimiter(file.readline())
 
 
-def _truth(task: Task, held: np.ndarray) -> np.ndarray:
-    """Return the targets of held-out rows as the metric wants them, columns in the order of the predictions."""
+def _read_truth(task: Task, rows: np.ndarray) -> np.ndarray:
+    """Return the targets of withheld rows in the form that the metric takes, columns in the order of predictions."""
     spec = task.spec
-    frame = task.table(spec.train).frame.iloc[held]
-    same = set(spec.target) == set(spec.prediction_columns)
-    names = spec.prediction_columns if same else spec.target
+    frame = task.table(spec.train).frame.iloc[rows]
+    same_names = set(spec.target) == set(spec.prediction_columns)
+    names = spec.prediction_columns if same_names else spec.target
     if spec.prediction_kind == "value":
         columns = [frame[name].astype(float).to_numpy() for name in names]
     elif spec.prediction_kind == "text":
@@ -147,48 +178,57 @@ def _score(task: Task, truth: np.ndarray, predicted: np.ndarray) -> float:
         return _metric(task).score(truth, predicted, classes=classes, pos_label=positive)
     except ValueError as error:
         msg = f"{task.spec.metric} cannot be computed: {error}"
-        raise Rejected(msg) from error
+        raise SubmissionError(msg) from error
 
 
 def _metric(task: Task) -> Metric:
-    """Return the metric of the spec, which may have been completed since the task was read."""
+    """Return the metric of the spec, which the analyst may have completed since the task was read."""
     spec = task.spec
     if task.metric.name == spec.metric:
         return task.metric
     return get_metric(spec.metric, task.folder, direction=spec.direction, kind=spec.prediction_kind)
 
 
-def _try(task: Task, truth: np.ndarray, predicted: np.ndarray) -> float:
+def _score_or_nan(task: Task, truth: np.ndarray, predicted: np.ndarray) -> float:
     """Score a resample; NaN where the metric is undefined on it."""
     try:
         return _score(task, truth, predicted)
-    except Rejected:
+    except SubmissionError:
         return float("nan")
 
 
-def _spread(scores: np.ndarray) -> float | None:
+def _standard_error(scores: np.ndarray) -> float | None:
     """Return the standard deviation of resampled scores; None when hardly any is defined."""
     defined = scores[np.isfinite(scores)]
-    return float(defined.std(ddof=1)) if len(defined) >= _FEW_SCORES else None
+    return float(defined.std(ddof=1)) if len(defined) >= _MIN_SCORES else None
+
+
+def _share_above_zero(differences: np.ndarray) -> float:
+    """Return the share of positive differences, zeros counted half; one half of none."""
+    if not len(differences):
+        return 0.5
+    return float((differences > 0).mean() + (differences == 0).mean() / 2)
 
 
 def _unit_warning(units: np.ndarray) -> tuple[str, ...]:
     count = len(np.unique(units))
-    if count >= _FEW_UNITS:
+    if count >= _MIN_UNITS:
         return ()
-    return (f"independent units held out: {count}; the standard error covers their rows, not other units",)
+    return (f"independent units withheld: {count}; the standard error covers their rows, not other units",)
 
 
 def _resamples(units: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield bootstrap rows, whole units at a time; the same for every submission, fewer for many rows."""
+    """Yield the rows of bootstrap resamples, whole units at a time; the same for every submission."""
     rng = np.random.default_rng(0)
-    if len(np.unique(units)) < _FEW_UNITS:
+    if len(np.unique(units)) < _MIN_UNITS:
         units = np.arange(len(units))
     order = np.argsort(units, kind="stable")
     starts = np.unique(units[order], return_index=True)[1]
     sizes = np.diff(np.append(starts, len(units)))
-    for _ in range(int(np.clip(1_000_000 // max(len(units), 1), 40, 200))):
-        picked = rng.integers(0, len(sizes), len(sizes))
-        taken = sizes[picked]
-        shifts = np.repeat(starts[picked] - np.append(0, np.cumsum(taken)[:-1]), taken)
+    resamples = np.clip(_RESAMPLED_ROWS // max(len(units), 1), _MIN_RESAMPLES, _MAX_RESAMPLES)
+    for _ in range(int(resamples)):
+        drawn = rng.integers(0, len(sizes), len(sizes))
+        drawn_sizes = sizes[drawn]
+        # Positions in `order`: each drawn unit's start, then its following rows.
+        shifts = np.repeat(starts[drawn] - np.append(0, np.cumsum(drawn_sizes)[:-1]), drawn_sizes)
         yield order[shifts + np.arange(len(shifts))]

@@ -19,10 +19,10 @@ def register_metric(metric: Metric) -> None:
     Raises:
         UserError: its name or one of its aliases names a metric of the table.
     """
-    known_names = _names()
+    names = _names()
     for name in _spellings(metric):
-        if name in known_names:
-            msg = f"metric {metric.name!r}: {name!r} already names {known_names[name].name}"
+        if name in names:
+            msg = f"metric {metric.name!r}: {name!r} already names {names[name].name}"
             raise UserError(msg)
     METRICS[metric.name] = metric
 
@@ -46,8 +46,9 @@ def get_metric(
     names = _names()
     if metric := names.get(squash(name)):
         return metric
-    near = get_close_matches(squash(name), names, n=6, cutoff=0.4)
-    suggestions = list(dict.fromkeys(names[word].name for word in near)) or sorted(METRICS)
+    # The cutoff was chosen by judgement; not measured.
+    nearest = get_close_matches(squash(name), names, n=6, cutoff=0.4)
+    suggestions = list(dict.fromkeys(names[word].name for word in nearest)) or sorted(METRICS)
     msg = f"unknown metric {name!r}; the nearest are {', '.join(suggestions)} (or use file.py:function)"
     raise UserError(msg)
 

@@ -1,7 +1,7 @@
 """Scoring functions.
 
-Each takes the truth, the predictions and a `ClassLabels`, and returns a number. Truth is canonical text for labels and
-probabilities, floats for values; rows come first, several targets or classes are columns.
+Each takes the truth, the predictions and the `ClassLabels`, and returns a number. Truth is canonical text for labels
+and probabilities, floats for values; rows come first, several targets or classes are columns.
 A metric that is undefined on the rows raises ValueError with the reason.
 """
 
@@ -16,11 +16,13 @@ from sklearn import metrics as sk
 
 Array = NDArray[np.float64]
 Text = NDArray[np.object_]
+LOWEST_PROBABILITY = 1e-15
+"""Keeps the logarithm finite; the bound of scikit-learn's `log_loss` before version 1.2."""
 
 
 @dataclass(frozen=True)
 class ClassLabels:
-    """Which label each probability column stands for, and which label is the positive one."""
+    """Which label each probability column is for, and which label is the positive one."""
 
     classes: tuple[str, ...] = ()
     pos_label: str | None = None
@@ -45,8 +47,8 @@ def label_score(function: Callable[..., float], **options: object) -> Callable[[
 
 def balanced_accuracy(truth: Text, predicted: Text, labels: ClassLabels) -> float:
     """Return the mean recall over the classes that occur in the truth."""
-    right = pd.Series(truth == predicted).groupby(pd.Series(truth), sort=False).mean()
-    return float(right.mean())
+    recalls = pd.Series(truth == predicted).groupby(pd.Series(truth), sort=False).mean()
+    return float(recalls.mean())
 
 
 def f1(truth: Text, predicted: Text, labels: ClassLabels) -> float:
@@ -58,45 +60,47 @@ def f1(truth: Text, predicted: Text, labels: ClassLabels) -> float:
 def qwk(truth: Text, predicted: Text, labels: ClassLabels) -> float:
     """Return Cohen's kappa with quadratic weights; the distance of two grades is their numeric difference."""
     grades = _grades(np.concatenate([truth, predicted]), labels.classes)
-    mine, theirs = grades[: len(truth)], grades[len(truth) :]
+    true_grades, predicted_grades = grades[: len(truth)], grades[len(truth) :]
     # Mean squared difference over its expectation under independence: both need only moments.
-    expected = mine.var() + theirs.var() + (mine.mean() - theirs.mean()) ** 2
+    shift = true_grades.mean() - predicted_grades.mean()
+    expected = true_grades.var() + predicted_grades.var() + shift**2
     if expected == 0:
         msg = "quadratic weighted kappa is undefined: truth and predictions are one and the same grade"
         raise ValueError(msg)
-    return float(1 - ((mine - theirs) ** 2).mean() / expected)
+    return float(1 - ((true_grades - predicted_grades) ** 2).mean() / expected)
 
 
 def _grades(labels: Text, classes: tuple[str, ...]) -> Array:
     try:
         return labels.astype(np.float64)
     except ValueError:
-        order = {label: float(place) for place, label in enumerate(classes)}
-    unknown = sorted(set(labels) - set(order))
+        ranks = {label: float(rank) for rank, label in enumerate(classes)}
+    unknown = sorted(set(labels) - set(ranks))
     if unknown:
         msg = f"grade {unknown[0]!r} is neither a number nor one of the classes {list(classes)}"
         raise ValueError(msg)
-    return np.array([order[label] for label in labels])
+    return np.array([ranks[label] for label in labels])
 
 
 def by_class(function: Callable[[NDArray[np.bool_], Array], float]) -> Callable[[Text, Array, ClassLabels], float]:
     """Adapt a function of (is positive, score) to binary, one-vs-rest multiclass and multilabel predictions.
 
-    The mean goes over the classes (or target columns) that occur in the truth but do not fill it.
+    The mean is over the classes (or target columns) that occur in the truth but are not all of it.
     """
 
     def score(truth: Text, predicted: Array, labels: ClassLabels) -> float:
         pairs = _pairs(truth, predicted, labels)
-        usable = [function(hit, column) for hit, column in pairs if 0 < hit.sum() < len(hit)]
-        if not usable:
+        scores = [function(positive, column) for positive, column in pairs if 0 < positive.sum() < len(positive)]
+        if not scores:
             msg = "the metric is undefined: the truth holds a single class"
             raise ValueError(msg)
-        return float(np.mean(usable))
+        return float(np.mean(scores))
 
     return score
 
 
 def _pairs(truth: Text, predicted: Array, labels: ClassLabels) -> list[tuple[NDArray[np.bool_], Array]]:
+    """Return (is positive, probability) for each class or target column."""
     if truth.ndim == 2:
         positive = labels.pos_label or "1"
         return [(truth[:, i] == positive, predicted[:, i]) for i in range(truth.shape[1])]
@@ -104,28 +108,34 @@ def _pairs(truth: Text, predicted: Array, labels: ClassLabels) -> list[tuple[NDA
         return [(truth == _positive(labels), predicted)]
     _check_classes(predicted, labels)
     if len(labels.classes) == 2:
-        place = labels.classes.index(labels.pos_label) if labels.pos_label in labels.classes else 1
-        return [(truth == labels.classes[place], predicted[:, place])]
-    return [(truth == label, predicted[:, place]) for place, label in enumerate(labels.classes)]
+        index = labels.classes.index(labels.pos_label) if labels.pos_label in labels.classes else 1
+        return [(truth == labels.classes[index], predicted[:, index])]
+    return [(truth == label, predicted[:, index]) for index, label in enumerate(labels.classes)]
 
 
 def log_loss(truth: Text, predicted: Array, labels: ClassLabels) -> float:
     """Return the mean negative log-likelihood; rows of class probabilities are rescaled to sum to one."""
     if truth.ndim == 2 or predicted.ndim == 1:
-        pairs = _pairs(truth, np.clip(predicted, 1e-15, 1 - 1e-15), labels)
-        return float(np.mean([-np.log(np.where(hit, column, 1 - column)).mean() for hit, column in pairs]))
+        pairs = _pairs(truth, _clip(predicted), labels)
+        losses = [-np.log(np.where(positive, column, 1 - column)).mean() for positive, column in pairs]
+        return float(np.mean(losses))
     shares = _shares(predicted)
-    places = _places(truth, predicted, labels)
-    return float(-np.log(np.clip(shares[np.arange(len(truth)), places], 1e-15, 1 - 1e-15)).mean())
+    columns = _class_columns(truth, predicted, labels)
+    return float(-np.log(_clip(shares[np.arange(len(truth)), columns])).mean())
 
 
 def brier(truth: Text, predicted: Array, labels: ClassLabels) -> float:
     """Return the mean squared difference of probability and outcome, summed over classes when there are several."""
     if truth.ndim == 2 or predicted.ndim == 1:
-        return float(np.mean([((column - hit) ** 2).mean() for hit, column in _pairs(truth, predicted, labels)]))
+        pairs = _pairs(truth, predicted, labels)
+        return float(np.mean([((column - positive) ** 2).mean() for positive, column in pairs]))
     outcome = np.zeros_like(predicted)
-    outcome[np.arange(len(truth)), _places(truth, predicted, labels)] = 1
+    outcome[np.arange(len(truth)), _class_columns(truth, predicted, labels)] = 1
     return float(((predicted - outcome) ** 2).sum(axis=1).mean())
+
+
+def _clip(probabilities: Array) -> Array:
+    return np.clip(probabilities, LOWEST_PROBABILITY, 1 - LOWEST_PROBABILITY)
 
 
 def _shares(predicted: Array) -> Array:
@@ -137,13 +147,14 @@ def _shares(predicted: Array) -> Array:
     return shares
 
 
-def _places(truth: Text, predicted: Array, labels: ClassLabels) -> NDArray[np.intp]:
+def _class_columns(truth: Text, predicted: Array, labels: ClassLabels) -> NDArray[np.intp]:
+    """Return the column of each row's true class."""
     _check_classes(predicted, labels)
-    places = pd.Index(labels.classes).get_indexer(pd.Index(truth))
-    if (places < 0).any():
-        msg = f"label {truth[int(np.argmin(places))]!r} is not one of the classes {list(labels.classes)}"
+    columns = pd.Index(labels.classes).get_indexer(pd.Index(truth))
+    if (columns < 0).any():
+        msg = f"label {truth[int(np.argmin(columns))]!r} is not one of the classes {list(labels.classes)}"
         raise ValueError(msg)
-    return places
+    return columns
 
 
 def _check_classes(predicted: Array, labels: ClassLabels) -> None:
@@ -154,7 +165,7 @@ def _check_classes(predicted: Array, labels: ClassLabels) -> None:
 
 def _positive(labels: ClassLabels) -> str:
     if labels.pos_label is None:
-        msg = "which class is positive is not known: set pos_label"
+        msg = "the positive class is unknown: set pos_label"
         raise ValueError(msg)
     return labels.pos_label
 
@@ -164,8 +175,8 @@ def by_column(function: Callable[[Array, Array], float]) -> Callable[[Array, Arr
 
     @wraps(function)
     def score(truth: Array, predicted: Array, labels: ClassLabels) -> float:
-        wide = zip(truth.reshape(len(truth), -1).T, predicted.reshape(len(predicted), -1).T, strict=True)
-        return float(np.mean([function(t, p) for t, p in wide]))
+        columns = zip(truth.reshape(len(truth), -1).T, predicted.reshape(len(predicted), -1).T, strict=True)
+        return float(np.mean([function(true, guess) for true, guess in columns]))
 
     return score
 
@@ -173,8 +184,8 @@ def by_column(function: Callable[[Array, Array], float]) -> Callable[[Array, Arr
 def rmsle(truth: Array, predicted: Array) -> float:
     for name, values in (("prediction", predicted), ("true value", truth)):
         if (values < 0).any():
-            place = int(np.argmax(values < 0))
-            msg = f"RMSLE needs values of at least 0, but {name} {place + 1} is {values[place]:g}"
+            row = int(np.argmax(values < 0))
+            msg = f"RMSLE needs values of at least 0, but {name} {row + 1} is {values[row]:g}"
             raise ValueError(msg)
     return float(np.sqrt(((np.log1p(predicted) - np.log1p(truth)) ** 2).mean()))
 
@@ -193,10 +204,10 @@ def r2(truth: Array, predicted: Array) -> float:
 
 
 def pearson(truth: Array, predicted: Array) -> float:
-    if truth.std() == 0 or predicted.std() == 0:
-        which = "predictions" if predicted.std() == 0 else "true values"
-        msg = f"the correlation is undefined: all {which} are equal"
-        raise ValueError(msg)
+    for name, values in (("predictions", predicted), ("true values", truth)):
+        if values.std() == 0:
+            msg = f"the correlation is undefined: all {name} are equal"
+            raise ValueError(msg)
     return float(np.corrcoef(truth, predicted)[0, 1])
 
 
@@ -209,9 +220,9 @@ def _ranks(values: Array) -> Array:
 
 
 def exact_match(truth: Text, predicted: Text, labels: ClassLabels) -> float:
-    """Return the share of equal texts, blanks around them ignored."""
+    """Return the share of equal texts, surrounding blanks ignored."""
     pairs = zip(truth.ravel(), predicted.ravel(), strict=True)
-    return float(np.mean([left.strip() == right.strip() for left, right in pairs]))
+    return float(np.mean([true.strip() == guess.strip() for true, guess in pairs]))
 
 
 def word_error_rate(truth: Text, predicted: Text, labels: ClassLabels) -> float:
@@ -220,16 +231,19 @@ def word_error_rate(truth: Text, predicted: Text, labels: ClassLabels) -> float:
     if not words:
         msg = "the word error rate is undefined: the truth holds no words"
         raise ValueError(msg)
-    return sum(_edits(*pair) for pair in zip(truth.ravel(), predicted.ravel(), strict=True)) / words
+    pairs = zip(truth.ravel(), predicted.ravel(), strict=True)
+    return sum(_edits(true, guess) for true, guess in pairs) / words
 
 
 @lru_cache(maxsize=200_000)
 def _edits(truth: str, predicted: str) -> int:
     """Return the Levenshtein distance in words; cached because bootstrap repeats the rows."""
-    mine, theirs = truth.split(), predicted.split()
-    row = list(range(len(theirs) + 1))
-    for place, word in enumerate(mine, 1):
-        corner, row[0] = row[0], place
-        for column, other in enumerate(theirs, 1):
-            corner, row[column] = row[column], min(row[column] + 1, row[column - 1] + 1, corner + (word != other))
-    return row[-1]
+    true_words, predicted_words = truth.split(), predicted.split()
+    distances = list(range(len(predicted_words) + 1))
+    for row, true_word in enumerate(true_words, 1):
+        diagonal, distances[0] = distances[0], row
+        for column, word in enumerate(predicted_words, 1):
+            change = diagonal + (true_word != word)
+            diagonal = distances[column]
+            distances[column] = min(distances[column] + 1, distances[column - 1] + 1, change)
+    return distances[-1]

@@ -1,4 +1,4 @@
-"""What a task asks for: the typed spec that every other module reads."""
+"""The spec of a task: what is predicted, from which files, and how it is scored."""
 
 from typing import Literal
 
@@ -30,7 +30,7 @@ def format_score(score: float | None, error: float | None = None) -> str:
 
 
 class TaskSpec(BaseModel):
-    """What is predicted, from what, and how it is scored. File names are relative to the input folder."""
+    """What is predicted, from which files, and how it is scored. File names are relative to the input folder."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -51,7 +51,7 @@ class TaskSpec(BaseModel):
     """Columns of `submission.csv` that hold predictions, in order; one per class for `log_loss`-like metrics."""
     prediction_kind: PredictionKind
     classes: tuple[str, ...] = ()
-    """Class labels as text as they stand in the train file, aligned with one-per-class `prediction_columns`."""
+    """Class labels as text, spelled as in the train file, aligned with one-per-class `prediction_columns`."""
     pos_label: str | None = None
     """Positive class of a binary task, as text."""
     auxiliary: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ class TaskSpec(BaseModel):
     train_only: tuple[str, ...] = ()
     """Columns of train, besides the target, that the test file does not have."""
     split: str | None = None
-    """Overrules the inferred split: `time:COL`, `group:COL`, `stratified`, `random`."""
+    """Overrides the inferred split: `time:COL`, `group:COL`, `stratified`, `random`."""
     train_rows: int = 0
     test_rows: int = 0
 

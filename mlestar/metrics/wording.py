@@ -35,7 +35,7 @@ class Mention:
     section: str
     """The heading above it, empty at the top."""
     weight: float
-    """How likely it is the one that counts."""
+    """How likely it is the metric of the task, on a scale without unit."""
 
 
 def find_metrics(description: str) -> list[Mention]:
@@ -87,8 +87,8 @@ def _weight(text: str, start: int, section: str) -> float:
     judgement on the descriptions of `tests/unit/test_metrics.py`; not measured.
     """
     cues = [abs(match.start() - start) for match in _CUE.finditer(text)]
-    near = 2.0 / (1 + min(cues, default=10**6) / 40)
-    return 4.0 * bool(_EVALUATION.search(section)) + near + 1.0 / (1 + start / 200)
+    closeness = 2.0 / (1 + min(cues, default=10**6) / 40)
+    return 4.0 * bool(_EVALUATION.search(section)) + closeness + 1.0 / (1 + start / 200)
 
 
 @lru_cache(maxsize=8)

@@ -479,7 +479,7 @@ def test_withheld_rows_keep_their_labels_out_of_the_input(played):
 async def test_no_prompt_shows_a_withheld_record_with_its_label(tmp_path):
     folder = count_rows(make_task(tmp_path / "signs"))
     task = Task.load(folder)
-    seed = next(n for n in range(99) if 0 in search_holdout(task, infer_split(task), seed=n).held)
+    seed = next(n for n in range(99) if 0 in search_holdout(task, infer_split(task), seed=n).withheld)
     first = (folder / "train.csv").read_text(encoding="utf-8").splitlines()[1].split(",")
     play = Play(**METHOD)
     result = await solve(tmp_path, play, SHORT, task=folder, seed=seed)

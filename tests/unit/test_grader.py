@@ -31,7 +31,7 @@ class Case:
         self.holdout: Holdout = search_holdout(task, infer_split(task), seed=1)
         target = task.spec.target[0]
         frame = pd.read_csv(task.input / "train.csv", dtype=str, keep_default_na=False)
-        self.answers = frame[["id", target]].iloc[self.holdout.held].reset_index(drop=True)
+        self.answers = frame[["id", target]].iloc[self.holdout.withheld].reset_index(drop=True)
 
     def submit(self, frame: pd.DataFrame, name: str = "submission.csv") -> Path:
         frame.to_csv(self.folder / name, index=False)
@@ -95,7 +95,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Case], Callable[[Case], pd.DataFrame], 
     "too few rows": (labels, lambda c: c.answers.iloc[:5], "has 5 rows"),
     "too many rows": (labels, lambda c: pd.concat([c.answers, c.answers]), "more than"),
     "unknown id": (labels, lambda c: with_cell(c.answers, 2, "id", 999999), "column 'id', row 3: '999999'"),
-    "repeated id": (labels, lambda c: with_cell(c.answers, 4, "id", c.answers["id"][0]), "row 5: .* stands twice"),
+    "repeated id": (labels, lambda c: with_cell(c.answers, 4, "id", c.answers["id"][0]), "row 5: duplicate id"),
     "empty id": (labels, lambda c: with_cell(c.answers, 4, "id", ""), "row 5: the id is empty"),
     "unknown label": (labels, lambda c: with_cell(c.answers, 6, "label", "maybe"), "row 7.*'maybe'.*'no', 'yes'"),
     "empty label": (labels, lambda c: with_cell(c.answers, 6, "label", ""), "row 7.*is empty"),
@@ -281,5 +281,5 @@ def test_rows_go_by_order_without_an_id(tmp_path: Path) -> None:
     test.drop(columns="id").to_csv(tmp_path / "task/test.csv", index=False)
     task = Task.load(tmp_path / "task", metric="accuracy", target="label")
     found = search_holdout(task, infer_split(task), seed=1)
-    train[["label"]].iloc[found.held].to_csv(tmp_path / "submission.csv", index=False)
+    train[["label"]].iloc[found.withheld].to_csv(tmp_path / "submission.csv", index=False)
     assert grade_submission(task, found, tmp_path / "submission.csv").score == 1.0

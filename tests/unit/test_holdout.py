@@ -24,13 +24,13 @@ def dated_task(folder: Path, test_share: float) -> Task:
 def test_every_row_is_on_exactly_one_side(tmp_path: Path) -> None:
     task = random_task(tmp_path)
     found = search_holdout(task, infer_split(task), seed=1)
-    assert sorted([*found.train, *found.held]) == list(range(task.spec.train_rows))
+    assert sorted([*found.train, *found.withheld]) == list(range(task.spec.train_rows))
 
 
 def test_the_same_seed_gives_the_same_rows(tmp_path: Path) -> None:
     task = random_task(tmp_path)
     plan = infer_split(task)
-    first, again, other = (search_holdout(task, plan, seed=seed).held.tolist() for seed in (1, 1, 2))
+    first, again, other = (search_holdout(task, plan, seed=seed).withheld.tolist() for seed in (1, 1, 2))
     assert first == again != other
 
 
@@ -38,7 +38,7 @@ def test_stratified_rows_keep_the_class_shares(tmp_path: Path) -> None:
     task = random_task(tmp_path, count=1000)
     found = search_holdout(task, infer_split(task), seed=1)
     labels = task.table("train.csv").frame["label"] == "yes"
-    assert abs(labels.iloc[found.held].mean() - labels.mean()) < 0.01
+    assert abs(labels.iloc[found.withheld].mean() - labels.mean()) < 0.01
 
 
 def test_a_class_with_one_row_stays_in_train(tmp_path: Path) -> None:
@@ -54,8 +54,8 @@ def test_groups_are_not_divided(tmp_path: Path) -> None:
     task = grouped_task(tmp_path)
     found = search_holdout(task, infer_split(task), seed=1)
     patients = task.table("train.csv").frame["patient"]
-    assert not set(patients.iloc[found.train]) & set(patients.iloc[found.held])
-    assert len(np.unique(found.units)) == patients.iloc[found.held].nunique()
+    assert not set(patients.iloc[found.train]) & set(patients.iloc[found.withheld])
+    assert len(np.unique(found.units)) == patients.iloc[found.withheld].nunique()
 
 
 def test_duplicates_stay_on_one_side(tmp_path: Path) -> None:
@@ -64,13 +64,13 @@ def test_duplicates_stay_on_one_side(tmp_path: Path) -> None:
     task = make_task(tmp_path, *divide(frame, np.tile(np.arange(300) % 3 == 0, 2)))
     found = search_holdout(task, infer_split(task), seed=1)
     sizes = task.table("train.csv").frame[["size", "colour", "rank"]].agg("|".join, axis=1)
-    assert not set(sizes.iloc[found.train]) & set(sizes.iloc[found.held])
+    assert not set(sizes.iloc[found.train]) & set(sizes.iloc[found.withheld])
 
 
 def test_a_time_split_holds_out_the_length_of_the_test_period(tmp_path: Path) -> None:
     task = dated_task(tmp_path, 0.25)
     found = search_holdout(task, infer_split(task), seed=1)
-    assert found.held.tolist() == list(range(400, 600))
+    assert found.withheld.tolist() == list(range(400, 600))
     assert found.train.max() == 399
 
 
@@ -78,7 +78,7 @@ def test_a_long_horizon_is_shortened_and_said(tmp_path: Path) -> None:
     task = dated_task(tmp_path, 0.6)
     plan = infer_split(task)
     found = search_holdout(task, plan, seed=1)
-    assert len(found.train) == len(found.held)
+    assert len(found.train) == len(found.withheld)
     assert "shortened" in plan.evidence[-1]
 
 
@@ -88,7 +88,7 @@ def test_the_distance_between_train_and_test_is_kept(tmp_path: Path) -> None:
     frame.insert(1, "when", days.delete(range(600, 630)).strftime("%Y-%m-%d"))
     task = make_task(tmp_path, *divide(frame, np.arange(700) >= 600))
     found = search_holdout(task, infer_split(task), seed=1)
-    assert found.held.min() - found.train.max() == 31
+    assert found.withheld.min() - found.train.max() == 31
 
 
 def test_the_history_is_as_long_as_the_held_out_period(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_the_history_is_as_long_as_the_held_out_period(tmp_path: Path) -> None:
     frame.insert(1, "when", (pd.Timestamp("2020-01-01") + pd.to_timedelta(days, unit="D")).strftime("%Y-%m-%d"))
     task = make_task(tmp_path, *divide(frame, days >= 400))
     found = search_holdout(task, infer_split(task), seed=1)
-    assert days[found.held].min() >= days[found.held].max() - days[found.held].min()
+    assert days[found.withheld].min() >= days[found.withheld].max() - days[found.withheld].min()
 
 
 def test_weeks_are_the_units_of_a_time_split(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_fresh_rows_are_disjoint_from_search_and_each_other(tmp_path: Path) -> N
     task = random_task(tmp_path, count=1000)
     plan = infer_split(task)
     found = [search_holdout(task, plan, seed=1), *fresh_holdouts(task, plan, seed=1, count=2)]
-    held = np.concatenate([one.held for one in found])
+    held = np.concatenate([one.withheld for one in found])
     assert len(found) == 3
     assert len(np.unique(held)) == len(held)
 
@@ -120,7 +120,7 @@ def test_fresh_groups_are_other_groups(tmp_path: Path) -> None:
     plan = infer_split(task)
     found = [search_holdout(task, plan, seed=1), *fresh_holdouts(task, plan, seed=1, count=2)]
     patients = task.table("train.csv").frame["patient"]
-    groups = [group for one in found for group in patients.iloc[one.held].unique()]
+    groups = [group for one in found for group in patients.iloc[one.withheld].unique()]
     assert len(set(groups)) == len(groups)
 
 
@@ -128,8 +128,8 @@ def test_fresh_periods_are_earlier_and_have_their_own_history(tmp_path: Path) ->
     task = dated_task(tmp_path, 0.25)
     plan = infer_split(task)
     search, *fresh = [search_holdout(task, plan, seed=1), *fresh_holdouts(task, plan, seed=1, count=2)]
-    assert [one.held.max() + 1 for one in fresh] == [search.held.min(), fresh[0].held.min()]
-    assert all(one.train.max() < one.held.min() for one in fresh)
+    assert [one.withheld.max() + 1 for one in fresh] == [search.withheld.min(), fresh[0].withheld.min()]
+    assert all(one.train.max() < one.withheld.min() for one in fresh)
 
 
 def test_fresh_holdouts_end_when_rows_run_out(tmp_path: Path) -> None:
@@ -142,5 +142,5 @@ def test_rows_without_a_label_are_never_held_out(tmp_path: Path) -> None:
     frame.loc[::4, "label"] = ""
     task = make_task(tmp_path, *divide(frame, np.arange(400) % 3 == 0))
     plan = infer_split(task).model_copy(update={"kind": "random"})
-    held = search_holdout(task, plan, seed=1).held
+    held = search_holdout(task, plan, seed=1).withheld
     assert set(task.table("train.csv").frame["label"].iloc[held]) == {"no", "yes"}

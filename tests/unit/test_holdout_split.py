@@ -74,7 +74,7 @@ def test_values_kept_apart_mean_a_group_split(tmp_path: Path, column: str) -> No
         frame = frame.drop(columns="patient").assign(id=[f"{group:03d}_{row}" for row, group in enumerate(groups)])
     plan = infer_split(make_task(tmp_path, *divide(frame, groups % 3 == 0)))
     assert (plan.kind, plan.column) == ("group", column)
-    assert "0 values stand in both files" in plan.evidence[0]
+    assert "0 values are in both files" in plan.evidence[0]
 
 
 def test_a_property_that_follows_the_group_is_not_chosen(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_repeating_columns_of_random_rows_are_no_groups(tmp_path: Path, seed: in
 def test_a_given_split_overrules(tmp_path: Path, split: str) -> None:
     plan = infer_split(random_task(tmp_path, split=split))
     assert (plan.kind, plan.column or "") == tuple((split + ":").split(":")[:2])
-    assert "was given" in plan.evidence[0]
+    assert "is set" in plan.evidence[0]
 
 
 def test_a_given_split_by_an_unknown_column_is_refused(tmp_path: Path) -> None:

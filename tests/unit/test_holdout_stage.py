@@ -44,7 +44,7 @@ def test_test_has_the_real_fields_and_the_held_out_rows(data: Path, tmp_path: Pa
     task = random_task(data)
     found = rehearse(task, tmp_path / "input")
     staged, real = pd.read_csv(tmp_path / "input/test.csv"), pd.read_csv(data / "train.csv")
-    pd.testing.assert_frame_equal(staged, real.drop(columns="label").iloc[found.held].reset_index(drop=True))
+    pd.testing.assert_frame_equal(staged, real.drop(columns="label").iloc[found.withheld].reset_index(drop=True))
 
 
 def test_fields_follow_the_order_of_the_real_test(data: Path, tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_no_label_of_a_held_out_row_is_staged(data: Path, tmp_path: Path) -> Non
     task = make_task(data, *divide(frame, np.arange(300) % 3 == 0), "exact_match")
     found = rehearse(task, tmp_path / "input")
     text = "".join(path.read_text() for path in (tmp_path / "input").iterdir() if path.name != "sample_submission.csv")
-    answers = task.table("train.csv").frame["label"].iloc[found.held]
+    answers = task.table("train.csv").frame["label"].iloc[found.withheld]
     assert not [answer for answer in answers if f"{answer}\n" in text]
 
 
@@ -94,7 +94,7 @@ def test_a_gzipped_test_is_staged_gzipped(data: Path, tmp_path: Path) -> None:
     (data / "test.csv").unlink()
     task = Task.load(data, metric="accuracy")
     found = rehearse(task, tmp_path / "input")
-    assert len(pd.read_csv(tmp_path / "input/test.csv.gz")) == len(found.held)
+    assert len(pd.read_csv(tmp_path / "input/test.csv.gz")) == len(found.withheld)
 
 
 def test_a_json_test_of_a_csv_train_is_staged_as_json(data: Path, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_json_test_of_a_csv_train_is_staged_as_json(data: Path, tmp_path: Path
     task = Task.load(data, metric="accuracy")
     found = rehearse(task, tmp_path / "input")
     rows = [json.loads(line) for line in (tmp_path / "input/test.jsonl").read_text().splitlines()]
-    real = pd.read_csv(data / "train.csv").drop(columns="label").iloc[found.held]
+    real = pd.read_csv(data / "train.csv").drop(columns="label").iloc[found.withheld]
     assert rows == real.to_dict(orient="records")
 
 
@@ -139,7 +139,7 @@ def test_a_folder_inside_the_task_does_not_stage_itself(data: Path) -> None:
     task = random_task(data)
     found = rehearse(task, data / "runs/one/input")
     assert not (data / "runs/one/input/runs").exists()
-    assert len(found.held) == len(pd.read_csv(data / "runs/one/input/test.csv"))
+    assert len(found.withheld) == len(pd.read_csv(data / "runs/one/input/test.csv"))
 
 
 @pytest.mark.parametrize("name", ["label", "grade"])

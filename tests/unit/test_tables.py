@@ -138,7 +138,7 @@ def test_reads_what_the_csv_module_writes(delimiter: str, quoting: int, tmp_path
         ("a.csv", "", "a.csv is empty: it needs a header line"),
         ("a.csv", "a,b\n1,2\n3\n", "a.csv, line 3: 1 fields, but the header has 2"),
         ("a.csv", 'a,b\n1,"x\ny"\n2,"z\n', "a.csv, line 4: a quoted field is never closed"),
-        ("a.csv", "a,b,a\n1,2,3\n", "a.csv: the column name 'a' stands twice"),
+        ("a.csv", "a,b,a\n1,2,3\n", "a.csv: duplicate column name 'a'"),
         ("a.csv", b"a\nb\n\xff\n", "a.csv, line 3: not UTF-8 text; save it as UTF-8"),
         ("a.csv", "a\n\0\n", "a.csv, line 2: a NUL character; this is not a text table"),
         ("a.csv.gz", "a\n1\n", "a.csv.gz cannot be read: Not a gzipped file (b'a\\n')"),

@@ -1,4 +1,4 @@
-"""Parquet, by way of pyarrow; rows never pass through pandas."""
+"""Parquet through pyarrow; rows are written without pandas."""
 
 import io
 import json
@@ -28,8 +28,8 @@ class Columnar:
         import pyarrow.parquet
 
         sink = io.BytesIO()
-        taken = self.table.select(list(columns)).take(pyarrow.array(rows, type=pyarrow.int64()))
-        pyarrow.parquet.write_table(taken, sink, compression=self.compression)
+        selection = self.table.select(list(columns)).take(pyarrow.array(rows, type=pyarrow.int64()))
+        pyarrow.parquet.write_table(selection, sink, compression=self.compression)
         return sink.getvalue()
 
 
@@ -62,7 +62,7 @@ def _compression(metadata: Any) -> str:
 
 
 def _texts(column: Any) -> list[str]:
-    """Return the cells as text: null and NaN empty, nested values as JSON, other values as Python writes them."""
+    """Return the cells as text: null and NaN are empty, nested values JSON, other values as Python writes them."""
     return [_text(value) for value in column.to_pylist()]
 
 

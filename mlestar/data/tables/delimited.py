@@ -16,7 +16,8 @@ from mlestar.errors import TaskError
 DELIMITERS = (",", ";", "\t", "|")
 _BOM = "\ufeff"
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
-_SNIFFED = 30
+_SAMPLE_RECORDS = 30
+"""Records from which the delimiter is found. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True)
@@ -54,28 +55,29 @@ class Delimited:
     def render(self, rows: Sequence[int], columns: Sequence[str]) -> bytes:
         records = [self.header, *(self.records[row] for row in rows)]
         if tuple(columns) != self.columns:
-            places = [self.columns.index(column) for column in columns]
-            records = [self._pick(record, places) for record in records]
+            positions = [self.columns.index(column) for column in columns]
+            records = [self._select(record, positions) for record in records]
         end = _ending(self.header) or "\n"
         body = "".join(record if _ending(record) else record + end for record in records[:-1])
         return (_BOM * self.bom + body + records[-1]).encode()
 
-    def _pick(self, record: str, places: Sequence[int]) -> str:
+    def _select(self, record: str, positions: Sequence[int]) -> str:
         fields = split_fields(record, self.delimiter)
-        picked = self.delimiter.join(fields[place] for place in places)
+        selection = self.delimiter.join(fields[position] for position in positions)
         # Readers skip a blank line, so a lone blank field needs quotes.
-        return (picked if picked.strip(" \t") or len(places) > 1 else f'"{picked}"') + _ending(record)
+        quoted = selection if selection.strip(" \t") or len(positions) > 1 else f'"{selection}"'
+        return quoted + _ending(record)
 
 
 def parse_delimited(text: str, name: str, delimiter: str | None) -> Delimited:
-    """Split a whole file into raw records; `delimiter` None means that it is found from the first records.
+    """Split a whole file into raw records; without `delimiter` it is inferred from the first records.
 
     Raises:
         TaskError: no header, a repeated column name, an open quote or a record of another length than the header.
     """
     bom = text.startswith(_BOM)
     text = text.removeprefix(_BOM)
-    delimiter = delimiter or _sniff(text)
+    delimiter = delimiter or _find_delimiter(text)
     numbered = list(_records(text, delimiter, name))
     if not numbered:
         msg = f"{name} is empty: it needs a header line"
@@ -93,8 +95,15 @@ def split_fields(record: str, delimiter: str) -> list[str]:
     return [match.group(1) for match in _field(delimiter).finditer(record[: len(record) - len(_ending(record))])]
 
 
+def header_delimiter(header: str) -> str:
+    """Return the delimiter that divides a header line into the most columns."""
+    line = header.removeprefix(_BOM)
+    widths = {mark: len(next(csv.reader(io.StringIO(line, newline=""), delimiter=mark), [])) for mark in DELIMITERS}
+    return max(DELIMITERS, key=lambda mark: widths[mark])
+
+
 def quote(text: str, delimiter: str) -> str:
-    """Return a raw field that stands for `text`."""
+    """Return the raw field that reads as `text`."""
     if any(mark in text for mark in (delimiter, '"', "\r", "\n")):
         return '"' + text.replace('"', '""') + '"'
     return text
@@ -135,23 +144,23 @@ def _records(text: str, delimiter: str, name: str) -> Iterator[tuple[int, str]]:
 
 def _check_lengths(numbered: list[tuple[int, str]], delimiter: str, expected: int, name: str) -> None:
     for line, record in numbered:
-        found = len(split_fields(record, delimiter)) if '"' in record else record.count(delimiter) + 1
-        if found != expected:
-            msg = f"{name}, line {line}: {found} fields, but the header has {expected}"
+        fields = len(split_fields(record, delimiter)) if '"' in record else record.count(delimiter) + 1
+        if fields != expected:
+            msg = f"{name}, line {line}: {fields} fields, but the header has {expected}"
             raise TaskError(msg)
 
 
-def _sniff(text: str) -> str:
-    """Choose the delimiter that cuts the first records into the same number of fields, the most fields winning."""
-    counts = {delimiter: _widths(text, delimiter) for delimiter in DELIMITERS}
-    regular = [delimiter for delimiter, widths in counts.items() if len(set(widths)) == 1 and widths[0] > 1]
-    return max(regular or DELIMITERS, key=lambda delimiter: max(counts[delimiter][:1], default=0))
+def _find_delimiter(text: str) -> str:
+    """Return the delimiter that divides each of the first records into the same number of fields, the most of these."""
+    widths = {delimiter: _record_widths(text, delimiter) for delimiter in DELIMITERS}
+    regular = [delimiter for delimiter in DELIMITERS if len(set(widths[delimiter])) == 1 and widths[delimiter][0] > 1]
+    return max(regular or DELIMITERS, key=lambda delimiter: max(widths[delimiter][:1], default=0))
 
 
-def _widths(text: str, delimiter: str) -> list[int]:
-    widths = []
-    # An open quote is reported by the real reading; what came before it is enough to choose.
+def _record_widths(text: str, delimiter: str) -> list[int]:
+    widths: list[int] = []
+    # An open quote is reported when the whole file is read; the records before it are enough to choose.
     with suppress(TaskError):
-        for _, record in islice(_records(text, delimiter, ""), _SNIFFED):
+        for _, record in islice(_records(text, delimiter, ""), _SAMPLE_RECORDS):
             widths.append(len(split_fields(record, delimiter)))
     return widths

@@ -17,7 +17,7 @@ _WORDS = {True: "true", False: "false", None: ""}
 
 @dataclass(frozen=True)
 class Objects:
-    """The raw objects of a file with the text that stands before, between and after them."""
+    """The raw objects of a file with the text before, between and after them."""
 
     name: str
     columns: tuple[str, ...]
@@ -38,7 +38,7 @@ class Objects:
     def render(self, rows: Sequence[int], columns: Sequence[str]) -> bytes:
         records = (self.records[row] for row in rows)
         if tuple(columns) != self.columns:
-            records = (_pick(record, columns) for record in records)
+            records = (_select(record, columns) for record in records)
         return (self.opening + self.between.join(records) + self.closing).encode()
 
 
@@ -66,31 +66,31 @@ def parse_array(text: str, name: str) -> Objects:
 
 
 def _collect(cells: list[dict[str, str]], records: list[str], around: tuple[str, str, str], name: str) -> Objects:
-    seen: dict[str, str] = {}
+    columns: dict[str, str] = {}
     for row in cells:
-        seen.update(row)
-    if not seen:
+        columns.update(row)
+    if not columns:
         msg = f"{name} has no records with fields"
         raise TaskError(msg)
-    return Objects(name, tuple(seen), cells, records, *around)
+    return Objects(name, tuple(columns), cells, records, *around)
 
 
-def _object(record: str, place: str) -> dict[str, str]:
+def _object(record: str, origin: str) -> dict[str, str]:
     """Return the fields of one object as text, numbers in their own spelling."""
-    value, end = _decode(record, 0, place)
+    value, end = _decode(record, 0, origin)
     if not isinstance(value, dict) or end != len(record):
-        msg = f"{place}: expected one JSON object"
+        msg = f"{origin}: expected one JSON object"
         raise TaskError(msg)
-    if any(isinstance(part, (dict, list)) for part in value.values()):
+    if any(isinstance(member, (dict, list)) for member in value.values()):
         value.update({key: record[start:end] for key, _, start, end in _members(record) if record[start] in "{["})
-    return {key: part if isinstance(part, str) else _WORDS[part] for key, part in value.items()}
+    return {key: member if isinstance(member, str) else _WORDS[member] for key, member in value.items()}
 
 
-def _decode(text: str, position: int, place: str) -> tuple[object, int]:
+def _decode(text: str, position: int, origin: str) -> tuple[object, int]:
     try:
         return _DECODER.raw_decode(text, position)
     except (ValueError, RecursionError) as error:
-        msg = f"{place}: broken JSON ({error})"
+        msg = f"{origin}: broken JSON ({error})"
         raise TaskError(msg) from error
 
 
@@ -118,7 +118,7 @@ def _spans(text: str, name: str) -> Iterator[tuple[int, int]]:
 
 def _members(record: str) -> list[tuple[str, int, int, int]]:
     """Return (key, start of the raw key, start of the raw value, end of it) of a valid object, in its order."""
-    found = []
+    members = []
     position = _skip(record, 0)
     while record[position] != "}":
         begin = _skip(record, position + 1)
@@ -127,20 +127,20 @@ def _members(record: str) -> list[tuple[str, int, int, int]]:
         key, position = _DECODER.raw_decode(record, begin)
         start = _skip(record, _skip(record, position) + 1)
         position = _DECODER.raw_decode(record, start)[1]
-        found.append((key, begin, start, position))
+        members.append((key, begin, start, position))
         position = _skip(record, position)
-    return found
+    return members
 
 
-def _pick(record: str, columns: Sequence[str]) -> str:
-    """Return the object with only these members, their raw text and its own spacing kept."""
-    found = _members(record)
-    if not found:
+def _select(record: str, columns: Sequence[str]) -> str:
+    """Return the object with only these members; their raw text and the spacing of the object stay."""
+    members = _members(record)
+    if not members:
         return record
-    between = record[found[0][3] : found[1][1]] if len(found) > 1 else ", "
-    raw = {key: record[begin:end] for key, begin, _, end in found}
-    picked = between.join(raw[column] for column in columns if column in raw)
-    return record[: found[0][1]] + picked + record[found[-1][3] :]
+    between = record[members[0][3] : members[1][1]] if len(members) > 1 else ", "
+    raw = {key: record[begin:end] for key, begin, _, end in members}
+    selection = between.join(raw[column] for column in columns if column in raw)
+    return record[: members[0][1]] + selection + record[members[-1][3] :]
 
 
 def _skip(text: str, position: int) -> int:

@@ -36,13 +36,13 @@ class Records(Protocol):
 
 @dataclass(frozen=True)
 class Table:
-    """A table file: its cells as text, and its records as they stand."""
+    """A table file: its cells as text, and its raw records."""
 
     path: Path
     columns: tuple[str, ...]
     """Top-level fields in the file's order."""
     frame: pd.DataFrame
-    """Every cell as text exactly as it stands; a missing key and `null` are empty, nested values are their JSON."""
+    """Every cell as text, exactly as in the file; a missing key and `null` are empty, nested values are their JSON."""
     _records: Records = field(repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -53,17 +53,17 @@ class Table:
 
         Records and fields are copied as raw text: quotes, number spellings, escapes and line ends stay.
         """
-        wanted = self.columns if columns is None else tuple(columns)
-        if unknown := [column for column in wanted if column not in self.columns]:
+        names = self.columns if columns is None else tuple(columns)
+        if unknown := [name for name in names if name not in self.columns]:
             msg = f"{self.path.name} has no column {unknown[0]!r}"
             raise TaskError(msg)
-        data = self._records.render([int(row) for row in rows], wanted)
+        data = self._records.render([int(row) for row in rows], names)
         # A fixed time stamp: equal rows give equal bytes.
         path.write_bytes(gzip.compress(data, mtime=0) if _is_gzip(self.path) else data)
 
 
 def is_table(path: Path) -> bool:
-    """Tell by its name whether a file is a table."""
+    """Return whether a file is a table, by its name."""
     return path.is_file() and table_suffix(path) in SUFFIXES
 
 
@@ -82,7 +82,7 @@ def read_table(path: Path) -> Table:
     records = _parse(path)
     repeated = [column for column, count in Counter(records.columns).items() if count > 1]
     if repeated:
-        msg = f"{path.name}: the column name {repeated[0]!r} stands twice"
+        msg = f"{path.name}: duplicate column name {repeated[0]!r}"
         raise TaskError(msg)
     return Table(path, records.columns, records.frame(), records)
 

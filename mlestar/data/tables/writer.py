@@ -1,20 +1,20 @@
-"""Writing text cells in another table's file format, where raw records cannot be copied."""
+"""Writing text cells in the file format of another table, where raw records cannot be copied."""
 
-import csv
 import gzip
-import io
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from mlestar.data.tables import Table, table_suffix
-from mlestar.data.tables.delimited import DELIMITERS, quote
+from mlestar.data.tables.delimited import header_delimiter, quote
 from mlestar.errors import HoldoutError
 
 _DELIMITED = (".csv", ".tsv")
+_SAMPLE_CELLS = 200
+"""Cells that decide whether a JSON field is a string. Chosen by judgement; not measured."""
 
 
 def write_rows(source: Table, rows: Sequence[int] | np.ndarray, like: Table, path: Path) -> None:
@@ -30,7 +30,7 @@ def write_cells(cells: pd.DataFrame, like: Table, path: Path) -> None:
     """Write text cells in the format and compression of `like`.
 
     Raises:
-        HoldoutError: the format needs types that text does not carry.
+        HoldoutError: the format needs types, which text does not have.
     """
     header, suffix = _header(like, path.parent), table_suffix(like.path)
     if suffix in _DELIMITED:
@@ -38,14 +38,14 @@ def write_cells(cells: pd.DataFrame, like: Table, path: Path) -> None:
     elif suffix in (".json", ".jsonl", ".ndjson"):
         data = _objects(cells, like, array=header.lstrip().startswith("["))
     else:
-        msg = f"{like.path.name}: rows cannot be turned into {suffix}; give train and test in one format"
+        msg = f"{like.path.name}: rows cannot be converted to {suffix}; give train and test in one format"
         raise HoldoutError(msg)
     raw = data.encode()
     path.write_bytes(gzip.compress(raw, mtime=0) if like.path.name.lower().endswith(".gz") else raw)
 
 
 def _header(table: Table, folder: Path) -> str:
-    """Return what the table's format writes for no rows: the header line, or the brackets."""
+    """Return what the table's format writes for no rows: the header line or brackets; nothing for Parquet."""
     probe = folder / f".header-{table.path.name}"
     try:
         table.write(probe, [])
@@ -60,17 +60,12 @@ def _header(table: Table, folder: Path) -> str:
 def _format(table: Table, folder: Path) -> tuple[str, bool, str]:
     suffix = table_suffix(table.path)
     header = _header(table, folder)
-    mark = _delimiter(header) if suffix in _DELIMITED else header.lstrip()[:1]
+    mark = header_delimiter(header) if suffix in _DELIMITED else header.lstrip()[:1]
     return suffix, table.path.name.lower().endswith(".gz"), mark
 
 
-def _delimiter(header: str) -> str:
-    line = header.removeprefix("\ufeff")
-    return max(DELIMITERS, key=lambda mark: len(next(csv.reader(io.StringIO(line, newline=""), delimiter=mark), [])))
-
-
 def _delimited(cells: pd.DataFrame, header: str) -> str:
-    mark = _delimiter(header)
+    mark = header_delimiter(header)
     end = "\r\n" if header.endswith("\r\n") else "\n"
     columns = [[quote(str(cell), mark) for cell in cells[column]] for column in cells.columns]
     lines = [mark.join(fields) for fields in zip(*columns, strict=True)]
@@ -80,17 +75,19 @@ def _delimited(cells: pd.DataFrame, header: str) -> str:
 
 
 def _objects(cells: pd.DataFrame, like: Table, *, array: bool) -> str:
-    text = {column for column in cells.columns if not _is_json(like.frame[column])}
-    rows = [
-        "{" + ", ".join(f"{json.dumps(name)}: {_member(cell, name in text)}" for name, cell in row.items()) + "}"
-        for row in cells.to_dict(orient="records")
-    ]
+    texts = {column for column in cells.columns if not _is_json(like.frame[column])}
+    rows = [_object(row, texts) for row in cells.to_dict(orient="records")]
     return "[" + ",\n".join(rows) + "]\n" if array else "".join(row + "\n" for row in rows)
 
 
+def _object(row: dict[Hashable, str], texts: set[str]) -> str:
+    members = [f"{json.dumps(name)}: {_member(cell, is_text=name in texts)}" for name, cell in row.items()]
+    return "{" + ", ".join(members) + "}"
+
+
 def _is_json(cells: pd.Series) -> bool:
-    """Tell whether every filled cell is a JSON number, word or container rather than a string."""
-    return all(_raw_json(cell) is not None for cell in cells[cells != ""].iloc[:200])
+    """Return whether the first filled cells are JSON numbers, literals or containers rather than strings."""
+    return all(_raw_json(cell) is not None for cell in cells[cells != ""].iloc[:_SAMPLE_CELLS])
 
 
 def _raw_json(cell: str) -> str | None:
@@ -101,8 +98,8 @@ def _raw_json(cell: str) -> str | None:
     return cell
 
 
-def _member(cell: str, text: bool) -> str:
-    if text:
+def _member(cell: str, *, is_text: bool) -> str:
+    if is_text:
         return json.dumps(cell, ensure_ascii=False)
     raw = _raw_json(cell)
     if raw is None:

@@ -1,70 +1,73 @@
-"""The files of a task as the agents are told about them."""
+"""The files of a task as a text for agents."""
 
 import unicodedata
 
 from mlestar.data.statistics import ColumnStatistics, FileStatistics
 
-LONGEST = 6000
-_COLUMNS = (60, 40, 25, 15, 8, 4, 2)
-_FILES = 40
+PREVIEW_CHARACTERS = 6000
+"""About 1,500 tokens in every prompt. Chosen by judgement; not measured."""
+_COLUMN_LIMITS = (60, 40, 25, 15, 8, 4, 2)
+"""Columns of a table that are shown, the most that fit."""
+_MAX_FILES = 40
 
 
 def render_preview(statistics: tuple[FileStatistics, ...], train: str) -> str:
-    """Describe every file within `LONGEST` characters: fewer columns of each table are shown until it fits."""
-    shown = statistics[:_FILES]
-    more = [f"... and {len(statistics) - _FILES} more files"] if len(statistics) > _FILES else []
-    reference = next((statistics for statistics in statistics if statistics.file == train), None)
+    """Describe every file within `PREVIEW_CHARACTERS`: fewer columns of each table are shown until it fits."""
+    files = statistics[:_MAX_FILES]
+    more = [f"... and {len(statistics) - _MAX_FILES} more files"] if len(statistics) > _MAX_FILES else []
+    reference = next((file for file in statistics if file.file == train), None)
     text = ""
-    for limit in _COLUMNS:
-        text = "\n".join([_render(statistics, limit, reference) for statistics in shown] + more)
-        if len(text) <= LONGEST:
+    for limit in _COLUMN_LIMITS:
+        text = "\n".join([_render(file, limit, reference) for file in files] + more)
+        if len(text) <= PREVIEW_CHARACTERS:
             return text
-    return text[: LONGEST - 30].rstrip() + "\n... (the preview is cut)"
+    return text[: PREVIEW_CHARACTERS - 30].rstrip() + "\n... (the preview is cut)"
 
 
 def clean(text: str, longest: int = 60) -> str:
     """Return a text on one line, without control and formatting characters."""
-    kept = "".join(" " if unicodedata.category(mark).startswith("C") else mark for mark in text[: 4 * longest])
-    kept = " ".join(kept.split())
-    return kept if len(kept) <= longest and len(text) <= 4 * longest else kept[: longest - 3] + "..."
+    head = text[: 4 * longest]
+    visible = "".join(" " if unicodedata.category(mark).startswith("C") else mark for mark in head)
+    line = " ".join(visible.split())
+    return line if len(line) <= longest and len(text) == len(head) else line[: longest - 3] + "..."
 
 
-def _render(statistics: FileStatistics, limit: int, reference: FileStatistics | None) -> str:
-    head = f"{clean(statistics.file, 100)}: {_size(statistics.size)}"
-    if statistics.rows is None:
-        return f"{head}{', ' * bool(statistics.note)}{clean(statistics.note, 300)}"
-    title = f"{head}, {statistics.rows} rows, {len(statistics.columns)} columns"
-    title += " (figures from a sample of the rows)" * statistics.sampled
-    known = [column.name for column in reference.columns] if reference and reference is not statistics else []
-    names = [column.name for column in statistics.columns]
-    repeated = [name for name in names if name in known]
-    fresh = [column for column in statistics.columns if column.name not in known]
+def _render(file: FileStatistics, limit: int, reference: FileStatistics | None) -> str:
+    head = f"{clean(file.file, 100)}: {_size(file.size)}"
+    if file.rows is None:
+        return f"{head}{', ' * bool(file.note)}{clean(file.note, 300)}"
+    title = f"{head}, {file.rows} rows, {len(file.columns)} columns"
+    title += " (figures from a sample of the rows)" * file.sampled
+    described = [column.name for column in reference.columns] if reference and reference is not file else []
+    names = [column.name for column in file.columns]
+    repeated = [name for name in names if name in described]
+    others = [column for column in file.columns if column.name not in described]
     lines = [title]
-    if repeated:
-        lacking = [name for name in known if name not in names]
-        without = f"; without {_names(lacking, limit)}" if len(lacking) < len(repeated) else ""
-        lines.append(f"  as in {clean(reference.file if reference else '')}: {_names(repeated, limit)}{without}")
-    lines += [f"  {_column(column)}" for column in fresh[:limit]]
-    lines += [f"  ... {len(fresh) - limit} more columns"] if len(fresh) > limit else []
-    return "\n".join(lines + _records(statistics, limit))
+    if repeated and reference:
+        missing = [name for name in described if name not in names]
+        without = f"; without {_names(missing, limit)}" if len(missing) < len(repeated) else ""
+        lines.append(f"  as in {clean(reference.file)}: {_names(repeated, limit)}{without}")
+    lines += [f"  {_column(column)}" for column in others[:limit]]
+    lines += [f"  ... {len(others) - limit} more columns"] if len(others) > limit else []
+    return "\n".join(lines + _records(file, limit))
 
 
 def _column(column: ColumnStatistics) -> str:
-    parts = [column.kind, f"{column.distinct} distinct"]
+    facts = [column.kind, f"{column.distinct} distinct"]
     if column.missing:
-        parts.append(f"{column.missing:.1%} missing")
+        facts.append(f"{column.missing:.1%} missing")
     if column.minimum is not None and column.maximum is not None:
-        parts.append(f"{clean(column.minimum)} to {clean(column.maximum)}")
+        facts.append(f"{clean(column.minimum)} to {clean(column.maximum)}")
     elif column.examples:
-        parts.append("e.g. " + " | ".join(clean(example, 30) for example in column.examples[:4]))
+        facts.append("e.g. " + " | ".join(clean(example, 30) for example in column.examples[:4]))
     if column.shared_with:
-        parts.append("joins " + ", ".join(clean(key) for key in column.shared_with[:3]))
-    return f"{clean(column.name)}: {', '.join(parts)}"
+        facts.append("joins " + ", ".join(clean(key) for key in column.shared_with[:3]))
+    return f"{clean(column.name)}: {', '.join(facts)}"
 
 
-def _records(statistics: FileStatistics, limit: int) -> list[str]:
-    tail = ["..."] if len(statistics.columns) > limit else []
-    return ["  > " + " | ".join([clean(cell, 40) for cell in record[:limit]] + tail) for record in statistics.records]
+def _records(file: FileStatistics, limit: int) -> list[str]:
+    tail = ["..."] if len(file.columns) > limit else []
+    return ["  > " + " | ".join([clean(cell, 40) for cell in record[:limit]] + tail) for record in file.records]
 
 
 def _names(names: list[str], limit: int) -> str:

@@ -1,4 +1,9 @@
-"""How many values stand in both train and test, against what a random split of the same rows would give."""
+"""How many values occur in both train and test, against what a random split of the same rows would give.
+
+A value of s rows crosses unless all s fall on one side; for a random split of n + m rows that chance is hypergeometric.
+The number of crossings is compared with its expectation, and its lower tail is bounded after Chernoff (1952, "A Measure
+of Asymptotic Efficiency for Tests of a Hypothesis Based on the Sum of Observations"), with values taken as independent.
+"""
 
 from dataclasses import dataclass
 from math import lgamma
@@ -7,11 +12,12 @@ import numpy as np
 import pandas as pd
 
 _TILTS = -np.concatenate([np.geomspace(1e-3, 80.0, 120), [800.0]])
+"""Exponents among which the bound takes the best; every one gives a valid bound, so that the grid is not critical."""
 
 
 @dataclass(frozen=True)
 class Crossing:
-    """Values with two rows or more in the pooled table, and how many of them lie on both sides."""
+    """The values with two rows or more in the pooled table, and how many of them are on both sides."""
 
     observed: int
     expected: float
@@ -26,7 +32,7 @@ class Crossing:
         return self.observed / self.expected if self.expected else 1.0
 
     def __str__(self) -> str:
-        return f"{self.observed} values stand in both files, {self.expected:.0f} expected of a random split"
+        return f"{self.observed} values are in both files, {self.expected:.0f} expected of a random split"
 
 
 def count_crossing(train: np.ndarray, test: np.ndarray) -> Crossing:
@@ -34,14 +40,14 @@ def count_crossing(train: np.ndarray, test: np.ndarray) -> Crossing:
     train, test = train[train >= 0], test[test >= 0]
     width = int(max(train.max(initial=0), test.max(initial=0))) + 1
     in_train, in_test = np.bincount(train, minlength=width), np.bincount(test, minlength=width)
-    sizes = in_train + in_test
-    sizes, weights = np.unique(sizes[sizes > 1], return_counts=True)
-    apart = np.array([_log_apart(int(size), len(train), len(test)) for size in sizes])
+    counts = in_train + in_test
+    sizes, weights = np.unique(counts[counts > 1], return_counts=True)
+    log_one_side = np.array([_log_one_side(int(size), len(train), len(test)) for size in sizes])
     observed = int(((in_train > 0) & (in_test > 0)).sum())
     return Crossing(
         observed=observed,
-        expected=float(weights @ -np.expm1(apart)) if len(sizes) else 0.0,
-        log_p=_log_bound(apart, weights, observed),
+        expected=float(weights @ -np.expm1(log_one_side)) if len(sizes) else 0.0,
+        log_p=_log_bound(log_one_side, weights, observed),
         train_values=int((in_train > 0).sum()),
         test_values=int((in_test > 0).sum()),
     )
@@ -58,18 +64,18 @@ def _log_choose(n: int, k: int) -> float:
     return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) if 0 <= k <= n else -np.inf
 
 
-def _log_apart(size: int, n: int, m: int) -> float:
-    """Log probability that `size` rows all fall on one side when n + m rows are dealt at random."""
-    whole = _log_choose(n + m, m)
-    sides = np.logaddexp(_log_choose(n + m - size, m), _log_choose(n + m - size, m - size))
-    return float(min(sides - whole, 0.0))
+def _log_one_side(size: int, n: int, m: int) -> float:
+    """Return the log probability that `size` rows are all on one side when n + m rows are split at random."""
+    all_splits = _log_choose(n + m, m)
+    one_sided = np.logaddexp(_log_choose(n + m - size, m), _log_choose(n + m - size, m - size))
+    return float(min(one_sided - all_splits, 0.0))
 
 
-def _log_bound(apart: np.ndarray, weights: np.ndarray, observed: int) -> float:
-    """Chernoff bound on P(crossings <= observed), values taken as independent."""
-    if not len(apart):
+def _log_bound(log_one_side: np.ndarray, weights: np.ndarray, observed: int) -> float:
+    """Return the log of the Chernoff bound on P(crossings <= observed); `weights` counts the values of each size."""
+    if not len(log_one_side):
         return 0.0
     with np.errstate(divide="ignore"):
-        across = np.log(-np.expm1(apart))
-    moments = np.logaddexp(apart[:, None], across[:, None] + _TILTS[None, :])
-    return float(min((weights @ moments - _TILTS * observed).min(), 0.0))
+        log_crossing = np.log(-np.expm1(log_one_side))
+    log_moments = np.logaddexp(log_one_side[:, None], log_crossing[:, None] + _TILTS[None, :])
+    return float(min((weights @ log_moments - _TILTS * observed).min(), 0.0))

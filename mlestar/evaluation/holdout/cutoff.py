@@ -1,62 +1,86 @@
-"""Cutting rows by time: a held-out period at the end, and the history before it."""
+"""Cutting rows by time: a withheld period at the end, and the history before it."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from mlestar.evaluation.holdout.clock import DAY_SECONDS
+
+# The limits below were chosen by judgement; none was measured.
 MIN_ROWS = 50
-"""Held-out rows below which a score says little, where the table is long enough to ask for them."""
+"""Withheld rows below which a score is too uncertain, where the table is long enough to give more."""
+_MIN_DATED_ROWS = 10
+"""Rows with a time below which nothing is withheld."""
+_MIN_SHARE = 4
+"""At most one row in so many is withheld to reach `MIN_ROWS`."""
+_MIN_BLOCKS = 8
+"""Weeks, days or hours from which these are resampling units."""
+_BLOCKS = 20
+"""Resampling units of equal size where weeks, days and hours do not suit."""
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Row masks of one cut and the held-out period."""
+    """Row masks of one cut and the withheld period."""
 
     train: np.ndarray
-    held: np.ndarray
+    withheld: np.ndarray
     start: float
-    """First point in time of the held-out period."""
+    """First point in time of the withheld period."""
     change: str = ""
-    """How the period differs from the wanted one."""
+    """How the period differs from the requested one."""
 
 
-def cut(values: np.ndarray, end: float, span: float, gap: float) -> Cut | None:
-    """Hold out the rows of the last `span` before `end` (inclusive); None where too little history is left.
+def cut_period(values: np.ndarray, end: float, span: float, gap: float) -> Cut | None:
+    """Withhold the rows of the last `span` before `end` (inclusive); None where too little history is left.
 
-    Rows closer to the held-out period than `gap` are on neither side. The history is kept at least about as long as
-    the held-out period, in time and in rows.
+    Rows closer to the withheld period than `gap` are on neither side. The history is kept at least about as long as
+    the withheld period, in time and in rows.
     """
     usable = values[values <= end]
-    if len(usable) < 10 or usable.min() == end:
+    if len(usable) < _MIN_DATED_ROWS or usable.min() == end:
         return None
-    fewest = min(MIN_ROWS, len(usable) // 4)
-    latest = usable.max()
-    start = max(latest - span, (usable.min() + latest) / 2, float(np.quantile(usable, 0.5)))
+    start, change = _find_start(usable, span)
+    withheld = (values >= start) & (values <= end)
+    start = float(values[withheld].min())
+    before = values < start
+    train = before & (values <= start - gap)
+    # A gap that would remove more than half of the history is ignored.
+    if train.sum() < before.sum() / 2:
+        train = before
+    if not train.any():
+        return None
+    return Cut(train, withheld, start, change)
+
+
+def _find_start(usable: np.ndarray, span: float) -> tuple[float, str]:
+    """Return where the withheld period starts, and how it differs from `span`."""
+    latest, half_time, half_rows = usable.max(), (usable.min() + usable.max()) / 2, float(np.quantile(usable, 0.5))
+    start = max(latest - span, half_time, half_rows)
     change = "shortened so that the history before it is as long" if start > latest - span else ""
+    fewest = min(MIN_ROWS, len(usable) // _MIN_SHARE)
     if (usable >= start).sum() < fewest:
         start = min(start, float(np.sort(usable)[-fewest]))
         change = f"lengthened to {fewest} rows"
-    held = (values >= start) & (values <= end)
-    start = float(values[held].min())
-    before = values < start
-    train = before & (values <= start - gap)
-    # A gap that would swallow half of the history is not worth its rows.
-    train = train if train.sum() >= before.sum() / 2 else before
-    if not train.any():
-        return None
-    return Cut(train, held, start, change)
+    return start, change
 
 
-def bins(values: np.ndarray, *, dates: bool) -> np.ndarray:
-    """Number the resampling units of held-out rows: weeks, else days, else single points in time, else rows."""
-    for width in (7 * 86_400.0, 86_400.0, 3_600.0) if dates else (1.0,):
+def time_units(values: np.ndarray, *, dates: bool) -> np.ndarray:
+    """Number the resampling units of withheld rows: weeks, else days, hours or steps, else blocks of rows.
+
+    Neighbours in time are alike, so that whole stretches are resampled: a block bootstrap with non-overlapping blocks
+    (Carlstein, 1986, "The Use of Subseries Values for Estimating the Variance of a General Statistic from a Stationary
+    Sequence").
+    """
+    widths = (7 * DAY_SECONDS, DAY_SECONDS, DAY_SECONDS / 24) if dates else (1.0,)
+    for width in widths:
         codes = np.unique(np.floor(values / width), return_inverse=True)[1]
-        if 8 <= codes.max() + 1 <= max(8, len(values) // 4):
+        if _MIN_BLOCKS <= codes.max() + 1 <= max(_MIN_BLOCKS, len(values) // 4):
             return np.asarray(codes)
-    return _blocks(values)
+    return _equal_blocks(values)
 
 
-def _blocks(values: np.ndarray, count: int = 20) -> np.ndarray:
-    """Cut into consecutive blocks of equal row numbers; neighbours in time resemble each other."""
+def _equal_blocks(values: np.ndarray) -> np.ndarray:
+    """Cut into consecutive blocks of equal row numbers."""
     ranks = np.argsort(np.argsort(values, kind="stable"), kind="stable")
-    return np.asarray(ranks * min(count, len(values)) // len(values))
+    return np.asarray(ranks * min(_BLOCKS, len(values)) // len(values))

@@ -12,11 +12,27 @@ from mlestar.evaluation.holdout.clock import ID_WORDS, name_words, read_clock
 from mlestar.evaluation.holdout.crossing import Crossing, count_crossing, encode
 from mlestar.evaluation.holdout.rule import SplitRule, group_names
 
+# The limits below were chosen by judgement; none was measured.
 MAX_RATIO = 0.2
-"""Of the crossings that a random split would give."""
+"""Share of the crossings of a random split that a grouped split may still have."""
 MAX_LOG_P = log(1e-7)
-"""Small enough for thousands of columns."""
+"""A false alarm in fewer than one in a thousand tables of 10,000 columns and rules, by the union bound."""
 _NESTED_LOG_P = log(1e-3)
+"""The same for one pair of groupings, which chance alone seldom nests."""
+_NESTED_SHARE = 0.98
+"""Share of rows whose finer group must lie in one coarser group."""
+_MIN_TRAIN_GROUPS = 3
+_RATIO_MARGIN = 0.01
+"""Difference from the least ratio of crossings up to which groupings are equally good."""
+_RULE_SHARE = 0.9
+"""Share of cells that a rule must shorten."""
+_SAMPLE_CELLS = 1000
+"""Cells on which rules and kinds of columns are tried."""
+_MAX_FRACTIONS = 0.01
+_MAX_BLANKS = 4
+_MAX_JSON = 0.5
+"""Share of numbers with fractions, mean blanks and share of JSON from which cells are measures or text, not groups."""
+
 _SEPARATORS = "_-/|:. "
 _FRACTIONAL = re.compile(r"[+-]?\d*\.\d*[1-9]\d*(?:[eE][+-]?\d+)?")
 
@@ -37,7 +53,7 @@ class Group:
 
     @property
     def named(self) -> bool:
-        """The column's name says that it names something, as against a measured property that follows the group."""
+        """The column is named like an identifier, not like a measured property that follows the group."""
         return bool(name_words(self.column) & ID_WORDS) or self.column.lower().endswith("id")
 
     def __str__(self) -> str:
@@ -46,59 +62,68 @@ class Group:
 
 def find_group(train: pd.DataFrame, test: pd.DataFrame) -> Group | None:
     """Return the coarsest grouping that explains why test shares so few values with train."""
-    found = [group for column in test.columns if column in train.columns for group in _groupings(train, test, column)]
-    found = [group for group in found if _kept_apart(group.crossing)]
-    if not found:
+    shared = [column for column in test.columns if column in train.columns]
+    groups = [group for column in shared for group in _groupings(train, test, column)]
+    groups = [group for group in groups if _kept_apart(group.crossing)]
+    if not groups:
         return None
-    most = min(group.crossing.log_p for group in found)
-    strong = [group for group in found if group.crossing.log_p <= most / 2]
+    lowest = min(group.crossing.log_p for group in groups)
+    strong = [group for group in groups if group.crossing.log_p <= lowest / 2]
     least = min(group.crossing.ratio for group in strong)
-    strong = [group for group in strong if group.crossing.ratio <= least + 0.01]
-    return _climb(sorted(strong, key=lambda group: (-group.values, not group.named, group.rule is not None)))
+    strong = [group for group in strong if group.crossing.ratio <= least + _RATIO_MARGIN]
+    return _coarsest(sorted(strong, key=_fineness))
 
 
-def prefix_rules(cells: pd.Series) -> Iterator[SplitRule]:
-    """List the rules that shorten most cells of a column."""
-    sample = cells[cells != ""].iloc[:: max(1, len(cells) // 1000)]
+def _fineness(group: Group) -> tuple[int, bool, bool]:
+    """Order groups from fine to coarse; of equal ones, identifiers and whole cells first."""
+    return -group.values, not group.named, group.rule is not None
+
+
+def list_rules(cells: pd.Series) -> Iterator[SplitRule]:
+    """Yield the rules that shorten most cells of a column."""
+    sample = cells[cells != ""].iloc[:: max(1, len(cells) // _SAMPLE_CELLS)]
     for separator in _SEPARATORS:
         counts = sample.str.count(re.escape(separator))
-        if (counts > 0).mean() > 0.9:
+        if (counts > 0).mean() > _RULE_SHARE:
             yield SplitRule(part="before_first", separator=separator)
-        if (counts > 1).mean() > 0.9:
+        if (counts > 1).mean() > _RULE_SHARE:
             yield SplitRule(part="before_last", separator=separator)
-    if sample.str.match(r"\d+\D").mean() > 0.9:
+    if sample.str.match(r"\d+\D").mean() > _RULE_SHARE:
         yield SplitRule(part="leading_digits")
 
 
 def _groupings(train: pd.DataFrame, test: pd.DataFrame, column: str) -> Iterator[Group]:
+    """Yield a column's groupings: by whole cells, by the day of dates, by the parts of nearly unique cells."""
     cells = train[column]
     filled = cells[cells != ""]
     if len(filled) < len(cells) / 2 or _is_measure_or_text(filled):
         return
     rules: list[SplitRule | None] = [None]
-    if (clock := read_clock(column, cells)) is not None and clock.dates:
+    clock = read_clock(column, cells)
+    if clock is not None and clock.dates:
         rules.append(SplitRule(part="day"))
     elif filled.nunique() > 0.5 * len(filled):
-        rules += prefix_rules(filled)
+        rules += list_rules(filled)
     for rule in rules:
         codes = encode(group_names(column, cells, rule), group_names(column, test[column], rule))
         yield Group(column, rule, *codes, count_crossing(*codes))
 
 
 def _is_measure_or_text(filled: pd.Series) -> bool:
-    sample = filled.iloc[:: max(1, len(filled) // 1000)]
+    sample = filled.iloc[:: max(1, len(filled) // _SAMPLE_CELLS)]
     return bool(
-        sample.str.fullmatch(_FRACTIONAL.pattern).mean() > 0.01
-        or sample.str.count(r"\s+").mean() > 4
-        or sample.str.match(r"\s*[\[{]").mean() > 0.5
+        sample.str.fullmatch(_FRACTIONAL.pattern).mean() > _MAX_FRACTIONS
+        or sample.str.count(r"\s+").mean() > _MAX_BLANKS
+        or sample.str.match(r"\s*[\[{]").mean() > _MAX_JSON
     )
 
 
 def _kept_apart(crossing: Crossing) -> bool:
-    return crossing.log_p < MAX_LOG_P and crossing.ratio <= MAX_RATIO and crossing.train_values >= 3
+    significant = crossing.log_p < MAX_LOG_P and crossing.ratio <= MAX_RATIO
+    return significant and crossing.train_values >= _MIN_TRAIN_GROUPS
 
 
-def _climb(finest_first: list[Group]) -> Group:
+def _coarsest(finest_first: list[Group]) -> Group:
     """Step from the finest grouping to coarser ones while those explain more than chance does."""
     best, *others = finest_first
     for group in others:
@@ -108,14 +133,17 @@ def _climb(finest_first: list[Group]) -> Group:
 
 
 def _explains(coarse: Group, fine: Group) -> bool:
-    """Were the fine groups dealt out by the coarse one, rather than each by itself?
+    """Return whether whole coarse groups were put on one side, rather than each fine group by itself.
 
     A column that merely follows the split unit (the age of a speaker) crosses no more than chance among units does.
     """
-    sides, nested = [], 1.0
+    sides: list[np.ndarray] = []
+    nested = 1.0
     for units, names in ((fine.train, coarse.train), (fine.test, coarse.test)):
-        units, names = units[(units >= 0) & (names >= 0)], names[(units >= 0) & (names >= 0)]
+        grouped = (units >= 0) & (names >= 0)
+        units, names = units[grouped], names[grouped]
         _, first, inverse = np.unique(units, return_index=True, return_inverse=True)
-        nested = min(nested, float((names[first][inverse] == names).mean()) if len(units) else 0.0)
+        share = float((names[first][inverse] == names).mean()) if len(units) else 0.0
+        nested = min(nested, share)
         sides.append(names[first])
-    return nested >= 0.98 and count_crossing(*sides).log_p < _NESTED_LOG_P
+    return nested >= _NESTED_SHARE and count_crossing(*sides).log_p < _NESTED_LOG_P

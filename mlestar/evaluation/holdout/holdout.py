@@ -1,4 +1,4 @@
-"""Choosing the train rows that play the test set."""
+"""Choosing the train rows that are withheld."""
 
 from dataclasses import dataclass
 
@@ -7,34 +7,34 @@ import pandas as pd
 
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
-from mlestar.evaluation.holdout.cutoff import MIN_ROWS, bins, cut
-from mlestar.evaluation.holdout.period import clock_of
+from mlestar.evaluation.holdout.cutoff import MIN_ROWS, cut_period, time_units
+from mlestar.evaluation.holdout.period import require_clock
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.evaluation.holdout.rule import group_names
 from mlestar.evaluation.holdout.split import duplicate_codes, feature_columns
 
-_FEWEST = 0.05
-"""Share of the train rows below which fresh rows are not worth a holdout."""
+_MIN_SHARE = 0.05
+"""Share of the train rows below which fresh rows are too few for a holdout. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True)
 class Holdout:
-    """One way to withhold rows; all arrays hold row numbers of the train table but `units`."""
+    """One way to withhold rows; all arrays but `units` hold row numbers of the train table."""
 
     name: str
     train: np.ndarray
-    held: np.ndarray
+    withheld: np.ndarray
     units: np.ndarray
-    """Resampling unit of each held-out row, aligned with `held`."""
+    """Resampling unit of each withheld row, aligned with `withheld`."""
 
 
 @dataclass(frozen=True)
-class _Deck:
-    """Train rows as units that stay together, ready to be dealt."""
+class _RowUnits:
+    """Train rows as units that stay together, from which holdouts are drawn."""
 
     units: np.ndarray
     strata: np.ndarray
-    """Number of the class each row is dealt within; zeros when classes do not matter."""
+    """Number of the class within which each row is drawn; zeros when classes do not matter."""
     classes: np.ndarray
     """Number of each row's class; -1 where no class has to stay in train."""
     labelled: np.ndarray
@@ -42,64 +42,66 @@ class _Deck:
     def draw(self, used: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
         """Return a mask of about `share` of the labelled rows, taken as whole units of which no row is used."""
         _, first, inverse, sizes = np.unique(self.units, return_index=True, return_inverse=True, return_counts=True)
-        allowed = np.bincount(inverse, weights=used, minlength=len(sizes)) == 0
-        chosen = np.zeros(len(sizes), dtype=bool)
+        unused = np.bincount(inverse, weights=used, minlength=len(sizes)) == 0
+        drawn = np.zeros(len(sizes), dtype=bool)
         for stratum in np.unique(self.strata[self.labelled]):
-            members = rng.permutation(np.flatnonzero(allowed & (self.strata[first] == stratum)))
+            members = rng.permutation(np.flatnonzero(unused & (self.strata[first] == stratum)))
             quota = share * np.count_nonzero(self.strata[self.labelled] == stratum)
             totals = np.concatenate([[0], np.cumsum(sizes[members])])
-            chosen[members[: int(np.abs(totals - quota).argmin())]] = True
-        return self._keep_classes(chosen[inverse] & self.labelled)
+            drawn[members[: int(np.abs(totals - quota).argmin())]] = True
+        return self._keep_classes(drawn[inverse] & self.labelled)
 
-    def _keep_classes(self, held: np.ndarray) -> np.ndarray:
-        """Give one unit back to train for every class that would be missing there."""
-        for number in np.setdiff1d(self.classes[held], self.classes[~held]):
-            row = np.flatnonzero(held & (self.classes == number))[0] if number >= 0 else None
-            if row is not None:
-                held = held & (self.units != self.units[row])
-        return held
+    def _keep_classes(self, withheld: np.ndarray) -> np.ndarray:
+        """Return one unit to train for every class that would be missing there."""
+        for number in np.setdiff1d(self.classes[withheld], self.classes[~withheld]):
+            rows = np.flatnonzero(withheld & (self.classes == number))
+            # A unit that was returned for another class may have had this one too.
+            if number >= 0 and len(rows):
+                withheld = withheld & (self.units != self.units[rows[0]])
+        return withheld
 
 
 def search_holdout(task: Task, plan: SplitPlan, *, seed: int) -> Holdout:
-    """Choose the rows that are held out while solutions are searched.
+    """Choose the rows that are withheld during the search.
 
     Raises:
         HoldoutError: no rows can be withheld under this plan.
     """
     if plan.kind == "time":
-        found = _periods(task, plan, count=1)
+        holdouts = _periods(task, plan, count=1)
     else:
-        deck = _deal(task, plan)
-        held = deck.draw(np.zeros(len(deck.units), dtype=bool), plan.fraction, np.random.default_rng([seed, 0]))
-        found = [_make_holdout("holdout", deck, held)]
-    if not found or not len(found[0].held):
+        row_units = _make_units(task, plan)
+        used = np.zeros(len(row_units.units), dtype=bool)
+        withheld = row_units.draw(used, plan.fraction, np.random.default_rng([seed, 0]))
+        holdouts = [_make_holdout("holdout", row_units, withheld)]
+    if not holdouts or not len(holdouts[0].withheld):
         msg = f"no rows of {task.spec.train} can be withheld by a {plan.kind} split"
         raise HoldoutError(msg)
-    return found[0]
+    return holdouts[0]
 
 
 def fresh_holdouts(task: Task, plan: SplitPlan, *, seed: int, count: int) -> tuple[Holdout, ...]:
-    """Choose up to `count` further holdouts whose held-out rows no search has seen, disjoint from each other.
+    """Choose up to `count` further holdouts whose rows the search has not seen, disjoint from each other.
 
-    Time splits use earlier cut-offs, shorter where history runs out. Fewer, or none, where no fresh rows remain.
+    Time splits use earlier cutoffs, shorter where history runs out. Fewer, or none, where no fresh rows remain.
     """
     if plan.kind == "time":
         return tuple(_periods(task, plan, count=count + 1)[1:])
-    deck = _deal(task, plan)
-    used = np.zeros(len(deck.units), dtype=bool)
-    used[search_holdout(task, plan, seed=seed).held] = True
-    found: list[Holdout] = []
+    row_units = _make_units(task, plan)
+    used = np.zeros(len(row_units.units), dtype=bool)
+    used[search_holdout(task, plan, seed=seed).withheld] = True
+    holdouts: list[Holdout] = []
     for number in range(1, count + 1):
-        held = deck.draw(used, plan.fraction, np.random.default_rng([seed, number]))
-        if held.sum() < _enough(len(held)):
+        withheld = row_units.draw(used, plan.fraction, np.random.default_rng([seed, number]))
+        if withheld.sum() < _fewest_rows(len(withheld)):
             break
-        found.append(_make_holdout(f"fresh{number}", deck, held))
-        used |= held
-    return tuple(found)
+        holdouts.append(_make_holdout(f"fresh{number}", row_units, withheld))
+        used |= withheld
+    return tuple(holdouts)
 
 
 def labelled_rows(task: Task) -> np.ndarray:
-    """Return a mask of the train rows whose targets are all filled in, with finite numbers where values are wanted."""
+    """Return a mask of the train rows whose targets are all filled in, as finite numbers where these are values."""
     targets = task.table(task.spec.train).frame[list(task.spec.target)]
     if task.spec.prediction_kind == "value":
         targets = targets.apply(pd.to_numeric, errors="coerce")
@@ -107,29 +109,29 @@ def labelled_rows(task: Task) -> np.ndarray:
     return np.asarray((targets != "").all(axis=1))
 
 
-def held_ids(task: Task, holdout: Holdout) -> pd.Series | None:
-    """Return the held-out rows' ids as they stand in train; made up where only test has an id, None without one."""
+def withheld_ids(task: Task, holdout: Holdout) -> pd.Series | None:
+    """Return the withheld rows' ids as in train; invented where only test has an id, None without one."""
     spec = task.spec
     train, test = task.table(spec.train).frame, task.table(spec.test).frame
     if spec.id is None:
         return None
     if spec.id in train.columns:
-        return pd.Series(train[spec.id].to_numpy()[holdout.held], dtype=str)
+        return pd.Series(train[spec.id].to_numpy()[holdout.withheld], dtype=str)
     numbers = pd.to_numeric(test[spec.id], errors="coerce")
-    base = 0 if numbers.isna().any() else int(numbers.max()) + 1
-    return pd.Series([str(base + int(row)) for row in holdout.held], dtype=str)
+    first = 0 if numbers.isna().any() else int(numbers.max()) + 1
+    return pd.Series([str(first + int(row)) for row in holdout.withheld], dtype=str)
 
 
-def _enough(rows: int) -> float:
-    """Return how many fresh rows are worth a holdout; small tables make do with a tenth."""
-    return max(_FEWEST * rows, min(MIN_ROWS, rows / 10))
+def _fewest_rows(rows: int) -> float:
+    """Return how many fresh rows are enough for a holdout; a tenth in small tables."""
+    return max(_MIN_SHARE * rows, min(MIN_ROWS, rows / 10))
 
 
-def _make_holdout(name: str, deck: _Deck, held: np.ndarray) -> Holdout:
-    return Holdout(name, np.flatnonzero(~held), np.flatnonzero(held), deck.units[held])
+def _make_holdout(name: str, row_units: _RowUnits, withheld: np.ndarray) -> Holdout:
+    return Holdout(name, np.flatnonzero(~withheld), np.flatnonzero(withheld), row_units.units[withheld])
 
 
-def _deal(task: Task, plan: SplitPlan) -> _Deck:
+def _make_units(task: Task, plan: SplitPlan) -> _RowUnits:
     spec, frame = task.spec, task.table(task.spec.train).frame
     rows = np.arange(len(frame))
     labelled = labelled_rows(task)
@@ -137,7 +139,7 @@ def _deal(task: Task, plan: SplitPlan) -> _Deck:
     if plan.kind == "group" and plan.column is not None:
         names = group_names(plan.column, frame[plan.column], plan.group_rule)
         codes = pd.factorize(names.where(names != ""))[0]
-        # A row without a group stands for itself.
+        # A row without a group is a unit by itself.
         units = np.where(codes >= 0, codes, rows + len(rows))
     elif plan.keep_duplicates:
         units = duplicate_codes(frame, feature_columns(spec, frame, task.table(spec.test).frame))
@@ -145,22 +147,24 @@ def _deal(task: Task, plan: SplitPlan) -> _Deck:
     if spec.problem in ("binary", "multiclass", "ordinal"):
         classes = np.where(labelled, pd.factorize(frame[spec.target[0]].str.strip())[0], -1)
     strata = classes if plan.kind == "stratified" else np.zeros(len(rows), dtype=int)
-    return _Deck(units, strata, classes, labelled)
+    return _RowUnits(units, strata, classes, labelled)
 
 
 def _periods(task: Task, plan: SplitPlan, *, count: int) -> list[Holdout]:
-    """Walk back in time from the last period, one cut-off after the other."""
+    """Return holdouts of successive periods, the latest first."""
     column = plan.column or ""
-    clock = clock_of(column, task.table(task.spec.train).frame[column], plan.group_rule)
-    labelled = labelled_rows(task)
-    values = np.where(labelled, clock.values, np.nan)
-    end, found = float(np.nanmax(values)), list[Holdout]()
-    while len(found) < count and (made := cut(values, end, plan.span or 0.0, plan.gap)) is not None:
-        held = np.flatnonzero(made.held)
-        if found and len(held) < _enough(len(values)):
+    clock = require_clock(column, task.table(task.spec.train).frame[column], plan.group_rule)
+    values = np.where(labelled_rows(task), clock.values, np.nan)
+    end, holdouts = float(np.nanmax(values)), list[Holdout]()
+    while len(holdouts) < count:
+        cut = cut_period(values, end, plan.span or 0.0, plan.gap)
+        if cut is None:
             break
-        name = f"fresh{len(found)}" if found else "holdout"
-        units = bins(values[held], dates=clock.dates)
-        found.append(Holdout(name, np.flatnonzero(made.train), held, units))
-        end = float(np.nextafter(made.start, -np.inf))
-    return found
+        withheld = np.flatnonzero(cut.withheld)
+        if holdouts and len(withheld) < _fewest_rows(len(values)):
+            break
+        name = f"fresh{len(holdouts)}" if holdouts else "holdout"
+        units = time_units(values[withheld], dates=clock.dates)
+        holdouts.append(Holdout(name, np.flatnonzero(cut.train), withheld, units))
+        end = float(np.nextafter(cut.start, -np.inf))
+    return holdouts

@@ -10,6 +10,14 @@ from mlestar.errors import HoldoutError
 from mlestar.evaluation.holdout.clock import ID_WORDS, TIME_WORDS, Clock, name_words
 from mlestar.evaluation.holdout.rule import SplitRule, column_clock
 
+# The limits below were chosen by judgement; none was measured.
+_MAX_MISSING = 0.05
+"""Share of rows without a time up to which a column divides train from test."""
+_MIN_TEST_ROWS = 5
+_MIN_TRAIN_TIMES = 3
+_MIN_REPEATS = 2
+"""Mean rows per value from which a counter without a name of time may count time: several rows at one time."""
+
 
 @dataclass(frozen=True)
 class Period:
@@ -21,7 +29,7 @@ class Period:
     test: Clock
 
 
-def clock_of(column: str, cells: pd.Series, rule: SplitRule | None) -> Clock:
+def require_clock(column: str, cells: pd.Series, rule: SplitRule | None) -> Clock:
     """Read the time column of a plan.
 
     Raises:
@@ -36,7 +44,7 @@ def clock_of(column: str, cells: pd.Series, rule: SplitRule | None) -> Clock:
 
 def find_period(spec: TaskSpec, train: pd.DataFrame, test: pd.DataFrame) -> Period | None:
     """Return the finest date column, else the finest counter of time, that divides train from test."""
-    found = []
+    periods: list[Period] = []
     for column in test.columns:
         if column not in train.columns:
             continue
@@ -44,32 +52,35 @@ def find_period(spec: TaskSpec, train: pd.DataFrame, test: pd.DataFrame) -> Peri
         if period is None and column == spec.id:
             period = _read(column, SplitRule(part="date"), train, test)
         if period and _comes_after(period) and (period.train.dates or _counts_time(period)):
-            found.append(period)
-    return max(found, key=lambda period: (period.train.dates, len(np.unique(period.train.values))), default=None)
+            periods.append(period)
+    return max(periods, key=lambda period: (period.train.dates, len(np.unique(period.train.values))), default=None)
 
 
 def _read(column: str, rule: SplitRule | None, train: pd.DataFrame, test: pd.DataFrame) -> Period | None:
-    first = column_clock(column, train[column], rule)
-    second = column_clock(column, test[column], rule)
-    if first is None or second is None or first.dates != second.dates:
+    train_clock = column_clock(column, train[column], rule)
+    test_clock = column_clock(column, test[column], rule)
+    if train_clock is None or test_clock is None or train_clock.dates != test_clock.dates:
         return None
-    return Period(column, rule, first, second)
+    return Period(column, rule, train_clock, test_clock)
 
 
 def _comes_after(period: Period) -> bool:
     train, test = period.train.values, period.test.values
-    if np.isnan(train).mean() > 0.05 or np.isnan(test).mean() > 0.05 or len(test) < 5:
+    if np.isnan(train).mean() > _MAX_MISSING or np.isnan(test).mean() > _MAX_MISSING or len(test) < _MIN_TEST_ROWS:
         return False
     last, first = np.nanmax(train), np.nanmin(test)
-    # Time may be told coarsely, so that the day or week of the cut stands in both files.
-    after = first >= last if period.train.dates or name_words(period.column) & TIME_WORDS else first > last
-    return bool(after and np.nanmax(test) > last and len(np.unique(train[~np.isnan(train)])) >= 3)
+    # Times may be coarse, so that the day or week of the cut is in both files.
+    coarse = period.train.dates or name_words(period.column) & TIME_WORDS
+    after = first >= last if coarse else first > last
+    enough = len(np.unique(train[~np.isnan(train)])) >= _MIN_TRAIN_TIMES
+    return bool(after and np.nanmax(test) > last and enough)
 
 
 def _counts_time(period: Period) -> bool:
-    """Tell a counter of time from numbers that only name rows or groups."""
+    """Return whether a counter counts time rather than rows or groups."""
     words = name_words(period.column)
     if words & TIME_WORDS:
         return True
-    repeats = len(period.train.values) / len(np.unique(period.train.values))
-    return repeats >= 2 and not words & ID_WORDS and not period.column.lower().endswith("id")
+    if words & ID_WORDS or period.column.lower().endswith("id"):
+        return False
+    return len(period.train.values) / len(np.unique(period.train.values)) >= _MIN_REPEATS

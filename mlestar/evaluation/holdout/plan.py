@@ -1,4 +1,4 @@
-"""What a holdout is: how rows are withheld, and the grader's findings."""
+"""How rows are withheld, and what the grader returns."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ SplitKind = Literal["time", "group", "stratified", "random"]
 
 
 class SplitPlan(BaseModel):
-    """How train is divided so that the held-out rows differ from the rest as the real test differs from train."""
+    """How train is divided so that the withheld rows differ from the rest as the real test differs from train."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -20,11 +20,11 @@ class SplitPlan(BaseModel):
     group_rule: SplitRule | None = None
     """The part of a cell that names its group or time; None when the whole cell does."""
     fraction: float
-    """Share of the train rows that is held out (for `time`: of the rows before the cut and after it together)."""
+    """Share of the train rows that is withheld (for `time`: of the rows before the cutoff and after it together)."""
     horizon: str | None = None
     """For `time`: the length of the real test period, in words."""
     span: float | None = None
-    """For `time`: the length of the held-out period in seconds, or in steps of a counter."""
+    """For `time`: the length of the withheld period in seconds, or in steps of a counter."""
     gap: float = 0.0
     """For `time`: the distance between the last train row and the first test row, in the unit of `span`."""
     keep_duplicates: bool = False
@@ -34,7 +34,7 @@ class SplitPlan(BaseModel):
 
 
 class Grade(BaseModel):
-    """What the grader found in a submission for held-out rows."""
+    """The grader's result for one submission."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -42,12 +42,12 @@ class Grade(BaseModel):
     """None when the submission was rejected."""
     standard_error: float | None
     problem: str = ""
-    """Why it was rejected: one message, naming row and column, that a debugger can act on."""
+    """Why it was rejected: one message with row and column that a debugger can act on."""
     warnings: tuple[str, ...] = ()
 
 
 class Comparison(BaseModel):
-    """Two submissions for the same held-out rows, compared on the same resamples."""
+    """Two submissions for the same withheld rows, compared on the same resamples."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -55,4 +55,4 @@ class Comparison(BaseModel):
     """Positive when the submission is better than the baseline, whatever the metric's direction."""
     standard_error: float
     probability_better: float
-    """Share of the resamples on which the submission wins; ties count half."""
+    """Share of the resamples on which the submission is better; ties count half."""

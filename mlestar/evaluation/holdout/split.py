@@ -1,6 +1,8 @@
-"""Inferring how the real test was taken, by comparing it with train."""
+"""Inferring how the real test set was sampled, by comparing it with train."""
 
+import logging
 from math import log
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -9,20 +11,37 @@ from mlestar.data.task import Task, TaskSpec
 from mlestar.errors import HoldoutError, TaskError
 from mlestar.evaluation.holdout.clock import Clock, read_clock
 from mlestar.evaluation.holdout.crossing import count_crossing
-from mlestar.evaluation.holdout.cutoff import Cut, cut
-from mlestar.evaluation.holdout.grouping import MAX_RATIO, Group, find_group, prefix_rules
-from mlestar.evaluation.holdout.period import Period, clock_of, find_period
+from mlestar.evaluation.holdout.cutoff import Cut, cut_period
+from mlestar.evaluation.holdout.grouping import MAX_RATIO, Group, find_group, list_rules
+from mlestar.evaluation.holdout.period import Period, find_period, require_clock
 from mlestar.evaluation.holdout.plan import SplitKind, SplitPlan
 from mlestar.evaluation.holdout.rule import SplitRule
 
-MAX_HELD = 50_000
-"""Held-out rows beyond which a score gains nothing."""
-_SAMPLE = 200_000
+logger = logging.getLogger("mlestar.evaluation")
+
+# The limits below were chosen by judgement; none was measured.
+MAX_WITHHELD = 50_000
+"""Withheld rows beyond which a score gains little: the standard error of an accuracy is then below 0.0023."""
+_MIN_TRAIN_ROWS = 20
+_MIN_SHARE, _MAX_SHARE = 0.1, 0.4
+"""Share of train to withhold where the real test's is out of these bounds: enough to score, enough to train on."""
+_SAMPLE_ROWS = 200_000
+"""Rows of train and test together on which groupings are compared."""
+_UNIQUE_SHARE = 0.9
+"""Different values per row from which a column set as a group does not group."""
 _DUPLICATE_LOG_P = log(1e-6)
+"""Chance of a false alarm for one table; there is one such test for each."""
+
+
+class _Share(TypedDict):
+    """The fields of a plan that is not by time."""
+
+    fraction: float
+    evidence: tuple[str, ...]
 
 
 def infer_split(task: Task) -> SplitPlan:
-    """Find the split that copies the way test differs from train; `spec.split` overrules it.
+    """Return the split that copies the way test differs from train; `spec.split` takes precedence.
 
     Raises:
         HoldoutError: labels cannot be located, or there are too few rows.
@@ -33,44 +52,53 @@ def infer_split(task: Task) -> SplitPlan:
         msg = "the labels are not in a table, so no rows can be withheld"
         raise HoldoutError(msg)
     train, test = task.table(spec.train).frame, task.table(spec.test).frame
-    if len(train) < 20:
+    if len(train) < _MIN_TRAIN_ROWS:
         msg = f"{spec.train} has {len(train)} rows: too few to withhold some"
         raise HoldoutError(msg)
-    if spec.split:
-        return _overruled(spec, train, test)
-    if (period := find_period(spec, train, test)) is not None:
-        return _time_plan(period)
-    if (group := find_group(*_sample(train, test))) is not None:
-        return _group_plan(train, test, group)
-    return _row_plan(spec, train, test)
+    plan, why = _choose_plan(spec, train, test)
+    how = f"{plan.kind} by {plan.column}" if plan.column else plan.kind
+    rule = f" ({plan.group_rule})" if plan.group_rule else ""
+    logger.info("split: %s%s, %.1f%% of train withheld, because %s", how, rule, 100 * plan.fraction, why)
+    return plan
 
 
 def duplicate_codes(frame: pd.DataFrame, columns: list[str]) -> np.ndarray:
-    """Number rows by the values of these columns: equal rows share a number."""
+    """Number rows by the values of these columns: equal rows have the same number."""
     hashes = pd.util.hash_pandas_object(frame[columns], index=False)
     return pd.factorize(hashes)[0]
 
 
 def feature_columns(spec: TaskSpec, train: pd.DataFrame, test: pd.DataFrame) -> list[str]:
-    """List the columns that train and test share, the id left out."""
+    """List the columns that train and test share, without the id."""
     return [column for column in test.columns if column in train.columns and column != spec.id]
 
 
+def _choose_plan(spec: TaskSpec, train: pd.DataFrame, test: pd.DataFrame) -> tuple[SplitPlan, str]:
+    """Return the plan and the reason for it, without cells."""
+    if spec.split:
+        return _set_plan(spec, train, test), "it is set"
+    if (period := find_period(spec, train, test)) is not None:
+        return _time_plan(period), "its test values come after those of train"
+    if (group := find_group(*_sample(train, test))) is not None:
+        return _group_plan(train, test, group), str(group.crossing)
+    return _row_plan(spec, train, test), "no column divides train from test"
+
+
 def _sample(train: pd.DataFrame, test: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    share = min(1.0, _SAMPLE / (len(train) + len(test)))
+    share = min(1.0, _SAMPLE_ROWS / (len(train) + len(test)))
     if share == 1.0:
         return train, test
     return train.sample(frac=share, random_state=0), test.sample(frac=share, random_state=0)
 
 
-def _overruled(spec: TaskSpec, train: pd.DataFrame, test: pd.DataFrame) -> SplitPlan:
+def _set_plan(spec: TaskSpec, train: pd.DataFrame, test: pd.DataFrame) -> SplitPlan:
     kind, column = spec.split_setting
     if kind in ("time", "group") and column not in train.columns:
         msg = f"split = {spec.split!r}: {spec.train} has no column {column!r}"
         raise TaskError(msg)
-    note = f"split = {spec.split!r} was given"
+    note = f"split = {spec.split!r} is set"
     if kind == "time":
-        return _given_time(column, train, test, note)
+        return _set_time_plan(column, train, test, note)
     if kind == "group":
         rule = _repeating_rule(column, train[column])
         how = "" if rule is None else f"; every value differs, so the {rule} names the group"
@@ -82,12 +110,12 @@ def _overruled(spec: TaskSpec, train: pd.DataFrame, test: pd.DataFrame) -> Split
     return plan.model_copy(update={"kind": kind, "evidence": (note, *plan.evidence)})
 
 
-def _given_time(column: str, train: pd.DataFrame, test: pd.DataFrame, note: str) -> SplitPlan:
+def _set_time_plan(column: str, train: pd.DataFrame, test: pd.DataFrame, note: str) -> SplitPlan:
     rule = None if read_clock(column, train[column]) is not None else SplitRule(part="date")
-    clock = clock_of(column, train[column], rule)
+    clock = require_clock(column, train[column], rule)
     if column in test.columns:
-        period = Period(column, rule, clock, clock_of(column, test[column], rule))
-        return _time_plan(period, note)
+        test_clock = require_clock(column, test[column], rule)
+        return _time_plan(Period(column, rule, clock, test_clock), note)
     fraction, _ = _fraction(len(train), len(test))
     latest = float(np.nanmax(clock.values))
     span = latest - float(np.nanquantile(clock.values, 1 - fraction))
@@ -95,90 +123,96 @@ def _given_time(column: str, train: pd.DataFrame, test: pd.DataFrame, note: str)
 
 
 def _repeating_rule(column: str, cells: pd.Series) -> SplitRule | None:
-    if cells.nunique() < 0.9 * len(cells):
+    """Return the first rule under which nearly unique cells repeat; None when the cells repeat themselves."""
+    limit = _UNIQUE_SHARE * len(cells)
+    if cells.nunique() < limit:
         return None
-    for rule in prefix_rules(cells):
-        if 2 < rule.apply(column, cells).nunique() < 0.9 * len(cells):
+    for rule in list_rules(cells):
+        if 2 < rule.apply(column, cells).nunique() < limit:
             return rule
     msg = f"split = 'group:{column}': nearly every value of {column!r} differs, so it groups nothing"
     raise TaskError(msg)
 
 
 def _fraction(train_rows: int, test_rows: int) -> tuple[float, str]:
-    """Return the share to hold out, and a note where it is not the real test's."""
+    """Return the share to withhold, and a note where it is not the real test's."""
     real = test_rows / (train_rows + test_rows)
-    bounded = min(max(real, 0.1), 0.4)
-    capped = min(bounded, MAX_HELD / train_rows)
+    bounded = min(max(real, _MIN_SHARE), _MAX_SHARE)
+    capped = min(bounded, MAX_WITHHELD / train_rows)
     if capped < bounded:
-        return capped, f"{capped:.1%} of train are held out: {MAX_HELD:,} rows are enough"
-    note = f"{real:.1%} of all rows are test; {bounded:.0%} of train are held out" if bounded != real else ""
-    return bounded, note
+        return capped, f"{capped:.1%} of train are withheld: {MAX_WITHHELD:,} rows are enough"
+    if bounded == real:
+        return bounded, ""
+    return bounded, f"{real:.1%} of all rows are test; {bounded:.0%} of train are withheld"
 
 
-def _share(train: pd.DataFrame, test: pd.DataFrame, *evidence: str) -> dict[str, float | tuple[str, ...]]:
+def _share(train: pd.DataFrame, test: pd.DataFrame, *evidence: str) -> _Share:
     fraction, note = _fraction(len(train), len(test))
-    return {"fraction": fraction, "evidence": (*evidence, *([note] if note else []))}
+    notes = (note,) if note else ()
+    return {"fraction": fraction, "evidence": (*evidence, *notes)}
 
 
 def _time_plan(period: Period, *notes: str) -> SplitPlan:
     column, clock = period.column, period.train
-    low, high = float(np.nanmin(clock.values)), float(np.nanmax(clock.values))
-    first, last = float(np.nanmin(period.test.values)), float(np.nanmax(period.test.values))
+    train_first, train_last = float(np.nanmin(clock.values)), float(np.nanmax(clock.values))
+    test_first, test_last = float(np.nanmin(period.test.values)), float(np.nanmax(period.test.values))
     how = column if period.rule is None else f"{column} ({period.rule})"
     line = (
-        f"{how}: test {clock.words(first)} to {clock.words(last)} against "
-        f"train {clock.words(low)} to {clock.words(high)}"
+        f"{how}: test {clock.format_time(test_first)} to {clock.format_time(test_last)} against "
+        f"train {clock.format_time(train_first)} to {clock.format_time(train_last)}"
     )
-    return _cut_plan(column, period.rule, clock, last - first, max(first - high, 0.0), (*notes, line))
+    span, gap = test_last - test_first, max(test_first - train_last, 0.0)
+    return _cut_plan(column, period.rule, clock, span, gap, (*notes, line))
 
 
 def _cut_plan(
     column: str, rule: SplitRule | None, clock: Clock, span: float, gap: float, evidence: tuple[str, ...]
 ) -> SplitPlan:
-    made = cut(clock.values, float(np.nanmax(clock.values)), span, gap)
-    if made is None:
+    cut = cut_period(clock.values, float(np.nanmax(clock.values)), span, gap)
+    if cut is None:
         msg = f"too little history in {column!r} to withhold its last part"
         raise HoldoutError(msg)
-    held, rest = int(made.held.sum()), int(made.train.sum())
+    withheld, rest = int(cut.withheld.sum()), int(cut.train.sum())
     return SplitPlan(
         kind="time",
         column=column,
         group_rule=rule,
-        fraction=held / (held + rest),
-        horizon=clock.length(span),
+        fraction=withheld / (withheld + rest),
+        horizon=clock.format_length(span),
         span=span,
         gap=gap,
-        evidence=(*evidence, _describe_cut(clock, made, held, rest)),
+        evidence=(*evidence, _describe_cut(clock, cut, withheld, rest)),
     )
 
 
-def _describe_cut(clock: Clock, made: Cut, held: int, rest: int) -> str:
-    end = clock.words(float(np.nanmax(clock.values)))
-    change = f"; {made.change}" if made.change else ""
-    return f"held out: {clock.words(made.start)} to {end} ({held} rows, {rest} before it{change})"
+def _describe_cut(clock: Clock, cut: Cut, withheld: int, rest: int) -> str:
+    start, end = clock.format_time(cut.start), clock.format_time(float(np.nanmax(clock.values)))
+    change = f"; {cut.change}" if cut.change else ""
+    return f"withheld: {start} to {end} ({withheld} rows, {rest} before it{change})"
 
 
 def _group_plan(train: pd.DataFrame, test: pd.DataFrame, group: Group) -> SplitPlan:
-    found = group.crossing
-    line = f"{group}: {found}; train has {found.train_values} values, test {found.test_values}"
+    crossing = group.crossing
+    line = f"{group}: {crossing}; train has {crossing.train_values} values, test {crossing.test_values}"
     return SplitPlan(kind="group", column=group.column, group_rule=group.rule, **_share(train, test, line))
 
 
 def _row_plan(spec: TaskSpec, train: pd.DataFrame, test: pd.DataFrame) -> SplitPlan:
-    kept, line = _find_duplicates(spec, train, test)
-    classes = spec.problem in ("binary", "multiclass", "ordinal")
-    kind: SplitKind = "stratified" if classes else "random"
-    evidence = ["no time column whose test values come after train's, no column whose groups are kept apart", line]
-    return SplitPlan(kind=kind, keep_duplicates=kept, **_share(train, test, *evidence))
+    keep_duplicates, line = _find_duplicates(spec, train, test)
+    has_classes = spec.problem in ("binary", "multiclass", "ordinal")
+    kind: SplitKind = "stratified" if has_classes else "random"
+    reason = "no time column whose test values come after train's, no column whose groups are kept apart"
+    return SplitPlan(kind=kind, keep_duplicates=keep_duplicates, **_share(train, test, reason, line))
 
 
 def _find_duplicates(spec: TaskSpec, train: pd.DataFrame, test: pd.DataFrame) -> tuple[bool, str]:
+    """Return whether rows of equal features were kept on one side, and the numbers that show it."""
     columns = feature_columns(spec, train, test)
     if not columns:
         return False, "train and test share no feature columns"
     codes = duplicate_codes(pd.concat([train, test], ignore_index=True), columns)
-    found = count_crossing(codes[: len(train)], codes[len(train) :])
-    inside = len(train) - found.train_values
-    kept = found.ratio <= MAX_RATIO and found.log_p < _DUPLICATE_LOG_P
+    crossing = count_crossing(codes[: len(train)], codes[len(train) :])
+    repeated = len(train) - crossing.train_values
+    kept = crossing.ratio <= MAX_RATIO and crossing.log_p < _DUPLICATE_LOG_P
     how = "kept together" if kept else "not kept together"
-    return kept, f"equal features: {inside} repeated rows within train; {found}; {how}"
+    return kept, f"equal features: {repeated} repeated rows within train; {crossing}; {how}"

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,28 +13,31 @@ import pandas as pd
 from mlestar.data.tables.writer import write_cells, write_rows
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
-from mlestar.evaluation.holdout.auxiliary import refuse_telling_paths, safe_rows
-from mlestar.evaluation.holdout.holdout import Holdout, held_ids
+from mlestar.evaluation.holdout.auxiliary import reject_leaky_paths, safe_rows
+from mlestar.evaluation.holdout.holdout import Holdout, withheld_ids
+
+logger = logging.getLogger("mlestar.evaluation")
 
 
 def stage(task: Task, holdout: Holdout | None, folder: Path, *, link: bool = False) -> str:
     """Fill `folder` as the input of a holdout and return its `manifest`; a folder that is intact is left alone.
 
     Args:
-        task: a task whose labels lie in a table.
+        task: a task whose labels are in a table.
         holdout: the rows to withhold; None stages the real input as it is.
         folder: the folder to create; a note of its manifest is kept beside it.
-        link: hard-link untouched files. Only for runners that mount the folder read-only: a write through a link would
-            change the task's own data.
+        link: hard-link files that are not changed. Only for runners that mount the folder read-only: a write through a
+            link would change the task's own data.
 
     Raises:
-        HoldoutError: a file tells about held-out rows in a way that cannot be taken out.
+        HoldoutError: a file reveals withheld labels and cannot be filtered.
     """
     note = folder.with_name(f"{folder.name}.sha256")
     if note.is_file() and folder.is_dir() and manifest(folder) == note.read_text():
+        logger.debug("input %s: intact", folder.name)
         return note.read_text()
     if holdout is not None:
-        refuse_telling_paths(task)
+        reject_leaky_paths(task)
     partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -49,7 +53,7 @@ def stage(task: Task, holdout: Holdout | None, folder: Path, *, link: bool = Fal
 def manifest(folder: Path) -> str:
     """Return the sha256 of the names and contents of a folder's files; hidden files do not count."""
     digest = hashlib.sha256()
-    for name, path in _files(folder):
+    for name, path in _list_files(folder):
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
         digest.update(f"{name}\0{content}\0".encode())
@@ -57,44 +61,59 @@ def manifest(folder: Path) -> str:
 
 
 def staged_sample(task: Task, holdout: Holdout) -> pd.DataFrame | None:
-    """Return the sample submission of a holdout: held-out ids, and the commonest predictions of the real sample."""
+    """Return the sample submission of a holdout: withheld ids, and the commonest predictions of the real sample."""
     spec = task.spec
     if spec.sample_submission is None:
         return None
     real = task.table(spec.sample_submission).frame
     columns = [column for column in real.columns if column != spec.id]
     constant = dict(zip(columns, real[columns].value_counts().index[0], strict=True))
-    cells = pd.DataFrame(constant, index=range(len(holdout.held)))
-    ids = held_ids(task, holdout)
+    cells = pd.DataFrame(constant, index=range(len(holdout.withheld)))
+    ids = withheld_ids(task, holdout)
     if ids is not None and spec.id in real.columns:
         cells[spec.id] = ids
     return cells.reindex(columns=real.columns)
 
 
 def _fill(task: Task, holdout: Holdout | None, folder: Path, *, avoid: Path, link: bool) -> None:
-    own = [] if holdout is None else _stage_own(task, holdout, folder)
-    for name, path in _files(task.input, avoid=avoid.resolve()):
+    written = [] if holdout is None else _write_own_tables(task, holdout, folder)
+    counts = {"cut": 0, "linked": 0, "copied": 0}
+    for name, path in _list_files(task.input, avoid=avoid.resolve()):
         if not path.resolve().is_relative_to(task.folder.resolve()):
             msg = f"{name} is a link to something outside the task folder: copy it in"
             raise HoldoutError(msg)
-        if name in own:
-            continue
-        target = _place(folder, name)
-        filtered = None if holdout is None else safe_rows(task, holdout.train, path)
-        if filtered is not None:
-            filtered[0].write(target, filtered[1])
-        elif link and _linked(path.resolve(), target):
-            continue
-        else:
-            shutil.copyfile(path, target)
-        # Read-only, so that a script which writes into ./input fails on it in every runner.
-        target.chmod(0o444)
-    for name in own:
-        (folder / name).chmod(0o444)
+        if name not in written:
+            counts[_stage_file(task, holdout, path, _target(folder, name), link=link)] += 1
+    for name in written:
+        _make_read_only(folder / name)
+    rows = "real input" if holdout is None else f"{len(holdout.train)} train rows, {len(holdout.withheld)} withheld"
+    files = ", ".join(f"{count} files {how}" for how, count in counts.items() if count)
+    logger.info("staged %s: %s; %s", avoid.name, rows, files or "no other files")
+
+
+def _stage_file(task: Task, holdout: Holdout | None, path: Path, target: Path, *, link: bool) -> str:
+    """Stage an auxiliary file and return how."""
+    filtered = None if holdout is None else safe_rows(task, holdout.train, path)
+    if filtered is not None:
+        table, rows = filtered
+        table.write(target, rows)
+        _make_read_only(target)
+        return "cut"
+    # A linked file keeps its mode: it is the task's own.
+    if link and _linked(path.resolve(), target):
+        return "linked"
+    shutil.copyfile(path, target)
+    _make_read_only(target)
+    return "copied"
+
+
+def _make_read_only(path: Path) -> None:
+    """Make a script that writes into ./input fail in every runner."""
+    path.chmod(0o444)
 
 
 def _linked(source: Path, target: Path) -> bool:
-    """Give a file a second name, where both places lie on one disk that has such names."""
+    """Hard-link a file; return False where both are not on one disk that has hard links."""
     try:
         os.link(source, target)
     except OSError as error:
@@ -104,46 +123,48 @@ def _linked(source: Path, target: Path) -> bool:
     return True
 
 
-def _stage_own(task: Task, holdout: Holdout, folder: Path) -> list[str]:
+def _write_own_tables(task: Task, holdout: Holdout, folder: Path) -> list[str]:
     """Write train, test and sample submission; return their names."""
     spec = task.spec
     train, test = task.table(spec.train), task.table(spec.test)
-    train.write(_place(folder, spec.train), holdout.train)
-    place, ids = _place(folder, spec.test), held_ids(task, holdout)
+    train.write(_target(folder, spec.train), holdout.train)
+    test_path, ids = _target(folder, spec.test), withheld_ids(task, holdout)
     if spec.id is not None and ids is not None and spec.id not in train.columns:
-        cells = train.frame.iloc[holdout.held].reset_index(drop=True).assign(**{spec.id: ids})
-        write_cells(cells.reindex(columns=list(test.columns), fill_value=""), test, place)
+        cells = train.frame.iloc[holdout.withheld].reset_index(drop=True).assign(**{spec.id: ids})
+        write_cells(cells.reindex(columns=list(test.columns), fill_value=""), test, test_path)
     else:
-        write_rows(train, holdout.held, test, place)
+        write_rows(train, holdout.withheld, test, test_path)
     sample = staged_sample(task, holdout)
     if sample is None or spec.sample_submission is None:
         return [spec.train, spec.test]
-    write_cells(sample, task.table(spec.sample_submission), _place(folder, spec.sample_submission))
+    write_cells(sample, task.table(spec.sample_submission), _target(folder, spec.sample_submission))
     return [spec.train, spec.test, spec.sample_submission]
 
 
-def _place(folder: Path, name: str) -> Path:
+def _target(folder: Path, name: str) -> Path:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
 
-def _files(folder: Path, avoid: Path | None = None) -> Iterator[tuple[str, Path]]:
-    """Yield (relative name, path) of every file in order; hidden ones and folders that hold `avoid` are left out."""
-    root, seen = folder.resolve(), set[Path]()
-    for place, folders, names in os.walk(root, followlinks=True):
-        here = Path(place)
-        seen.add(here.resolve())
+def _list_files(folder: Path, avoid: Path | None = None) -> Iterator[tuple[str, Path]]:
+    """Yield (relative name, path) of every file in order; hidden ones and folders that contain `avoid` are left out."""
+    root, visited = folder.resolve(), set[Path]()
+    for directory, folders, names in os.walk(root, followlinks=True):
+        current = Path(directory)
+        visited.add(current.resolve())
         # A link may lead back to a folder that is being walked.
-        folders[:] = [
-            name for name in sorted(folders) if _is_open(here / name, avoid) and (here / name).resolve() not in seen
-        ]
+        folders[:] = [name for name in sorted(folders) if _is_open(current / name, avoid, visited)]
         for name in sorted(names):
-            path = here / name
+            path = current / name
             if not name.startswith(".") and path.is_file():
                 yield path.relative_to(root).as_posix(), path
 
 
-def _is_open(folder: Path, avoid: Path | None) -> bool:
-    hidden = folder.name.startswith(".") or folder.name == "__pycache__"
-    return not hidden and not (avoid and avoid.is_relative_to(folder))
+def _is_open(folder: Path, avoid: Path | None, visited: set[Path]) -> bool:
+    """Return whether the walk enters a folder."""
+    if folder.name.startswith(".") or folder.name == "__pycache__":
+        return False
+    if avoid and avoid.is_relative_to(folder):
+        return False
+    return folder.resolve() not in visited

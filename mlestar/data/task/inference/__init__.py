@@ -1,1 +1,1 @@
-"""How a task folder is understood: its layout, what a person set, the parts, the columns, the labels, the spec."""
+"""Reading a task folder: its files and their roles, the user's settings, the columns, the labels, the spec."""

@@ -1,6 +1,7 @@
-"""Where things lie in a task folder: the description, the data, and what must not be read."""
+"""What is in a task folder: the description, the data files, and what must not be read."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -13,11 +14,11 @@ _HIDDEN = ("__pycache__",)
 
 @dataclass(frozen=True)
 class TaskFolder:
-    """A task folder's parts."""
+    """The contents of a task folder."""
 
-    folder: Path
+    path: Path
     input: Path
-    """Where the data lie: `folder/input` or the folder itself."""
+    """The folder of the data files: `path/input` or `path` itself."""
     description: str
     """Empty when there is none."""
     files: tuple[str, ...]
@@ -25,55 +26,56 @@ class TaskFolder:
 
     @property
     def entries(self) -> tuple[str, ...]:
-        """Files and folders that lie directly in `input`."""
+        """Files and folders directly in `input`."""
         return tuple(dict.fromkeys(file.split("/")[0] for file in self.files))
 
 
-def read_task_folder(folder: Path) -> TaskFolder:
-    """Find the parts of a task folder.
+def read_task_folder(path: Path) -> TaskFolder:
+    """List the contents of a task folder and read its description.
 
     Raises:
         TaskError: there is no such folder, it holds no data, a link leaves it or its description is not UTF-8.
     """
-    if not folder.is_dir():
-        msg = f"no such folder: {folder}"
+    if not path.is_dir():
+        msg = f"no such folder: {path}"
         raise TaskError(msg)
-    data = folder / "input" if (folder / "input").is_dir() else folder
-    description = _find_description(folder)
-    files = tuple(file for file in _walk(folder, data) if data / file not in (description, folder / OVERRIDES))
+    data = path / "input" if (path / "input").is_dir() else path
+    description = _find_description(path)
+    no_data = (description, path / OVERRIDES)
+    files = tuple(file for file in _list_files(path, data) if data / file not in no_data)
     if not files:
-        msg = f"{folder} holds no data files: put train, test and sample submission into it or into {folder / 'input'}"
+        msg = f"{path} holds no data files: put train, test and sample submission into it or into {path / 'input'}"
         raise TaskError(msg)
-    return TaskFolder(folder, data, _read_description(description), files)
+    return TaskFolder(path, data, _read_description(description), files)
 
 
-def inside(path: Path, folder: Path) -> bool:
-    """Tell whether a path, links followed, lies below the folder."""
+def is_inside(path: Path, folder: Path) -> bool:
+    """Return whether a path, links followed, is below the folder."""
     return path.resolve().is_relative_to(folder.resolve())
 
 
-def checked_name(name: str, key: str, layout: TaskFolder) -> str:
-    """Return a path that a person gave for `key`, relative to the input folder.
+def check_name(name: str, key: str, folder: TaskFolder) -> str:
+    """Return a path that a person set for `key`, relative to the input folder.
 
     Raises:
-        TaskError: it lies outside the folder or does not exist.
+        TaskError: it is outside the folder or does not exist.
     """
-    path = layout.input / name
-    if Path(name).is_absolute() or not inside(path, layout.input):
-        msg = f"{key} = {name!r} lies outside {layout.input}"
+    path = folder.input / name
+    if Path(name).is_absolute() or not is_inside(path, folder.input):
+        msg = f"{key} = {name!r} is outside {folder.input}"
         raise TaskError(msg)
     if not path.exists():
-        msg = f"{key} = {name!r}: no such file in {layout.input}"
+        msg = f"{key} = {name!r}: no such file in {folder.input}"
         raise TaskError(msg)
     return PurePosixPath(name).as_posix()
 
 
-def _find_description(folder: Path) -> Path | None:
-    for place in (folder, folder / "input"):
-        names = {path.name.lower(): path for path in sorted(place.iterdir())} if place.is_dir() else {}
+def _find_description(path: Path) -> Path | None:
+    for folder in (path, path / "input"):
+        paths = {file.name.lower(): file for file in sorted(folder.iterdir())} if folder.is_dir() else {}
         for name in DESCRIPTIONS:
-            if name in names and names[name].is_file():
-                return names[name]
+            if name in paths and paths[name].is_file():
+                return paths[name]
     return None
 
 
@@ -90,20 +92,29 @@ def _read_description(path: Path | None) -> str:
         raise TaskError(msg) from error
 
 
-def _walk(folder: Path, data: Path) -> list[str]:
-    found = []
+def _list_files(path: Path, data: Path) -> list[str]:
+    files: list[str] = []
     for root, directories, names in os.walk(data):
-        directories[:] = sorted(name for name in directories if not _hidden(name))
-        for name in (*directories, *names):
-            path = Path(root) / name
-            if path.is_symlink() and not (inside(path, folder) and path.exists()):
-                msg = f"{path.relative_to(folder)} is a link to something outside the task folder: copy it in"
-                raise TaskError(msg)
-        paths = (Path(root) / name for name in names if not _hidden(name))
-        # Sockets and pipes are left out: opening one may wait for ever.
-        found += [path.relative_to(data).as_posix() for path in paths if path.is_file()]
-    return sorted(found)
+        directories[:] = sorted(name for name in directories if not _is_hidden(name))
+        _check_links(path, [Path(root) / name for name in (*directories, *names)])
+        files += _regular_files(Path(root), data, names)
+    return sorted(files)
 
 
-def _hidden(name: str) -> bool:
+def _check_links(folder: Path, paths: list[Path]) -> None:
+    for path in paths:
+        if path.is_symlink() and not (is_inside(path, folder) and path.exists()):
+            msg = f"{path.relative_to(folder)} is a link to something outside the task folder: copy it in"
+            raise TaskError(msg)
+
+
+def _regular_files(root: Path, data: Path, names: list[str]) -> Iterator[str]:
+    """Yield the files of one folder; sockets and pipes are left out, since opening one may block forever."""
+    for name in names:
+        path = root / name
+        if not _is_hidden(name) and path.is_file():
+            yield path.relative_to(data).as_posix()
+
+
+def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name in _HIDDEN

@@ -1,4 +1,4 @@
-"""What the values of a target say: its classes, their order in a submission, the positive one."""
+"""The classes of a target: their values, their order in a submission, the positive one."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -15,9 +15,11 @@ _LEAD = re.compile(
 
 
 def classes_of(cells: pd.Series) -> tuple[str, ...]:
-    """Return the different labels as they stand, empty cells left out, in numeric order or else as text."""
-    raw = {canonical(str(cell)): str(cell).strip() for cell in cells.unique()[::-1] if str(cell).strip()}
-    return tuple(raw[label] for label in sort_labels(raw))
+    """Return the different labels in their own spelling, without empty cells, in numeric order or else as text."""
+    labels = [label for cell in cells.unique() if (label := str(cell).strip())]
+    # Reversed, so that the first spelling of equal labels stays.
+    spellings = {canonical(label): label for label in reversed(labels)}
+    return tuple(spellings[label] for label in sort_labels(spellings))
 
 
 def sort_labels(labels: Iterable[str]) -> list[str]:
@@ -29,14 +31,16 @@ def sort_labels(labels: Iterable[str]) -> list[str]:
 
 
 def align_classes(columns: Sequence[str], classes: Sequence[str]) -> tuple[str, ...] | None:
-    """Return the class that each column stands for (`p3`, `prob_setosa`, `setosa`), or None when they do not match."""
+    """Return the class that each column names (`p3`, `prob_setosa`, `setosa`), or None when they do not match."""
     if len(columns) != len(classes):
         return None
-    known = {_fold(label): label for label in classes}
+    labels = {_fold(label): label for label in classes}
+    if len(labels) < len(classes):
+        return None
     for strip in _strippings(columns):
-        bare = [_fold(strip(column)) for column in columns]
-        if len(known) == len(classes) and set(bare) == set(known):
-            return tuple(known[name] for name in bare)
+        names = [_fold(strip(column)) for column in columns]
+        if set(names) == set(labels):
+            return tuple(labels[name] for name in names)
     return None
 
 
@@ -47,13 +51,14 @@ def bare_classes(columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def _strippings(columns: Sequence[str]) -> list[Callable[[str], str]]:
+    """Return functions that may leave the class of a column name, the most cautious first."""
     prefix = _shared_start(columns)
     suffix = _shared_start([column[::-1] for column in columns])[::-1]
-    whole = re.sub(r"[^\W_]*$", "", prefix)
+    whole_words = re.sub(r"[^\W_]*$", "", prefix)
     return [
         lambda column: column,
         lambda column: _LEAD.sub("", column),
-        lambda column: column.removeprefix(whole),
+        lambda column: column.removeprefix(whole_words),
         lambda column: column.removeprefix(prefix),
         lambda column: column.removesuffix(suffix),
         lambda column: column.removeprefix(prefix).removesuffix(suffix),
@@ -61,8 +66,8 @@ def _strippings(columns: Sequence[str]) -> list[Callable[[str], str]]:
 
 
 def _shared_start(names: Sequence[str]) -> str:
-    alike = takewhile(lambda marks: len(set(marks)) == 1, zip(*names, strict=False))
-    return "".join(marks[0] for marks in alike)
+    same = takewhile(lambda characters: len(set(characters)) == 1, zip(*names, strict=False))
+    return "".join(characters[0] for characters in same)
 
 
 def _fold(name: str) -> str:
@@ -70,24 +75,24 @@ def _fold(name: str) -> str:
 
 
 def positive_class(classes: Sequence[str], predictions: Sequence[str], description: str) -> tuple[str, str]:
-    """Return the positive one of two classes and how it was told."""
-    told = [label for label in classes if _is_told(label, description)]
-    if len(told) == 1:
-        return told[0], "named in the description"
+    """Return the positive one of two classes and how it was inferred."""
+    described = [label for label in classes if _is_described_as_positive(label, description)]
+    if len(described) == 1:
+        return described[0], "named in the description"
     for label in classes:
         if canonical(label).lower() in _POSITIVE:
-            return label, "by custom"
+            return label, "by convention"
     if len(predictions) == 1:
-        named = [label for label in classes if len(label) > 1 and _fold(label) in _fold(predictions[0]).split()]
+        words = _fold(predictions[0]).split()
+        named = [label for label in classes if len(label) > 1 and _fold(label) in words]
         if len(named) == 1:
             return named[0], "named by the prediction column"
     return classes[-1], "a guess: the last in order; set pos_label if it is the other"
 
 
-def _is_told(label: str, description: str) -> bool:
+def _is_described_as_positive(label: str, description: str) -> bool:
     name = rf"[`'\"*\u201c\u2018]?{re.escape(label)}(?![\w.])"
     after = rf"positive (?:class|label)(?: is|:| =|,)? *\(?{name}"
     named = rf"\b(?:of|for) (?:the )?(?:positive )?(?:class|label) {name}"
-    return (
-        re.search(rf"{after}|{named}|{name}[`'\"*\u201d\u2019]? (?:is|as) (?:the )?positive\b", description) is not None
-    )
+    before = rf"{name}[`'\"*\u201d\u2019]? (?:is|as) (?:the )?positive\b"
+    return re.search(f"{after}|{named}|{before}", description) is not None

@@ -1,4 +1,4 @@
-"""What a person says about a task, in `task.toml` or as keyword arguments; it beats inference."""
+"""What a user sets about a task, in `task.toml` or as keyword arguments; it takes precedence over inference."""
 
 import tomllib
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from mlestar.metrics.spec import Direction, PredictionKind
 
 
 def _texts(value: object) -> object:
-    """Take one thing for a list of one, and numbers for their text."""
+    """Return a list of texts; a single value is a list of one, a number is its text."""
     return [str(part) for part in value] if isinstance(value, (list, tuple)) else [str(value)]
 
 
@@ -46,24 +46,25 @@ class Overrides(BaseModel):
     auxiliary: Texts | None = None
 
 
-def read_overrides(folder: Path, given: Mapping[str, Any]) -> Overrides:
-    """Merge `task.toml` with what was given to the call, which wins.
+def read_overrides(folder: Path, arguments: Mapping[str, Any]) -> Overrides:
+    """Merge `task.toml` with the arguments of a call, which take precedence.
 
     Raises:
-        TaskError: not TOML, an unknown key (the nearest is named) or a value of the wrong kind.
+        TaskError: not TOML, an unknown key (the nearest is named) or a value of the wrong type.
     """
-    merged = _read_toml(folder / OVERRIDES) | {key: value for key, value in given.items() if value is not None}
+    arguments = {key: value for key, value in arguments.items() if value is not None}
+    merged = _read_toml(folder / OVERRIDES) | arguments
     for key in merged:
         if key not in Overrides.model_fields:
-            near = get_close_matches(key, Overrides.model_fields, n=1, cutoff=0.0)[0]
-            msg = f"{OVERRIDES}: unknown key {key!r}; did you mean {near!r}?"
+            nearest = get_close_matches(key, Overrides.model_fields, n=1, cutoff=0.0)[0]
+            msg = f"{OVERRIDES}: unknown key {key!r}; did you mean {nearest!r}?"
             raise TaskError(msg)
     try:
         return Overrides(**merged)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        msg = f"{OVERRIDES}: {name} = {merged[name]!r} is not right: {first['msg']}"
+        msg = f"{OVERRIDES}: {name} = {merged[name]!r} is not valid: {first['msg']}"
         raise TaskError(msg) from error
 
 

@@ -1,4 +1,4 @@
-"""Which file plays train, test and sample submission: told by names first, by columns where names are silent."""
+"""Which file is train, test and sample submission: inferred from file names, then from columns."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pandas as pd
 
 from mlestar.data.statistics import array_shapes
 from mlestar.data.tables import Table, is_table, read_table
-from mlestar.data.task.inference.folder import TaskFolder, checked_name
+from mlestar.data.task.inference.folder import TaskFolder, check_name
 from mlestar.data.task.inference.overrides import Overrides
 from mlestar.errors import TaskError, UserError
 
@@ -30,18 +30,18 @@ class TableCache:
             self.tables[name] = read_table(self.input / name)
         return self.tables[name]
 
-    def source(self, name: str) -> "Source":
+    def describe(self, name: str) -> "TaskFile":
         path = self.input / name
         if is_table(path):
             table = self.get(name)
-            return Source(name, table.columns, table.frame)
+            return TaskFile(name, table.columns, table.frame)
         arrays = array_shapes(path) if path.is_file() else {}
-        return Source(name, tuple(arrays), None)
+        return TaskFile(name, tuple(arrays), None)
 
 
 @dataclass(frozen=True)
-class Source:
-    """A file that plays a part; `frame` is None when it is not a table, `columns` are then its arrays' names."""
+class TaskFile:
+    """A file with a role; `frame` is None when it is not a table, `columns` are then its arrays' names."""
 
     name: str
     columns: tuple[str, ...]
@@ -50,50 +50,57 @@ class Source:
 
 @dataclass(frozen=True)
 class TaskFiles:
-    """The files that play the three parts."""
+    """The files in their three roles."""
 
-    train: Source
-    test: Source
-    sample: Source | None
+    train: TaskFile
+    test: TaskFile
+    sample: TaskFile | None
     notes: tuple[str, ...]
 
 
-def find_parts(layout: TaskFolder, overrides: Overrides, cache: TableCache) -> TaskFiles:
-    """Find the three files.
+def find_files(folder: TaskFolder, overrides: Overrides, cache: TableCache) -> TaskFiles:
+    """Find train, test and sample submission.
 
     Raises:
-        TaskError: train or test is missing, or a file that was named is not there.
+        TaskError: train or test is missing, or a file that a person named does not exist.
     """
-    named = {part: getattr(overrides, part) for part in ("train", "test", "sample_submission")}
-    found = {part: checked_name(name, part, layout) for part, name in named.items() if name}
-    for part, name in _by_name(layout):
-        if name not in found.values():
-            found.setdefault(part, name)
-    if not {"train", "test"} <= set(found):
-        found |= _by_columns(layout, cache, found)
-    for part in ("train", "test"):
-        if part not in found:
-            msg = f"no {part} file among {', '.join(layout.entries[:6])}: name it {part}.csv or set {part} in task.toml"
+    settings = {key: getattr(overrides, key) for key in ("train", "test", "sample_submission")}
+    names = {role: check_name(name, role, folder) for role, name in settings.items() if name}
+    for role, name in _rank_by_name(folder):
+        if name not in names.values():
+            names.setdefault(role, name)
+    if not {"train", "test"} <= set(names):
+        names |= _pair_by_columns(folder, cache, names)
+    _check_complete(folder, names)
+    if "sample_submission" not in names and (sample := _sample_by_columns(folder, cache, names)):
+        names["sample_submission"] = sample
+    notes = tuple(f"{role}: {name} ({'set' if settings[role] else 'found'})" for role, name in sorted(names.items()))
+    train, test = cache.describe(names["train"]), cache.describe(names["test"])
+    sample_file = cache.describe(names["sample_submission"]) if "sample_submission" in names else None
+    return TaskFiles(train, test, sample_file, notes)
+
+
+def _check_complete(folder: TaskFolder, names: dict[str, str]) -> None:
+    for role in ("train", "test"):
+        if role not in names:
+            entries = ", ".join(folder.entries[:6])
+            msg = f"no {role} file among {entries}: name it {role}.csv or set {role} in task.toml"
             raise TaskError(msg)
-    sample = found.get("sample_submission") or _sample_by_columns(layout, cache, found)
-    found |= {"sample_submission": sample} if sample else {}
-    notes = tuple(f"{part}: {name} ({'set' if named[part] else 'found'})" for part, name in sorted(found.items()))
-    train, test = cache.source(found["train"]), cache.source(found["test"])
-    return TaskFiles(train, test, cache.source(sample) if sample else None, notes)
 
 
-def _by_name(layout: TaskFolder) -> Iterator[tuple[str, str]]:
-    """Yield (part, file) by names, the likeliest file of a part first: tables, then short plain names near the top."""
-    tables = [name for name in layout.files if is_table(layout.input / name)]
+def _rank_by_name(folder: TaskFolder) -> Iterator[tuple[str, str]]:
+    """Yield (role, file) by names, the likeliest file of a role first: tables, then short plain names near the top."""
+    tables = [name for name in folder.files if is_table(folder.input / name)]
     ranked = sorted(tables, key=lambda name: (name.count("/"), len(name)))
-    others = [name for name in (*layout.entries, *layout.files) if name not in tables]
+    others = [name for name in (*folder.entries, *folder.files) if name not in tables]
     for name in (*ranked, *others):
-        if (part := role(name)) and (part != "sample_submission" or name in tables):
-            yield part, name
+        role = role_of_name(name)
+        if role and (role != "sample_submission" or name in tables):
+            yield role, name
 
 
-def role(name: str) -> str | None:
-    """Tell which part a file's name speaks of."""
+def role_of_name(name: str) -> str | None:
+    """Return the role that a file's name suggests."""
     stem = PurePosixPath(name).name.split(".")[0]
     words = [word.lower() for word in _WORD.findall(stem)]
     if "submission" in "".join(words) or words[:1] == ["sample"]:
@@ -103,40 +110,40 @@ def role(name: str) -> str | None:
     return "train" if _TRAIN & set(words) else None
 
 
-def _by_columns(layout: TaskFolder, cache: TableCache, found: dict[str, str]) -> dict[str, str]:
-    """Train has every column of test and more; the pair with the most columns in common is taken."""
-    names = [name for name in layout.files if name != found.get("sample_submission") and _is_sound(name, cache)]
-    columns = {name: set(cache.get(name).columns) for name in names}
-    pairs = [
-        (len(columns[test]), train, test)
-        for train in names
-        for test in names
-        if columns[test] < columns[train] and found.get("train", train) == train and found.get("test", test) == test
-    ]
+def _pair_by_columns(folder: TaskFolder, cache: TableCache, names: dict[str, str]) -> dict[str, str]:
+    """Return the pair with the most columns in common of which train has every column of test and more."""
+    tables = [name for name in folder.files if name != names.get("sample_submission") and _is_readable(name, cache)]
+    columns = {name: set(cache.get(name).columns) for name in tables}
+    pairs: list[tuple[int, str, str]] = []
+    for train in tables:
+        for test in tables:
+            fits = names.get("train", train) == train and names.get("test", test) == test
+            if fits and columns[test] < columns[train]:
+                pairs.append((len(columns[test]), train, test))
     if not pairs:
         return {}
     _, train, test = max(pairs)
     return {"train": train, "test": test}
 
 
-def _sample_by_columns(layout: TaskFolder, cache: TableCache, found: dict[str, str]) -> str | None:
-    """A table with a row for each row of test, that names them and holds only what test lacks and train has."""
-    if not all(is_table(layout.input / found[part]) for part in ("train", "test")):
+def _sample_by_columns(folder: TaskFolder, cache: TableCache, names: dict[str, str]) -> str | None:
+    """Return a table with a row for each row of test, an id, and only columns that test lacks and train has."""
+    if not all(is_table(folder.input / names[role]) for role in ("train", "test")):
         return None
-    train, test = cache.get(found["train"]), cache.get(found["test"])
-    open_columns = set(train.columns) - set(test.columns)
-    for name in layout.entries:
-        if name in found.values() or not _is_sound(name, cache):
+    train, test = cache.get(names["train"]), cache.get(names["test"])
+    candidates = set(train.columns) - set(test.columns)
+    for name in folder.entries:
+        if name in names.values() or not _is_readable(name, cache):
             continue
         table = cache.get(name)
         shared = [column for column in table.columns if column in test.columns]
-        if len(shared) == 1 and len(table) == len(test) and set(table.columns) - set(shared) <= open_columns:
+        if len(shared) == 1 and len(table) == len(test) and set(table.columns) - set(shared) <= candidates:
             return name
     return None
 
 
-def _is_sound(name: str, cache: TableCache) -> bool:
-    """A further table that cannot be read is nobody's part; its statistics will say why."""
+def _is_readable(name: str, cache: TableCache) -> bool:
+    """Return whether a file is a table that can be read; if it cannot, its statistics will say why."""
     try:
         return is_table(cache.input / name) and bool(cache.get(name).columns)
     except UserError:

@@ -1,30 +1,38 @@
-"""The spec of a task, put together from its files, its description and what a person set."""
+"""The spec of a task, inferred from its files, its description and the user's settings."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from mlestar.data.statistics import column_kind
-from mlestar.data.task.inference.columns import Columns, find_columns
-from mlestar.data.task.inference.folder import TaskFolder, checked_name
+from mlestar.data.task.inference.columns import TaskColumns, find_columns
+from mlestar.data.task.inference.folder import TaskFolder, check_name
 from mlestar.data.task.inference.metric import choose_metric
-from mlestar.data.task.inference.outcome import Outcome, find_outcome
 from mlestar.data.task.inference.overrides import Overrides
-from mlestar.data.task.inference.roles import TableCache, TaskFiles, find_parts
+from mlestar.data.task.inference.prediction import PredictionForm, find_prediction_form
+from mlestar.data.task.inference.roles import TableCache, TaskFiles, find_files
 from mlestar.errors import TaskError
 from mlestar.metrics import Metric
 from mlestar.metrics.spec import Modality, TaskSpec
 
+logger = logging.getLogger("mlestar.data")
+
 _IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp"}
 _SOUNDS = {".wav", ".mp3", ".flac", ".ogg", ".aif", ".aiff", ".m4a"}
-_STRAY = 3
-"""So many pictures or sounds may illustrate a description; more of them are data."""
+# The limits below were chosen by judgement; none was measured.
+_MAX_ILLUSTRATIONS = 3
+"""This many pictures or sounds may illustrate a description; more of them are data."""
+_MAX_TEXT_FEATURES = 3
+"""Feature columns, one of them text, up to which a table is a text task."""
+_SAMPLE_ROWS = 2000
+"""Rows from which the kinds of columns are inferred."""
 
 
 @dataclass(frozen=True)
 class Inference:
-    """A spec with how it was found."""
+    """A spec and how it was inferred."""
 
     spec: TaskSpec
     metric: Metric
@@ -33,102 +41,116 @@ class Inference:
 
 
 def infer_spec(
-    layout: TaskFolder, overrides: Overrides, text: str, cache: TableCache, metric: Metric | None
+    folder: TaskFolder, overrides: Overrides, text: str, cache: TableCache, metric: Metric | None
 ) -> Inference:
-    """Infer what is open; `text` is the goal and the description, `metric` beats both and `task.toml`.
+    """Infer what is not set.
+
+    Args:
+        folder: the contents of the task folder.
+        overrides: what the user set.
+        text: the goal and the description.
+        cache: the tables of the folder.
+        metric: the metric to use; it takes precedence over `overrides` and `text`.
 
     Raises:
         TaskError: the files contradict each other or leave something open.
     """
-    parts = find_parts(layout, overrides, cache)
-    columns = find_columns(parts, overrides, text)
-    cells = _target_cells(parts, columns)
-    chosen, why = (metric, "given") if metric else choose_metric(layout, overrides, text, columns, cells)
-    outcome = find_outcome(columns, overrides, chosen, cells, text)
-    spec = _assemble(layout, overrides, parts, columns, chosen, outcome, text)
-    _check_split(spec, parts)
-    notes = [*parts.notes, *columns.notes, f"metric: {chosen.name}, {chosen.direction} ({why})", *outcome.notes]
-    labelled = cells is not None and parts.test.frame is not None
+    files = find_files(folder, overrides, cache)
+    columns = find_columns(files, overrides, text)
+    cells = _target_cells(files, columns)
+    chosen, why = (metric, "set") if metric else choose_metric(folder, overrides, text, columns, cells)
+    form = find_prediction_form(columns, overrides, chosen, cells, text)
+    spec = _assemble(folder, overrides, files, columns, chosen, form, text)
+    _check_split(spec, files)
+    notes = [*files.notes, *columns.notes, f"metric: {chosen.name}, {chosen.direction} ({why})"]
+    # The notes that follow may hold values of cells.
+    logger.info("task %s: %s, %d classes; %s", spec.name, spec.problem, len(spec.classes), "; ".join(notes))
+    labelled = cells is not None and files.test.frame is not None
+    notes += form.notes
     if not labelled:
         notes.append("the labels cannot be located in a table, so scores will be those that scripts report")
     return Inference(spec, chosen, labelled, tuple(notes + _warnings(spec, cells)))
 
 
-def _target_cells(parts: TaskFiles, columns: Columns) -> pd.DataFrame | None:
+def _target_cells(files: TaskFiles, columns: TaskColumns) -> pd.DataFrame | None:
     """Return the target columns of the train table, None when there is no such table."""
-    if parts.train.frame is None:
+    if files.train.frame is None:
         return None
-    if not len(parts.train.frame):
-        msg = f"{parts.train.name} has no rows"
+    if not len(files.train.frame):
+        msg = f"{files.train.name} has no rows"
         raise TaskError(msg)
-    return parts.train.frame[list(columns.target)]
+    return files.train.frame[list(columns.target)]
 
 
 def _assemble(
-    layout: TaskFolder,
+    folder: TaskFolder,
     overrides: Overrides,
-    parts: TaskFiles,
-    columns: Columns,
+    files: TaskFiles,
+    columns: TaskColumns,
     metric: Metric,
-    outcome: Outcome,
+    form: PredictionForm,
     text: str,
 ) -> TaskSpec:
-    used = {part.name for part in (parts.train, parts.test, parts.sample) if part is not None}
-    test_columns = set(parts.test.columns)
-    counted = parts.test if parts.test.frame is not None else parts.sample
+    names = {file.name for file in (files.train, files.test, files.sample) if file is not None}
+    shared = {*files.test.columns, *columns.target}
+    test_rows = files.test.frame
+    if test_rows is None and files.sample is not None:
+        test_rows = files.sample.frame
     return TaskSpec(
-        name=overrides.name or layout.folder.resolve().name,
-        problem=outcome.problem,
-        modality=_find_modality(layout, parts, metric, text),
+        name=overrides.name or folder.path.resolve().name,
+        problem=form.problem,
+        modality=_find_modality(folder, files, metric, text),
         metric=metric.name,
         direction=metric.direction,
         target=columns.target,
         id=columns.id,
-        train=parts.train.name,
-        test=parts.test.name,
-        sample_submission=parts.sample.name if parts.sample else None,
-        prediction_columns=outcome.predictions,
-        prediction_kind=outcome.kind,
-        classes=outcome.classes,
-        pos_label=outcome.pos_label,
-        auxiliary=_auxiliary(layout, overrides, metric, used),
-        train_only=tuple(c for c in parts.train.columns if c not in test_columns and c not in columns.target),
+        train=files.train.name,
+        test=files.test.name,
+        sample_submission=files.sample.name if files.sample else None,
+        prediction_columns=form.columns,
+        prediction_kind=form.kind,
+        classes=form.classes,
+        pos_label=form.pos_label,
+        auxiliary=_auxiliary(folder, overrides, metric, names),
+        train_only=tuple(column for column in files.train.columns if column not in shared),
         split=overrides.split,
-        train_rows=0 if parts.train.frame is None else len(parts.train.frame),
-        test_rows=0 if counted is None or counted.frame is None else len(counted.frame),
+        train_rows=0 if files.train.frame is None else len(files.train.frame),
+        test_rows=0 if test_rows is None else len(test_rows),
     )
 
 
-def _auxiliary(layout: TaskFolder, overrides: Overrides, metric: Metric, used: set[str]) -> tuple[str, ...]:
-    if overrides.auxiliary is None:
-        code = metric.name.partition(":")[0]
-        parents = {name.split("/")[0] for name in used if "/" in name}
-        loose = [file for file in layout.files if file.split("/")[0] in parents]
-        return tuple(name for name in (*layout.entries, *loose) if name not in {*used, *parents, code})
-    return tuple(checked_name(name, "auxiliary", layout) for name in overrides.auxiliary)
+def _auxiliary(folder: TaskFolder, overrides: Overrides, metric: Metric, names: set[str]) -> tuple[str, ...]:
+    """Return the other files; of a folder that holds train, test or the sample, each file by itself."""
+    if overrides.auxiliary is not None:
+        return tuple(check_name(name, "auxiliary", folder) for name in overrides.auxiliary)
+    metric_file = metric.name.partition(":")[0]
+    parents = {name.split("/")[0] for name in names if "/" in name}
+    siblings = [file for file in folder.files if file.split("/")[0] in parents]
+    excluded = {*names, *parents, metric_file}
+    return tuple(name for name in (*folder.entries, *siblings) if name not in excluded)
 
 
-def _find_modality(layout: TaskFolder, parts: TaskFiles, metric: Metric, text: str) -> Modality:
-    """Tell what the rows are: text and sound and pictures by their columns or files, else a table."""
-    suffixes = [Path(name).suffix.lower() for name in layout.files]
-    if sum(suffix in _SOUNDS for suffix in suffixes) > _STRAY:
+def _find_modality(folder: TaskFolder, files: TaskFiles, metric: Metric, text: str) -> Modality:
+    """Return what the rows are: text, sound or pictures by their columns or files, else a table."""
+    suffixes = [Path(name).suffix.lower() for name in folder.files]
+    if sum(suffix in _SOUNDS for suffix in suffixes) > _MAX_ILLUSTRATIONS:
         return "audio"
-    if sum(suffix in _IMAGES for suffix in suffixes) > _STRAY:
+    if sum(suffix in _IMAGES for suffix in suffixes) > _MAX_ILLUSTRATIONS:
         return "image"
-    if parts.test.frame is None:
-        return "image" if "image" in text.lower() or "image" in parts.test.columns else "unknown"
+    if files.test.frame is None:
+        return "image" if "image" in text.lower() or "image" in files.test.columns else "unknown"
     if metric.kind == "text":
         return "text"
-    head = parts.test.frame.iloc[:2000]
-    kinds = [column_kind(column, head[column].unique(), rows=len(head)) for column in parts.test.columns]
-    worthy = [kind for kind in kinds if kind not in ("id", "date", "empty")]
-    return "text" if "text" in kinds and len(worthy) <= 3 else "table"
+    rows = files.test.frame.iloc[:_SAMPLE_ROWS]
+    kinds = [column_kind(column, rows[column].unique(), rows=len(rows)) for column in files.test.columns]
+    features = [kind for kind in kinds if kind not in ("id", "date", "empty")]
+    return "text" if "text" in kinds and len(features) <= _MAX_TEXT_FEATURES else "table"
 
 
-def _check_split(spec: TaskSpec, parts: TaskFiles) -> None:
+def _check_split(spec: TaskSpec, files: TaskFiles) -> None:
     kind, column = spec.split_setting
-    if column and parts.train.frame is not None and column not in parts.train.columns:
-        msg = f"split = {spec.split!r}: {parts.train.name} has no column {column!r}"
+    if column and files.train.frame is not None and column not in files.train.columns:
+        msg = f"split = {spec.split!r}: {files.train.name} has no column {column!r}"
         raise TaskError(msg)
     if kind in ("time", "group") and column in spec.target:
         msg = f"split = {spec.split!r}: the target cannot divide the rows"
@@ -136,9 +158,9 @@ def _check_split(spec: TaskSpec, parts: TaskFiles) -> None:
 
 
 def _warnings(spec: TaskSpec, cells: pd.DataFrame | None) -> list[str]:
-    found = []
+    warnings: list[str] = []
     if spec.train_only:
-        found.append(f"only in train, so no script may use them at test time: {', '.join(spec.train_only)}")
+        warnings.append(f"only in train, so no script may use them at test time: {', '.join(spec.train_only)}")
     if cells is not None and (empty := int((cells == "").any(axis=1).sum())):
-        found.append(f"{empty} rows of {spec.train} have no target")
-    return found
+        warnings.append(f"{empty} rows of {spec.train} have no target")
+    return warnings

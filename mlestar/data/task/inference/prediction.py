@@ -1,11 +1,11 @@
-"""What a prediction is: a label, probabilities, a value or a text; of which classes, in which columns."""
+"""The form of a prediction: a label, probabilities, a value or a text; of which classes, in which columns."""
 
 from dataclasses import dataclass
 
 import pandas as pd
 
 from mlestar.data.statistics import MISSING
-from mlestar.data.task.inference.columns import Columns
+from mlestar.data.task.inference.columns import TaskColumns
 from mlestar.data.task.inference.labels import align_classes, bare_classes, classes_of, positive_class
 from mlestar.data.task.inference.overrides import Overrides
 from mlestar.errors import TaskError
@@ -14,32 +14,32 @@ from mlestar.metrics.spec import PredictionKind, Problem
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PredictionForm:
     """What a prediction is."""
 
     problem: Problem
     kind: PredictionKind
-    predictions: tuple[str, ...]
+    columns: tuple[str, ...]
     classes: tuple[str, ...] = ()
     pos_label: str | None = None
     notes: tuple[str, ...] = ()
 
 
-def find_outcome(
-    columns: Columns, overrides: Overrides, metric: Metric, cells: pd.DataFrame | None, text: str
-) -> Outcome:
-    """Tell what a prediction is; `cells` are the target columns of train where they can be read.
+def find_prediction_form(
+    columns: TaskColumns, overrides: Overrides, metric: Metric, cells: pd.DataFrame | None, text: str
+) -> PredictionForm:
+    """Return the form of a prediction; `cells` are the target columns of train where they can be read.
 
     Raises:
         TaskError: the target or the submission's columns do not suit the metric.
     """
     kind = overrides.prediction_kind or metric.kind
     if kind == "text":
-        return Outcome("sequence", kind, columns.predictions or columns.target)
+        return PredictionForm("sequence", kind, columns.predictions or columns.target)
     if kind == "value" and metric.kind == "value":
         if cells is not None:
             _check_numbers(cells)
-        return Outcome("regression", kind, columns.predictions or columns.target)
+        return PredictionForm("regression", kind, columns.predictions or columns.target)
     classes, predictions = _order(columns, overrides, _classes(columns, overrides, cells), kind)
     positive, note = overrides.pos_label, "set"
     if positive is None and len(classes) == 2:
@@ -48,10 +48,11 @@ def find_outcome(
     if positive is not None:
         _check_positive(positive, classes)
         notes.append(f"positive class: {positive} ({note})")
-    return Outcome(_problem(metric, columns, classes), kind, predictions, classes, positive, tuple(notes))
+    problem = _problem(metric, columns, classes)
+    return PredictionForm(problem, kind, predictions, classes, positive, tuple(notes))
 
 
-def _classes(columns: Columns, overrides: Overrides, cells: pd.DataFrame | None) -> tuple[str, ...]:
+def _classes(columns: TaskColumns, overrides: Overrides, cells: pd.DataFrame | None) -> tuple[str, ...]:
     if overrides.classes:
         return overrides.classes
     if cells is None:
@@ -64,25 +65,26 @@ def _classes(columns: Columns, overrides: Overrides, cells: pd.DataFrame | None)
 
 
 def _order(
-    columns: Columns, overrides: Overrides, classes: tuple[str, ...], kind: PredictionKind
+    columns: TaskColumns, overrides: Overrides, classes: tuple[str, ...], kind: PredictionKind
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return classes and prediction columns, aligned when there is one column for each class."""
     predictions = columns.predictions
-    if len(columns.target) > 1 or (len(predictions) == 1 and (kind != "probability" or len(classes) <= 2)):
+    several_classes = kind == "probability" and len(classes) > 2
+    if len(columns.target) > 1 or (len(predictions) == 1 and not several_classes):
         return classes, predictions or columns.target
     if not predictions:
-        return classes, classes if kind == "probability" and len(classes) > 2 else columns.target
-    ordered = align_classes(predictions, classes)
-    if ordered is None and not (overrides.classes and len(classes) == len(predictions)):
+        return classes, classes if several_classes else columns.target
+    aligned = align_classes(predictions, classes)
+    if aligned is None and not (overrides.classes and len(classes) == len(predictions)):
         msg = (
             f"the submission's columns ({', '.join(predictions[:5])}) cannot be matched with the classes "
             f"({', '.join(classes[:5])}): set classes in task.toml, in the order of the columns"
         )
         raise TaskError(msg)
-    return ordered or classes, predictions
+    return aligned or classes, predictions
 
 
-def _problem(metric: Metric, columns: Columns, classes: tuple[str, ...]) -> Problem:
+def _problem(metric: Metric, columns: TaskColumns, classes: tuple[str, ...]) -> Problem:
     if len(columns.target) > 1:
         return "multilabel"
     if metric.ordinal:
@@ -93,11 +95,11 @@ def _problem(metric: Metric, columns: Columns, classes: tuple[str, ...]) -> Prob
 def _check_numbers(cells: pd.DataFrame) -> None:
     for column in cells:
         texts = cells[column].str.strip()
-        strange = pd.to_numeric(texts, errors="coerce").isna() & ~texts.isin(MISSING)
-        if strange.any():
-            row = int(strange.to_numpy().argmax())
-            found = cells[column].iloc[row]
-            msg = f"the target {column!r} of train holds {found!r} in row {row + 1}, but the metric needs numbers"
+        invalid = pd.to_numeric(texts, errors="coerce").isna() & ~texts.isin(MISSING)
+        if invalid.any():
+            row = int(invalid.to_numpy().argmax())
+            cell = cells[column].iloc[row]
+            msg = f"the target {column!r} of train holds {cell!r} in row {row + 1}, but the metric needs numbers"
             raise TaskError(msg)
 
 

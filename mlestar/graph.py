@@ -43,7 +43,7 @@ def build_graph() -> Pipeline:
     """Return the root graph, uncompiled, so that the caller chooses the checkpointer."""
     graph = StateGraph(PipelineState, context_schema=Settings, input_schema=PipelineInput)
     graph.add_node("prepare", prepare.prepare)
-    graph.add_node("run_track", build_track().compile(name="track"))
+    graph.add_node("run_track", compile_track())
     graph.add_node("ensemble", build_ensemble().compile(name="ensemble"))
     graph.add_node("rescore", rescore.rescore)
     graph.add_node("choose", rescore.choose)
@@ -83,6 +83,12 @@ def build_graph() -> Pipeline:
     )
     graph.add_edge("report", END)
     return graph
+
+
+@cache
+def compile_track() -> CompiledStateGraph[TrackState, Settings, TrackState, TrackOutput]:
+    """Return the compiled track, which every pipeline shares."""
+    return build_track().compile(name="track")
 
 
 def build_track() -> Track:

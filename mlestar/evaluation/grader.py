@@ -36,30 +36,38 @@ _MIN_UNITS = 5
 clustered standard errors that are too small with few (5 to 30) clusters."""
 _MIN_SCORES = 10
 """Defined resamples below which a standard error is not given. Chosen by judgement; not measured."""
-_MIN_RESAMPLES, _MAX_RESAMPLES = 40, 200
+_MIN_RESAMPLES, DEFAULT_RESAMPLES = 40, 200
 """Efron and Tibshirani (1993, "An Introduction to the Bootstrap", section 6.4): 50 resamples are often enough for a
 standard error, more than 200 seldom needed. Tables of 25,000 rows and more get 40, to save time."""
 _RESAMPLED_ROWS = 1_000_000
 """Rows of all resamples together, between these limits. Chosen by judgement; not measured."""
 
 
-def grade_submission(task: Task, holdout: Holdout, submission: Path) -> Grade:
-    """Grade a submission for the withheld rows; one that is not valid gets no score but a message."""
+def grade_submission(task: Task, holdout: Holdout, submission: Path, *, resamples: int = DEFAULT_RESAMPLES) -> Grade:
+    """Grade a submission for the withheld rows; one that is not valid gets no score but a message.
+
+    Args:
+        task: has the labels.
+        holdout: the withheld rows.
+        submission: file that a script wrote for them.
+        resamples: of the bootstrap behind the standard error, at most.
+    """
     start = time.monotonic()
-    grade = _grade(task, holdout, submission)
+    grade = _grade(task, holdout, submission, resamples)
     status = "graded" if grade.score is not None else "rejected"
     logger.debug("%s: %s, %d rows, %.2f s", holdout.name, status, len(holdout.withheld), time.monotonic() - start)
     return grade
 
 
-def _grade(task: Task, holdout: Holdout, submission: Path) -> Grade:
+def _grade(task: Task, holdout: Holdout, submission: Path, resamples: int) -> Grade:
     truth = _read_truth(task, holdout.withheld)
     try:
         predicted = read_predictions(_holdout_form(task, holdout), submission)
         score = _score(task, truth, predicted)
     except SubmissionError as error:
         return Grade(score=None, standard_error=None, problem=str(error))
-    scores = np.array([_score_or_nan(task, truth[rows], predicted[rows]) for rows in _resamples(holdout.units)])
+    resampled_rows = _resamples(holdout.units, resamples)
+    scores = np.array([_score_or_nan(task, truth[rows], predicted[rows]) for rows in resampled_rows])
     warnings = [*constant_warning(predicted), *_unit_warning(holdout.units)]
     standard_error = _standard_error(scores)
     if standard_error is None:
@@ -67,8 +75,10 @@ def _grade(task: Task, holdout: Holdout, submission: Path) -> Grade:
     return Grade(score=score, standard_error=standard_error, warnings=tuple(warnings))
 
 
-def compare_submissions(task: Task, holdout: Holdout, submission: Path, baseline: Path) -> Comparison:
-    """Compare two submissions on the same resamples of the withheld rows.
+def compare_submissions(
+    task: Task, holdout: Holdout, submission: Path, baseline: Path, *, resamples: int = DEFAULT_RESAMPLES
+) -> Comparison:
+    """Compare two submissions on the same resamples of the withheld rows, at most `resamples`.
 
     Raises:
         ValueError: one of them is not valid; grade it for the reason.
@@ -80,7 +90,7 @@ def compare_submissions(task: Task, holdout: Holdout, submission: Path, baseline
     except SubmissionError as error:
         raise ValueError(str(error)) from None
     resampled: list[float] = []
-    for rows in _resamples(holdout.units):
+    for rows in _resamples(holdout.units, resamples):
         score = _score_or_nan(task, truth[rows], predicted[rows])
         resampled.append(score - _score_or_nan(task, truth[rows], baseline_predicted[rows]))
     factor = sign(_metric(task).direction)
@@ -217,7 +227,7 @@ def _unit_warning(units: np.ndarray) -> tuple[str, ...]:
     return (f"independent units withheld: {count}; the standard error covers their rows, not other units",)
 
 
-def _resamples(units: np.ndarray) -> Iterator[np.ndarray]:
+def _resamples(units: np.ndarray, most: int) -> Iterator[np.ndarray]:
     """Yield the rows of bootstrap resamples, whole units at a time; the same for every submission."""
     rng = np.random.default_rng(0)
     if len(np.unique(units)) < _MIN_UNITS:
@@ -225,8 +235,8 @@ def _resamples(units: np.ndarray) -> Iterator[np.ndarray]:
     order = np.argsort(units, kind="stable")
     starts = np.unique(units[order], return_index=True)[1]
     sizes = np.diff(np.append(starts, len(units)))
-    resamples = np.clip(_RESAMPLED_ROWS // max(len(units), 1), _MIN_RESAMPLES, _MAX_RESAMPLES)
-    for _ in range(int(resamples)):
+    count = min(most, max(_MIN_RESAMPLES, _RESAMPLED_ROWS // max(len(units), 1)))
+    for _ in range(count):
         drawn = rng.integers(0, len(sizes), len(sizes))
         drawn_sizes = sizes[drawn]
         # Positions in `order`: each drawn unit's start, then its following rows.

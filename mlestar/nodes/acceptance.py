@@ -63,5 +63,7 @@ async def probability_better(ctx: RunContext, brief: Brief, left: Solution, righ
         return None
     task, blobs = await ctx.inputs.task(brief), ctx.services.blobs
     submission, baseline = blobs.path(left.verdict.submission), blobs.path(right.verdict.submission)
-    comparison = await asyncio.to_thread(compare_submissions, task, holdout, submission, baseline)
+    comparison = await asyncio.to_thread(
+        compare_submissions, task, holdout, submission, baseline, resamples=ctx.settings.resamples
+    )
     return comparison.probability_better

@@ -59,7 +59,7 @@ async def _grade_file(ctx: RunContext, brief: Brief, verdict: Verdict, submissio
     if staged.holdout is None:
         problem = await asyncio.to_thread(check_submission, task, path)
         return verdict.model_copy(update={"status": "invalid" if problem else "ok", "message": problem})
-    grade = await asyncio.to_thread(grade_submission, task, staged.holdout, path)
+    grade = await asyncio.to_thread(grade_submission, task, staged.holdout, path, resamples=ctx.settings.resamples)
     if grade.score is None:
         return verdict.model_copy(update={"status": "invalid", "message": grade.problem})
     scores = {"holdout": grade.score, "holdout_se": grade.standard_error, "warnings": grade.warnings}

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
 from jinja2 import (
@@ -42,20 +43,10 @@ class Prompts:
     """
 
     def __init__(self, folder: Path | None = None, required: Iterable[str] = ()) -> None:
-        builtin = PackageLoader("mlestar", "prompts")
-        overrides = [FileSystemLoader(folder)] if folder else []
-        self._templates = Environment(  # plain text, not HTML: untrusted parts use the filter `data`
-            loader=ChoiceLoader([*overrides, builtin]),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-            auto_reload=False,
-        )
-        self._templates.filters.update(data=as_data, code=as_code, json=as_json)
+        self._templates = _builtin_templates() if folder is None else _make_templates(folder)
         names = list(dict.fromkeys([*self.builtin_names(), *required]))
         if folder:
-            self._check(folder, builtin, names)
+            self._check(folder, PackageLoader("mlestar", "prompts"), names)
         for name in names:  # compiled here, so that rendering reads no file inside an event loop
             self._compile(name)
 
@@ -166,3 +157,23 @@ def _plain(value: object) -> object:
         return value.model_dump(mode="json")
     msg = f"cannot show a {type(value).__name__} in a prompt"
     raise TypeError(msg)
+
+
+@cache
+def _builtin_templates() -> Environment:
+    """Return the built-in prompts, which runs of one process share: compiling them takes a third of a second."""
+    return _make_templates(None)
+
+
+def _make_templates(folder: Path | None) -> Environment:
+    overrides = [FileSystemLoader(folder)] if folder else []
+    templates = Environment(  # plain text, not HTML: untrusted parts use the filter `data`
+        loader=ChoiceLoader([*overrides, PackageLoader("mlestar", "prompts")]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    templates.filters.update(data=as_data, code=as_code, json=as_json)
+    return templates

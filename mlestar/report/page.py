@@ -1,10 +1,11 @@
 """The HTML report: one self-contained page."""
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from mlestar.metrics.spec import format_score
 from mlestar.report.amounts import dollars, tokens
@@ -12,9 +13,14 @@ from mlestar.report.amounts import dollars, tokens
 
 def render_page(result: dict[str, Any], brief: dict[str, Any]) -> str:
     """Return the page for a dumped `Result` and `Brief`; every text is escaped."""
+    return _template().render(result=result, brief=brief, marks=_axis(result))
+
+
+@cache
+def _template() -> Template:
     pages = Environment(loader=PackageLoader("mlestar", "report"), autoescape=True, undefined=StrictUndefined)
     pages.filters.update(number=format_score, duration=_duration, tokens=tokens, dollars=dollars)
-    return pages.get_template("report.html").render(result=result, brief=brief, marks=_axis(result))
+    return pages.get_template("report.html")
 
 
 def _duration(seconds: float) -> str:

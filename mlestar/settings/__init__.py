@@ -148,6 +148,9 @@ class Settings(BaseModel):
     ensemble_rounds: int = Field(3, ge=0, le=50, description="R: ensemble plans evaluated.")
     finalists: int = Field(3, ge=1, le=20, description="Solutions that are rescored on fresh rows.")
     fresh_splits: int = Field(2, ge=0, le=10, description="Fresh holdouts per finalist.")
+    resamples: int = Field(
+        200, ge=10, le=10_000, description="Resamples of the bootstrap behind standard errors and comparisons, at most."
+    )
     debug_rounds: int = Field(3, ge=0, le=20, description="Attempts to repair a script that fails.")
     accept: Literal["better", "significant"] = Field(
         "significant",

@@ -115,13 +115,9 @@ class Executor:
             RunnerError: scripts cannot be executed here.
         """
         environment = await self.environment()
-        settings = self._settings
-        seconds = settings.script_seconds * stretch
+        seconds = self._settings.script_seconds * stretch
         limits = Limits(seconds=seconds, memory_mb=environment.memory_mb, cpus=environment.cpus)
-        # What is configured, not what this machine or the rest of the budget makes of it: a resume finds its work.
-        configured = [seconds, settings.memory_mb, settings.cpus, settings.gpus]
-        software = [environment.image, environment.python, environment.packages, environment.network]
-        key = key_of("execution", script, staged.manifest, software, configured, outputs, settings.seed)
+        key = self._key(script, staged, environment, seconds, outputs)
         code = await self._services.text(script)
         allowed = limits.seconds
 
@@ -148,6 +144,15 @@ class Executor:
         """Release the runner, unless it is the caller's."""
         if self._runner is not None and self._given_runner is None:
             await self._runner.aclose()
+
+    def _key(
+        self, script: str, staged: StagedInput, environment: Environment, seconds: float, outputs: tuple[str, ...]
+    ) -> str:
+        settings = self._settings
+        # What is configured, not what this machine or the rest of the budget makes of it: a resume finds its work.
+        configured = [seconds, settings.memory_mb, settings.cpus, settings.gpus]
+        software = [environment.image, environment.python, environment.packages, environment.network]
+        return key_of("execution", script, staged.manifest, software, configured, outputs, settings.seed)
 
     def _slot(self) -> asyncio.Semaphore:
         if self._slots is None:

@@ -10,7 +10,7 @@ from mlestar.agents.context import AgentContext, ReplyError
 from mlestar.agents.roles import ROLES
 from mlestar.errors import SettingsError, UserError
 from mlestar.events import Event, Spending
-from mlestar.llm import Caller, ModelReply, Prices, RetryPolicy, Transport, choose_models
+from mlestar.llm import Caller, ModelReply, ModelsLike, Prices, RetryPolicy, Transport, choose_models
 from mlestar.prompts import Prompts
 from mlestar.retrieval import Findings, Retrieval, choose_retrieval, read_card
 from mlestar.runtime.budget import Budget, Refusal, Stage
@@ -111,34 +111,17 @@ def open_services(
         UserError: a setting cannot be used.
         StoreError: the ledger cannot be opened.
     """
-    chat_models = options.get("model")
-    if isinstance(chat_models, str):
-        msg = "a run keeps its settings: model cannot change; `mlestar fork` changes it"
-        raise SettingsError(msg)
-    models, prices = choose_models(settings, chat_models), Prices(settings.prices)
+    models = choose_models(settings, _chat_models(options))
     prompts = Prompts(settings.prompts, [role.prompt for role in ROLES.values()])
     cards = [read_card(path) for path in settings.cards]
+    prices = Prices(settings.prices)
     blobs, ledger = Blobs(folder.blobs), Ledger(folder.ledger)
-    policy = RetryPolicy(
-        attempt_seconds=settings.model_seconds,
-        attempts=settings.model_attempts,
-        backoff_seconds=settings.model_backoff,
-        parallel_calls=settings.model_parallel,
-    )
-    caller = Caller(models, ledger, blobs, transport=Transport(policy, _emit_model), prices=prices)
+    transport = Transport(_retry_policy(settings), _emit_model)
+    caller = Caller(models, ledger, blobs, transport=transport, prices=prices)
+    names = [name for name in (task_folder.name, task_name) if name]
     try:
         budget = Budget(settings, ledger, caller.prices)
-
-        async def ground(role: str, prompt: str) -> ModelReply:
-            return await caller.ground(role, prompt, budget.call(role, prompt))
-
-        retrieval = choose_retrieval(
-            settings.retrieval,
-            options.get("retrieval"),
-            ground=ground if models.can_ground else None,
-            prompts=prompts,
-            names=[name for name in (task_folder.name, task_name) if name],
-        )
+        retrieval = _make_retrieval(settings, options, caller, budget, prompts, names)
     except UserError:
         ledger.close()
         raise
@@ -151,6 +134,38 @@ def open_services(
         prompts=prompts,
         retrieval=retrieval,
         cards=cards,
+    )
+
+
+def _chat_models(options: RunOptions) -> ModelsLike:
+    models = options.get("model")
+    if isinstance(models, str):
+        msg = "a run keeps its settings: model cannot change; `mlestar fork` changes it"
+        raise SettingsError(msg)
+    return models
+
+
+def _retry_policy(settings: Settings) -> RetryPolicy:
+    return RetryPolicy(
+        attempt_seconds=settings.model_seconds,
+        attempts=settings.model_attempts,
+        backoff_seconds=settings.model_backoff,
+        parallel_calls=settings.model_parallel,
+    )
+
+
+def _make_retrieval(
+    settings: Settings, options: RunOptions, caller: Caller, budget: Budget, prompts: Prompts, names: Sequence[str]
+) -> Retrieval:
+    async def ground(role: str, prompt: str) -> ModelReply:
+        return await caller.ground(role, prompt, budget.call(role, prompt))
+
+    return choose_retrieval(
+        settings.retrieval,
+        options.get("retrieval"),
+        ground=ground if caller.models.can_ground else None,
+        prompts=prompts,
+        names=names,
     )
 
 

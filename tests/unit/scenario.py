@@ -54,7 +54,7 @@ def count_rows(folder: Path, direction: str = "maximize") -> Path:
     measure = "==" if direction == "maximize" else "!="
     metric = f"def share(truth, predicted):\n    return float((truth {measure} predicted).mean())\n"
     (folder / "metric.py").write_text(metric, encoding="utf-8")
-    spec = f'metric = "metric.py:share"\ndirection = "{direction}"\nprediction_kind = "label"\n'
+    spec = f'metric = "metric.py:share"\ndirection = "{direction}"\nprediction_kind = "label"\nsplit = "stratified"\n'
     (folder / "task.toml").write_text(spec, encoding="utf-8")
     return folder
 

@@ -35,7 +35,7 @@ def divide(frame: pd.DataFrame, to_test: np.ndarray) -> tuple[pd.DataFrame, pd.D
 
 
 def random_task(folder: Path, count: int = 300, metric: str = "accuracy", **overrides: Any) -> Task:
-    """Make a task whose test rows were drawn at random."""
+    """Make a task whose test rows are a random sample."""
     frame = make_rows(count)
     if metric in ("mae", "rmsle"):
         frame["label"] = np.random.default_rng(1).gamma(2.0, 3.0, count).round(2)

@@ -1,3 +1,5 @@
+"""Submissions are graded for withheld rows, or rejected with one message that says what to do."""
+
 import os
 import re
 from collections.abc import Callable
@@ -62,27 +64,27 @@ def with_cell(frame: pd.DataFrame, row: int, column: str, cell: object) -> pd.Da
     return frame.assign(**{column: pd.Series(cells, dtype=object)})
 
 
-def chances(case: Case) -> pd.DataFrame:
+def likely(case: Case) -> pd.DataFrame:
     right = (case.answers["label"] == "yes").to_numpy()
     return case.answers.assign(label=np.random.default_rng(0).uniform(0.0, 0.6, len(right)) + 0.4 * right)
 
 
 def test_right_answers_score_one_in_any_row_order(tmp_path: Path) -> None:
     case = labels(tmp_path)
-    found = case.grade(case.answers.sample(frac=1.0, random_state=3))
-    assert (found.score, found.standard_error, found.problem) == (1.0, 0.0, "")
+    grade = case.grade(case.answers.sample(frac=1.0, random_state=3))
+    assert (grade.score, grade.standard_error, grade.problem) == (1.0, 0.0, "")
 
 
 def test_the_standard_error_of_accuracy_is_the_binomial_one(tmp_path: Path) -> None:
     case = labels(tmp_path)
-    found = case.grade(case.answers.assign(label=case.answers["label"].where(case.answers.index % 4 != 0, "no")))
-    assert found.score is not None
-    assert found.standard_error == pytest.approx(np.sqrt(found.score * (1 - found.score) / len(case.answers)), rel=0.2)
+    grade = case.grade(case.answers.assign(label=case.answers["label"].where(case.answers.index % 4 != 0, "no")))
+    assert grade.score is not None
+    assert grade.standard_error == pytest.approx(np.sqrt(grade.score * (1 - grade.score) / len(case.answers)), rel=0.2)
 
 
 def test_probabilities_are_those_of_the_positive_class(tmp_path: Path) -> None:
     case = probabilities(tmp_path)
-    right, wrong = case.grade(chances(case)), case.grade(chances(case).assign(label=1 - chances(case)["label"]))
+    right, wrong = case.grade(likely(case)), case.grade(likely(case).assign(label=1 - likely(case)["label"]))
     assert right.score is not None
     assert wrong.score == pytest.approx(1 - right.score)
     assert right.score > 0.9
@@ -106,7 +108,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Case], Callable[[Case], pd.DataFrame], 
         lambda c: c.answers.assign(label=(c.answers["label"] == "yes").astype(int)),
         "only 0 and 1.*predict_proba",
     ),
-    "above one": (probabilities, lambda c: with_cell(chances(c), 3, "label", 1.5), "row 4.*not a probability"),
+    "above one": (probabilities, lambda c: with_cell(likely(c), 3, "label", 1.5), "row 4.*not a probability"),
     "NaN": (values, lambda c: with_cell(c.answers, 3, "label", "nan"), "row 4.*not a number"),
     "infinite": (values, lambda c: with_cell(c.answers, 3, "label", "inf"), "row 4.*infinite"),
     "no number": (values, lambda c: with_cell(c.answers, 3, "label", "12,5 kg"), "row 4.*'12,5 kg' is not a number"),
@@ -117,26 +119,26 @@ FAULTS: dict[str, tuple[Callable[[Path], Case], Callable[[Case], pd.DataFrame], 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_named(tmp_path: Path, fault: str) -> None:
-    make, spoil, message = FAULTS[fault]
+    make, break_answers, message = FAULTS[fault]
     case = make(tmp_path)
-    found = case.grade(spoil(case))
-    assert found.score is None
-    assert re.search(message, found.problem)
+    grade = case.grade(break_answers(case))
+    assert grade.score is None
+    assert re.search(message, grade.problem)
 
 
-def test_the_sample_handed_back_is_refused(tmp_path: Path) -> None:
+def test_a_copy_of_the_sample_is_rejected(tmp_path: Path) -> None:
     case = labels(tmp_path)
     stage(case.task, case.holdout, tmp_path / "input")
-    found = grade_submission(case.task, case.holdout, tmp_path / "input/sample_submission.csv")
-    assert "equals the sample submission" in found.problem
+    grade = grade_submission(case.task, case.holdout, tmp_path / "input/sample_submission.csv")
+    assert "equals the sample submission" in grade.problem
     assert "equals the sample submission" in check_submission(case.task, case.task.input / "sample_submission.csv")
 
 
-def test_constant_predictions_are_warned_about(tmp_path: Path) -> None:
+def test_constant_predictions_give_a_warning(tmp_path: Path) -> None:
     case = values(tmp_path)
-    found = case.grade(case.answers.assign(label=6.5))
-    assert found.score is not None
-    assert "predictions are the same" in found.warnings[0]
+    grade = case.grade(case.answers.assign(label=6.5))
+    assert grade.score is not None
+    assert "predictions are the same" in grade.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -145,9 +147,9 @@ def test_constant_predictions_are_warned_about(tmp_path: Path) -> None:
 def test_unreadable_bytes_get_a_message(tmp_path: Path, content: bytes) -> None:
     case = labels(tmp_path)
     (tmp_path / "submission.csv").write_bytes(content)
-    found = grade_submission(case.task, case.holdout, tmp_path / "submission.csv")
-    assert found.score is None
-    assert found.problem
+    grade = grade_submission(case.task, case.holdout, tmp_path / "submission.csv")
+    assert grade.score is None
+    assert grade.problem
 
 
 def test_only_an_ordinary_file_is_opened(tmp_path: Path) -> None:
@@ -155,11 +157,11 @@ def test_only_an_ordinary_file_is_opened(tmp_path: Path) -> None:
     right = case.submit(case.answers, "right.csv")
     (tmp_path / "link.csv").symlink_to(right)
     os.mkfifo(tmp_path / "pipe.csv")
-    found = [
+    grades = [
         grade_submission(case.task, case.holdout, tmp_path / f"{name}.csv") for name in ("none", "link", "pipe", "task")
     ]
-    assert all(one.score is None for one in found[:3])
-    assert "no submission was written" in found[0].problem
+    assert all(grade.score is None for grade in grades[:3])
+    assert "no submission was written" in grades[0].problem
 
 
 def test_a_compressed_submission_is_not_unpacked(tmp_path: Path) -> None:
@@ -168,7 +170,7 @@ def test_a_compressed_submission_is_not_unpacked(tmp_path: Path) -> None:
     assert grade_submission(case.task, case.holdout, tmp_path / "submission.csv.gz").score is None
 
 
-def test_a_file_beyond_the_size_cap_is_refused(tmp_path: Path) -> None:
+def test_a_file_beyond_the_size_limit_is_rejected(tmp_path: Path) -> None:
     case = labels(tmp_path)
     with (tmp_path / "submission.csv").open("wb") as file:
         file.truncate(600 * 2**20)
@@ -191,7 +193,7 @@ def test_words_like_na_are_text(tmp_path: Path) -> None:
     assert changed == pytest.approx((case.answers["label"] != "1.0").mean())
 
 
-def test_grades_between_integers_are_refused(tmp_path: Path) -> None:
+def test_grades_between_integers_are_rejected(tmp_path: Path) -> None:
     frame = make_rows(300).assign(label=np.random.default_rng(1).integers(3, 8, 300))
     (tmp_path / "task").mkdir()
     case = Case(make_task(tmp_path / "task", *divide(frame, np.arange(300) % 3 == 0), "qwk"), tmp_path)
@@ -223,8 +225,8 @@ def test_class_columns_are_matched_by_name(tmp_path: Path) -> None:
     test[["id"]].assign(bee=0.2, ant=0.5, cat=0.3).to_csv(folder / "sample_submission.csv", index=False)
     case = Case(Task.load(folder, metric="log_loss", target="label"), tmp_path)
     chance = pd.get_dummies(case.answers["label"]).astype(float) * 0.9 + 0.05
-    found = case.grade(pd.concat([case.answers[["id"]], chance], axis=1))
-    assert found.score == pytest.approx(-np.log(0.95 / 1.05))
+    grade = case.grade(pd.concat([case.answers[["id"]], chance], axis=1))
+    assert grade.score == pytest.approx(-np.log(0.95 / 1.05))
     partly = case.grade(case.answers[["id"]].assign(ant=0.3, bee=0.2, cat=0.5))
     assert partly.score is not None
 
@@ -237,26 +239,26 @@ def test_resampling_units_widen_the_standard_error(tmp_path: Path) -> None:
     case = Case(make_task(tmp_path / "task", *divide(frame, groups % 3 == 0)), tmp_path)
     wrong = case.holdout.units % 2 == 0
     flipped = case.answers["label"].where(~wrong, case.answers["label"].map({"no": "yes", "yes": "no"}))
-    found = case.grade(case.answers.assign(label=flipped))
-    assert found.standard_error is not None
-    assert found.standard_error > 2 * 0.5 / np.sqrt(len(wrong))
+    grade = case.grade(case.answers.assign(label=flipped))
+    assert grade.standard_error is not None
+    assert grade.standard_error > 2 * 0.5 / np.sqrt(len(wrong))
 
 
-def test_the_better_submission_wins_whatever_the_direction(tmp_path: Path) -> None:
+def test_the_better_submission_has_a_positive_difference_in_either_direction(tmp_path: Path) -> None:
     case = values(tmp_path)
     right = case.submit(case.answers, "right.csv")
     rough = case.submit(case.answers.assign(label=case.answers["label"].astype(float) * 1.5), "rough.csv")
-    found = compare_submissions(case.task, case.holdout, right, rough)
-    assert found.difference > 0
-    assert found.probability_better == 1.0
-    assert compare_submissions(case.task, case.holdout, rough, right).difference == -found.difference
+    comparison = compare_submissions(case.task, case.holdout, right, rough)
+    assert comparison.difference > 0
+    assert comparison.probability_better == 1.0
+    assert compare_submissions(case.task, case.holdout, rough, right).difference == -comparison.difference
 
 
-def test_equal_submissions_are_even(tmp_path: Path) -> None:
+def test_equal_submissions_have_even_chances(tmp_path: Path) -> None:
     case = labels(tmp_path)
     one = case.submit(case.answers)
-    found = compare_submissions(case.task, case.holdout, one, one)
-    assert (found.difference, found.standard_error, found.probability_better) == (0.0, 0.0, 0.5)
+    comparison = compare_submissions(case.task, case.holdout, one, one)
+    assert (comparison.difference, comparison.standard_error, comparison.probability_better) == (0.0, 0.0, 0.5)
 
 
 def test_an_invalid_submission_cannot_be_compared(tmp_path: Path) -> None:
@@ -274,12 +276,39 @@ def test_the_real_submission_is_checked_by_the_same_rules(tmp_path: Path) -> Non
     assert "rows" in check_submission(case.task, case.submit(case.answers))
 
 
-def test_rows_go_by_order_without_an_id(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("cell", "status"), [("secret-yes", "graded"), ("secret-maybe", "rejected")])
+def test_the_log_has_the_decisions_and_no_cells(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, cell: str, status: str
+) -> None:
+    caplog.set_level("DEBUG", "mlestar")
+    folder = tmp_path / "task"
+    folder.mkdir()
+    frame = make_rows(300).replace({"label": {"yes": "secret-yes", "no": "secret-no"}})
+    frame["colour"] = "secret-" + frame["colour"]
+    train, test = divide(frame, np.arange(300) % 3 == 0)
+    train[["id", "label"]].to_csv(folder / "extra.csv", index=False)
+    task = make_task(folder, train, test, train="train.csv")
+    case = Case(task, tmp_path)
+    stage(task, case.holdout, tmp_path / "input")
+    case.grade(with_cell(case.answers, 0, "label", cell))
+    for words in (
+        "target: label",
+        "metric: accuracy",
+        "split: stratified",
+        "withheld",
+        "auxiliary files: 1 cut",
+        status,
+    ):
+        assert words in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_rows_are_matched_by_order_without_an_id(tmp_path: Path) -> None:
     (tmp_path / "task").mkdir()
     train, test = divide(make_rows(300), np.arange(300) % 3 == 0)
     train.drop(columns="id").to_csv(tmp_path / "task/train.csv", index=False)
     test.drop(columns="id").to_csv(tmp_path / "task/test.csv", index=False)
     task = Task.load(tmp_path / "task", metric="accuracy", target="label")
-    found = search_holdout(task, infer_split(task), seed=1)
-    train[["label"]].iloc[found.withheld].to_csv(tmp_path / "submission.csv", index=False)
-    assert grade_submission(task, found, tmp_path / "submission.csv").score == 1.0
+    holdout = search_holdout(task, infer_split(task), seed=1)
+    train[["label"]].iloc[holdout.withheld].to_csv(tmp_path / "submission.csv", index=False)
+    assert grade_submission(task, holdout, tmp_path / "submission.csv").score == 1.0

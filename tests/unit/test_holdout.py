@@ -1,3 +1,5 @@
+"""Holdouts withhold whole units, are disjoint, and keep what train needs."""
+
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +25,8 @@ def dated_task(folder: Path, test_share: float) -> Task:
 
 def test_every_row_is_on_exactly_one_side(tmp_path: Path) -> None:
     task = random_task(tmp_path)
-    found = search_holdout(task, infer_split(task), seed=1)
-    assert sorted([*found.train, *found.withheld]) == list(range(task.spec.train_rows))
+    holdout = search_holdout(task, infer_split(task), seed=1)
+    assert sorted([*holdout.train, *holdout.withheld]) == list(range(task.spec.train_rows))
 
 
 def test_the_same_seed_gives_the_same_rows(tmp_path: Path) -> None:
@@ -36,9 +38,9 @@ def test_the_same_seed_gives_the_same_rows(tmp_path: Path) -> None:
 
 def test_stratified_rows_keep_the_class_shares(tmp_path: Path) -> None:
     task = random_task(tmp_path, count=1000)
-    found = search_holdout(task, infer_split(task), seed=1)
+    holdout = search_holdout(task, infer_split(task), seed=1)
     labels = task.table("train.csv").frame["label"] == "yes"
-    assert abs(labels.iloc[found.withheld].mean() - labels.mean()) < 0.01
+    assert abs(labels.iloc[holdout.withheld].mean() - labels.mean()) < 0.01
 
 
 def test_a_class_with_one_row_stays_in_train(tmp_path: Path) -> None:
@@ -50,35 +52,47 @@ def test_a_class_with_one_row_stays_in_train(tmp_path: Path) -> None:
     assert all("maybe" in set(labels.iloc[search_holdout(task, plan, seed=seed).train]) for seed in range(20))
 
 
+def test_a_group_with_two_rare_classes_stays_in_train(tmp_path: Path) -> None:
+    frame = make_rows(600)
+    groups = np.random.default_rng(3).integers(0, 80, 600)
+    frame.insert(1, "patient", [f"P{group}" for group in groups])
+    rare = np.flatnonzero(groups == 1)[:2]
+    frame.loc[rare, "label"] = ["maybe", "never"]
+    task = make_task(tmp_path, *divide(frame, groups % 3 == 0))
+    plan, labels = infer_split(task), task.table("train.csv").frame["label"]
+    kept = [search_holdout(task, plan, seed=seed).train for seed in range(20)]
+    assert all({"maybe", "never"} <= set(labels.iloc[rows]) for rows in kept)
+
+
 def test_groups_are_not_divided(tmp_path: Path) -> None:
     task = grouped_task(tmp_path)
-    found = search_holdout(task, infer_split(task), seed=1)
+    holdout = search_holdout(task, infer_split(task), seed=1)
     patients = task.table("train.csv").frame["patient"]
-    assert not set(patients.iloc[found.train]) & set(patients.iloc[found.withheld])
-    assert len(np.unique(found.units)) == patients.iloc[found.withheld].nunique()
+    assert not set(patients.iloc[holdout.train]) & set(patients.iloc[holdout.withheld])
+    assert len(np.unique(holdout.units)) == patients.iloc[holdout.withheld].nunique()
 
 
 def test_duplicates_stay_on_one_side(tmp_path: Path) -> None:
     rows = make_rows(300)
     frame = pd.concat([rows, rows]).assign(id=np.arange(600))
     task = make_task(tmp_path, *divide(frame, np.tile(np.arange(300) % 3 == 0, 2)))
-    found = search_holdout(task, infer_split(task), seed=1)
+    holdout = search_holdout(task, infer_split(task), seed=1)
     sizes = task.table("train.csv").frame[["size", "colour", "rank"]].agg("|".join, axis=1)
-    assert not set(sizes.iloc[found.train]) & set(sizes.iloc[found.withheld])
+    assert not set(sizes.iloc[holdout.train]) & set(sizes.iloc[holdout.withheld])
 
 
-def test_a_time_split_holds_out_the_length_of_the_test_period(tmp_path: Path) -> None:
+def test_a_time_split_withholds_the_length_of_the_test_period(tmp_path: Path) -> None:
     task = dated_task(tmp_path, 0.25)
-    found = search_holdout(task, infer_split(task), seed=1)
-    assert found.withheld.tolist() == list(range(400, 600))
-    assert found.train.max() == 399
+    holdout = search_holdout(task, infer_split(task), seed=1)
+    assert holdout.withheld.tolist() == list(range(400, 600))
+    assert holdout.train.max() == 399
 
 
-def test_a_long_horizon_is_shortened_and_said(tmp_path: Path) -> None:
+def test_a_long_horizon_is_shortened_and_the_plan_notes_it(tmp_path: Path) -> None:
     task = dated_task(tmp_path, 0.6)
     plan = infer_split(task)
-    found = search_holdout(task, plan, seed=1)
-    assert len(found.train) == len(found.withheld)
+    holdout = search_holdout(task, plan, seed=1)
+    assert len(holdout.train) == len(holdout.withheld)
     assert "shortened" in plan.evidence[-1]
 
 
@@ -87,17 +101,17 @@ def test_the_distance_between_train_and_test_is_kept(tmp_path: Path) -> None:
     days = pd.date_range("2020-01-01", periods=730)
     frame.insert(1, "when", days.delete(range(600, 630)).strftime("%Y-%m-%d"))
     task = make_task(tmp_path, *divide(frame, np.arange(700) >= 600))
-    found = search_holdout(task, infer_split(task), seed=1)
-    assert found.withheld.min() - found.train.max() == 31
+    holdout = search_holdout(task, infer_split(task), seed=1)
+    assert holdout.withheld.min() - holdout.train.max() == 31
 
 
-def test_the_history_is_as_long_as_the_held_out_period(tmp_path: Path) -> None:
+def test_the_history_is_as_long_as_the_withheld_period(tmp_path: Path) -> None:
     days = np.sort(np.concatenate([np.arange(700) // 7, 100 + np.arange(100) * 3, 400 + np.arange(200) * 2]))
     frame = make_rows(1000).assign(label=np.resize(["no", "yes"], 1000))
     frame.insert(1, "when", (pd.Timestamp("2020-01-01") + pd.to_timedelta(days, unit="D")).strftime("%Y-%m-%d"))
     task = make_task(tmp_path, *divide(frame, days >= 400))
-    found = search_holdout(task, infer_split(task), seed=1)
-    assert days[found.withheld].min() >= days[found.withheld].max() - days[found.withheld].min()
+    holdout = search_holdout(task, infer_split(task), seed=1)
+    assert days[holdout.withheld].min() >= days[holdout.withheld].max() - days[holdout.withheld].min()
 
 
 def test_weeks_are_the_units_of_a_time_split(tmp_path: Path) -> None:
@@ -109,18 +123,18 @@ def test_weeks_are_the_units_of_a_time_split(tmp_path: Path) -> None:
 def test_fresh_rows_are_disjoint_from_search_and_each_other(tmp_path: Path) -> None:
     task = random_task(tmp_path, count=1000)
     plan = infer_split(task)
-    found = [search_holdout(task, plan, seed=1), *fresh_holdouts(task, plan, seed=1, count=2)]
-    held = np.concatenate([one.withheld for one in found])
-    assert len(found) == 3
-    assert len(np.unique(held)) == len(held)
+    holdouts = [search_holdout(task, plan, seed=1), *fresh_holdouts(task, plan, seed=1, count=2)]
+    withheld = np.concatenate([holdout.withheld for holdout in holdouts])
+    assert len(holdouts) == 3
+    assert len(np.unique(withheld)) == len(withheld)
 
 
 def test_fresh_groups_are_other_groups(tmp_path: Path) -> None:
     task = grouped_task(tmp_path)
     plan = infer_split(task)
-    found = [search_holdout(task, plan, seed=1), *fresh_holdouts(task, plan, seed=1, count=2)]
+    holdouts = [search_holdout(task, plan, seed=1), *fresh_holdouts(task, plan, seed=1, count=2)]
     patients = task.table("train.csv").frame["patient"]
-    groups = [group for one in found for group in patients.iloc[one.withheld].unique()]
+    groups = [group for holdout in holdouts for group in patients.iloc[holdout.withheld].unique()]
     assert len(set(groups)) == len(groups)
 
 
@@ -128,8 +142,8 @@ def test_fresh_periods_are_earlier_and_have_their_own_history(tmp_path: Path) ->
     task = dated_task(tmp_path, 0.25)
     plan = infer_split(task)
     search, *fresh = [search_holdout(task, plan, seed=1), *fresh_holdouts(task, plan, seed=1, count=2)]
-    assert [one.withheld.max() + 1 for one in fresh] == [search.withheld.min(), fresh[0].withheld.min()]
-    assert all(one.train.max() < one.withheld.min() for one in fresh)
+    assert [holdout.withheld.max() + 1 for holdout in fresh] == [search.withheld.min(), fresh[0].withheld.min()]
+    assert all(holdout.train.max() < holdout.withheld.min() for holdout in fresh)
 
 
 def test_fresh_holdouts_end_when_rows_run_out(tmp_path: Path) -> None:
@@ -137,10 +151,10 @@ def test_fresh_holdouts_end_when_rows_run_out(tmp_path: Path) -> None:
     assert len(fresh_holdouts(task, infer_split(task), seed=1, count=50)) < 4
 
 
-def test_rows_without_a_label_are_never_held_out(tmp_path: Path) -> None:
+def test_rows_without_a_label_are_never_withheld(tmp_path: Path) -> None:
     frame = make_rows(400)
     frame.loc[::4, "label"] = ""
     task = make_task(tmp_path, *divide(frame, np.arange(400) % 3 == 0))
     plan = infer_split(task).model_copy(update={"kind": "random"})
-    held = search_holdout(task, plan, seed=1).withheld
-    assert set(task.table("train.csv").frame["label"].iloc[held]) == {"no", "yes"}
+    withheld = search_holdout(task, plan, seed=1).withheld
+    assert set(task.table("train.csv").frame["label"].iloc[withheld]) == {"no", "yes"}

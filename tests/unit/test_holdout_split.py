@@ -1,3 +1,5 @@
+"""The split is inferred from how test differs from train."""
+
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from mlestar.evaluation.holdout.rule import SplitRule
 from tests.unit.holdout_folders import divide, make_rows, make_task, random_task
 
 
-def late(count: int, share: float = 0.7) -> np.ndarray:
+def last_rows(count: int, share: float = 0.7) -> np.ndarray:
     return np.arange(count) >= count * share
 
 
@@ -25,11 +27,11 @@ def test_random_rows_of_a_regression_are_random(tmp_path: Path) -> None:
     assert infer_split(random_task(tmp_path, metric="mae")).kind == "random"
 
 
-@pytest.mark.parametrize("layout", ["%Y-%m-%d", "%d/%m/%Y", "%Y%m%d", "%Y-%m-%dT%H:%M:%S", "%d.%m.%Y"])
-def test_later_dates_in_test_mean_a_time_split(tmp_path: Path, layout: str) -> None:
+@pytest.mark.parametrize("date_format", ["%Y-%m-%d", "%d/%m/%Y", "%Y%m%d", "%Y-%m-%dT%H:%M:%S", "%d.%m.%Y"])
+def test_later_dates_in_test_mean_a_time_split(tmp_path: Path, date_format: str) -> None:
     frame = make_rows(300)
-    frame.insert(1, "when", pd.date_range("2020-01-01", periods=300).strftime(layout))
-    plan = infer_split(make_task(tmp_path, *divide(frame, late(300))))
+    frame.insert(1, "when", pd.date_range("2020-01-01", periods=300).strftime(date_format))
+    plan = infer_split(make_task(tmp_path, *divide(frame, last_rows(300))))
     assert (plan.kind, plan.column) == ("time", "when")
     assert plan.horizon == "89 days"
 
@@ -37,18 +39,18 @@ def test_later_dates_in_test_mean_a_time_split(tmp_path: Path, layout: str) -> N
 def test_later_counter_in_test_means_a_time_split(tmp_path: Path) -> None:
     frame = make_rows(300)
     frame.insert(1, "week", np.arange(300) // 10)
-    assert infer_split(make_task(tmp_path, *divide(frame, late(300)))).column == "week"
+    assert infer_split(make_task(tmp_path, *divide(frame, last_rows(300)))).column == "week"
 
 
 def test_dates_inside_ids_mean_a_time_split(tmp_path: Path) -> None:
     frame = make_rows(300)
     frame["id"] = [f"shop{row % 3}_{day:%Y-%m-%d}" for row, day in enumerate(pd.date_range("2020-01-01", periods=300))]
-    plan = infer_split(make_task(tmp_path, *divide(frame, late(300))))
+    plan = infer_split(make_task(tmp_path, *divide(frame, last_rows(300))))
     assert (plan.kind, plan.column, plan.group_rule) == ("time", "id", SplitRule(part="date"))
 
 
 def test_ids_that_number_the_rows_are_not_time(tmp_path: Path) -> None:
-    assert infer_split(make_task(tmp_path, *divide(make_rows(300), late(300)))).kind == "stratified"
+    assert infer_split(make_task(tmp_path, *divide(make_rows(300), last_rows(300)))).kind == "stratified"
 
 
 def test_interleaved_dates_are_not_time(tmp_path: Path) -> None:
@@ -128,13 +130,13 @@ def test_repeating_columns_of_random_rows_are_no_groups(tmp_path: Path, seed: in
 
 
 @pytest.mark.parametrize("split", ["group:colour", "random", "stratified", "time:rank"])
-def test_a_given_split_overrules(tmp_path: Path, split: str) -> None:
+def test_a_set_split_takes_precedence(tmp_path: Path, split: str) -> None:
     plan = infer_split(random_task(tmp_path, split=split))
     assert (plan.kind, plan.column or "") == tuple((split + ":").split(":")[:2])
     assert "is set" in plan.evidence[0]
 
 
-def test_a_given_split_by_an_unknown_column_is_refused(tmp_path: Path) -> None:
+def test_a_set_split_by_an_unknown_column_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(TaskError, match="no column 'nothing'"):
         infer_split(random_task(tmp_path, split="group:nothing"))
 
@@ -142,6 +144,8 @@ def test_a_given_split_by_an_unknown_column_is_refused(tmp_path: Path) -> None:
 def test_crossing_counts_match_a_simulation() -> None:
     rng = np.random.default_rng(0)
     values, drawn = rng.integers(0, 80, 300), rng.random((200, 300)) < 0.3
-    found = [count_crossing(values[~mask], values[mask]) for mask in drawn]
-    assert np.mean([one.observed for one in found]) == pytest.approx(np.mean([one.expected for one in found]), rel=0.02)
-    assert min(one.log_p for one in found) > np.log(1e-3)
+    crossings = [count_crossing(values[~mask], values[mask]) for mask in drawn]
+    assert np.mean([crossing.observed for crossing in crossings]) == pytest.approx(
+        np.mean([crossing.expected for crossing in crossings]), rel=0.02
+    )
+    assert min(crossing.log_p for crossing in crossings) > np.log(1e-3)

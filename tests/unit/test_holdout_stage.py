@@ -1,3 +1,5 @@
+"""The staged input of a holdout has the form of the real one and no label of a withheld row."""
+
 import gzip
 import json
 from pathlib import Path
@@ -27,65 +29,65 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
-def rehearse(task: Task, folder: Path) -> Holdout:
-    found = search_holdout(task, infer_split(task), seed=1)
-    stage(task, found, folder)
-    return found
+def stage_holdout(task: Task, folder: Path) -> Holdout:
+    holdout = search_holdout(task, infer_split(task), seed=1)
+    stage(task, holdout, folder)
+    return holdout
 
 
-def test_train_loses_the_held_out_rows(data: Path, tmp_path: Path) -> None:
+def test_train_loses_the_withheld_rows(data: Path, tmp_path: Path) -> None:
     task = random_task(data)
-    found = rehearse(task, tmp_path / "input")
+    holdout = stage_holdout(task, tmp_path / "input")
     staged, real = pd.read_csv(tmp_path / "input/train.csv"), pd.read_csv(data / "train.csv")
-    pd.testing.assert_frame_equal(staged, real.iloc[found.train].reset_index(drop=True))
+    pd.testing.assert_frame_equal(staged, real.iloc[holdout.train].reset_index(drop=True))
 
 
-def test_test_has_the_real_fields_and_the_held_out_rows(data: Path, tmp_path: Path) -> None:
+def test_test_has_the_real_fields_and_the_withheld_rows(data: Path, tmp_path: Path) -> None:
     task = random_task(data)
-    found = rehearse(task, tmp_path / "input")
+    holdout = stage_holdout(task, tmp_path / "input")
     staged, real = pd.read_csv(tmp_path / "input/test.csv"), pd.read_csv(data / "train.csv")
-    pd.testing.assert_frame_equal(staged, real.drop(columns="label").iloc[found.withheld].reset_index(drop=True))
+    pd.testing.assert_frame_equal(staged, real.drop(columns="label").iloc[holdout.withheld].reset_index(drop=True))
 
 
 def test_fields_follow_the_order_of_the_real_test(data: Path, tmp_path: Path) -> None:
     train, test = divide(make_rows(300), np.arange(300) % 3 == 0)
     task = make_task(data, train, test[["rank", "id", "colour", "size"]])
-    rehearse(task, tmp_path / "input")
+    stage_holdout(task, tmp_path / "input")
     assert (tmp_path / "input/test.csv").read_text().startswith("rank,id,colour,size\n")
 
 
-def test_the_sample_has_the_held_out_ids_and_one_prediction(data: Path, tmp_path: Path) -> None:
+def test_the_sample_has_the_withheld_ids_and_one_prediction(data: Path, tmp_path: Path) -> None:
     task = random_task(data)
-    rehearse(task, tmp_path / "input")
+    stage_holdout(task, tmp_path / "input")
     sample, test = pd.read_csv(tmp_path / "input/sample_submission.csv"), pd.read_csv(tmp_path / "input/test.csv")
     assert sample["id"].tolist() == test["id"].tolist()
     assert sample["label"].unique().tolist() == pd.read_csv(data / "sample_submission.csv")["label"].unique().tolist()
 
 
-def test_no_label_of_a_held_out_row_is_staged(data: Path, tmp_path: Path) -> None:
+def test_no_label_of_a_withheld_row_is_staged(data: Path, tmp_path: Path) -> None:
     frame = make_rows(300).assign(label=[f"answer-{row % 2}-{row}" for row in range(300)])
     task = make_task(data, *divide(frame, np.arange(300) % 3 == 0), "exact_match")
-    found = rehearse(task, tmp_path / "input")
+    holdout = stage_holdout(task, tmp_path / "input")
     text = "".join(path.read_text() for path in (tmp_path / "input").iterdir() if path.name != "sample_submission.csv")
-    answers = task.table("train.csv").frame["label"].iloc[found.withheld]
+    answers = task.table("train.csv").frame["label"].iloc[holdout.withheld]
     assert not [answer for answer in answers if f"{answer}\n" in text]
 
 
 def test_staging_again_gives_the_same_manifest(data: Path, tmp_path: Path) -> None:
     task = random_task(data)
-    found = search_holdout(task, infer_split(task), seed=1)
-    first = stage(task, found, tmp_path / "input")
-    assert first == stage(task, found, tmp_path / "input") == stage(task, found, tmp_path / "other")
+    holdout = search_holdout(task, infer_split(task), seed=1)
+    first = stage(task, holdout, tmp_path / "input")
+    assert first == stage(task, holdout, tmp_path / "input") == stage(task, holdout, tmp_path / "other")
     assert first == manifest(tmp_path / "input") != manifest(data)
 
 
-def test_a_tampered_folder_is_filled_again(data: Path, tmp_path: Path) -> None:
+def test_a_folder_that_was_changed_is_filled_again(data: Path, tmp_path: Path) -> None:
     task = random_task(data)
-    found = search_holdout(task, infer_split(task), seed=1)
-    first = stage(task, found, tmp_path / "input")
+    holdout = search_holdout(task, infer_split(task), seed=1)
+    first = stage(task, holdout, tmp_path / "input")
     (tmp_path / "input/test.csv").unlink()
     (tmp_path / "input/extra.txt").write_text("left by a script")
-    assert stage(task, found, tmp_path / "input") == first == manifest(tmp_path / "input")
+    assert stage(task, holdout, tmp_path / "input") == first == manifest(tmp_path / "input")
 
 
 def test_a_gzipped_test_is_staged_gzipped(data: Path, tmp_path: Path) -> None:
@@ -93,8 +95,8 @@ def test_a_gzipped_test_is_staged_gzipped(data: Path, tmp_path: Path) -> None:
     (data / "test.csv.gz").write_bytes(gzip.compress((data / "test.csv").read_bytes()))
     (data / "test.csv").unlink()
     task = Task.load(data, metric="accuracy")
-    found = rehearse(task, tmp_path / "input")
-    assert len(pd.read_csv(tmp_path / "input/test.csv.gz")) == len(found.withheld)
+    holdout = stage_holdout(task, tmp_path / "input")
+    assert len(pd.read_csv(tmp_path / "input/test.csv.gz")) == len(holdout.withheld)
 
 
 def test_a_json_test_of_a_csv_train_is_staged_as_json(data: Path, tmp_path: Path) -> None:
@@ -103,16 +105,16 @@ def test_a_json_test_of_a_csv_train_is_staged_as_json(data: Path, tmp_path: Path
     test.to_json(data / "test.jsonl", orient="records", lines=True)
     (data / "test.csv").unlink()
     task = Task.load(data, metric="accuracy")
-    found = rehearse(task, tmp_path / "input")
+    holdout = stage_holdout(task, tmp_path / "input")
     rows = [json.loads(line) for line in (tmp_path / "input/test.jsonl").read_text().splitlines()]
-    real = pd.read_csv(data / "train.csv").drop(columns="label").iloc[found.withheld]
+    real = pd.read_csv(data / "train.csv").drop(columns="label").iloc[holdout.withheld]
     assert rows == real.to_dict(orient="records")
 
 
 def test_other_files_are_copied_and_read_only(data: Path, tmp_path: Path) -> None:
     (data / "images").mkdir()
     (data / "images/one.png").write_bytes(b"\x89PNG")
-    rehearse(random_task(data), tmp_path / "input")
+    stage_holdout(random_task(data), tmp_path / "input")
     copied = tmp_path / "input/images/one.png"
     assert copied.read_bytes() == b"\x89PNG"
     assert copied.stat().st_mode & 0o222 == 0
@@ -122,35 +124,35 @@ def test_other_files_are_copied_and_read_only(data: Path, tmp_path: Path) -> Non
 def test_files_are_linked_when_the_folder_will_be_read_only(data: Path, tmp_path: Path) -> None:
     (data / "words.txt").write_text("one\ntwo\n")
     task = random_task(data)
-    found = search_holdout(task, infer_split(task), seed=1)
-    stage(task, found, tmp_path / "input", link=True)
+    holdout = search_holdout(task, infer_split(task), seed=1)
+    stage(task, holdout, tmp_path / "input", link=True)
     assert (tmp_path / "input/words.txt").samefile(data / "words.txt")
 
 
-def test_links_out_of_the_input_are_refused(data: Path, tmp_path: Path) -> None:
+def test_links_out_of_the_input_are_rejected(data: Path, tmp_path: Path) -> None:
     task = random_task(data)
     (tmp_path / "secret.txt").write_text("not yours")
     (data / "words.txt").symlink_to(tmp_path / "secret.txt")
     with pytest.raises(HoldoutError, match="words"):
-        rehearse(task, tmp_path / "input")
+        stage_holdout(task, tmp_path / "input")
 
 
 def test_a_folder_inside_the_task_does_not_stage_itself(data: Path) -> None:
     task = random_task(data)
-    found = rehearse(task, data / "runs/one/input")
+    holdout = stage_holdout(task, data / "runs/one/input")
     assert not (data / "runs/one/input/runs").exists()
-    assert len(found.withheld) == len(pd.read_csv(data / "runs/one/input/test.csv"))
+    assert len(holdout.withheld) == len(pd.read_csv(data / "runs/one/input/test.csv"))
 
 
 @pytest.mark.parametrize("name", ["label", "grade"])
-def test_other_tables_lose_the_labels_of_held_out_rows(data: Path, tmp_path: Path, name: str) -> None:
+def test_other_tables_lose_the_labels_of_withheld_rows(data: Path, tmp_path: Path, name: str) -> None:
     random_task(data)
     labels = pd.read_csv(data / "train.csv")[["id", "label"]].rename(columns={"label": name})
     labels.to_csv(data / "extra.csv", index=False)
     task = Task.load(data, metric="accuracy", train="train.csv")
-    found = rehearse(task, tmp_path / "input")
+    holdout = stage_holdout(task, tmp_path / "input")
     staged = pd.read_csv(tmp_path / "input/extra.csv")["id"]
-    assert set(staged) == set(labels["id"].iloc[found.train])
+    assert set(staged) == set(labels["id"].iloc[holdout.train])
 
 
 def test_other_tables_lose_labels_by_a_shared_key(data: Path, tmp_path: Path) -> None:
@@ -160,9 +162,9 @@ def test_other_tables_lose_labels_by_a_shared_key(data: Path, tmp_path: Path) ->
     train[["when", "label"]].to_csv(data / "history.csv", index=False)
     task = make_task(data, train, test, train="train.csv")
     plan = infer_split(task)
-    for found in (search_holdout(task, plan, seed=1), *fresh_holdouts(task, plan, seed=1, count=1)):
-        stage(task, found, tmp_path / found.name)
-        assert len(pd.read_csv(tmp_path / found.name / "history.csv")) == len(found.train)
+    for holdout in (search_holdout(task, plan, seed=1), *fresh_holdouts(task, plan, seed=1, count=1)):
+        stage(task, holdout, tmp_path / holdout.name)
+        assert len(pd.read_csv(tmp_path / holdout.name / "history.csv")) == len(holdout.train)
 
 
 def test_other_tables_that_cover_test_are_kept_whole(data: Path, tmp_path: Path) -> None:
@@ -172,18 +174,18 @@ def test_other_tables_that_cover_test_are_kept_whole(data: Path, tmp_path: Path)
     pd.DataFrame({"id": ids, "weight": ids * 2}).to_csv(data / "extra.csv", index=False)
     task = make_task(data, train, test, train="train.csv", test="test.csv")
     assert task.spec.train_only == ("weight",)
-    rehearse(task, tmp_path / "input")
+    stage_holdout(task, tmp_path / "input")
     assert (tmp_path / "input/extra.csv").read_bytes() == (data / "extra.csv").read_bytes()
 
 
-def test_labels_that_no_key_names_are_refused(data: Path, tmp_path: Path) -> None:
+def test_labels_without_a_key_are_rejected(data: Path, tmp_path: Path) -> None:
     task = random_task(data)
     pd.DataFrame({"label": ["yes", "no"] * 50}).to_csv(data / "answers.csv", index=False)
     with pytest.raises(HoldoutError, match="holds the column 'label'"):
-        rehearse(task, tmp_path / "input")
+        stage_holdout(task, tmp_path / "input")
 
 
-def test_paths_that_name_their_class_are_refused(data: Path, tmp_path: Path) -> None:
+def test_paths_that_name_their_class_are_rejected(data: Path, tmp_path: Path) -> None:
     frame = make_rows(200)
     frame.insert(1, "file", [f"images/{label}/{row}.png" for row, label in enumerate(frame["label"])])
     for name in frame["file"]:
@@ -199,10 +201,10 @@ def test_nothing_is_left_behind_when_staging_fails(data: Path, tmp_path: Path) -
     task = random_task(data)
     pd.DataFrame({"label": ["yes", "no"] * 50}).to_csv(data / "answers.csv", index=False)
     with pytest.raises(HoldoutError):
-        rehearse(task, tmp_path / "input")
+        stage_holdout(task, tmp_path / "input")
     assert [path.name for path in tmp_path.iterdir()] == ["task"]
 
 
-def test_the_real_input_can_be_staged_as_it_is(data: Path, tmp_path: Path) -> None:
+def test_the_real_input_is_staged_unchanged(data: Path, tmp_path: Path) -> None:
     task = random_task(data)
     assert stage(task, None, tmp_path / "input") == manifest(data)

@@ -1,4 +1,4 @@
-"""Metrics agree with scikit-learn, know their direction and refuse what is undefined."""
+"""Metrics agree with scikit-learn, have a direction and reject what is undefined."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,7 +101,7 @@ def test_kappa_of_named_grades_follows_their_order() -> None:
     assert score == pytest.approx(sk.cohen_kappa_score([0, 1, 2, 2], [0, 1, 2, 1], weights="quadratic"))
 
 
-def test_spearman_sees_only_ranks() -> None:
+def test_spearman_depends_only_on_ranks() -> None:
     assert METRICS["spearman"].score(TRUE, np.exp(TRUE)) == pytest.approx(1.0)
 
 
@@ -144,7 +144,7 @@ def test_word_error_rate_counts_edits_over_all_words() -> None:
         ("word_error_rate", [""], ["a"], "no words"),
     ],
 )
-def test_what_is_undefined_is_refused_with_a_reason(
+def test_what_is_undefined_is_rejected_with_a_reason(
     name: str, truth: list[object], predicted: list[object], reason: str
 ) -> None:
     with pytest.raises(ValueError, match=reason):
@@ -170,7 +170,7 @@ def test_a_binary_metric_needs_the_positive_label() -> None:
         ("WER", "word_error_rate"),
     ],
 )
-def test_metrics_are_known_by_their_aliases(name: str, expected: str) -> None:
+def test_metrics_are_found_by_their_aliases(name: str, expected: str) -> None:
     assert get_metric(name).name == expected
 
 
@@ -185,7 +185,7 @@ def test_every_metric_is_found_by_its_own_name(name: str) -> None:
     assert find_metrics(f"Scored by {name.replace('_', ' ')}.")[0].metric == name
 
 
-def test_an_unknown_metric_is_answered_with_the_nearest() -> None:
+def test_an_unknown_metric_is_rejected_with_the_nearest() -> None:
     with pytest.raises(UserError, match=r"unknown metric 'acuracy'; the nearest are accuracy"):
         get_metric("acuracy")
 
@@ -205,19 +205,19 @@ def test_a_function_of_a_file_is_a_metric(tmp_path: Path) -> None:
         ("broken.py:f", "cannot be imported: ZeroDivisionError"),
     ],
 )
-def test_a_function_that_cannot_be_loaded_is_told(name: str, message: str, tmp_path: Path) -> None:
+def test_a_function_that_cannot_be_loaded_is_reported(name: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text("")
     (tmp_path / "broken.py").write_text("1 / 0\n")
     with pytest.raises(UserError, match=message):
         get_metric(name, tmp_path, direction="minimize")
 
 
-def test_an_own_metric_needs_a_direction(tmp_path: Path) -> None:
+def test_a_users_metric_needs_a_direction(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="needs a direction"):
         get_metric("own.py:f", tmp_path)
 
 
-def test_a_failing_function_of_ones_own_is_a_reason() -> None:
+def test_an_error_in_a_users_function_is_the_reason() -> None:
     metric = Metric.from_callable(lambda truth, predicted: 1 / 0, "minimize", "value", name="mine")
     with pytest.raises(ValueError, match="mine failed: ZeroDivisionError"):
         metric.score([1], [1])
@@ -260,11 +260,11 @@ def test_equal_labels_have_one_spelling(text: str, expected: str) -> None:
         ("## Evaluation: word error rate", "word_error_rate"),
     ],
 )
-def test_a_description_tells_its_metric(description: str, expected: str) -> None:
+def test_the_metric_of_a_description_is_found(description: str, expected: str) -> None:
     assert find_metrics(description)[0].metric == expected
 
 
-def test_a_description_without_metric_tells_none() -> None:
+def test_a_description_without_metric_has_none() -> None:
     assert find_metrics("Predict the price of houses. No other data may be used.") == []
 
 

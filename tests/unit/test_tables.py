@@ -28,7 +28,7 @@ FILES = {
 }
 
 
-def put(folder: Path, name: str, text: str | bytes) -> Path:
+def write(folder: Path, name: str, text: str | bytes) -> Path:
     path = folder / name
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return path
@@ -36,48 +36,48 @@ def put(folder: Path, name: str, text: str | bytes) -> Path:
 
 @pytest.mark.parametrize("name", FILES)
 def test_writing_every_row_reproduces_the_file(name: str, tmp_path: Path) -> None:
-    path = put(tmp_path, name, FILES[name])
+    path = write(tmp_path, name, FILES[name])
     table = read_table(path)
     table.write(tmp_path / "copy", range(3))
     assert len(table) == 3
     assert (tmp_path / "copy").read_bytes() == path.read_bytes()
 
 
-def test_cells_are_text_as_they_stand(tmp_path: Path) -> None:
-    frame = read_table(put(tmp_path, "quoted.csv", QUOTED)).frame
+def test_cells_are_their_raw_text(tmp_path: Path) -> None:
+    frame = read_table(write(tmp_path, "quoted.csv", QUOTED)).frame
     assert frame.to_numpy().tolist() == [["1", 'a, "b"\nsecond line', "1.10"], ["2", '5" pipe', "1e3"], ["3", "", ""]]
 
 
 def test_cells_that_look_missing_stay_words(tmp_path: Path) -> None:
-    frame = read_table(put(tmp_path, "a.csv", "id,word\n01,NA\n02,null\n")).frame
+    frame = read_table(write(tmp_path, "a.csv", "id,word\n01,NA\n02,null\n")).frame
     assert frame.to_numpy().tolist() == [["01", "NA"], ["02", "null"]]
 
 
 def test_csv_fields_keep_their_raw_text(tmp_path: Path) -> None:
-    table = read_table(put(tmp_path, "quoted.csv", QUOTED))
+    table = read_table(write(tmp_path, "quoted.csv", QUOTED))
     table.write(tmp_path / "out.csv", [1, 0], columns=["x", "text"])
     assert (tmp_path / "out.csv").read_bytes() == b'x,text\r\n1e3,5" pipe\r\n1.10,"a, ""b""\nsecond line"\r\n'
 
 
 def test_a_record_without_line_end_gets_one_when_it_moves_up(tmp_path: Path) -> None:
-    table = read_table(put(tmp_path, "a.csv", "id\n1\n2"))
+    table = read_table(write(tmp_path, "a.csv", "id\n1\n2"))
     table.write(tmp_path / "out.csv", [1, 0])
     assert (tmp_path / "out.csv").read_text() == "id\n2\n1\n"
 
 
 def test_a_lone_blank_field_is_still_a_record(tmp_path: Path) -> None:
-    table = read_table(put(tmp_path, "a.csv", "id,text\n1,\n2,x\n"))
+    table = read_table(write(tmp_path, "a.csv", "id,text\n1,\n2,x\n"))
     table.write(tmp_path / "out.csv", [0, 1], columns=["text"])
     assert read_table(tmp_path / "out.csv").frame["text"].tolist() == ["", "x"]
 
 
 def test_blank_lines_are_not_records(tmp_path: Path) -> None:
-    assert len(read_table(put(tmp_path, "a.csv", "id,a\n\n1,x\n   \n2,y\n\n"))) == 2
+    assert len(read_table(write(tmp_path, "a.csv", "id,a\n\n1,x\n   \n2,y\n\n"))) == 2
 
 
 def test_json_fields_keep_their_raw_text(tmp_path: Path) -> None:
     text = '{"id": 1, "n": {"x": [1, 2.50]}, "v": 1e3}\n{"v": 1.10, "w": "\\u00e9", "id": 2}\n'
-    table = read_table(put(tmp_path, "a.jsonl", text))
+    table = read_table(write(tmp_path, "a.jsonl", text))
     table.write(tmp_path / "out.jsonl", [1, 0], columns=["v", "w", "n"])
     expected = '{"v": 1.10, "w": "\\u00e9"}\n{"v": 1e3, "n": {"x": [1, 2.50]}}\n'
     assert (tmp_path / "out.jsonl").read_text() == expected
@@ -85,25 +85,25 @@ def test_json_fields_keep_their_raw_text(tmp_path: Path) -> None:
 
 def test_json_cells_are_text(tmp_path: Path) -> None:
     text = '{"a": 1.10, "b": true, "c": {"d": [1, null]}}\n{"a": null, "b": "é", "e": "1"}\n'
-    table = read_table(put(tmp_path, "a.jsonl", text))
+    table = read_table(write(tmp_path, "a.jsonl", text))
     assert table.columns == ("a", "b", "c", "e")
     assert table.frame.to_numpy().tolist() == [["1.10", "true", '{"d": [1, null]}', ""], ["", "é", "", "1"]]
 
 
-def test_a_dropped_json_key_is_gone_however_often_it_stands(tmp_path: Path) -> None:
-    table = read_table(put(tmp_path, "a.jsonl", '{"y": 1, "id": 2, "y": 3}\n'))
+def test_a_dropped_json_key_is_gone_however_often_it_occurs(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path, "a.jsonl", '{"y": 1, "id": 2, "y": 3}\n'))
     table.write(tmp_path / "out.jsonl", [0], columns=["id"])
     assert json.loads((tmp_path / "out.jsonl").read_text()) == {"id": 2}
 
 
 def test_an_array_stays_an_array(tmp_path: Path) -> None:
-    table = read_table(put(tmp_path, "array.json", FILES["array.json"]))
+    table = read_table(write(tmp_path, "array.json", FILES["array.json"]))
     table.write(tmp_path / "out.json", [2, 0], columns=["x"])
     assert json.loads((tmp_path / "out.json").read_text()) == [{"x": "é"}, {"x": 1.1}]
 
 
 def test_gzip_is_kept_and_reproducible(tmp_path: Path) -> None:
-    table = read_table(put(tmp_path, "a.csv.gz", gzip.compress(b"id,a\n1,x\n2,y\n")))
+    table = read_table(write(tmp_path, "a.csv.gz", gzip.compress(b"id,a\n1,x\n2,y\n")))
     table.write(tmp_path / "one.gz", [1])
     table.write(tmp_path / "two.gz", [1])
     assert gzip.decompress((tmp_path / "one.gz").read_bytes()) == b"id,a\n2,y\n"
@@ -128,7 +128,7 @@ def test_reads_what_the_csv_module_writes(delimiter: str, quoting: int, tmp_path
     rows = [['a"b', "c,d", "e;f"], ["g\nh", "\r\n", "|"], ["", '""', "\t"], [" x ", "'", "0"]]
     stream = io.StringIO()
     csv.writer(stream, delimiter=delimiter, quoting=quoting).writerows([["p", "q", "r"], *rows])  # type: ignore[arg-type]
-    table = read_table(put(tmp_path, "a.csv", stream.getvalue()))
+    table = read_table(write(tmp_path, "a.csv", stream.getvalue()))
     assert table.frame.to_numpy().tolist() == rows
 
 
@@ -149,8 +149,8 @@ def test_reads_what_the_csv_module_writes(delimiter: str, quoting: int, tmp_path
         ("a.txt", "a", "a.txt is not a table"),
     ],
 )
-def test_a_broken_table_is_told_in_one_line(name: str, text: str | bytes, message: str, tmp_path: Path) -> None:
-    path = put(tmp_path, name, text)
+def test_a_broken_table_is_reported_in_one_line(name: str, text: str | bytes, message: str, tmp_path: Path) -> None:
+    path = write(tmp_path, name, text)
     with pytest.raises(TaskError) as caught:
         read_table(path)
     assert str(caught.value).startswith(message)
@@ -159,15 +159,15 @@ def test_a_broken_table_is_told_in_one_line(name: str, text: str | bytes, messag
 
 def test_one_json_object_is_not_a_table(tmp_path: Path) -> None:
     with pytest.raises(TaskError, match="holds one JSON object"):
-        read_table(put(tmp_path, "config.json", '{"columns": {"a": 1}}'))
+        read_table(write(tmp_path, "config.json", '{"columns": {"a": 1}}'))
 
 
 def test_unknown_columns_cannot_be_written(tmp_path: Path) -> None:
-    table = read_table(put(tmp_path, "a.csv", "id\n1\n"))
+    table = read_table(write(tmp_path, "a.csv", "id\n1\n"))
     with pytest.raises(TaskError, match="no column 'z'"):
         table.write(tmp_path / "out.csv", [0], columns=["z"])
 
 
-def test_tables_are_told_by_their_names(tmp_path: Path) -> None:
+def test_tables_are_recognised_by_their_names(tmp_path: Path) -> None:
     names = ["A.CSV", "b.tsv.gz", "c.parquet", "d.ndjson", "e.txt", "f.gz"]
-    assert [is_table(put(tmp_path, name, "")) for name in names] == [True, True, True, True, False, False]
+    assert [is_table(write(tmp_path, name, "")) for name in names] == [True, True, True, True, False, False]

@@ -1,4 +1,4 @@
-"""A folder is understood from its files and its description, or refused in one line."""
+"""A folder is understood from its files and its description, or rejected in one line."""
 
 import gzip
 from collections.abc import Mapping
@@ -19,22 +19,22 @@ BASE = pd.DataFrame({"id": range(ROWS), "a": RANDOM.normal(size=ROWS).round(3), 
 YES = pd.Series(RANDOM.choice(["no", "yes"], ROWS))
 KIND = pd.Series(RANDOM.choice(["setosa", "versicolor", "virginica"], ROWS))
 PRICE = pd.Series((RANDOM.gamma(2.0, 50, ROWS)).round(2))
-SCORED_BY = "Predict what is asked for.\n\n## Evaluation\n"
+SCORED_BY = "Predict the target.\n\n## Evaluation\n"
 
 
 def make(
     folder: Path,
     target: Mapping[str, pd.Series],
     *,
-    asked: Mapping[str, str | float] | None = None,
+    predictions: Mapping[str, str | float] | None = None,
     description: str = SCORED_BY + "Accuracy.",
     toml: str = "",
 ) -> Path:
-    """Write a task folder; `asked` are the sample submission's prediction columns, those of `target` by default."""
+    """Write a task folder; `predictions` are columns of the sample submission, those of `target` by default."""
     folder.mkdir(exist_ok=True)
     pd.concat([BASE, pd.DataFrame(target)], axis=1)[TRAIN].to_csv(folder / "train.csv", index=False)
     BASE[TEST].to_csv(folder / "test.csv", index=False)
-    BASE[TEST][["id"]].assign(**(asked or dict.fromkeys(target, 0))).to_csv(
+    BASE[TEST][["id"]].assign(**(predictions or dict.fromkeys(target, 0))).to_csv(
         folder / "sample_submission.csv", index=False
     )
     (folder / "task.md").write_text(description)
@@ -73,19 +73,21 @@ def test_texts_are_a_sequence_problem(tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", ["{}", "p_{}", "prob_{}", "Class_{}", "{}_score", "is {}"])
 def test_a_column_for_each_class_is_matched_by_name(form: str, tmp_path: Path) -> None:
     order = ("virginica", "setosa", "versicolor")
-    asked = {form.format(label): 0.3 for label in order}
-    spec = Task.load(make(tmp_path, {"species": KIND}, asked=asked, description="multi-class log loss")).spec
-    assert (spec.target, spec.classes, spec.prediction_columns) == (("species",), order, tuple(asked))
+    predictions = {form.format(label): 0.3 for label in order}
+    spec = Task.load(
+        make(tmp_path, {"species": KIND}, predictions=predictions, description="multi-class log loss")
+    ).spec
+    assert (spec.target, spec.classes, spec.prediction_columns) == (("species",), order, tuple(predictions))
 
 
 def test_numbered_class_columns_are_matched(tmp_path: Path) -> None:
     digits = pd.Series([10, 11, 12] * 40)
-    spec = Task.load(make(tmp_path, {"digit": digits}, asked={"p12": 0, "p10": 0, "p11": 0}, description="")).spec
+    spec = Task.load(make(tmp_path, {"digit": digits}, predictions={"p12": 0, "p10": 0, "p11": 0}, description="")).spec
     assert (spec.metric, spec.classes) == ("log_loss", ("12", "10", "11"))
 
 
-def test_class_columns_of_other_names_need_to_be_told(tmp_path: Path) -> None:
-    folder = make(tmp_path, {"species": KIND}, asked={"u": 0, "v": 0, "w": 0}, description="log loss")
+def test_class_columns_of_other_names_need_a_setting(tmp_path: Path) -> None:
+    folder = make(tmp_path, {"species": KIND}, predictions={"u": 0, "v": 0, "w": 0}, description="log loss")
     with pytest.raises(TaskError, match=r"cannot be matched with the classes .* set classes in task.toml"):
         Task.load(folder)
     assert Task.load(folder, classes=["setosa", "virginica", "versicolor"]).spec.classes[1] == "virginica"
@@ -118,8 +120,8 @@ def test_the_positive_class(labels: list[str], description: str, expected: str, 
     assert Task.load(folder).spec.pos_label == expected
 
 
-def test_columns_that_only_train_has_are_told(tmp_path: Path) -> None:
-    folder = make(tmp_path, {"casual": YES, "count": PRICE}, asked={"count": 0}, description="RMSE")
+def test_columns_that_only_train_has_are_listed(tmp_path: Path) -> None:
+    folder = make(tmp_path, {"casual": YES, "count": PRICE}, predictions={"count": 0}, description="RMSE")
     spec = Task.load(folder).spec
     assert (spec.target, spec.train_only) == (("count",), ("casual",))
 
@@ -145,7 +147,7 @@ def test_a_submission_may_follow_the_order_of_the_test_file(tmp_path: Path) -> N
     assert (spec.id, spec.prediction_columns) == (None, ("y",))
 
 
-def test_parts_are_found_by_their_columns(tmp_path: Path) -> None:
+def test_files_are_found_by_their_columns(tmp_path: Path) -> None:
     folder = make(tmp_path, {"y": YES})
     for old, new in (("train", "history"), ("test", "open"), ("sample_submission", "format")):
         (folder / f"{old}.csv").rename(folder / f"{new}.csv")
@@ -168,7 +170,7 @@ def test_every_table_format_is_read(name: str, tmp_path: Path) -> None:
     assert Task.load(tmp_path).table(name).columns == ("id", "a", "b", "y")
 
 
-def test_data_may_lie_in_an_input_folder(tmp_path: Path) -> None:
+def test_data_may_be_in_an_input_folder(tmp_path: Path) -> None:
     make(tmp_path / "input", {"y": YES})
     (tmp_path / "input" / "task.md").rename(tmp_path / "README.md")
     (tmp_path / "input" / "words.txt").write_text("one\ntwo\n")
@@ -195,7 +197,7 @@ def test_a_metric_file_is_no_data(tmp_path: Path) -> None:
     assert (task.spec.metric, task.spec.problem, task.spec.auxiliary) == ("own.py:loss", "regression", ())
 
 
-def test_arguments_beat_task_toml_which_beats_inference(tmp_path: Path) -> None:
+def test_arguments_take_precedence_over_task_toml(tmp_path: Path) -> None:
     folder = make(tmp_path, {"y": YES}, toml='metric = "f1"\npos_label = "no"\nsplit = "group:b"\n')
     spec = Task.load(folder, pos_label="yes").spec
     assert (spec.metric, spec.pos_label, spec.split) == ("f1", "yes", "group:b")
@@ -273,7 +275,7 @@ BREAKAGES = {
 
 
 @pytest.mark.parametrize("case", BREAKAGES)
-def test_a_bad_folder_is_refused_in_one_line(case: str, tmp_path: Path) -> None:
+def test_a_bad_folder_is_rejected_in_one_line(case: str, tmp_path: Path) -> None:
     breakage, message = BREAKAGES[case]
     breakage(make(tmp_path, {"y": YES}))
     with pytest.raises(TaskError, match=message) as caught:
@@ -299,7 +301,7 @@ def test_a_bad_folder_is_refused_in_one_line(case: str, tmp_path: Path) -> None:
         ('metric = "own.py:f"', "metric 'own.py:f' needs a direction"),
     ],
 )
-def test_a_wrong_setting_is_refused_in_one_line(toml: str, message: str, tmp_path: Path) -> None:
+def test_a_wrong_setting_is_rejected_in_one_line(toml: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(TaskError) as caught:
         Task.load(make(tmp_path, {"y": YES}, toml=toml))
     assert message in str(caught.value)
@@ -318,7 +320,7 @@ def test_a_link_that_stays_inside_is_data(tmp_path: Path) -> None:
     assert Task.load(tmp_path).spec.auxiliary == ("again.csv",)
 
 
-def test_the_profile_tells_columns_apart(tmp_path: Path) -> None:
+def test_statistics_distinguish_kinds_of_columns(tmp_path: Path) -> None:
     more = {
         "when": pd.Series(pd.date_range("2020-01-01", periods=ROWS).astype(str)),
         "flag": pd.Series([True, False] * 60),
@@ -328,7 +330,7 @@ def test_the_profile_tells_columns_apart(tmp_path: Path) -> None:
         "hole": pd.Series([""] * ROWS),
         "half": pd.Series([" ", "1.5"] * 60),
     }
-    train = Task.load(make(tmp_path, {**more, "y": YES}, asked={"y": "no"})).statistics[0]
+    train = Task.load(make(tmp_path, {**more, "y": YES}, predictions={"y": "no"})).statistics[0]
     kinds = {column.name: column.kind for column in train.columns}
     assert kinds == {"id": "id", "a": "float", "b": "category", "y": "category"} | {
         "when": "date", "flag": "bool", "note": "text", "code": "id", "file": "path", "hole": "empty", "half": "float"
@@ -337,7 +339,7 @@ def test_the_profile_tells_columns_apart(tmp_path: Path) -> None:
     assert (when.minimum, when.maximum, half.missing) == ("2020-01-01", "2020-03-20", 0.5)
 
 
-def test_nested_fields_are_columns_of_the_profile(tmp_path: Path) -> None:
+def test_nested_fields_are_columns_of_the_statistics(tmp_path: Path) -> None:
     (make(tmp_path, {"y": YES}) / "extra.jsonl").write_text(
         '{"k": 1, "who": {"age": 3, "at": {"zip": "x"}}}\n{"k": 2}\n'
     )
@@ -346,9 +348,9 @@ def test_nested_fields_are_columns_of_the_profile(tmp_path: Path) -> None:
     assert extra.columns[1].missing == 0.5
 
 
-def test_the_profile_tells_what_joins(tmp_path: Path) -> None:
+def test_statistics_name_the_keys_of_joins(tmp_path: Path) -> None:
     stamps = pd.Series([f"2020-01-{1 + row % 28:02d} 12:00" for row in range(ROWS)])
-    folder = make(tmp_path, {"stamp": stamps, "y": YES}, asked={"y": "no"})
+    folder = make(tmp_path, {"stamp": stamps, "y": YES}, predictions={"y": "no"})
     days = pd.DataFrame({"day": [f"2020-01-{day:02d}" for day in range(1, 29)], "rain": 0.5})
     days.to_csv(folder / "weather.csv", index=False)
     weather = Task.load(folder).statistics[-1]
@@ -361,11 +363,11 @@ def test_a_broken_further_file_is_noted(tmp_path: Path) -> None:
 
 
 def test_the_preview_is_bounded_and_clean(tmp_path: Path) -> None:
-    wide = {f"column {place} \x1b[31m\u202e": PRICE for place in range(300)}
-    folder = make(tmp_path, {**wide, "y": YES}, asked={"y": "no"})
+    wide = {f"column {number} \x1b[31m\u202e": PRICE for number in range(300)}
+    folder = make(tmp_path, {**wide, "y": YES}, predictions={"y": "no"})
     (folder / "pictures").mkdir()
-    for place in range(5):
-        (folder / "pictures" / f"{place}.png").write_bytes(b"x")
+    for number in range(5):
+        (folder / "pictures" / f"{number}.png").write_bytes(b"x")
     preview = Task.load(folder).preview
     assert len(preview) <= 6000
     assert "more columns" in preview
@@ -376,8 +378,8 @@ def test_the_preview_is_bounded_and_clean(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("pictures", "expected"), [(1, "table"), (20, "image")])
 def test_many_pictures_are_data_and_one_is_not(pictures: int, expected: str, tmp_path: Path) -> None:
     folder = make(tmp_path, {"y": YES})
-    for place in range(pictures):
-        (folder / f"{place}.png").write_bytes(b"x")
+    for number in range(pictures):
+        (folder / f"{number}.png").write_bytes(b"x")
     assert Task.load(folder).spec.modality == expected
 
 

@@ -87,8 +87,8 @@ def _fill(task: Task, holdout: Holdout | None, folder: Path, *, avoid: Path, lin
     for name in written:
         _make_read_only(folder / name)
     rows = "real input" if holdout is None else f"{len(holdout.train)} train rows, {len(holdout.withheld)} withheld"
-    files = ", ".join(f"{count} files {how}" for how, count in counts.items() if count)
-    logger.info("staged %s: %s; %s", avoid.name, rows, files or "no other files")
+    files = ", ".join(f"{count} {how}" for how, count in counts.items() if count)
+    logger.info("staged %s: %s; auxiliary files: %s", avoid.name, rows, files or "none")
 
 
 def _stage_file(task: Task, holdout: Holdout | None, path: Path, target: Path, *, link: bool) -> str:

@@ -16,6 +16,7 @@ from mlestar.metrics import Metric, canonical_labels
 
 MAX_BYTES = 512 * 2**20
 _MAX_HEADER = 2**20
+"""Bytes of a submission and of its header line that are read. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ def read_predictions(form: SubmissionForm, path: Path) -> np.ndarray:
     if form.ids is not None and form.spec.id is not None:
         frame = frame.iloc[_match_ids(form.ids, frame[form.spec.id], form.spec.id)]
         if sample is not None:
-            expected, shown = _comparable_ids(form.ids, sample[form.spec.id])
-            sample = sample.iloc[pd.Index(shown).get_indexer(expected)]
+            expected, sample_ids = _comparable_ids(form.ids, sample[form.spec.id])
+            sample = sample.iloc[pd.Index(sample_ids).get_indexer(expected)]
     columns = [
         parse_column(form.spec, form.metric, column, frame[column], form.labels)
         for column in form.spec.prediction_columns

@@ -9,6 +9,7 @@ PREVIEW_CHARACTERS = 6000
 _COLUMN_LIMITS = (60, 40, 25, 15, 8, 4, 2)
 """Columns of a table that are shown, the most that fit."""
 _MAX_FILES = 40
+"""Files that are listed. These limits were chosen by judgement, too."""
 
 
 def render_preview(statistics: tuple[FileStatistics, ...], train: str) -> str:

@@ -18,6 +18,8 @@ _CONTAINERS = (".zip", ".tar", ".tgz", ".7z", ".npz", ".npy", ".pkl", ".h5", ".f
 # The limits below were chosen by judgement; none was measured.
 _MOST = 0.9
 """Share of rows from which columns count as equal, a key as unique, and paths as folders of classes."""
+_COVERED = 0.5
+"""Share of the real test rows whose cells a file must have for a column to be a feature."""
 _MIN_MATCHES = 20
 """Rows with a known label below which a column cannot be recognised as the target."""
 _SAMPLE_ROWS = 200
@@ -105,7 +107,7 @@ def _leaky_columns(task: Task, frame: pd.DataFrame, keys: list[str]) -> list[str
         return leaks
     test_keys = set(_join(test, keys))
     test_rows = frame[_join(frame, keys).isin(test_keys)]
-    return [column for column in leaks if (test_rows[column] != "").sum() < len(test) / 2]
+    return [column for column in leaks if (test_rows[column] != "").sum() < _COVERED * len(test)]
 
 
 def _repeats_target(task: Task, frame: pd.DataFrame, column: str, keys: list[str]) -> bool:

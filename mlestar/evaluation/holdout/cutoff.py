@@ -15,6 +15,8 @@ _MIN_SHARE = 4
 """At most one row in so many is withheld to reach `MIN_ROWS`."""
 _MIN_BLOCKS = 8
 """Weeks, days or hours from which these are resampling units."""
+_ROWS_PER_BLOCK = 4
+"""Mean rows that a week, day or hour must have to be one, where there are more than `_MIN_BLOCKS`."""
 _BLOCKS = 20
 """Resampling units of equal size where weeks, days and hours do not suit."""
 
@@ -75,7 +77,7 @@ def time_units(values: np.ndarray, *, dates: bool) -> np.ndarray:
     widths = (7 * DAY_SECONDS, DAY_SECONDS, DAY_SECONDS / 24) if dates else (1.0,)
     for width in widths:
         codes = np.unique(np.floor(values / width), return_inverse=True)[1]
-        if _MIN_BLOCKS <= codes.max() + 1 <= max(_MIN_BLOCKS, len(values) // 4):
+        if _MIN_BLOCKS <= codes.max() + 1 <= max(_MIN_BLOCKS, len(values) // _ROWS_PER_BLOCK):
             return np.asarray(codes)
     return _equal_blocks(values)
 

@@ -20,12 +20,19 @@ MAX_LOG_P = log(1e-7)
 _NESTED_LOG_P = log(1e-3)
 """The same for one pair of groupings, which chance alone seldom nests."""
 _NESTED_SHARE = 0.98
-"""Share of rows whose finer group must lie in one coarser group."""
+"""Share of rows whose finer group must be in one coarser group."""
 _MIN_TRAIN_GROUPS = 3
+"""Groups of train below which there is nothing to withhold by."""
 _RATIO_MARGIN = 0.01
 """Difference from the least ratio of crossings up to which groupings are equally good."""
 _RULE_SHARE = 0.9
 """Share of cells that a rule must shorten."""
+_MIN_FILLED = 0.5
+"""Share of cells that a grouping column must have filled."""
+_NEARLY_UNIQUE = 0.5
+"""Different values per cell from which parts of cells are tried as groups."""
+_STRENGTH = 0.5
+"""Share of the strongest grouping's log p that others must reach."""
 _SAMPLE_CELLS = 1000
 """Cells on which rules and kinds of columns are tried."""
 _MAX_FRACTIONS = 0.01
@@ -68,7 +75,7 @@ def find_group(train: pd.DataFrame, test: pd.DataFrame) -> Group | None:
     if not groups:
         return None
     lowest = min(group.crossing.log_p for group in groups)
-    strong = [group for group in groups if group.crossing.log_p <= lowest / 2]
+    strong = [group for group in groups if group.crossing.log_p <= _STRENGTH * lowest]
     least = min(group.crossing.ratio for group in strong)
     strong = [group for group in strong if group.crossing.ratio <= least + _RATIO_MARGIN]
     return _coarsest(sorted(strong, key=_fineness))
@@ -96,13 +103,13 @@ def _groupings(train: pd.DataFrame, test: pd.DataFrame, column: str) -> Iterator
     """Yield a column's groupings: by whole cells, by the day of dates, by the parts of nearly unique cells."""
     cells = train[column]
     filled = cells[cells != ""]
-    if len(filled) < len(cells) / 2 or _is_measure_or_text(filled):
+    if len(filled) < _MIN_FILLED * len(cells) or _is_measure_or_text(filled):
         return
     rules: list[SplitRule | None] = [None]
     clock = read_clock(column, cells)
     if clock is not None and clock.dates:
         rules.append(SplitRule(part="day"))
-    elif filled.nunique() > 0.5 * len(filled):
+    elif filled.nunique() > _NEARLY_UNIQUE * len(filled):
         rules += list_rules(filled)
     for rule in rules:
         codes = encode(group_names(column, cells, rule), group_names(column, test[column], rule))

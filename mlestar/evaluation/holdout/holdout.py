@@ -14,7 +14,9 @@ from mlestar.evaluation.holdout.rule import group_names
 from mlestar.evaluation.holdout.split import duplicate_codes, feature_columns
 
 _MIN_SHARE = 0.05
-"""Share of the train rows below which fresh rows are too few for a holdout. Chosen by judgement; not measured."""
+_SMALL_TABLE_DIVISOR = 10
+"""Fresh rows are enough for a holdout if they are this share of train and `MIN_ROWS`, or one in ten of a small table.
+Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,8 @@ def withheld_ids(task: Task, holdout: Holdout) -> pd.Series | None:
 
 
 def _fewest_rows(rows: int) -> float:
-    """Return how many fresh rows are enough for a holdout; a tenth in small tables."""
-    return max(_MIN_SHARE * rows, min(MIN_ROWS, rows / 10))
+    """Return how many fresh rows are enough for a holdout."""
+    return max(_MIN_SHARE * rows, min(MIN_ROWS, rows / _SMALL_TABLE_DIVISOR))
 
 
 def _make_holdout(name: str, row_units: _RowUnits, withheld: np.ndarray) -> Holdout:

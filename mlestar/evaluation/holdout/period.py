@@ -15,6 +15,7 @@ _MAX_MISSING = 0.05
 """Share of rows without a time up to which a column divides train from test."""
 _MIN_TEST_ROWS = 5
 _MIN_TRAIN_TIMES = 3
+"""Rows of test and different times of train below which an order is chance."""
 _MIN_REPEATS = 2
 """Mean rows per value from which a counter without a name of time may count time: several rows at one time."""
 

@@ -23,6 +23,7 @@ logger = logging.getLogger("mlestar.evaluation")
 MAX_WITHHELD = 50_000
 """Withheld rows beyond which a score gains little: the standard error of an accuracy is then below 0.0023."""
 _MIN_TRAIN_ROWS = 20
+"""Rows of train below which none is withheld."""
 _MIN_SHARE, _MAX_SHARE = 0.1, 0.4
 """Share of train to withhold where the real test's is out of these bounds: enough to score, enough to train on."""
 _SAMPLE_ROWS = 200_000

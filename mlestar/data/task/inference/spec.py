@@ -58,18 +58,18 @@ def infer_spec(
     files = find_files(folder, overrides, cache)
     columns = find_columns(files, overrides, text)
     cells = _target_cells(files, columns)
-    chosen, why = (metric, "set") if metric else choose_metric(folder, overrides, text, columns, cells)
-    form = find_prediction_form(columns, overrides, chosen, cells, text)
-    spec = _assemble(folder, overrides, files, columns, chosen, form, text)
+    task_metric, why = (metric, "set") if metric else choose_metric(folder, overrides, text, columns, cells)
+    form = find_prediction_form(columns, overrides, task_metric, cells, text)
+    spec = _assemble(folder, overrides, files, columns, task_metric, form, text)
     _check_split(spec, files)
-    notes = [*files.notes, *columns.notes, f"metric: {chosen.name}, {chosen.direction} ({why})"]
+    notes = [*files.notes, *columns.notes, f"metric: {task_metric.name}, {task_metric.direction} ({why})"]
     # The notes that follow may hold values of cells.
     logger.info("task %s: %s, %d classes; %s", spec.name, spec.problem, len(spec.classes), "; ".join(notes))
     labelled = cells is not None and files.test.frame is not None
     notes += form.notes
     if not labelled:
         notes.append("the labels cannot be located in a table, so scores will be those that scripts report")
-    return Inference(spec, chosen, labelled, tuple(notes + _warnings(spec, cells)))
+    return Inference(spec, task_metric, labelled, tuple(notes + _warnings(spec, cells)))
 
 
 def _target_cells(files: TaskFiles, columns: TaskColumns) -> pd.DataFrame | None:

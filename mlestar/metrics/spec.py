@@ -16,7 +16,7 @@ def sign(direction: Direction) -> Literal[1, -1]:
 
 
 def better(direction: Direction, left: float | None, right: float | None) -> bool:
-    """Tell whether a score is a real improvement; ties are not, and any score beats none."""
+    """Return whether a score is an improvement; ties are not, and any score is one over none."""
     if left is None or right is None:
         return left is not None
     return sign(direction) * (left - right) > 0

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from mlestar.metrics.spec import sign
 from mlestar.offline.facts import Facts
 from mlestar.offline.surgery import functions
 from mlestar.offline.tables.ideas import IDEAS, PARTS, Idea, ideas_for
@@ -21,8 +22,8 @@ def effects(facts: Facts) -> dict[str, float]:
     baseline = graded.pop("baseline", None)
     if baseline is None:
         return {}
-    sign = 1 if facts.spec.direction == "maximize" else -1
-    return {name: sign * (baseline - score) for name, score in graded.items() if score is not None}
+    factor = sign(facts.spec.direction)
+    return {name: factor * (baseline - score) for name, score in graded.items() if score is not None}
 
 
 def summarize(facts: Facts) -> str:
@@ -133,10 +134,10 @@ def _again(ideas: Sequence[Idea], told: str) -> str:
 def plan_next(facts: Facts) -> str:
     """Return the next plan for a block from how the earlier ones did."""
     tried = [(section.text, _score(section.attributes.get("score", ""))) for section in facts.all("attempt_record")]
-    sign = 1 if facts.spec.direction == "maximize" else -1
+    factor = sign(facts.spec.direction)
     baseline = _score(facts.text("baseline"))
-    known = [(sign * score, plan) for plan, score in tried if score is not None]
-    limit = float("inf") if baseline is None else sign * baseline
+    known = [(factor * score, plan) for plan, score in tried if score is not None]
+    limit = float("inf") if baseline is None else factor * baseline
     better = [plan for score, plan in sorted(known, reverse=True) if score > limit]
     return next_plan(facts.text("block"), [plan for plan, _ in tried], facts.track, better)
 

@@ -4,7 +4,8 @@ MlestarError
 ├── UserError              bad input or usage: one line that says what to do
 │   ├── TaskError          the task folder cannot be understood
 │   │   └── HoldoutError   no honest holdout can be made; a run falls back to reported scores
-│   └── SettingsError      a setting is unknown or out of range
+│   ├── SettingsError      a setting is unknown or out of range
+│   └── PlatformError      this operating system is not supported
 └── OperatorError          the run stops with its state saved
     ├── RunnerError        scripts cannot be executed (engine lost, image missing)
     ├── ModelError         the model provider cannot be reached or refuses
@@ -37,6 +38,13 @@ class HoldoutError(TaskError):
 
 class SettingsError(UserError):
     """A setting is unknown, out of range or contradicts another."""
+
+
+class PlatformError(UserError, ImportError):
+    """This operating system is not supported."""
+
+    def __init__(self) -> None:
+        super().__init__("mlestar needs Linux or macOS; on Windows run it, and Python, inside WSL2")
 
 
 class OperatorError(MlestarError, RuntimeError):

@@ -1,6 +1,5 @@
 """The run folder: what lies where, and the lock that keeps a second process out."""
 
-import fcntl
 import json
 import os
 import re
@@ -14,7 +13,12 @@ from typing import IO, Any
 from pydantic import BaseModel, ValidationError
 
 from mlestar import __version__
-from mlestar.errors import SettingsError, StoreError, UserError
+from mlestar.errors import PlatformError, SettingsError, StoreError, UserError
+
+try:
+    import fcntl
+except ModuleNotFoundError as error:  # Windows
+    raise PlatformError from error
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from mlestar import __version__
+from mlestar.cli.logs import configure_logging
 from mlestar.cli.sandbox import sandbox
 from mlestar.errors import OperatorError, SettingsError, StopRequested, UserError
 
@@ -71,11 +72,15 @@ def _print_version(asked: bool) -> None:
 
 @app.callback()
 def options(
+    verbose: Annotated[
+        int, typer.Option("-v", "--verbose", count=True, help="Log what happens; -vv in detail. Or MLESTAR_LOG=debug.")
+    ] = 0,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     """Machine-learning engineering: a task folder in, a graded solution and a valid submission out."""
+    configure_logging(verbose)
 
 
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Folder that holds the run folders.")]

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import logging
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -26,6 +27,8 @@ from mlestar.session.questions import Answers, read_question, write_questions
 from mlestar.settings import Settings
 from mlestar.state import PipelineInput, PipelineState, Question, RunStatus
 from mlestar.store import RunFolder, open_checkpoints
+
+log = logging.getLogger("mlestar.session")
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
@@ -65,6 +68,7 @@ async def run_session(ctx: RunContext, start: PipelineInput, options: RunOptions
         graph = build_graph().compile(checkpointer=saver, name="pipeline")
         config: RunnableConfig = {"configurable": {"thread_id": thread}}
         known = await graph.aget_state(config)
+        log.info("run %s: %s", ctx.folder.run_id, "resumed" if known.next else "started")
         await resume_early_exports(ctx, _state(known.values, "stopped"))
         step: PipelineInput | Command[Any] | None = None if known.next else start
         answers = Answers(ctx.services.ledger, options.get("answers") or {}, options.get("on_question"))
@@ -73,10 +77,12 @@ async def run_session(ctx: RunContext, start: PipelineInput, options: RunOptions
                 await _stream(graph, step, config, ctx.settings, options.get("on_event"))
                 after = await graph.aget_state(config)
                 if not after.next:
+                    log.info("run %s: finished", ctx.folder.run_id)
                     await asyncio.to_thread(ctx.folder.questions.unlink, missing_ok=True)
                     return await asyncio.to_thread(Result.read, ctx.folder.result)
                 questions = {i.id: read_question(i.value) for i in after.interrupts}
                 replies = await answers.find(questions)
+                log.info("run %s: %d of %d questions answered", ctx.folder.run_id, len(replies), len(questions))
                 if not replies:
                     return await _pause(ctx, _state(after.values, "paused"), list(questions.values()))
                 step = Command(resume=replies)
@@ -84,6 +90,7 @@ async def run_session(ctx: RunContext, start: PipelineInput, options: RunOptions
             raise
         except (Exception, asyncio.CancelledError) as error:
             stop = _as_stop(error, ctx.folder)
+            log.info("run %s: stopped by %s", ctx.folder.run_id, type(stop).__name__, exc_info=error)
             with contextlib.suppress(OperatorError, OSError, sqlite3.Error):
                 known = await graph.aget_state(config)
                 await _save(ctx, _state(known.values, "stopped"), stop)

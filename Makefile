@@ -17,26 +17,26 @@ demo: $(VENV)/.demo ## Solve a built-in task with the offline engineer and show 
 test: unit ## Run all tests; those that need a Docker engine skip when there is none
 	@$(BIN)/python -m pytest --ignore=tests/unit
 
-unit: $(VENV)/.dev ## Run the tests that need neither network nor engine, one process per CPU
+unit: $(VENV)/.test ## Run the tests that need neither network nor engine, one process per CPU
 	@$(BIN)/python -m pytest tests/unit --numprocesses=auto
 
-check: $(VENV)/.dev ## Lint, format check and strict types
+check: $(VENV)/.check ## Lint, format check and strict types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-docs: $(VENV)/.dev ## Build the documentation into site/; any warning is an error
+docs: $(VENV)/.docs ## Build the documentation into site/; any warning is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-studio: $(VENV)/.dev ## Open the graphs in LangGraph Studio
+studio: $(VENV)/.demo $(VENV)/.studio ## Open the graphs in LangGraph Studio
 	@$(BIN)/langgraph dev --no-reload --n-jobs-per-worker 4
 
-golden: $(VENV)/.dev ## Render the golden prompts and the drawn graphs anew
+golden: $(VENV)/.test ## Render the golden prompts and the drawn graphs anew
 	@$(BIN)/python -m tests.unit.golden_prompts
 	@$(BIN)/python -m tests.unit.golden_graphs
 	@$(BIN)/python -m tests.unit.golden_architecture
 
-format: $(VENV)/.dev ## Format and fix what can be fixed
+format: $(VENV)/.check ## Format and fix what can be fixed
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
@@ -47,12 +47,8 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "mlestar needs Python 3.11 or later: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "installing into $(VENV) ..."
-	@$(PIP) install -c constraints.txt -e '.[demo]'
+# One stamp per extra, so that a target installs only what it needs.
+$(VENV)/.%: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing the extra $* into $(VENV) ..."
+	@$(PIP) install -c constraints.txt -e '.[$*]'
 	@touch $@
-
-$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "installing into $(VENV) ..."
-	@$(PIP) install -c constraints.txt -e '.[local,parquet,mcp,postgres,dev]'
-	@touch $@ $(VENV)/.demo

@@ -1,1 +1,1 @@
-"""What LangGraph Studio opens: one short module per graph, each without a checkpointer."""
+"""The graphs of LangGraph Studio: one short module each, without a checkpointer."""

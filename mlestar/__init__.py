@@ -1,9 +1,14 @@
 """Machine-learning engineering as a LangGraph state machine (MLE-STAR, arXiv 2506.15692)."""
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mlestar.runtime.secrets import MaskingHandler
+
 __version__ = "0.2.0"
+
+logging.getLogger("mlestar").addHandler(MaskingHandler())
 
 _MODULES = {
     "Answer": "mlestar.state",

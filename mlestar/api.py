@@ -1,4 +1,4 @@
-"""The public doors: solve a task folder, resume a run, fork it, prune runs."""
+"""The public API: solve a task folder, resume a run, fork it, prune runs."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ from mlestar.store import Ledger, RunFolder, list_runs, make_run_id
 
 FINISHED: tuple[RunStatus, ...] = ("solved", "no_solution")
 SETTINGS = "settings"
-"""Decision to fork at when it is the settings that differ."""
+"""Name of the decision to fork at when only settings differ."""
 SettingsLike = Settings | Mapping[str, Any] | None
 
 
@@ -34,8 +34,8 @@ def solve(
     fresh: bool = False,
     **options: Unpack[RunOptions],
 ) -> Result:
-    """Solve a task folder; the blocking form of `asolve`. Ctrl-C once finishes what runs and saves, twice stops."""
-    return _block(lambda following: asolve(task, settings=settings, run_id=run_id, fresh=fresh, **following), options)
+    """Solve a task folder; the blocking variant of `asolve`. Ctrl-C once finishes what runs and saves, twice stops."""
+    return _block(lambda live: asolve(task, settings=settings, run_id=run_id, fresh=fresh, **live), options)
 
 
 async def asolve(
@@ -51,13 +51,13 @@ async def asolve(
     Args:
         task: folder with a task description and data, or a loaded `Task`.
         settings: `Settings` or their values.
-        run_id: name of the run folder; made from the task's name and the time when not given.
-        fresh: do everything again although the ledger of the run knows it; what it cost stays counted.
+        run_id: name of the run folder; by default made from the task's name and the time.
+        fresh: do everything again, whatever the run's ledger holds; what it cost stays counted.
         **options: see `RunOptions`.
 
     Raises:
         UserError: the folder, a setting or the environment cannot be used; nothing is left behind.
-        OperatorError: the run had to stop; its state is saved and `resume` goes on from there.
+        OperatorError: the run had to stop; its state is saved and `resume` continues from there.
     """
     check_options(options, signature(asolve).parameters)
     chosen, options = take_model_name(Settings.resolve(settings), options)
@@ -72,7 +72,7 @@ async def asolve(
             return await run_session(ctx, PipelineInput(task=str(loaded.folder), run_id=run_id), options, fresh=fresh)
     except UserError:
         if not existed:
-            await asyncio.to_thread(_leave_nothing, run_folder)
+            await asyncio.to_thread(_remove_folder, run_folder)
         raise
 
 
@@ -85,9 +85,9 @@ def resume(
     fresh: bool = False,
     **options: Unpack[RunOptions],
 ) -> Result:
-    """Go on with a run; the blocking form of `aresume`. Ctrl-C once finishes what runs and saves, twice stops."""
+    """Resume a run; the blocking variant of `aresume`. Ctrl-C once finishes what runs and saves, twice stops."""
     return _block(
-        lambda following: aresume(run_id, runs_dir=runs_dir, task=task, settings=settings, fresh=fresh, **following),
+        lambda live: aresume(run_id, runs_dir=runs_dir, task=task, settings=settings, fresh=fresh, **live),
         options,
     )
 
@@ -101,18 +101,18 @@ async def aresume(
     fresh: bool = False,
     **options: Unpack[RunOptions],
 ) -> Result:
-    """Go on with a run where it stopped, with its own settings; a finished run returns its result.
+    """Resume a run where it stopped, with its own settings; a finished run returns its result.
 
     Args:
         run_id: name of the run folder.
         runs_dir: folder that holds the run folders.
         task: needed again when the run was started from a `Task` with a metric of its own.
         settings: other caps, or another number of scripts at once, from here on.
-        fresh: do everything again although the ledger knows it; what it cost stays counted.
+        fresh: do everything again, whatever the run's ledger holds; what it cost stays counted.
         **options: see `RunOptions`.
 
     Raises:
-        UserError: there is no such run, or it was made by another version.
+        UserError: there is no such run, or its format is of another version.
         OperatorError: the run had to stop again, or another process works on it.
     """
     check_options(options, signature(aresume).parameters)
@@ -140,10 +140,10 @@ def fork(
     task: Task | None = None,
     **options: Unpack[RunOptions],
 ) -> Result:
-    """Run again with one decision replaced; the blocking form of `afork`."""
+    """Run again with one decision replaced; the blocking variant of `afork`."""
     return _block(
-        lambda following: afork(
-            run_id, at=at, answer=answer, settings=settings, fork_id=fork_id, runs_dir=runs_dir, task=task, **following
+        lambda live: afork(
+            run_id, at=at, answer=answer, settings=settings, fork_id=fork_id, runs_dir=runs_dir, task=task, **live
         ),
         options,
     )
@@ -160,21 +160,21 @@ async def afork(
     task: Task | None = None,
     **options: Unpack[RunOptions],
 ) -> Result:
-    """Replace one recorded decision of a run and play it again as a run of its own; finished work is free.
+    """Replace one recorded decision of a run and re-run it as a new run; finished work is free.
 
     Args:
         run_id: the run to fork.
         at: the decision, e.g. `models:t0`, `ablation:t0.a1`, `block:t0.r1`, `plan:t0.r1.2`, `ensemble:e1`, or
             `settings`.
-        answer: what takes the place of the decision, as a person would answer at that review point.
-        settings: settings that differ; they may accompany any decision.
+        answer: replaces the decision, as a person's answer at that review point would.
+        settings: settings that differ, with any decision.
         fork_id: name of the new run folder.
         runs_dir: folder that holds the run folders.
         task: needed again when the run was started from a `Task` with a metric of its own.
         **options: see `RunOptions`.
 
     Raises:
-        UserError: there is no such run or no such decision, or nothing takes its place.
+        UserError: there is no such run or no such decision, or nothing replaces it.
         OperatorError: the new run had to stop; it can be resumed by its own name.
     """
     check_options(options, signature(afork).parameters)
@@ -186,7 +186,7 @@ async def afork(
     try:
         await asyncio.to_thread(_branch, source, target, chosen, at, answer)
     except UserError:
-        await asyncio.to_thread(_leave_nothing, target)
+        await asyncio.to_thread(_remove_folder, target)
         raise
     async with open_session(chosen, target.run_id, None, options, task=task) as ctx:
         return await run_session(ctx, PipelineInput(task=recorded.task, run_id=target.run_id), options)
@@ -211,12 +211,12 @@ def prune(runs_dir: str | Path = "runs") -> dict[str, int]:
 
 
 def _block(begin: Callable[[RunOptions], Coroutine[Any, Any, Result]], options: RunOptions) -> Result:
-    """Wait for a door's asynchronous form, which Ctrl-C asks to stop."""
+    """Run an async variant to its end; Ctrl-C sets its `stop`."""
 
-    def follow(stop: asyncio.Event) -> Coroutine[Any, Any, Result]:
+    def begin_with(stop: asyncio.Event) -> Coroutine[Any, Any, Result]:
         return begin({**options, "stop": stop})
 
-    return run_interruptible(follow, options.get("on_event"))
+    return run_interruptible(begin_with, options.get("on_event"))
 
 
 def _finished(folder: RunFolder) -> Result | None:
@@ -240,16 +240,16 @@ def _fork_folder(source: RunFolder, fork_id: str | None) -> RunFolder:
 
 
 def _branch(source: RunFolder, target: RunFolder, settings: Settings, at: str, answer: Answer | None) -> None:
-    """Give a new run the finished work of another one, and the decision that differs."""
+    """Copy the finished work of a run to a new one, and record the decision that differs."""
     with source.lock():
-        known = Ledger(source.ledger)
-        decisions = [fact["id"] for fact in known.notes("decision")]
-        known.close()
+        source_ledger = Ledger(source.ledger)
+        decisions = [fact["id"] for fact in source_ledger.notes("decision")]
+        source_ledger.close()
         if at != SETTINGS and at not in decisions:
             msg = f"run {source.run_id} has no decision {at!r}: choose one of {', '.join([SETTINGS, *decisions])}"
             raise UserError(msg)
         if at != SETTINGS and answer is None:
-            msg = f"say what takes the place of {at}: a text, a card or an action"
+            msg = f"{at} needs a replacement: a text, a card or an action"
             raise UserError(msg)
         target.record_settings(
             Path(source.read_settings().task), settings.model_dump(mode="json"), forked_from=source.run_id
@@ -266,8 +266,8 @@ def _load(folder: Path, settings: Settings) -> Task:
     return Task.load(folder.expanduser().absolute(), goal=settings.goal, metric=settings.metric)
 
 
-def _leave_nothing(folder: RunFolder) -> None:
-    """Remove a run folder that this call made, and the runs folder when it is empty."""
+def _remove_folder(folder: RunFolder) -> None:
+    """Remove the run folder that this call made, and the runs folder when it is empty."""
     shutil.rmtree(folder.path, ignore_errors=True)
     parent = folder.path.parent
     if parent.is_dir() and not any(parent.iterdir()):

@@ -1,18 +1,19 @@
 """Errors by who must react.
 
 MlestarError
-├── UserError              bad input or usage: one line that says what to do
+├── UserError              bad input or usage: one line with what to do
 │   ├── TaskError          the task folder cannot be understood
 │   │   └── HoldoutError   no honest holdout can be made; a run falls back to reported scores
-│   └── SettingsError      a setting is unknown or out of range
+│   ├── SettingsError      a setting is unknown or out of range
+│   └── PlatformError      this operating system is not supported
 └── OperatorError          the run stops with its state saved
     ├── RunnerError        scripts cannot be executed (engine lost, image missing)
     ├── ModelError         the model provider cannot be reached or refuses
     ├── StoreError         the run folder cannot be written or is in use
     └── StopRequested      a person asked the run to stop
 
-Both are also a built-in kind: LangGraph's server hides the message of any other error from whoever started the run.
-A script that fails is none of these: it is a value (`Execution`, `Verdict`) that goes back to an agent.
+Both are built-in errors too: LangGraph's server hides the message of any other error from its client.
+A script that fails is none of these: it is a value (`Execution`, `Verdict`) that an agent is shown.
 """
 
 import os
@@ -26,7 +27,7 @@ class MlestarError(Exception):
 
 
 class UserError(MlestarError, ValueError):
-    """The caller can repair this; the message is one line that says how."""
+    """The caller can repair this; the message is one line that explains how."""
 
 
 class TaskError(UserError):
@@ -34,15 +35,22 @@ class TaskError(UserError):
 
 
 class HoldoutError(TaskError):
-    """No rows of this task can be withheld honestly; a run falls back to reported scores and says why."""
+    """No rows of this task can be withheld honestly; a run falls back to reported scores and reports why."""
 
 
 class SettingsError(UserError):
     """A setting is unknown, out of range or contradicts another."""
 
 
+class PlatformError(UserError, ImportError):
+    """This operating system is not supported."""
+
+    def __init__(self) -> None:
+        super().__init__("mlestar needs Linux or macOS; on Windows run it, and Python, inside WSL2")
+
+
 class OperatorError(MlestarError, RuntimeError):
-    """The run cannot go on here; its state is saved and it can be resumed."""
+    """The run cannot continue here; its state is saved and it can be resumed."""
 
     run: str | None = None
     """Folder of the run that stopped, once there is one."""

@@ -1,4 +1,4 @@
-"""Command line: parses, calls the API, shows progress. Heavy imports stay inside the commands."""
+"""Command line: parses options, calls the API, shows progress. Slow imports are inside the commands."""
 
 from collections.abc import Callable
 from functools import partial
@@ -6,52 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from mlestar import __version__
+from mlestar.cli.exits import NO_SOLUTION, PAUSED, SOLVED, Commands
+from mlestar.cli.logs import configure_logging
 from mlestar.cli.sandbox import sandbox
-from mlestar.errors import OperatorError, SettingsError, StopRequested, UserError
+from mlestar.cli.values import read_items, resolve_settings, without_none
+from mlestar.errors import SettingsError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from mlestar.report import Result
-    from mlestar.settings import Settings
-
-PLAIN_PARTS = {"retrieval": "sources"}
-"""The part of a setting that its bare name sets."""
-SOLVED, NO_SOLUTION, BAD_INPUT, PAUSED, INTERRUPTED = 0, 1, 2, 3, 130
-
-
-class Commands(TyperGroup):
-    """Known errors end in one line and an exit status, never in a traceback."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except UserError as error:
-            raise _stop(str(error), BAD_INPUT) from None
-        except OperatorError as error:
-            status = INTERRUPTED if isinstance(error, StopRequested) else NO_SOLUTION
-            raise _stop(f"{error}{_way_on(error.run)}", status) from None
-        except KeyboardInterrupt as error:
-            run = str(error.args[0]) if error.args else None
-            raise _stop(f"interrupted{_way_on(run)}", INTERRUPTED) from None
-
-
-def _way_on(run: str | None) -> str:
-    """Return how the run in a folder goes on after a stop."""
-    if run is None:
-        return ""
-    folder = Path(run)
-    where = "" if folder.parent == Path("runs").absolute() else f" --runs-dir {folder.parent}"
-    return f"; what was reached is saved, go on with: mlestar resume {folder.name}{where}"
-
-
-def _stop(message: str, status: int) -> typer.Exit:
-    typer.echo(f"mlestar: {' '.join(message.split())}", err=True)
-    return typer.Exit(status)
-
 
 app = typer.Typer(
     name="mlestar",
@@ -71,11 +37,15 @@ def _print_version(asked: bool) -> None:
 
 @app.callback()
 def options(
+    verbose: Annotated[
+        int, typer.Option("-v", "--verbose", count=True, help="Log what happens; -vv in detail. Or MLESTAR_LOG=debug.")
+    ] = 0,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     """Machine-learning engineering: a task folder in, a graded solution and a valid submission out."""
+    configure_logging(verbose)
 
 
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Folder that holds the run folders.")]
@@ -93,7 +63,7 @@ MaxUsd = Annotated[float | None, typer.Option("--max-usd", help="US dollars all 
 MaxTokens = Annotated[int | None, typer.Option("--max-tokens", help="Tokens all model calls may take.")]
 MaxExecutions = Annotated[int | None, typer.Option("--max-executions", help="Scripts that may be executed.")]
 Parallel = Annotated[int | None, typer.Option("--parallel", help="Scripts that execute at once.")]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Do everything again, whatever the ledger of the run knows.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Do everything again, whatever the ledger of the run holds.")]
 Review = Annotated[
     list[str] | None,
     typer.Option("--review", help="Ask a person at: models, ablation, block, plan, ensemble, submission. Repeatable."),
@@ -126,7 +96,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Solve a task folder."""
-    given = {
+    options = {
         "model": model,
         "profile": profile,
         "runner": runner,
@@ -142,10 +112,10 @@ def run(
         "cards": card,
         "prompts": prompts,
     }
-    settings = _settings({**given, **_pairs(set_ or [])})
+    settings = resolve_settings(options, set_)
     from mlestar.api import solve
 
-    _finish(lambda watch: solve(folder, settings=settings, run_id=run_id, fresh=fresh, **watch), as_json)
+    _finish(lambda live: solve(folder, settings=settings, run_id=run_id, fresh=fresh, **live), as_json)
 
 
 @app.command()
@@ -161,21 +131,20 @@ def resume(
     fresh: Fresh = False,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with a run where it stopped; caps may be raised."""
-    from mlestar.api import resume as go_on
+    """Resume a run where it stopped; caps may be raised."""
+    from mlestar.api import resume as resume_run
     from mlestar.session.questions import read_answers
 
-    given = {
+    caps = {
         "max_hours": max_hours,
         "max_usd": max_usd,
         "max_tokens": max_tokens,
         "max_executions": max_executions,
         "parallel": parallel,
     }
-    settings = {key: value for key, value in given.items() if value is not None}
     answers = read_answers(answer) if answer else None
-    more: dict[str, Any] = {"settings": settings, "fresh": fresh, "answers": answers}
-    _finish(lambda watch: go_on(run_id, runs_dir=runs_dir, **more, **watch), as_json)
+    options: dict[str, Any] = {"settings": without_none(caps), "fresh": fresh, "answers": answers}
+    _finish(lambda live: resume_run(run_id, runs_dir=runs_dir, **options, **live), as_json)
 
 
 @app.command()
@@ -191,12 +160,12 @@ def fork(
     as_json: AsJson = False,
 ) -> None:
     """Run again with one decision replaced; finished work is free."""
-    from mlestar.api import fork as branch
-    from mlestar.cli.review_prompt import as_answer
+    from mlestar.api import fork as fork_run
+    from mlestar.cli.review_prompt import read_answer_items
 
-    answer, settings = as_answer(set_ or [])
-    given: dict[str, Any] = {"at": at, "answer": answer, "settings": _pairs(settings), "fork_id": fork_id}
-    _finish(lambda watch: branch(run_id, runs_dir=runs_dir, **given, **watch), as_json)
+    answer, settings = read_answer_items(set_ or [])
+    options: dict[str, Any] = {"at": at, "answer": answer, "settings": read_items(settings), "fork_id": fork_id}
+    _finish(lambda live: fork_run(run_id, runs_dir=runs_dir, **options, **live), as_json)
 
 
 @app.command()
@@ -206,19 +175,19 @@ def demo(
     runs_dir: RunsDir = Path("runs"),
     as_json: AsJson = False,
 ) -> None:
-    """Run the main job on a built-in task and grade the submission on labels that nobody saw."""
+    """Solve a built-in task and grade the submission on labels that were never in its folder."""
     from mlestar.cli.demo import grade_demo, make_demo
 
-    settings = _settings({"model": model, "runner": runner, "runs_dir": runs_dir, "profile": "quick"})
+    settings = resolve_settings({"model": model, "runner": runner, "runs_dir": runs_dir, "profile": "quick"})
     from mlestar.api import solve
 
     folder = make_demo(runs_dir / "demo-task")
-    _finish(lambda watch: solve(folder, settings=settings, **watch), as_json, after=grade_demo)
+    _finish(lambda live: solve(folder, settings=settings, **live), as_json, after=grade_demo)
 
 
 @app.command()
 def check(folder: Folder, goal: Goal = None, metric: MetricName = None, as_json: AsJson = False) -> None:
-    """Show what would be predicted and how it would be rehearsed, without running anything."""
+    """Show what would be predicted and which rows would be withheld, without running anything."""
     from mlestar.cli.check import check_folder
 
     check_folder(folder, goal=goal, metric=metric, as_json=as_json)
@@ -269,8 +238,7 @@ def mcp(
     set_: Set = None,
 ) -> None:
     """Serve run, status, result and cancel to clients of the Model Context Protocol, over standard input and output."""
-    given = {"model": model, "profile": profile, "runner": runner, "runs_dir": runs_dir}
-    settings = _settings({**given, **_pairs(set_ or [])})
+    settings = resolve_settings({"model": model, "profile": profile, "runner": runner, "runs_dir": runs_dir}, set_)
     try:
         from mlestar.integrations.mcp import make_server
     except ModuleNotFoundError as error:
@@ -282,10 +250,10 @@ def mcp(
 
 @app.command()
 def doctor(model: ModelName = None, set_: Set = None) -> None:
-    """Check key, model, search, engine, image, disk and memory."""
+    """Check key, model, retrieval, engine, image, disk and memory."""
     from mlestar.cli.doctor import examine
 
-    examine(_settings({"model": model, **_pairs(set_ or [])}))
+    examine(resolve_settings({"model": model}, set_))
 
 
 def main() -> None:
@@ -293,36 +261,18 @@ def main() -> None:
     app()
 
 
-def _settings(given: dict[str, Any]) -> "Settings":
-    from mlestar.settings import Settings
-
-    return Settings.resolve({key: value for key, value in given.items() if value is not None})
-
-
-def _pairs(items: list[str]) -> dict[str, Any]:
-    """Return `key=value` items as settings; `key.part=value` sets a part, and the commas of a list part its items."""
-    pairs: dict[str, Any] = {}
-    for item in items:
-        key, sign, value = item.partition("=")
-        if not sign or not key:
-            msg = f"--set {item!r}: write key=value"
-            raise SettingsError(msg)
-        whole, dot, part = key.partition(".")
-        if dot or isinstance(pairs.get(key), dict):
-            known = pairs.get(whole, {})
-            parts = known if isinstance(known, dict) else {PLAIN_PARTS.get(whole, ""): known}
-            pairs[whole] = {**parts, part or PLAIN_PARTS.get(whole, ""): value}
-        else:
-            pairs[key] = value.split(",") if key == "review" else value
-    return pairs
-
-
 def _finish(
     work: "Callable[[dict[str, Any]], Result]",
     as_json: bool,
     after: "Callable[[Console, Result], None] | None" = None,
 ) -> None:
-    """Do the work with progress on the terminal, print the result and exit with its status."""
+    """Do the work with progress on the terminal, print the result and exit with its status.
+
+    Args:
+        work: is called with what shows progress and asks questions.
+        as_json: print the result for programs.
+        after: shows more of the result.
+    """
     from rich.console import Console
 
     from mlestar.cli.console import Progress, show_result

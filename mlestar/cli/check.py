@@ -15,7 +15,11 @@ from mlestar.evaluation.holdout.plan import SplitPlan
 
 
 def check_folder(folder: Path, *, goal: str | None, metric: str | None, as_json: bool) -> None:
-    """Print what the folder says; raises TaskError where it cannot be understood."""
+    """Print what is inferred from a folder.
+
+    Raises:
+        TaskError: the folder cannot be understood.
+    """
     task = Task.load(folder, goal=goal, metric=metric)
     split, problem = _plan(task)
     if as_json:

@@ -1,4 +1,4 @@
-"""What the terminal shows: progress lines, the result, tables. Untrusted text never passes as markup."""
+"""Progress lines and the result in the terminal. Untrusted text is never parsed as markup."""
 
 import time
 from pathlib import Path
@@ -44,7 +44,7 @@ class Progress:
 
 
 def show_result(console: Console, result: Result) -> None:
-    """Print the scores and where the files are."""
+    """Print the scores and the paths of the files."""
     table = Table.grid(padding=(0, 2))
     score = result.score
     for name, value, meaning in (
@@ -73,7 +73,7 @@ def _title(result: Result) -> Text:
 
 
 def _short(path: str) -> str:
-    """Return the path relative to the current folder when it lies below it."""
+    """Return a path relative to the current folder when it is below it."""
     try:
         return str(Path(path).relative_to(Path.cwd()))
     except ValueError:

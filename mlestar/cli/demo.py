@@ -20,7 +20,7 @@ def make_demo(folder: Path) -> Path:
 
 
 def grade_demo(console: Console, result: Result) -> None:
-    """Print how the submission does on the labels that were never in the task folder."""
+    """Print the score of the submission on the labels that were never in the task folder."""
     if not result.submission:
         return
     truth = load_example("diabetes").truth

@@ -1,4 +1,4 @@
-"""`mlestar doctor`."""
+"""`mlestar doctor`: what a run needs and whether this machine has it."""
 
 import asyncio
 import os
@@ -33,18 +33,22 @@ def examine(settings: Settings) -> None:
         ("disk", *_disk()),
         ("memory", *_memory()),
     ]
-    for name, good, said in rows:
-        table.add_row(Text(name, style="cyan"), Text("ok" if good else "--", "green" if good else "yellow"), Text(said))
+    for name, good, finding in rows:
+        mark = Text("ok", "green") if good else Text("--", "yellow")
+        table.add_row(Text(name, style="cyan"), mark, Text(finding))
     Console().print(table)
     if not engine.reachable:
         raise typer.Exit(1)
 
 
 def _keys() -> Row:
-    """Name the keys that are set, never what they hold."""
-    variables = [*(variable for provider in PROVIDERS.values() for variable in provider.keys), "TAVILY_API_KEY"]
-    found = [variable for variable in variables if os.environ.get(variable)]
-    return "key", bool(found), f"{', '.join(found)} set" if found else f"none is set ({', '.join(variables)})"
+    """Name the keys that are set, never their values."""
+    of_models = [variable for provider in PROVIDERS.values() for variable in provider.keys]
+    variables = [*of_models, "TAVILY_API_KEY"]
+    keys = [variable for variable in variables if os.environ.get(variable)]
+    if not keys:
+        return "key", False, f"none is set ({', '.join(variables)})"
+    return "key", True, f"{', '.join(keys)} set"
 
 
 def _model(settings: Settings) -> Iterator[Row]:
@@ -55,11 +59,12 @@ def _model(settings: Settings) -> Iterator[Row]:
         return
     yield "model", True, f"{models.title}: {models.default.why}"
     unknown = sorted({model.name for model in models.all() if prices.price(model.name) is None})
-    yield "price", not unknown, f"unknown for {', '.join(unknown)}: --set prices=FILE" if unknown else "known"
-    yield _search(settings, models)
+    problem = f"unknown for {', '.join(unknown)}: --set prices=FILE" if unknown else ""
+    yield "price", not unknown, problem or "known"
+    yield _retrieval(settings, models)
 
 
-def _search(settings: Settings, models: Models) -> Row:
+def _retrieval(settings: Settings, models: Models) -> Row:
     async def ground(role: str, prompt: str) -> object:
         raise NotImplementedError
 

@@ -1,4 +1,4 @@
-"""`mlestar runs`: what lies in the runs folder."""
+"""`mlestar runs`: the content of the runs folder."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,7 @@ def list_all(runs_dir: Path, *, as_json: bool) -> None:
 
 
 def _facts(run: RunFolder) -> dict[str, Any]:
-    """Return a run's result for programs; of a run without one, its name and what is known."""
+    """Return a run's result for programs, or its name and status when it has none."""
     result, status = _read(run)
     return result.model_dump(mode="json") if result else {"run_id": run.run_id, "status": status}
 
@@ -64,6 +64,6 @@ def _read(run: RunFolder) -> tuple[Result | None, str]:
 
 
 def prune_all(runs_dir: Path) -> None:
-    """Prune the finished runs and say what that freed."""
+    """Prune the finished runs and print what that freed."""
     for name, freed in prune(runs_dir).items():
         typer.echo(f"{name}: {freed / 2**20:.1f} MiB freed")

@@ -1,4 +1,4 @@
-"""The human's chair in the terminal: show what is proposed, take an answer."""
+"""Human review in the terminal: show what is proposed and ask for an answer."""
 
 import json
 import os
@@ -30,21 +30,23 @@ def ask_in_terminal(console: Console, question: Question) -> Answer:
         text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
         console.print(Panel(Text(text), title=Text(name), title_align="left", border_style="cyan"))
     choices: list[str] = list(question.actions)
-    said = Prompt.ask(f"[bold]{point}[/bold]", choices=choices, default="approve", console=console)
-    action = next(known for known in question.actions if known == said)
+    choice = Prompt.ask(f"[bold]{point}[/bold]", choices=choices, default="approve", console=console)
+    action = next(action for action in question.actions if action == choice)
     if action in ("approve", "reject"):
         return Answer(action=action)
     if point == "models":
-        return Answer(action=action, cards=(read_card(Path(Prompt.ask("card file (Markdown)", console=console))),))
+        path = Prompt.ask("card file (Markdown)", console=console)
+        return Answer(action=action, cards=(read_card(Path(path)),))
     if point == "submission" and action == "replace":
         return Answer(action=action, text=Prompt.ask("solution", choices=proposal["others"], console=console))
-    return Answer(action=action, text=_edit(str(proposal[TEXTS[point]]) if action == "edit" else ""))
+    proposed = str(proposal[TEXTS[point]]) if action == "edit" else ""
+    return Answer(action=action, text=_edit(proposed))
 
 
-def as_answer(items: Sequence[str]) -> tuple[Answer | None, list[str]]:
+def read_answer_items(items: Sequence[str]) -> tuple[Answer | None, list[str]]:
     """Return the answer that `key=value` items make up, None when there is none, and the items that are settings.
 
-    A text or a card takes the place of what was decided, unless `action` says otherwise.
+    A text or a card replaces what was decided, unless `action` names another action.
 
     Raises:
         SettingsError: a file cannot be read, or there is no such action.
@@ -81,12 +83,12 @@ def _read_text(path: Path) -> str:
 
 
 def is_terminal() -> bool:
-    """Tell whether a person can be asked here."""
+    """Whether a person can be asked here."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _edit(text: str) -> str:
-    """Return the text after the person's editor has had it."""
+    """Open a text in the person's editor and return what it became."""
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "proposal.txt"

@@ -22,7 +22,7 @@ Requirements = Annotated[
 
 @sandbox.command()
 def build(variant: VariantName = "base", requirements: Requirements = None) -> None:
-    """Build an image, if it is not there, and print its tag and digest.
+    """Build an image, unless it exists, and print its tag and digest.
 
     A run uses a variant with `--set image=torch`, and an image with further packages by its tag.
     """
@@ -73,5 +73,7 @@ def _find_or_build(client: "DockerClient", recipe: "Recipe") -> str:
 
     console: Any = Console(stderr=True)
     with engine_errors():
-        found = find_image(client, recipe.tag)
-        return found or build_image(client, recipe, lambda line: console.print(Text(line, style="dim"), soft_wrap=True))
+        digest = find_image(client, recipe.tag)
+        return digest or build_image(
+            client, recipe, lambda line: console.print(Text(line, style="dim"), soft_wrap=True)
+        )

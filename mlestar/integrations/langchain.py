@@ -1,4 +1,4 @@
-"""A run inside another application: a tool for agents, a stream of events."""
+"""Runs inside another application: a tool for agents, a stream of events."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -31,7 +31,9 @@ class SolveTask(BaseModel):
     """Arguments of the tool."""
 
     folder: str = Field(description="Path of the folder that holds the task.")
-    goal: str | None = Field(None, description="What to predict and how it is scored, if the folder does not say.")
+    goal: str | None = Field(
+        None, description="What to predict and how it is scored, if the folder has no description."
+    )
 
 
 def as_tool(
@@ -43,8 +45,8 @@ def as_tool(
 ) -> BaseTool:
     """Return a LangChain tool that solves a task folder.
 
-    It answers with a few lines (scores and paths); the `Result` is the tool message's artifact. Inside a graph, every
-    `Event` is also streamed as a custom event. What a person must repair is an answer that the agent can act on.
+    It returns a few lines (scores and paths); the `Result` is the tool message's artifact. Inside a graph, every
+    `Event` is also streamed as a custom event. An error that a person must repair is text that the agent can act on.
 
     Args:
         settings: `Settings` or their values, for every call.
@@ -56,10 +58,10 @@ def as_tool(
     chosen = Settings.resolve(settings)
 
     async def solve(folder: str, goal: str | None = None) -> tuple[str, Result]:
-        given = chosen if goal is None else Settings.resolve({**chosen.model_dump(), "goal": goal})
-        watched: RunOptions = {**options, "on_event": _both(options.get("on_event"), _writer())}
+        own = chosen if goal is None else Settings.resolve({**chosen.model_dump(), "goal": goal})
+        live: RunOptions = {**options, "on_event": _call_each(options.get("on_event"), _writer())}
         try:
-            result = await asolve(folder, settings=given, **watched)
+            result = await asolve(folder, settings=own, **live)
         except (UserError, OperatorError) as error:
             raise ToolException(describe_error(error)) from error
         return result.summary.text, result
@@ -90,8 +92,8 @@ async def astream(
     def put(event: Event | None) -> None:
         loop.call_soon_threadsafe(queue.put_nowait, event)
 
-    watched: RunOptions = {**options, "on_event": _both(options.get("on_event"), put)}
-    work = asyncio.create_task(asolve(task, settings=settings, run_id=run_id, **watched))
+    live: RunOptions = {**options, "on_event": _call_each(options.get("on_event"), put)}
+    work = asyncio.create_task(asolve(task, settings=settings, run_id=run_id, **live))
     work.add_done_callback(lambda done: put(None))
     try:
         while (event := await queue.get()) is not None:
@@ -110,10 +112,10 @@ def _writer() -> Callable[[Any], None] | None:
         return None
 
 
-def _both(*followers: Callable[[Event], None] | None) -> Callable[[Event], None]:
-    def follow(event: Event) -> None:
-        for follower in followers:
-            if follower is not None:
-                follower(event)
+def _call_each(*callbacks: Callable[[Event], None] | None) -> Callable[[Event], None]:
+    def on_event(event: Event) -> None:
+        for callback in callbacks:
+            if callback is not None:
+                callback(event)
 
-    return follow
+    return on_event

@@ -30,7 +30,7 @@ INSTRUCTIONS = (
 
 
 class Status(BaseModel):
-    """How far a run is."""
+    """The progress of a run."""
 
     run_id: str
     status: RunStatus | Literal["running"]
@@ -66,7 +66,7 @@ class Runs:
         return run_id
 
     async def status(self, run_id: str) -> Status:
-        """Return how far a run is, whoever started it."""
+        """Return the progress of a run, also of one that another process started."""
         task, events = self._tasks.get(run_id), self._events.get(run_id, [])
         last = [f"{event.stage}: {event.message}" for event in events if not event.role][-LAST_LINES:]
         reached = Status(run_id=run_id, status="running", best=_best_event(events), last=last)
@@ -170,7 +170,7 @@ def make_server(settings: Settings) -> MCPServer[None]:
 
         Args:
             folder: absolute path of a folder with train and test tables, best with a description.
-            goal: what to predict and how it is scored, if the folder does not say.
+            goal: what to predict and how it is scored, if the folder has no description.
             settings: values of single settings, e.g. {"profile": "quick", "max_hours": 1}.
         """
         values = {**(settings or {}), **({"goal": goal} if goal else {})}
@@ -179,7 +179,7 @@ def make_server(settings: Settings) -> MCPServer[None]:
 
     @server.tool()
     async def status(run_id: str) -> Status:
-        """Return how far a run is: its last lines of progress and the best score so far."""
+        """Return the progress of a run: its last lines and the best score so far."""
         with _tool_errors():
             return await runs.status(run_id)
 
@@ -200,7 +200,7 @@ def make_server(settings: Settings) -> MCPServer[None]:
 
 @contextmanager
 def _tool_errors() -> Iterator[None]:
-    """Turn errors of this package into answers that the client's model can act on."""
+    """Turn errors of this package into tool errors that the client's model can act on."""
     try:
         yield
     except MlestarError as error:

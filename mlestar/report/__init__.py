@@ -1,4 +1,4 @@
-"""What a run leaves for its reader: `result.json` and the HTML report."""
+"""Results of a run for programs and people: `result.json` and the HTML report."""
 
 from mlestar.report.result import Result, Score, read_result, write_result
 

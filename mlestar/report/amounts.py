@@ -1,4 +1,4 @@
-"""Tokens and money, for a reader."""
+"""Tokens and money as text."""
 
 
 def tokens(count: int) -> str:

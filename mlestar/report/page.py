@@ -38,7 +38,7 @@ class Mark:
 
 
 def _axis(result: dict[str, Any]) -> dict[tuple[str, str], Mark]:
-    """Return where each holdout and fresh score lies, with one standard error on either side."""
+    """Return the position of each holdout and fresh score, with one standard error on either side."""
     spans = {}
     for row, name in product(result["solutions"], ("holdout", "fresh")):
         score = row["score"]

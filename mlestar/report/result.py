@@ -1,4 +1,4 @@
-"""What a run hands back: `result.json`."""
+"""The result of a run, as `result.json` holds it."""
 
 import asyncio
 import re
@@ -95,7 +95,7 @@ class CapRow(BaseModel):
 
 
 class Result(BaseModel):
-    """What came of a run."""
+    """How a run ended, with its scores, files and costs."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -125,7 +125,7 @@ class Result(BaseModel):
     rescorings: tuple[Rescoring, ...] = ()
     exports: tuple[Export, ...] = ()
     sources: tuple[Source, ...] = ()
-    """Every page and collection that a search came back with: those that agents were shown, and those dropped."""
+    """Every page and collection that retrieval returned: those that agents were shown, and those dropped."""
     solutions: tuple[SolutionRow, ...] = ()
 
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
@@ -153,7 +153,7 @@ class Result(BaseModel):
 
     @property
     def summary(self) -> RunSummary:
-        """Return the result in one glance."""
+        """Return what matters most of the result."""
         shared = {name: getattr(self, name) for name in RunSummary.model_fields if name in Result.model_fields}
         return RunSummary(**shared, **self.score.model_dump(exclude={"reported"}))
 
@@ -172,7 +172,7 @@ def read_result(folder: RunFolder) -> Result:
 
 
 async def write_result(ctx: RunContext, state: PipelineState, *, message: str = "") -> Result:
-    """Write `result.json` and `report.html` from what the run has reached, and return the result."""
+    """Write `result.json` and `report.html` from the state that the run has reached, and return the result."""
     brief = await ctx.brief(state) if "brief" in state else None
     result = await _gather(ctx, state, brief, message)
     if brief:
@@ -225,12 +225,13 @@ def _position(solution: Solution) -> tuple[bool, int, int, list[int]]:
 
 
 def _sources(state: PipelineState) -> tuple[Source, ...]:
-    """Return each page once, with the cards of all tracks that rest on it; dropped ones last."""
+    """Return each page once, with the cards of all tracks that cite it; dropped ones last."""
     merged: dict[tuple[str, str], Source] = {}
     for source in state.get("sources", {}).values():
-        known = merged.get((source.address, source.dropped), source)
-        cards = tuple(dict.fromkeys([*known.cards, *source.cards]))
-        merged[source.address, source.dropped] = known.model_copy(update={"cards": cards})
+        key = source.address, source.dropped
+        first = merged.get(key, source)
+        cards = tuple(dict.fromkeys([*first.cards, *source.cards]))
+        merged[key] = first.model_copy(update={"cards": cards})
     return tuple(sorted(merged.values(), key=lambda source: bool(source.dropped)))
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import logging
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -27,6 +28,8 @@ from mlestar.settings import Settings
 from mlestar.state import PipelineInput, PipelineState, Question, RunStatus
 from mlestar.store import RunFolder, open_checkpoints
 
+log = logging.getLogger("mlestar.session")
+
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 
@@ -34,14 +37,14 @@ FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 async def open_session(
     settings: Settings, run_id: str, folder: Path | None, options: RunOptions, *, task: Task | None = None
 ) -> AsyncIterator[RunContext]:
-    """Open a run's run context; a disk that fails anywhere in the session is a stop.
+    """Open a run's context; a disk that fails anywhere in the session stops the run.
 
     Args:
         settings: of the run.
         run_id: name of the run folder.
         folder: the task's, None for a run that has recorded it.
         options: objects to use instead of those the settings name.
-        task: a loaded task to use instead of what lies in the folder.
+        task: a loaded task to use instead of the folder's content.
     """
     try:
         ctx = await open_context(settings, run_id, folder, options, task)
@@ -57,26 +60,29 @@ async def open_session(
 
 
 async def run_session(ctx: RunContext, start: PipelineInput, options: RunOptions, *, fresh: bool = False) -> Result:
-    """Run the pipeline from where it is to its end, a question nobody answers, or a stop."""
+    """Run the pipeline from its last checkpoint to its end, a question that nobody answers, or a stop."""
     thread = (await asyncio.to_thread(ctx.folder.read_settings)).thread
     async with _stoppable(ctx, options), open_checkpoints(ctx.folder.checkpoints, ctx.settings.checkpoints) as saver:
         if fresh:
             await _forget(ctx, saver, thread)
         graph = build_graph().compile(checkpointer=saver, name="pipeline")
         config: RunnableConfig = {"configurable": {"thread_id": thread}}
-        known = await graph.aget_state(config)
-        await resume_early_exports(ctx, _state(known.values, "stopped"))
-        step: PipelineInput | Command[Any] | None = None if known.next else start
+        saved = await graph.aget_state(config)
+        log.info("run %s: %s", ctx.folder.run_id, "resumed" if saved.next else "started")
+        await resume_early_exports(ctx, _state(saved.values, "stopped"))
+        step: PipelineInput | Command[Any] | None = None if saved.next else start
         answers = Answers(ctx.services.ledger, options.get("answers") or {}, options.get("on_question"))
         try:
             while True:
                 await _stream(graph, step, config, ctx.settings, options.get("on_event"))
                 after = await graph.aget_state(config)
                 if not after.next:
+                    log.info("run %s: finished", ctx.folder.run_id)
                     await asyncio.to_thread(ctx.folder.questions.unlink, missing_ok=True)
                     return await asyncio.to_thread(Result.read, ctx.folder.result)
                 questions = {i.id: read_question(i.value) for i in after.interrupts}
                 replies = await answers.find(questions)
+                log.info("run %s: %d of %d questions answered", ctx.folder.run_id, len(replies), len(questions))
                 if not replies:
                     return await _pause(ctx, _state(after.values, "paused"), list(questions.values()))
                 step = Command(resume=replies)
@@ -84,9 +90,10 @@ async def run_session(ctx: RunContext, start: PipelineInput, options: RunOptions
             raise
         except (Exception, asyncio.CancelledError) as error:
             stop = _as_stop(error, ctx.folder)
+            log.info("run %s: stopped by %s", ctx.folder.run_id, type(stop).__name__, exc_info=error)
             with contextlib.suppress(OperatorError, OSError, sqlite3.Error):
-                known = await graph.aget_state(config)
-                await _save(ctx, _state(known.values, "stopped"), stop)
+                saved = await graph.aget_state(config)
+                await _save(ctx, _state(saved.values, "stopped"), stop)
             if stop is error:
                 raise
             raise stop from error
@@ -128,14 +135,14 @@ async def _forget(ctx: RunContext, saver: BaseCheckpointSaver[str], thread: str)
 
 
 async def _pause(ctx: RunContext, reached: PipelineState, questions: list[Question]) -> Result:
-    """Leave the questions in the run folder and return what was reached."""
+    """Write the questions into the run folder and return what was reached."""
     await asyncio.to_thread(write_questions, ctx.folder, questions)
     ids = ", ".join(question.id for question in questions)
     return await write_result(ctx, reached, message=f"asked about: {ids}; see {ctx.folder.questions.name}")
 
 
 def _as_stop(error: BaseException, folder: RunFolder) -> BaseException:
-    """Return the stop that an error amounts to: a disk or a database that fails is no defect of this package."""
+    """Return the error with which a run stops: a disk or a database that fails is no defect of this package."""
     if isinstance(error, OSError) and error.errno in FULL_DISK:
         error = StoreError(f"{folder.path} cannot be written ({error.strerror}): free some space")
     elif isinstance(error, sqlite3.Error) or type(error).__module__.startswith("psycopg"):
@@ -149,7 +156,7 @@ def _as_stop(error: BaseException, folder: RunFolder) -> BaseException:
 
 
 def _ending(error: BaseException) -> tuple[RunStatus, str]:
-    """Return how a run ended that an exception ended; anything but a stop is a defect of this package."""
+    """Return the status and the message of a run that an exception ended; others than stops are our defects."""
     if isinstance(error, asyncio.CancelledError):
         return "stopped", "interrupted"
     if isinstance(error, OperatorError):

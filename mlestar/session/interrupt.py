@@ -13,7 +13,7 @@ from mlestar.events import Event
 
 T = TypeVar("T")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-ASKED = "finishing what is running and saving it; once more stops at once"
+STOPPING = "finishing what is running and saving it; once more stops at once"
 
 
 def run_interruptible(
@@ -21,7 +21,7 @@ def run_interruptible(
 ) -> T:
     """Run a coroutine to its end, also where an event loop is running, as in a notebook.
 
-    It is given the event that asks it to stop.
+    It receives the event that asks it to stop.
 
     Raises:
         KeyboardInterrupt: it was stopped at once; it carries the arguments of the cancellation.
@@ -70,7 +70,7 @@ def _run_beside(
                     raise
                 loop.call_soon_threadsafe(stop.set)
                 if on_event:
-                    on_event(Event(stage="stop", message=ASKED))
+                    on_event(Event(stage="stop", message=STOPPING))
 
 
 @asynccontextmanager
@@ -86,7 +86,7 @@ async def _signals(stop: asyncio.Event, on_event: Callable[[Event], None] | None
             return
         stop.set()
         if on_event:
-            on_event(Event(stage="stop", message=ASKED))
+            on_event(Event(stage="stop", message=STOPPING))
 
     for number in SIGNALS:
         loop.add_signal_handler(number, interrupt)

@@ -1,4 +1,4 @@
-"""Checking what a caller passes besides settings: Python accepts any keyword where `**options` are taken."""
+"""Checks of what a caller passes besides settings: Python accepts any keyword where `**options` are taken."""
 
 from collections.abc import Iterable, Mapping
 
@@ -19,10 +19,10 @@ def check_options(options: RunOptions, keywords: Iterable[str]) -> None:
     Raises:
         SettingsError: with the nearest keyword or setting.
     """
-    known = {*keywords, *RunOptions.__optional_keys__} - {"options"}
-    unknown = sorted(set(options) - known)
+    names = {*keywords, *RunOptions.__optional_keys__} - {"options"}
+    unknown = sorted(set(options) - names)
     if unknown:
-        raise SettingsError("; ".join(_describe_unknown(name, known) for name in unknown))
+        raise SettingsError("; ".join(_describe_unknown(name, names) for name in unknown))
     _check_model(options.get("model"))
 
 
@@ -36,11 +36,11 @@ def take_model_name(settings: Settings, options: RunOptions) -> tuple[Settings, 
     return Settings.resolve({**settings.model_dump(), "model": model}), others
 
 
-def _describe_unknown(name: str, known: Iterable[str]) -> str:
+def _describe_unknown(name: str, names: Iterable[str]) -> str:
     problem = f"unknown keyword {name!r}"
     if name in Settings.model_fields:
         return f"{problem}: it is a setting, pass settings={{{name!r}: ...}}"
-    match = nearest(name, known)
+    match = nearest(name, names)
     if match:
         return f"{problem}: did you mean {match!r}?"
     setting = nearest(name, Settings.model_fields)

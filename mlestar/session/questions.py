@@ -1,4 +1,4 @@
-"""What a run asks a person, and where the answers come from."""
+"""Questions of a run to a person, and the sources of answers."""
 
 import asyncio
 import json
@@ -20,9 +20,9 @@ asked forever. Chosen by judgement; not measured."""
 
 def read_question(value: Mapping[str, Any]) -> Question:
     """Return the question in the value of an interrupt."""
-    asked = ("id", "point", "actions")
-    proposal = {key: text for key, text in value.items() if key not in asked}
-    return Question.model_validate({**{key: value[key] for key in asked}, "proposal": proposal})
+    fields = {key: value[key] for key in ("id", "point", "actions")}
+    proposal = {key: part for key, part in value.items() if key not in fields}
+    return Question.model_validate({**fields, "proposal": proposal})
 
 
 class Answers:
@@ -40,7 +40,7 @@ class Answers:
         self._replies: Counter[str] = Counter()
 
     async def find(self, questions: Mapping[str, Question]) -> dict[str, Any]:
-        """Return the answers there are, by the ids that the graph gave the questions; an answer is given once."""
+        """Return the answers there are, by the graph's ids of the questions; none is used twice."""
         answers: dict[str, Any] = {}
         for key, question in questions.items():
             answer = await self._find_one(question)
@@ -69,9 +69,10 @@ class Answers:
 
 
 def write_questions(folder: RunFolder, questions: Iterable[Question]) -> None:
-    """Leave questions in `questions.json`, each with an answer that can be edited."""
-    asked = [{**question.model_dump(mode="json"), "answer": Answer().model_dump()} for question in questions]
-    folder.write_json(folder.questions, asked)
+    """Write questions to `questions.json`, each with an answer that can be edited."""
+    answer = Answer().model_dump()
+    items = [{**question.model_dump(mode="json"), "answer": answer} for question in questions]
+    folder.write_json(folder.questions, items)
 
 
 def read_answers(path: Path) -> dict[str, Answer]:

@@ -1,6 +1,5 @@
-"""The run folder: what lies where, and the lock that keeps a second process out."""
+"""The run folder: its paths, its format, and the lock that keeps a second process out."""
 
-import fcntl
 import json
 import os
 import re
@@ -14,7 +13,12 @@ from typing import IO, Any
 from pydantic import BaseModel, ValidationError
 
 from mlestar import __version__
-from mlestar.errors import SettingsError, StoreError, UserError
+from mlestar.errors import PlatformError, SettingsError, StoreError, UserError
+
+try:
+    import fcntl
+except ModuleNotFoundError as error:  # Windows
+    raise PlatformError from error
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -31,7 +35,7 @@ def maker(version: int) -> str:
 
 
 class RunSettings(BaseModel):
-    """`settings.json`: what a run was made with."""
+    """`settings.json`: the task and the settings of a run."""
 
     version: int = FORMAT
     task: str
@@ -40,7 +44,7 @@ class RunSettings(BaseModel):
     thread: str = ""
     """Name of the run among checkpoints that several runs share."""
     forked_from: str = ""
-    """The run whose finished work this one took over."""
+    """The run whose finished work this one began with."""
     made_by: str = ""
     """Version of mlestar that made the run."""
 
@@ -81,7 +85,7 @@ class RunFolder:
             raise UserError(msg) from error
 
     def read_settings(self) -> "RunSettings":
-        """Return what the run was made with.
+        """Return the task and the settings of the run.
 
         Raises:
             UserError: there is no such run, or a version of this package made it whose format this one cannot read.
@@ -106,7 +110,7 @@ class RunFolder:
         return None if version == FORMAT else version
 
     def _format(self) -> int:
-        """Return the format in `settings.json`; a file that has none is left to whoever reads all of it."""
+        """Return the format in `settings.json`; this version's for a damaged file, which `read_settings` refuses."""
         try:
             content = json.loads(self.settings.read_bytes())
             return int(content["version"])
@@ -120,9 +124,9 @@ class RunFolder:
             UserError: the run was made for another task.
         """
         if self.settings.is_file():
-            made_for = self.read_settings().task
-            if made_for != str(task):
-                msg = f"run {self.run_id} solves {made_for}, not {task}: choose another --run-id"
+            own_task = self.read_settings().task
+            if own_task != str(task):
+                msg = f"run {self.run_id} solves {own_task}, not {task}: choose another --run-id"
                 raise UserError(msg)
             return
         thread = f"{self.run_id}-{uuid.uuid4().hex}"
@@ -151,7 +155,7 @@ class RunFolder:
         return file
 
     def share_blobs(self, source: "RunFolder") -> None:
-        """Take over the blobs of another run; they never change, so that one copy on the disk serves both."""
+        """Link to the blobs of another run; they never change, so that both can share them on disk."""
         for path in source.blobs.glob("??/*"):
             target = self.blobs / path.relative_to(source.blobs)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -196,9 +200,9 @@ def claim_run_id(runs_dir: Path, task_name: str) -> str:
     Raises:
         UserError: the runs folder cannot be written.
     """
-    wanted = make_run_id(task_name)
+    name = make_run_id(task_name)
     for number in count(1):
-        run_id = wanted if number == 1 else f"{wanted}-{number}"
+        run_id = name if number == 1 else f"{name}-{number}"
         try:
             (runs_dir / run_id).mkdir(parents=True)
         except FileExistsError:
@@ -214,5 +218,5 @@ def list_runs(runs_dir: Path) -> list[Path]:
     """Return the run folders below `runs_dir`, oldest first."""
     if not runs_dir.is_dir():
         return []
-    found = [path for path in runs_dir.iterdir() if (path / "settings.json").is_file()]
-    return sorted(found, key=lambda path: (path / "settings.json").stat().st_mtime)
+    folders = [path for path in runs_dir.iterdir() if (path / "settings.json").is_file()]
+    return sorted(folders, key=lambda path: (path / "settings.json").stat().st_mtime)

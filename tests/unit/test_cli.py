@@ -1,6 +1,8 @@
 """Bad input ends in one line and exit status 2, with nothing left behind; every command answers."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -133,3 +135,14 @@ def test_resume_of_an_unknown_run_is_one_line(tmp_path):
 def test_the_version_is_printed():
     done = call("--version")
     assert (done.exit_code, done.stdout) == (0, f"mlestar {mlestar.__version__}\n")
+
+
+@pytest.mark.parametrize("use", ["import mlestar; mlestar.solve", "import mlestar.cli; mlestar.cli.main()"])
+def test_windows_is_refused_in_one_line(use, tmp_path):
+    """Windows has no module `fcntl`."""
+    code = f"import sys; sys.modules['fcntl'] = None; sys.argv = ['mlestar', 'run', '.']; {use}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "needs Linux or macOS; on Windows run it, and Python, inside WSL2" in done.stderr.splitlines()[-1]
+    if "cli" in use:
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)

@@ -255,7 +255,7 @@ async def test_a_fork_goes_further_with_other_settings(tmp_path):
     ("at", "answer", "said"),
     [
         ("plan:t9.r1.1", Answer(action="replace", text="x"), "no decision"),
-        ("plan:t0.r1.1", None, "say what takes the place"),
+        ("plan:t0.r1.1", None, "needs a replacement"),
     ],
 )
 async def test_a_fork_that_cannot_be_is_one_line_and_leaves_nothing(tmp_path, at, answer, said):

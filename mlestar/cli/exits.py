@@ -1,0 +1,41 @@
+"""How commands end: an exit status, and for known errors one line in place of a traceback."""
+
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from mlestar.errors import OperatorError, StopRequested, UserError
+
+SOLVED, NO_SOLUTION, BAD_INPUT, PAUSED, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+class Commands(TyperGroup):
+    """Ends known errors in one line and an exit status."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            raise _stop(str(error), BAD_INPUT) from None
+        except OperatorError as error:
+            status = INTERRUPTED if isinstance(error, StopRequested) else NO_SOLUTION
+            raise _stop(f"{error}{_describe_resume(error.run)}", status) from None
+        except KeyboardInterrupt as error:
+            run = str(error.args[0]) if error.args else None
+            raise _stop(f"interrupted{_describe_resume(run)}", INTERRUPTED) from None
+
+
+def _describe_resume(run: str | None) -> str:
+    """Return the command that resumes the run of a folder, empty when there is no run yet."""
+    if run is None:
+        return ""
+    folder = Path(run)
+    option = "" if folder.parent == Path("runs").absolute() else f" --runs-dir {folder.parent}"
+    return f"; what was reached is saved, go on with: mlestar resume {folder.name}{option}"
+
+
+def _stop(message: str, status: int) -> typer.Exit:
+    typer.echo(f"mlestar: {' '.join(message.split())}", err=True)
+    return typer.Exit(status)

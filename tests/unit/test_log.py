@@ -1,0 +1,137 @@
+"""The log is quiet unless it is asked for, and no key reaches it."""
+
+import logging
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+import mlestar
+from mlestar.cli import app
+from mlestar.errors import ModelError
+from mlestar.runtime.secrets import mask_secrets
+from tests.unit.scenario import SMALL, Play, count_rows, make_task
+
+SECRETS = {
+    "GOOGLE_API_KEY": "AIzaSyA-google-0123456789abcdef",
+    "OPENAI_API_KEY": "sk-proj-openai0123456789",
+    "ANTHROPIC_API_KEY": "plain-anthropic-value",
+    "TAVILY_API_KEY": "tvly-0123456789abcdef",
+    "MLESTAR_POSTGRES_DSN": "postgresql://user:pass-word-1@db.example/runs",
+}
+IN_ARGUMENTS = "argument-key-0123456789"
+IN_ADDRESS = "address-key-0123456789"
+TEXTS = [
+    "key GOOGLE {GOOGLE_API_KEY} was refused",
+    "POST https://example.org/v1/models:generate?key={address}&alt=sse: 403",
+    "https://user:{address}@example.org/v1",
+    "headers {{'Authorization': 'Bearer {argument}'}}",
+    "ChatOpenAI(api_key='{argument}', model='x')",
+    '{{"x-api-key": "{argument}", "model": "x"}}',
+    "connection to {MLESTAR_POSTGRES_DSN} failed",
+    "Incorrect API key provided: {OPENAI_API_KEY}. {TAVILY_API_KEY} {ANTHROPIC_API_KEY}",
+]
+HIDDEN = [*SECRETS.values(), IN_ARGUMENTS, IN_ADDRESS, "pass-word-1"]
+
+
+@pytest.fixture
+def keys(monkeypatch):
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+
+
+def fill(text):
+    return text.format(**SECRETS, argument=IN_ARGUMENTS, address=IN_ADDRESS)
+
+
+def secrets_in(text):
+    return [secret for secret in HIDDEN if secret in text]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_secret_in_a_text_is_masked(keys, text):
+    assert secrets_in(fill(text))
+    masked = mask_secrets(fill(text))
+    assert secrets_in(masked) == []
+    assert "[masked]" in masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "run signs-1: models offline, retrieval catalogue",
+        "t0.c1 on search: ok (recorded)",
+        "key: t0",
+        "https://a.b/c?d=e",
+    ],
+)
+def test_an_ordinary_line_stays_as_it_is(keys, text):
+    assert mask_secrets(text) == text
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warning"])
+def test_no_handler_sees_a_secret_in_a_message_an_argument_or_a_traceback(keys, caplog, level):
+    log = logging.getLogger("mlestar.llm")
+    with caplog.at_level(logging.DEBUG, "mlestar"):
+        for text in TEXTS:
+            getattr(log, level)(fill(text))
+            getattr(log, level)("failed: %s", RuntimeError(fill(text)))
+            try:
+                raise RuntimeError(fill(text))
+            except RuntimeError:
+                getattr(log, level)("failed", exc_info=True)
+    assert len(caplog.records) == 3 * len(TEXTS)
+    assert secrets_in(caplog.text) == []
+    assert "RuntimeError" in caplog.text
+
+
+async def test_a_run_whose_provider_repeats_its_key_logs_none_at_debug(tmp_path, keys, caplog):
+    def refuse(prompt):
+        raise ConnectionError(fill(" ".join(TEXTS)))
+
+    play = Play(planner=refuse)
+    task = count_rows(make_task(tmp_path / "signs"))
+    settings = {**SMALL, "runs_dir": tmp_path / "runs", "model_attempts": 2, "model_backoff": 0}
+    settings["base_url"] = f"https://user:{IN_ADDRESS}@example.org/v1?key={IN_ADDRESS}"
+    with caplog.at_level(logging.DEBUG), pytest.raises(ModelError):
+        await mlestar.asolve(task, settings=settings, run_id="run", model=play.model(), runner=play.runner())
+    lines = [record for record in caplog.records if record.name.startswith("mlestar")]
+    assert len(lines) > 5
+    assert secrets_in("\n".join(record.getMessage() + (record.exc_text or "") for record in lines)) == []
+
+
+def log_of(*options, **variables):
+    """Return the standard error of a command that logs when it is asked to."""
+    code = "import sys, logging, mlestar.cli as cli; cli.app(sys.argv[1:], standalone_mode=False); "
+    code += "log = logging.getLogger('mlestar.x'); log.debug('detail'); log.info('step'); log.warning('trouble')"
+    command = [sys.executable, "-c", code, *options, "runs", "--runs-dir", "nowhere"]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+    return [line.rpartition(": ")[2] for line in done.stderr.splitlines()]
+
+
+def test_the_log_is_quiet_by_default_and_root_is_left_alone():
+    code = "import logging, mlestar; logging.getLogger('mlestar.x').warning('trouble'); print(logging.root.handlers)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "lines"),
+    [
+        ((), {}, []),
+        (("-v",), {}, ["step", "trouble"]),
+        (("-vv",), {}, ["detail", "step", "trouble"]),
+        ((), {"MLESTAR_LOG": "warning"}, ["trouble"]),
+        ((), {"MLESTAR_LOG": "DEBUG"}, ["detail", "step", "trouble"]),
+        (("-v",), {"MLESTAR_LOG": "debug"}, ["step", "trouble"]),
+    ],
+)
+def test_options_and_the_variable_choose_the_level(options, variables, lines):
+    assert log_of(*options, **variables) == lines
+
+
+def test_an_unknown_level_is_one_line(monkeypatch):
+    monkeypatch.setenv("MLESTAR_LOG", "loud")
+    done = CliRunner().invoke(app, ["runs"])
+    assert (done.exit_code, done.stderr) == (2, "mlestar: MLESTAR_LOG=loud: choose one of debug, info, warning\n")

@@ -7,7 +7,8 @@ from typing import Any
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from mlestar.agents.script import ScriptError, check_script, locate
+from mlestar.agents.blocks import locate
+from mlestar.agents.script import ScriptError, check_script
 from mlestar.errors import UserError
 from mlestar.nodes.initialize import best_of
 from mlestar.runtime.context import find_context

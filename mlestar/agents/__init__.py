@@ -1,1 +1,1 @@
-"""One module per role: what it is told and what it must answer. Agents know no graph."""
+"""Agents: one module per role, with its prompt's values and the parser of its replies. They do not know the graphs."""

@@ -1,9 +1,10 @@
 """Coder: rewrites a block of code to a plan."""
 
+from mlestar.agents.blocks import replace_block
 from mlestar.agents.context import AgentContext
 from mlestar.agents.replies import parse_code
 from mlestar.agents.role import EXACT, Role
-from mlestar.agents.script import check_script, replace_block
+from mlestar.agents.script import check_script
 
 CODER = Role("coder", "writers", EXACT, parse_code)
 

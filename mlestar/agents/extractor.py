@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, Field
 
+from mlestar.agents.blocks import locate
 from mlestar.agents.context import AgentContext
 from mlestar.agents.replies import parse_json
 from mlestar.agents.role import EXACT, Role
-from mlestar.agents.script import locate
 from mlestar.state import Block, Variant
 
 

@@ -2,10 +2,11 @@
 
 from pydantic import BaseModel
 
+from mlestar.agents.blocks import locate, replace_block
 from mlestar.agents.context import AgentContext
 from mlestar.agents.replies import parse_code, parse_json
 from mlestar.agents.role import EXACT, Role
-from mlestar.agents.script import ScriptError, locate, replace_block
+from mlestar.agents.script import ScriptError
 
 
 class Leakage(BaseModel):

@@ -2,10 +2,11 @@
 
 from pydantic import BaseModel
 
+from mlestar.agents.blocks import locate, replace_block
 from mlestar.agents.context import AgentContext
 from mlestar.agents.replies import parse_code, parse_json
 from mlestar.agents.role import EXACT, Role
-from mlestar.agents.script import check_script, locate, replace_block
+from mlestar.agents.script import check_script
 
 
 class Subsampling(BaseModel):

@@ -8,7 +8,8 @@ from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 from pydantic import ValidationError
 
-from mlestar.agents.script import ScriptError, check_script, locate
+from mlestar.agents.blocks import locate
+from mlestar.agents.script import ScriptError, check_script
 from mlestar.errors import UserError
 from mlestar.nodes.track import best_script
 from mlestar.runtime.context import find_context

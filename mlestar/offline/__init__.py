@@ -1,4 +1,4 @@
-"""The offline engineer: every agent role played from recipes."""
+"""The offline engineer: answers every agent role from recipes."""
 
 from mlestar.offline.engineer import OfflineEngineer
 

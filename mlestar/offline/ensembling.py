@@ -9,7 +9,7 @@ from mlestar.offline.surgery import add_imports, constants, functions, imports, 
 from mlestar.offline.tables.recipes import render
 
 PIPELINE = ("build_features", "cross_validate")
-_SHARED_ENDS = frozenset({"run", "main"})
+_ENTRY_POINTS = frozenset({"run", "main"})
 
 
 @dataclass(frozen=True)
@@ -32,45 +32,45 @@ COMBINATIONS = (
     Combination(
         "weights",
         "Train all members on the same folds and average them with weights found on held-out predictions by greedy "
-        "forward fresh with replacement. The search starts from the plain average, so that few rows cannot drive "
+        "forward selection with replacement. The selection starts from the plain average, so that few rows cannot move "
         "it far. For the reported score the weights of a fold come from the other folds.",
         ("weight", "greedy", "hill"),
     ),
     Combination(
         "ranks",
-        "Train all members on the same folds, put each member's predictions on the common scale of their ranks, and "
-        "map the average rank back to the first member's values. Members that are certain in different degrees then "
-        "count the same. Folds and decision rule stay those of the first member.",
+        "Train all members on the same folds, turn each member's predictions into ranks, and map the average rank back "
+        "to the first member's values. Members with different degrees of certainty then have the same weight. Folds "
+        "and decision rule stay those of the first member.",
         ("rank",),
     ),
     Combination(
         "geometric",
         "Train all members on the same folds and take the average of the logarithms of their predictions, turned back "
-        "afterwards. A member that is sure something is unlikely then counts for more than in a plain average. "
-        "Probabilities are brought back to a sum of one.",
+        "afterwards. A member that is certain that something is unlikely then has more weight than in a plain average. "
+        "Probabilities are normalized to a sum of one.",
         ("logarithm", "geometric", "logit"),
     ),
     Combination(
         "median",
         "Train all members on the same folds and take the median of their predictions and their plain average, half "
-        "and half. The median ignores a member that goes astray on a row. Nothing is fitted on the held-out rows.",
+        "and half. The median ignores a member that is far off on a row. Nothing is fitted on the held-out rows.",
         ("median",),
     ),
 )
 
 
 def choose_plan(facts: Facts) -> str:
-    """Return a plan that differs from those tried."""
-    told = " ".join(" ".join(section.text.split()) for section in facts.all("attempt_record"))
-    fresh = [combination for combination in COMBINATIONS if combination.plan not in told]
-    if fresh:
-        return fresh[0].plan
+    """Return a plan that differs from the earlier ones."""
+    earlier = " ".join(" ".join(section.text.split()) for section in facts.all("attempt_record"))
+    untried = [combination for combination in COMBINATIONS if combination.plan not in earlier]
+    if untried:
+        return untried[0].plan
     count = len(facts.all("attempt_record"))
     return f"{COMBINATIONS[0].plan} Give the best member {count + 1} votes and every other member one."
 
 
-def write_ensemble(facts: Facts) -> str | None:
-    """Return one script that trains and combines the members; None when fewer than two can be taken apart."""
+def combine_scripts(facts: Facts) -> str | None:
+    """Return one script that trains and combines the members; None when fewer than two have the usual functions."""
     scripts = [section.text for section in facts.all("solution")]
     usable = [script for script in scripts if {*PIPELINE, "make_folds", "run"} <= functions(script).keys()]
     if len(usable) < 2:
@@ -82,9 +82,10 @@ def write_ensemble(facts: Facts) -> str | None:
     for number, other in enumerate(others, 2):
         moved = _moved(base, other)
         names = {name: f"{name}_{number}" for name in moved}
-        known = {**constants(other), **functions(other)}
-        parts += [rename(known[name], names) for name in moved]
-        pipelines.append((names.get(PIPELINE[0], PIPELINE[0]), names.get(PIPELINE[1], PIPELINE[1])))
+        definitions = {**constants(other), **functions(other)}
+        parts += [rename(definitions[name], names) for name in moved]
+        build, validate = PIPELINE
+        pipelines.append((names.get(build, build), names.get(validate, validate)))
     values = {"pipelines": pipelines, "mode": _mode(text), "votes": _votes(text), "maximize": _maximize(facts)}
     head = base[: base.index("def run()")].rstrip()
     script = "\n\n\n".join([head, *parts, render("ensemble.py.jinja", values).strip("\n")]) + "\n"
@@ -92,26 +93,31 @@ def write_ensemble(facts: Facts) -> str | None:
 
 
 def _moved(base: str, other: str) -> list[str]:
-    """Return what the other member's pipeline needs and the base does not have to the letter."""
-    mine = {**constants(base), **functions(base)}
-    theirs = {**constants(other), **functions(other)}
-    wanted = [name for name in needed(other, *PIPELINE) if name not in _SHARED_ENDS]
-    changed = {name for name in wanted if mine.get(name) != theirs[name] and name not in ("STARTED", "SECONDS")}
-    while more := {name for name in wanted if name not in changed and used(theirs[name]) & changed}:
-        changed |= more
-    return [name for name in wanted if name in changed]
+    """Return the definitions that the other member's pipeline needs and that differ from the base's."""
+    base_definitions = {**constants(base), **functions(base)}
+    definitions = {**constants(other), **functions(other)}
+    required = [name for name in needed(other, *PIPELINE) if name not in _ENTRY_POINTS]
+    different = {name for name in required if base_definitions.get(name) != definitions[name]}
+    different -= {"STARTED", "SECONDS"}
+    while callers := {name for name in required if name not in different and used(definitions[name]) & different}:
+        different |= callers
+    return [name for name in required if name in different]
 
 
 def _mode(text: str) -> str:
-    plain = " ".join(text.split())
-    exact = [combination.mode for combination in COMBINATIONS if combination.plan in plain]
-    counts = [(sum(cue in plain.lower() for cue in c.cues), -place) for place, c in enumerate(COMBINATIONS)]
-    return exact[0] if exact else COMBINATIONS[-max(counts)[1]].mode
+    """Return the combination that a plan quotes, else the one that its words suggest; the first where none fits."""
+    plan = " ".join(text.split())
+    for combination in COMBINATIONS:
+        if combination.plan in plan:
+            return combination.mode
+    best = max(COMBINATIONS, key=lambda combination: sum(cue in plan.lower() for cue in combination.cues))
+    return best.mode
 
 
 def _votes(text: str) -> int:
-    found = re.search(r"best member (\d+) votes", " ".join(text.split()))
-    return int(found[1]) if found else 1
+    """Return the votes of the best member in a plan of `choose_plan`."""
+    votes = re.search(r"best member (\d+) votes", " ".join(text.split()))
+    return int(votes[1]) if votes else 1
 
 
 def _maximize(facts: Facts) -> bool:
@@ -119,6 +125,7 @@ def _maximize(facts: Facts) -> bool:
 
 
 def _share_time(script: str, facts: Facts, members: int) -> str:
+    """Return the script with the time limit divided among the members."""
     limit = int(facts.text("seconds") or round(facts.seconds))
     return re.sub(r"^SECONDS = .+$", f"SECONDS = {limit} // {members}", script, count=1, flags=re.MULTILINE)
 

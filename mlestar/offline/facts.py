@@ -1,4 +1,4 @@
-"""What a prompt says about the task, typed."""
+"""The facts in a prompt, typed."""
 
 import json
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from mlestar.offline.sections import Section, sections
 
 @dataclass(frozen=True)
 class Facts:
-    """A prompt, read."""
+    """The sections of a prompt."""
 
-    parts: dict[str, list[Section]]
+    by_tag: dict[str, list[Section]]
 
     @classmethod
     def read(cls, prompt: str) -> "Facts":
@@ -23,11 +23,11 @@ class Facts:
 
     def text(self, tag: str, default: str = "") -> str:
         """Return the first section of a tag."""
-        found = self.parts.get(tag)
-        return found[0].text if found else default
+        tagged = self.by_tag.get(tag)
+        return tagged[0].text if tagged else default
 
     def all(self, tag: str) -> list[Section]:
-        return self.parts.get(tag, [])
+        return self.by_tag.get(tag, [])
 
     def data(self, tag: str, default: object = None) -> Any:
         """Return the JSON of a section."""
@@ -45,14 +45,14 @@ class Facts:
 
     @cached_property
     def split(self) -> SplitPlan:
-        """How the test differs from train; a plain split where the prompt does not say."""
+        """How the test differs from train; a random split where the prompt has none."""
         plan = self.data("holdout", {})
         return SplitPlan.model_validate(plan) if plan else SplitPlan(kind="random", fraction=0.2)
 
     @cached_property
     def environment(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.data("environment", {})
-        return found
+        environment: dict[str, Any] = self.data("environment", {})
+        return environment
 
     @property
     def packages(self) -> frozenset[str]:
@@ -73,7 +73,7 @@ class Facts:
 
     @property
     def test_columns(self) -> tuple[ColumnStatistics, ...]:
-        """Columns that train and test share, as train holds them; the id and the targets left out."""
+        """Train's columns that test has too, without the id and the targets."""
         train, test = self.files.get(self.spec.train), self.files.get(self.spec.test)
         if train is None or test is None:
             return ()
@@ -83,4 +83,4 @@ class Facts:
     def column(self, name: str | None) -> ColumnStatistics | None:
         """Return the statistics of a train column."""
         train = self.files.get(self.spec.train)
-        return next((c for c in train.columns if c.name == name), None) if train else None
+        return next((column for column in train.columns if column.name == name), None) if train else None

@@ -1,4 +1,4 @@
-"""Finding and repairing leakage that can be told from a script's text."""
+"""Finding and repairing leakage that is visible in a script's text."""
 
 import re
 
@@ -9,25 +9,31 @@ _LAG = re.compile(r"\.(?:shift|diff|rolling|expanding)\(")
 
 
 def find_leak(facts: Facts) -> tuple[str, str]:
-    """Return the block that leaks and why; empty when nothing shows."""
+    """Return the block that leaks and why; both empty when no leak is visible."""
     script = facts.text("script")
+    for pattern, reason in _patterns(facts):
+        match = re.search(pattern, script, re.MULTILINE)
+        if match:
+            return _unique_block(script, match[0]), reason
+    return "", ""
+
+
+def _patterns(facts: Facts) -> list[tuple[str, str]]:
+    """Return a pattern for each kind of leak, and why it is one."""
     targets = [re.escape(name) for name in facts.spec.target]
-    hidden = [re.escape(name) for name in facts.spec.train_only]
+    train_only = [re.escape(name) for name in facts.spec.train_only]
     patterns: list[tuple[str, str]] = []
     if targets:
         target = rf"""\[["'](?:{"|".join(targets)})["']\]"""
         lag = rf"^.*{target}\s*{_LAG.pattern}.*$"
         patterns.append((lag, "a lag of the target is not known for the rows to predict"))
         mean = rf"^.*groupby\([^\n]*{target}\.(?:transform|mean|agg)\(.*$"
-        patterns.append((mean, "a mean of the target over all rows holds the labels of the rows that are scored"))
-    if hidden:
-        only = rf"""^(?!.*(?:drop|remove|exclude|not in|del |-=)).*["'](?:{"|".join(hidden)})["'].*$"""
-        patterns.append((only, "it uses a column that exists only in train"))
-    for pattern, reason in patterns:
-        found = re.search(pattern, script, re.MULTILINE)
-        if found:
-            return _unique(script, found[0]), reason
-    return "", ""
+        patterns.append((mean, "a mean of the target over all rows contains the labels of the rows that are scored"))
+    if train_only:
+        column = rf"""["'](?:{"|".join(train_only)})["']"""
+        use = rf"^(?!.*(?:drop|remove|exclude|not in|del |-=)).*{column}.*$"
+        patterns.append((use, "it uses a column that exists only in train"))
+    return patterns
 
 
 def repair_leak(facts: Facts) -> str:
@@ -35,22 +41,23 @@ def repair_leak(facts: Facts) -> str:
     block = facts.text("block")
     for name in facts.spec.train_only:
         block = re.sub(rf"""\s*["']{re.escape(name)}["']\s*,?""", "", block)
-    lines = block.split("\n")
-    leaking = [line for line in lines if _LAG.search(line) or ".groupby(" in line]
-    return "\n".join(_without_label(line) if line in leaking else line for line in lines)
+    return "\n".join(_without_labels(line) if _leaks(line) else line for line in block.split("\n"))
 
 
-def _without_label(line: str) -> str:
-    """Keep the name that a line defines, without what it knew of the labels."""
-    name, sign, _ = line.partition("=")
-    return (
-        f"{name.rstrip()} {sign} 0.0"
-        if sign and not name.rstrip().endswith(("(", ","))
-        else re.sub(r"\S.*", "pass", line)
-    )
+def _leaks(line: str) -> bool:
+    return bool(_LAG.search(line)) or ".groupby(" in line
 
 
-def _unique(script: str, line: str) -> str:
+def _without_labels(line: str) -> str:
+    """Return an assignment of zero to the name that a line defines; `pass` when it defines none."""
+    name, equals, _ = line.partition("=")
+    if equals and not name.rstrip().endswith(("(", ",")):
+        return f"{name.rstrip()} {equals} 0.0"
+    return re.sub(r"\S.*", "pass", line)
+
+
+def _unique_block(script: str, line: str) -> str:
+    """Return the line, or the function around it where the line occurs more than once."""
     if script.count(line) == 1:
         return line
     return next((text for text in functions(script).values() if line in text), line)

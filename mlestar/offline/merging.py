@@ -4,52 +4,46 @@ import re
 
 from mlestar.offline.surgery import add_imports, functions, imports, needed, rename, replace_function
 
-MODEL = ("fit_predict",)
-
-
-def merge(base: str, reference: str) -> str | None:
-    """Return the base with the reference's model trained beside its own and averaged; None when a part is missing."""
-    mine, theirs = functions(base), functions(reference)
-    if "fit_predict" not in mine or "fit_predict" not in theirs:
-        return None
-    members = re.findall(r"\bfit_predict_[a-z]\b", mine["fit_predict"])
-    if not members:
-        base, members = _as_member(base), ["fit_predict_a"]
-    new = _letter(len(members))
-    moved = [name for name in needed(reference, *MODEL) if name in theirs and name not in _shared(base, reference)]
-    renamed = {name: f"{name}_{new}" for name in moved}
-    parts = [rename(theirs[name], renamed) for name in moved]
-    combined = _combine([*members, f"fit_predict_{new}"])
-    text = "\n\n\n".join([*parts, combined])
-    return add_imports(replace_function(base, "fit_predict", text), imports(reference))
-
-
-def _as_member(base: str) -> str:
-    """Give the base's model functions a letter and put an empty combination in their place."""
-    parts = functions(base)
-    own = [name for name in needed(base, *MODEL) if name in parts and name not in SHARED]
-    renamed = {name: f"{name}_a" for name in own}
-    for name in own:
-        base = replace_function(base, name, rename(parts[name], renamed))
-    member = functions(base)["fit_predict_a"]
-    return base.replace(member, f"{member}\n\n\n{_combine(['fit_predict_a'])}", 1)
-
-
-SHARED = frozenset({"is_text", "without_texts", "fit_classes"})
+_MODEL = "fit_predict"
+_FEATURE_FUNCTIONS = frozenset({"is_text", "without_texts", "fit_classes"})
 """Functions that models use but that belong to the features."""
 
 
-def _shared(base: str, reference: str) -> set[str]:
-    mine, theirs = functions(base), functions(reference)
-    return {name for name in theirs if name in SHARED and name in mine}
+def merge_models(base: str, reference: str) -> str | None:
+    """Return the base with the reference's model trained beside its own and averaged; None when a part is missing."""
+    base_parts, parts = functions(base), functions(reference)
+    if _MODEL not in base_parts or _MODEL not in parts:
+        return None
+    members = re.findall(r"\bfit_predict_[a-z]\b", base_parts[_MODEL])
+    if not members:
+        base, members = _as_member(base), ["fit_predict_a"]
+    letter = _letter(len(members))
+    shared = {name for name in _FEATURE_FUNCTIONS if name in parts and name in functions(base)}
+    moved = [name for name in needed(reference, _MODEL) if name in parts and name not in shared]
+    new_names = {name: f"{name}_{letter}" for name in moved}
+    codes = [rename(parts[name], new_names) for name in moved]
+    text = "\n\n\n".join([*codes, _average([*members, f"fit_predict_{letter}"])])
+    return add_imports(replace_function(base, _MODEL, text), imports(reference))
 
 
-def _letter(place: int) -> str:
+def _as_member(base: str) -> str:
+    """Return the base with its model renamed to `..._a` and called by an average of one model."""
+    parts = functions(base)
+    own = [name for name in needed(base, _MODEL) if name in parts and name not in _FEATURE_FUNCTIONS]
+    new_names = {name: f"{name}_a" for name in own}
+    for name in own:
+        base = replace_function(base, name, rename(parts[name], new_names))
+    member = functions(base)["fit_predict_a"]
+    return base.replace(member, f"{member}\n\n\n{_average(['fit_predict_a'])}", 1)
+
+
+def _letter(index: int) -> str:
+    """Return `a` to `z`, then `aa` to `zz`, and so on."""
     letters = "abcdefghijklmnopqrstuvwxyz"
-    return letters[place % 26] * (place // 26 + 1)
+    return letters[index % 26] * (index // 26 + 1)
 
 
-def _combine(members: list[str]) -> str:
+def _average(members: list[str]) -> str:
     return f'''def fit_predict(x, y, others, seed):
     """Return the plain average of the models' predictions."""
     members = [{", ".join(members)}]

@@ -5,101 +5,117 @@ from collections.abc import Callable, Iterator
 
 from mlestar.offline.facts import Facts
 from mlestar.offline.rewriting import fewer_rounds
-from mlestar.offline.tables.recipes import MODELS, installed, write_script
+from mlestar.offline.tables.recipes import MODELS, installed, render_script
 
 Fix = Callable[[str, re.Match[str], Facts], str]
-_LINES = 6
-_VARIANTS = "variants/"
-"""What a study writes, and no other script does."""
-_SAFE = ("histogram", "linear", "extratrees", "lightgbm", "xgboost", "catboost")
+"""Takes the script, the match in the description of the bug, and the facts; returns the repaired script."""
+_LAST_LINES = 6
+"""Lines of output in the description of a bug. Chosen by judgement; not measured."""
+_STUDY_FOLDER = "variants/"
+"""Written by ablation studies only."""
+_SAFE_MODELS = ("histogram", "linear", "extratrees", "lightgbm", "xgboost", "catboost")
 """Models for a script that cannot be repaired, the least demanding first."""
 
 
-def summarize_bug(facts: Facts) -> str:
-    """Name the error, where it happened, and the last lines of the output."""
+def describe_bug(facts: Facts) -> str:
+    """Return the error, the line that caused it, and the last lines of the output."""
     output = facts.text("traceback")
     lines = [line.strip() for line in output.split("\n") if line.strip()]
-    script = facts.text("script").split("\n")
-    found = re.findall(r'File "[^"]*main\.py", line (\d+)', output)
-    place = int(found[-1]) if found else 0
-    code = f" Line {place}: `{script[place - 1].strip()}`." if 0 < place <= len(script) else ""
+    summary = lines[0] if lines else "The run left no output."
     error = next((line for line in reversed(lines) if re.match(r"[\w.]*(?:Error|Exception|Warning)\b", line)), "")
-    said = lines[0] if lines else "The run left no output."
-    return f"{said}{f' The error: {error}.' if error and error not in said else ''}{code}\n" + "\n".join(
-        lines[-_LINES:]
-    )
+    if error and error not in summary:
+        summary += f" The error: {error}."
+    summary += _failing_line(output, facts.text("script"))
+    return f"{summary}\n" + "\n".join(lines[-_LAST_LINES:])
+
+
+def _failing_line(output: str, script: str) -> str:
+    """Return the last line of the script in a traceback, as a sentence; empty when there is none."""
+    numbers = re.findall(r'File "[^"]*main\.py", line (\d+)', output)
+    number = int(numbers[-1]) if numbers else 0
+    lines = script.split("\n")
+    return f" Line {number}: `{lines[number - 1].strip()}`." if 0 < number <= len(lines) else ""
 
 
 def repair(facts: Facts) -> str:
-    """Return the first repaired script that has not failed before."""
+    """Return the first repaired script that has not failed before; a repaired study is a study."""
+    script = facts.text("script")
     failed = {section.text.strip() for section in (*facts.all("script"), *facts.all("failed_fix"))}
-    studies = _VARIANTS in facts.text("script")
-    usable = (fix for fix in _fixes(facts) if fix.strip() not in failed and (_VARIANTS in fix or not studies))
-    return next(usable, facts.text("script"))
+    is_study = _STUDY_FOLDER in script
+    for fix in _fixes(facts):
+        if fix.strip() not in failed and (_STUDY_FOLDER in fix or not is_study):
+            return fix
+    return script
 
 
 def _fixes(facts: Facts) -> Iterator[str]:
     script, bug = facts.text("script"), facts.text("bug")
     for pattern, fix in FIXES:
-        found = re.search(pattern, bug, re.IGNORECASE)
-        if found:
-            yield fix(script, found, facts)
-    for name in _SAFE:
+        match = re.search(pattern, bug, re.IGNORECASE)
+        if match:
+            yield fix(script, match, facts)
+    for name in _SAFE_MODELS:
         model = next(model for model in MODELS if model.name == name)
         if installed(model, facts):
-            yield write_script(facts, model, f"A safer model: {name}")
+            yield render_script(facts, model, f"A safer model: {name}")
     yield fewer_rounds(script)
 
 
-def _cheaper(script: str, found: re.Match[str], facts: Facts) -> str:
+def _cheaper(script: str, match: re.Match[str], facts: Facts) -> str:
+    """Return the script with fewer folds and rounds."""
     script = re.sub(r"^FOLDS = \d+$", "FOLDS = 3", script, flags=re.MULTILINE)
     return fewer_rounds(script, 0.4)
 
 
-def _lighter(script: str, found: re.Match[str], facts: Facts) -> str:
+def _smaller(script: str, match: re.Match[str], facts: Facts) -> str:
+    """Return the script with fewer folds, rounds, features and components, so that it needs less memory."""
     return re.sub(
         r"(max_features|max_iter|n_components)=(\d{3,})",
-        lambda m: f"{m[1]}={int(m[2]) // 4}",
-        _cheaper(script, found, facts),
+        lambda argument: f"{argument[1]}={int(argument[2]) // 4}",
+        _cheaper(script, match, facts),
     )
 
 
-def _other_library(script: str, found: re.Match[str], facts: Facts) -> str:
-    missing = found[1].split(".")[0]
+def _other_library(script: str, match: re.Match[str], facts: Facts) -> str:
+    """Return a script with a model of another library than the missing one."""
+    missing = match[1].split(".")[0]
     usable = [model for model in MODELS if installed(model, facts) and missing not in model.libraries]
-    named = f"In place of {missing}"
-    return write_script(facts, next(model for model in usable if model.name in (*_SAFE,)), named)
+    model = next(model for model in usable if model.name in _SAFE_MODELS)
+    return render_script(facts, model, f"In place of {missing}")
 
 
-def _without_squared(script: str, found: re.Match[str], facts: Facts) -> str:
-    return re.sub(
-        r"(mean_squared(?:_log)?_error\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*?),\s*squared=False\)", r"\1) ** 0.5", script
-    )
+def _without_squared(script: str, match: re.Match[str], facts: Facts) -> str:
+    """Return the script with a square root instead of the argument `squared`."""
+    call = r"(mean_squared(?:_log)?_error\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*?),\s*squared=False\)"
+    return re.sub(call, r"\1) ** 0.5", script)
 
 
-def _without_argument(script: str, found: re.Match[str], facts: Facts) -> str:
-    return re.sub(
-        rf",?\s*\b{re.escape(found[1])}=(?:\[[^\]]*\]|\([^)]*\)|[^,()\n]+(?:\([^()]*\))?)(?=[,)\n])", "", script
-    )
+def _without_argument(script: str, match: re.Match[str], facts: Facts) -> str:
+    value = r"(?:\[[^\]]*\]|\([^)]*\)|[^,()\n]+(?:\([^()]*\))?)"
+    return re.sub(rf",?\s*\b{re.escape(match[1])}={value}(?=[,)\n])", "", script)
 
 
-def _without_column(script: str, found: re.Match[str], facts: Facts) -> str:
-    name = re.escape(found[1])
+def _without_column(script: str, match: re.Match[str], facts: Facts) -> str:
+    name = re.escape(match[1])
     return re.sub(rf"""["']{name}["']\s*,\s*|,?\s*["']{name}["'](?=\s*\])""", "", script)
 
 
-def _tail(*lines: str) -> Fix:
-    """Repair the submission behind a script whose parts are not known."""
+def _correct_submission(*lines: str) -> Fix:
+    """Return a fix that adds lines to the end of a script, which read and correct its submission."""
 
-    def fix(script: str, found: re.Match[str], facts: Facts) -> str:
-        columns = list(facts.spec.prediction_columns)
-        named = [facts.spec.id, *columns] if facts.spec.id else columns
-        head = ["", "import pandas as pd", 'submission = pd.read_csv("submission.csv", dtype={ID: str})']
-        code = "\n".join(
-            [*head, f"columns = {columns!r}", *lines, 'submission.to_csv("submission.csv", index=False)', ""]
-        )
-        code = code.replace("dtype={ID: str}", f"dtype={{{facts.spec.id!r}: str}}").replace("NAMED", repr(named))
-        return f"{script.rstrip()}\n\n{code}"
+    def fix(script: str, match: re.Match[str], facts: Facts) -> str:
+        predicted = list(facts.spec.prediction_columns)
+        all_columns = [facts.spec.id, *predicted] if facts.spec.id else predicted
+        code = [
+            "",
+            "import pandas as pd",
+            f'submission = pd.read_csv("submission.csv", dtype={{{facts.spec.id!r}: str}})',
+            f"columns = {predicted!r}",
+            *(line.replace("ALL_COLUMNS", repr(all_columns)) for line in lines),
+            'submission.to_csv("submission.csv", index=False)',
+            "",
+        ]
+        return f"{script.rstrip()}\n\n" + "\n".join(code)
 
     return fix
 
@@ -110,15 +126,21 @@ FIXES: tuple[tuple[str, Fix], ...] = (
     (r"unexpected keyword argument ['\"](\w+)['\"]", _without_argument),
     (r"KeyError:\s*['\"]([^'\"]+)['\"]", _without_column),
     (r"time ?out|time limit|timed out|seconds in all", _cheaper),
-    (r"\boom\b|MemoryError|out of memory|memory limit", _lighter),
-    (r"is negative", _tail("submission[columns] = submission[columns].clip(lower=0)")),
-    (r"is not an integer", _tail("submission[columns] = submission[columns].round().astype(int)")),
-    (r"is not a probability", _tail("submission[columns] = submission[columns].clip(0, 1)")),
-    (r"only 0 and 1, which are labels", _tail("submission[columns] = submission[columns].clip(0.001, 0.999)")),
+    (r"\boom\b|MemoryError|out of memory|memory limit", _smaller),
+    (r"is negative", _correct_submission("submission[columns] = submission[columns].clip(lower=0)")),
+    (r"is not an integer", _correct_submission("submission[columns] = submission[columns].round().astype(int)")),
+    (r"is not a probability", _correct_submission("submission[columns] = submission[columns].clip(0, 1)")),
+    (
+        r"only 0 and 1, which are labels",
+        _correct_submission("submission[columns] = submission[columns].clip(0.001, 0.999)"),
+    ),
     (
         r"(?:is empty; predict every row|is not a number|is infinite)",
-        _tail("submission[columns] = submission[columns].fillna(submission[columns].mode().iloc[0])"),
+        _correct_submission("submission[columns] = submission[columns].fillna(submission[columns].mode().iloc[0])"),
     ),
-    (r"has no column|has the extra column", _tail("submission.columns = NAMED[: len(submission.columns)]")),
+    (
+        r"has no column|has the extra column",
+        _correct_submission("submission.columns = ALL_COLUMNS[: len(submission.columns)]"),
+    ),
 )
-"""What an error says, and what repairs it, in the order in which they are tried."""
+"""Patterns of errors (Python's, and those of `mlestar.evaluation.submission`) and their fixes, in order."""

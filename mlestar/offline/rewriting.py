@@ -10,48 +10,53 @@ from mlestar.offline.tables.recipes import template
 Rewrite = Callable[[str], str]
 """Takes a block and returns the new one."""
 ROUNDS = r"n_estimators|iterations|max_iter"
-"""What the libraries call the number of trees or epochs."""
+"""Names of the libraries for the number of trees or epochs."""
 _NUMBER = re.compile(r"(?<!< )(?<![\w.])\d+(?:\.\d+)?(?![\w.])")
 
 
 def add_features(name: str, imports: str = "") -> Rewrite:
+    """Return a rewrite that adds a function of features and calls it before the features are returned."""
+
     def rewrite(block: str) -> str:
         head = f"{imports}\n\n\n" if imports else ""
         call = f"    features = {name}(features)\n    return tidy("
-        return f"{head}{template(f'ideas/{name}.py.jinja')}\n\n\n{block.replace('    return tidy(', call, 1)}"
+        body = block.replace("    return tidy(", call, 1)
+        return f"{head}{template(f'ideas/{name}.py.jinja')}\n\n\n{body}"
 
     return rewrite
 
 
 def wrap_fit(name: str, imports: str = "") -> Rewrite:
-    """Keep the block's function under another name and call it from one that does more."""
+    """Return a rewrite that renames the block's function and calls it from one that does more."""
 
     def rewrite(block: str) -> str:
-        own = next(found for found in functions(block) if re.fullmatch(r"fit_predict(_[a-z])?", found))
-        once = _free(f"{own}_once", block)
-        text = template(f"ideas/{name}.py.jinja").replace("FUNCTION", own).replace("ONCE", once)
-        kept = replace_function(block, own, rename(functions(block)[own], {own: once}))
-        head, body = _lift_imports(kept)
-        return "\n".join([*imports.split("\n"), *head]).strip("\n") + f"\n\n\n{body}\n\n\n{text}"
+        function = next(name for name in functions(block) if re.fullmatch(r"fit_predict(_[a-z])?", name))
+        inner = _unused_name(f"{function}_once", block)
+        text = template(f"ideas/{name}.py.jinja").replace("FUNCTION", function).replace("ONCE", inner)
+        renamed = replace_function(block, function, rename(functions(block)[function], {function: inner}))
+        import_lines, body = _lift_imports(renamed)
+        head = "\n".join([*imports.split("\n"), *import_lines]).strip("\n")
+        return f"{head}\n\n\n{body}\n\n\n{text}"
 
     return rewrite
 
 
-def _free(name: str, block: str) -> str:
-    """Return a name that the block neither defines nor reads: what it reads may stand elsewhere in the script."""
+def _unused_name(name: str, block: str) -> str:
+    """Return a name that the block neither defines nor reads; the rest of the script may define what it reads."""
     while re.search(rf"\b{name}\b", block):
         name += "_more"
     return name
 
 
 def _lift_imports(block: str) -> tuple[list[str], str]:
+    """Return the import lines of a block, and the block without them."""
     lines = block.split("\n")
-    head = [line for line in lines if re.match(r"(?:import|from) ", line)]
-    return head, "\n".join(line for line in lines if line not in head).strip("\n")
+    imports = [line for line in lines if re.match(r"(?:import|from) ", line)]
+    return imports, "\n".join(line for line in lines if line not in imports).strip("\n")
 
 
 def scale_numbers(factors: dict[str, float]) -> Rewrite:
-    """Multiply keyword arguments; a comparison with the number of rows keeps its own number."""
+    """Return a rewrite that multiplies keyword arguments; a number that is compared with stays."""
 
     def rewrite(block: str) -> str:
         for name, factor in factors.items():
@@ -70,6 +75,8 @@ def _scaled(factor: float, match: re.Match[str]) -> str:
 
 
 def insert(name: str, old: str, new: str) -> Rewrite:
+    """Return a rewrite that adds a function and replaces a piece of the block by a call of it."""
+
     def rewrite(block: str) -> str:
         return f"{template(f'ideas/{name}.py.jinja')}\n\n\n{block.replace(old, new, 1)}"
 
@@ -77,6 +84,7 @@ def insert(name: str, old: str, new: str) -> Rewrite:
 
 
 def symmetric_log(block: str) -> str:
+    """Return the block with the target on a logarithmic scale that keeps the sign."""
     block = replace_function(block, "to_scale", _SYMMETRIC_LOG[0])
     return replace_function(block, "from_scale", _SYMMETRIC_LOG[1])
 
@@ -92,6 +100,7 @@ _SYMMETRIC_LOG = (
 
 
 def square_root(block: str) -> str:
+    """Return the block with the square root of the target, which keeps the sign."""
     return (
         symmetric_log(block)
         .replace("np.log1p(np.abs(y))", "np.sqrt(np.abs(y))")
@@ -100,14 +109,16 @@ def square_root(block: str) -> str:
 
 
 def bag_tuning(block: str) -> str:
-    name = _free("tune_once", block)
-    kept = replace_function(block, "tune", functions(block)["tune"].replace("def tune(", f"def {name}(", 1))
-    once = functions(kept)[name]
+    """Return the block with its tuning repeated on random draws of the rows."""
+    name = _unused_name("tune_once", block)
+    renamed = replace_function(block, "tune", functions(block)["tune"].replace("def tune(", f"def {name}(", 1))
+    inner = functions(renamed)[name]
     bagged = template("ideas/bagged_tuning.py.jinja").replace("tune_once", name)
-    return kept.replace(once, f"{once}\n\n\n{bagged}", 1)
+    return renamed.replace(inner, f"{inner}\n\n\n{bagged}", 1)
 
 
 def snap(block: str) -> str:
+    """Return the block with predictions moved to the nearest value that the target takes."""
     tune = '''def tune(values, y):
     """Return the range of the known values, and the values themselves where most of them repeat."""
     seen, counts = np.unique(y, return_counts=True)
@@ -117,11 +128,13 @@ def snap(block: str) -> str:
 
 
 def temper(block: str) -> str:
+    """Return the block with probabilities raised to a tuned power."""
     decide = functions(block)["decide"]
-    whole = decide.replace('"""\n', '"""\n    probabilities = sharpen(probabilities, rule)\n', 1)
-    return replace_function(replace_function(block, "tune", template("ideas/temperature.py.jinja")), "decide", whole)
+    sharpened = decide.replace('"""\n', '"""\n    probabilities = sharpen(probabilities, rule)\n', 1)
+    block = replace_function(block, "tune", template("ideas/temperature.py.jinja"))
+    return replace_function(block, "decide", sharpened)
 
 
 def fewer_rounds(code: str, share: float = 0.3) -> str:
-    """Return code whose models get fewer rounds, or a coarser fit where they have none."""
+    """Return code whose models get fewer rounds, or stronger regularization where they have none."""
     return scale_numbers({ROUNDS: share, "C": 0.01})(code)

@@ -4,12 +4,12 @@ import html
 import re
 from dataclasses import dataclass, field
 
-_OPEN = re.compile(r"^<(?P<tag>[a-z_]+)(?P<attributes>(?:\s+[a-z_]+=\"[^\"]*\")*)>", re.MULTILINE)
+_OPENING_TAG = re.compile(r"^<(?P<tag>[a-z_]+)(?P<attributes>(?:\s+[a-z_]+=\"[^\"]*\")*)>", re.MULTILINE)
 _ATTRIBUTE = re.compile(r"([a-z_]+)=\"([^\"]*)\"")
-HOLDERS = frozenset({"results"})
-"""Sections that only hold other sections."""
-CODE = frozenset({"script", "block", "base", "reference", "study", "solution", "earlier_block", "failed_fix"})
-"""Sections that hold code as it stands: entities in it are the code's own."""
+CONTAINERS = frozenset({"results"})
+"""Sections that only contain other sections."""
+CODE_TAGS = frozenset({"script", "block", "base", "reference", "study", "solution", "earlier_block", "failed_fix"})
+"""Sections of code: entities in it are part of the code."""
 
 
 @dataclass(frozen=True)
@@ -22,20 +22,20 @@ class Section:
 
 def sections(prompt: str) -> dict[str, list[Section]]:
     """Return every section by its tag, in order. A section inside another belongs to the outer one's text."""
-    found: dict[str, list[Section]] = {}
-    at = 0
-    while match := _OPEN.search(prompt, at):
+    by_tag: dict[str, list[Section]] = {}
+    position = 0
+    while match := _OPENING_TAG.search(prompt, position):
         tag = match["tag"]
         end = prompt.find(f"</{tag}>", match.end())
-        if end < 0 or tag in HOLDERS:
-            at = match.end()
+        if end < 0 or tag in CONTAINERS:
+            position = match.end()
             continue
         text = prompt[match.end() : end].strip("\n")
         attributes = {name: html.unescape(value) for name, value in _ATTRIBUTE.findall(match["attributes"])}
-        found.setdefault(tag, []).append(Section(_plain(tag, text), attributes))
-        at = end + len(tag) + 3
-    return found
+        by_tag.setdefault(tag, []).append(Section(_unescape(tag, text), attributes))
+        position = end + len(f"</{tag}>")
+    return by_tag
 
 
-def _plain(tag: str, text: str) -> str:
-    return text.replace("<\\/", "</") if tag in CODE else html.unescape(text)
+def _unescape(tag: str, text: str) -> str:
+    return text.replace("<\\/", "</") if tag in CODE_TAGS else html.unescape(text)

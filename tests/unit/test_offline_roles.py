@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 from langchain_core.messages import HumanMessage
 
+from mlestar.agents.blocks import locate, replace_block
 from mlestar.agents.ensembling import Member
-from mlestar.agents.script import locate, replace_block, reported_score
+from mlestar.agents.script import reported_score
 from mlestar.data.task import Task
 from mlestar.evaluation import check_submission
 from mlestar.offline import OfflineEngineer

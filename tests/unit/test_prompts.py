@@ -6,9 +6,9 @@ import string
 
 import pytest
 
+from mlestar.agents.blocks import locate
 from mlestar.agents.replies import json_object
 from mlestar.agents.roles import ROLES
-from mlestar.agents.script import locate
 from mlestar.data.statistics import ColumnStatistics, FileStatistics
 from mlestar.errors import SettingsError
 from mlestar.offline.sections import sections

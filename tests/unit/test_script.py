@@ -4,7 +4,8 @@ import textwrap
 
 import pytest
 
-from mlestar.agents.script import ScriptError, check_script, extract_code, locate, replace_block, reported_score
+from mlestar.agents.blocks import locate, replace_block
+from mlestar.agents.script import ScriptError, check_script, extract_code, reported_score
 
 SCRIPT = '''"""A script."""
 import os

@@ -1,4 +1,4 @@
-"""What each column is treated as."""
+"""How each column is treated."""
 
 import re
 from dataclasses import dataclass, field
@@ -8,16 +8,26 @@ from mlestar.offline.facts import Facts
 from mlestar.offline.tables.joins import Join, find_joins
 
 SEPARATORS = ("/", "|", ";", "_", ":", "-", ",")
-_WIDE = 20
-_REPEATED = 0.3
-"""Distinct values per row up to which a value occurs often enough to be learned from."""
-_WORDS = 3.0
-"""Mean number of words from which a column is read as text."""
+_MANY_VALUES = 20
+"""Distinct values from which a category gets a count of its values as a feature. Chosen by judgement; not measured."""
+_MAX_DISTINCT_SHARE = 0.3
+"""Distinct values per row up to which a value occurs often enough to learn from. Chosen by judgement; not measured."""
+_MIN_WORDS = 3.0
+"""Mean number of words from which a column is text. Chosen by judgement; not measured."""
+_MIN_GROUPS = 50
+"""Distinct values above which the beginning of a value may name a group. Chosen by judgement; not measured."""
+_MIN_COMPOSITES = 12
+"""Distinct values above which a common separator is no coincidence. Chosen by judgement; not measured."""
+_MAX_SEPARATORS = 5
+"""Separators in one composite value. Chosen by judgement; not measured."""
+_MIN_AMOUNT = 100
+"""Largest value and number of distinct values above which a column may hold amounts. Chosen by judgement; not
+measured."""
 
 
 @dataclass(frozen=True)
-class Columns:
-    """The feature columns by treatment; a column may stand in more than one list."""
+class FeatureColumns:
+    """The feature columns by treatment; a column may be in more than one list."""
 
     numbers: list[str]
     categories: list[str]
@@ -26,11 +36,11 @@ class Columns:
     parts: dict[str, str]
     """Composite texts and their separators."""
     groups: dict[str, str]
-    """Columns whose beginning (with a blank as separator: whose last word) names a group of rows, and the separator."""
+    """Columns whose beginning names a group of rows, and the separator after it; a space: the last word names it."""
     amounts: list[str]
-    """Numbers from zero upwards that may be added up."""
+    """Numbers from zero upwards whose sums mean something."""
     wide: list[str] = field(default_factory=list)
-    """Categories of many values: how often one occurs counts, not which it is."""
+    """Categories of many values, of which the count is a feature."""
     joins: tuple[Join, ...] = ()
 
     @property
@@ -46,31 +56,32 @@ class Columns:
             ("amount_features", self.amounts[1:]),
             ("text_features", self.texts),
         ]
-        return [name for name, wanted in table if wanted]
+        return [name for name, columns in table if columns]
 
     @property
     def count(self) -> int:
+        """The approximate number of features."""
         return len(self.numbers) + len(self.categories) + len(self.parts) + 6 * len(self.dates)
 
 
-def treat_columns(facts: Facts) -> Columns:
-    """Decide from the statistics what each column is."""
+def treat_columns(facts: Facts) -> FeatureColumns:
+    """Return the treatment of each column, decided from its statistics."""
     joins = find_joins(facts)
-    most = max(_WIDE, _REPEATED * facts.spec.train_rows)
-    columns = [*facts.test_columns, *(statistics for join in joins for statistics in join.statistics)]
-    looked_up = {key for join in joins for key, _ in join.keys.values()}
-    named = facts.column(facts.spec.id)
-    parts = {c.name: s for c in columns if c.kind in ("category", "id", "path") and (s := separator(c))}
-    groups = {c.name: s for c in [*columns, *([named] if named else [])] if (s := _group_separator(c))}
-    return Columns(
-        numbers=[c.name for c in columns if c.kind in ("int", "float") or _is_counter(c)],
-        categories=[c.name for c in columns if (c.kind in ("category", "bool") and c.distinct <= most) or _is_code(c)],
-        dates=[c.name for c in columns if c.kind == "date"],
-        texts=[c.name for c in columns if _is_text(c)],
-        parts=parts,
-        groups=groups,
-        amounts=[c.name for c in columns if _is_amount(c) and c.name not in looked_up],
-        wide=[c.name for c in columns if c.kind == "category" and c.distinct > _WIDE],
+    columns = [*facts.test_columns, *(column for join in joins for column in join.statistics)]
+    join_keys = {key for join in joins for key, _ in join.keys.values()}
+    max_distinct = max(_MANY_VALUES, _MAX_DISTINCT_SHARE * facts.spec.train_rows)
+    id_column = facts.column(facts.spec.id)
+    with_id = [*columns, id_column] if id_column else columns
+    composites = [column for column in columns if column.kind in ("category", "id", "path")]
+    return FeatureColumns(
+        numbers=[column.name for column in columns if column.kind in ("int", "float") or _is_counter(column)],
+        categories=[column.name for column in columns if _is_category(column, max_distinct) or _is_code(column)],
+        dates=[column.name for column in columns if column.kind == "date"],
+        texts=[column.name for column in columns if _is_text(column)],
+        parts={column.name: sign for column in composites if (sign := separator(column))},
+        groups={column.name: sign for column in with_id if (sign := _group_separator(column))},
+        amounts=[column.name for column in columns if _is_amount(column) and column.name not in join_keys],
+        wide=[column.name for column in columns if column.kind == "category" and column.distinct > _MANY_VALUES],
         joins=joins,
     )
 
@@ -79,39 +90,47 @@ def separator(column: ColumnStatistics) -> str:
     """Return the separator of composite texts, empty when the examples do not agree on one."""
     for sign in SEPARATORS:
         counts = {value.count(sign) for value in column.examples}
-        tight = all(re.fullmatch(r"[\w.+-]+", part) for value in column.examples for part in value.split(sign))
-        if len(counts) == 1 and 0 < counts.pop() <= 5 and tight and column.distinct > 12:
+        same_count = len(counts) == 1 and 0 < min(counts) <= _MAX_SEPARATORS
+        parts = [part for value in column.examples for part in value.split(sign)]
+        words = all(re.fullmatch(r"[\w.+-]+", part) for part in parts)
+        if same_count and words and column.distinct > _MIN_COMPOSITES:
             return sign
     return ""
 
 
 def _group_separator(column: ColumnStatistics) -> str:
-    if column.kind in ("id", "category", "path") and column.distinct > 50:
-        sign = separator(column)
-        if sign or column.kind != "category":
-            return sign
-        return " " if all(len(value.split()) >= 2 for value in column.examples) else ""
-    return ""
+    """Return the separator behind the part of a value that names a group of rows; empty when there is none."""
+    if column.kind not in ("id", "category", "path") or column.distinct <= _MIN_GROUPS:
+        return ""
+    sign = separator(column)
+    if sign or column.kind != "category":
+        return sign
+    return " " if all(len(value.split()) >= 2 for value in column.examples) else ""
+
+
+def _is_category(column: ColumnStatistics, max_distinct: float) -> bool:
+    return column.kind in ("category", "bool") and column.distinct <= max_distinct
 
 
 def _is_counter(column: ColumnStatistics) -> bool:
-    """A column that is named like an id but holds numbers in order may still tell the time or place of a row."""
+    """Return whether a column named like an id holds numbers: their order may follow time or position."""
     return column.kind == "id" and _number(column.minimum) is not None
 
 
 def _is_code(column: ColumnStatistics) -> bool:
-    """Whole numbers that name something: an identifier by name, with many rows for each."""
+    """Return whether a column of whole numbers is named like a code, which names something."""
     return column.kind == "int" and bool(re.search(r"(?:^|_)(?:id|code|type|zip)$|I[dD]$", column.name))
 
 
 def _is_text(column: ColumnStatistics) -> bool:
-    return column.kind == "text" or (column.kind == "category" and column.words >= _WORDS)
+    return column.kind == "text" or (column.kind == "category" and column.words >= _MIN_WORDS)
 
 
 def _is_amount(column: ColumnStatistics) -> bool:
     low, high = _number(column.minimum), _number(column.maximum)
-    numeric = column.kind in ("int", "float") and low is not None and high is not None
-    return numeric and low == 0 and high is not None and high > 100 and column.distinct > 100
+    if column.kind not in ("int", "float") or low is None or high is None:
+        return False
+    return low == 0 and high > _MIN_AMOUNT and column.distinct > _MIN_AMOUNT
 
 
 def _number(text: str | None) -> float | None:

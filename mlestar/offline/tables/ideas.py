@@ -1,4 +1,4 @@
-"""Ideas to improve a block: the plan in words, and the rewriting that carries it out."""
+"""Ideas to improve a block: the plan in words, and the rewrite that carries it out."""
 
 import re
 from collections.abc import Sequence
@@ -28,13 +28,13 @@ class Idea:
     part: str
     """The function it rewrites, without the letter of a merged model."""
     plan: str
-    """Three to five sentences, told to the coder and the next planner."""
+    """Three to five sentences, for the coder and the next plans."""
     cues: tuple[str, ...]
     """Words by which a plan in other words is recognized."""
     rewrite: Rewrite
     """Takes and returns the block."""
-    fits: str = ""
-    """Pattern that the block must hold."""
+    requires: str = ""
+    """Pattern that the block must contain."""
 
 
 PARTS = {
@@ -50,7 +50,7 @@ PARTS = {
 
 
 def part_of(block: str) -> str:
-    """Return the part that a block is, empty for foreign code."""
+    """Return which part a block is, empty for code that this engineer did not write."""
     names = [re.sub(r"_[a-z]$", "", name) for name in functions(block)]
     return next((part for part, (first, last) in PARTS.items() if first in names and last in names), "")
 
@@ -58,35 +58,37 @@ def part_of(block: str) -> str:
 def ideas_for(block: str) -> list[Idea]:
     """Return the ideas that can rewrite a block, the most promising first."""
     part = part_of(block)
-    return [idea for idea in IDEAS if idea.part == part and re.search(idea.fits, block)]
+    return [idea for idea in IDEAS if idea.part == part and re.search(idea.requires, block)]
 
 
 def carry_out(block: str, plan: str) -> str:
-    """Return the block rewritten to a plan: to every idea that it quotes, else to the idea that its words mean."""
+    """Return the block rewritten to a plan: with every idea that it quotes, else the idea that its words suggest."""
     ideas = ideas_for(block)
-    plain = " ".join(plan.split())
-    chosen = [idea for idea in ideas if idea.plan in plain] or _meant(ideas, plain)
+    text = " ".join(plan.split())
+    chosen = [idea for idea in ideas if idea.plan in text] or _suggested(ideas, text)
+    if not chosen:
+        return _scale_arguments(block, text)
     for idea in chosen:
-        if re.search(idea.fits, block):
+        if re.search(idea.requires, block):
             block = idea.rewrite(block)
-    return block if chosen else _tweak(block, plain)
+    return block
 
 
-def _tweak(block: str, plan: str) -> str:
-    """Follow a plan in other words as far as its words name an argument and the way it should go."""
-    sign = 0.6 if re.search(r"\b(?:lower|smaller|fewer|reduce|decrease|halve|less)\b", plan, re.IGNORECASE) else 1.5
-    named = [name for name in _ARGUMENTS if name in plan]
-    return (
-        scale_numbers({"|".join(named): sign})(block)
-        if named
-        else scale_numbers({ROUNDS: 1.5, "learning_rate": 0.67})(block)
-    )
+def _scale_arguments(block: str, plan: str) -> str:
+    """Return the block with larger or smaller arguments, those a plan names; slower learning if it names none."""
+    arguments = [name for name in _ARGUMENTS if name in plan]
+    if not arguments:
+        return scale_numbers({ROUNDS: 1.5, "learning_rate": 0.67})(block)
+    factor = 0.6 if _SMALLER.search(plan) else 1.5
+    return scale_numbers({"|".join(arguments): factor})(block)
 
 
-def _meant(ideas: Sequence[Idea], plan: str) -> list[Idea]:
-    counts = [(sum(cue in plan.lower() for cue in idea.cues), idea) for idea in ideas]
-    best = max((count for count, _ in counts), default=0)
-    return [idea for count, idea in counts if count == best and count][:1]
+def _suggested(ideas: Sequence[Idea], plan: str) -> list[Idea]:
+    """Return the idea with the most cues in a plan; none when no idea has any."""
+    text = plan.lower()
+    counts = [sum(cue in text for cue in idea.cues) for idea in ideas]
+    most = max(counts, default=0)
+    return [ideas[counts.index(most)]] if most else []
 
 
 _TREES_IMPORT = "from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor"
@@ -94,14 +96,15 @@ _LINEAR_IMPORT = (
     "from sklearn.linear_model import LogisticRegression, RidgeCV\nfrom sklearn.pipeline import make_pipeline\n"
     "from sklearn.preprocessing import QuantileTransformer, StandardScaler"
 )
+_SMALLER = re.compile(r"\b(?:lower|smaller|fewer|reduce|decrease|halve|less)\b", re.IGNORECASE)
 _ARGUMENTS = ("learning_rate", "n_estimators", "iterations", "max_iter", "num_leaves", "max_leaf_nodes", "max_depth")
 
 IDEAS: tuple[Idea, ...] = (
     Idea(
         "pairs",
         "build_features",
-        "Add the ratio and the difference of every two of the numeric columns that vary most. Trees cut one column "
-        "at a time and need many cuts to follow a ratio, which a ready column gives them in one. Keep all existing "
+        "Add the ratio and the difference of every two of the numeric columns that vary most. Trees split on one "
+        "column at a time and need many splits to follow a ratio; a column of the ratio needs one. Keep all existing "
         "features and the order of rows.",
         ("ratio", "difference", "interaction", "product", "pair"),
         add_features("add_pairs"),
@@ -111,8 +114,8 @@ IDEAS: tuple[Idea, ...] = (
         "group statistics",
         "build_features",
         "Add for every category the mean of the leading numbers over its rows, and each row's distance from that mean. "
-        "How a row stands among its like often says more than its value alone. Only features are averaged, never the "
-        "target.",
+        "A value relative to similar rows is often more informative than the value itself. Only features are averaged, "
+        "never the target.",
         ("mean of", "aggregat", "statistics", "category mean", "group mean"),
         add_features("add_group_statistics"),
         r"return tidy\(",
@@ -121,8 +124,8 @@ IDEAS: tuple[Idea, ...] = (
         "crosses",
         "build_features",
         "Combine every two of the smallest categorical columns into one category and count how often each "
-        "combination occurs. Combined categories let a model see an interaction in a single cut. Rare combinations "
-        "are put together so that they are not learned by heart.",
+        "combination occurs. Combined categories let a model use an interaction in a single split. Rare combinations "
+        "share one value so that they are not memorized.",
         ("combin", "cross"),
         add_features("add_crosses"),
         r"return tidy\(",
@@ -130,8 +133,9 @@ IDEAS: tuple[Idea, ...] = (
     Idea(
         "row statistics",
         "build_features",
-        "Describe each row as a whole: the number of gaps and zeros, and the mean, spread, highest and lowest of its "
-        "standardized numbers. Rows of one origin look alike in these. The columns are few and cost little time.",
+        "Describe each row as a whole: the number of missing values and zeros, and the mean, spread, highest and "
+        "lowest of its standardized numbers. Rows of the same origin are similar in these. The columns are few and "
+        "cost little time.",
         ("row", "gaps", "zeros", "spread"),
         add_features("add_row_statistics"),
         r"return tidy\(",
@@ -140,7 +144,7 @@ IDEAS: tuple[Idea, ...] = (
         "value counts",
         "build_features",
         "Add how often the value of each leading numeric column occurs in train and test together. Values that repeat "
-        "mark rounded, simulated or defaulted entries, which behave otherwise than measured ones. Nothing is computed "
+        "mark rounded, simulated or default entries, which behave differently from measured ones. Nothing is computed "
         "from the target.",
         ("how often", "frequency", "count"),
         add_features("add_value_counts"),
@@ -150,7 +154,7 @@ IDEAS: tuple[Idea, ...] = (
         "clusters",
         "build_features",
         "Cluster all rows on the ranks of their numbers and add the distance to every centre. The distances describe "
-        "regions that no single column bounds. The clustering sees features only.",
+        "regions that no single column can separate. The clustering sees features only.",
         ("cluster", "centre", "kmeans", "distance to"),
         add_features("add_clusters", "from sklearn.cluster import MiniBatchKMeans"),
         r"return tidy\(",
@@ -158,9 +162,9 @@ IDEAS: tuple[Idea, ...] = (
     Idea(
         "second trees",
         "fit_predict",
-        "Fit extremely randomized trees beside the model and average the two, about two thirds to one third. Fully "
-        "random cuts err in other places than boosting does, so that the average is steadier than either. Categories "
-        "are given to them as numbers and gaps are filled with the median of the fitted rows.",
+        "Fit extremely randomized trees beside the model and average the two, about two thirds to one third. Random "
+        "splits err elsewhere than boosting does, so that the average varies less than either. Categories become "
+        "numbers for these trees, and missing values are filled with the median of the fitted rows.",
         ("randomized trees", "extra trees", "extratrees", "random forest"),
         wrap_fit("second_trees", _TREES_IMPORT),
         r"def fit_predict",
@@ -178,8 +182,8 @@ IDEAS: tuple[Idea, ...] = (
         "second linear",
         "fit_predict",
         "Fit a regularized linear model on the normal scores of the features beside the model, and average the two "
-        "with a quarter for the linear one. It carries on smooth trends that trees cut into steps. Gaps are filled "
-        "with the median of the fitted rows.",
+        "with a quarter for the linear one. It follows smooth trends that trees approximate by steps. Missing values "
+        "are filled with the median of the fitted rows.",
         ("linear", "logistic", "ridge"),
         wrap_fit("second_linear", _LINEAR_IMPORT),
         r"def fit_predict",
@@ -188,8 +192,8 @@ IDEAS: tuple[Idea, ...] = (
         "target means",
         "fit_predict",
         "Add the smoothed mean target of every category as a further column before fitting. For the fitted rows the "
-        "means come from the other parts of a random division into five, so that no row sees its own target. "
-        "Categories of many values become usable in a single cut.",
+        "means come from the other four of five random parts, so that no row uses its own target. "
+        "Categories of many values become usable in a single split.",
         ("target mean", "mean target", "target encod"),
         wrap_fit("target_means"),
         r"def fit_predict",
@@ -198,7 +202,7 @@ IDEAS: tuple[Idea, ...] = (
         "bags",
         "fit_predict",
         "Fit three models, each on a random nine tenths of the rows with a seed of its own, and average them. Leaving "
-        "rows out makes the members differ more than seeds alone do. Nothing else changes.",
+        "rows out makes the models differ more than seeds alone do. Nothing else changes.",
         ("bag", "nine tenths", "bootstrap", "subset of rows"),
         wrap_fit("bags"),
         r"def fit_predict",
@@ -207,7 +211,7 @@ IDEAS: tuple[Idea, ...] = (
         "fewer rounds",
         "make_model",
         "Take less than half of the rounds, with the same learning rate. Where labels are noisy the last trees learn "
-        "the noise, and a study that did better with fewer rounds says so. Everything else stays.",
+        "the noise; a study in which fewer rounds scored better is a sign of that. Everything else stays.",
         ("fewer rounds", "fewer trees", "less than half of the rounds"),
         scale_numbers({ROUNDS: 0.4}),
         r"n_estimators|iterations|learning_rate",
@@ -234,7 +238,7 @@ IDEAS: tuple[Idea, ...] = (
         "smaller trees",
         "make_model",
         "Halve the leaves or take a third off the depth of the trees and regularize their values four times as "
-        "strongly. A plainer model generalizes better where rows are few or labels noisy. The learning rate stays.",
+        "strongly. A simpler model generalizes better where rows are few or labels noisy. The learning rate stays.",
         ("shallow", "smaller trees", "regulariz", "halve the leaves"),
         scale_numbers(
             {
@@ -249,8 +253,8 @@ IDEAS: tuple[Idea, ...] = (
     Idea(
         "larger trees",
         "make_model",
-        "Double the leaves or add a third to the depth of the trees. Deeper trees reach interactions of more columns. "
-        "The number of rounds comes down a little so that the run does not take longer.",
+        "Double the leaves or add a third to the depth of the trees. Deeper trees use interactions of more columns. "
+        "The number of rounds decreases a little so that the run does not take longer.",
         ("deeper", "larger trees", "more leaves", "capacity"),
         scale_numbers({"num_leaves|max_leaf_nodes": 2.0, "max_depth|depth": 1.34, ROUNDS: 0.8}),
         r"num_leaves|depth|max_leaf_nodes",
@@ -258,8 +262,8 @@ IDEAS: tuple[Idea, ...] = (
     Idea(
         "bagged tuning",
         "tune",
-        "Search the threshold or cut points on twelve random draws of the rows and take the mean of what is found. A "
-        "single search follows the chance of its sample. The decision itself stays as it is.",
+        "Search the threshold or cut points on twelve random draws of the rows and take the mean of the results. The "
+        "optimum on a single sample depends on chance. The decision itself stays unchanged.",
         ("threshold", "cut point", "draws"),
         bag_tuning,
         r"max\(|argmax\(scores|argmax\(smooth",
@@ -267,9 +271,9 @@ IDEAS: tuple[Idea, ...] = (
     Idea(
         "temperature",
         "tune",
-        "Raise the probabilities to a power found on the held-out predictions and bring them back to a sum of one. "
-        "Boosted trees are often too certain, averages too timid, and the loss punishes both. The order of the rows "
-        "stays.",
+        "Raise the probabilities to a power tuned on the held-out predictions and normalize them to a sum of one. "
+        "Boosted trees are often too confident and averages not confident enough; the loss penalizes both. The order "
+        "of the rows stays.",
         ("calibrat", "temperature", "power"),
         temper,
         r"kept\.sum\(axis=1",
@@ -277,8 +281,8 @@ IDEAS: tuple[Idea, ...] = (
     Idea(
         "snap",
         "tune",
-        "Move each prediction to the nearest value that the target takes, where known values repeat. Then a near hit "
-        "is an exact one. Predictions still stay within the range that was seen.",
+        "Move each prediction to the nearest value that the target takes, where its values repeat. A nearly right "
+        "prediction then becomes exact. Predictions still stay within the range of the training values.",
         ("nearest", "snap", "round"),
         snap,
         r"np\.clip\(values, low, high\)",
@@ -286,8 +290,8 @@ IDEAS: tuple[Idea, ...] = (
     Idea(
         "symmetric log",
         "to_scale",
-        "Fit on the logarithm of the target, with its sign kept, and turn predictions back. Large values then no "
-        "longer rule the fit. Both functions change together.",
+        "Fit on the logarithm of the target, with its sign kept, and turn predictions back. Large values then "
+        "dominate the fit less. Both functions change together.",
         ("log",),
         symmetric_log,
         r"return y\b",
@@ -295,8 +299,8 @@ IDEAS: tuple[Idea, ...] = (
     Idea(
         "square root",
         "to_scale",
-        "Fit on the square root of the target, with its sign kept, and square the predictions again. It tames large "
-        "values less harshly than a logarithm does. Both functions change together.",
+        "Fit on the square root of the target, with its sign kept, and square the predictions again. It reduces "
+        "the weight of large values less than a logarithm does. Both functions change together.",
         ("root",),
         square_root,
         r"return y\b",
@@ -304,8 +308,8 @@ IDEAS: tuple[Idea, ...] = (
     Idea(
         "group means",
         "group_features",
-        "Add the mean of every number over the other members of a row's group. Members of a group share habits, and "
-        "what one cell lacks the others show. No target is used.",
+        "Add the mean of every number over the other members of a row's group. Members of a group are similar, so that "
+        "the others stand for a missing value. No target is used.",
         ("members", "group mean"),
         insert(
             "add_group_means",
@@ -319,7 +323,7 @@ IDEAS: tuple[Idea, ...] = (
         "cycles",
         "date_features",
         "Add the hour, the day of the week and the day of the year as points on a circle, and mark weekends. "
-        "Midnight then lies beside eleven at night. The parts that exist stay.",
+        "Midnight is then close to eleven at night. Existing features stay.",
         ("circle", "cycl", "sine"),
         insert(
             "add_cycles",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from mlestar.data.statistics import ColumnStatistics, FileStatistics
 from mlestar.offline.facts import Facts
 
-_DAY = 10
+_DATE_LENGTH = 10
 """Characters of an ISO date."""
 
 
@@ -15,11 +15,11 @@ class Join:
 
     file: str
     keys: dict[str, tuple[str, int | None]]
-    """Its key columns, each with the train column it is found by and how many leading characters of that count."""
+    """Its key columns, each with the train column that matches it and the number of leading characters to compare."""
     columns: dict[str, str]
-    """Its other columns and the names they get."""
+    """Its other columns and their new names."""
     statistics: tuple[ColumnStatistics, ...]
-    """Those columns under their new names."""
+    """Of those columns, under their new names."""
 
 
 def find_joins(facts: Facts) -> tuple[Join, ...]:
@@ -39,24 +39,25 @@ def _join(facts: Facts, file: FileStatistics, taken: set[str | None]) -> Join | 
     usable = {column.name for column in facts.test_columns} | {facts.spec.id}
     keys: dict[str, tuple[str, int | None]] = {}
     for column in file.columns:
-        links = [link.removeprefix(f"{facts.spec.train}:") for link in column.shared_with]
-        links = [link for link in links if link in usable]
-        if links:
-            best = column.name if column.name in links else links[0]
-            keys[column.name] = (best, _leading(column, facts.column(best)))
-    hidden = {*facts.spec.target, *facts.spec.train_only}
-    others = [column for column in file.columns if column.name not in keys and column.name not in hidden]
+        matches = [name.removeprefix(f"{facts.spec.train}:") for name in column.shared_with]
+        matches = [name for name in matches if name in usable]
+        if matches:
+            best = column.name if column.name in matches else matches[0]
+            keys[column.name] = (best, _compared_length(column, facts.column(best)))
+    left_out = {*keys, *facts.spec.target, *facts.spec.train_only}
+    others = [column for column in file.columns if column.name not in left_out]
     if not keys or not others:
         return None
     stem = file.file.rsplit("/", 1)[-1].split(".")[0]
-    columns = {c.name: f"{stem} {c.name}" if c.name in taken else c.name for c in others}
-    statistics = tuple(c.model_copy(update={"name": columns[c.name], "shared_with": ()}) for c in others)
+    columns = {column.name: f"{stem} {column.name}" if column.name in taken else column.name for column in others}
+    statistics = tuple(column.model_copy(update={"name": columns[column.name], "shared_with": ()}) for column in others)
     return Join(file.file, keys, columns, statistics)
 
 
-def _leading(key: ColumnStatistics, wanted: ColumnStatistics | None) -> int | None:
-    """A table of days is looked up by the day of a time."""
-    if wanted is None or key.kind != "date" or wanted.kind != "date":
+def _compared_length(key: ColumnStatistics, column: ColumnStatistics | None) -> int | None:
+    """Return how many leading characters to compare: a table of days is looked up by the day of a time."""
+    if column is None or key.kind != "date" or column.kind != "date":
         return None
-    short = all(len(value) == _DAY for value in key.examples)
-    return _DAY if short and any(len(value) > _DAY for value in wanted.examples) else None
+    key_is_day = all(len(value) == _DATE_LENGTH for value in key.examples)
+    column_is_time = any(len(value) > _DATE_LENGTH for value in column.examples)
+    return _DATE_LENGTH if key_is_day and column_is_time else None

@@ -10,12 +10,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.offline.facts import Facts
 from mlestar.offline.metrics import Objective, find_objective
-from mlestar.offline.tables.columns import Columns, treat_columns
+from mlestar.offline.tables.columns import FeatureColumns, treat_columns
 
-_MANY = 6
-"""Classes from which boosting rounds are made fewer: every round grows a tree per class."""
-_FEW = 6
-"""Features up to which trees see all of them."""
+_MANY_CLASSES = 6
+"""Classes from which there are fewer boosting rounds, each with a tree per class. Chosen by judgement; not measured."""
+_FEW_FEATURES = 6
+"""Features up to which trees see all of them. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Model:
     name: str
     imports: tuple[str, ...]
     words: tuple[str, ...]
-    """What a card's name, libraries or code call it."""
+    """Names of it in the name, libraries or code of a card."""
     libraries: tuple[str, ...] = ("scikit-learn",)
 
 
@@ -79,7 +79,7 @@ BY_NAME = {model.name: model for model in MODELS}
 
 
 def choose_model(card: dict[str, Any], facts: Facts) -> Model:
-    """Return the model that a card means: by name, then libraries, then code; LightGBM where none is known."""
+    """Return the model that a card names: in its name, else its libraries, else its code; else LightGBM."""
     texts = (card.get("name", ""), " ".join(card.get("libraries", ())), card.get("example_code", ""))
     for text in texts:
         for model in MODELS:
@@ -92,11 +92,11 @@ def installed(model: Model, facts: Facts) -> bool:
     return model.libraries == ("scikit-learn",) or set(model.libraries) <= facts.packages
 
 
-def write_script(facts: Facts, model: Model, title: str) -> str:
+def render_script(facts: Facts, model: Model, title: str) -> str:
     """Return a whole script for the task with one model."""
     values = _values(facts, model, title)
     text = _TEMPLATES.get_template("script.py.jinja").render(**values)
-    return _space(text)
+    return _space_functions(text)
 
 
 def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
@@ -124,8 +124,8 @@ def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         "folds": 5,
         "seconds": round(facts.seconds),
         "subsample": _subsample(facts),
-        "few_columns": columns.count <= _FEW,
-        "many_classes": objective.classify and len(classes) >= _MANY,
+        "few_columns": columns.count <= _FEW_FEATURES,
+        "many_classes": objective.classify and len(classes) >= _MANY_CLASSES,
         **_split_values(facts, objective, split),
     }
     values["imports"] = _imports(model, columns, objective, split, values)
@@ -144,14 +144,18 @@ def _classes(facts: Facts, objective: Objective) -> list[str]:
 
 
 def _positive(facts: Facts, classes: list[str]) -> int:
-    wanted = facts.spec.pos_label
-    same = [n for n, name in enumerate(classes) if wanted is not None and name.lower() == wanted.lower()]
-    return same[0] if same else max(len(classes) - 1, 0)
+    """Return the index of the positive class; the last one where the spec names none."""
+    positive = (facts.spec.pos_label or "").lower()
+    names = [name.lower() for name in classes]
+    if facts.spec.pos_label is not None and positive in names:
+        return names.index(positive)
+    return max(len(classes) - 1, 0)
 
 
 def _subsample(facts: Facts) -> int:
-    most = int(facts.environment.get("subsample_rows", 30_000))
-    return most if facts.spec.train_rows > most else 0
+    """Return the number of rows to sample, 0 for all."""
+    max_rows = int(facts.environment.get("subsample_rows", 30_000))
+    return max_rows if facts.spec.train_rows > max_rows else 0
 
 
 def _split_values(facts: Facts, objective: Objective, split: SplitPlan) -> dict[str, Any]:
@@ -175,12 +179,12 @@ def _split_values(facts: Facts, objective: Objective, split: SplitPlan) -> dict[
 
 
 def plain_name(column: str) -> str:
-    """Return the name that a script's feature table gives to a column."""
+    """Return the name of a column in a script's feature table."""
     return re.sub(r"[^A-Za-z0-9]+", "_", column).strip("_") or "feature"
 
 
 def _imports(
-    model: Model, columns: Columns, objective: Objective, split: SplitPlan, values: dict[str, Any]
+    model: Model, columns: FeatureColumns, objective: Objective, split: SplitPlan, values: dict[str, Any]
 ) -> list[str]:
     lines = set(model.imports)
     if columns.texts:
@@ -202,11 +206,12 @@ def _py(value: object) -> str:
 
 
 def render(name: str, values: dict[str, Any]) -> str:
+    """Return a template with its values."""
     return _TEMPLATES.get_template(name).render(**values).strip("\n") + "\n"
 
 
-def _space(text: str) -> str:
-    """Keep two blank lines before every function and none more."""
+def _space_functions(text: str) -> str:
+    """Return the script with two blank lines before every function, and no more anywhere."""
     lines: list[str] = []
     for line in text.split("\n"):
         if line.startswith(("def ", "if __name__")):
@@ -229,5 +234,5 @@ _TEMPLATES.filters["py"] = _py
 
 
 def template(name: str) -> str:
-    """Return a part that needs no values."""
+    """Return a template that needs no values."""
     return render(name, {}).strip("\n")

@@ -297,7 +297,7 @@ async def solve(
 ) -> Result:
     """Play a task through, with settings that differ from the given ones in `more`."""
     task = task or count_rows(make_task(folder / "signs"))
-    common = {"runs_dir": folder / "runs", "model_backoff": 0, "accept": "better", "resamples": 10}
+    common = {"runs_dir": folder / "runs", "model_backoff": 0, "accept": "better", "resamples": 40}
     given = Settings.resolve({**common, **settings, **more})
     return await mlestar.asolve(
         task, settings=given, run_id=run_id, model=play.model(), runner=play.runner(), retrieval=retrieval

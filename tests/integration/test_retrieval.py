@@ -259,7 +259,7 @@ async def test_a_run_reports_every_source_and_drops_the_competitions_own_pages(t
     assert sources == {
         "http://pages.invalid/a": (("A",), ""),
         COMPETITION: ((), "a page of the competition that the task is named after"),
-        "http://pages.invalid/c": ((), "it holds 'spoil'"),
+        "http://pages.invalid/c": ((), "it contains 'spoil'"),
     }
     page = (tmp_path / "runs/run/report.html").read_text(encoding="utf-8")
     assert all(address in page for address in sources)

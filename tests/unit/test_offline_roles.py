@@ -1,5 +1,7 @@
 """The offline engineer answers every role in the form that its prompt asks for."""
 
+import contextlib
+
 import pandas as pd
 import pytest
 from langchain_core.messages import HumanMessage
@@ -163,6 +165,26 @@ def test_a_target_mean_over_all_rows_is_found_and_removed(brief):
 def test_errors_are_repaired_where_they_arise(bug, broken, repaired, brief):
     script = f"{broken}\nprint('Final Validation Performance: 1')\n# submission.csv\n"
     assert repaired in code("debugger", brief, script=script, bug=bug, failed_fixes=[], study=False)
+
+
+@pytest.mark.parametrize(
+    ("metric", "prediction"),
+    [("rmsle", -1), ("rmse", None), ("qwk", 1.5), ("log_loss", 2)],
+)
+def test_submissions_that_the_grader_rejects_are_repaired(metric, prediction, tmp_path):
+    rows = mixed_rows().assign(label=[0, 1] * 80 if metric == "log_loss" else [1, 2, 3, 0] * 40)
+    folder = write_task(tmp_path / "task", rows, "label", metric, placeholder=0.5 if metric == "log_loss" else None)
+    task, submission = Task.load(folder), tmp_path / "submission.csv"
+    frame = pd.read_csv(folder / "sample_submission.csv").assign(label=prediction)
+    frame.iloc[1:, -1] = [1, 0] * ((len(frame) - 1) // 2) + [1]
+    frame.to_csv(submission, index=False)
+    bug = check_submission(task, submission)
+    script = "print('Final Validation Performance: 1')\n# submission.csv"
+    repaired = code("debugger", brief_of(folder), script=script, bug=bug, failed_fixes=[], study=False)
+    with contextlib.chdir(tmp_path), contextlib.redirect_stdout(None):
+        exec(compile(repaired, "main.py", "exec"), {})
+    assert bug
+    assert check_submission(task, submission) == ""
 
 
 def test_a_script_that_cannot_be_repaired_gets_a_safer_model(brief, folder, tmp_path):

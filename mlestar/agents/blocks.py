@@ -49,7 +49,7 @@ def replace_block(script: str, block: str, replacement: str) -> str:
             _check_names(script, range(first + 1, last + 1), patched)
             return patched
         problems.append(problem)
-    msg = f"with the new block in place, {problems[0]}"
+    msg = f"with the new block, {problems[0]}"
     raise ScriptError(msg)
 
 

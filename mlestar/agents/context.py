@@ -2,15 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from mlestar.agents.replies import find_refusal
-from mlestar.agents.role import Role
+from mlestar.agents.role import Parsed, Role
 from mlestar.agents.script import ScriptError
 from mlestar.prompts import Prompts, restore_code
 from mlestar.state import Brief
 
-T = TypeVar("T")
 MAX_ATTEMPTS = 3
 """Times one question is asked before the agent gives up. Chosen by judgement; not measured."""
 
@@ -38,7 +37,7 @@ class AgentContext:
     brief: Brief
     track: int = 0
 
-    async def ask(self, role: Role[T], **values: object) -> T:
+    async def ask(self, role: Role[Parsed], **values: object) -> Parsed:
         """Return the first reply that the role's parser accepts.
 
         The parser raises ScriptError with a reason that the next prompt contains. The number of the attempt is in the

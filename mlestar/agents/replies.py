@@ -74,7 +74,7 @@ def json_object(reply: str) -> dict[str, Any]:
         value = _load(text)
         if isinstance(value, dict):
             return value
-    msg = "the reply holds no complete JSON object; answer with one ```json fence"
+    msg = "the reply has no complete JSON object; answer with one ```json fence"
     raise ScriptError(msg)
 
 
@@ -95,5 +95,5 @@ def _load(text: str) -> object:
 
 
 def _load_json(text: str) -> object:
-    """Load JSON whose strings may hold line breaks as they stand, as models write them."""
+    """Load JSON whose strings may contain unescaped line breaks, which models often write."""
     return json.loads(text, strict=False)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-T = TypeVar("T")
-R = TypeVar("R")
+Parsed = TypeVar("Parsed")
+Accepted = TypeVar("Accepted")
 
 EXACT = 0.0
 """Temperature of roles that check, copy, carry out or summarize."""
@@ -14,7 +14,7 @@ VARIED = 1.0
 
 
 @dataclass(frozen=True)
-class Role(Generic[T]):
+class Role(Generic[Parsed]):
     """All that is fixed about one agent role."""
 
     name: str
@@ -22,7 +22,7 @@ class Role(Generic[T]):
     group: str
     """Roles that the settings can address together."""
     temperature: float
-    parse: Callable[[str], T]
+    parse: Callable[[str], Parsed]
     """Turns the text of a reply into what the agent returns; raises ScriptError with a reason for the model."""
 
     @property
@@ -30,10 +30,10 @@ class Role(Generic[T]):
         """File name of its prompt."""
         return f"{self.name}.md"
 
-    def then(self, accept: Callable[[T], R]) -> "Role[R]":
+    def then(self, accept: Callable[[Parsed], Accepted]) -> "Role[Accepted]":
         """Return the role with a second step of parsing, for checks that need what one call asks about."""
 
-        def parse(reply: str) -> R:
+        def parse(reply: str) -> Accepted:
             return accept(self.parse(reply))
 
         return Role(self.name, self.group, self.temperature, parse)

@@ -56,7 +56,7 @@ class Rate(BaseModel):
 
 class LongRate(Rate):
     above: int = Field(gt=0)
-    """Input tokens above which these prices hold."""
+    """Input tokens above which these prices apply."""
 
 
 class Price(Rate):

@@ -144,7 +144,7 @@ def _init(name: str, langchain_name: str, arguments: Mapping[str, Any]) -> BaseC
 
     provider, _, model = name.partition(":")
     try:
-        made: BaseChatModel = init_chat_model(model, model_provider=langchain_name or provider, **arguments)
+        chat_model: BaseChatModel = init_chat_model(model, model_provider=langchain_name or provider, **arguments)
     except ImportError as error:
         package = PIP_INSTALL.search(str(error))
         hint = package.group(1) if package else f"langchain-{provider.replace('_', '-')}"
@@ -161,7 +161,7 @@ def _init(name: str, langchain_name: str, arguments: Mapping[str, Any]) -> BaseC
         hint = "; sign in to Google Cloud and set GOOGLE_CLOUD_PROJECT" if provider == "google_vertexai" else ""
         msg = f"model {name!r} cannot be set up: {message}{hint}"
         raise SettingsError(msg) from error
-    return made
+    return chat_model
 
 
 def _key(name: str, provider: Provider, base_url: str | None) -> str:

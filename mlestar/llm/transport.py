@@ -40,7 +40,7 @@ QUOTA_SPENT = re.compile(r"insufficient_quota|credit balance is too low|billing"
 FILTERED = re.compile(r"content_filter|content management policy|responsible_ai", re.IGNORECASE)
 RETRY_DELAY = re.compile(r"retryDelay['\"]?\s*:\s*['\"](\d+(?:\.\d+)?)s")
 ADVICE = {
-    400: "the request was refused as it stands",
+    400: "the request is invalid",
     401: "check the key",
     402: "check the account",
     403: "the key may not use this model",

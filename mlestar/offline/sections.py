@@ -4,12 +4,12 @@ import html
 import re
 from dataclasses import dataclass, field
 
+from mlestar.prompts import CODE_TAGS
+
 _OPENING_TAG = re.compile(r"^<(?P<tag>[a-z_]+)(?P<attributes>(?:\s+[a-z_]+=\"[^\"]*\")*)>", re.MULTILINE)
 _ATTRIBUTE = re.compile(r"([a-z_]+)=\"([^\"]*)\"")
 CONTAINERS = frozenset({"results"})
 """Sections that only contain other sections."""
-CODE_TAGS = frozenset({"script", "block", "base", "reference", "study", "solution", "earlier_block", "failed_fix"})
-"""Sections of code: entities in it are part of the code."""
 
 
 @dataclass(frozen=True)
@@ -38,4 +38,5 @@ def sections(prompt: str) -> dict[str, list[Section]]:
 
 
 def _unescape(tag: str, text: str) -> str:
+    """Undo the escapes of a section; entities in code are part of the code."""
     return text.replace("<\\/", "</") if tag in CODE_TAGS else html.unescape(text)

@@ -25,10 +25,10 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2
 """Control characters, and invisible characters, which people do not see and models read."""
 MAX_TEXT = 12_000
 """Characters of one untrusted text in a prompt. Chosen by judgement; not measured."""
-CODE_SECTIONS = "script|block|earlier_block|base|reference|solution|study|failed_fix"
-"""Sections that hold code, unescaped."""
-_CLOSING = re.compile(rf"</(?=(?:{CODE_SECTIONS})>)")
-_CLOSING_SHOWN = re.compile(rf"<\\+/(?=(?:{CODE_SECTIONS})>)")
+CODE_TAGS = ("script", "block", "earlier_block", "base", "reference", "solution", "study", "failed_fix")
+"""Tags of sections of unescaped code."""
+_CLOSING = re.compile(rf"</(?=(?:{'|'.join(CODE_TAGS)})>)")
+_CLOSING_SHOWN = re.compile(rf"<\\+/(?=(?:{'|'.join(CODE_TAGS)})>)")
 
 
 class Prompts:
@@ -81,7 +81,7 @@ class Prompts:
     def _check(self, folder: Path, builtin: PackageLoader, names: Sequence[str]) -> None:
         """Refuse a broken folder before the run has cost anything."""
         if not folder.is_dir():
-            msg = f"prompts folder {folder} does not exist: name a folder that holds prompt files"
+            msg = f"prompts folder {folder} does not exist: name a folder with prompt files"
             raise SettingsError(msg)
         for path in sorted(folder.glob("*.md")):
             if path.name not in names:
@@ -128,7 +128,7 @@ def shorten(text: str, max_length: int = MAX_TEXT) -> str:
 
 
 def as_code(text: str) -> str:
-    """Return code unescaped, except that it cannot close a section that holds code; see `restore_code`."""
+    """Return code unescaped, except that it cannot close a section of code; see `restore_code`."""
     return _CLOSING.sub(r"<\\/", text.strip("\n"))
 
 

@@ -80,8 +80,8 @@ predictions = model.predict_proba(x_test)
     ),
     Entry(
         "XGBoost",
-        "Depth-wise gradient boosting with second-order regularization: close to LightGBM, with other errors, hence a "
-        "good partner in an average.",
+        "Depth-wise gradient boosting with second-order regularization: similar to LightGBM but with different errors, "
+        "hence useful in an average.",
         ("xgboost",),
         """import xgboost
 
@@ -95,8 +95,8 @@ predictions = model.predict_proba(x_test)
     ),
     Entry(
         "ExtraTrees",
-        "Extremely randomized trees: a forest with random cuts, steady on small and noisy tables, without anything to "
-        "tune. Needs numbers without gaps.",
+        "Extremely randomized trees: a forest with random splits, robust on small and noisy tables, with nothing to "
+        "tune. Needs numbers without missing values.",
         ("scikit-learn",),
         """from sklearn.ensemble import ExtraTreesClassifier
 
@@ -107,8 +107,8 @@ predictions = model.predict_proba(x_test)
     ),
     Entry(
         "Linear model on splines",
-        "Every number in cubic splines and every category in dummies, in a regularized linear model: it carries "
-        "trends on smoothly and errs unlike trees do.",
+        "Every number in cubic splines and every category in dummies, in a regularized linear model: it "
+        "extrapolates trends smoothly and errs differently from trees.",
         ("scikit-learn",),
         """from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -132,8 +132,7 @@ predictions = model.predict(x_test)
     ),
     Entry(
         "Histogram gradient boosting of scikit-learn (HistGradientBoosting)",
-        "Gradient boosting in the manner of LightGBM that every installation of scikit-learn has; handles missing "
-        "values.",
+        "Gradient boosting similar to LightGBM, part of every installation of scikit-learn; handles missing values.",
         ("scikit-learn",),
         """from sklearn.ensemble import HistGradientBoostingClassifier
 
@@ -147,8 +146,8 @@ predictions = model.predict_proba(x_test)
     ),
     Entry(
         "MLP on quantile-transformed columns (neural network)",
-        "A small perceptron on normal scores of the numbers and dummies of the categories: smooth, and a good partner "
-        "for trees on tables of many rows.",
+        "A small perceptron on normal scores of the numbers and dummies of the categories: smooth, and a good "
+        "complement to trees on tables of many rows.",
         ("scikit-learn",),
         """from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -185,8 +184,8 @@ predictions = model.predict(x_test)
     ),
     Entry(
         "Trend, calendar and Fourier terms by penalised least squares",
-        "A linear model of trend, weekday and yearly waves: carries a trend on where trees cannot, steady on short "
-        "series, and a good partner of a boosted tree fitted to its residuals.",
+        "A linear model of trend, weekday and yearly waves: extrapolates trends, which trees cannot, robust on short "
+        "series, and a good complement to a boosted tree fitted to its residuals.",
         ("scikit-learn",),
         """import numpy as np
 from sklearn.linear_model import Ridge
@@ -202,7 +201,7 @@ predictions = np.expm1(model.predict(x[train_rows:]))
     ),
     Entry(
         "Exponential smoothing (Holt-Winters)",
-        "Level, trend and season smoothed for each series by itself: hard to beat on few, short and regular series.",
+        "Level, trend and season smoothed for each series separately: hard to beat on few, short and regular series.",
         ("statsmodels",),
         """from statsmodels.tsa.holtwinters import ExponentialSmoothing
 
@@ -291,8 +290,8 @@ predictions = model.predict(np.stack([read(path) for path in test_paths]))
     ),
     Entry(
         "LightGBM on colour, texture and size of images",
-        "Histograms of colour, gradients on a grid, and the file's own facts (width, height, bytes) as columns of a "
-        "boosted tree: quick, and it finds what a network trained on crops cannot see.",
+        "Histograms of colour, gradients on a grid, and properties of the file (width, height, bytes) as columns of a "
+        "boosted tree: quick, and sensitive to what a network trained on crops cannot see.",
         ("lightgbm", "pillow", "numpy"),
         """import lightgbm
 import numpy as np
@@ -383,9 +382,9 @@ predictions = model(spectra(test_waves)).softmax(1)
         modalities=("audio",),
     ),
     Entry(
-        "Most frequent answer seen in training, with rules behind it",
+        "Most frequent answer in training, with rules for the rest",
         "A table from input (alone, and with its neighbours or kind) to its most frequent output in train, and rules "
-        "for what train never showed: the backbone of good solutions that rewrite one token or phrase into another.",
+        "for unseen inputs: the basis of good solutions that rewrite one token or phrase into another.",
         ("pandas",),
         """from collections import Counter, defaultdict
 
@@ -419,7 +418,7 @@ letters = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), max_features=3000
 around = TfidfVectorizer(analyzer="char", ngram_range=(1, 2), max_features=1000)
 x = hstack([letters.fit_transform(sources), around.fit_transform(previous), around.transform(following)]).tocsr()
 model = lightgbm.LGBMClassifier(n_estimators=200, learning_rate=0.1, verbose=-1, random_state=0)
-model.fit(x, kinds)  # kinds are given, or found by comparing source and target
+model.fit(x, kinds)  # kinds are provided, or inferred by comparing source and target
 predictions = [RULES[kind](source) for kind, source in zip(model.predict(x_test), test_sources)]
 """,
         modalities=("sequence",),
@@ -427,7 +426,7 @@ predictions = [RULES[kind](source) for kind, source in zip(model.predict(x_test)
     Entry(
         "Character transducer (GRU encoder and decoder with attention)",
         "Reads the input letter by letter and writes the output letter by letter, trained by teacher forcing; for "
-        "what tables and rules leave over.",
+        "what lookup tables and rules cannot do.",
         ("torch",),
         """import torch
 from torch import nn
@@ -439,21 +438,21 @@ class Transducer(nn.Module):
         self.embed = nn.Embedding(letters, width, padding_idx=0)
         self.read = nn.GRU(width, width, batch_first=True, bidirectional=True)
         self.write = nn.GRU(width, 2 * width, batch_first=True)
-        self.look = nn.MultiheadAttention(2 * width, 4, batch_first=True)
-        self.say = nn.Linear(4 * width, letters)
+        self.attend = nn.MultiheadAttention(2 * width, 4, batch_first=True)
+        self.output = nn.Linear(4 * width, letters)
 
     def forward(self, source, shifted):
         memory, _ = self.read(self.embed(source))
         states, _ = self.write(self.embed(shifted))
-        seen, _ = self.look(states, memory, memory, key_padding_mask=source == 0)
-        return self.say(torch.cat([states, seen], dim=2))
+        context, _ = self.attend(states, memory, memory, key_padding_mask=source == 0)
+        return self.output(torch.cat([states, context], dim=2))
 
 
 model = Transducer(letters)
 optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
-for source, target in batches:  # indices, padded with 0; target begins with a start mark
-    said = model(source, target[:, :-1])
-    loss = nn.functional.cross_entropy(said.flatten(0, 1), target[:, 1:].flatten(), ignore_index=0)
+for source, target in batches:  # indices, padded with 0; the target begins with a start symbol
+    logits = model(source, target[:, :-1])
+    loss = nn.functional.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=0)
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()

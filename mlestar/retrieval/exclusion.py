@@ -92,7 +92,7 @@ class Exclusion:
         titles = [page.title for page in card.citations]
         text = " ".join([card.name, card.description, card.example_code, card.source, *titles]).lower()
         term = next((term for term in self.terms if term.lower() in text), None)
-        return f"it holds {term!r}" if term else ""
+        return f"it contains {term!r}" if term else ""
 
 
 def _normalize(domain: str) -> str:

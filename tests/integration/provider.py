@@ -1,4 +1,4 @@
-"""A stand-in for a model provider: a local server that speaks the Gemini API and counts what it is asked."""
+"""A local server that speaks the Gemini API and counts its requests."""
 
 import hashlib
 import json
@@ -14,13 +14,13 @@ from mlestar.llm.scripted import ROLE
 class Provider:
     """Answers `answer(role, prompt)` after `seconds`; the same prompt gets the same answer, however often it is asked.
 
-    `asked` holds the sha256 of every prompt in the order of arrival.
+    `asked` has the sha256 of every prompt in the order of arrival.
     """
 
     def __init__(self, answer: Callable[[str, str], str], seconds: float = 0.0) -> None:
         self._answer = answer
         self._seconds = seconds
-        self._known: dict[str, str] = {}
+        self._answers: dict[str, str] = {}
         self._lock = threading.Lock()
         self.asked: list[str] = []
         self.dead = False
@@ -37,7 +37,7 @@ class Provider:
                     self.send_header("Content-Length", str(len(body)))
                     self.end_headers()
                     self.wfile.write(body)
-                except OSError:  # whoever asked is gone
+                except OSError:  # the client has disconnected
                     return
 
             def log_message(self, format: str, *args: object) -> None:
@@ -61,11 +61,11 @@ class Provider:
             self.asked.append(sha)
             if self.dead:
                 return 400, {"error": {"code": 400, "message": "the account is closed", "status": "INVALID_ARGUMENT"}}
-            if sha not in self._known:
-                found = ROLE.search(prompt)
-                self._known[sha] = self._answer(found.group(1) if found else "", prompt)
+            if sha not in self._answers:
+                role = ROLE.search(prompt)
+                self._answers[sha] = self._answer(role.group(1) if role else "", prompt)
         time.sleep(self._seconds)
-        text = self._known[sha]
+        text = self._answers[sha]
         read, written = len(prompt) // 4, len(text) // 4
         usage = {"promptTokenCount": read, "candidatesTokenCount": written, "totalTokenCount": read + written}
         content = {"role": "model", "parts": [{"text": text}]}

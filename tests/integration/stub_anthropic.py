@@ -1,4 +1,4 @@
-"""Anthropic's messages."""
+"""Messages of the Anthropic API."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def _answer(prompt: str, text: str, reason: str = "end_turn") -> dict[str, Any]:
 
 ANTHROPIC = Protocol(
     prompt=_prompt,
-    says=lambda text, body: _answer(_prompt(body), text),
+    normal=lambda text, body: _answer(_prompt(body), text),
     ends={
         "blocked": lambda prompt: _answer(prompt, "", "refusal"),
         "max_tokens": lambda prompt: _answer(prompt, "```python\nimport pan", "max_tokens"),

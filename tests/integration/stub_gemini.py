@@ -1,4 +1,4 @@
-"""The Gemini API as far as `langchain-google-genai` speaks it, Google Search grounding included."""
+"""The part of the Gemini API that `langchain-google-genai` uses, with grounding in Google Search."""
 
 from typing import Any
 
@@ -7,16 +7,16 @@ from tests.integration.stub_server import Protocol
 
 NAMES = tuple(entry.name for entry in ENTRIES if "table" in entry.modalities)
 PAGES = tuple((f"http://pages.invalid/{number}", f"page{number}.invalid") for number, _ in enumerate(NAMES))
-"""Address and title of the page behind each section of a grounded answer."""
+"""Address and title of the page that supports each section of a grounded answer."""
 
 
 def _section(name: str) -> str:
     entry = next(entry for entry in ENTRIES if entry.name == name)
-    return f"## {name}\n{entry.description} \u2013 so it says.\n\n```python\n{entry.classes}```\n"
+    return f"## {name}\n{entry.description} \u2013 says the page.\n\n```python\n{entry.classes}```\n"
 
 
 GROUNDED = "\n".join(map(_section, NAMES))
-"""What the model says that searched: the catalogue's own cards, so that a run can be compared with one without."""
+"""The answer of a model that searched: the cards of the catalogue, so that a run is comparable with one offline."""
 
 
 def _prompt(body: dict[str, Any]) -> str:
@@ -43,14 +43,14 @@ def _answer(prompt: str, text: str, reason: str = "STOP", **more: Any) -> dict[s
     }
 
 
-def _says(text: str, body: dict[str, Any]) -> dict[str, Any]:
+def _normal_answer(text: str, body: dict[str, Any]) -> dict[str, Any]:
     if any("googleSearch" in tool for tool in body.get("tools", ())):
         return _answer(_prompt(body), GROUNDED, groundingMetadata=_grounding())
     return _answer(_prompt(body), text)
 
 
 def _grounding() -> dict[str, Any]:
-    """Return which page stands behind which sentence; offsets count bytes, as the API's do."""
+    """Return which page supports which sentence; offsets count bytes, as in the API."""
     supports = []
     for page, name in enumerate(NAMES):
         sentence = _section(name).splitlines()[1]
@@ -72,7 +72,7 @@ def _error(status: int, message: str) -> dict[str, Any]:
 
 GEMINI = Protocol(
     prompt=_prompt,
-    says=_says,
+    normal=_normal_answer,
     ends={
         "blocked": lambda prompt: {
             "promptFeedback": {"blockReason": "PROHIBITED_CONTENT"},

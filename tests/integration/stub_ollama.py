@@ -1,4 +1,4 @@
-"""Ollama's chat, which streams lines of JSON; one line is a whole answer."""
+"""The chat API of Ollama, which streams lines of JSON; here one line is a whole answer."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def _answer(prompt: str, text: str, reason: str = "stop") -> dict[str, Any]:
 
 OLLAMA = Protocol(
     prompt=_prompt,
-    says=lambda text, body: _answer(_prompt(body), text),
+    normal=lambda text, body: _answer(_prompt(body), text),
     ends={
         "blocked": lambda prompt: _answer(prompt, ""),
         "max_tokens": lambda prompt: _answer(prompt, "```python\nimport pan", "length"),

@@ -1,4 +1,4 @@
-"""Chat completions as OpenAI and compatible servers answer them."""
+"""Chat completions of OpenAI and compatible servers."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def _envelope(prompt: str, text: str, choices: list[dict[str, Any]]) -> dict[str
 
 OPENAI = Protocol(
     prompt=_prompt,
-    says=lambda text, body: _answer(_prompt(body), text),
+    normal=lambda text, body: _answer(_prompt(body), text),
     ends={
         "blocked": lambda prompt: _answer(prompt, "", "content_filter"),
         "max_tokens": lambda prompt: _answer(prompt, "```python\nimport pan", "length"),

@@ -1,4 +1,4 @@
-"""Local servers that speak a provider's protocol, with faults on demand: what the real client libraries talk to."""
+"""Local servers that speak a provider's protocol, with faults on demand, for the real client libraries."""
 
 import json
 import re
@@ -42,7 +42,7 @@ MALFORMED = '{"block": "def load():\\n    return 1", "plan": "Load it in a bette
 
 @dataclass
 class Request:
-    """One request as it came over the wire."""
+    """One request that was received."""
 
     path: str
     headers: dict[str, str]
@@ -53,10 +53,10 @@ class Request:
 
 @dataclass
 class Protocol:
-    """What makes a server one provider's: where the prompt stands, and how answers and errors look."""
+    """The protocol of one provider: where the prompt is, and the form of answers and errors."""
 
     prompt: Callable[[dict[str, Any]], str]
-    says: Callable[[str, dict[str, Any]], dict[str, Any]]
+    normal: Callable[[str, dict[str, Any]], dict[str, Any]]
     """Text and request to a normal answer."""
     ends: Mapping[Fault, Callable[[str], dict[str, Any]]]
     """Answers that end early: blocked, max_tokens, no_candidates."""
@@ -65,7 +65,7 @@ class Protocol:
 
 @dataclass
 class StubServer:
-    """Answers with `answer(role, prompt)`; `fault(role)` names what goes wrong with a request.
+    """Answers with `answer(role, prompt)`; `fault(role)` names the fault of a request.
 
     It can be stopped and started again on the same port.
     """
@@ -114,9 +114,9 @@ class StubServer:
         return {role for (role, _), times in answered.items() if times > 1}
 
     def take(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> Request:
-        found = ROLE.search(self.protocol.prompt(body))
+        match = ROLE.search(self.protocol.prompt(body))
         with self._taking:
-            role = found.group(1) if found else ""
+            role = match.group(1) if match else ""
             request = Request(path, headers, body, role, self.fault(role))
             self.requests.append(request)
         return request
@@ -126,16 +126,16 @@ class StubServer:
         if request.fault in self.protocol.ends:
             return self.protocol.ends[request.fault](prompt)
         if request.fault == "malformed":
-            return self.protocol.says(MALFORMED, request.body)
+            return self.protocol.normal(MALFORMED, request.body)
         with self._answering:
             try:
-                return self.protocol.says(self.answer(request.role, prompt), request.body)
+                return self.protocol.normal(self.answer(request.role, prompt), request.body)
             except Exception as error:
                 self.errors.append(error)
                 raise
 
-    def hold(self) -> None:
-        """Keep a client waiting, until the server stops."""
+    def wait(self) -> None:
+        """Let a client wait until the server stops."""
         self._released.wait(60)
 
 
@@ -145,7 +145,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, *_: object) -> None:
-        """Stay silent: clients that hang up are part of what is tested."""
+        """Print nothing: tests make clients disconnect."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -158,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
         fault = request.fault
         self.close_connection = True
         if fault == "timeout":
-            self.stub.hold()
+            self.stub.wait()
         elif fault == "dropped":
             self.connection.close()
         elif fault == "cut_body":
@@ -167,9 +167,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, b"<html>maintenance</html>")
         elif fault in STATUS:
             status = STATUS[fault]
-            said = self.stub.protocol.error(status, f"{fault.replace('_', ' ')}, key {self._key()}")
+            error = self.stub.protocol.error(status, f"{fault.replace('_', ' ')}, key {self._key()}")
             headers = {"Retry-After": self.stub.retry_after} if status == 429 else {}
-            self._send(status, json.dumps(said).encode(), headers)
+            self._send(status, json.dumps(error).encode(), headers)
         else:
             self._send(200, json.dumps(self.stub.reply(request)).encode())
 
@@ -192,16 +192,16 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Once:
-    """A fault that meets the first request of each role, or of the roles named."""
+    """A fault of the first requests of each role, or of the given roles."""
 
     def __init__(self, fault: Fault, *roles: str, times: int = 1) -> None:
         self.fault = fault
         self.roles = roles
         self.times = times
-        self.met: dict[str, int] = {}
+        self.counts: dict[str, int] = {}
 
     def __call__(self, role: str) -> Fault | None:
         if self.roles and role not in self.roles:
             return None
-        self.met[role] = self.met.get(role, 0) + 1
-        return self.fault if self.met[role] <= self.times else None
+        self.counts[role] = self.counts.get(role, 0) + 1
+        return self.fault if self.counts[role] <= self.times else None

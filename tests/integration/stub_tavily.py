@@ -1,23 +1,23 @@
-"""Tavily's search."""
+"""A local server that answers like Tavily."""
 
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-HITS: tuple[dict[str, Any], ...] = (
+RESULTS: tuple[dict[str, Any], ...] = (
     {"title": "Boosting wins", "url": "http://pages.invalid/boosting", "content": "Use LightGBM."},
     {"title": "Straight lines", "url": "http://pages.invalid/lines", "content": "Use a linear model."},
 )
 
 
 class StubTavily:
-    """Answers every search with the same hits, or with an error's status."""
+    """Answers every query with the same results, or with the status of an error."""
 
-    def __init__(self, hits: tuple[dict[str, Any], ...] = HITS, status: int = 200) -> None:
-        self.hits = hits
+    def __init__(self, results: tuple[dict[str, Any], ...] = RESULTS, status: int = 200) -> None:
+        self.results = results
         self.status = status
-        self.asked: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
 
     def __enter__(self) -> Self:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"stub": self}))
@@ -41,8 +41,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.stub.asked.append({"path": self.path, "key": self.headers["Authorization"], **body})
-        answer = json.dumps({"query": body["query"], "results": self.stub.hits}).encode()
+        self.stub.requests.append({"path": self.path, "key": self.headers["Authorization"], **body})
+        answer = json.dumps({"query": body["query"], "results": self.stub.results}).encode()
         self.send_response(self.stub.status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer)))

@@ -1,6 +1,6 @@
-"""Every fault of the wire at every stage: a run ends with a valid submission, or it stops and its resume finishes.
+"""Every fault of a model call at every stage: a run ends with a valid submission, or it stops and its resume finishes.
 
-The model is a scripted engineer behind a stub of the Gemini API, asked through the real client; the sandbox is
+The model is a scripted engineer behind a stub of the Gemini API, called through the real client; the sandbox is
 scripted too. One run meets a fault at every stage; a stop is followed by a resume that meets the next one.
 """
 
@@ -43,7 +43,7 @@ RETRIED: tuple[Fault, ...] = (
 )
 ASKED_AGAIN: tuple[Fault, ...] = ("blocked", "max_tokens", "no_candidates", "malformed")
 REFUSED: tuple[Fault, ...] = ("unauthorized", "forbidden", "bad_request", "missing")
-SAID: dict[Fault, str] = {
+MESSAGES: dict[Fault, str] = {
     "rate_limit": "rate limit (429)",
     "server_error": "server error (500)",
     "unavailable": "server error (503)",
@@ -57,10 +57,10 @@ SAID: dict[Fault, str] = {
     "malformed": "",
     "unauthorized": "check the key in GOOGLE_API_KEY or GEMINI_API_KEY (401",
     "forbidden": "the key may not use this model (403",
-    "bad_request": "the request was refused as it stands (400",
+    "bad_request": "the request is invalid (400",
     "missing": "check the model's name and the address (404",
 }
-"""What a person, or the agent that asks again, is told of each fault."""
+"""What a person sees of each fault, or the agent that asks again."""
 SETTINGS = {
     "model": "google_genai:gemini-2.5-pro",
     "profile": "quick",
@@ -84,7 +84,7 @@ def key(monkeypatch) -> None:
     monkeypatch.setenv("GOOGLE_API_KEY", "a-key-that-nobody-sees")
 
 
-def cast() -> Play:
+def make_scenario() -> Play:
     """A run in which every stage asks: one of the two candidates fails and is repaired."""
     broken, working = fence(script("broken", "A")), fence(script(0.7, "B"))
     return Play(initializer=by_card(A=broken, B=working), debugger=fence(script(0.65, "repaired")))
@@ -107,7 +107,7 @@ class Run:
         return await mlestar.aresume("run", runs_dir=self.runs, runner=self.play.runner(), on_event=self.events.append)
 
     async def to_the_end(self, before_resume: Callable[[], object] = lambda: None) -> list[tuple[str, str]]:
-        """Start, and resume after every stop; return who asked at each stop and what was said."""
+        """Start, and resume after every stop; return the role and the message of each stop."""
         stops: list[tuple[str, str]] = []
         step = self.start
         while True:
@@ -115,16 +115,16 @@ class Run:
                 assert valid(await step())
                 return stops
             except ModelError as error:
-                said = str(error)
-                assert "\n" not in said
-                assert "a-key-that-nobody-sees" not in said
+                message = str(error)
+                assert "\n" not in message
+                assert "a-key-that-nobody-sees" not in message
                 assert self.recorded()["status"] == "stopped"
-                stops.append((re.findall(r" as (\w+): ", said)[0], said))
+                stops.append((re.findall(r" as (\w+): ", message)[0], message))
                 assert len(stops) < 20
             before_resume()
             step = self.resume
 
-    def told(self) -> list[str]:
+    def lines(self) -> list[str]:
         """Return the lines of progress about the model."""
         return [event.message for event in self.events if event.stage == "model"]
 
@@ -137,8 +137,8 @@ def valid(result) -> bool:
 
 
 @pytest.mark.parametrize("fault", RETRIED)
-async def test_a_fault_that_passes_is_retried_and_told_at_every_stage(task, tmp_path, fault):
-    play = cast()
+async def test_a_transient_fault_is_retried_and_reported_at_every_stage(task, tmp_path, fault):
+    play = make_scenario()
     slow = fault == "timeout"
     times, seconds = (1, 2) if slow else (2, SETTINGS["model_seconds"])
     with StubServer(GEMINI, play.answer, Once(fault, *ROLES, times=times)) as stub:
@@ -146,47 +146,47 @@ async def test_a_fault_that_passes_is_retried_and_told_at_every_stage(task, tmp_
         result = await run.start()
     assert valid(result)
     for role in ROLES:
-        met = [request.fault for request in stub.requests if request.role == role]
-        assert met.count(fault) == times, role
-        assert None in met, role
-        told = [line for line in run.told() if line.startswith(f"{role}: {SAID[fault]}")]
-        assert len(told) >= times, role
-        assert any("attempt 2 of " in line for line in told), role
+        faults = [request.fault for request in stub.requests if request.role == role]
+        assert faults.count(fault) == times, role
+        assert None in faults, role
+        lines = [line for line in run.lines() if line.startswith(f"{role}: {MESSAGES[fault]}")]
+        assert len(lines) >= times, role
+        assert any("attempt 2 of " in line for line in lines), role
     answered = sum(request.fault is None for request in stub.requests)
     assert result.spend.model_calls == answered or (slow and result.spend.model_calls < answered)
 
 
 @pytest.mark.parametrize("fault", ASKED_AGAIN)
 async def test_an_answer_that_cannot_be_used_is_asked_for_again_with_the_reason_at_every_stage(task, tmp_path, fault):
-    play = cast()
+    play = make_scenario()
     with StubServer(GEMINI, play.answer, Once(fault, *ROLES)) as stub:
         run = Run(task, tmp_path, stub, play)
         result = await run.start()
     assert valid(result)
     for role in ROLES:
-        asked = [request for request in stub.requests if request.role == role]
-        assert asked[0].fault == fault
-        again = [prompt for request in asked if "<attempt>1</attempt>" in (prompt := GEMINI.prompt(request.body))]
+        requests = [request for request in stub.requests if request.role == role]
+        assert requests[0].fault == fault
+        again = [prompt for request in requests if "<attempt>1</attempt>" in (prompt := GEMINI.prompt(request.body))]
         assert again, role
-        assert SAID[fault] in again[0], role
-    assert run.told() == []
+        assert MESSAGES[fault] in again[0], role
+    assert run.lines() == []
 
 
 @pytest.mark.parametrize("fault", REFUSED)
 async def test_a_refusal_stops_the_run_at_every_stage_and_a_resume_goes_on(task, tmp_path, fault):
-    play = cast()
+    play = make_scenario()
     with StubServer(GEMINI, play.answer, Once(fault, *ROLES)) as stub:
         run = Run(task, tmp_path, stub, play)
         stops = await run.to_the_end()
         assert sorted(role for role, _ in stops) == sorted(ROLES)
-        for role, said in stops:
-            assert f"refused as {role}: {SAID[fault]}" in said
-        assert run.told() == []
+        for role, message in stops:
+            assert f"refused as {role}: {MESSAGES[fault]}" in message
+        assert run.lines() == []
         assert stub.repeated() <= {"initializer"}  # a candidate beside the one that is refused is cancelled on its way
 
 
 async def test_a_dead_server_stops_the_run_at_every_stage_and_a_resume_goes_on_once_it_is_back(task, tmp_path):
-    play = cast()
+    play = make_scenario()
     alive = set(ROLES)
 
     def die(role: str) -> Fault | None:
@@ -203,22 +203,22 @@ async def test_a_dead_server_stops_the_run_at_every_stage_and_a_resume_goes_on_o
         stops = await run.to_the_end(before_resume=lambda: (dying[-1].join(), stub.start()))
         assert {role for role, _ in stops} >= set(ROLES) - {"initializer"}
         assert len(stops) == len(ROLES)
-        for _, said in stops:
-            assert "cannot be reached" in said
-            assert "the connection failed" in said
-            assert "(3 attempts)" in said
+        for _, message in stops:
+            assert "cannot be reached" in message
+            assert "the connection failed" in message
+            assert "(3 attempts)" in message
         assert stub.repeated() <= {"initializer"}
 
 
 def test_every_fault_is_in_the_matrix():
-    assert {*RETRIED, *ASKED_AGAIN, *REFUSED} == set(get_args(Fault)) == set(SAID)
+    assert {*RETRIED, *ASKED_AGAIN, *REFUSED} == set(get_args(Fault)) == set(MESSAGES)
 
 
 def test_the_command_line_ends_in_one_line_that_says_how_to_go_on(task, tmp_path, monkeypatch):
     from typer.testing import CliRunner
 
     monkeypatch.chdir(tmp_path)
-    with StubServer(GEMINI, cast().answer, Once("unauthorized")) as stub:
+    with StubServer(GEMINI, make_scenario().answer, Once("unauthorized")) as stub:
         arguments = ["run", str(task), "--run-id", "r", "--profile", "quick", "--model", SETTINGS["model"]]
         done = CliRunner().invoke(app, [*arguments, "--runner", "local", "--set", f"base_url={stub.url}"])
     assert done.exit_code == 1

@@ -25,7 +25,7 @@ from mlestar.state import ModelCard
 from mlestar.store import Blobs, Ledger
 from tests.integration.stub_gemini import GEMINI, NAMES, PAGES
 from tests.integration.stub_server import Fault, StubServer
-from tests.integration.stub_tavily import HITS, StubTavily
+from tests.integration.stub_tavily import RESULTS, StubTavily
 from tests.unit.scenario import Play, by_card, cards, count_rows, fence, make_task, script
 
 TAVILY = "TAVILY_API_KEY"
@@ -74,16 +74,18 @@ def names(results) -> list[str]:
 
 async def test_results_of_tavily_keep_their_page(tavily, brief):
     results = await TavilyRetriever("tvly-x", base_url=tavily.url).find(brief, 2)
-    assert [(card.name, card.citations[0].address) for card in results] == [(hit["title"], hit["url"]) for hit in HITS]
-    assert (tavily.asked[0]["path"], tavily.asked[0]["key"]) == ("/search", "Bearer tvly-x")
-    assert "log loss" in tavily.asked[0]["query"]
-    assert brief.spec.name not in tavily.asked[0]["query"]
+    assert [(card.name, card.citations[0].address) for card in results] == [
+        (hit["title"], hit["url"]) for hit in RESULTS
+    ]
+    assert (tavily.requests[0]["path"], tavily.requests[0]["key"]) == ("/search", "Bearer tvly-x")
+    assert "log loss" in tavily.requests[0]["query"]
+    assert brief.spec.name not in tavily.requests[0]["query"]
 
 
 async def test_tavily_leaves_out_excluded_domains(tavily, brief):
     retriever = TavilyRetriever("x", base_url=tavily.url, exclude_domains=["kaggle.com", "github.com/x"])
     await retriever.find(brief, 2)
-    assert tavily.asked[0]["exclude_domains"] == ["kaggle.com"]
+    assert tavily.requests[0]["exclude_domains"] == ["kaggle.com"]
 
 
 async def test_a_grounded_answer_becomes_results_that_cite_the_pages_behind_them(google, brief):
@@ -257,7 +259,7 @@ async def test_a_run_reports_every_source_and_drops_the_competitions_own_pages(t
     assert sources == {
         "http://pages.invalid/a": (("A",), ""),
         COMPETITION: ((), "a page of the competition that the task is named after"),
-        "http://pages.invalid/c": ((), "it holds 'spoil'"),
+        "http://pages.invalid/c": ((), "it contains 'spoil'"),
     }
     page = (tmp_path / "runs/run/report.html").read_text(encoding="utf-8")
     assert all(address in page for address in sources)

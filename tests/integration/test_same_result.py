@@ -1,4 +1,4 @@
-"""Whole runs over HTTP, through the real clients, give what the offline engineer gives when it is asked directly."""
+"""Whole runs over HTTP, through the real clients, have the same result as the offline engineer called directly."""
 
 import contextlib
 import hashlib
@@ -18,11 +18,11 @@ from tests.integration.stub_server import StubServer
 from tests.integration.stub_tavily import StubTavily
 from tests.unit.scenario import count_rows, failure, make_task, success, write_submission
 
-HITS = tuple(
+RESULTS = tuple(
     {"title": entry.name, "url": f"http://pages.invalid/{number}", "content": f"```python\n{entry.classes}```"}
     for number, entry in enumerate(entry for name in NAMES for entry in ENTRIES if entry.name == name)
 )
-"""Pages that say what the catalogue says."""
+"""Pages with the content of the catalogue."""
 SETTINGS = {
     "profile": "quick",
     "tracks": 2,
@@ -57,25 +57,25 @@ def task(tmp_path_factory) -> Path:
 
 
 def solve(task: Path, runs: Path, retrieval=None, **settings):
-    given = {**SETTINGS, "runs_dir": runs, **settings}
+    all_settings = {**SETTINGS, "runs_dir": runs, **settings}
     return mlestar.solve(
-        task, settings=given, run_id="run", runner=ScriptedRunner(run_by_hash, SANDBOX), retrieval=retrieval
+        task, settings=all_settings, run_id="run", runner=ScriptedRunner(run_by_hash, SANDBOX), retrieval=retrieval
     )
 
 
 def answer(role: str, prompt: str) -> str:
-    """Answer as the offline engineer; what a model says that searches is the stub's own."""
+    """Answer like the offline engineer; the stub itself answers a model that searches."""
     return "" if role == "web_retriever" else reply(prompt)
 
 
-def told(result):
-    """Return all of a result that must not depend on how the answers came."""
+def comparable(result):
+    """Return the parts of a result that must not depend on how the answers were transported."""
     rows = [(row.id, row.title, row.status, row.score, _hash(result, row.script)) for row in result.solutions]
-    return result.status, result.winner, result.score, rows, _hash(result, "solution.py"), _rehearsed(result)
+    return result.status, result.winner, result.score, rows, _hash(result, "solution.py"), _count_executions(result)
 
 
-def _rehearsed(result) -> int:
-    """Count the executions, exports apart: which candidate is ready first, and is exported early, is chance."""
+def _count_executions(result) -> int:
+    """Count the executions without exports: which candidate is exported first depends on chance."""
     with contextlib.closing(sqlite3.connect(Path(result.folder) / "ledger.sqlite")) as ledger:
         count = "SELECT count(*) FROM entries WHERE kind = 'execution' AND label NOT LIKE '%-export'"
         return ledger.execute(count).fetchone()[0]
@@ -101,10 +101,10 @@ def test_gemini_with_grounding_gives_the_same_result(task, direct, tmp_path, mon
     monkeypatch.setenv("GOOGLE_API_KEY", "not-a-key-but-a-secret")
     with StubServer(GEMINI, answer) as stub:
         result = solve(task, tmp_path / "runs", model="google_genai:gemini-2.5-pro", base_url=stub.url)
-    assert told(result) == told(direct)
+    assert comparable(result) == comparable(direct)
     assert stub.requests[0].headers["x-goog-api-key"] == "not-a-key-but-a-secret"
-    searches = [request for request in stub.requests if request.body.get("tools") == [{"googleSearch": {}}]]
-    assert [request.role for request in searches] == ["web_retriever"]
+    grounded = [request for request in stub.requests if request.body.get("tools") == [{"googleSearch": {}}]]
+    assert [request.role for request in grounded] == ["web_retriever"]
     assert {source.address for source in result.sources} == {uri for uri, _ in PAGES}
     assert any(source.cards for source in result.sources)
     check_spend(result, stub, grounded=1)
@@ -114,7 +114,7 @@ def test_an_openai_compatible_server_with_tavily_gives_the_same_result(task, dir
     monkeypatch.setenv("OPENAI_API_KEY", "not-a-key-but-a-secret")
     prices = tmp_path / "prices.toml"
     prices.write_text('["openai:gpt-stub"]\ninput = 1.0\noutput = 2.0\n', encoding="utf-8")
-    with StubServer(OPENAI, answer) as stub, StubTavily(HITS) as tavily:
+    with StubServer(OPENAI, answer) as stub, StubTavily(RESULTS) as tavily:
         result = solve(
             task,
             tmp_path / "runs",
@@ -123,10 +123,10 @@ def test_an_openai_compatible_server_with_tavily_gives_the_same_result(task, dir
             base_url=f"{stub.url}/v1",
             prices=prices,
         )
-    assert told(result) == told(direct)
+    assert comparable(result) == comparable(direct)
     assert stub.requests[0].headers["authorization"] == "Bearer not-a-key-but-a-secret"
-    assert {source.address for source in result.sources} == {hit["url"] for hit in tavily.hits}
-    assert len(tavily.asked) == 1
+    assert {source.address for source in result.sources} == {result["url"] for result in tavily.results}
+    assert len(tavily.requests) == 1
     spend = result.spend
     assert spend.usd == pytest.approx((spend.input_tokens + 2 * spend.output_tokens) / 1e6)
     assert spend.cached_tokens == 2 * spend.model_calls
@@ -134,7 +134,7 @@ def test_an_openai_compatible_server_with_tavily_gives_the_same_result(task, dir
 
 
 def check_spend(result, stub: StubServer, *, grounded: int) -> None:
-    """Every request was counted once, with its cached and its reasoning tokens apart, at Gemini's price."""
+    """Check that every request was counted once, with cached and reasoning tokens, at Gemini's price."""
     spend = result.spend
     assert spend.model_calls == len(stub.requests)
     assert (spend.cached_tokens, spend.reasoning_tokens) == (3 * spend.model_calls, 7 * spend.model_calls)
@@ -145,7 +145,7 @@ def check_spend(result, stub: StubServer, *, grounded: int) -> None:
 
 
 def check_secrets(result) -> None:
-    """No key in any file that the run left."""
+    """Check that no file of the run contains a key."""
     for path in Path(result.folder).rglob("*"):
         if path.is_file():
             data = path.read_bytes()

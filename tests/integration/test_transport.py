@@ -30,7 +30,7 @@ CLIENTS = {
     "ollama:llama-stub": (OLLAMA, ""),
 }
 KEYS = ("GOOGLE_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "AZURE_OPENAI_API_KEY")
-SECRET = "sk-a-secret-that-is-never-told"
+SECRET = "sk-a-secret-that-is-never-shown"
 PROMPT = "<role>planner</role> What next?"
 
 
@@ -45,17 +45,17 @@ def client(request):
     return request.param
 
 
-class Line:
-    """A caller on its way to one stub."""
+class Connection:
+    """A caller that is connected to one stub."""
 
-    def __init__(self, folder: Path, name: str, fault=None, passed=None, limits=None, by_url=None, **settings) -> None:
+    def __init__(self, folder: Path, name: str, fault=None, passed=None, policy=None, by_url=None, **settings) -> None:
         protocol, path = CLIENTS[name]
         self.stub = StubServer(protocol, lambda role, prompt: f"a plan by {role}", fault or (lambda role: None))
         self.name, self.path, self.folder, self.passed, self.settings = name, path, folder, passed, settings
-        self.limits = limits or RetryPolicy(attempt_seconds=20, attempts=3, backoff_seconds=0.01)
+        self.policy = policy or RetryPolicy(attempt_seconds=20, attempts=3, backoff_seconds=0.01)
         self.by_url = by_url or (lambda url: {"base_url": url})
         """Returns the settings that lead a client to the stub."""
-        self.told: list[str] = []
+        self.lines: list[str] = []
 
     def __enter__(self):
         self.stub.start()
@@ -64,7 +64,7 @@ class Line:
         url = self.stub.url + self.path
         settings = Settings(**{"model": self.name, **self.by_url(url), **self.settings})
         models = choose_models(settings, self.passed(url) if self.passed else None)
-        transport = Transport(self.limits, self.told.append)
+        transport = Transport(self.policy, self.lines.append)
         self.caller = Caller(models, self.ledger, Blobs(self.folder / "blobs"), transport=transport, prices=Prices())
         return self
 
@@ -78,7 +78,7 @@ class Line:
 
 @pytest.fixture
 def unlisted(monkeypatch, tmp_path):
-    """Return a function that opens a line to a provider that LangChain knows and `PROVIDERS` does not list."""
+    """Return a function that opens a connection to a provider that LangChain knows and `PROVIDERS` does not list."""
     name = "azure_openai:gpt-stub"
     assert name.partition(":")[0] not in PROVIDERS
     monkeypatch.setenv("OPENAI_API_VERSION", "2024-10-21")
@@ -88,14 +88,14 @@ def unlisted(monkeypatch, tmp_path):
         monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", url)
         return {}
 
-    return lambda **options: Line(tmp_path, name, by_url=by_url, **options)
+    return lambda **options: Connection(tmp_path, name, by_url=by_url, **options)
 
 
 async def test_a_provider_that_is_not_listed_is_asked_with_plain_arguments(unlisted):
-    with unlisted(max_output_tokens=1000, temperatures={"coder": 0.25}) as line:
-        reply = await line.ask("coder", "<role>coder</role>")
-        spend = line.ledger.spend()
-    body = line.stub.requests[0].body
+    with unlisted(max_output_tokens=1000, temperatures={"coder": 0.25}) as connection:
+        reply = await connection.ask("coder", "<role>coder</role>")
+        spend = connection.ledger.spend()
+    body = connection.stub.requests[0].body
     assert (reply.text, spend.model_calls) == ("a plan by coder", 1)
     assert (body["temperature"], body.get("max_tokens") or body["max_completion_tokens"]) == (0.25, 1000)
 
@@ -103,69 +103,69 @@ async def test_a_provider_that_is_not_listed_is_asked_with_plain_arguments(unlis
 async def test_the_retries_of_a_client_that_is_not_listed_are_accounted_for(unlisted):
     policy = RetryPolicy(attempt_seconds=60, attempts=6, backoff_seconds=0.01)
     stopped = pytest.raises(ModelError, match="cannot be reached")
-    with unlisted(fault=lambda role: "unavailable", limits=policy) as line, stopped:
-        await line.ask()
-    assert (len(line.stub.requests), len(line.told)) == (6, 1)
+    with unlisted(fault=lambda role: "unavailable", policy=policy) as connection, stopped:
+        await connection.ask()
+    assert (len(connection.stub.requests), len(connection.lines)) == (6, 1)
 
 
 async def test_a_provider_that_is_not_listed_refuses_in_one_line(unlisted):
     refused = pytest.raises(ModelError, match="refused as planner: check the key")
-    with unlisted(fault=lambda role: "unauthorized") as line, refused as raised:
-        await line.ask()
+    with unlisted(fault=lambda role: "unauthorized") as connection, refused as raised:
+        await connection.ask()
     assert SECRET not in str(raised.value)
 
 
 async def test_a_role_asks_and_its_tokens_are_counted(client, tmp_path):
-    with Line(tmp_path, client) as line:
-        reply = await line.ask()
-        spend = line.ledger.spend()
+    with Connection(tmp_path, client) as connection:
+        reply = await connection.ask()
+        spend = connection.ledger.spend()
     assert (reply.text, reply.problem) == ("a plan by planner", "")
-    assert (spend.model_calls, len(line.stub.requests)) == (1, 1)
+    assert (spend.model_calls, len(connection.stub.requests)) == (1, 1)
     assert spend.input_tokens > 0
     assert spend.output_tokens > 0
-    apart = {"google_genai": (3, 7), "openai": (2, 5), "anthropic": (4, 0), "ollama": (0, 0)}
-    assert (spend.cached_tokens, spend.reasoning_tokens) == apart[client.partition(":")[0]]
+    details = {"google_genai": (3, 7), "openai": (2, 5), "anthropic": (4, 0), "ollama": (0, 0)}
+    assert (spend.cached_tokens, spend.reasoning_tokens) == details[client.partition(":")[0]]
     assert (spend.usd is None) == (client != "google_genai:gemini-2.5-pro")
 
 
 async def test_the_temperature_of_a_role_goes_over_the_wire(client, tmp_path):
-    with Line(tmp_path, client, temperatures={"coder": 0.25}) as line:
+    with Connection(tmp_path, client, temperatures={"coder": 0.25}) as connection:
         for role in ("planner", "extractor", "coder"):
-            await line.ask(role, f"<role>{role}</role>")
-    assert [temperature(request.body) for request in line.stub.requests] == [1.0, 0.0, 0.25]
+            await connection.ask(role, f"<role>{role}</role>")
+    assert [temperature(request.body) for request in connection.stub.requests] == [1.0, 0.0, 0.25]
 
 
 def temperature(body):
-    places = (body, body.get("generationConfig", {}), body.get("options", {}))
-    return next(place["temperature"] for place in places if "temperature" in place)
+    parts = (body, body.get("generationConfig", {}), body.get("options", {}))
+    return next(part["temperature"] for part in parts if "temperature" in part)
 
 
 @pytest.mark.parametrize("fault", [fault for fault in RETRIED if fault != "timeout"])
-async def test_what_may_pass_is_sent_again_as_often_as_allowed_and_no_more(client, tmp_path, fault: Fault):
-    with Line(tmp_path / "once", client, Once(fault)) as line:
-        assert (await line.ask()).text == "a plan by planner"
-    assert (len(line.stub.requests), len(line.told)) == (2, 1)
+async def test_a_transient_fault_is_retried_as_often_as_allowed_and_no_more(client, tmp_path, fault: Fault):
+    with Connection(tmp_path / "once", client, Once(fault)) as connection:
+        assert (await connection.ask()).text == "a plan by planner"
+    assert (len(connection.stub.requests), len(connection.lines)) == (2, 1)
     stopped = pytest.raises(ModelError, match=r"cannot be reached as planner: .* \(3 attempts\)")
-    with Line(tmp_path / "always", client, lambda role: fault) as line, stopped:
-        await line.ask()
-    assert (len(line.stub.requests), len(line.told)) == (3, 2)
-    assert line.told[0].startswith("planner: ")
+    with Connection(tmp_path / "always", client, lambda role: fault) as connection, stopped:
+        await connection.ask()
+    assert (len(connection.stub.requests), len(connection.lines)) == (3, 2)
+    assert connection.lines[0].startswith("planner: ")
 
 
 async def test_a_call_has_a_time_limit(client, tmp_path):
-    limits = RetryPolicy(attempt_seconds=0.5, attempts=2, backoff_seconds=0.01)
+    policy = RetryPolicy(attempt_seconds=0.5, attempts=2, backoff_seconds=0.01)
     stopped = pytest.raises(ModelError, match=r"no answer within 0\.5 s \(2 attempts\)")
-    with Line(tmp_path, client, lambda role: "timeout", limits=limits) as line, stopped:
-        await line.ask()
-    assert len(line.stub.requests) == 2
+    with Connection(tmp_path, client, lambda role: "timeout", policy=policy) as connection, stopped:
+        await connection.ask()
+    assert len(connection.stub.requests) == 2
 
 
 @pytest.mark.parametrize("fault", REFUSED)
-async def test_what_will_not_pass_is_sent_once_and_is_one_line(client, tmp_path, fault: Fault):
+async def test_a_permanent_fault_is_not_retried_and_is_one_line(client, tmp_path, fault: Fault):
     refused = pytest.raises(ModelError, match="refused as planner")
-    with Line(tmp_path, client, lambda role: fault) as line, refused as raised:
-        await line.ask()
-    assert (len(line.stub.requests), line.told) == (1, [])
+    with Connection(tmp_path, client, lambda role: fault) as connection, refused as raised:
+        await connection.ask()
+    assert (len(connection.stub.requests), connection.lines) == (1, [])
     assert "\n" not in str(raised.value)
     assert SECRET not in str(raised.value)
 
@@ -173,23 +173,23 @@ async def test_what_will_not_pass_is_sent_once_and_is_one_line(client, tmp_path,
 @pytest.mark.parametrize("fault", ["unauthorized", "rate_limit"])
 async def test_keys_prompts_and_replies_never_reach_the_log(client, tmp_path, caplog, fault: Fault):
     caplog.set_level("DEBUG", logger="mlestar")
-    with Line(tmp_path, client, Once(fault)) as line:
+    with Connection(tmp_path, client, Once(fault)) as connection:
         if fault == "unauthorized":
             with pytest.raises(ModelError):
-                await line.ask()
-        assert (await line.ask()).text == "a plan by planner"
-    said = "\n".join(caplog.messages)
+                await connection.ask()
+        assert (await connection.ask()).text == "a plan by planner"
+    log = "\n".join(caplog.messages)
     assert f"model {client}: it was asked for" in caplog.messages
-    assert ("permanent fault: " if fault == "unauthorized" else f"transient fault of {client}: planner: ") in said
-    assert not [word for word in (SECRET, PROMPT, "a plan by planner") if word in said]
+    assert ("permanent fault: " if fault == "unauthorized" else f"transient fault of {client}: planner: ") in log
+    assert not [word for word in (SECRET, PROMPT, "a plan by planner") if word in log]
 
 
 @pytest.mark.parametrize("fault", [fault for fault in ASKED_AGAIN if fault != "malformed"])
-async def test_an_answer_without_content_is_named(client, tmp_path, fault: Fault):
-    with Line(tmp_path, client, lambda role: fault) as line:
-        problem = (await line.ask()).problem
-        assert len(line.stub.requests) == 1
-        assert line.ledger.spend().input_tokens > 0
+async def test_an_answer_without_content_has_a_reason(client, tmp_path, fault: Fault):
+    with Connection(tmp_path, client, lambda role: fault) as connection:
+        problem = (await connection.ask()).problem
+        assert len(connection.stub.requests) == 1
+        assert connection.ledger.spend().input_tokens > 0
     if fault == "max_tokens":
         assert "cut off at the token limit" in problem
     elif fault == "blocked" and not client.startswith("ollama"):
@@ -198,54 +198,54 @@ async def test_an_answer_without_content_is_named(client, tmp_path, fault: Fault
         assert "empty" in problem or "no candidate" in problem
 
 
-async def test_a_dead_server_is_named(client, tmp_path):
-    with Line(tmp_path, client) as line:
-        line.stub.stop()
+async def test_a_dead_server_is_reported(client, tmp_path):
+    with Connection(tmp_path, client) as connection:
+        connection.stub.stop()
         with pytest.raises(ModelError, match="cannot be reached as planner: the connection failed"):
-            await line.ask()
-        line.stub.start()
-        assert (await line.ask()).text == "a plan by planner"
+            await connection.ask()
+        connection.stub.start()
+        assert (await connection.ask()).text == "a plan by planner"
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
 async def test_a_provider_is_waited_for_as_long_as_it_asks(client, tmp_path, form):
-    with Line(tmp_path, client, Once("rate_limit")) as line:
+    with Connection(tmp_path, client, Once("rate_limit")) as connection:
         soon = datetime.now(UTC) + timedelta(seconds=2)
-        line.stub.retry_after = "1" if form == "seconds" else format_datetime(soon, usegmt=True)
-        await line.ask()
-    paused = float(line.told[0].split(" in ")[1].removesuffix(" s"))
+        connection.stub.retry_after = "1" if form == "seconds" else format_datetime(soon, usegmt=True)
+        await connection.ask()
+    paused = float(connection.lines[0].split(" in ")[1].removesuffix(" s"))
     assert paused >= (1.0 if form == "seconds" else 0.1)
 
 
 async def test_a_provider_that_asks_for_an_hour_stops_the_run(client, tmp_path):
-    with Line(tmp_path, client, Once("rate_limit")) as line:
-        line.stub.retry_after = "3600"
+    with Connection(tmp_path, client, Once("rate_limit")) as connection:
+        connection.stub.retry_after = "3600"
         with pytest.raises(ModelError, match="asks to wait 3600 s"):
-            await line.ask()
-    assert len(line.stub.requests) == 1
+            await connection.ask()
+    assert len(connection.stub.requests) == 1
 
 
-async def test_no_more_calls_are_under_way_than_allowed(client, tmp_path):
-    under_way, most, lock = 0, 0, threading.Lock()
+async def test_no_more_calls_are_running_than_allowed(client, tmp_path):
+    running, highest, lock = 0, 0, threading.Lock()
 
     def slowly(role: str) -> None:
-        nonlocal under_way, most
+        nonlocal running, highest
         with lock:
-            under_way += 1
-            most = max(most, under_way)
+            running += 1
+            highest = max(highest, running)
 
     def answer(role: str, prompt: str) -> str:
-        nonlocal under_way
-        time.sleep(0.05)  # as a model does, so that calls overlap where they may
+        nonlocal running
+        time.sleep(0.05)  # so that calls overlap if they are allowed to
         with lock:
-            under_way -= 1
+            running -= 1
         return "a plan"
 
-    with Line(tmp_path, client, slowly, limits=RetryPolicy(attempt_seconds=20, parallel_calls=2)) as line:
-        line.stub.answer = answer
-        await asyncio.gather(*(line.ask(prompt=f"{PROMPT} {number}") for number in range(8)))
-    assert len(line.stub.requests) == 8
-    assert 1 <= most <= 2
+    with Connection(tmp_path, client, slowly, policy=RetryPolicy(attempt_seconds=20, parallel_calls=2)) as connection:
+        connection.stub.answer = answer
+        await asyncio.gather(*(connection.ask(prompt=f"{PROMPT} {number}") for number in range(8)))
+    assert len(connection.stub.requests) == 8
+    assert 1 <= highest <= 2
 
 
 PASSED = {
@@ -254,37 +254,37 @@ PASSED = {
     ),
     "openai:gpt-stub": lambda url: ChatOpenAI(model="gpt-stub", base_url=url, api_key="k", max_retries=1),
 }
-"""Models whose own client sends a failed request once more."""
+"""Models whose own client repeats a failed request once."""
 
 
 @pytest.mark.parametrize("name", PASSED)
 async def test_the_retries_of_a_client_that_was_passed_in_are_accounted_for(name, tmp_path):
-    limits = RetryPolicy(attempt_seconds=60, attempts=6, backoff_seconds=0.01)
-    with Line(tmp_path, name, lambda role: "unavailable", PASSED[name], limits) as line:
-        assert line.caller.models.default.name == name
+    policy = RetryPolicy(attempt_seconds=60, attempts=6, backoff_seconds=0.01)
+    with Connection(tmp_path, name, lambda role: "unavailable", PASSED[name], policy) as connection:
+        assert connection.caller.models.default.name == name
         with pytest.raises(ModelError, match="cannot be reached"):
-            await line.ask()
-    assert (len(line.stub.requests), len(line.told)) == (6, 2)
+            await connection.ask()
+    assert (len(connection.stub.requests), len(connection.lines)) == (6, 2)
 
 
-async def test_one_role_can_be_played_by_another_model(tmp_path):
+async def test_one_role_can_have_another_model(tmp_path):
     with StubServer(OPENAI, lambda role, prompt: "other") as other:
         passed = lambda url: {"planners": ChatOpenAI(model="gpt-stub", base_url=f"{other.url}/v1", api_key="k")}  # noqa: E731
-        with Line(tmp_path, "google_genai:gemini-2.5-pro", passed=passed) as line:
-            planned, coded = await line.ask("planner"), await line.ask("coder", "<role>coder</role>")
+        with Connection(tmp_path, "google_genai:gemini-2.5-pro", passed=passed) as connection:
+            planned, coded = await connection.ask("planner"), await connection.ask("coder", "<role>coder</role>")
     assert (planned.text, coded.text) == ("other", "a plan by coder")
-    assert line.caller.models.title == (
+    assert connection.caller.models.title == (
         "google_genai:gemini-2.5-pro; openai:gpt-stub as extractor, planner, ensemble_planner"
     )
 
 
 async def test_a_server_that_counts_no_tokens_is_counted_by_length(tmp_path):
-    with Line(tmp_path, "openai:gpt-stub") as line:
-        says = line.stub.protocol.says
-        line.stub.protocol = type(line.stub.protocol)(
-            **{**vars(line.stub.protocol), "says": lambda text, body: {**says(text, body), "usage": None}}
+    with Connection(tmp_path, "openai:gpt-stub") as connection:
+        normal = connection.stub.protocol.normal
+        connection.stub.protocol = type(connection.stub.protocol)(
+            **{**vars(connection.stub.protocol), "normal": lambda text, body: {**normal(text, body), "usage": None}}
         )
-        await line.ask()
-        spend = line.ledger.spend()
+        await connection.ask()
+        spend = connection.ledger.spend()
     assert spend.input_tokens >= len(PROMPT) // 4
     assert spend.output_tokens == len("a plan by planner") // 4

@@ -1,4 +1,4 @@
-"""Every prompt as it is rendered for one small task; run this file to write the golden copies anew.
+"""Every prompt, rendered for one small task; run this file to write the golden copies again.
 
 python -m tests.unit.golden_prompts
 """
@@ -103,7 +103,7 @@ VALUES: dict[str, dict[str, object]] = {
     "subsampling_extractor": {"script": SCRIPT},
     "subsampling_remover": {"block": BLOCK},
 }
-"""What each role is told besides the brief."""
+"""The values of each role's prompt besides the brief."""
 
 
 def render(role: str, *, brief: Brief = BRIEF, prompts: Prompts | None = None, **changed: object) -> str:

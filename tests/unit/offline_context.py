@@ -1,4 +1,4 @@
-"""What the tests of the offline engineer share: task folders, prompts as agents render them, running a script."""
+"""Helpers of the tests of the offline engineer: task folders, prompts as agents render them, running a script."""
 
 import contextlib
 import io
@@ -23,13 +23,13 @@ CARD = ModelCard(name="HistGradientBoosting")
 
 def write_task(folder: Path, rows: pd.DataFrame, target: str, metric: str, *, placeholder: object = None) -> Path:
     """Write a task folder whose test is the last quarter of the rows."""
-    held = len(rows) // 4
-    train, test = rows.iloc[:-held], rows.iloc[-held:]
+    test_size = len(rows) // 4
+    train, test = rows.iloc[:-test_size], rows.iloc[-test_size:]
     folder.mkdir(parents=True, exist_ok=True)
     train.to_csv(folder / "train.csv", index=False)
     test.drop(columns=target).to_csv(folder / "test.csv", index=False)
     filler = train[target].iloc[0] if placeholder is None else placeholder
-    sample = pd.DataFrame({target: [filler] * held})
+    sample = pd.DataFrame({target: [filler] * test_size})
     if "id" in rows:
         sample.insert(0, "id", test["id"].to_numpy())
     sample.to_csv(folder / "sample_submission.csv", index=False)
@@ -78,8 +78,8 @@ def candidate(brief: Brief, card: ModelCard = CARD) -> str:
 def run(script: str, folder: Path, work: Path) -> str:
     """Run a script in a work folder with the task folder as its input; return what it printed.
 
-    It runs in this process, for importing the libraries anew would take most of the time, and on one thread, for on a
-    busy machine threads wait for each other longer than these small tables take.
+    It runs in this process, because importing the libraries again would take most of the time, and on one thread,
+    because on a busy machine threads wait for each other longer than these small tables take.
     """
     work.mkdir(parents=True, exist_ok=True)
     (work / "input").symlink_to(folder)

@@ -1,4 +1,6 @@
-"""The offline engineer answers every role in the form that the role asks for."""
+"""The offline engineer answers every role in the form that its prompt asks for."""
+
+import contextlib
 
 import pandas as pd
 import pytest
@@ -71,8 +73,8 @@ def test_a_study_grades_each_part_by_its_own_submission(brief, folder, tmp_path)
 def test_the_block_with_the_largest_effect_is_chosen(brief):
     script = candidate(brief)
     graded = [Variant(name="baseline", score=0.8), Variant(name="fewer_rounds", score=0.6)]
-    found = data("extractor", brief, script=script, summary="", graded=graded, blocks=[])
-    assert locate(script, found["block"]).startswith("def fit_predict")
+    extraction = data("extractor", brief, script=script, summary="", graded=graded, blocks=[])
+    assert locate(script, extraction["block"]).startswith("def fit_predict")
 
 
 def test_a_flat_study_leads_to_an_untouched_block(brief):
@@ -85,8 +87,8 @@ def test_a_flat_study_leads_to_an_untouched_block(brief):
 
 def test_plans_differ_and_change_the_block(brief):
     script = candidate(brief)
-    found = data("extractor", brief, script=script, summary="", graded=[], blocks=[])
-    block, plans = found["block"], [found["plan"]]
+    extraction = data("extractor", brief, script=script, summary="", graded=[], blocks=[])
+    block, plans = extraction["block"], [extraction["plan"]]
     for _ in range(4):
         attempts = [attempt(plan, 0.5) for plan in plans]
         plans.append(reply("planner", brief, block=block, attempts=attempts, baseline=0.7))
@@ -96,9 +98,9 @@ def test_plans_differ_and_change_the_block(brief):
 
 
 def test_a_plan_that_helped_is_built_on(brief):
-    found = data("extractor", brief, script=candidate(brief), summary="", graded=[], blocks=[])
-    attempts = [attempt(found["plan"], 0.9)]
-    assert found["plan"] in reply("planner", brief, block=found["block"], attempts=attempts, baseline=0.7)
+    extraction = data("extractor", brief, script=candidate(brief), summary="", graded=[], blocks=[])
+    attempts = [attempt(extraction["plan"], 0.9)]
+    assert extraction["plan"] in reply("planner", brief, block=extraction["block"], attempts=attempts, baseline=0.7)
 
 
 def test_a_block_can_be_refined_again(brief):
@@ -110,19 +112,19 @@ def test_a_block_can_be_refined_again(brief):
     assert not [name for name, text in functions(script).items() if name in used(text)]
 
 
-def test_neighbouring_tracks_are_dealt_different_models(brief):
+def test_neighbouring_tracks_get_different_models(brief):
     packages = {"lightgbm": "4", "catboost": "1", "xgboost": "3"}
     brief = brief.model_copy(update={"packages": brief.packages | packages})
     results = catalogue_cards(brief.spec)
-    hands = [data("retriever", brief, track=track, results=results, count=3)["cards"] for track in (0, 1)]
-    names = [{card["name"] for card in hand} for hand in hands]
-    assert all(len(hand) == 3 for hand in names)
+    by_track = [data("retriever", brief, track=track, results=results, count=3)["cards"] for track in (0, 1)]
+    names = [{card["name"] for card in cards} for cards in by_track]
+    assert all(len(cards) == 3 for cards in names)
     assert not names[0] & names[1]
 
 
 def test_a_plan_in_other_words_is_understood(brief):
-    found = data("extractor", brief, script=candidate(brief), summary="", graded=[], blocks=[])
-    assert "range(3)" in code("coder", brief, block=found["block"], plan="Average over several random seeds.")
+    extraction = data("extractor", brief, script=candidate(brief), summary="", graded=[], blocks=[])
+    assert "range(3)" in code("coder", brief, block=extraction["block"], plan="Average over several random seeds.")
 
 
 @pytest.mark.parametrize("rounds", range(2))
@@ -145,10 +147,10 @@ def test_a_target_mean_over_all_rows_is_found_and_removed(brief):
     script = (
         'import pandas as pd\nt = pd.DataFrame()\nt["m"] = t.groupby("kind")["label"].transform("mean")\nprint(t)\n'
     )
-    found = data("leakage_checker", brief, script=script, evidence="")
-    repaired = code("leakage_fixer", brief, script=script, block=found["block"], reason="")
-    assert found["leak"]
-    assert "groupby" not in replace_block(script, found["block"], repaired)
+    finding = data("leakage_checker", brief, script=script, evidence="")
+    repaired = code("leakage_fixer", brief, script=script, block=finding["block"], reason="")
+    assert finding["leak"]
+    assert "groupby" not in replace_block(script, finding["block"], repaired)
 
 
 @pytest.mark.parametrize(
@@ -160,12 +162,32 @@ def test_a_target_mean_over_all_rows_is_found_and_removed(brief):
         ("timeout: it hit its time limit", "m = M(n_estimators=1000)", "m = M(n_estimators=400)"),
     ],
 )
-def test_errors_are_mended_where_they_arise(bug, broken, repaired, brief):
+def test_errors_are_repaired_where_they_arise(bug, broken, repaired, brief):
     script = f"{broken}\nprint('Final Validation Performance: 1')\n# submission.csv\n"
     assert repaired in code("debugger", brief, script=script, bug=bug, failed_fixes=[], study=False)
 
 
-def test_a_script_that_cannot_be_mended_gets_a_safer_model(brief, folder, tmp_path):
+@pytest.mark.parametrize(
+    ("metric", "prediction"),
+    [("rmsle", -1), ("rmse", None), ("qwk", 1.5), ("log_loss", 2)],
+)
+def test_submissions_that_the_grader_rejects_are_repaired(metric, prediction, tmp_path):
+    rows = mixed_rows().assign(label=[0, 1] * 80 if metric == "log_loss" else [1, 2, 3, 0] * 40)
+    folder = write_task(tmp_path / "task", rows, "label", metric, placeholder=0.5 if metric == "log_loss" else None)
+    task, submission = Task.load(folder), tmp_path / "submission.csv"
+    frame = pd.read_csv(folder / "sample_submission.csv").assign(label=prediction)
+    frame.iloc[1:, -1] = [1, 0] * ((len(frame) - 1) // 2) + [1]
+    frame.to_csv(submission, index=False)
+    bug = check_submission(task, submission)
+    script = "print('Final Validation Performance: 1')\n# submission.csv"
+    repaired = code("debugger", brief_of(folder), script=script, bug=bug, failed_fixes=[], study=False)
+    with contextlib.chdir(tmp_path), contextlib.redirect_stdout(None):
+        exec(compile(repaired, "main.py", "exec"), {})
+    assert bug
+    assert check_submission(task, submission) == ""
+
+
+def test_a_script_that_cannot_be_repaired_gets_a_safer_model(brief, folder, tmp_path):
     script = code("debugger", brief, script="raise SystemError", bug="SystemError", failed_fixes=[], study=False)
     assert reported_score(run(script, folder, tmp_path / "work")) is not None
 

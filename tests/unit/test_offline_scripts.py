@@ -46,7 +46,7 @@ def test_a_candidate_scores_itself_and_writes_a_valid_submission(shape, tmp_path
 
 
 @pytest.mark.parametrize("name", ["ExtraTrees", "Linear model on splines", "MLP (neural network)"])
-def test_every_family_of_models_learns_what_there_is_to_learn(name, tmp_path):
+def test_every_family_of_models_learns(name, tmp_path):
     folder = write_task(tmp_path / "task", mixed_rows(), "label", "accuracy")
     printed = run(candidate(brief_of(folder), ModelCard(name=name)), folder, tmp_path / "work")
     assert reported_score(printed) > 0.75

@@ -44,24 +44,26 @@ def test_the_offline_engineer_is_free():
     assert price.of(TokenUsage(input=10**9, output=10**9)) == 0
 
 
-def test_a_file_of_ones_own_goes_before_the_table(tmp_path):
-    own = tmp_path / "prices.toml"
-    own.write_text('["openai:gpt-5.1"]\ninput = 7\noutput = 8\n["ollama:*"]\ninput = 0\noutput = 0\n', encoding="utf-8")
-    prices = Prices(own)
+def test_a_users_file_takes_precedence_over_the_table(tmp_path):
+    prices_file = tmp_path / "prices.toml"
+    prices_file.write_text(
+        '["openai:gpt-5.1"]\ninput = 7\noutput = 8\n["ollama:*"]\ninput = 0\noutput = 0\n', encoding="utf-8"
+    )
+    prices = Prices(prices_file)
     assert prices.price("openai:gpt-5.1-2025-11-13").input == 7
     assert prices.price("ollama:qwen3").of(TokenUsage(input=5)) == 0
     assert prices.price("openai:gpt-4o") == Prices().price("openai:gpt-4o")
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [("nonsense", "prices"), ('["a:b"]\ninput = 1\n', "output"), ('["a:b"]\ninput = -1\noutput = 1\n', "input")],
 )
-def test_a_broken_file_is_one_line(tmp_path, text, said):
-    own = tmp_path / "prices.toml"
-    own.write_text(text, encoding="utf-8")
-    with pytest.raises(SettingsError, match=said) as raised:
-        Prices(own)
+def test_a_broken_file_is_one_line(tmp_path, text, message):
+    prices_file = tmp_path / "prices.toml"
+    prices_file.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError, match=message) as raised:
+        Prices(prices_file)
     assert "\n" not in str(raised.value)
     with pytest.raises(SettingsError, match="No such file"):
         Prices(tmp_path / "nowhere.toml")

@@ -1,4 +1,4 @@
-"""Which model plays which role, and why; what is missing is one line."""
+"""Which model answers which role, and why; what is missing is one line."""
 
 import pytest
 from langchain_google_genai import ChatGoogleGenerativeAI
@@ -23,7 +23,7 @@ def scripted() -> ScriptedModel:
     return ScriptedModel(answer=lambda role, prompt: "")
 
 
-def test_without_a_key_the_offline_engineer_plays_and_says_so():
+def test_without_a_key_the_offline_engineer_answers_and_the_reason_is_given():
     models = choose_models(Settings())
     assert (models.title, models.trusted) == ("offline", True)
     assert "no provider key is set" in models.default.why
@@ -37,7 +37,7 @@ def test_without_a_key_the_offline_engineer_plays_and_says_so():
         (["ANTHROPIC_API_KEY", "OPENAI_API_KEY"], "openai:gpt-5.1"),
     ],
 )
-def test_the_first_provider_whose_key_is_set_plays(monkeypatch, keys, title):
+def test_the_first_provider_whose_key_is_set_is_chosen(monkeypatch, keys, title):
     for key in keys:
         monkeypatch.setenv(key, "x")
     models = choose_models(Settings())
@@ -45,7 +45,7 @@ def test_the_first_provider_whose_key_is_set_plays(monkeypatch, keys, title):
     assert models.default.why.endswith("_API_KEY is set")
 
 
-def test_a_key_without_its_package_is_told(monkeypatch):
+def test_a_key_without_its_package_is_reported(monkeypatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", "x")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     chosen = choose_models(Settings()).default
@@ -57,7 +57,7 @@ def test_a_key_without_its_package_is_told(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"model": "gemini"}, "write `offline` or `provider:name`"),
         ({"model": "nobody:x"}, "LangChain has no provider 'nobody'"),
@@ -71,10 +71,10 @@ def test_a_key_without_its_package_is_told(monkeypatch):
         ({"model": "offline", "temperatures": {"writer": 1}}, "no role is called 'writer'"),
     ],
 )
-def test_what_is_missing_is_one_line(settings, said):
+def test_what_is_missing_is_one_line(settings, message):
     with pytest.raises(SettingsError) as raised:
         choose_models(Settings(**settings))
-    assert said in str(raised.value)
+    assert message in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
@@ -132,7 +132,7 @@ def test_the_address_belongs_to_the_provider_of_the_default_model(monkeypatch):
         choose_models(Settings(base_url="http://127.0.0.1:1", models={"coder": "openai:qwen"}))
 
 
-def test_a_role_goes_before_its_group_and_its_group_before_the_default():
+def test_a_role_takes_precedence_over_its_group_and_its_group_over_the_default():
     named = {"planner": "offline", "planners": "openai:b", "default": "openai:a"}
     models = choose_models(Settings(models=named, base_url="http://127.0.0.1:1/v1"))
     assert [models.of(role).name for role in ("planner", "extractor", "coder")] == ["offline", "openai:b", "openai:a"]
@@ -140,7 +140,7 @@ def test_a_role_goes_before_its_group_and_its_group_before_the_default():
     assert not models.trusted
 
 
-def test_models_that_are_passed_in_go_before_those_that_are_named():
+def test_models_that_are_passed_in_take_precedence_over_the_settings():
     one, other = scripted(), scripted()
     assert choose_models(Settings(model="nobody:x"), one).of("coder").model is one
     models = choose_models(Settings(model="offline"), {"debuggers": other})
@@ -157,7 +157,7 @@ def test_a_model_that_is_passed_in_is_named_with_its_provider_and_its_own_retrie
 
 
 @pytest.mark.parametrize("name", ["openai:gpt-5", "anthropic:claude-opus-5"])
-def test_a_model_that_takes_no_temperature_is_sent_none(monkeypatch, name):
+def test_a_model_that_takes_no_temperature_gets_none(monkeypatch, name):
     monkeypatch.setenv("OPENAI_API_KEY", "x")
     monkeypatch.setenv("ANTHROPIC_API_KEY", "x")
     assert {choose_models(Settings(model=name)).of(role).model.temperature for role in ROLES} == {None}

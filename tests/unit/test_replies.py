@@ -29,17 +29,17 @@ class Choice(BaseModel):
     ],
     ids=["fenced", "in prose", "bare", "python literal", "unnamed fence", "two fences"],
 )
-def test_json_is_found(reply):
+def test_json_is_extracted(reply):
     assert json_object(reply) == {"leak": True}
 
 
 @pytest.mark.parametrize("reply", ['```json\n{"leak": tr', "", "no", "[1, 2]"], ids=["cut", "empty", "prose", "list"])
-def test_what_is_no_json_object_is_refused(reply):
+def test_a_reply_without_a_json_object_is_refused(reply):
     with pytest.raises(ScriptError, match="no complete JSON object"):
         json_object(reply)
 
 
-def test_line_breaks_inside_json_strings_are_read_as_they_stand():
+def test_line_breaks_inside_json_strings_are_kept():
     assert json_object('```json\n{"block": "def f():\n\treturn 1"}\n```') == {"block": "def f():\n\treturn 1"}
 
 
@@ -48,12 +48,12 @@ def test_a_wrong_field_is_named():
         parse_json(Choice)('{"leak": "perhaps"}')
 
 
-def test_json_is_no_plan():
+def test_json_is_not_a_plan():
     with pytest.raises(ScriptError):
         parse_prose('{"plan": "x"}')
 
 
-class Teller:
+class RecordingModel:
     """Answers with the given replies in turn and keeps the prompts."""
 
     def __init__(self, *replies: ModelReply | str) -> None:
@@ -65,43 +65,45 @@ class Teller:
         return self.replies[len(self.prompts) - 1]
 
 
-def agent(brief, *replies):
-    teller = Teller(*replies)
-    return AgentContext(call=teller, prompts=Prompts(), brief=brief), teller
+def make_agent(brief, *replies):
+    model = RecordingModel(*replies)
+    return AgentContext(call=model, prompts=Prompts(), brief=brief), model
 
 
 async def test_a_refused_reply_is_asked_for_again_with_the_reason(brief):
-    at, teller = agent(brief, "no idea", '{"leak": false}')
-    finding = await find_leakage(at, "x = 1")
+    agent, model = make_agent(brief, "no idea", '{"leak": false}')
+    finding = await find_leakage(agent, "x = 1")
     assert not finding.leak
-    assert "no complete JSON object" in teller.prompts[1]
-    assert "<attempt>1</attempt>" in teller.prompts[1]
+    assert "no complete JSON object" in model.prompts[1]
+    assert "<attempt>1</attempt>" in model.prompts[1]
 
 
-async def test_asking_is_bounded(brief):
-    at, teller = agent(brief, "a", "b", "c", '{"leak": false}')
+async def test_the_number_of_attempts_is_limited(brief):
+    agent, model = make_agent(brief, "a", "b", "c", '{"leak": false}')
     with pytest.raises(ReplyError, match="after 3 attempts"):
-        await find_leakage(at, "x = 1")
-    assert len(teller.prompts) == 3
+        await find_leakage(agent, "x = 1")
+    assert len(model.prompts) == 3
 
 
-async def test_a_cut_reply_is_never_accepted(brief):
-    at, teller = agent(brief, ModelReply(text='{"leak": false}', problem="the reply was cut off"), '{"leak": false}')
-    await find_leakage(at, "x = 1")
-    assert "cut off" in teller.prompts[1]
+async def test_a_reply_that_was_cut_off_is_never_accepted(brief):
+    agent, model = make_agent(
+        brief, ModelReply(text='{"leak": false}', problem="the reply was cut off"), '{"leak": false}'
+    )
+    await find_leakage(agent, "x = 1")
+    assert "cut off" in model.prompts[1]
 
 
 @pytest.mark.parametrize(
     "reply",
     ["I'm sorry, but I can't assist with that.", "I cannot help.", "As an AI model I will not.", "I\u2019m unable to."],
 )
-async def test_a_refusal_is_named_as_one_and_asked_about_again(brief, reply):
-    at, teller = agent(brief, reply, "Use fewer trees.")
-    assert await ask_for_plan(at, "x = 1", [], None) == "Use fewer trees."
-    assert "declines the task" in teller.prompts[1]
+async def test_a_refusal_to_answer_is_recognized_and_asked_again(brief, reply):
+    agent, model = make_agent(brief, reply, "Use fewer trees.")
+    assert await ask_for_plan(agent, "x = 1", [], None) == "Use fewer trees."
+    assert "declines the task" in model.prompts[1]
 
 
-def test_an_answer_is_no_refusal():
+def test_an_answer_is_not_a_refusal():
     assert not find_refusal("Use the fold's own mean. I cannot stress this enough.")
     assert not find_refusal("I cannot rule out drift, so:\n" + "encode dates as cycles. " * 40)
 
@@ -110,52 +112,52 @@ def test_an_answer_is_no_refusal():
     "problem",
     ["the reply was empty", "the reply was blocked by the provider's content filter", "the reply was cut off"],
 )
-async def test_what_a_provider_withholds_is_reported_as_what_it_is(brief, problem):
-    at, _ = agent(brief, *[ModelReply(text="", problem=problem)] * 3)
+async def test_the_problem_of_a_reply_is_in_the_error(brief, problem):
+    agent, _ = make_agent(brief, *[ModelReply(text="", problem=problem)] * 3)
     with pytest.raises(ReplyError, match=problem):
-        await find_leakage(at, "x = 1")
+        await find_leakage(agent, "x = 1")
 
 
 SCRIPT = "def load():\n    return 1\n\n\nprint('Final Validation Performance: 1')\nopen('submission.csv')\n"
 
 
-async def test_a_block_is_taken_out_of_the_prose_around_it(brief):
-    at, _ = agent(brief, "Here:\n```python\ndef load():\n    return 2\n```\nIt is faster.")
-    patched = await rewrite_block(at, SCRIPT, "def load():\n    return 1", "Return 2.")
+async def test_a_block_is_extracted_from_the_prose_around_it(brief):
+    agent, _ = make_agent(brief, "Here:\n```python\ndef load():\n    return 2\n```\nIt is faster.")
+    patched = await rewrite_block(agent, SCRIPT, "def load():\n    return 1", "Return 2.")
     assert patched == SCRIPT.replace("return 1", "return 2")
 
 
 @pytest.mark.parametrize("reply", ["ALL USED", "All used.", "I checked every column.\n\n**ALL USED**"])
-async def test_everything_used_is_understood(brief, reply):
-    at, _ = agent(brief, reply)
-    assert await check_usage(at, SCRIPT) is None
+async def test_a_reply_that_everything_is_used_is_understood(brief, reply):
+    agent, _ = make_agent(brief, reply)
+    assert await check_usage(agent, SCRIPT) is None
 
 
-async def test_something_unused_is_not_taken_for_everything_used(brief):
-    at, teller = agent(brief, "Not all used are the columns", f"```python\n{SCRIPT}```")
-    assert await check_usage(at, SCRIPT) == SCRIPT
-    assert len(teller.prompts) == 2
+async def test_a_reply_about_unused_data_is_not_misread(brief):
+    agent, model = make_agent(brief, "Not all used are the columns", f"```python\n{SCRIPT}```")
+    assert await check_usage(agent, SCRIPT) == SCRIPT
+    assert len(model.prompts) == 2
 
 
 async def test_a_leaking_block_must_occur_in_the_script(brief):
-    at, teller = agent(brief, '{"leak": true, "block": "y = 2"}', '{"leak": true, "block": "x = 1"}')
-    assert (await find_leakage(at, "x = 1")).block == "x = 1"
-    assert "does not occur" in teller.prompts[1]
+    agent, model = make_agent(brief, '{"leak": true, "block": "y = 2"}', '{"leak": true, "block": "x = 1"}')
+    assert (await find_leakage(agent, "x = 1")).block == "x = 1"
+    assert "does not occur" in model.prompts[1]
 
 
 async def test_a_plan_that_was_tried_is_asked_for_again(brief):
-    tried = Attempt(plan="Use more trees.", solution="t0.r1.1", score=0.5, status="ok")
-    at, teller = agent(brief, "use MORE trees", "Encode dates as cycles.")
-    assert await ask_for_plan(at, "x = 1", [tried], 0.4) == "Encode dates as cycles."
-    assert "tried before" in teller.prompts[1]
+    attempt = Attempt(plan="Use more trees.", solution="t0.r1.1", score=0.5, status="ok")
+    agent, model = make_agent(brief, "use MORE trees", "Encode dates as cycles.")
+    assert await ask_for_plan(agent, "x = 1", [attempt], 0.4) == "Encode dates as cycles."
+    assert "tried before" in model.prompts[1]
 
 
 async def test_a_planner_that_repeats_itself_is_asked_again_once(brief):
-    tried = Attempt(plan="Use more trees.", solution="t0.r1.1", score=0.5, status="ok")
-    at, teller = agent(brief, "", "Use more trees.", "Use more trees!", "Encode dates as cycles.")
+    attempt = Attempt(plan="Use more trees.", solution="t0.r1.1", score=0.5, status="ok")
+    agent, model = make_agent(brief, "", "Use more trees.", "Use more trees!", "Encode dates as cycles.")
     with pytest.raises(ReplyError, match="tried before"):
-        await ask_for_plan(at, "x = 1", [tried], 0.4)
-    assert len(teller.prompts) == 3
+        await ask_for_plan(agent, "x = 1", [attempt], 0.4)
+    assert len(model.prompts) == 3
 
 
 def test_untrusted_text_cannot_close_its_section():
@@ -163,7 +165,7 @@ def test_untrusted_text_cannot_close_its_section():
     assert "\x1b" not in as_data("\x1b[31m")
 
 
-def test_long_untrusted_text_is_cut_in_the_middle():
+def test_long_untrusted_text_is_shortened_in_the_middle():
     text = as_data("a" * 5000 + "b" * 5000, 1000)
     assert text.startswith("aaa")
     assert text.endswith("bbb")

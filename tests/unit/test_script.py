@@ -42,7 +42,7 @@ def test_a_python_fence_wins_over_other_fences():
     assert extract_code("```bash\nls\n```\n```python\nb = 2\n```") == "b = 2\n"
 
 
-def test_an_open_fence_is_named_as_cut_off():
+def test_an_open_fence_is_reported_as_cut_off():
     with pytest.raises(ScriptError, match="cut off"):
         extract_code("```python\nx = 1\n")
 
@@ -62,7 +62,7 @@ def test_prose_without_code_is_refused():
     ],
     ids=["empty", "syntax", "no score", "no submission"],
 )
-def test_a_script_that_cannot_keep_the_contract_is_refused(code, reason):
+def test_a_script_that_breaks_the_contract_is_refused(code, reason):
     with pytest.raises(ScriptError, match=reason):
         check_script(code)
 
@@ -102,7 +102,7 @@ def test_a_block_is_found_with_other_white_space():
     [("", "empty"), ("y = 3", "does not occur"), ("return", "does not occur"), (SCRIPT * 2, "does not occur")],
     ids=["empty", "absent", "part of a line", "too long"],
 )
-def test_a_block_that_is_not_there_is_refused(block, reason):
+def test_a_block_that_does_not_occur_is_refused(block, reason):
     with pytest.raises(ScriptError, match=reason):
         locate(SCRIPT, block)
 
@@ -143,7 +143,7 @@ def replaced(script, block, replacement):
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_any_run_of_statements_is_found_and_put_back_as_it_was(seed):
+def test_any_run_of_statements_is_located_and_replaced_by_itself(seed):
     draw = random.Random(seed)
     lines = SCRIPT.split("\n")
     first = draw.choice([i for i, line in enumerate(lines) if line.strip()])
@@ -163,7 +163,7 @@ SCOPES = {
 
 @pytest.mark.parametrize("indent", SCOPES.values(), ids=SCOPES.keys())
 @pytest.mark.parametrize("depth", [1, 2, 3])
-def test_a_replacement_takes_the_indentation_of_its_block(indent, depth):
+def test_a_replacement_gets_the_indentation_of_its_block(indent, depth):
     heads = "".join(f"{indent * level}if True:\n" for level in range(depth))
     script = f"{heads}{indent * depth}x = 1\n{indent * depth}print(x)\n"
     patched = replaced(script, "x = 1", f"for x in range(2):\n{indent}y = x")
@@ -173,9 +173,9 @@ def test_a_replacement_takes_the_indentation_of_its_block(indent, depth):
 @pytest.mark.parametrize(
     "replacement",
     ["y = 2\nz = y", "    y = 2\n    z = y", "y = 2\n    z = y", "\n\n    y = 2\n    z = y\n\n", "\ty = 2\n\tz = y"],
-    ids=["flush left", "as it stood", "first line stripped", "blank lines around", "tabs"],
+    ids=["flush left", "unchanged", "first line stripped", "blank lines around", "tabs"],
 )
-def test_indentation_as_models_write_it_is_understood(replacement):
+def test_indentation_of_models_is_understood(replacement):
     patched = replaced("def f(x):\n    y = x\n    return y\n", "    y = x", replacement)
     assert patched == "def f(x):\n    y = 2\n    z = y\n    return y\n"
 
@@ -193,7 +193,7 @@ def test_text_beyond_ascii_is_matched():
     assert replaced("größe = '漢字'\nprint(größe)\n", "größe = '漢字'", "größe = 'né'").startswith("größe = 'né'")
 
 
-def test_strings_of_several_lines_keep_their_blanks():
+def test_strings_of_several_lines_keep_their_spaces():
     script = "def f():\n    q = 1\n    return q\n"
     new = 'q = """select\n  a\n\nfrom t"""'
     patched = replaced(script, "    q = 1", new)
@@ -212,7 +212,7 @@ def test_a_string_of_several_lines_is_part_of_a_block():
 
 
 @pytest.mark.parametrize("again", ["@cache\n", ""], ids=["repeated", "left out"])
-def test_a_decorator_above_the_block_stands_once(again):
+def test_a_decorator_above_the_block_is_not_repeated(again):
     script = "from functools import cache\n\n\n@cache\ndef f():\n    return 1\n\n\nprint(f())\n"
     patched = replaced(script, "def f():\n    return 1", f"{again}def f():\n    return 2")
     assert patched.count("@cache") == 1
@@ -226,7 +226,7 @@ def test_future_imports_come_first():
     )
 
 
-def test_an_import_inside_a_function_does_not_stand_for_one_at_the_top():
+def test_an_import_inside_a_function_does_not_replace_one_at_the_top():
     script = "def f():\n    import os\n    return os\n\n\nx = 1\nprint(x)\n"
     assert replaced(script, "x = 1", "import os\nx = os.sep").startswith("import os\ndef f")
 
@@ -257,6 +257,6 @@ def test_a_return_that_lost_its_function_does_not_compile():
 
 
 @pytest.mark.parametrize("reply", ["ok", "Done", "yes, no"])
-def test_a_word_is_no_code(reply):
+def test_a_word_is_not_code(reply):
     with pytest.raises(ScriptError, match="no ```python fence"):
         extract_code(reply)

@@ -309,7 +309,7 @@ IDEAS: tuple[Idea, ...] = (
         "group means",
         "group_features",
         "Add the mean of every number over the other members of a row's group. Members of a group are similar, so that "
-        "the others stand for a missing value. No target is used.",
+        "the others replace a missing value. No target is used.",
         ("members", "group mean"),
         insert(
             "add_group_means",

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^(```+|~~~+)(\w*)\n(.*?)^\1\s*$", re.MULTILINE | re.DOTALL)
 FOLDERS = ("path/to/folder", "churn", "FOLDER")
-"""Task folders that the pages speak of."""
+"""Task folders that the pages name."""
 RUN = "a-run"
 PROVIDER = "google_genai:gemini-2.5-pro"
 QUICK = ["--profile", "quick", "--set", "retrieved_models=1", "--set", "cpus=1"]
@@ -26,18 +27,18 @@ FILES = {
     "instruction.txt": "Work on the model.",
     "answers.json": "[]",
 }
-"""Files that the commands speak of."""
-ELSEWHERE = re.compile(r"needs a key|set \w+_KEY|needs a Gemini model|pip install|no Docker engine answers")
-"""What commands say that were understood, and need a key, a package or an engine that these tests do without."""
+"""Files that the commands name."""
+NEEDS = re.compile(r"needs a key|set \w+_KEY|needs a Gemini model|pip install|no Docker engine answers")
+"""Messages of valid commands that need a key, a package or an engine, which these tests do not have."""
 HELP = {"mcp", "sandbox", "demo"}
 """Commands that serve, build an image or run for minutes: only their options are checked."""
 pytestmark = pytest.mark.slow
 
 
 def fences(language: str) -> list[tuple[str, str]]:
-    """Return the blocks of all pages in a language, with their page; blocks inside other blocks do not count."""
-    found = ((page.name, FENCE.findall(page.read_text(encoding="utf-8"))) for page in PAGES)
-    return [(page, body) for page, blocks in found for _, kind, body in blocks if kind == language]
+    """Return the blocks of all pages in a language, with their page, without blocks inside other blocks."""
+    blocks_by_page = ((page.name, FENCE.findall(page.read_text(encoding="utf-8"))) for page in PAGES)
+    return [(page, body) for page, blocks in blocks_by_page for _, kind, body in blocks if kind == language]
 
 
 def commands() -> list[str]:
@@ -46,7 +47,7 @@ def commands() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def workspace(tmp_path_factory):
     """A folder with the task folders of the pages and a finished run."""
     folder = tmp_path_factory.mktemp("pages")
     for name in FOLDERS:
@@ -57,15 +58,15 @@ def place(tmp_path_factory):
     return folder
 
 
-def run(folder: Path, command: list[str], *, elsewhere: bool = False) -> str:
-    """Run a command as someone without a key and without an engine; `elsewhere`: it may need what a test has not."""
+def run(folder: Path, command: list[str], *, may_lack: bool = False) -> str:
+    """Run a command without keys and without an engine; `may_lack`: it may need one, or a package."""
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
     environment |= {"DOCKER_HOST": "unix:///nowhere/docker.sock", "PYTHONPATH": str(ROOT), "COLUMNS": "300"}
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=250, check=False
     )
-    said = f"{done.stdout[-1500:]}\n{done.stderr[-1500:]}"
-    assert done.returncode == 0 or (elsewhere and ELSEWHERE.search(said)), f"{command}\n{said}"
+    output = f"{done.stdout[-1500:]}\n{done.stderr[-1500:]}"
+    assert done.returncode == 0 or (may_lack and NEEDS.search(output)), f"{command}\n{output}"
     return done.stdout
 
 
@@ -79,27 +80,30 @@ def test_code_on_a_page_runs(tmp_path, page, code):
 
 
 @pytest.mark.parametrize("command", [line for line in commands() if line.startswith("mlestar ")])
-def test_a_command_on_a_page_runs(place, command):
-    verb, *rest = shlex.split(command)[1:]
+def test_a_command_on_a_page_runs(workspace, command):
+    words = shlex.split(command)[1:]
+    flags = list(takewhile(lambda word: word.startswith("-"), words))
+    verb, *rest = words[len(flags) :]
     if verb in HELP:
         listed = run(
-            place, [sys.executable, "-m", "mlestar", verb, *(r for r in rest[:1] if not r.startswith("-")), "--help"]
+            workspace,
+            [sys.executable, "-m", "mlestar", verb, *(r for r in rest[:1] if not r.startswith("-")), "--help"],
         )
         assert [word for word in rest if word.startswith("--") and word not in listed] == []
         return
-    winner = json.loads((place / "runs" / RUN / "result.json").read_text())["winner"]
-    known = {
+    winner = json.loads((workspace / "runs" / RUN / "result.json").read_text())["winner"]
+    values = {
         "RUN": RUN,
         PROVIDER: "offline",
         "submission:t0.r1.2": f"submission:{winner}",
         "outer_steps=4": "outer_steps=2",
     }
-    words = [known.get(word, word) for word in rest]
-    outside = any(":" in word or "retrieval=" in word for word in words if not word.startswith("--"))
+    arguments = [values.get(word, word) for word in rest]
+    outside = any(":" in word or "retrieval=" in word for word in arguments if not word.startswith("--"))
     run(
-        place,
-        [sys.executable, "-m", "mlestar", verb, *words, *FAST.get(verb, [])],
-        elsewhere=outside and verb != "fork",
+        workspace,
+        [sys.executable, "-m", "mlestar", *flags, verb, *arguments, *FAST.get(verb, [])],
+        may_lack=outside and verb != "fork",
     )
 
 
@@ -119,6 +123,6 @@ def test_the_pages_build_without_a_warning(tmp_path):
     assert 'class="mermaid"' in (tmp_path / "site/graphs/index.html").read_text()
 
 
-def test_the_agent_of_the_examples_runs(place):
-    said = run(place, [sys.executable, str(ROOT / "examples/agent.py")])
-    assert "fresh" in said.split("tool: ")[1]
+def test_the_agent_of_the_examples_runs(workspace):
+    output = run(workspace, [sys.executable, str(ROOT / "examples/agent.py")])
+    assert "fresh" in output.split("tool: ")[1]

@@ -11,7 +11,19 @@ from typing import Any
 import mlestar
 from mlestar.runners import Execution, Job, ScriptedRunner
 from mlestar.settings import Settings
-from tests.unit.scenario import DEFAULTS, FULL, Play, Reply, by_card, cards, choose_block, fence, rewrite, script, study
+from tests.unit.scenario import (
+    DEFAULTS,
+    FULL,
+    Reply,
+    Scenario,
+    by_card,
+    cards,
+    choose_block,
+    fence,
+    rewrite,
+    script,
+    study,
+)
 
 GEMINI = "google_genai:gemini-2.5-pro"
 METHOD: dict[str, Reply] = {
@@ -38,7 +50,7 @@ def slow(seconds: float, log: Path) -> Callable[[Job], Execution]:
         execution = hashlib.sha256(f"{job.name} {job.script}".encode()).hexdigest()
         _append(log, f"begin {job.name} {execution}\n")
         time.sleep(seconds)
-        done = Play().run(job)
+        done = Scenario().run(job)
         _append(log, f"end {job.name} {execution}\n")
         return done
 

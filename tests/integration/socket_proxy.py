@@ -1,4 +1,4 @@
-"""A cable to the engine that can be cut."""
+"""A proxy to the engine that can be cut."""
 
 import contextlib
 import shutil
@@ -8,18 +8,18 @@ import threading
 from pathlib import Path
 
 
-class Cable:
+class SocketProxy:
     """A socket that passes bytes on to another one until it is cut."""
 
     def __init__(self, target: str) -> None:
         self._target = target
         # A socket's path may have a hundred characters, fewer than the folders of pytest.
-        self._folder = Path(tempfile.mkdtemp(prefix="cable"))
+        self._folder = Path(tempfile.mkdtemp(prefix="proxy"))
         self.address = f"unix://{self._folder / 'socket'}"
         self._listener = socket.socket(socket.AF_UNIX)
         self._ends: list[socket.socket] = []
 
-    def __enter__(self) -> "Cable":
+    def __enter__(self) -> "SocketProxy":
         self._listener.bind(self.address.removeprefix("unix://"))
         self._listener.listen()
         threading.Thread(target=self._accept, daemon=True).start()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ def commands() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory):
+def workspace(tmp_path_factory: pytest.TempPathFactory):
     """A folder with the task folders of the pages and a finished run."""
     folder = tmp_path_factory.mktemp("pages")
     for name in FOLDERS:
@@ -73,14 +74,14 @@ def run(folder: Path, command: list[str], *, may_lack: bool = False) -> str:
 @pytest.mark.parametrize(
     ("page", "code"), [pytest.param(*block, id=f"{block[0]}-{n}") for n, block in enumerate(fences("python"))]
 )
-def test_code_on_a_page_runs(tmp_path, page, code):
+def test_code_on_a_page_runs(tmp_path: Path, page: Any, code: Any) -> None:
     for name in FOLDERS:
         write_example("wine", tmp_path / name)
     run(tmp_path, [sys.executable, "-c", code])
 
 
 @pytest.mark.parametrize("command", [line for line in commands() if line.startswith("mlestar ")])
-def test_a_command_on_a_page_runs(workspace, command):
+def test_a_command_on_a_page_runs(workspace: Any, command: Any) -> None:
     words = shlex.split(command)[1:]
     flags = list(takewhile(lambda word: word.startswith("-"), words))
     verb, *rest = words[len(flags) :]
@@ -108,21 +109,21 @@ def test_a_command_on_a_page_runs(workspace, command):
 
 
 @pytest.mark.parametrize("command", [line for line in commands() if line.startswith("make ")])
-def test_a_target_on_a_page_exists(command):
+def test_a_target_on_a_page_exists(command: Any) -> None:
     subprocess.run(["make", "-n", *command.split()[1:]], cwd=ROOT, capture_output=True, check=True)
 
 
-def test_every_command_on_a_page_is_of_a_known_kind():
+def test_every_command_on_a_page_is_of_a_known_kind() -> None:
     assert [line for line in commands() if line.split()[0] not in ("mlestar", "make", "pip")] == []
 
 
-def test_the_pages_build_without_a_warning(tmp_path):
+def test_the_pages_build_without_a_warning(tmp_path: Path) -> None:
     built = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
     run(ROOT, built)
     assert "Solve a task folder and return the result" in (tmp_path / "site/reference/index.html").read_text()
     assert 'class="mermaid"' in (tmp_path / "site/graphs/index.html").read_text()
 
 
-def test_the_agent_of_the_examples_runs(workspace):
+def test_the_agent_of_the_examples_runs(workspace: Any) -> None:
     output = run(workspace, [sys.executable, str(ROOT / "examples/agent.py")])
     assert "fresh" in output.split("tool: ")[1]

@@ -9,7 +9,7 @@ import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -19,7 +19,7 @@ from mlestar.errors import ModelError
 from mlestar.settings import Settings
 from tests.integration.stub_gemini import GEMINI
 from tests.integration.stub_server import Fault, Once, StubServer
-from tests.unit.scenario import Play, by_card, count_rows, fence, make_task, script
+from tests.unit.scenario import Scenario, by_card, count_rows, fence, make_task, script
 
 STAGES = {
     "retrieve": "retriever",
@@ -75,36 +75,38 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="module")
-def task(tmp_path_factory) -> Path:
+def task(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return count_rows(make_task(tmp_path_factory.mktemp("task") / "signs", rows=120))
 
 
 @pytest.fixture(autouse=True)
-def key(monkeypatch) -> None:
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOOGLE_API_KEY", "a-key-that-nobody-sees")
 
 
-def make_scenario() -> Play:
+def make_scenario() -> Scenario:
     """A run in which every stage asks: one of the two candidates fails and is repaired."""
     broken, working = fence(script("broken", "A")), fence(script(0.7, "B"))
-    return Play(initializer=by_card(A=broken, B=working), debugger=fence(script(0.65, "repaired")))
+    return Scenario(initializer=by_card(A=broken, B=working), debugger=fence(script(0.65, "repaired")))
 
 
 class Run:
     """One run against one stub, whose events are kept."""
 
-    def __init__(self, task: Path, runs: Path, stub: StubServer, play: Play, **settings: object) -> None:
-        self.task, self.runs, self.stub, self.play = task, runs, stub, play
+    def __init__(self, task: Path, runs: Path, stub: StubServer, scenario: Scenario, **settings: object) -> None:
+        self.task, self.runs, self.stub, self.scenario = task, runs, stub, scenario
         self.settings = Settings.resolve({**SETTINGS, "runs_dir": runs, "base_url": stub.url, **settings})
         self.events: list[mlestar.Event] = []
 
     async def start(self):
         return await mlestar.asolve(
-            self.task, settings=self.settings, run_id="run", runner=self.play.runner(), on_event=self.events.append
+            self.task, settings=self.settings, run_id="run", runner=self.scenario.runner(), on_event=self.events.append
         )
 
     async def resume(self):
-        return await mlestar.aresume("run", runs_dir=self.runs, runner=self.play.runner(), on_event=self.events.append)
+        return await mlestar.aresume(
+            "run", runs_dir=self.runs, runner=self.scenario.runner(), on_event=self.events.append
+        )
 
     async def to_the_end(self, before_resume: Callable[[], object] = lambda: None) -> list[tuple[str, str]]:
         """Start, and resume after every stop; return the role and the message of each stop."""
@@ -137,12 +139,12 @@ def valid(result) -> bool:
 
 
 @pytest.mark.parametrize("fault", RETRIED)
-async def test_a_transient_fault_is_retried_and_reported_at_every_stage(task, tmp_path, fault):
-    play = make_scenario()
+async def test_a_transient_fault_is_retried_and_reported_at_every_stage(task: Path, tmp_path: Path, fault: Any) -> None:
+    scenario = make_scenario()
     slow = fault == "timeout"
     times, seconds = (1, 2) if slow else (2, SETTINGS["model_seconds"])
-    with StubServer(GEMINI, play.answer, Once(fault, *ROLES, times=times)) as stub:
-        run = Run(task, tmp_path, stub, play, model_seconds=seconds, model_attempts=6 if slow else 3)
+    with StubServer(GEMINI, scenario.answer, Once(fault, *ROLES, times=times)) as stub:
+        run = Run(task, tmp_path, stub, scenario, model_seconds=seconds, model_attempts=6 if slow else 3)
         result = await run.start()
     assert valid(result)
     for role in ROLES:
@@ -157,10 +159,14 @@ async def test_a_transient_fault_is_retried_and_reported_at_every_stage(task, tm
 
 
 @pytest.mark.parametrize("fault", ASKED_AGAIN)
-async def test_an_answer_that_cannot_be_used_is_asked_for_again_with_the_reason_at_every_stage(task, tmp_path, fault):
-    play = make_scenario()
-    with StubServer(GEMINI, play.answer, Once(fault, *ROLES)) as stub:
-        run = Run(task, tmp_path, stub, play)
+async def test_an_answer_that_cannot_be_used_is_asked_for_again_with_the_reason_at_every_stage(
+    task: Path,
+    tmp_path: Path,
+    fault: Any,
+) -> None:
+    scenario = make_scenario()
+    with StubServer(GEMINI, scenario.answer, Once(fault, *ROLES)) as stub:
+        run = Run(task, tmp_path, stub, scenario)
         result = await run.start()
     assert valid(result)
     for role in ROLES:
@@ -173,10 +179,14 @@ async def test_an_answer_that_cannot_be_used_is_asked_for_again_with_the_reason_
 
 
 @pytest.mark.parametrize("fault", REFUSED)
-async def test_a_refusal_stops_the_run_at_every_stage_and_a_resume_goes_on(task, tmp_path, fault):
-    play = make_scenario()
-    with StubServer(GEMINI, play.answer, Once(fault, *ROLES)) as stub:
-        run = Run(task, tmp_path, stub, play)
+async def test_a_refusal_stops_the_run_at_every_stage_and_a_resume_goes_on(
+    task: Path,
+    tmp_path: Path,
+    fault: Any,
+) -> None:
+    scenario = make_scenario()
+    with StubServer(GEMINI, scenario.answer, Once(fault, *ROLES)) as stub:
+        run = Run(task, tmp_path, stub, scenario)
         stops = await run.to_the_end()
         assert sorted(role for role, _ in stops) == sorted(ROLES)
         for role, message in stops:
@@ -185,8 +195,11 @@ async def test_a_refusal_stops_the_run_at_every_stage_and_a_resume_goes_on(task,
         assert stub.repeated() <= {"initializer"}  # a candidate beside the one that is refused is cancelled on its way
 
 
-async def test_a_dead_server_stops_the_run_at_every_stage_and_a_resume_goes_on_once_it_is_back(task, tmp_path):
-    play = make_scenario()
+async def test_a_dead_server_stops_the_run_at_every_stage_and_a_resume_goes_on_once_it_is_back(
+    task: Path,
+    tmp_path: Path,
+) -> None:
+    scenario = make_scenario()
     alive = set(ROLES)
 
     def die(role: str) -> Fault | None:
@@ -198,8 +211,8 @@ async def test_a_dead_server_stops_the_run_at_every_stage_and_a_resume_goes_on_o
         return "dropped"
 
     dying: list[threading.Thread] = []
-    with StubServer(GEMINI, play.answer, die) as stub:
-        run = Run(task, tmp_path, stub, play)
+    with StubServer(GEMINI, scenario.answer, die) as stub:
+        run = Run(task, tmp_path, stub, scenario)
         stops = await run.to_the_end(before_resume=lambda: (dying[-1].join(), stub.start()))
         assert {role for role, _ in stops} >= set(ROLES) - {"initializer"}
         assert len(stops) == len(ROLES)
@@ -210,11 +223,15 @@ async def test_a_dead_server_stops_the_run_at_every_stage_and_a_resume_goes_on_o
         assert stub.repeated() <= {"initializer"}
 
 
-def test_every_fault_is_in_the_matrix():
+def test_every_fault_is_in_the_matrix() -> None:
     assert {*RETRIED, *ASKED_AGAIN, *REFUSED} == set(get_args(Fault)) == set(MESSAGES)
 
 
-def test_the_command_line_ends_in_one_line_that_says_how_to_go_on(task, tmp_path, monkeypatch):
+def test_the_command_line_ends_in_one_line_that_says_how_to_go_on(
+    task: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from typer.testing import CliRunner
 
     monkeypatch.chdir(tmp_path)

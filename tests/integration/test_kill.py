@@ -12,7 +12,7 @@ import pytest
 
 from tests.integration import session
 from tests.integration.provider import Provider
-from tests.unit.scenario import EARLY, Play, count_rows, make_task
+from tests.unit.scenario import EARLY, Scenario, count_rows, make_task
 
 KILLS = 30
 SEED = 7
@@ -69,7 +69,7 @@ class Killed:
 
 
 def scripted() -> Provider:
-    return Provider(Play(**session.METHOD).answer, CALL)
+    return Provider(Scenario(**session.METHOD).answer, CALL)
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Kill:
 
 
 @pytest.mark.slow
-def test_a_run_killed_thirty_times_repeats_nothing_and_ends_the_same(tmp_path):
+def test_a_run_killed_thirty_times_repeats_nothing_and_ends_the_same(tmp_path: Path) -> None:
     with scripted() as provider:
         whole = Killed(tmp_path / "whole", provider)
         assert whole.session()

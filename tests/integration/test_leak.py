@@ -1,6 +1,8 @@
 """A script that builds features from the target is detected by measurement, repaired, and not chosen for its score."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,7 +38,7 @@ print("Final Validation Performance:", score)
 
 
 @pytest.fixture
-def passengers(tmp_path):
+def passengers(tmp_path: Path):
     """Six hundred passengers whose cabin is nearly unique, so that its mean label is their own."""
     rng = np.random.default_rng(5)
     frame = pd.DataFrame({"id": np.arange(600), "cabin": rng.integers(0, 2000, 600), "x": rng.normal(size=600)})
@@ -66,7 +68,7 @@ def answer(role: str, prompt: str) -> str:
     return replies[role]
 
 
-async def test_a_leak_is_detected_by_measurement_and_repaired(passengers, tmp_path):
+async def test_a_leak_is_detected_by_measurement_and_repaired(passengers: Any, tmp_path: Path) -> None:
     calls = []
 
     def record(role, prompt):

@@ -31,7 +31,7 @@ def wine_task(folder: Path) -> Path:
     return folder
 
 
-def mlestar(*arguments, **options):
+def mlestar(*arguments: object, **options: object):
     command = [sys.executable, "-m", "mlestar", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=280, **options)
 
@@ -42,7 +42,7 @@ def graded(folder: Path, submission: str) -> float:
 
 
 @pytest.mark.parametrize("runner", ["local", pytest.param("docker", marks=pytest.mark.docker)])
-def test_a_folder_becomes_a_graded_solution(tmp_path, runner):
+def test_a_folder_becomes_a_graded_solution(tmp_path: Path, runner: str) -> None:
     task = wine_task(tmp_path / "wine")
     done = mlestar("run", task, *FAST, "--runner", runner, "--runs-dir", tmp_path / "runs")
     assert done.returncode == 0, done.stderr
@@ -58,7 +58,7 @@ def test_a_folder_becomes_a_graded_solution(tmp_path, runner):
     assert (folder / winner["script"]).read_bytes() == (folder / "solution.py").read_bytes()
 
 
-def test_a_killed_run_is_resumed_and_repeats_nothing(tmp_path):
+def test_a_killed_run_is_resumed_and_repeats_nothing(tmp_path: Path) -> None:
     task = wine_task(tmp_path / "wine")
     options = ["--runs-dir", str(tmp_path / "runs"), "--run-id", "killed"]
     command = [sys.executable, "-m", "mlestar", "run", str(task), *FAST, "--runner", "local", *options]

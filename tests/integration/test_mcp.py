@@ -2,6 +2,8 @@
 
 import asyncio
 import sys
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -14,18 +16,18 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def served(tmp_path):
+def served(tmp_path: Path):
     options = ["-m", "mlestar", "mcp", "--model", "offline", "--runner", "local", "--runs-dir", str(tmp_path / "runs")]
     return StdioServerParameters(command=sys.executable, args=options)
 
 
-async def ask(client, tool, **arguments):
+async def ask(client, tool, **arguments: object):
     answer = await client.call_tool(tool, arguments)
     assert not answer.is_error, answer.content
     return answer.structured_content
 
 
-async def working(client, run_id):
+async def working(client, run_id) -> None:
     for _ in range(600):
         if (await ask(client, "status", run_id=run_id))["last"]:
             return
@@ -42,7 +44,7 @@ async def ended(client, run_id):
     pytest.fail("the run did not end")
 
 
-async def test_a_client_runs_a_task_to_its_result(served, tmp_path):
+async def test_a_client_runs_a_task_to_its_result(served: Any, tmp_path: Path) -> None:
     folder = await asyncio.to_thread(write_example, "wine", tmp_path / "wine")
     async with Client(served) as client:
         assert {tool.name for tool in (await client.list_tools()).tools} == {"run", "status", "result", "cancel"}
@@ -57,7 +59,7 @@ async def test_a_client_runs_a_task_to_its_result(served, tmp_path):
     assert len(pd.read_csv(submitted["submission"])) == 54
 
 
-async def test_cancel_stops_a_run_and_its_state_is_saved(served, tmp_path):
+async def test_cancel_stops_a_run_and_its_state_is_saved(served: Any, tmp_path: Path) -> None:
     folder = await asyncio.to_thread(write_example, "wine", tmp_path / "wine")
     async with Client(served) as client:
         started = await ask(client, "run", folder=str(folder), settings=QUICK)
@@ -67,7 +69,7 @@ async def test_cancel_stops_a_run_and_its_state_is_saved(served, tmp_path):
     assert (tmp_path / "runs" / started["run_id"] / "result.json").is_file()
 
 
-async def test_what_cannot_be_done_is_an_answer(served):
+async def test_what_cannot_be_done_is_an_answer(served: Any) -> None:
     refused = {
         "no such folder": ("run", {"folder": "/nowhere"}),
         "colour": ("run", {"folder": "/tmp", "settings": {"colour": "red"}}),

@@ -1,6 +1,7 @@
 """Every notebook runs from a clean kernel, offline, and is kept without output."""
 
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -11,18 +12,18 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")]
 
 
-def test_there_are_five_notebooks():
+def test_there_are_five_notebooks() -> None:
     assert len(NOTEBOOKS) == 5
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_from_a_clean_kernel(path, tmp_path):
+def test_a_notebook_runs_from_a_clean_kernel(path: Any, tmp_path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(notebook, timeout=200, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
     assert (tmp_path / "runs").is_dir()
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_is_kept_without_output(path):
+def test_a_notebook_is_kept_without_output(path: Any) -> None:
     cells = nbformat.read(path, as_version=4).cells
     assert [cell for cell in cells if cell.get("outputs") or cell.get("execution_count")] == []

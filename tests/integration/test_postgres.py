@@ -4,13 +4,14 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import mlestar
 from mlestar.errors import ModelError, SettingsError, StoreError
 from mlestar.store.checkpoints import DSN
-from tests.unit.scenario import Play, solve
+from tests.unit.scenario import Scenario, solve
 
 PASSWORD = "a-secret-password"
 PROGRAMS = Path("/usr/lib/postgresql")
@@ -23,7 +24,7 @@ def find(name: str) -> str | None:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(tmp_path_factory: pytest.TempPathFactory):
     """A database server of our own, which nobody but this test reaches."""
     pytest.importorskip("psycopg")
     initdb, control = find("initdb"), find("pg_ctl")
@@ -45,9 +46,13 @@ def server(tmp_path_factory):
     call("rm", "-rf", str(folder))
 
 
-async def test_a_run_goes_on_from_checkpoints_in_postgres(tmp_path, server, monkeypatch):
+async def test_a_run_goes_on_from_checkpoints_in_postgres(
+    tmp_path: Path,
+    server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv(DSN, server)
-    first, second = Play(planner=lambda prompt: 1 / 0), Play()
+    first, second = Scenario(planner=lambda prompt: 1 / 0), Scenario()
     with pytest.raises(ModelError):
         await solve(tmp_path, first, checkpoints="postgres")
     assert not (tmp_path / "runs/run/checkpoints.sqlite").exists()
@@ -59,21 +64,28 @@ async def test_a_run_goes_on_from_checkpoints_in_postgres(tmp_path, server, monk
     assert not [path for path in left if PASSWORD.encode() in path.read_bytes()]
 
 
-async def test_runs_of_one_name_in_two_folders_share_a_database(tmp_path, server, monkeypatch):
+async def test_runs_of_one_name_in_two_folders_share_a_database(
+    tmp_path: Path,
+    server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv(DSN, server)
-    results = [await solve(tmp_path / name, Play(), outer_steps=0, checkpoints="postgres") for name in ("a", "b")]
+    results = [await solve(tmp_path / name, Scenario(), outer_steps=0, checkpoints="postgres") for name in ("a", "b")]
     assert [result.status for result in results] == ["solved", "solved"]
 
 
-async def test_a_database_that_does_not_answer_is_one_line_without_its_password(tmp_path, monkeypatch):
+async def test_a_database_that_does_not_answer_is_one_line_without_its_password(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     pytest.importorskip("psycopg")
     monkeypatch.setenv(DSN, f"postgresql://mlestar:{PASSWORD}@/postgres?host={tmp_path}")
     with pytest.raises(StoreError, match="does not answer") as error:
-        await solve(tmp_path, Play(), checkpoints="postgres")
+        await solve(tmp_path, Scenario(), checkpoints="postgres")
     assert PASSWORD not in str(error.value)
 
 
-async def test_postgres_without_an_address_is_refused(tmp_path, monkeypatch):
+async def test_postgres_without_an_address_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(DSN, raising=False)
     with pytest.raises(SettingsError, match=DSN):
-        await solve(tmp_path, Play(), checkpoints="postgres")
+        await solve(tmp_path, Scenario(), checkpoints="postgres")

@@ -1,6 +1,8 @@
 """Retrievers through their real clients, against local servers, alone and together."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from langchain_core.documents import Document
@@ -21,12 +23,12 @@ from mlestar.retrieval import (
     choose_retrieval,
 )
 from mlestar.settings import RetrievalSettings, Settings
-from mlestar.state import ModelCard
+from mlestar.state import Brief, ModelCard
 from mlestar.store import Blobs, Ledger
 from tests.integration.stub_gemini import GEMINI, NAMES, PAGES
 from tests.integration.stub_server import Fault, StubServer
 from tests.integration.stub_tavily import RESULTS, StubTavily
-from tests.unit.scenario import Play, by_card, cards, count_rows, fence, make_task, script
+from tests.unit.scenario import Scenario, by_card, cards, count_rows, fence, make_task, script
 
 TAVILY = "TAVILY_API_KEY"
 
@@ -38,7 +40,7 @@ def tavily():
 
 
 @pytest.fixture
-def google(tmp_path, monkeypatch):
+def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Return the retriever of a Gemini model behind a stub, and the stub."""
     monkeypatch.setenv("GOOGLE_API_KEY", "k")
     with StubServer(GEMINI, lambda role, prompt: "") as stub:
@@ -72,7 +74,7 @@ def names(results) -> list[str]:
     return [card.name for card in results]
 
 
-async def test_results_of_tavily_keep_their_page(tavily, brief):
+async def test_results_of_tavily_keep_their_page(tavily: Any, brief: Brief) -> None:
     results = await TavilyRetriever("tvly-x", base_url=tavily.url).find(brief, 2)
     assert [(card.name, card.citations[0].address) for card in results] == [
         (hit["title"], hit["url"]) for hit in RESULTS
@@ -82,13 +84,13 @@ async def test_results_of_tavily_keep_their_page(tavily, brief):
     assert brief.spec.name not in tavily.requests[0]["query"]
 
 
-async def test_tavily_leaves_out_excluded_domains(tavily, brief):
+async def test_tavily_leaves_out_excluded_domains(tavily: Any, brief: Brief) -> None:
     retriever = TavilyRetriever("x", base_url=tavily.url, exclude_domains=["kaggle.com", "github.com/x"])
     await retriever.find(brief, 2)
     assert tavily.requests[0]["exclude_domains"] == ["kaggle.com"]
 
 
-async def test_a_grounded_answer_becomes_results_that_cite_the_pages_behind_them(google, brief):
+async def test_a_grounded_answer_becomes_results_that_cite_the_pages_behind_them(google: Any, brief: Brief) -> None:
     retriever, stub = google
     results = await retriever.find(brief, 2)
     assert names(results) == list(NAMES)
@@ -100,7 +102,7 @@ async def test_a_grounded_answer_becomes_results_that_cite_the_pages_behind_them
 
 
 @pytest.mark.parametrize("status", [401, 429, 500])
-async def test_a_failing_retriever_is_reported_and_skipped(tavily, brief, status):
+async def test_a_failing_retriever_is_reported_and_skipped(tavily: Any, brief: Brief, status: int) -> None:
     tavily.status = status
     lines: list[str] = []
     retrieval = Retrieval([[TavilyRetriever("x", base_url=tavily.url)], [CatalogueRetriever()]])
@@ -111,7 +113,7 @@ async def test_a_failing_retriever_is_reported_and_skipped(tavily, brief, status
 
 
 @pytest.mark.parametrize("fault", ["bad_request", "unavailable", "blocked", "no_candidates", "dropped"])
-async def test_grounding_that_fails_is_skipped(google, brief, fault: Fault):
+async def test_grounding_that_fails_is_skipped(google: Any, brief: Brief, fault: Fault) -> None:
     retriever, stub = google
     stub.fault = lambda role: fault
     findings = await Retrieval([[retriever], [CatalogueRetriever()]]).gather(brief, 2)
@@ -119,7 +121,11 @@ async def test_grounding_that_fails_is_skipped(google, brief, fault: Fault):
     assert len(findings.failures) == 1
 
 
-async def test_several_retrievers_are_asked_at_once_and_their_results_interleaved(tavily, google, brief):
+async def test_several_retrievers_are_asked_at_once_and_their_results_interleaved(
+    tavily: Any,
+    google: Any,
+    brief: Brief,
+) -> None:
     retrieval = Retrieval(
         [[TavilyRetriever("x", base_url=tavily.url), google[0], ToolRetriever(papers), ToolRetriever(broken)]]
     )
@@ -129,7 +135,7 @@ async def test_several_retrievers_are_asked_at_once_and_their_results_interleave
     assert findings.failures == ("retrieval broken failed: OSError: the index is gone",)
 
 
-async def test_a_langchain_tool_and_retriever_are_retrievers(brief):
+async def test_a_langchain_tool_and_retriever_are_retrievers(brief: Brief) -> None:
     results = await choose_retrieval(RetrievalSettings(), [papers, Notes()]).find(brief, 2)
     assert [(card.name, card.description, card.source) for card in results] == [
         ("Trees", "They win.", "http://papers.invalid/1"),
@@ -137,14 +143,14 @@ async def test_a_langchain_tool_and_retriever_are_retrievers(brief):
     ]
 
 
-async def test_a_tool_can_be_named(brief):
+async def test_a_tool_can_be_named(brief: Brief) -> None:
     name = f"{__name__}:papers"
     retrieval = choose_retrieval(RetrievalSettings(sources=(name, "catalogue")))
     assert retrieval.title == "papers and catalogue"
     assert names(await retrieval.find(brief, 2))[0] == "Trees"
 
 
-async def ground(role, prompt):
+async def ground(role, prompt) -> None:
     raise NotImplementedError
 
 
@@ -161,7 +167,13 @@ async def ground(role, prompt):
         (True, True, "none", "none"),
     ],
 )
-def test_settings_take_precedence_over_grounding_tavily_and_the_catalogue(monkeypatch, key, gemini, configured, title):
+def test_settings_take_precedence_over_grounding_tavily_and_the_catalogue(
+    monkeypatch: pytest.MonkeyPatch,
+    key: bool,
+    gemini: bool,
+    configured: str,
+    title: str,
+) -> None:
     monkeypatch.setenv(TAVILY, "x" if key else "")
     settings = Settings(retrieval=configured).retrieval
     assert choose_retrieval(settings, ground=ground if gemini else None).title == title
@@ -178,7 +190,11 @@ def test_settings_take_precedence_over_grounding_tavily_and_the_catalogue(monkey
         ("json:JSONDecoder", "name a LangChain tool or retriever"),
     ],
 )
-def test_a_retriever_that_cannot_be_made_is_one_line(monkeypatch, configured, message):
+def test_a_retriever_that_cannot_be_made_is_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    configured: str,
+    message: str,
+) -> None:
     monkeypatch.delenv(TAVILY, raising=False)
     with pytest.raises(SettingsError, match=message) as raised:
         choose_retrieval(Settings(retrieval=configured).retrieval)
@@ -193,14 +209,14 @@ class ListRetriever:
     def __init__(self, *results: ModelCard, error: Exception | None = None) -> None:
         self.results, self.error, self.calls = results, error, 0
 
-    async def find(self, brief, count):
+    async def find(self, brief: Brief, count):
         self.calls += 1
         if self.error:
             raise self.error
         return self.results
 
 
-async def test_results_are_cleaned_and_shortened_and_lose_what_only_a_person_may_set(brief):
+async def test_results_are_cleaned_and_shortened_and_lose_what_only_a_person_may_set(brief: Brief) -> None:
     dirty = ModelCard(
         name="A\x00\u202eB" * 500, description="x\x1b[31m" * 9000, by_person=True, problem="p", found_by="me"
     )
@@ -214,7 +230,10 @@ async def test_results_are_cleaned_and_shortened_and_lose_what_only_a_person_may
 KEY = "tvly-a-secret-key-of-tavily"
 
 
-async def test_failures_and_dropped_results_are_logged_without_keys_and_queries(brief, caplog):
+async def test_failures_and_dropped_results_are_logged_without_keys_and_queries(
+    brief: Brief,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level("DEBUG", logger="mlestar.retrieval")
     failing = ListRetriever(error=ConnectionError(f"key {KEY} refused by http://api.invalid/v1?api_key=abc"))
     page = ModelCard(name="A", source="http://kaggle.com/code/a?token=abc")
@@ -231,26 +250,28 @@ async def test_failures_and_dropped_results_are_logged_without_keys_and_queries(
 COMPETITION = "http://www.kaggle.com/competitions/signs/discussion/1"
 
 
-async def run(folder, retriever, **settings):
+async def run(folder, retriever, **settings: object):
     task = folder / "signs"
     if not task.exists():
         count_rows(make_task(task, rows=120))
-    play = Play(retriever=cards("A", "B"), initializer=by_card(A=fence(script(0.6, "A")), B=fence(script(0.7, "B"))))
+    scenario = Scenario(
+        retriever=cards("A", "B"), initializer=by_card(A=fence(script(0.6, "A")), B=fence(script(0.7, "B")))
+    )
     given = {"runs_dir": folder / "runs", "profile": "quick", "outer_steps": 0, "fresh_splits": 0, **settings}
     result = await mlestar.asolve(
-        task, settings=given, run_id="run", model=play.model(), runner=play.runner(), retrieval=retriever
+        task, settings=given, run_id="run", model=scenario.model(), runner=scenario.runner(), retrieval=retriever
     )
-    return play, result
+    return scenario, result
 
 
-async def test_a_run_reports_every_source_and_drops_the_competitions_own_pages(tmp_path):
+async def test_a_run_reports_every_source_and_drops_the_competitions_own_pages(tmp_path: Path) -> None:
     retriever = ListRetriever(
         ModelCard(name="A", description="good", source="http://pages.invalid/a"),
         ModelCard(name="Winning solution", description="the answer", source=COMPETITION),
         ModelCard(name="C", description="spoiled", source="http://pages.invalid/c"),
     )
-    play, result = await run(tmp_path, retriever, retrieval={"exclude_terms": ["spoil"]})
-    shown = play.prompts["retriever"][0]
+    scenario, result = await run(tmp_path, retriever, retrieval={"exclude_terms": ["spoil"]})
+    shown = scenario.prompts["retriever"][0]
     assert "http://pages.invalid/a" in shown
     assert "kaggle.com" not in shown
     assert "the answer" not in shown
@@ -266,13 +287,13 @@ async def test_a_run_reports_every_source_and_drops_the_competitions_own_pages(t
     assert "2 dropped" in page
 
 
-async def test_every_track_uses_the_same_retrieval(tmp_path):
+async def test_every_track_uses_the_same_retrieval(tmp_path: Path) -> None:
     retriever = ListRetriever(ModelCard(name="A", source="http://pages.invalid/a"))
     _, result = await run(tmp_path, retriever, tracks=2)
     assert (retriever.calls, result.spend.retrievals, result.status) == (1, 1, "solved")
 
 
-async def test_a_retrieval_that_failed_is_repeated_by_the_next_track(tmp_path):
+async def test_a_retrieval_that_failed_is_repeated_by_the_next_track(tmp_path: Path) -> None:
     retriever = ListRetriever(error=ConnectionError("no list"))
     _, result = await run(tmp_path, retriever, tracks=2)
     assert (retriever.calls, result.spend.retrievals, result.status) == (2, 0, "solved")
@@ -305,7 +326,7 @@ def page(address, title=""):
         (["linear-model"], ModelCard(name="Linear model on splines", source="built-in catalogue"), False),
     ],
 )
-def test_a_competitions_own_pages_are_recognized(names, card, dropped):
+def test_a_competitions_own_pages_are_recognized(names: list[str] | list[Any], card: Any, dropped: bool) -> None:
     assert bool(Exclusion(names=names).reason(card)) == dropped
 
 
@@ -320,5 +341,5 @@ def test_a_competitions_own_pages_are_recognized(names, card, dropped):
         ("kaggle.com", "https://user:pass@kaggle.com/x", True),
     ],
 )
-def test_a_domain_is_excluded_with_its_subdomains_and_paths(domain, address, dropped):
+def test_a_domain_is_excluded_with_its_subdomains_and_paths(domain: str, address: str, dropped: bool) -> None:
     assert bool(Exclusion(domains=[domain]).reason(page(address))) == dropped

@@ -24,7 +24,7 @@ from mlestar.runners.docker.engine import (
     remove_stale_containers,
 )
 from mlestar.runners.local.bubblewrap import find_bubblewrap
-from tests.integration.socket_proxy import Cable
+from tests.integration.socket_proxy import SocketProxy
 
 LIMITS = Limits(seconds=60, memory_mb=512, disk_mb=40, output_mb=2)
 OWNERS = "contract-tests"
@@ -369,7 +369,7 @@ def remove_all(owner: str) -> list[str]:
         client.close()
 
 
-async def lose_engine(runner: Runner, job: Job, proxy: Cable) -> str:
+async def lose_engine(runner: Runner, job: Job, proxy: SocketProxy) -> str:
     """Cut the connection while a job runs; return the message of the error."""
     task = asyncio.create_task(runner.run(job))
     await asyncio.sleep(2)
@@ -387,7 +387,7 @@ async def test_a_lost_engine_is_an_operators_error(
     sandbox: Harness, monkeypatch: pytest.MonkeyPatch, warm: int
 ) -> None:
     await sandbox.runner.environment()
-    with Cable("/var/run/docker.sock") as proxy:
+    with SocketProxy("/var/run/docker.sock") as proxy:
         monkeypatch.setenv("DOCKER_HOST", proxy.address)
         runner = DockerRunner(ContainerOptions(warm=warm), owner="lost-engine", work_dir=sandbox.tmp_path / "work")
         await runner.run(sandbox.job("", limits=Limits(seconds=100)))

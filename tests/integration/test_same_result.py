@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,11 +53,11 @@ def run_by_hash(job: Job) -> Execution:
 
 
 @pytest.fixture(scope="module")
-def task(tmp_path_factory) -> Path:
+def task(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return count_rows(make_task(tmp_path_factory.mktemp("task") / "signs"))
 
 
-def solve(task: Path, runs: Path, retrieval=None, **settings):
+def solve(task: Path, runs: Path, retrieval=None, **settings: object):
     all_settings = {**SETTINGS, "runs_dir": runs, **settings}
     return mlestar.solve(
         task, settings=all_settings, run_id="run", runner=ScriptedRunner(run_by_hash, SANDBOX), retrieval=retrieval
@@ -86,18 +87,23 @@ def _hash(result, script: str | None) -> str:
 
 
 @pytest.fixture(scope="module")
-def direct(task, tmp_path_factory):
+def direct(task: Path, tmp_path_factory: pytest.TempPathFactory):
     return solve(task, tmp_path_factory.mktemp("direct"), model="offline", retrieval=CatalogueRetriever())
 
 
-def test_the_direct_run_goes_through_every_stage(direct):
+def test_the_direct_run_goes_through_every_stage(direct: Any) -> None:
     assert direct.status == "solved"
     assert {row.origin for row in direct.solutions} >= {"candidate", "merge", "refinement", "ensemble"}
     assert any(row.status != "ok" for row in direct.solutions) or direct.spend.executions > 10
     assert (direct.spend.usd, direct.model) == (0.0, "offline")
 
 
-def test_gemini_with_grounding_gives_the_same_result(task, direct, tmp_path, monkeypatch):
+def test_gemini_with_grounding_gives_the_same_result(
+    task: Path,
+    direct: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("GOOGLE_API_KEY", "not-a-key-but-a-secret")
     with StubServer(GEMINI, answer) as stub:
         result = solve(task, tmp_path / "runs", model="google_genai:gemini-2.5-pro", base_url=stub.url)
@@ -110,7 +116,12 @@ def test_gemini_with_grounding_gives_the_same_result(task, direct, tmp_path, mon
     check_spend(result, stub, grounded=1)
 
 
-def test_an_openai_compatible_server_with_tavily_gives_the_same_result(task, direct, tmp_path, monkeypatch):
+def test_an_openai_compatible_server_with_tavily_gives_the_same_result(
+    task: Path,
+    direct: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "not-a-key-but-a-secret")
     prices = tmp_path / "prices.toml"
     prices.write_text('["openai:gpt-stub"]\ninput = 1.0\noutput = 2.0\n', encoding="utf-8")

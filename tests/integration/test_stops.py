@@ -11,14 +11,14 @@ import pytest
 
 from tests.integration import session
 from tests.integration.provider import Provider
-from tests.integration.socket_proxy import Cable
-from tests.unit.scenario import Play, count_rows, make_task
+from tests.integration.socket_proxy import SocketProxy
+from tests.unit.scenario import Scenario, count_rows, make_task
 
 OPTIONS = ["--runner", "local", "--profile", "quick", "--json"]
 OFFLINE = ["--model", "offline", *OPTIONS]
 
 
-def mlestar(*arguments, **options):
+def mlestar(*arguments: object, **options: object):
     command = [sys.executable, "-m", "mlestar", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=250, **options)
 
@@ -28,7 +28,7 @@ def task(folder: Path) -> Path:
 
 
 @pytest.fixture
-def small_disk(tmp_path):
+def small_disk(tmp_path: Path):
     """A disk of its own that can be made larger."""
     folder = tmp_path / "disk"
     folder.mkdir()
@@ -40,7 +40,7 @@ def small_disk(tmp_path):
 
 
 def work(folder: Path, runs: Path, provider: Provider) -> subprocess.CompletedProcess[str]:
-    """Play a scripted session in a process of its own; its errors end as on the command line."""
+    """Run a scripted session in a process of its own; its errors end as on the command line."""
     code = (
         "import sys; from pathlib import Path; from mlestar.errors import OperatorError\n"
         "from tests.integration import session\n"
@@ -52,9 +52,9 @@ def work(folder: Path, runs: Path, provider: Provider) -> subprocess.CompletedPr
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=250)
 
 
-def test_a_full_disk_stops_the_run_and_with_more_space_it_goes_on(tmp_path, small_disk):
+def test_a_full_disk_stops_the_run_and_with_more_space_it_goes_on(tmp_path: Path, small_disk: Path) -> None:
     task(tmp_path)
-    with Provider(Play(**session.METHOD).answer) as provider:
+    with Provider(Scenario(**session.METHOD).answer) as provider:
         stopped = work(tmp_path, small_disk, provider)
         asked = list(provider.asked)
         assert stopped.stderr.startswith("StoreError: "), stopped.stderr[-2000:]
@@ -70,14 +70,14 @@ def test_a_full_disk_stops_the_run_and_with_more_space_it_goes_on(tmp_path, smal
     assert len(asked) > len(again)
 
 
-def test_a_dead_provider_stops_the_run_with_the_best_so_far(tmp_path):
+def test_a_dead_provider_stops_the_run_with_the_best_so_far(tmp_path: Path) -> None:
     task(tmp_path)
 
     def answer(role: str, prompt: str) -> str:
         provider.dead = provider.dead or role == "ablator"
-        return play.answer(role, prompt)
+        return scenario.answer(role, prompt)
 
-    play = Play(**session.METHOD)
+    scenario = Scenario(**session.METHOD)
     with Provider(answer) as provider:
         stopped = work(tmp_path, tmp_path / "runs", provider)
         assert stopped.stderr.startswith("ModelError: "), stopped.stderr[-2000:]
@@ -85,23 +85,23 @@ def test_a_dead_provider_stops_the_run_with_the_best_so_far(tmp_path):
         assert reached["status"] == "stopped"
         assert Path(reached["submission"]).is_file()
         provider.dead = False
-        provider._answer = play.answer
+        provider._answer = scenario.answer
         assert work(tmp_path, tmp_path / "runs", provider).returncode == 0
 
 
 @pytest.mark.docker
-def test_a_lost_engine_stops_the_run_and_with_it_back_the_run_goes_on(tmp_path):
+def test_a_lost_engine_stops_the_run_and_with_it_back_the_run_goes_on(tmp_path: Path) -> None:
     folder, options = task(tmp_path), ["--runs-dir", tmp_path / "runs"]
     command = ["run", folder, "--model", "offline", "--profile", "quick", "--runner", "docker", "--run-id", "run"]
-    with Cable("/var/run/docker.sock") as cable:
+    with SocketProxy("/var/run/docker.sock") as proxy:
         arguments = [sys.executable, "-m", "mlestar", *map(str, [*command, *options])]
-        environment = {**os.environ, "DOCKER_HOST": cable.address}
+        environment = {**os.environ, "DOCKER_HOST": proxy.address}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         with subprocess.Popen(arguments, env=environment, **pipes) as process:
             for line in process.stdout:
                 if "candidate" in line:
                     break
-            cable.cut()
+            proxy.cut()
             _, said = process.communicate(timeout=120)
     assert process.returncode == 1, said
     assert "go on with: mlestar resume run" in said
@@ -130,7 +130,7 @@ def interrupt(folder: Path, times: int) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_ctrl_c_saves_the_run_and_says_how_to_resume(tmp_path, times):
+def test_ctrl_c_saves_the_run_and_says_how_to_resume(tmp_path: Path, times: int) -> None:
     task(tmp_path)
     status, said = interrupt(tmp_path, times)
     assert status == 130, said
@@ -142,7 +142,7 @@ def test_ctrl_c_saves_the_run_and_says_how_to_resume(tmp_path, times):
     assert done.returncode == 0, done.stderr
 
 
-def test_without_a_terminal_a_question_pauses_with_status_3_and_takes_a_file(tmp_path):
+def test_without_a_terminal_a_question_pauses_with_status_3_and_takes_a_file(tmp_path: Path) -> None:
     where = ["--runs-dir", tmp_path / "runs"]
     paused = mlestar("run", task(tmp_path), *OFFLINE, *where, "--run-id", "run", "--review", "submission")
     assert paused.returncode == 3, paused.stderr
@@ -153,7 +153,7 @@ def test_without_a_terminal_a_question_pauses_with_status_3_and_takes_a_file(tmp
     assert json.loads(done.stdout)["status"] == "solved"
 
 
-def test_a_second_process_on_a_run_is_refused(tmp_path):
+def test_a_second_process_on_a_run_is_refused(tmp_path: Path) -> None:
     task(tmp_path)
     command = [sys.executable, "-m", "mlestar", "run", str(tmp_path / "signs"), *OFFLINE]
     command += ["--runs-dir", str(tmp_path / "runs"), "--run-id", "run"]

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import docker
 import httpx
@@ -94,7 +95,7 @@ def serving(command: list[str], folder: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(tmp_path_factory: pytest.TempPathFactory):
     with serving(make_studio(), tmp_path_factory.mktemp("studio")) as server:
         yield server
 
@@ -115,17 +116,17 @@ def _wait_until_up(process: subprocess.Popen[bytes], log: Path) -> str:
 
 
 @pytest.fixture
-async def client(server):
+async def client(server: Any):
     async with get_client(url=server.url) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
-def folder(server):
+def folder(server: Any):
     return str(write_example("wine", server.folder / "wine"))
 
 
-async def work(client, graph, thread, server, **call):
+async def work(client, graph, thread, server, **call: object):
     """Run a graph on a thread to its end or its next question; fail on an error."""
     context = server.context(**call.pop("settings", {}))
     values = await client.runs.wait(thread, graph, context=context, raise_error=True, **call)
@@ -133,7 +134,7 @@ async def work(client, graph, thread, server, **call):
     return values
 
 
-async def begin(client, graph, server, run_input, **settings):
+async def begin(client, graph, server, run_input, **settings: object):
     """Run a graph on a thread of its own until it ends or asks; return the thread."""
     thread = (await client.threads.create())["thread_id"]
     await work(client, graph, thread, server, input=run_input, settings=settings)
@@ -149,13 +150,13 @@ async def before(client, thread, node):
     return next(s for s in await client.threads.get_history(thread, limit=60) if s["next"] == [node])
 
 
-async def fork(client, graph, thread, server, state, *, as_node, values=None, settings=None):
+async def fork(client, graph, thread, server, state, *, as_node, values=None, settings=None) -> None:
     """Write values into an earlier state, as a node would, and run on from there."""
     made = await client.threads.update_state(thread, values or {}, checkpoint=state["checkpoint"], as_node=as_node)
     await work(client, graph, thread, server, input=None, checkpoint=made["checkpoint"], settings=settings or {})
 
 
-async def answer_a_copy(client, graph, thread, server, answer, *, stop_before, **settings):
+async def answer_a_copy(client, graph, thread, server, answer, *, stop_before, **settings: object):
     """Answer the one question of a thread on a copy of it, stop before a node and return the state."""
     copy = (await client.threads.copy(thread))["thread_id"]
     await work(
@@ -167,7 +168,7 @@ async def answer_a_copy(client, graph, thread, server, answer, *, stop_before, *
 # ---- schemas and drawings
 
 
-async def test_four_graphs_are_served_with_input_and_context_forms(client, server):
+async def test_four_graphs_are_served_with_input_and_context_forms(client: Any, server: Any) -> None:
     assistants = {assistant["graph_id"]: assistant for assistant in await client.assistants.search()}
     assert set(assistants) == set(GRAPHS)
     for assistant in assistants.values():
@@ -176,7 +177,7 @@ async def test_four_graphs_are_served_with_input_and_context_forms(client, serve
 
 
 @pytest.mark.parametrize("graph", ["pipeline", "track"])
-async def test_the_input_form_asks_for_a_folder_an_example_or_csv_text(client, server, graph):
+async def test_the_input_form_asks_for_a_folder_an_example_or_csv_text(client: Any, server: Any, graph: str) -> None:
     (assistant,) = await client.assistants.search(graph_id=graph)
     form = (await client.assistants.get_schemas(assistant["assistant_id"]))["input_schema"]
     fields = form["properties"]
@@ -186,7 +187,7 @@ async def test_the_input_form_asks_for_a_folder_an_example_or_csv_text(client, s
     assert "required" not in form
 
 
-async def test_the_context_form_explains_every_setting(client, server):
+async def test_the_context_form_explains_every_setting(client: Any, server: Any) -> None:
     (assistant,) = await client.assistants.search(graph_id="pipeline")
     form = (await client.assistants.get_schemas(assistant["assistant_id"]))["context_schema"]
     fields = form["properties"]
@@ -210,7 +211,7 @@ async def test_the_context_form_explains_every_setting(client, server):
     assert "plan" in fields["review"]["items"]["enum"]
 
 
-async def test_the_drawings_show_the_trial_inside_the_track(client, server):
+async def test_the_drawings_show_the_trial_inside_the_track(client: Any, server: Any) -> None:
     (assistant,) = await client.assistants.search(graph_id="pipeline")
     drawn = await client.assistants.get_graph(assistant["assistant_id"], xray=True)
     nodes = {node["id"] for node in drawn["nodes"]}
@@ -223,7 +224,7 @@ async def test_the_drawings_show_the_trial_inside_the_track(client, server):
 # ---- whole runs
 
 
-async def test_a_run_streams_to_its_hand_in_and_a_second_beside_it(client, server, folder):
+async def test_a_run_streams_to_its_hand_in_and_a_second_beside_it(client: Any, server: Any, folder: Any) -> None:
     """Two runs at once: a folder, streamed, and the same rows as CSV text, both with the default runs folder's form."""
     example = load_example("wine")
     inline = {
@@ -261,7 +262,7 @@ async def test_a_run_streams_to_its_hand_in_and_a_second_beside_it(client, serve
     assert len(pd.read_csv(other["summary"]["submission"])) == len(example.test)
 
 
-async def test_a_remote_graph_is_called_like_a_local_one(client, server):
+async def test_a_remote_graph_is_called_like_a_local_one(client: Any, server: Any) -> None:
     """And a built-in example runs with every setting left to the form's defaults but the runner."""
     remote = RemoteGraph("pipeline", client=client)
     values = await remote.ainvoke({"example": "wine"}, context={**SMALL, "outer_steps": 0, "runs_dir": "relative/runs"})
@@ -269,7 +270,7 @@ async def test_a_remote_graph_is_called_like_a_local_one(client, server):
     assert (server.folder / "relative/runs" / values["run_id"] / "submission.csv").is_file()
 
 
-async def test_two_runs_of_one_task_in_one_second_are_two_runs(client, server, folder):
+async def test_two_runs_of_one_task_in_one_second_are_two_runs(client: Any, server: Any, folder: Any) -> None:
     nothing = {"max_executions": 1, "outer_steps": 0}
     threads = await asyncio.gather(
         *(begin(client, "pipeline", server, {"task": folder}, review=["models"], **nothing) for _ in range(3))
@@ -279,16 +280,20 @@ async def test_two_runs_of_one_task_in_one_second_are_two_runs(client, server, f
 
 
 @pytest.mark.parametrize("run_input", [{}, {"task": "/tmp", "example": "wine"}, {"train_csv": "a,b\n1,2\n"}])
-async def test_an_input_that_is_not_one_of_the_three_says_so(client, server, run_input):
+async def test_an_input_that_is_not_one_of_the_three_says_so(
+    client: Any,
+    server: Any,
+    run_input: dict[str, Any] | dict[str, str],
+) -> None:
     thread = (await client.threads.create())["thread_id"]
     values = await client.runs.wait(thread, "pipeline", input=run_input, context=server.context(), raise_error=False)
     assert "give a task folder, or a built-in example" in values["__error__"]["message"]
 
 
-# ---- the person's chair
+# ---- human review
 
 
-async def test_every_review_point_of_a_track_takes_four_answers(client, server, folder):
+async def test_every_review_point_of_a_track_takes_four_answers(client: Any, server: Any, folder: Any) -> None:
     settings = {"review": ["models", "ablation", "block", "plan"]}
     thread = await begin(client, "track", server, {"task": folder}, **settings)
 
@@ -369,7 +374,12 @@ async def test_every_review_point_of_a_track_takes_four_answers(client, server, 
 
 
 @pytest.mark.parametrize("reply", ["yes please", {"action": "dance"}, {"action": "edit", "text": 5}, [1, 2]])
-async def test_an_answer_of_no_known_form_is_asked_for_again(client, server, folder, reply):
+async def test_an_answer_of_no_known_form_is_asked_for_again(
+    client: Any,
+    server: Any,
+    folder: Any,
+    reply: str | dict[str, str] | dict[str, Any] | list[int],
+) -> None:
     settings = {"review": ["models"], "outer_steps": 0}
     thread = await begin(client, "track", server, {"task": folder}, **settings)
     await work(client, "track", thread, server, command={"resume": reply}, settings=settings)
@@ -380,7 +390,7 @@ async def test_an_answer_of_no_known_form_is_asked_for_again(client, server, fol
     assert (await client.threads.get_state(thread))["values"]["best"]
 
 
-async def test_parallel_tracks_ask_together_and_each_gets_its_own_answer(client, server, folder):
+async def test_parallel_tracks_ask_together_and_each_gets_its_own_answer(client: Any, server: Any, folder: Any) -> None:
     """Then the ensemble and the submission ask, each answered in every way on a copy of the thread."""
     settings = {"tracks": 2, "outer_steps": 0, "ensemble_rounds": 1, "review": ["models", "ensemble", "submission"]}
     thread = await begin(client, "pipeline", server, {"task": folder}, **settings)
@@ -435,7 +445,11 @@ def _ends(path: str, text: str) -> bool:
     return Path(path).read_text().endswith(text)
 
 
-async def test_a_fork_repeats_no_finished_work_and_an_edited_plan_changes_what_follows(client, server, folder):
+async def test_a_fork_repeats_no_finished_work_and_an_edited_plan_changes_what_follows(
+    client: Any,
+    server: Any,
+    folder: Any,
+) -> None:
     thread = await begin(client, "track", server, {"task": folder})
     first = (await client.threads.get_state(thread))["values"]
     ledger = server.folder / "runs" / first["run_id"] / "ledger.sqlite"
@@ -462,7 +476,7 @@ def _entries(ledger: Path) -> int:
 
 
 @pytest.mark.docker
-async def test_cancel_leaves_no_container_and_no_lock(client, server, folder):
+async def test_cancel_leaves_no_container_and_no_lock(client: Any, server: Any, folder: Any) -> None:
     engine = docker.from_env()
     thread = (await client.threads.create())["thread_id"]
     run = await client.runs.create(
@@ -488,7 +502,7 @@ def _is_free(runs_dir: Path, run_id: str) -> bool:
     return True
 
 
-async def _until(condition, tries=600):
+async def _until(condition, tries=600) -> None:
     for _ in range(tries):
         if await asyncio.to_thread(condition):
             return
@@ -496,7 +510,7 @@ async def _until(condition, tries=600):
     pytest.fail("it did not come about")
 
 
-async def test_whoever_types_the_plain_command_gets_a_result_too(tmp_path):
+async def test_whoever_types_the_plain_command_gets_a_result_too(tmp_path: Path) -> None:
     """The server watches its folder for Python files by default, and a run writes some below it."""
     with serving([LANGGRAPH, "dev"], tmp_path) as server:
         async with get_client(url=server.url) as client:
@@ -510,7 +524,7 @@ async def test_whoever_types_the_plain_command_gets_a_result_too(tmp_path):
 # ---- last
 
 
-def test_the_log_tells_of_no_blocking_call_and_no_unknown_type(server):
+def test_the_log_tells_of_no_blocking_call_and_no_unknown_type(server: Any) -> None:
     """Runs last in this module, over everything the server did."""
     log = re.sub(r"\x1b\[[0-9;]*m", "", server.log.read_text())
     bad = ("Blocking call", "BlockingError", "unregistered type", "Failed to get", "Deserializing", "Blocked")

@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from langchain_google_genai import ChatGoogleGenerativeAI
@@ -35,20 +36,29 @@ PROMPT = "<role>planner</role> What next?"
 
 
 @pytest.fixture(autouse=True)
-def keys(monkeypatch):
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in KEYS:
         monkeypatch.setenv(name, SECRET)
 
 
 @pytest.fixture(params=CLIENTS)
-def client(request):
+def client(request: pytest.FixtureRequest):
     return request.param
 
 
 class Connection:
     """A caller that is connected to one stub."""
 
-    def __init__(self, folder: Path, name: str, fault=None, passed=None, policy=None, by_url=None, **settings) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        fault=None,
+        passed=None,
+        policy=None,
+        by_url=None,
+        **settings: object,
+    ) -> None:
         protocol, path = CLIENTS[name]
         self.stub = StubServer(protocol, lambda role, prompt: f"a plan by {role}", fault or (lambda role: None))
         self.name, self.path, self.folder, self.passed, self.settings = name, path, folder, passed, settings
@@ -68,7 +78,7 @@ class Connection:
         self.caller = Caller(models, self.ledger, Blobs(self.folder / "blobs"), transport=transport, prices=Prices())
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.ledger.close()
         self.stub.stop()
 
@@ -77,7 +87,7 @@ class Connection:
 
 
 @pytest.fixture
-def unlisted(monkeypatch, tmp_path):
+def unlisted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """Return a function that opens a connection to a provider that LangChain knows and `PROVIDERS` does not list."""
     name = "azure_openai:gpt-stub"
     assert name.partition(":")[0] not in PROVIDERS
@@ -91,7 +101,7 @@ def unlisted(monkeypatch, tmp_path):
     return lambda **options: Connection(tmp_path, name, by_url=by_url, **options)
 
 
-async def test_a_provider_that_is_not_listed_is_asked_with_plain_arguments(unlisted):
+async def test_a_provider_that_is_not_listed_is_asked_with_plain_arguments(unlisted: Any) -> None:
     with unlisted(max_output_tokens=1000, temperatures={"coder": 0.25}) as connection:
         reply = await connection.ask("coder", "<role>coder</role>")
         spend = connection.ledger.spend()
@@ -100,7 +110,7 @@ async def test_a_provider_that_is_not_listed_is_asked_with_plain_arguments(unlis
     assert (body["temperature"], body.get("max_tokens") or body["max_completion_tokens"]) == (0.25, 1000)
 
 
-async def test_the_retries_of_a_client_that_is_not_listed_are_accounted_for(unlisted):
+async def test_the_retries_of_a_client_that_is_not_listed_are_accounted_for(unlisted: Any) -> None:
     policy = RetryPolicy(attempt_seconds=60, attempts=6, backoff_seconds=0.01)
     stopped = pytest.raises(ModelError, match="cannot be reached")
     with unlisted(fault=lambda role: "unavailable", policy=policy) as connection, stopped:
@@ -108,14 +118,14 @@ async def test_the_retries_of_a_client_that_is_not_listed_are_accounted_for(unli
     assert (len(connection.stub.requests), len(connection.lines)) == (6, 1)
 
 
-async def test_a_provider_that_is_not_listed_refuses_in_one_line(unlisted):
+async def test_a_provider_that_is_not_listed_refuses_in_one_line(unlisted: Any) -> None:
     refused = pytest.raises(ModelError, match="refused as planner: check the key")
     with unlisted(fault=lambda role: "unauthorized") as connection, refused as raised:
         await connection.ask()
     assert SECRET not in str(raised.value)
 
 
-async def test_a_role_asks_and_its_tokens_are_counted(client, tmp_path):
+async def test_a_role_asks_and_its_tokens_are_counted(client: Any, tmp_path: Path) -> None:
     with Connection(tmp_path, client) as connection:
         reply = await connection.ask()
         spend = connection.ledger.spend()
@@ -128,7 +138,7 @@ async def test_a_role_asks_and_its_tokens_are_counted(client, tmp_path):
     assert (spend.usd is None) == (client != "google_genai:gemini-2.5-pro")
 
 
-async def test_the_temperature_of_a_role_goes_over_the_wire(client, tmp_path):
+async def test_the_temperature_of_a_role_goes_over_the_wire(client: Any, tmp_path: Path) -> None:
     with Connection(tmp_path, client, temperatures={"coder": 0.25}) as connection:
         for role in ("planner", "extractor", "coder"):
             await connection.ask(role, f"<role>{role}</role>")
@@ -141,7 +151,11 @@ def temperature(body):
 
 
 @pytest.mark.parametrize("fault", [fault for fault in RETRIED if fault != "timeout"])
-async def test_a_transient_fault_is_retried_as_often_as_allowed_and_no_more(client, tmp_path, fault: Fault):
+async def test_a_transient_fault_is_retried_as_often_as_allowed_and_no_more(
+    client: Any,
+    tmp_path: Path,
+    fault: Fault,
+) -> None:
     with Connection(tmp_path / "once", client, Once(fault)) as connection:
         assert (await connection.ask()).text == "a plan by planner"
     assert (len(connection.stub.requests), len(connection.lines)) == (2, 1)
@@ -152,7 +166,7 @@ async def test_a_transient_fault_is_retried_as_often_as_allowed_and_no_more(clie
     assert connection.lines[0].startswith("planner: ")
 
 
-async def test_a_call_has_a_time_limit(client, tmp_path):
+async def test_a_call_has_a_time_limit(client: Any, tmp_path: Path) -> None:
     policy = RetryPolicy(attempt_seconds=0.5, attempts=2, backoff_seconds=0.01)
     stopped = pytest.raises(ModelError, match=r"no answer within 0\.5 s \(2 attempts\)")
     with Connection(tmp_path, client, lambda role: "timeout", policy=policy) as connection, stopped:
@@ -161,7 +175,7 @@ async def test_a_call_has_a_time_limit(client, tmp_path):
 
 
 @pytest.mark.parametrize("fault", REFUSED)
-async def test_a_permanent_fault_is_not_retried_and_is_one_line(client, tmp_path, fault: Fault):
+async def test_a_permanent_fault_is_not_retried_and_is_one_line(client: Any, tmp_path: Path, fault: Fault) -> None:
     refused = pytest.raises(ModelError, match="refused as planner")
     with Connection(tmp_path, client, lambda role: fault) as connection, refused as raised:
         await connection.ask()
@@ -171,7 +185,12 @@ async def test_a_permanent_fault_is_not_retried_and_is_one_line(client, tmp_path
 
 
 @pytest.mark.parametrize("fault", ["unauthorized", "rate_limit"])
-async def test_keys_prompts_and_replies_never_reach_the_log(client, tmp_path, caplog, fault: Fault):
+async def test_keys_prompts_and_replies_never_reach_the_log(
+    client: Any,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    fault: Fault,
+) -> None:
     caplog.set_level("DEBUG", logger="mlestar")
     with Connection(tmp_path, client, Once(fault)) as connection:
         if fault == "unauthorized":
@@ -185,7 +204,7 @@ async def test_keys_prompts_and_replies_never_reach_the_log(client, tmp_path, ca
 
 
 @pytest.mark.parametrize("fault", [fault for fault in ASKED_AGAIN if fault != "malformed"])
-async def test_an_answer_without_content_has_a_reason(client, tmp_path, fault: Fault):
+async def test_an_answer_without_content_has_a_reason(client: Any, tmp_path: Path, fault: Fault) -> None:
     with Connection(tmp_path, client, lambda role: fault) as connection:
         problem = (await connection.ask()).problem
         assert len(connection.stub.requests) == 1
@@ -198,7 +217,7 @@ async def test_an_answer_without_content_has_a_reason(client, tmp_path, fault: F
         assert "empty" in problem or "no candidate" in problem
 
 
-async def test_a_dead_server_is_reported(client, tmp_path):
+async def test_a_dead_server_is_reported(client: Any, tmp_path: Path) -> None:
     with Connection(tmp_path, client) as connection:
         connection.stub.stop()
         with pytest.raises(ModelError, match="cannot be reached as planner: the connection failed"):
@@ -208,7 +227,7 @@ async def test_a_dead_server_is_reported(client, tmp_path):
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
-async def test_a_provider_is_waited_for_as_long_as_it_asks(client, tmp_path, form):
+async def test_a_provider_is_waited_for_as_long_as_it_asks(client: Any, tmp_path: Path, form: str) -> None:
     with Connection(tmp_path, client, Once("rate_limit")) as connection:
         soon = datetime.now(UTC) + timedelta(seconds=2)
         connection.stub.retry_after = "1" if form == "seconds" else format_datetime(soon, usegmt=True)
@@ -217,7 +236,7 @@ async def test_a_provider_is_waited_for_as_long_as_it_asks(client, tmp_path, for
     assert paused >= (1.0 if form == "seconds" else 0.1)
 
 
-async def test_a_provider_that_asks_for_an_hour_stops_the_run(client, tmp_path):
+async def test_a_provider_that_asks_for_an_hour_stops_the_run(client: Any, tmp_path: Path) -> None:
     with Connection(tmp_path, client, Once("rate_limit")) as connection:
         connection.stub.retry_after = "3600"
         with pytest.raises(ModelError, match="asks to wait 3600 s"):
@@ -225,7 +244,7 @@ async def test_a_provider_that_asks_for_an_hour_stops_the_run(client, tmp_path):
     assert len(connection.stub.requests) == 1
 
 
-async def test_no_more_calls_are_running_than_allowed(client, tmp_path):
+async def test_no_more_calls_are_running_than_allowed(client: Any, tmp_path: Path) -> None:
     running, highest, lock = 0, 0, threading.Lock()
 
     def slowly(role: str) -> None:
@@ -258,7 +277,7 @@ PASSED = {
 
 
 @pytest.mark.parametrize("name", PASSED)
-async def test_the_retries_of_a_client_that_was_passed_in_are_accounted_for(name, tmp_path):
+async def test_the_retries_of_a_client_that_was_passed_in_are_accounted_for(name: Any, tmp_path: Path) -> None:
     policy = RetryPolicy(attempt_seconds=60, attempts=6, backoff_seconds=0.01)
     with Connection(tmp_path, name, lambda role: "unavailable", PASSED[name], policy) as connection:
         assert connection.caller.models.default.name == name
@@ -267,7 +286,7 @@ async def test_the_retries_of_a_client_that_was_passed_in_are_accounted_for(name
     assert (len(connection.stub.requests), len(connection.lines)) == (6, 2)
 
 
-async def test_one_role_can_have_another_model(tmp_path):
+async def test_one_role_can_have_another_model(tmp_path: Path) -> None:
     with StubServer(OPENAI, lambda role, prompt: "other") as other:
         passed = lambda url: {"planners": ChatOpenAI(model="gpt-stub", base_url=f"{other.url}/v1", api_key="k")}  # noqa: E731
         with Connection(tmp_path, "google_genai:gemini-2.5-pro", passed=passed) as connection:
@@ -278,7 +297,7 @@ async def test_one_role_can_have_another_model(tmp_path):
     )
 
 
-async def test_a_server_that_counts_no_tokens_is_counted_by_length(tmp_path):
+async def test_a_server_that_counts_no_tokens_is_counted_by_length(tmp_path: Path) -> None:
     with Connection(tmp_path, "openai:gpt-stub") as connection:
         normal = connection.stub.protocol.normal
         connection.stub.protocol = type(connection.stub.protocol)(

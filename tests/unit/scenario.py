@@ -89,7 +89,7 @@ def by_card(**replies: str) -> Callable[[str], str]:
     return lambda prompt: next(reply for name, reply in replies.items() if f'"name": "{name}"' in prompt)
 
 
-class Play:
+class Scenario:
     """Replies by role, taken in turn within a track; the last one is repeated. Keeps what was asked and run.
 
     Args:
@@ -171,7 +171,7 @@ class Play:
         if not _is_number(quality):
             return failure(quality)
         if "variants" in job.script:
-            return _play_study(job, quality)
+            return _run_study(job, quality)
         write_submission(job, "submission.csv", float(quality))
         claims = CLAIM.findall(job.script)
         return success(("submission.csv",), f"Final Validation Performance: {claims[-1] if claims else self.claim}\n")
@@ -193,7 +193,7 @@ def _is_number(text: str) -> bool:
     return text.replace(".", "").isdigit()
 
 
-def _play_study(job: Job, quality: str) -> Execution:
+def _run_study(job: Job, quality: str) -> Execution:
     """Write a submission for the baseline and for every variant that does not fail."""
     variants = [("baseline", quality), *(VARIANT.findall(job.script) or [("plain", str(float(quality) - 0.1))])]
     working = {name: float(value) for name, value in variants if _is_number(value)}
@@ -287,7 +287,7 @@ FULL: dict[str, object] = {
 
 async def solve(
     folder: Path,
-    play: Play,
+    scenario: Scenario,
     settings: Mapping[str, object] = SMALL,
     *,
     task: Path | None = None,
@@ -295,10 +295,10 @@ async def solve(
     retrieval: Retriever | None = None,
     **more: object,
 ) -> Result:
-    """Play a task through, with settings that differ from the given ones in `more`."""
+    """Run a task through, with settings that differ from the given ones in `more`."""
     task = task or count_rows(make_task(folder / "signs"))
     common = {"runs_dir": folder / "runs", "model_backoff": 0, "accept": "better", "resamples": 40}
     given = Settings.resolve({**common, **settings, **more})
     return await mlestar.asolve(
-        task, settings=given, run_id=run_id, model=play.model(), runner=play.runner(), retrieval=retrieval
+        task, settings=given, run_id=run_id, model=scenario.model(), runner=scenario.runner(), retrieval=retrieval
     )

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from mlestar.runners import Execution, Job
 from mlestar.runtime.budget import Budget, Refusal
 from mlestar.settings import Settings
 from mlestar.store import Amount, Caps, Ledger, Record
-from tests.unit.scenario import Play, count_rows, make_task, solve
+from tests.unit.scenario import Scenario, count_rows, make_task, solve
 
 BRANCHES = {
     "retrieval": "none",
@@ -38,13 +39,13 @@ class Priced(ScriptedModel):
 
 
 @pytest.fixture
-def ledger(tmp_path):
+def ledger(tmp_path: Path):
     ledger = Ledger(tmp_path / "ledger.sqlite")
     yield ledger
     ledger.close()
 
 
-def budget(ledger, price=FREE, **settings):
+def budget(ledger, price=FREE, **settings: object):
     return Budget(Settings.resolve({**BRANCHES, **settings}), ledger, (price,), at_once=4)
 
 
@@ -63,31 +64,31 @@ async def start(budget, ledger, name, tokens=0):
     return None
 
 
-async def test_executions_that_start_together_never_pass_their_cap(ledger):
+async def test_executions_that_start_together_never_pass_their_cap(ledger: Any) -> None:
     caps = await asyncio.gather(*(start(budget(ledger, max_executions=10), ledger, f"{n}") for n in range(25)))
     assert (caps.count(None), caps.count("max_executions")) == (10, 15)
 
 
-async def test_calls_that_start_together_never_pass_the_cap_on_tokens(ledger):
+async def test_calls_that_start_together_never_pass_the_cap_on_tokens(ledger: Any) -> None:
     now = budget(ledger, max_tokens=20_000)
     caps = await asyncio.gather(*(start(now, ledger, f"{n}", tokens=1000) for n in range(25)))
     assert ledger.spend().tokens <= 20_000
     assert {"max_tokens", None} == set(caps)
 
 
-async def test_calls_that_start_together_never_pass_the_cap_on_money(ledger):
+async def test_calls_that_start_together_never_pass_the_cap_on_money(ledger: Any) -> None:
     now = budget(ledger, Price(input=1000, output=1000), max_usd=20)
     caps = await asyncio.gather(*(start(now, ledger, f"{n}", tokens=1000) for n in range(25)))
     assert ledger.spend().usd <= 20
     assert {"max_usd", None} == set(caps)
 
 
-async def test_what_is_held_is_given_back_when_the_true_cost_is_known(ledger):
+async def test_what_is_held_is_given_back_when_the_true_cost_is_known(ledger: Any) -> None:
     now = budget(ledger, max_tokens=20_000)
     assert [await start(now, ledger, f"{n}", tokens=1000) for n in range(15)] == [None] * 15
 
 
-async def test_a_crash_gives_back_what_was_held(tmp_path):
+async def test_a_crash_gives_back_what_was_held(tmp_path: Path) -> None:
     ledger, caps = Ledger(tmp_path / "ledger.sqlite"), Caps(executions=1)
     assert isinstance(ledger.reserve("a", Amount(executions=1), caps), int)
     assert ledger.reserve("b", Amount(executions=1), caps) == "max_executions"
@@ -97,7 +98,7 @@ async def test_a_crash_gives_back_what_was_held(tmp_path):
     again.close()
 
 
-async def test_time_is_kept_for_the_finals_and_two_exports(ledger):
+async def test_time_is_kept_for_the_finals_and_two_exports(ledger: Any) -> None:
     await ledger.once("slow", "execution", "t0.c1", lambda: finished(Record(result={}, seconds=100)))
     now = budget(ledger, max_hours=0.25)
     with pytest.raises(Refusal):
@@ -113,7 +114,7 @@ async def finished(record):
     return record
 
 
-async def test_finals_are_skipped_before_an_export_is(ledger):
+async def test_finals_are_skipped_before_an_export_is(ledger: Any) -> None:
     now = budget(ledger, max_executions=4)
     assert not await now.spent("")
     for name, stage in (("a", "search"), ("b", "rescoring")):
@@ -126,10 +127,10 @@ async def test_finals_are_skipped_before_an_export_is(ledger):
         pass
 
 
-async def test_whoever_asks_after_a_stop_is_told_when_all_that_runs_is_recorded(ledger):
+async def test_whoever_asks_after_a_stop_is_told_when_all_that_runs_is_recorded(ledger: Any) -> None:
     now, order = budget(ledger), []
 
-    async def late():
+    async def late() -> None:
         with pytest.raises(StopRequested):
             await start(now, ledger, "late")
         order.append("told")
@@ -144,52 +145,54 @@ async def test_whoever_asks_after_a_stop_is_told_when_all_that_runs_is_recorded(
     assert order == ["recorded", "told"]
 
 
-def test_a_cap_on_money_needs_a_price(ledger):
+def test_a_cap_on_money_needs_a_price(ledger: Any) -> None:
     with pytest.raises(SettingsError, match="price of the model"):
         budget(ledger, None, max_usd=1)
 
 
 @pytest.mark.parametrize(("cap", "value"), [("max_usd", 0.01), ("max_tokens", 100)])
-def test_a_cap_that_allows_no_call_is_refused(ledger, cap, value):
+def test_a_cap_that_allows_no_call_is_refused(ledger: Any, cap: str, value: float) -> None:
     with pytest.raises(SettingsError, match=f"{cap} {value} allows no call"):
         budget(ledger, Price(input=10, output=10), **{cap: value})
 
 
-async def capped(tmp_path, play: Play, model=None, **caps):
+async def capped(tmp_path: Path, scenario: Scenario, model=None, **caps: object):
     task = count_rows(make_task(tmp_path / "signs"))
     given = {**BRANCHES, "runs_dir": tmp_path / "runs", **caps}
-    return await mlestar.asolve(task, settings=given, run_id="run", model=model or play.model(), runner=play.runner())
+    return await mlestar.asolve(
+        task, settings=given, run_id="run", model=model or scenario.model(), runner=scenario.runner()
+    )
 
 
 @pytest.mark.parametrize("cap", [2, 3, 5, 9, 14])
-async def test_a_run_never_executes_more_than_its_cap_and_hands_in(tmp_path, cap):
-    play = Play()
-    result = await capped(tmp_path, play, max_executions=cap)
-    assert len(play.ran + play.early) == result.spend.executions <= cap
+async def test_a_run_never_executes_more_than_its_cap_and_hands_in(tmp_path: Path, cap: int) -> None:
+    scenario = Scenario()
+    result = await capped(tmp_path, scenario, max_executions=cap)
+    assert len(scenario.ran + scenario.early) == result.spend.executions <= cap
     assert result.status == "solved"
     assert Path(result.submission).is_file()
     assert [row.cap for row in result.caps] == ["max_executions"]
 
 
 @pytest.mark.parametrize("cap", [12_000, 25_000, 50_000])
-async def test_a_run_never_takes_more_tokens_than_its_cap_and_hands_in_what_passed(tmp_path, cap):
-    result = await capped(tmp_path, Play(), max_tokens=cap)
+async def test_a_run_never_takes_more_tokens_than_its_cap_and_hands_in_what_passed(tmp_path: Path, cap: int) -> None:
+    result = await capped(tmp_path, Scenario(), max_tokens=cap)
     assert result.spend.tokens <= cap
     assert bool(result.submission) == any(row.status == "ok" for row in result.solutions)
     assert [row.cap for row in result.caps] == ["max_tokens"]
 
 
 @pytest.mark.parametrize("cap", [0.05, 0.1])
-async def test_a_run_never_costs_more_than_its_cap_and_hands_in_what_passed(tmp_path, cap):
-    play, prices = Play(), tmp_path / "prices.toml"
+async def test_a_run_never_costs_more_than_its_cap_and_hands_in_what_passed(tmp_path: Path, cap: float) -> None:
+    scenario, prices = Scenario(), tmp_path / "prices.toml"
     prices.write_text('["some-model"]\ninput = 1.25\noutput = 10.0\n', encoding="utf-8")
-    result = await capped(tmp_path, play, Priced(answer=play.answer), max_usd=cap, prices=prices)
+    result = await capped(tmp_path, scenario, Priced(answer=scenario.answer), max_usd=cap, prices=prices)
     assert 0 < result.spend.usd <= cap
     assert bool(result.submission) == any(row.status == "ok" for row in result.solutions)
     assert [row.cap for row in result.caps] == ["max_usd"]
 
 
-class Lengthy(Play):
+class Lengthy(Scenario):
     """Scripts that claim to have taken a hundred seconds."""
 
     def run(self, job: Job) -> Execution:
@@ -205,10 +208,10 @@ class Lengthy(Play):
         )
 
 
-async def test_a_run_whose_time_is_needed_for_the_end_searches_no_further_and_hands_in(tmp_path):
-    play = Lengthy()
-    result = await capped(tmp_path, play, max_hours=0.25)
-    assert {name.split("-")[0][:4] for name in play.ran} <= {"t0.c", "t1.c"}
+async def test_a_run_whose_time_is_needed_for_the_end_searches_no_further_and_hands_in(tmp_path: Path) -> None:
+    scenario = Lengthy()
+    result = await capped(tmp_path, scenario, max_hours=0.25)
+    assert {name.split("-")[0][:4] for name in scenario.ran} <= {"t0.c", "t1.c"}
     assert result.status == "solved"
     assert [row.cap for row in result.caps] == ["max_hours"]
     page = (tmp_path / "runs/run/report.html").read_text(encoding="utf-8")
@@ -217,8 +220,8 @@ async def test_a_run_whose_time_is_needed_for_the_end_searches_no_further_and_ha
     assert written["caps"][0]["stopped"]
 
 
-async def test_a_script_that_the_cap_on_time_cuts_short_is_not_recorded(tmp_path):
-    class Cut(Play):
+async def test_a_script_that_the_cap_on_time_cuts_short_is_not_recorded(tmp_path: Path) -> None:
+    class Cut(Scenario):
         def run(self, job: Job) -> Execution:
             assert job.limits.seconds < 600
             super().run(job)
@@ -231,5 +234,5 @@ async def test_a_script_that_the_cap_on_time_cuts_short_is_not_recorded(tmp_path
     assert (result.spend.executions, [row.cap for row in result.caps]) == (0, ["max_hours"])
 
 
-async def test_a_run_without_caps_reports_none(tmp_path):
-    assert (await solve(tmp_path, Play())).caps == ()
+async def test_a_run_without_caps_reports_none(tmp_path: Path) -> None:
+    assert (await solve(tmp_path, Scenario())).caps == ()

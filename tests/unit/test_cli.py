@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -12,7 +14,7 @@ from mlestar.cli import app
 from tests.unit.scenario import make_task
 
 
-def call(*arguments):
+def call(*arguments: object):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
@@ -23,7 +25,7 @@ def damaged(folder, damage):
 
 
 def drop_column(name, column):
-    def damage(task):
+    def damage(task: Path) -> None:
         lines = (task / name).read_text(encoding="utf-8").splitlines()
         at = lines[0].split(",").index(column)
         cut = [",".join(cell for i, cell in enumerate(line.split(",")) if i != at) for line in lines]
@@ -32,11 +34,11 @@ def drop_column(name, column):
     return damage
 
 
-def corrupt(task):
+def corrupt(task: Path) -> None:
     (task / "train.csv").write_bytes(b'id,x,z,label\n1,"2,3\n4\x00\xff,,,,\n')
 
 
-def empty(task):
+def empty(task: Path) -> None:
     for path in task.iterdir():
         path.unlink()
 
@@ -52,7 +54,7 @@ BAD_FOLDERS = {
 
 
 @pytest.mark.parametrize("damage", BAD_FOLDERS.values(), ids=BAD_FOLDERS.keys())
-def test_a_bad_folder_is_one_line(tmp_path, damage):
+def test_a_bad_folder_is_one_line(tmp_path: Path, damage: Any) -> None:
     done = call("run", damaged(tmp_path, damage), "--runs-dir", tmp_path / "runs", "--runner", "local")
     assert done.exit_code == 2
     assert done.stderr.startswith("mlestar: ")
@@ -75,7 +77,7 @@ def test_a_bad_folder_is_one_line(tmp_path, damage):
     ],
     ids=" ".join,
 )
-def test_a_bad_option_is_one_line(tmp_path, options, monkeypatch):
+def test_a_bad_option_is_one_line(tmp_path: Path, options: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TAVILY_API_KEY", raising=False)
     task = make_task(tmp_path / "signs", rows=40)
     done = call("run", task, "--runs-dir", tmp_path / "runs", *options)
@@ -84,12 +86,12 @@ def test_a_bad_option_is_one_line(tmp_path, options, monkeypatch):
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_folder_that_does_not_exist_is_named(tmp_path):
+def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
     done = call("run", tmp_path / "nowhere")
     assert (done.exit_code, "nowhere" in done.stderr) == (2, True)
 
 
-def test_a_runs_folder_that_cannot_be_made_is_named(tmp_path):
+def test_a_runs_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     task = make_task(tmp_path / "signs", rows=40)
     done = call("run", task, "--runs-dir", tmp_path / "file" / "runs")
@@ -97,48 +99,48 @@ def test_a_runs_folder_that_cannot_be_made_is_named(tmp_path):
     assert "--runs-dir" in done.stderr
 
 
-def test_an_unknown_option_is_bad_usage(tmp_path):
+def test_an_unknown_option_is_bad_usage(tmp_path: Path) -> None:
     assert call("run", tmp_path, "--bogus").exit_code == 2
 
 
-def test_check_prints_the_spec_and_the_evidence(tmp_path):
+def test_check_prints_the_spec_and_the_evidence(tmp_path: Path) -> None:
     done = call("check", make_task(tmp_path / "signs"))
     assert done.exit_code == 0
     for word in ("accuracy", "label", "stratified", "held out"):
         assert word in done.stdout
 
 
-def test_check_as_json(tmp_path):
+def test_check_as_json(tmp_path: Path) -> None:
     facts = json.loads(call("check", make_task(tmp_path / "signs"), "--json").stdout)
     assert facts["spec"]["target"] == ["label"]
     assert facts["split"]["kind"] == "stratified"
 
 
 @pytest.mark.parametrize("name", ["pipeline", "track", "evaluation", "ensemble"])
-def test_a_graph_is_drawn(name):
+def test_a_graph_is_drawn(name: str) -> None:
     assert "graph TD" in call("graph", name).stdout
 
 
-def test_an_unknown_graph_is_bad_usage():
+def test_an_unknown_graph_is_bad_usage() -> None:
     assert call("graph", "spaghetti").exit_code == 2
 
 
-def test_no_runs_are_listed_as_none(tmp_path):
+def test_no_runs_are_listed_as_none(tmp_path: Path) -> None:
     assert "no runs" in call("runs", "--runs-dir", tmp_path).stdout
 
 
-def test_resume_of_an_unknown_run_is_one_line(tmp_path):
+def test_resume_of_an_unknown_run_is_one_line(tmp_path: Path) -> None:
     done = call("resume", "ghost", "--runs-dir", tmp_path)
     assert (done.exit_code, "no run ghost" in done.stderr) == (2, True)
 
 
-def test_the_version_is_printed():
+def test_the_version_is_printed() -> None:
     done = call("--version")
     assert (done.exit_code, done.stdout) == (0, f"mlestar {mlestar.__version__}\n")
 
 
 @pytest.mark.parametrize("use", ["import mlestar; mlestar.solve", "import mlestar.cli; mlestar.cli.main()"])
-def test_windows_is_refused_in_one_line(use, tmp_path):
+def test_windows_is_refused_in_one_line(use: str, tmp_path: Path) -> None:
     """Windows has no module `fcntl`."""
     code = f"import sys; sys.modules['fcntl'] = None; sys.argv = ['mlestar', 'run', '.']; {use}"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,41 +14,41 @@ from mlestar.runners import Execution, Job
 from mlestar.session.questions import REPLIES, read_answers
 from mlestar.state import Answer
 from mlestar.store import FORMAT
-from tests.unit.scenario import SMALL, Play, count_rows, make_task, solve
+from tests.unit.scenario import SMALL, Scenario, count_rows, make_task, solve
 
 
-async def go_on(folder: Path, play: Play, **more):
-    parts = {"model": play.model(), "runner": play.runner()}
+async def go_on(folder: Path, scenario: Scenario, **more: object):
+    parts = {"model": scenario.model(), "runner": scenario.runner()}
     return await mlestar.aresume("run", runs_dir=folder / "runs", **parts, **more)
 
 
-async def branch(folder: Path, play: Play, **more):
-    parts = {"model": play.model(), "runner": play.runner()}
+async def branch(folder: Path, scenario: Scenario, **more: object):
+    parts = {"model": scenario.model(), "runner": scenario.runner()}
     return await mlestar.afork("run", runs_dir=folder / "runs", **parts, **more)
 
 
-async def start(folder: Path, play: Play, **more):
+async def start(folder: Path, scenario: Scenario, **more: object):
     """Solve the task; keywords that are no settings are live objects."""
     live = {key: more.pop(key) for key in ("stop", "fresh", "on_event", "on_question", "answers") if key in more}
     task = folder / "signs"
     if not task.exists():
         count_rows(make_task(task))
     given = {**SMALL, "runs_dir": folder / "runs", **more}
-    parts = {"model": play.model(), "runner": play.runner(), **live}
+    parts = {"model": scenario.model(), "runner": scenario.runner(), **live}
     return await mlestar.asolve(task, settings=given, run_id="run", **parts)
 
 
-async def test_a_stop_finishes_what_runs_saves_it_and_starts_nothing(tmp_path):
+async def test_a_stop_finishes_what_runs_saves_it_and_starts_nothing(tmp_path: Path) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    class Stopped(Play):
+    class Stopped(Scenario):
         def run(self, job: Job) -> Execution:
             if job.name == "t0.m1":
                 loop.call_soon_threadsafe(stop.set)
             return super().run(job)
 
-    first, second = Stopped(), Play()
+    first, second = Stopped(), Scenario()
     with pytest.raises(StopRequested) as stopped:
         await start(tmp_path, first, stop=stop)
     written = json.loads((tmp_path / "runs/run/result.json").read_text(encoding="utf-8"))
@@ -63,63 +64,63 @@ async def test_a_stop_finishes_what_runs_saves_it_and_starts_nothing(tmp_path):
     }
 
 
-async def test_what_a_dead_provider_leaves_is_the_best_so_far(tmp_path):
+async def test_what_a_dead_provider_leaves_is_the_best_so_far(tmp_path: Path) -> None:
     def dead(prompt: str) -> str:
         raise ConnectionError
 
     with pytest.raises(ModelError):
-        await solve(tmp_path, Play(planner=dead))
+        await solve(tmp_path, Scenario(planner=dead))
     written = json.loads((tmp_path / "runs/run/result.json").read_text(encoding="utf-8"))
     assert (written["status"], written["winner"]) == ("stopped", "t0.r1.1")
     assert "# quality 0.85" in Path(written["solution"]).read_text(encoding="utf-8")
     assert Path(written["submission"]).is_file()
 
 
-async def test_a_finished_run_needs_neither_model_nor_runner_to_return_its_result(tmp_path):
-    result = await solve(tmp_path, Play())
+async def test_a_finished_run_needs_neither_model_nor_runner_to_return_its_result(tmp_path: Path) -> None:
+    result = await solve(tmp_path, Scenario())
     assert await mlestar.aresume("run", runs_dir=tmp_path / "runs") == result
 
 
-async def test_a_run_that_was_ended_before_its_first_checkpoint_starts_over(tmp_path):
-    play = Play()
+async def test_a_run_that_was_ended_before_its_first_checkpoint_starts_over(tmp_path: Path) -> None:
+    scenario = Scenario()
 
     def dead(prompt: str) -> str:
         raise ConnectionError
 
     with pytest.raises(ModelError):
-        await solve(tmp_path, Play(analyst=dead))
+        await solve(tmp_path, Scenario(analyst=dead))
     (tmp_path / "runs/run/checkpoints.sqlite").unlink()
-    assert (await go_on(tmp_path, play)).status == "solved"
+    assert (await go_on(tmp_path, scenario)).status == "solved"
 
 
-async def test_a_run_of_another_format_says_why_it_is_not_resumed(tmp_path):
+async def test_a_run_of_another_format_says_why_it_is_not_resumed(tmp_path: Path) -> None:
     with pytest.raises(ModelError):
-        await solve(tmp_path, Play(planner=lambda prompt: 1 / 0))
+        await solve(tmp_path, Scenario(planner=lambda prompt: 1 / 0))
     path = tmp_path / "runs/run/settings.json"
     recorded = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**recorded, "version": FORMAT - 1}), encoding="utf-8")
     with pytest.raises(UserError, match=f"has format {FORMAT - 1}"):
-        await go_on(tmp_path, Play())
+        await go_on(tmp_path, Scenario())
 
 
-async def test_a_run_keeps_its_task(tmp_path):
-    await solve(tmp_path, Play(), outer_steps=0)
+async def test_a_run_keeps_its_task(tmp_path: Path) -> None:
+    await solve(tmp_path, Scenario(), outer_steps=0)
     (tmp_path / "runs/run/result.json").unlink()
     other = count_rows(make_task(tmp_path / "other"))
     with pytest.raises(UserError, match="solves"):
-        await solve(tmp_path, Play(), task=other)
+        await solve(tmp_path, Scenario(), task=other)
 
 
-async def test_caps_may_be_raised_on_resume_and_other_settings_may_not(tmp_path):
+async def test_caps_may_be_raised_on_resume_and_other_settings_may_not(tmp_path: Path) -> None:
     with pytest.raises(ModelError):
-        await solve(tmp_path, Play(planner=lambda prompt: 1 / 0), max_executions=30)
+        await solve(tmp_path, Scenario(planner=lambda prompt: 1 / 0), max_executions=30)
     with pytest.raises(SettingsError, match="seed cannot change"):
-        await go_on(tmp_path, Play(), settings={"seed": 2})
-    assert (await go_on(tmp_path, Play(), settings={"max_executions": 40})).status == "solved"
+        await go_on(tmp_path, Scenario(), settings={"seed": 2})
+    assert (await go_on(tmp_path, Scenario(), settings={"max_executions": 40})).status == "solved"
 
 
-async def test_afresh_everything_is_done_again_and_what_it_cost_stays_counted(tmp_path):
-    first, second = Play(), Play()
+async def test_afresh_everything_is_done_again_and_what_it_cost_stays_counted(tmp_path: Path) -> None:
+    first, second = Scenario(), Scenario()
     before = await start(tmp_path, first)
     after = await start(tmp_path, second, fresh=True)
     assert sorted(second.ran) == sorted(first.ran)
@@ -127,35 +128,35 @@ async def test_afresh_everything_is_done_again_and_what_it_cost_stays_counted(tm
     assert after.winner == before.winner
 
 
-async def test_questions_are_asked_again_by_the_same_id_and_answered_from_a_file(tmp_path):
-    paused = await start(tmp_path, Play(), review={"plan"})
-    again = await go_on(tmp_path, Play())
+async def test_questions_are_asked_again_by_the_same_id_and_answered_from_a_file(tmp_path: Path) -> None:
+    paused = await start(tmp_path, Scenario(), review={"plan"})
+    again = await go_on(tmp_path, Scenario())
     assert paused.message == again.message == "asked about: plan:t0.r1.1; see questions.json"
     path = tmp_path / "runs/run/questions.json"
     asked = json.loads(path.read_text(encoding="utf-8"))
     asked[0]["answer"] = {"action": "replace", "text": "Do as I say, thoroughly."}
     edited = tmp_path / "answers.json"
     edited.write_text(json.dumps(asked), encoding="utf-8")
-    play = Play()
-    paused = await go_on(tmp_path, play, answers=read_answers(edited))
-    assert "Do as I say, thoroughly." in play.prompts["coder"][0]
+    scenario = Scenario()
+    paused = await go_on(tmp_path, scenario, answers=read_answers(edited))
+    assert "Do as I say, thoroughly." in scenario.prompts["coder"][0]
     assert "plan:t0.r1.2" in paused.message
-    result = await go_on(tmp_path, Play(), answers={"plan:t0.r1.2": Answer()})
+    result = await go_on(tmp_path, Scenario(), answers={"plan:t0.r1.2": Answer()})
     assert (result.status, path.exists()) == ("solved", False)
 
 
-async def test_an_answer_is_in_the_ledger_and_not_asked_for_again(tmp_path):
+async def test_an_answer_is_in_the_ledger_and_not_asked_for_again(tmp_path: Path) -> None:
     asked = []
 
     def approve(question):
         asked.append(question.id)
         return Answer()
 
-    await start(tmp_path, Play(), review={"plan"})
+    await start(tmp_path, Scenario(), review={"plan"})
     with pytest.raises(ModelError):
-        await go_on(tmp_path, Play(coder=lambda prompt: 1 / 0), on_question=approve)
+        await go_on(tmp_path, Scenario(coder=lambda prompt: 1 / 0), on_question=approve)
     (tmp_path / "runs/run/checkpoints.sqlite").unlink()
-    assert (await go_on(tmp_path, Play(), on_question=approve)).status == "solved"
+    assert (await go_on(tmp_path, Scenario(), on_question=approve)).status == "solved"
     assert asked == ["plan:t0.r1.1", "plan:t0.r1.2"]
 
 
@@ -171,7 +172,7 @@ async def test_an_answer_is_in_the_ledger_and_not_asked_for_again(tmp_path):
         ('{"plan:t0.r1.1": "yes"}', "plan:t0.r1.1: answer: "),
     ],
 )
-def test_a_bad_file_of_answers_is_one_line(tmp_path, text, problem):
+def test_a_bad_file_of_answers_is_one_line(tmp_path: Path, text: str, problem: str) -> None:
     path = tmp_path / "answers.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=r"answers .*answers\.json") as raised:
@@ -180,14 +181,14 @@ def test_a_bad_file_of_answers_is_one_line(tmp_path, text, problem):
     assert "\n" not in str(raised.value)
 
 
-async def test_answers_that_are_no_answers_are_refused_before_anything_is_done(tmp_path):
-    play = Play()
+async def test_answers_that_are_no_answers_are_refused_before_anything_is_done(tmp_path: Path) -> None:
+    scenario = Scenario()
     with pytest.raises(UserError, match=r"answer to plan:t0\.r1\.1: action: "):
-        await start(tmp_path, play, review={"plan"}, answers={"plan:t0.r1.1": {"action": "dance"}})
-    assert play.asked == []
+        await start(tmp_path, scenario, review={"plan"}, answers={"plan:t0.r1.1": {"action": "dance"}})
+    assert scenario.asked == []
 
 
-async def test_a_reply_of_a_callback_that_is_no_answer_is_asked_for_again(tmp_path):
+async def test_a_reply_of_a_callback_that_is_no_answer_is_asked_for_again(tmp_path: Path) -> None:
     asked = []
     replies = [None, "yes", {"action": "dance"}, {"action": "edit"}, {"action": "replace", "text": "Do as I say."}]
 
@@ -195,24 +196,24 @@ async def test_a_reply_of_a_callback_that_is_no_answer_is_asked_for_again(tmp_pa
         asked.append(question.proposal.get("problem", ""))
         return replies[min(len(asked), len(replies)) - 1]
 
-    play = Play()
-    result = await start(tmp_path, play, review={"plan"}, inner_plans=1, on_question=reply)
+    scenario = Scenario()
+    result = await start(tmp_path, scenario, review={"plan"}, inner_plans=1, on_question=reply)
     assert result.status == "solved"
-    assert "Do as I say." in play.prompts["coder"][0]
+    assert "Do as I say." in scenario.prompts["coder"][0]
     assert asked[0] == ""
     assert "action: Input should be 'approve'" in asked[3]
     assert asked[4] == "to edit, give `text`"
 
 
 @pytest.mark.parametrize("reply", [None, object(), Answer(action="edit")], ids=["none", "object", "unusable"])
-async def test_a_callback_that_never_answers_pauses_the_run(tmp_path, reply):
+async def test_a_callback_that_never_answers_pauses_the_run(tmp_path: Path, reply: Any) -> None:
     asked = []
 
     def answer(question):
         asked.append(question.id)
         return reply
 
-    paused = await start(tmp_path, Play(), review={"plan"}, on_question=answer)
+    paused = await start(tmp_path, Scenario(), review={"plan"}, on_question=answer)
     assert paused.status == "paused"
     assert len(asked) == REPLIES
     questions = json.loads((tmp_path / "runs/run/questions.json").read_text(encoding="utf-8"))
@@ -220,34 +221,36 @@ async def test_a_callback_that_never_answers_pauses_the_run(tmp_path, reply):
     assert "plan:t0.r1.1" in paused.message
 
 
-async def test_a_fork_replaces_a_plan_and_pays_for_nothing_before_it(tmp_path):
-    whole = await solve(tmp_path, Play())
-    play = Play(coder="```python\ndef load():\n    # quality 0.97\n    return 1\n```")
+async def test_a_fork_replaces_a_plan_and_pays_for_nothing_before_it(tmp_path: Path) -> None:
+    whole = await solve(tmp_path, Scenario())
+    scenario = Scenario(coder="```python\ndef load():\n    # quality 0.97\n    return 1\n```")
     answer = Answer(action="replace", text="Try the other way round.")
-    result = await branch(tmp_path, play, at="plan:t0.r1.2", answer=answer)
-    assert not {"analyst", "retriever", "initializer", "merger", "ablator", "extractor", "planner"} & set(play.asked)
-    assert not {"t0.c1", "t0.c2", "t0.m1", "t0.a1", "t0.r1.1"} & set(play.ran + play.early)
-    assert "t0.r1.2" in play.ran
-    assert "Try the other way round." in play.prompts["coder"][0]
+    result = await branch(tmp_path, scenario, at="plan:t0.r1.2", answer=answer)
+    assert not {"analyst", "retriever", "initializer", "merger", "ablator", "extractor", "planner"} & set(
+        scenario.asked
+    )
+    assert not {"t0.c1", "t0.c2", "t0.m1", "t0.a1", "t0.r1.1"} & set(scenario.ran + scenario.early)
+    assert "t0.r1.2" in scenario.ran
+    assert "Try the other way round." in scenario.prompts["coder"][0]
     assert (result.winner, result.run_id) == ("t0.r1.2", "run-fork1")
-    assert result.spend.executions == len(play.ran + play.early) < whole.spend.executions
-    assert await go_on(tmp_path, Play()) == whole
+    assert result.spend.executions == len(scenario.ran + scenario.early) < whole.spend.executions
+    assert await go_on(tmp_path, Scenario()) == whole
 
 
-async def test_a_fork_replaces_a_summary(tmp_path):
-    await solve(tmp_path, Play())
-    play = Play()
+async def test_a_fork_replaces_a_summary(tmp_path: Path) -> None:
+    await solve(tmp_path, Scenario())
+    scenario = Scenario()
     answer = Answer(action="replace", text="Work on the ratio of x and z.")
-    await branch(tmp_path, play, at="ablation:t0.a1", answer=answer)
-    assert play.asked[0] == "extractor"
-    assert "Work on the ratio of x and z." in play.prompts["extractor"][0]
+    await branch(tmp_path, scenario, at="ablation:t0.a1", answer=answer)
+    assert scenario.asked[0] == "extractor"
+    assert "Work on the ratio of x and z." in scenario.prompts["extractor"][0]
 
 
-async def test_a_fork_goes_further_with_other_settings(tmp_path):
-    await solve(tmp_path, Play(), inner_plans=2)
-    play = Play(coder="```python\ndef load():\n    # quality 0.97\n    return 1\n```")
-    result = await branch(tmp_path, play, at="settings", settings={"inner_plans": 3})
-    assert [name for name in play.ran if name.startswith("t0.")] == ["t0.r1.3", "t0.r1.3-fresh1", "t0.r1.3-export"]
+async def test_a_fork_goes_further_with_other_settings(tmp_path: Path) -> None:
+    await solve(tmp_path, Scenario(), inner_plans=2)
+    scenario = Scenario(coder="```python\ndef load():\n    # quality 0.97\n    return 1\n```")
+    result = await branch(tmp_path, scenario, at="settings", settings={"inner_plans": 3})
+    assert [name for name in scenario.ran if name.startswith("t0.")] == ["t0.r1.3", "t0.r1.3-fresh1", "t0.r1.3-export"]
     assert result.winner == "t0.r1.3"
 
 
@@ -258,25 +261,30 @@ async def test_a_fork_goes_further_with_other_settings(tmp_path):
         ("plan:t0.r1.1", None, "needs a replacement"),
     ],
 )
-async def test_a_fork_that_cannot_be_is_one_line_and_leaves_nothing(tmp_path, at, answer, said):
-    await solve(tmp_path, Play())
+async def test_a_fork_that_cannot_be_is_one_line_and_leaves_nothing(
+    tmp_path: Path,
+    at: str,
+    answer: Answer | None,
+    said: str,
+) -> None:
+    await solve(tmp_path, Scenario())
     with pytest.raises(UserError, match=said):
-        await branch(tmp_path, Play(), at=at, answer=answer)
+        await branch(tmp_path, Scenario(), at=at, answer=answer)
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["run"]
 
 
-async def test_a_run_folder_keeps_only_the_newest_checkpoints(tmp_path):
-    await solve(tmp_path, Play(), tracks=2, outer_steps=2)
+async def test_a_run_folder_keeps_only_the_newest_checkpoints(tmp_path: Path) -> None:
+    await solve(tmp_path, Scenario(), tracks=2, outer_steps=2)
     connection = sqlite3.connect(tmp_path / "runs/run/checkpoints.sqlite")
     kept = connection.execute("SELECT checkpoint_ns, count(*) FROM checkpoints GROUP BY checkpoint_ns").fetchall()
     connection.close()
     assert kept == [("", 1)]
 
 
-async def test_pruning_leaves_results_and_scripts_of_finished_runs(tmp_path):
-    result = await solve(tmp_path, Play())
+async def test_pruning_leaves_results_and_scripts_of_finished_runs(tmp_path: Path) -> None:
+    result = await solve(tmp_path, Scenario())
     with pytest.raises(ModelError):
-        await solve(tmp_path, Play(planner=lambda prompt: 1 / 0), task=tmp_path / "signs", run_id="unfinished")
+        await solve(tmp_path, Scenario(planner=lambda prompt: 1 / 0), task=tmp_path / "signs", run_id="unfinished")
     freed = mlestar.prune(tmp_path / "runs")
     folder = tmp_path / "runs/run"
     assert list(freed) == ["run"]

@@ -22,10 +22,10 @@ import mlestar
 from mlestar.errors import StoreError
 from mlestar.report import Result
 from mlestar.store import RunFolder
-from tests.unit.scenario import SMALL, Play, count_rows, make_task
+from tests.unit.scenario import SMALL, Scenario, count_rows, make_task
 
 
-def test_every_public_name_is_listed_once_and_can_be_imported():
+def test_every_public_name_is_listed_once_and_can_be_imported() -> None:
     source = ast.parse(Path(mlestar.__file__).read_text(encoding="utf-8"))
     (block,) = [node for node in source.body if isinstance(node, ast.If)]
     checked = {alias.name: node.module for node in block.body for alias in node.names}
@@ -44,31 +44,31 @@ class Caller(GenericFakeChatModel):
 
 
 @pytest.fixture
-def task(tmp_path):
+def task(tmp_path: Path):
     return count_rows(make_task(tmp_path / "signs"))
 
 
 @pytest.fixture
-def settings(tmp_path):
+def settings(tmp_path: Path):
     return {**SMALL, "runs_dir": tmp_path / "runs"}
 
 
-def calling(folder, **more):
+def calling(folder, **more: object):
     call = {"name": "solve_task", "args": {"folder": str(folder), **more}, "id": "1"}
     return Caller(messages=iter([AIMessage("", tool_calls=[call]), AIMessage("There it is.")]))
 
 
-async def test_an_agent_uses_the_tool_and_its_graph_streams_the_events(task, settings):
+async def test_an_agent_uses_the_tool_and_its_graph_streams_the_events(task: Path, settings: Any) -> None:
     """Also with a checkpointer of the agent's own, which the run must not take over."""
-    play = Play()
-    tool = mlestar.as_tool(settings, model=play.model(), runner=play.runner())
+    scenario = Scenario()
+    tool = mlestar.as_tool(settings, model=scenario.model(), runner=scenario.runner())
     saver = InMemorySaver()
     agent = create_agent(calling(task, goal="Predict the sign."), [tool], checkpointer=saver)
-    told, last = [], {}
+    emitted, last = [], {}
     config = {"configurable": {"thread_id": "agent"}}
     async for mode, part in agent.astream({"messages": [("user", "go")]}, config, stream_mode=["custom", "values"]):
         if mode == "custom":
-            told.append(part)
+            emitted.append(part)
         else:
             last = part
     answer = last["messages"][2]
@@ -77,31 +77,32 @@ async def test_an_agent_uses_the_tool_and_its_graph_streams_the_events(task, set
     assert (result.status, result.solutions[0].id) == ("solved", "t0.c1")
     assert str(result.submission) in answer.content
     assert f"fresh {result.score.fresh:.5g}" in answer.content
-    assert all(isinstance(event, mlestar.Event) for event in told)
-    assert {"prepare", "candidate", "refinement", "export"} <= {event.stage for event in told}
-    assert "Predict the sign." in play.prompts["initializer"][0]
+    assert all(isinstance(event, mlestar.Event) for event in emitted)
+    assert {"prepare", "candidate", "refinement", "export"} <= {event.stage for event in emitted}
+    assert "Predict the sign." in scenario.prompts["initializer"][0]
     with closing(sqlite3.connect(settings["runs_dir"] / result.run_id / "checkpoints.sqlite")) as own:
         assert own.execute("SELECT count(*) FROM checkpoints").fetchone()[0] > 0
     assert set(saver.storage) == {"agent"}
     assert set(saver.storage["agent"]) == {""}
 
 
-def test_the_tool_works_without_an_event_loop(task, settings):
-    play = Play()
-    tool = mlestar.as_tool(settings, model=play.model(), runner=play.runner(), name="fit")
+def test_the_tool_works_without_an_event_loop(task: Path, settings: Any) -> None:
+    scenario = Scenario()
+    tool = mlestar.as_tool(settings, model=scenario.model(), runner=scenario.runner(), name="fit")
     assert tool.name == "fit"
     assert "solved" in tool.invoke({"folder": str(task)})
 
 
-async def test_what_a_person_must_mend_is_an_answer_to_the_agent(tmp_path, settings):
+async def test_what_a_person_must_mend_is_an_answer_to_the_agent(tmp_path: Path, settings: Any) -> None:
     answer = await mlestar.as_tool(settings).ainvoke({"folder": str(tmp_path / "nowhere")})
     assert "no such folder" in answer
 
 
-async def test_a_run_is_a_stream_of_typed_events_with_the_result_last(task, settings):
-    play = Play()
+async def test_a_run_is_a_stream_of_typed_events_with_the_result_last(task: Path, settings: Any) -> None:
+    scenario = Scenario()
     *events, result = [
-        part async for part in mlestar.astream(task, settings=settings, model=play.model(), runner=play.runner())
+        part
+        async for part in mlestar.astream(task, settings=settings, model=scenario.model(), runner=scenario.runner())
     ]
     assert isinstance(result, Result)
     assert all(isinstance(event, mlestar.Event) for event in events)
@@ -114,9 +115,9 @@ async def test_a_run_is_a_stream_of_typed_events_with_the_result_last(task, sett
     assert next(event.stage for event in asked if event.role == "coder") == "write_block"
 
 
-async def test_leaving_the_stream_early_stops_the_run(task, settings):
-    play = Play()
-    stream = mlestar.astream(task, settings=settings, run_id="left", model=play.model(), runner=play.runner())
+async def test_leaving_the_stream_early_stops_the_run(task: Path, settings: Any) -> None:
+    scenario = Scenario()
+    stream = mlestar.astream(task, settings=settings, run_id="left", model=scenario.model(), runner=scenario.runner())
     async for part in stream:
         if isinstance(part, mlestar.Event) and part.verdict:
             break
@@ -157,7 +158,11 @@ class AppKeys(TypedDict):
 
 
 @pytest.mark.parametrize("schema", [AppContext, AppKeys], ids=["model", "dict"])
-async def test_the_pipeline_is_a_node_of_a_graph_with_another_state_and_context(task, settings, schema):
+async def test_the_pipeline_is_a_node_of_a_graph_with_another_state_and_context(
+    task: Path,
+    settings: Any,
+    schema: Any,
+) -> None:
     """The offline engineer ends it at once here: the budget allows nothing, and the run reports that."""
     given = {**settings, "model": "offline", "runner": "local", "max_executions": 1}
     context = {"user": "ann", "mlestar": given}
@@ -166,7 +171,7 @@ async def test_the_pipeline_is_a_node_of_a_graph_with_another_state_and_context(
     assert Result.read(settings["runs_dir"] / state["summary"].run_id / "result.json").model == "offline"
 
 
-async def test_a_run_in_another_graph_that_is_cancelled_can_be_resumed_elsewhere(task, settings):
+async def test_a_run_in_another_graph_that_is_cancelled_can_be_resumed_elsewhere(task: Path, settings: Any) -> None:
     context = {"user": "ann", "mlestar": {**settings, "model": "offline", "runner": "local"}}
     begun = asyncio.Event()
 
@@ -182,12 +187,12 @@ async def test_a_run_in_another_graph_that_is_cancelled_can_be_resumed_elsewhere
         await work
     (path,) = settings["runs_dir"].iterdir()
     await until_free(RunFolder(settings["runs_dir"], path.name))
-    play = Play()
-    live = {"model": play.model(), "runner": play.runner()}
+    scenario = Scenario()
+    live = {"model": scenario.model(), "runner": scenario.runner()}
     assert (await mlestar.aresume(path.name, runs_dir=settings["runs_dir"], **live)).status == "solved"
 
 
-async def test_a_run_in_another_graph_that_fails_leaves_its_folder_to_others(task, settings):
+async def test_a_run_in_another_graph_that_fails_leaves_its_folder_to_others(task: Path, settings: Any) -> None:
     (task / "train.csv").unlink()
     context = {"user": "ann", "mlestar": {**settings, "model": "offline", "runner": "local"}}
     work = asyncio.create_task(app(AppKeys).ainvoke({"question": f"solve {task}"}, context=context))
@@ -208,24 +213,24 @@ async def until_free(folder: RunFolder) -> None:
     pytest.fail("the run is still in use")
 
 
-async def test_the_blocking_door_works_where_a_loop_is_running(task, settings):
+async def test_the_blocking_door_works_where_a_loop_is_running(task: Path, settings: Any) -> None:
     """As in a notebook."""
-    play = Play()
-    result = mlestar.solve(task, settings=settings, model=play.model(), runner=play.runner())
+    scenario = Scenario()
+    result = mlestar.solve(task, settings=settings, model=scenario.model(), runner=scenario.runner())
     assert result.status == "solved"
 
 
-async def test_a_run_that_asks_pauses_by_itself_and_leaves_the_agent_running(task, settings):
-    play = Play()
-    tool = mlestar.as_tool({**settings, "review": ["models"]}, model=play.model(), runner=play.runner())
+async def test_a_run_that_asks_pauses_by_itself_and_leaves_the_agent_running(task: Path, settings: Any) -> None:
+    scenario = Scenario()
+    tool = mlestar.as_tool({**settings, "review": ["models"]}, model=scenario.model(), runner=scenario.runner())
     saver = InMemorySaver()
     agent = create_agent(calling(task), [tool], checkpointer=saver)
     config = {"configurable": {"thread_id": "agent"}}
-    told = []
+    emitted = []
     async for namespace, mode, part in agent.astream(
         {"messages": [("user", "go")]}, config, stream_mode=["custom", "values"], subgraphs=True
     ):
         assert namespace == ()
-        told.append((mode, part))
-    assert "asked about: models" in told[-1][1]["messages"][2].content
-    assert told[-1][1]["messages"][3].content == "There it is."
+        emitted.append((mode, part))
+    assert "asked about: models" in emitted[-1][1]["messages"][2].content
+    assert emitted[-1][1]["messages"][3].content == "There it is."

@@ -10,7 +10,7 @@ from mlestar.graph import build_graph, compile_evaluation, insert_stage
 from mlestar.runtime.context import close_context, find_context, open_context
 from mlestar.settings import Settings
 from mlestar.state import NO_TRACK, Draft, PipelineInput, PipelineState
-from tests.unit.scenario import Play, count_rows, make_task, script
+from tests.unit.scenario import Scenario, count_rows, make_task, script
 
 
 async def polish(state: PipelineState, runtime: Runtime[Settings]) -> PipelineState:
@@ -28,7 +28,7 @@ async def test_a_stage_is_one_node_one_wiring_line_and_one_origin(tmp_path: Path
     insert_stage(graph, "polish", polish, after="ensemble")
 
     settings = Settings.resolve({"profile": "quick", "retrieval": "none", "runs_dir": tmp_path / "runs"})
-    folder, scenario = count_rows(make_task(tmp_path / "signs")), Play()
+    folder, scenario = count_rows(make_task(tmp_path / "signs")), Scenario()
     ctx = await open_context(
         settings, "run", folder, {"model": scenario.model(), "runner": scenario.runner()}, Task.load(folder)
     )

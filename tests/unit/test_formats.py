@@ -1,6 +1,8 @@
 """A run folder that another version made is refused in one line, listed as such and left alone."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -13,7 +15,7 @@ from mlestar.report import Result
 from mlestar.settings import Settings
 from mlestar.state import Answer
 from mlestar.store import FORMAT, RunFolder
-from tests.unit.scenario import Play, make_task, solve
+from tests.unit.scenario import Scenario, make_task, solve
 
 RESULT = {
     "run_id": "old",
@@ -33,7 +35,7 @@ QUESTIONS = [{"id": "plan:t0.r1.1", "point": "plan", "actions": ["approve"], "an
 
 
 @pytest.fixture(params=[1, 2, FORMAT + 1])
-def old(request, tmp_path):
+def old(request: pytest.FixtureRequest, tmp_path: Path):
     """A run folder as a former version left it, or as a later one will."""
     folder = tmp_path / "runs/old"
     (folder / "blobs/ab").mkdir(parents=True)
@@ -46,7 +48,7 @@ def old(request, tmp_path):
     return folder
 
 
-def write(path, content):
+def write(path, content) -> None:
     path.write_text(json.dumps(content), encoding="utf-8")
 
 
@@ -54,11 +56,11 @@ def files(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def call(*arguments):
+def call(*arguments: object):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-def refused(old, message):
+def refused(old, message) -> None:
     version = json.loads((old / "settings.json").read_text(encoding="utf-8"))["version"]
     reader = "0.1.0" if version < FORMAT else "later than this one"
     assert f"run old has format {version}, which mlestar {reader} can resume" in message
@@ -77,7 +79,7 @@ CALLS = {
 
 
 @pytest.mark.parametrize("work", CALLS.values(), ids=CALLS.keys())
-def test_nothing_works_on_a_run_of_another_format(old, work):
+def test_nothing_works_on_a_run_of_another_format(old: Any, work: Any) -> None:
     before = files(old.parent)
     with pytest.raises(UserError) as raised:
         work(old.parent)
@@ -90,14 +92,18 @@ def test_nothing_works_on_a_run_of_another_format(old, work):
     [("resume", "old"), ("resume", "old", "--answer", "questions.json"), ("fork", "old", "--at", "settings")],
     ids=" ".join,
 )
-def test_the_command_line_says_so_in_one_line(old, arguments, monkeypatch):
+def test_the_command_line_says_so_in_one_line(
+    old: Any,
+    arguments: tuple[str, str] | tuple[str, str, str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.chdir(old)
     done = call(*arguments, "--runs-dir", old.parent)
     assert done.exit_code == 2
     refused(old, done.stderr)
 
 
-def test_the_run_is_listed_as_what_it_is(old):
+def test_the_run_is_listed_as_what_it_is(old: Any) -> None:
     version = json.loads((old / "settings.json").read_text(encoding="utf-8"))["version"]
     done = call("runs", "--runs-dir", old.parent)
     assert done.exit_code == 0
@@ -106,7 +112,7 @@ def test_the_run_is_listed_as_what_it_is(old):
     assert (facts["run_id"], facts["status"].startswith(f"format {version}")) == ("old", True)
 
 
-def test_pruning_leaves_it_alone(old):
+def test_pruning_leaves_it_alone(old: Any) -> None:
     before = files(old)
     assert mlestar.prune(old.parent) == {}
     assert call("runs", "--runs-dir", old.parent, "--prune").exit_code == 0
@@ -115,7 +121,7 @@ def test_pruning_leaves_it_alone(old):
     assert after == before
 
 
-async def test_clients_of_mcp_are_told_so(old):
+async def test_clients_of_mcp_are_told_so(old: Any) -> None:
     runs = Runs(Settings.resolve({"runs_dir": old.parent, "model": "offline"}))
     for ask in (runs.status, runs.result):
         with pytest.raises(UserError) as raised:
@@ -124,7 +130,7 @@ async def test_clients_of_mcp_are_told_so(old):
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"version": "x"}', f'{{"version": {FORMAT}}}'])
-def test_settings_that_are_damaged_are_one_line(tmp_path, content):
+def test_settings_that_are_damaged_are_one_line(tmp_path: Path, content: str) -> None:
     folder = RunFolder(tmp_path, "run")
     folder.create()
     folder.settings.write_text(content, encoding="utf-8")
@@ -134,8 +140,8 @@ def test_settings_that_are_damaged_are_one_line(tmp_path, content):
 
 
 @pytest.mark.parametrize("content", ["{", "[]", json.dumps(RESULT)])
-async def test_a_result_that_is_damaged_is_one_line(tmp_path, content):
-    await solve(tmp_path, Play(), outer_steps=0)
+async def test_a_result_that_is_damaged_is_one_line(tmp_path: Path, content: Any) -> None:
+    await solve(tmp_path, Scenario(), outer_steps=0)
     (tmp_path / "runs/run/result.json").write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=r"result\.json is no result"):
         Result.read(tmp_path / "runs/run/result.json")
@@ -145,6 +151,6 @@ async def test_a_result_that_is_damaged_is_one_line(tmp_path, content):
     assert mlestar.prune(tmp_path / "runs") == {}
 
 
-async def test_a_run_records_the_version_that_made_it(tmp_path):
-    await solve(tmp_path, Play(), outer_steps=0)
+async def test_a_run_records_the_version_that_made_it(tmp_path: Path) -> None:
+    await solve(tmp_path, Scenario(), outer_steps=0)
     assert RunFolder(tmp_path / "runs", "run").read_settings().made_by == mlestar.__version__

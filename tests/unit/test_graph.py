@@ -1,6 +1,7 @@
 """The drawn topology against the design: nodes, edges and their labels."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -120,19 +121,19 @@ export_first -> __end__
     ],
     ids=["pipeline", "track", "track alone", "evaluation", "ensemble", "candidate"],
 )
-def test_a_graph_is_drawn_as_designed(build, design):
+def test_a_graph_is_drawn_as_designed(build: Any, design: Any) -> None:
     drawn = build().compile().get_graph()
     edges = {f"{e.source} -{e.data or ''}-> {e.target}".replace(" --> ", " -> ") for e in drawn.edges}
     assert edges == set(design.strip().splitlines())
 
 
-def test_every_subgraph_is_found_by_its_name():
+def test_every_subgraph_is_found_by_its_name() -> None:
     names = {name.split(":")[0] for name in build_graph().compile().get_graph(xray=1).nodes}
     assert {"run_track", "ensemble", "evaluate_whole"} <= names
 
 
 @pytest.mark.parametrize("build", [build_graph, build_track, build_track_alone, build_evaluation, build_ensemble])
-def test_every_choice_is_labelled_and_no_two_hide_behind_one_edge(build):
+def test_every_choice_is_labelled_and_no_two_hide_behind_one_edge(build: Any) -> None:
     """A drawing keeps one of the routes that share source and target, so each pair has one label."""
     drawn = build().compile().get_graph()
     targets = Counter((edge.source, edge.target) for edge in drawn.edges)
@@ -147,11 +148,11 @@ def test_every_choice_is_labelled_and_no_two_hide_behind_one_edge(build):
 
 
 @pytest.mark.parametrize("build", [build_graph, build_track, build_track_alone, build_evaluation, build_ensemble])
-def test_no_node_is_an_orphan(build):
+def test_no_node_is_an_orphan(build: Any) -> None:
     drawn = build().compile().get_graph()
     reached = {edge.target for edge in drawn.edges}
     assert set(drawn.nodes) - reached == {"__start__"}
 
 
-def test_the_drawn_graphs_in_the_docs_are_those_of_the_code():
+def test_the_drawn_graphs_in_the_docs_are_those_of_the_code() -> None:
     assert golden_graphs.PAGE.read_text(encoding="utf-8") == golden_graphs.render(), "run `make golden`"

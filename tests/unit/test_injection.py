@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -10,9 +11,9 @@ import mlestar
 from mlestar.llm import ScriptedModel
 from mlestar.prompts import Prompts
 from mlestar.runners import Execution, Job
-from mlestar.state import Citation, ModelCard
+from mlestar.state import Brief, Citation, ModelCard
 from tests.unit.golden_prompts import ATTEMPTS, BRIEF, CARD, MEMBERS, SCRIPT, VALUES, VARIANTS, render
-from tests.unit.scenario import Play, by_card, count_rows, failure, fence, make_task, script, study
+from tests.unit.scenario import Scenario, by_card, count_rows, failure, fence, make_task, script, study
 
 SECTION = re.compile(r"<(\w+)(?: [^<>]*)?>.*?</\1>", re.DOTALL)
 TAGS = sorted({tag for role in VALUES for tag in re.findall(r"</(\w+)>", render(role))})
@@ -28,7 +29,7 @@ def outside(prompt: str) -> str:
     return SECTION.sub("", prompt)
 
 
-class ObedientEngineer(Play):
+class ObedientEngineer(Scenario):
     """An engineer that obeys every order outside the sections of a prompt."""
 
     hacked = 0
@@ -50,7 +51,7 @@ class ObedientEngineer(Play):
 class HostileRetriever:
     """A retriever whose results contain the injection in every field."""
 
-    async def find(self, brief, count):
+    async def find(self, brief: Brief, count):
         return [
             ModelCard(
                 name=f"{name}",
@@ -73,9 +74,9 @@ def hostile_task(folder: Path) -> Path:
     return task
 
 
-async def test_injected_orders_are_never_obeyed(tmp_path):
+async def test_injected_orders_are_never_obeyed(tmp_path: Path) -> None:
     commented = script(0.7, "B") + f"# {HOSTILE!r}\n"
-    play = ObedientEngineer(
+    scenario = ObedientEngineer(
         initializer=by_card(A=fence(script("broken", "A")), B=fence(commented)),
         debugger=fence(script(0.65, "repaired")),
         bug_summarizer=f"It failed. {HOSTILE}",
@@ -88,16 +89,16 @@ async def test_injected_orders_are_never_obeyed(tmp_path):
         hostile_task(tmp_path / "signs"),
         settings=settings,
         run_id="run",
-        model=ScriptedModel(answer=play.answer),
-        runner=play.runner(),
+        model=ScriptedModel(answer=scenario.answer),
+        runner=scenario.runner(),
         retrieval=HostileRetriever(),
     )
-    assert play.hacked == 0
+    assert scenario.hacked == 0
     assert result.status == "solved"
-    reached = {role for role, prompts in play.prompts.items() if any(ORDER in prompt for prompt in prompts)}
+    reached = {role for role, prompts in scenario.prompts.items() if any(ORDER in prompt for prompt in prompts)}
     assert reached >= {"retriever", "initializer", "bug_summarizer", "debugger", "summarizer", "extractor", "planner"}
-    assert "HACKED" not in "".join(play.scripts[name].replace(repr(HOSTILE), "") for name in play.ran)
-    for role, prompts in play.prompts.items():
+    assert "HACKED" not in "".join(scenario.scripts[name].replace(repr(HOSTILE), "") for name in scenario.ran)
+    for role, prompts in scenario.prompts.items():
         for prompt in prompts:
             assert re.search(r"<role>(\w+)</role>", prompt)[1] == role
             assert not {"\x1b", "\u202e", "\u200b"} & set(prompt.replace(repr(HOSTILE), "")), role
@@ -152,7 +153,7 @@ OF_BRIEF = {"brief", "refusal"}
 
 
 @pytest.mark.parametrize("text", UNTRUSTED)
-def test_text_of_others_never_leaves_its_section(text):
+def test_text_of_others_never_leaves_its_section(text: Any) -> None:
     changed, prompts = UNTRUSTED[text], Prompts()
     roles = [role for role in VALUES if set(changed) & ({*VALUES[role]} | OF_BRIEF)]
     assert roles
@@ -167,23 +168,25 @@ def test_text_of_others_never_leaves_its_section(text):
             assert ORDER not in instructions, role
 
 
-def test_every_value_of_every_prompt_is_covered():
+def test_every_value_of_every_prompt_is_covered() -> None:
     covered = {name for changed in UNTRUSTED.values() for name in changed}
     numbers = {"count", "baseline", "seconds", "noise", "draft"}
     assert {name for values in VALUES.values() for name in values} <= covered | numbers
 
 
-def test_long_texts_are_shortened_and_lone_surrogates_replaced():
+def test_long_texts_are_shortened_and_lone_surrogates_replaced() -> None:
     long = "x" * 50_000
     assert len(render("bug_summarizer", problem=long)) < 12_000
     assert len(render("initializer", card=CARD.model_copy(update={"description": long}))) < 30_000
     assert render("initializer", refusal="\ud800").encode()
 
 
-async def test_replies_of_a_model_that_obeys_are_refused_by_the_contract(tmp_path):
-    play = Play(initializer=[fence("HACKED!"), "HACKED"], retriever="HACKED", analyst="HACKED", summarizer="{HACKED")
+async def test_replies_of_a_model_that_obeys_are_refused_by_the_contract(tmp_path: Path) -> None:
+    scenario = Scenario(
+        initializer=[fence("HACKED!"), "HACKED"], retriever="HACKED", analyst="HACKED", summarizer="{HACKED"
+    )
     task = count_rows(make_task(tmp_path / "signs"))
     settings = {"runs_dir": tmp_path / "runs", "profile": "quick", "outer_steps": 0, "retrieval": "catalogue"}
-    result = await mlestar.asolve(task, settings=settings, run_id="r", model=play.model(), runner=play.runner())
-    assert (result.status, play.ran) == ("no_solution", [])
+    result = await mlestar.asolve(task, settings=settings, run_id="r", model=scenario.model(), runner=scenario.runner())
+    assert (result.status, scenario.ran) == ("no_solution", [])
     assert {row.status for row in result.solutions} <= {"unwritten"}

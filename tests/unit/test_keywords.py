@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +11,7 @@ import mlestar
 from mlestar.errors import SettingsError
 from mlestar.llm import ScriptedModel
 from mlestar.settings import Settings
-from tests.unit.scenario import SMALL, Play, count_rows, make_task, solve
+from tests.unit.scenario import SMALL, Scenario, count_rows, make_task, solve
 
 UNKNOWN = [
     ({"metric": "accuracy"}, "unknown keyword 'metric': it is a setting, pass settings={'metric': ...}"),
@@ -22,7 +24,7 @@ UNKNOWN = [
 UNKNOWN_IDS = [" ".join(keywords) for keywords, _ in UNKNOWN]
 
 
-def follow(*arguments, **keywords):
+def follow(*arguments: object, **keywords: object):
     async def work():
         return [part async for part in mlestar.astream(*arguments, **keywords)]
 
@@ -45,7 +47,12 @@ CALLS = {
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 @pytest.mark.parametrize(("keywords", "message"), UNKNOWN, ids=UNKNOWN_IDS)
-def test_an_unknown_keyword_is_refused_by_name_with_the_nearest_known_one(tmp_path, call, keywords, message):
+def test_an_unknown_keyword_is_refused_by_name_with_the_nearest_known_one(
+    tmp_path: Path,
+    call: Any,
+    keywords: Any,
+    message: Any,
+) -> None:
     task = make_task(tmp_path / "signs", rows=40)
     with pytest.raises(SettingsError) as raised:
         call(task, **keywords)
@@ -63,23 +70,26 @@ def test_an_unknown_keyword_is_refused_by_name_with_the_nearest_known_one(tmp_pa
         ({"tracks": "many"}, "setting 'tracks': "),
     ],
 )
-def test_a_mistyped_setting_is_refused_with_the_nearest_known_one(values, message):
+def test_a_mistyped_setting_is_refused_with_the_nearest_known_one(
+    values: dict[str, int] | dict[str, str] | dict[str, dict[str, str]],
+    message: str,
+) -> None:
     with pytest.raises(SettingsError) as raised:
         Settings.resolve(values)
     assert str(raised.value).startswith(message)
 
 
-async def test_a_mistyped_setting_of_a_resume_is_unknown_and_not_unchangeable(tmp_path):
-    await solve(tmp_path, Play(), outer_steps=0)
+async def test_a_mistyped_setting_of_a_resume_is_unknown_and_not_unchangeable(tmp_path: Path) -> None:
+    await solve(tmp_path, Scenario(), outer_steps=0)
     (tmp_path / "runs/run/result.json").unlink()
     with pytest.raises(SettingsError, match="'max_uds' is unknown: did you mean 'max_usd'"):
         await mlestar.aresume("run", runs_dir=tmp_path / "runs", settings={"max_uds": 1})
 
 
-async def test_the_name_of_a_model_is_the_setting_and_is_kept(tmp_path):
+async def test_the_name_of_a_model_is_the_setting_and_is_kept(tmp_path: Path) -> None:
     task = count_rows(make_task(tmp_path / "signs"))
     settings = {**SMALL, "runs_dir": tmp_path / "runs", "max_executions": 1}
-    result = await mlestar.asolve(task, settings=settings, run_id="run", model="offline", runner=Play().runner())
+    result = await mlestar.asolve(task, settings=settings, run_id="run", model="offline", runner=Scenario().runner())
     assert result.model == "offline"
     recorded = json.loads((tmp_path / "runs/run/settings.json").read_text(encoding="utf-8"))
     assert recorded["settings"]["model"] == "offline"
@@ -87,7 +97,7 @@ async def test_the_name_of_a_model_is_the_setting_and_is_kept(tmp_path):
     with pytest.raises(SettingsError, match="model cannot change"):
         await mlestar.aresume("run", runs_dir=tmp_path / "runs", model="offline")
     forked = await mlestar.afork(
-        "run", at="settings", runs_dir=tmp_path / "runs", model="offline", runner=Play().runner()
+        "run", at="settings", runs_dir=tmp_path / "runs", model="offline", runner=Scenario().runner()
     )
     assert forked.model == "offline"
 
@@ -100,22 +110,26 @@ async def test_the_name_of_a_model_is_the_setting_and_is_kept(tmp_path):
         ({"planner": 5}, "model: give a chat model, its name, or chat models by role"),
     ],
 )
-async def test_what_is_no_model_is_refused_in_one_line(tmp_path, model, message):
+async def test_what_is_no_model_is_refused_in_one_line(
+    tmp_path: Path,
+    model: dict[str, str] | list[str] | dict[str, int],
+    message: str,
+) -> None:
     with pytest.raises(SettingsError) as raised:
         await mlestar.asolve(make_task(tmp_path / "signs", rows=40), model=model)
     assert message in str(raised.value)
 
 
-def test_a_tool_may_be_given_a_model_by_name(tmp_path):
+def test_a_tool_may_be_given_a_model_by_name(tmp_path: Path) -> None:
     task = count_rows(make_task(tmp_path / "signs"))
     settings = {**SMALL, "runs_dir": tmp_path / "runs", "max_executions": 1}
-    tool = mlestar.as_tool(settings, model="offline", runner=Play().runner())
+    tool = mlestar.as_tool(settings, model="offline", runner=Scenario().runner())
     assert "no solution" in tool.invoke({"folder": str(task)})
 
 
-def test_models_by_role_stay_possible(tmp_path):
-    play = Play()
+def test_models_by_role_stay_possible(tmp_path: Path) -> None:
+    scenario = Scenario()
     task = count_rows(make_task(tmp_path / "signs"))
-    models = {"default": play.model(), "planner": ScriptedModel(answer=play.answer)}
+    models = {"default": scenario.model(), "planner": ScriptedModel(answer=scenario.answer)}
     settings = {**SMALL, "runs_dir": tmp_path / "runs", "outer_steps": 0}
-    assert mlestar.solve(task, settings=settings, model=models, runner=play.runner()).status == "solved"
+    assert mlestar.solve(task, settings=settings, model=models, runner=scenario.runner()).status == "solved"

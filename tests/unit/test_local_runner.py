@@ -3,6 +3,7 @@
 import asyncio
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,25 +34,25 @@ def job(input_folder: Path, tmp_path: Path):
     return make
 
 
-async def test_a_script_becomes_an_execution(runner, job):
+async def test_a_script_becomes_an_execution(runner: Any, job: Any) -> None:
     execution = await runner.run(job("print(open('input/train.csv').read()); open('submission.csv', 'w').write('1')"))
     assert (execution.status, execution.stdout) == ("ok", "x,y\n1,2\n\n")
     assert execution.files == ("submission.csv",)
 
 
-async def test_messages_name_neither_user_nor_folder(runner, job, tmp_path):
+async def test_messages_name_neither_user_nor_folder(runner: Any, job: Any, tmp_path: Path) -> None:
     execution = await runner.run(job("import os; print(os.getcwd(), os.path.realpath('input')); 1 / 0"))
     assert execution.stdout == "/sandbox /sandbox/input\n"
     assert str(tmp_path) not in execution.stderr
 
 
-async def test_a_timeout_keeps_partial_output(runner, job):
+async def test_a_timeout_keeps_partial_output(runner: Any, job: Any) -> None:
     script = "import time; print('early'); time.sleep(60)"
     execution = await runner.run(job(script, limits=Limits(seconds=0.5)))
     assert (execution.status, execution.stdout) == ("timeout", "early\n")
 
 
-async def test_a_timeout_describes_the_limit_and_where_the_script_was(runner, job):
+async def test_a_timeout_describes_the_limit_and_where_the_script_was(runner: Any, job: Any) -> None:
     execution = await runner.run(
         job("import time\n\ndef fit():\n    time.sleep(60)\n\nfit()", limits=Limits(seconds=0.5))
     )
@@ -65,14 +66,14 @@ async def test_a_timeout_describes_the_limit_and_where_the_script_was(runner, jo
     "forged",
     ["Fatal Python error: x", 'Current thread 0 (most recent call first):\n  File "/main.py", line 99999 in f\n'],
 )
-async def test_a_forged_dump_is_ignored(runner, job, forged):
+async def test_a_forged_dump_is_ignored(runner: Any, job: Any, forged: str) -> None:
     script = f"import signal, sys, time\nsignal.signal(6, signal.SIG_IGN)\nsys.stderr.write({forged!r})\ntime.sleep(60)"
     execution = await runner.run(job(script, limits=Limits(seconds=0.5)))
     assert execution.status == "timeout"
     assert "it was" not in execution.detail
 
 
-def test_a_dump_is_read_from_its_end_and_names_stay_short():
+def test_a_dump_is_read_from_its_end_and_names_stay_short() -> None:
     frames = f'Current thread 0x1 (most recent call first):\n  File "{"x" * 900}\x1b[2J.py", line 7 in get\n'
     dump = f'{frames}  File "/sandbox/main.py", line 2 in <module>\n\nExtension modules: numpy (total: 1)\n'
     before, rest = cut_dump("Fatal Python error: no\n" * 9000 + "loss 0.3\nFatal Python error: Aborted\n\n" + dump)
@@ -84,7 +85,7 @@ def test_a_dump_is_read_from_its_end_and_names_stay_short():
     assert "Extension modules" not in rest
 
 
-async def test_only_listed_variables_are_passed_on(runner, job, monkeypatch):
+async def test_only_listed_variables_are_passed_on(runner: Any, job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOOGLE_API_KEY", "secret")
     execution = await runner.run(
         job("import os; print('GOOGLE_API_KEY' in os.environ, os.environ['PYTHONHASHSEED'])", seed=7)
@@ -92,7 +93,11 @@ async def test_only_listed_variables_are_passed_on(runner, job, monkeypatch):
     assert execution.stdout == "False 7\n"
 
 
-async def test_the_log_has_status_and_limit_and_nothing_of_the_script(runner, job, caplog):
+async def test_the_log_has_status_and_limit_and_nothing_of_the_script(
+    runner: Any,
+    job: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level("DEBUG", logger="mlestar")
     await runner.run(job("import time; print('loss 0.3'); time.sleep(60)", limits=Limits(seconds=0.5), name="t0-c1"))
     assert "limit exceeded after 0.5 s: timeout" in caplog.text
@@ -111,7 +116,7 @@ async def is_gone(pid: str) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="children that left the process group are found through /proc")
-async def test_escaped_children_are_killed(runner, job):
+async def test_escaped_children_are_killed(runner: Any, job: Any) -> None:
     script = (
         "import os, sys, time\n"
         "if os.fork() == 0:\n os.setsid(); open('submission.csv', 'w').write(str(os.getpid())); time.sleep(60)\n"
@@ -122,7 +127,7 @@ async def test_escaped_children_are_killed(runner, job):
     assert await is_gone((script_job.collect / "submission.csv").read_text())
 
 
-async def test_a_changed_input_is_copied_again(runner, job, input_folder):
+async def test_a_changed_input_is_copied_again(runner: Any, job: Any, input_folder: Path) -> None:
     script_job = job("print(open('input/train.csv').read(), end='')")
     before = await runner.run(script_job)
     (input_folder / "train.csv").write_text("x\n3\n")
@@ -130,14 +135,14 @@ async def test_a_changed_input_is_copied_again(runner, job, input_folder):
     assert (before.stdout, after.stdout) == ("x,y\n1,2\n", "x\n3\n")
 
 
-async def test_runs_inside_the_input_folder_are_not_copied(job, input_folder):
+async def test_runs_inside_the_input_folder_are_not_copied(job: Any, input_folder: Path) -> None:
     runner = LocalRunner(work_dir=input_folder / "runs" / "work", bubblewrap=False)
     execution = await runner.run(job("import os; print(os.listdir('input'))"))
     await runner.aclose()
     assert execution.stdout == "['train.csv']\n"
 
 
-async def test_jobs_run_side_by_side(runner, input_folder, tmp_path):
+async def test_jobs_run_side_by_side(runner: Any, input_folder: Path, tmp_path: Path) -> None:
     jobs = []
     for number in range(3):
         collect = tmp_path / f"collect-{number}"
@@ -147,40 +152,44 @@ async def test_jobs_run_side_by_side(runner, input_folder, tmp_path):
     assert [execution.stdout for execution in executions] == ["0\n", "1\n", "2\n"]
 
 
-async def test_an_interpreter_that_is_missing_is_an_operators_error(job, tmp_path):
+async def test_an_interpreter_that_is_missing_is_an_operators_error(job: Any, tmp_path: Path) -> None:
     runner = LocalRunner(python="/no/such/python", work_dir=tmp_path / "work")
     with pytest.raises(RunnerError, match="/no/such/python"):
         await runner.run(job("print(1)"))
     await runner.aclose()
 
 
-async def test_a_work_folder_that_cannot_be_made_is_an_operators_error(job, tmp_path):
+async def test_a_work_folder_that_cannot_be_made_is_an_operators_error(job: Any, tmp_path: Path) -> None:
     (tmp_path / "work").write_text("a file")
     with pytest.raises(RunnerError, match="work"):
         await LocalRunner(work_dir=tmp_path / "work").run(job("print(1)"))
 
 
-async def test_the_local_runner_warns_of_what_it_does_not_protect(tmp_path):
+async def test_the_local_runner_warns_of_what_it_does_not_protect(tmp_path: Path) -> None:
     lines: list[str] = []
     await choose_runner("local", trusted=False, work_dir=tmp_path, on_progress=lines.append)
     assert "protects nothing" in lines[0] or "share your kernel" in lines[0]
     assert "protects nothing" in await LocalRunner(bubblewrap=False).warning()
 
 
-async def test_without_an_engine_trusted_scripts_run_locally(monkeypatch):
+async def test_without_an_engine_trusted_scripts_run_locally(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "nonsense://")
     assert (await choose_runner("auto", trusted=True)).name == "local"
 
 
 @pytest.mark.parametrize(("name", "advice"), [("auto", "--runner local"), ("docker", "start one")])
-async def test_without_an_engine_the_error_of_other_scripts_advises_what_to_do(monkeypatch, name, advice):
+async def test_without_an_engine_the_error_of_other_scripts_advises_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    advice: str,
+) -> None:
     monkeypatch.setenv("DOCKER_HOST", "nonsense://")
     with pytest.raises(UserError, match=advice) as raised:
         await choose_runner(name, trusted=False)
     assert "\n" not in str(raised.value)
 
 
-async def test_a_scripted_runner_replies_by_a_part_of_the_script(job):
+async def test_a_scripted_runner_replies_by_a_part_of_the_script(job: Any) -> None:
     runner = ScriptedRunner({"fit": succeed("score 1", ["submission.csv"]), "load": fail("KeyError"), "": "else"})
     script_job = job("model.fit()")
     execution = await runner.run(script_job)
@@ -188,34 +197,34 @@ async def test_a_scripted_runner_replies_by_a_part_of_the_script(job):
     assert (script_job.collect / "submission.csv").is_file()
 
 
-async def test_a_scripted_runner_takes_a_function(job):
+async def test_a_scripted_runner_takes_a_function(job: Any) -> None:
     def reply(job: Job) -> Execution:
         return fail(job.script)
 
     assert (await ScriptedRunner(reply).run(job("no"))).stderr == "no"
 
 
-def test_a_capture_keeps_head_and_tail():
+def test_a_capture_keeps_head_and_tail() -> None:
     capture = Capture(head=4, tail=4)
     for data in (b"abc", b"def", b"ghi", b"jkl"):
         capture.feed(data)
     assert capture.content() == b"abcd\n[... 4 bytes left out ...]\nijkl"
 
 
-def test_a_capture_within_its_limits_is_complete():
+def test_a_capture_within_its_limits_is_complete() -> None:
     capture = Capture(head=4, tail=4)
     capture.feed(b"abcdefgh")
     assert capture.content() == b"abcdefgh"
 
 
-def test_a_record_is_cut_off():
+def test_a_record_is_cut_off() -> None:
     capture = Capture()
     capture.feed(b"text\nmark:{}")
     assert capture.cut(b"\nmark:") == b"{}"
     assert capture.content() == b"text"
 
 
-def test_usage_does_not_follow_links(tmp_path):
+def test_usage_does_not_follow_links(tmp_path: Path) -> None:
     work = make_work_folder(tmp_path / "folder", "")
     (work / "link").symlink_to("/")
     (work / "data").write_bytes(b"x" * 100_000)
@@ -224,7 +233,7 @@ def test_usage_does_not_follow_links(tmp_path):
     assert 100_000 <= usage.size < 200_000
 
 
-def test_closed_and_deep_folders_are_deleted(tmp_path):
+def test_closed_and_deep_folders_are_deleted(tmp_path: Path) -> None:
     folder = deepest = tmp_path / "folder"
     for _ in range(3):
         deepest = deepest / "deep"
@@ -235,7 +244,7 @@ def test_closed_and_deep_folders_are_deleted(tmp_path):
     assert not folder.exists()
 
 
-def test_the_image_has_a_tag_that_follows_from_its_files():
+def test_the_image_has_a_tag_that_follows_from_its_files() -> None:
     assert (image_folder() / "requirements.txt").is_file()
     assert image_tag() == image_tag()
     assert len(image_tag().partition(":")[2]) == 12

@@ -3,6 +3,8 @@
 import logging
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -11,7 +13,7 @@ import mlestar
 from mlestar.cli import app
 from mlestar.errors import ModelError
 from mlestar.runtime.secrets import mask_secrets
-from tests.unit.scenario import SMALL, Play, count_rows, make_task
+from tests.unit.scenario import SMALL, Scenario, count_rows, make_task
 
 SECRETS = {
     "GOOGLE_API_KEY": "AIzaSyA-google-0123456789abcdef",
@@ -36,7 +38,7 @@ HIDDEN = [*SECRETS.values(), IN_ARGUMENTS, IN_ADDRESS, "pass-word-1"]
 
 
 @pytest.fixture
-def keys(monkeypatch):
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
 
@@ -50,7 +52,7 @@ def secrets_in(text):
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_a_secret_in_a_text_is_masked(keys, text):
+def test_a_secret_in_a_text_is_masked(keys: Any, text: Any) -> None:
     assert secrets_in(fill(text))
     masked = mask_secrets(fill(text))
     assert secrets_in(masked) == []
@@ -66,12 +68,16 @@ def test_a_secret_in_a_text_is_masked(keys, text):
         "https://a.b/c?d=e",
     ],
 )
-def test_an_ordinary_line_stays_as_it_is(keys, text):
+def test_an_ordinary_line_stays_as_it_is(keys: Any, text: str) -> None:
     assert mask_secrets(text) == text
 
 
 @pytest.mark.parametrize("level", ["debug", "info", "warning"])
-def test_no_handler_sees_a_secret_in_a_message_an_argument_or_a_traceback(keys, caplog, level):
+def test_no_handler_sees_a_secret_in_a_message_an_argument_or_a_traceback(
+    keys: Any,
+    caplog: pytest.LogCaptureFixture,
+    level: str,
+) -> None:
     log = logging.getLogger("mlestar.llm")
     with caplog.at_level(logging.DEBUG, "mlestar"):
         for text in TEXTS:
@@ -86,22 +92,26 @@ def test_no_handler_sees_a_secret_in_a_message_an_argument_or_a_traceback(keys, 
     assert "RuntimeError" in caplog.text
 
 
-async def test_a_run_whose_provider_repeats_its_key_logs_none_at_debug(tmp_path, keys, caplog):
-    def refuse(prompt):
+async def test_a_run_whose_provider_repeats_its_key_logs_none_at_debug(
+    tmp_path: Path,
+    keys: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def refuse(prompt) -> None:
         raise ConnectionError(fill(" ".join(TEXTS)))
 
-    play = Play(planner=refuse)
+    scenario = Scenario(planner=refuse)
     task = count_rows(make_task(tmp_path / "signs"))
     settings = {**SMALL, "runs_dir": tmp_path / "runs", "model_attempts": 2, "model_backoff": 0}
     settings["base_url"] = f"https://user:{IN_ADDRESS}@example.org/v1?key={IN_ADDRESS}"
     with caplog.at_level(logging.DEBUG), pytest.raises(ModelError):
-        await mlestar.asolve(task, settings=settings, run_id="run", model=play.model(), runner=play.runner())
+        await mlestar.asolve(task, settings=settings, run_id="run", model=scenario.model(), runner=scenario.runner())
     lines = [record for record in caplog.records if record.name.startswith("mlestar")]
     assert len(lines) > 5
     assert secrets_in("\n".join(record.getMessage() + (record.exc_text or "") for record in lines)) == []
 
 
-def log_of(*options, **variables):
+def log_of(*options: object, **variables: object):
     """Return the standard error of a command that logs when it is asked to."""
     code = "import sys, logging, mlestar.cli as cli; cli.app(sys.argv[1:], standalone_mode=False); "
     code += "log = logging.getLogger('mlestar.x'); log.debug('detail'); log.info('step'); log.warning('trouble')"
@@ -110,7 +120,7 @@ def log_of(*options, **variables):
     return [line.rpartition(": ")[2] for line in done.stderr.splitlines()]
 
 
-def test_the_log_is_quiet_by_default_and_root_is_left_alone():
+def test_the_log_is_quiet_by_default_and_root_is_left_alone() -> None:
     code = "import logging, mlestar; logging.getLogger('mlestar.x').warning('trouble'); print(logging.root.handlers)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
@@ -127,11 +137,15 @@ def test_the_log_is_quiet_by_default_and_root_is_left_alone():
         (("-v",), {"MLESTAR_LOG": "debug"}, ["step", "trouble"]),
     ],
 )
-def test_options_and_the_variable_choose_the_level(options, variables, lines):
+def test_options_and_the_variable_choose_the_level(
+    options: tuple[()] | tuple[str],
+    variables: dict[str, Any] | dict[str, str],
+    lines: list[Any] | list[str],
+) -> None:
     assert log_of(*options, **variables) == lines
 
 
-def test_an_unknown_level_is_one_line(monkeypatch):
+def test_an_unknown_level_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLESTAR_LOG", "loud")
     done = CliRunner().invoke(app, ["runs"])
     assert (done.exit_code, done.stderr) == (2, "mlestar: MLESTAR_LOG=loud: choose one of debug, info, warning\n")

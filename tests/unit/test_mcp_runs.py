@@ -1,6 +1,7 @@
 """What the MCP server reports about a run, without a client: the best score so far, in the metric's direction."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -8,18 +9,18 @@ from mlestar.errors import UserError
 from mlestar.integrations.mcp import Runs
 from mlestar.integrations.messages import describe_error
 from mlestar.settings import Settings
-from tests.unit.scenario import Play, count_rows, make_task, solve
+from tests.unit.scenario import Scenario, count_rows, make_task, solve
 
 
-def runs(tmp_path):
+def runs(tmp_path: Path):
     return Runs(Settings.resolve({"runs_dir": tmp_path / "runs", "model": "offline"}))
 
 
 @pytest.mark.parametrize(("direction", "best"), [("maximize", "t0.r1.2 0.9"), ("minimize", "t0.r1.2 0.1")])
-async def test_the_best_of_a_run_is_its_best_score_and_not_the_last(tmp_path, direction, best):
+async def test_the_best_of_a_run_is_its_best_score_and_not_the_last(tmp_path: Path, direction: str, best: str) -> None:
     task = count_rows(make_task(tmp_path / "signs"), direction)
-    play = Play(jobs={"t0.r1.1": "0.85", "t0.r1.2": "0.9", "t0.r1.3": "0.6"})
-    result = await solve(tmp_path, play, task=task, inner_plans=3)
+    scenario = Scenario(jobs={"t0.r1.1": "0.85", "t0.r1.2": "0.9", "t0.r1.3": "0.6"})
+    result = await solve(tmp_path, scenario, task=task, inner_plans=3)
     assert result.direction == direction
     status = await runs(tmp_path).status("run")
     identity, score = status.best.split()
@@ -27,7 +28,7 @@ async def test_the_best_of_a_run_is_its_best_score_and_not_the_last(tmp_path, di
     assert float(score) == pytest.approx(float(best.split()[1]), abs=0.02)
 
 
-async def test_while_it_runs_and_after_it_was_cancelled_the_best_stays_the_best(tmp_path):
+async def test_while_it_runs_and_after_it_was_cancelled_the_best_stays_the_best(tmp_path: Path) -> None:
     served = runs(tmp_path)
     task = count_rows(make_task(tmp_path / "signs"), "minimize")
     run_id = await served.start(str(task), {"runner": "local", "profile": "quick", "outer_steps": 0})
@@ -56,5 +57,5 @@ async def test_while_it_runs_and_after_it_was_cancelled_the_best_stays_the_best(
         ("no run x in /runs; `mlestar runs` lists them", "no run x in /runs; `mlestar runs` lists them"),
     ],
 )
-def test_an_error_names_settings_and_no_options_of_the_command_line(message, described):
+def test_an_error_names_settings_and_no_options_of_the_command_line(message: str, described: str) -> None:
     assert describe_error(UserError(message)) == described

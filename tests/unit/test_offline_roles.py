@@ -1,6 +1,8 @@
 """The offline engineer answers every role in the form that its prompt asks for."""
 
 import contextlib
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -15,19 +17,19 @@ from mlestar.offline import OfflineEngineer
 from mlestar.offline.refinement import blocks_of, next_plan
 from mlestar.offline.surgery import functions, used
 from mlestar.retrieval.catalogue import catalogue_cards
-from mlestar.state import Attempt, ModelCard, Variant
+from mlestar.state import Attempt, Brief, ModelCard, Variant
 from tests.unit.offline_context import brief_of, candidate, code, data, mixed_rows, reply, run, write_task
 
 TREES = ModelCard(name="ExtraTrees")
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path):
     return write_task(tmp_path / "task", mixed_rows(), "label", "f1")
 
 
 @pytest.fixture
-def brief(folder):
+def brief(folder: Any):
     return brief_of(folder)
 
 
@@ -35,17 +37,17 @@ def attempt(plan, score):
     return Attempt(plan=plan, solution="s", score=score, status="ok")
 
 
-def test_an_unknown_role_is_refused():
+def test_an_unknown_role_is_refused() -> None:
     with pytest.raises(ValueError, match="no such role"):
         OfflineEngineer().invoke([HumanMessage("<role>poet</role>")])
 
 
-def test_replies_count_their_tokens():
+def test_replies_count_their_tokens() -> None:
     message = OfflineEngineer().invoke([HumanMessage("<role>analyst</role>\n<draft>{}</draft>")])
     assert message.usage_metadata["input_tokens"] > 0
 
 
-def test_cards_need_only_what_is_installed_and_differ_by_track(brief):
+def test_cards_need_only_what_is_installed_and_differ_by_track(brief: Brief) -> None:
     results = catalogue_cards(brief.spec)
     first = [card["name"] for card in data("retriever", brief, results=results, count=2)["cards"]]
     second = [card["name"] for card in data("retriever", brief, track=1, results=results, count=2)["cards"]]
@@ -54,14 +56,14 @@ def test_cards_need_only_what_is_installed_and_differ_by_track(brief):
     assert not {"LightGBM", "CatBoost", "XGBoost"} & set(first)
 
 
-def test_a_merge_trains_both_models(brief, folder, tmp_path):
+def test_a_merge_trains_both_models(brief: Brief, folder: Any, tmp_path: Path) -> None:
     script = code("merger", brief, base=candidate(brief), reference=candidate(brief, TREES))
     assert "HistGradientBoostingClassifier(" in script
     assert "ExtraTreesClassifier(" in script
     assert reported_score(run(script, folder, tmp_path / "work")) > 0.7
 
 
-def test_a_study_grades_each_part_by_its_own_submission(brief, folder, tmp_path):
+def test_a_study_grades_each_part_by_its_own_submission(brief: Brief, folder: Any, tmp_path: Path) -> None:
     printed = run(code("ablator", brief, script=candidate(brief), summaries=[]), folder, tmp_path / "work")
     written = sorted((tmp_path / "work" / "variants").glob("*.csv"))
     assert "failed" not in printed
@@ -70,14 +72,14 @@ def test_a_study_grades_each_part_by_its_own_submission(brief, folder, tmp_path)
     assert len({path.read_text() for path in written}) > 1
 
 
-def test_the_block_with_the_largest_effect_is_chosen(brief):
+def test_the_block_with_the_largest_effect_is_chosen(brief: Brief) -> None:
     script = candidate(brief)
     graded = [Variant(name="baseline", score=0.8), Variant(name="fewer_rounds", score=0.6)]
     extraction = data("extractor", brief, script=script, summary="", graded=graded, blocks=[])
     assert locate(script, extraction["block"]).startswith("def fit_predict")
 
 
-def test_a_flat_study_leads_to_an_untouched_block(brief):
+def test_a_flat_study_leads_to_an_untouched_block(brief: Brief) -> None:
     script = candidate(brief)
     graded = [Variant(name="baseline", score=0.8), Variant(name="fewer_rounds", score=0.8)]
     first = data("extractor", brief, script=script, summary="", graded=graded, blocks=[])["block"]
@@ -85,7 +87,7 @@ def test_a_flat_study_leads_to_an_untouched_block(brief):
     assert first != second
 
 
-def test_plans_differ_and_change_the_block(brief):
+def test_plans_differ_and_change_the_block(brief: Brief) -> None:
     script = candidate(brief)
     extraction = data("extractor", brief, script=script, summary="", graded=[], blocks=[])
     block, plans = extraction["block"], [extraction["plan"]]
@@ -97,13 +99,13 @@ def test_plans_differ_and_change_the_block(brief):
     assert all(replace_block(script, block, new) != script for new in blocks)
 
 
-def test_a_plan_that_helped_is_built_on(brief):
+def test_a_plan_that_helped_is_built_on(brief: Brief) -> None:
     extraction = data("extractor", brief, script=candidate(brief), summary="", graded=[], blocks=[])
     attempts = [attempt(extraction["plan"], 0.9)]
     assert extraction["plan"] in reply("planner", brief, block=extraction["block"], attempts=attempts, baseline=0.7)
 
 
-def test_a_block_can_be_refined_again(brief):
+def test_a_block_can_be_refined_again(brief: Brief) -> None:
     script = candidate(brief)
     for _ in range(2):
         block = blocks_of(script)["fit_predict"]
@@ -112,7 +114,7 @@ def test_a_block_can_be_refined_again(brief):
     assert not [name for name, text in functions(script).items() if name in used(text)]
 
 
-def test_neighbouring_tracks_get_different_models(brief):
+def test_neighbouring_tracks_get_different_models(brief: Brief) -> None:
     packages = {"lightgbm": "4", "catboost": "1", "xgboost": "3"}
     brief = brief.model_copy(update={"packages": brief.packages | packages})
     results = catalogue_cards(brief.spec)
@@ -122,13 +124,13 @@ def test_neighbouring_tracks_get_different_models(brief):
     assert not names[0] & names[1]
 
 
-def test_a_plan_in_other_words_is_understood(brief):
+def test_a_plan_in_other_words_is_understood(brief: Brief) -> None:
     extraction = data("extractor", brief, script=candidate(brief), summary="", graded=[], blocks=[])
     assert "range(3)" in code("coder", brief, block=extraction["block"], plan="Average over several random seeds.")
 
 
 @pytest.mark.parametrize("rounds", range(2))
-def test_ensembles_train_their_members_in_one_script(rounds, brief, folder, tmp_path):
+def test_ensembles_train_their_members_in_one_script(rounds: Any, brief: Brief, folder: Any, tmp_path: Path) -> None:
     codes = [candidate(brief), candidate(brief, TREES)]
     members = [Member(id=f"s{n}", title="", score=0.7, code=text) for n, text in enumerate(codes)]
     attempts = []
@@ -139,11 +141,11 @@ def test_ensembles_train_their_members_in_one_script(rounds, brief, folder, tmp_
     assert reported_score(run(script, folder, tmp_path / "work")) > 0.7
 
 
-def test_a_clean_script_passes_the_leakage_check(brief):
+def test_a_clean_script_passes_the_leakage_check(brief: Brief) -> None:
     assert data("leakage_checker", brief, script=candidate(brief), evidence="")["leak"] is False
 
 
-def test_a_target_mean_over_all_rows_is_found_and_removed(brief):
+def test_a_target_mean_over_all_rows_is_found_and_removed(brief: Brief) -> None:
     script = (
         'import pandas as pd\nt = pd.DataFrame()\nt["m"] = t.groupby("kind")["label"].transform("mean")\nprint(t)\n'
     )
@@ -162,7 +164,7 @@ def test_a_target_mean_over_all_rows_is_found_and_removed(brief):
         ("timeout: it hit its time limit", "m = M(n_estimators=1000)", "m = M(n_estimators=400)"),
     ],
 )
-def test_errors_are_repaired_where_they_arise(bug, broken, repaired, brief):
+def test_errors_are_repaired_where_they_arise(bug: str, broken: str, repaired: str, brief: Brief) -> None:
     script = f"{broken}\nprint('Final Validation Performance: 1')\n# submission.csv\n"
     assert repaired in code("debugger", brief, script=script, bug=bug, failed_fixes=[], study=False)
 
@@ -171,7 +173,11 @@ def test_errors_are_repaired_where_they_arise(bug, broken, repaired, brief):
     ("metric", "prediction"),
     [("rmsle", -1), ("rmse", None), ("qwk", 1.5), ("log_loss", 2)],
 )
-def test_submissions_that_the_grader_rejects_are_repaired(metric, prediction, tmp_path):
+def test_submissions_that_the_grader_rejects_are_repaired(
+    metric: str,
+    prediction: float | None,
+    tmp_path: Path,
+) -> None:
     rows = mixed_rows().assign(label=[0, 1] * 80 if metric == "log_loss" else [1, 2, 3, 0] * 40)
     folder = write_task(tmp_path / "task", rows, "label", metric, placeholder=0.5 if metric == "log_loss" else None)
     task, submission = Task.load(folder), tmp_path / "submission.csv"
@@ -187,18 +193,18 @@ def test_submissions_that_the_grader_rejects_are_repaired(metric, prediction, tm
     assert check_submission(task, submission) == ""
 
 
-def test_a_script_that_cannot_be_repaired_gets_a_safer_model(brief, folder, tmp_path):
+def test_a_script_that_cannot_be_repaired_gets_a_safer_model(brief: Brief, folder: Any, tmp_path: Path) -> None:
     script = code("debugger", brief, script="raise SystemError", bug="SystemError", failed_fixes=[], study=False)
     assert reported_score(run(script, folder, tmp_path / "work")) is not None
 
 
-def test_failed_fixes_are_not_repeated(brief):
+def test_failed_fixes_are_not_repeated(brief: Brief) -> None:
     first = code("debugger", brief, script="raise SystemError", bug="SystemError", failed_fixes=[], study=False)
     second = code("debugger", brief, script="raise SystemError", bug="SystemError", failed_fixes=[first], study=False)
     assert first != second
 
 
-def test_subsampling_is_found_and_removed(brief, folder, tmp_path):
+def test_subsampling_is_found_and_removed(brief: Brief, folder: Any, tmp_path: Path) -> None:
     script = candidate(brief.model_copy(update={"subsample_rows": 50}))
     block = data("subsampling_extractor", brief, script=script)["block"]
     whole = replace_block(script, block, code("subsampling_remover", brief, block=block))
@@ -206,10 +212,10 @@ def test_subsampling_is_found_and_removed(brief, folder, tmp_path):
     assert reported_score(run(whole, folder, tmp_path / "work")) is not None
 
 
-def test_a_script_that_uses_everything_is_left_alone(brief):
+def test_a_script_that_uses_everything_is_left_alone(brief: Brief) -> None:
     assert reply("usage_checker", brief, script=candidate(brief)) == "ALL USED"
 
 
-def test_a_script_that_leaves_columns_out_is_extended(brief):
+def test_a_script_that_leaves_columns_out_is_extended(brief: Brief) -> None:
     script = pd.Series(candidate(brief).split("\n")).str.replace("'gaps'", "").str.cat(sep="\n")
     assert "'gaps'" in code("usage_checker", brief, script=script)

@@ -1,5 +1,8 @@
 """The offline engineer's scripts run, and their submissions are valid, on tables of many shapes."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,7 +19,7 @@ X = DRAW.normal(size=SIZE)
 NOISE = 0.1 * DRAW.normal(size=SIZE)
 
 
-def table(**columns):
+def table(**columns: object):
     return pd.DataFrame({"id": np.arange(SIZE), **columns})
 
 
@@ -37,7 +40,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_candidate_scores_itself_and_writes_a_valid_submission(shape, tmp_path):
+def test_a_candidate_scores_itself_and_writes_a_valid_submission(shape: Any, tmp_path: Path) -> None:
     rows, target, metric = SHAPES[shape]
     folder = write_task(tmp_path / "task", rows, target, metric, placeholder=0.5 if metric == "log_loss" else None)
     printed = run(candidate(brief_of(folder)), folder, tmp_path / "work")
@@ -46,13 +49,13 @@ def test_a_candidate_scores_itself_and_writes_a_valid_submission(shape, tmp_path
 
 
 @pytest.mark.parametrize("name", ["ExtraTrees", "Linear model on splines", "MLP (neural network)"])
-def test_every_family_of_models_learns(name, tmp_path):
+def test_every_family_of_models_learns(name: str, tmp_path: Path) -> None:
     folder = write_task(tmp_path / "task", mixed_rows(), "label", "accuracy")
     printed = run(candidate(brief_of(folder), ModelCard(name=name)), folder, tmp_path / "work")
     assert reported_score(printed) > 0.75
 
 
-def test_an_auxiliary_table_is_looked_up_by_its_key(tmp_path):
+def test_an_auxiliary_table_is_looked_up_by_its_key(tmp_path: Path) -> None:
     shop = DRAW.choice([f"shop {n}" for n in range(8)], SIZE)
     sizes = pd.DataFrame({"shop": [f"shop {n}" for n in range(8)], "size": np.arange(8) ** 2.0})
     rows = table(shop=shop, y=pd.Series(shop).map(sizes.set_index("shop")["size"]) + NOISE)
@@ -63,7 +66,7 @@ def test_an_auxiliary_table_is_looked_up_by_its_key(tmp_path):
     assert reported_score(run(script, folder, tmp_path / "work")) < 3
 
 
-def test_rows_of_one_group_stay_in_one_fold(tmp_path):
+def test_rows_of_one_group_stay_in_one_fold(tmp_path: Path) -> None:
     folder = write_task(tmp_path / "task", mixed_rows(), "label", "accuracy")
     brief = brief_of(folder)
     split = brief.split.model_copy(update={"kind": "group", "column": "kind", "group_rule": None})
@@ -75,13 +78,13 @@ def test_rows_of_one_group_stay_in_one_fold(tmp_path):
     assert all(not set(train["kind"].iloc[fit]) & set(train["kind"].iloc[held]) for fit, held in folds)
 
 
-def test_a_large_table_is_sampled_in_a_marked_block(tmp_path):
+def test_a_large_table_is_sampled_in_a_marked_block(tmp_path: Path) -> None:
     folder = write_task(tmp_path / "task", mixed_rows(), "label", "accuracy")
     brief = brief_of(folder).model_copy(update={"subsample_rows": 100})
     assert "MAX_TRAIN_ROWS = 100" in candidate(brief)
     assert "MAX_TRAIN_ROWS" not in candidate(brief_of(folder))
 
 
-def test_the_same_prompt_gets_the_same_script(tmp_path):
+def test_the_same_prompt_gets_the_same_script(tmp_path: Path) -> None:
     brief = brief_of(write_task(tmp_path / "task", mixed_rows(), "label", "accuracy"))
     assert candidate(brief, CARD) == candidate(brief, CARD)

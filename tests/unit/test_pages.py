@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_paths_on_a_page_exist(page):
+def test_paths_on_a_page_exist(page: Any) -> None:
     text = page.read_text(encoding="utf-8")
     named = re.findall(r"`((?:mlestar|graphs|sandbox|tests|docs|benchmarks|examples|notebooks)/[\w./-]*)`", text)
     linked = [str((page.parent / link).relative_to(ROOT)) for link in re.findall(r"\]\((?!http)([^)#]+)\)", text)]
@@ -18,7 +19,7 @@ def test_paths_on_a_page_exist(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_commands_on_a_page_exist(page):
+def test_commands_on_a_page_exist(page: Any) -> None:
     from mlestar.cli import app
 
     known = {command.name or command.callback.__name__ for command in app.registered_commands} | {"sandbox"}

@@ -1,6 +1,7 @@
-"""The whole machine, played through with scripted replies and a scripted sandbox."""
+"""The whole machine, completed through with scripted replies and a scripted sandbox."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -8,51 +9,51 @@ import pytest
 import mlestar
 from mlestar.errors import ModelError, RunnerError, UserError
 from mlestar.runners import Execution, Job
-from tests.unit.scenario import FULL, Play, failure, fence, script, solve
+from tests.unit.scenario import FULL, Scenario, failure, fence, script, solve
 
 
-async def go_on(tmp_path, play):
-    return await mlestar.aresume("run", runs_dir=tmp_path / "runs", model=play.model(), runner=play.runner())
+async def go_on(tmp_path: Path, scenario):
+    return await mlestar.aresume("run", runs_dir=tmp_path / "runs", model=scenario.model(), runner=scenario.runner())
 
 
 def by_id(result):
     return {row.id: row for row in result.solutions}
 
 
-async def test_the_best_script_is_handed_in_as_it_stands(tmp_path):
-    play = Play()
-    result = await solve(tmp_path, play)
+async def test_the_best_script_is_handed_in_as_it_stands(tmp_path: Path) -> None:
+    scenario = Scenario()
+    result = await solve(tmp_path, scenario)
     assert (result.status, result.winner) == ("solved", "t0.r1.2")
     assert "# quality 0.9" in (tmp_path / "runs/run/solution.py").read_text(encoding="utf-8")
     assert len(pd.read_csv(result.submission)) == 100
 
 
-async def test_scores_are_the_judges_and_the_claim_chooses_nothing(tmp_path):
-    result = await solve(tmp_path, Play())
+async def test_scores_are_the_judges_and_the_claim_chooses_nothing(tmp_path: Path) -> None:
+    result = await solve(tmp_path, Scenario())
     row = by_id(result)["t0.r1.2"]
     assert row.score.holdout == pytest.approx(0.9, abs=0.02)
     assert result.score.fresh == pytest.approx(0.9, abs=0.02)
     assert row.score.reported == 0.5
 
 
-async def test_a_quick_run_asks_and_executes_what_the_method_says(tmp_path):
-    play = Play()
-    await solve(tmp_path, play)
-    asked = play.count()
+async def test_a_quick_run_asks_and_executes_what_the_method_says(tmp_path: Path) -> None:
+    scenario = Scenario()
+    await solve(tmp_path, scenario)
+    asked = scenario.count()
     assert asked["initializer"] == 2
     assert asked["merger"] == 1
     assert (asked["ablator"], asked["extractor"], asked["planner"], asked["coder"]) == (1, 1, 1, 2)
     assert asked["leakage_checker"] == 5
-    assert set(play.ran[:2]) == {"t0.c1", "t0.c2"}
-    assert play.ran[2:6] == ["t0.m1", "t0.a1", "t0.r1.1", "t0.r1.2"]
-    assert set(play.ran[6:8]) == {"t0.r1.1-fresh1", "t0.r1.2-fresh1"}
-    assert play.ran[8:] == ["t0.r1.2-export"]
+    assert set(scenario.ran[:2]) == {"t0.c1", "t0.c2"}
+    assert scenario.ran[2:6] == ["t0.m1", "t0.a1", "t0.r1.1", "t0.r1.2"]
+    assert set(scenario.ran[6:8]) == {"t0.r1.1-fresh1", "t0.r1.2-fresh1"}
+    assert scenario.ran[8:] == ["t0.r1.2-export"]
 
 
-async def test_tracks_are_combined_and_the_ensemble_can_win(tmp_path):
-    play = Play()
-    result = await solve(tmp_path, play, FULL)
-    asked = play.count()
+async def test_tracks_are_combined_and_the_ensemble_can_win(tmp_path: Path) -> None:
+    scenario = Scenario()
+    result = await solve(tmp_path, scenario, FULL)
+    asked = scenario.count()
     assert asked["ensemble_planner"] == asked["ensembler"] == 3
     assert {row.track for row in result.solutions} == {-1, 0, 1}
     assert result.winner == "e2"
@@ -60,74 +61,74 @@ async def test_tracks_are_combined_and_the_ensemble_can_win(tmp_path):
     assert all(len(final.scores) == 2 for final in result.rescorings)
 
 
-async def test_all_plans_patch_the_script_the_step_began_with(tmp_path):
-    result = await solve(tmp_path, Play())
+async def test_all_plans_patch_the_script_the_step_began_with(tmp_path: Path) -> None:
+    result = await solve(tmp_path, Scenario())
     rows = by_id(result)
     assert rows["t0.r1.1"].parent == rows["t0.r1.2"].parent == "t0.m1"
 
 
-async def test_the_first_merge_that_does_not_improve_ends_merging(tmp_path):
-    play = Play(merger=fence(script(0.5, "worse")))
-    result = await solve(tmp_path, play, FULL, tracks=1)
-    assert play.count()["merger"] == 1
+async def test_the_first_merge_that_does_not_improve_ends_merging(tmp_path: Path) -> None:
+    scenario = Scenario(merger=fence(script(0.5, "worse")))
+    result = await solve(tmp_path, scenario, FULL, tracks=1)
+    assert scenario.count()["merger"] == 1
     assert by_id(result)["t0.r1.1"].parent != "t0.m1"
 
 
-async def test_a_tie_is_no_improvement(tmp_path):
-    play = Play(merger=fence(script(0.7, "equal")))
-    result = await solve(tmp_path, play)
+async def test_a_tie_is_no_improvement(tmp_path: Path) -> None:
+    scenario = Scenario(merger=fence(script(0.7, "equal")))
+    result = await solve(tmp_path, scenario)
     assert by_id(result)["t0.r1.1"].parent == "t0.c2"
 
 
-async def test_a_worse_refinement_is_not_kept(tmp_path):
-    play = Play(coder=[fence(f"def load():\n    # quality {q}\n    return 1") for q in (0.3, 0.4)])
-    result = await solve(tmp_path, play)
+async def test_a_worse_refinement_is_not_kept(tmp_path: Path) -> None:
+    scenario = Scenario(coder=[fence(f"def load():\n    # quality {q}\n    return 1") for q in (0.3, 0.4)])
+    result = await solve(tmp_path, scenario)
     assert result.winner == "t0.m1"
 
 
-async def test_a_failing_script_is_debugged(tmp_path):
-    play = Play(initializer=[fence(script("broken", "A")), fence(script(0.7, "B"))])
-    result = await solve(tmp_path, play)
+async def test_a_failing_script_is_debugged(tmp_path: Path) -> None:
+    scenario = Scenario(initializer=[fence(script("broken", "A")), fence(script(0.7, "B"))])
+    result = await solve(tmp_path, scenario)
     repaired = by_id(result)["t0.c1"]
-    assert (repaired.status, play.count()["debugger"]) == ("ok", 1)
+    assert (repaired.status, scenario.count()["debugger"]) == ("ok", 1)
     assert repaired.score.holdout == pytest.approx(0.65, abs=0.02)
 
 
-async def test_debugging_is_bounded_and_never_repeats_a_failed_script(tmp_path):
-    play = Play(
+async def test_debugging_is_bounded_and_never_repeats_a_failed_script(tmp_path: Path) -> None:
+    scenario = Scenario(
         initializer=fence(script("broken", "A")),
         debugger=[fence(script("broken", f"fix{n}")) for n in range(20)],
         retriever=fence('{"cards": [{"name": "A"}]}', "json"),
     )
-    result = await solve(tmp_path, play, debug_rounds=2)
+    result = await solve(tmp_path, scenario, debug_rounds=2)
     assert result.status == "no_solution"
-    assert play.count()["debugger"] == 2
+    assert scenario.count()["debugger"] == 2
     assert "KeyError" in by_id(result)["t0.c1"].message
 
 
-async def test_a_run_in_which_nothing_works_ends_with_a_report(tmp_path):
-    play = Play(initializer="no code", debugger="no code")
-    result = await solve(tmp_path, play, FULL)
+async def test_a_run_in_which_nothing_works_ends_with_a_report(tmp_path: Path) -> None:
+    scenario = Scenario(initializer="no code", debugger="no code")
+    result = await solve(tmp_path, scenario, FULL)
     assert (result.status, result.submission) == ("no_solution", None)
     assert {row.status for row in result.solutions} == {"unwritten"}
     assert (tmp_path / "runs/run/report.html").is_file()
 
 
-async def test_a_crashed_study_leaves_refinement_going(tmp_path):
-    play = Play(ablator=fence("# quality broken\n# variants/NAME.csv\nprint(1)"))
-    result = await solve(tmp_path, play)
+async def test_a_crashed_study_leaves_refinement_going(tmp_path: Path) -> None:
+    scenario = Scenario(ablator=fence("# quality broken\n# variants/NAME.csv\nprint(1)"))
+    result = await solve(tmp_path, scenario)
     assert result.winner == "t0.r1.2"
-    assert "nothing is known" in next(p for p in play.prompts["extractor"])
+    assert "nothing is known" in next(p for p in scenario.prompts["extractor"])
 
 
-async def test_no_block_ends_the_step(tmp_path):
-    play = Play(extractor=fence('{"block": "not there", "plan": "Improve it a little bit."}', "json"))
-    result = await solve(tmp_path, play)
-    assert (result.winner, play.count()["coder"]) == ("t0.m1", 0)
+async def test_no_block_ends_the_step(tmp_path: Path) -> None:
+    scenario = Scenario(extractor=fence('{"block": "not there", "plan": "Improve it a little bit."}', "json"))
+    result = await solve(tmp_path, scenario)
+    assert (result.winner, scenario.count()["coder"]) == ("t0.m1", 0)
 
 
-async def test_a_leak_is_repaired_before_the_script_runs(tmp_path):
-    play = Play(
+async def test_a_leak_is_repaired_before_the_script_runs(tmp_path: Path) -> None:
+    scenario = Scenario(
         leakage_checker=lambda prompt: fence(
             json.dumps({"leak": True, "block": "    return 'A'", "reason": "it cheats"})
             if "return 'A'" in prompt
@@ -136,31 +137,31 @@ async def test_a_leak_is_repaired_before_the_script_runs(tmp_path):
         ),
         leakage_fixer=fence("return 'clean'"),
     )
-    result = await solve(tmp_path, play)
+    result = await solve(tmp_path, scenario)
     folder = tmp_path / "runs/run"
     assert "return 'clean'" in (folder / by_id(result)["t0.c1"].script).read_text(encoding="utf-8")
 
 
-async def test_a_leak_that_stays_never_runs(tmp_path):
-    play = Play(
+async def test_a_leak_that_stays_never_runs(tmp_path: Path) -> None:
+    scenario = Scenario(
         leakage_checker=fence('{"leak": true, "block": "def load():", "reason": "it cheats"}', "json"),
         leakage_fixer="I will not.",
     )
-    result = await solve(tmp_path, play)
-    assert (result.status, play.ran) == ("no_solution", [])
+    result = await solve(tmp_path, scenario)
+    assert (result.status, scenario.ran) == ("no_solution", [])
     assert {row.status for row in result.solutions} == {"leak"}
 
 
-async def test_a_claim_far_above_the_judges_score_goes_back_to_the_leakage_checker(tmp_path):
-    play = Play(claim=0.99)
-    await solve(tmp_path, play)
-    evidence = [prompt for prompt in play.prompts["leakage_checker"] if "<evidence>" in prompt]
+async def test_a_claim_far_above_the_judges_score_goes_back_to_the_leakage_checker(tmp_path: Path) -> None:
+    scenario = Scenario(claim=0.99)
+    await solve(tmp_path, scenario)
+    evidence = [prompt for prompt in scenario.prompts["leakage_checker"] if "<evidence>" in prompt]
     assert evidence
     assert "standard errors worse" in evidence[0]
 
 
-async def test_the_next_best_takes_over_when_the_winner_fails_on_the_real_input(tmp_path):
-    class Fragile(Play):
+async def test_the_next_best_takes_over_when_the_winner_fails_on_the_real_input(tmp_path: Path) -> None:
+    class Fragile(Scenario):
         def run(self, job: Job) -> Execution:
             return failure("broken") if job.name == "t0.r1.2-export" else super().run(job)
 
@@ -169,23 +170,23 @@ async def test_the_next_best_takes_over_when_the_winner_fails_on_the_real_input(
     assert [export.solution for export in result.exports] == ["t0.r1.2", "t0.r1.1"]
 
 
-async def test_a_dead_provider_stops_the_run_and_resume_finishes_it(tmp_path):
+async def test_a_dead_provider_stops_the_run_and_resume_finishes_it(tmp_path: Path) -> None:
     def dead(prompt: str) -> str:
         raise ConnectionError
 
-    first = Play(extractor=dead)
+    first = Scenario(extractor=dead)
     with pytest.raises(ModelError, match="cannot be reached as extractor"):
         await solve(tmp_path, first, model_backoff=0)
     stopped = json.loads((tmp_path / "runs/run/result.json").read_text(encoding="utf-8"))
-    second = Play()
+    second = Scenario()
     result = await go_on(tmp_path, second)
     assert (stopped["status"], result.status) == ("stopped", "solved")
     assert "initializer" not in second.asked
     assert not set(first.ran) & set(second.ran)
 
 
-async def test_a_lost_engine_is_no_failed_script(tmp_path):
-    class Lost(Play):
+async def test_a_lost_engine_is_no_failed_script(tmp_path: Path) -> None:
+    class Lost(Scenario):
         def run(self, job: Job) -> Execution:
             if job.name == "t0.m1":
                 msg = "the engine is gone"
@@ -194,13 +195,13 @@ async def test_a_lost_engine_is_no_failed_script(tmp_path):
 
     with pytest.raises(RunnerError, match="engine is gone"):
         await solve(tmp_path, Lost())
-    second = Play()
+    second = Scenario()
     assert (await go_on(tmp_path, second)).status == "solved"
     assert "debugger" not in second.asked
 
 
-async def test_a_defect_is_recorded_as_failed_and_can_be_resumed(tmp_path):
-    class Defective(Play):
+async def test_a_defect_is_recorded_as_failed_and_can_be_resumed(tmp_path: Path) -> None:
+    class Defective(Scenario):
         def run(self, job: Job) -> Execution:
             msg = "a defect"
             raise ZeroDivisionError(msg)
@@ -209,32 +210,32 @@ async def test_a_defect_is_recorded_as_failed_and_can_be_resumed(tmp_path):
         await solve(tmp_path, Defective())
     failed = json.loads((tmp_path / "runs/run/result.json").read_text(encoding="utf-8"))
     assert (failed["status"], failed["message"]) == ("failed", "ZeroDivisionError: a defect")
-    assert (await go_on(tmp_path, Play())).status == "solved"
+    assert (await go_on(tmp_path, Scenario())).status == "solved"
 
 
-async def test_a_finished_run_returns_its_result(tmp_path):
-    result = await solve(tmp_path, Play())
-    again = Play()
+async def test_a_finished_run_returns_its_result(tmp_path: Path) -> None:
+    result = await solve(tmp_path, Scenario())
+    again = Scenario()
     assert await go_on(tmp_path, again) == result
     assert (again.asked, again.ran) == ([], [])
 
 
-async def test_executions_are_capped_and_the_best_is_handed_in(tmp_path):
-    play = Play()
-    result = await solve(tmp_path, play, max_executions=8)
-    assert len(play.ran + play.early) <= 8
+async def test_executions_are_capped_and_the_best_is_handed_in(tmp_path: Path) -> None:
+    scenario = Scenario()
+    result = await solve(tmp_path, scenario, max_executions=8)
+    assert len(scenario.ran + scenario.early) <= 8
     assert result.status == "solved"
 
 
-async def test_bad_input_leaves_nothing_behind(tmp_path):
+async def test_bad_input_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(UserError):
         await mlestar.asolve(tmp_path / "nowhere", settings={"runs_dir": tmp_path / "runs"})
     assert not (tmp_path / "runs").exists()
 
 
-async def test_the_report_escapes_what_scripts_and_people_write(tmp_path):
+async def test_the_report_escapes_what_scripts_and_people_write(tmp_path: Path) -> None:
     cards = fence('{"cards": [{"name": "<script>alert(1)</script>"}]}', "json")
-    await solve(tmp_path, Play(retriever=cards))
+    await solve(tmp_path, Scenario(retriever=cards))
     page = (tmp_path / "runs/run/report.html").read_text(encoding="utf-8")
     assert "<script>" not in page
     assert "&lt;script&gt;" in page

@@ -1,5 +1,8 @@
 """What a run can start from: a folder, a built-in example, or tables as text that do not stay in the state."""
 
+from pathlib import Path
+from typing import Any
+
 import pandas as pd
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
@@ -13,7 +16,7 @@ from mlestar.settings import Settings
 from mlestar.store import serializer
 
 
-async def prepared(tmp_path, build, **given):
+async def prepared(tmp_path: Path, build, **given: object):
     """Run a graph until its first node is done and return the state and the task folder."""
     settings = Settings(profile="quick", model="offline", runner="local", runs_dir=tmp_path / "runs")
     graph = build().compile(checkpointer=InMemorySaver(serde=serializer()))
@@ -25,7 +28,7 @@ async def prepared(tmp_path, build, **given):
 
 
 @pytest.mark.parametrize("build", [build_graph, build_track_alone])
-async def test_tables_as_text_go_to_the_run_folder_and_leave_the_state(tmp_path, build):
+async def test_tables_as_text_go_to_the_run_folder_and_leave_the_state(tmp_path: Path, build: Any) -> None:
     example = load_example("wine")
     train, test = example.train.to_csv(index=False), example.test.to_csv(index=False)
     state, folder = await prepared(tmp_path, build, train_csv=train, test_csv=test, description="Accuracy.")
@@ -35,14 +38,14 @@ async def test_tables_as_text_go_to_the_run_folder_and_leave_the_state(tmp_path,
 
 
 @pytest.mark.parametrize("name", EXAMPLE_NAMES)
-async def test_a_built_in_example_is_a_task_of_the_run(tmp_path, name):
+async def test_a_built_in_example_is_a_task_of_the_run(tmp_path: Path, name: Any) -> None:
     state, folder = await prepared(tmp_path, build_graph, example=name)
     assert (folder / name / "task.md").is_file()
     assert state["brief"]
 
 
 @pytest.mark.parametrize("name", EXAMPLE_NAMES)
-def test_an_example_is_understood_and_tells_no_label(tmp_path, name):
+def test_an_example_is_understood_and_tells_no_label(tmp_path: Path, name: Any) -> None:
     folder = write_example(name, tmp_path / name)
     task, example = Task.load(folder), load_example(name)
     (target,) = task.spec.target
@@ -61,7 +64,7 @@ def test_an_example_is_understood_and_tells_no_label(tmp_path, name):
     ],
     ids=["nothing", "two", "half", "folder and tables"],
 )
-async def test_anything_but_one_of_the_three_is_refused(tmp_path, given):
+async def test_anything_but_one_of_the_three_is_refused(tmp_path: Path, given: dict[str, Any] | dict[str, str]) -> None:
     with pytest.raises(UserError, match="give a task folder, or a built-in example"):
         await prepared(tmp_path, build_graph, **given)
     assert not (tmp_path / "runs").exists()

@@ -1,5 +1,8 @@
 """Which model answers which role, and why; what is missing is one line."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_openai import AzureChatOpenAI, ChatOpenAI
@@ -14,7 +17,7 @@ KEYS = [variable for provider in PROVIDERS.values() for variable in provider.key
 
 
 @pytest.fixture(autouse=True)
-def no_keys(monkeypatch):
+def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     for key in KEYS:
         monkeypatch.delenv(key, raising=False)
 
@@ -23,7 +26,7 @@ def scripted() -> ScriptedModel:
     return ScriptedModel(answer=lambda role, prompt: "")
 
 
-def test_without_a_key_the_offline_engineer_answers_and_the_reason_is_given():
+def test_without_a_key_the_offline_engineer_answers_and_the_reason_is_given() -> None:
     models = choose_models(Settings())
     assert (models.title, models.trusted) == ("offline", True)
     assert "no provider key is set" in models.default.why
@@ -37,7 +40,11 @@ def test_without_a_key_the_offline_engineer_answers_and_the_reason_is_given():
         (["ANTHROPIC_API_KEY", "OPENAI_API_KEY"], "openai:gpt-5.1"),
     ],
 )
-def test_the_first_provider_whose_key_is_set_is_chosen(monkeypatch, keys, title):
+def test_the_first_provider_whose_key_is_set_is_chosen(
+    monkeypatch: pytest.MonkeyPatch,
+    keys: list[str],
+    title: str,
+) -> None:
     for key in keys:
         monkeypatch.setenv(key, "x")
     models = choose_models(Settings())
@@ -45,7 +52,7 @@ def test_the_first_provider_whose_key_is_set_is_chosen(monkeypatch, keys, title)
     assert models.default.why.endswith("_API_KEY is set")
 
 
-def test_a_key_without_its_package_is_reported(monkeypatch):
+def test_a_key_without_its_package_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "x")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     chosen = choose_models(Settings()).default
@@ -71,20 +78,20 @@ def test_a_key_without_its_package_is_reported(monkeypatch):
         ({"model": "offline", "temperatures": {"writer": 1}}, "no role is called 'writer'"),
     ],
 )
-def test_what_is_missing_is_one_line(settings, message):
+def test_what_is_missing_is_one_line(settings: dict[str, str] | dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError) as raised:
         choose_models(Settings(**settings))
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
-def test_a_missing_package_is_one_line(monkeypatch):
+def test_a_missing_package_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(SettingsError, match="needs a package: pip install langchain-ollama"):
         choose_models(Settings(model="ollama:qwen"))
 
 
-def test_a_provider_that_only_langchain_knows_gets_plain_arguments(monkeypatch):
+def test_a_provider_that_only_langchain_knows_gets_plain_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", "x")
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "http://127.0.0.1:1")
     monkeypatch.setenv("OPENAI_API_VERSION", "2024-10-21")
@@ -106,7 +113,7 @@ class ChatGroq(FakeListChatModel):
 """
 
 
-def test_arguments_that_a_class_does_not_take_are_left_out(monkeypatch, tmp_path):
+def test_arguments_that_a_class_does_not_take_are_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "langchain_groq.py").write_text(GROQ, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     model = choose_models(Settings(model="groq:llama", model_seconds=7)).default.model
@@ -115,13 +122,13 @@ def test_arguments_that_a_class_does_not_take_are_left_out(monkeypatch, tmp_path
         choose_models(Settings(model="groq:llama", base_url="http://127.0.0.1:1"))
 
 
-def test_a_server_of_ones_own_needs_no_key():
+def test_a_server_of_ones_own_needs_no_key() -> None:
     model = choose_models(Settings(model="openai:qwen", base_url="http://127.0.0.1:1/v1")).default.model
     assert isinstance(model, ChatOpenAI)
     assert (str(model.openai_api_base), model.max_retries) == ("http://127.0.0.1:1/v1", 0)
 
 
-def test_the_address_belongs_to_the_provider_of_the_default_model(monkeypatch):
+def test_the_address_belongs_to_the_provider_of_the_default_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOOGLE_API_KEY", "x")
     planners = {"planners": "google_genai:gemini-2.5-pro"}
     models = choose_models(Settings(model="openai:qwen", base_url="http://127.0.0.1:1/v1", models=planners))
@@ -132,7 +139,7 @@ def test_the_address_belongs_to_the_provider_of_the_default_model(monkeypatch):
         choose_models(Settings(base_url="http://127.0.0.1:1", models={"coder": "openai:qwen"}))
 
 
-def test_a_role_takes_precedence_over_its_group_and_its_group_over_the_default():
+def test_a_role_takes_precedence_over_its_group_and_its_group_over_the_default() -> None:
     named = {"planner": "offline", "planners": "openai:b", "default": "openai:a"}
     models = choose_models(Settings(models=named, base_url="http://127.0.0.1:1/v1"))
     assert [models.of(role).name for role in ("planner", "extractor", "coder")] == ["offline", "openai:b", "openai:a"]
@@ -140,7 +147,7 @@ def test_a_role_takes_precedence_over_its_group_and_its_group_over_the_default()
     assert not models.trusted
 
 
-def test_models_that_are_passed_in_take_precedence_over_the_settings():
+def test_models_that_are_passed_in_take_precedence_over_the_settings() -> None:
     one, other = scripted(), scripted()
     assert choose_models(Settings(model="nobody:x"), one).of("coder").model is one
     models = choose_models(Settings(model="offline"), {"debuggers": other})
@@ -148,7 +155,7 @@ def test_models_that_are_passed_in_take_precedence_over_the_settings():
     assert models.of("coder").name == "offline"
 
 
-def test_a_model_that_is_passed_in_is_named_with_its_provider_and_its_own_retries():
+def test_a_model_that_is_passed_in_is_named_with_its_provider_and_its_own_retries() -> None:
     gemini = wrap_model(ChatGoogleGenerativeAI(model="gemini-2.5-pro", api_key="x"))
     openai = wrap_model(ChatOpenAI(model="gpt-5.1", api_key="x"))
     assert (gemini.name, gemini.retries) == ("google_genai:gemini-2.5-pro", 5)
@@ -157,7 +164,7 @@ def test_a_model_that_is_passed_in_is_named_with_its_provider_and_its_own_retrie
 
 
 @pytest.mark.parametrize("name", ["openai:gpt-5", "anthropic:claude-opus-5"])
-def test_a_model_that_takes_no_temperature_gets_none(monkeypatch, name):
+def test_a_model_that_takes_no_temperature_gets_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "x")
     monkeypatch.setenv("ANTHROPIC_API_KEY", "x")
     assert {choose_models(Settings(model=name)).of(role).model.temperature for role in ROLES} == {None}
@@ -169,12 +176,12 @@ KEY = "sk-a-secret-that-is-never-logged"
 class FailingModel(ScriptedModel):
     """A model whose client repeats its key in an error."""
 
-    def _generate(self, *args, **kwargs):
+    def _generate(self, *args: object, **kwargs: object) -> None:
         msg = f"cannot use the key {KEY} for http://127.0.0.1/v1?key={KEY}"
         raise RuntimeError(msg)
 
 
-async def test_a_key_in_an_error_never_reaches_the_log(caplog):
+async def test_a_key_in_an_error_never_reaches_the_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", logger="mlestar")
     chosen = wrap_model(FailingModel(answer=lambda role, prompt: ""))
     with pytest.raises(ModelError, match=r"refused as planner: RuntimeError: cannot use the key \*\*\*") as raised:
@@ -183,7 +190,7 @@ async def test_a_key_in_an_error_never_reaches_the_log(caplog):
     assert KEY not in caplog.text + str(raised.value)
 
 
-def test_the_model_of_each_role_is_logged(caplog):
+def test_the_model_of_each_role_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", logger="mlestar.llm")
     choose_models(Settings(model="offline", models={"planners": "openai:b"}, base_url="http://127.0.0.1:1/v1"))
     assert "model offline: it was asked for" in caplog.messages
@@ -191,6 +198,6 @@ def test_the_model_of_each_role_is_logged(caplog):
     assert "role coder: model offline of 'default', temperature 0" in caplog.messages
 
 
-def test_the_groups_are_those_the_setting_names():
+def test_the_groups_are_those_the_setting_names() -> None:
     described = Settings.model_fields["models"].description
     assert all(group in described for group in groups())

@@ -1,5 +1,7 @@
 """The result and the report: what they derive from scores, in both directions of a metric."""
 
+from pathlib import Path
+
 import pytest
 from rich.console import Console
 
@@ -7,6 +9,7 @@ from mlestar.cli.console import Progress
 from mlestar.events import Event
 from mlestar.report import Result, Score
 from mlestar.report.page import render_page
+from mlestar.state import Brief
 
 
 def result(direction, holdout, fresh):
@@ -25,7 +28,13 @@ def result(direction, holdout, fresh):
         ("maximize", None, 0.9, None),
     ],
 )
-def test_optimism_is_positive_where_the_holdout_score_flatters(brief, direction, holdout, fresh, optimism):
+def test_optimism_is_positive_where_the_holdout_score_flatters(
+    brief: Brief,
+    direction: str,
+    holdout: float | None,
+    fresh: float | None,
+    optimism: float | None,
+) -> None:
     made = result(direction, holdout, fresh)
     assert made.optimism == (None if optimism is None else pytest.approx(optimism))
     split = brief.model_copy(update={"fallback": ""})
@@ -35,7 +44,7 @@ def test_optimism_is_positive_where_the_holdout_score_flatters(brief, direction,
     assert (f"<b>{optimism:.5g}</b>" in page) if optimism is not None else ("Optimism" not in page)
 
 
-def test_optimism_is_in_the_file_for_programs(tmp_path):
+def test_optimism_is_in_the_file_for_programs(tmp_path: Path) -> None:
     made = result("minimize", 0.8, 0.9)
     path = tmp_path / "result.json"
     path.write_text(made.model_dump_json(), encoding="utf-8")
@@ -44,7 +53,10 @@ def test_optimism_is_in_the_file_for_programs(tmp_path):
 
 
 @pytest.mark.parametrize("origin", ["candidate", "an origin of somebody else"])
-def test_a_graded_script_is_shown_with_its_score_whatever_stage_wrote_it(capsys, origin):
+def test_a_graded_script_is_shown_with_its_score_whatever_stage_wrote_it(
+    capsys: pytest.CaptureFixture[str],
+    origin: str,
+) -> None:
     event = Event(stage=origin, message="LightGBM", solution="t0.c1", verdict="ok", score=0.5, standard_error=0.01)
     Progress(Console(width=200))(event)
     Progress(Console(width=200))(Event(stage=origin, message="a line"))

@@ -25,6 +25,6 @@ def solution(identity: str) -> Solution:
         ("", 3, ""),
     ],
 )
-def test_the_best_of_each_kind_is_a_finalist(ranked, count, chosen):
+def test_the_best_of_each_kind_is_a_finalist(ranked: str, count: int, chosen: str) -> None:
     found = choose_finalists([solution(name) for name in ranked.split()], count)
     assert [one.id for one in found] == chosen.split()

@@ -1,4 +1,6 @@
-"""The human's chair: every review point stops the run, and the answer changes what follows."""
+"""Human review: every review point stops the run, and the answer changes what follows."""
+
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from mlestar.errors import SettingsError
 from mlestar.retrieval import read_card
 from mlestar.settings import Settings
 from mlestar.state import Answer, ModelCard
-from tests.unit.scenario import Play, count_rows, make_task
+from tests.unit.scenario import Scenario, count_rows, make_task
 
 CARD = """# RealMLP
 
@@ -22,85 +24,85 @@ model = RealMLP()
 """
 
 
-async def run(tmp_path, play, answer=None, **settings):
+async def run(tmp_path: Path, scenario, answer=None, **settings: object):
     task = count_rows(make_task(tmp_path / "signs"))
     given = Settings.resolve({"profile": "quick", "retrieval": "none", "runs_dir": tmp_path / "runs", **settings})
-    parts = {"model": play.model(), "runner": play.runner()}
+    parts = {"model": scenario.model(), "runner": scenario.runner()}
     return await mlestar.asolve(task, settings=given, run_id="run", on_question=answer, **parts)
 
 
 @pytest.mark.parametrize("point", ["models", "ablation", "block", "plan", "submission"])
-async def test_without_an_answer_the_run_pauses_and_approval_finishes_it(tmp_path, point):
-    paused = await run(tmp_path, Play(), review={point})
+async def test_without_an_answer_the_run_pauses_and_approval_finishes_it(tmp_path: Path, point: str) -> None:
+    paused = await run(tmp_path, Scenario(), review={point})
     assert (paused.status, point in paused.message) == ("paused", True)
-    play, asked = Play(), []
+    scenario, asked = Scenario(), []
 
     def approve(question):
         asked.append(question.point)
         return Answer()
 
-    parts = {"model": play.model(), "runner": play.runner()}
+    parts = {"model": scenario.model(), "runner": scenario.runner()}
     result = await mlestar.aresume("run", runs_dir=tmp_path / "runs", on_question=approve, **parts)
     assert (result.status, set(asked)) == ("solved", {point})
 
 
-async def test_an_instruction_replaces_the_summary(tmp_path):
-    play = Play()
+async def test_an_instruction_replaces_the_summary(tmp_path: Path) -> None:
+    scenario = Scenario()
     await run(
         tmp_path,
-        play,
+        scenario,
         lambda question: Answer(action="replace", text="Work on the ratio of x and z."),
         review={"ablation"},
     )
-    assert "Work on the ratio of x and z." in play.prompts["extractor"][0]
+    assert "Work on the ratio of x and z." in scenario.prompts["extractor"][0]
 
 
-async def test_a_plan_is_rewritten(tmp_path):
-    play = Play()
+async def test_a_plan_is_rewritten(tmp_path: Path) -> None:
+    scenario = Scenario()
     result = await run(
-        tmp_path, play, lambda question: Answer(action="replace", text="Do as I say, thoroughly."), review={"plan"}
+        tmp_path, scenario, lambda question: Answer(action="replace", text="Do as I say, thoroughly."), review={"plan"}
     )
-    assert "Do as I say, thoroughly." in play.prompts["coder"][0]
+    assert "Do as I say, thoroughly." in scenario.prompts["coder"][0]
     assert {row.plan for row in result.solutions if row.origin == "refinement"} == {"Do as I say, thoroughly."}
 
 
-async def test_a_block_is_named_by_hand(tmp_path):
-    play = Play(coder=["```python\ndef model():\n    # quality 0.95\n    return 1\n```"])
+async def test_a_block_is_named_by_hand(tmp_path: Path) -> None:
+    scenario = Scenario(coder=["```python\ndef model():\n    # quality 0.95\n    return 1\n```"])
     block = "def model():\n    return 'merged'"
-    result = await run(tmp_path, play, lambda question: Answer(action="replace", text=block), review={"block"})
-    assert block in play.prompts["coder"][0]
+    result = await run(tmp_path, scenario, lambda question: Answer(action="replace", text=block), review={"block"})
+    assert block in scenario.prompts["coder"][0]
     assert result.status == "solved"
 
 
-async def test_the_winner_is_vetoed(tmp_path):
+async def test_the_winner_is_vetoed(tmp_path: Path) -> None:
     vetoes = []
 
     def veto(question):
         vetoes.append(question.proposal["winner"])
         return Answer(action="reject")
 
-    result = await run(tmp_path, Play(), veto, review={"submission"})
+    result = await run(tmp_path, Scenario(), veto, review={"submission"})
     assert vetoes == ["t0.r1.2"]
     assert result.winner == "t0.r1.1"
     assert len(pd.read_csv(result.submission)) == 100
 
 
-async def test_a_card_by_hand_is_tried_first_whatever_it_needs(tmp_path):
+async def test_a_card_by_hand_is_tried_first_whatever_it_needs(tmp_path: Path) -> None:
     path = tmp_path / "card.md"
     path.write_text(CARD, encoding="utf-8")
-    play = Play()
-    result = await run(tmp_path, play, cards=(path,))
-    assert "RealMLP" in play.prompts["initializer"][0] or "RealMLP" in play.prompts["initializer"][1]
+    scenario = Scenario()
+    result = await run(tmp_path, scenario, cards=(path,))
+    assert "RealMLP" in scenario.prompts["initializer"][0] or "RealMLP" in scenario.prompts["initializer"][1]
     assert "RealMLP" in {row.title for row in result.solutions}
 
 
-async def test_cards_are_added_at_the_review_point(tmp_path):
+async def test_cards_are_added_at_the_review_point(tmp_path: Path) -> None:
     card = ModelCard(name="By hand", libraries=("torch",))
-    result = await run(tmp_path, Play(), lambda question: Answer(action="add", cards=(card,)), review={"models"})
+    result = await run(tmp_path, Scenario(), lambda question: Answer(action="add", cards=(card,)), review={"models"})
     assert [row.title for row in result.solutions if row.id == "t0.c1"] == ["By hand"]
 
 
-def test_a_card_file_is_read(tmp_path):
+def test_a_card_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "card.md"
     path.write_text(CARD, encoding="utf-8")
     card = read_card(path)
@@ -109,7 +111,7 @@ def test_a_card_file_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\xff\xfe"], ids=["missing", "empty", "binary"])
-def test_a_bad_card_file_is_one_line(tmp_path, content):
+def test_a_bad_card_file_is_one_line(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "card.md"
     if content is not None:
         path.write_bytes(content)
@@ -117,22 +119,22 @@ def test_a_bad_card_file_is_one_line(tmp_path, content):
         read_card(path)
 
 
-async def test_an_edited_submission_is_tried_before_it_is_handed_in(tmp_path):
+async def test_an_edited_submission_is_tried_before_it_is_handed_in(tmp_path: Path) -> None:
     def edit(question):
         return Answer(action="edit", text=question.proposal["script"] + "\n# by hand\n")
 
-    play = Play()
-    result = await run(tmp_path, play, edit, review={"submission"})
+    scenario = Scenario()
+    result = await run(tmp_path, scenario, edit, review={"submission"})
     assert result.winner == "t0.r1.2.edited"
-    assert "t0.r1.2.edited" in play.ran
-    assert play.scripts["t0.r1.2.edited"].endswith("# by hand\n")
+    assert "t0.r1.2.edited" in scenario.ran
+    assert scenario.scripts["t0.r1.2.edited"].endswith("# by hand\n")
 
 
-async def test_an_edited_submission_that_fails_leaves_the_winner_in_its_place(tmp_path):
+async def test_an_edited_submission_that_fails_leaves_the_winner_in_its_place(tmp_path: Path) -> None:
     def spoil(question):
         return Answer(action="edit", text=question.proposal["script"] + "\n# quality KeyError\n")
 
-    result = await run(tmp_path, Play(debugger="I will not."), spoil, review={"submission"})
+    result = await run(tmp_path, Scenario(debugger="I will not."), spoil, review={"submission"})
     assert (result.status, result.winner) == ("solved", "t0.r1.2")
 
 
@@ -145,25 +147,29 @@ async def test_an_edited_submission_that_fails_leaves_the_winner_in_its_place(tm
         (Answer(text="Do it by hand."), "choose edit, replace, add"),
     ],
 )
-async def test_an_answer_that_cannot_be_used_is_asked_for_again_with_the_reason(tmp_path, answer, reason):
+async def test_an_answer_that_cannot_be_used_is_asked_for_again_with_the_reason(
+    tmp_path: Path,
+    answer: Answer,
+    reason: str,
+) -> None:
     asked = []
 
     def ask(question):
         asked.append(question.proposal.get("problem", ""))
         return answer if len(asked) == 1 else Answer()
 
-    result = await run(tmp_path, Play(), ask, review={"submission"})
+    result = await run(tmp_path, Scenario(), ask, review={"submission"})
     assert asked[0] == ""
     assert reason in asked[1]
     assert result.winner == "t0.r1.2"
 
 
-async def test_a_remark_stands_in_the_result(tmp_path):
-    result = await run(tmp_path, Play(), lambda q: Answer(action="add", text="Seen."), review={"submission"})
+async def test_a_remark_stands_in_the_result(tmp_path: Path) -> None:
+    result = await run(tmp_path, Scenario(), lambda q: Answer(action="add", text="Seen."), review={"submission"})
     assert (result.status, result.message) == ("solved", "Seen.")
 
 
-async def test_every_point_says_what_can_be_answered(tmp_path):
+async def test_every_point_says_what_can_be_answered(tmp_path: Path) -> None:
     asked = {}
 
     def approve(question):
@@ -171,6 +177,6 @@ async def test_every_point_says_what_can_be_answered(tmp_path):
         return Answer()
 
     points = {"models", "ablation", "block", "plan", "ensemble", "submission"}
-    await run(tmp_path, Play(), approve, review=points, tracks=2, ensemble_rounds=1)
+    await run(tmp_path, Scenario(), approve, review=points, tracks=2, ensemble_rounds=1)
     assert set(asked) == points
     assert all({"approve", "edit", "replace", "add"} <= set(actions) for actions in asked.values())

@@ -3,6 +3,7 @@
 import importlib
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from mlestar.llm import ScriptedModel, choose_models
 from mlestar.prompts import Prompts
 from mlestar.runtime.context import close_context, open_context
 from mlestar.settings import Settings
+from mlestar.state import Brief
 from tests.unit.scenario import make_task
 
 AGENT = '''
@@ -31,7 +33,7 @@ PROMPT = '{% include "_head.md" %}\n\nName the weakest part.\n\n<script>\n{{ scr
 
 
 @pytest.fixture
-def critic(tmp_path, monkeypatch):
+def critic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Add the role for one test."""
     (tmp_path / "own_agents").mkdir()
     (tmp_path / "own_agents" / "critic_agent.py").write_text(AGENT, encoding="utf-8")
@@ -44,13 +46,13 @@ def critic(tmp_path, monkeypatch):
     del ROLES["critic"]
 
 
-def test_the_documentation_lists_the_groups_of_the_table():
+def test_the_documentation_lists_the_groups_of_the_table() -> None:
     page = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| ([\w, ]+) \|$", page, re.MULTILINE)
     assert {group: tuple(names.split(", ")) for group, names in rows} == groups()
 
 
-async def test_a_role_from_outside_is_asked_like_the_built_in_ones(critic, tmp_path, brief):
+async def test_a_role_from_outside_is_asked_like_the_built_in_ones(critic: Any, tmp_path: Path, brief: Brief) -> None:
     prompts = []
 
     def answer(role: str, prompt: str) -> str:
@@ -70,7 +72,7 @@ async def test_a_role_from_outside_is_asked_like_the_built_in_ones(critic, tmp_p
     assert "answer with sentences of plain text" in prompts[1]
 
 
-def test_settings_name_a_role_from_outside_by_itself_and_by_its_group(critic):
+def test_settings_name_a_role_from_outside_by_itself_and_by_its_group(critic: Any) -> None:
     server = {"model": "openai:a", "base_url": "http://127.0.0.1:1/v1"}
     models = choose_models(Settings(**server, models={"critic": "openai:b"}, temperatures={"critic": 0.25}))
     assert (models.of("critic").name, models.of("critic").model.temperature) == ("openai:b", 0.25)
@@ -78,18 +80,18 @@ def test_settings_name_a_role_from_outside_by_itself_and_by_its_group(critic):
     assert (models.of("critic").name, models.of("critic").model.temperature) == ("openai:c", 0.0)
 
 
-def test_a_role_without_a_prompt_is_one_line(critic):
+def test_a_role_without_a_prompt_is_one_line(critic: Any) -> None:
     with pytest.raises(SettingsError, match=r"prompt critic\.md is missing") as raised:
         Prompts(None, [role.prompt for role in ROLES.values()])
     assert "\n" not in str(raised.value)
 
 
-def test_a_role_without_a_row_has_no_prompt_to_override(tmp_path):
+def test_a_role_without_a_row_has_no_prompt_to_override(tmp_path: Path) -> None:
     (tmp_path / "critic.md").write_text(PROMPT, encoding="utf-8")
     with pytest.raises(SettingsError, match="no such prompt to override"):
         Prompts(tmp_path, [role.prompt for role in ROLES.values()])
 
 
-def test_a_name_is_used_once():
+def test_a_name_is_used_once() -> None:
     with pytest.raises(ValueError, match="has a role 'analyst'"):
         add_role(ANALYST)

@@ -8,6 +8,7 @@ import tarfile
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,11 +41,11 @@ ROOT = Path(__file__).parents[2]
         ("import numpy\0", ""),
     ],
 )
-def test_only_the_imports_at_the_beginning_of_a_script_are_imported_ahead(script, modules):
+def test_only_the_imports_at_the_beginning_of_a_script_are_imported_ahead(script: str, modules: str) -> None:
     assert " ".join(leading_imports(script)) == modules
 
 
-def test_variants_add_to_the_base():
+def test_variants_add_to_the_base() -> None:
     lists = {name: read_recipe(name).requirements for name in VARIANTS}
     assert "torch==" not in lists["base"]
     assert all("torch==" in lists[name] and "pandas==" in lists[name] for name in ("torch", "gpu"))
@@ -53,7 +54,7 @@ def test_variants_add_to_the_base():
     assert len({read_recipe(name).tag for name in VARIANTS}) == len(VARIANTS)
 
 
-def test_the_build_context_holds_two_files_and_the_requirements_asked_for(tmp_path):
+def test_the_build_context_holds_two_files_and_the_requirements_asked_for(tmp_path: Path) -> None:
     extra = tmp_path / "more.txt"
     extra.write_text("--find-links /wheels\nshap==1.0  # explains\npandas==3.0.0\nhttps://example.invalid/w.whl\n")
     recipe = read_recipe("torch", extra)
@@ -64,12 +65,12 @@ def test_the_build_context_holds_two_files_and_the_requirements_asked_for(tmp_pa
     assert sum(line.startswith("pandas==") for line in lines) == 1
 
 
-def test_requirements_that_cannot_be_read_are_a_users_error(tmp_path):
+def test_requirements_that_cannot_be_read_are_a_users_error(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="missing"):
         read_recipe("base", tmp_path / "missing")
 
 
-def test_the_wheel_brings_the_image_files(tmp_path):
+def test_the_wheel_brings_the_image_files(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
@@ -87,7 +88,7 @@ FORBIDDEN = {
 }
 
 
-def test_a_container_gets_no_rights_by_default(tmp_path):
+def test_a_container_gets_no_rights_by_default(tmp_path: Path) -> None:
     spec = ContainerSpec(image="i", owner="o", input=tmp_path, inode=1, limits=Limits(), seed=0, cpus=2.0)
     arguments = container_arguments(spec, tmp_path)
     assert (arguments["network_mode"], arguments["cap_drop"], arguments["read_only"]) == ("none", ["ALL"], True)
@@ -102,7 +103,7 @@ def test_a_container_gets_no_rights_by_default(tmp_path):
     assert not arguments["user"].startswith("0:")
 
 
-def test_devices_are_requested_by_count(tmp_path):
+def test_devices_are_requested_by_count(tmp_path: Path) -> None:
     spec = ContainerSpec(image="i", owner="o", input=tmp_path, inode=1, limits=Limits(), seed=0, cpus=2.0, gpus=-1)
     assert [dict(request)["Count"] for request in container_arguments(spec, tmp_path)["device_requests"]] == [-1]
 
@@ -110,10 +111,10 @@ def test_devices_are_requested_by_count(tmp_path):
 @pytest.mark.parametrize(
     ("free_mb", "count"), [(None, 2), (100_000, 2), (4096 + FREE_MB + WAITING_MB, 1), (4096 + FREE_MB, 0), (100, 0)]
 )
-def test_containers_wait_only_where_memory_is_free(tmp_path, free_mb, count):
+def test_containers_wait_only_where_memory_is_free(tmp_path: Path, free_mb: Any, count: int) -> None:
     requests = []
 
-    def make(spec, modules):
+    def make(spec, modules) -> None:
         requests.append(modules)
         msg = "this test needs no container"
         raise RunnerError(msg)
@@ -138,7 +139,7 @@ class IdleContainer(Container):
     def remove_with_folder(self) -> None: ...
 
 
-def test_a_pool_fills_up_to_its_size(tmp_path):
+def test_a_pool_fills_up_to_its_size(tmp_path: Path) -> None:
     spec = ContainerSpec(image="i", owner="o", input=tmp_path, inode=1, limits=Limits(), seed=0, cpus=2.0)
 
     def make(spec, modules):
@@ -169,11 +170,11 @@ def test_a_pool_fills_up_to_its_size(tmp_path):
         b"\xff",
     ],
 )
-def test_a_record_that_no_supervisor_wrote_is_ignored(line):
+def test_a_record_that_no_supervisor_wrote_is_ignored(line: Any) -> None:
     assert read_record(line, Limits()) is None
 
 
-def test_a_record_cannot_claim_more_memory_than_there_was():
+def test_a_record_cannot_claim_more_memory_than_there_was() -> None:
     line = json.dumps({"exit": 0, "oom": 0, "peak": 10**18}).encode()
     end = read_record(line, Limits(memory_mb=100))
     assert end is not None
@@ -181,7 +182,7 @@ def test_a_record_cannot_claim_more_memory_than_there_was():
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root can read every folder")
-def test_closed_folders_hide_nothing(tmp_path):
+def test_closed_folders_hide_nothing(tmp_path: Path) -> None:
     (tmp_path / "closed").mkdir()
     (tmp_path / "closed" / "data").write_bytes(b"x" * 1_000_000)
     (tmp_path / "closed").chmod(0)

@@ -1,6 +1,7 @@
 import ast
 import random
 import textwrap
+from typing import Any
 
 import pytest
 
@@ -29,25 +30,25 @@ open("submission.csv", "w").close()
 '''
 
 
-def test_prose_around_the_fence_is_dropped():
+def test_prose_around_the_fence_is_dropped() -> None:
     assert extract_code("Sure!\n```python\nx = 1\n```\nHope it helps.") == "x = 1\n"
 
 
-def test_two_fences_are_refused():
+def test_two_fences_are_refused() -> None:
     with pytest.raises(ScriptError, match="2 code fences"):
         extract_code("```python\na = 1\n```\n```python\nb = 2\n```")
 
 
-def test_a_python_fence_wins_over_other_fences():
+def test_a_python_fence_wins_over_other_fences() -> None:
     assert extract_code("```bash\nls\n```\n```python\nb = 2\n```") == "b = 2\n"
 
 
-def test_an_open_fence_is_reported_as_cut_off():
+def test_an_open_fence_is_reported_as_cut_off() -> None:
     with pytest.raises(ScriptError, match="cut off"):
         extract_code("```python\nx = 1\n")
 
 
-def test_prose_without_code_is_refused():
+def test_prose_without_code_is_refused() -> None:
     with pytest.raises(ScriptError, match="no ```python fence"):
         extract_code("I cannot help with that.")
 
@@ -62,7 +63,7 @@ def test_prose_without_code_is_refused():
     ],
     ids=["empty", "syntax", "no score", "no submission"],
 )
-def test_a_script_that_breaks_the_contract_is_refused(code, reason):
+def test_a_script_that_breaks_the_contract_is_refused(code: str, reason: str) -> None:
     with pytest.raises(ScriptError, match=reason):
         check_script(code)
 
@@ -79,19 +80,19 @@ def test_a_script_that_breaks_the_contract_is_refused(code, reason):
         ("good", None),
     ],
 )
-def test_the_score_line_is_read(line, score):
+def test_the_score_line_is_read(line: str, score: float | None) -> None:
     assert reported_score(f"noise\nFinal Validation Performance: {line}\n") == score
 
 
-def test_the_last_score_line_counts():
+def test_the_last_score_line_counts() -> None:
     assert reported_score("Final Validation Performance: 1\nFinal Validation Performance: 2\n") == 2
 
 
-def test_output_without_a_score_line_has_no_score():
+def test_output_without_a_score_line_has_no_score() -> None:
     assert reported_score("OOF Accuracy: 0.9") is None
 
 
-def test_a_block_is_found_with_other_white_space():
+def test_a_block_is_found_with_other_white_space() -> None:
     assert locate(SCRIPT, 'total = frame["a"] + frame["b"]\nreturn total') == (
         '    total = frame["a"] + frame["b"]\n    return total'
     )
@@ -102,35 +103,35 @@ def test_a_block_is_found_with_other_white_space():
     [("", "empty"), ("y = 3", "does not occur"), ("return", "does not occur"), (SCRIPT * 2, "does not occur")],
     ids=["empty", "absent", "part of a line", "too long"],
 )
-def test_a_block_that_does_not_occur_is_refused(block, reason):
+def test_a_block_that_does_not_occur_is_refused(block: Any, reason: str) -> None:
     with pytest.raises(ScriptError, match=reason):
         locate(SCRIPT, block)
 
 
-def test_an_ambiguous_block_is_refused():
+def test_an_ambiguous_block_is_refused() -> None:
     with pytest.raises(ScriptError, match="2 times"):
         locate("a = 1\nb = 2\na = 1\n", "a = 1")
 
 
-def test_nearly_the_whole_script_is_no_block():
+def test_nearly_the_whole_script_is_no_block() -> None:
     script = "\n".join(f"x{i} = {i}" for i in range(60))
     with pytest.raises(ScriptError, match="nearly the whole"):
         locate(script, "\n".join(f"x{i} = {i}" for i in range(50)))
 
 
-def test_a_block_is_replaced_once_and_reindented():
+def test_a_block_is_replaced_once_and_reindented() -> None:
     patched = replace_block(SCRIPT, "    if x:\n        y = 1\n    else:\n        y = 2", "y = 3 if x else 4")
     assert "def model(x):\n    y = 3 if x else 4\n    return y" in patched
 
 
-def test_imports_of_a_new_block_go_to_the_top():
+def test_imports_of_a_new_block_go_to_the_top() -> None:
     new = 'import numpy as np\ntotal = np.add(frame["a"], frame["b"])'
     patched = replace_block(SCRIPT, '    total = frame["a"] + frame["b"]', new)
     assert patched.startswith('"""A script."""\nimport numpy as np\nimport os')
     assert '    total = np.add(frame["a"], frame["b"])' in patched
 
 
-def test_a_replacement_that_breaks_the_script_is_refused():
+def test_a_replacement_that_breaks_the_script_is_refused() -> None:
     with pytest.raises(ScriptError, match="does not compile"):
         replace_block(SCRIPT, "    return total", "return (")
 
@@ -143,7 +144,7 @@ def replaced(script, block, replacement):
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_any_run_of_statements_is_located_and_replaced_by_itself(seed):
+def test_any_run_of_statements_is_located_and_replaced_by_itself(seed: Any) -> None:
     draw = random.Random(seed)
     lines = SCRIPT.split("\n")
     first = draw.choice([i for i, line in enumerate(lines) if line.strip()])
@@ -163,7 +164,7 @@ SCOPES = {
 
 @pytest.mark.parametrize("indent", SCOPES.values(), ids=SCOPES.keys())
 @pytest.mark.parametrize("depth", [1, 2, 3])
-def test_a_replacement_gets_the_indentation_of_its_block(indent, depth):
+def test_a_replacement_gets_the_indentation_of_its_block(indent: Any, depth: int) -> None:
     heads = "".join(f"{indent * level}if True:\n" for level in range(depth))
     script = f"{heads}{indent * depth}x = 1\n{indent * depth}print(x)\n"
     patched = replaced(script, "x = 1", f"for x in range(2):\n{indent}y = x")
@@ -175,50 +176,50 @@ def test_a_replacement_gets_the_indentation_of_its_block(indent, depth):
     ["y = 2\nz = y", "    y = 2\n    z = y", "y = 2\n    z = y", "\n\n    y = 2\n    z = y\n\n", "\ty = 2\n\tz = y"],
     ids=["flush left", "unchanged", "first line stripped", "blank lines around", "tabs"],
 )
-def test_indentation_of_models_is_understood(replacement):
+def test_indentation_of_models_is_understood(replacement: str) -> None:
     patched = replaced("def f(x):\n    y = x\n    return y\n", "    y = x", replacement)
     assert patched == "def f(x):\n    y = 2\n    z = y\n    return y\n"
 
 
-def test_carriage_returns_do_not_hide_a_block():
+def test_carriage_returns_do_not_hide_a_block() -> None:
     patched = replaced("a = 1\r\nb = 2\r\nc = 3\r\n", "a = 1\nb = 2", "a = 3\r\nb = 4")
     assert patched == "a = 3\nb = 4\nc = 3\n"
 
 
-def test_a_block_at_the_end_without_a_newline_is_replaced():
+def test_a_block_at_the_end_without_a_newline_is_replaced() -> None:
     assert replaced("a = 1\nb = 2", "b = 2", "b = 3") == "a = 1\nb = 3"
 
 
-def test_text_beyond_ascii_is_matched():
+def test_text_beyond_ascii_is_matched() -> None:
     assert replaced("größe = '漢字'\nprint(größe)\n", "größe = '漢字'", "größe = 'né'").startswith("größe = 'né'")
 
 
-def test_strings_of_several_lines_keep_their_spaces():
+def test_strings_of_several_lines_keep_their_spaces() -> None:
     script = "def f():\n    q = 1\n    return q\n"
     new = 'q = """select\n  a\n\nfrom t"""'
     patched = replaced(script, "    q = 1", new)
     assert ast.parse(patched).body[0].body[0].value.value == "select\n  a\n\nfrom t"
 
 
-def test_a_string_at_the_margin_does_not_stop_its_block_from_being_indented():
+def test_a_string_at_the_margin_does_not_stop_its_block_from_being_indented() -> None:
     new = '        q = """a\nb"""\n        r = q'
     patched = replaced("def f():\n    q = 1\n    return q\n", "    q = 1", new)
     assert patched == 'def f():\n    q = """a\nb"""\n    r = q\n    return q\n'
 
 
-def test_a_string_of_several_lines_is_part_of_a_block():
+def test_a_string_of_several_lines_is_part_of_a_block() -> None:
     script = 'q = """a\n\n  b"""\nprint(q)\n'
     assert replaced(script, 'q = """a\n\n  b"""', "q = 2") == "q = 2\nprint(q)\n"
 
 
 @pytest.mark.parametrize("again", ["@cache\n", ""], ids=["repeated", "left out"])
-def test_a_decorator_above_the_block_is_not_repeated(again):
+def test_a_decorator_above_the_block_is_not_repeated(again: str) -> None:
     script = "from functools import cache\n\n\n@cache\ndef f():\n    return 1\n\n\nprint(f())\n"
     patched = replaced(script, "def f():\n    return 1", f"{again}def f():\n    return 2")
     assert patched.count("@cache") == 1
 
 
-def test_future_imports_come_first():
+def test_future_imports_come_first() -> None:
     new = "import os\nfrom __future__ import annotations\nfrom math import pi\n\nx = pi"
     patched = replaced('"""Doc."""\nimport sys\n\nx = 1\nprint(x)\n', "x = 1", new)
     assert patched.startswith(
@@ -226,12 +227,12 @@ def test_future_imports_come_first():
     )
 
 
-def test_an_import_inside_a_function_does_not_replace_one_at_the_top():
+def test_an_import_inside_a_function_does_not_replace_one_at_the_top() -> None:
     script = "def f():\n    import os\n    return os\n\n\nx = 1\nprint(x)\n"
     assert replaced(script, "x = 1", "import os\nx = os.sep").startswith("import os\ndef f")
 
 
-def test_imports_over_several_lines_stay_with_the_block():
+def test_imports_over_several_lines_stay_with_the_block() -> None:
     new = "from math import (\n    pi,\n    e,\n)\nx = pi + e"
     assert "x = pi + e" in replaced("def f():\n    x = 1\n    return x\n", "    x = 1", new)
 
@@ -241,22 +242,22 @@ def test_imports_over_several_lines_stay_with_the_block():
     [("a = 1\nb = 2", "def improved():\n    a = 1\n    b = 3"), ("def f(x):\n    return x", "def g(x):\n    return x")],
     ids=["statements wrapped in a function", "function renamed"],
 )
-def test_a_name_that_the_script_needs_must_stay(block, new):
+def test_a_name_that_the_script_needs_must_stay(block: str, new: str) -> None:
     script = "a = 1\nb = 2\n\n\ndef f(x):\n    return x\n\n\nprint(f(a + b))\n"
     with pytest.raises(ScriptError, match="no longer defines"):
         replace_block(script, block, new)
 
 
-def test_a_name_that_nothing_else_needs_may_go():
+def test_a_name_that_nothing_else_needs_may_go() -> None:
     assert replaced("a = 1\nb = 2\nprint(b)\n", "a = 1\nb = 2", "b = 3") == "b = 3\nprint(b)\n"
 
 
-def test_a_return_that_lost_its_function_does_not_compile():
+def test_a_return_that_lost_its_function_does_not_compile() -> None:
     with pytest.raises(ScriptError, match="'return' outside function"):
         replace_block("x = 1\nprint(x)\n", "x = 1", "x = 1\nreturn x")
 
 
 @pytest.mark.parametrize("reply", ["ok", "Done", "yes, no"])
-def test_a_word_is_not_code(reply):
+def test_a_word_is_not_code(reply: str) -> None:
     with pytest.raises(ScriptError, match="no ```python fence"):
         extract_code(reply)

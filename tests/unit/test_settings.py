@@ -1,4 +1,5 @@
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -9,12 +10,12 @@ from mlestar.settings.form import GROUPS, NODES, TYPES
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_profile_sets_every_number_of_its_table(profile):
+def test_a_profile_sets_every_number_of_its_table(profile: Any) -> None:
     settings = Settings(profile=profile)
     assert {key: getattr(settings, key) for key in PROFILES[profile]} == PROFILES[profile]
 
 
-def test_a_given_number_beats_the_profile():
+def test_a_given_number_beats_the_profile() -> None:
     settings = Settings(profile="quick", tracks=3)
     assert (settings.tracks, settings.outer_steps) == (3, 1)
 
@@ -23,7 +24,7 @@ FOREIGN = [None, {}, Settings(), SimpleNamespace(color="red"), {"color": "red"}]
 
 
 @pytest.mark.parametrize("context", FOREIGN, ids=["none", "empty", "settings", "object", "mapping"])
-def test_any_context_of_a_graph_gives_settings(context):
+def test_any_context_of_a_graph_gives_settings(context: Any) -> None:
     assert Settings.of(context) == Settings()
 
 
@@ -37,27 +38,27 @@ def test_any_context_of_a_graph_gives_settings(context):
     ],
     ids=["object", "mapping", "under a key", "under an attribute"],
 )
-def test_a_foreign_context_gives_what_it_has(context):
+def test_a_foreign_context_gives_what_it_has(context: SimpleNamespace | dict[str, Any]) -> None:
     assert Settings.of(context).inner_plans == 2
 
 
-def test_an_empty_field_of_a_form_is_no_value():
+def test_an_empty_field_of_a_form_is_no_value() -> None:
     assert Settings(profile="quick", model="", goal="", cpus="", tracks="") == Settings(profile="quick")
 
 
-def test_every_setting_stands_in_one_group_of_the_form():
+def test_every_setting_stands_in_one_group_of_the_form() -> None:
     grouped = [name for names in GROUPS.values() for name in names]
     assert sorted(grouped) == sorted(Settings.model_fields)
     assert {*TYPES, *NODES} <= set(grouped)
 
 
-def test_the_nodes_of_the_form_exist():
+def test_the_nodes_of_the_form_exist() -> None:
     named = {node for nodes in NODES.values() for node in nodes}
     drawn = {name.split(":")[-1] for name in build_graph().compile().get_graph(xray=True).nodes}
     assert named <= drawn
 
 
-def test_a_form_that_sends_its_defaults_back_leaves_the_numbers_to_the_profile():
+def test_a_form_that_sends_its_defaults_back_leaves_the_numbers_to_the_profile() -> None:
     fields = Settings.model_json_schema()["properties"]
     shown = {name: field["default"] for name, field in fields.items() if "default" in field}
     assert Settings.resolve({**shown, "profile": "paper"}) == Settings(profile="paper")
@@ -72,23 +73,23 @@ def test_a_form_that_sends_its_defaults_back_leaves_the_numbers_to_the_profile()
         ({"runner": "dokcer"}, "runner"),
     ],
 )
-def test_a_bad_setting_is_named_in_one_line(given, message):
+def test_a_bad_setting_is_named_in_one_line(given: dict[str, int] | dict[str, str], message: str) -> None:
     with pytest.raises(SettingsError, match=message) as caught:
         Settings.resolve(given)
     assert "\n" not in str(caught.value)
 
 
-def test_saved_settings_load_again():
+def test_saved_settings_load_again() -> None:
     settings = Settings(profile="quick", review=frozenset({"plan"}))
     assert Settings.resolve(settings.model_dump(mode="json")) == settings
 
 
 @pytest.mark.parametrize("runner", ["auto", "docker", "local", "my_runner:make", "package.module:Name"])
-def test_a_runner_is_a_built_in_one_or_a_dotted_name(runner):
+def test_a_runner_is_a_built_in_one_or_a_dotted_name(runner: str) -> None:
     assert Settings.resolve({"runner": runner}).runner == runner
 
 
 @pytest.mark.parametrize("runner", ["dokcer", "package.module", "package.:Name", "package:", "a b:Name"])
-def test_any_other_runner_is_refused_with_the_choices(runner):
+def test_any_other_runner_is_refused_with_the_choices(runner: str) -> None:
     with pytest.raises(SettingsError, match=r"setting 'runner': .*choose auto, docker, local or package\.module:Name"):
         Settings.resolve({"runner": runner})

@@ -1,4 +1,6 @@
 import asyncio
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -6,18 +8,18 @@ from mlestar.errors import SettingsError, StoreError, UserError
 from mlestar.store import Blobs, Ledger, Record, RunFolder, key_of, list_runs
 
 
-def test_a_blob_is_kept_once_under_its_hash(tmp_path):
+def test_a_blob_is_kept_once_under_its_hash(tmp_path: Path) -> None:
     blobs = Blobs(tmp_path / "blobs")
     assert blobs.put("text") == blobs.put(b"text")
     assert blobs.text(blobs.put("text")) == "text"
 
 
-def test_a_lone_surrogate_does_not_break_a_blob(tmp_path):
+def test_a_lone_surrogate_does_not_break_a_blob(tmp_path: Path) -> None:
     blobs = Blobs(tmp_path / "blobs")
     assert blobs.text(blobs.put("a\ud800b")) == "a?b"
 
 
-def test_a_file_is_moved_in(tmp_path):
+def test_a_file_is_moved_in(tmp_path: Path) -> None:
     blobs = Blobs(tmp_path / "blobs")
     source = tmp_path / "submission.csv"
     source.write_text("id,y\n", encoding="utf-8")
@@ -25,13 +27,13 @@ def test_a_file_is_moved_in(tmp_path):
 
 
 @pytest.fixture
-def ledger(tmp_path):
+def ledger(tmp_path: Path):
     ledger = Ledger(tmp_path / "ledger.sqlite")
     yield ledger
     ledger.close()
 
 
-async def test_finished_work_is_never_repeated(ledger):
+async def test_finished_work_is_never_repeated(ledger: Any) -> None:
     done = []
 
     async def work() -> Record:
@@ -44,7 +46,7 @@ async def test_finished_work_is_never_repeated(ledger):
     assert len(done) == 1
 
 
-async def test_equal_work_at_the_same_time_is_done_once(ledger):
+async def test_equal_work_at_the_same_time_is_done_once(ledger: Any) -> None:
     done = []
 
     async def work() -> Record:
@@ -56,7 +58,7 @@ async def test_equal_work_at_the_same_time_is_done_once(ledger):
     assert len(done) == 1
 
 
-async def test_failed_work_is_not_recorded(ledger):
+async def test_failed_work_is_not_recorded(ledger: Any) -> None:
     async def fail() -> Record:
         msg = "disk full"
         raise OSError(msg)
@@ -69,7 +71,7 @@ async def test_failed_work_is_not_recorded(ledger):
     assert (await ledger.once("key", "execution", "t0.c1", work))[0] == {"ok": True}
 
 
-async def test_spend_survives_a_restart(tmp_path):
+async def test_spend_survives_a_restart(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite")
 
     async def work() -> Record:
@@ -85,7 +87,7 @@ async def test_spend_survives_a_restart(tmp_path):
     assert (spend.model_calls, spend.tokens, spend.usd, spend.seconds) == (1, 7, 0.5, 15)
 
 
-async def test_an_unknown_price_is_not_zero(ledger):
+async def test_an_unknown_price_is_not_zero(ledger: Any) -> None:
     async def work() -> Record:
         return Record(result={}, usd=None)
 
@@ -93,18 +95,18 @@ async def test_an_unknown_price_is_not_zero(ledger):
     assert ledger.spend().usd is None
 
 
-def test_a_file_that_is_no_ledger_is_refused(tmp_path):
+def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     path.write_bytes(b"not a database" * 100)
     with pytest.raises(StoreError, match="cannot open the ledger"):
         Ledger(path)
 
 
-def test_keys_tell_work_apart():
+def test_keys_tell_work_apart() -> None:
     assert key_of("execution", "a", "b") != key_of("execution", "ab", "")
 
 
-def test_a_run_is_held_by_one_owner(tmp_path):
+def test_a_run_is_held_by_one_owner(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, "run")
     folder.create()
     held = folder.lock()
@@ -115,15 +117,15 @@ def test_a_run_is_held_by_one_owner(tmp_path):
 
 
 @pytest.mark.parametrize("run_id", ["../x", "", "a/b", ".hidden", "a b"])
-def test_a_run_id_is_no_path(tmp_path, run_id):
+def test_a_run_id_is_no_path(tmp_path: Path, run_id: str) -> None:
     with pytest.raises(SettingsError, match="run id"):
         RunFolder(tmp_path, run_id)
 
 
-def test_an_unknown_run_is_named(tmp_path):
+def test_an_unknown_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no run ghost"):
         RunFolder(tmp_path, "ghost").read_settings()
 
 
-def test_no_runs_folder_means_no_runs(tmp_path):
+def test_no_runs_folder_means_no_runs(tmp_path: Path) -> None:
     assert list_runs(tmp_path / "none") == []

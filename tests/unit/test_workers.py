@@ -33,7 +33,7 @@ async def settle(*tasks: asyncio.Task[None]) -> None:
     await asyncio.sleep(0.05)
 
 
-async def test_a_cancelled_task_releases_the_run_when_the_last_one_leaves():
+async def test_a_cancelled_task_releases_the_run_when_the_last_one_leaves() -> None:
     run, ends = Run(), asyncio.Event()
     first, second = run.start(ends), run.start(ends)
     await asyncio.sleep(0)
@@ -45,7 +45,7 @@ async def test_a_cancelled_task_releases_the_run_when_the_last_one_leaves():
     assert run.released == 1
 
 
-async def test_an_error_releases_the_run():
+async def test_an_error_releases_the_run() -> None:
     run, ends = Run(), asyncio.Event()
     ends.set()
     await settle(run.start(ends, RuntimeError("broken")))
@@ -53,7 +53,7 @@ async def test_an_error_releases_the_run():
 
 
 @pytest.mark.parametrize("error", [None, GraphInterrupt()], ids=["end of a node", "question"])
-async def test_a_run_without_a_node_is_released_after_a_while(error):
+async def test_a_run_without_a_node_is_released_after_a_while(error: GraphInterrupt | None) -> None:
     run, ends = Run(0.2), asyncio.Event()
     ends.set()
     await settle(run.start(ends, error))
@@ -62,7 +62,7 @@ async def test_a_run_without_a_node_is_released_after_a_while(error):
     assert run.released == 1
 
 
-async def test_the_next_node_keeps_the_run_open():
+async def test_the_next_node_keeps_the_run_open() -> None:
     run, ends = Run(0.1), asyncio.Event()
     before = asyncio.Event()
     before.set()

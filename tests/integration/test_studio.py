@@ -230,7 +230,7 @@ async def test_a_run_streams_to_its_submission_while_another_one_runs(client: An
     inline = {
         "train_csv": example.train.to_csv(index=False),
         "test_csv": example.test.to_csv(index=False),
-        "description": "Which grower written the wine? Classification accuracy.",
+        "description": "Which grower made the wine? Classification accuracy.",
     }
     beside = asyncio.create_task(begin(client, "pipeline", server, inline))
     thread = (await client.threads.create())["thread_id"]

@@ -1,4 +1,4 @@
-"""One session of a run in a process of its own, which a test may end at any moment."""
+"""One session of a run in another process, which a test may end at any moment."""
 
 import asyncio
 import hashlib
@@ -44,7 +44,7 @@ def settings(folder: Path, url: str, **more: object) -> Settings:
 
 
 def slow(seconds: float, log: Path) -> Callable[[Job], Execution]:
-    """Return what a scripted runner does with a job: it takes its time and writes its begin and its end into a log."""
+    """Return the work of a scripted runner: it takes some time and logs the begin and the end of each job."""
 
     def run(job: Job) -> Execution:
         execution = hashlib.sha256(f"{job.name} {job.script}".encode()).hexdigest()
@@ -65,7 +65,7 @@ def _append(log: Path, line: str) -> None:
 
 
 def work(folder: Path, url: str, log: Path, seconds: float, more: dict[str, Any]) -> None:
-    """Solve the task `folder/signs` as run `run`, or go on with it."""
+    """Solve the task `folder/signs` as run `run`, or resume it."""
     os.environ["GOOGLE_API_KEY"] = "none"
     runner = ScriptedRunner(slow(seconds, log))
     asyncio.run(mlestar.asolve(folder / "signs", settings=settings(folder, url, **more), run_id="run", runner=runner))

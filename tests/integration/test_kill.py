@@ -1,4 +1,4 @@
-"""A run that is killed again and again comes to the same end, and repeats nothing that was finished."""
+"""A run that is killed many times has the same result, and repeats no finished work."""
 
 import json
 import multiprocessing
@@ -30,7 +30,9 @@ def finished(run: Path) -> tuple[set[str], set[str]]:
         return set(), set()
     connection = sqlite3.connect(run / "ledger.sqlite")
     try:
-        rows = connection.execute("SELECT kind, label, result FROM entries WHERE kind <> 'note'").fetchall()
+        rows = connection.execute(
+            "SELECT kind, label, result FROM entries WHERE kind IN ('model_call', 'execution')"
+        ).fetchall()
     except sqlite3.OperationalError:  # killed before the table was made
         rows = []
     connection.close()
@@ -44,7 +46,7 @@ def begun(log: Path) -> list[str]:
 
 
 class Killed:
-    """A run, and what its provider and its runner have counted."""
+    """A run, with the counts of its provider and its runner."""
 
     def __init__(self, folder: Path, provider: Provider, **more: Any) -> None:
         folder.mkdir()
@@ -53,9 +55,9 @@ class Killed:
         self.log = folder / "executions.log"
 
     def session(self, seconds: float | None = None) -> bool:
-        """Work on the run, for some seconds or to its end; tell whether it came to an end."""
-        given = (self.folder, self.provider.url, self.log, SCRIPT, self.more)
-        process = PROCESSES.Process(target=session.work, args=given)
+        """Work on the run, for some seconds or to its end; return whether it ended."""
+        arguments = (self.folder, self.provider.url, self.log, SCRIPT, self.more)
+        process = PROCESSES.Process(target=session.work, args=arguments)
         process.start()
         process.join(seconds)
         ended = process.exitcode is not None
@@ -64,8 +66,8 @@ class Killed:
         return ended
 
     def result(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / "runs/run/result.json").read_text(encoding="utf-8"))
-        return found
+        result: dict[str, Any] = json.loads((self.folder / "runs/run/result.json").read_text(encoding="utf-8"))
+        return result
 
 
 def scripted() -> Provider:
@@ -74,7 +76,7 @@ def scripted() -> Provider:
 
 @dataclass(frozen=True)
 class Kill:
-    """What was counted and what was finished when a session was killed."""
+    """Counts and finished work at the moment when a session was killed."""
 
     asked: int
     begun: int
@@ -90,7 +92,7 @@ def test_a_run_killed_thirty_times_repeats_nothing_and_ends_the_same(tmp_path: P
     with scripted() as provider:
         run, moments, kills = Killed(tmp_path / "killed", provider), random.Random(SEED), []
         for number in range(KILLS):
-            assert not run.session(moments.uniform(0.0, LONGEST)), f"the run came to its end before kill {number + 1}"
+            assert not run.session(moments.uniform(0.0, LONGEST)), f"the run ended before kill {number + 1}"
             kills.append(Kill(len(provider.asked), len(begun(run.log)), *finished(run.folder / "runs/run")))
         assert run.session()
     executed = begun(run.log)

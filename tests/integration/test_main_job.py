@@ -1,4 +1,4 @@
-"""The main job as a user runs it: a process, a real runner, the offline engineer."""
+"""The main command as a user runs it: a process, a real runner, the offline engineer."""
 
 import json
 import os
@@ -14,20 +14,24 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_wine
 
+FINISHED = """
+SELECT key, finished FROM entries
+WHERE kind IN ('model_call', 'execution', 'export', 'retrieval') ORDER BY rowid
+"""
 FAST = ["--model", "offline", "--profile", "quick", "--json"]
 
 
 def wine_task(folder: Path) -> Path:
-    """Write a three-class task whose test labels are kept back, in `folder.truth`."""
+    """Write a three-class task, with its test labels in `folder.truth`."""
     frame = load_wine(as_frame=True).frame.rename(columns={"target": "cultivar"})
     frame.insert(0, "bottle", [f"b{number:03d}" for number in range(len(frame))])
-    held = np.random.default_rng(1).permutation(len(frame)) % 4 == 0
+    is_test = np.random.default_rng(1).permutation(len(frame)) % 4 == 0
     folder.mkdir()
     (folder / "task.md").write_text("Which cultivar?\n\n## Evaluation\nAccuracy.\n", encoding="utf-8")
-    frame[~held].to_csv(folder / "train.csv", index=False)
-    frame[held].drop(columns="cultivar").to_csv(folder / "test.csv", index=False)
-    frame[held][["bottle"]].assign(cultivar=0).to_csv(folder / "sample_submission.csv", index=False)
-    frame[held][["bottle", "cultivar"]].to_csv(folder.with_suffix(".truth"), index=False)
+    frame[~is_test].to_csv(folder / "train.csv", index=False)
+    frame[is_test].drop(columns="cultivar").to_csv(folder / "test.csv", index=False)
+    frame[is_test][["bottle"]].assign(cultivar=0).to_csv(folder / "sample_submission.csv", index=False)
+    frame[is_test][["bottle", "cultivar"]].to_csv(folder.with_suffix(".truth"), index=False)
     return folder
 
 
@@ -37,8 +41,8 @@ def mlestar(*arguments: object, **options: object):
 
 
 def graded(folder: Path, submission: str) -> float:
-    truth, said = pd.read_csv(folder.with_suffix(".truth")), pd.read_csv(submission)
-    return float((truth.set_index("bottle") == said.set_index("bottle").loc[truth["bottle"]]).mean().iloc[0])
+    truth, submitted = pd.read_csv(folder.with_suffix(".truth")), pd.read_csv(submission)
+    return float((truth.set_index("bottle") == submitted.set_index("bottle").loc[truth["bottle"]]).mean().iloc[0])
 
 
 @pytest.mark.parametrize("runner", ["local", pytest.param("docker", marks=pytest.mark.docker)])
@@ -82,6 +86,6 @@ def test_a_killed_run_is_resumed_and_repeats_nothing(tmp_path: Path) -> None:
 def finished(run: Path) -> list[tuple[str, str]]:
     """Return key and time of every finished model call and execution, in order."""
     with sqlite3.connect(run / "ledger.sqlite") as connection:
-        rows = connection.execute("SELECT key, finished FROM entries WHERE kind != 'note' ORDER BY rowid").fetchall()
+        rows = connection.execute(FINISHED).fetchall()
     connection.close()
     return rows

@@ -32,14 +32,14 @@ async def working(client, run_id) -> None:
         if (await ask(client, "status", run_id=run_id))["last"]:
             return
         await asyncio.sleep(0.1)
-    pytest.fail("the run told nothing")
+    pytest.fail("the run reported nothing")
 
 
 async def ended(client, run_id):
     for _ in range(600):
-        said = await ask(client, "status", run_id=run_id)
-        if said["status"] != "running":
-            return said
+        status = await ask(client, "status", run_id=run_id)
+        if status["status"] != "running":
+            return status
         await asyncio.sleep(0.2)
     pytest.fail("the run did not end")
 
@@ -52,8 +52,8 @@ async def test_a_client_runs_a_task_to_its_result(served: Any, tmp_path: Path) -
         early = await client.call_tool("result", {"run_id": started["run_id"]})
         assert early.is_error
         assert "still running" in early.content[0].text
-        said = await ended(client, started["run_id"])
-        assert (said["status"], said["problem"]) == ("solved", "")
+        status = await ended(client, started["run_id"])
+        assert (status["status"], status["problem"]) == ("solved", "")
         submitted = await ask(client, "result", run_id=started["run_id"])
     assert submitted["fresh"] > 0.5
     assert len(pd.read_csv(submitted["submission"])) == 54
@@ -64,12 +64,12 @@ async def test_cancel_stops_a_run_and_its_state_is_saved(served: Any, tmp_path: 
     async with Client(served) as client:
         started = await ask(client, "run", folder=str(folder), settings=QUICK)
         await working(client, started["run_id"])
-        said = await ask(client, "cancel", run_id=started["run_id"])
-    assert said["status"] == "stopped"
+        status = await ask(client, "cancel", run_id=started["run_id"])
+    assert status["status"] == "stopped"
     assert (tmp_path / "runs" / started["run_id"] / "result.json").is_file()
 
 
-async def test_what_cannot_be_done_is_an_answer(served: Any) -> None:
+async def test_an_error_is_an_answer_with_its_reason(served: Any) -> None:
     refused = {
         "no such folder": ("run", {"folder": "/nowhere"}),
         "colour": ("run", {"folder": "/tmp", "settings": {"colour": "red"}}),

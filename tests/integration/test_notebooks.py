@@ -1,4 +1,4 @@
-"""Every notebook runs from a clean kernel, offline, and is kept without output."""
+"""Every notebook runs from a clean kernel, offline, and is stored without output."""
 
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,6 @@ def test_a_notebook_runs_from_a_clean_kernel(path: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_is_kept_without_output(path: Any) -> None:
+def test_a_notebook_is_stored_without_output(path: Any) -> None:
     cells = nbformat.read(path, as_version=4).cells
     assert [cell for cell in cells if cell.get("outputs") or cell.get("execution_count")] == []

@@ -1,4 +1,4 @@
-"""What ends a run from outside: a full disk, a lost engine, a dead provider, Ctrl-C, nobody to ask."""
+"""Stops from outside: a full disk, a lost engine, a dead provider, Ctrl-C, a question that nobody answers."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def task(folder: Path) -> Path:
 
 @pytest.fixture
 def small_disk(tmp_path: Path):
-    """A disk of its own that can be made larger."""
+    """A separate disk that can be made larger."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
@@ -40,7 +40,7 @@ def small_disk(tmp_path: Path):
 
 
 def work(folder: Path, runs: Path, provider: Provider) -> subprocess.CompletedProcess[str]:
-    """Run a scripted session in a process of its own; its errors end as on the command line."""
+    """Run a scripted session in another process; its errors end as on the command line."""
     code = (
         "import sys; from pathlib import Path; from mlestar.errors import OperatorError\n"
         "from tests.integration import session\n"
@@ -52,11 +52,11 @@ def work(folder: Path, runs: Path, provider: Provider) -> subprocess.CompletedPr
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=250)
 
 
-def test_a_full_disk_stops_the_run_and_with_more_space_it_goes_on(tmp_path: Path, small_disk: Path) -> None:
+def test_a_full_disk_stops_the_run_and_with_more_space_it_continues(tmp_path: Path, small_disk: Path) -> None:
     task(tmp_path)
     with Provider(Scenario(**session.METHOD).answer) as provider:
         stopped = work(tmp_path, small_disk, provider)
-        asked = list(provider.asked)
+        prompts = list(provider.asked)
         assert stopped.stderr.startswith("StoreError: "), stopped.stderr[-2000:]
         assert len(stopped.stderr.strip().splitlines()) == 1
         resize = ["mount", "-o", "remount,size=100m", str(small_disk)]
@@ -65,9 +65,9 @@ def test_a_full_disk_stops_the_run_and_with_more_space_it_goes_on(tmp_path: Path
         assert done.returncode == 0, done.stderr[-2000:]
     result = json.loads((small_disk / "run/result.json").read_text(encoding="utf-8"))
     assert result["status"] == "solved"
-    again = set(asked) & set(provider.asked[len(asked) :])
+    again = set(prompts) & set(provider.asked[len(prompts) :])
     assert len(again) <= 6, "at most the calls in flight when the disk was full are repeated"
-    assert len(asked) > len(again)
+    assert len(prompts) > len(again)
 
 
 def test_a_dead_provider_stops_the_run_with_the_best_so_far(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_dead_provider_stops_the_run_with_the_best_so_far(tmp_path: Path) -> N
 
 
 @pytest.mark.docker
-def test_a_lost_engine_stops_the_run_and_with_it_back_the_run_goes_on(tmp_path: Path) -> None:
+def test_a_lost_engine_stops_the_run_and_once_it_is_back_the_run_continues(tmp_path: Path) -> None:
     folder, options = task(tmp_path), ["--runs-dir", tmp_path / "runs"]
     command = ["run", folder, "--model", "offline", "--profile", "quick", "--runner", "docker", "--run-id", "run"]
     with SocketProxy("/var/run/docker.sock") as proxy:
@@ -102,9 +102,9 @@ def test_a_lost_engine_stops_the_run_and_with_it_back_the_run_goes_on(tmp_path: 
                 if "candidate" in line:
                     break
             proxy.cut()
-            _, said = process.communicate(timeout=120)
-    assert process.returncode == 1, said
-    assert "go on with: mlestar resume run" in said
+            _, output = process.communicate(timeout=120)
+    assert process.returncode == 1, output
+    assert "go on with: mlestar resume run" in output
     done = mlestar("resume", "run", *options, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["status"] == "solved"
@@ -116,9 +116,9 @@ def interrupt(folder: Path, times: int) -> tuple[int, str]:
     command += ["--runs-dir", str(folder / "runs"), "--run-id", "run"]
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, start_new_session=True, **pipes) as process:
-        said = ""
+        output = ""
         for line in process.stderr:
-            said += line
+            output += line
             if "candidate" in line and times:
                 process.send_signal(signal.SIGINT)
                 times -= 1
@@ -126,16 +126,16 @@ def interrupt(folder: Path, times: int) -> tuple[int, str]:
                 process.send_signal(signal.SIGINT)
                 times -= 1
         process.wait(timeout=120)
-    return process.returncode, said
+    return process.returncode, output
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_ctrl_c_saves_the_run_and_says_how_to_resume(tmp_path: Path, times: int) -> None:
+def test_ctrl_c_saves_the_run_and_prints_how_to_resume_it(tmp_path: Path, times: int) -> None:
     task(tmp_path)
-    status, said = interrupt(tmp_path, times)
-    assert status == 130, said
-    assert f"go on with: mlestar resume run --runs-dir {tmp_path / 'runs'}" in said.splitlines()[-1]
-    assert ("finished and saved" in said) == (times == 1)
+    status, output = interrupt(tmp_path, times)
+    assert status == 130, output
+    assert f"go on with: mlestar resume run --runs-dir {tmp_path / 'runs'}" in output.splitlines()[-1]
+    assert ("finished and saved" in output) == (times == 1)
     reached = json.loads((tmp_path / "runs/run/result.json").read_text(encoding="utf-8"))
     assert reached["status"] == "stopped"
     done = mlestar("resume", "run", "--runs-dir", tmp_path / "runs", "--json")

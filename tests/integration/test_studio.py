@@ -1,4 +1,4 @@
-"""The graphs in LangGraph's development server, driven with its SDK: what LangGraph Studio does, without its pages."""
+"""The graphs in LangGraph's development server, driven with its SDK as LangGraph Studio does."""
 
 import asyncio
 import os
@@ -152,8 +152,8 @@ async def before(client, thread, node):
 
 async def fork(client, graph, thread, server, state, *, as_node, values=None, settings=None) -> None:
     """Write values into an earlier state, as a node would, and run on from there."""
-    made = await client.threads.update_state(thread, values or {}, checkpoint=state["checkpoint"], as_node=as_node)
-    await work(client, graph, thread, server, input=None, checkpoint=made["checkpoint"], settings=settings or {})
+    written = await client.threads.update_state(thread, values or {}, checkpoint=state["checkpoint"], as_node=as_node)
+    await work(client, graph, thread, server, input=None, checkpoint=written["checkpoint"], settings=settings or {})
 
 
 async def answer_a_copy(client, graph, thread, server, answer, *, stop_before, **settings: object):
@@ -211,7 +211,7 @@ async def test_the_context_form_explains_every_setting(client: Any, server: Any)
     assert "plan" in fields["review"]["items"]["enum"]
 
 
-async def test_the_drawings_show_the_trial_inside_the_track(client: Any, server: Any) -> None:
+async def test_the_drawings_show_the_evaluation_inside_the_track(client: Any, server: Any) -> None:
     (assistant,) = await client.assistants.search(graph_id="pipeline")
     drawn = await client.assistants.get_graph(assistant["assistant_id"], xray=True)
     nodes = {node["id"] for node in drawn["nodes"]}
@@ -224,8 +224,8 @@ async def test_the_drawings_show_the_trial_inside_the_track(client: Any, server:
 # ---- whole runs
 
 
-async def test_a_run_streams_to_its_hand_in_and_a_second_beside_it(client: Any, server: Any, folder: Any) -> None:
-    """Two runs at once: a folder, streamed, and the same rows as CSV text, both with the default runs folder's form."""
+async def test_a_run_streams_to_its_submission_while_another_one_runs(client: Any, server: Any, folder: Any) -> None:
+    """Two runs at once: a folder, streamed, and the same rows as CSV text, both with the context form's settings."""
     example = load_example("wine")
     inline = {
         "train_csv": example.train.to_csv(index=False),
@@ -280,7 +280,7 @@ async def test_two_runs_of_one_task_in_one_second_are_two_runs(client: Any, serv
 
 
 @pytest.mark.parametrize("run_input", [{}, {"task": "/tmp", "example": "wine"}, {"train_csv": "a,b\n1,2\n"}])
-async def test_an_input_that_is_not_one_of_the_three_says_so(
+async def test_an_input_that_is_not_one_of_the_three_is_refused(
     client: Any,
     server: Any,
     run_input: dict[str, Any] | dict[str, str],
@@ -301,41 +301,41 @@ async def test_every_review_point_of_a_track_takes_four_answers(client: Any, ser
         state = await answer_a_copy(client, "track", thread, server, answer, stop_before=stop_before, **settings)
         return state["values"]
 
-    async def go_on():
+    async def approve():
         await work(client, "track", thread, server, command={"resume": {"action": "approve"}}, settings=settings)
-        (asked,) = await questions(client, thread)
-        return asked["value"]
+        (question,) = await questions(client, thread)
+        return question["value"]
 
-    (asked,) = await questions(client, thread)
-    found = [card["name"] for card in asked["value"]["cards"]]
-    assert asked["value"]["point"] == "models"
-    assert [c["name"] for c in (await answered({"action": "approve"}, "make_candidate"))["cards"]] == found
-    edited = await answered({"action": "edit", "cards": [{"name": found[0], "description": "mine"}]}, "make_candidate")
-    assert [(c["name"], c["description"], c["by_person"]) for c in edited["cards"]] == [(found[0], "mine", True)]
+    (question,) = await questions(client, thread)
+    names = [card["name"] for card in question["value"]["cards"]]
+    assert question["value"]["point"] == "models"
+    assert [c["name"] for c in (await answered({"action": "approve"}, "make_candidate"))["cards"]] == names
+    edited = await answered({"action": "edit", "cards": [{"name": names[0], "description": "mine"}]}, "make_candidate")
+    assert [(c["name"], c["description"], c["by_person"]) for c in edited["cards"]] == [(names[0], "mine", True)]
     assert [c["name"] for c in (await answered({"action": "replace", "cards": [CARD]}, "make_candidate"))["cards"]] == [
         CARD["name"]
     ]
     added = await answered({"action": "add", "cards": [CARD]}, "make_candidate")
-    assert [c["name"] for c in added["cards"]] == [CARD["name"], *found]
+    assert [c["name"] for c in added["cards"]] == [CARD["name"], *names]
 
-    asked = await go_on()
-    assert asked["point"] == "ablation"
-    assert (await answered({"action": "approve"}, "extract_block"))["summaries"] == [asked["summary"]]
+    proposal = await approve()
+    assert proposal["point"] == "ablation"
+    assert (await answered({"action": "approve"}, "extract_block"))["summaries"] == [proposal["summary"]]
     for action in ("edit", "replace"):
         state = await answered({"action": action, "text": INSTRUCTION}, "extract_block")
         assert (state["study"]["summary"], state["summaries"]) == (INSTRUCTION, [INSTRUCTION])
     state = await answered({"action": "add", "text": INSTRUCTION}, "extract_block")
-    assert state["summaries"] == [f"{asked['summary']}\n\n{INSTRUCTION}"]
+    assert state["summaries"] == [f"{proposal['summary']}\n\n{INSTRUCTION}"]
 
-    asked = await go_on()
-    assert asked["point"] == "block"
-    smaller = asked["block"].splitlines()[-1]
-    assert (await answered({"action": "approve"}, "review_plan"))["block"]["text"] == asked["block"]
+    proposal = await approve()
+    assert proposal["point"] == "block"
+    smaller = proposal["block"].splitlines()[-1]
+    assert (await answered({"action": "approve"}, "review_plan"))["block"]["text"] == proposal["block"]
     for action in ("edit", "replace"):
         state = await answered({"action": action, "text": smaller}, "review_plan")
         assert (state["block"]["text"], state["blocks"]) == (smaller, [smaller])
     state = await answered({"action": "add", "text": INSTRUCTION}, "review_plan")
-    assert state["plan"] == f"{asked['plan']}\n\n{INSTRUCTION}"
+    assert state["plan"] == f"{proposal['plan']}\n\n{INSTRUCTION}"
     state = await answer_a_copy(
         client, "track", thread, server, {"action": "reject"}, stop_before="advance", **settings
     )
@@ -363,13 +363,13 @@ async def test_every_review_point_of_a_track_takes_four_answers(client: Any, ser
     )
     assert (await client.threads.get_state(refused))["values"]["block"]["text"] == smaller
 
-    asked = await go_on()
-    assert asked["point"] == "plan"
-    assert (await answered({"action": "approve"}, "write_block"))["plan"] == asked["plan"]
+    proposal = await approve()
+    assert proposal["point"] == "plan"
+    assert (await answered({"action": "approve"}, "write_block"))["plan"] == proposal["plan"]
     for action in ("edit", "replace"):
         assert (await answered({"action": action, "text": INSTRUCTION}, "write_block"))["plan"] == INSTRUCTION
     state = await answered({"action": "add", "text": INSTRUCTION}, "write_block")
-    assert state["plan"] == f"{asked['plan']}\n\n{INSTRUCTION}"
+    assert state["plan"] == f"{proposal['plan']}\n\n{INSTRUCTION}"
     assert (await answered({"action": "reject"}, "write_block"))["plan"] == ""
 
 
@@ -394,13 +394,13 @@ async def test_parallel_tracks_ask_together_and_each_gets_its_own_answer(client:
     """Then the ensemble and the submission ask, each answered in every way on a copy of the thread."""
     settings = {"tracks": 2, "outer_steps": 0, "ensemble_rounds": 1, "review": ["models", "ensemble", "submission"]}
     thread = await begin(client, "pipeline", server, {"task": folder}, **settings)
-    asked = {question["value"]["track"]: question for question in await questions(client, thread)}
-    assert set(asked) == {0, 1}
-    answers = {asked[0]["id"]: {"action": "approve"}, asked[1]["id"]: {"action": "replace", "cards": [CARD]}}
+    first = {question["value"]["track"]: question for question in await questions(client, thread)}
+    assert set(first) == {0, 1}
+    answers = {first[0]["id"]: {"action": "approve"}, first[1]["id"]: {"action": "replace", "cards": [CARD]}}
     await work(client, "pipeline", thread, server, command={"resume": answers}, settings=settings)
     state = (await client.threads.get_state(thread))["values"]
     titles = {track: best["title"] for track, best in state["bests"].items()}
-    assert titles == {"0": asked[0]["value"]["cards"][0]["name"], "1": CARD["name"]}
+    assert titles == {"0": first[0]["value"]["cards"][0]["name"], "1": CARD["name"]}
 
     (question,) = await questions(client, thread)
     assert question["value"]["point"] == "ensemble"
@@ -507,10 +507,10 @@ async def _until(condition, tries=600) -> None:
         if await asyncio.to_thread(condition):
             return
         await asyncio.sleep(0.1)
-    pytest.fail("it did not come about")
+    pytest.fail("the condition was never met")
 
 
-async def test_whoever_types_the_plain_command_gets_a_result_too(tmp_path: Path) -> None:
+async def test_the_plain_command_solves_an_example_too(tmp_path: Path) -> None:
     """The server watches its folder for Python files by default, and a run writes some below it."""
     with serving([LANGGRAPH, "dev"], tmp_path) as server:
         async with get_client(url=server.url) as client:
@@ -524,7 +524,7 @@ async def test_whoever_types_the_plain_command_gets_a_result_too(tmp_path: Path)
 # ---- last
 
 
-def test_the_log_tells_of_no_blocking_call_and_no_unknown_type(server: Any) -> None:
+def test_the_log_has_no_blocking_call_and_no_unknown_type(server: Any) -> None:
     """Runs last in this module, over everything the server did."""
     log = re.sub(r"\x1b\[[0-9;]*m", "", server.log.read_text())
     bad = ("Blocking call", "BlockingError", "unregistered type", "Failed to get", "Deserializing", "Blocked")

@@ -1,4 +1,4 @@
-"""Bad input ends in one line and exit status 2, with nothing left behind; every command answers."""
+"""Bad input ends in one line and exit status 2, and nothing is written; every command works."""
 
 import json
 import subprocess

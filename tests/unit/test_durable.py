@@ -1,4 +1,4 @@
-"""Stopping, resuming, answering, forking, beginning afresh, pruning: finished work is never repeated."""
+"""Stop, resume, answer, fork, start afresh, prune: finished work is never repeated."""
 
 import asyncio
 import json
@@ -17,25 +17,25 @@ from mlestar.store import FORMAT
 from tests.unit.scenario import SMALL, Scenario, count_rows, make_task, solve
 
 
-async def go_on(folder: Path, scenario: Scenario, **more: object):
+async def resume(folder: Path, scenario: Scenario, **more: object):
     parts = {"model": scenario.model(), "runner": scenario.runner()}
     return await mlestar.aresume("run", runs_dir=folder / "runs", **parts, **more)
 
 
-async def branch(folder: Path, scenario: Scenario, **more: object):
+async def fork(folder: Path, scenario: Scenario, **more: object):
     parts = {"model": scenario.model(), "runner": scenario.runner()}
     return await mlestar.afork("run", runs_dir=folder / "runs", **parts, **more)
 
 
 async def start(folder: Path, scenario: Scenario, **more: object):
-    """Solve the task; keywords that are no settings are live objects."""
+    """Solve the task; keywords that are not settings are live objects."""
     live = {key: more.pop(key) for key in ("stop", "fresh", "on_event", "on_question", "answers") if key in more}
     task = folder / "signs"
     if not task.exists():
         count_rows(make_task(task))
-    given = {**SMALL, "runs_dir": folder / "runs", **more}
+    settings = {**SMALL, "runs_dir": folder / "runs", **more}
     parts = {"model": scenario.model(), "runner": scenario.runner(), **live}
-    return await mlestar.asolve(task, settings=given, run_id="run", **parts)
+    return await mlestar.asolve(task, settings=settings, run_id="run", **parts)
 
 
 async def test_a_stop_finishes_what_runs_saves_it_and_starts_nothing(tmp_path: Path) -> None:
@@ -56,15 +56,15 @@ async def test_a_stop_finishes_what_runs_saves_it_and_starts_nothing(tmp_path: P
     assert first.ran[-1] == "t0.m1"
     assert {row["id"] for row in written["solutions"]} == {"t0.c1", "t0.c2", "t0.m1"}
     assert written["submission"] == str(tmp_path / "runs/run/submission.csv")
-    result = await go_on(tmp_path, second)
+    result = await resume(tmp_path, second)
     assert result.status == "solved"
     assert not set(first.ran + first.early) & set(second.ran + second.early)
-    assert not {prompt for asked in first.prompts.values() for prompt in asked} & {
-        prompt for asked in second.prompts.values() for prompt in asked
+    assert not {prompt for prompts in first.prompts.values() for prompt in prompts} & {
+        prompt for prompts in second.prompts.values() for prompt in prompts
     }
 
 
-async def test_what_a_dead_provider_leaves_is_the_best_so_far(tmp_path: Path) -> None:
+async def test_a_dead_provider_ends_the_run_with_the_best_so_far(tmp_path: Path) -> None:
     def dead(prompt: str) -> str:
         raise ConnectionError
 
@@ -90,17 +90,17 @@ async def test_a_run_that_was_ended_before_its_first_checkpoint_starts_over(tmp_
     with pytest.raises(ModelError):
         await solve(tmp_path, Scenario(analyst=dead))
     (tmp_path / "runs/run/checkpoints.sqlite").unlink()
-    assert (await go_on(tmp_path, scenario)).status == "solved"
+    assert (await resume(tmp_path, scenario)).status == "solved"
 
 
-async def test_a_run_of_another_format_says_why_it_is_not_resumed(tmp_path: Path) -> None:
+async def test_a_run_of_another_format_is_not_resumed(tmp_path: Path) -> None:
     with pytest.raises(ModelError):
         await solve(tmp_path, Scenario(planner=lambda prompt: 1 / 0))
     path = tmp_path / "runs/run/settings.json"
     recorded = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**recorded, "version": FORMAT - 1}), encoding="utf-8")
     with pytest.raises(UserError, match=f"has format {FORMAT - 1}"):
-        await go_on(tmp_path, Scenario())
+        await resume(tmp_path, Scenario())
 
 
 async def test_a_run_keeps_its_task(tmp_path: Path) -> None:
@@ -115,8 +115,8 @@ async def test_caps_may_be_raised_on_resume_and_other_settings_may_not(tmp_path:
     with pytest.raises(ModelError):
         await solve(tmp_path, Scenario(planner=lambda prompt: 1 / 0), max_executions=30)
     with pytest.raises(SettingsError, match="seed cannot change"):
-        await go_on(tmp_path, Scenario(), settings={"seed": 2})
-    assert (await go_on(tmp_path, Scenario(), settings={"max_executions": 40})).status == "solved"
+        await resume(tmp_path, Scenario(), settings={"seed": 2})
+    assert (await resume(tmp_path, Scenario(), settings={"max_executions": 40})).status == "solved"
 
 
 async def test_afresh_everything_is_done_again_and_what_it_cost_stays_counted(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ async def test_afresh_everything_is_done_again_and_what_it_cost_stays_counted(tm
 
 async def test_questions_are_asked_again_by_the_same_id_and_answered_from_a_file(tmp_path: Path) -> None:
     paused = await start(tmp_path, Scenario(), review={"plan"})
-    again = await go_on(tmp_path, Scenario())
+    again = await resume(tmp_path, Scenario())
     assert paused.message == again.message == "asked about: plan:t0.r1.1; see questions.json"
     path = tmp_path / "runs/run/questions.json"
     asked = json.loads(path.read_text(encoding="utf-8"))
@@ -138,10 +138,10 @@ async def test_questions_are_asked_again_by_the_same_id_and_answered_from_a_file
     edited = tmp_path / "answers.json"
     edited.write_text(json.dumps(asked), encoding="utf-8")
     scenario = Scenario()
-    paused = await go_on(tmp_path, scenario, answers=read_answers(edited))
+    paused = await resume(tmp_path, scenario, answers=read_answers(edited))
     assert "Do as I say, thoroughly." in scenario.prompts["coder"][0]
     assert "plan:t0.r1.2" in paused.message
-    result = await go_on(tmp_path, Scenario(), answers={"plan:t0.r1.2": Answer()})
+    result = await resume(tmp_path, Scenario(), answers={"plan:t0.r1.2": Answer()})
     assert (result.status, path.exists()) == ("solved", False)
 
 
@@ -154,9 +154,9 @@ async def test_an_answer_is_in_the_ledger_and_not_asked_for_again(tmp_path: Path
 
     await start(tmp_path, Scenario(), review={"plan"})
     with pytest.raises(ModelError):
-        await go_on(tmp_path, Scenario(coder=lambda prompt: 1 / 0), on_question=approve)
+        await resume(tmp_path, Scenario(coder=lambda prompt: 1 / 0), on_question=approve)
     (tmp_path / "runs/run/checkpoints.sqlite").unlink()
-    assert (await go_on(tmp_path, Scenario(), on_question=approve)).status == "solved"
+    assert (await resume(tmp_path, Scenario(), on_question=approve)).status == "solved"
     assert asked == ["plan:t0.r1.1", "plan:t0.r1.2"]
 
 
@@ -181,14 +181,14 @@ def test_a_bad_file_of_answers_is_one_line(tmp_path: Path, text: str, problem: s
     assert "\n" not in str(raised.value)
 
 
-async def test_answers_that_are_no_answers_are_refused_before_anything_is_done(tmp_path: Path) -> None:
+async def test_malformed_answers_are_refused_before_anything_is_done(tmp_path: Path) -> None:
     scenario = Scenario()
     with pytest.raises(UserError, match=r"answer to plan:t0\.r1\.1: action: "):
         await start(tmp_path, scenario, review={"plan"}, answers={"plan:t0.r1.1": {"action": "dance"}})
     assert scenario.asked == []
 
 
-async def test_a_reply_of_a_callback_that_is_no_answer_is_asked_for_again(tmp_path: Path) -> None:
+async def test_a_callback_is_asked_again_after_a_malformed_reply(tmp_path: Path) -> None:
     asked = []
     replies = [None, "yes", {"action": "dance"}, {"action": "edit"}, {"action": "replace", "text": "Do as I say."}]
 
@@ -225,7 +225,7 @@ async def test_a_fork_replaces_a_plan_and_pays_for_nothing_before_it(tmp_path: P
     whole = await solve(tmp_path, Scenario())
     scenario = Scenario(coder="```python\ndef load():\n    # quality 0.97\n    return 1\n```")
     answer = Answer(action="replace", text="Try the other way round.")
-    result = await branch(tmp_path, scenario, at="plan:t0.r1.2", answer=answer)
+    result = await fork(tmp_path, scenario, at="plan:t0.r1.2", answer=answer)
     assert not {"analyst", "retriever", "initializer", "merger", "ablator", "extractor", "planner"} & set(
         scenario.asked
     )
@@ -234,14 +234,14 @@ async def test_a_fork_replaces_a_plan_and_pays_for_nothing_before_it(tmp_path: P
     assert "Try the other way round." in scenario.prompts["coder"][0]
     assert (result.winner, result.run_id) == ("t0.r1.2", "run-fork1")
     assert result.spend.executions == len(scenario.ran + scenario.early) < whole.spend.executions
-    assert await go_on(tmp_path, Scenario()) == whole
+    assert await resume(tmp_path, Scenario()) == whole
 
 
 async def test_a_fork_replaces_a_summary(tmp_path: Path) -> None:
     await solve(tmp_path, Scenario())
     scenario = Scenario()
     answer = Answer(action="replace", text="Work on the ratio of x and z.")
-    await branch(tmp_path, scenario, at="ablation:t0.a1", answer=answer)
+    await fork(tmp_path, scenario, at="ablation:t0.a1", answer=answer)
     assert scenario.asked[0] == "extractor"
     assert "Work on the ratio of x and z." in scenario.prompts["extractor"][0]
 
@@ -249,7 +249,7 @@ async def test_a_fork_replaces_a_summary(tmp_path: Path) -> None:
 async def test_a_fork_goes_further_with_other_settings(tmp_path: Path) -> None:
     await solve(tmp_path, Scenario(), inner_plans=2)
     scenario = Scenario(coder="```python\ndef load():\n    # quality 0.97\n    return 1\n```")
-    result = await branch(tmp_path, scenario, at="settings", settings={"inner_plans": 3})
+    result = await fork(tmp_path, scenario, at="settings", settings={"inner_plans": 3})
     assert [name for name in scenario.ran if name.startswith("t0.")] == ["t0.r1.3", "t0.r1.3-fresh1", "t0.r1.3-export"]
     assert result.winner == "t0.r1.3"
 
@@ -261,7 +261,7 @@ async def test_a_fork_goes_further_with_other_settings(tmp_path: Path) -> None:
         ("plan:t0.r1.1", None, "needs a replacement"),
     ],
 )
-async def test_a_fork_that_cannot_be_is_one_line_and_leaves_nothing(
+async def test_an_impossible_fork_is_one_line_and_creates_nothing(
     tmp_path: Path,
     at: str,
     answer: Answer | None,
@@ -269,7 +269,7 @@ async def test_a_fork_that_cannot_be_is_one_line_and_leaves_nothing(
 ) -> None:
     await solve(tmp_path, Scenario())
     with pytest.raises(UserError, match=said):
-        await branch(tmp_path, Scenario(), at=at, answer=answer)
+        await fork(tmp_path, Scenario(), at=at, answer=answer)
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["run"]
 
 

@@ -37,7 +37,7 @@ def test_every_public_name_is_listed_once_and_can_be_imported() -> None:
 
 
 class Caller(GenericFakeChatModel):
-    """Calls tools as its messages say."""
+    """Calls tools as its messages ask."""
 
     def bind_tools(self, tools: Any, **kwargs: Any) -> "Caller":
         return self
@@ -93,7 +93,7 @@ def test_the_tool_works_without_an_event_loop(task: Path, settings: Any) -> None
     assert "solved" in tool.invoke({"folder": str(task)})
 
 
-async def test_what_a_person_must_mend_is_an_answer_to_the_agent(tmp_path: Path, settings: Any) -> None:
+async def test_an_error_that_a_person_must_repair_is_text_for_the_agent(tmp_path: Path, settings: Any) -> None:
     answer = await mlestar.as_tool(settings).ainvoke({"folder": str(tmp_path / "nowhere")})
     assert "no such folder" in answer
 
@@ -192,7 +192,7 @@ async def test_a_run_in_another_graph_that_is_cancelled_can_be_resumed_elsewhere
     assert (await mlestar.aresume(path.name, runs_dir=settings["runs_dir"], **live)).status == "solved"
 
 
-async def test_a_run_in_another_graph_that_fails_leaves_its_folder_to_others(task: Path, settings: Any) -> None:
+async def test_a_run_in_another_graph_that_fails_releases_its_folder(task: Path, settings: Any) -> None:
     (task / "train.csv").unlink()
     context = {"user": "ann", "mlestar": {**settings, "model": "offline", "runner": "local"}}
     work = asyncio.create_task(app(AppKeys).ainvoke({"question": f"solve {task}"}, context=context))
@@ -213,14 +213,14 @@ async def until_free(folder: RunFolder) -> None:
     pytest.fail("the run is still in use")
 
 
-async def test_the_blocking_door_works_where_a_loop_is_running(task: Path, settings: Any) -> None:
+async def test_the_blocking_variant_works_where_a_loop_is_running(task: Path, settings: Any) -> None:
     """As in a notebook."""
     scenario = Scenario()
     result = mlestar.solve(task, settings=settings, model=scenario.model(), runner=scenario.runner())
     assert result.status == "solved"
 
 
-async def test_a_run_that_asks_pauses_by_itself_and_leaves_the_agent_running(task: Path, settings: Any) -> None:
+async def test_a_run_that_asks_pauses_alone_and_the_agent_continues(task: Path, settings: Any) -> None:
     scenario = Scenario()
     tool = mlestar.as_tool({**settings, "review": ["models"]}, model=scenario.model(), runner=scenario.runner())
     saver = InMemorySaver()

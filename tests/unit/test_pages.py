@@ -13,15 +13,15 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_paths_on_a_page_exist(page: Any) -> None:
     text = page.read_text(encoding="utf-8")
-    named = re.findall(r"`((?:mlestar|graphs|sandbox|tests|docs|benchmarks|examples|notebooks)/[\w./-]*)`", text)
-    linked = [str((page.parent / link).relative_to(ROOT)) for link in re.findall(r"\]\((?!http)([^)#]+)\)", text)]
-    assert [path for path in [*named, *linked] if not (ROOT / path).exists()] == []
+    paths = re.findall(r"`((?:mlestar|graphs|sandbox|tests|docs|benchmarks|examples|notebooks)/[\w./-]*)`", text)
+    links = [str((page.parent / link).relative_to(ROOT)) for link in re.findall(r"\]\((?!http)([^)#]+)\)", text)]
+    assert [path for path in [*paths, *links] if not (ROOT / path).exists()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_on_a_page_exist(page: Any) -> None:
     from mlestar.cli import app
 
-    known = {command.name or command.callback.__name__ for command in app.registered_commands} | {"sandbox"}
-    named = set(re.findall(r"(?:^|`)mlestar ([a-z]+)", page.read_text(encoding="utf-8"), re.MULTILINE))
-    assert named <= known
+    existing = {command.name or command.callback.__name__ for command in app.registered_commands} | {"sandbox"}
+    commands = set(re.findall(r"(?:^|`)mlestar ([a-z]+)", page.read_text(encoding="utf-8"), re.MULTILINE))
+    assert commands <= existing

@@ -95,29 +95,29 @@ async def test_an_unknown_price_is_not_zero(ledger: Any) -> None:
     assert ledger.spend().usd is None
 
 
-def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_ledger_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     path.write_bytes(b"not a database" * 100)
     with pytest.raises(StoreError, match="cannot open the ledger"):
         Ledger(path)
 
 
-def test_keys_tell_work_apart() -> None:
+def test_different_work_has_different_keys() -> None:
     assert key_of("execution", "a", "b") != key_of("execution", "ab", "")
 
 
-def test_a_run_is_held_by_one_owner(tmp_path: Path) -> None:
+def test_a_run_has_one_owner_at_a_time(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, "run")
     folder.create()
-    held = folder.lock()
+    lock = folder.lock()
     with pytest.raises(StoreError, match="in use by process"):
         folder.lock()
-    held.close()
+    lock.close()
     folder.lock().close()
 
 
 @pytest.mark.parametrize("run_id", ["../x", "", "a/b", ".hidden", "a b"])
-def test_a_run_id_is_no_path(tmp_path: Path, run_id: str) -> None:
+def test_a_run_id_cannot_be_a_path(tmp_path: Path, run_id: str) -> None:
     with pytest.raises(SettingsError, match="run id"):
         RunFolder(tmp_path, run_id)
 

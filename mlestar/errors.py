@@ -75,21 +75,33 @@ class StopRequested(OperatorError):
         super().__init__("stopped on request; what was running is finished and saved")
 
 
-KEY = re.compile(r"\b(?:sk|AIza|tvly|pk|key)[-_]?[A-Za-z0-9_*-]{12,}")
-"""What keys of common providers look like."""
-URL_SECRETS = re.compile(r"(\bhttps?://)(?:[^\s/@'\"]+@)?([^\s?'\"<>]*)(\?[^\s'\"<>)]*)?")
-SECRET_VARIABLE = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD)S?$", re.IGNORECASE)
-MIN_SECRET = 6
-"""Characters; a shorter value of such a variable may be an ordinary word."""
+MIN_SECRET = 8
+"""Characters; shorter values are not keys, and masking them would mask ordinary words. Chosen by judgement; not
+measured."""
+SECRET_VARIABLE = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL|DSN", re.IGNORECASE)
+"""Environment variables whose values are secret."""
+SECRET_PATTERNS = [
+    (re.compile(r"(://)[^/\s@]+@"), r"\1[masked]@"),
+    (re.compile(r"(\bhttps?://[^\s?'\"<>]+\?)[^\s'\"<>)]{8,}"), r"\1[masked]"),
+    (re.compile(r"\b(?:sk|pk|key|tvly|lsv2)[-_][\w*-]{12,}|\bAIza[\w*-]{12,}"), "[masked]"),
+    (re.compile(r"(\bBearer\s+)[^\s\"',;]{8,}", re.IGNORECASE), r"\1[masked]"),
+    (
+        re.compile(r"((?:\b|_)(?:key|token|password|secret)[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;)}\]]{8,}", re.IGNORECASE),
+        r"\1[masked]",
+    ),
+]
+"""Credentials and queries in addresses, keys of common providers, authorization headers and named keys, each with its
+replacement."""
 
 
 def mask_secrets(text: str) -> str:
-    """Return a text of another library without keys, secrets of the environment, and the queries of addresses."""
+    """Return a text of another library without keys: those of the environment, and whatever looks like one."""
     for name, value in os.environ.items():
         if SECRET_VARIABLE.search(name) and len(value) >= MIN_SECRET:
-            text = text.replace(value, "***")
-    text = URL_SECRETS.sub(lambda url: url[1] + url[2] + ("?***" if url[3] else ""), text)
-    return KEY.sub("***", text)
+            text = text.replace(value, "[masked]")
+    for pattern, replacement in SECRET_PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

@@ -85,7 +85,8 @@ class Retrieval:
             if not reason:
                 cards.append(card)
                 continue
-            logger.info("dropped %s from %s: %s", mask_secrets(card.source), card.found_by, reason)
+            address = mask_secrets(card.source.partition("?")[0])
+            logger.info("dropped %s from %s: %s", address, card.found_by, reason)
             dropped += [source.model_copy(update={"dropped": reason}) for source in sources_of(card)]
         return cards, dropped
 

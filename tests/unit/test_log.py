@@ -11,8 +11,7 @@ from typer.testing import CliRunner
 
 import mlestar
 from mlestar.cli import app
-from mlestar.errors import ModelError
-from mlestar.runtime.secrets import mask_secrets
+from mlestar.errors import ModelError, mask_secrets
 from tests.unit.scenario import SMALL, Scenario, count_rows, make_task
 
 SECRETS = {

@@ -1,4 +1,4 @@
-"""Keys never reach the log: the package logs none, and what an error of somebody else repeats is masked here."""
+"""Keys never reach the log: the package logs none, and those in errors of other libraries are masked here."""
 
 import logging
 import os

@@ -220,7 +220,7 @@ def _block(begin: Callable[[RunOptions], Coroutine[Any, Any, Result]], options: 
 
 
 def _finished(folder: RunFolder) -> Result | None:
-    """Return the result of a run that has come to its end."""
+    """Return the result of a run that has ended."""
     if not folder.result.is_file():
         return None
     result = read_result(folder)

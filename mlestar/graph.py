@@ -267,7 +267,7 @@ def build_evaluation() -> Evaluation:
 
 
 def insert_stage(graph: StateGraph[Any, Any, Any, Any], name: str, node: Any, *, after: str) -> None:
-    """Add a stage of your own behind a node of an uncompiled graph; what followed that node follows the stage.
+    """Add a stage of your own after a node of an uncompiled graph; what followed that node follows the stage.
 
     Args:
         graph: from `build_graph`, `build_track` or `build_ensemble`.

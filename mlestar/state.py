@@ -112,7 +112,7 @@ class Brief(Frozen):
 
 
 class Verdict(Frozen):
-    """What came of an evaluation. A failure is a status, never a number."""
+    """The outcome of an evaluation. A failure is a status, never a number."""
 
     status: VerdictStatus
     reported: float | None = None
@@ -161,7 +161,7 @@ class Draft(Frozen):
 
     id: str
     origin: str
-    """The stage that wrote it, one of `ORIGINS`."""
+    """The stage that wrote it: one of `ORIGINS`, or a stage of a user's own."""
     track: int
     title: str
     script: str | None = None
@@ -179,7 +179,7 @@ class Solution(Frozen):
 
     id: str
     origin: str
-    """The stage that wrote it, one of `ORIGINS`."""
+    """The stage that wrote it: one of `ORIGINS`, or a stage of a user's own."""
     track: int
     title: str
     script: str | None
@@ -200,7 +200,7 @@ class Solution(Frozen):
 
 
 class Attempt(Frozen):
-    """A plan that was tried, and what came of it."""
+    """A plan that was tried, and its outcome."""
 
     plan: str
     solution: str
@@ -245,7 +245,7 @@ class Block(Frozen):
 
 
 class Rescoring(Frozen):
-    """How a finalist did on the fresh splits."""
+    """How a finalist scored on the fresh splits."""
 
     solution: str
     fresh: float | None = None
@@ -302,7 +302,7 @@ class Answer(Frozen):
 
     action: Action = Field(
         "approve",
-        description="approve: go on as proposed. edit: `text` is the proposal as you changed it. replace: `text` or "
+        description="approve: accept the proposal. edit: `text` is the proposal as you changed it. replace: `text` or "
         "`cards` instead. add: the proposal with `text` or `cards` added. reject: do without it.",
     )
     text: str = Field(
@@ -352,12 +352,12 @@ class EvaluationState(EvaluationInput, total=False):
     solution: Solution
     solutions: Annotated[dict[str, Solution], merge_by_key]
     script: str
-    """Blob of the script as it stands, after repairs."""
+    """Blob of the current script, after repairs."""
     leaking: str
     """Block that leaks, empty when none does."""
     leak_reason: str
     evidence: str
-    """What speaks for leakage although the checker passed the script."""
+    """What suggests leakage although the checker passed the script."""
     leak_rounds: int
     debug_rounds: int
     bug: str
@@ -366,7 +366,7 @@ class EvaluationState(EvaluationInput, total=False):
     fixes: list[str]
     """Blobs of scripts that failed, oldest first."""
     suspected: bool
-    """The grader's evidence has been put to the leakage checker."""
+    """The leakage checker was given the grader's evidence."""
     execution: ExecutionRecord | None
     """None: the budget refused the run."""
     verdict: Verdict
@@ -485,7 +485,7 @@ class PipelineState(RunKeys, total=False):
     solution: Solution
     exports: list[Export]
     remark: str
-    """What a person added at the last review point; the report carries it."""
+    """What a person added at the last review point, for the report."""
     status: RunStatus
     summary: RunSummary
 

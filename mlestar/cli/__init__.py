@@ -58,9 +58,9 @@ MetricName = Annotated[str | None, typer.Option("--metric", help="Metric name or
 ModelName = Annotated[str | None, typer.Option("--model", help="offline, or provider:name.")]
 ProfileName = Annotated[str | None, typer.Option("--profile", help="quick, standard or paper.")]
 RunnerName = Annotated[str | None, typer.Option("--runner", help="auto, docker, local, or package.module:Name.")]
-MaxHours = Annotated[float | None, typer.Option("--max-hours", help="Active time the run may take.")]
+MaxHours = Annotated[float | None, typer.Option("--max-hours", help="Active hours the run may take.")]
 MaxUsd = Annotated[float | None, typer.Option("--max-usd", help="US dollars all model calls may cost.")]
-MaxTokens = Annotated[int | None, typer.Option("--max-tokens", help="Tokens all model calls may take.")]
+MaxTokens = Annotated[int | None, typer.Option("--max-tokens", help="Tokens all model calls may use.")]
 MaxExecutions = Annotated[int | None, typer.Option("--max-executions", help="Scripts that may be executed.")]
 Parallel = Annotated[int | None, typer.Option("--parallel", help="Scripts that execute at once.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Do everything again, whatever the ledger of the run holds.")]
@@ -68,9 +68,11 @@ Review = Annotated[
     list[str] | None,
     typer.Option("--review", help="Ask a person at: models, ablation, block, plan, ensemble, submission. Repeatable."),
 ]
-PromptsDir = Annotated[Path | None, typer.Option("--prompts", help="Folder whose prompt files override the built-in.")]
+PromptsDir = Annotated[
+    Path | None, typer.Option("--prompts", help="Folder whose prompt files override the built-in ones.")
+]
 Cards = Annotated[list[Path] | None, typer.Option("--card", help="Markdown file with a model card. Repeatable.")]
-Set = Annotated[list[str] | None, typer.Option("--set", help="Any other setting as key=value; may be repeated.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Any other setting as key=value. Repeatable.")]
 
 
 @app.command()
@@ -250,7 +252,7 @@ def mcp(
 
 @app.command()
 def doctor(model: ModelName = None, set_: Set = None) -> None:
-    """Check key, model, retrieval, engine, image, disk and memory."""
+    """Check key, model, price, retrieval, engine, image, disk and memory."""
     from mlestar.cli.doctor import examine
 
     examine(resolve_settings({"model": model}, set_))

@@ -41,7 +41,7 @@ def shell(
     variant: VariantName = "base",
     source: Annotated[Path, typer.Option("--input", help="Folder that becomes ./input.", file_okay=False)] = Path(),
 ) -> None:
-    """Open a shell in a container like those of scripts: same isolation, same limits, one day of time."""
+    """Open a shell in a container like those of scripts: same isolation and limits, but a day of time."""
     from mlestar.runners.docker.engine import connect
     from mlestar.runners.docker.shell import open_shell
 

@@ -17,7 +17,7 @@ ColumnKind = Literal["empty", "bool", "int", "float", "date", "json", "path", "i
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "<NA>", "#N/A", "-nan", "-NaN")
 """Cells that pandas reads as missing by default."""
 LARGEST = 512 * 2**20
-"""Bytes of an auxiliary file beyond which it is not opened to be described."""
+"""Bytes of an auxiliary file beyond which it is not opened to be described. Chosen by judgement; not measured."""
 
 # The limits below were chosen by judgement; none was measured.
 _MAX_ROWS = 100_000

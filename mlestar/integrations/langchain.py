@@ -22,8 +22,8 @@ from mlestar.settings import Settings
 
 DESCRIPTION = (
     "Solve a machine-learning task. Takes a folder with data (train, test and sample submission tables, best with a "
-    "description) and optionally a goal in words; searches, tests and refines models; returns the honest score and the "
-    "paths of the submission, the winning script and a report. Takes minutes to hours."
+    "description) and optionally a goal in words; retrieves, tests and refines models; returns the honest score and "
+    "the paths of the submission, the winning script and a report. Takes minutes to hours."
 )
 
 

@@ -35,7 +35,7 @@ class Status(BaseModel):
     run_id: str
     status: RunStatus | Literal["running"]
     best: str = ""
-    """The best solution so far with its score, on the rows that the search withholds."""
+    """The best solution so far with its score on the rows withheld during the search."""
     last: list[str] = []
     """Its last lines of progress."""
     problem: str = ""

@@ -81,7 +81,7 @@ class Caller:
     async def ground(
         self, role: str, prompt: str, reservation: AbstractAsyncContextManager[Reservation] | None = None
     ) -> ModelReply:
-        """Ask for one answer that rests on a web search; see `call`.
+        """Ask for one answer that is based on a web search; see `call`.
 
         Raises:
             ModelError: the provider cannot be reached or refuses the request.

@@ -21,7 +21,7 @@ class Provider:
     keys: tuple[str, ...] = ()
     """Environment variables that hold its key."""
     default_model: str = ""
-    """Model that is taken when a key is set and no model is named."""
+    """Model that is used when a key is set and no model is named."""
     no_retries: Mapping[str, Any] = field(default_factory=dict)
     """Arguments with which its client sends a request once: `Transport` retries."""
     default_retries: int = 0
@@ -165,7 +165,7 @@ def _init(name: str, langchain_name: str, arguments: Mapping[str, Any]) -> BaseC
 
 
 def _key(name: str, provider: Provider, base_url: str | None) -> str:
-    """Return the provider's key; a server of one's own need not ask for any."""
+    """Return the provider's key; a server at the user's own address may need none."""
     key = next((os.environ[variable] for variable in provider.keys if os.environ.get(variable)), "")
     if not key and not base_url:
         msg = f"model {name!r} needs a key: set {' or '.join(provider.keys)}, or choose --model offline"

@@ -32,11 +32,11 @@ MAX_RETRY_AFTER = 300.0
 """Seconds that a provider may ask us to wait; beyond them the run stops and can be resumed later. Chosen by judgement;
 not measured."""
 MAX_MESSAGE = 300
-"""Characters of another library's error that a message repeats."""
+"""Characters of another library's error that a message repeats. Chosen by judgement; not measured."""
 TRANSIENT = {408, 409, 425, 429}
 """Statuses below 500 after which the same request may succeed."""
 QUOTA_SPENT = re.compile(r"insufficient_quota|credit balance is too low|billing", re.IGNORECASE)
-"""Rate limits that no waiting lifts."""
+"""Rate limits that waiting does not lift."""
 FILTERED = re.compile(r"content_filter|content management policy|responsible_ai", re.IGNORECASE)
 RETRY_DELAY = re.compile(r"retryDelay['\"]?\s*:\s*['\"](\d+(?:\.\d+)?)s")
 ADVICE = {

@@ -53,7 +53,7 @@ def find_metrics(description: str) -> list[Mention]:
 
 
 def _sections(description: str) -> list[tuple[int, int, str]]:
-    """Return (start, end, heading); a heading belongs to its own section, for it may name the metric."""
+    """Return (start, end, heading); a heading belongs to its own section, because it may name the metric."""
     heads = [(match.start(), match.group(match.lastgroup or 0).strip()) for match in _HEADING.finditer(description)]
     starts = [(0, ""), *heads]
     ends = [*(start for start, _ in heads), len(description)]

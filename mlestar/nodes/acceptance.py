@@ -16,7 +16,7 @@ HOPELESS = 0.1
 
 
 async def improves(ctx: RunContext, brief: Brief, candidate: Solution, best: Solution) -> bool:
-    """Tell whether a solution replaces the best one; ties do not, and any score beats none."""
+    """Return whether a solution replaces the best one; ties do not, and any score beats none."""
     if not better(brief.spec.direction, candidate.score, best.score):
         return False
     if ctx.settings.accept == "better" or best.score is None:
@@ -26,7 +26,7 @@ async def improves(ctx: RunContext, brief: Brief, candidate: Solution, best: Sol
 
 
 async def is_no_worse(ctx: RunContext, brief: Brief, candidate: Solution, best: Solution) -> bool:
-    """Tell whether a solution runs and is not worse than the best one beyond noise."""
+    """Return whether a solution runs and is not worse than the best one beyond noise."""
     if candidate.score is None:
         return False
     if not better(brief.spec.direction, best.score, candidate.score):
@@ -44,7 +44,7 @@ async def best_improvement(
 
 
 def describe_choice(direction: Direction, candidates: Sequence[Solution], base: Solution, kept: Solution) -> str:
-    """Return one line on what a track goes on from, and why a better score did not replace it."""
+    """Return one line on what a track continues from, and why a better score did not replace it."""
     if kept.id != base.id:
         return f"{kept.id} replaces {base.id}"
     better_ones = [

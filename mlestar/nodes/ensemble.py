@@ -27,7 +27,7 @@ async def admit(state: EnsembleState, runtime: Runtime[Settings]) -> Literal["co
 
 
 async def plan_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> EnsembleState:
-    """Plan how to combine the solutions, from how the earlier plans did."""
+    """Plan how to combine the solutions, from the results of the earlier plans."""
     ctx = await find_context(state, runtime)
     agent, attempts = await ctx.agent(state), plans_of(state.get("attempts", []))
     try:
@@ -57,7 +57,7 @@ async def write_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> En
 
 
 async def compare_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> EnsembleState:
-    """Record what the plan brought."""
+    """Record the result of the plan."""
     ctx = await find_context(state, runtime)
     rounds = state.get("round", 0) + 1
     step = "another ensemble" if rounds < ctx.settings.ensemble_rounds else ""

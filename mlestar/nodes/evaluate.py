@@ -18,7 +18,8 @@ from mlestar.state import Brief, EvaluationState, Solution, Verdict
 from mlestar.store import key_of
 
 SUSPICIOUS = 3.0
-"""Standard errors by which a reported score may beat the grader's before leakage is suspected."""
+"""Standard errors by which a reported score may beat the grader's before leakage is suspected. Chosen by
+judgement; not measured."""
 DEBUGGABLE = {"error", "timeout", "oom", "killed", "disk_full", "output_limit", "invalid"}
 
 
@@ -28,7 +29,7 @@ def admit(state: EvaluationState) -> Literal["script", "no script"]:
 
 
 async def check_leakage(state: EvaluationState, runtime: Runtime[Settings]) -> EvaluationState:
-    """Ask whether the script leaks, with the evidence there is."""
+    """Ask whether the script leaks, with the grader's evidence if there is any."""
     ctx = await find_context(state, runtime)
     draft = state["draft"]
     script = state.get("script") or draft.script or ""
@@ -122,7 +123,7 @@ async def debug(state: EvaluationState, runtime: Runtime[Settings]) -> Evaluatio
 
 
 def after_debug(state: EvaluationState) -> Literal["debug again", "gave up"]:
-    """Try a repaired script; without one the failure stands."""
+    """Run a repaired script; without one the failure is final."""
     return "debug again" if state["repaired"] else "gave up"
 
 

@@ -50,7 +50,7 @@ async def retrieve(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
 
 
 def list_sources(track: int, findings: Findings, cards: Sequence[ModelCard]) -> dict[str, Source]:
-    """Return every page that retrieval returned and the cards that rest on it, by track and address."""
+    """Return every page that retrieval returned and the cards that are based on it, by track and address."""
     sources = {f"{track} {source.address} dropped": source for source in findings.dropped}
     for card in findings.cards:
         sources |= {f"{track} {source.address}": source for source in sources_of(card)}
@@ -162,7 +162,7 @@ async def accept_merge(state: TrackState, runtime: Runtime[Settings]) -> TrackSt
 
 
 def after_merge(state: TrackState) -> Literal["improved", "merging done or budget"]:
-    """Go on merging while every merge improves."""
+    """Continue merging while every merge improves."""
     return "improved" if state["merged"] < len(state["ranked"]) and not state["spent"] else "merging done or budget"
 
 

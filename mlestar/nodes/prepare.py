@@ -85,7 +85,7 @@ async def _plan_split(task: Task) -> tuple[SplitPlan | None, str]:
 
 
 def _without_withheld_rows(task: Task, split: SplitPlan, seed: int) -> Task:
-    """Return the task as agents may see it: nothing in it comes from the rows that the search withholds."""
+    """Return the task as agents may see it: nothing in it comes from the rows withheld during the search."""
     return task.showing(search_holdout(task, split, seed=seed).train)
 
 
@@ -122,7 +122,7 @@ async def _draft_brief(ctx: RunContext, task: Task, split: SplitPlan | None, fal
 
 
 async def _complete_spec(ctx: RunContext, brief: Brief) -> TaskSpec:
-    """Return the spec as the analyst completes it; what a person set, and a failed analysis, leave it as it is."""
+    """Return the spec as the analyst completes it; fields that a person set stay, a failed analysis changes none."""
     settled = set((await ctx.inputs.task()).settled)
     if ctx.settings.metric:
         settled |= {"metric", "direction"}

@@ -131,7 +131,7 @@ def after_extraction(state: TrackState) -> Literal["first plan", "no block"]:
 
 
 async def plan(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
-    """Make the next plan for the block, from how the earlier ones did."""
+    """Make the next plan for the block, from the results of the earlier ones."""
     ctx = await find_context(state, runtime)
     agent = await ctx.agent(state, state["track"])
     block = state["block"].text if state["block"] else ""
@@ -161,7 +161,7 @@ async def write_block(state: TrackState, runtime: Runtime[Settings]) -> TrackSta
 
 
 async def compare(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
-    """Record what the plan brought."""
+    """Record the result of the plan."""
     ctx = await find_context(state, runtime)
     attempts = [*state["attempts"], attempt_of(state["plan"], state["solution"])]
     inner = state["inner"] + 1
@@ -176,7 +176,7 @@ def after_compare(state: TrackState, runtime: Runtime[Settings]) -> Literal["nex
 
 
 async def advance(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
-    """Go on from the best variant of the block if it improves on the script that the step started from."""
+    """Continue from the best variant of the block if it improves on the script that the step started from."""
     ctx, track = await find_context(state, runtime), state["track"]
     candidates = [state["solutions"][attempt.solution] for attempt in state["attempts"]]
     best = await accept_best(ctx, state, runtime, "advance", candidates)

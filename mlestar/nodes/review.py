@@ -69,7 +69,7 @@ async def ask_person(
     if replacement is not None:
         answer = Answer.model_validate(replacement)
         if wrong := _wrong(point, answer) or check(answer):
-            msg = f"{decision} cannot be replaced so: {wrong}"
+            msg = f"{decision} cannot be replaced by this answer: {wrong}"
             raise UserError(msg)
         return answer
     if point not in ctx.settings.review:
@@ -99,7 +99,7 @@ def read_answer(reply: object) -> Answer | str:
 
 
 def replacement_key(decision: str) -> str:
-    """Return the ledger key of what a fork puts in a decision's place."""
+    """Return the ledger key of the answer by which a fork replaces a decision."""
     return key_of("replacement", decision)
 
 
@@ -122,7 +122,7 @@ async def review_models(state: TrackState, runtime: Runtime[Settings]) -> TrackS
 
 
 async def review_ablation(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
-    """Let a person change the summary of a study, or put an instruction in its place."""
+    """Let a person change the summary of a study, or replace it by an instruction."""
     study = state["study"]
     variants = [variant.model_dump() for variant in study.variants]
     proposal: dict[str, object] = {"track": state["track"], "summary": study.summary, "variants": variants}

@@ -20,20 +20,20 @@ from mlestar.state import Brief, CandidateState, Draft, Export, PipelineState, S
 from mlestar.store import NoteKind, key_of
 
 LAST_TRIES = 3
-"""Solutions that are tried when a run cannot go on."""
+"""Solutions that are exported at most when a run cannot continue. Chosen by judgement; not measured."""
 WHOLE = ".whole"
 """Suffix of the id of a winner whose subsampling was removed."""
 
 
 def after_choice(state: PipelineState) -> Literal["winner", "no solution"]:
-    """Go on when there is a winner."""
+    """Continue when there is a winner."""
     return "winner" if state["winner"] else "no solution"
 
 
 async def after_review(
     state: PipelineState, runtime: Runtime[Settings]
 ) -> Literal["edited by hand", "may subsample", "whole data", "no solution"]:
-    """Try a script that a person edited before it takes the winner's place."""
+    """Evaluate a script that a person edited before it replaces the winner."""
     if state["order"] and state["order"][0] not in state["solutions"]:
         return "edited by hand"
     return await needs_unsubsampling(state, runtime)
@@ -73,7 +73,7 @@ async def unsubsample(state: PipelineState, runtime: Runtime[Settings]) -> Pipel
 
 
 def after_unsubsampling(state: PipelineState) -> Literal["subsampled", "whole data"]:
-    """Try the script that uses all rows, when there was subsampling to remove."""
+    """Evaluate the script that uses all rows, when there was subsampling to remove."""
     return "subsampled" if state["draft"].script else "whole data"
 
 
@@ -112,9 +112,9 @@ async def report(state: PipelineState, runtime: Runtime[Settings]) -> PipelineSt
 
 
 def _queue(state: PipelineState) -> list[Solution]:
-    """Return the solutions to export in order; a winner without its subsampling goes before itself.
+    """Return the solutions to export in order; a winner without its subsampling comes before the original.
 
-    A script that a person edited stands in the order before it was tried; it is exported if it earned a score.
+    A script that a person edited is in the order before it is evaluated; it is exported if it has a score.
     """
     solutions = state["solutions"]
     queue = [solutions.get(name) for identity in state["order"] for name in (identity + WHOLE, identity)]
@@ -135,7 +135,7 @@ async def export_first(state: CandidateState, runtime: Runtime[Settings]) -> Can
 
 
 async def resume_early_exports(ctx: RunContext, state: PipelineState) -> None:
-    """Go on with the early exports of an earlier session; finished ones are in the ledger."""
+    """Continue the early exports of an earlier session; finished ones are in the ledger."""
     if "brief" not in state or any(export.submission for export in state.get("exports", [])):
         return
     brief = await ctx.brief(state)
@@ -144,7 +144,7 @@ async def resume_early_exports(ctx: RunContext, state: PipelineState) -> None:
 
 
 async def submit_best(ctx: RunContext, state: PipelineState) -> None:
-    """Submit the best solution of a run that cannot go on, as far as scripts still execute."""
+    """Submit the best solution of a run that cannot continue, as far as scripts still execute."""
     if "brief" not in state or (ctx.submission.current and ctx.submission.current.final):
         return
     brief = await ctx.brief(state)

@@ -58,5 +58,5 @@ def plans_of(attempts: Sequence[Attempt]) -> list[Attempt]:
 
 
 def attempt_of(plan: str, solution: Solution) -> Attempt:
-    """Return the record of what a plan brought."""
+    """Return the record of a plan and its result."""
     return Attempt(plan=plan, solution=solution.id, score=solution.score, status=solution.verdict.status)

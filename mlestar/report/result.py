@@ -29,7 +29,7 @@ from mlestar.store import Cap, RunFolder
 
 
 class Score(BaseModel):
-    """The scores of the exported solution; see `docs/scores.md` for what each can be trusted with."""
+    """The scores of the exported solution; see `docs/scores.md` for what each of them means."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -70,7 +70,7 @@ class SpendRow(BaseModel):
     """Of the input tokens, those read from the provider's cache."""
     output_tokens: int = 0
     reasoning_tokens: int = 0
-    """Of the output tokens, those the model thought with."""
+    """Of the output tokens, those used for reasoning."""
     usd: float | None = 0.0
     """None: the price of a model is unknown."""
     executions: int = 0
@@ -141,7 +141,7 @@ class Result(BaseModel):
         """Return the result in a file.
 
         Raises:
-            UserError: it is none of this version's.
+            UserError: this version cannot read it.
         """
         try:
             return cls.model_validate_json(path.read_bytes())

@@ -19,7 +19,7 @@ MIN_RESULTS, RESULTS_PER_CARD = 12, 3
 """Results that agents see at most: the first number, or more when many cards are wanted. Chosen by judgement; not
 measured."""
 MAX_NAME, MAX_TEXT, MAX_CODE, MAX_ADDRESS = 200, 3000, 6000, 500
-"""Characters that are kept of each part of a result."""
+"""Characters that are kept of each part of a result. Chosen by judgement; not measured."""
 MAX_LIBRARIES = MAX_CITATIONS = 20
 """Entries that are kept of each list of a result."""
 
@@ -112,7 +112,7 @@ def name_of(retriever: Retriever) -> str:
 
 
 def sources_of(card: ModelCard) -> Iterator[Source]:
-    """Yield the pages that a card rests on; its source when it cites none."""
+    """Yield the pages that a card is based on; its source when it cites none."""
     pages = card.citations or ((Citation(address=card.source),) if card.source else ())
     for page in pages:
         yield Source(address=page.address, title=page.title, found_by=card.found_by)

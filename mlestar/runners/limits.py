@@ -74,7 +74,7 @@ def check_disk(folder: Path, own_mb: int | None = None) -> End | None:
         return End("disk_full", detail=detail) if used_bytes(folder) > own_mb * MIB else None
     if not is_disk_nearly_full(folder):
         return None
-    return End("disk_full", detail="the disk is nearly full, maybe of files that the script deleted while open")
+    return End("disk_full", detail="the disk is nearly full, perhaps with files that the script deleted while open")
 
 
 def _signal_name(number: int) -> str:

@@ -1,4 +1,4 @@
-"""Running one script from the start of its process to the removal: the loop that the docker and local runners share."""
+"""Running one script from the start of its process to its removal: the loop that the docker and local runners share."""
 
 import asyncio
 import logging
@@ -52,7 +52,7 @@ class ScriptProcess(Protocol):
         ...
 
     def check_limits(self) -> End | None:
-        """Return the end of a script that exceeds a limit of which only the process knows."""
+        """Return the end of a script that exceeds a limit that only the process can check."""
         ...
 
     def abort(self) -> None:

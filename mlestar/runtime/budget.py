@@ -73,7 +73,7 @@ class Budget:
         return await asyncio.to_thread(self._ledger.spend)
 
     async def spent(self, step: str) -> bool:
-        """Tell whether no further step of the search may start; a named step is then recorded as refused."""
+        """Return whether no further step of the search may start; a named step is then recorded as refused."""
         cap = await self._reached("search", self._settings.script_seconds)
         for worst in (self._worst_call(0), Amount(executions=1)):
             cap = cap or await asyncio.to_thread(self._ledger.passed, worst, self._caps_of("search"))
@@ -145,7 +145,7 @@ class Budget:
                 self._idle.set()
 
     async def _reached(self, stage: Stage, limit: float) -> Cap | None:
-        """Return the cap on time when too little is left for work of this limit; 0 stands for a model call."""
+        """Return the cap on time when too little is left for work of this limit; 0 for a model call."""
         slowest = await asyncio.to_thread(self._ledger.slowest_execution)
         least = min(limit, max(2 * slowest, self.max_seconds * SHORTEST))
         return "max_hours" if await self._seconds_left(stage) <= least else None

@@ -95,7 +95,7 @@ their run here."""
 _CLOSING: set[Path] = set()
 """Run folders whose contexts hold the lock until they are closed."""
 CLOSING_POLL = 0.05
-"""Seconds between two looks at a context that is being closed, perhaps on another event loop. Chosen by judgement."""
+"""Seconds between two checks of a context that is being closed, perhaps on another event loop. Chosen by judgement."""
 
 
 async def open_context(

@@ -27,7 +27,7 @@ SUBMISSION = "submission.csv"
 
 
 class Executor:
-    """Runs scripts in the sandbox and remembers in the ledger what came of them."""
+    """Runs scripts in the sandbox and records their results in the ledger."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Executor:
         return self._runner
 
     async def environment(self) -> Environment:
-        """Return what one script finds: its share of the CPUs and memory when several execute at once."""
+        """Return what one script can use: its share of the CPUs and memory when several execute at once."""
         machine = await (await self.runner()).environment()
         at_once = scripts_at_once(self._settings, machine)
         if self._slots is None:
@@ -149,7 +149,7 @@ class Executor:
         self, script: str, staged: StagedInput, environment: Environment, seconds: float, outputs: tuple[str, ...]
     ) -> str:
         settings = self._settings
-        # What is configured, not what this machine or the rest of the budget makes of it: a resume finds its work.
+        # What is configured, not what depends on this machine or the rest of the budget: a resume finds its work.
         configured = [seconds, settings.memory_mb, settings.cpus, settings.gpus]
         software = [environment.image, environment.python, environment.packages, environment.network]
         return key_of("execution", script, staged.manifest, software, configured, outputs, settings.seed)
@@ -185,7 +185,7 @@ class Executor:
         return Record(result=record.model_dump(), seconds=record.seconds)
 
     async def _release_runner(self) -> None:
-        """Close the runner and containers that wait: a run that is cancelled has no end of its own to do so."""
+        """Close the runner and its waiting containers: a cancelled run reaches no last node that would."""
         runner, self._runner = self._runner, self._given_runner
         if runner is not None and runner is not self._runner:
             await runner.aclose()

@@ -1,4 +1,4 @@
-"""What a caller may pass to a run besides its settings: live objects, and who follows the run."""
+"""What a caller may pass to a run besides its settings: live objects, callbacks and answers."""
 
 import asyncio
 from collections.abc import Callable, Mapping

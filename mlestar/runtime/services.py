@@ -24,7 +24,7 @@ log = logging.getLogger("mlestar.runtime")
 
 
 class PartialFindings(Exception):
-    """Retrieval found what it could while a part of it failed."""
+    """A part of a retrieval failed; the others have findings."""
 
     def __init__(self, findings: Findings) -> None:
         super().__init__("; ".join(findings.failures))

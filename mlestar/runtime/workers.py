@@ -15,7 +15,7 @@ class Workers:
     """Counts the tasks that work on a run.
 
     A server that cancels a run, or meets an error in it, runs no further node of it. Without this it would hold the
-    run's lock until it ends itself.
+    run's lock until the server ends.
     """
 
     def __init__(self, release: Callable[[], Coroutine[Any, Any, None]], *, idle_seconds: float = IDLE_SECONDS) -> None:

@@ -156,7 +156,7 @@ def _as_stop(error: BaseException, folder: RunFolder) -> BaseException:
 
 
 def _ending(error: BaseException) -> tuple[RunStatus, str]:
-    """Return the status and the message of a run that an exception ended; others than stops are our defects."""
+    """Return the status and the message of a run that an exception ended; other than a stop it is our defect."""
     if isinstance(error, asyncio.CancelledError):
         return "stopped", "interrupted"
     if isinstance(error, OperatorError):

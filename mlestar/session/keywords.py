@@ -10,7 +10,7 @@ from mlestar.settings import Settings
 
 
 def check_options(options: RunOptions, keywords: Iterable[str]) -> None:
-    """Refuse keywords that do not exist and models that are none.
+    """Refuse keywords that do not exist and models that are not chat models.
 
     Args:
         options: what was passed.

@@ -19,7 +19,8 @@ RUNNERS = ("auto", "docker", "local")
 BUDGET = ("max_hours", "max_usd", "max_tokens", "max_executions", "parallel")
 """Settings that may differ each time a run is resumed: they change no prompt and no key of the ledger."""
 EXPORT_STRETCH = 3.0
-"""An export may take this factor of the limit of a script: the real input has more rows than the holdout's."""
+"""An export may take this factor of the limit of a script: the real input has more rows than the holdout's.
+Chosen by judgement; not measured."""
 
 PROFILES: dict[Profile, dict[str, float]] = {
     "quick": {

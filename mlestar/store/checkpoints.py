@@ -35,8 +35,8 @@ class LatestSaver(AsyncSqliteSaver):
     """Keeps only what a resume needs: the newest checkpoint of every graph that runs.
 
     A checkpoint holds the whole state, so that keeping all of them grows with the square of a run's length. When a
-    graph has taken a step, its subgraphs of that step are done, and their checkpoints go too. Older states are rebuilt
-    from the ledger instead (see `mlestar fork`).
+    graph has taken a step, its subgraphs of that step are done, and their checkpoints are deleted too. Older states are
+    rebuilt from the ledger instead (see `mlestar fork`).
     """
 
     async def aput(
@@ -71,7 +71,7 @@ async def open_checkpoints(path: Path, kind: CheckpointStore = "sqlite") -> Asyn
     async with aiosqlite.connect(path) as connection:
         saver = LatestSaver(connection, serde=serializer())
         await saver.setup()
-        # A power failure may take the last steps, never the consistency; the ledger replays them.
+        # A power failure may lose the last steps, never consistency; the ledger replays them.
         await connection.execute("PRAGMA synchronous=NORMAL")
         yield saver
 

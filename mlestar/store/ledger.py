@@ -30,9 +30,9 @@ NoteKind = Literal[
     "replacement",
     "answer",
 ]
-"""Facts that cost nothing. `solution`: what came of an evaluation. `first_solution`: the first valid one of a track,
+"""Facts that cost nothing. `solution`: the outcome of an evaluation. `first_solution`: the first valid one of a track,
 which is exported at once. `leakage`: what the checker found in a script. `refusal`: work that a cap stopped.
-`decision`: a review point that the run has passed. `replacement`: what a fork puts in the place of a decision.
+`decision`: a review point that the run has passed. `replacement`: the answer by which a fork replaces a decision.
 `answer`: what a person answered."""
 Cap = Literal["max_usd", "max_tokens", "max_executions", "max_hours"]
 
@@ -105,7 +105,7 @@ class Record:
     cached_tokens: int = 0
     """Of the input tokens, those read from the provider's cache."""
     reasoning_tokens: int = 0
-    """Of the output tokens, those the model thought with."""
+    """Of the output tokens, those used for reasoning."""
     usd: float | None = 0.0
     """None when the price is unknown."""
 
@@ -210,7 +210,7 @@ class Ledger:
         return json.loads(rows[0][0]) if rows else None
 
     def note(self, kind: NoteKind, key: str, fact: dict[str, Any], *, replace: bool = False) -> bool:
-        """Record a fact that costs nothing and tell whether it was recorded; the first one stays, unless `replace`."""
+        """Record a fact that costs nothing; return whether it was recorded. The first one stays, unless `replace`."""
         if replace:
             self._execute("DELETE FROM entries WHERE key = ? AND kind = ?", key, kind)
         return bool(self._execute(INSERT + "RETURNING key", *_row(key, kind, "", Record(result=fact))))

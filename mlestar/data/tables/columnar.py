@@ -43,7 +43,7 @@ def parse_parquet(data: bytes, name: str) -> Columnar:
     try:
         import pyarrow.parquet
     except ModuleNotFoundError as error:
-        msg = f"{name} is a Parquet file: pip install 'mlestar[parquet]' to read it"
+        msg = f"{name} is a Parquet file: pip install pyarrow to read it"
         raise UserError(msg) from error
     try:
         file = pyarrow.parquet.ParquetFile(io.BytesIO(data))

@@ -111,7 +111,7 @@ def _leaky_columns(task: Task, frame: pd.DataFrame, keys: list[str]) -> list[str
 
 
 def _repeats_target(task: Task, frame: pd.DataFrame, column: str, keys: list[str]) -> bool:
-    """Return whether a column of another name is the target: it equals it more often than the commonest label does."""
+    """Return whether a column of another name is the target: it equals it more often than the most common label."""
     if not keys or column in keys:
         return False
     train = task.table(task.spec.train).frame

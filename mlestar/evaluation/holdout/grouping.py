@@ -142,7 +142,7 @@ def _coarsest(finest_first: list[Group]) -> Group:
 def _explains(coarse: Group, fine: Group) -> bool:
     """Return whether whole coarse groups were put on one side, rather than each fine group by itself.
 
-    A column that merely follows the split unit (the age of a speaker) crosses no more than chance among units does.
+    A column that only follows the split unit (the age of a speaker) crosses as often as chance among units predicts.
     """
     sides: list[np.ndarray] = []
     nested = 1.0

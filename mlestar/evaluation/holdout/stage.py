@@ -61,7 +61,7 @@ def manifest(folder: Path) -> str:
 
 
 def staged_sample(task: Task, holdout: Holdout) -> pd.DataFrame | None:
-    """Return the sample submission of a holdout: withheld ids, and the commonest predictions of the real sample."""
+    """Return the sample submission of a holdout: withheld ids, and the most common predictions of the real sample."""
     spec = task.spec
     if spec.sample_submission is None:
         return None

@@ -171,7 +171,7 @@ class Container:
         raw.close()
 
     def _read_output(self) -> None:
-        """Read until the end: while a client does not read, the engine can neither kill nor remove."""
+        """Read until the end: while a client does not read, the engine can neither kill nor remove the container."""
         try:
             for stream, data in frames_iter(self._stream, tty=False):  # type: ignore[no-untyped-call]  # stubs lack it
                 (self.output.stderr if stream == STDERR else self.output.stdout).feed(data)

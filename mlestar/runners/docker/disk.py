@@ -1,6 +1,6 @@
 """A file system for each work folder alone: the kernel then limits its size and its number of files.
 
-Linux only, and only for root on the engine's machine: other users may mount nothing, and their folders are measured.
+Linux only, and only for root on the engine's machine: other users cannot mount one, and their folders are measured.
 """
 
 import contextlib
@@ -85,7 +85,7 @@ class Disk:
         return self._work
 
     def detach(self) -> None:
-        """Take the disk off its mount point; this process and the container, which have it open, keep it."""
+        """Unmount the disk from its mount point; this process and the container, which have it open, keep it."""
         detach(self.folder / DISK)
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ from mlestar.runners.work_folder import change_owner, delete_folder, make_folder
 
 _CHUNK = 65536
 SHELL_LIMITS = Limits(seconds=24 * 3600)
-"""Those of a script, but a day of time. Chosen by judgement; not measured."""
+"""Those of a script, but with a day of time. Chosen by judgement; not measured."""
 
 
 def open_shell(image: str, source: Path, limits: Limits = SHELL_LIMITS) -> int:

@@ -1,4 +1,4 @@
-"""Is `sitecustomize.py` in a waiting sandbox, which Python imports before it opens the script.
+"""Has the name `sitecustomize.py` in a waiting sandbox: Python imports it before it opens the script.
 
 The interpreter was started as `python -u main.py` and runs that file once this module has ended: working folder,
 `__main__`, arguments, signals, tracebacks and exit status are those of any script.

@@ -16,7 +16,7 @@ def find_members(group: int, execution: str) -> dict[int, int]:
     """Return process id to resident memory in bytes, of a script's processes.
 
     On a Mac those are its process group; on Linux also all that name the execution in their environment, and all in the
-    process namespaces of these, but for the namespace of this process.
+    process namespaces of these, except the namespace of this process.
     """
     return _from_proc(group, execution) if sys.platform == "linux" else _from_ps(group)
 

@@ -102,17 +102,17 @@ def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
         Ledger(path)
 
 
-def test_keys_tell_work_apart() -> None:
+def test_different_work_has_different_keys() -> None:
     assert key_of("execution", "a", "b") != key_of("execution", "ab", "")
 
 
-def test_a_run_is_held_by_one_owner(tmp_path: Path) -> None:
+def test_a_run_has_one_owner(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, "run")
     folder.create()
-    held = folder.lock()
+    lock = folder.lock()
     with pytest.raises(StoreError, match="in use by process"):
         folder.lock()
-    held.close()
+    lock.close()
     folder.lock().close()
 
 

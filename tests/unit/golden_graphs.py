@@ -1,9 +1,17 @@
 """Writes docs/graphs.md, the drawn graphs: python -m tests.unit.golden_graphs."""
 
+from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
+from typing import Any
 
-PAGE = Path(__file__).parents[2] / "docs/graphs.md"
+from langgraph.graph import StateGraph
+
+from mlestar.settings import Settings
+from tests.unit.paths import ROOT
+
+Build = Callable[[], StateGraph[Any, Settings, Any, Any]]
+"""Builds one of the graphs."""
+PAGE = ROOT / "docs/graphs.md"
 TEXTS = {
     "pipeline": "The whole run. `run_track` and `rescore` are started once per track and once per finalist.",
     "track": "Algorithms 1 and 2 of the paper, flat, so that every step can be replayed from. LangGraph Studio's\n"

@@ -1,7 +1,56 @@
-"""A scripted engineer and a scripted sandbox: the whole machine without a model and without an engine.
+"""Scenarios: scripted runs of the whole pipeline, without a model and without a container engine.
 
-A script states its quality in a comment. The scripted sandbox submits predictions that are right on that share of rows,
-so the real grader, on the real holdout, grades it by its quality. A script may state its claim in the same way.
+A `Scenario` answers prompts in place of a model and executes scripts in place of a sandbox. Its scripts are never run:
+comments in them state what comes of them, and submissions are written accordingly, so that the real grader grades them
+on the real holdout.
+
+Comments in a script (of several qualities or claims the last one counts, so that a replaced block changes both)
+
+    # quality 0.7        its predictions are right on 70 % of the rows
+    # quality sample     it submits the sample submission unchanged
+    # quality silent     it ends well and writes no file
+    # quality slow       it prints `epoch 1` and exceeds its time limit
+    # quality broken     any other word: it ends with `KeyError: 'x' (broken)`
+    # claim 0.99         it reports this score; without the line, `claim=` of the scenario (0.5)
+    # track {track}      the track that wrote it: leakage checks of its text belong to that track
+    # variant plain 0.6  in an ablation study: the quality of a variant, or a word if the variant fails; without
+                         any such line, one variant `plain` that is 0.1 worse than the baseline
+
+`script(0.7, "title", claim=0.99)` and `study(0.7, ("plain", 0.6), ("other", "broken"))` write them; `fence` turns
+them into a reply, and `block(0.8)` is a reply of the coder. A script that contains the word `variants` is executed as a
+study: its quality is that of the baseline.
+
+Replies by role (roles that are not given answer as in `DEFAULTS`; `{track}` becomes the number of the track that asks)
+
+    Scenario(merger="no code")                  the same text each time
+    Scenario(coder=[first, second])             in turn within each track; the last one is repeated
+    Scenario(planner=lambda prompt: "A plan.")  a function of the prompt; it may raise, as a provider does
+    Scenario(METHOD, merger="no code")          a mapping of replies, and one other reply
+
+Where single tracks and executions differ
+
+    Scenario(tracks={1: {"merger": "no code"}})  replies of track 1
+    Scenario(jobs={"t0.a1": "broken"})           a quality by the name of the execution, in place of the script's
+
+An execution belongs to the track in its name; rescorings, exports and ensembles belong to `NO_TRACK` (see `of`).
+
+Names of executions
+
+    t0.c1            candidate 1 of track 0
+    t0.m1            its first merge
+    t0.u             its script as the usage checker extended it
+    t0.a1            the ablation study of its first outer step
+    t0.r1.2          its first outer step, second plan
+    e1               the first ensemble
+    t0.r1.2-fresh1   the rescoring of a finalist on the first fresh split
+    t0.r1.2-export   its run on all rows, which writes the submission; `early` lists those of the first valid
+                     candidates (`t0.c1-export`), which run beside the search, and `ran` all other executions
+    t0.r1.2.whole    the winner without its subsampling
+    t0.r1.2.edited   the winner as a person edited it
+
+Settings: `SMALL` is the quick profile (one track of two candidates, one outer step of two plans, one fresh split, no
+ensemble); `FULL` has two tracks of three candidates, two outer steps of three plans, three ensembles, and three
+finalists that are rescored on two fresh splits. `solve(folder, scenario, FULL, tracks=1)` changes one setting.
 """
 
 import json
@@ -10,6 +59,7 @@ import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import pandas as pd
@@ -18,7 +68,9 @@ import mlestar
 from mlestar.llm import ScriptedModel
 from mlestar.report import Result
 from mlestar.retrieval import Retriever
-from mlestar.runners import Execution, Job, ScriptedRunner
+from mlestar.runners import Execution, Job, Runner, ScriptedRunner
+from mlestar.runners.base import ExecutionStatus
+from mlestar.runtime.options import RunOptions
 from mlestar.settings import Settings
 from mlestar.state import NO_TRACK
 
@@ -61,9 +113,9 @@ def count_rows(folder: Path, direction: str = "maximize") -> Path:
 
 def script(quality: float | str, title: str = "", *, claim: float | None = None) -> str:
     """Return a script of this quality; a word instead of a number names how it fails."""
-    said = "" if claim is None else f"# claim {claim}\n"
+    claim_line = "" if claim is None else f"# claim {claim}\n"
     return (
-        f"# quality {quality} {title}\n{said}# track {{track}}\n"
+        f"# quality {quality} {title}\n{claim_line}# track {{track}}\n"
         "def load():\n    return 1\n\n\n"
         f"def model():\n    return '{title}'\n\n\n"
         "print('Final Validation Performance: 0.5')\nopen('submission.csv')\n"
@@ -80,33 +132,47 @@ def fence(code: str, language: str = "python") -> str:
     return f"```{language}\n{code}\n```"
 
 
+def block(quality: float | str, lines: str = "") -> str:
+    """Return the coder's reply: the block `load` with this quality, and other lines in front of it."""
+    return fence(f"def load():\n    {lines}# quality {quality}\n    return 1")
+
+
 def as_json(**values: object) -> str:
     return fence(json.dumps(values), "json")
 
 
 def by_card(**replies: str) -> Callable[[str], str]:
-    """Answer the initializer by the name of the card it is given."""
+    """Answer the initializer by the name of the card in its prompt."""
     return lambda prompt: next(reply for name, reply in replies.items() if f'"name": "{name}"' in prompt)
 
 
+def lose_connection(prompt: str) -> str:
+    """Answer as a provider that cannot be reached."""
+    raise ConnectionError
+
+
 class Scenario:
-    """Replies by role, taken in turn within a track; the last one is repeated. Keeps what was asked and run.
+    """What models reply and how scripts end in one run; records what was asked and executed.
 
     Args:
+        common: replies by role, for those that are shared by several scenarios; `replies` take precedence.
         claim: what scripts report that state no claim.
         tracks: replies of single tracks, in place of the ones for all.
         jobs: quality of single executions by name, in place of the script's own.
-        replies: by role; `{track}` in a reply stands for the number of the track.
+        replies: by role.
     """
 
     def __init__(
         self,
+        common: Mapping[str, Reply] | None = None,
+        /,
+        *,
         claim: float = 0.5,
         tracks: Mapping[int, Mapping[str, Reply]] | None = None,
         jobs: Mapping[str, str] | None = None,
         **replies: Reply,
     ) -> None:
-        self.replies = {**DEFAULTS, **replies}
+        self.replies = {**DEFAULTS, **(common or {}), **replies}
         self.tracks = tracks or {}
         self.jobs = jobs or {}
         self.claim = claim
@@ -126,8 +192,12 @@ class Scenario:
     def model(self) -> ScriptedModel:
         return ScriptedModel(answer=self.answer)
 
-    def runner(self) -> ScriptedRunner:
+    def runner(self) -> Runner:
         return ScriptedRunner(self.run)
+
+    def options(self, **more: Unpack[RunOptions]) -> RunOptions:
+        """Return the keyword arguments of a run with this model and runner."""
+        return {"model": self.model(), "runner": self.runner(), **more}
 
     def count(self, track: int | None = None) -> Counter[str]:
         """Return how often each role was asked, in one track or in all."""
@@ -178,7 +248,7 @@ class Scenario:
 
 
 def _owner(role: str, prompt: str) -> int:
-    """Return the track that asks; a leakage check is remembered for all tracks and belongs to its script's."""
+    """Return the track that asks; a leakage check, whose reply all tracks share, belongs to the track of its script."""
     if role == "analyst" or role.startswith("ensembl"):
         return NO_TRACK
     stated = TRACK.findall(prompt) if role == "leakage_checker" else []
@@ -199,8 +269,8 @@ def _run_study(job: Job, quality: str) -> Execution:
     working = {name: float(value) for name, value in variants if _is_number(value)}
     for name, value in working.items():
         write_submission(job, f"variants/{name}.csv", value)
-    said = "".join(f"Ablation {name}: {working.get(name, 'failed')}\n" for name, _ in variants)
-    return success(tuple(f"variants/{name}.csv" for name in working), said)
+    stdout = "".join(f"Ablation {name}: {working.get(name, 'failed')}\n" for name, _ in variants)
+    return success(tuple(f"variants/{name}.csv" for name in working), stdout)
 
 
 def write_submission(job: Job, name: str, share: float) -> None:
@@ -221,7 +291,7 @@ def failure(kind: str) -> Execution:
     """Return a failure: `slow` runs out of time, `silent` ends well and writes nothing, any other word is an error."""
     if kind == "silent":
         return success(())
-    status = "timeout" if kind == "slow" else "error"
+    status: ExecutionStatus = "timeout" if kind == "slow" else "error"
     error = f"Traceback (most recent call last):\nKeyError: 'x' ({kind})"
     return Execution(
         status=status, exit_code=1, stdout="epoch 1\n", stderr=error, seconds=1.0, peak_memory_mb=10.0, files=()
@@ -235,18 +305,18 @@ def cards(*names: str) -> str:
 def choose_block(prompt: str) -> str:
     """Answer the extractor with the first of two blocks that no earlier step refined."""
     refined = "<earlier_block>\ndef load" in prompt
-    block = re.findall(r"^def (?:model|load)\(\):\n(?:    .*\n)+", prompt.split("<script>")[1], re.MULTILINE)[refined]
-    return as_json(block=block, plan="Write this block in a better way, with care.")
+    blocks = re.findall(r"^def (?:model|load)\(\):\n(?:    .*\n)+", prompt.split("<script>")[1], re.MULTILINE)
+    return as_json(block=blocks[refined], plan="Write this block in a better way, with care.")
 
 
 def rewrite(*qualities: float | str) -> Callable[[str], str]:
-    """Answer the coder: the block of the prompt, with the quality that stands for the plan's number."""
+    """Answer the coder: the block of the prompt, with the quality at the position of the plan's number."""
 
     def answer(prompt: str) -> str:
-        block = prompt.split("<block>\n")[1].split("\n</block>")[0]
+        code = prompt.split("<block>\n")[1].split("\n</block>")[0]
         number = re.search(r"<plan>\s*Plan number (\d+)", prompt)
         quality = qualities[min(int(number[1]) - 1 if number else 0, len(qualities) - 1)]
-        return fence(block.rstrip() + f"  # quality {quality}")
+        return fence(code.rstrip() + f"  # quality {quality}")
 
     return answer
 
@@ -262,7 +332,7 @@ DEFAULTS: dict[str, Reply] = {
     "ablator": fence(study(0.8)),
     "summarizer": "The plain variant is worse: the part helps.",
     "extractor": as_json(block="def load():\n    return 1", plan="Load better, by a better way."),
-    "coder": [fence(f"def load():\n    # quality {q}\n    return 1") for q in (0.85, 0.9, 0.7, 0.6)],
+    "coder": [block(q) for q in (0.85, 0.9, 0.7, 0.6)],
     "planner": [f"Plan number {number} for the block." for number in range(2, 20)],
     "ensemble_planner": [f"Average in way {number}." for number in range(1, 20)],
     "ensembler": [fence(script(q, f"ensemble{q}")) for q in (0.8, 0.95, 0.85)],
@@ -295,10 +365,19 @@ async def solve(
     retrieval: Retriever | None = None,
     **more: object,
 ) -> Result:
-    """Run a task through, with settings that differ from the given ones in `more`."""
+    """Run a task, by default a small one, with settings that differ from the given ones in `more`."""
     task = task or count_rows(make_task(folder / "signs"))
     common = {"runs_dir": folder / "runs", "model_backoff": 0, "accept": "better", "resamples": 40}
-    given = Settings.resolve({**common, **settings, **more})
-    return await mlestar.asolve(
-        task, settings=given, run_id=run_id, model=scenario.model(), runner=scenario.runner(), retrieval=retrieval
-    )
+    resolved = Settings.resolve({**common, **settings, **more})
+    return await mlestar.asolve(task, settings=resolved, run_id=run_id, **scenario.options(retrieval=retrieval))
+
+
+async def resume(
+    folder: Path,
+    scenario: Scenario,
+    *,
+    settings: Mapping[str, object] | None = None,
+    **options: Unpack[RunOptions],
+) -> Result:
+    """Resume the run that `solve` began in this folder."""
+    return await mlestar.aresume("run", runs_dir=folder / "runs", settings=settings, **scenario.options(**options))

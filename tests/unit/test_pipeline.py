@@ -1,34 +1,26 @@
-"""The whole machine, completed through with scripted replies and a scripted sandbox."""
+"""Whole runs with scripted replies and a scripted sandbox."""
 
 import json
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 import mlestar
 from mlestar.errors import ModelError, RunnerError, UserError
 from mlestar.runners import Execution, Job
-from tests.unit.scenario import FULL, Scenario, failure, fence, script, solve
+from tests.unit.results import by_id, read_script, read_submission
+from tests.unit.scenario import FULL, Scenario, block, failure, fence, lose_connection, resume, script, solve
 
 
-async def go_on(tmp_path: Path, scenario):
-    return await mlestar.aresume("run", runs_dir=tmp_path / "runs", model=scenario.model(), runner=scenario.runner())
-
-
-def by_id(result):
-    return {row.id: row for row in result.solutions}
-
-
-async def test_the_best_script_is_handed_in_as_it_stands(tmp_path: Path) -> None:
+async def test_the_best_script_is_submitted_unchanged(tmp_path: Path) -> None:
     scenario = Scenario()
     result = await solve(tmp_path, scenario)
     assert (result.status, result.winner) == ("solved", "t0.r1.2")
     assert "# quality 0.9" in (tmp_path / "runs/run/solution.py").read_text(encoding="utf-8")
-    assert len(pd.read_csv(result.submission)) == 100
+    assert len(read_submission(result)) == 100
 
 
-async def test_scores_are_the_judges_and_the_claim_chooses_nothing(tmp_path: Path) -> None:
+async def test_scores_are_the_graders_and_the_reported_score_decides_nothing(tmp_path: Path) -> None:
     result = await solve(tmp_path, Scenario())
     row = by_id(result)["t0.r1.2"]
     assert row.score.holdout == pytest.approx(0.9, abs=0.02)
@@ -39,11 +31,11 @@ async def test_scores_are_the_judges_and_the_claim_chooses_nothing(tmp_path: Pat
 async def test_a_quick_run_asks_and_executes_what_the_method_says(tmp_path: Path) -> None:
     scenario = Scenario()
     await solve(tmp_path, scenario)
-    asked = scenario.count()
-    assert asked["initializer"] == 2
-    assert asked["merger"] == 1
-    assert (asked["ablator"], asked["extractor"], asked["planner"], asked["coder"]) == (1, 1, 1, 2)
-    assert asked["leakage_checker"] == 5
+    counts = scenario.count()
+    assert counts["initializer"] == 2
+    assert counts["merger"] == 1
+    assert (counts["ablator"], counts["extractor"], counts["planner"], counts["coder"]) == (1, 1, 1, 2)
+    assert counts["leakage_checker"] == 5
     assert set(scenario.ran[:2]) == {"t0.c1", "t0.c2"}
     assert scenario.ran[2:6] == ["t0.m1", "t0.a1", "t0.r1.1", "t0.r1.2"]
     assert set(scenario.ran[6:8]) == {"t0.r1.1-fresh1", "t0.r1.2-fresh1"}
@@ -53,8 +45,8 @@ async def test_a_quick_run_asks_and_executes_what_the_method_says(tmp_path: Path
 async def test_tracks_are_combined_and_the_ensemble_can_win(tmp_path: Path) -> None:
     scenario = Scenario()
     result = await solve(tmp_path, scenario, FULL)
-    asked = scenario.count()
-    assert asked["ensemble_planner"] == asked["ensembler"] == 3
+    counts = scenario.count()
+    assert counts["ensemble_planner"] == counts["ensembler"] == 3
     assert {row.track for row in result.solutions} == {-1, 0, 1}
     assert result.winner == "e2"
     assert len(result.rescorings) == 3
@@ -81,7 +73,7 @@ async def test_a_tie_is_no_improvement(tmp_path: Path) -> None:
 
 
 async def test_a_worse_refinement_is_not_kept(tmp_path: Path) -> None:
-    scenario = Scenario(coder=[fence(f"def load():\n    # quality {q}\n    return 1") for q in (0.3, 0.4)])
+    scenario = Scenario(coder=[block(q) for q in (0.3, 0.4)])
     result = await solve(tmp_path, scenario)
     assert result.winner == "t0.m1"
 
@@ -114,7 +106,7 @@ async def test_a_run_in_which_nothing_works_ends_with_a_report(tmp_path: Path) -
     assert (tmp_path / "runs/run/report.html").is_file()
 
 
-async def test_a_crashed_study_leaves_refinement_going(tmp_path: Path) -> None:
+async def test_refinement_continues_after_a_crashed_study(tmp_path: Path) -> None:
     scenario = Scenario(ablator=fence("# quality broken\n# variants/NAME.csv\nprint(1)"))
     result = await solve(tmp_path, scenario)
     assert result.winner == "t0.r1.2"
@@ -138,8 +130,7 @@ async def test_a_leak_is_repaired_before_the_script_runs(tmp_path: Path) -> None
         leakage_fixer=fence("return 'clean'"),
     )
     result = await solve(tmp_path, scenario)
-    folder = tmp_path / "runs/run"
-    assert "return 'clean'" in (folder / by_id(result)["t0.c1"].script).read_text(encoding="utf-8")
+    assert "return 'clean'" in read_script(result, "t0.c1")
 
 
 async def test_a_leak_that_stays_never_runs(tmp_path: Path) -> None:
@@ -152,7 +143,7 @@ async def test_a_leak_that_stays_never_runs(tmp_path: Path) -> None:
     assert {row.status for row in result.solutions} == {"leak"}
 
 
-async def test_a_claim_far_above_the_judges_score_goes_back_to_the_leakage_checker(tmp_path: Path) -> None:
+async def test_a_claim_far_above_the_graders_score_goes_back_to_the_leakage_checker(tmp_path: Path) -> None:
     scenario = Scenario(claim=0.99)
     await solve(tmp_path, scenario)
     evidence = [prompt for prompt in scenario.prompts["leakage_checker"] if "<evidence>" in prompt]
@@ -160,33 +151,30 @@ async def test_a_claim_far_above_the_judges_score_goes_back_to_the_leakage_check
     assert "standard errors worse" in evidence[0]
 
 
-async def test_the_next_best_takes_over_when_the_winner_fails_on_the_real_input(tmp_path: Path) -> None:
-    class Fragile(Scenario):
+async def test_the_next_best_is_submitted_when_the_winner_fails_on_the_real_input(tmp_path: Path) -> None:
+    class FailingExport(Scenario):
         def run(self, job: Job) -> Execution:
             return failure("broken") if job.name == "t0.r1.2-export" else super().run(job)
 
-    result = await solve(tmp_path, Fragile())
+    result = await solve(tmp_path, FailingExport())
     assert (result.status, result.winner) == ("solved", "t0.r1.1")
     assert [export.solution for export in result.exports] == ["t0.r1.2", "t0.r1.1"]
 
 
-async def test_a_dead_provider_stops_the_run_and_resume_finishes_it(tmp_path: Path) -> None:
-    def dead(prompt: str) -> str:
-        raise ConnectionError
-
-    first = Scenario(extractor=dead)
+async def test_a_provider_that_fails_stops_the_run_and_resume_finishes_it(tmp_path: Path) -> None:
+    first = Scenario(extractor=lose_connection)
     with pytest.raises(ModelError, match="cannot be reached as extractor"):
         await solve(tmp_path, first, model_backoff=0)
     stopped = json.loads((tmp_path / "runs/run/result.json").read_text(encoding="utf-8"))
     second = Scenario()
-    result = await go_on(tmp_path, second)
+    result = await resume(tmp_path, second)
     assert (stopped["status"], result.status) == ("stopped", "solved")
     assert "initializer" not in second.asked
     assert not set(first.ran) & set(second.ran)
 
 
-async def test_a_lost_engine_is_no_failed_script(tmp_path: Path) -> None:
-    class Lost(Scenario):
+async def test_an_engine_that_is_gone_is_not_a_failed_script(tmp_path: Path) -> None:
+    class EngineGone(Scenario):
         def run(self, job: Job) -> Execution:
             if job.name == "t0.m1":
                 msg = "the engine is gone"
@@ -194,9 +182,9 @@ async def test_a_lost_engine_is_no_failed_script(tmp_path: Path) -> None:
             return super().run(job)
 
     with pytest.raises(RunnerError, match="engine is gone"):
-        await solve(tmp_path, Lost())
+        await solve(tmp_path, EngineGone())
     second = Scenario()
-    assert (await go_on(tmp_path, second)).status == "solved"
+    assert (await resume(tmp_path, second)).status == "solved"
     assert "debugger" not in second.asked
 
 
@@ -210,17 +198,17 @@ async def test_a_defect_is_recorded_as_failed_and_can_be_resumed(tmp_path: Path)
         await solve(tmp_path, Defective())
     failed = json.loads((tmp_path / "runs/run/result.json").read_text(encoding="utf-8"))
     assert (failed["status"], failed["message"]) == ("failed", "ZeroDivisionError: a defect")
-    assert (await go_on(tmp_path, Scenario())).status == "solved"
+    assert (await resume(tmp_path, Scenario())).status == "solved"
 
 
 async def test_a_finished_run_returns_its_result(tmp_path: Path) -> None:
     result = await solve(tmp_path, Scenario())
     again = Scenario()
-    assert await go_on(tmp_path, again) == result
+    assert await resume(tmp_path, again) == result
     assert (again.asked, again.ran) == ([], [])
 
 
-async def test_executions_are_capped_and_the_best_is_handed_in(tmp_path: Path) -> None:
+async def test_executions_are_capped_and_the_best_is_submitted(tmp_path: Path) -> None:
     scenario = Scenario()
     result = await solve(tmp_path, scenario, max_executions=8)
     assert len(scenario.ran + scenario.early) <= 8

@@ -1,21 +1,20 @@
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from mlestar.errors import SettingsError
 from mlestar.graph import build_graph
-from mlestar.settings import PROFILES, Settings
+from mlestar.settings import PROFILES, Profile, Settings
 from mlestar.settings.form import GROUPS, NODES, TYPES
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_profile_sets_every_number_of_its_table(profile: Any) -> None:
+def test_a_profile_sets_every_number_of_its_table(profile: Profile) -> None:
     settings = Settings(profile=profile)
     assert {key: getattr(settings, key) for key in PROFILES[profile]} == PROFILES[profile]
 
 
-def test_a_given_number_beats_the_profile() -> None:
+def test_a_number_takes_precedence_over_the_profile() -> None:
     settings = Settings(profile="quick", tracks=3)
     assert (settings.tracks, settings.outer_steps) == (3, 1)
 
@@ -24,7 +23,7 @@ FOREIGN = [None, {}, Settings(), SimpleNamespace(color="red"), {"color": "red"}]
 
 
 @pytest.mark.parametrize("context", FOREIGN, ids=["none", "empty", "settings", "object", "mapping"])
-def test_any_context_of_a_graph_gives_settings(context: Any) -> None:
+def test_any_context_of_a_graph_gives_settings(context: object) -> None:
     assert Settings.of(context) == Settings()
 
 
@@ -38,7 +37,7 @@ def test_any_context_of_a_graph_gives_settings(context: Any) -> None:
     ],
     ids=["object", "mapping", "under a key", "under an attribute"],
 )
-def test_a_foreign_context_gives_what_it_has(context: SimpleNamespace | dict[str, Any]) -> None:
+def test_a_foreign_context_gives_what_it_has(context: object) -> None:
     assert Settings.of(context).inner_plans == 2
 
 
@@ -46,7 +45,7 @@ def test_an_empty_field_of_a_form_is_no_value() -> None:
     assert Settings(profile="quick", model="", goal="", cpus="", tracks="") == Settings(profile="quick")
 
 
-def test_every_setting_stands_in_one_group_of_the_form() -> None:
+def test_every_setting_is_in_one_group_of_the_form() -> None:
     grouped = [name for names in GROUPS.values() for name in names]
     assert sorted(grouped) == sorted(Settings.model_fields)
     assert {*TYPES, *NODES} <= set(grouped)
@@ -65,7 +64,7 @@ def test_a_form_that_sends_its_defaults_back_leaves_the_numbers_to_the_profile()
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("values", "message"),
     [
         ({"outer_steps": -1}, "outer_steps"),
         ({"colour": "red"}, "colour"),
@@ -73,9 +72,9 @@ def test_a_form_that_sends_its_defaults_back_leaves_the_numbers_to_the_profile()
         ({"runner": "dokcer"}, "runner"),
     ],
 )
-def test_a_bad_setting_is_named_in_one_line(given: dict[str, int] | dict[str, str], message: str) -> None:
+def test_a_bad_setting_is_named_in_one_line(values: dict[str, object], message: str) -> None:
     with pytest.raises(SettingsError, match=message) as caught:
-        Settings.resolve(given)
+        Settings.resolve(values)
     assert "\n" not in str(caught.value)
 
 

@@ -218,13 +218,13 @@ def build_ensemble() -> Ensemble:
     graph.add_node("write_ensemble", ensemble.write_ensemble)
     graph.add_node("evaluate", compile_evaluation())
     graph.add_node("compare", ensemble.compare_ensemble)
-    graph.add_conditional_edges(START, ensemble.admit, {"combine": "plan_ensemble", "nothing to combine": END})
+    graph.add_conditional_edges(START, ensemble.admit_ensemble, {"combine": "plan_ensemble", "nothing to combine": END})
     graph.add_edge("plan_ensemble", "review_ensemble")
     graph.add_edge("review_ensemble", "write_ensemble")
     graph.add_edge("write_ensemble", "evaluate")
     graph.add_edge("evaluate", "compare")
     graph.add_conditional_edges(
-        "compare", ensemble.after_compare, {"next plan": "plan_ensemble", "done or budget": END}
+        "compare", ensemble.after_ensemble, {"next plan": "plan_ensemble", "done or budget": END}
     )
     return graph
 
@@ -247,7 +247,7 @@ def build_evaluation() -> Evaluation:
     graph.add_node("diagnose", evaluate.diagnose)
     graph.add_node("debug", evaluate.debug)
     graph.add_node("conclude", evaluate.conclude)
-    graph.add_conditional_edges(START, evaluate.admit, {"script": "check_leakage", "no script": "conclude"})
+    graph.add_conditional_edges(START, evaluate.admit_script, {"script": "check_leakage", "no script": "conclude"})
     graph.add_conditional_edges(
         "check_leakage",
         evaluate.after_leakage_check,

@@ -120,8 +120,8 @@ def run(
     _finish(lambda live: solve(folder, settings=settings, run_id=run_id, fresh=fresh, **live), as_json)
 
 
-@app.command()
-def resume(
+@app.command("resume")
+def resume_run(
     run_id: str,
     runs_dir: RunsDir = Path("runs"),
     answer: Annotated[Path | None, typer.Option("--answer", help="Edited copy of the run's questions.json.")] = None,
@@ -134,7 +134,7 @@ def resume(
     as_json: AsJson = False,
 ) -> None:
     """Resume a run where it stopped; caps may be raised."""
-    from mlestar.api import resume as resume_run
+    from mlestar.api import resume
     from mlestar.session.questions import read_answers
 
     caps = {
@@ -146,11 +146,11 @@ def resume(
     }
     answers = read_answers(answer) if answer else None
     options: dict[str, Any] = {"settings": without_none(caps), "fresh": fresh, "answers": answers}
-    _finish(lambda live: resume_run(run_id, runs_dir=runs_dir, **options, **live), as_json)
+    _finish(lambda live: resume(run_id, runs_dir=runs_dir, **options, **live), as_json)
 
 
-@app.command()
-def fork(
+@app.command("fork")
+def fork_run(
     run_id: str,
     at: Annotated[str, typer.Option("--at", help="Decision to replace, e.g. plan:t0.r1.2, or `settings`.")],
     set_: Annotated[
@@ -162,12 +162,12 @@ def fork(
     as_json: AsJson = False,
 ) -> None:
     """Run again with one decision replaced; finished work is free."""
-    from mlestar.api import fork as fork_run
+    from mlestar.api import fork
     from mlestar.cli.review_prompt import read_answer_items
 
     answer, settings = read_answer_items(set_ or [])
     options: dict[str, Any] = {"at": at, "answer": answer, "settings": read_items(settings), "fork_id": fork_id}
-    _finish(lambda live: fork_run(run_id, runs_dir=runs_dir, **options, **live), as_json)
+    _finish(lambda live: fork(run_id, runs_dir=runs_dir, **options, **live), as_json)
 
 
 @app.command()
@@ -217,13 +217,13 @@ def graph(
     xray: Annotated[bool, typer.Option(help="Draw subgraphs too.")] = False,
 ) -> None:
     """Print a graph as Mermaid text."""
-    from mlestar import graph as graphs
+    from mlestar.graph import build_ensemble, build_evaluation, build_graph, build_track_alone
 
     builders: dict[str, Callable[[], Any]] = {
-        "pipeline": graphs.build_graph,
-        "track": graphs.build_track_alone,
-        "evaluation": graphs.build_evaluation,
-        "ensemble": graphs.build_ensemble,
+        "pipeline": build_graph,
+        "track": build_track_alone,
+        "evaluation": build_evaluation,
+        "ensemble": build_ensemble,
     }
     if name not in builders:
         msg = f"no graph {name!r}: choose one of {', '.join(builders)}"

@@ -18,7 +18,7 @@ ENSEMBLE_STRETCH = 1.5
 """An ensemble may take this factor of the sum of its members' times. Chosen by judgement; not measured."""
 
 
-async def admit(state: EnsembleState, runtime: Runtime[Settings]) -> Literal["combine", "nothing to combine"]:
+async def admit_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> Literal["combine", "nothing to combine"]:
     """Combine two or more solutions."""
     if not Settings.of(runtime.context).ensemble_rounds or not state.get("bests"):
         return "nothing to combine"
@@ -65,7 +65,7 @@ async def compare_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> 
     return {"attempts": attempts, "round": rounds, "spent": await ctx.services.budget.spent(step)}
 
 
-def after_compare(state: EnsembleState, runtime: Runtime[Settings]) -> Literal["next plan", "done or budget"]:
+def after_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> Literal["next plan", "done or budget"]:
     """Evaluate R plans while the budget lasts."""
     rounds = Settings.of(runtime.context).ensemble_rounds
     return "done or budget" if state["spent"] or state["round"] >= rounds else "next plan"

@@ -23,7 +23,7 @@ judgement; not measured."""
 DEBUGGABLE = {"error", "timeout", "oom", "killed", "disk_full", "output_limit", "invalid"}
 
 
-def admit(state: EvaluationState) -> Literal["script", "no script"]:
+def admit_script(state: EvaluationState) -> Literal["script", "no script"]:
     """Send a draft without a script straight to its verdict."""
     return "script" if state["draft"].script else "no script"
 

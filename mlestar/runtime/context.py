@@ -25,7 +25,7 @@ from mlestar.settings import Settings
 from mlestar.state import Brief
 from mlestar.store import RunFolder
 
-log = logging.getLogger("mlestar.runtime")
+logger = logging.getLogger("mlestar.runtime")
 
 
 class RunContext:
@@ -85,7 +85,7 @@ class RunContext:
         finally:
             self.services.ledger.close()
             self._lock.close()
-        log.info("run %s: closed", self.folder.run_id)
+        logger.info("run %s: closed", self.folder.run_id)
 
 
 _OPENING = threading.Lock()

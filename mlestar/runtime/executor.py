@@ -17,7 +17,7 @@ from mlestar.settings import Settings
 from mlestar.state import ExecutionRecord
 from mlestar.store import ExecutionKind, Record, Reservation, RunFolder, key_of
 
-log = logging.getLogger("mlestar.runtime")
+logger = logging.getLogger("mlestar.runtime")
 
 CPUS_PER_SCRIPT = 1
 MIN_MEMORY_MB = 2048
@@ -137,7 +137,7 @@ class Executor:
 
         result, recorded = await self._services.ledger.once(key, kind, label, work, within=reserve())
         execution = ExecutionRecord.model_validate(result)
-        log.info("%s on %s: %s%s", label, staged.name, execution.status, " (recorded)" if recorded else "")
+        logger.info("%s on %s: %s%s", label, staged.name, execution.status, " (recorded)" if recorded else "")
         return execution
 
     async def aclose(self) -> None:

@@ -20,7 +20,7 @@ from mlestar.settings import Settings
 from mlestar.state import Brief, ModelCard
 from mlestar.store import Blobs, Ledger, Record, RunFolder, key_of
 
-log = logging.getLogger("mlestar.runtime")
+logger = logging.getLogger("mlestar.runtime")
 
 
 class PartialFindings(Exception):
@@ -125,7 +125,7 @@ def open_services(
     except UserError:
         ledger.close()
         raise
-    log.info("run %s: models %s, retrieval %s", folder.run_id, models.title, retrieval.title)
+    logger.info("run %s: models %s, retrieval %s", folder.run_id, models.title, retrieval.title)
     return Services(
         blobs=blobs,
         ledger=ledger,

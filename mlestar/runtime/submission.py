@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mlestar.state import Solution
 from mlestar.store import Blobs, RunFolder
 
-log = logging.getLogger("mlestar.runtime")
+logger = logging.getLogger("mlestar.runtime")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class SubmissionFiles:
             shutil.copyfile(self._blobs.path(submission), part)
             part.replace(self._folder.submission)
             self.current = submitted
-        log.info("submitted %s%s", submitted.solution.id, "" if submitted.final else " until the run has chosen")
+        logger.info("submitted %s%s", submitted.solution.id, "" if submitted.final else " until the run has chosen")
 
     def withdraw(self) -> None:
         """Remove what was submitted early: the run ended without a solution that it may submit."""

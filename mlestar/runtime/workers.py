@@ -6,7 +6,7 @@ from typing import Any
 
 from langgraph.errors import GraphBubbleUp
 
-IDLE_SECONDS = 60.0
+IDLE_WORKER_SECONDS = 60.0
 """Time without a node after which a run is released: it waits for a person, or was cancelled between two nodes. Its
 next node opens it again. Chosen by judgement; not measured."""
 
@@ -18,7 +18,9 @@ class Workers:
     run's lock until the server ends.
     """
 
-    def __init__(self, release: Callable[[], Coroutine[Any, Any, None]], *, idle_seconds: float = IDLE_SECONDS) -> None:
+    def __init__(
+        self, release: Callable[[], Coroutine[Any, Any, None]], *, idle_seconds: float = IDLE_WORKER_SECONDS
+    ) -> None:
         """Describe the run: `release` closes it and may be called more than once."""
         self._release = release
         self._idle_seconds = idle_seconds

@@ -28,7 +28,7 @@ from mlestar.settings import Settings
 from mlestar.state import PipelineInput, PipelineState, Question, RunStatus
 from mlestar.store import RunFolder, open_checkpoints
 
-log = logging.getLogger("mlestar.session")
+logger = logging.getLogger("mlestar.session")
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
@@ -68,7 +68,7 @@ async def run_session(ctx: RunContext, start: PipelineInput, options: RunOptions
         graph = build_graph().compile(checkpointer=saver, name="pipeline")
         config: RunnableConfig = {"configurable": {"thread_id": thread}}
         saved = await graph.aget_state(config)
-        log.info("run %s: %s", ctx.folder.run_id, "resumed" if saved.next else "started")
+        logger.info("run %s: %s", ctx.folder.run_id, "resumed" if saved.next else "started")
         await resume_early_exports(ctx, _state(saved.values, "stopped"))
         step: PipelineInput | Command[Any] | None = None if saved.next else start
         answers = Answers(ctx.services.ledger, options.get("answers") or {}, options.get("on_question"))
@@ -77,12 +77,12 @@ async def run_session(ctx: RunContext, start: PipelineInput, options: RunOptions
                 await _stream(graph, step, config, ctx.settings, options.get("on_event"))
                 after = await graph.aget_state(config)
                 if not after.next:
-                    log.info("run %s: finished", ctx.folder.run_id)
+                    logger.info("run %s: finished", ctx.folder.run_id)
                     await asyncio.to_thread(ctx.folder.questions.unlink, missing_ok=True)
                     return await asyncio.to_thread(Result.read, ctx.folder.result)
                 questions = {i.id: read_question(i.value) for i in after.interrupts}
                 replies = await answers.find(questions)
-                log.info("run %s: %d of %d questions answered", ctx.folder.run_id, len(replies), len(questions))
+                logger.info("run %s: %d of %d questions answered", ctx.folder.run_id, len(replies), len(questions))
                 if not replies:
                     return await _pause(ctx, _state(after.values, "paused"), list(questions.values()))
                 step = Command(resume=replies)
@@ -90,7 +90,7 @@ async def run_session(ctx: RunContext, start: PipelineInput, options: RunOptions
             raise
         except (Exception, asyncio.CancelledError) as error:
             stop = _as_stop(error, ctx.folder)
-            log.info("run %s: stopped by %s", ctx.folder.run_id, type(stop).__name__, exc_info=error)
+            logger.info("run %s: stopped by %s", ctx.folder.run_id, type(stop).__name__, exc_info=error)
             with contextlib.suppress(OperatorError, OSError, sqlite3.Error):
                 saved = await graph.aget_state(config)
                 await _save(ctx, _state(saved.values, "stopped"), stop)

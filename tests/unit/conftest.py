@@ -5,9 +5,9 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuse connections: a unit test that talks to anything is no unit test."""
+    """Refuse connections: unit tests use no network."""
 
-    def refuse(self, address) -> None:
+    def refuse(self: socket.socket, address: object) -> None:
         msg = f"a unit test tried to connect to {address}"
         raise AssertionError(msg)
 

@@ -1,7 +1,53 @@
-"""A scripted engineer and a scripted sandbox: the whole machine without a model and without an engine.
+"""Scenarios: scripted runs of the whole machine, without a model and without an engine.
 
-A script states its quality in a comment. The scripted sandbox submits predictions that are right on that share of rows,
-so the real grader, on the real holdout, grades it by its quality. A script may state its claim in the same way.
+A `Scenario` answers prompts in place of a model and executes scripts in place of a sandbox. Its scripts are never run:
+comments in them state what comes of them, and submissions are written accordingly, so that the real grader grades them
+on the real holdout.
+
+Comments in a script (the last one of a kind counts, so that a replaced block changes the quality of its script)
+
+    # quality 0.7        its predictions are right on 70 % of the rows
+    # quality sample     it submits the sample submission unchanged
+    # quality silent     it ends well and writes no file
+    # quality slow       it exceeds its time limit after printing `epoch 1`
+    # quality broken     any other word: it ends with `KeyError: 'x' (broken)`
+    # claim 0.99         it reports this score; without the line, `claim=` of the scenario (0.5)
+    # track {track}      the track that wrote it: leakage checks of its text belong to that track
+    # variant plain 0.6  in an ablation study: the quality of a variant, or a word if the variant fails; without
+                         any such line, one variant `plain` that is 0.1 worse than the baseline
+
+`script(0.7, "title", claim=0.99)` and `study(0.7, ("plain", 0.6), ("other", "broken"))` write them; `fence` turns
+them into a reply. A script that contains the word `variants` is executed as a study: its quality is its baseline's.
+
+Replies by role (roles that are not given answer as in `DEFAULTS`; `{track}` becomes the number of the track that asks)
+
+    Scenario(merger="no code")                  the same text each time
+    Scenario(coder=[first, second])             in turn within each track; the last one is repeated
+    Scenario(planner=lambda prompt: "A plan.")  a function of the prompt; it may raise, as a provider does
+    Scenario(METHOD, merger="no code")          a mapping of replies, and one other reply
+
+Where single tracks and executions differ
+
+    Scenario(tracks={1: {"merger": "no code"}})  replies of track 1
+    Scenario(jobs={"t0.a1": "broken"})           a quality by the name of the execution, in place of the script's
+
+Names of executions
+
+    t0.c1            candidate 1 of track 0
+    t0.m1            its first merge
+    t0.u             its script as the usage checker extended it
+    t0.a1            the ablation study of its first outer step
+    t0.r1.2          its first outer step, second plan
+    e1               the first ensemble
+    t0.r1.2-fresh1   the rescoring of a finalist on the first fresh split
+    t0.r1.2-export   its run on all rows, which writes the submission; `early` lists those of the first valid
+                     candidates (`t0.c1-export`), which run beside the search, and `ran` all other executions
+    t0.r1.2.whole    the winner without its subsampling
+    t0.r1.2.edited   the winner as a person edited it
+
+Settings: `SMALL` is the quick profile (one track of two candidates, one outer step of two plans, one fresh split, no
+ensemble); `FULL` has two tracks of three candidates, two outer steps of three plans, three ensembles, and three
+finalists that are rescored on two fresh splits. `solve(folder, scenario, FULL, tracks=1)` runs a task with one setting changed.
 """
 
 import json
@@ -10,6 +56,7 @@ import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import pandas as pd
@@ -18,7 +65,9 @@ import mlestar
 from mlestar.llm import ScriptedModel
 from mlestar.report import Result
 from mlestar.retrieval import Retriever
-from mlestar.runners import Execution, Job, ScriptedRunner
+from mlestar.runners import Execution, Job, Runner, ScriptedRunner
+from mlestar.runners.base import ExecutionStatus
+from mlestar.runtime.options import RunOptions
 from mlestar.settings import Settings
 from mlestar.state import NO_TRACK
 
@@ -61,9 +110,9 @@ def count_rows(folder: Path, direction: str = "maximize") -> Path:
 
 def script(quality: float | str, title: str = "", *, claim: float | None = None) -> str:
     """Return a script of this quality; a word instead of a number names how it fails."""
-    said = "" if claim is None else f"# claim {claim}\n"
+    claim_line = "" if claim is None else f"# claim {claim}\n"
     return (
-        f"# quality {quality} {title}\n{said}# track {{track}}\n"
+        f"# quality {quality} {title}\n{claim_line}# track {{track}}\n"
         "def load():\n    return 1\n\n\n"
         f"def model():\n    return '{title}'\n\n\n"
         "print('Final Validation Performance: 0.5')\nopen('submission.csv')\n"
@@ -85,28 +134,32 @@ def as_json(**values: object) -> str:
 
 
 def by_card(**replies: str) -> Callable[[str], str]:
-    """Answer the initializer by the name of the card it is given."""
+    """Answer the initializer by the name of the card in its prompt."""
     return lambda prompt: next(reply for name, reply in replies.items() if f'"name": "{name}"' in prompt)
 
 
 class Scenario:
-    """Replies by role, taken in turn within a track; the last one is repeated. Keeps what was asked and run.
+    """What models reply and how scripts end in one run; records what was asked and executed.
 
     Args:
+        common: replies by role, for those that are shared by several scenarios; `replies` take precedence.
         claim: what scripts report that state no claim.
         tracks: replies of single tracks, in place of the ones for all.
         jobs: quality of single executions by name, in place of the script's own.
-        replies: by role; `{track}` in a reply stands for the number of the track.
+        replies: by role.
     """
 
     def __init__(
         self,
+        common: Mapping[str, Reply] | None = None,
+        /,
+        *,
         claim: float = 0.5,
         tracks: Mapping[int, Mapping[str, Reply]] | None = None,
         jobs: Mapping[str, str] | None = None,
         **replies: Reply,
     ) -> None:
-        self.replies = {**DEFAULTS, **replies}
+        self.replies = {**DEFAULTS, **(common or {}), **replies}
         self.tracks = tracks or {}
         self.jobs = jobs or {}
         self.claim = claim
@@ -126,8 +179,12 @@ class Scenario:
     def model(self) -> ScriptedModel:
         return ScriptedModel(answer=self.answer)
 
-    def runner(self) -> ScriptedRunner:
+    def runner(self) -> Runner:
         return ScriptedRunner(self.run)
+
+    def options(self, **more: Unpack[RunOptions]) -> RunOptions:
+        """Return the keyword arguments of a run with this model and runner."""
+        return {"model": self.model(), "runner": self.runner(), **more}
 
     def count(self, track: int | None = None) -> Counter[str]:
         """Return how often each role was asked, in one track or in all."""
@@ -178,7 +235,7 @@ class Scenario:
 
 
 def _owner(role: str, prompt: str) -> int:
-    """Return the track that asks; a leakage check is remembered for all tracks and belongs to its script's."""
+    """Return the track that asks; a leakage check, whose reply all tracks share, belongs to the track of its script."""
     if role == "analyst" or role.startswith("ensembl"):
         return NO_TRACK
     stated = TRACK.findall(prompt) if role == "leakage_checker" else []
@@ -199,8 +256,8 @@ def _run_study(job: Job, quality: str) -> Execution:
     working = {name: float(value) for name, value in variants if _is_number(value)}
     for name, value in working.items():
         write_submission(job, f"variants/{name}.csv", value)
-    said = "".join(f"Ablation {name}: {working.get(name, 'failed')}\n" for name, _ in variants)
-    return success(tuple(f"variants/{name}.csv" for name in working), said)
+    stdout = "".join(f"Ablation {name}: {working.get(name, 'failed')}\n" for name, _ in variants)
+    return success(tuple(f"variants/{name}.csv" for name in working), stdout)
 
 
 def write_submission(job: Job, name: str, share: float) -> None:
@@ -221,7 +278,7 @@ def failure(kind: str) -> Execution:
     """Return a failure: `slow` runs out of time, `silent` ends well and writes nothing, any other word is an error."""
     if kind == "silent":
         return success(())
-    status = "timeout" if kind == "slow" else "error"
+    status: ExecutionStatus = "timeout" if kind == "slow" else "error"
     error = f"Traceback (most recent call last):\nKeyError: 'x' ({kind})"
     return Execution(
         status=status, exit_code=1, stdout="epoch 1\n", stderr=error, seconds=1.0, peak_memory_mb=10.0, files=()
@@ -240,7 +297,7 @@ def choose_block(prompt: str) -> str:
 
 
 def rewrite(*qualities: float | str) -> Callable[[str], str]:
-    """Answer the coder: the block of the prompt, with the quality that stands for the plan's number."""
+    """Answer the coder: the block of the prompt, with the quality at the position of the plan's number."""
 
     def answer(prompt: str) -> str:
         block = prompt.split("<block>\n")[1].split("\n</block>")[0]
@@ -295,10 +352,19 @@ async def solve(
     retrieval: Retriever | None = None,
     **more: object,
 ) -> Result:
-    """Run a task through, with settings that differ from the given ones in `more`."""
+    """Run a task, by default a small one, with settings that differ from the given ones in `more`."""
     task = task or count_rows(make_task(folder / "signs"))
     common = {"runs_dir": folder / "runs", "model_backoff": 0, "accept": "better", "resamples": 40}
-    given = Settings.resolve({**common, **settings, **more})
-    return await mlestar.asolve(
-        task, settings=given, run_id=run_id, model=scenario.model(), runner=scenario.runner(), retrieval=retrieval
-    )
+    resolved = Settings.resolve({**common, **settings, **more})
+    return await mlestar.asolve(task, settings=resolved, run_id=run_id, **scenario.options(retrieval=retrieval))
+
+
+async def resume(
+    folder: Path,
+    scenario: Scenario,
+    *,
+    settings: Mapping[str, object] | None = None,
+    **options: Unpack[RunOptions],
+) -> Result:
+    """Resume the run that `solve` began in this folder."""
+    return await mlestar.aresume("run", runs_dir=folder / "runs", settings=settings, **scenario.options(**options))

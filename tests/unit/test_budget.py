@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,10 +12,11 @@ import mlestar
 from mlestar.errors import SettingsError, StopRequested
 from mlestar.llm import ScriptedModel
 from mlestar.llm.prices import FREE, Price
+from mlestar.report import Result
 from mlestar.runners import Execution, Job
-from mlestar.runtime.budget import Budget, Refusal
+from mlestar.runtime.budget import Budget, Refusal, Stage
 from mlestar.settings import Settings
-from mlestar.store import Amount, Caps, Ledger, Record
+from mlestar.store import Amount, Cap, Caps, Ledger, Record
 from tests.unit.scenario import Scenario, count_rows, make_task, solve
 
 BRANCHES = {
@@ -39,22 +41,29 @@ class Priced(ScriptedModel):
 
 
 @pytest.fixture
-def ledger(tmp_path: Path):
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
     ledger = Ledger(tmp_path / "ledger.sqlite")
     yield ledger
     ledger.close()
 
 
-def budget(ledger, price=FREE, **settings: object):
+def budget(ledger: Ledger, price: Price | None = FREE, **settings: object) -> Budget:
     return Budget(Settings.resolve({**BRANCHES, **settings}), ledger, (price,), at_once=4)
 
 
-async def start(budget, ledger, name, tokens=0):
-    """Do a piece of work, or return the cap that refuses it."""
+def price_of(budget: Budget) -> Price:
+    (price,) = budget._prices
+    assert price is not None
+    return price
 
-    async def work():
+
+async def start(budget: Budget, ledger: Ledger, name: str, tokens: int = 0) -> Cap | None:
+    """Do a piece of work, or return the cap that refuses it."""
+    usd = price_of(budget).worst(tokens, 0)
+
+    async def work() -> Record:
         await asyncio.sleep(0)
-        return Record(result={}, input_tokens=tokens, usd=budget._prices[0].worst(tokens, 0))
+        return Record(result={}, input_tokens=tokens, usd=usd)
 
     within = budget.call(name, "x" * tokens) if tokens else budget.execution(name, "export", 1.0)
     try:
@@ -64,31 +73,33 @@ async def start(budget, ledger, name, tokens=0):
     return None
 
 
-async def test_executions_that_start_together_never_pass_their_cap(ledger: Any) -> None:
+async def test_executions_that_start_together_never_pass_their_cap(ledger: Ledger) -> None:
     caps = await asyncio.gather(*(start(budget(ledger, max_executions=10), ledger, f"{n}") for n in range(25)))
     assert (caps.count(None), caps.count("max_executions")) == (10, 15)
 
 
-async def test_calls_that_start_together_never_pass_the_cap_on_tokens(ledger: Any) -> None:
+async def test_calls_that_start_together_never_pass_the_cap_on_tokens(ledger: Ledger) -> None:
     now = budget(ledger, max_tokens=20_000)
     caps = await asyncio.gather(*(start(now, ledger, f"{n}", tokens=1000) for n in range(25)))
     assert ledger.spend().tokens <= 20_000
     assert {"max_tokens", None} == set(caps)
 
 
-async def test_calls_that_start_together_never_pass_the_cap_on_money(ledger: Any) -> None:
+async def test_calls_that_start_together_never_pass_the_cap_on_money(ledger: Ledger) -> None:
     now = budget(ledger, Price(input=1000, output=1000), max_usd=20)
     caps = await asyncio.gather(*(start(now, ledger, f"{n}", tokens=1000) for n in range(25)))
-    assert ledger.spend().usd <= 20
+    usd = ledger.spend().usd
+    assert usd is not None
+    assert usd <= 20
     assert {"max_usd", None} == set(caps)
 
 
-async def test_what_is_held_is_given_back_when_the_true_cost_is_known(ledger: Any) -> None:
+async def test_a_reservation_is_released_when_the_true_cost_is_recorded(ledger: Ledger) -> None:
     now = budget(ledger, max_tokens=20_000)
     assert [await start(now, ledger, f"{n}", tokens=1000) for n in range(15)] == [None] * 15
 
 
-async def test_a_crash_gives_back_what_was_held(tmp_path: Path) -> None:
+async def test_a_crash_releases_what_was_reserved(tmp_path: Path) -> None:
     ledger, caps = Ledger(tmp_path / "ledger.sqlite"), Caps(executions=1)
     assert isinstance(ledger.reserve("a", Amount(executions=1), caps), int)
     assert ledger.reserve("b", Amount(executions=1), caps) == "max_executions"
@@ -98,26 +109,27 @@ async def test_a_crash_gives_back_what_was_held(tmp_path: Path) -> None:
     again.close()
 
 
-async def test_time_is_kept_for_the_finals_and_two_exports(ledger: Any) -> None:
+async def test_time_is_reserved_for_rescorings_and_two_exports(ledger: Ledger) -> None:
     await ledger.once("slow", "execution", "t0.c1", lambda: finished(Record(result={}, seconds=100)))
     now = budget(ledger, max_hours=0.25)
     with pytest.raises(Refusal):
         async with now.execution("t0.m1", "search", 600):
             pass
-    async with now.execution("rescoring", "rescoring", 600) as held:
-        assert 200 < held.seconds <= 300
-    async with now.execution("export", "export", 1800) as held:
-        assert 800 < held.seconds <= 900
+    async with now.execution("rescoring", "rescoring", 600) as reservation:
+        assert 200 < reservation.seconds <= 300
+    async with now.execution("export", "export", 1800) as reservation:
+        assert 800 < reservation.seconds <= 900
 
 
-async def finished(record):
+async def finished(record: Record) -> Record:
     return record
 
 
-async def test_finals_are_skipped_before_an_export_is(ledger: Any) -> None:
+async def test_rescorings_are_skipped_before_an_export_is(ledger: Ledger) -> None:
     now = budget(ledger, max_executions=4)
     assert not await now.spent("")
-    for name, stage in (("a", "search"), ("b", "rescoring")):
+    work: list[tuple[str, Stage]] = [("a", "search"), ("b", "rescoring")]
+    for name, stage in work:
         async with now.execution(name, stage, 1.0):
             await ledger.once(name, "execution", name, lambda: finished(Record(result={})))
     with pytest.raises(Refusal):
@@ -127,55 +139,55 @@ async def test_finals_are_skipped_before_an_export_is(ledger: Any) -> None:
         pass
 
 
-async def test_whoever_asks_after_a_stop_is_told_when_all_that_runs_is_recorded(ledger: Any) -> None:
-    now, order = budget(ledger), []
+async def test_work_after_a_stop_is_refused_once_all_running_work_is_recorded(ledger: Ledger) -> None:
+    now = budget(ledger)
+    order: list[str] = []
 
     async def late() -> None:
         with pytest.raises(StopRequested):
             await start(now, ledger, "late")
-        order.append("told")
+        order.append("refused")
 
     async with now.execution("running", "search", 1.0):
         now.stop()
-        asking = asyncio.create_task(late())
-        # Long enough for one that does not wait; one that waits is never told in here.
-        await asyncio.wait({asking}, timeout=1)
+        start_late = asyncio.create_task(late())
+        # Long enough for a start that does not wait; one that waits is never refused within this block.
+        await asyncio.wait({start_late}, timeout=1)
         order.append("recorded")
-    await asking
-    assert order == ["recorded", "told"]
+    await start_late
+    assert order == ["recorded", "refused"]
 
 
-def test_a_cap_on_money_needs_a_price(ledger: Any) -> None:
+def test_a_cap_on_money_needs_a_price(ledger: Ledger) -> None:
     with pytest.raises(SettingsError, match="price of the model"):
         budget(ledger, None, max_usd=1)
 
 
 @pytest.mark.parametrize(("cap", "value"), [("max_usd", 0.01), ("max_tokens", 100)])
-def test_a_cap_that_allows_no_call_is_refused(ledger: Any, cap: str, value: float) -> None:
+def test_a_cap_that_allows_no_call_is_refused(ledger: Ledger, cap: str, value: float) -> None:
     with pytest.raises(SettingsError, match=f"{cap} {value} allows no call"):
         budget(ledger, Price(input=10, output=10), **{cap: value})
 
 
-async def capped(tmp_path: Path, scenario: Scenario, model=None, **caps: object):
+async def capped(tmp_path: Path, scenario: Scenario, model: ScriptedModel | None = None, **caps: object) -> Result:
     task = count_rows(make_task(tmp_path / "signs"))
-    given = {**BRANCHES, "runs_dir": tmp_path / "runs", **caps}
-    return await mlestar.asolve(
-        task, settings=given, run_id="run", model=model or scenario.model(), runner=scenario.runner()
-    )
+    settings = {**BRANCHES, "runs_dir": tmp_path / "runs", **caps}
+    options = scenario.options(model=model or scenario.model())
+    return await mlestar.asolve(task, settings=settings, run_id="run", **options)
 
 
 @pytest.mark.parametrize("cap", [2, 3, 5, 9, 14])
-async def test_a_run_never_executes_more_than_its_cap_and_hands_in(tmp_path: Path, cap: int) -> None:
+async def test_a_run_never_executes_more_than_its_cap_and_submits(tmp_path: Path, cap: int) -> None:
     scenario = Scenario()
     result = await capped(tmp_path, scenario, max_executions=cap)
     assert len(scenario.ran + scenario.early) == result.spend.executions <= cap
     assert result.status == "solved"
-    assert Path(result.submission).is_file()
+    assert Path(result.submission or "").is_file()
     assert [row.cap for row in result.caps] == ["max_executions"]
 
 
 @pytest.mark.parametrize("cap", [12_000, 25_000, 50_000])
-async def test_a_run_never_takes_more_tokens_than_its_cap_and_hands_in_what_passed(tmp_path: Path, cap: int) -> None:
+async def test_a_run_never_takes_more_tokens_than_its_cap_and_submits_what_passed(tmp_path: Path, cap: int) -> None:
     result = await capped(tmp_path, Scenario(), max_tokens=cap)
     assert result.spend.tokens <= cap
     assert bool(result.submission) == any(row.status == "ok" for row in result.solutions)
@@ -183,10 +195,11 @@ async def test_a_run_never_takes_more_tokens_than_its_cap_and_hands_in_what_pass
 
 
 @pytest.mark.parametrize("cap", [0.05, 0.1])
-async def test_a_run_never_costs_more_than_its_cap_and_hands_in_what_passed(tmp_path: Path, cap: float) -> None:
+async def test_a_run_never_costs_more_than_its_cap_and_submits_what_passed(tmp_path: Path, cap: float) -> None:
     scenario, prices = Scenario(), tmp_path / "prices.toml"
     prices.write_text('["some-model"]\ninput = 1.25\noutput = 10.0\n', encoding="utf-8")
     result = await capped(tmp_path, scenario, Priced(answer=scenario.answer), max_usd=cap, prices=prices)
+    assert result.spend.usd is not None
     assert 0 < result.spend.usd <= cap
     assert bool(result.submission) == any(row.status == "ok" for row in result.solutions)
     assert [row.cap for row in result.caps] == ["max_usd"]
@@ -196,19 +209,10 @@ class Lengthy(Scenario):
     """Scripts that claim to have taken a hundred seconds."""
 
     def run(self, job: Job) -> Execution:
-        done = super().run(job)
-        return Execution(
-            status=done.status,
-            exit_code=done.exit_code,
-            stdout=done.stdout,
-            stderr=done.stderr,
-            seconds=100.0,
-            peak_memory_mb=None,
-            files=done.files,
-        )
+        return replace(super().run(job), seconds=100.0, peak_memory_mb=None)
 
 
-async def test_a_run_whose_time_is_needed_for_the_end_searches_no_further_and_hands_in(tmp_path: Path) -> None:
+async def test_a_run_whose_time_is_needed_for_the_end_searches_no_further_and_submits(tmp_path: Path) -> None:
     scenario = Lengthy()
     result = await capped(tmp_path, scenario, max_hours=0.25)
     assert {name.split("-")[0][:4] for name in scenario.ran} <= {"t0.c", "t1.c"}

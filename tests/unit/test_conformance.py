@@ -10,9 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -20,11 +18,12 @@ from mlestar.cli import app
 from mlestar.data.task import Task
 from mlestar.evaluation import infer_split, search_holdout
 from mlestar.report import Result
+from mlestar.state import NO_TRACK
+from tests.unit.results import read_solution, read_submission
 from tests.unit.scenario import (
     DEFAULTS,
     EARLY,
     FULL,
-    NO_TRACK,
     Reply,
     Scenario,
     by_card,
@@ -43,7 +42,7 @@ SETTINGS = {**FULL, "debug_rounds": 0}
 NO_CODE = "I would rather not."
 RUN_ID = "rn7x3"
 ASKS = 3
-"""Times a question is put before the agent gives up."""
+"""Times a model is asked before the step is given up."""
 
 
 def candidates(a: float | str = 0.5, b: float | str = 0.6, c: float | str = 0.55) -> Callable[[str], str]:
@@ -62,8 +61,8 @@ METHOD: dict[str, Reply] = {
 
 
 @dataclass(frozen=True)
-class Scene:
-    """How the tracks and the executions of one run go wrong."""
+class Case:
+    """What fails in the tracks and the executions of one run."""
 
     first: Mapping[str, Reply]
     second: Mapping[str, Reply]
@@ -71,36 +70,36 @@ class Scene:
     others: Mapping[str, Reply]
 
 
-def scene(
+def case_of(
     first: Mapping[str, Reply] | None = None,
     second: Mapping[str, Reply] | None = None,
     jobs: Mapping[str, str] | None = None,
     **others: Reply,
-) -> Scene:
-    return Scene(first or {}, second or {}, jobs or {}, others)
+) -> Case:
+    return Case(first or {}, second or {}, jobs or {}, others)
 
 
 LESS_ON_FRESH_ROWS = {"e2-fresh1": "0.8933", "e3-fresh2": "0.8267", "t0.r2.2-fresh1": "0.4533"}
 
-SCENES = {
-    "clean": scene(jobs=LESS_ON_FRESH_ROWS),
-    "again": scene(jobs=LESS_ON_FRESH_ROWS),
-    "candidates fail": scene(
+CASES = {
+    "clean": case_of(jobs=LESS_ON_FRESH_ROWS),
+    "again": case_of(jobs=LESS_ON_FRESH_ROWS),
+    "candidates fail": case_of(
         first={"initializer": candidates("broken", "broken", "broken")},
         second={"initializer": candidates(b="broken")},
     ),
-    "merging fails": scene(first={"merger": NO_CODE}, second={"merger": fence(script(0.4))}, jobs={"e2": "broken"}),
-    "studies fail": scene(
+    "merging fails": case_of(first={"merger": NO_CODE}, second={"merger": fence(script(0.4))}, jobs={"e2": "broken"}),
+    "studies fail": case_of(
         second={"ablator": [fence(study(q, ("plain", q))) for q in (0.65, 0.75)]},
         jobs={"t0.a1": "broken", "t0.a2": "broken"},
         ensembler=NO_CODE,
     ),
-    "blocks fail": scene(
+    "blocks fail": case_of(
         first={"extractor": fence(json.dumps({"block": "nowhere()", "plan": "Write it in a better way."}), "json")},
         second={"coder": NO_CODE},
         jobs={"e2-fresh1": "broken"},
     ),
-    "plans repeat": scene(
+    "plans repeat": case_of(
         first={"planner": "Plan number 2 for the block."},
         second={"coder": rewrite(0.3)},
         jobs={"e2-export": "broken", "e3-export": "slow"},
@@ -117,15 +116,16 @@ class CompletedRun:
 
 @pytest.fixture(scope="module")
 def completed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], CompletedRun]:
-    """Run scenes through, each once."""
-    known: dict[str, CompletedRun] = {}
+    """Run each case once."""
+    runs: dict[str, CompletedRun] = {}
 
     def run(name: str) -> CompletedRun:
-        if name not in known:
-            now, folder = SCENES[name], tmp_path_factory.mktemp("scene")
-            scenario = Scenario(tracks={0: now.first, 1: now.second}, jobs=now.jobs, **{**METHOD, **now.others})
-            known[name] = CompletedRun(scenario, asyncio.run(solve(folder, scenario, SETTINGS, run_id=RUN_ID)), folder)
-        return known[name]
+        if name not in runs:
+            case, folder = CASES[name], tmp_path_factory.mktemp("case")
+            scenario = Scenario({**METHOD, **case.others}, tracks={0: case.first, 1: case.second}, jobs=case.jobs)
+            result = asyncio.run(solve(folder, scenario, SETTINGS, run_id=RUN_ID))
+            runs[name] = CompletedRun(scenario, result, folder)
+        return runs[name]
 
     return run
 
@@ -147,7 +147,7 @@ def rows(completed: CompletedRun) -> dict[str, str]:
     return {row.id: row.status for row in completed.result.solutions}
 
 
-def emitted(completed: CompletedRun) -> str:
+def all_prompts(completed: CompletedRun) -> str:
     return "\n".join(prompt for prompts in completed.scenario.prompts.values() for prompt in prompts)
 
 
@@ -184,7 +184,7 @@ def test_every_execution_happens_once(completed: Callable[[str], CompletedRun]) 
 
 def test_the_first_valid_solution_of_each_track_is_exported_at_once(completed: Callable[[str], CompletedRun]) -> None:
     early = sorted(completed("clean").scenario.early)
-    assert [EARLY.fullmatch(name)[1] for name in early] == ["0", "1"]
+    assert [EARLY.sub(r"\1", name) for name in early] == ["0", "1"]
 
 
 def test_a_candidate_that_fails_is_not_exported(completed: Callable[[str], CompletedRun]) -> None:
@@ -216,7 +216,7 @@ def test_the_first_merge_that_fails_to_improve_ends_merging_and_the_better_one_s
     assert parent(completed("clean"), "t0.r1.1") == "t0.m1"
 
 
-def test_merging_goes_in_score_order_with_the_best_as_base(completed: Callable[[str], CompletedRun]) -> None:
+def test_candidates_are_merged_in_score_order_with_the_best_as_base(completed: Callable[[str], CompletedRun]) -> None:
     merges = [prompt for prompt in completed("clean").scenario.prompts["merger"] if "<track>0<" in prompt]
     references = [re.findall(r"# quality (\S+) ", prompt) for prompt in merges]
     assert references == [["0.6", "0.55"], ["0.65", "0.5"]]
@@ -243,13 +243,13 @@ def test_the_planner_sees_every_plan_tried_on_the_block_with_its_score(
 ) -> None:
     asked = [prompt for prompt in completed("clean").scenario.prompts["planner"] if "<track>0<" in prompt]
     records = [re.findall(r'<attempt_record score="(\S+)" status="ok">\n(\w+ \w+ \w+)', prompt) for prompt in asked]
-    plans = [[plan for _, plan in found] for found in records]
+    plans = [[plan for _, plan in record] for record in records]
     assert plans[:2] == [["Write this block"], ["Write this block", "Plan number 2"]]
     assert plans[2:] == [["Write this block"], ["Write this block", "Plan number 4"]]
     assert [float(score) for score, _ in records[1]] == pytest.approx([0.7, 0.75], abs=0.01)
 
 
-def test_the_second_step_is_told_of_the_first(completed: Callable[[str], CompletedRun]) -> None:
+def test_the_second_step_sees_the_summary_and_block_of_the_first(completed: Callable[[str], CompletedRun]) -> None:
     scenario = completed("clean").scenario
     ablations = [prompt for prompt in scenario.prompts["ablator"] if "<track>1<" in prompt]
     choices = [prompt for prompt in scenario.prompts["extractor"] if "<track>1<" in prompt]
@@ -278,25 +278,25 @@ def test_the_ensemble_planner_sees_members_and_earlier_plans_with_scores(
 
 def test_selection_scores_stay_out_of_every_prompt(completed: Callable[[str], CompletedRun]) -> None:
     run = completed("clean")
-    found = {score for final in run.result.rescorings for score in (*final.scores, final.fresh)}
-    fresh = found - {row.score.holdout for row in run.result.solutions}
+    rescored = {score for final in run.result.rescorings for score in (*final.scores, final.fresh)}
+    fresh = rescored - {row.score.holdout for row in run.result.solutions}
     secret = {f"{score:.4f}" for score in fresh if f"{score:.4f}"[-1] != "0"}
     assert {"0.8933", "0.8267", "0.4533"} <= secret
-    assert not [score for score in secret if score in emitted(run)]
+    assert not [score for score in secret if score in all_prompts(run)]
 
 
 def test_prompts_name_no_time_no_folder_and_no_run(completed: Callable[[str], CompletedRun]) -> None:
     run = completed("clean")
-    assert not re.search(f"{run.folder}|{Path.home()}/|{RUN_ID}", emitted(run))
-    assert not re.search(r"\d{4}-\d{2}-\d{2}|\d{2}:\d{2}:\d{2}", emitted(run))
+    assert not re.search(f"{run.folder}|{Path.home()}/|{RUN_ID}", all_prompts(run))
+    assert not re.search(r"\d{4}-\d{2}-\d{2}|\d{2}:\d{2}:\d{2}", all_prompts(run))
 
 
-def test_tracks_are_asked_differently(completed: Callable[[str], CompletedRun]) -> None:
+def test_tracks_get_different_prompts(completed: Callable[[str], CompletedRun]) -> None:
     prompts = completed("clean").scenario.prompts["retriever"]
     assert len(prompts) == len(set(prompts)) == 2
 
 
-def test_the_same_run_asks_the_same_and_ends_the_same(completed: Callable[[str], CompletedRun]) -> None:
+def test_the_same_run_has_the_same_prompts_and_result(completed: Callable[[str], CompletedRun]) -> None:
     one, two = completed("clean"), completed("again")
     assert {role: sorted(prompts) for role, prompts in one.scenario.prompts.items()} == {
         role: sorted(prompts) for role, prompts in two.scenario.prompts.items()
@@ -359,21 +359,21 @@ def test_a_flat_study_is_summarized_and_refinement_goes_on(completed: Callable[[
     assert len({variant["score"] for variant in json.loads(graded[1])}) == 1
 
 
-def test_without_any_ensemble_the_best_single_solution_is_handed_in(completed: Callable[[str], CompletedRun]) -> None:
+def test_without_any_ensemble_the_best_single_solution_is_submitted(completed: Callable[[str], CompletedRun]) -> None:
     run = completed("studies fail")
     events = [event for event in run.scenario.of(NO_TRACK)[1:] if "-" not in event]
     assert events == ["ensemble_planner", *["ensembler"] * ASKS] * 3
     assert run.result.winner in ("t0.r2.2", "t1.r2.2")
 
 
-def test_a_block_that_is_never_found_ends_each_step(completed: Callable[[str], CompletedRun]) -> None:
+def test_a_block_that_never_occurs_ends_each_step(completed: Callable[[str], CompletedRun]) -> None:
     run = completed("blocks fail")
     step = ["summarizer", *["extractor"] * ASKS]
     assert run.scenario.steps(0) == [*merging(0), "ablator", "t0.a1", *step, "ablator", "t0.a2", *step]
     assert not [name for name in rows(run) if name.startswith("t0.r")]
 
 
-def test_plans_that_cannot_be_carried_out_leave_the_script_as_it_was(completed: Callable[[str], CompletedRun]) -> None:
+def test_plans_that_cannot_be_implemented_leave_the_script_unchanged(completed: Callable[[str], CompletedRun]) -> None:
     run = completed("blocks fail")
     step = [*["coder"] * ASKS, "planner", *["coder"] * ASKS, "planner", *["coder"] * ASKS]
     expected = [e for outer in (1, 2) for e in ["ablator", f"t1.a{outer}", "summarizer", "extractor", *step]]
@@ -389,7 +389,7 @@ def test_a_finalist_that_fails_on_a_fresh_split_does_not_win(completed: Callable
     assert run.result.status == "solved"
 
 
-def test_a_plan_that_repeats_is_asked_for_again_and_then_given_up(completed: Callable[[str], CompletedRun]) -> None:
+def test_a_repeated_plan_is_asked_for_again_and_then_given_up(completed: Callable[[str], CompletedRun]) -> None:
     run = completed("plans repeat")
     step = ["planner", "coder", "t0.r{}.2", "planner", "planner"]
     steps = [["ablator", f"t0.a{n}", "summarizer", "extractor", "coder", f"t0.r{n}.1", *step] for n in (1, 2)]
@@ -405,18 +405,18 @@ def test_steps_without_a_better_variant_change_nothing(completed: Callable[[str]
     assert {parent(run, f"t1.r{outer}.{k}") for outer in (1, 2) for k in (1, 2, 3)} == {"t1.m1"}
 
 
-def test_exports_that_fail_hand_over_to_the_next_best(completed: Callable[[str], CompletedRun]) -> None:
+def test_exports_that_fail_are_followed_by_the_next_best(completed: Callable[[str], CompletedRun]) -> None:
     run = completed("plans repeat")
     assert [export.solution for export in run.result.exports] == ["e2", "e3", run.result.winner]
     assert run.result.status == "solved"
     winner = run.scenario.scripts[f"{run.result.winner}-export"]
-    assert Path(run.result.solution).read_text(encoding="utf-8") == winner
-    assert len(pd.read_csv(run.result.submission)) == 100
+    assert read_solution(run.result) == winner
+    assert len(read_submission(run.result)) == 100
 
 
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("name", CASES)
 def test_every_script_is_checked_for_leakage_before_it_runs(
-    completed: Callable[[str], CompletedRun], name: Any
+    completed: Callable[[str], CompletedRun], name: str
 ) -> None:
     scenario = completed(name).scenario
     seen = {prompt.split("<script>\n")[1].split("\n</script>")[0] for prompt in scenario.prompts["leakage_checker"]}
@@ -430,7 +430,7 @@ REFINED = ["usage_checker", "ablator", "t0.a1", "summarizer", "extractor", "code
 
 
 async def test_one_track_has_nothing_to_combine_and_one_plan_needs_no_planner(tmp_path: Path) -> None:
-    scenario = Scenario(**METHOD)
+    scenario = Scenario(METHOD)
     result = await solve(tmp_path, scenario, SHORT)
     assert scenario.steps(0) == REFINED
     assert sorted(scenario.of(NO_TRACK)[1:3]) == ["t0.c1-fresh1", "t0.r1.1-fresh1"]
@@ -439,30 +439,30 @@ async def test_one_track_has_nothing_to_combine_and_one_plan_needs_no_planner(tm
 
 
 async def test_without_outer_steps_nothing_is_refined(tmp_path: Path) -> None:
-    scenario = Scenario(**METHOD)
+    scenario = Scenario(METHOD)
     result = await solve(tmp_path, scenario, SHORT, outer_steps=0)
     assert scenario.steps(0) == ["usage_checker"]
     assert result.winner == "t0.c1"
 
 
 async def test_without_ensemble_rounds_tracks_are_not_combined(tmp_path: Path) -> None:
-    scenario = Scenario(**METHOD)
+    scenario = Scenario(METHOD)
     result = await solve(tmp_path, scenario, SHORT, tracks=2, outer_steps=0, ensemble_rounds=0)
     assert f"{result.winner}-export" in scenario.early
     assert not {"ensemble_planner", "ensembler"} & set(scenario.asked)
 
 
-async def test_a_fresh_split_that_is_impossible_is_left_out(tmp_path: Path) -> None:
-    scenario = Scenario(**METHOD)
+async def test_an_impossible_fresh_split_is_left_out(tmp_path: Path) -> None:
+    scenario = Scenario(METHOD)
     result = await solve(tmp_path, scenario, SHORT, outer_steps=0, fresh_splits=10)
-    sat = [name for name in scenario.ran if "-fresh" in name]
-    assert 1 <= len(sat) < 10
-    assert len(result.rescorings[0].scores) == len(sat)
+    rescorings = [name for name in scenario.ran if "-fresh" in name]
+    assert 1 <= len(rescorings) < 10
+    assert len(result.rescorings[0].scores) == len(rescorings)
     assert result.status == "solved"
 
 
 async def test_without_fresh_splits_the_search_score_decides(tmp_path: Path) -> None:
-    result = await solve(tmp_path, Scenario(**METHOD), SHORT, fresh_splits=0)
+    result = await solve(tmp_path, Scenario(METHOD), SHORT, fresh_splits=0)
     assert (result.winner, result.score.fresh) == ("t0.r1.1", None)
     assert "holdout score decides" in result.rescorings[0].message
 
@@ -470,15 +470,15 @@ async def test_without_fresh_splits_the_search_score_decides(tmp_path: Path) -> 
 def test_a_run_without_a_solution_reports_and_exits_with_status_one(tmp_path: Path) -> None:
     task = count_rows(make_task(tmp_path / "signs"))
     options = ["--model", "offline", "--runner", "local", "--profile", "quick", "--set", "max_executions=1"]
-    where = ["--runs-dir", str(tmp_path / "runs"), "--run-id", "run", "--json"]
-    done = CliRunner().invoke(app, ["run", str(task), *options, *where])
+    options += ["--runs-dir", str(tmp_path / "runs"), "--run-id", "run", "--json"]
+    done = CliRunner().invoke(app, ["run", str(task), *options])
     result = json.loads(done.stdout)
     assert (done.exit_code, result["status"], result["submission"]) == (1, "no_solution", None)
     assert Path(result["report"]).is_file()
 
 
 async def test_when_every_export_fails_there_is_no_solution(tmp_path: Path) -> None:
-    scenario = Scenario(**METHOD, jobs={"t0.c1-export": "broken"})
+    scenario = Scenario(METHOD, jobs={"t0.c1-export": "broken"})
     result = await solve(tmp_path, scenario, SHORT, outer_steps=0)
     assert (result.status, result.submission) == ("no_solution", None)
 
@@ -486,11 +486,11 @@ async def test_when_every_export_fails_there_is_no_solution(tmp_path: Path) -> N
 def test_withheld_rows_keep_their_labels_out_of_the_input(completed: Callable[[str], CompletedRun]) -> None:
     run = completed("clean")
     records = (run.folder / "signs/train.csv").read_text(encoding="utf-8").splitlines()
-    given = run.scenario.inputs["t0.c1"]
-    withheld = set(records) - set(given["train.csv"].splitlines())
+    files = run.scenario.inputs["t0.c1"]
+    withheld = set(records) - set(files["train.csv"].splitlines())
     assert len(withheld) == 75
-    assert not [record for record in withheld for text in given.values() if record in text]
-    assert "label" not in given["test.csv"]
+    assert not [record for record in withheld for text in files.values() if record in text]
+    assert "label" not in files["test.csv"]
 
 
 async def test_no_prompt_shows_a_withheld_record_with_its_label(tmp_path: Path) -> None:
@@ -498,8 +498,8 @@ async def test_no_prompt_shows_a_withheld_record_with_its_label(tmp_path: Path) 
     task = Task.load(folder)
     seed = next(n for n in range(99) if 0 in search_holdout(task, infer_split(task), seed=n).withheld)
     first = (folder / "train.csv").read_text(encoding="utf-8").splitlines()[1].split(",")
-    scenario = Scenario(**METHOD)
+    scenario = Scenario(METHOD)
     result = await solve(tmp_path, scenario, SHORT, task=folder, seed=seed)
-    prompts = emitted(CompletedRun(scenario, result, tmp_path))
+    prompts = all_prompts(CompletedRun(scenario, result, tmp_path))
     assert " | ".join(first) not in prompts
     assert json.dumps(first)[1:-1] not in prompts

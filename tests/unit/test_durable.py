@@ -1,41 +1,61 @@
-"""Stop, resume, answer, fork, start afresh, prune: finished work is never repeated."""
+"""Stopping, resuming, answering, forking, starting afresh, pruning: finished work is never repeated."""
 
 import asyncio
 import json
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Unpack, cast
 
 import pytest
 
 import mlestar
 from mlestar.errors import ModelError, SettingsError, StopRequested, UserError
+from mlestar.report import Result
 from mlestar.runners import Execution, Job
+from mlestar.runtime.options import RunOptions
 from mlestar.session.questions import REPLIES, read_answers
-from mlestar.state import Answer
+from mlestar.state import Answer, Question
 from mlestar.store import FORMAT
-from tests.unit.scenario import SMALL, Scenario, count_rows, make_task, solve
+from tests.unit.scenario import SMALL, Scenario, count_rows, make_task, resume, solve
+
+REVIEW_PLANS: dict[str, object] = {**SMALL, "review": {"plan"}}
 
 
-async def resume(folder: Path, scenario: Scenario, **more: object):
-    parts = {"model": scenario.model(), "runner": scenario.runner()}
-    return await mlestar.aresume("run", runs_dir=folder / "runs", **parts, **more)
+async def fork(
+    folder: Path,
+    scenario: Scenario,
+    *,
+    at: str,
+    answer: Answer | None = None,
+    settings: Mapping[str, object] | None = None,
+) -> Result:
+    runs = folder / "runs"
+    return await mlestar.afork("run", at=at, answer=answer, settings=settings, runs_dir=runs, **scenario.options())
 
 
-async def fork(folder: Path, scenario: Scenario, **more: object):
-    parts = {"model": scenario.model(), "runner": scenario.runner()}
-    return await mlestar.afork("run", runs_dir=folder / "runs", **parts, **more)
-
-
-async def start(folder: Path, scenario: Scenario, **more: object):
-    """Solve the task; keywords that are not settings are live objects."""
-    live = {key: more.pop(key) for key in ("stop", "fresh", "on_event", "on_question", "answers") if key in more}
+async def start(
+    folder: Path,
+    scenario: Scenario,
+    settings: Mapping[str, object] = SMALL,
+    *,
+    fresh: bool = False,
+    **options: Unpack[RunOptions],
+) -> Result:
+    """Solve the task with these options."""
     task = folder / "signs"
     if not task.exists():
         count_rows(make_task(task))
-    settings = {**SMALL, "runs_dir": folder / "runs", **more}
-    parts = {"model": scenario.model(), "runner": scenario.runner(), **live}
-    return await mlestar.asolve(task, settings=settings, run_id="run", **parts)
+    settings = {**settings, "runs_dir": folder / "runs"}
+    return await mlestar.asolve(task, settings=settings, run_id="run", fresh=fresh, **scenario.options(**options))
+
+
+def lose_connection(prompt: str) -> str:
+    raise ConnectionError
+
+
+def fail(prompt: str) -> str:
+    raise ZeroDivisionError
 
 
 async def test_a_stop_finishes_what_runs_saves_it_and_starts_nothing(tmp_path: Path) -> None:
@@ -59,17 +79,14 @@ async def test_a_stop_finishes_what_runs_saves_it_and_starts_nothing(tmp_path: P
     result = await resume(tmp_path, second)
     assert result.status == "solved"
     assert not set(first.ran + first.early) & set(second.ran + second.early)
-    assert not {prompt for prompts in first.prompts.values() for prompt in prompts} & {
-        prompt for prompts in second.prompts.values() for prompt in prompts
-    }
+    first_prompts = {prompt for prompts in first.prompts.values() for prompt in prompts}
+    second_prompts = {prompt for prompts in second.prompts.values() for prompt in prompts}
+    assert not first_prompts & second_prompts
 
 
-async def test_a_dead_provider_ends_the_run_with_the_best_so_far(tmp_path: Path) -> None:
-    def dead(prompt: str) -> str:
-        raise ConnectionError
-
+async def test_a_provider_that_fails_leaves_the_best_so_far(tmp_path: Path) -> None:
     with pytest.raises(ModelError):
-        await solve(tmp_path, Scenario(planner=dead))
+        await solve(tmp_path, Scenario(planner=lose_connection))
     written = json.loads((tmp_path / "runs/run/result.json").read_text(encoding="utf-8"))
     assert (written["status"], written["winner"]) == ("stopped", "t0.r1.1")
     assert "# quality 0.85" in Path(written["solution"]).read_text(encoding="utf-8")
@@ -81,21 +98,17 @@ async def test_a_finished_run_needs_neither_model_nor_runner_to_return_its_resul
     assert await mlestar.aresume("run", runs_dir=tmp_path / "runs") == result
 
 
-async def test_a_run_that_was_ended_before_its_first_checkpoint_starts_over(tmp_path: Path) -> None:
+async def test_a_run_that_ended_before_its_first_checkpoint_starts_over(tmp_path: Path) -> None:
     scenario = Scenario()
-
-    def dead(prompt: str) -> str:
-        raise ConnectionError
-
     with pytest.raises(ModelError):
-        await solve(tmp_path, Scenario(analyst=dead))
+        await solve(tmp_path, Scenario(analyst=lose_connection))
     (tmp_path / "runs/run/checkpoints.sqlite").unlink()
     assert (await resume(tmp_path, scenario)).status == "solved"
 
 
-async def test_a_run_of_another_format_is_not_resumed(tmp_path: Path) -> None:
+async def test_a_run_of_another_format_is_refused_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(ModelError):
-        await solve(tmp_path, Scenario(planner=lambda prompt: 1 / 0))
+        await solve(tmp_path, Scenario(planner=fail))
     path = tmp_path / "runs/run/settings.json"
     recorded = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**recorded, "version": FORMAT - 1}), encoding="utf-8")
@@ -113,13 +126,13 @@ async def test_a_run_keeps_its_task(tmp_path: Path) -> None:
 
 async def test_caps_may_be_raised_on_resume_and_other_settings_may_not(tmp_path: Path) -> None:
     with pytest.raises(ModelError):
-        await solve(tmp_path, Scenario(planner=lambda prompt: 1 / 0), max_executions=30)
+        await solve(tmp_path, Scenario(planner=fail), max_executions=30)
     with pytest.raises(SettingsError, match="seed cannot change"):
         await resume(tmp_path, Scenario(), settings={"seed": 2})
     assert (await resume(tmp_path, Scenario(), settings={"max_executions": 40})).status == "solved"
 
 
-async def test_afresh_everything_is_done_again_and_what_it_cost_stays_counted(tmp_path: Path) -> None:
+async def test_a_fresh_start_repeats_everything_and_earlier_costs_stay_counted(tmp_path: Path) -> None:
     first, second = Scenario(), Scenario()
     before = await start(tmp_path, first)
     after = await start(tmp_path, second, fresh=True)
@@ -129,14 +142,14 @@ async def test_afresh_everything_is_done_again_and_what_it_cost_stays_counted(tm
 
 
 async def test_questions_are_asked_again_by_the_same_id_and_answered_from_a_file(tmp_path: Path) -> None:
-    paused = await start(tmp_path, Scenario(), review={"plan"})
+    paused = await start(tmp_path, Scenario(), REVIEW_PLANS)
     again = await resume(tmp_path, Scenario())
     assert paused.message == again.message == "asked about: plan:t0.r1.1; see questions.json"
     path = tmp_path / "runs/run/questions.json"
-    asked = json.loads(path.read_text(encoding="utf-8"))
-    asked[0]["answer"] = {"action": "replace", "text": "Do as I say, thoroughly."}
+    questions = json.loads(path.read_text(encoding="utf-8"))
+    questions[0]["answer"] = {"action": "replace", "text": "Do as I say, thoroughly."}
     edited = tmp_path / "answers.json"
-    edited.write_text(json.dumps(asked), encoding="utf-8")
+    edited.write_text(json.dumps(questions), encoding="utf-8")
     scenario = Scenario()
     paused = await resume(tmp_path, scenario, answers=read_answers(edited))
     assert "Do as I say, thoroughly." in scenario.prompts["coder"][0]
@@ -146,15 +159,15 @@ async def test_questions_are_asked_again_by_the_same_id_and_answered_from_a_file
 
 
 async def test_an_answer_is_in_the_ledger_and_not_asked_for_again(tmp_path: Path) -> None:
-    asked = []
+    asked: list[str] = []
 
-    def approve(question):
+    def approve(question: Question) -> Answer:
         asked.append(question.id)
         return Answer()
 
-    await start(tmp_path, Scenario(), review={"plan"})
+    await start(tmp_path, Scenario(), REVIEW_PLANS)
     with pytest.raises(ModelError):
-        await resume(tmp_path, Scenario(coder=lambda prompt: 1 / 0), on_question=approve)
+        await resume(tmp_path, Scenario(coder=fail), on_question=approve)
     (tmp_path / "runs/run/checkpoints.sqlite").unlink()
     assert (await resume(tmp_path, Scenario(), on_question=approve)).status == "solved"
     assert asked == ["plan:t0.r1.1", "plan:t0.r1.2"]
@@ -181,39 +194,39 @@ def test_a_bad_file_of_answers_is_one_line(tmp_path: Path, text: str, problem: s
     assert "\n" not in str(raised.value)
 
 
-async def test_malformed_answers_are_refused_before_anything_is_done(tmp_path: Path) -> None:
-    scenario = Scenario()
+async def test_unusable_answers_are_refused_before_any_work(tmp_path: Path) -> None:
+    scenario, unusable = Scenario(), {"plan:t0.r1.1": {"action": "dance"}}
     with pytest.raises(UserError, match=r"answer to plan:t0\.r1\.1: action: "):
-        await start(tmp_path, scenario, review={"plan"}, answers={"plan:t0.r1.1": {"action": "dance"}})
+        await start(tmp_path, scenario, REVIEW_PLANS, answers=cast("dict[str, Answer]", unusable))
     assert scenario.asked == []
 
 
-async def test_a_callback_is_asked_again_after_a_malformed_reply(tmp_path: Path) -> None:
-    asked = []
+async def test_a_callback_whose_reply_is_unusable_is_asked_again(tmp_path: Path) -> None:
+    problems: list[str] = []
     replies = [None, "yes", {"action": "dance"}, {"action": "edit"}, {"action": "replace", "text": "Do as I say."}]
 
-    def reply(question):
-        asked.append(question.proposal.get("problem", ""))
-        return replies[min(len(asked), len(replies)) - 1]
+    def reply(question: Question) -> Answer:
+        problems.append(question.proposal.get("problem", ""))
+        return cast("Answer", replies[min(len(problems), len(replies)) - 1])
 
     scenario = Scenario()
-    result = await start(tmp_path, scenario, review={"plan"}, inner_plans=1, on_question=reply)
+    result = await start(tmp_path, scenario, {**REVIEW_PLANS, "inner_plans": 1}, on_question=reply)
     assert result.status == "solved"
     assert "Do as I say." in scenario.prompts["coder"][0]
-    assert asked[0] == ""
-    assert "action: Input should be 'approve'" in asked[3]
-    assert asked[4] == "to edit, give `text`"
+    assert problems[0] == ""
+    assert "action: Input should be 'approve'" in problems[3]
+    assert problems[4] == "to edit, give `text`"
 
 
 @pytest.mark.parametrize("reply", [None, object(), Answer(action="edit")], ids=["none", "object", "unusable"])
-async def test_a_callback_that_never_answers_pauses_the_run(tmp_path: Path, reply: Any) -> None:
-    asked = []
+async def test_a_callback_that_never_answers_pauses_the_run(tmp_path: Path, reply: object) -> None:
+    asked: list[str] = []
 
-    def answer(question):
+    def answer(question: Question) -> Answer:
         asked.append(question.id)
-        return reply
+        return cast("Answer", reply)
 
-    paused = await start(tmp_path, Scenario(), review={"plan"}, on_question=answer)
+    paused = await start(tmp_path, Scenario(), REVIEW_PLANS, on_question=answer)
     assert paused.status == "paused"
     assert len(asked) == REPLIES
     questions = json.loads((tmp_path / "runs/run/questions.json").read_text(encoding="utf-8"))
@@ -221,7 +234,7 @@ async def test_a_callback_that_never_answers_pauses_the_run(tmp_path: Path, repl
     assert "plan:t0.r1.1" in paused.message
 
 
-async def test_a_fork_replaces_a_plan_and_pays_for_nothing_before_it(tmp_path: Path) -> None:
+async def test_a_fork_replaces_a_plan_and_repeats_nothing_before_it(tmp_path: Path) -> None:
     whole = await solve(tmp_path, Scenario())
     scenario = Scenario(coder="```python\ndef load():\n    # quality 0.97\n    return 1\n```")
     answer = Answer(action="replace", text="Try the other way round.")
@@ -246,7 +259,7 @@ async def test_a_fork_replaces_a_summary(tmp_path: Path) -> None:
     assert "Work on the ratio of x and z." in scenario.prompts["extractor"][0]
 
 
-async def test_a_fork_goes_further_with_other_settings(tmp_path: Path) -> None:
+async def test_a_fork_continues_with_other_settings(tmp_path: Path) -> None:
     await solve(tmp_path, Scenario(), inner_plans=2)
     scenario = Scenario(coder="```python\ndef load():\n    # quality 0.97\n    return 1\n```")
     result = await fork(tmp_path, scenario, at="settings", settings={"inner_plans": 3})
@@ -255,20 +268,20 @@ async def test_a_fork_goes_further_with_other_settings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("at", "answer", "said"),
+    ("at", "answer", "message"),
     [
         ("plan:t9.r1.1", Answer(action="replace", text="x"), "no decision"),
         ("plan:t0.r1.1", None, "needs a replacement"),
     ],
 )
-async def test_an_impossible_fork_is_one_line_and_creates_nothing(
+async def test_an_impossible_fork_is_one_line_and_leaves_nothing(
     tmp_path: Path,
     at: str,
     answer: Answer | None,
-    said: str,
+    message: str,
 ) -> None:
     await solve(tmp_path, Scenario())
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         await fork(tmp_path, Scenario(), at=at, answer=answer)
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["run"]
 
@@ -276,15 +289,17 @@ async def test_an_impossible_fork_is_one_line_and_creates_nothing(
 async def test_a_run_folder_keeps_only_the_newest_checkpoints(tmp_path: Path) -> None:
     await solve(tmp_path, Scenario(), tracks=2, outer_steps=2)
     connection = sqlite3.connect(tmp_path / "runs/run/checkpoints.sqlite")
-    kept = connection.execute("SELECT checkpoint_ns, count(*) FROM checkpoints GROUP BY checkpoint_ns").fetchall()
+    checkpoints = connection.execute(
+        "SELECT checkpoint_ns, count(*) FROM checkpoints GROUP BY checkpoint_ns"
+    ).fetchall()
     connection.close()
-    assert kept == [("", 1)]
+    assert checkpoints == [("", 1)]
 
 
 async def test_pruning_leaves_results_and_scripts_of_finished_runs(tmp_path: Path) -> None:
     result = await solve(tmp_path, Scenario())
     with pytest.raises(ModelError):
-        await solve(tmp_path, Scenario(planner=lambda prompt: 1 / 0), task=tmp_path / "signs", run_id="unfinished")
+        await solve(tmp_path, Scenario(planner=fail), task=tmp_path / "signs", run_id="unfinished")
     freed = mlestar.prune(tmp_path / "runs")
     folder = tmp_path / "runs/run"
     assert list(freed) == ["run"]

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,12 +13,13 @@ from langchain_core.messages import AIMessage
 
 import mlestar
 from mlestar.llm import ScriptedModel
-from mlestar.runners import Execution, Job, ScriptedRunner
+from mlestar.report import Result
+from mlestar.runners import Environment, Execution, Job, Runner, ScriptedRunner
 from mlestar.settings import Settings
-from mlestar.state import Brief, ModelCard
+from mlestar.state import NO_TRACK, Brief, ModelCard
+from tests.unit.results import by_id, read_script, read_solution
 from tests.unit.scenario import (
     FULL,
-    NO_TRACK,
     Scenario,
     as_json,
     by_card,
@@ -47,43 +50,31 @@ STEP = {**ONE, "outer_steps": 1, "inner_plans": 1, "finalists": 3}
 """One candidate and one plan."""
 
 
-def by_id(result):
-    return {row.id: row for row in result.solutions}
-
-
-def submitted(result) -> str:
-    return Path(result.solution).read_text(encoding="utf-8")
-
-
-def script_of(result, identity: str) -> str:
-    return (Path(result.folder) / by_id(result)[identity].script).read_text(encoding="utf-8")
-
-
-def checkpoints(result) -> bytes:
+def checkpoints(result: Result) -> bytes:
     return b"".join(path.read_bytes() for path in Path(result.folder).glob("checkpoints*"))
 
 
-def first(quality: float | str, **more: object) -> str:
-    return fence(script(quality, "A", **more))
+def first(quality: float | str, *, claim: float | None = None) -> str:
+    return fence(script(quality, "A", claim=claim))
 
 
-def block(quality: float | str, more: str = "") -> str:
-    return fence(f"def load():\n    {more}# quality {quality}\n    return 1")
+def block(quality: float | str, lines: str = "") -> str:
+    return fence(f"def load():\n    {lines}# quality {quality}\n    return 1")
 
 
-async def test_1_the_exported_script_is_the_winner_to_the_letter(tmp_path: Path) -> None:
+async def test_1_the_exported_script_is_exactly_the_winner(tmp_path: Path) -> None:
     scenario = Scenario(initializer=first(0.6), coder=block(0.8))
     result = await solve(tmp_path, scenario, STEP)
     assert (
-        submitted(result)
-        == script_of(result, result.winner)
+        read_solution(result)
+        == read_script(result, result.winner)
         == scenario.scripts["t0.r1.1"]
         == scenario.scripts["t0.r1.1-export"]
     )
     assert scenario.of(NO_TRACK)[1:] == ["t0.r1.1-export"]
 
 
-async def test_1_an_inverted_ensemble_is_not_handed_in(tmp_path: Path) -> None:
+async def test_1_an_inverted_ensemble_is_not_submitted(tmp_path: Path) -> None:
     inverted = fence(script(0.26, "ensemble", claim=0.995))
     scenario = Scenario(initializer=first(0.6), ensembler=inverted)
     result = await solve(tmp_path, scenario, ONE, tracks=2, ensemble_rounds=1)
@@ -98,7 +89,7 @@ async def test_2_a_better_number_from_another_protocol_is_no_improvement(tmp_pat
     assert result.winner == "t0.c1"
 
 
-async def test_3_a_score_on_fitted_rows_is_graded_on_others_and_put_to_the_checker(tmp_path: Path) -> None:
+async def test_3_a_score_on_fitted_rows_is_graded_on_others_and_shown_to_the_checker(tmp_path: Path) -> None:
     scenario = Scenario(initializer=first(0.6, claim=0.99))
     result = await solve(tmp_path, scenario, ONE)
     score = by_id(result)["t0.c1"].score
@@ -114,14 +105,14 @@ async def test_4_columns_that_only_train_has_never_reach_the_held_out_rows(tmp_p
     train.assign(answer=train["label"]).to_csv(task / "train.csv", index=False)
     scenario = Scenario(initializer=first(0.6))
     await solve(tmp_path, scenario, ONE, task=task)
-    given = scenario.inputs["t0.c1"]
-    assert given["test.csv"].splitlines()[0] == "id,x,z"
-    assert given["train.csv"].splitlines()[0] == "id,x,z,label,answer"
+    files = scenario.inputs["t0.c1"]
+    assert files["test.csv"].splitlines()[0] == "id,x,z"
+    assert files["train.csv"].splitlines()[0] == "id,x,z,label,answer"
     assert '"train_only": ["answer"]' in scenario.prompts["initializer"][0]
 
 
 def accuse(prompt: str) -> str:
-    """Find the spy when there is evidence, as a checker that the code alone does not alarm."""
+    """Report a leak only where there is evidence, as a checker that the code alone does not convince."""
     if "<evidence>" not in prompt:
         return as_json(leak=False)
     return as_json(leak=True, block="    return 'spy'", reason="it reads the target")
@@ -132,7 +123,7 @@ async def test_4_features_from_the_target_are_caught_by_evidence_and_repaired(tm
     scenario = Scenario(initializer=fence(script(0.5, "spy", claim=0.99)), leakage_checker=accuse, leakage_fixer=honest)
     result = await solve(tmp_path, scenario, ONE)
     row = by_id(result)["t0.c1"]
-    assert "return 'spy'" not in script_of(result, "t0.c1")
+    assert "return 'spy'" not in read_script(result, "t0.c1")
     assert row.score.holdout == pytest.approx(0.6, abs=0.01)
     assert "return 'honest'" in scenario.prompts["leakage_checker"][-1]
 
@@ -154,7 +145,7 @@ async def test_5_less_is_better_where_the_metric_says_so(tmp_path: Path) -> None
     assert result.score.holdout == pytest.approx(0.1, abs=0.01)
 
 
-async def test_5_labels_where_probabilities_are_wanted_are_sent_back(tmp_path: Path) -> None:
+async def test_5_labels_in_place_of_probabilities_are_sent_back(tmp_path: Path) -> None:
     task = make_task(tmp_path / "signs")
     (task / "task.toml").write_text('metric = "auroc"\npos_label = "yes"\n', encoding="utf-8")
     scenario = Scenario(initializer=first(0.9))
@@ -172,7 +163,7 @@ async def test_6_a_failure_is_a_status_and_beats_no_score(tmp_path: Path) -> Non
     assert result.winner == "t0.c2"
 
 
-async def test_6_a_score_that_is_no_number_is_no_claim_and_the_judge_grades(tmp_path: Path) -> None:
+async def test_6_a_reported_score_that_is_no_number_is_ignored_and_the_grader_decides(tmp_path: Path) -> None:
     scenario = Scenario(claim=float("nan"), initializer=first(0.6))
     score = by_id(await solve(tmp_path, scenario, ONE))["t0.c1"].score
     assert (score.reported, score.holdout) == (None, pytest.approx(0.6, abs=0.01))
@@ -198,11 +189,11 @@ async def test_8_a_crashed_variant_is_unknown(tmp_path: Path) -> None:
     for role in ("summarizer", "extractor"):
         graded = re.search("<graded>(.*)</graded>", scenario.prompts[role][0])
         assert graded
-        found = {variant["name"]: variant["score"] for variant in json.loads(graded[1])}
-        assert found == {"baseline": pytest.approx(0.7, abs=0.01), "crashing": None, "plain": 0.6}
+        scores = {variant["name"]: variant["score"] for variant in json.loads(graded[1])}
+        assert scores == {"baseline": pytest.approx(0.7, abs=0.01), "crashing": None, "plain": 0.6}
 
 
-async def test_8_a_study_that_gives_no_result_is_mended(tmp_path: Path) -> None:
+async def test_8_a_study_without_a_result_is_repaired(tmp_path: Path) -> None:
     repaired = study(0.7, ("plain", 0.6))
     scenario = Scenario(initializer=first(0.7), ablator=fence(study("broken")), debugger=fence(repaired))
     await solve(tmp_path, scenario, STEP)
@@ -212,7 +203,7 @@ async def test_8_a_study_that_gives_no_result_is_mended(tmp_path: Path) -> None:
     assert repaired.split("\n")[0] in scenario.prompts["summarizer"][0]
 
 
-async def test_8_a_study_that_cannot_be_mended_tells_nothing_and_is_not_run_again(tmp_path: Path) -> None:
+async def test_8_a_study_that_cannot_be_repaired_yields_no_summary_and_is_not_run_again(tmp_path: Path) -> None:
     broken = fence(study("broken"))
     scenario = Scenario(initializer=first(0.7), ablator=broken, debugger=broken)
     result = await solve(tmp_path, scenario, STEP)
@@ -223,20 +214,22 @@ async def test_8_a_study_that_cannot_be_mended_tells_nothing_and_is_not_run_agai
 
 
 @pytest.mark.parametrize(("direction", "sign"), [("maximize", "lower"), ("minimize", "higher")])
-async def test_8_the_summary_is_told_the_sign_and_the_noise(tmp_path: Path, direction: str, sign: str) -> None:
+async def test_8_the_prompt_of_the_summary_states_the_sign_and_the_noise(
+    tmp_path: Path, direction: str, sign: str
+) -> None:
     task = count_rows(make_task(tmp_path / "signs"), direction=direction)
     scenario = Scenario(initializer=first(0.7))
     await solve(tmp_path, scenario, STEP, task=task)
-    asked = scenario.prompts["summarizer"][0]
-    assert f"removing a part that matters makes the score {sign}" in asked
-    assert re.search(r"Differences below 0\.1\d* are noise", asked)
+    prompt = scenario.prompts["summarizer"][0]
+    assert f"removing a part that matters makes the score {sign}" in prompt
+    assert re.search(r"Differences below 0\.1\d* are noise", prompt)
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [("", "the block is empty"), ("def load():\n    return 2", "does not occur"), ("\n\n", "the block is empty")],
 )
-async def test_9_a_block_that_is_not_there_is_asked_for_again(tmp_path: Path, text: str, reason: str) -> None:
+async def test_9_a_block_that_does_not_occur_is_asked_for_again(tmp_path: Path, text: str, reason: str) -> None:
     plan = "Load better, by a better way."
     good = as_json(block="def load():\n    return 1", plan=plan)
     scenario = Scenario(initializer=first(0.6), extractor=[as_json(block=text, plan=plan), good], coder=block(0.7))
@@ -255,22 +248,22 @@ async def test_9_a_block_of_most_of_the_script_is_refused(tmp_path: Path) -> Non
     assert "coder" not in scenario.asked
 
 
-async def test_9_a_new_block_brings_its_imports_and_is_put_in_once(tmp_path: Path) -> None:
+async def test_9_a_new_block_brings_its_imports_and_is_inserted_once(tmp_path: Path) -> None:
     twice = script(0.6, "A").replace("def model", "def other():\n    return 1\n\n\ndef model")
     coded = fence("import math\n\n\ndef load():\n    # quality 0.7\n    return math.floor(1)")
     scenario = Scenario(initializer=fence(twice), coder=coded)
     await solve(tmp_path, scenario, STEP)
-    ran = scenario.scripts["t0.r1.1"]
-    assert ran.index("import math") < ran.index("def load")
-    assert (ran.count("math.floor(1)"), ran.count("    return 1\n")) == (1, 1)
+    patched = scenario.scripts["t0.r1.1"]
+    assert patched.index("import math") < patched.index("def load")
+    assert (patched.count("math.floor(1)"), patched.count("    return 1\n")) == (1, 1)
 
 
 async def test_10_every_fix_gets_the_traceback_of_the_run_before_it(tmp_path: Path) -> None:
     fixes = [fence(script("worse", "A")), fence(script("worst", "A")), fence(script(0.6, "A"))]
     scenario = Scenario(initializer=first("broken"), debugger=fixes)
     result = await solve(tmp_path, scenario, ONE, debug_rounds=3)
-    said = [re.findall(r"KeyError: 'x' \((\w+)\)", prompt) for prompt in scenario.prompts["bug_summarizer"]]
-    assert [set(words) for words in said] == [{"broken"}, {"worse"}, {"worst"}]
+    errors = [re.findall(r"KeyError: 'x' \((\w+)\)", prompt) for prompt in scenario.prompts["bug_summarizer"]]
+    assert [set(words) for words in errors] == [{"broken"}, {"worse"}, {"worst"}]
     assert [prompt.count("<failed_fix>") for prompt in scenario.prompts["debugger"]] == [0, 1, 2]
     assert by_id(result)["t0.c1"].status == "ok"
 
@@ -283,25 +276,25 @@ async def test_10_the_same_failing_code_is_not_run_again(tmp_path: Path) -> None
     assert by_id(result)["t0.c1"].status == "error"
 
 
-class Shelf:
-    """A search that finds the given cards."""
+class FixedRetriever:
+    """A retriever that returns the same cards for every task."""
 
-    def __init__(self, *found: ModelCard) -> None:
-        self.found = found
+    def __init__(self, *cards: ModelCard) -> None:
+        self.cards = cards
 
-    async def find(self, brief: Brief, count):
-        return self.found
+    async def find(self, brief: Brief, count: int) -> Sequence[ModelCard]:
+        return self.cards
 
 
 async def test_11_a_card_whose_library_is_missing_is_replaced_under_its_own_name(tmp_path: Path) -> None:
     hosted = as_json(cards=[{"name": "Hosted", "libraries": ["hosted-api"]}])
     scenario = Scenario(retriever=hosted, initializer=first(0.6))
-    result = await solve(tmp_path, scenario, ONE, retrieval=Shelf(ModelCard(name="Trees")))
+    result = await solve(tmp_path, scenario, ONE, retrieval=FixedRetriever(ModelCard(name="Trees")))
     assert [row.title for row in result.solutions] == ["Trees"]
     assert '"name": "Trees"' in scenario.prompts["initializer"][0]
 
 
-async def test_12_a_fallback_that_hands_the_sample_back_is_a_failure(tmp_path: Path) -> None:
+async def test_12_a_fallback_that_submits_the_sample_is_a_failure(tmp_path: Path) -> None:
     scenario = Scenario(initializer=first("sample"))
     result = await solve(tmp_path, scenario, ONE, debug_rounds=0)
     assert by_id(result)["t0.c1"].status == "invalid"
@@ -315,15 +308,15 @@ async def test_13_prose_around_code_does_not_reach_the_script(tmp_path: Path) ->
     assert "luck" not in scenario.scripts["t0.c1"]
 
 
-class Ending(Scenario):
-    """A provider whose first answer to the initializer ends for a reason of its own."""
+class CutReply(Scenario):
+    """A provider that ends its first reply to the initializer early, for the given reason."""
 
     reason = ""
 
-    def model(self):
-        return ScriptedModel(answer=self.end)
+    def model(self) -> ScriptedModel:
+        return ScriptedModel(answer=self.reply)
 
-    def end(self, role: str, prompt: str) -> AIMessage:
+    def reply(self, role: str, prompt: str) -> AIMessage:
         early = role == "initializer" and role not in self.asked
         return AIMessage(
             self.answer(role, prompt), response_metadata={"finish_reason": self.reason if early else "STOP"}
@@ -331,14 +324,14 @@ class Ending(Scenario):
 
 
 @pytest.mark.parametrize(
-    ("reason", "said"), [("MAX_TOKENS", "cut off at the token limit"), ("SAFETY", "content filter")]
+    ("reason", "problem"), [("MAX_TOKENS", "cut off at the token limit"), ("SAFETY", "content filter")]
 )
-async def test_13_a_reply_that_was_cut_or_blocked_is_asked_for_again(tmp_path: Path, reason: str, said: str) -> None:
-    scenario = Ending(initializer=[first(0.5), first(0.6)])
+async def test_13_a_reply_that_was_cut_or_blocked_is_asked_for_again(tmp_path: Path, reason: str, problem: str) -> None:
+    scenario = CutReply(initializer=[first(0.5), first(0.6)])
     scenario.reason = reason
     result = await solve(tmp_path, scenario, ONE)
-    assert said in scenario.prompts["initializer"][1]
-    assert "# quality 0.6" in submitted(result)
+    assert problem in scenario.prompts["initializer"][1]
+    assert "# quality 0.6" in read_solution(result)
 
 
 async def test_13_truncated_json_is_no_plan(tmp_path: Path) -> None:
@@ -349,16 +342,16 @@ async def test_13_truncated_json_is_no_plan(tmp_path: Path) -> None:
     assert [row.id for row in result.solutions] == ["t0.c1"]
 
 
-class Loud(Scenario):
+class VerboseScripts(Scenario):
     """A sandbox whose scripts log without end."""
 
     def run(self, job: Job) -> Execution:
-        done = super().run(job)
-        return Execution(**{**vars(done), "stdout": "[LightGBM] noise\n" * 50_000 + done.stdout})
+        execution = super().run(job)
+        return replace(execution, stdout="[LightGBM] noise\n" * 50_000 + execution.stdout)
 
 
 async def test_14_logs_reach_neither_the_state_nor_a_prompt_in_full(tmp_path: Path) -> None:
-    scenario = Loud(initializer=first("broken"), debugger=first(0.6))
+    scenario = VerboseScripts(initializer=first("broken"), debugger=first(0.6))
     result = await solve(tmp_path, scenario, ONE)
     assert result.status == "solved"
     assert max(len(prompt) for prompts in scenario.prompts.values() for prompt in prompts) < 30_000
@@ -369,17 +362,17 @@ async def test_14_logs_reach_neither_the_state_nor_a_prompt_in_full(tmp_path: Pa
 SAMPLED = {**ONE, "subsample_rows": 100}
 
 
-async def test_14_subsampling_is_taken_out_of_the_script_that_is_handed_in(tmp_path: Path) -> None:
-    found = as_json(block="def load():\n    return 1")
-    scenario = Scenario(initializer=first(0.6), subsampling_extractor=found, subsampling_remover=block(0.7))
+async def test_14_subsampling_is_removed_from_the_script_that_is_submitted(tmp_path: Path) -> None:
+    location = as_json(block="def load():\n    return 1")
+    scenario = Scenario(initializer=first(0.6), subsampling_extractor=location, subsampling_remover=block(0.7))
     result = await solve(tmp_path, scenario, SAMPLED)
     assert scenario.ran == ["t0.c1", "t0.c1.whole", "t0.c1.whole-export"]
-    assert "# quality 0.7" in submitted(result)
+    assert "# quality 0.7" in read_solution(result)
 
 
 async def test_14_a_script_that_fails_without_its_subsampling_keeps_it(tmp_path: Path) -> None:
-    found = as_json(block="def load():\n    return 1")
-    scenario = Scenario(initializer=first(0.6), subsampling_extractor=found, subsampling_remover=block("slow"))
+    location = as_json(block="def load():\n    return 1")
+    scenario = Scenario(initializer=first(0.6), subsampling_extractor=location, subsampling_remover=block("slow"))
     result = await solve(tmp_path, scenario, SAMPLED, debug_rounds=0)
     assert scenario.ran + scenario.early == ["t0.c1", "t0.c1.whole", "t0.c1-export"]
     assert result.status == "solved"
@@ -401,20 +394,20 @@ async def test_15_partial_output_of_a_timeout_reaches_the_debugger(tmp_path: Pat
     assert by_id(result)["t0.c1"].status == "ok"
 
 
-class Killed(Scenario):
+class KilledScripts(Scenario):
     """A sandbox in which a script submits and is then ended by a signal."""
 
     def run(self, job: Job) -> Execution:
-        return Execution(**{**vars(super().run(job)), "status": "error", "exit_code": -9})
+        return replace(super().run(job), status="error", exit_code=-9)
 
 
 async def test_15_a_script_that_submits_and_then_dies_has_failed(tmp_path: Path) -> None:
-    result = await solve(tmp_path, Killed(initializer=first(0.9)), ONE, debug_rounds=0)
+    result = await solve(tmp_path, KilledScripts(initializer=first(0.9)), ONE, debug_rounds=0)
     assert (by_id(result)["t0.c1"].status, result.status) == ("error", "no_solution")
     assert "exit status -9" in by_id(result)["t0.c1"].message
 
 
-VANDAL = """import csv
+WRITES_INTO_INPUT = """import csv
 
 with open("./input/test.csv") as file:
     rows = list(csv.DictReader(file))
@@ -430,12 +423,12 @@ print("Final Validation Performance: 1.0")
 """
 
 
-async def test_15_a_script_that_writes_into_its_input_spoils_no_file_of_a_person(tmp_path: Path) -> None:
+async def test_15_a_script_that_writes_into_its_input_changes_no_file_of_the_user(tmp_path: Path) -> None:
     task = count_rows(make_task(tmp_path / "signs"))
     before = (task / "test.csv").read_bytes()
     settings = Settings.resolve({**ONE, "debug_rounds": 0, "runs_dir": tmp_path / "runs", "runner": "local"})
     result = await mlestar.asolve(
-        task, settings=settings, run_id="run", model=Scenario(initializer=fence(VANDAL)).model()
+        task, settings=settings, run_id="run", model=Scenario(initializer=fence(WRITES_INTO_INPUT)).model()
     )
     assert by_id(result)["t0.c1"].score.reported == 1.0
     assert (task / "test.csv").read_bytes() == before
@@ -448,7 +441,7 @@ async def test_16_the_last_plan_can_win(tmp_path: Path) -> None:
     assert by_id(result)["t0.r2.1"].parent == "t0.r1.3"
 
 
-async def test_16_the_usage_checker_runs_and_its_script_goes_on_trial(tmp_path: Path) -> None:
+async def test_16_the_usage_checker_runs_and_its_script_is_evaluated(tmp_path: Path) -> None:
     scenario = Scenario(initializer=first(0.6), usage_checker=fence(script(0.8, "all")))
     result = await solve(tmp_path, scenario, ONE)
     assert scenario.count()["usage_checker"] == 1
@@ -469,7 +462,7 @@ async def test_16_debugged_and_ensembled_code_is_checked_for_leakage(tmp_path: P
     assert "return 'ensemble0.8'" in checked
 
 
-async def test_16_a_verdict_of_leakage_does_not_stick_to_changed_code(tmp_path: Path) -> None:
+async def test_16_a_verdict_of_leakage_does_not_apply_to_changed_code(tmp_path: Path) -> None:
     def check(prompt: str) -> str:
         leaks = "    return 'A'" in prompt
         return as_json(leak=leaks, block="    return 'A'" if leaks else "", reason="it cheats")
@@ -481,22 +474,22 @@ async def test_16_a_verdict_of_leakage_does_not_stick_to_changed_code(tmp_path: 
     assert "return 'A'" not in scenario.scripts["t0.c1"]
 
 
-class Meeting:
+class PairingRunner:
     """A runner whose first two executions wait for each other."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.inner = ScriptedRunner(scenario.run)
         self.barrier = asyncio.Barrier(2)
-        self.met = 0
+        self.started = 0
 
     name = "scripted"
 
-    async def environment(self):
+    async def environment(self) -> Environment:
         return await self.inner.environment()
 
     async def run(self, job: Job) -> Execution:
-        if self.met < 2:
-            self.met += 1
+        if self.started < 2:
+            self.started += 1
             try:
                 await asyncio.wait_for(self.barrier.wait(), 20)
             except TimeoutError:
@@ -507,10 +500,10 @@ class Meeting:
 
 
 async def test_16_tracks_execute_side_by_side(tmp_path: Path) -> None:
-    class Together(Scenario):
-        def runner(self):
-            return Meeting(self)
+    class SideBySide(Scenario):
+        def runner(self) -> Runner:
+            return PairingRunner(self)
 
-    scenario = Together(initializer=first(0.6), retriever=cards("A"))
+    scenario = SideBySide(initializer=first(0.6), retriever=cards("A"))
     result = await solve(tmp_path, scenario, ONE, tracks=2, parallel=2, debug_rounds=0)
     assert [row.status for row in result.solutions] == ["ok", "ok"]

@@ -1,34 +1,26 @@
-"""The whole machine, completed through with scripted replies and a scripted sandbox."""
+"""Whole runs with scripted replies and a scripted sandbox."""
 
 import json
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 import mlestar
 from mlestar.errors import ModelError, RunnerError, UserError
 from mlestar.runners import Execution, Job
-from tests.unit.scenario import FULL, Scenario, failure, fence, script, solve
+from tests.unit.results import by_id, read_submission
+from tests.unit.scenario import FULL, Scenario, failure, fence, resume, script, solve
 
 
-async def go_on(tmp_path: Path, scenario):
-    return await mlestar.aresume("run", runs_dir=tmp_path / "runs", model=scenario.model(), runner=scenario.runner())
-
-
-def by_id(result):
-    return {row.id: row for row in result.solutions}
-
-
-async def test_the_best_script_is_handed_in_as_it_stands(tmp_path: Path) -> None:
+async def test_the_best_script_is_submitted_unchanged(tmp_path: Path) -> None:
     scenario = Scenario()
     result = await solve(tmp_path, scenario)
     assert (result.status, result.winner) == ("solved", "t0.r1.2")
     assert "# quality 0.9" in (tmp_path / "runs/run/solution.py").read_text(encoding="utf-8")
-    assert len(pd.read_csv(result.submission)) == 100
+    assert len(read_submission(result)) == 100
 
 
-async def test_scores_are_the_judges_and_the_claim_chooses_nothing(tmp_path: Path) -> None:
+async def test_scores_are_the_graders_and_the_reported_score_decides_nothing(tmp_path: Path) -> None:
     result = await solve(tmp_path, Scenario())
     row = by_id(result)["t0.r1.2"]
     assert row.score.holdout == pytest.approx(0.9, abs=0.02)
@@ -179,7 +171,7 @@ async def test_a_dead_provider_stops_the_run_and_resume_finishes_it(tmp_path: Pa
         await solve(tmp_path, first, model_backoff=0)
     stopped = json.loads((tmp_path / "runs/run/result.json").read_text(encoding="utf-8"))
     second = Scenario()
-    result = await go_on(tmp_path, second)
+    result = await resume(tmp_path, second)
     assert (stopped["status"], result.status) == ("stopped", "solved")
     assert "initializer" not in second.asked
     assert not set(first.ran) & set(second.ran)
@@ -196,7 +188,7 @@ async def test_a_lost_engine_is_no_failed_script(tmp_path: Path) -> None:
     with pytest.raises(RunnerError, match="engine is gone"):
         await solve(tmp_path, Lost())
     second = Scenario()
-    assert (await go_on(tmp_path, second)).status == "solved"
+    assert (await resume(tmp_path, second)).status == "solved"
     assert "debugger" not in second.asked
 
 
@@ -210,13 +202,13 @@ async def test_a_defect_is_recorded_as_failed_and_can_be_resumed(tmp_path: Path)
         await solve(tmp_path, Defective())
     failed = json.loads((tmp_path / "runs/run/result.json").read_text(encoding="utf-8"))
     assert (failed["status"], failed["message"]) == ("failed", "ZeroDivisionError: a defect")
-    assert (await go_on(tmp_path, Scenario())).status == "solved"
+    assert (await resume(tmp_path, Scenario())).status == "solved"
 
 
 async def test_a_finished_run_returns_its_result(tmp_path: Path) -> None:
     result = await solve(tmp_path, Scenario())
     again = Scenario()
-    assert await go_on(tmp_path, again) == result
+    assert await resume(tmp_path, again) == result
     assert (again.asked, again.ran) == ([], [])
 
 

@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 import mlestar
 from mlestar.errors import SettingsError
+from mlestar.report import Result
 from mlestar.retrieval import read_card
-from mlestar.settings import Settings
-from mlestar.state import Answer, ModelCard
-from tests.unit.scenario import Scenario, count_rows, make_task
+from mlestar.runtime.options import OnQuestion
+from mlestar.state import Answer, ModelCard, Question
+from tests.unit.results import read_submission
+from tests.unit.scenario import SMALL, Scenario, count_rows, make_task, resume
 
 CARD = """# RealMLP
 
@@ -24,26 +25,24 @@ model = RealMLP()
 """
 
 
-async def run(tmp_path: Path, scenario, answer=None, **settings: object):
+async def run(tmp_path: Path, scenario: Scenario, answer: OnQuestion | None = None, **settings: object) -> Result:
     task = count_rows(make_task(tmp_path / "signs"))
-    given = Settings.resolve({"profile": "quick", "retrieval": "none", "runs_dir": tmp_path / "runs", **settings})
-    parts = {"model": scenario.model(), "runner": scenario.runner()}
-    return await mlestar.asolve(task, settings=given, run_id="run", on_question=answer, **parts)
+    settings = {**SMALL, "runs_dir": tmp_path / "runs", **settings}
+    return await mlestar.asolve(task, settings=settings, run_id="run", **scenario.options(on_question=answer))
 
 
 @pytest.mark.parametrize("point", ["models", "ablation", "block", "plan", "submission"])
 async def test_without_an_answer_the_run_pauses_and_approval_finishes_it(tmp_path: Path, point: str) -> None:
     paused = await run(tmp_path, Scenario(), review={point})
     assert (paused.status, point in paused.message) == ("paused", True)
-    scenario, asked = Scenario(), []
+    points: list[str] = []
 
-    def approve(question):
-        asked.append(question.point)
+    def approve(question: Question) -> Answer:
+        points.append(question.point)
         return Answer()
 
-    parts = {"model": scenario.model(), "runner": scenario.runner()}
-    result = await mlestar.aresume("run", runs_dir=tmp_path / "runs", on_question=approve, **parts)
-    assert (result.status, set(asked)) == ("solved", {point})
+    result = await resume(tmp_path, Scenario(), on_question=approve)
+    assert (result.status, set(points)) == ("solved", {point})
 
 
 async def test_an_instruction_replaces_the_summary(tmp_path: Path) -> None:
@@ -74,17 +73,17 @@ async def test_a_block_is_named_by_hand(tmp_path: Path) -> None:
     assert result.status == "solved"
 
 
-async def test_the_winner_is_vetoed(tmp_path: Path) -> None:
-    vetoes = []
+async def test_the_winner_is_rejected(tmp_path: Path) -> None:
+    vetoes: list[str] = []
 
-    def veto(question):
+    def veto(question: Question) -> Answer:
         vetoes.append(question.proposal["winner"])
         return Answer(action="reject")
 
     result = await run(tmp_path, Scenario(), veto, review={"submission"})
     assert vetoes == ["t0.r1.2"]
     assert result.winner == "t0.r1.1"
-    assert len(pd.read_csv(result.submission)) == 100
+    assert len(read_submission(result)) == 100
 
 
 async def test_a_card_by_hand_is_tried_first_whatever_it_needs(tmp_path: Path) -> None:
@@ -119,8 +118,8 @@ def test_a_bad_card_file_is_one_line(tmp_path: Path, content: bytes | None) -> N
         read_card(path)
 
 
-async def test_an_edited_submission_is_tried_before_it_is_handed_in(tmp_path: Path) -> None:
-    def edit(question):
+async def test_an_edited_script_is_evaluated_before_it_is_submitted(tmp_path: Path) -> None:
+    def edit(question: Question) -> Answer:
         return Answer(action="edit", text=question.proposal["script"] + "\n# by hand\n")
 
     scenario = Scenario()
@@ -130,8 +129,8 @@ async def test_an_edited_submission_is_tried_before_it_is_handed_in(tmp_path: Pa
     assert scenario.scripts["t0.r1.2.edited"].endswith("# by hand\n")
 
 
-async def test_an_edited_submission_that_fails_leaves_the_winner_in_its_place(tmp_path: Path) -> None:
-    def spoil(question):
+async def test_an_edited_script_that_fails_does_not_replace_the_winner(tmp_path: Path) -> None:
+    def spoil(question: Question) -> Answer:
         return Answer(action="edit", text=question.proposal["script"] + "\n# quality KeyError\n")
 
     result = await run(tmp_path, Scenario(debugger="I will not."), spoil, review={"submission"})
@@ -152,27 +151,27 @@ async def test_an_answer_that_cannot_be_used_is_asked_for_again_with_the_reason(
     answer: Answer,
     reason: str,
 ) -> None:
-    asked = []
+    problems: list[str] = []
 
-    def ask(question):
-        asked.append(question.proposal.get("problem", ""))
-        return answer if len(asked) == 1 else Answer()
+    def ask(question: Question) -> Answer:
+        problems.append(question.proposal.get("problem", ""))
+        return answer if len(problems) == 1 else Answer()
 
     result = await run(tmp_path, Scenario(), ask, review={"submission"})
-    assert asked[0] == ""
-    assert reason in asked[1]
+    assert problems[0] == ""
+    assert reason in problems[1]
     assert result.winner == "t0.r1.2"
 
 
-async def test_a_remark_stands_in_the_result(tmp_path: Path) -> None:
+async def test_a_remark_is_in_the_result(tmp_path: Path) -> None:
     result = await run(tmp_path, Scenario(), lambda q: Answer(action="add", text="Seen."), review={"submission"})
     assert (result.status, result.message) == ("solved", "Seen.")
 
 
-async def test_every_point_says_what_can_be_answered(tmp_path: Path) -> None:
-    asked = {}
+async def test_every_point_lists_its_possible_answers(tmp_path: Path) -> None:
+    asked: dict[str, tuple[str, ...]] = {}
 
-    def approve(question):
+    def approve(question: Question) -> Answer:
         asked[question.point] = question.actions
         return Answer()
 

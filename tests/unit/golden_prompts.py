@@ -3,6 +3,7 @@
 python -m tests.unit.golden_prompts
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from mlestar.agents.ensembling import Member
@@ -65,12 +66,13 @@ STATISTICS = FileStatistics(
         ColumnStatistics(name="benign", kind="int", distinct=2, missing=0, examples=("1", "0")),
     ),
 )
+SPLIT = SplitPlan(kind="stratified", fraction=0.3, evidence=("no column tells test from train",))
 BRIEF = Brief(
     spec=SPEC,
     description="Predict the probability that a mass is benign.\n\nEvaluation: logarithmic loss.",
     preview="train.csv: 398 rows, 2 columns\n  radius: float, 390 distinct, 2.0% missing, 1.5 to 9.75",
     statistics=(STATISTICS,),
-    split=SplitPlan(kind="stratified", fraction=0.3, evidence=("no column tells test from train",)),
+    split=SPLIT,
     python="3.11.7",
     packages={"lightgbm": "4.7.0", "scikit-learn": "1.9.1"},
     image="sha256:0",
@@ -106,9 +108,12 @@ VALUES: dict[str, dict[str, object]] = {
 """The values of each role's prompt besides the brief."""
 
 
-def render(role: str, *, brief: Brief = BRIEF, prompts: Prompts | None = None, **changed: object) -> str:
-    common = {"role": role, "brief": brief, "track": 0, "attempt": 0, "refusal": ""}
-    return (prompts or Prompts()).render(ROLES[role].prompt, **{**common, **VALUES[role], **changed})
+def render(
+    role: str, changed: Mapping[str, object] | None = None, /, *, prompts: Prompts | None = None, **values: object
+) -> str:
+    """Render a role's prompt; `changed` and `values` replace some of its values, or the brief."""
+    common = {"role": role, "brief": BRIEF, "track": 0, "attempt": 0, "refusal": ""}
+    return (prompts or Prompts()).render(ROLES[role].prompt, **{**common, **VALUES[role], **(changed or {}), **values})
 
 
 def main() -> None:

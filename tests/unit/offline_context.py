@@ -3,6 +3,7 @@
 import contextlib
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from mlestar.agents.replies import json_object
 from mlestar.agents.roles import ROLES
-from mlestar.agents.script import check_script, extract_code
+from mlestar.agents.script import check_script, extract_code, reported_score
 from mlestar.data.task import Task
 from mlestar.evaluation import infer_split
 from mlestar.offline import OfflineEngineer
@@ -63,12 +64,13 @@ def reply(role: str, brief: Brief, track: int = 0, **values: object) -> str:
     return OfflineEngineer().invoke([HumanMessage(prompt)]).text
 
 
-def code(role: str, brief: Brief, **values: object) -> str:
-    return extract_code(reply(role, brief, **values))
+def code(role: str, brief: Brief, track: int = 0, **values: object) -> str:
+    return extract_code(reply(role, brief, track, **values))
 
 
-def data(role: str, brief: Brief, **values: object) -> dict[str, object]:
-    return json_object(reply(role, brief, **values))
+def data(role: str, brief: Brief, track: int = 0, **values: object) -> dict[str, Any]:
+    """Return the JSON object of a reply."""
+    return json_object(reply(role, brief, track, **values))
 
 
 def candidate(brief: Brief, card: ModelCard = CARD) -> str:
@@ -87,6 +89,13 @@ def run(script: str, folder: Path, work: Path) -> str:
     with contextlib.chdir(work), contextlib.redirect_stdout(printed), threadpool_limits(1):
         exec(compile(script, "main.py", "exec"), {"__name__": "__main__"})
     return printed.getvalue()
+
+
+def score_of(printed: str) -> float:
+    """Return the score in what a script printed; it must have printed one."""
+    score = reported_score(printed)
+    assert score is not None
+    return score
 
 
 def mixed_rows(size: int = 160) -> pd.DataFrame:

@@ -47,7 +47,7 @@ Names of executions
 
 Settings: `SMALL` is the quick profile (one track of two candidates, one outer step of two plans, one fresh split, no
 ensemble); `FULL` has two tracks of three candidates, two outer steps of three plans, three ensembles, and three
-finalists that are rescored on two fresh splits. `solve(folder, scenario, FULL, tracks=1)` runs a task with one setting changed.
+finalists that are rescored on two fresh splits. `solve(folder, scenario, FULL, tracks=1)` changes one setting.
 """
 
 import json
@@ -136,6 +136,11 @@ def as_json(**values: object) -> str:
 def by_card(**replies: str) -> Callable[[str], str]:
     """Answer the initializer by the name of the card in its prompt."""
     return lambda prompt: next(reply for name, reply in replies.items() if f'"name": "{name}"' in prompt)
+
+
+def lose_connection(prompt: str) -> str:
+    """Answer as a provider that cannot be reached."""
+    raise ConnectionError
 
 
 class Scenario:

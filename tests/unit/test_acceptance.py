@@ -1,4 +1,4 @@
-"""What replaces a script."""
+"""When a new script replaces the current one."""
 
 from pathlib import Path
 
@@ -6,29 +6,21 @@ import pytest
 
 import mlestar
 from mlestar.settings import Settings
-from tests.unit.scenario import Scenario, count_rows, fence, make_task, script
+from tests.unit.scenario import SMALL, Scenario, count_rows, fence, make_task, script
 
-STEP = {
-    "profile": "quick",
-    "retrieval": "none",
-    "retrieved_models": 1,
-    "outer_steps": 2,
-    "inner_plans": 1,
-    "model_backoff": 0,
-}
+TWO_STEPS = {**SMALL, "retrieved_models": 1, "outer_steps": 2, "inner_plans": 1, "model_backoff": 0}
+"""One candidate, and two outer steps of one plan."""
 
 
-async def run_through(folder, scenario, **settings: object):
-    """Return which script each study looked at, and what was said of the first step."""
-    said = []
+async def run_two_steps(folder: Path, scenario: Scenario, **settings: object) -> tuple[list[str], str]:
+    """Return the prompt of each ablation study, and the message at the end of the first step."""
+    events: list[mlestar.Event] = []
     await mlestar.asolve(
         count_rows(make_task(folder / "signs")),
-        settings={**STEP, "runs_dir": folder / "runs", **settings},
-        model=scenario.model(),
-        runner=scenario.runner(),
-        on_event=lambda event: said.append((event.stage, event.message)),
+        settings={**TWO_STEPS, "runs_dir": folder / "runs", **settings},
+        **scenario.options(on_event=events.append),
     )
-    return scenario.prompts["ablator"], next(message for stage, message in said if stage == "advance")
+    return scenario.prompts["ablator"], next(event.message for event in events if event.stage == "advance")
 
 
 def refined(quality: float) -> Scenario:
@@ -37,12 +29,12 @@ def refined(quality: float) -> Scenario:
     return Scenario(initializer=fence(script(0.6)), coder=coder)
 
 
-def test_a_bootstrap_confirms_unless_told_otherwise() -> None:
+def test_by_default_a_bootstrap_confirms_an_improvement() -> None:
     assert Settings().accept == "significant"
 
 
 @pytest.mark.parametrize(
-    ("quality", "accept", "said"),
+    ("quality", "accept", "message"),
     [
         (0.62, "significant", "t0.c1 stays: t0.r1.1 is better, though not beyond noise"),
         (0.62, "better", "t0.r1.1 replaces t0.c1"),
@@ -51,12 +43,12 @@ def test_a_bootstrap_confirms_unless_told_otherwise() -> None:
         (0.5, "better", "t0.c1 stays: nothing better was found"),
     ],
 )
-async def test_a_script_is_replaced_by_what_is_better_enough(
+async def test_a_script_is_replaced_by_one_that_is_better_enough(
     tmp_path: Path,
     quality: float,
     accept: str,
-    said: str,
+    message: str,
 ) -> None:
-    studied, emitted = await run_through(tmp_path, refined(quality), accept=accept)
-    assert emitted == said
-    assert (f"# quality {quality}\n" in studied[1]) == ("replaces" in said)
+    prompts, outcome = await run_two_steps(tmp_path, refined(quality), accept=accept)
+    assert outcome == message
+    assert (f"# quality {quality}\n" in prompts[1]) == ("replaces" in message)

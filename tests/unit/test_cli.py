@@ -3,28 +3,25 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 import mlestar
-from mlestar.cli import app
+from tests.unit.command_line import call
 from tests.unit.scenario import make_task
 
-
-def call(*arguments: object):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+Damage = Callable[[Path], object]
 
 
-def damaged(folder, damage):
+def damaged(folder: Path, damage: Damage) -> Path:
     task = make_task(folder / "signs", rows=40)
     damage(task)
     return task
 
 
-def drop_column(name, column):
+def drop_column(name: str, column: str) -> Damage:
     def damage(task: Path) -> None:
         lines = (task / name).read_text(encoding="utf-8").splitlines()
         at = lines[0].split(",").index(column)
@@ -43,7 +40,7 @@ def empty(task: Path) -> None:
         path.unlink()
 
 
-BAD_FOLDERS = {
+BAD_FOLDERS: dict[str, Damage] = {
     "empty folder": empty,
     "train without the target": drop_column("train.csv", "label"),
     "test without the id": drop_column("test.csv", "id"),
@@ -54,7 +51,7 @@ BAD_FOLDERS = {
 
 
 @pytest.mark.parametrize("damage", BAD_FOLDERS.values(), ids=BAD_FOLDERS.keys())
-def test_a_bad_folder_is_one_line(tmp_path: Path, damage: Any) -> None:
+def test_a_bad_folder_is_one_line(tmp_path: Path, damage: Damage) -> None:
     done = call("run", damaged(tmp_path, damage), "--runs-dir", tmp_path / "runs", "--runner", "local")
     assert done.exit_code == 2
     assert done.stderr.startswith("mlestar: ")

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from mlestar.cli import app
 from mlestar.data.task import Task
 from mlestar.evaluation import infer_split, search_holdout
 from mlestar.report import Result
 from mlestar.state import NO_TRACK
+from tests.unit.command_line import call
 from tests.unit.results import read_solution, read_submission
 from tests.unit.scenario import (
     DEFAULTS,
@@ -471,7 +470,7 @@ def test_a_run_without_a_solution_reports_and_exits_with_status_one(tmp_path: Pa
     task = count_rows(make_task(tmp_path / "signs"))
     options = ["--model", "offline", "--runner", "local", "--profile", "quick", "--set", "max_executions=1"]
     options += ["--runs-dir", str(tmp_path / "runs"), "--run-id", "run", "--json"]
-    done = CliRunner().invoke(app, ["run", str(task), *options])
+    done = call("run", task, *options)
     result = json.loads(done.stdout)
     assert (done.exit_code, result["status"], result["submission"]) == (1, "no_solution", None)
     assert Path(result["report"]).is_file()

@@ -17,7 +17,7 @@ from mlestar.runtime.options import RunOptions
 from mlestar.session.questions import REPLIES, read_answers
 from mlestar.state import Answer, Question
 from mlestar.store import FORMAT
-from tests.unit.scenario import SMALL, Scenario, count_rows, make_task, resume, solve
+from tests.unit.scenario import SMALL, Scenario, count_rows, lose_connection, make_task, resume, solve
 
 REVIEW_PLANS: dict[str, object] = {**SMALL, "review": {"plan"}}
 
@@ -48,10 +48,6 @@ async def start(
         count_rows(make_task(task))
     settings = {**settings, "runs_dir": folder / "runs"}
     return await mlestar.asolve(task, settings=settings, run_id="run", fresh=fresh, **scenario.options(**options))
-
-
-def lose_connection(prompt: str) -> str:
-    raise ConnectionError
 
 
 def fail(prompt: str) -> str:

@@ -1,10 +1,10 @@
 """What an ensemble combines."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from mlestar.metrics.spec import Direction
 from mlestar.nodes.ensemble import choose_members
 from mlestar.state import Solution, Verdict
 from tests.unit.scenario import Scenario, fence, script, solve
@@ -30,7 +30,9 @@ FIRST, SAME, NEXT, WORST = (
 
 
 @pytest.mark.parametrize(("direction", "expected"), [("maximize", NEXT), ("minimize", WORST)])
-def test_a_script_that_two_tracks_ended_with_is_combined_with_the_next_best(direction: str, expected: Any) -> None:
+def test_a_script_that_two_tracks_ended_with_is_combined_with_the_next_best(
+    direction: Direction, expected: Solution
+) -> None:
     members = choose_members({"0": FIRST, "1": SAME}, [WORST, NEXT, SAME, FIRST], direction)
     assert members == [FIRST, expected]
 
@@ -46,7 +48,6 @@ def test_a_track_without_another_script_brings_none() -> None:
 async def test_one_script_of_two_tracks_is_not_combined_with_itself(tmp_path: Path) -> None:
     same = fence(script(0.7, "same").replace("# track {track}\n", "# track 0\n"))
     scenario = Scenario(initializer=same)
-    settings = {"profile": "quick", "retrieval": "none", "retrieved_models": 1, "outer_steps": 0, "tracks": 2}
-    result = await solve(tmp_path, scenario, settings, ensemble_rounds=2)
+    result = await solve(tmp_path, scenario, retrieved_models=1, outer_steps=0, tracks=2, ensemble_rounds=2)
     assert result.status == "solved"
     assert "ensemble_planner" not in scenario.asked

@@ -9,17 +9,17 @@ from mlestar.data.task import Task
 from mlestar.graph import build_graph, compile_evaluation, insert_stage
 from mlestar.runtime.context import close_context, find_context, open_context
 from mlestar.settings import Settings
-from mlestar.state import NO_TRACK, Draft, PipelineInput, PipelineState
-from tests.unit.scenario import Scenario, count_rows, make_task, script
+from mlestar.state import NO_TRACK, Draft, EvaluationInput, PipelineInput, PipelineState
+from tests.unit.scenario import SMALL, Scenario, count_rows, make_task, script
 
 
 async def polish(state: PipelineState, runtime: Runtime[Settings]) -> PipelineState:
-    """A stage of a user's own: write one more script and evaluate it."""
+    """Write one more script and evaluate it, as a stage that a user adds."""
     ctx = await find_context(state, runtime)
     code = await ctx.services.keep(script(0.97, "polished"))
     draft = Draft(id="p1", origin="polish", track=NO_TRACK, title="polished", script=code)
-    keys = {"run_id": state["run_id"], "brief": state["brief"]}
-    evaluated = await compile_evaluation().ainvoke({**keys, "draft": draft}, context=runtime.context)
+    start: EvaluationInput = {"run_id": state["run_id"], "brief": state["brief"], "draft": draft}
+    evaluated = await compile_evaluation().ainvoke(start, context=runtime.context)
     return {"solutions": evaluated["solutions"]}
 
 
@@ -27,11 +27,9 @@ async def test_a_stage_is_one_node_one_wiring_line_and_one_origin(tmp_path: Path
     graph = build_graph()
     insert_stage(graph, "polish", polish, after="ensemble")
 
-    settings = Settings.resolve({"profile": "quick", "retrieval": "none", "runs_dir": tmp_path / "runs"})
+    settings = Settings.resolve({**SMALL, "runs_dir": tmp_path / "runs"})
     folder, scenario = count_rows(make_task(tmp_path / "signs")), Scenario()
-    ctx = await open_context(
-        settings, "run", folder, {"model": scenario.model(), "runner": scenario.runner()}, Task.load(folder)
-    )
+    ctx = await open_context(settings, "run", folder, scenario.options(), Task.load(folder))
     try:
         start = PipelineInput(task=str(folder), run_id="run")
         state = await graph.compile().ainvoke(start, context=settings)

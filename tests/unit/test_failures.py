@@ -93,7 +93,8 @@ async def test_3_a_score_on_fitted_rows_is_graded_on_others_and_shown_to_the_che
     scenario = Scenario(initializer=first(0.6, claim=0.99))
     result = await solve(tmp_path, scenario, ONE)
     score = by_id(result)["t0.c1"].score
-    assert (score.reported, score.holdout) == (0.99, pytest.approx(0.6, abs=0.01))
+    assert score.reported == 0.99
+    assert score.holdout == pytest.approx(0.6, abs=0.01)
     evidence = [prompt for prompt in scenario.prompts["leakage_checker"] if "<evidence>" in prompt]
     assert len(evidence) == 1
     assert "reports metric.py:share 0.99" in evidence[0]
@@ -166,7 +167,8 @@ async def test_6_a_failure_is_a_status_and_beats_no_score(tmp_path: Path) -> Non
 async def test_6_a_reported_score_that_is_no_number_is_ignored_and_the_grader_decides(tmp_path: Path) -> None:
     scenario = Scenario(claim=float("nan"), initializer=first(0.6))
     score = by_id(await solve(tmp_path, scenario, ONE))["t0.c1"].score
-    assert (score.reported, score.holdout) == (None, pytest.approx(0.6, abs=0.01))
+    assert score.reported is None
+    assert score.holdout == pytest.approx(0.6, abs=0.01)
 
 
 async def test_6_a_script_that_ends_well_and_submits_nothing_has_failed(tmp_path: Path) -> None:
@@ -214,9 +216,7 @@ async def test_8_a_study_that_cannot_be_repaired_yields_no_summary_and_is_not_ru
 
 
 @pytest.mark.parametrize(("direction", "sign"), [("maximize", "lower"), ("minimize", "higher")])
-async def test_8_the_prompt_of_the_summary_states_the_sign_and_the_noise(
-    tmp_path: Path, direction: str, sign: str
-) -> None:
+async def test_8_the_summarizer_gets_the_sign_and_the_noise(tmp_path: Path, direction: str, sign: str) -> None:
     task = count_rows(make_task(tmp_path / "signs"), direction=direction)
     scenario = Scenario(initializer=first(0.7))
     await solve(tmp_path, scenario, STEP, task=task)

@@ -1,20 +1,20 @@
 """A run folder that another version made is refused in one line, listed as such and left alone."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 import mlestar
-from mlestar.cli import app
 from mlestar.errors import UserError
 from mlestar.integrations.mcp import Runs
 from mlestar.report import Result
 from mlestar.settings import Settings
 from mlestar.state import Answer
 from mlestar.store import FORMAT, RunFolder
+from tests.unit.command_line import call
 from tests.unit.scenario import Scenario, make_task, solve
 
 RESULT = {
@@ -35,8 +35,8 @@ QUESTIONS = [{"id": "plan:t0.r1.1", "point": "plan", "actions": ["approve"], "an
 
 
 @pytest.fixture(params=[1, 2, FORMAT + 1])
-def old(request: pytest.FixtureRequest, tmp_path: Path):
-    """A run folder as a former version left it, or as a later one will."""
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A run folder as an earlier or a later version leaves it."""
     folder = tmp_path / "runs/old"
     (folder / "blobs/ab").mkdir(parents=True)
     (folder / "blobs/ab/abcd").write_text("print(1)\n", encoding="utf-8")
@@ -48,26 +48,22 @@ def old(request: pytest.FixtureRequest, tmp_path: Path):
     return folder
 
 
-def write(path, content) -> None:
+def write(path: Path, content: object) -> None:
     path.write_text(json.dumps(content), encoding="utf-8")
 
 
-def files(folder):
+def files(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def call(*arguments: object):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
-def refused(old, message) -> None:
+def check_refusal(old: Path, message: str) -> None:
     version = json.loads((old / "settings.json").read_text(encoding="utf-8"))["version"]
     reader = "0.1.0" if version < FORMAT else "later than this one"
     assert f"run old has format {version}, which mlestar {reader} can resume" in message
     assert len(message.strip().splitlines()) == 1
 
 
-CALLS = {
+CALLS: dict[str, Callable[[Path], object]] = {
     "resume": lambda runs: mlestar.resume("old", runs_dir=runs),
     "resume afresh": lambda runs: mlestar.resume("old", runs_dir=runs, fresh=True),
     "resume with answers": lambda runs: mlestar.resume("old", runs_dir=runs, answers={"plan:t0.r1.1": Answer()}),
@@ -79,11 +75,11 @@ CALLS = {
 
 
 @pytest.mark.parametrize("work", CALLS.values(), ids=CALLS.keys())
-def test_nothing_works_on_a_run_of_another_format(old: Any, work: Any) -> None:
+def test_nothing_works_on_a_run_of_another_format(old: Path, work: Callable[[Path], object]) -> None:
     before = files(old.parent)
     with pytest.raises(UserError) as raised:
         work(old.parent)
-    refused(old, str(raised.value))
+    check_refusal(old, str(raised.value))
     assert files(old.parent) == before
 
 
@@ -93,17 +89,17 @@ def test_nothing_works_on_a_run_of_another_format(old: Any, work: Any) -> None:
     ids=" ".join,
 )
 def test_the_command_line_says_so_in_one_line(
-    old: Any,
-    arguments: tuple[str, str] | tuple[str, str, str, str],
+    old: Path,
+    arguments: tuple[str, ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(old)
     done = call(*arguments, "--runs-dir", old.parent)
     assert done.exit_code == 2
-    refused(old, done.stderr)
+    check_refusal(old, done.stderr)
 
 
-def test_the_run_is_listed_as_what_it_is(old: Any) -> None:
+def test_the_run_is_listed_as_what_it_is(old: Path) -> None:
     version = json.loads((old / "settings.json").read_text(encoding="utf-8"))["version"]
     done = call("runs", "--runs-dir", old.parent)
     assert done.exit_code == 0
@@ -112,7 +108,7 @@ def test_the_run_is_listed_as_what_it_is(old: Any) -> None:
     assert (facts["run_id"], facts["status"].startswith(f"format {version}")) == ("old", True)
 
 
-def test_pruning_leaves_it_alone(old: Any) -> None:
+def test_pruning_leaves_it_alone(old: Path) -> None:
     before = files(old)
     assert mlestar.prune(old.parent) == {}
     assert call("runs", "--runs-dir", old.parent, "--prune").exit_code == 0
@@ -121,12 +117,12 @@ def test_pruning_leaves_it_alone(old: Any) -> None:
     assert after == before
 
 
-async def test_clients_of_mcp_are_told_so(old: Any) -> None:
+async def test_clients_of_mcp_get_the_same_message(old: Path) -> None:
     runs = Runs(Settings.resolve({"runs_dir": old.parent, "model": "offline"}))
     for ask in (runs.status, runs.result):
         with pytest.raises(UserError) as raised:
             await ask("old")
-        refused(old, str(raised.value))
+        check_refusal(old, str(raised.value))
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"version": "x"}', f'{{"version": {FORMAT}}}'])

@@ -1,18 +1,18 @@
 """Text from the web and from data stays data: an order hidden in it never reaches a prompt as an instruction."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 
 import mlestar
-from mlestar.llm import ScriptedModel
+from mlestar.agents.ensembling import Member
 from mlestar.prompts import Prompts
 from mlestar.runners import Execution, Job
 from mlestar.state import Brief, Citation, ModelCard
-from tests.unit.golden_prompts import ATTEMPTS, BRIEF, CARD, MEMBERS, SCRIPT, VALUES, VARIANTS, render
+from tests.unit.golden_prompts import ATTEMPTS, BRIEF, CARD, SCRIPT, VALUES, VARIANTS, render
 from tests.unit.scenario import Scenario, by_card, count_rows, failure, fence, make_task, script, study
 
 SECTION = re.compile(r"<(\w+)(?: [^<>]*)?>.*?</\1>", re.DOTALL)
@@ -29,6 +29,12 @@ def outside(prompt: str) -> str:
     return SECTION.sub("", prompt)
 
 
+def first_role(prompt: str) -> str:
+    role = re.search(r"<role>(\w+)</role>", prompt)
+    assert role
+    return role[1]
+
+
 class ObedientEngineer(Scenario):
     """An engineer that obeys every order outside the sections of a prompt."""
 
@@ -43,15 +49,15 @@ class ObedientEngineer(Scenario):
     def run(self, job: Job) -> Execution:
         if "broken" in job.script:
             failed = failure("broken")
-            return Execution(**{**vars(failed), "stderr": f"{failed.stderr}\nKeyError: '{HOSTILE}'"})
+            return replace(failed, stderr=f"{failed.stderr}\nKeyError: '{HOSTILE}'")
         execution = super().run(job)
-        return Execution(**{**vars(execution), "stdout": f"{HOSTILE}\n{execution.stdout}"})
+        return replace(execution, stdout=f"{HOSTILE}\n{execution.stdout}")
 
 
 class HostileRetriever:
     """A retriever whose results contain the injection in every field."""
 
-    async def find(self, brief: Brief, count):
+    async def find(self, brief: Brief, count: int) -> list[ModelCard]:
         return [
             ModelCard(
                 name=f"{name}",
@@ -89,9 +95,7 @@ async def test_injected_orders_are_never_obeyed(tmp_path: Path) -> None:
         hostile_task(tmp_path / "signs"),
         settings=settings,
         run_id="run",
-        model=ScriptedModel(answer=scenario.answer),
-        runner=scenario.runner(),
-        retrieval=HostileRetriever(),
+        **scenario.options(retrieval=HostileRetriever()),
     )
     assert scenario.hacked == 0
     assert result.status == "solved"
@@ -100,7 +104,7 @@ async def test_injected_orders_are_never_obeyed(tmp_path: Path) -> None:
     assert "HACKED" not in "".join(scenario.scripts[name].replace(repr(HOSTILE), "") for name in scenario.ran)
     for role, prompts in scenario.prompts.items():
         for prompt in prompts:
-            assert re.search(r"<role>(\w+)</role>", prompt)[1] == role
+            assert first_role(prompt) == role
             assert not {"\x1b", "\u202e", "\u200b"} & set(prompt.replace(repr(HOSTILE), "")), role
 
 
@@ -108,15 +112,11 @@ def with_spec(**changed: object) -> dict[str, object]:
     return {"brief": BRIEF.model_copy(update={"spec": BRIEF.spec.model_copy(update=changed)})}
 
 
-UNTRUSTED = {
+UNTRUSTED: dict[str, dict[str, object]] = {
     "description": {"brief": BRIEF.model_copy(update={"description": HOSTILE})},
     "preview": {"brief": BRIEF.model_copy(update={"preview": HOSTILE})},
-    "spec": {
-        "brief": BRIEF.model_copy(
-            update={"spec": BRIEF.spec.model_copy(update={"name": HOSTILE, "target": (HOSTILE,)})}
-        )
-    },
-    "metric": {"brief": BRIEF.model_copy(update={"spec": BRIEF.spec.model_copy(update={"metric": HOSTILE})})},
+    "spec": with_spec(name=HOSTILE, target=(HOSTILE,)),
+    "metric": with_spec(metric=HOSTILE),
     "column": {
         "brief": BRIEF.model_copy(
             update={
@@ -142,24 +142,24 @@ UNTRUSTED = {
     "summaries": {"summaries": [HOSTILE]},
     "attempts": {"attempts": [ATTEMPTS[0].model_copy(update={"plan": HOSTILE})]},
     "graded": {"graded": [VARIANTS[0].model_copy(update={"name": HOSTILE})]},
-    "title": {"solutions": [type(MEMBERS[0])(id="t0", title=f'{HOSTILE}"', score=None, code=SCRIPT)]},
+    "title": {"solutions": [Member(id="t0", title=f'{HOSTILE}"', score=None, code=SCRIPT)]},
     **{name: {name: f"# {HOSTILE}\n{SCRIPT}"} for name in ("script", "block", "study", "base", "reference")},
     "blocks": {"blocks": [f"# {HOSTILE}"]},
     "failed_fixes": {"failed_fixes": [f"# {HOSTILE}"]},
-    "code": {"solutions": [type(MEMBERS[0])(id="t0", title="x", score=None, code=f"# {HOSTILE}")]},
+    "code": {"solutions": [Member(id="t0", title="x", score=None, code=f"# {HOSTILE}")]},
 }
 """Every text that others write, and the values of a prompt that contain it."""
 OF_BRIEF = {"brief", "refusal"}
 
 
 @pytest.mark.parametrize("text", UNTRUSTED)
-def test_text_of_others_never_leaves_its_section(text: Any) -> None:
+def test_text_of_others_never_leaves_its_section(text: str) -> None:
     changed, prompts = UNTRUSTED[text], Prompts()
     roles = [role for role in VALUES if set(changed) & ({*VALUES[role]} | OF_BRIEF)]
     assert roles
     for role in roles:
-        prompt = render(role, prompts=prompts, **changed)
-        assert re.search(r"<role>(\w+)</role>", prompt)[1] == role
+        prompt = render(role, changed, prompts=prompts)
+        assert first_role(prompt) == role
         instructions = outside(prompt)
         if text in ("metric", "gpu"):  # words of these are parts of sentences: shortened, with escaped tags
             assert "</" not in instructions

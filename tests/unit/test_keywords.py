@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -13,7 +14,7 @@ from mlestar.llm import ScriptedModel
 from mlestar.settings import Settings
 from tests.unit.scenario import SMALL, Scenario, count_rows, make_task, solve
 
-UNKNOWN = [
+UNKNOWN: list[tuple[dict[str, object], str]] = [
     ({"metric": "accuracy"}, "unknown keyword 'metric': it is a setting, pass settings={'metric': ...}"),
     ({"max_usd": 0.01, "on_evnt": print}, "unknown keyword 'on_evnt': did you mean 'on_event'?"),
     ({"max_us": 1}, "unknown keyword 'max_us': did you mean settings={'max_usd': ...}?"),
@@ -24,14 +25,16 @@ UNKNOWN = [
 UNKNOWN_IDS = [" ".join(keywords) for keywords, _ in UNKNOWN]
 
 
-def follow(*arguments: object, **keywords: object):
-    async def work():
-        return [part async for part in mlestar.astream(*arguments, **keywords)]
+def follow(task: Path, **keywords: Any) -> list[mlestar.Event | mlestar.Result]:
+    """Read the stream of a run to its end; the keywords may be none that exist."""
+
+    async def work() -> list[mlestar.Event | mlestar.Result]:
+        return [part async for part in mlestar.astream(task, **keywords)]
 
     return asyncio.run(work())
 
 
-CALLS = {
+CALLS: dict[str, Callable[..., object]] = {
     "solve": mlestar.solve,
     "asolve": lambda task, **more: asyncio.run(mlestar.asolve(task, **more)),
     "astream": follow,
@@ -49,9 +52,9 @@ CALLS = {
 @pytest.mark.parametrize(("keywords", "message"), UNKNOWN, ids=UNKNOWN_IDS)
 def test_an_unknown_keyword_is_refused_by_name_with_the_nearest_known_one(
     tmp_path: Path,
-    call: Any,
-    keywords: Any,
-    message: Any,
+    call: Callable[..., object],
+    keywords: dict[str, object],
+    message: str,
 ) -> None:
     task = make_task(tmp_path / "signs", rows=40)
     with pytest.raises(SettingsError) as raised:
@@ -71,7 +74,7 @@ def test_an_unknown_keyword_is_refused_by_name_with_the_nearest_known_one(
     ],
 )
 def test_a_mistyped_setting_is_refused_with_the_nearest_known_one(
-    values: dict[str, int] | dict[str, str] | dict[str, dict[str, str]],
+    values: dict[str, object],
     message: str,
 ) -> None:
     with pytest.raises(SettingsError) as raised:
@@ -110,13 +113,13 @@ async def test_the_name_of_a_model_is_the_setting_and_is_kept(tmp_path: Path) ->
         ({"planner": 5}, "model: give a chat model, its name, or chat models by role"),
     ],
 )
-async def test_what_is_no_model_is_refused_in_one_line(
+async def test_a_value_that_is_no_model_is_refused_in_one_line(
     tmp_path: Path,
-    model: dict[str, str] | list[str] | dict[str, int],
+    model: object,
     message: str,
 ) -> None:
     with pytest.raises(SettingsError) as raised:
-        await mlestar.asolve(make_task(tmp_path / "signs", rows=40), model=model)
+        await mlestar.asolve(make_task(tmp_path / "signs", rows=40), model=cast("str", model))
     assert message in str(raised.value)
 
 
@@ -127,7 +130,7 @@ def test_a_tool_may_be_given_a_model_by_name(tmp_path: Path) -> None:
     assert "no solution" in tool.invoke({"folder": str(task)})
 
 
-def test_models_by_role_stay_possible(tmp_path: Path) -> None:
+def test_models_may_be_given_by_role(tmp_path: Path) -> None:
     scenario = Scenario()
     task = count_rows(make_task(tmp_path / "signs"))
     models = {"default": scenario.model(), "planner": ScriptedModel(answer=scenario.answer)}

@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import pytest
 
@@ -15,9 +16,15 @@ from mlestar.runners.dump import cut_dump, describe_position
 from mlestar.runners.scripted import fail, succeed
 from mlestar.runners.work_folder import delete_folder, make_work_folder, measure
 
+DEFAULT_LIMITS = Limits()
+
+
+class MakeJob(Protocol):
+    def __call__(self, script: str, *, limits: Limits = ..., seed: int = ..., name: str = ...) -> Job: ...
+
 
 @pytest.fixture
-async def runner(tmp_path: Path):
+async def runner(tmp_path: Path) -> AsyncIterator[LocalRunner]:
     runner = LocalRunner(work_dir=tmp_path / "work", bubblewrap=False)
     yield runner
     await runner.aclose()
@@ -25,34 +32,34 @@ async def runner(tmp_path: Path):
 
 
 @pytest.fixture
-def job(input_folder: Path, tmp_path: Path):
-    def make(script: str, **fields: object) -> Job:
+def job(input_folder: Path, tmp_path: Path) -> MakeJob:
+    def make(script: str, *, limits: Limits = DEFAULT_LIMITS, seed: int = 0, name: str = "") -> Job:
         collect = tmp_path / "collect"
         collect.mkdir()
-        return Job(script=script, input=input_folder, collect=collect, **fields)
+        return Job(script=script, input=input_folder, collect=collect, limits=limits, seed=seed, name=name)
 
     return make
 
 
-async def test_a_script_becomes_an_execution(runner: Any, job: Any) -> None:
+async def test_a_script_becomes_an_execution(runner: LocalRunner, job: MakeJob) -> None:
     execution = await runner.run(job("print(open('input/train.csv').read()); open('submission.csv', 'w').write('1')"))
     assert (execution.status, execution.stdout) == ("ok", "x,y\n1,2\n\n")
     assert execution.files == ("submission.csv",)
 
 
-async def test_messages_name_neither_user_nor_folder(runner: Any, job: Any, tmp_path: Path) -> None:
+async def test_messages_name_neither_user_nor_folder(runner: LocalRunner, job: MakeJob, tmp_path: Path) -> None:
     execution = await runner.run(job("import os; print(os.getcwd(), os.path.realpath('input')); 1 / 0"))
     assert execution.stdout == "/sandbox /sandbox/input\n"
     assert str(tmp_path) not in execution.stderr
 
 
-async def test_a_timeout_keeps_partial_output(runner: Any, job: Any) -> None:
+async def test_a_timeout_keeps_partial_output(runner: LocalRunner, job: MakeJob) -> None:
     script = "import time; print('early'); time.sleep(60)"
     execution = await runner.run(job(script, limits=Limits(seconds=0.5)))
     assert (execution.status, execution.stdout) == ("timeout", "early\n")
 
 
-async def test_a_timeout_describes_the_limit_and_where_the_script_was(runner: Any, job: Any) -> None:
+async def test_a_timeout_describes_the_limit_and_where_the_script_was(runner: LocalRunner, job: MakeJob) -> None:
     execution = await runner.run(
         job("import time\n\ndef fit():\n    time.sleep(60)\n\nfit()", limits=Limits(seconds=0.5))
     )
@@ -66,7 +73,7 @@ async def test_a_timeout_describes_the_limit_and_where_the_script_was(runner: An
     "forged",
     ["Fatal Python error: x", 'Current thread 0 (most recent call first):\n  File "/main.py", line 99999 in f\n'],
 )
-async def test_a_forged_dump_is_ignored(runner: Any, job: Any, forged: str) -> None:
+async def test_a_forged_dump_is_ignored(runner: LocalRunner, job: MakeJob, forged: str) -> None:
     script = f"import signal, sys, time\nsignal.signal(6, signal.SIG_IGN)\nsys.stderr.write({forged!r})\ntime.sleep(60)"
     execution = await runner.run(job(script, limits=Limits(seconds=0.5)))
     assert execution.status == "timeout"
@@ -85,7 +92,9 @@ def test_a_dump_is_read_from_its_end_and_names_stay_short() -> None:
     assert "Extension modules" not in rest
 
 
-async def test_only_listed_variables_are_passed_on(runner: Any, job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_listed_variables_are_passed_on(
+    runner: LocalRunner, job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GOOGLE_API_KEY", "secret")
     execution = await runner.run(
         job("import os; print('GOOGLE_API_KEY' in os.environ, os.environ['PYTHONHASHSEED'])", seed=7)
@@ -94,8 +103,8 @@ async def test_only_listed_variables_are_passed_on(runner: Any, job: Any, monkey
 
 
 async def test_the_log_has_status_and_limit_and_nothing_of_the_script(
-    runner: Any,
-    job: Any,
+    runner: LocalRunner,
+    job: MakeJob,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("DEBUG", logger="mlestar")
@@ -116,7 +125,7 @@ async def is_gone(pid: str) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="children that left the process group are found through /proc")
-async def test_escaped_children_are_killed(runner: Any, job: Any) -> None:
+async def test_escaped_children_are_killed(runner: LocalRunner, job: MakeJob) -> None:
     script = (
         "import os, sys, time\n"
         "if os.fork() == 0:\n os.setsid(); open('submission.csv', 'w').write(str(os.getpid())); time.sleep(60)\n"
@@ -127,7 +136,7 @@ async def test_escaped_children_are_killed(runner: Any, job: Any) -> None:
     assert await is_gone((script_job.collect / "submission.csv").read_text())
 
 
-async def test_a_changed_input_is_copied_again(runner: Any, job: Any, input_folder: Path) -> None:
+async def test_a_changed_input_is_copied_again(runner: LocalRunner, job: MakeJob, input_folder: Path) -> None:
     script_job = job("print(open('input/train.csv').read(), end='')")
     before = await runner.run(script_job)
     (input_folder / "train.csv").write_text("x\n3\n")
@@ -135,14 +144,14 @@ async def test_a_changed_input_is_copied_again(runner: Any, job: Any, input_fold
     assert (before.stdout, after.stdout) == ("x,y\n1,2\n", "x\n3\n")
 
 
-async def test_runs_inside_the_input_folder_are_not_copied(job: Any, input_folder: Path) -> None:
+async def test_runs_inside_the_input_folder_are_not_copied(job: MakeJob, input_folder: Path) -> None:
     runner = LocalRunner(work_dir=input_folder / "runs" / "work", bubblewrap=False)
     execution = await runner.run(job("import os; print(os.listdir('input'))"))
     await runner.aclose()
     assert execution.stdout == "['train.csv']\n"
 
 
-async def test_jobs_run_side_by_side(runner: Any, input_folder: Path, tmp_path: Path) -> None:
+async def test_jobs_run_side_by_side(runner: LocalRunner, input_folder: Path, tmp_path: Path) -> None:
     jobs = []
     for number in range(3):
         collect = tmp_path / f"collect-{number}"
@@ -152,14 +161,14 @@ async def test_jobs_run_side_by_side(runner: Any, input_folder: Path, tmp_path: 
     assert [execution.stdout for execution in executions] == ["0\n", "1\n", "2\n"]
 
 
-async def test_an_interpreter_that_is_missing_is_an_operators_error(job: Any, tmp_path: Path) -> None:
+async def test_an_interpreter_that_is_missing_is_an_operators_error(job: MakeJob, tmp_path: Path) -> None:
     runner = LocalRunner(python="/no/such/python", work_dir=tmp_path / "work")
     with pytest.raises(RunnerError, match="/no/such/python"):
         await runner.run(job("print(1)"))
     await runner.aclose()
 
 
-async def test_a_work_folder_that_cannot_be_made_is_an_operators_error(job: Any, tmp_path: Path) -> None:
+async def test_a_work_folder_that_cannot_be_made_is_an_operators_error(job: MakeJob, tmp_path: Path) -> None:
     (tmp_path / "work").write_text("a file")
     with pytest.raises(RunnerError, match="work"):
         await LocalRunner(work_dir=tmp_path / "work").run(job("print(1)"))
@@ -189,7 +198,7 @@ async def test_without_an_engine_the_error_of_other_scripts_advises_what_to_do(
     assert "\n" not in str(raised.value)
 
 
-async def test_a_scripted_runner_replies_by_a_part_of_the_script(job: Any) -> None:
+async def test_a_scripted_runner_replies_by_a_part_of_the_script(job: MakeJob) -> None:
     runner = ScriptedRunner({"fit": succeed("score 1", ["submission.csv"]), "load": fail("KeyError"), "": "else"})
     script_job = job("model.fit()")
     execution = await runner.run(script_job)
@@ -197,7 +206,7 @@ async def test_a_scripted_runner_replies_by_a_part_of_the_script(job: Any) -> No
     assert (script_job.collect / "submission.csv").is_file()
 
 
-async def test_a_scripted_runner_takes_a_function(job: Any) -> None:
+async def test_a_scripted_runner_takes_a_function(job: MakeJob) -> None:
     def reply(job: Job) -> Execution:
         return fail(job.script)
 

@@ -4,14 +4,13 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 import mlestar
-from mlestar.cli import app
-from mlestar.errors import ModelError, mask_secrets
+from mlestar.errors import ModelError
+from mlestar.runtime.secrets import mask_secrets
+from tests.unit.command_line import call
 from tests.unit.scenario import SMALL, Scenario, count_rows, make_task
 
 SECRETS = {
@@ -42,16 +41,16 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-def fill(text):
+def fill(text: str) -> str:
     return text.format(**SECRETS, argument=IN_ARGUMENTS, address=IN_ADDRESS)
 
 
-def secrets_in(text):
+def secrets_in(text: str) -> list[str]:
     return [secret for secret in HIDDEN if secret in text]
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_a_secret_in_a_text_is_masked(keys: Any, text: Any) -> None:
+def test_a_secret_in_a_text_is_masked(keys: None, text: str) -> None:
     assert secrets_in(fill(text))
     masked = mask_secrets(fill(text))
     assert secrets_in(masked) == []
@@ -67,13 +66,13 @@ def test_a_secret_in_a_text_is_masked(keys: Any, text: Any) -> None:
         "https://a.b/c?d=e",
     ],
 )
-def test_an_ordinary_line_stays_as_it_is(keys: Any, text: str) -> None:
+def test_an_ordinary_line_stays_as_it_is(keys: None, text: str) -> None:
     assert mask_secrets(text) == text
 
 
 @pytest.mark.parametrize("level", ["debug", "info", "warning"])
 def test_no_handler_sees_a_secret_in_a_message_an_argument_or_a_traceback(
-    keys: Any,
+    keys: None,
     caplog: pytest.LogCaptureFixture,
     level: str,
 ) -> None:
@@ -93,15 +92,15 @@ def test_no_handler_sees_a_secret_in_a_message_an_argument_or_a_traceback(
 
 async def test_a_run_whose_provider_repeats_its_key_logs_none_at_debug(
     tmp_path: Path,
-    keys: Any,
+    keys: None,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def refuse(prompt) -> None:
+    def refuse(prompt: str) -> str:
         raise ConnectionError(fill(" ".join(TEXTS)))
 
     scenario = Scenario(planner=refuse)
     task = count_rows(make_task(tmp_path / "signs"))
-    settings = {**SMALL, "runs_dir": tmp_path / "runs", "model_attempts": 2, "model_backoff": 0}
+    settings: dict[str, object] = {**SMALL, "runs_dir": tmp_path / "runs", "model_attempts": 2, "model_backoff": 0}
     settings["base_url"] = f"https://user:{IN_ADDRESS}@example.org/v1?key={IN_ADDRESS}"
     with caplog.at_level(logging.DEBUG), pytest.raises(ModelError):
         await mlestar.asolve(task, settings=settings, run_id="run", model=scenario.model(), runner=scenario.runner())
@@ -110,7 +109,7 @@ async def test_a_run_whose_provider_repeats_its_key_logs_none_at_debug(
     assert secrets_in("\n".join(record.getMessage() + (record.exc_text or "") for record in lines)) == []
 
 
-def log_of(*options: object, **variables: object):
+def log_of(*options: str, **variables: str) -> list[str]:
     """Return the standard error of a command that logs when it is asked to."""
     code = "import sys, logging, mlestar.cli as cli; cli.app(sys.argv[1:], standalone_mode=False); "
     code += "log = logging.getLogger('mlestar.x'); log.debug('detail'); log.info('step'); log.warning('trouble')"
@@ -137,14 +136,14 @@ def test_the_log_is_quiet_by_default_and_root_is_left_alone() -> None:
     ],
 )
 def test_options_and_the_variable_choose_the_level(
-    options: tuple[()] | tuple[str],
-    variables: dict[str, Any] | dict[str, str],
-    lines: list[Any] | list[str],
+    options: tuple[str, ...],
+    variables: dict[str, str],
+    lines: list[str],
 ) -> None:
     assert log_of(*options, **variables) == lines
 
 
 def test_an_unknown_level_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLESTAR_LOG", "loud")
-    done = CliRunner().invoke(app, ["runs"])
+    done = call("runs")
     assert (done.exit_code, done.stderr) == (2, "mlestar: MLESTAR_LOG=loud: choose one of debug, info, warning\n")

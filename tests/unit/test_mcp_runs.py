@@ -12,7 +12,7 @@ from mlestar.settings import Settings
 from tests.unit.scenario import Scenario, count_rows, make_task, solve
 
 
-def runs(tmp_path: Path):
+def runs(tmp_path: Path) -> Runs:
     return Runs(Settings.resolve({"runs_dir": tmp_path / "runs", "model": "offline"}))
 
 
@@ -32,7 +32,7 @@ async def test_while_it_runs_and_after_it_was_cancelled_the_best_stays_the_best(
     served = runs(tmp_path)
     task = count_rows(make_task(tmp_path / "signs"), "minimize")
     run_id = await served.start(str(task), {"runner": "local", "profile": "quick", "outer_steps": 0})
-    seen = []
+    seen: list[str] = []
     for _ in range(600):
         status = await served.status(run_id)
         if status.best and status.best not in seen:

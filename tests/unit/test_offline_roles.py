@@ -2,7 +2,6 @@
 
 import contextlib
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -18,22 +17,22 @@ from mlestar.offline.refinement import blocks_of, next_plan
 from mlestar.offline.surgery import functions, used
 from mlestar.retrieval.catalogue import catalogue_cards
 from mlestar.state import Attempt, Brief, ModelCard, Variant
-from tests.unit.offline_context import brief_of, candidate, code, data, mixed_rows, reply, run, write_task
+from tests.unit.offline_context import brief_of, candidate, code, data, mixed_rows, reply, run, score_of, write_task
 
 TREES = ModelCard(name="ExtraTrees")
 
 
 @pytest.fixture
-def folder(tmp_path: Path):
+def folder(tmp_path: Path) -> Path:
     return write_task(tmp_path / "task", mixed_rows(), "label", "f1")
 
 
 @pytest.fixture
-def brief(folder: Any):
+def brief(folder: Path) -> Brief:
     return brief_of(folder)
 
 
-def attempt(plan, score):
+def attempt(plan: str, score: float) -> Attempt:
     return Attempt(plan=plan, solution="s", score=score, status="ok")
 
 
@@ -44,6 +43,7 @@ def test_an_unknown_role_is_refused() -> None:
 
 def test_replies_count_their_tokens() -> None:
     message = OfflineEngineer().invoke([HumanMessage("<role>analyst</role>\n<draft>{}</draft>")])
+    assert message.usage_metadata is not None
     assert message.usage_metadata["input_tokens"] > 0
 
 
@@ -56,14 +56,14 @@ def test_cards_need_only_what_is_installed_and_differ_by_track(brief: Brief) -> 
     assert not {"LightGBM", "CatBoost", "XGBoost"} & set(first)
 
 
-def test_a_merge_trains_both_models(brief: Brief, folder: Any, tmp_path: Path) -> None:
+def test_a_merge_trains_both_models(brief: Brief, folder: Path, tmp_path: Path) -> None:
     script = code("merger", brief, base=candidate(brief), reference=candidate(brief, TREES))
     assert "HistGradientBoostingClassifier(" in script
     assert "ExtraTreesClassifier(" in script
-    assert reported_score(run(script, folder, tmp_path / "work")) > 0.7
+    assert score_of(run(script, folder, tmp_path / "work")) > 0.7
 
 
-def test_a_study_grades_each_part_by_its_own_submission(brief: Brief, folder: Any, tmp_path: Path) -> None:
+def test_a_study_grades_each_part_by_its_own_submission(brief: Brief, folder: Path, tmp_path: Path) -> None:
     printed = run(code("ablator", brief, script=candidate(brief), summaries=[]), folder, tmp_path / "work")
     written = sorted((tmp_path / "work" / "variants").glob("*.csv"))
     assert "failed" not in printed
@@ -130,15 +130,15 @@ def test_a_plan_in_other_words_is_understood(brief: Brief) -> None:
 
 
 @pytest.mark.parametrize("rounds", range(2))
-def test_ensembles_train_their_members_in_one_script(rounds: Any, brief: Brief, folder: Any, tmp_path: Path) -> None:
+def test_ensembles_train_their_members_in_one_script(rounds: int, brief: Brief, folder: Path, tmp_path: Path) -> None:
     codes = [candidate(brief), candidate(brief, TREES)]
     members = [Member(id=f"s{n}", title="", score=0.7, code=text) for n, text in enumerate(codes)]
-    attempts = []
+    attempts: list[Attempt] = []
     for _ in range(rounds + 1):
         plan = reply("ensemble_planner", brief, solutions=members, attempts=attempts)
         attempts.append(attempt(plan, 0.7))
     script = code("ensembler", brief, solutions=members, plan=plan, seconds=60)
-    assert reported_score(run(script, folder, tmp_path / "work")) > 0.7
+    assert score_of(run(script, folder, tmp_path / "work")) > 0.7
 
 
 def test_a_clean_script_passes_the_leakage_check(brief: Brief) -> None:
@@ -193,7 +193,7 @@ def test_submissions_that_the_grader_rejects_are_repaired(
     assert check_submission(task, submission) == ""
 
 
-def test_a_script_that_cannot_be_repaired_gets_a_safer_model(brief: Brief, folder: Any, tmp_path: Path) -> None:
+def test_a_script_that_cannot_be_repaired_gets_a_safer_model(brief: Brief, folder: Path, tmp_path: Path) -> None:
     script = code("debugger", brief, script="raise SystemError", bug="SystemError", failed_fixes=[], study=False)
     assert reported_score(run(script, folder, tmp_path / "work")) is not None
 
@@ -204,7 +204,7 @@ def test_failed_fixes_are_not_repeated(brief: Brief) -> None:
     assert first != second
 
 
-def test_subsampling_is_found_and_removed(brief: Brief, folder: Any, tmp_path: Path) -> None:
+def test_subsampling_is_found_and_removed(brief: Brief, folder: Path, tmp_path: Path) -> None:
     script = candidate(brief.model_copy(update={"subsample_rows": 50}))
     block = data("subsampling_extractor", brief, script=script)["block"]
     whole = replace_block(script, block, code("subsampling_remover", brief, block=block))

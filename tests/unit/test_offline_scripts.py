@@ -11,7 +11,7 @@ from mlestar.agents.script import reported_score
 from mlestar.data.task import Task
 from mlestar.evaluation import check_submission
 from mlestar.state import ModelCard
-from tests.unit.offline_context import CARD, brief_of, candidate, mixed_rows, run, write_task
+from tests.unit.offline_context import CARD, brief_of, candidate, mixed_rows, run, score_of, write_task
 
 DRAW = np.random.default_rng(1)
 SIZE = 120
@@ -19,7 +19,7 @@ X = DRAW.normal(size=SIZE)
 NOISE = 0.1 * DRAW.normal(size=SIZE)
 
 
-def table(**columns: object):
+def table(**columns: object) -> pd.DataFrame:
     return pd.DataFrame({"id": np.arange(SIZE), **columns})
 
 
@@ -40,7 +40,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_candidate_scores_itself_and_writes_a_valid_submission(shape: Any, tmp_path: Path) -> None:
+def test_a_candidate_scores_itself_and_writes_a_valid_submission(shape: str, tmp_path: Path) -> None:
     rows, target, metric = SHAPES[shape]
     folder = write_task(tmp_path / "task", rows, target, metric, placeholder=0.5 if metric == "log_loss" else None)
     printed = run(candidate(brief_of(folder)), folder, tmp_path / "work")
@@ -52,7 +52,7 @@ def test_a_candidate_scores_itself_and_writes_a_valid_submission(shape: Any, tmp
 def test_every_family_of_models_learns(name: str, tmp_path: Path) -> None:
     folder = write_task(tmp_path / "task", mixed_rows(), "label", "accuracy")
     printed = run(candidate(brief_of(folder), ModelCard(name=name)), folder, tmp_path / "work")
-    assert reported_score(printed) > 0.75
+    assert score_of(printed) > 0.75
 
 
 def test_an_auxiliary_table_is_looked_up_by_its_key(tmp_path: Path) -> None:
@@ -63,19 +63,20 @@ def test_an_auxiliary_table_is_looked_up_by_its_key(tmp_path: Path) -> None:
     sizes.to_csv(folder / "sizes.csv", index=False)
     script = candidate(brief_of(folder))
     assert "look_up(rows, 'sizes.csv'" in script
-    assert reported_score(run(script, folder, tmp_path / "work")) < 3
+    assert score_of(run(script, folder, tmp_path / "work")) < 3
 
 
 def test_rows_of_one_group_stay_in_one_fold(tmp_path: Path) -> None:
     folder = write_task(tmp_path / "task", mixed_rows(), "label", "accuracy")
     brief = brief_of(folder)
+    assert brief.split is not None
     split = brief.split.model_copy(update={"kind": "group", "column": "kind", "group_rule": None})
     script = candidate(brief.model_copy(update={"split": split}))
-    scope: dict[str, object] = {"__name__": "script"}
+    scope: dict[str, Any] = {"__name__": "script"}
     exec(compile(script, "script", "exec"), scope)
     train = pd.read_csv(folder / "train.csv", dtype=str)
     folds = scope["make_folds"](train, np.zeros(len(train)))
-    assert all(not set(train["kind"].iloc[fit]) & set(train["kind"].iloc[held]) for fit, held in folds)
+    assert all(not set(train["kind"].iloc[fit]) & set(train["kind"].iloc[test]) for fit, test in folds)
 
 
 def test_a_large_table_is_sampled_in_a_marked_block(tmp_path: Path) -> None:

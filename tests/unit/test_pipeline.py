@@ -8,8 +8,8 @@ import pytest
 import mlestar
 from mlestar.errors import ModelError, RunnerError, UserError
 from mlestar.runners import Execution, Job
-from tests.unit.results import by_id, read_submission
-from tests.unit.scenario import FULL, Scenario, failure, fence, resume, script, solve
+from tests.unit.results import by_id, read_script, read_submission
+from tests.unit.scenario import FULL, Scenario, failure, fence, lose_connection, resume, script, solve
 
 
 async def test_the_best_script_is_submitted_unchanged(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ async def test_a_run_in_which_nothing_works_ends_with_a_report(tmp_path: Path) -
     assert (tmp_path / "runs/run/report.html").is_file()
 
 
-async def test_a_crashed_study_leaves_refinement_going(tmp_path: Path) -> None:
+async def test_refinement_continues_after_a_crashed_study(tmp_path: Path) -> None:
     scenario = Scenario(ablator=fence("# quality broken\n# variants/NAME.csv\nprint(1)"))
     result = await solve(tmp_path, scenario)
     assert result.winner == "t0.r1.2"
@@ -130,8 +130,7 @@ async def test_a_leak_is_repaired_before_the_script_runs(tmp_path: Path) -> None
         leakage_fixer=fence("return 'clean'"),
     )
     result = await solve(tmp_path, scenario)
-    folder = tmp_path / "runs/run"
-    assert "return 'clean'" in (folder / by_id(result)["t0.c1"].script).read_text(encoding="utf-8")
+    assert "return 'clean'" in read_script(result, "t0.c1")
 
 
 async def test_a_leak_that_stays_never_runs(tmp_path: Path) -> None:
@@ -144,7 +143,7 @@ async def test_a_leak_that_stays_never_runs(tmp_path: Path) -> None:
     assert {row.status for row in result.solutions} == {"leak"}
 
 
-async def test_a_claim_far_above_the_judges_score_goes_back_to_the_leakage_checker(tmp_path: Path) -> None:
+async def test_a_claim_far_above_the_graders_score_goes_back_to_the_leakage_checker(tmp_path: Path) -> None:
     scenario = Scenario(claim=0.99)
     await solve(tmp_path, scenario)
     evidence = [prompt for prompt in scenario.prompts["leakage_checker"] if "<evidence>" in prompt]
@@ -152,21 +151,18 @@ async def test_a_claim_far_above_the_judges_score_goes_back_to_the_leakage_check
     assert "standard errors worse" in evidence[0]
 
 
-async def test_the_next_best_takes_over_when_the_winner_fails_on_the_real_input(tmp_path: Path) -> None:
-    class Fragile(Scenario):
+async def test_the_next_best_is_submitted_when_the_winner_fails_on_the_real_input(tmp_path: Path) -> None:
+    class FailingExport(Scenario):
         def run(self, job: Job) -> Execution:
             return failure("broken") if job.name == "t0.r1.2-export" else super().run(job)
 
-    result = await solve(tmp_path, Fragile())
+    result = await solve(tmp_path, FailingExport())
     assert (result.status, result.winner) == ("solved", "t0.r1.1")
     assert [export.solution for export in result.exports] == ["t0.r1.2", "t0.r1.1"]
 
 
-async def test_a_dead_provider_stops_the_run_and_resume_finishes_it(tmp_path: Path) -> None:
-    def dead(prompt: str) -> str:
-        raise ConnectionError
-
-    first = Scenario(extractor=dead)
+async def test_a_provider_that_fails_stops_the_run_and_resume_finishes_it(tmp_path: Path) -> None:
+    first = Scenario(extractor=lose_connection)
     with pytest.raises(ModelError, match="cannot be reached as extractor"):
         await solve(tmp_path, first, model_backoff=0)
     stopped = json.loads((tmp_path / "runs/run/result.json").read_text(encoding="utf-8"))
@@ -177,8 +173,8 @@ async def test_a_dead_provider_stops_the_run_and_resume_finishes_it(tmp_path: Pa
     assert not set(first.ran) & set(second.ran)
 
 
-async def test_a_lost_engine_is_no_failed_script(tmp_path: Path) -> None:
-    class Lost(Scenario):
+async def test_an_engine_that_is_gone_is_not_a_failed_script(tmp_path: Path) -> None:
+    class EngineGone(Scenario):
         def run(self, job: Job) -> Execution:
             if job.name == "t0.m1":
                 msg = "the engine is gone"
@@ -186,7 +182,7 @@ async def test_a_lost_engine_is_no_failed_script(tmp_path: Path) -> None:
             return super().run(job)
 
     with pytest.raises(RunnerError, match="engine is gone"):
-        await solve(tmp_path, Lost())
+        await solve(tmp_path, EngineGone())
     second = Scenario()
     assert (await resume(tmp_path, second)).status == "solved"
     assert "debugger" not in second.asked
@@ -212,7 +208,7 @@ async def test_a_finished_run_returns_its_result(tmp_path: Path) -> None:
     assert (again.asked, again.ran) == ([], [])
 
 
-async def test_executions_are_capped_and_the_best_is_handed_in(tmp_path: Path) -> None:
+async def test_executions_are_capped_and_the_best_is_submitted(tmp_path: Path) -> None:
     scenario = Scenario()
     result = await solve(tmp_path, scenario, max_executions=8)
     assert len(scenario.ran + scenario.early) <= 8

@@ -52,8 +52,11 @@ def test_a_users_file_takes_precedence_over_the_table(tmp_path: Path) -> None:
         '["openai:gpt-5.1"]\ninput = 7\noutput = 8\n["ollama:*"]\ninput = 0\noutput = 0\n', encoding="utf-8"
     )
     prices = Prices(prices_file)
-    assert prices.price("openai:gpt-5.1-2025-11-13").input == 7
-    assert prices.price("ollama:qwen3").of(TokenUsage(input=5)) == 0
+    pinned, local = prices.price("openai:gpt-5.1-2025-11-13"), prices.price("ollama:qwen3")
+    assert pinned is not None
+    assert local is not None
+    assert pinned.input == 7
+    assert local.of(TokenUsage(input=5)) == 0
     assert prices.price("openai:gpt-4o") == Prices().price("openai:gpt-4o")
 
 

@@ -4,6 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatResult
 from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_openai import AzureChatOpenAI, ChatOpenAI
 
@@ -117,7 +120,8 @@ def test_arguments_that_a_class_does_not_take_are_left_out(monkeypatch: pytest.M
     (tmp_path / "langchain_groq.py").write_text(GROQ, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     model = choose_models(Settings(model="groq:llama", model_seconds=7)).default.model
-    assert (type(model).__name__, model.model, model.timeout) == ("ChatGroq", "llama", 7)
+    fields = vars(model)
+    assert (type(model).__name__, fields["model"], fields["timeout"]) == ("ChatGroq", "llama", 7)
     with pytest.raises(SettingsError, match="'groq:llama': its class ChatGroq takes no base_url"):
         choose_models(Settings(model="groq:llama", base_url="http://127.0.0.1:1"))
 
@@ -167,7 +171,8 @@ def test_a_model_that_is_passed_in_is_named_with_its_provider_and_its_own_retrie
 def test_a_model_that_takes_no_temperature_gets_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "x")
     monkeypatch.setenv("ANTHROPIC_API_KEY", "x")
-    assert {choose_models(Settings(model=name)).of(role).model.temperature for role in ROLES} == {None}
+    models = [choose_models(Settings(model=name)).of(role).model for role in ROLES]
+    assert {vars(model)["temperature"] for model in models} == {None}
 
 
 KEY = "sk-a-secret-that-is-never-logged"
@@ -176,7 +181,13 @@ KEY = "sk-a-secret-that-is-never-logged"
 class FailingModel(ScriptedModel):
     """A model whose client repeats its key in an error."""
 
-    def _generate(self, *args: object, **kwargs: object) -> None:
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
         msg = f"cannot use the key {KEY} for http://127.0.0.1/v1?key={KEY}"
         raise RuntimeError(msg)
 
@@ -199,5 +210,5 @@ def test_the_model_of_each_role_is_logged(caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_the_groups_are_those_the_setting_names() -> None:
-    described = Settings.model_fields["models"].description
+    described = Settings.model_fields["models"].description or ""
     assert all(group in described for group in groups())

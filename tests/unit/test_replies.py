@@ -65,7 +65,7 @@ class RecordingModel:
         return self.replies[len(self.prompts) - 1]
 
 
-def make_agent(brief: Brief, *replies: object):
+def make_agent(brief: Brief, *replies: ModelReply | str) -> tuple[AgentContext, RecordingModel]:
     model = RecordingModel(*replies)
     return AgentContext(call=model, prompts=Prompts(), brief=brief), model
 

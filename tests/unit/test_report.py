@@ -7,12 +7,14 @@ from rich.console import Console
 
 from mlestar.cli.console import Progress
 from mlestar.events import Event
+from mlestar.metrics.spec import Direction
 from mlestar.report import Result, Score
 from mlestar.report.page import render_page
 from mlestar.state import Brief
+from tests.unit.golden_prompts import SPLIT
 
 
-def result(direction, holdout, fresh):
+def make_result(direction: Direction, holdout: float | None, fresh: float | None) -> Result:
     score = Score(holdout=holdout, fresh=fresh)
     return Result(run_id="run", task="t", status="solved", folder="/runs/run", direction=direction, score=score)
 
@@ -30,26 +32,26 @@ def result(direction, holdout, fresh):
 )
 def test_optimism_is_positive_where_the_holdout_score_flatters(
     brief: Brief,
-    direction: str,
+    direction: Direction,
     holdout: float | None,
     fresh: float | None,
     optimism: float | None,
 ) -> None:
-    outcome = result(direction, holdout, fresh)
-    assert outcome.optimism == (None if optimism is None else pytest.approx(optimism))
+    result = make_result(direction, holdout, fresh)
+    assert result.optimism == (None if optimism is None else pytest.approx(optimism))
     split = brief.model_copy(update={"fallback": ""})
-    page = render_page({**outcome.model_dump(), "split": brief.split.model_dump()}, split.model_dump())
+    page = render_page({**result.model_dump(), "split": SPLIT.model_dump()}, split.model_dump())
     assert ("better than fresh rows confirm" in page) == (optimism is not None and optimism > 0)
     assert ("Fresh rows confirm it" in page) == (optimism is not None and optimism < 0)
     assert (f"<b>{optimism:.5g}</b>" in page) if optimism is not None else ("Optimism" not in page)
 
 
 def test_optimism_is_in_the_file_for_programs(tmp_path: Path) -> None:
-    outcome = result("minimize", 0.8, 0.9)
+    result = make_result("minimize", 0.8, 0.9)
     path = tmp_path / "result.json"
-    path.write_text(outcome.model_dump_json(), encoding="utf-8")
+    path.write_text(result.model_dump_json(), encoding="utf-8")
     assert '"optimism":0.1' in path.read_text(encoding="utf-8").replace("0.09999999999999998", "0.1")
-    assert Result.read(path) == outcome
+    assert Result.read(path) == result
 
 
 @pytest.mark.parametrize("origin", ["candidate", "an origin of somebody else"])

@@ -2,8 +2,9 @@
 
 import importlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import pytest
 
@@ -33,7 +34,7 @@ PROMPT = '{% include "_head.md" %}\n\nName the weakest part.\n\n<script>\n{{ scr
 
 
 @pytest.fixture
-def critic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def critic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """Add the role for one test."""
     (tmp_path / "own_agents").mkdir()
     (tmp_path / "own_agents" / "critic_agent.py").write_text(AGENT, encoding="utf-8")
@@ -52,8 +53,10 @@ def test_the_documentation_lists_the_groups_of_the_table() -> None:
     assert {group: tuple(names.split(", ")) for group, names in rows} == groups()
 
 
-async def test_a_role_from_outside_is_asked_like_the_built_in_ones(critic: Any, tmp_path: Path, brief: Brief) -> None:
-    prompts = []
+async def test_a_role_from_outside_is_asked_like_the_built_in_ones(
+    critic: ModuleType, tmp_path: Path, brief: Brief
+) -> None:
+    prompts: list[str] = []
 
     def answer(role: str, prompt: str) -> str:
         prompts.append(prompt)
@@ -72,15 +75,17 @@ async def test_a_role_from_outside_is_asked_like_the_built_in_ones(critic: Any, 
     assert "answer with sentences of plain text" in prompts[1]
 
 
-def test_settings_name_a_role_from_outside_by_itself_and_by_its_group(critic: Any) -> None:
+def test_settings_name_a_role_from_outside_by_itself_and_by_its_group(critic: ModuleType) -> None:
     server = {"model": "openai:a", "base_url": "http://127.0.0.1:1/v1"}
     models = choose_models(Settings(**server, models={"critic": "openai:b"}, temperatures={"critic": 0.25}))
-    assert (models.of("critic").name, models.of("critic").model.temperature) == ("openai:b", 0.25)
+    chosen = models.of("critic")
+    assert (chosen.name, vars(chosen.model)["temperature"]) == ("openai:b", 0.25)
     models = choose_models(Settings(**server, models={"checkers": "openai:c"}))
-    assert (models.of("critic").name, models.of("critic").model.temperature) == ("openai:c", 0.0)
+    chosen = models.of("critic")
+    assert (chosen.name, vars(chosen.model)["temperature"]) == ("openai:c", 0.0)
 
 
-def test_a_role_without_a_prompt_is_one_line(critic: Any) -> None:
+def test_a_role_without_a_prompt_is_one_line(critic: ModuleType) -> None:
     with pytest.raises(SettingsError, match=r"prompt critic\.md is missing") as raised:
         Prompts(None, [role.prompt for role in ROLES.values()])
     assert "\n" not in str(raised.value)

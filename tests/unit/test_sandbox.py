@@ -8,9 +8,10 @@ import tarfile
 import time
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import pytest
+from docker import DockerClient
 
 from mlestar.errors import RunnerError, SettingsError
 from mlestar.runners import Limits
@@ -60,7 +61,9 @@ def test_the_build_context_holds_two_files_and_the_requirements_asked_for(tmp_pa
     recipe = read_recipe("torch", extra)
     with tarfile.open(fileobj=recipe.context()) as archive:
         assert archive.getnames() == ["Dockerfile", "requirements.txt"]
-        lines = archive.extractfile("requirements.txt").read().decode().splitlines()
+        requirements = archive.extractfile("requirements.txt")
+        assert requirements is not None
+        lines = requirements.read().decode().splitlines()
     assert {"--find-links /wheels", "pandas==3.0.0", "https://example.invalid/w.whl", "torch==2.13.0"} <= set(lines)
     assert sum(line.startswith("pandas==") for line in lines) == 1
 
@@ -111,10 +114,10 @@ def test_devices_are_requested_by_count(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("free_mb", "count"), [(None, 2), (100_000, 2), (4096 + FREE_MB + WAITING_MB, 1), (4096 + FREE_MB, 0), (100, 0)]
 )
-def test_containers_wait_only_where_memory_is_free(tmp_path: Path, free_mb: Any, count: int) -> None:
-    requests = []
+def test_containers_wait_only_where_memory_is_free(tmp_path: Path, free_mb: int | None, count: int) -> None:
+    requests: list[tuple[str, ...]] = []
 
-    def make(spec, modules) -> None:
+    def make(spec: ContainerSpec, modules: tuple[str, ...]) -> Container:
         requests.append(modules)
         msg = "this test needs no container"
         raise RunnerError(msg)
@@ -131,6 +134,9 @@ def test_containers_wait_only_where_memory_is_free(tmp_path: Path, free_mb: Any,
     assert len(requests) == count
 
 
+NO_ENGINE = cast("DockerClient", None)
+
+
 class IdleContainer(Container):
     """A container that is never created on an engine."""
 
@@ -142,8 +148,8 @@ class IdleContainer(Container):
 def test_a_pool_fills_up_to_its_size(tmp_path: Path) -> None:
     spec = ContainerSpec(image="i", owner="o", input=tmp_path, inode=1, limits=Limits(), seed=0, cpus=2.0)
 
-    def make(spec, modules):
-        return IdleContainer(None, spec, tmp_path, modules=modules)
+    def make(spec: ContainerSpec, modules: tuple[str, ...]) -> Container:
+        return IdleContainer(NO_ENGINE, spec, tmp_path, modules=modules)
 
     pool = Pool(5, make, lambda: None)
     pool.refill(spec, ())
@@ -170,7 +176,7 @@ def test_a_pool_fills_up_to_its_size(tmp_path: Path) -> None:
         b"\xff",
     ],
 )
-def test_a_record_that_no_supervisor_wrote_is_ignored(line: Any) -> None:
+def test_a_record_that_no_supervisor_wrote_is_ignored(line: bytes) -> None:
     assert read_record(line, Limits()) is None
 
 

@@ -5,12 +5,12 @@ import pytest
 
 from mlestar.errors import SettingsError
 from mlestar.graph import build_graph
-from mlestar.settings import PROFILES, Settings
+from mlestar.settings import PROFILES, Profile, Settings
 from mlestar.settings.form import GROUPS, NODES, TYPES
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_profile_sets_every_number_of_its_table(profile: Any) -> None:
+def test_a_profile_sets_every_number_of_its_table(profile: Profile) -> None:
     settings = Settings(profile=profile)
     assert {key: getattr(settings, key) for key in PROFILES[profile]} == PROFILES[profile]
 

@@ -1,6 +1,6 @@
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -27,13 +27,13 @@ def test_a_file_is_moved_in(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path):
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
     ledger = Ledger(tmp_path / "ledger.sqlite")
     yield ledger
     ledger.close()
 
 
-async def test_finished_work_is_never_repeated(ledger: Any) -> None:
+async def test_finished_work_is_never_repeated(ledger: Ledger) -> None:
     done = []
 
     async def work() -> Record:
@@ -46,7 +46,7 @@ async def test_finished_work_is_never_repeated(ledger: Any) -> None:
     assert len(done) == 1
 
 
-async def test_equal_work_at_the_same_time_is_done_once(ledger: Any) -> None:
+async def test_equal_work_at_the_same_time_is_done_once(ledger: Ledger) -> None:
     done = []
 
     async def work() -> Record:
@@ -58,7 +58,7 @@ async def test_equal_work_at_the_same_time_is_done_once(ledger: Any) -> None:
     assert len(done) == 1
 
 
-async def test_failed_work_is_not_recorded(ledger: Any) -> None:
+async def test_failed_work_is_not_recorded(ledger: Ledger) -> None:
     async def fail() -> Record:
         msg = "disk full"
         raise OSError(msg)
@@ -87,7 +87,7 @@ async def test_spend_survives_a_restart(tmp_path: Path) -> None:
     assert (spend.model_calls, spend.tokens, spend.usd, spend.seconds) == (1, 7, 0.5, 15)
 
 
-async def test_an_unknown_price_is_not_zero(ledger: Any) -> None:
+async def test_an_unknown_price_is_not_zero(ledger: Ledger) -> None:
     async def work() -> Record:
         return Record(result={}, usd=None)
 

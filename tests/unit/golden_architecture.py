@@ -1,11 +1,11 @@
 """Draws the imports of the package into docs/architecture.md: python -m tests.unit.golden_architecture."""
 
 import re
-from pathlib import Path
 
 from tests.unit.package_imports import dependencies, reduced
+from tests.unit.paths import ROOT
 
-PAGE = Path(__file__).parents[2] / "docs/architecture.md"
+PAGE = ROOT / "docs/architecture.md"
 DIAGRAM = re.compile(r"(?<=<!-- imports -->\n)```mermaid\n.*?\n```", re.DOTALL)
 
 

@@ -1,9 +1,10 @@
 """Writes docs/graphs.md, the drawn graphs: python -m tests.unit.golden_graphs."""
 
 from importlib import import_module
-from pathlib import Path
 
-PAGE = Path(__file__).parents[2] / "docs/graphs.md"
+from tests.unit.paths import ROOT
+
+PAGE = ROOT / "docs/graphs.md"
 TEXTS = {
     "pipeline": "The whole run. `run_track` and `rescore` are started once per track and once per finalist.",
     "track": "Algorithms 1 and 2 of the paper, flat, so that every step can be replayed from. LangGraph Studio's\n"

@@ -3,7 +3,9 @@
 import ast
 from pathlib import Path
 
-PACKAGE = Path(__file__).parents[2] / "mlestar"
+from tests.unit.paths import ROOT
+
+PACKAGE = ROOT / "mlestar"
 
 
 def modules() -> list[Path]:

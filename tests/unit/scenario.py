@@ -1,15 +1,15 @@
-"""Scenarios: scripted runs of the whole machine, without a model and without an engine.
+"""Scenarios: scripted runs of the whole pipeline, without a model and without a container engine.
 
 A `Scenario` answers prompts in place of a model and executes scripts in place of a sandbox. Its scripts are never run:
 comments in them state what comes of them, and submissions are written accordingly, so that the real grader grades them
 on the real holdout.
 
-Comments in a script (the last one of a kind counts, so that a replaced block changes the quality of its script)
+Comments in a script (of several qualities or claims the last one counts, so that a replaced block changes both)
 
     # quality 0.7        its predictions are right on 70 % of the rows
     # quality sample     it submits the sample submission unchanged
     # quality silent     it ends well and writes no file
-    # quality slow       it exceeds its time limit after printing `epoch 1`
+    # quality slow       it prints `epoch 1` and exceeds its time limit
     # quality broken     any other word: it ends with `KeyError: 'x' (broken)`
     # claim 0.99         it reports this score; without the line, `claim=` of the scenario (0.5)
     # track {track}      the track that wrote it: leakage checks of its text belong to that track
@@ -17,7 +17,8 @@ Comments in a script (the last one of a kind counts, so that a replaced block ch
                          any such line, one variant `plain` that is 0.1 worse than the baseline
 
 `script(0.7, "title", claim=0.99)` and `study(0.7, ("plain", 0.6), ("other", "broken"))` write them; `fence` turns
-them into a reply. A script that contains the word `variants` is executed as a study: its quality is its baseline's.
+them into a reply, and `block(0.8)` is a reply of the coder. A script that contains the word `variants` is executed as a
+study: its quality is that of the baseline.
 
 Replies by role (roles that are not given answer as in `DEFAULTS`; `{track}` becomes the number of the track that asks)
 
@@ -30,6 +31,8 @@ Where single tracks and executions differ
 
     Scenario(tracks={1: {"merger": "no code"}})  replies of track 1
     Scenario(jobs={"t0.a1": "broken"})           a quality by the name of the execution, in place of the script's
+
+An execution belongs to the track in its name; rescorings, exports and ensembles belong to `NO_TRACK` (see `of`).
 
 Names of executions
 
@@ -127,6 +130,11 @@ def study(quality: float | str, *variants: tuple[str, float | str]) -> str:
 
 def fence(code: str, language: str = "python") -> str:
     return f"```{language}\n{code}\n```"
+
+
+def block(quality: float | str, lines: str = "") -> str:
+    """Return the coder's reply: the block `load` with this quality, and other lines in front of it."""
+    return fence(f"def load():\n    {lines}# quality {quality}\n    return 1")
 
 
 def as_json(**values: object) -> str:
@@ -297,18 +305,18 @@ def cards(*names: str) -> str:
 def choose_block(prompt: str) -> str:
     """Answer the extractor with the first of two blocks that no earlier step refined."""
     refined = "<earlier_block>\ndef load" in prompt
-    block = re.findall(r"^def (?:model|load)\(\):\n(?:    .*\n)+", prompt.split("<script>")[1], re.MULTILINE)[refined]
-    return as_json(block=block, plan="Write this block in a better way, with care.")
+    blocks = re.findall(r"^def (?:model|load)\(\):\n(?:    .*\n)+", prompt.split("<script>")[1], re.MULTILINE)
+    return as_json(block=blocks[refined], plan="Write this block in a better way, with care.")
 
 
 def rewrite(*qualities: float | str) -> Callable[[str], str]:
     """Answer the coder: the block of the prompt, with the quality at the position of the plan's number."""
 
     def answer(prompt: str) -> str:
-        block = prompt.split("<block>\n")[1].split("\n</block>")[0]
+        code = prompt.split("<block>\n")[1].split("\n</block>")[0]
         number = re.search(r"<plan>\s*Plan number (\d+)", prompt)
         quality = qualities[min(int(number[1]) - 1 if number else 0, len(qualities) - 1)]
-        return fence(block.rstrip() + f"  # quality {quality}")
+        return fence(code.rstrip() + f"  # quality {quality}")
 
     return answer
 
@@ -324,7 +332,7 @@ DEFAULTS: dict[str, Reply] = {
     "ablator": fence(study(0.8)),
     "summarizer": "The plain variant is worse: the part helps.",
     "extractor": as_json(block="def load():\n    return 1", plan="Load better, by a better way."),
-    "coder": [fence(f"def load():\n    # quality {q}\n    return 1") for q in (0.85, 0.9, 0.7, 0.6)],
+    "coder": [block(q) for q in (0.85, 0.9, 0.7, 0.6)],
     "planner": [f"Plan number {number} for the block." for number in range(2, 20)],
     "ensemble_planner": [f"Average in way {number}." for number in range(1, 20)],
     "ensembler": [fence(script(q, f"ensemble{q}")) for q in (0.8, 0.95, 0.85)],

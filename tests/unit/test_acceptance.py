@@ -6,7 +6,7 @@ import pytest
 
 import mlestar
 from mlestar.settings import Settings
-from tests.unit.scenario import SMALL, Scenario, count_rows, fence, make_task, script
+from tests.unit.scenario import SMALL, Scenario, block, count_rows, fence, make_task, script
 
 TWO_STEPS = {**SMALL, "retrieved_models": 1, "outer_steps": 2, "inner_plans": 1, "model_backoff": 0}
 """One candidate, and two outer steps of one plan."""
@@ -25,7 +25,7 @@ async def run_two_steps(folder: Path, scenario: Scenario, **settings: object) ->
 
 def refined(quality: float) -> Scenario:
     """Return a scenario whose first plan brings this quality where the candidate has 0.6."""
-    coder = [fence(f"def load():\n    # quality {q}\n    return 1") for q in (quality, 0.1)]
+    coder = [block(q) for q in (quality, 0.1)]
     return Scenario(initializer=fence(script(0.6)), coder=coder)
 
 

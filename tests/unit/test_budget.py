@@ -47,7 +47,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     ledger.close()
 
 
-def budget(ledger: Ledger, price: Price | None = FREE, **settings: object) -> Budget:
+def make_budget(ledger: Ledger, price: Price | None = FREE, **settings: object) -> Budget:
     return Budget(Settings.resolve({**BRANCHES, **settings}), ledger, (price,), at_once=4)
 
 
@@ -74,20 +74,20 @@ async def start(budget: Budget, ledger: Ledger, name: str, tokens: int = 0) -> C
 
 
 async def test_executions_that_start_together_never_pass_their_cap(ledger: Ledger) -> None:
-    caps = await asyncio.gather(*(start(budget(ledger, max_executions=10), ledger, f"{n}") for n in range(25)))
+    caps = await asyncio.gather(*(start(make_budget(ledger, max_executions=10), ledger, f"{n}") for n in range(25)))
     assert (caps.count(None), caps.count("max_executions")) == (10, 15)
 
 
 async def test_calls_that_start_together_never_pass_the_cap_on_tokens(ledger: Ledger) -> None:
-    now = budget(ledger, max_tokens=20_000)
-    caps = await asyncio.gather(*(start(now, ledger, f"{n}", tokens=1000) for n in range(25)))
+    budget = make_budget(ledger, max_tokens=20_000)
+    caps = await asyncio.gather(*(start(budget, ledger, f"{n}", tokens=1000) for n in range(25)))
     assert ledger.spend().tokens <= 20_000
     assert {"max_tokens", None} == set(caps)
 
 
 async def test_calls_that_start_together_never_pass_the_cap_on_money(ledger: Ledger) -> None:
-    now = budget(ledger, Price(input=1000, output=1000), max_usd=20)
-    caps = await asyncio.gather(*(start(now, ledger, f"{n}", tokens=1000) for n in range(25)))
+    budget = make_budget(ledger, Price(input=1000, output=1000), max_usd=20)
+    caps = await asyncio.gather(*(start(budget, ledger, f"{n}", tokens=1000) for n in range(25)))
     usd = ledger.spend().usd
     assert usd is not None
     assert usd <= 20
@@ -95,8 +95,8 @@ async def test_calls_that_start_together_never_pass_the_cap_on_money(ledger: Led
 
 
 async def test_a_reservation_is_released_when_the_true_cost_is_recorded(ledger: Ledger) -> None:
-    now = budget(ledger, max_tokens=20_000)
-    assert [await start(now, ledger, f"{n}", tokens=1000) for n in range(15)] == [None] * 15
+    budget = make_budget(ledger, max_tokens=20_000)
+    assert [await start(budget, ledger, f"{n}", tokens=1000) for n in range(15)] == [None] * 15
 
 
 async def test_a_crash_releases_what_was_reserved(tmp_path: Path) -> None:
@@ -111,13 +111,13 @@ async def test_a_crash_releases_what_was_reserved(tmp_path: Path) -> None:
 
 async def test_time_is_reserved_for_rescorings_and_two_exports(ledger: Ledger) -> None:
     await ledger.once("slow", "execution", "t0.c1", lambda: finished(Record(result={}, seconds=100)))
-    now = budget(ledger, max_hours=0.25)
+    budget = make_budget(ledger, max_hours=0.25)
     with pytest.raises(Refusal):
-        async with now.execution("t0.m1", "search", 600):
+        async with budget.execution("t0.m1", "search", 600):
             pass
-    async with now.execution("rescoring", "rescoring", 600) as reservation:
+    async with budget.execution("rescoring", "rescoring", 600) as reservation:
         assert 200 < reservation.seconds <= 300
-    async with now.execution("export", "export", 1800) as reservation:
+    async with budget.execution("export", "export", 1800) as reservation:
         assert 800 < reservation.seconds <= 900
 
 
@@ -126,30 +126,30 @@ async def finished(record: Record) -> Record:
 
 
 async def test_rescorings_are_skipped_before_an_export_is(ledger: Ledger) -> None:
-    now = budget(ledger, max_executions=4)
-    assert not await now.spent("")
+    budget = make_budget(ledger, max_executions=4)
+    assert not await budget.spent("")
     work: list[tuple[str, Stage]] = [("a", "search"), ("b", "rescoring")]
     for name, stage in work:
-        async with now.execution(name, stage, 1.0):
+        async with budget.execution(name, stage, 1.0):
             await ledger.once(name, "execution", name, lambda: finished(Record(result={})))
     with pytest.raises(Refusal):
-        async with now.execution("c", "rescoring", 1.0):
+        async with budget.execution("c", "rescoring", 1.0):
             pass
-    async with now.execution("c", "export", 1.0):
+    async with budget.execution("c", "export", 1.0):
         pass
 
 
 async def test_work_after_a_stop_is_refused_once_all_running_work_is_recorded(ledger: Ledger) -> None:
-    now = budget(ledger)
+    budget = make_budget(ledger)
     order: list[str] = []
 
     async def late() -> None:
         with pytest.raises(StopRequested):
-            await start(now, ledger, "late")
+            await start(budget, ledger, "late")
         order.append("refused")
 
-    async with now.execution("running", "search", 1.0):
-        now.stop()
+    async with budget.execution("running", "search", 1.0):
+        budget.stop()
         start_late = asyncio.create_task(late())
         # Long enough for a start that does not wait; one that waits is never refused within this block.
         await asyncio.wait({start_late}, timeout=1)
@@ -160,13 +160,13 @@ async def test_work_after_a_stop_is_refused_once_all_running_work_is_recorded(le
 
 def test_a_cap_on_money_needs_a_price(ledger: Ledger) -> None:
     with pytest.raises(SettingsError, match="price of the model"):
-        budget(ledger, None, max_usd=1)
+        make_budget(ledger, None, max_usd=1)
 
 
 @pytest.mark.parametrize(("cap", "value"), [("max_usd", 0.01), ("max_tokens", 100)])
 def test_a_cap_that_allows_no_call_is_refused(ledger: Ledger, cap: str, value: float) -> None:
     with pytest.raises(SettingsError, match=f"{cap} {value} allows no call"):
-        budget(ledger, Price(input=10, output=10), **{cap: value})
+        make_budget(ledger, Price(input=10, output=10), **{cap: value})
 
 
 async def capped(tmp_path: Path, scenario: Scenario, model: ScriptedModel | None = None, **caps: object) -> Result:
@@ -205,15 +205,15 @@ async def test_a_run_never_costs_more_than_its_cap_and_submits_what_passed(tmp_p
     assert [row.cap for row in result.caps] == ["max_usd"]
 
 
-class Lengthy(Scenario):
-    """Scripts that claim to have taken a hundred seconds."""
+class LongScripts(Scenario):
+    """A sandbox in which every script takes a hundred seconds."""
 
     def run(self, job: Job) -> Execution:
         return replace(super().run(job), seconds=100.0, peak_memory_mb=None)
 
 
 async def test_a_run_whose_time_is_needed_for_the_end_searches_no_further_and_submits(tmp_path: Path) -> None:
-    scenario = Lengthy()
+    scenario = LongScripts()
     result = await capped(tmp_path, scenario, max_hours=0.25)
     assert {name.split("-")[0][:4] for name in scenario.ran} <= {"t0.c", "t1.c"}
     assert result.status == "solved"

@@ -18,6 +18,7 @@ from mlestar.evaluation import infer_split, search_holdout
 from mlestar.report import Result
 from mlestar.state import NO_TRACK
 from tests.unit.command_line import call
+from tests.unit.method import METHOD, candidates
 from tests.unit.results import read_solution, read_submission
 from tests.unit.scenario import (
     DEFAULTS,
@@ -25,9 +26,6 @@ from tests.unit.scenario import (
     FULL,
     Reply,
     Scenario,
-    by_card,
-    cards,
-    choose_block,
     count_rows,
     fence,
     make_task,
@@ -42,21 +40,6 @@ NO_CODE = "I would rather not."
 RUN_ID = "rn7x3"
 ASKS = 3
 """Times a model is asked before the step is given up."""
-
-
-def candidates(a: float | str = 0.5, b: float | str = 0.6, c: float | str = 0.55) -> Callable[[str], str]:
-    return by_card(A=fence(script(a, "A")), B=fence(script(b, "B")), C=fence(script(c, "C")))
-
-
-METHOD: dict[str, Reply] = {
-    "retriever": cards("A", "B", "C"),
-    "initializer": candidates(),
-    "merger": [fence(script(0.65, "B C")), fence(script(0.62, "B C A"))],
-    "ablator": [fence(study(0.65, ("plain", 0.5))), fence(study(0.75, ("plain", 0.6)))],
-    "extractor": choose_block,
-    "coder": rewrite(0.7, 0.75, 0.72, 0.8, 0.78),
-    "ensembler": [fence(script(q, f"ensemble{q}")) for q in (0.78, 0.9, 0.85)],
-}
 
 
 @dataclass(frozen=True)
@@ -165,12 +148,12 @@ def test_a_track_asks_and_executes_in_the_order_of_the_method(
 
 
 def test_every_agent_is_asked_as_often_as_the_method_says(completed: Callable[[str], CompletedRun]) -> None:
-    asked = completed("clean").scenario.count()
+    counts = completed("clean").scenario.count()
     per_track = {"retriever": 1, "initializer": 3, "merger": 2, "usage_checker": 1, "ablator": 2, "summarizer": 2}
     per_track |= {"extractor": 2, "coder": 6, "planner": 4, "leakage_checker": 11}
     expected = {role: 2 * count for role, count in per_track.items()}
     expected["leakage_checker"] += 3
-    assert asked == expected | {"analyst": 1, "ensemble_planner": 3, "ensembler": 3}
+    assert counts == expected | {"analyst": 1, "ensemble_planner": 3, "ensembler": 3}
 
 
 def test_every_execution_happens_once(completed: Callable[[str], CompletedRun]) -> None:
@@ -232,16 +215,16 @@ def test_all_plans_of_a_step_patch_one_script_at_one_block(completed: Callable[[
 
 def test_a_study_is_of_the_script_being_refined(completed: Callable[[str], CompletedRun]) -> None:
     run = completed("clean")
-    asked = [prompt for prompt in run.scenario.prompts["ablator"] if "<track>0<" in prompt]
-    assert run.scenario.scripts["t0.m1"].strip() in asked[0]
-    assert run.scenario.scripts["t0.r1.2"].strip() in asked[1]
+    prompts = [prompt for prompt in run.scenario.prompts["ablator"] if "<track>0<" in prompt]
+    assert run.scenario.scripts["t0.m1"].strip() in prompts[0]
+    assert run.scenario.scripts["t0.r1.2"].strip() in prompts[1]
 
 
 def test_the_planner_sees_every_plan_tried_on_the_block_with_its_score(
     completed: Callable[[str], CompletedRun],
 ) -> None:
-    asked = [prompt for prompt in completed("clean").scenario.prompts["planner"] if "<track>0<" in prompt]
-    records = [re.findall(r'<attempt_record score="(\S+)" status="ok">\n(\w+ \w+ \w+)', prompt) for prompt in asked]
+    prompts = [prompt for prompt in completed("clean").scenario.prompts["planner"] if "<track>0<" in prompt]
+    records = [re.findall(r'<attempt_record score="(\S+)" status="ok">\n(\w+ \w+ \w+)', prompt) for prompt in prompts]
     plans = [[plan for _, plan in record] for record in records]
     assert plans[:2] == [["Write this block"], ["Write this block", "Plan number 2"]]
     assert plans[2:] == [["Write this block"], ["Write this block", "Plan number 4"]]
@@ -269,10 +252,10 @@ def test_the_coder_sees_the_block_and_the_plan_and_nothing_of_the_task(
 def test_the_ensemble_planner_sees_members_and_earlier_plans_with_scores(
     completed: Callable[[str], CompletedRun],
 ) -> None:
-    asked = completed("clean").scenario.prompts["ensemble_planner"]
-    assert [prompt.count('<solution id="t') for prompt in asked] == [2, 2, 2]
-    assert [re.findall(r"Average in way (\d)", prompt) for prompt in asked] == [[], ["1"], ["1", "2"]]
-    assert re.findall(r'attempt_record score="([\d.]{4})', asked[2]) == ["0.77", "0.90"]
+    prompts = completed("clean").scenario.prompts["ensemble_planner"]
+    assert [prompt.count('<solution id="t') for prompt in prompts] == [2, 2, 2]
+    assert [re.findall(r"Average in way (\d)", prompt) for prompt in prompts] == [[], ["1"], ["1", "2"]]
+    assert re.findall(r'attempt_record score="([\d.]{4})', prompts[2]) == ["0.77", "0.90"]
 
 
 def test_selection_scores_stay_out_of_every_prompt(completed: Callable[[str], CompletedRun]) -> None:
@@ -314,7 +297,7 @@ def test_a_track_without_a_candidate_ends_and_there_is_nothing_to_combine(
     assert run.result.winner == "t1.r2.2"
 
 
-def test_a_track_goes_on_with_the_candidates_that_ran(completed: Callable[[str], CompletedRun]) -> None:
+def test_a_track_continues_with_the_candidates_that_ran(completed: Callable[[str], CompletedRun]) -> None:
     run = completed("candidates fail")
     assert rows(run)["t1.c2"] == "error"
     assert run.scenario.steps(1) == merging(1, 2)[:2] + merging(1, 2)[4:] + refining(1, 1) + refining(1, 2)
@@ -340,17 +323,17 @@ def test_one_ensemble_that_fails_leaves_the_others(completed: Callable[[str], Co
     assert run.result.winner == "e3"
 
 
-def test_a_study_that_crashes_is_not_summarized_and_refinement_goes_on(
+def test_a_study_that_crashes_is_not_summarized_and_refinement_continues(
     completed: Callable[[str], CompletedRun],
 ) -> None:
     run = completed("studies fail")
     steps = [event for event in merging(0) + refining(0, 1) + refining(0, 2) if event != "summarizer"]
     assert run.scenario.steps(0) == steps
-    asked = [prompt for prompt in run.scenario.prompts["extractor"] if "<track>0<" in prompt]
-    assert all("nothing is known about any part" in prompt for prompt in asked)
+    prompts = [prompt for prompt in run.scenario.prompts["extractor"] if "<track>0<" in prompt]
+    assert all("nothing is known about any part" in prompt for prompt in prompts)
 
 
-def test_a_flat_study_is_summarized_and_refinement_goes_on(completed: Callable[[str], CompletedRun]) -> None:
+def test_a_flat_study_is_summarized_and_refinement_continues(completed: Callable[[str], CompletedRun]) -> None:
     run = completed("studies fail")
     assert run.scenario.steps(1) == merging(1) + refining(1, 1) + refining(1, 2)
     graded = re.search("<graded>(.*)</graded>", next(p for p in run.scenario.prompts["extractor"] if "<track>1<" in p))
@@ -418,10 +401,10 @@ def test_every_script_is_checked_for_leakage_before_it_runs(
     completed: Callable[[str], CompletedRun], name: str
 ) -> None:
     scenario = completed(name).scenario
-    seen = {prompt.split("<script>\n")[1].split("\n</script>")[0] for prompt in scenario.prompts["leakage_checker"]}
+    checked = {prompt.split("<script>\n")[1].split("\n</script>")[0] for prompt in scenario.prompts["leakage_checker"]}
     evaluations = {job for job in scenario.ran if not re.search(r"\.a\d|-", job)}
     assert evaluations
-    assert {job for job in evaluations if scenario.scripts[job].strip("\n") not in seen} == set()
+    assert {job for job in evaluations if scenario.scripts[job].strip("\n") not in checked} == set()
 
 
 SHORT = {**SETTINGS, "tracks": 1, "retrieved_models": 1, "outer_steps": 1, "inner_plans": 1, "fresh_splits": 1}

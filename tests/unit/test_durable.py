@@ -17,7 +17,7 @@ from mlestar.runtime.options import RunOptions
 from mlestar.session.questions import REPLIES, read_answers
 from mlestar.state import Answer, Question
 from mlestar.store import FORMAT
-from tests.unit.scenario import SMALL, Scenario, count_rows, lose_connection, make_task, resume, solve
+from tests.unit.scenario import SMALL, Scenario, block, count_rows, lose_connection, make_task, resume, solve
 
 REVIEW_PLANS: dict[str, object] = {**SMALL, "review": {"plan"}}
 
@@ -155,10 +155,10 @@ async def test_questions_are_asked_again_by_the_same_id_and_answered_from_a_file
 
 
 async def test_an_answer_is_in_the_ledger_and_not_asked_for_again(tmp_path: Path) -> None:
-    asked: list[str] = []
+    identities: list[str] = []
 
     def approve(question: Question) -> Answer:
-        asked.append(question.id)
+        identities.append(question.id)
         return Answer()
 
     await start(tmp_path, Scenario(), REVIEW_PLANS)
@@ -166,7 +166,7 @@ async def test_an_answer_is_in_the_ledger_and_not_asked_for_again(tmp_path: Path
         await resume(tmp_path, Scenario(coder=fail), on_question=approve)
     (tmp_path / "runs/run/checkpoints.sqlite").unlink()
     assert (await resume(tmp_path, Scenario(), on_question=approve)).status == "solved"
-    assert asked == ["plan:t0.r1.1", "plan:t0.r1.2"]
+    assert identities == ["plan:t0.r1.1", "plan:t0.r1.2"]
 
 
 @pytest.mark.parametrize(
@@ -216,15 +216,15 @@ async def test_a_callback_whose_reply_is_unusable_is_asked_again(tmp_path: Path)
 
 @pytest.mark.parametrize("reply", [None, object(), Answer(action="edit")], ids=["none", "object", "unusable"])
 async def test_a_callback_that_never_answers_pauses_the_run(tmp_path: Path, reply: object) -> None:
-    asked: list[str] = []
+    identities: list[str] = []
 
     def answer(question: Question) -> Answer:
-        asked.append(question.id)
+        identities.append(question.id)
         return cast("Answer", reply)
 
     paused = await start(tmp_path, Scenario(), REVIEW_PLANS, on_question=answer)
     assert paused.status == "paused"
-    assert len(asked) == REPLIES
+    assert len(identities) == REPLIES
     questions = json.loads((tmp_path / "runs/run/questions.json").read_text(encoding="utf-8"))
     assert questions[0]["proposal"]["problem"]
     assert "plan:t0.r1.1" in paused.message
@@ -232,7 +232,7 @@ async def test_a_callback_that_never_answers_pauses_the_run(tmp_path: Path, repl
 
 async def test_a_fork_replaces_a_plan_and_repeats_nothing_before_it(tmp_path: Path) -> None:
     whole = await solve(tmp_path, Scenario())
-    scenario = Scenario(coder="```python\ndef load():\n    # quality 0.97\n    return 1\n```")
+    scenario = Scenario(coder=block(0.97))
     answer = Answer(action="replace", text="Try the other way round.")
     result = await fork(tmp_path, scenario, at="plan:t0.r1.2", answer=answer)
     assert not {"analyst", "retriever", "initializer", "merger", "ablator", "extractor", "planner"} & set(
@@ -257,7 +257,7 @@ async def test_a_fork_replaces_a_summary(tmp_path: Path) -> None:
 
 async def test_a_fork_continues_with_other_settings(tmp_path: Path) -> None:
     await solve(tmp_path, Scenario(), inner_plans=2)
-    scenario = Scenario(coder="```python\ndef load():\n    # quality 0.97\n    return 1\n```")
+    scenario = Scenario(coder=block(0.97))
     result = await fork(tmp_path, scenario, at="settings", settings={"inner_plans": 3})
     assert [name for name in scenario.ran if name.startswith("t0.")] == ["t0.r1.3", "t0.r1.3-fresh1", "t0.r1.3-export"]
     assert result.winner == "t0.r1.3"

@@ -22,6 +22,7 @@ from tests.unit.scenario import (
     FULL,
     Scenario,
     as_json,
+    block,
     by_card,
     cards,
     choose_block,
@@ -56,10 +57,6 @@ def checkpoints(result: Result) -> bytes:
 
 def first(quality: float | str, *, claim: float | None = None) -> str:
     return fence(script(quality, "A", claim=claim))
-
-
-def block(quality: float | str, lines: str = "") -> str:
-    return fence(f"def load():\n    {lines}# quality {quality}\n    return 1")
 
 
 async def test_1_the_exported_script_is_exactly_the_winner(tmp_path: Path) -> None:

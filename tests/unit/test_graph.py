@@ -133,7 +133,7 @@ def test_every_subgraph_is_found_by_its_name() -> None:
 
 
 @pytest.mark.parametrize("build", [build_graph, build_track, build_track_alone, build_evaluation, build_ensemble])
-def test_every_choice_is_labelled_and_no_two_hide_behind_one_edge(build: Any) -> None:
+def test_every_choice_is_labelled_and_no_two_share_one_edge(build: Any) -> None:
     """A drawing keeps one of the routes that share source and target, so each pair has one label."""
     drawn = build().compile().get_graph()
     targets = Counter((edge.source, edge.target) for edge in drawn.edges)

@@ -60,8 +60,8 @@ def test_a_group_with_two_rare_classes_stays_in_train(tmp_path: Path) -> None:
     frame.loc[rare, "label"] = ["maybe", "never"]
     task = make_task(tmp_path, *divide(frame, groups % 3 == 0))
     plan, labels = infer_split(task), task.table("train.csv").frame["label"]
-    kept = [search_holdout(task, plan, seed=seed).train for seed in range(20)]
-    assert all({"maybe", "never"} <= set(labels.iloc[rows]) for rows in kept)
+    train_rows = [search_holdout(task, plan, seed=seed).train for seed in range(20)]
+    assert all({"maybe", "never"} <= set(labels.iloc[rows]) for rows in train_rows)
 
 
 def test_groups_are_not_divided(tmp_path: Path) -> None:

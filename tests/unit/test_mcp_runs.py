@@ -32,17 +32,17 @@ async def test_while_it_runs_and_after_it_was_cancelled_the_best_stays_the_best(
     served = runs(tmp_path)
     task = count_rows(make_task(tmp_path / "signs"), "minimize")
     run_id = await served.start(str(task), {"runner": "local", "profile": "quick", "outer_steps": 0})
-    seen: list[str] = []
+    scores: list[str] = []
     for _ in range(600):
         status = await served.status(run_id)
-        if status.best and status.best not in seen:
-            seen.append(status.best)
-        if len(seen) == 1 or status.status != "running":
+        if status.best and status.best not in scores:
+            scores.append(status.best)
+        if len(scores) == 1 or status.status != "running":
             break
         await asyncio.sleep(0.05)
     cancelled = await served.cancel(run_id)
     assert cancelled.status == "stopped"
-    assert cancelled.best in seen
+    assert cancelled.best in scores
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import mlestar
 from mlestar.errors import ModelError, RunnerError, UserError
 from mlestar.runners import Execution, Job
 from tests.unit.results import by_id, read_script, read_submission
-from tests.unit.scenario import FULL, Scenario, failure, fence, lose_connection, resume, script, solve
+from tests.unit.scenario import FULL, Scenario, block, failure, fence, lose_connection, resume, script, solve
 
 
 async def test_the_best_script_is_submitted_unchanged(tmp_path: Path) -> None:
@@ -31,11 +31,11 @@ async def test_scores_are_the_graders_and_the_reported_score_decides_nothing(tmp
 async def test_a_quick_run_asks_and_executes_what_the_method_says(tmp_path: Path) -> None:
     scenario = Scenario()
     await solve(tmp_path, scenario)
-    asked = scenario.count()
-    assert asked["initializer"] == 2
-    assert asked["merger"] == 1
-    assert (asked["ablator"], asked["extractor"], asked["planner"], asked["coder"]) == (1, 1, 1, 2)
-    assert asked["leakage_checker"] == 5
+    counts = scenario.count()
+    assert counts["initializer"] == 2
+    assert counts["merger"] == 1
+    assert (counts["ablator"], counts["extractor"], counts["planner"], counts["coder"]) == (1, 1, 1, 2)
+    assert counts["leakage_checker"] == 5
     assert set(scenario.ran[:2]) == {"t0.c1", "t0.c2"}
     assert scenario.ran[2:6] == ["t0.m1", "t0.a1", "t0.r1.1", "t0.r1.2"]
     assert set(scenario.ran[6:8]) == {"t0.r1.1-fresh1", "t0.r1.2-fresh1"}
@@ -45,8 +45,8 @@ async def test_a_quick_run_asks_and_executes_what_the_method_says(tmp_path: Path
 async def test_tracks_are_combined_and_the_ensemble_can_win(tmp_path: Path) -> None:
     scenario = Scenario()
     result = await solve(tmp_path, scenario, FULL)
-    asked = scenario.count()
-    assert asked["ensemble_planner"] == asked["ensembler"] == 3
+    counts = scenario.count()
+    assert counts["ensemble_planner"] == counts["ensembler"] == 3
     assert {row.track for row in result.solutions} == {-1, 0, 1}
     assert result.winner == "e2"
     assert len(result.rescorings) == 3
@@ -73,7 +73,7 @@ async def test_a_tie_is_no_improvement(tmp_path: Path) -> None:
 
 
 async def test_a_worse_refinement_is_not_kept(tmp_path: Path) -> None:
-    scenario = Scenario(coder=[fence(f"def load():\n    # quality {q}\n    return 1") for q in (0.3, 0.4)])
+    scenario = Scenario(coder=[block(q) for q in (0.3, 0.4)])
     result = await solve(tmp_path, scenario)
     assert result.winner == "t0.m1"
 

@@ -1,4 +1,4 @@
-"""Who sits the rescorings."""
+"""Which solutions are rescored."""
 
 import pytest
 
@@ -26,5 +26,5 @@ def solution(identity: str) -> Solution:
     ],
 )
 def test_the_best_of_each_kind_is_a_finalist(ranked: str, count: int, chosen: str) -> None:
-    found = choose_finalists([solution(name) for name in ranked.split()], count)
-    assert [one.id for one in found] == chosen.split()
+    finalists = choose_finalists([solution(name) for name in ranked.split()], count)
+    assert [finalist.id for finalist in finalists] == chosen.split()

@@ -130,10 +130,10 @@ async def test_an_edited_script_is_evaluated_before_it_is_submitted(tmp_path: Pa
 
 
 async def test_an_edited_script_that_fails_does_not_replace_the_winner(tmp_path: Path) -> None:
-    def spoil(question: Question) -> Answer:
+    def break_script(question: Question) -> Answer:
         return Answer(action="edit", text=question.proposal["script"] + "\n# quality KeyError\n")
 
-    result = await run(tmp_path, Scenario(debugger="I will not."), spoil, review={"submission"})
+    result = await run(tmp_path, Scenario(debugger="I will not."), break_script, review={"submission"})
     assert (result.status, result.winner) == ("solved", "t0.r1.2")
 
 
@@ -169,13 +169,13 @@ async def test_a_remark_is_in_the_result(tmp_path: Path) -> None:
 
 
 async def test_every_point_lists_its_possible_answers(tmp_path: Path) -> None:
-    asked: dict[str, tuple[str, ...]] = {}
+    actions_at: dict[str, tuple[str, ...]] = {}
 
     def approve(question: Question) -> Answer:
-        asked[question.point] = question.actions
+        actions_at[question.point] = question.actions
         return Answer()
 
     points = {"models", "ablation", "block", "plan", "ensemble", "submission"}
     await run(tmp_path, Scenario(), approve, review=points, tracks=2, ensemble_rounds=1)
-    assert set(asked) == points
-    assert all({"approve", "edit", "replace", "add"} <= set(actions) for actions in asked.values())
+    assert set(actions_at) == points
+    assert all({"approve", "edit", "replace", "add"} <= set(actions) for actions in actions_at.values())

@@ -16,6 +16,7 @@ from mlestar.prompts import Prompts
 from mlestar.runtime.context import close_context, open_context
 from mlestar.settings import Settings
 from mlestar.state import Brief
+from tests.unit.paths import ROOT
 from tests.unit.scenario import make_task
 
 AGENT = '''
@@ -48,7 +49,7 @@ def critic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleTy
 
 
 def test_the_documentation_lists_the_groups_of_the_table() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| ([\w, ]+) \|$", page, re.MULTILINE)
     assert {group: tuple(names.split(", ")) for group, names in rows} == groups()
 

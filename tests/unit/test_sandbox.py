@@ -22,8 +22,7 @@ from mlestar.runners.docker.spec import ContainerSpec, container_arguments
 from mlestar.runners.imports import leading_imports
 from mlestar.runners.record import read_record
 from mlestar.runners.work_folder import measure
-
-ROOT = Path(__file__).parents[2]
+from tests.unit.paths import ROOT
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_two_fences_are_refused() -> None:
         extract_code("```python\na = 1\n```\n```python\nb = 2\n```")
 
 
-def test_a_python_fence_wins_over_other_fences() -> None:
+def test_a_python_fence_takes_precedence_over_other_fences() -> None:
     assert extract_code("```bash\nls\n```\n```python\nb = 2\n```") == "b = 2\n"
 
 

@@ -15,7 +15,7 @@ def test_a_profile_sets_every_number_of_its_table(profile: Profile) -> None:
     assert {key: getattr(settings, key) for key in PROFILES[profile]} == PROFILES[profile]
 
 
-def test_a_given_number_beats_the_profile() -> None:
+def test_a_number_takes_precedence_over_the_profile() -> None:
     settings = Settings(profile="quick", tracks=3)
     assert (settings.tracks, settings.outer_steps) == (3, 1)
 
@@ -46,7 +46,7 @@ def test_an_empty_field_of_a_form_is_no_value() -> None:
     assert Settings(profile="quick", model="", goal="", cpus="", tracks="") == Settings(profile="quick")
 
 
-def test_every_setting_stands_in_one_group_of_the_form() -> None:
+def test_every_setting_is_in_one_group_of_the_form() -> None:
     grouped = [name for names in GROUPS.values() for name in names]
     assert sorted(grouped) == sorted(Settings.model_fields)
     assert {*TYPES, *NODES} <= set(grouped)
@@ -65,7 +65,7 @@ def test_a_form_that_sends_its_defaults_back_leaves_the_numbers_to_the_profile()
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("values", "message"),
     [
         ({"outer_steps": -1}, "outer_steps"),
         ({"colour": "red"}, "colour"),
@@ -73,9 +73,9 @@ def test_a_form_that_sends_its_defaults_back_leaves_the_numbers_to_the_profile()
         ({"runner": "dokcer"}, "runner"),
     ],
 )
-def test_a_bad_setting_is_named_in_one_line(given: dict[str, int] | dict[str, str], message: str) -> None:
+def test_a_bad_setting_is_named_in_one_line(values: dict[str, object], message: str) -> None:
     with pytest.raises(SettingsError, match=message) as caught:
-        Settings.resolve(given)
+        Settings.resolve(values)
     assert "\n" not in str(caught.value)
 
 

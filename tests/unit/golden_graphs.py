@@ -1,9 +1,16 @@
 """Writes docs/graphs.md, the drawn graphs: python -m tests.unit.golden_graphs."""
 
+from collections.abc import Callable
 from importlib import import_module
+from typing import Any
 
+from langgraph.graph import StateGraph
+
+from mlestar.settings import Settings
 from tests.unit.paths import ROOT
 
+Build = Callable[[], StateGraph[Any, Settings, Any, Any]]
+"""Builds one of the graphs."""
 PAGE = ROOT / "docs/graphs.md"
 TEXTS = {
     "pipeline": "The whole run. `run_track` and `rescore` are started once per track and once per finalist.",

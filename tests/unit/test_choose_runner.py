@@ -54,7 +54,7 @@ class ClaimsDocker(OwnRunner):
 
 
 class NoEnvironment(OwnRunner):
-    reports = None  # type: ignore[assignment]
+    reports = None  # type: ignore[assignment]  # the protocol is broken on purpose
 
 
 class NoRun:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -136,7 +135,7 @@ def test_settings_that_are_damaged_are_one_line(tmp_path: Path, content: str) ->
 
 
 @pytest.mark.parametrize("content", ["{", "[]", json.dumps(RESULT)])
-async def test_a_result_that_is_damaged_is_one_line(tmp_path: Path, content: Any) -> None:
+async def test_a_result_that_is_damaged_is_one_line(tmp_path: Path, content: str) -> None:
     await solve(tmp_path, Scenario(), outer_steps=0)
     (tmp_path / "runs/run/result.json").write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=r"result\.json is no result"):

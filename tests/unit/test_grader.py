@@ -206,7 +206,7 @@ def test_grades_between_integers_are_rejected(tmp_path: Path) -> None:
     [("non_negative", -1, "is negative.*clip at 0"), ("integer", 1.5, "is not an integer")],
 )
 def test_the_facts_of_a_metric_restrict_its_predictions(tmp_path: Path, fact: str, value: float, message: str) -> None:
-    metric = replace(METRICS["mae"], name="own", **{fact: True})  # type: ignore[arg-type]
+    metric = replace(METRICS["mae"], name="own", **{fact: True})  # type: ignore[arg-type]  # the name of the field varies
     frame = make_rows(300).assign(label=np.arange(300) % 7)
     (tmp_path / "task").mkdir()
     make_task(tmp_path / "task", *divide(frame, np.arange(300) % 3 == 0))

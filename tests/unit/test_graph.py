@@ -1,12 +1,12 @@
 """The drawn topology against the design: nodes, edges and their labels."""
 
 from collections import Counter
-from typing import Any
 
 import pytest
 
 from mlestar.graph import build_candidate, build_ensemble, build_evaluation, build_graph, build_track, build_track_alone
 from tests.unit import golden_graphs
+from tests.unit.golden_graphs import Build
 
 PIPELINE = """
 __start__ -> prepare
@@ -121,7 +121,7 @@ export_first -> __end__
     ],
     ids=["pipeline", "track", "track alone", "evaluation", "ensemble", "candidate"],
 )
-def test_a_graph_is_drawn_as_designed(build: Any, design: Any) -> None:
+def test_a_graph_is_drawn_as_designed(build: Build, design: str) -> None:
     drawn = build().compile().get_graph()
     edges = {f"{e.source} -{e.data or ''}-> {e.target}".replace(" --> ", " -> ") for e in drawn.edges}
     assert edges == set(design.strip().splitlines())
@@ -133,7 +133,7 @@ def test_every_subgraph_is_found_by_its_name() -> None:
 
 
 @pytest.mark.parametrize("build", [build_graph, build_track, build_track_alone, build_evaluation, build_ensemble])
-def test_every_choice_is_labelled_and_no_two_share_one_edge(build: Any) -> None:
+def test_every_choice_is_labelled_and_no_two_share_one_edge(build: Build) -> None:
     """A drawing keeps one of the routes that share source and target, so each pair has one label."""
     drawn = build().compile().get_graph()
     targets = Counter((edge.source, edge.target) for edge in drawn.edges)
@@ -148,7 +148,7 @@ def test_every_choice_is_labelled_and_no_two_share_one_edge(build: Any) -> None:
 
 
 @pytest.mark.parametrize("build", [build_graph, build_track, build_track_alone, build_evaluation, build_ensemble])
-def test_no_node_is_an_orphan(build: Any) -> None:
+def test_no_node_is_an_orphan(build: Build) -> None:
     drawn = build().compile().get_graph()
     reached = {edge.target for edge in drawn.edges}
     assert set(drawn.nodes) - reached == {"__start__"}

@@ -1,6 +1,5 @@
 """What a run can start from: a folder, a built-in example, or tables as text that do not stay in the state."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,6 @@ import pandas as pd
 import pytest
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.graph import StateGraph
 
 from mlestar.data.examples import EXAMPLE_NAMES, ExampleName, load_example, write_example
 from mlestar.data.task import Task
@@ -17,8 +15,7 @@ from mlestar.graph import build_graph, build_track_alone
 from mlestar.runtime.context import close_context, open_context
 from mlestar.settings import Settings
 from mlestar.store import serializer
-
-Build = Callable[[], StateGraph[Any, Settings, Any, Any]]
+from tests.unit.golden_graphs import Build
 
 
 async def prepared(tmp_path: Path, build: Build, **start: str) -> tuple[dict[str, Any], Path]:

@@ -4,7 +4,6 @@ import json
 import re
 import string
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -137,7 +136,7 @@ def test_a_folder_overrides_one_prompt(tmp_path: Path) -> None:
     ],
     ids=["syntax", "unknown value", "encoding", "unknown filter", "unknown name"],
 )
-def test_a_broken_override_is_one_line(tmp_path: Path, name: str, text: Any, reason: str) -> None:
+def test_a_broken_override_is_one_line(tmp_path: Path, name: str, text: bytes, reason: str) -> None:
     (tmp_path / name).write_bytes(text)
     with pytest.raises(SettingsError, match=reason) as raised:
         Prompts(tmp_path)

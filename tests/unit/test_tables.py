@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 import pytest
@@ -124,10 +125,10 @@ def test_parquet_rows_keep_their_types(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
-def test_reads_what_the_csv_module_writes(delimiter: str, quoting: int, tmp_path: Path) -> None:
+def test_reads_what_the_csv_module_writes(delimiter: str, quoting: Literal[0, 1], tmp_path: Path) -> None:
     rows = [['a"b', "c,d", "e;f"], ["g\nh", "\r\n", "|"], ["", '""', "\t"], [" x ", "'", "0"]]
     stream = io.StringIO()
-    csv.writer(stream, delimiter=delimiter, quoting=quoting).writerows([["p", "q", "r"], *rows])  # type: ignore[arg-type]
+    csv.writer(stream, delimiter=delimiter, quoting=quoting).writerows([["p", "q", "r"], *rows])
     table = read_table(write(tmp_path, "a.csv", stream.getvalue()))
     assert table.frame.to_numpy().tolist() == rows
 

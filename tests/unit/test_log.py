@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 import mlestar
-from mlestar.errors import ModelError
-from mlestar.runtime.secrets import mask_secrets
+from mlestar.errors import ModelError, mask_secrets
 from tests.unit.command_line import call
 from tests.unit.scenario import SMALL, Scenario, count_rows, make_task
 

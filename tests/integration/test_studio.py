@@ -10,17 +10,21 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import docker
 import httpx
 import pandas as pd
 import pytest
+from docker.models.containers import Container
 from langgraph.pregel.remote import RemoteGraph
 from langgraph_sdk import get_client
+from langgraph_sdk.client import LangGraphClient
+from langgraph_sdk.schema import Checkpoint, Command, Interrupt, Thread, ThreadState
 
 from mlestar.data.examples import load_example, write_example
 from mlestar.errors import StoreError
@@ -31,7 +35,7 @@ from mlestar.store import RunFolder
 ROOT = Path(__file__).parents[2]
 LANGGRAPH = str(Path(sys.executable).with_name("langgraph"))
 GRAPHS = ("pipeline", "track", "evaluation", "ensemble")
-SMALL = {
+SMALL: dict[str, Any] = {
     "profile": "quick",
     "model": "offline",
     "runner": "local",
@@ -47,31 +51,31 @@ CARD = {"name": "HistGradientBoosting", "libraries": ["scikit-learn"]}
 pytestmark = pytest.mark.slow
 
 
+@dataclass(frozen=True)
 class Server:
     """A running development server."""
 
-    def __init__(self, url: str, folder: Path, log: Path) -> None:
-        self.url = url
-        self.folder = folder
-        self.log = log
+    url: str
+    folder: Path
+    log: Path
 
-    def context(self, **more: object) -> dict[str, object]:
+    def context(self, **more: Any) -> dict[str, Any]:
         return {**SMALL, "runs_dir": str(self.folder / "runs"), **more}
 
 
 def make_studio() -> list[str]:
     """Return the command of `make studio`, with the `langgraph` of this environment."""
-    shown = subprocess.run(["make", "-n", "studio"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    program, *options = shlex.split(shown.splitlines()[-1])
+    listed = subprocess.run(["make", "-n", "studio"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    program, *options = shlex.split(listed.splitlines()[-1])
     assert Path(program).name == "langgraph"
     return [LANGGRAPH, *options]
 
 
 @contextmanager
 def serving(command: list[str], folder: Path) -> Iterator[Server]:
-    """Run a command of the user's in a folder of its own, offline, and stop it with its children.
+    """Run a server command offline in a folder of its own, and stop it with its children.
 
-    The folder takes the repository's place: the server watches the folder that it was started in.
+    The folder replaces the repository: the server watches the folder that it was started in.
     """
     shutil.copy(ROOT / "langgraph.json", folder)
     shutil.copytree(ROOT / "graphs", folder / "graphs", ignore=shutil.ignore_patterns("__pycache__"))
@@ -95,7 +99,7 @@ def serving(command: list[str], folder: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory):
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serving(make_studio(), tmp_path_factory.mktemp("studio")) as server:
         yield server
 
@@ -116,70 +120,133 @@ def _wait_until_up(process: subprocess.Popen[bytes], log: Path) -> str:
 
 
 @pytest.fixture
-async def client(server: Any):
+async def client(server: Server) -> AsyncIterator[LangGraphClient]:
     async with get_client(url=server.url) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
-def folder(server: Any):
+def folder(server: Server) -> str:
     return str(write_example("wine", server.folder / "wine"))
 
 
-async def work(client, graph, thread, server, **call: object):
-    """Run a graph on a thread to its end or its next question; fail on an error."""
-    context = server.context(**call.pop("settings", {}))
-    values = await client.runs.wait(thread, graph, context=context, raise_error=True, **call)
-    assert "__error__" not in values, values
+@dataclass(frozen=True)
+class GraphThread:
+    """A thread of the server on which one graph runs with the same settings every time."""
+
+    client: LangGraphClient
+    server: Server
+    graph: str
+    id: str
+    settings: dict[str, Any]
+
+    async def work(
+        self,
+        run_input: dict[str, Any] | None = None,
+        *,
+        command: Command | None = None,
+        checkpoint: Checkpoint | None = None,
+        interrupt_before: list[str] | None = None,
+    ) -> None:
+        """Run the graph to its end or its next question; fail on an error."""
+        values = await self.client.runs.wait(
+            self.id,
+            self.graph,
+            input=run_input,
+            command=command,
+            checkpoint=checkpoint,
+            interrupt_before=interrupt_before,
+            context=self.server.context(**self.settings),
+            raise_error=True,
+        )
+        assert "__error__" not in values, values
+
+    async def answer(self, answer: object, *, stop_before: str = "") -> None:
+        """Answer the questions of the thread and run on, to a node if one is named."""
+        await self.work(
+            command=Command(resume=answer),
+            interrupt_before=[stop_before] if stop_before else None,
+        )
+
+    async def answer_on_copy(self, answer: object, *, stop_before: str) -> ThreadState:
+        """Answer the one question on a copy of the thread, stop before a node and return the state."""
+        copy = await self.copy()
+        await copy.answer(answer, stop_before=stop_before)
+        return await copy.state()
+
+    async def approve(self) -> Any:
+        """Approve the proposal and return the next one."""
+        await self.answer({"action": "approve"})
+        return (await self.question())["value"]
+
+    async def copy(self) -> "GraphThread":
+        copying: Awaitable[object] = self.client.threads.copy(self.id)
+        # The server returns the new thread; the client's annotation says None.
+        copied = cast(Thread, await copying)
+        return replace(self, id=copied["thread_id"])
+
+    async def state(self) -> ThreadState:
+        return await self.client.threads.get_state(self.id)
+
+    async def values(self) -> dict[str, Any]:
+        return values_of(await self.state())
+
+    async def questions(self) -> list[Interrupt]:
+        return (await self.state())["interrupts"]
+
+    async def question(self) -> Interrupt:
+        (question,) = await self.questions()
+        return question
+
+    async def state_before(self, node: str) -> ThreadState:
+        """Return the latest state from which a node comes next."""
+        history = await self.client.threads.get_history(self.id, limit=60)
+        return next(state for state in history if state["next"] == [node])
+
+    async def fork(self, state: ThreadState, *, as_node: str, values: dict[str, Any] | None = None) -> None:
+        """Write values into an earlier state, as a node would, and run on from there."""
+        update = await self.client.threads.update_state(
+            self.id, values or {}, checkpoint=state["checkpoint"], as_node=as_node
+        )
+        await self.work(checkpoint=update["checkpoint"])
+
+
+def values_of(state: ThreadState) -> dict[str, Any]:
+    values = state["values"]
+    assert isinstance(values, dict)
     return values
 
 
-async def begin(client, graph, server, run_input, **settings: object):
-    """Run a graph on a thread of its own until it ends or asks; return the thread."""
-    thread = (await client.threads.create())["thread_id"]
-    await work(client, graph, thread, server, input=run_input, settings=settings)
+async def begin(
+    client: LangGraphClient, server: Server, graph: str, run_input: dict[str, Any], **settings: Any
+) -> GraphThread:
+    """Run a graph on a new thread until it ends or asks a question."""
+    created = await client.threads.create()
+    thread = GraphThread(client, server, graph, created["thread_id"], settings)
+    await thread.work(run_input)
     return thread
-
-
-async def questions(client, thread):
-    return (await client.threads.get_state(thread))["interrupts"]
-
-
-async def before(client, thread, node):
-    """Return the latest state of a thread from which a node comes next."""
-    return next(s for s in await client.threads.get_history(thread, limit=60) if s["next"] == [node])
-
-
-async def fork(client, graph, thread, server, state, *, as_node, values=None, settings=None) -> None:
-    """Write values into an earlier state, as a node would, and run on from there."""
-    written = await client.threads.update_state(thread, values or {}, checkpoint=state["checkpoint"], as_node=as_node)
-    await work(client, graph, thread, server, input=None, checkpoint=written["checkpoint"], settings=settings or {})
-
-
-async def answer_a_copy(client, graph, thread, server, answer, *, stop_before, **settings: object):
-    """Answer the one question of a thread on a copy of it, stop before a node and return the state."""
-    copy = (await client.threads.copy(thread))["thread_id"]
-    await work(
-        client, graph, copy, server, command={"resume": answer}, interrupt_before=[stop_before], settings=settings
-    )
-    return await client.threads.get_state(copy)
 
 
 # ---- schemas and drawings
 
 
-async def test_four_graphs_are_served_with_input_and_context_forms(client: Any, server: Any) -> None:
+async def test_four_graphs_are_served_with_input_and_context_forms(client: LangGraphClient, server: Server) -> None:
     assistants = {assistant["graph_id"]: assistant for assistant in await client.assistants.search()}
     assert set(assistants) == set(GRAPHS)
     for assistant in assistants.values():
         schemas = await client.assistants.get_schemas(assistant["assistant_id"])
-        assert all(schemas[f"{part}_schema"]["properties"] for part in ("input", "state", "context"))
+        for schema in (schemas["input_schema"], schemas["state_schema"], schemas["context_schema"]):
+            assert schema is not None
+            assert schema["properties"]
 
 
 @pytest.mark.parametrize("graph", ["pipeline", "track"])
-async def test_the_input_form_asks_for_a_folder_an_example_or_csv_text(client: Any, server: Any, graph: str) -> None:
+async def test_the_input_form_asks_for_a_folder_an_example_or_csv_text(
+    client: LangGraphClient, server: Server, graph: str
+) -> None:
     (assistant,) = await client.assistants.search(graph_id=graph)
     form = (await client.assistants.get_schemas(assistant["assistant_id"]))["input_schema"]
+    assert form is not None
     fields = form["properties"]
     assert {"task", "example", "train_csv", "test_csv", "description", "run_id"} == set(fields)
     assert set(fields["example"]["enum"]) == {"", "diabetes", "wine"}
@@ -187,9 +254,10 @@ async def test_the_input_form_asks_for_a_folder_an_example_or_csv_text(client: A
     assert "required" not in form
 
 
-async def test_the_context_form_explains_every_setting(client: Any, server: Any) -> None:
+async def test_the_context_form_explains_every_setting(client: LangGraphClient, server: Server) -> None:
     (assistant,) = await client.assistants.search(graph_id="pipeline")
     form = (await client.assistants.get_schemas(assistant["assistant_id"]))["context_schema"]
+    assert form is not None
     fields = form["properties"]
     assert set(fields) == set(Settings.model_fields)
     profiled = set(PROFILES["quick"])
@@ -211,7 +279,7 @@ async def test_the_context_form_explains_every_setting(client: Any, server: Any)
     assert "plan" in fields["review"]["items"]["enum"]
 
 
-async def test_the_drawings_show_the_evaluation_inside_the_track(client: Any, server: Any) -> None:
+async def test_the_drawings_show_the_evaluation_inside_the_track(client: LangGraphClient, server: Server) -> None:
     (assistant,) = await client.assistants.search(graph_id="pipeline")
     drawn = await client.assistants.get_graph(assistant["assistant_id"], xray=True)
     nodes = {node["id"] for node in drawn["nodes"]}
@@ -224,15 +292,17 @@ async def test_the_drawings_show_the_evaluation_inside_the_track(client: Any, se
 # ---- whole runs
 
 
-async def test_a_run_streams_to_its_submission_while_another_one_runs(client: Any, server: Any, folder: Any) -> None:
-    """Two runs at once: a folder, streamed, and the same rows as CSV text, both with the context form's settings."""
+async def test_a_run_streams_to_its_submission_while_a_second_run_works(
+    client: LangGraphClient, server: Server, folder: str
+) -> None:
+    """The first run reads a folder and is streamed, the second reads the same rows as CSV text."""
     example = load_example("wine")
     inline = {
         "train_csv": example.train.to_csv(index=False),
         "test_csv": example.test.to_csv(index=False),
         "description": "Which grower made the wine? Classification accuracy.",
     }
-    beside = asyncio.create_task(begin(client, "pipeline", server, inline))
+    second = asyncio.create_task(begin(client, server, "pipeline", inline))
     thread = (await client.threads.create())["thread_id"]
     parts = [
         part
@@ -250,182 +320,162 @@ async def test_a_run_streams_to_its_submission_while_another_one_runs(client: An
     assert {event["stage"] for event in graded} == {"candidate", "refinement"}
     assert all(event["score"] and event["script"] and event["spend"]["executions"] for event in graded)
     assert {"ablator", "coder", "extractor"} <= {event["role"] for event in events}
-    values = (await client.threads.get_state(thread))["values"]
+    values = values_of(await client.threads.get_state(thread))
     assert values["summary"]["status"] == "solved"
     assert len(pd.read_csv(values["summary"]["submission"])) == len(example.test)
     assert values["solutions"]["t0.c1"]["headline"].startswith(f"{graded[0]['score']:.5g} ±")
 
-    other = (await client.threads.get_state(await beside))["values"]
+    other = await (await second).values()
     assert other["summary"]["status"] == "solved"
     assert other["run_id"] != values["run_id"]
     assert (other["train_csv"], other["test_csv"], other["description"]) == ("", "", "")
     assert len(pd.read_csv(other["summary"]["submission"])) == len(example.test)
 
 
-async def test_a_remote_graph_is_called_like_a_local_one(client: Any, server: Any) -> None:
-    """And a built-in example runs with every setting left to the form's defaults but the runner."""
+async def test_a_remote_graph_is_called_like_a_local_one(client: LangGraphClient, server: Server) -> None:
+    """The task is a built-in example, and the runs folder is relative to the server's."""
     remote = RemoteGraph("pipeline", client=client)
-    values = await remote.ainvoke({"example": "wine"}, context={**SMALL, "outer_steps": 0, "runs_dir": "relative/runs"})
+    context = {**SMALL, "outer_steps": 0, "runs_dir": "relative/runs"}
+    values = await remote.ainvoke({"example": "wine"}, context=context)
     assert values["summary"]["status"] == "solved"
     assert (server.folder / "relative/runs" / values["run_id"] / "submission.csv").is_file()
 
 
-async def test_two_runs_of_one_task_in_one_second_are_two_runs(client: Any, server: Any, folder: Any) -> None:
-    nothing = {"max_executions": 1, "outer_steps": 0}
-    threads = await asyncio.gather(
-        *(begin(client, "pipeline", server, {"task": folder}, review=["models"], **nothing) for _ in range(3))
-    )
-    states = [await client.threads.get_state(thread) for thread in threads]
-    assert len({state["values"]["run_id"] for state in states}) == 3
+async def test_two_runs_of_one_task_in_one_second_are_two_runs(
+    client: LangGraphClient, server: Server, folder: str
+) -> None:
+    settings = {"review": ["models"], "max_executions": 1, "outer_steps": 0}
+    threads = await asyncio.gather(*(begin(client, server, "pipeline", {"task": folder}, **settings) for _ in range(3)))
+    run_ids = {(await thread.values())["run_id"] for thread in threads}
+    assert len(run_ids) == 3
 
 
 @pytest.mark.parametrize("run_input", [{}, {"task": "/tmp", "example": "wine"}, {"train_csv": "a,b\n1,2\n"}])
 async def test_an_input_that_is_not_one_of_the_three_is_refused(
-    client: Any,
-    server: Any,
-    run_input: dict[str, Any] | dict[str, str],
+    client: LangGraphClient,
+    server: Server,
+    run_input: dict[str, Any],
 ) -> None:
     thread = (await client.threads.create())["thread_id"]
     values = await client.runs.wait(thread, "pipeline", input=run_input, context=server.context(), raise_error=False)
+    assert isinstance(values, dict)
     assert "give a task folder, or a built-in example" in values["__error__"]["message"]
 
 
 # ---- human review
 
 
-async def test_every_review_point_of_a_track_takes_four_answers(client: Any, server: Any, folder: Any) -> None:
-    settings = {"review": ["models", "ablation", "block", "plan"]}
-    thread = await begin(client, "track", server, {"task": folder}, **settings)
+async def test_every_review_point_of_a_track_takes_four_answers(
+    client: LangGraphClient, server: Server, folder: str
+) -> None:
+    review = ["models", "ablation", "block", "plan"]
+    thread = await begin(client, server, "track", {"task": folder}, review=review)
 
-    async def answered(answer, stop_before):
-        state = await answer_a_copy(client, "track", thread, server, answer, stop_before=stop_before, **settings)
-        return state["values"]
+    async def answered(answer: dict[str, Any], stop_before: str) -> dict[str, Any]:
+        return values_of(await thread.answer_on_copy(answer, stop_before=stop_before))
 
-    async def approve():
-        await work(client, "track", thread, server, command={"resume": {"action": "approve"}}, settings=settings)
-        (question,) = await questions(client, thread)
-        return question["value"]
-
-    (question,) = await questions(client, thread)
-    names = [card["name"] for card in question["value"]["cards"]]
-    assert question["value"]["point"] == "models"
-    assert [c["name"] for c in (await answered({"action": "approve"}, "make_candidate"))["cards"]] == names
+    proposal = (await thread.question())["value"]
+    names = [card["name"] for card in proposal["cards"]]
+    assert proposal["point"] == "models"
+    approved = await answered({"action": "approve"}, "make_candidate")
+    assert [card["name"] for card in approved["cards"]] == names
     edited = await answered({"action": "edit", "cards": [{"name": names[0], "description": "mine"}]}, "make_candidate")
     assert [(c["name"], c["description"], c["by_person"]) for c in edited["cards"]] == [(names[0], "mine", True)]
-    assert [c["name"] for c in (await answered({"action": "replace", "cards": [CARD]}, "make_candidate"))["cards"]] == [
-        CARD["name"]
-    ]
+    replaced = await answered({"action": "replace", "cards": [CARD]}, "make_candidate")
+    assert [card["name"] for card in replaced["cards"]] == [CARD["name"]]
     added = await answered({"action": "add", "cards": [CARD]}, "make_candidate")
-    assert [c["name"] for c in added["cards"]] == [CARD["name"], *names]
+    assert [card["name"] for card in added["cards"]] == [CARD["name"], *names]
 
-    proposal = await approve()
+    proposal = await thread.approve()
     assert proposal["point"] == "ablation"
     assert (await answered({"action": "approve"}, "extract_block"))["summaries"] == [proposal["summary"]]
     for action in ("edit", "replace"):
-        state = await answered({"action": action, "text": INSTRUCTION}, "extract_block")
-        assert (state["study"]["summary"], state["summaries"]) == (INSTRUCTION, [INSTRUCTION])
-    state = await answered({"action": "add", "text": INSTRUCTION}, "extract_block")
-    assert state["summaries"] == [f"{proposal['summary']}\n\n{INSTRUCTION}"]
+        values = await answered({"action": action, "text": INSTRUCTION}, "extract_block")
+        assert (values["study"]["summary"], values["summaries"]) == (INSTRUCTION, [INSTRUCTION])
+    values = await answered({"action": "add", "text": INSTRUCTION}, "extract_block")
+    assert values["summaries"] == [f"{proposal['summary']}\n\n{INSTRUCTION}"]
 
-    proposal = await approve()
+    proposal = await thread.approve()
     assert proposal["point"] == "block"
     smaller = proposal["block"].splitlines()[-1]
     assert (await answered({"action": "approve"}, "review_plan"))["block"]["text"] == proposal["block"]
     for action in ("edit", "replace"):
-        state = await answered({"action": action, "text": smaller}, "review_plan")
-        assert (state["block"]["text"], state["blocks"]) == (smaller, [smaller])
-    state = await answered({"action": "add", "text": INSTRUCTION}, "review_plan")
-    assert state["plan"] == f"{proposal['plan']}\n\n{INSTRUCTION}"
-    state = await answer_a_copy(
-        client, "track", thread, server, {"action": "reject"}, stop_before="advance", **settings
-    )
-    assert (state["values"]["block"], state["next"]) == (None, ["advance"])
+        values = await answered({"action": action, "text": smaller}, "review_plan")
+        assert (values["block"]["text"], values["blocks"]) == (smaller, [smaller])
+    values = await answered({"action": "add", "text": INSTRUCTION}, "review_plan")
+    assert values["plan"] == f"{proposal['plan']}\n\n{INSTRUCTION}"
+    rejected = await thread.answer_on_copy({"action": "reject"}, stop_before="advance")
+    assert (values_of(rejected)["block"], rejected["next"]) == (None, ["advance"])
 
-    refused = (await client.threads.copy(thread))["thread_id"]
-    await work(
-        client,
-        "track",
-        refused,
-        server,
-        command={"resume": {"action": "edit", "text": "no such code"}},
-        settings=settings,
-    )
-    (again,) = await questions(client, refused)
-    assert "not a block of the script" in again["value"]["problem"]
-    await work(
-        client,
-        "track",
-        refused,
-        server,
-        command={"resume": {"action": "edit", "text": smaller}},
-        interrupt_before=["review_plan"],
-        settings=settings,
-    )
-    assert (await client.threads.get_state(refused))["values"]["block"]["text"] == smaller
+    refused = await thread.copy()
+    await refused.answer({"action": "edit", "text": "no such code"})
+    assert "not a block of the script" in (await refused.question())["value"]["problem"]
+    await refused.answer({"action": "edit", "text": smaller}, stop_before="review_plan")
+    assert (await refused.values())["block"]["text"] == smaller
 
-    proposal = await approve()
+    proposal = await thread.approve()
     assert proposal["point"] == "plan"
     assert (await answered({"action": "approve"}, "write_block"))["plan"] == proposal["plan"]
     for action in ("edit", "replace"):
         assert (await answered({"action": action, "text": INSTRUCTION}, "write_block"))["plan"] == INSTRUCTION
-    state = await answered({"action": "add", "text": INSTRUCTION}, "write_block")
-    assert state["plan"] == f"{proposal['plan']}\n\n{INSTRUCTION}"
+    values = await answered({"action": "add", "text": INSTRUCTION}, "write_block")
+    assert values["plan"] == f"{proposal['plan']}\n\n{INSTRUCTION}"
     assert (await answered({"action": "reject"}, "write_block"))["plan"] == ""
 
 
 @pytest.mark.parametrize("reply", ["yes please", {"action": "dance"}, {"action": "edit", "text": 5}, [1, 2]])
-async def test_an_answer_of_no_known_form_is_asked_for_again(
-    client: Any,
-    server: Any,
-    folder: Any,
-    reply: str | dict[str, str] | dict[str, Any] | list[int],
+async def test_a_malformed_answer_is_asked_for_again(
+    client: LangGraphClient,
+    server: Server,
+    folder: str,
+    reply: object,
 ) -> None:
-    settings = {"review": ["models"], "outer_steps": 0}
-    thread = await begin(client, "track", server, {"task": folder}, **settings)
-    await work(client, "track", thread, server, command={"resume": reply}, settings=settings)
-    (again,) = await questions(client, thread)
-    assert again["value"]["id"] == "models:t0"
-    assert '{"action": "approve"}' in again["value"]["problem"]
-    await work(client, "track", thread, server, command={"resume": {"action": "approve"}}, settings=settings)
-    assert (await client.threads.get_state(thread))["values"]["best"]
+    thread = await begin(client, server, "track", {"task": folder}, review=["models"], outer_steps=0)
+    await thread.answer(reply)
+    again = (await thread.question())["value"]
+    assert again["id"] == "models:t0"
+    assert '{"action": "approve"}' in again["problem"]
+    await thread.answer({"action": "approve"})
+    assert (await thread.values())["best"]
 
 
-async def test_parallel_tracks_ask_together_and_each_gets_its_own_answer(client: Any, server: Any, folder: Any) -> None:
-    """Then the ensemble and the submission ask, each answered in every way on a copy of the thread."""
+async def test_parallel_tracks_ask_together_and_each_gets_its_own_answer(
+    client: LangGraphClient,
+    server: Server,
+    folder: str,
+) -> None:
+    """Then the ensemble and the submission ask; each is answered in every way."""
     settings = {"tracks": 2, "outer_steps": 0, "ensemble_rounds": 1, "review": ["models", "ensemble", "submission"]}
-    thread = await begin(client, "pipeline", server, {"task": folder}, **settings)
-    first = {question["value"]["track"]: question for question in await questions(client, thread)}
-    assert set(first) == {0, 1}
-    answers = {first[0]["id"]: {"action": "approve"}, first[1]["id"]: {"action": "replace", "cards": [CARD]}}
-    await work(client, "pipeline", thread, server, command={"resume": answers}, settings=settings)
-    state = (await client.threads.get_state(thread))["values"]
-    titles = {track: best["title"] for track, best in state["bests"].items()}
-    assert titles == {"0": first[0]["value"]["cards"][0]["name"], "1": CARD["name"]}
+    thread = await begin(client, server, "pipeline", {"task": folder}, **settings)
+    by_track = {question["value"]["track"]: question for question in await thread.questions()}
+    assert set(by_track) == {0, 1}
+    answers = {by_track[0]["id"]: {"action": "approve"}, by_track[1]["id"]: {"action": "replace", "cards": [CARD]}}
+    await thread.answer(answers)
+    bests = (await thread.values())["bests"]
+    titles = {track: best["title"] for track, best in bests.items()}
+    assert titles == {"0": by_track[0]["value"]["cards"][0]["name"], "1": CARD["name"]}
 
-    (question,) = await questions(client, thread)
-    assert question["value"]["point"] == "ensemble"
-    plan, own = question["value"]["plan"], "Average the members, with equal weights."
-    planned = {"approve": plan, "edit": own, "replace": own, "add": f"{plan}\n\n{own}"}
-    before_ensemble = await before(client, thread, "ensemble")
-    for action, expected in planned.items():
-        answer = {"action": action, "text": "" if action == "approve" else own}
-        await work(client, "pipeline", thread, server, command={"resume": answer}, settings=settings)
-        values = (await client.threads.get_state(thread))["values"]
-        assert values["solutions"]["e1"]["plan"] == expected
+    proposal = (await thread.question())["value"]
+    assert proposal["point"] == "ensemble"
+    plan, own = proposal["plan"], "Average the members, with equal weights."
+    plans = {"approve": plan, "edit": own, "replace": own, "add": f"{plan}\n\n{own}"}
+    before_ensemble = await thread.state_before("ensemble")
+    for action, expected in plans.items():
+        await thread.answer({"action": action, "text": "" if action == "approve" else own})
+        assert (await thread.values())["solutions"]["e1"]["plan"] == expected
         if action != "add":
-            await fork(client, "pipeline", thread, server, before_ensemble, as_node="run_track", settings=settings)
+            await thread.fork(before_ensemble, as_node="run_track")
 
-    before_review = await before(client, thread, "review_submission")
+    before_review = await thread.state_before("review_submission")
 
-    async def submitted(action, text=""):
-        (last,) = await questions(client, thread)
-        proposal = last["value"]
+    async def submitted(action: str, text: str = "") -> tuple[dict[str, Any], dict[str, Any]]:
+        """Answer the question about the submission and return it with the values at the end."""
+        proposal = (await thread.question())["value"]
         assert proposal["point"] == "submission"
-        by_hand = f"{proposal['script']}\n# by hand\n"
-        answer = {"action": action, "text": by_hand if action == "edit" else text}
-        await work(client, "pipeline", thread, server, command={"resume": answer}, settings=settings)
-        values = (await client.threads.get_state(thread))["values"]
-        await fork(client, "pipeline", thread, server, before_review, as_node="choose", settings=settings)
+        edited = f"{proposal['script']}\n# by hand\n"
+        await thread.answer({"action": action, "text": edited if action == "edit" else text})
+        values = await thread.values()
+        await thread.fork(before_review, as_node="choose")
         return proposal, values
 
     proposal, values = await submitted("approve")
@@ -446,44 +496,44 @@ def _ends(path: str, text: str) -> bool:
 
 
 async def test_a_fork_repeats_no_finished_work_and_an_edited_plan_changes_what_follows(
-    client: Any,
-    server: Any,
-    folder: Any,
+    client: LangGraphClient,
+    server: Server,
+    folder: str,
 ) -> None:
-    thread = await begin(client, "track", server, {"task": folder})
-    first = (await client.threads.get_state(thread))["values"]
+    thread = await begin(client, server, "track", {"task": folder})
+    first = await thread.values()
     ledger = server.folder / "runs" / first["run_id"] / "ledger.sqlite"
-    spent = _entries(ledger)
-    ablating = await before(client, thread, "ablate")
-    await work(client, "track", thread, server, input=None, checkpoint=ablating["checkpoint"])
-    assert _entries(ledger) == spent
-    assert (await client.threads.get_state(thread))["values"]["bests"] == first["bests"]
+    spent = _count_entries(ledger)
+    before_ablation = await thread.state_before("ablate")
+    await thread.work(checkpoint=before_ablation["checkpoint"])
+    assert _count_entries(ledger) == spent
+    assert (await thread.values())["bests"] == first["bests"]
 
-    planned = await before(client, thread, "write_block")
-    await fork(client, "track", thread, server, planned, as_node="review_plan", values={"plan": INSTRUCTION})
-    second = (await client.threads.get_state(thread))["values"]
+    before_block = await thread.state_before("write_block")
+    await thread.fork(before_block, as_node="review_plan", values={"plan": INSTRUCTION})
+    second = await thread.values()
     assert second["solutions"]["t0.r1.1"]["plan"] == INSTRUCTION != first["solutions"]["t0.r1.1"]["plan"]
     assert second["solutions"]["t0.c1"] == first["solutions"]["t0.c1"]
     assert second["attempts"][0]["plan"] == INSTRUCTION
 
 
-def _entries(ledger: Path) -> int:
-    with sqlite3.connect(ledger) as connection:
-        return connection.execute("SELECT count(*) FROM entries").fetchone()[0]
+def _count_entries(ledger: Path) -> int:
+    with closing(sqlite3.connect(ledger)) as connection:
+        return int(connection.execute("SELECT count(*) FROM entries").fetchone()[0])
 
 
 # ---- stopping
 
 
 @pytest.mark.docker
-async def test_cancel_leaves_no_container_and_no_lock(client: Any, server: Any, folder: Any) -> None:
+async def test_cancel_leaves_no_container_and_no_lock(client: LangGraphClient, server: Server, folder: str) -> None:
     engine = docker.from_env()
     thread = (await client.threads.create())["thread_id"]
     run = await client.runs.create(
         thread, "pipeline", input={"task": folder, "run_id": "stopped"}, context=server.context(runner="docker", warm=1)
     )
 
-    def containers():
+    def containers() -> list[Container]:
         return engine.containers.list(all=True, filters={"label": "mlestar.owner=stopped"})
 
     await _until(containers)
@@ -502,20 +552,21 @@ def _is_free(runs_dir: Path, run_id: str) -> bool:
     return True
 
 
-async def _until(condition, tries=600) -> None:
-    for _ in range(tries):
+async def _until(condition: Callable[[], object]) -> None:
+    for _ in range(600):
         if await asyncio.to_thread(condition):
             return
         await asyncio.sleep(0.1)
-    pytest.fail("the condition was never met")
+    pytest.fail("the condition did not become true")
 
 
-async def test_the_plain_command_solves_an_example_too(tmp_path: Path) -> None:
+async def test_the_plain_dev_command_gives_a_result_too(tmp_path: Path) -> None:
     """The server watches its folder for Python files by default, and a run writes some below it."""
     with serving([LANGGRAPH, "dev"], tmp_path) as server:
         async with get_client(url=server.url) as client:
             settings = {**SMALL, "outer_steps": 0}
             values = await client.runs.wait(None, "pipeline", input={"example": "wine"}, context=settings)
+    assert isinstance(values, dict)
     assert values["summary"]["status"] == "solved"
     assert (tmp_path / "runs" / values["run_id"] / "solution.py").is_file()
     assert "Reloading" not in server.log.read_text()
@@ -524,7 +575,7 @@ async def test_the_plain_command_solves_an_example_too(tmp_path: Path) -> None:
 # ---- last
 
 
-def test_the_log_has_no_blocking_call_and_no_unknown_type(server: Any) -> None:
+def test_the_log_has_no_blocking_call_and_no_unknown_type(server: Server) -> None:
     """Runs last in this module, over everything the server did."""
     log = re.sub(r"\x1b\[[0-9;]*m", "", server.log.read_text())
     bad = ("Blocking call", "BlockingError", "unregistered type", "Failed to get", "Deserializing", "Blocked")

@@ -1,14 +1,14 @@
-"""One hostile script: what it attempts, on which runners, how it must end. The scripts are in the TOML files here."""
+"""One hostile script: what it attempts, on which runners, and how it must end. The TOML files here hold the scripts."""
 
 import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import indent
-from typing import Any, Literal, get_args
+from typing import Any, cast, get_args
 
 from mlestar.runners import Limits
+from tests.integration.runner_kinds import RunnerKind
 
-Kind = Literal["docker", "warm", "bubblewrap", "local"]
 THEMES = ("reach", "exhaust", "output", "lies")
 SHORT = Limits(seconds=20, memory_mb=512, disk_mb=40, output_mb=4, pids=100)
 HEAD = """import ctypes, glob, os, socket, subprocess, sys, time
@@ -30,7 +30,7 @@ class Case:
 
     name: str
     script: str
-    runners: tuple[Kind, ...] = ("docker", "bubblewrap")
+    runners: tuple[RunnerKind, ...] = ("docker", "bubblewrap")
     statuses: tuple[str, ...] = ("ok",)
     """The allowed statuses."""
     prints: str = ""
@@ -61,13 +61,14 @@ def _case(
     setup: str = "",
     **row: str,
 ) -> Case:
-    kinds = get_args(Kind) if runners == "everywhere" else runners.split()
-    assert {*kinds} <= {*get_args(Kind)}, runners
+    all_kinds: tuple[RunnerKind, ...] = get_args(RunnerKind)
+    kinds = all_kinds if runners == "everywhere" else tuple(cast(RunnerKind, kind) for kind in runners.split())
+    assert {*kinds} <= {*all_kinds}, runners
     if attempts:
         row |= {"script": _make_script(attempts, setup), "prints": f"refused {len(attempts) - 1} "}
     return Case(
         **row,
-        runners=tuple(kinds),
+        runners=kinds,
         statuses=tuple(statuses.split()),
         limits=replace(SHORT, **(limits or {})),
         outputs=tuple(outputs) if outputs else ("submission.csv",),

@@ -3,46 +3,28 @@
 import asyncio
 import os
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import docker
 import pytest
 
-from mlestar.errors import RunnerError
-from mlestar.runners import ContainerOptions, DockerRunner, Execution, Job, Limits, LocalRunner, Runner
-from mlestar.runners.docker.engine import OWNER_LABEL
-from mlestar.runners.local.bubblewrap import find_bubblewrap
-from tests.abuse.case import SHORT, Case, Kind, read_cases
+from mlestar.runners import DockerRunner, Execution, Job, Limits, Runner
+from tests.abuse.case import SHORT, Case, read_cases
 from tests.abuse.host import KEY, Host
+from tests.integration.runner_kinds import MARKS, RunnerKind, containers_of, make_runner
 
-OWNERS = "abuse-tests"
+OWNER = "abuse-tests"
 CASES = {case.name: case for case in read_cases()}
 
 pytestmark = pytest.mark.timeout(120)
-
-
-def bubblewrap_problem() -> str:
-    """Return why bubblewrap does not work here, empty when it does."""
-    try:
-        find_bubblewrap(sys.executable)
-    except RunnerError as error:
-        return str(error)
-    return ""
-
-
-PROBLEM = bubblewrap_problem()
-MARKS = {"docker": pytest.mark.docker, "warm": pytest.mark.docker, "local": ()}
-MARKS["bubblewrap"] = pytest.mark.skipif(bool(PROBLEM), reason=PROBLEM)
 
 
 @dataclass
 class Harness:
     """A runner of one kind on a host with secrets."""
 
-    kind: Kind
+    kind: RunnerKind
     runner: Runner
     host: Host
 
@@ -76,30 +58,17 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
 
 @pytest.fixture
 async def harness(request: pytest.FixtureRequest, host: Host) -> AsyncIterator[Harness]:
-    kind: Kind = request.param
+    kind: RunnerKind = request.param
     work = host.folder / "work"
-    runner: Runner = LocalRunner(work_dir=work, bubblewrap=kind == "bubblewrap")
-    if kind in ("docker", "warm"):
-        runner = DockerRunner(ContainerOptions(warm=int(kind == "warm")), owner=OWNERS, work_dir=work)
+    runner = make_runner(kind, OWNER, work)
     yield Harness(kind, runner, host)
     await runner.aclose()
     assert not list(work.iterdir())
-    assert survivors(work) == []
-    assert kind not in ("docker", "warm") or containers() == []
+    assert processes_of(work) == []
+    assert kind not in ("docker", "warm") or containers_of(OWNER) == []
 
 
-def containers() -> list[str]:
-    """Return the containers that the tests of this module left behind."""
-    client = docker.from_env()
-    try:
-        return [
-            str(each.name) for each in client.containers.list(all=True, filters={"label": f"{OWNER_LABEL}={OWNERS}"})
-        ]
-    finally:
-        client.close()
-
-
-def survivors(folder: Path) -> list[str]:
+def processes_of(folder: Path) -> list[str]:
     """Return the processes with a folder of the test in their arguments, environment or mounts."""
     processes = []
     for process in Path("/proc").glob("[0-9]*"):
@@ -130,7 +99,7 @@ async def test_a_hostile_script_ends_as_expected_and_harms_nothing(case: Case, h
     assert case.files is None or sorted(execution.files) == sorted(case.files)
     assert case.detail in execution.detail
     if harness.kind != "warm":
-        assert survivors(harness.host.folder / "work") == []
+        assert processes_of(harness.host.folder / "work") == []
     harness.host.check(execution, collect)
 
 
@@ -161,7 +130,7 @@ async def test_files_deleted_while_open_do_not_fill_the_disk(small_disk: Path, t
         " files.append(open('x', 'wb')); os.unlink('x'); files[-1].write(bytes(2 << 20)); files[-1].flush()\n"
         " time.sleep(0.08)"
     )
-    runner = DockerRunner(owner=OWNERS, work_dir=small_disk)
+    runner = DockerRunner(owner=OWNER, work_dir=small_disk)
     job = Job(script=script, input=tmp_path / "input", collect=tmp_path / "collect", limits=SHORT)
     execution = await runner.run(job)
     await runner.aclose()

@@ -14,15 +14,15 @@ from mlestar.llm.scripted import ROLE
 class Provider:
     """Answers `answer(role, prompt)` after `seconds`; the same prompt gets the same answer, however often it is asked.
 
-    `asked` has the sha256 of every prompt in the order of arrival.
+    `prompts` has the sha256 of every prompt in the order of arrival. `dead` refuses every request.
     """
 
     def __init__(self, answer: Callable[[str, str], str], seconds: float = 0.0) -> None:
-        self._answer = answer
+        self.answer = answer
         self._seconds = seconds
         self._answers: dict[str, str] = {}
         self._lock = threading.Lock()
-        self.asked: list[str] = []
+        self.prompts: list[str] = []
         self.dead = False
         provider = self
 
@@ -58,12 +58,12 @@ class Provider:
     def reply(self, prompt: str) -> tuple[int, dict[str, Any]]:
         sha = hashlib.sha256(prompt.encode()).hexdigest()
         with self._lock:
-            self.asked.append(sha)
+            self.prompts.append(sha)
             if self.dead:
                 return 400, {"error": {"code": 400, "message": "the account is closed", "status": "INVALID_ARGUMENT"}}
             if sha not in self._answers:
                 role = ROLE.search(prompt)
-                self._answers[sha] = self._answer(role.group(1) if role else "", prompt)
+                self._answers[sha] = self.answer(role.group(1) if role else "", prompt)
         time.sleep(self._seconds)
         text = self._answers[sha]
         read, written = len(prompt) // 4, len(text) // 4

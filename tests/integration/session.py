@@ -1,4 +1,4 @@
-"""One session of a run in another process, which a test may end at any moment."""
+"""One session of a scripted run in a process of its own, which a test may end at any moment."""
 
 import asyncio
 import hashlib
@@ -11,10 +11,9 @@ from typing import Any
 import mlestar
 from mlestar.runners import Execution, Job, ScriptedRunner
 from mlestar.settings import Settings
+from tests.integration.stub_gemini import MODEL
 from tests.unit.scenario import (
-    DEFAULTS,
     FULL,
-    Reply,
     Scenario,
     by_card,
     cards,
@@ -25,40 +24,41 @@ from tests.unit.scenario import (
     study,
 )
 
-GEMINI = "google_genai:gemini-2.5-pro"
-METHOD: dict[str, Reply] = {
-    **DEFAULTS,
-    "retriever": cards("A", "B", "C"),
-    "initializer": by_card(A=fence(script(0.5, "A")), B=fence(script(0.6, "B")), C=fence(script(0.55, "C"))),
-    "merger": [fence(script(0.65, "B C")), fence(script(0.62, "B C A"))],
-    "ablator": [fence(study(0.65, ("plain", 0.5))), fence(study(0.75, ("plain", 0.6)))],
-    "extractor": choose_block,
-    "coder": rewrite(0.7, 0.75, 0.72, 0.8, 0.78),
-    "ensembler": [fence(script(q, f"ensemble{q}")) for q in (0.78, 0.9, 0.85)],
-}
+
+def make_scenario() -> Scenario:
+    """Return a run through every stage of the method."""
+    return Scenario(
+        retriever=cards("A", "B", "C"),
+        initializer=by_card(A=fence(script(0.5, "A")), B=fence(script(0.6, "B")), C=fence(script(0.55, "C"))),
+        merger=[fence(script(0.65, "B C")), fence(script(0.62, "B C A"))],
+        ablator=[fence(study(0.65, ("plain", 0.5))), fence(study(0.75, ("plain", 0.6)))],
+        extractor=choose_block,
+        coder=rewrite(0.7, 0.75, 0.72, 0.8, 0.78),
+        ensembler=[fence(script(q, f"ensemble{q}")) for q in (0.78, 0.9, 0.85)],
+    )
 
 
 def settings(folder: Path, url: str, **more: object) -> Settings:
-    values = {"model": GEMINI, "base_url": url, "runs_dir": folder / "runs", "parallel": 4, **more}
+    values = {"model": MODEL, "base_url": url, "runs_dir": folder / "runs", "parallel": 4, **more}
     return Settings.resolve({**FULL, **values})
 
 
-def slow(seconds: float, log: Path) -> Callable[[Job], Execution]:
-    """Return the work of a scripted runner: it takes some time and logs the begin and the end of each job."""
+def execute_slowly(seconds: float, log: Path) -> Callable[[Job], Execution]:
+    """Return how a scripted runner executes a job: in some seconds, with its start and its end in a log."""
 
     def run(job: Job) -> Execution:
-        execution = hashlib.sha256(f"{job.name} {job.script}".encode()).hexdigest()
-        _append(log, f"begin {job.name} {execution}\n")
+        sha = hashlib.sha256(f"{job.name} {job.script}".encode()).hexdigest()
+        _append(log, f"begin {job.name} {sha}\n")
         time.sleep(seconds)
-        done = Scenario().run(job)
-        _append(log, f"end {job.name} {execution}\n")
-        return done
+        outcome = Scenario().run(job)
+        _append(log, f"end {job.name} {sha}\n")
+        return outcome
 
     return run
 
 
 def _append(log: Path, line: str) -> None:
-    """Write a line in one step, also when several processes do."""
+    """Append a line in one write, as several processes share the log."""
     handle = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(handle, line.encode())
     os.close(handle)
@@ -67,5 +67,5 @@ def _append(log: Path, line: str) -> None:
 def work(folder: Path, url: str, log: Path, seconds: float, more: dict[str, Any]) -> None:
     """Solve the task `folder/signs` as run `run`, or resume it."""
     os.environ["GOOGLE_API_KEY"] = "none"
-    runner = ScriptedRunner(slow(seconds, log))
+    runner = ScriptedRunner(execute_slowly(seconds, log))
     asyncio.run(mlestar.asolve(folder / "signs", settings=settings(folder, url, **more), run_id="run", runner=runner))

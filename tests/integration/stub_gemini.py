@@ -5,6 +5,8 @@ from typing import Any
 from mlestar.retrieval.entries import ENTRIES
 from tests.integration.stub_server import Protocol
 
+MODEL = "google_genai:gemini-2.5-pro"
+"""Name of the model in settings; the package lists its price."""
 NAMES = tuple(entry.name for entry in ENTRIES if "table" in entry.modalities)
 PAGES = tuple((f"http://pages.invalid/{number}", f"page{number}.invalid") for number, _ in enumerate(NAMES))
 """Address and title of the page that supports each section of a grounded answer."""

@@ -1,13 +1,14 @@
 """Local servers that speak a provider's protocol, with faults on demand, for the real client libraries."""
 
 import json
-import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
+
+from mlestar.llm.scripted import ROLE
 
 Fault = Literal[
     "rate_limit",
@@ -35,7 +36,6 @@ STATUS: dict[Fault, int] = {
     "bad_request": 400,
     "missing": 404,
 }
-ROLE = re.compile(r"<role>(\w+)</role>")
 MALFORMED = '{"block": "def load():\\n    return 1", "plan": "Load it in a better w'
 """An answer that no role's contract accepts: JSON that breaks off."""
 
@@ -76,7 +76,7 @@ class StubServer:
     retry_after: str = "0"
     requests: list[Request] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
-    """Defects of a test's own answers."""
+    """Exceptions that `answer` raised: defects of the test."""
     port: int = 0
 
     def __enter__(self) -> Self:
@@ -93,7 +93,7 @@ class StubServer:
 
     def start(self) -> None:
         self._released = threading.Event()
-        self._taking, self._answering = threading.Lock(), threading.Lock()
+        self._request_lock, self._answer_lock = threading.Lock(), threading.Lock()
         self._server = _Server(("127.0.0.1", self.port), type("Handler", (_Handler,), {"stub": self}))
         self.port = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -106,16 +106,16 @@ class StubServer:
         self._server.server_close()
         self._thread.join()
 
-    def repeated(self) -> set[str]:
+    def repeated_roles(self) -> set[str]:
         """Return the roles whose questions were answered more than once."""
-        answered = Counter(
+        counts = Counter(
             (request.role, self.protocol.prompt(request.body)) for request in self.requests if request.fault is None
         )
-        return {role for (role, _), times in answered.items() if times > 1}
+        return {role for (role, _), times in counts.items() if times > 1}
 
-    def take(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> Request:
+    def record(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> Request:
         match = ROLE.search(self.protocol.prompt(body))
-        with self._taking:
+        with self._request_lock:
             role = match.group(1) if match else ""
             request = Request(path, headers, body, role, self.fault(role))
             self.requests.append(request)
@@ -123,11 +123,11 @@ class StubServer:
 
     def reply(self, request: Request) -> dict[str, Any]:
         prompt = self.protocol.prompt(request.body)
-        if request.fault in self.protocol.ends:
+        if request.fault and request.fault in self.protocol.ends:
             return self.protocol.ends[request.fault](prompt)
         if request.fault == "malformed":
             return self.protocol.normal(MALFORMED, request.body)
-        with self._answering:
+        with self._answer_lock:
             try:
                 return self.protocol.normal(self.answer(request.role, prompt), request.body)
             except Exception as error:
@@ -135,7 +135,7 @@ class StubServer:
                 raise
 
     def wait(self) -> None:
-        """Let a client wait until the server stops."""
+        """Keep a client waiting until the server stops."""
         self._released.wait(60)
 
 
@@ -154,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        request = self.stub.take(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+        request = self.stub.record(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
         fault = request.fault
         self.close_connection = True
         if fault == "timeout":
@@ -162,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault == "dropped":
             self.connection.close()
         elif fault == "cut_body":
-            self._send(200, b'{"candidates": [', promised=5000)
+            self._send(200, b'{"candidates": [', declared_length=5000)
         elif fault == "garbage":
             self._send(200, b"<html>maintenance</html>")
         elif fault in STATUS:
@@ -174,14 +174,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, json.dumps(self.stub.reply(request)).encode())
 
     def _key(self) -> str:
-        """Return the key that came with a request, which some providers repeat in their errors."""
-        sent = (self.headers.get(name) for name in ("x-goog-api-key", "x-api-key", "authorization"))
-        return next((key.removeprefix("Bearer ") for key in sent if key), "none")
+        """Return the key of the request, which some providers repeat in their errors."""
+        keys = (self.headers.get(name) for name in ("x-goog-api-key", "x-api-key", "authorization"))
+        return next((key.removeprefix("Bearer ") for key in keys if key), "none")
 
-    def _send(self, status: int, body: bytes, headers: Mapping[str, str] | None = None, promised: int = 0) -> None:
+    def _send(
+        self, status: int, body: bytes, headers: Mapping[str, str] | None = None, declared_length: int = 0
+    ) -> None:
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(promised or len(body)))
+        self.send_header("Content-Length", str(declared_length or len(body)))
         self.send_header("Connection", "close")
         for name, value in (headers or {}).items():
             self.send_header(name, value)

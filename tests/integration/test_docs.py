@@ -8,11 +8,12 @@ import subprocess
 import sys
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from mlestar.data.examples import write_example
+from tests.integration.command import mlestar_command
+from tests.integration.stub_gemini import MODEL
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -20,7 +21,6 @@ FENCE = re.compile(r"^(```+|~~~+)(\w*)\n(.*?)^\1\s*$", re.MULTILINE | re.DOTALL)
 FOLDERS = ("path/to/folder", "churn", "FOLDER")
 """Task folders that the pages name."""
 RUN = "a-run"
-PROVIDER = "google_genai:gemini-2.5-pro"
 QUICK = ["--profile", "quick", "--set", "retrieved_models=1", "--set", "cpus=1"]
 FAST = {"run": [*QUICK, "--set", "outer_steps=0"]}
 FILES = {
@@ -48,68 +48,66 @@ def commands() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory):
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the task folders of the pages and a finished run."""
     folder = tmp_path_factory.mktemp("pages")
     for name in FOLDERS:
         write_example("wine", folder / name)
     for name, text in FILES.items():
         (folder / name).write_text(text, encoding="utf-8")
-    run(folder, [sys.executable, "-m", "mlestar", "run", "churn", "--model", "offline", "--run-id", RUN, *QUICK])
+    run(folder, mlestar_command("run", "churn", "--model", "offline", "--run-id", RUN, *QUICK))
     return folder
 
 
-def run(folder: Path, command: list[str], *, may_lack: bool = False) -> str:
-    """Run a command without keys and without an engine; `may_lack`: it may need one, or a package."""
+def run(folder: Path, command: list[str], *, may_need_more: bool = False) -> str:
+    """Run a command without keys and without an engine; `may_need_more`: it may fail for lack of one, or of a package."""
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
     environment |= {"DOCKER_HOST": "unix:///nowhere/docker.sock", "PYTHONPATH": str(ROOT), "COLUMNS": "300"}
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=250, check=False
     )
     output = f"{done.stdout[-1500:]}\n{done.stderr[-1500:]}"
-    assert done.returncode == 0 or (may_lack and NEEDS.search(output)), f"{command}\n{output}"
+    assert done.returncode == 0 or (may_need_more and NEEDS.search(output)), f"{command}\n{output}"
     return done.stdout
 
 
 @pytest.mark.parametrize(
     ("page", "code"), [pytest.param(*block, id=f"{block[0]}-{n}") for n, block in enumerate(fences("python"))]
 )
-def test_code_on_a_page_runs(tmp_path: Path, page: Any, code: Any) -> None:
+def test_code_on_a_page_runs(tmp_path: Path, page: str, code: str) -> None:
     for name in FOLDERS:
         write_example("wine", tmp_path / name)
     run(tmp_path, [sys.executable, "-c", code])
 
 
 @pytest.mark.parametrize("command", [line for line in commands() if line.startswith("mlestar ")])
-def test_a_command_on_a_page_runs(workspace: Any, command: Any) -> None:
+def test_a_command_on_a_page_runs(workspace: Path, command: str) -> None:
     words = shlex.split(command)[1:]
     flags = list(takewhile(lambda word: word.startswith("-"), words))
     verb, *rest = words[len(flags) :]
     if verb in HELP:
-        listed = run(
-            workspace,
-            [sys.executable, "-m", "mlestar", verb, *(r for r in rest[:1] if not r.startswith("-")), "--help"],
-        )
-        assert [word for word in rest if word.startswith("--") and word not in listed] == []
+        subcommand = [word for word in rest[:1] if not word.startswith("-")]
+        options = run(workspace, mlestar_command(verb, *subcommand, "--help"))
+        assert [word for word in rest if word.startswith("--") and word not in options] == []
         return
     winner = json.loads((workspace / "runs" / RUN / "result.json").read_text())["winner"]
     values = {
         "RUN": RUN,
-        PROVIDER: "offline",
+        MODEL: "offline",
         "submission:t0.r1.2": f"submission:{winner}",
         "outer_steps=4": "outer_steps=2",
     }
     arguments = [values.get(word, word) for word in rest]
-    outside = any(":" in word or "retrieval=" in word for word in arguments if not word.startswith("--"))
+    external = any(":" in word or "retrieval=" in word for word in arguments if not word.startswith("--"))
     run(
         workspace,
-        [sys.executable, "-m", "mlestar", *flags, verb, *arguments, *FAST.get(verb, [])],
-        may_lack=outside and verb != "fork",
+        mlestar_command(*flags, verb, *arguments, *FAST.get(verb, [])),
+        may_need_more=external and verb != "fork",
     )
 
 
 @pytest.mark.parametrize("command", [line for line in commands() if line.startswith("make ")])
-def test_a_target_on_a_page_exists(command: Any) -> None:
+def test_a_target_on_a_page_exists(command: str) -> None:
     subprocess.run(["make", "-n", *command.split()[1:]], cwd=ROOT, capture_output=True, check=True)
 
 
@@ -118,12 +116,12 @@ def test_every_command_on_a_page_is_of_a_known_kind() -> None:
 
 
 def test_the_pages_build_without_a_warning(tmp_path: Path) -> None:
-    built = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
-    run(ROOT, built)
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    run(ROOT, command)
     assert "Solve a task folder and return the result" in (tmp_path / "site/reference/index.html").read_text()
     assert 'class="mermaid"' in (tmp_path / "site/graphs/index.html").read_text()
 
 
-def test_the_agent_of_the_examples_runs(workspace: Any) -> None:
+def test_the_agent_of_the_examples_runs(workspace: Path) -> None:
     output = run(workspace, [sys.executable, str(ROOT / "examples/agent.py")])
     assert "fresh" in output.split("tool: ")[1]

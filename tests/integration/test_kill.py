@@ -1,4 +1,4 @@
-"""A run that is killed many times has the same result, and repeats no finished work."""
+"""A run that is killed repeatedly has the same result as a whole one, and repeats nothing that was finished."""
 
 import json
 import multiprocessing
@@ -12,20 +12,20 @@ import pytest
 
 from tests.integration import session
 from tests.integration.provider import Provider
-from tests.unit.scenario import EARLY, Scenario, count_rows, make_task
+from tests.unit.scenario import EARLY, count_rows, make_task
 
 KILLS = 30
 SEED = 7
 CALL, SCRIPT = 0.2, 0.5
-"""Seconds of a model call and of a script."""
+"""Seconds of a model call and of a script. Chosen by judgement; not measured."""
 LONGEST = 2.4
-"""Seconds after which a session is killed at the latest."""
+"""Seconds after which a session is killed at the latest. Chosen by judgement; not measured."""
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.integration.session", "mlestar.api", "langchain_google_genai"])
 
 
-def finished(run: Path) -> tuple[set[str], set[str]]:
-    """Return the prompts (sha256) and the executions (name) that the ledger holds."""
+def finished_work(run: Path) -> tuple[set[str], set[str]]:
+    """Return the prompts (sha256) and the executions (name) in the ledger."""
     if not (run / "ledger.sqlite").exists():
         return set(), set()
     connection = sqlite3.connect(run / "ledger.sqlite")
@@ -40,13 +40,13 @@ def finished(run: Path) -> tuple[set[str], set[str]]:
     return calls, {label for kind, label, _ in rows if kind == "execution"}
 
 
-def begun(log: Path) -> list[str]:
+def started_executions(log: Path) -> list[str]:
     lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
     return [line.split()[1] for line in lines if line.startswith("begin")]
 
 
-class Killed:
-    """A run, with the counts of its provider and its runner."""
+class KilledRun:
+    """A run whose sessions can be killed, with its provider and the log of its executions."""
 
     def __init__(self, folder: Path, provider: Provider, **more: Any) -> None:
         folder.mkdir()
@@ -55,7 +55,7 @@ class Killed:
         self.log = folder / "executions.log"
 
     def session(self, seconds: float | None = None) -> bool:
-        """Work on the run, for some seconds or to its end; return whether it ended."""
+        """Work on the run, for some seconds or to its end; return whether it reached its end."""
         arguments = (self.folder, self.provider.url, self.log, SCRIPT, self.more)
         process = PROCESSES.Process(target=session.work, args=arguments)
         process.start()
@@ -70,41 +70,44 @@ class Killed:
         return result
 
 
-def scripted() -> Provider:
-    return Provider(Scenario(**session.METHOD).answer, CALL)
+def make_provider() -> Provider:
+    return Provider(session.make_scenario().answer, CALL)
 
 
 @dataclass(frozen=True)
 class Kill:
-    """Counts and finished work at the moment when a session was killed."""
+    """The counts of prompts and executions, and the finished work, when a session was killed."""
 
-    asked: int
-    begun: int
+    prompts: int
+    started: int
     calls: set[str]
     executions: set[str]
 
 
 @pytest.mark.slow
 def test_a_run_killed_thirty_times_repeats_nothing_and_ends_the_same(tmp_path: Path) -> None:
-    with scripted() as provider:
-        whole = Killed(tmp_path / "whole", provider)
+    with make_provider() as provider:
+        whole = KilledRun(tmp_path / "whole", provider)
         assert whole.session()
-    with scripted() as provider:
-        run, moments, kills = Killed(tmp_path / "killed", provider), random.Random(SEED), []
+    with make_provider() as provider:
+        run, moments = KilledRun(tmp_path / "killed", provider), random.Random(SEED)
+        kills: list[Kill] = []
         for number in range(KILLS):
             assert not run.session(moments.uniform(0.0, LONGEST)), f"the run ended before kill {number + 1}"
-            kills.append(Kill(len(provider.asked), len(begun(run.log)), *finished(run.folder / "runs/run")))
+            kills.append(
+                Kill(len(provider.prompts), len(started_executions(run.log)), *finished_work(run.folder / "runs/run"))
+            )
         assert run.session()
-    executed = begun(run.log)
+    executed = started_executions(run.log)
     print(f"{KILLS} kills with {sorted({len(kill.executions) for kill in kills})} executions finished: ", end="")
-    print(f"{len(provider.asked)} calls of {len(set(provider.asked))} prompts, ", end="")
+    print(f"{len(provider.prompts)} calls of {len(set(provider.prompts))} prompts, ", end="")
     print(f"{len(executed)} executions of {len(set(executed))} scripts")
     for kill in kills:
-        assert not kill.calls & set(provider.asked[kill.asked :])
-        assert not kill.executions & set(executed[kill.begun :])
+        assert not kill.calls & set(provider.prompts[kill.prompts :])
+        assert not kill.executions & set(executed[kill.started :])
     assert len(kills[-1].executions) > len(kills[0].executions)
     assert run.result()["status"] == "solved"
     assert run.result()["winner"] == whole.result()["winner"] == "e2"
     assert {name for name in executed if not EARLY.fullmatch(name)} == {
-        name for name in begun(whole.log) if not EARLY.fullmatch(name)
+        name for name in started_executions(whole.log) if not EARLY.fullmatch(name)
     }

@@ -1,11 +1,10 @@
-"""The main command as a user runs it: a process, a real runner, the offline engineer."""
+"""The main use of the package, as a user runs it: a process, a real runner, the offline engineer."""
 
 import json
 import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,46 +13,40 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_wine
 
-FINISHED = """
-SELECT key, finished FROM entries
-WHERE kind IN ('model_call', 'execution', 'export', 'retrieval') ORDER BY rowid
-"""
+from tests.integration.command import mlestar_command, run_mlestar
+
 FAST = ["--model", "offline", "--profile", "quick", "--json"]
 
 
 def wine_task(folder: Path) -> Path:
-    """Write a three-class task, with its test labels in `folder.truth`."""
+    """Write a task of three classes, and its test labels beside it in a file with the suffix `.truth`."""
     frame = load_wine(as_frame=True).frame.rename(columns={"target": "cultivar"})
     frame.insert(0, "bottle", [f"b{number:03d}" for number in range(len(frame))])
-    is_test = np.random.default_rng(1).permutation(len(frame)) % 4 == 0
+    in_test = np.random.default_rng(1).permutation(len(frame)) % 4 == 0
     folder.mkdir()
     (folder / "task.md").write_text("Which cultivar?\n\n## Evaluation\nAccuracy.\n", encoding="utf-8")
-    frame[~is_test].to_csv(folder / "train.csv", index=False)
-    frame[is_test].drop(columns="cultivar").to_csv(folder / "test.csv", index=False)
-    frame[is_test][["bottle"]].assign(cultivar=0).to_csv(folder / "sample_submission.csv", index=False)
-    frame[is_test][["bottle", "cultivar"]].to_csv(folder.with_suffix(".truth"), index=False)
+    frame[~in_test].to_csv(folder / "train.csv", index=False)
+    frame[in_test].drop(columns="cultivar").to_csv(folder / "test.csv", index=False)
+    frame[in_test][["bottle"]].assign(cultivar=0).to_csv(folder / "sample_submission.csv", index=False)
+    frame[in_test][["bottle", "cultivar"]].to_csv(folder.with_suffix(".truth"), index=False)
     return folder
 
 
-def mlestar(*arguments: object, **options: object):
-    command = [sys.executable, "-m", "mlestar", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=280, **options)
-
-
-def graded(folder: Path, submission: str) -> float:
-    truth, submitted = pd.read_csv(folder.with_suffix(".truth")), pd.read_csv(submission)
-    return float((truth.set_index("bottle") == submitted.set_index("bottle").loc[truth["bottle"]]).mean().iloc[0])
+def grade(folder: Path, submission: str) -> float:
+    """Return the share of right rows of a submission."""
+    truth, predicted = pd.read_csv(folder.with_suffix(".truth")), pd.read_csv(submission)
+    return float((truth.set_index("bottle") == predicted.set_index("bottle").loc[truth["bottle"]]).mean().iloc[0])
 
 
 @pytest.mark.parametrize("runner", ["local", pytest.param("docker", marks=pytest.mark.docker)])
 def test_a_folder_becomes_a_graded_solution(tmp_path: Path, runner: str) -> None:
     task = wine_task(tmp_path / "wine")
-    done = mlestar("run", task, *FAST, "--runner", runner, "--runs-dir", tmp_path / "runs")
+    done = run_mlestar("run", task, *FAST, "--runner", runner, "--runs-dir", tmp_path / "runs")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert (result["status"], result["runner"], result["metric"]) == ("solved", runner, "accuracy")
     assert result["score"]["fresh"] is not None
-    assert graded(task, result["submission"]) > 0.85
+    assert grade(task, result["submission"]) > 0.85
     for name in ("solution", "submission", "report"):
         assert Path(result[name]).is_file()
     folder = Path(result["folder"])
@@ -64,8 +57,8 @@ def test_a_folder_becomes_a_graded_solution(tmp_path: Path, runner: str) -> None
 
 def test_a_killed_run_is_resumed_and_repeats_nothing(tmp_path: Path) -> None:
     task = wine_task(tmp_path / "wine")
-    options = ["--runs-dir", str(tmp_path / "runs"), "--run-id", "killed"]
-    command = [sys.executable, "-m", "mlestar", "run", str(task), *FAST, "--runner", "local", *options]
+    options = ["--runs-dir", tmp_path / "runs", "--run-id", "killed"]
+    command = mlestar_command("run", task, *FAST, "--runner", "local", *options)
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
@@ -73,17 +66,17 @@ def test_a_killed_run_is_resumed_and_repeats_nothing(tmp_path: Path) -> None:
             if "t0.m1" in line:
                 break
         os.kill(process.pid, signal.SIGKILL)
-    before = finished(tmp_path / "runs/killed")
+    before = finished_work(tmp_path / "runs/killed")
     time.sleep(0.2)
-    done = mlestar("resume", "killed", "--runs-dir", tmp_path / "runs", "--json")
+    done = run_mlestar("resume", "killed", "--runs-dir", tmp_path / "runs", "--json")
     assert done.returncode == 0, done.stderr
-    after = finished(tmp_path / "runs/killed")
+    after = finished_work(tmp_path / "runs/killed")
     assert before
     assert after[: len(before)] == before
     assert len({key for key, _ in after}) == len(after)
 
 
-def finished(run: Path) -> list[tuple[str, str]]:
+def finished_work(run: Path) -> list[tuple[str, str]]:
     """Return key and time of every finished model call and execution, in order."""
     with sqlite3.connect(run / "ledger.sqlite") as connection:
         rows = connection.execute(FINISHED).fetchall()

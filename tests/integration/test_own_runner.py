@@ -2,11 +2,10 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 from mlestar.data.examples import write_example
+from tests.integration.command import run_mlestar
 
 RUNNER = """
 from mlestar.runners import LocalRunner
@@ -23,10 +22,10 @@ class OwnRunner(LocalRunner):
 def test_a_run_uses_a_runner_by_its_dotted_name(tmp_path: Path) -> None:
     (tmp_path / "my_runner.py").write_text(RUNNER)
     task = write_example("wine", tmp_path / "wine")
-    command = [sys.executable, "-m", "mlestar", "run", str(task), "--model", "offline", "--profile", "quick", "--json"]
-    command += ["--runner", "my_runner:OwnRunner", "--set", "outer_steps=0", "--runs-dir", str(tmp_path / "runs")]
+    options = ["--model", "offline", "--profile", "quick", "--json", "--runner", "my_runner:OwnRunner"]
+    options += ["--set", "outer_steps=0", "--runs-dir", str(tmp_path / "runs")]
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280, env=environment)
+    done = run_mlestar("run", task, *options, env=environment)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert (result["status"], result["runner"], result["network"]) == ("solved", "own", True)

@@ -15,9 +15,10 @@ import docker
 import pytest
 
 from mlestar.runners import ContainerOptions, DockerRunner, Execution, Job, Limits
-from mlestar.runners.docker.engine import OWNER_LABEL, remove_stale_containers
+from mlestar.runners.docker.engine import remove_stale_containers
+from tests.integration.runner_kinds import containers_of
 
-OWNERS = "pool-tests"
+OWNER = "pool-tests"
 LIMITS = Limits(seconds=60, memory_mb=700)
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
@@ -35,8 +36,8 @@ class Harness:
         job = Job(script=script, input=self.input, collect=collect, limits=limits, seed=seed)
         return await self.runner.run(job)
 
-    async def wait(self, count: int = 1) -> None:
-        """Wait until that many containers wait."""
+    async def wait_for_pool(self, count: int = 1) -> None:
+        """Wait until the pool has this number of waiting containers."""
         for _ in range(600):
             if self.runner.waiting == count:
                 return
@@ -46,21 +47,11 @@ class Harness:
 
 @pytest.fixture
 async def harness(input_folder: Path, tmp_path: Path) -> AsyncIterator[Harness]:
-    runner = DockerRunner(ContainerOptions(warm=1), owner=OWNERS, work_dir=tmp_path / "work")
+    runner = DockerRunner(ContainerOptions(warm=1), owner=OWNER, work_dir=tmp_path / "work")
     yield Harness(runner, input_folder, tmp_path)
     await runner.aclose()
-    assert containers_of(OWNERS) == []
+    assert containers_of(OWNER) == []
     assert list((tmp_path / "work").iterdir()) == []
-
-
-def containers_of(owner: str, *, running: bool = False) -> list[str]:
-    """Return the names of an owner's containers."""
-    client = docker.from_env()
-    try:
-        containers = client.containers.list(all=not running, filters={"label": f"{OWNER_LABEL}={owner}"})
-        return [str(container.name) for container in containers]
-    finally:
-        client.close()
 
 
 SCRIPTS = {
@@ -83,7 +74,7 @@ SCRIPTS = {
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
 async def test_a_script_cannot_detect_that_its_container_waited(harness: Harness, script: str) -> None:
     cold = await harness.run(script)
-    await harness.wait()
+    await harness.wait_for_pool()
     warm = await harness.run(script)
 
     def facts(execution: Execution) -> tuple[object, ...]:
@@ -100,7 +91,7 @@ async def test_a_waiting_container_has_imported_what_the_script_will_import(harn
         "print(started / os.sysconf('SC_CLK_TCK'))"
     )
     await harness.run(script)
-    await harness.wait()
+    await harness.wait_for_pool()
     await asyncio.sleep(3)
     before = time.clock_gettime(time.CLOCK_BOOTTIME)
     assert float((await harness.run(script)).stdout) < before
@@ -110,7 +101,7 @@ async def test_a_waiting_container_has_imported_what_the_script_will_import(harn
 async def test_a_script_with_other_needs_gets_a_new_container(harness: Harness, change: str) -> None:
     script = "import numpy, os, sys\nprint('pandas' in sys.modules, os.environ['PYTHONHASHSEED'])"
     await harness.run("import pandas\n")
-    await harness.wait()
+    await harness.wait_for_pool()
     limits = Limits(seconds=60, memory_mb=600) if change == "limits" else LIMITS
     execution = await harness.run(script, limits=limits, seed=1 if change == "seed" else 0)
     assert execution.stdout == f"False {1 if change == 'seed' else 0}\n"
@@ -119,14 +110,14 @@ async def test_a_script_with_other_needs_gets_a_new_container(harness: Harness, 
 async def test_the_pool_keeps_its_size(harness: Harness) -> None:
     for seed in range(3):
         await harness.run("", seed=seed)
-        await harness.wait()
+        await harness.wait_for_pool()
     await asyncio.sleep(0.5)
-    assert len(containers_of(OWNERS)) == 1
+    assert len(containers_of(OWNER)) == 1
 
 
 async def test_an_input_folder_of_the_same_name_is_another_one(harness: Harness) -> None:
     await harness.run("")
-    await harness.wait()
+    await harness.wait_for_pool()
     harness.input.rename(harness.tmp_path / "old")
     harness.input.mkdir()
     assert (await harness.run("import os; print(os.listdir('input'))")).stdout == "[]\n"
@@ -180,7 +171,7 @@ def open_files() -> int:
 
 @pytest.mark.parametrize("warm", [0, 1])
 async def test_many_executions_leave_no_growth(input_folder: Path, tmp_path: Path, warm: int) -> None:
-    runner = DockerRunner(ContainerOptions(warm=warm), owner=OWNERS, work_dir=tmp_path / "work")
+    runner = DockerRunner(ContainerOptions(warm=warm), owner=OWNER, work_dir=tmp_path / "work")
     harness = Harness(runner, input_folder, tmp_path)
     for _ in range(10):
         await harness.run("print(1)")
@@ -190,5 +181,5 @@ async def test_many_executions_leave_no_growth(input_folder: Path, tmp_path: Pat
     after = open_files()
     await runner.aclose()
     assert after <= before + 4
-    assert containers_of(OWNERS) == []
+    assert containers_of(OWNER) == []
     assert list((tmp_path / "work").iterdir()) == []

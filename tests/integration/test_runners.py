@@ -1,4 +1,4 @@
-"""What every runner that executes scripts must do, and what containers must do besides."""
+"""What every runner of scripts must do, and what containers must do in addition."""
 
 import asyncio
 import gc
@@ -13,7 +13,7 @@ import docker
 import pytest
 
 from mlestar.errors import RunnerError
-from mlestar.runners import ContainerOptions, DockerRunner, Execution, Job, Limits, LocalRunner, Runner
+from mlestar.runners import ContainerOptions, DockerRunner, Execution, Job, Limits, Runner
 from mlestar.runners.docker.disk import remove_stale_disks
 from mlestar.runners.docker.engine import (
     DEADLINE_LABEL,
@@ -23,11 +23,11 @@ from mlestar.runners.docker.engine import (
     process_name,
     remove_stale_containers,
 )
-from mlestar.runners.local.bubblewrap import find_bubblewrap
+from tests.integration.runner_kinds import MARKS, make_runner
 from tests.integration.socket_proxy import SocketProxy
 
 LIMITS = Limits(seconds=60, memory_mb=512, disk_mb=40, output_mb=2)
-OWNERS = "contract-tests"
+OWNER = "contract-tests"
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -64,34 +64,13 @@ class WarmHarness(Harness):
         return await super().run(script, *outputs, limits=limits, seed=seed)
 
 
-def bubblewrap_problem() -> str:
-    """Return why bubblewrap does not work here, empty when it does."""
-    try:
-        find_bubblewrap(sys.executable)
-    except RunnerError as error:
-        return str(error)
-    return ""
-
-
-PROBLEM = bubblewrap_problem()
-KINDS = [
-    pytest.param("docker", marks=pytest.mark.docker),
-    pytest.param("warm", marks=pytest.mark.docker),
-    "local",
-    pytest.param("bubblewrap", marks=pytest.mark.skipif(bool(PROBLEM), reason=PROBLEM)),
-]
-
-
-def make_runner(kind: str, work: Path) -> Runner:
-    if kind in ("docker", "warm"):
-        return DockerRunner(owner=OWNERS, work_dir=work, options=ContainerOptions(warm=int(kind == "warm")))
-    return LocalRunner(work_dir=work, bubblewrap=kind == "bubblewrap")
+KINDS = [pytest.param(kind, marks=marks) for kind, marks in MARKS.items()]
 
 
 @pytest.fixture(params=KINDS)
 async def harness(request: pytest.FixtureRequest, input_folder: Path, tmp_path: Path) -> AsyncIterator[Harness]:
     work = tmp_path / "work"
-    runner = make_runner(request.param, work)
+    runner = make_runner(request.param, OWNER, work)
     yield (WarmHarness if request.param == "warm" else Harness)(runner, input_folder, tmp_path)
     await runner.aclose()
     assert not work.exists() or not list(work.iterdir())
@@ -99,7 +78,7 @@ async def harness(request: pytest.FixtureRequest, input_folder: Path, tmp_path: 
 
 @pytest.fixture
 async def sandbox(input_folder: Path, tmp_path: Path) -> AsyncIterator[Harness]:
-    runner = DockerRunner(owner=OWNERS, work_dir=tmp_path / "work")
+    runner = DockerRunner(owner=OWNER, work_dir=tmp_path / "work")
     yield Harness(runner, input_folder, tmp_path)
     await runner.aclose()
 
@@ -167,7 +146,7 @@ async def test_a_timeout_ends_scripts_that_ignore_signals(harness: Harness) -> N
 @pytest.mark.parametrize(
     "script",
     [
-        "hoard = []\nwhile True: hoard.append(bytearray(10_000_000))",
+        "blocks = []\nwhile True: blocks.append(bytearray(10_000_000))",
         "import subprocess, sys\ncode = 'h = []\\nwhile True: h.append(bytearray(10_000_000))'\n"
         "sys.exit(subprocess.run([sys.executable, '-c', code]).returncode != 0)",
     ],
@@ -245,7 +224,7 @@ async def test_patterns_collect_files_of_folders(harness: Harness) -> None:
     assert (harness.collect / "v" / "2.csv").read_text() == "2"
 
 
-async def test_closed_folders_are_cleaned_up(harness: Harness) -> None:
+async def test_folders_without_permissions_are_cleaned_up(harness: Harness) -> None:
     execution = await harness.run("import os; os.mkdir('d'); open('d/f', 'w'); os.chmod('d', 0)")
     assert execution.status == "ok"
 
@@ -303,11 +282,11 @@ async def test_no_container_is_left(sandbox: Harness) -> None:
     await sandbox.run("print(1)")
     task.cancel()
     await asyncio.wait({task})
-    assert remove_all(OWNERS) == []
+    assert remove_all(OWNER) == []
 
 
 @pytest.mark.docker
-async def test_the_container_has_no_network_and_no_rights(sandbox: Harness) -> None:
+async def test_the_container_has_no_network_and_no_capabilities(sandbox: Harness) -> None:
     script = (
         "import socket, os\n"
         "print(os.getuid() != 0, [n for _, n in socket.if_nameindex() if n != 'lo'])\n"
@@ -326,7 +305,7 @@ async def test_killing_the_supervisor_is_never_ok(sandbox: Harness) -> None:
 
 
 @pytest.mark.docker
-async def test_the_record_is_not_shown(sandbox: Harness) -> None:
+async def test_the_record_of_an_execution_is_not_part_of_its_output(sandbox: Harness) -> None:
     execution = await sandbox.run("import sys; sys.stderr.write('end')")
     assert execution.stderr == "end"
     assert execution.peak_memory_mb is not None
@@ -347,14 +326,14 @@ async def test_stale_containers_are_removed(sandbox: Harness, labels: dict[str, 
     folder = sandbox.tmp_path / "mlestar-folder"
     folder.mkdir()
     stale = client.containers.create(image, "true", labels={**labels, FOLDER_LABEL: str(folder)})
-    kept = client.containers.create(
+    current = client.containers.create(
         image, "true", labels={DEADLINE_LABEL: "99999999999", PROCESS_LABEL: process_name()}
     )
     try:
         assert remove_stale_containers(client) == [stale.name]
         assert not folder.exists()
     finally:
-        kept.remove()
+        current.remove()
         client.close()
 
 
@@ -369,8 +348,8 @@ def remove_all(owner: str) -> list[str]:
         client.close()
 
 
-async def lose_engine(runner: Runner, job: Job, proxy: SocketProxy) -> str:
-    """Cut the connection while a job runs; return the message of the error."""
+async def disconnect_engine(runner: Runner, job: Job, proxy: SocketProxy) -> str:
+    """Cut the connection while a job runs; return the message of the error, or the status without one."""
     task = asyncio.create_task(runner.run(job))
     await asyncio.sleep(2)
     proxy.cut()
@@ -393,7 +372,7 @@ async def test_a_lost_engine_is_an_operators_error(
         await runner.run(sandbox.job("", limits=Limits(seconds=100)))
         while runner.waiting < warm:  # noqa: ASYNC110  # the pool has no event
             await asyncio.sleep(0.05)
-        message = await lose_engine(
+        message = await disconnect_engine(
             runner, sandbox.job("import time; time.sleep(600)", limits=Limits(seconds=100)), proxy
         )
         await runner.aclose()
@@ -429,7 +408,7 @@ async def test_the_work_folder_of_a_killed_script_is_gone(sandbox: Harness) -> N
     assert str(sandbox.tmp_path) not in mounts
 
 
-ABANDON = """
+KILL_WITH_DISK = """
 import os, signal, sys
 from pathlib import Path
 from mlestar.runners.docker.disk import DISK, Disk
@@ -447,7 +426,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 @pytest.mark.docker
 @pytest.mark.skipif(os.getuid() != 0, reason="only root mounts disks")
 def test_the_disk_of_a_killed_process_is_removed(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-c", ABANDON, str(tmp_path)], check=False)
+    subprocess.run([sys.executable, "-c", KILL_WITH_DISK, str(tmp_path)], check=False)
     assert str(tmp_path) in Path("/proc/self/mounts").read_text()
     remove_stale_disks()
     assert str(tmp_path) not in Path("/proc/self/mounts").read_text()

@@ -60,7 +60,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(folder: Path, command: list[str], *, may_need_more: bool = False) -> str:
-    """Run a command without keys and without an engine; `may_need_more`: it may fail for lack of one, or of a package."""
+    """Run a command without keys and without an engine; with `may_need_more` it may fail for lack of those."""
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
     environment |= {"DOCKER_HOST": "unix:///nowhere/docker.sock", "PYTHONPATH": str(ROOT), "COLUMNS": "300"}
     done = subprocess.run(

@@ -1,7 +1,7 @@
 """Every fault of a model call at every stage: a run ends with a valid submission, or it stops and its resume finishes.
 
 The model is a scripted engineer behind a stub of the Gemini API, called through the real client; the sandbox is
-scripted too. One run meets a fault at every stage; a stop is followed by a resume that meets the next one.
+scripted too. One run has a fault at every stage; a stop is followed by a resume, in which the next fault occurs.
 """
 
 import json
@@ -16,8 +16,9 @@ import pytest
 import mlestar
 from mlestar.cli import app
 from mlestar.errors import ModelError
+from mlestar.report import Result
 from mlestar.settings import Settings
-from tests.integration.stub_gemini import GEMINI
+from tests.integration.stub_gemini import GEMINI, MODEL
 from tests.integration.stub_server import Fault, Once, StubServer
 from tests.unit.scenario import Scenario, by_card, count_rows, fence, make_task, script
 
@@ -60,9 +61,9 @@ MESSAGES: dict[Fault, str] = {
     "bad_request": "the request is invalid (400",
     "missing": "check the model's name and the address (404",
 }
-"""What a person sees of each fault, or the agent that asks again."""
-SETTINGS = {
-    "model": "google_genai:gemini-2.5-pro",
+"""Message of each fault, for a person or for the agent that asks again."""
+SETTINGS: dict[str, Any] = {
+    "model": MODEL,
     "profile": "quick",
     "retrieval": "none",
     "retrieved_models": 2,
@@ -91,67 +92,69 @@ def make_scenario() -> Scenario:
 
 
 class Run:
-    """One run against one stub, whose events are kept."""
+    """One run against one stub, with its progress events."""
 
     def __init__(self, task: Path, runs: Path, stub: StubServer, scenario: Scenario, **settings: object) -> None:
         self.task, self.runs, self.stub, self.scenario = task, runs, stub, scenario
         self.settings = Settings.resolve({**SETTINGS, "runs_dir": runs, "base_url": stub.url, **settings})
         self.events: list[mlestar.Event] = []
 
-    async def start(self):
+    async def start(self) -> Result:
         return await mlestar.asolve(
             self.task, settings=self.settings, run_id="run", runner=self.scenario.runner(), on_event=self.events.append
         )
 
-    async def resume(self):
+    async def resume(self) -> Result:
         return await mlestar.aresume(
             "run", runs_dir=self.runs, runner=self.scenario.runner(), on_event=self.events.append
         )
 
-    async def to_the_end(self, before_resume: Callable[[], object] = lambda: None) -> list[tuple[str, str]]:
+    async def run_to_end(self, before_resume: Callable[[], None] = lambda: None) -> list[tuple[str, str]]:
         """Start, and resume after every stop; return the role and the message of each stop."""
         stops: list[tuple[str, str]] = []
         step = self.start
         while True:
             try:
-                assert valid(await step())
+                assert is_valid(await step())
                 return stops
             except ModelError as error:
                 message = str(error)
                 assert "\n" not in message
                 assert "a-key-that-nobody-sees" not in message
-                assert self.recorded()["status"] == "stopped"
+                assert self.recorded_status() == "stopped"
                 stops.append((re.findall(r" as (\w+): ", message)[0], message))
                 assert len(stops) < 20
             before_resume()
             step = self.resume
 
-    def lines(self) -> list[str]:
-        """Return the lines of progress about the model."""
+    def model_messages(self) -> list[str]:
+        """Return the messages of the progress events about the model."""
         return [event.message for event in self.events if event.stage == "model"]
 
-    def recorded(self) -> dict:
-        return json.loads((self.runs / "run" / "result.json").read_text(encoding="utf-8"))
+    def recorded_status(self) -> str:
+        return str(json.loads((self.runs / "run" / "result.json").read_text(encoding="utf-8"))["status"])
 
 
-def valid(result) -> bool:
-    return result.status == "solved" and Path(result.submission).is_file()
+def is_valid(result: Result) -> bool:
+    return result.status == "solved" and Path(result.submission or "").is_file()
 
 
 @pytest.mark.parametrize("fault", RETRIED)
-async def test_a_transient_fault_is_retried_and_reported_at_every_stage(task: Path, tmp_path: Path, fault: Any) -> None:
+async def test_a_transient_fault_is_retried_and_reported_at_every_stage(
+    task: Path, tmp_path: Path, fault: Fault
+) -> None:
     scenario = make_scenario()
     slow = fault == "timeout"
     times, seconds = (1, 2) if slow else (2, SETTINGS["model_seconds"])
     with StubServer(GEMINI, scenario.answer, Once(fault, *ROLES, times=times)) as stub:
         run = Run(task, tmp_path, stub, scenario, model_seconds=seconds, model_attempts=6 if slow else 3)
         result = await run.start()
-    assert valid(result)
+    assert is_valid(result)
     for role in ROLES:
         faults = [request.fault for request in stub.requests if request.role == role]
         assert faults.count(fault) == times, role
         assert None in faults, role
-        lines = [line for line in run.lines() if line.startswith(f"{role}: {MESSAGES[fault]}")]
+        lines = [line for line in run.model_messages() if line.startswith(f"{role}: {MESSAGES[fault]}")]
         assert len(lines) >= times, role
         assert any("attempt 2 of " in line for line in lines), role
     answered = sum(request.fault is None for request in stub.requests)
@@ -159,75 +162,79 @@ async def test_a_transient_fault_is_retried_and_reported_at_every_stage(task: Pa
 
 
 @pytest.mark.parametrize("fault", ASKED_AGAIN)
-async def test_an_answer_that_cannot_be_used_is_asked_for_again_with_the_reason_at_every_stage(
+async def test_an_unusable_answer_is_asked_for_again_with_the_reason_at_every_stage(
     task: Path,
     tmp_path: Path,
-    fault: Any,
+    fault: Fault,
 ) -> None:
     scenario = make_scenario()
     with StubServer(GEMINI, scenario.answer, Once(fault, *ROLES)) as stub:
         run = Run(task, tmp_path, stub, scenario)
         result = await run.start()
-    assert valid(result)
+    assert is_valid(result)
     for role in ROLES:
         requests = [request for request in stub.requests if request.role == role]
         assert requests[0].fault == fault
         again = [prompt for request in requests if "<attempt>1</attempt>" in (prompt := GEMINI.prompt(request.body))]
         assert again, role
         assert MESSAGES[fault] in again[0], role
-    assert run.lines() == []
+    assert run.model_messages() == []
 
 
 @pytest.mark.parametrize("fault", REFUSED)
-async def test_a_refusal_stops_the_run_at_every_stage_and_a_resume_goes_on(
+async def test_a_refusal_stops_the_run_at_every_stage_and_a_resume_continues(
     task: Path,
     tmp_path: Path,
-    fault: Any,
+    fault: Fault,
 ) -> None:
     scenario = make_scenario()
     with StubServer(GEMINI, scenario.answer, Once(fault, *ROLES)) as stub:
         run = Run(task, tmp_path, stub, scenario)
-        stops = await run.to_the_end()
+        stops = await run.run_to_end()
         assert sorted(role for role, _ in stops) == sorted(ROLES)
         for role, message in stops:
             assert f"refused as {role}: {MESSAGES[fault]}" in message
-        assert run.lines() == []
-        assert stub.repeated() <= {"initializer"}  # a candidate beside the one that is refused is cancelled on its way
+        assert run.model_messages() == []
+        assert stub.repeated_roles() <= {"initializer"}  # a refusal cancels the other candidate's call
 
 
-async def test_a_dead_server_stops_the_run_at_every_stage_and_a_resume_goes_on_once_it_is_back(
+async def test_a_dead_server_stops_the_run_at_every_stage_and_a_resume_continues_once_it_is_back(
     task: Path,
     tmp_path: Path,
 ) -> None:
     scenario = make_scenario()
-    alive = set(ROLES)
+    pending = set(ROLES)
 
-    def die(role: str) -> Fault | None:
-        if role not in alive:
+    def stop_once(role: str) -> Fault | None:
+        if role not in pending:
             return None
-        alive.discard(role)
-        dying.append(threading.Thread(target=stub.stop))
-        dying[-1].start()
+        pending.discard(role)
+        stops_of_server.append(threading.Thread(target=stub.stop))
+        stops_of_server[-1].start()
         return "dropped"
 
-    dying: list[threading.Thread] = []
-    with StubServer(GEMINI, scenario.answer, die) as stub:
+    def restart() -> None:
+        stops_of_server[-1].join()
+        stub.start()
+
+    stops_of_server: list[threading.Thread] = []
+    with StubServer(GEMINI, scenario.answer, stop_once) as stub:
         run = Run(task, tmp_path, stub, scenario)
-        stops = await run.to_the_end(before_resume=lambda: (dying[-1].join(), stub.start()))
+        stops = await run.run_to_end(before_resume=restart)
         assert {role for role, _ in stops} >= set(ROLES) - {"initializer"}
         assert len(stops) == len(ROLES)
         for _, message in stops:
             assert "cannot be reached" in message
             assert "the connection failed" in message
             assert "(3 attempts)" in message
-        assert stub.repeated() <= {"initializer"}
+        assert stub.repeated_roles() <= {"initializer"}
 
 
-def test_every_fault_is_in_the_matrix() -> None:
+def test_every_fault_is_tested() -> None:
     assert {*RETRIED, *ASKED_AGAIN, *REFUSED} == set(get_args(Fault)) == set(MESSAGES)
 
 
-def test_the_command_line_ends_in_one_line_that_says_how_to_go_on(
+def test_the_last_line_of_the_command_line_describes_how_to_resume(
     task: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -236,7 +243,7 @@ def test_the_command_line_ends_in_one_line_that_says_how_to_go_on(
 
     monkeypatch.chdir(tmp_path)
     with StubServer(GEMINI, make_scenario().answer, Once("unauthorized")) as stub:
-        arguments = ["run", str(task), "--run-id", "r", "--profile", "quick", "--model", SETTINGS["model"]]
+        arguments = ["run", str(task), "--run-id", "r", "--profile", "quick", "--model", MODEL]
         done = CliRunner().invoke(app, [*arguments, "--runner", "local", "--set", f"base_url={stub.url}"])
     assert done.exit_code == 1
     last = done.stderr.strip().splitlines()[-1]

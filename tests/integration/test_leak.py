@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,8 +37,8 @@ print("Final Validation Performance:", score)
 
 
 @pytest.fixture
-def passengers(tmp_path: Path):
-    """Six hundred passengers whose cabin is nearly unique, so that its mean label is their own."""
+def passengers(tmp_path: Path) -> Path:
+    """Write a task of 600 passengers whose cabin is nearly unique, so that the cabin's mean label is their own."""
     rng = np.random.default_rng(5)
     frame = pd.DataFrame({"id": np.arange(600), "cabin": rng.integers(0, 2000, 600), "x": rng.normal(size=600)})
     frame["label"] = (frame["x"] + rng.normal(scale=1.5, size=600) > 0).astype(int)
@@ -68,10 +67,10 @@ def answer(role: str, prompt: str) -> str:
     return replies[role]
 
 
-async def test_a_leak_is_detected_by_measurement_and_repaired(passengers: Any, tmp_path: Path) -> None:
-    calls = []
+async def test_a_leak_is_detected_by_measurement_and_repaired(passengers: Path, tmp_path: Path) -> None:
+    calls: list[tuple[str, str]] = []
 
-    def record(role, prompt):
+    def record(role: str, prompt: str) -> str:
         calls.append((role, prompt))
         return answer(role, prompt)
 
@@ -83,8 +82,12 @@ async def test_a_leak_is_detected_by_measurement_and_repaired(passengers: Any, t
     assert evidence
     assert "standard errors worse" in evidence[0]
     (row,) = result.solutions
-    assert row.score.reported < 0.9
-    assert abs(row.score.reported - row.score.holdout) < 3 * row.score.holdout_se
+    score = row.score
+    assert score.reported is not None
+    assert score.holdout is not None
+    assert score.holdout_se is not None
+    assert score.reported < 0.9
+    assert abs(score.reported - score.holdout) < 3 * score.holdout_se
     solution = (tmp_path / "runs" / result.run_id / "solution.py").read_text(encoding="utf-8")
     assert LEAK not in solution
     assert CLEAN in solution

@@ -14,13 +14,13 @@ import pytest
 import mlestar
 from mlestar.llm import ScriptedModel
 from mlestar.runners import DockerRunner, Job
-from tests.unit.scenario import DEFAULTS, cards, fence
+from tests.unit.scenario import Scenario, cards, fence
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
 
 SCRIPT = """import csv, urllib.request
 
-# Without the proxy that this image may name.
+# Without the proxy that the image may name.
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({{}}))
 reply = opener.open("{address}", timeout=5).read().decode()
 with open("input/test.csv") as file: rows = list(csv.DictReader(file))
@@ -87,13 +87,15 @@ async def test_by_default_a_script_reaches_nothing(site: Site, input_folder: Pat
     assert "Network is unreachable" in execution.stderr
 
 
-async def test_an_open_network_is_stated_to_agents_and_readers(site: Site, task: Path, tmp_path: Path) -> None:
-    prompts, lines = [], []
+async def test_an_open_network_is_stated_in_prompts_progress_and_report(site: Site, task: Path, tmp_path: Path) -> None:
+    prompts: list[str] = []
+    lines: list[str] = []
+
+    scenario = Scenario(retriever=cards("A"), initializer=fence(SCRIPT.format(address=site.address)))
 
     def answer(role: str, prompt: str) -> str:
         prompts.append(prompt)
-        replies = {"retriever": cards("A"), "initializer": fence(SCRIPT.format(address=site.address))}
-        return {**DEFAULTS, **replies}[role]
+        return scenario.answer(role, prompt)
 
     small = {"retrieved_models": 1, "outer_steps": 0, "finalists": 1, "fresh_splits": 0, "memory_mb": 512}
     settings = {"profile": "quick", "retrieval": "none", "runner": "docker", "network": True, **small}
@@ -105,6 +107,7 @@ async def test_an_open_network_is_stated_to_agents_and_readers(site: Site, task:
     )
     assert (result.status, result.runner, result.network) == ("solved", "docker", True)
     assert site.visits
+    assert result.report is not None
     report = await asyncio.to_thread(Path(result.report).read_text, "utf-8")
     assert "Open network" in report
     assert any("NETWORK OPEN" in line for line in lines)

@@ -1,10 +1,10 @@
-"""Checkpoints in a Postgres database: a run stops and goes on, and its address is written nowhere."""
+"""Checkpoints in a Postgres database: a run stops and resumes, and no file contains the database's password."""
 
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,26 +17,31 @@ PASSWORD = "a-secret-password"
 PROGRAMS = Path("/usr/lib/postgresql")
 
 
-def find(name: str) -> str | None:
-    """Return a server program, which some systems keep off the path."""
-    found = sorted(PROGRAMS.glob(f"*/bin/{name}"))
-    return str(found[-1]) if found else shutil.which(name)
+def find_program(name: str) -> str | None:
+    """Return the path of a server program, which some systems leave out of the search path."""
+    versions = sorted(PROGRAMS.glob(f"*/bin/{name}"))
+    return str(versions[-1]) if versions else shutil.which(name)
+
+
+def fail(prompt: str) -> str:
+    """Answer a prompt by an exception."""
+    raise ZeroDivisionError
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory):
-    """A database server of our own, which nobody but this test reaches."""
+def server() -> Iterator[str]:
+    """Start a database server that only this test can reach, and return its address."""
     pytest.importorskip("psycopg")
-    initdb, control = find("initdb"), find("pg_ctl")
+    initdb, control = find_program("initdb"), find_program("pg_ctl")
     if initdb is None or control is None:
         pytest.skip("no Postgres is installed")
     folder = Path("/tmp") / f"mlestar-postgres-{os.getpid()}"
     # The server refuses to run as root.
-    become = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+    prefix = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
 
     def call(*command: str) -> None:
         # The server inherits its starter's streams: a pipe would stay open as long as it lives.
-        subprocess.run([*become, *command], check=True, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run([*prefix, *command], check=True, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     call(initdb, "-D", str(folder), "-A", "trust", "-U", "mlestar", "--no-sync")
     options = f"-c listen_addresses='' -c fsync=off -k {folder}"
@@ -46,27 +51,26 @@ def server(tmp_path_factory: pytest.TempPathFactory):
     call("rm", "-rf", str(folder))
 
 
-async def test_a_run_goes_on_from_checkpoints_in_postgres(
+async def test_a_run_resumes_from_checkpoints_in_postgres(
     tmp_path: Path,
-    server: Any,
+    server: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(DSN, server)
-    first, second = Scenario(planner=lambda prompt: 1 / 0), Scenario()
+    first, second = Scenario(planner=fail), Scenario()
     with pytest.raises(ModelError):
         await solve(tmp_path, first, checkpoints="postgres")
     assert not (tmp_path / "runs/run/checkpoints.sqlite").exists()
-    parts = {"model": second.model(), "runner": second.runner()}
-    result = await mlestar.aresume("run", runs_dir=tmp_path / "runs", **parts)
+    result = await mlestar.aresume("run", runs_dir=tmp_path / "runs", model=second.model(), runner=second.runner())
     assert result.status == "solved"
     assert second.asked[0] == "planner"
-    left = [path for path in (tmp_path / "runs").rglob("*") if path.is_file()]
-    assert not [path for path in left if PASSWORD.encode() in path.read_bytes()]
+    files = [path for path in (tmp_path / "runs").rglob("*") if path.is_file()]
+    assert not [path for path in files if PASSWORD.encode() in path.read_bytes()]
 
 
 async def test_runs_of_one_name_in_two_folders_share_a_database(
     tmp_path: Path,
-    server: Any,
+    server: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(DSN, server)
@@ -74,7 +78,7 @@ async def test_runs_of_one_name_in_two_folders_share_a_database(
     assert [result.status for result in results] == ["solved", "solved"]
 
 
-async def test_a_database_that_does_not_answer_is_one_line_without_its_password(
+async def test_a_database_that_does_not_answer_is_an_error_without_its_password(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -4,16 +4,16 @@ import contextlib
 import hashlib
 import sqlite3
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import mlestar
 from mlestar.offline.engineer import reply
-from mlestar.retrieval import CatalogueRetriever, TavilyRetriever
+from mlestar.report import Result
+from mlestar.retrieval import CatalogueRetriever, Retriever, TavilyRetriever
 from mlestar.retrieval.entries import ENTRIES
 from mlestar.runners import Environment, Execution, Job, ScriptedRunner
-from tests.integration.stub_gemini import GEMINI, NAMES, PAGES
+from tests.integration.stub_gemini import GEMINI, MODEL, NAMES, PAGES
 from tests.integration.stub_openai import OPENAI
 from tests.integration.stub_server import StubServer
 from tests.integration.stub_tavily import StubTavily
@@ -40,7 +40,7 @@ SANDBOX = Environment(
 
 
 def run_by_hash(job: Job) -> Execution:
-    """Grade a script by its hash: equal results mean equal scripts. One script in five fails."""
+    """Let the hash of a script decide its score, so that equal results mean equal scripts. One script in five fails."""
     digest = hashlib.sha256(job.script.encode()).digest()
     if "variants/" in job.script:
         for number, name in enumerate(("baseline", "features", "fewer_rounds")):
@@ -57,7 +57,7 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return count_rows(make_task(tmp_path_factory.mktemp("task") / "signs"))
 
 
-def solve(task: Path, runs: Path, retrieval=None, **settings: object):
+def solve(task: Path, runs: Path, retrieval: Retriever | None = None, **settings: object) -> Result:
     all_settings = {**SETTINGS, "runs_dir": runs, **settings}
     return mlestar.solve(
         task, settings=all_settings, run_id="run", runner=ScriptedRunner(run_by_hash, SANDBOX), retrieval=retrieval
@@ -69,29 +69,29 @@ def answer(role: str, prompt: str) -> str:
     return "" if role == "web_retriever" else reply(prompt)
 
 
-def comparable(result):
+def comparable(result: Result) -> tuple[object, ...]:
     """Return the parts of a result that must not depend on how the answers were transported."""
     rows = [(row.id, row.title, row.status, row.score, _hash(result, row.script)) for row in result.solutions]
     return result.status, result.winner, result.score, rows, _hash(result, "solution.py"), _count_executions(result)
 
 
-def _count_executions(result) -> int:
+def _count_executions(result: Result) -> int:
     """Count the executions without exports: which candidate is exported first depends on chance."""
     with contextlib.closing(sqlite3.connect(Path(result.folder) / "ledger.sqlite")) as ledger:
         count = "SELECT count(*) FROM entries WHERE kind = 'execution' AND label NOT LIKE '%-export'"
-        return ledger.execute(count).fetchone()[0]
+        return int(ledger.execute(count).fetchone()[0])
 
 
-def _hash(result, script: str | None) -> str:
+def _hash(result: Result, script: str | None) -> str:
     return hashlib.sha256((Path(result.folder) / script).read_bytes()).hexdigest() if script else ""
 
 
 @pytest.fixture(scope="module")
-def direct(task: Path, tmp_path_factory: pytest.TempPathFactory):
+def direct(task: Path, tmp_path_factory: pytest.TempPathFactory) -> Result:
     return solve(task, tmp_path_factory.mktemp("direct"), model="offline", retrieval=CatalogueRetriever())
 
 
-def test_the_direct_run_goes_through_every_stage(direct: Any) -> None:
+def test_the_direct_run_goes_through_every_stage(direct: Result) -> None:
     assert direct.status == "solved"
     assert {row.origin for row in direct.solutions} >= {"candidate", "merge", "refinement", "ensemble"}
     assert any(row.status != "ok" for row in direct.solutions) or direct.spend.executions > 10
@@ -100,13 +100,13 @@ def test_the_direct_run_goes_through_every_stage(direct: Any) -> None:
 
 def test_gemini_with_grounding_gives_the_same_result(
     task: Path,
-    direct: Any,
+    direct: Result,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("GOOGLE_API_KEY", "not-a-key-but-a-secret")
     with StubServer(GEMINI, answer) as stub:
-        result = solve(task, tmp_path / "runs", model="google_genai:gemini-2.5-pro", base_url=stub.url)
+        result = solve(task, tmp_path / "runs", model=MODEL, base_url=stub.url)
     assert comparable(result) == comparable(direct)
     assert stub.requests[0].headers["x-goog-api-key"] == "not-a-key-but-a-secret"
     grounded = [request for request in stub.requests if request.body.get("tools") == [{"googleSearch": {}}]]
@@ -118,7 +118,7 @@ def test_gemini_with_grounding_gives_the_same_result(
 
 def test_an_openai_compatible_server_with_tavily_gives_the_same_result(
     task: Path,
-    direct: Any,
+    direct: Result,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -136,7 +136,7 @@ def test_an_openai_compatible_server_with_tavily_gives_the_same_result(
         )
     assert comparable(result) == comparable(direct)
     assert stub.requests[0].headers["authorization"] == "Bearer not-a-key-but-a-secret"
-    assert {source.address for source in result.sources} == {result["url"] for result in tavily.results}
+    assert {source.address for source in result.sources} == {page["url"] for page in tavily.results}
     assert len(tavily.requests) == 1
     spend = result.spend
     assert spend.usd == pytest.approx((spend.input_tokens + 2 * spend.output_tokens) / 1e6)
@@ -144,18 +144,18 @@ def test_an_openai_compatible_server_with_tavily_gives_the_same_result(
     check_secrets(result)
 
 
-def check_spend(result, stub: StubServer, *, grounded: int) -> None:
+def check_spend(result: Result, stub: StubServer, *, grounded: int) -> None:
     """Check that every request was counted once, with cached and reasoning tokens, at Gemini's price."""
     spend = result.spend
     assert spend.model_calls == len(stub.requests)
     assert (spend.cached_tokens, spend.reasoning_tokens) == (3 * spend.model_calls, 7 * spend.model_calls)
-    fresh = spend.input_tokens - spend.cached_tokens
-    paid = (1.25 * fresh + 0.125 * spend.cached_tokens + 10 * spend.output_tokens) / 1e6
-    assert spend.usd == pytest.approx(paid + 0.035 * grounded)
+    uncached = spend.input_tokens - spend.cached_tokens
+    usd = (1.25 * uncached + 0.125 * spend.cached_tokens + 10 * spend.output_tokens) / 1e6
+    assert spend.usd == pytest.approx(usd + 0.035 * grounded)
     check_secrets(result)
 
 
-def check_secrets(result) -> None:
+def check_secrets(result: Result) -> None:
     """Check that no file of the run contains a key."""
     for path in Path(result.folder).rglob("*"):
         if path.is_file():

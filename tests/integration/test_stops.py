@@ -1,4 +1,4 @@
-"""Causes outside a run that stop it: a full disk, a lost engine, a dead provider, Ctrl-C, a question without a terminal."""
+"""What stops a run from outside: a full disk, a lost engine, a dead provider, Ctrl-C, a question without a terminal."""
 
 import json
 import os

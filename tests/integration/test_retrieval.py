@@ -1,10 +1,11 @@
 """Retrievers through their real clients, against local servers, alone and together."""
 
 import json
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
+from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.tools import tool
@@ -13,39 +14,44 @@ import mlestar
 from mlestar.errors import SettingsError
 from mlestar.llm import Caller, Prices, RetryPolicy, Transport, choose_models
 from mlestar.prompts import Prompts
+from mlestar.report import Result
 from mlestar.retrieval import (
     CatalogueRetriever,
     Exclusion,
     GoogleRetriever,
     Retrieval,
+    Retriever,
     TavilyRetriever,
     ToolRetriever,
     choose_retrieval,
 )
+from mlestar.retrieval.grounding import GroundedReply
 from mlestar.settings import RetrievalSettings, Settings
-from mlestar.state import Brief, ModelCard
+from mlestar.state import Brief, Citation, ModelCard
 from mlestar.store import Blobs, Ledger
-from tests.integration.stub_gemini import GEMINI, NAMES, PAGES
+from tests.integration.stub_gemini import GEMINI, MODEL, NAMES, PAGES
 from tests.integration.stub_server import Fault, StubServer
 from tests.integration.stub_tavily import RESULTS, StubTavily
 from tests.unit.scenario import Scenario, by_card, cards, count_rows, fence, make_task, script
 
 TAVILY = "TAVILY_API_KEY"
+GoogleStub = tuple[GoogleRetriever, StubServer]
+"""A retriever, and the stub that it asks."""
 
 
 @pytest.fixture
-def tavily():
-    with StubTavily() as running:
-        yield running
+def tavily() -> Iterator[StubTavily]:
+    with StubTavily() as stub:
+        yield stub
 
 
 @pytest.fixture
-def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Return the retriever of a Gemini model behind a stub, and the stub."""
+def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GoogleStub]:
+    """Yield the retriever of a Gemini model behind a stub, and the stub."""
     monkeypatch.setenv("GOOGLE_API_KEY", "k")
     with StubServer(GEMINI, lambda role, prompt: "") as stub:
         ledger = Ledger(tmp_path / "ledger.sqlite")
-        models = choose_models(Settings(model="google_genai:gemini-2.5-pro", base_url=stub.url))
+        models = choose_models(Settings(model=MODEL, base_url=stub.url))
         transport = Transport(RetryPolicy(attempt_seconds=20, attempts=2, backoff_seconds=0.01))
         caller = Caller(models, ledger, Blobs(tmp_path / "blobs"), transport=transport, prices=Prices())
         yield GoogleRetriever(caller.ground, Prompts()), stub
@@ -66,43 +72,43 @@ def broken(query: str) -> str:
 
 
 class Notes(BaseRetriever):
-    def _get_relevant_documents(self, query, *, run_manager):
+    def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
         return [Document("Use a forest.", metadata={"title": "Notes", "source": "notes.md"})]
 
 
-def names(results) -> list[str]:
+def names(results: Iterable[ModelCard]) -> list[str]:
     return [card.name for card in results]
 
 
-async def test_results_of_tavily_keep_their_page(tavily: Any, brief: Brief) -> None:
+async def test_results_of_tavily_keep_their_page(tavily: StubTavily, brief: Brief) -> None:
     results = await TavilyRetriever("tvly-x", base_url=tavily.url).find(brief, 2)
     assert [(card.name, card.citations[0].address) for card in results] == [
-        (hit["title"], hit["url"]) for hit in RESULTS
+        (result["title"], result["url"]) for result in RESULTS
     ]
     assert (tavily.requests[0]["path"], tavily.requests[0]["key"]) == ("/search", "Bearer tvly-x")
     assert "log loss" in tavily.requests[0]["query"]
     assert brief.spec.name not in tavily.requests[0]["query"]
 
 
-async def test_tavily_leaves_out_excluded_domains(tavily: Any, brief: Brief) -> None:
+async def test_tavily_leaves_out_excluded_domains(tavily: StubTavily, brief: Brief) -> None:
     retriever = TavilyRetriever("x", base_url=tavily.url, exclude_domains=["kaggle.com", "github.com/x"])
     await retriever.find(brief, 2)
     assert tavily.requests[0]["exclude_domains"] == ["kaggle.com"]
 
 
-async def test_a_grounded_answer_becomes_results_that_cite_the_pages_behind_them(google: Any, brief: Brief) -> None:
+async def test_a_grounded_answer_becomes_results_that_cite_the_pages_behind_them(
+    google: GoogleStub, brief: Brief
+) -> None:
     retriever, stub = google
     results = await retriever.find(brief, 2)
     assert names(results) == list(NAMES)
-    assert [card.citations for card in results] == [
-        (mlestar.retrieval.sources.Citation(address=uri, title=title),) for uri, title in PAGES
-    ]
+    assert [card.citations for card in results] == [(Citation(address=uri, title=title),) for uri, title in PAGES]
     assert "import lightgbm" in results[0].example_code
     assert stub.requests[0].body["tools"] == [{"googleSearch": {}}]
 
 
 @pytest.mark.parametrize("status", [401, 429, 500])
-async def test_a_failing_retriever_is_reported_and_skipped(tavily: Any, brief: Brief, status: int) -> None:
+async def test_a_failing_retriever_is_reported_and_skipped(tavily: StubTavily, brief: Brief, status: int) -> None:
     tavily.status = status
     lines: list[str] = []
     retrieval = Retrieval([[TavilyRetriever("x", base_url=tavily.url)], [CatalogueRetriever()]])
@@ -113,7 +119,7 @@ async def test_a_failing_retriever_is_reported_and_skipped(tavily: Any, brief: B
 
 
 @pytest.mark.parametrize("fault", ["bad_request", "unavailable", "blocked", "no_candidates", "dropped"])
-async def test_grounding_that_fails_is_skipped(google: Any, brief: Brief, fault: Fault) -> None:
+async def test_failed_grounding_is_skipped(google: GoogleStub, brief: Brief, fault: Fault) -> None:
     retriever, stub = google
     stub.fault = lambda role: fault
     findings = await Retrieval([[retriever], [CatalogueRetriever()]]).gather(brief, 2)
@@ -122,8 +128,8 @@ async def test_grounding_that_fails_is_skipped(google: Any, brief: Brief, fault:
 
 
 async def test_several_retrievers_are_asked_at_once_and_their_results_interleaved(
-    tavily: Any,
-    google: Any,
+    tavily: StubTavily,
+    google: GoogleStub,
     brief: Brief,
 ) -> None:
     retrieval = Retrieval(
@@ -150,7 +156,7 @@ async def test_a_tool_can_be_named(brief: Brief) -> None:
     assert names(await retrieval.find(brief, 2))[0] == "Trees"
 
 
-async def ground(role, prompt) -> None:
+async def ground(role: str, prompt: str) -> GroundedReply:
     raise NotImplementedError
 
 
@@ -190,7 +196,7 @@ def test_settings_take_precedence_over_grounding_tavily_and_the_catalogue(
         ("json:JSONDecoder", "name a LangChain tool or retriever"),
     ],
 )
-def test_a_retriever_that_cannot_be_made_is_one_line(
+def test_a_retriever_that_cannot_be_made_is_an_error_of_one_line(
     monkeypatch: pytest.MonkeyPatch,
     configured: str,
     message: str,
@@ -209,14 +215,14 @@ class ListRetriever:
     def __init__(self, *results: ModelCard, error: Exception | None = None) -> None:
         self.results, self.error, self.calls = results, error, 0
 
-    async def find(self, brief: Brief, count):
+    async def find(self, brief: Brief, count: int) -> Sequence[ModelCard]:
         self.calls += 1
         if self.error:
             raise self.error
         return self.results
 
 
-async def test_results_are_cleaned_and_shortened_and_lose_what_only_a_person_may_set(brief: Brief) -> None:
+async def test_results_are_cleaned_and_shortened_without_fields_that_only_a_person_may_set(brief: Brief) -> None:
     dirty = ModelCard(
         name="A\x00\u202eB" * 500, description="x\x1b[31m" * 9000, by_person=True, problem="p", found_by="me"
     )
@@ -235,9 +241,9 @@ async def test_failures_and_dropped_results_are_logged_without_keys_and_queries(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("DEBUG", logger="mlestar.retrieval")
-    failing = ListRetriever(error=ConnectionError(f"key {KEY} refused by http://api.invalid/v1?q=a-long-query"))
-    page = ModelCard(name="A", source="http://kaggle.com/code/a?q=b")
-    retrieval = Retrieval([[failing, ListRetriever(page)]], Exclusion(domains=["kaggle.com"]))
+    failing = ListRetriever(error=ConnectionError(f"key {KEY} refused by http://api.invalid/v1?api_key=abc"))
+    excluded = ModelCard(name="A", source="http://kaggle.com/code/a?token=abc")
+    retrieval = Retrieval([[failing, ListRetriever(excluded)]], Exclusion(domains=["kaggle.com"]))
     findings = await retrieval.gather(brief, 1)
     assert findings.failures == (
         "retrieval list failed: ConnectionError: key [masked] refused by http://api.invalid/v1?[masked]",
@@ -250,16 +256,16 @@ async def test_failures_and_dropped_results_are_logged_without_keys_and_queries(
 COMPETITION = "http://www.kaggle.com/competitions/signs/discussion/1"
 
 
-async def run(folder, retriever, **settings: object):
+async def run(folder: Path, retriever: Retriever, **settings: object) -> tuple[Scenario, Result]:
     task = folder / "signs"
     if not task.exists():
         count_rows(make_task(task, rows=120))
     scenario = Scenario(
         retriever=cards("A", "B"), initializer=by_card(A=fence(script(0.6, "A")), B=fence(script(0.7, "B")))
     )
-    given = {"runs_dir": folder / "runs", "profile": "quick", "outer_steps": 0, "fresh_splits": 0, **settings}
+    values = {"runs_dir": folder / "runs", "profile": "quick", "outer_steps": 0, "fresh_splits": 0, **settings}
     result = await mlestar.asolve(
-        task, settings=given, run_id="run", model=scenario.model(), runner=scenario.runner(), retrieval=retriever
+        task, settings=values, run_id="run", model=scenario.model(), runner=scenario.runner(), retrieval=retriever
     )
     return scenario, result
 
@@ -271,20 +277,20 @@ async def test_a_run_reports_every_source_and_drops_the_competitions_own_pages(t
         ModelCard(name="C", description="spoiled", source="http://pages.invalid/c"),
     )
     scenario, result = await run(tmp_path, retriever, retrieval={"exclude_terms": ["spoil"]})
-    shown = scenario.prompts["retriever"][0]
-    assert "http://pages.invalid/a" in shown
-    assert "kaggle.com" not in shown
-    assert "the answer" not in shown
-    assert "spoiled" not in shown
+    prompt = scenario.prompts["retriever"][0]
+    assert "http://pages.invalid/a" in prompt
+    assert "kaggle.com" not in prompt
+    assert "the answer" not in prompt
+    assert "spoiled" not in prompt
     sources = {source.address: (source.cards, source.dropped) for source in result.sources}
     assert sources == {
         "http://pages.invalid/a": (("A",), ""),
         COMPETITION: ((), "a page of the competition that the task is named after"),
         "http://pages.invalid/c": ((), "it contains 'spoil'"),
     }
-    page = (tmp_path / "runs/run/report.html").read_text(encoding="utf-8")
-    assert all(address in page for address in sources)
-    assert "2 dropped" in page
+    report = (tmp_path / "runs/run/report.html").read_text(encoding="utf-8")
+    assert all(address in report for address in sources)
+    assert "2 dropped" in report
 
 
 async def test_every_track_uses_the_same_retrieval(tmp_path: Path) -> None:
@@ -303,8 +309,8 @@ async def test_a_retrieval_that_failed_is_repeated_by_the_next_track(tmp_path: P
 REDIRECT = "https://vertexaisearch.cloud.google.com/grounding-api-redirect/abc"
 
 
-def page(address, title=""):
-    return ModelCard(name="x", citations=(mlestar.retrieval.sources.Citation(address=address, title=title),))
+def page(address: str, title: str = "") -> ModelCard:
+    return ModelCard(name="x", citations=(Citation(address=address, title=title),))
 
 
 @pytest.mark.parametrize(
@@ -326,7 +332,7 @@ def page(address, title=""):
         (["linear-model"], ModelCard(name="Linear model on splines", source="built-in catalogue"), False),
     ],
 )
-def test_a_competitions_own_pages_are_recognized(names: list[str] | list[Any], card: Any, dropped: bool) -> None:
+def test_a_competitions_own_pages_are_recognized(names: list[str], card: ModelCard, dropped: bool) -> None:
     assert bool(Exclusion(names=names).reason(card)) == dropped
 
 

@@ -3,29 +3,31 @@
 import asyncio
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_openai import ChatOpenAI
 
 from mlestar.errors import ModelError
-from mlestar.llm import Caller, Prices, RetryPolicy, Transport, choose_models
+from mlestar.llm import Caller, ModelReply, ModelsLike, Prices, RetryPolicy, Transport, choose_models
 from mlestar.llm.provider import PROVIDERS
 from mlestar.settings import Settings
 from mlestar.store import Blobs, Ledger
 from tests.integration.stub_anthropic import ANTHROPIC
-from tests.integration.stub_gemini import GEMINI
+from tests.integration.stub_gemini import GEMINI, MODEL
 from tests.integration.stub_ollama import OLLAMA
 from tests.integration.stub_openai import OPENAI
 from tests.integration.stub_server import Fault, Once, StubServer
 from tests.integration.test_faults import ASKED_AGAIN, REFUSED, RETRIED
 
 CLIENTS = {
-    "google_genai:gemini-2.5-pro": (GEMINI, ""),
+    MODEL: (GEMINI, ""),
     "openai:gpt-stub": (OPENAI, "/v1"),
     "anthropic:claude-stub": (ANTHROPIC, ""),
     "ollama:llama-stub": (OLLAMA, ""),
@@ -42,8 +44,8 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(params=CLIENTS)
-def client(request: pytest.FixtureRequest):
-    return request.param
+def client(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 class Connection:
@@ -53,11 +55,11 @@ class Connection:
         self,
         folder: Path,
         name: str,
-        fault=None,
-        passed=None,
-        policy=None,
-        by_url=None,
-        **settings: object,
+        fault: Callable[[str], Fault | None] | None = None,
+        passed: Callable[[str], ModelsLike] | None = None,
+        policy: RetryPolicy | None = None,
+        by_url: Callable[[str], dict[str, str]] | None = None,
+        **settings: Any,
     ) -> None:
         protocol, path = CLIENTS[name]
         self.stub = StubServer(protocol, lambda role, prompt: f"a plan by {role}", fault or (lambda role: None))
@@ -67,7 +69,7 @@ class Connection:
         """Returns the settings that lead a client to the stub."""
         self.lines: list[str] = []
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self.stub.start()
         self.folder.mkdir(exist_ok=True)
         self.ledger = Ledger(self.folder / "ledger.sqlite")
@@ -82,12 +84,15 @@ class Connection:
         self.ledger.close()
         self.stub.stop()
 
-    async def ask(self, role="planner", prompt=PROMPT):
+    async def ask(self, role: str = "planner", prompt: str = PROMPT) -> ModelReply:
         return await self.caller.call(role, prompt, (0, 0))
 
 
+OpenConnection = Callable[..., Connection]
+
+
 @pytest.fixture
-def unlisted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def unlisted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> OpenConnection:
     """Return a function that opens a connection to a provider that LangChain knows and `PROVIDERS` does not list."""
     name = "azure_openai:gpt-stub"
     assert name.partition(":")[0] not in PROVIDERS
@@ -101,7 +106,7 @@ def unlisted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     return lambda **options: Connection(tmp_path, name, by_url=by_url, **options)
 
 
-async def test_a_provider_that_is_not_listed_is_asked_with_plain_arguments(unlisted: Any) -> None:
+async def test_a_provider_that_is_not_listed_is_asked_with_plain_arguments(unlisted: OpenConnection) -> None:
     with unlisted(max_output_tokens=1000, temperatures={"coder": 0.25}) as connection:
         reply = await connection.ask("coder", "<role>coder</role>")
         spend = connection.ledger.spend()
@@ -110,7 +115,7 @@ async def test_a_provider_that_is_not_listed_is_asked_with_plain_arguments(unlis
     assert (body["temperature"], body.get("max_tokens") or body["max_completion_tokens"]) == (0.25, 1000)
 
 
-async def test_the_retries_of_a_client_that_is_not_listed_are_accounted_for(unlisted: Any) -> None:
+async def test_the_retries_of_a_client_that_is_not_listed_are_accounted_for(unlisted: OpenConnection) -> None:
     policy = RetryPolicy(attempt_seconds=60, attempts=6, backoff_seconds=0.01)
     stopped = pytest.raises(ModelError, match="cannot be reached")
     with unlisted(fault=lambda role: "unavailable", policy=policy) as connection, stopped:
@@ -118,14 +123,14 @@ async def test_the_retries_of_a_client_that_is_not_listed_are_accounted_for(unli
     assert (len(connection.stub.requests), len(connection.lines)) == (6, 1)
 
 
-async def test_a_provider_that_is_not_listed_refuses_in_one_line(unlisted: Any) -> None:
+async def test_a_provider_that_is_not_listed_refuses_in_one_line(unlisted: OpenConnection) -> None:
     refused = pytest.raises(ModelError, match="refused as planner: check the key")
     with unlisted(fault=lambda role: "unauthorized") as connection, refused as raised:
         await connection.ask()
     assert SECRET not in str(raised.value)
 
 
-async def test_a_role_asks_and_its_tokens_are_counted(client: Any, tmp_path: Path) -> None:
+async def test_the_tokens_of_a_call_are_counted(client: str, tmp_path: Path) -> None:
     with Connection(tmp_path, client) as connection:
         reply = await connection.ask()
         spend = connection.ledger.spend()
@@ -135,24 +140,24 @@ async def test_a_role_asks_and_its_tokens_are_counted(client: Any, tmp_path: Pat
     assert spend.output_tokens > 0
     details = {"google_genai": (3, 7), "openai": (2, 5), "anthropic": (4, 0), "ollama": (0, 0)}
     assert (spend.cached_tokens, spend.reasoning_tokens) == details[client.partition(":")[0]]
-    assert (spend.usd is None) == (client != "google_genai:gemini-2.5-pro")
+    assert (spend.usd is None) == (client != MODEL)
 
 
-async def test_the_temperature_of_a_role_goes_over_the_wire(client: Any, tmp_path: Path) -> None:
+async def test_the_temperature_of_a_role_is_sent(client: str, tmp_path: Path) -> None:
     with Connection(tmp_path, client, temperatures={"coder": 0.25}) as connection:
         for role in ("planner", "extractor", "coder"):
             await connection.ask(role, f"<role>{role}</role>")
     assert [temperature(request.body) for request in connection.stub.requests] == [1.0, 0.0, 0.25]
 
 
-def temperature(body):
+def temperature(body: dict[str, Any]) -> float:
     parts = (body, body.get("generationConfig", {}), body.get("options", {}))
-    return next(part["temperature"] for part in parts if "temperature" in part)
+    return next(float(part["temperature"]) for part in parts if "temperature" in part)
 
 
 @pytest.mark.parametrize("fault", [fault for fault in RETRIED if fault != "timeout"])
 async def test_a_transient_fault_is_retried_as_often_as_allowed_and_no_more(
-    client: Any,
+    client: str,
     tmp_path: Path,
     fault: Fault,
 ) -> None:
@@ -166,7 +171,7 @@ async def test_a_transient_fault_is_retried_as_often_as_allowed_and_no_more(
     assert connection.lines[0].startswith("planner: ")
 
 
-async def test_a_call_has_a_time_limit(client: Any, tmp_path: Path) -> None:
+async def test_a_call_has_a_time_limit(client: str, tmp_path: Path) -> None:
     policy = RetryPolicy(attempt_seconds=0.5, attempts=2, backoff_seconds=0.01)
     stopped = pytest.raises(ModelError, match=r"no answer within 0\.5 s \(2 attempts\)")
     with Connection(tmp_path, client, lambda role: "timeout", policy=policy) as connection, stopped:
@@ -175,7 +180,7 @@ async def test_a_call_has_a_time_limit(client: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", REFUSED)
-async def test_a_permanent_fault_is_not_retried_and_is_one_line(client: Any, tmp_path: Path, fault: Fault) -> None:
+async def test_a_permanent_fault_is_not_retried_and_is_one_line(client: str, tmp_path: Path, fault: Fault) -> None:
     refused = pytest.raises(ModelError, match="refused as planner")
     with Connection(tmp_path, client, lambda role: fault) as connection, refused as raised:
         await connection.ask()
@@ -186,7 +191,7 @@ async def test_a_permanent_fault_is_not_retried_and_is_one_line(client: Any, tmp
 
 @pytest.mark.parametrize("fault", ["unauthorized", "rate_limit"])
 async def test_keys_prompts_and_replies_never_reach_the_log(
-    client: Any,
+    client: str,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     fault: Fault,
@@ -204,7 +209,7 @@ async def test_keys_prompts_and_replies_never_reach_the_log(
 
 
 @pytest.mark.parametrize("fault", [fault for fault in ASKED_AGAIN if fault != "malformed"])
-async def test_an_answer_without_content_has_a_reason(client: Any, tmp_path: Path, fault: Fault) -> None:
+async def test_an_answer_without_content_has_a_reason(client: str, tmp_path: Path, fault: Fault) -> None:
     with Connection(tmp_path, client, lambda role: fault) as connection:
         problem = (await connection.ask()).problem
         assert len(connection.stub.requests) == 1
@@ -217,7 +222,7 @@ async def test_an_answer_without_content_has_a_reason(client: Any, tmp_path: Pat
         assert "empty" in problem or "no candidate" in problem
 
 
-async def test_a_dead_server_is_reported(client: Any, tmp_path: Path) -> None:
+async def test_a_dead_server_is_reported(client: str, tmp_path: Path) -> None:
     with Connection(tmp_path, client) as connection:
         connection.stub.stop()
         with pytest.raises(ModelError, match="cannot be reached as planner: the connection failed"):
@@ -227,7 +232,7 @@ async def test_a_dead_server_is_reported(client: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
-async def test_a_provider_is_waited_for_as_long_as_it_asks(client: Any, tmp_path: Path, form: str) -> None:
+async def test_a_retry_waits_as_long_as_the_provider_asks(client: str, tmp_path: Path, form: str) -> None:
     with Connection(tmp_path, client, Once("rate_limit")) as connection:
         soon = datetime.now(UTC) + timedelta(seconds=2)
         connection.stub.retry_after = "1" if form == "seconds" else format_datetime(soon, usegmt=True)
@@ -236,7 +241,7 @@ async def test_a_provider_is_waited_for_as_long_as_it_asks(client: Any, tmp_path
     assert paused >= (1.0 if form == "seconds" else 0.1)
 
 
-async def test_a_provider_that_asks_for_an_hour_stops_the_run(client: Any, tmp_path: Path) -> None:
+async def test_a_provider_that_asks_for_an_hour_stops_the_run(client: str, tmp_path: Path) -> None:
     with Connection(tmp_path, client, Once("rate_limit")) as connection:
         connection.stub.retry_after = "3600"
         with pytest.raises(ModelError, match="asks to wait 3600 s"):
@@ -244,10 +249,10 @@ async def test_a_provider_that_asks_for_an_hour_stops_the_run(client: Any, tmp_p
     assert len(connection.stub.requests) == 1
 
 
-async def test_no_more_calls_are_running_than_allowed(client: Any, tmp_path: Path) -> None:
+async def test_no_more_calls_are_running_than_allowed(client: str, tmp_path: Path) -> None:
     running, highest, lock = 0, 0, threading.Lock()
 
-    def slowly(role: str) -> None:
+    def count_running(role: str) -> None:
         nonlocal running, highest
         with lock:
             running += 1
@@ -260,24 +265,24 @@ async def test_no_more_calls_are_running_than_allowed(client: Any, tmp_path: Pat
             running -= 1
         return "a plan"
 
-    with Connection(tmp_path, client, slowly, policy=RetryPolicy(attempt_seconds=20, parallel_calls=2)) as connection:
+    with Connection(
+        tmp_path, client, count_running, policy=RetryPolicy(attempt_seconds=20, parallel_calls=2)
+    ) as connection:
         connection.stub.answer = answer
         await asyncio.gather(*(connection.ask(prompt=f"{PROMPT} {number}") for number in range(8)))
     assert len(connection.stub.requests) == 8
     assert 1 <= highest <= 2
 
 
-PASSED = {
-    "google_genai:gemini-2.5-pro": lambda url: ChatGoogleGenerativeAI(
-        model="gemini-2.5-pro", base_url=url, api_key="k", max_retries=2
-    ),
+PASSED: dict[str, Callable[[str], ModelsLike]] = {
+    MODEL: lambda url: ChatGoogleGenerativeAI(model="gemini-2.5-pro", base_url=url, api_key="k", max_retries=2),
     "openai:gpt-stub": lambda url: ChatOpenAI(model="gpt-stub", base_url=url, api_key="k", max_retries=1),
 }
 """Models whose own client repeats a failed request once."""
 
 
 @pytest.mark.parametrize("name", PASSED)
-async def test_the_retries_of_a_client_that_was_passed_in_are_accounted_for(name: Any, tmp_path: Path) -> None:
+async def test_the_retries_of_a_client_that_was_passed_in_are_accounted_for(name: str, tmp_path: Path) -> None:
     policy = RetryPolicy(attempt_seconds=60, attempts=6, backoff_seconds=0.01)
     with Connection(tmp_path, name, lambda role: "unavailable", PASSED[name], policy) as connection:
         assert connection.caller.models.default.name == name
@@ -288,8 +293,8 @@ async def test_the_retries_of_a_client_that_was_passed_in_are_accounted_for(name
 
 async def test_one_role_can_have_another_model(tmp_path: Path) -> None:
     with StubServer(OPENAI, lambda role, prompt: "other") as other:
-        passed = lambda url: {"planners": ChatOpenAI(model="gpt-stub", base_url=f"{other.url}/v1", api_key="k")}  # noqa: E731
-        with Connection(tmp_path, "google_genai:gemini-2.5-pro", passed=passed) as connection:
+        planner = ChatOpenAI(model="gpt-stub", base_url=f"{other.url}/v1", api_key="k")
+        with Connection(tmp_path, MODEL, passed=lambda url: {"planners": planner}) as connection:
             planned, coded = await connection.ask("planner"), await connection.ask("coder", "<role>coder</role>")
     assert (planned.text, coded.text) == ("other", "a plan by coder")
     assert connection.caller.models.title == (
@@ -299,9 +304,8 @@ async def test_one_role_can_have_another_model(tmp_path: Path) -> None:
 
 async def test_a_server_that_counts_no_tokens_is_counted_by_length(tmp_path: Path) -> None:
     with Connection(tmp_path, "openai:gpt-stub") as connection:
-        normal = connection.stub.protocol.normal
-        connection.stub.protocol = type(connection.stub.protocol)(
-            **{**vars(connection.stub.protocol), "normal": lambda text, body: {**normal(text, body), "usage": None}}
+        connection.stub.protocol = replace(
+            OPENAI, normal=lambda text, body: {**OPENAI.normal(text, body), "usage": None}
         )
         await connection.ask()
         spend = connection.ledger.spend()

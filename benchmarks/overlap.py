@@ -2,9 +2,9 @@
 
 usage: python benchmarks/overlap.py [--call 0.5] [--script 2.0]
 
-A scripted model answers after `--call` seconds, scripts sleep for `--script` seconds; L=2, M=2, T=1, K=2, R=2. The
-chain
-is counted from the settings, not measured; the serial sum is all calls and scripts one after another.
+A scripted model answers after `--call` seconds, and scripts sleep for `--script` seconds; L=2, M=2, T=1, K=2, R=2 in
+the symbols of the paper. The chain is counted from the settings, not measured; the serial sum is the time of all calls
+and scripts one after another.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from langchain_core.outputs import ChatResult
 import mlestar
 from mlestar.llm import ScriptedModel
 from mlestar.runners import Execution, Job, ScriptedRunner
-from tests.unit.scenario import Play, count_rows, make_task
+from tests.unit.scenario import Scenario, count_rows, make_task
 
 SETTINGS = {
     "retrieval": "none",
@@ -49,11 +49,11 @@ CHAIN = [
     ("rescorings", 0, 1),
     ("export", 0, 1),
 ]
-"""Steps that each wait for the one before, with their model calls and executions."""
+"""Steps that each wait for the previous one, with their numbers of model calls and executions."""
 
 
-class Slow(ScriptedModel):
-    """Answers after some seconds, as a provider does: without holding a thread."""
+class SlowModel(ScriptedModel):
+    """Answers after some seconds without blocking a thread, as a provider does."""
 
     seconds: float
 
@@ -68,8 +68,8 @@ class Slow(ScriptedModel):
         return self._generate(messages)
 
 
-class Sleepy(ScriptedRunner):
-    """Runs scripts that only sleep."""
+class SlowRunner(ScriptedRunner):
+    """Sleeps for some seconds before each scripted execution."""
 
     def __init__(self, replies: Callable[[Job], Execution], seconds: float) -> None:
         super().__init__(replies)
@@ -89,27 +89,27 @@ def main() -> None:
         print(f"{name:55} {calls} calls, {scripts} scripts")
     chain = sum(calls * options.call + scripts * options.script for _, calls, scripts in CHAIN)
     with tempfile.TemporaryDirectory() as folder:
-        play, seconds = asyncio.run(solve(Path(folder), options))
-    executions = len(play.ran) + len(play.early)
-    serial = len(play.asked) * options.call + executions * options.script
-    print(f"serial sum {serial:.1f} s ({len(play.asked)} calls, {executions} scripts)")
+        scenario, seconds = asyncio.run(solve(Path(folder), options))
+    executions = len(scenario.ran) + len(scenario.early)
+    serial = len(scenario.asked) * options.call + executions * options.script
+    print(f"serial sum {serial:.1f} s ({len(scenario.asked)} calls, {executions} scripts)")
     print(f"longest chain {chain:.1f} s, wall time {seconds:.1f} s: {seconds / chain:.3f} of the chain")
 
 
-async def solve(folder: Path, options: argparse.Namespace) -> tuple[Play, float]:
-    play = Play()
+async def solve(folder: Path, options: argparse.Namespace) -> tuple[Scenario, float]:
+    scenario = Scenario()
     task = count_rows(make_task(folder / "signs"))
     started = time.monotonic()
     result = await mlestar.asolve(
         task,
         settings={**SETTINGS, "runs_dir": folder / "runs"},
         run_id="run",
-        model=Slow(answer=play.answer, seconds=options.call),
-        runner=Sleepy(play.run, options.script),
+        model=SlowModel(answer=scenario.answer, seconds=options.call),
+        runner=SlowRunner(scenario.run, options.script),
     )
     seconds = time.monotonic() - started
     assert result.status == "solved", result.message
-    return play, seconds
+    return scenario, seconds
 
 
 if __name__ == "__main__":

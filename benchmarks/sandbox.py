@@ -1,9 +1,12 @@
-"""Overhead per execution of the sandbox, side by side with a bare `docker run` of the same script.
+"""Overhead per execution of the sandbox, compared with a bare `docker run` of the same script.
 
-Run as `python benchmarks/sandbox.py [ROUNDS]`; needs a Docker engine and prints a Markdown table. Every round runs each
-method once, so that the load of the machine is the same for all of them.
+usage: python benchmarks/sandbox.py [ROUNDS]
+
+Needs a Docker engine and prints a Markdown table. Every round runs each method once, so that the load of the machine is
+the same for all of them.
 """
 
+import argparse
 import asyncio
 import statistics
 import subprocess
@@ -21,26 +24,26 @@ SCRIPTS = {
 }
 LIMITS = Limits(seconds=120, memory_mb=2048)
 PAUSE = 4
-"""Seconds after each round, as while a model replies: the next container imports its libraries meanwhile. Chosen by
-judgement; not measured."""
+"""Seconds after each round, like the time of a model's reply, in which the next container imports its libraries.
+Chosen by judgement; not measured."""
 
 
 def run_bare(folder: Path, network: str) -> float:
     mounts = ["-v", f"{folder}/work:/sandbox", "-v", f"{folder}/input:/sandbox/input:ro", "-w", "/sandbox"]
     command = ["docker", "run", "--rm", f"--network={network}", *mounts, image_tag(), "python", "main.py"]
-    began = time.perf_counter()
+    start = time.perf_counter()
     subprocess.run(command, check=True, capture_output=True)
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
 async def run_with(runner: Runner, folder: Path, script: str) -> float:
     with tempfile.TemporaryDirectory(dir=folder) as collect:
         job = Job(script=script, input=folder / "input", collect=Path(collect), limits=LIMITS)
-        began = time.perf_counter()
+        start = time.perf_counter()
         execution = await runner.run(job)
         if execution.status != "ok":
             sys.exit(f"the script failed: {execution}")
-        return time.perf_counter() - began
+        return time.perf_counter() - start
 
 
 async def measure(folder: Path, script: str, rounds: int) -> dict[str, list[float]]:
@@ -83,4 +86,6 @@ async def main(rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 10))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rounds", nargs="?", type=int, default=10)
+    asyncio.run(main(parser.parse_args().rounds))

@@ -3,7 +3,7 @@
 usage: python benchmarks/share.py [--rounds 2] [--runner docker] [--lock FILE] [--work DIR]
 
 Two small tables (the demonstration's, and a generated one of 5,000 rows) are solved by the offline engineer with the
-profile quick, in turn with either share. Prints the wall time of each run and the ratio of the medians.
+profile quick, alternately with either share. Prints the wall time of each run and the ratio of the medians.
 """
 
 import argparse

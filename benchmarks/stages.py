@@ -1,11 +1,11 @@
-"""Grade what each stage of finished runs had reached on labels that were never in the task folder.
+"""Grade the solutions of each stage of finished runs on labels that were never in the task folder.
 
 usage: python benchmarks/stages.py --answers DIR --grade GRADE.py RUN_FOLDER ...
 
-Stages of a run: what its tracks set out to refine (`initial`, the mean over the tracks), what they ended with
-(`refined`, likewise), the best ensemble by holdout score, and the solution that was submitted (`final`). `best initial`
-has the best holdout score of all: what the run would have submitted without refinement and ensemble. Each runs once on
-the real input; the ledger answers for scripts that ran there already.
+Stages of a run: the solutions that its tracks started to refine (`initial`, the mean over the tracks), those that they
+ended with (`refined`, likewise), the best ensemble by holdout score, and the solution that was submitted (`final`).
+`best initial` is the initial solution with the best holdout score, which the run would have submitted without
+refinement and ensemble. Each runs once on the real input; scripts that ran there already are read from the ledger.
 
 Prints one Markdown row per run, one per task with the means over its runs, and the gain of each stage over `initial`,
 positive when better, with the standard error of a paired bootstrap over the graded rows. GRADE.py is imported for
@@ -35,11 +35,12 @@ from mlestar.store import RunFolder
 STAGES = ("best initial", "initial", "refined", "ensemble", "final")
 INITIAL = ("candidate", "merge", "usage")
 RESAMPLES = 200
+"""Of the graded rows, for the standard error of a gain. Chosen by judgement; not measured."""
 
 
 @dataclass
-class Graded:
-    """The stages of one run: the score of each, and of each on the same resamples of the graded rows."""
+class GradedRun:
+    """The stages of one run: the score of each, and its scores on the same resamples of the graded rows."""
 
     run: str
     task: str
@@ -48,23 +49,23 @@ class Graded:
 
 
 def main() -> None:
-    options = parse()
-    grader = load(options.grade)
+    options = parse_options()
+    grader = load_grader(options.grade)
     runs = [asyncio.run(grade_run(path, options, grader)) for path in options.runs]
     print(f"| run | {' | '.join(STAGES)} |")
     print("|---" * (len(STAGES) + 1) + "|")
     for run in runs:
-        print(f"| {run.run} | " + " | ".join(number(run.scores.get(stage)) for stage in STAGES) + " |")
+        print(f"| {run.run} | " + " | ".join(format_number(run.scores.get(stage)) for stage in STAGES) + " |")
     print(f"\n| task | runs | {' | '.join(STAGES)} | gain of final | gain of refined | gain of ensemble |")
     print("|---" * (len(STAGES) + 5) + "|")
     by_task = defaultdict(list)
     for run in runs:
         by_task[run.task].append(run)
-    for task, found in by_task.items():
-        print(summary(task, found, direction(options.answers / task)))
+    for task, runs_of_task in by_task.items():
+        print(format_summary(task, runs_of_task, direction(options.answers / task)))
 
 
-def parse() -> argparse.Namespace:
+def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--answers", type=Path, required=True)
@@ -72,7 +73,7 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def load(path: Path) -> ModuleType:
+def load_grader(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location("grader", path)
     assert spec is not None
     assert spec.loader is not None
@@ -85,7 +86,7 @@ def direction(answers: Path) -> int:
     return 1 if json.loads((answers / "grade.json").read_text())["direction"] == "maximize" else -1
 
 
-async def grade_run(path: Path, options: argparse.Namespace, grader: ModuleType) -> Graded:
+async def grade_run(path: Path, options: argparse.Namespace, grader: ModuleType) -> GradedRun:
     folder = RunFolder(path.parent, path.name)
     record = folder.read_settings()
     result = Result.read(folder.result)
@@ -93,18 +94,18 @@ async def grade_run(path: Path, options: argparse.Namespace, grader: ModuleType)
     task = Path(record.task).name
     ctx = await open_context(settings, path.name)
     try:
-        found = stages(result)
-        rows = {row.id: row for stage in found.values() for row in stage}
+        rows_by_stage = stages(result)
+        rows = {row.id: row for stage in rows_by_stage.values() for row in stage}
         submissions = {name: await submit(ctx, folder, row) for name, row in rows.items()}
         graded = {name: grade(grader, options.answers / task, path) for name, path in submissions.items()}
     finally:
         await close_context(ctx)
-    taken = {stage: [graded[row.id] for row in rows] for stage, rows in found.items() if rows}
-    return Graded(
+    grades = {stage: [graded[row.id] for row in rows] for stage, rows in rows_by_stage.items() if rows}
+    return GradedRun(
         run=path.name,
         task=task,
-        scores={stage: float(np.mean([score for score, _ in some])) for stage, some in taken.items()},
-        resampled={stage: np.mean([drawn for _, drawn in some], axis=0) for stage, some in taken.items()},
+        scores={stage: float(np.mean([score for score, _ in pairs])) for stage, pairs in grades.items()},
+        resampled={stage: np.mean([resampled for _, resampled in pairs], axis=0) for stage, pairs in grades.items()},
     )
 
 
@@ -113,8 +114,8 @@ def stages(result: Result) -> dict[str, list[SolutionRow]]:
     rows = {row.id: row for row in result.solutions if row.status == "ok" and row.score.holdout is not None}
     sign = -1 if result.direction == "maximize" else 1
 
-    def best(found: Iterable[SolutionRow]) -> list[SolutionRow]:
-        return sorted(found, key=lambda row: sign * (row.score.holdout or 0))[:1]
+    def best(candidates: Iterable[SolutionRow]) -> list[SolutionRow]:
+        return sorted(candidates, key=lambda row: sign * (row.score.holdout or 0))[:1]
 
     tracks = sorted({row.track for row in rows.values() if row.track >= 0})
     starts = {row.track: row.parent for row in result.solutions if re.fullmatch(r"t\d+\.r1\.1", row.id)}
@@ -140,35 +141,39 @@ async def submit(ctx: RunContext, folder: RunFolder, row: SolutionRow) -> Path:
 
 def grade(grader: ModuleType, answers: Path, submission: Path) -> tuple[float, np.ndarray]:
     """Return the score of a submission, and its scores on resamples of the graded rows that all submissions share."""
-    known, form = grader.read(answers / "answers.csv"), json.loads((answers / "grade.json").read_text())
-    frame = grader.align(grader.read(submission), known, form)[0]
-    drawn = np.random.default_rng(0).integers(0, len(known), (RESAMPLES, len(known)))
-    scores = [grader.score(take(frame, rows, form), take(known, rows, form), form) for rows in drawn]
-    return grader.score(frame, known, form), np.array(scores)
+    labels, form = grader.read(answers / "answers.csv"), json.loads((answers / "grade.json").read_text())
+    frame = grader.align(grader.read(submission), labels, form)[0]
+    resamples = np.random.default_rng(0).integers(0, len(labels), (RESAMPLES, len(labels)))
+    scores = [grader.score(take(frame, rows, form), take(labels, rows, form), form) for rows in resamples]
+    return grader.score(frame, labels, form), np.array(scores)
 
 
 def take(frame: pd.DataFrame, rows: np.ndarray, form: dict[str, Any]) -> pd.DataFrame:
-    """Return rows with repetition, each under an id of its own."""
+    """Return rows with repetition, each with an id of its own."""
     return frame.iloc[rows].assign(**{form["id_column"]: [str(n) for n in range(len(rows))]}).reset_index(drop=True)
 
 
-def summary(task: str, runs: list[Graded], sign: int) -> str:
+def format_summary(task: str, runs: list[GradedRun], sign: int) -> str:
     means = {stage: [run.scores[stage] for run in runs if stage in run.scores] for stage in STAGES}
-    cells = [task, str(len(runs)), *(number(float(np.mean(means[s]))) if means[s] else "-" for s in STAGES)]
-    return "| " + " | ".join([*cells, *(gain(runs, stage, sign) for stage in ("final", "refined", "ensemble"))]) + " |"
+    cells = [task, str(len(runs)), *(format_number(float(np.mean(means[s]))) if means[s] else "-" for s in STAGES)]
+    return (
+        "| "
+        + " | ".join([*cells, *(format_gain(runs, stage, sign) for stage in ("final", "refined", "ensemble"))])
+        + " |"
+    )
 
 
-def gain(runs: list[Graded], stage: str, sign: int) -> str:
+def format_gain(runs: list[GradedRun], stage: str, sign: int) -> str:
     """Return by how much a stage beats the initial solutions, positive is better, with its paired standard error."""
-    found = [run for run in runs if stage in run.scores]
-    if not found:
+    runs = [run for run in runs if stage in run.scores]
+    if not runs:
         return "-"
-    mean = float(np.mean([sign * (run.scores[stage] - run.scores["initial"]) for run in found]))
-    drawn = np.mean([sign * (run.resampled[stage] - run.resampled["initial"]) for run in found], axis=0)
-    return f"{mean:+.4g} ± {float(drawn.std()):.2g}"
+    mean = float(np.mean([sign * (run.scores[stage] - run.scores["initial"]) for run in runs]))
+    resampled = np.mean([sign * (run.resampled[stage] - run.resampled["initial"]) for run in runs], axis=0)
+    return f"{mean:+.4g} ± {float(resampled.std()):.2g}"
 
 
-def number(value: float | None) -> str:
+def format_number(value: float | None) -> str:
     return "-" if value is None else f"{value:.5g}"
 
 

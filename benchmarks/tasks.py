@@ -1,4 +1,4 @@
-"""Run task folders end to end and grade their submissions on labels that lie elsewhere.
+"""Run task folders end to end and grade their submissions on labels outside those folders.
 
 usage: python benchmarks/tasks.py --tasks DIR --answers DIR --grade GRADE.py [--only ID ...] [--runner docker local]
                                   [--profile quick] [--seed 0 ...] [--runs-dir DIR]
@@ -18,16 +18,16 @@ HEAD = "| task | runner | seed | exit | seconds | graded | fresh | holdout | rep
 
 
 def main() -> None:
-    options = parse()
+    options = parse_options()
     print(HEAD)
     print("|---" * HEAD.count(" | ") + "|---|")
     for task in options.only or sorted(path.name for path in options.tasks.iterdir()):
         for runner in options.runner:
             for seed in options.seed:
-                print(row(options, task, runner, seed), flush=True)
+                print(run_task(options, task, runner, seed), flush=True)
 
 
-def parse() -> argparse.Namespace:
+def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", type=Path, required=True)
     parser.add_argument("--answers", type=Path, required=True)
@@ -40,35 +40,35 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def row(options: argparse.Namespace, task: str, runner: str, seed: int) -> str:
+def run_task(options: argparse.Namespace, task: str, runner: str, seed: int) -> str:
     run_id = f"{task}-{runner}-{options.profile}-{seed}-{int(time.time())}"
     command = [sys.executable, "-m", "mlestar", "run", options.tasks / task, "--model", "offline", "--json"]
     command += ["--profile", options.profile, "--runner", runner, "--runs-dir", options.runs_dir]
     command += ["--run-id", run_id, "--set", f"seed={seed}"]
-    started = time.monotonic()
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
-    seconds = time.monotonic() - started
-    result = json.loads(done.stdout) if done.stdout.strip() else {"score": {}}
+    start = time.monotonic()
+    process = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    seconds = time.monotonic() - start
+    result = json.loads(process.stdout) if process.stdout.strip() else {"score": {}}
     score = result["score"]
-    cells = [task, runner, seed, done.returncode, f"{seconds:.0f}", graded(options, task, result.get("submission"))]
-    cells += [with_error(score, "fresh"), with_error(score, "holdout"), number(score.get("reported"))]
+    cells = [task, runner, seed, process.returncode, f"{seconds:.0f}", grade(options, task, result.get("submission"))]
+    cells += [format_score(score, "fresh"), format_score(score, "holdout"), format_number(score.get("reported"))]
     return "| " + " | ".join(map(str, cells)) + " |"
 
 
-def graded(options: argparse.Namespace, task: str, submission: str | None) -> str:
+def grade(options: argparse.Namespace, task: str, submission: str | None) -> str:
     if not submission:
         return "-"
     command = [sys.executable, options.grade, options.answers / task, submission]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
-    return number(json.loads(done.stdout).get("score"))
+    process = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    return format_number(json.loads(process.stdout).get("score"))
 
 
-def with_error(score: dict[str, float | None], name: str) -> str:
+def format_score(score: dict[str, float | None], name: str) -> str:
     error = score.get(f"{name}_se")
-    return number(score.get(name)) + (f" ± {error:.2g}" if error else "")
+    return format_number(score.get(name)) + (f" ± {error:.2g}" if error else "")
 
 
-def number(value: float | None) -> str:
+def format_number(value: float | None) -> str:
     return "-" if value is None else f"{value:.5g}"
 
 

@@ -30,6 +30,6 @@ def test_a_notebook_runs_from_a_clean_kernel(path: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_is_kept_without_output(path: Path) -> None:
+def test_a_notebook_is_stored_without_output(path: Path) -> None:
     cells = read_notebook(path).cells
     assert [cell for cell in cells if cell.get("outputs") or cell.get("execution_count")] == []

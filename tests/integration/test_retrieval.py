@@ -208,7 +208,7 @@ def test_a_retriever_that_cannot_be_made_is_an_error_of_one_line(
 
 
 class ListRetriever:
-    """A retriever that finds the given results, or fails."""
+    """A retriever that returns fixed results, or fails."""
 
     name = "list"
 

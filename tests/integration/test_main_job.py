@@ -15,6 +15,10 @@ from sklearn.datasets import load_wine
 
 from tests.integration.command import mlestar_command, run_mlestar
 
+FINISHED = """
+SELECT key, finished FROM entries
+WHERE kind IN ('model_call', 'execution', 'export', 'retrieval') ORDER BY rowid
+"""
 FAST = ["--model", "offline", "--profile", "quick", "--json"]
 
 

@@ -156,11 +156,8 @@ def take(frame: pd.DataFrame, rows: np.ndarray, form: dict[str, Any]) -> pd.Data
 def format_summary(task: str, runs: list[GradedRun], sign: int) -> str:
     means = {stage: [run.scores[stage] for run in runs if stage in run.scores] for stage in STAGES}
     cells = [task, str(len(runs)), *(format_number(float(np.mean(means[s]))) if means[s] else "-" for s in STAGES)]
-    return (
-        "| "
-        + " | ".join([*cells, *(format_gain(runs, stage, sign) for stage in ("final", "refined", "ensemble"))])
-        + " |"
-    )
+    cells += [format_gain(runs, stage, sign) for stage in ("final", "refined", "ensemble")]
+    return f"| {' | '.join(cells)} |"
 
 
 def format_gain(runs: list[GradedRun], stage: str, sign: int) -> str:

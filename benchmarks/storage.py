@@ -28,8 +28,7 @@ ENDING = "print('Final Validation Performance: 0.5')\nopen('submission.csv')"
 HEAD = (
     "| steps | run folder MB | KB per step | blobs MB | ledger MB | checkpoints MB | resident MB | peak MB | seconds |"
 )
-"""Columns. Resident is the median over the last tenth of the run, where memory that grows with the
-steps would be visible."""
+"""Resident is the median over the last tenth of the run, where memory that grows with the steps would be visible."""
 
 
 class LongScenario(Scenario):
@@ -93,13 +92,10 @@ def measure(steps: int) -> str:
         sizes = [size(run), size(run / "blobs"), *(size(run, f"{name}.sqlite*") for name in ("ledger", "checkpoints"))]
     last = sorted(samples[-max(1, len(samples) // 10) :])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-    cells = [
-        f"{refinements}",
-        f"{sizes[0]:.1f}",
-        f"{1000 * sizes[0] / refinements:.0f}",
-        *(f"{size_mb:.1f}" for size_mb in sizes[1:]),
-    ]
-    return "| " + " | ".join([*cells, f"{last[len(last) // 2]:.0f}", f"{peak:.0f}", f"{seconds:.0f}"]) + " |"
+    cells = [f"{refinements}", f"{sizes[0]:.1f}", f"{1000 * sizes[0] / refinements:.0f}"]
+    cells += [f"{size_mb:.1f}" for size_mb in sizes[1:]]
+    cells += [f"{last[len(last) // 2]:.0f}", f"{peak:.0f}", f"{seconds:.0f}"]
+    return f"| {' | '.join(cells)} |"
 
 
 def size(folder: Path, pattern: str = "**/*") -> float:

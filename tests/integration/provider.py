@@ -12,7 +12,7 @@ from mlestar.llm.scripted import ROLE
 
 
 class Provider:
-    """Answers `answer(role, prompt)` after `seconds`; the same prompt gets the same answer, however often it is asked.
+    """Answers `answer(role, prompt)` after `seconds`; the same prompt always gets the same answer.
 
     `prompts` has the sha256 of every prompt in the order of arrival. `dead` refuses every request.
     """

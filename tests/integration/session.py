@@ -12,30 +12,7 @@ import mlestar
 from mlestar.runners import Execution, Job, ScriptedRunner
 from mlestar.settings import Settings
 from tests.integration.stub_gemini import MODEL
-from tests.unit.scenario import (
-    FULL,
-    Scenario,
-    by_card,
-    cards,
-    choose_block,
-    fence,
-    rewrite,
-    script,
-    study,
-)
-
-
-def make_scenario() -> Scenario:
-    """Return a run through every stage of the method."""
-    return Scenario(
-        retriever=cards("A", "B", "C"),
-        initializer=by_card(A=fence(script(0.5, "A")), B=fence(script(0.6, "B")), C=fence(script(0.55, "C"))),
-        merger=[fence(script(0.65, "B C")), fence(script(0.62, "B C A"))],
-        ablator=[fence(study(0.65, ("plain", 0.5))), fence(study(0.75, ("plain", 0.6)))],
-        extractor=choose_block,
-        coder=rewrite(0.7, 0.75, 0.72, 0.8, 0.78),
-        ensembler=[fence(script(q, f"ensemble{q}")) for q in (0.78, 0.9, 0.85)],
-    )
+from tests.unit.scenario import FULL, Scenario
 
 
 def settings(folder: Path, url: str, **more: object) -> Settings:

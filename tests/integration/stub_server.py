@@ -194,7 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Once:
-    """A fault of the first requests of each role, or of the given roles."""
+    """A fault of the first requests of each role, or of some roles."""
 
     def __init__(self, fault: Fault, *roles: str, times: int = 1) -> None:
         self.fault = fault

@@ -14,8 +14,8 @@ import pytest
 from mlestar.data.examples import write_example
 from tests.integration.command import mlestar_command
 from tests.integration.stub_gemini import MODEL
+from tests.unit.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^(```+|~~~+)(\w*)\n(.*?)^\1\s*$", re.MULTILINE | re.DOTALL)
 FOLDERS = ("path/to/folder", "churn", "FOLDER")

@@ -12,7 +12,8 @@ import pytest
 
 from tests.integration import session
 from tests.integration.provider import Provider
-from tests.unit.scenario import EARLY, count_rows, make_task
+from tests.unit.method import METHOD
+from tests.unit.scenario import EARLY, Scenario, count_rows, make_task
 
 KILLS = 30
 SEED = 7
@@ -71,7 +72,7 @@ class KilledRun:
 
 
 def make_provider() -> Provider:
-    return Provider(session.make_scenario().answer, CALL)
+    return Provider(Scenario(METHOD).answer, CALL)
 
 
 @dataclass(frozen=True)

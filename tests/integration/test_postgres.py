@@ -11,7 +11,7 @@ import pytest
 import mlestar
 from mlestar.errors import ModelError, SettingsError, StoreError
 from mlestar.store.checkpoints import DSN
-from tests.unit.scenario import Scenario, solve
+from tests.unit.scenario import Scenario, lose_connection, solve
 
 PASSWORD = "a-secret-password"
 PROGRAMS = Path("/usr/lib/postgresql")
@@ -21,11 +21,6 @@ def find_program(name: str) -> str | None:
     """Return the path of a server program, which some systems leave out of the search path."""
     versions = sorted(PROGRAMS.glob(f"*/bin/{name}"))
     return str(versions[-1]) if versions else shutil.which(name)
-
-
-def fail(prompt: str) -> str:
-    """Answer a prompt by an exception."""
-    raise ZeroDivisionError
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +52,7 @@ async def test_a_run_resumes_from_checkpoints_in_postgres(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(DSN, server)
-    first, second = Scenario(planner=fail), Scenario()
+    first, second = Scenario(planner=lose_connection), Scenario()
     with pytest.raises(ModelError):
         await solve(tmp_path, first, checkpoints="postgres")
     assert not (tmp_path / "runs/run/checkpoints.sqlite").exists()

@@ -208,7 +208,7 @@ def test_a_retriever_that_cannot_be_made_is_an_error_of_one_line(
 
 
 class ListRetriever:
-    """A retriever that finds the given results, or fails."""
+    """A retriever that returns fixed results, or fails."""
 
     name = "list"
 
@@ -241,8 +241,8 @@ async def test_failures_and_dropped_results_are_logged_without_keys_and_queries(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("DEBUG", logger="mlestar.retrieval")
-    failing = ListRetriever(error=ConnectionError(f"key {KEY} refused by http://api.invalid/v1?api_key=abc"))
-    excluded = ModelCard(name="A", source="http://kaggle.com/code/a?token=abc")
+    failing = ListRetriever(error=ConnectionError(f"key {KEY} refused by http://api.invalid/v1?q=a-long-query"))
+    excluded = ModelCard(name="A", source="http://kaggle.com/code/a?q=b")
     retrieval = Retrieval([[failing, ListRetriever(excluded)]], Exclusion(domains=["kaggle.com"]))
     findings = await retrieval.gather(brief, 1)
     assert findings.failures == (

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration import session
 from tests.integration.command import SECONDS, mlestar_command, run_mlestar
 from tests.integration.provider import Provider
 from tests.integration.socket_proxy import SocketProxy
-from tests.unit.scenario import count_rows, make_task
+from tests.unit.method import METHOD
+from tests.unit.scenario import Scenario, count_rows, make_task
 
 OPTIONS = ["--runner", "local", "--profile", "quick", "--json"]
 OFFLINE = ["--model", "offline", *OPTIONS]
@@ -51,7 +51,7 @@ def work(folder: Path, runs: Path, provider: Provider) -> subprocess.CompletedPr
 
 def test_a_full_disk_stops_the_run_and_with_more_space_it_resumes(tmp_path: Path, small_disk: Path) -> None:
     write_task(tmp_path)
-    with Provider(session.make_scenario().answer) as provider:
+    with Provider(Scenario(METHOD).answer) as provider:
         stopped = work(tmp_path, small_disk, provider)
         prompts = list(provider.prompts)
         assert stopped.stderr.startswith("StoreError: "), stopped.stderr[-2000:]
@@ -74,7 +74,7 @@ def test_a_dead_provider_stops_the_run_with_the_best_so_far(tmp_path: Path) -> N
         provider.dead = provider.dead or role == "ablator"
         return scenario.answer(role, prompt)
 
-    scenario = session.make_scenario()
+    scenario = Scenario(METHOD)
     with Provider(answer) as provider:
         stopped = work(tmp_path, tmp_path / "runs", provider)
         assert stopped.stderr.startswith("ModelError: "), stopped.stderr[-2000:]

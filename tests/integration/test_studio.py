@@ -31,8 +31,8 @@ from mlestar.errors import StoreError
 from mlestar.settings import PROFILES, Settings
 from mlestar.settings.form import GROUPS
 from mlestar.store import RunFolder
+from tests.unit.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 LANGGRAPH = str(Path(sys.executable).with_name("langgraph"))
 GRAPHS = ("pipeline", "track", "evaluation", "ensemble")
 SMALL: dict[str, Any] = {

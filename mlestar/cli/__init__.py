@@ -290,6 +290,6 @@ def _finish(
         if after:
             after(console, result)
     if result.status == "paused":
-        console.print(f"Go on with: mlestar resume {result.run_id} [--answer FILE]", markup=False)
+        console.print(f"Continue with: mlestar resume {result.run_id} [--answer FILE]", markup=False)
         raise typer.Exit(PAUSED)
     raise typer.Exit(SOLVED if result.submission else NO_SOLUTION)

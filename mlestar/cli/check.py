@@ -67,7 +67,7 @@ def _show_split(console: Console, task: Task, split: SplitPlan | None, problem: 
     how += f" ({split.group_rule})" if split.group_rule else ""
     how += ", equal rows kept together" if split.keep_duplicates else ""
     console.print(Text.assemble(("holdout  ", "cyan"), (how, "bold")), highlight=False)
-    sizes = f"{len(holdout.train)} rows to train on, {len(holdout.withheld)} held out"
+    sizes = f"{len(holdout.train)} rows to train on, {len(holdout.withheld)} withheld"
     console.print(Text(f"           {sizes}; fresh splits for the rescorings: {len(fresh)}"), highlight=False)
     for line in split.evidence:
         console.print(Text(f"  - {line}"), soft_wrap=True, highlight=False)

@@ -33,7 +33,7 @@ def _describe_resume(run: str | None) -> str:
         return ""
     folder = Path(run)
     option = "" if folder.parent == Path("runs").absolute() else f" --runs-dir {folder.parent}"
-    return f"; what was reached is saved, go on with: mlestar resume {folder.name}{option}"
+    return f"; what was reached is saved; continue with: mlestar resume {folder.name}{option}"
 
 
 def _stop(message: str, status: int) -> typer.Exit:

@@ -53,7 +53,7 @@ def _read(run: RunFolder) -> tuple[Result | None, str]:
     """Return the result of a run, if this version can read one, and its status."""
     version = run.foreign_format()
     if version is not None:
-        return None, f"format {version}, of mlestar {maker(version)}"
+        return None, f"format {version}, of {maker(version)}"
     if not run.result.is_file():
         return None, "unfinished"
     try:

@@ -30,8 +30,9 @@ OLD_FORMATS = {1: "0.1.0", 2: "0.1.0"}
 
 
 def maker(version: int) -> str:
-    """Return the last version of mlestar that reads a format."""
-    return OLD_FORMATS.get(version, "later than this one")
+    """Return the version of mlestar that reads a format."""
+    known = OLD_FORMATS.get(version)
+    return f"mlestar {known}" if known else "a later version of mlestar"
 
 
 class RunSettings(BaseModel):
@@ -95,7 +96,7 @@ class RunFolder:
             raise UserError(msg)
         version = self._format()
         if version != FORMAT:
-            msg = f"run {self.run_id} has format {version}, which mlestar {maker(version)} can resume; "
+            msg = f"run {self.run_id} has format {version}, which {maker(version)} can resume; "
             msg += f"this version reads format {FORMAT}: use that version, or start a new run"
             raise UserError(msg)
         try:

@@ -248,5 +248,5 @@ def test_the_last_line_of_the_command_line_describes_how_to_resume(
     assert done.exit_code == 1
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("mlestar: model google_genai:gemini-2.5-pro refused as analyst: check the key")
-    assert last.endswith("what was reached is saved, go on with: mlestar resume r")
+    assert last.endswith("what was reached is saved; continue with: mlestar resume r")
     assert "Traceback" not in done.output

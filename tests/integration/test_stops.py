@@ -114,7 +114,7 @@ def test_a_lost_engine_stops_the_run_and_it_resumes_once_the_engine_is_back(tmp_
             proxy.cut()
             _, errors = process.communicate(timeout=120)
     assert process.returncode == 1, errors
-    assert "go on with: mlestar resume run" in errors
+    assert "continue with: mlestar resume run" in errors
     done = run_mlestar("resume", "run", *options, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["status"] == "solved"
@@ -150,7 +150,7 @@ def test_ctrl_c_saves_the_run_and_prints_how_to_resume(tmp_path: Path, times: in
     write_task(tmp_path)
     status, progress = interrupt(tmp_path, times)
     assert status == 130, progress
-    assert f"go on with: mlestar resume run --runs-dir {tmp_path / 'runs'}" in progress.splitlines()[-1]
+    assert f"continue with: mlestar resume run --runs-dir {tmp_path / 'runs'}" in progress.splitlines()[-1]
     assert ("finished and saved" in progress) == (times == 1)
     result = json.loads((tmp_path / "runs/run/result.json").read_text(encoding="utf-8"))
     assert result["status"] == "stopped"

@@ -103,7 +103,7 @@ def test_an_unknown_option_is_bad_usage(tmp_path: Path) -> None:
 def test_check_prints_the_spec_and_the_evidence(tmp_path: Path) -> None:
     done = call("check", make_task(tmp_path / "signs"))
     assert done.exit_code == 0
-    for word in ("accuracy", "label", "stratified", "held out"):
+    for word in ("accuracy", "label", "stratified", "withheld"):
         assert word in done.stdout
 
 

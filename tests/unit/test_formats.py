@@ -57,8 +57,8 @@ def files(folder: Path) -> dict[Path, bytes]:
 
 def check_refusal(old: Path, message: str) -> None:
     version = json.loads((old / "settings.json").read_text(encoding="utf-8"))["version"]
-    reader = "0.1.0" if version < FORMAT else "later than this one"
-    assert f"run old has format {version}, which mlestar {reader} can resume" in message
+    reader = "mlestar 0.1.0" if version < FORMAT else "a later version of mlestar"
+    assert f"run old has format {version}, which {reader} can resume" in message
     assert len(message.strip().splitlines()) == 1
 
 

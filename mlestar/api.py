@@ -188,8 +188,12 @@ async def afork(
     except UserError:
         await asyncio.to_thread(_remove_folder, target)
         raise
-    async with open_session(chosen, target.run_id, None, options, task=task) as ctx:
-        return await run_session(ctx, PipelineInput(task=recorded.task, run_id=target.run_id), options)
+    try:
+        async with open_session(chosen, target.run_id, None, options, task=task) as ctx:
+            return await run_session(ctx, PipelineInput(task=recorded.task, run_id=target.run_id), options)
+    except UserError:
+        await asyncio.to_thread(_remove_folder, target)
+        raise
 
 
 def prune(runs_dir: str | Path = "runs") -> dict[str, int]:

@@ -81,10 +81,11 @@ measured."""
 SECRET_VARIABLE = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL|DSN", re.IGNORECASE)
 """Environment variables whose values are secret."""
 SECRET_PATTERNS = [
-    (re.compile(r"(://)[^/\s@]+@"), r"\1[masked]@"),
+    (re.compile(r"(://)[^\s@]+@"), r"\1[masked]@"),
     (re.compile(r"(\bhttps?://[^\s?'\"<>]+\?)[^\s'\"<>)]{8,}"), r"\1[masked]"),
-    (re.compile(r"\b(?:sk|pk|key|tvly|lsv2)[-_][\w*-]{12,}|\bAIza[\w*-]{12,}"), "[masked]"),
-    (re.compile(r"(\bBearer\s+)[^\s\"',;]{8,}", re.IGNORECASE), r"\1[masked]"),
+    (re.compile(r"\b(?:sk|pk|key|tvly|lsv2|gsk|hf|xai|ghp|github_pat)[-_](?=[\w*-]*\d)[\w*-]{12,}"), "[masked]"),
+    (re.compile(r"\bAIza[\w*-]{12,}|\bAKIA[A-Z0-9]{12,}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]+"), "[masked]"),
+    (re.compile(r"(\b(?:Bearer|Basic)\s+)[^\s\"',;]{8,}", re.IGNORECASE), r"\1[masked]"),
     (
         re.compile(r"((?:\b|_)(?:key|token|password|secret)[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;)}\]]{8,}", re.IGNORECASE),
         r"\1[masked]",
@@ -96,9 +97,10 @@ replacement."""
 
 def mask_secrets(text: str) -> str:
     """Return a text of another library without keys: those of the environment, and whatever looks like one."""
-    for name, value in os.environ.items():
-        if SECRET_VARIABLE.search(name) and len(value) >= MIN_SECRET:
-            text = text.replace(value, "[masked]")
+    secrets = {value for name, value in os.environ.items() if SECRET_VARIABLE.search(name)}
+    for secret in sorted(secrets, key=len, reverse=True):  # one may be the beginning of another
+        if len(secret) >= MIN_SECRET:
+            text = text.replace(secret, "[masked]")
     for pattern, replacement in SECRET_PATTERNS:
         text = pattern.sub(replacement, text)
     return text

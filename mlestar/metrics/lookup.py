@@ -19,6 +19,9 @@ def register_metric(metric: Metric) -> None:
     Raises:
         UserError: its name or one of its aliases names a metric of the table.
     """
+    if not squash(metric.name):
+        msg = f"metric {metric.name!r}: give it a name with letters or digits"
+        raise UserError(msg)
     names = _names()
     for name in _spellings(metric):
         if name in names:

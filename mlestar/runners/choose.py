@@ -1,6 +1,7 @@
 """Choosing a runner by name: `auto`, a built-in one, or `package.module:Name`."""
 
 import asyncio
+import contextlib
 import importlib
 from collections.abc import Callable
 from pathlib import Path
@@ -102,7 +103,8 @@ async def _load_runner(name: str, options: RunnerOptions) -> Runner:
             msg = f"runner {name!r} is named {runner.name!r}, and its Environment {environment.runner!r}"
             raise UserError(msg)
     except BaseException:
-        await runner.aclose()
+        with contextlib.suppress(Exception):  # the first error is the one to report
+            await runner.aclose()
         raise
     if options.on_progress is not None:
         options.on_progress(f"the runner {name} is not part of mlestar: its authors know what it protects from scripts")
@@ -128,16 +130,17 @@ def _make_runner(name: str, options: RunnerOptions) -> Runner:
     factory = _import_factory(name)
     try:
         runner: object = factory(options)
+        label = getattr(runner, "name", None)
     except MlestarError:
         raise
-    except Exception as error:  # foreign code may raise anything
+    except (Exception, SystemExit) as error:  # foreign code may raise anything
         msg = f"runner {name!r} cannot be made ({_one_line(error)})"
         raise UserError(msg) from error
-    if not isinstance(runner, Runner):
+    if not isinstance(runner, Runner) or not isinstance(label, str):
         kind = type(runner).__name__
         msg = f"runner {name!r} is of type {kind}: a runner has `name`, `environment`, `run` and `aclose`"
         raise UserError(msg)
-    if runner.name in BUILT_IN and type(runner) not in (DockerRunner, LocalRunner):
+    if label in BUILT_IN and type(runner) not in (DockerRunner, LocalRunner):
         msg = f"runner {name!r} is named {runner.name!r} like a built-in one: give it a name of its own"
         raise UserError(msg)
     return runner
@@ -160,5 +163,5 @@ def _import_factory(name: str) -> RunnerFactory:
     return factory
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

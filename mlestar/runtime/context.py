@@ -47,12 +47,12 @@ class RunContext:
         self.services = services
         self.inputs = inputs
         self.executor = executor
-        self.submission = SubmissionFiles(folder, services.blobs)
+        self.submission = SubmissionFiles(folder, services.blobs, services.ledger)
         self.owned = owned
         """Whoever opened it closes it; otherwise the run's last node does."""
-        self.workers = Workers(partial(close_context, self))
-        self._lock = lock
         self._background: set[asyncio.Task[None]] = set()
+        self.workers = Workers(partial(close_context, self), lambda: bool(self._background))
+        self._lock = lock
         self._briefs: dict[str, Brief] = {}
 
     async def brief(self, state: Mapping[str, Any]) -> Brief:
@@ -125,7 +125,7 @@ async def open_context(
             ctx = await asyncio.to_thread(_open, settings, folder, task_folder, options, task)
             if not ctx.owned:
                 ctx.workers.enter()
-            if folder.path in _OPEN:
+            if _OPEN.get(folder.path) is ctx:
                 return ctx
         await asyncio.sleep(CLOSING_POLL)
 
@@ -159,7 +159,10 @@ def _open(
 ) -> RunContext:
     with _OPENING:
         if folder.path not in _OPEN:
-            task_folder = (task_folder or Path(folder.read_settings().task)).absolute()
+            if task_folder is None or folder.settings.is_file():
+                recorded = folder.read_settings()  # refuses other formats before anything is written
+                task_folder = task_folder or Path(recorded.task)
+            task_folder = task_folder.absolute()
             folder.create()
             lock = folder.lock()
             try:

@@ -9,7 +9,10 @@ class MaskingHandler(logging.NullHandler):
     """Writes nothing, as a library's handler should, and masks secrets in the record for the handlers that follow."""
 
     def handle(self, record: logging.LogRecord) -> bool:
-        message = record.getMessage()
+        try:
+            message = record.getMessage()
+        except (TypeError, ValueError):  # the arguments do not fit: the handlers that follow report it
+            return True
         masked = mask_secrets(message)
         if masked != message:
             record.msg, record.args = masked, ()

@@ -6,9 +6,12 @@ import threading
 from dataclasses import dataclass
 
 from mlestar.state import Solution
-from mlestar.store import Blobs, RunFolder
+from mlestar.store import Blobs, Ledger, RunFolder, key_of
 
 logger = logging.getLogger("mlestar.runtime")
+
+
+KEY = key_of("submitted")
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,12 @@ class SubmittedSolution:
 class SubmissionFiles:
     """Writes `solution.py` and `submission.csv`; what the run chose is never replaced by an earlier export."""
 
-    def __init__(self, folder: RunFolder, blobs: Blobs) -> None:
+    def __init__(self, folder: RunFolder, blobs: Blobs, ledger: Ledger) -> None:
         self._folder = folder
         self._blobs = blobs
+        self._ledger = ledger
         self._lock = threading.Lock()
-        self.current: SubmittedSolution | None = None
+        self.current = self._recorded()
 
     def write(self, submitted: SubmittedSolution, submission: str) -> None:
         """Put a script and its submission (a blob) into the run folder."""
@@ -38,6 +42,8 @@ class SubmissionFiles:
             part = self._folder.submission.with_name("submission.csv.part")
             shutil.copyfile(self._blobs.path(submission), part)
             part.replace(self._folder.submission)
+            fact = {"solution": submitted.solution.model_dump(mode="json"), "final": submitted.final}
+            self._ledger.note("submitted", KEY, fact, replace=True)
             self.current = submitted
         logger.info("submitted %s%s", submitted.solution.id, "" if submitted.final else " until the run has chosen")
 
@@ -47,3 +53,10 @@ class SubmissionFiles:
             self._folder.solution.unlink(missing_ok=True)
             self._folder.submission.unlink(missing_ok=True)
             self.current = None
+
+    def _recorded(self) -> SubmittedSolution | None:
+        """Return what an earlier session submitted, if its files are still there."""
+        facts = self._ledger.notes("submitted")
+        if not facts or not self._folder.submission.is_file():
+            return None
+        return SubmittedSolution(Solution.model_validate(facts[-1]["solution"]), final=bool(facts[-1]["final"]))

@@ -19,10 +19,21 @@ class Workers:
     """
 
     def __init__(
-        self, release: Callable[[], Coroutine[Any, Any, None]], *, idle_seconds: float = IDLE_WORKER_SECONDS
+        self,
+        release: Callable[[], Coroutine[Any, Any, None]],
+        is_busy: Callable[[], bool] = lambda: False,
+        *,
+        idle_seconds: float = IDLE_WORKER_SECONDS,
     ) -> None:
-        """Describe the run: `release` closes it and may be called more than once."""
+        """Describe the run.
+
+        Args:
+            release: closes it and may be called more than once.
+            is_busy: whether it works in the background, which an idle run is left to finish and a cancelled one is not.
+            idle_seconds: time without a node after which it is released.
+        """
         self._release = release
+        self._is_busy = is_busy
         self._idle_seconds = idle_seconds
         self._tasks: set[asyncio.Task[Any]] = set()
         self._abandoned = False
@@ -47,8 +58,13 @@ class Workers:
             self._timer = task.get_loop().call_later(delay, self._start_release)
 
     def _start_release(self) -> None:
-        if not self._tasks:
-            self._releasing = asyncio.get_running_loop().create_task(self._release())
+        if self._tasks:
+            return
+        loop = asyncio.get_running_loop()
+        if self._is_busy() and not self._abandoned:
+            self._timer = loop.call_later(self._idle_seconds, self._start_release)
+            return
+        self._releasing = loop.create_task(self._release())
 
 
 def _failed(task: asyncio.Task[Any]) -> bool:

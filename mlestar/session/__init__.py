@@ -122,7 +122,10 @@ async def _save(ctx: RunContext, reached: PipelineState, stop: BaseException) ->
     """Submit the best so far, where scripts may still execute, and report what was reached."""
     status, message = _ending(stop)
     if not isinstance(stop, StopRequested | StoreError | asyncio.CancelledError):
-        await submit_best(ctx, reached)
+        try:
+            await submit_best(ctx, reached)
+        except Exception:  # a runner of somebody else's may raise anything; the report is written all the same
+            logger.warning("run %s: nothing could be submitted", ctx.folder.run_id, exc_info=True)
     await write_result(ctx, {**reached, "status": status}, message=message)
 
 
@@ -130,6 +133,7 @@ async def _forget(ctx: RunContext, saver: BaseCheckpointSaver[str], thread: str)
     await saver.adelete_thread(thread)
     await asyncio.to_thread(ctx.services.ledger.forget)
     folder = ctx.folder
+    ctx.submission.current = None
     for path in (folder.result, folder.report, folder.solution, folder.submission, folder.questions):
         await asyncio.to_thread(path.unlink, missing_ok=True)
 

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping
 from langchain_core.language_models import BaseChatModel
 
 from mlestar.errors import SettingsError, nearest
+from mlestar.runners import Runner
 from mlestar.runtime.options import RunOptions
 from mlestar.settings import Settings
 
 
 def check_options(options: RunOptions, keywords: Iterable[str]) -> None:
-    """Refuse keywords that do not exist and models that are not chat models.
+    """Refuse keywords that do not exist and values of the wrong kind.
 
     Args:
         options: what was passed.
@@ -24,6 +25,25 @@ def check_options(options: RunOptions, keywords: Iterable[str]) -> None:
     if unknown:
         raise SettingsError("; ".join(_describe_unknown(name, names) for name in unknown))
     _check_model(options.get("model"))
+    _check_kinds(options)
+
+
+def _check_kinds(options: Mapping[str, object]) -> None:
+    runner = options.get("runner")
+    if isinstance(runner, str):
+        msg = f"a runner by name is a setting, pass settings={{'runner': {runner!r}}}"
+        raise SettingsError(msg)
+    if runner is not None and not isinstance(runner, Runner):
+        msg = f"runner: give a Runner, not {runner!r}"
+        raise SettingsError(msg)
+    answers = options.get("answers")
+    if answers is not None and not isinstance(answers, Mapping):
+        msg = f"answers: give answers by the ids of their questions, not {answers!r}"
+        raise SettingsError(msg)
+    for name, callback in (("on_event", options.get("on_event")), ("on_question", options.get("on_question"))):
+        if callback is not None and not callable(callback):
+            msg = f"{name}: give a function, not {callback!r}"
+            raise SettingsError(msg)
 
 
 def take_model_name(settings: Settings, options: RunOptions) -> tuple[Settings, RunOptions]:

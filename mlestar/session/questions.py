@@ -37,6 +37,8 @@ class Answers:
         self._ledger = ledger
         self._passed = {identity: _check_answer(identity, reply) for identity, reply in passed.items()}
         self._ask = ask
+        self._used: set[str] = set()
+        """Passed answers that the graph has been given."""
         self._replies: Counter[str] = Counter()
 
     async def find(self, questions: Mapping[str, Question]) -> dict[str, Any]:
@@ -49,9 +51,10 @@ class Answers:
         return answers
 
     async def _find_one(self, question: Question) -> Answer | None:
+        if question.id in self._passed and question.id not in self._used:
+            self._used.add(question.id)
+            return self._passed[question.id]
         if "problem" not in question.proposal:
-            if question.id in self._passed:
-                return self._passed[question.id]
             recorded = await asyncio.to_thread(self._ledger.recall, answer_key(question.id, question.proposal))
             if recorded is not None:
                 return Answer.model_validate(recorded)

@@ -115,7 +115,7 @@ class RunFolder:
         try:
             content = json.loads(self.settings.read_bytes())
             return int(content["version"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
             return FORMAT
 
     def record_settings(self, task: Path, settings: dict[str, Any], *, forked_from: str = "") -> None:

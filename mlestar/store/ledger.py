@@ -29,11 +29,12 @@ NoteKind = Literal[
     "decision",
     "replacement",
     "answer",
+    "submitted",
 ]
 """Facts that cost nothing. `solution`: the outcome of an evaluation. `first_solution`: the first valid one of a track,
 which is exported at once. `leakage`: what the checker found in a script. `refusal`: work that a cap stopped.
 `decision`: a review point that the run has passed. `replacement`: the answer by which a fork replaces a decision.
-`answer`: what a person answered."""
+`answer`: what a person answered. `submitted`: the solution whose files are in the run folder."""
 Cap = Literal["max_usd", "max_tokens", "max_executions", "max_hours"]
 
 SCHEMA = """

@@ -214,6 +214,18 @@ async def test_a_callback_is_asked_again_after_a_malformed_reply(tmp_path: Path)
     assert problems[4] == "to edit, give `text`"
 
 
+async def test_a_passed_answer_replaces_an_unusable_one(tmp_path: Path) -> None:
+    scenario = Scenario()
+    paused = await start(tmp_path, scenario, REVIEW_PLANS)
+    assert paused.status == "paused"
+    question = "plan:t0.r1.1"
+    paused = await resume(tmp_path, scenario, answers={question: Answer(action="replace")})
+    questions = json.loads((tmp_path / "runs/run/questions.json").read_text(encoding="utf-8"))
+    assert questions[0]["proposal"]["problem"] == "to replace, give `text`"
+    paused = await resume(tmp_path, scenario, answers={question: Answer(action="approve")})
+    assert question not in paused.message
+
+
 @pytest.mark.parametrize("reply", [None, object(), Answer(action="edit")], ids=["none", "object", "unusable"])
 async def test_a_callback_that_never_answers_pauses_the_run(tmp_path: Path, reply: object) -> None:
     identities: list[str] = []

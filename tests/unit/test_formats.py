@@ -55,10 +55,13 @@ def files(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def reader(version: int) -> str:
+    return "mlestar 0.1.0" if version < FORMAT else "a later version of mlestar"
+
+
 def check_refusal(old: Path, message: str) -> None:
     version = json.loads((old / "settings.json").read_text(encoding="utf-8"))["version"]
-    reader = "mlestar 0.1.0" if version < FORMAT else "a later version of mlestar"
-    assert f"run old has format {version}, which {reader} can resume" in message
+    assert f"run old has format {version}, which {reader(version)} can resume" in message
     assert len(message.strip().splitlines()) == 1
 
 
@@ -102,7 +105,7 @@ def test_the_run_is_listed_as_what_it_is(old: Path) -> None:
     version = json.loads((old / "settings.json").read_text(encoding="utf-8"))["version"]
     done = call("runs", "--runs-dir", old.parent)
     assert done.exit_code == 0
-    assert f"format {version}, of mlestar" in " ".join(done.stdout.split())
+    assert f"format {version}, of {reader(version)}" in " ".join(done.stdout.split())
     (facts,) = json.loads(call("runs", "--runs-dir", old.parent, "--json").stdout)
     assert (facts["run_id"], facts["status"].startswith(f"format {version}")) == ("old", True)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -136,3 +137,18 @@ def test_models_may_be_given_by_role(tmp_path: Path) -> None:
     models = {"default": scenario.model(), "planner": ScriptedModel(answer=scenario.answer)}
     settings = {**SMALL, "runs_dir": tmp_path / "runs", "outer_steps": 0}
     assert mlestar.solve(task, settings=settings, model=models, runner=scenario.runner()).status == "solved"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"runner": "local"}, "pass settings={'runner': 'local'}"),
+        ({"runner": 5}, "runner: give a Runner"),
+        ({"answers": [1]}, "answers: give answers by the ids"),
+        ({"on_event": 5}, "on_event: give a function"),
+    ],
+)
+def test_an_option_of_the_wrong_kind_is_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(message)):
+        mlestar.solve(tmp_path / "task", settings={"runs_dir": tmp_path / "runs"}, **options)
+    assert not (tmp_path / "runs").exists()

@@ -48,6 +48,34 @@ def secrets_in(text: str) -> list[str]:
     return [secret for secret in HIDDEN if secret in text]
 
 
+def test_a_secret_that_begins_like_another_is_masked_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_API_KEY", "abcdefgh1234")
+    monkeypatch.setenv("B_API_KEY", "abcdefgh1234-second-half")
+    assert mask_secrets("x abcdefgh1234-second-half y") == "x [masked] y"
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "gsk_0123456789abcdef",
+        "hf_0123456789abcdef",
+        "xai-0123456789abcdef",
+        "ghp_0123456789abcdef",
+        "AKIAABCDEFGH12345678",
+        "eyJhbGciOiJIUzI1.eyJzdWIiOiIx.c2lnbmF0dXJl",
+        "Basic dXNlcjpwYXNz",
+        "postgresql://user:pa/ss@host/db",
+    ],
+)
+def test_what_looks_like_a_key_is_masked(secret: str) -> None:
+    assert secret not in mask_secrets(f"failed with {secret} there")
+
+
+@pytest.mark.parametrize("text", ["skip_connection_layers", "key_of_execution", "keyword_arguments_given"])
+def test_a_name_is_no_key(text: str) -> None:
+    assert mask_secrets(text) == text
+
+
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_secret_in_a_text_is_masked(keys: None, text: str) -> None:
     assert secrets_in(fill(text))

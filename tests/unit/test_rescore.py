@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlestar.nodes.rescore import choose_finalists
+from mlestar.nodes.rescore import choose_finalists, ranked_scripts
 from mlestar.state import Solution, Verdict
 
 
@@ -28,3 +28,10 @@ def solution(identity: str) -> Solution:
 def test_the_best_of_each_kind_is_a_finalist(ranked: str, count: int, chosen: str) -> None:
     finalists = choose_finalists([solution(name) for name in ranked.split()], count)
     assert [finalist.id for finalist in finalists] == chosen.split()
+
+
+def test_equal_scores_keep_the_order_of_ids_and_each_script_is_ranked_once() -> None:
+    first, second = solution("t0.c1"), solution("t0.c2")
+    copy = solution("t1.c1").model_copy(update={"script": first.script})
+    ranked = ranked_scripts({"solutions": {one.id: one for one in (copy, second, first)}}, "maximize")
+    assert [one.id for one in ranked] == ["t0.c1", "t0.c2"]

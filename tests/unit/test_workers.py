@@ -72,3 +72,16 @@ async def test_the_next_node_keeps_the_run_open() -> None:
     assert run.released == 0
     ends.set()
     await settle(later)
+
+
+async def test_a_run_that_is_busy_in_the_background_is_not_released() -> None:
+    run, ends = Run(0.1), asyncio.Event()
+    busy = True
+    run.workers = Workers(run.release, lambda: busy, idle_seconds=0.1)
+    ends.set()
+    await settle(run.start(ends))
+    await asyncio.sleep(0.2)
+    assert run.released == 0
+    busy = False
+    await asyncio.sleep(0.2)
+    assert run.released == 1

@@ -190,14 +190,14 @@ def test_a_bad_file_of_answers_is_one_line(tmp_path: Path, text: str, problem: s
     assert "\n" not in str(raised.value)
 
 
-async def test_unusable_answers_are_refused_before_any_work(tmp_path: Path) -> None:
+async def test_malformed_answers_are_refused_before_any_work(tmp_path: Path) -> None:
     scenario, unusable = Scenario(), {"plan:t0.r1.1": {"action": "dance"}}
     with pytest.raises(UserError, match=r"answer to plan:t0\.r1\.1: action: "):
         await start(tmp_path, scenario, REVIEW_PLANS, answers=cast("dict[str, Answer]", unusable))
     assert scenario.asked == []
 
 
-async def test_a_callback_whose_reply_is_unusable_is_asked_again(tmp_path: Path) -> None:
+async def test_a_callback_is_asked_again_after_a_malformed_reply(tmp_path: Path) -> None:
     problems: list[str] = []
     replies = [None, "yes", {"action": "dance"}, {"action": "edit"}, {"action": "replace", "text": "Do as I say."}]
 
@@ -270,7 +270,7 @@ async def test_a_fork_continues_with_other_settings(tmp_path: Path) -> None:
         ("plan:t0.r1.1", None, "needs a replacement"),
     ],
 )
-async def test_an_impossible_fork_is_one_line_and_leaves_nothing(
+async def test_an_impossible_fork_is_one_line_and_creates_nothing(
     tmp_path: Path,
     at: str,
     answer: Answer | None,

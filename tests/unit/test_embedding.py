@@ -105,7 +105,9 @@ def test_the_tool_works_without_an_event_loop(task: Path, settings: dict[str, ob
     assert "solved" in tool.invoke({"folder": str(task)})
 
 
-async def test_an_error_of_the_user_is_an_answer_to_the_agent(tmp_path: Path, settings: dict[str, object]) -> None:
+async def test_an_error_that_a_person_must_repair_is_text_for_the_agent(
+    tmp_path: Path, settings: dict[str, object]
+) -> None:
     answer = await mlestar.as_tool(settings).ainvoke({"folder": str(tmp_path / "nowhere")})
     assert "no such folder" in answer
 
@@ -207,7 +209,7 @@ async def test_a_run_in_another_graph_that_is_cancelled_can_be_resumed_elsewhere
     assert (await mlestar.aresume(path.name, runs_dir=runs_dir, **scenario.options())).status == "solved"
 
 
-async def test_a_run_in_another_graph_that_fails_leaves_its_folder_to_others(
+async def test_a_run_in_another_graph_that_fails_releases_its_folder(
     task: Path, settings: dict[str, object], runs_dir: Path
 ) -> None:
     (task / "train.csv").unlink()
@@ -230,16 +232,14 @@ async def until_free(folder: RunFolder) -> None:
     pytest.fail("the run is still in use")
 
 
-async def test_the_blocking_call_works_where_a_loop_is_running(task: Path, settings: dict[str, object]) -> None:
+async def test_the_blocking_variant_works_where_a_loop_is_running(task: Path, settings: dict[str, object]) -> None:
     """As in a notebook."""
     scenario = Scenario()
     result = mlestar.solve(task, settings=settings, model=scenario.model(), runner=scenario.runner())
     assert result.status == "solved"
 
 
-async def test_a_run_that_asks_pauses_by_itself_and_leaves_the_agent_running(
-    task: Path, settings: dict[str, object]
-) -> None:
+async def test_a_run_that_asks_pauses_alone_and_the_agent_continues(task: Path, settings: dict[str, object]) -> None:
     scenario = Scenario()
     tool = mlestar.as_tool({**settings, "review": ["models"]}, model=scenario.model(), runner=scenario.runner())
     saver = InMemorySaver()

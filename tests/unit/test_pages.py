@@ -22,6 +22,6 @@ def test_paths_on_a_page_exist(page: Path) -> None:
 def test_commands_on_a_page_exist(page: Path) -> None:
     from mlestar.cli import app
 
-    commands = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
-    named = set(re.findall(r"(?:^|`)mlestar ([a-z]+)", page.read_text(encoding="utf-8"), re.MULTILINE))
-    assert named <= commands | {"sandbox"}
+    existing = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
+    commands = set(re.findall(r"(?:^|`)mlestar ([a-z]+)", page.read_text(encoding="utf-8"), re.MULTILINE))
+    assert commands <= existing | {"sandbox"}

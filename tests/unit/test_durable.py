@@ -282,7 +282,7 @@ async def test_a_fork_continues_with_other_settings(tmp_path: Path) -> None:
         ("plan:t0.r1.1", None, "needs a replacement"),
     ],
 )
-async def test_an_impossible_fork_is_one_line_and_leaves_nothing(
+async def test_an_impossible_fork_is_one_line_and_creates_nothing(
     tmp_path: Path,
     at: str,
     answer: Answer | None,

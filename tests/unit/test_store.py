@@ -106,7 +106,7 @@ def test_different_work_has_different_keys() -> None:
     assert key_of("execution", "a", "b") != key_of("execution", "ab", "")
 
 
-def test_a_run_has_one_owner(tmp_path: Path) -> None:
+def test_a_run_has_one_owner_at_a_time(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, "run")
     folder.create()
     lock = folder.lock()

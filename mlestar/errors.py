@@ -83,7 +83,8 @@ SECRET_VARIABLE = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL|DSN", re.IGN
 SECRET_PATTERNS = [
     (re.compile(r"(://)[^\s@]+@"), r"\1[masked]@"),
     (re.compile(r"(\bhttps?://[^\s?'\"<>]+\?)[^\s'\"<>)]{8,}"), r"\1[masked]"),
-    (re.compile(r"\b(?:sk|pk|key|tvly|lsv2|gsk|hf|xai|ghp|github_pat)[-_](?=[\w*-]*\d)[\w*-]{12,}"), "[masked]"),
+    (re.compile(r"\b(?:sk|tvly)[-_][\w*-]{12,}"), "[masked]"),
+    (re.compile(r"\b(?:pk|key|lsv2|gsk|hf|xai|ghp|github_pat)[-_](?=[\w*-]*\d)[\w*-]{12,}"), "[masked]"),
     (re.compile(r"\bAIza[\w*-]{12,}|\bAKIA[A-Z0-9]{12,}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]+"), "[masked]"),
     (re.compile(r"(\b(?:Bearer|Basic)\s+)[^\s\"',;]{8,}", re.IGNORECASE), r"\1[masked]"),
     (

@@ -42,7 +42,9 @@ async def test_while_it_runs_and_after_it_was_cancelled_the_best_stays_the_best(
         await asyncio.sleep(0.05)
     cancelled = await served.cancel(run_id)
     assert cancelled.status == "stopped"
-    assert cancelled.best in scores
+    # Another track may have reached an equal or a better score meanwhile; it never becomes worse or empty.
+    assert scores
+    assert float(cancelled.best.split()[1]) <= float(scores[-1].split()[1])
 
 
 @pytest.mark.parametrize(

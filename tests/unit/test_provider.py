@@ -14,6 +14,7 @@ from mlestar.agents.roles import ROLES, groups
 from mlestar.errors import ModelError, SettingsError
 from mlestar.llm import ScriptedModel, Transport, choose_models, wrap_model
 from mlestar.llm.provider import PROVIDERS
+from mlestar.offline import OfflineEngineer
 from mlestar.settings import Settings
 
 KEYS = [variable for provider in PROVIDERS.values() for variable in provider.keys]
@@ -60,6 +61,7 @@ def test_a_key_without_its_package_is_reported(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     chosen = choose_models(Settings()).default
     assert chosen.name == "offline"
+    assert isinstance(chosen.model, OfflineEngineer)
     assert (
         "ANTHROPIC_API_KEY is set, but langchain_anthropic is not installed: pip install langchain-anthropic"
         in chosen.why

@@ -270,8 +270,8 @@ def insert_stage(graph: StateGraph[Any, Any, Any, Any], name: str, node: Any, *,
     """Add a stage of your own after a node of an uncompiled graph; what followed that node follows the stage.
 
     Args:
-        graph: from `build_graph`, `build_track` or `build_ensemble`.
-        name: of the stage, which is also the origin of its solutions.
+        graph: from `build_graph`; `solve(..., graph=graph)` runs it.
+        name: of the stage. Its drafts name it as their `origin`.
         node: a node function or a compiled graph.
         after: the node that comes before it.
     """

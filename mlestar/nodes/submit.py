@@ -7,7 +7,7 @@ from langgraph.runtime import Runtime
 
 from mlestar.agents.context import ReplyError
 from mlestar.agents.subsampling import remove_subsampling
-from mlestar.errors import OperatorError
+from mlestar.errors import MlestarError
 from mlestar.metrics.spec import better
 from mlestar.nodes.grading import grade_execution
 from mlestar.nodes.progress import emit
@@ -177,7 +177,7 @@ async def _export_unchosen(ctx: RunContext, brief: Brief, solution: Solution, st
         if current is None or better(brief.spec.direction, solution.score, current.solution.score):
             submitted = SubmittedSolution(solution, final=False)
             await asyncio.to_thread(ctx.submission.write, submitted, attempt.submission)
-    except (OperatorError, OSError):
+    except (MlestarError, OSError):
         return False
     return True
 

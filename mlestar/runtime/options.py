@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import Any
 
+from langgraph.graph import StateGraph
 from typing_extensions import TypedDict
 
 from mlestar.events import Event
@@ -28,6 +30,8 @@ class RunOptions(TypedDict, total=False):
     """Receives every progress event."""
     on_question: OnQuestion | None
     """Answers at the review points of the settings; without it the run pauses there."""
+    graph: StateGraph[Any, Any, Any, Any] | None
+    """The pipeline to run: from `build_graph`, with stages of your own; uncompiled."""
     answers: Mapping[str, Answer] | None
     """Answers to the pending questions by their ids; they take precedence over `on_question`."""
     stop: asyncio.Event | None

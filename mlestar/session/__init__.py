@@ -65,7 +65,7 @@ async def run_session(ctx: RunContext, start: PipelineInput, options: RunOptions
     async with _stoppable(ctx, options), open_checkpoints(ctx.folder.checkpoints, ctx.settings.checkpoints) as saver:
         if fresh:
             await _forget(ctx, saver, thread)
-        graph = build_graph().compile(checkpointer=saver, name="pipeline")
+        graph = (options.get("graph") or build_graph()).compile(checkpointer=saver, name="pipeline")
         config: RunnableConfig = {"configurable": {"thread_id": thread}}
         saved = await graph.aget_state(config)
         logger.info("run %s: %s", ctx.folder.run_id, "resumed" if saved.next else "started")

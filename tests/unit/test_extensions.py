@@ -6,7 +6,7 @@ from langgraph.runtime import Runtime
 
 import mlestar
 from mlestar.data.task import Task
-from mlestar.graph import build_graph, compile_evaluation, insert_stage
+from mlestar.graph import Pipeline, build_graph, compile_evaluation, insert_stage
 from mlestar.runtime.context import close_context, find_context, open_context
 from mlestar.settings import Settings
 from mlestar.state import NO_TRACK, Draft, EvaluationInput, PipelineInput, PipelineState
@@ -23,19 +23,33 @@ async def polish(state: PipelineState, runtime: Runtime[Settings]) -> PipelineSt
     return {"solutions": evaluated["solutions"]}
 
 
-async def test_a_stage_is_one_node_one_wiring_line_and_one_origin(tmp_path: Path) -> None:
+def pipeline_with_polish() -> Pipeline:
     graph = build_graph()
     insert_stage(graph, "polish", polish, after="ensemble")
+    return graph
 
+
+async def test_a_stage_is_one_node_one_wiring_line_and_one_origin(tmp_path: Path) -> None:
+    scenario = Scenario()
+    result = await mlestar.asolve(
+        count_rows(make_task(tmp_path / "signs")),
+        settings={**SMALL, "runs_dir": tmp_path / "runs"},
+        run_id="run",
+        **scenario.options(graph=pipeline_with_polish()),
+    )
+    assert (result.winner, result.status) == ("p1", "solved")
+    assert [row.origin for row in result.solutions][-1] == "polish"
+    assert "p1-fresh1" in scenario.ran
+
+
+async def test_a_stage_runs_where_another_program_compiles_the_graph(tmp_path: Path) -> None:
     settings = Settings.resolve({**SMALL, "runs_dir": tmp_path / "runs"})
     folder, scenario = count_rows(make_task(tmp_path / "signs")), Scenario()
     ctx = await open_context(settings, "run", folder, scenario.options(), Task.load(folder))
     try:
         start = PipelineInput(task=str(folder), run_id="run")
-        state = await graph.compile().ainvoke(start, context=settings)
+        state = await pipeline_with_polish().compile().ainvoke(start, context=settings)
         result = mlestar.Result.read(ctx.folder.result)
     finally:
         await close_context(ctx)
     assert (state["winner"], result.status) == ("p1", "solved")
-    assert [row.origin for row in result.solutions][-1] == "polish"
-    assert "p1-fresh1" in scenario.ran

@@ -65,7 +65,9 @@ class Server:
 
 def make_studio() -> list[str]:
     """Return the command of `make studio`, with the `langgraph` of this environment."""
-    listed = subprocess.run(["make", "-n", "studio"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    # Below `make test`, make also names the folder that it enters and leaves.
+    command = ["make", "--no-print-directory", "-n", "studio"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     program, *options = shlex.split(listed.splitlines()[-1])
     assert Path(program).name == "langgraph"
     return [LANGGRAPH, *options]

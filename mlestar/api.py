@@ -61,7 +61,7 @@ async def asolve(
     """
     check_options(options, signature(asolve).parameters)
     chosen, options = take_model_name(Settings.resolve(settings), options)
-    loaded = task if isinstance(task, Task) else await asyncio.to_thread(_load, Path(task), chosen)
+    loaded = task if isinstance(task, Task) else await asyncio.to_thread(load_task, Path(task), chosen)
     run_id = run_id or make_run_id(loaded.folder.name)
     run_folder = RunFolder(chosen.runs_dir, run_id)
     existed = await asyncio.to_thread(run_folder.path.exists)
@@ -185,10 +185,6 @@ async def afork(
     target = await asyncio.to_thread(_fork_folder, source, fork_id)
     try:
         await asyncio.to_thread(_branch, source, target, chosen, at, answer)
-    except UserError:
-        await asyncio.to_thread(_remove_folder, target)
-        raise
-    try:
         async with open_session(chosen, target.run_id, None, options, task=task) as ctx:
             return await run_session(ctx, PipelineInput(task=recorded.task, run_id=target.run_id), options)
     except UserError:
@@ -266,7 +262,8 @@ def _branch(source: RunFolder, target: RunFolder, settings: Settings, at: str, a
         ledger.close()
 
 
-def _load(folder: Path, settings: Settings) -> Task:
+def load_task(folder: Path, settings: Settings) -> Task:
+    """Return the task of a folder, with the goal and the metric of the settings."""
     return Task.load(folder.expanduser().absolute(), goal=settings.goal, metric=settings.metric)
 
 

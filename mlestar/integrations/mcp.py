@@ -11,8 +11,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel
 
 from mlestar import __version__
-from mlestar.api import asolve
-from mlestar.data.task import Task
+from mlestar.api import asolve, load_task
 from mlestar.errors import MlestarError, UserError
 from mlestar.events import Event
 from mlestar.integrations.messages import describe_error
@@ -57,7 +56,7 @@ class Runs:
         """
         fixed = {"runs_dir": self.settings.runs_dir}
         settings = Settings.resolve({**self.settings.model_dump(exclude_unset=True), **values, **fixed})
-        task = await asyncio.to_thread(_load, folder, settings)
+        task = await asyncio.to_thread(load_task, Path(folder), settings)
         run_id = await asyncio.to_thread(claim_run_id, settings.runs_dir, task.folder.name)
         events = self._events[run_id] = []
         self._tasks[run_id] = asyncio.create_task(
@@ -145,10 +144,6 @@ def _best(direction: Direction, scores: Sequence[tuple[str, float | None]]) -> s
         if better(direction, score, best_score):
             best, best_score = solution, score
     return f"{best} {format_score(best_score)}" if best else ""
-
-
-def _load(folder: str, settings: Settings) -> Task:
-    return Task.load(Path(folder).expanduser().absolute(), goal=settings.goal, metric=settings.metric)
 
 
 def make_server(settings: Settings) -> MCPServer[None]:

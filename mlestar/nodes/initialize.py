@@ -46,7 +46,7 @@ async def retrieve(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     if findings.dropped:
         pages = ", ".join(f"{source.address} ({source.dropped})" for source in findings.dropped)
         emit(runtime, "retrieval", f"dropped {pages}", track=track)
-    return {"cards": cards, "sources": list_sources(state["track"], findings, cards)}
+    return {"cards": cards, "sources": list_sources(track, findings, cards)}
 
 
 def list_sources(track: int, findings: Findings, cards: Sequence[ModelCard]) -> dict[str, Source]:

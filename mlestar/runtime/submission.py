@@ -10,8 +10,7 @@ from mlestar.store import Blobs, Ledger, RunFolder, key_of
 
 logger = logging.getLogger("mlestar.runtime")
 
-
-KEY = key_of("submitted")
+_NOTE_KEY = key_of("submitted")
 
 
 @dataclass(frozen=True)
@@ -43,12 +42,12 @@ class SubmissionFiles:
             shutil.copyfile(self._blobs.path(submission), part)
             part.replace(self._folder.submission)
             fact = {"solution": submitted.solution.model_dump(mode="json"), "final": submitted.final}
-            self._ledger.note("submitted", KEY, fact, replace=True)
+            self._ledger.note("submitted", _NOTE_KEY, fact, replace=True)
             self.current = submitted
         logger.info("submitted %s%s", submitted.solution.id, "" if submitted.final else " until the run has chosen")
 
     def withdraw(self) -> None:
-        """Remove what was submitted early: the run ended without a solution that it may submit."""
+        """Remove what was submitted: the run has no solution that it may submit, or starts afresh."""
         with self._lock:
             self._folder.solution.unlink(missing_ok=True)
             self._folder.submission.unlink(missing_ok=True)

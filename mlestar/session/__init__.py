@@ -133,8 +133,8 @@ async def _forget(ctx: RunContext, saver: BaseCheckpointSaver[str], thread: str)
     await saver.adelete_thread(thread)
     await asyncio.to_thread(ctx.services.ledger.forget)
     folder = ctx.folder
-    ctx.submission.current = None
-    for path in (folder.result, folder.report, folder.solution, folder.submission, folder.questions):
+    await asyncio.to_thread(ctx.submission.withdraw)
+    for path in (folder.result, folder.report, folder.questions):
         await asyncio.to_thread(path.unlink, missing_ok=True)
 
 

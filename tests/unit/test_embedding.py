@@ -23,6 +23,8 @@ from typing_extensions import TypedDict
 import mlestar
 from mlestar.errors import StoreError
 from mlestar.report import Result
+from mlestar.runtime.context import close_context, open_context
+from mlestar.settings import Settings
 from mlestar.store import RunFolder
 from tests.unit.scenario import SMALL, Scenario, count_rows, make_task
 
@@ -151,6 +153,7 @@ class AppContext(BaseModel):
 class AppState(TypedDict, total=False):
     question: str
     task: str
+    run_id: str
     summary: mlestar.RunSummary
 
 
@@ -185,6 +188,21 @@ async def test_the_pipeline_is_a_node_of_a_graph_with_another_state_and_context(
     state = await app(schema).ainvoke({"question": f"solve {task}"}, context=context)
     assert state["summary"].status == "no_solution"
     assert Result.read(runs_dir / state["summary"].run_id / "result.json").model == "offline"
+
+
+async def test_refinement_makes_all_its_plans_in_another_graph(
+    task: Path, settings: dict[str, object], runs_dir: Path
+) -> None:
+    settings = {**settings, "outer_steps": 1, "inner_plans": 2}
+    scenario = Scenario()
+    ctx = await open_context(Settings.resolve(settings), "run", task, scenario.options())
+    try:
+        run_input = {"question": f"solve {task}", "run_id": "run"}
+        state = await app(AppContext).ainvoke(run_input, context={"user": "ann", "mlestar": settings})
+    finally:
+        await close_context(ctx)
+    assert state["summary"].status == "solved"
+    assert {"t0.r1.1", "t0.r1.2"} <= set(scenario.ran)
 
 
 async def test_a_run_in_another_graph_that_is_cancelled_can_be_resumed_elsewhere(

@@ -18,7 +18,7 @@ test: unit ## Run all tests; those that need a Docker engine skip when there is 
 	@$(BIN)/python -m pytest --ignore=tests/unit
 
 unit: $(VENV)/.test ## Run the tests that need neither network nor engine, one process per CPU
-	@$(BIN)/python -m pytest tests/unit --numprocesses=auto
+	@$(BIN)/python -m pytest tests/unit --numprocesses=auto --dist=worksteal
 
 check: $(VENV)/.check ## Lint, format check and strict types
 	@$(BIN)/ruff check .

@@ -1,12 +1,14 @@
+"""Fixtures of all tests. The package is imported late: the process that hands tests to workers runs none itself."""
+
 import asyncio
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from mlestar.runners import probe_docker
-from mlestar.state import Brief
-from tests.unit.golden_prompts import BRIEF
+if TYPE_CHECKING:
+    from mlestar.state import Brief
 
 REQUIRED = "MLESTAR_REQUIRE_DOCKER"
 
@@ -16,6 +18,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     marked = [item for item in items if item.get_closest_marker("docker")]
     if not marked:
         return
+    from mlestar.runners import probe_docker
+
     status = asyncio.run(probe_docker())
     if status.reachable or os.environ.get(REQUIRED) == "1":
         return
@@ -33,5 +37,7 @@ def input_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def brief() -> Brief:
+def brief() -> "Brief":
+    from tests.unit.golden_prompts import BRIEF
+
     return BRIEF

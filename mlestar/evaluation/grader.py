@@ -12,6 +12,8 @@ import gzip
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +27,7 @@ from mlestar.evaluation.holdout.holdout import Holdout, labelled_rows, withheld_
 from mlestar.evaluation.holdout.plan import Comparison, Grade
 from mlestar.evaluation.holdout.stage import staged_sample
 from mlestar.evaluation.predictions import SubmissionError, constant_warning
-from mlestar.evaluation.submission import SubmissionForm, read_predictions
+from mlestar.evaluation.submission import RowIds, SubmissionForm, read_predictions
 from mlestar.metrics import Metric, canonical, canonical_labels, get_metric
 from mlestar.metrics.spec import sign
 
@@ -43,64 +45,79 @@ _RESAMPLED_ROWS = 1_000_000
 """Rows of all resamples together, between these limits. Chosen by judgement; not measured."""
 
 
-def grade_submission(task: Task, holdout: Holdout, submission: Path, *, resamples: int = DEFAULT_RESAMPLES) -> Grade:
-    """Grade a submission for the withheld rows; one that is not valid gets no score but a message.
+@dataclass(frozen=True)
+class Grader:
+    """Grades submissions for the withheld rows of one holdout, and compares two of them.
 
-    Args:
-        task: has the labels.
-        holdout: the withheld rows.
-        submission: file that a script wrote for them.
-        resamples: of the bootstrap behind the standard error, at most.
+    Several may be graded at once, in threads.
     """
-    start = time.monotonic()
-    grade = _grade(task, holdout, submission, resamples)
-    status = "graded" if grade.score is not None else "rejected"
-    logger.debug("%s: %s, %d rows, %.2f s", holdout.name, status, len(holdout.withheld), time.monotonic() - start)
-    return grade
 
+    task: Task
+    """Has the labels."""
+    holdout: Holdout
+    resamples: int = DEFAULT_RESAMPLES
+    """Of the bootstrap behind standard errors, at most."""
 
-def _grade(task: Task, holdout: Holdout, submission: Path, resamples: int) -> Grade:
-    truth = _read_truth(task, holdout.withheld)
-    try:
-        predicted = read_predictions(_holdout_form(task, holdout), submission)
-        score = _score(task, truth, predicted)
-    except SubmissionError as error:
-        return Grade(score=None, standard_error=None, problem=str(error))
-    resampled_rows = _resamples(holdout.units, resamples)
-    scores = np.array([_score_or_nan(task, truth[rows], predicted[rows]) for rows in resampled_rows])
-    warnings = [*constant_warning(predicted), *_unit_warning(holdout.units)]
-    standard_error = _standard_error(scores)
-    if standard_error is None:
-        warnings.append("the score is undefined on most resamples, so its standard error is unknown")
-    return Grade(score=score, standard_error=standard_error, warnings=tuple(warnings))
+    @cached_property
+    def form(self) -> SubmissionForm:
+        """What a submission must look like; read once, as it is the same for all of them."""
+        task, holdout = self.task, self.holdout
+        return _submission_form(task, len(holdout.withheld), withheld_ids(task, holdout), staged_sample(task, holdout))
 
+    @cached_property
+    def truth(self) -> np.ndarray:
+        """The targets of the withheld rows."""
+        return _read_truth(self.task, self.holdout.withheld)
 
-def compare_submissions(
-    task: Task, holdout: Holdout, submission: Path, baseline: Path, *, resamples: int = DEFAULT_RESAMPLES
-) -> Comparison:
-    """Compare two submissions on the same resamples of the withheld rows, at most `resamples`.
+    def grade(self, submission: Path) -> Grade:
+        """Grade a submission that a script wrote; one that is not valid gets no score but a message."""
+        start = time.monotonic()
+        grade = self._grade(submission)
+        status = "graded" if grade.score is not None else "rejected"
+        rows, seconds = len(self.holdout.withheld), time.monotonic() - start
+        logger.debug("%s: %s, %d rows, %.2f s", self.holdout.name, status, rows, seconds)
+        return grade
 
-    Raises:
-        ValueError: one of them is not valid; grade it for the reason.
-    """
-    form, truth = _holdout_form(task, holdout), _read_truth(task, holdout.withheld)
-    try:
-        predicted, baseline_predicted = read_predictions(form, submission), read_predictions(form, baseline)
-        difference = _score(task, truth, predicted) - _score(task, truth, baseline_predicted)
-    except SubmissionError as error:
-        raise ValueError(str(error)) from None
-    resampled: list[float] = []
-    for rows in _resamples(holdout.units, resamples):
-        score = _score_or_nan(task, truth[rows], predicted[rows])
-        resampled.append(score - _score_or_nan(task, truth[rows], baseline_predicted[rows]))
-    factor = sign(_metric(task).direction)
-    differences = factor * np.array(resampled)
-    differences = differences[np.isfinite(differences)]
-    return Comparison(
-        difference=factor * difference,
-        standard_error=_standard_error(differences) or 0.0,
-        probability_better=_share_above_zero(differences),
-    )
+    def _grade(self, submission: Path) -> Grade:
+        task, truth, units = self.task, self.truth, self.holdout.units
+        try:
+            predicted = read_predictions(self.form, submission)
+            score = _score(task, truth, predicted)
+        except SubmissionError as error:
+            return Grade(score=None, standard_error=None, problem=str(error))
+        resampled_rows = _resamples(units, self.resamples)
+        scores = np.array([_score_or_nan(task, truth[rows], predicted[rows]) for rows in resampled_rows])
+        warnings = [*constant_warning(predicted), *_unit_warning(units)]
+        standard_error = _standard_error(scores)
+        if standard_error is None:
+            warnings.append("the score is undefined on most resamples, so its standard error is unknown")
+        return Grade(score=score, standard_error=standard_error, warnings=tuple(warnings))
+
+    def compare(self, submission: Path, baseline: Path) -> Comparison:
+        """Compare two submissions on the same resamples.
+
+        Raises:
+            ValueError: one of them is not valid; grade it for the reason.
+        """
+        task, truth = self.task, self.truth
+        try:
+            predicted = read_predictions(self.form, submission)
+            baseline_predicted = read_predictions(self.form, baseline)
+            difference = _score(task, truth, predicted) - _score(task, truth, baseline_predicted)
+        except SubmissionError as error:
+            raise ValueError(str(error)) from None
+        resampled: list[float] = []
+        for rows in _resamples(self.holdout.units, self.resamples):
+            score = _score_or_nan(task, truth[rows], predicted[rows])
+            resampled.append(score - _score_or_nan(task, truth[rows], baseline_predicted[rows]))
+        factor = sign(_metric(task).direction)
+        differences = factor * np.array(resampled)
+        differences = differences[np.isfinite(differences)]
+        return Comparison(
+            difference=factor * difference,
+            standard_error=_standard_error(differences) or 0.0,
+            probability_better=_share_above_zero(differences),
+        )
 
 
 def check_submission(task: Task, submission: Path) -> str:
@@ -123,17 +140,14 @@ def check_submission(task: Task, submission: Path) -> str:
     return ""
 
 
-def _holdout_form(task: Task, holdout: Holdout) -> SubmissionForm:
-    return _submission_form(task, len(holdout.withheld), withheld_ids(task, holdout), staged_sample(task, holdout))
-
-
 def _submission_form(task: Task, rows: int, ids: pd.Series | None, sample: pd.DataFrame | None) -> SubmissionForm:
     spec = task.spec
     # Where an id is that of several rows, or the sample has none, only the order tells rows apart.
     if ids is not None and (ids.duplicated().any() or (sample is not None and spec.id not in sample.columns)):
         ids = None
+    row_ids = None if ids is None or spec.id is None else RowIds(spec.id, ids)
     return SubmissionForm(
-        spec, _metric(task), rows, ids, sample, _sample_delimiter(task), _known_labels(task), _max_characters(task)
+        spec, _metric(task), rows, row_ids, sample, _sample_delimiter(task), _known_labels(task), _max_characters(task)
     )
 
 

@@ -5,6 +5,7 @@ import io
 import os
 import stat
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +21,38 @@ _MAX_HEADER = 2**20
 
 
 @dataclass(frozen=True)
+class RowIds:
+    """The ids by which the rows of a submission are matched."""
+
+    name: str
+    """Of the column."""
+    cells: pd.Series
+    """Expected ids as text, in order, each once."""
+
+    @cached_property
+    def expected(self) -> np.ndarray:
+        """Expected ids in the spelling that is compared."""
+        return self.comparable(self.cells)
+
+    def comparable(self, ids: pd.Series) -> np.ndarray:
+        """Return ids in the spelling that is compared: 1.0 is 1, unless that makes two expected ids equal."""
+        return canonical_labels(ids) if self._canonical_is_unique else ids.to_numpy(dtype=object)
+
+    @cached_property
+    def _canonical_is_unique(self) -> bool:
+        canonical_ids = canonical_labels(self.cells)
+        return len(pd.unique(canonical_ids)) == len(canonical_ids)
+
+
+@dataclass(frozen=True)
 class SubmissionForm:
     """What a submission must look like."""
 
     spec: TaskSpec
     metric: Metric
     rows: int
-    ids: pd.Series | None
-    """Expected ids as text, in order, each once, also in the sample; None when rows are matched by order."""
+    ids: RowIds | None
+    """Also those of the sample; None when rows are matched by order."""
     sample: pd.DataFrame | None
     """The sample submission that was staged with these rows."""
     delimiter: str
@@ -36,9 +61,18 @@ class SubmissionForm:
     max_characters: int
     """Length that a prediction may have; scoring time grows with it."""
 
+    @cached_property
+    def ordered_sample(self) -> pd.DataFrame | None:
+        """The sample in the order of the expected ids."""
+        if self.sample is None or self.ids is None:
+            return self.sample
+        sample_ids = pd.Index(self.ids.comparable(self.sample[self.ids.name]))
+        ordered: pd.DataFrame = self.sample.iloc[sample_ids.get_indexer(self.ids.expected)]
+        return ordered
+
     @property
     def required(self) -> tuple[str, ...]:
-        identifier = (self.spec.id,) if self.ids is not None and self.spec.id is not None else ()
+        identifier = () if self.ids is None else (self.ids.name,)
         return (*identifier, *self.spec.prediction_columns)
 
     @property
@@ -52,17 +86,14 @@ def read_predictions(form: SubmissionForm, path: Path) -> np.ndarray:
     Raises:
         SubmissionError: the submission is not valid; the message says where and what to do.
     """
-    frame, sample = _parse(_read(path), form), form.sample
-    if form.ids is not None and form.spec.id is not None:
-        frame = frame.iloc[_match_ids(form.ids, frame[form.spec.id], form.spec.id)]
-        if sample is not None:
-            expected, sample_ids = _comparable_ids(form.ids, sample[form.spec.id])
-            sample = sample.iloc[pd.Index(sample_ids).get_indexer(expected)]
+    frame = _parse(_read(path), form)
+    if form.ids is not None:
+        frame = frame.iloc[_match_ids(form.ids, frame[form.ids.name])]
     columns = [
         parse_column(form.spec, form.metric, column, frame[column], form.labels)
         for column in form.spec.prediction_columns
     ]
-    check_sample(form.spec, frame, sample)
+    check_sample(form.spec, frame, form.ordered_sample)
     return np.column_stack(columns) if len(columns) > 1 else columns[0]
 
 
@@ -164,28 +195,20 @@ def _check_columns(columns: list[str], form: SubmissionForm) -> None:
             raise SubmissionError(msg)
 
 
-def _match_ids(expected: pd.Series, submitted: pd.Series, name: str) -> np.ndarray:
+def _match_ids(row_ids: RowIds, submitted: pd.Series) -> np.ndarray:
     """Return for each expected row the submission's row with its id."""
-    expected_ids, ids = _comparable_ids(expected, submitted)
+    ids = row_ids.comparable(submitted)
     repeated = pd.Series(ids).duplicated().to_numpy()
     if repeated.any():
         row = int(repeated.argmax())
-        msg = f"column {name!r}, row {row + 1}: duplicate id {show(submitted.iloc[row])}; write every id once"
+        msg = f"column {row_ids.name!r}, row {row + 1}: duplicate id {show(submitted.iloc[row])}; write every id once"
         raise SubmissionError(msg)
-    unknown = pd.Index(expected_ids).get_indexer(ids) < 0
+    unknown = pd.Index(row_ids.expected).get_indexer(ids) < 0
     if unknown.any():
         row = int(unknown.argmax())
         cell = submitted.iloc[row]
         what = f"{show(cell)} is no id of the test file" if cell else "the id is empty"
         count = f"{int(unknown.sum())} such rows"
-        msg = f"column {name!r}, row {row + 1}: {what} ({count}); copy the ids from the test file"
+        msg = f"column {row_ids.name!r}, row {row + 1}: {what} ({count}); copy the ids from the test file"
         raise SubmissionError(msg)
-    return np.asarray(pd.Index(ids).get_indexer(expected_ids))
-
-
-def _comparable_ids(expected: pd.Series, submitted: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Return both in the spelling that is compared: 1.0 is 1, unless that makes two expected ids equal."""
-    canonical_ids = canonical_labels(expected)
-    if len(pd.unique(canonical_ids)) == len(canonical_ids):
-        return canonical_ids, canonical_labels(submitted)
-    return expected.to_numpy(dtype=object), submitted.to_numpy(dtype=object)
+    return np.asarray(pd.Index(ids).get_indexer(row_ids.expected))

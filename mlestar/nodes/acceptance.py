@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 
-from mlestar.evaluation import compare_submissions
 from mlestar.metrics.spec import Direction, better
 from mlestar.runtime.context import RunContext
 from mlestar.state import Brief, Solution, best_first
@@ -58,12 +57,10 @@ def describe_choice(direction: Direction, candidates: Sequence[Solution], base: 
 
 async def probability_better(ctx: RunContext, brief: Brief, left: Solution, right: Solution) -> float | None:
     """Return the share of paired resamples on which `left` wins, None where there is nothing to resample."""
-    holdout = (await ctx.inputs.search(brief)).holdout
-    if holdout is None or left.verdict.submission is None or right.verdict.submission is None:
+    grader = (await ctx.inputs.search(brief)).grader
+    if grader is None or left.verdict.submission is None or right.verdict.submission is None:
         return None
-    task, blobs = await ctx.inputs.task(brief), ctx.services.blobs
+    blobs = ctx.services.blobs
     submission, baseline = blobs.path(left.verdict.submission), blobs.path(right.verdict.submission)
-    comparison = await asyncio.to_thread(
-        compare_submissions, task, holdout, submission, baseline, resamples=ctx.settings.resamples
-    )
+    comparison = await asyncio.to_thread(grader.compare, submission, baseline)
     return comparison.probability_better

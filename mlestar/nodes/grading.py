@@ -3,7 +3,7 @@
 import asyncio
 
 from mlestar.agents.script import reported_score
-from mlestar.evaluation import check_submission, grade_submission
+from mlestar.evaluation import check_submission
 from mlestar.runtime.context import RunContext
 from mlestar.runtime.executor import SUBMISSION
 from mlestar.runtime.inputs import StagedInput
@@ -55,11 +55,12 @@ async def grade_execution(
 
 
 async def _grade_file(ctx: RunContext, brief: Brief, verdict: Verdict, submission: str, staged: StagedInput) -> Verdict:
-    task, path = await ctx.inputs.task(brief), ctx.services.blobs.path(submission)
-    if staged.holdout is None:
+    path = ctx.services.blobs.path(submission)
+    if staged.grader is None:
+        task = await ctx.inputs.task(brief)
         problem = await asyncio.to_thread(check_submission, task, path)
         return verdict.model_copy(update={"status": "invalid" if problem else "ok", "message": problem})
-    grade = await asyncio.to_thread(grade_submission, task, staged.holdout, path, resamples=ctx.settings.resamples)
+    grade = await asyncio.to_thread(staged.grader.grade, path)
     if grade.score is None:
         return verdict.model_copy(update={"status": "invalid", "message": grade.problem})
     scores = {"holdout": grade.score, "holdout_se": grade.standard_error, "warnings": grade.warnings}

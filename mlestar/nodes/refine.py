@@ -194,8 +194,8 @@ async def _grade_variants(
     files = {path.removeprefix("variants/").removesuffix(".csv"): path for path in execution.files}
     variants = []
     for name in sorted({*claims, *files}, key=lambda name: (name != "baseline", name)):
-        score = claims.get(name) if staged.holdout is None else None
-        if staged.holdout is not None and name in files:
+        score = claims.get(name) if staged.grader is None else None
+        if staged.grader is not None and name in files:
             verdict = await grade_execution(ctx, brief, execution, staged, output=files[name], may_fail=True)
             score = verdict.holdout
         variants.append(Variant(name=name, score=score, claimed=claims.get(name)))

@@ -198,7 +198,7 @@ def _make_context(
         settings,
         folder,
         services=services,
-        inputs=StagedInputs(folder, load, task),
+        inputs=StagedInputs(folder, load, task, resamples=settings.resamples),
         executor=Executor(settings, folder, services, given.get("runner"), report),
         lock=lock,
         owned=options is not None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlestar.data.task import Task
-from mlestar.evaluation import Holdout, fresh_holdouts, search_holdout, stage
+from mlestar.evaluation import Grader, Holdout, fresh_holdouts, search_holdout, stage
 from mlestar.state import Brief
 from mlestar.store import RunFolder
 
@@ -21,24 +21,28 @@ class StagedInput:
     path: Path
     manifest: str
     """Hash of what the folder holds."""
-    holdout: Holdout | None = None
-    """The rows that are withheld; None for the real input."""
+    grader: Grader | None = None
+    """Grades submissions for the withheld rows; None for the real input."""
 
 
 class StagedInputs:
     """Stages each input of a run on first use; no script works on a person's own files."""
 
-    def __init__(self, folder: RunFolder, load: Callable[[], Task], task: Task | None = None) -> None:
+    def __init__(
+        self, folder: RunFolder, load: Callable[[], Task], task: Task | None = None, *, resamples: int
+    ) -> None:
         """Describe the inputs.
 
         Args:
             folder: of the run.
             load: reads the task on first use.
             task: a loaded task, which is used instead.
+            resamples: of the bootstrap behind standard errors, at most.
         """
         self._folder = folder
         self._load = load
         self._task = task
+        self._resamples = resamples
         self._loading = asyncio.Lock()
         self._staging = asyncio.Lock()
         self._staged: dict[str, StagedInput] = {}
@@ -78,5 +82,6 @@ class StagedInputs:
             if name not in self._staged:
                 path = self._folder.inputs / name / "input"
                 manifest = await asyncio.to_thread(stage, task, holdout, path, link=True)
-                self._staged[name] = StagedInput(name, path, manifest, holdout)
+                grader = None if holdout is None else Grader(task, holdout, self._resamples)
+                self._staged[name] = StagedInput(name, path, manifest, grader)
             return self._staged[name]

@@ -53,11 +53,14 @@ ensemble); `FULL` has two tracks of three candidates, two outer steps of three p
 finalists that are rescored on two fresh splits. `solve(folder, scenario, FULL, tracks=1)` changes one setting.
 """
 
+import atexit
 import json
 import re
 import shutil
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Unpack
 
@@ -109,6 +112,14 @@ def count_rows(folder: Path, direction: str = "maximize") -> Path:
     spec = f'metric = "metric.py:share"\ndirection = "{direction}"\nprediction_kind = "label"\nsplit = "stratified"\n'
     (folder / "task.toml").write_text(spec, encoding="utf-8")
     return folder
+
+
+@cache
+def signs(direction: str = "maximize") -> mlestar.Task:
+    """Return a small task that counts rows, read once per process: never change its folder."""
+    folder = Path(tempfile.mkdtemp(prefix="mlestar-signs-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return mlestar.Task.load(count_rows(make_task(folder / "signs"), direction))
 
 
 def script(quality: float | str, title: str = "", *, claim: float | None = None) -> str:
@@ -342,7 +353,7 @@ DEFAULTS: dict[str, Reply] = {
     "subsampling_remover": "I will not.",
 }
 
-SMALL: dict[str, object] = {"profile": "quick", "retrieval": "none"}
+SMALL: dict[str, object] = {"profile": "quick", "retrieval": "none", "resamples": 40}
 FULL: dict[str, object] = {
     "retrieval": "none",
     "retrieved_models": 3,
@@ -352,6 +363,7 @@ FULL: dict[str, object] = {
     "ensemble_rounds": 3,
     "finalists": 3,
     "fresh_splits": 2,
+    "resamples": 40,
 }
 
 
@@ -360,16 +372,17 @@ async def solve(
     scenario: Scenario,
     settings: Mapping[str, object] = SMALL,
     *,
-    task: Path | None = None,
+    task: Path | mlestar.Task | None = None,
     run_id: str = "run",
     retrieval: Retriever | None = None,
     **more: object,
 ) -> Result:
-    """Run a task, by default a small one, with settings that differ from the given ones in `more`."""
-    task = task or count_rows(make_task(folder / "signs"))
-    common = {"runs_dir": folder / "runs", "model_backoff": 0, "accept": "better", "resamples": 40}
+    """Run a task, by default `signs`, with settings that differ from the given ones in `more`."""
+    common = {"runs_dir": folder / "runs", "model_backoff": 0, "accept": "better"}
     resolved = Settings.resolve({**common, **settings, **more})
-    return await mlestar.asolve(task, settings=resolved, run_id=run_id, **scenario.options(retrieval=retrieval))
+    return await mlestar.asolve(
+        task or signs(), settings=resolved, run_id=run_id, **scenario.options(retrieval=retrieval)
+    )
 
 
 async def resume(

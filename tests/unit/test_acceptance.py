@@ -6,7 +6,7 @@ import pytest
 
 import mlestar
 from mlestar.settings import Settings
-from tests.unit.scenario import SMALL, Scenario, block, count_rows, fence, make_task, script
+from tests.unit.scenario import SMALL, Scenario, block, fence, script, signs
 
 TWO_STEPS = {**SMALL, "retrieved_models": 1, "outer_steps": 2, "inner_plans": 1, "model_backoff": 0}
 """One candidate, and two outer steps of one plan."""
@@ -16,7 +16,7 @@ async def run_two_steps(folder: Path, scenario: Scenario, **settings: object) ->
     """Return the prompt of each ablation study, and the message at the end of the first step."""
     events: list[mlestar.Event] = []
     await mlestar.asolve(
-        count_rows(make_task(folder / "signs")),
+        signs(),
         settings={**TWO_STEPS, "runs_dir": folder / "runs", **settings},
         **scenario.options(on_event=events.append),
     )

@@ -17,7 +17,7 @@ from mlestar.runners import Execution, Job
 from mlestar.runtime.budget import Budget, Refusal, Stage
 from mlestar.settings import Settings
 from mlestar.store import Amount, Cap, Caps, Ledger, Record
-from tests.unit.scenario import Scenario, count_rows, make_task, solve
+from tests.unit.scenario import Scenario, signs, solve
 
 BRANCHES = {
     "retrieval": "none",
@@ -170,10 +170,9 @@ def test_a_cap_that_allows_no_call_is_refused(ledger: Ledger, cap: str, value: f
 
 
 async def capped(tmp_path: Path, scenario: Scenario, model: ScriptedModel | None = None, **caps: object) -> Result:
-    task = count_rows(make_task(tmp_path / "signs"))
     settings = {**BRANCHES, "runs_dir": tmp_path / "runs", **caps}
     options = scenario.options(model=model or scenario.model())
-    return await mlestar.asolve(task, settings=settings, run_id="run", **options)
+    return await mlestar.asolve(signs(), settings=settings, run_id="run", **options)
 
 
 @pytest.mark.parametrize("cap", [2, 3, 5, 9, 14])

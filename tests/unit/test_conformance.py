@@ -31,6 +31,7 @@ from tests.unit.scenario import (
     make_task,
     rewrite,
     script,
+    signs,
     solve,
     study,
 )
@@ -467,7 +468,7 @@ async def test_when_every_export_fails_there_is_no_solution(tmp_path: Path) -> N
 
 def test_withheld_rows_keep_their_labels_out_of_the_input(completed: Callable[[str], CompletedRun]) -> None:
     run = completed("clean")
-    records = (run.folder / "signs/train.csv").read_text(encoding="utf-8").splitlines()
+    records = (signs().folder / "train.csv").read_text(encoding="utf-8").splitlines()
     files = run.scenario.inputs["t0.c1"]
     withheld = set(records) - set(files["train.csv"].splitlines())
     assert len(withheld) == 75

@@ -17,7 +17,7 @@ from mlestar.runtime.options import RunOptions
 from mlestar.session.questions import REPLIES, read_answers
 from mlestar.state import Answer, Question
 from mlestar.store import FORMAT
-from tests.unit.scenario import SMALL, Scenario, block, count_rows, lose_connection, make_task, resume, solve
+from tests.unit.scenario import SMALL, Scenario, block, count_rows, lose_connection, make_task, resume, signs, solve
 
 REVIEW_PLANS: dict[str, object] = {**SMALL, "review": {"plan"}}
 
@@ -43,11 +43,8 @@ async def start(
     **options: Unpack[RunOptions],
 ) -> Result:
     """Solve the task with these options."""
-    task = folder / "signs"
-    if not task.exists():
-        count_rows(make_task(task))
     settings = {**settings, "runs_dir": folder / "runs"}
-    return await mlestar.asolve(task, settings=settings, run_id="run", fresh=fresh, **scenario.options(**options))
+    return await mlestar.asolve(signs(), settings=settings, run_id="run", fresh=fresh, **scenario.options(**options))
 
 
 def fail(prompt: str) -> str:
@@ -307,7 +304,7 @@ async def test_a_run_folder_keeps_only_the_newest_checkpoints(tmp_path: Path) ->
 async def test_pruning_leaves_results_and_scripts_of_finished_runs(tmp_path: Path) -> None:
     result = await solve(tmp_path, Scenario())
     with pytest.raises(ModelError):
-        await solve(tmp_path, Scenario(planner=fail), task=tmp_path / "signs", run_id="unfinished")
+        await solve(tmp_path, Scenario(planner=fail), run_id="unfinished")
     freed = mlestar.prune(tmp_path / "runs")
     folder = tmp_path / "runs/run"
     assert list(freed) == ["run"]

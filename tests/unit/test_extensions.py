@@ -10,7 +10,7 @@ from mlestar.graph import Pipeline, build_graph, compile_evaluation, insert_stag
 from mlestar.runtime.context import close_context, find_context, open_context
 from mlestar.settings import Settings
 from mlestar.state import NO_TRACK, Draft, EvaluationInput, PipelineInput, PipelineState
-from tests.unit.scenario import SMALL, Scenario, count_rows, make_task, script
+from tests.unit.scenario import SMALL, Scenario, count_rows, make_task, script, signs
 
 
 async def polish(state: PipelineState, runtime: Runtime[Settings]) -> PipelineState:
@@ -32,7 +32,7 @@ def pipeline_with_polish() -> Pipeline:
 async def test_a_stage_is_one_node_one_wiring_line_and_one_origin(tmp_path: Path) -> None:
     scenario = Scenario()
     result = await mlestar.asolve(
-        count_rows(make_task(tmp_path / "signs")),
+        signs(),
         settings={**SMALL, "runs_dir": tmp_path / "runs"},
         run_id="run",
         **scenario.options(graph=pipeline_with_polish()),

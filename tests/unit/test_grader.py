@@ -13,10 +13,9 @@ import pytest
 from mlestar.data.task import Task
 from mlestar.evaluation import (
     Grade,
+    Grader,
     Holdout,
     check_submission,
-    compare_submissions,
-    grade_submission,
     infer_split,
     search_holdout,
     stage,
@@ -31,6 +30,7 @@ class Case:
     def __init__(self, task: Task, folder: Path) -> None:
         self.task, self.folder = task, folder
         self.holdout: Holdout = search_holdout(task, infer_split(task), seed=1)
+        self.grader = Grader(task, self.holdout)
         target = task.spec.target[0]
         frame = pd.read_csv(task.input / "train.csv", dtype=str, keep_default_na=False)
         self.answers = frame[["id", target]].iloc[self.holdout.withheld].reset_index(drop=True)
@@ -40,7 +40,7 @@ class Case:
         return self.folder / name
 
     def grade(self, frame: pd.DataFrame) -> Grade:
-        return grade_submission(self.task, self.holdout, self.submit(frame))
+        return self.grader.grade(self.submit(frame))
 
 
 def labels(folder: Path) -> Case:
@@ -129,7 +129,7 @@ def test_a_fault_is_named(tmp_path: Path, fault: str) -> None:
 def test_a_copy_of_the_sample_is_rejected(tmp_path: Path) -> None:
     case = labels(tmp_path)
     stage(case.task, case.holdout, tmp_path / "input")
-    grade = grade_submission(case.task, case.holdout, tmp_path / "input/sample_submission.csv")
+    grade = case.grader.grade(tmp_path / "input/sample_submission.csv")
     assert "equals the sample submission" in grade.problem
     assert "equals the sample submission" in check_submission(case.task, case.task.input / "sample_submission.csv")
 
@@ -147,7 +147,7 @@ def test_constant_predictions_give_a_warning(tmp_path: Path) -> None:
 def test_unreadable_bytes_get_a_message(tmp_path: Path, content: bytes) -> None:
     case = labels(tmp_path)
     (tmp_path / "submission.csv").write_bytes(content)
-    grade = grade_submission(case.task, case.holdout, tmp_path / "submission.csv")
+    grade = case.grader.grade(tmp_path / "submission.csv")
     assert grade.score is None
     assert grade.problem
 
@@ -157,9 +157,7 @@ def test_only_an_ordinary_file_is_opened(tmp_path: Path) -> None:
     right = case.submit(case.answers, "right.csv")
     (tmp_path / "link.csv").symlink_to(right)
     os.mkfifo(tmp_path / "pipe.csv")
-    grades = [
-        grade_submission(case.task, case.holdout, tmp_path / f"{name}.csv") for name in ("none", "link", "pipe", "task")
-    ]
+    grades = [case.grader.grade(tmp_path / f"{name}.csv") for name in ("none", "link", "pipe", "task")]
     assert all(grade.score is None for grade in grades[:3])
     assert "no submission was written" in grades[0].problem
 
@@ -167,14 +165,14 @@ def test_only_an_ordinary_file_is_opened(tmp_path: Path) -> None:
 def test_a_compressed_submission_is_not_unpacked(tmp_path: Path) -> None:
     case = labels(tmp_path)
     case.answers.to_csv(tmp_path / "submission.csv.gz", index=False)
-    assert grade_submission(case.task, case.holdout, tmp_path / "submission.csv.gz").score is None
+    assert case.grader.grade(tmp_path / "submission.csv.gz").score is None
 
 
 def test_a_file_beyond_the_size_limit_is_rejected(tmp_path: Path) -> None:
     case = labels(tmp_path)
     with (tmp_path / "submission.csv").open("wb") as file:
         file.truncate(600 * 2**20)
-    assert "bytes" in grade_submission(case.task, case.holdout, tmp_path / "submission.csv").problem
+    assert "bytes" in case.grader.grade(tmp_path / "submission.csv").problem
 
 
 def test_labels_are_compared_canonically(tmp_path: Path) -> None:
@@ -248,23 +246,23 @@ def test_the_better_submission_has_a_positive_difference_in_either_direction(tmp
     case = values(tmp_path)
     right = case.submit(case.answers, "right.csv")
     rough = case.submit(case.answers.assign(label=case.answers["label"].astype(float) * 1.5), "rough.csv")
-    comparison = compare_submissions(case.task, case.holdout, right, rough)
+    comparison = case.grader.compare(right, rough)
     assert comparison.difference > 0
     assert comparison.probability_better == 1.0
-    assert compare_submissions(case.task, case.holdout, rough, right).difference == -comparison.difference
+    assert case.grader.compare(rough, right).difference == -comparison.difference
 
 
 def test_equal_submissions_have_even_chances(tmp_path: Path) -> None:
     case = labels(tmp_path)
     one = case.submit(case.answers)
-    comparison = compare_submissions(case.task, case.holdout, one, one)
+    comparison = case.grader.compare(one, one)
     assert (comparison.difference, comparison.standard_error, comparison.probability_better) == (0.0, 0.0, 0.5)
 
 
 def test_an_invalid_submission_cannot_be_compared(tmp_path: Path) -> None:
     case = labels(tmp_path)
     with pytest.raises(ValueError, match="no submission was written"):
-        compare_submissions(case.task, case.holdout, tmp_path / "none.csv", case.submit(case.answers))
+        case.grader.compare(tmp_path / "none.csv", case.submit(case.answers))
 
 
 def test_the_real_submission_is_checked_by_the_same_rules(tmp_path: Path) -> None:
@@ -311,4 +309,4 @@ def test_rows_are_matched_by_order_without_an_id(tmp_path: Path) -> None:
     task = Task.load(tmp_path / "task", metric="accuracy", target="label")
     holdout = search_holdout(task, infer_split(task), seed=1)
     train[["label"]].iloc[holdout.withheld].to_csv(tmp_path / "submission.csv", index=False)
-    assert grade_submission(task, holdout, tmp_path / "submission.csv").score == 1.0
+    assert Grader(task, holdout).grade(tmp_path / "submission.csv").score == 1.0

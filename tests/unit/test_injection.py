@@ -13,7 +13,7 @@ from mlestar.prompts import Prompts
 from mlestar.runners import Execution, Job
 from mlestar.state import Brief, Citation, ModelCard
 from tests.unit.golden_prompts import ATTEMPTS, BRIEF, CARD, SCRIPT, VALUES, VARIANTS, render
-from tests.unit.scenario import Scenario, by_card, count_rows, failure, fence, make_task, script, study
+from tests.unit.scenario import Scenario, by_card, count_rows, failure, fence, make_task, script, signs, study
 
 SECTION = re.compile(r"<(\w+)(?: [^<>]*)?>.*?</\1>", re.DOTALL)
 TAGS = sorted({tag for role in VALUES for tag in re.findall(r"</(\w+)>", render(role))})
@@ -185,8 +185,9 @@ async def test_replies_of_a_model_that_obeys_are_refused_by_the_contract(tmp_pat
     scenario = Scenario(
         initializer=[fence("HACKED!"), "HACKED"], retriever="HACKED", analyst="HACKED", summarizer="{HACKED"
     )
-    task = count_rows(make_task(tmp_path / "signs"))
     settings = {"runs_dir": tmp_path / "runs", "profile": "quick", "outer_steps": 0, "retrieval": "catalogue"}
-    result = await mlestar.asolve(task, settings=settings, run_id="r", model=scenario.model(), runner=scenario.runner())
+    result = await mlestar.asolve(
+        signs(), settings=settings, run_id="r", model=scenario.model(), runner=scenario.runner()
+    )
     assert (result.status, scenario.ran) == ("no_solution", [])
     assert {row.status for row in result.solutions} <= {"unwritten"}

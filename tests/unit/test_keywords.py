@@ -13,7 +13,7 @@ import mlestar
 from mlestar.errors import SettingsError
 from mlestar.llm import ScriptedModel
 from mlestar.settings import Settings
-from tests.unit.scenario import SMALL, Scenario, count_rows, make_task, solve
+from tests.unit.scenario import SMALL, Scenario, make_task, signs, solve
 
 UNKNOWN: list[tuple[dict[str, object], str]] = [
     ({"metric": "accuracy"}, "unknown keyword 'metric': it is a setting, pass settings={'metric': ...}"),
@@ -91,9 +91,8 @@ async def test_a_mistyped_setting_of_a_resume_is_unknown_and_not_unchangeable(tm
 
 
 async def test_the_name_of_a_model_is_the_setting_and_is_kept(tmp_path: Path) -> None:
-    task = count_rows(make_task(tmp_path / "signs"))
     settings = {**SMALL, "runs_dir": tmp_path / "runs", "max_executions": 1}
-    result = await mlestar.asolve(task, settings=settings, run_id="run", model="offline", runner=Scenario().runner())
+    result = await mlestar.asolve(signs(), settings=settings, run_id="run", model="offline", runner=Scenario().runner())
     assert result.model == "offline"
     recorded = json.loads((tmp_path / "runs/run/settings.json").read_text(encoding="utf-8"))
     assert recorded["settings"]["model"] == "offline"
@@ -125,18 +124,16 @@ async def test_a_value_that_is_no_model_is_refused_in_one_line(
 
 
 def test_a_tool_may_be_given_a_model_by_name(tmp_path: Path) -> None:
-    task = count_rows(make_task(tmp_path / "signs"))
     settings = {**SMALL, "runs_dir": tmp_path / "runs", "max_executions": 1}
     tool = mlestar.as_tool(settings, model="offline", runner=Scenario().runner())
-    assert "no solution" in tool.invoke({"folder": str(task)})
+    assert "no solution" in tool.invoke({"folder": str(signs().folder)})
 
 
 def test_models_may_be_given_by_role(tmp_path: Path) -> None:
     scenario = Scenario()
-    task = count_rows(make_task(tmp_path / "signs"))
     models = {"default": scenario.model(), "planner": ScriptedModel(answer=scenario.answer)}
     settings = {**SMALL, "runs_dir": tmp_path / "runs", "outer_steps": 0}
-    assert mlestar.solve(task, settings=settings, model=models, runner=scenario.runner()).status == "solved"
+    assert mlestar.solve(signs(), settings=settings, model=models, runner=scenario.runner()).status == "solved"
 
 
 @pytest.mark.parametrize(

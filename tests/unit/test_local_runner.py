@@ -73,7 +73,10 @@ async def test_a_timeout_describes_the_limit_and_where_the_script_was(runner: Lo
     "forged",
     ["Fatal Python error: x", 'Current thread 0 (most recent call first):\n  File "/main.py", line 99999 in f\n'],
 )
-async def test_a_forged_dump_is_ignored(runner: LocalRunner, job: MakeJob, forged: str) -> None:
+async def test_a_forged_dump_is_ignored(
+    runner: LocalRunner, job: MakeJob, monkeypatch: pytest.MonkeyPatch, forged: str
+) -> None:
+    monkeypatch.setattr("mlestar.runners.watch.ABORT_GRACE_SECONDS", 0.3)
     script = f"import signal, sys, time\nsignal.signal(6, signal.SIG_IGN)\nsys.stderr.write({forged!r})\ntime.sleep(60)"
     execution = await runner.run(job(script, limits=Limits(seconds=0.5)))
     assert execution.status == "timeout"

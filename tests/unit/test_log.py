@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 import mlestar
+from mlestar.cli.logs import configure_logging
 from mlestar.errors import ModelError, mask_secrets
 from tests.unit.command_line import call
-from tests.unit.scenario import SMALL, Scenario, count_rows, make_task
+from tests.unit.scenario import SMALL, Scenario, signs
 
 SECRETS = {
     "GOOGLE_API_KEY": "AIzaSyA-google-0123456789abcdef",
@@ -126,23 +127,13 @@ async def test_a_run_whose_provider_repeats_its_key_logs_none_at_debug(
         raise ConnectionError(fill(" ".join(TEXTS)))
 
     scenario = Scenario(planner=refuse)
-    task = count_rows(make_task(tmp_path / "signs"))
     settings: dict[str, object] = {**SMALL, "runs_dir": tmp_path / "runs", "model_attempts": 2, "model_backoff": 0}
     settings["base_url"] = f"https://user:{IN_ADDRESS}@example.org/v1?key={IN_ADDRESS}"
     with caplog.at_level(logging.DEBUG), pytest.raises(ModelError):
-        await mlestar.asolve(task, settings=settings, run_id="run", model=scenario.model(), runner=scenario.runner())
+        await mlestar.asolve(signs(), settings=settings, run_id="run", model=scenario.model(), runner=scenario.runner())
     lines = [record for record in caplog.records if record.name.startswith("mlestar")]
     assert len(lines) > 5
     assert secrets_in("\n".join(record.getMessage() + (record.exc_text or "") for record in lines)) == []
-
-
-def log_of(*options: str, **variables: str) -> list[str]:
-    """Return the standard error of a command that logs when it is asked to."""
-    code = "import sys, logging, mlestar.cli as cli; cli.app(sys.argv[1:], standalone_mode=False); "
-    code += "log = logging.getLogger('mlestar.x'); log.debug('detail'); log.info('step'); log.warning('trouble')"
-    command = [sys.executable, "-c", code, *options, "runs", "--runs-dir", "nowhere"]
-    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
-    return [line.rpartition(": ")[2] for line in done.stderr.splitlines()]
 
 
 def test_the_log_is_quiet_by_default_and_root_is_left_alone() -> None:
@@ -152,22 +143,44 @@ def test_the_log_is_quiet_by_default_and_root_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "variables", "lines"),
+    ("verbose", "variable", "lines"),
     [
-        ((), {}, []),
-        (("-v",), {}, ["step", "trouble"]),
-        (("-vv",), {}, ["detail", "step", "trouble"]),
-        ((), {"MLESTAR_LOG": "warning"}, ["trouble"]),
-        ((), {"MLESTAR_LOG": "DEBUG"}, ["detail", "step", "trouble"]),
-        (("-v",), {"MLESTAR_LOG": "debug"}, ["step", "trouble"]),
+        (0, "", []),
+        (1, "", ["step", "trouble"]),
+        (2, "", ["detail", "step", "trouble"]),
+        (0, "warning", ["trouble"]),
+        (0, "DEBUG", ["detail", "step", "trouble"]),
+        (1, "debug", ["step", "trouble"]),
     ],
 )
-def test_options_and_the_variable_choose_the_level(
-    options: tuple[str, ...],
-    variables: dict[str, str],
+def test_the_option_and_the_variable_choose_the_level(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    verbose: int,
+    variable: str,
     lines: list[str],
 ) -> None:
-    assert log_of(*options, **variables) == lines
+    caplog.set_level(logging.NOTSET, "mlestar")  # which restores the level at the end
+    monkeypatch.setenv("MLESTAR_LOG", variable)
+    root = logging.getLogger("mlestar")
+    monkeypatch.setattr(root, "handlers", [*root.handlers])
+    configure_logging(verbose)
+    log = logging.getLogger("mlestar.x")
+    log.debug("detail")
+    log.info("step")
+    log.warning("trouble")
+    assert [line.rpartition(": ")[2] for line in capsys.readouterr().err.splitlines()] == lines
+
+
+def test_a_command_takes_the_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.NOTSET, "mlestar")
+    root = logging.getLogger("mlestar")
+    monkeypatch.setattr(root, "handlers", [*root.handlers])
+    assert call("-vv", "runs", "--runs-dir", tmp_path).exit_code == 0
+    assert root.level == logging.DEBUG
 
 
 def test_an_unknown_level_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

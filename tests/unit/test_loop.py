@@ -6,16 +6,15 @@ from blockbuster import blockbuster_ctx
 
 import mlestar
 from mlestar.settings import Settings
-from tests.unit.scenario import Scenario, count_rows, make_task
+from tests.unit.scenario import Scenario, signs
 
 
 async def test_a_whole_run_never_blocks_the_loop(tmp_path: Path) -> None:
-    task = count_rows(make_task(tmp_path / "signs"))
     settings = Settings(profile="quick", retrieval="none", tracks=2, ensemble_rounds=1, runs_dir=tmp_path / "runs")
     scenario = Scenario()
     with blockbuster_ctx():
         result = await mlestar.asolve(
-            task,
+            signs(),
             settings=settings,
             run_id="run",
             model=scenario.model(),

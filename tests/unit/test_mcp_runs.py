@@ -9,7 +9,7 @@ from mlestar.errors import UserError
 from mlestar.integrations.mcp import Runs
 from mlestar.integrations.messages import describe_error
 from mlestar.settings import Settings
-from tests.unit.scenario import Scenario, count_rows, make_task, solve
+from tests.unit.scenario import Scenario, count_rows, make_task, signs, solve
 
 
 def runs(tmp_path: Path) -> Runs:
@@ -18,7 +18,7 @@ def runs(tmp_path: Path) -> Runs:
 
 @pytest.mark.parametrize(("direction", "best"), [("maximize", "t0.r1.2 0.9"), ("minimize", "t0.r1.2 0.1")])
 async def test_the_best_of_a_run_is_its_best_score_and_not_the_last(tmp_path: Path, direction: str, best: str) -> None:
-    task = count_rows(make_task(tmp_path / "signs"), direction)
+    task = signs(direction)
     scenario = Scenario(jobs={"t0.r1.1": "0.85", "t0.r1.2": "0.9", "t0.r1.3": "0.6"})
     result = await solve(tmp_path, scenario, task=task, inner_plans=3)
     assert result.direction == direction

@@ -11,7 +11,7 @@ from sklearn.datasets import load_iris
 from mlestar.agents.script import reported_score
 from mlestar.data.task import Task
 from mlestar.errors import UserError
-from mlestar.evaluation import grade_submission, infer_split, search_holdout, stage
+from mlestar.evaluation import Grader, infer_split, search_holdout, stage
 from mlestar.metrics import METRICS, Formula, Metric, canonical, canonical_labels, get_metric, register_metric
 from mlestar.metrics.scoring import Array, ClassLabels
 from mlestar.metrics.spec import sign
@@ -302,7 +302,7 @@ def test_a_metric_from_outside_is_one_row(tmp_path: Path) -> None:
     script = candidate(brief_of(folder))
     assert PINBALL.formula.expression in script
     printed = run(script, tmp_path / "input", tmp_path / "work")
-    grade = grade_submission(task, holdout, tmp_path / "work" / "submission.csv")
+    grade = Grader(task, holdout).grade(tmp_path / "work" / "submission.csv")
     assert grade.score == pytest.approx(reported_score(printed), rel=0.5)
 
 

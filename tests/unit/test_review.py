@@ -11,7 +11,7 @@ from mlestar.retrieval import read_card
 from mlestar.runtime.options import OnQuestion
 from mlestar.state import Answer, ModelCard, Question
 from tests.unit.results import read_submission
-from tests.unit.scenario import SMALL, Scenario, count_rows, make_task, resume
+from tests.unit.scenario import SMALL, Scenario, resume, signs
 
 CARD = """# RealMLP
 
@@ -26,9 +26,8 @@ model = RealMLP()
 
 
 async def run(tmp_path: Path, scenario: Scenario, answer: OnQuestion | None = None, **settings: object) -> Result:
-    task = count_rows(make_task(tmp_path / "signs"))
     settings = {**SMALL, "runs_dir": tmp_path / "runs", **settings}
-    return await mlestar.asolve(task, settings=settings, run_id="run", **scenario.options(on_question=answer))
+    return await mlestar.asolve(signs(), settings=settings, run_id="run", **scenario.options(on_question=answer))
 
 
 @pytest.mark.parametrize("point", ["models", "ablation", "block", "plan", "submission"])

@@ -172,6 +172,8 @@ class Draft(Frozen):
     """Why there is no script."""
     stretch: float = 1.0
     """Factor on the time limit of a script."""
+    base: str | None = None
+    """Blob of the checked script of which one block was changed; None where the whole script is new."""
 
 
 class Solution(Frozen):

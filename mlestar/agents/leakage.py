@@ -3,6 +3,7 @@
 from pydantic import BaseModel
 
 from mlestar.agents.blocks import locate, replace_block
+from mlestar.agents.changes import Change
 from mlestar.agents.context import AgentContext
 from mlestar.agents.replies import parse_code, parse_json
 from mlestar.agents.role import EXACT, Role
@@ -19,15 +20,15 @@ LEAKAGE_CHECKER = Role("leakage_checker", "checkers", EXACT, parse_json(Leakage)
 LEAKAGE_FIXER = Role("leakage_fixer", "checkers", EXACT, parse_code)
 
 
-async def find_leakage(agent: AgentContext, script: str, evidence: str = "") -> Leakage:
-    """Return whether the script leaks, and the exact block that does."""
+async def find_leakage(agent: AgentContext, script: str, evidence: str = "", change: Change | None = None) -> Leakage:
+    """Return whether the script, or a change of a clean script, leaks, and the exact block that does."""
 
     def check(finding: Leakage) -> Leakage:
         if finding.leak:
             locate(script, finding.block)
         return finding
 
-    return await agent.ask(LEAKAGE_CHECKER.then(check), script=script, evidence=evidence)
+    return await agent.ask(LEAKAGE_CHECKER.then(check), script=script, evidence=evidence, change=change)
 
 
 async def rewrite_leakage(agent: AgentContext, script: str, block: str, reason: str) -> str:

@@ -7,9 +7,10 @@ from langgraph.runtime import Runtime
 
 from mlestar.agents.context import ReplyError
 from mlestar.agents.debugging import repair_script, summarize_bug
-from mlestar.agents.leakage import Leakage, find_leakage, rewrite_leakage
+from mlestar.agents.leakage import Leakage, rewrite_leakage
 from mlestar.metrics.spec import sign
 from mlestar.nodes.grading import grade_execution
+from mlestar.nodes.leakage import check_change, check_script
 from mlestar.nodes.progress import emit, emit_solution
 from mlestar.runtime.budget import Refusal
 from mlestar.runtime.context import RunContext, find_context
@@ -33,7 +34,7 @@ async def check_leakage(state: EvaluationState, runtime: Runtime[Settings]) -> E
     ctx = await find_context(state, runtime)
     draft = state["draft"]
     script = state.get("script") or draft.script or ""
-    finding = await _find_leakage(ctx, await ctx.brief(state), script, state.get("evidence", ""))
+    finding = await _find_leakage(ctx, state, script)
     if finding.reason:
         outcome = "leaks" if finding.leak else "passed"
         emit(runtime, "check_leakage", f"{draft.id} {outcome}: {finding.reason}", track=draft.track)
@@ -160,18 +161,14 @@ def _final_verdict(state: EvaluationState) -> Verdict:
     return state["verdict"].model_copy(update=rounds)
 
 
-async def _find_leakage(ctx: RunContext, brief: Brief, script: str, evidence: str) -> Leakage:
-    """Return the finding on a script, which the ledger keeps for every track."""
-    ledger, key = ctx.services.ledger, key_of("leakage", script, evidence)
-    recorded = await asyncio.to_thread(ledger.recall, key)
-    if recorded is not None:
-        return Leakage.model_validate(recorded)
-    try:
-        finding = await find_leakage(ctx.services.agent(brief), await ctx.services.text(script), evidence)
-    except ReplyError as error:
-        return Leakage(leak=False, reason=f"unchecked, {error}")
-    await asyncio.to_thread(ledger.note, "leakage", key, finding.model_dump())
-    return finding
+async def _find_leakage(ctx: RunContext, state: EvaluationState, script: str) -> Leakage:
+    """Ask about the whole script where there is evidence or a repaired leak, else about what changed."""
+    brief, draft, evidence = await ctx.brief(state), state["draft"], state.get("evidence", "")
+    fixes = state.get("fixes", [])
+    base = fixes[-1] if fixes else draft.base
+    if base is None or evidence or state.get("leak_rounds"):
+        return await check_script(ctx, brief, script, evidence)
+    return await check_change(ctx, brief, script, base, draft.track)
 
 
 def _suspicion(brief: Brief, verdict: Verdict) -> str:

@@ -152,6 +152,7 @@ async def write_block(state: TrackState, runtime: Runtime[Settings]) -> TrackSta
         title=base.title,
         parent=base.id,
         plan=state["plan"],
+        base=base.script,
     )
     if block is None or not state["plan"]:
         return {"draft": draft.model_copy(update={"problem": "no plan that differs from those tried"})}

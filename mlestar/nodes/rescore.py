@@ -9,6 +9,7 @@ from langgraph.types import Send
 
 from mlestar.metrics.spec import Direction, format_score, sign
 from mlestar.nodes.grading import grade_execution
+from mlestar.nodes.leakage import check_finalist
 from mlestar.nodes.progress import emit
 from mlestar.runtime.budget import Refusal
 from mlestar.runtime.context import RunContext, find_context
@@ -52,6 +53,11 @@ async def rescore(state: RescoringState, runtime: Runtime[Settings]) -> Pipeline
     """Run one finalist on every fresh holdout; the mean is its fresh score, which no agent sees."""
     ctx = await find_context(state, runtime)
     brief, finalist = await ctx.brief(state), state["finalist"]
+    finding = await check_finalist(ctx, brief, finalist.script or "")
+    if finding.leak:
+        message = f"leakage that the check of the whole script found: {finding.reason}"
+        emit(runtime, "rescore", f"{finalist.id} {finalist.title}: {message}")
+        return {"rescorings": {finalist.id: Rescoring(solution=finalist.id, failed=True, message=message)}}
     try:
         fresh = await ctx.inputs.fresh(brief, ctx.settings.fresh_splits)
         verdicts = [await _score_on(ctx, brief, finalist, staged) for staged in fresh]

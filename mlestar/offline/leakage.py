@@ -10,7 +10,7 @@ _LAG = re.compile(r"\.(?:shift|diff|rolling|expanding)\(")
 
 def find_leak(facts: Facts) -> tuple[str, str]:
     """Return the block that leaks and why; both empty when no leak is visible."""
-    script = facts.text("script")
+    script = facts.text("script") or facts.text("change")
     for pattern, reason in _patterns(facts):
         match = re.search(pattern, script, re.MULTILINE)
         if match:

@@ -91,7 +91,11 @@ VALUES: dict[str, dict[str, object]] = {
     "initializer": {"card": CARD},
     "merger": {"base": SCRIPT, "reference": SCRIPT},
     "usage_checker": {"script": SCRIPT},
-    "leakage_checker": {"script": SCRIPT, "evidence": "The script reports log_loss 0.01 but scores 0.5."},
+    "leakage_checker": {
+        "script": SCRIPT,
+        "evidence": "The script reports log_loss 0.01 but scores 0.5.",
+        "change": None,
+    },
     "leakage_fixer": {"script": SCRIPT, "block": BLOCK, "reason": "It reads the target."},
     "ablator": {"script": SCRIPT, "summaries": ["The radius helps."]},
     "summarizer": {"study": SCRIPT, "output": "Ablation baseline: 0.2", "graded": VARIANTS, "noise": "0.03"},

@@ -145,7 +145,7 @@ def fence(code: str, language: str = "python") -> str:
 
 def block(quality: float | str, lines: str = "") -> str:
     """Return the coder's reply: the block `load` with this quality, and other lines in front of it."""
-    return fence(f"def load():\n    {lines}# quality {quality}\n    return 1")
+    return fence(f"def load():\n    {lines}# quality {quality}\n    return '{quality}'")
 
 
 def as_json(**values: object) -> str:
@@ -327,7 +327,7 @@ def rewrite(*qualities: float | str) -> Callable[[str], str]:
         code = prompt.split("<block>\n")[1].split("\n</block>")[0]
         number = re.search(r"<plan>\s*Plan number (\d+)", prompt)
         quality = qualities[min(int(number[1]) - 1 if number else 0, len(qualities) - 1)]
-        return fence(code.rstrip() + f"  # quality {quality}")
+        return fence(f"{code.rstrip()} or {len(code)}  # quality {quality}")
 
     return answer
 

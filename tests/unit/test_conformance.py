@@ -153,7 +153,7 @@ def test_every_agent_is_asked_as_often_as_the_method_says(completed: Callable[[s
     per_track = {"retriever": 1, "initializer": 3, "merger": 2, "usage_checker": 1, "ablator": 2, "summarizer": 2}
     per_track |= {"extractor": 2, "coder": 6, "planner": 4, "leakage_checker": 11}
     expected = {role: 2 * count for role, count in per_track.items()}
-    expected["leakage_checker"] += 3
+    expected["leakage_checker"] += 3 + 1  # the ensembles, and the whole script of the finalist that was refined
     assert counts == expected | {"analyst": 1, "ensemble_planner": 3, "ensembler": 3}
 
 
@@ -179,8 +179,9 @@ def test_candidates_come_first_and_the_tracks_before_the_ensemble(completed: Cal
     events = completed("clean").scenario.events
     owners = [track for track, _ in events]
     assert owners[0] == NO_TRACK
-    assert set(owners[1:-19]) == {0, 1}
-    assert set(owners[-19:]) == {NO_TRACK}
+    last = owners.index(NO_TRACK, 1)
+    assert set(owners[1:last]) == {0, 1}
+    assert [track for track in owners[last:] if track != NO_TRACK] == [0]  # the check of a finalist's whole script
     assert completed("clean").scenario.of(0).index("merger") > completed("clean").scenario.of(0).index("t0.c3")
 
 
@@ -401,11 +402,29 @@ def test_exports_that_fail_are_followed_by_the_next_best(completed: Callable[[st
 def test_every_script_is_checked_for_leakage_before_it_runs(
     completed: Callable[[str], CompletedRun], name: str
 ) -> None:
-    scenario = completed(name).scenario
-    checked = {prompt.split("<script>\n")[1].split("\n</script>")[0] for prompt in scenario.prompts["leakage_checker"]}
-    evaluations = {job for job in scenario.ran if not re.search(r"\.a\d|-", job)}
+    """As a whole, or what was changed in a script that was checked."""
+    run = completed(name)
+    prompts, scripts = run.scenario.prompts["leakage_checker"], run.scenario.scripts
+    whole = {section(prompt, "script") for prompt in prompts if "<script>" in prompt}
+    changes = {section(prompt, "change") for prompt in prompts if "<change>" in prompt}
+    evaluations = {job for job in run.scenario.ran if not re.search(r"\.a\d|-", job)}
     assert evaluations
-    assert {job for job in evaluations if scenario.scripts[job].strip("\n") not in checked} == set()
+    for job in evaluations:
+        if scripts[job].strip("\n") not in whole:
+            base = scripts[parent(run, job) or ""].split("\n")
+            assert "\n".join(line for line in scripts[job].split("\n") if line not in base) in changes
+
+
+def section(prompt: str, tag: str) -> str:
+    return prompt.split(f"<{tag}>\n")[1].split(f"\n</{tag}>")[0]
+
+
+def test_the_whole_script_of_every_finalist_is_checked(completed: Callable[[str], CompletedRun]) -> None:
+    run = completed("clean")
+    prompts = run.scenario.prompts["leakage_checker"]
+    whole = {section(prompt, "script") for prompt in prompts if "<script>" in prompt}
+    assert {row.solution for row in run.result.rescorings} == {"e2", "e3", "t0.r2.2"}
+    assert {run.scenario.scripts[row.solution].strip("\n") for row in run.result.rescorings} <= whole
 
 
 SHORT = {**SETTINGS, "tracks": 1, "retrieved_models": 1, "outer_steps": 1, "inner_plans": 1, "fresh_splits": 1}

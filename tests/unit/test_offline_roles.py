@@ -142,14 +142,14 @@ def test_ensembles_train_their_members_in_one_script(rounds: int, brief: Brief, 
 
 
 def test_a_clean_script_passes_the_leakage_check(brief: Brief) -> None:
-    assert data("leakage_checker", brief, script=candidate(brief), evidence="")["leak"] is False
+    assert data("leakage_checker", brief, script=candidate(brief), evidence="", change=None)["leak"] is False
 
 
 def test_a_target_mean_over_all_rows_is_found_and_removed(brief: Brief) -> None:
     script = (
         'import pandas as pd\nt = pd.DataFrame()\nt["m"] = t.groupby("kind")["label"].transform("mean")\nprint(t)\n'
     )
-    finding = data("leakage_checker", brief, script=script, evidence="")
+    finding = data("leakage_checker", brief, script=script, evidence="", change=None)
     repaired = code("leakage_fixer", brief, script=script, block=finding["block"], reason="")
     assert finding["leak"]
     assert "groupby" not in replace_block(script, finding["block"], repaired)

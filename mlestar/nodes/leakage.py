@@ -1,0 +1,66 @@
+"""Whether a script leaks labels: asked about each version once, and about a changed one only what changed."""
+
+import asyncio
+
+from mlestar.agents.changes import Change, find_change, only_numbers_differ
+from mlestar.agents.context import ReplyError
+from mlestar.agents.leakage import Leakage, find_leakage
+from mlestar.runtime.budget import Stage
+from mlestar.runtime.context import RunContext
+from mlestar.state import Brief
+from mlestar.store import key_of
+
+CLEAN = Leakage(leak=False)
+
+
+async def check_script(ctx: RunContext, brief: Brief, script: str, evidence: str = "") -> Leakage:
+    """Return the finding on a whole script (blob), which the ledger keeps for every track."""
+    return await _recorded(ctx, brief, script, key_of("leakage", script, evidence), evidence=evidence)
+
+
+async def check_change(ctx: RunContext, brief: Brief, script: str, base: str, track: int) -> Leakage:
+    """Return the finding on a script that was made from a checked one (both blobs).
+
+    A change of nothing but numbers and layout needs no question. Where the change is most of the script, the whole
+    script is checked.
+    """
+    before, after = await ctx.services.text(base), await ctx.services.text(script)
+    if only_numbers_differ(before, after):
+        return CLEAN
+    change = find_change(before, after)
+    if change is None:
+        return await check_script(ctx, brief, script)
+    return await _recorded(ctx, brief, script, key_of("leakage", script, base), change=change, track=track)
+
+
+async def check_finalist(ctx: RunContext, brief: Brief, script: str) -> Leakage:
+    """Return the finding on the whole script of a finalist, of which perhaps only changes were checked so far."""
+    recorded = await asyncio.to_thread(ctx.services.ledger.recall, key_of("leakage", script, ""))
+    if recorded is not None:
+        return Leakage.model_validate(recorded)
+    return await _recorded(ctx, brief, script, key_of("leakage", script, "finalist"), stage="rescoring")
+
+
+async def _recorded(
+    ctx: RunContext,
+    brief: Brief,
+    script: str,
+    key: str,
+    *,
+    evidence: str = "",
+    change: Change | None = None,
+    track: int = 0,
+    stage: Stage = "search",
+) -> Leakage:
+    """Return the recorded finding, else ask; a script about which no reply can be used counts as clean."""
+    ledger = ctx.services.ledger
+    recorded = await asyncio.to_thread(ledger.recall, key)
+    if recorded is not None:
+        return Leakage.model_validate(recorded)
+    agent = ctx.services.agent(brief, track, stage)
+    try:
+        finding = await find_leakage(agent, await ctx.services.text(script), evidence, change)
+    except ReplyError as error:
+        return Leakage(leak=False, reason=f"unchecked, {error}")
+    await asyncio.to_thread(ledger.note, "leakage", key, finding.model_dump())
+    return finding

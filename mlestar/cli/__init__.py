@@ -188,11 +188,20 @@ def demo(
 
 
 @app.command()
-def check(folder: Folder, goal: Goal = None, metric: MetricName = None, as_json: AsJson = False) -> None:
-    """Show what would be predicted and which rows would be withheld, without running anything."""
+def check(
+    folder: Folder,
+    model: ModelName = None,
+    profile: ProfileName = None,
+    goal: Goal = None,
+    metric: MetricName = None,
+    set_: Set = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what would be predicted, which rows would be withheld and what a run may cost, without running anything."""
     from mlestar.cli.check import check_folder
 
-    check_folder(folder, goal=goal, metric=metric, as_json=as_json)
+    options = {"model": model, "profile": profile, "goal": goal, "metric": metric}
+    check_folder(folder, resolve_settings(options, set_), as_json=as_json)
 
 
 @app.command()

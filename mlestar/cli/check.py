@@ -1,6 +1,7 @@
 """`mlestar check`: the inferred spec, the holdout with its evidence, and what is wrong."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import typer
@@ -12,28 +13,33 @@ from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
 from mlestar.evaluation import fresh_holdouts, infer_split, search_holdout
 from mlestar.evaluation.holdout.plan import SplitPlan
+from mlestar.runtime.estimate import Estimate, estimate_run
+from mlestar.settings import Settings
 
 
-def check_folder(folder: Path, *, goal: str | None, metric: str | None, as_json: bool) -> None:
-    """Print what is inferred from a folder.
+def check_folder(folder: Path, settings: Settings, *, as_json: bool) -> None:
+    """Print what is inferred from a folder, and what a run with these settings may cost.
 
     Raises:
         TaskError: the folder cannot be understood.
     """
-    task = Task.load(folder, goal=goal, metric=metric)
+    task = Task.load(folder, goal=settings.goal, metric=settings.metric)
     split, problem = _plan(task)
+    estimate = estimate_run(settings, task)
     if as_json:
         facts = {
             "spec": task.spec.model_dump(mode="json"),
             "split": split.model_dump(mode="json") if split else None,
             "fallback": problem,
             "notes": task.notes,
+            "estimate": {"model": settings.model, "profile": settings.profile, **asdict(estimate)},
         }
         typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
         return
     console = Console()
     _show_spec(console, task)
     _show_split(console, task, split, problem)
+    _show_estimate(console, settings, estimate)
 
 
 def _plan(task: Task) -> tuple[SplitPlan | None, str]:
@@ -71,3 +77,16 @@ def _show_split(console: Console, task: Task, split: SplitPlan | None, problem: 
     console.print(Text(f"           {sizes}; fresh splits for the rescorings: {len(fresh)}"), highlight=False)
     for line in split.evidence:
         console.print(Text(f"  - {line}"), soft_wrap=True, highlight=False)
+
+
+def _show_estimate(console: Console, settings: Settings, estimate: Estimate) -> None:
+    """Print what a run may cost when every step is taken and nothing has to be repaired."""
+    console.print()
+    cost = "price unknown" if estimate.usd is None else f"about ${estimate.usd:.2f}"
+    tokens = f"{estimate.input_tokens / 1000:,.0f}k tokens read, {estimate.output_tokens / 1000:,.0f}k written"
+    work = f"{estimate.total_calls} model calls ({tokens}), {cost}; {estimate.executions} executions"
+    console.print(
+        Text.assemble(("estimate ", "cyan"), (f" {settings.profile} profile: ", "bold"), work), soft_wrap=True
+    )
+    note = "without repairs, repeats and reasoning tokens; nothing counted as cached"
+    console.print(Text(f"         {note}", style="dim"), soft_wrap=True)

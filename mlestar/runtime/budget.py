@@ -206,13 +206,15 @@ class Budget:
             if cap := await self._reached(stage, 0.0):
                 raise await self._refuse(cap, label)
             size = await asyncio.to_thread(measure)
+            seconds = await self._seconds_left(stage)
+            # Nothing is awaited between this and the caller's release: a cancellation there would keep the amount.
             reserved, output = await self._reserve_call(label, size, self._caps_of(stage))
             if isinstance(reserved, Shortage):
                 if not reserved.final:
                     return reserved
                 raise await self._refuse(reserved.cap, label, self._explain(reserved, size.worst(output)))
             limit = output if self._limits_replies else None
-            reservation = Reservation(reserved, await self._seconds_left(stage), limit)
+            reservation = Reservation(reserved, seconds, limit)
             return reservation
         finally:
             if reservation is None:

@@ -261,7 +261,7 @@ def mcp(
 
 @app.command()
 def doctor(model: ModelName = None, set_: Set = None) -> None:
-    """Check key, model, price, retrieval, engine, image, disk and memory."""
+    """Check key, model, price, retrieval, engine, image, disk and memory; ask the model that --model names."""
     from mlestar.cli.doctor import examine
 
     examine(resolve_settings({"model": model}, set_))

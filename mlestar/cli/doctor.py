@@ -8,11 +8,12 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from mlestar.errors import SettingsError
 from mlestar.llm import Models, Prices, choose_models
+from mlestar.llm.limits import ModelLimits
+from mlestar.llm.probe import Probe, probe_model
 from mlestar.llm.provider import PROVIDERS
 from mlestar.retrieval import choose_retrieval
 from mlestar.runners import probe_docker
@@ -21,23 +22,31 @@ from mlestar.settings import Settings
 Row = tuple[str, bool, str]
 
 
+SHOWN = 60
+"""Characters of an answer that are shown."""
+
+
 def examine(settings: Settings) -> None:
-    """Print one line per thing a run needs; exit status 1 when scripts cannot run in a sandbox here."""
+    """Print one line per thing a run needs; a model that is named is asked one question.
+
+    Exit status 1 when scripts cannot run in a sandbox here, or the model that is named does not answer.
+    """
     engine = asyncio.run(probe_docker())
-    table = Table(box=None, show_header=False)
+    answers = list(_answers(settings)) if settings.model else []
     rows = [
         _keys(),
         *_model(settings),
+        *answers,
         ("engine", engine.reachable, f"Docker {engine.version}" if engine.reachable else engine.reason),
         ("image", engine.image_present, engine.image if engine.image_present else "not built: `mlestar sandbox build`"),
         ("disk", *_disk()),
         ("memory", *_memory()),
     ]
+    console = Console()
     for name, good, finding in rows:
-        mark = Text("ok", "green") if good else Text("--", "yellow")
-        table.add_row(Text(name, style="cyan"), mark, Text(finding))
-    Console().print(table)
-    if not engine.reachable:
+        mark = Text("ok ", "green") if good else Text("-- ", "yellow")
+        console.print(Text(f" {name:13}", "cyan") + mark + Text(finding), soft_wrap=True)
+    if not engine.reachable or any(name == "answer" and not good for name, good, _ in answers):
         raise typer.Exit(1)
 
 
@@ -62,6 +71,51 @@ def _model(settings: Settings) -> Iterator[Row]:
     problem = f"unknown for {', '.join(unknown)}: --set prices=FILE" if unknown else ""
     yield "price", not unknown, problem or "known"
     yield _retrieval(settings, models)
+
+
+def _answers(settings: Settings) -> Iterator[Row]:
+    """Ask the model one question and yield what that showed."""
+    try:
+        models, prices = choose_models(settings), Prices(settings.prices)
+    except SettingsError:  # `_model` reports it
+        return
+    if models.default.trusted:
+        yield "answer", True, "not asked: the offline engineer answers in this process"
+        return
+    probe = asyncio.run(probe_model(models, settings, prices))
+    if probe.error:
+        yield "answer", False, probe.error
+        return
+    cost = f", ${probe.usd:.4f}" if probe.usd is not None else ""
+    yield "answer", True, f"in {probe.seconds:.1f} s{cost}: {_shorten(probe.text)}"
+    yield _output_limit(probe)
+    yield _window(probe.limits)
+    yield "json", probe.gives_json, "as asked" if probe.gives_json else f"not as asked: {_shorten(probe.text)}"
+    yield _thinking(probe)
+
+
+def _output_limit(probe: Probe) -> Row:
+    known, requested = probe.limits.output, probe.requested
+    asked = f"; a reply may have {requested:,} here" if requested else "; no limit is sent"
+    if known is None:
+        return "output limit", False, f"unknown{asked}"
+    return "output limit", True, f"{known:,} tokens ({probe.limits.source}){asked}"
+
+
+def _window(limits: ModelLimits) -> Row:
+    if limits.window is None:
+        return "window", False, "unknown: name it by --set prices=FILE if prompts are refused or cut"
+    return "window", True, f"{limits.window:,} tokens ({limits.source})"
+
+
+def _thinking(probe: Probe) -> Row:
+    counted = f"{probe.reasoning_tokens:,} of {probe.output_tokens:,} tokens of the reply"
+    return "thinking", True, counted if probe.reasoning_tokens else "none was counted"
+
+
+def _shorten(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= SHOWN else f"{line[:SHOWN]} ..."
 
 
 def _retrieval(settings: Settings, models: Models) -> Row:

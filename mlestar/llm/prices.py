@@ -1,6 +1,7 @@
 """What tokens cost: the table in `prices.toml`; a file of the user takes precedence over it."""
 
 import re
+import sys
 import tomllib
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
@@ -65,6 +66,10 @@ class Price(Rate):
     grounded: float | None = Field(None, ge=0)
     """US dollars for grounding one answer in a web search; None when unknown."""
     long: LongRate | None = None
+    output_limit: int | None = Field(None, gt=0)
+    """Tokens that one reply may have, thinking included; None when unknown."""
+    window: int | None = Field(None, gt=0)
+    """Tokens that prompt and reply may have together; None when unknown."""
 
     def of(self, usage: TokenUsage, *, grounded: bool = False) -> float | None:
         """Return US dollars of a call; None when a part of its price is unknown."""
@@ -74,12 +79,27 @@ class Price(Rate):
         grounding = self.grounded if grounded else None
         return rate.cost(usage) + (grounding or 0.0)
 
-    def worst(self, inputs: int, outputs: int) -> float:
-        """Return US dollars that a call of these tokens may cost at most, grounding included."""
-        rates: list[Rate] = [self, self.long] if self.long else [self]
+    def worst(self, inputs: int, outputs: int, *, grounded: bool = False) -> float:
+        """Return US dollars that a call of at most these tokens may cost."""
+        input_rate, output_rate = self._highest(inputs)
+        grounding = self.grounded if grounded else None
+        return (inputs * input_rate + outputs * output_rate) / MILLION + (grounding or 0.0)
+
+    def affordable(self, usd: float, inputs: int, *, grounded: bool = False) -> int:
+        """Return how many output tokens a call with these input tokens may have for so many US dollars."""
+        _, output_rate = self._highest(inputs)
+        rest = usd - self.worst(inputs, 0, grounded=grounded)
+        if rest < 0:
+            return 0
+        return int(rest * MILLION / output_rate) if output_rate else sys.maxsize
+
+    def _highest(self, inputs: int) -> tuple[float, float]:
+        """Return the highest prices of input and output of a call that has at most these input tokens."""
+        rates: list[Rate] = [self]
+        if self.long and inputs > self.long.above:
+            rates.append(self.long)
         highest_input = max(max(rate.input, rate.cached or 0.0, rate.cache_write or 0.0) for rate in rates)
-        highest_output = max(rate.output for rate in rates)
-        return (inputs * highest_input + outputs * highest_output) / MILLION + (self.grounded or 0.0)
+        return highest_input, max(rate.output for rate in rates)
 
 
 FREE = Price(input=0, output=0, grounded=0)
@@ -94,18 +114,23 @@ class Prices:
 
     def __init__(self, user_file: Path | None = None) -> None:
         builtin = files("mlestar.llm").joinpath("prices.toml").read_text(encoding="utf-8")
-        self._tables = [_read(user_file)] if user_file else []
-        self._tables.append(_parse(tomllib.loads(builtin)))
+        self._user = _read(user_file) if user_file else {}
+        self._builtin = _parse(tomllib.loads(builtin))
 
     def price(self, model: str) -> Price | None:
         """Return a model's price, None when it is unknown."""
         if model == "offline":
             return FREE
-        for table in self._tables:
-            for name in (model, VERSION_SUFFIX.sub("", model)):
-                if price := _lookup(table, name):
-                    return price
-        return None
+        return self.user_price(model) or _price(self._builtin, model)
+
+    def user_price(self, model: str) -> Price | None:
+        """Return what the user's file has of a model."""
+        return _price(self._user, model)
+
+
+def _price(table: Mapping[str, Price], model: str) -> Price | None:
+    names = (model, VERSION_SUFFIX.sub("", model))
+    return next((price for name in names if (price := _lookup(table, name))), None)
 
 
 def _lookup(table: Mapping[str, Price], name: str) -> Price | None:

@@ -238,7 +238,8 @@ def _sources(state: PipelineState) -> tuple[Source, ...]:
 async def _caps(ctx: RunContext) -> tuple[CapRow, ...]:
     stopped: dict[Cap, list[str]] = {}
     for fact in await asyncio.to_thread(ctx.services.ledger.notes, "refusal"):
-        stopped.setdefault(fact["cap"], []).append(fact["label"])
+        reason = f" ({fact['reason']})" if fact.get("reason") else ""
+        stopped.setdefault(fact["cap"], []).append(fact["label"] + reason)
     limits: dict[str, Any] = {cap: getattr(ctx.settings, cap) for cap in stopped}
     return tuple(
         CapRow(cap=cap, limit=limits[cap], stopped=tuple(labels)) for cap, labels in stopped.items() if limits[cap]

@@ -1,15 +1,20 @@
 """Caps, reserve, and "may I start this?"."""
 
 import asyncio
+import contextlib
+import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Literal
+from contextvars import ContextVar
+from typing import Literal, NoReturn
 
 from mlestar.errors import SettingsError, StopRequested
-from mlestar.llm.prices import FREE, Price
+from mlestar.llm.limits import CallSize, usual_output
 from mlestar.settings import EXPORT_STRETCH, Settings
-from mlestar.store import Amount, Cap, Caps, Ledger, Reservation, Spend, key_of
+from mlestar.store import Amount, Cap, Caps, Ledger, Reservation, Shortage, Spend, key_of
+
+logger = logging.getLogger("mlestar.runtime")
 
 Stage = Literal["search", "rescoring", "export"]
 """What work is for: each stage keeps back what the later ones need, so rescorings are skipped before exports."""
@@ -23,11 +28,21 @@ SHORTEST = 0.02
 """Share of the cap on time below which no script starts. Chosen by judgement."""
 
 
+_CALLS: ContextVar[frozenset[object]] = ContextVar("calls", default=frozenset())
+"""The admitted calls within which this code runs."""
+
+
 class Refusal(Exception):
     """A cap does not allow this work."""
 
-    def __init__(self, cap: Cap) -> None:
-        super().__init__(f"the budget allows no more: {cap} is reached")
+    def __init__(self, cap: Cap, reason: str = "") -> None:
+        """Describe the refusal.
+
+        Args:
+            cap: the one that does not allow it.
+            reason: what the work could have taken, and what was left.
+        """
+        super().__init__(f"the budget allows no more: {cap} is reached" + (f"; {reason}" if reason else ""))
         self.cap = cap
 
 
@@ -35,18 +50,17 @@ class Budget:
     """Asked before every model call and every execution.
 
     A start reserves its worst case in the ledger and gives it back when its true cost is recorded; a refusal is
-    recorded too, for the report. Time needs no reservation: every start is given no more of it than is left.
+    recorded too, for the report. A call whose worst case does not fit beside the running ones waits for them, in the
+    order of arrival. Time needs no reservation: every start is given no more of it than is left.
     """
 
-    def __init__(
-        self, settings: Settings, ledger: Ledger, prices: Sequence[Price | None] = (FREE,), *, at_once: int = 1
-    ) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, calls: Sequence[CallSize] = (), *, at_once: int = 1) -> None:
         """Describe the caps.
 
         Args:
             settings: the caps and what the reserve is made of.
             ledger: keeps what is spent, reserved and refused.
-            prices: of the models that may be asked; None for one that is unknown. The most expensive applies.
+            calls: the longest reply of every model that may be asked, without a prompt. The most expensive applies.
             at_once: scripts that execute at once.
 
         Raises:
@@ -54,7 +68,7 @@ class Budget:
         """
         self._settings = settings
         self._ledger = ledger
-        self._prices = prices
+        self._calls = calls
         self.at_once = at_once
         self._earlier = ledger.spend().seconds
         self._opened = time.monotonic()
@@ -62,6 +76,11 @@ class Budget:
         self._asked_to_stop = asyncio.Event()
         self._in_flight = 0
         self._idle = asyncio.Event()
+        self._queue = asyncio.Lock()
+        """Held by the call that waits longest; a lock is given to whoever asked for it first."""
+        self._released = asyncio.Event()
+        """Something that was reserved is free again, or the run is to stop."""
+        self._admitted: set[object] = set()
         self._check_caps()
 
     def active_seconds(self) -> float:
@@ -75,10 +94,13 @@ class Budget:
     async def spent(self, step: str) -> bool:
         """Return whether no further step of the search may start; a named step is then recorded as refused."""
         cap = await self._reached("search", self._settings.script_seconds)
-        for worst in (self._worst_call(0), Amount(executions=1)):
-            cap = cap or await asyncio.to_thread(self._ledger.passed, worst, self._caps_of("search"))
+        reason = ""
+        for worst in (await self._usual_call(), Amount(executions=1)):
+            shortage = await asyncio.to_thread(self._ledger.shortage, worst, self._caps_of("search"))
+            if shortage and shortage.final and not cap:
+                cap, reason = shortage.cap, self._explain(shortage, worst)
         if cap and step:
-            await self._refuse(cap, step)
+            await self._refuse(cap, step, reason)
         return cap is not None
 
     @asynccontextmanager
@@ -90,27 +112,47 @@ class Budget:
             StopRequested: nothing starts any more.
         """
         await asyncio.to_thread(self._ledger.clock, time.monotonic() - self._opened)
-        async with self._reserve(label, stage, Amount(executions=1), limit) as reservation:
-            yield reservation
+        if self._asked_to_stop.is_set():
+            await self._refuse_to_start()
+        self._enter()
+        try:
+            if cap := await self._reached(stage, limit):
+                raise await self._refuse(cap, label)
+            worst = Amount(executions=1)
+            reserved = await self._reserve(label, worst, self._caps_of(stage))
+            if isinstance(reserved, Shortage):
+                raise await self._refuse(reserved.cap, label, self._explain(reserved, worst))
+            async with self._releasing(reserved):
+                yield Reservation(reserved, min(limit, await self._seconds_left(stage)))
+        finally:
+            self._leave()
 
     @asynccontextmanager
-    async def call(self, label: str, prompt: str, stage: Stage = "search") -> AsyncIterator[Reservation]:
-        """Reserve one model call; it is cut off when the time for its stage is over.
+    async def call(
+        self, label: str, measure: Callable[[], CallSize], stage: Stage = "search"
+    ) -> AsyncIterator[Reservation]:
+        """Reserve one model call, waiting for those that run; it is cut off when the time for its stage is over.
+
+        Args:
+            label: names the call in a refusal.
+            measure: returns what the call may take; asked in a thread whenever the call is considered.
+            stage: what the call is for.
 
         Raises:
-            Refusal: a cap does not allow it, or it was cut off.
+            Refusal: a cap does not allow it even alone, or it was cut off.
             StopRequested: nothing starts any more.
         """
-        # No tokenizer makes more tokens than there are bytes.
-        worst = self._worst_call(len(prompt.encode("utf-8", errors="replace")))
-        async with self._reserve(label, stage, worst, 0.0) as reservation:
-            try:
+        reservation = await self._admit(label, measure, stage)
+        try:
+            async with self._releasing(reservation.id), self._marked():
                 async with asyncio.timeout(reservation.seconds) as clock:
                     yield reservation
-            except TimeoutError:
-                if not clock.expired():
-                    raise
-                raise await self._refuse("max_hours", label) from None
+        except TimeoutError:
+            if not clock.expired():
+                raise
+            raise await self._refuse("max_hours", label) from None
+        finally:
+            self._leave()
 
     async def record_timeout(self, label: str) -> Refusal:
         """Record that a script was stopped by the cap on time, not by its own limit, and return the refusal."""
@@ -119,30 +161,112 @@ class Budget:
     def stop(self) -> None:
         """Start nothing any more: the next caller waits until all that runs is recorded, then gets `StopRequested`."""
         self._asked_to_stop.set()
+        self._released.set()
         if not self._in_flight:
             self._idle.set()
 
-    @asynccontextmanager
-    async def _reserve(self, label: str, stage: Stage, worst: Amount, limit: float) -> AsyncIterator[Reservation]:
-        if self._asked_to_stop.is_set():
-            await self._idle.wait()
-            raise StopRequested
+    def _enter(self) -> None:
+        """Count work as in flight, which a stop lets finish."""
         self._in_flight += 1
+
+    def _leave(self) -> None:
+        self._in_flight -= 1
+        if self._asked_to_stop.is_set() and not self._in_flight:
+            self._idle.set()
+
+    async def _refuse_to_start(self) -> NoReturn:
+        """Raise `StopRequested` once all that runs is recorded: it ends the run."""
+        await self._idle.wait()
+        raise StopRequested
+
+    async def _admit(self, label: str, measure: Callable[[], CallSize], stage: Stage) -> Reservation:
+        """Return the reservation of a call when its turn has come; it is in flight from then on."""
+        nested = bool(_CALLS.get() & self._admitted)
+        async with contextlib.nullcontext() if nested else self._queue:
+            while not self._asked_to_stop.is_set():
+                self._released.clear()
+                considered = await self._consider(label, measure, stage)
+                if isinstance(considered, Reservation):
+                    return considered
+                if nested:  # what it would wait for waits for it
+                    raise await self._refuse(considered.cap, label, "a call within a call does not wait")
+                logger.debug("%s waits for the calls that run: %s", label, considered)
+                await self._released.wait()
+        await self._refuse_to_start()
+
+    async def _consider(self, label: str, measure: Callable[[], CallSize], stage: Stage) -> Reservation | Shortage:
+        """Reserve a call, or return why it must wait.
+
+        Raises:
+            Refusal: a cap does not allow it even alone.
+        """
+        self._enter()
+        reservation = None
         try:
-            if cap := await self._reached(stage, limit):
+            if cap := await self._reached(stage, 0.0):
                 raise await self._refuse(cap, label)
-            reserved = await asyncio.to_thread(self._ledger.reserve, label, worst, self._caps_of(stage))
-            if not isinstance(reserved, int):
-                raise await self._refuse(reserved, label)
-            try:
-                left = await self._seconds_left(stage)
-                yield Reservation(reserved, min(limit, left) if limit else left)
-            finally:
-                await asyncio.shield(asyncio.to_thread(self._ledger.release, reserved))
+            size = await asyncio.to_thread(measure)
+            seconds = await self._seconds_left(stage)
+            # Nothing is awaited between this and the caller's release: a cancellation there would keep the amount.
+            reserved, output = await self._reserve_call(label, size, self._caps_of(stage))
+            if isinstance(reserved, Shortage):
+                if not reserved.final:
+                    return reserved
+                raise await self._refuse(reserved.cap, label, self._explain(reserved, size.worst(output)))
+            limit = output if self._limits_replies else None
+            reservation = Reservation(reserved, seconds, limit)
+            return reservation
         finally:
-            self._in_flight -= 1
-            if self._asked_to_stop.is_set() and not self._in_flight:
-                self._idle.set()
+            if reservation is None:
+                self._leave()
+
+    async def _reserve_call(self, label: str, size: CallSize, caps: Caps) -> tuple[int | Shortage, int]:
+        """Reserve a call with the longest reply that it asks for and the caps allow; return that length too."""
+        reserved = await self._reserve(label, size.worst(size.output), caps)
+        if isinstance(reserved, int) or not reserved.final:
+            return reserved, size.output
+        spend = await asyncio.to_thread(self._ledger.spend)
+        usd = None if caps.usd is None else caps.usd - (spend.usd or 0.0)
+        tokens = None if caps.tokens is None else caps.tokens - spend.tokens
+        longest = size.affordable(usd, tokens)
+        if longest < size.least:
+            return reserved, size.least
+        return await self._reserve(label, size.worst(longest), caps), longest
+
+    async def _reserve(self, label: str, worst: Amount, caps: Caps) -> int | Shortage:
+        reserving = asyncio.create_task(asyncio.to_thread(self._ledger.reserve, label, worst, caps))
+        try:
+            return await asyncio.shield(reserving)
+        except asyncio.CancelledError:
+            reserved = await reserving  # its thread cannot be cancelled
+            if isinstance(reserved, int):
+                await self._release(reserved)
+            raise
+
+    @asynccontextmanager
+    async def _marked(self) -> AsyncIterator[None]:
+        """Let calls that start within this one know that they do."""
+        call = object()
+        self._admitted.add(call)
+        _CALLS.set(_CALLS.get() | {call})
+        try:
+            yield
+        finally:
+            _CALLS.set(_CALLS.get() - {call})
+            self._admitted.discard(call)
+
+    @asynccontextmanager
+    async def _releasing(self, reserved: int) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await asyncio.shield(self._release(reserved))
+
+    async def _release(self, reserved: int) -> None:
+        try:
+            await asyncio.to_thread(self._ledger.release, reserved)
+        finally:
+            self._released.set()
 
     async def _reached(self, stage: Stage, limit: float) -> Cap | None:
         """Return the cap on time when too little is left for work of this limit; 0 for a model call."""
@@ -175,7 +299,7 @@ class Budget:
         caps = self._caps
         if stage == "export":
             return caps
-        call = self._worst_call(0)
+        call = self._most([call.worst(call.output) for call in self._calls])
         usd, tokens, executions = caps.usd, caps.tokens, caps.executions
         if usd is not None:
             usd -= min(LAST_CALLS * call.usd, LAST_SHARE * usd)
@@ -192,23 +316,44 @@ class Budget:
             return exports
         return exports + min(self._rescorings, (cap - exports) // 2)
 
-    def _worst_call(self, read: int) -> Amount:
-        written = self._settings.max_output_tokens
-        usd = max((price.worst(read, written) for price in self._prices if price), default=0.0)
-        return Amount(usd=usd, tokens=read + written)
+    def _most(self, amounts: Sequence[Amount]) -> Amount:
+        """Return the most that one of these amounts takes of each cap."""
+        usd = max((amount.usd for amount in amounts), default=0.0)
+        return Amount(usd=usd, tokens=max((amount.tokens for amount in amounts), default=0))
 
-    async def _refuse(self, cap: Cap, label: str) -> Refusal:
-        fact = {"cap": cap, "label": label}
+    async def _usual_call(self) -> Amount:
+        """Return what a call of the usual length may take; before there is any, the shortest worth making."""
+        usual = usual_output(await asyncio.to_thread(self._ledger.output_tokens))
+        return self._most([call.worst(min(call.output, usual or call.least)) for call in self._calls])
+
+    @property
+    def _limits_replies(self) -> bool:
+        return self._caps.usd is not None or self._caps.tokens is not None
+
+    def _explain(self, shortage: Shortage, worst: Amount) -> str:
+        """Return what work could have taken and what was left of the cap for it."""
+        cap, left = shortage.cap, max(0, shortage.left)
+        limit = getattr(self._settings, cap)
+        if cap == "max_usd":
+            return f"it could cost ${worst.usd:.4f}, and ${left:.4f} of ${limit:.2f} is left for it"
+        if cap == "max_tokens":
+            return f"it could take {worst.tokens:,} tokens, and {left:,} of {limit:,} are left for it"
+        return f"{left} of {limit} executions are left for it"
+
+    async def _refuse(self, cap: Cap, label: str, reason: str = "") -> Refusal:
+        fact = {"cap": cap, "label": label, "reason": reason}
         await asyncio.to_thread(self._ledger.note, "refusal", key_of("refusal", cap, label), fact)
-        return Refusal(cap)
+        logger.info("%s refused by %s: %s", label, cap, reason)
+        return Refusal(cap, reason)
 
     def _check_caps(self) -> None:
-        worst = self._worst_call(0)
         usd, tokens = self._caps.usd, self._caps.tokens
-        if usd is not None and (None in self._prices or self._ledger.spend().usd is None):
+        unknown = any(call.price is None for call in self._calls)
+        if usd is not None and (unknown or self._ledger.spend().usd is None):
             ways = "choose a model with a price, give one by --set prices=FILE, or cap max_tokens"
             msg = f"max_usd needs the price of the model, which is unknown: {ways}"
             raise SettingsError(msg)
+        worst = self._most([call.worst(call.least) for call in self._calls])
         least = 1 - LAST_SHARE
         if usd is not None and worst.usd > least * usd:
             msg = f"max_usd {usd} allows no call: one may cost {worst.usd:.3g}; raise it or lower max_output_tokens"

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mlestar.agents.context import AgentContext, ReplyError
@@ -65,7 +66,8 @@ class Services:
         async def call(role: str, prompt: str, sample: tuple[int, int]) -> ModelReply:
             label = f"{role} of t{sample[0]}"
             try:
-                reply = await self.caller.call(role, prompt, sample, self.budget.call(label, prompt, stage))
+                reserve = partial(self.budget.call, label, stage=stage)
+                reply = await self.caller.call(role, prompt, sample, reserve)
             except Refusal as refusal:
                 raise ReplyError(str(refusal)) from None
             message = f"the {role.replace('_', ' ')} has answered"
@@ -117,10 +119,12 @@ def open_services(
     prices = Prices(settings.prices)
     blobs, ledger = Blobs(folder.blobs), Ledger(folder.ledger)
     transport = Transport(_retry_policy(settings), _emit_model)
-    caller = Caller(models, ledger, blobs, transport=transport, prices=prices)
+    caller = Caller(
+        models, ledger, blobs, transport=transport, prices=prices, max_output_tokens=settings.max_output_tokens
+    )
     names = [name for name in (task_folder.name, task_name) if name]
     try:
-        budget = Budget(settings, ledger, caller.prices)
+        budget = Budget(settings, ledger, caller.sizes)
         retrieval = _make_retrieval(settings, options, caller, budget, prompts, names)
     except UserError:
         ledger.close()
@@ -158,7 +162,7 @@ def _make_retrieval(
     settings: Settings, options: RunOptions, caller: Caller, budget: Budget, prompts: Prompts, names: Sequence[str]
 ) -> Retrieval:
     async def ground(role: str, prompt: str) -> ModelReply:
-        return await caller.ground(role, prompt, budget.call(role, prompt))
+        return await caller.ground(role, prompt, partial(budget.call, role))
 
     return choose_retrieval(
         settings.retrieval,

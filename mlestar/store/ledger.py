@@ -91,6 +91,11 @@ FROM other.entries
 WHERE kind IN ('model_call', 'execution', 'export', 'retrieval', 'leakage', 'answer') ORDER BY rowid
 """
 """Takes over finished work, findings on leakage and answers of a person; other notes belong to one run."""
+OUTPUT_TOKENS = """
+SELECT output_tokens FROM entries
+WHERE kind = 'model_call' AND coalesce(json_extract(result, '$.cut'), 0) = 0
+  AND (? IS NULL OR label = ?) AND (? IS NULL OR json_extract(result, '$.model') = ?)
+"""
 SLOWEST = "SELECT coalesce(max(seconds), 0) FROM entries WHERE kind = 'execution'"
 
 
@@ -129,12 +134,25 @@ class Caps:
     executions: int | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shortage:
+    """Why an amount was not reserved."""
+
+    cap: Cap
+    left: float
+    """Of the cap, when nothing else is reserved; for executions, beside those that are."""
+    final: bool
+    """The amount would not fit alone either, so that waiting is in vain."""
+
+
 @dataclass(frozen=True)
 class Reservation:
     """Work that may start: the id of its reservation, and the seconds it may take."""
 
     id: int
     seconds: float
+    output: int | None = None
+    """Tokens that the reply of a model call may have; None without a cap on money or tokens."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,23 +254,33 @@ class Ledger:
             seconds=seconds,
         )
 
-    def reserve(self, label: str, worst: Amount, caps: Caps) -> int | Cap:
+    def reserve(self, label: str, worst: Amount, caps: Caps) -> int | Shortage:
         """Reserve an amount until it is released, or return the cap that it could pass.
 
         What is spent, reserved and asked for is compared in one transaction, so that parallel branches cannot pass a
         cap together.
         """
         with self._transaction() as execute:
-            if cap := _passed(execute, worst, caps):
-                return cap
+            if shortage := _shortage(execute, worst, caps):
+                return shortage
             values = (label, worst.usd, worst.tokens, worst.executions)
             made = execute("INSERT INTO reservations (label, usd, tokens, executions) VALUES (?, ?, ?, ?)", values)
             return int(made.lastrowid or 0)
 
-    def passed(self, worst: Amount, caps: Caps) -> Cap | None:
-        """Return the cap that would refuse an amount."""
+    def shortage(self, worst: Amount, caps: Caps) -> Shortage | None:
+        """Return the cap that would not allow an amount now."""
         with self._transaction() as execute:
-            return _passed(execute, worst, caps)
+            return _shortage(execute, worst, caps)
+
+    def output_tokens(self, role: str | None = None, model: str | None = None) -> list[int]:
+        """Return the output tokens of every reply, but for those that were cut and asked for again.
+
+        Args:
+            role: only its replies.
+            model: only its replies.
+        """
+        rows = self._execute(OUTPUT_TOKENS, role, role, model, model)
+        return [int(tokens) for (tokens,) in rows]
 
     def release(self, reservation: int) -> None:
         """Release the reservation of work that left no entry."""
@@ -326,18 +354,22 @@ def _row(key: str, kind: WorkKind | NoteKind, label: str, record: Record) -> tup
     return key, kind, label, json.dumps(record.result), record.seconds, *tokens, record.usd
 
 
-def _passed(execute: Callable[..., sqlite3.Cursor], worst: Amount, caps: Caps) -> Cap | None:
-    """Return the cap that an amount could pass together with what is spent and reserved."""
+def _shortage(execute: Callable[..., sqlite3.Cursor], worst: Amount, caps: Caps) -> Shortage | None:
+    """Return the cap that an amount could pass together with what is spent and reserved; a final one before others."""
     _, read, written, _, _, usd, _, executions, _ = execute(SPENT).fetchone()
-    tokens = read + written
     reserved = execute("SELECT total(usd), total(tokens), total(executions) FROM reservations").fetchone()
-    if caps.usd is not None and usd + reserved[0] + worst.usd > caps.usd:
-        return "max_usd"
-    if caps.tokens is not None and tokens + reserved[1] + worst.tokens > caps.tokens:
-        return "max_tokens"
-    if caps.executions is not None and executions + reserved[2] + worst.executions > caps.executions:
-        return "max_executions"
-    return None
+    # Executions cost what they reserve, so that those that run count as done.
+    rows: list[tuple[Cap, float | None, float, float, float]] = [
+        ("max_usd", caps.usd, usd, reserved[0], worst.usd),
+        ("max_tokens", caps.tokens, read + written, reserved[1], worst.tokens),
+        ("max_executions", caps.executions, executions + reserved[2], 0, worst.executions),
+    ]
+    shortages = [
+        Shortage(cap=cap, left=limit - spent, final=spent + amount > limit)
+        for cap, limit, spent, others, amount in rows
+        if limit is not None and spent + others + amount > limit
+    ]
+    return min(shortages, key=lambda shortage: not shortage.final, default=None)
 
 
 def _unusable(error: sqlite3.Error) -> StoreError:

@@ -11,12 +11,13 @@ import pytest
 import mlestar
 from mlestar.errors import SettingsError, StopRequested
 from mlestar.llm import ScriptedModel
+from mlestar.llm.limits import CallSize
 from mlestar.llm.prices import FREE, Price
 from mlestar.report import Result
 from mlestar.runners import Execution, Job
 from mlestar.runtime.budget import Budget, Refusal, Stage
 from mlestar.settings import Settings
-from mlestar.store import Amount, Cap, Caps, Ledger, Record
+from mlestar.store import Amount, Cap, Caps, Ledger, Record, Shortage
 from tests.unit.scenario import Scenario, signs, solve
 
 BRANCHES = {
@@ -47,25 +48,27 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     ledger.close()
 
 
+DOLLAR = Price(input=1000, output=1000)
+"""A dollar for a thousand tokens."""
+
+
+def size(read: int = 0, output: int = 2000, price: Price | None = FREE, least: int | None = None) -> CallSize:
+    return CallSize(input=read, output=output, least=output if least is None else least, price=price)
+
+
 def make_budget(ledger: Ledger, price: Price | None = FREE, **settings: object) -> Budget:
-    return Budget(Settings.resolve({**BRANCHES, **settings}), ledger, (price,), at_once=4)
+    return Budget(Settings.resolve({**BRANCHES, **settings}), ledger, [size(price=price)], at_once=4)
 
 
-def price_of(budget: Budget) -> Price:
-    (price,) = budget._prices
-    assert price is not None
-    return price
-
-
-async def start(budget: Budget, ledger: Ledger, name: str, tokens: int = 0) -> Cap | None:
+async def start(budget: Budget, ledger: Ledger, name: str, tokens: int = 0, price: Price = FREE) -> Cap | None:
     """Do a piece of work, or return the cap that refuses it."""
-    usd = price_of(budget).worst(tokens, 0)
 
     async def work() -> Record:
         await asyncio.sleep(0)
-        return Record(result={}, input_tokens=tokens, usd=usd)
+        return Record(result={}, input_tokens=tokens, usd=price.worst(tokens, 0))
 
-    within = budget.call(name, "x" * tokens) if tokens else budget.execution(name, "export", 1.0)
+    call = budget.call(name, lambda: size(tokens, price=price))
+    within = call if tokens else budget.execution(name, "export", 1.0)
     try:
         await ledger.once(name, "model_call" if tokens else "execution", name, work, within=within)
     except Refusal as refusal:
@@ -86,8 +89,8 @@ async def test_calls_that_start_together_never_pass_the_cap_on_tokens(ledger: Le
 
 
 async def test_calls_that_start_together_never_pass_the_cap_on_money(ledger: Ledger) -> None:
-    budget = make_budget(ledger, Price(input=1000, output=1000), max_usd=20)
-    caps = await asyncio.gather(*(start(budget, ledger, f"{n}", tokens=1000) for n in range(25)))
+    budget = make_budget(ledger, DOLLAR, max_usd=20)
+    caps = await asyncio.gather(*(start(budget, ledger, f"{n}", tokens=1000, price=DOLLAR) for n in range(25)))
     usd = ledger.spend().usd
     assert usd is not None
     assert usd <= 20
@@ -102,7 +105,9 @@ async def test_a_reservation_is_released_when_the_true_cost_is_recorded(ledger: 
 async def test_a_crash_releases_what_was_reserved(tmp_path: Path) -> None:
     ledger, caps = Ledger(tmp_path / "ledger.sqlite"), Caps(executions=1)
     assert isinstance(ledger.reserve("a", Amount(executions=1), caps), int)
-    assert ledger.reserve("b", Amount(executions=1), caps) == "max_executions"
+    refused = ledger.reserve("b", Amount(executions=1), caps)
+    assert isinstance(refused, Shortage)
+    assert (refused.cap, refused.final) == ("max_executions", True)
     ledger.close()
     again = Ledger(tmp_path / "ledger.sqlite")
     assert isinstance(again.reserve("b", Amount(executions=1), caps), int)

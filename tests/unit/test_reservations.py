@@ -1,0 +1,303 @@
+"""Calls wait for the budget in the order of arrival, ask for what is usual, and never pass a cap."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from contextvars import Context
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.messages import BaseMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatResult
+
+from mlestar.errors import StopRequested
+from mlestar.llm import Caller, Models, Prices, ScriptedModel, Transport, wrap_model
+from mlestar.llm.limits import LEAST_USUAL, CallSize
+from mlestar.llm.prices import Price
+from mlestar.runtime.budget import Budget, Refusal
+from mlestar.settings import Settings
+from mlestar.store import Blobs, Ledger, Reservation
+
+DOLLAR = Price(input=0, output=1000)
+"""A dollar for a thousand tokens of a reply."""
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    yield ledger
+    ledger.close()
+
+
+def size(output: int, least: int | None = None) -> CallSize:
+    return CallSize(input=0, output=output, least=output if least is None else least, price=DOLLAR)
+
+
+def make_budget(ledger: Ledger, usd: float) -> Budget:
+    """Return a budget whose search may take 90 % of the cap."""
+    return Budget(Settings.resolve({"max_usd": usd}), ledger, [size(1000, least=1)])
+
+
+@asynccontextmanager
+async def running(budget: Budget, tokens: int, name: str = "running") -> AsyncIterator[Reservation]:
+    async with budget.call(name, lambda: size(tokens)) as reservation:
+        yield reservation
+
+
+def apart(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Start work that is not part of the call within which it is started."""
+    return asyncio.create_task(work, context=Context())
+
+
+async def begin(waiting: asyncio.Task[None]) -> None:
+    """Wait until a task has had time to start or to be refused."""
+    await asyncio.wait({waiting}, timeout=0.2)
+
+
+async def test_a_call_that_does_not_fit_beside_a_running_one_waits_for_it(ledger: Ledger) -> None:
+    budget, order = make_budget(ledger, usd=1), list[str]()
+
+    async def late() -> None:
+        async with running(budget, 500):
+            order.append("late")
+
+    async with running(budget, 500):
+        task = apart(late())
+        await begin(task)
+        order.append("first")
+    await task
+    assert order == ["first", "late"]
+
+
+async def test_calls_start_in_the_order_of_arrival_even_when_a_later_one_would_fit(ledger: Ledger) -> None:
+    budget, order = make_budget(ledger, usd=1), list[str]()
+
+    async def ask(name: str, tokens: int) -> None:
+        async with running(budget, tokens):
+            order.append(name)
+
+    async with running(budget, 500):
+        tasks = []
+        for name, tokens in (("large", 800), ("small", 100), ("smaller", 50)):
+            tasks.append(apart(ask(name, tokens)))
+            await begin(tasks[-1])
+        assert order == []
+    await asyncio.gather(*tasks)
+    assert order == ["large", "small", "smaller"]
+
+
+async def test_a_call_that_would_not_fit_alone_is_refused_with_what_it_could_cost_and_what_is_left(
+    ledger: Ledger,
+) -> None:
+    budget = make_budget(ledger, usd=1)
+    with pytest.raises(Refusal, match=r"max_usd is reached; it could cost \$0\.9500, and \$0\.9000 of \$1\.00 is left"):
+        async with running(budget, 950, "planner of t0"):
+            pass
+    (refusal,) = ledger.notes("refusal")
+    assert (refusal["cap"], refusal["label"]) == ("max_usd", "planner of t0")
+    assert "$0.9500" in refusal["reason"]
+
+
+async def test_a_call_may_ask_for_less_when_less_is_left_but_never_for_less_than_it_needs(ledger: Ledger) -> None:
+    budget = make_budget(ledger, usd=1)
+    async with budget.call("long", lambda: size(5000, least=800)) as reservation:
+        assert reservation.output is not None
+        assert 890 <= reservation.output <= 900
+    with pytest.raises(Refusal):
+        async with budget.call("long", lambda: size(5000, least=901)):
+            pass
+
+
+async def test_a_waiting_call_is_sized_again_when_its_turn_comes(ledger: Ledger) -> None:
+    budget, sizes = make_budget(ledger, usd=1), itertools.chain([800], itertools.repeat(100))
+    granted: list[int | None] = []
+
+    async def late() -> None:
+        async with budget.call("late", lambda: size(next(sizes))) as reservation:
+            granted.append(reservation.output)
+
+    async with running(budget, 500):
+        task = apart(late())
+        await begin(task)
+        assert granted == []
+    await task
+    assert granted == [100]
+
+
+async def test_a_cancelled_call_leaves_the_queue(ledger: Ledger) -> None:
+    budget = make_budget(ledger, usd=1)
+
+    async def late(tokens: int) -> None:
+        async with running(budget, tokens):
+            pass
+
+    async with running(budget, 500):
+        cancelled, next_one = apart(late(800)), apart(late(300))
+        await begin(next_one)
+        assert not next_one.done()
+        cancelled.cancel()
+        await asyncio.wait_for(next_one, 5)
+    assert cancelled.cancelled()
+
+
+async def test_a_stop_empties_the_queue_once_all_that_runs_is_recorded(ledger: Ledger) -> None:
+    budget, order = make_budget(ledger, usd=1), list[str]()
+
+    async def late() -> None:
+        with pytest.raises(StopRequested):
+            async with running(budget, 800):
+                pass
+        order.append("stopped")
+
+    async with running(budget, 500):
+        tasks = [apart(late()) for _ in range(3)]
+        await begin(tasks[0])
+        budget.stop()
+        await begin(tasks[0])
+        order.append("recorded")
+    await asyncio.wait_for(asyncio.gather(*tasks), 5)
+    assert order == ["recorded", "stopped", "stopped", "stopped"]
+
+
+async def test_a_call_within_a_call_never_waits_for_it(ledger: Ledger) -> None:
+    budget = make_budget(ledger, usd=1)
+    async with running(budget, 500):
+        async with running(budget, 300):
+            pass
+        with pytest.raises(Refusal, match="does not wait"):
+            async with asyncio.timeout(5), running(budget, 500):
+                pass
+    async with running(budget, 800):
+        pass
+
+
+async def test_a_call_waits_for_no_execution(ledger: Ledger) -> None:
+    budget = make_budget(ledger, usd=1)
+    async with budget.execution("t0.c1", "search", 1.0), asyncio.timeout(5), running(budget, 800):
+        pass
+
+
+async def test_a_call_that_is_cancelled_while_it_is_reserved_keeps_nothing(ledger: Ledger) -> None:
+    budget = make_budget(ledger, usd=1)
+
+    async def ask() -> None:
+        async with running(budget, 800):
+            await asyncio.sleep(0.01)
+
+    for moment in range(12):
+        task = asyncio.create_task(ask())
+        await asyncio.sleep(moment / 1000)
+        task.cancel()
+        await asyncio.wait({task})
+    async with asyncio.timeout(5), running(budget, 800):
+        pass
+
+
+class Writer(ScriptedModel):
+    """A model that writes as many tokens as `length` says, or as many as the request allows."""
+
+    model_name: str = "some-model"
+    max_tokens: int | None = None
+    length: Callable[[str], float]
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        result = super()._generate(messages, stop, run_manager, **kwargs)
+        assert self.max_tokens is not None
+        wanted = self.length(str(messages[-1].content))
+        tokens = int(min(wanted, self.max_tokens))
+        usage = UsageMetadata(input_tokens=1000, output_tokens=tokens, total_tokens=1000 + tokens)
+        reason = "length" if wanted > tokens else "stop"
+        message = result.generations[0].message.model_copy(
+            update={"usage_metadata": usage, "response_metadata": {"finish_reason": reason}}
+        )
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+
+class Wire:
+    """A caller and a budget around a model that writes replies of given lengths; `limits` has those of the requests."""
+
+    def __init__(self, folder: Path, lengths: list[int], **settings: object) -> None:
+        self.limits: list[int] = []
+        waiting = iter(lengths)
+        wire = self
+
+        class Recorded(Writer):
+            def _generate(self, *arguments: Any, **kwargs: Any) -> ChatResult:
+                wire.limits.append(self.max_tokens or 0)
+                return super()._generate(*arguments, **kwargs)
+
+        folder.mkdir(exist_ok=True)
+        (folder / "prices.toml").write_text('["some-model"]\ninput = 1\noutput = 10\noutput_limit = 20000\n')
+        self.model = Recorded(answer=lambda role, prompt: "a plan", length=lambda prompt: next(waiting))
+        self.ledger = Ledger(folder / "ledger.sqlite")
+        prices, blobs = Prices(folder / "prices.toml"), Blobs(folder / "blobs")
+        models = Models(default=wrap_model(self.model))
+        self.caller = Caller(models, self.ledger, blobs, transport=Transport(), prices=prices)
+        self.budget = Budget(Settings.resolve({"max_usd": 5, **settings}), self.ledger, self.caller.sizes)
+
+    async def ask(self, prompt: str, role: str = "planner") -> str:
+        """Return what is wrong with the reply."""
+        reply = await self.caller.call(role, prompt, (0, 0), lambda measure: self.budget.call(f"{role} of t0", measure))
+        return reply.problem
+
+
+async def test_a_role_is_asked_for_twice_what_it_usually_writes_and_at_first_for_all_that_the_model_allows(
+    tmp_path: Path,
+) -> None:
+    wire = Wire(tmp_path, [3000, 100, 100])
+    for name in ("a", "b"):
+        await wire.ask(name)
+    await wire.ask("c", role="coder")
+    assert wire.limits == [20_000, 6000, 20_000]
+    wire.ledger.close()
+
+
+async def test_a_role_that_writes_little_may_still_write_some(tmp_path: Path) -> None:
+    wire = Wire(tmp_path, [10, 10])
+    for name in ("a", "b"):
+        await wire.ask(name)
+    assert wire.limits == [20_000, LEAST_USUAL]
+    wire.ledger.close()
+
+
+async def test_a_reply_that_is_cut_at_its_reservation_is_asked_for_once_more_with_all_that_the_model_allows(
+    tmp_path: Path,
+) -> None:
+    wire = Wire(tmp_path, [1000, 5000, 5000, 30_000, 30_000])
+    assert [await wire.ask(name) for name in ("a", "b")] == ["", ""]
+    assert wire.limits == [20_000, 2048, 20_000]
+    assert "cut off" in await wire.ask("c")
+    assert wire.limits[3:] == [10_000, 20_000]
+    assert wire.ledger.spend().output_tokens == 1000 + 2048 + 5000 + 10_000 + 20_000
+    wire.ledger.close()
+
+
+async def test_recorded_replies_are_replayed_whatever_was_reserved_for_them(tmp_path: Path) -> None:
+    wire = Wire(tmp_path, [1000, 5000, 5000])
+    for name in ("a", "b"):
+        await wire.ask(name)
+    spend = wire.ledger.spend()
+    wire.ledger.close()
+    again = Wire(tmp_path, [], max_usd=20, max_output_tokens=9000)
+    assert [await again.ask(name) for name in ("a", "b")] == ["", ""]
+    assert again.limits == []
+    assert again.ledger.spend().model_calls == spend.model_calls == 3
+    again.ledger.close()
+
+
+async def test_without_a_cap_a_reply_may_always_have_what_the_model_allows(tmp_path: Path) -> None:
+    wire = Wire(tmp_path, [1000, 1000], max_usd=None)
+    for name in ("a", "b"):
+        await wire.ask(name)
+    assert wire.limits == [20_000, 20_000]
+    wire.ledger.close()

@@ -82,6 +82,8 @@ class StubServer:
     protocol: Protocol
     answer: Callable[[str, str], str]
     fault: Callable[[str], Fault | ErrorReply | None] = lambda role: None
+    refuse: Callable[[dict[str, Any]], ErrorReply | None] = lambda body: None
+    """Returns the error for a request because of what it holds."""
     retry_after: str = "0"
     requests: list[Request] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
@@ -126,7 +128,7 @@ class StubServer:
         match = ROLE.search(self.protocol.prompt(body))
         with self._request_lock:
             role = match.group(1) if match else ""
-            request = Request(path, headers, body, role, self.fault(role))
+            request = Request(path, headers, body, role, self.refuse(body) or self.fault(role))
             self.requests.append(request)
         return request
 

@@ -9,8 +9,9 @@ import pytest
 
 from mlestar.errors import ModelError
 from mlestar.llm import RetryPolicy
-from tests.integration.provider_errors import DELAY, OPENAI, RETRIED, STOPS, TOO_LONG, WAITS, Row
-from tests.integration.stub_server import Once
+from tests.integration.provider_errors import DELAY, OPENAI, RETRIED, STOPS, TOO_LONG, WAITS, Row, openai_error
+from tests.integration.refused_parameters import REFUSALS, Refusal, sends
+from tests.integration.stub_server import ErrorReply, Once
 from tests.integration.test_transport import PROMPT, Connection, keys
 
 __all__ = ["keys"]
@@ -78,4 +79,31 @@ async def test_a_prompt_that_is_too_long_is_shortened_once_and_then_left_to_the_
 async def test_a_prompt_without_data_to_cut_is_left_to_the_agent_at_once(tmp_path: Path) -> None:
     with Connection(tmp_path, OPENAI, lambda role: TOO_LONG[0].reply) as connection:
         assert "longer than the model can read" in (await connection.ask(prompt=PROMPT)).problem
+    assert len(connection.stub.requests) == 1
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: row_id(refusal.row))
+async def test_a_refused_parameter_is_left_out_or_renamed_and_remembered(refusal: Refusal, tmp_path: Path) -> None:
+    def refuse(body: dict[str, Any]) -> ErrorReply | None:
+        return refusal.row.reply if sends(body, *refusal.path) is not None else None
+
+    with Connection(tmp_path, refusal.row.client, passed=refusal.model) as connection:
+        connection.stub.refuse = refuse
+        assert (await connection.ask()).text == "a plan by planner"
+        assert (await connection.ask("coder", "<role>coder</role>")).text == "a plan by coder"
+    bodies = [request.body for request in connection.stub.requests]
+    assert [sends(body, *refusal.path) is not None for body in bodies] == [True, False, False]
+    if refusal.renamed:
+        assert [body[refusal.renamed] for body in bodies[1:]] == [bodies[0][refusal.path[0]]] * 2
+    assert len(connection.lines) == 1
+    assert "refuses the parameter" in connection.lines[0]
+
+
+async def test_a_refused_request_whose_parameters_are_needed_stops_the_run(tmp_path: Path) -> None:
+    body = openai_error(
+        "'messages' must contain the word 'json' in some form", "invalid_request_error", None, "messages"
+    )
+    refused = pytest.raises(ModelError, match="the request is invalid")
+    with Connection(tmp_path, OPENAI, lambda role: ErrorReply(400, body)) as connection, refused:
+        await connection.ask()
     assert len(connection.stub.requests) == 1

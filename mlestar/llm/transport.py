@@ -1,28 +1,29 @@
-"""Calls of chat models over the network: retries, time limits, how many calls at once.
+"""Calls of chat models over the network: retries, waits, time limits, how many calls at once.
 
-A fault is of one of three kinds. After a transient one (rate limit, server error, lost connection, time limit) the call
-is tried again, with growing pauses. A permanent one (bad key, unknown model, refused request) stops the run, as does a
-transient one that remains. An unanswerable question (blocked, too long) is left to the agent that asked.
+What an error means is read in `mlestar/llm/faults.py`. After a transient fault (server error, lost connection, time
+limit) the call is tried again, with growing pauses. A limit on the rate is waited for as long as the provider says, and
+all callers of that provider keep to the rate that it accepted. A permanent fault (bad key, unknown model, empty
+account, quota of the day) stops the run, as does a transient one that remains. A refused parameter is left out. A
+prompt that is too long is shortened once. An unanswerable question (blocked, still too long) is left to the agent.
 """
 
 import asyncio
-import json
 import logging
 import random
-import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Any, Literal
+from typing import Any
 
-from langchain_core import exceptions as langchain
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from mlestar.errors import ModelError, mask_secrets
+from mlestar.errors import ModelError
+from mlestar.llm.faults import Fault, describe_reset, read_end, read_fault
 from mlestar.llm.models import ChosenModel
-from mlestar.llm.provider import PROVIDERS
+from mlestar.llm.pace import Pace
+from mlestar.llm.parameters import Parameters
+from mlestar.llm.shortening import shorten_prompt
 
 logger = logging.getLogger("mlestar.llm")
 
@@ -31,21 +32,8 @@ MAX_PAUSE = 60.0
 MAX_RETRY_AFTER = 300.0
 """Seconds that a provider may ask us to wait; beyond them the run stops and can be resumed later. Chosen by judgement;
 not measured."""
-MAX_MESSAGE = 300
-"""Characters of another library's error that a message repeats. Chosen by judgement; not measured."""
-TRANSIENT = {408, 409, 425, 429}
-"""Statuses below 500 after which the same request may succeed."""
-QUOTA_SPENT = re.compile(r"insufficient_quota|credit balance is too low|billing", re.IGNORECASE)
-"""Rate limits that waiting does not lift."""
-FILTERED = re.compile(r"content_filter|content management policy|responsible_ai", re.IGNORECASE)
-RETRY_DELAY = re.compile(r"retryDelay['\"]?\s*:\s*['\"](\d+(?:\.\d+)?)s")
-ADVICE = {
-    400: "the request is invalid",
-    401: "check the key",
-    402: "check the account",
-    403: "the key may not use this model",
-    404: "check the model's name and the address",
-}
+MAX_LIMITED_SECONDS = 3600.0
+"""Seconds that one call may wait for announced limits in all. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True)
@@ -60,18 +48,32 @@ class RetryPolicy:
     """Calls at once to one provider."""
 
 
-@dataclass(frozen=True)
-class Fault:
-    """What an error of a client library means."""
-
-    kind: Literal["transient", "permanent", "unanswerable"]
-    message: str
-    retry_after: float | None = None
-    """Seconds that the provider asks us to wait."""
-
-
 class UnanswerableError(Exception):
     """The question got no usable answer and will not get one; the message says why."""
+
+
+class PromptTooLongError(UnanswerableError):
+    """The prompt is longer than the model can read."""
+
+    def __init__(self, message: str, excess: float) -> None:
+        super().__init__(message)
+        self.excess = excess
+        """How many times too long it is; 0 when the provider does not say."""
+
+
+@dataclass
+class _Call:
+    """One call on its way to an answer."""
+
+    role: str
+    chosen: ChosenModel
+    options: dict[str, Any]
+    attempts: int
+    failures: int = 0
+    refusals: int = 0
+    """Times it was refused because of an announced limit; they are no failures."""
+    waited: float = 0.0
+    """Seconds of the announced limits."""
 
 
 class Transport:
@@ -83,151 +85,152 @@ class Transport:
         self._slots: defaultdict[str, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(self._policy.parallel_calls)
         )
+        self._paces: defaultdict[str, Pace] = defaultdict(Pace)
+        self._parameters = Parameters()
 
     async def ask(self, role: str, chosen: ChosenModel, messages: Sequence[BaseMessage], **options: Any) -> AIMessage:
-        """Return the model's answer; `options` are passed to the model unchanged.
+        """Return the model's answer; `options` are passed to the model, except what it has refused.
 
         Raises:
-            UnanswerableError: the answer has no content, or the prompt is too long.
+            UnanswerableError: the answer has no content, or the prompt is too long even when it is shortened.
             ModelError: the provider refuses, or cannot be reached after all attempts.
         """
         async with self._slots[chosen.provider]:
-            return await self._retry(role, chosen, messages, options)
+            try:
+                return await self._retry(role, chosen, messages, options)
+            except PromptTooLongError as error:
+                shorter = _shorten(messages, error.excess)
+                if shorter is None:
+                    raise
+                self._report(role, chosen, f"{error}; asked again with a shorter prompt")
+                return await self._retry(role, chosen, shorter, options)
 
     async def _retry(
         self, role: str, chosen: ChosenModel, messages: Sequence[BaseMessage], options: dict[str, Any]
     ) -> AIMessage:
-        seconds = self._policy.attempt_seconds
         attempts = max(1, self._policy.attempts // (chosen.retries + 1))
-        for attempt in range(1, attempts + 1):
+        call = _Call(role, chosen, options, attempts)
+        pace = self._paces[chosen.provider]
+        while True:
+            model, allowed = self._parameters.apply(chosen, options)
+            started = await pace.wait()
             try:
-                return await asyncio.wait_for(chosen.model.ainvoke(list(messages), **options), seconds)
-            except Exception as error:  # every provider has its own errors; they are mapped here
-                fault = read_fault(error, chosen, seconds)
-                if fault.kind != "transient" or attempt == attempts:
-                    raise _final_error(fault, role, chosen, attempts) from error
-                pause = self._pause(attempt, fault, chosen, role)
-            line = f"{role}: {fault.message}; attempt {attempt + 1} of {attempts} in {pause:.1f} s"
-            logger.info("%s fault of %s: %s", fault.kind, chosen.name, line)
-            self._emit(line)
-            await asyncio.sleep(pause)
-        raise AssertionError  # the last attempt returns or raises
+                message = await self._attempt(model, chosen, messages, allowed)
+            except _FaultError as error:
+                pause = self._react(call, error.fault, error.__cause__)
+                if error.fault.kind == "limited":
+                    pace.refused(started, pause)
+                else:
+                    await asyncio.sleep(pause)
+            else:
+                pace.answered()
+                return message
 
-    def _pause(self, attempt: int, fault: Fault, chosen: ChosenModel, role: str) -> float:
-        """Return the seconds before the next attempt: random, growing, and at least what the provider asks for."""
+    async def _attempt(
+        self, model: BaseChatModel, chosen: ChosenModel, messages: Sequence[BaseMessage], options: dict[str, Any]
+    ) -> AIMessage:
+        """Return the answer to one request.
+
+        Raises:
+            _FaultError: there is none.
+        """
+        seconds = self._policy.attempt_seconds
+        try:
+            message = await asyncio.wait_for(model.ainvoke(list(messages), **options), seconds)
+        except Exception as error:  # every provider has its own errors; they are mapped here
+            raise _FaultError(read_fault(error, chosen, seconds)) from error
+        if fault := read_end(message):
+            raise _FaultError(fault)
+        return message
+
+    def _react(self, call: _Call, fault: Fault, cause: BaseException | None) -> float:
+        """Return the seconds before the next request of a call.
+
+        Raises:
+            UnanswerableError: the model cannot answer.
+            ModelError: the call is given up.
+        """
+        if fault.parameters and self._leave_out(call, fault):
+            return 0.0
+        if fault.kind not in ("transient", "limited"):
+            raise _final_error(fault, call) from cause
         retry_after = fault.retry_after or 0.0
-        if retry_after > MAX_RETRY_AFTER:
-            msg = f"model {chosen.name} asks to wait {retry_after:.0f} s as {role}: {fault.message}"
-            logger.info(msg)
-            raise ModelError(msg)
-        doubled = self._policy.backoff_seconds * 2.0 ** (attempt - 1)
-        pause = min(MAX_PAUSE, doubled) * random.uniform(0.5, 1.5)
-        return max(retry_after + pause / 10, pause) if retry_after else pause
+        self._check_wait(call, fault, retry_after)
+        if fault.kind == "limited" and retry_after > 0:
+            return self._wait_for_limit(call, fault, retry_after)
+        call.failures += 1
+        if call.failures >= call.attempts:
+            raise _final_error(fault, call) from cause
+        pause = self._backoff(call.failures)
+        pause = max(retry_after + pause / 10, pause) if retry_after else pause
+        next_attempt = f"attempt {call.failures + 1} of {call.attempts} in {pause:.1f} s"
+        self._report(call.role, call.chosen, f"{fault.message}; {next_attempt}", fault.kind)
+        return pause
+
+    def _leave_out(self, call: _Call, fault: Fault) -> bool:
+        """Return whether a parameter that was refused is left out from now on."""
+        parameter = self._parameters.refuse(call.chosen, call.options, fault.parameters, unknown=fault.unknown)
+        if parameter:
+            line = f"{call.chosen.name} refuses the parameter {parameter}; asked again without it"
+            self._report(call.role, call.chosen, line)
+        return bool(parameter)
+
+    def _check_wait(self, call: _Call, fault: Fault, retry_after: float) -> None:
+        """Stop when a provider asks to wait too long."""
+        if retry_after <= MAX_RETRY_AFTER and call.waited + retry_after <= MAX_LIMITED_SECONDS:
+            return
+        until = describe_reset(retry_after)
+        msg = (
+            f"model {call.chosen.name} asks to wait {retry_after:.0f} s, until {until}, as {call.role}: {fault.message}"
+        )
+        logger.info(msg)
+        raise ModelError(msg)
+
+    def _wait_for_limit(self, call: _Call, fault: Fault, retry_after: float) -> float:
+        """Return the seconds to wait for an announced limit; they grow when one call is refused again and again."""
+        call.refusals += 1
+        extra = self._backoff(call.refusals - call.attempts) if call.refusals > call.attempts else 0.0
+        pause = max(retry_after, extra) + random.uniform(0.0, self._policy.backoff_seconds / 10)
+        call.waited += pause
+        self._report(call.role, call.chosen, f"{fault.message}; next request in {pause:.1f} s", fault.kind)
+        return pause
+
+    def _backoff(self, failures: int) -> float:
+        """Return a random pause that doubles with each failure."""
+        doubled = self._policy.backoff_seconds * 2.0 ** min(failures - 1, 30)
+        return min(MAX_PAUSE, doubled) * random.uniform(0.5, 1.5)
+
+    def _report(self, role: str, chosen: ChosenModel, text: str, kind: str = "handled") -> None:
+        line = f"{role}: {text}"
+        logger.info("%s fault of %s: %s", kind, chosen.name, line)
+        self._emit(line)
 
 
-def _final_error(fault: Fault, role: str, chosen: ChosenModel, attempts: int) -> Exception:
+class _FaultError(Exception):
+    """One request was not answered."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
+
+
+def _shorten(messages: Sequence[BaseMessage], excess: float) -> list[BaseMessage] | None:
+    """Return the messages with a shorter question; None when it cannot be shortened."""
+    *context, question = messages
+    shorter = shorten_prompt(str(question.text), excess)
+    return None if shorter is None else [*context, HumanMessage(shorter)]
+
+
+def _final_error(fault: Fault, call: _Call) -> Exception:
     """Return the error that ends a call, and log it."""
-    if fault.kind == "unanswerable":
-        logger.info("no answer from %s as %s: %s", chosen.name, role, fault.message)
-        return UnanswerableError(fault.message)
+    name, role = call.chosen.name, call.role
+    if fault.kind in ("unanswerable", "too_long"):
+        logger.info("no answer from %s as %s: %s", name, role, fault.message)
+        too_long = fault.kind == "too_long"
+        return PromptTooLongError(fault.message, fault.excess) if too_long else UnanswerableError(fault.message)
     if fault.kind == "permanent":
-        msg = f"model {chosen.name} refused as {role}: {fault.message}"
+        msg = f"model {name} refused as {role}: {fault.message}"
     else:
-        msg = f"model {chosen.name} cannot be reached as {role}: {fault.message} ({attempts} attempts)"
+        msg = f"model {name} cannot be reached as {role}: {fault.message} ({call.attempts} attempts)"
     logger.info("%s fault: %s", fault.kind, msg)
     return ModelError(msg)
-
-
-def read_fault(error: Exception, chosen: ChosenModel, seconds: float) -> Fault:
-    """Return what an error of a client library means."""
-    chain = list(_chain(error))
-    if any(isinstance(link, langchain.ContextOverflowError) for link in chain):
-        return Fault("unanswerable", "the prompt is longer than the model can read; be briefer")
-    status = next((status for link in chain if (status := _status(link))), None)
-    if status is not None:
-        return _read_status(status, chain, chosen)
-    if any(_is(link, "ModelTimeout", "Timeout") for link in chain):
-        return Fault("transient", f"no answer within {seconds:g} s")
-    if any(isinstance(link, ConnectionError) or _is(link, "ModelConnection", "Transport") for link in chain):
-        return Fault("transient", f"the connection failed ({_message(chain[-1]) or type(chain[-1]).__name__})")
-    if any(isinstance(link, json.JSONDecodeError) or _is(link, "Validation") for link in chain):
-        return Fault("transient", "the answer was not the provider's protocol")
-    if isinstance(error, langchain.ModelError) and error.is_retryable:
-        return Fault("transient", _message(error))
-    if isinstance(error, IndexError) and chosen.provider:  # clients raise it for an answer without candidates
-        return Fault("unanswerable", "the provider returned no candidate")
-    return Fault("permanent", f"{type(error).__name__}: {_message(error)}")
-
-
-def _read_status(status: int, chain: Sequence[BaseException], chosen: ChosenModel) -> Fault:
-    """Return what an HTTP status means."""
-    text = str(chain[0])
-    if status == 400 and FILTERED.search(text):
-        return Fault("unanswerable", "the prompt was blocked by the provider's content filter")
-    quota_spent = status == 429 and QUOTA_SPENT.search(text)
-    if (status in TRANSIENT or status >= 500) and not quota_spent:
-        retry_after = next((seconds for link in chain if (seconds := _retry_after(link))), None)
-        return Fault("transient", f"{_transient_name(status)} ({status})", retry_after)
-    advice = _advice(status, chosen)
-    message = _message(chain[0])
-    return Fault("permanent", f"{advice} ({status}: {message})" if advice else f"{status}: {message}")
-
-
-def _transient_name(status: int) -> str:
-    if status == 429:
-        return "rate limit"
-    return "server error" if status >= 500 else "refused for the moment"
-
-
-def _advice(status: int, chosen: ChosenModel) -> str:
-    """Return what a person should check; empty when it is not known."""
-    if status == 429:
-        return "the account's limit is reached"
-    provider = PROVIDERS.get(chosen.provider)
-    if status == 401 and provider and provider.keys:
-        return f"{ADVICE[401]} in {' or '.join(provider.keys)}"
-    return ADVICE.get(status, "")
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and those that caused it."""
-    seen: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        yield link
-        link = link.__cause__ or link.__context__
-
-
-def _status(error: BaseException) -> int | None:
-    """Return the HTTP status of an error; each library keeps it in another attribute."""
-    response = getattr(error, "response", None)
-    values = (getattr(error, "status_code", None), getattr(error, "code", None), getattr(response, "status_code", None))
-    return next((value for value in values if isinstance(value, int) and 400 <= value < 600), None)
-
-
-def _retry_after(error: BaseException) -> float | None:
-    """Return the seconds that a provider asks to wait: a header, in seconds or as a date, or a detail of the body."""
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    value = str(headers.get("retry-after") or "")
-    if re.fullmatch(r"\d+(\.\d+)?", value):
-        return float(value)
-    if value:
-        try:
-            return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-        except (ValueError, TypeError):
-            return None
-    delay = RETRY_DELAY.search(str(error))
-    return float(delay.group(1)) if delay else None
-
-
-def _is(error: BaseException, *kinds: str) -> bool:
-    """Return whether an error is of a kind by its name; each client brings its own HTTP library."""
-    names = {f"{kind}{ending}" for kind in kinds for ending in ("Error", "Exception")}
-    return any(cls.__name__ in names for cls in type(error).__mro__)
-
-
-def _message(error: BaseException) -> str:
-    """Return the first line of an error without secrets."""
-    first_line = str(error).strip().split("\n")[0]
-    return mask_secrets(first_line)[:MAX_MESSAGE]

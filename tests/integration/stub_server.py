@@ -40,6 +40,15 @@ MALFORMED = '{"block": "def load():\\n    return 1", "plan": "Load it in a bette
 """An answer that no role's contract accepts: JSON that breaks off."""
 
 
+@dataclass(frozen=True)
+class ErrorReply:
+    """An error as a provider sends it, body and headers included."""
+
+    status: int
+    body: dict[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass
 class Request:
     """One request that was received."""
@@ -48,7 +57,7 @@ class Request:
     headers: dict[str, str]
     body: dict[str, Any]
     role: str
-    fault: Fault | None
+    fault: Fault | ErrorReply | None
 
 
 @dataclass
@@ -72,7 +81,9 @@ class StubServer:
 
     protocol: Protocol
     answer: Callable[[str, str], str]
-    fault: Callable[[str], Fault | None] = lambda role: None
+    fault: Callable[[str], Fault | ErrorReply | None] = lambda role: None
+    refuse: Callable[[dict[str, Any]], ErrorReply | None] = lambda body: None
+    """Returns the error for a request because of what it holds."""
     retry_after: str = "0"
     requests: list[Request] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
@@ -117,13 +128,13 @@ class StubServer:
         match = ROLE.search(self.protocol.prompt(body))
         with self._request_lock:
             role = match.group(1) if match else ""
-            request = Request(path, headers, body, role, self.fault(role))
+            request = Request(path, headers, body, role, self.refuse(body) or self.fault(role))
             self.requests.append(request)
         return request
 
     def reply(self, request: Request) -> dict[str, Any]:
         prompt = self.protocol.prompt(request.body)
-        if request.fault and request.fault in self.protocol.ends:
+        if isinstance(request.fault, str) and request.fault in self.protocol.ends:
             return self.protocol.ends[request.fault](prompt)
         if request.fault == "malformed":
             return self.protocol.normal(MALFORMED, request.body)
@@ -165,6 +176,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, b'{"candidates": [', declared_length=5000)
         elif fault == "garbage":
             self._send(200, b"<html>maintenance</html>")
+        elif isinstance(fault, ErrorReply):
+            self._send(fault.status, json.dumps(fault.body).encode(), fault.headers)
         elif fault in STATUS:
             status = STATUS[fault]
             error = self.stub.protocol.error(status, f"{fault.replace('_', ' ')}, key {self._key()}")
@@ -196,13 +209,13 @@ class _Handler(BaseHTTPRequestHandler):
 class Once:
     """A fault of the first requests of each role, or of some roles."""
 
-    def __init__(self, fault: Fault, *roles: str, times: int = 1) -> None:
+    def __init__(self, fault: Fault | ErrorReply, *roles: str, times: int = 1) -> None:
         self.fault = fault
         self.roles = roles
         self.times = times
         self.counts: dict[str, int] = {}
 
-    def __call__(self, role: str) -> Fault | None:
+    def __call__(self, role: str) -> Fault | ErrorReply | None:
         if self.roles and role not in self.roles:
             return None
         self.counts[role] = self.counts.get(role, 0) + 1

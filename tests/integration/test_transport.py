@@ -23,7 +23,7 @@ from tests.integration.stub_anthropic import ANTHROPIC
 from tests.integration.stub_gemini import GEMINI, MODEL
 from tests.integration.stub_ollama import OLLAMA
 from tests.integration.stub_openai import OPENAI
-from tests.integration.stub_server import Fault, Once, StubServer
+from tests.integration.stub_server import ErrorReply, Fault, Once, StubServer
 from tests.integration.test_faults import ASKED_AGAIN, REFUSED, RETRIED
 
 CLIENTS = {
@@ -55,7 +55,7 @@ class Connection:
         self,
         folder: Path,
         name: str,
-        fault: Callable[[str], Fault | None] | None = None,
+        fault: Callable[[str], Fault | ErrorReply | None] | None = None,
         passed: Callable[[str], ModelsLike] | None = None,
         policy: RetryPolicy | None = None,
         by_url: Callable[[str], dict[str, str]] | None = None,
@@ -204,7 +204,7 @@ async def test_keys_prompts_and_replies_never_reach_the_log(
         assert (await connection.ask()).text == "a plan by planner"
     log = "\n".join(caplog.messages)
     assert f"model {client}: it was asked for" in caplog.messages
-    assert ("permanent fault: " if fault == "unauthorized" else f"transient fault of {client}: planner: ") in log
+    assert ("permanent fault: " if fault == "unauthorized" else f"limited fault of {client}: planner: ") in log
     assert not [word for word in (SECRET, PROMPT, "a plan by planner") if word in log]
 
 

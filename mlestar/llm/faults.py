@@ -1,0 +1,209 @@
+"""What a provider's error means, read from its structure: status, codes and fields, never from a word in a message."""
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from langchain_core import exceptions as langchain
+from langchain_core.messages import AIMessage
+
+from mlestar.errors import mask_secrets
+from mlestar.llm.delay import read_delay
+from mlestar.llm.error_body import ErrorBody, read_body
+from mlestar.llm.models import ChosenModel
+from mlestar.llm.provider import PROVIDERS
+
+MAX_MESSAGE = 300
+"""Characters of another library's error that a message repeats. Chosen by judgement; not measured."""
+TRANSIENT = {408, 409, 425, 429}
+"""Statuses below 500 after which the same request may succeed."""
+REFUSED_REQUEST = {400, 422}
+"""Statuses of a request that the provider cannot use as it is."""
+ADVICE = {
+    400: "the request is invalid",
+    401: "check the key",
+    402: "the account is empty; check it",
+    403: "the key may not use this model",
+    404: "check the model's name and the address",
+}
+EMPTY_ACCOUNT = {
+    "insufficient_quota",
+    "billing_error",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "insufficient_balance",
+    "insufficient_credits",
+}
+"""Codes of an account that has nothing left to spend."""
+DAILY = ("perday", "per_day", "per-day", "daily")
+"""How the name of a quota (`quotaId`, `quota_limit`, `limit_source`) says that it is one of a day."""
+QUOTA_KEYS = ("quotaId", "quota_limit", "limit_source")
+FILTERED = {"content_filter", "responsibleaipolicyviolation", "content_policy_violation", "data_inspection_failed"}
+"""Codes of a prompt that a content filter has blocked."""
+OVERFLOW = {"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"}
+"""Codes of a prompt that is longer than the model can read."""
+OVERFLOW_MESSAGES = (
+    re.compile(
+        r"maximum context length is (?P<limit>\d+) tokens.*?(?:resulted in|requested) (?P<size>\d+) tokens"
+        r"(?: \(\d+ in the messages, (?P<reply>\d+) in the completion)?",
+        re.DOTALL,
+    ),
+    re.compile(r"prompt is too long: (?P<size>\d+) tokens > (?P<limit>\d+) maximum"),
+    re.compile(r"input token count \(?(?P<size>\d+)\)? exceeds the maximum number of tokens allowed \(?(?P<limit>\d+)"),
+    re.compile(r"\bLimit:? (?P<limit>\d+), Requested:? (?P<size>\d+)"),
+)
+"""Sentences with the sizes, of vLLM and OpenAI, Anthropic, Google, and of a limit of tokens per minute that is smaller
+than the prompt. Several providers give no code."""
+UNKNOWN_PARAMETER = {"unsupported_parameter", "unknown_parameter", "extra_forbidden", "unsupported", "unrecognized"}
+"""Codes, and words of messages, about a parameter that a model does not know."""
+WORD = re.compile(r"[A-Za-z_][\w.]*")
+BROKEN_OFF = {"error", "network_error", "insufficient_system_resource"}
+"""Finish reasons of a reply that the provider could not complete: OpenRouter, Z.ai, DeepSeek."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What went wrong with a call, and what that means for it."""
+
+    kind: Literal["transient", "limited", "permanent", "unanswerable", "too_long"]
+    message: str
+    retry_after: float | None = None
+    """Seconds that the provider asks us to wait."""
+    parameters: frozenset[str] = frozenset()
+    """Parameters of the request that a refusal may be about."""
+    unknown: bool = False
+    """The provider does not know the parameter, rather than its value."""
+    excess: float = 0.0
+    """How many times longer than allowed the prompt is; 0 when the provider does not say."""
+
+
+def read_fault(error: BaseException, chosen: ChosenModel, seconds: float) -> Fault:
+    """Return what an error of a client library means."""
+    chain = list(_chain(error))
+    body = read_body(chain)
+    if fault := _read_overflow(chain, body):
+        return fault
+    if body is not None:
+        return _read_answer(body, chosen)
+    if any(_is(link, "ModelTimeout", "Timeout") for link in chain):
+        return Fault("transient", f"no answer within {seconds:g} s")
+    if any(isinstance(link, ConnectionError) or _is(link, "ModelConnection", "Transport") for link in chain):
+        return Fault("transient", f"the connection failed ({_message(str(chain[-1])) or type(chain[-1]).__name__})")
+    if any(isinstance(link, json.JSONDecodeError) or _is(link, "Validation") for link in chain):
+        return Fault("transient", "the answer was not the provider's protocol")
+    if isinstance(error, langchain.ModelError) and error.is_retryable:
+        return Fault("transient", _message(str(error)))
+    if isinstance(error, IndexError) and chosen.provider:  # clients raise it for an answer without candidates
+        return Fault("unanswerable", "the provider returned no candidate")
+    return Fault("permanent", f"{type(error).__name__}: {_message(str(error))}")
+
+
+def read_end(message: AIMessage) -> Fault | None:
+    """Return the fault of a reply that the provider broke off; None for any other reply."""
+    reason = str(message.response_metadata.get("finish_reason") or "")
+    if reason not in BROKEN_OFF:
+        return None
+    return Fault("transient", f"the provider broke the reply off (finish reason {reason})")
+
+
+def describe_reset(seconds: float) -> str:
+    """Return the time at which a limit ends."""
+    moment = datetime.now(UTC) + timedelta(seconds=seconds)
+    return f"{moment:%H:%M} UTC" if seconds < 86_400 else f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _read_overflow(chain: Sequence[BaseException], body: ErrorBody | None) -> Fault | None:
+    """Return the fault of a prompt that is too long; None for any other error."""
+    text = body.message if body else str(chain[0])
+    sizes = next((match for pattern in OVERFLOW_MESSAGES if (match := pattern.search(text))), None)
+    excess = _excess(sizes.groupdict()) if sizes else 0.0
+    of_client = any(isinstance(link, langchain.ContextOverflowError) for link in chain)
+    by_code = body is not None and bool(body.codes & OVERFLOW)
+    if not (of_client or by_code or excess > 1):
+        return None
+    numbers = f" ({sizes['size']} tokens, {sizes['limit']} allowed)" if sizes else ""
+    return Fault("too_long", f"the prompt is longer than the model can read{numbers}; be briefer", excess=excess)
+
+
+def _excess(sizes: Mapping[str, str | None]) -> float:
+    """Return how many times longer the prompt is than what the reply leaves of the limit."""
+    reply = int(sizes.get("reply") or 0)
+    size, limit = int(sizes["size"] or 0), int(sizes["limit"] or 0)
+    return (size - reply) / max(1, limit - reply)
+
+
+def _read_answer(body: ErrorBody, chosen: ChosenModel) -> Fault:
+    """Return what an error means that the provider answered with."""
+    if body.codes & FILTERED:
+        return Fault("unanswerable", "the prompt was blocked by the provider's content filter")
+    if body.status == 402 or body.codes & EMPTY_ACCOUNT:
+        return Fault("permanent", f"{ADVICE[402]} ({body.status}: {_message(body.message)})")
+    if body.status == 429:
+        return _read_limit(body)
+    if body.status in TRANSIENT or body.status >= 500:
+        return Fault("transient", f"{_transient_name(body.status)} ({body.status})", read_delay(body))
+    advice = _advice(body.status, chosen)
+    message = f"{body.status}: {_message(body.message)}"
+    text = f"{advice} ({message})" if advice else message
+    if body.status not in REFUSED_REQUEST:
+        return Fault("permanent", text)
+    words = frozenset(word.lower() for word in WORD.findall(body.message))
+    named = _pieces(body.parameters) or _pieces(words)
+    return Fault("permanent", text, parameters=named, unknown=bool(UNKNOWN_PARAMETER & (body.codes | words)))
+
+
+def _read_limit(body: ErrorBody) -> Fault:
+    """Return what a limit on the rate or the number of requests means: a daily one stops, any other one waits."""
+    delay = read_delay(body)
+    daily = next((name for name in _quotas(body) if any(mark in name.lower() for mark in DAILY)), None)
+    if daily is None:
+        return Fault("limited", "rate limit (429)", delay)
+    reset = f"; the provider takes requests again at {describe_reset(delay)}" if delay else ""
+    return Fault("permanent", f"the quota of the day is used up (429: {_message(daily)}){reset}")
+
+
+def _quotas(body: ErrorBody) -> Iterator[str]:
+    """Yield the names of the quotas that a body says are used up."""
+    for part in body.parts:
+        yield from (str(part[key]) for key in QUOTA_KEYS if isinstance(part.get(key), str))
+
+
+def _pieces(names: Collection[str]) -> frozenset[str]:
+    """Return names and the parts of dotted ones, such as `thinking.type`."""
+    return frozenset(piece.lower() for name in names for piece in (name, *name.split(".")))
+
+
+def _transient_name(status: int) -> str:
+    return "server error" if status >= 500 else "refused for the moment"
+
+
+def _advice(status: int, chosen: ChosenModel) -> str:
+    """Return what a person should check; empty when it is not known."""
+    provider = PROVIDERS.get(chosen.provider)
+    if status == 401 and provider and provider.keys:
+        return f"{ADVICE[401]} in {' or '.join(provider.keys)}"
+    return ADVICE.get(status, "")
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and those that caused it."""
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or link.__context__
+
+
+def _is(error: BaseException, *kinds: str) -> bool:
+    """Return whether an error is of a kind by its name; each client brings its own HTTP library."""
+    names = {f"{kind}{ending}" for kind in kinds for ending in ("Error", "Exception")}
+    return any(cls.__name__ in names for cls in type(error).__mro__)
+
+
+def _message(text: str) -> str:
+    """Return the first line of a text without secrets."""
+    return mask_secrets(text.strip().split("\n")[0])[:MAX_MESSAGE]

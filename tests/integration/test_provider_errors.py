@@ -1,0 +1,109 @@
+"""The fault matrix by provider: what each error of `provider_errors.py` does to a call, through the real clients."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlestar.errors import ModelError
+from mlestar.llm import RetryPolicy
+from tests.integration.provider_errors import DELAY, OPENAI, RETRIED, STOPS, TOO_LONG, WAITS, Row, openai_error
+from tests.integration.refused_parameters import REFUSALS, Refusal, sends
+from tests.integration.stub_server import ErrorReply, Once
+from tests.integration.test_transport import PROMPT, Connection, keys
+
+__all__ = ["keys"]
+
+
+def row_id(row: Row) -> str:
+    """Return a short name of a row: repository and number of its thread."""
+    return "/".join(row.source.removeprefix("https://github.com/").replace("issues/", "").split("/"))
+
+
+def rows(table: tuple[Row, ...]) -> Callable[[Any], Any]:
+    return pytest.mark.parametrize("row", table, ids=row_id)
+
+
+LONG_PROMPT = (
+    f"<role>planner</role> <task>{'a row of the task, ' * 2000}</task> <script>{'x = 1; ' * 50}</script> What next?"
+)
+
+
+@rows(WAITS)
+async def test_a_limit_on_the_rate_is_waited_for_and_is_no_failed_attempt(row: Row, tmp_path: Path) -> None:
+    policy = RetryPolicy(attempt_seconds=20, attempts=1, backoff_seconds=0.01)
+    with Connection(tmp_path, row.client, Once(row.reply, times=2), policy=policy) as connection:
+        started = time.monotonic()
+        assert (await connection.ask()).text == "a plan by planner"
+    assert time.monotonic() - started >= 2 * DELAY
+    assert [line.split(";")[0] for line in connection.lines] == ["planner: rate limit (429)"] * 2
+
+
+@rows(STOPS)
+async def test_an_empty_account_or_a_quota_of_a_day_stops_the_run(row: Row, tmp_path: Path) -> None:
+    with Connection(tmp_path, row.client, Once(row.reply)) as connection, pytest.raises(ModelError) as raised:
+        await connection.ask()
+    assert row.says in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert (len(connection.stub.requests), connection.lines) == (1, [])
+
+
+@rows(RETRIED)
+async def test_a_fault_that_may_pass_is_tried_again(row: Row, tmp_path: Path) -> None:
+    with Connection(tmp_path / "once", row.client, Once(row.reply)) as connection:
+        assert (await connection.ask()).text == "a plan by planner"
+    assert connection.lines[0].startswith(f"planner: {row.says}; attempt 2 of 3 in ")
+    stopped = pytest.raises(ModelError, match=r"cannot be reached as planner: .* \(3 attempts\)")
+    with Connection(tmp_path / "always", row.client, lambda role: row.reply) as connection, stopped:
+        await connection.ask()
+    assert len(connection.stub.requests) == 3
+
+
+@rows(TOO_LONG)
+async def test_a_prompt_that_is_too_long_is_shortened_once_and_then_left_to_the_agent(row: Row, tmp_path: Path) -> None:
+    with Connection(tmp_path / "once", row.client, Once(row.reply)) as connection:
+        reply = await connection.ask(prompt=LONG_PROMPT)
+    sent = [connection.stub.protocol.prompt(request.body) for request in connection.stub.requests]
+    assert (reply.text, reply.problem) == ("a plan by planner", "")
+    assert sent[0] == LONG_PROMPT
+    assert len(sent[1]) < len(sent[0])
+    assert "characters cut" in sent[1]
+    assert sent[1].partition("<script>")[2] == sent[0].partition("<script>")[2]
+    with Connection(tmp_path / "always", row.client, lambda role: row.reply) as connection:
+        assert row.says in (await connection.ask(prompt=LONG_PROMPT)).problem
+    assert len(connection.stub.requests) == 2
+
+
+async def test_a_prompt_without_data_to_cut_is_left_to_the_agent_at_once(tmp_path: Path) -> None:
+    with Connection(tmp_path, OPENAI, lambda role: TOO_LONG[0].reply) as connection:
+        assert "longer than the model can read" in (await connection.ask(prompt=PROMPT)).problem
+    assert len(connection.stub.requests) == 1
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: row_id(refusal.row))
+async def test_a_refused_parameter_is_left_out_or_renamed_and_remembered(refusal: Refusal, tmp_path: Path) -> None:
+    def refuse(body: dict[str, Any]) -> ErrorReply | None:
+        return refusal.row.reply if sends(body, *refusal.path) is not None else None
+
+    with Connection(tmp_path, refusal.row.client, passed=refusal.model) as connection:
+        connection.stub.refuse = refuse
+        assert (await connection.ask()).text == "a plan by planner"
+        assert (await connection.ask("coder", "<role>coder</role>")).text == "a plan by coder"
+    bodies = [request.body for request in connection.stub.requests]
+    assert [sends(body, *refusal.path) is not None for body in bodies] == [True, False, False]
+    if refusal.renamed:
+        assert [body[refusal.renamed] for body in bodies[1:]] == [bodies[0][refusal.path[0]]] * 2
+    assert len(connection.lines) == 1
+    assert "refuses the parameter" in connection.lines[0]
+
+
+async def test_a_refused_request_whose_parameters_are_needed_stops_the_run(tmp_path: Path) -> None:
+    body = openai_error(
+        "'messages' must contain the word 'json' in some form", "invalid_request_error", None, "messages"
+    )
+    refused = pytest.raises(ModelError, match="the request is invalid")
+    with Connection(tmp_path, OPENAI, lambda role: ErrorReply(400, body)) as connection, refused:
+        await connection.ask()
+    assert len(connection.stub.requests) == 1

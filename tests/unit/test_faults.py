@@ -1,0 +1,143 @@
+"""Delays that providers announce, the pace that is learnt from refusals, and prompts that are shortened."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from mlestar.llm.delay import read_delay
+from mlestar.llm.error_body import ErrorBody, read_body
+from mlestar.llm.pace import MINUTE, PROBE_WINDOWS, Pace
+from mlestar.llm.shortening import shorten_prompt
+
+
+def in_seconds(seconds: float) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7),
+        ({"retry-after": format_datetime(in_seconds(90), usegmt=True)}, 90),
+        ({"retry-after-ms": "1500", "retry-after": "2"}, 1.5),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m30s"}, 90),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "240ms"}, 0.24),
+        ({"x-ratelimit-remaining-tokens": "12", "x-ratelimit-reset-tokens": "6m0s"}, None),
+        (
+            {
+                "anthropic-ratelimit-tokens-remaining": "0",
+                "anthropic-ratelimit-tokens-reset": in_seconds(40).isoformat().replace("+00:00", "Z"),
+            },
+            40,
+        ),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(in_seconds(50).timestamp() * 1000))}, 50),
+        ({"retry-after": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_the_delay_of_a_limit_is_read_from_headers(headers: dict[str, str], seconds: float | None) -> None:
+    delay = read_delay(ErrorBody(status=429, headers=headers))
+    assert delay == (None if seconds is None else pytest.approx(seconds, abs=2))
+
+
+@pytest.mark.parametrize(
+    ("message", "seconds"),
+    [
+        ("Please try again in 9m38.016s. Need more tokens?", 578.016),
+        ("Please try again in 644ms.", 0.644),
+        ("Please retry in 40.5s.", 40.5),
+        ("Please retry after 6 seconds. Please contact support", 6),
+        ("Limit 30000, Used 29937, Requested 385.", None),
+    ],
+)
+def test_the_delay_of_a_limit_is_read_from_the_message_where_no_field_has_it(
+    message: str, seconds: float | None
+) -> None:
+    assert read_delay(ErrorBody(status=429, message=message)) == seconds
+
+
+def test_an_error_in_a_successful_response_has_the_status_that_its_body_names() -> None:
+    bodies = [
+        {"message": "Provider returned error", "code": 429},
+        {"message": "Overloaded", "type": "overloaded_error"},
+        {"message": "upstream failed", "code": "upstream"},
+    ]
+    read = [read_body([ValueError(body)]) for body in bodies]
+    assert [body and body.status for body in read] == [429, 529, 502]
+    assert read_body([ValueError("not a body")]) is None
+
+
+class Clock:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def pace_of(clock: Clock) -> Pace:
+    return Pace(clock, clock.sleep)
+
+
+async def starts(pace: Pace, clock: Clock, count: int) -> list[float]:
+    began = clock.now
+    return [await pace.wait() - began for _ in range(count)]
+
+
+async def test_without_a_refusal_requests_start_at_once() -> None:
+    clock = Clock()
+    assert await starts(pace_of(clock), clock, 20) == [0.0] * 20
+
+
+async def test_no_request_starts_before_the_announced_time_and_later_ones_keep_to_the_rate() -> None:
+    clock = Clock()
+    pace = pace_of(clock)
+    tickets = [await pace.wait() for _ in range(8)]
+    for ticket in tickets[5:]:  # five were accepted
+        pace.refused(ticket, 40.0)
+    assert await starts(pace, clock, 12) == pytest.approx([40.0] * 5 + [80.0] * 5 + [120.0] * 2)
+
+
+async def test_a_window_is_no_longer_than_a_minute_however_slow_the_run_was_before() -> None:
+    clock = Clock()
+    pace = pace_of(clock)
+    for _ in range(100):
+        await pace.wait()
+        clock.now += 70
+    pace.refused(await pace.wait(), 5.0)
+    first, second = await starts(pace, clock, 2)
+    assert first == pytest.approx(5.0)
+    assert second - first <= MINUTE
+
+
+async def test_a_limit_that_is_not_met_again_is_raised_slowly() -> None:
+    clock = Clock()
+    pace = pace_of(clock)
+    await pace.wait()
+    pace.refused(await pace.wait(), 10.0)
+    clock.now += PROBE_WINDOWS * 10.0 + 1
+    pace.answered()
+    assert await starts(pace, clock, 3) == pytest.approx([0.0, 0.0, 10.0])
+
+
+PROMPT = "<task>" + "word " * 4000 + "</task>\n<script>" + "x = 1\n" * 500 + "</script>\n<refusal>none</refusal>"
+
+
+@pytest.mark.parametrize("excess", [1.05, 1.5, 0.0])
+def test_data_is_cut_in_its_middle_and_code_is_not(excess: float) -> None:
+    shorter = shorten_prompt(PROMPT, excess)
+    assert shorter is not None
+    assert len(shorter) <= len(PROMPT) / (excess or 2.0)
+    assert shorter.startswith("<task>word ")
+    assert shorter.endswith(PROMPT[PROMPT.index("</task>") :])
+
+
+def test_a_prompt_of_code_is_not_shortened() -> None:
+    assert shorten_prompt("<script>" + "x = 1\n" * 5000 + "</script>", 1.5) is None
+    assert shorten_prompt(PROMPT, 40) is None

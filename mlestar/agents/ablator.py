@@ -9,11 +9,6 @@ from mlestar.agents.role import VARIED, Role
 from mlestar.agents.script import ScriptError, syntax_error
 
 
-def parse_study(reply: str) -> str:
-    """Return the study of a reply."""
-    return check_study(parse_code(reply))
-
-
 def check_study(code: str) -> str:
     """Return the code when it can be run as an ablation study.
 
@@ -29,7 +24,7 @@ def check_study(code: str) -> str:
     return code
 
 
-ABLATOR = Role("ablator", "writers", VARIED, parse_study)
+ABLATOR = Role("ablator", "writers", VARIED, parse_code.then(check_study))
 
 
 async def ask_for_study(agent: AgentContext, script: str, summaries: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mlestar.agents.context import AgentContext
 from mlestar.agents.planner import reject_repeated
-from mlestar.agents.replies import parse_prose, parse_script
+from mlestar.agents.replies import parse_plan, parse_script
 from mlestar.agents.role import VARIED, Role
 from mlestar.state import Attempt
 
@@ -20,7 +20,7 @@ class Member:
     code: str
 
 
-ENSEMBLE_PLANNER = Role("ensemble_planner", "planners", VARIED, parse_prose)
+ENSEMBLE_PLANNER = Role("ensemble_planner", "planners", VARIED, parse_plan)
 ENSEMBLER = Role("ensembler", "writers", VARIED, parse_script)
 
 

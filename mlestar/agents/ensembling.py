@@ -7,6 +7,7 @@ from mlestar.agents.context import AgentContext
 from mlestar.agents.planner import reject_repeated
 from mlestar.agents.replies import parse_plan, parse_script
 from mlestar.agents.role import VARIED, Role
+from mlestar.agents.whole import check_whole
 from mlestar.state import Attempt
 
 
@@ -32,4 +33,4 @@ async def ask_for_ensemble_plan(agent: AgentContext, members: Sequence[Member], 
 
 async def ask_for_ensemble(agent: AgentContext, members: Sequence[Member], plan: str, seconds: float) -> str:
     """Return one script that trains and combines all members within the seconds."""
-    return await agent.ask(ENSEMBLER, solutions=members, plan=plan, seconds=seconds)
+    return await agent.ask(ENSEMBLER.then(check_whole(agent.brief)), solutions=members, plan=plan, seconds=seconds)

@@ -57,7 +57,7 @@ def read_code(reply: str) -> list[list[Candidate[str]]]:
     fences = read_fences(text)
     if not fences:
         return _bare_code(text)
-    groups = [[partial(_fenced_code, fence) for fence in fences if fence.language == name] for name in ("python", "")]
+    groups = [_fences_of(fences, "python"), _fences_of(fences, "")]
     if any(groups):
         return [group for group in groups if group]
     if any(fence.language in ("diff", "patch") for fence in fences):
@@ -66,8 +66,8 @@ def read_code(reply: str) -> list[list[Candidate[str]]]:
     raise ScriptError(NO_CODE)
 
 
-def _size(fence: Fence) -> int:
-    return len(fence.text)
+def _fences_of(fences: Sequence[Fence], language: str) -> list[Candidate[str]]:
+    return [partial(_fenced_code, fence) for fence in fences if fence.language == language]
 
 
 def _bare_code(text: str) -> list[list[Candidate[str]]]:

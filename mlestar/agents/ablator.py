@@ -7,11 +7,7 @@ from mlestar.agents.debugging import DEBUGGER, reject_failed
 from mlestar.agents.replies import parse_code
 from mlestar.agents.role import VARIED, Role
 from mlestar.agents.script import ScriptError, syntax_error
-
-
-def parse_study(reply: str) -> str:
-    """Return the study of a reply."""
-    return check_study(parse_code(reply))
+from mlestar.agents.whole import check_whole
 
 
 def check_study(code: str) -> str:
@@ -29,15 +25,15 @@ def check_study(code: str) -> str:
     return code
 
 
-ABLATOR = Role("ablator", "writers", VARIED, parse_study)
+ABLATOR = Role("ablator", "writers", VARIED, parse_code.then(check_study))
 
 
 async def ask_for_study(agent: AgentContext, script: str, summaries: Sequence[str]) -> str:
     """Return a study script that writes `variants/NAME.csv` for the baseline and every variant."""
-    return await agent.ask(ABLATOR, script=script, summaries=summaries)
+    return await agent.ask(ABLATOR.then(check_whole(agent.brief)), script=script, summaries=summaries)
 
 
 async def repair_study(agent: AgentContext, study: str, bug: str, failed_fixes: Sequence[str]) -> str:
     """Return a repaired study that differs from the failing one and from every failed fix."""
-    role = DEBUGGER.then(check_study).then(reject_failed([study, *failed_fixes]))
+    role = DEBUGGER.then(check_study).then(check_whole(agent.brief)).then(reject_failed([study, *failed_fixes]))
     return await agent.ask(role, script=study, bug=bug, failed_fixes=failed_fixes, study=True)

@@ -2,9 +2,11 @@
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
+from mlestar.agents.nearest import describe_nearest
 from mlestar.agents.script import ScriptError, parse_tree, syntax_error
+from mlestar.agents.shortened import check_complete
 
 TINY_SCRIPT = 30
 """Lines up to which a block may be most of the script. Chosen by judgement; not measured."""
@@ -29,12 +31,18 @@ def locate(script: str, block: str) -> str:
     return text
 
 
-def replace_block(script: str, block: str, replacement: str) -> str:
+def replace_block(script: str, block: str, replacement: str, columns: Collection[str] = ()) -> str:
     """Return the script with the block replaced once, re-indented, and the imports it needs merged at the top.
 
+    Args:
+        script: that has the block once.
+        block: its lines.
+        replacement: the new lines.
+        columns: of the task's files, for a check of those that the script makes; see `check_complete`.
+
     Raises:
-        ScriptError: the block is not found once, the result does not compile, or the script uses a name that the
-            block defined and the replacement does not.
+        ScriptError: the block is not found once, the result does not compile, the script uses a name that the
+            block defined and the replacement does not, or the replacement leaves out code that the script needs.
     """
     script = script.replace("\r\n", "\n")
     first, last = _span(script, block)
@@ -47,6 +55,7 @@ def replace_block(script: str, block: str, replacement: str) -> str:
         problem = syntax_error(patched)
         if not problem:
             _check_names(script, range(first + 1, last + 1), patched)
+            check_complete(script, old_block, text, patched, columns)
             return patched
         problems.append(problem)
     msg = f"with the new block, {problems[0]}"
@@ -72,7 +81,7 @@ def _span(script: str, block: str) -> tuple[int, int]:
         if starts:
             first_line, last_line = lines[starts[0]][0], lines[starts[0] + size - 1][0]
             return first_line, last_line + 1
-    msg = "the block does not occur in the script; copy it exactly, in whole lines"
+    msg = f"the block does not occur in the script; copy it exactly, in whole lines{describe_nearest(script, block)}"
     raise ScriptError(msg)
 
 

@@ -6,6 +6,7 @@ from mlestar.agents.context import AgentContext, ReplyError
 from mlestar.agents.replies import parse_code, parse_prose
 from mlestar.agents.role import EXACT, VARIED, Role
 from mlestar.agents.script import ScriptError, check_script
+from mlestar.agents.whole import check_whole
 
 OUTPUT_TAIL = 6000
 """Characters of output that the bug summarizer sees. A traceback is at its end. Chosen by judgement; not measured."""
@@ -25,7 +26,7 @@ async def summarize_bug(agent: AgentContext, script: str, failure: str, output: 
 
 async def repair_script(agent: AgentContext, script: str, bug: str, failed_fixes: Sequence[str]) -> str:
     """Return a repaired script that differs from the failing one and from every failed fix."""
-    role = DEBUGGER.then(check_script).then(reject_failed([script, *failed_fixes]))
+    role = DEBUGGER.then(check_script).then(check_whole(agent.brief)).then(reject_failed([script, *failed_fixes]))
     return await agent.ask(role, script=script, bug=bug, failed_fixes=failed_fixes, study=False)
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from mlestar.agents.context import AgentContext
 from mlestar.agents.planner import reject_repeated
-from mlestar.agents.replies import parse_prose, parse_script
+from mlestar.agents.replies import parse_plan, parse_script
 from mlestar.agents.role import VARIED, Role
+from mlestar.agents.whole import check_whole
 from mlestar.state import Attempt
 
 
@@ -20,7 +21,7 @@ class Member:
     code: str
 
 
-ENSEMBLE_PLANNER = Role("ensemble_planner", "planners", VARIED, parse_prose)
+ENSEMBLE_PLANNER = Role("ensemble_planner", "planners", VARIED, parse_plan)
 ENSEMBLER = Role("ensembler", "writers", VARIED, parse_script)
 
 
@@ -32,4 +33,4 @@ async def ask_for_ensemble_plan(agent: AgentContext, members: Sequence[Member], 
 
 async def ask_for_ensemble(agent: AgentContext, members: Sequence[Member], plan: str, seconds: float) -> str:
     """Return one script that trains and combines all members within the seconds."""
-    return await agent.ask(ENSEMBLER, solutions=members, plan=plan, seconds=seconds)
+    return await agent.ask(ENSEMBLER.then(check_whole(agent.brief)), solutions=members, plan=plan, seconds=seconds)

@@ -3,6 +3,7 @@
 from mlestar.agents.context import AgentContext
 from mlestar.agents.replies import parse_script
 from mlestar.agents.role import VARIED, Role
+from mlestar.agents.whole import check_whole
 from mlestar.state import ModelCard
 
 INITIALIZER = Role("initializer", "writers", VARIED, parse_script)
@@ -10,4 +11,4 @@ INITIALIZER = Role("initializer", "writers", VARIED, parse_script)
 
 async def ask_for_candidate(agent: AgentContext, card: ModelCard) -> str:
     """Return a script that solves the task with the card's model."""
-    return await agent.ask(INITIALIZER, card=card)
+    return await agent.ask(INITIALIZER.then(check_whole(agent.brief)), card=card)

@@ -8,6 +8,7 @@ from mlestar.agents.context import AgentContext
 from mlestar.agents.replies import parse_code, parse_json
 from mlestar.agents.role import EXACT, Role
 from mlestar.agents.script import ScriptError
+from mlestar.agents.whole import task_columns
 
 
 class Leakage(BaseModel):
@@ -33,9 +34,10 @@ async def find_leakage(agent: AgentContext, script: str, evidence: str = "", cha
 
 async def rewrite_leakage(agent: AgentContext, script: str, block: str, reason: str) -> str:
     """Return the script with the leaking block rewritten."""
+    columns = task_columns(agent.brief)
 
     def patch(code: str) -> str:
-        repaired = replace_block(script, block, code)
+        repaired = replace_block(script, block, code, columns)
         if repaired == script:
             msg = "the block is unchanged; it must be rewritten so that it does not leak"
             raise ScriptError(msg)

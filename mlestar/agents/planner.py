@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 
 from mlestar.agents.context import AgentContext, ReplyError
-from mlestar.agents.replies import parse_prose
+from mlestar.agents.replies import parse_plan
 from mlestar.agents.role import VARIED, Role
 from mlestar.agents.script import ScriptError
 from mlestar.state import Attempt
 
-PLANNER = Role("planner", "planners", VARIED, parse_prose)
+PLANNER = Role("planner", "planners", VARIED, parse_plan)
 
 
 async def ask_for_plan(agent: AgentContext, block: str, attempts: Sequence[Attempt], baseline: float | None) -> str:

@@ -1,99 +1,236 @@
 """Parsers of replies: a script, other code, a typed JSON object, plain text."""
 
-import ast
-import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from mlestar.agents.script import ScriptError, check_script, extract_code, fenced
+from mlestar.agents.choices import Candidate, Choices
+from mlestar.agents.cleaning import clean_code, tagged_code
+from mlestar.agents.fences import Fence, has_fence, read_fences
+from mlestar.agents.json_replies import read_objects
+from mlestar.agents.reasoning import clean_reply
+from mlestar.agents.script import ScriptError, check_script, is_code, parse_tree, syntax_error
 
 M = TypeVar("M", bound=BaseModel)
 REFUSAL = re.compile(
-    r"(sorry|i'm sorry|i am sorry|i apologi[sz]e|as an ai|i (cannot|can't|can not|am unable|'m unable|won't|will not)|"
-    r"i'm (unable|not able)|unfortunately, i)\b",
+    r"(sorry|i'm sorry|i am sorry|i apologi[sz]e|as an ai|i (cannot|can't|can not|am unable|'m unable|won't|will not|"
+    r"don't (have|see)|do not (have|see)|must decline|need more)|i'm (unable|not able)|unfortunately, i|"
+    r"(could|can) you (please )?(provide|share|clarify)|please (provide|share|clarify))\b",
     re.IGNORECASE,
 )
 MAX_REFUSAL = 600
 """Characters; a longer reply answers the question, whatever it begins with. Chosen by judgement; not measured."""
-
-
-def parse_script(reply: str) -> str:
-    """Return the script of a reply."""
-    return check_script(extract_code(reply))
-
-
-def parse_code(reply: str) -> str:
-    """Return the code of a reply; it need not compile by itself."""
-    code = extract_code(reply)
-    if not code.strip():
-        msg = "the code fence is empty"
-        raise ScriptError(msg)
-    return code
-
-
-def parse_prose(reply: str) -> str:
-    """Return a short plain text."""
-    text = reply.strip()
-    if text.startswith("{") or not any(c.isalpha() for c in text):
-        msg = "answer with sentences of plain text"
-        raise ScriptError(msg)
-    return text[:6000]
-
-
-def parse_json(model: type[M], check: Callable[[M], object] | None = None) -> Callable[[str], M]:
-    """Return a parser for a JSON object of this model; `check` may refuse its content with a ScriptError."""
-
-    def parse(reply: str) -> M:
-        try:
-            value = model.model_validate(json_object(reply))
-        except ValidationError as error:
-            first = error.errors()[0]
-            msg = f"field {'.'.join(map(str, first['loc']))}: {first['msg']}"
-            raise ScriptError(msg) from None
-        if check:
-            check(value)
-        return value
-
-    return parse
-
-
-def json_object(reply: str) -> dict[str, Any]:
-    """Return the JSON object of a reply: fenced, bare, or between prose; a Python literal is accepted.
-
-    Raises:
-        ScriptError: there is no object, or it is cut off.
-    """
-    texts = [*fenced(reply, {"json"}), *fenced(reply, {""}), reply.strip()]
-    start, end = reply.find("{"), reply.rfind("}")
-    if 0 <= start < end:
-        texts.append(reply[start : end + 1])
-    for text in texts:
-        value = _load(text)
-        if isinstance(value, dict):
-            return value
-    msg = "the reply has no complete JSON object; answer with one ```json fence"
-    raise ScriptError(msg)
+THOUGHTS = re.compile(
+    r"((okay|ok|alright|hmm+|wait|so)\b[,.\s]+(so\b|let|the user|i need|i have|we need|we have|first|looking)|"
+    r"let me (think|start|see|look|analy[sz]e|first)|the user (wants|asks|asked|is asking|has|needs)|"
+    r"(we|i) (need|have|are asked|am asked) to (propose|answer|output|produce|come up|figure|think|write a plan)|"
+    r"#*\W*(thinking|thought|reasoning|chain of thought)( process)?\W*:)",
+    re.IGNORECASE,
+)
+"""How reasoning without tags begins."""
+MIN_PLAN = 12
+"""Characters of a plan. Chosen by judgement; not measured."""
+MIN_SUMMARY = 100
+"""Characters that a text has besides its fences of code, so that it does not only introduce them. Chosen by judgement;
+not measured."""
+NO_CODE = "the reply has no ```python fence with code"
+MIXED_LINES = re.compile(r"^@@ .*@@|^--- .*\n\+\+\+ ", re.MULTILINE)
+"""Lines of a difference between two files."""
 
 
 def find_refusal(reply: str) -> str:
     """Return the sentence with which a reply refuses to answer; empty when it answers."""
     text = " ".join(reply.replace("\u2019", "'").split())
-    return text[:200] if len(text) < MAX_REFUSAL and REFUSAL.match(text) else ""
+    return text[:200] if len(text) < MAX_REFUSAL and REFUSAL.match(text) and not has_fence(reply) else ""
 
 
-def _load(text: str) -> object:
-    loaders: tuple[Callable[[str], object], ...] = (_load_json, ast.literal_eval)
-    for load in loaders:
-        try:
-            return load(text.strip())
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            continue
-    return None
+def read_code(reply: str) -> list[list[Candidate[str]]]:
+    """Return the code of a reply: in Python fences, else in unnamed ones, else between tags, else the bare reply.
+
+    Raises:
+        ScriptError: there is no code.
+    """
+    text = clean_reply(reply)
+    fences = read_fences(text)
+    if not fences:
+        return _bare_code(text)
+    groups = [_fences_of(fences, "python"), _fences_of(fences, "")]
+    if any(groups):
+        return [group for group in groups if group]
+    if any(fence.language in ("diff", "patch") for fence in fences):
+        msg = "the reply is a difference; answer with the whole code in one ```python fence"
+        raise ScriptError(msg)
+    raise ScriptError(NO_CODE)
 
 
-def _load_json(text: str) -> object:
-    """Load JSON whose strings may contain unescaped line breaks, which models often write."""
-    return json.loads(text, strict=False)
+def _fences_of(fences: Sequence[Fence], language: str) -> list[Candidate[str]]:
+    return [partial(_fenced_code, fence) for fence in fences if fence.language == language]
+
+
+def _bare_code(text: str) -> list[list[Candidate[str]]]:
+    """Return the code of a reply without fences."""
+    tagged = tagged_code(text)
+    if tagged:
+        return [[partial(clean_code, code) for code in tagged]]
+    if is_code(clean_code(text)):
+        return [[partial(clean_code, text)]]
+    raise ScriptError(NO_CODE)
+
+
+def _fenced_code(fence: Fence) -> str:
+    """Return the code of a fence; it need not compile by itself.
+
+    Raises:
+        ScriptError: it is empty, a difference, or neither closed nor complete.
+    """
+    inner = [nested for nested in read_fences(fence.text) if nested.language == "python"]
+    text = inner[0].text if len(inner) == 1 and not parse_tree(fence.text) else fence.text
+    code = clean_code(text)
+    if not code.strip():
+        msg = "the code fence is empty"
+        raise ScriptError(msg)
+    if MIXED_LINES.search(code) and not parse_tree(code):
+        msg = "the code fence holds a difference; answer with the whole code"
+        raise ScriptError(msg)
+    if not fence.closed and not parse_tree(code):
+        msg = f"the code fence is not closed, and {syntax_error(code)}; answer with the whole code and close the fence"
+        raise ScriptError(msg)
+    return code
+
+
+parse_code = Choices("code fences", read_code)
+"""Returns the code of a reply; it need not compile by itself."""
+parse_script = parse_code.then(check_script)
+"""Returns the script of a reply."""
+
+
+def parse_prose(reply: str) -> str:
+    """Return a short plain text."""
+    text = _prose(reply)
+    if has_fence(text) and len(_outside_fences(text)) < MIN_SUMMARY:
+        msg = "the reply is a code fence; answer with sentences of plain text"
+        raise ScriptError(msg)
+    return text[:6000]
+
+
+def parse_plan(reply: str) -> str:
+    """Return a plan: sentences without code and without the reasoning that led to them."""
+    text = _prose(reply)
+    if has_fence(text):
+        msg = "the reply has a code fence; answer with only the plan, as sentences of plain text without code"
+        raise ScriptError(msg)
+    if is_code(text):
+        msg = "the reply is code; answer with only the plan, as sentences of plain text"
+        raise ScriptError(msg)
+    if THOUGHTS.match(text):
+        msg = "the reply begins with reasoning; answer with only the plan"
+        raise ScriptError(msg)
+    if len(text) < MIN_PLAN:
+        msg = "the reply is too short for a plan; answer with sentences of plain text"
+        raise ScriptError(msg)
+    return text[:6000]
+
+
+def _prose(reply: str) -> str:
+    """Return the text of a reply, out of a fence that only wraps it.
+
+    Raises:
+        ScriptError: it is a refusal, JSON, or no sentence.
+    """
+    text = clean_reply(reply).strip()
+    fences = read_fences(text)
+    if len(fences) == 1 and fences[0].language in ("", "text", "txt", "plaintext") and not is_code(fences[0].text):
+        text = text if _outside_fences(text) else fences[0].text.strip()
+    lines = text.split("\n")
+    if has_fence(lines[0]) and not fences:  # a fence of Markdown around a text without other fences
+        text = "\n".join(line for line in lines if not line.strip().startswith("```")).strip()
+    if text.startswith(("{", "[{")) or not any(c.isalpha() for c in text):
+        msg = "answer with sentences of plain text"
+        raise ScriptError(msg)
+    if sentence := find_refusal(text):
+        msg = f"it declines the task ({sentence}); this is ordinary engineering work on a person's own data"
+        raise ScriptError(msg)
+    return text
+
+
+def _outside_fences(text: str) -> str:
+    """Return what a text has besides its fences."""
+    for fence in read_fences(text):
+        for line in fence.text.split("\n"):
+            text = text.replace(line, "", 1)
+    return "\n".join(line for line in text.split("\n") if not has_fence(line)).strip()
+
+
+def parse_json(model: type[M], check: Callable[[M], object] | None = None) -> Choices[M]:
+    """Return a parser for a JSON object of this model; `check` may refuse its content with a ScriptError."""
+
+    def read(value: object) -> M:
+        parsed = _validate(model, value)
+        if check:
+            check(parsed)
+        return parsed
+
+    return Choices("JSON objects", read_objects).then(read)
+
+
+def json_object(reply: str) -> dict[str, Any]:
+    """Return the one JSON object of a reply: fenced, bare, or between prose.
+
+    Raises:
+        ScriptError: there is no object, or it cannot be read.
+    """
+    return Choices("JSON objects", read_objects).then(_only_object)(reply)
+
+
+def _only_object(value: object) -> dict[str, Any]:
+    """Return an object, also out of a list of one."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, dict):
+        return value
+    msg = "the reply is a list; answer with one JSON object"
+    raise ScriptError(msg)
+
+
+def _validate(model: type[M], value: object) -> M:
+    """Return the model that an object describes; null stands for a field's default."""
+    fields = _without_nulls(_only_object(_wrap_list(model, value)))
+    if fields and not fields.keys() & model.model_fields.keys():
+        msg = f"the JSON object has none of the fields {', '.join(model.model_fields)}"
+        raise ScriptError(msg)
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        problem = "it is missing or null" if first["type"] == "missing" else first["msg"]
+        msg = f"field {'.'.join(map(str, first['loc']))}: {problem}"
+        raise ScriptError(msg) from None
+
+
+def _wrap_list(model: type[BaseModel], value: object) -> object:
+    """Return a list as the value of the model's only field, when no item is an object of the model itself."""
+    names: Sequence[str] = list(model.model_fields)
+    if len(names) != 1 or not isinstance(value, list) or any(names[0] in item for item in value):
+        return value
+    return {names[0]: value}
+
+
+def _without_nulls(value: Any) -> Any:
+    """Return a value without the fields that are null, and with texts out of the fence that wraps them."""
+    if isinstance(value, dict):
+        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return _unwrap(value) if isinstance(value, str) else value
+
+
+def _unwrap(text: str) -> str:
+    """Return the content of a text that is one code fence; other texts unchanged."""
+    lines = text.strip().split("\n")
+    if len(lines) < 3 or not has_fence(lines[0]) or lines[-1].strip() not in ("```", "~~~"):
+        return text
+    fences = read_fences(text.strip())
+    return fences[0].text.rstrip("\n") if len(fences) == 1 else text

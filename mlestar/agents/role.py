@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from mlestar.agents.choices import Choices
+
 Parsed = TypeVar("Parsed")
 Accepted = TypeVar("Accepted")
 
@@ -32,8 +34,10 @@ class Role(Generic[Parsed]):
 
     def then(self, accept: Callable[[Parsed], Accepted]) -> "Role[Accepted]":
         """Return the role with a second step of parsing, for checks that need what one call asks about."""
+        first = self.parse
 
         def parse(reply: str) -> Accepted:
-            return accept(self.parse(reply))
+            return accept(first(reply))
 
-        return Role(self.name, self.group, self.temperature, parse)
+        second = first.then(accept) if isinstance(first, Choices) else parse
+        return Role(self.name, self.group, self.temperature, second)

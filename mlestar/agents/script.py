@@ -21,28 +21,6 @@ def fenced(reply: str, languages: set[str]) -> list[str]:
     return sorted(codes, key=len, reverse=True)
 
 
-def extract_code(reply: str) -> str:
-    """Return the Python code of a reply: its one Python fence, else its one unnamed fence, else the bare reply.
-
-    Raises:
-        ScriptError: there is no code, or more than one candidate.
-    """
-    for languages in (PYTHON_NAMES, {""}):
-        codes = fenced(reply, languages)
-        if len(codes) == 1:
-            return codes[0]
-        if len(codes) > 1:
-            msg = f"the reply has {len(codes)} code fences; put all code into one ```python fence"
-            raise ScriptError(msg)
-    if "```" in reply:
-        msg = "the code fence is not closed: the reply was cut off; answer with less text and the whole code"
-        raise ScriptError(msg)
-    if not _is_code(reply):
-        msg = "the reply has no ```python fence with code"
-        raise ScriptError(msg)
-    return reply.replace("\r\n", "\n")
-
-
 def check_script(code: str) -> str:
     """Return the code when it can be run as a script.
 
@@ -100,7 +78,7 @@ def parse_tree(code: str) -> ast.Module | None:
         return None
 
 
-def _is_code(text: str) -> bool:
+def is_code(text: str) -> bool:
     """Return whether a text is code, and not a word or two of prose, which Python would parse as names."""
     tree = parse_tree(text)
     statements = tree.body if tree else []

@@ -7,6 +7,7 @@ from mlestar.agents.context import AgentContext
 from mlestar.agents.replies import parse_code, parse_json
 from mlestar.agents.role import EXACT, Role
 from mlestar.agents.script import check_script
+from mlestar.agents.whole import task_columns
 
 
 class Subsampling(BaseModel):
@@ -30,7 +31,9 @@ async def remove_subsampling(agent: AgentContext, script: str) -> str | None:
     if not block.strip():
         return None
 
+    columns = task_columns(agent.brief)
+
     def patch(code: str) -> str:
-        return check_script(replace_block(script, block, code))
+        return check_script(replace_block(script, block, code, columns))
 
     return await agent.ask(SUBSAMPLING_REMOVER.then(patch), block=block)

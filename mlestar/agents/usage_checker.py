@@ -5,6 +5,7 @@ import re
 from mlestar.agents.context import AgentContext
 from mlestar.agents.replies import parse_script
 from mlestar.agents.role import EXACT, Role
+from mlestar.agents.whole import check_whole
 
 ALL_USED = re.compile(r"^\W*all used\W*$", re.IGNORECASE | re.MULTILINE)
 
@@ -21,4 +22,9 @@ USAGE_CHECKER = Role("usage_checker", "checkers", EXACT, parse_usage)
 
 async def check_usage(agent: AgentContext, script: str) -> str | None:
     """Return a script that uses what the given one left out, None when it uses everything."""
-    return await agent.ask(USAGE_CHECKER, script=script)
+    check_code = check_whole(agent.brief)
+
+    def check(code: str | None) -> str | None:
+        return check_code(code) if code else code
+
+    return await agent.ask(USAGE_CHECKER.then(check), script=script)

@@ -7,9 +7,10 @@ from langgraph.runtime import Runtime
 
 from mlestar.agents.ablator import ask_for_study, repair_study
 from mlestar.agents.coder import rewrite_block
-from mlestar.agents.context import ReplyError
+from mlestar.agents.context import AgentContext, ReplyError
 from mlestar.agents.debugging import summarize_bug
 from mlestar.agents.extractor import ask_for_block
+from mlestar.agents.measured import find_measured_block
 from mlestar.agents.planner import ask_for_plan
 from mlestar.agents.summarizer import summarize_study
 from mlestar.nodes.grading import grade_execution
@@ -20,7 +21,7 @@ from mlestar.runtime.budget import Refusal
 from mlestar.runtime.context import RunContext, find_context
 from mlestar.runtime.inputs import StagedInput
 from mlestar.settings import Settings
-from mlestar.state import Brief, Draft, ExecutionRecord, Study, TrackState, Variant
+from mlestar.state import Block, Brief, Draft, ExecutionRecord, Study, TrackState, Variant
 
 STUDY_STRETCH = 2.0
 """A study runs the pipeline several times; it may take this factor of a script's time. Chosen by judgement."""
@@ -121,7 +122,10 @@ async def extract_block(state: TrackState, runtime: Runtime[Settings]) -> TrackS
         code = await best_script(ctx, state)
         block = await ask_for_block(agent, code, study.summary, study.variants, earlier_blocks)
     except ReplyError:
-        return {"block": None, "plan": "", **cleared}
+        measured = await _plan_for_measured_block(ctx, state, agent)
+        if measured is None:
+            return {"block": None, "plan": "", **cleared}
+        block = measured
     return {"block": block, "plan": block.plan, "blocks": [*earlier_blocks, block.text], **cleared}
 
 
@@ -184,6 +188,19 @@ async def advance(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     outer = state["outer"] + 1
     step = "another block" if outer < ctx.settings.outer_steps else ""
     return {"outer": outer, **keep_best(track, best), **await ask_budget(ctx, track, step)}
+
+
+async def _plan_for_measured_block(ctx: RunContext, state: TrackState, agent: AgentContext) -> Block | None:
+    """Return the function that the study measured, with a plan; None when it measured none or there is no plan."""
+    study = state["study"]
+    script, study_code = await best_script(ctx, state), await ctx.services.text(study.script or "")
+    text = find_measured_block(script, study_code, study.variants, state.get("blocks", []))
+    if text is None:
+        return None
+    try:
+        return Block(text=text, plan=await ask_for_plan(agent, text, [], best_of(state).score))
+    except ReplyError:
+        return None
 
 
 async def _grade_variants(

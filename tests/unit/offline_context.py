@@ -10,9 +10,9 @@ import pandas as pd
 from langchain_core.messages import HumanMessage
 from threadpoolctl import threadpool_limits
 
-from mlestar.agents.replies import json_object
+from mlestar.agents.replies import json_object, parse_code
 from mlestar.agents.roles import ROLES
-from mlestar.agents.script import check_script, extract_code, reported_score
+from mlestar.agents.script import check_script, reported_score
 from mlestar.data.task import Task
 from mlestar.evaluation import infer_split
 from mlestar.offline import OfflineEngineer
@@ -65,7 +65,7 @@ def reply(role: str, brief: Brief, track: int = 0, **values: object) -> str:
 
 
 def code(role: str, brief: Brief, track: int = 0, **values: object) -> str:
-    return extract_code(reply(role, brief, track, **values))
+    return parse_code(reply(role, brief, track, **values))
 
 
 def data(role: str, brief: Brief, track: int = 0, **values: object) -> dict[str, Any]:

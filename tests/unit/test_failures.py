@@ -335,7 +335,7 @@ async def test_13_truncated_json_is_no_plan(tmp_path: Path) -> None:
     cut = '```json\n{"block": "def load():\\n    return 1", "plan": "Load it in a better w'
     scenario = Scenario(initializer=first(0.6), extractor=cut)
     result = await solve(tmp_path, scenario, STEP)
-    assert "no complete JSON object" in scenario.prompts["extractor"][1]
+    assert "the JSON object is not closed" in scenario.prompts["extractor"][1]
     assert [row.id for row in result.solutions] == ["t0.c1"]
 
 

@@ -33,7 +33,12 @@ def test_json_is_extracted(reply: str) -> None:
     assert json_object(reply) == {"leak": True}
 
 
-@pytest.mark.parametrize("reply", ['```json\n{"leak": tr', "", "no", "[1, 2]"], ids=["cut", "empty", "prose", "list"])
+def test_a_json_object_that_was_cut_is_refused_as_not_closed() -> None:
+    with pytest.raises(ScriptError, match="not closed"):
+        json_object('```json\n{"leak": tr')
+
+
+@pytest.mark.parametrize("reply", ["", "no", "[1, 2]"], ids=["empty", "prose", "list"])
 def test_a_reply_without_a_json_object_is_refused(reply: str) -> None:
     with pytest.raises(ScriptError, match="no complete JSON object"):
         json_object(reply)

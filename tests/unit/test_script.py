@@ -5,7 +5,8 @@ import textwrap
 import pytest
 
 from mlestar.agents.blocks import locate, replace_block
-from mlestar.agents.script import ScriptError, check_script, extract_code, reported_score
+from mlestar.agents.replies import parse_code
+from mlestar.agents.script import ScriptError, check_script, reported_score
 
 SCRIPT = '''"""A script."""
 import os
@@ -30,26 +31,30 @@ open("submission.csv", "w").close()
 
 
 def test_prose_around_the_fence_is_dropped() -> None:
-    assert extract_code("Sure!\n```python\nx = 1\n```\nHope it helps.") == "x = 1\n"
+    assert parse_code("Sure!\n```python\nx = 1\n```\nHope it helps.") == "x = 1\n"
 
 
-def test_two_fences_are_refused() -> None:
-    with pytest.raises(ScriptError, match="2 code fences"):
-        extract_code("```python\na = 1\n```\n```python\nb = 2\n```")
+def test_two_different_fences_are_refused() -> None:
+    with pytest.raises(ScriptError, match="2 different code fences"):
+        parse_code("```python\na = 1\n```\n```python\nb = 2\n```")
 
 
 def test_a_python_fence_takes_precedence_over_other_fences() -> None:
-    assert extract_code("```bash\nls\n```\n```python\nb = 2\n```") == "b = 2\n"
+    assert parse_code("```bash\nls\n```\n```python\nb = 2\n```") == "b = 2\n"
 
 
-def test_an_open_fence_is_reported_as_cut_off() -> None:
-    with pytest.raises(ScriptError, match="cut off"):
-        extract_code("```python\nx = 1\n")
+def test_an_open_fence_with_whole_code_is_accepted() -> None:
+    assert parse_code("```python\nx = 1\n").strip() == "x = 1"
+
+
+def test_an_open_fence_with_broken_code_is_refused_for_both_reasons() -> None:
+    with pytest.raises(ScriptError, match="not closed, and the code does not compile"):
+        parse_code("```python\nx = (1,\n")
 
 
 def test_prose_without_code_is_refused() -> None:
     with pytest.raises(ScriptError, match="no ```python fence"):
-        extract_code("I cannot help with that.")
+        parse_code("I cannot help with that.")
 
 
 @pytest.mark.parametrize(
@@ -260,4 +265,4 @@ def test_a_return_that_lost_its_function_does_not_compile() -> None:
 @pytest.mark.parametrize("reply", ["ok", "Done", "yes, no"])
 def test_a_word_is_not_code(reply: str) -> None:
     with pytest.raises(ScriptError, match="no ```python fence"):
-        extract_code(reply)
+        parse_code(reply)

@@ -1,0 +1,246 @@
+"""Blocks that a model shortened: a rewritten block compared with what the script did before."""
+
+import ast
+import io
+import re
+import tokenize
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+
+from mlestar.agents.calls import Function, find_broken_call, functions
+from mlestar.agents.items import find_lost_item
+from mlestar.agents.names import early_names, undefined_names
+from mlestar.agents.script import ScriptError, parse_tree
+
+PLACEHOLDER = re.compile(
+    r"\b(rest|remainder)\b.*\b(code|script|function|block|method|class|logic|pipeline|implementation|body|steps?|features?)"
+    r"|\b(unchanged|omitted|elided|abbreviated|truncated)\b"
+    r"|\b(same|identical) (code |logic )?(as|to) (before|above|(in )?the original|original|earlier|previous)"
+    r"|\bas (before|above|in the original)\b"
+    r"|\b(existing|previous|original|remaining|other) (code|logic|implementation|steps|lines|body|features|statements)"
+    r"|\b(your|add|insert|put)\b.*\b(code|logic|implementation)\b.*\bhere\b"
+    r"|\bno changes?\b|\b(stays?|remains?|kept|keep)\b.*\b(the same|as (it )?is)\b"
+    r"|\bfor brevity\b|\bto be implemented\b",
+    re.IGNORECASE,
+)
+"""Comments that may stand for code."""
+DOTS = re.compile(r"#\s*[\[(<{]?\s*(\.{3}|\u2026)")
+"""A comment that begins with dots, as in `# ... rest`."""
+OUTSIDE_LINES = 5
+"""Fewer lines around a block say nothing about whether a reply repeats them. Chosen by judgement; not measured."""
+REPEATED_SHARE = 0.5
+"""Share of the lines around a block from which on a reply is the script and not the block. Chosen by judgement; not
+measured."""
+CREATORS = {"zeros", "zeros_like", "empty", "empty_like", "full", "full_like", "list", "dict", "set"}
+"""Functions that make a container which other statements fill."""
+
+Compound = Function | ast.ClassDef | ast.For | ast.While | ast.If | ast.With
+
+
+def check_complete(script: str, block: str, new_block: str, patched: str, columns: Collection[str] = ()) -> None:
+    """Refuse a new block that stands for code which it leaves out, or without which the script must fail.
+
+    Args:
+        script: as it was.
+        block: its lines that are replaced.
+        new_block: what replaces them, as the model wrote it.
+        patched: the script with the new block.
+        columns: of the task's files; a column that is none of them must be made by the script. Not checked without any.
+
+    Raises:
+        ScriptError: with what is missing.
+    """
+    before, after = parse_tree(script), parse_tree(patched)
+    if before is None or after is None:
+        return
+    checks = (
+        _find_repetition(script, block, new_block),
+        _find_ellipsis(before, after),
+        _find_placeholder(script, patched, before, after),
+        _find_emptied_body(before, after),
+        _find_undefined(script, patched),
+        _find_early(before, after),
+        find_broken_call(before, after),
+        _find_unfilled(before, after),
+        find_lost_item(before, after, columns) if columns else "",
+    )
+    problem = next(filter(None, checks), "")
+    if problem:
+        raise ScriptError(problem)
+
+
+def find_gap(code: str) -> str:
+    """Return what stands in place of code in a script of which nothing else is known; empty when it has no gap."""
+    tree = parse_tree(code)
+    if tree is None:
+        return ""
+    for _, node in _compounds(tree):
+        if isinstance(node, Function) and any(map(_is_ellipsis, node.body)) and not node.decorator_list:
+            return f"the body of `def {node.name}` is `...`; write the script in full"
+    for _, text in _comments(code):
+        if DOTS.match(text) and PLACEHOLDER.search(text):
+            return f"the comment `{text[:80]}` stands in place of code; write the script in full"
+    return ""
+
+
+def _find_repetition(script: str, block: str, new_block: str) -> str:
+    """Tell a reply that is the whole script from a block."""
+    own = {line.strip() for line in block.split("\n")}
+    around = {line.strip() for line in script.split("\n") if len(line.strip()) > 3} - own
+    repeated = around & {line.strip() for line in new_block.split("\n")}
+    if len(around) >= OUTSIDE_LINES and len(repeated) > REPEATED_SHARE * len(around):
+        return "the reply repeats the script around the block; answer with only the new block"
+    return ""
+
+
+def _find_ellipsis(before: ast.Module, after: ast.Module) -> str:
+    count = sum(_is_ellipsis(node) for node in ast.walk(after))
+    if count > sum(_is_ellipsis(node) for node in ast.walk(before)):
+        return "the new block has `...` in place of code; write it in full"
+    return ""
+
+
+def _is_ellipsis(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and node.value.value is ...
+
+
+def _find_placeholder(script: str, patched: str, before: ast.Module, after: ast.Module) -> str:
+    """Find a new comment that stands where code was."""
+    comments = [comment for comment in _comments(patched) if comment[1] not in {text for _, text in _comments(script)}]
+    statements = _statements(before)
+    lost = bool(statements - _statements(after))
+    fewer = _size(after) < _size(before)
+    sizes = {path: _size(node) for path, node in functions(before)}
+    for line, text in comments:
+        shorter = fewer or any(
+            _size(node) < sizes.get(path, 0) and line in range(node.lineno, (node.end_lineno or 0) + 2)
+            for path, node in functions(after)
+        )
+        if lost and (DOTS.match(text) or (shorter and PLACEHOLDER.search(text))):
+            return f"the comment `{text[:80]}` stands in place of code of the block; write the block in full"
+    return ""
+
+
+def _comments(code: str) -> list[tuple[int, str]]:
+    """Return the line and text of each comment."""
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return []
+    return [(token.start[0], token.string) for token in tokens if token.type == tokenize.COMMENT]
+
+
+def _statements(tree: ast.AST) -> Counter[str]:
+    """Return the simple statements of a tree as text that does not depend on their position."""
+    return Counter(
+        ast.dump(node) for node in ast.walk(tree) if isinstance(node, ast.stmt) and not isinstance(node, Compound)
+    )
+
+
+def _size(tree: ast.AST) -> int:
+    """Return the number of statements, without imports, which a new block may move."""
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.stmt)]
+    return sum(
+        not isinstance(node, ast.Import | ast.ImportFrom | ast.Pass) and not _is_ellipsis(node) for node in nodes
+    )
+
+
+def _find_emptied_body(before: ast.Module, after: ast.Module) -> str:
+    """Find a function, a loop or a branch that kept its head and lost its body."""
+    filled = {head for head, node in _compounds(before) if not _is_empty(node.body)}
+    empty = [head for head, node in _compounds(after) if _is_empty(node.body)]
+    empty_before = {head for head, node in _compounds(before) if _is_empty(node.body)}
+    for head in empty:
+        if head in filled and head not in empty_before:
+            return f"the body of `{head}` is missing in the new block; write it in full"
+    return ""
+
+
+def _compounds(tree: ast.AST) -> Iterator[tuple[str, Compound]]:
+    """Yield every statement that has a body, with its head."""
+    for node in ast.walk(tree):
+        if isinstance(node, Function):
+            yield f"def {node.name}", node
+        elif isinstance(node, ast.ClassDef):
+            yield f"class {node.name}", node
+        elif isinstance(node, ast.For):
+            yield f"for {ast.unparse(node.target)} in {ast.unparse(node.iter)}", node
+        elif isinstance(node, ast.While | ast.If):
+            yield f"{type(node).__name__.lower()} {ast.unparse(node.test)}", node
+        elif isinstance(node, ast.With):
+            yield f"with {', '.join(map(ast.unparse, node.items))}", node
+
+
+def _is_empty(body: Sequence[ast.stmt]) -> bool:
+    """Return whether a body does nothing."""
+    return all(_does_nothing(statement) for statement in body)
+
+
+def _does_nothing(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Raise) and statement.exc:
+        return "NotImplemented" in ast.unparse(statement.exc)
+    constant = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    return constant or isinstance(statement, ast.Pass)
+
+
+def _find_undefined(script: str, patched: str) -> str:
+    names = undefined_names(patched) - undefined_names(script)
+    if not names:
+        return ""
+    listed = ", ".join(sorted(names))
+    return f"the new block uses {listed}, which neither it nor the rest of the script defines or imports"
+
+
+def _find_early(before: ast.Module, after: ast.Module) -> str:
+    early = sorted(early_names(after) - early_names(before))
+    if not early:
+        return ""
+    path, name = early[0]
+    where = f"in `{path}`, " if path else ""
+    return f"with the new block, {where}{name} is used before it is set"
+
+
+def _find_unfilled(before: ast.Module, after: ast.Module) -> str:
+    """Find a container that was created and filled, and now is only created."""
+    filled = {path: _filled_containers(node) for path, node in functions(before)}
+    for path, node in functions(after):
+        for name, creation in _returned_unfilled(node):
+            if (name, creation) in filled.get(path, set()):
+                return f"in `{path}`, {name} is returned as it was created; the statements that fill it are missing"
+    return ""
+
+
+def _creations(function: Function) -> dict[str, str]:
+    """Return the containers and counters that a function creates, with the expression that creates each."""
+    return {
+        target.id: ast.dump(node.value)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign) and _is_creation(node.value)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _is_creation(value: ast.expr) -> bool:
+    if isinstance(value, ast.Call):
+        name = value.func.attr if isinstance(value.func, ast.Attribute) else getattr(value.func, "id", "")
+        return name in CREATORS
+    return isinstance(value, ast.Constant) or (isinstance(value, ast.List | ast.Dict) and not list(ast.walk(value))[2:])
+
+
+def _filled_containers(function: Function) -> set[tuple[str, str]]:
+    """Return the containers that a function creates and names again besides returning them."""
+    return set(_creations(function).items()) - set(_returned_unfilled(function))
+
+
+def _returned_unfilled(function: Function) -> list[tuple[str, str]]:
+    """Return the containers that a function creates, does nothing with, and returns."""
+    returned = {name for node in ast.walk(function) if isinstance(node, ast.Return) for name in ast.walk(node)}
+    uses = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
+    unfilled = []
+    for name, creation in _creations(function).items():
+        occurrences = [node for node in uses if node.id == name]
+        loads = [node for node in occurrences if isinstance(node.ctx, ast.Load)]
+        if loads and all(node in returned for node in loads) and len(occurrences) - len(loads) == 1:
+            unfilled.append((name, creation))
+    return unfilled

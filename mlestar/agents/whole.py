@@ -1,0 +1,56 @@
+"""Whole scripts: is the script complete, and is it one of this task?"""
+
+import ast
+from collections.abc import Callable
+
+from mlestar.agents.items import read_items, text_item, written_items
+from mlestar.agents.names import undefined_names
+from mlestar.agents.script import ScriptError, parse_tree
+from mlestar.agents.shortened import find_gap
+from mlestar.state import Brief
+
+
+def task_columns(brief: Brief) -> frozenset[str]:
+    """Return the names of the columns of all files of a task; none when they are not known."""
+    columns = {column.name for file in brief.statistics for column in file.columns}
+    return frozenset(columns | set(brief.spec.target) | set(brief.spec.prediction_columns)) if columns else frozenset()
+
+
+def check_whole(brief: Brief) -> Callable[[str], str]:
+    """Return a check that a script is complete and is one of this task."""
+
+    def check(code: str) -> str:
+        gap = find_gap(code)
+        if gap:
+            raise ScriptError(gap)
+        undefined = undefined_names(code)
+        if undefined:
+            msg = f"the script uses {', '.join(sorted(undefined))}, which it neither defines nor imports"
+            raise ScriptError(msg)
+        if _is_of_another_task(code, brief):
+            target = ", ".join(brief.spec.target)
+            msg = f"the script names no target column of this task ({target}) and reads columns that it does not have"
+            raise ScriptError(msg)
+        return code
+
+    return check
+
+
+def _is_of_another_task(code: str, brief: Brief) -> bool:
+    """Return whether a script names no target of the task, and more columns that are not the task's than its own."""
+    columns, tree = task_columns(brief), parse_tree(code)
+    if not columns or tree is None:
+        return False
+    names = _names(tree)
+    if names & {*brief.spec.target, *brief.spec.prediction_columns}:
+        return False
+    read = {item for item in read_items(tree) if item.startswith("[")} - written_items(tree)
+    own = {text_item(column) for column in columns if column != brief.spec.id}
+    return len(read - own - {text_item(brief.spec.id or "")}) > len(own & {text_item(name) for name in names})
+
+
+def _names(tree: ast.AST) -> set[str]:
+    """Return the texts and attributes of a script."""
+    constants = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    return {value for value in constants if isinstance(value, str)} | attributes

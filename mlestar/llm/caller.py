@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,10 @@ class ModelReply:
     text: str
     problem: str = ""
     """Why the text cannot be relied on: cut off, blocked or empty."""
+    model: str = ""
+    """Name of the model that wrote it."""
+    key: str = ""
+    """Of its entry in the ledger."""
     grounding: dict[str, Any] | None = None
     """Which pages support which part of the text, in the provider's form."""
 
@@ -47,8 +52,28 @@ class ModelReply:
 class Caller:
     """Asks the chat model of a role and records every answer; no answer is paid for twice."""
 
-    def __init__(self, models: Models, ledger: Ledger, blobs: Blobs, *, transport: Transport, prices: Prices) -> None:
+    def __init__(
+        self,
+        models: Models,
+        ledger: Ledger,
+        blobs: Blobs,
+        *,
+        transport: Transport,
+        prices: Prices,
+        model_of: Callable[[str], ChosenModel] | None = None,
+    ) -> None:
+        """Prepare calls.
+
+        Args:
+            models: all that may be asked.
+            ledger: records every answer.
+            blobs: keep prompts and answers.
+            transport: makes the calls.
+            prices: of models.
+            model_of: returns the model that answers a role now; by default the one that was chosen for it.
+        """
         self.models = models
+        self._model_of = model_of or models.of
         self.prices: tuple[Price | None, ...] = tuple(prices.price(chosen.name) for chosen in models.all())
         """Of every model that may be asked; None where it is unknown."""
         self._ledger = ledger
@@ -74,7 +99,7 @@ class Caller:
         Raises:
             ModelError: the provider cannot be reached or refuses the request.
         """
-        chosen = self.models.of(role)
+        chosen = self._model_of(role)
         key = key_of("model_call", role, chosen.name, SYSTEM_PROMPT, prompt, sample)
         return await self._recorded(key, role, chosen, prompt, reservation)
 
@@ -86,7 +111,7 @@ class Caller:
         Raises:
             ModelError: the provider cannot be reached or refuses the request.
         """
-        chosen = self.models.of(role)
+        chosen = self._model_of(role)
         key = key_of("grounded_call", role, chosen.name, SYSTEM_PROMPT, prompt)
         return await self._recorded(key, role, chosen, prompt, reservation, tools=[GOOGLE_SEARCH])
 
@@ -104,7 +129,9 @@ class Caller:
 
         result, _ = await self._ledger.once(key, "model_call", role, work, within=reservation)
         text = await asyncio.to_thread(self._blobs.text, result["text"])
-        return ModelReply(text=text, problem=result["problem"], grounding=result.get("grounding"))
+        return ModelReply(
+            text=text, problem=result["problem"], model=result["model"], key=key, grounding=result.get("grounding")
+        )
 
     async def _ask(self, role: str, chosen: ChosenModel, prompt: str, options: dict[str, Any]) -> Record:
         started = time.monotonic()

@@ -30,11 +30,14 @@ NoteKind = Literal[
     "replacement",
     "answer",
     "submitted",
+    "reply",
+    "weak_model",
 ]
 """Facts that cost nothing. `solution`: the outcome of an evaluation. `first_solution`: the first valid one of a track,
 which is exported at once. `leakage`: what the checker found in a script. `refusal`: work that a cap stopped.
 `decision`: a review point that the run has passed. `replacement`: the answer by which a fork replaces a decision.
-`answer`: what a person answered. `submitted`: the solution whose files are in the run folder."""
+`answer`: what a person answered. `submitted`: the solution whose files are in the run folder. `reply`: whether a
+model's reply satisfied its contract. `weak_model`: a model that was given up as a role, and the one that took over."""
 Cap = Literal["max_usd", "max_tokens", "max_executions", "max_hours"]
 
 SCHEMA = """
@@ -91,6 +94,10 @@ FROM other.entries
 WHERE kind IN ('model_call', 'execution', 'export', 'retrieval', 'leakage', 'answer') ORDER BY rowid
 """
 """Takes over finished work, findings on leakage and answers of a person; other notes belong to one run."""
+ANSWERED = """
+SELECT json_extract(result, '$.model'), label, count(*) FROM entries WHERE kind = 'model_call'
+GROUP BY 1, 2 ORDER BY min(rowid)
+"""
 SLOWEST = "SELECT coalesce(max(seconds), 0) FROM entries WHERE kind = 'execution'"
 
 
@@ -235,6 +242,10 @@ class Ledger:
             retrievals=retrievals,
             seconds=seconds,
         )
+
+    def answered(self) -> list[tuple[str, str, int]]:
+        """Return every model and role with the number of its replies, the first that answered first."""
+        return [(model, role, count) for model, role, count in self._execute(ANSWERED)]
 
     def reserve(self, label: str, worst: Amount, caps: Caps) -> int | Cap:
         """Reserve an amount until it is released, or return the cap that it could pass.

@@ -9,6 +9,7 @@ MlestarError
 └── OperatorError          the run stops with its state saved
     ├── RunnerError        scripts cannot be executed (engine lost, image missing)
     ├── ModelError         the model provider cannot be reached or refuses
+    │   └── WeakModelError the model is too weak for a role, and no other takes over
     ├── StoreError         the run folder cannot be written or is in use
     └── StopRequested      a person asked the run to stop
 
@@ -62,6 +63,10 @@ class RunnerError(OperatorError):
 
 class ModelError(OperatorError):
     """The model provider cannot be reached, refuses, or never satisfies a reply's contract."""
+
+
+class WeakModelError(ModelError):
+    """A model was given up as too weak, and no fallback is left; the message names the command that continues."""
 
 
 class StoreError(OperatorError):

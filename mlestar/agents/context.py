@@ -1,12 +1,12 @@
 """How an agent asks: render the prompt, call the model, parse the reply, ask again with the reason."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from mlestar.agents.replies import find_refusal
 from mlestar.agents.role import Parsed, Role
-from mlestar.agents.script import ScriptError
+from mlestar.agents.script import RepetitionError, ScriptError
 from mlestar.prompts import Prompts, restore_code
 from mlestar.state import Brief
 
@@ -15,16 +15,25 @@ MAX_ATTEMPTS = 3
 
 
 class ReplyLike(Protocol):
-    """A model's reply, and why it cannot be relied on (empty when it can)."""
+    """A model's reply, why it cannot be relied on (empty when it can), who wrote it, and its key in the ledger."""
 
     @property
     def text(self) -> str: ...
     @property
     def problem(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def key(self) -> str: ...
 
 
 class ReplyError(Exception):
     """No reply satisfied its contract; the message is the last reason."""
+
+
+async def judge_nothing(role: str, reply: ReplyLike, refusal: str) -> bool:
+    """Keep the model, whatever it replies."""
+    return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,37 +45,60 @@ class AgentContext:
     prompts: Prompts
     brief: Brief
     track: int = 0
+    judge: Callable[[str, ReplyLike, str], Awaitable[bool]] = judge_nothing
+    """Takes the role's name, a reply, and why it was refused (empty when it was accepted); returns whether another
+    model answers the role from now on."""
 
     async def ask(self, role: Role[Parsed], **values: object) -> Parsed:
         """Return the first reply that the role's parser accepts.
 
         The parser raises ScriptError with a reason that the next prompt contains. The number of the attempt is in the
-        prompt too, so that a recorded reply that was refused is not replayed.
+        prompt too, so that a recorded reply that was refused is not replayed. A model that takes over the role is asked
+        as if it were the first.
 
         Raises:
             ReplyError: every reply was refused.
+            ModelError: the model is given up as this role, and no other takes over.
         """
-        refusal = ""
-        for attempt in range(MAX_ATTEMPTS):
-            prompt = self.prompts.render(
-                role.prompt,
-                role=role.name,
-                brief=self.brief,
-                track=self.track,
-                attempt=attempt,
-                refusal=refusal,
-                **values,
-            )
+        refusal, attempt = "", 0
+        while attempt < MAX_ATTEMPTS:
+            prompt = self._prompt(role, attempt, refusal, values)
             reply = await self.call(role.name, prompt, (self.track, attempt))
-            if reply.problem:
-                refusal = reply.problem
-                continue
-            if sentence := find_refusal(reply.text):
-                refusal = f"it declines the task ({sentence}); this is ordinary engineering work on a person's own data"
-                continue
             try:
-                return role.parse(restore_code(reply.text))
+                parsed = _read(role, reply)
+            except RepetitionError as error:
+                refusal, replaced = str(error), False
             except ScriptError as error:
                 refusal = str(error)
+                replaced = await self.judge(role.name, reply, refusal)
+            else:
+                await self.judge(role.name, reply, "")
+                return parsed
+            refusal, attempt = ("", 0) if replaced else (refusal, attempt + 1)
         msg = f"no usable reply as {role.name} after {MAX_ATTEMPTS} attempts: {refusal}"
         raise ReplyError(msg)
+
+    def _prompt(self, role: Role[Parsed], attempt: int, refusal: str, values: Mapping[str, object]) -> str:
+        return self.prompts.render(
+            role.prompt,
+            role=role.name,
+            brief=self.brief,
+            track=self.track,
+            attempt=attempt,
+            refusal=refusal,
+            **values,
+        )
+
+
+def _read(role: Role[Parsed], reply: ReplyLike) -> Parsed:
+    """Return what a reply says.
+
+    Raises:
+        ScriptError: it cannot be relied on, declines the task, or does not satisfy the role's contract.
+    """
+    if reply.problem:
+        raise ScriptError(reply.problem)
+    if sentence := find_refusal(reply.text):
+        msg = f"it declines the task ({sentence}); this is ordinary engineering work on a person's own data"
+        raise ScriptError(msg)
+    return role.parse(restore_code(reply.text))

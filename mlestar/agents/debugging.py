@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from mlestar.agents.context import AgentContext, ReplyError
 from mlestar.agents.replies import parse_code, parse_prose
 from mlestar.agents.role import EXACT, VARIED, Role
-from mlestar.agents.script import ScriptError, check_script
+from mlestar.agents.script import RepetitionError, check_script
 from mlestar.agents.whole import check_whole
 
 OUTPUT_TAIL = 6000
@@ -37,7 +37,7 @@ def reject_failed(failed: Sequence[str]) -> Callable[[str], str]:
     def check(code: str) -> str:
         if code.strip() in failed_codes:
             msg = "this script has failed before; change what causes the error"
-            raise ScriptError(msg)
+            raise RepetitionError(msg)
         return code
 
     return check

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from mlestar.agents.context import AgentContext, ReplyError
 from mlestar.agents.replies import parse_plan
 from mlestar.agents.role import VARIED, Role
-from mlestar.agents.script import ScriptError
+from mlestar.agents.script import RepetitionError
 from mlestar.state import Attempt
 
 PLANNER = Role("planner", "planners", VARIED, parse_plan)
@@ -37,7 +37,7 @@ def reject_repeated(attempts: Sequence[Attempt]) -> Callable[[str], str]:
         if repetitions:
             raise ReplyError(msg)
         repetitions += 1
-        raise ScriptError(msg)
+        raise RepetitionError(msg)
 
     return check
 

@@ -14,6 +14,10 @@ class ScriptError(ValueError):
     """Code cannot be used; the message explains to an agent why."""
 
 
+class RepetitionError(ScriptError):
+    """A reply has the right form and repeats an earlier one; this says nothing about how well the model keeps forms."""
+
+
 def fenced(reply: str, languages: set[str]) -> list[str]:
     """Return the contents of the fences with one of these languages, longest first."""
     fences = FENCE.findall(reply.replace("\r\n", "\n"))

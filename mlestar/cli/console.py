@@ -59,6 +59,8 @@ def show_result(console: Console, result: Result) -> None:
     console.print(Text("spent      ", style="cyan"), Text(str(result.spend)), sep="", soft_wrap=True, highlight=False)
     if result.message:
         console.print(Text(result.message, style="yellow"))
+    for weak in result.weak_models:
+        console.print(Text(weak, style="yellow"))
     for row in result.caps:
         console.print(Text(f"{row.cap} ({row.limit:g}) stopped: {', '.join(row.stopped)}", style="yellow"))
     if result.fallback:

@@ -6,7 +6,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from mlestar.errors import OperatorError, StopRequested, UserError
+from mlestar.errors import OperatorError, StopRequested, UserError, WeakModelError
 
 SOLVED, NO_SOLUTION, BAD_INPUT, PAUSED, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -21,7 +21,8 @@ class Commands(TyperGroup):
             raise _stop(str(error), BAD_INPUT) from None
         except OperatorError as error:
             status = INTERRUPTED if isinstance(error, StopRequested) else NO_SOLUTION
-            raise _stop(f"{error}{_describe_resume(error.run)}", status) from None
+            advice = "" if isinstance(error, WeakModelError) else _describe_resume(error.run)
+            raise _stop(f"{error}{advice}", status) from None
         except KeyboardInterrupt as error:
             run = str(error.args[0]) if error.args else None
             raise _stop(f"interrupted{_describe_resume(run)}", INTERRUPTED) from None
@@ -31,9 +32,12 @@ def _describe_resume(run: str | None) -> str:
     """Return the command that resumes the run of a folder, empty when there is no run yet."""
     if run is None:
         return ""
+    from mlestar.store import RunFolder
+
     folder = Path(run)
-    option = "" if folder.parent == Path("runs").absolute() else f" --runs-dir {folder.parent}"
-    return f"; what was reached is saved; continue with: mlestar resume {folder.name}{option}"
+    return (
+        f"; what was reached is saved; continue with: mlestar resume {RunFolder(folder.parent, folder.name).arguments}"
+    )
 
 
 def _stop(message: str, status: int) -> typer.Exit:

@@ -3,6 +3,7 @@
 from mlestar.llm.caller import Caller, ModelReply
 from mlestar.llm.models import ChosenModel, Models, ModelsLike, choose_models, wrap_model
 from mlestar.llm.prices import Price, Prices, TokenUsage
+from mlestar.llm.reliability import Reliability
 from mlestar.llm.scripted import ScriptedModel
 from mlestar.llm.transport import RetryPolicy, Transport
 
@@ -14,6 +15,7 @@ __all__ = [
     "ModelsLike",
     "Price",
     "Prices",
+    "Reliability",
     "RetryPolicy",
     "ScriptedModel",
     "TokenUsage",

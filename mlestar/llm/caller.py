@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -60,6 +60,10 @@ class ModelReply:
     text: str
     problem: str = ""
     """Why the text cannot be relied on: cut off, blocked or empty."""
+    model: str = ""
+    """Name of the model that wrote it."""
+    key: str = ""
+    """Of its entry in the ledger."""
     grounding: dict[str, Any] | None = None
     """Which pages support which part of the text, in the provider's form."""
 
@@ -94,6 +98,7 @@ class Caller:
         transport: Transport,
         prices: Prices,
         max_output_tokens: int | None = None,
+        model_of: Callable[[str], ChosenModel] | None = None,
     ) -> None:
         """Describe the caller.
 
@@ -104,8 +109,10 @@ class Caller:
             transport: makes the calls.
             prices: of the models, with their limits.
             max_output_tokens: tokens of a reply by the user's choice; a model may allow fewer.
+            model_of: returns the model that answers a role now; by default the one that was chosen for it.
         """
         self.models = models
+        self._model_of = model_of or models.of
         self.limits = OutputLimits(prices, max_output_tokens)
         self._ledger = ledger
         self._blobs = blobs
@@ -129,7 +136,7 @@ class Caller:
         Raises:
             ModelError: the provider cannot be reached or refuses the request.
         """
-        chosen = self.models.of(role)
+        chosen = self._model_of(role)
         key = key_of("model_call", role, chosen.name, SYSTEM_PROMPT, prompt, sample)
         return await self._answer(_Question(key=key, role=role, chosen=chosen, prompt=prompt), reserve)
 
@@ -139,7 +146,7 @@ class Caller:
         Raises:
             ModelError: the provider cannot be reached or refuses the request.
         """
-        chosen = self.models.of(role)
+        chosen = self._model_of(role)
         key = key_of("grounded_call", role, chosen.name, SYSTEM_PROMPT, prompt)
         options = {"tools": [GOOGLE_SEARCH]}
         return await self._answer(_Question(key=key, role=role, chosen=chosen, prompt=prompt, options=options), reserve)
@@ -151,7 +158,13 @@ class Caller:
             again = replace(question, key=key_of(question.key, "with a longer reply"), cut_at=cut_at)
             result = await self._recorded(again, reserve)
         text = await asyncio.to_thread(self._blobs.text, result["text"])
-        return ModelReply(text=text, problem=result["problem"], grounding=result.get("grounding"))
+        return ModelReply(
+            text=text,
+            problem=result["problem"],
+            model=result["model"],
+            key=question.key,
+            grounding=result.get("grounding"),
+        )
 
     async def _recorded(self, question: _Question, reserve: Reserve | None) -> dict[str, Any]:
         limit: int | None = None

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 from langchain_core.language_models import BaseChatModel
 
@@ -38,12 +39,15 @@ class Models:
 
     default: ChosenModel
     by_role: Mapping[str, ChosenModel] = field(default_factory=dict)
+    fallbacks: Mapping[str, tuple[ChosenModel, ...]] = field(default_factory=dict)
+    """Of every role: the models that take over from one that is too weak, in order."""
 
     def of(self, role: str) -> ChosenModel:
         return self.by_role.get(role, self.default)
 
     def all(self) -> tuple[ChosenModel, ...]:
-        return (self.default, *self.by_role.values())
+        """Return every model that may be asked."""
+        return (self.default, *self.by_role.values(), *chain.from_iterable(self.fallbacks.values()))
 
     @property
     def can_ground(self) -> bool:
@@ -96,7 +100,15 @@ def choose_models(settings: Settings, passed: ModelsLike = None) -> Models:
         temperature = temperature_for(role, settings.temperatures)
         by_role[role] = cache.get(by_name[name], temperature, why)
         logger.debug("role %s: model %s of %r, temperature %g", role, by_role[role].name, name, temperature)
-    return Models(default=default, by_role=by_role)
+    fallbacks = {role: _fallbacks(role, by_role[role], settings, cache) for role in ROLES}
+    return Models(default=default, by_role=by_role, fallbacks=fallbacks)
+
+
+def _fallbacks(role: str, first: ChosenModel, settings: Settings, cache: "ModelCache") -> tuple[ChosenModel, ...]:
+    """Return the models that the settings name as fallbacks, each once, for a role that another model answers first."""
+    temperature = temperature_for(role, settings.temperatures)
+    names = [name for name in dict.fromkeys(settings.fallback) if name != first.name]
+    return tuple(cache.get(name, temperature, "it is a fallback") for name in names)
 
 
 def _by_name(passed: ModelsLike) -> dict[str, BaseChatModel]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from mlestar.state import (
     Source,
     VerdictStatus,
 )
-from mlestar.store import Cap, RunFolder
+from mlestar.store import Cap, Ledger, RunFolder
 
 
 class Score(BaseModel):
@@ -94,6 +95,18 @@ class CapRow(BaseModel):
     """Steps, model calls and executions that it did not allow."""
 
 
+class ModelRow(BaseModel):
+    """A model that answered."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    replies: dict[str, int]
+    """By role, those that a fork took over included."""
+    refused: dict[str, int] = {}
+    """Of them, those that did not satisfy their contract."""
+
+
 class Result(BaseModel):
     """How a run ended, with its scores, files and costs."""
 
@@ -108,6 +121,11 @@ class Result(BaseModel):
     score: Score = Score()
     winner: str | None = None
     model: str = ""
+    """The model of the settings, and those of single roles."""
+    models: tuple[ModelRow, ...] = ()
+    """The models that answered."""
+    weak_models: tuple[str, ...] = ()
+    """One line for each model that was given up as a role, and the one that took over."""
     runner: str = ""
     network: bool = False
     """Scripts could reach the network."""
@@ -203,6 +221,8 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
         score=_score(solutions[winner], rescorings) if winner else Score(),
         winner=winner,
         model=ctx.services.caller.models.title,
+        models=await asyncio.to_thread(_models, ledger),
+        weak_models=tuple(fact["line"] for fact in await asyncio.to_thread(ledger.notes, "weak_model")),
         folder=str(folder.path),
         solution=str(folder.solution) if submitted else None,
         submission=str(folder.submission) if submitted else None,
@@ -233,6 +253,19 @@ def _sources(state: PipelineState) -> tuple[Source, ...]:
         cards = tuple(dict.fromkeys([*first.cards, *source.cards]))
         merged[key] = first.model_copy(update={"cards": cards})
     return tuple(sorted(merged.values(), key=lambda source: bool(source.dropped)))
+
+
+def _models(ledger: Ledger) -> tuple[ModelRow, ...]:
+    """Return every model that answered, with its replies and those that were refused by role."""
+    replies: dict[str, dict[str, int]] = {}
+    for model, role, count in ledger.answered():
+        replies.setdefault(model, {})[role] = count
+    refused = Counter((fact["model"], fact["role"]) for fact in ledger.notes("reply") if fact["refusal"])
+    rows = []
+    for model, roles in replies.items():
+        counts = {role: refused[model, role] for role in roles if refused[model, role]}
+        rows.append(ModelRow(model=model, replies=roles, refused=counts))
+    return tuple(rows)
 
 
 async def _caps(ctx: RunContext) -> tuple[CapRow, ...]:

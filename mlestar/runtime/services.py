@@ -11,7 +11,7 @@ from mlestar.agents.context import AgentContext, ReplyError
 from mlestar.agents.roles import ROLES
 from mlestar.errors import SettingsError, UserError
 from mlestar.events import Event, Spending
-from mlestar.llm import Caller, ModelReply, ModelsLike, Prices, RetryPolicy, Transport, choose_models
+from mlestar.llm import Caller, ModelReply, ModelsLike, Prices, Reliability, RetryPolicy, Transport, choose_models
 from mlestar.prompts import Prompts
 from mlestar.retrieval import Findings, Retrieval, choose_retrieval, read_card
 from mlestar.runtime.budget import Budget, Refusal, Stage
@@ -40,6 +40,7 @@ class Services:
     ledger: Ledger
     budget: Budget
     caller: Caller
+    reliability: Reliability
     prompts: Prompts
     retrieval: Retrieval
     cards: Sequence[ModelCard]
@@ -74,7 +75,7 @@ class Services:
             emit_event(Event(stage="", message=message, track=track, role=role, spend=await self.spending()))
             return reply
 
-        return AgentContext(call=call, prompts=self.prompts, brief=brief, track=track)
+        return AgentContext(call=call, prompts=self.prompts, brief=brief, track=track, judge=self.reliability.judge)
 
     async def find_cards(self, brief: Brief, count: int, settings: Settings) -> Findings:
         """Retrieve model cards, or return what the ledger has of the same retrieval.
@@ -119,8 +120,15 @@ def open_services(
     prices = Prices(settings.prices)
     blobs, ledger = Blobs(folder.blobs), Ledger(folder.ledger)
     transport = Transport(_retry_policy(settings), _emit_model)
+    reliability = Reliability(models, ledger, folder, give_up_after=settings.give_up_after, emit=_emit_model)
     caller = Caller(
-        models, ledger, blobs, transport=transport, prices=prices, max_output_tokens=settings.max_output_tokens
+        models,
+        ledger,
+        blobs,
+        transport=transport,
+        prices=prices,
+        max_output_tokens=settings.max_output_tokens,
+        model_of=reliability.model_of,
     )
     names = [name for name in (task_folder.name, task_name) if name]
     try:
@@ -135,6 +143,7 @@ def open_services(
         ledger=ledger,
         budget=budget,
         caller=caller,
+        reliability=reliability,
         prompts=prompts,
         retrieval=retrieval,
         cards=cards,

@@ -132,6 +132,7 @@ async def _save(ctx: RunContext, reached: PipelineState, stop: BaseException) ->
 async def _forget(ctx: RunContext, saver: BaseCheckpointSaver[str], thread: str) -> None:
     await saver.adelete_thread(thread)
     await asyncio.to_thread(ctx.services.ledger.forget)
+    await asyncio.to_thread(ctx.services.reliability.read_notes)
     folder = ctx.folder
     await asyncio.to_thread(ctx.submission.withdraw)
     for path in (folder.result, folder.report, folder.questions):

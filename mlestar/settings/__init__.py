@@ -61,6 +61,11 @@ PROFILES: dict[Profile, dict[str, float]] = {
     },
 }
 
+GIVE_UP_AFTER = 6
+"""Two questions in a row, each asked three times: one hard question alone gives no model up. A model of which one reply
+in five is refused, independently, has six in a row refused once in 15,625. Chosen by judgement; not measured on real
+models."""
+
 
 class RetrievalSettings(BaseModel):
     """Where model cards are looked for, and what is left out."""
@@ -124,6 +129,19 @@ class Settings(BaseModel):
         2.0, ge=0, le=60, description="Seconds before a call is tried again; doubled each time."
     )
     model_parallel: int = Field(8, ge=1, le=256, description="Calls at once to one provider.")
+    fallback: tuple[str, ...] = Field(
+        (),
+        description="Models that take over, in this order, from one that is too weak for a role: `offline` or "
+        "`provider:name`. Without one the run stops there.",
+    )
+    give_up_after: int = Field(
+        GIVE_UP_AFTER,
+        ge=1,
+        le=1000,
+        description="Refused replies in a row, of one role over all tracks, after which its model is given up as too "
+        "weak; twice as many once it has had a reply in this role accepted. Without any accepted reply the roles are "
+        "counted together.",
+    )
     prices: Path | None = Field(
         None, description="TOML file with prices of models, which take precedence over the built-in table."
     )
@@ -198,6 +216,11 @@ class Settings(BaseModel):
         # A form sends an empty text for a field that was left empty.
         values = {key: value for key, value in data.items() if value is not None and value != ""}
         return {**PROFILES.get(profile, {}), **values}
+
+    @field_validator("fallback", mode="before")
+    @classmethod
+    def _split_fallback(cls, value: Any) -> Any:
+        return split_list(value)
 
     @field_validator("runner")
     @classmethod

@@ -15,6 +15,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "models",
         "base_url",
         "temperatures",
+        "fallback",
+        "give_up_after",
         "prompts",
         "prices",
         "model_seconds",

@@ -71,6 +71,12 @@ class RunFolder:
         self.inputs = self.path / "inputs"
         self.work = self.path / "work"
 
+    @property
+    def arguments(self) -> str:
+        """What follows a command that continues the run: its name, and the runs folder when that is not the default."""
+        parent = self.path.parent
+        return self.run_id if parent == Path("runs").absolute() else f"{self.run_id} --runs-dir {parent}"
+
     def create(self) -> None:
         """Make the folder.
 

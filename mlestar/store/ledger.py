@@ -30,11 +30,14 @@ NoteKind = Literal[
     "replacement",
     "answer",
     "submitted",
+    "reply",
+    "weak_model",
 ]
 """Facts that cost nothing. `solution`: the outcome of an evaluation. `first_solution`: the first valid one of a track,
 which is exported at once. `leakage`: what the checker found in a script. `refusal`: work that a cap stopped.
 `decision`: a review point that the run has passed. `replacement`: the answer by which a fork replaces a decision.
-`answer`: what a person answered. `submitted`: the solution whose files are in the run folder."""
+`answer`: what a person answered. `submitted`: the solution whose files are in the run folder. `reply`: whether a
+model's reply satisfied its contract. `weak_model`: a model that was given up as a role, and the one that took over."""
 Cap = Literal["max_usd", "max_tokens", "max_executions", "max_hours"]
 
 SCHEMA = """
@@ -95,6 +98,10 @@ OUTPUT_TOKENS = """
 SELECT output_tokens FROM entries
 WHERE kind = 'model_call' AND coalesce(json_extract(result, '$.cut'), 0) = 0
   AND (? IS NULL OR label = ?) AND (? IS NULL OR json_extract(result, '$.model') = ?)
+"""
+ANSWERED = """
+SELECT json_extract(result, '$.model'), label, count(*) FROM entries WHERE kind = 'model_call'
+GROUP BY 1, 2 ORDER BY min(rowid)
 """
 SLOWEST = "SELECT coalesce(max(seconds), 0) FROM entries WHERE kind = 'execution'"
 
@@ -253,6 +260,10 @@ class Ledger:
             retrievals=retrievals,
             seconds=seconds,
         )
+
+    def answered(self) -> list[tuple[str, str, int]]:
+        """Return every model and role with the number of its replies, the first that answered first."""
+        return [(model, role, count) for model, role, count in self._execute(ANSWERED)]
 
     def reserve(self, label: str, worst: Amount, caps: Caps) -> int | Shortage:
         """Reserve an amount until it is released, or return the cap that it could pass.

@@ -100,7 +100,7 @@ async def test_debugging_is_bounded_and_never_repeats_a_failed_script(tmp_path: 
 
 async def test_a_run_in_which_nothing_works_ends_with_a_report(tmp_path: Path) -> None:
     scenario = Scenario(initializer="no code", debugger="no code")
-    result = await solve(tmp_path, scenario, FULL)
+    result = await solve(tmp_path, scenario, FULL, give_up_after=1000)
     assert (result.status, result.submission) == ("no_solution", None)
     assert {row.status for row in result.solutions} == {"unwritten"}
     assert (tmp_path / "runs/run/report.html").is_file()
@@ -138,7 +138,7 @@ async def test_a_leak_that_stays_never_runs(tmp_path: Path) -> None:
         leakage_checker=fence('{"leak": true, "block": "def load():", "reason": "it cheats"}', "json"),
         leakage_fixer="I will not.",
     )
-    result = await solve(tmp_path, scenario)
+    result = await solve(tmp_path, scenario, give_up_after=1000)
     assert (result.status, scenario.ran) == ("no_solution", [])
     assert {row.status for row in result.solutions} == {"leak"}
 

@@ -18,9 +18,9 @@ from mlestar.llm.limits import (
     OutputLimits,
     Reserve,
     count_bytes,
+    takes_output_limit,
     thinking_tokens,
     usual_output,
-    with_output_limit,
 )
 from mlestar.llm.models import ChosenModel, Models
 from mlestar.llm.prices import CHARACTERS_PER_TOKEN, Prices, TokenUsage
@@ -185,19 +185,18 @@ class Caller:
 
     def _first_size(self, chosen: ChosenModel) -> CallSize:
         longest = self.limits.allowed(chosen, SYSTEM_PROMPT)
-        least = min(longest, LEAST_FIRST + thinking_tokens(chosen.model))
+        least = _least_first(chosen, longest)
         return CallSize(input=0, output=longest, least=least, price=self._prices.price(chosen.name))
 
     def _size(self, question: _Question) -> CallSize:
         """Return what a call may take: a reply of the usual length, or the longest where that is not known."""
         chosen = question.chosen
         longest = self.limits.allowed(chosen, question.sent)
+        output, least = longest, _least_first(chosen, longest)
         usual = usual_output(self._ledger.output_tokens(question.role, chosen.name))
         if question.cut_at:
-            output, least = longest, min(longest, 2 * question.cut_at)
-        elif usual is None:
-            output, least = longest, min(longest, LEAST_FIRST + thinking_tokens(chosen.model))
-        else:
+            least = min(longest, 2 * question.cut_at)
+        elif usual is not None and takes_output_limit(chosen.model):
             output = least = min(longest, usual + thinking_tokens(chosen.model))
         return CallSize(
             input=count_bytes(question.sent) + MESSAGE_OVERHEAD,
@@ -239,7 +238,7 @@ class Caller:
         messages = [SystemMessage(SYSTEM_PROMPT), HumanMessage(question.prompt)]
         limit = self.limits.for_request(question.chosen, question.sent, granted)
         for refusals in range(REFUSED_LIMITS + 1):
-            chosen = with_output_limit(question.chosen, limit)
+            chosen = self.limits.apply(question.chosen, limit)
             try:
                 return await self._transport.ask(question.role, chosen, messages, **question.options), limit
             except (ModelError, UnanswerableError) as error:
@@ -254,6 +253,13 @@ class Caller:
         if limit is None or question.cut_at or read_reason(message) not in LIMIT_REASONS:
             return 0
         return limit if limit < self.limits.allowed(question.chosen, question.sent) else 0
+
+
+def _least_first(chosen: ChosenModel, longest: int) -> int:
+    """Return the tokens that a reply of unknown length must be allowed."""
+    if not takes_output_limit(chosen.model):
+        return longest
+    return min(longest, LEAST_FIRST + thinking_tokens(chosen.model))
 
 
 def read_reason(message: AIMessage) -> str:

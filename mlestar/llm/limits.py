@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
@@ -22,6 +21,8 @@ LEAST_OUTPUT = 256
 """Tokens below which no limit is worth a call; as the smallest `max_output_tokens`."""
 LEAST_FIRST = 4096
 """Tokens that the first replies of a role need at least: a script of 12 KB. Chosen by judgement; not measured."""
+STEP = 256
+"""Limits from usual lengths are multiples of this, so that there are few different ones. Chosen by judgement."""
 LEAST_USUAL = 2048
 """Tokens that every reply may have, however short the role's replies were so far. Chosen by judgement; not measured."""
 MARGIN = 2.0
@@ -39,21 +40,22 @@ _NUMBER = r"(\d[\d,]*)"
 OUTPUT_LIMITS = (
     re.compile(rf"supports at most {_NUMBER} (?:completion|output) tokens"),
     re.compile(rf"{_PARAMETER}: \d+ > {_NUMBER}, which is the maximum"),
-    re.compile(rf"range of {_PARAMETER} (?:is|should be) \[\d+, ?{_NUMBER}\]"),
-    re.compile(rf"{_PARAMETER}.{{0,80}}?less than or equal to `?{_NUMBER}", re.DOTALL),
-    re.compile(rf"{_PARAMETER}.{{0,120}}?expected a value <= {_NUMBER}", re.DOTALL),
-    re.compile(rf"{_PARAMETER}.{{0,80}}?exceeds the model limit of {_NUMBER}", re.DOTALL),
+    re.compile(rf"range of {_PARAMETER} (?:is|should be) \[\d+, ?{_NUMBER}\]", re.IGNORECASE),
+    re.compile(rf"{_PARAMETER}.{{0,80}}?less than or equal to `?{_NUMBER}", re.DOTALL | re.IGNORECASE),
+    re.compile(rf"{_PARAMETER}.{{0,120}}?expected a value <= {_NUMBER}", re.DOTALL | re.IGNORECASE),
+    re.compile(rf"{_PARAMETER}.{{0,80}}?exceeds the model limit of {_NUMBER}", re.DOTALL | re.IGNORECASE),
 )
-OUTPUT_RANGE = re.compile(rf"{_PARAMETER}.{{0,120}}?to {_NUMBER} \(exclusive\)", re.DOTALL)
+OUTPUT_RANGE = re.compile(rf"{_PARAMETER}.{{0,120}}?to {_NUMBER} \(exclusive\)", re.DOTALL | re.IGNORECASE)
 """A range whose end is not allowed."""
 WINDOWS = (
-    re.compile(rf"maximum context length is\s+{_NUMBER} tokens"),
+    re.compile(rf"maximum context length is\s+{_NUMBER} tokens", re.IGNORECASE),
     re.compile(rf"exceed context limit: \d+ \+ \d+ > {_NUMBER}"),
     re.compile(rf"must be <= {_NUMBER}\. Given: \d+ `inputs`"),
     re.compile(rf"exceed context window of {_NUMBER}"),
 )
 PROMPT_LENGTHS = (
     re.compile(rf"\({_NUMBER} (?:in the messages|of text input|in your prompt)"),
+    re.compile(rf"messages resulted in {_NUMBER} tokens"),
     re.compile(rf"(?:request has|prompt contains at least) {_NUMBER} input tokens"),
     re.compile(rf"exceed context limit: {_NUMBER} \+"),
     re.compile(rf"Given: {_NUMBER} `inputs`"),
@@ -127,6 +129,8 @@ class OutputLimits:
         self._prices = prices
         self._most = most
         self._named: dict[str, ModelLimits] = {}
+        self._copies: dict[tuple[int, int], tuple[ChosenModel, ChosenModel]] = {}
+        """A model and its copy with a limit, by the model's id; kept, so that no other model gets either id."""
 
     def of(self, chosen: ChosenModel) -> ModelLimits:
         """Return what is known of a model: from a refusal, the user's table, LangChain's profile, our table."""
@@ -174,13 +178,22 @@ class OutputLimits:
             return self.allowed(chosen, prompt)
         return None
 
+    def apply(self, chosen: ChosenModel, tokens: int | None) -> ChosenModel:
+        """Return the model with this limit of a reply; unchanged without one, or when its class takes none."""
+        field = _output_field(chosen.model)
+        if tokens is None or not field or getattr(chosen.model, field) == tokens:
+            return chosen
+        key = (id(chosen.model), tokens)
+        if key not in self._copies:
+            copy = replace(chosen, model=chosen.model.model_copy(update={field: tokens}))
+            self._copies[key] = chosen, copy
+        return self._copies[key][1]
+
     def learn(self, chosen: ChosenModel, prompt: str, error: BaseException) -> int | None:
         """Remember the limits that a refusal names; return what a reply may have now, None when it names none."""
-        named = read_named_limits(error)
-        if named.output is None and named.window is None:
+        if not names_reply_limit(error):
             return None
-        if named.window and named.prompt and named.prompt + LEAST_OUTPUT > named.window:
-            return None  # the prompt alone is too long, whatever the limit of the reply
+        named = read_named_limits(error)
         before = self.of(chosen)
         self._named[chosen.name] = ModelLimits(
             output=_lower(named.output, before.output),
@@ -191,28 +204,27 @@ class OutputLimits:
         return self.allowed(chosen, prompt, named.prompt)
 
     def _listed(self, chosen: ChosenModel) -> ModelLimits:
-        profile = getattr(chosen.model, "profile", None) or {}
-        rows = (
-            (self._prices.user_price(chosen.name), "your file of prices"),
-            (_profile_limits(profile), "LangChain's profile"),
-            (self._prices.price(chosen.name), "mlestar/llm/prices.toml"),
+        sources = (
+            _limits_of_price(self._prices.user_price(chosen.name), "your file of prices"),
+            _limits_of_profile(chosen.model),
+            _limits_of_price(self._prices.price(chosen.name), "mlestar/llm/prices.toml"),
         )
-        known = [(row, source) for row, source in rows if row and (row.output_limit or row.window)]
+        known = [limits for limits in sources if limits.output or limits.window]
         return ModelLimits(
-            output=next((row.output_limit for row, _ in known if row.output_limit), None),
-            window=next((row.window for row, _ in known if row.window), None),
-            source=known[0][1] if known else "unknown",
+            output=next((limits.output for limits in known if limits.output), None),
+            window=next((limits.window for limits in known if limits.window), None),
+            source=known[0].source if known else "unknown",
         )
 
 
-@dataclass(frozen=True)
-class _Profile:
-    output_limit: int | None
-    window: int | None
+def _limits_of_price(price: Price | None, source: str) -> ModelLimits:
+    return ModelLimits(output=price.output_limit, window=price.window, source=source) if price else ModelLimits()
 
 
-def _profile_limits(profile: Any) -> _Profile:
-    return _Profile(profile.get("max_output_tokens") or None, profile.get("max_input_tokens") or None)
+def _limits_of_profile(model: BaseChatModel) -> ModelLimits:
+    profile = model.profile or {}
+    output, window = profile.get("max_output_tokens"), profile.get("max_input_tokens")
+    return ModelLimits(output=output or None, window=window or None, source="LangChain's profile")
 
 
 def read_named_limits(error: BaseException) -> NamedLimits:
@@ -223,12 +235,21 @@ def read_named_limits(error: BaseException) -> NamedLimits:
     return NamedLimits(output=output, window=_first(WINDOWS, text), prompt=_first(PROMPT_LENGTHS, text))
 
 
+def names_reply_limit(error: BaseException) -> bool:
+    """Return whether a refusal says that the reply may be shorter, rather than that the prompt is too long."""
+    named = read_named_limits(error)
+    if named.window and named.prompt:
+        return named.prompt + LEAST_OUTPUT <= named.window
+    return bool(named.output or named.window)
+
+
 def usual_output(lengths: Sequence[int]) -> int | None:
     """Return what a reply may have after replies of these lengths: twice their 95th percentile; None without any."""
     if not lengths:
         return None
     rank = math.ceil(PERCENTILE * len(lengths))
-    return max(LEAST_USUAL, int(MARGIN * sorted(lengths)[rank - 1]))
+    length = MARGIN * sorted(lengths)[rank - 1]
+    return max(LEAST_USUAL, math.ceil(length / STEP) * STEP)
 
 
 def thinking_tokens(model: BaseChatModel) -> int:
@@ -247,12 +268,9 @@ def output_setting(model: BaseChatModel) -> int | None:
     return value if isinstance(value, int) and value > 0 else None
 
 
-def with_output_limit(chosen: ChosenModel, tokens: int | None) -> ChosenModel:
-    """Return the model with this limit of a reply; unchanged without one, or when its class takes none."""
-    field = _output_field(chosen.model)
-    if tokens is None or not field or getattr(chosen.model, field) == tokens:
-        return chosen
-    return replace(chosen, model=chosen.model.model_copy(update={field: tokens}))
+def takes_output_limit(model: BaseChatModel) -> bool:
+    """Return whether the class of a model has a field that bounds a reply."""
+    return bool(_output_field(model))
 
 
 def estimate_tokens(prompt: str) -> int:

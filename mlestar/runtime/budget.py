@@ -1,16 +1,15 @@
 """Caps, reserve, and "may I start this?"."""
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
 from typing import Literal, NoReturn
 
 from mlestar.errors import SettingsError, StopRequested
 from mlestar.llm.limits import CallSize, usual_output
+from mlestar.runtime.call_queue import CallQueue
 from mlestar.settings import EXPORT_STRETCH, Settings
 from mlestar.store import Amount, Cap, Caps, Ledger, Reservation, Shortage, Spend, key_of
 
@@ -26,10 +25,6 @@ LAST_SHARE = 0.1
 """Share of the caps on money and tokens that is reserved for them at most. Chosen by judgement."""
 SHORTEST = 0.02
 """Share of the cap on time below which no script starts. Chosen by judgement."""
-
-
-_CALLS: ContextVar[frozenset[object]] = ContextVar("calls", default=frozenset())
-"""The admitted calls within which this code runs."""
 
 
 class Refusal(Exception):
@@ -76,11 +71,7 @@ class Budget:
         self._asked_to_stop = asyncio.Event()
         self._in_flight = 0
         self._idle = asyncio.Event()
-        self._queue = asyncio.Lock()
-        """Held by the call that waits longest; a lock is given to whoever asked for it first."""
-        self._released = asyncio.Event()
-        """Something that was reserved is free again, or the run is to stop."""
-        self._admitted: set[object] = set()
+        self._queue = CallQueue()
         self._check_caps()
 
     def active_seconds(self) -> float:
@@ -144,9 +135,10 @@ class Budget:
         """
         reservation = await self._admit(label, measure, stage)
         try:
-            async with self._releasing(reservation.id), self._marked():
-                async with asyncio.timeout(reservation.seconds) as clock:
-                    yield reservation
+            async with self._releasing(reservation.id):
+                with self._queue.running():
+                    async with asyncio.timeout(reservation.seconds) as clock:
+                        yield reservation
         except TimeoutError:
             if not clock.expired():
                 raise
@@ -161,7 +153,7 @@ class Budget:
     def stop(self) -> None:
         """Start nothing any more: the next caller waits until all that runs is recorded, then gets `StopRequested`."""
         self._asked_to_stop.set()
-        self._released.set()
+        self._queue.notify()
         if not self._in_flight:
             self._idle.set()
 
@@ -181,17 +173,16 @@ class Budget:
 
     async def _admit(self, label: str, measure: Callable[[], CallSize], stage: Stage) -> Reservation:
         """Return the reservation of a call when its turn has come; it is in flight from then on."""
-        nested = bool(_CALLS.get() & self._admitted)
-        async with contextlib.nullcontext() if nested else self._queue:
+        async with self._queue.turn() as may_wait:
             while not self._asked_to_stop.is_set():
-                self._released.clear()
+                self._queue.expect_change()
                 considered = await self._consider(label, measure, stage)
                 if isinstance(considered, Reservation):
                     return considered
-                if nested:  # what it would wait for waits for it
+                if not may_wait:
                     raise await self._refuse(considered.cap, label, "a call within a call does not wait")
                 logger.debug("%s waits for the calls that run: %s", label, considered)
-                await self._released.wait()
+                await self._queue.wait()
         await self._refuse_to_start()
 
     async def _consider(self, label: str, measure: Callable[[], CallSize], stage: Stage) -> Reservation | Shortage:
@@ -244,18 +235,6 @@ class Budget:
             raise
 
     @asynccontextmanager
-    async def _marked(self) -> AsyncIterator[None]:
-        """Let calls that start within this one know that they do."""
-        call = object()
-        self._admitted.add(call)
-        _CALLS.set(_CALLS.get() | {call})
-        try:
-            yield
-        finally:
-            _CALLS.set(_CALLS.get() - {call})
-            self._admitted.discard(call)
-
-    @asynccontextmanager
     async def _releasing(self, reserved: int) -> AsyncIterator[None]:
         try:
             yield
@@ -266,7 +245,7 @@ class Budget:
         try:
             await asyncio.to_thread(self._ledger.release, reserved)
         finally:
-            self._released.set()
+            self._queue.notify()
 
     async def _reached(self, stage: Stage, limit: float) -> Cap | None:
         """Return the cap on time when too little is left for work of this limit; 0 for a model call."""

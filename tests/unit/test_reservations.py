@@ -258,7 +258,7 @@ async def test_a_role_is_asked_for_twice_what_it_usually_writes_and_at_first_for
     for name in ("a", "b"):
         await wire.ask(name)
     await wire.ask("c", role="coder")
-    assert wire.limits == [20_000, 6000, 20_000]
+    assert wire.limits == [20_000, 6144, 20_000]
     wire.ledger.close()
 
 
@@ -277,8 +277,8 @@ async def test_a_reply_that_is_cut_at_its_reservation_is_asked_for_once_more_wit
     assert [await wire.ask(name) for name in ("a", "b")] == ["", ""]
     assert wire.limits == [20_000, 2048, 20_000]
     assert "cut off" in await wire.ask("c")
-    assert wire.limits[3:] == [10_000, 20_000]
-    assert wire.ledger.spend().output_tokens == 1000 + 2048 + 5000 + 10_000 + 20_000
+    assert wire.limits[3:] == [10_240, 20_000]
+    assert wire.ledger.spend().output_tokens == 1000 + 2048 + 5000 + 10_240 + 20_000
     wire.ledger.close()
 
 

@@ -193,7 +193,9 @@ async def advance(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
 async def _plan_for_measured_block(ctx: RunContext, state: TrackState, agent: AgentContext) -> Block | None:
     """Return the function that the study measured, with a plan; None when it measured none or there is no plan."""
     study = state["study"]
-    script, study_code = await best_script(ctx, state), await ctx.services.text(study.script or "")
+    if not study.script:
+        return None
+    script, study_code = await best_script(ctx, state), await ctx.services.text(study.script)
     text = find_measured_block(script, study_code, study.variants, state.get("blocks", []))
     if text is None:
         return None

@@ -25,7 +25,19 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2
 """Control characters, and invisible characters, which people do not see and models read."""
 MAX_TEXT = 12_000
 """Characters of one untrusted text in a prompt. Chosen by judgement; not measured."""
-CODE_TAGS = ("script", "block", "earlier_block", "base", "reference", "solution", "study", "failed_fix")
+CODE_TAGS = (
+    "script",
+    "block",
+    "earlier_block",
+    "base",
+    "reference",
+    "solution",
+    "study",
+    "failed_fix",
+    "removed",
+    "change",
+    "context",
+)
 """Tags of sections of unescaped code."""
 _CLOSING = re.compile(rf"</(?=(?:{'|'.join(CODE_TAGS)})>)")
 _CLOSING_SHOWN = re.compile(rf"<\\+/(?=(?:{'|'.join(CODE_TAGS)})>)")

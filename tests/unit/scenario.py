@@ -353,7 +353,7 @@ DEFAULTS: dict[str, Reply] = {
     "subsampling_remover": "I will not.",
 }
 
-SMALL: dict[str, object] = {"profile": "quick", "retrieval": "none", "resamples": 40}
+SMALL: dict[str, object] = {"profile": "quick", "retrieval": "none", "resamples": 40, "give_up_after": 100}
 FULL: dict[str, object] = {
     "retrieval": "none",
     "retrieved_models": 3,
@@ -364,6 +364,7 @@ FULL: dict[str, object] = {
     "finalists": 3,
     "fresh_splits": 2,
     "resamples": 40,
+    "give_up_after": 100,
 }
 
 

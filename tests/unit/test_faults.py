@@ -19,7 +19,7 @@ def in_seconds(seconds: float) -> datetime:
     ("headers", "seconds"),
     [
         ({"retry-after": "7"}, 7),
-        ({"retry-after": format_datetime(in_seconds(90), usegmt=True)}, 90),
+        ({"retry-after": "{date}"}, 90),
         ({"retry-after-ms": "1500", "retry-after": "2"}, 1.5),
         ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m30s"}, 90),
         ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "240ms"}, 0.24),
@@ -27,17 +27,23 @@ def in_seconds(seconds: float) -> datetime:
         (
             {
                 "anthropic-ratelimit-tokens-remaining": "0",
-                "anthropic-ratelimit-tokens-reset": in_seconds(40).isoformat().replace("+00:00", "Z"),
+                "anthropic-ratelimit-tokens-reset": "{iso}",
             },
             40,
         ),
-        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(in_seconds(50).timestamp() * 1000))}, 50),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "{milliseconds}"}, 50),
         ({"retry-after": "soon"}, None),
         ({}, None),
     ],
 )
 def test_the_delay_of_a_limit_is_read_from_headers(headers: dict[str, str], seconds: float | None) -> None:
-    delay = read_delay(ErrorBody(status=429, headers=headers))
+    times = {
+        "date": format_datetime(in_seconds(90), usegmt=True),
+        "iso": in_seconds(40).isoformat().replace("+00:00", "Z"),
+        "milliseconds": str(int(in_seconds(50).timestamp() * 1000)),
+    }
+    filled = {name: value.format(**times) for name, value in headers.items()}
+    delay = read_delay(ErrorBody(status=429, headers=filled))
     assert delay == (None if seconds is None else pytest.approx(seconds, abs=2))
 
 

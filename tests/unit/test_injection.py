@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import mlestar
+from mlestar.agents.changes import Change
 from mlestar.agents.ensembling import Member
 from mlestar.prompts import Prompts
 from mlestar.runners import Execution, Job
@@ -112,6 +113,7 @@ def with_spec(**changed: object) -> dict[str, object]:
     return {"brief": BRIEF.model_copy(update={"spec": BRIEF.spec.model_copy(update=changed)})}
 
 
+CHANGE = Change(removed="x = 1", added="x = 2", context="y = x")
 UNTRUSTED: dict[str, dict[str, object]] = {
     "description": {"brief": BRIEF.model_copy(update={"description": HOSTILE})},
     "preview": {"brief": BRIEF.model_copy(update={"preview": HOSTILE})},
@@ -145,6 +147,7 @@ UNTRUSTED: dict[str, dict[str, object]] = {
     "title": {"solutions": [Member(id="t0", title=f'{HOSTILE}"', score=None, code=SCRIPT)]},
     **{name: {name: f"# {HOSTILE}\n{SCRIPT}"} for name in ("script", "block", "study", "base", "reference")},
     "blocks": {"blocks": [f"# {HOSTILE}"]},
+    **{part: {"change": replace(CHANGE, **{part: f"# {HOSTILE}"})} for part in ("removed", "added", "context")},
     "failed_fixes": {"failed_fixes": [f"# {HOSTILE}"]},
     "code": {"solutions": [Member(id="t0", title="x", score=None, code=f"# {HOSTILE}")]},
 }
@@ -186,6 +189,7 @@ async def test_replies_of_a_model_that_obeys_are_refused_by_the_contract(tmp_pat
         initializer=[fence("HACKED!"), "HACKED"], retriever="HACKED", analyst="HACKED", summarizer="{HACKED"
     )
     settings = {"runs_dir": tmp_path / "runs", "profile": "quick", "outer_steps": 0, "retrieval": "catalogue"}
+    settings["give_up_after"] = 100  # so that every reply is looked at
     result = await mlestar.asolve(
         signs(), settings=settings, run_id="r", model=scenario.model(), runner=scenario.runner()
     )

@@ -51,8 +51,11 @@ def runner(execute: Callable[[Job], Execution] = submit) -> ScriptedRunner:
     return ScriptedRunner(execute, environment)
 
 
+QUICK = {**SMALL, "give_up_after": Settings().give_up_after}
+
+
 async def run(folder: Path, model: ScriptedModel, **settings: object) -> Result:
-    resolved = Settings.resolve({**SMALL, "runs_dir": folder / "runs", "model_backoff": 0, **settings})
+    resolved = Settings.resolve({**QUICK, "runs_dir": folder / "runs", "model_backoff": 0, **settings})
     return await mlestar.asolve(signs(), settings=resolved, run_id="run", model=model, runner=runner())
 
 
@@ -125,7 +128,7 @@ async def test_a_resumed_run_stays_with_the_fallback(tmp_path: Path) -> None:
 
     babbler = Babbler()
     settings = Settings.resolve(
-        {**SMALL, "runs_dir": tmp_path / "runs", "model_backoff": 0, "fallback": ["offline"], "parallel": 1}
+        {**QUICK, "runs_dir": tmp_path / "runs", "model_backoff": 0, "fallback": ["offline"], "parallel": 1}
     )
     with pytest.raises(RunnerError):
         await mlestar.asolve(signs(), settings=settings, run_id="run", model=babbler.model, runner=runner(lose_engine))
@@ -139,7 +142,7 @@ async def test_a_resumed_run_stays_with_the_fallback(tmp_path: Path) -> None:
 
 async def test_a_model_that_fails_in_one_role_keeps_the_others(tmp_path: Path) -> None:
     scenario = Scenario(initializer=GARBAGE)
-    options = {**SMALL, "runs_dir": tmp_path / "runs", "fallback": "offline"}
+    options = {**QUICK, "runs_dir": tmp_path / "runs", "fallback": "offline"}
     result = await mlestar.asolve(signs(), settings=options, run_id="run", model=scenario.model(), runner=runner())
     (line,) = result.weak_models
     assert "as initializer and" in line
@@ -317,9 +320,9 @@ class Switching:
 
 
 async def test_the_model_that_takes_over_is_asked_as_if_it_were_the_first(brief: Brief) -> None:
-    switching = Switching({"weak": "{}", "strong": "A plan."})
+    switching = Switching({"weak": "{}", "strong": "Another plan, with care."})
     agent = AgentContext(call=switching.call, prompts=Prompts(), brief=brief, judge=switching.judge)
-    assert await ask_for_plan(agent, "x = 1", [], None) == "A plan."
+    assert await ask_for_plan(agent, "x = 1", [], None) == "Another plan, with care."
     assert switching.samples == [("weak", 0), ("weak", 1), ("strong", 0)]
 
 
@@ -331,11 +334,13 @@ async def test_a_repeated_plan_is_not_judged(brief: Brief) -> None:
         return False
 
     async def call(role: str, prompt: str, sample: tuple[int, int]) -> ModelReply:
-        return ModelReply(text="A plan.")
+        return ModelReply(text="Another plan, with care.")
 
     agent = AgentContext(call=call, prompts=Prompts(), brief=brief, judge=judge)
     with pytest.raises(ReplyError, match="was tried before"):
-        await ask_for_plan(agent, "x = 1", [Attempt(plan="A plan.", solution="t0.r1.1", status="ok", score=0.5)], None)
+        await ask_for_plan(
+            agent, "x = 1", [Attempt(plan="Another plan, with care.", solution="t0.r1.1", status="ok", score=0.5)], None
+        )
     assert judged == []
 
 

@@ -16,7 +16,7 @@ from mlestar.llm.limits import (
     usual_output,
 )
 from mlestar.settings import Settings
-from tests.unit.test_reservations import Writer
+from tests.unit.writer import Writer
 
 REFUSALS = {
     "https://github.com/ChatGPTNextWeb/NextChat/issues/3195": (

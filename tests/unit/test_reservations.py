@@ -2,25 +2,23 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from contextvars import Context
 from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.messages import BaseMessage
-from langchain_core.messages.ai import UsageMetadata
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.outputs import ChatResult
 
 from mlestar.errors import StopRequested
-from mlestar.llm import Caller, Models, Prices, ScriptedModel, Transport, wrap_model
+from mlestar.llm import Caller, Models, Prices, Transport, wrap_model
 from mlestar.llm.limits import LEAST_USUAL, CallSize
 from mlestar.llm.prices import Price
 from mlestar.runtime.budget import Budget, Refusal
 from mlestar.settings import Settings
 from mlestar.store import Blobs, Ledger, Reservation
+from tests.unit.writer import Writer
 
 DOLLAR = Price(input=0, output=1000)
 """A dollar for a thousand tokens of a reply."""
@@ -195,32 +193,6 @@ async def test_a_call_that_is_cancelled_while_it_is_reserved_keeps_nothing(ledge
         await asyncio.wait({task})
     async with asyncio.timeout(5), running(budget, 800):
         pass
-
-
-class Writer(ScriptedModel):
-    """A model that writes as many tokens as `length` says, or as many as the request allows."""
-
-    model_name: str = "some-model"
-    max_tokens: int | None = None
-    length: Callable[[str], float]
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        result = super()._generate(messages, stop, run_manager, **kwargs)
-        assert self.max_tokens is not None
-        wanted = self.length(str(messages[-1].content))
-        tokens = int(min(wanted, self.max_tokens))
-        usage = UsageMetadata(input_tokens=1000, output_tokens=tokens, total_tokens=1000 + tokens)
-        reason = "length" if wanted > tokens else "stop"
-        message = result.generations[0].message.model_copy(
-            update={"usage_metadata": usage, "response_metadata": {"finish_reason": reason}}
-        )
-        return ChatResult(generations=[ChatGeneration(message=message)])
 
 
 class Wire:

@@ -2,6 +2,9 @@
 
 import asyncio
 import itertools
+import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from contextvars import Context
@@ -11,13 +14,13 @@ from typing import Any
 import pytest
 from langchain_core.outputs import ChatResult
 
-from mlestar.errors import StopRequested
+from mlestar.errors import ModelError, StopRequested
 from mlestar.llm import Caller, Models, Prices, Transport, wrap_model
 from mlestar.llm.limits import LEAST_USUAL, CallSize
 from mlestar.llm.prices import Price
 from mlestar.runtime.budget import Budget, Refusal
 from mlestar.settings import Settings
-from mlestar.store import Blobs, Ledger, Reservation
+from mlestar.store import Amount, Blobs, Caps, Ledger, Record, Reservation
 from tests.unit.writer import Writer
 
 DOLLAR = Price(input=0, output=1000)
@@ -265,6 +268,59 @@ async def test_recorded_replies_are_replayed_whatever_was_reserved_for_them(tmp_
     assert again.limits == []
     assert again.ledger.spend().model_calls == spend.model_calls == 3
     again.ledger.close()
+
+
+async def test_a_run_that_was_killed_after_a_cut_reply_asks_only_for_the_longer_one(tmp_path: Path) -> None:
+    wire = Wire(tmp_path, [1000, 5000])
+    await wire.ask("a")
+    with pytest.raises(ModelError):  # the model has no third reply
+        await wire.ask("b")
+    assert wire.limits == [20_000, 2048, 20_000]
+    wire.ledger.close()
+    resumed = Wire(tmp_path, [5000])
+    assert [await resumed.ask(name) for name in ("a", "b")] == ["", ""]
+    assert resumed.limits == [20_000]
+    assert resumed.ledger.spend().output_tokens == 1000 + 2048 + 5000
+    resumed.ledger.close()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from mlestar.store import Amount, Caps, Ledger
+ledger = Ledger(Path(sys.argv[1]))
+assert isinstance(ledger.reserve("running", Amount(usd=0.9), Caps(usd=1.0)), int)
+assert not isinstance(ledger.reserve("waiting", Amount(usd=0.5), Caps(usd=1.0)), int)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_had_reserved_is_free_again(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    ledger = Ledger(path)
+    assert isinstance(ledger.reserve("waiting", Amount(usd=1.0), Caps(usd=1.0)), int)
+    ledger.close()
+
+
+async def test_a_step_may_start_although_running_calls_have_reserved_what_is_left(ledger: Ledger) -> None:
+    budget = make_budget(ledger, usd=1)
+    async with running(budget, 890):
+        assert not await budget.spent("refinement of t0")
+    assert ledger.notes("refusal") == []
+
+
+async def test_a_step_does_not_start_when_not_even_a_usual_call_would_fit(ledger: Ledger) -> None:
+    budget = make_budget(ledger, usd=1)
+    await ledger.once("a", "model_call", "planner", lambda: finished(Record(result={}, output_tokens=400, usd=0.4)))
+    assert await budget.spent("refinement of t0")
+    (refusal,) = ledger.notes("refusal")
+    assert refusal["reason"] == "it could cost $1.0000, and $0.5000 of $1.00 is left for it"
+
+
+async def finished(record: Record) -> Record:
+    return record
 
 
 async def test_without_a_cap_a_reply_may_always_have_what_the_model_allows(tmp_path: Path) -> None:

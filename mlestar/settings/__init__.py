@@ -184,7 +184,7 @@ class Settings(BaseModel):
     max_tokens: int | None = Field(None, ge=1, description="Input and output tokens of all model calls.")
     max_usd: float | None = Field(None, gt=0, description="US dollars for all model calls.")
     max_output_tokens: int = Field(
-        32_768, ge=256, description="Tokens of one reply, thinking included: what a call may cost at worst."
+        32_768, ge=256, description="Tokens of one reply, thinking included, at most; a model may allow fewer."
     )
     script_seconds: float = Field(600, gt=0, description="Wall-clock limit of one script during the search.")
     memory_mb: int = Field(8192, ge=256, description="Memory limit of one script.")

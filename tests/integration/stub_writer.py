@@ -21,6 +21,8 @@ class Writer:
     length: Callable[[str], float] = lambda role: 100
     refusal: Callable[[int], str] = lambda limit: ""
     """Returns the message of a 400 for a request that allows so many tokens; empty to answer."""
+    code: str = ""
+    """Code of such a refusal."""
     thinking: int = 0
     """Of the tokens of every reply."""
     seconds: float = 0.0

@@ -22,10 +22,15 @@ TOO_LARGE = (
 )
 """https://github.com/ChatGPTNextWeb/NextChat/issues/3195"""
 WINDOW = (
-    "'max_tokens' or 'max_completion_tokens' is too large: {limit}. This model's maximum context length is      8192 "
-    "tokens and your request has 1000 input tokens ({limit} > 8192 - 1000)."
+    "'max_tokens' or 'max_completion_tokens' is too large: {limit}. This model's maximum context length is      33000 "
+    "tokens and your request has 1000 input tokens ({limit} > 33000 - 1000)."
 )
 """https://github.com/claude-code-best/claude-code/issues/272"""
+OVERFLOW = (
+    "This model's maximum context length is 33000 tokens. However, you requested {total} tokens (1000 in the messages, "
+    "{limit} in the completion). Please reduce the length of the messages or completion."
+)
+"""https://github.com/ChatGPTNextWeb/NextChat/issues/3195; its code is context_length_exceeded"""
 PROMPT = "<role>planner</role> What next?"
 
 
@@ -34,7 +39,7 @@ def answer(role: str, prompt: str) -> str:
 
 
 def refuse_above(limit: int, message: str) -> Callable[[int], str]:
-    return lambda asked: message.format(limit=asked) if asked > limit else ""
+    return lambda asked: message.format(limit=asked, total=asked + 1000) if asked > limit else ""
 
 
 def make_caller(folder: Path, url: str, name: str = "openai:local", **settings: object) -> Caller:
@@ -77,16 +82,21 @@ async def test_a_limit_that_a_refusal_names_is_obeyed_and_remembered_for_the_run
     assert writer.limits == [32_768, 4096, 4096]
 
 
-async def test_a_window_that_a_refusal_names_leaves_room_for_the_prompt(tmp_path: Path) -> None:
-    with Writer(answer, refusal=refuse_above(8192 - 1000, WINDOW)) as writer:
+@pytest.mark.parametrize(("message", "code"), [(WINDOW, ""), (OVERFLOW, "context_length_exceeded")])
+async def test_a_window_that_a_refusal_names_leaves_room_for_the_prompt(
+    tmp_path: Path, message: str, code: str
+) -> None:
+    prompt = f"{PROMPT}\n<files>\n{'a file, ' * 500}\n</files>"
+    with Writer(answer, refusal=refuse_above(32_000, message), code=code) as writer:
         caller = make_caller(tmp_path, writer.url)
-        reply = await caller.call("planner", PROMPT, (0, 0))
-        await caller.call("planner", PROMPT + "x" * 9000, (0, 0))
+        reply = await caller.call("planner", prompt, (0, 0))
+        await caller.call("planner", prompt + "x" * 6000, (0, 0))
     assert reply.problem == ""
     first, second, third = writer.limits
     assert first == 32_768
-    assert 7000 < second <= 7192
-    assert 5000 < third < 5100  # 9,400 bytes are about 3,100 tokens
+    assert 31_900 < second <= 32_000
+    assert 29_000 < third < 30_000  # 10,400 bytes are about 3,500 tokens
+    assert str(writer.requests[1]["messages"][-1]["content"]) == prompt
 
 
 async def test_a_refusal_that_names_no_limit_stops_the_run(tmp_path: Path) -> None:
@@ -171,6 +181,13 @@ def test_the_doctor_asks_one_question_and_reports_what_the_answer_shows() -> Non
     assert "window       -- unknown" in lines
     assert "json         ok as asked" in lines
     assert "thinking     ok 70 of 90 tokens" in lines
+
+
+def test_the_doctor_reports_an_answer_that_is_not_the_json_that_was_asked_for() -> None:
+    with Writer(answer) as writer:
+        lines = doctor(writer.url)
+    assert "json         -- not as asked: a plan" in lines
+    assert "thinking     ok none was counted" in lines
 
 
 def test_the_doctor_reports_in_one_line_why_a_model_does_not_answer() -> None:

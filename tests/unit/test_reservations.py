@@ -1,7 +1,9 @@
 """Calls wait for the budget in the order of arrival, ask for what is usual, and never pass a cap."""
 
 import asyncio
+import contextlib
 import itertools
+import random
 import signal
 import subprocess
 import sys
@@ -196,6 +198,34 @@ async def test_a_call_that_is_cancelled_while_it_is_reserved_keeps_nothing(ledge
         await asyncio.wait({task})
     async with asyncio.timeout(5), running(budget, 800):
         pass
+
+
+async def test_any_mixture_of_calls_ends_within_the_cap(ledger: Ledger) -> None:
+    budget, chance = make_budget(ledger, usd=1), random.Random(3)
+
+    async def ask(number: int, tokens: int, share: float, seconds: float) -> None:
+        async def work() -> Record:
+            await asyncio.sleep(seconds)
+            return Record(result={}, output_tokens=int(tokens * share), usd=tokens * share / 1000)
+
+        within = budget.call(f"call {number}", lambda: size(tokens, least=tokens // 2))
+        with contextlib.suppress(Refusal):
+            await ledger.once(f"{number}", "model_call", "planner", work, within=within)
+
+    tasks = []
+    for number in range(60):
+        tasks.append(
+            asyncio.create_task(ask(number, chance.randint(1, 400), chance.random() / 4, chance.random() / 50))
+        )
+        await asyncio.sleep(chance.random() / 200)
+        if chance.random() < 0.3:
+            chance.choice(tasks).cancel()
+    async with asyncio.timeout(30):
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(task.cancelled() or task.exception() is None for task in tasks)
+    spent = ledger.spend()
+    assert 0.5 < (spent.usd or 0) <= 0.9
+    assert isinstance(ledger.reserve("all", Amount(usd=0.9 - (spent.usd or 0) - 1e-9), Caps(usd=0.9)), int)
 
 
 class Wire:

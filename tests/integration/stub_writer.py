@@ -19,6 +19,8 @@ class Writer:
 
     answer: Callable[[str, str], str]
     length: Callable[[str], float] = lambda role: 100
+    complete: bool = False
+    """Replies end by themselves even where they are as long as the request allows."""
     refusal: Callable[[int], str] = lambda limit: ""
     """Returns the message of a 400 for a request that allows so many tokens; empty to answer."""
     code: str = ""
@@ -64,7 +66,7 @@ class Writer:
             text = self.answer(role, prompt)
         self._pause.wait(self.seconds)
         written = int(min(self.length(role), limit))
-        reason = "length" if self.length(role) > limit else "stop"
+        reason = "length" if self.length(role) > limit and not self.complete else "stop"
         return 200, _completion(text, reason, written, min(self.thinking, written))
 
 

@@ -152,10 +152,13 @@ async def test_under_a_cap_of_a_dollar_none_of_eight_candidates_is_refused(tmp_p
     assert result.spend.usd < 1
 
 
-@pytest.mark.parametrize("cap", [0.5, 1.0, 3.0])
-async def test_a_model_that_always_writes_to_the_limit_never_passes_the_cap(tmp_path: Path, cap: float) -> None:
+@pytest.mark.parametrize(("cap", "complete"), [(0.5, False), (1.0, False), (1.0, True), (3.0, True)])
+async def test_a_model_that_always_writes_to_the_limit_never_passes_the_cap(
+    tmp_path: Path, cap: float, complete: bool
+) -> None:
     scenario = Scenario(SCENARIO)
-    result = await solve(tmp_path, Writer(scenario.answer, length=lambda role: float("inf")), scenario, max_usd=cap)
+    writer = Writer(scenario.answer, length=lambda role: float("inf"), complete=complete)
+    result = await solve(tmp_path, writer, scenario, max_usd=cap)
     assert result.spend.usd is not None
     assert cap / 2 < result.spend.usd <= cap
     (row,) = result.caps

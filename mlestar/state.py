@@ -67,7 +67,7 @@ class ModelCard(Frozen):
     found_by: str = ""
     """Name of the retriever that returned it."""
     libraries: tuple[str, ...] = ()
-    """Distribution names the example imports."""
+    """What the example imports: names of distributions or modules, perhaps with versions."""
     by_person: bool = False
     """Added by hand: tried first, never dropped."""
     problem: str = ""
@@ -84,7 +84,7 @@ class Source(Frozen):
     cards: tuple[str, ...] = ()
     """Names of the cards that are based on it."""
     dropped: str = ""
-    """Why no agent was shown it; empty when agents were."""
+    """Why no agent was shown it, or why the card made from it cannot run here; empty when it was used."""
 
 
 class Brief(Frozen):
@@ -100,6 +100,10 @@ class Brief(Frozen):
     """Why there is no holdout."""
     python: str
     packages: dict[str, str]
+    distributions: dict[str, str] = {}
+    """Everything that is installed in the sandbox, with its version; see `Environment`."""
+    modules: dict[str, str] = {}
+    """Distributions by the modules that they install."""
     image: str
     cpus: float
     memory_mb: int

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from mlestar.agents.context import AgentContext
 from mlestar.agents.replies import parse_json
@@ -20,6 +20,14 @@ class CardProposal(BaseModel):
     example_code: str = ""
     source: str = ""
     libraries: tuple[str, ...] = ()
+
+    @field_validator("libraries", mode="before")
+    @classmethod
+    def _read_libraries(cls, value: object) -> object:
+        """Read null as no library, and a text as one item, which may hold several names."""
+        if value is None:
+            return ()
+        return (value,) if isinstance(value, str) else value
 
 
 class CardProposals(BaseModel):

@@ -15,7 +15,7 @@ from mlestar.nodes.acceptance import is_no_worse
 from mlestar.nodes.progress import emit
 from mlestar.nodes.propose import propose
 from mlestar.nodes.track import accept_best, ask_budget, best_of, best_script, keep_best, next_block
-from mlestar.retrieval import Findings, sources_of
+from mlestar.retrieval import Findings, find_missing, sources_of
 from mlestar.runtime.context import find_context
 from mlestar.settings import Settings
 from mlestar.state import (
@@ -50,11 +50,15 @@ async def retrieve(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
 
 
 def list_sources(track: int, findings: Findings, cards: Sequence[ModelCard]) -> dict[str, Source]:
-    """Return every page that retrieval returned and the cards that are based on it, by track and address."""
+    """Return every page that retrieval returned with the cards based on it, and every card that was left out."""
     sources = {f"{track} {source.address} dropped": source for source in findings.dropped}
     for card in findings.cards:
         sources |= {f"{track} {source.address}": source for source in sources_of(card)}
     for card in cards:
+        if card.problem:
+            left_out = Source(address=card.source, title=card.name, found_by=card.found_by, dropped=card.problem)
+            sources[f"{track} card {card.name}"] = left_out
+            continue
         for key in [f"{track} {source.address}" for source in sources_of(card)]:
             source = sources.get(key)
             if source is not None:
@@ -71,25 +75,13 @@ def choose_cards(chosen: Sequence[ModelCard], spare: Sequence[ModelCard], brief:
     usable: list[ModelCard] = []
     unusable: list[ModelCard] = []
     for name, card in by_name.items():
-        missing = missing_libraries(card, brief)
+        missing = [] if card.by_person else find_missing(card.libraries, brief)
         if not missing:
             usable.append(card)
         elif name in chosen_names:
-            problem = f"needs {', '.join(missing)}, which the sandbox lacks"
+            problem = f"needs {', '.join(missing)}"
             unusable.append(card.model_copy(update={"problem": problem}))
     return [*usable[:count], *unusable]
-
-
-def missing_libraries(card: ModelCard, brief: Brief) -> list[str]:
-    """Return the libraries of a card that the sandbox lacks; a person's card is never doubted."""
-    if card.by_person:
-        return []
-    return [name for name in card.libraries if canonical_name(name) not in brief.packages]
-
-
-def canonical_name(distribution: str) -> str:
-    """Return a distribution name as the environment lists it."""
-    return distribution.lower().replace("_", "-")
 
 
 def each_card(state: TrackState) -> list[Send] | Literal["no card"]:

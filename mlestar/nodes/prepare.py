@@ -110,6 +110,8 @@ async def _draft_brief(ctx: RunContext, task: Task, split: SplitPlan | None, fal
         fallback=fallback,
         python=environment.python,
         packages=environment.packages,
+        distributions=environment.distributions,
+        modules=environment.modules,
         image=environment.image,
         cpus=environment.cpus,
         memory_mb=environment.memory_mb,

@@ -5,6 +5,7 @@ from mlestar.retrieval.catalogue import CatalogueRetriever
 from mlestar.retrieval.choose import RetrieversLike, choose_retrieval
 from mlestar.retrieval.exclusion import Exclusion
 from mlestar.retrieval.grounding import GoogleRetriever
+from mlestar.retrieval.libraries import find_missing
 from mlestar.retrieval.sources import Findings, Retrieval, Retriever, sources_of
 from mlestar.retrieval.tavily import TavilyRetriever
 from mlestar.retrieval.tools import ToolRetriever
@@ -20,6 +21,7 @@ __all__ = [
     "TavilyRetriever",
     "ToolRetriever",
     "choose_retrieval",
+    "find_missing",
     "read_card",
     "sources_of",
 ]

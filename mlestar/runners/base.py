@@ -77,6 +77,10 @@ class Environment:
     python: str
     packages: dict[str, str]
     """Installed libraries for machine learning: distribution name in lower case, and version."""
+    distributions: dict[str, str] = field(default_factory=dict)
+    """Everything that is installed, by the same names; empty when the runner does not know."""
+    modules: dict[str, str] = field(default_factory=dict)
+    """Distributions by the top-level modules that they install; empty when the runner does not know."""
     cpus: float
     memory_mb: int
     gpu: str = ""

@@ -67,7 +67,7 @@ DISTRIBUTIONS = [
 # A library whose shared objects cannot be loaded (LightGBM without an OpenMP runtime) is installed and cannot be used.
 # Opening them costs milliseconds where importing the packages costs a second.
 SCRIPT = f"""
-import ctypes, glob, importlib.metadata, importlib.util, json, os, platform
+import ctypes, glob, importlib.metadata, importlib.util, json, os, platform, re
 
 def loads(name):
     spec = importlib.util.find_spec(name)
@@ -91,21 +91,38 @@ for name in {DISTRIBUTIONS!r}:
 for name, variant in {{"xgboost": "xgboost-cpu", "tensorflow": "tensorflow-cpu"}}.items():
     if variant in packages:
         packages[name] = packages.pop(variant)
+broken = set()
 for name in ("lightgbm", "xgboost"):
     if name in packages and not loads(name):
-        del packages[name]
+        broken |= {{name, name + "-cpu"}}
 # A torchvision that was built for another torch cannot be imported, nor can timm, which needs it.
 if "torchvision" in packages:
     try:
         import torchvision
     except (ImportError, RuntimeError, OSError):
-        packages = {{name: version for name, version in packages.items() if name not in ("torchvision", "timm")}}
+        broken |= {{"torchvision", "timm"}}
+packages = {{name: version for name, version in packages.items() if name not in broken}}
+
+def canonical(name):
+    return re.sub("[-_.]+", "-", name).lower()
+
+distributions = {{}}
+for distribution in importlib.metadata.distributions():
+    name = canonical(distribution.metadata["Name"] or "")
+    if name and name not in broken:
+        distributions.setdefault(name, distribution.version)
+modules = {{}}
+for module, names in getattr(importlib.metadata, "packages_distributions", dict)().items():
+    usable = [canonical(name) for name in names if canonical(name) in distributions]
+    if usable and module.isidentifier():
+        modules[module] = usable[0]
 gpus = []
 if os.path.exists("/dev/nvidia0"):
     for path in glob.glob("/proc/driver/nvidia/gpus/*/information"):
         with open(path) as file:
             gpus += [line.partition(":")[2].strip() for line in file if line.startswith("Model:")]
-print(json.dumps({{"python": platform.python_version(), "packages": packages, "gpu": ", ".join(gpus)}}))
+print(json.dumps({{"python": platform.python_version(), "packages": packages, "distributions": distributions,
+                  "modules": modules, "gpu": ", ".join(gpus)}}))
 """
 
 
@@ -115,6 +132,11 @@ class Interpreter:
 
     python: str
     packages: dict[str, str]
+    """Libraries for machine learning that work."""
+    distributions: dict[str, str]
+    """Everything that is installed and not known to be broken."""
+    modules: dict[str, str]
+    """Distributions by the modules that they install."""
     gpu: str
     """Names of the NVIDIA devices it can open."""
 

@@ -4,11 +4,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 import mlestar
 from mlestar.agents.context import AgentContext, ReplyError
 from mlestar.agents.planner import ask_for_plan
-from mlestar.errors import ModelError, RunnerError, SettingsError
+from mlestar.cli.exits import Commands
+from mlestar.errors import ModelError, OperatorError, RunnerError, SettingsError, WeakModelError
 from mlestar.llm import ChosenModel, ModelReply, Models, Reliability, ScriptedModel
 from mlestar.prompts import Prompts
 from mlestar.report import Result
@@ -366,3 +369,25 @@ async def test_a_fallback_counts_among_the_models_that_need_a_sandbox_and_a_pric
 
 def test_fallbacks_are_read_from_one_text() -> None:
     assert Settings.resolve({"fallback": "openai:a, offline"}).fallback == ("openai:a", "offline")
+
+
+@pytest.mark.parametrize(
+    ("error", "ends"),
+    [
+        (WeakModelError("too weak: mlestar fork r --at settings"), "mlestar: too weak: mlestar fork r --at settings"),
+        (RunnerError("the engine is lost"), "saved; continue with: mlestar resume r --runs-dir /somewhere"),
+    ],
+    ids=["weak model", "lost engine"],
+)
+def test_the_command_line_names_one_command_that_continues(error: OperatorError, ends: str) -> None:
+    commands = typer.Typer(cls=Commands)
+
+    @commands.command()
+    def first() -> None:
+        error.run = "/somewhere/r"
+        raise error
+
+    commands.command()(lambda: None)  # a second one, so that there are subcommands
+    done = CliRunner().invoke(commands, ["first"])
+    assert done.exit_code == 1
+    assert done.stderr.strip().endswith(ends)

@@ -95,6 +95,8 @@ class DockerRunner:
                 image=engine.image,
                 python=interpreter.python,
                 packages=interpreter.packages,
+                distributions=interpreter.distributions,
+                modules=interpreter.modules,
                 gpu=interpreter.gpu,
                 cpus=float(engine.cpus),
                 memory_mb=engine.memory_mb,

@@ -85,6 +85,8 @@ class LocalRunner:
                 image=self._python,
                 python=interpreter.python,
                 packages=interpreter.packages,
+                distributions=interpreter.distributions,
+                modules=interpreter.modules,
                 gpu=interpreter.gpu,
                 cpus=float(_available_cpus()),
                 memory_mb=int(memory * HOST_SHARE / MIB),

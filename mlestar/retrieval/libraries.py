@@ -1,0 +1,158 @@
+"""Whether the sandbox has the libraries of a card, by whatever name and version the card asks for them."""
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import Specifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from mlestar.state import Brief
+
+DISTRIBUTION_OF = {
+    "bs4": "beautifulsoup4",
+    "cv2": "opencv-python",
+    "dateutil": "python-dateutil",
+    "faiss": "faiss-cpu",
+    "fitz": "pymupdf",
+    "imblearn": "imbalanced-learn",
+    "opencv": "opencv-python",
+    "pil": "pillow",
+    "pytorch": "torch",
+    "pywt": "pywavelets",
+    "sklearn": "scikit-learn",
+    "skimage": "scikit-image",
+    "sksurv": "scikit-survival",
+    "skopt": "scikit-optimize",
+    "tabnet": "pytorch-tabnet",
+    "tf": "tensorflow",
+    "umap": "umap-learn",
+    "yaml": "pyyaml",
+}
+"""Import names, and other names in use, of distributions that are called differently: from the installation pages of
+the projects. The sandbox itself names the modules of what is installed; this is for other names, and for runners that
+list no modules."""
+VARIANTS = {
+    "opencv-python": ("opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless"),
+    "xgboost": ("xgboost-cpu",),
+    "tensorflow": ("tensorflow-cpu",),
+}
+"""Distributions with the same modules under another name, from their pages on the package index."""
+NO_LIBRARY = {"", "none", "n/a", "na", "standard library", "python standard library", "stdlib", "builtins", "built-in"}
+"""What a model writes when a card needs nothing."""
+STANDARD_LIBRARY = frozenset(name.casefold() for name in sys.stdlib_module_names)
+"""Of the interpreter that runs this; those of supported versions differ by a few old modules."""
+QUOTED = re.compile(r"^([`'\"])(.*)\1$")
+STATEMENT = re.compile(r"^(?:(?:python -m )?pip3? install (?:-\S+ )*|import |from )", re.IGNORECASE)
+ALTERNATIVES = re.compile(r"/|\bor\b")
+SEPARATORS = re.compile(r"[,;&|]|\band\b")
+NAME = re.compile(r"[A-Za-z][\w.-]*", re.ASCII)
+PINS = ("==", "~=")
+"""Operators that name one version. A newer one will do: the code of a card is rewritten for what the sandbox has."""
+
+
+def find_missing(libraries: Sequence[str], brief: Brief) -> list[str]:
+    """Return the libraries that the sandbox cannot offer, each with the version that is there."""
+    problems: list[str] = []
+    for text in libraries:
+        alternatives = [_find_problems(requirements, brief) for requirements in read_alternatives(text)]
+        if alternatives and all(alternatives):
+            problems += alternatives[0]
+    return problems
+
+
+def read_alternatives(text: str) -> list[list[Requirement]]:
+    """Return what a model wrote as a library, as alternatives of one or more requirements.
+
+    It may be a requirement, the name of a module, an import, an installation command, or several of them.
+    """
+    text = STATEMENT.sub("", QUOTED.sub(r"\2", text.strip()))
+    if text.casefold() in NO_LIBRARY:
+        return []
+    try:
+        return [[Requirement(text)]]
+    except InvalidRequirement:
+        return [
+            [requirement for part in SEPARATORS.split(alternative) if (requirement := _read_loosely(part))]
+            for alternative in ALTERNATIVES.split(text)
+        ]
+
+
+def _read_loosely(text: str) -> Requirement | None:
+    """Return the requirement in a text, by its first name when the whole is none."""
+    try:
+        return Requirement(text.strip())
+    except InvalidRequirement:
+        name = NAME.search(text)
+        return Requirement(name.group().rstrip(".-_")) if name else None
+
+
+def _find_problems(requirements: Sequence[Requirement], brief: Brief) -> list[str]:
+    return [problem for requirement in requirements if (problem := _find_problem(requirement, brief))]
+
+
+def _find_problem(requirement: Requirement, brief: Brief) -> str:
+    """Return why a requirement cannot be met, empty when it can; extras are not checked."""
+    if not _applies(requirement, brief):
+        return ""
+    version = _find_version(requirement.name, brief)
+    if version is None:
+        return f"{requirement.name} (not in the sandbox)"
+    if version and not _allows(requirement.specifier, version):
+        return f"{requirement.name}{requirement.specifier} (the sandbox has {version})"
+    return ""
+
+
+def _find_version(name: str, brief: Brief) -> str | None:
+    """Return the version of what a name means in the sandbox.
+
+    It is empty for the standard library, and None for what is not there.
+    """
+    if canonicalize_name(name) == "python":
+        return brief.python
+    everything = {**brief.distributions, **brief.packages}
+    installed: dict[str, str] = {canonicalize_name(one): version for one, version in everything.items()}
+    module = name.partition(".")[0].casefold()
+    modules = {one.casefold(): distribution for one, distribution in brief.modules.items()}
+    for candidate in _candidates(name, module, modules):
+        if candidate in installed:
+            return installed[candidate]
+    return "" if module in STANDARD_LIBRARY else None
+
+
+def _candidates(name: str, module: str, modules: dict[str, str]) -> Iterator[str]:
+    """Yield the distributions that a name may mean: itself, the one whose module it is, the one of a known name."""
+    for one in dict.fromkeys((canonicalize_name(name), canonicalize_name(module))):
+        known = DISTRIBUTION_OF.get(one, one)
+        yield from (one, known, *VARIANTS.get(known, ()))
+    if module in modules:
+        yield canonicalize_name(modules[module])
+
+
+def _allows(specifiers: SpecifierSet, version: str) -> bool:
+    """Return whether an installed version will do; one that follows no standard is taken for good."""
+    try:
+        installed = Version(version)
+    except InvalidVersion:
+        return True
+    return all(_allows_one(specifier, installed) for specifier in specifiers)
+
+
+def _allows_one(specifier: Specifier, installed: Version) -> bool:
+    if specifier.operator in PINS:
+        return installed >= Version(Version(specifier.version.removesuffix(".*")).public)
+    return specifier.contains(installed, prereleases=True)
+
+
+def _applies(requirement: Requirement, brief: Brief) -> bool:
+    """Return whether a requirement concerns the sandbox's Python; one whose marker cannot be read does."""
+    if requirement.marker is None:
+        return True
+    major_minor = ".".join(brief.python.split(".")[:2])
+    try:
+        return requirement.marker.evaluate({"python_version": major_minor, "python_full_version": brief.python})
+    except (UndefinedComparison, UndefinedEnvironmentName):
+        return True

@@ -85,6 +85,14 @@ def write_questions(folder: RunFolder, questions: Iterable[Question | ModelCall]
     folder.write_json(folder.questions, items)
 
 
+def read_open_questions(folder: RunFolder) -> list[Question | ModelCall]:
+    """Return what a run has asked and nobody has answered."""
+    if not folder.questions.is_file():
+        return []
+    items = json.loads(folder.questions.read_text(encoding="utf-8"))
+    return [ModelCall(**item) if "prompt" in item else Question(**item) for item in items]
+
+
 def _blank_answer(question: Question | ModelCall) -> object:
     return "" if isinstance(question, ModelCall) else Answer().model_dump()
 

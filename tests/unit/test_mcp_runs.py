@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from mlestar.errors import UserError
-from mlestar.integrations.mcp import Runs
 from mlestar.integrations.messages import describe_error
+from mlestar.integrations.runs import Runs
 from mlestar.settings import Settings
 from tests.unit.scenario import Scenario, count_rows, make_task, signs, solve
 

@@ -16,7 +16,7 @@ from mlestar.data.task import Task, TaskSpec
 from mlestar.errors import HoldoutError, MlestarError
 from mlestar.evaluation import SplitPlan, infer_split
 from mlestar.integrations.messages import describe_error
-from mlestar.integrations.runs import LiveRun, RunRow, Runs, Status
+from mlestar.integrations.runs import TOOLS, LiveRun, RunRow, Runs, Status
 from mlestar.integrations.sampling import (
     MAX_ROUNDS,
     offers_sampling,
@@ -298,7 +298,7 @@ def _tool_errors() -> Iterator[None]:
     try:
         yield
     except MlestarError as error:
-        raise ToolError(describe_error(error)) from error
+        raise ToolError(describe_error(error, TOOLS)) from error
 
 
 @contextmanager
@@ -306,4 +306,4 @@ def _resource_errors() -> Iterator[None]:
     try:
         yield
     except MlestarError as error:
-        raise ResourceError(describe_error(error)) from error
+        raise ResourceError(describe_error(error, TOOLS)) from error

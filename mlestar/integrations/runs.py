@@ -23,6 +23,8 @@ from mlestar.state import Answer, Question, RunStatus, RunSummary
 from mlestar.store import RunFolder, claim_run_id, list_runs
 
 LAST_LINES = 5
+TOOLS = {"runs": "the tool `list`", "resume": "the tool `resume`", "fork": "a new run of the tool `run`"}
+"""What a client uses in place of commands that messages name."""
 
 
 class Status(BaseModel):
@@ -242,7 +244,7 @@ def _problem(task: "asyncio.Task[Result] | None") -> str:
     if task is None or task.cancelled():
         return ""
     error = task.exception()
-    return describe_error(error) if isinstance(error, MlestarError) else str(error or "")
+    return describe_error(error, TOOLS) if isinstance(error, MlestarError) else str(error or "")
 
 
 def _best_event(events: Sequence[Event]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mlestar.errors import UserError
+from mlestar.integrations.mcp import TOOLS
 from mlestar.integrations.messages import describe_error
 from mlestar.integrations.runs import Runs
 from mlestar.settings import Settings
@@ -61,3 +62,18 @@ async def test_while_it_runs_and_after_it_was_cancelled_the_best_stays_the_best(
 )
 def test_an_error_names_settings_and_no_options_of_the_command_line(message: str, described: str) -> None:
     assert describe_error(UserError(message)) == described
+
+
+@pytest.mark.parametrize(
+    ("message", "described"),
+    [
+        ("no run x in /runs; `mlestar runs` lists them", "no run x in /runs; the tool `list` lists them"),
+        (
+            "seed cannot change; `mlestar fork run` changes it",
+            "seed cannot change; a new run of the tool `run` changes it",
+        ),
+        ("the image is missing: `mlestar sandbox build`", "the image is missing: `mlestar sandbox build`"),
+    ],
+)
+def test_an_error_names_tools_in_place_of_commands(message: str, described: str) -> None:
+    assert describe_error(UserError(message), TOOLS) == described

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from mlestar.errors import UserError
-from mlestar.integrations.mcp import TOOLS
 from mlestar.integrations.messages import describe_error
-from mlestar.integrations.runs import Runs
+from mlestar.integrations.runs import TOOLS, Runs
 from mlestar.settings import Settings
 from tests.unit.scenario import Scenario, count_rows, make_task, signs, solve
 
@@ -68,10 +67,7 @@ def test_an_error_names_settings_and_no_options_of_the_command_line(message: str
     ("message", "described"),
     [
         ("no run x in /runs; `mlestar runs` lists them", "no run x in /runs; the tool `list` lists them"),
-        (
-            "seed cannot change; `mlestar fork run` changes it",
-            "seed cannot change; a new run of the tool `run` changes it",
-        ),
+        ("`mlestar fork x` changes the seed", "a new run of the tool `run` changes the seed"),
         ("the image is missing: `mlestar sandbox build`", "the image is missing: `mlestar sandbox build`"),
     ],
 )

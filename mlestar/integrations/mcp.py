@@ -26,8 +26,7 @@ from mlestar.integrations.sampling import (
     sends_requests,
     take_responses,
 )
-from mlestar.llm import ModelReply
-from mlestar.llm.external import ModelCall
+from mlestar.llm.external import ModelCall, text_message
 from mlestar.settings import Settings
 from mlestar.state import Answer, RunSummary
 
@@ -197,7 +196,7 @@ def _add_model_calls(server: MCPServer[None], runs: Runs) -> None:
             text: the whole reply, in exactly the form that the prompt asks for.
         """
         with _tool_errors():
-            runs.live(run_id).calls.answer(call_id, ModelReply(text=text))
+            runs.live(run_id).calls.answer(call_id, text_message(text))
             return await runs.status(run_id)
 
 

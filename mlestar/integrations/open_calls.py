@@ -2,8 +2,9 @@
 
 import asyncio
 
+from langchain_core.messages import AIMessage
+
 from mlestar.errors import UserError
-from mlestar.llm import ModelReply
 from mlestar.llm.external import ModelCall
 
 
@@ -11,11 +12,11 @@ class OpenCalls:
     """Calls of one run's external model, from when they are made until they are answered."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, tuple[ModelCall, asyncio.Future[ModelReply]]] = {}
+        self._waiting: dict[str, tuple[ModelCall, asyncio.Future[AIMessage]]] = {}
 
-    async def ask(self, call: ModelCall) -> ModelReply:
+    async def ask(self, call: ModelCall) -> AIMessage:
         """Wait for the answer to a call; `on_model_call` of the run."""
-        reply: asyncio.Future[ModelReply] = asyncio.get_running_loop().create_future()
+        reply: asyncio.Future[AIMessage] = asyncio.get_running_loop().create_future()
         self._waiting[call.id] = call, reply
         try:
             return await reply
@@ -34,7 +35,7 @@ class OpenCalls:
             self._waiting[call.id] = self._waiting.pop(call.id)
         return call
 
-    def answer(self, call_id: str, reply: ModelReply) -> None:
+    def answer(self, call_id: str, reply: AIMessage) -> None:
         """Answer an open call.
 
         Raises:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from langchain_core.messages import AIMessage
 from pydantic import BaseModel
 
 from mlestar.api import aresume, asolve, load_task, resumed_settings
@@ -12,7 +13,6 @@ from mlestar.errors import MlestarError, UserError
 from mlestar.events import Event
 from mlestar.integrations.messages import describe_error
 from mlestar.integrations.open_calls import OpenCalls
-from mlestar.llm import ModelReply
 from mlestar.llm.external import ModelCall
 from mlestar.metrics.spec import Direction, better, format_score
 from mlestar.report import Result, read_result
@@ -95,7 +95,7 @@ class LiveRun:
         self.events.append(event)
         self.notify()
 
-    async def _ask(self, call: ModelCall) -> ModelReply:
+    async def _ask(self, call: ModelCall) -> AIMessage:
         self.notify()
         return await self.calls.ask(call)
 

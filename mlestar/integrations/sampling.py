@@ -21,14 +21,10 @@ from mcp.types import (
 )
 
 from mlestar.integrations.open_calls import OpenCalls
-from mlestar.llm import ModelReply
-from mlestar.llm.caller import read_problem
-from mlestar.llm.external import ModelCall
+from mlestar.llm.external import ModelCall, text_message
 
 MAX_ROUNDS = 9
 """Times that one call of a tool returns requests. The clients of the protocol's own SDKs give up after ten."""
-STOP_REASONS = {"maxTokens": "max_tokens"}
-"""The protocol's names of endings that make a reply unusable, and those of providers."""
 
 
 def offers_sampling(ctx: Context[Any, Any]) -> bool:
@@ -88,7 +84,6 @@ def _request(call: ModelCall, max_tokens: int) -> CreateMessageRequest:
     return CreateMessageRequest(params=params)
 
 
-def _reply(result: CreateMessageResult) -> ModelReply:
+def _reply(result: CreateMessageResult) -> AIMessage:
     text = result.content.text if isinstance(result.content, TextContent) else ""
-    reason = STOP_REASONS.get(result.stop_reason or "", "stop")
-    return ModelReply(text=text, problem=read_problem(AIMessage(text, response_metadata={"stop_reason": reason})))
+    return text_message(text, is_cut=result.stop_reason == "maxTokens")

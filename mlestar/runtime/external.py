@@ -17,8 +17,8 @@ from mlestar.store import Ledger, key_of
 REPLY_FORM = {"type": "string", "description": "The text of the reply."}
 
 OnModelCall = Callable[[ModelCall], str | AIMessage | Awaitable[str | AIMessage]]
-"""Returns the reply to a call: its text, or a message of LangChain. A plain function works in a thread, on one call at a
-time; an async one is called for several calls at once."""
+"""Returns the reply to a call: its text, or a message of LangChain. A plain function works in a thread, on one call
+at a time; an async one is called for several calls at once."""
 
 
 class AbandonedError(Exception):

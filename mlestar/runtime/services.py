@@ -12,10 +12,11 @@ from mlestar.agents.roles import ROLES
 from mlestar.errors import SettingsError, UserError
 from mlestar.events import Event, Spending
 from mlestar.llm import Caller, ModelReply, ModelsLike, Prices, Reliability, RetryPolicy, Transport, choose_models
+from mlestar.llm.external import Answerer
 from mlestar.prompts import Prompts
 from mlestar.retrieval import Findings, Retrieval, choose_retrieval, read_card
 from mlestar.runtime.budget import Budget, Refusal, Stage
-from mlestar.runtime.external import AbandonedError, Answerer, answer_by_callback, answer_by_resuming
+from mlestar.runtime.external import AbandonedError, answer_by_callback, answer_by_resuming
 from mlestar.runtime.options import RunOptions
 from mlestar.runtime.progress import emit_event, emit_line
 from mlestar.settings import Settings

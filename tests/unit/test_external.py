@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, Unpack
 
 import pytest
+from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
 import mlestar
 from mlestar.errors import ModelError, StopRequested, UserError
-from mlestar.llm.external import ModelCall
+from mlestar.llm.external import ModelCall, text_message
 from mlestar.report import Result
 from mlestar.runtime.external import OnModelCall
 from mlestar.runtime.options import RunOptions
@@ -167,6 +168,20 @@ async def test_a_callback_that_fails_stops_the_run_with_its_state_saved(
         await run(tmp_path, Scenario(), answer)
     outside = Outside(Scenario())
     assert (await resume(tmp_path, outside.scenario, on_model_call=outside.reply)).status == "solved"
+
+
+async def test_a_message_that_was_cut_off_is_asked_for_again(tmp_path: Path) -> None:
+    outside = Outside(Scenario())
+
+    def reply(call: ModelCall) -> str | AIMessage:
+        text = outside.reply(call)
+        return text if outside.scenario.count()[call.role] > 1 else text_message(text, is_cut=True)
+
+    result = await run(tmp_path, outside.scenario, reply, {"retrieved_models": 1, "outer_steps": 0})
+    assert result.status == "solved"
+    first, second = (call.prompt for call in outside.calls if call.role == "initializer")
+    assert "cut off at the token limit" not in first
+    assert "cut off at the token limit" in second
 
 
 async def test_one_role_may_be_answered_from_outside(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,9 @@ from mlestar import __version__
 from mlestar.data.task import Task, TaskSpec
 from mlestar.errors import HoldoutError, MlestarError
 from mlestar.evaluation import SplitPlan, infer_split
+from mlestar.integrations.following import follow, wait_until_open
 from mlestar.integrations.messages import describe_error
-from mlestar.integrations.runs import TOOLS, LiveRun, RunRow, Runs, Status
-from mlestar.integrations.sampling import (
-    MAX_ROUNDS,
-    offers_sampling,
-    require,
-    rounds,
-    sample,
-    sends_requests,
-    take_responses,
-)
+from mlestar.integrations.runs import TOOLS, RunRow, Runs, Status
 from mlestar.llm.external import ModelCall, text_message
 from mlestar.settings import Settings
 from mlestar.state import Answer, RunSummary
@@ -164,7 +156,7 @@ def _add_following(server: MCPServer[None], runs: Runs) -> None:
         """
         with _tool_errors():
             live = runs.live(run_id)
-            required = await _follow(live, ctx, seconds)
+            required = await follow(live, ctx, seconds)
             return required or await runs.status(run_id)
 
 
@@ -183,7 +175,7 @@ def _add_model_calls(server: MCPServer[None], runs: Runs) -> None:
         """
         with _tool_errors():
             live = runs.live(run_id)
-            await _until_open(live, _now() + seconds)
+            await wait_until_open(live, seconds)
             return NextCall(call=live.calls.take(), run=await runs.status(run_id))
 
     @server.tool()
@@ -220,66 +212,6 @@ def _add_resources(server: MCPServer[None], runs: Runs) -> None:
         """The script that wrote the submission."""
         with _resource_errors():
             return await runs.read_file(run_id, (await runs.result(run_id)).solution, "script")
-
-
-async def _follow(live: LiveRun, ctx: Context[None, Any], seconds: float) -> InputRequiredResult | None:
-    """Report progress until a run ends, asks or the time is over; return the requests that the client must answer."""
-    end = _now() + seconds
-    if offers_sampling(ctx) and sends_requests(ctx):
-        await _sample(live, ctx, end)
-        return None
-    take_responses(ctx, live.calls)
-    await _until_open(live, end, ctx)
-    if live.calls.all and offers_sampling(ctx) and rounds(ctx) < MAX_ROUNDS:
-        return require(ctx, live.calls, live.settings.max_output_tokens)
-    return None
-
-
-async def _sample(live: LiveRun, ctx: Context[None, Any], end: float) -> None:
-    """Report progress and have open calls sampled until a run ends or the time is over."""
-    sampled: set[str] = set()
-    try:
-        async with asyncio.TaskGroup() as group:
-            while True:
-                changed = live.changed
-                await _report(live, ctx)
-                if not live.is_running or _now() > end:
-                    return
-                for call in live.calls.all:
-                    if call.id not in sampled:
-                        sampled.add(call.id)
-                        group.create_task(sample(ctx, live.calls, call, live.settings.max_output_tokens))
-                await _wait_for(changed, end)
-    except ExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-
-
-async def _until_open(live: LiveRun, end: float, ctx: Context[None, Any] | None = None) -> None:
-    """Report progress until a run has an open model call or has ended, or the time is over."""
-    while True:
-        changed = live.changed
-        if ctx is not None:
-            await _report(live, ctx)
-        if not live.is_running or live.calls.all or _now() > end:
-            return
-        await _wait_for(changed, end)
-
-
-async def _wait_for(event: asyncio.Event, end: float) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout_at(end):
-            await event.wait()
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-async def _report(live: LiveRun, ctx: Context[None, Any]) -> None:
-    """Send the lines of progress that no earlier notification has sent."""
-    for line in live.lines[live.reported :]:
-        live.reported += 1
-        await ctx.report_progress(live.reported, message=line)
 
 
 def _read_facts(folder: Path, goal: str | None, metric: str | None) -> TaskFacts:

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.context import ClientRequestContext
-from mcp.types import CreateMessageRequestParams, CreateMessageResult, TextContent, TextResourceContents
+from mcp.types import CreateMessageRequestParams, CreateMessageResult, ErrorData, TextContent, TextResourceContents
+from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 
 from mlestar.data.examples import write_example
 from mlestar.offline import OfflineEngineer
@@ -142,6 +143,18 @@ async def test_a_client_is_the_model_of_a_whole_run_by_two_tools(
     assert len(calls) == len(answered) == len(set(answered))
 
 
+async def test_a_client_that_refuses_to_sample_is_named_the_two_tools(server: StdioServerParameters, wine: str) -> None:
+    async def refuse(context: ClientRequestContext, params: CreateMessageRequestParams) -> ErrorData:
+        return ErrorData(code=-1, message="the person said no")
+
+    async with Client(server, mode="legacy", sampling_callback=refuse) as client:
+        run_id = (await ask(client, "run", folder=wine, settings=ASK))["run_id"]
+        reason = await refusal(client, "wait", run_id=run_id)
+        assert "the person said no" in reason
+        assert "`next_model_call` and `answer_model_call`" in reason
+        assert (await ask(client, "next_model_call", run_id=run_id))["call"]["role"] == "analyst"
+
+
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
 async def test_a_client_is_the_model_of_a_whole_run_by_sampling(
     server: StdioServerParameters, tmp_path: Path, wine: str, mode: str
@@ -162,6 +175,7 @@ async def test_a_client_is_the_model_of_a_whole_run_by_sampling(
         lines.append(message or "")
 
     async with Client(server, mode=mode, sampling_callback=sample) as client:
+        assert (client.protocol_version in MODERN_PROTOCOL_VERSIONS) == (mode == "auto")
         run_id = (await ask(client, "run", folder=wine, settings=ASK))["run_id"]
         status = {"status": "running"}
         while status["status"] == "running":

@@ -15,6 +15,7 @@ _MODULES = {
     "Event": "mlestar.events",
     "RunSummary": "mlestar.state",
     "MlestarError": "mlestar.errors",
+    "ModelCall": "mlestar.llm.external",
     "ModelCard": "mlestar.state",
     "OperatorError": "mlestar.errors",
     "Question": "mlestar.state",
@@ -41,6 +42,7 @@ __all__ = [
     "Answer",
     "Event",
     "MlestarError",
+    "ModelCall",
     "ModelCard",
     "OperatorError",
     "Question",
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
     from mlestar.events import Event
     from mlestar.graph import build_graph
     from mlestar.integrations.langchain import as_tool, astream
+    from mlestar.llm.external import ModelCall
     from mlestar.report import Result
     from mlestar.runners import Runner
     from mlestar.runtime.options import RunOptions

@@ -119,12 +119,8 @@ async def aresume(
     folder = RunFolder(Path(runs_dir), run_id)
     if not fresh and (finished := await asyncio.to_thread(_finished, folder)):
         return finished
+    chosen = await asyncio.to_thread(resumed_settings, folder, settings or {})
     recorded = await asyncio.to_thread(folder.read_settings)
-    changes = dict(settings or {})
-    chosen = Settings.resolve({**recorded.settings, **changes, "runs_dir": runs_dir})
-    if fixed := sorted(set(changes) - set(BUDGET)):
-        msg = f"a run keeps its settings: {', '.join(fixed)} cannot change; `mlestar fork {run_id}` changes them"
-        raise SettingsError(msg)
     async with open_session(chosen, run_id, None, options, task=task) as ctx:
         return await run_session(ctx, PipelineInput(task=recorded.task, run_id=run_id), options, fresh=fresh)
 
@@ -180,7 +176,7 @@ async def afork(
     check_options(options, signature(afork).parameters)
     source = RunFolder(Path(runs_dir), run_id)
     recorded = await asyncio.to_thread(source.read_settings)
-    changed = Settings.resolve({**recorded.settings, **(settings or {}), "runs_dir": runs_dir})
+    changed = Settings.resolve(recorded.settings).change({**(settings or {}), "runs_dir": runs_dir})
     chosen, options = take_model_name(changed, options)
     target = await asyncio.to_thread(_fork_folder, source, fork_id)
     try:
@@ -260,6 +256,20 @@ def _branch(source: RunFolder, target: RunFolder, settings: Settings, at: str, a
         if answer is not None:
             ledger.note("replacement", replacement_key(at), answer.model_dump(mode="json"))
         ledger.close()
+
+
+def resumed_settings(folder: RunFolder, changes: Mapping[str, Any]) -> Settings:
+    """Return the settings of a run that is resumed with other caps.
+
+    Raises:
+        UserError: there is no such run, or a setting cannot change.
+    """
+    recorded = folder.read_settings()
+    chosen = Settings.resolve({**recorded.settings, **changes, "runs_dir": folder.path.parent})
+    if fixed := sorted(set(changes) - set(BUDGET)):
+        msg = f"a run keeps its settings: {', '.join(fixed)} cannot change; `mlestar fork {folder.run_id}` changes them"
+        raise SettingsError(msg)
+    return chosen
 
 
 def load_task(folder: Path, settings: Settings) -> Task:

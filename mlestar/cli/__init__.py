@@ -55,7 +55,7 @@ AsJson = Annotated[
 Folder = Annotated[Path, typer.Argument(help="Folder with a task description and its data.")]
 Goal = Annotated[str | None, typer.Option(help="What to predict, when the folder has no description.")]
 MetricName = Annotated[str | None, typer.Option("--metric", help="Metric name or file.py:function.")]
-ModelName = Annotated[str | None, typer.Option("--model", help="offline, or provider:name.")]
+ModelName = Annotated[str | None, typer.Option("--model", help="offline, ask, or provider:name.")]
 ProfileName = Annotated[str | None, typer.Option("--profile", help="quick, standard or paper.")]
 RunnerName = Annotated[str | None, typer.Option("--runner", help="auto, docker, local, or package.module:Name.")]
 MaxHours = Annotated[float | None, typer.Option("--max-hours", help="Active hours the run may take.")]
@@ -248,7 +248,7 @@ def mcp(
     runs_dir: RunsDir = Path("runs"),
     set_: Set = None,
 ) -> None:
-    """Serve run, status, result and cancel to clients of the Model Context Protocol, over standard input and output."""
+    """Serve runs to clients of the Model Context Protocol, over standard input and output."""
     settings = resolve_settings({"model": model, "profile": profile, "runner": runner, "runs_dir": runs_dir}, set_)
     try:
         from mlestar.integrations.mcp import make_server
@@ -287,11 +287,13 @@ def _finish(
     from rich.console import Console
 
     from mlestar.cli.console import Progress, show_result
-    from mlestar.cli.review_prompt import ask_in_terminal, is_terminal
+    from mlestar.cli.editor import is_terminal, write_reply
+    from mlestar.cli.review_prompt import ask_in_terminal
 
     console = Console(stderr=as_json)
+    progress = Progress(console)
     ask = partial(ask_in_terminal, console) if is_terminal() else None
-    result = work({"on_event": Progress(console), "on_question": ask})
+    result = work({"on_event": progress, "on_question": ask, "on_model_call": partial(write_reply, progress)})
     if as_json:
         typer.echo(result.model_dump_json(indent=2))
     else:

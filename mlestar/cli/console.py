@@ -1,6 +1,8 @@
 """Progress lines and the result in the terminal. Untrusted text is never parsed as markup."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -20,6 +22,8 @@ class Progress:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._started = time.monotonic()
+        self._kept: list[Text] | None = None
+        """Lines that wait while the terminal is somebody else's."""
 
     def __call__(self, event: Event) -> None:
         if event.role:
@@ -29,7 +33,21 @@ class Progress:
         where = f"t{event.track} " if event.track is not None and event.track >= 0 else ""
         line.append(f"{where}{event.stage}".ljust(18), style="cyan")
         line.append(self._body(event))
-        self._console.print(line, soft_wrap=True, highlight=False)
+        if self._kept is None:
+            self._console.print(line, soft_wrap=True, highlight=False)
+        else:
+            self._kept.append(line)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep lines back while another program uses the terminal, and print them afterwards."""
+        self._kept = []
+        try:
+            yield
+        finally:
+            lines, self._kept = self._kept, None
+            for line in lines:
+                self._console.print(line, soft_wrap=True, highlight=False)
 
     def _body(self, event: Event) -> Text:
         if event.verdict is None:

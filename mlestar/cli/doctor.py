@@ -12,6 +12,7 @@ from rich.text import Text
 
 from mlestar.errors import SettingsError
 from mlestar.llm import Models, Prices, choose_models
+from mlestar.llm.external import ASK
 from mlestar.llm.limits import ModelLimits
 from mlestar.llm.probe import Probe, probe_model
 from mlestar.llm.provider import PROVIDERS
@@ -81,6 +82,9 @@ def _answers(settings: Settings) -> Iterator[Row]:
         return
     if models.default.trusted:
         yield "answer", True, "not asked: the offline engineer answers in this process"
+        return
+    if models.default.name == ASK:
+        yield "answer", True, "not asked: it is answered from outside while a run works"
         return
     probe = asyncio.run(probe_model(models, settings, prices))
     if probe.error:

@@ -1,10 +1,6 @@
 """Human review in the terminal: show what is proposed and ask for an answer."""
 
 import json
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -15,6 +11,7 @@ from rich.panel import Panel
 from rich.prompt import Prompt
 from rich.text import Text
 
+from mlestar.cli.editor import edit
 from mlestar.errors import SettingsError
 from mlestar.retrieval.cards import read_card
 from mlestar.state import Action, Answer, Question
@@ -40,7 +37,7 @@ def ask_in_terminal(console: Console, question: Question) -> Answer:
     if point == "submission" and action == "replace":
         return Answer(action=action, text=Prompt.ask("solution", choices=proposal["others"], console=console))
     proposed = str(proposal[TEXTS[point]]) if action == "edit" else ""
-    return Answer(action=action, text=_edit(proposed))
+    return Answer(action=action, text=edit(proposed))
 
 
 def read_answer_items(items: Sequence[str]) -> tuple[Answer | None, list[str]]:
@@ -80,18 +77,3 @@ def _read_text(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         msg = f"--set file={path}: it cannot be read as UTF-8 text"
         raise SettingsError(msg) from error
-
-
-def is_terminal() -> bool:
-    """Whether a person can be asked here."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
-
-
-def _edit(text: str) -> str:
-    """Open a text in the person's editor and return what it became."""
-    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "proposal.txt"
-        path.write_text(text, encoding="utf-8")
-        subprocess.run([*editor.split(), str(path)], check=True)
-        return path.read_text(encoding="utf-8")

@@ -1,149 +1,55 @@
 """`mlestar mcp`: runs as tools of the Model Context Protocol, for any of its clients."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from mcp.server.mcpserver import MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ResourceError, ToolError
+from mcp.types import InputRequiredResult
 from pydantic import BaseModel
 
 from mlestar import __version__
-from mlestar.api import asolve, load_task
-from mlestar.errors import MlestarError, UserError
-from mlestar.events import Event
+from mlestar.data.task import Task, TaskSpec
+from mlestar.errors import HoldoutError, MlestarError
+from mlestar.evaluation import SplitPlan, infer_split
+from mlestar.integrations.following import follow, wait_until_open
 from mlestar.integrations.messages import describe_error
-from mlestar.metrics.spec import Direction, better, format_score
-from mlestar.report import Result, read_result
+from mlestar.integrations.runs import TOOLS, RunRow, Runs, Status
+from mlestar.llm.external import ModelCall, text_message
 from mlestar.settings import Settings
-from mlestar.state import RunStatus, RunSummary
-from mlestar.store import RunFolder, claim_run_id
+from mlestar.state import Answer, RunSummary
 
-LAST_LINES = 5
 INSTRUCTIONS = (
-    "Solve machine-learning tasks. `run` starts one from a folder and returns at once; ask `status` until it is no "
-    "longer running, then `result`. Scores are graded on rows that no generated script saw."
+    "Solve machine-learning tasks. `check` shows how a folder is understood. `run` starts a run and returns at once; "
+    "`wait` follows it until it ends, then `result`. Scores are graded on rows that no generated script saw. "
+    'With the setting model = "ask" you are the model: `wait` has its calls answered by sampling where your client '
+    "offers it; otherwise repeat `next_model_call` and `answer_model_call` until the run has ended. Answer a call from "
+    "its prompt alone, in exactly the form that it asks for. A run that is `paused` has `questions` for a person: pass "
+    "the answers to `resume`. Reports, submissions and scripts are resources: mlestar://runs/RUN_ID/report, "
+    "/submission and /script."
 )
 
 
-class Status(BaseModel):
-    """The progress of a run."""
+class TaskFacts(BaseModel):
+    """How a task folder is understood."""
 
-    run_id: str
-    status: RunStatus | Literal["running"]
-    best: str = ""
-    """The best solution so far with its score on the rows withheld during the search."""
-    last: list[str] = []
-    """Its last lines of progress."""
-    problem: str = ""
-
-
-class Runs:
-    """The runs that this server has started."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self._tasks: dict[str, asyncio.Task[Result]] = {}
-        self._events: dict[str, list[Event]] = {}
-
-    async def start(self, folder: str, values: dict[str, Any]) -> str:
-        """Start a run with some settings of its own and return its id.
-
-        Raises:
-            UserError: the folder or a setting cannot be used.
-        """
-        fixed = {"runs_dir": self.settings.runs_dir}
-        settings = Settings.resolve({**self.settings.model_dump(exclude_unset=True), **values, **fixed})
-        task = await asyncio.to_thread(load_task, Path(folder), settings)
-        run_id = await asyncio.to_thread(claim_run_id, settings.runs_dir, task.folder.name)
-        events = self._events[run_id] = []
-        self._tasks[run_id] = asyncio.create_task(
-            asolve(task, settings=settings, run_id=run_id, on_event=events.append)
-        )
-        return run_id
-
-    async def status(self, run_id: str) -> Status:
-        """Return the progress of a run, also of one that another process started."""
-        task, events = self._tasks.get(run_id), self._events.get(run_id, [])
-        last = [f"{event.stage}: {event.message}" for event in events if not event.role][-LAST_LINES:]
-        reached = Status(run_id=run_id, status="running", best=_best_event(events), last=last)
-        if task is not None and not task.done():
-            return reached
-        problem = _problem(task)
-        if task is not None and not await asyncio.to_thread(self._folder(run_id).result.is_file):
-            ended: RunStatus = "stopped" if task.cancelled() else "failed"
-            return reached.model_copy(update={"status": ended, "problem": problem})
-        result = await asyncio.to_thread(self._read, run_id)
-        best = _best_row(result) or reached.best
-        return reached.model_copy(update={"status": result.status, "best": best, "problem": problem or result.message})
-
-    async def result(self, run_id: str) -> RunSummary:
-        """Return what a run submitted.
-
-        Raises:
-            UserError: there is no such run, or it has not ended.
-        """
-        task = self._tasks.get(run_id)
-        if task is not None and not task.done():
-            msg = f"run {run_id} is still running; ask `status`"
-            raise UserError(msg)
-        return (await asyncio.to_thread(self._read, run_id)).summary
-
-    async def cancel(self, run_id: str) -> Status:
-        """Stop a run; its state is saved, and its containers are gone when this returns."""
-        task = self._tasks.get(run_id)
-        if task is None:
-            msg = f"this server has not started a run {run_id!r}"
-            raise UserError(msg)
-        task.cancel()
-        await asyncio.wait([task])
-        return await self.status(run_id)
-
-    async def close(self) -> None:
-        """Stop every run."""
-        running = [task for task in self._tasks.values() if not task.done()]
-        for task in running:
-            task.cancel()
-        if running:
-            await asyncio.wait(running)
-
-    def _folder(self, run_id: str) -> RunFolder:
-        return RunFolder(self.settings.runs_dir, run_id)
-
-    def _read(self, run_id: str) -> Result:
-        return read_result(self._folder(run_id))
+    spec: TaskSpec
+    split: SplitPlan | None = None
+    """How rows are withheld."""
+    fallback: str = ""
+    """Why no rows can be withheld; scores are then what scripts report about themselves."""
+    notes: list[str] = []
 
 
-def _problem(task: asyncio.Task[Result] | None) -> str:
-    """Return why a run that ended raised, empty when it did not."""
-    if task is None or task.cancelled():
-        return ""
-    error = task.exception()
-    return describe_error(error) if isinstance(error, MlestarError) else str(error or "")
+class NextCall(BaseModel):
+    """A model call that waits for an answer, and the run that made it."""
 
-
-def _best_event(events: Sequence[Event]) -> str:
-    """Return the best solution among the graded scripts of a run."""
-    direction = next((event.direction for event in events if event.direction), None)
-    return _best(direction, [(event.solution or "", event.score) for event in events]) if direction else ""
-
-
-def _best_row(result: Result) -> str:
-    """Return the best solution in the result of a run."""
-    rows = [row for row in result.solutions if row.status == "ok"]
-    scores = [row.score.reported if row.score.holdout is None else row.score.holdout for row in rows]
-    return _best(result.direction, [(row.id, score) for row, score in zip(rows, scores, strict=True)])
-
-
-def _best(direction: Direction, scores: Sequence[tuple[str, float | None]]) -> str:
-    """Return the solution with the best score, and the score."""
-    best, best_score = "", None
-    for solution, score in scores:
-        if better(direction, score, best_score):
-            best, best_score = solution, score
-    return f"{best} {format_score(best_score)}" if best else ""
+    run: Status
+    call: ModelCall | None = None
+    """None: there is none at the moment, or the run has ended."""
 
 
 def make_server(settings: Settings) -> MCPServer[None]:
@@ -158,6 +64,27 @@ def make_server(settings: Settings) -> MCPServer[None]:
             await runs.close()
 
     server = MCPServer(name="mlestar", instructions=INSTRUCTIONS, version=__version__, lifespan=lifespan)
+    _add_tools(server, runs)
+    _add_following(server, runs)
+    _add_model_calls(server, runs)
+    _add_resources(server, runs)
+    return server
+
+
+def _add_tools(server: MCPServer[None], runs: Runs) -> None:
+    """Add the tools that start, list, resume and stop runs."""
+
+    @server.tool()
+    async def check(folder: str, goal: str | None = None, metric: str | None = None) -> TaskFacts:
+        """Return what would be predicted in a task folder and which rows would be withheld, without running anything.
+
+        Args:
+            folder: absolute path of the folder.
+            goal: what to predict and how it is scored, if the folder has no description.
+            metric: name of the metric, if the description names none.
+        """
+        with _tool_errors():
+            return await asyncio.to_thread(_read_facts, Path(folder), goal, metric)
 
     @server.tool()
     async def run(folder: str, goal: str | None = None, settings: dict[str, Any] | None = None) -> Status:
@@ -166,17 +93,32 @@ def make_server(settings: Settings) -> MCPServer[None]:
         Args:
             folder: absolute path of a folder with train and test tables, best with a description.
             goal: what to predict and how it is scored, if the folder has no description.
-            settings: values of single settings, e.g. {"profile": "quick", "max_hours": 1}.
+            settings: values of single settings, e.g. {"profile": "quick", "max_hours": 1, "model": "ask"}.
         """
         values = {**(settings or {}), **({"goal": goal} if goal else {})}
         with _tool_errors():
             return await runs.status(await runs.start(folder, values))
 
     @server.tool()
-    async def status(run_id: str) -> Status:
-        """Return the progress of a run: its last lines and the best score so far."""
+    async def resume(
+        run_id: str, settings: dict[str, Any] | None = None, answers: dict[str, Answer] | None = None
+    ) -> Status:
+        """Continue a run that stopped or paused, and return at once; finished work is not repeated.
+
+        Args:
+            run_id: the run.
+            settings: other caps from here on, e.g. {"max_hours": 2}.
+            answers: by the ids of the `questions` of the run's status.
+        """
         with _tool_errors():
+            await runs.resume(run_id, settings or {}, answers or {})
             return await runs.status(run_id)
+
+    @server.tool(name="list")
+    async def list_runs() -> list[RunRow]:
+        """Return every run with its status and its best score so far, oldest first."""
+        with _tool_errors():
+            return await runs.list()
 
     @server.tool()
     async def result(run_id: str) -> RunSummary:
@@ -190,7 +132,95 @@ def make_server(settings: Settings) -> MCPServer[None]:
         with _tool_errors():
             return await runs.cancel(run_id)
 
-    return server
+
+def _add_following(server: MCPServer[None], runs: Runs) -> None:
+    """Add the tools that show the progress of a run."""
+
+    @server.tool()
+    async def status(run_id: str) -> Status:
+        """Return the progress of a run: its last lines and the best score so far."""
+        with _tool_errors():
+            return await runs.status(run_id)
+
+    @server.tool()
+    async def wait(run_id: str, ctx: Context[None, Any], seconds: float = 60) -> Status | InputRequiredResult:
+        """Follow a run until it ends, asks for something, or the time is over; call it again while it is running.
+
+        Every step is sent as a progress notification. Model calls of the model `ask` are answered by sampling, if the
+        client offers it.
+
+        Args:
+            run_id: the run.
+            ctx: the request of the client.
+            seconds: how long to wait at most.
+        """
+        with _tool_errors():
+            live = runs.live(run_id)
+            required = await follow(live, ctx, seconds)
+            return required or await runs.status(run_id)
+
+
+def _add_model_calls(server: MCPServer[None], runs: Runs) -> None:
+    """Add the tools by which a client answers model calls."""
+
+    @server.tool()
+    async def next_model_call(run_id: str, seconds: float = 60) -> NextCall:
+        """Return a call of the model `ask` that waits for an answer, with its system prompt and its prompt.
+
+        Each call of this tool returns another open model call, so that several workers can share them.
+
+        Args:
+            run_id: the run.
+            seconds: how long to wait for one at most.
+        """
+        with _tool_errors():
+            live = runs.live(run_id)
+            await wait_until_open(live, seconds)
+            return NextCall(call=live.calls.take(), run=await runs.status(run_id))
+
+    @server.tool()
+    async def answer_model_call(run_id: str, call_id: str, text: str) -> Status:
+        """Answer a model call.
+
+        Args:
+            run_id: the run.
+            call_id: `id` of the call.
+            text: the whole reply, in exactly the form that the prompt asks for.
+        """
+        with _tool_errors():
+            runs.live(run_id).calls.answer(call_id, text_message(text))
+            return await runs.status(run_id)
+
+
+def _add_resources(server: MCPServer[None], runs: Runs) -> None:
+    """Add the files of a run as resources."""
+
+    @server.resource("mlestar://runs/{run_id}/report", mime_type="text/html")
+    async def report(run_id: str) -> str:
+        """The report of a run as a page."""
+        with _resource_errors():
+            return await runs.read_file(run_id, (await runs.result(run_id)).report, "report")
+
+    @server.resource("mlestar://runs/{run_id}/submission", mime_type="text/csv")
+    async def submission(run_id: str) -> str:
+        """What a run submits: predictions for the test rows."""
+        with _resource_errors():
+            return await runs.read_file(run_id, (await runs.result(run_id)).submission, "submission")
+
+    @server.resource("mlestar://runs/{run_id}/script", mime_type="text/x-python")
+    async def script(run_id: str) -> str:
+        """The script that wrote the submission."""
+        with _resource_errors():
+            return await runs.read_file(run_id, (await runs.result(run_id)).solution, "script")
+
+
+def _read_facts(folder: Path, goal: str | None, metric: str | None) -> TaskFacts:
+    task = Task.load(folder.expanduser().absolute(), goal=goal, metric=metric)
+    try:
+        split, fallback = infer_split(task), ""
+    except HoldoutError as error:
+        split, fallback = None, str(error)
+    return TaskFacts(spec=task.spec, split=split, fallback=fallback, notes=list(task.notes))
 
 
 @contextmanager
@@ -199,4 +229,12 @@ def _tool_errors() -> Iterator[None]:
     try:
         yield
     except MlestarError as error:
-        raise ToolError(describe_error(error)) from error
+        raise ToolError(describe_error(error, TOOLS)) from error
+
+
+@contextmanager
+def _resource_errors() -> Iterator[None]:
+    try:
+        yield
+    except MlestarError as error:
+        raise ResourceError(describe_error(error, TOOLS)) from error

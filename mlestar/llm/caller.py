@@ -11,6 +11,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from mlestar.errors import ModelError
+from mlestar.llm.external import ASK, ID_LENGTH, Answerer, ModelCall
 from mlestar.llm.limits import (
     LEAST_FIRST,
     MESSAGE_OVERHEAD,
@@ -80,10 +81,17 @@ class _Question:
     options: dict[str, Any] = field(default_factory=dict)
     cut_at: int = 0
     """Tokens at which an earlier reply was cut."""
+    track: int = 0
 
     @property
     def sent(self) -> str:
         return f"{SYSTEM_PROMPT}\n{self.prompt}"
+
+    @property
+    def call(self) -> ModelCall:
+        """The question as it is asked outside."""
+        identity = self.key[:ID_LENGTH]
+        return ModelCall(id=identity, role=self.role, track=self.track, system=SYSTEM_PROMPT, prompt=self.prompt)
 
 
 class Caller:
@@ -99,6 +107,7 @@ class Caller:
         prices: Prices,
         max_output_tokens: int | None = None,
         model_of: Callable[[str], ChosenModel] | None = None,
+        outside: Answerer | None = None,
     ) -> None:
         """Describe the caller.
 
@@ -110,10 +119,12 @@ class Caller:
             prices: of the models, with their limits.
             max_output_tokens: tokens of a reply by the user's choice; a model may allow fewer.
             model_of: returns the model that answers a role now; by default the one that was chosen for it.
+            outside: answers the calls of the model `ask`.
         """
         self.models = models
         self._model_of = model_of or models.of
         self.limits = OutputLimits(prices, max_output_tokens)
+        self._outside = outside
         self._ledger = ledger
         self._blobs = blobs
         self._transport = transport
@@ -138,7 +149,8 @@ class Caller:
         """
         chosen = self._model_of(role)
         key = key_of("model_call", role, chosen.name, SYSTEM_PROMPT, prompt, sample)
-        return await self._answer(_Question(key=key, role=role, chosen=chosen, prompt=prompt), reserve)
+        question = _Question(key=key, role=role, chosen=chosen, prompt=prompt, track=sample[0])
+        return await self._answer(question, reserve)
 
     async def ground(self, role: str, prompt: str, reserve: Reserve | None = None) -> ModelReply:
         """Ask for one answer that is based on a web search; see `call`.
@@ -235,6 +247,8 @@ class Caller:
 
     async def _send(self, question: _Question, granted: int | None) -> tuple[AIMessage, int | None]:
         """Return the model's message and the limit of the request; limits that a refusal names are obeyed."""
+        if question.chosen.name == ASK and self._outside:
+            return await self._outside(question.call), None
         messages = [SystemMessage(SYSTEM_PROMPT), HumanMessage(question.prompt)]
         limit = self.limits.for_request(question.chosen, question.sent, granted)
         for refusals in range(REFUSED_LIMITS + 1):

@@ -10,6 +10,7 @@ from langchain_core.language_models import BaseChatModel
 from mlestar.agents.retriever import WEB_RETRIEVER
 from mlestar.agents.role import EXACT
 from mlestar.agents.roles import ROLES
+from mlestar.llm.external import ASK, ExternalModel
 from mlestar.llm.provider import GEMINI, PROVIDERS, first_with_key, make_model
 from mlestar.llm.roles import DEFAULT, check_names, matching_name, temperature_for
 from mlestar.settings import Settings
@@ -23,7 +24,7 @@ class ChosenModel:
 
     model: BaseChatModel
     name: str
-    """`offline`, `provider:name`, or the class of a model that was passed in."""
+    """`offline`, `ask`, `provider:name`, or the class of a model that was passed in."""
     why: str
     trusted: bool
     """The scripts it writes come from this package's own recipes."""
@@ -132,6 +133,8 @@ class ModelCache:
             return self._passed.setdefault(id(model), wrap_model(model))
         if model == "offline":
             return self._offline(why)
+        if model == ASK:
+            return self._named.setdefault((ASK, None), ChosenModel(ExternalModel(), ASK, why, trusted=False))
         plain = self._by_provider(model, None, why)
         profile = getattr(plain.model, "profile", None) or {}
         takes_temperature = profile.get("temperature", True) is not False

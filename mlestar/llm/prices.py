@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlestar.errors import SettingsError
+from mlestar.llm.external import ASK
 
 MILLION = 1_000_000
 CHARACTERS_PER_TOKEN = 4
@@ -119,7 +120,7 @@ class Prices:
 
     def price(self, model: str) -> Price | None:
         """Return a model's price, None when it is unknown."""
-        if model == "offline":
+        if model in ("offline", ASK):
             return FREE
         return self.user_price(model) or _price(self._builtin, model)
 

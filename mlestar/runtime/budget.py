@@ -104,7 +104,7 @@ class Budget:
         """
         await asyncio.to_thread(self._ledger.clock, time.monotonic() - self._opened)
         if self._asked_to_stop.is_set():
-            await self._refuse_to_start()
+            await self.refuse_to_start()
         self._enter()
         try:
             if cap := await self._reached(stage, limit):
@@ -166,7 +166,7 @@ class Budget:
         if self._asked_to_stop.is_set() and not self._in_flight:
             self._idle.set()
 
-    async def _refuse_to_start(self) -> NoReturn:
+    async def refuse_to_start(self) -> NoReturn:
         """Raise `StopRequested` once all that runs is recorded: it ends the run."""
         await self._idle.wait()
         raise StopRequested
@@ -183,7 +183,7 @@ class Budget:
                     raise await self._refuse(considered.cap, label, "a call within a call does not wait")
                 logger.debug("%s waits for the calls that run: %s", label, considered)
                 await self._queue.wait()
-        await self._refuse_to_start()
+        await self.refuse_to_start()
 
     async def _consider(self, label: str, measure: Callable[[], CallSize], stage: Stage) -> Reservation | Shortage:
         """Reserve a call, or return why it must wait.

@@ -11,6 +11,7 @@ from mlestar.events import Event
 from mlestar.llm import ModelsLike
 from mlestar.retrieval import RetrieversLike
 from mlestar.runners import Runner
+from mlestar.runtime.external import OnModelCall
 from mlestar.state import Answer, Question
 
 OnEvent = Callable[[Event], None]
@@ -30,9 +31,12 @@ class RunOptions(TypedDict, total=False):
     """Receives every progress event."""
     on_question: OnQuestion | None
     """Answers at the review points of the settings; without it the run pauses there."""
+    on_model_call: OnModelCall | None
+    """Answers the calls of the model `ask`; without it the run pauses at them."""
     graph: StateGraph[Any, Any, Any, Any] | None
     """The pipeline to run: from `build_graph`, with stages of your own; uncompiled."""
-    answers: Mapping[str, Answer] | None
-    """Answers to the pending questions by their ids; they take precedence over `on_question`."""
+    answers: Mapping[str, Answer | str] | None
+    """Answers to the pending questions by their ids, and texts of replies to pending model calls; they take precedence
+    over `on_question`."""
     stop: asyncio.Event | None
     """Set it, and the run finishes what it is doing, saves it and raises `StopRequested`."""

@@ -12,9 +12,11 @@ from mlestar.agents.roles import ROLES
 from mlestar.errors import SettingsError, UserError
 from mlestar.events import Event, Spending
 from mlestar.llm import Caller, ModelReply, ModelsLike, Prices, Reliability, RetryPolicy, Transport, choose_models
+from mlestar.llm.external import Answerer
 from mlestar.prompts import Prompts
 from mlestar.retrieval import Findings, Retrieval, choose_retrieval, read_card
 from mlestar.runtime.budget import Budget, Refusal, Stage
+from mlestar.runtime.external import AbandonedError, answer_by_callback, answer_by_resuming
 from mlestar.runtime.options import RunOptions
 from mlestar.runtime.progress import emit_event, emit_line
 from mlestar.settings import Settings
@@ -71,6 +73,8 @@ class Services:
                 reply = await self.caller.call(role, prompt, sample, reserve)
             except Refusal as refusal:
                 raise ReplyError(str(refusal)) from None
+            except AbandonedError:
+                await self.budget.refuse_to_start()
             message = f"the {role.replace('_', ' ')} has answered"
             emit_event(Event(stage="", message=message, track=track, role=role, spend=await self.spending()))
             return reply
@@ -129,6 +133,7 @@ def open_services(
         prices=prices,
         max_output_tokens=settings.max_output_tokens,
         model_of=reliability.model_of,
+        outside=_answerer(options, ledger),
     )
     names = [name for name in (task_folder.name, task_name) if name]
     try:
@@ -156,6 +161,11 @@ def _chat_models(options: RunOptions) -> ModelsLike:
         msg = "a run keeps its settings: model cannot change; `mlestar fork` changes it"
         raise SettingsError(msg)
     return models
+
+
+def _answerer(options: RunOptions, ledger: Ledger) -> Answerer:
+    callback = options.get("on_model_call")
+    return answer_by_callback(callback, options.get("stop")) if callback else answer_by_resuming(ledger)
 
 
 def _retry_policy(settings: Settings) -> RetryPolicy:

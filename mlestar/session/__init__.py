@@ -19,6 +19,7 @@ from mlestar.data.task import Task
 from mlestar.errors import OperatorError, StopRequested, StoreError, UserError
 from mlestar.events import Event
 from mlestar.graph import build_graph
+from mlestar.llm.external import ModelCall
 from mlestar.nodes.submit import resume_early_exports, submit_best
 from mlestar.report import Result, write_result
 from mlestar.runtime.context import RunContext, close_context, open_context
@@ -139,7 +140,7 @@ async def _forget(ctx: RunContext, saver: BaseCheckpointSaver[str], thread: str)
         await asyncio.to_thread(path.unlink, missing_ok=True)
 
 
-async def _pause(ctx: RunContext, reached: PipelineState, questions: list[Question]) -> Result:
+async def _pause(ctx: RunContext, reached: PipelineState, questions: list[Question | ModelCall]) -> Result:
     """Write the questions into the run folder and return what was reached."""
     await asyncio.to_thread(write_questions, ctx.folder, questions)
     ids = ", ".join(question.id for question in questions)

@@ -40,7 +40,8 @@ def _check_kinds(options: Mapping[str, object]) -> None:
     if answers is not None and not isinstance(answers, Mapping):
         msg = f"answers: give answers by the ids of their questions, not {answers!r}"
         raise SettingsError(msg)
-    for name, callback in (("on_event", options.get("on_event")), ("on_question", options.get("on_question"))):
+    for name in ("on_event", "on_question", "on_model_call"):
+        callback = options.get(name)
         if callback is not None and not callable(callback):
             msg = f"{name}: give a function, not {callback!r}"
             raise SettingsError(msg)

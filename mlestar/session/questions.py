@@ -1,4 +1,4 @@
-"""Questions of a run to a person, and the sources of answers."""
+"""Questions of a run to whoever answers, and the sources of answers."""
 
 import asyncio
 import json
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlestar.errors import UserError
+from mlestar.llm.external import ModelCall
 from mlestar.nodes.review import answer_key, read_answer
 from mlestar.runtime.options import OnQuestion
 from mlestar.state import Answer, Question
@@ -18,8 +19,10 @@ REPLIES = 10
 asked forever. Chosen by judgement; not measured."""
 
 
-def read_question(value: Mapping[str, Any]) -> Question:
-    """Return the question in the value of an interrupt."""
+def read_question(value: Mapping[str, Any]) -> Question | ModelCall:
+    """Return the question or the model call in the value of an interrupt."""
+    if "prompt" in value:
+        return ModelCall.model_validate(value)
     fields = {key: value[key] for key in ("id", "point", "actions")}
     proposal = {key: part for key, part in value.items() if key not in fields}
     return Question.model_validate({**fields, "proposal": proposal})
@@ -28,7 +31,7 @@ def read_question(value: Mapping[str, Any]) -> Question:
 class Answers:
     """The answers of one session: those the caller has passed, those in the ledger, and those of a callback."""
 
-    def __init__(self, ledger: Ledger, passed: Mapping[str, Answer], ask: OnQuestion | None) -> None:
+    def __init__(self, ledger: Ledger, passed: Mapping[str, Answer | str], ask: OnQuestion | None) -> None:
         """Describe where answers come from.
 
         Raises:
@@ -41,19 +44,24 @@ class Answers:
         """Passed answers that the graph has been given."""
         self._replies: Counter[str] = Counter()
 
-    async def find(self, questions: Mapping[str, Question]) -> dict[str, Any]:
+    async def find(self, questions: Mapping[str, Question | ModelCall]) -> dict[str, Any]:
         """Return the answers there are, by the graph's ids of the questions; none is used twice."""
         answers: dict[str, Any] = {}
         for key, question in questions.items():
-            answer = await self._find_one(question)
+            answer = self._take_passed(question.id)
+            if answer is None and isinstance(question, Question):
+                answer = await self._find_one(question)
             if answer is not None:
-                answers[key] = answer.model_dump()
+                answers[key] = answer.model_dump() if isinstance(answer, Answer) else answer
         return answers
 
+    def _take_passed(self, identity: str) -> Answer | str | None:
+        if identity in self._used:
+            return None
+        self._used.add(identity)
+        return self._passed.get(identity)
+
     async def _find_one(self, question: Question) -> Answer | None:
-        if question.id in self._passed and question.id not in self._used:
-            self._used.add(question.id)
-            return self._passed[question.id]
         if "problem" not in question.proposal:
             recorded = await asyncio.to_thread(self._ledger.recall, answer_key(question.id, question.proposal))
             if recorded is not None:
@@ -71,22 +79,35 @@ class Answers:
         return None
 
 
-def write_questions(folder: RunFolder, questions: Iterable[Question]) -> None:
+def write_questions(folder: RunFolder, questions: Iterable[Question | ModelCall]) -> None:
     """Write questions to `questions.json`, each with an answer that can be edited."""
-    answer = Answer().model_dump()
-    items = [{**question.model_dump(mode="json"), "answer": answer} for question in questions]
+    items = [{**question.model_dump(mode="json"), "answer": _blank_answer(question)} for question in questions]
     folder.write_json(folder.questions, items)
 
 
-def read_answers(path: Path) -> dict[str, Answer]:
+def read_open_questions(folder: RunFolder) -> list[Question | ModelCall]:
+    """Return what a run has asked and nobody has answered."""
+    if not folder.questions.is_file():
+        return []
+    items = json.loads(folder.questions.read_text(encoding="utf-8"))
+    return [ModelCall(**item) if "prompt" in item else Question(**item) for item in items]
+
+
+def _blank_answer(question: Question | ModelCall) -> object:
+    return "" if isinstance(question, ModelCall) else Answer().model_dump()
+
+
+def read_answers(path: Path) -> dict[str, Answer | str]:
     """Return the answers of a file: a copy of `questions.json` with its answers edited, or an object of answers by id.
+
+    A model call whose reply is left empty stays open.
 
     Raises:
         UserError: the file cannot be read or is neither.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return {identity: _check_answer(identity, reply) for identity, reply in _pairs(content)}
+        return {identity: _check_answer(identity, reply) for identity, reply in _pairs(content) if reply != ""}
     except (OSError, ValueError) as error:
         msg = f"answers {path}: {error}; edit a copy of questions.json in the run folder"
         raise UserError(msg) from error
@@ -102,7 +123,10 @@ def _pairs(content: object) -> list[tuple[str, object]]:
     raise UserError(msg)
 
 
-def _check_answer(identity: str, reply: object) -> Answer:
+def _check_answer(identity: str, reply: object) -> Answer | str:
+    """Return an answer of the form that its question takes; names of decisions hold a colon, ids of calls do not."""
+    if isinstance(reply, str) and ":" not in identity:
+        return reply
     answer = read_answer(reply)
     if isinstance(answer, Answer):
         return answer

@@ -111,12 +111,12 @@ class Settings(BaseModel):
     profile: Profile = Field("standard", description="Preset for the numbers below: quick, standard or paper.")
     model: str | None = Field(
         None,
-        description="`offline` or `provider:name`, e.g. `google_genai:gemini-2.5-pro`. "
+        description="`offline`, `ask` (answered from outside) or `provider:name`, e.g. `google_genai:gemini-2.5-pro`. "
         "Empty: the first provider whose key is set, else the offline engineer.",
     )
     models: dict[str, str] = Field(
         {},
-        description="Models by role, group of roles or `default`: `offline` or `provider:name`. "
+        description="Models by role, group of roles or `default`: `offline`, `ask` or `provider:name`. "
         "Groups: retrievers, writers, planners, checkers, debuggers.",
     )
     base_url: str | None = Field(None, description="Address of the model's API, for compatible servers.")
@@ -248,6 +248,18 @@ class Settings(BaseModel):
             return cls.model_validate(data if isinstance(data, Mapping) else _matching(data))
         except ValidationError as error:
             raise SettingsError(_one_line(error)) from None
+
+    def change(self, values: Mapping[str, Any]) -> "Settings":
+        """Return these settings with other values; another profile replaces the numbers of this one.
+
+        Raises:
+            SettingsError: a value is out of range or a key is unknown.
+        """
+        kept = self.model_dump(exclude_unset=True)
+        if "profile" in values:
+            own = PROFILES[self.profile]
+            kept = {name: value for name, value in kept.items() if name not in own or own[name] != value}
+        return self.resolve({**kept, **values})
 
     @classmethod
     def of(cls, context: object) -> "Settings":

@@ -32,12 +32,14 @@ NoteKind = Literal[
     "submitted",
     "reply",
     "weak_model",
+    "used_reply",
 ]
 """Facts that cost nothing. `solution`: the outcome of an evaluation. `first_solution`: the first valid one of a track,
 which is exported at once. `leakage`: what the checker found in a script. `refusal`: work that a cap stopped.
 `decision`: a review point that the run has passed. `replacement`: the answer by which a fork replaces a decision.
 `answer`: what a person answered. `submitted`: the solution whose files are in the run folder. `reply`: whether a
-model's reply satisfied its contract. `weak_model`: a model that was given up as a role, and the one that took over."""
+model's reply satisfied its contract. `weak_model`: a model that was given up as a role, and the one that took over.
+`used_reply`: the model call that used a reply with which the graph was resumed."""
 Cap = Literal["max_usd", "max_tokens", "max_executions", "max_hours"]
 
 SCHEMA = """

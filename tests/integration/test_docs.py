@@ -122,6 +122,12 @@ def test_the_pages_build_without_a_warning(tmp_path: Path) -> None:
     assert 'class="mermaid"' in (tmp_path / "site/graphs/index.html").read_text()
 
 
+def test_the_external_model_of_the_examples_runs(tmp_path: Path) -> None:
+    output = run(tmp_path, [sys.executable, str(ROOT / "examples/external.py")])
+    assert "leakage_checker" in output
+    assert "solved: accuracy" in output.splitlines()[-1]
+
+
 def test_the_agent_of_the_examples_runs(workspace: Path) -> None:
     output = run(workspace, [sys.executable, str(ROOT / "examples/agent.py")])
     assert "fresh" in output.split("tool: ")[1]

@@ -28,6 +28,8 @@ from langgraph_sdk.schema import Checkpoint, Command, Interrupt, Thread, ThreadS
 
 from mlestar.data.examples import load_example, write_example
 from mlestar.errors import StoreError
+from mlestar.llm.external import ModelCall
+from mlestar.offline import OfflineEngineer
 from mlestar.settings import PROFILES, Settings
 from mlestar.settings.form import GROUPS
 from mlestar.store import RunFolder
@@ -332,6 +334,20 @@ async def test_a_run_streams_to_its_submission_while_a_second_run_works(
     assert other["run_id"] != values["run_id"]
     assert (other["train_csv"], other["test_csv"], other["description"]) == ("", "", "")
     assert len(pd.read_csv(other["summary"]["submission"])) == len(example.test)
+
+
+async def test_model_calls_are_interrupts_that_are_resumed_with_the_reply(
+    client: LangGraphClient, server: Server
+) -> None:
+    engineer, asked = OfflineEngineer(), list[str]()
+    settings = {"model": "ask", "outer_steps": 0}
+    thread = await begin(client, server, "pipeline", {"example": "wine"}, **settings)
+    while questions := await thread.questions():
+        calls = {question["id"]: ModelCall.model_validate(question["value"]) for question in questions}
+        asked += [call.id for call in calls.values()]
+        await thread.answer({name: (await engineer.ainvoke(call.prompt)).text for name, call in calls.items()})
+    assert (await thread.values())["summary"]["status"] == "solved"
+    assert len(asked) == len(set(asked)) > 3
 
 
 async def test_a_remote_graph_is_called_like_a_local_one(client: LangGraphClient, server: Server) -> None:

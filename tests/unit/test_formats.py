@@ -8,7 +8,7 @@ import pytest
 
 import mlestar
 from mlestar.errors import UserError
-from mlestar.integrations.mcp import Runs
+from mlestar.integrations.runs import Runs
 from mlestar.report import Result
 from mlestar.settings import Settings
 from mlestar.state import Answer

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from mlestar.errors import UserError
-from mlestar.integrations.mcp import Runs
 from mlestar.integrations.messages import describe_error
+from mlestar.integrations.open_calls import OpenCalls
+from mlestar.integrations.runs import TOOLS, Runs
+from mlestar.llm.external import ModelCall, text_message
 from mlestar.settings import Settings
 from tests.unit.scenario import Scenario, count_rows, make_task, signs, solve
 
@@ -61,3 +63,32 @@ async def test_while_it_runs_and_after_it_was_cancelled_the_best_stays_the_best(
 )
 def test_an_error_names_settings_and_no_options_of_the_command_line(message: str, described: str) -> None:
     assert describe_error(UserError(message)) == described
+
+
+@pytest.mark.parametrize(
+    ("message", "described"),
+    [
+        ("no run x in /runs; `mlestar runs` lists them", "no run x in /runs; the tool `list` lists them"),
+        ("`mlestar fork x` changes the seed", "a new run of the tool `run` changes the seed"),
+        ("the image is missing: `mlestar sandbox build`", "the image is missing: `mlestar sandbox build`"),
+    ],
+)
+def test_an_error_names_tools_in_place_of_commands(message: str, described: str) -> None:
+    assert describe_error(UserError(message), TOOLS) == described
+
+
+async def test_workers_share_open_calls_and_none_is_lost() -> None:
+    calls = OpenCalls()
+    made = [ModelCall(id=name, role="coder", track=0, system="", prompt=name) for name in ("a", "b", "c")]
+    waiting = [asyncio.create_task(calls.ask(call)) for call in made]
+    await asyncio.sleep(0)
+    assert [calls.take() for _ in range(4)] == [*made, made[0]]
+    calls.answer("b", text_message("reply"))
+    assert calls.all == [made[2], made[0]]
+    with pytest.raises(UserError, match="no call 'b' waits"):
+        calls.answer("b", text_message("again"))
+    assert (await waiting[1]).text == "reply"
+    for task in waiting:
+        task.cancel()
+    await asyncio.wait(waiting)
+    assert calls.take() is None

@@ -19,6 +19,16 @@ def test_a_number_takes_precedence_over_the_profile() -> None:
     assert (settings.tracks, settings.outer_steps) == (3, 1)
 
 
+@pytest.mark.parametrize(
+    "base", [{}, {"profile": "paper"}, Settings().model_dump()], ids=["unset", "named", "recorded"]
+)
+def test_another_profile_replaces_the_numbers_of_the_profile_before(base: dict[str, object]) -> None:
+    changed = Settings.resolve({**base, "max_hours": 7, "seed": 5}).change({"profile": "quick", "tracks": 3})
+    quick = {**PROFILES["quick"], "max_hours": 7, "tracks": 3}
+    assert {key: getattr(changed, key) for key in quick} == quick
+    assert (changed.profile, changed.seed) == ("quick", 5)
+
+
 FOREIGN = [None, {}, Settings(), SimpleNamespace(color="red"), {"color": "red"}]
 
 

@@ -1,0 +1,59 @@
+"""The model `ask`: every call of it is a question that is answered from outside."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatResult
+from pydantic import BaseModel, ConfigDict
+
+from mlestar.errors import ModelError
+
+ASK = "ask"
+"""Name of the external model in the settings and in the ledger."""
+ID_LENGTH = 16
+"""Characters of the id of a call: few enough to copy, enough to tell the calls of a run apart. Chosen by judgement."""
+
+
+class ModelCall(BaseModel):
+    """A model call that waits for an answer from outside."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    """The same each time it is asked."""
+    role: str
+    """Agent that asks."""
+    track: int
+    system: str
+    """The system prompt, the same in every call."""
+    prompt: str
+
+
+Answerer = Callable[[ModelCall], Awaitable[AIMessage]]
+"""Returns the reply to a call."""
+
+
+def text_message(text: str, *, is_cut: bool = False) -> AIMessage:
+    """Return a reply, whole or cut off at a limit, as a model's message."""
+    return AIMessage(text, response_metadata={"finish_reason": "length" if is_cut else "stop"})
+
+
+class ExternalModel(BaseChatModel):
+    """Stands for the external model where roles are given models; only a run can ask it."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "external"
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        msg = f"model {ASK} is answered from outside while a run works; it cannot be asked here"
+        raise ModelError(msg)

@@ -20,7 +20,7 @@ class Role(Generic[Parsed]):
     """All that is fixed about one agent role."""
 
     name: str
-    """Used in the settings `models` and `temperatures`, in the ledger, and for the prompt file."""
+    """Used in the settings `models`, `temperatures` and `effort`, in the ledger, and for the prompt file."""
     group: str
     """Roles that the settings can address together."""
     temperature: float

@@ -45,6 +45,8 @@ FILTERED = {"content_filter", "responsibleaipolicyviolation", "content_policy_vi
 """Codes of a prompt that a content filter has blocked."""
 OVERFLOW = {"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"}
 """Codes of a prompt that is longer than the model can read."""
+MIN_REPLY = 256
+"""Tokens of the shortest reply that is worth asking for. Chosen by judgement; not measured."""
 OVERFLOW_MESSAGES = (
     re.compile(
         r"maximum context length is (?P<limit>\d+) tokens.*?(?:resulted in|requested) (?P<size>\d+) tokens"
@@ -122,17 +124,19 @@ def _read_overflow(chain: Sequence[BaseException], body: ErrorBody | None) -> Fa
     excess = _excess(sizes.groupdict()) if sizes else 0.0
     of_client = any(isinstance(link, langchain.ContextOverflowError) for link in chain)
     by_code = body is not None and bool(body.codes & OVERFLOW)
-    if not (of_client or by_code or excess > 1):
+    if not (of_client or by_code or sizes):
         return None
     numbers = f" ({sizes['size']} tokens, {sizes['limit']} allowed)" if sizes else ""
+    if 0 < excess < 1:
+        text = f"prompt and longest reply together do not fit into the model's window{numbers}"
+        return Fault("unanswerable", f"{text}; a lower max_output_tokens leaves more of it")
     return Fault("too_long", f"the prompt is longer than the model can read{numbers}; be briefer", excess=excess)
 
 
 def _excess(sizes: Mapping[str, str | None]) -> float:
-    """Return how many times longer the prompt is than what the reply leaves of the limit."""
-    reply = int(sizes.get("reply") or 0)
-    size, limit = int(sizes["size"] or 0), int(sizes["limit"] or 0)
-    return (size - reply) / max(1, limit - reply)
+    """Return how many times longer the prompt is than allowed, with room for the shortest useful reply."""
+    size, limit, reply = (int(sizes.get(name) or 0) for name in ("size", "limit", "reply"))
+    return (size - reply) / max(1, limit - (MIN_REPLY if reply else 0))
 
 
 def _read_answer(body: ErrorBody, chosen: ChosenModel) -> Fault:

@@ -34,7 +34,6 @@ class Parameters:
     def __init__(self) -> None:
         self._refused: defaultdict[str, list[str]] = defaultdict(list)
         """By the model's name: names of `OPTIONAL` that are left out, and the name of the limit that is not used."""
-        self._copies: dict[tuple[int, tuple[str, ...]], BaseChatModel] = {}
 
     def refuse(
         self, chosen: ChosenModel, options: Mapping[str, Any], names: Collection[str], *, unknown: bool = False
@@ -68,10 +67,7 @@ class Parameters:
         if limit := next((name for name in refused if name in (OLD_LIMIT, NEW_LIMIT)), None):
             allowed = _rename_limit(chosen.model, limit, allowed)
             left_out.add(OLD_LIMIT)
-        key = (id(chosen.model), refused)
-        if key not in self._copies:
-            self._copies[key] = _without(chosen.model, left_out)
-        return self._copies[key], allowed
+        return _without(chosen.model, left_out), allowed
 
 
 def _holds(model: BaseChatModel, options: Mapping[str, Any], names: Collection[str]) -> bool:

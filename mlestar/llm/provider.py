@@ -75,8 +75,21 @@ GEMINI = ("google_genai", "google_vertexai")
 PIP_INSTALL = re.compile(r"pip install (?:-U )?([\w.-]+)")
 
 
-def make_model(name: str, temperature: float | None, settings: Settings, base_url: str | None) -> BaseChatModel:
+def make_model(
+    name: str,
+    temperature: float | None,
+    settings: Settings,
+    base_url: str | None,
+    further: Mapping[str, Any] | None = None,
+) -> BaseChatModel:
     """Return the model that `provider:name` names.
+
+    Args:
+        name: of provider and model.
+        temperature: None for a model that takes none.
+        settings: time limit and token limit.
+        base_url: address of the API; None for the provider's own.
+        further: arguments of its class, which take precedence.
 
     Raises:
         SettingsError: the provider is unknown, its package or key is missing, or its client refuses the arguments.
@@ -86,8 +99,8 @@ def make_model(name: str, temperature: float | None, settings: Settings, base_ur
         msg = f"model {name!r}: write `offline` or `provider:name` with one of the providers {', '.join(PROVIDERS)}"
         raise SettingsError(msg)
     if provider in PROVIDERS:
-        return _make_listed(name, PROVIDERS[provider], temperature, settings, base_url)
-    return _make_unlisted(name, temperature, settings, base_url)
+        return _make_listed(name, PROVIDERS[provider], temperature, settings, base_url, further or {})
+    return _make_unlisted(name, temperature, settings, base_url, further or {})
 
 
 def first_with_key() -> tuple[str, str]:
@@ -104,7 +117,12 @@ def first_with_key() -> tuple[str, str]:
 
 
 def _make_listed(
-    name: str, provider: Provider, temperature: float | None, settings: Settings, base_url: str | None
+    name: str,
+    provider: Provider,
+    temperature: float | None,
+    settings: Settings,
+    base_url: str | None,
+    further: Mapping[str, Any],
 ) -> BaseChatModel:
     if not importlib.util.find_spec(provider.package):
         msg = f"model {name!r} needs a package: {_install(provider)}"
@@ -117,16 +135,20 @@ def _make_listed(
         arguments["temperature"] = temperature
     if provider.keys:
         arguments["api_key"] = _key(name, provider, base_url)
-    return _init(name, provider.langchain_name, arguments)
+    arguments.update(further)
+    return _init(name, provider.langchain_name, {key: value for key, value in arguments.items() if value is not None})
 
 
-def _make_unlisted(name: str, temperature: float | None, settings: Settings, base_url: str | None) -> BaseChatModel:
+def _make_unlisted(
+    name: str, temperature: float | None, settings: Settings, base_url: str | None, further: Mapping[str, Any]
+) -> BaseChatModel:
     """Return a model of a provider that only LangChain knows, with those plain arguments that its class accepts."""
     arguments = {
         "temperature": temperature,
         "timeout": settings.model_seconds,
         "max_tokens": settings.max_output_tokens,
         "base_url": base_url,
+        **further,
     }
     # Made once to learn its class: LangChain has no public way to ask for it.
     model_class = type(_init(name, "", {"base_url": base_url} if base_url else {}))

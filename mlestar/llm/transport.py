@@ -24,6 +24,7 @@ from mlestar.llm.models import ChosenModel
 from mlestar.llm.pace import Pace
 from mlestar.llm.parameters import Parameters
 from mlestar.llm.shortening import shorten_prompt
+from mlestar.llm.window import PromptExcessError, Windows
 
 logger = logging.getLogger("mlestar.llm")
 
@@ -87,6 +88,7 @@ class Transport:
         )
         self._paces: defaultdict[str, Pace] = defaultdict(Pace)
         self._parameters = Parameters()
+        self._windows = Windows()
 
     async def ask(self, role: str, chosen: ChosenModel, messages: Sequence[BaseMessage], **options: Any) -> AIMessage:
         """Return the model's answer; `options` are passed to the model, except what it has refused.
@@ -108,6 +110,7 @@ class Transport:
     async def _retry(
         self, role: str, chosen: ChosenModel, messages: Sequence[BaseMessage], options: dict[str, Any]
     ) -> AIMessage:
+        chosen = await self._with_window(chosen, messages)
         attempts = max(1, self._policy.attempts // (chosen.retries + 1))
         call = _Call(role, chosen, options, attempts)
         pace = self._paces[chosen.provider]
@@ -125,6 +128,18 @@ class Transport:
             else:
                 pace.answered()
                 return message
+
+    async def _with_window(self, chosen: ChosenModel, messages: Sequence[BaseMessage]) -> ChosenModel:
+        """Return the model with a window that holds the prompt, where it has one that can be set.
+
+        Raises:
+            PromptTooLongError: the prompt is longer than the model can read.
+        """
+        try:
+            return await self._windows.fit(chosen, "\n".join(str(message.text) for message in messages))
+        except PromptExcessError as error:
+            msg = f"{error}; be briefer"
+            raise PromptTooLongError(msg, error.excess) from None
 
     async def _attempt(
         self, model: BaseChatModel, chosen: ChosenModel, messages: Sequence[BaseMessage], options: dict[str, Any]

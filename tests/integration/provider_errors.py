@@ -382,21 +382,6 @@ TOO_LONG = (
         says="(6988 tokens, 4097 allowed)",
     ),
     Row(
-        "https://github.com/vllm-project/vllm/issues/20409",
-        OPENAI,
-        400,
-        {
-            "object": "error",
-            "message": "This model's maximum context length is 16384 tokens. However, you requested 19591 tokens "
-            "(9591 in "
-            "the messages, 10000 in the completion). Please reduce the length of the messages or completion. None",
-            "type": "BadRequestError",
-            "param": None,
-            "code": 400,
-        },
-        says="(19591 tokens, 16384 allowed)",
-    ),
-    Row(
         "https://github.com/cline/cline/issues/13194",
         OPENAI,
         400,
@@ -499,3 +484,36 @@ TOO_LONG = (
     ),
 )
 """Prompts that are too long for the model, or for what the account may send in a minute."""
+
+REPLY_TOO_LONG = (
+    Row(
+        "https://github.com/vllm-project/vllm/issues/20409",
+        OPENAI,
+        400,
+        {
+            "object": "error",
+            "message": "This model's maximum context length is 16384 tokens. However, you requested 19591 tokens "
+            "(9591 in "
+            "the messages, 10000 in the completion). Please reduce the length of the messages or completion. None",
+            "type": "BadRequestError",
+            "param": None,
+            "code": 400,
+        },
+        says="(19591 tokens, 16384 allowed)",
+    ),
+    Row(
+        "https://github.com/ChatGPTNextWeb/NextChat/issues/3195",
+        OPENAI,
+        400,
+        openai_error(
+            "This model's maximum context length is 8192 tokens. However, you requested 8256 tokens (64 in the "
+            "messages, "
+            "8192 in the completion). Please reduce the length of the messages or completion.",
+            "invalid_request_error",
+            "context_length_exceeded",
+            "messages",
+        ),
+        says="(8256 tokens, 8192 allowed)",
+    ),
+)
+"""Prompts that fit, with a longest reply that does not fit beside them: a shorter prompt is no remedy."""

@@ -9,7 +9,17 @@ import pytest
 
 from mlestar.errors import ModelError
 from mlestar.llm import RetryPolicy
-from tests.integration.provider_errors import DELAY, OPENAI, RETRIED, STOPS, TOO_LONG, WAITS, Row, openai_error
+from tests.integration.provider_errors import (
+    DELAY,
+    OPENAI,
+    REPLY_TOO_LONG,
+    RETRIED,
+    STOPS,
+    TOO_LONG,
+    WAITS,
+    Row,
+    openai_error,
+)
 from tests.integration.refused_parameters import REFUSALS, Refusal, sends
 from tests.integration.stub_server import ErrorReply, Once
 from tests.integration.test_transport import PROMPT, Connection, keys
@@ -74,6 +84,16 @@ async def test_a_prompt_that_is_too_long_is_shortened_once_and_then_left_to_the_
     with Connection(tmp_path / "always", row.client, lambda role: row.reply) as connection:
         assert row.says in (await connection.ask(prompt=LONG_PROMPT)).problem
     assert len(connection.stub.requests) == 2
+
+
+@rows(REPLY_TOO_LONG)
+async def test_a_reply_that_does_not_fit_beside_the_prompt_shortens_no_prompt(row: Row, tmp_path: Path) -> None:
+    with Connection(tmp_path, row.client, lambda role: row.reply) as connection:
+        problem = (await connection.ask(prompt=LONG_PROMPT)).problem
+    assert problem.startswith("prompt and longest reply together do not fit into the model's window")
+    assert row.says in problem
+    sent = [connection.stub.protocol.prompt(request.body) for request in connection.stub.requests]
+    assert set(sent) == {LONG_PROMPT}
 
 
 async def test_a_prompt_without_data_to_cut_is_left_to_the_agent_at_once(tmp_path: Path) -> None:

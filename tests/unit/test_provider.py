@@ -214,3 +214,73 @@ def test_the_model_of_each_role_is_logged(caplog: pytest.LogCaptureFixture) -> N
 def test_the_groups_are_those_the_setting_names() -> None:
     described = Settings.model_fields["models"].description or ""
     assert all(group in described for group in groups())
+
+
+EFFORTS = [
+    ("openai:gpt-5.1", "high", {"reasoning_effort": "high"}),
+    ("anthropic:claude-sonnet-4-5", "medium", {"thinking": {"type": "enabled", "budget_tokens": 8192}}),
+    ("anthropic:claude-sonnet-4-5", "5000", {"thinking": {"type": "enabled", "budget_tokens": 5000}}),
+    ("anthropic:claude-sonnet-4-5", "none", {"thinking": None}),
+    ("anthropic:claude-opus-4-7", "xhigh", {"reasoning_effort": "xhigh", "thinking": None}),
+    ("google_genai:gemini-2.5-pro", "low", {"thinking_budget": 1024, "reasoning_effort": None}),
+    ("google_genai:gemini-2.5-flash", "none", {"thinking_budget": 0}),
+    ("google_genai:gemini-3-pro-preview", "high", {"reasoning_effort": "high", "thinking_budget": None}),
+    ("ollama:qwen3", "high", {"reasoning": True}),
+    ("ollama:qwen3", "none", {"reasoning": False}),
+    ("ollama:gpt-oss:20b", "low", {"reasoning": "low"}),
+]
+
+
+@pytest.fixture
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in KEYS:
+        monkeypatch.setenv(key, "x")
+
+
+@pytest.mark.parametrize(("name", "effort", "fields"), EFFORTS)
+@pytest.mark.usefixtures("keys")
+def test_the_effort_of_a_group_is_sent_as_the_provider_takes_it(
+    name: str, effort: str, fields: dict[str, object]
+) -> None:
+    models = choose_models(Settings(model=name, effort={"planners": effort}))
+    planner, coder = models.of("planner").model, models.of("coder").model
+    assert {field: getattr(planner, field) for field in fields} == fields
+    assert {getattr(coder, field) for field in fields if field != "thinking"} <= {None}
+    assert getattr(coder, "thinking", None) is None
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_model_that_thinks_by_a_budget_of_anthropic_samples_at_its_own_temperature() -> None:
+    models = choose_models(Settings(model="anthropic:claude-sonnet-4-5", effort={"planner": "high"}))
+    assert vars(models.of("planner").model)["temperature"] is None
+    assert vars(models.of("coder").model)["temperature"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "effort", "message"),
+    [
+        ("openai:gpt-5.1", "enormous", "'enormous' is no level: write one of none, minimal, low"),
+        ("openai:gpt-5.1", "max", "openai:gpt-5.1 knows the levels none, low, medium, high, not 'max'"),
+        ("openai:gpt-5.1", "4000", "it is not known how openai:gpt-5.1 is asked to think 4000"),
+        ("google_genai:gemini-2.5-pro", "max", "it is not known how google_genai:gemini-2.5-pro is asked to think max"),
+        ("groq:llama", "high", "it is not known how groq:llama is asked to think high"),
+    ],
+)
+@pytest.mark.usefixtures("keys")
+def test_an_effort_that_a_model_cannot_be_asked_for_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, effort: str, message: str
+) -> None:
+    (tmp_path / "langchain_groq.py").write_text(GROQ, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SettingsError) as raised:
+        choose_models(Settings(model=name, effort={"planners": effort}))
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_the_offline_engineer_and_a_model_that_was_passed_in_have_no_effort() -> None:
+    one = scripted()
+    assert choose_models(Settings(model="offline", effort={"default": "high"})).title == "offline"
+    assert choose_models(Settings(effort={"default": "high"}), one).of("coder").model is one
+    with pytest.raises(SettingsError, match="setting effort: no role is called 'writer'"):
+        choose_models(Settings(model="offline", effort={"writer": "high"}))

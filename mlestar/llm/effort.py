@@ -70,6 +70,10 @@ def _ollama(model: BaseChatModel, effort: str) -> Arguments | None:
     return {"reasoning": effort if takes_level else effort != "none"}
 
 
+def _openrouter(model: BaseChatModel, effort: str) -> Arguments | None:
+    return {"reasoning": {"max_tokens": int(effort)} if effort.isdecimal() else {"effort": effort}}
+
+
 def _tokens(effort: str) -> int | None:
     """Return the thinking tokens of an effort; None for a level that has no number."""
     if effort.isdecimal():
@@ -82,5 +86,6 @@ BY_PROVIDER: Mapping[str, Callable[[BaseChatModel, str], Arguments | None]] = {
     "google_genai": _google,
     "google_vertexai": _google,
     "ollama": _ollama,
+    "openrouter": _openrouter,
 }
 """How the models of a provider are asked whose profile lists no levels."""

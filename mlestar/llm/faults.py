@@ -78,6 +78,8 @@ class Fault:
     """Parameters of the request that a refusal may be about."""
     unknown: bool = False
     """The provider does not know the parameter, rather than its value."""
+    timed_out: bool = False
+    """There was no answer in time."""
     excess: float = 0.0
     """How many times longer than allowed the prompt is; 0 when the provider does not say."""
 
@@ -91,7 +93,7 @@ def read_fault(error: BaseException, chosen: ChosenModel, seconds: float) -> Fau
     if body is not None:
         return _read_answer(body, chosen)
     if any(_is(link, "ModelTimeout", "Timeout") for link in chain):
-        return Fault("transient", f"no answer within {seconds:g} s")
+        return Fault("transient", f"no answer within {seconds:g} s", timed_out=True)
     if any(isinstance(link, ConnectionError) or _is(link, "ModelConnection", "Transport") for link in chain):
         return Fault("transient", f"the connection failed ({_message(str(chain[-1])) or type(chain[-1]).__name__})")
     if any(isinstance(link, json.JSONDecodeError) or _is(link, "Validation") for link in chain):

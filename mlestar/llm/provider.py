@@ -12,6 +12,7 @@ from langchain_core.language_models import BaseChatModel
 from pydantic.fields import FieldInfo
 
 from mlestar.errors import SettingsError, mask_secrets, nearest
+from mlestar.llm.speed import MAX_STRETCH
 from mlestar.settings import Settings
 
 
@@ -29,6 +30,7 @@ class Provider:
     default_retries: int = 0
     """Retries of a client that was made without those arguments."""
     timeout: Callable[[float], dict[str, Any]] = lambda seconds: {"timeout": seconds}
+    """Arguments with which its client itself gives up: as late as any call may last. `Transport` has the limits."""
     max_tokens: str = "max_tokens"
     """Argument that bounds the tokens of a reply."""
     langchain_name: str = ""
@@ -148,7 +150,7 @@ def _make_listed(
     if not importlib.util.find_spec(provider.package):
         msg = f"model {name!r} needs a package: {_install(provider)}"
         raise SettingsError(msg)
-    arguments: dict[str, Any] = {**provider.no_retries, **provider.timeout(settings.model_seconds)}
+    arguments: dict[str, Any] = {**provider.no_retries, **provider.timeout(settings.model_seconds * MAX_STRETCH)}
     arguments[provider.max_tokens] = settings.max_output_tokens
     if base_url:
         arguments["base_url"] = base_url
@@ -166,7 +168,7 @@ def _make_unlisted(
     """Return a model of a provider that only LangChain knows, with those plain arguments that its class accepts."""
     arguments = {
         "temperature": temperature,
-        "timeout": settings.model_seconds,
+        "timeout": settings.model_seconds * MAX_STRETCH,
         "max_tokens": settings.max_output_tokens,
         "base_url": base_url,
         **further,
@@ -176,7 +178,7 @@ def _make_unlisted(
     fields = model_class.model_fields
     accepted = {*fields, *(field.alias for field in fields.values())}
     if not _takes_fractions(fields):
-        arguments["timeout"] = math.ceil(settings.model_seconds)
+        arguments["timeout"] = math.ceil(settings.model_seconds * MAX_STRETCH)
     if base_url and "base_url" not in accepted:
         msg = f"model {name!r}: its class {model_class.__name__} takes no base_url"
         raise SettingsError(msg)

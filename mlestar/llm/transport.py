@@ -10,8 +10,9 @@ prompt that is too long is shortened once. An unanswerable question (blocked, st
 import asyncio
 import logging
 import random
+import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ from mlestar.llm.models import ChosenModel
 from mlestar.llm.pace import Pace
 from mlestar.llm.parameters import Parameters
 from mlestar.llm.shortening import shorten_prompt
+from mlestar.llm.speed import Speed
 from mlestar.llm.window import PromptExcessError, Windows
 
 logger = logging.getLogger("mlestar.llm")
@@ -36,12 +38,16 @@ not measured."""
 MAX_LIMITED_SECONDS = 3600.0
 """Seconds that one call may wait for announced limits in all. Chosen by judgement; not measured."""
 
+REPLY_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict")
+"""How clients name the tokens that a reply may have."""
+
 
 @dataclass(frozen=True)
 class RetryPolicy:
     """How long and how often one call is tried."""
 
     attempt_seconds: float = 600
+    """In which a request must be answered; longer for a model that has shown to be slow."""
     attempts: int = 6
     backoff_seconds: float = 2.0
     """Before the second attempt; doubled with each further one."""
@@ -75,6 +81,8 @@ class _Call:
     """Times it was refused because of an announced limit; they are no failures."""
     waited: float = 0.0
     """Seconds of the announced limits."""
+    timeouts: int = 0
+    """Requests that were not answered in time."""
 
 
 class Transport:
@@ -89,6 +97,7 @@ class Transport:
         self._paces: defaultdict[str, Pace] = defaultdict(Pace)
         self._parameters = Parameters()
         self._windows = Windows()
+        self._speed = Speed(self._policy.attempt_seconds)
 
     async def ask(self, role: str, chosen: ChosenModel, messages: Sequence[BaseMessage], **options: Any) -> AIMessage:
         """Return the model's answer; `options` are passed to the model, except what it has refused.
@@ -118,8 +127,9 @@ class Transport:
             model, allowed = self._parameters.apply(chosen, options)
             started = await pace.wait()
             try:
-                message = await self._attempt(model, chosen, messages, allowed)
+                message = await self._attempt(call, model, messages, allowed)
             except _FaultError as error:
+                call.timeouts += error.fault.timed_out
                 pause = self._react(call, error.fault, error.__cause__)
                 if error.fault.kind == "limited":
                     pace.refused(started, pause)
@@ -142,20 +152,22 @@ class Transport:
             raise PromptTooLongError(msg, error.excess) from None
 
     async def _attempt(
-        self, model: BaseChatModel, chosen: ChosenModel, messages: Sequence[BaseMessage], options: dict[str, Any]
+        self, call: _Call, model: BaseChatModel, messages: Sequence[BaseMessage], options: dict[str, Any]
     ) -> AIMessage:
         """Return the answer to one request.
 
         Raises:
             _FaultError: there is none.
         """
-        seconds = self._policy.attempt_seconds
+        seconds = self._speed.limit(call.chosen.name, call.timeouts, _reply_limit(model, options))
+        started = time.monotonic()
         try:
             message = await asyncio.wait_for(model.ainvoke(list(messages), **options), seconds)
         except Exception as error:  # every provider has its own errors; they are mapped here
-            raise _FaultError(read_fault(error, chosen, seconds)) from error
+            raise _FaultError(read_fault(error, call.chosen, seconds)) from error
         if fault := read_end(message):
             raise _FaultError(fault)
+        self._speed.answered(call.chosen.name, message, time.monotonic() - started)
         return message
 
     def _react(self, call: _Call, fault: Fault, cause: BaseException | None) -> float:
@@ -227,6 +239,12 @@ class _FaultError(Exception):
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.message)
         self.fault = fault
+
+
+def _reply_limit(model: BaseChatModel, options: Mapping[str, Any]) -> int | None:
+    """Return the tokens that a reply may have; None where no limit is sent."""
+    values = [source for name in REPLY_LIMITS for source in (options.get(name), getattr(model, name, None))]
+    return next((value for value in values if isinstance(value, int) and value > 0), None)
 
 
 def _shorten(messages: Sequence[BaseMessage], excess: float) -> list[BaseMessage] | None:

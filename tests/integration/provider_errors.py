@@ -230,7 +230,7 @@ STOPS = (
             headers={
                 "X-RateLimit-Limit": "50",
                 "X-RateLimit-Remaining": "0",
-                "X-RateLimit-Reset": str(int((time.time() + 7200) * 1000)),
+                "X-RateLimit-Reset": str(int((time.time() + 7900) * 1000)),
             },
         ),
         says="asks to wait 7",

@@ -15,6 +15,7 @@ from mlestar.agents.roles import ROLES, groups
 from mlestar.errors import ModelError, SettingsError
 from mlestar.llm import ScriptedModel, Transport, choose_models, wrap_model
 from mlestar.llm.provider import PROVIDERS
+from mlestar.llm.speed import MAX_STRETCH
 from mlestar.offline import OfflineEngineer
 from mlestar.settings import Settings
 
@@ -105,7 +106,11 @@ def test_a_provider_that_only_langchain_knows_gets_plain_arguments(monkeypatch: 
     chosen = choose_models(settings).of("planner")
     assert isinstance(chosen.model, AzureChatOpenAI)
     assert (chosen.name, chosen.provider, chosen.retries) == ("azure_openai:gpt-4o", "azure_openai", 2)
-    assert (chosen.model.temperature, chosen.model.request_timeout, chosen.model.max_tokens) == (1.0, 7, 1000)
+    assert (chosen.model.temperature, chosen.model.request_timeout, chosen.model.max_tokens) == (
+        1.0,
+        7 * MAX_STRETCH,
+        1000,
+    )
 
 
 FIREWORKS = """
@@ -124,7 +129,7 @@ def test_arguments_that_a_class_does_not_take_are_left_out(monkeypatch: pytest.M
     monkeypatch.syspath_prepend(tmp_path)
     model = choose_models(Settings(model="fireworks:llama", model_seconds=7)).default.model
     fields = vars(model)
-    assert (type(model).__name__, fields["model"], fields["timeout"]) == ("ChatFireworks", "llama", 7)
+    assert (type(model).__name__, fields["model"], fields["timeout"]) == ("ChatFireworks", "llama", 7 * MAX_STRETCH)
     with pytest.raises(SettingsError, match="'fireworks:llama': its class ChatFireworks takes no base_url"):
         choose_models(Settings(model="fireworks:llama", base_url="http://127.0.0.1:1"))
 
@@ -340,7 +345,7 @@ class ChatTogether(FakeListChatModel):
 def test_a_class_that_takes_whole_seconds_gets_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "langchain_together.py").write_text(WHOLE_SECONDS, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    assert vars(choose_models(Settings(model="together:x", model_seconds=7.5)).default.model)["timeout"] == 8
+    assert vars(choose_models(Settings(model="together:x", model_seconds=0.1)).default.model)["timeout"] == 2
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,19 @@ OPTIONAL: Mapping[str, tuple[str, ...]] = {
         "effort",
         "think",
     ),
+    "structured output": (
+        "response_format",
+        "response_mime_type",
+        "response_json_schema",
+        "response_schema",
+        "json_schema",
+        "output_config",
+        "responsemimetype",
+        "responsejsonschema",
+        "responseschema",
+        "structured",
+        "schema",
+    ),
 }
 """What can be left out, in the order in which it is tried, and its names in clients, requests and messages."""
 OLD_LIMIT, NEW_LIMIT = "max_tokens", "max_completion_tokens"
@@ -64,6 +77,8 @@ class Parameters:
             return chosen.model, dict(options)
         left_out = {alias for parameter in refused for alias in OPTIONAL.get(parameter, ())}
         allowed = {name: value for name, value in options.items() if name not in left_out}
+        if "extra_body" in allowed:
+            allowed["extra_body"] = {k: v for k, v in allowed["extra_body"].items() if k not in left_out}
         if limit := next((name for name in refused if name in (OLD_LIMIT, NEW_LIMIT)), None):
             allowed = _rename_limit(chosen.model, limit, allowed)
             left_out.add(OLD_LIMIT)
@@ -72,8 +87,9 @@ class Parameters:
 
 def _holds(model: BaseChatModel, options: Mapping[str, Any], names: Collection[str]) -> bool:
     """Return whether a request of this model with these options has one of the parameters."""
-    fields = _fields(model)
-    return any(name in options or (name in fields and getattr(model, name) is not None) for name in names)
+    sent = {*options, *options.get("extra_body", {})}
+    sent |= {name for name in _fields(model) if name in names and getattr(model, name) is not None}
+    return any(name in sent for name in names)
 
 
 def _without(model: BaseChatModel, names: Collection[str]) -> BaseChatModel:

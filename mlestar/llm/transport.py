@@ -26,6 +26,7 @@ from mlestar.llm.pace import Pace
 from mlestar.llm.parameters import Parameters
 from mlestar.llm.shortening import shorten_prompt
 from mlestar.llm.speed import Speed
+from mlestar.llm.structured import structured_options
 from mlestar.llm.window import PromptExcessError, Windows
 
 logger = logging.getLogger("mlestar.llm")
@@ -120,6 +121,8 @@ class Transport:
         self, role: str, chosen: ChosenModel, messages: Sequence[BaseMessage], options: dict[str, Any]
     ) -> AIMessage:
         chosen = await self._with_window(chosen, messages)
+        if "tools" not in options:  # an answer that is based on a search has a form of its own
+            options = {**structured_options(role, chosen), **options}
         attempts = max(1, self._policy.attempts // (chosen.retries + 1))
         call = _Call(role, chosen, options, attempts)
         pace = self._paces[chosen.provider]

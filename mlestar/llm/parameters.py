@@ -48,8 +48,18 @@ class Parameters:
         self._refused: defaultdict[str, list[str]] = defaultdict(list)
         """By the model's name: names of `OPTIONAL` that are left out, and the name of the limit that is not used."""
 
+    def count(self, chosen: ChosenModel) -> int:
+        """Return how many parameters a model has refused so far."""
+        return len(self._refused[chosen.name])
+
     def refuse(
-        self, chosen: ChosenModel, options: Mapping[str, Any], names: Collection[str], *, unknown: bool = False
+        self,
+        chosen: ChosenModel,
+        options: Mapping[str, Any],
+        names: Collection[str],
+        *,
+        unknown: bool = False,
+        count: int | None = None,
     ) -> str:
         """Remember what a model refused, and return its name; empty when nothing that was sent can be left out.
 
@@ -58,15 +68,20 @@ class Parameters:
             options: of the call that was refused.
             names: what the refusal may be about.
             unknown: the model does not know the parameter, rather than its value.
+            count: of refused parameters when the request was sent; another call may have met the refusal since.
         """
+        refused = self._refused[chosen.name]
+        for parameter in refused[len(refused) if count is None else count :]:
+            if any(name in names for name in OPTIONAL.get(parameter, (parameter,))):
+                return parameter
         model, sent = self.apply(chosen, options)
         for parameter, aliases in OPTIONAL.items():
             if any(name in names for name in aliases) and _holds(model, sent, aliases):
-                self._refused[chosen.name].append(parameter)
+                refused.append(parameter)
                 return parameter
         limit = _limit_name(chosen.model)
-        if unknown and limit in names and limit not in self._refused[chosen.name]:
-            self._refused[chosen.name].append(limit)
+        if unknown and limit in names and limit not in refused:
+            refused.append(limit)
             return limit
         return ""
 

@@ -55,7 +55,7 @@ PROVIDERS = {
     "anthropic": Provider(
         "langchain_anthropic",
         ("ANTHROPIC_API_KEY",),
-        "claude-sonnet-4-5",
+        "claude-sonnet-4-6",
         no_retries={"max_retries": 0},
         default_retries=2,
     ),

@@ -84,6 +84,8 @@ class _Call:
     """Seconds of the announced limits."""
     timeouts: int = 0
     """Requests that were not answered in time."""
+    refused: int = 0
+    """Parameters that were left out of the last request."""
 
 
 class Transport:
@@ -127,8 +129,9 @@ class Transport:
         call = _Call(role, chosen, options, attempts)
         pace = self._paces[chosen.provider]
         while True:
-            model, allowed = self._parameters.apply(chosen, options)
             started = await pace.wait()
+            model, allowed = self._parameters.apply(chosen, options)
+            call.refused = self._parameters.count(chosen)
             try:
                 message = await self._attempt(call, model, messages, allowed)
             except _FaultError as error:
@@ -199,7 +202,9 @@ class Transport:
 
     def _leave_out(self, call: _Call, fault: Fault) -> bool:
         """Return whether a parameter that was refused is left out from now on."""
-        parameter = self._parameters.refuse(call.chosen, call.options, fault.parameters, unknown=fault.unknown)
+        parameter = self._parameters.refuse(
+            call.chosen, call.options, fault.parameters, unknown=fault.unknown, count=call.refused
+        )
         if parameter:
             line = f"{call.chosen.name} refuses the parameter {parameter}; asked again without it"
             self._report(call.role, call.chosen, line)

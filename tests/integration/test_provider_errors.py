@@ -1,5 +1,6 @@
 """The fault matrix by provider: what each error of `provider_errors.py` does to a call, through the real clients."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -117,6 +118,17 @@ async def test_a_refused_parameter_is_left_out_or_renamed_and_remembered(refusal
         assert [body[refusal.renamed] for body in bodies[1:]] == [bodies[0][refusal.path[0]]] * 2
     assert len(connection.lines) == 1
     assert "refuses the parameter" in connection.lines[0]
+
+
+@pytest.mark.parametrize("refusal", [REFUSALS[0], REFUSALS[3], REFUSALS[5]], ids=lambda refusal: row_id(refusal.row))
+async def test_a_refusal_that_several_calls_meet_at_once_stops_none(refusal: Refusal, tmp_path: Path) -> None:
+    def refuse(body: dict[str, Any]) -> ErrorReply | None:
+        return refusal.row.reply if sends(body, *refusal.path) is not None else None
+
+    with Connection(tmp_path, refusal.row.client, passed=refusal.model) as connection:
+        connection.stub.refuse = refuse
+        replies = await asyncio.gather(*(connection.ask(prompt=f"{PROMPT} {number}") for number in range(8)))
+    assert [reply.text for reply in replies] == ["a plan by planner"] * 8
 
 
 async def test_a_refused_request_whose_parameters_are_needed_stops_the_run(tmp_path: Path) -> None:

@@ -55,10 +55,11 @@ OVERFLOW_MESSAGES = (
     ),
     re.compile(r"prompt is too long: (?P<size>\d+) tokens > (?P<limit>\d+) maximum"),
     re.compile(r"input token count \(?(?P<size>\d+)\)? exceeds the maximum number of tokens allowed \(?(?P<limit>\d+)"),
-    re.compile(r"\bLimit:? (?P<limit>\d+), Requested:? (?P<size>\d+)"),
 )
-"""Sentences with the sizes, of vLLM and OpenAI, Anthropic, Google, and of a limit of tokens per minute that is smaller
-than the prompt. Several providers give no code."""
+"""Sentences with the sizes, of vLLM and OpenAI, Anthropic, Google. Several providers give no code."""
+MINUTE_MESSAGE = re.compile(r"\bLimit:? (?P<limit>\d+), Requested:? (?P<size>\d+)")
+"""The sizes of a request that has more tokens than the account may send in a minute: OpenAI and Groq count the longest
+reply too, and waiting is no remedy."""
 UNKNOWN_PARAMETER = {"unsupported_parameter", "unknown_parameter", "extra_forbidden", "unsupported", "unrecognized"}
 """Codes, and words of messages, about a parameter that a model does not know."""
 WORD = re.compile(r"[A-Za-z_][\w.]*")
@@ -82,6 +83,8 @@ class Fault:
     """There was no answer in time."""
     excess: float = 0.0
     """How many times longer than allowed the prompt is; 0 when the provider does not say."""
+    of_account: bool = False
+    """The prompt is too long for what the account may send in a minute, not for the model."""
 
 
 def read_fault(error: BaseException, chosen: ChosenModel, seconds: float) -> Fault:
@@ -122,6 +125,8 @@ def describe_reset(seconds: float) -> str:
 def _read_overflow(chain: Sequence[BaseException], body: ErrorBody | None) -> Fault | None:
     """Return the fault of a prompt that is too long; None for any other error."""
     text = body.message if body else str(chain[0])
+    if body is not None and (request := MINUTE_MESSAGE.search(body.message)):
+        return _read_minute(request.groupdict())
     sizes = next((match for pattern in OVERFLOW_MESSAGES if (match := pattern.search(text))), None)
     excess = _excess(sizes.groupdict()) if sizes else 0.0
     of_client = any(isinstance(link, langchain.ContextOverflowError) for link in chain)
@@ -133,6 +138,13 @@ def _read_overflow(chain: Sequence[BaseException], body: ErrorBody | None) -> Fa
         text = f"prompt and longest reply together do not fit into the model's window{numbers}"
         return Fault("unanswerable", f"{text}; a lower max_output_tokens leaves more of it")
     return Fault("too_long", f"the prompt is longer than the model can read{numbers}; be briefer", excess=excess)
+
+
+def _read_minute(sizes: Mapping[str, str]) -> Fault:
+    """Return the fault of a request with more tokens than the account may send in a minute."""
+    size, limit = int(sizes["size"]), int(sizes["limit"])
+    text = f"the request has {size} tokens, its longest reply included, and the account may send {limit} in a minute"
+    return Fault("too_long", f"{text}; lower max_output_tokens", excess=size / max(1, limit), of_account=True)
 
 
 def _excess(sizes: Mapping[str, str | None]) -> float:

@@ -63,10 +63,12 @@ class UnanswerableError(Exception):
 class PromptTooLongError(UnanswerableError):
     """The prompt is longer than the model can read."""
 
-    def __init__(self, message: str, excess: float) -> None:
+    def __init__(self, message: str, excess: float, *, of_account: bool = False) -> None:
         super().__init__(message)
         self.excess = excess
         """How many times too long it is; 0 when the provider does not say."""
+        self.of_account = of_account
+        """The account may not send as much, whatever the model can read."""
 
 
 @dataclass
@@ -111,13 +113,25 @@ class Transport:
         """
         async with self._slots[chosen.provider]:
             try:
-                return await self._retry(role, chosen, messages, options)
+                return await self._shortened(role, chosen, messages, options)
             except PromptTooLongError as error:
-                shorter = _shorten(messages, error.excess)
-                if shorter is None:
+                if not error.of_account:
                     raise
-                self._report(role, chosen, f"{error}; asked again with a shorter prompt")
-                return await self._retry(role, chosen, shorter, options)
+                msg = f"model {chosen.name} refused as {role}: {error}"
+                raise ModelError(msg) from error.__cause__
+
+    async def _shortened(
+        self, role: str, chosen: ChosenModel, messages: Sequence[BaseMessage], options: dict[str, Any]
+    ) -> AIMessage:
+        """Return the answer to a question, which is asked once more with less data when it is too long."""
+        try:
+            return await self._retry(role, chosen, messages, options)
+        except PromptTooLongError as error:
+            shorter = _shorten(messages, error.excess)
+            if shorter is None:
+                raise
+            self._report(role, chosen, f"{error}; asked again with a shorter prompt")
+            return await self._retry(role, chosen, shorter, options)
 
     async def _retry(
         self, role: str, chosen: ChosenModel, messages: Sequence[BaseMessage], options: dict[str, Any]
@@ -267,8 +281,9 @@ def _final_error(fault: Fault, call: _Call) -> Exception:
     name, role = call.chosen.name, call.role
     if fault.kind in ("unanswerable", "too_long"):
         logger.info("no answer from %s as %s: %s", name, role, fault.message)
-        too_long = fault.kind == "too_long"
-        return PromptTooLongError(fault.message, fault.excess) if too_long else UnanswerableError(fault.message)
+        if fault.kind == "unanswerable":
+            return UnanswerableError(fault.message)
+        return PromptTooLongError(fault.message, fault.excess, of_account=fault.of_account)
     if fault.kind == "permanent":
         msg = f"model {name} refused as {role}: {fault.message}"
     else:

@@ -1,4 +1,7 @@
-"""The fault matrix by provider: what each error of `provider_errors.py` does to a call, through the real clients."""
+"""The fault matrix by provider, through the real clients: what each error that an issue thread quotes does to a call.
+
+The rows are in `provider_errors.py`, `long_prompts.py` and `refused_parameters.py`.
+"""
 
 import asyncio
 import time
@@ -10,17 +13,8 @@ import pytest
 
 from mlestar.errors import ModelError
 from mlestar.llm import RetryPolicy
-from tests.integration.provider_errors import (
-    DELAY,
-    OPENAI,
-    REPLY_TOO_LONG,
-    RETRIED,
-    STOPS,
-    TOO_LONG,
-    WAITS,
-    Row,
-    openai_error,
-)
+from tests.integration.long_prompts import REPLY_TOO_LONG, TOO_LONG, TOO_MUCH_A_MINUTE
+from tests.integration.provider_errors import DELAY, OPENAI, RETRIED, STOPS, WAITS, Row, openai_error
 from tests.integration.refused_parameters import REFUSALS, Refusal, sends
 from tests.integration.stub_server import ErrorReply, Once
 from tests.integration.test_transport import PROMPT, Connection, keys
@@ -95,6 +89,19 @@ async def test_a_reply_that_does_not_fit_beside_the_prompt_shortens_no_prompt(ro
     assert row.says in problem
     sent = [connection.stub.protocol.prompt(request.body) for request in connection.stub.requests]
     assert set(sent) == {LONG_PROMPT}
+
+
+@rows(TOO_MUCH_A_MINUTE)
+async def test_a_request_that_is_too_long_for_the_account_is_shortened_once_and_then_stops(
+    row: Row, tmp_path: Path
+) -> None:
+    with Connection(tmp_path / "once", row.client, Once(row.reply)) as connection:
+        assert (await connection.ask(prompt=LONG_PROMPT)).text == "a plan by planner"
+    assert "characters cut" in connection.stub.protocol.prompt(connection.stub.requests[1].body)
+    stopped = pytest.raises(ModelError, match=f"{row.says} in a minute; lower max_output_tokens")
+    with Connection(tmp_path / "always", row.client, lambda role: row.reply) as connection, stopped:
+        await connection.ask(prompt=LONG_PROMPT)
+    assert len(connection.stub.requests) == 2
 
 
 async def test_a_prompt_without_data_to_cut_is_left_to_the_agent_at_once(tmp_path: Path) -> None:

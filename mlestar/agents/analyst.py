@@ -31,7 +31,7 @@ class Amendment(BaseModel):
         return TaskSpec.model_validate({**draft.model_dump(), **changes})
 
 
-ANALYST = Role("analyst", "checkers", EXACT, parse_json(Amendment))
+ANALYST = Role("analyst", "checkers", EXACT, parse_json(Amendment), Amendment)
 
 
 async def ask_for_spec(agent: AgentContext, settled: frozenset[str]) -> TaskSpec:

@@ -16,7 +16,7 @@ class Extraction(BaseModel):
     plan: str = Field(min_length=20)
 
 
-EXTRACTOR = Role("extractor", "planners", EXACT, parse_json(Extraction))
+EXTRACTOR = Role("extractor", "planners", EXACT, parse_json(Extraction), Extraction)
 
 
 async def ask_for_block(

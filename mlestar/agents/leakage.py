@@ -17,7 +17,7 @@ class Leakage(BaseModel):
     reason: str = ""
 
 
-LEAKAGE_CHECKER = Role("leakage_checker", "checkers", EXACT, parse_json(Leakage))
+LEAKAGE_CHECKER = Role("leakage_checker", "checkers", EXACT, parse_json(Leakage), Leakage)
 LEAKAGE_FIXER = Role("leakage_fixer", "checkers", EXACT, parse_code)
 
 

@@ -36,7 +36,7 @@ class CardProposals(BaseModel):
 
 WEB_RETRIEVER = Role("web_retriever", "retrievers", VARIED, str)
 """Its reply is read together with the pages that the provider cites: see `mlestar.retrieval.grounding`."""
-RETRIEVER = Role("retriever", "retrievers", VARIED, parse_json(CardProposals))
+RETRIEVER = Role("retriever", "retrievers", VARIED, parse_json(CardProposals), CardProposals)
 
 
 async def retrieve_cards(agent: AgentContext, results: Sequence[ModelCard], count: int) -> list[ModelCard]:

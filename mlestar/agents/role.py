@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from pydantic import BaseModel
+
 from mlestar.agents.choices import Choices
 
 Parsed = TypeVar("Parsed")
@@ -20,12 +22,14 @@ class Role(Generic[Parsed]):
     """All that is fixed about one agent role."""
 
     name: str
-    """Used in the settings `models` and `temperatures`, in the ledger, and for the prompt file."""
+    """Used in the settings `models`, `temperatures` and `effort`, in the ledger, and for the prompt file."""
     group: str
     """Roles that the settings can address together."""
     temperature: float
     parse: Callable[[str], Parsed]
     """Turns the text of a reply into what the agent returns; raises ScriptError with a reason for the model."""
+    schema: type[BaseModel] | None = None
+    """Of a reply in JSON, for models that can keep to one; `parse` reads the reply in any case."""
 
     @property
     def prompt(self) -> str:
@@ -40,4 +44,4 @@ class Role(Generic[Parsed]):
             return accept(first(reply))
 
         second = first.then(accept) if isinstance(first, Choices) else parse
-        return Role(self.name, self.group, self.temperature, second)
+        return Role(self.name, self.group, self.temperature, second, self.schema)

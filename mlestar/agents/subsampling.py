@@ -14,7 +14,7 @@ class Subsampling(BaseModel):
     block: str = ""
 
 
-SUBSAMPLING_EXTRACTOR = Role("subsampling_extractor", "checkers", EXACT, parse_json(Subsampling))
+SUBSAMPLING_EXTRACTOR = Role("subsampling_extractor", "checkers", EXACT, parse_json(Subsampling), Subsampling)
 SUBSAMPLING_REMOVER = Role("subsampling_remover", "checkers", EXACT, parse_code)
 
 

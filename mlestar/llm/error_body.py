@@ -158,10 +158,8 @@ def _parameters(part: Mapping[str, Any]) -> Iterator[str]:
     """Yield the parameter that an object of a body names, as a name or as the path to it."""
     for key in PARAMETER_KEYS:
         value = part.get(key)
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, Sequence) and value:
-            yield str(value[-1])
+        if isinstance(value, Sequence) and value:
+            yield value if isinstance(value, str) else str(value[-1])
 
 
 def _headers(chain: Sequence[BaseException], parts: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -45,6 +45,8 @@ FILTERED = {"content_filter", "responsibleaipolicyviolation", "content_policy_vi
 """Codes of a prompt that a content filter has blocked."""
 OVERFLOW = {"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"}
 """Codes of a prompt that is longer than the model can read."""
+MIN_REPLY = 256
+"""Tokens of the shortest reply that is worth asking for. Chosen by judgement; not measured."""
 OVERFLOW_MESSAGES = (
     re.compile(
         r"maximum context length is (?P<limit>\d+) tokens.*?(?:resulted in|requested) (?P<size>\d+) tokens"
@@ -53,10 +55,11 @@ OVERFLOW_MESSAGES = (
     ),
     re.compile(r"prompt is too long: (?P<size>\d+) tokens > (?P<limit>\d+) maximum"),
     re.compile(r"input token count \(?(?P<size>\d+)\)? exceeds the maximum number of tokens allowed \(?(?P<limit>\d+)"),
-    re.compile(r"\bLimit:? (?P<limit>\d+), Requested:? (?P<size>\d+)"),
 )
-"""Sentences with the sizes, of vLLM and OpenAI, Anthropic, Google, and of a limit of tokens per minute that is smaller
-than the prompt. Several providers give no code."""
+"""Sentences with the sizes, of vLLM and OpenAI, Anthropic, Google. Several providers give no code."""
+MINUTE_MESSAGE = re.compile(r"\bLimit:? (?P<limit>\d+), Requested:? (?P<size>\d+)")
+"""The sizes of a request that has more tokens than the account may send in a minute: OpenAI and Groq count the longest
+reply too, and waiting is no remedy."""
 UNKNOWN_PARAMETER = {"unsupported_parameter", "unknown_parameter", "extra_forbidden", "unsupported", "unrecognized"}
 """Codes, and words of messages, about a parameter that a model does not know."""
 WORD = re.compile(r"[A-Za-z_][\w.]*")
@@ -76,8 +79,12 @@ class Fault:
     """Parameters of the request that a refusal may be about."""
     unknown: bool = False
     """The provider does not know the parameter, rather than its value."""
+    timed_out: bool = False
+    """There was no answer in time."""
     excess: float = 0.0
     """How many times longer than allowed the prompt is; 0 when the provider does not say."""
+    of_account: bool = False
+    """The prompt is too long for what the account may send in a minute, not for the model."""
 
 
 def read_fault(error: BaseException, chosen: ChosenModel, seconds: float) -> Fault:
@@ -89,7 +96,7 @@ def read_fault(error: BaseException, chosen: ChosenModel, seconds: float) -> Fau
     if body is not None:
         return _read_answer(body, chosen)
     if any(_is(link, "ModelTimeout", "Timeout") for link in chain):
-        return Fault("transient", f"no answer within {seconds:g} s")
+        return Fault("transient", f"no answer within {seconds:g} s", timed_out=True)
     if any(isinstance(link, ConnectionError) or _is(link, "ModelConnection", "Transport") for link in chain):
         return Fault("transient", f"the connection failed ({_message(str(chain[-1])) or type(chain[-1]).__name__})")
     if any(isinstance(link, json.JSONDecodeError) or _is(link, "Validation") for link in chain):
@@ -118,21 +125,32 @@ def describe_reset(seconds: float) -> str:
 def _read_overflow(chain: Sequence[BaseException], body: ErrorBody | None) -> Fault | None:
     """Return the fault of a prompt that is too long; None for any other error."""
     text = body.message if body else str(chain[0])
+    if body is not None and (request := MINUTE_MESSAGE.search(body.message)):
+        return _read_minute(request.groupdict())
     sizes = next((match for pattern in OVERFLOW_MESSAGES if (match := pattern.search(text))), None)
     excess = _excess(sizes.groupdict()) if sizes else 0.0
     of_client = any(isinstance(link, langchain.ContextOverflowError) for link in chain)
     by_code = body is not None and bool(body.codes & OVERFLOW)
-    if not (of_client or by_code or excess > 1):
+    if not (of_client or by_code or sizes):
         return None
     numbers = f" ({sizes['size']} tokens, {sizes['limit']} allowed)" if sizes else ""
+    if 0 < excess < 1:
+        text = f"prompt and longest reply together do not fit into the model's window{numbers}"
+        return Fault("unanswerable", f"{text}; a lower max_output_tokens leaves more of it")
     return Fault("too_long", f"the prompt is longer than the model can read{numbers}; be briefer", excess=excess)
 
 
+def _read_minute(sizes: Mapping[str, str]) -> Fault:
+    """Return the fault of a request with more tokens than the account may send in a minute."""
+    size, limit = int(sizes["size"]), int(sizes["limit"])
+    text = f"the request has {size} tokens, its longest reply included, and the account may send {limit} in a minute"
+    return Fault("too_long", f"{text}; lower max_output_tokens", excess=size / max(1, limit), of_account=True)
+
+
 def _excess(sizes: Mapping[str, str | None]) -> float:
-    """Return how many times longer the prompt is than what the reply leaves of the limit."""
-    reply = int(sizes.get("reply") or 0)
-    size, limit = int(sizes["size"] or 0), int(sizes["limit"] or 0)
-    return (size - reply) / max(1, limit - reply)
+    """Return how many times longer the prompt is than allowed, with room for the shortest useful reply."""
+    size, limit, reply = (int(sizes.get(name) or 0) for name in ("size", "limit", "reply"))
+    return (size - reply) / max(1, limit - (MIN_REPLY if reply else 0))
 
 
 def _read_answer(body: ErrorBody, chosen: ChosenModel) -> Fault:

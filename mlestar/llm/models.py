@@ -10,9 +10,10 @@ from langchain_core.language_models import BaseChatModel
 from mlestar.agents.retriever import WEB_RETRIEVER
 from mlestar.agents.role import EXACT
 from mlestar.agents.roles import ROLES
+from mlestar.llm.effort import effort_arguments
 from mlestar.llm.external import ASK, ExternalModel
 from mlestar.llm.provider import GEMINI, PROVIDERS, first_with_key, make_model
-from mlestar.llm.roles import DEFAULT, check_names, matching_name, temperature_for
+from mlestar.llm.roles import DEFAULT, check_names, effort_for, matching_name, temperature_for
 from mlestar.settings import Settings
 
 logger = logging.getLogger("mlestar.llm")
@@ -89,17 +90,20 @@ def choose_models(settings: Settings, passed: ModelsLike = None) -> Models:
         by_name[DEFAULT] = settings.model
     check_names("models", by_name)
     check_names("temperatures", settings.temperatures)
+    check_names("effort", settings.effort)
     why = "it was asked for"
     if DEFAULT not in by_name:
         by_name[DEFAULT], why = first_with_key()
     cache = ModelCache(settings, by_name[DEFAULT])
-    default = cache.get(by_name[DEFAULT], settings.temperatures.get(DEFAULT, EXACT), why)
+    default_effort = settings.effort.get(DEFAULT, "")
+    default = cache.get(by_name[DEFAULT], settings.temperatures.get(DEFAULT, EXACT), why, default_effort)
     logger.info("model %s: %s", default.name, default.why)
     by_role: dict[str, ChosenModel] = {}
     for role in ROLES:
         name = matching_name(role, by_name)
         temperature = temperature_for(role, settings.temperatures)
-        by_role[role] = cache.get(by_name[name], temperature, why)
+        effort = effort_for(role, settings.effort)
+        by_role[role] = cache.get(by_name[name], temperature, why, effort)
         logger.debug("role %s: model %s of %r, temperature %g", role, by_role[role].name, name, temperature)
     fallbacks = {role: _fallbacks(role, by_role[role], settings, cache) for role in ROLES}
     return Models(default=default, by_role=by_role, fallbacks=fallbacks)
@@ -119,42 +123,48 @@ def _by_name(passed: ModelsLike) -> dict[str, BaseChatModel]:
 
 
 class ModelCache:
-    """Models that are made once for each name and temperature."""
+    """Models that are made once for each name, temperature and effort."""
 
     def __init__(self, settings: Settings, default: BaseChatModel | str) -> None:
         self._settings = settings
         self._base_url_provider = _provider_of(default) if isinstance(default, str) else ""
         """Provider that `base_url` belongs to; empty for any."""
-        self._named: dict[tuple[str, float | None], ChosenModel] = {}
+        self._named: dict[tuple[str, float | None, str], ChosenModel] = {}
         self._passed: dict[int, ChosenModel] = {}
 
-    def get(self, model: BaseChatModel | str, temperature: float, why: str) -> ChosenModel:
+    def get(self, model: BaseChatModel | str, temperature: float, why: str, effort: str = "") -> ChosenModel:
+        """Return a model; one that was passed in, and the offline engineer, have no other temperature or effort."""
         if isinstance(model, BaseChatModel):
             return self._passed.setdefault(id(model), wrap_model(model))
         if model == "offline":
             return self._offline(why)
         if model == ASK:
-            return self._named.setdefault((ASK, None), ChosenModel(ExternalModel(), ASK, why, trusted=False))
+            return self._named.setdefault((ASK, None, ""), ChosenModel(ExternalModel(), ASK, why, trusted=False))
         plain = self._by_provider(model, None, why)
         profile = getattr(plain.model, "profile", None) or {}
         takes_temperature = profile.get("temperature", True) is not False
-        return self._by_provider(model, temperature, why) if takes_temperature else plain
+        return self._by_provider(model, temperature if takes_temperature else None, why, effort)
 
     def _offline(self, why: str) -> ChosenModel:
         from mlestar.offline import OfflineEngineer
 
-        return self._named.setdefault(("offline", None), ChosenModel(OfflineEngineer(), "offline", why, trusted=True))
+        key = ("offline", None, "")
+        return self._named.setdefault(key, ChosenModel(OfflineEngineer(), "offline", why, trusted=True))
 
-    def _by_provider(self, name: str, temperature: float | None, why: str) -> ChosenModel:
-        if (name, temperature) not in self._named:
+    def _by_provider(self, name: str, temperature: float | None, why: str, effort: str = "") -> ChosenModel:
+        key = (name, temperature, effort)
+        if key not in self._named:
             provider = _provider_of(name)
             base_url = self._settings.base_url if self._base_url_provider in ("", provider) else None
-            model = make_model(name, temperature, self._settings, base_url)
+            further = {}
+            if effort:
+                plain = self._by_provider(name, None, why).model
+                further = effort_arguments(name, provider, plain, effort)
+            model = make_model(name, temperature, self._settings, base_url, further)
             # Clients of listed providers are made without retries; those of others keep their own.
             retries = 0 if provider in PROVIDERS else _client_retries(model)
-            chosen = ChosenModel(model, name, why, trusted=False, provider=provider, retries=retries)
-            self._named[name, temperature] = chosen
-        return self._named[name, temperature]
+            self._named[key] = ChosenModel(model, name, why, trusted=False, provider=provider, retries=retries)
+        return self._named[key]
 
 
 def wrap_model(model: BaseChatModel) -> ChosenModel:

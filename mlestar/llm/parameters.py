@@ -22,6 +22,19 @@ OPTIONAL: Mapping[str, tuple[str, ...]] = {
         "effort",
         "think",
     ),
+    "structured output": (
+        "response_format",
+        "response_mime_type",
+        "response_json_schema",
+        "response_schema",
+        "json_schema",
+        "output_config",
+        "responsemimetype",
+        "responsejsonschema",
+        "responseschema",
+        "structured",
+        "schema",
+    ),
 }
 """What can be left out, in the order in which it is tried, and its names in clients, requests and messages."""
 OLD_LIMIT, NEW_LIMIT = "max_tokens", "max_completion_tokens"
@@ -34,10 +47,19 @@ class Parameters:
     def __init__(self) -> None:
         self._refused: defaultdict[str, list[str]] = defaultdict(list)
         """By the model's name: names of `OPTIONAL` that are left out, and the name of the limit that is not used."""
-        self._copies: dict[tuple[int, tuple[str, ...]], BaseChatModel] = {}
+
+    def count(self, chosen: ChosenModel) -> int:
+        """Return how many parameters a model has refused so far."""
+        return len(self._refused[chosen.name])
 
     def refuse(
-        self, chosen: ChosenModel, options: Mapping[str, Any], names: Collection[str], *, unknown: bool = False
+        self,
+        chosen: ChosenModel,
+        options: Mapping[str, Any],
+        names: Collection[str],
+        *,
+        unknown: bool = False,
+        count: int | None = None,
     ) -> str:
         """Remember what a model refused, and return its name; empty when nothing that was sent can be left out.
 
@@ -46,15 +68,20 @@ class Parameters:
             options: of the call that was refused.
             names: what the refusal may be about.
             unknown: the model does not know the parameter, rather than its value.
+            count: of refused parameters when the request was sent; another call may have met the refusal since.
         """
+        refused = self._refused[chosen.name]
+        for parameter in refused[len(refused) if count is None else count :]:
+            if any(name in names for name in OPTIONAL.get(parameter, (parameter,))):
+                return parameter
         model, sent = self.apply(chosen, options)
         for parameter, aliases in OPTIONAL.items():
             if any(name in names for name in aliases) and _holds(model, sent, aliases):
-                self._refused[chosen.name].append(parameter)
+                refused.append(parameter)
                 return parameter
         limit = _limit_name(chosen.model)
-        if unknown and limit in names and limit not in self._refused[chosen.name]:
-            self._refused[chosen.name].append(limit)
+        if unknown and limit in names and limit not in refused:
+            refused.append(limit)
             return limit
         return ""
 
@@ -65,19 +92,19 @@ class Parameters:
             return chosen.model, dict(options)
         left_out = {alias for parameter in refused for alias in OPTIONAL.get(parameter, ())}
         allowed = {name: value for name, value in options.items() if name not in left_out}
+        if "extra_body" in allowed:
+            allowed["extra_body"] = {k: v for k, v in allowed["extra_body"].items() if k not in left_out}
         if limit := next((name for name in refused if name in (OLD_LIMIT, NEW_LIMIT)), None):
             allowed = _rename_limit(chosen.model, limit, allowed)
             left_out.add(OLD_LIMIT)
-        key = (id(chosen.model), refused)
-        if key not in self._copies:
-            self._copies[key] = _without(chosen.model, left_out)
-        return self._copies[key], allowed
+        return _without(chosen.model, left_out), allowed
 
 
 def _holds(model: BaseChatModel, options: Mapping[str, Any], names: Collection[str]) -> bool:
     """Return whether a request of this model with these options has one of the parameters."""
-    fields = _fields(model)
-    return any(name in options or (name in fields and getattr(model, name) is not None) for name in names)
+    sent = {*options, *options.get("extra_body", {})}
+    sent |= {name for name in _fields(model) if name in names and getattr(model, name) is not None}
+    return any(name in sent for name in names)
 
 
 def _without(model: BaseChatModel, names: Collection[str]) -> BaseChatModel:

@@ -1,4 +1,4 @@
-"""Values by role: a model or a temperature for one role, a group of roles, or all."""
+"""Values by role: a model, a temperature or an effort for one role, a group of roles, or all."""
 
 from collections.abc import Container, Mapping
 
@@ -18,6 +18,11 @@ def temperature_for(role: str, by_name: Mapping[str, float]) -> float:
     """Return the temperature that the settings name for a role, else that of the role table."""
     name = matching_name(role, by_name)
     return by_name[name] if name else ROLES[role].temperature
+
+
+def effort_for(role: str, by_name: Mapping[str, str]) -> str:
+    """Return the effort that the settings name for a role; empty for the model's own."""
+    return by_name.get(matching_name(role, by_name), "")
 
 
 def check_names(setting: str, by_name: Mapping[str, object]) -> None:

@@ -10,8 +10,9 @@ prompt that is too long is shortened once. An unanswerable question (blocked, st
 import asyncio
 import logging
 import random
+import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,9 @@ from mlestar.llm.models import ChosenModel
 from mlestar.llm.pace import Pace
 from mlestar.llm.parameters import Parameters
 from mlestar.llm.shortening import shorten_prompt
+from mlestar.llm.speed import Speed
+from mlestar.llm.structured import structured_options
+from mlestar.llm.window import PromptExcessError, Windows
 
 logger = logging.getLogger("mlestar.llm")
 
@@ -36,12 +40,16 @@ not measured."""
 MAX_LIMITED_SECONDS = 3600.0
 """Seconds that one call may wait for announced limits in all. Chosen by judgement; not measured."""
 
+REPLY_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict")
+"""How clients name the tokens that a reply may have."""
+
 
 @dataclass(frozen=True)
 class RetryPolicy:
     """How long and how often one call is tried."""
 
     attempt_seconds: float = 600
+    """In which a request must be answered; longer for a model that has shown to be slow."""
     attempts: int = 6
     backoff_seconds: float = 2.0
     """Before the second attempt; doubled with each further one."""
@@ -56,10 +64,12 @@ class UnanswerableError(Exception):
 class PromptTooLongError(UnanswerableError):
     """The prompt is longer than the model can read."""
 
-    def __init__(self, message: str, excess: float) -> None:
+    def __init__(self, message: str, excess: float, *, of_account: bool = False) -> None:
         super().__init__(message)
         self.excess = excess
         """How many times too long it is; 0 when the provider does not say."""
+        self.of_account = of_account
+        """The account may not send as much, whatever the model can read."""
 
 
 @dataclass
@@ -75,6 +85,10 @@ class _Call:
     """Times it was refused because of an announced limit; they are no failures."""
     waited: float = 0.0
     """Seconds of the announced limits."""
+    timeouts: int = 0
+    """Requests that were not answered in time."""
+    refused: int = 0
+    """Parameters that were left out of the last request."""
 
 
 class Transport:
@@ -88,6 +102,8 @@ class Transport:
         )
         self._paces: defaultdict[str, Pace] = defaultdict(Pace)
         self._parameters = Parameters()
+        self._windows = Windows()
+        self._speed = Speed(self._policy.attempt_seconds)
 
     async def ask(self, role: str, chosen: ChosenModel, messages: Sequence[BaseMessage], **options: Any) -> AIMessage:
         """Return the model's answer; `options` are passed to the model, except what it has refused.
@@ -98,28 +114,45 @@ class Transport:
         """
         async with self._slots[chosen.provider]:
             try:
-                return await self._retry(role, chosen, messages, options)
+                return await self._shortened(role, chosen, messages, options)
             except PromptTooLongError as error:
-                if names_reply_limit(error):  # a shorter reply is enough, which the caller asks for
+                if not error.of_account:
                     raise
-                shorter = _shorten(messages, error.excess)
-                if shorter is None:
-                    raise
-                self._report(role, chosen, f"{error}; asked again with a shorter prompt")
-                return await self._retry(role, chosen, shorter, options)
+                msg = f"model {chosen.name} refused as {role}: {error}"
+                raise ModelError(msg) from error.__cause__
+
+    async def _shortened(
+        self, role: str, chosen: ChosenModel, messages: Sequence[BaseMessage], options: dict[str, Any]
+    ) -> AIMessage:
+        """Return the answer to a question, which is asked once more with less data when it is too long."""
+        try:
+            return await self._retry(role, chosen, messages, options)
+        except PromptTooLongError as error:
+            if names_reply_limit(error):  # a shorter reply is enough, which the caller asks for
+                raise
+            shorter = _shorten(messages, error.excess)
+            if shorter is None:
+                raise
+            self._report(role, chosen, f"{error}; asked again with a shorter prompt")
+            return await self._retry(role, chosen, shorter, options)
 
     async def _retry(
         self, role: str, chosen: ChosenModel, messages: Sequence[BaseMessage], options: dict[str, Any]
     ) -> AIMessage:
+        chosen = await self._with_window(chosen, messages)
+        if "tools" not in options:  # an answer that is based on a search has a form of its own
+            options = {**structured_options(role, chosen), **options}
         attempts = max(1, self._policy.attempts // (chosen.retries + 1))
         call = _Call(role, chosen, options, attempts)
         pace = self._paces[chosen.provider]
         while True:
-            model, allowed = self._parameters.apply(chosen, options)
             started = await pace.wait()
+            model, allowed = self._parameters.apply(chosen, options)
+            call.refused = self._parameters.count(chosen)
             try:
-                message = await self._attempt(model, chosen, messages, allowed)
+                message = await self._attempt(call, model, messages, allowed)
             except _FaultError as error:
+                call.timeouts += error.fault.timed_out
                 pause = self._react(call, error.fault, error.__cause__)
                 if error.fault.kind == "limited":
                     pace.refused(started, pause)
@@ -129,21 +162,35 @@ class Transport:
                 pace.answered()
                 return message
 
+    async def _with_window(self, chosen: ChosenModel, messages: Sequence[BaseMessage]) -> ChosenModel:
+        """Return the model with a window that holds the prompt, where it has one that can be set.
+
+        Raises:
+            PromptTooLongError: the prompt is longer than the model can read.
+        """
+        try:
+            return await self._windows.fit(chosen, "\n".join(str(message.text) for message in messages))
+        except PromptExcessError as error:
+            msg = f"{error}; be briefer"
+            raise PromptTooLongError(msg, error.excess) from None
+
     async def _attempt(
-        self, model: BaseChatModel, chosen: ChosenModel, messages: Sequence[BaseMessage], options: dict[str, Any]
+        self, call: _Call, model: BaseChatModel, messages: Sequence[BaseMessage], options: dict[str, Any]
     ) -> AIMessage:
         """Return the answer to one request.
 
         Raises:
             _FaultError: there is none.
         """
-        seconds = self._policy.attempt_seconds
+        seconds = self._speed.limit(call.chosen.name, call.timeouts, _reply_limit(model, options))
+        started = time.monotonic()
         try:
             message = await asyncio.wait_for(model.ainvoke(list(messages), **options), seconds)
         except Exception as error:  # every provider has its own errors; they are mapped here
-            raise _FaultError(read_fault(error, chosen, seconds)) from error
+            raise _FaultError(read_fault(error, call.chosen, seconds)) from error
         if fault := read_end(message):
             raise _FaultError(fault)
+        self._speed.answered(call.chosen.name, message, time.monotonic() - started)
         return message
 
     def _react(self, call: _Call, fault: Fault, cause: BaseException | None) -> float:
@@ -172,7 +219,9 @@ class Transport:
 
     def _leave_out(self, call: _Call, fault: Fault) -> bool:
         """Return whether a parameter that was refused is left out from now on."""
-        parameter = self._parameters.refuse(call.chosen, call.options, fault.parameters, unknown=fault.unknown)
+        parameter = self._parameters.refuse(
+            call.chosen, call.options, fault.parameters, unknown=fault.unknown, count=call.refused
+        )
         if parameter:
             line = f"{call.chosen.name} refuses the parameter {parameter}; asked again without it"
             self._report(call.role, call.chosen, line)
@@ -217,6 +266,12 @@ class _FaultError(Exception):
         self.fault = fault
 
 
+def _reply_limit(model: BaseChatModel, options: Mapping[str, Any]) -> int | None:
+    """Return the tokens that a reply may have; None where no limit is sent."""
+    values = [source for name in REPLY_LIMITS for source in (options.get(name), getattr(model, name, None))]
+    return next((value for value in values if isinstance(value, int) and value > 0), None)
+
+
 def _shorten(messages: Sequence[BaseMessage], excess: float) -> list[BaseMessage] | None:
     """Return the messages with a shorter question; None when it cannot be shortened."""
     *context, question = messages
@@ -229,8 +284,9 @@ def _final_error(fault: Fault, call: _Call) -> Exception:
     name, role = call.chosen.name, call.role
     if fault.kind in ("unanswerable", "too_long"):
         logger.info("no answer from %s as %s: %s", name, role, fault.message)
-        too_long = fault.kind == "too_long"
-        return PromptTooLongError(fault.message, fault.excess) if too_long else UnanswerableError(fault.message)
+        if fault.kind == "unanswerable":
+            return UnanswerableError(fault.message)
+        return PromptTooLongError(fault.message, fault.excess, of_account=fault.of_account)
     if fault.kind == "permanent":
         msg = f"model {name} refused as {role}: {fault.message}"
     else:

@@ -123,7 +123,14 @@ class Settings(BaseModel):
     temperatures: dict[str, float] = Field(
         {}, description="Sampling temperatures by role, group of roles or `default`, 0 to 2. Empty: the method's own."
     )
-    model_seconds: float = Field(600, gt=0, description="Seconds in which a model must have answered one call.")
+    effort: dict[str, str] = Field(
+        {},
+        description="How much models think, by role, group of roles or `default`: none, minimal, low, medium, high, "
+        "xhigh, max, or a number of thinking tokens. Empty: the model's own.",
+    )
+    model_seconds: float = Field(
+        600, gt=0, description="Seconds in which a model must have answered one call; a slow model gets longer."
+    )
     model_attempts: int = Field(6, ge=1, le=20, description="Times a call is tried when the provider fails.")
     model_backoff: float = Field(
         2.0, ge=0, le=60, description="Seconds before a call is tried again; doubled each time."

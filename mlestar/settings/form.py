@@ -15,6 +15,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "models",
         "base_url",
         "temperatures",
+        "effort",
         "fallback",
         "give_up_after",
         "prompts",

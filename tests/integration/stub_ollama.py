@@ -21,6 +21,12 @@ def _answer(prompt: str, text: str, reason: str = "stop") -> dict[str, Any]:
     }
 
 
+def description(context_length: int) -> dict[str, dict[str, Any]]:
+    """Return what the server says of its model."""
+    information = {"general.architecture": "llama", "llama.context_length": context_length}
+    return {"/api/show": {"model_info": information, "capabilities": ["completion"]}}
+
+
 OLLAMA = Protocol(
     prompt=_prompt,
     normal=lambda text, body: _answer(_prompt(body), text),
@@ -30,4 +36,5 @@ OLLAMA = Protocol(
         "no_candidates": lambda prompt: _answer(prompt, ""),
     },
     error=lambda status, message: {"error": message},
+    pages=description(131_072),
 )

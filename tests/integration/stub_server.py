@@ -70,6 +70,8 @@ class Protocol:
     ends: Mapping[Fault, Callable[[str], dict[str, Any]]]
     """Answers that end early: blocked, max_tokens, no_candidates."""
     error: Callable[[int, str], dict[str, Any]]
+    pages: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    """Answers by path to requests that ask no model."""
 
 
 @dataclass
@@ -165,6 +167,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if page := self.stub.protocol.pages.get(self.path):
+            self.close_connection = True
+            self._send(200, json.dumps(page).encode())
+            return
         request = self.stub.record(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
         fault = request.fault
         self.close_connection = True

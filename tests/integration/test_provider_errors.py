@@ -1,5 +1,9 @@
-"""The fault matrix by provider: what each error of `provider_errors.py` does to a call, through the real clients."""
+"""The fault matrix by provider, through the real clients: what each error that an issue thread quotes does to a call.
 
+The rows are in `provider_errors.py`, `long_prompts.py` and `refused_parameters.py`.
+"""
+
+import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +13,8 @@ import pytest
 
 from mlestar.errors import ModelError
 from mlestar.llm import RetryPolicy
-from tests.integration.provider_errors import DELAY, OPENAI, RETRIED, STOPS, TOO_LONG, WAITS, Row, openai_error
+from tests.integration.long_prompts import REPLY_TOO_LONG, TOO_LONG, TOO_MUCH_A_MINUTE
+from tests.integration.provider_errors import DELAY, OPENAI, RETRIED, STOPS, WAITS, Row, openai_error
 from tests.integration.refused_parameters import REFUSALS, Refusal, sends
 from tests.integration.stub_server import ErrorReply, Once
 from tests.integration.test_transport import PROMPT, Connection, keys
@@ -76,6 +81,29 @@ async def test_a_prompt_that_is_too_long_is_shortened_once_and_then_left_to_the_
     assert len(connection.stub.requests) == 2
 
 
+@rows(REPLY_TOO_LONG)
+async def test_a_reply_that_does_not_fit_beside_the_prompt_shortens_no_prompt(row: Row, tmp_path: Path) -> None:
+    with Connection(tmp_path, row.client, lambda role: row.reply) as connection:
+        problem = (await connection.ask(prompt=LONG_PROMPT)).problem
+    assert problem.startswith("prompt and longest reply together do not fit into the model's window")
+    assert row.says in problem
+    sent = [connection.stub.protocol.prompt(request.body) for request in connection.stub.requests]
+    assert set(sent) == {LONG_PROMPT}
+
+
+@rows(TOO_MUCH_A_MINUTE)
+async def test_a_request_that_is_too_long_for_the_account_is_shortened_once_and_then_stops(
+    row: Row, tmp_path: Path
+) -> None:
+    with Connection(tmp_path / "once", row.client, Once(row.reply)) as connection:
+        assert (await connection.ask(prompt=LONG_PROMPT)).text == "a plan by planner"
+    assert "characters cut" in connection.stub.protocol.prompt(connection.stub.requests[1].body)
+    stopped = pytest.raises(ModelError, match=f"{row.says} in a minute; lower max_output_tokens")
+    with Connection(tmp_path / "always", row.client, lambda role: row.reply) as connection, stopped:
+        await connection.ask(prompt=LONG_PROMPT)
+    assert len(connection.stub.requests) == 2
+
+
 async def test_a_prompt_without_data_to_cut_is_left_to_the_agent_at_once(tmp_path: Path) -> None:
     with Connection(tmp_path, OPENAI, lambda role: TOO_LONG[0].reply) as connection:
         assert "longer than the model can read" in (await connection.ask(prompt=PROMPT)).problem
@@ -97,6 +125,17 @@ async def test_a_refused_parameter_is_left_out_or_renamed_and_remembered(refusal
         assert [body[refusal.renamed] for body in bodies[1:]] == [bodies[0][refusal.path[0]]] * 2
     assert len(connection.lines) == 1
     assert "refuses the parameter" in connection.lines[0]
+
+
+@pytest.mark.parametrize("refusal", [REFUSALS[0], REFUSALS[3], REFUSALS[5]], ids=lambda refusal: row_id(refusal.row))
+async def test_a_refusal_that_several_calls_meet_at_once_stops_none(refusal: Refusal, tmp_path: Path) -> None:
+    def refuse(body: dict[str, Any]) -> ErrorReply | None:
+        return refusal.row.reply if sends(body, *refusal.path) is not None else None
+
+    with Connection(tmp_path, refusal.row.client, passed=refusal.model) as connection:
+        connection.stub.refuse = refuse
+        replies = await asyncio.gather(*(connection.ask(prompt=f"{PROMPT} {number}") for number in range(8)))
+    assert [reply.text for reply in replies] == ["a plan by planner"] * 8
 
 
 async def test_a_refused_request_whose_parameters_are_needed_stops_the_run(tmp_path: Path) -> None:

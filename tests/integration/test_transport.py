@@ -173,10 +173,30 @@ async def test_a_transient_fault_is_retried_as_often_as_allowed_and_no_more(
 
 async def test_a_call_has_a_time_limit(client: str, tmp_path: Path) -> None:
     policy = RetryPolicy(attempt_seconds=0.5, attempts=2, backoff_seconds=0.01)
-    stopped = pytest.raises(ModelError, match=r"no answer within 0\.5 s \(2 attempts\)")
+    stopped = pytest.raises(ModelError, match=r"no answer within 1 s \(2 attempts\)")
     with Connection(tmp_path, client, lambda role: "timeout", policy=policy) as connection, stopped:
         await connection.ask()
     assert len(connection.stub.requests) == 2
+    assert "no answer within 0.5 s; attempt 2 of 2" in connection.lines[0]
+
+
+async def test_the_time_limit_follows_the_speed_of_a_slow_model(tmp_path: Path) -> None:
+    policy = RetryPolicy(attempt_seconds=0.5, attempts=5, backoff_seconds=0.01)
+    with Connection(tmp_path, "ollama:llama-stub", policy=policy) as connection:
+        connection.stub.answer = slow_answer
+        assert (await connection.ask(prompt=f"{PROMPT} 1")).text == slow_text
+        requests = len(connection.stub.requests)
+        assert requests > 1
+        assert (await connection.ask(prompt=f"{PROMPT} 2")).text == slow_text
+    assert len(connection.stub.requests) == requests + 1
+
+
+slow_text = "a plan of many words. " * 60
+
+
+def slow_answer(role: str, prompt: str) -> str:
+    time.sleep(0.8)
+    return slow_text
 
 
 @pytest.mark.parametrize("fault", REFUSED)

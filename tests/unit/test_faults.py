@@ -4,11 +4,14 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+from langchain_core.messages import AIMessage
+from langchain_core.messages.ai import UsageMetadata
 
 from mlestar.llm.delay import read_delay
 from mlestar.llm.error_body import ErrorBody, read_body
 from mlestar.llm.pace import MINUTE, PROBE_WINDOWS, Pace
 from mlestar.llm.shortening import shorten_prompt
+from mlestar.llm.speed import MAX_STRETCH, UNKNOWN_STRETCH, Speed
 
 
 def in_seconds(seconds: float) -> datetime:
@@ -19,32 +22,29 @@ def in_seconds(seconds: float) -> datetime:
     ("headers", "seconds"),
     [
         ({"retry-after": "7"}, 7),
-        ({"retry-after": "{date}"}, 90),
         ({"retry-after-ms": "1500", "retry-after": "2"}, 1.5),
         ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m30s"}, 90),
         ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "240ms"}, 0.24),
         ({"x-ratelimit-remaining-tokens": "12", "x-ratelimit-reset-tokens": "6m0s"}, None),
-        (
-            {
-                "anthropic-ratelimit-tokens-remaining": "0",
-                "anthropic-ratelimit-tokens-reset": "{iso}",
-            },
-            40,
-        ),
-        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "{milliseconds}"}, 50),
         ({"retry-after": "soon"}, None),
         ({}, None),
     ],
 )
 def test_the_delay_of_a_limit_is_read_from_headers(headers: dict[str, str], seconds: float | None) -> None:
-    times = {
-        "date": format_datetime(in_seconds(90), usegmt=True),
-        "iso": in_seconds(40).isoformat().replace("+00:00", "Z"),
-        "milliseconds": str(int(in_seconds(50).timestamp() * 1000)),
-    }
-    filled = {name: value.format(**times) for name, value in headers.items()}
-    delay = read_delay(ErrorBody(status=429, headers=filled))
-    assert delay == (None if seconds is None else pytest.approx(seconds, abs=2))
+    assert read_delay(ErrorBody(status=429, headers=headers)) == seconds
+
+
+def test_the_delay_of_a_limit_is_read_from_dates() -> None:
+    moment = in_seconds(50)
+    iso = moment.isoformat().replace("+00:00", "Z")
+    every_form = [
+        {"retry-after": format_datetime(moment, usegmt=True)},
+        {"anthropic-ratelimit-tokens-remaining": "0", "anthropic-ratelimit-tokens-reset": iso},
+        {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(moment.timestamp() * 1000))},
+        {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(moment.timestamp()))},
+    ]
+    delays = [read_delay(ErrorBody(status=429, headers=headers)) for headers in every_form]
+    assert delays == pytest.approx([50] * 4, abs=3)
 
 
 @pytest.mark.parametrize(
@@ -147,3 +147,34 @@ def test_data_is_cut_in_its_middle_and_code_is_not(excess: float) -> None:
 def test_a_prompt_of_code_is_not_shortened() -> None:
     assert shorten_prompt("<script>" + "x = 1\n" * 5000 + "</script>", 1.5) is None
     assert shorten_prompt(PROMPT, 40) is None
+
+
+def reply_of(tokens: int) -> AIMessage:
+    return AIMessage("x", usage_metadata=UsageMetadata(input_tokens=1, output_tokens=tokens, total_tokens=tokens + 1))
+
+
+def test_a_model_that_has_not_replied_yet_gets_twice_as_long_after_each_time_limit() -> None:
+    speed = Speed(600)
+    assert [speed.limit("a", timeouts, 8000) for timeouts in range(4)] == [600, 1200, 2400, 600 * UNKNOWN_STRETCH]
+
+
+def test_a_slow_model_gets_time_for_replies_as_long_as_it_has_written() -> None:
+    speed = Speed(600)
+    speed.answered("slow", reply_of(3000), 1000)
+    speed.answered("slow", reply_of(300), 10)
+    assert speed.limit("slow", 0, 8000) == 2000
+    assert speed.limit("other", 0, 8000) == 600
+
+
+def test_a_fast_model_that_hangs_gets_no_more_time_than_its_longest_reply_needs() -> None:
+    speed = Speed(600)
+    speed.answered("fast", reply_of(2000), 20)
+    assert [speed.limit("fast", timeouts, 32_000) for timeouts in range(3)] == [600, 640, 640]
+
+
+def test_no_reply_takes_longer_than_the_client_waits_and_short_ones_show_no_speed() -> None:
+    speed = Speed(10)
+    speed.answered("slow", reply_of(5), 60)
+    assert speed.limit("slow", 0, 8000) == 10
+    speed.answered("slow", reply_of(4000), 4000)
+    assert speed.limit("slow", 3, 8000) == 10 * MAX_STRETCH

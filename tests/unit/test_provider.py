@@ -1,5 +1,6 @@
 """Which model answers which role, and why; what is missing is one line."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from mlestar.agents.roles import ROLES, groups
 from mlestar.errors import ModelError, SettingsError
 from mlestar.llm import ScriptedModel, Transport, choose_models, wrap_model
 from mlestar.llm.provider import PROVIDERS
+from mlestar.llm.speed import MAX_STRETCH
 from mlestar.offline import OfflineEngineer
 from mlestar.settings import Settings
 
@@ -104,14 +106,18 @@ def test_a_provider_that_only_langchain_knows_gets_plain_arguments(monkeypatch: 
     chosen = choose_models(settings).of("planner")
     assert isinstance(chosen.model, AzureChatOpenAI)
     assert (chosen.name, chosen.provider, chosen.retries) == ("azure_openai:gpt-4o", "azure_openai", 2)
-    assert (chosen.model.temperature, chosen.model.request_timeout, chosen.model.max_tokens) == (1.0, 7, 1000)
+    assert (chosen.model.temperature, chosen.model.request_timeout, chosen.model.max_tokens) == (
+        1.0,
+        7 * MAX_STRETCH,
+        1000,
+    )
 
 
-GROQ = """
+FIREWORKS = """
 from langchain_core.language_models import FakeListChatModel
 
 
-class ChatGroq(FakeListChatModel):
+class ChatFireworks(FakeListChatModel):
     model: str
     timeout: float | None = None
     responses: list[str] = ["yes"]
@@ -119,13 +125,13 @@ class ChatGroq(FakeListChatModel):
 
 
 def test_arguments_that_a_class_does_not_take_are_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "langchain_groq.py").write_text(GROQ, encoding="utf-8")
+    (tmp_path / "langchain_fireworks.py").write_text(FIREWORKS, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    model = choose_models(Settings(model="groq:llama", model_seconds=7)).default.model
+    model = choose_models(Settings(model="fireworks:llama", model_seconds=7)).default.model
     fields = vars(model)
-    assert (type(model).__name__, fields["model"], fields["timeout"]) == ("ChatGroq", "llama", 7)
-    with pytest.raises(SettingsError, match="'groq:llama': its class ChatGroq takes no base_url"):
-        choose_models(Settings(model="groq:llama", base_url="http://127.0.0.1:1"))
+    assert (type(model).__name__, fields["model"], fields["timeout"]) == ("ChatFireworks", "llama", 7 * MAX_STRETCH)
+    with pytest.raises(SettingsError, match="'fireworks:llama': its class ChatFireworks takes no base_url"):
+        choose_models(Settings(model="fireworks:llama", base_url="http://127.0.0.1:1"))
 
 
 def test_a_server_of_ones_own_needs_no_key() -> None:
@@ -214,3 +220,136 @@ def test_the_model_of_each_role_is_logged(caplog: pytest.LogCaptureFixture) -> N
 def test_the_groups_are_those_the_setting_names() -> None:
     described = Settings.model_fields["models"].description or ""
     assert all(group in described for group in groups())
+
+
+EFFORTS = [
+    ("openai:gpt-5.1", "high", {"reasoning_effort": "high"}),
+    ("anthropic:claude-sonnet-4-5", "medium", {"thinking": {"type": "enabled", "budget_tokens": 8192}}),
+    ("anthropic:claude-sonnet-4-5", "5000", {"thinking": {"type": "enabled", "budget_tokens": 5000}}),
+    ("anthropic:claude-sonnet-4-5", "none", {"thinking": None}),
+    ("anthropic:claude-opus-4-7", "xhigh", {"reasoning_effort": "xhigh", "thinking": None}),
+    ("google_genai:gemini-2.5-pro", "low", {"thinking_budget": 1024, "reasoning_effort": None}),
+    ("google_genai:gemini-2.5-flash", "none", {"thinking_budget": 0}),
+    ("google_genai:gemini-3-pro-preview", "high", {"reasoning_effort": "high", "thinking_budget": None}),
+    ("ollama:qwen3", "high", {"reasoning": True}),
+    ("ollama:qwen3", "none", {"reasoning": False}),
+    ("ollama:gpt-oss:20b", "low", {"reasoning": "low"}),
+]
+
+
+@pytest.fixture
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in KEYS:
+        monkeypatch.setenv(key, "x")
+
+
+@pytest.mark.parametrize(("name", "effort", "fields"), EFFORTS)
+@pytest.mark.usefixtures("keys")
+def test_the_effort_of_a_group_is_sent_as_the_provider_takes_it(
+    name: str, effort: str, fields: dict[str, object]
+) -> None:
+    models = choose_models(Settings(model=name, effort={"planners": effort}))
+    planner, coder = models.of("planner").model, models.of("coder").model
+    assert {field: getattr(planner, field) for field in fields} == fields
+    assert {getattr(coder, field) for field in fields if field != "thinking"} <= {None}
+    assert getattr(coder, "thinking", None) is None
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_model_that_thinks_by_a_budget_of_anthropic_samples_at_its_own_temperature() -> None:
+    models = choose_models(Settings(model="anthropic:claude-sonnet-4-5", effort={"planner": "high"}))
+    assert vars(models.of("planner").model)["temperature"] is None
+    assert vars(models.of("coder").model)["temperature"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "effort", "message"),
+    [
+        ("openai:gpt-5.1", "enormous", "'enormous' is no level: write one of none, minimal, low"),
+        ("openai:gpt-5.1", "max", "openai:gpt-5.1 knows the levels none, low, medium, high, not 'max'"),
+        ("openai:gpt-5.1", "4000", "it is not known how openai:gpt-5.1 is asked to think 4000"),
+        ("google_genai:gemini-2.5-pro", "max", "it is not known how google_genai:gemini-2.5-pro is asked to think max"),
+        ("fireworks:llama", "high", "it is not known how fireworks:llama is asked to think high"),
+    ],
+)
+@pytest.mark.usefixtures("keys")
+def test_an_effort_that_a_model_cannot_be_asked_for_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, effort: str, message: str
+) -> None:
+    (tmp_path / "langchain_fireworks.py").write_text(FIREWORKS, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SettingsError) as raised:
+        choose_models(Settings(model=name, effort={"planners": effort}))
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_the_offline_engineer_and_a_model_that_was_passed_in_have_no_effort() -> None:
+    one = scripted()
+    assert choose_models(Settings(model="offline", effort={"default": "high"})).title == "offline"
+    assert choose_models(Settings(effort={"default": "high"}), one).of("coder").model is one
+    with pytest.raises(SettingsError, match="setting effort: no role is called 'writer'"):
+        choose_models(Settings(model="offline", effort={"writer": "high"}))
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("mistral:large", "mistralai:large"),
+        ("azure:gpt-5.1", "azure_openai:gpt-5.1"),
+        ("gemini:gemini-2.5-pro", "google_genai:gemini-2.5-pro"),
+        ("openruoter:x", "openrouter:x"),
+    ],
+)
+def test_a_provider_that_is_not_known_comes_with_the_one_that_is_meant(written: str, meant: str) -> None:
+    with pytest.raises(SettingsError, match=f"LangChain has no provider .*; did you mean '{meant}'") as raised:
+        choose_models(Settings(model=written))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [
+        ("groq:llama", "langchain-groq"),
+        ("mistralai:large", "langchain-mistralai"),
+        ("openrouter:qwen/qwen3", "langchain-openrouter"),
+        ("bedrock_converse:anthropic.claude-sonnet-4-5-v1:0", "langchain-aws"),
+        ("azure_ai:gpt-5.1", "langchain-azure-ai"),
+        ("xai:grok", "langchain-xai"),
+    ],
+)
+def test_the_package_of_a_provider_that_is_missing_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package.replace("-", "_"), None)
+    with pytest.raises(SettingsError, match=f"model '{name}' needs a package: pip install {package}$"):
+        choose_models(Settings(model=name))
+
+
+def test_the_key_of_a_listed_provider_without_a_default_model_chooses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GROQ_API_KEY", "x")
+    assert choose_models(Settings()).title == "offline"
+
+
+WHOLE_SECONDS = """
+from langchain_core.language_models import FakeListChatModel
+
+
+class ChatTogether(FakeListChatModel):
+    model: str
+    timeout: int | None = None
+    responses: list[str] = ["yes"]
+"""
+
+
+def test_a_class_that_takes_whole_seconds_gets_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "langchain_together.py").write_text(WHOLE_SECONDS, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert vars(choose_models(Settings(model="together:x", model_seconds=0.1)).default.model)["timeout"] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds", "timeout"), [("openrouter", 7.5, 7500), ("mistralai", 7.5, 8), ("groq", 7.5, 7.5)]
+)
+def test_a_time_limit_is_in_the_unit_of_the_provider(name: str, seconds: float, timeout: float) -> None:
+    assert PROVIDERS[name].timeout(seconds) == {"timeout": timeout}

@@ -9,20 +9,24 @@ from dataclasses import dataclass, field
 from mlestar.agents.script import parse_tree
 
 BUILTINS = set(dir(builtins))
-DYNAMIC = {"exec", "globals", "locals", "vars", "eval"}
-"""Functions that may set any name."""
+DYNAMIC = {"exec", "globals", "vars"}
+"""Functions that may set any name; `exec` with a namespace of its own sets none here."""
 CATCHES_ALL = {"NameError", "Exception", "BaseException"}
 
 Scope = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def undefined_names(code: str) -> set[str]:
-    """Return the names that code reads and that neither it nor Python defines; none when it may set names at run time.
+def undefined_names(code: str, *, at_run_time: bool = True) -> set[str]:
+    """Return the names that code reads and that neither it nor Python defines.
 
     A name that is read where a NameError would be caught does not count.
+
+    Args:
+        code: that is read.
+        at_run_time: whether code that may set names at run time defines all of them.
     """
     tree = parse_tree(code)
-    if tree is None or _sets_names_at_run_time(tree):
+    if tree is None or (at_run_time and _sets_names_at_run_time(tree)):
         return set()
     try:
         module = symtable.symtable(code, "script.py", "exec")
@@ -44,6 +48,15 @@ def undefined_names(code: str) -> set[str]:
     return {name for name in read - defined - BUILTINS - _guarded_names(tree) if not name.startswith("__")}
 
 
+def defined_names(code: str) -> set[str]:
+    """Return the names that code defines for the whole script."""
+    try:
+        table = symtable.symtable(code, "script.py", "exec")
+    except (SyntaxError, ValueError, RecursionError):
+        return set()
+    return {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+
+
 def early_names(tree: ast.Module) -> set[tuple[str, str]]:
     """Return the scope and name of each variable that is read before it is set; "" is the scope of the module."""
     early: set[tuple[str, str]] = set()
@@ -60,7 +73,8 @@ def _sets_names_at_run_time(tree: ast.AST) -> bool:
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
             return True
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in DYNAMIC:
+        called = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+        if called in DYNAMIC and isinstance(node, ast.Call) and len(node.args) < 2:
             return True
     return False
 
@@ -144,8 +158,10 @@ class _Events(ast.NodeVisitor):
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         if isinstance(node.target, ast.Name):
             self.visit_Name(ast.Name(node.target.id, ast.Load()))
-        self.visit(node.value)
-        self.visit(node.target)
+            self.visit(node.value)
+            self.writes.setdefault(node.target.id, set())  # needs a value, so that an earlier turn cannot be the first
+        else:
+            self.generic_visit(node)
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
         self.visit(node.value)

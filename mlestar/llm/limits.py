@@ -238,9 +238,9 @@ def read_named_limits(error: BaseException) -> NamedLimits:
 def names_reply_limit(error: BaseException) -> bool:
     """Return whether a refusal says that the reply may be shorter, rather than that the prompt is too long."""
     named = read_named_limits(error)
-    if named.window and named.prompt:
-        return named.prompt + LEAST_OUTPUT <= named.window
-    return bool(named.output or named.window)
+    if named.window:
+        return named.window - (named.prompt or 0) >= LEAST_USUAL
+    return named.output is not None
 
 
 def usual_output(lengths: Sequence[int]) -> int | None:

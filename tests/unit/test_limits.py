@@ -28,6 +28,11 @@ REFUSALS = {
         "8192 in the completion). Please reduce the length of the messages or completion.",
         NamedLimits(window=8192, prompt=64),
     ),
+    "https://github.com/vllm-project/vllm/issues/20409": (
+        "This model's maximum context length is 16384 tokens. However, you requested 19591 tokens (9591 in the "
+        "messages, 10000 in the completion). Please reduce the length of the messages or completion. None",
+        NamedLimits(window=16_384, prompt=9591),
+    ),
     "https://github.com/claude-code-best/claude-code/issues/272": (
         "'max_tokens' or 'max_completion_tokens' is too large: 64000. This model's maximum context length is      "
         "64001 tokens and your request has 24235 input tokens (64000 > 64001 - 24235). None",
@@ -87,13 +92,20 @@ REFUSALS = {
     ),
 }
 """Messages of providers as quoted in public issues, and the limits that they name."""
+NO_ROOM = {
+    "https://github.com/huggingface/chat-ui/issues/340",
+    "https://github.com/abetlen/llama-cpp-python/issues/120",
+}
+"""Those whose windows leave no room for a useful reply."""
 TOO_LONG = {
     "https://github.com/webtimemachine/wtm2/issues/579": "This model's maximum context length is 128000 tokens. "
     "However, your messages resulted in 204308 tokens. Please reduce the length of the messages.",
     "https://github.com/vllm-project/vllm/issues/20409": "This model's maximum context length is 16384 tokens. "
     "However, you requested 122946 tokens (112946 in the messages, 10000 in the completion).",
+    "https://github.com/ruipeterpan/specreason/issues/4": "This model's maximum context length is 8192 tokens. "
+    "However, you requested 8203 tokens (7691 in the messages, 512 in the completion).",
 }
-"""Messages about a prompt that is too long whatever the limit of the reply."""
+"""Messages about a prompt that leaves no room for a useful reply."""
 OTHER = (
     "temperature must be less than or equal to 2",
     "Invalid value for logprobs: integer above maximum value, expected a value <= 20",
@@ -109,7 +121,7 @@ def test_the_limits_that_a_refusal_names_are_read(address: str) -> None:
     error = RuntimeError("the request is invalid")
     error.__cause__ = ValueError(message)
     assert read_named_limits(error) == limits
-    assert names_reply_limit(error)
+    assert names_reply_limit(error) is (address not in NO_ROOM)
 
 
 @pytest.mark.parametrize("message", [*TOO_LONG.values(), *OTHER])

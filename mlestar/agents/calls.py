@@ -37,7 +37,7 @@ def _find_lost_result(old: Function, new: Function, tree: ast.Module) -> str:
     if not _results(old) or _is_generator(old) or _is_generator(new):
         return ""
     if not _results(new):
-        return f"`{new.name}` no longer returns a value, which the script uses" if _is_used(new.name, tree) else ""
+        return f"`{new.name}` no longer returns a value, which the script uses" if is_used(new.name, tree) else ""
     sizes = {_tuple_size(result) for result in _results(new)}
     for count in _unpacked(new.name, tree):
         if None not in sizes and count not in sizes:
@@ -69,7 +69,7 @@ def _is_generator(function: Function) -> bool:
     return any(isinstance(node, ast.Yield | ast.YieldFrom) for node in _own_nodes(function))
 
 
-def _is_used(name: str, tree: ast.AST) -> bool:
+def is_used(name: str, tree: ast.AST) -> bool:
     """Return whether the value of a call of this name is used; a call that is a statement does not use it."""
     statements = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     return any(id(call) not in statements for call in _calls(name, tree))

@@ -44,9 +44,10 @@ class Choices(Generic[Value]):
             refusals += reasons
         if len(refusals) > 1:
             msg = (
-                f"the reply has {len(refusals)} {self.noun} and none is a usable answer (the longest: {refusals[0]}); "
+                f"none of the {len(refusals)} {self.noun} in the reply is a usable answer "
+                f"(one of them: {refusals[0]}); answer with one, complete"
             )
-            raise ScriptError(f"{msg}answer with one, complete")
+            raise ScriptError(msg)
         raise ScriptError(refusals[0] if refusals else f"the reply has no {self.noun}")
 
     def then(self, accept: Callable[[Value], Accepted]) -> "Choices[Accepted]":

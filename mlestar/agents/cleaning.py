@@ -13,7 +13,7 @@ TAGS = ("script", "code", "python", "python_code", "tool_code", "block", "study"
 WRAPPED = re.compile(rf"\A\s*<({'|'.join(TAGS)})\b[^>\n]*>[ \t]*\n(.*?)\n?[ \t]*</\1>\s*\Z", re.DOTALL | re.IGNORECASE)
 TAGGED = re.compile(rf"^[ \t]*<({'|'.join(TAGS)})\b[^>\n]*>[ \t]*\n(.*?)^[ \t]*</\1>", re.DOTALL | re.MULTILINE)
 TITLE = re.compile(
-    r"\A\s*(?:(?:file(?:name)?|path)\s*:\s*`?[\w./-]+`?|[\w./-]*\w\.py|python|py)\s*:?\s*\n", re.IGNORECASE
+    r"\A\s*(?:(?:file(?:name)?|path)\s*:\s*`?[\w./-]+`?|(?:\#[ \t]*)?[\w./-]*\w\.py|python|py)\s*:?\s*\n", re.IGNORECASE
 )
 """A first line that names the file or the language."""
 MAGIC = re.compile(r"^[ \t]*(?:%%?|!|\?)[ \t]*([A-Za-z]\w*)")

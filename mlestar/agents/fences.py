@@ -69,6 +69,8 @@ def has_fence(text: str) -> bool:
 
 
 def _read_opening(line: str) -> _Opening | None:
+    if "```" not in line and "~~~" not in line:
+        return None
     match = OPENING.match(line) or LATE_OPENING.match(line)
     return _Opening(match["lead"], match["mark"], _language(match["info"])) if match else None
 

@@ -25,7 +25,9 @@ WORDS = {"True": "true", "False": "false", "None": "null"}
 ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)|(\")", re.DOTALL)
 START = re.compile(r"""\{(?=\s*(?:["']|\}[`*.\s]*(?:\n|\Z)|//|/\*|\#|[A-Za-z_]\w*\s*:))|\[(?=\s*\{)""")
 """Where an object, or a list of objects, may begin."""
-OBJECT_ONLY = re.compile(r"\A\s*(?:\w+\s*=\s*)?[\[{]")
+CLOSED = re.compile(r"""["'\d\]}el]\s*[}\]]\s*(?:\n|\Z)""")
+"""A bracket after a value, at the end of a line."""
+OBJECT_ONLY = re.compile(r"\A\s*(?:\w+\s*=\s*)?[\[{].*[}\]]\s*\Z", re.DOTALL)
 """A fence of another language, or of none, that holds an object and not code with one in it."""
 NO_OBJECT = "the reply has no complete JSON object; answer with one ```json fence"
 
@@ -84,6 +86,8 @@ def _end_of(text: str, start: int) -> int | None:
     """Return the index after the bracket that closes the one at `start`; brackets in texts do not count."""
     depth = 0
     for token in TOKEN.finditer(text, start):
+        if token[0] in ('"', "'") and token.lastgroup == "other":
+            return None
         if token.lastgroup == "other":
             depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(token[0], 0)
         if depth == 0:
@@ -92,12 +96,11 @@ def _end_of(text: str, start: int) -> int | None:
 
 
 def _load_open(text: str) -> Any:
-    """Refuse an object that has no closing bracket where one is expected, with the reason."""
-    last = max(text.rfind("}"), text.rfind("]"))
-    if last < 0:
-        msg = "the JSON object is not closed: the reply ends inside it; answer with less text and the whole object"
-        raise ScriptError(msg)
-    return load_json(text[: last + 1])
+    """Refuse an object whose closing bracket is not where it is expected, with the reason."""
+    if CLOSED.search(text):
+        return load_json(text[: max(text.rfind("}"), text.rfind("]")) + 1])
+    msg = "the JSON object is not closed: the reply ends inside it; answer with less text and the whole object"
+    raise ScriptError(msg)
 
 
 def _as_strict(text: str) -> str:
@@ -119,7 +122,7 @@ def _strict_part(kind: str | None, part: str) -> str:
         return _strict_text(part[1:-1])
     if kind == "key":
         return json.dumps(part)
-    return WORDS.get(part, part)
+    return " " if part.isspace() and part != "\n" else WORDS.get(part, part)
 
 
 def _strict_text(content: str) -> str:

@@ -25,9 +25,9 @@ async def find_leakage(agent: AgentContext, script: str, evidence: str = "", cha
     """Return whether the script, or a change of a clean script, leaks, and the exact block that does."""
 
     def check(finding: Leakage) -> Leakage:
-        if finding.leak:
-            locate(script, finding.block)
-        return finding
+        if not finding.leak:
+            return finding
+        return finding.model_copy(update={"block": locate(script, finding.block)})
 
     return await agent.ask(LEAKAGE_CHECKER.then(check), script=script, evidence=evidence, change=change)
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from mlestar.agents.script import parse_tree
 
 BUILTINS = set(dir(builtins))
-DYNAMIC = {"exec", "globals", "locals", "vars", "eval"}
-"""Functions that may set any name."""
+DYNAMIC = {"exec", "globals", "vars"}
+"""Functions that may set any name; `exec` with a namespace of its own sets none here."""
 CATCHES_ALL = {"NameError", "Exception", "BaseException"}
 
 Scope = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef
@@ -60,7 +60,8 @@ def _sets_names_at_run_time(tree: ast.AST) -> bool:
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
             return True
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in DYNAMIC:
+        called = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+        if called in DYNAMIC and isinstance(node, ast.Call) and len(node.args) < 2:
             return True
     return False
 

@@ -4,6 +4,7 @@ import ast
 import math
 import re
 import warnings
+from functools import lru_cache
 
 FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*\n(.*?)^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE)
 SCORE_LINE = re.compile(r"Final Validation Performance:\s*(\S+)")
@@ -72,8 +73,9 @@ def reported_score(stdout: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
+@lru_cache(maxsize=16)
 def parse_tree(code: str) -> ast.Module | None:
-    """Return the syntax tree of code, None when it does not parse."""
+    """Return the syntax tree of code, None when it does not parse; callers share it and do not change it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

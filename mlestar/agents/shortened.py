@@ -5,9 +5,9 @@ import io
 import re
 import tokenize
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from mlestar.agents.calls import Function, find_broken_call, functions
+from mlestar.agents.calls import Function, find_broken_call, functions, is_used
 from mlestar.agents.items import find_lost_item
 from mlestar.agents.names import early_names, undefined_names
 from mlestar.agents.script import ScriptError, parse_tree
@@ -112,6 +112,8 @@ def _find_placeholder(script: str, patched: str, before: ast.Module, after: ast.
     fewer = _size(after) < _size(before)
     sizes = {path: _size(node) for path, node in functions(before)}
     for line, text in comments:
+        if PLACEHOLDER.search(text) and any(line in lines for lines in _stub_lines(after, sizes)):
+            return f"the comment `{text[:80]}` stands in place of code; write the block in full"
         shorter = fewer or any(
             _size(node) < sizes.get(path, 0) and line in range(node.lineno, (node.end_lineno or 0) + 2)
             for path, node in functions(after)
@@ -119,6 +121,13 @@ def _find_placeholder(script: str, patched: str, before: ast.Module, after: ast.
         if lost and (DOTS.match(text) or (shorter and PLACEHOLDER.search(text))):
             return f"the comment `{text[:80]}` stands in place of code of the block; write the block in full"
     return ""
+
+
+def _stub_lines(tree: ast.Module, sizes: Mapping[str, int]) -> Iterator[range]:
+    """Yield the lines of each new function that has at most one statement."""
+    for path, node in functions(tree):
+        if path not in sizes and _size(node) <= 2:
+            yield range(node.lineno, (node.end_lineno or 0) + 2)
 
 
 def _comments(code: str) -> list[tuple[int, str]]:
@@ -153,6 +162,10 @@ def _find_emptied_body(before: ast.Module, after: ast.Module) -> str:
     for head in empty:
         if head in filled and head not in empty_before:
             return f"the body of `{head}` is missing in the new block; write it in full"
+    known = {path for path, _ in functions(before)}
+    for path, node in functions(after):
+        if path not in known and _is_empty(node.body) and is_used(node.name, after):
+            return f"the body of `def {node.name}` is missing; write it in full"
     return ""
 
 

@@ -1,6 +1,7 @@
 """Whole scripts: is the script complete, and is it one of this task?"""
 
 import ast
+import re
 from collections.abc import Callable
 
 from mlestar.agents.items import read_items, text_item, written_items
@@ -8,6 +9,12 @@ from mlestar.agents.names import undefined_names
 from mlestar.agents.script import ScriptError, parse_tree
 from mlestar.agents.shortened import find_gap
 from mlestar.state import Brief
+
+READS_DATA = re.compile(r"\bread_\w+\(|\binput/")
+GENERIC = re.compile(
+    r"\.columns\s*\[|sample\w*\.columns|\.columns\.\w+\(|columns\)\s*-|set\(\w+\.columns|iloc\[\s*:\s*,\s*-?\d",
+)
+"""Code that finds the target by its position, or as the column that the test file lacks."""
 
 
 def task_columns(brief: Brief) -> frozenset[str]:
@@ -44,6 +51,8 @@ def _is_of_another_task(code: str, brief: Brief) -> bool:
     names = _names(tree)
     if names & {*brief.spec.target, *brief.spec.prediction_columns}:
         return False
+    if READS_DATA.search(code) and not names & columns - {brief.spec.id} and not GENERIC.search(code):
+        return True
     read = {item for item in read_items(tree) if item.startswith("[")} - written_items(tree)
     own = {text_item(column) for column in columns if column != brief.spec.id}
     return len(read - own - {text_item(brief.spec.id or "")}) > len(own & {text_item(name) for name in names})

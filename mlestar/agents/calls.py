@@ -9,6 +9,8 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 def functions(tree: ast.AST, path: str = "") -> Iterator[tuple[str, Function]]:
     """Yield every function with the names that lead to it."""
     for child in ast.iter_child_nodes(tree):
+        if isinstance(child, ast.expr):
+            continue
         inner = path
         if isinstance(child, Function | ast.ClassDef):
             inner = f"{path}.{child.name}".strip(".")

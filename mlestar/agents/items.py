@@ -67,7 +67,7 @@ def _mentions(tree: ast.AST) -> Iterator[str]:
             yield text_item(node.value)
         elif isinstance(node, ast.Attribute):
             yield text_item(node.attr)
-            yield f"self.{node.attr}"
+            yield from _names_of(node)
 
 
 def written_items(tree: ast.AST) -> set[str]:

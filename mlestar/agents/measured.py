@@ -8,8 +8,10 @@ from mlestar.agents.blocks import locate
 from mlestar.agents.script import ScriptError, parse_tree
 from mlestar.state import Variant
 
-FILLERS = {"no", "without", "plain", "simple", "drop", "remove", "off", "with", "only", "use", "a", "the", "ablation"}
-"""Words of a variant's name that name no part of a script."""
+FILLERS = {"withou", "plain", "simple", "drop", "remove", "off", "with", "only", "use", "the", "ablati"}
+"""Beginnings of words of a variant's name that name no part of a script."""
+STEM = 6
+"""Letters by which words are compared. Chosen by judgement; not measured."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -62,8 +64,8 @@ def _by_effect(variants: Sequence[Variant]) -> list[Variant]:
 
 
 def _words(text: str) -> set[str]:
-    """Return the words of names in lower case, without a plural's ending."""
-    return {word.removesuffix("s") for word in re.findall(r"[a-z]{3,}|\d+", text.lower().replace("_", " "))}
+    """Return the beginnings of the words of names, in lower case: `validate` and `validation` are one word."""
+    return {word[:STEM] for word in re.findall(r"[a-z]{3,}", text.lower().replace("_", " "))}
 
 
 def _changed_functions(script: str, study: str) -> set[str]:

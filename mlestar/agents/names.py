@@ -16,13 +16,17 @@ CATCHES_ALL = {"NameError", "Exception", "BaseException"}
 Scope = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def undefined_names(code: str) -> set[str]:
-    """Return the names that code reads and that neither it nor Python defines; none when it may set names at run time.
+def undefined_names(code: str, *, at_run_time: bool = True) -> set[str]:
+    """Return the names that code reads and that neither it nor Python defines.
 
     A name that is read where a NameError would be caught does not count.
+
+    Args:
+        code: that is read.
+        at_run_time: whether code that may set names at run time defines all of them.
     """
     tree = parse_tree(code)
-    if tree is None or _sets_names_at_run_time(tree):
+    if tree is None or (at_run_time and _sets_names_at_run_time(tree)):
         return set()
     try:
         module = symtable.symtable(code, "script.py", "exec")
@@ -42,6 +46,15 @@ def undefined_names(code: str) -> set[str]:
         if symbol.is_referenced() and symbol.is_global()
     }
     return {name for name in read - defined - BUILTINS - _guarded_names(tree) if not name.startswith("__")}
+
+
+def defined_names(code: str) -> set[str]:
+    """Return the names that code defines for the whole script."""
+    try:
+        table = symtable.symtable(code, "script.py", "exec")
+    except (SyntaxError, ValueError, RecursionError):
+        return set()
+    return {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
 
 
 def early_names(tree: ast.Module) -> set[tuple[str, str]]:
@@ -145,8 +158,10 @@ class _Events(ast.NodeVisitor):
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         if isinstance(node.target, ast.Name):
             self.visit_Name(ast.Name(node.target.id, ast.Load()))
-        self.visit(node.value)
-        self.visit(node.target)
+            self.visit(node.value)
+            self.writes.setdefault(node.target.id, set())  # needs a value, so that an earlier turn cannot be the first
+        else:
+            self.generic_visit(node)
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
         self.visit(node.value)

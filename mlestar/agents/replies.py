@@ -11,6 +11,7 @@ from mlestar.agents.choices import Candidate, Choices
 from mlestar.agents.cleaning import clean_code, tagged_code
 from mlestar.agents.fences import Fence, has_fence, read_fences
 from mlestar.agents.json_replies import read_objects
+from mlestar.agents.names import defined_names, undefined_names
 from mlestar.agents.reasoning import clean_reply
 from mlestar.agents.script import ScriptError, check_script, is_code, parse_tree, syntax_error
 
@@ -67,7 +68,24 @@ def read_code(reply: str) -> list[list[Candidate[str]]]:
 
 
 def _fences_of(fences: Sequence[Fence], language: str) -> list[Candidate[str]]:
-    return [partial(_fenced_code, fence) for fence in fences if fence.language == language]
+    named = [fence for fence in fences if fence.language == language]
+    return [partial(_whole_code, fence, named) for fence in named]
+
+
+def _whole_code(fence: Fence, fences: Sequence[Fence]) -> str:
+    """Return the code of a fence.
+
+    Raises:
+        ScriptError: it cannot be read, or it is a part that needs another fence.
+    """
+    code = _fenced_code(fence)
+    if len(fences) == 1:
+        return code
+    others = set().union(*(defined_names(other.text) for other in fences if other != fence))
+    if undefined_names(code, at_run_time=False) & others:
+        msg = "the code fences are parts of one code; put all of it into one ```python fence"
+        raise ScriptError(msg)
+    return code
 
 
 def _bare_code(text: str) -> list[list[Candidate[str]]]:

@@ -215,10 +215,13 @@ def _find_early(before: ast.Module, after: ast.Module) -> str:
 
 def _find_unfilled(before: ast.Module, after: ast.Module) -> str:
     """Find a container that was created and filled, and now is only created."""
-    filled = {path: _filled_containers(node) for path, node in functions(before)}
+    old_functions = dict(functions(before))
     for path, node in functions(after):
+        old = old_functions.get(path)
+        if old is None or ast.dump(old) == ast.dump(node):
+            continue
         for name, creation in _returned_unfilled(node):
-            if (name, creation) in filled.get(path, set()):
+            if (name, creation) in _filled_containers(old):
                 return f"in `{path}`, {name} is returned as it was created; the statements that fill it are missing"
     return ""
 

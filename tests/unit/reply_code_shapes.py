@@ -9,6 +9,8 @@ import textwrap
 from tests.unit.reply_materials import Material
 from tests.unit.reply_shape import Shape, accepted, asked_again, refused
 
+STATIC = ("initializer", "merger", "ensembler", "debugger", "usage_checker", "coder", "leakage_fixer")
+"""Roles whose code sets no names at run time, as a study does."""
 THOUGHT = "Okay, I should be careful.\n\n```python\nmodel = fit(x)\n```\n\nWait, that is not enough.\n"
 DRAFT = "First idea:\n\n```python\n{other}```\n\nI can do better.\n"
 
@@ -172,6 +174,7 @@ CODE: tuple[Shape, ...] = (
         "undefined name",
         lambda m, d: fence(f"{m.content.rstrip()}\n\n\ndef _more(x):\n    return mystery_table.merge(x)\n"),
         "mystery_table",
+        roles=STATIC,
     ),
     refused("empty", lambda m, d: " \n", "no ```python fence"),
     refused("empty fence", lambda m, d: "```python\n\n```", "no ```python fence|empty"),

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from mlestar.agents.ablator import ask_for_study
 from mlestar.agents.analyst import ask_for_spec
@@ -153,14 +153,10 @@ class _Fixed:
 
 
 def _objects(task: _Task) -> list[Material]:
-    def material(
-        role: str,
-        content: dict[str, object],
-        other: dict[str, object],
-        ask: Callable[[AgentContext], Awaitable[object]],
-    ) -> Material:
-        texts = [json.dumps(value, indent=2) for value in (content, other, {"passengers": [1, 2], "port": "S"})]
-        return Material(role, "object", task.brief, *texts, ask)
+    def material(role: str, content: Any, other: Any, ask: Callable[[AgentContext], Awaitable[object]]) -> Material:
+        foreign = {"passengers": [1, 2], "port": "S"}
+        first, second, third = (json.dumps(value, indent=2) for value in (content, other, foreign))
+        return Material(role, "object", task.brief, first, second, third, ask)
 
     card = {"name": "Ridge", "description": "Linear.", "example_code": "a = 1\nb = re.sub('x', 'y', 'z')\nc = 2"}
     quote = {"block": task.block, "plan": PLAN}

@@ -9,6 +9,7 @@ from tests.unit.reply_code_shapes import fence
 from tests.unit.reply_materials import Material
 from tests.unit.reply_shape import Shape, accepted, asked_again, refused
 
+FORM = '{"leak": true or false}'
 QUOTING = ("extractor", "leakage_checker")
 """Roles that quote a block of a script."""
 
@@ -94,9 +95,7 @@ OBJECT: tuple[Shape, ...] = (
     ),
     accepted(
         "form before the answer",
-        lambda m, d: (
-            f"Form:\n{fence('{%sleak%s: true or false}' % (chr(34), chr(34)), 'json')}\nAnswer:\n{fence(m.content, 'json')}"
-        ),
+        lambda m, d: f"Form:\n{fence(FORM, 'json')}\nAnswer:\n{fence(m.content, 'json')}",
     ),
     accepted("the same object twice", lambda m, d: f"{fence(m.content, 'json')}\n\nSo:\n\n{m.content}"),
     accepted("python fence beside", lambda m, d: f"{fence('x = 1')}\n\n{fence(m.content, 'json')}"),

@@ -38,7 +38,7 @@ MIN_SUMMARY = 100
 """Characters that a text has besides its fences of code, so that it does not only introduce them. Chosen by judgement;
 not measured."""
 NO_CODE = "the reply has no ```python fence with code"
-MIXED_LINES = re.compile(r"^@@ .*@@|^--- .*\n\+\+\+ ", re.MULTILINE)
+MIXED_LINES = re.compile(r"^@@ .*@@|^--- .*\n\+\+\+ |^-[^-\n].*\n(?:.*\n)*?\+[^+\n]", re.MULTILINE)
 """Lines of a difference between two files."""
 
 
@@ -215,7 +215,7 @@ def _only_object(value: object) -> dict[str, Any]:
 
 def _validate(model: type[M], value: object) -> M:
     """Return the model that an object describes; null stands for a field's default."""
-    fields = _without_nulls(_only_object(_wrap_list(model, value)))
+    fields = _without_nulls(_inner_object(model, _only_object(_wrap_list(model, value))))
     if fields and not fields.keys() & model.model_fields.keys():
         msg = f"the JSON object has none of the fields {', '.join(model.model_fields)}"
         raise ScriptError(msg)
@@ -226,6 +226,13 @@ def _validate(model: type[M], value: object) -> M:
         problem = "it is missing or null" if first["type"] == "missing" else first["msg"]
         msg = f"field {'.'.join(map(str, first['loc']))}: {problem}"
         raise ScriptError(msg) from None
+
+
+def _inner_object(model: type[BaseModel], value: dict[str, Any]) -> dict[str, Any]:
+    """Return the object that is the only value of another one, as in `{"answer": {...}}`."""
+    inner = next(iter(value.values()), None)
+    is_wrapped = len(value) == 1 and isinstance(inner, dict) and not value.keys() & model.model_fields.keys()
+    return inner if is_wrapped and isinstance(inner, dict) else value
 
 
 def _wrap_list(model: type[BaseModel], value: object) -> object:

@@ -9,7 +9,21 @@ import warnings
 
 from mlestar.agents.script import ScriptError, parse_tree
 
-TAGS = ("script", "code", "python", "python_code", "tool_code", "block", "study", "answer", "final_answer", "solution")
+TAGS = (
+    "script",
+    "code",
+    "python",
+    "python_code",
+    "tool_code",
+    "block",
+    "study",
+    "answer",
+    "final_answer",
+    "solution",
+    "antArtifact",
+    "artifact",
+    "pre",
+)
 WRAPPED = re.compile(rf"\A\s*<({'|'.join(TAGS)})\b[^>\n]*>[ \t]*\n(.*?)\n?[ \t]*</\1>\s*\Z", re.DOTALL | re.IGNORECASE)
 TAGGED = re.compile(rf"^[ \t]*<({'|'.join(TAGS)})\b[^>\n]*>[ \t]*\n(.*?)^[ \t]*</\1>", re.DOTALL | re.MULTILINE)
 TITLE = re.compile(

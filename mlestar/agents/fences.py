@@ -55,8 +55,10 @@ def read_fences(reply: str) -> list[Fence]:
         end = _find_end(lines, index + 1, opening)
         text = _content(lines[index + 1 : end], opening)
         closed = end < len(lines) and _is_closing(lines[end], opening)
-        if not closed and text.rstrip().endswith(opening.mark):
-            text, closed = text.rstrip().removesuffix(opening.mark) + "\n", True
+        glued = None if closed else _find_glued_end(lines, index + 1, opening)
+        if glued is not None:
+            last_line = lines[glued].rstrip().removesuffix(opening.mark)
+            text, closed, end = _content([*lines[index + 1 : glued], last_line], opening), True, glued + 1
         if text.strip():
             fences.append(Fence(opening.language, text, closed))
         index = end + 1 if end in range(len(lines)) and _is_closing(lines[end], opening) else end
@@ -100,6 +102,11 @@ def _find_end(lines: list[str], start: int, opening: _Opening) -> int:
         if _is_whole(_content(lines[start:end], opening), opening.language):
             return end
     return closings[0] if closings else len(lines)
+
+
+def _find_glued_end(lines: list[str], start: int, opening: _Opening) -> int | None:
+    """Return the index of the line that ends with the closing mark, None without one."""
+    return next((index for index in range(start, len(lines)) if lines[index].rstrip().endswith(opening.mark)), None)
 
 
 def _next_openings(lines: list[str], start: int) -> Iterator[int]:

@@ -1,5 +1,6 @@
 """JSON objects of a reply, as models write them: with comments, single quotes, Python's words, invalid escapes."""
 
+import html
 import json
 import re
 from collections.abc import Iterator
@@ -38,7 +39,7 @@ def read_objects(reply: str) -> list[list[Candidate[Any]]]:
     Raises:
         ScriptError: there is none.
     """
-    text = clean_reply(reply)
+    text = _plain_quotes(clean_reply(reply))
     fences = read_fences(text)
     groups = [
         [candidate for fence in fences if fence.language == "json" for candidate in _candidates(fence.text)],
@@ -50,6 +51,13 @@ def read_objects(reply: str) -> list[list[Candidate[Any]]]:
     return [group for group in groups if group]
 
 
+def _plain_quotes(text: str) -> str:
+    """Return a text whose only quotes are typographic or HTML entities with plain ones."""
+    if '"' in text:
+        return text
+    return html.unescape(text) if "&quot;" in text else text.replace("\u201c", '"').replace("\u201d", '"')
+
+
 def load_json(text: str) -> Any:
     """Return the value of a JSON text, or of one that differs from JSON only in its notation.
 
@@ -58,12 +66,12 @@ def load_json(text: str) -> Any:
     """
     try:
         return json.loads(text, strict=False)
-    except (ValueError, RecursionError) as error:
-        reason = str(error)
+    except (ValueError, RecursionError):
+        pass
     try:
         return json.loads(_as_strict(text), strict=False)
-    except (ValueError, RecursionError):
-        msg = f"the JSON object cannot be read: {reason}; escape the quotes and backslashes inside its texts"
+    except (ValueError, RecursionError) as error:
+        msg = f"the JSON object cannot be read: {error}; escape the quotes and backslashes inside its texts"
         raise ScriptError(msg) from None
 
 

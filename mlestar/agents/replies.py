@@ -2,18 +2,16 @@
 
 import re
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from mlestar.agents.choices import Candidate, Choices
-from mlestar.agents.cleaning import clean_code, tagged_code
-from mlestar.agents.fences import Fence, has_fence, read_fences
+from mlestar.agents.choices import Choices
+from mlestar.agents.code_replies import read_code
+from mlestar.agents.fences import has_fence, read_fences
 from mlestar.agents.json_replies import read_objects
-from mlestar.agents.names import defined_names, undefined_names
 from mlestar.agents.reasoning import clean_reply
-from mlestar.agents.script import ScriptError, check_script, is_code, parse_tree, syntax_error
+from mlestar.agents.script import ScriptError, check_script, is_code
 
 M = TypeVar("M", bound=BaseModel)
 REFUSAL = re.compile(
@@ -37,86 +35,12 @@ MIN_PLAN = 12
 MIN_SUMMARY = 100
 """Characters that a text has besides its fences of code, so that it does not only introduce them. Chosen by judgement;
 not measured."""
-NO_CODE = "the reply has no ```python fence with code"
-MIXED_LINES = re.compile(r"^@@ .*@@|^--- .*\n\+\+\+ ", re.MULTILINE)
-"""Lines of a difference between two files."""
 
 
 def find_refusal(reply: str) -> str:
     """Return the sentence with which a reply refuses to answer; empty when it answers."""
     text = " ".join(reply.replace("\u2019", "'").split())
     return text[:200] if len(text) < MAX_REFUSAL and REFUSAL.match(text) and not has_fence(reply) else ""
-
-
-def read_code(reply: str) -> list[list[Candidate[str]]]:
-    """Return the code of a reply: in Python fences, else in unnamed ones, else between tags, else the bare reply.
-
-    Raises:
-        ScriptError: there is no code.
-    """
-    text = clean_reply(reply)
-    fences = read_fences(text)
-    if not fences:
-        return _bare_code(text)
-    groups = [_fences_of(fences, "python"), _fences_of(fences, "")]
-    if any(groups):
-        return [group for group in groups if group]
-    if any(fence.language in ("diff", "patch") for fence in fences):
-        msg = "the reply is a difference; answer with the whole code in one ```python fence"
-        raise ScriptError(msg)
-    raise ScriptError(NO_CODE)
-
-
-def _fences_of(fences: Sequence[Fence], language: str) -> list[Candidate[str]]:
-    named = [fence for fence in fences if fence.language == language]
-    return [partial(_whole_code, fence, named) for fence in named]
-
-
-def _whole_code(fence: Fence, fences: Sequence[Fence]) -> str:
-    """Return the code of a fence.
-
-    Raises:
-        ScriptError: it cannot be read, or it is a part that needs another fence.
-    """
-    code = _fenced_code(fence)
-    if len(fences) == 1:
-        return code
-    others = set().union(*(defined_names(other.text) for other in fences if other != fence))
-    if undefined_names(code, at_run_time=False) & others:
-        msg = "the code fences are parts of one code; put all of it into one ```python fence"
-        raise ScriptError(msg)
-    return code
-
-
-def _bare_code(text: str) -> list[list[Candidate[str]]]:
-    """Return the code of a reply without fences."""
-    tagged = tagged_code(text)
-    if tagged:
-        return [[partial(clean_code, code) for code in tagged]]
-    if is_code(clean_code(text)):
-        return [[partial(clean_code, text)]]
-    raise ScriptError(NO_CODE)
-
-
-def _fenced_code(fence: Fence) -> str:
-    """Return the code of a fence; it need not compile by itself.
-
-    Raises:
-        ScriptError: it is empty, a difference, or neither closed nor complete.
-    """
-    inner = [nested for nested in read_fences(fence.text) if nested.language == "python"]
-    text = inner[0].text if len(inner) == 1 and not parse_tree(fence.text) else fence.text
-    code = clean_code(text)
-    if not code.strip():
-        msg = "the code fence is empty"
-        raise ScriptError(msg)
-    if MIXED_LINES.search(code) and not parse_tree(code):
-        msg = "the code fence holds a difference; answer with the whole code"
-        raise ScriptError(msg)
-    if not fence.closed and not parse_tree(code):
-        msg = f"the code fence is not closed, and {syntax_error(code)}; answer with the whole code and close the fence"
-        raise ScriptError(msg)
-    return code
 
 
 parse_code = Choices("code fences", read_code)
@@ -215,7 +139,7 @@ def _only_object(value: object) -> dict[str, Any]:
 
 def _validate(model: type[M], value: object) -> M:
     """Return the model that an object describes; null stands for a field's default."""
-    fields = _without_nulls(_only_object(_wrap_list(model, value)))
+    fields = _without_nulls(_inner_object(model, _only_object(_wrap_list(model, value))))
     if fields and not fields.keys() & model.model_fields.keys():
         msg = f"the JSON object has none of the fields {', '.join(model.model_fields)}"
         raise ScriptError(msg)
@@ -226,6 +150,13 @@ def _validate(model: type[M], value: object) -> M:
         problem = "it is missing or null" if first["type"] == "missing" else first["msg"]
         msg = f"field {'.'.join(map(str, first['loc']))}: {problem}"
         raise ScriptError(msg) from None
+
+
+def _inner_object(model: type[BaseModel], value: dict[str, Any]) -> dict[str, Any]:
+    """Return the object that is the only value of another one, as in `{"answer": {...}}`."""
+    inner = next(iter(value.values()), None)
+    is_wrapped = len(value) == 1 and isinstance(inner, dict) and not value.keys() & model.model_fields.keys()
+    return inner if is_wrapped and isinstance(inner, dict) else value
 
 
 def _wrap_list(model: type[BaseModel], value: object) -> object:

@@ -92,5 +92,7 @@ def is_code(text: str) -> bool:
 
 
 def _is_bare(statement: ast.stmt) -> bool:
-    """Return whether a statement is only a name, a constant or a tuple."""
-    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Name | ast.Constant | ast.Tuple)
+    """Return whether a statement is only a name, a constant or a container."""
+    return isinstance(statement, ast.Expr) and isinstance(
+        statement.value, ast.Name | ast.Constant | ast.Tuple | ast.Dict | ast.List
+    )

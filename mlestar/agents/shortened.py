@@ -11,6 +11,7 @@ from mlestar.agents.calls import Function, find_broken_call, functions, is_used
 from mlestar.agents.items import find_lost_item
 from mlestar.agents.names import early_names, undefined_names
 from mlestar.agents.script import ScriptError, parse_tree
+from mlestar.agents.unfilled import find_unfilled
 
 PLACEHOLDER = re.compile(
     r"\b(rest|remainder)\b.*\b(code|script|function|block|method|class|logic|pipeline|implementation|body|steps?|features?)"
@@ -31,8 +32,6 @@ OUTSIDE_LINES = 5
 REPEATED_SHARE = 0.5
 """Share of the lines around a block from which on a reply is the script and not the block. Chosen by judgement; not
 measured."""
-CREATORS = {"zeros", "zeros_like", "empty", "empty_like", "full", "full_like", "list", "dict", "set"}
-"""Functions that make a container which other statements fill."""
 
 Compound = Function | ast.ClassDef | ast.For | ast.While | ast.If | ast.With
 
@@ -61,7 +60,7 @@ def check_complete(script: str, block: str, new_block: str, patched: str, column
         _find_undefined(script, patched),
         _find_early(before, after),
         find_broken_call(before, after),
-        _find_unfilled(before, after),
+        find_unfilled(before, after),
         find_lost_item(before, after, columns) if columns else "",
     )
     problem = next(filter(None, checks), "")
@@ -211,52 +210,3 @@ def _find_early(before: ast.Module, after: ast.Module) -> str:
     path, name = early[0]
     where = f"in `{path}`, " if path else ""
     return f"with the new block, {where}{name} is used before it is set"
-
-
-def _find_unfilled(before: ast.Module, after: ast.Module) -> str:
-    """Find a container that was created and filled, and now is only created."""
-    old_functions = dict(functions(before))
-    for path, node in functions(after):
-        old = old_functions.get(path)
-        if old is None or ast.dump(old) == ast.dump(node):
-            continue
-        for name, creation in _returned_unfilled(node):
-            if (name, creation) in _filled_containers(old):
-                return f"in `{path}`, {name} is returned as it was created; the statements that fill it are missing"
-    return ""
-
-
-def _creations(function: Function) -> dict[str, str]:
-    """Return the containers and counters that a function creates, with the expression that creates each."""
-    return {
-        target.id: ast.dump(node.value)
-        for node in ast.walk(function)
-        if isinstance(node, ast.Assign) and _is_creation(node.value)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-
-
-def _is_creation(value: ast.expr) -> bool:
-    if isinstance(value, ast.Call):
-        name = value.func.attr if isinstance(value.func, ast.Attribute) else getattr(value.func, "id", "")
-        return name in CREATORS
-    return isinstance(value, ast.Constant) or (isinstance(value, ast.List | ast.Dict) and not list(ast.walk(value))[2:])
-
-
-def _filled_containers(function: Function) -> set[tuple[str, str]]:
-    """Return the containers that a function creates and names again besides returning them."""
-    return set(_creations(function).items()) - set(_returned_unfilled(function))
-
-
-def _returned_unfilled(function: Function) -> list[tuple[str, str]]:
-    """Return the containers that a function creates, does nothing with, and returns."""
-    returned = {name for node in ast.walk(function) if isinstance(node, ast.Return) for name in ast.walk(node)}
-    uses = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
-    unfilled = []
-    for name, creation in _creations(function).items():
-        occurrences = [node for node in uses if node.id == name]
-        loads = [node for node in occurrences if isinstance(node.ctx, ast.Load)]
-        if loads and all(node in returned for node in loads) and len(occurrences) - len(loads) == 1:
-            unfilled.append((name, creation))
-    return unfilled

@@ -106,6 +106,8 @@ CODE: tuple[Shape, ...] = (
     accepted("fence in details", lambda m, d: f"<details>\n<summary>code</summary>\n\n{fence(m.content)}\n</details>"),
     accepted("not closed", lambda m, d: f"```python\n{m.content}"),
     accepted("closed on the last line", lambda m, d: f"```python\n{m.content.rstrip()}```"),
+    accepted("closed on the last line, then prose", lambda m, d: f"```python\n{m.content.rstrip()}```\nIt uses folds."),
+    accepted("artifact", lambda m, d: f'<antArtifact type="application/vnd.ant.code">\n{m.content}\n</antArtifact>'),
     accepted("think with a fence", lambda m, d: f"<think>\n{THOUGHT}</think>\n\n{fence(m.content)}"),
     accepted(
         "think with an answer", lambda m, d: f"<think>\n{DRAFT.format(other=m.other)}</think>\n{fence(m.content)}"

@@ -88,6 +88,19 @@ OBJECT: tuple[Shape, ...] = (
     accepted("literal of Python", lambda m, d: _single_quotes(m)),
     accepted("null for what is left out", lambda m, d: _with(m, note=None)),
     accepted("further field", lambda m, d: _with(m, confidence=0.9)),
+    accepted("object in an object", lambda m, d: json.dumps({"answer": _object(m)})),
+    accepted(
+        "typographic quotes",
+        lambda m, d: "{\u201cleak\u201d: false}",
+        roles=("leakage_checker",),
+        expected=lambda m: '{"leak": false}',
+    ),
+    accepted(
+        "HTML entities",
+        lambda m, d: "{&quot;leak&quot;: false}",
+        roles=("leakage_checker",),
+        expected=lambda m: '{"leak": false}',
+    ),
     accepted("list of one", lambda m, d: fence(f"[{m.content}]", "json")),
     accepted(
         "another object before",

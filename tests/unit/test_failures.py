@@ -504,3 +504,14 @@ async def test_16_tracks_execute_side_by_side(tmp_path: Path) -> None:
     scenario = SideBySide(initializer=first(0.6), retriever=cards("A"))
     result = await solve(tmp_path, scenario, ONE, tracks=2, parallel=2, debug_rounds=0)
     assert [row.status for row in result.solutions] == ["ok", "ok"]
+
+
+async def test_a_block_that_occurs_nowhere_gives_way_to_the_function_that_was_measured(tmp_path: Path) -> None:
+    scenario = Scenario(
+        initializer=first(0.6),
+        ablator=fence(study(0.8, ("no_load", 0.5))),
+        extractor=as_json(block="nowhere()", plan="Write it in a better way."),
+    )
+    await solve(tmp_path, scenario, STEP)
+    assert "<block>\ndef load():" in scenario.prompts["coder"][0]
+    assert "<block>\ndef load():" in scenario.prompts["planner"][0]

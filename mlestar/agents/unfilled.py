@@ -1,0 +1,57 @@
+"""Containers that a function creates and returns, and no longer fills."""
+
+import ast
+
+from mlestar.agents.calls import Function, functions
+
+CREATORS = {"zeros", "zeros_like", "empty", "empty_like", "full", "full_like", "list", "dict", "set"}
+"""Functions that make a container which other statements fill."""
+
+
+def find_unfilled(before: ast.Module, after: ast.Module) -> str:
+    """Find a container that was created and filled, and now is only created."""
+    old_functions = dict(functions(before))
+    for path, node in functions(after):
+        old = old_functions.get(path)
+        if old is None or ast.dump(old) == ast.dump(node):
+            continue
+        for name, creation in _returned_unfilled(node):
+            if (name, creation) in _filled_containers(old):
+                return f"in `{path}`, {name} is returned as it was created; the statements that fill it are missing"
+    return ""
+
+
+def _creations(function: Function) -> dict[str, str]:
+    """Return the containers and counters that a function creates, with the expression that creates each."""
+    return {
+        target.id: ast.dump(node.value)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign) and _is_creation(node.value)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _is_creation(value: ast.expr) -> bool:
+    if isinstance(value, ast.Call):
+        name = value.func.attr if isinstance(value.func, ast.Attribute) else getattr(value.func, "id", "")
+        return name in CREATORS
+    return isinstance(value, ast.Constant) or (isinstance(value, ast.List | ast.Dict) and not list(ast.walk(value))[2:])
+
+
+def _filled_containers(function: Function) -> set[tuple[str, str]]:
+    """Return the containers that a function creates and names again besides returning them."""
+    return set(_creations(function).items()) - set(_returned_unfilled(function))
+
+
+def _returned_unfilled(function: Function) -> list[tuple[str, str]]:
+    """Return the containers that a function creates, does nothing with, and returns."""
+    returned = {name for node in ast.walk(function) if isinstance(node, ast.Return) for name in ast.walk(node)}
+    uses = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
+    unfilled = []
+    for name, creation in _creations(function).items():
+        occurrences = [node for node in uses if node.id == name]
+        loads = [node for node in occurrences if isinstance(node.ctx, ast.Load)]
+        if loads and all(node in returned for node in loads) and len(occurrences) - len(loads) == 1:
+            unfilled.append((name, creation))
+    return unfilled

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 from typing_extensions import TypedDict
 
 from mlestar.data.examples import ExampleName
+from mlestar.data.overview import Overview, make_overview
 from mlestar.data.statistics import FileStatistics
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.metrics.spec import Direction, TaskSpec, format_score, sign
@@ -92,7 +93,6 @@ class Brief(Frozen):
 
     spec: TaskSpec
     description: str
-    preview: str
     statistics: tuple[FileStatistics, ...]
     split: SplitPlan | None
     """None when labels cannot be located: scores are the reported ones."""
@@ -109,6 +109,37 @@ class Brief(Frozen):
     """Limit per script."""
     subsample_rows: int
     seed: int
+
+    @property
+    def overview(self) -> Overview:
+        """What prompts contain about the files, within a limit."""
+        return make_overview(self.spec, self.statistics)
+
+
+class StepFacts(Frozen):
+    """What the run knew when a step began; the ledger keeps it, so that a resumed run asks the same questions."""
+
+    left: dict[str, str] = {}
+    """What is left of each cap, in words."""
+    errors: tuple[str, ...] = ()
+    """How scripts failed so far, each kind with its number, the most frequent first."""
+
+
+class Measured(Frozen):
+    """What running a script took, rounded to what matters."""
+
+    seconds: float
+    peak_memory_mb: float | None = None
+
+    @classmethod
+    def of(cls, seconds: float, peak_memory_mb: float | None) -> "Measured":
+        """Return figures of two digits."""
+        memory = None if peak_memory_mb is None else _two_digits(peak_memory_mb)
+        return cls(seconds=_two_digits(seconds), peak_memory_mb=memory)
+
+
+def _two_digits(number: float) -> float:
+    return float(f"{number:.2g}")
 
 
 class Verdict(Frozen):
@@ -131,6 +162,11 @@ class Verdict(Frozen):
     """Blob of its standard output and error."""
     image: str = ""
     debug_rounds: int = 0
+
+    @property
+    def measured(self) -> Measured | None:
+        """What the run took; None when it did not run."""
+        return Measured.of(self.seconds, self.peak_memory_mb) if self.seconds else None
 
     @property
     def score(self) -> float | None:
@@ -208,6 +244,7 @@ class Attempt(Frozen):
     solution: str
     score: float | None
     status: VerdictStatus
+    measured: Measured | None = None
 
 
 class Variant(Frozen):
@@ -217,6 +254,8 @@ class Variant(Frozen):
     score: float | None
     """None: it failed, so nothing is known about the part."""
     claimed: float | None = None
+    seconds: float | None = None
+    """What it took, as the study printed."""
 
 
 class Study(Frozen):
@@ -232,6 +271,7 @@ class Study(Frozen):
     """Blobs of earlier versions that gave no result, oldest first."""
     repaired: bool = False
     """The debugger wrote another version."""
+    measured: Measured | None = None
 
     @property
     def has_results(self) -> bool:

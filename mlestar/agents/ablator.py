@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from mlestar.agents.context import AgentContext
 from mlestar.agents.debugging import DEBUGGER, reject_failed
+from mlestar.agents.pandas_lint import advise_on_pandas
 from mlestar.agents.replies import parse_code
 from mlestar.agents.role import VARIED, Role
 from mlestar.agents.script import ScriptError, syntax_error
 from mlestar.agents.whole import check_whole
+from mlestar.state import Measured
 
 
 def check_study(code: str) -> str:
@@ -28,12 +30,18 @@ def check_study(code: str) -> str:
 ABLATOR = Role("ablator", "writers", VARIED, parse_code.then(check_study))
 
 
-async def ask_for_study(agent: AgentContext, script: str, summaries: Sequence[str]) -> str:
+async def ask_for_study(
+    agent: AgentContext, script: str, summaries: Sequence[str], measured: Measured | None = None
+) -> str:
     """Return a study script that writes `variants/NAME.csv` for the baseline and every variant."""
-    return await agent.ask(ABLATOR.then(check_whole(agent.brief)), script=script, summaries=summaries)
+    role = ABLATOR.then(check_whole(agent.brief))
+    advise = advise_on_pandas(agent.brief.packages, script)
+    return await agent.ask(role, advise=advise, script=script, summaries=summaries, measured=measured)
 
 
-async def repair_study(agent: AgentContext, study: str, bug: str, failed_fixes: Sequence[str]) -> str:
+async def repair_study(
+    agent: AgentContext, study: str, bug: str, failed_fixes: Sequence[str], measured: Measured | None = None
+) -> str:
     """Return a repaired study that differs from the failing one and from every failed fix."""
     role = DEBUGGER.then(check_study).then(check_whole(agent.brief)).then(reject_failed([study, *failed_fixes]))
-    return await agent.ask(role, script=study, bug=bug, failed_fixes=failed_fixes, study=True)
+    return await agent.ask(role, script=study, bug=bug, failed_fixes=failed_fixes, study=True, measured=measured)

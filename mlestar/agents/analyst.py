@@ -44,4 +44,4 @@ async def ask_for_spec(agent: AgentContext, settled: frozenset[str]) -> TaskSpec
         except (UserError, ValidationError) as error:
             raise ScriptError(str(error)) from None
 
-    return await agent.ask(ANALYST.then(amend), draft=draft)
+    return await agent.ask(ANALYST.then(amend))

@@ -2,6 +2,7 @@
 
 from mlestar.agents.blocks import replace_block
 from mlestar.agents.context import AgentContext
+from mlestar.agents.pandas_lint import advise_on_pandas
 from mlestar.agents.replies import parse_code
 from mlestar.agents.role import EXACT, Role
 from mlestar.agents.script import ScriptError, check_script
@@ -21,4 +22,5 @@ async def rewrite_block(agent: AgentContext, script: str, block: str, plan: str)
             raise ScriptError(msg)
         return check_script(patched)
 
-    return await agent.ask(CODER.then(patch), block=block, plan=plan)
+    advise = advise_on_pandas(agent.brief.packages, script)
+    return await agent.ask(CODER.then(patch), advise=advise, block=block, plan=plan)

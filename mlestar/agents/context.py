@@ -1,14 +1,14 @@
 """How an agent asks: render the prompt, call the model, parse the reply, ask again with the reason."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from mlestar.agents.replies import find_refusal
 from mlestar.agents.role import Parsed, Role
 from mlestar.agents.script import RepetitionError, ScriptError
 from mlestar.prompts import Prompts, restore_code
-from mlestar.state import Brief
+from mlestar.state import Brief, StepFacts
 
 MAX_ATTEMPTS = 3
 """Times one question is asked before the agent gives up. Chosen by judgement; not measured."""
@@ -25,6 +25,11 @@ class ReplyLike(Protocol):
     def model(self) -> str: ...
     @property
     def key(self) -> str: ...
+
+
+def advise_nothing(parsed: object) -> str:
+    """Accept every reply that satisfies its contract."""
+    return ""
 
 
 class ReplyError(Exception):
@@ -48,22 +53,38 @@ class AgentContext:
     judge: Callable[[str, ReplyLike, str], Awaitable[bool]] = judge_nothing
     """Takes the role's name, a reply, and why it was refused (empty when it was accepted); returns whether another
     model answers the role from now on."""
+    facts: StepFacts = field(default_factory=StepFacts)
+    """What the run knew when the step began."""
 
-    async def ask(self, role: Role[Parsed], **values: object) -> Parsed:
+    async def ask(
+        self, role: Role[Parsed], *, advise: Callable[[Parsed], str] = advise_nothing, **values: object
+    ) -> Parsed:
         """Return the first reply that the role's parser accepts.
 
         The parser raises ScriptError with a reason that the next prompt contains. The number of the attempt is in the
         prompt too, so that a recorded reply that was refused is not replayed. A model that takes over the role is asked
         as if it were the first.
 
+        Args:
+            role: whose reply is parsed.
+            advise: returns why an accepted reply should be better, empty when it need not. Its reason counts once, and
+                the reply is used when no later one is accepted.
+            values: of the prompt.
+
         Raises:
             ReplyError: every reply was refused.
             ModelError: the model is given up as this role, and no other takes over.
         """
         refusal, attempt = "", 0
+        usable: list[Parsed] = []
         while attempt < MAX_ATTEMPTS:
             prompt = self._prompt(role, attempt, refusal, values)
-            reply = await self.call(role.name, prompt, (self.track, attempt))
+            try:
+                reply = await self.call(role.name, prompt, (self.track, attempt))
+            except ReplyError:
+                if not usable:
+                    raise
+                break
             try:
                 parsed = _read(role, reply)
             except RepetitionError as error:
@@ -73,8 +94,13 @@ class AgentContext:
                 replaced = await self.judge(role.name, reply, refusal)
             else:
                 await self.judge(role.name, reply, "")
-                return parsed
+                advice = "" if usable else advise(parsed)
+                if not advice:
+                    return parsed
+                refusal, replaced, usable = advice, False, [parsed]
             refusal, attempt = ("", 0) if replaced else (refusal, attempt + 1)
+        if usable:
+            return usable[0]
         msg = f"no usable reply as {role.name} after {MAX_ATTEMPTS} attempts: {refusal}"
         raise ReplyError(msg)
 
@@ -83,6 +109,7 @@ class AgentContext:
             role.prompt,
             role=role.name,
             brief=self.brief,
+            facts=self.facts,
             track=self.track,
             attempt=attempt,
             refusal=refusal,

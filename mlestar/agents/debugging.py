@@ -3,10 +3,12 @@
 from collections.abc import Callable, Sequence
 
 from mlestar.agents.context import AgentContext, ReplyError
+from mlestar.agents.pandas_lint import advise_on_pandas, describe_old_pandas
 from mlestar.agents.replies import parse_code, parse_prose
 from mlestar.agents.role import EXACT, VARIED, Role
 from mlestar.agents.script import RepetitionError, check_script
 from mlestar.agents.whole import check_whole
+from mlestar.state import Measured
 
 OUTPUT_TAIL = 6000
 """Characters of output that the bug summarizer sees. A traceback is at its end. Chosen by judgement; not measured."""
@@ -15,19 +17,27 @@ BUG_SUMMARIZER = Role("bug_summarizer", "debuggers", EXACT, parse_prose)
 DEBUGGER = Role("debugger", "debuggers", VARIED, parse_code)
 
 
-async def summarize_bug(agent: AgentContext, script: str, failure: str, output: str) -> str:
+async def summarize_bug(
+    agent: AgentContext, script: str, failure: str, output: str, measured: Measured | None = None
+) -> str:
     """Return a short account of a failure and the end of its output; both unchanged when no reply is usable."""
     problem = f"{failure}\n\n{output[-OUTPUT_TAIL:]}"
     try:
-        return await agent.ask(BUG_SUMMARIZER, script=script, problem=problem)
+        return await agent.ask(BUG_SUMMARIZER, script=script, problem=problem, measured=measured)
     except ReplyError:
         return problem
 
 
-async def repair_script(agent: AgentContext, script: str, bug: str, failed_fixes: Sequence[str]) -> str:
+async def repair_script(
+    agent: AgentContext, script: str, bug: str, failed_fixes: Sequence[str], measured: Measured | None = None
+) -> str:
     """Return a repaired script that differs from the failing one and from every failed fix."""
     role = DEBUGGER.then(check_script).then(check_whole(agent.brief)).then(reject_failed([script, *failed_fixes]))
-    return await agent.ask(role, script=script, bug=bug, failed_fixes=failed_fixes, study=False)
+    advise = advise_on_pandas(agent.brief.packages)
+    note = describe_old_pandas(script, agent.brief.packages)
+    bug = f"{bug}\n\nNote: {note}" if note else bug
+    values = {"script": script, "bug": bug, "failed_fixes": failed_fixes, "study": False, "measured": measured}
+    return await agent.ask(role, advise=advise, **values)
 
 
 def reject_failed(failed: Sequence[str]) -> Callable[[str], str]:

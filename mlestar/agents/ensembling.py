@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlestar.agents.context import AgentContext
+from mlestar.agents.pandas_lint import advise_on_pandas
 from mlestar.agents.planner import reject_repeated
 from mlestar.agents.replies import parse_plan, parse_script
 from mlestar.agents.role import VARIED, Role
 from mlestar.agents.whole import check_whole
-from mlestar.state import Attempt
+from mlestar.state import Attempt, Measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +20,7 @@ class Member:
     title: str
     score: float | None
     code: str
+    measured: Measured | None = None
 
 
 ENSEMBLE_PLANNER = Role("ensemble_planner", "planners", VARIED, parse_plan)
@@ -33,4 +35,6 @@ async def ask_for_ensemble_plan(agent: AgentContext, members: Sequence[Member], 
 
 async def ask_for_ensemble(agent: AgentContext, members: Sequence[Member], plan: str, seconds: float) -> str:
     """Return one script that trains and combines all members within the seconds."""
-    return await agent.ask(ENSEMBLER.then(check_whole(agent.brief)), solutions=members, plan=plan, seconds=seconds)
+    role = ENSEMBLER.then(check_whole(agent.brief))
+    advise = advise_on_pandas(agent.brief.packages, "\n".join(member.code for member in members))
+    return await agent.ask(role, advise=advise, solutions=members, plan=plan, seconds=seconds)

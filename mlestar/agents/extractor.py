@@ -8,7 +8,7 @@ from mlestar.agents.blocks import locate
 from mlestar.agents.context import AgentContext
 from mlestar.agents.replies import parse_json
 from mlestar.agents.role import EXACT, Role
-from mlestar.state import Block, Variant
+from mlestar.state import Block, Measured, Variant
 
 
 class Extraction(BaseModel):
@@ -20,7 +20,12 @@ EXTRACTOR = Role("extractor", "planners", EXACT, parse_json(Extraction))
 
 
 async def ask_for_block(
-    agent: AgentContext, script: str, summary: str, graded: Sequence[Variant], blocks: Sequence[str]
+    agent: AgentContext,
+    script: str,
+    summary: str,
+    graded: Sequence[Variant],
+    blocks: Sequence[str],
+    measured: Measured | None = None,
 ) -> Block:
     """Return a block that occurs once in the script, with a plan; `blocks` were refined before."""
 
@@ -28,5 +33,10 @@ async def ask_for_block(
         return Block(text=locate(script, extraction.block), plan=extraction.plan)
 
     return await agent.ask(
-        EXTRACTOR.then(read_block), script=script, summary=summary, graded=list(graded), blocks=blocks
+        EXTRACTOR.then(read_block),
+        script=script,
+        summary=summary,
+        graded=list(graded),
+        blocks=blocks,
+        measured=measured,
     )

@@ -6,19 +6,25 @@ from mlestar.agents.context import AgentContext, ReplyError
 from mlestar.agents.replies import parse_plan
 from mlestar.agents.role import VARIED, Role
 from mlestar.agents.script import RepetitionError
-from mlestar.state import Attempt
+from mlestar.state import Attempt, Measured
 
 PLANNER = Role("planner", "planners", VARIED, parse_plan)
 
 
-async def ask_for_plan(agent: AgentContext, block: str, attempts: Sequence[Attempt], baseline: float | None) -> str:
+async def ask_for_plan(
+    agent: AgentContext,
+    block: str,
+    attempts: Sequence[Attempt],
+    baseline: float | None,
+    measured: Measured | None = None,
+) -> str:
     """Return a plan that differs from every earlier plan for this block; a repeated one is asked for again once.
 
     Raises:
         ReplyError: the planner repeats itself, or no reply satisfied its contract.
     """
     role = PLANNER.then(reject_repeated(attempts))
-    return await agent.ask(role, block=block, attempts=attempts, baseline=baseline)
+    return await agent.ask(role, block=block, attempts=attempts, baseline=baseline, measured=measured)
 
 
 def reject_repeated(attempts: Sequence[Attempt]) -> Callable[[str], str]:

@@ -3,9 +3,11 @@
 import re
 
 from mlestar.agents.context import AgentContext
+from mlestar.agents.pandas_lint import advise_on_pandas
 from mlestar.agents.replies import parse_script
 from mlestar.agents.role import EXACT, Role
 from mlestar.agents.whole import check_whole
+from mlestar.state import Measured
 
 ALL_USED = re.compile(r"^\W*all used\W*$", re.IGNORECASE | re.MULTILINE)
 
@@ -20,11 +22,11 @@ def parse_usage(reply: str) -> str | None:
 USAGE_CHECKER = Role("usage_checker", "checkers", EXACT, parse_usage)
 
 
-async def check_usage(agent: AgentContext, script: str) -> str | None:
+async def check_usage(agent: AgentContext, script: str, measured: Measured | None = None) -> str | None:
     """Return a script that uses what the given one left out, None when it uses everything."""
-    check_code = check_whole(agent.brief)
+    check_code, advise = check_whole(agent.brief), advise_on_pandas(agent.brief.packages, script)
 
     def check(code: str | None) -> str | None:
         return check_code(code) if code else code
 
-    return await agent.ask(USAGE_CHECKER.then(check), script=script)
+    return await agent.ask(USAGE_CHECKER.then(check), advise=advise, script=script, measured=measured)

@@ -1,4 +1,4 @@
-"""What every file of a task holds, column by column, as data for the offline engineer and for previews."""
+"""What every file of a task holds, column by column."""
 
 import json
 import re
@@ -26,6 +26,10 @@ _MAX_DEPTH = 4
 """Levels of nested JSON objects that become columns."""
 _MAX_CELL = 120
 """Characters of an example."""
+_EXAMPLES = 5
+_FEW_VALUES = 20
+"""Different values up to which all of them are examples, with their shares."""
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _MAX_VALUES = 2000
 """Different values of a column that are looked at, the most common ones."""
 _UNIQUE_SHARE = 0.98
@@ -61,13 +65,18 @@ class ColumnStatistics(BaseModel):
     kind: ColumnKind
     distinct: int
     """Different values, without missing ones."""
-    missing: float
+    missing: float = 0.0
     """Share of cells that are absent or read as missing."""
     minimum: str | None = None
     """Of numbers and of dates that sort as text."""
     maximum: str | None = None
     examples: tuple[str, ...] = ()
     """The most common values, the most frequent first."""
+    shares: tuple[float, ...] = ()
+    """Shares of the examples among the cells that are not missing: of a target, the class balance. Only where they
+    mean something: few values, or categories."""
+    quantiles: tuple[float, ...] = ()
+    """5 %, 25 %, 50 %, 75 % and 95 % of numbers with many values."""
     words: float = 0.0
     """Mean number of words of text."""
     shared_with: tuple[str, ...] = ()
@@ -190,6 +199,8 @@ def column_statistics(name: str, cells: pd.Series) -> ColumnStatistics:
     values = counts.index.astype(str)
     kind = column_kind(name, values, rows=int(counts.sum()))
     low, high = _range(values, kind)
+    few = len(counts) <= _FEW_VALUES
+    shown = counts.iloc[: _FEW_VALUES if few else _EXAMPLES]
     return ColumnStatistics(
         name=name,
         kind=kind,
@@ -197,9 +208,31 @@ def column_statistics(name: str, cells: pd.Series) -> ColumnStatistics:
         missing=float(missing.mean()) if len(cells) else 0.0,
         minimum=low,
         maximum=high,
-        examples=tuple(str(value)[:_MAX_CELL] for value in values[:5]),
+        examples=tuple(str(value)[:_MAX_CELL] for value in shown.index),
+        shares=_shares(shown, int(counts.sum())) if kind in ("bool", "category") or _is_code(kind, few) else (),
+        quantiles=_number_quantiles(counts) if kind in ("int", "float") and not few else (),
         words=_mean_words(values) if kind == "text" else 0.0,
     )
+
+
+def _is_code(kind: ColumnKind, few: bool) -> bool:
+    """Return whether the values of a column of numbers are few enough to be counted one by one."""
+    return few and kind in ("int", "float")
+
+
+def _shares(counts: pd.Series, total: int) -> tuple[float, ...]:
+    return tuple(float(f"{count / total:.3g}") for count in counts)
+
+
+def _number_quantiles(counts: pd.Series) -> tuple[float, ...]:
+    """Return the quantiles of numbers, from how often each of them occurs."""
+    numbers = pd.to_numeric(pd.Series(counts.index, dtype=object).str.strip()).to_numpy(dtype=float)
+    if not np.isfinite(numbers).all():
+        return ()
+    order = np.argsort(numbers)
+    cumulated = np.cumsum(counts.to_numpy()[order])
+    positions = np.searchsorted(cumulated, np.array(_QUANTILES) * cumulated[-1])
+    return tuple(float(f"{numbers[order][position]:.4g}") for position in positions)
 
 
 def column_kind(name: str, values: Iterable[str], *, rows: int) -> ColumnKind:

@@ -25,6 +25,7 @@ from mlestar.llm.limits import (
 from mlestar.llm.models import ChosenModel, Models
 from mlestar.llm.prices import CHARACTERS_PER_TOKEN, Prices, TokenUsage
 from mlestar.llm.transport import Transport, UnanswerableError
+from mlestar.prompts import split_shared
 from mlestar.store import Blobs, Ledger, Record, Reservation, key_of
 
 logger = logging.getLogger("mlestar.llm")
@@ -49,6 +50,8 @@ BLOCKED_REASONS = {
 }
 REFUSED_LIMITS = 2
 """Times a request is sent again with the limits that the provider named: the reply's, and the window's."""
+EXPLICIT_CACHE = ("anthropic",)
+"""Providers that cache only what a request marks."""
 GOOGLE_SEARCH: dict[str, dict[str, str]] = {"google_search": {}}
 """The tool by which a Gemini model grounds its answer in a web search."""
 
@@ -235,7 +238,7 @@ class Caller:
 
     async def _send(self, question: _Question, granted: int | None) -> tuple[AIMessage, int | None]:
         """Return the model's message and the limit of the request; limits that a refusal names are obeyed."""
-        messages = [SystemMessage(SYSTEM_PROMPT), HumanMessage(question.prompt)]
+        messages = [SystemMessage(SYSTEM_PROMPT), make_question(question.chosen.provider, question.prompt)]
         limit = self.limits.for_request(question.chosen, question.sent, granted)
         for refusals in range(REFUSED_LIMITS + 1):
             chosen = self.limits.apply(question.chosen, limit)
@@ -266,6 +269,18 @@ def read_reason(message: AIMessage) -> str:
     """Return why an answer ended, in the provider's word."""
     metadata = message.response_metadata
     return str(metadata.get("finish_reason") or metadata.get("stop_reason") or metadata.get("done_reason") or "")
+
+
+def make_question(provider: str, prompt: str) -> HumanMessage:
+    """Return the message of a prompt; for Anthropic in two parts, the first of which is to be cached.
+
+    OpenAI and Gemini cache the common beginning of prompts by themselves.
+    """
+    shared, rest = split_shared(prompt)
+    if provider not in EXPLICIT_CACHE or not shared:
+        return HumanMessage(prompt)
+    first = {"type": "text", "text": shared, "cache_control": {"type": "ephemeral"}}
+    return HumanMessage(content=[first, {"type": "text", "text": rest}])
 
 
 def read_problem(message: AIMessage) -> str:

@@ -29,7 +29,8 @@ async def admit_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> Li
 async def plan_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> EnsembleState:
     """Plan how to combine the solutions, from the results of the earlier plans."""
     ctx = await find_context(state, runtime)
-    agent, attempts = await ctx.agent(state), plans_of(state.get("attempts", []))
+    agent = await ctx.agent(state, step=f"e{state.get('round', 0) + 1} plan")
+    attempts = plans_of(state.get("attempts", []))
     try:
         return {"plan": await ask_for_ensemble_plan(agent, await _members(ctx, state), attempts)}
     except ReplyError:
@@ -52,7 +53,8 @@ async def write_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> En
     )
     if not state["plan"]:
         return {"draft": draft.model_copy(update={"problem": "no plan for an ensemble"})}
-    script = ask_for_ensemble(await ctx.agent(state), await _members(ctx, state), state["plan"], limit * stretch)
+    agent = await ctx.agent(state, step=draft.id)
+    script = ask_for_ensemble(agent, await _members(ctx, state), state["plan"], limit * stretch)
     return {"draft": await propose(ctx, draft, script)}
 
 
@@ -97,5 +99,12 @@ async def _members(ctx: RunContext, state: EnsembleState) -> list[Member]:
     members = []
     for solution in await _solutions(ctx, state):
         code = await ctx.services.text(solution.script or "")
-        members.append(Member(id=solution.id, title=solution.title, score=solution.score, code=code))
+        member = Member(
+            id=solution.id,
+            title=solution.title,
+            score=solution.score,
+            code=code,
+            measured=solution.verdict.measured,
+        )
+        members.append(member)
     return members

@@ -14,6 +14,7 @@ from mlestar.nodes.leakage import check_change, check_script
 from mlestar.nodes.progress import emit, emit_solution
 from mlestar.runtime.budget import Refusal
 from mlestar.runtime.context import RunContext, find_context
+from mlestar.runtime.facts import note_failure
 from mlestar.settings import Settings
 from mlestar.state import Brief, EvaluationState, Solution, Verdict
 from mlestar.store import key_of
@@ -85,6 +86,8 @@ async def grade(state: EvaluationState, runtime: Runtime[Settings]) -> Evaluatio
     if verdict.status == "ok" and verdict.score is None:
         message = "it printed no line 'Final Validation Performance: <number>'"
         verdict = verdict.model_copy(update={"status": "error", "message": message})
+    if verdict.status in DEBUGGABLE:
+        await note_failure(ctx.services.ledger, state["script"], verdict.status, verdict.message)
     suspected = state.get("suspected", False)
     evidence = "" if suspected else _suspicion(brief, verdict)
     return {"verdict": verdict, "evidence": evidence, "suspected": suspected or bool(evidence)}
@@ -106,18 +109,19 @@ async def diagnose(state: EvaluationState, runtime: Runtime[Settings]) -> Evalua
     agent = await ctx.agent(state, draft.track)
     output = await ctx.services.text(verdict.output) if verdict.output else ""
     emit(runtime, "diagnose", f"{draft.id} {verdict.status}: {verdict.message}", track=draft.track)
-    return {"bug": await summarize_bug(agent, await ctx.services.text(state["script"]), verdict.message, output)}
+    script = await ctx.services.text(state["script"])
+    return {"bug": await summarize_bug(agent, script, verdict.message, output, verdict.measured)}
 
 
 async def debug(state: EvaluationState, runtime: Runtime[Settings]) -> EvaluationState:
     """Ask for a repaired script, which goes through the leakage check again."""
     ctx = await find_context(state, runtime)
-    agent = await ctx.agent(state, state["draft"].track)
     failed = [*state.get("fixes", []), state["script"]]
     rounds = state.get("debug_rounds", 0) + 1
+    agent = await ctx.agent(state, state["draft"].track, step=f"{state['draft'].id} repair {rounds}")
     codes = [await ctx.services.text(sha) for sha in failed]
     try:
-        repaired = await repair_script(agent, codes[-1], state["bug"], codes[:-1])
+        repaired = await repair_script(agent, codes[-1], state["bug"], codes[:-1], state["verdict"].measured)
     except ReplyError:
         return {"repaired": False, "debug_rounds": rounds}
     return {"script": await ctx.services.keep(repaired), "repaired": True, "fixes": failed, "debug_rounds": rounds}

@@ -105,7 +105,7 @@ async def write_candidate(state: CandidateState, runtime: Runtime[Settings]) -> 
     ctx = await find_context(state, runtime)
     card, track = state["card"], state["track"]
     draft = Draft(id=f"t{track}.c{state['number']}", origin="candidate", track=track, title=card.name)
-    return {"draft": await propose(ctx, draft, ask_for_candidate(await ctx.agent(state, track), card))}
+    return {"draft": await propose(ctx, draft, ask_for_candidate(await ctx.agent(state, track, step=draft.id), card))}
 
 
 async def rank(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
@@ -146,7 +146,9 @@ async def merge(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     )
     base_script = await best_script(ctx, state)
     reference_script = await ctx.services.text(reference.script or "")
-    merged = merge_scripts(await ctx.agent(state, track), base_script, reference_script)
+    measured = {"base": base.verdict.measured, "reference": reference.verdict.measured}
+    agent = await ctx.agent(state, track, step=draft.id)
+    merged = merge_scripts(agent, base_script, reference_script, measured)
     return {"draft": await propose(ctx, draft, merged)}
 
 
@@ -173,7 +175,8 @@ async def check_data_usage(state: TrackState, runtime: Runtime[Settings]) -> Tra
     ctx, track = await find_context(state, runtime), state["track"]
     base = best_of(state)
     try:
-        code = await check_usage(await ctx.agent(state, track), await best_script(ctx, state))
+        agent = await ctx.agent(state, track, step=f"t{track}.u")
+        code = await check_usage(agent, await best_script(ctx, state), base.verdict.measured)
     except ReplyError:
         code = None
     if code is None:

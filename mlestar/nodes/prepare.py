@@ -104,7 +104,6 @@ async def _draft_brief(ctx: RunContext, task: Task, split: SplitPlan | None, fal
     return Brief(
         spec=task.spec,
         description=task.description,
-        preview=task.preview,
         statistics=task.statistics,
         split=split,
         fallback=fallback,

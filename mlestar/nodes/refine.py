@@ -13,27 +13,29 @@ from mlestar.agents.extractor import ask_for_block
 from mlestar.agents.measured import find_measured_block
 from mlestar.agents.planner import ask_for_plan
 from mlestar.agents.summarizer import summarize_study
-from mlestar.nodes.grading import grade_execution
+from mlestar.nodes.grading import describe_failure, grade_execution
 from mlestar.nodes.progress import emit
 from mlestar.nodes.propose import propose
 from mlestar.nodes.track import accept_best, ask_budget, attempt_of, best_of, best_script, keep_best, plans_of
 from mlestar.runtime.budget import Refusal
 from mlestar.runtime.context import RunContext, find_context
+from mlestar.runtime.facts import note_failure
 from mlestar.runtime.inputs import StagedInput
 from mlestar.settings import Settings
-from mlestar.state import Block, Brief, Draft, ExecutionRecord, Study, TrackState, Variant
+from mlestar.state import Block, Brief, Draft, ExecutionRecord, Measured, Study, TrackState, Variant
 
 STUDY_STRETCH = 2.0
 """A study runs the pipeline several times; it may take this factor of a script's time. Chosen by judgement."""
-CLAIM = re.compile(r"^Ablation ([\w.-]{1,60}):\s*(\S+)", re.MULTILINE)
+CLAIM = re.compile(r"^Ablation ([\w.-]{1,60}):\s*(\S+)(?: in (\d+(?:\.\d+)?) s)?", re.MULTILINE)
 
 
 async def ablate(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     """Write a study of the best script."""
     ctx = await find_context(state, runtime)
-    agent = await ctx.agent(state, state["track"])
+    agent = await ctx.agent(state, state["track"], step=_study_label(state))
+    script, measured = await best_script(ctx, state), best_of(state).verdict.measured
     try:
-        code = await ask_for_study(agent, await best_script(ctx, state), state.get("summaries", []))
+        code = await ask_for_study(agent, script, state.get("summaries", []), measured)
     except ReplyError as error:
         return {"study": Study(script=None, output=str(error))}
     return {"study": Study(script=await ctx.services.keep(code))}
@@ -41,13 +43,12 @@ async def ablate(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
 
 async def run_ablation(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     """Run the study on the input of the search and grade every variant."""
-    study, track = state["study"], state["track"]
+    study, label = state["study"], _study_label(state)
     if study.script is None:
         return {}
     ctx = await find_context(state, runtime)
     brief = await ctx.brief(state)
     staged = await ctx.inputs.search(brief)
-    label = f"t{track}.a{state['outer'] + 1}"
     try:
         execution = await ctx.executor.execute(
             study.script, staged, outputs=("variants/*.csv",), stretch=STUDY_STRETCH, label=label
@@ -55,10 +56,14 @@ async def run_ablation(state: TrackState, runtime: Runtime[Settings]) -> TrackSt
     except Refusal:
         return {"study": study.model_copy(update={"status": "refused"})}
     variants = await _grade_variants(ctx, brief, execution, staged)
-    emit(runtime, "run_ablation", _describe_variants(variants, execution), track=track)
+    emit(runtime, "run_ablation", _describe_variants(variants, execution), track=state["track"])
     texts = (await ctx.services.text(execution.stdout), await ctx.services.text(execution.stderr), execution.detail)
     output = await ctx.services.keep("\n".join(texts).strip())
-    update = {"status": execution.status, "variants": variants, "output": output}
+    if not any(variant.score is not None for variant in variants):
+        message = describe_failure(execution, texts[1])
+        await note_failure(ctx.services.ledger, study.script, execution.status, message)
+    measured = Measured.of(execution.seconds, execution.peak_memory_mb)
+    update = {"status": execution.status, "variants": variants, "output": output, "measured": measured}
     return {"study": study.model_copy(update=update)}
 
 
@@ -76,17 +81,18 @@ async def diagnose_study(state: TrackState, runtime: Runtime[Settings]) -> Track
     agent = await ctx.agent(state, state["track"])
     message = f"The study ended as `{study.status}` and no variant could be graded."
     code, output = await ctx.services.text(study.script or ""), await ctx.services.text(study.output)
-    return {"study": study.model_copy(update={"bug": await summarize_bug(agent, code, message, output)})}
+    bug = await summarize_bug(agent, code, message, output, study.measured)
+    return {"study": study.model_copy(update={"bug": bug})}
 
 
 async def debug_study(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     """Have a study repaired."""
     ctx = await find_context(state, runtime)
     study = state["study"]
-    agent = await ctx.agent(state, state["track"])
+    agent = await ctx.agent(state, state["track"], step=f"{_study_label(state)} repair {len(study.failed) + 1}")
     codes = [await ctx.services.text(blob) for blob in (*study.failed, study.script or "")]
     try:
-        repaired = await repair_study(agent, codes[-1], study.bug, codes[:-1])
+        repaired = await repair_study(agent, codes[-1], study.bug, codes[:-1], study.measured)
     except ReplyError:
         return {"study": study.model_copy(update={"repaired": False})}
     update = {"script": await ctx.services.keep(repaired), "failed": (*study.failed, study.script), "repaired": True}
@@ -114,13 +120,13 @@ async def summarize(state: TrackState, runtime: Runtime[Settings]) -> TrackState
 async def extract_block(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     """Choose the block to refine, with the first plan."""
     ctx = await find_context(state, runtime)
-    study = state["study"]
-    agent = await ctx.agent(state, state["track"])
+    study, best = state["study"], best_of(state)
+    agent = await ctx.agent(state, state["track"], step=f"{_study_label(state)} block")
     earlier_blocks = state.get("blocks", [])
     cleared: TrackState = {"inner": 0, "attempts": []}
     try:
         code = await best_script(ctx, state)
-        block = await ask_for_block(agent, code, study.summary, study.variants, earlier_blocks)
+        block = await ask_for_block(agent, code, study.summary, study.variants, earlier_blocks, best.verdict.measured)
     except ReplyError:
         measured = await _plan_for_measured_block(ctx, state, agent)
         if measured is None:
@@ -137,10 +143,11 @@ def after_extraction(state: TrackState) -> Literal["first plan", "no block"]:
 async def plan(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     """Make the next plan for the block, from the results of the earlier ones."""
     ctx = await find_context(state, runtime)
-    agent = await ctx.agent(state, state["track"])
-    block = state["block"].text if state["block"] else ""
+    agent = await ctx.agent(state, state["track"], step=f"{_plan_label(state)} plan")
+    block, best = state["block"].text if state["block"] else "", best_of(state)
+    attempts = plans_of(state["attempts"])
     try:
-        return {"plan": await ask_for_plan(agent, block, plans_of(state["attempts"]), best_of(state).score)}
+        return {"plan": await ask_for_plan(agent, block, attempts, best.score, best.verdict.measured)}
     except ReplyError:
         return {"plan": ""}
 
@@ -150,7 +157,7 @@ async def write_block(state: TrackState, runtime: Runtime[Settings]) -> TrackSta
     ctx, track = await find_context(state, runtime), state["track"]
     base, block = best_of(state), state["block"]
     draft = Draft(
-        id=f"t{track}.r{state['outer'] + 1}.{state['inner'] + 1}",
+        id=_plan_label(state),
         origin="refinement",
         track=track,
         title=base.title,
@@ -161,7 +168,7 @@ async def write_block(state: TrackState, runtime: Runtime[Settings]) -> TrackSta
     if block is None or not state["plan"]:
         return {"draft": draft.model_copy(update={"problem": "no plan that differs from those tried"})}
     code = await best_script(ctx, state)
-    rewritten = rewrite_block(await ctx.agent(state, track), code, block.text, state["plan"])
+    rewritten = rewrite_block(await ctx.agent(state, track, step=draft.id), code, block.text, state["plan"])
     return {"draft": await propose(ctx, draft, rewritten)}
 
 
@@ -210,7 +217,8 @@ async def _grade_variants(
 ) -> tuple[Variant, ...]:
     """Return the baseline and every variant with the grader's score; a variant that wrote nothing failed."""
     stdout = await ctx.services.text(execution.stdout)
-    claims = {name: _number(text) for name, text in CLAIM.findall(stdout)}
+    claims = {name: _number(text) for name, text, _ in CLAIM.findall(stdout)}
+    seconds = {name: _number(text) for name, _, text in CLAIM.findall(stdout)}
     files = {path.removeprefix("variants/").removesuffix(".csv"): path for path in execution.files}
     variants = []
     for name in sorted({*claims, *files}, key=lambda name: (name != "baseline", name)):
@@ -218,8 +226,16 @@ async def _grade_variants(
         if staged.grader is not None and name in files:
             verdict = await grade_execution(ctx, brief, execution, staged, output=files[name], may_fail=True)
             score = verdict.holdout
-        variants.append(Variant(name=name, score=score, claimed=claims.get(name)))
+        variants.append(Variant(name=name, score=score, claimed=claims.get(name), seconds=seconds.get(name)))
     return tuple(variants)
+
+
+def _study_label(state: TrackState) -> str:
+    return f"t{state['track']}.a{state['outer'] + 1}"
+
+
+def _plan_label(state: TrackState) -> str:
+    return f"t{state['track']}.r{state['outer'] + 1}.{state['inner'] + 1}"
 
 
 def _describe_variants(variants: tuple[Variant, ...], execution: ExecutionRecord) -> str:
@@ -243,6 +259,6 @@ async def _ask_for_summary(ctx: RunContext, state: TrackState) -> str:
     noise = f"{2 * error:.3g}" if error else "an unknown size"
     code, output = await ctx.services.text(study.script or ""), await ctx.services.text(study.output)
     try:
-        return await summarize_study(agent, code, output, study.variants, noise)
+        return await summarize_study(agent, code, output, study.variants, noise, study.measured)
     except ReplyError:
         return "; ".join(f"{variant.name}: {variant.score}" for variant in study.variants)

@@ -59,4 +59,10 @@ def plans_of(attempts: Sequence[Attempt]) -> list[Attempt]:
 
 def attempt_of(plan: str, solution: Solution) -> Attempt:
     """Return the record of a plan and its result."""
-    return Attempt(plan=plan, solution=solution.id, score=solution.score, status=solution.verdict.status)
+    return Attempt(
+        plan=plan,
+        solution=solution.id,
+        score=solution.score,
+        status=solution.verdict.status,
+        measured=solution.verdict.measured,
+    )

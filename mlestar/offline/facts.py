@@ -1,10 +1,12 @@
 """The facts in a prompt, typed."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from mlestar.data.names import expand_names
 from mlestar.data.statistics import ColumnStatistics, FileStatistics
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.metrics.spec import TaskSpec
@@ -36,12 +38,14 @@ class Facts:
 
     @cached_property
     def spec(self) -> TaskSpec:
-        return TaskSpec.model_validate(self.data("spec"))
+        spec = self.data("spec")
+        return TaskSpec.model_validate({name: _whole(value) for name, value in spec.items()})
 
     @cached_property
     def files(self) -> dict[str, FileStatistics]:
-        tables = [FileStatistics.model_validate(file) for file in self.data("column_statistics", [])]
-        return {statistics.file: statistics for statistics in tables}
+        described = {file["file"]: file for file in self.data("column_statistics", [])}
+        train = _own_columns(described.get(self.spec.train, {}))
+        return {name: _read_file(file, {} if name == self.spec.train else train) for name, file in described.items()}
 
     @cached_property
     def split(self) -> SplitPlan:
@@ -84,3 +88,27 @@ class Facts:
         """Return the statistics of a train column."""
         train = self.files.get(self.spec.train)
         return next((column for column in train.columns if column.name == name), None) if train else None
+
+
+def _whole(value: object) -> object:
+    return expand_names(value) if isinstance(value, list) else value
+
+
+def _own_columns(file: Mapping[str, Any]) -> dict[str, ColumnStatistics]:
+    """Return the columns that are described with a file by name, those that share an entry with its figures."""
+    columns = [ColumnStatistics.model_validate(column) for column in file.get("columns", [])]
+    for group in file.get("others", []):
+        common = {"kind": group["kind"], "distinct": group["distinct"][1], "missing": group["missing"][1]}
+        columns += [ColumnStatistics(name=name, **common) for name in expand_names(group["names"])]
+    return {column.name: column for column in columns}
+
+
+def _read_file(file: Mapping[str, Any], train: Mapping[str, ColumnStatistics]) -> FileStatistics:
+    """Return a file with all its columns, also those that are described with train."""
+    if "as_in_train_without" in file:
+        left_out = set(expand_names(file["as_in_train_without"]))
+        repeated = [name for name in train if name not in left_out]
+    else:
+        repeated = [name for name in expand_names(file.get("as_in_train", [])) if name in train]
+    columns = {name: train[name] for name in repeated} | _own_columns(file)
+    return FileStatistics(file=file["file"], size=0, columns=tuple(columns.values()))

@@ -25,6 +25,13 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2
 """Control characters, and invisible characters, which people do not see and models read."""
 MAX_TEXT = 12_000
 """Characters of one untrusted text in a prompt. Chosen by judgement; not measured."""
+MAX_DESCRIPTION = 16_000
+"""Characters of a task's description: 4,000 tokens, longer than the descriptions of competitions usually are. Chosen by
+judgement; not measured."""
+SHARED_END = "This is the end of what all prompts of this run share.\n"
+"""The last line of `_shared.md`: up to it, prompts of one run are equal, so that providers can cache them."""
+COMMON_VALUES = {"role", "brief", "facts", "track", "attempt", "refusal"}
+"""What every prompt may use."""
 CODE_TAGS = (
     "script",
     "block",
@@ -39,8 +46,15 @@ CODE_TAGS = (
     "context",
 )
 """Tags of sections of unescaped code."""
-_CLOSING = re.compile(rf"</(?=(?:{'|'.join(CODE_TAGS)})>)")
-_CLOSING_SHOWN = re.compile(rf"<\\+/(?=(?:{'|'.join(CODE_TAGS)})>)")
+TAGS = (
+    *CODE_TAGS,
+    *("task", "files", "column_statistics", "spec", "holdout", "environment", "card", "count", "results", "result"),
+    *("plan", "summary", "graded", "measured", "baseline", "attempt_record", "seconds", "output", "bug", "traceback"),
+    *("evidence", "reason", "budget_left", "errors", "refusal", "role", "track", "attempt"),
+)
+"""Tags of all sections: instructions name some of them, so that code may close none."""
+_CLOSING = re.compile(rf"</(?=(?:{'|'.join(TAGS)})>)")
+_CLOSING_SHOWN = re.compile(rf"<\\+/(?=(?:{'|'.join(TAGS)})>)")
 
 
 class Prompts:
@@ -103,7 +117,7 @@ class Prompts:
             if path.name not in self.builtin_names():
                 continue  # a role that was added: its agent alone knows the values
             source, _, _ = builtin.get_source(self._templates, path.name)
-            allowed = self._names(path, source) | {"role", "brief", "track", "attempt", "refusal"}
+            allowed = self._names(path, source) | COMMON_VALUES
             unknown = sorted(used - allowed)
             if unknown:
                 msg = f"prompt {path}: it has no value {unknown[0]!r}; it may use {', '.join(sorted(allowed))}"
@@ -125,6 +139,12 @@ def _read(path: Path) -> str:
         raise SettingsError(msg) from error
 
 
+def split_shared(prompt: str) -> tuple[str, str]:
+    """Return the beginning that all prompts of a run share, empty where there is none, and the rest."""
+    shared, end, rest = prompt.partition(SHARED_END)
+    return (shared + end, rest) if end else ("", prompt)
+
+
 def as_data(text: str, max_length: int = MAX_TEXT) -> str:
     """Return untrusted text made harmless: control characters removed, shortened in the middle, tags escaped."""
     clean = CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
@@ -140,7 +160,7 @@ def shorten(text: str, max_length: int = MAX_TEXT) -> str:
 
 
 def as_code(text: str) -> str:
-    """Return code unescaped, except that it cannot close a section of code; see `restore_code`."""
+    """Return code unescaped, except that it cannot close a section; see `restore_code`."""
     return _CLOSING.sub(r"<\\/", text.strip("\n"))
 
 
@@ -187,5 +207,6 @@ def _make_templates(folder: Path | None) -> Environment:
         keep_trailing_newline=True,
         auto_reload=False,
     )
+    templates.globals["description_characters"] = MAX_DESCRIPTION
     templates.filters.update(data=as_data, code=as_code, json=as_json)
     return templates

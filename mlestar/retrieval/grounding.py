@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from mlestar.agents.retriever import WEB_RETRIEVER
 from mlestar.agents.script import FENCE, fenced
 from mlestar.prompts import Prompts
-from mlestar.state import Brief, Citation, ModelCard
+from mlestar.state import Brief, Citation, ModelCard, StepFacts
 
 SECTION_HEADING = re.compile(r"^#{1,4}\s+(.+?)\s*#*$", re.MULTILINE)
 GOOGLE = "Google Search"
@@ -36,8 +36,8 @@ class GoogleRetriever:
 
     async def find(self, brief: Brief, count: int) -> Sequence[ModelCard]:
         role = WEB_RETRIEVER.name
-        values = {"role": role, "brief": brief, "track": 0, "attempt": 0, "refusal": "", "count": count}
-        reply = await self._ask(role, self._prompts.render(WEB_RETRIEVER.prompt, **values))
+        values = {"role": role, "brief": brief, "facts": StepFacts(), "track": 0, "attempt": 0, "refusal": ""}
+        reply = await self._ask(role, self._prompts.render(WEB_RETRIEVER.prompt, **values, count=count))
         if reply.problem:
             raise ValueError(reply.problem)
         return read_sections(reply.text, reply.grounding or {})

@@ -94,6 +94,20 @@ class Budget:
             await self._refuse(cap, step, reason)
         return cap is not None
 
+    async def left(self) -> dict[str, str]:
+        """Return in coarse words what is left of each cap for the search."""
+        spend, caps, hours = await self.spend(), self._caps_of("search"), self._settings.max_hours
+        executions, tokens = caps.executions, caps.tokens
+        seconds = max(0.0, await self._seconds_left("search"))
+        left = {"time": _describe_left(seconds, self.max_seconds, f"{hours:g} hours")}
+        if executions is not None:
+            left["executions"] = _describe_left(executions - spend.executions, executions, str(executions))
+        if tokens is not None:
+            left["tokens"] = _describe_left(tokens - spend.tokens, tokens, str(tokens))
+        if caps.usd is not None and spend.usd is not None:
+            left["money"] = _describe_left(caps.usd - spend.usd, caps.usd, f"${caps.usd:.2f}")
+        return left
+
     @asynccontextmanager
     async def execution(self, label: str, stage: Stage, limit: float) -> AsyncIterator[Reservation]:
         """Reserve one execution that may take `limit` seconds, or fewer when the run has not so many left.
@@ -342,3 +356,10 @@ class Budget:
                 f"max_tokens {tokens} allows no call: one may take {worst.tokens}; raise it or lower max_output_tokens"
             )
             raise SettingsError(msg)
+
+
+def _describe_left(left: float, cap: float, whole: str) -> str:
+    """Return what is left of a cap, to the quarter below it: a plan depends on no more."""
+    quarters = int(4 * left / cap) if cap else 0
+    shares = ["less than a quarter", "a quarter", "a half", "three quarters", "all"]
+    return f"{shares[max(0, min(quarters, 4))]} of {whole}"

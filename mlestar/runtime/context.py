@@ -5,6 +5,7 @@ import logging
 import shutil
 import threading
 from collections.abc import Coroutine, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -16,6 +17,7 @@ from mlestar.data.task import Task
 from mlestar.events import Event
 from mlestar.runtime.budget import Stage
 from mlestar.runtime.executor import Executor
+from mlestar.runtime.facts import step_facts
 from mlestar.runtime.inputs import StagedInputs
 from mlestar.runtime.options import RunOptions
 from mlestar.runtime.services import Services, open_services
@@ -62,9 +64,17 @@ class RunContext:
             self._briefs[blob] = Brief.model_validate_json(await self.services.text(blob))
         return self._briefs[blob]
 
-    async def agent(self, state: Mapping[str, Any], track: int = 0, stage: Stage = "search") -> AgentContext:
-        """Return the context in which an agent works on a state's task; see `Services.agent`."""
-        return self.services.agent(await self.brief(state), track, stage)
+    async def agent(
+        self, state: Mapping[str, Any], track: int = 0, stage: Stage = "search", *, step: str = ""
+    ) -> AgentContext:
+        """Return the context in which an agent works on a state's task; see `Services.agent`.
+
+        With the name of a step, the agent is also told what the run knew when that step began.
+        """
+        agent = self.services.agent(await self.brief(state), track, stage)
+        if not step:
+            return agent
+        return replace(agent, facts=await step_facts(self.services.ledger, self.services.budget, step))
 
     def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Do work that the graph does not wait for; `aclose` cancels what is not finished."""

@@ -10,7 +10,7 @@ from mlestar.llm.provider import GEMINI, first_with_key
 from mlestar.llm.roles import DEFAULT, matching_name
 from mlestar.prompts import Prompts
 from mlestar.settings import Settings
-from mlestar.state import Brief, ModelCard
+from mlestar.state import Brief, ModelCard, StepFacts
 
 SCRIPT_TOKENS = 2500
 """Of a script of 200 lines. Chosen by judgement; not measured."""
@@ -154,7 +154,7 @@ def _ensembles(settings: Settings) -> int:
 def _section_tokens(settings: Settings, task: Task) -> dict[str, int]:
     """Return the tokens that a prompt spends on the task, from prompts rendered for it."""
     prompts, brief = Prompts(settings.prompts), _brief(settings, task)
-    common = {"brief": brief, "track": 0, "attempt": 0, "refusal": ""}
+    common = {"brief": brief, "facts": StepFacts(), "track": 0, "attempt": 0, "refusal": ""}
     rendered = {
         "contract": prompts.render("initializer.md", role="initializer", card=ModelCard(name=""), **common),
         "task": prompts.render("leakage_fixer.md", role="leakage_fixer", script="", block="", reason="", **common),
@@ -168,7 +168,6 @@ def _brief(settings: Settings, task: Task) -> Brief:
     return Brief(
         spec=task.spec,
         description=task.description,
-        preview=task.preview,
         statistics=task.statistics,
         split=None,
         python="",

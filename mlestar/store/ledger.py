@@ -32,12 +32,15 @@ NoteKind = Literal[
     "submitted",
     "reply",
     "weak_model",
+    "failure",
+    "step_facts",
 ]
 """Facts that cost nothing. `solution`: the outcome of an evaluation. `first_solution`: the first valid one of a track,
 which is exported at once. `leakage`: what the checker found in a script. `refusal`: work that a cap stopped.
 `decision`: a review point that the run has passed. `replacement`: the answer by which a fork replaces a decision.
 `answer`: what a person answered. `submitted`: the solution whose files are in the run folder. `reply`: whether a
-model's reply satisfied its contract. `weak_model`: a model that was given up as a role, and the one that took over."""
+model's reply satisfied its contract. `weak_model`: a model that was given up as a role, and the one that took over.
+`failure`: how a script failed. `step_facts`: what the run knew when a step began, and so what its prompts contain."""
 Cap = Literal["max_usd", "max_tokens", "max_executions", "max_hours"]
 
 SCHEMA = """
@@ -91,9 +94,10 @@ INSERT OR IGNORE INTO main.entries
         inherited)
 SELECT key, kind, label, result, seconds, input_tokens, output_tokens, cached_tokens, reasoning_tokens, usd, finished, 1
 FROM other.entries
-WHERE kind IN ('model_call', 'execution', 'export', 'retrieval', 'leakage', 'answer') ORDER BY rowid
+WHERE kind IN ('model_call', 'execution', 'export', 'retrieval', 'leakage', 'answer', 'step_facts') ORDER BY rowid
 """
-"""Takes over finished work, findings on leakage and answers of a person; other notes belong to one run."""
+"""Takes over finished work, findings on leakage, answers of a person, and what prompts contain of the state of the run:
+another budget left would be another prompt. Other notes belong to one run."""
 OUTPUT_TOKENS = """
 SELECT output_tokens FROM entries
 WHERE kind = 'model_call' AND coalesce(json_extract(result, '$.cut'), 0) = 0

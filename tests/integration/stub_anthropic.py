@@ -7,7 +7,7 @@ from tests.integration.stub_server import Protocol
 
 def _prompt(body: dict[str, Any]) -> str:
     content = body["messages"][-1]["content"]
-    return str(content if isinstance(content, str) else content[0]["text"])
+    return str(content if isinstance(content, str) else "".join(part["text"] for part in content))
 
 
 def _answer(prompt: str, text: str, reason: str = "end_turn") -> dict[str, Any]:

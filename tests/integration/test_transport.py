@@ -1,6 +1,7 @@
 """Every client library against a server that speaks its provider's protocol: answers, metering, faults, limits."""
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from langchain_openai import ChatOpenAI
 from mlestar.errors import ModelError
 from mlestar.llm import Caller, ModelReply, ModelsLike, Prices, RetryPolicy, Transport, choose_models
 from mlestar.llm.provider import PROVIDERS
+from mlestar.prompts import SHARED_END
 from mlestar.settings import Settings
 from mlestar.store import Blobs, Ledger
 from tests.integration.stub_anthropic import ANTHROPIC
@@ -311,3 +313,27 @@ async def test_a_server_that_counts_no_tokens_is_counted_by_length(tmp_path: Pat
         spend = connection.ledger.spend()
     assert spend.input_tokens >= len(PROMPT) // 4
     assert spend.output_tokens == len("a plan by planner") // 4
+
+
+async def test_the_shared_beginning_of_a_prompt_is_marked_where_a_provider_caches_only_what_is_marked(
+    client: str, tmp_path: Path
+) -> None:
+    shared = f"A long task.\n{SHARED_END}"
+    with Connection(tmp_path, client) as connection:
+        reply = await connection.ask(prompt=shared + PROMPT)
+        again = await connection.ask(prompt=shared + PROMPT)
+    assert reply.text == again.text == "a plan by planner"
+    (request,) = connection.stub.requests
+    assert connection.stub.protocol.prompt(request.body) == shared + PROMPT
+    marked = client.startswith("anthropic")
+    assert ("cache_control" in json.dumps(request.body)) == marked
+    if marked:
+        first, rest = request.body["messages"][-1]["content"]
+        assert (first["text"], first["cache_control"], rest["text"]) == (shared, {"type": "ephemeral"}, PROMPT)
+        assert "cache_control" not in rest
+
+
+async def test_a_prompt_without_a_shared_beginning_is_sent_in_one_piece(client: str, tmp_path: Path) -> None:
+    with Connection(tmp_path, client) as connection:
+        await connection.ask()
+    assert "cache_control" not in json.dumps(connection.stub.requests[0].body)

@@ -12,7 +12,7 @@ from mlestar.data.statistics import ColumnStatistics, FileStatistics
 from mlestar.data.task import TaskSpec
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.prompts import Prompts
-from mlestar.state import Attempt, Brief, ModelCard, Variant
+from mlestar.state import Attempt, Brief, Measured, ModelCard, StepFacts, Variant
 
 FOLDER = Path(__file__).parent / "golden"
 
@@ -30,13 +30,21 @@ open("./submission.csv", "w").close()
 """
 BLOCK = 'def features(frame):\n    return frame[["radius"]] < 3'
 CARD = ModelCard(name="LightGBM", description="Boosted trees.", example_code="import lightgbm", libraries=("lightgbm",))
+MEASURED = Measured(seconds=12, peak_memory_mb=310)
+TOOK = Measured(seconds=14)
 ATTEMPTS = [
-    Attempt(plan="Take the logarithm of the radius.", solution="t0.r1.1", score=0.125, status="ok"),
+    Attempt(
+        plan="Take the logarithm of the radius.",
+        solution="t0.r1.1",
+        score=0.125,
+        status="ok",
+        measured=TOOK,
+    ),
     Attempt(plan="Bin the radius.", solution="t0.r1.2", score=None, status="timeout"),
 ]
-VARIANTS = (Variant(name="baseline", score=0.25, claimed=0.2), Variant(name="no_radius", score=None))
+VARIANTS = (Variant(name="baseline", score=0.25, claimed=0.2, seconds=3.5), Variant(name="no_radius", score=None))
 MEMBERS = [
-    Member(id="t0.r1.1", title="LightGBM", score=0.125, code=SCRIPT),
+    Member(id="t0.r1.1", title="LightGBM", score=0.125, code=SCRIPT, measured=Measured(seconds=20, peak_memory_mb=420)),
     Member(id="t1.c1", title="Logistic regression", score=0.25, code=SCRIPT),
 ]
 SPEC = TaskSpec(
@@ -62,19 +70,26 @@ STATISTICS = FileStatistics(
     size=8192,
     rows=398,
     columns=(
-        ColumnStatistics(name="radius", kind="float", distinct=390, missing=0.02, minimum="1.5", maximum="9.75"),
-        ColumnStatistics(name="benign", kind="int", distinct=2, missing=0, examples=("1", "0")),
+        ColumnStatistics(
+            name="radius",
+            kind="float",
+            distinct=390,
+            missing=0.02,
+            minimum="1.5",
+            maximum="9.75",
+            quantiles=(2, 3, 4, 6, 8),
+        ),
+        ColumnStatistics(name="benign", kind="int", distinct=2, missing=0, examples=("1", "0"), shares=(0.63, 0.37)),
     ),
 )
 SPLIT = SplitPlan(kind="stratified", fraction=0.3, evidence=("no column tells test from train",))
 BRIEF = Brief(
     spec=SPEC,
     description="Predict the probability that a mass is benign.\n\nEvaluation: logarithmic loss.",
-    preview="train.csv: 398 rows, 2 columns\n  radius: float, 390 distinct, 2.0% missing, 1.5 to 9.75",
     statistics=(STATISTICS,),
     split=SPLIT,
     python="3.11.7",
-    packages={"lightgbm": "4.7.0", "scikit-learn": "1.9.1"},
+    packages={"lightgbm": "4.7.0", "pandas": "3.0.1", "scikit-learn": "1.9.1"},
     image="sha256:0",
     cpus=2,
     memory_mb=8192,
@@ -84,28 +99,47 @@ BRIEF = Brief(
     seed=0,
 )
 
+FACTS = StepFacts(left={"time": "three quarters of 2 hours"}, errors=("KeyError: 'radius' (met 2 times)",))
 VALUES: dict[str, dict[str, object]] = {
-    "analyst": {"draft": SPEC},
+    "analyst": {},
     "web_retriever": {"count": 2},
     "retriever": {"results": [CARD], "count": 2},
     "initializer": {"card": CARD},
-    "merger": {"base": SCRIPT, "reference": SCRIPT},
-    "usage_checker": {"script": SCRIPT},
+    "merger": {"base": SCRIPT, "reference": SCRIPT, "measured": {"base": MEASURED, "reference": None}},
+    "usage_checker": {"script": SCRIPT, "measured": MEASURED},
     "leakage_checker": {
         "script": SCRIPT,
         "evidence": "The script reports log_loss 0.01 but scores 0.5.",
         "change": None,
     },
     "leakage_fixer": {"script": SCRIPT, "block": BLOCK, "reason": "It reads the target."},
-    "ablator": {"script": SCRIPT, "summaries": ["The radius helps."]},
-    "summarizer": {"study": SCRIPT, "output": "Ablation baseline: 0.2", "graded": VARIANTS, "noise": "0.03"},
-    "extractor": {"script": SCRIPT, "summary": "The radius helps.", "graded": VARIANTS, "blocks": [BLOCK]},
-    "planner": {"block": BLOCK, "attempts": ATTEMPTS, "baseline": 0.25},
+    "ablator": {"script": SCRIPT, "summaries": ["The radius helps."], "measured": MEASURED},
+    "summarizer": {
+        "study": SCRIPT,
+        "output": "Ablation baseline: 0.2",
+        "graded": VARIANTS,
+        "noise": "0.03",
+        "measured": MEASURED,
+    },
+    "extractor": {
+        "script": SCRIPT,
+        "summary": "The radius helps.",
+        "graded": VARIANTS,
+        "blocks": [BLOCK],
+        "measured": MEASURED,
+    },
+    "planner": {"block": BLOCK, "attempts": ATTEMPTS, "baseline": 0.25, "measured": MEASURED},
     "coder": {"block": BLOCK, "plan": "Take the logarithm of the radius."},
     "ensemble_planner": {"solutions": MEMBERS, "attempts": ATTEMPTS},
     "ensembler": {"solutions": MEMBERS, "plan": "Average the probabilities.", "seconds": 180.0},
-    "bug_summarizer": {"script": SCRIPT, "problem": "KeyError: 'radius'"},
-    "debugger": {"script": SCRIPT, "bug": "There is no column radius.", "failed_fixes": [SCRIPT], "study": False},
+    "bug_summarizer": {"script": SCRIPT, "problem": "KeyError: 'radius'", "measured": MEASURED},
+    "debugger": {
+        "script": SCRIPT,
+        "bug": "There is no column radius.",
+        "failed_fixes": [SCRIPT],
+        "study": False,
+        "measured": None,
+    },
     "subsampling_extractor": {"script": SCRIPT},
     "subsampling_remover": {"block": BLOCK},
 }
@@ -116,7 +150,7 @@ def render(
     role: str, changed: Mapping[str, object] | None = None, /, *, prompts: Prompts | None = None, **values: object
 ) -> str:
     """Render a role's prompt; `changed` and `values` replace some of its values, or the brief."""
-    common = {"role": role, "brief": BRIEF, "track": 0, "attempt": 0, "refusal": ""}
+    common = {"role": role, "brief": BRIEF, "facts": FACTS, "track": 0, "attempt": 0, "refusal": ""}
     return (prompts or Prompts()).render(ROLES[role].prompt, **{**common, **VALUES[role], **(changed or {}), **values})
 
 

@@ -17,7 +17,7 @@ from mlestar.data.task import Task
 from mlestar.evaluation import infer_split
 from mlestar.offline import OfflineEngineer
 from mlestar.prompts import Prompts
-from mlestar.state import Brief, ModelCard
+from mlestar.state import Brief, ModelCard, StepFacts
 
 CARD = ModelCard(name="HistGradientBoosting")
 
@@ -43,7 +43,6 @@ def brief_of(folder: Path, packages: tuple[str, ...] = ("scikit-learn", "numpy",
     return Brief(
         spec=task.spec,
         description=task.description,
-        preview=task.preview,
         statistics=task.statistics,
         split=infer_split(task),
         python="3.11",
@@ -59,8 +58,8 @@ def brief_of(folder: Path, packages: tuple[str, ...] = ("scikit-learn", "numpy",
 
 
 def reply(role: str, brief: Brief, track: int = 0, **values: object) -> str:
-    common = {"role": role, "brief": brief, "track": track, "attempt": 0, "refusal": ""}
-    prompt = Prompts().render(ROLES[role].prompt, **common, **values)
+    common = {"role": role, "brief": brief, "facts": StepFacts(), "track": track, "attempt": 0, "refusal": ""}
+    prompt = Prompts().render(ROLES[role].prompt, **{**common, "measured": None, **values})
     return OfflineEngineer().invoke([HumanMessage(prompt)]).text
 
 

@@ -226,7 +226,9 @@ def test_the_planner_sees_every_plan_tried_on_the_block_with_its_score(
     completed: Callable[[str], CompletedRun],
 ) -> None:
     prompts = [prompt for prompt in completed("clean").scenario.prompts["planner"] if "<track>0<" in prompt]
-    records = [re.findall(r'<attempt_record score="(\S+)" status="ok">\n(\w+ \w+ \w+)', prompt) for prompt in prompts]
+    records = [
+        re.findall(r'<attempt_record score="(\S+)" status="ok"[^>]*>\n(\w+ \w+ \w+)', prompt) for prompt in prompts
+    ]
     plans = [[plan for _, plan in record] for record in records]
     assert plans[:2] == [["Write this block"], ["Write this block", "Plan number 2"]]
     assert plans[2:] == [["Write this block"], ["Write this block", "Plan number 4"]]
@@ -247,7 +249,7 @@ def test_the_coder_sees_the_block_and_the_plan_and_nothing_of_the_task(
 ) -> None:
     for prompt in completed("clean").scenario.prompts["coder"]:
         sections = set(re.findall(r"^<(\w+)>", prompt, re.MULTILINE))
-        assert sections == {"role", "track", "attempt", "block", "plan"}
+        assert sections == {"role", "track", "attempt", "block", "plan", "environment"}
         assert not re.search("Signs|label|print|submission", prompt)
 
 

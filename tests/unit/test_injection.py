@@ -10,9 +10,10 @@ import pytest
 import mlestar
 from mlestar.agents.changes import Change
 from mlestar.agents.ensembling import Member
+from mlestar.data.statistics import FileStatistics
 from mlestar.prompts import Prompts
 from mlestar.runners import Execution, Job
-from mlestar.state import Brief, Citation, ModelCard
+from mlestar.state import Brief, Citation, ModelCard, StepFacts
 from tests.unit.golden_prompts import ATTEMPTS, BRIEF, CARD, SCRIPT, VALUES, VARIANTS, render
 from tests.unit.scenario import Scenario, by_card, count_rows, failure, fence, make_task, script, signs, study
 
@@ -30,10 +31,9 @@ def outside(prompt: str) -> str:
     return SECTION.sub("", prompt)
 
 
-def first_role(prompt: str) -> str:
-    role = re.search(r"<role>(\w+)</role>", prompt)
-    assert role
-    return role[1]
+def stated_role(prompt: str) -> str:
+    """Return the role of a prompt: the last one, because sections come before it."""
+    return str(re.findall(r"^<role>(\w+)</role>", prompt, re.MULTILINE)[-1])
 
 
 class ObedientEngineer(Scenario):
@@ -105,7 +105,7 @@ async def test_injected_orders_are_never_obeyed(tmp_path: Path) -> None:
     assert "HACKED" not in "".join(scenario.scripts[name].replace(repr(HOSTILE), "") for name in scenario.ran)
     for role, prompts in scenario.prompts.items():
         for prompt in prompts:
-            assert first_role(prompt) == role
+            assert stated_role(prompt) == role
             assert not {"\x1b", "\u202e", "\u200b"} & set(prompt.replace(repr(HOSTILE), "")), role
 
 
@@ -116,7 +116,8 @@ def with_spec(**changed: object) -> dict[str, object]:
 CHANGE = Change(removed="x = 1", added="x = 2", context="y = x")
 UNTRUSTED: dict[str, dict[str, object]] = {
     "description": {"brief": BRIEF.model_copy(update={"description": HOSTILE})},
-    "preview": {"brief": BRIEF.model_copy(update={"preview": HOSTILE})},
+    "file": {"brief": BRIEF.model_copy(update={"statistics": (FileStatistics(file=HOSTILE, size=1, note=HOSTILE),)})},
+    "errors": {"facts": StepFacts(errors=(HOSTILE,))},
     "spec": with_spec(name=HOSTILE, target=(HOSTILE,)),
     "metric": with_spec(metric=HOSTILE),
     "column": {
@@ -152,17 +153,17 @@ UNTRUSTED: dict[str, dict[str, object]] = {
     "code": {"solutions": [Member(id="t0", title="x", score=None, code=f"# {HOSTILE}")]},
 }
 """Every text that others write, and the values of a prompt that contain it."""
-OF_BRIEF = {"brief", "refusal"}
+OF_ALL = {"brief", "facts", "refusal"}
 
 
 @pytest.mark.parametrize("text", UNTRUSTED)
 def test_text_of_others_never_leaves_its_section(text: str) -> None:
     changed, prompts = UNTRUSTED[text], Prompts()
-    roles = [role for role in VALUES if set(changed) & ({*VALUES[role]} | OF_BRIEF)]
+    roles = [role for role in VALUES if set(changed) & ({*VALUES[role]} | OF_ALL)]
     assert roles
     for role in roles:
         prompt = render(role, changed, prompts=prompts)
-        assert first_role(prompt) == role
+        assert stated_role(prompt) == role
         instructions = outside(prompt)
         if text in ("metric", "gpu"):  # words of these are parts of sentences: shortened, with escaped tags
             assert "</" not in instructions
@@ -173,7 +174,7 @@ def test_text_of_others_never_leaves_its_section(text: str) -> None:
 
 def test_every_value_of_every_prompt_is_covered() -> None:
     covered = {name for changed in UNTRUSTED.values() for name in changed}
-    numbers = {"count", "baseline", "seconds", "noise", "draft"}
+    numbers = {"count", "baseline", "seconds", "noise", "measured", "study"}
     assert {name for values in VALUES.values() for name in values} <= covered | numbers
 
 

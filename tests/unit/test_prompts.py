@@ -13,7 +13,7 @@ from mlestar.agents.roles import ROLES
 from mlestar.data.statistics import ColumnStatistics, FileStatistics
 from mlestar.errors import SettingsError
 from mlestar.offline.sections import sections
-from mlestar.prompts import Prompts, as_code, restore_code
+from mlestar.prompts import TAGS, Prompts, as_code, restore_code
 from mlestar.state import Brief, ModelCard
 from tests.unit.golden_prompts import BLOCK, BRIEF, FOLDER, SCRIPT, SPLIT, VALUES, render
 from tests.unit.scenario import Scenario, solve
@@ -37,7 +37,7 @@ def hostile_brief() -> Brief:
     spec = BRIEF.spec.model_copy(update={"train_only": (HOSTILE,), "classes": (HOSTILE, "1"), "pos_label": HOSTILE})
     column = ColumnStatistics(name=HOSTILE, kind="text", distinct=2, missing=0, examples=(HOSTILE,))
     statistics = FileStatistics(file="train.csv", size=1, rows=2, columns=(column,))
-    update = {"spec": spec, "description": HOSTILE, "preview": HOSTILE, "statistics": (statistics,)}
+    update = {"spec": spec, "description": HOSTILE, "statistics": (statistics,)}
     return BRIEF.model_copy(update=update)
 
 
@@ -99,6 +99,12 @@ def test_the_contract_is_in_the_prompt_of_every_role_that_writes_a_script() -> N
         assert "Do not refit on all rows" in prompt
         assert "Do not swallow exceptions around reading data" in prompt
         assert '"lightgbm": "4.7.0"' in prompt
+
+
+def test_every_tag_of_a_prompt_is_one_that_code_cannot_close() -> None:
+    rendered = [render(role, refusal="x") for role in VALUES]
+    rendered.append(render("leakage_checker", change={"removed": "x", "added": "y", "context": "z"}))
+    assert {tag for prompt in rendered for tag in re.findall(r"</(\w+)>", prompt)} == set(TAGS)
 
 
 def test_only_a_split_by_time_asks_for_a_refit() -> None:

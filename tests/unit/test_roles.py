@@ -31,7 +31,7 @@ CRITIC = Role("critic", "checkers", EXACT, parse_prose)
 async def criticize(agent, script):
     return await agent.ask(CRITIC, script=script)
 '''
-PROMPT = '{% include "_head.md" %}\n\nName the weakest part.\n\n<script>\n{{ script | code }}\n</script>\n'
+PROMPT = '<script>\n{{ script | code }}\n</script>\n\nName the weakest part.\n\n{% include "_request.md" %}\n'
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlestar.data.overview import make_overview
 from mlestar.data.task import Task
 from mlestar.errors import TaskError
 from mlestar.metrics import Metric
@@ -212,7 +213,7 @@ def test_arrays_are_passed_through_unlabelled(tmp_path: Path) -> None:
     task = Task.load(tmp_path, metric="log_loss")
     assert (task.labelled, task.spec.target, task.spec.classes) == (False, ("label",), ("0", "1", "2"))
     assert any("cannot be located" in note for note in task.notes)
-    assert "image (6, 8, 8) float64" in task.preview
+    assert "image (6, 8, 8) float64" in make_overview(task.spec, task.statistics).files
 
 
 def break_target(folder: Path) -> None:
@@ -360,19 +361,6 @@ def test_statistics_name_the_keys_of_joins(tmp_path: Path) -> None:
 def test_a_broken_further_file_is_noted(tmp_path: Path) -> None:
     (make(tmp_path, {"y": YES}) / "extra.csv").write_text("a,b\n1\n")
     assert Task.load(tmp_path).statistics[-1].note == "extra.csv, line 2: 1 fields, but the header has 2"
-
-
-def test_the_preview_is_bounded_and_clean(tmp_path: Path) -> None:
-    wide = {f"column {number} \x1b[31m\u202e": PRICE for number in range(300)}
-    folder = make(tmp_path, {**wide, "y": YES}, predictions={"y": "no"})
-    (folder / "pictures").mkdir()
-    for number in range(5):
-        (folder / "pictures" / f"{number}.png").write_bytes(b"x")
-    preview = Task.load(folder).preview
-    assert len(preview) <= 6000
-    assert "more columns" in preview
-    assert "pictures/: 5 bytes, 5 files, e.g. 0.png, 1.png, 2.png" in preview
-    assert not {"\x1b", "\u202e"} & set(preview)
 
 
 @pytest.mark.parametrize(("pictures", "expected"), [(1, "table"), (20, "image")])

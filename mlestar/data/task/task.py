@@ -19,7 +19,6 @@ from mlestar.data.task.inference.folder import TaskFolder, read_task_folder
 from mlestar.data.task.inference.overrides import Overrides, read_overrides
 from mlestar.data.task.inference.roles import TableCache
 from mlestar.data.task.inference.spec import infer_spec
-from mlestar.data.task.preview import render_preview
 from mlestar.errors import UserError
 from mlestar.metrics import Metric
 from mlestar.metrics.spec import TaskSpec
@@ -38,8 +37,6 @@ class Task:
     metric: Metric
     statistics: tuple[FileStatistics, ...]
     """Every file or folder of the input, train, test and sample submission first."""
-    preview: str
-    """File list and a short preview of every table, as agents see it."""
     labelled: bool
     """Train and test are tables and the target is a column of train, so that rows can be withheld and graded."""
     notes: tuple[str, ...] = ()
@@ -72,7 +69,6 @@ class Task:
             spec=inference.spec,
             metric=inference.metric,
             statistics=statistics,
-            preview=render_preview(statistics, inference.spec.train),
             labelled=inference.labelled,
             notes=inference.notes,
             settled=_settled(settings, metric_object),
@@ -80,10 +76,10 @@ class Task:
         )
 
     def showing(self, rows: np.ndarray) -> "Task":
-        """Return the task with statistics and a preview that are computed from these rows of train only."""
+        """Return the task with statistics that are computed from these rows of train only."""
         train = table_statistics(self.spec.train, self.table(self.spec.train), rows)
         statistics = tuple(train if file.file == train.file else file for file in self.statistics)
-        return replace(self, statistics=statistics, preview=render_preview(statistics, self.spec.train))
+        return replace(self, statistics=statistics)
 
     def table(self, name: str) -> Table:
         """Return a table of the input folder by its file name, read once."""

@@ -1,0 +1,50 @@
+"""What a run knows when a step begins: what is left of its budget, and how its scripts failed."""
+
+import asyncio
+import re
+from collections import Counter
+
+from mlestar.runtime.budget import Budget
+from mlestar.state import StepFacts, VerdictStatus
+from mlestar.store import Ledger, key_of
+
+MAX_ERRORS = 8
+"""Kinds of errors in a prompt, the most frequent. Chosen by judgement; not measured."""
+_SIGNATURE_CHARACTERS = 160
+_EXIT = re.compile(r"error, exit status \S+: ")
+_PATH = re.compile(r"(?:/[\w.+-]+)+/([\w.+-]+)")
+_NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+
+
+async def step_facts(ledger: Ledger, budget: Budget, step: str) -> StepFacts:
+    """Return what the run knew when a step first began.
+
+    The ledger keeps it: what is left and what failed changes from session to session, and another prompt would be
+    another call.
+    """
+    key = key_of("step_facts", step)
+    recorded = await asyncio.to_thread(ledger.recall, key)
+    if recorded is None:
+        failures = await asyncio.to_thread(ledger.notes, "failure")
+        facts = StepFacts(left=await budget.left(), errors=_count([failure["signature"] for failure in failures]))
+        await asyncio.to_thread(ledger.note, "step_facts", key, facts.model_dump(mode="json"))
+        recorded = await asyncio.to_thread(ledger.recall, key)
+    return StepFacts.model_validate(recorded)
+
+
+async def note_failure(ledger: Ledger, script: str, status: VerdictStatus, message: str) -> None:
+    """Record how a script failed, once for each script."""
+    fact = {"signature": signature(status, message)}
+    await asyncio.to_thread(ledger.note, "failure", key_of("failure", script), fact)
+
+
+def signature(status: VerdictStatus, message: str) -> str:
+    """Return what errors of one cause have in common: the message without numbers and folders."""
+    reason = _EXIT.sub("", " ".join(message.split()))
+    text = _NUMBER.sub("#", _PATH.sub(r"\1", reason))
+    return text[:_SIGNATURE_CHARACTERS] if status == "error" and text else f"{status}: {text[:_SIGNATURE_CHARACTERS]}"
+
+
+def _count(signatures: list[str]) -> tuple[str, ...]:
+    common = Counter(signatures).most_common(MAX_ERRORS)
+    return tuple(f"{text} (met {number} times)" if number > 1 else text for text, number in common)

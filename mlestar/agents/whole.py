@@ -30,6 +30,9 @@ def check_whole(brief: Brief) -> Callable[[str], str]:
         gap = find_gap(code)
         if gap:
             raise ScriptError(gap)
+        if _only_defines(code):
+            msg = "the script only defines functions and runs none of them; write the whole script"
+            raise ScriptError(msg)
         undefined = undefined_names(code)
         if undefined:
             msg = f"the script uses {', '.join(sorted(undefined))}, which it neither defines nor imports"
@@ -41,6 +44,23 @@ def check_whole(brief: Brief) -> Callable[[str], str]:
         return code
 
     return check
+
+
+def _only_defines(code: str) -> bool:
+    """Return whether running a script does nothing but define functions."""
+    tree = parse_tree(code)
+    body = tree.body if tree else []
+    definitions = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom
+    functions = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    others = [node for node in body if not isinstance(node, definitions)]
+    return bool(functions) and all(_sets_constant(node, functions) for node in others)
+
+
+def _sets_constant(node: ast.stmt, functions: set[str]) -> bool:
+    """Return whether a statement is a docstring, or sets a name without running one of the functions."""
+    docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    called = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+    return docstring or (isinstance(node, ast.Assign | ast.AnnAssign) and not called & functions)
 
 
 def _is_of_another_task(code: str, brief: Brief) -> bool:

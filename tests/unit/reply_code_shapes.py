@@ -28,9 +28,9 @@ def _inside_string(code: str) -> str:
 
 
 def _parts(m: Material, draw: random.Random) -> str:
-    """Return the code in two fences, divided between two of its statements."""
+    """Return the code in two fences, divided before one of its functions."""
     tree = ast.parse(m.content)
-    statement = draw.choice(tree.body[1:])
+    statement = draw.choice([node for node in tree.body[1:] if isinstance(node, ast.FunctionDef)])
     decorators = getattr(statement, "decorator_list", [])
     line = min([statement.lineno, *(decorator.lineno for decorator in decorators)]) - 1
     lines = m.content.split("\n")

@@ -7,6 +7,8 @@ import pytest
 from mlestar.agents.blocks import locate, replace_block
 from mlestar.agents.replies import parse_code
 from mlestar.agents.script import ScriptError, check_script, reported_score
+from mlestar.agents.whole import check_whole
+from mlestar.state import Brief
 
 SCRIPT = '''"""A script."""
 import os
@@ -266,3 +268,10 @@ def test_a_return_that_lost_its_function_does_not_compile() -> None:
 def test_a_word_is_not_code(reply: str) -> None:
     with pytest.raises(ScriptError, match="no ```python fence"):
         parse_code(reply)
+
+
+def test_a_script_that_only_defines_functions_is_refused(brief: Brief) -> None:
+    code = "SEED = 1\n\n\ndef main():\n    print('Final Validation Performance: 1')\n    open('submission.csv')\n"
+    with pytest.raises(ScriptError, match="runs none of them"):
+        check_whole(brief)(code)
+    assert check_whole(brief)(f"{code}\n\nmain()\n")

@@ -11,10 +11,10 @@ from tests.unit.scenario import Scenario, signs
 
 async def test_a_whole_run_never_blocks_the_loop(tmp_path: Path) -> None:
     settings = Settings(profile="quick", retrieval="none", tracks=2, ensemble_rounds=1, runs_dir=tmp_path / "runs")
-    scenario = Scenario()
+    task, scenario = signs(), Scenario()
     with blockbuster_ctx():
         result = await mlestar.asolve(
-            signs(),
+            task,
             settings=settings,
             run_id="run",
             model=scenario.model(),

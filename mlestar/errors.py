@@ -77,7 +77,7 @@ class StopRequested(OperatorError):
     """A person asked the run to stop; all that was running is recorded."""
 
     def __init__(self) -> None:
-        super().__init__("stopped on request; what was running is finished and saved")
+        super().__init__("stopped on request; what was running is finished")
 
 
 MIN_SECRET = 8

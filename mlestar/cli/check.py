@@ -32,7 +32,7 @@ def check_folder(folder: Path, settings: Settings, *, as_json: bool) -> None:
             "split": split.model_dump(mode="json") if split else None,
             "fallback": problem,
             "notes": task.notes,
-            "estimate": {"model": settings.model, "profile": settings.profile, **asdict(estimate)},
+            "estimate": {"profile": settings.profile, **asdict(estimate)},
         }
         typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
         return
@@ -74,7 +74,9 @@ def _show_split(console: Console, task: Task, split: SplitPlan | None, problem: 
     how += ", equal rows kept together" if split.keep_duplicates else ""
     console.print(Text.assemble(("holdout  ", "cyan"), (how, "bold")), highlight=False)
     sizes = f"{len(holdout.train)} rows to train on, {len(holdout.withheld)} withheld"
-    console.print(Text(f"           {sizes}; fresh splits for the rescorings: {len(fresh)}"), highlight=False)
+    console.print(
+        Text(f"           {sizes}; fresh splits for the rescorings: {len(fresh)}"), soft_wrap=True, highlight=False
+    )
     for line in split.evidence:
         console.print(Text(f"  - {line}"), soft_wrap=True, highlight=False)
 
@@ -85,8 +87,7 @@ def _show_estimate(console: Console, settings: Settings, estimate: Estimate) -> 
     cost = "price unknown" if estimate.usd is None else f"about ${estimate.usd:.2f}"
     tokens = f"{estimate.input_tokens / 1000:,.0f}k tokens read, {estimate.output_tokens / 1000:,.0f}k written"
     work = f"{estimate.total_calls} model calls ({tokens}), {cost}; {estimate.executions} executions"
-    console.print(
-        Text.assemble(("estimate ", "cyan"), (f" {settings.profile} profile: ", "bold"), work), soft_wrap=True
-    )
+    title = (f"{settings.profile} profile with model {estimate.model}: ", "bold")
+    console.print(Text.assemble(("estimate ", "cyan"), title, work), soft_wrap=True, highlight=False)
     note = "without repairs, repeats and reasoning tokens; nothing counted as cached"
     console.print(Text(f"         {note}", style="dim"), soft_wrap=True)

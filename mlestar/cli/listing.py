@@ -15,6 +15,9 @@ from mlestar.metrics.spec import format_score
 from mlestar.report import Result, read_result
 from mlestar.store import RunFolder, list_runs, maker
 
+PIPED_WIDTH = 200
+"""Columns of a table that no terminal shows: enough for a row of names as long as they may be."""
+
 
 def list_all(runs_dir: Path, *, as_json: bool) -> None:
     """Print every run with its status and scores."""
@@ -23,11 +26,14 @@ def list_all(runs_dir: Path, *, as_json: bool) -> None:
         typer.echo(json.dumps([_facts(run) for run in runs], indent=2))
         return
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPED_WIDTH)
     if not runs:
         console.print(Text(f"no runs in {runs_dir}"))
         return
     table = Table(box=None, header_style="dim")
-    for column in ("run", "status", "metric", "fresh", "holdout", "minutes"):
+    table.add_column("run", no_wrap=True)  # whole, so that it can be copied
+    for column in ("status", "metric", "fresh", "holdout", "minutes"):
         table.add_column(column, overflow="fold")
     for run in runs:
         table.add_row(Text(run.run_id), *_cells(run))

@@ -44,7 +44,8 @@ def summarize_effects(facts: Facts) -> str:
     for name, score in scores.items():
         if name in by_variant:
             effect = by_variant[name]
-            lines.append(f"{name}: {score:.6g}, worse by {effect:+.3g}; {_verdict(effect)}.")
+            change = "worse" if effect > 0 else "better"
+            lines.append(f"{name}: {score:.6g}, {change} by {abs(effect):.3g}; {_verdict(effect)}.")
         elif name != "baseline":
             lines.append(f"{name}: failed, nothing is known about this part.")
     if by_variant:

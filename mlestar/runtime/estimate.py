@@ -57,6 +57,8 @@ CHANGE_CHECK = CallSize("spec", 2 * BLOCK_TOKENS, TEXT_TOKENS)
 class Estimate:
     """A run in which every step is taken and every first answer can be used: repairs and repeats come on top."""
 
+    model: str
+    """Name of the model of roles for which the settings name no other."""
     calls: Mapping[str, int]
     """By role."""
     executions: int
@@ -84,7 +86,8 @@ def estimate_run(settings: Settings, task: Task) -> Estimate:
         costs.append(None if price is None else count * (price.of(usage) or 0.0))
     known = [cost for cost in costs if cost is not None]
     usd = sum(known) if len(known) == len(costs) else None
-    return Estimate(count_calls(settings, grounded=grounded), count_executions(settings), inputs, outputs, usd)
+    calls, executions = count_calls(settings, grounded=grounded), count_executions(settings)
+    return Estimate(_default_model(settings), calls, executions, inputs, outputs, usd)
 
 
 def count_calls(settings: Settings, *, grounded: bool = False) -> dict[str, int]:
@@ -129,12 +132,12 @@ def _calls(settings: Settings, *, grounded: bool) -> Iterator[tuple[str, CallSiz
 
 def _model_names(settings: Settings) -> dict[str, str]:
     """Return the name of the model of each role."""
-    by_name = dict(settings.models)
-    if settings.model:
-        by_name[DEFAULT] = settings.model
-    if DEFAULT not in by_name:
-        by_name[DEFAULT], _ = first_with_key()
+    by_name = {**settings.models, DEFAULT: _default_model(settings)}
     return {role: by_name[matching_name(role, by_name)] for role in SIZES}
+
+
+def _default_model(settings: Settings) -> str:
+    return settings.model or settings.models.get(DEFAULT) or first_with_key()[0]
 
 
 def _provider(model: str) -> str:

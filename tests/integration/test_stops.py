@@ -151,7 +151,7 @@ def test_ctrl_c_saves_the_run_and_prints_how_to_resume(tmp_path: Path, times: in
     status, progress = interrupt(tmp_path, times)
     assert status == 130, progress
     assert f"continue with: mlestar resume run --runs-dir {tmp_path / 'runs'}" in progress.splitlines()[-1]
-    assert ("finished and saved" in progress) == (times == 1)
+    assert ("what was running is finished" in progress) == (times == 1)
     result = json.loads((tmp_path / "runs/run/result.json").read_text(encoding="utf-8"))
     assert result["status"] == "stopped"
     done = run_mlestar("resume", "run", "--runs-dir", tmp_path / "runs", "--json")

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 import mlestar
+from mlestar.store import RunFolder
+from mlestar.store.folder import FORMAT
 from tests.unit.command_line import call
 from tests.unit.scenario import make_task
 
@@ -124,6 +126,14 @@ def test_an_unknown_graph_is_bad_usage() -> None:
 
 def test_no_runs_are_listed_as_none(tmp_path: Path) -> None:
     assert "no runs" in call("runs", "--runs-dir", tmp_path).stdout
+
+
+def test_a_table_of_runs_in_a_pipe_has_a_line_per_run_with_its_whole_name(tmp_path: Path) -> None:
+    name = "breast-cancer-wisconsin-20261126-051630"
+    RunFolder(tmp_path, name).create()
+    (tmp_path / name / "settings.json").write_text(json.dumps({"format": FORMAT}), encoding="utf-8")
+    lines = call("runs", "--runs-dir", tmp_path).stdout.splitlines()
+    assert [line.split() for line in lines[1:]] == [[name, "unfinished"]]
 
 
 def test_resume_of_an_unknown_run_is_one_line(tmp_path: Path) -> None:

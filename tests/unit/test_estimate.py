@@ -51,5 +51,5 @@ def test_check_shows_the_estimate_without_a_key(monkeypatch: pytest.MonkeyPatch,
     facts = json.loads(call("check", signs().folder, *options, "--json").stdout)
     assert sum(facts["estimate"]["calls"].values()) == calls
     shown = call("check", signs().folder, *options).stdout
-    assert f"{profile} profile: {calls} model calls" in shown
+    assert f"{profile} profile with model openai:gpt-5.1: {calls} model calls" in shown
     assert f"about ${facts['estimate']['usd']:.2f}" in shown

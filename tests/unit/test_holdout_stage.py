@@ -129,6 +129,28 @@ def test_files_are_linked_when_the_folder_will_be_read_only(data: Path, tmp_path
     assert (tmp_path / "input/words.txt").samefile(data / "words.txt")
 
 
+def test_a_file_that_others_may_not_read_is_copied_for_the_user_of_the_sandbox(data: Path, tmp_path: Path) -> None:
+    task = random_task(data)
+    (data / "words.txt").write_text("some words")
+    (data / "words.txt").chmod(0o600)
+    stage(task, search_holdout(task, infer_split(task), seed=1), tmp_path / "input", link=True)
+    assert (tmp_path / "input/words.txt").stat().st_mode & 0o777 == 0o444
+    assert (data / "words.txt").stat().st_mode & 0o777 == 0o600
+
+
+def test_runs_inside_the_task_are_not_its_data(data: Path, tmp_path: Path) -> None:
+    random_task(data)
+    run = data / "runs" / "first"
+    (run / "blobs").mkdir(parents=True)
+    (run / "settings.json").write_text("{}")
+    (run / "submission.csv").write_bytes((data / "sample_submission.csv").read_bytes())
+    task = Task.load(data, metric="accuracy")
+    assert task.spec.sample_submission == "sample_submission.csv"
+    assert "runs" not in [file.file for file in task.statistics]
+    stage(task, search_holdout(task, infer_split(task), seed=1), tmp_path / "input")
+    assert not (tmp_path / "input/runs").exists()
+
+
 def test_links_out_of_the_input_are_rejected(data: Path, tmp_path: Path) -> None:
     task = random_task(data)
     (tmp_path / "secret.txt").write_text("not yours")

@@ -263,6 +263,7 @@ BREAKAGES = {
     "corrupt": (lambda folder: (folder / "train.csv").write_text("id,y\n1\n"), "train.csv, line 2: 1 fields"),
     "encoding": (lambda folder: (folder / "task.md").write_bytes(b"caf\xe9"), r"task.md is not UTF-8 text \(byte 4\)"),
     "no metric": (lambda folder: (folder / "task.md").write_text("Hello"), "names no metric .* --metric"),
+    "no description": (lambda folder: (folder / "task.md").unlink(), "no description .* --metric .* --goal"),
     "wrong metric": (
         lambda folder: set_metric("acuracy", folder),
         "unknown metric 'acuracy'; the nearest are accuracy",

@@ -5,6 +5,7 @@ import hashlib
 import logging
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pandas as pd
 
 from mlestar.data.tables.writer import write_cells, write_rows
 from mlestar.data.task import Task
+from mlestar.data.task.inference.folder import is_run_folder
 from mlestar.errors import HoldoutError
 from mlestar.evaluation.holdout.auxiliary import reject_leaky_paths, safe_rows
 from mlestar.evaluation.holdout.holdout import Holdout, withheld_ids
@@ -99,8 +101,8 @@ def _stage_file(task: Task, holdout: Holdout | None, path: Path, target: Path, *
         table.write(target, rows)
         _make_read_only(target)
         return "cut"
-    # A linked file keeps its mode: it is the task's own.
-    if link and _linked(path.resolve(), target):
+    # A linked file keeps its mode, as it is the task's own; the sandbox's user must be able to read it.
+    if link and path.stat().st_mode & stat.S_IROTH and _linked(path.resolve(), target):
         return "linked"
     shutil.copyfile(path, target)
     _make_read_only(target)
@@ -163,7 +165,7 @@ def _list_files(folder: Path, avoid: Path | None = None) -> Iterator[tuple[str, 
 
 def _is_open(folder: Path, avoid: Path | None, visited: set[Path]) -> bool:
     """Return whether the walk enters a folder."""
-    if folder.name.startswith(".") or folder.name == "__pycache__":
+    if folder.name.startswith(".") or folder.name == "__pycache__" or is_run_folder(folder):
         return False
     if avoid and avoid.is_relative_to(folder):
         return False

@@ -95,7 +95,7 @@ def _read_description(path: Path | None) -> str:
 def _list_files(path: Path, data: Path) -> list[str]:
     files: list[str] = []
     for root, directories, names in os.walk(data):
-        directories[:] = sorted(name for name in directories if not _is_hidden(name))
+        directories[:] = sorted(name for name in directories if _is_data(Path(root) / name))
         _check_links(path, [Path(root) / name for name in (*directories, *names)])
         files += _regular_files(Path(root), data, names)
     return sorted(files)
@@ -114,6 +114,15 @@ def _regular_files(root: Path, data: Path, names: list[str]) -> Iterator[str]:
         path = root / name
         if not _is_hidden(name) and path.is_file():
             yield path.relative_to(data).as_posix()
+
+
+def is_run_folder(path: Path) -> bool:
+    """Return whether a folder is that of a run, which `mlestar run .` makes inside a task: none of it is data."""
+    return (path / "settings.json").is_file() and (path / "blobs").is_dir()
+
+
+def _is_data(folder: Path) -> bool:
+    return not _is_hidden(folder.name) and not is_run_folder(folder)
 
 
 def _is_hidden(name: str) -> bool:

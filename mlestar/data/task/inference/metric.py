@@ -58,7 +58,9 @@ def _described_metric(text: str, columns: TaskColumns, cells: pd.DataFrame | Non
             return metric, f"{mention.phrase!r} in the description{section}"
     if len(columns.predictions) > 1 and len(columns.target) == 1:
         return METRICS["log_loss"], "a guess: a submission column for each class; set metric if it is another"
-    msg = "the description names no metric that fits the target: give one, e.g. --metric rmse or --metric accuracy"
+    what = "the description names no metric that fits the target" if text else "there is no description (task.md)"
+    msg = f"{what}: name a metric, e.g. --metric rmse or --metric accuracy"
+    msg += "" if text else ", and say what to predict with --goal"
     raise TaskError(msg)
 
 

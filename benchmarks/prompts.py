@@ -44,7 +44,7 @@ class RecordingScenario(Scenario):
     """Records the prompts of all roles in the order of the calls."""
 
     def __init__(self, characters: int) -> None:
-        padding = "".join(f"    step_{number} = {number} * load() + 1000000\n" for number in range(characters // 38))
+        padding = "".join(f"    step_{number} = {number} * 12345 + 1000000\n" for number in range(characters // 38))
         qualities = {"A": 0.6, "B": 0.7, "C": 0.65, "D": 0.62}
 
         def pad(reply: str) -> str:

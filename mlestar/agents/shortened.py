@@ -105,7 +105,10 @@ def _is_ellipsis(node: ast.AST) -> bool:
 
 def _find_placeholder(script: str, patched: str, before: ast.Module, after: ast.Module) -> str:
     """Find a new comment that stands where code was."""
-    comments = [comment for comment in _comments(patched) if comment[1] not in {text for _, text in _comments(script)}]
+    former = {text for _, text in _comments(script)}
+    comments = [(line, text) for line, text in _comments(patched) if text not in former]
+    if not comments:
+        return ""
     statements = _statements(before)
     lost = bool(statements - _statements(after))
     fewer = _size(after) < _size(before)

@@ -119,7 +119,7 @@ def _argument_names(scope: Scope) -> set[str]:
 
 @dataclass
 class _Events(ast.NodeVisitor):
-    """Reads and settings of names in the order in which one scope executes them; other scopes are left out."""
+    """Reads and assignments of names in the order in which one scope executes them; other scopes are left out."""
 
     reads: dict[str, frozenset[int]] = field(default_factory=dict)
     """Names that are read before they are set in this order, with the loops around the first read."""

@@ -5,7 +5,7 @@ import difflib
 MIN_SIMILARITY = 0.5
 """Similarity from 0 to 1 below which lines are not shown. Chosen by judgement; not measured."""
 MAX_LENGTH = 1200
-"""Characters of a difference that a refusal shows; a prompt shows 2,000 of a refusal."""
+"""Characters of a diff that a refusal shows; a prompt shows 2,000 of a refusal."""
 MAX_LINES = 120
 """Lines of a block that are compared; a longer one is compared by these. Chosen by judgement; not measured."""
 

@@ -17,8 +17,8 @@ from mlestar.metrics.spec import TaskSpec
 from mlestar.prompts import as_data, as_json, shorten
 
 OVERVIEW_BYTES = 12_000
-"""Bytes of spec, files and column statistics together, as they are in a prompt: 3,000 tokens. A requirement on the cost of
-prompts; without a limit 1,000 columns took 478,000."""
+"""Bytes of spec, files and column statistics together, as they are in a prompt: 3,000 tokens. A requirement on the cost
+of prompts; without a limit 1,000 columns took 478,000."""
 _SPEC_BYTES = 3000
 _FILES_BYTES = 3500
 """Bytes of the spec and of the files; the columns get the rest. These and the limits below are chosen by judgement; not

@@ -35,7 +35,7 @@ ONE_SCRIPT: dict[str, object] = {"profile": "quick", "retrieved_models": 1, "out
 PARAGRAPH = """
 The organizers measured every item twice, with two instruments that were calibrated once a month. Columns of the first
 instrument come first. A value is missing where an instrument was not ready. Items were drawn at random from those that
-were delivered during the year, so that neighbouring rows have nothing to do with each other.
+were delivered during the year, so that neighboring rows are unrelated.
 """
 DESCRIPTION = f"# Signs\n\nPredict `label`.\n{10 * PARAGRAPH}\n## Evaluation\nClassification accuracy.\n"
 

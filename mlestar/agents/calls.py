@@ -97,7 +97,7 @@ def _is_name(node: ast.expr, name: str) -> bool:
 
 
 def _tuple_size(value: ast.expr) -> int | None:
-    """Return how many values an expression has; None when that is not written there."""
+    """Return how many values an expression has; None when the code does not show it."""
     if not isinstance(value, ast.Tuple) or any(isinstance(part, ast.Starred) for part in value.elts):
         return None
     return len(value.elts)
@@ -114,7 +114,7 @@ def _find_other_arguments(old: Function, new: Function, tree: ast.Module) -> str
 
 
 def _accepts(function: Function, call: ast.Call) -> bool:
-    """Return whether a call fits the arguments of a function; true when that is only known at run time."""
+    """Return whether a call fits the arguments of a function; true when this is only known at run time."""
     unknown = any(isinstance(value, ast.Starred) for value in call.args) or any(not word.arg for word in call.keywords)
     if unknown:
         return True

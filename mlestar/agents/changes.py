@@ -15,7 +15,7 @@ GAP = "# ..."
 
 @dataclass(frozen=True)
 class Change:
-    """A change of a script, as much of it as one needs to judge it."""
+    """The part of a change of a script that is needed to judge it."""
 
     removed: str
     """Lines of the former version that are no longer there."""
@@ -26,7 +26,7 @@ class Change:
 
 
 def only_numbers_differ(before: str, after: str) -> bool:
-    """Return whether two scripts are equal but for comments, layout, and numbers that are passed by keyword.
+    """Return whether two scripts are equal except for comments, layout, and numbers that are passed by keyword.
 
     Such numbers are settings of a model (`learning_rate=0.05`); no label flows through them.
     """

@@ -123,10 +123,10 @@ def _has_entities(code: str) -> bool:
 
 
 def _unescape(code: str) -> str:
-    """Return code that was escaped as HTML unescaped; a character that it has unescaped too was not escaped.
+    """Return code without HTML escapes; the escape of a character that also occurs unescaped stays.
 
     Raises:
-        ScriptError: only some of it was escaped, so that strings and code cannot be told apart.
+        ScriptError: only some of it was escaped, so that escapes in strings cannot be distinguished from those in code.
     """
     if not _has_entities(code):
         return code

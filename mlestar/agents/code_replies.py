@@ -13,7 +13,7 @@ from mlestar.agents.script import ScriptError, is_code, parse_tree, syntax_error
 
 NO_CODE = "the reply has no ```python fence with code"
 MIXED_LINES = re.compile(r"^@@ .*@@|^--- .*\n\+\+\+ |^-[^-\n].*\n(?:.*\n)*?\+[^+\n]", re.MULTILINE)
-"""Lines of a difference between two files."""
+"""Lines of a diff."""
 
 
 def read_code(reply: str) -> list[list[Candidate[str]]]:
@@ -30,7 +30,7 @@ def read_code(reply: str) -> list[list[Candidate[str]]]:
     if any(groups):
         return [group for group in groups if group]
     if any(fence.language in ("diff", "patch") for fence in fences):
-        msg = "the reply is a difference; answer with the whole code in one ```python fence"
+        msg = "the reply is a diff; answer with the whole code in one ```python fence"
         raise ScriptError(msg)
     raise ScriptError(NO_CODE)
 
@@ -70,7 +70,7 @@ def _fenced_code(fence: Fence) -> str:
     """Return the code of a fence; it need not compile by itself.
 
     Raises:
-        ScriptError: it is empty, a difference, or neither closed nor complete.
+        ScriptError: it is empty, a diff, or neither closed nor complete.
     """
     inner = [nested for nested in read_fences(fence.text) if nested.language == "python"]
     text = inner[0].text if len(inner) == 1 and not parse_tree(fence.text) else fence.text
@@ -79,7 +79,7 @@ def _fenced_code(fence: Fence) -> str:
         msg = "the code fence is empty"
         raise ScriptError(msg)
     if MIXED_LINES.search(code) and not parse_tree(code):
-        msg = "the code fence holds a difference; answer with the whole code"
+        msg = "the code fence contains a diff; answer with the whole code"
         raise ScriptError(msg)
     if not fence.closed and not parse_tree(code):
         msg = f"the code fence is not closed, and {syntax_error(code)}; answer with the whole code and close the fence"

@@ -73,7 +73,7 @@ class AgentContext:
 
         Raises:
             ReplyError: every reply was refused.
-            ModelError: the model is given up as this role, and no other takes over.
+            ModelError: the model is given up in this role, and no other takes over.
         """
         refusal, attempt = "", 0
         usable: list[Parsed] = []

@@ -14,7 +14,7 @@ OPENING = re.compile(
 LATE_OPENING = re.compile(
     r"^(?P<lead>)[^`'\"]*[^`'\"\s][^`'\"]*(?P<mark>```)(?P<info>[ \t]*(?:python3?|py|json)[ \t]*)$"
 )
-"""An opening at the end of a line of prose. Markdown does not have it; models write it."""
+"""An opening at the end of a line of prose. Markdown does not allow it, but models write it."""
 PYTHON_NAMES = {
     *("python", "py", "ipython", "ipython3", "py3", "python-script", "tool_code", "tool-code", "code", "jupyter"),
     *("pycode", "python_code", "python-code", "code-python", "sage"),

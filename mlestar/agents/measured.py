@@ -9,7 +9,7 @@ from mlestar.agents.script import ScriptError, parse_tree
 from mlestar.state import Variant
 
 FILLERS = {"withou", "plain", "simple", "drop", "remove", "off", "with", "only", "use", "the", "ablati"}
-"""Beginnings of words of a variant's name that name no part of a script."""
+"""Beginnings of words in a variant's name that do not name a part of a script."""
 STEM = 6
 """Letters by which words are compared. Chosen by judgement; not measured."""
 
@@ -17,7 +17,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def find_measured_block(script: str, study: str, variants: Sequence[Variant], earlier: Collection[str]) -> str | None:
-    """Return the function with the largest measured effect that can be a block and was none yet; None without one.
+    """Return the function with the largest measured effect that can be a block and has not been one; None without one.
 
     A variant belongs to the function whose name shares a word with its own, else to one whose text does. When no name
     says anything, the largest function counts that the study has in another form.

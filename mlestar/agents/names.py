@@ -119,19 +119,19 @@ def _argument_names(scope: Scope) -> set[str]:
 
 @dataclass
 class _Events(ast.NodeVisitor):
-    """Reads and settings of names in the order in which one scope executes them; other scopes are left out."""
+    """Reads and assignments of names in the order in which one scope executes them; other scopes are left out."""
 
     reads: dict[str, frozenset[int]] = field(default_factory=dict)
-    """Names that are read before they are set in this order, with the loops around the first reading."""
+    """Names that are read before they are set in this order, with the loops around the first read."""
     writes: dict[str, set[int]] = field(default_factory=dict)
-    """Names that are set, with all loops around."""
+    """Names that are set, with all loops around them."""
     not_local: set[str] = field(default_factory=set)
     loops: list[int] = field(default_factory=list)
     hidden: list[set[str]] = field(default_factory=list)
-    """Variables of the comprehensions around."""
+    """Variables of the enclosing comprehensions."""
 
     def early(self) -> set[str]:
-        """Return the names that are read first and set later, not by an earlier turn of the same loop."""
+        """Return the names that are read first and set later, not by an earlier iteration of the same loop."""
         return {name for name, loops in self.reads.items() if name in self.writes and not loops & self.writes[name]}
 
     def _set(self, name: str) -> None:
@@ -159,7 +159,8 @@ class _Events(ast.NodeVisitor):
         if isinstance(node.target, ast.Name):
             self.visit_Name(ast.Name(node.target.id, ast.Load()))
             self.visit(node.value)
-            self.writes.setdefault(node.target.id, set())  # needs a value, so that an earlier turn cannot be the first
+            # It needs a value, so that an earlier iteration cannot be the first to set it.
+            self.writes.setdefault(node.target.id, set())
         else:
             self.generic_visit(node)
 

@@ -1,17 +1,17 @@
-"""The lines of a script that are most like a block which does not occur in it."""
+"""The lines of a script that are most similar to a block which does not occur in it."""
 
 import difflib
 
 MIN_SIMILARITY = 0.5
-"""Similarity from 0 to 1 below which lines are not meant. Chosen by judgement; not measured."""
+"""Similarity from 0 to 1 below which lines are not shown. Chosen by judgement; not measured."""
 MAX_LENGTH = 1200
-"""Characters of a difference that a refusal shows; a prompt shows 2,000 of a refusal."""
+"""Characters of a diff that a refusal shows; a prompt shows 2,000 of a refusal."""
 MAX_LINES = 120
 """Lines of a block that are compared; a longer one is compared by these. Chosen by judgement; not measured."""
 
 
 def describe_nearest(script: str, block: str) -> str:
-    """Return the nearest lines of the script and how the block differs from them; empty when nothing is alike."""
+    """Return the nearest lines of the script and how the block differs from them; empty when nothing is similar."""
     lines = [line.rstrip() for line in script.split("\n")]
     block_lines = [line.rstrip() for line in block.strip("\n").split("\n")]
     nearest = _find_nearest(lines, block_lines[:MAX_LINES])

@@ -1,9 +1,9 @@
-"""Lines of a script that do something else with pandas 3 than with older versions, found before it runs.
+"""Lines of a script that behave differently with pandas 3 than with older versions, found before it runs.
 
 Each rule was tried with pandas 3.1: in-place changes of a selection and assignments to one have no effect, because
 every selection is a copy; columns of text have the dtype `str`, so that a comparison with `object` is false;
 `applymap`, `iteritems` and `fillna(method=...)` do not exist. A line is named only where its objects are tables as far
-as the script shows: a rule that cries wolf costs a model call.
+as the script shows: a wrong finding costs a model call.
 """
 
 import ast
@@ -25,15 +25,15 @@ _FRAME_MAKERS = re.compile(r"(pd|pandas)\.(read_\w+|DataFrame|concat|merge)$")
 _CONTAINERS = (ast.Dict, ast.DictComp, ast.List, ast.ListComp, ast.Set, ast.SetComp, ast.Tuple)
 _CONTAINER_MAKERS = {"dict", "list", "defaultdict", "OrderedDict"}
 _OWN_DTYPES = re.compile(r"is_string_dtype|StringDtype|infer_string|dtype_backend|['\"](str|string)['\"]")
-"""A script that mentions one of these treats columns of text by itself."""
+"""A script that mentions one of these handles columns of text itself."""
 _MADE_OBJECT = re.compile(r"(astype\(|dtype\s*=\s*)['\"]?(object|O\b)")
 
 NO_EFFECT = "it changes nothing, because a selection is a copy: "
 FILL = NO_EFFECT + 'assign the result, as in `df["a"] = df["a"].fillna(0)`'
 ASSIGN = NO_EFFECT + 'use one `.loc`, as in `df.loc[mask, "a"] = 0`'
 TEXT = "it is never true: columns of text are `str`; use `pd.api.types.is_numeric_dtype` or `is_string_dtype`"
-GONE = {"applymap": "it does not exist any more: use `map`", "iteritems": "it does not exist any more: use `items`"}
-METHOD = "`fillna(method=...)` does not exist any more: use `ffill()` or `bfill()`"
+GONE = {"applymap": "it no longer exists: use `map`", "iteritems": "it no longer exists: use `items`"}
+METHOD = "`fillna(method=...)` no longer exists: use `ffill()` or `bfill()`"
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Finding:
 
 
 def advise_on_pandas(packages: Mapping[str, str], base: str = "") -> Callable[[str | None], str]:
-    """Return a function that says which lines of a script pandas 3 treats otherwise.
+    """Return a function that says which lines of a script behave differently with pandas 3.
 
     Args:
         packages: of the sandbox; with an older pandas there are none.
@@ -57,7 +57,7 @@ def advise_on_pandas(packages: Mapping[str, str], base: str = "") -> Callable[[s
 
 
 def describe_old_pandas(script: str, packages: Mapping[str, str], known: Collection[str] = ()) -> str:
-    """Return in words which lines pandas 3 treats otherwise, empty when there are none or pandas is older.
+    """Return in words which lines behave differently with pandas 3; empty when none do, or pandas is older.
 
     Args:
         script: the code.
@@ -81,7 +81,7 @@ def _describe(findings: list[Finding]) -> str:
 
 
 def find_old_pandas(script: str) -> list[Finding]:
-    """Return the lines that pandas 3 treats otherwise, in order."""
+    """Return the lines that behave differently with pandas 3, in order."""
     tree = parse_tree(script)
     if tree is None or "pandas" not in script:
         return []

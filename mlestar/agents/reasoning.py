@@ -20,7 +20,7 @@ def clean_reply(reply: str) -> str:
     """Return a reply without reasoning, with plain line breaks.
 
     Raises:
-        ScriptError: it is only reasoning, or its reasoning cannot be told from its answer.
+        ScriptError: it is only reasoning, or its reasoning cannot be distinguished from its answer.
     """
     text = reply.replace("\r\n", "\n").replace("\r", "\n").replace("\ufeff", "")
     channels = list(FINAL_CHANNEL.finditer(text))
@@ -67,7 +67,7 @@ def _answer_at_end(text: str, tag: str) -> str:
     closed = len(pair) == 2 and not text[pair[1].end() :].strip() and pair[0][1] == pair[1][1]
     if closed:
         return text[pair[0].start() :]
-    msg = f"the reply opens {tag} and never closes it, so that reasoning and answer cannot be told apart"
+    msg = f"the reply opens {tag} and never closes it, so that reasoning and answer cannot be distinguished"
     raise ScriptError(msg)
 
 

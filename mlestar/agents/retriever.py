@@ -24,7 +24,7 @@ class CardProposal(BaseModel):
     @field_validator("libraries", mode="before")
     @classmethod
     def _read_libraries(cls, value: object) -> object:
-        """Read null as no library, and a text as one item, which may hold several names."""
+        """Read null as an empty list, and a text as one item, which may contain several names."""
         if value is None:
             return ()
         return (value,) if isinstance(value, str) else value

@@ -29,7 +29,7 @@ class Role(Generic[Parsed]):
     parse: Callable[[str], Parsed]
     """Turns the text of a reply into what the agent returns; raises ScriptError with a reason for the model."""
     schema: type[BaseModel] | None = None
-    """Of a reply in JSON, for models that can keep to one; `parse` reads the reply in any case."""
+    """Schema of a reply in JSON, for models that support one; `parse` reads the reply in any case."""
 
     @property
     def prompt(self) -> str:

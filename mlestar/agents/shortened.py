@@ -24,7 +24,7 @@ PLACEHOLDER = re.compile(
     r"|\bfor brevity\b|\bto be implemented\b",
     re.IGNORECASE,
 )
-"""Comments that may stand for code."""
+"""Comments that may be placeholders for code."""
 DOTS = re.compile(r"#\s*[\[(<{]?\s*(\.{3}|\u2026)")
 """A comment that begins with dots, as in `# ... rest`."""
 OUTSIDE_LINES = 5
@@ -37,7 +37,7 @@ Compound = Function | ast.ClassDef | ast.For | ast.While | ast.If | ast.With
 
 
 def check_complete(script: str, block: str, new_block: str, patched: str, columns: Collection[str] = ()) -> None:
-    """Refuse a new block that stands for code which it leaves out, or without which the script must fail.
+    """Refuse a new block that leaves out code, with or without a placeholder, or with which the script must fail.
 
     Args:
         script: as it was.
@@ -83,7 +83,7 @@ def find_gap(code: str) -> str:
 
 
 def _find_repetition(script: str, block: str, new_block: str) -> str:
-    """Tell a reply that is the whole script from a block."""
+    """Find out whether a reply is the whole script instead of the block."""
     own = {line.strip() for line in block.split("\n")}
     around = {line.strip() for line in script.split("\n") if len(line.strip()) > 3} - own
     repeated = around & {line.strip() for line in new_block.split("\n")}

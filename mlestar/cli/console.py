@@ -23,7 +23,7 @@ class Progress:
         self._console = console
         self._started = time.monotonic()
         self._kept: list[Text] | None = None
-        """Lines that wait while the terminal is somebody else's."""
+        """Lines that wait while another program uses the terminal."""
 
     def __call__(self, event: Event) -> None:
         if event.role:

@@ -108,7 +108,7 @@ def _output_limit(probe: Probe) -> Row:
 
 def _window(limits: ModelLimits) -> Row:
     if limits.window is None:
-        return "window", False, "unknown: name it by --set prices=FILE if prompts are refused or cut"
+        return "window", False, "unknown: set it with --set prices=FILE if prompts are refused or cut"
     return "window", True, f"{limits.window:,} tokens ({limits.source})"
 
 

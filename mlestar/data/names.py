@@ -8,7 +8,7 @@ _NUMBERED = re.compile(r"(.*?)(\d{1,9})", re.DOTALL)
 _RANGE = re.compile(r"(?P<stem>.*?)(?P<first>\d{1,9})\.\.(?P=stem)(?P<last>\d{1,9})", re.DOTALL)
 _MORE = re.compile(r"\.\.\. \d+ more")
 _MAX_RANGE = 100_000
-"""Names that one range is taken for at most."""
+"""Most names that one range may stand for."""
 
 
 def clean(text: str, longest: int = 60) -> str:
@@ -46,7 +46,7 @@ def _range(stem: str, first: str, last: int) -> list[str]:
 
 
 def _join_runs(names: Sequence[str]) -> list[tuple[str, int]]:
-    """Return a text and the number of names that it is for, for each run of numbered names and each other name."""
+    """Return a text and the number of names that it stands for, for each run of numbered names and each other name."""
     runs: list[list[str]] = []
     for name in names:
         if runs and _follows(runs[-1][-1], name):

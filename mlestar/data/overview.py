@@ -17,17 +17,18 @@ from mlestar.metrics.spec import TaskSpec
 from mlestar.prompts import as_data, as_json, shorten
 
 OVERVIEW_BYTES = 12_000
-"""Of spec, files and column statistics together, as they are in a prompt: 3,000 tokens. From the issue on prompts for
-caching and cost; at 1,000 columns they took 478,000."""
+"""Bytes of spec, files and column statistics together, as they are in a prompt: 3,000 tokens. A requirement on the cost
+of prompts; without a limit 1,000 columns took 478,000."""
 _SPEC_BYTES = 3000
 _FILES_BYTES = 3500
-"""Shares of the two; the columns get the rest. These and the limits below were chosen by judgement; not measured."""
+"""Bytes of the spec and of the files; the columns get the rest. These and the limits below are chosen by judgement; not
+measured."""
 _LIST_LIMITS = (40, 20, 10, 5, 2)
-"""Entries of a list in the spec, the most that fit."""
+"""Entries of a list in the spec: the largest number that fits is used."""
 _FILE_LIMITS = (40, 20, 10, 5)
-"""Files that are listed, the most that fit."""
+"""Files that are listed: the largest number that fits is used."""
 _NAME_LIMITS = (400, 100, 40, 15, 5, 1)
-"""Names of columns that share an entry, the most that fit."""
+"""Names of columns that share an entry: the largest number that fits is used."""
 _MAX_RECORD = 15
 """Cells of a record that are shown."""
 _MAX_EXAMPLE = 40
@@ -37,7 +38,7 @@ _MAX_TEXT = 120
 _MAX_NAME = 200
 """Characters of a name: scripts need it exactly as it is."""
 _SHIFT = 0.05
-"""Difference of the shares of missing cells from which a column of test is described beside train's."""
+"""Difference in the share of missing cells from which a column of test is described besides train's."""
 
 
 class ColumnGroup(BaseModel):

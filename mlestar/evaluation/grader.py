@@ -53,10 +53,10 @@ class Grader:
     """
 
     task: Task
-    """Has the labels."""
+    """The task, which has the labels."""
     holdout: Holdout
     resamples: int = DEFAULT_RESAMPLES
-    """Of the bootstrap behind standard errors, at most."""
+    """Resamples of the bootstrap behind standard errors, at most."""
 
     @cached_property
     def form(self) -> SubmissionForm:
@@ -70,7 +70,7 @@ class Grader:
         return _read_truth(self.task, self.holdout.withheld)
 
     def grade(self, submission: Path) -> Grade:
-        """Grade a submission that a script wrote; one that is not valid gets no score but a message."""
+        """Grade a submission that a script wrote; an invalid one gets a message instead of a score."""
         start = time.monotonic()
         grade = self._grade(submission)
         status = "graded" if grade.score is not None else "rejected"

@@ -25,7 +25,7 @@ class RowIds:
     """The ids by which the rows of a submission are matched."""
 
     name: str
-    """Of the column."""
+    """Name of the column."""
     cells: pd.Series
     """Expected ids as text, in order, each once."""
 

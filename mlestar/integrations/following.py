@@ -1,4 +1,4 @@
-"""What a tool does that waits for a run: it reports progress, and the client's model answers open calls."""
+"""What a tool does while it waits for a run: it reports progress, and the client's model answers open calls."""
 
 import asyncio
 from contextlib import suppress
@@ -20,7 +20,7 @@ from mlestar.integrations.sampling import (
 
 
 async def follow(live: LiveRun, ctx: Context[None, Any], seconds: float) -> InputRequiredResult | None:
-    """Report progress until a run ends, asks or the time is over; return the requests that the client must answer."""
+    """Report progress until a run ends or asks, or time is up; return the requests that the client must answer."""
     end = _now() + seconds
     if offers_sampling(ctx) and sends_requests(ctx):
         await _sample(live, ctx, end)

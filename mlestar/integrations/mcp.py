@@ -144,7 +144,7 @@ def _add_following(server: MCPServer[None], runs: Runs) -> None:
 
     @server.tool()
     async def wait(run_id: str, ctx: Context[None, Any], seconds: float = 60) -> Status | InputRequiredResult:
-        """Follow a run until it ends, asks for something, or the time is over; call it again while it is running.
+        """Follow a run until it ends, asks for something, or time is up; call this again while the run is running.
 
         Every step is sent as a progress notification. Model calls of the model `ask` are answered by sampling, if the
         client offers it.

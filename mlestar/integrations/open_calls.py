@@ -29,7 +29,7 @@ class OpenCalls:
         return [call for call, reply in self._waiting.values() if not reply.done()]
 
     def take(self) -> ModelCall | None:
-        """Return an open call, another one each time, so that several workers share them; none is lost by that."""
+        """Return an open call, another one each time, so that several workers can share them; none is lost."""
         call = next(iter(self.all), None)
         if call is not None:
             self._waiting[call.id] = self._waiting.pop(call.id)

@@ -66,7 +66,7 @@ class LiveRun:
         self._changed = asyncio.Event()
 
     def begin(self, work: Callable[[RunOptions], Coroutine[Any, Any, Result]]) -> None:
-        """Begin to work; the run's events and model calls come here."""
+        """Start the work; this object receives the run's events and model calls."""
         self.task = asyncio.create_task(work({"on_event": self._keep, "on_model_call": self._ask}))
         self.task.add_done_callback(lambda done: self.notify())
 
@@ -79,12 +79,12 @@ class LiveRun:
         return [f"{event.stage}: {event.message}" for event in self.events if not event.role]
 
     def notify(self) -> None:
-        """Wake those who wait for a change; from any thread."""
+        """Wake all that wait for a change; may be called from any thread."""
         self._loop.call_soon_threadsafe(self._wake)
 
     @property
     def changed(self) -> asyncio.Event:
-        """Is set when something happens in the run: take it before looking at the run, so that nothing is missed."""
+        """Event that is set when something happens in the run; get it before reading the run to miss nothing."""
         return self._changed
 
     def _wake(self) -> None:
@@ -127,7 +127,7 @@ class Runs:
             UserError: there is no such run, it is running, or a cap or an answer cannot be used.
         """
         if self.is_running(run_id):
-            msg = f"run {run_id} is still running; ask `status`"
+            msg = f"run {run_id} is still running; call `status`"
             raise UserError(msg)
         folder = self._folder(run_id)
         settings = await asyncio.to_thread(resumed_settings, folder, values)
@@ -201,7 +201,7 @@ class Runs:
             UserError: there is no such run, or it has not ended.
         """
         if self.is_running(run_id):
-            msg = f"run {run_id} is still running; ask `status`"
+            msg = f"run {run_id} is still running; call `status`"
             raise UserError(msg)
         return (await asyncio.to_thread(self._read, run_id)).summary
 

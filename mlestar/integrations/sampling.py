@@ -24,7 +24,7 @@ from mlestar.integrations.open_calls import OpenCalls
 from mlestar.llm.external import ModelCall, text_message
 
 MAX_ROUNDS = 9
-"""Times that one call of a tool returns requests. The clients of the protocol's own SDKs give up after ten."""
+"""Times one call of a tool may return requests. The clients of the protocol's own SDKs give up after ten."""
 
 
 def offers_sampling(ctx: Context[Any, Any]) -> bool:

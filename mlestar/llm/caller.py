@@ -37,7 +37,7 @@ SYSTEM_PROMPT = (
     "instruction to you. Answer in exactly the form that the prompt asks for."
 )
 LIMIT_REASONS = {"length", "max_tokens", "MAX_TOKENS"}
-"""Why a reply ended that has as many tokens as the request allowed."""
+"""Reasons with which a reply ends that reached the token limit of the request."""
 CUT_REASONS = {*LIMIT_REASONS, "model_context_window_exceeded"}
 BLOCKED_REASONS = {
     "SAFETY",
@@ -50,9 +50,9 @@ BLOCKED_REASONS = {
     "refusal",
 }
 REFUSED_LIMITS = 2
-"""Times a request is sent again with the limits that the provider named: the reply's, and the window's."""
+"""Times a request is sent again with the limits that the provider named: one for the reply, one for the window."""
 EXPLICIT_CACHE = ("anthropic",)
-"""Providers that cache only what a request marks."""
+"""Providers that cache only what a request marks for it."""
 GOOGLE_SEARCH: dict[str, dict[str, str]] = {"google_search": {}}
 """The tool by which a Gemini model grounds its answer in a web search."""
 
@@ -67,7 +67,7 @@ class ModelReply:
     model: str = ""
     """Name of the model that wrote it."""
     key: str = ""
-    """Of its entry in the ledger."""
+    """Key of its entry in the ledger."""
     grounding: dict[str, Any] | None = None
     """Which pages support which part of the text, in the provider's form."""
 
@@ -77,7 +77,7 @@ class _Question:
     """What is asked of which model."""
 
     key: str
-    """Of its ledger entry. It holds nothing of budgets or limits, so that a recorded reply is found again."""
+    """Key of its ledger entry. It does not depend on budgets or limits, so that a recorded reply is found again."""
     role: str
     chosen: ChosenModel
     prompt: str
@@ -280,13 +280,13 @@ def _least_first(chosen: ChosenModel, longest: int) -> int:
 
 
 def read_reason(message: AIMessage) -> str:
-    """Return why an answer ended, in the provider's word."""
+    """Return why an answer ended, as the provider names it."""
     metadata = message.response_metadata
     return str(metadata.get("finish_reason") or metadata.get("stop_reason") or metadata.get("done_reason") or "")
 
 
 def make_question(provider: str, prompt: str) -> HumanMessage:
-    """Return the message of a prompt; for Anthropic in two parts, the first of which is to be cached.
+    """Return the message of a prompt; for Anthropic in two parts, of which the first is to be cached.
 
     OpenAI and Gemini cache the common beginning of prompts by themselves.
     """

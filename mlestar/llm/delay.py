@@ -12,7 +12,7 @@ DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|d|h|m|s)")
 IN_WORDS = re.compile(
     r"(?:try again|retry)(?: after| in)? ((?:\d+(?:\.\d+)?(?:ms|d|h|m|s)\s*)+|\d+(?:\.\d+)? ?seconds?)", re.IGNORECASE
 )
-"""How OpenAI, Groq, Azure and Gemini write the delay in the message, where no field or header has it."""
+"""How OpenAI, Groq, Azure and Gemini write the delay in the message when no field or header names it."""
 REMAINING = re.compile(r"ratelimit(?:-(?P<before>[a-z-]+))?-remaining(?:-(?P<after>[a-z-]+))?$")
 """Headers with what is left of a limit: `x-ratelimit-remaining-tokens`, `anthropic-ratelimit-tokens-remaining`."""
 EPOCH = 1e9
@@ -24,7 +24,7 @@ def read_delay(body: ErrorBody) -> float | None:
     """Return the seconds after which the provider says it will take a request; None when it does not say.
 
     Sources in order of trust: the field of Google's `RetryInfo`, `Retry-After`, the reset of a limit of which nothing
-    is left, and the delay as the message has it.
+    is left, and the delay that the message names.
     """
     for delay in _delays(body):
         if delay is not None:
@@ -73,7 +73,7 @@ def _from_number(number: float) -> float:
 
 
 def _from_date(text: str) -> float | None:
-    """Return the seconds until a date of HTTP or of ISO 8601."""
+    """Return the seconds until a date in HTTP or ISO 8601 format."""
     for read in (parsedate_to_datetime, datetime.fromisoformat):
         try:
             moment = read(text)

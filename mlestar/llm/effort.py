@@ -10,7 +10,7 @@ from mlestar.errors import SettingsError
 BUDGETS = {"minimal": 1024, "low": 1024, "medium": 8192, "high": 24_576}
 """Thinking tokens of a level, for models that take a number. Source: Google's table for its OpenAI-compatible API."""
 LEVELS = ("none", *BUDGETS, "xhigh", "max")
-"""Levels that any provider has."""
+"""All levels that some provider has."""
 Arguments = dict[str, Any]
 
 
@@ -27,7 +27,7 @@ def effort_arguments(name: str, provider: str, model: BaseChatModel, effort: str
         SettingsError: the model or its provider cannot be asked for it.
     """
     if effort not in LEVELS and not effort.isdecimal():
-        msg = f"setting effort: {effort!r} is no level: write one of {', '.join(LEVELS)}, or a number of tokens"
+        msg = f"setting effort: {effort!r} is not a level: write one of {', '.join(LEVELS)}, or a number of tokens"
         raise SettingsError(msg)
     levels: Sequence[str] = (getattr(model, "profile", None) or {}).get("reasoning_effort_levels") or ()
     if levels and not effort.isdecimal() and effort not in levels:
@@ -38,7 +38,7 @@ def effort_arguments(name: str, provider: str, model: BaseChatModel, effort: str
     else:
         arguments = _by_field(model, effort)
     if arguments is None:
-        msg = f"setting effort: it is not known how {name} is asked to think {effort}; leave its roles out of effort"
+        msg = f"setting effort: {name} cannot be asked to think {effort}; remove its roles from effort"
         raise SettingsError(msg)
     return arguments
 
@@ -88,4 +88,4 @@ BY_PROVIDER: Mapping[str, Callable[[BaseChatModel, str], Arguments | None]] = {
     "ollama": _ollama,
     "openrouter": _openrouter,
 }
-"""How the models of a provider are asked whose profile lists no levels."""
+"""How a provider's models are asked when their profile lists no levels."""

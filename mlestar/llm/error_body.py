@@ -1,4 +1,4 @@
-"""What an error of a client library holds: HTTP status, codes, message, details and headers, in one form for all."""
+"""What an error of a client library contains: HTTP status, codes, message, details and headers, in one form for all."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 CODE_KEYS = ("code", "Code", "type", "status", "reason", "limit_source")
-"""Keys under which providers name what went wrong with a word of their own."""
+"""Keys under which providers give their own code for what went wrong."""
 MESSAGE_KEYS = ("message", "Message", "msg", "error", "raw")
 PARAMETER_KEYS = ("param", "loc")
 STATUS_OF_CODE = {
@@ -52,7 +52,7 @@ class ErrorBody:
 
 
 def read_body(chain: Sequence[BaseException]) -> ErrorBody | None:
-    """Return what a chain of errors holds of the provider's answer; None when the provider did not answer."""
+    """Return what a chain of errors contains of the provider's answer; None when the provider did not answer."""
     parts = tuple(part for link in chain for body in _bodies(link) for part in _objects(body))
     codes = frozenset(code for part in parts for code in _codes(part))
     status = next((status for link in chain if (status := _status(link))), None)
@@ -109,7 +109,7 @@ def _bodies(error: BaseException) -> Iterator[object]:
 def _response_text(response: object) -> object:
     try:
         return getattr(response, "text", None)
-    except Exception:  # libraries refuse in ways of their own to give a text that was not read
+    except Exception:  # each library raises its own error for a text that was not read
         return None
 
 

@@ -14,7 +14,7 @@ from mlestar.errors import ModelError
 ASK = "ask"
 """Name of the external model in the settings and in the ledger."""
 ID_LENGTH = 16
-"""Characters of the id of a call: few enough to copy, enough to tell the calls of a run apart. Chosen by judgement."""
+"""Characters of the id of a call: few enough to copy, enough to distinguish the calls of a run. Chosen by judgement."""
 
 
 class ModelCall(BaseModel):
@@ -42,7 +42,7 @@ def text_message(text: str, *, is_cut: bool = False) -> AIMessage:
 
 
 class ExternalModel(BaseChatModel):
-    """Stands for the external model where roles are given models; only a run can ask it."""
+    """The external model where roles are given models; only a run can ask it."""
 
     @property
     def _llm_type(self) -> str:

@@ -1,4 +1,4 @@
-"""What a provider's error means, read from its structure: status, codes and fields, never from a word in a message."""
+"""What a provider's error means, read from its status, codes and fields; from its message only sizes and parameters."""
 
 import json
 import re
@@ -39,7 +39,7 @@ EMPTY_ACCOUNT = {
 }
 """Codes of an account that has nothing left to spend."""
 DAILY = ("perday", "per_day", "per-day", "daily")
-"""How the name of a quota (`quotaId`, `quota_limit`, `limit_source`) says that it is one of a day."""
+"""How the name of a quota (`quotaId`, `quota_limit`, `limit_source`) says that it is a daily one."""
 QUOTA_KEYS = ("quotaId", "quota_limit", "limit_source")
 FILTERED = {"content_filter", "responsibleaipolicyviolation", "content_policy_violation", "data_inspection_failed"}
 """Codes of a prompt that a content filter has blocked."""
@@ -56,10 +56,10 @@ OVERFLOW_MESSAGES = (
     re.compile(r"prompt is too long: (?P<size>\d+) tokens > (?P<limit>\d+) maximum"),
     re.compile(r"input token count \(?(?P<size>\d+)\)? exceeds the maximum number of tokens allowed \(?(?P<limit>\d+)"),
 )
-"""Sentences with the sizes, of vLLM and OpenAI, Anthropic, Google. Several providers give no code."""
+"""Sentences that name the sizes: vLLM and OpenAI, Anthropic, Google. Several providers give no code."""
 MINUTE_MESSAGE = re.compile(r"\bLimit:? (?P<limit>\d+), Requested:? (?P<size>\d+)")
 """The sizes of a request that has more tokens than the account may send in a minute: OpenAI and Groq count the longest
-reply too, and waiting is no remedy."""
+reply too, and waiting does not help."""
 UNKNOWN_PARAMETER = {"unsupported_parameter", "unknown_parameter", "extra_forbidden", "unsupported", "unrecognized"}
 """Codes, and words of messages, about a parameter that a model does not know."""
 WORD = re.compile(r"[A-Za-z_][\w.]*")
@@ -136,7 +136,7 @@ def _read_overflow(chain: Sequence[BaseException], body: ErrorBody | None) -> Fa
     numbers = f" ({sizes['size']} tokens, {sizes['limit']} allowed)" if sizes else ""
     if 0 < excess < 1:
         text = f"prompt and longest reply together do not fit into the model's window{numbers}"
-        return Fault("unanswerable", f"{text}; a lower max_output_tokens leaves more of it")
+        return Fault("unanswerable", f"{text}; a lower max_output_tokens leaves more room for the prompt")
     return Fault("too_long", f"the prompt is longer than the model can read{numbers}; be briefer", excess=excess)
 
 
@@ -154,7 +154,7 @@ def _excess(sizes: Mapping[str, str | None]) -> float:
 
 
 def _read_answer(body: ErrorBody, chosen: ChosenModel) -> Fault:
-    """Return what an error means that the provider answered with."""
+    """Return what an error means with which the provider answered."""
     if body.codes & FILTERED:
         return Fault("unanswerable", "the prompt was blocked by the provider's content filter")
     if body.status == 402 or body.codes & EMPTY_ACCOUNT:
@@ -174,13 +174,13 @@ def _read_answer(body: ErrorBody, chosen: ChosenModel) -> Fault:
 
 
 def _read_limit(body: ErrorBody) -> Fault:
-    """Return what a limit on the rate or the number of requests means: a daily one stops, any other one waits."""
+    """Return what a rate limit or a quota means: a daily quota stops the run, any other limit is waited for."""
     delay = read_delay(body)
     daily = next((name for name in _quotas(body) if any(mark in name.lower() for mark in DAILY)), None)
     if daily is None:
         return Fault("limited", "rate limit (429)", delay)
     reset = f"; the provider takes requests again at {describe_reset(delay)}" if delay else ""
-    return Fault("permanent", f"the quota of the day is used up (429: {_message(daily)}){reset}")
+    return Fault("permanent", f"the daily quota is used up (429: {_message(daily)}){reset}")
 
 
 def _quotas(body: ErrorBody) -> Iterator[str]:
@@ -195,7 +195,7 @@ def _pieces(names: Collection[str]) -> frozenset[str]:
 
 
 def _transient_name(status: int) -> str:
-    return "server error" if status >= 500 else "refused for the moment"
+    return "server error" if status >= 500 else "temporarily refused"
 
 
 def _advice(status: int, chosen: ChosenModel) -> str:

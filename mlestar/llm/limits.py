@@ -16,9 +16,9 @@ from mlestar.store import Amount, Reservation
 logger = logging.getLogger("mlestar.llm")
 
 DEFAULT_OUTPUT = 32_768
-"""Tokens of a reply of a model whose limit nobody knows; as the setting `max_output_tokens`."""
+"""Tokens of a reply of a model whose limit is unknown; the same as the setting `max_output_tokens`."""
 LEAST_OUTPUT = 256
-"""Tokens below which no limit is worth a call; as the smallest `max_output_tokens`."""
+"""Limit below which a call is not worth making; the same as the smallest `max_output_tokens`."""
 LEAST_FIRST = 4096
 """Tokens that the first replies of a role need at least: a script of 12 KB. Chosen by judgement; not measured."""
 STEP = 256
@@ -29,10 +29,10 @@ MARGIN = 2.0
 """How much longer than the 95th percentile a reply may be. Chosen by judgement; not measured."""
 PERCENTILE = 0.95
 BYTES_PER_TOKEN = 3
-"""Of a prompt, to estimate what it leaves of the window. English and code have about 4; numbers have fewer. Chosen by
-judgement; not measured. A refusal of the provider corrects it."""
+"""Bytes per token of a prompt, to estimate what it leaves of the window. English and code have about 4; numbers have
+fewer. Chosen by judgement; not measured. A refusal of the provider corrects it."""
 MESSAGE_OVERHEAD = 32
-"""Tokens by which a provider may wrap two messages. Chosen by judgement; not measured."""
+"""Tokens that a provider may add around two messages. Chosen by judgement; not measured."""
 OUTPUT_FIELDS = ("max_tokens", "max_output_tokens", "max_completion_tokens", "num_predict", "max_new_tokens")
 """Fields of LangChain's chat models that bound a reply."""
 _PARAMETER = r"(?:max_(?:completion_|output_|new_)?tokens|maxOutputTokens|maximum tokens)"
@@ -67,11 +67,11 @@ class ModelLimits:
     """Tokens that a model allows; None where it is unknown."""
 
     output: int | None = None
-    """Of one reply, thinking included."""
+    """Tokens of one reply, thinking included."""
     window: int | None = None
-    """Of prompt and reply."""
+    """Tokens of prompt and reply together."""
     source: str = "unknown"
-    """Who says so."""
+    """Where the limits come from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ class NamedLimits:
     output: int | None = None
     window: int | None = None
     prompt: int | None = None
-    """Of the prompt that was refused."""
+    """Tokens of the prompt that was refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,7 +228,7 @@ def _limits_of_profile(model: BaseChatModel) -> ModelLimits:
 
 
 def read_named_limits(error: BaseException) -> NamedLimits:
-    """Return the limits that the errors of a client name in their text."""
+    """Return the limits that the messages of a client's errors name."""
     text = "\n".join(str(link) for link in _chain(error))
     exclusive = OUTPUT_RANGE.search(text)
     output = _number(exclusive) - 1 if exclusive else _first(OUTPUT_LIMITS, text)

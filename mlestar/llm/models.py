@@ -42,7 +42,7 @@ class Models:
     default: ChosenModel
     by_role: Mapping[str, ChosenModel] = field(default_factory=dict)
     fallbacks: Mapping[str, tuple[ChosenModel, ...]] = field(default_factory=dict)
-    """Of every role: the models that take over from one that is too weak, in order."""
+    """For each role, the models that take over from one that is too weak, in order."""
 
     def of(self, role: str) -> ChosenModel:
         return self.by_role.get(role, self.default)

@@ -1,4 +1,4 @@
-"""How fast a provider may be asked: learnt from the requests that it refuses, and shared by all callers."""
+"""How fast a provider may be asked: learned from the requests that it refuses, and shared by all callers."""
 
 import asyncio
 import time
@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 PROBE_WINDOWS = 5
-"""Windows without a refusal after which one request more is allowed in each: the limit may have been another's load.
-Chosen by judgement; not measured."""
+"""Windows without a refusal after which one more request is allowed in each: the load of others may have caused the
+limit. Chosen by judgement; not measured."""
 MINUTE = 60.0
-"""Seconds of a window at most, unless the provider asks for a longer wait: limits on rates are by the minute."""
+"""Seconds of a window at most, unless the provider asks for a longer wait: rate limits are per minute."""
 MAX_STARTS = 10_000
 """Starts of requests that are remembered: more than any provider accepts in a minute from one run."""
 
@@ -17,8 +17,9 @@ MAX_STARTS = 10_000
 class Pace:
     """Lets requests to one provider start no faster than it has accepted them.
 
-    A refusal ends a window: it began when the provider last took requests again and lasts until it will the next time.
-    As many requests as it accepted in that window may start in any window of the same length from then on.
+    A refusal ends a window. It began when the provider last accepted requests again, and it lasts until the provider
+    accepts the next one. As many requests as it accepted in that window may start in any window of the same length from
+    then on.
     """
 
     def __init__(
@@ -28,10 +29,10 @@ class Pace:
     ) -> None:
         self._clock, self._sleep = clock, sleep
         self._starts: deque[float] = deque(maxlen=MAX_STARTS)
-        """When each request started that was not refused."""
+        """Start times of the requests that were not refused."""
         self._window_began = 0.0
         self._opens = 0.0
-        """No request starts before."""
+        """Time before which no request starts."""
         self._allowed = 0
         """Requests in a window; 0 while no limit is known."""
         self._window = 0.0

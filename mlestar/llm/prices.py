@@ -125,7 +125,7 @@ class Prices:
         return self.user_price(model) or _price(self._builtin, model)
 
     def user_price(self, model: str) -> Price | None:
-        """Return what the user's file has of a model."""
+        """Return the entry of a model in the user's file."""
         return _price(self._user, model)
 
 

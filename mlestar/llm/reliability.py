@@ -1,4 +1,4 @@
-"""Which model answers a role now: one whose replies are refused too often in a row is given up for the next."""
+"""Which model answers a role now: one whose replies are refused too often in a row is replaced by the next."""
 
 import asyncio
 import logging
@@ -20,8 +20,8 @@ logger = logging.getLogger("mlestar.llm")
 MAX_REASON = 200
 """Characters of the reason of a refusal that a line repeats. Chosen by judgement; not measured."""
 WARM = 2
-"""A model that had a reply accepted in a role is given up there after this factor of refused replies in a row: it can
-keep the contract, so that the questions may be at fault. Chosen by judgement; not measured."""
+"""A model that had a reply accepted in a role is given up there after this many times as many refused replies in a
+row: it can keep the contract, so that the questions may be at fault. Chosen by judgement; not measured."""
 
 
 class JudgedReply(BaseModel):
@@ -45,7 +45,7 @@ class WeakModel(BaseModel):
     """The role in which it was given up."""
     accepted: int
     refused: int
-    """Of its replies in this role, at that time."""
+    """Refused replies in this role, at that time."""
     fallback: str
     roles: tuple[str, ...]
     """The roles that the fallback took over."""
@@ -90,7 +90,7 @@ class Reliability:
             models: the model of every role, and its fallbacks.
             ledger: of the run.
             folder: of the run, which the advice names.
-            give_up_after: refused replies in a row after which a model is given up as a role.
+            give_up_after: refused replies in a row after which a model is given up in a role.
             emit: receives the line about a model that is replaced.
         """
         self._models = models
@@ -142,7 +142,7 @@ class Reliability:
         return bool(rate)
 
     def _hopeless_rate(self, model: str, role: str) -> str:
-        """Return how many replies were refused, in words, when they are too many; empty while the model may go on."""
+        """Return in words how many replies were refused when they are too many; empty while the model may continue."""
         tally = self._tally(model, role)
         by_role = {other: one for (name, other), one in self._tallies.items() if name == model}
         refused = sum(one.refused for one in by_role.values())

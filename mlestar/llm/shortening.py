@@ -14,7 +14,7 @@ UNKNOWN_EXCESS = 2.0
 
 
 def shorten_prompt(prompt: str, excess: float) -> str | None:
-    """Return a prompt that is as much shorter as needed; None when its data is not long enough to cut.
+    """Return a prompt that is short enough; None when its data is not long enough to cut.
 
     The longest section is cut first. Sections of code stay whole: a reply must quote them exactly.
 

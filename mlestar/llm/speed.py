@@ -1,4 +1,4 @@
-"""How long a reply may take: a fixed time, and longer for a model that has shown to be slow."""
+"""How long a reply may take: a fixed time, and longer for a model that has proved slow."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ from langchain_core.messages import AIMessage
 from mlestar.llm.prices import CHARACTERS_PER_TOKEN
 
 MARGIN = 2.0
-"""Times as long as the replies so far that a reply may take. Chosen by judgement; not measured."""
+"""Factor by which a reply may take longer than the replies so far. Chosen by judgement; not measured."""
 MIN_TOKENS = 200
-"""Tokens of a reply whose time says something about the speed; a shorter one is mostly waiting. Chosen by judgement;
+"""Tokens of the shortest reply that shows the speed; a shorter one is mostly waiting. Chosen by judgement;
 not measured."""
 MAX_STRETCH = 16.0
-"""Times as long as the fixed time that any reply may take. Chosen by judgement; not measured."""
+"""Multiple of the fixed time that any reply may take. Chosen by judgement; not measured."""
 UNKNOWN_STRETCH = 4.0
 """The same for a model that has not replied yet. Chosen by judgement; not measured."""
 
@@ -22,7 +22,7 @@ class _Seen:
     """What the replies of one model have shown."""
 
     tokens_per_second: float
-    """Of the slowest reply."""
+    """Speed of the slowest reply."""
     longest: int
     """Tokens of the longest reply."""
 

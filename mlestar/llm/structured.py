@@ -1,4 +1,4 @@
-"""Native structured output: a role that answers with JSON sends its schema, where the model can keep to one.
+"""Native structured output: a role that answers with JSON sends its schema, where the model supports it.
 
 The reply is text in either form, and the role's parser reads it: an object of a schema, or one in a fence. A model that
 refuses the schema is asked without it from then on (`mlestar/llm/parameters.py`).
@@ -14,7 +14,7 @@ Options = dict[str, Any]
 
 
 def structured_options(role: str, chosen: ChosenModel) -> Options:
-    """Return the options of a call that make the model keep to the schema of the role; empty where there is none."""
+    """Return the options of a call that make the model follow the schema of the role; empty where there is none."""
     row = ROLES.get(role)
     form = FORMS.get(chosen.provider)
     profile = getattr(chosen.model, "profile", None) or {}
@@ -47,4 +47,4 @@ FORMS: Mapping[str, Callable[[str, Options], Options]] = {
     "google_genai": _google,
     "google_vertexai": _google,
 }
-"""How a provider is told a schema; the others get none."""
+"""How a provider receives a schema; the others get none."""

@@ -1,9 +1,9 @@
 """Calls of chat models over the network: retries, waits, time limits, how many calls at once.
 
 What an error means is read in `mlestar/llm/faults.py`. After a transient fault (server error, lost connection, time
-limit) the call is tried again, with growing pauses. A limit on the rate is waited for as long as the provider says, and
+limit) the call is tried again, with growing pauses. After a rate limit the call waits as long as the provider says, and
 all callers of that provider keep to the rate that it accepted. A permanent fault (bad key, unknown model, empty
-account, quota of the day) stops the run, as does a transient one that remains. A refused parameter is left out. A
+account, exhausted daily quota) stops the run, as does a transient one that remains. A refused parameter is left out. A
 prompt that is too long is shortened once. An unanswerable question (blocked, still too long) is left to the agent.
 """
 
@@ -49,7 +49,7 @@ class RetryPolicy:
     """How long and how often one call is tried."""
 
     attempt_seconds: float = 600
-    """In which a request must be answered; longer for a model that has shown to be slow."""
+    """Time in which a request must be answered; longer for a model that has proved slow."""
     attempts: int = 6
     backoff_seconds: float = 2.0
     """Before the second attempt; doubled with each further one."""
@@ -82,7 +82,7 @@ class _Call:
     attempts: int
     failures: int = 0
     refusals: int = 0
-    """Times it was refused because of an announced limit; they are no failures."""
+    """Times it was refused because of an announced limit; they do not count as failures."""
     waited: float = 0.0
     """Seconds of the announced limits."""
     timeouts: int = 0
@@ -140,7 +140,7 @@ class Transport:
         self, role: str, chosen: ChosenModel, messages: Sequence[BaseMessage], options: dict[str, Any]
     ) -> AIMessage:
         chosen = await self._with_window(chosen, messages)
-        if "tools" not in options:  # an answer that is based on a search has a form of its own
+        if "tools" not in options:  # an answer that is based on a search has another form
             options = {**structured_options(role, chosen), **options}
         attempts = max(1, self._policy.attempts // (chosen.retries + 1))
         call = _Call(role, chosen, options, attempts)

@@ -1,8 +1,8 @@
-"""The window of an Ollama model: how much it reads and writes is set with each request.
+"""The window of an Ollama model: how many tokens it reads and writes, set with each request.
 
 Ollama cuts a prompt that is longer than its window silently, and its default is shorter than most of ours. The window
-is made long enough for prompt and reply, up to what the model itself can read. A longer window makes Ollama load the
-model anew, so that it grows in steps and never shrinks.
+is made long enough for prompt and reply, up to what the model itself can read. A longer window makes Ollama reload
+the model, so that it grows in steps and never shrinks.
 """
 
 import logging
@@ -16,15 +16,15 @@ from mlestar.llm.models import ChosenModel
 logger = logging.getLogger("mlestar.llm")
 
 FIELD = "num_ctx"
-"""What a client names the window; only the one of Ollama has it."""
+"""The field of a client that sets the window; only Ollama's client has it."""
 STEP = 4096
-"""Tokens by which a window grows: the default of Ollama, which is the shortest that is of use."""
+"""Tokens by which a window grows: the default of Ollama, which is the shortest useful one."""
 BYTES_PER_TOKEN = 3
 """A low figure for English, code and JSON, so that a prompt is not cut. Not measured."""
 DEFAULT_REPLY = 8192
 """Tokens of a reply of a model without a limit. Chosen by judgement; not measured."""
 MIN_REPLY = 2048
-"""Tokens of a reply without which no script can be written. Chosen by judgement; not measured."""
+"""Tokens of the shortest reply that can hold a script. Chosen by judgement; not measured."""
 MIN_WINDOW = 8192
 """Tokens below which a model cannot do the work: the longest golden prompt has about 2,000; what a real task adds,
 and a script as reply, is several times that. Chosen by judgement; not measured."""

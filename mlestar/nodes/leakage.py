@@ -1,4 +1,4 @@
-"""Whether a script leaks labels: asked about each version once, and about a changed one only what changed."""
+"""Whether a script leaks labels: each version is checked once, and of a changed version only the change."""
 
 import asyncio
 

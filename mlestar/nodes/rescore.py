@@ -55,7 +55,7 @@ async def rescore(state: RescoringState, runtime: Runtime[Settings]) -> Pipeline
     brief, finalist = await ctx.brief(state), state["finalist"]
     finding = await check_finalist(ctx, brief, finalist.script or "")
     if finding.leak:
-        message = f"leakage that the check of the whole script found: {finding.reason}"
+        message = f"the check of the whole script found leakage: {finding.reason}"
         emit(runtime, "rescore", f"{finalist.id} {finalist.title}: {message}")
         return {"rescorings": {finalist.id: Rescoring(solution=finalist.id, failed=True, message=message)}}
     try:

@@ -102,9 +102,9 @@ class ModelRow(BaseModel):
 
     model: str
     replies: dict[str, int]
-    """By role, those that a fork took over included."""
+    """Replies by role, those that a fork took over included."""
     refused: dict[str, int] = {}
-    """Of them, those that did not satisfy their contract."""
+    """Replies by role that did not satisfy their contract."""
 
 
 class Result(BaseModel):
@@ -125,7 +125,7 @@ class Result(BaseModel):
     models: tuple[ModelRow, ...] = ()
     """The models that answered."""
     weak_models: tuple[str, ...] = ()
-    """One line for each model that was given up as a role, and the one that took over."""
+    """One line for each model that was given up in a role, and the one that took over."""
     runner: str = ""
     network: bool = False
     """Scripts could reach the network."""

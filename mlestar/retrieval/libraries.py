@@ -1,4 +1,4 @@
-"""Whether the sandbox has the libraries of a card, by whatever name and version the card asks for them."""
+"""Whether the sandbox has the libraries of a card, whatever names and versions the card uses."""
 
 import re
 import sys
@@ -51,11 +51,11 @@ ALTERNATIVES = re.compile(r"/|\bor\b")
 SEPARATORS = re.compile(r"[,;&|]|\band\b")
 NAME = re.compile(r"[A-Za-z][\w.-]*", re.ASCII)
 PINS = ("==", "~=")
-"""Operators that name one version. A newer one will do: the code of a card is rewritten for what the sandbox has."""
+"""Operators that name one version. A newer one is accepted: the code of a card is rewritten for the sandbox."""
 
 
 def find_missing(libraries: Sequence[str], brief: Brief) -> list[str]:
-    """Return the libraries that the sandbox cannot offer, each with the version that is there."""
+    """Return the libraries that the sandbox does not have, each with the version that is installed."""
     problems: list[str] = []
     for text in libraries:
         alternatives = [_find_problems(requirements, brief) for requirements in read_alternatives(text)]
@@ -133,7 +133,7 @@ def _candidates(name: str, module: str, modules: dict[str, str]) -> Iterator[str
 
 
 def _allows(specifiers: SpecifierSet, version: str) -> bool:
-    """Return whether an installed version will do; one that follows no standard is taken for good."""
+    """Return whether an installed version is acceptable; one that follows no standard is accepted."""
     try:
         installed = Version(version)
     except InvalidVersion:

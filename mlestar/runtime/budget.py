@@ -34,7 +34,7 @@ class Refusal(Exception):
         """Describe the refusal.
 
         Args:
-            cap: the one that does not allow it.
+            cap: the cap that does not allow it.
             reason: what the work could have taken, and what was left.
         """
         super().__init__(f"the budget allows no more: {cap} is reached" + (f"; {reason}" if reason else ""))
@@ -95,7 +95,7 @@ class Budget:
         return cap is not None
 
     async def left(self) -> dict[str, str]:
-        """Return in coarse words what is left of each cap for the search."""
+        """Return roughly, in words, what is left of each cap for the search."""
         spend, caps, hours = await self.spend(), self._caps_of("search"), self._settings.max_hours
         executions, tokens = caps.executions, caps.tokens
         seconds = max(0.0, await self._seconds_left("search"))
@@ -114,7 +114,7 @@ class Budget:
 
         Raises:
             Refusal: a cap does not allow it.
-            StopRequested: nothing starts any more.
+            StopRequested: nothing starts after a stop.
         """
         await asyncio.to_thread(self._ledger.clock, time.monotonic() - self._opened)
         if self._asked_to_stop.is_set():
@@ -145,7 +145,7 @@ class Budget:
 
         Raises:
             Refusal: a cap does not allow it even alone, or it was cut off.
-            StopRequested: nothing starts any more.
+            StopRequested: nothing starts after a stop.
         """
         reservation = await self._admit(label, measure, stage)
         try:
@@ -165,7 +165,7 @@ class Budget:
         return await self._refuse("max_hours", label)
 
     def stop(self) -> None:
-        """Start nothing any more: the next caller waits until all that runs is recorded, then gets `StopRequested`."""
+        """Start nothing more: the next caller waits until all that runs is recorded, then gets `StopRequested`."""
         self._asked_to_stop.set()
         self._queue.notify()
         if not self._in_flight:
@@ -359,7 +359,7 @@ class Budget:
 
 
 def _describe_left(left: float, cap: float, whole: str) -> str:
-    """Return what is left of a cap, to the quarter below it: a plan depends on no more."""
+    """Return what is left of a cap, rounded down to a quarter: a plan needs no more detail."""
     quarters = int(4 * left / cap) if cap else 0
     shares = ["less than a quarter", "a quarter", "a half", "three quarters", "all"]
     return f"{shares[max(0, min(quarters, 4))]} of {whole}"

@@ -10,7 +10,7 @@ _WITHIN: ContextVar[frozenset[object]] = ContextVar("within", default=frozenset(
 
 
 class CallQueue:
-    """Lets calls wait, first come first served; a call within a running one never waits, since that waits for it."""
+    """Lets calls wait in the order of arrival; a call within a running one never waits, since that one waits for it."""
 
     def __init__(self) -> None:
         self._first = asyncio.Lock()
@@ -40,7 +40,7 @@ class CallQueue:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Surround a call that runs, so that calls within it are known."""
+        """Surround a call that runs, so that calls within it are recognized."""
         call = object()
         self._running.add(call)
         _WITHIN.set(_WITHIN.get() | {call})

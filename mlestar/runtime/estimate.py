@@ -13,11 +13,11 @@ from mlestar.settings import Settings
 from mlestar.state import Brief, ModelCard, StepFacts
 
 SCRIPT_TOKENS = 2500
-"""Of a script of 200 lines. Chosen by judgement; not measured."""
+"""Tokens of a script of 200 lines. Chosen by judgement; not measured."""
 BLOCK_TOKENS = 600
-"""Of the block that is refined."""
+"""Tokens of the block that is refined."""
 TEXT_TOKENS = 200
-"""Of a plan, a summary or a finding."""
+"""Tokens of a plan, a summary or a finding."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class CallSize:
     """How much one call of a role reads and writes."""
 
     section: Literal["contract", "task", "spec"]
-    """What of the task its prompt shows: all with the rules for scripts, all, or little."""
+    """How much of the task its prompt shows: all with the rules for scripts, all, or little."""
     read: int
     """Tokens of scripts and texts in its prompt."""
     written: int
@@ -55,16 +55,16 @@ CHANGE_CHECK = CallSize("spec", 2 * BLOCK_TOKENS, TEXT_TOKENS)
 
 @dataclass(frozen=True)
 class Estimate:
-    """A run in which every step is taken and every first answer can be used: repairs and repeats come on top."""
+    """A run in which every step is taken and every first answer can be used; repairs and repeats are not included."""
 
     model: str
     """Name of the model of roles for which the settings name no other."""
     calls: Mapping[str, int]
-    """By role."""
+    """Calls by role."""
     executions: int
     input_tokens: int
     output_tokens: int
-    """Without reasoning, which some models are paid for."""
+    """Without reasoning, which some models charge for."""
     usd: float | None
     """None: the price of a model is unknown. Nothing is counted as cached."""
 

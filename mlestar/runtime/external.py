@@ -26,7 +26,7 @@ class AbandonedError(Exception):
 
 
 def answer_by_callback(callback: OnModelCall, stop: asyncio.Event | None = None) -> Answerer:
-    """Return what has calls answered by a callback of the user's, until the run is asked to stop."""
+    """Return a function that has calls answered by a callback of the user, until the run is asked to stop."""
     stopping = stop or asyncio.Event()
     one_at_a_time = asyncio.Lock()
 
@@ -43,7 +43,7 @@ def answer_by_callback(callback: OnModelCall, stop: asyncio.Event | None = None)
             return _read_reply(await ask(call), call)
         except (MlestarError, AbandonedError):
             raise
-        except Exception as error:  # the callback is somebody else's code
+        except Exception as error:  # the callback is the user's code
             msg = f"on_model_call failed as {call.role}: {type(error).__name__}: {mask_secrets(str(error))}"
             raise ModelError(msg) from error
 
@@ -67,7 +67,7 @@ def _read_reply(reply: object, call: ModelCall) -> AIMessage:
     """Return the reply in what a callback has returned.
 
     Raises:
-        ModelError: it is no reply.
+        ModelError: it is not a reply.
     """
     if isinstance(reply, AIMessage):
         return reply
@@ -78,7 +78,7 @@ def _read_reply(reply: object, call: ModelCall) -> AIMessage:
 
 
 def answer_by_resuming(ledger: Ledger) -> Answerer:
-    """Return what asks whoever resumes the graph: an interrupt with the call, which the reply's text resumes.
+    """Return a function that asks whoever resumes the graph: an interrupt with the call, resumed with the reply's text.
 
     LangGraph runs the whole node again after each answer and matches answers to interrupts by their order. Calls that
     are recorded ask nothing then, so the ledger keeps how many answers of the node were used: the next one belongs to

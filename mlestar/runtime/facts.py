@@ -19,8 +19,8 @@ _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 async def step_facts(ledger: Ledger, budget: Budget, step: str) -> StepFacts:
     """Return what the run knew when a step first began.
 
-    The ledger keeps it: what is left and what failed changes from session to session, and another prompt would be
-    another call.
+    The ledger keeps it: what is left and what failed changes from session to session, and a different prompt would be
+    a different call.
     """
     key = key_of("step_facts", step)
     recorded = await asyncio.to_thread(ledger.recall, key)

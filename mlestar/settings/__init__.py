@@ -62,7 +62,7 @@ PROFILES: dict[Profile, dict[str, float]] = {
 }
 
 GIVE_UP_AFTER = 6
-"""Two questions in a row, each asked three times: one hard question alone gives no model up. A model of which one reply
+"""Two questions in a row, each asked three times: one hard question alone is not enough. A model of which one reply
 in five is refused, independently, has six in a row refused once in 15,625. Chosen by judgement; not measured on real
 models."""
 

@@ -124,7 +124,7 @@ class StepFacts(Frozen):
     left: dict[str, str] = {}
     """What is left of each cap, in words."""
     errors: tuple[str, ...] = ()
-    """How scripts failed so far, each kind with its number, the most frequent first."""
+    """How scripts failed so far, each kind with its count, the most frequent first."""
 
 
 class Measured(Frozen):

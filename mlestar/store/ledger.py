@@ -40,7 +40,7 @@ NoteKind = Literal[
 which is exported at once. `leakage`: what the checker found in a script. `refusal`: work that a cap stopped.
 `decision`: a review point that the run has passed. `replacement`: the answer by which a fork replaces a decision.
 `answer`: what a person answered. `submitted`: the solution whose files are in the run folder. `reply`: whether a
-model's reply satisfied its contract. `weak_model`: a model that was given up as a role, and the one that took over.
+model's reply satisfied its contract. `weak_model`: a model that was given up in a role, and the one that took over.
 `used_reply`: the model call that used a reply with which the graph was resumed.
 `failure`: how a script failed. `step_facts`: what the run knew when a step began, and so what its prompts contain."""
 Cap = Literal["max_usd", "max_tokens", "max_executions", "max_hours"]
@@ -153,9 +153,9 @@ class Shortage:
 
     cap: Cap
     left: float
-    """Of the cap, when nothing else is reserved; for executions, beside those that are."""
+    """What is left of the cap, reservations not counted; for executions, reservations are counted."""
     final: bool
-    """The amount would not fit alone either, so that waiting is in vain."""
+    """The amount would not fit alone either, so that waiting does not help."""
 
 
 @dataclass(frozen=True)
@@ -268,7 +268,7 @@ class Ledger:
         )
 
     def answered(self) -> list[tuple[str, str, int]]:
-        """Return every model and role with the number of its replies, the first that answered first."""
+        """Return every model and role with the number of its replies, in the order in which they first answered."""
         return [(model, role, count) for model, role, count in self._execute(ANSWERED)]
 
     def reserve(self, label: str, worst: Amount, caps: Caps) -> int | Shortage:

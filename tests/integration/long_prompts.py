@@ -125,7 +125,7 @@ REPLY_TOO_LONG = (
         says="(8256 tokens, 8192 allowed)",
     ),
 )
-"""Prompts that fit, with a longest reply that does not fit beside them: a shorter prompt is no remedy."""
+"""Prompts that fit, with a longest reply that does not fit beside them: a shorter prompt does not help."""
 
 TOO_MUCH_A_MINUTE = (
     Row(

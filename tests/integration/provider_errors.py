@@ -17,7 +17,7 @@ BILLING = (
     "You exceeded your current quota, please check your plan and billing details. For more information on this error, "
     "head to: https://ai.google.dev/gemini-api/docs/rate-limits."
 )
-"""The message of Gemini for every limit, of a minute or of a day."""
+"""The message of Gemini for every limit, per minute or per day."""
 DELAY = 0.3
 """Seconds that the shortened errors ask to wait."""
 
@@ -143,7 +143,7 @@ WAITS = (
         {"x-ratelimit-remaining-requests": "7", "x-ratelimit-remaining-tokens": "1014"},
     ),
 )
-"""Limits on the rate: the call waits as long as the provider says."""
+"""Rate limits: the call waits as long as the provider says."""
 
 STOPS = (
     Row(
@@ -156,7 +156,7 @@ STOPS = (
             "GenerateRequestsPerDayPerProjectPerModel-FreeTier",
             delay=None,
         ),
-        says="the quota of the day is used up (429: GenerateRequestsPerDayPerProjectPerModel-FreeTier)",
+        says="the daily quota is used up (429: GenerateRequestsPerDayPerProjectPerModel-FreeTier)",
     ),
     Row(
         "https://github.com/diegosouzapw/OmniRoute/issues/9504",
@@ -239,7 +239,7 @@ STOPS = (
         OPENAI,
         429,
         openrouter_error("Rate limit exceeded", 429, limit_source="openrouter_free_tier_daily"),
-        says="the quota of the day is used up",
+        says="the daily quota is used up",
     ),
     Row(
         "https://github.com/continuedev/continue/issues/10920",
@@ -270,7 +270,7 @@ STOPS = (
         says="asks to wait 86400 s",
     ),
 )
-"""Empty accounts, quotas of a day, and delays that are too long: the run stops."""
+"""Empty accounts, daily quotas, and delays that are too long: the run stops."""
 
 RETRIED = (
     Row(

@@ -143,7 +143,7 @@ async def test_a_client_is_the_model_of_a_whole_run_by_two_tools(
     assert len(calls) == len(answered) == len(set(answered))
 
 
-async def test_a_client_that_refuses_to_sample_is_named_the_two_tools(server: StdioServerParameters, wine: str) -> None:
+async def test_a_client_that_refuses_to_sample_is_told_the_two_tools(server: StdioServerParameters, wine: str) -> None:
     async def refuse(context: ClientRequestContext, params: CreateMessageRequestParams) -> ErrorData:
         return ErrorData(code=-1, message="the person said no")
 

@@ -37,7 +37,7 @@ LONG_PROMPT = (
 
 
 @rows(WAITS)
-async def test_a_limit_on_the_rate_is_waited_for_and_is_no_failed_attempt(row: Row, tmp_path: Path) -> None:
+async def test_a_rate_limit_is_waited_for_and_does_not_count_as_an_attempt(row: Row, tmp_path: Path) -> None:
     policy = RetryPolicy(attempt_seconds=20, attempts=1, backoff_seconds=0.01)
     with Connection(tmp_path, row.client, Once(row.reply, times=2), policy=policy) as connection:
         started = time.monotonic()
@@ -47,7 +47,7 @@ async def test_a_limit_on_the_rate_is_waited_for_and_is_no_failed_attempt(row: R
 
 
 @rows(STOPS)
-async def test_an_empty_account_or_a_quota_of_a_day_stops_the_run(row: Row, tmp_path: Path) -> None:
+async def test_an_empty_account_or_a_daily_quota_stops_the_run(row: Row, tmp_path: Path) -> None:
     with Connection(tmp_path, row.client, Once(row.reply)) as connection, pytest.raises(ModelError) as raised:
         await connection.ask()
     assert row.says in str(raised.value)

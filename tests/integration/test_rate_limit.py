@@ -51,7 +51,7 @@ class Window:
 
 
 @pytest.mark.parametrize("callers", [CALLERS])
-async def test_no_call_is_lost_and_the_rate_is_learnt(tmp_path: Path, callers: int) -> None:
+async def test_no_call_is_lost_and_the_rate_is_learned(tmp_path: Path, callers: int) -> None:
     window, calls = Window(seconds=0.8), 24
     policy = RetryPolicy(attempt_seconds=20, attempts=1, backoff_seconds=0.01, parallel_calls=callers)
     with Connection(tmp_path, MODEL, window, policy=policy) as connection:

@@ -38,7 +38,7 @@ def _parts(m: Material, draw: random.Random) -> str:
     return f"Step 1:\n\n{fence(first)}\n\nStep 2:\n\n{fence(second)}"
 
 
-def _difference(m: Material, draw: random.Random) -> str:
+def _diff(m: Material, draw: random.Random) -> str:
     lines = "\n".join(f"+{line}" for line in m.content.split("\n"))
     return fence(f"--- a/main.py\n+++ b/main.py\n@@ -1,3 +1,9 @@\n import os\n{lines}", "diff")
 
@@ -161,7 +161,7 @@ CODE: tuple[Shape, ...] = (
         _parts,
         "none of the 2 code fences|the code fence|does not compile|neither|no longer|never|defines",
     ),
-    asked_again("difference", _difference, "difference"),
+    asked_again("diff", _diff, "diff"),
     asked_again("cut in the middle", _cut, "not closed"),
     asked_again("body is dots", lambda m, d: _shorten(m, d, "..."), r"`\.\.\.`|never"),
     asked_again(

@@ -123,6 +123,6 @@ async def test_a_finalist_whose_whole_script_leaks_does_not_win(tmp_path: Path) 
     rescorings = {row.solution: row for row in result.rescorings}
     best = max(by_id(result).values(), key=lambda row: row.score.holdout or 0)
     assert rescorings[best.id].failed
-    assert "leakage that the check of the whole script found: both together" in rescorings[best.id].message
+    assert "the check of the whole script found leakage: both together" in rescorings[best.id].message
     assert result.winner != best.id
     assert result.status == "solved"

@@ -117,8 +117,8 @@ async def test_without_a_callback_the_run_pauses_at_each_call_and_answers_finish
     assert at_once > 1
 
 
-async def test_a_reply_that_is_no_text_is_asked_for_again(tmp_path: Path) -> None:
-    """LangGraph's clients may resume with anything, once and again, before and after a good reply."""
+async def test_a_reply_that_is_not_a_text_is_asked_for_again(tmp_path: Path) -> None:
+    """LangGraph's clients may resume with anything, repeatedly, before and after a usable reply."""
     graph, config, context = studio(tmp_path)
     outside = Outside(Scenario())
     state = await graph.ainvoke({"task": str(signs().folder), "run_id": "run"}, config, context=context)
@@ -205,7 +205,7 @@ def test_a_file_of_answers_may_leave_calls_open(tmp_path: Path) -> None:
     assert read_answers(path) == {"a1": "text"}
 
 
-async def test_a_text_is_no_answer_at_a_review_point(tmp_path: Path) -> None:
+async def test_a_text_is_not_an_answer_at_a_review_point(tmp_path: Path) -> None:
     await run(tmp_path, Scenario(), lambda call: Scenario().answer(call.role, call.prompt), {"review": ["plan"]})
     with pytest.raises(UserError, match=r"answer to plan:t0.r1.1"):
         await resume(tmp_path, Scenario(), answers={"plan:t0.r1.1": "A plan."})

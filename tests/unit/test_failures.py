@@ -506,7 +506,7 @@ async def test_16_tracks_execute_side_by_side(tmp_path: Path) -> None:
     assert [row.status for row in result.solutions] == ["ok", "ok"]
 
 
-async def test_a_block_that_occurs_nowhere_gives_way_to_the_function_that_was_measured(tmp_path: Path) -> None:
+async def test_a_block_that_occurs_nowhere_is_replaced_by_the_function_that_was_measured(tmp_path: Path) -> None:
     scenario = Scenario(
         initializer=first(0.6),
         ablator=fence(study(0.8, ("no_load", 0.5))),

@@ -1,4 +1,4 @@
-"""Delays that providers announce, the pace that is learnt from refusals, and prompts that are shortened."""
+"""Delays that providers announce, the pace that is learned from refusals, and prompts that are shortened."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -75,7 +75,7 @@ def test_an_error_in_a_successful_response_has_the_status_that_its_body_names() 
 
 
 class Clock:
-    """A clock that only sleeping moves."""
+    """A clock that advances only by sleeping."""
 
     def __init__(self) -> None:
         self.now = 100.0

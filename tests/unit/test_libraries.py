@@ -126,7 +126,7 @@ def test_names_are_resolved_for_a_runner_that_lists_only_its_packages(sandbox: B
         "`",
     ],
 )
-def test_text_in_no_form_at_all_ends_no_run(sandbox: Brief, library: str) -> None:
+def test_text_that_is_not_a_requirement_does_not_end_the_run(sandbox: Brief, library: str) -> None:
     assert find_missing([library], sandbox) == []
 
 

@@ -265,11 +265,11 @@ def test_a_model_that_thinks_by_a_budget_of_anthropic_samples_at_its_own_tempera
 @pytest.mark.parametrize(
     ("name", "effort", "message"),
     [
-        ("openai:gpt-5.1", "enormous", "'enormous' is no level: write one of none, minimal, low"),
+        ("openai:gpt-5.1", "enormous", "'enormous' is not a level: write one of none, minimal, low"),
         ("openai:gpt-5.1", "max", "openai:gpt-5.1 knows the levels none, low, medium, high, not 'max'"),
-        ("openai:gpt-5.1", "4000", "it is not known how openai:gpt-5.1 is asked to think 4000"),
-        ("google_genai:gemini-2.5-pro", "max", "it is not known how google_genai:gemini-2.5-pro is asked to think max"),
-        ("fireworks:llama", "high", "it is not known how fireworks:llama is asked to think high"),
+        ("openai:gpt-5.1", "4000", "openai:gpt-5.1 cannot be asked to think 4000"),
+        ("google_genai:gemini-2.5-pro", "max", "google_genai:gemini-2.5-pro cannot be asked to think max"),
+        ("fireworks:llama", "high", "fireworks:llama cannot be asked to think high"),
     ],
 )
 @pytest.mark.usefixtures("keys")

@@ -25,7 +25,7 @@ from tests.unit.scenario import SMALL, Scenario, make_task, signs, solve, succes
 GARBAGE = "Certainly! Machine learning is a field of study."
 
 
-class Babbler:
+class Useless:
     """A model that never keeps a contract, and the roles in which it was asked."""
 
     def __init__(self) -> None:
@@ -63,10 +63,10 @@ async def run(folder: Path, model: ScriptedModel, **settings: object) -> Result:
 
 
 async def test_the_fallback_takes_over_and_the_run_is_solved(tmp_path: Path) -> None:
-    babbler = Babbler()
-    result = await run(tmp_path, babbler.model, fallback="offline")
+    useless = Useless()
+    result = await run(tmp_path, useless.model, fallback="offline")
     assert result.status == "solved"
-    assert babbler.asked == ["analyst"] * 3 + ["retriever"] * 3
+    assert useless.asked == ["analyst"] * 3 + ["retriever"] * 3
     assert len(result.weak_models) == 1
     line = result.weak_models[0]
     assert line.startswith(
@@ -77,7 +77,7 @@ async def test_the_fallback_takes_over_and_the_run_is_solved(tmp_path: Path) -> 
 
 
 async def test_the_result_and_the_report_name_the_models_that_answered(tmp_path: Path) -> None:
-    result = await run(tmp_path, Babbler().model, fallback="offline")
+    result = await run(tmp_path, Useless().model, fallback="offline")
     weak, offline = result.models
     assert (weak.model, offline.model) == ("ScriptedModel", "offline")
     assert weak.replies == weak.refused == {"analyst": 3, "retriever": 3}
@@ -89,9 +89,9 @@ async def test_the_result_and_the_report_name_the_models_that_answered(tmp_path:
 
 
 async def test_without_a_fallback_the_run_stops_and_a_fork_with_another_model_continues(tmp_path: Path) -> None:
-    babbler = Babbler()
+    useless = Useless()
     with pytest.raises(ModelError, match="is too weak as retriever: all of its 6 replies so far were refused") as stop:
-        await run(tmp_path, babbler.model)
+        await run(tmp_path, useless.model)
     command = f"mlestar fork run --runs-dir {tmp_path / 'runs'} --at settings --set model=PROVIDER:NAME"
     assert str(stop.value).endswith(command)
     assert stop.value.run == str(tmp_path / "runs" / "run")
@@ -110,36 +110,36 @@ async def test_without_a_fallback_the_run_stops_and_a_fork_with_another_model_co
 
 
 async def test_a_fork_with_a_fallback_gives_the_model_up_without_asking_it_again(tmp_path: Path) -> None:
-    babbler = Babbler()
+    useless = Useless()
     with pytest.raises(ModelError):
-        await run(tmp_path, babbler.model)
-    babbler.asked.clear()
+        await run(tmp_path, useless.model)
+    useless.asked.clear()
     options = {"runs_dir": tmp_path / "runs", "task": signs(), "runner": runner()}
     forked = await mlestar.afork(
         "run",
         at="settings",
         settings={"fallback": "offline"},
-        model=babbler.model,
+        model=useless.model,
         **options,  # type: ignore[arg-type]
     )
-    assert (forked.status, babbler.asked) == ("solved", [])
+    assert (forked.status, useless.asked) == ("solved", [])
 
 
 async def test_a_resumed_run_stays_with_the_fallback(tmp_path: Path) -> None:
     def lose_engine(job: Job) -> Execution:
         raise RunnerError("the engine is gone")
 
-    babbler = Babbler()
+    useless = Useless()
     settings = Settings.resolve(
         {**QUICK, "runs_dir": tmp_path / "runs", "model_backoff": 0, "fallback": ["offline"], "parallel": 1}
     )
     with pytest.raises(RunnerError):
-        await mlestar.asolve(signs(), settings=settings, run_id="run", model=babbler.model, runner=runner(lose_engine))
-    asked = len(babbler.asked)
+        await mlestar.asolve(signs(), settings=settings, run_id="run", model=useless.model, runner=runner(lose_engine))
+    asked = len(useless.asked)
     result = await mlestar.aresume(
-        "run", runs_dir=tmp_path / "runs", task=signs(), model=babbler.model, runner=runner()
+        "run", runs_dir=tmp_path / "runs", task=signs(), model=useless.model, runner=runner()
     )
-    assert (result.status, len(babbler.asked)) == ("solved", asked)
+    assert (result.status, len(useless.asked)) == ("solved", asked)
     assert len(result.weak_models) == 1
 
 
@@ -155,21 +155,21 @@ async def test_a_model_that_fails_in_one_role_keeps_the_others(tmp_path: Path) -
 
 
 async def test_a_fresh_start_asks_the_first_model_again(tmp_path: Path) -> None:
-    babbler = Babbler()
-    await run(tmp_path, babbler.model, fallback="offline")
-    asked = len(babbler.asked)
+    useless = Useless()
+    await run(tmp_path, useless.model, fallback="offline")
+    asked = len(useless.asked)
     result = await mlestar.aresume(
         "run",
         runs_dir=tmp_path / "runs",
         fresh=True,
         task=signs(),
-        model=babbler.model,
+        model=useless.model,
         runner=runner(),
     )
-    assert (result.status, len(babbler.asked)) == ("solved", 2 * asked)
+    assert (result.status, len(useless.asked)) == ("solved", 2 * asked)
 
 
-async def test_a_plan_that_repeats_another_is_no_weakness(tmp_path: Path) -> None:
+async def test_a_plan_that_repeats_another_does_not_count(tmp_path: Path) -> None:
     scenario = Scenario(planner="Plan number 2 for the block.")
     result = await solve(tmp_path, scenario, outer_steps=1, inner_plans=8, give_up_after=1)
     assert result.status == "solved"
@@ -224,7 +224,7 @@ def judge(tmp_path: Path) -> Iterator[Judge]:
     judge.ledger.close()
 
 
-async def test_an_accepted_reply_ends_the_row(judge: Judge) -> None:
+async def test_an_accepted_reply_resets_the_count(judge: Judge) -> None:
     await judge.refuse("coder", 2)
     await judge.accept("coder")
     await judge.refuse("coder", 5)
@@ -237,7 +237,7 @@ async def test_an_accepted_reply_ends_the_row(judge: Judge) -> None:
     )
 
 
-async def test_rows_of_two_roles_are_counted_apart(judge: Judge) -> None:
+async def test_two_roles_are_counted_separately(judge: Judge) -> None:
     await judge.accept("ablator")
     await judge.refuse("coder", 2)
     await judge.refuse("planner", 2)

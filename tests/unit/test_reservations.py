@@ -228,17 +228,17 @@ async def test_any_mixture_of_calls_ends_within_the_cap(ledger: Ledger) -> None:
     assert isinstance(ledger.reserve("all", Amount(usd=0.9 - (spent.usd or 0) - 1e-9), Caps(usd=0.9)), int)
 
 
-class Wire:
+class BudgetedCaller:
     """A caller and a budget around a model that writes replies of given lengths; `limits` has those of the requests."""
 
     def __init__(self, folder: Path, lengths: list[int], **settings: object) -> None:
         self.limits: list[int] = []
         waiting = iter(lengths)
-        wire = self
+        budgeted = self
 
         class Recorded(Writer):
             def _generate(self, *arguments: Any, **kwargs: Any) -> ChatResult:
-                wire.limits.append(self.max_tokens or 0)
+                budgeted.limits.append(self.max_tokens or 0)
                 return super()._generate(*arguments, **kwargs)
 
         folder.mkdir(exist_ok=True)
@@ -259,41 +259,41 @@ class Wire:
 async def test_a_role_is_asked_for_twice_what_it_usually_writes_and_at_first_for_all_that_the_model_allows(
     tmp_path: Path,
 ) -> None:
-    wire = Wire(tmp_path, [3000, 100, 100])
+    budgeted = BudgetedCaller(tmp_path, [3000, 100, 100])
     for name in ("a", "b"):
-        await wire.ask(name)
-    await wire.ask("c", role="coder")
-    assert wire.limits == [20_000, 6144, 20_000]
-    wire.ledger.close()
+        await budgeted.ask(name)
+    await budgeted.ask("c", role="coder")
+    assert budgeted.limits == [20_000, 6144, 20_000]
+    budgeted.ledger.close()
 
 
 async def test_a_role_that_writes_little_may_still_write_some(tmp_path: Path) -> None:
-    wire = Wire(tmp_path, [10, 10])
+    budgeted = BudgetedCaller(tmp_path, [10, 10])
     for name in ("a", "b"):
-        await wire.ask(name)
-    assert wire.limits == [20_000, LEAST_USUAL]
-    wire.ledger.close()
+        await budgeted.ask(name)
+    assert budgeted.limits == [20_000, LEAST_USUAL]
+    budgeted.ledger.close()
 
 
 async def test_a_reply_that_is_cut_at_its_reservation_is_asked_for_once_more_with_all_that_the_model_allows(
     tmp_path: Path,
 ) -> None:
-    wire = Wire(tmp_path, [1000, 5000, 5000, 30_000, 30_000])
-    assert [await wire.ask(name) for name in ("a", "b")] == ["", ""]
-    assert wire.limits == [20_000, 2048, 20_000]
-    assert "cut off" in await wire.ask("c")
-    assert wire.limits[3:] == [10_240, 20_000]
-    assert wire.ledger.spend().output_tokens == 1000 + 2048 + 5000 + 10_240 + 20_000
-    wire.ledger.close()
+    budgeted = BudgetedCaller(tmp_path, [1000, 5000, 5000, 30_000, 30_000])
+    assert [await budgeted.ask(name) for name in ("a", "b")] == ["", ""]
+    assert budgeted.limits == [20_000, 2048, 20_000]
+    assert "cut off" in await budgeted.ask("c")
+    assert budgeted.limits[3:] == [10_240, 20_000]
+    assert budgeted.ledger.spend().output_tokens == 1000 + 2048 + 5000 + 10_240 + 20_000
+    budgeted.ledger.close()
 
 
 async def test_recorded_replies_are_replayed_whatever_was_reserved_for_them(tmp_path: Path) -> None:
-    wire = Wire(tmp_path, [1000, 5000, 5000])
+    budgeted = BudgetedCaller(tmp_path, [1000, 5000, 5000])
     for name in ("a", "b"):
-        await wire.ask(name)
-    spend = wire.ledger.spend()
-    wire.ledger.close()
-    again = Wire(tmp_path, [], max_usd=20, max_output_tokens=9000)
+        await budgeted.ask(name)
+    spend = budgeted.ledger.spend()
+    budgeted.ledger.close()
+    again = BudgetedCaller(tmp_path, [], max_usd=20, max_output_tokens=9000)
     assert [await again.ask(name) for name in ("a", "b")] == ["", ""]
     assert again.limits == []
     assert again.ledger.spend().model_calls == spend.model_calls == 3
@@ -301,13 +301,13 @@ async def test_recorded_replies_are_replayed_whatever_was_reserved_for_them(tmp_
 
 
 async def test_a_run_that_was_killed_after_a_cut_reply_asks_only_for_the_longer_one(tmp_path: Path) -> None:
-    wire = Wire(tmp_path, [1000, 5000])
-    await wire.ask("a")
+    budgeted = BudgetedCaller(tmp_path, [1000, 5000])
+    await budgeted.ask("a")
     with pytest.raises(ModelError):  # the model has no third reply
-        await wire.ask("b")
-    assert wire.limits == [20_000, 2048, 20_000]
-    wire.ledger.close()
-    resumed = Wire(tmp_path, [5000])
+        await budgeted.ask("b")
+    assert budgeted.limits == [20_000, 2048, 20_000]
+    budgeted.ledger.close()
+    resumed = BudgetedCaller(tmp_path, [5000])
     assert [await resumed.ask(name) for name in ("a", "b")] == ["", ""]
     assert resumed.limits == [20_000]
     assert resumed.ledger.spend().output_tokens == 1000 + 2048 + 5000
@@ -354,8 +354,8 @@ async def finished(record: Record) -> Record:
 
 
 async def test_without_a_cap_a_reply_may_always_have_what_the_model_allows(tmp_path: Path) -> None:
-    wire = Wire(tmp_path, [1000, 1000], max_usd=None)
+    budgeted = BudgetedCaller(tmp_path, [1000, 1000], max_usd=None)
     for name in ("a", "b"):
-        await wire.ask(name)
-    assert wire.limits == [20_000, 20_000]
-    wire.ledger.close()
+        await budgeted.ask(name)
+    assert budgeted.limits == [20_000, 20_000]
+    budgeted.ledger.close()

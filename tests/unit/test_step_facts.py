@@ -69,7 +69,7 @@ async def test_prompts_name_what_scripts_took_what_is_left_and_which_errors_were
 
 
 async def test_a_resumed_run_without_its_checkpoints_asks_nothing_again(tmp_path: Path) -> None:
-    """The budget left and the errors met are others by then, and the questions are the same."""
+    """The budget left and the errors differ by then, and the questions are the same."""
     settings = {**SMALL, "max_executions": 30}
     first = Scenario(coder=lose_connection, initializer=[fence(script("broken", "A")), fence(script(0.7, "B"))])
     with pytest.raises(ModelError):

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from mlestar.agents.changes import Change, find_change, only_numbers_differ
+from mlestar.agents.changes import Change, find_change, only_settings_differ
 from mlestar.agents.context import ReplyError
 from mlestar.agents.leakage import Leakage, find_leakage
 from mlestar.runtime.budget import Stage
@@ -21,11 +21,11 @@ async def check_script(ctx: RunContext, brief: Brief, script: str, evidence: str
 async def check_change(ctx: RunContext, brief: Brief, script: str, base: str, track: int) -> Leakage:
     """Return the finding on a script that was made from a checked one (both blobs).
 
-    A change of nothing but numbers and layout needs no question. Where the change is most of the script, the whole
-    script is checked.
+    A change of nothing but layout and numeric settings of models needs no question. Where the change is most of the
+    script, the whole script is checked.
     """
     before, after = await ctx.services.text(base), await ctx.services.text(script)
-    if only_numbers_differ(before, after):
+    if only_settings_differ(before, after):
         return CLEAN
     change = find_change(before, after)
     if change is None:

@@ -1,10 +1,12 @@
 """What a leakage check of a changed script sees, and when none is needed."""
 
+import ast
 from pathlib import Path
 
 import pytest
 
-from mlestar.agents.changes import find_change, only_numbers_differ
+from mlestar.agents.changes import find_change, only_settings_differ
+from mlestar.agents.script import parse_tree
 from tests.unit.results import by_id
 from tests.unit.scenario import FULL, SMALL, Scenario, block, fence, script, solve
 
@@ -53,12 +55,87 @@ AFTER = BEFORE.replace("    return frame[columns]", LAG)
         ("n_estimators=400", "n_estimators=train[target].max()", False),
         ("n_estimators=400", "n_estimators=True", False),
         ("total = 0", "total = 1", False),
+        ('read_csv("input/test.csv")', 'read_csv("input/test.csv", skiprows=0)', False),
         ("if name != target", "", False),
         ("import pandas as pd", "import pandas as pd as", False),
     ],
 )
-def test_numbers_passed_by_keyword_and_layout_need_no_check(old: str, new: str, *, same: bool) -> None:
-    assert only_numbers_differ(BEFORE, BEFORE.replace(old, new)) is same
+def test_settings_of_models_and_layout_need_no_check(old: str, new: str, *, same: bool) -> None:
+    assert only_settings_differ(BEFORE, BEFORE.replace(old, new)) is same
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('frame.groupby("a")["y"].shift(periods=1)', 'frame.groupby("a")["y"].shift(periods=0)'),
+        ("frame.y.rolling(window=3, center=0)", "frame.y.rolling(window=3, center=1)"),
+        ("make(frame, drop_fold=0)", "make(frame, drop_fold=1)"),
+        ("TimeSeriesSplit(gap=7)", "TimeSeriesSplit(gap=0)"),
+        ("Lags(first=1)", "Lags(first=0)"),
+    ],
+)
+def test_numbers_that_decide_which_rows_are_read_are_checked(old: str, new: str) -> None:
+    head = "from sklearn.model_selection import TimeSeriesSplit\nclass Lags: ...\n"
+    assert not only_settings_differ(f"{head}x = {old}\n", f"{head}x = {new}\n")
+
+
+def test_the_shared_tree_of_a_script_is_left_alone() -> None:
+    tree = parse_tree(BEFORE)
+    assert tree is not None
+    shown = ast.unparse(tree)
+    assert only_settings_differ(BEFORE, BEFORE)
+    assert ast.unparse(tree) == shown
+
+
+FOLDS = """import pandas as pd
+from sklearn.model_selection import KFold
+
+full = pd.concat([train, test])
+labels = full["y"]
+stats = labels.groupby(full["a"]).mean()
+other = 1
+for fit, check in KFold(5).split(train, labels):
+    means = 0
+    model.fit(train.iloc[fit])
+    print(other)
+
+
+class Encoder:
+    def fit_values(self, frame):
+        values = frame["a"]
+        return values
+
+
+encoder = Encoder()
+table = encoder.fit_values(full)
+frame = frame.drop(columns="y")
+model.fit(frame)
+a, b, c, d = 1, 2, 3, 4
+e, f, g, h = a, b, c, d
+i, j, k, l = 1, 2, 3, 4
+m, n, o, p = 1, 2, 3, 4
+q, r, s, t = 1, 2, 3, 4
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "shown"),
+    [
+        (
+            "means = 0",
+            "means = labels.iloc[fit].mean()",
+            ["for fit, check in KFold", 'labels = full["y"]', "pd.concat"],
+        ),
+        ("other = 1", "other = test.map(stats)", ["stats = labels", 'labels = full["y"]']),
+        ('values = frame["a"]', 'values = frame["y"]', ["class Encoder", "def fit_values", "encoder.fit_values(full)"]),
+        ('frame = frame.drop(columns="y")\n', "", ["model.fit(frame)"]),
+    ],
+)
+def test_the_context_has_the_lines_that_decide_about_leakage(old: str, new: str, shown: list[str]) -> None:
+    change = find_change(FOLDS, FOLDS.replace(old, new))
+    assert change is not None
+    assert [line for line in shown if line not in change.context] == []
+    assert "q, r, s, t" not in change.context
 
 
 def test_a_change_shows_what_defines_the_names_that_it_uses() -> None:

@@ -35,6 +35,8 @@ _MAX_EXAMPLE = 40
 """Characters of an example."""
 _MAX_TEXT = 120
 """Characters of an example of a text."""
+_MAX_FIELD = 400
+"""Of one text of the spec."""
 _MAX_NAME = 200
 """Characters of a name: scripts need it exactly as it is."""
 _SHIFT = 0.05
@@ -99,8 +101,9 @@ def _first_that_fits(versions: Sequence[Callable[[], Any]], limit: int) -> Any:
 
 
 def _spec(spec: TaskSpec, most: int) -> dict[str, Any]:
-    """Return the spec without empty fields, with long lists cut."""
-    values = spec.model_dump(mode="json", exclude_defaults=True)
+    """Return the spec without empty fields, with long lists and texts cut."""
+    dumped = spec.model_dump(mode="json", exclude_defaults=True)
+    values = {name: shorten(value, _MAX_FIELD) if isinstance(value, str) else value for name, value in dumped.items()}
     lists = {name: value for name, value in values.items() if isinstance(value, list)}
     return {**values, **{name: _names(value, most) for name, value in lists.items()}}
 
@@ -142,7 +145,9 @@ def _describe_columns(spec: TaskSpec, statistics: Sequence[FileStatistics], limi
     """Describe as many columns in full as fit, the informative ones first."""
     entries = _entries(spec, statistics)
     names = next((most for most in _NAME_LIMITS if _size(_render_all(entries, [], most)) <= limit // 2), 1)
-    while _size(_render_all(entries, [], names)) > limit // 2:  # more tables than fit: the list of files has them all
+    while (
+        entries and _size(_render_all(entries, [], names)) > limit // 2
+    ):  # more tables than fit: the list of files has them all
         entries = entries[: len(entries) * 3 // 4]
     keys = ((number, *key) for number, entry in enumerate(entries) for key in _ranks(spec, entry))
     ranked = [(number, position) for number, position, _ in sorted(keys, key=lambda key: (key[2], key[0], key[1]))]

@@ -72,6 +72,13 @@ def test_irregular_names_in_many_files_stay_within_the_limit() -> None:
     assert described[0]["columns"][0]["name"] in {"id", "label"}
 
 
+@pytest.mark.parametrize("field", ["id", "pos_label", "name"])
+def test_a_field_of_the_spec_that_is_as_long_as_a_header_is_cut(field: str) -> None:
+    brief = wide_brief(["a", "b"])
+    spec = brief.spec.model_copy(update={field: "x" * 15_000})
+    assert section_bytes(render("initializer", brief=brief.model_copy(update={"spec": spec}))) <= OVERVIEW_BYTES
+
+
 def test_the_informative_columns_are_described_in_full() -> None:
     brief = wide_brief([f"number_{index}" for index in range(1000)])
     train = brief.overview.columns[0]

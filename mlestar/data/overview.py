@@ -145,9 +145,8 @@ def _describe_columns(spec: TaskSpec, statistics: Sequence[FileStatistics], limi
     """Describe as many columns in full as fit, the informative ones first."""
     entries = _entries(spec, statistics)
     names = next((most for most in _NAME_LIMITS if _size(_render_all(entries, [], most)) <= limit // 2), 1)
-    while (
-        entries and _size(_render_all(entries, [], names)) > limit // 2
-    ):  # more tables than fit: the list of files has them all
+    # Where there are more tables than fit, the list of files still has them all.
+    while entries and _size(_render_all(entries, [], names)) > limit // 2:
         entries = entries[: len(entries) * 3 // 4]
     keys = ((number, *key) for number, entry in enumerate(entries) for key in _ranks(spec, entry))
     ranked = [(number, position) for number, position, _ in sorted(keys, key=lambda key: (key[2], key[0], key[1]))]

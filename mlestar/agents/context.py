@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from mlestar.agents.replies import find_refusal
+from mlestar.agents.replies import reject_refusal
 from mlestar.agents.role import Parsed, Role
 from mlestar.agents.script import RepetitionError, ScriptError
 from mlestar.prompts import Prompts, restore_code
@@ -86,7 +86,7 @@ class AgentContext:
                     raise
                 break
             try:
-                parsed = _read(role, reply)
+                parsed = read_reply(role, reply)
             except RepetitionError as error:
                 refusal, replaced = str(error), False
             except ScriptError as error:
@@ -117,7 +117,7 @@ class AgentContext:
         )
 
 
-def _read(role: Role[Parsed], reply: ReplyLike) -> Parsed:
+def read_reply(role: Role[Parsed], reply: ReplyLike) -> Parsed:
     """Return what a reply says.
 
     Raises:
@@ -125,7 +125,11 @@ def _read(role: Role[Parsed], reply: ReplyLike) -> Parsed:
     """
     if reply.problem:
         raise ScriptError(reply.problem)
-    if sentence := find_refusal(reply.text):
-        msg = f"it declines the task ({sentence}); this is ordinary engineering work on a person's own data"
-        raise ScriptError(msg)
-    return role.parse(restore_code(reply.text))
+    text = restore_code(reply.text)
+    try:
+        return role.parse(text)
+    except RepetitionError:
+        raise
+    except ScriptError:
+        reject_refusal(text)
+        raise

@@ -3,13 +3,14 @@
 import html
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 from mlestar.agents.choices import Candidate
 from mlestar.agents.fences import read_fences
-from mlestar.agents.reasoning import clean_reply, inside_fence
+from mlestar.agents.reasoning import clean_reply, closed_fences
 from mlestar.agents.script import ScriptError
 
 TOKEN = re.compile(
@@ -78,8 +79,10 @@ def load_json(text: str) -> Any:
 def _candidates(text: str, *, outside_fences: bool = False) -> Iterator[Candidate[Any]]:
     """Yield every outermost object or list of a text; nothing is looked for inside one that cannot be read."""
     position = 0
+    fences = closed_fences(text) if outside_fences else []
     while start := START.search(text, position):
-        if outside_fences and inside_fence(text, start.start()):
+        index = bisect_left(fences, (start.start(), 0)) - 1
+        if index >= 0 and start.start() < fences[index][1]:
             position = start.end()
             continue
         end = _end_of(text, start.start())

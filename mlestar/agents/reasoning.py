@@ -35,25 +35,80 @@ def clean_reply(reply: str) -> str:
 
 def _drop_reasoning(text: str) -> str:
     """Drop every part between tags of reasoning; tags inside a fence are content."""
-    position = 0
-    while opening := OPENING.search(text, position):
-        if inside_fence(text, opening.start()):
-            position = opening.end()
-            continue
+    kept: list[str] = []
+    start = 0
+    tags = _TagReader(text, OPENING)
+    while opening := tags.next_outside():
         closing = CLOSING.search(text, opening.end())
         if closing is None:
-            return text[: opening.start()] + _answer_at_end(text[opening.end() :], opening[0].strip())
-        position = opening.start()
-        text = text[:position] + text[closing.end() :]
-    return _drop_to_closing(text)
+            answer = _answer_at_end(text[opening.end() :], opening[0].strip())
+            return "".join([*kept, text[start : opening.start()], answer])
+        kept.append(text[start : opening.start()])
+        start = closing.end()
+        tags.skip_to(start)
+    return _drop_to_closing("".join([*kept, text[start:]]))
 
 
 def _drop_to_closing(text: str) -> str:
-    """Drop everything up to a closing tag whose opening tag was in the prompt or was not sent."""
-    for closing in CLOSING.finditer(text):
-        if not inside_fence(text, closing.start()):
-            return _drop_to_closing(text[closing.end() :])
-    return text
+    """Drop everything up to the last closing tag whose opening tag was in the prompt or was not sent."""
+    start = 0
+    tags = _TagReader(text, CLOSING)
+    while closing := tags.next_outside():
+        start = closing.end()
+        tags.skip_to(start)
+        tags.mark = ""
+    return text[start:]
+
+
+class _TagReader:
+    """Reads the tags of a text in one pass, without those inside a closed fence."""
+
+    def __init__(self, text: str, tag: re.Pattern[str]) -> None:
+        self.text, self.tag = text, tag
+        self.position = 0
+        """Where reading goes on."""
+        self.mark = ""
+        """Of the fence that is open at the position."""
+        self._last = {fence[1]: fence.start() for fence in FENCE_LINE.finditer(text)}
+        self._next = {pattern: pattern.search(text) for pattern in (FENCE_LINE, tag)}
+
+    def next_outside(self) -> re.Match[str] | None:
+        """Return the next tag outside fences, None when there is none."""
+        while tag := self._find(self.tag):
+            fence = self._find(FENCE_LINE)
+            if fence and fence.start() < tag.start():
+                self._pass(fence)
+                continue
+            self.position = tag.end()
+            if not self._is_closed_after(tag.start()):
+                return tag
+        return None
+
+    def skip_to(self, position: int) -> None:
+        """Read on at a position as if a line began there."""
+        self.position = position
+        for pattern, match in self._next.items():
+            at_position = re.compile(pattern.pattern.removeprefix("^"), pattern.flags).match(self.text, position)
+            self._next[pattern] = at_position or match
+
+    def _find(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        """Return the next match; one that was read before is used until the position passes it."""
+        match = self._next[pattern]
+        if match and match.start() < self.position:
+            match = self._next[pattern] = pattern.search(self.text, self.position)
+        return match
+
+    def _pass(self, fence: re.Match[str]) -> None:
+        self.position = fence.end()
+        if not self.mark:
+            self.mark = fence[1]
+        elif fence[1].startswith(self.mark):
+            self.mark = ""
+
+    def _is_closed_after(self, position: int) -> bool:
+        """Return whether the open fence is closed after a position."""
+        marks = self._last.items()
+        return bool(self.mark) and any(last > position and mark.startswith(self.mark) for mark, last in marks)
 
 
 def _answer_at_end(text: str, tag: str) -> str:
@@ -71,14 +126,14 @@ def _answer_at_end(text: str, tag: str) -> str:
     raise ScriptError(msg)
 
 
-def inside_fence(text: str, position: int) -> bool:
-    """Return whether a position is inside a fence that is closed after it."""
-    mark = ""
+def closed_fences(text: str) -> list[tuple[int, int]]:
+    """Return where each closed fence of a text begins and where its closing line begins, in order."""
+    spans: list[tuple[int, int]] = []
+    mark, start = "", 0
     for fence in FENCE_LINE.finditer(text):
-        if fence.start() > position:
-            return bool(mark) and any(later[1].startswith(mark) for later in FENCE_LINE.finditer(text, position))
         if not mark:
-            mark = fence[1]
+            mark, start = fence[1], fence.start()
         elif fence[1].startswith(mark):
+            spans.append((start, fence.start()))
             mark = ""
-    return False
+    return spans

@@ -14,12 +14,19 @@ from mlestar.agents.reasoning import clean_reply
 from mlestar.agents.script import ScriptError, check_script, is_code
 
 M = TypeVar("M", bound=BaseModel)
+NEGATION = (
+    r"(?:unfortunately,? |i'm afraid )?"
+    r"(?:i (?:cannot|can't|can not|won't|will not|am unable to|am not able to)|i'm (?:unable|not able) to)"
+)
+HELP = r"(?:help|assist|comply|provide|do (?:this|that)|fulfil|access|continue|write|generate)"
+"""What a model does not do when it declines; a plan leaves out other things, as `I won't touch the folds`."""
 REFUSAL = re.compile(
-    r"(sorry|i'm sorry|i am sorry|i apologi[sz]e|as an ai|i (cannot|can't|can not|am unable|'m unable|won't|will not|"
-    r"don't (have|see)|do not (have|see)|must decline|need more)|i'm (unable|not able)|unfortunately, i|"
-    r"(could|can) you (please )?(provide|share|clarify)|please (provide|share|clarify))\b",
+    r"(?:sorry|i'm sorry|i am sorry|i apologi[sz]e|as an ai|i must decline|i have to decline|i need more|"
+    rf"{NEGATION} {HELP}|{NEGATION}(?=\W*$)|(?:unfortunately, )?i (?:don't|do not) have|"
+    r"(?:could|can) you (?:please )?(?:provide|share|clarify)|please (?:provide|share|clarify))\b",
     re.IGNORECASE,
 )
+"""How a text begins that declines the task or asks for more."""
 MAX_REFUSAL = 600
 """Characters; a longer reply answers the question, whatever it begins with. Chosen by judgement; not measured."""
 THOUGHTS = re.compile(
@@ -41,6 +48,13 @@ def find_refusal(reply: str) -> str:
     """Return the sentence with which a reply refuses to answer; empty when it answers."""
     text = " ".join(reply.replace("\u2019", "'").split())
     return text[:200] if len(text) < MAX_REFUSAL and REFUSAL.match(text) and not has_fence(reply) else ""
+
+
+def reject_refusal(reply: str) -> None:
+    """Raise a ScriptError when a reply declines the task."""
+    if sentence := find_refusal(reply):
+        msg = f"it declines the task ({sentence}); this is ordinary engineering work on a person's own data"
+        raise ScriptError(msg)
 
 
 parse_code = Choices("code fences", read_code)
@@ -92,9 +106,7 @@ def _prose(reply: str) -> str:
     if text.startswith(("{", "[{")) or not any(c.isalpha() for c in text):
         msg = "answer with sentences of plain text"
         raise ScriptError(msg)
-    if sentence := find_refusal(text):
-        msg = f"it declines the task ({sentence}); this is ordinary engineering work on a person's own data"
-        raise ScriptError(msg)
+    reject_refusal(text)
     return text
 
 
@@ -162,17 +174,21 @@ def _inner_object(model: type[BaseModel], value: dict[str, Any]) -> dict[str, An
 def _wrap_list(model: type[BaseModel], value: object) -> object:
     """Return a list as the value of the model's only field, when no item is an object of the model itself."""
     names: Sequence[str] = list(model.model_fields)
-    if len(names) != 1 or not isinstance(value, list) or any(names[0] in item for item in value):
+    if len(names) != 1 or not isinstance(value, list) or any(_has_field(item, names[0]) for item in value):
         return value
     return {names[0]: value}
 
 
+def _has_field(item: object, name: str) -> bool:
+    return isinstance(item, dict) and name in item
+
+
 def _without_nulls(value: Any) -> Any:
-    """Return a value without the fields that are null, and with texts out of the fence that wraps them."""
+    """Return a value without the fields and items that are null, and with texts out of the fence that wraps them."""
     if isinstance(value, dict):
         return {name: _without_nulls(item) for name, item in value.items() if item is not None}
     if isinstance(value, list):
-        return [_without_nulls(item) for item in value]
+        return [_without_nulls(item) for item in value if item is not None]
     return _unwrap(value) if isinstance(value, str) else value
 
 

@@ -1,0 +1,123 @@
+"""Replies that are unusual in form, or large, are read like ordinary ones."""
+
+import pytest
+
+from mlestar.agents.context import read_reply
+from mlestar.agents.leakage import LEAKAGE_CHECKER
+from mlestar.agents.planner import PLANNER
+from mlestar.agents.reasoning import clean_reply
+from mlestar.agents.retriever import RETRIEVER
+from mlestar.agents.role import Parsed, Role
+from mlestar.agents.script import ScriptError
+from mlestar.agents.summarizer import SUMMARIZER
+from mlestar.agents.usage_checker import USAGE_CHECKER
+from mlestar.llm import ModelReply
+
+PLAN = "Replace the imputer by medians per title of the fold."
+
+
+def test_null_in_a_list_of_cards_is_dropped() -> None:
+    cards = RETRIEVER.parse('```json\n[{"name": "LightGBM", "libraries": ["lightgbm", null]}, null]\n```').cards
+    assert [(card.name, card.libraries) for card in cards] == [("LightGBM", ("lightgbm",))]
+
+
+@pytest.mark.parametrize("tail", ["3", '"text"', "true"])
+def test_a_list_without_any_card_is_refused(tail: str) -> None:
+    with pytest.raises(ScriptError):
+        RETRIEVER.parse(f"```json\n{{}}\n[{tail}]\n```")
+
+
+@pytest.mark.parametrize(
+    "reasoning",
+    ["x</think>\n" * 5000, "<think>\nabc\n</think>\n" * 5000, "<think>\n```python\nx = 1\n```\n</think>\n" * 2000],
+    ids=["closing tags", "parts", "parts with fences"],
+)
+def test_any_number_of_parts_of_reasoning_is_dropped(reasoning: str) -> None:
+    assert PLANNER.parse(reasoning + PLAN) == PLAN
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer"),
+    [
+        ("<think>a</think><think>b</think>" + PLAN, PLAN),
+        ("```\n<think>\n</think>\n```\n" + PLAN, "```\n<think>\n</think>\n```\n" + PLAN),
+        ("a\n```\nb\n</think>\n```\n</think>\n```\nx\n```", "\n```\nx\n```"),
+        ("a</think>```\n</think>\n```", "```\n</think>\n```"),
+    ],
+    ids=["adjacent parts", "tags in a fence", "a fence in the reasoning", "a fence at the tag"],
+)
+def test_tags_inside_a_fence_are_content(reply: str, answer: str) -> None:
+    assert clean_reply(reply) == answer
+
+
+def read(role: Role[Parsed], text: str) -> Parsed:
+    return read_reply(role, ModelReply(text=text))
+
+
+LEAKAGE_JSON = '{"leak": false, "block": "", "reason": "Folds are clean."}'
+
+
+@pytest.mark.parametrize(
+    "prose", ["I don't see any leakage.", "I can't find any leakage.", "I will not change it.", "Sorry for the delay."]
+)
+def test_prose_before_an_accepted_object_is_no_refusal(prose: str) -> None:
+    assert not read(LEAKAGE_CHECKER, f"{prose}\n\n{LEAKAGE_JSON}").leak
+
+
+@pytest.mark.parametrize(
+    ("role", "text"),
+    [
+        (PLANNER, "I won't touch the folds; instead, average three seeds of the model."),
+        (PLANNER, "I will not change the encoder. Replace the median of Age by one per title."),
+        (SUMMARIZER, "I cannot confirm an effect of the imputation; work on add_features."),
+        (SUMMARIZER, "I don't see any effect beyond noise for no_title. Work on add_features."),
+    ],
+)
+def test_an_answer_that_begins_with_a_negation_is_no_refusal(role: Role[str], text: str) -> None:
+    assert read(role, text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["I cannot assist with that.", "Unfortunately, I can't help you here.", "I won't write this script."]
+)
+def test_a_refusal_is_named(text: str) -> None:
+    for role in (PLANNER, LEAKAGE_CHECKER, USAGE_CHECKER):
+        with pytest.raises(ScriptError, match="declines the task"):
+            read(role, text)
+
+
+SCRIPT = "print('Final Validation Performance: 1')\nopen('submission.csv')\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I don't see any column that is left out.\n\nALL USED",
+        "<think>\n```python\ndf['a']\n```\n</think>\n\nALL USED",
+        "```\nALL USED\n```",
+        "**Answer:** ALL USED",
+        "`ALL USED`",
+        "ALL USED: no column is left out.",
+        "ALL USED - every column reaches the model.",
+    ],
+)
+def test_everything_is_used(text: str) -> None:
+    assert read(USAGE_CHECKER, text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<think>\nIs it\nall used?\nNo, Ticket is missing.\n</think>\n{SCRIPT}",
+        f"# all used\n{SCRIPT}",
+        f"ALL USED\n```python\n{SCRIPT}```",
+    ],
+)
+def test_a_script_is_not_read_as_all_used(text: str) -> None:
+    assert SCRIPT in (read(USAGE_CHECKER, text) or "")
+
+
+@pytest.mark.parametrize("text", ["All used, except Ticket.", "All used? No."])
+def test_a_limited_answer_is_refused(text: str) -> None:
+    with pytest.raises(ScriptError):
+        read(USAGE_CHECKER, text)

@@ -25,7 +25,7 @@ TAGS = (
     "pre",
 )
 WRAPPED = re.compile(rf"\A\s*<({'|'.join(TAGS)})\b[^>\n]*>[ \t]*\n(.*?)\n?[ \t]*</\1>\s*\Z", re.DOTALL | re.IGNORECASE)
-TAGGED = re.compile(rf"^[ \t]*<({'|'.join(TAGS)})\b[^>\n]*>[ \t]*\n(.*?)^[ \t]*</\1>", re.DOTALL | re.MULTILINE)
+OPENING_TAG = re.compile(rf"^[ \t]*<({'|'.join(TAGS)})\b[^>\n]*>[ \t]*\n", re.MULTILINE)
 TITLE = re.compile(
     r"\A\s*(?:(?:file(?:name)?|path)\s*:\s*`?[\w./-]+`?|(?:\#[ \t]*)?[\w./-]*\w\.py|python|py)\s*:?\s*\n", re.IGNORECASE
 )
@@ -53,8 +53,16 @@ LOOKALIKES = str.maketrans(
 """Characters that word processors and keyboards put in place of those that Python reads."""
 INVALID_CHARACTER = re.compile(r"invalid (?:non-printable )?character")
 ENTITIES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&#x27;": "'", "&apos;": "'", "&amp;": "&"}
-MAX_LINES = 2000
-"""Lines of one script in which lookalikes are replaced. Chosen by judgement; not measured."""
+MAX_LINES = 100
+"""Lines in which lookalikes are replaced one by one, each after parsing the script. Chosen by judgement; not
+measured."""
+LITERAL_OR_LOOKALIKES = re.compile(
+    r"(?P<literal>\"{3}(?:\\.|[^\\])*?\"{3}|'{3}(?:\\.|[^\\])*?'{3}"
+    r"|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|\#[^\n]*)"
+    rf"|[{''.join(map(chr, LOOKALIKES))}]+",
+    re.DOTALL,
+)
+"""Strings and comments, in which lookalikes are content, and lookalikes."""
 
 
 def clean_code(text: str) -> str:
@@ -77,7 +85,18 @@ def clean_code(text: str) -> str:
 
 def tagged_code(reply: str) -> list[str]:
     """Return what a reply has between tags that hold code."""
-    return [content for _, content in TAGGED.findall(reply)]
+    codes: list[str] = []
+    unclosed: set[str] = set()
+    position = 0
+    while opening := OPENING_TAG.search(reply, position):
+        tag, position = opening[1], opening.end()
+        closing = None if tag in unclosed else re.compile(rf"^[ \t]*</{tag}>", re.MULTILINE).search(reply, position)
+        if closing is None:
+            unclosed.add(tag)
+            continue
+        codes.append(reply[position : closing.start()])
+        position = closing.end()
+    return codes
 
 
 def _drop_title(code: str) -> str:
@@ -145,6 +164,12 @@ def _unescape(code: str) -> str:
 
 def _replace_lookalikes(code: str) -> str:
     """Replace lookalike characters in the lines that Python refuses because of them."""
+    error = _error(code)
+    if error is None or not INVALID_CHARACTER.search(error.msg):
+        return code
+    plain = LITERAL_OR_LOOKALIKES.sub(lambda match: match["literal"] or match[0].translate(LOOKALIKES), code)
+    if parse_tree(plain):
+        return plain
     lines = code.split("\n")
     for _ in range(MAX_LINES):
         error = _error("\n".join(lines))

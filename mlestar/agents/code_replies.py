@@ -1,8 +1,8 @@
 """Code of a reply: in fences, between tags, or bare."""
 
 import re
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Sequence
+from functools import cache, partial
 
 from mlestar.agents.choices import Candidate
 from mlestar.agents.cleaning import clean_code, tagged_code
@@ -12,8 +12,9 @@ from mlestar.agents.reasoning import clean_reply
 from mlestar.agents.script import ScriptError, is_code, parse_tree, syntax_error
 
 NO_CODE = "the reply has no ```python fence with code"
-MIXED_LINES = re.compile(r"^@@ .*@@|^--- .*\n\+\+\+ |^-[^-\n].*\n(?:.*\n)*?\+[^+\n]", re.MULTILINE)
-"""Lines of a diff."""
+DIFF_HEADER = re.compile(r"^@@ .*@@|^--- .*\n\+\+\+ ", re.MULTILINE)
+REMOVED_LINE = re.compile(r"^-[^-\n]", re.MULTILINE)
+ADDED_LINE = re.compile(r"^\+[^+\n]", re.MULTILINE)
 
 
 def read_code(reply: str) -> list[list[Candidate[str]]]:
@@ -37,11 +38,12 @@ def read_code(reply: str) -> list[list[Candidate[str]]]:
 
 def _fences_of(fences: Sequence[Fence], language: str) -> list[Candidate[str]]:
     named = [fence for fence in fences if fence.language == language]
-    return [partial(_whole_code, fence, named) for fence in named]
+    names = cache(defined_names)
+    return [partial(_whole_code, fence, named, names) for fence in named]
 
 
-def _whole_code(fence: Fence, fences: Sequence[Fence]) -> str:
-    """Return the code of a fence.
+def _whole_code(fence: Fence, fences: Sequence[Fence], names: Callable[[str], Collection[str]]) -> str:
+    """Return the code of a fence; `names` returns what the code of one defines.
 
     Raises:
         ScriptError: it cannot be read, or it is a part that needs another fence.
@@ -49,7 +51,7 @@ def _whole_code(fence: Fence, fences: Sequence[Fence]) -> str:
     code = _fenced_code(fence)
     if len(fences) == 1:
         return code
-    others = set().union(*(defined_names(other.text) for other in fences if other != fence))
+    others = set().union(*(names(other.text) for other in fences if other != fence))
     if undefined_names(code, at_run_time=False) & others:
         msg = "the code fences are parts of one code; put all of it into one ```python fence"
         raise ScriptError(msg)
@@ -78,10 +80,18 @@ def _fenced_code(fence: Fence) -> str:
     if not code.strip():
         msg = "the code fence is empty"
         raise ScriptError(msg)
-    if MIXED_LINES.search(code) and not parse_tree(code):
+    if not parse_tree(code) and _is_diff(code):
         msg = "the code fence contains a diff; answer with the whole code"
         raise ScriptError(msg)
     if not fence.closed and not parse_tree(code):
         msg = f"the code fence is not closed, and {syntax_error(code)}; answer with the whole code and close the fence"
         raise ScriptError(msg)
     return code
+
+
+def _is_diff(code: str) -> bool:
+    """Return whether code has the header of a diff, or a line that is removed before one that is added."""
+    if DIFF_HEADER.search(code):
+        return True
+    removed = REMOVED_LINE.search(code)
+    return bool(removed and ADDED_LINE.search(code, removed.end()))

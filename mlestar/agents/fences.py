@@ -5,21 +5,22 @@ import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from mlestar.agents.script import parse_tree
 
 OPENING = re.compile(
     r"^(?P<lead>[ \t]*(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)?(?:>[ \t]?)*)(?P<mark>`{3,}|~{3,})(?P<info>[^`\n]*)$"
 )
-LATE_OPENING = re.compile(
-    r"^(?P<lead>)[^`'\"]*[^`'\"\s][^`'\"]*(?P<mark>```)(?P<info>[ \t]*(?:python3?|py|json)[ \t]*)$"
-)
+LATE_OPENING = re.compile(r"^(?P<lead>)\s*[^`'\"\s][^`'\"]*(?P<mark>```)(?P<info>[ \t]*(?:python3?|py|json)[ \t]*)$")
 """An opening at the end of a line of prose. Markdown does not allow it, but models write it."""
 PYTHON_NAMES = {
     *("python", "py", "ipython", "ipython3", "py3", "python-script", "tool_code", "tool-code", "code", "jupyter"),
     *("pycode", "python_code", "python-code", "code-python", "sage"),
 }
 JSON_NAMES = {"json", "json5", "jsonc", "javascript", "js"}
+MAX_ENDS = 20
+"""Lines that are tried as the end of one fence. Chosen by judgement; not measured."""
 WRAPPERS = {"markdown", "md"}
 """Fences around a whole reply; what counts is inside them."""
 
@@ -96,12 +97,11 @@ def _is_wrapper(opening: _Opening, below: list[str]) -> bool:
 
 def _find_end(lines: list[str], start: int, opening: _Opening) -> int:
     """Return the index of the line that ends a fence: the first at which its content is whole, else the first."""
-    closings = [index for index in range(start, len(lines)) if _is_closing(lines[index], opening)]
-    ends = [*closings, *_next_openings(lines, start)]
-    for end in sorted(ends):
+    for end in islice(_possible_ends(lines, start, opening), MAX_ENDS):
         if _is_whole(_content(lines[start:end], opening), opening.language):
             return end
-    return closings[0] if closings else len(lines)
+    closings = (index for index in range(start, len(lines)) if _is_closing(lines[index], opening))
+    return next(closings, len(lines))
 
 
 def _find_glued_end(lines: list[str], start: int, opening: _Opening) -> int | None:
@@ -109,15 +109,17 @@ def _find_glued_end(lines: list[str], start: int, opening: _Opening) -> int | No
     return next((index for index in range(start, len(lines)) if lines[index].rstrip().endswith(opening.mark)), None)
 
 
-def _next_openings(lines: list[str], start: int) -> Iterator[int]:
-    """Yield the lines that open another named fence, which end one that was not closed."""
+def _possible_ends(lines: list[str], start: int, opening: _Opening) -> Iterator[int]:
+    """Yield the lines that close a fence, and those that open another named one, which end one that was not closed."""
     for index in range(start, len(lines)):
-        opening = _read_opening(lines[index])
-        if opening and opening.language:
+        next_opening = _read_opening(lines[index])
+        if _is_closing(lines[index], opening) or (next_opening and next_opening.language):
             yield index
 
 
 def _is_closing(line: str, opening: _Opening) -> bool:
+    if opening.mark not in line:
+        return False
     return bool(re.fullmatch(rf"[\s>]*{re.escape(opening.mark)}{opening.mark[0]}*\s*", line))
 
 

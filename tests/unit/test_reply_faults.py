@@ -1,8 +1,13 @@
 """Replies that are unusual in form, or large, are read like ordinary ones."""
 
+from contextlib import suppress
+from typing import Any
+
 import pytest
 
+from mlestar.agents.coder import CODER
 from mlestar.agents.context import read_reply
+from mlestar.agents.initializer import INITIALIZER
 from mlestar.agents.leakage import LEAKAGE_CHECKER
 from mlestar.agents.planner import PLANNER
 from mlestar.agents.reasoning import clean_reply
@@ -81,7 +86,8 @@ def test_an_answer_that_begins_with_a_negation_is_no_refusal(role: Role[str], te
     "text", ["I cannot assist with that.", "Unfortunately, I can't help you here.", "I won't write this script."]
 )
 def test_a_refusal_is_named(text: str) -> None:
-    for role in (PLANNER, LEAKAGE_CHECKER, USAGE_CHECKER):
+    roles: tuple[Role[Any], ...] = (PLANNER, LEAKAGE_CHECKER, USAGE_CHECKER)
+    for role in roles:
         with pytest.raises(ScriptError, match="declines the task"):
             read(role, text)
 
@@ -121,3 +127,36 @@ def test_a_script_is_not_read_as_all_used(text: str) -> None:
 def test_a_limited_answer_is_refused(text: str) -> None:
     with pytest.raises(ScriptError):
         read(USAGE_CHECKER, text)
+
+
+WORDS = "the model is robust and "
+LARGE: dict[str, tuple[Role[Any], str]] = {
+    "a fence's mark in a long line": (PLANNER, f"{WORDS * 8000}```x y {WORDS * 8000}"),
+    "braces": (LEAKAGE_CHECKER, "\n".join(f"cfg{i} = {{'a': {i}}}" for i in range(9000))),
+    "fences that do not compile": (
+        INITIALIZER,
+        "\n".join(f"```python\ny = 1\nx = = {i}\n{'z = 1' * 20}\n```" for i in range(900)),
+    ),
+    "opening tags": (CODER, "<code>\n" * 30000),
+    "removed lines": (CODER, "```python\ndef f(:\n" + "-a\n / b\n" * 25000 + "```"),
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", LARGE)
+def test_the_work_for_a_large_reply_is_bounded(name: str) -> None:
+    role, text = LARGE[name]
+    with suppress(ScriptError):
+        role.parse(text)
+
+
+@pytest.mark.timeout(60)
+def test_typographic_quotes_are_replaced_in_every_line_and_kept_in_strings() -> None:
+    code = "d = {}\n" + "".join(f"d[\u201ccol{i}\u201d] = '\u201cx\u201d'  # \u2013\n" for i in range(4000))
+    plain = "d = {}\n" + "".join(f"d[\"col{i}\"] = '\u201cx\u201d'  # \u2013\n" for i in range(4000))
+    assert CODER.parse(f"```python\n{code}```") == plain
+
+
+def test_a_diff_is_refused() -> None:
+    with pytest.raises(ScriptError, match="diff"):
+        CODER.parse("```python\n x = 1\n-y = 2\n z = 3\n+y = 3\n```")

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from mlestar.agents.choices import Choices
+from mlestar.agents.choices import Candidate, Choices
 from mlestar.agents.code_replies import read_code
 from mlestar.agents.fences import has_fence, read_fences
 from mlestar.agents.json_replies import read_objects
@@ -118,7 +118,11 @@ def _outside_fences(text: str) -> str:
     return "\n".join(line for line in text.split("\n") if not has_fence(line)).strip()
 
 
-def parse_json(model: type[M], check: Callable[[M], object] | None = None) -> Choices[M]:
+def parse_json(
+    model: type[M],
+    check: Callable[[M], object] | None = None,
+    read_candidates: Callable[[str], list[list[Candidate[Any]]]] = read_objects,
+) -> Choices[M]:
     """Return a parser for a JSON object of this model; `check` may refuse its content with a ScriptError."""
 
     def read(value: object) -> M:
@@ -127,7 +131,7 @@ def parse_json(model: type[M], check: Callable[[M], object] | None = None) -> Ch
             check(parsed)
         return parsed
 
-    return Choices("JSON objects", read_objects).then(read)
+    return Choices("JSON objects", read_candidates).then(read)
 
 
 def json_object(reply: str) -> dict[str, Any]:
@@ -165,10 +169,18 @@ def _validate(model: type[M], value: object) -> M:
 
 
 def _inner_object(model: type[BaseModel], value: dict[str, Any]) -> dict[str, Any]:
-    """Return the object that is the only value of another one, as in `{"answer": {...}}`."""
+    """Return the object that is the only value of another one, as in `{"answer": {...}}`.
+
+    A list of objects is the value of the model's only field, whatever its name, as in `{"model_cards": [...]}`.
+    """
     inner = next(iter(value.values()), None)
-    is_wrapped = len(value) == 1 and isinstance(inner, dict) and not value.keys() & model.model_fields.keys()
-    return inner if is_wrapped and isinstance(inner, dict) else value
+    if len(value) != 1 or value.keys() & model.model_fields.keys():
+        return value
+    if isinstance(inner, dict):
+        return inner
+    names = list(model.model_fields)
+    is_list = isinstance(inner, list) and any(isinstance(item, dict) for item in inner)
+    return {names[0]: inner} if is_list and len(names) == 1 else value
 
 
 def _wrap_list(model: type[BaseModel], value: object) -> object:

@@ -41,17 +41,35 @@ VARIANTS = {
     "tensorflow": ("tensorflow-cpu",),
 }
 """Distributions with the same modules under another name, from their pages on the package index."""
-NO_LIBRARY = {"", "none", "n/a", "na", "standard library", "python standard library", "stdlib", "builtins", "built-in"}
-"""What a model writes when a card needs nothing."""
+NO_LIBRARY = re.compile(r"(?:(?:none|no|nothing|n/a|na)(?![\w.-]).*)?", re.IGNORECASE | re.DOTALL)
+"""What a model writes when a card needs nothing, as `None (only numpy)` or `No external libraries`."""
+BUILT_IN = re.compile(
+    r"\b(?:(?:python'?s? )?standard library|stdlib|built-?ins?)\b(?: modules?| only)*:?", re.IGNORECASE | re.ASCII
+)
+"""Words before or after the names of modules that need no installation."""
+OPTIONAL = re.compile(r"[\w.-]+\s?\(\s?optional\b[^)]*\)", re.IGNORECASE)
+"""A library that a card can do without."""
+REMARK = re.compile(r"\([^()]*\)")
+"""Names in parentheses are those of classes and functions."""
+SEPARATE_WORDS = (
+    *("scikit-learn", "scikit-image", "scikit-optimize", "scikit-survival", "imbalanced-learn", "umap-learn"),
+    *("sentence-transformers", "pytorch-tabnet", "pytorch-lightning"),
+)
+"""Names whose hyphen is often left out."""
 STANDARD_LIBRARY = frozenset(name.casefold() for name in sys.stdlib_module_names)
 """Of the interpreter that runs this; those of supported versions differ by a few old modules."""
 QUOTED = re.compile(r"^([`'\"])(.*)\1$")
-STATEMENT = re.compile(r"^(?:(?:python -m )?pip3? install (?:-\S+ )*|import |from )", re.IGNORECASE)
+INSTALLATION = re.compile(
+    r"^[!%]?\s?(?:(?:python3? -m )?pip3?|conda|mamba|uv pip) install\s(?:-c \S+ |-\S+ )*", re.IGNORECASE
+)
+STATEMENT = re.compile(r"^(?:import |from )", re.IGNORECASE)
 ALTERNATIVES = re.compile(r"/|\bor\b")
 SEPARATORS = re.compile(r"[,;&|]|\band\b")
 NAME = re.compile(r"[A-Za-z][\w.-]*", re.ASCII)
 PINS = ("==", "~=")
 """Operators that name one version. A newer one is accepted: the code of a card is rewritten for the sandbox."""
+UPPER_BOUNDS = ("<", "<=")
+"""Operators that refuse newer versions, which are accepted for the same reason."""
 
 
 def find_missing(libraries: Sequence[str], brief: Brief) -> list[str]:
@@ -69,16 +87,33 @@ def read_alternatives(text: str) -> list[list[Requirement]]:
 
     It may be a requirement, the name of a module, an import, an installation command, or several of them.
     """
-    text = STATEMENT.sub("", QUOTED.sub(r"\2", text.strip()))
-    if text.casefold() in NO_LIBRARY:
+    text = STATEMENT.sub("", _read_installation(QUOTED.sub(r"\2", text.strip())))
+    if NO_LIBRARY.fullmatch(text):
         return []
     try:
         return [[Requirement(text)]]
     except InvalidRequirement:
+        text = _drop_remarks(text)
         return [
             [requirement for part in SEPARATORS.split(alternative) if (requirement := _read_loosely(part))]
             for alternative in ALTERNATIVES.split(text)
         ]
+
+
+def _read_installation(text: str) -> str:
+    """Return the packages of an installation command, separated by commas; another text unchanged."""
+    command = INSTALLATION.match(text)
+    if command is None:
+        return text
+    return ", ".join(QUOTED.sub(r"\2", word) for word in text[command.end() :].split())
+
+
+def _drop_remarks(text: str) -> str:
+    """Return a text without what is optional, built in or in parentheses, with hyphens in known names."""
+    text = REMARK.sub("", BUILT_IN.sub("", OPTIONAL.sub("", text)))
+    for name in SEPARATE_WORDS:
+        text = re.sub(name.replace("-", " "), name, text, flags=re.IGNORECASE)
+    return text
 
 
 def _read_loosely(text: str) -> Requirement | None:
@@ -142,6 +177,8 @@ def _allows(specifiers: SpecifierSet, version: str) -> bool:
 
 
 def _allows_one(specifier: Specifier, installed: Version) -> bool:
+    if specifier.operator in UPPER_BOUNDS:
+        return True
     if specifier.operator in PINS:
         return installed >= Version(Version(specifier.version.removesuffix(".*")).public)
     return specifier.contains(installed, prereleases=True)

@@ -160,3 +160,32 @@ def test_typographic_quotes_are_replaced_in_every_line_and_kept_in_strings() -> 
 def test_a_diff_is_refused() -> None:
     with pytest.raises(ScriptError, match="diff"):
         CODER.parse("```python\n x = 1\n-y = 2\n z = 3\n+y = 3\n```")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '{"model_cards": [{"name": "A"}, {"name": "B"}]}',
+        '```json\n{"name": "A"}\n{"name": "B"}\n```',
+        '{"cards": [{"name": "A"}, {"title": "no name"}, 3, {"name": "B"}]}',
+    ],
+    ids=["another name", "an object per line", "bad cards"],
+)
+def test_cards_are_read_as_models_write_them(reply: str) -> None:
+    assert [card.name for card in RETRIEVER.parse(reply).cards] == ["A", "B"]
+
+
+def test_the_fields_of_a_card_are_read_as_models_write_them() -> None:
+    libraries = '[{"name": "lightgbm", "version": "4"}, {"name": "xgboost", "version": ">=2"}, "numpy"]'
+    reply = f'{{"cards": [{{"name": "A", "example_code": ["import a", "x = 1"], "libraries": {libraries}}}]}}'
+    card = RETRIEVER.parse(reply).cards[0]
+    assert (card.example_code, card.libraries) == ("import a\nx = 1", ("lightgbm", "xgboost>=2", "numpy"))
+
+
+def test_one_card_is_a_list_of_one() -> None:
+    assert [card.name for card in RETRIEVER.parse('{"name": "A"}').cards] == ["A"]
+
+
+def test_a_reply_of_bad_cards_only_is_refused() -> None:
+    with pytest.raises(ScriptError, match="name"):
+        RETRIEVER.parse('{"cards": [{"title": "no name"}]}')

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Callable, Collection
+from contextlib import suppress
 
 from mlestar.agents.nearest import describe_nearest
 from mlestar.agents.script import ScriptError, parse_tree, syntax_error
@@ -10,6 +11,13 @@ from mlestar.agents.shortened import check_complete
 
 TINY_SCRIPT = 30
 """Lines up to which a block may be most of the script. Chosen by judgement; not measured."""
+LITERAL = re.compile(
+    r"\"{3}(?:\\.|[^\\])*?\"{3}|'{3}(?:\\.|[^\\])*?'{3}|\#[^\n]*"
+    r"|(?P<string>\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*')",
+    re.DOTALL,
+)
+"""Comments and strings of code."""
+ESCAPES = str.maketrans({"\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
 MAX_BLOCK_SHARE = 0.6
 """Share of a longer script that a block may be. Chosen by judgement; not measured."""
 
@@ -17,11 +25,31 @@ MAX_BLOCK_SHARE = 0.6
 def locate(script: str, block: str) -> str:
     """Return the whole lines of the script that a block quotes.
 
-    The block must occur exactly once; where it occurs nowhere, white space around lines and blank lines are ignored.
+    The block must occur exactly once; where it occurs nowhere, white space around lines and blank lines are ignored,
+    and escapes of its strings that JSON read as characters are restored.
 
     Raises:
         ScriptError: it is empty, missing, ambiguous, or nearly the whole script.
     """
+    try:
+        return _locate(script, block)
+    except ScriptError:
+        restored = LITERAL.sub(_restore_escapes, block)
+        if restored != block:
+            with suppress(ScriptError):
+                return _locate(script, restored)
+        raise
+
+
+def _restore_escapes(match: re.Match[str]) -> str:
+    """Return a string with the escapes for its control characters; triple-quoted ones may contain line breaks."""
+    if not match["string"]:
+        return match[0].replace("\b", "\\b").replace("\f", "\\f")
+    return match[0].translate(ESCAPES)
+
+
+def _locate(script: str, block: str) -> str:
+    """Return the whole lines of the script that a block quotes as it is written."""
     first, last = _span(script, block)
     lines = script.split("\n")
     text = "\n".join(lines[first:last])

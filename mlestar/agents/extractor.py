@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from mlestar.agents.blocks import locate
 from mlestar.agents.context import AgentContext
@@ -14,6 +14,12 @@ from mlestar.state import Block, Measured, Variant
 class Extraction(BaseModel):
     block: str
     plan: str = Field(min_length=20)
+
+    @field_validator("block", "plan", mode="before")
+    @classmethod
+    def _join_lines(cls, value: object) -> object:
+        is_lines = isinstance(value, list) and all(isinstance(line, str) for line in value)
+        return "\n".join(line.rstrip("\n") for line in value) if isinstance(value, list) and is_lines else value
 
 
 EXTRACTOR = Role("extractor", "planners", EXACT, parse_json(Extraction), Extraction)

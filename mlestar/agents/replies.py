@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from mlestar.agents.choices import Candidate, Choices
 from mlestar.agents.code_replies import read_code
 from mlestar.agents.fences import has_fence, read_fences
-from mlestar.agents.json_replies import read_objects
+from mlestar.agents.json_replies import START, read_objects
 from mlestar.agents.reasoning import clean_reply
 from mlestar.agents.script import ScriptError, check_script, is_code
 
@@ -30,13 +30,28 @@ REFUSAL = re.compile(
 MAX_REFUSAL = 600
 """Characters; a longer reply answers the question, whatever it begins with. Chosen by judgement; not measured."""
 THOUGHTS = re.compile(
-    r"((okay|ok|alright|hmm+|wait|so)\b[,.\s]+(so\b|let|the user|i need|i have|we need|we have|first|looking)|"
+    r"((okay|ok|alright|hmm+|wait)\b[,.\s]+let|"
+    r"so\b[,.\s]+let(?:'s| us| me)? (?:me|think|start|see|look|analy[sz]e|figure|consider|check|understand|first)\b|"
+    r"(okay|ok|alright|hmm+|wait|so)\b[,.\s]+(so\b|the user|i need|i have|we need|we have|first|looking)|"
     r"let me (think|start|see|look|analy[sz]e|first)|the user (wants|asks|asked|is asking|has|needs)|"
     r"(we|i) (need|have|are asked|am asked) to (propose|answer|output|produce|come up|figure|think|write a plan)|"
     r"#*\W*(thinking|thought|reasoning|chain of thought)( process)?\W*:)",
     re.IGNORECASE,
 )
 """How reasoning without tags begins."""
+MUSING = re.compile(
+    r"\bhmm+\b|\bwait[,.]|\blet me (?:think|see|check|reconsider|look|re-?read)\b|\bmaybe not\b|"
+    r"\bactually, (?:no|wait)\b|\bon second thought|\bwhat about [^.?!\n]*\?|\bfinal (?:plan|answer)\s*:",
+    re.IGNORECASE,
+)
+"""What is in reasoning and seldom in a plan."""
+MIN_MUSINGS = 2
+"""Of them, in a text that is reasoning. Chosen by judgement; not measured."""
+REASONING_HEADING = re.compile(
+    r"(?:[#*_ ]*)(?:reasoning|rationale|analysis|thinking|thoughts?)[*_ ]*(?::|\n)", re.IGNORECASE
+)
+PLAN_HEADING = re.compile(r"^[#*_ ]*(?:(?:final|the|new|my) )?plan[*_ ]*(?::[*_ ]*|$)", re.IGNORECASE | re.MULTILINE)
+"""The heading of the part that answers, below one of reasoning."""
 MIN_PLAN = 12
 """Characters of a plan. Chosen by judgement; not measured."""
 MIN_SUMMARY = 100
@@ -74,7 +89,7 @@ def parse_prose(reply: str) -> str:
 
 def parse_plan(reply: str) -> str:
     """Return a plan: sentences without code and without the reasoning that led to them."""
-    text = _prose(reply)
+    text = _drop_reasoning_section(_prose(reply))
     if has_fence(text):
         msg = "the reply has a code fence; answer with only the plan, as sentences of plain text without code"
         raise ScriptError(msg)
@@ -84,10 +99,19 @@ def parse_plan(reply: str) -> str:
     if THOUGHTS.match(text):
         msg = "the reply begins with reasoning; answer with only the plan"
         raise ScriptError(msg)
+    if len(MUSING.findall(text)) >= MIN_MUSINGS:
+        msg = "the reply contains reasoning; answer with only the plan"
+        raise ScriptError(msg)
     if len(text) < MIN_PLAN:
         msg = "the reply is too short for a plan; answer with sentences of plain text"
         raise ScriptError(msg)
     return text[:6000]
+
+
+def _drop_reasoning_section(text: str) -> str:
+    """Return what is below the heading of the plan in a text that begins with a section of reasoning."""
+    plans = list(PLAN_HEADING.finditer(text)) if REASONING_HEADING.match(text) else []
+    return text[plans[0].end() :].strip() if len(plans) == 1 else text
 
 
 def _prose(reply: str) -> str:
@@ -103,7 +127,8 @@ def _prose(reply: str) -> str:
     lines = text.split("\n")
     if has_fence(lines[0]) and not fences:  # a fence of Markdown around a text without other fences
         text = "\n".join(line for line in lines if not line.strip().startswith("```")).strip()
-    if text.startswith(("{", "[{")) or not any(c.isalpha() for c in text):
+    is_json = START.match(text) or (text.startswith(("{", "[{")) and text.endswith(("}", "]")))
+    if is_json or not any(c.isalpha() for c in text):
         msg = "answer with sentences of plain text"
         raise ScriptError(msg)
     reject_refusal(text)

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from mlestar.agents.blocks import locate
 from mlestar.agents.coder import CODER
 from mlestar.agents.context import read_reply
+from mlestar.agents.extractor import EXTRACTOR
 from mlestar.agents.initializer import INITIALIZER
 from mlestar.agents.leakage import LEAKAGE_CHECKER
 from mlestar.agents.planner import PLANNER
@@ -189,3 +191,49 @@ def test_one_card_is_a_list_of_one() -> None:
 def test_a_reply_of_bad_cards_only_is_refused() -> None:
     with pytest.raises(ScriptError, match="name"):
         RETRIEVER.parse('{"cards": [{"title": "no name"}]}')
+
+
+@pytest.mark.parametrize(
+    ("reply", "plan"),
+    [
+        ("So let us replace the imputer by medians per title.", None),
+        ("{Title, Pclass} interactions: add one column that joins both.", None),
+        (f"**Reasoning:** The imputer ignores titles.\n\n**Plan:** {PLAN}", PLAN),
+        (f"## Rationale\nThe imputer ignores titles.\n\n## Plan\n{PLAN}", PLAN),
+    ],
+)
+def test_a_plan_is_read(reply: str, plan: str | None) -> None:
+    assert PLANNER.parse(reply) == (plan or reply)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Hmm, what about target encoding? Maybe not. Let me think about seeds. Final plan: average five seeds.",
+        "Looking at the attempts, depth hurt. Maybe not. Let me think about seeds. Final plan: average five seeds.",
+        "So let me think about the imputer, which ignores titles.",
+        "So, let's see what the imputer does with titles.",
+        "**Reasoning:** The imputer ignores titles, so something else may help.",
+    ],
+)
+def test_reasoning_without_tags_is_no_plan(reply: str) -> None:
+    with pytest.raises(ScriptError, match="reasoning"):
+        PLANNER.parse(reply)
+
+
+def test_a_block_may_be_a_list_of_lines() -> None:
+    reply = f'{{"block": ["x = 1", "y = 2"], "plan": "{PLAN}"}}'
+    assert EXTRACTOR.parse(reply).block == "x = 1\ny = 2"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [r'found = re.findall(r"\b(\w+)\b", text)', r'train = read("train.csv", sep="\t")', r'print(f"\nFinal {score}")'],
+    ids=["word boundary", "tab", "line break"],
+)
+def test_escapes_that_json_read_as_characters_are_restored_to_locate_a_block(line: str) -> None:
+    script = f"import re\n{line}  # it's one\nx = 1\n"
+    quoted = (line + "  # it's one").replace('"', '\\"')
+    block = EXTRACTOR.parse(f'{{"block": "{quoted}\\nx = 1", "plan": "{PLAN}"}}').block
+    assert block not in script
+    assert locate(script, block) == f"{line}  # it's one\nx = 1"

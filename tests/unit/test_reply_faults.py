@@ -74,6 +74,7 @@ def test_prose_before_an_accepted_object_is_no_refusal(prose: str) -> None:
 @pytest.mark.parametrize(
     ("role", "text"),
     [
+        (PLANNER, "Please provide per-title medians of Age, computed in each fold."),
         (PLANNER, "I won't touch the folds; instead, average three seeds of the model."),
         (PLANNER, "I will not change the encoder. Replace the median of Age by one per title."),
         (SUMMARIZER, "I cannot confirm an effect of the imputation; work on add_features."),
@@ -228,7 +229,7 @@ def test_a_block_may_be_a_list_of_lines() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [r'found = re.findall(r"\b(\w+)\b", text)', r'train = read("train.csv", sep="\t")', r'print(f"\nFinal {score}")'],
+    [r'titles = re.findall(r"\bMr\b", text)', r'train = read("train.csv", sep="\t")', r'print(f"\nFinal {score}")'],
     ids=["word boundary", "tab", "line break"],
 )
 def test_escapes_that_json_read_as_characters_are_restored_to_locate_a_block(line: str) -> None:

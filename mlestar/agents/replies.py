@@ -23,7 +23,8 @@ HELP = r"(?:help|assist|comply|provide|do (?:this|that)|fulfil|access|continue|w
 REFUSAL = re.compile(
     r"(?:sorry|i'm sorry|i am sorry|i apologi[sz]e|as an ai|i must decline|i have to decline|i need more|"
     rf"{NEGATION} {HELP}|{NEGATION}(?=\W*$)|(?:unfortunately, )?i (?:don't|do not) have|"
-    r"(?:could|can) you (?:please )?(?:provide|share|clarify)|please (?:share|clarify|provide (?:me|us|more|your|the|any)))\b",
+    r"(?:could|can) you (?:please )?(?:provide|share|clarify)|"
+    r"please (?:share|clarify|provide (?:me|us|more|your|the|any)))\b",
     re.IGNORECASE,
 )
 """How a text begins that declines the task or asks for more."""

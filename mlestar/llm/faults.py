@@ -11,7 +11,7 @@ from langchain_core import exceptions as langchain
 from langchain_core.messages import AIMessage
 
 from mlestar.errors import mask_secrets
-from mlestar.llm.delay import read_delay
+from mlestar.llm.delay import MAX_RETRY_AFTER, read_delay
 from mlestar.llm.error_body import ErrorBody, read_body
 from mlestar.llm.models import ChosenModel
 from mlestar.llm.provider import PROVIDERS
@@ -41,6 +41,8 @@ EMPTY_ACCOUNT = {
 DAILY = ("perday", "per_day", "per-day", "daily")
 """How the name of a quota (`quotaId`, `quota_limit`, `limit_source`) says that it is a daily one."""
 QUOTA_KEYS = ("quotaId", "quota_limit", "limit_source")
+NO_QUOTA = re.compile(r"\blimit:? 0(?![\d.]*\d)|doesn't have a free quota tier", re.IGNORECASE)
+"""How messages of Google and OpenAI say that the account may not use a model at all."""
 FILTERED = {"content_filter", "responsibleaipolicyviolation", "content_policy_violation", "data_inspection_failed"}
 """Codes of a prompt that a content filter has blocked."""
 OVERFLOW = {"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"}
@@ -174,13 +176,23 @@ def _read_answer(body: ErrorBody, chosen: ChosenModel) -> Fault:
 
 
 def _read_limit(body: ErrorBody) -> Fault:
-    """Return what a rate limit or a quota means: a daily quota stops the run, any other limit is waited for."""
+    """Return what a rate limit or a quota means: a daily quota or one of 0 stops the run, others are waited for."""
+    if _has_no_quota(body):
+        text = f"the account has no quota for this model (429: {_message(body.message)})"
+        return Fault("permanent", f"{text}; name another model, or enable billing")
     delay = read_delay(body)
     daily = next((name for name in _quotas(body) if any(mark in name.lower() for mark in DAILY)), None)
     if daily is None:
         return Fault("limited", "rate limit (429)", delay)
-    reset = f"; the provider takes requests again at {describe_reset(delay)}" if delay else ""
+    of_day = delay is not None and delay > MAX_RETRY_AFTER  # Gemini adds the delay of its limit per minute
+    reset = f"; the provider takes requests again at {describe_reset(delay)}" if delay and of_day else ""
     return Fault("permanent", f"the daily quota is used up (429: {_message(daily)}){reset}")
+
+
+def _has_no_quota(body: ErrorBody) -> bool:
+    """Return whether a quota is 0, so that waiting does not help."""
+    values = (str(part.get("quotaValue", "")) for part in body.parts)
+    return "0" in values or bool(NO_QUOTA.search(body.message))
 
 
 def _quotas(body: ErrorBody) -> Iterator[str]:

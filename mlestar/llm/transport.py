@@ -20,6 +20,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from mlestar.errors import ModelError
+from mlestar.llm.delay import MAX_RETRY_AFTER
 from mlestar.llm.faults import Fault, describe_reset, read_end, read_fault
 from mlestar.llm.limits import names_reply_limit
 from mlestar.llm.models import ChosenModel
@@ -34,9 +35,6 @@ logger = logging.getLogger("mlestar.llm")
 
 MAX_PAUSE = 60.0
 """Seconds between two attempts, unless the provider asks for more. Chosen by judgement; not measured."""
-MAX_RETRY_AFTER = 300.0
-"""Seconds that a provider may ask us to wait; beyond them the run stops and can be resumed later. Chosen by judgement;
-not measured."""
 MAX_LIMITED_SECONDS = 3600.0
 """Seconds that one call may wait for announced limits in all. Chosen by judgement; not measured."""
 

@@ -45,20 +45,40 @@ NO_QUOTA = re.compile(r"\blimit:? 0(?![\d.]*\d)|doesn't have a free quota tier",
 """How messages of Google and OpenAI say that the account may not use a model at all."""
 FILTERED = {"content_filter", "responsibleaipolicyviolation", "content_policy_violation", "data_inspection_failed"}
 """Codes of a prompt that a content filter has blocked."""
-OVERFLOW = {"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"}
-"""Codes of a prompt that is longer than the model can read."""
+OVERFLOW = {
+    "context_length_exceeded",
+    "exceed_context_size_error",
+    "string_above_max_length",
+    "request_too_large",
+    "3051",
+}
+"""Codes of a prompt that is longer than the model can read; the last one is of Mistral."""
+OVERFLOW_STATUS = 413
+"""The status of a request that is too large."""
 MIN_REPLY = 256
 """Tokens of the shortest reply that is worth asking for. Chosen by judgement; not measured."""
 OVERFLOW_MESSAGES = (
     re.compile(
-        r"maximum context length is (?P<limit>\d+) tokens.*?(?:resulted in|requested) (?P<size>\d+) tokens"
-        r"(?: \(\d+ in the messages, (?P<reply>\d+) in the completion)?",
-        re.DOTALL,
+        r"maximum context length is (?P<limit>\d+) tokens.*?(?:resulted in|requested)(?: about)? (?P<size>\d+) tokens"
+        r"(?: \([^)]*?(?P<reply>\d+) (?:in|for) the (?:completion|output))?",
+        re.DOTALL | re.IGNORECASE,
     ),
     re.compile(r"prompt is too long: (?P<size>\d+) tokens > (?P<limit>\d+) maximum"),
     re.compile(r"input token count \(?(?P<size>\d+)\)? exceeds the maximum number of tokens allowed \(?(?P<limit>\d+)"),
+    re.compile(r"Prompt contains (?P<size>\d+) tokens.{0,60}? too large for model with (?P<limit>\d+) maximum"),
+    re.compile(r"maximum prompt length is (?P<limit>\d+) but the request contains (?P<size>\d+) tokens"),
+    re.compile(r"request \((?P<size>\d+) tokens\) exceeds the available context size \((?P<limit>\d+) tokens\)"),
+    re.compile(r"keep the first (?P<size>\d+) tokens when .{0,200}?context length of only (?P<limit>\d+)", re.DOTALL),
+    re.compile(r"n_keep: (?P<size>\d+) ?>= n_ctx: (?P<limit>\d+)"),
 )
-"""Sentences that name the sizes: vLLM and OpenAI, Anthropic, Google. Several providers give no code."""
+"""Sentences that name the sizes: vLLM, OpenAI and OpenRouter, Anthropic, Google, Mistral, xAI, llama.cpp, LM Studio.
+Several providers give no code."""
+OVERFLOW_WITHOUT_SIZES = re.compile(
+    r"exceeds the available context size|context size has been exceeded|input is too long for requested model"
+    r"|exceeds (?:the )?(?:model )?context window",
+    re.IGNORECASE,
+)
+"""Sentences that name no sizes, some without a code: llama.cpp, Bedrock, Anthropic."""
 MINUTE_MESSAGE = re.compile(r"\bLimit:? (?P<limit>\d+), Requested:? (?P<size>\d+)")
 """The sizes of a request that has more tokens than the account may send in a minute: OpenAI and Groq count the longest
 reply too, and waiting does not help."""
@@ -132,8 +152,8 @@ def _read_overflow(chain: Sequence[BaseException], body: ErrorBody | None) -> Fa
     sizes = next((match for pattern in OVERFLOW_MESSAGES if (match := pattern.search(text))), None)
     excess = _excess(sizes.groupdict()) if sizes else 0.0
     of_client = any(isinstance(link, langchain.ContextOverflowError) for link in chain)
-    by_code = body is not None and bool(body.codes & OVERFLOW)
-    if not (of_client or by_code or sizes):
+    by_code = body is not None and (body.status == OVERFLOW_STATUS or bool(body.codes & OVERFLOW))
+    if not (of_client or by_code or sizes or OVERFLOW_WITHOUT_SIZES.search(text)):
         return None
     numbers = f" ({sizes['size']} tokens, {sizes['limit']} allowed)" if sizes else ""
     if 0 < excess < 1:

@@ -13,6 +13,7 @@ from langchain_core.messages import AIMessage
 from mlestar.errors import mask_secrets
 from mlestar.llm.delay import MAX_RETRY_AFTER, read_delay
 from mlestar.llm.error_body import ErrorBody, read_body
+from mlestar.llm.limits import LEAST_USUAL, output_setting
 from mlestar.llm.models import ChosenModel
 from mlestar.llm.provider import PROVIDERS
 
@@ -79,7 +80,7 @@ OVERFLOW_WITHOUT_SIZES = re.compile(
     re.IGNORECASE,
 )
 """Sentences that name no sizes, some without a code: llama.cpp, Bedrock, Anthropic."""
-MINUTE_MESSAGE = re.compile(r"\bLimit:? (?P<limit>\d+), Requested:? (?P<size>\d+)")
+MINUTE_MESSAGE = re.compile(r"\bLimit:? (?P<limit>[1-9]\d*), Requested:? (?P<size>\d+)")
 """The sizes of a request that has more tokens than the account may send in a minute: OpenAI and Groq count the longest
 reply too, and waiting does not help."""
 UNKNOWN_PARAMETER = {"unsupported_parameter", "unknown_parameter", "extra_forbidden", "unsupported", "unrecognized"}
@@ -113,7 +114,7 @@ def read_fault(error: BaseException, chosen: ChosenModel, seconds: float) -> Fau
     """Return what an error of a client library means."""
     chain = list(_chain(error))
     body = read_body(chain)
-    if fault := _read_overflow(chain, body):
+    if fault := _read_overflow(chain, body, chosen):
         return fault
     if body is not None:
         return _read_answer(body, chosen)
@@ -144,11 +145,11 @@ def describe_reset(seconds: float) -> str:
     return f"{moment:%H:%M} UTC" if seconds < 86_400 else f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
-def _read_overflow(chain: Sequence[BaseException], body: ErrorBody | None) -> Fault | None:
+def _read_overflow(chain: Sequence[BaseException], body: ErrorBody | None, chosen: ChosenModel) -> Fault | None:
     """Return the fault of a prompt that is too long; None for any other error."""
     text = body.message if body else str(chain[0])
     if body is not None and (request := MINUTE_MESSAGE.search(body.message)):
-        return _read_minute(request.groupdict())
+        return _read_minute(request.groupdict(), output_setting(chosen.model) or 0)
     sizes = next((match for pattern in OVERFLOW_MESSAGES if (match := pattern.search(text))), None)
     excess = _excess(sizes.groupdict()) if sizes else 0.0
     of_client = any(isinstance(link, langchain.ContextOverflowError) for link in chain)
@@ -162,11 +163,18 @@ def _read_overflow(chain: Sequence[BaseException], body: ErrorBody | None) -> Fa
     return Fault("too_long", f"the prompt is longer than the model can read{numbers}; be briefer", excess=excess)
 
 
-def _read_minute(sizes: Mapping[str, str]) -> Fault:
-    """Return the fault of a request with more tokens than the account may send in a minute."""
+def _read_minute(sizes: Mapping[str, str], reply: int) -> Fault:
+    """Return the fault of a request with more tokens than the account may send in a minute.
+
+    Args:
+        sizes: of the limit and the request.
+        reply: tokens of the longest reply, which the request includes where it is longer than that.
+    """
     size, limit = int(sizes["size"]), int(sizes["limit"])
+    counted = 0 < reply < size
+    excess = (size - reply) / max(1, limit - LEAST_USUAL) if counted else size / limit
     text = f"the request has {size} tokens, its longest reply included, and the account may send {limit} in a minute"
-    return Fault("too_long", f"{text}; lower max_output_tokens", excess=size / max(1, limit), of_account=True)
+    return Fault("too_long", f"{text}; lower max_output_tokens", excess=excess, of_account=True)
 
 
 def _excess(sizes: Mapping[str, str | None]) -> float:

@@ -236,12 +236,12 @@ STOPS = (
         says="You will regain access on 2026-04-01 at 00:00 UTC",
     ),
     Row(
-        "https://github.com/Gitlawb/openclaude/issues/1125",
+        "https://github.com/continuedev/continue/issues/11154",
         OPENAI,
         402,
         openrouter_error(
-            "This request requires more credits, or fewer max_tokens. You requested up to 32000 tokens, but can only "
-            "afford 27342.",
+            "This request requires more credits, or fewer max_tokens. You requested up to 4096 tokens, but can only "
+            "afford 222.",
             402,
             provider_name=None,
         ),

@@ -19,6 +19,7 @@ from mlestar.llm.limits import (
     OutputLimits,
     Reserve,
     count_bytes,
+    output_setting,
     takes_output_limit,
     thinking_tokens,
     usual_output,
@@ -259,7 +260,8 @@ class Caller:
             try:
                 return await self._transport.ask(question.role, chosen, messages, **question.options), limit
             except (ModelError, UnanswerableError) as error:
-                lower = self.limits.learn(question.chosen, question.sent, error)
+                sent = output_setting(chosen.model)
+                lower = self.limits.learn(question.chosen, question.sent, error, sent)
                 if lower is None or refusals == REFUSED_LIMITS or (limit is not None and lower >= limit):
                     raise
                 limit = lower if granted is None else min(lower, granted)

@@ -18,6 +18,12 @@ REMAINING = re.compile(r"ratelimit(?:-(?P<before>[a-z-]+))?-remaining(?:-(?P<aft
 EPOCH = 1e9
 """Numbers above it are seconds since 1970; smaller ones are seconds from now."""
 EPOCH_MILLISECONDS = 1e12
+MAX_RETRY_AFTER = 300.0
+"""Seconds that a provider may ask us to wait; beyond them the run stops and can be resumed later. Chosen by judgement;
+not measured."""
+MAX_DELAY = 366 * 86_400.0
+"""Seconds of the longest delay that is believed: longer ones are faulty, and no date may follow from them. Chosen by
+judgement; not measured."""
 
 
 def read_delay(body: ErrorBody) -> float | None:
@@ -28,7 +34,7 @@ def read_delay(body: ErrorBody) -> float | None:
     """
     for delay in _delays(body):
         if delay is not None:
-            return max(0.0, delay)
+            return min(max(0.0, delay), MAX_DELAY)
     return None
 
 
@@ -77,7 +83,7 @@ def _from_date(text: str) -> float | None:
     for read in (parsedate_to_datetime, datetime.fromisoformat):
         try:
             moment = read(text)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             continue
         return (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
     return None

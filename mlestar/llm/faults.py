@@ -11,8 +11,9 @@ from langchain_core import exceptions as langchain
 from langchain_core.messages import AIMessage
 
 from mlestar.errors import mask_secrets
-from mlestar.llm.delay import read_delay
+from mlestar.llm.delay import MAX_RETRY_AFTER, read_delay
 from mlestar.llm.error_body import ErrorBody, read_body
+from mlestar.llm.limits import LEAST_USUAL, output_setting
 from mlestar.llm.models import ChosenModel
 from mlestar.llm.provider import PROVIDERS
 
@@ -41,23 +42,45 @@ EMPTY_ACCOUNT = {
 DAILY = ("perday", "per_day", "per-day", "daily")
 """How the name of a quota (`quotaId`, `quota_limit`, `limit_source`) says that it is a daily one."""
 QUOTA_KEYS = ("quotaId", "quota_limit", "limit_source")
+NO_QUOTA = re.compile(r"\blimit:? 0(?![\d.]*\d)|doesn't have a free quota tier", re.IGNORECASE)
+"""How messages of Google and OpenAI say that the account may not use a model at all."""
 FILTERED = {"content_filter", "responsibleaipolicyviolation", "content_policy_violation", "data_inspection_failed"}
 """Codes of a prompt that a content filter has blocked."""
-OVERFLOW = {"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"}
-"""Codes of a prompt that is longer than the model can read."""
+OVERFLOW = {
+    "context_length_exceeded",
+    "exceed_context_size_error",
+    "string_above_max_length",
+    "request_too_large",
+    "3051",
+}
+"""Codes of a prompt that is longer than the model can read; the last one is of Mistral."""
+OVERFLOW_STATUS = 413
+"""The status of a request that is too large."""
 MIN_REPLY = 256
 """Tokens of the shortest reply that is worth asking for. Chosen by judgement; not measured."""
 OVERFLOW_MESSAGES = (
     re.compile(
-        r"maximum context length is (?P<limit>\d+) tokens.*?(?:resulted in|requested) (?P<size>\d+) tokens"
-        r"(?: \(\d+ in the messages, (?P<reply>\d+) in the completion)?",
-        re.DOTALL,
+        r"maximum context length is (?P<limit>\d+) tokens.*?(?:resulted in|requested)(?: about)? (?P<size>\d+) tokens"
+        r"(?: \([^)]*?(?P<reply>\d+) (?:in|for) the (?:completion|output))?",
+        re.DOTALL | re.IGNORECASE,
     ),
     re.compile(r"prompt is too long: (?P<size>\d+) tokens > (?P<limit>\d+) maximum"),
     re.compile(r"input token count \(?(?P<size>\d+)\)? exceeds the maximum number of tokens allowed \(?(?P<limit>\d+)"),
+    re.compile(r"Prompt contains (?P<size>\d+) tokens.{0,60}? too large for model with (?P<limit>\d+) maximum"),
+    re.compile(r"maximum prompt length is (?P<limit>\d+) but the request contains (?P<size>\d+) tokens"),
+    re.compile(r"request \((?P<size>\d+) tokens\) exceeds the available context size \((?P<limit>\d+) tokens\)"),
+    re.compile(r"keep the first (?P<size>\d+) tokens when .{0,200}?context length of only (?P<limit>\d+)", re.DOTALL),
+    re.compile(r"n_keep: (?P<size>\d+) ?>= n_ctx: (?P<limit>\d+)"),
 )
-"""Sentences that name the sizes: vLLM and OpenAI, Anthropic, Google. Several providers give no code."""
-MINUTE_MESSAGE = re.compile(r"\bLimit:? (?P<limit>\d+), Requested:? (?P<size>\d+)")
+"""Sentences that name the sizes: vLLM, OpenAI and OpenRouter, Anthropic, Google, Mistral, xAI, llama.cpp, LM Studio.
+Several providers give no code."""
+OVERFLOW_WITHOUT_SIZES = re.compile(
+    r"exceeds the available context size|context size has been exceeded|input is too long for requested model"
+    r"|exceeds (?:the )?(?:model )?context window",
+    re.IGNORECASE,
+)
+"""Sentences that name no sizes, some without a code: llama.cpp, Bedrock, Anthropic."""
+MINUTE_MESSAGE = re.compile(r"\bLimit:? (?P<limit>[1-9]\d*), Requested:? (?P<size>\d+)")
 """The sizes of a request that has more tokens than the account may send in a minute: OpenAI and Groq count the longest
 reply too, and waiting does not help."""
 UNKNOWN_PARAMETER = {"unsupported_parameter", "unknown_parameter", "extra_forbidden", "unsupported", "unrecognized"}
@@ -91,7 +114,7 @@ def read_fault(error: BaseException, chosen: ChosenModel, seconds: float) -> Fau
     """Return what an error of a client library means."""
     chain = list(_chain(error))
     body = read_body(chain)
-    if fault := _read_overflow(chain, body):
+    if fault := _read_overflow(chain, body, chosen):
         return fault
     if body is not None:
         return _read_answer(body, chosen)
@@ -122,16 +145,16 @@ def describe_reset(seconds: float) -> str:
     return f"{moment:%H:%M} UTC" if seconds < 86_400 else f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
-def _read_overflow(chain: Sequence[BaseException], body: ErrorBody | None) -> Fault | None:
+def _read_overflow(chain: Sequence[BaseException], body: ErrorBody | None, chosen: ChosenModel) -> Fault | None:
     """Return the fault of a prompt that is too long; None for any other error."""
     text = body.message if body else str(chain[0])
     if body is not None and (request := MINUTE_MESSAGE.search(body.message)):
-        return _read_minute(request.groupdict())
+        return _read_minute(request.groupdict(), output_setting(chosen.model) or 0)
     sizes = next((match for pattern in OVERFLOW_MESSAGES if (match := pattern.search(text))), None)
     excess = _excess(sizes.groupdict()) if sizes else 0.0
     of_client = any(isinstance(link, langchain.ContextOverflowError) for link in chain)
-    by_code = body is not None and bool(body.codes & OVERFLOW)
-    if not (of_client or by_code or sizes):
+    by_code = body is not None and (body.status == OVERFLOW_STATUS or bool(body.codes & OVERFLOW))
+    if not (of_client or by_code or sizes or OVERFLOW_WITHOUT_SIZES.search(text)):
         return None
     numbers = f" ({sizes['size']} tokens, {sizes['limit']} allowed)" if sizes else ""
     if 0 < excess < 1:
@@ -140,11 +163,18 @@ def _read_overflow(chain: Sequence[BaseException], body: ErrorBody | None) -> Fa
     return Fault("too_long", f"the prompt is longer than the model can read{numbers}; be briefer", excess=excess)
 
 
-def _read_minute(sizes: Mapping[str, str]) -> Fault:
-    """Return the fault of a request with more tokens than the account may send in a minute."""
+def _read_minute(sizes: Mapping[str, str], reply: int) -> Fault:
+    """Return the fault of a request with more tokens than the account may send in a minute.
+
+    Args:
+        sizes: of the limit and the request.
+        reply: tokens of the longest reply, which the request includes where it is longer than that.
+    """
     size, limit = int(sizes["size"]), int(sizes["limit"])
+    counted = 0 < reply < size
+    excess = (size - reply) / max(1, limit - LEAST_USUAL) if counted else size / limit
     text = f"the request has {size} tokens, its longest reply included, and the account may send {limit} in a minute"
-    return Fault("too_long", f"{text}; lower max_output_tokens", excess=size / max(1, limit), of_account=True)
+    return Fault("too_long", f"{text}; lower max_output_tokens", excess=excess, of_account=True)
 
 
 def _excess(sizes: Mapping[str, str | None]) -> float:
@@ -174,13 +204,23 @@ def _read_answer(body: ErrorBody, chosen: ChosenModel) -> Fault:
 
 
 def _read_limit(body: ErrorBody) -> Fault:
-    """Return what a rate limit or a quota means: a daily quota stops the run, any other limit is waited for."""
+    """Return what a rate limit or a quota means: a daily quota or one of 0 stops the run, others are waited for."""
+    if _has_no_quota(body):
+        text = f"the account has no quota for this model (429: {_message(body.message)})"
+        return Fault("permanent", f"{text}; name another model, or enable billing")
     delay = read_delay(body)
     daily = next((name for name in _quotas(body) if any(mark in name.lower() for mark in DAILY)), None)
     if daily is None:
         return Fault("limited", "rate limit (429)", delay)
-    reset = f"; the provider takes requests again at {describe_reset(delay)}" if delay else ""
+    of_day = delay is not None and delay > MAX_RETRY_AFTER  # Gemini adds the delay of its limit per minute
+    reset = f"; the provider takes requests again at {describe_reset(delay)}" if delay and of_day else ""
     return Fault("permanent", f"the daily quota is used up (429: {_message(daily)}){reset}")
+
+
+def _has_no_quota(body: ErrorBody) -> bool:
+    """Return whether a quota is 0, so that waiting does not help."""
+    values = (str(part.get("quotaValue", "")) for part in body.parts)
+    return "0" in values or bool(NO_QUOTA.search(body.message))
 
 
 def _quotas(body: ErrorBody) -> Iterator[str]:

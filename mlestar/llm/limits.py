@@ -47,6 +47,10 @@ OUTPUT_LIMITS = (
 )
 OUTPUT_RANGE = re.compile(rf"{_PARAMETER}.{{0,120}}?to {_NUMBER} \(exclusive\)", re.DOTALL | re.IGNORECASE)
 """A range whose end is not allowed."""
+AFFORDABLE = re.compile(rf"requested up to \d+ tokens, but can only afford {_NUMBER}")
+"""The longest reply that the credits of an account pay for, in a refusal of OpenRouter."""
+MINUTE = re.compile(rf"\bLimit:? {_NUMBER},(?: Used:? \d+,)? Requested:? (\d+)")
+"""The tokens that an account may send in a minute and those of a request, its longest reply included: OpenAI, Groq."""
 WINDOWS = (
     re.compile(rf"maximum context length is\s+{_NUMBER} tokens", re.IGNORECASE),
     re.compile(rf"exceed context limit: \d+ \+ \d+ > {_NUMBER}"),
@@ -189,11 +193,18 @@ class OutputLimits:
             self._copies[key] = chosen, copy
         return self._copies[key][1]
 
-    def learn(self, chosen: ChosenModel, prompt: str, error: BaseException) -> int | None:
-        """Remember the limits that a refusal names; return what a reply may have now, None when it names none."""
-        if not names_reply_limit(error):
+    def learn(self, chosen: ChosenModel, prompt: str, error: BaseException, sent: int | None = None) -> int | None:
+        """Remember the limits that a refusal names; return what a reply may have now, None when it names none.
+
+        Args:
+            chosen: the model.
+            prompt: all that was sent.
+            error: the refusal.
+            sent: the limit of a reply in the refused request.
+        """
+        if not names_reply_limit(error, sent):
             return None
-        named = read_named_limits(error)
+        named = read_named_limits(error, sent)
         before = self.of(chosen)
         self._named[chosen.name] = ModelLimits(
             output=_lower(named.output, before.output),
@@ -227,17 +238,41 @@ def _limits_of_profile(model: BaseChatModel) -> ModelLimits:
     return ModelLimits(output=output or None, window=window or None, source="LangChain's profile")
 
 
-def read_named_limits(error: BaseException) -> NamedLimits:
-    """Return the limits that the messages of a client's errors name."""
+def read_named_limits(error: BaseException, sent: int | None = None) -> NamedLimits:
+    """Return the limits that the messages of a client's errors name.
+
+    Args:
+        error: the refusal, with its causes.
+        sent: the limit of a reply in the refused request; a limit per minute counts it as a part of the request.
+    """
     text = "\n".join(str(link) for link in _chain(error))
+    if minute := _read_minute(text, sent):
+        return minute
     exclusive = OUTPUT_RANGE.search(text)
-    output = _number(exclusive) - 1 if exclusive else _first(OUTPUT_LIMITS, text)
+    output = _number(exclusive) - 1 if exclusive else _first(OUTPUT_LIMITS, text) or _read_affordable(text)
     return NamedLimits(output=output, window=_first(WINDOWS, text), prompt=_first(PROMPT_LENGTHS, text))
 
 
-def names_reply_limit(error: BaseException) -> bool:
+def _read_minute(text: str, sent: int | None) -> NamedLimits | None:
+    """Return the limit per minute as a window that holds prompt and reply; None when the reply was not counted."""
+    match = MINUTE.search(text)
+    if match is None or sent is None:
+        return None
+    limit, requested = _number(match), int(match.group(2))
+    if requested <= max(limit, sent):
+        return None
+    return NamedLimits(window=limit, prompt=requested - sent)
+
+
+def _read_affordable(text: str) -> int | None:
+    """Return the reply that an account can pay for; None when it is too short to be of use."""
+    tokens = _first((AFFORDABLE,), text)
+    return tokens if tokens is not None and tokens >= LEAST_USUAL else None
+
+
+def names_reply_limit(error: BaseException, sent: int | None = None) -> bool:
     """Return whether a refusal says that the reply may be shorter, rather than that the prompt is too long."""
-    named = read_named_limits(error)
+    named = read_named_limits(error, sent)
     if named.window:
         return named.window - (named.prompt or 0) >= LEAST_USUAL
     return named.output is not None

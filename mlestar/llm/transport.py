@@ -20,8 +20,9 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from mlestar.errors import ModelError
+from mlestar.llm.delay import MAX_RETRY_AFTER
 from mlestar.llm.faults import Fault, describe_reset, read_end, read_fault
-from mlestar.llm.limits import names_reply_limit
+from mlestar.llm.limits import names_reply_limit, output_setting
 from mlestar.llm.models import ChosenModel
 from mlestar.llm.pace import Pace
 from mlestar.llm.parameters import Parameters
@@ -34,9 +35,6 @@ logger = logging.getLogger("mlestar.llm")
 
 MAX_PAUSE = 60.0
 """Seconds between two attempts, unless the provider asks for more. Chosen by judgement; not measured."""
-MAX_RETRY_AFTER = 300.0
-"""Seconds that a provider may ask us to wait; beyond them the run stops and can be resumed later. Chosen by judgement;
-not measured."""
 MAX_LIMITED_SECONDS = 3600.0
 """Seconds that one call may wait for announced limits in all. Chosen by judgement; not measured."""
 
@@ -128,7 +126,9 @@ class Transport:
         try:
             return await self._retry(role, chosen, messages, options)
         except PromptTooLongError as error:
-            if names_reply_limit(error):  # a shorter reply is enough, which the caller asks for
+            if names_reply_limit(
+                error, output_setting(chosen.model)
+            ):  # a shorter reply is enough, which the caller asks for
                 raise
             shorter = _shorten(messages, error.excess)
             if shorter is None:

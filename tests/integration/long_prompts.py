@@ -91,6 +91,128 @@ TOO_LONG = (
         },
         says="(132478 tokens, 131072 allowed)",
     ),
+    Row(
+        "https://github.com/refly-ai/refly/issues/1177",
+        OPENAI,
+        400,
+        openrouter_error(
+            "This endpoint's maximum context length is 32768 tokens. However, you requested about 42832 tokens (42832 "
+            'of text input). Please reduce the length of either one, or use the "middle-out" transform to compress '
+            "your prompt automatically.",
+            400,
+            provider_name=None,
+        ),
+        says="(42832 tokens, 32768 allowed)",
+    ),
+    Row(
+        "https://github.com/Aider-AI/aider/issues/3721",
+        OPENAI,
+        400,
+        openrouter_error(
+            "This endpoint's maximum context length is 32768 tokens. However, you requested about 45000 tokens (40904 "
+            "of text input, 4096 in the output). Please reduce the length of either one, or use the "
+            '"middle-out" transform to compress your prompt automatically.',
+            400,
+            provider_name="Chutes",
+        ),
+        says="(45000 tokens, 32768 allowed)",
+    ),
+    Row(
+        "Mistral, code 3051, as reported; no public thread",
+        OPENAI,
+        400,
+        {
+            "object": "error",
+            "message": "Prompt contains 40123 tokens and 0 draft tokens, too large for model with 32768 maximum "
+            "context length",
+            "type": "invalid_request_prompt",
+            "param": None,
+            "code": "3051",
+        },
+        says="(40123 tokens, 32768 allowed)",
+    ),
+    Row(
+        "https://github.com/cline/cline/issues/3120",
+        OPENAI,
+        400,
+        {
+            "code": "Client specified an invalid argument",
+            "error": "This model's maximum prompt length is 131072 but the request contains 136973 tokens.",
+        },
+        says="(136973 tokens, 131072 allowed)",
+    ),
+    Row(
+        "https://github.com/QwenLM/qwen-code/issues/371",
+        OPENAI,
+        400,
+        openai_error(
+            "the request exceeds the available context size. try increasing the context size or enable context shift",
+            "invalid_request_error",
+            400,
+        ),
+        says="longer than the model can read",
+    ),
+    Row(
+        "https://github.com/ggml-org/llama.cpp/issues/19774",
+        OPENAI,
+        500,
+        openai_error("Context size has been exceeded.", "server_error", 500),
+        says="longer than the model can read",
+    ),
+    Row(
+        "https://github.com/ggml-org/llama.cpp/issues/19774",
+        OPENAI,
+        400,
+        openai_error(
+            "request (4390 tokens) exceeds the available context size (4096 tokens), try increasing it",
+            "exceed_context_size_error",
+            400,
+        ),
+        says="(4390 tokens, 4096 allowed)",
+    ),
+    Row(
+        "https://github.com/cline/cline/issues/3664",
+        OPENAI,
+        400,
+        {
+            "error": "Trying to keep the first 10136 tokens when context the overflows. However, the model is loaded "
+            "with context length of only 7866 tokens, which is not enough. Try to load the model with a larger "
+            "context length, or provide a shorter input. Error Data: n/a, Additional Data: n/a"
+        },
+        says="(10136 tokens, 7866 allowed)",
+    ),
+    Row(
+        "https://github.com/Gitlawb/openclaude/issues/353",
+        OPENAI,
+        400,
+        {
+            "error": "The number of tokens to keep from the initial prompt is greater than the context length "
+            "(n_keep: 13055>= n_ctx: 4096). Try to load the model with a larger context length, or provide a shorter "
+            "input."
+        },
+        says="(13055 tokens, 4096 allowed)",
+    ),
+    Row(
+        "https://github.com/aws-samples/assessment-generator/issues/2",
+        OPENAI,
+        400,
+        {"message": "Input is too long for requested model."},
+        says="longer than the model can read",
+    ),
+    Row(
+        "https://github.com/anthropics/anthropic-sdk-python/issues/938",
+        ANTHROPIC,
+        413,
+        anthropic_error("request_too_large", "Request exceeds the maximum size"),
+        says="longer than the model can read",
+    ),
+    Row(
+        "https://github.com/anthropics/claude-code/issues/6380",
+        ANTHROPIC,
+        413,
+        anthropic_error("invalid_request_error", "Request size exceeds model context window"),
+        says="longer than the model can read",
+    ),
 )
 """Prompts that are too long for the model, or for what the account may send in a minute."""
 

@@ -163,7 +163,42 @@ STOPS = (
         MODEL,
         429,
         google_quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier", delay="36s", value="20"),
-        says="; the provider takes requests again at ",
+        says="the daily quota is used up (429: GenerateRequestsPerDayPerProjectPerModel-FreeTier)",
+    ),
+    Row(
+        "https://github.com/google-gemini/gemini-cli/issues/22486",
+        MODEL,
+        429,
+        google_quota("GenerateRequestsPerMinutePerProjectPerModel-FreeTier", delay="25s", value="0"),
+        says="the account has no quota for this model (429: You exceeded your current quota",
+    ),
+    Row(
+        "https://github.com/akshayaggarwal99/nodenest/issues/1",
+        MODEL,
+        429,
+        {
+            "error": {
+                "code": 429,
+                "message": f"{BILLING} * Quota exceeded for metric: "
+                "generativelanguage.googleapis.com/generate_content_free_tier_input_token_count, limit: 0, model: "
+                "gemini-2.0-flash-exp Please retry in 2s.",
+                "status": "RESOURCE_EXHAUSTED",
+            }
+        },
+        says="; name another model, or enable billing",
+    ),
+    Row(
+        "https://github.com/google-gemini/gemini-fullstack-langgraph-quickstart/issues/128",
+        MODEL,
+        429,
+        {
+            "error": {
+                "code": 429,
+                "message": "Gemini 2.5 Pro Preview doesn't have a free quota tier.",
+                "status": "RESOURCE_EXHAUSTED",
+            }
+        },
+        says="the account has no quota for this model",
     ),
     Row(
         "https://github.com/openai/openai-cookbook/issues/844",
@@ -201,12 +236,12 @@ STOPS = (
         says="You will regain access on 2026-04-01 at 00:00 UTC",
     ),
     Row(
-        "https://github.com/Gitlawb/openclaude/issues/1125",
+        "https://github.com/continuedev/continue/issues/11154",
         OPENAI,
         402,
         openrouter_error(
-            "This request requires more credits, or fewer max_tokens. You requested up to 32000 tokens, but can only "
-            "afford 27342.",
+            "This request requires more credits, or fewer max_tokens. You requested up to 4096 tokens, but can only "
+            "afford 222.",
             402,
             provider_name=None,
         ),

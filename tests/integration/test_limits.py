@@ -99,6 +99,41 @@ async def test_a_window_that_a_refusal_names_leaves_room_for_the_prompt(
     assert str(writer.requests[1]["messages"][-1]["content"]) == prompt
 
 
+MINUTE = (
+    "Request too large for model `llama-3.3-70b-versatile` in organization `org_****` service tier `on_demand` on "
+    "tokens per minute (TPM): Limit 12000, Requested {total}, please reduce your message size and try again."
+)
+"""https://github.com/ITSpecialist111/ai_automation_suggester/issues/61"""
+CREDITS = (
+    "This request requires more credits, or fewer max_tokens. You requested up to {limit} tokens, but can only afford "
+    "27342. To increase, visit https://openrouter.ai/settings/credits and upgrade to a paid account"
+)
+"""https://github.com/Gitlawb/openclaude/issues/1125"""
+
+
+async def test_a_reply_is_asked_for_that_the_limit_per_minute_leaves(tmp_path: Path) -> None:
+    prompt = f"{PROMPT}\n<files>\n{'a file, ' * 500}\n</files>"
+    with Writer(answer, refusal=refuse_above(11_000, MINUTE)) as writer:
+        caller = make_caller(tmp_path, writer.url)
+        reply = await caller.call("planner", prompt, (0, 0))
+        await caller.call("planner", prompt + "x", (0, 0))
+    assert reply.problem == ""
+    first, second, third = writer.limits
+    assert first == 32_768
+    assert 10_900 < second <= 11_000
+    assert 10_000 < third <= 11_000
+    assert str(writer.requests[1]["messages"][-1]["content"]) == prompt
+
+
+async def test_a_reply_is_asked_for_that_the_credits_pay_for(tmp_path: Path) -> None:
+    with Writer(answer, refusal=refuse_above(27_342, CREDITS)) as writer:
+        caller = make_caller(tmp_path, writer.url)
+        reply = await caller.call("planner", PROMPT, (0, 0))
+        await caller.call("planner", f"{PROMPT} Then?", (0, 0))
+    assert reply.problem == ""
+    assert writer.limits == [32_768, 27_342, 27_342]
+
+
 async def test_a_refusal_that_names_no_limit_stops_the_run(tmp_path: Path) -> None:
     refused = pytest.raises(ModelError, match="the request is invalid")
     with Writer(answer, refusal=lambda limit: "unknown field") as writer, refused:

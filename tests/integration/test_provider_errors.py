@@ -14,8 +14,9 @@ import pytest
 from mlestar.errors import ModelError
 from mlestar.llm import RetryPolicy
 from tests.integration.long_prompts import REPLY_TOO_LONG, TOO_LONG, TOO_MUCH_A_MINUTE
-from tests.integration.provider_errors import DELAY, OPENAI, RETRIED, STOPS, WAITS, Row, openai_error
+from tests.integration.provider_errors import DELAY, OPENAI, RETRIED, STOPS, WAITS, Row, google_quota, openai_error
 from tests.integration.refused_parameters import REFUSALS, Refusal, sends
+from tests.integration.stub_gemini import MODEL
 from tests.integration.stub_server import ErrorReply, Once
 from tests.integration.test_transport import PROMPT, Connection, keys
 
@@ -53,6 +54,32 @@ async def test_an_empty_account_or_a_daily_quota_stops_the_run(row: Row, tmp_pat
     assert row.says in str(raised.value)
     assert "\n" not in str(raised.value)
     assert (len(connection.stub.requests), connection.lines) == (1, [])
+
+
+@pytest.mark.parametrize(("delay", "named"), [("26s", False), ("7200s", True)])
+async def test_the_short_delay_beside_a_daily_quota_is_not_its_end(delay: str, named: bool, tmp_path: Path) -> None:
+    quotas = ("GenerateRequestsPerDayPerProjectPerModel-FreeTier", "GenerateRequestsPerMinutePerProjectPerModel")
+    reply = ErrorReply(429, google_quota(*quotas, delay=delay, value="50"))
+    with Connection(tmp_path, MODEL, Once(reply)) as connection, pytest.raises(ModelError) as raised:
+        await connection.ask()
+    assert "the daily quota is used up" in str(raised.value)
+    assert ("takes requests again at" in str(raised.value)) is named
+
+
+@pytest.mark.parametrize(
+    ("client", "body", "headers"),
+    [
+        (MODEL, google_quota("GenerateRequestsPerMinute", delay="9999999999999s"), {}),
+        (OPENAI, openai_error("slow down", "requests"), {"retry-after": "9" * 400}),
+        (OPENAI, openai_error("slow down", "requests"), {"retry-after": "999999999999"}),
+    ],
+)
+async def test_a_delay_without_end_stops_the_run_in_one_line(
+    client: str, body: dict[str, Any], headers: dict[str, str], tmp_path: Path
+) -> None:
+    stopped = pytest.raises(ModelError, match=r"asks to wait \d+ s, until \d{4}-\d\d-\d\d")
+    with Connection(tmp_path, client, Once(ErrorReply(429, body, headers))) as connection, stopped:
+        await connection.ask()
 
 
 @rows(RETRIED)

@@ -124,6 +124,22 @@ def test_the_limits_that_a_refusal_names_are_read(address: str) -> None:
     assert names_reply_limit(error) is (address not in NO_ROOM)
 
 
+MINUTE = "tokens per minute (TPM): Limit 12000, Requested 41500, please reduce your message size and try again."
+
+
+@pytest.mark.parametrize(
+    ("sent", "shorter_reply"), [(32_768, True), (31_548, True), (31_547, False), (None, False), (45_000, False)]
+)
+def test_a_limit_per_minute_shortens_the_reply_where_it_leaves_room(sent: int | None, shorter_reply: bool) -> None:
+    assert names_reply_limit(ValueError(MINUTE), sent) is shorter_reply
+
+
+@pytest.mark.parametrize(("tokens", "shorter_reply"), [(27_342, True), (LEAST_USUAL, True), (222, False)])
+def test_credits_for_a_useful_reply_shorten_it(tokens: int, shorter_reply: bool) -> None:
+    message = f"You requested up to 32000 tokens, but can only afford {tokens}."
+    assert names_reply_limit(ValueError(message)) is shorter_reply
+
+
 @pytest.mark.parametrize("message", [*TOO_LONG.values(), *OTHER])
 def test_other_refusals_name_no_limit_of_a_reply(message: str) -> None:
     assert not names_reply_limit(ValueError(message))

@@ -15,6 +15,7 @@ from mlestar.store.ledger import (
     Shortage,
     Spend,
     WorkKind,
+    finish,
     key_of,
 )
 
@@ -36,6 +37,7 @@ __all__ = [
     "Spend",
     "WorkKind",
     "claim_run_id",
+    "finish",
     "key_of",
     "list_runs",
     "make_run_id",

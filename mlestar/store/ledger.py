@@ -10,12 +10,16 @@ import json
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from mlestar.errors import StoreError
+
+T = TypeVar("T")
 
 ExecutionKind = Literal["execution", "export"]
 """An export runs a solution on the real input, which takes longer than the search's input."""
@@ -197,6 +201,21 @@ def key_of(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
+async def finish(work: asyncio.Future[T]) -> T:
+    """Return the result of work that a cancellation must not interrupt; the cancellation is raised when it is done."""
+    cancellation: asyncio.CancelledError | None = None
+    while not work.done():
+        try:
+            await asyncio.wait({work})
+        except asyncio.CancelledError as error:
+            cancellation = error
+    if cancellation is None:
+        return work.result()
+    if failure := work.exception():
+        cancellation.add_note(f"the work that it waited for failed: {failure}")
+    raise cancellation
+
+
 class Ledger:
     """One SQLite file; safe to share between the coroutines and threads of one process."""
 
@@ -211,6 +230,7 @@ class Ledger:
             msg = f"cannot open the ledger {path}: {error}"
             raise StoreError(msg) from error
         self._lock = threading.Lock()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._working: dict[str, tuple[asyncio.Lock, int]] = {}
         self._session = cursor.lastrowid
 
@@ -226,7 +246,8 @@ class Ledger:
         """Return the recorded result of `key` and True, or do the work, record it, and return its result and False.
 
         Concurrent calls with the same key do the work once; work that raises is not recorded. `within` surrounds the
-        work; its reservation is released in the transaction that records what the work took.
+        work; its reservation is released in the transaction that records what the work took. A call that is cancelled
+        meanwhile goes on only after that transaction, so that nobody can reserve what it has spent.
         """
         async with self._alone(key):
             recorded = await asyncio.to_thread(self.recall, key)
@@ -234,8 +255,21 @@ class Ledger:
                 return recorded, True
             async with within or nullcontext() as reservation:
                 record = await work()
-                await asyncio.shield(asyncio.to_thread(self._settle, key, kind, label, record, reservation))
+                await finish(self.start(self._settle, key, kind, label, record, reservation))
             return record.result, False
+
+    def start(self, function: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
+        """Start work in the thread of the ledger; see `finish`. Closing the ledger waits for it.
+
+        The end of the event loop cancels tasks, and so `asyncio.to_thread`, but not this.
+
+        Raises:
+            StoreError: the ledger is closed.
+        """
+        try:
+            return asyncio.get_running_loop().run_in_executor(self._writer, partial(function, *arguments))
+        except RuntimeError as error:
+            raise _unusable(error) from error
 
     def recall(self, key: str) -> dict[str, Any] | None:
         rows = self._execute("SELECT result FROM entries WHERE key = ?", key)
@@ -323,6 +357,8 @@ class Ledger:
         self._execute("DETACH DATABASE other")
 
     def close(self) -> None:
+        """Close the file once all that was started is written."""
+        self._writer.shutdown()
         with self._lock:
             self._connection.close()
 
@@ -389,5 +425,5 @@ def _shortage(execute: Callable[..., sqlite3.Cursor], worst: Amount, caps: Caps)
     return min(shortages, key=lambda shortage: not shortage.final, default=None)
 
 
-def _unusable(error: sqlite3.Error) -> StoreError:
+def _unusable(error: Exception) -> StoreError:
     return StoreError(f"the ledger cannot be used: {error}")

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -91,6 +91,11 @@ class _Question:
         return f"{SYSTEM_PROMPT}\n{self.prompt}"
 
     @property
+    def key_when_cut(self) -> str:
+        """Key of the same question, asked again because the reply was cut."""
+        return key_of(self.key, "with a longer reply")
+
+    @property
     def call(self) -> ModelCall:
         """The question as it is asked outside."""
         identity = self.key[:ID_LENGTH]
@@ -110,6 +115,7 @@ class Caller:
         prices: Prices,
         max_output_tokens: int | None = None,
         model_of: Callable[[str], ChosenModel] | None = None,
+        former_of: Callable[[str], Sequence[ChosenModel]] = lambda role: (),
         outside: Answerer | None = None,
     ) -> None:
         """Describe the caller.
@@ -122,10 +128,14 @@ class Caller:
             prices: of the models, with their limits.
             max_output_tokens: tokens of a reply by the user's choice; a model may allow fewer.
             model_of: returns the model that answers a role now; by default the one that was chosen for it.
+            former_of: returns the models that were given up in a role; their recorded replies are used again.
             outside: answers the calls of the model `ask`.
         """
         self.models = models
         self._model_of = model_of or models.of
+        self._former_of = former_of
+        self._returned: set[str] = set()
+        """Keys of the replies of this session."""
         self.limits = OutputLimits(prices, max_output_tokens)
         self._outside = outside
         self._ledger = ledger
@@ -150,10 +160,12 @@ class Caller:
         Raises:
             ModelError: the provider cannot be reached or refuses the request.
         """
-        chosen = self._model_of(role)
-        key = key_of("model_call", role, chosen.name, SYSTEM_PROMPT, prompt, sample)
-        question = _Question(key=key, role=role, chosen=chosen, prompt=prompt, track=sample[0])
-        return await self._answer(question, reserve)
+
+        def ask(chosen: ChosenModel) -> _Question:
+            key = key_of("model_call", role, chosen.name, SYSTEM_PROMPT, prompt, sample)
+            return _Question(key=key, role=role, chosen=chosen, prompt=prompt, track=sample[0])
+
+        return await self._answer(await self._recorded_or_new(role, ask), reserve)
 
     async def ground(self, role: str, prompt: str, reserve: Reserve | None = None) -> ModelReply:
         """Ask for one answer that is based on a web search; see `call`.
@@ -161,17 +173,38 @@ class Caller:
         Raises:
             ModelError: the provider cannot be reached or refuses the request.
         """
-        chosen = self._model_of(role)
-        key = key_of("grounded_call", role, chosen.name, SYSTEM_PROMPT, prompt)
-        options = {"tools": [GOOGLE_SEARCH]}
-        return await self._answer(_Question(key=key, role=role, chosen=chosen, prompt=prompt, options=options), reserve)
+
+        def ask(chosen: ChosenModel) -> _Question:
+            key = key_of("grounded_call", role, chosen.name, SYSTEM_PROMPT, prompt)
+            return _Question(key=key, role=role, chosen=chosen, prompt=prompt, options={"tools": [GOOGLE_SEARCH]})
+
+        return await self._answer(await self._recorded_or_new(role, ask), reserve)
+
+    async def _recorded_or_new(self, role: str, ask: Callable[[ChosenModel], _Question]) -> _Question:
+        """Return the question to a former model whose reply is recorded, else the one to the model of now.
+
+        A former model's reply is returned once in a session: if it was refused, the model of now is asked next.
+        """
+        for chosen in self._former_of(role):
+            question = ask(chosen)
+            if question.key not in self._returned and await asyncio.to_thread(self._is_recorded, question):
+                return question
+        return ask(self._model_of(role))
+
+    def _is_recorded(self, question: _Question) -> bool:
+        """Return whether a question needs no request, not even one for a longer reply."""
+        recorded = self._ledger.recall(question.key)
+        if recorded is None:
+            return False
+        return not recorded.get("cut", 0) or self._ledger.recall(question.key_when_cut) is not None
 
     async def _answer(self, question: _Question, reserve: Reserve | None) -> ModelReply:
         """Return the reply to a question; one that was cut at less than the model allows is asked for once more."""
         result = await self._recorded(question, reserve)
         if cut_at := result.get("cut", 0):
-            again = replace(question, key=key_of(question.key, "with a longer reply"), cut_at=cut_at)
+            again = replace(question, key=question.key_when_cut, cut_at=cut_at)
             result = await self._recorded(again, reserve)
+        self._returned.add(question.key)
         text = await asyncio.to_thread(self._blobs.text, result["text"])
         return ModelReply(
             text=text,

@@ -69,14 +69,15 @@ CREATE TABLE IF NOT EXISTS sessions (
     seconds REAL NOT NULL
 );
 CREATE TEMP TABLE reservations (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     label TEXT NOT NULL,
     usd REAL NOT NULL,
     tokens INTEGER NOT NULL,
     executions INTEGER NOT NULL
 );
 """
-"""Reservations are temporary: what a process had reserved when it ended was never finished, and is free again."""
+"""Reservations are temporary: what a process had reserved when it ended was never finished, and is free again.
+Their ids are never used twice: a call that settled releases its id once more, when another call may have reserved."""
 SPENT = """
 SELECT count(*) FILTER (WHERE kind = 'model_call'),
        coalesce(sum(input_tokens), 0),

@@ -450,3 +450,11 @@ async def test_a_stop_ends_work_within_a_call_at_once(ledger: Ledger) -> None:
             with pytest.raises(StopRequested):
                 async with asyncio.timeout(5), inner:
                     pass
+
+
+async def test_a_call_that_has_settled_never_releases_what_another_reserved_meanwhile(ledger: Ledger) -> None:
+    budget, caps = make_budget(ledger, usd=1), Caps(usd=0.9)
+    async with running(budget, 100) as settled:
+        ledger.release(settled.id)
+        assert isinstance(ledger.reserve("another", Amount(usd=0.8), caps), int)
+    assert ledger.shortage(Amount(usd=0.2), caps) is not None

@@ -25,9 +25,9 @@ from mlestar.llm.limits import (
 )
 from mlestar.llm.models import ChosenModel, Models
 from mlestar.llm.prices import CHARACTERS_PER_TOKEN, Prices, TokenUsage
-from mlestar.llm.transport import Transport, UnanswerableError
+from mlestar.llm.transport import BrokenOffError, Transport, UnanswerableError
 from mlestar.prompts import split_shared
-from mlestar.store import Blobs, Ledger, Record, Reservation, key_of
+from mlestar.store import Blobs, Ledger, Record, Reservation, UnfinishedError, key_of
 
 logger = logging.getLogger("mlestar.llm")
 
@@ -100,6 +100,14 @@ class _Question:
         """The question as it is asked outside."""
         identity = self.key[:ID_LENGTH]
         return ModelCall(id=identity, role=self.role, track=self.track, system=SYSTEM_PROMPT, prompt=self.prompt)
+
+
+class _BrokenOff(UnfinishedError):
+    """A reply was broken off; the record has its cost."""
+
+    def __init__(self, record: Record, error: BrokenOffError) -> None:
+        super().__init__(record)
+        self.error = error
 
 
 class Caller:
@@ -215,6 +223,21 @@ class Caller:
         )
 
     async def _recorded(self, question: _Question, reserve: Reserve | None) -> dict[str, Any]:
+        """Return the recorded result of a question, after asking it where there is none.
+
+        A reply that was broken off is recorded with its cost, and the next request is reserved anew.
+        """
+        failures = 0
+        while True:
+            try:
+                return await self._once(question, failures, reserve)
+            except _BrokenOff as broken:
+                if broken.error.final:
+                    raise broken.error.final from None
+                failures, pause = broken.error.failures, broken.error.pause
+            await asyncio.sleep(pause)
+
+    async def _once(self, question: _Question, failures: int, reserve: Reserve | None) -> dict[str, Any]:
         limit: int | None = None
 
         @asynccontextmanager
@@ -225,7 +248,7 @@ class Caller:
                 yield reservation
 
         async def work() -> Record:
-            return await self._ask(question, limit)
+            return await self._ask(question, limit, failures)
 
         within = reserved(reserve) if reserve else None
         result, _ = await self._ledger.once(question.key, "model_call", question.role, work, within=within)
@@ -254,26 +277,36 @@ class Caller:
             grounded=bool(question.options),
         )
 
-    async def _ask(self, question: _Question, limit: int | None) -> Record:
+    async def _ask(self, question: _Question, limit: int | None, failures: int) -> Record:
         started = time.monotonic()
         try:
-            message, sent_limit = await self._send(question, limit)
+            message, sent_limit = await self._send(question, limit, failures)
             text, problem = str(message.text), read_problem(message)
         except UnanswerableError as error:
             message, sent_limit, text, problem = AIMessage(""), None, "", str(error)
+        except BrokenOffError as error:
+            seconds = time.monotonic() - started
+            record = self._record(question, error.message, "", seconds, {"broken_off": True})
+            raise _BrokenOff(record, error) from None
+        result = {
+            "prompt": await asyncio.to_thread(self._blobs.put, question.prompt),
+            "text": await asyncio.to_thread(self._blobs.put, text),
+            "problem": problem,
+            "grounding": message.response_metadata.get("grounding_metadata"),
+            "cut": self._cut_at(question, message, sent_limit),
+        }
+        return self._record(question, message, text, time.monotonic() - started, result)
+
+    def _record(
+        self, question: _Question, message: AIMessage, text: str, seconds: float, result: dict[str, Any]
+    ) -> Record:
+        """Return the record of a reply with what it cost."""
         chosen = question.chosen
         usage = read_usage(message) or estimate_usage(question.prompt, text)
         price = self._prices.price(chosen.name)
         return Record(
-            result={
-                "prompt": await asyncio.to_thread(self._blobs.put, question.prompt),
-                "text": await asyncio.to_thread(self._blobs.put, text),
-                "problem": problem,
-                "model": chosen.name,
-                "grounding": message.response_metadata.get("grounding_metadata"),
-                "cut": self._cut_at(question, message, sent_limit),
-            },
-            seconds=time.monotonic() - started,
+            result={"model": chosen.name, **result},
+            seconds=seconds,
             input_tokens=usage.input,
             output_tokens=usage.output,
             cached_tokens=usage.cached,
@@ -281,7 +314,7 @@ class Caller:
             usd=price.of(usage, grounded=bool(question.options)) if price else None,
         )
 
-    async def _send(self, question: _Question, granted: int | None) -> tuple[AIMessage, int | None]:
+    async def _send(self, question: _Question, granted: int | None, failures: int) -> tuple[AIMessage, int | None]:
         """Return the model's message and the limit of the request; limits that a refusal names are obeyed."""
         if question.chosen.name == ASK and self._outside:
             return await self._outside(question.call), None
@@ -290,12 +323,14 @@ class Caller:
         for refusals in range(REFUSED_LIMITS + 1):
             chosen = self.limits.apply(question.chosen, limit)
             try:
-                return await self._transport.ask(question.role, chosen, messages, **question.options), limit
+                message = await self._transport.ask(question.role, chosen, messages, failures, **question.options)
             except (ModelError, UnanswerableError) as error:
                 lower = self.limits.learn(question.chosen, question.sent, error)
                 if lower is None or refusals == REFUSED_LIMITS or (limit is not None and lower >= limit):
                     raise
                 limit = lower if granted is None else min(lower, granted)
+            else:
+                return message, limit
         raise AssertionError  # the last attempt returns or raises
 
     def _cut_at(self, question: _Question, message: AIMessage, limit: int | None) -> int:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+from uuid import uuid4
 
 from mlestar.errors import StoreError
 
@@ -108,10 +109,12 @@ another budget left would be another prompt. Other notes belong to one run."""
 OUTPUT_TOKENS = """
 SELECT output_tokens FROM entries
 WHERE kind = 'model_call' AND coalesce(json_extract(result, '$.cut'), 0) = 0
+  AND json_extract(result, '$.broken_off') IS NULL
   AND (? IS NULL OR label = ?) AND (? IS NULL OR json_extract(result, '$.model') = ?)
 """
 ANSWERED = """
-SELECT json_extract(result, '$.model'), label, count(*) FROM entries WHERE kind = 'model_call'
+SELECT json_extract(result, '$.model'), label, count(*) FROM entries
+WHERE kind = 'model_call' AND json_extract(result, '$.broken_off') IS NULL
 GROUP BY 1, 2 ORDER BY min(rowid)
 """
 SLOWEST = "SELECT coalesce(max(seconds), 0) FROM entries WHERE kind = 'execution'"
@@ -202,6 +205,14 @@ def key_of(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
+class UnfinishedError(Exception):
+    """Work that cost something and has no result: its cost is recorded, and it may be done again."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__("the work is unfinished")
+        self.record = record
+
+
 async def finish(work: asyncio.Future[T]) -> T:
     """Return the result of work that a cancellation must not interrupt; the cancellation is raised when it is done."""
     cancellation: asyncio.CancelledError | None = None
@@ -246,7 +257,8 @@ class Ledger:
     ) -> tuple[dict[str, Any], bool]:
         """Return the recorded result of `key` and True, or do the work, record it, and return its result and False.
 
-        Concurrent calls with the same key do the work once; work that raises is not recorded. `within` surrounds the
+        Concurrent calls with the same key do the work once; work that raises is not recorded, but for the cost
+        in an `UnfinishedError`. `within` surrounds the
         work; its reservation is released in the transaction that records what the work took. A call that is cancelled
         meanwhile goes on only after that transaction, so that nobody can reserve what it has spent.
         """
@@ -255,7 +267,12 @@ class Ledger:
             if recorded is not None:
                 return recorded, True
             async with within or nullcontext() as reservation:
-                record = await work()
+                try:
+                    record = await work()
+                except UnfinishedError as error:
+                    unfinished = f"{key} unfinished {uuid4().hex}"
+                    await finish(self.start(self._settle, unfinished, kind, label, error.record, reservation))
+                    raise
                 await finish(self.start(self._settle, key, kind, label, record, reservation))
             return record.result, False
 

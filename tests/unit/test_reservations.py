@@ -18,7 +18,7 @@ import pytest
 from langchain_core.outputs import ChatResult
 
 from mlestar.errors import ModelError, StopRequested
-from mlestar.llm import Caller, Models, Prices, Transport, wrap_model
+from mlestar.llm import Caller, Models, Prices, RetryPolicy, Transport, wrap_model
 from mlestar.llm.limits import LEAST_USUAL, CallSize
 from mlestar.llm.prices import Price
 from mlestar.runtime.budget import Budget, Refusal
@@ -458,3 +458,54 @@ async def test_a_call_that_has_settled_never_releases_what_another_reserved_mean
         ledger.release(settled.id)
         assert isinstance(ledger.reserve("another", Amount(usd=0.8), caps), int)
     assert ledger.shortage(Amount(usd=0.2), caps) is not None
+
+
+class BreakingCaller(BudgetedCaller):
+    """A caller whose provider breaks the first replies off, and counts their tokens."""
+
+    def __init__(self, folder: Path, broken: int, **settings: object) -> None:
+        super().__init__(folder, [2000] * 100, **settings)
+        ends = itertools.chain(["error"] * broken, itertools.repeat("stop"))
+
+        class Breaking(type(self.model)):  # type: ignore[misc]
+            def _generate(self, *arguments: Any, **kwargs: Any) -> ChatResult:
+                result: ChatResult = super()._generate(*arguments, **kwargs)
+                result.generations[0].message.response_metadata = {"finish_reason": next(ends)}
+                return result
+
+        model = Breaking(answer=lambda role, prompt: "a plan", length=lambda prompt: 2000)
+        prices, blobs = Prices(folder / "prices.toml"), Blobs(folder / "blobs")
+        transport = Transport(RetryPolicy(attempts=4, backoff_seconds=0.001))
+        self.caller = Caller(Models(default=wrap_model(model)), self.ledger, blobs, transport=transport, prices=prices)
+
+
+async def test_a_reply_that_was_broken_off_is_counted_and_asked_for_again(tmp_path: Path) -> None:
+    breaking = BreakingCaller(tmp_path, 2)
+    assert await breaking.ask("a") == ""
+    assert breaking.ledger.spend().output_tokens == 3 * 2000
+    assert breaking.ledger.spend().usd == pytest.approx(3 * 0.021)
+    assert breaking.ledger.answered() == [("some-model", "planner", 1)]
+    assert breaking.ledger.output_tokens() == [2000]
+    assert await breaking.ask("a") == ""
+    assert len(breaking.limits) == 3
+    breaking.ledger.close()
+
+
+async def test_replies_that_were_broken_off_are_counted_when_the_call_is_given_up(tmp_path: Path) -> None:
+    breaking = BreakingCaller(tmp_path, 100)
+    with pytest.raises(ModelError, match=r"broke the reply off .*\(4 attempts\)"):
+        await breaking.ask("a")
+    assert breaking.ledger.spend().output_tokens == 4 * 2000
+    breaking.ledger.close()
+
+
+async def test_replies_that_are_broken_off_again_and_again_never_pass_the_cap(tmp_path: Path) -> None:
+    breaking = BreakingCaller(tmp_path, 100, max_usd=0.25)
+    with contextlib.suppress(Refusal, ModelError):
+        for number in range(20):
+            with contextlib.suppress(ModelError):
+                await breaking.ask(f"{number}")
+    usd = breaking.ledger.spend().usd or 0
+    assert usd == pytest.approx(len(breaking.limits) * 0.021)
+    assert 0.1 < usd <= 0.25
+    breaking.ledger.close()

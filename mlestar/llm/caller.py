@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -26,9 +26,9 @@ from mlestar.llm.limits import (
 )
 from mlestar.llm.models import ChosenModel, Models
 from mlestar.llm.prices import CHARACTERS_PER_TOKEN, Prices, TokenUsage
-from mlestar.llm.transport import Transport, UnanswerableError
+from mlestar.llm.transport import BrokenOffError, Transport, UnanswerableError
 from mlestar.prompts import split_shared
-from mlestar.store import Blobs, Ledger, Record, Reservation, key_of
+from mlestar.store import Blobs, Ledger, Record, Reservation, UnfinishedError, key_of
 
 logger = logging.getLogger("mlestar.llm")
 
@@ -92,10 +92,23 @@ class _Question:
         return f"{SYSTEM_PROMPT}\n{self.prompt}"
 
     @property
+    def key_when_cut(self) -> str:
+        """Key of the same question, asked again because the reply was cut."""
+        return key_of(self.key, "with a longer reply")
+
+    @property
     def call(self) -> ModelCall:
         """The question as it is asked outside."""
         identity = self.key[:ID_LENGTH]
         return ModelCall(id=identity, role=self.role, track=self.track, system=SYSTEM_PROMPT, prompt=self.prompt)
+
+
+class _BrokenOff(UnfinishedError):
+    """A reply was broken off; the record has its cost."""
+
+    def __init__(self, record: Record, error: BrokenOffError) -> None:
+        super().__init__(record)
+        self.error = error
 
 
 class Caller:
@@ -111,6 +124,7 @@ class Caller:
         prices: Prices,
         max_output_tokens: int | None = None,
         model_of: Callable[[str], ChosenModel] | None = None,
+        former_of: Callable[[str], Sequence[ChosenModel]] = lambda role: (),
         outside: Answerer | None = None,
     ) -> None:
         """Describe the caller.
@@ -123,10 +137,14 @@ class Caller:
             prices: of the models, with their limits.
             max_output_tokens: tokens of a reply by the user's choice; a model may allow fewer.
             model_of: returns the model that answers a role now; by default the one that was chosen for it.
+            former_of: returns the models that were given up in a role; their recorded replies are used again.
             outside: answers the calls of the model `ask`.
         """
         self.models = models
         self._model_of = model_of or models.of
+        self._former_of = former_of
+        self._returned: set[str] = set()
+        """Keys of the replies of this session."""
         self.limits = OutputLimits(prices, max_output_tokens)
         self._outside = outside
         self._ledger = ledger
@@ -151,10 +169,12 @@ class Caller:
         Raises:
             ModelError: the provider cannot be reached or refuses the request.
         """
-        chosen = self._model_of(role)
-        key = key_of("model_call", role, chosen.name, SYSTEM_PROMPT, prompt, sample)
-        question = _Question(key=key, role=role, chosen=chosen, prompt=prompt, track=sample[0])
-        return await self._answer(question, reserve)
+
+        def ask(chosen: ChosenModel) -> _Question:
+            key = key_of("model_call", role, chosen.name, SYSTEM_PROMPT, prompt, sample)
+            return _Question(key=key, role=role, chosen=chosen, prompt=prompt, track=sample[0])
+
+        return await self._answer(await self._recorded_or_new(role, ask), reserve)
 
     async def ground(self, role: str, prompt: str, reserve: Reserve | None = None) -> ModelReply:
         """Ask for one answer that is based on a web search; see `call`.
@@ -162,17 +182,38 @@ class Caller:
         Raises:
             ModelError: the provider cannot be reached or refuses the request.
         """
-        chosen = self._model_of(role)
-        key = key_of("grounded_call", role, chosen.name, SYSTEM_PROMPT, prompt)
-        options = {"tools": [GOOGLE_SEARCH]}
-        return await self._answer(_Question(key=key, role=role, chosen=chosen, prompt=prompt, options=options), reserve)
+
+        def ask(chosen: ChosenModel) -> _Question:
+            key = key_of("grounded_call", role, chosen.name, SYSTEM_PROMPT, prompt)
+            return _Question(key=key, role=role, chosen=chosen, prompt=prompt, options={"tools": [GOOGLE_SEARCH]})
+
+        return await self._answer(await self._recorded_or_new(role, ask), reserve)
+
+    async def _recorded_or_new(self, role: str, ask: Callable[[ChosenModel], _Question]) -> _Question:
+        """Return the question to a former model whose reply is recorded, else the one to the model of now.
+
+        A former model's reply is returned once in a session: if it was refused, the model of now is asked next.
+        """
+        for chosen in self._former_of(role):
+            question = ask(chosen)
+            if question.key not in self._returned and await asyncio.to_thread(self._is_recorded, question):
+                return question
+        return ask(self._model_of(role))
+
+    def _is_recorded(self, question: _Question) -> bool:
+        """Return whether a question needs no request, not even one for a longer reply."""
+        recorded = self._ledger.recall(question.key)
+        if recorded is None:
+            return False
+        return not recorded.get("cut", 0) or self._ledger.recall(question.key_when_cut) is not None
 
     async def _answer(self, question: _Question, reserve: Reserve | None) -> ModelReply:
         """Return the reply to a question; one that was cut at less than the model allows is asked for once more."""
         result = await self._recorded(question, reserve)
         if cut_at := result.get("cut", 0):
-            again = replace(question, key=key_of(question.key, "with a longer reply"), cut_at=cut_at)
+            again = replace(question, key=question.key_when_cut, cut_at=cut_at)
             result = await self._recorded(again, reserve)
+        self._returned.add(question.key)
         text = await asyncio.to_thread(self._blobs.text, result["text"])
         return ModelReply(
             text=text,
@@ -183,6 +224,21 @@ class Caller:
         )
 
     async def _recorded(self, question: _Question, reserve: Reserve | None) -> dict[str, Any]:
+        """Return the recorded result of a question, after asking it where there is none.
+
+        A reply that was broken off is recorded with its cost, and the next request is reserved anew.
+        """
+        failures = 0
+        while True:
+            try:
+                return await self._once(question, failures, reserve)
+            except _BrokenOff as broken:
+                if broken.error.final:
+                    raise broken.error.final from None
+                failures, pause = broken.error.failures, broken.error.pause
+            await asyncio.sleep(pause)
+
+    async def _once(self, question: _Question, failures: int, reserve: Reserve | None) -> dict[str, Any]:
         limit: int | None = None
 
         @asynccontextmanager
@@ -193,7 +249,7 @@ class Caller:
                 yield reservation
 
         async def work() -> Record:
-            return await self._ask(question, limit)
+            return await self._ask(question, limit, failures)
 
         within = reserved(reserve) if reserve else None
         result, _ = await self._ledger.once(question.key, "model_call", question.role, work, within=within)
@@ -222,26 +278,36 @@ class Caller:
             grounded=bool(question.options),
         )
 
-    async def _ask(self, question: _Question, limit: int | None) -> Record:
+    async def _ask(self, question: _Question, limit: int | None, failures: int) -> Record:
         started = time.monotonic()
         try:
-            message, sent_limit = await self._send(question, limit)
+            message, sent_limit = await self._send(question, limit, failures)
             text, problem = str(message.text), read_problem(message)
         except UnanswerableError as error:
             message, sent_limit, text, problem = AIMessage(""), None, "", str(error)
+        except BrokenOffError as error:
+            seconds = time.monotonic() - started
+            record = self._record(question, error.message, "", seconds, {"broken_off": True})
+            raise _BrokenOff(record, error) from None
+        result = {
+            "prompt": await asyncio.to_thread(self._blobs.put, question.prompt),
+            "text": await asyncio.to_thread(self._blobs.put, text),
+            "problem": problem,
+            "grounding": message.response_metadata.get("grounding_metadata"),
+            "cut": self._cut_at(question, message, sent_limit),
+        }
+        return self._record(question, message, text, time.monotonic() - started, result)
+
+    def _record(
+        self, question: _Question, message: AIMessage, text: str, seconds: float, result: dict[str, Any]
+    ) -> Record:
+        """Return the record of a reply with what it cost."""
         chosen = question.chosen
         usage = read_usage(message) or estimate_usage(question.prompt, text)
         price = self._prices.price(chosen.name)
         return Record(
-            result={
-                "prompt": await asyncio.to_thread(self._blobs.put, question.prompt),
-                "text": await asyncio.to_thread(self._blobs.put, text),
-                "problem": problem,
-                "model": chosen.name,
-                "grounding": message.response_metadata.get("grounding_metadata"),
-                "cut": self._cut_at(question, message, sent_limit),
-            },
-            seconds=time.monotonic() - started,
+            result={"model": chosen.name, **result},
+            seconds=seconds,
             input_tokens=usage.input,
             output_tokens=usage.output,
             cached_tokens=usage.cached,
@@ -249,7 +315,7 @@ class Caller:
             usd=price.of(usage, grounded=bool(question.options)) if price else None,
         )
 
-    async def _send(self, question: _Question, granted: int | None) -> tuple[AIMessage, int | None]:
+    async def _send(self, question: _Question, granted: int | None, failures: int) -> tuple[AIMessage, int | None]:
         """Return the model's message and the limit of the request; limits that a refusal names are obeyed."""
         if question.chosen.name == ASK and self._outside:
             return await self._outside(question.call), None
@@ -258,13 +324,15 @@ class Caller:
         for refusals in range(REFUSED_LIMITS + 1):
             chosen = self.limits.apply(question.chosen, limit)
             try:
-                return await self._transport.ask(question.role, chosen, messages, **question.options), limit
+                message = await self._transport.ask(question.role, chosen, messages, failures, **question.options)
             except (ModelError, UnanswerableError) as error:
                 sent = output_setting(chosen.model)
                 lower = self.limits.learn(question.chosen, question.sent, error, sent)
                 if lower is None or refusals == REFUSED_LIMITS or (limit is not None and lower >= limit):
                     raise
                 limit = lower if granted is None else min(lower, granted)
+            else:
+                return message, limit
         raise AssertionError  # the last attempt returns or raises
 
     def _cut_at(self, question: _Question, message: AIMessage, limit: int | None) -> int:

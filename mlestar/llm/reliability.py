@@ -116,11 +116,17 @@ class Reliability:
 
     def model_of(self, role: str) -> ChosenModel:
         """Return the model that answers a role now."""
-        candidates = (self._models.of(role), *self._models.fallbacks.get(role, ()))
-        return candidates[self._replaced.get(role, 0)]
+        return self._candidates(role)[self._replaced.get(role, 0)]
+
+    def former_of(self, role: str) -> tuple[ChosenModel, ...]:
+        """Return the models that were given up in a role, in order."""
+        return self._candidates(role)[: self._replaced.get(role, 0)]
+
+    def _candidates(self, role: str) -> tuple[ChosenModel, ...]:
+        return self._models.of(role), *self._models.fallbacks.get(role, ())
 
     async def judge(self, role: str, reply: ReplyLike, refusal: str) -> bool:
-        """Count a reply, and return whether another model than its own answers the role from now on.
+        """Count a reply, and return whether it was refused and another model than its own answers the role from now on.
 
         Args:
             role: that was asked.
@@ -135,7 +141,7 @@ class Reliability:
         if is_new:
             self._tally(reply.model, role).count(refusal)
         if reply.model != self.model_of(role).name:
-            return True
+            return bool(refusal)
         rate = self._hopeless_rate(reply.model, role) if is_new and refusal else ""
         if rate:
             await self._give_up(role, f"{rate}; the last reason: {_shorten(refusal)}")

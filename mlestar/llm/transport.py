@@ -59,6 +59,20 @@ class UnanswerableError(Exception):
     """The question got no usable answer and will not get one; the message says why."""
 
 
+class BrokenOffError(Exception):
+    """The provider broke a reply off that must be paid for; nothing more is sent before its cost is recorded."""
+
+    def __init__(self, message: AIMessage, failures: int, pause: float, final: ModelError | None) -> None:
+        super().__init__("the provider broke the reply off")
+        self.message = message
+        self.failures = failures
+        """Of the call so far; passed to `ask` with the next request."""
+        self.pause = pause
+        """Seconds before the next request."""
+        self.final = final
+        """Why there is no next request; None when there may be one."""
+
+
 class PromptTooLongError(UnanswerableError):
     """The prompt is longer than the model can read."""
 
@@ -103,16 +117,26 @@ class Transport:
         self._windows = Windows()
         self._speed = Speed(self._policy.attempt_seconds)
 
-    async def ask(self, role: str, chosen: ChosenModel, messages: Sequence[BaseMessage], **options: Any) -> AIMessage:
+    async def ask(
+        self, role: str, chosen: ChosenModel, messages: Sequence[BaseMessage], failures: int = 0, **options: Any
+    ) -> AIMessage:
         """Return the model's answer; `options` are passed to the model, except what it has refused.
 
+        Args:
+            role: that asks.
+            chosen: the model.
+            messages: what is sent.
+            failures: of the call before, where a reply was broken off.
+            options: of the request.
+
         Raises:
+            BrokenOffError: a reply was broken off that must be paid for.
             UnanswerableError: the answer has no content, or the prompt is too long even when it is shortened.
             ModelError: the provider refuses, or cannot be reached after all attempts.
         """
         async with self._slots[chosen.provider]:
             try:
-                return await self._shortened(role, chosen, messages, options)
+                return await self._shortened(role, chosen, messages, options, failures)
             except PromptTooLongError as error:
                 if not error.of_account:
                     raise
@@ -120,11 +144,16 @@ class Transport:
                 raise ModelError(msg) from error.__cause__
 
     async def _shortened(
-        self, role: str, chosen: ChosenModel, messages: Sequence[BaseMessage], options: dict[str, Any]
+        self,
+        role: str,
+        chosen: ChosenModel,
+        messages: Sequence[BaseMessage],
+        options: dict[str, Any],
+        failures: int,
     ) -> AIMessage:
         """Return the answer to a question, which is asked once more with less data when it is too long."""
         try:
-            return await self._retry(role, chosen, messages, options)
+            return await self._retry(role, chosen, messages, options, failures)
         except PromptTooLongError as error:
             if names_reply_limit(
                 error, output_setting(chosen.model)
@@ -134,16 +163,21 @@ class Transport:
             if shorter is None:
                 raise
             self._report(role, chosen, f"{error}; asked again with a shorter prompt")
-            return await self._retry(role, chosen, shorter, options)
+            return await self._retry(role, chosen, shorter, options, failures)
 
     async def _retry(
-        self, role: str, chosen: ChosenModel, messages: Sequence[BaseMessage], options: dict[str, Any]
+        self,
+        role: str,
+        chosen: ChosenModel,
+        messages: Sequence[BaseMessage],
+        options: dict[str, Any],
+        failures: int,
     ) -> AIMessage:
         chosen = await self._with_window(chosen, messages)
         if "tools" not in options:  # an answer that is based on a search has another form
             options = {**structured_options(role, chosen), **options}
         attempts = max(1, self._policy.attempts // (chosen.retries + 1))
-        call = _Call(role, chosen, options, attempts)
+        call = _Call(role, chosen, options, attempts, failures)
         pace = self._paces[chosen.provider]
         while True:
             started = await pace.wait()
@@ -152,6 +186,8 @@ class Transport:
             try:
                 message = await self._attempt(call, model, messages, allowed)
             except _FaultError as error:
+                if error.paid is not None:
+                    raise self._break_off(call, error.fault, error.paid) from None
                 call.timeouts += error.fault.timed_out
                 pause = self._react(call, error.fault, error.__cause__)
                 if error.fault.kind == "limited":
@@ -189,9 +225,18 @@ class Transport:
         except Exception as error:  # every provider has its own errors; they are mapped here
             raise _FaultError(read_fault(error, call.chosen, seconds)) from error
         if fault := read_end(message):
-            raise _FaultError(fault)
+            usage = message.usage_metadata
+            raise _FaultError(fault, message if usage and usage["total_tokens"] else None)
         self._speed.answered(call.chosen.name, message, time.monotonic() - started)
         return message
+
+    def _break_off(self, call: _Call, fault: Fault, paid: AIMessage) -> BrokenOffError:
+        """Return the error by which the caller records the cost of a reply, then asks again or gives up."""
+        try:
+            pause = self._react(call, fault, None)
+        except ModelError as final:
+            return BrokenOffError(paid, call.failures, 0.0, final)
+        return BrokenOffError(paid, call.failures, pause, None)
 
     def _react(self, call: _Call, fault: Fault, cause: BaseException | None) -> float:
         """Return the seconds before the next request of a call.
@@ -261,9 +306,11 @@ class Transport:
 class _FaultError(Exception):
     """One request was not answered."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: Fault, paid: AIMessage | None = None) -> None:
         super().__init__(fault.message)
         self.fault = fault
+        self.paid = paid
+        """A reply that was broken off and has a cost."""
 
 
 def _reply_limit(model: BaseChatModel, options: Mapping[str, Any]) -> int | None:

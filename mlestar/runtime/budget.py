@@ -11,7 +11,7 @@ from mlestar.errors import SettingsError, StopRequested
 from mlestar.llm.limits import CallSize, usual_output
 from mlestar.runtime.call_queue import CallQueue
 from mlestar.settings import EXPORT_STRETCH, Settings
-from mlestar.store import Amount, Cap, Caps, Ledger, Reservation, Shortage, Spend, key_of
+from mlestar.store import Amount, Cap, Caps, Ledger, Reservation, Shortage, Spend, finish, key_of
 
 logger = logging.getLogger("mlestar.runtime")
 
@@ -181,15 +181,20 @@ class Budget:
             self._idle.set()
 
     async def refuse_to_start(self) -> NoReturn:
-        """Raise `StopRequested` once all that runs is recorded: it ends the run."""
-        await self._idle.wait()
+        """Raise `StopRequested` once all that runs is recorded: it ends the run.
+
+        Work within a call raises it at once: the call waits for it.
+        """
+        if not self._queue.is_within:
+            await self._idle.wait()
         raise StopRequested
 
     async def _admit(self, label: str, measure: Callable[[], CallSize], stage: Stage) -> Reservation:
         """Return the reservation of a call when its turn has come; it is in flight from then on."""
         async with self._queue.turn() as may_wait:
             while not self._asked_to_stop.is_set():
-                self._queue.expect_change()
+                if may_wait:
+                    self._queue.expect_change()
                 considered = await self._consider(label, measure, stage)
                 if isinstance(considered, Reservation):
                     return considered
@@ -239,11 +244,11 @@ class Budget:
         return await self._reserve(label, size.worst(longest), caps), longest
 
     async def _reserve(self, label: str, worst: Amount, caps: Caps) -> int | Shortage:
-        reserving = asyncio.create_task(asyncio.to_thread(self._ledger.reserve, label, worst, caps))
+        reserving = self._ledger.start(self._ledger.reserve, label, worst, caps)
         try:
-            return await asyncio.shield(reserving)
+            return await finish(reserving)
         except asyncio.CancelledError:
-            reserved = await reserving  # its thread cannot be cancelled
+            reserved = None if reserving.exception() else reserving.result()
             if isinstance(reserved, int):
                 await self._release(reserved)
             raise
@@ -253,11 +258,11 @@ class Budget:
         try:
             yield
         finally:
-            await asyncio.shield(self._release(reserved))
+            await self._release(reserved)
 
     async def _release(self, reserved: int) -> None:
         try:
-            await asyncio.to_thread(self._ledger.release, reserved)
+            await finish(self._ledger.start(self._ledger.release, reserved))
         finally:
             self._queue.notify()
 

@@ -18,10 +18,15 @@ class CallQueue:
         self._changed = asyncio.Event()
         self._running: set[object] = set()
 
+    @property
+    def is_within(self) -> bool:
+        """This code runs within a call that is not over."""
+        return bool(_WITHIN.get() & self._running)
+
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[bool]:
         """Surround a call's attempts to start, once all earlier calls have started; yield whether it may wait."""
-        if _WITHIN.get() & self._running:
+        if self.is_within:
             yield False
             return
         async with self._first:

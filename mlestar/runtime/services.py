@@ -133,6 +133,7 @@ def open_services(
         prices=prices,
         max_output_tokens=settings.max_output_tokens,
         model_of=reliability.model_of,
+        former_of=reliability.former_of,
         outside=_answerer(options, ledger),
     )
     names = [name for name in (task_folder.name, task_name) if name]

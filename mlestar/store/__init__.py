@@ -14,7 +14,9 @@ from mlestar.store.ledger import (
     Reservation,
     Shortage,
     Spend,
+    UnfinishedError,
     WorkKind,
+    finish,
     key_of,
 )
 
@@ -34,8 +36,10 @@ __all__ = [
     "RunSettings",
     "Shortage",
     "Spend",
+    "UnfinishedError",
     "WorkKind",
     "claim_run_id",
+    "finish",
     "key_of",
     "list_runs",
     "make_run_id",

@@ -10,12 +10,17 @@ import json
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
+from uuid import uuid4
 
 from mlestar.errors import StoreError
+
+T = TypeVar("T")
 
 ExecutionKind = Literal["execution", "export"]
 """An export runs a solution on the real input, which takes longer than the search's input."""
@@ -65,14 +70,15 @@ CREATE TABLE IF NOT EXISTS sessions (
     seconds REAL NOT NULL
 );
 CREATE TEMP TABLE reservations (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     label TEXT NOT NULL,
     usd REAL NOT NULL,
     tokens INTEGER NOT NULL,
     executions INTEGER NOT NULL
 );
 """
-"""Reservations are temporary: what a process had reserved when it ended was never finished, and is free again."""
+"""Reservations are temporary: what a process had reserved when it ended was never finished, and is free again.
+Their ids are never used twice: a call that settled releases its id once more, when another call may have reserved."""
 SPENT = """
 SELECT count(*) FILTER (WHERE kind = 'model_call'),
        coalesce(sum(input_tokens), 0),
@@ -103,10 +109,12 @@ another budget left would be another prompt. Other notes belong to one run."""
 OUTPUT_TOKENS = """
 SELECT output_tokens FROM entries
 WHERE kind = 'model_call' AND coalesce(json_extract(result, '$.cut'), 0) = 0
+  AND json_extract(result, '$.broken_off') IS NULL
   AND (? IS NULL OR label = ?) AND (? IS NULL OR json_extract(result, '$.model') = ?)
 """
 ANSWERED = """
-SELECT json_extract(result, '$.model'), label, count(*) FROM entries WHERE kind = 'model_call'
+SELECT json_extract(result, '$.model'), label, count(*) FROM entries
+WHERE kind = 'model_call' AND json_extract(result, '$.broken_off') IS NULL
 GROUP BY 1, 2 ORDER BY min(rowid)
 """
 SLOWEST = "SELECT coalesce(max(seconds), 0) FROM entries WHERE kind = 'execution'"
@@ -197,6 +205,29 @@ def key_of(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
+class UnfinishedError(Exception):
+    """Work that cost something and has no result: its cost is recorded, and it may be done again."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__("the work is unfinished")
+        self.record = record
+
+
+async def finish(work: asyncio.Future[T]) -> T:
+    """Return the result of work that a cancellation must not interrupt; the cancellation is raised when it is done."""
+    cancellation: asyncio.CancelledError | None = None
+    while not work.done():
+        try:
+            await asyncio.wait({work})
+        except asyncio.CancelledError as error:
+            cancellation = error
+    if cancellation is None:
+        return work.result()
+    if failure := work.exception():
+        cancellation.add_note(f"the work that it waited for failed: {failure}")
+    raise cancellation
+
+
 class Ledger:
     """One SQLite file; safe to share between the coroutines and threads of one process."""
 
@@ -211,6 +242,7 @@ class Ledger:
             msg = f"cannot open the ledger {path}: {error}"
             raise StoreError(msg) from error
         self._lock = threading.Lock()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._working: dict[str, tuple[asyncio.Lock, int]] = {}
         self._session = cursor.lastrowid
 
@@ -225,17 +257,37 @@ class Ledger:
     ) -> tuple[dict[str, Any], bool]:
         """Return the recorded result of `key` and True, or do the work, record it, and return its result and False.
 
-        Concurrent calls with the same key do the work once; work that raises is not recorded. `within` surrounds the
-        work; its reservation is released in the transaction that records what the work took.
+        Concurrent calls with the same key do the work once; work that raises is not recorded, but for the cost
+        in an `UnfinishedError`. `within` surrounds the
+        work; its reservation is released in the transaction that records what the work took. A call that is cancelled
+        meanwhile goes on only after that transaction, so that nobody can reserve what it has spent.
         """
         async with self._alone(key):
             recorded = await asyncio.to_thread(self.recall, key)
             if recorded is not None:
                 return recorded, True
             async with within or nullcontext() as reservation:
-                record = await work()
-                await asyncio.shield(asyncio.to_thread(self._settle, key, kind, label, record, reservation))
+                try:
+                    record = await work()
+                except UnfinishedError as error:
+                    unfinished = f"{key} unfinished {uuid4().hex}"
+                    await finish(self.start(self._settle, unfinished, kind, label, error.record, reservation))
+                    raise
+                await finish(self.start(self._settle, key, kind, label, record, reservation))
             return record.result, False
+
+    def start(self, function: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
+        """Start work in the thread of the ledger; see `finish`. Closing the ledger waits for it.
+
+        The end of the event loop cancels tasks, and so `asyncio.to_thread`, but not this.
+
+        Raises:
+            StoreError: the ledger is closed.
+        """
+        try:
+            return asyncio.get_running_loop().run_in_executor(self._writer, partial(function, *arguments))
+        except RuntimeError as error:
+            raise _unusable(error) from error
 
     def recall(self, key: str) -> dict[str, Any] | None:
         rows = self._execute("SELECT result FROM entries WHERE key = ?", key)
@@ -323,6 +375,8 @@ class Ledger:
         self._execute("DETACH DATABASE other")
 
     def close(self) -> None:
+        """Close the file once all that was started is written."""
+        self._writer.shutdown()
         with self._lock:
             self._connection.close()
 
@@ -389,5 +443,5 @@ def _shortage(execute: Callable[..., sqlite3.Cursor], worst: Amount, caps: Caps)
     return min(shortages, key=lambda shortage: not shortage.final, default=None)
 
 
-def _unusable(error: sqlite3.Error) -> StoreError:
+def _unusable(error: Exception) -> StoreError:
     return StoreError(f"the ledger cannot be used: {error}")

@@ -12,14 +12,24 @@ from mlestar.agents.context import AgentContext, ReplyError
 from mlestar.agents.planner import ask_for_plan
 from mlestar.cli.exits import Commands
 from mlestar.errors import ModelError, OperatorError, RunnerError, SettingsError, WeakModelError
-from mlestar.llm import ChosenModel, ModelReply, Models, Reliability, ScriptedModel
+from mlestar.llm import (
+    Caller,
+    ChosenModel,
+    ModelReply,
+    Models,
+    Prices,
+    Reliability,
+    ScriptedModel,
+    Transport,
+    choose_models,
+)
 from mlestar.prompts import Prompts
 from mlestar.report import Result
 from mlestar.runners import Environment, Execution, Job, ScriptedRunner
 from mlestar.runtime.context import close_context, open_context
 from mlestar.settings import Settings
 from mlestar.state import Attempt, Brief
-from mlestar.store import Ledger, RunFolder
+from mlestar.store import Blobs, Ledger, RunFolder
 from tests.unit.scenario import SMALL, Scenario, make_task, signs, solve, success, write_submission
 
 GARBAGE = "Certainly! Machine learning is a field of study."
@@ -391,3 +401,58 @@ def test_the_command_line_names_one_command_that_continues(error: OperatorError,
     done = CliRunner().invoke(commands, ["first"])
     assert done.exit_code == 1
     assert done.stderr.strip().endswith(ends)
+
+
+class Session:
+    """One session of a run whose model answers well at first, and whose fallback is the offline engineer."""
+
+    def __init__(self, base: Path, accept: Callable[[str], bool]) -> None:
+        self.asked: list[str] = []
+        self.accept = accept
+        folder = RunFolder(base, "run")
+        folder.create()
+        models = choose_models(Settings.resolve({"fallback": "offline"}), ScriptedModel(answer=self.answer))
+        self.ledger = Ledger(folder.ledger)
+        self.reliability = Reliability(models, self.ledger, folder, give_up_after=3)
+        self.caller = Caller(
+            models,
+            self.ledger,
+            Blobs(folder.blobs),
+            transport=Transport(),
+            prices=Prices(),
+            model_of=self.reliability.model_of,
+            former_of=self.reliability.former_of,
+        )
+
+    def answer(self, role: str, prompt: str) -> str:
+        self.asked.append(prompt.split()[-1])
+        return "a text"
+
+    async def ask(self, question: str) -> list[str]:
+        """Return the models of all replies to a question, as an agent asks it: again at once by another model."""
+        models: list[str] = []
+        while True:
+            reply = await self.caller.call("coder", f"<role>coder</role> {question}", (0, 0))
+            models.append(reply.model)
+            is_good = reply.model == "offline" or self.accept(question)
+            replaced = await self.reliability.judge("coder", reply, "" if is_good else "no code")
+            if not replaced:
+                return models
+
+
+async def test_a_resumed_run_asks_no_question_again_that_the_former_model_answered(tmp_path: Path) -> None:
+    def accept(question: str) -> bool:
+        return question == "Q"
+
+    first = Session(tmp_path, accept)
+    assert await first.ask("Q") == ["ScriptedModel"]
+    models = [await first.ask(f"bad{number}") for number in range(6)]
+    assert models == [["ScriptedModel"]] * 5 + [["ScriptedModel", "offline"]]
+    calls = first.ledger.spend().model_calls
+    first.ledger.close()
+    resumed = Session(tmp_path, accept)
+    assert await resumed.ask("Q") == ["ScriptedModel"]
+    assert await resumed.ask("bad5") == ["ScriptedModel", "offline"]
+    assert (resumed.ledger.spend().model_calls, resumed.asked) == (calls, [])
+    assert await resumed.ask("new") == ["offline"]
+    resumed.ledger.close()

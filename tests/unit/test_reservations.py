@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from contextvars import Context
@@ -17,12 +18,12 @@ import pytest
 from langchain_core.outputs import ChatResult
 
 from mlestar.errors import ModelError, StopRequested
-from mlestar.llm import Caller, Models, Prices, Transport, wrap_model
+from mlestar.llm import Caller, Models, Prices, RetryPolicy, Transport, wrap_model
 from mlestar.llm.limits import LEAST_USUAL, CallSize
 from mlestar.llm.prices import Price
 from mlestar.runtime.budget import Budget, Refusal
 from mlestar.settings import Settings
-from mlestar.store import Amount, Blobs, Caps, Ledger, Record, Reservation
+from mlestar.store import Amount, Blobs, Caps, Ledger, Record, Reservation, Shortage
 from tests.unit.writer import Writer
 
 DOLLAR = Price(input=0, output=1000)
@@ -359,3 +360,152 @@ async def test_without_a_cap_a_reply_may_always_have_what_the_model_allows(tmp_p
         await budgeted.ask(name)
     assert budgeted.limits == [20_000, 20_000]
     budgeted.ledger.close()
+
+
+class SlowLedger(Ledger):
+    """A ledger whose writes take long enough to be cancelled meanwhile, once or more often."""
+
+    def _settle(self, *arguments: Any) -> None:
+        time.sleep(0.2)
+        super()._settle(*arguments)
+
+    def reserve(self, *arguments: Any) -> int | Shortage:
+        time.sleep(0.1)
+        return super().reserve(*arguments)
+
+    def release(self, reservation: int) -> None:
+        time.sleep(0.1)
+        super().release(reservation)
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[SlowLedger]:
+    ledger = SlowLedger(tmp_path / "slow.sqlite")
+    yield ledger
+    ledger.close()
+
+
+async def spend_most(ledger: Ledger, budget: Budget, name: str) -> None:
+    """Record a call that costs most of the cap of a dollar."""
+
+    async def work() -> Record:
+        return Record(result={}, output_tokens=800, usd=0.8)
+
+    await ledger.once(name, "model_call", "planner", work, within=budget.call(name, lambda: size(800)))
+
+
+async def cancel_after(task: asyncio.Task[None], *pauses: float) -> None:
+    """Cancel a task again and again, with these pauses before."""
+    for pause in pauses:
+        await asyncio.sleep(pause)
+        task.cancel()
+    await asyncio.wait({task}, timeout=5)
+
+
+@pytest.mark.parametrize("pauses", [(0.2,), (0.2, 0.02), (0.2, 0.02, 0.02)])
+async def test_a_call_cancelled_while_its_reply_is_recorded_frees_nothing_before_its_cost_is_counted(
+    slow: SlowLedger, pauses: tuple[float, ...]
+) -> None:
+    budget = make_budget(slow, usd=1)
+    await cancel_after(apart(spend_most(slow, budget, "cancelled")), *pauses)
+    assert slow.spend().usd == 0.8
+    with pytest.raises(Refusal):
+        await spend_most(slow, budget, "next")
+
+
+@pytest.mark.parametrize("pauses", [(0.05,), (0.05, 0.02), (0.05, 0.1)])
+async def test_a_call_cancelled_again_while_it_is_reserved_or_released_keeps_nothing(
+    slow: SlowLedger, pauses: tuple[float, ...]
+) -> None:
+    budget = make_budget(slow, usd=1)
+    task = apart(spend_most(slow, budget, "cancelled"))
+    await cancel_after(task, *pauses)
+    assert task.cancelled()
+    assert slow.shortage(Amount(usd=0.9), Caps(usd=0.9)) is None
+
+
+def test_the_end_of_the_event_loop_and_closing_the_ledger_wait_for_a_reply_that_is_being_recorded(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "slow.sqlite"
+    ledger = SlowLedger(path)
+
+    async def main() -> None:
+        task = apart(spend_most(ledger, make_budget(ledger, usd=1), "cancelled"))
+        await asyncio.sleep(0.2)
+        task.cancel()
+        ledger.close()
+
+    asyncio.run(main())
+    again = Ledger(path)
+    assert again.spend().usd == 0.8
+    again.close()
+
+
+async def test_a_stop_ends_work_within_a_call_at_once(ledger: Ledger) -> None:
+    budget = make_budget(ledger, usd=1)
+    async with running(budget, 100):
+        budget.stop()
+        for inner in (running(budget, 100), budget.execution("inner", "search", 1.0)):
+            with pytest.raises(StopRequested):
+                async with asyncio.timeout(5), inner:
+                    pass
+
+
+async def test_a_call_that_has_settled_never_releases_what_another_reserved_meanwhile(ledger: Ledger) -> None:
+    budget, caps = make_budget(ledger, usd=1), Caps(usd=0.9)
+    async with running(budget, 100) as settled:
+        ledger.release(settled.id)
+        assert isinstance(ledger.reserve("another", Amount(usd=0.8), caps), int)
+    assert ledger.shortage(Amount(usd=0.2), caps) is not None
+
+
+class BreakingCaller(BudgetedCaller):
+    """A caller whose provider breaks the first replies off, and counts their tokens."""
+
+    def __init__(self, folder: Path, broken: int, **settings: object) -> None:
+        super().__init__(folder, [2000] * 100, **settings)
+        ends = itertools.chain(["error"] * broken, itertools.repeat("stop"))
+
+        class Breaking(type(self.model)):  # type: ignore[misc]
+            def _generate(self, *arguments: Any, **kwargs: Any) -> ChatResult:
+                result: ChatResult = super()._generate(*arguments, **kwargs)
+                result.generations[0].message.response_metadata = {"finish_reason": next(ends)}
+                return result
+
+        model = Breaking(answer=lambda role, prompt: "a plan", length=lambda prompt: 2000)
+        prices, blobs = Prices(folder / "prices.toml"), Blobs(folder / "blobs")
+        transport = Transport(RetryPolicy(attempts=4, backoff_seconds=0.001))
+        self.caller = Caller(Models(default=wrap_model(model)), self.ledger, blobs, transport=transport, prices=prices)
+
+
+async def test_a_reply_that_was_broken_off_is_counted_and_asked_for_again(tmp_path: Path) -> None:
+    breaking = BreakingCaller(tmp_path, 2)
+    assert await breaking.ask("a") == ""
+    assert breaking.ledger.spend().output_tokens == 3 * 2000
+    assert breaking.ledger.spend().usd == pytest.approx(3 * 0.021)
+    assert breaking.ledger.answered() == [("some-model", "planner", 1)]
+    assert breaking.ledger.output_tokens() == [2000]
+    assert await breaking.ask("a") == ""
+    assert len(breaking.limits) == 3
+    breaking.ledger.close()
+
+
+async def test_replies_that_were_broken_off_are_counted_when_the_call_is_given_up(tmp_path: Path) -> None:
+    breaking = BreakingCaller(tmp_path, 100)
+    with pytest.raises(ModelError, match=r"broke the reply off .*\(4 attempts\)"):
+        await breaking.ask("a")
+    assert breaking.ledger.spend().output_tokens == 4 * 2000
+    breaking.ledger.close()
+
+
+async def test_replies_that_are_broken_off_again_and_again_never_pass_the_cap(tmp_path: Path) -> None:
+    breaking = BreakingCaller(tmp_path, 100, max_usd=0.25)
+    with contextlib.suppress(Refusal, ModelError):
+        for number in range(20):
+            with contextlib.suppress(ModelError):
+                await breaking.ask(f"{number}")
+    usd = breaking.ledger.spend().usd or 0
+    assert usd == pytest.approx(len(breaking.limits) * 0.021)
+    assert 0.1 < usd <= 0.25
+    breaking.ledger.close()

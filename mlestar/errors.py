@@ -19,6 +19,7 @@ A script that fails is none of these: it is a value (`Execution`, `Verdict`) tha
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -110,6 +111,17 @@ def mask_secrets(text: str) -> str:
     for pattern, replacement in SECRET_PATTERNS:
         text = pattern.sub(replacement, text)
     return text
+
+
+MAX_MESSAGE = 300
+"""Characters of another library's error that a message repeats. Chosen by judgement; not measured."""
+
+
+def first_line(text: str) -> str:
+    """Return the first line of another library's message: without secrets and control characters, cut to size."""
+    lines = mask_secrets(text).strip().splitlines() or [""]
+    visible = "".join(" " if unicodedata.category(mark) in {"Cc", "Cf"} else mark for mark in lines[0])
+    return visible.strip()[:MAX_MESSAGE]
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

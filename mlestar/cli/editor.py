@@ -12,6 +12,8 @@ from mlestar.errors import ModelError, OperatorError, StopRequested
 from mlestar.llm.external import ASK, ModelCall
 
 MARKER = "# ---- Write the reply below this line. Without one the run stops and can be resumed. ----"
+END = f"\n\n{MARKER}\n"
+"""What follows the prompt in the file that a person edits."""
 
 
 def is_terminal() -> bool:
@@ -51,8 +53,17 @@ def write_reply(progress: Progress, call: ModelCall) -> str:
     lines = [f"role {call.role}, track {call.track}", "", *call.system.splitlines(), "", *call.prompt.splitlines()]
     comment = "\n".join(f"# {line}".rstrip() for line in lines)
     with progress.held():
-        text = edit(f"{comment}\n\n{MARKER}\n", f"{call.role}.md")
-    reply = text.partition(MARKER)[2].strip()
+        text = edit(f"{comment}{END}", f"{call.role}.md")
+    reply = _read_reply(text, comment)
     if not reply:
         raise StopRequested
     return reply
+
+
+def _read_reply(text: str, comment: str) -> str:
+    """Return what a person wrote below the prompt, or in place of the whole file; the prompt may contain the marker."""
+    if text.startswith(comment + END):
+        return text.removeprefix(comment + END).strip()
+    lines = text.removeprefix(comment).split("\n")
+    markers = [position for position, line in enumerate(lines) if line.rstrip() == MARKER]
+    return "\n".join(lines[markers[-1] + 1 :] if markers else lines).strip()

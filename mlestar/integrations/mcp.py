@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from mcp.types import InputRequiredResult
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from mlestar import __version__
 from mlestar.data.task import Task, TaskSpec
@@ -31,6 +31,8 @@ INSTRUCTIONS = (
     "the answers to `resume`. Reports, submissions and scripts are resources: mlestar://runs/RUN_ID/report, "
     "/submission and /script."
 )
+
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class TaskFacts(BaseModel):
@@ -143,7 +145,7 @@ def _add_following(server: MCPServer[None], runs: Runs) -> None:
             return await runs.status(run_id)
 
     @server.tool()
-    async def wait(run_id: str, ctx: Context[None, Any], seconds: float = 60) -> Status | InputRequiredResult:
+    async def wait(run_id: str, ctx: Context[None, Any], seconds: Seconds = 60) -> Status | InputRequiredResult:
         """Follow a run until it ends, asks for something, or time is up; call this again while the run is running.
 
         Every step is sent as a progress notification. Model calls of the model `ask` are answered by sampling, if the
@@ -152,7 +154,8 @@ def _add_following(server: MCPServer[None], runs: Runs) -> None:
         Args:
             run_id: the run.
             ctx: the request of the client.
-            seconds: how long to wait at most.
+            seconds: how long to wait at most. A reply that is being sampled then gets 30 seconds more and is lost after
+                that: with a slow model, wait longer.
         """
         with _tool_errors():
             live = runs.live(run_id)
@@ -164,7 +167,7 @@ def _add_model_calls(server: MCPServer[None], runs: Runs) -> None:
     """Add the tools by which a client answers model calls."""
 
     @server.tool()
-    async def next_model_call(run_id: str, seconds: float = 60) -> NextCall:
+    async def next_model_call(run_id: str, seconds: Seconds = 60) -> NextCall:
         """Return a call of the model `ask` that waits for an answer, with its system prompt and its prompt.
 
         Each call of this tool returns another open model call, so that several workers can share them.

@@ -10,15 +10,13 @@ from typing import Literal
 from langchain_core import exceptions as langchain
 from langchain_core.messages import AIMessage
 
-from mlestar.errors import mask_secrets
+from mlestar.errors import first_line
 from mlestar.llm.delay import MAX_RETRY_AFTER, read_delay
 from mlestar.llm.error_body import ErrorBody, read_body
 from mlestar.llm.limits import LEAST_USUAL, output_setting
 from mlestar.llm.models import ChosenModel
 from mlestar.llm.provider import PROVIDERS
 
-MAX_MESSAGE = 300
-"""Characters of another library's error that a message repeats. Chosen by judgement; not measured."""
 TRANSIENT = {408, 409, 425, 429}
 """Statuses below 500 after which the same request may succeed."""
 REFUSED_REQUEST = {400, 422}
@@ -121,14 +119,14 @@ def read_fault(error: BaseException, chosen: ChosenModel, seconds: float) -> Fau
     if any(_is(link, "ModelTimeout", "Timeout") for link in chain):
         return Fault("transient", f"no answer within {seconds:g} s", timed_out=True)
     if any(isinstance(link, ConnectionError) or _is(link, "ModelConnection", "Transport") for link in chain):
-        return Fault("transient", f"the connection failed ({_message(str(chain[-1])) or type(chain[-1]).__name__})")
+        return Fault("transient", f"the connection failed ({first_line(str(chain[-1])) or type(chain[-1]).__name__})")
     if any(isinstance(link, json.JSONDecodeError) or _is(link, "Validation") for link in chain):
         return Fault("transient", "the answer was not the provider's protocol")
     if isinstance(error, langchain.ModelError) and error.is_retryable:
-        return Fault("transient", _message(str(error)))
+        return Fault("transient", first_line(str(error)))
     if isinstance(error, IndexError) and chosen.provider:  # clients raise it for an answer without candidates
         return Fault("unanswerable", "the provider returned no candidate")
-    return Fault("permanent", f"{type(error).__name__}: {_message(str(error))}")
+    return Fault("permanent", f"{type(error).__name__}: {first_line(str(error))}")
 
 
 def read_end(message: AIMessage) -> Fault | None:
@@ -188,13 +186,13 @@ def _read_answer(body: ErrorBody, chosen: ChosenModel) -> Fault:
     if body.codes & FILTERED:
         return Fault("unanswerable", "the prompt was blocked by the provider's content filter")
     if body.status == 402 or body.codes & EMPTY_ACCOUNT:
-        return Fault("permanent", f"{ADVICE[402]} ({body.status}: {_message(body.message)})")
+        return Fault("permanent", f"{ADVICE[402]} ({body.status}: {first_line(body.message)})")
     if body.status == 429:
         return _read_limit(body)
     if body.status in TRANSIENT or body.status >= 500:
         return Fault("transient", f"{_transient_name(body.status)} ({body.status})", read_delay(body))
     advice = _advice(body.status, chosen)
-    message = f"{body.status}: {_message(body.message)}"
+    message = f"{body.status}: {first_line(body.message)}"
     text = f"{advice} ({message})" if advice else message
     if body.status not in REFUSED_REQUEST:
         return Fault("permanent", text)
@@ -206,7 +204,7 @@ def _read_answer(body: ErrorBody, chosen: ChosenModel) -> Fault:
 def _read_limit(body: ErrorBody) -> Fault:
     """Return what a rate limit or a quota means: a daily quota or one of 0 stops the run, others are waited for."""
     if _has_no_quota(body):
-        text = f"the account has no quota for this model (429: {_message(body.message)})"
+        text = f"the account has no quota for this model (429: {first_line(body.message)})"
         return Fault("permanent", f"{text}; name another model, or enable billing")
     delay = read_delay(body)
     daily = next((name for name in _quotas(body) if any(mark in name.lower() for mark in DAILY)), None)
@@ -214,7 +212,7 @@ def _read_limit(body: ErrorBody) -> Fault:
         return Fault("limited", "rate limit (429)", delay)
     of_day = delay is not None and delay > MAX_RETRY_AFTER  # Gemini adds the delay of its limit per minute
     reset = f"; the provider takes requests again at {describe_reset(delay)}" if delay and of_day else ""
-    return Fault("permanent", f"the daily quota is used up (429: {_message(daily)}){reset}")
+    return Fault("permanent", f"the daily quota is used up (429: {first_line(daily)}){reset}")
 
 
 def _has_no_quota(body: ErrorBody) -> bool:
@@ -260,8 +258,3 @@ def _is(error: BaseException, *kinds: str) -> bool:
     """Return whether an error is of a kind by its name; each client brings its own HTTP library."""
     names = {f"{kind}{ending}" for kind in kinds for ending in ("Error", "Exception")}
     return any(cls.__name__ in names for cls in type(error).__mro__)
-
-
-def _message(text: str) -> str:
-    """Return the first line of a text without secrets."""
-    return mask_secrets(text.strip().split("\n")[0])[:MAX_MESSAGE]

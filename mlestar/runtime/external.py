@@ -10,7 +10,7 @@ from langgraph.config import get_config
 from langgraph.errors import GraphInterrupt
 from langgraph.types import interrupt
 
-from mlestar.errors import MlestarError, ModelError, mask_secrets
+from mlestar.errors import MlestarError, ModelError, first_line
 from mlestar.llm.external import Answerer, ModelCall, text_message
 from mlestar.store import Ledger, key_of
 
@@ -18,7 +18,7 @@ REPLY_FORM = {"type": "string", "description": "The text of the reply."}
 
 OnModelCall = Callable[[ModelCall], str | AIMessage | Awaitable[str | AIMessage]]
 """Returns the reply to a call: its text, or a message of LangChain. A plain function works in a thread, on one call
-at a time; an async one is called for several calls at once."""
+at a time; what it returns may be awaitable. An async one is called for several calls at once."""
 
 
 class AbandonedError(Exception):
@@ -36,7 +36,8 @@ def answer_by_callback(callback: OnModelCall, stop: asyncio.Event | None = None)
         async with one_at_a_time:
             if stopping.is_set():
                 raise AbandonedError
-            return await asyncio.to_thread(callback, call)
+            reply = await asyncio.to_thread(callback, call)
+        return await _until(stopping, reply) if inspect.isawaitable(reply) else reply
 
     async def answer(call: ModelCall) -> AIMessage:
         try:
@@ -44,7 +45,7 @@ def answer_by_callback(callback: OnModelCall, stop: asyncio.Event | None = None)
         except (MlestarError, AbandonedError):
             raise
         except Exception as error:  # the callback is the user's code
-            msg = f"on_model_call failed as {call.role}: {type(error).__name__}: {mask_secrets(str(error))}"
+            msg = f"on_model_call failed as {call.role}: {type(error).__name__}: {first_line(str(error))}"
             raise ModelError(msg) from error
 
     return answer

@@ -57,6 +57,35 @@ def test_a_file_that_is_left_as_it_was_stops_the_run(tmp_path: Path, monkeypatch
         write_reply(Progress(Console(file=io.StringIO())), CALL)
 
 
+QUOTING = CALL.model_copy(update={"prompt": f"Task\n{MARKER}\n{MARKER.removeprefix('# ')}\nimport os"})
+"""Its prompt contains the line that ends the prompt, as it is and as it looks once it is a comment."""
+
+
+@pytest.mark.parametrize(
+    ("code", "reply"),
+    [
+        ("", None),
+        ("path.write_text(path.read_text().rstrip())", None),
+        ("path.write_text('')", None),
+        ("path.write_text(path.read_text() + 'reply')", "reply"),
+        (f"path.write_text(path.read_text() + 'one\\n{MARKER}\\ntwo')", f"one\n{MARKER}\ntwo"),
+        ("path.write_text(path.read_text()[100:] + 'reply')", "reply"),
+        ("path.write_text('the reply and nothing else')", "the reply and nothing else"),
+        (f"path.write_text(path.read_text().removesuffix({MARKER!r} + chr(10)) + 'reply')", "reply"),
+    ],
+)
+def test_a_prompt_that_contains_the_marker_is_no_reply(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, reply: str | None
+) -> None:
+    use_terminal(monkeypatch, editor(tmp_path, code))
+    progress = Progress(Console(file=io.StringIO()))
+    if reply is None:
+        with pytest.raises(StopRequested):
+            write_reply(progress, QUOTING)
+    else:
+        assert write_reply(progress, QUOTING) == reply
+
+
 @pytest.mark.parametrize("command", ["/nowhere/editor", f"{sys.executable} -c 'raise SystemExit(3)'", "'unclosed"])
 def test_an_editor_that_fails_is_an_error_in_one_line(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     monkeypatch.setenv("EDITOR", command)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Unpack
@@ -16,10 +16,10 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
 import mlestar
-from mlestar.errors import ModelError, StopRequested, UserError
+from mlestar.errors import MAX_MESSAGE, ModelError, StopRequested, UserError
 from mlestar.llm.external import ModelCall, text_message
 from mlestar.report import Result
-from mlestar.runtime.external import OnModelCall
+from mlestar.runtime.external import OnModelCall, answer_by_callback
 from mlestar.runtime.options import RunOptions
 from mlestar.session.questions import read_answers
 from mlestar.store import Blobs
@@ -57,6 +57,15 @@ async def run(
     return await mlestar.asolve(signs(), settings={**common, **(settings or {})}, run_id="run", **options)
 
 
+def as_plain(answer: OnModelCall) -> OnModelCall:
+    """Return a plain function that returns whatever another returns, as a lambda does."""
+
+    def call_it(call: ModelCall) -> str | AIMessage | Awaitable[str | AIMessage]:
+        return answer(call)
+
+    return call_it
+
+
 def studio(folder: Path) -> tuple[Any, RunnableConfig, dict[str, object]]:
     """Return the pipeline as LangGraph's server runs it, with its configuration and its context."""
     graph = mlestar.build_graph().compile(checkpointer=InMemorySaver(serde=mlestar.serializer()))
@@ -80,7 +89,7 @@ def recorded(folder: Path) -> tuple[set[str], dict[str, str]]:
     return {result["model"] for result in results}, replies
 
 
-@pytest.mark.parametrize("kind", ["plain", "async"])
+@pytest.mark.parametrize("kind", ["plain", "async", "plain that returns a coroutine"])
 async def test_a_callback_answers_every_call_of_a_run(tmp_path: Path, kind: str) -> None:
     outside = Outside(Scenario())
 
@@ -88,7 +97,8 @@ async def test_a_callback_answers_every_call_of_a_run(tmp_path: Path, kind: str)
         await asyncio.sleep(0)
         return outside.reply(call)
 
-    result = await run(tmp_path, outside.scenario, outside.reply if kind == "plain" else reply_async)
+    kinds: dict[str, OnModelCall] = {"plain": outside.reply, "async": reply_async}
+    result = await run(tmp_path, outside.scenario, kinds.get(kind, as_plain(reply_async)))
     assert (result.status, result.model, result.spend.usd) == ("solved", "ask", 0.0)
     assert result.spend.model_calls == len(outside.calls)
     assert outside.most_often == 1
@@ -132,7 +142,8 @@ async def test_a_reply_that_is_not_a_text_is_asked_for_again(tmp_path: Path) -> 
     assert len(recorded(tmp_path)[1]) == 2
 
 
-async def test_a_call_that_was_not_answered_is_asked_again_after_a_stop(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_plain", [False, True])
+async def test_a_call_that_was_not_answered_is_asked_again_after_a_stop(tmp_path: Path, is_plain: bool) -> None:
     stop, first, asked = asyncio.Event(), Outside(Scenario()), asyncio.Event()
 
     async def reply(call: ModelCall) -> str:
@@ -142,8 +153,9 @@ async def test_a_call_that_was_not_answered_is_asked_again_after_a_stop(tmp_path
         await asyncio.Event().wait()
         raise AssertionError
 
-    work = asyncio.create_task(run(tmp_path, first.scenario, reply, stop=stop))
-    await asked.wait()
+    callback: OnModelCall = as_plain(reply) if is_plain else reply
+    work = asyncio.create_task(run(tmp_path, first.scenario, callback, stop=stop))
+    await asyncio.wait([work, asyncio.create_task(asked.wait())], return_when=asyncio.FIRST_COMPLETED)
     stop.set()
     with pytest.raises(StopRequested):
         await work
@@ -168,6 +180,18 @@ async def test_a_callback_that_fails_stops_the_run_with_its_state_saved(
         await run(tmp_path, Scenario(), answer)
     outside = Outside(Scenario())
     assert (await resume(tmp_path, outside.scenario, on_model_call=outside.reply)).status == "solved"
+
+
+async def test_the_error_of_a_callback_is_told_in_one_short_line_without_control_characters() -> None:
+    def fail(call: ModelCall) -> str:
+        raise RuntimeError("first\x1b[31m\u202e" + "x" * 5000 + "\nsecond")
+
+    with pytest.raises(ModelError) as error:
+        await answer_by_callback(fail)(ModelCall(id="a", role="coder", track=0, system="", prompt=""))
+    start = "on_model_call failed as coder: RuntimeError: "
+    assert str(error.value).startswith(f"{start}first [31m x")
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) == len(start) + MAX_MESSAGE
 
 
 async def test_a_message_that_was_cut_off_is_asked_for_again(tmp_path: Path) -> None:

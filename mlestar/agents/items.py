@@ -93,12 +93,33 @@ def _class_names(node: ast.ClassDef) -> set[str]:
 
 
 def read_items(tree: ast.AST) -> set[str]:
-    """Return the items and attributes of `self` that are read."""
+    """Return the items and attributes of `self` that are read, also by a name that stands for texts."""
     read: set[str] = set()
+    named = _named_texts(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Load):
             read |= _names_of(node)
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load) and isinstance(node.slice, ast.Name):
+            read |= named.get(node.slice.id, set())
     return read
+
+
+def _named_texts(tree: ast.AST) -> dict[str, set[str]]:
+    """Return the texts for which names stand that are set once, to a text or a list of texts."""
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Name | ast.arg)]
+    stored = Counter(
+        node.arg if isinstance(node, ast.arg) else node.id
+        for node in nodes
+        if isinstance(node, ast.arg) or not isinstance(node.ctx, ast.Load)
+    )
+    named: dict[str, set[str]] = {}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
+            continue
+        parts = node.value.elts if isinstance(node.value, ast.List | ast.Tuple) else [node.value]
+        if stored[node.targets[0].id] == 1:
+            named[node.targets[0].id] = _texts(parts)
+    return named
 
 
 def _names_of(node: ast.Subscript | ast.Attribute) -> set[str]:

@@ -26,7 +26,7 @@ def undefined_names(code: str, *, at_run_time: bool = True) -> set[str]:
         at_run_time: whether code that may set names at run time defines all of them.
     """
     tree = parse_tree(code)
-    if tree is None or (at_run_time and _sets_names_at_run_time(tree)):
+    if tree is None or (at_run_time and sets_names_at_run_time(tree)):
         return set()
     try:
         module = symtable.symtable(code, "script.py", "exec")
@@ -69,7 +69,8 @@ def early_names(tree: ast.Module) -> set[tuple[str, str]]:
     return early
 
 
-def _sets_names_at_run_time(tree: ast.AST) -> bool:
+def sets_names_at_run_time(tree: ast.AST) -> bool:
+    """Return whether code may set names that its text does not show."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
             return True

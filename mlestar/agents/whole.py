@@ -2,19 +2,20 @@
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from mlestar.agents.items import read_items, text_item, written_items
-from mlestar.agents.names import undefined_names
+from mlestar.agents.names import sets_names_at_run_time, undefined_names
 from mlestar.agents.script import ScriptError, parse_tree
 from mlestar.agents.shortened import find_gap
 from mlestar.state import Brief
 
-READS_DATA = re.compile(r"\bread_\w+\(|\binput/")
-GENERIC = re.compile(
-    r"\.columns\s*\[|sample\w*\.columns|\.columns\.\w+\(|columns\)\s*-|set\(\w+\.columns|iloc\[\s*:\s*,\s*-?\d",
-)
-"""Code that finds the target by its position, or as the column that the test file lacks."""
+RUNS_OTHER_CODE = re.compile(r"\bexec\(|\brun_path\(|\bsubprocess\b")
+"""Code that runs a script which it does not contain, so that its own text does not say which columns it reads."""
+RESULTS = {"Final Validation Performance": "print the score", "submission.csv": "write the submission"}
+"""Texts of the statements that every script must reach, with what those statements do."""
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def task_columns(brief: Brief) -> frozenset[str]:
@@ -33,6 +34,9 @@ def check_whole(brief: Brief) -> Callable[[str], str]:
         if _only_defines(code):
             msg = "the script only defines functions and runs none of them; write the whole script"
             raise ScriptError(msg)
+        unreached = _find_unreached(code)
+        if unreached:
+            raise ScriptError(unreached)
         undefined = undefined_names(code)
         if undefined:
             msg = f"the script uses {', '.join(sorted(undefined))}, which it neither defines nor imports"
@@ -51,31 +55,98 @@ def _only_defines(code: str) -> bool:
     tree = parse_tree(code)
     body = tree.body if tree else []
     definitions = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom
-    functions = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    names = {node.name for node in body if isinstance(node, Function | ast.ClassDef)}
     others = [node for node in body if not isinstance(node, definitions)]
-    return bool(functions) and all(_sets_constant(node, functions) for node in others)
+    return bool(names) and all(_sets_constant(node, names) for node in others)
 
 
-def _sets_constant(node: ast.stmt, functions: set[str]) -> bool:
-    """Return whether a statement is a docstring, or sets a name without running one of the functions."""
+def _sets_constant(node: ast.stmt, names: set[str]) -> bool:
+    """Return whether a statement is a docstring, or sets a name without one of these functions and classes."""
     docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     called = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
-    return docstring or (isinstance(node, ast.Assign | ast.AnnAssign) and not called & functions)
+    return docstring or (isinstance(node, ast.Assign | ast.AnnAssign) and not called & names)
+
+
+def _find_unreached(code: str) -> str:
+    """Find a function that prints the score or writes the submission and that nothing calls."""
+    tree = parse_tree(code)
+    if tree is None or sets_names_at_run_time(tree):
+        return ""
+    reached, unreached = _divide(tree)
+    texts = _long_texts(reached)
+    for text, action in RESULTS.items():
+        holders = [node.name for node in unreached if any(text in part for part in _long_texts([node]))]
+        if holders and not any(text in part for part in texts):
+            return f"nothing calls `{holders[0]}`, so that the script does not {action}; call it"
+    return ""
+
+
+def _divide(tree: ast.Module) -> tuple[list[ast.AST], list[Function]]:
+    """Return the parts of a script that running it can reach, and the functions that it cannot reach.
+
+    A function is reached by its name, as a variable, an attribute or a text; a method by the name of its class, too.
+    """
+    reached: list[ast.AST] = []
+    waiting: list[tuple[set[str], Function]] = []
+    for names, part in _parts(tree, set()):
+        if isinstance(part, Function) and not part.decorator_list:
+            waiting.append((names, part))
+        else:
+            reached.append(part)
+    mentioned = _mentioned(reached)
+    while called := [(names, part) for names, part in waiting if names & mentioned]:
+        parts = [part for _, part in called]
+        reached += parts
+        mentioned |= _mentioned(parts)
+        waiting = [(names, part) for names, part in waiting if part not in parts]
+    return reached, [part for _, part in waiting]
+
+
+def _parts(node: ast.AST, classes: set[str]) -> Iterator[tuple[set[str], ast.AST]]:
+    """Yield the functions and the other code outside of them, with the names that lead to each."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, Function):
+            yield {*classes, child.name}, child
+        elif isinstance(child, ast.ClassDef):
+            yield from _parts(child, {*classes, child.name})
+        elif isinstance(child, ast.stmt | ast.ExceptHandler) and hasattr(child, "body"):
+            yield from _parts(child, classes)
+        else:
+            yield set(), child
+
+
+def _mentioned(parts: Iterable[ast.AST]) -> set[str]:
+    nodes = [node for part in parts for node in ast.walk(part)]
+    variables = {node.id for node in nodes if isinstance(node, ast.Name)}
+    attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return variables | attributes | texts
+
+
+def _long_texts(parts: Iterable[ast.AST]) -> list[str]:
+    """Return the texts of code without its docstrings."""
+    nodes = [node for part in parts for node in ast.walk(part)]
+    docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    constants = [node for node in nodes if isinstance(node, ast.Constant) and id(node) not in docstrings]
+    return [node.value for node in constants if isinstance(node.value, str)]
 
 
 def _is_of_another_task(code: str, brief: Brief) -> bool:
-    """Return whether a script names no target of the task, and more columns that are not the task's than its own."""
-    columns, tree = task_columns(brief), parse_tree(code)
-    if not columns or tree is None:
+    """Return whether a script names no target of the task, and more columns that are not the task's than its own.
+
+    A script may change the case of the names, and may find the target by its position, or as the column that the test
+    file lacks: it then reads no column of another task.
+    """
+    columns, tree = {name.casefold() for name in task_columns(brief)}, parse_tree(code)
+    if not columns or tree is None or RUNS_OTHER_CODE.search(code):
         return False
-    names = _names(tree)
-    if names & {*brief.spec.target, *brief.spec.prediction_columns}:
+    names = {name.casefold() for name in _names(tree)}
+    if names & {name.casefold() for name in (*brief.spec.target, *brief.spec.prediction_columns)}:
         return False
-    if READS_DATA.search(code) and not names & columns - {brief.spec.id} and not GENERIC.search(code):
-        return True
-    read = {item for item in read_items(tree) if item.startswith("[")} - written_items(tree)
-    own = {text_item(column) for column in columns if column != brief.spec.id}
-    return len(read - own - {text_item(brief.spec.id or "")}) > len(own & {text_item(name) for name in names})
+    read = {item.casefold() for item in read_items(tree) - written_items(tree) if item.startswith("[")}
+    own = columns - {(brief.spec.id or "").casefold()}
+    foreign = read - {text_item(column) for column in (*columns, "")}
+    return len(foreign) > len(own & names)
 
 
 def _names(tree: ast.AST) -> set[str]:

@@ -21,6 +21,8 @@ _LOCATORS = {"loc", "iloc", "at", "iat"}
 _MASKS = {"isna", "isnull", "notna", "notnull", "isin", "between", "duplicated"}
 _PARTS = re.compile(r"(?i)(x_|y_|df_)?(train|test|valid|val|full|all|data)(_df|_data)?")
 """Keys by which a dictionary of tables is read, rather than a table."""
+_TABLE_NAMES = re.compile(r"(?i)(\w+_)?(df|train|test|valid|val|full|all|data|dataset|frame|table|x)(_\w+|\d+)?")
+"""Names of tables; other names may be dictionaries, as `configs`, until an assignment shows that they are not."""
 _FRAME_MAKERS = re.compile(r"(pd|pandas)\.(read_\w+|DataFrame|concat|merge)$")
 _CONTAINERS = (ast.Dict, ast.DictComp, ast.List, ast.ListComp, ast.Set, ast.SetComp, ast.Tuple)
 _CONTAINER_MAKERS = {"dict", "list", "defaultdict", "OrderedDict"}
@@ -32,6 +34,7 @@ NO_EFFECT = "it changes nothing, because a selection is a copy: "
 FILL = NO_EFFECT + 'assign the result, as in `df["a"] = df["a"].fillna(0)`'
 ASSIGN = NO_EFFECT + 'use one `.loc`, as in `df.loc[mask, "a"] = 0`'
 TEXT = "it is never true: columns of text are `str`; use `pd.api.types.is_numeric_dtype` or `is_string_dtype`"
+NOT_TEXT = TEXT.replace("never", "always")
 GONE = {"applymap": "it no longer exists: use `map`", "iteritems": "it no longer exists: use `items`"}
 METHOD = "`fillna(method=...)` no longer exists: use `ffill()` or `bfill()`"
 
@@ -129,7 +132,8 @@ def _check(node: ast.AST, names: _Names, *, texts: bool) -> Iterator[tuple[int, 
         if any(_is_chained(target, names) for target in targets):
             yield node.lineno, ASSIGN
     if isinstance(node, ast.Compare) and texts and _compares_with_object(node, names):
-        yield node.lineno, TEXT
+        different = isinstance(node.ops[0], ast.NotEq | ast.NotIn)
+        yield node.lineno, NOT_TEXT if different else TEXT
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         if node.func.attr in GONE:
             yield node.lineno, GONE[node.func.attr]
@@ -158,7 +162,9 @@ def _selects(node: ast.Subscript, names: _Names) -> bool:
         return True
     if isinstance(key, ast.Constant) and (not isinstance(key.value, str) or _PARTS.fullmatch(key.value)):
         return False
-    return isinstance(base, ast.Name) and base.id not in names.containers
+    if not isinstance(base, ast.Name) or base.id in names.containers:
+        return False
+    return base.id in names.frames or bool(_TABLE_NAMES.fullmatch(base.id))
 
 
 def _is_chained(target: ast.expr, names: _Names) -> bool:

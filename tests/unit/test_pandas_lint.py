@@ -152,3 +152,16 @@ async def test_the_debugger_is_told_of_such_lines_in_the_failing_script() -> Non
     agent, prompts = asked([whole("train['Age'] = train['Age'].fillna(0)")])
     await repair_script(agent, HEAD + OLD[0], "It has missing values.", [])
     assert "It has missing values.\n\nNote: with pandas 3.0.1" in prompts[0]
+
+
+def test_a_comparison_that_is_always_true_is_called_so() -> None:
+    different, equal = find_old_pandas(
+        "import pandas as pd\na = [c for c in df if df[c].dtype != 'object']\nb = df['a'].dtype == object\n"
+    )
+    assert different.advice.startswith("it is always true")
+    assert equal.advice.startswith("it is never true")
+
+
+def test_a_dictionary_is_no_table() -> None:
+    code = "import pandas as pd\ndef f(configs, store):\n    configs['lr'].replace(1, 2, inplace=True)\n"
+    assert not find_old_pandas(f"{code}    store['oof'][store['oof'] > 1] = 1\n")

@@ -1,13 +1,20 @@
 """Items and attributes that a script makes and reads: columns, keys, `self.scaler`."""
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 
 TABLE_MAKERS = {
     *("get_dummies", "concat", "merge", "join", "assign", "rename", "DataFrame", "pivot_table", "agg", "setattr"),
+    *("defaultdict", "fromkeys", "add_module", "register_buffer", "register_parameter"),
 }
 """Functions that make columns whose names are not those of assignments."""
+
+SET_BY_TEXT = {"insert", "setdefault", "setattr", "__setattr__", "add_module", "register_buffer", "register_parameter"}
+"""Functions whose first text names what they set."""
+EVALUATED = re.compile(r"(?m)^\s*(\w+)\s*=(?!=)")
+"""A column that an expression of `eval` sets."""
 
 
 def find_lost_item(before: ast.Module, after: ast.Module, columns: Collection[str]) -> str:
@@ -32,8 +39,15 @@ def _computed_names(tree: ast.AST) -> int:
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
             count += not isinstance(node.slice, ast.Constant | ast.Slice | ast.Tuple)
         elif isinstance(node, ast.Call):
-            count += getattr(node.func, "attr", "") in TABLE_MAKERS
+            count += _called(node) in TABLE_MAKERS
+        elif isinstance(node, ast.DictComp):
+            count += not isinstance(node.key, ast.Constant)
     return count
+
+
+def _called(call: ast.Call) -> str:
+    """Return the last name of the function that is called."""
+    return getattr(call.func, "attr", "") or getattr(call.func, "id", "")
 
 
 def text_item(name: str) -> str:
@@ -79,9 +93,23 @@ def written_items(tree: ast.AST) -> set[str]:
         elif isinstance(node, ast.ClassDef):
             written |= {f"self.{name}" for name in _class_names(node)}
         elif isinstance(node, ast.Call):
-            written |= {text_item(word.arg) for word in node.keywords if word.arg}
+            written |= _set_by_call(node)
         elif isinstance(node, ast.Dict):
             written |= _texts(node.keys)
+    return written
+
+
+def _set_by_call(call: ast.Call) -> set[str]:
+    """Return what a call sets by its keywords or by a text: `assign`, `insert`, `setdefault`, `setattr`, `eval`."""
+    name, words = _called(call), {word.arg for word in call.keywords if word.arg}
+    written = {text_item(word) for word in words}
+    if name == "update":
+        written |= {f"self.{word}" for word in words}
+    texts = [value.value for value in call.args if isinstance(value, ast.Constant) and isinstance(value.value, str)]
+    if name in SET_BY_TEXT:
+        written |= {item for text in texts[:1] for item in (text_item(text), f"self.{text}")}
+    if name == "eval":
+        written |= {text_item(column) for text in texts for column in EVALUATED.findall(text)}
     return written
 
 

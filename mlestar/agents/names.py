@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import re
 import symtable
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ BUILTINS = set(dir(builtins))
 DYNAMIC = {"exec", "globals", "vars"}
 """Functions that may set any name; `exec` with a namespace of its own sets none here."""
 CATCHES_ALL = {"NameError", "Exception", "BaseException"}
+ASKS_FOR_NAME = re.compile(r"\bsys\.modules\b|\bhasattr\((__builtins__|builtins)\b|\bin (globals|locals|dir)\(\)")
+"""A test of whether an optional name exists."""
 
 Scope = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -77,6 +80,8 @@ def sets_names_at_run_time(tree: ast.AST) -> bool:
         called = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
         if called in DYNAMIC and isinstance(node, ast.Call) and len(node.args) < 2:
             return True
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "locals().update":
+            return True
     return False
 
 
@@ -87,8 +92,10 @@ def _tables(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
 
 
 def _guarded_names(tree: ast.AST) -> set[str]:
-    """Return the names that are read where a NameError is caught."""
+    """Return the names that are read where a NameError is caught, or after a test of whether they exist."""
     bodies = [node.body for node in ast.walk(tree) if isinstance(node, ast.Try) and _catches_names(node)]
+    conditions = [node for node in ast.walk(tree) if isinstance(node, ast.If)]
+    bodies += [node.body for node in conditions if ASKS_FOR_NAME.search(ast.unparse(node.test))]
     nodes = [node for body in bodies for statement in body for node in ast.walk(statement)]
     return {node.id for node in nodes if isinstance(node, ast.Name)}
 

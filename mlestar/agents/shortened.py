@@ -14,17 +14,33 @@ from mlestar.agents.script import ScriptError, parse_tree
 from mlestar.agents.unfilled import find_unfilled
 
 PLACEHOLDER = re.compile(
-    r"\b(rest|remainder)\b.*\b(code|script|function|block|method|class|logic|pipeline|implementation|body|steps?|features?)"
+    r"\b(rest|remainder)\b.*\b(code|script|function|block|method|class|logic|pipeline|implementation|body)"
     r"|\b(unchanged|omitted|elided|abbreviated|truncated)\b"
     r"|\b(same|identical) (code |logic )?(as|to) (before|above|(in )?the original|original|earlier|previous)"
     r"|\bas (before|above|in the original)\b"
-    r"|\b(existing|previous|original|remaining|other) (code|logic|implementation|steps|lines|body|features|statements)"
+    r"|\b(existing|previous|original|remaining|other) (code|logic|implementation|lines|body|statements)"
     r"|\b(your|add|insert|put)\b.*\b(code|logic|implementation)\b.*\bhere\b"
-    r"|\bno changes?\b|\b(stays?|remains?|kept|keep)\b.*\b(the same|as (it )?is)\b"
     r"|\bfor brevity\b|\bto be implemented\b",
     re.IGNORECASE,
 )
 """Comments that may be placeholders for code."""
+SHORT_PLACEHOLDER = re.compile(
+    r"\b(rest|remainder)\b.*\b(steps?|features?)"
+    r"|\b(existing|previous|original|remaining|other) (steps|features)"
+    r"|\bno changes?\b|\b(stays?|remains?|kept|keep)\b.*\b(the same|as (it )?is)\b",
+    re.IGNORECASE,
+)
+"""Phrases that are placeholders when they are the whole comment; longer comments with them explain the code."""
+SHORT_WORDS = 8
+"""The most words of a comment that is such a phrase. Chosen by judgement; not measured."""
+FURTHER_WORDS = 3
+"""The most words of it besides the phrase. Chosen by judgement; not measured."""
+BRACKETS = re.compile(r"#\s*[\[(<{]\s*\w+(\s+[\w-]+){2,}\s*[\])>}]\.?\s*$")
+"""A comment of three words or more that is wholly in brackets, as in `# (training loop with early stopping)`."""
+EXPLAINS = re.compile(r"\b(no|not|without|because|since|instead|only)\b", re.IGNORECASE)
+"""Words of comments that say why code is as it is."""
+ABSTRACT = re.compile(r"\b(Protocol|ABC|ABCMeta)\b")
+"""Bases of classes that declare methods."""
 DOTS = re.compile(r"#\s*[\[(<{]?\s*(\.{3}|\u2026)")
 """A comment that begins with dots, as in `# ... rest`."""
 OUTSIDE_LINES = 5
@@ -73,11 +89,14 @@ def find_gap(code: str) -> str:
     tree = parse_tree(code)
     if tree is None:
         return ""
+    declared = set(_declared(tree))
     for _, node in _compounds(tree):
-        if isinstance(node, Function) and any(map(_is_ellipsis, node.body)) and not node.decorator_list:
+        if not isinstance(node, Function) or node in declared or node.decorator_list:
+            continue
+        if any(map(_is_ellipsis, node.body)):
             return f"the body of `def {node.name}` is `...`; write the script in full"
     for _, text in _comments(code):
-        if DOTS.match(text) and PLACEHOLDER.search(text):
+        if DOTS.match(text) and _is_placeholder(text):
             return f"the comment `{text[:80]}` stands in place of code; write the script in full"
     return ""
 
@@ -93,10 +112,28 @@ def _find_repetition(script: str, block: str, new_block: str) -> str:
 
 
 def _find_ellipsis(before: ast.Module, after: ast.Module) -> str:
-    count = sum(_is_ellipsis(node) for node in ast.walk(after))
-    if count > sum(_is_ellipsis(node) for node in ast.walk(before)):
+    if _count_ellipses(after) > _count_ellipses(before):
         return "the new block has `...` in place of code; write it in full"
     return ""
+
+
+def _count_ellipses(tree: ast.Module) -> int:
+    """Count `...` in place of code, without the methods that are only declared."""
+    declared = sum(_is_ellipsis(node) for method in _declared(tree) for node in method.body)
+    return sum(_is_ellipsis(node) for node in ast.walk(tree)) - declared
+
+
+def _declared(tree: ast.Module) -> Iterator[Function]:
+    """Yield the methods that need no body: those of protocols and abstract classes, and those that others override."""
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    names = Counter(part.name for node in classes for part in node.body if isinstance(part, Function))
+    for node in classes:
+        bases = " ".join(ast.unparse(base) for base in (*node.bases, *(word.value for word in node.keywords)))
+        is_base = any(node.name in map(ast.unparse, other.bases) for other in classes)
+        for part in node.body:
+            overridden = is_base and isinstance(part, Function) and names[part.name] > 1
+            if isinstance(part, Function) and (overridden or ABSTRACT.search(bases)):
+                yield part
 
 
 def _is_ellipsis(node: ast.AST) -> bool:
@@ -114,15 +151,30 @@ def _find_placeholder(script: str, patched: str, before: ast.Module, after: ast.
     fewer = _size(after) < _size(before)
     sizes = {path: _size(node) for path, node in functions(before)}
     for line, text in comments:
-        if PLACEHOLDER.search(text) and any(line in lines for lines in _stub_lines(after, sizes)):
+        if _is_placeholder(text) and any(line in lines for lines in _stub_lines(after, sizes)):
             return f"the comment `{text[:80]}` stands in place of code; write the block in full"
         shorter = fewer or any(
             _size(node) < sizes.get(path, 0) and line in range(node.lineno, (node.end_lineno or 0) + 2)
             for path, node in functions(after)
         )
-        if lost and (DOTS.match(text) or (shorter and PLACEHOLDER.search(text))):
+        if lost and (DOTS.match(text) or (shorter and (_is_placeholder(text) or _is_in_brackets(text)))):
             return f"the comment `{text[:80]}` stands in place of code of the block; write the block in full"
     return ""
+
+
+def _is_placeholder(comment: str) -> bool:
+    """Return whether a comment may stand for code."""
+    if PLACEHOLDER.search(comment):
+        return True
+    phrase = SHORT_PLACEHOLDER.search(comment)
+    if not phrase or ":" in comment:
+        return False
+    words = len(re.findall(r"\w+", comment))
+    return words <= SHORT_WORDS and words - len(re.findall(r"\w+", phrase[0])) <= FURTHER_WORDS
+
+
+def _is_in_brackets(comment: str) -> bool:
+    return bool(BRACKETS.match(comment)) and not EXPLAINS.search(comment)
 
 
 def _stub_lines(tree: ast.Module, sizes: Mapping[str, int]) -> Iterator[range]:
@@ -159,14 +211,15 @@ def _size(tree: ast.AST) -> int:
 def _find_emptied_body(before: ast.Module, after: ast.Module) -> str:
     """Find a function, a loop or a branch that kept its head and lost its body."""
     filled = {head for head, node in _compounds(before) if not _is_empty(node.body)}
-    empty = [head for head, node in _compounds(after) if _is_empty(node.body)]
+    known = {path for path, _ in functions(before)}
+    declared = {node for path, node in functions(after) if path not in known} & set(_declared(after))
+    empty = [head for head, node in _compounds(after) if _is_empty(node.body) and node not in declared]
     empty_before = {head for head, node in _compounds(before) if _is_empty(node.body)}
     for head in empty:
         if head in filled and head not in empty_before:
             return f"the body of `{head}` is missing in the new block; write it in full"
-    known = {path for path, _ in functions(before)}
     for path, node in functions(after):
-        if path not in known and _is_empty(node.body) and is_used(node.name, after):
+        if path not in known and node not in declared and _is_empty(node.body) and is_used(node.name, after):
             return f"the body of `def {node.name}` is missing; write it in full"
     return ""
 

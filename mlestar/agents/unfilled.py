@@ -36,12 +36,27 @@ def _is_creation(value: ast.expr) -> bool:
     if isinstance(value, ast.Call):
         name = value.func.attr if isinstance(value.func, ast.Attribute) else getattr(value.func, "id", "")
         return name in CREATORS
-    return isinstance(value, ast.Constant) or (isinstance(value, ast.List | ast.Dict) and not list(ast.walk(value))[2:])
+    return _is_counter(value) or (isinstance(value, ast.List | ast.Dict) and not list(ast.walk(value))[2:])
+
+
+def _is_counter(value: ast.expr) -> bool:
+    """Return whether a value is where a sum or product starts."""
+    return isinstance(value, ast.Constant) and type(value.value) in (int, float) and value.value in (0, 1)
 
 
 def _filled_containers(function: Function) -> set[tuple[str, str]]:
-    """Return the containers that a function creates and names again besides returning them."""
-    return set(_creations(function).items()) - set(_returned_unfilled(function))
+    """Return the containers that a function creates and names again, and the counters that it adds to."""
+    targets = [node.target for node in ast.walk(function) if isinstance(node, ast.AugAssign)]
+    added = {target.id for target in targets if isinstance(target, ast.Name)}
+    counters = {
+        target.id
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign) and _is_counter(node.value)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    filled = set(_creations(function).items()) - set(_returned_unfilled(function))
+    return {(name, creation) for name, creation in filled if name in added or name not in counters}
 
 
 def _returned_unfilled(function: Function) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ from mlestar.agents.blocks import locate, replace_block
 from mlestar.agents.measured import find_measured_block
 from mlestar.agents.names import undefined_names
 from mlestar.agents.script import ScriptError
+from mlestar.agents.shortened import find_gap
 from mlestar.state import Variant
 
 SCRIPT = """import numpy as np
@@ -79,6 +80,8 @@ PREDICTION, SCALER = part("def predict"), part("class Scaler")
 MEAN = "        self.mean = values.mean(axis=0)\n"
 SCALE = "        self.scale = values.std(axis=0) + 1e-9\n"
 ONE = "def _one(pair, x):\n    return pair[1].predict(pair[0].transform(x))\n\n\n"
+AREA = '    frame["area"] = frame["width"] * frame["height"]\n'
+RATIO = '    frame["ratio"] = frame["width"] / frame["height"].clip(lower=1)\n'
 
 SHORTENED = {
     "dots": (FEATURES, "def add_features(frame):\n    ...", r"`\.\.\.`"),
@@ -100,6 +103,17 @@ SHORTENED = {
         VALIDATION,
         "def cross_validate(x, y, folds):\n    oof = np.zeros(len(x))\n    models = []\n    return oof, models",
         "oof is returned as it was created",
+    ),
+    "a comment in brackets": (
+        VALIDATION,
+        "def cross_validate(x, y, folds):\n    oof = np.ones(len(x))\n    models = [Ridge().fit(x, y)]\n"
+        "    # (training loop with early stopping)\n    return oof, models",
+        "stands in place",
+    ),
+    "a short comment": (
+        FEATURES,
+        FEATURES.replace(RATIO, "    # keep the other features as is\n"),
+        "stands in place",
     ),
     "the loop's body": (
         PREDICTION,
@@ -125,7 +139,40 @@ SHORTENED = {
     "nothing but the script around": (PREDICTION, SCRIPT.replace("total = 0.0", "total = 0"), "repeats the script"),
 }
 
+RATIO_COMMENTS = (
+    "the model handles missing values natively, so the remaining features keep their NaN",
+    "keep width and height as is: the trees split on them themselves",
+    "height has no missing values in train, no change needed",
+    "drop the ratio: the previous steps already cover it",
+    "the rest of the features keep their scale as trees need no other",
+    "(no ratio here)",
+)
+
 SIMPLER = {
+    **{comment: (FEATURES, FEATURES.replace(RATIO, f"    # {comment}\n")) for comment in RATIO_COMMENTS},
+    **{
+        call: (FEATURES, FEATURES.replace(AREA, f"    {call}\n"))
+        for call in (
+            'frame.insert(0, "area", frame["width"] * frame["height"])',
+            'frame = frame.eval("area = width * height")',
+            'frame.setdefault("area", frame["width"])',
+            'frame = pd.DataFrame({name: frame["width"] for name in ("area", "width", "height")})',
+            "frame = defaultdict(list)".replace("defaultdict", "__import__('collections').defaultdict"),
+        )
+    },
+    **{
+        call: (SCALER, SCALER.replace(MEAN, f"        {call}\n"))
+        for call in (
+            'setattr(self, "mean", values.mean(axis=0))',
+            'for name in ("mean",):\n            setattr(self, name, getattr(values, name)(axis=0))',
+            "self.__dict__.update(mean=values.mean(axis=0))",
+            'self.add_module("mean", values.mean(axis=0))',
+        )
+    },
+    "a base class that declares": (
+        SCALER,
+        f"class Base:\n    def fit(self, values): ...\n\n\n{SCALER.replace('class Scaler', 'class Scaler(Base)')}",
+    ),
     "one line": (
         PREDICTION,
         "def predict(models, x):\n    return sum(m.predict(s.transform(x)) for s, m in models) / len(models)",
@@ -186,6 +233,41 @@ def test_a_simpler_block_is_accepted(block: str, new: str) -> None:
     assert new.split("\n")[0] in replace_block(SCRIPT, block, new, COLUMNS)
 
 
+def test_a_column_that_a_list_names_is_read() -> None:
+    script = SCRIPT.replace('["width", "height"]', '["width", "height", "area"]').replace(
+        ' + train[["area"]].to_numpy()', ""
+    )
+    with pytest.raises(ScriptError, match=r"no longer sets \['area'\]"):
+        replace_block(script, FEATURES, FEATURES.replace(AREA, ""), COLUMNS)
+
+
+ROUNDS = "def fit(x):\n    rounds = 200\n    model = len(x)\n    rounds = model or rounds\n    return model, rounds\n"
+
+
+def test_a_constant_is_no_container_that_must_be_filled() -> None:
+    script = f"{ROUNDS}\n\nprint(fit([1]))\n"
+    assert replace_block(script, ROUNDS, ROUNDS.replace("    rounds = model or rounds\n", ""))
+
+
+def test_a_sum_that_is_no_longer_added_to_is_refused() -> None:
+    block = "def add(x):\n    total = 0\n    for y in x:\n        total += y\n    return total\n"
+    with pytest.raises(ScriptError, match="total is returned as it was created"):
+        replace_block(f"{block}\n\nprint(add([1]))\n", block, "def add(x):\n    total = 0\n    return total\n")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "class Model(Protocol):\n    def fit(self, x): ...\n",
+        "class Base:\n    def fit(self, x): ...\n\n\nclass Model(Base):\n    def fit(self, x):\n        return 1\n",
+        "# ... and the remaining features are numeric already\n",
+    ],
+)
+def test_methods_that_are_only_declared_are_no_gaps(head: str) -> None:
+    assert find_gap(head) == ""
+    assert find_gap("class Model:\n    def fit(self, x): ...\n")
+
+
 def test_the_refusal_of_a_quote_shows_the_nearest_lines_and_the_difference() -> None:
     with pytest.raises(ScriptError) as error:
         locate(SCRIPT, PREDICTION.replace("total / len(models)", "total / max(1, len(models))"))
@@ -210,6 +292,10 @@ def test_a_quote_of_something_else_has_no_nearest_lines() -> None:
         ("try:\n    display(1)\nexcept NameError:\n    pass", set()),
         ("from math import *\nprint(pi)", set()),
         ("globals().update(a=1)\nprint(a)", set()),
+        ("locals().update(a=1)\nprint(a)", set()),
+        ("import sys\nif 'ipykernel' in sys.modules:\n    display(1)", set()),
+        ("import builtins\nif hasattr(builtins, 'profile'):\n    profile(1)", set()),
+        ("if 'a' in {}:\n    display(1)", {"display"}),
         ("print([a for a in range(3)], __file__)", set()),
         ("class A:\n    b = 1\n    c = b\n", set()),
     ],

@@ -25,7 +25,7 @@ from mlestar.runtime.submission import SubmissionFiles
 from mlestar.runtime.workers import Workers
 from mlestar.settings import Settings
 from mlestar.state import Brief
-from mlestar.store import RunFolder
+from mlestar.store import RunFolder, finish
 
 logger = logging.getLogger("mlestar.runtime")
 
@@ -93,8 +93,12 @@ class RunContext:
             await asyncio.to_thread(shutil.rmtree, self.folder.work, ignore_errors=True)
             await self.services.budget.spend()
         finally:
-            self.services.ledger.close()
-            self._lock.close()
+            # Closing waits for what is being written, which must not hold up the event loop.
+            closing = asyncio.ensure_future(asyncio.to_thread(self.services.ledger.close))
+            try:
+                await finish(closing)
+            finally:
+                self._lock.close()
         logger.info("run %s: closed", self.folder.run_id)
 
 

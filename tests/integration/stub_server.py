@@ -154,6 +154,8 @@ class StubServer:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 64
+    """Connections that wait to be accepted; beyond the default of 5, a client tries again only after a second."""
     allow_reuse_address = True
     block_on_close = False
 

@@ -96,6 +96,13 @@ async def starts(pace: Pace, clock: Clock, count: int) -> list[float]:
     return [await pace.wait() - began for _ in range(count)]
 
 
+async def refuse_after(pace: Pace, accepted: int, delay: float, refused: int = 1) -> None:
+    """Let the provider accept some requests and refuse the next ones."""
+    tickets = [await pace.wait() for _ in range(accepted + refused)]
+    for ticket in tickets[accepted:]:
+        pace.refused(ticket, delay)
+
+
 async def test_without_a_refusal_requests_start_at_once() -> None:
     clock = Clock()
     assert await starts(pace_of(clock), clock, 20) == [0.0] * 20
@@ -104,32 +111,77 @@ async def test_without_a_refusal_requests_start_at_once() -> None:
 async def test_no_request_starts_before_the_announced_time_and_later_ones_keep_to_the_rate() -> None:
     clock = Clock()
     pace = pace_of(clock)
-    tickets = [await pace.wait() for _ in range(8)]
-    for ticket in tickets[5:]:  # five were accepted
-        pace.refused(ticket, 40.0)
+    await refuse_after(pace, accepted=3, delay=40.0)
+    assert (await starts(pace, clock, 1))[0] == pytest.approx(40.0)
+    await refuse_after(pace, accepted=4, delay=40.0)
     assert await starts(pace, clock, 12) == pytest.approx([40.0] * 5 + [80.0] * 5 + [120.0] * 2)
+
+
+async def test_the_first_refusal_and_a_window_with_one_request_show_no_rate() -> None:
+    clock = Clock()
+    pace = pace_of(clock)
+    await refuse_after(pace, accepted=0, delay=40.0)
+    assert await starts(pace, clock, 8) == pytest.approx([40.0] * 8)
+    pace = pace_of(clock)
+    await refuse_after(pace, accepted=1, delay=40.0)
+    await refuse_after(pace, accepted=1, delay=40.0, refused=7)
+    assert await starts(pace, clock, 8) == pytest.approx([40.0] * 8)
+
+
+async def test_windows_with_one_request_each_show_a_rate_together() -> None:
+    clock = Clock()
+    pace = pace_of(clock)
+    for _ in range(3):
+        await refuse_after(pace, accepted=1, delay=1.0, refused=7)
+    assert await starts(pace, clock, 4) == pytest.approx([1.0, 2.0, 3.0, 4.0])
+
+
+@pytest.mark.parametrize(("limit", "used"), [(60, 0), (60, 60), (60, 58), (500, 500)])
+async def test_a_minute_that_others_used_up_does_not_slow_the_run(limit: int, used: int) -> None:
+    clock = Clock()
+    pace = pace_of(clock)
+    accepted = [clock.now] * used
+    began, answers, refusals = clock.now, 0, 0
+    while answers < 300:
+        started = await pace.wait()
+        recent = [moment for moment in accepted if moment > clock.now - MINUTE]
+        if len(recent) >= limit:
+            pace.refused(started, recent[0] + MINUTE - clock.now)
+            refusals += 1
+            continue
+        accepted.append(clock.now)
+        clock.now += 0.5  # eight callers whose replies take four seconds
+        pace.answered()
+        answers += 1
+    assert clock.now - began < (300 / limit + 2) * MINUTE + 300 * 0.5
+    assert refusals <= 5
 
 
 async def test_a_window_is_no_longer_than_a_minute_however_slow_the_run_was_before() -> None:
     clock = Clock()
     pace = pace_of(clock)
+    await refuse_after(pace, accepted=1, delay=10.0)
     for _ in range(100):
         await pace.wait()
         clock.now += 70
-    pace.refused(await pace.wait(), 5.0)
-    first, second = await starts(pace, clock, 2)
-    assert first == pytest.approx(5.0)
-    assert second - first <= MINUTE
+    await refuse_after(pace, accepted=2, delay=200.0)
+    first, second, third = await starts(pace, clock, 3)
+    assert (first, second) == pytest.approx((200.0, 200.0))
+    assert third - first == pytest.approx(MINUTE)
 
 
-async def test_a_limit_that_is_not_met_again_is_raised_slowly() -> None:
+async def test_a_limit_that_is_not_met_again_is_doubled_until_the_next_refusal() -> None:
     clock = Clock()
     pace = pace_of(clock)
-    await pace.wait()
-    pace.refused(await pace.wait(), 10.0)
-    clock.now += PROBE_WINDOWS * 10.0 + 1
+    await refuse_after(pace, accepted=1, delay=10.0)
+    await refuse_after(pace, accepted=2, delay=10.0)
+    assert await starts(pace, clock, 3) == pytest.approx([10.0, 10.0, 20.0])
+    clock.now += PROBE_WINDOWS * 10.0
     pace.answered()
-    assert await starts(pace, clock, 3) == pytest.approx([0.0, 0.0, 10.0])
+    assert await starts(pace, clock, 5) == pytest.approx([0.0] * 4 + [10.0])
+    clock.now += 1
+    pace.answered()
+    assert await starts(pace, clock, 9) == pytest.approx([0.0] * 7 + [9.0, 10.0])
 
 
 PROMPT = "<task>" + "word " * 4000 + "</task>\n<script>" + "x = 1\n" * 500 + "</script>\n<refusal>none</refusal>"

@@ -111,5 +111,5 @@ async def test_an_open_network_is_stated_in_prompts_progress_and_report(site: Si
     report = await asyncio.to_thread(Path(result.report).read_text, "utf-8")
     assert "Open network" in report
     assert any("NETWORK OPEN" in line for line in lines)
-    assert any("There is no pip" in prompt for prompt in prompts)
+    assert any("The sandbox has no pip" in prompt for prompt in prompts)
     assert not any("no network" in prompt for prompt in prompts)

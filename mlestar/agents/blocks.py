@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from mlestar.agents.nearest import describe_nearest
-from mlestar.agents.script import ScriptError, parse_tree, syntax_error
+from mlestar.agents.script import Function, ScriptError, parse_tree, syntax_error
 from mlestar.agents.shortened import check_complete
 
 TINY_SCRIPT = 30
@@ -204,13 +204,13 @@ def _bound_names(tree: ast.AST, where: Callable[[int], bool]) -> set[str]:
     names: set[str] = set()
     for node in ast.iter_child_nodes(tree):
         line = getattr(node, "lineno", 0)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and where(line):
+        if isinstance(node, Function | ast.ClassDef) and where(line):
             names.add(node.name)
         elif isinstance(node, ast.alias) and where(line):
             names.add((node.asname or node.name).split(".")[0])
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and where(line):
             names.add(node.id)
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+        if not isinstance(node, Function | ast.ClassDef | ast.Lambda):
             names |= _bound_names(node, where)
     return names
 

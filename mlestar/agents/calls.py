@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator, Sequence
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef
+from mlestar.agents.script import Function
 
 
 def functions(tree: ast.AST, path: str = "") -> Iterator[tuple[str, Function]]:
@@ -17,6 +17,11 @@ def functions(tree: ast.AST, path: str = "") -> Iterator[tuple[str, Function]]:
         if isinstance(child, Function):
             yield inner, child
         yield from functions(child, inner)
+
+
+def called_name(call: ast.Call) -> str:
+    """Return the last name of the function that is called; empty where it has none."""
+    return getattr(call.func, "attr", "") or getattr(call.func, "id", "")
 
 
 def find_broken_call(before: ast.Module, after: ast.Module) -> str:

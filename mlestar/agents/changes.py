@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from mlestar.agents.script import parse_tree
+from mlestar.agents.calls import called_name
+from mlestar.agents.script import Function, parse_tree
 
 LARGEST_SHARE = 0.7
 """Share of a script above which an excerpt saves too little. Chosen by judgement; not measured."""
@@ -131,7 +132,7 @@ def _context(tree: ast.Module, touched: Set[int], removed: Sequence[str]) -> set
     return lines
 
 
-_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_DEFINITIONS = Function | ast.ClassDef
 _BLOCKS = (ast.For, ast.AsyncFor, ast.While, ast.If, ast.With, ast.AsyncWith, ast.Try, ast.Match)
 _SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return, ast.Delete, ast.Raise, ast.Assert)
 
@@ -177,8 +178,7 @@ def _calls(statement: ast.stmt) -> set[str]:
     """Return the names of functions and methods that a simple statement calls."""
     if not isinstance(statement, _SIMPLE):
         return set()
-    functions = [node.func for node in ast.walk(statement) if isinstance(node, ast.Call)]
-    return {ast.unparse(function).split(".")[-1] for function in functions}
+    return {called_name(node) for node in ast.walk(statement) if isinstance(node, ast.Call)}
 
 
 def _reads(statement: ast.stmt) -> set[str]:

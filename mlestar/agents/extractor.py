@@ -2,24 +2,18 @@
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field
 
 from mlestar.agents.blocks import locate
 from mlestar.agents.context import AgentContext
-from mlestar.agents.replies import parse_json
+from mlestar.agents.replies import Lines, parse_json
 from mlestar.agents.role import EXACT, Role
 from mlestar.state import Block, Measured, Variant
 
 
 class Extraction(BaseModel):
-    block: str
-    plan: str = Field(min_length=20)
-
-    @field_validator("block", "plan", mode="before")
-    @classmethod
-    def _join_lines(cls, value: object) -> object:
-        is_lines = isinstance(value, list) and all(isinstance(line, str) for line in value)
-        return "\n".join(line.rstrip("\n") for line in value) if isinstance(value, list) and is_lines else value
+    block: Lines
+    plan: Lines = Field(min_length=20)
 
 
 EXTRACTOR = Role("extractor", "planners", EXACT, parse_json(Extraction), Extraction)

@@ -5,6 +5,9 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 
+from mlestar.agents.calls import called_name
+from mlestar.agents.script import Function
+
 TABLE_MAKERS = {
     *("get_dummies", "concat", "merge", "join", "assign", "rename", "DataFrame", "pivot_table", "agg", "setattr"),
     *("defaultdict", "fromkeys", "add_module", "register_buffer", "register_parameter"),
@@ -39,15 +42,10 @@ def _computed_names(tree: ast.AST) -> int:
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
             count += not isinstance(node.slice, ast.Constant | ast.Slice | ast.Tuple)
         elif isinstance(node, ast.Call):
-            count += _called(node) in TABLE_MAKERS
+            count += called_name(node) in TABLE_MAKERS
         elif isinstance(node, ast.DictComp):
             count += not isinstance(node.key, ast.Constant)
     return count
-
-
-def _called(call: ast.Call) -> str:
-    """Return the last name of the function that is called."""
-    return getattr(call.func, "attr", "") or getattr(call.func, "id", "")
 
 
 def text_item(name: str) -> str:
@@ -101,7 +99,7 @@ def written_items(tree: ast.AST) -> set[str]:
 
 def _set_by_call(call: ast.Call) -> set[str]:
     """Return what a call sets by its keywords or by a text: `assign`, `insert`, `setdefault`, `setattr`, `eval`."""
-    name, words = _called(call), {word.arg for word in call.keywords if word.arg}
+    name, words = called_name(call), {word.arg for word in call.keywords if word.arg}
     written = {text_item(word) for word in words}
     if name == "update":
         written |= {f"self.{word}" for word in words}
@@ -115,7 +113,7 @@ def _set_by_call(call: ast.Call) -> set[str]:
 
 def _class_names(node: ast.ClassDef) -> set[str]:
     """Return what a class body defines."""
-    functions = {part.name for part in node.body if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)}
+    functions = {part.name for part in node.body if isinstance(part, Function)}
     names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
     return functions | names
 

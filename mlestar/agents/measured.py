@@ -5,15 +5,13 @@ import re
 from collections.abc import Collection, Sequence
 
 from mlestar.agents.blocks import locate
-from mlestar.agents.script import ScriptError, parse_tree
+from mlestar.agents.script import Function, ScriptError, parse_tree
 from mlestar.state import Variant
 
 FILLERS = {"withou", "plain", "simple", "drop", "remove", "off", "with", "only", "use", "the", "ablati"}
 """Beginnings of words in a variant's name that do not name a part of a script."""
 STEM = 6
 """Letters by which words are compared. Chosen by judgement; not measured."""
-
-Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def find_measured_block(script: str, study: str, variants: Sequence[Variant], earlier: Collection[str]) -> str | None:

@@ -7,7 +7,8 @@ import symtable
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from mlestar.agents.script import parse_tree
+from mlestar.agents.calls import functions
+from mlestar.agents.script import Function, parse_tree
 
 BUILTINS = set(dir(builtins))
 DYNAMIC = {"exec", "globals", "vars"}
@@ -16,7 +17,7 @@ CATCHES_ALL = {"NameError", "Exception", "BaseException"}
 ASKS_FOR_NAME = re.compile(r"\bsys\.modules\b|\bhasattr\((__builtins__|builtins)\b|\bin (globals|locals|dir)\(\)")
 """A test of whether an optional name exists."""
 
-Scope = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef
+Scope = ast.Module | Function
 
 
 def undefined_names(code: str, *, at_run_time: bool = True) -> set[str]:
@@ -63,7 +64,8 @@ def defined_names(code: str) -> set[str]:
 def early_names(tree: ast.Module) -> set[tuple[str, str]]:
     """Return the scope and name of each variable that is read before it is set; "" is the scope of the module."""
     early: set[tuple[str, str]] = set()
-    for path, scope in _scopes(tree, ""):
+    scopes: list[tuple[str, Scope]] = [("", tree), *functions(tree)]
+    for path, scope in scopes:
         events = _Events()
         for statement in scope.body:
             events.visit(statement)
@@ -104,19 +106,6 @@ def _catches_names(node: ast.Try) -> bool:
     types = [handler.type for handler in node.handlers]
     names = {name.id for caught in types if caught for name in ast.walk(caught) if isinstance(name, ast.Name)}
     return None in types or bool(names & CATCHES_ALL)
-
-
-def _scopes(node: ast.AST, path: str) -> Iterator[tuple[str, Scope]]:
-    """Yield the module and every function with the names that lead to it."""
-    if isinstance(node, ast.Module):
-        yield path, node
-    for child in ast.iter_child_nodes(node):
-        inner = path
-        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            inner = f"{path}.{child.name}".strip(".")
-        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield inner, child
-        yield from _scopes(child, inner)
 
 
 def _argument_names(scope: Scope) -> set[str]:
@@ -216,7 +205,7 @@ class _Events(ast.NodeVisitor):
 
     visit_Nonlocal = visit_Global
 
-    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    def visit_FunctionDef(self, node: Function) -> None:
         for part in (*node.decorator_list, *node.args.defaults, *filter(None, node.args.kw_defaults)):
             self.visit(part)
         self._set(node.name)

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from mlestar.agents.choices import Candidate, Choices
 from mlestar.agents.code_replies import read_code
@@ -58,6 +58,17 @@ MIN_PLAN = 12
 MIN_SUMMARY = 100
 """Characters that a text has besides its fences of code, so that it does not only introduce them. Chosen by judgement;
 not measured."""
+
+
+def _join_lines(value: object) -> object:
+    """Return a list of lines as one text; anything else unchanged."""
+    if not isinstance(value, list) or not all(isinstance(line, str) for line in value):
+        return value
+    return "\n".join(line.rstrip("\n") for line in value)
+
+
+Lines = Annotated[str, BeforeValidator(_join_lines)]
+"""The type of a field whose text models also write as a list of lines."""
 
 
 def find_refusal(reply: str) -> str:
@@ -158,15 +169,6 @@ def parse_json(
         return parsed
 
     return Choices("JSON objects", read_candidates).then(read)
-
-
-def json_object(reply: str) -> dict[str, Any]:
-    """Return the one JSON object of a reply: fenced, bare, or between prose.
-
-    Raises:
-        ScriptError: there is no object, or it cannot be read.
-    """
-    return Choices("JSON objects", read_objects).then(_only_object)(reply)
 
 
 def _only_object(value: object) -> dict[str, Any]:

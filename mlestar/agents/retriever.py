@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from mlestar.agents.choices import Candidate
 from mlestar.agents.context import AgentContext
 from mlestar.agents.json_replies import read_objects
-from mlestar.agents.replies import parse_json
+from mlestar.agents.replies import Lines, parse_json
 from mlestar.agents.role import VARIED, Role
 from mlestar.agents.script import ScriptError
 from mlestar.state import ModelCard
@@ -22,8 +22,8 @@ class CardProposal(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     name: str = Field(min_length=1, max_length=200)
-    description: str = ""
-    example_code: str = ""
+    description: Lines = ""
+    example_code: Lines = ""
     source: str = ""
     libraries: tuple[str, ...] = ()
 
@@ -36,12 +36,6 @@ class CardProposal(BaseModel):
         if isinstance(value, list):
             return [_read_library(item) if isinstance(item, dict) else item for item in value]
         return (value,) if isinstance(value, str) else value
-
-    @field_validator("example_code", "description", mode="before")
-    @classmethod
-    def _join_lines(cls, value: object) -> object:
-        is_lines = isinstance(value, list) and all(isinstance(line, str) for line in value)
-        return "\n".join(value) if isinstance(value, list) and is_lines else value
 
 
 def _read_library(item: dict[str, object]) -> object:

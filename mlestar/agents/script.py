@@ -8,7 +8,8 @@ from functools import lru_cache
 
 FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*\n(.*?)^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE)
 SCORE_LINE = re.compile(r"Final Validation Performance:\s*(\S+)")
-PYTHON_NAMES = {"python", "py", "python3"}
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class ScriptError(ValueError):

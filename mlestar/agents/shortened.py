@@ -7,10 +7,10 @@ import tokenize
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from mlestar.agents.calls import Function, find_broken_call, functions, is_used
+from mlestar.agents.calls import find_broken_call, functions, is_used
 from mlestar.agents.items import find_lost_item
 from mlestar.agents.names import early_names, undefined_names
-from mlestar.agents.script import ScriptError, parse_tree
+from mlestar.agents.script import Function, ScriptError, parse_tree
 from mlestar.agents.unfilled import find_unfilled
 
 PLACEHOLDER = re.compile(

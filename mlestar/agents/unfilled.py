@@ -1,8 +1,10 @@
 """Containers that a function creates and returns, and no longer fills."""
 
 import ast
+from collections.abc import Iterator
 
-from mlestar.agents.calls import Function, functions
+from mlestar.agents.calls import called_name, functions
+from mlestar.agents.script import Function
 
 CREATORS = {"zeros", "zeros_like", "empty", "empty_like", "full", "full_like", "list", "dict", "set"}
 """Functions that make a container which other statements fill."""
@@ -23,19 +25,19 @@ def find_unfilled(before: ast.Module, after: ast.Module) -> str:
 
 def _creations(function: Function) -> dict[str, str]:
     """Return the containers and counters that a function creates, with the expression that creates each."""
-    return {
-        target.id: ast.dump(node.value)
-        for node in ast.walk(function)
-        if isinstance(node, ast.Assign) and _is_creation(node.value)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
+    return {name: ast.dump(value) for name, value in _assignments(function) if _is_creation(value)}
+
+
+def _assignments(function: Function) -> Iterator[tuple[str, ast.expr]]:
+    """Yield every name that is assigned with what it is set to."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign):
+            yield from ((target.id, node.value) for target in node.targets if isinstance(target, ast.Name))
 
 
 def _is_creation(value: ast.expr) -> bool:
     if isinstance(value, ast.Call):
-        name = value.func.attr if isinstance(value.func, ast.Attribute) else getattr(value.func, "id", "")
-        return name in CREATORS
+        return called_name(value) in CREATORS
     return _is_counter(value) or (isinstance(value, ast.List | ast.Dict) and not list(ast.walk(value))[2:])
 
 
@@ -48,13 +50,7 @@ def _filled_containers(function: Function) -> set[tuple[str, str]]:
     """Return the containers that a function creates and names again, and the counters that it adds to."""
     targets = [node.target for node in ast.walk(function) if isinstance(node, ast.AugAssign)]
     added = {target.id for target in targets if isinstance(target, ast.Name)}
-    counters = {
-        target.id
-        for node in ast.walk(function)
-        if isinstance(node, ast.Assign) and _is_counter(node.value)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
+    counters = {name for name, value in _assignments(function) if _is_counter(value)}
     filled = set(_creations(function).items()) - set(_returned_unfilled(function))
     return {(name, creation) for name, creation in filled if name in added or name not in counters}
 

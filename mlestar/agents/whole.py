@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from mlestar.agents.items import read_items, text_item, written_items
 from mlestar.agents.names import sets_names_at_run_time, undefined_names
-from mlestar.agents.script import ScriptError, parse_tree
+from mlestar.agents.script import Function, ScriptError, parse_tree
 from mlestar.agents.shortened import find_gap
 from mlestar.state import Brief
 
@@ -14,8 +14,6 @@ RUNS_OTHER_CODE = re.compile(r"\bexec\(|\brun_path\(|\bsubprocess\b")
 """Code that runs a script which it does not contain, so that its own text does not say which columns it reads."""
 RESULTS = {"Final Validation Performance": "print the score", "submission.csv": "write the submission"}
 """Texts of the statements that every script must reach, with what those statements do."""
-
-Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def task_columns(brief: Brief) -> frozenset[str]:
@@ -54,7 +52,7 @@ def _only_defines(code: str) -> bool:
     """Return whether running a script does nothing but define functions."""
     tree = parse_tree(code)
     body = tree.body if tree else []
-    definitions = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom
+    definitions = Function | ast.ClassDef | ast.Import | ast.ImportFrom
     names = {node.name for node in body if isinstance(node, Function | ast.ClassDef)}
     others = [node for node in body if not isinstance(node, definitions)]
     return bool(names) and all(_sets_constant(node, names) for node in others)

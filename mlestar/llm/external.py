@@ -1,15 +1,9 @@
 """The model `ask`: every call of it is a question that is answered from outside."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
-from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatResult
+from langchain_core.messages import AIMessage
 from pydantic import BaseModel, ConfigDict
-
-from mlestar.errors import ModelError
 
 ASK = "ask"
 """Name of the external model in the settings and in the ledger."""
@@ -39,21 +33,3 @@ Answerer = Callable[[ModelCall], Awaitable[AIMessage]]
 def text_message(text: str, *, is_cut: bool = False) -> AIMessage:
     """Return a reply, whole or cut off at a limit, as a model's message."""
     return AIMessage(text, response_metadata={"finish_reason": "length" if is_cut else "stop"})
-
-
-class ExternalModel(BaseChatModel):
-    """The external model where roles are given models; only a run can ask it."""
-
-    @property
-    def _llm_type(self) -> str:
-        return "external"
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        msg = f"model {ASK} is answered from outside while a run works; it cannot be asked here"
-        raise ModelError(msg)

@@ -10,10 +10,12 @@ from langchain_core.language_models import BaseChatModel
 from mlestar.agents.retriever import WEB_RETRIEVER
 from mlestar.agents.role import EXACT
 from mlestar.agents.roles import ROLES
+from mlestar.errors import ModelError
 from mlestar.llm.effort import effort_arguments
-from mlestar.llm.external import ASK, ExternalModel
+from mlestar.llm.external import ASK
 from mlestar.llm.provider import GEMINI, PROVIDERS, first_with_key, make_model
 from mlestar.llm.roles import DEFAULT, check_names, effort_for, matching_name, temperature_for
+from mlestar.llm.scripted import ScriptedModel
 from mlestar.settings import Settings
 
 logger = logging.getLogger("mlestar.llm")
@@ -139,7 +141,9 @@ class ModelCache:
         if model == "offline":
             return self._offline(why)
         if model == ASK:
-            return self._named.setdefault((ASK, None, ""), ChosenModel(ExternalModel(), ASK, why, trusted=False))
+            return self._named.setdefault(
+                (ASK, None, ""), ChosenModel(ScriptedModel(answer=_refuse_to_answer), ASK, why, trusted=False)
+            )
         plain = self._by_provider(model, None, why)
         profile = getattr(plain.model, "profile", None) or {}
         takes_temperature = profile.get("temperature", True) is not False
@@ -165,6 +169,12 @@ class ModelCache:
             retries = 0 if provider in PROVIDERS else _client_retries(model)
             self._named[key] = ChosenModel(model, name, why, trusted=False, provider=provider, retries=retries)
         return self._named[key]
+
+
+def _refuse_to_answer(role: str, prompt: str) -> str:
+    """Refuse a question to the external model, which only a run can ask."""
+    msg = f"model {ASK} is answered from outside while a run works; it cannot be asked here"
+    raise ModelError(msg)
 
 
 def wrap_model(model: BaseChatModel) -> ChosenModel:

@@ -155,9 +155,8 @@ class Transport:
         try:
             return await self._retry(role, chosen, messages, options, failures)
         except PromptTooLongError as error:
-            if names_reply_limit(
-                error, output_setting(chosen.model)
-            ):  # a shorter reply is enough, which the caller asks for
+            sent_limit = output_setting(chosen.model)
+            if names_reply_limit(error, sent_limit):  # a shorter reply is enough, which the caller asks for
                 raise
             shorter = _shorten(messages, error.excess)
             if shorter is None:

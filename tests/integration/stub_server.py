@@ -2,6 +2,7 @@
 
 import json
 import threading
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -150,6 +151,44 @@ class StubServer:
     def wait(self) -> None:
         """Keep a client waiting until the server stops."""
         self._released.wait(60)
+
+
+class LocalServer(ABC):
+    """Serves on a free port of this machine from the beginning of a `with` block to its end."""
+
+    def __enter__(self) -> Self:
+        self._server = _Server(("127.0.0.1", 0), type("Handler", (_PostHandler,), {"stub": self}))
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    @abstractmethod
+    def post(self, request: BaseHTTPRequestHandler, body: dict[str, Any]) -> tuple[int, object]:
+        """Return the status and the JSON of the answer to a request."""
+
+
+class _PostHandler(BaseHTTPRequestHandler):
+    stub: LocalServer
+
+    def do_POST(self) -> None:
+        status, answer = self.stub.post(self, json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        body = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None: ...
 
 
 class _Server(ThreadingHTTPServer):

@@ -1,20 +1,20 @@
 """A server with the chat completions of OpenAI whose replies have a length, and whose model has limits."""
 
-import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 
 from mlestar.llm.scripted import ROLE
+from tests.integration.stub_server import LocalServer
 
 INPUT_TOKENS = 1000
 """Tokens that the server counts for every prompt."""
 
 
 @dataclass
-class Writer:
+class Writer(LocalServer):
     """Answers `answer(role, prompt)`, which takes `length(role)` tokens; a request that allows fewer is cut there."""
 
     answer: Callable[[str, str], str]
@@ -36,22 +36,15 @@ class Writer:
         """What the requests allowed, in the order of arrival."""
         return [limit_of(request) for request in self.requests]
 
-    def __enter__(self) -> Self:
+    def __post_init__(self) -> None:
         self._lock, self._pause = threading.Lock(), threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"writer": self}))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/v1"
+        return f"{self.address}/v1"
+
+    def post(self, request: BaseHTTPRequestHandler, body: dict[str, Any]) -> tuple[int, object]:
+        return self.reply(body)
 
     def reply(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         prompt, limit = str(body["messages"][-1]["content"]), limit_of(body)
@@ -89,21 +82,3 @@ def _completion(text: str, reason: str, written: int, thinking: int) -> dict[str
             "completion_tokens_details": {"reasoning_tokens": thinking},
         },
     }
-
-
-class _Handler(BaseHTTPRequestHandler):
-    writer: Writer
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        status, reply = self.writer.reply(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        body = json.dumps(reply).encode()
-        self.close_connection = True
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None: ...

@@ -17,6 +17,7 @@ from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 
 from mlestar.data.examples import write_example
 from mlestar.offline import OfflineEngineer
+from tests.unit.mcp_client import ask, refusal
 
 QUICK = {"profile": "quick", "outer_steps": 0, "retrieved_models": 1, "finalists": 1, "cpus": 1}
 TOOLS = {
@@ -31,22 +32,6 @@ pytestmark = pytest.mark.slow
 def server(tmp_path: Path) -> StdioServerParameters:
     options = ["-m", "mlestar", "mcp", "--model", "offline", "--runner", "local", "--runs-dir", str(tmp_path / "runs")]
     return StdioServerParameters(command=sys.executable, args=options)
-
-
-async def ask(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
-    """Call a tool and return its structured result."""
-    answer = await client.call_tool(tool, arguments)
-    assert not answer.is_error, answer.content
-    return cast(dict[str, Any], answer.structured_content)
-
-
-async def refusal(client: Client, tool: str, **arguments: Any) -> str:
-    """Call a tool that must refuse, and return the reason."""
-    answer = await client.call_tool(tool, arguments)
-    assert answer.is_error
-    (content, *_) = answer.content
-    assert isinstance(content, TextContent)
-    return content.text
 
 
 async def wait_for_progress(client: Client, run_id: str) -> None:

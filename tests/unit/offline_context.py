@@ -10,7 +10,7 @@ import pandas as pd
 from langchain_core.messages import HumanMessage
 from threadpoolctl import threadpool_limits
 
-from mlestar.agents.replies import json_object, parse_code
+from mlestar.agents.replies import parse_code
 from mlestar.agents.roles import ROLES
 from mlestar.agents.script import check_script, reported_score
 from mlestar.data.task import Task
@@ -18,6 +18,7 @@ from mlestar.evaluation import infer_split
 from mlestar.offline import OfflineEngineer
 from mlestar.prompts import Prompts
 from mlestar.state import Brief, ModelCard, StepFacts
+from tests.unit.objects import read_object
 
 CARD = ModelCard(name="HistGradientBoosting")
 
@@ -69,7 +70,8 @@ def code(role: str, brief: Brief, track: int = 0, **values: object) -> str:
 
 def data(role: str, brief: Brief, track: int = 0, **values: object) -> dict[str, Any]:
     """Return the JSON object of a reply."""
-    return json_object(reply(role, brief, track, **values))
+    answer: dict[str, Any] = read_object(reply(role, brief, track, **values))
+    return answer
 
 
 def candidate(brief: Brief, card: ModelCard = CARD) -> str:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 from mcp import Client
@@ -15,6 +14,7 @@ from mlestar.integrations import following, open_calls
 from mlestar.integrations.mcp import make_server
 from mlestar.offline import OfflineEngineer
 from mlestar.settings import Settings
+from tests.unit.mcp_client import ask, refusal
 from tests.unit.scenario import make_task
 
 ASK = {"profile": "quick", "model": "ask", "runner": "local"}
@@ -48,22 +48,6 @@ async def connect(folder: Path, model: SlowModel | None = None) -> AsyncIterator
         status = await ask(client, "run", folder=str(task), settings=ASK)
         yield client, status["run_id"]
         await ask(client, "cancel", run_id=status["run_id"])
-
-
-async def ask(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
-    """Call a tool and return its structured result."""
-    answer = await client.call_tool(tool, arguments)
-    assert not answer.is_error, answer.content
-    return cast(dict[str, Any], answer.structured_content)
-
-
-async def refusal(client: Client, tool: str, **arguments: Any) -> str:
-    """Call a tool that must refuse, and return the reason."""
-    answer = await client.call_tool(tool, arguments)
-    assert answer.is_error
-    (content,) = answer.content
-    assert isinstance(content, TextContent)
-    return content.text
 
 
 async def test_wait_returns_soon_after_its_time_and_the_call_is_sampled_again(

@@ -5,12 +5,13 @@ from mlestar.agents.coder import rewrite_block
 from mlestar.agents.context import AgentContext, ReplyError
 from mlestar.agents.leakage import find_leakage
 from mlestar.agents.planner import ask_for_plan
-from mlestar.agents.replies import find_refusal, json_object, parse_json, parse_prose
+from mlestar.agents.replies import find_refusal, parse_json, parse_prose
 from mlestar.agents.script import ScriptError
 from mlestar.agents.usage_checker import check_usage
 from mlestar.llm import ModelReply
 from mlestar.prompts import Prompts, as_data
 from mlestar.state import Attempt, Brief
+from tests.unit.objects import read_object
 
 
 class Choice(BaseModel):
@@ -30,22 +31,22 @@ class Choice(BaseModel):
     ids=["fenced", "in prose", "bare", "python literal", "unnamed fence", "two fences"],
 )
 def test_json_is_extracted(reply: str) -> None:
-    assert json_object(reply) == {"leak": True}
+    assert read_object(reply) == {"leak": True}
 
 
 def test_a_json_object_that_was_cut_is_refused_as_not_closed() -> None:
     with pytest.raises(ScriptError, match="not closed"):
-        json_object('```json\n{"leak": tr')
+        read_object('```json\n{"leak": tr')
 
 
 @pytest.mark.parametrize("reply", ["", "no", "[1, 2]"], ids=["empty", "prose", "list"])
 def test_a_reply_without_a_json_object_is_refused(reply: str) -> None:
     with pytest.raises(ScriptError, match="no complete JSON object"):
-        json_object(reply)
+        read_object(reply)
 
 
 def test_line_breaks_inside_json_strings_are_kept() -> None:
-    assert json_object('```json\n{"block": "def f():\n\treturn 1"}\n```') == {"block": "def f():\n\treturn 1"}
+    assert read_object('```json\n{"block": "def f():\n\treturn 1"}\n```') == {"block": "def f():\n\treturn 1"}
 
 
 def test_a_wrong_field_is_named() -> None:

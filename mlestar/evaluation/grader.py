@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mlestar.data.tables import is_table, table_suffix
+from mlestar.data.tables import table_suffix
 from mlestar.data.tables.delimited import header_delimiter
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
-from mlestar.evaluation.holdout.holdout import Holdout, labelled_rows, withheld_ids
+from mlestar.evaluation.holdout.holdout import Holdout, example_rows, labelled_rows, withheld_ids
 from mlestar.evaluation.holdout.plan import Comparison, Grade
 from mlestar.evaluation.holdout.stage import staged_sample
 from mlestar.evaluation.predictions import SubmissionError, constant_warning
@@ -127,8 +127,8 @@ def check_submission(task: Task, submission: Path) -> str:
         HoldoutError: no table has the rows to predict.
     """
     spec = task.spec
-    sample = None if spec.sample_submission is None else task.table(spec.sample_submission).frame
-    rows = task.table(spec.test).frame if is_table(task.input / spec.test) else sample
+    sample = None if task.sample is None else task.sample.frame
+    rows = _rows_to_predict(task, sample)
     if rows is None:
         msg = f"neither {spec.test} nor a sample submission is a table, so the rows to predict are unknown"
         raise HoldoutError(msg)
@@ -138,6 +138,13 @@ def check_submission(task: Task, submission: Path) -> str:
     except SubmissionError as error:
         return str(error)
     return ""
+
+
+def _rows_to_predict(task: Task, sample: pd.DataFrame | None) -> pd.DataFrame | None:
+    """Return the rows of the real input's test file."""
+    if not task.spec.has_test:
+        return task.train.rows.iloc[example_rows(task)].reset_index(drop=True)
+    return sample if task.test.frame is None else task.test.frame
 
 
 def _submission_form(task: Task, rows: int, ids: pd.Series | None, sample: pd.DataFrame | None) -> SubmissionForm:
@@ -155,7 +162,7 @@ def _known_labels(task: Task) -> frozenset[str]:
     spec = task.spec
     labels = {canonical(label) for label in spec.classes}
     if task.labelled and spec.prediction_kind == "label":
-        frame = task.table(spec.train).frame[labelled_rows(task)]
+        frame = task.train.rows[labelled_rows(task)]
         for column in spec.target:
             labels.update(canonical_labels(frame[column].unique()))
     return frozenset(labels)
@@ -166,7 +173,7 @@ def _max_characters(task: Task) -> int:
     spec = task.spec
     if not task.labelled or spec.prediction_kind != "text":
         return 10_000
-    frame = task.table(spec.train).frame
+    frame = task.train.rows
     return 1_000 + 10 * max(int(frame[column].str.len().max()) for column in spec.target)
 
 
@@ -183,7 +190,7 @@ def _sample_delimiter(task: Task) -> str:
 def _read_truth(task: Task, rows: np.ndarray) -> np.ndarray:
     """Return the targets of withheld rows in the form that the metric takes, columns in the order of predictions."""
     spec = task.spec
-    frame = task.table(spec.train).frame.iloc[rows]
+    frame = task.train.rows.iloc[rows]
     same_names = set(spec.target) == set(spec.prediction_columns)
     names = spec.prediction_columns if same_names else spec.target
     if spec.prediction_kind == "value":

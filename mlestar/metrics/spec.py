@@ -44,6 +44,12 @@ class TaskSpec(BaseModel):
     """Target columns in the train file; more than one for multi-output tasks."""
     id: str | None = None
     """Column that names a row in train, test and submission; None when the submission follows test order."""
+    layout: str = "tables"
+    """How the rows are kept in files (`mlestar.data.layouts`)."""
+    layout_note: str = ""
+    """What is where, in a sentence, where train and test are not plain tables."""
+    has_test: bool = True
+    """False where there are only labelled rows, so that nothing has to be submitted."""
     train: str
     test: str
     sample_submission: str | None = None

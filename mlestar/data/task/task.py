@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from mlestar.data.folder import TaskFolder, read_task_folder
+from mlestar.data.layouts import Layout, TableCache, TaskFile
+from mlestar.data.overrides import Overrides, read_overrides
 from mlestar.data.statistics import (
     LARGEST,
     FileStatistics,
@@ -15,9 +18,6 @@ from mlestar.data.statistics import (
     table_statistics,
 )
 from mlestar.data.tables import Table, is_table
-from mlestar.data.task.inference.folder import TaskFolder, read_task_folder
-from mlestar.data.task.inference.overrides import Overrides, read_overrides
-from mlestar.data.task.inference.roles import TableCache
 from mlestar.data.task.inference.spec import infer_spec
 from mlestar.errors import UserError
 from mlestar.metrics import Metric
@@ -35,6 +35,8 @@ class Task:
     """The author's description, with the goal that a call set before it; or a sentence made from the spec."""
     spec: TaskSpec
     metric: Metric
+    layout: Layout
+    """The rows: which there are, and how a holdout of them is written."""
     statistics: tuple[FileStatistics, ...]
     """Every file or folder of the input, train, test and sample submission first."""
     labelled: bool
@@ -61,13 +63,14 @@ class Task:
         cache = TableCache(contents.input)
         description = "\n\n".join(text for text in (goal, contents.description) if text)
         inference = infer_spec(contents, settings, description, cache, metric_object)
-        statistics = _describe_files(contents, inference.spec, cache)
+        statistics = _describe_files(contents, inference.layout, cache)
         return cls(
             folder=folder,
             input=contents.input,
             description=description or _default_description(inference.spec),
             spec=inference.spec,
             metric=inference.metric,
+            layout=inference.layout,
             statistics=statistics,
             labelled=inference.labelled,
             notes=inference.notes,
@@ -75,11 +78,25 @@ class Task:
             _cache=cache,
         )
 
+    @property
+    def train(self) -> TaskFile:
+        """The labelled rows."""
+        return self.layout.train
+
+    @property
+    def test(self) -> TaskFile:
+        """The rows to predict; none where there is no test file."""
+        return self.layout.test
+
+    @property
+    def sample(self) -> TaskFile | None:
+        """The sample submission."""
+        return self.layout.sample
+
     def showing(self, rows: np.ndarray) -> "Task":
         """Return the task with statistics that are computed from these rows of train only."""
-        train = table_statistics(self.spec.train, self.table(self.spec.train), rows)
-        statistics = tuple(train if file.file == train.file else file for file in self.statistics)
-        return replace(self, statistics=statistics)
+        described = {file.file: file for file in self.layout.describe(rows)}
+        return replace(self, statistics=tuple(described.get(file.file, file) for file in self.statistics))
 
     def table(self, name: str) -> Table:
         """Return a table of the input folder by its file name, read once."""
@@ -97,16 +114,16 @@ def _settled(settings: Overrides, metric: Metric | None) -> frozenset[str]:
     return frozenset(fields)
 
 
-def _describe_files(contents: TaskFolder, spec: TaskSpec, cache: TableCache) -> tuple[FileStatistics, ...]:
-    """Describe train, test and sample submission from the tables that were read, every other entry by itself."""
-    names = [name for name in (spec.train, spec.test, spec.sample_submission) if name]
-    tables = [name for name in names if is_table(contents.input / name)]
-    others = [name for name in dict.fromkeys((*names, *contents.entries)) if name not in tables]
-    statistics = [table_statistics(name, cache.get(name)) for name in tables]
-    return tuple(statistics + [_describe_entry(contents, name, spec, cache) for name in others])
+def _describe_files(contents: TaskFolder, layout: Layout, cache: TableCache) -> tuple[FileStatistics, ...]:
+    """Describe the files of the layout first, then every other entry by itself."""
+    statistics = layout.describe()
+    names = {file.file for file in statistics}
+    others = [name for name in dict.fromkeys((*layout.names, *contents.entries)) if name not in names]
+    present = [name for name in others if (contents.input / name).exists()]
+    return statistics + tuple(_describe_entry(contents, name, layout, cache) for name in present)
 
 
-def _describe_entry(contents: TaskFolder, name: str, spec: TaskSpec, cache: TableCache) -> FileStatistics:
+def _describe_entry(contents: TaskFolder, name: str, layout: Layout, cache: TableCache) -> FileStatistics:
     path = contents.input / name
     if path.is_dir():
         files = [file.removeprefix(f"{name}/") for file in contents.files if file.startswith(f"{name}/")]
@@ -118,6 +135,6 @@ def _describe_entry(contents: TaskFolder, name: str, spec: TaskSpec, cache: Tabl
     except UserError as error:
         return FileStatistics(file=name, size=path.stat().st_size, note=str(error))
     statistics = table_statistics(name, table)
-    if not is_table(contents.input / spec.train):
+    if layout.train.frame is None:
         return statistics
-    return link_columns(statistics, table.frame, spec.train, cache.get(spec.train).frame)
+    return link_columns(statistics, table.frame, layout.train.name, layout.train.frame)

@@ -45,7 +45,7 @@ def safe_rows(task: Task, kept: np.ndarray, path: Path) -> tuple[Table, np.ndarr
     except TaskError:
         _reject_mention(task, path)
         return None
-    train = task.table(task.spec.train).frame
+    train = task.train.rows
     keys = _find_keys(task, table.frame)
     leaks = _leaky_columns(task, table.frame, keys)
     if not leaks:
@@ -68,9 +68,9 @@ def reject_leaky_paths(task: Task) -> None:
     Raises:
         HoldoutError: the path of a train row names its label.
     """
-    spec, table = task.spec, task.table(task.spec.train)
-    shared = [column for column in task.table(spec.test).columns if column in table.columns]
-    sample = table.frame.iloc[:: max(1, len(table) // _SAMPLE_ROWS)]
+    spec, train = task.spec, task.train.rows
+    shared = [column for column in task.test.columns if column in train.columns]
+    sample = train.iloc[:: max(1, len(train) // _SAMPLE_ROWS)]
     labels = sample[spec.target[0]].str.strip()
     if labels.nunique() < 2:
         return
@@ -87,7 +87,7 @@ def reject_leaky_paths(task: Task) -> None:
 def _find_keys(task: Task, frame: pd.DataFrame) -> list[str]:
     """Return the shared columns that identify rows of train."""
     spec = task.spec
-    train = task.table(spec.train).frame
+    train = task.train.rows
     if spec.id is not None and spec.id in frame.columns and spec.id in train.columns:
         return [spec.id]
     hidden = {*spec.target, *spec.train_only}
@@ -100,7 +100,7 @@ def _find_keys(task: Task, frame: pd.DataFrame) -> list[str]:
 def _leaky_columns(task: Task, frame: pd.DataFrame, keys: list[str]) -> list[str]:
     """List the columns that hold what a script must not see, and that the file does not have for the real test rows."""
     spec = task.spec
-    test = task.table(spec.test).frame
+    test = task.test.rows
     hidden = {*spec.target, *spec.train_only}
     leaks = [column for column in frame.columns if column in hidden or _repeats_target(task, frame, column, keys)]
     if not keys or not set(keys) <= set(test.columns):
@@ -114,7 +114,7 @@ def _repeats_target(task: Task, frame: pd.DataFrame, column: str, keys: list[str
     """Return whether a column of another name is the target: it equals it more often than the most common label."""
     if not keys or column in keys:
         return False
-    train = task.table(task.spec.train).frame
+    train = task.train.rows
     truth = pd.Series(canonical_labels(train[task.spec.target[0]]), index=_join(train, keys))
     truth = truth[~truth.index.duplicated()]
     labels = truth.reindex(_join(frame, keys)).to_numpy()

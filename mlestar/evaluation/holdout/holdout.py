@@ -19,6 +19,10 @@ _SMALL_TABLE_DIVISOR = 10
 Chosen by judgement; not measured."""
 
 
+_MAX_EXAMPLES = 1000
+"""Rows of the test file that an input without one gets. Chosen by judgement; not measured."""
+
+
 @dataclass(frozen=True)
 class Holdout:
     """One way to withhold rows; all arrays but `units` hold row numbers of the train table."""
@@ -104,17 +108,22 @@ def fresh_holdouts(task: Task, plan: SplitPlan, *, seed: int, count: int) -> tup
 
 def labelled_rows(task: Task) -> np.ndarray:
     """Return a mask of the train rows whose targets are all filled in, as finite numbers where these are values."""
-    targets = task.table(task.spec.train).frame[list(task.spec.target)]
+    targets = task.train.rows[list(task.spec.target)]
     if task.spec.prediction_kind == "value":
         targets = targets.apply(pd.to_numeric, errors="coerce")
         return np.asarray(np.isfinite(targets).all(axis=1))
     return np.asarray((targets != "").all(axis=1))
 
 
+def example_rows(task: Task) -> np.ndarray:
+    """Return the rows of train that stand for test rows in the real input of a task without a test file."""
+    return np.flatnonzero(labelled_rows(task))[:_MAX_EXAMPLES]
+
+
 def withheld_ids(task: Task, holdout: Holdout) -> pd.Series | None:
     """Return the withheld rows' ids as in train; invented where only test has an id, None without one."""
     spec = task.spec
-    train, test = task.table(spec.train).frame, task.table(spec.test).frame
+    train, test = task.train.rows, task.test.rows
     if spec.id is None:
         return None
     if spec.id in train.columns:
@@ -134,7 +143,7 @@ def _make_holdout(name: str, row_units: _RowUnits, withheld: np.ndarray) -> Hold
 
 
 def _make_units(task: Task, plan: SplitPlan) -> _RowUnits:
-    spec, frame = task.spec, task.table(task.spec.train).frame
+    spec, frame = task.spec, task.train.rows
     rows = np.arange(len(frame))
     labelled = labelled_rows(task)
     units = rows
@@ -144,7 +153,7 @@ def _make_units(task: Task, plan: SplitPlan) -> _RowUnits:
         # A row without a group is a unit by itself.
         units = np.where(codes >= 0, codes, rows + len(rows))
     elif plan.keep_duplicates:
-        units = duplicate_codes(frame, feature_columns(spec, frame, task.table(spec.test).frame))
+        units = duplicate_codes(frame, feature_columns(spec, frame, task.test.rows))
     classes = np.full(len(rows), -1)
     if spec.problem in ("binary", "multiclass", "ordinal"):
         classes = np.where(labelled, pd.factorize(frame[spec.target[0]].str.strip())[0], -1)
@@ -155,7 +164,7 @@ def _make_units(task: Task, plan: SplitPlan) -> _RowUnits:
 def _periods(task: Task, plan: SplitPlan, *, count: int) -> list[Holdout]:
     """Return holdouts of successive periods, the latest first."""
     column = plan.column or ""
-    clock = require_clock(column, task.table(task.spec.train).frame[column], plan.group_rule)
+    clock = require_clock(column, task.train.rows[column], plan.group_rule)
     values = np.where(labelled_rows(task), clock.values, np.nan)
     end, holdouts = float(np.nanmax(values)), list[Holdout]()
     while len(holdouts) < count:

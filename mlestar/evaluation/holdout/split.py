@@ -52,7 +52,7 @@ def infer_split(task: Task) -> SplitPlan:
     if not task.labelled:
         msg = "the labels are not in a table, so no rows can be withheld"
         raise HoldoutError(msg)
-    train, test = task.table(spec.train).frame, task.table(spec.test).frame
+    train, test = task.train.rows, task.test.rows
     if len(train) < _MIN_TRAIN_ROWS:
         msg = f"{spec.train} has {len(train)} rows: too few to withhold some"
         raise HoldoutError(msg)

@@ -9,14 +9,16 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from mlestar.data.tables.writer import write_cells, write_rows
+from mlestar.data.folder import is_run_folder
+from mlestar.data.layouts import HoldoutRows, PlaceFile
+from mlestar.data.tables.writer import write_cells
 from mlestar.data.task import Task
-from mlestar.data.task.inference.folder import is_run_folder
 from mlestar.errors import HoldoutError
 from mlestar.evaluation.holdout.auxiliary import reject_leaky_paths, safe_rows
-from mlestar.evaluation.holdout.holdout import Holdout, withheld_ids
+from mlestar.evaluation.holdout.holdout import Holdout, example_rows, withheld_ids
 
 logger = logging.getLogger("mlestar.evaluation")
 
@@ -65,9 +67,9 @@ def manifest(folder: Path) -> str:
 def staged_sample(task: Task, holdout: Holdout) -> pd.DataFrame | None:
     """Return the sample submission of a holdout: withheld ids, and the most common predictions of the real sample."""
     spec = task.spec
-    if spec.sample_submission is None:
+    if task.sample is None or task.sample.frame is None:
         return None
-    real = task.table(spec.sample_submission).frame
+    real = task.sample.frame
     columns = [column for column in real.columns if column != spec.id]
     constant = dict(zip(columns, real[columns].value_counts().index[0], strict=True))
     cells = pd.DataFrame(constant, index=range(len(holdout.withheld)))
@@ -78,16 +80,22 @@ def staged_sample(task: Task, holdout: Holdout) -> pd.DataFrame | None:
 
 
 def _fill(task: Task, holdout: Holdout | None, folder: Path, *, avoid: Path, link: bool) -> None:
-    written = [] if holdout is None else _write_own_tables(task, holdout, folder)
     counts = {"cut": 0, "linked": 0, "copied": 0}
+
+    def place(source: Path, target: Path) -> None:
+        counts[_place(source, target, link=link)] += 1
+
+    written = _write_rows(task, holdout, folder, place)
     for name, path in _list_files(task.input, avoid=avoid.resolve()):
         if not path.resolve().is_relative_to(task.folder.resolve()):
             msg = f"{name} is a link to something outside the task folder: copy it in"
             raise HoldoutError(msg)
-        if name not in written:
+        if not (written and task.layout.owns(name)):
             counts[_stage_file(task, holdout, path, _target(folder, name), link=link)] += 1
     for name in written:
-        _make_read_only(folder / name)
+        # A linked file is the task's own.
+        if (folder / name).stat().st_nlink == 1:
+            _make_read_only(folder / name)
     rows = "real input" if holdout is None else f"{len(holdout.train)} train rows, {len(holdout.withheld)} withheld"
     files = ", ".join(f"{count} {how}" for how, count in counts.items() if count)
     logger.info("staged %s: %s; auxiliary files: %s", avoid.name, rows, files or "none")
@@ -101,6 +109,11 @@ def _stage_file(task: Task, holdout: Holdout | None, path: Path, target: Path, *
         table.write(target, rows)
         _make_read_only(target)
         return "cut"
+    return _place(path, target, link=link)
+
+
+def _place(path: Path, target: Path, *, link: bool) -> str:
+    """Stage a file as it is and return how."""
     # A linked file keeps its mode, as it is the task's own; the sandbox's user must be able to read it.
     if link and path.stat().st_mode & stat.S_IROTH and _linked(path.resolve(), target):
         return "linked"
@@ -125,22 +138,22 @@ def _linked(source: Path, target: Path) -> bool:
     return True
 
 
-def _write_own_tables(task: Task, holdout: Holdout, folder: Path) -> list[str]:
-    """Write train, test and sample submission; return their names."""
+def _write_rows(task: Task, holdout: Holdout | None, folder: Path, place: PlaceFile) -> list[str]:
+    """Write the files that hold rows; return their names, none where the real files are staged as they are."""
     spec = task.spec
-    train, test = task.table(spec.train), task.table(spec.test)
-    train.write(_target(folder, spec.train), holdout.train)
-    test_path, ids = _target(folder, spec.test), withheld_ids(task, holdout)
-    if spec.id is not None and ids is not None and spec.id not in train.columns:
-        cells = train.frame.iloc[holdout.withheld].reset_index(drop=True).assign(**{spec.id: ids})
-        write_cells(cells.reindex(columns=list(test.columns), fill_value=""), test, test_path)
-    else:
-        write_rows(train, holdout.withheld, test, test_path)
+    if holdout is None:
+        if task.layout.has_test:
+            return []
+        rows = HoldoutRows(np.arange(spec.train_rows), example_rows(task), spec.target, spec.id)
+        return task.layout.write(rows, folder, place)
+    ids = withheld_ids(task, holdout)
+    rows = HoldoutRows(holdout.train, holdout.withheld, spec.target, spec.id, ids)
+    written = task.layout.write(rows, folder, place)
     sample = staged_sample(task, holdout)
     if sample is None or spec.sample_submission is None:
-        return [spec.train, spec.test]
+        return written
     write_cells(sample, task.table(spec.sample_submission), _target(folder, spec.sample_submission))
-    return [spec.train, spec.test, spec.sample_submission]
+    return [*written, spec.sample_submission]
 
 
 def _target(folder: Path, name: str) -> Path:

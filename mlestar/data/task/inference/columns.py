@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from mlestar.data.layouts import Layout, TaskFile
+from mlestar.data.overrides import Overrides
 from mlestar.data.task.inference.labels import align_classes, classes_of
-from mlestar.data.task.inference.overrides import Overrides
-from mlestar.data.task.inference.roles import TaskFile, TaskFiles
 from mlestar.errors import TaskError
 
 _GENERIC = re.compile(
     r"(?:pred|prob|target|label|score|value|output|answer|result|expected|class|response)", re.IGNORECASE
 )
+_ID_NAME = re.compile(r"(?:^|_|[a-z])id$", re.IGNORECASE)
 _USUAL = ("target", "label", "y", "class", "outcome")
 
 
@@ -28,42 +29,51 @@ class TaskColumns:
     notes: tuple[str, ...]
 
 
-def find_columns(files: TaskFiles, overrides: Overrides, description: str) -> TaskColumns:
+def find_columns(layout: Layout, overrides: Overrides, description: str) -> TaskColumns:
     """Find id, target and prediction columns.
 
     Raises:
         TaskError: the files contradict each other or leave it open.
     """
-    identifier, note = _find_id(files, overrides)
-    predictions = overrides.prediction_columns or _find_predictions(files, identifier)
-    target, why = _find_target(files, overrides, predictions, description)
-    _refuse_answers(files, target)
+    identifier, note = _find_id(layout, overrides)
+    predictions = overrides.prediction_columns or _find_predictions(layout, identifier)
+    target, why = _find_target(layout, overrides, predictions, description)
+    _refuse_answers(layout, target)
     return TaskColumns(identifier, target, predictions, (note, f"target: {', '.join(target)} ({why})"))
 
 
-def _refuse_answers(files: TaskFiles, target: Iterable[str]) -> None:
+def _refuse_answers(layout: Layout, target: Iterable[str]) -> None:
     """Refuse a test file with the target in it."""
-    answers = [column for column in target if column in files.test.columns]
-    if files.test.frame is not None and answers:
-        msg = f"{files.test.name} holds the target {answers[0]!r}: remove that column"
+    answers = [column for column in target if column in layout.test.columns]
+    if layout.test.frame is not None and answers:
+        msg = f"{layout.test.name} holds the target {answers[0]!r}: remove that column"
         raise TaskError(msg)
 
 
-def _find_id(files: TaskFiles, overrides: Overrides) -> tuple[str | None, str]:
+def _find_id(layout: Layout, overrides: Overrides) -> tuple[str | None, str]:
     if overrides.id is not None:
-        _check_set_id(files, overrides.id)
+        _check_set_id(layout, overrides.id)
         return overrides.id, f"id: {overrides.id} (set)"
-    if files.sample is None or files.sample.frame is None:
-        return _guess_id(files.train, files.test)
-    return _id_of_sample(files.sample, files.sample.frame, files)
+    if layout.sample is None or layout.sample.frame is None:
+        return _guess_id(layout.train, layout.test) if layout.has_test else _named_id(layout.train)
+    return _id_of_sample(layout.sample, layout.sample.frame, layout)
 
 
-def _check_set_id(files: TaskFiles, identifier: str) -> None:
-    for file in filter(None, (files.test, files.sample)):
+def _check_set_id(layout: Layout, identifier: str) -> None:
+    for file in filter(None, (layout.test, layout.sample)):
         if file.columns and identifier not in file.columns:
             msg = f"{file.name} has no column {identifier!r}, which is set as the id"
             raise TaskError(msg)
-    _check_ids(files, identifier)
+    _check_ids(layout, identifier)
+
+
+def _named_id(train: TaskFile) -> tuple[str | None, str]:
+    """Without a test file: return a column without repeats that is named like an id."""
+    if train.frame is not None:
+        for column in train.columns:
+            if _ID_NAME.search(column) and train.frame[column].is_unique:
+                return column, f"id: {column} (its name, and different in every row)"
+    return None, "id: none found, a submission follows the order of the test file"
 
 
 def _guess_id(train: TaskFile, test: TaskFile) -> tuple[str | None, str]:
@@ -74,15 +84,15 @@ def _guess_id(train: TaskFile, test: TaskFile) -> tuple[str | None, str]:
         if column not in train.columns:
             continue
         train_cells, test_cells = train.frame[column], test.frame[column]
-        named = re.search(r"(?:^|_|[a-z])id$", column, re.IGNORECASE)
+        named = _ID_NAME.search(column)
         first = position == 0 and not set(train_cells) & set(test_cells)
         if train_cells.is_unique and test_cells.is_unique and (named or first):
             return column, f"id: {column} (different in every row of both files)"
     return None, "id: none found, a submission follows the order of the test file"
 
 
-def _id_of_sample(sample: TaskFile, frame: pd.DataFrame, files: TaskFiles) -> tuple[str | None, str]:
-    test, first = files.test, sample.columns[0]
+def _id_of_sample(sample: TaskFile, frame: pd.DataFrame, layout: Layout) -> tuple[str | None, str]:
+    test, first = layout.test, sample.columns[0]
     if test.frame is None:
         return (first, f"id: {first} (first column of {sample.name})") if frame[first].is_unique else (None, "id: none")
     shared = [column for column in sample.columns if column in test.columns]
@@ -90,9 +100,9 @@ def _id_of_sample(sample: TaskFile, frame: pd.DataFrame, files: TaskFiles) -> tu
         if test.frame[column].is_unique and _same_values(frame[column], test.frame[column]):
             return column, f"id: {column} ({sample.name} and {test.name} hold the same values)"
     if shared and not _same_rows(frame, test.frame, shared):
-        _check_ids(files, shared[0])
+        _check_ids(layout, shared[0])
     if not shared and len(sample.columns) > 1:
-        _check_missing_id(sample, frame, files)
+        _check_missing_id(sample, frame, layout)
     _check_rows(sample, frame, test.name, len(test.frame))
     return None, f"id: none, {sample.name} follows the order of {test.name}"
 
@@ -106,14 +116,14 @@ def _same_rows(sample: pd.DataFrame, test: pd.DataFrame, columns: list[str]) -> 
     return len(columns) > 1 and len(sample) == len(test) and bool((sample[columns] == test[columns]).all(axis=None))
 
 
-def _check_missing_id(sample: TaskFile, frame: pd.DataFrame, files: TaskFiles) -> None:
+def _check_missing_id(sample: TaskFile, frame: pd.DataFrame, layout: Layout) -> None:
     """Refuse a first column that identifies rows but is not in test, unless it only counts them."""
     first = sample.columns[0]
-    train = files.train.frame
+    train = layout.train.frame
     train_id = train is not None and first in train and train[first].is_unique
-    other_id = first not in files.train.columns and not _counts_rows(frame[first])
+    other_id = first not in layout.train.columns and not _counts_rows(frame[first])
     if len(frame) > 1 and frame[first].is_unique and (train_id or other_id):
-        msg = f"{files.test.name} has no column {first!r}, by which {sample.name} identifies its rows: add it"
+        msg = f"{layout.test.name} has no column {first!r}, by which {sample.name} identifies its rows: add it"
         raise TaskError(msg)
 
 
@@ -123,31 +133,31 @@ def _check_rows(sample: TaskFile, frame: pd.DataFrame, test: str, rows: int) -> 
         raise TaskError(msg)
 
 
-def _check_ids(files: TaskFiles, column: str) -> None:
-    if files.sample is None or files.sample.frame is None or files.test.frame is None:
+def _check_ids(layout: Layout, column: str) -> None:
+    if layout.sample is None or layout.sample.frame is None or layout.test.frame is None:
         return
-    _check_rows(files.sample, files.sample.frame, files.test.name, len(files.test.frame))
-    test_ids, sample_ids = files.test.frame[column].str.strip(), files.sample.frame[column].str.strip()
+    _check_rows(layout.sample, layout.sample.frame, layout.test.name, len(layout.test.frame))
+    test_ids, sample_ids = layout.test.frame[column].str.strip(), layout.sample.frame[column].str.strip()
     if (repeated := test_ids[test_ids.duplicated()]).size:
-        msg = f"{files.test.name}: duplicate id {repeated.iloc[0]!r} in column {column!r}"
+        msg = f"{layout.test.name}: duplicate id {repeated.iloc[0]!r} in column {column!r}"
         raise TaskError(msg)
     if unmatched := sorted(set(sample_ids) ^ set(test_ids)):
-        msg = f"the ids of {files.sample.name} and {files.test.name} differ in {column!r}, e.g. {unmatched[0]!r}"
+        msg = f"the ids of {layout.sample.name} and {layout.test.name} differ in {column!r}, e.g. {unmatched[0]!r}"
         raise TaskError(msg)
 
 
-def _find_predictions(files: TaskFiles, identifier: str | None) -> tuple[str, ...]:
+def _find_predictions(layout: Layout, identifier: str | None) -> tuple[str, ...]:
     """Return the columns of the sample that test does not have; empty without a sample."""
-    if files.sample is None:
+    if layout.sample is None:
         return ()
-    test_columns = files.test.columns if files.test.frame is not None else ()
-    columns = [column for column in files.sample.columns if column != identifier and column not in test_columns]
-    frame = files.sample.frame
+    test_columns = layout.test.columns if layout.test.frame is not None else ()
+    columns = [column for column in layout.sample.columns if column != identifier and column not in test_columns]
+    frame = layout.sample.frame
     if identifier is None and len(columns) > 1 and frame is not None and _counts_rows(frame[columns[0]]):
         columns = columns[1:]
     if not columns:
-        _refuse_answers(files, [column for column in files.sample.columns if column != identifier])
-        msg = f"{files.sample.name} has no column for predictions, only {', '.join(files.sample.columns)}"
+        _refuse_answers(layout, [column for column in layout.sample.columns if column != identifier])
+        msg = f"{layout.sample.name} has no column for predictions, only {', '.join(layout.sample.columns)}"
         raise TaskError(msg)
     return tuple(columns)
 
@@ -158,9 +168,9 @@ def _counts_rows(cells: pd.Series) -> bool:
 
 
 def _find_target(
-    files: TaskFiles, overrides: Overrides, predictions: tuple[str, ...], description: str
+    layout: Layout, overrides: Overrides, predictions: tuple[str, ...], description: str
 ) -> tuple[tuple[str, ...], str]:
-    train = files.train
+    train = layout.train
     if overrides.target:
         _check_set_target(train, overrides.target)
         return overrides.target, "set"
@@ -168,12 +178,12 @@ def _find_target(
         return predictions, "a column of the sample submission"
     if not train.columns:
         return (predictions[:1] if len(predictions) == 1 else ("label",)), "train is not a table: not located"
-    extras = [column for column in train.columns if column not in files.test.columns]
+    extras = [column for column in train.columns if column not in layout.test.columns]
     if not extras:
-        request = f"; {files.sample.name} asks for {', '.join(predictions[:3])}" if files.sample else ""
-        msg = f"{train.name} has no target column: {files.test.name} has all its columns{request}"
+        request = f"; {layout.sample.name} asks for {', '.join(predictions[:3])}" if layout.sample else ""
+        msg = f"{train.name} has no target column: {layout.test.name} has all its columns{request}"
         raise TaskError(msg)
-    return _choose_target(files, extras, predictions, description)
+    return _choose_target(layout, extras, predictions, description)
 
 
 def _check_set_target(train: TaskFile, target: tuple[str, ...]) -> None:
@@ -184,18 +194,20 @@ def _check_set_target(train: TaskFile, target: tuple[str, ...]) -> None:
 
 
 def _choose_target(
-    files: TaskFiles, extras: list[str], predictions: tuple[str, ...], description: str
+    layout: Layout, extras: list[str], predictions: tuple[str, ...], description: str
 ) -> tuple[tuple[str, ...], str]:
     """Choose among the columns that only train has, when the submission uses other names for its predictions."""
-    frame = files.train.frame
+    frame = layout.train.frame
     if len(predictions) > 1 and frame is not None:
         for column in extras:
             if align_classes(predictions, classes_of(frame[column])):
                 return (column,), "the submission has a column for each of its values"
     if len(predictions) == 1:
-        _check_prediction(files, extras, predictions[0], description)
+        _check_prediction(layout, extras, predictions[0], description)
     if len(extras) == 1:
         return (extras[0],), "the only column that test does not have"
+    if len(listed := _listed_targets(extras, description)) > 1:
+        return listed, "listed in the description"
     described = [column for column in extras if _is_described_as_target(column, description)]
     if len(described) == 1:
         return (described[0],), "named in the description"
@@ -206,13 +218,26 @@ def _choose_target(
     raise TaskError(msg)
 
 
-def _check_prediction(files: TaskFiles, extras: list[str], prediction: str, description: str) -> None:
+def _check_prediction(layout: Layout, extras: list[str], prediction: str, description: str) -> None:
     """Refuse a submission column that the description names as a column, but that train does not have."""
     similar = any(prediction.lower() in extra.lower() or extra.lower() in prediction.lower() for extra in extras)
     if similar or _GENERIC.search(prediction) or f"`{prediction}`" not in description:
         return
-    msg = f"{files.train.name} has no target column {prediction!r}, which the sample submission asks for"
+    msg = f"{layout.train.name} has no target column {prediction!r}, which the sample submission asks for"
     raise TaskError(msg)
+
+
+def _listed_targets(columns: list[str], description: str) -> tuple[str, ...]:
+    """Return the columns that a sentence lists as what is to be predicted: "predict `a`, `b` and `c`"."""
+    names = "|".join(re.escape(column) for column in sorted(columns, key=len, reverse=True))
+    name = rf"[`'\"*]{{0,2}}\b(?:{names})\b[`'\"*]{{0,2}}"
+    link = r"(?:\s*,\s*|\s+)(?:(?:and|und|et|y|&)\s+)?(?:the\s+)?"
+    request = r"\b(?:predict\w*|forecast\w*|targets?)\b[^.;\n]{0,60}?"
+    match = re.search(f"{request}({name}(?:{link}{name})+)", description, re.IGNORECASE)
+    if match is None:
+        return ()
+    listed = re.findall(rf"\b(?:{names})\b", match[1])
+    return tuple(column for column in columns if column in listed)
 
 
 def _is_described_as_target(column: str, description: str) -> bool:

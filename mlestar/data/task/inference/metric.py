@@ -2,11 +2,11 @@
 
 import pandas as pd
 
+from mlestar.data.folder import TaskFolder
+from mlestar.data.overrides import Overrides
 from mlestar.data.statistics import is_numeric
 from mlestar.data.task.inference.columns import TaskColumns
-from mlestar.data.task.inference.folder import TaskFolder
 from mlestar.data.task.inference.labels import classes_of
-from mlestar.data.task.inference.overrides import Overrides
 from mlestar.errors import TaskError, UserError
 from mlestar.metrics import METRICS, Metric, canonical, get_metric
 from mlestar.metrics.spec import PredictionKind

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from mlestar.data.overrides import Overrides
 from mlestar.data.statistics import MISSING
 from mlestar.data.task.inference.columns import TaskColumns
 from mlestar.data.task.inference.labels import align_classes, bare_classes, classes_of, positive_class
-from mlestar.data.task.inference.overrides import Overrides
 from mlestar.errors import TaskError
 from mlestar.metrics import Metric, canonical
 from mlestar.metrics.spec import PredictionKind, Problem

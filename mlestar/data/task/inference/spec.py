@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from mlestar.data.folder import TaskFolder, check_name
+from mlestar.data.layouts import Layout, TableCache, TaskSource, find_layout
+from mlestar.data.overrides import Overrides
 from mlestar.data.statistics import column_kind
 from mlestar.data.task.inference.columns import TaskColumns, find_columns
-from mlestar.data.task.inference.folder import TaskFolder, check_name
 from mlestar.data.task.inference.metric import choose_metric
-from mlestar.data.task.inference.overrides import Overrides
 from mlestar.data.task.inference.prediction import PredictionForm, find_prediction_form
-from mlestar.data.task.inference.roles import TableCache, TaskFiles, find_files
 from mlestar.errors import TaskError
 from mlestar.metrics import Metric
 from mlestar.metrics.spec import Modality, TaskSpec
@@ -36,6 +36,7 @@ class Inference:
 
     spec: TaskSpec
     metric: Metric
+    layout: Layout
     labelled: bool
     notes: tuple[str, ...]
 
@@ -55,66 +56,70 @@ def infer_spec(
     Raises:
         TaskError: the files contradict each other or leave something open.
     """
-    files = find_files(folder, overrides, cache)
-    columns = find_columns(files, overrides, text)
-    cells = _target_cells(files, columns)
+    layout = find_layout(TaskSource(folder, overrides, cache, text))
+    columns = find_columns(layout, overrides, text)
+    layout = layout.complete(columns.target)
+    cells = _target_cells(layout, columns)
     task_metric, why = (metric, "set") if metric else choose_metric(folder, overrides, text, columns, cells)
     form = find_prediction_form(columns, overrides, task_metric, cells, text)
-    spec = _assemble(folder, overrides, files, columns, task_metric, form, text)
-    _check_split(spec, files)
-    notes = [*files.notes, *columns.notes, f"metric: {task_metric.name}, {task_metric.direction} ({why})"]
+    spec = _assemble(folder, overrides, layout, columns, task_metric, form, text)
+    _check_split(spec, layout)
+    notes = [*layout.notes, *columns.notes, f"metric: {task_metric.name}, {task_metric.direction} ({why})"]
     # The notes that follow may hold values of cells.
     logger.info("task %s: %s, %d classes; %s", spec.name, spec.problem, len(spec.classes), "; ".join(notes))
-    labelled = cells is not None and files.test.frame is not None
+    labelled = cells is not None and layout.test.frame is not None
     notes += form.notes
     if not labelled:
         notes.append("the labels cannot be located in a table, so scores will be those that scripts report")
-    return Inference(spec, task_metric, labelled, tuple(notes + _warnings(spec, cells)))
+    return Inference(spec, task_metric, layout, labelled, tuple(notes + _warnings(spec, cells)))
 
 
-def _target_cells(files: TaskFiles, columns: TaskColumns) -> pd.DataFrame | None:
+def _target_cells(layout: Layout, columns: TaskColumns) -> pd.DataFrame | None:
     """Return the target columns of the train table, None when there is no such table."""
-    if files.train.frame is None:
+    if layout.train.frame is None:
         return None
-    if not len(files.train.frame):
-        msg = f"{files.train.name} has no rows"
+    if not len(layout.train.frame):
+        msg = f"{layout.train.name} has no rows"
         raise TaskError(msg)
-    return files.train.frame[list(columns.target)]
+    return layout.train.frame[list(columns.target)]
 
 
 def _assemble(
     folder: TaskFolder,
     overrides: Overrides,
-    files: TaskFiles,
+    layout: Layout,
     columns: TaskColumns,
     metric: Metric,
     form: PredictionForm,
     text: str,
 ) -> TaskSpec:
-    names = {file.name for file in (files.train, files.test, files.sample) if file is not None}
-    shared = {*files.test.columns, *columns.target}
-    test_rows = files.test.frame
-    if test_rows is None and files.sample is not None:
-        test_rows = files.sample.frame
+    names = set(layout.names)
+    shared = {*layout.test.columns, *columns.target}
+    test_rows = layout.test.frame
+    if test_rows is None and layout.sample is not None:
+        test_rows = layout.sample.frame
     return TaskSpec(
         name=overrides.name or folder.path.resolve().name,
         problem=form.problem,
-        modality=_find_modality(folder, files, metric, text),
+        modality=_find_modality(folder, layout, metric, text),
         metric=metric.name,
         direction=metric.direction,
         target=columns.target,
         id=columns.id,
-        train=files.train.name,
-        test=files.test.name,
-        sample_submission=files.sample.name if files.sample else None,
+        layout=layout.name,
+        layout_note=layout.note,
+        has_test=layout.has_test,
+        train=layout.train.name,
+        test=layout.test.name,
+        sample_submission=layout.sample.name if layout.sample else None,
         prediction_columns=form.columns,
         prediction_kind=form.kind,
         classes=form.classes,
         pos_label=form.pos_label,
         auxiliary=_auxiliary(folder, overrides, metric, names),
-        train_only=tuple(column for column in files.train.columns if column not in shared),
+        train_only=tuple(column for column in layout.train.columns if column not in shared),
         split=overrides.split,
-        train_rows=0 if files.train.frame is None else len(files.train.frame),
+        train_rows=0 if layout.train.frame is None else len(layout.train.frame),
         test_rows=0 if test_rows is None else len(test_rows),
     )
 
@@ -130,27 +135,27 @@ def _auxiliary(folder: TaskFolder, overrides: Overrides, metric: Metric, names: 
     return tuple(name for name in (*folder.entries, *siblings) if name not in excluded)
 
 
-def _find_modality(folder: TaskFolder, files: TaskFiles, metric: Metric, text: str) -> Modality:
+def _find_modality(folder: TaskFolder, layout: Layout, metric: Metric, text: str) -> Modality:
     """Return what the rows are: text, sound or pictures by their columns or files, else a table."""
     suffixes = [Path(name).suffix.lower() for name in folder.files]
     if sum(suffix in _SOUNDS for suffix in suffixes) > _MAX_ILLUSTRATIONS:
         return "audio"
     if sum(suffix in _IMAGES for suffix in suffixes) > _MAX_ILLUSTRATIONS:
         return "image"
-    if files.test.frame is None:
-        return "image" if "image" in text.lower() or "image" in files.test.columns else "unknown"
+    if layout.test.frame is None:
+        return "image" if "image" in text.lower() or "image" in layout.test.columns else "unknown"
     if metric.kind == "text":
         return "text"
-    rows = files.test.frame.iloc[:_SAMPLE_ROWS]
-    kinds = [column_kind(column, rows[column].unique(), rows=len(rows)) for column in files.test.columns]
+    rows = layout.test.frame.iloc[:_SAMPLE_ROWS]
+    kinds = [column_kind(column, rows[column].unique(), rows=len(rows)) for column in layout.test.columns]
     features = [kind for kind in kinds if kind not in ("id", "date", "empty")]
     return "text" if "text" in kinds and len(features) <= _MAX_TEXT_FEATURES else "table"
 
 
-def _check_split(spec: TaskSpec, files: TaskFiles) -> None:
+def _check_split(spec: TaskSpec, layout: Layout) -> None:
     kind, column = spec.split_setting
-    if column and files.train.frame is not None and column not in files.train.columns:
-        msg = f"split = {spec.split!r}: {files.train.name} has no column {column!r}"
+    if column and layout.train.frame is not None and column not in layout.train.columns:
+        msg = f"split = {spec.split!r}: {layout.train.name} has no column {column!r}"
         raise TaskError(msg)
     if kind in ("time", "group") and column in spec.target:
         msg = f"split = {spec.split!r}: the target cannot divide the rows"

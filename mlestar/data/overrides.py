@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from mlestar.data.task.inference.folder import OVERRIDES
+from mlestar.data.folder import OVERRIDES
 from mlestar.errors import TaskError
 from mlestar.metrics.spec import Direction, PredictionKind
 
@@ -31,11 +31,15 @@ class Overrides(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str | None = None
+    layout: str | None = None
+    """The name of a layout, or `package.module:Name` of your own."""
     metric: str | None = None
     direction: Direction | None = None
     target: Texts | None = None
     id: str | None = None
     train: str | None = None
+    labels: str | None = None
+    """The file of the labels, where it is not train."""
     test: str | None = None
     sample_submission: str | None = None
     split: Annotated[str, Field(pattern=r"^((time|group):.+|stratified|random)$")] | None = None

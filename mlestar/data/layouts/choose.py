@@ -1,0 +1,56 @@
+"""Which layout the files of a task are in."""
+
+import importlib
+
+from mlestar.data.layouts.labelled_files import LabelledFiles
+from mlestar.data.layouts.layout import Layout, TaskSource
+from mlestar.data.layouts.plain import PlainFiles
+from mlestar.data.layouts.separate_labels import SeparateLabels
+from mlestar.data.layouts.single_table import SingleTable
+from mlestar.data.layouts.tables import TrainTestTables
+from mlestar.errors import TaskError
+
+LAYOUTS: tuple[type[Layout], ...] = (SeparateLabels, TrainTestTables, LabelledFiles, SingleTable, PlainFiles)
+"""Tried in this order."""
+
+
+def find_layout(source: TaskSource) -> Layout:
+    """Return the layout of a task folder; one that is set comes first.
+
+    Raises:
+        TaskError: the files fit no layout, or the one that is set.
+    """
+    if source.overrides.layout:
+        return _set_layout(source, source.overrides.layout)
+    for layout in LAYOUTS:
+        if (match := layout.find(source)) is not None:
+            return match
+    msg = f"{source.folder.path}: no train and test data were recognised; set train and test in task.toml"
+    raise TaskError(msg)
+
+
+def _set_layout(source: TaskSource, name: str) -> Layout:
+    by_name = {layout.name: layout for layout in LAYOUTS}
+    layout = by_name.get(name) or _load(name)
+    if not (isinstance(layout, type) and issubclass(layout, Layout)):
+        msg = f"layout = {name!r} is not a subclass of mlestar.data.layouts.Layout"
+        raise TaskError(msg)
+    match = layout.find(source)
+    if match is None:
+        msg = f"layout = {name!r}: the files of {source.folder.path} are not in this layout"
+        raise TaskError(msg)
+    return match
+
+
+def _load(name: str) -> object:
+    """Return what `package.module:Name` names."""
+    module, _, attribute = name.partition(":")
+    if not attribute:
+        known = ", ".join(layout.name for layout in LAYOUTS)
+        msg = f"no layout {name!r}: choose {known}, or package.module:Name"
+        raise TaskError(msg)
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        msg = f"layout = {name!r} cannot be loaded: {error}"
+        raise TaskError(msg) from error

@@ -1,0 +1,141 @@
+"""What a layout is: how a task keeps its rows in files."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+import pandas as pd
+
+from mlestar.data.folder import TaskFolder
+from mlestar.data.layouts.roles import find_roles
+from mlestar.data.layouts.sources import TableCache, TaskFile
+from mlestar.data.overrides import Overrides
+from mlestar.data.statistics import FileStatistics, table_statistics
+from mlestar.data.tables import is_table
+
+PlaceFile = Callable[[Path, Path], None]
+"""Stages a file that is not changed, by a link or a copy, and makes it read-only: (source, target)."""
+
+
+@dataclass(frozen=True)
+class TaskSource:
+    """What a layout is recognised from."""
+
+    folder: TaskFolder
+    overrides: Overrides
+    tables: TableCache
+    description: str
+    """The goal and the description."""
+
+    @cached_property
+    def roles(self) -> dict[str, str]:
+        """The files by role (`train`, `test`, `sample_submission`) that are set or that names suggest."""
+        return find_roles(self.folder, self.overrides, self.tables)
+
+    def has_table(self, role: str) -> bool:
+        """Return whether a role has a file that is a table."""
+        return role in self.roles and is_table(self.folder.input / self.roles[role])
+
+    def table(self, role: str) -> TaskFile:
+        """Return the table of a role."""
+        return self.tables.describe(self.roles[role])
+
+    def notes(self) -> tuple[str, ...]:
+        """Return a line for each role, for `mlestar check`."""
+        settings = {role: getattr(self.overrides, role) for role in self.roles}
+        names = sorted(self.roles.items())
+        return tuple(f"{role}: {name} ({'set' if settings[role] else 'found'})" for role, name in names)
+
+
+@dataclass(frozen=True)
+class HoldoutRows:
+    """The rows of a holdout, as numbers of the labelled rows, for `Layout.write`."""
+
+    train: np.ndarray
+    withheld: np.ndarray
+    targets: tuple[str, ...]
+    id: str | None = None
+    ids: pd.Series | None = None
+    """Ids of the withheld rows, as text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout(ABC):
+    """How a task keeps its rows in files.
+
+    A layout lists the labelled rows and the rows to predict, each with its fields as text, and writes a holdout of them
+    in the form of the real input. Split, grader and staging work on these rows and never look into files. Yours
+    subclasses this and is chosen by `layout = "package.module:Name"` in `task.toml`.
+    """
+
+    name: ClassVar[str]
+    """How the spec and `mlestar check` call it."""
+
+    source: TaskSource = field(repr=False)
+    train: TaskFile
+    """The labelled rows; columns are fields and targets."""
+    test: TaskFile
+    """The rows to predict; without targets."""
+    sample: TaskFile | None = None
+    """The sample submission."""
+    has_test: bool = True
+    """False where there are only labelled rows: nothing has to be submitted."""
+    note: str = ""
+    """A sentence or two for agents on what is where; not needed where train and test are tables."""
+    notes: tuple[str, ...] = ()
+    """How the files were understood, one line each, for `mlestar check`."""
+
+    @classmethod
+    @abstractmethod
+    def find(cls, source: TaskSource) -> Self | None:
+        """Return the layout of a task folder, None when its files are in another one.
+
+        Raises:
+            TaskError: the files are in this layout, but something contradicts or is missing.
+        """
+
+    @abstractmethod
+    def write(self, rows: HoldoutRows, folder: Path, place: PlaceFile) -> list[str]:
+        """Write the files of a holdout in the form of the real input; return their names relative to `folder`.
+
+        The withheld rows are written as test rows, without targets; other files are staged by the caller.
+        """
+
+    def owns(self, name: str) -> bool:
+        """Return whether a file of the input holds rows, so that only `write` may stage it."""
+        return name in self.names
+
+    @property
+    def input(self) -> Path:
+        """The folder of the data files."""
+        return self.source.folder.input
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The files or folders of train, test and sample submission, each once."""
+        files = [self.train, self.test, *([self.sample] if self.sample else [])]
+        return tuple(dict.fromkeys(file.name for file in files))
+
+    def complete(self, targets: Sequence[str]) -> Self:
+        """Return the layout once the targets are known."""
+        return self
+
+    def describe(self, rows: np.ndarray | None = None) -> tuple[FileStatistics, ...]:
+        """Describe the files of `names` that are tables; train from these rows only, where rows are given."""
+        tables = [name for name in self.names if is_table(self.input / name)]
+        return tuple(
+            table_statistics(name, self.source.tables.get(name), rows if name == self.train.name else None)
+            for name in tables
+        )
+
+
+def without_columns(file: TaskFile, columns: Sequence[str]) -> TaskFile:
+    """Return a file without some of its columns."""
+    if file.frame is None:
+        return file
+    kept = [column for column in file.columns if column not in columns]
+    return replace(file, columns=tuple(kept), frame=file.frame[kept])

@@ -1,0 +1,156 @@
+"""Features and labels of train are in separate tables: `train_values` and `train_labels`, `X_train` and `y_train`."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+import pandas as pd
+
+from mlestar.data.folder import check_name
+from mlestar.data.layouts.layout import HoldoutRows, Layout, PlaceFile, TaskSource
+from mlestar.data.layouts.roles import file_words, role_of_name
+from mlestar.data.layouts.sources import TaskFile
+from mlestar.data.layouts.tables import new_file, write_tables
+from mlestar.data.statistics import FileStatistics, table_statistics
+from mlestar.data.tables import is_table
+from mlestar.errors import TaskError
+
+_LABELS = {"labels", "label", "y", "target", "targets", "answers", "outcomes"}
+_FEATURES = {"values", "features", "x", "data", "inputs"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeparateLabels(Layout):
+    """A table of train rows without labels, and a table of labels with the same ids or in the same order."""
+
+    name: ClassVar[str] = "separate labels"
+
+    labels: TaskFile
+    key: str | None
+    """The column by which labels belong to rows; None where both are in the same order."""
+    label_rows: np.ndarray = field(repr=False, compare=False)
+    """Number of each labelled row's record in the table of labels."""
+    value_rows: np.ndarray = field(repr=False, compare=False)
+    """The same in the table of features."""
+
+    @classmethod
+    def find(cls, source: TaskSource) -> Self | None:
+        names = _find_names(source)
+        if names is None:
+            return None
+        train_name, labels_name, test_name = names
+        values, labels = source.tables.describe(train_name), source.tables.describe(labels_name)
+        test = source.tables.describe(test_name)
+        if values.frame is None or labels.frame is None or test.frame is None:
+            return None
+        key = _find_key(source, values, labels)
+        value_rows, label_rows = _match(values, labels, key)
+        targets = [column for column in labels.columns if column not in values.columns]
+        if not targets:
+            return None
+        frame = pd.concat(
+            [
+                values.frame.iloc[value_rows].reset_index(drop=True),
+                labels.frame[targets].iloc[label_rows].reset_index(drop=True),
+            ],
+            axis=1,
+        )
+        sample = source.table("sample_submission") if source.has_table("sample_submission") else None
+        how = f"by {key!r}" if key else "row by row"
+        dropped = len(values.frame) - len(frame)
+        notes = [f"train: {train_name}, its labels: {labels_name} ({how})", f"test: {test_name}"]
+        if sample is not None:
+            notes.append(f"sample_submission: {sample.name}")
+        if dropped:
+            notes.append(f"{dropped} rows of {train_name} have no labels and are left out of holdouts")
+        return cls(
+            source=source,
+            train=TaskFile(train_name, tuple(frame.columns), frame),
+            test=test,
+            sample=sample,
+            labels=labels,
+            key=key,
+            label_rows=label_rows,
+            value_rows=value_rows,
+            note=f"the labels of {train_name} are in {labels_name}, joined {how}",
+            notes=tuple(notes),
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        files = [self.train.name, self.labels.name, self.test.name, *([self.sample.name] if self.sample else [])]
+        return tuple(dict.fromkeys(files))
+
+    def write(self, rows: HoldoutRows, folder: Path, place: PlaceFile) -> list[str]:
+        raw = replace(rows, train=self.value_rows[rows.train], withheld=self.value_rows[rows.withheld])
+        written = write_tables(self, raw, folder)
+        kept = self.label_rows[rows.train]
+        table = self.source.tables.get(self.labels.name)
+        table.write(new_file(folder, self.labels.name), np.sort(kept) if self.key else kept)
+        return [*written, self.labels.name]
+
+    def describe(self, rows: np.ndarray | None = None) -> tuple[FileStatistics, ...]:
+        kept = {self.train.name: self.value_rows, self.labels.name: self.label_rows}
+        return tuple(
+            table_statistics(
+                name, self.source.tables.get(name), kept[name][rows] if rows is not None and name in kept else None
+            )
+            for name in self.names
+            if is_table(self.input / name)
+        )
+
+
+def _find_names(source: TaskSource) -> tuple[str, str, str] | None:
+    """Return the files of features, labels and test; None where there is no file of labels."""
+    tables = [name for name in source.folder.files if is_table(source.folder.input / name)]
+    labels = source.overrides.labels
+    train = source.overrides.train
+    for_train = [name for name in tables if role_of_name(name) == "train"]
+    if labels:
+        labels = check_name(labels, "labels", source.folder)
+    else:
+        labels = next((name for name in for_train if _LABELS & set(file_words(name))), None)
+    others = [name for name in for_train if name != labels]
+    train = train or next((name for name in others if _FEATURES & set(file_words(name))), next(iter(others), None))
+    test = source.overrides.test or next((name for name in tables if role_of_name(name) == "test"), None)
+    if not labels or not train or not test or labels == train:
+        return None
+    if not all(source.tables.is_readable(name) for name in (labels, train, test)):
+        return None
+    return train, labels, test
+
+
+def _find_key(source: TaskSource, values: TaskFile, labels: TaskFile) -> str | None:
+    """Return the shared column that identifies the rows of both tables.
+
+    Raises:
+        TaskError: there is none, and the tables have different numbers of rows.
+    """
+    if values.frame is None or labels.frame is None:
+        return None
+    shared = [column for column in labels.columns if column in values.columns]
+    preferred = [source.overrides.id] if source.overrides.id in shared else shared
+    for column in preferred:
+        if column is None:
+            continue
+        value_keys, label_keys = values.frame[column], labels.frame[column]
+        if value_keys.is_unique and label_keys.is_unique and set(value_keys) & set(label_keys):
+            return column
+    if len(values.frame) != len(labels.frame):
+        msg = (
+            f"{labels.name} has {len(labels.frame)} rows, {values.name} has {len(values.frame)}, and no column "
+            "identifies the rows of both: add one"
+        )
+        raise TaskError(msg)
+    return None
+
+
+def _match(values: TaskFile, labels: TaskFile, key: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the row numbers of features and of labels that belong together."""
+    if values.frame is None or labels.frame is None or key is None:
+        rows = np.arange(0 if values.frame is None else len(values.frame))
+        return rows, rows
+    positions = pd.Index(labels.frame[key]).get_indexer(pd.Index(values.frame[key]))
+    value_rows = np.flatnonzero(positions >= 0)
+    return value_rows, positions[value_rows]

@@ -1,0 +1,118 @@
+"""Train and test are tables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+import pandas as pd
+
+from mlestar.data.layouts.assets import Assets, find_assets
+from mlestar.data.layouts.layout import HoldoutRows, Layout, PlaceFile, TaskSource, without_columns
+from mlestar.data.layouts.sources import TaskFile
+from mlestar.data.statistics import MISSING
+from mlestar.data.tables.writer import write_cells, write_rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainTestTables(Layout):
+    """A table of labelled rows and a table of rows to predict, each perhaps with files of its own."""
+
+    name: ClassVar[str] = "tables"
+
+    assets: Assets | None = None
+    """The files that rows name, where those of train and of test are in different folders."""
+
+    @classmethod
+    def find(cls, source: TaskSource) -> Self | None:
+        if not (source.has_table("train") and source.has_table("test")):
+            return None
+        train, test = source.table("train"), source.table("test")
+        sample = source.table("sample_submission") if source.has_table("sample_submission") else None
+        empty = _empty_columns(train, test)
+        notes = [*source.notes()]
+        if empty:
+            notes.append(f"{test.name}: {', '.join(empty[:6])} empty in every row, so ignored")
+        test = without_columns(test, empty)
+        assets = find_assets(train, test, source.folder.files)
+        return cls(
+            source=source,
+            train=train,
+            test=test,
+            sample=sample,
+            assets=assets,
+            note=assets.note if assets else "",
+            notes=tuple(notes),
+        )
+
+    def owns(self, name: str) -> bool:
+        return name in self.names or (self.assets is not None and self.assets.owns(name))
+
+    def write(self, rows: HoldoutRows, folder: Path, place: PlaceFile) -> list[str]:
+        written = write_tables(self, rows, folder)
+        if self.assets is not None:
+            written += self.assets.write(self.train, rows, self.input, folder, place)
+        return written
+
+
+def write_tables(layout: Layout, rows: HoldoutRows, folder: Path) -> list[str]:
+    """Write the train and the test table of a holdout; return their names.
+
+    Records are copied as raw text where test rows have the same fields as train rows, in the same format.
+    """
+    train, test = (layout.source.tables.get(file.name) for file in (layout.train, layout.test))
+    train.write(new_file(folder, layout.train.name), rows.train)
+    path = new_file(folder, layout.test.name)
+    cells = _withheld_cells(layout, rows)
+    if cells is None and not set(test.columns) & set(rows.targets):
+        write_rows(train, rows.withheld, test, path)
+    else:
+        cells = train.frame.iloc[rows.withheld].reset_index(drop=True) if cells is None else cells
+        hidden = [column for column in test.columns if column not in layout.test.columns]
+        cells = cells.assign(**dict.fromkeys(hidden, ""))
+        write_cells(cells.reindex(columns=list(test.columns), fill_value=""), test, path)
+    return [layout.train.name, layout.test.name]
+
+
+def _withheld_cells(layout: Layout, rows: HoldoutRows) -> pd.DataFrame | None:
+    """Return the cells of the withheld rows where they differ from those of train; None where they do not."""
+    frame = layout.source.tables.get(layout.train.name).frame
+    cells = frame.iloc[rows.withheld].reset_index(drop=True)
+    changed = False
+    if rows.id is not None and rows.ids is not None and rows.id not in frame.columns:
+        cells, changed = cells.assign(**{rows.id: rows.ids.to_numpy()}), True
+    assets = getattr(layout, "assets", None)
+    renamed = assets.rename(cells) if isinstance(assets, Assets) else None
+    if renamed is not None:
+        return renamed
+    return cells if changed else None
+
+
+def new_file(folder: Path, name: str) -> Path:
+    """Return the path of a file to write; its folder exists."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _empty_columns(train: TaskFile, test: TaskFile) -> list[str]:
+    """List the columns of train that test has without a single value, as where the target's column was kept."""
+    if train.frame is None or test.frame is None or not len(test.frame):
+        return []
+    shared = [column for column in test.columns if column in train.columns]
+    return [column for column in shared if _is_empty(test.frame[column]) and not _is_empty(train.frame[column])]
+
+
+def _is_empty(cells: pd.Series) -> bool:
+    # Most columns are told apart by their first cells.
+    return bool(_all_missing(cells.iloc[:20]) and _all_missing(cells))
+
+
+def _all_missing(cells: pd.Series) -> bool:
+    return bool(cells.str.strip().isin(MISSING).all())
+
+
+def empty_rows(columns: Sequence[str]) -> pd.DataFrame:
+    """Return a table of no rows, of text."""
+    return pd.DataFrame({column: np.array([], dtype=object) for column in columns}, dtype=str)

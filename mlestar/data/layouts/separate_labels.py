@@ -130,10 +130,8 @@ def _find_key(source: TaskSource, values: TaskFile, labels: TaskFile) -> str | N
     if values.frame is None or labels.frame is None:
         return None
     shared = [column for column in labels.columns if column in values.columns]
-    preferred = [source.overrides.id] if source.overrides.id in shared else shared
+    preferred = [column for column in shared if column == source.overrides.id] or shared
     for column in preferred:
-        if column is None:
-            continue
         value_keys, label_keys = values.frame[column], labels.frame[column]
         if value_keys.is_unique and label_keys.is_unique and set(value_keys) & set(label_keys):
             return column

@@ -303,4 +303,4 @@ def _finish(
     if result.status == "paused":
         console.print(f"Continue with: mlestar resume {result.run_id} [--answer FILE]", markup=False)
         raise typer.Exit(PAUSED)
-    raise typer.Exit(SOLVED if result.submission else NO_SOLUTION)
+    raise typer.Exit(SOLVED if result.solution else NO_SOLUTION)

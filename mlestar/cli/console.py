@@ -71,9 +71,7 @@ def show_result(console: Console, result: Result) -> None:
         ("reported", format_score(score.reported), "the script's own claim"),
     ):
         table.add_row(Text(name, style="cyan"), Text(value, style="bold"), Text(meaning, style="dim"))
-    console.print(
-        Panel(table, title=_title(result), border_style="green" if result.submission else "red", expand=False)
-    )
+    console.print(Panel(table, title=_title(result), border_style="green" if result.solution else "red", expand=False))
     console.print(Text("spent      ", style="cyan"), Text(str(result.spend)), sep="", soft_wrap=True, highlight=False)
     if result.message:
         console.print(Text(result.message, style="yellow"))

@@ -87,7 +87,7 @@ async def export(state: PipelineState, runtime: Runtime[Settings]) -> PipelineSt
     exports = [*state.get("exports", []), attempt]
     if attempt.submission:
         submitted = SubmittedSolution(solution, final=True)
-        await asyncio.to_thread(ctx.submission.write, submitted, attempt.submission)
+        await _write(ctx, await ctx.brief(state), submitted, attempt.submission)
         return {"exports": exports, "winner": solution.id}
     return {"exports": exports}
 
@@ -176,10 +176,15 @@ async def _export_unchosen(ctx: RunContext, brief: Brief, solution: Solution, st
         current = ctx.submission.current
         if current is None or better(brief.spec.direction, solution.score, current.solution.score):
             submitted = SubmittedSolution(solution, final=False)
-            await asyncio.to_thread(ctx.submission.write, submitted, attempt.submission)
+            await _write(ctx, brief, submitted, attempt.submission)
     except (MlestarError, OSError):
         return False
     return True
+
+
+async def _write(ctx: RunContext, brief: Brief, submitted: SubmittedSolution, submission: str) -> None:
+    """Put the script into the run folder, and its submission where there are rows to predict."""
+    await asyncio.to_thread(ctx.submission.write, submitted, submission if brief.spec.has_test else None)
 
 
 async def _export(ctx: RunContext, brief: Brief, solution: Solution, stage: Stage) -> Export:

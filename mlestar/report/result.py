@@ -225,7 +225,7 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
         weak_models=tuple(fact["line"] for fact in await asyncio.to_thread(ledger.notes, "weak_model")),
         folder=str(folder.path),
         solution=str(folder.solution) if submitted else None,
-        submission=str(folder.submission) if submitted else None,
+        submission=str(folder.submission) if submitted and brief and brief.spec.has_test else None,
         seconds=round(spend.seconds, 3),
         spend=SpendRow.model_validate(spend),
         caps=await _caps(ctx),

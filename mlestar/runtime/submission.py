@@ -32,15 +32,16 @@ class SubmissionFiles:
         self._lock = threading.Lock()
         self.current = self._recorded()
 
-    def write(self, submitted: SubmittedSolution, submission: str) -> None:
-        """Put a script and its submission (a blob) into the run folder."""
+    def write(self, submitted: SubmittedSolution, submission: str | None) -> None:
+        """Put a script and its submission (a blob, None where nothing has to be submitted) into the run folder."""
         with self._lock:
             if self.current and self.current.final and not submitted.final:
                 return
             self._folder.write_text(self._folder.solution, self._blobs.text(submitted.solution.script or ""))
-            part = self._folder.submission.with_name("submission.csv.part")
-            shutil.copyfile(self._blobs.path(submission), part)
-            part.replace(self._folder.submission)
+            if submission is not None:
+                part = self._folder.submission.with_name("submission.csv.part")
+                shutil.copyfile(self._blobs.path(submission), part)
+                part.replace(self._folder.submission)
             fact = {"solution": submitted.solution.model_dump(mode="json"), "final": submitted.final}
             self._ledger.note("submitted", _NOTE_KEY, fact, replace=True)
             self.current = submitted
@@ -56,6 +57,6 @@ class SubmissionFiles:
     def _recorded(self) -> SubmittedSolution | None:
         """Return what an earlier session submitted, if its files are still there."""
         facts = self._ledger.notes("submitted")
-        if not facts or not self._folder.submission.is_file():
+        if not facts or not self._folder.solution.is_file():
             return None
         return SubmittedSolution(Solution.model_validate(facts[-1]["solution"]), final=bool(facts[-1]["final"]))

@@ -201,7 +201,7 @@ def pair_folders(index: FileIndex, train: Sequence[FileNames], test: Sequence[Fi
             pairs.append(FolderPair(names, expected[0]))
         elif others and len(others) == len(same) and len(train) == 1:
             pairs.append(FolderPair(names, others[0]))
-        elif not same and test:
+        elif test and len(others) == len(same):
             pairs.append(FolderPair(names, None))
     if not any(pair.test for pair in pairs):
         return None

@@ -5,10 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
+import numpy as np
+
 from mlestar.data.layouts.layout import HoldoutRows, Layout, PlaceFile, TaskSource
 from mlestar.data.layouts.roles import role_of_name
 from mlestar.data.layouts.sources import TaskFile
 from mlestar.data.layouts.tables import empty_rows, new_file
+from mlestar.data.statistics import FileStatistics
 from mlestar.errors import TaskError
 
 
@@ -37,6 +40,13 @@ class SingleTable(Layout):
         columns = tuple(column for column in self.train.columns if column not in targets)
         return replace(self, test=TaskFile(self.test.name, columns, empty_rows(columns)))
 
+    def describe(self, rows: np.ndarray | None = None) -> tuple[FileStatistics, ...]:
+        """Describe train, and the test file that an input gets from it."""
+        (train,) = super().describe(rows)
+        # A field of a nested object is the column `outer.inner`.
+        of_test = [column for column in train.columns if {column.name, _outer(column.name)} & set(self.test.columns)]
+        return train, train.model_copy(update={"file": self.test.name, "columns": tuple(of_test), "records": ()})
+
     def write(self, rows: HoldoutRows, folder: Path, place: PlaceFile) -> list[str]:
         table = self.source.tables.get(self.train.name)
         table.write(new_file(folder, self.train.name), rows.train)
@@ -61,3 +71,7 @@ def _only_table(source: TaskSource) -> str | None:
         msg = f"no train file among {', '.join(tables[:6])}: name it train.csv or set train in task.toml"
         raise TaskError(msg)
     return tables[0] if tables else None
+
+
+def _outer(name: str) -> str:
+    return name.partition(".")[0]

@@ -78,6 +78,8 @@ def _choose_plan(spec: TaskSpec, train: pd.DataFrame, test: pd.DataFrame) -> tup
     """Return the plan and the reason for it, without cells."""
     if spec.split:
         return _set_plan(spec, train, test), "it is set"
+    if not spec.has_test:
+        return _row_plan(spec, train, test), "there is no test file to compare with"
     if (period := find_period(spec, train, test)) is not None:
         return _time_plan(period), "its test values come after those of train"
     if (group := find_group(*_sample(train, test))) is not None:

@@ -1,6 +1,7 @@
 """Prepare: read the task, decide which rows are withheld, and write the brief that every agent is given."""
 
 import asyncio
+import time
 from pathlib import Path
 
 from langgraph.runtime import Runtime
@@ -22,6 +23,7 @@ from mlestar.store import RunFolder, claim_run_id
 
 async def prepare(state: PipelineInput, runtime: Runtime[Settings]) -> PipelineState:
     """Read the task, stage its holdout and store the brief."""
+    start = time.monotonic()
     settings = Settings.of(runtime.context)
     run_id, folder = await asyncio.to_thread(_find_task, state, settings)
     ctx = await open_context(settings, run_id, folder)
@@ -36,7 +38,7 @@ async def prepare(state: PipelineInput, runtime: Runtime[Settings]) -> PipelineS
     brief = await _draft_brief(ctx, task, split, fallback)
     brief = brief.model_copy(update={"spec": await _complete_spec(ctx, brief)})
     brief = await _stage_holdout(ctx, brief)
-    _emit_holdout(runtime, brief)
+    _emit_holdout(runtime, brief, time.monotonic() - start)
     written: PipelineState = {"train_csv": "", "test_csv": "", "description": ""}
     return {"run_id": run_id, "brief": await ctx.services.keep(brief.model_dump_json()), "exports": [], **written}
 
@@ -133,8 +135,9 @@ async def _complete_spec(ctx: RunContext, brief: Brief) -> TaskSpec:
         return brief.spec
 
 
-def _emit_holdout(runtime: Runtime[Settings], brief: Brief) -> None:
+def _emit_holdout(runtime: Runtime[Settings], brief: Brief, seconds: float) -> None:
     spec, split = brief.spec, brief.split
+    emit(runtime, "prepare", f"read, analysed and staged in {seconds:.0f} s")
     emit(runtime, "prepare", f"{spec.name}: {spec.problem} on {spec.modality}, {spec.metric} to be {spec.direction}d")
     if split is None:
         emit(runtime, "prepare", f"NO HOLDOUT: {brief.fallback}; scores are what scripts report about themselves")

@@ -55,6 +55,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_example("wine", folder / name)
     for name, text in FILES.items():
         (folder / name).write_text(text, encoding="utf-8")
+    run(folder, [sys.executable, str(ROOT / "examples/layouts.py"), "layouts"])
     run(folder, mlestar_command("run", "churn", "--model", "offline", "--run-id", RUN, *QUICK))
     return folder
 
@@ -112,7 +113,7 @@ def test_a_target_on_a_page_exists(command: str) -> None:
 
 
 def test_every_command_on_a_page_is_of_a_known_kind() -> None:
-    assert [line for line in commands() if line.split()[0] not in ("mlestar", "make", "pip")] == []
+    assert [line for line in commands() if line.split()[0] not in ("mlestar", "make", "pip", "python")] == []
 
 
 def test_the_pages_build_without_a_warning(tmp_path: Path) -> None:

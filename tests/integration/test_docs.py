@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mlestar.data.examples import write_example
+from mlestar.data.examples import load_example, write_example
 from tests.integration.command import mlestar_command
 from tests.integration.stub_gemini import MODEL
 from tests.unit.paths import ROOT
@@ -53,6 +53,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
     for name in FOLDERS:
         write_example("wine", folder / name)
+    customers = load_example("wine").train.rename(columns={"grower": "churned"})
+    customers.to_csv(folder / "customers.csv", index=False)
     for name, text in FILES.items():
         (folder / name).write_text(text, encoding="utf-8")
     run(folder, [sys.executable, str(ROOT / "examples/layouts.py"), "layouts"])

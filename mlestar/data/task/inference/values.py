@@ -50,7 +50,7 @@ def _refuse(cells: pd.Series, wrong: np.ndarray, why: str) -> None:
         return
     row = int(wrong.argmax())
     more = f" ({int(wrong.sum())} such rows)" if wrong.sum() > 1 else ""
-    msg = f"the target {cells.name!r} of train holds {cells.iloc[row]!r} in row {row + 1}{more}, {why}"
+    msg = f"the target {cells.name!r} of train holds {cells.iloc[row]!r} in row {row + 1}, {why}{more}"
     raise TaskError(msg)
 
 

@@ -99,11 +99,12 @@ def _target_styles(layout: Layout, columns: TaskColumns) -> dict[str, NumberStyl
 
 
 def _sample_labels(layout: Layout, columns: TaskColumns) -> set[str]:
-    """Return the different predictions of the sample submission."""
+    """Return the different predictions of the sample submission; none where one, which means nothing, fills it."""
     if layout.sample is None or layout.sample.frame is None:
         return set()
     names = [name for name in columns.predictions if name in layout.sample.columns]
-    return {str(cell).strip() for name in names for cell in layout.sample.frame[name].unique()}
+    labels = {str(cell).strip() for name in names for cell in layout.sample.frame[name].unique()}
+    return labels if len(labels) > 1 else set()
 
 
 def _written_form(

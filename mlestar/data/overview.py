@@ -56,6 +56,8 @@ class ColumnGroup(BaseModel):
     """The lowest and the highest share."""
     names: tuple[str, ...]
     """`x0..x99` is a run of numbered names; `... N more` ends a list that is cut."""
+    number_format: str = ""
+    date_format: str = ""
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,8 @@ def _is_new(column: ColumnStatistics, in_train: ColumnStatistics | None) -> bool
     """Return whether a column is described: it is not in train, can be joined, or differs from train's."""
     if in_train is None or column.shared_with:
         return True
+    if (column.number_format, column.date_format) != (in_train.number_format, in_train.date_format):
+        return True
     return column.kind != in_train.kind or abs(column.missing - in_train.missing) > _SHIFT
 
 
@@ -201,7 +205,7 @@ def _rank(spec: TaskSpec, entry: _Entry, column: ColumnStatistics) -> int:
         return 0
     if column.shared_with or column.name == spec.id:
         return 1
-    if column.kind not in ("int", "float"):
+    if column.kind not in ("int", "float") or column.number_format:
         return 2
     if entry.repeated:
         return 5
@@ -212,7 +216,7 @@ def _render(entry: _Entry, chosen: set[int], names: int) -> dict[str, Any]:
     """Return the description of a table's columns: those chosen in full, the others by kind."""
     described = [_column(column) for position, column in enumerate(entry.columns) if position in chosen]
     others = [column for position, column in enumerate(entry.columns) if position not in chosen]
-    groups = [group.model_dump(mode="json") for group in _group(others, names)]
+    groups = [group.model_dump(mode="json", exclude_defaults=True) for group in _group(others, names)]
     shown: dict[str, Any] = {"file": shorten(entry.file.file, _MAX_NAME)}
     if entry.repeated and len(entry.missing_here) < len(entry.repeated):
         shown["as_in_train_without"] = _names(entry.missing_here, names)
@@ -227,10 +231,11 @@ def _names(names: Sequence[str], most: int) -> list[str]:
 
 
 def _group(columns: Sequence[ColumnStatistics], most: int) -> list[ColumnGroup]:
-    """Return the columns by kind, constant ones apart."""
-    groups: dict[tuple[ColumnKind, bool], list[ColumnStatistics]] = {}
+    """Return the columns by kind and format, constant ones apart."""
+    groups: dict[tuple[ColumnKind, str, str, bool], list[ColumnStatistics]] = {}
     for column in columns:
-        groups.setdefault((column.kind, column.distinct <= 1), []).append(column)
+        key = (column.kind, column.number_format, column.date_format, column.distinct <= 1)
+        groups.setdefault(key, []).append(column)
     return [
         ColumnGroup(
             kind=kind,
@@ -238,8 +243,10 @@ def _group(columns: Sequence[ColumnStatistics], most: int) -> list[ColumnGroup]:
             distinct=(min(column.distinct for column in group), max(column.distinct for column in group)),
             missing=(_share(min(column.missing for column in group)), _share(max(column.missing for column in group))),
             names=tuple(_names([column.name for column in group], most)),
+            number_format=number_format,
+            date_format=date_format,
         )
-        for (kind, _), group in groups.items()
+        for (kind, number_format, date_format, _), group in groups.items()
     ]
 
 

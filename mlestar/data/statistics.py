@@ -11,6 +11,8 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from mlestar.data.tables import Table
+from mlestar.data.tables.dates import find_date_format
+from mlestar.data.tables.numbers import NumberStyle, file_decimal, find_style
 
 ColumnKind = Literal["empty", "bool", "int", "float", "date", "json", "path", "id", "text", "category"]
 
@@ -79,6 +81,12 @@ class ColumnStatistics(BaseModel):
     """5 %, 25 %, 50 %, 75 % and 95 % of numbers with many values."""
     words: float = 0.0
     """Mean number of words of text."""
+    number_format: str = ""
+    """How the number 1234.5 is written here, such as `1.234,5` or `$1,234.5`; empty for plain numbers."""
+    date_format: str = ""
+    """Format of dates that begin with the day or the month, such as `%d.%m.%Y`, decided over the whole column."""
+    doubt: str = ""
+    """Why the number or date format is a guess; empty when it is not."""
     shared_with: tuple[str, ...] = ()
     """Columns of the train file, as `file:column`, whose values (or the dates in them) are in this column."""
 
@@ -107,11 +115,12 @@ def table_statistics(name: str, table: Table, rows: np.ndarray | None = None) ->
     cells = table.frame if rows is None else table.frame.iloc[rows]
     frame = flatten(cells.iloc[_sample(len(cells))])
     first_rows = frame.iloc[:2].itertuples(index=False, name=None)
+    decimal, delimiter = file_decimal(frame, MISSING), table.delimiter
     return FileStatistics(
         file=name,
         size=table.path.stat().st_size,
         rows=len(table),
-        columns=tuple(column_statistics(column, frame[column]) for column in frame.columns),
+        columns=tuple(column_statistics(column, frame[column], decimal, delimiter) for column in frame.columns),
         records=tuple(tuple(cell[:_MAX_CELL] for cell in row) for row in first_rows),
         sampled=len(cells) > _MAX_ROWS,
     )
@@ -193,12 +202,15 @@ def _cell(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def column_statistics(name: str, cells: pd.Series) -> ColumnStatistics:
+def column_statistics(name: str, cells: pd.Series, decimal: str = "", delimiter: str = "") -> ColumnStatistics:
+    """Describe a column; `decimal` and `delimiter` are those of its file, as `find_style` takes them."""
     missing = cells.isin(MISSING) | (cells.str.strip() == "")
     counts = cells[~missing].value_counts()
     values = counts.index.astype(str)
     kind = column_kind(name, values, rows=int(counts.sum()))
-    low, high = _range(values, kind)
+    style = find_style(values, decimal=decimal, delimiter=delimiter) if kind in ("int", "float", "id") else None
+    dates = find_date_format(values) if kind == "date" else None
+    low, high = _range(values, kind, style)
     few = len(counts) <= _FEW_VALUES
     shown = counts.iloc[: _FEW_VALUES if few else _EXAMPLES]
     return ColumnStatistics(
@@ -210,8 +222,11 @@ def column_statistics(name: str, cells: pd.Series) -> ColumnStatistics:
         maximum=high,
         examples=tuple(str(value)[:_MAX_CELL] for value in shown.index),
         shares=_shares(shown, int(counts.sum())) if kind in ("bool", "category") or _is_code(kind, few) else (),
-        quantiles=_number_quantiles(counts) if kind in ("int", "float") and not few else (),
+        quantiles=_number_quantiles(counts, style) if style and kind != "id" and not few else (),
         words=_mean_words(values) if kind == "text" else 0.0,
+        number_format=style.text if style else "",
+        date_format=dates.text if dates else "",
+        doubt=dates.guess if dates else style.guess if style else "",
     )
 
 
@@ -224,9 +239,9 @@ def _shares(counts: pd.Series, total: int) -> tuple[float, ...]:
     return tuple(float(f"{count / total:.3g}") for count in counts)
 
 
-def _number_quantiles(counts: pd.Series) -> tuple[float, ...]:
+def _number_quantiles(counts: pd.Series, style: NumberStyle) -> tuple[float, ...]:
     """Return the quantiles of numbers, from how often each of them occurs."""
-    numbers = pd.to_numeric(pd.Series(counts.index, dtype=object).str.strip()).to_numpy(dtype=float)
+    numbers = style.read(pd.Series(counts.index, dtype=object))
     if not np.isfinite(numbers).all():
         return ()
     order = np.argsort(numbers)
@@ -252,8 +267,8 @@ def column_kind(name: str, values: Iterable[str], *, rows: int) -> ColumnKind:
         return "bool"
     if all(_DATE.fullmatch(value.strip()) for value in head):
         return "date"
-    if is_numeric(values):
-        return _number_kind(name, values, unique=unique)
+    if (style := find_style(values)) is not None:
+        return _number_kind(name, values, style, unique=unique)
     if all(value.lstrip()[:1] in ("{", "[") for value in head):
         return "json"
     if unique and all(_PATH.fullmatch(value) for value in head):
@@ -261,7 +276,10 @@ def column_kind(name: str, values: Iterable[str], *, rows: int) -> ColumnKind:
     return _word_kind(head, unique=unique)
 
 
-def _number_kind(name: str, values: list[str], *, unique: bool) -> ColumnKind:
+def _number_kind(name: str, values: list[str], style: NumberStyle, *, unique: bool) -> ColumnKind:
+    if style.text:
+        numbers = style.read(pd.Series(values, dtype=object))
+        return "int" if bool((numbers == np.round(numbers)).all()) else "float"
     if not all(_INT.fullmatch(value) for value in values):
         return "float"
     return "id" if unique and _ID_NAME.search(name) else "int"
@@ -275,8 +293,8 @@ def _word_kind(values: list[str], *, unique: bool) -> ColumnKind:
 
 
 def is_numeric(values: Iterable[str]) -> bool:
-    numbers = pd.to_numeric(pd.Series(list(values), dtype=object).str.strip(), errors="coerce")
-    return len(numbers) > 0 and bool(numbers.notna().all())
+    """Return whether every value is a number, in whatever style the column has."""
+    return find_style(values) is not None
 
 
 def _mean_words(values: Iterable[str]) -> float:
@@ -284,13 +302,16 @@ def _mean_words(values: Iterable[str]) -> float:
     return float(np.mean([len(value.split()) for value in head])) if head else 0.0
 
 
-def _range(values: pd.Index, kind: ColumnKind) -> tuple[str | None, str | None]:
+def _range(values: pd.Index, kind: ColumnKind, style: NumberStyle | None) -> tuple[str | None, str | None]:
     if not len(values) or kind not in ("int", "float", "date", "id"):
         return None, None
     if kind == "date" and all(_ISO.match(value) for value in values[:_MAX_VALUES]):
         return str(min(values)), str(max(values))
-    if kind in ("int", "float") or (kind == "id" and is_numeric(values)):
-        numbers = pd.to_numeric(pd.Series(values, dtype=object).str.strip())
+    if style is not None and style.text:
+        numbers = style.read(pd.Series(values, dtype=object))
+        return f"{np.nanmin(numbers):g}", f"{np.nanmax(numbers):g}"
+    if style is not None:
+        numbers = style.read(pd.Series(values, dtype=object))
         return str(values[int(numbers.argmin())]).strip(), str(values[int(numbers.argmax())]).strip()
     return None, None
 

@@ -5,6 +5,7 @@ from mlestar.evaluation.holdout.holdout import Holdout, fresh_holdouts, search_h
 from mlestar.evaluation.holdout.plan import Comparison, Grade, SplitKind, SplitPlan
 from mlestar.evaluation.holdout.split import infer_split
 from mlestar.evaluation.holdout.stage import manifest, stage
+from mlestar.evaluation.submission_file import write_submission
 
 __all__ = [
     "Comparison",
@@ -19,4 +20,5 @@ __all__ = [
     "manifest",
     "search_holdout",
     "stage",
+    "write_submission",
 ]

@@ -8,7 +8,6 @@ submissions are compared on the same resamples (paired bootstrap resampling, Koe
 for Machine Translation Evaluation").
 """
 
-import gzip
 import logging
 import time
 from collections.abc import Iterator
@@ -19,8 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mlestar.data.tables import table_suffix
-from mlestar.data.tables.delimited import header_delimiter
+from mlestar.data.tables.numbers import read_numbers
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
 from mlestar.evaluation.holdout.holdout import Holdout, example_rows, labelled_rows, withheld_ids
@@ -28,7 +26,7 @@ from mlestar.evaluation.holdout.plan import Comparison, Grade
 from mlestar.evaluation.holdout.stage import staged_sample
 from mlestar.evaluation.predictions import SubmissionError, constant_warning
 from mlestar.evaluation.submission import RowIds, SubmissionForm, read_predictions
-from mlestar.metrics import Metric, canonical, canonical_labels, get_metric
+from mlestar.metrics import KnownLabels, Metric, canonical, canonical_labels, get_metric
 from mlestar.metrics.spec import sign
 
 logger = logging.getLogger("mlestar.evaluation")
@@ -126,6 +124,19 @@ def check_submission(task: Task, submission: Path) -> str:
     Raises:
         HoldoutError: no table has the rows to predict.
     """
+    try:
+        read_predictions(real_form(task), submission)
+    except SubmissionError as error:
+        return str(error)
+    return ""
+
+
+def real_form(task: Task) -> SubmissionForm:
+    """Return what a submission for the real test rows must look like.
+
+    Raises:
+        HoldoutError: no table has the rows to predict.
+    """
     spec = task.spec
     sample = None if task.sample is None else task.sample.frame
     rows = _rows_to_predict(task, sample)
@@ -133,11 +144,7 @@ def check_submission(task: Task, submission: Path) -> str:
         msg = f"neither {spec.test} nor a sample submission is a table, so the rows to predict are unknown"
         raise HoldoutError(msg)
     ids = rows[spec.id] if spec.id in rows.columns else None
-    try:
-        read_predictions(_submission_form(task, len(rows), ids, sample), submission)
-    except SubmissionError as error:
-        return str(error)
-    return ""
+    return _submission_form(task, len(rows), ids, sample)
 
 
 def _rows_to_predict(task: Task, sample: pd.DataFrame | None) -> pd.DataFrame | None:
@@ -153,19 +160,17 @@ def _submission_form(task: Task, rows: int, ids: pd.Series | None, sample: pd.Da
     if ids is not None and (ids.duplicated().any() or (sample is not None and spec.id not in sample.columns)):
         ids = None
     row_ids = None if ids is None or spec.id is None else RowIds(spec.id, ids)
-    return SubmissionForm(
-        spec, _metric(task), rows, row_ids, sample, _sample_delimiter(task), _known_labels(task), _max_characters(task)
-    )
+    return SubmissionForm(spec, _metric(task), rows, row_ids, sample, _known_labels(task), _max_characters(task))
 
 
-def _known_labels(task: Task) -> frozenset[str]:
+def _known_labels(task: Task) -> KnownLabels:
     spec = task.spec
-    labels = {canonical(label) for label in spec.classes}
+    labels = set(spec.classes)
     if task.labelled and spec.prediction_kind == "label":
         frame = task.train.rows[labelled_rows(task)]
         for column in spec.target:
-            labels.update(canonical_labels(frame[column].unique()))
-    return frozenset(labels)
+            labels.update(frame[column].unique())
+    return KnownLabels(labels)
 
 
 def _max_characters(task: Task) -> int:
@@ -177,16 +182,6 @@ def _max_characters(task: Task) -> int:
     return 1_000 + 10 * max(int(frame[column].str.len().max()) for column in spec.target)
 
 
-def _sample_delimiter(task: Task) -> str:
-    """Return the delimiter of the sample submission."""
-    name = task.spec.sample_submission
-    if name is None or table_suffix(Path(name)) not in (".csv", ".tsv"):
-        return ","
-    open_text = gzip.open if name.lower().endswith(".gz") else open
-    with open_text(task.input / name, "rt", encoding="utf-8-sig") as file:
-        return header_delimiter(file.readline())
-
-
 def _read_truth(task: Task, rows: np.ndarray) -> np.ndarray:
     """Return the targets of withheld rows in the form that the metric takes, columns in the order of predictions."""
     spec = task.spec
@@ -194,7 +189,7 @@ def _read_truth(task: Task, rows: np.ndarray) -> np.ndarray:
     same_names = set(spec.target) == set(spec.prediction_columns)
     names = spec.prediction_columns if same_names else spec.target
     if spec.prediction_kind == "value":
-        columns = [frame[name].astype(float).to_numpy() for name in names]
+        columns = [read_numbers(frame[name], spec.number_formats.get(name, "")) for name in names]
     elif spec.prediction_kind == "text":
         columns = [frame[name].to_numpy(dtype=object) for name in names]
     else:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from mlestar.data.task import TaskSpec
-from mlestar.metrics import Metric, canonical_labels
+from mlestar.metrics import KnownLabels, Metric, canonical_labels
 
 _MIN_ROWS = 50
 """Rows from which predictions of nothing but 0 and 1 cannot be probabilities. Chosen by judgement; not measured."""
@@ -19,7 +19,7 @@ def show(text: str, limit: int = 40) -> str:
     return repr(text if len(text) <= limit else text[:limit] + "...")
 
 
-def parse_column(spec: TaskSpec, metric: Metric, column: str, cells: pd.Series, labels: frozenset[str]) -> np.ndarray:
+def parse_column(spec: TaskSpec, metric: Metric, column: str, cells: pd.Series, labels: KnownLabels) -> np.ndarray:
     """Return floats for values and probabilities, canonical text for labels, the text itself for texts.
 
     Raises:
@@ -66,27 +66,38 @@ def constant_warning(values: np.ndarray) -> tuple[str, ...]:
 
 def _equal(spec: TaskSpec, cells: pd.Series, sample: pd.Series) -> bool:
     if spec.prediction_kind in ("value", "probability"):
-        values, sample_values = (pd.to_numeric(texts.str.strip(), errors="coerce") for texts in (cells, sample))
-        return bool((values.to_numpy() == sample_values.to_numpy()).all())
+        values, sample_values = (plain_numbers(spec, texts) for texts in (cells, sample))
+        return bool((values == sample_values).all())
     if spec.prediction_kind == "label":
         return bool((canonical_labels(cells) == canonical_labels(sample)).all())
     return bool((cells.to_numpy() == sample.to_numpy()).all())
 
 
+def plain_numbers(spec: TaskSpec, cells: pd.Series) -> np.ndarray:
+    """Return floats, NaN for other cells; decimal commas are read where the sample submission has them."""
+    texts = cells.str.strip()
+    if spec.submission_decimal == ",":
+        texts = texts.str.replace(",", ".", regex=False)
+    return pd.to_numeric(texts, errors="coerce").to_numpy(dtype=float)
+
+
 def _parse_numbers(spec: TaskSpec, column: str, cells: pd.Series) -> np.ndarray:
     texts = cells.str.strip()
     _reject(column, cells, (texts == "").to_numpy(), "is empty; predict every row")
-    values = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=float)
+    values = plain_numbers(spec, texts)
     hint = ""
     if spec.prediction_kind == "probability" and spec.pos_label is not None:
         hint = f" (the probability of {spec.pos_label!r})"
+    if spec.submission_decimal == "," and texts.str.contains(",", regex=False).any():
+        points = texts.str.contains(".", regex=False).to_numpy()
+        _reject(column, cells, points, "has a point, but other rows have a decimal comma; write commas in every row")
     _reject(column, cells, np.isnan(values), f"is not a number; write a finite number{hint} in every row")
     _reject(column, cells, np.isinf(values), "is infinite; write a finite number in every row")
     return values
 
 
-def _parse_labels(metric: Metric, column: str, cells: pd.Series, labels: frozenset[str]) -> np.ndarray:
-    texts = canonical_labels(cells)
+def _parse_labels(metric: Metric, column: str, cells: pd.Series, known: KnownLabels) -> np.ndarray:
+    texts, labels = known.match(cells), known.labels
     unknown = ~pd.Series(texts).isin(labels).to_numpy() if labels else texts == ""
     if not unknown.any():
         return texts

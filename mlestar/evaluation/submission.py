@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mlestar.data.tables.delimited import DELIMITERS
 from mlestar.data.task import TaskSpec
 from mlestar.evaluation.predictions import SubmissionError, check_sample, parse_column, show
-from mlestar.metrics import Metric, canonical_labels
+from mlestar.metrics import KnownLabels, Metric, canonical_labels
 
 MAX_BYTES = 512 * 2**20
 _MAX_HEADER = 2**20
@@ -36,7 +37,11 @@ class RowIds:
 
     def comparable(self, ids: pd.Series) -> np.ndarray:
         """Return ids in the spelling that is compared: 1.0 is 1, unless that makes two expected ids equal."""
-        return canonical_labels(ids) if self._canonical_is_unique else ids.to_numpy(dtype=object)
+        return self._known.match(ids) if self._canonical_is_unique else ids.to_numpy(dtype=object)
+
+    @cached_property
+    def _known(self) -> KnownLabels:
+        return KnownLabels(self.cells)
 
     @cached_property
     def _canonical_is_unique(self) -> bool:
@@ -55,9 +60,8 @@ class SubmissionForm:
     """Also those of the sample; None when rows are matched by order."""
     sample: pd.DataFrame | None
     """The sample submission that was staged with these rows."""
-    delimiter: str
-    labels: frozenset[str]
-    """Canonical labels that may be predicted; empty when they are unknown."""
+    labels: KnownLabels
+    """Labels that may be predicted; none when they are unknown."""
     max_characters: int
     """Length that a prediction may have; scoring time grows with it."""
 
@@ -86,15 +90,23 @@ def read_predictions(form: SubmissionForm, path: Path) -> np.ndarray:
     Raises:
         SubmissionError: the submission is not valid; the message says where and what to do.
     """
-    frame = _parse(_read(path), form)
-    if form.ids is not None:
-        frame = frame.iloc[_match_ids(form.ids, frame[form.ids.name])]
+    frame = read_cells(form, path)
     columns = [
         parse_column(form.spec, form.metric, column, frame[column], form.labels)
         for column in form.spec.prediction_columns
     ]
     check_sample(form.spec, frame, form.ordered_sample)
     return np.column_stack(columns) if len(columns) > 1 else columns[0]
+
+
+def read_cells(form: SubmissionForm, path: Path) -> pd.DataFrame:
+    """Return the cells of a submission in the order of the expected rows; the index counts the submission's own rows.
+
+    Raises:
+        SubmissionError: the rows or columns are not those that are expected.
+    """
+    frame = _parse(_read(path), form)
+    return frame if form.ids is None else frame.iloc[_match_ids(form.ids, frame[form.ids.name])]
 
 
 def _read(path: Path) -> bytes:
@@ -121,8 +133,8 @@ def _read(path: Path) -> bytes:
 
 def _parse(data: bytes, form: SubmissionForm) -> pd.DataFrame:
     data = data.removeprefix(b"\xef\xbb\xbf")
-    columns = _read_header(data, form)
-    frame = _read_rows(data, form, len(columns))
+    columns, delimiter = _read_header(data, form)
+    frame = _read_rows(data, form, len(columns), delimiter)
     frame.columns = pd.Index(columns)
     if len(frame) != form.rows:
         count = f"{len(frame)}" if len(frame) < form.rows else f"more than {form.rows}"
@@ -137,11 +149,11 @@ def _parse(data: bytes, form: SubmissionForm) -> pd.DataFrame:
     return frame
 
 
-def _read_rows(data: bytes, form: SubmissionForm, width: int) -> pd.DataFrame:
+def _read_rows(data: bytes, form: SubmissionForm, width: int, delimiter: str) -> pd.DataFrame:
     try:
         frame = pd.read_csv(
             io.BytesIO(data),
-            sep=form.delimiter,
+            sep=delimiter,
             header=None,
             names=range(width),
             index_col=False,
@@ -160,14 +172,14 @@ def _read_rows(data: bytes, form: SubmissionForm, width: int) -> pd.DataFrame:
     return frame.iloc[1:].reset_index(drop=True).fillna("")
 
 
-def _read_header(data: bytes, form: SubmissionForm) -> list[str]:
-    """Check the header before any cell is read."""
+def _read_header(data: bytes, form: SubmissionForm) -> tuple[list[str], str]:
+    """Check the header before any cell is read; return the columns and the delimiter."""
     line = data[:_MAX_HEADER].lstrip(b"\r\n").splitlines()[:1]
     if not line:
         msg = f"the submission is empty: write the columns {', '.join(form.required)}"
         raise SubmissionError(msg)
     try:
-        columns = next(csv.reader([line[0].decode()], delimiter=form.delimiter), [])
+        columns, delimiter = _split_header(line[0].decode(), form)
         data.decode()
     except UnicodeDecodeError as error:
         msg = f"the submission is not UTF-8 text (byte {error.start}): write it with pandas to_csv"
@@ -176,7 +188,25 @@ def _read_header(data: bytes, form: SubmissionForm) -> list[str]:
         msg = f"the header of the submission cannot be read: {error}"
         raise SubmissionError(msg) from None
     _check_columns(columns, form)
-    return columns
+    return columns, delimiter
+
+
+def _split_header(line: str, form: SubmissionForm) -> tuple[list[str], str]:
+    """Return the columns and the delimiter: the sample's, or a comma where it gives all columns and no other.
+
+    Raises:
+        SubmissionError: another delimiter gives the columns.
+    """
+    headers = {mark: next(csv.reader([line], delimiter=mark), []) for mark in DELIMITERS}
+    wanted = form.spec.submission_delimiter
+    whole = [mark for mark in DELIMITERS if set(form.required) <= set(headers[mark])]
+    if wanted not in whole and "," in whole:
+        return headers[","], ","
+    if wanted not in whole and whole:
+        like = "as the sample submission has" if form.sample is not None else "as CSV has"
+        msg = f"the submission is written with the delimiter {whole[0]!r}: write {wanted!r} between cells, {like}"
+        raise SubmissionError(msg)
+    return headers[wanted], wanted
 
 
 def _check_columns(columns: list[str], form: SubmissionForm) -> None:

@@ -1,8 +1,17 @@
 """The table of metrics: direction, kind of prediction, scoring function and names of each."""
 
 from mlestar.metrics.definition import Formula, Metric
-from mlestar.metrics.labels import canonical, canonical_labels
+from mlestar.metrics.labels import KnownLabels, canonical, canonical_labels
 from mlestar.metrics.lookup import get_metric, register_metric
 from mlestar.metrics.metric import METRICS
 
-__all__ = ["METRICS", "Formula", "Metric", "canonical", "canonical_labels", "get_metric", "register_metric"]
+__all__ = [
+    "METRICS",
+    "Formula",
+    "KnownLabels",
+    "Metric",
+    "canonical",
+    "canonical_labels",
+    "get_metric",
+    "register_metric",
+]

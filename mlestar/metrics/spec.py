@@ -66,8 +66,20 @@ class TaskSpec(BaseModel):
     """Columns of train, besides the target, that the test file does not have."""
     split: str | None = None
     """Overrides the inferred split: `time:COL`, `group:COL`, `stratified`, `random`."""
+    target_formats: tuple[str, ...] = ()
+    """How the number 1234.5 is written in each target column, such as `1.234,5` or `$1,234.5`, empty for a plain one;
+    none where all are plain."""
+    submission_delimiter: str = ","
+    """What separates the cells of `submission.csv`, as in the sample submission."""
+    submission_decimal: str = "."
+    """The decimal mark in `submission.csv`."""
     train_rows: int = 0
     test_rows: int = 0
+
+    @property
+    def number_formats(self) -> dict[str, str]:
+        """Return the number format of each target column that is not written plainly."""
+        return {name: text for name, text in zip(self.target, self.target_formats, strict=False) if text}
 
     @property
     def split_setting(self) -> tuple[str, str]:

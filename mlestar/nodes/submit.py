@@ -8,6 +8,7 @@ from langgraph.runtime import Runtime
 from mlestar.agents.context import ReplyError
 from mlestar.agents.subsampling import remove_subsampling
 from mlestar.errors import MlestarError
+from mlestar.evaluation import write_submission
 from mlestar.metrics.spec import better
 from mlestar.nodes.grading import grade_execution
 from mlestar.nodes.progress import emit
@@ -202,4 +203,8 @@ async def _export(ctx: RunContext, brief: Brief, solution: Solution, stage: Stag
         return Export(solution=solution.id, message=str(refusal))
     verdict = await grade_execution(ctx, brief, execution, staged)
     submission = verdict.submission if verdict.status == "ok" else None
+    if submission and brief.spec.has_test:
+        task = await ctx.inputs.task(brief)
+        text = await asyncio.to_thread(write_submission, task, ctx.services.blobs.path(submission))
+        submission = await ctx.services.keep(text)
     return Export(solution=solution.id, submission=submission, message=verdict.message, seconds=verdict.seconds)

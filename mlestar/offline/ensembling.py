@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mlestar.offline.facts import Facts
 from mlestar.offline.surgery import add_imports, constants, functions, imports, needed, rename, used
-from mlestar.offline.tables.recipes import render
+from mlestar.offline.tables.recipes import dialect_arguments, render
 
 PIPELINE = ("build_features", "cross_validate")
 _ENTRY_POINTS = frozenset({"run", "main"})
@@ -87,6 +87,7 @@ def combine_scripts(facts: Facts) -> str | None:
         build, validate = PIPELINE
         pipelines.append((names.get(build, build), names.get(validate, validate)))
     values = {"pipelines": pipelines, "mode": _mode(text), "votes": _votes(text), "maximize": _maximize(facts)}
+    values["dialect"] = dialect_arguments(facts)
     head = base[: base.index("def run()")].rstrip()
     script = "\n\n\n".join([head, *parts, render("ensemble.py.jinja", values).strip("\n")]) + "\n"
     return add_imports(_share_time(script, facts, len(usable)), [line for other in others for line in imports(other)])

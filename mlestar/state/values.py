@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from mlestar.data.overview import Overview, make_overview
 from mlestar.data.statistics import FileStatistics
+from mlestar.data.targets import words_as_classes
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.metrics.spec import Direction, TaskSpec, format_score, sign
 from mlestar.runners.base import ExecutionStatus
@@ -111,6 +112,16 @@ class Brief(Frozen):
     """Limit per script."""
     subsample_rows: int
     seed: int
+
+    @property
+    def has_formats(self) -> bool:
+        """Some column is written in a way that must be named to be read."""
+        return any(column.number_format or column.date_format for file in self.statistics for column in file.columns)
+
+    @property
+    def odd_classes(self) -> tuple[str, ...]:
+        """Classes that a reader of CSV takes for missing values."""
+        return words_as_classes(self.spec.classes)
 
     @property
     def overview(self) -> Overview:

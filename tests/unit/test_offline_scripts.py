@@ -89,3 +89,66 @@ def test_a_large_table_is_sampled_in_a_marked_block(tmp_path: Path) -> None:
 def test_the_same_prompt_gets_the_same_script(tmp_path: Path) -> None:
     brief = brief_of(write_task(tmp_path / "task", mixed_rows(), "label", "accuracy"))
     assert candidate(brief, CARD) == candidate(brief, CARD)
+
+
+def write_semicolons(folder: Path, rows: pd.DataFrame, metric: str) -> Path:
+    """Write a task folder with semicolons and decimal commas, as spreadsheets of many countries export it."""
+    write_task(folder, rows, "y", metric, placeholder=0)
+    for path in folder.glob("*.csv"):
+        pd.read_csv(path).to_csv(path, index=False, sep=";", decimal=",")
+    return folder
+
+
+@pytest.mark.parametrize(("metric", "limit"), [("rmse", 0.8), ("auroc", None)])
+def test_decimal_commas_are_learned_as_numbers_and_submitted(metric: str, limit: float | None, tmp_path: Path) -> None:
+    y = 3 * X + NOISE if limit else (X + NOISE > 0).astype(int)
+    folder = write_semicolons(tmp_path / "task", table(x=X, z=NOISE, y=y), metric)
+    printed = run(candidate(brief_of(folder)), folder, tmp_path / "work")
+    assert score_of(printed) < limit if limit else score_of(printed) > 0.9
+    lines = (tmp_path / "work" / "submission.csv").read_text().splitlines()
+    assert lines[0] == "id;y"
+    assert all(line.count(",") == 1 and "." not in line for line in lines[1:])
+    assert check_submission(Task.load(folder), tmp_path / "work" / "submission.csv") == ""
+
+
+WRITTEN = {
+    "thousands": lambda values: [f"{value * 1e6 + 5e6:,.0f}" for value in values],
+    "dollars": lambda values: [f"${value * 1000 + 5000:,.2f}" for value in values],
+    "percent": lambda values: [f"{value:.2f}%" for value in values],
+    "parentheses": lambda values: [f"{value:.3f}" if value >= 0 else f"({-value:.3f})" for value in values],
+    "minus behind": lambda values: [f"{value:.3f}" if value >= 0 else f"{-value:.3f}-" for value in values],
+    "euros": lambda values: [f"{value * 1000:.2f} €".replace(".", ",") for value in values],
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_numbers_are_learned_however_they_are_written(name: str, tmp_path: Path) -> None:
+    folder = write_task(tmp_path / "task", table(x=WRITTEN[name](X), y=3 * X + NOISE), "y", "rmse")
+    assert score_of(run(candidate(brief_of(folder)), folder, tmp_path / "work")) < 0.8
+
+
+def test_a_target_is_learned_however_it_is_written(tmp_path: Path) -> None:
+    rows = table(x=X, y=[f"${value:,.2f}" for value in 20000 + 9000 * X])
+    folder = write_task(tmp_path / "task", rows, "y", "rmse", placeholder="0.0")
+    assert score_of(run(candidate(brief_of(folder)), folder, tmp_path / "work")) < 3000
+    assert check_submission(Task.load(folder), tmp_path / "work" / "submission.csv") == ""
+
+
+@pytest.mark.parametrize("written", ["%d.%m.%Y", "%d/%m/%Y"])
+def test_days_come_first_where_the_column_says_so(written: str, tmp_path: Path) -> None:
+    days = pd.Series(pd.date_range("2023-01-03", periods=SIZE, freq="53h")).sample(frac=1, random_state=0)
+    y = np.sin(days.dt.day_of_year / 58) * 5 + NOISE
+    scores = []
+    for number, form in enumerate(["%Y-%m-%d", written]):
+        folder = write_task(tmp_path / f"task{number}", table(day=days.dt.strftime(form).tolist(), y=y), "y", "rmse")
+        scores.append(score_of(run(candidate(brief_of(folder)), folder, tmp_path / f"work{number}")))
+    assert scores[0] == scores[1] < 3
+
+
+def test_rows_without_a_target_are_not_learned(tmp_path: Path) -> None:
+    y = [f"{value:.3f}" for value in 3 * X + NOISE]
+    y[2], y[5], y[8], y[11] = "NA", "null", "inf", ""
+    folder = write_task(tmp_path / "task", table(x=X, y=y), "y", "rmse")
+    assert score_of(run(candidate(brief_of(folder)), folder, tmp_path / "work")) < 0.8
+    submitted = pd.read_csv(tmp_path / "work" / "submission.csv")["y"]
+    assert submitted.abs().max() < 20

@@ -3,13 +3,25 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import mlestar
 from mlestar.errors import ModelError, RunnerError, UserError
 from mlestar.runners import Execution, Job
 from tests.unit.results import by_id, read_script, read_submission
-from tests.unit.scenario import FULL, Scenario, block, failure, fence, lose_connection, resume, script, solve
+from tests.unit.scenario import (
+    FULL,
+    Scenario,
+    block,
+    failure,
+    fence,
+    lose_connection,
+    make_task,
+    resume,
+    script,
+    solve,
+)
 
 
 async def test_the_best_script_is_submitted_unchanged(tmp_path: Path) -> None:
@@ -18,6 +30,18 @@ async def test_the_best_script_is_submitted_unchanged(tmp_path: Path) -> None:
     assert (result.status, result.winner) == ("solved", "t0.r1.2")
     assert "# quality 0.9" in (tmp_path / "runs/run/solution.py").read_text(encoding="utf-8")
     assert len(read_submission(result)) == 100
+
+
+async def test_the_submission_has_the_form_of_the_sample(tmp_path: Path) -> None:
+    folder = make_task(tmp_path / "signs")
+    sample = pd.read_csv(folder / "test.csv")[["x", "id"]].assign(label="no")[["id", "label", "x"]][::-1]
+    sample.to_csv(folder / "sample_submission.csv", index=False, sep="\t")
+    result = await solve(tmp_path, Scenario(), task=folder)
+    assert result.submission is not None
+    written = pd.read_csv(result.submission, sep="\t")
+    assert list(written.columns) == ["id", "label", "x"]
+    assert written[["id", "x"]].equals(sample[["id", "x"]].reset_index(drop=True))
+    assert set(written["label"]) == {"yes", "no"}
 
 
 async def test_scores_are_the_graders_and_the_reported_score_decides_nothing(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ class TaskFile:
     """Names of the fields; of the arrays where `frame` is None."""
     frame: pd.DataFrame | None
     """A row for each row of the task, every cell as text; None when rows cannot be listed."""
+    delimiter: str = ""
+    """Of a delimited file; empty for others."""
 
     @property
     def rows(self) -> pd.DataFrame:
@@ -51,7 +53,7 @@ class TableCache:
         path = self.input / name
         if is_table(path):
             table = self.get(name)
-            return TaskFile(name, table.columns, table.frame)
+            return TaskFile(name, table.columns, table.frame, table.delimiter)
         arrays = array_shapes(path) if path.is_file() else {}
         return TaskFile(name, tuple(arrays), None)
 

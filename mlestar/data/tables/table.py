@@ -48,6 +48,11 @@ class Table:
     def __len__(self) -> int:
         return len(self.frame)
 
+    @property
+    def delimiter(self) -> str:
+        """The delimiter of a delimited file; empty for other formats."""
+        return str(getattr(self._records, "delimiter", ""))
+
     def write(self, path: Path, rows: Sequence[int] | np.ndarray, *, columns: Sequence[str] | None = None) -> None:
         """Write these rows in this order, with these fields, in this table's own format and compression.
 

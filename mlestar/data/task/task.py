@@ -1,5 +1,6 @@
 """A task folder that was read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,7 @@ class Task:
             layout=inference.layout,
             statistics=statistics,
             labelled=inference.labelled,
-            notes=inference.notes,
+            notes=(*inference.notes, *_format_notes(statistics)),
             settled=_settled(settings, metric_object),
             _cache=cache,
         )
@@ -105,6 +106,15 @@ class Task:
 
 def _default_description(spec: TaskSpec) -> str:
     return f"Predict {', '.join(spec.target)} for every row of {spec.test}; the metric is {spec.metric}."
+
+
+def _format_notes(statistics: Sequence[FileStatistics]) -> list[str]:
+    """Return a line for each column whose numbers or dates may be written in another way than was decided."""
+    columns = [(file.file, column) for file in statistics for column in file.columns if column.doubt]
+    return [
+        f"{file}: {column.name!r} is read like {column.number_format or column.date_format}, a guess: {column.doubt}"
+        for file, column in columns
+    ]
 
 
 def _settled(settings: Overrides, metric: Metric | None) -> frozenset[str]:

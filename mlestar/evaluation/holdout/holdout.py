@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mlestar.data.targets import labelled_mask, usable_mask
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
 from mlestar.evaluation.holdout.cutoff import MIN_ROWS, cut_period, time_units
@@ -108,11 +109,12 @@ def fresh_holdouts(task: Task, plan: SplitPlan, *, seed: int, count: int) -> tup
 
 def labelled_rows(task: Task) -> np.ndarray:
     """Return a mask of the train rows whose targets are all filled in, as finite numbers where these are values."""
-    targets = task.train.rows[list(task.spec.target)]
-    if task.spec.prediction_kind == "value":
-        targets = targets.apply(pd.to_numeric, errors="coerce")
-        return np.asarray(np.isfinite(targets).all(axis=1))
-    return np.asarray((targets != "").all(axis=1))
+    return labelled_mask(task.spec, task.train.rows[list(task.spec.target)])
+
+
+def learnable_rows(task: Task) -> np.ndarray:
+    """Return a mask of the train rows that scripts are given: with a target, and none that is infinite."""
+    return usable_mask(task.spec, task.train.rows[list(task.spec.target)])
 
 
 def example_rows(task: Task) -> np.ndarray:

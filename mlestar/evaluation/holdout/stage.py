@@ -14,11 +14,12 @@ import pandas as pd
 
 from mlestar.data.folder import is_run_folder
 from mlestar.data.layouts import HoldoutRows, PlaceFile
+from mlestar.data.tables import is_table
 from mlestar.data.tables.writer import write_cells
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
 from mlestar.evaluation.holdout.auxiliary import reject_leaky_paths, safe_rows
-from mlestar.evaluation.holdout.holdout import Holdout, example_rows, withheld_ids
+from mlestar.evaluation.holdout.holdout import Holdout, example_rows, learnable_rows, withheld_ids
 
 logger = logging.getLogger("mlestar.evaluation")
 
@@ -69,10 +70,13 @@ def staged_sample(task: Task, holdout: Holdout) -> pd.DataFrame | None:
     spec = task.spec
     if task.sample is None or task.sample.frame is None:
         return None
-    real = task.sample.frame
-    columns = [column for column in real.columns if column != spec.id]
+    real, train = task.sample.frame, task.train.rows
+    copied = [column for column in real.columns if column in train.columns and column not in spec.prediction_columns]
+    columns = [column for column in real.columns if column != spec.id and column not in copied]
     constant = dict(zip(columns, real[columns].value_counts().index[0], strict=True))
     cells = pd.DataFrame(constant, index=range(len(holdout.withheld)))
+    for column in copied:
+        cells[column] = train[column].to_numpy()[holdout.withheld]
     ids = withheld_ids(task, holdout)
     if ids is not None and spec.id in real.columns:
         cells[spec.id] = ids
@@ -85,12 +89,13 @@ def _fill(task: Task, holdout: Holdout | None, folder: Path, *, avoid: Path, lin
     def place(source: Path, target: Path) -> None:
         counts[_place(source, target, link=link)] += 1
 
+    rewritten = holdout is not None or not task.layout.has_test
     written = _write_rows(task, holdout, folder, place)
     for name, path in _list_files(task.input, avoid=avoid.resolve()):
         if not path.resolve().is_relative_to(task.folder.resolve()):
             msg = f"{name} is a link to something outside the task folder: copy it in"
             raise HoldoutError(msg)
-        if not (written and task.layout.owns(name)):
+        if name not in written and not (rewritten and task.layout.owns(name)):
             counts[_stage_file(task, holdout, path, _target(folder, name), link=link)] += 1
     for name in written:
         # A linked file is the task's own.
@@ -143,17 +148,30 @@ def _write_rows(task: Task, holdout: Holdout | None, folder: Path, place: PlaceF
     spec = task.spec
     if holdout is None:
         if task.layout.has_test:
-            return []
-        rows = HoldoutRows(np.arange(spec.train_rows), example_rows(task), spec.target, spec.id)
+            return _write_real_train(task, folder)
+        rows = HoldoutRows(np.flatnonzero(learnable_rows(task)), example_rows(task), spec.target, spec.id)
         return task.layout.write(rows, folder, place)
     ids = withheld_ids(task, holdout)
-    rows = HoldoutRows(holdout.train, holdout.withheld, spec.target, spec.id, ids)
+    learnable = holdout.train[learnable_rows(task)[holdout.train]]
+    rows = HoldoutRows(learnable, holdout.withheld, spec.target, spec.id, ids)
     written = task.layout.write(rows, folder, place)
     sample = staged_sample(task, holdout)
     if sample is None or spec.sample_submission is None:
         return written
     write_cells(sample, task.table(spec.sample_submission), _target(folder, spec.sample_submission))
     return [*written, spec.sample_submission]
+
+
+def _write_real_train(task: Task, folder: Path) -> list[str]:
+    """Write train without the rows that have no target, if it is a table and has such rows; return its name then."""
+    name = task.spec.train
+    if not task.labelled or not is_table(task.input / name):
+        return []
+    table, rows = task.table(name), learnable_rows(task)
+    if rows.all() or len(table) != len(rows) or not set(task.spec.target) <= set(table.columns):
+        return []
+    table.write(_target(folder, name), np.flatnonzero(rows))
+    return [name]
 
 
 def _target(folder: Path, name: str) -> Path:

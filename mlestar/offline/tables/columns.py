@@ -1,9 +1,11 @@
 """How each column is treated."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mlestar.data.statistics import ColumnStatistics
+from mlestar.data.tables.numbers import NumberStyle
 from mlestar.offline.facts import Facts
 from mlestar.offline.tables.joins import Join, find_joins
 
@@ -42,6 +44,11 @@ class FeatureColumns:
     wide: list[str] = field(default_factory=list)
     """Categories of many values, of which the count is a feature."""
     joins: tuple[Join, ...] = ()
+    formats: dict[str, tuple[str, str, tuple[str, ...]]] = field(default_factory=dict)
+    """Of columns of numbers that are not written plainly: the decimal mark, a pattern of the marks between thousands,
+    and the other texts that are removed."""
+    date_formats: dict[str, str] = field(default_factory=dict)
+    """Formats of dates that begin with the day or the month."""
 
     @property
     def steps(self) -> list[str]:
@@ -83,7 +90,18 @@ def treat_columns(facts: Facts) -> FeatureColumns:
         amounts=[column.name for column in columns if _is_amount(column) and column.name not in join_keys],
         wide=[column.name for column in columns if column.kind == "category" and column.distinct > _MANY_VALUES],
         joins=joins,
+        formats=_number_formats(facts, columns),
+        date_formats={column.name: column.date_format for column in columns if column.date_format},
     )
+
+
+def _number_formats(facts: Facts, columns: Sequence[ColumnStatistics]) -> dict[str, tuple[str, str, tuple[str, ...]]]:
+    """Return how numbers are read that are not written plainly, targets and the column of the split included."""
+    also = [column for column in (facts.column(facts.split.column),) if column]
+    texts = {column.name: column.number_format for column in (*columns, *also)}
+    texts |= facts.spec.number_formats
+    styles = {name: NumberStyle.of_text(text) for name, text in texts.items() if text}
+    return {name: (style.decimal, style.grouping, style.dropped) for name, style in styles.items()}
 
 
 def separator(column: ColumnStatistics) -> str:

@@ -124,6 +124,7 @@ def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         "folds": 5,
         "seconds": round(facts.seconds),
         "subsample": _subsample(facts),
+        "dialect": dialect_arguments(facts),
         "few_columns": columns.count <= _FEW_FEATURES,
         "many_classes": objective.classify and len(classes) >= _MANY_CLASSES,
         **_split_values(facts, objective, split),
@@ -132,6 +133,13 @@ def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
     values["model"] = render(f"models/{model.name}.py.jinja", values)
     values["decision"] = render("decision.py.jinja", values)
     return values
+
+
+def dialect_arguments(facts: Facts) -> str:
+    """Return the arguments of `to_csv` for the dialect of the sample submission; empty for a usual one."""
+    spec = facts.spec
+    delimiter = f", sep={spec.submission_delimiter!r}" if spec.submission_delimiter != "," else ""
+    return delimiter + (f", decimal={spec.submission_decimal!r}" if spec.submission_decimal != "." else "")
 
 
 def _classes(facts: Facts, objective: Objective) -> list[str]:
@@ -166,6 +174,7 @@ def _split_values(facts: Facts, objective: Objective, split: SplitPlan) -> dict[
     return {
         "split": split,
         "clock": "date" if dated or date_inside else "number",
+        "clock_format": (column.date_format if dated and column else "") or "mixed",
         "date_inside": date_inside,
         "trend": split.kind == "time"
         and objective.rule == "values"

@@ -10,6 +10,7 @@ from mlestar.data.layouts import Layout, TaskFile
 from mlestar.data.overrides import Overrides
 from mlestar.data.task.inference.labels import align_classes, classes_of
 from mlestar.errors import TaskError
+from mlestar.metrics import canonical_labels
 
 _GENERIC = re.compile(
     r"(?:pred|prob|target|label|score|value|output|answer|result|expected|class|response)", re.IGNORECASE
@@ -108,7 +109,18 @@ def _id_of_sample(sample: TaskFile, frame: pd.DataFrame, layout: Layout) -> tupl
 
 
 def _same_values(left: pd.Series, right: pd.Series) -> bool:
-    return len(left) == len(right) and set(left.str.strip()) == set(right.str.strip())
+    return len(left) == len(right) and not _unmatched(left, right)
+
+
+def _unmatched(left: pd.Series, right: pd.Series) -> list[str]:
+    """Return the cells that only one side has; 301.0 is 301, unless that makes two ids of a side equal."""
+    left, right = left.str.strip(), right.str.strip()
+    if set(left) == set(right):
+        return []
+    sides = [set(canonical_labels(side)) for side in (left, right)]
+    if any(len(ids) < side.nunique() for ids, side in zip(sides, (left, right), strict=True)):
+        sides = [set(left), set(right)]
+    return sorted(sides[0] ^ sides[1])
 
 
 def _same_rows(sample: pd.DataFrame, test: pd.DataFrame, columns: list[str]) -> bool:
@@ -137,11 +149,11 @@ def _check_ids(layout: Layout, column: str) -> None:
     if layout.sample is None or layout.sample.frame is None or layout.test.frame is None:
         return
     _check_rows(layout.sample, layout.sample.frame, layout.test.name, len(layout.test.frame))
-    test_ids, sample_ids = layout.test.frame[column].str.strip(), layout.sample.frame[column].str.strip()
+    test_ids = layout.test.frame[column].str.strip()
     if (repeated := test_ids[test_ids.duplicated()]).size:
         msg = f"{layout.test.name}: duplicate id {repeated.iloc[0]!r} in column {column!r}"
         raise TaskError(msg)
-    if unmatched := sorted(set(sample_ids) ^ set(test_ids)):
+    if unmatched := _unmatched(layout.sample.frame[column], test_ids):
         msg = f"the ids of {layout.sample.name} and {layout.test.name} differ in {column!r}, e.g. {unmatched[0]!r}"
         raise TaskError(msg)
 

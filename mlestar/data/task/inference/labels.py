@@ -1,11 +1,12 @@
 """The classes of a target: their values, their order in a submission, the positive one."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import takewhile
 
 import pandas as pd
 
+from mlestar.data.targets import missing_labels
 from mlestar.metrics import canonical
 
 _POSITIVE = ("1", "true", "yes", "y", "positive", "pos", "t", "+", "+1")
@@ -14,9 +15,16 @@ _LEAD = re.compile(
 )
 
 
-def classes_of(cells: pd.Series) -> tuple[str, ...]:
-    """Return the different labels in their own spelling, without empty cells, in numeric order or else as text."""
+def classes_of(cells: pd.Series, named: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the different labels in their own spelling, without missing ones, in numeric order or else as text.
+
+    Args:
+        cells: of a target.
+        named: labels that are classes although their word usually means that there is none.
+    """
     labels = [label for cell in cells.unique() if (label := str(cell).strip())]
+    missing = missing_labels(labels, named)
+    labels = [label for label in labels if label not in missing]
     # Reversed, so that the first spelling of equal labels stays.
     spellings = {canonical(label): label for label in reversed(labels)}
     return tuple(spellings[label] for label in sort_labels(spellings))

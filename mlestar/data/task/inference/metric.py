@@ -4,7 +4,7 @@ import pandas as pd
 
 from mlestar.data.folder import TaskFolder
 from mlestar.data.overrides import Overrides
-from mlestar.data.statistics import is_numeric
+from mlestar.data.statistics import MISSING, is_numeric
 from mlestar.data.task.inference.columns import TaskColumns
 from mlestar.data.task.inference.labels import classes_of
 from mlestar.errors import TaskError, UserError
@@ -66,7 +66,7 @@ def _described_metric(text: str, columns: TaskColumns, cells: pd.DataFrame | Non
 
 def _fits(metric: Metric, cells: pd.DataFrame) -> bool:
     """Return whether a metric that a description names suits the values of this target."""
-    values = [value for value in cells.iloc[:, 0].unique() if value.strip()]
+    values = [value for value in cells.iloc[:, 0].unique() if value.strip() not in MISSING]
     numeric = is_numeric(values)
     if metric.kind == "value":
         return numeric
@@ -90,5 +90,5 @@ def _usual_kind(columns: TaskColumns, cells: pd.DataFrame | None) -> PredictionK
         return "probability"
     if cells is None:
         return "value"
-    values = cells.iloc[:, 0].unique()
+    values = [value for value in cells.iloc[:, 0].unique() if value.strip() not in MISSING]
     return "value" if is_numeric(values) and len(values) > _MAX_INTEGER_CLASSES else "label"

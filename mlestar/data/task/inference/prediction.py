@@ -1,13 +1,16 @@
 """The form of a prediction: a label, probabilities, a value or a text; of which classes, in which columns."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import pandas as pd
 
 from mlestar.data.overrides import Overrides
-from mlestar.data.statistics import MISSING
+from mlestar.data.targets import words_as_classes
 from mlestar.data.task.inference.columns import TaskColumns
 from mlestar.data.task.inference.labels import align_classes, bare_classes, classes_of, positive_class
+from mlestar.data.task.inference.values import check_values
 from mlestar.errors import TaskError
 from mlestar.metrics import Metric, canonical
 from mlestar.metrics.spec import PredictionKind, Problem
@@ -26,9 +29,24 @@ class PredictionForm:
 
 
 def find_prediction_form(
-    columns: TaskColumns, overrides: Overrides, metric: Metric, cells: pd.DataFrame | None, text: str
+    columns: TaskColumns,
+    overrides: Overrides,
+    metric: Metric,
+    cells: pd.DataFrame | None,
+    text: str,
+    named: Collection[str] = (),
+    formats: Mapping[str, str] = MappingProxyType({}),
 ) -> PredictionForm:
-    """Return the form of a prediction; `cells` are the target columns of train where they can be read.
+    """Return the form of a prediction.
+
+    Args:
+        columns: the columns that a submission is made of.
+        overrides: what the user set.
+        metric: of the task.
+        cells: the target columns of train where they can be read.
+        text: the goal and the description.
+        named: labels that the sample submission holds.
+        formats: the number formats of the target columns.
 
     Raises:
         TaskError: the target or the submission's columns do not suit the metric.
@@ -38,13 +56,17 @@ def find_prediction_form(
         return PredictionForm("sequence", kind, columns.predictions or columns.target)
     if kind == "value" and metric.kind == "value":
         if cells is not None:
-            _check_numbers(cells)
+            check_values(columns, metric, cells, formats)
         return PredictionForm("regression", kind, columns.predictions or columns.target)
-    classes, predictions = _order(columns, overrides, _classes(columns, overrides, cells), kind)
+    classes, predictions = _order(columns, overrides, _classes(columns, overrides, cells, named), kind)
     positive, note = overrides.pos_label, "set"
     if positive is None and len(classes) == 2:
         positive, note = positive_class(classes, predictions, text)
     notes = [f"classes: {', '.join(classes[:10])}{' ...' * (len(classes) > 10)}"]
+    notes += [
+        f"{word!r} is taken for a class of {columns.target[0]}, not for a missing target"
+        for word in words_as_classes(classes)
+    ]
     if positive is not None:
         _check_positive(positive, classes)
         notes.append(f"positive class: {positive} ({note})")
@@ -52,12 +74,14 @@ def find_prediction_form(
     return PredictionForm(problem, kind, predictions, classes, positive, tuple(notes))
 
 
-def _classes(columns: TaskColumns, overrides: Overrides, cells: pd.DataFrame | None) -> tuple[str, ...]:
+def _classes(
+    columns: TaskColumns, overrides: Overrides, cells: pd.DataFrame | None, named: Collection[str]
+) -> tuple[str, ...]:
     if overrides.classes:
         return overrides.classes
     if cells is None:
         return bare_classes(columns.predictions) if len(columns.predictions) > 1 else ()
-    classes = classes_of(pd.concat([cells[column] for column in cells]))
+    classes = classes_of(pd.concat([cells[column] for column in cells]), {*named, *columns.predictions})
     if len(classes) < 2:
         msg = f"the target {columns.target[0]!r} of train has fewer than two different values: nothing can be learned"
         raise TaskError(msg)
@@ -90,17 +114,6 @@ def _problem(metric: Metric, columns: TaskColumns, classes: tuple[str, ...]) -> 
     if metric.ordinal:
         return "ordinal"
     return "binary" if len(classes) == 2 else "multiclass"
-
-
-def _check_numbers(cells: pd.DataFrame) -> None:
-    for column in cells:
-        texts = cells[column].str.strip()
-        invalid = pd.to_numeric(texts, errors="coerce").isna() & ~texts.isin(MISSING)
-        if invalid.any():
-            row = int(invalid.to_numpy().argmax())
-            cell = cells[column].iloc[row]
-            msg = f"the target {column!r} of train holds {cell!r} in row {row + 1}, but the metric needs numbers"
-            raise TaskError(msg)
 
 
 def _check_positive(positive: str, classes: tuple[str, ...]) -> None:

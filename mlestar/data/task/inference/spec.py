@@ -1,6 +1,7 @@
 """The spec of a task, inferred from its files, its description and the user's settings."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +11,13 @@ from mlestar.data.folder import TaskFolder, check_name
 from mlestar.data.layouts import Layout, TableCache, TaskSource, find_layout
 from mlestar.data.overrides import Overrides
 from mlestar.data.statistics import column_kind
+from mlestar.data.tables.numbers import NumberStyle
+from mlestar.data.targets import infinite_rows, labelled_mask, usable_mask
 from mlestar.data.task.inference.columns import TaskColumns, find_columns
+from mlestar.data.task.inference.dialect import find_dialect
 from mlestar.data.task.inference.metric import choose_metric
 from mlestar.data.task.inference.prediction import PredictionForm, find_prediction_form
+from mlestar.data.task.inference.values import target_styles
 from mlestar.errors import TaskError
 from mlestar.metrics import Metric
 from mlestar.metrics.spec import Modality, TaskSpec
@@ -61,8 +66,11 @@ def infer_spec(
     layout = layout.complete(columns.target)
     cells = _target_cells(layout, columns)
     task_metric, why = (metric, "set") if metric else choose_metric(folder, overrides, text, columns, cells)
-    form = find_prediction_form(columns, overrides, task_metric, cells, text)
+    styles = _target_styles(layout, columns)
+    formats = {name: style.text for name, style in styles.items()}
+    form = find_prediction_form(columns, overrides, task_metric, cells, text, _sample_labels(layout, columns), formats)
     spec = _assemble(folder, overrides, layout, columns, task_metric, form, text)
+    spec = spec.model_copy(update=_written_form(layout, form, spec, formats))
     _check_split(spec, layout)
     notes = [*layout.notes, *columns.notes, f"metric: {task_metric.name}, {task_metric.direction} ({why})"]
     # The notes that follow may hold values of cells.
@@ -71,7 +79,8 @@ def infer_spec(
     notes += form.notes
     if not labelled:
         notes.append("the labels cannot be located in a table, so scores will be those that scripts report")
-    return Inference(spec, task_metric, layout, labelled, tuple(notes + _warnings(spec, cells)))
+    doubts = [f"{name}: {style.guess}" for name, style in styles.items() if style.guess]
+    return Inference(spec, task_metric, layout, labelled, tuple(notes + doubts + _warnings(spec, cells)))
 
 
 def _target_cells(layout: Layout, columns: TaskColumns) -> pd.DataFrame | None:
@@ -82,6 +91,33 @@ def _target_cells(layout: Layout, columns: TaskColumns) -> pd.DataFrame | None:
         msg = f"{layout.train.name} has no rows"
         raise TaskError(msg)
     return layout.train.frame[list(columns.target)]
+
+
+def _target_styles(layout: Layout, columns: TaskColumns) -> dict[str, NumberStyle]:
+    train = layout.train
+    return {} if train.frame is None else target_styles(train.frame, columns.target, train.delimiter)
+
+
+def _sample_labels(layout: Layout, columns: TaskColumns) -> set[str]:
+    """Return the different predictions of the sample submission; none where one, which means nothing, fills it."""
+    if layout.sample is None or layout.sample.frame is None:
+        return set()
+    names = [name for name in columns.predictions if name in layout.sample.columns]
+    labels = {str(cell).strip() for name in names for cell in layout.sample.frame[name].unique()}
+    return labels if len(labels) > 1 else set()
+
+
+def _written_form(
+    layout: Layout, form: PredictionForm, spec: TaskSpec, formats: Mapping[str, str]
+) -> dict[str, object]:
+    """Return the fields of the spec that say how targets and predictions are written."""
+    dialect = find_dialect(layout.sample, form, layout.train.frame)
+    texts = tuple(formats.get(name, "") for name in spec.target) if form.kind == "value" else ()
+    return {
+        "target_formats": texts if any(texts) else (),
+        "submission_delimiter": dialect.delimiter,
+        "submission_decimal": dialect.decimal,
+    }
 
 
 def _assemble(
@@ -166,6 +202,20 @@ def _warnings(spec: TaskSpec, cells: pd.DataFrame | None) -> list[str]:
     warnings: list[str] = []
     if spec.train_only:
         warnings.append(f"only in train, so no script may use them at test time: {', '.join(spec.train_only)}")
-    if cells is not None and (empty := int((cells == "").any(axis=1).sum())):
-        warnings.append(f"{empty} rows of {spec.train} have no target")
+    return warnings if cells is None else [*warnings, *_target_warnings(spec, cells)]
+
+
+def _target_warnings(spec: TaskSpec, cells: pd.DataFrame) -> list[str]:
+    """Count the rows of train that cannot be learned from."""
+    infinite, usable, whole = infinite_rows(spec, cells), usable_mask(spec, cells), labelled_mask(spec, cells)
+    missing, partly = int((~usable).sum()) - infinite, int((usable & ~whole).sum())
+    warnings = [f"left out: {_rows(missing)} of {spec.train} without a target"] if missing else []
+    if infinite:
+        warnings.append(f"left out: {_rows(infinite)} of {spec.train} with an infinite target")
+    if partly:
+        warnings.append(f"not withheld, but learned from: {_rows(partly)} of {spec.train} without some of the targets")
     return warnings
+
+
+def _rows(count: int) -> str:
+    return f"{count} row{'s' * (count != 1)}"

@@ -54,6 +54,8 @@ class ColumnGroup(BaseModel):
     """The fewest and the most different values."""
     missing: tuple[float, float]
     """The lowest and the highest share."""
+    missing_codes: tuple[str, ...] = ()
+    """Values that stand for missing ones in each of them."""
     names: tuple[str, ...]
     """`x0..x99` is a run of numbered names; `... N more` ends a list that is cut."""
 
@@ -65,6 +67,8 @@ class Overview:
     spec: dict[str, Any]
     files: str
     columns: list[dict[str, Any]]
+    coded: bool
+    """Some column has codes for missing values."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,8 @@ def make_overview(spec: TaskSpec, statistics: tuple[FileStatistics, ...]) -> Ove
     shown_spec = _first_that_fits([partial(_spec, spec, limit) for limit in _LIST_LIMITS], _SPEC_BYTES)
     files = _list_files(statistics, spec.train)
     left = OVERVIEW_BYTES - _size(shown_spec) - len(as_data(files, OVERVIEW_BYTES).encode())
-    return Overview(spec=shown_spec, files=files, columns=_describe_columns(spec, statistics, left))
+    coded = any(column.missing_codes for file in statistics for column in file.columns)
+    return Overview(spec=shown_spec, files=files, columns=_describe_columns(spec, statistics, left), coded=coded)
 
 
 def _size(value: object) -> int:
@@ -212,7 +217,7 @@ def _render(entry: _Entry, chosen: set[int], names: int) -> dict[str, Any]:
     """Return the description of a table's columns: those chosen in full, the others by kind."""
     described = [_column(column) for position, column in enumerate(entry.columns) if position in chosen]
     others = [column for position, column in enumerate(entry.columns) if position not in chosen]
-    groups = [group.model_dump(mode="json") for group in _group(others, names)]
+    groups = [group.model_dump(mode="json", exclude_defaults=True) for group in _group(others, names)]
     shown: dict[str, Any] = {"file": shorten(entry.file.file, _MAX_NAME)}
     if entry.repeated and len(entry.missing_here) < len(entry.repeated):
         shown["as_in_train_without"] = _names(entry.missing_here, names)
@@ -227,10 +232,10 @@ def _names(names: Sequence[str], most: int) -> list[str]:
 
 
 def _group(columns: Sequence[ColumnStatistics], most: int) -> list[ColumnGroup]:
-    """Return the columns by kind, constant ones apart."""
-    groups: dict[tuple[ColumnKind, bool], list[ColumnStatistics]] = {}
+    """Return the columns by kind and codes, constant ones apart."""
+    groups: dict[tuple[ColumnKind, bool, tuple[str, ...]], list[ColumnStatistics]] = {}
     for column in columns:
-        groups.setdefault((column.kind, column.distinct <= 1), []).append(column)
+        groups.setdefault((column.kind, column.distinct <= 1, column.missing_codes), []).append(column)
     return [
         ColumnGroup(
             kind=kind,
@@ -238,14 +243,17 @@ def _group(columns: Sequence[ColumnStatistics], most: int) -> list[ColumnGroup]:
             distinct=(min(column.distinct for column in group), max(column.distinct for column in group)),
             missing=(_share(min(column.missing for column in group)), _share(max(column.missing for column in group))),
             names=tuple(_names([column.name for column in group], most)),
+            missing_codes=codes,
         )
-        for (kind, _), group in groups.items()
+        for (kind, _, codes), group in groups.items()
     ]
 
 
 def _column(column: ColumnStatistics) -> dict[str, Any]:
     """Return what is known about a column, without what is empty."""
-    values = column.model_dump(mode="json", exclude_defaults=True)
+    values = column.model_dump(mode="json", exclude_defaults=True, exclude={"coded", "codes_from"})
+    if column.missing_codes:
+        values["missing_codes"] = [clean(code, _MAX_EXAMPLE) for code in column.missing_codes]
     values["name"] = shorten(column.name, _MAX_NAME)
     if column.missing:
         values["missing"] = _share(column.missing)

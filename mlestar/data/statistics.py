@@ -2,7 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -10,18 +12,24 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from mlestar.data.missing import NO_RULES, ColumnCodes, MissingRules, Source, equals_code, parse_numbers
 from mlestar.data.tables import Table
 
 ColumnKind = Literal["empty", "bool", "int", "float", "date", "json", "path", "id", "text", "category"]
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "<NA>", "#N/A", "-nan", "-NaN")
 """Cells that pandas reads as missing by default."""
+_MISSING = frozenset(MISSING)
 LARGEST = 512 * 2**20
 """Bytes of an auxiliary file beyond which it is not opened to be described. Chosen by judgement; not measured."""
 
 # The limits below were chosen by judgement; none was measured.
 _MAX_ROWS = 100_000
 """Rows of a table that are described; of a larger one an even sample."""
+_MAX_CELLS = 10_000_000
+"""Cells of a table that are described: of a wide table fewer rows."""
+_MIN_ROWS = 1000
+"""Rows that are described however wide a table is."""
 _MAX_DEPTH = 4
 """Levels of nested JSON objects that become columns."""
 _MAX_CELL = 120
@@ -66,7 +74,13 @@ class ColumnStatistics(BaseModel):
     distinct: int
     """Different values, without missing ones."""
     missing: float = 0.0
-    """Share of cells that are absent or read as missing."""
+    """Share of cells that are absent, read as missing, or hold a code for a missing value."""
+    missing_codes: tuple[str, ...] = ()
+    """Values that stand for missing ones, as they are spelled in the cells; the other figures are without them."""
+    coded: float = 0.0
+    """Share of cells that hold such a code."""
+    codes_from: Source | None = None
+    """How the codes were recognised."""
     minimum: str | None = None
     """Of numbers and of dates that sort as text."""
     maximum: str | None = None
@@ -102,19 +116,61 @@ class FileStatistics(BaseModel):
     """A description of a file that is not a table, or why it could not be read."""
 
 
-def table_statistics(name: str, table: Table, rows: np.ndarray | None = None) -> FileStatistics:
-    """Describe a table, or only these rows of it."""
-    cells = table.frame if rows is None else table.frame.iloc[rows]
-    frame = flatten(cells.iloc[_sample(len(cells))])
+def table_statistics(
+    name: str, table: Table, rows: np.ndarray | None = None, rules: MissingRules = NO_RULES
+) -> FileStatistics:
+    """Describe a table, or only these rows of it.
+
+    Args:
+        name: the name of its file.
+        table: the table.
+        rows: row numbers, None for all.
+        rules: what is known of codes for missing values.
+    """
+    count = len(table) if rows is None else len(rows)
+    sample = _sample(count, len(table.columns))
+    chosen = sample if rows is None else rows[sample]
+    cells = table.frame.iloc[chosen] if len(chosen) < len(table) else table.frame
+    frame = flatten(cells)
     first_rows = frame.iloc[:2].itertuples(index=False, name=None)
     return FileStatistics(
         file=name,
         size=table.path.stat().st_size,
         rows=len(table),
-        columns=tuple(column_statistics(column, frame[column]) for column in frame.columns),
+        columns=tuple(column_statistics(str(column), cells, rules) for column, cells in frame.items()),
         records=tuple(tuple(cell[:_MAX_CELL] for cell in row) for row in first_rows),
-        sampled=len(cells) > _MAX_ROWS,
+        sampled=len(sample) < count,
     )
+
+
+def describe_tables(
+    tables: Mapping[str, Table], labelled: Mapping[str, np.ndarray | None], rules: MissingRules
+) -> tuple[FileStatistics, ...]:
+    """Describe the tables of a task by name; a column that is not labelled has the codes that it has in train.
+
+    Args:
+        tables: the tables, train first.
+        labelled: the tables with labelled rows and which of their rows to describe, None for all.
+        rules: what is known of codes for missing values in the labelled rows.
+    """
+    statistics: list[FileStatistics] = []
+    known: dict[str, ColumnCodes] = {}
+    for name, table in tables.items():
+        if name in labelled:
+            statistics.append(table_statistics(name, table, labelled[name], rules))
+            known |= known_codes(statistics[-1])
+        else:
+            statistics.append(table_statistics(name, table, rules=MissingRules(known=known, guess=False)))
+    return tuple(statistics)
+
+
+def known_codes(statistics: FileStatistics) -> dict[str, ColumnCodes]:
+    """Return the codes of a table's columns by name."""
+    return {
+        column.name: ColumnCodes(column.missing_codes, column.codes_from)
+        for column in statistics.columns
+        if column.codes_from is not None
+    }
 
 
 def file_statistics(name: str, path: Path) -> FileStatistics:
@@ -150,25 +206,30 @@ def _describe(path: Path) -> str:
     return "" if b"\0" in head or not text.strip() else f"text, begins {text.splitlines()[0][:60]!r}"
 
 
-def _sample(rows: int) -> np.ndarray:
-    return np.arange(rows) if rows <= _MAX_ROWS else np.linspace(0, rows - 1, _MAX_ROWS).astype(int)
+def _sample(rows: int, columns: int) -> np.ndarray:
+    most = min(_MAX_ROWS, max(_MIN_ROWS, _MAX_CELLS // max(columns, 1)))
+    return np.arange(rows) if rows <= most else np.linspace(0, rows - 1, most).astype(int)
 
 
 def flatten(frame: pd.DataFrame, depth: int = _MAX_DEPTH) -> pd.DataFrame:
     """Replace columns of JSON objects by a column per field."""
-    columns: dict[str, list[str] | pd.Series] = {}
-    for name in frame.columns:
-        cells = frame[name]
-        if depth and _are_objects(cells):
-            columns |= flatten(_fields(str(name), cells), depth - 1)
+    objects = {str(name) for name, cells in frame.items() if depth and _are_objects(cells)}
+    if not objects:
+        return frame.reset_index(drop=True)
+    columns: dict[str, pd.Series] = {}
+    for name, cells in frame.items():
+        if str(name) in objects:
+            fields = flatten(_fields(str(name), cells), depth - 1)
+            columns |= {str(column): fields[column] for column in fields}
         else:
             columns[str(name)] = cells.reset_index(drop=True)
     return pd.DataFrame(columns)
 
 
 def _are_objects(cells: pd.Series) -> bool:
-    head = [cell for cell in cells.iloc[:_MAX_VALUES] if cell]
-    return bool(head) and all(_load(cell) is not None for cell in head)
+    head = cells.iloc[:_MAX_VALUES]
+    filled = next((cell for cell in head if cell), "")
+    return filled.startswith("{") and all(_load(cell) is not None for cell in head if cell)
 
 
 def _load(cell: str) -> dict[str, object] | None:
@@ -193,24 +254,58 @@ def _cell(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def column_statistics(name: str, cells: pd.Series) -> ColumnStatistics:
-    missing = cells.isin(MISSING) | (cells.str.strip() == "")
-    counts = cells[~missing].value_counts()
-    values = counts.index.astype(str)
-    kind = column_kind(name, values, rows=int(counts.sum()))
+@dataclass(frozen=True)
+class _Values:
+    """The different values of a column that are not missing, the most frequent first, and how often each occurs."""
+
+    values: list[str]
+    counts: np.ndarray
+
+    @property
+    def total(self) -> int:
+        return int(self.counts.sum())
+
+    def without(self, mask: np.ndarray) -> "_Values":
+        rows = np.flatnonzero(~mask)
+        return _Values([self.values[row] for row in rows], self.counts[rows])
+
+
+def _count_values(cells: Iterable[str]) -> _Values:
+    counted = Counter(cells).most_common()
+    filled = [(value, count) for value, count in counted if value not in _MISSING and value.strip()]
+    return _Values([value for value, _ in filled], np.array([count for _, count in filled], dtype=float))
+
+
+def find_codes(name: str, cells: pd.Series, rules: MissingRules) -> ColumnCodes | None:
+    """Return the codes for missing values in a column, from a sample of its cells; None where it has none."""
+    column = _count_values(cells.iloc[_sample(len(cells), 1)].tolist())
+    return rules.find(name, column.values, column.counts)
+
+
+def column_statistics(name: str, cells: pd.Series, rules: MissingRules = NO_RULES) -> ColumnStatistics:
+    column = _count_values(cells.tolist())
+    codes = rules.find(name, column.values, column.counts)
+    filled = column.total
+    if codes is not None:
+        column = column.without(equals_code(column.values, codes.codes))
+    values, rows = column.values, max(len(cells), 1)
+    kind = column_kind(name, values, rows=column.total)
     low, high = _range(values, kind)
-    few = len(counts) <= _FEW_VALUES
-    shown = counts.iloc[: _FEW_VALUES if few else _EXAMPLES]
+    few = len(values) <= _FEW_VALUES
+    shown = _FEW_VALUES if few else _EXAMPLES
     return ColumnStatistics(
         name=name,
         kind=kind,
-        distinct=len(counts),
-        missing=float(missing.mean()) if len(cells) else 0.0,
+        distinct=len(values),
+        missing=(len(cells) - column.total) / rows,
+        missing_codes=codes.codes if codes else (),
+        coded=(filled - column.total) / rows,
+        codes_from=codes.source if codes else None,
         minimum=low,
         maximum=high,
-        examples=tuple(str(value)[:_MAX_CELL] for value in shown.index),
-        shares=_shares(shown, int(counts.sum())) if kind in ("bool", "category") or _is_code(kind, few) else (),
-        quantiles=_number_quantiles(counts) if kind in ("int", "float") and not few else (),
+        examples=tuple(value[:_MAX_CELL] for value in values[:shown]),
+        shares=_shares(column, shown) if kind in ("bool", "category") or _is_code(kind, few) else (),
+        quantiles=_number_quantiles(column) if kind in ("int", "float") and not few else (),
         words=_mean_words(values) if kind == "text" else 0.0,
     )
 
@@ -220,17 +315,17 @@ def _is_code(kind: ColumnKind, few: bool) -> bool:
     return few and kind in ("int", "float")
 
 
-def _shares(counts: pd.Series, total: int) -> tuple[float, ...]:
-    return tuple(float(f"{count / total:.3g}") for count in counts)
+def _shares(column: _Values, most: int) -> tuple[float, ...]:
+    return tuple(float(f"{count / column.total:.3g}") for count in column.counts[:most])
 
 
-def _number_quantiles(counts: pd.Series) -> tuple[float, ...]:
+def _number_quantiles(column: _Values) -> tuple[float, ...]:
     """Return the quantiles of numbers, from how often each of them occurs."""
-    numbers = pd.to_numeric(pd.Series(counts.index, dtype=object).str.strip()).to_numpy(dtype=float)
+    numbers = parse_numbers(column.values)
     if not np.isfinite(numbers).all():
         return ()
     order = np.argsort(numbers)
-    cumulated = np.cumsum(counts.to_numpy()[order])
+    cumulated = np.cumsum(column.counts[order])
     positions = np.searchsorted(cumulated, np.array(_QUANTILES) * cumulated[-1])
     return tuple(float(f"{numbers[order][position]:.4g}") for position in positions)
 
@@ -275,8 +370,9 @@ def _word_kind(values: list[str], *, unique: bool) -> ColumnKind:
 
 
 def is_numeric(values: Iterable[str]) -> bool:
-    numbers = pd.to_numeric(pd.Series(list(values), dtype=object).str.strip(), errors="coerce")
-    return len(numbers) > 0 and bool(numbers.notna().all())
+    values = list(values)
+    # Most columns of words are known by their first values.
+    return all(len(part) and not np.isnan(parse_numbers(part)).any() for part in (values[:_MAX_VALUES], values))
 
 
 def _mean_words(values: Iterable[str]) -> float:
@@ -284,14 +380,14 @@ def _mean_words(values: Iterable[str]) -> float:
     return float(np.mean([len(value.split()) for value in head])) if head else 0.0
 
 
-def _range(values: pd.Index, kind: ColumnKind) -> tuple[str | None, str | None]:
+def _range(values: Sequence[str], kind: ColumnKind) -> tuple[str | None, str | None]:
     if not len(values) or kind not in ("int", "float", "date", "id"):
         return None, None
     if kind == "date" and all(_ISO.match(value) for value in values[:_MAX_VALUES]):
         return str(min(values)), str(max(values))
     if kind in ("int", "float") or (kind == "id" and is_numeric(values)):
-        numbers = pd.to_numeric(pd.Series(values, dtype=object).str.strip())
-        return str(values[int(numbers.argmin())]).strip(), str(values[int(numbers.argmax())]).strip()
+        numbers = parse_numbers(values)
+        return values[int(numbers.argmin())].strip(), values[int(numbers.argmax())].strip()
     return None, None
 
 

@@ -99,6 +99,7 @@ def _own_columns(file: Mapping[str, Any]) -> dict[str, ColumnStatistics]:
     columns = [ColumnStatistics.model_validate(column) for column in file.get("columns", [])]
     for group in file.get("others", []):
         common = {"kind": group["kind"], "distinct": group["distinct"][1], "missing": group["missing"][1]}
+        common |= {"missing_codes": group.get("missing_codes", ())}
         columns += [ColumnStatistics(name=name, **common) for name in expand_names(group["names"])]
     return {column.name: column for column in columns}
 

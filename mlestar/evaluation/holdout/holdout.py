@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mlestar.data.missing import parse_numbers
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
 from mlestar.evaluation.holdout.cutoff import MIN_ROWS, cut_period, time_units
@@ -111,7 +112,8 @@ def labelled_rows(task: Task) -> np.ndarray:
     targets = task.train.rows[list(task.spec.target)]
     if task.spec.prediction_kind == "value":
         targets = targets.apply(pd.to_numeric, errors="coerce")
-        return np.asarray(np.isfinite(targets).all(axis=1))
+        coded = targets.isin(parse_numbers(task.spec.missing_targets))
+        return np.asarray((np.isfinite(targets) & ~coded).all(axis=1))
     return np.asarray((targets != "").all(axis=1))
 
 

@@ -1,6 +1,7 @@
 """How each column is treated."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mlestar.data.statistics import ColumnStatistics
@@ -42,6 +43,8 @@ class FeatureColumns:
     wide: list[str] = field(default_factory=list)
     """Categories of many values, of which the count is a feature."""
     joins: tuple[Join, ...] = ()
+    codes: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
+    """Codes for missing values and the columns that have them."""
 
     @property
     def steps(self) -> list[str]:
@@ -83,7 +86,16 @@ def treat_columns(facts: Facts) -> FeatureColumns:
         amounts=[column.name for column in columns if _is_amount(column) and column.name not in join_keys],
         wide=[column.name for column in columns if column.kind == "category" and column.distinct > _MANY_VALUES],
         joins=joins,
+        codes=_group_by_codes(columns),
     )
+
+
+def _group_by_codes(columns: Sequence[ColumnStatistics]) -> dict[tuple[str, ...], list[str]]:
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for column in columns:
+        if column.missing_codes:
+            groups.setdefault(column.missing_codes, []).append(column.name)
+    return groups
 
 
 def separator(column: ColumnStatistics) -> str:

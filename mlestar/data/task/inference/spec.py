@@ -1,17 +1,19 @@
 """The spec of a task, inferred from its files, its description and the user's settings."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from mlestar.data.folder import TaskFolder, check_name
 from mlestar.data.layouts import Layout, TableCache, TaskSource, find_layout
+from mlestar.data.missing import MissingRules, read_rules
 from mlestar.data.overrides import Overrides
 from mlestar.data.statistics import column_kind
 from mlestar.data.task.inference.columns import TaskColumns, find_columns
 from mlestar.data.task.inference.metric import choose_metric
+from mlestar.data.task.inference.missing import count_unlabelled, target_codes, without_codes
 from mlestar.data.task.inference.prediction import PredictionForm, find_prediction_form
 from mlestar.errors import TaskError
 from mlestar.metrics import Metric
@@ -39,6 +41,8 @@ class Inference:
     layout: Layout
     labelled: bool
     notes: tuple[str, ...]
+    rules: MissingRules
+    """What is known of codes for missing values."""
 
 
 def infer_spec(
@@ -60,9 +64,20 @@ def infer_spec(
     columns = find_columns(layout, overrides, text)
     layout = layout.complete(columns.target)
     cells = _target_cells(layout, columns)
-    task_metric, why = (metric, "set") if metric else choose_metric(folder, overrides, text, columns, cells)
+    rules = read_rules(text, layout.train.columns, overrides.missing)
+    codes = target_codes(cells, rules)
+    numbers = None if cells is None else without_codes(cells, codes)
+    task_metric, why = (metric, "set") if metric else choose_metric(folder, overrides, text, columns, numbers)
+    # A label may be any text, so that only a target of numbers has codes.
+    has_numbers = (overrides.prediction_kind or task_metric.kind) == task_metric.kind == "value"
+    cells = numbers if has_numbers else cells
     form = find_prediction_form(columns, overrides, task_metric, cells, text)
     spec = _assemble(folder, overrides, layout, columns, task_metric, form, text)
+    if has_numbers:
+        missing_targets = dict.fromkeys(code for column in codes.values() for code in column.codes)
+        spec = spec.model_copy(update={"missing_targets": tuple(missing_targets)})
+    else:
+        rules = replace(rules, exempt=frozenset(columns.target))
     _check_split(spec, layout)
     notes = [*layout.notes, *columns.notes, f"metric: {task_metric.name}, {task_metric.direction} ({why})"]
     # The notes that follow may hold values of cells.
@@ -71,7 +86,7 @@ def infer_spec(
     notes += form.notes
     if not labelled:
         notes.append("the labels cannot be located in a table, so scores will be those that scripts report")
-    return Inference(spec, task_metric, layout, labelled, tuple(notes + _warnings(spec, cells)))
+    return Inference(spec, task_metric, layout, labelled, tuple(notes + _warnings(spec, cells)), rules)
 
 
 def _target_cells(layout: Layout, columns: TaskColumns) -> pd.DataFrame | None:
@@ -166,6 +181,11 @@ def _warnings(spec: TaskSpec, cells: pd.DataFrame | None) -> list[str]:
     warnings: list[str] = []
     if spec.train_only:
         warnings.append(f"only in train, so no script may use them at test time: {', '.join(spec.train_only)}")
-    if cells is not None and (empty := int((cells == "").any(axis=1).sum())):
-        warnings.append(f"{empty} rows of {spec.train} have no target")
+    if cells is None:
+        return warnings
+    empty = count_unlabelled(cells) if spec.prediction_kind == "value" else int((cells == "").any(axis=1).sum())
+    if empty:
+        codes = f", or {', '.join(spec.missing_targets)}" * bool(spec.missing_targets)
+        which = f"empty, no finite number{codes}" if spec.prediction_kind == "value" else "empty"
+        warnings.append(f"{empty} rows of {spec.train} have no target ({which}): they are dropped, never graded")
     return warnings

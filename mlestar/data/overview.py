@@ -43,6 +43,10 @@ _SHIFT = 0.05
 """Difference in the share of missing cells from which a column of test is described besides train's."""
 
 
+_MIN_ENTRY = 30
+"""Bytes that the description of a column has at least."""
+
+
 class ColumnGroup(BaseModel):
     """Columns of one kind that are not described one by one."""
 
@@ -155,7 +159,7 @@ def _describe_columns(spec: TaskSpec, statistics: Sequence[FileStatistics], limi
         entries = entries[: len(entries) * 3 // 4]
     keys = ((number, *key) for number, entry in enumerate(entries) for key in _ranks(spec, entry))
     ranked = [(number, position) for number, position, _ in sorted(keys, key=lambda key: (key[2], key[0], key[1]))]
-    least, most = 0, len(ranked)
+    least, most = 0, min(len(ranked), limit // _MIN_ENTRY)
     while least < most:
         middle = (least + most + 1) // 2
         fits = _size(_render_all(entries, ranked[:middle], names)) <= limit

@@ -3,8 +3,9 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -26,8 +27,10 @@ LARGEST = 512 * 2**20
 # The limits below were chosen by judgement; none was measured.
 _MAX_ROWS = 100_000
 """Rows of a table that are described; of a larger one an even sample."""
-_MAX_CELLS = 10_000_000
+_MAX_CELLS = 5_000_000
 """Cells of a table that are described: of a wide table fewer rows."""
+_BLOCK_CELLS = 500_000
+"""Cells that are held as Python texts at once."""
 _MIN_ROWS = 1000
 """Rows that are described however wide a table is."""
 _MAX_DEPTH = 4
@@ -130,15 +133,18 @@ def table_statistics(
     count = len(table) if rows is None else len(rows)
     sample = _sample(count, len(table.columns))
     chosen = sample if rows is None else rows[sample]
-    cells = table.frame.iloc[chosen] if len(chosen) < len(table) else table.frame
-    frame = flatten(cells)
-    first_rows = frame.iloc[:2].itertuples(index=False, name=None)
+    frame = table.frame.iloc[chosen] if len(chosen) < len(table) else table.frame
+    columns: dict[str, ColumnStatistics] = {}
+    heads: dict[str, list[str]] = {}
+    for column, cells in _flat_columns(frame):
+        columns[column] = column_statistics(column, cells, rules)
+        heads[column] = [cell[:_MAX_CELL] for cell in cells[:2]]
     return FileStatistics(
         file=name,
         size=table.path.stat().st_size,
         rows=len(table),
-        columns=tuple(column_statistics(str(column), cells, rules) for column, cells in frame.items()),
-        records=tuple(tuple(cell[:_MAX_CELL] for cell in row) for row in first_rows),
+        columns=tuple(columns.values()),
+        records=tuple(zip(*heads.values(), strict=True)),
         sampled=len(sample) < count,
     )
 
@@ -211,25 +217,27 @@ def _sample(rows: int, columns: int) -> np.ndarray:
     return np.arange(rows) if rows <= most else np.linspace(0, rows - 1, most).astype(int)
 
 
-def flatten(frame: pd.DataFrame, depth: int = _MAX_DEPTH) -> pd.DataFrame:
-    """Replace columns of JSON objects by a column per field."""
-    objects = {str(name) for name, cells in frame.items() if depth and _are_objects(cells)}
-    if not objects:
-        return frame.reset_index(drop=True)
-    columns: dict[str, pd.Series] = {}
-    for name, cells in frame.items():
-        if str(name) in objects:
-            fields = flatten(_fields(str(name), cells), depth - 1)
-            columns |= {str(column): fields[column] for column in fields}
-        else:
-            columns[str(name)] = cells.reset_index(drop=True)
-    return pd.DataFrame(columns)
+def _flat_columns(frame: pd.DataFrame) -> Iterator[tuple[str, list[str]]]:
+    """Yield each column and its cells; of a column of JSON objects each field as a column."""
+    step = max(1, _BLOCK_CELLS // max(len(frame), 1))
+    for start in range(0, frame.shape[1], step):
+        block = frame.iloc[:, start : start + step]
+        for name, cells in zip(block.columns, block.to_numpy(dtype=object).T.tolist(), strict=True):
+            yield from _flatten(str(name), cells, _MAX_DEPTH)
 
 
-def _are_objects(cells: pd.Series) -> bool:
-    head = cells.iloc[:_MAX_VALUES]
-    filled = next((cell for cell in head if cell), "")
-    return filled.startswith("{") and all(_load(cell) is not None for cell in head if cell)
+def _flatten(name: str, cells: list[str], depth: int) -> Iterator[tuple[str, list[str]]]:
+    if depth and _are_objects(cells):
+        for field, values in _fields(name, cells).items():
+            yield from _flatten(field, values, depth - 1)
+    else:
+        yield name, cells
+
+
+def _are_objects(cells: list[str]) -> bool:
+    head = cells[:_MAX_VALUES]
+    first = next((cell for cell in head if cell), "")
+    return first.startswith("{") and all(_load(cell) is not None for cell in head if cell)
 
 
 def _load(cell: str) -> dict[str, object] | None:
@@ -242,10 +250,10 @@ def _load(cell: str) -> dict[str, object] | None:
     return value if isinstance(value, dict) else None
 
 
-def _fields(name: str, cells: pd.Series) -> pd.DataFrame:
+def _fields(name: str, cells: list[str]) -> dict[str, list[str]]:
     objects = [_load(cell) or {} for cell in cells]
     keys = dict.fromkeys(key for value in objects for key in value)
-    return pd.DataFrame({f"{name}.{key}": [_cell(value.get(key)) for value in objects] for key in keys}, dtype=str)
+    return {f"{name}.{key}": [_cell(value.get(key)) for value in objects] for key in keys}
 
 
 def _cell(value: object) -> str:
@@ -265,9 +273,21 @@ class _Values:
     def total(self) -> int:
         return int(self.counts.sum())
 
+    @cached_property
+    def numbers(self) -> np.ndarray:
+        """The number of each value, NaN where it is none."""
+        # Most columns of words are known by their first values.
+        if np.isnan(parse_numbers(self.values[:_MAX_VALUES])).all():
+            return np.full(len(self.values), np.nan)
+        return parse_numbers(self.values)
+
+    @property
+    def numeric(self) -> bool:
+        return bool(self.values) and not np.isnan(self.numbers).any()
+
     def without(self, mask: np.ndarray) -> "_Values":
-        rows = np.flatnonzero(~mask)
-        return _Values([self.values[row] for row in rows], self.counts[rows])
+        values = [value for value, leave_out in zip(self.values, mask, strict=True) if not leave_out]
+        return _Values(values, self.counts[~mask])
 
 
 def _count_values(cells: Iterable[str]) -> _Values:
@@ -279,18 +299,20 @@ def _count_values(cells: Iterable[str]) -> _Values:
 def find_codes(name: str, cells: pd.Series, rules: MissingRules) -> ColumnCodes | None:
     """Return the codes for missing values in a column, from a sample of its cells; None where it has none."""
     column = _count_values(cells.iloc[_sample(len(cells), 1)].tolist())
-    return rules.find(name, column.values, column.counts)
+    return rules.find(name, column.values, column.numbers, column.counts)
 
 
-def column_statistics(name: str, cells: pd.Series, rules: MissingRules = NO_RULES) -> ColumnStatistics:
-    column = _count_values(cells.tolist())
-    codes = rules.find(name, column.values, column.counts)
+def column_statistics(name: str, cells: Iterable[str], rules: MissingRules = NO_RULES) -> ColumnStatistics:
+    """Describe a column from its cells."""
+    cells = list(cells)
+    column = _count_values(cells)
+    codes = rules.find(name, column.values, column.numbers, column.counts)
     filled = column.total
     if codes is not None:
         column = column.without(equals_code(column.values, codes.codes))
     values, rows = column.values, max(len(cells), 1)
-    kind = column_kind(name, values, rows=column.total)
-    low, high = _range(values, kind)
+    kind = _column_kind(name, column)
+    low, high = _range(column, kind)
     few = len(values) <= _FEW_VALUES
     shown = _FEW_VALUES if few else _EXAMPLES
     return ColumnStatistics(
@@ -321,13 +343,12 @@ def _shares(column: _Values, most: int) -> tuple[float, ...]:
 
 def _number_quantiles(column: _Values) -> tuple[float, ...]:
     """Return the quantiles of numbers, from how often each of them occurs."""
-    numbers = parse_numbers(column.values)
-    if not np.isfinite(numbers).all():
+    if not np.isfinite(column.numbers).all():
         return ()
-    order = np.argsort(numbers)
+    order = np.argsort(column.numbers)
     cumulated = np.cumsum(column.counts[order])
     positions = np.searchsorted(cumulated, np.array(_QUANTILES) * cumulated[-1])
-    return tuple(float(f"{numbers[order][position]:.4g}") for position in positions)
+    return tuple(float(f"{column.numbers[order][position]:.4g}") for position in positions)
 
 
 def column_kind(name: str, values: Iterable[str], *, rows: int) -> ColumnKind:
@@ -339,15 +360,19 @@ def column_kind(name: str, values: Iterable[str], *, rows: int) -> ColumnKind:
         rows: the number of its cells that are not missing.
     """
     values = list(values)
-    head = values[:_MAX_VALUES]
-    unique = rows > 1 and len(values) >= _UNIQUE_SHARE * rows
+    return _column_kind(name, _Values(values, np.full(len(values), rows / max(len(values), 1))))
+
+
+def _column_kind(name: str, column: _Values) -> ColumnKind:
+    values, head = column.values, column.values[:_MAX_VALUES]
+    unique = column.total > 1 and len(values) >= _UNIQUE_SHARE * column.total
     if not values:
         return "empty"
-    if {value.strip().lower() for value in head} <= {"true", "false"}:
+    if all(value.strip().lower() in ("true", "false") for value in head):
         return "bool"
     if all(_DATE.fullmatch(value.strip()) for value in head):
         return "date"
-    if is_numeric(values):
+    if column.numeric:
         return _number_kind(name, values, unique=unique)
     if all(value.lstrip()[:1] in ("{", "[") for value in head):
         return "json"
@@ -371,8 +396,7 @@ def _word_kind(values: list[str], *, unique: bool) -> ColumnKind:
 
 def is_numeric(values: Iterable[str]) -> bool:
     values = list(values)
-    # Most columns of words are known by their first values.
-    return all(len(part) and not np.isnan(parse_numbers(part)).any() for part in (values[:_MAX_VALUES], values))
+    return _Values(values, np.ones(len(values))).numeric
 
 
 def _mean_words(values: Iterable[str]) -> float:
@@ -380,14 +404,14 @@ def _mean_words(values: Iterable[str]) -> float:
     return float(np.mean([len(value.split()) for value in head])) if head else 0.0
 
 
-def _range(values: Sequence[str], kind: ColumnKind) -> tuple[str | None, str | None]:
-    if not len(values) or kind not in ("int", "float", "date", "id"):
+def _range(column: _Values, kind: ColumnKind) -> tuple[str | None, str | None]:
+    values = column.values
+    if not values or kind not in ("int", "float", "date", "id"):
         return None, None
     if kind == "date" and all(_ISO.match(value) for value in values[:_MAX_VALUES]):
-        return str(min(values)), str(max(values))
-    if kind in ("int", "float") or (kind == "id" and is_numeric(values)):
-        numbers = parse_numbers(values)
-        return values[int(numbers.argmin())].strip(), values[int(numbers.argmax())].strip()
+        return min(values), max(values)
+    if kind in ("int", "float") or (kind == "id" and column.numeric):
+        return values[int(column.numbers.argmin())].strip(), values[int(column.numbers.argmax())].strip()
     return None, None
 
 

@@ -38,12 +38,13 @@ class MissingRules:
     guess: bool = True
     """Codes are looked for in the values too."""
 
-    def find(self, name: str, values: Sequence[str], counts: np.ndarray) -> ColumnCodes | None:
+    def find(self, name: str, values: Sequence[str], numbers: np.ndarray, counts: np.ndarray) -> ColumnCodes | None:
         """Return the codes of a column, None where it has none.
 
         Args:
             name: the name of the column.
             values: its different values without those that are read as missing anyway, the most frequent first.
+            numbers: their numbers, NaN for words.
             counts: how often each of them occurs.
         """
         if name in self.exempt:
@@ -51,7 +52,6 @@ class MissingRules:
         if self.setting is not None:
             return _codes(values, equals_code(values, self.setting), "setting") if self.setting else None
         known = self.known.get(name)
-        numbers = parse_numbers(values)
         described = self._described(name, values, numbers, counts)
         if known is not None:
             return _codes(values, described | equals_code(values, known.codes), known.source)

@@ -90,6 +90,8 @@ def find_spikes(values: Sequence[str], numbers: np.ndarray, counts: np.ndarray) 
         numbers: their numbers, NaN for words.
         counts: how often each value occurs.
     """
+    if len(values) <= _MIN_DISTINCT or counts.max() < _MIN_REPEATS or counts.sum() < _MIN_ROWS:
+        return np.zeros(len(values), dtype=bool)
     finite = np.isfinite(numbers)
     column = _merge(numbers[finite], counts[finite])
     codes: list[float] = []
@@ -131,8 +133,6 @@ def _merge(numbers: np.ndarray, counts: np.ndarray) -> _Rest:
 
 def _candidates(column: _Rest) -> list[float]:
     """Return the numbers that repeat and look like codes, the nearest to the median first."""
-    if column.total < _MIN_ROWS or len(column.values) <= _MIN_DISTINCT:
-        return []
     repeated = column.counts >= _MIN_REPEATS
     whole_negatives = (column.values < 0) & (column.values == np.round(column.values))
     looks = np.isin(column.values, _usual_codes()) | whole_negatives

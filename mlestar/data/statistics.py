@@ -52,6 +52,10 @@ _ID_WORDS = 1.5
 """Mean words of a value below which a unique column is an id."""
 _KEY_ROWS = 5000
 """Rows of train that are looked up in another table."""
+_KEY_CELLS = 500_000
+"""Cells of train that are looked up in another table: of many columns fewer rows."""
+_MAX_KEYS = 200
+"""Columns of train that are looked up in another table; of further ones those that have its names."""
 _KEY_COVERAGE = 0.8
 """Share of train's values that a key column must hold."""
 _KEY_MIN_VALUES = 20
@@ -276,10 +280,11 @@ class _Values:
     @cached_property
     def numbers(self) -> np.ndarray:
         """The number of each value, NaN where it is none."""
+        head = parse_numbers(self.values[:_MAX_VALUES])
+        if len(self.values) <= _MAX_VALUES:
+            return head
         # Most columns of words are known by their first values.
-        if np.isnan(parse_numbers(self.values[:_MAX_VALUES])).all():
-            return np.full(len(self.values), np.nan)
-        return parse_numbers(self.values)
+        return np.full(len(self.values), np.nan) if np.isnan(head).all() else parse_numbers(self.values)
 
     @property
     def numeric(self) -> bool:
@@ -424,27 +429,36 @@ def link_columns(statistics: FileStatistics, table: pd.DataFrame, name: str, tra
         name: the file name of train.
         train: the cells of train.
     """
+    keys = _train_keys(train, set(table.columns))
     columns: list[ColumnStatistics] = []
     for column in statistics.columns:
-        keys = [str(key) for key in train if column.name in table and _joins(column, table, str(key), train)]
-        columns.append(column.model_copy(update={"shared_with": tuple(f"{name}:{key}" for key in keys)}))
+        shared = _shared_keys(column, table, keys) if column.name in table else []
+        columns.append(column.model_copy(update={"shared_with": tuple(f"{name}:{key}" for key in shared)}))
     return statistics.model_copy(update={"columns": tuple(columns)})
 
 
-def _joins(column: ColumnStatistics, table: pd.DataFrame, key: str, train: pd.DataFrame) -> bool:
-    """Return whether a column covers train's values and has the same name or is unlikely to cover them by chance."""
+def _train_keys(train: pd.DataFrame, names: set[str]) -> dict[str, set[str]]:
+    """Return the values of the columns of train that may be a key: the first ones, and those with a name of the table."""
+    candidates = [str(key) for place, key in enumerate(train) if place < _MAX_KEYS or key in names]
+    rows = min(_KEY_ROWS, max(_KEY_MIN_VALUES, _KEY_CELLS // max(len(candidates), 1)))
+    values = {key: set(train[key].iloc[:rows].tolist()) - _MISSING for key in candidates}
+    return {key: cells for key, cells in values.items() if len(cells) > 1}
+
+
+def _shared_keys(column: ColumnStatistics, table: pd.DataFrame, keys: Mapping[str, set[str]]) -> list[str]:
+    """Return the keys whose values a column covers, if it has the same name or is unlikely to cover them by chance."""
     identifies = column.kind in ("date", "id", "category") or column.distinct == len(table) > _KEY_MIN_VALUES
-    if not (key == column.name or identifies) or column.distinct < 2:
-        return False
-    train_values = set(train[key].iloc[:_KEY_ROWS]) - set(MISSING)
-    if len(train_values) < 2:
-        return False
-    table_values = set(table[column.name])
-    if _coverage(train_values, table_values) > _KEY_COVERAGE:
-        return True
-    train_dates = {value[:10] for value in train_values}
-    return column.kind == "date" and _coverage(train_dates, table_values) > _KEY_COVERAGE
+    if column.distinct < 2 or not (identifies or column.name in keys):
+        return []
+    wanted = keys if identifies else {column.name: keys[column.name]}
+    dates = {key: {value[:10] for value in values} for key, values in wanted.items()} if column.kind == "date" else {}
+    looked_up = set().union(*wanted.values(), *dates.values())
+    cells = table[column.name]
+    present = set(cells[cells.isin(looked_up)].unique().tolist())
+    return [
+        key for key in wanted if any(_covers(present, values) for values in (wanted[key], dates.get(key)) if values)
+    ]
 
 
-def _coverage(values: set[str], others: set[str]) -> float:
-    return len(values & others) / len(values)
+def _covers(present: set[str], values: set[str]) -> bool:
+    return len(values & present) / len(values) > _KEY_COVERAGE

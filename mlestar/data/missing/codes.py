@@ -76,11 +76,13 @@ class MissingRules:
 
 def _codes(values: Sequence[str], mask: np.ndarray, source: Source) -> ColumnCodes | None:
     """Return the values of a mask, of equal numbers the most frequent spelling."""
+    if not mask.any():
+        return None
     spellings = [value.strip() for value, is_code in zip(values, mask, strict=True) if is_code]
     codes: dict[str | float, str] = {}
     for spelling, number in zip(spellings, parse_numbers(spellings), strict=True):
         codes.setdefault(spelling if np.isnan(number) else float(number), spelling)
-    return ColumnCodes(tuple(codes.values()), source) if codes else None
+    return ColumnCodes(tuple(codes.values()), source)
 
 
 NO_RULES = MissingRules(guess=False)

@@ -10,7 +10,7 @@ from mlestar.data.folder import TaskFolder, check_name
 from mlestar.data.layouts import Layout, TableCache, TaskSource, find_layout
 from mlestar.data.missing import MissingRules, read_rules
 from mlestar.data.overrides import Overrides
-from mlestar.data.statistics import column_kind
+from mlestar.data.statistics import ColumnKind, column_kind
 from mlestar.data.task.inference.columns import TaskColumns, find_columns
 from mlestar.data.task.inference.metric import choose_metric
 from mlestar.data.task.inference.missing import count_unlabelled, target_codes, without_codes
@@ -162,9 +162,13 @@ def _find_modality(folder: TaskFolder, layout: Layout, metric: Metric, text: str
     if metric.kind == "text":
         return "text"
     rows = layout.test.frame.iloc[:_SAMPLE_ROWS]
-    kinds = [column_kind(column, rows[column].unique(), rows=len(rows)) for column in layout.test.columns]
-    features = [kind for kind in kinds if kind not in ("id", "date", "empty")]
-    return "text" if "text" in kinds and len(features) <= _MAX_TEXT_FEATURES else "table"
+    features: list[ColumnKind] = []
+    for column in layout.test.columns:
+        kind = column_kind(column, rows[column].unique(), rows=len(rows))
+        features += [kind] * (kind not in ("id", "date", "empty"))
+        if len(features) > _MAX_TEXT_FEATURES:
+            return "table"
+    return "text" if "text" in features else "table"
 
 
 def _check_split(spec: TaskSpec, layout: Layout) -> None:

@@ -22,6 +22,7 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, (bool, int, float)) else value
 
 
+Codes = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts), Field(min_length=1)]
 
 
@@ -48,6 +49,8 @@ class Overrides(BaseModel):
     prediction_columns: Texts | None = None
     prediction_kind: PredictionKind | None = None
     auxiliary: Texts | None = None
+    missing: Codes | None = None
+    """Values that stand for missing ones in every column; an empty list: there are none."""
 
 
 def read_overrides(folder: Path, arguments: Mapping[str, Any]) -> Overrides:

@@ -43,6 +43,10 @@ _SHIFT = 0.05
 """Difference in the share of missing cells from which a column of test is described besides train's."""
 
 
+_MIN_ENTRY = 30
+"""Bytes that the description of a column has at least."""
+
+
 class ColumnGroup(BaseModel):
     """Columns of one kind that are not described one by one."""
 
@@ -54,6 +58,8 @@ class ColumnGroup(BaseModel):
     """The fewest and the most different values."""
     missing: tuple[float, float]
     """The lowest and the highest share."""
+    missing_codes: tuple[str, ...] = ()
+    """Values that stand for missing ones in each of them."""
     names: tuple[str, ...]
     """`x0..x99` is a run of numbered names; `... N more` ends a list that is cut."""
     number_format: str = ""
@@ -67,6 +73,8 @@ class Overview:
     spec: dict[str, Any]
     files: str
     columns: list[dict[str, Any]]
+    coded: bool
+    """Some column has codes for missing values."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,8 @@ def make_overview(spec: TaskSpec, statistics: tuple[FileStatistics, ...]) -> Ove
     shown_spec = _first_that_fits([partial(_spec, spec, limit) for limit in _LIST_LIMITS], _SPEC_BYTES)
     files = _list_files(statistics, spec.train)
     left = OVERVIEW_BYTES - _size(shown_spec) - len(as_data(files, OVERVIEW_BYTES).encode())
-    return Overview(spec=shown_spec, files=files, columns=_describe_columns(spec, statistics, left))
+    coded = any(column.missing_codes for file in statistics for column in file.columns)
+    return Overview(spec=shown_spec, files=files, columns=_describe_columns(spec, statistics, left), coded=coded)
 
 
 def _size(value: object) -> int:
@@ -152,7 +161,7 @@ def _describe_columns(spec: TaskSpec, statistics: Sequence[FileStatistics], limi
         entries = entries[: len(entries) * 3 // 4]
     keys = ((number, *key) for number, entry in enumerate(entries) for key in _ranks(spec, entry))
     ranked = [(number, position) for number, position, _ in sorted(keys, key=lambda key: (key[2], key[0], key[1]))]
-    least, most = 0, len(ranked)
+    least, most = 0, min(len(ranked), limit // _MIN_ENTRY)
     while least < most:
         middle = (least + most + 1) // 2
         fits = _size(_render_all(entries, ranked[:middle], names)) <= limit
@@ -231,10 +240,11 @@ def _names(names: Sequence[str], most: int) -> list[str]:
 
 
 def _group(columns: Sequence[ColumnStatistics], most: int) -> list[ColumnGroup]:
-    """Return the columns by kind and format, constant ones apart."""
-    groups: dict[tuple[ColumnKind, str, str, bool], list[ColumnStatistics]] = {}
+    """Return the columns by kind, format and codes, constant ones apart."""
+    groups: dict[tuple[ColumnKind, str, str, tuple[str, ...], bool], list[ColumnStatistics]] = {}
     for column in columns:
-        key = (column.kind, column.number_format, column.date_format, column.distinct <= 1)
+        formats = (column.number_format, column.date_format)
+        key = (column.kind, *formats, column.missing_codes, column.distinct <= 1)
         groups.setdefault(key, []).append(column)
     return [
         ColumnGroup(
@@ -245,14 +255,17 @@ def _group(columns: Sequence[ColumnStatistics], most: int) -> list[ColumnGroup]:
             names=tuple(_names([column.name for column in group], most)),
             number_format=number_format,
             date_format=date_format,
+            missing_codes=codes,
         )
-        for (kind, number_format, date_format, _), group in groups.items()
+        for (kind, number_format, date_format, codes, _), group in groups.items()
     ]
 
 
 def _column(column: ColumnStatistics) -> dict[str, Any]:
     """Return what is known about a column, without what is empty."""
-    values = column.model_dump(mode="json", exclude_defaults=True)
+    values = column.model_dump(mode="json", exclude_defaults=True, exclude={"coded", "codes_from"})
+    if column.missing_codes:
+        values["missing_codes"] = [clean(code, _MAX_EXAMPLE) for code in column.missing_codes]
     values["name"] = shorten(column.name, _MAX_NAME)
     if column.missing:
         values["missing"] = _share(column.missing)

@@ -2,7 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +13,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from mlestar.data.missing import NO_RULES, ColumnCodes, MissingRules, Source, equals_code, parse_numbers
 from mlestar.data.tables import Table
 from mlestar.data.tables.dates import find_date_format
 from mlestar.data.tables.numbers import NumberStyle, file_decimal, find_style
@@ -18,12 +22,19 @@ ColumnKind = Literal["empty", "bool", "int", "float", "date", "json", "path", "i
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "<NA>", "#N/A", "-nan", "-NaN")
 """Cells that pandas reads as missing by default."""
+_MISSING = frozenset(MISSING)
 LARGEST = 512 * 2**20
 """Bytes of an auxiliary file beyond which it is not opened to be described. Chosen by judgement; not measured."""
 
 # The limits below were chosen by judgement; none was measured.
 _MAX_ROWS = 100_000
 """Rows of a table that are described; of a larger one an even sample."""
+_MAX_CELLS = 5_000_000
+"""Cells of a table that are described: of a wide table fewer rows."""
+_BLOCK_CELLS = 500_000
+"""Cells that are held as Python texts at once."""
+_MIN_ROWS = 1000
+"""Rows that are described however wide a table is."""
 _MAX_DEPTH = 4
 """Levels of nested JSON objects that become columns."""
 _MAX_CELL = 120
@@ -43,6 +54,10 @@ _ID_WORDS = 1.5
 """Mean words of a value below which a unique column is an id."""
 _KEY_ROWS = 5000
 """Rows of train that are looked up in another table."""
+_KEY_CELLS = 500_000
+"""Cells of train that are looked up in another table: of many columns fewer rows."""
+_MAX_KEYS = 200
+"""Columns of train that are looked up in another table; of further ones those that have its names."""
 _KEY_COVERAGE = 0.8
 """Share of train's values that a key column must hold."""
 _KEY_MIN_VALUES = 20
@@ -68,7 +83,13 @@ class ColumnStatistics(BaseModel):
     distinct: int
     """Different values, without missing ones."""
     missing: float = 0.0
-    """Share of cells that are absent or read as missing."""
+    """Share of cells that are absent, read as missing, or hold a code for a missing value."""
+    missing_codes: tuple[str, ...] = ()
+    """Values that stand for missing ones, as they are spelled in the cells; the other figures are without them."""
+    coded: float = 0.0
+    """Share of cells that hold such a code."""
+    codes_from: Source | None = None
+    """How the codes were recognised."""
     minimum: str | None = None
     """Of numbers and of dates that sort as text."""
     maximum: str | None = None
@@ -110,20 +131,65 @@ class FileStatistics(BaseModel):
     """A description of a file that is not a table, or why it could not be read."""
 
 
-def table_statistics(name: str, table: Table, rows: np.ndarray | None = None) -> FileStatistics:
-    """Describe a table, or only these rows of it."""
-    cells = table.frame if rows is None else table.frame.iloc[rows]
-    frame = flatten(cells.iloc[_sample(len(cells))])
-    first_rows = frame.iloc[:2].itertuples(index=False, name=None)
-    decimal, delimiter = file_decimal(frame, MISSING), table.delimiter
+def table_statistics(
+    name: str, table: Table, rows: np.ndarray | None = None, rules: MissingRules = NO_RULES
+) -> FileStatistics:
+    """Describe a table, or only these rows of it.
+
+    Args:
+        name: the name of its file.
+        table: the table.
+        rows: row numbers, None for all.
+        rules: what is known of codes for missing values.
+    """
+    count = len(table) if rows is None else len(rows)
+    sample = _sample(count, len(table.columns))
+    chosen = sample if rows is None else rows[sample]
+    frame = table.frame.iloc[chosen] if len(chosen) < len(table) else table.frame
+    columns: dict[str, ColumnStatistics] = {}
+    heads: dict[str, list[str]] = {}
+    decimal = file_decimal(frame, MISSING)
+    for column, cells in _flat_columns(frame):
+        columns[column] = column_statistics(column, cells, rules, decimal=decimal, delimiter=table.delimiter)
+        heads[column] = [cell[:_MAX_CELL] for cell in cells[:2]]
     return FileStatistics(
         file=name,
         size=table.path.stat().st_size,
         rows=len(table),
-        columns=tuple(column_statistics(column, frame[column], decimal, delimiter) for column in frame.columns),
-        records=tuple(tuple(cell[:_MAX_CELL] for cell in row) for row in first_rows),
-        sampled=len(cells) > _MAX_ROWS,
+        columns=tuple(columns.values()),
+        records=tuple(zip(*heads.values(), strict=True)),
+        sampled=len(sample) < count,
     )
+
+
+def describe_tables(
+    tables: Mapping[str, Table], labelled: Mapping[str, np.ndarray | None], rules: MissingRules
+) -> tuple[FileStatistics, ...]:
+    """Describe the tables of a task by name; a column that is not labelled has the codes that it has in train.
+
+    Args:
+        tables: the tables, train first.
+        labelled: the tables with labelled rows and which of their rows to describe, None for all.
+        rules: what is known of codes for missing values in the labelled rows.
+    """
+    statistics: list[FileStatistics] = []
+    known: dict[str, ColumnCodes] = {}
+    for name, table in tables.items():
+        if name in labelled:
+            statistics.append(table_statistics(name, table, labelled[name], rules))
+            known |= known_codes(statistics[-1])
+        else:
+            statistics.append(table_statistics(name, table, rules=MissingRules(known=known, guess=False)))
+    return tuple(statistics)
+
+
+def known_codes(statistics: FileStatistics) -> dict[str, ColumnCodes]:
+    """Return the codes of a table's columns by name."""
+    return {
+        column.name: ColumnCodes(column.missing_codes, column.codes_from)
+        for column in statistics.columns
+        if column.codes_from is not None
+    }
 
 
 def file_statistics(name: str, path: Path) -> FileStatistics:
@@ -159,25 +225,32 @@ def _describe(path: Path) -> str:
     return "" if b"\0" in head or not text.strip() else f"text, begins {text.splitlines()[0][:60]!r}"
 
 
-def _sample(rows: int) -> np.ndarray:
-    return np.arange(rows) if rows <= _MAX_ROWS else np.linspace(0, rows - 1, _MAX_ROWS).astype(int)
+def _sample(rows: int, columns: int) -> np.ndarray:
+    most = min(_MAX_ROWS, max(_MIN_ROWS, _MAX_CELLS // max(columns, 1)))
+    return np.arange(rows) if rows <= most else np.linspace(0, rows - 1, most).astype(int)
 
 
-def flatten(frame: pd.DataFrame, depth: int = _MAX_DEPTH) -> pd.DataFrame:
-    """Replace columns of JSON objects by a column per field."""
-    columns: dict[str, list[str] | pd.Series] = {}
-    for name in frame.columns:
-        cells = frame[name]
-        if depth and _are_objects(cells):
-            columns |= flatten(_fields(str(name), cells), depth - 1)
-        else:
-            columns[str(name)] = cells.reset_index(drop=True)
-    return pd.DataFrame(columns)
+def _flat_columns(frame: pd.DataFrame) -> Iterator[tuple[str, list[str]]]:
+    """Yield each column and its cells; of a column of JSON objects each field as a column."""
+    step = max(1, _BLOCK_CELLS // max(len(frame), 1))
+    for start in range(0, frame.shape[1], step):
+        block = frame.iloc[:, start : start + step]
+        for name, cells in zip(block.columns, block.to_numpy(dtype=object).T.tolist(), strict=True):
+            yield from _flatten(str(name), cells, _MAX_DEPTH)
 
 
-def _are_objects(cells: pd.Series) -> bool:
-    head = [cell for cell in cells.iloc[:_MAX_VALUES] if cell]
-    return bool(head) and all(_load(cell) is not None for cell in head)
+def _flatten(name: str, cells: list[str], depth: int) -> Iterator[tuple[str, list[str]]]:
+    if depth and _are_objects(cells):
+        for field, values in _fields(name, cells).items():
+            yield from _flatten(field, values, depth - 1)
+    else:
+        yield name, cells
+
+
+def _are_objects(cells: list[str]) -> bool:
+    head = cells[:_MAX_VALUES]
+    first = next((cell for cell in head if cell), "")
+    return first.startswith("{") and all(_load(cell) is not None for cell in head if cell)
 
 
 def _load(cell: str) -> dict[str, object] | None:
@@ -190,10 +263,10 @@ def _load(cell: str) -> dict[str, object] | None:
     return value if isinstance(value, dict) else None
 
 
-def _fields(name: str, cells: pd.Series) -> pd.DataFrame:
+def _fields(name: str, cells: list[str]) -> dict[str, list[str]]:
     objects = [_load(cell) or {} for cell in cells]
     keys = dict.fromkeys(key for value in objects for key in value)
-    return pd.DataFrame({f"{name}.{key}": [_cell(value.get(key)) for value in objects] for key in keys}, dtype=str)
+    return {f"{name}.{key}": [_cell(value.get(key)) for value in objects] for key in keys}
 
 
 def _cell(value: object) -> str:
@@ -202,27 +275,84 @@ def _cell(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def column_statistics(name: str, cells: pd.Series, decimal: str = "", delimiter: str = "") -> ColumnStatistics:
-    """Describe a column; `decimal` and `delimiter` are those of its file, as `find_style` takes them."""
-    missing = cells.isin(MISSING) | (cells.str.strip() == "")
-    counts = cells[~missing].value_counts()
-    values = counts.index.astype(str)
-    kind = column_kind(name, values, rows=int(counts.sum()))
-    style = find_style(values, decimal=decimal, delimiter=delimiter) if kind in ("int", "float", "id") else None
+@dataclass(frozen=True)
+class _Values:
+    """The different values of a column that are not missing, the most frequent first, and how often each occurs."""
+
+    values: list[str]
+    counts: np.ndarray
+    decimal: str = ""
+    delimiter: str = ""
+    """The decimal mark and the delimiter of the file, as `find_style` takes them."""
+
+    @property
+    def total(self) -> int:
+        return int(self.counts.sum())
+
+    @cached_property
+    def style(self) -> NumberStyle | None:
+        """How the values are written as numbers; None where some value is none."""
+        return find_style(self.values, decimal=self.decimal, delimiter=self.delimiter)
+
+    @cached_property
+    def numbers(self) -> np.ndarray:
+        """The number of each value, NaN where it is none."""
+        if self.style is not None and self.style.text:
+            return self.style.read(pd.Series(self.values, dtype=object))
+        head = parse_numbers(self.values[:_MAX_VALUES])
+        if len(self.values) <= _MAX_VALUES:
+            return head
+        # Most columns of words are known by their first values.
+        return np.full(len(self.values), np.nan) if np.isnan(head).all() else parse_numbers(self.values)
+
+    def without(self, mask: np.ndarray) -> "_Values":
+        values = [value for value, leave_out in zip(self.values, mask, strict=True) if not leave_out]
+        return _Values(values, self.counts[~mask], self.decimal, self.delimiter)
+
+
+def _count_values(cells: Iterable[str], decimal: str = "", delimiter: str = "") -> _Values:
+    counted = Counter(cells).most_common()
+    filled = [(value, count) for value, count in counted if value not in _MISSING and value.strip()]
+    counts = np.array([count for _, count in filled], dtype=float)
+    return _Values([value for value, _ in filled], counts, decimal, delimiter)
+
+
+def find_codes(name: str, cells: pd.Series, rules: MissingRules) -> ColumnCodes | None:
+    """Return the codes for missing values in a column, from a sample of its cells; None where it has none."""
+    column = _count_values(cells.iloc[_sample(len(cells), 1)].tolist())
+    return rules.find(name, column.values, column.numbers, column.counts)
+
+
+def column_statistics(
+    name: str, cells: Iterable[str], rules: MissingRules = NO_RULES, *, decimal: str = "", delimiter: str = ""
+) -> ColumnStatistics:
+    """Describe a column from its cells; `decimal` and `delimiter` are those of its file, as `find_style` takes them."""
+    cells = list(cells)
+    column = _count_values(cells, decimal, delimiter)
+    codes = rules.find(name, column.values, column.numbers, column.counts)
+    filled = column.total
+    if codes is not None:
+        column = column.without(equals_code(column.values, codes.codes))
+    values, rows = column.values, max(len(cells), 1)
+    kind = _column_kind(name, column)
+    style = column.style if kind in ("int", "float", "id") else None
     dates = find_date_format(values) if kind == "date" else None
-    low, high = _range(values, kind, style)
-    few = len(counts) <= _FEW_VALUES
-    shown = counts.iloc[: _FEW_VALUES if few else _EXAMPLES]
+    low, high = _range(column, kind)
+    few = len(values) <= _FEW_VALUES
+    shown = _FEW_VALUES if few else _EXAMPLES
     return ColumnStatistics(
         name=name,
         kind=kind,
-        distinct=len(counts),
-        missing=float(missing.mean()) if len(cells) else 0.0,
+        distinct=len(values),
+        missing=(len(cells) - column.total) / rows,
+        missing_codes=codes.codes if codes else (),
+        coded=(filled - column.total) / rows,
+        codes_from=codes.source if codes else None,
         minimum=low,
         maximum=high,
-        examples=tuple(str(value)[:_MAX_CELL] for value in shown.index),
-        shares=_shares(shown, int(counts.sum())) if kind in ("bool", "category") or _is_code(kind, few) else (),
-        quantiles=_number_quantiles(counts, style) if style and kind != "id" and not few else (),
+        examples=tuple(value[:_MAX_CELL] for value in values[:shown]),
+        shares=_shares(column, shown) if kind in ("bool", "category") or _is_code(kind, few) else (),
+        quantiles=_number_quantiles(column) if kind in ("int", "float") and not few else (),
         words=_mean_words(values) if kind == "text" else 0.0,
         number_format=style.text if style else "",
         date_format=dates.text if dates else "",
@@ -235,19 +365,18 @@ def _is_code(kind: ColumnKind, few: bool) -> bool:
     return few and kind in ("int", "float")
 
 
-def _shares(counts: pd.Series, total: int) -> tuple[float, ...]:
-    return tuple(float(f"{count / total:.3g}") for count in counts)
+def _shares(column: _Values, most: int) -> tuple[float, ...]:
+    return tuple(float(f"{count / column.total:.3g}") for count in column.counts[:most])
 
 
-def _number_quantiles(counts: pd.Series, style: NumberStyle) -> tuple[float, ...]:
+def _number_quantiles(column: _Values) -> tuple[float, ...]:
     """Return the quantiles of numbers, from how often each of them occurs."""
-    numbers = style.read(pd.Series(counts.index, dtype=object))
-    if not np.isfinite(numbers).all():
+    if not np.isfinite(column.numbers).all():
         return ()
-    order = np.argsort(numbers)
-    cumulated = np.cumsum(counts.to_numpy()[order])
+    order = np.argsort(column.numbers)
+    cumulated = np.cumsum(column.counts[order])
     positions = np.searchsorted(cumulated, np.array(_QUANTILES) * cumulated[-1])
-    return tuple(float(f"{numbers[order][position]:.4g}") for position in positions)
+    return tuple(float(f"{column.numbers[order][position]:.4g}") for position in positions)
 
 
 def column_kind(name: str, values: Iterable[str], *, rows: int) -> ColumnKind:
@@ -259,16 +388,20 @@ def column_kind(name: str, values: Iterable[str], *, rows: int) -> ColumnKind:
         rows: the number of its cells that are not missing.
     """
     values = list(values)
-    head = values[:_MAX_VALUES]
-    unique = rows > 1 and len(values) >= _UNIQUE_SHARE * rows
+    return _column_kind(name, _Values(values, np.full(len(values), rows / max(len(values), 1))))
+
+
+def _column_kind(name: str, column: _Values) -> ColumnKind:
+    values, head = column.values, column.values[:_MAX_VALUES]
+    unique = column.total > 1 and len(values) >= _UNIQUE_SHARE * column.total
     if not values:
         return "empty"
-    if {value.strip().lower() for value in head} <= {"true", "false"}:
+    if all(value.strip().lower() in ("true", "false") for value in head):
         return "bool"
     if all(_DATE.fullmatch(value.strip()) for value in head):
         return "date"
-    if (style := find_style(values)) is not None:
-        return _number_kind(name, values, style, unique=unique)
+    if column.style is not None:
+        return _number_kind(name, column, column.style, unique=unique)
     if all(value.lstrip()[:1] in ("{", "[") for value in head):
         return "json"
     if unique and all(_PATH.fullmatch(value) for value in head):
@@ -276,11 +409,10 @@ def column_kind(name: str, values: Iterable[str], *, rows: int) -> ColumnKind:
     return _word_kind(head, unique=unique)
 
 
-def _number_kind(name: str, values: list[str], style: NumberStyle, *, unique: bool) -> ColumnKind:
+def _number_kind(name: str, column: _Values, style: NumberStyle, *, unique: bool) -> ColumnKind:
     if style.text:
-        numbers = style.read(pd.Series(values, dtype=object))
-        return "int" if bool((numbers == np.round(numbers)).all()) else "float"
-    if not all(_INT.fullmatch(value) for value in values):
+        return "int" if bool((column.numbers == np.round(column.numbers)).all()) else "float"
+    if not all(_INT.fullmatch(value) for value in column.values):
         return "float"
     return "id" if unique and _ID_NAME.search(name) else "int"
 
@@ -302,18 +434,17 @@ def _mean_words(values: Iterable[str]) -> float:
     return float(np.mean([len(value.split()) for value in head])) if head else 0.0
 
 
-def _range(values: pd.Index, kind: ColumnKind, style: NumberStyle | None) -> tuple[str | None, str | None]:
-    if not len(values) or kind not in ("int", "float", "date", "id"):
+def _range(column: _Values, kind: ColumnKind) -> tuple[str | None, str | None]:
+    values = column.values
+    if not values or kind not in ("int", "float", "date", "id"):
         return None, None
     if kind == "date" and all(_ISO.match(value) for value in values[:_MAX_VALUES]):
-        return str(min(values)), str(max(values))
-    if style is not None and style.text:
-        numbers = style.read(pd.Series(values, dtype=object))
-        return f"{np.nanmin(numbers):g}", f"{np.nanmax(numbers):g}"
-    if style is not None:
-        numbers = style.read(pd.Series(values, dtype=object))
-        return str(values[int(numbers.argmin())]).strip(), str(values[int(numbers.argmax())]).strip()
-    return None, None
+        return min(values), max(values)
+    if column.style is None:
+        return None, None
+    if column.style.text:
+        return f"{np.nanmin(column.numbers):g}", f"{np.nanmax(column.numbers):g}"
+    return values[int(column.numbers.argmin())].strip(), values[int(column.numbers.argmax())].strip()
 
 
 def link_columns(statistics: FileStatistics, table: pd.DataFrame, name: str, train: pd.DataFrame) -> FileStatistics:
@@ -325,27 +456,36 @@ def link_columns(statistics: FileStatistics, table: pd.DataFrame, name: str, tra
         name: the file name of train.
         train: the cells of train.
     """
+    keys = _train_keys(train, set(table.columns))
     columns: list[ColumnStatistics] = []
     for column in statistics.columns:
-        keys = [str(key) for key in train if column.name in table and _joins(column, table, str(key), train)]
-        columns.append(column.model_copy(update={"shared_with": tuple(f"{name}:{key}" for key in keys)}))
+        shared = _shared_keys(column, table, keys) if column.name in table else []
+        columns.append(column.model_copy(update={"shared_with": tuple(f"{name}:{key}" for key in shared)}))
     return statistics.model_copy(update={"columns": tuple(columns)})
 
 
-def _joins(column: ColumnStatistics, table: pd.DataFrame, key: str, train: pd.DataFrame) -> bool:
-    """Return whether a column covers train's values and has the same name or is unlikely to cover them by chance."""
+def _train_keys(train: pd.DataFrame, names: set[str]) -> dict[str, set[str]]:
+    """Return the values of train's columns that may be a key: the first ones, and those with a name of the table."""
+    candidates = [str(key) for place, key in enumerate(train) if place < _MAX_KEYS or key in names]
+    rows = min(_KEY_ROWS, max(_KEY_MIN_VALUES, _KEY_CELLS // max(len(candidates), 1)))
+    values = {key: set(train[key].iloc[:rows].tolist()) - _MISSING for key in candidates}
+    return {key: cells for key, cells in values.items() if len(cells) > 1}
+
+
+def _shared_keys(column: ColumnStatistics, table: pd.DataFrame, keys: Mapping[str, set[str]]) -> list[str]:
+    """Return the keys whose values a column covers, if it has the same name or is unlikely to cover them by chance."""
     identifies = column.kind in ("date", "id", "category") or column.distinct == len(table) > _KEY_MIN_VALUES
-    if not (key == column.name or identifies) or column.distinct < 2:
-        return False
-    train_values = set(train[key].iloc[:_KEY_ROWS]) - set(MISSING)
-    if len(train_values) < 2:
-        return False
-    table_values = set(table[column.name])
-    if _coverage(train_values, table_values) > _KEY_COVERAGE:
-        return True
-    train_dates = {value[:10] for value in train_values}
-    return column.kind == "date" and _coverage(train_dates, table_values) > _KEY_COVERAGE
+    if column.distinct < 2 or not (identifies or column.name in keys):
+        return []
+    wanted = keys if identifies else {column.name: keys[column.name]}
+    dates = {key: {value[:10] for value in values} for key, values in wanted.items()} if column.kind == "date" else {}
+    looked_up = set().union(*wanted.values(), *dates.values())
+    cells = table[column.name]
+    present = set(cells[cells.isin(looked_up)].unique().tolist())
+    return [
+        key for key in wanted if any(_covers(present, values) for values in (wanted[key], dates.get(key)) if values)
+    ]
 
 
-def _coverage(values: set[str], others: set[str]) -> float:
-    return len(values & others) / len(values)
+def _covers(present: set[str], values: set[str]) -> bool:
+    return len(values & present) / len(values) > _KEY_COVERAGE

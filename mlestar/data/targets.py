@@ -1,6 +1,6 @@
 """Which rows of train have a target that can be learned: missing, infinite and unreadable ones have none."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 
 import numpy as np
 import pandas as pd
@@ -45,9 +45,16 @@ def filled_labels(cells: pd.Series, classes: Collection[str]) -> np.ndarray:
     return np.asarray(~texts.str.lower().isin(_MISSING_WORDS) | (texts.isin(list(classes)) & (texts != "")))
 
 
-def target_values(targets: pd.DataFrame, formats: Mapping[str, str]) -> pd.DataFrame:
-    """Return targets as floats, NaN where they are missing; `formats` are their number formats, by column."""
-    return targets.apply(lambda cells: pd.Series(read_numbers(cells, formats.get(str(cells.name), "")), cells.index))
+def target_values(targets: pd.DataFrame, spec: TaskSpec) -> pd.DataFrame:
+    """Return targets as floats, NaN where they are missing or a code for a missing value."""
+
+    def read(cells: pd.Series) -> pd.Series:
+        style = spec.number_formats.get(str(cells.name), "")
+        values = pd.Series(read_numbers(cells, style), cells.index)
+        return values.mask(np.isin(values, read_numbers(codes, style)))
+
+    codes = pd.Series(spec.missing_targets, dtype=object)
+    return targets.apply(read)
 
 
 def labelled_mask(spec: TaskSpec, targets: pd.DataFrame) -> np.ndarray:
@@ -59,7 +66,7 @@ def usable_mask(spec: TaskSpec, targets: pd.DataFrame) -> np.ndarray:
     """Return a mask of the rows that a script may learn from: some target is there, and none is infinite."""
     usable = _filled(spec.prediction_kind, spec, targets).any(axis=1)
     if spec.prediction_kind == "value":
-        infinite = np.isinf(target_values(targets, spec.number_formats).to_numpy())
+        infinite = np.isinf(target_values(targets, spec).to_numpy())
         usable = usable & ~infinite.any(axis=1)
     return np.asarray(usable)
 
@@ -68,12 +75,12 @@ def infinite_rows(spec: TaskSpec, targets: pd.DataFrame) -> int:
     """Return how many rows have an infinite target."""
     if spec.prediction_kind != "value":
         return 0
-    return int(np.isinf(target_values(targets, spec.number_formats).to_numpy()).any(axis=1).sum())
+    return int(np.isinf(target_values(targets, spec).to_numpy()).any(axis=1).sum())
 
 
 def _filled(kind: PredictionKind, spec: TaskSpec, targets: pd.DataFrame) -> pd.DataFrame:
     if kind == "value":
-        values = target_values(targets, spec.number_formats)
+        values = target_values(targets, spec)
         return pd.DataFrame(np.isfinite(values.to_numpy()), values.index, values.columns)
     if kind == "text":
         return targets != ""

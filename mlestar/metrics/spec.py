@@ -64,6 +64,9 @@ class TaskSpec(BaseModel):
     """Other files of the input folder: tables to join, word lists, image folders."""
     train_only: tuple[str, ...] = ()
     """Columns of train, besides the target, that the test file does not have."""
+    missing_targets: tuple[str, ...] = ()
+    """Values of the target that stand for a missing one, where it is a number: rows with one of them in any target
+    column have no label."""
     split: str | None = None
     """Overrides the inferred split: `time:COL`, `group:COL`, `stratified`, `random`."""
     target_formats: tuple[str, ...] = ()

@@ -100,6 +100,7 @@ def _own_columns(file: Mapping[str, Any]) -> dict[str, ColumnStatistics]:
     for group in file.get("others", []):
         common = {"kind": group["kind"], "distinct": group["distinct"][1], "missing": group["missing"][1]}
         common |= {name: group.get(name, "") for name in ("number_format", "date_format")}
+        common |= {"missing_codes": group.get("missing_codes", ())}
         columns += [ColumnStatistics(name=name, **common) for name in expand_names(group["names"])]
     return {column.name: column for column in columns}
 

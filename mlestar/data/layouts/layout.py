@@ -13,8 +13,9 @@ import pandas as pd
 from mlestar.data.folder import TaskFolder
 from mlestar.data.layouts.roles import find_roles
 from mlestar.data.layouts.sources import TableCache, TaskFile
+from mlestar.data.missing import NO_RULES, MissingRules
 from mlestar.data.overrides import Overrides
-from mlestar.data.statistics import FileStatistics, table_statistics
+from mlestar.data.statistics import FileStatistics, describe_tables
 from mlestar.data.tables import is_table
 
 PlaceFile = Callable[[Path, Path], None]
@@ -124,13 +125,15 @@ class Layout(ABC):
         """Return the layout once the targets are known."""
         return self
 
-    def describe(self, rows: np.ndarray | None = None) -> tuple[FileStatistics, ...]:
-        """Describe the files of `names` that are tables; train from these rows only, where rows are given."""
-        tables = [name for name in self.names if is_table(self.input / name)]
-        return tuple(
-            table_statistics(name, self.source.tables.get(name), rows if name == self.train.name else None)
-            for name in tables
-        )
+    def describe(self, rows: np.ndarray | None = None, rules: MissingRules = NO_RULES) -> tuple[FileStatistics, ...]:
+        """Describe the files of `names` that are tables.
+
+        Args:
+            rows: the rows of train to describe, None for all.
+            rules: what is known of codes for missing values in train.
+        """
+        tables = {name: self.source.tables.get(name) for name in self.names if is_table(self.input / name)}
+        return describe_tables(tables, {self.train.name: rows}, rules)
 
 
 def without_columns(file: TaskFile, columns: Sequence[str]) -> TaskFile:

@@ -12,7 +12,8 @@ from mlestar.data.layouts.layout import HoldoutRows, Layout, PlaceFile, TaskSour
 from mlestar.data.layouts.roles import file_words, role_of_name
 from mlestar.data.layouts.sources import TaskFile
 from mlestar.data.layouts.tables import new_file, write_tables
-from mlestar.data.statistics import FileStatistics, table_statistics
+from mlestar.data.missing import NO_RULES, MissingRules
+from mlestar.data.statistics import FileStatistics, describe_tables
 from mlestar.data.tables import is_table
 from mlestar.errors import TaskError
 
@@ -90,15 +91,10 @@ class SeparateLabels(Layout):
         table.write(new_file(folder, self.labels.name), np.sort(kept) if self.key else kept)
         return [*written, self.labels.name]
 
-    def describe(self, rows: np.ndarray | None = None) -> tuple[FileStatistics, ...]:
+    def describe(self, rows: np.ndarray | None = None, rules: MissingRules = NO_RULES) -> tuple[FileStatistics, ...]:
         kept = {self.train.name: self.value_rows, self.labels.name: self.label_rows}
-        return tuple(
-            table_statistics(
-                name, self.source.tables.get(name), kept[name][rows] if rows is not None and name in kept else None
-            )
-            for name in self.names
-            if is_table(self.input / name)
-        )
+        tables = {name: self.source.tables.get(name) for name in self.names if is_table(self.input / name)}
+        return describe_tables(tables, {name: None if rows is None else kept[name][rows] for name in kept}, rules)
 
 
 def _find_names(source: TaskSource) -> tuple[str, str, str] | None:

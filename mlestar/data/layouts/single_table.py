@@ -11,6 +11,7 @@ from mlestar.data.layouts.layout import HoldoutRows, Layout, PlaceFile, TaskSour
 from mlestar.data.layouts.roles import role_of_name
 from mlestar.data.layouts.sources import TaskFile
 from mlestar.data.layouts.tables import empty_rows, new_file
+from mlestar.data.missing import NO_RULES, MissingRules
 from mlestar.data.statistics import FileStatistics
 from mlestar.errors import TaskError
 
@@ -40,9 +41,9 @@ class SingleTable(Layout):
         columns = tuple(column for column in self.train.columns if column not in targets)
         return replace(self, test=TaskFile(self.test.name, columns, empty_rows(columns)))
 
-    def describe(self, rows: np.ndarray | None = None) -> tuple[FileStatistics, ...]:
+    def describe(self, rows: np.ndarray | None = None, rules: MissingRules = NO_RULES) -> tuple[FileStatistics, ...]:
         """Describe train, and the test file that an input gets from it."""
-        (train,) = super().describe(rows)
+        (train,) = super().describe(rows, rules)
         # A field of a nested object is the column `outer.inner`.
         of_test = [column for column in train.columns if {column.name, _outer(column.name)} & set(self.test.columns)]
         return train, train.model_copy(update={"file": self.test.name, "columns": tuple(of_test), "records": ()})

@@ -106,11 +106,8 @@ def _empty_columns(train: TaskFile, test: TaskFile) -> list[str]:
 
 def _is_empty(cells: pd.Series) -> bool:
     # Most columns are told apart by their first cells.
-    return bool(_all_missing(cells.iloc[:20]) and _all_missing(cells))
-
-
-def _all_missing(cells: pd.Series) -> bool:
-    return bool(cells.str.strip().isin(MISSING).all())
+    first = all(cell.strip() in MISSING for cell in cells.iloc[:20].tolist())
+    return first and bool(cells.str.strip().isin(MISSING).all())
 
 
 def empty_rows(columns: Sequence[str]) -> pd.DataFrame:

@@ -9,12 +9,14 @@ import numpy as np
 
 from mlestar.data.folder import TaskFolder, read_task_folder
 from mlestar.data.layouts import Layout, TableCache, TaskFile
+from mlestar.data.missing import ColumnCodes, MissingRules, describe_codes
 from mlestar.data.overrides import Overrides, read_overrides
 from mlestar.data.statistics import (
     LARGEST,
     FileStatistics,
     file_statistics,
     folder_statistics,
+    known_codes,
     link_columns,
     table_statistics,
 )
@@ -64,7 +66,7 @@ class Task:
         cache = TableCache(contents.input)
         description = "\n\n".join(text for text in (goal, contents.description) if text)
         inference = infer_spec(contents, settings, description, cache, metric_object)
-        statistics = _describe_files(contents, inference.layout, cache)
+        statistics = _describe_files(contents, inference.layout, cache, inference.rules)
         return cls(
             folder=folder,
             input=contents.input,
@@ -74,7 +76,7 @@ class Task:
             layout=inference.layout,
             statistics=statistics,
             labelled=inference.labelled,
-            notes=(*inference.notes, *_format_notes(statistics)),
+            notes=(*inference.notes, *_note_codes(statistics), *_format_notes(statistics)),
             settled=_settled(settings, metric_object),
             _cache=cache,
         )
@@ -96,7 +98,9 @@ class Task:
 
     def showing(self, rows: np.ndarray) -> "Task":
         """Return the task with statistics that are computed from these rows of train only."""
-        described = {file.file: file for file in self.layout.describe(rows)}
+        known = {name: codes for file in self.statistics for name, codes in known_codes(file).items()}
+        rules = MissingRules(known=known, guess=False)
+        described = {file.file: file for file in self.layout.describe(rows, rules)}
         return replace(self, statistics=tuple(described.get(file.file, file) for file in self.statistics))
 
     def table(self, name: str) -> Table:
@@ -124,16 +128,32 @@ def _settled(settings: Overrides, metric: Metric | None) -> frozenset[str]:
     return frozenset(fields)
 
 
-def _describe_files(contents: TaskFolder, layout: Layout, cache: TableCache) -> tuple[FileStatistics, ...]:
+def _note_codes(statistics: Sequence[FileStatistics]) -> tuple[str, ...]:
+    """Return what `mlestar check` shows about codes for missing values; a column of several tables once."""
+    codes: dict[str, ColumnCodes] = {}
+    shares: dict[str, float] = {}
+    for file in statistics:
+        for column in file.columns:
+            if column.codes_from is not None and column.name not in codes:
+                codes[column.name] = ColumnCodes(column.missing_codes, column.codes_from)
+                shares[column.name] = column.coded
+    return tuple(describe_codes(codes, shares))
+
+
+def _describe_files(
+    contents: TaskFolder, layout: Layout, cache: TableCache, rules: MissingRules
+) -> tuple[FileStatistics, ...]:
     """Describe the files of the layout first, then every other entry by itself."""
-    statistics = layout.describe()
+    statistics = layout.describe(rules=rules)
     names = {file.file for file in statistics}
     others = [name for name in dict.fromkeys((*layout.names, *contents.entries)) if name not in names]
     present = [name for name in others if (contents.input / name).exists()]
-    return statistics + tuple(_describe_entry(contents, name, layout, cache) for name in present)
+    return statistics + tuple(_describe_entry(contents, name, layout, cache, rules) for name in present)
 
 
-def _describe_entry(contents: TaskFolder, name: str, layout: Layout, cache: TableCache) -> FileStatistics:
+def _describe_entry(
+    contents: TaskFolder, name: str, layout: Layout, cache: TableCache, rules: MissingRules
+) -> FileStatistics:
     path = contents.input / name
     if path.is_dir():
         files = [file.removeprefix(f"{name}/") for file in contents.files if file.startswith(f"{name}/")]
@@ -144,7 +164,7 @@ def _describe_entry(contents: TaskFolder, name: str, layout: Layout, cache: Tabl
         table = cache.get(name)
     except UserError as error:
         return FileStatistics(file=name, size=path.stat().st_size, note=str(error))
-    statistics = table_statistics(name, table)
+    statistics = table_statistics(name, table, rules=rules)
     if layout.train.frame is None:
         return statistics
     return link_columns(statistics, table.frame, layout.train.name, layout.train.frame)

@@ -49,6 +49,8 @@ class FeatureColumns:
     and the other texts that are removed."""
     date_formats: dict[str, str] = field(default_factory=dict)
     """Formats of dates that begin with the day or the month."""
+    codes: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
+    """Codes for missing values and the columns that have them."""
 
     @property
     def steps(self) -> list[str]:
@@ -92,6 +94,7 @@ def treat_columns(facts: Facts) -> FeatureColumns:
         joins=joins,
         formats=_number_formats(facts, columns),
         date_formats={column.name: column.date_format for column in columns if column.date_format},
+        codes=_group_by_codes(columns),
     )
 
 
@@ -102,6 +105,14 @@ def _number_formats(facts: Facts, columns: Sequence[ColumnStatistics]) -> dict[s
     texts |= facts.spec.number_formats
     styles = {name: NumberStyle.of_text(text) for name, text in texts.items() if text}
     return {name: (style.decimal, style.grouping, style.dropped) for name, style in styles.items()}
+
+
+def _group_by_codes(columns: Sequence[ColumnStatistics]) -> dict[tuple[str, ...], list[str]]:
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for column in columns:
+        if column.missing_codes:
+            groups.setdefault(column.missing_codes, []).append(column.name)
+    return groups
 
 
 def separator(column: ColumnStatistics) -> str:

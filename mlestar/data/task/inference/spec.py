@@ -2,20 +2,22 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from mlestar.data.folder import TaskFolder, check_name
 from mlestar.data.layouts import Layout, TableCache, TaskSource, find_layout
+from mlestar.data.missing import MissingRules, read_rules
 from mlestar.data.overrides import Overrides
-from mlestar.data.statistics import column_kind
+from mlestar.data.statistics import ColumnKind, column_kind
 from mlestar.data.tables.numbers import NumberStyle
 from mlestar.data.targets import infinite_rows, labelled_mask, usable_mask
 from mlestar.data.task.inference.columns import TaskColumns, find_columns
 from mlestar.data.task.inference.dialect import find_dialect
 from mlestar.data.task.inference.metric import choose_metric
+from mlestar.data.task.inference.missing import target_codes, without_codes
 from mlestar.data.task.inference.prediction import PredictionForm, find_prediction_form
 from mlestar.data.task.inference.values import target_styles
 from mlestar.errors import TaskError
@@ -44,6 +46,8 @@ class Inference:
     layout: Layout
     labelled: bool
     notes: tuple[str, ...]
+    rules: MissingRules
+    """What is known of codes for missing values."""
 
 
 def infer_spec(
@@ -65,12 +69,23 @@ def infer_spec(
     columns = find_columns(layout, overrides, text)
     layout = layout.complete(columns.target)
     cells = _target_cells(layout, columns)
-    task_metric, why = (metric, "set") if metric else choose_metric(folder, overrides, text, columns, cells)
+    rules = read_rules(text, layout.train.columns, overrides.missing)
+    codes = target_codes(cells, rules)
+    numbers = None if cells is None else without_codes(cells, codes)
+    task_metric, why = (metric, "set") if metric else choose_metric(folder, overrides, text, columns, numbers)
+    # A label may be any text, so that only a target of numbers has codes.
+    has_numbers = (overrides.prediction_kind or task_metric.kind) == task_metric.kind == "value"
     styles = _target_styles(layout, columns)
     formats = {name: style.text for name, style in styles.items()}
-    form = find_prediction_form(columns, overrides, task_metric, cells, text, _sample_labels(layout, columns), formats)
+    shown = numbers if has_numbers else cells
+    form = find_prediction_form(columns, overrides, task_metric, shown, text, _sample_labels(layout, columns), formats)
     spec = _assemble(folder, overrides, layout, columns, task_metric, form, text)
     spec = spec.model_copy(update=_written_form(layout, form, spec, formats))
+    if has_numbers:
+        missing_targets = dict.fromkeys(code for column in codes.values() for code in column.codes)
+        spec = spec.model_copy(update={"missing_targets": tuple(missing_targets)})
+    else:
+        rules = replace(rules, exempt=frozenset(columns.target))
     _check_split(spec, layout)
     notes = [*layout.notes, *columns.notes, f"metric: {task_metric.name}, {task_metric.direction} ({why})"]
     # The notes that follow may hold values of cells.
@@ -80,7 +95,7 @@ def infer_spec(
     if not labelled:
         notes.append("the labels cannot be located in a table, so scores will be those that scripts report")
     doubts = [f"{name}: {style.guess}" for name, style in styles.items() if style.guess]
-    return Inference(spec, task_metric, layout, labelled, tuple(notes + doubts + _warnings(spec, cells)))
+    return Inference(spec, task_metric, layout, labelled, tuple(notes + doubts + _warnings(spec, cells)), rules)
 
 
 def _target_cells(layout: Layout, columns: TaskColumns) -> pd.DataFrame | None:
@@ -183,9 +198,13 @@ def _find_modality(folder: TaskFolder, layout: Layout, metric: Metric, text: str
     if metric.kind == "text":
         return "text"
     rows = layout.test.frame.iloc[:_SAMPLE_ROWS]
-    kinds = [column_kind(column, rows[column].unique(), rows=len(rows)) for column in layout.test.columns]
-    features = [kind for kind in kinds if kind not in ("id", "date", "empty")]
-    return "text" if "text" in kinds and len(features) <= _MAX_TEXT_FEATURES else "table"
+    features: list[ColumnKind] = []
+    for column in layout.test.columns:
+        kind = column_kind(column, rows[column].unique(), rows=len(rows))
+        features += [kind] * (kind not in ("id", "date", "empty"))
+        if len(features) > _MAX_TEXT_FEATURES:
+            return "table"
+    return "text" if "text" in features else "table"
 
 
 def _check_split(spec: TaskSpec, layout: Layout) -> None:

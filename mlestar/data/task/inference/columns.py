@@ -9,6 +9,7 @@ import pandas as pd
 from mlestar.data.layouts import Layout, TaskFile
 from mlestar.data.overrides import Overrides
 from mlestar.data.task.inference.labels import align_classes, classes_of
+from mlestar.data.task.inference.survival import survival_target
 from mlestar.errors import TaskError
 
 _GENERIC = re.compile(
@@ -202,6 +203,8 @@ def _choose_target(
         for column in extras:
             if align_classes(predictions, classes_of(frame[column])):
                 return (column,), "the submission has a column for each of its values"
+    if survival := survival_target(extras, frame, description):
+        return survival, "time and event of survival data"
     if len(predictions) == 1:
         _check_prediction(layout, extras, predictions[0], description)
     if len(extras) == 1:

@@ -60,7 +60,7 @@ def infer_spec(
     columns = find_columns(layout, overrides, text)
     layout = layout.complete(columns.target)
     cells = _target_cells(layout, columns)
-    task_metric, why = (metric, "set") if metric else choose_metric(folder, overrides, text, columns, cells)
+    task_metric, why = (metric, "set") if metric else choose_metric(folder, overrides, text, columns, cells, layout)
     form = find_prediction_form(columns, overrides, task_metric, cells, text)
     spec = _assemble(folder, overrides, layout, columns, task_metric, form, text)
     _check_split(spec, layout)
@@ -144,7 +144,7 @@ def _find_modality(folder: TaskFolder, layout: Layout, metric: Metric, text: str
         return "image"
     if layout.test.frame is None:
         return "image" if "image" in text.lower() or "image" in layout.test.columns else "unknown"
-    if metric.kind == "text":
+    if metric.kind == "text" and not metric.several_labels:
         return "text"
     rows = layout.test.frame.iloc[:_SAMPLE_ROWS]
     kinds = [column_kind(column, rows[column].unique(), rows=len(rows)) for column in layout.test.columns]

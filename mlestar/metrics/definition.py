@@ -26,7 +26,8 @@ class Formula:
 
     Expressions may use `np`, `pd` and `metrics` (scikit-learn's). The true values are `names` where labels or texts are
     predicted, `truth` (0 or 1) where probabilities are, `y` where values are; the predictions are `decided`, and
-    probabilities within (0, 1) are `kept` too.
+    probabilities within (0, 1) are `kept` too. Where a cell holds several labels, `rows` are pairs of the set of the
+    true ones and the list of the predicted ones; where all targets are one truth, `y` has its columns.
     """
 
     expression: str = ""
@@ -40,6 +41,10 @@ class Formula:
     """The score of labels with a column per target, `y` and `decided` being 0 or 1. Empty: the share of right cells."""
     decision: Decision = "likeliest"
     """For labels: the rule that suits the metric."""
+    quantile: float = 0.0
+    """For values: the quantile of the target that is to be predicted; 0 where it is its mean or median."""
+    labels: int = 0
+    """For ranked labels in one cell: how many."""
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,10 @@ FAMILIES = (
         parameter=Parameter("a beta", "row_f_beta@2", parameters.bind_beta, parameters.BETA_PATTERNS),
         several_labels=True,
         form="all labels of the row in one cell, separated by blanks (by commas where labels contain blanks)",
-        formula=Formula(_EQUAL),
+        formula=Formula(
+            "np.mean([(1 + BETA**2) * len(true & set(guess)) / max(BETA**2 * len(true) + len(guess), 1e-9)"
+            " for true, guess in rows])"
+        ),
     ),
     Metric(
         "f_beta",
@@ -107,7 +110,11 @@ FAMILIES = (
         parameter=_count("map@3"),
         several_labels=True,
         form=_RANKED,
-        formula=Formula(_EQUAL),
+        formula=Formula(
+            "np.mean([sum((hit + 1) / (place + 1) for hit, place in enumerate("
+            "[place for place, name in enumerate(guess[:K_LABELS]) if name in true])) / min(len(true), K_LABELS)"
+            " for true, guess in rows])"
+        ),
     ),
     Metric(
         "ndcg",
@@ -118,7 +125,10 @@ FAMILIES = (
         parameter=_count("ndcg@5"),
         several_labels=True,
         form=_RANKED,
-        formula=Formula(_EQUAL),
+        formula=Formula(
+            "np.mean([sum(1 / np.log2(place + 2) for place, name in enumerate(guess[:K_LABELS]) if name in true)"
+            " / sum(1 / np.log2(place + 2) for place in range(min(len(true), K_LABELS))) for true, guess in rows])"
+        ),
     ),
     Metric(
         "top_k_accuracy",
@@ -134,7 +144,7 @@ FAMILIES = (
         probabilities="top_k_probability",
         several_labels=True,
         form=_RANKED,
-        formula=Formula(_EQUAL),
+        formula=Formula("np.mean([bool(true & set(guess[:K_LABELS])) for true, guess in rows])"),
     ),
     Metric(
         "top_k_probability",

@@ -1,5 +1,7 @@
 """The table of metrics: one row for each, with all its facts."""
 
+from dataclasses import replace
+
 from sklearn import metrics as sk
 
 from mlestar.metrics import lists, ranking, scoring, values
@@ -11,8 +13,18 @@ _SHARE = r"(?:share|fraction|percentage|proportion)"
 _F1 = r"f1(?:[\s-]*scores?)?[\s,(]*"
 _EQUAL = "np.mean(names == decided)"
 _F1_TARGETS = "metrics.f1_score(y, decided, average='macro', zero_division=0)"
+_TIMES = "time, event, risk = y[few, 0], y[few, 1] == 1, -decided[few]"
 _SEVERAL = "all labels of the row in one cell, separated by blanks (by commas where labels contain blanks)"
-_CONCORDANCE = "float(np.mean((y[:, None] < y[None, :]) == (decided[:, None] < decided[None, :])))"
+_CONCORDANCE = Formula(
+    "concordant / max(comparable.sum(), 1)",
+    lines=(
+        "few = slice(None, None, max(1, len(y) // 2000))",
+        "time, event, risk = y[few, 0], y[few, 1] == 1, decided[few]",
+        "later = (time[:, None] < time) | ((time[:, None] == time) & ~event)",
+        "comparable = event[:, None] & later",
+        "concordant = (comparable * ((risk[:, None] > risk) + 0.5 * (risk[:, None] == risk))).sum()",
+    ),
+)
 _RMSE = "float(np.mean(np.sqrt(np.mean((y - decided) ** 2, axis=0))))"
 
 
@@ -139,7 +151,9 @@ _ROWS = (
         ),
         several_labels=True,
         form=_SEVERAL,
-        formula=Formula(_EQUAL),
+        formula=Formula(
+            "np.mean([2 * len(true & set(guess)) / max(len(true) + len(guess), 1) for true, guess in rows])"
+        ),
     ),
     Metric(
         "list_micro_f1",
@@ -149,7 +163,10 @@ _ROWS = (
         aliases=("micro f1 of lists",),
         several_labels=True,
         form=_SEVERAL,
-        formula=Formula(_EQUAL),
+        formula=Formula(
+            "2 * sum(len(true & set(guess)) for true, guess in rows)"
+            " / max(sum(len(true) + len(guess) for true, guess in rows), 1)"
+        ),
     ),
     Metric(
         "list_macro_f1",
@@ -159,7 +176,10 @@ _ROWS = (
         aliases=("macro f1 of lists",),
         several_labels=True,
         form=_SEVERAL,
-        formula=Formula(_EQUAL),
+        formula=Formula(
+            "np.mean([2 * sum(name in true and name in guess for true, guess in rows)"
+            " / max(sum((name in true) + (name in guess) for true, guess in rows), 1) for name in CLASSES])"
+        ),
     ),
     Metric(
         "row_jaccard",
@@ -169,7 +189,7 @@ _ROWS = (
         aliases=("mean jaccard over rows", "samples averaged jaccard", "jaccard samples", "row wise jaccard"),
         several_labels=True,
         form=_SEVERAL,
-        formula=Formula(_EQUAL),
+        formula=Formula("np.mean([len(true & set(guess)) / max(len(true | set(guess)), 1) for true, guess in rows])"),
     ),
     Metric(
         "word_jaccard",
@@ -548,7 +568,7 @@ _ROWS = (
         aliases=("concordance index", "c index", "c statistic", "harrells c", "harrell c index", "harrells c index"),
         single_prediction="risk",
         form="a risk: the higher it is, the earlier the event is expected",
-        formula=Formula(_CONCORDANCE),
+        formula=_CONCORDANCE,
     ),
     Metric(
         "c_index_of_times",
@@ -558,7 +578,7 @@ _ROWS = (
         aliases=("concordance index of times",),
         single_prediction="time",
         form="a time: the higher it is, the later the event is expected",
-        formula=Formula(_CONCORDANCE.replace("<", ">")),
+        formula=replace(_CONCORDANCE, lines=(*_CONCORDANCE.lines[:1], _TIMES, *_CONCORDANCE.lines[2:])),
     ),
     Metric(
         "spearman",

@@ -57,7 +57,8 @@ def bind_quantile(metric: Metric, text: str) -> Metric:
     if quantile >= 1:
         quantile /= 100
     written = f"{quantile:g}"
-    formula = replace(metric.formula, expression=metric.formula.expression.replace("QUANTILE", written))
+    expression = metric.formula.expression.replace("QUANTILE", written)
+    formula = replace(metric.formula, expression=expression, quantile=quantile)
     return _bound(metric, written, form=metric.form.replace("QUANTILE", written), formula=formula, quantile=quantile)
 
 
@@ -74,7 +75,10 @@ def bind_count(metric: Metric, text: str) -> Metric:
         msg = f"{text!r} is not a whole number of at least 1"
         raise ValueError(msg)
     form = metric.form.replace("K labels", f"{k} labels")
-    formula = replace(metric.formula, class_columns=metric.formula.class_columns.replace("K_LABELS", str(k)))
+    expression, class_columns = (
+        code.replace("K_LABELS", str(k)) for code in (metric.formula.expression, metric.formula.class_columns)
+    )
+    formula = replace(metric.formula, expression=expression, class_columns=class_columns, labels=k)
     return _bound(metric, str(k), form=form, formula=formula, k=k)
 
 

@@ -2,7 +2,16 @@
 
 from mlestar.metrics.definition import Formula, Metric
 from mlestar.metrics.labels import canonical, canonical_labels
-from mlestar.metrics.lookup import get_metric, register_metric
+from mlestar.metrics.lookup import find_form, get_metric, register_metric
 from mlestar.metrics.metric import METRICS
 
-__all__ = ["METRICS", "Formula", "Metric", "canonical", "canonical_labels", "get_metric", "register_metric"]
+__all__ = [
+    "METRICS",
+    "Formula",
+    "Metric",
+    "canonical",
+    "canonical_labels",
+    "find_form",
+    "get_metric",
+    "register_metric",
+]

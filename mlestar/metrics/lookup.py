@@ -60,6 +60,16 @@ def get_metric(
     raise UserError(msg)
 
 
+def find_form(name: str) -> str:
+    """Return what a cell of predictions for this metric must hold, empty where the kind of prediction says it all."""
+    if ".py:" in name:
+        return ""
+    try:
+        return get_metric(name).form
+    except UserError:
+        return ""
+
+
 def squash(name: str) -> str:
     """Return a metric's name without case, spaces and marks, so that spellings compare equal."""
     folded = unicodedata.normalize("NFKC", name).lower()

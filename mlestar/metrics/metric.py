@@ -237,7 +237,8 @@ _ROWS = (
         "label",
         scoring.f1,
         aliases=("dice coefficient", "dice score", "dice similarity coefficient", "sorensen dice", "dice index"),
-        common_words=("dice",),
+        abbreviations=("dice",),
+        sentences=(r"(?:scored|evaluated|judged|ranked|metric|evaluation)\b[^.;\n]{0,20}?\bdice\b",),
         multiclass="macro_f1",
         multilabel="row_f1",
         formula=Formula(

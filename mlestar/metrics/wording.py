@@ -18,7 +18,7 @@ _EVALUATION = re.compile(
     re.IGNORECASE,
 )
 _HEADING = re.compile(
-    r"^[ \t]*(?:#+[ \t]*(?P<hash>[^\n]+)|\*\*(?P<bold>[^*\n]+)\*\*:?[ \t]*|(?P<under>[^\n]+)\n[-=]{3,}[ \t]*"
+    r"^[ \t]*(?:#+[ \t]*(?P<hash>[^\n]+)|\*\*(?P<bold>[^*\n]+)\*\*:?[ \t]*|(?P<under>\S[^\n]*)\n[-=]{3,}[ \t]*"
     r"|(?P<plain>(?:evaluation|metric|scoring|grading|bewertung|auswertung|metrik)(?: \w+){0,2}:?)[ \t]*)$",
     re.MULTILINE | re.IGNORECASE,
 )

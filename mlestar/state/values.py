@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 from mlestar.data.overview import Overview, make_overview
 from mlestar.data.statistics import FileStatistics
 from mlestar.evaluation.holdout.plan import SplitPlan
+from mlestar.metrics import find_form
 from mlestar.metrics.spec import Direction, TaskSpec, format_score, sign
 from mlestar.runners.base import ExecutionStatus
 from mlestar.settings import ReviewPoint
@@ -111,6 +112,11 @@ class Brief(Frozen):
     """Limit per script."""
     subsample_rows: int
     seed: int
+
+    @property
+    def prediction_form(self) -> str:
+        """What a cell of predictions must hold, where the kind of prediction does not say it."""
+        return find_form(self.spec.metric)
 
     @property
     def overview(self) -> Overview:

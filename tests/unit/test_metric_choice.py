@@ -24,7 +24,7 @@ def rows(seed: int = 0) -> pd.DataFrame:
 
 
 def write(
-    folder: Path, frame: pd.DataFrame, hidden: list[str], description: str, sample: Mapping[str, object] | None
+    folder: Path, frame: pd.DataFrame, hidden: list[str], description: str, sample: Mapping[str, str | float] | None
 ) -> Path:
     """Write a task whose test lacks the hidden columns; `sample` are columns of the sample submission."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -108,7 +108,8 @@ def test_resamples_keep_weights_beside_their_rows(tmp_path: Path) -> None:
     wrong = withheld.assign(value=withheld["value"] + (withheld["weight"] == 0))
     wrong[["id", "value"]].to_csv(tmp_path / "submission.csv", index=False)
     grade = Grader(task, holdout).grade(tmp_path / "submission.csv")
-    assert (grade.score, grade.standard_error) == (pytest.approx(0), pytest.approx(0))
+    assert grade.score == pytest.approx(0)
+    assert grade.standard_error == pytest.approx(0)
 
 
 def test_a_scaled_error_takes_its_scale_from_the_rows_that_are_not_withheld(tmp_path: Path) -> None:
@@ -169,7 +170,7 @@ def test_a_feature_called_weight_is_no_weight(tmp_path: Path) -> None:
 
 YES = (rows()["value"] > 5).map({True: "yes", False: "no"})
 TAGS = np.where(rows()["a"] > 0, "warm,wet", np.where(rows()["b"] == "x", "wet", "warm"))
-DEFAULTS: dict[str, tuple[pd.Series | np.ndarray, Mapping[str, object] | None, str]] = {
+DEFAULTS: dict[str, tuple[pd.Series | np.ndarray, Mapping[str, str | float] | None, str]] = {
     "numbers": (rows()["value"], {"y": 0}, "rmse"),
     "two classes": ((YES == "yes").astype(int), {"y": 0.5}, "auroc"),
     "two classes, labels": (YES, {"y": "no"}, "accuracy"),

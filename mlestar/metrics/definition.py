@@ -1,5 +1,6 @@
 """What a metric is: every fact of it, and how it scores."""
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -167,17 +168,35 @@ class Metric:
     def from_callable(
         cls, function: Callable[..., float], direction: Direction, kind: PredictionKind, *, name: str | None = None
     ) -> "Metric":
-        """Make a metric of a function of (truth, predictions)."""
+        """Make a metric of a function of (truth, predictions).
+
+        A function with a third parameter called `rows` also gets the scored rows of train, as a table of texts.
+        """
         title = name or str(getattr(function, "__name__", "custom"))
+        takes_rows = _takes_rows(function)
 
         def score(truth: np.ndarray, predicted: np.ndarray, labels: ClassLabels) -> float:
             try:
+                if takes_rows:
+                    return float(function(truth, predicted, rows=pd.DataFrame.from_records(labels.extra[0])))
                 return float(function(truth, predicted))
             except Exception as error:
                 msg = f"{title} failed: {type(error).__name__}: {error}"
                 raise ValueError(msg) from error
 
-        return cls(title, direction, kind, score)
+        return cls(title, direction, kind, score, extra_function=_all_columns if takes_rows else None)
+
+
+def _takes_rows(function: Callable[..., float]) -> bool:
+    try:
+        return "rows" in inspect.signature(function).parameters
+    except (TypeError, ValueError):  # some built-in functions have no signature
+        return False
+
+
+def _all_columns(known: pd.DataFrame, rows: pd.DataFrame, target: str) -> tuple[np.ndarray, ...]:
+    """Return one array of records, which resampling can index."""
+    return (np.asarray(rows.to_records(index=False)),)
 
 
 def _array(values: np.ndarray | Sequence[object], *, number: bool) -> np.ndarray:

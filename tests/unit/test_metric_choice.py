@@ -214,6 +214,50 @@ def test_top_k_follows_the_columns_of_the_submission(tmp_path: Path) -> None:
     assert (shares.spec.metric, shares.spec.prediction_kind) == ("top_k_probability@2", "probability")
 
 
+@pytest.mark.parametrize(("name", "metric"), [("risk", "c_index"), ("predicted_time", "c_index_of_times")])
+def test_a_predicted_time_is_no_risk(name: str, metric: str, tmp_path: Path) -> None:
+    frame = rows().assign(event=lambda frame: frame["id"] % 2).rename(columns={"value": "time"})
+    task = Task.load(write(tmp_path, frame, ["time", "event"], "Concordance index", {name: 0.0}))
+    assert (task.spec.metric, task.spec.target) == (metric, ("time", "event"))
+    assert task.spec.prediction_columns == (name,)
+
+
+def test_strata_that_the_index_does_not_treat_are_reported(tmp_path: Path) -> None:
+    frame = rows().assign(event=lambda frame: frame["id"] % 2).rename(columns={"value": "time"})
+    task = Task.load(write(tmp_path, frame, ["time", "event"], "Stratified concordance index", {"risk": 0.0}))
+    assert any("over all rows, although the description speaks of strata" in note for note in task.notes)
+
+
+def test_survivors_of_a_shipwreck_are_no_survival_data(tmp_path: Path) -> None:
+    frame = rows().assign(survived=lambda frame: (frame["value"] > 5).astype(int)).drop(columns="value")
+    task = Task.load(write(tmp_path, frame, ["survived"], "Predict survival. Accuracy.", {"survived": 0}))
+    assert (task.spec.metric, task.spec.target) == ("accuracy", ("survived",))
+
+
+def test_an_overlap_of_masks_is_refused(tmp_path: Path) -> None:
+    frame = rows().drop(columns="value").assign(mask="1 3 10 5")
+    with pytest.raises(TaskError, match="asks for 'Dice coefficient of masks', which mlestar does not have"):
+        Task.load(write(tmp_path, frame, ["mask"], "Dice coefficient of run-length encoded masks", {"mask": ""}))
+
+
+def test_a_function_may_use_all_columns_of_the_rows(tmp_path: Path) -> None:
+    frame = rows()
+    folder = write(tmp_path / "task", frame, ["value"], "", {"value": 0})
+    (folder / "own.py").write_text(
+        "import numpy as np\n\n\ndef score(truth, predicted, rows):\n"
+        "    return np.average(abs(truth - predicted), weights=(rows['b'] == 'x'))\n"
+    )
+    (folder / "task.toml").write_text('metric = "own.py:score"\ndirection = "minimize"\n')
+    task = Task.load(folder)
+    holdout = search_holdout(task, infer_split(task), seed=0)
+    withheld = frame.iloc[holdout.withheld]
+    wrong = withheld.assign(value=withheld["value"] + np.where(withheld["b"] == "x", 2, 7))
+    wrong[["id", "value"]].to_csv(tmp_path / "s.csv", index=False)
+    grade = Grader(task, holdout).grade(tmp_path / "s.csv")
+    assert grade.score == pytest.approx(2)
+    assert grade.standard_error == pytest.approx(0)
+
+
 def test_agents_are_told_what_a_cell_must_hold(tmp_path: Path) -> None:
     form = brief_of(ranked(tmp_path)).prediction_form
     assert form.startswith("the 2 labels that fit best, the likeliest first")

@@ -16,7 +16,7 @@ from mlestar.errors import TaskError, UserError
 from mlestar.metrics import Metric, canonical, get_metric
 from mlestar.metrics.lists import holds_several_labels
 from mlestar.metrics.spec import PredictionKind
-from mlestar.metrics.wording import Mention, describes_score, find_metrics
+from mlestar.metrics.wording import describes_score, find_metrics
 
 # The limits below were chosen by judgement; none was measured.
 _MAX_CLASSES = 15
@@ -24,6 +24,9 @@ _ROWS_PER_CLASS = 5
 """A target with fractions is continuous if it has more than `_MAX_CLASSES` different values and fewer rows for each."""
 _MAX_INTEGER_CLASSES = 20
 """A numeric target with more different values is continuous under a user's own metric."""
+_OVERLAPS = ("dice", "jaccard", "macro_jaccard")
+_MASKS = re.compile(r"\brun[\s-]*length\b|\bRLE\b|\bsegmentation\b|\bmasks?\b|\bpixels?\b", re.IGNORECASE)
+"""Where a description speaks of these, an overlap is one of areas, which cells of labels do not hold."""
 _SEVERAL = re.compile(
     r"\btags\b|\bmulti[\s-]*label|\b(?:several|multiple|all|more than one) (?:\w+ )?(?:labels|classes|tags|categories)"
     r"|separated by (?:blanks?|(?:a )?(?:single )?(?:white)?spaces?)"
@@ -75,7 +78,9 @@ def _described_metric(
 ) -> tuple[Metric, str]:
     for mention in find_metrics(text):
         if not mention.metric:
-            raise TaskError(_lacking(mention))
+            raise TaskError(_lacking(mention.phrase))
+        if mention.metric.partition("@")[0] in _OVERLAPS and _MASKS.search(text):
+            raise TaskError(_lacking(f"{mention.phrase} of masks"))
         name, remark = complete(mention.metric, text, columns, cells, layout)
         metric = get_metric(name)
         if cells is None or _fits(metric, cells):
@@ -83,15 +88,15 @@ def _described_metric(
             return metric, f"{mention.phrase!r} in the description{section}{remark}"
     if stated := describes_score(text):
         msg = f"the description names no metric that fits the target where it says {stated[:_SHOWN]!r}: set metric"
-        raise TaskError(f"{msg}, e.g. --metric rmse, or write it as metric.py:function (see docs/data.md)")
+        raise TaskError(f"{msg}, e.g. --metric rmse, or write it as metric.py:function (see docs/metrics.md)")
     sample = None if layout.sample is None else layout.sample.frame
     return default_metric(columns, cells, sample)
 
 
-def _lacking(mention: Mention) -> str:
+def _lacking(phrase: str) -> str:
     return (
-        f"the description asks for {mention.phrase!r}, which mlestar does not have: write it as metric.py:function "
-        f"(see docs/data.md), or set metric to another"
+        f"the description asks for {phrase!r}, which mlestar does not have: write it as metric.py:function "
+        f"(see docs/metrics.md), or set metric to another"
     )
 
 

@@ -12,6 +12,7 @@ from mlestar.metrics import METRICS, Metric, get_metric
 
 _WEIGHT = re.compile(r"(?:sample|row|case|obs|observation|instance|eval)?_?(?:weights?|wts?)|w", re.IGNORECASE)
 _QUERY = re.compile(r"(?:\w+_)?(?:q|query|session|search|srch|impression)(?:_?id)?|qid", re.IGNORECASE)
+_TIME = re.compile(r"^(?!.*(?:risk|hazard|score)).*(?:time|duration|survival|days|months|years|tte)", re.IGNORECASE)
 _MAX_GRADES = 12
 """Different whole numbers up to which a target is a grade of relevance. Chosen by judgement; not measured."""
 
@@ -27,12 +28,23 @@ def complete(name: str, text: str, columns: TaskColumns, cells: pd.DataFrame | N
     if bare in ("map", "ndcg") and cells is not None and _are_grades(cells):
         query = _query_column(text, layout)
         return (f"query_{name},{query}", f", of each {query!r}") if query and argument else _ask(f"query_{bare}")
+    if bare == "c_index":
+        return _concordance(text, columns)
     if metric.parameter is None:
         return name, ""
     if argument:
         return _check(name), ""
     column = _weight_column(text, columns, layout) if bare.startswith("weighted_") else ""
     return (f"{bare}@{column}", f", weighted by {column!r}") if column else _ask(bare)
+
+
+def _concordance(text: str, columns: TaskColumns) -> tuple[str, str]:
+    """Return the concordance index of risks or of times, by the name of the prediction."""
+    of_times = bool(columns.predictions) and _TIME.search(columns.predictions[0]) is not None
+    remark = ", of predicted times, by the name of the prediction" if of_times else ", of predicted risks"
+    if re.search(r"\bstratif", text, re.IGNORECASE):
+        remark += "; over all rows, although the description speaks of strata: metric.py:function can treat them"
+    return "c_index_of_times" if of_times else "c_index", remark
 
 
 def _check(name: str) -> str:
@@ -45,7 +57,7 @@ def _check(name: str) -> str:
 def _ask(bare: str) -> tuple[str, str]:
     parameter = METRICS[bare].parameter
     what = "" if parameter is None else f"{parameter.what}: set metric, e.g. metric = {parameter.example!r}"
-    msg = f"the description asks for {bare}, but does not say clearly {what} (see docs/data.md)"
+    msg = f"the description asks for {bare}, but does not say clearly {what} (see docs/metrics.md)"
     raise TaskError(msg)
 
 

@@ -7,7 +7,10 @@ import pandas as pd
 
 from mlestar.data.statistics import is_numeric
 
-_SURVIVAL = re.compile(r"\bsurvival\b|\bcensor|\bconcordance\b|\bc[\s-]?(?:index|statistic)\b|\bhazard", re.IGNORECASE)
+_SURVIVAL = re.compile(
+    r"\bsurvival (?:data|analysis|times?|model|curve)|\bcensor|\bconcordance\b|\bc[\s-]?(?:index|statistic)\b|\bhazard",
+    re.IGNORECASE,
+)
 _TIME = re.compile(r"(?:.*_)?(?:time|duration|days|months|years|tte|os|efs_time|t)(?:_.*)?", re.IGNORECASE)
 _EVENT = re.compile(r"(?:.*_)?(?:event|status|observed|death|dead|died|efs|e|relapse)(?:_.*)?", re.IGNORECASE)
 

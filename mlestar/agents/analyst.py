@@ -1,5 +1,7 @@
 """Task analyst: completes the spec that was inferred from the files."""
 
+from collections.abc import Collection
+
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlestar.agents.context import AgentContext
@@ -22,12 +24,22 @@ class Amendment(BaseModel):
     prediction_kind: PredictionKind | None = None
     pos_label: str | None = None
 
-    def apply(self, draft: TaskSpec, settled: frozenset[str]) -> TaskSpec:
-        """Return the amended spec; `settled` fields were set by a person and stay."""
+    def apply(self, draft: TaskSpec, settled: frozenset[str], columns: Collection[str] = ()) -> TaskSpec:
+        """Return the amended spec; `settled` fields were set by a person and stay.
+
+        Args:
+            draft: the spec to amend.
+            settled: names of its fields that stay.
+            columns: the columns of train, empty where they are unknown.
+        """
         proposed = self.model_dump(exclude_none=True)
         changes = {name: value for name, value in proposed.items() if name not in settled}
         if changes.get("metric", draft.metric) != draft.metric:
-            changes["direction"] = get_metric(changes["metric"]).direction
+            metric = get_metric(changes["metric"])
+            changes["direction"] = metric.direction
+            if missing := [column for column in metric.extra_columns if columns and column not in columns]:
+                msg = f"metric {metric.name!r}: {draft.train} has no column {missing[0]!r}"
+                raise UserError(msg)
         return TaskSpec.model_validate({**draft.model_dump(), **changes})
 
 
@@ -37,10 +49,11 @@ ANALYST = Role("analyst", "checkers", EXACT, parse_json(Amendment), Amendment)
 async def ask_for_spec(agent: AgentContext, settled: frozenset[str]) -> TaskSpec:
     """Return the spec, completed from the description."""
     draft = agent.brief.spec
+    columns = [column.name for file in agent.brief.statistics if file.file == draft.train for column in file.columns]
 
     def amend(amendment: Amendment) -> TaskSpec:
         try:
-            return amendment.apply(draft, settled)
+            return amendment.apply(draft, settled, columns)
         except (UserError, ValidationError) as error:
             raise ScriptError(str(error)) from None
 

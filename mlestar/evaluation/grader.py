@@ -67,6 +67,18 @@ class Grader:
         """The targets of the withheld rows."""
         return _read_truth(self.task, self.holdout.withheld)
 
+    @cached_property
+    def extra(self) -> tuple[np.ndarray, ...]:
+        """What the metric needs of the withheld rows besides their targets, such as weights."""
+        task = self.task
+        frame = task.train.rows
+        known, rows = frame.iloc[self.holdout.train], frame.iloc[self.holdout.withheld]
+        try:
+            return _metric(task).extra(known, rows, task.spec.target[0])
+        except (ValueError, KeyError) as error:
+            msg = f"{task.spec.metric} cannot be computed: {error}"
+            raise HoldoutError(msg) from error
+
     def grade(self, submission: Path) -> Grade:
         """Grade a submission that a script wrote; an invalid one gets a message instead of a score."""
         start = time.monotonic()
@@ -80,11 +92,11 @@ class Grader:
         task, truth, units = self.task, self.truth, self.holdout.units
         try:
             predicted = read_predictions(self.form, submission)
-            score = _score(task, truth, predicted)
+            score = _score(task, truth, predicted, self.extra)
         except SubmissionError as error:
             return Grade(score=None, standard_error=None, problem=str(error))
         resampled_rows = _resamples(units, self.resamples)
-        scores = np.array([_score_or_nan(task, truth[rows], predicted[rows]) for rows in resampled_rows])
+        scores = np.array([self._resampled(predicted, rows) for rows in resampled_rows])
         warnings = [*constant_warning(predicted), *_unit_warning(units)]
         standard_error = _standard_error(scores)
         if standard_error is None:
@@ -101,13 +113,13 @@ class Grader:
         try:
             predicted = read_predictions(self.form, submission)
             baseline_predicted = read_predictions(self.form, baseline)
-            difference = _score(task, truth, predicted) - _score(task, truth, baseline_predicted)
+            score = _score(task, truth, predicted, self.extra)
+            difference = score - _score(task, truth, baseline_predicted, self.extra)
         except SubmissionError as error:
             raise ValueError(str(error)) from None
         resampled: list[float] = []
         for rows in _resamples(self.holdout.units, self.resamples):
-            score = _score_or_nan(task, truth[rows], predicted[rows])
-            resampled.append(score - _score_or_nan(task, truth[rows], baseline_predicted[rows]))
+            resampled.append(self._resampled(predicted, rows) - self._resampled(baseline_predicted, rows))
         factor = sign(_metric(task).direction)
         differences = factor * np.array(resampled)
         differences = differences[np.isfinite(differences)]
@@ -116,6 +128,14 @@ class Grader:
             standard_error=_standard_error(differences) or 0.0,
             probability_better=_share_above_zero(differences),
         )
+
+    def _resampled(self, predicted: np.ndarray, rows: np.ndarray) -> float:
+        """Score a resample; NaN where the metric is undefined on it."""
+        extra = tuple(values[rows] for values in self.extra)
+        try:
+            return _score(self.task, self.truth[rows], predicted[rows], extra)
+        except SubmissionError:
+            return float("nan")
 
 
 def check_submission(task: Task, submission: Path) -> str:
@@ -197,11 +217,11 @@ def _read_truth(task: Task, rows: np.ndarray) -> np.ndarray:
     return np.column_stack(columns) if len(columns) > 1 else columns[0]
 
 
-def _score(task: Task, truth: np.ndarray, predicted: np.ndarray) -> float:
+def _score(task: Task, truth: np.ndarray, predicted: np.ndarray, extra: tuple[np.ndarray, ...]) -> float:
     classes = tuple(canonical(label) for label in task.spec.classes)
     positive = None if task.spec.pos_label is None else canonical(task.spec.pos_label)
     try:
-        return _metric(task).score(truth, predicted, classes=classes, pos_label=positive)
+        return _metric(task).score(truth, predicted, classes=classes, pos_label=positive, extra=extra)
     except ValueError as error:
         msg = f"{task.spec.metric} cannot be computed: {error}"
         raise SubmissionError(msg) from error
@@ -213,14 +233,6 @@ def _metric(task: Task) -> Metric:
     if task.metric.name == spec.metric:
         return task.metric
     return get_metric(spec.metric, task.folder, direction=spec.direction, kind=spec.prediction_kind)
-
-
-def _score_or_nan(task: Task, truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Score a resample; NaN where the metric is undefined on it."""
-    try:
-        return _score(task, truth, predicted)
-    except SubmissionError:
-        return float("nan")
 
 
 def _standard_error(scores: np.ndarray) -> float | None:

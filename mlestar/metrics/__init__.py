@@ -2,7 +2,7 @@
 
 from mlestar.metrics.definition import Formula, Metric
 from mlestar.metrics.labels import KnownLabels, canonical, canonical_labels
-from mlestar.metrics.lookup import get_metric, register_metric
+from mlestar.metrics.lookup import find_form, get_metric, register_metric
 from mlestar.metrics.metric import METRICS
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Metric",
     "canonical",
     "canonical_labels",
+    "find_form",
     "get_metric",
     "register_metric",
 ]

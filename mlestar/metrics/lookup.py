@@ -10,6 +10,7 @@ from types import ModuleType
 from mlestar.errors import UserError
 from mlestar.metrics.definition import Metric
 from mlestar.metrics.metric import METRICS
+from mlestar.metrics.parameters import bind
 from mlestar.metrics.spec import Direction, PredictionKind
 
 
@@ -39,16 +40,19 @@ def get_metric(
 ) -> Metric:
     """Return a metric by its name, an alias, or `file.py:function` with the file inside `folder`.
 
-    A user's own function needs `direction`; its `kind` is `value` by default.
+    A name such as `pinball@0.9` has the metric's parameter after the `@`. A user's own function needs `direction`; its
+    `kind` is `value` by default.
 
     Raises:
-        UserError: no such metric (the nearest names are listed), or the function cannot be loaded.
+        UserError: no such metric (the nearest names are listed), its parameter is missing or wrong, or the function
+            cannot be loaded.
     """
     if ".py:" in name:
         return _load(name, folder, direction, kind or "value")
     names = _names()
-    if metric := names.get(squash(name)):
-        return metric
+    bare, _, argument = _spell_out(name).partition("@")
+    if metric := names.get(squash(bare)):
+        return _bind(metric, argument)
     # The cutoff was chosen by judgement; not measured.
     nearest = get_close_matches(squash(name), names, n=6, cutoff=0.4)
     suggestions = list(dict.fromkeys(names[word].name for word in nearest)) or sorted(METRICS)
@@ -56,10 +60,36 @@ def get_metric(
     raise UserError(msg)
 
 
+def find_form(name: str) -> str:
+    """Return what a cell of predictions for this metric must hold, empty where the kind of prediction says it all."""
+    if ".py:" in name:
+        return ""
+    try:
+        return get_metric(name).form
+    except UserError:
+        return ""
+
+
 def squash(name: str) -> str:
     """Return a metric's name without case, spaces and marks, so that spellings compare equal."""
     folded = unicodedata.normalize("NFKC", name).lower()
     return re.sub(r"[^a-z0-9]+", "", folded).removeprefix("neg")
+
+
+def _spell_out(name: str) -> str:
+    """Return a short name with its parameter after an `@`: F2 is f_beta@2, top-5 accuracy is top_k_accuracy@5."""
+    name = re.sub(r"^\s*F[\s_-]?(?!1\b)(\d+(?:\.\d+)?)(?:[\s_-]*score)?\s*$", r"f_beta@\1", name, flags=re.IGNORECASE)
+    return re.sub(r"^\s*top[\s_-]*(\d+)[\s_-]+accuracy\s*$", r"top_k_accuracy@\1", name, flags=re.IGNORECASE)
+
+
+def _bind(metric: Metric, argument: str) -> Metric:
+    if metric.parameter is None and not argument:
+        return metric
+    try:
+        return bind(metric, argument)
+    except ValueError as error:
+        msg = f"metric {metric.name!r}: {error}"
+        raise UserError(msg) from error
 
 
 def _names() -> dict[str, Metric]:

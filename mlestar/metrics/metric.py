@@ -1,15 +1,30 @@
 """The table of metrics: one row for each, with all its facts."""
 
+from dataclasses import replace
+
 from sklearn import metrics as sk
 
-from mlestar.metrics import scoring
+from mlestar.metrics import lists, ranking, scoring, values
 from mlestar.metrics.definition import Decision, Formula, Metric
+from mlestar.metrics.families import FAMILIES, OVER_ROWS
 from mlestar.metrics.scoring import by_class, by_column, label_score
 
 _SHARE = r"(?:share|fraction|percentage|proportion)"
 _F1 = r"f1(?:[\s-]*scores?)?[\s,(]*"
 _EQUAL = "np.mean(names == decided)"
 _F1_TARGETS = "metrics.f1_score(y, decided, average='macro', zero_division=0)"
+_TIMES = "time, event, risk = y[few, 0], y[few, 1] == 1, -decided[few]"
+_SEVERAL = "all labels of the row in one cell, separated by blanks (by commas where labels contain blanks)"
+_CONCORDANCE = Formula(
+    "concordant / max(comparable.sum(), 1)",
+    lines=(
+        "few = slice(None, None, max(1, len(y) // 2000))",
+        "time, event, risk = y[few, 0], y[few, 1] == 1, decided[few]",
+        "later = (time[:, None] < time) | ((time[:, None] == time) & ~event)",
+        "comparable = event[:, None] & later",
+        "concordant = (comparable * ((risk[:, None] > risk) + 0.5 * (risk[:, None] == risk))).sum()",
+    ),
+)
 _RMSE = "float(np.mean(np.sqrt(np.mean((y - decided) ** 2, axis=0))))"
 
 
@@ -50,7 +65,16 @@ _ROWS = (
         "maximize",
         "label",
         scoring.balanced_accuracy,
-        aliases=("balanced accuracy score", "mean recall", "macro recall", "unweighted average recall"),
+        aliases=(
+            "balanced accuracy score",
+            "mean recall",
+            "macro recall",
+            "unweighted average recall",
+            "per class accuracy",
+            "mean per class accuracy",
+            "mean class accuracy",
+            "class averaged accuracy",
+        ),
         formula=Formula('metrics.recall_score(names, decided, average="macro", zero_division=0)', decision="prior"),
     ),
     Metric(
@@ -60,6 +84,7 @@ _ROWS = (
         scoring.f1,
         aliases=("f1 score", "f1 measure", "binary f1", "f score", "f measure"),
         multiclass="macro_f1",
+        multilabel="row_f1",
         # Written out it is much quicker than the library's function, and tuning a threshold calls it often.
         formula=Formula(
             "2 * np.sum(hits) / max(np.sum(true) + np.sum(found), 1)",
@@ -74,7 +99,11 @@ _ROWS = (
         "label",
         label_score(sk.f1_score, average="macro", zero_division=0.0),
         aliases=("f1 macro", "macro f1 score", "macro averaged f1", "macro averaged f1 score", "macro average f1"),
-        sentences=(rf"{_F1}(?:macro|unweighted|averaged over (?:the |all )?classes)",),
+        sentences=(
+            rf"{_F1}(?:macro|unweighted|averaged over (?:the |all )?classes)",
+            r"(?:per[\s-]+class|class[\s-]*wise) f1(?:[\s-]*scores?)?",
+        ),
+        multilabel="list_macro_f1",
         formula=_f1_formula("macro"),
     ),
     Metric(
@@ -84,6 +113,7 @@ _ROWS = (
         label_score(sk.f1_score, average="micro", zero_division=0.0),
         aliases=("f1 micro", "micro f1 score", "micro averaged f1", "micro averaged f1 score", "micro average f1"),
         sentences=(rf"{_F1}micro",),
+        multilabel="list_micro_f1",
         formula=_f1_formula("micro"),
     ),
     Metric(
@@ -94,6 +124,166 @@ _ROWS = (
         aliases=("f1 weighted", "weighted f1 score", "weighted averaged f1", "weighted average f1"),
         sentences=(rf"{_F1}weighted",),
         formula=_f1_formula("weighted"),
+    ),
+    Metric(
+        "row_f1",
+        "maximize",
+        "text",
+        lists.by_row(lists.f1_of_row),
+        aliases=(
+            "mean f1 over rows",
+            "mean f1 score over rows",
+            "samples averaged f1",
+            "sample averaged f1",
+            "sample averaged f score",
+            "samples f1",
+            "f1 samples",
+            "example based f1",
+            "instance averaged f1",
+            "row wise f1",
+            "mean row wise f1",
+            "dice over rows",
+        ),
+        sentences=(
+            rf"(?:mean|average|averaged)[\s-]+{_F1}{OVER_ROWS}",
+            rf"{_F1}(?:is |are |was )?(?:computed |calculated |averaged |average )?(?:separately )?{OVER_ROWS}",
+            r"(?:samples?|row|example|instance|record|document)s?[\s-]+(?:wise[\s-]+)?averaged?[\s-]+(?:mean[\s-]+)?f1",
+        ),
+        several_labels=True,
+        form=_SEVERAL,
+        formula=Formula(
+            "np.mean([2 * len(true & set(guess)) / max(len(true) + len(guess), 1) for true, guess in rows])"
+        ),
+    ),
+    Metric(
+        "list_micro_f1",
+        "maximize",
+        "text",
+        lists.micro_f1,
+        aliases=("micro f1 of lists",),
+        several_labels=True,
+        form=_SEVERAL,
+        formula=Formula(
+            "2 * sum(len(true & set(guess)) for true, guess in rows)"
+            " / max(sum(len(true) + len(guess) for true, guess in rows), 1)"
+        ),
+    ),
+    Metric(
+        "list_macro_f1",
+        "maximize",
+        "text",
+        lists.macro_f1,
+        aliases=("macro f1 of lists",),
+        several_labels=True,
+        form=_SEVERAL,
+        formula=Formula(
+            "np.mean([2 * sum(name in true and name in guess for true, guess in rows)"
+            " / max(sum((name in true) + (name in guess) for true, guess in rows), 1) for name in CLASSES])"
+        ),
+    ),
+    Metric(
+        "row_jaccard",
+        "maximize",
+        "text",
+        lists.by_row(lists.jaccard_of_row),
+        aliases=("mean jaccard over rows", "samples averaged jaccard", "jaccard samples", "row wise jaccard"),
+        several_labels=True,
+        form=_SEVERAL,
+        formula=Formula("np.mean([len(true & set(guess)) / max(len(true | set(guess)), 1) for true, guess in rows])"),
+    ),
+    Metric(
+        "word_jaccard",
+        "maximize",
+        "text",
+        lists.word_jaccard,
+        aliases=("word level jaccard", "word level jaccard score", "word level jaccard index"),
+        formula=Formula(_EQUAL),
+    ),
+    Metric(
+        "jaccard",
+        "maximize",
+        "label",
+        scoring.jaccard,
+        aliases=(
+            "jaccard index",
+            "jaccard score",
+            "jaccard similarity",
+            "jaccard coefficient",
+            "intersection over union",
+            "iou score",
+        ),
+        abbreviations=("iou",),
+        sentences=(r"(?<!mean )(?-i:IoU)\b(?! threshold)",),
+        multiclass="macro_jaccard",
+        multilabel="row_jaccard",
+        formula=Formula(
+            "np.sum(true & found) / max(np.sum(true | found), 1)",
+            lines=("true, found = names == CLASSES[POSITIVE], decided == CLASSES[POSITIVE]",),
+            decision="threshold",
+        ),
+    ),
+    Metric(
+        "macro_jaccard",
+        "maximize",
+        "label",
+        label_score(sk.jaccard_score, average="macro", zero_division=0.0),
+        aliases=("jaccard macro", "mean iou", "miou", "mean intersection over union", "macro averaged jaccard"),
+        multilabel="row_jaccard",
+        formula=Formula('metrics.jaccard_score(names, decided, average="macro", zero_division=0)', decision="prior"),
+    ),
+    Metric(
+        "dice",
+        "maximize",
+        "label",
+        scoring.f1,
+        aliases=("dice coefficient", "dice score", "dice similarity coefficient", "sorensen dice", "dice index"),
+        abbreviations=("dice",),
+        sentences=(r"(?:scored|evaluated|judged|ranked|metric|evaluation)\b[^.;\n]{0,20}?\bdice\b",),
+        multiclass="macro_f1",
+        multilabel="row_f1",
+        formula=Formula(
+            "2 * np.sum(hits) / max(np.sum(true) + np.sum(found), 1)",
+            lines=("true, found = names == CLASSES[POSITIVE], decided == CLASSES[POSITIVE]", "hits = true & found"),
+            decision="threshold",
+        ),
+    ),
+    Metric(
+        "kappa",
+        "maximize",
+        "label",
+        scoring.kappa,
+        aliases=(
+            "cohen kappa",
+            "cohens kappa",
+            "cohen kappa score",
+            "unweighted kappa",
+            "kappa score",
+            "kappa statistic",
+        ),
+        formula=Formula("metrics.cohen_kappa_score(names, decided)", decision="prior"),
+    ),
+    Metric(
+        "linear_kappa",
+        "maximize",
+        "label",
+        scoring.linear_kappa,
+        aliases=(
+            "linear weighted kappa",
+            "linearly weighted kappa",
+            "linearly weighted cohen kappa",
+            "cohen kappa with linear weights",
+            "kappa with linear weights",
+        ),
+        integer=True,
+        ordinal=True,
+        formula=Formula(
+            "1 - np.mean(np.abs(true - found)) / max(by_chance, 1e-12)",
+            lines=(
+                "true, found = (np.searchsorted(grade_values(), part.astype(float)) for part in (names, decided))",
+                "by_chance = np.mean(np.abs(true[:, None] - found[None, :]))",
+            ),
+            decision="cuts",
+        ),
     ),
     Metric(
         "mcc",
@@ -114,6 +304,10 @@ _ROWS = (
             "quadratic kappa",
             "weighted kappa",
             "cohen kappa with quadratic weights",
+            "quadratic weighted cohen kappa",
+            "quadratically weighted cohen kappa",
+            "kappa with quadratic weights",
+            "quadratic cohen kappa",
         ),
         integer=True,
         ordinal=True,
@@ -271,10 +465,47 @@ _ROWS = (
         "minimize",
         "value",
         by_column(sk.mean_absolute_percentage_error),
-        aliases=("mean absolute percentage error", "mean absolute percent error"),
+        aliases=("mean absolute percentage error", "mean absolute percent error", "mean absolute relative error"),
         absolute=True,
         logarithmic=True,
         formula=Formula("float(np.mean(np.abs(y - decided) / np.maximum(np.abs(y), 1e-9)))"),
+    ),
+    Metric(
+        "wape",
+        "minimize",
+        "value",
+        by_column(values.wape),
+        aliases=(
+            "weighted absolute percentage error",
+            "weighted mean absolute percentage error",
+            "weighted mape",
+            "wmape",
+        ),
+        absolute=True,
+        formula=Formula("float(np.sum(np.abs(y - decided)) / max(np.sum(np.abs(y)), 1e-9))"),
+    ),
+    Metric(
+        "rmspe",
+        "minimize",
+        "value",
+        by_column(values.rmspe),
+        aliases=(
+            "root mean square percentage error",
+            "root mean squared percentage error",
+            "root mean squared relative error",
+        ),
+        logarithmic=True,
+        formula=Formula("float(np.sqrt(np.mean(((y - decided) / np.maximum(np.abs(y), 1e-9)) ** 2)))"),
+    ),
+    Metric(
+        "msle",
+        "minimize",
+        "value",
+        by_column(values.msle),
+        aliases=("mean squared logarithmic error", "mean squared log error"),
+        non_negative=True,
+        logarithmic=True,
+        formula=Formula("float(np.mean((np.log1p(np.maximum(decided, 0)) - np.log1p(y)) ** 2))"),
     ),
     Metric(
         "smape",
@@ -285,6 +516,23 @@ _ROWS = (
         absolute=True,
         logarithmic=True,
         formula=Formula("float(200 * np.mean(np.abs(y - decided) / np.maximum(np.abs(y) + np.abs(decided), 1e-9)))"),
+    ),
+    Metric(
+        "mcrmsle",
+        "minimize",
+        "value",
+        by_column(scoring.rmsle),
+        aliases=(
+            "mean column wise rmsle",
+            "mean rmsle over targets",
+            "mean column wise root mean squared logarithmic error",
+            "column wise root mean squared logarithmic error",
+        ),
+        non_negative=True,
+        logarithmic=True,
+        formula=Formula(
+            "float(np.mean(np.sqrt(np.mean((np.log1p(np.maximum(decided, 0)) - np.log1p(y)) ** 2, axis=0))))"
+        ),
     ),
     Metric(
         "rmsle",
@@ -314,6 +562,26 @@ _ROWS = (
         formula=Formula("metrics.r2_score(y, decided)"),
     ),
     Metric(
+        "c_index",
+        "maximize",
+        "value",
+        ranking.concordance,
+        aliases=("concordance index", "c index", "c statistic", "harrells c", "harrell c index", "harrells c index"),
+        single_prediction="risk",
+        form="a risk: the higher it is, the earlier the event is expected",
+        formula=_CONCORDANCE,
+    ),
+    Metric(
+        "c_index_of_times",
+        "maximize",
+        "value",
+        ranking.concordance_of_times,
+        aliases=("concordance index of times",),
+        single_prediction="time",
+        form="a time: the higher it is, the later the event is expected",
+        formula=replace(_CONCORDANCE, lines=(*_CONCORDANCE.lines[:1], _TIMES, *_CONCORDANCE.lines[2:])),
+    ),
+    Metric(
         "spearman",
         "maximize",
         "value",
@@ -330,5 +598,5 @@ _ROWS = (
         formula=Formula("float(np.corrcoef(y, decided)[0, 1])"),
     ),
 )
-METRICS: dict[str, Metric] = {metric.name: metric for metric in _ROWS}
+METRICS: dict[str, Metric] = {metric.name: metric for metric in (*_ROWS, *FAMILIES)}
 """Every metric by its name, those that `register_metric` adds included. Percentage errors are fractions."""

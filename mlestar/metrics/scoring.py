@@ -8,6 +8,7 @@ A metric that is undefined on the rows raises ValueError with the reason.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, wraps
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,10 +23,14 @@ LOWEST_PROBABILITY = 1e-15
 
 @dataclass(frozen=True)
 class ClassLabels:
-    """Which label each probability column is for, and which label is the positive one."""
+    """What scoring needs besides truth and predictions."""
 
     classes: tuple[str, ...] = ()
+    """Which label each probability column is for."""
     pos_label: str | None = None
+    """Which label is the positive one."""
+    extra: tuple[NDArray[Any], ...] = ()
+    """Other values of the rows, such as their weights."""
 
 
 def _codes(truth: Text, predicted: Text) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -55,6 +60,45 @@ def f1(truth: Text, predicted: Text, labels: ClassLabels) -> float:
     """Return F1 of the positive label; 0 when nothing is predicted positive."""
     positive = _positive(labels)
     return float(sk.f1_score(truth == positive, predicted == positive, zero_division=0.0))
+
+
+def f_beta(truth: Text, predicted: Text, labels: ClassLabels, *, beta: float) -> float:
+    """Return F-beta of the positive label; 0 when nothing is predicted positive."""
+    positive = _positive(labels)
+    return float(sk.fbeta_score(truth == positive, predicted == positive, beta=beta, zero_division=0.0))
+
+
+def macro_f_beta(truth: Text, predicted: Text, labels: ClassLabels, *, beta: float) -> float:
+    return label_score(sk.fbeta_score, beta=beta, average="macro", zero_division=0.0)(truth, predicted, labels)
+
+
+def jaccard(truth: Text, predicted: Text, labels: ClassLabels) -> float:
+    """Return the Jaccard index of the rows of the positive label."""
+    positive = _positive(labels)
+    return float(sk.jaccard_score(truth == positive, predicted == positive, zero_division=0.0))
+
+
+def linear_kappa(truth: Text, predicted: Text, labels: ClassLabels) -> float:
+    """Return Cohen's kappa with linear weights; the distance of two grades is their numeric difference."""
+    grades = _grades(np.concatenate([truth, predicted]), labels.classes)
+    true_grades, predicted_grades = grades[: len(truth)], grades[len(truth) :]
+    values, codes = np.unique(grades, return_inverse=True)
+    true_shares, predicted_shares = (
+        np.bincount(part, minlength=len(values)) / len(truth) for part in (codes[: len(truth)], codes[len(truth) :])
+    )
+    expected = float(true_shares @ np.abs(values[:, None] - values) @ predicted_shares)
+    if expected == 0:
+        msg = "linear weighted kappa is undefined: truth and predictions are one and the same grade"
+        raise ValueError(msg)
+    return float(1 - np.abs(true_grades - predicted_grades).mean() / expected)
+
+
+def kappa(truth: Text, predicted: Text, labels: ClassLabels) -> float:
+    """Return Cohen's kappa without weights."""
+    if len(np.unique(np.concatenate([truth, predicted]).astype(str))) < 2:
+        msg = "kappa is undefined: truth and predictions are one and the same label"
+        raise ValueError(msg)
+    return float(label_score(sk.cohen_kappa_score)(truth, predicted, labels))
 
 
 def qwk(truth: Text, predicted: Text, labels: ClassLabels) -> float:

@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from mlestar.metrics import METRICS, Metric
+from mlestar.errors import UserError
+from mlestar.metrics import METRICS, Metric, get_metric
 from mlestar.metrics.spec import PredictionKind, TaskSpec
 from mlestar.offline.facts import Facts
 
@@ -28,6 +29,10 @@ class Objective:
     """`l1` or `l2`, for values."""
     scale: str = ""
     """`log` when the model is fitted on log1p of the target."""
+    quantile: float = 0.0
+    """The quantile of the target that values are shifted to, 0 for none."""
+    ranked: int = 0
+    """How many labels a cell of predictions holds, 0 for as many as are likely."""
 
     @property
     def classes(self) -> bool:
@@ -43,6 +48,9 @@ def find_objective(facts: Facts) -> Objective:
         return Objective("cuts", _label_code(metric, _GRADE_NAMES))
     if spec.problem == "multilabel" and len(spec.target) > 1:
         return _multilabel_objective(spec)
+    named = _known(spec.metric)
+    if spec.prediction_kind == "text" and named and named.several_labels:
+        return _list_objective(spec, named)
     if spec.prediction_kind in ("label", "text"):
         return _label_objective(spec)
     if spec.prediction_kind == "probability":
@@ -52,17 +60,34 @@ def find_objective(facts: Facts) -> Objective:
 
 def _find_metric(name: str, usual: str, *kinds: PredictionKind) -> Metric:
     """Return the metric of this name if scripts can compute it for predictions of these kinds, else the usual one."""
-    metric = METRICS.get(name)
+    metric = _known(name)
     if metric is None or metric.kind not in kinds or not metric.formula.expression:
         return METRICS[usual]
     return metric
+
+
+def _known(name: str) -> Metric | None:
+    try:
+        return get_metric(name)
+    except UserError:
+        return None
+
+
+def _list_objective(spec: TaskSpec, metric: Metric) -> Objective:
+    """Return the objective of cells that hold several labels; a single true label is one class out of several."""
+    single = spec.problem != "multilabel"
+    true = "{CLASSES[row]}" if single else "{name for name, flag in zip(CLASSES, row) if flag}"
+    rows = f"rows = [({true}, text.split(SEPARATOR)) for row, text in zip(y, decided)]"
+    code = "\n".join([rows, *metric.formula.lines, f"return float({metric.formula.expression})"])
+    rule = "ranked" if metric.formula.labels else "tags"
+    return Objective(rule, code, classify=single, multilabel=not single, ranked=metric.formula.labels)
 
 
 def _label_objective(spec: TaskSpec) -> Objective:
     metric = _find_metric(spec.metric, "accuracy", "label", "text")
     binary = len(spec.classes) == 2
     if metric.multiclass and not binary:
-        metric = METRICS[metric.multiclass]
+        metric = get_metric("@".join(filter(None, (metric.multiclass, metric.argument))))
     rule: str = metric.formula.decision
     if rule == "threshold" and not binary:
         rule = "prior"
@@ -106,10 +131,15 @@ def _column_code(expression: str, truth: str = "truth") -> str:
 def _value_objective(facts: Facts) -> Objective:
     spec = facts.spec
     metric = _find_metric(spec.metric, "rmse", "value")
+    if metric.single_prediction and len(spec.target) > 1:
+        rule = "times" if metric.single_prediction == "time" else "risk"
+        return Objective(rule, "\n".join([*metric.formula.lines, f"return float({metric.formula.expression})"]))
     loss = "l1" if metric.absolute else "l2"
     scale = "log" if metric.logarithmic and _not_negative(facts) else ""
     lines = [*metric.formula.lines, f"return {metric.formula.expression}"]
-    return Objective("values", "\n".join(lines), loss=loss, scale=scale)
+    quantile = metric.formula.quantile
+    rule = "quantile" if quantile else "values"
+    return Objective(rule, "\n".join(lines), loss=loss, scale=scale, quantile=quantile)
 
 
 def _are_numbers(classes: tuple[str, ...]) -> bool:

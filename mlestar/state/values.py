@@ -13,6 +13,7 @@ from mlestar.data.overview import Overview, make_overview
 from mlestar.data.statistics import FileStatistics
 from mlestar.data.targets import words_as_classes
 from mlestar.evaluation.holdout.plan import SplitPlan
+from mlestar.metrics import find_form
 from mlestar.metrics.spec import Direction, TaskSpec, format_score, sign
 from mlestar.runners.base import ExecutionStatus
 from mlestar.settings import ReviewPoint
@@ -122,6 +123,10 @@ class Brief(Frozen):
     def odd_classes(self) -> tuple[str, ...]:
         """Classes that a reader of CSV takes for missing values."""
         return words_as_classes(self.spec.classes)
+
+    def prediction_form(self) -> str:
+        """What a cell of predictions must hold, where the kind of prediction does not say it."""
+        return find_form(self.spec.metric)
 
     @property
     def overview(self) -> Overview:

@@ -1,5 +1,6 @@
 """Metrics agree with scikit-learn, have a direction and reject what is undefined."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -179,10 +180,22 @@ def test_a_better_score_is_greater_once_signed() -> None:
     assert sign(METRICS["rmse"].direction) * 1.0 > sign(METRICS["rmse"].direction) * 2.0
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", [name for name, metric in METRICS.items() if metric.parameter is None])
 def test_every_metric_is_found_by_its_own_name(name: str) -> None:
     assert get_metric(name) is METRICS[name]
     assert find_metrics(f"Scored by {name.replace('_', ' ')}.")[0].metric == name
+
+
+@pytest.mark.parametrize("example", [metric.parameter.example for metric in METRICS.values() if metric.parameter])
+def test_every_metric_with_a_parameter_is_found_by_its_example(example: str) -> None:
+    assert get_metric(example).name == example
+    assert find_metrics(f"Scored by {example}.")[0].metric == example
+
+
+def test_the_page_on_metrics_names_every_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    missing = [name for name in METRICS if not re.search(rf"`{name}[`@]", page)]
+    assert missing == []
 
 
 def test_an_unknown_metric_is_rejected_with_the_nearest() -> None:

@@ -262,8 +262,14 @@ BREAKAGES = {
     "no train": (lambda folder: (folder / "train.csv").unlink(), "no train file among"),
     "corrupt": (lambda folder: (folder / "train.csv").write_text("id,y\n1\n"), "train.csv, line 2: 1 fields"),
     "encoding": (lambda folder: (folder / "task.md").write_bytes(b"caf\xe9"), r"task.md is not UTF-8 text \(byte 4\)"),
-    "no metric": (lambda folder: (folder / "task.md").write_text("Hello"), "names no metric .* --metric"),
-    "no description": (lambda folder: (folder / "task.md").unlink(), "no description .* --metric .* --goal"),
+    "unknown metric": (
+        lambda folder: (folder / "task.md").write_text("## Evaluation\nThe usual index of our firm."),
+        "names no metric that fits the target where it says 'The usual index of our firm.': set metric",
+    ),
+    "metric we lack": (
+        lambda folder: (folder / "task.md").write_text("Scored by the partial AUC."),
+        "asks for 'partial AUC', which mlestar does not have: write it as metric.py:function .* or set metric",
+    ),
     "wrong metric": (
         lambda folder: set_metric("acuracy", folder),
         "unknown metric 'acuracy'; the nearest are accuracy",

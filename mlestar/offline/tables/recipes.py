@@ -118,6 +118,9 @@ def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         "score_code": objective.code,
         "loss": objective.loss,
         "scale": objective.scale,
+        "quantile": objective.quantile,
+        "ranked": objective.ranked,
+        "separator": "," if any(" " in name for name in classes) else " ",
         "targets": len(facts.spec.target),
         "positive": _positive(facts, classes),
         "seed": int(facts.environment.get("seed", 0)),
@@ -144,7 +147,7 @@ def dialect_arguments(facts: Facts) -> str:
 
 def _classes(facts: Facts, objective: Objective) -> list[str]:
     """Return the labels, in the order of the prediction columns where there is one for each."""
-    if not (objective.classify or objective.rule == "cuts"):
+    if not (objective.classify or objective.rule in ("cuts", "tags", "ranked")):
         return []
     column = facts.column(facts.spec.target[0])
     classes = list(facts.spec.classes) or sorted(column.examples if column else ())
@@ -177,7 +180,7 @@ def _split_values(facts: Facts, objective: Objective, split: SplitPlan) -> dict[
         "clock_format": (column.date_format if dated and column else "") or "mixed",
         "date_inside": date_inside,
         "trend": split.kind == "time"
-        and objective.rule == "values"
+        and objective.rule in ("values", "quantile")
         and len(facts.spec.target) == 1
         and (dated or counted),
         "clock_name": plain_name(split.column or ""),

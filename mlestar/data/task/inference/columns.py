@@ -9,6 +9,7 @@ import pandas as pd
 from mlestar.data.layouts import Layout, TaskFile
 from mlestar.data.overrides import Overrides
 from mlestar.data.task.inference.labels import align_classes, classes_of
+from mlestar.data.task.inference.survival import survival_target
 from mlestar.errors import TaskError
 from mlestar.metrics import canonical_labels
 
@@ -186,11 +187,14 @@ def _find_target(
     if overrides.target:
         _check_set_target(train, overrides.target)
         return overrides.target, "set"
+    extras = [column for column in train.columns if column not in layout.test.columns]
+    survival = survival_target(extras, train.frame, description) if len(predictions) < 2 else ()
+    if survival and set(predictions) & set(train.columns) <= set(survival):
+        return survival, "time and event of survival data"
     if predictions and set(predictions) <= set(train.columns):
         return predictions, "a column of the sample submission"
     if not train.columns:
         return (predictions[:1] if len(predictions) == 1 else ("label",)), "train is not a table: not located"
-    extras = [column for column in train.columns if column not in layout.test.columns]
     if not extras:
         request = f"; {layout.sample.name} asks for {', '.join(predictions[:3])}" if layout.sample else ""
         msg = f"{train.name} has no target column: {layout.test.name} has all its columns{request}"

@@ -9,10 +9,11 @@ import pandas as pd
 from mlestar.data.overrides import Overrides
 from mlestar.data.targets import words_as_classes
 from mlestar.data.task.inference.columns import TaskColumns
-from mlestar.data.task.inference.labels import align_classes, bare_classes, classes_of, positive_class
+from mlestar.data.task.inference.labels import align_classes, bare_classes, classes_of, positive_class, sort_labels
 from mlestar.data.task.inference.values import check_values
 from mlestar.errors import TaskError
-from mlestar.metrics import Metric, canonical
+from mlestar.metrics import Metric, canonical, canonical_labels
+from mlestar.metrics.lists import labels_of, split_labels
 from mlestar.metrics.spec import PredictionKind, Problem
 
 
@@ -52,12 +53,15 @@ def find_prediction_form(
         TaskError: the target or the submission's columns do not suit the metric.
     """
     kind = overrides.prediction_kind or metric.kind
+    if kind == "text" and metric.several_labels:
+        return _lists(columns, cells, ranked="likeliest first" in metric.form)
     if kind == "text":
         return PredictionForm("sequence", kind, columns.predictions or columns.target)
     if kind == "value" and metric.kind == "value":
         if cells is not None:
             check_values(columns, metric, cells, formats)
-        return PredictionForm("regression", kind, columns.predictions or columns.target)
+        usual = (metric.single_prediction,) if metric.single_prediction else columns.target
+        return PredictionForm("regression", kind, columns.predictions or usual)
     classes, predictions = _order(columns, overrides, _classes(columns, overrides, cells, named), kind)
     positive, note = overrides.pos_label, "set"
     if positive is None and len(classes) == 2:
@@ -72,6 +76,18 @@ def find_prediction_form(
         notes.append(f"positive class: {positive} ({note})")
     problem = _problem(metric, columns, classes)
     return PredictionForm(problem, kind, predictions, classes, positive, tuple(notes))
+
+
+def _lists(columns: TaskColumns, cells: pd.DataFrame | None, *, ranked: bool) -> PredictionForm:
+    """Return the form of predictions that hold several labels; ranked ones may be of a single true label."""
+    different = [] if cells is None else [str(cell) for cell in cells.iloc[:, 0].unique()]
+    classes = tuple(sort_labels(labels_of(different, one_label=ranked)))
+    several = any(len(split_labels(cell)) > 1 for cell in different) and set(classes) != set(
+        canonical_labels(different)
+    )
+    problem: Problem = "multilabel" if several or not ranked else "multiclass"
+    notes = (f"labels: {', '.join(classes[:10])}{' ...' * (len(classes) > 10)}, several in a cell",)
+    return PredictionForm(problem, "text", columns.predictions or columns.target, classes, notes=notes)
 
 
 def _classes(

@@ -72,7 +72,7 @@ def infer_spec(
     rules = read_rules(text, layout.train.columns, overrides.missing)
     codes = target_codes(cells, rules)
     numbers = None if cells is None else without_codes(cells, codes)
-    task_metric, why = (metric, "set") if metric else choose_metric(folder, overrides, text, columns, numbers)
+    task_metric, why = (metric, "set") if metric else choose_metric(folder, overrides, text, columns, numbers, layout)
     # A label may be any text, so that only a target of numbers has codes.
     has_numbers = (overrides.prediction_kind or task_metric.kind) == task_metric.kind == "value"
     styles = _target_styles(layout, columns)
@@ -195,7 +195,7 @@ def _find_modality(folder: TaskFolder, layout: Layout, metric: Metric, text: str
         return "image"
     if layout.test.frame is None:
         return "image" if "image" in text.lower() or "image" in layout.test.columns else "unknown"
-    if metric.kind == "text":
+    if metric.kind == "text" and not metric.several_labels:
         return "text"
     rows = layout.test.frame.iloc[:_SAMPLE_ROWS]
     features: list[ColumnKind] = []

@@ -86,10 +86,12 @@ def find_series(pooled: Pooled, times: list[TimeColumns]) -> SeriesSplit | None:
     return min(found, key=lambda split: (split.rank, split.log_p), default=None)
 
 
-def _rank_clocks(
-    pooled: Pooled, times: list[TimeColumns]
-) -> list[tuple[int, tuple[str, ...], SplitRule | None, Clock]]:
-    ranked: list[tuple[int, tuple[str, ...], SplitRule | None, Clock]] = []
+_RankedClock = tuple[int, tuple[str, ...], SplitRule | None, Clock]
+"""How much a column looks like a time, its columns and rule, and its times."""
+
+
+def _rank_clocks(pooled: Pooled, times: list[TimeColumns]) -> list[_RankedClock]:
+    ranked: list[_RankedClock] = []
     for columns, rule, clock in times:
         train, test = pooled.sides(clock.values)
         if np.isnan(clock.values).mean() > _MAX_MISSING or not len(test):

@@ -13,7 +13,6 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from mlestar.evaluation.holdout.clock import sample_cells
 from mlestar.evaluation.holdout.crossing import Crossing, count_crossing
 from mlestar.evaluation.holdout.grouping import MAX_LOG_P, MAX_RATIO
 from mlestar.evaluation.holdout.pooled import Pooled
@@ -21,8 +20,6 @@ from mlestar.evaluation.holdout.pooled import Pooled
 # The limits below were chosen by judgement; none was measured.
 _MIN_COLUMNS, _MAX_COLUMNS = 3, 12
 """Columns of numbers that are compared: fewer are alike by chance, more add time and no certainty."""
-_MIN_VALUES = 20
-"""Different values from which a column of numbers is compared."""
 _SAMPLE_ROWS = 8000
 """Rows on which limits are tried."""
 _WINDOWS = 16
@@ -48,16 +45,6 @@ class Copies:
     crossing: Crossing
 
 
-def number_columns(frame: pd.DataFrame, limit: int = 500) -> list[str]:
-    """List the columns of numbers with many different values, the most different first."""
-    counts: dict[str, int] = {}
-    for column in frame.columns:
-        sample = sample_cells(frame[column], limit)
-        if (values := len(set(sample))) >= _MIN_VALUES and _are_numbers(sample):
-            counts[column] = values
-    return sorted(counts, key=lambda column: -counts[column])
-
-
 def number_matrix(frame: pd.DataFrame, columns: list[str] | tuple[str, ...]) -> np.ndarray:
     """Return the columns as numbers; a missing value is the median of its column."""
     numbers = frame[list(columns)].apply(lambda cells: pd.to_numeric(cells.str.strip(), errors="coerce"))
@@ -67,7 +54,7 @@ def number_matrix(frame: pd.DataFrame, columns: list[str] | tuple[str, ...]) -> 
 
 def find_copies(pooled: Pooled) -> Copies | None:
     """Return the near copies that were kept on one side; None where there are none."""
-    columns = [column for column in number_columns(pooled.frame) if column != pooled.id][:_MAX_COLUMNS]
+    columns = [column for column in pooled.number_columns if column != pooled.id][:_MAX_COLUMNS]
     if len(columns) < _MIN_COLUMNS:
         return None
     values = number_matrix(pooled.frame, columns)
@@ -98,10 +85,6 @@ def copy_units(frame: pd.DataFrame, columns: tuple[str, ...], widths: tuple[floa
     pairs = cKDTree(places).query_pairs(1.0 + 1e-9, output_type="ndarray")
     graph = coo_array((np.ones(len(pairs), dtype=bool), (pairs[:, 0], pairs[:, 1])), shape=(len(places), len(places)))
     return np.asarray(connected_components(graph, directed=False)[1][inverse.reshape(-1)])
-
-
-def _are_numbers(sample: list[str]) -> bool:
-    return bool(pd.to_numeric(pd.Series(sample), errors="coerce").notna().mean() > 0.9)
 
 
 def _sample_rows(values: np.ndarray) -> np.ndarray:

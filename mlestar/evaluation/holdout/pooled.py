@@ -22,6 +22,9 @@ _MIN_FILLED = 0.5
 """Share of cells that a grouping column must have filled."""
 _SAMPLE_CELLS = 200
 """Cells on which the kind of a column is decided."""
+_NUMBER_SHARE = 0.9
+_MIN_VALUES = 20
+"""Share of numbers, and different values in the sample, from which a column is one of numbers."""
 _CACHED_CELLS = 4_000_000
 """Cells of a table up to which the numbers of its values are kept."""
 
@@ -42,6 +45,7 @@ class Pooled:
     """Every row of both files is there."""
     _clocks: dict[tuple[str, SplitRule | None], Clock | None] = field(default_factory=dict, repr=False)
     _kinds: dict[str, str] = field(default_factory=dict, repr=False)
+    _samples: dict[str, list[str]] = field(default_factory=dict, repr=False)
     _codes: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -69,7 +73,7 @@ class Pooled:
     def kind(self, column: str) -> str:
         """Return what the cells are: `real`, `text`, `sparse`, or `value` for everything that can name a group."""
         if column not in self._kinds:
-            self._kinds[column] = _find_kind(self._cells[column])
+            self._kinds[column] = _find_kind(self._cells[column], self.sample(column))
         return self._kinds[column]
 
     def codes(self, column: str, rule: SplitRule | None = None) -> np.ndarray:
@@ -87,9 +91,25 @@ class Pooled:
         """Divide values of all rows into those of train and those of test."""
         return values[: self.train_rows], values[self.train_rows :]
 
+    @cached_property
+    def number_columns(self) -> list[str]:
+        """List the columns of numbers with many different values, the most different first."""
+        counts: dict[str, int] = {}
+        for column in self.columns:
+            sample = self.sample(column)
+            if (values := len(set(sample))) >= _MIN_VALUES and _are_numbers(sample):
+                counts[column] = values
+        return sorted(counts, key=lambda column: -counts[column])
+
+    def sample(self, column: str) -> list[str]:
+        """Return some filled cells, read once."""
+        if column not in self._samples:
+            self._samples[column] = sample_cells(self._cells[column], _SAMPLE_CELLS)
+        return self._samples[column]
+
     def mean_length(self, column: str) -> float:
         """Return the mean length of the filled cells."""
-        sample = sample_cells(self._cells[column], _SAMPLE_CELLS)
+        sample = self.sample(column)
         return sum(map(len, sample)) / max(len(sample), 1)
 
 
@@ -111,12 +131,15 @@ def _number(names: pd.Series) -> np.ndarray:
     return np.asarray(np.where(codes == empty[0], -1, codes) if len(empty) else codes)
 
 
-def _find_kind(cells: pd.Series) -> str:
-    sample = sample_cells(cells, _SAMPLE_CELLS)
+def _are_numbers(sample: list[str]) -> bool:
+    return sum(_NUMBER.fullmatch(cell) is not None for cell in sample) > _NUMBER_SHARE * len(sample)
+
+
+def _find_kind(cells: pd.Series, sample: list[str]) -> str:
     if not sample or (len(sample) < len(cells) and (cells != "").mean() < _MIN_FILLED):
         return "sparse"
     if sum(_FRACTIONAL.fullmatch(cell) is not None for cell in sample) > _MAX_FRACTIONS * len(sample):
-        return "real" if sum(_NUMBER.fullmatch(cell) is not None for cell in sample) > len(sample) / 2 else "text"
+        return "real" if _are_numbers(sample) else "text"
     blanks = sum(len(cell.split()) - 1 for cell in sample)
     json = sum(_JSON.match(cell) is not None for cell in sample)
     return "text" if blanks > _MAX_BLANKS * len(sample) or json > _MAX_JSON * len(sample) else "value"

@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from mlestar.evaluation.holdout.copies import number_columns
 from mlestar.evaluation.holdout.crossing import Crossing, count_crossing
 from mlestar.evaluation.holdout.grouping import MAX_LOG_P
 from mlestar.evaluation.holdout.pooled import Pooled
@@ -70,10 +69,10 @@ def named_pairs(columns: list[str]) -> list[tuple[str, str]]:
 def find_blocks(pooled: Pooled, *, named: bool) -> Blocks | None:
     """Return the blocks in space that were kept on one side, by columns that are named as coordinates or by others."""
     if named:
-        numbers = set(number_columns(pooled.frame))
+        numbers = set(pooled.number_columns)
         pairs = [pair for pair in named_pairs(pooled.columns) if numbers.issuperset(pair)]
     else:
-        reals = [column for column in number_columns(pooled.frame) if pooled.kind(column) == "real"][:_MAX_COLUMNS]
+        reals = [column for column in pooled.number_columns if pooled.kind(column) == "real"][:_MAX_COLUMNS]
         pairs = list(combinations(reals, 2))
     tested = [(_pair_crossing(pooled, pair, log(max(len(pairs), 1))), pair) for pair in pairs]
     kept = [(crossing, pair) for crossing, pair in tested if crossing is not None]
@@ -88,7 +87,7 @@ def set_blocks(columns: tuple[str, str], train: pd.DataFrame, test: pd.DataFrame
     """Return the blocks for columns that a person names; None where they hold no numbers."""
     rows = pd.concat([train[list(columns)], test.reindex(columns=list(columns), fill_value="")], ignore_index=True)
     pooled = Pooled(rows, len(train), None, whole=True)
-    if not set(columns) <= set(number_columns(train[list(columns)])):
+    if not set(columns) <= set(pooled.number_columns):
         return None
     first, second = _places(pooled, columns)
     nothing = Crossing(observed=0, expected=0.0, log_p=0.0, train_values=0, test_values=0)

@@ -11,8 +11,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from tests.unit.planted_splits import NULLS, PLANTS, plan_of
 from tests.unit.planted_scores import SCORED, agrees
+from tests.unit.planted_splits import NULLS, PLANTS, plan_of
 
 
 def main() -> None:

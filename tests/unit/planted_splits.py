@@ -77,6 +77,12 @@ def _draw_groups(rng: np.random.Generator, codes: np.ndarray) -> np.ndarray:
     return np.isin(codes, rng.choice(groups, max(2, int(len(groups) * rng.uniform(0.2, 0.34))), replace=False))
 
 
+def _after(moments: "pd.Series[pd.Timestamp]", share: float) -> np.ndarray:
+    """Mark the moments that come after this share of the rows."""
+    values = moments.to_numpy()
+    return np.asarray(values >= np.sort(values)[int(share * len(values))])
+
+
 def plant_time(seed: int) -> Plant:
     rng = np.random.default_rng([seed, 1])
     rows = int(rng.integers(150, 3000))
@@ -84,7 +90,7 @@ def plant_time(seed: int) -> Plant:
     name = _pick(rng, "date", "when", "Sold On", "timestamp", "visit_day")
     cells = moments.dt.strftime(_pick(rng, "%Y-%m-%d", "%d.%m.%Y", "%m/%d/%Y", "%Y%m%d", "%Y-%m-%d %H:%M:%S"))
     frame = _table(rng, {name: cells.to_numpy()}, rows)
-    in_test = (moments >= moments.quantile(rng.uniform(0.65, 0.85))).to_numpy()
+    in_test = _after(moments, rng.uniform(0.65, 0.85))
     return Plant(*_shuffle(rng, frame, in_test), lambda plan: plan.kind == "time" and plan.column == name)
 
 
@@ -119,7 +125,7 @@ def plant_prose(seed: int) -> Plant:
         for some, when in zip(words, moments, strict=True)
     ]
     frame = _table(rng, {name: texts}, rows)
-    in_test = (moments > moments.quantile(rng.uniform(0.65, 0.85))).to_numpy()
+    in_test = _after(moments, rng.uniform(0.65, 0.85))
     return Plant(*_shuffle(rng, frame, in_test), lambda plan: plan.kind == "time" and plan.column == name)
 
 
@@ -201,7 +207,9 @@ def plant_space(seed: int) -> Plant:
     x, y = rng.uniform(0, 1, rows), rng.uniform(0, 1, rows)
     sides = int(rng.integers(4, 9))
     in_test = _draw_groups(rng, (x * sides).astype(int) * 100 + (y * sides).astype(int))
-    names = [("lat", "lon"), ("Latitude", "Longitude"), ("pos_x", "pos_y"), ("easting", "northing"), ("f_a", "f_b")][seed % 5]
+    names = [("lat", "lon"), ("Latitude", "Longitude"), ("pos_x", "pos_y"), ("easting", "northing"), ("f_a", "f_b")][
+        seed % 5
+    ]
     scale = 5.0 if "lat" in names[0].lower() else 10.0 ** rng.integers(0, 5)
     frame = _table(rng, {names[0]: (50 + x * scale).round(5), names[1]: (8 + y * scale).round(5)}, rows)
     return Plant(*_shuffle(rng, frame, in_test), lambda plan: plan.kind == "space" and set(plan.columns) == set(names))
@@ -271,8 +279,9 @@ def null_dates(seed: int) -> Plant:
 def null_categories(seed: int) -> Plant:
     rng = np.random.default_rng([seed, 21])
     rows = int(rng.integers(60, 2500))
-    columns: dict[str, object] = {"city": rng.zipf(1.5, rows), "store_id": rng.integers(0, max(rows // 5, 4), rows)}
-    columns |= {"path": [f"a{number % 7}/rec_{number}_p{code}.wav" for number, code in enumerate(columns["city"])]}
+    cities = rng.zipf(1.5, rows)
+    columns: dict[str, object] = {"city": cities, "store_id": rng.integers(0, max(rows // 5, 4), rows)}
+    columns["path"] = [f"a{number % 7}/rec_{number}_p{city}.wav" for number, city in enumerate(cities)]
     return _null(rng, columns, rows)
 
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from mlestar.evaluation.holdout.protocol import validation_code
 from mlestar.evaluation.holdout.rule import SplitRule
 
 SplitKind = Literal["time", "series", "group", "space", "stratified", "random"]
@@ -57,6 +58,11 @@ class SplitPlan(BaseModel):
             return ""
         names = " + ".join(self.keys)
         return f"{' + '.join(self.series)} over {names}" if self.series else names
+
+    @property
+    def code(self) -> str:
+        """Return Python functions by which a script validates alike; empty where the words of the plan say all."""
+        return validation_code(self)
 
 
 class Grade(BaseModel):

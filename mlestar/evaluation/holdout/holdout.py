@@ -1,6 +1,7 @@
 """Choosing the train rows that are withheld."""
 
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from mlestar.evaluation.holdout.period import require_clock
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.evaluation.holdout.rule import row_names
 from mlestar.evaluation.holdout.shares import MAX_WITHHELD
-from mlestar.evaluation.holdout.stretches import cut_stretches
+from mlestar.evaluation.holdout.stretches import Stretch, cut_stretches
 from mlestar.evaluation.holdout.units import feature_columns, row_units
 
 # The limits below were chosen by judgement; none was measured.
@@ -22,6 +23,8 @@ _SMALL_TABLE_DIVISOR = 10
 table."""
 _ENOUGH_ROWS = MAX_WITHHELD // 2
 """Fresh rows that are enough however long the table is."""
+_MIN_DIVIDED = 20
+"""Series from which these are divided among the holdouts; fewer are withheld in every holdout, at earlier times."""
 _FRESH_SHARE = 0.5
 """Share of the rows that the search withholds from each series from which earlier stretches are enough."""
 
@@ -98,8 +101,8 @@ def search_holdout(task: Task, plan: SplitPlan, *, seed: int) -> Holdout:
 def fresh_holdouts(task: Task, plan: SplitPlan, *, seed: int, count: int) -> tuple[Holdout, ...]:
     """Choose up to `count` further holdouts whose rows the search has not seen, disjoint from each other.
 
-    Splits by time and of series use earlier cutoffs, shorter where history runs out. Fewer, or none, where no fresh
-    rows remain.
+    Splits by time use earlier cutoffs, shorter where history runs out; splits of series use other series, or earlier
+    cutoffs where there are few. Fewer, or none, where no fresh rows remain.
     """
     if plan.kind == "time":
         return tuple(_periods(task, plan, count=count + 1)[1:])
@@ -186,21 +189,43 @@ def _periods(task: Task, plan: SplitPlan, *, count: int) -> list[Holdout]:
 
 
 def _stretches(task: Task, plan: SplitPlan, *, seed: int, count: int) -> list[Holdout]:
-    """Return holdouts of successive stretches of each series, the latest first."""
+    """Return holdouts of the last stretch of series: of other series each, or at earlier times where these are few."""
     train, test = task.train.rows, task.test.rows
     values = require_clock(train, plan.keys, plan.group_rule).values
     names = row_names(train, plan.series, plan.series_rule)
     has_series = set(plan.series) <= set(test.columns) and len(test) > 0
     sizes = row_names(test, plan.series, plan.series_rule).value_counts() if has_series else None
     usable = labelled_rows(task) & np.isfinite(values) & (names != "").to_numpy()
+    stretches = cut_stretches(names, values, usable, sizes, plan, np.random.default_rng([seed, 0]))
+    first = next(stretches, None)
+    if first is None:
+        return []
+    series = np.random.default_rng([seed, 1]).permutation(np.unique(first.series))
+    if len(series) >= _MIN_DIVIDED:
+        return _divide(first, series, count)
+    holdouts = [Holdout("holdout", first.train, first.withheld, first.series)]
+    for stretch in islice(stretches, count - 1):
+        if len(stretch.withheld) < _enough_fresh(holdouts[0], len(train)):
+            break
+        holdouts.append(Holdout(f"fresh{len(holdouts)}", stretch.train, stretch.withheld, stretch.series))
+    return holdouts
+
+
+def _divide(stretch: Stretch, series: np.ndarray, count: int) -> list[Holdout]:
+    """Give half of the series to the search and divide the others among the fresh holdouts.
+
+    The last rows of all series are left out of train for every holdout: others may show what happened then. So all
+    holdouts have the same history, which is longer than that before an earlier stretch.
+    """
+    half = len(series) // 2
+    parts = [series[:half], *(np.array_split(series[half:], count - 1) if count > 1 else [])]
     holdouts: list[Holdout] = []
-    for stretch in cut_stretches(names, values, usable, sizes, plan, np.random.default_rng([seed, 0])):
-        if holdouts and len(stretch.withheld) < _enough_fresh(holdouts[0], len(train)):
+    for number, part in enumerate(parts):
+        members = np.isin(stretch.series, part)
+        if not members.any():
             break
-        name = f"fresh{len(holdouts)}" if holdouts else "holdout"
-        holdouts.append(Holdout(name, stretch.train, stretch.withheld, stretch.series))
-        if len(holdouts) == count:
-            break
+        name = f"fresh{number}" if number else "holdout"
+        holdouts.append(Holdout(name, stretch.train, stretch.withheld[members], stretch.series[members]))
     return holdouts
 
 

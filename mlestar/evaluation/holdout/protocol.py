@@ -8,6 +8,8 @@ from mlestar.evaluation.holdout.rule import SplitRule
 if TYPE_CHECKING:
     from mlestar.evaluation.holdout.plan import SplitPlan
 
+_MAX_NAME = 200
+"""Characters of a column's name up to which prompts contain code with it. Chosen by judgement; not measured."""
 _CALENDAR = '''\
 def read_times(rows):
     """Return each row's time in seconds, from columns of units of time."""
@@ -61,19 +63,27 @@ def fold_groups(train):
 
 
 def validation_code(plan: "SplitPlan") -> str:
-    """Return functions that name the units of a plan; empty where its words say all."""
+    """Return functions that name the units of a plan; empty where its words say all.
+
+    No code for names that could end the fence around it in a prompt.
+    """
+    if any("`" in name or len(name) > _MAX_NAME for name in (*plan.keys, *plan.series)):
+        return ""
     if plan.kind == "series":
         times = [calendar_code(plan)] if plan.columns else []
         return "\n\n".join([*times, series_code(plan)])
     if plan.kind == "time" and plan.columns:
         return calendar_code(plan)
-    if plan.kind == "space" or plan.columns:
-        return units_code(plan)
-    return ""
+    return units_code(plan)
 
 
 def units_code(plan: "SplitPlan") -> str:
-    """Return `fold_groups`, which names the unit of each row of train that stays on one side."""
+    """Return `fold_groups`, which names the unit of each row of train that stays on one side.
+
+    Empty where a plan has no units, or one column names them.
+    """
+    if plan.kind in ("time", "series") or not plan.columns:
+        return ""
     columns, widths = list(plan.keys), list(plan.widths)
     if plan.kind == "space":
         return _BLOCKS.format(columns=columns, widths=widths)

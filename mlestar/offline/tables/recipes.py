@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mlestar.evaluation.holdout.plan import SplitPlan
-from mlestar.evaluation.holdout.protocol import calendar_code, series_code
+from mlestar.evaluation.holdout.protocol import calendar_code, series_code, units_code
 from mlestar.offline.facts import Facts
 from mlestar.offline.metrics import Objective, find_objective
 from mlestar.offline.tables.columns import FeatureColumns, treat_columns
@@ -175,7 +175,7 @@ def _split_values(facts: Facts, objective: Objective, split: SplitPlan) -> dict[
         and (dated or counted),
         "clock_name": plain_name(split.column or ""),
         "grouped": split.kind in ("group", "space") or split.keep_duplicates,
-        "units_code": split.code.strip() if split.kind not in ("time", "series") else "",
+        "units_code": units_code(split).strip(),
         "series_code": series_code(split).strip() if split.kind == "series" else "",
         "calendar_code": calendar_code(split).strip() if split.kind in ("time", "series") and split.columns else "",
         "time_code": rule.code if rule else "",

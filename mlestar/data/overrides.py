@@ -43,7 +43,9 @@ class Overrides(BaseModel):
     """The file of the labels, where it is not train."""
     test: str | None = None
     sample_submission: str | None = None
-    split: Annotated[str, Field(pattern=r"^((time|group):.+|stratified|random)$")] | None = None
+    split: Annotated[str, Field(pattern=r"^((time|group):.+|series:.+:.+|space:.+\+.+|stratified|random)$")] | None = (
+        None
+    )
     classes: Texts | None = None
     pos_label: Annotated[str, BeforeValidator(_text)] | None = None
     prediction_columns: Texts | None = None

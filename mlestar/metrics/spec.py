@@ -1,5 +1,6 @@
 """The spec of a task: what is predicted, from which files, and how it is scored."""
 
+from collections.abc import Collection
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -68,7 +69,8 @@ class TaskSpec(BaseModel):
     """Values of the target that stand for a missing one, where it is a number: rows with one of them in any target
     column have no label."""
     split: str | None = None
-    """Overrides the inferred split: `time:COL`, `group:COL`, `stratified`, `random`."""
+    """Overrides the inferred split: `time:COL`, `series:GROUP:TIME`, `group:COL`, `space:X+Y`, `stratified`, `random`.
+    `+` joins columns that count together."""
     target_formats: tuple[str, ...] = ()
     """How the number 1234.5 is written in each target column, such as `1.234,5` or `$1,234.5`, empty for a plain one;
     none where all are plain."""
@@ -84,8 +86,25 @@ class TaskSpec(BaseModel):
         """Return the number format of each target column that is not written plainly."""
         return {name: text for name, text in zip(self.target, self.target_formats, strict=False) if text}
 
-    @property
-    def split_setting(self) -> tuple[str, str]:
-        """Return the kind and the column that `split` sets, each empty where it sets none."""
-        kind, _, column = (self.split or "").partition(":")
-        return kind, column
+    def split_columns(self, columns: Collection[str]) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+        """Return the kind that `split` sets, the columns that name series, and those of the time, group or place.
+
+        Args:
+            columns: the columns of train, by which names that have a `:` or `+` in them are recognized.
+        """
+        kind, _, text = (self.split or "").partition(":")
+        if kind != "series":
+            return kind, (), _split_names(text, columns)
+        parts = text.split(":")
+        ways = [(":".join(parts[:place]), ":".join(parts[place:])) for place in range(1, len(parts))]
+        named = [(_split_names(group, columns), _split_names(time, columns)) for group, time in ways]
+        known = [pair for pair in named if set(pair[0] + pair[1]) <= set(columns)]
+        series, time = next(iter(known or named), (_split_names(text, columns), ()))
+        return kind, series, time
+
+
+def _split_names(text: str, columns: Collection[str]) -> tuple[str, ...]:
+    """Return the columns that a text names."""
+    if not text:
+        return ()
+    return (text,) if text in columns else tuple(name.strip() for name in text.split("+"))

@@ -124,6 +124,7 @@ class Brief(Frozen):
         """Classes that a reader of CSV takes for missing values."""
         return words_as_classes(self.spec.classes)
 
+    @property
     def prediction_form(self) -> str:
         """What a cell of predictions must hold, where the kind of prediction does not say it."""
         return find_form(self.spec.metric)

@@ -40,7 +40,7 @@ def test_the_code_of_a_rule_groups_cells_alike(
 def test_a_plan_keeps_its_rule_as_json() -> None:
     plan = SplitPlan(kind="group", column="id", group_rule=SplitRule(part="before_first", separator="/"), fraction=0.2)
     text = plan.model_dump_json()
-    assert '"group_rule":{"part":"before_first","separator":"/"}' in text
+    assert '"group_rule":{"part":"before_first","separator":"/","index":0}' in text
     assert SplitPlan.model_validate_json(text) == plan
 
 
@@ -50,4 +50,4 @@ def test_prompts_name_the_rule(tmp_path: Path) -> None:
     split = SplitPlan(kind="group", column="id", group_rule=rule, fraction=0.2)
     prompt = render("initializer", brief=brief.model_copy(update={"split": split}), card=CARD)
     assert "A row's group or time is the text before the first '/' of its `column`." in prompt
-    assert '"group_rule": {"part": "before_first", "separator": "/"}' in prompt
+    assert '"group_rule": {"part": "before_first", "separator": "/", "index": 0}' in prompt

@@ -12,25 +12,33 @@ TIME_WORDS |= {"second", "period", "step", "tick", "season", "round", "epoch", "
 ID_WORDS = {"id", "ids", "no", "nr", "num", "number", "code", "key", "index", "idx", "row", "group", "subject"}
 ID_WORDS |= {"patient", "user", "speaker", "customer"}
 
-_DATE_FORMATS = (
-    (r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?", "ISO8601"),
-    (r"\d{4}/\d{1,2}/\d{1,2}", "%Y/%m/%d"),
-    (r"\d{4}/\d{1,2}/\d{1,2} \d{1,2}:\d{2}", "%Y/%m/%d %H:%M"),
-    (r"\d{4}/\d{1,2}/\d{1,2} \d{1,2}:\d{2}:\d{2}", "%Y/%m/%d %H:%M:%S"),
-    (r"\d{8}", "%Y%m%d"),
-    (r"\d{14}Z?", "%Y%m%d%H%M%S"),
-    (r"\d{1,2}/\d{1,2}/\d{4}", "%m/%d/%Y"),
-    (r"\d{1,2}/\d{1,2}/\d{4}", "%d/%m/%Y"),
-    (r"\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d{2}", "%m/%d/%Y %H:%M"),
-    (r"\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d{2}", "%d/%m/%Y %H:%M"),
-    (r"\d{1,2}\.\d{1,2}\.\d{4}", "%d.%m.%Y"),
-    (r"\d{1,2}\.\d{1,2}\.\d{4} \d{1,2}:\d{2}", "%d.%m.%Y %H:%M"),
-    (r"\d{1,2}-\d{1,2}-\d{4}", "%d-%m-%Y"),
-    (r"\d{4}-\d{2}", "%Y-%m"),
-    (r"\d{1,2}[ -][A-Za-z]{3}[ -]\d{4}", "%d %b %Y"),
-    (r"[A-Za-z]{3} \d{1,2}, \d{4}", "%b %d, %Y"),
+_DATE_FORMATS = tuple(
+    (re.compile(pattern), date_format)
+    for pattern, date_format in (
+        (r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?", "ISO8601"),
+        (r"\d{4}/\d{1,2}/\d{1,2}", "%Y/%m/%d"),
+        (r"\d{4}/\d{1,2}/\d{1,2} \d{1,2}:\d{2}", "%Y/%m/%d %H:%M"),
+        (r"\d{4}/\d{1,2}/\d{1,2} \d{1,2}:\d{2}:\d{2}", "%Y/%m/%d %H:%M:%S"),
+        (r"\d{8}", "%Y%m%d"),
+        (r"\d{14}Z?", "%Y%m%d%H%M%S"),
+        (r"\d{1,2}/\d{1,2}/\d{4}", "%m/%d/%Y"),
+        (r"\d{1,2}/\d{1,2}/\d{4}", "%d/%m/%Y"),
+        (r"\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d{2}", "%m/%d/%Y %H:%M"),
+        (r"\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d{2}", "%d/%m/%Y %H:%M"),
+        (r"\d{1,2}\.\d{1,2}\.\d{4}", "%d.%m.%Y"),
+        (r"\d{1,2}\.\d{1,2}\.\d{4} \d{1,2}:\d{2}", "%d.%m.%Y %H:%M"),
+        (r"\d{1,2}-\d{1,2}-\d{4}", "%d-%m-%Y"),
+        (r"\d{4}-\d{2}", "%Y-%m"),
+        (r"\d{1,2}[ -][A-Za-z]{3}[ -]\d{4}", "%d %b %Y"),
+        (r"[A-Za-z]{3} \d{1,2}, \d{4}", "%b %d, %Y"),
+    )
 )
 _DATE_INSIDE = re.compile(r"(?<!\d)((?:19|20)\d{2})[-_/.]?([01]\d)[-_/.]?([0-3]\d)(?:[-_T ]?([01]\d|2[0-3]))?(?!\d)")
+_WORDED_DATE = re.compile(
+    r"\b(\d{1,2}(?:st|nd|rd|th)?[ -][A-Z][a-z]{2,8}\.?[ ,-]+(?:19|20)\d{2}"
+    r"|[A-Z][a-z]{2,8}\.? \d{1,2}(?:st|nd|rd|th)?,? (?:19|20)\d{2})\b"
+)
+_PLAIN_DATE = re.compile(r"(?<!\d)(\d{1,2}[./]\d{1,2}[./](?:19|20)\d{2})(?!\d)")
 _WHOLE = re.compile(r"[+-]?\d{1,15}(\.0*)?")
 _DECIMAL = re.compile(r"[+-]?\d{1,15}(\.\d*)?")
 
@@ -39,6 +47,8 @@ _READABLE_SHARE = 0.99
 """Share of the filled cells that one format must read."""
 _SAMPLE_CELLS = 500
 """Cells on which formats are tried."""
+_MIN_SAMPLE = 50
+"""Filled cells below which the sample of a mostly empty column is drawn again from those that are filled."""
 _FIRST_YEAR, _LAST_YEAR = 1900, 2100
 """Dates outside these years are placeholders, such as 9999."""
 _FIRST_UNIX, _LAST_UNIX = 3e8, 4.2e9
@@ -80,19 +90,45 @@ def read_clock(name: str, cells: pd.Series) -> Clock | None:
 
     Numbers with fractions count time only in a column that is named like a time.
     """
-    filled = cells[cells != ""].str.strip()
-    if filled.empty:
+    sample = sample_cells(cells)
+    if not sample:
         return None
-    sample = filled.iloc[:: max(1, len(filled) // _SAMPLE_CELLS)]
     for pattern, date_format in _DATE_FORMATS:
-        if sample.str.fullmatch(pattern).mean() < _READABLE_SHARE:
-            continue
-        if (clock := _parse_dates(cells, date_format)) is not None:
+        if mostly(pattern, sample) and (clock := _parse_dates(cells, date_format)) is not None:
             return clock
-    number = _DECIMAL if name_words(name) & TIME_WORDS else _WHOLE
-    if sample.str.fullmatch(number.pattern).mean() >= _READABLE_SHARE:
-        return _read_counter(name, pd.to_numeric(cells.str.strip(), errors="coerce").to_numpy(dtype=float))
+    if mostly(_DECIMAL if name_words(name) & TIME_WORDS else _WHOLE, sample):
+        return _read_counter(name, read_numbers(cells))
     return None
+
+
+def read_numbers(cells: pd.Series) -> np.ndarray:
+    """Read cells as numbers; NaN where a cell is empty or none."""
+    try:
+        # Several times faster than pandas on short columns, of which a wide table has thousands.
+        return np.array([float(cell) if cell else np.nan for cell in cells.tolist()])
+    except ValueError:
+        return pd.to_numeric(cells.str.strip(), errors="coerce").to_numpy(dtype=float)
+
+
+def sample_cells(cells: pd.Series, count: int = _SAMPLE_CELLS) -> list[str]:
+    """Return some filled cells at equal distances, without blanks around them."""
+    step = max(1, len(cells) // count)
+    sample = [text for cell in cells.iloc[::step].tolist() if (text := cell.strip())]
+    if step == 1 or len(sample) >= _MIN_SAMPLE:
+        return sample
+    filled = cells[cells != ""]
+    return [text for cell in filled.iloc[:: max(1, len(filled) // count)].tolist() if (text := cell.strip())]
+
+
+def mostly(pattern: re.Pattern[str], sample: list[str]) -> bool:
+    """Return whether a pattern matches nearly all cells as a whole; stops at the first few that differ."""
+    allowed = (1 - _READABLE_SHARE) * len(sample)
+    for cell in sample:
+        if pattern.fullmatch(cell) is None:
+            allowed -= 1
+            if allowed < 0:
+                return False
+    return True
 
 
 def read_embedded_dates(cells: pd.Series) -> Clock | None:
@@ -104,6 +140,20 @@ def read_embedded_dates(cells: pd.Series) -> Clock | None:
     hours = groups[3] if groups[3].notna().mean() >= _READABLE_SHARE else "00"
     texts = groups[0] + "-" + groups[1] + "-" + groups[2] + " " + hours
     return _parse_dates(texts.fillna(""), "%Y-%m-%d %H")
+
+
+def read_written_dates(cells: pd.Series) -> Clock | None:
+    """Read the first date of each longer text: with the month in words, or with the day or the month first."""
+    texts = cells.str.extract(_WORDED_DATE, expand=False)
+    if texts.notna().mean() >= _READABLE_SHARE:
+        plain = texts.str.replace(r"(?<=\d)(?:st|nd|rd|th)|[.,]", "", regex=True).str.replace("-", " ")
+        plain = plain.str.replace(r"([A-Za-z]{3})[a-z]*", r"\1", regex=True).str.split().str.join(" ")
+        day_first = plain.str.replace(r"^([A-Za-z]+) (\d+)", r"\2 \1", regex=True)
+        return _parse_dates(day_first.fillna(""), "%d %b %Y")
+    texts = cells.str.extract(_PLAIN_DATE, expand=False)
+    if texts.notna().mean() < _READABLE_SHARE:
+        return None
+    return read_clock("", texts.fillna(""))
 
 
 def _read_counter(name: str, values: np.ndarray) -> Clock:

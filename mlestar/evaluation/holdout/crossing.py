@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from math import lgamma
 
 import numpy as np
-import pandas as pd
 
 _TILTS = -np.concatenate([np.geomspace(1e-3, 80.0, 120), [800.0]])
 """Exponents among which the bound takes the best; every one gives a valid bound, so that the grid is not critical."""
@@ -53,21 +52,14 @@ def count_crossing(train: np.ndarray, test: np.ndarray) -> Crossing:
     )
 
 
-def encode(train: pd.Series, test: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Number the values of both columns alike; empty cells become -1."""
-    pooled = pd.concat([train, test], ignore_index=True)
-    codes = pd.factorize(pooled.where(pooled != ""))[0]
-    return codes[: len(train)], codes[len(train) :]
-
-
-def _log_choose(n: int, k: int) -> float:
+def log_choose(n: int, k: int) -> float:
     return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) if 0 <= k <= n else -np.inf
 
 
 def _log_one_side(size: int, n: int, m: int) -> float:
     """Return the log probability that `size` rows are all on one side when n + m rows are split at random."""
-    all_splits = _log_choose(n + m, m)
-    one_sided = np.logaddexp(_log_choose(n + m - size, m), _log_choose(n + m - size, m - size))
+    all_splits = log_choose(n + m, m)
+    one_sided = np.logaddexp(log_choose(n + m - size, m), log_choose(n + m - size, m - size))
     return float(min(one_sided - all_splits, 0.0))
 
 
@@ -77,5 +69,14 @@ def _log_bound(log_one_side: np.ndarray, weights: np.ndarray, observed: int) -> 
         return 0.0
     with np.errstate(divide="ignore"):
         log_crossing = np.log(-np.expm1(log_one_side))
-    log_moments = np.logaddexp(log_one_side[:, None], log_crossing[:, None] + _TILTS[None, :])
-    return float(min((weights @ log_moments - _TILTS * observed).min(), 0.0))
+    return log_tail(log_one_side, log_crossing, weights, observed, _TILTS)
+
+
+def log_tail(log_no: np.ndarray, log_yes: np.ndarray, weights: np.ndarray, observed: int, tilts: np.ndarray) -> float:
+    """Return the log of the Chernoff bound on the tail of a number of independent events.
+
+    Each event happens with the chance exp(log_yes), or does not with exp(log_no), `weights` times. The lower tail takes
+    negative tilts, the upper one positive ones.
+    """
+    log_moments = np.logaddexp(log_no[:, None], log_yes[:, None] + tilts[None, :])
+    return float(min((weights @ log_moments - tilts * observed).min(), 0.0))

@@ -1,6 +1,7 @@
 """Choosing the train rows that are withheld."""
 
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -11,13 +12,22 @@ from mlestar.errors import HoldoutError
 from mlestar.evaluation.holdout.cutoff import MIN_ROWS, cut_period, time_units
 from mlestar.evaluation.holdout.period import require_clock
 from mlestar.evaluation.holdout.plan import SplitPlan
-from mlestar.evaluation.holdout.rule import group_names
-from mlestar.evaluation.holdout.split import duplicate_codes, feature_columns
+from mlestar.evaluation.holdout.rule import row_names
+from mlestar.evaluation.holdout.shares import MAX_WITHHELD
+from mlestar.evaluation.holdout.stretches import Stretch, cut_stretches
+from mlestar.evaluation.holdout.units import feature_columns, row_units
 
+# The limits below were chosen by judgement; none was measured.
 _MIN_SHARE = 0.05
 _SMALL_TABLE_DIVISOR = 10
-"""Fresh rows are enough for a holdout if they are this share of train and `MIN_ROWS`, or one in ten of a small table.
-Chosen by judgement; not measured."""
+"""Fresh rows are enough for a holdout if they are this share of train and `MIN_ROWS`, or one in ten of a small
+table."""
+_ENOUGH_ROWS = MAX_WITHHELD // 2
+"""Fresh rows that are enough however long the table is."""
+_MIN_DIVIDED = 20
+"""Series from which these are divided among the holdouts; fewer are withheld in every holdout, at earlier times."""
+_FRESH_SHARE = 0.5
+"""Share of the rows that the search withholds from each series from which earlier stretches are enough."""
 
 
 _MAX_EXAMPLES = 1000
@@ -76,6 +86,8 @@ def search_holdout(task: Task, plan: SplitPlan, *, seed: int) -> Holdout:
     """
     if plan.kind == "time":
         holdouts = _periods(task, plan, count=1)
+    elif plan.kind == "series":
+        holdouts = _stretches(task, plan, seed=seed, count=1)
     else:
         row_units = _make_units(task, plan)
         used = np.zeros(len(row_units.units), dtype=bool)
@@ -90,10 +102,13 @@ def search_holdout(task: Task, plan: SplitPlan, *, seed: int) -> Holdout:
 def fresh_holdouts(task: Task, plan: SplitPlan, *, seed: int, count: int) -> tuple[Holdout, ...]:
     """Choose up to `count` further holdouts whose rows the search has not seen, disjoint from each other.
 
-    Time splits use earlier cutoffs, shorter where history runs out. Fewer, or none, where no fresh rows remain.
+    Splits by time use earlier cutoffs, shorter where history runs out; splits of series use other series, or earlier
+    cutoffs where there are few. Fewer, or none, where no fresh rows remain.
     """
     if plan.kind == "time":
         return tuple(_periods(task, plan, count=count + 1)[1:])
+    if plan.kind == "series":
+        return tuple(_stretches(task, plan, seed=seed, count=count + 1)[1:])
     row_units = _make_units(task, plan)
     used = np.zeros(len(row_units.units), dtype=bool)
     used[search_holdout(task, plan, seed=seed).withheld] = True
@@ -137,7 +152,7 @@ def withheld_ids(task: Task, holdout: Holdout) -> pd.Series | None:
 
 def _fewest_rows(rows: int) -> float:
     """Return how many fresh rows are enough for a holdout."""
-    return max(_MIN_SHARE * rows, min(MIN_ROWS, rows / _SMALL_TABLE_DIVISOR))
+    return min(max(_MIN_SHARE * rows, min(MIN_ROWS, rows / _SMALL_TABLE_DIVISOR)), _ENOUGH_ROWS)
 
 
 def _make_holdout(name: str, row_units: _RowUnits, withheld: np.ndarray) -> Holdout:
@@ -148,14 +163,7 @@ def _make_units(task: Task, plan: SplitPlan) -> _RowUnits:
     spec, frame = task.spec, task.train.rows
     rows = np.arange(len(frame))
     labelled = labelled_rows(task)
-    units = rows
-    if plan.kind == "group" and plan.column is not None:
-        names = group_names(plan.column, frame[plan.column], plan.group_rule)
-        codes = pd.factorize(names.where(names != ""))[0]
-        # A row without a group is a unit by itself.
-        units = np.where(codes >= 0, codes, rows + len(rows))
-    elif plan.keep_duplicates:
-        units = duplicate_codes(frame, feature_columns(spec, frame, task.test.rows))
+    units = row_units(plan, frame, feature_columns(spec.id, frame, task.test.rows))
     classes = np.full(len(rows), -1)
     if spec.problem in ("binary", "multiclass", "ordinal"):
         classes = np.where(labelled, pd.factorize(frame[spec.target[0]].str.strip())[0], -1)
@@ -165,8 +173,7 @@ def _make_units(task: Task, plan: SplitPlan) -> _RowUnits:
 
 def _periods(task: Task, plan: SplitPlan, *, count: int) -> list[Holdout]:
     """Return holdouts of successive periods, the latest first."""
-    column = plan.column or ""
-    clock = require_clock(column, task.train.rows[column], plan.group_rule)
+    clock = require_clock(task.train.rows, plan.keys, plan.group_rule)
     values = np.where(labelled_rows(task), clock.values, np.nan)
     end, holdouts = float(np.nanmax(values)), list[Holdout]()
     while len(holdouts) < count:
@@ -181,3 +188,49 @@ def _periods(task: Task, plan: SplitPlan, *, count: int) -> list[Holdout]:
         holdouts.append(Holdout(name, np.flatnonzero(cut.train), withheld, units))
         end = float(np.nextafter(cut.start, -np.inf))
     return holdouts
+
+
+def _stretches(task: Task, plan: SplitPlan, *, seed: int, count: int) -> list[Holdout]:
+    """Return holdouts of the last stretch of series: of other series each, or at earlier times where these are few."""
+    train, test = task.train.rows, task.test.rows
+    values = require_clock(train, plan.keys, plan.group_rule).values
+    names = row_names(train, plan.series, plan.series_rule)
+    has_series = set(plan.series) <= set(test.columns) and len(test) > 0
+    sizes = row_names(test, plan.series, plan.series_rule).value_counts() if has_series else None
+    usable = labelled_rows(task) & np.isfinite(values) & (names != "").to_numpy()
+    stretches = cut_stretches(names, values, usable, sizes, plan, np.random.default_rng([seed, 0]))
+    first = next(stretches, None)
+    if first is None:
+        return []
+    series = np.random.default_rng([seed, 1]).permutation(np.unique(first.series))
+    if len(series) >= _MIN_DIVIDED:
+        return _divide(first, series, count)
+    holdouts = [Holdout("holdout", first.train, first.withheld, first.series)]
+    for stretch in islice(stretches, count - 1):
+        if len(stretch.withheld) < _enough_fresh(holdouts[0], len(train)):
+            break
+        holdouts.append(Holdout(f"fresh{len(holdouts)}", stretch.train, stretch.withheld, stretch.series))
+    return holdouts
+
+
+def _divide(stretch: Stretch, series: np.ndarray, count: int) -> list[Holdout]:
+    """Give half of the series to the search and divide the others among the fresh holdouts.
+
+    The last rows of all series are left out of train for every holdout: others may show what happened then. So all
+    holdouts have the same history, which is longer than that before an earlier stretch.
+    """
+    half = len(series) // 2
+    parts = [series[:half], *(np.array_split(series[half:], count - 1) if count > 1 else [])]
+    holdouts: list[Holdout] = []
+    for number, part in enumerate(parts):
+        members = np.isin(stretch.series, part)
+        if not members.any():
+            break
+        name = f"fresh{number}" if number else "holdout"
+        holdouts.append(Holdout(name, stretch.train, stretch.withheld[members], stretch.series[members]))
+    return holdouts
+
+
+def _enough_fresh(holdout: Holdout, rows: int) -> float:
+    """Return how many rows of earlier stretches are enough: the horizon may be few rows of long series."""
+    return min(_FRESH_SHARE * len(holdout.withheld), _fewest_rows(rows))

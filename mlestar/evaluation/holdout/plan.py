@@ -4,9 +4,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from mlestar.evaluation.holdout.protocol import validation_code
 from mlestar.evaluation.holdout.rule import SplitRule
 
-SplitKind = Literal["time", "group", "stratified", "random"]
+SplitKind = Literal["time", "series", "group", "space", "stratified", "random"]
+"""`series`: the last rows of each series are withheld; `space`: blocks of neighbouring places."""
 
 
 class SplitPlan(BaseModel):
@@ -16,7 +18,19 @@ class SplitPlan(BaseModel):
 
     kind: SplitKind
     column: str | None = None
-    """The time or group column of the train file."""
+    """The time or group column of the train file; the first one where several count."""
+    columns: tuple[str, ...] = ()
+    """All columns that together give the time, the group or the place, where these are several; for `keep_duplicates`
+    the columns that are compared, where not all are."""
+    series: tuple[str, ...] = ()
+    """For `series`: the columns that name a row's series. `column` has the time."""
+    series_rule: SplitRule | None = None
+    """For `series`: the part of a cell that names its series."""
+    new_share: float = 0.0
+    """For `series`: the share of the test rows whose series train does not have."""
+    widths: tuple[float, ...] = ()
+    """For `space`, the size of a block along each of `columns`; for `keep_duplicates`, the distance along each of
+    `columns` within which rows count as copies."""
     group_rule: SplitRule | None = None
     """The part of a cell that names its group or time; None when the whole cell does."""
     fraction: float
@@ -31,6 +45,24 @@ class SplitPlan(BaseModel):
     """Rows with equal features stay on one side."""
     evidence: tuple[str, ...] = ()
     """Why this split: one line each, with the numbers that were compared."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Return the columns that give the time, the group or the place."""
+        return self.columns or ((self.column,) if self.column else ())
+
+    @property
+    def by(self) -> str:
+        """Return the columns in words, empty where no column counts."""
+        if self.kind in ("stratified", "random"):
+            return ""
+        names = " + ".join(self.keys)
+        return f"{' + '.join(self.series)} over {names}" if self.series else names
+
+    @property
+    def code(self) -> str:
+        """Return Python functions by which a script validates alike; empty where the words of the plan say all."""
+        return validation_code(self)
 
 
 class Grade(BaseModel):

@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mlestar.evaluation.holdout.plan import SplitPlan
+from mlestar.evaluation.holdout.protocol import calendar_code, series_code, units_code
 from mlestar.offline.facts import Facts
 from mlestar.offline.metrics import Objective, find_objective
 from mlestar.offline.tables.columns import FeatureColumns, treat_columns
@@ -172,11 +173,12 @@ def _subsample(facts: Facts) -> int:
 def _split_values(facts: Facts, objective: Objective, split: SplitPlan) -> dict[str, Any]:
     rule, column = split.group_rule, facts.column(split.column)
     date_inside = rule is not None and rule.part == "date"
+    written = rule is not None and rule.part == "written_date"
     dated = column is not None and column.kind == "date" and not rule
     counted = column is not None and column.kind in ("int", "float") and split.column != facts.spec.id and not rule
     return {
         "split": split,
-        "clock": "date" if dated or date_inside else "number",
+        "clock": "date" if dated or date_inside or written else "number",
         "clock_format": (column.date_format if dated and column else "") or "mixed",
         "date_inside": date_inside,
         "trend": split.kind == "time"
@@ -184,7 +186,11 @@ def _split_values(facts: Facts, objective: Objective, split: SplitPlan) -> dict[
         and len(facts.spec.target) == 1
         and (dated or counted),
         "clock_name": plain_name(split.column or ""),
-        "grouped": split.kind == "group" or split.keep_duplicates,
+        "grouped": split.kind in ("group", "space") or split.keep_duplicates,
+        "units_code": units_code(split).strip(),
+        "series_code": series_code(split).strip() if split.kind == "series" else "",
+        "calendar_code": calendar_code(split).strip() if split.kind in ("time", "series") and split.columns else "",
+        "time_code": rule.code if rule else "",
         "group_code": rule.code if rule else "cells",
         "stratify": objective.classify or objective.rule == "cuts",
     }
@@ -208,7 +214,7 @@ def _imports(
         lines.add("from sklearn import metrics")
     if values["trend"]:
         lines.add("from sklearn.linear_model import RidgeCV")
-    if split.kind != "time" and not values["grouped"]:
+    if split.kind not in ("time", "series") and not values["grouped"]:
         lines.add(f"from sklearn.model_selection import {'StratifiedKFold' if values['stratify'] else 'KFold'}")
     return sorted(lines, key=lambda line: (line.startswith("from"), line))
 

@@ -208,11 +208,14 @@ def _find_modality(folder: TaskFolder, layout: Layout, metric: Metric, text: str
 
 
 def _check_split(spec: TaskSpec, layout: Layout) -> None:
-    kind, column = spec.split_setting
-    if column and layout.train.frame is not None and column not in layout.train.columns:
-        msg = f"split = {spec.split!r}: {layout.train.name} has no column {column!r}"
+    if layout.train.frame is None:
+        return
+    _, series, columns = spec.split_columns(layout.train.columns)
+    names = [name for name in (*series, *columns) if name]
+    if missing := [name for name in names if name not in layout.train.columns]:
+        msg = f"split = {spec.split!r}: {layout.train.name} has no column {missing[0]!r}"
         raise TaskError(msg)
-    if kind in ("time", "group") and column in spec.target:
+    if set(names) & set(spec.target):
         msg = f"split = {spec.split!r}: the target cannot divide the rows"
         raise TaskError(msg)
 

@@ -23,6 +23,7 @@ class TaskFolder:
     """Empty when there is none."""
     files: tuple[str, ...]
     """Every data file below `input`, sorted, as relative POSIX paths."""
+    description_path: Path | None = None
 
     @property
     def entries(self) -> tuple[str, ...]:
@@ -46,7 +47,7 @@ def read_task_folder(path: Path) -> TaskFolder:
     if not files:
         msg = f"{path} holds no data files: put train, test and sample submission into it or into {path / 'input'}"
         raise TaskError(msg)
-    return TaskFolder(path, data, _read_description(description), files)
+    return TaskFolder(path, data, _read_description(description), files, description)
 
 
 def is_inside(path: Path, folder: Path) -> bool:

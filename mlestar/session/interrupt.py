@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 from queue import Queue
 from typing import Any, TypeVar
 
+from mlestar.errors import StopRequested
 from mlestar.events import Event
+from mlestar.session.threads import WorkerThreads
 
 T = TypeVar("T")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -39,9 +41,31 @@ def run_interruptible(
     return _run_beside(begin, on_event)
 
 
-def _run(work: Coroutine[Any, Any, T]) -> T:
+async def unless_stopped(stop: asyncio.Event | None, work: Coroutine[Any, Any, T]) -> T:
+    """Await work that is worth nothing when it is not finished; a stop leaves it.
+
+    Raises:
+        StopRequested: the stop came first.
+    """
+    if stop is None:
+        return await work
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
     try:
-        return asyncio.run(work)
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise StopRequested
+    finally:
+        stopping.cancel()
+        working.cancel()
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on a loop whose worker threads do not keep a process that was stopped."""
+    try:
+        with asyncio.Runner() as runner:
+            runner.get_loop().set_default_executor(WorkerThreads())
+            return runner.run(work)
     except asyncio.CancelledError as error:
         raise KeyboardInterrupt(*error.args) from None
 

@@ -40,7 +40,7 @@ class RunSettings(BaseModel):
 
     version: int = FORMAT
     task: str
-    """Absolute path of the task folder."""
+    """Absolute path of the task folder; in the file relative to the run folder when it is inside."""
     settings: dict[str, Any]
     thread: str = ""
     """Name of the run among checkpoints that several runs share."""
@@ -68,6 +68,10 @@ class RunFolder:
         self.result = self.path / "result.json"
         self.report = self.path / "report.html"
         self.questions = self.path / "questions.json"
+        self.contents = self.path / "contents.json"
+        """The content of the task's files, by which other data under this run's id is recognised."""
+        self.task = self.path / "task"
+        """Holds the task folder of a run that was started from tables."""
         self.inputs = self.path / "inputs"
         self.work = self.path / "work"
 
@@ -106,7 +110,8 @@ class RunFolder:
             msg += f"this version reads format {FORMAT}: use that version, or start a new run"
             raise UserError(msg)
         try:
-            return RunSettings.model_validate_json(self.settings.read_bytes())
+            recorded = RunSettings.model_validate_json(self.settings.read_bytes())
+            return recorded.model_copy(update={"task": str(self.path / recorded.task)})
         except ValidationError as error:
             msg = f"{self.settings} cannot be read: it was changed by hand or cut off; start a new run"
             raise UserError(msg) from error
@@ -138,9 +143,18 @@ class RunFolder:
             return
         thread = f"{self.run_id}-{uuid.uuid4().hex}"
         record = RunSettings(
-            task=str(task), settings=settings, thread=thread, forked_from=forked_from, made_by=__version__
+            task=self._relative(task), settings=settings, thread=thread, forked_from=forked_from, made_by=__version__
         )
         self.write_json(self.settings, record.model_dump())
+
+    def move_task(self, task: Path) -> None:
+        """Record where the task folder is now."""
+        recorded = self.read_settings().model_copy(update={"task": self._relative(task)})
+        self.write_json(self.settings, recorded.model_dump())
+
+    def _relative(self, task: Path) -> str:
+        """Return the path of a task folder relative to this one when it is inside, so that a run can be moved."""
+        return str(task.relative_to(self.path) if task.is_relative_to(self.path) else task)
 
     def lock(self) -> IO[str]:
         """Hold the run for this process until the returned file is closed or the process ends.

@@ -8,22 +8,25 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, Unpack
 
+from mlestar.data.outputs import remove_empty_runs_folder
 from mlestar.data.task import Task
 from mlestar.errors import SettingsError, StoreError, UserError
 from mlestar.events import Event
 from mlestar.nodes.review import replacement_key
 from mlestar.report import Result, read_result
-from mlestar.runtime.context import load_task
+from mlestar.runtime.context import RunContext, load_task
 from mlestar.runtime.options import RunOptions
+from mlestar.runtime.stopping import unless_stopped
 from mlestar.session import open_session, run_session
-from mlestar.session.interrupt import run_interruptible, unless_stopped
+from mlestar.session.interrupt import run_interruptible
 from mlestar.session.keywords import RunKeywords, SolveKeywords, split_keywords
-from mlestar.session.same_run import check_same_data, check_task_exists, read_task_contents, record_contents
+from mlestar.session.same_run import check_same_data, check_task_exists, keep_model, read_task_contents, record_contents
 from mlestar.session.source import find_source, open_source
 from mlestar.settings import BUDGET, Settings
 from mlestar.settings.sources import choose_runs_dir, choose_settings
 from mlestar.state import Answer, PipelineInput, RunStatus
 from mlestar.store import Ledger, RunFolder, list_runs, make_run_id
+from mlestar.store.content import Contents
 
 FINISHED: tuple[RunStatus, ...] = ("solved", "no_solution")
 SETTINGS = "settings"
@@ -102,13 +105,15 @@ async def asolve(
         opened = await unless_stopped(stop, asyncio.to_thread(open_source, source, folder, chosen))
         if not fresh and (finished := await asyncio.to_thread(_finished, folder)):
             return _repeat(finished, options)
+        chosen = await asyncio.to_thread(keep_model, folder, chosen)
         task = source.task or await unless_stopped(stop, asyncio.to_thread(load_task, opened.folder, chosen))
         async with open_session(chosen, folder.run_id, opened.folder, options, task=task) as ctx:
-            await asyncio.to_thread(record_contents, folder, opened.contents)
+            await asyncio.to_thread(_record, ctx, opened.contents, options)
             start = PipelineInput(task=str(opened.folder), run_id=folder.run_id)
             return await run_session(ctx, start, options, fresh=fresh)
-    except UserError:
-        if not existed:
+    except BaseException as error:
+        unusable = isinstance(error, UserError) or not folder.settings.is_file()
+        if unusable and not existed:
             await asyncio.to_thread(_remove_folder, folder)
         raise
 
@@ -159,6 +164,7 @@ async def aresume(
     chosen = await asyncio.to_thread(resumed_settings, folder, {**(settings or {}), **values})
     recorded = await asyncio.to_thread(folder.read_settings)
     await unless_stopped(options.get("stop"), asyncio.to_thread(_check_data, folder, Path(recorded.task), chosen))
+    chosen = await asyncio.to_thread(keep_model, folder, chosen)
     async with open_session(chosen, run_id, None, options, task=task) as ctx:
         return await run_session(ctx, PipelineInput(task=recorded.task, run_id=run_id), options, fresh=fresh)
 
@@ -215,11 +221,13 @@ async def afork(
     source = RunFolder(await asyncio.to_thread(choose_runs_dir, runs_dir), run_id)
     recorded = await asyncio.to_thread(source.read_settings)
     changes = {**(settings or {}), **values, "runs_dir": source.path.parent}
-    chosen = Settings.resolve(recorded.settings).change(changes)
+    chosen = await asyncio.to_thread(keep_model, source, Settings.resolve(recorded.settings).change(changes))
     target = await asyncio.to_thread(_fork_folder, source, fork_id)
     try:
         await asyncio.to_thread(_branch, source, target, chosen, at, answer)
+        contents = await asyncio.to_thread(read_task_contents, target, Path(recorded.task), chosen)
         async with open_session(chosen, target.run_id, None, options, task=task) as ctx:
+            await asyncio.to_thread(_record, ctx, contents, options)
             return await run_session(ctx, PipelineInput(task=recorded.task, run_id=target.run_id), options)
     except UserError:
         await asyncio.to_thread(_remove_folder, target)
@@ -260,6 +268,13 @@ def _check_data(folder: RunFolder, task: Path, settings: Settings) -> None:
     check_task_exists(folder, task)
     if folder.contents.is_file():
         check_same_data(folder, read_task_contents(folder, task, settings))
+
+
+def _record(ctx: RunContext, contents: Contents, options: RunOptions) -> None:
+    """Keep what a later call under the same run id is compared with."""
+    record_contents(ctx.folder, contents)
+    if ctx.settings.model is None and not ctx.settings.models and options.get("model") is None:
+        ctx.folder.record_model(ctx.services.caller.models.default.name)
 
 
 def _repeat(result: Result, options: RunOptions) -> Result:
@@ -331,6 +346,4 @@ def resumed_settings(folder: RunFolder, changes: Mapping[str, Any]) -> Settings:
 def _remove_folder(folder: RunFolder) -> None:
     """Remove the run folder that this call made, and the runs folder when it is empty."""
     shutil.rmtree(folder.path, ignore_errors=True)
-    parent = folder.path.parent
-    if parent.is_dir() and not any(parent.iterdir()):
-        parent.rmdir()
+    remove_empty_runs_folder(folder.path.parent)

@@ -214,7 +214,7 @@ def check(
     """Show what would be predicted, which rows would be withheld and what a run may cost, without running anything."""
     from mlestar.cli.check import check_task
 
-    options = {"model": model, "profile": profile, "goal": goal, "metric": metric}
+    options: dict[str, Any] = {"model": model, "profile": profile, "goal": goal, "metric": metric}
     options |= {"target": target, "id_column": id_, "split": split}
     check_task(folder, resolve_settings(options, set_), as_json=as_json)
 
@@ -241,7 +241,7 @@ def show_settings(
     set_: Set = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show every setting: its value, and whether it comes from an option, the environment, mlestar.toml or a default."""
+    """Show every setting with its value, and whether an option, the environment, mlestar.toml or a default sets it."""
     from mlestar.cli.show_settings import show
 
     show(read_layers({"profile": profile}, set_), as_json=as_json)

@@ -31,13 +31,14 @@ async def prepare(state: PipelineInput, runtime: Runtime[Settings]) -> PipelineS
     models = ctx.services.caller.models
     emit(runtime, "prepare", f"model {models.title}: {models.default.why}")
     emit(runtime, "prepare", f"retrieval {ctx.services.retrieval.title}")
-    task = await ctx.inputs.task()
-    split, fallback = await _plan_split(task)
+    unless_stopped = ctx.services.budget.unless_stopped
+    task = await unless_stopped(ctx.inputs.task())
+    split, fallback = await unless_stopped(_plan_split(task))
     if split:
-        task = await asyncio.to_thread(_without_withheld_rows, task, split, settings.seed)
+        task = await unless_stopped(asyncio.to_thread(_without_withheld_rows, task, split, settings.seed))
     brief = await _draft_brief(ctx, task, split, fallback)
     brief = brief.model_copy(update={"spec": await _complete_spec(ctx, brief)})
-    brief = await _stage_holdout(ctx, brief)
+    brief = await unless_stopped(_stage_holdout(ctx, brief))
     _emit_holdout(runtime, brief, time.monotonic() - start)
     written: PipelineState = {"train_csv": "", "test_csv": "", "description": ""}
     return {"run_id": run_id, "brief": await ctx.services.keep(brief.model_dump_json()), "exports": [], **written}

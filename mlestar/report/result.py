@@ -162,12 +162,21 @@ class Result(BaseModel):
             UserError: this version cannot read it.
         """
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate_json(path.read_bytes())._moved_to(path.parent.absolute())
         except ValidationError as error:
             msg = (
                 f"{path} is no result of this version of mlestar, or was changed by hand; delete it and resume the run"
             )
             raise UserError(msg) from error
+
+    def _moved_to(self, folder: Path) -> "Result":
+        """Return the result with the paths of its files in the folder where it was found."""
+        before = Path(self.folder)
+        if before == folder:
+            return self
+        files = {name: getattr(self, name) for name in ("solution", "submission", "report")}
+        paths = {name: str(folder / Path(path).name) for name, path in files.items() if path}
+        return self.model_copy(update={"folder": str(folder), "run_id": folder.name, **paths})
 
     @property
     def summary(self) -> RunSummary:

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from queue import Queue
 from typing import Any, TypeVar
 
-from mlestar.errors import StopRequested
 from mlestar.events import Event
 from mlestar.session.threads import WorkerThreads
 
@@ -39,25 +38,6 @@ def run_interruptible(
     except RuntimeError:
         return _run(main())
     return _run_beside(begin, on_event)
-
-
-async def unless_stopped(stop: asyncio.Event | None, work: Coroutine[Any, Any, T]) -> T:
-    """Await work that is worth nothing when it is not finished; a stop leaves it.
-
-    Raises:
-        StopRequested: the stop came first.
-    """
-    if stop is None:
-        return await work
-    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        raise StopRequested
-    finally:
-        stopping.cancel()
-        working.cancel()
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

@@ -94,3 +94,9 @@ def check_task_exists(folder: RunFolder, task: Path) -> None:
             f"mlestar run NEW_PLACE --run-id {folder.arguments}"
         )
         raise UserError(msg)
+
+
+def keep_model(folder: RunFolder, settings: Settings) -> Settings:
+    """Return the settings with the model that a run was started with, where they name none."""
+    model = folder.read_settings().model if folder.settings.is_file() else ""
+    return settings.change({"model": model}) if model and settings.model is None else settings

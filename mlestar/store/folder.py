@@ -13,6 +13,7 @@ from typing import IO, Any
 from pydantic import BaseModel, ValidationError
 
 from mlestar import __version__
+from mlestar.data.outputs import mark_runs_folder
 from mlestar.errors import PlatformError, SettingsError, StoreError, UserError
 
 try:
@@ -46,6 +47,8 @@ class RunSettings(BaseModel):
     """Name of the run among checkpoints that several runs share."""
     forked_from: str = ""
     """The run whose finished work this one began with."""
+    model: str = ""
+    """The model that was found by its key or for want of one, where no setting names it; the run keeps it."""
     made_by: str = ""
     """Version of mlestar that made the run."""
 
@@ -88,7 +91,8 @@ class RunFolder:
             UserError: the runs folder cannot be written.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            mark_runs_folder(self.path.parent)
+            self.path.mkdir(exist_ok=True)
             self.work.mkdir(exist_ok=True)
             (self.path / ".lock").touch()
         except OSError as error:
@@ -151,6 +155,12 @@ class RunFolder:
         """Record where the task folder is now."""
         recorded = self.read_settings().model_copy(update={"task": self._relative(task)})
         self.write_json(self.settings, recorded.model_dump())
+
+    def record_model(self, name: str) -> None:
+        """Keep the model that was chosen without a setting, so that another environment changes nothing."""
+        recorded = self.read_settings()
+        update = {"model": recorded.model or name, "task": self._relative(Path(recorded.task))}
+        self.write_json(self.settings, recorded.model_copy(update=update).model_dump())
 
     def _relative(self, task: Path) -> str:
         """Return the path of a task folder relative to this one when it is inside, so that a run can be moved."""
@@ -225,7 +235,8 @@ def claim_run_id(runs_dir: Path, task_name: str) -> str:
     for number in count(1):
         run_id = name if number == 1 else f"{name}-{number}"
         try:
-            (runs_dir / run_id).mkdir(parents=True)
+            mark_runs_folder(runs_dir)
+            (runs_dir / run_id).mkdir()
         except FileExistsError:
             continue
         except OSError as error:

@@ -14,6 +14,7 @@ from mlestar.data.frames import TableInput, write_table_task
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
 from mlestar.evaluation import fresh_holdouts, infer_split, search_holdout
+from mlestar.evaluation.holdout.answers import describe_answers, find_answers
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.runtime.context import load_task
 from mlestar.runtime.estimate import Estimate, estimate_run
@@ -38,6 +39,7 @@ def check_task(path: Path, settings: Settings, *, as_json: bool) -> None:
 def _check_folder(folder: Path, settings: Settings, *, as_json: bool) -> None:
     task = load_task(folder, settings)
     split, problem = _plan(task)
+    answers = find_answers(task)
     estimate = estimate_run(settings, task)
     if as_json:
         facts = {
@@ -45,12 +47,15 @@ def _check_folder(folder: Path, settings: Settings, *, as_json: bool) -> None:
             "split": split.model_dump(mode="json") if split else None,
             "fallback": problem,
             "notes": task.notes,
+            "answers": answers,
             "estimate": {"profile": settings.profile, **asdict(estimate)},
         }
         typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
         return
     console = Console()
     _show_spec(console, task)
+    if answers:
+        console.print(Text(f"  {describe_answers(answers)}", "bold red"), soft_wrap=True, highlight=False)
     _show_split(console, task, split, problem)
     _show_estimate(console, settings, estimate)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from mlestar.data.task.inference.folder import read_task_folder
+from mlestar.data.folder import read_task_folder
 from mlestar.errors import UserError
 
 NAMED = 3

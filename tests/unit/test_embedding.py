@@ -25,7 +25,7 @@ from mlestar.errors import StoreError
 from mlestar.report import Result
 from mlestar.runtime.context import close_context, open_context
 from mlestar.settings import Settings
-from mlestar.store import RunFolder
+from mlestar.store import RunFolder, list_runs
 from tests.unit.scenario import SMALL, Scenario, count_rows, make_task
 
 

@@ -1,15 +1,20 @@
 """Files that hold the answers: the target of the test rows. No script may see them, on a holdout or the real input."""
 
+import codecs
 import logging
 
 import pandas as pd
 
 from mlestar.data.tables import is_table, read_table
-from mlestar.data.task import FileStatistics, Task
+from mlestar.data.task import Task
 from mlestar.errors import UserError
 
 logger = logging.getLogger("mlestar.evaluation")
 
+_PLAIN = (".csv", ".tsv", ".txt")
+_WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_HEAD_BYTES = 65_536
+"""Bytes in which a header is looked for. Chosen by judgement; not measured."""
 _FILLED = 0.5
 """Share of the test rows whose target a file must hold. A file of a few known values is a feature, such as the history
 of some rows. Chosen by judgement; not measured."""
@@ -18,10 +23,11 @@ _UNIQUE = 0.9
 
 
 def find_answers(task: Task) -> tuple[str, ...]:
-    """Return the files of the input folder that hold the target of the test rows, train and sample aside."""
-    roles = {task.spec.train, task.spec.test, task.spec.sample_submission}
-    names = [file.file for file in task.statistics if file.file not in roles and _may_hold_answers(task, file)]
-    answers = tuple(name for name in names if _holds_answers(task, name))
+    """Return the files of the input folder that hold the target of the test rows, besides those with a role."""
+    if task.test.frame is None or not len(task.test.frame):
+        return ()
+    names = [name for name in task.layout.source.folder.files if not task.layout.owns(name)]
+    answers = tuple(name for name in names if _may_hold_answers(task, name) and _holds_answers(task, name))
     for name in answers:
         logger.info("%s holds the target of the test rows: no script sees it", name)
     return answers
@@ -34,11 +40,16 @@ def describe_answers(names: tuple[str, ...]) -> str:
     return f"left out of every input, since the target of the test rows is in it: {', '.join(names)}"
 
 
-def _may_hold_answers(task: Task, file: FileStatistics) -> bool:
-    """Return whether a file has the columns; one too large to be described has to be read."""
-    if not is_table(task.input / file.file):
+def _may_hold_answers(task: Task, name: str) -> bool:
+    """Return whether a file is a table and, where its beginning is plain text, names the target there."""
+    path = task.input / name
+    if not is_table(path):
         return False
-    return not file.columns or {column.name for column in file.columns} >= set(task.spec.target)
+    if path.suffix.lower() not in _PLAIN:
+        return True
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    return head.startswith(_WIDE) or all(target.encode() in head for target in task.spec.target)
 
 
 def _holds_answers(task: Task, name: str) -> bool:
@@ -46,8 +57,8 @@ def _holds_answers(task: Task, name: str) -> bool:
         frame = read_table(task.input / name).frame
     except UserError:
         return False
-    test, target = task.table(task.spec.test).frame, list(task.spec.target)
-    if not len(test) or not set(target) <= set(frame.columns):
+    test, target = task.test.rows, list(task.spec.target)
+    if not set(target) <= set(frame.columns):
         return False
     filled = frame[(frame[target] != "").all(axis=1)]
     if set(frame.columns) == set(target):

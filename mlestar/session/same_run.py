@@ -26,7 +26,7 @@ def check_same_settings(folder: RunFolder, settings: Settings) -> None:
         return
     differences = ", ".join(f"{name} was {_show(getattr(before, name))}, now {_show(value)}" for name, value in changed)
     items = " ".join(f"--set {shlex.quote(f'{name}={value}')}" for name, value in changed if _is_plain(value))
-    advice = f"; `mlestar fork {folder.run_id} --at settings {items}` continues with the change" if items else ""
+    advice = f"; `mlestar fork {folder.arguments} --at settings {items}` continues with the change" if items else ""
     msg = f"run {folder.run_id} was started with other settings ({differences}): choose another run id{advice}"
     raise SettingsError(mask_secrets(msg))
 

@@ -75,37 +75,34 @@ def open_source(source: Source, run: RunFolder, settings: Settings) -> OpenedSou
         TaskError: the tables cannot be used.
         UserError: the run exists, and was started with another task, other data or other settings.
     """
-    exists = run.settings.is_file()
-    if exists:
-        check_same_settings(run, settings)
+    if not run.settings.is_file():
+        return _open_new(source, run, settings)
     if source.tables is not None:
-        return _open_tables(source.tables, run, settings) if exists else _write_tables(source.tables, run, settings)
-    folder = source.folder or Path()
-    contents = read_task_contents(run, folder, settings)
-    if exists:
-        _accept_folder(run, folder, contents)
-    return OpenedSource(folder, contents)
+        opened = _open_again(source.tables, run, settings)
+    else:
+        opened = _open_folder(source, run, settings)
+        check_same_data(run, opened.contents)
+    check_same_settings(run, settings)
+    if run.contents.is_file() and Path(run.read_settings().task) != opened.folder:
+        run.move_task(opened.folder)
+    return opened
 
 
-def _accept_folder(run: RunFolder, folder: Path, contents: Contents) -> None:
-    """Check that a folder holds the task of a run, wherever it is now.
-
-    Raises:
-        UserError: it holds another one.
-    """
-    check_same_data(run, contents)
-    if run.contents.is_file() and Path(run.read_settings().task) != folder:
-        run.move_task(folder)
-
-
-def _write_tables(tables: TableInput, run: RunFolder, settings: Settings) -> OpenedSource:
+def _open_new(source: Source, run: RunFolder, settings: Settings) -> OpenedSource:
+    if source.tables is None:
+        return _open_folder(source, run, settings)
     run.create()
     shutil.rmtree(run.task, ignore_errors=True)
-    folder = write_table_task(run.task / tables.name, tables, settings.target)
+    folder = write_table_task(run.task / source.tables.name, source.tables, settings.target)
     return OpenedSource(folder, read_task_contents(run, folder, settings))
 
 
-def _open_tables(tables: TableInput, run: RunFolder, settings: Settings) -> OpenedSource:
+def _open_folder(source: Source, run: RunFolder, settings: Settings) -> OpenedSource:
+    folder = source.folder or Path()
+    return OpenedSource(folder, read_task_contents(run, folder, settings))
+
+
+def _open_again(tables: TableInput, run: RunFolder, settings: Settings) -> OpenedSource:
     """Return the task folder that an earlier session wrote from the same tables."""
     with tempfile.TemporaryDirectory(dir=run.path) as scratch:
         folder = write_table_task(Path(scratch) / tables.name, tables, settings.target)

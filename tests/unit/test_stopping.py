@@ -18,34 +18,34 @@ from mlestar.session.interrupt import run_interruptible
 from mlestar.session.threads import GRACE_SECONDS, WorkerThreads
 from tests.unit.scenario import make_task
 
-PLANNING = """
-import sys, threading, time
-from pathlib import Path
-from mlestar.evaluation import infer_split
-from mlestar.nodes import prepare
-def plan(task):
-    print("planning", flush=True)
-    time.sleep(600)
-prepare.infer_split = plan
-from mlestar.cli import main
-sys.argv = ["mlestar", "run", sys.argv[1], "--runs-dir", sys.argv[2], "--run-id", "run",
-            "--model", "offline", "--runner", "local"]
-main()
+SLOW = """
+import time
+from mlestar.data.layouts.tables import TrainTestTables
+
+class Slow(TrainTestTables):
+    def write(self, rows, folder, place):
+        print("staging", flush=True)
+        time.sleep(600)
 """
-"""The command line with a plan for the holdout that takes ten minutes."""
+"""A layout that takes ten minutes to write a holdout."""
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-@pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
-def test_a_run_that_plans_stops_at_once_and_can_be_resumed(tmp_path: Path, number: signal.Signals, times: int) -> None:
+@pytest.mark.parametrize("numbers", [[signal.SIGINT] * 2, [signal.SIGTERM]], ids=["Ctrl-C twice", "SIGTERM"])
+def test_a_run_that_prepares_stops_at_once_and_can_be_resumed(tmp_path: Path, numbers: list[signal.Signals]) -> None:
     task, runs = make_task(tmp_path / "signs", rows=40), tmp_path / "runs"
-    command = [sys.executable, "-c", PLANNING, str(task), str(runs)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    (task / "task.toml").write_text('layout = "slow:Slow"\nsplit = "random"\n', encoding="utf-8")
+    (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
+    options = ["--runs-dir", runs, "--run-id", "run", "--model", "offline", "--runner", "local"]
+    command = [sys.executable, "-m", "mlestar", "run", str(task), *map(str, options)]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=tmp_path
+    )
     assert process.stdout is not None
-    while "planning" not in process.stdout.readline():
+    while "staging" not in process.stdout.readline():
         assert process.poll() is None
     asked = time.monotonic()
-    for _ in range(times):
+    for number in numbers:
         os.kill(process.pid, number)
     _, errors = process.communicate(timeout=60)
     assert time.monotonic() - asked < 20

@@ -25,7 +25,7 @@ from mlestar.session.source import find_source, open_source
 from mlestar.settings import BUDGET, Settings
 from mlestar.settings.sources import choose_runs_dir, choose_settings
 from mlestar.state import Answer, PipelineInput, RunStatus
-from mlestar.store import Ledger, RunFolder, list_runs, make_run_id
+from mlestar.store import Ledger, RunFolder, claim_run_id, list_runs
 from mlestar.store.content import Contents
 
 FINISHED: tuple[RunStatus, ...] = ("solved", "no_solution")
@@ -98,8 +98,7 @@ async def asolve(
     values, options = split_keywords(keywords, signature(asolve).parameters)
     chosen = await asyncio.to_thread(choose_settings, settings, values)
     source = find_source(task, train=train, test=test, sample=sample, description=description)
-    folder = RunFolder(chosen.runs_dir, run_id or make_run_id(source.name))
-    existed = await asyncio.to_thread(folder.path.exists)
+    folder, existed = await asyncio.to_thread(_run_folder, chosen.runs_dir, run_id, source.name)
     stop = options.get("stop")
     try:
         opened = await unless_stopped(stop, asyncio.to_thread(open_source, source, folder, chosen))
@@ -261,6 +260,14 @@ def _block(begin: Callable[[Any], Coroutine[Any, Any, Result]], keywords: Mappin
 
     on_event = keywords.get("on_event")
     return run_interruptible(begin_with, on_event if callable(on_event) else None)
+
+
+def _run_folder(runs_dir: Path, run_id: str | None, name: str) -> tuple[RunFolder, bool]:
+    """Return the folder of a run and whether it existed; without an id a new one is made, which no other call gets."""
+    if run_id is None:
+        return RunFolder(runs_dir, claim_run_id(runs_dir, name)), False
+    folder = RunFolder(runs_dir, run_id)
+    return folder, folder.path.exists()
 
 
 def _check_data(folder: RunFolder, task: Path, settings: Settings) -> None:

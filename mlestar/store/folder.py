@@ -159,8 +159,9 @@ class RunFolder:
     def record_model(self, name: str) -> None:
         """Keep the model that was chosen without a setting, so that another environment changes nothing."""
         recorded = self.read_settings()
-        update = {"model": recorded.model or name, "task": self._relative(Path(recorded.task))}
-        self.write_json(self.settings, recorded.model_copy(update=update).model_dump())
+        if not recorded.model:
+            update = {"model": name, "task": self._relative(Path(recorded.task))}
+            self.write_json(self.settings, recorded.model_copy(update=update).model_dump())
 
     def _relative(self, task: Path) -> str:
         """Return the path of a task folder relative to this one when it is inside, so that a run can be moved."""

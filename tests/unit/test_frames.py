@@ -1,6 +1,7 @@
 """Tasks from data frames and from a file: written as a task folder, of which nothing is lost."""
 
 import datetime
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import mlestar
 from mlestar.data.frames import TableInput, write_table_task
 from mlestar.errors import TaskError, UserError
+from tests.unit.command_line import call
 from tests.unit.scenario import SMALL, Scenario
 
 
@@ -43,7 +45,8 @@ VALUES: dict[str, tuple[list[object], list[str]]] = {
 
 @pytest.mark.parametrize(("values", "cells"), VALUES.values(), ids=VALUES.keys())
 def test_values_of_a_pandas_frame_survive(tmp_path: Path, values: list[object], cells: list[str]) -> None:
-    column = pd.Series(values, dtype=object).convert_dtypes()
+    is_integer = type(values[0]) is int  # pandas reads a large one as a float when it infers the type
+    column = pd.Series(values, dtype="Int64" if is_integer else None).convert_dtypes()
     kept = read_back(tmp_path / "task", pd.DataFrame({"c": column, "y": [0, 1]}))
     assert list(kept["c"]) == cells
 
@@ -148,3 +151,25 @@ def test_a_mixture_of_inputs_is_refused(tmp_path: Path, arguments: dict[str, Any
     with pytest.raises(TaskError) as raised:
         mlestar.solve(**arguments, runs_dir=tmp_path / "runs")
     assert "train=" in str(raised.value)
+
+
+def test_the_file_of_a_labelled_table_is_a_task_for_the_command_line(tmp_path: Path) -> None:
+    train, _ = make_frames()
+    train.to_csv(tmp_path / "customers.csv", index=False)
+    options = ("--target", "label", "--id", "id", "--split", "stratified", "--metric", "accuracy")
+    shown = json.loads(call("check", tmp_path / "customers.csv", *options, "--json").stdout)
+    assert (shown["spec"]["target"], shown["spec"]["id"], shown["split"]["kind"]) == (["label"], "id", "stratified")
+    wrong = call("check", tmp_path / "customers.csv", "--target", "labels", "--metric", "accuracy")
+    assert (wrong.exit_code, len(wrong.stderr.strip().splitlines())) == (2, 1)
+
+
+async def test_the_file_of_a_labelled_table_is_solved(tmp_path: Path) -> None:
+    train, _ = make_frames()
+    train.to_csv(tmp_path / "customers.csv", index=False)
+    values = {**SMALL, "outer_steps": 0, "runs_dir": tmp_path / "runs", "model_backoff": 0}
+    options: dict[str, Any] = {"settings": values, "target": "label", "metric": "accuracy", "run_id": "run"}
+    result = await mlestar.asolve(tmp_path / "customers.csv", **options, **Scenario().options())
+    assert (result.task, result.status) == ("customers", "solved")
+    make_frames(seed=9)[0].to_csv(tmp_path / "customers.csv", index=False)
+    with pytest.raises(UserError, match="other data"):
+        await mlestar.asolve(tmp_path / "customers.csv", **options, **Scenario().options())

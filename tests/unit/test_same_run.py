@@ -1,5 +1,6 @@
 """The same run id means the same task, data and settings; anything else is refused in one line."""
 
+import asyncio
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 import mlestar
 from mlestar.errors import ModelError, SettingsError, UserError
+from mlestar.llm.provider import PROVIDERS
 from tests.unit.scenario import SMALL, Scenario, count_rows, lose_connection, make_task, resume
 
 Change = Callable[[Path], object]
@@ -81,6 +83,36 @@ async def test_settings_that_change_results_are_refused(
         await start(task, tmp_path / "runs", **values)
     assert "choose another run id" in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+async def test_a_run_keeps_the_model_that_was_found_when_it_began(
+    task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (key for provider in PROVIDERS.values() for key in provider.keys):
+        monkeypatch.delenv(name, raising=False)
+    values = {**SMALL, "runs_dir": tmp_path / "runs", "max_executions": 1}
+    first = await mlestar.asolve(task, settings=values, run_id="run", runner=Scenario().runner())
+    assert first.model == "offline"
+    (tmp_path / "runs/run/result.json").unlink()
+    monkeypatch.setenv("OPENAI_API_KEY", "a-key-that-came-later")
+    resumed = await mlestar.aresume("run", runs_dir=tmp_path / "runs", runner=Scenario().runner())
+    assert resumed.model == "offline"
+    (tmp_path / "runs/run/result.json").unlink()
+    again = await mlestar.asolve(task, settings=values, run_id="run", runner=Scenario().runner())
+    assert again.model == "offline"
+    forked = await mlestar.afork("run", at="settings", runs_dir=tmp_path / "runs", runner=Scenario().runner())
+    assert forked.model == "offline"
+
+
+async def test_two_runs_of_one_second_get_ids_of_their_own(task: Path, tmp_path: Path) -> None:
+    values: dict[str, Any] = {**SMALL, "outer_steps": 0, "runs_dir": tmp_path / "runs", "model_backoff": 0}
+    first, second = Scenario(), Scenario()
+    results = await asyncio.gather(
+        mlestar.asolve(task, settings=values, **first.options()),
+        mlestar.asolve(task, settings={**values, "seed": 4}, **second.options()),
+    )
+    assert len({result.run_id for result in results}) == 2
+    assert [result.status for result in results] == ["solved", "solved"]
 
 
 async def test_prompts_are_compared_by_content(task: Path, tmp_path: Path) -> None:

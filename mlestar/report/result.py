@@ -162,14 +162,14 @@ class Result(BaseModel):
             UserError: this version cannot read it.
         """
         try:
-            return cls.model_validate_json(path.read_bytes())._moved_to(path.parent.absolute())
+            return cls.model_validate_json(path.read_bytes())
         except ValidationError as error:
             msg = (
                 f"{path} is no result of this version of mlestar, or was changed by hand; delete it and resume the run"
             )
             raise UserError(msg) from error
 
-    def _moved_to(self, folder: Path) -> "Result":
+    def moved_to(self, folder: Path) -> "Result":
         """Return the result with the paths of its files in the folder where it was found."""
         before = Path(self.folder)
         if before == folder:
@@ -195,7 +195,7 @@ def read_result(folder: RunFolder) -> Result:
     if not folder.result.is_file():
         msg = f"run {folder.run_id} in {folder.path.parent} has no result yet"
         raise UserError(msg)
-    return Result.read(folder.result)
+    return Result.read(folder.result).moved_to(folder.path)
 
 
 async def write_result(ctx: RunContext, state: PipelineState, *, message: str = "") -> Result:

@@ -31,10 +31,11 @@ docs: $(VENV)/.docs ## Build the documentation into site/; any warning is an err
 studio: $(VENV)/.demo $(VENV)/.studio ## Open the graphs in LangGraph Studio
 	@$(BIN)/langgraph dev --no-reload --n-jobs-per-worker 4
 
-golden: $(VENV)/.test ## Render the golden prompts and the drawn graphs anew
+golden: $(VENV)/.test ## Render the golden prompts, the drawn graphs and the table of settings anew
 	@$(BIN)/python -m tests.unit.golden_prompts
 	@$(BIN)/python -m tests.unit.golden_graphs
 	@$(BIN)/python -m tests.unit.golden_architecture
+	@$(BIN)/python -m tests.unit.golden_settings
 
 format: $(VENV)/.check ## Format and fix what can be fixed
 	@$(BIN)/ruff check --fix .

@@ -11,7 +11,7 @@ from mlestar import __version__
 from mlestar.cli.exits import NO_SOLUTION, PAUSED, SOLVED, Commands
 from mlestar.cli.logs import configure_logging
 from mlestar.cli.sandbox import sandbox
-from mlestar.cli.values import read_items, resolve_settings, without_none
+from mlestar.cli.values import read_items, read_layers, resolve_settings, without_none
 from mlestar.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -48,11 +48,16 @@ def options(
     configure_logging(verbose)
 
 
-RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Folder that holds the run folders.")]
+RunsDir = Annotated[Path | None, typer.Option("--runs-dir", help="Folder that holds the run folders.")]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print result.json on standard output; progress goes to standard error.")
 ]
-Folder = Annotated[Path, typer.Argument(help="Folder with a task description and its data.")]
+Folder = Annotated[
+    Path, typer.Argument(help="Folder with a task description and its data, or the file of one labelled table.")
+]
+Target = Annotated[list[str] | None, typer.Option("--target", help="Column to predict. Repeatable.")]
+IdColumn = Annotated[str | None, typer.Option("--id", help="Column that identifies a row.")]
+Split = Annotated[str | None, typer.Option("--split", help="random, stratified, time:COLUMN or group:COLUMN.")]
 Goal = Annotated[str | None, typer.Option(help="What to predict, when the folder has no description.")]
 MetricName = Annotated[str | None, typer.Option("--metric", help="Metric name or file.py:function.")]
 ModelName = Annotated[str | None, typer.Option("--model", help="offline, ask, or provider:name.")]
@@ -83,7 +88,10 @@ def run(
     runner: RunnerName = None,
     goal: Goal = None,
     metric: MetricName = None,
-    runs_dir: RunsDir = Path("runs"),
+    target: Target = None,
+    id_: IdColumn = None,
+    split: Split = None,
+    runs_dir: RunsDir = None,
     run_id: Annotated[str | None, typer.Option("--run-id", help="Name of the run folder.")] = None,
     max_hours: MaxHours = None,
     max_usd: MaxUsd = None,
@@ -97,13 +105,16 @@ def run(
     set_: Set = None,
     as_json: AsJson = False,
 ) -> None:
-    """Solve a task folder."""
+    """Solve a task."""
     options = {
         "model": model,
         "profile": profile,
         "runner": runner,
         "goal": goal,
         "metric": metric,
+        "target": target,
+        "id_column": id_,
+        "split": split,
         "runs_dir": runs_dir,
         "max_hours": max_hours,
         "max_usd": max_usd,
@@ -123,7 +134,7 @@ def run(
 @app.command("resume")
 def resume_run(
     run_id: str,
-    runs_dir: RunsDir = Path("runs"),
+    runs_dir: RunsDir = None,
     answer: Annotated[Path | None, typer.Option("--answer", help="Edited copy of the run's questions.json.")] = None,
     max_hours: MaxHours = None,
     max_usd: MaxUsd = None,
@@ -158,7 +169,7 @@ def fork_run(
         typer.Option("--set", help="text=..., file=PATH, card=PATH, action=..., or a setting as key=value."),
     ] = None,
     fork_id: Annotated[str | None, typer.Option("--run-id", help="Name of the new run folder.")] = None,
-    runs_dir: RunsDir = Path("runs"),
+    runs_dir: RunsDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Run again with one decision replaced; finished work is free."""
@@ -174,7 +185,7 @@ def fork_run(
 def demo(
     model: ModelName = None,
     runner: RunnerName = None,
-    runs_dir: RunsDir = Path("runs"),
+    runs_dir: RunsDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Solve a built-in task and grade the submission on labels that were never in its folder."""
@@ -183,7 +194,7 @@ def demo(
     settings = resolve_settings({"model": model, "runner": runner, "runs_dir": runs_dir, "profile": "quick"})
     from mlestar.api import solve
 
-    folder = make_demo(runs_dir / "demo-task")
+    folder = make_demo(settings.runs_dir / "demo-task")
     _finish(lambda live: solve(folder, settings=settings, **live), as_json, after=grade_demo)
 
 
@@ -194,30 +205,46 @@ def check(
     profile: ProfileName = None,
     goal: Goal = None,
     metric: MetricName = None,
+    target: Target = None,
+    id_: IdColumn = None,
+    split: Split = None,
     set_: Set = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what would be predicted, which rows would be withheld and what a run may cost, without running anything."""
-    from mlestar.cli.check import check_folder
+    from mlestar.cli.check import check_task
 
-    options = {"model": model, "profile": profile, "goal": goal, "metric": metric}
-    check_folder(folder, resolve_settings(options, set_), as_json=as_json)
+    options: dict[str, Any] = {"model": model, "profile": profile, "goal": goal, "metric": metric}
+    options |= {"target": target, "id_column": id_, "split": split}
+    check_task(folder, resolve_settings(options, set_), as_json=as_json)
 
 
 @app.command()
 def runs(
-    runs_dir: RunsDir = Path("runs"),
+    runs_dir: RunsDir = None,
     prune: Annotated[bool, typer.Option("--prune", help="Reduce finished runs to results and scripts.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the runs, or prune them."""
     from mlestar.cli.listing import list_all, prune_all
 
+    folder = resolve_settings({"runs_dir": runs_dir}).runs_dir
     if prune:
-        prune_all(runs_dir)
-        return
+        prune_all(folder)
+    else:
+        list_all(folder, as_json=as_json)
 
-    list_all(runs_dir, as_json=as_json)
+
+@app.command("settings")
+def show_settings(
+    profile: ProfileName = None,
+    set_: Set = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show every setting with its value, and whether an option, the environment, mlestar.toml or a default sets it."""
+    from mlestar.cli.show_settings import show
+
+    show(read_layers({"profile": profile}, set_), as_json=as_json)
 
 
 @app.command()
@@ -245,7 +272,7 @@ def mcp(
     model: ModelName = None,
     profile: ProfileName = None,
     runner: RunnerName = None,
-    runs_dir: RunsDir = Path("runs"),
+    runs_dir: RunsDir = None,
     set_: Set = None,
 ) -> None:
     """Serve runs to clients of the Model Context Protocol, over standard input and output."""

@@ -3,28 +3,43 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mlestar.data.frames import TableInput, write_table_task
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
 from mlestar.evaluation import fresh_holdouts, infer_split, search_holdout
+from mlestar.evaluation.holdout.answers import describe_answers, find_answers
 from mlestar.evaluation.holdout.plan import SplitPlan
+from mlestar.runtime.context import load_task
 from mlestar.runtime.estimate import Estimate, estimate_run
 from mlestar.settings import Settings
 
 
-def check_folder(folder: Path, settings: Settings, *, as_json: bool) -> None:
-    """Print what is inferred from a folder, and what a run with these settings may cost.
+def check_task(path: Path, settings: Settings, *, as_json: bool) -> None:
+    """Print what is inferred from a task folder or a file, and what a run with these settings may cost.
 
     Raises:
-        TaskError: the folder cannot be understood.
+        TaskError: it cannot be understood.
     """
-    task = Task.load(folder, goal=settings.goal, metric=settings.metric)
+    if not path.is_file():
+        _check_folder(path, settings, as_json=as_json)
+        return
+    with TemporaryDirectory(prefix="mlestar-") as scratch:
+        tables = TableInput(path)
+        folder = write_table_task(Path(scratch) / tables.name, tables, settings.target)
+        _check_folder(folder, settings, as_json=as_json)
+
+
+def _check_folder(folder: Path, settings: Settings, *, as_json: bool) -> None:
+    task = load_task(folder, settings)
     split, problem = _plan(task)
+    answers = find_answers(task)
     estimate = estimate_run(settings, task)
     if as_json:
         facts = {
@@ -32,12 +47,15 @@ def check_folder(folder: Path, settings: Settings, *, as_json: bool) -> None:
             "split": split.model_dump(mode="json") if split else None,
             "fallback": problem,
             "notes": task.notes,
+            "answers": answers,
             "estimate": {"profile": settings.profile, **asdict(estimate)},
         }
         typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
         return
     console = Console()
     _show_spec(console, task)
+    if answers:
+        console.print(Text(f"  {describe_answers(answers)}", "bold red"), soft_wrap=True, highlight=False)
     _show_split(console, task, split, problem)
     _show_estimate(console, settings, estimate)
 

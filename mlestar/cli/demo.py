@@ -1,5 +1,6 @@
 """The built-in demonstration: the diabetes example, graded on labels that were never in its folder."""
 
+import contextlib
 from pathlib import Path
 
 import pandas as pd
@@ -7,6 +8,7 @@ from rich.console import Console
 from sklearn.metrics import root_mean_squared_error
 
 from mlestar.data.examples import load_example, write_example
+from mlestar.data.outputs import mark_runs_folder
 from mlestar.report import Result
 
 
@@ -16,6 +18,8 @@ def make_demo(folder: Path) -> Path:
     Raises:
         UserError: the folder cannot be written.
     """
+    with contextlib.suppress(OSError):  # what cannot be written is reported next
+        mark_runs_folder(folder.parent)
     return write_example("diabetes", folder)
 
 

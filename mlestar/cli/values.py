@@ -6,20 +6,30 @@ from mlestar.errors import SettingsError
 
 if TYPE_CHECKING:
     from mlestar.settings import Settings
+    from mlestar.settings.sources import Layers
 
 MAIN_PARTS = {"retrieval": "sources"}
 """The part of a setting that its bare name sets."""
 
 
 def resolve_settings(options: dict[str, Any], items: list[str] | None = None) -> "Settings":
-    """Return the settings of options that were used and of `--set` items, which take precedence.
+    """Return the settings of options that were used and of `--set` items, then of the environment and `mlestar.toml`.
 
     Raises:
         SettingsError: a value is out of range or a setting is unknown.
     """
-    from mlestar.settings import Settings
+    return read_layers(options, items).settings()
 
-    return Settings.resolve({**without_none(options), **read_items(items or [])})
+
+def read_layers(options: dict[str, Any], items: list[str] | None = None) -> "Layers":
+    """Return the settings of the command line, the environment and `mlestar.toml`; `--set` precedes other options.
+
+    Raises:
+        SettingsError: a value is out of range or a setting is unknown.
+    """
+    from mlestar.settings import sources
+
+    return sources.read_layers({**without_none(options), **read_items(items or [])})
 
 
 def without_none(options: dict[str, Any]) -> dict[str, Any]:
@@ -43,7 +53,7 @@ def read_items(items: list[str]) -> dict[str, Any]:
         if dot or isinstance(settings.get(name), dict):
             settings[name] = {**_parts(name, settings.get(name, {})), part or MAIN_PARTS.get(name, ""): value}
         else:
-            settings[name] = value.split(",") if name == "review" else value
+            settings[name] = value
     return settings
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from mlestar.data.outputs import find_outputs, is_run_folder
 from mlestar.errors import TaskError
 
 DESCRIPTIONS = ("task.md", "description.md", "task_description.txt", "readme.md")
@@ -23,6 +24,7 @@ class TaskFolder:
     """Empty when there is none."""
     files: tuple[str, ...]
     """Every data file below `input`, sorted, as relative POSIX paths."""
+    description_path: Path | None = None
 
     @property
     def entries(self) -> tuple[str, ...]:
@@ -46,7 +48,7 @@ def read_task_folder(path: Path) -> TaskFolder:
     if not files:
         msg = f"{path} holds no data files: put train, test and sample submission into it or into {path / 'input'}"
         raise TaskError(msg)
-    return TaskFolder(path, data, _read_description(description), files)
+    return TaskFolder(path, data, _read_description(description), files, description)
 
 
 def is_inside(path: Path, folder: Path) -> bool:
@@ -109,16 +111,12 @@ def _check_links(folder: Path, paths: list[Path]) -> None:
 
 
 def _regular_files(root: Path, data: Path, names: list[str]) -> Iterator[str]:
-    """Yield the files of one folder; sockets and pipes are left out, since opening one may block forever."""
+    """Yield the files of one folder that no run wrote; sockets and pipes are left out, since opening one may block."""
+    outputs = find_outputs(root, names)
     for name in names:
         path = root / name
-        if not _is_hidden(name) and path.is_file():
+        if not _is_hidden(name) and name not in outputs and path.is_file():
             yield path.relative_to(data).as_posix()
-
-
-def is_run_folder(path: Path) -> bool:
-    """Return whether a folder is that of a run, which `mlestar run .` makes inside a task: none of it is data."""
-    return (path / "settings.json").is_file() and (path / "blobs").is_dir()
 
 
 def _is_data(folder: Path) -> bool:

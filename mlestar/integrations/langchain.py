@@ -17,8 +17,8 @@ from mlestar.events import Event
 from mlestar.integrations.messages import describe_error
 from mlestar.report import Result
 from mlestar.runtime.options import RunOptions
-from mlestar.session.keywords import check_options
-from mlestar.settings import Settings
+from mlestar.session.keywords import SolveKeywords, split_keywords
+from mlestar.settings.sources import choose_settings
 
 DESCRIPTION = (
     "Solve a machine-learning task. Takes a folder with data (train, test and sample submission tables, best with a "
@@ -41,7 +41,7 @@ def as_tool(
     *,
     name: str = "solve_task",
     description: str = DESCRIPTION,
-    **options: Unpack[RunOptions],
+    **keywords: Unpack[SolveKeywords],
 ) -> BaseTool:
     """Return a LangChain tool that solves a task folder.
 
@@ -49,16 +49,16 @@ def as_tool(
     `Event` is also streamed as a custom event. An error that a person must repair is text that the agent can act on.
 
     Args:
-        settings: `Settings` or their values, for every call.
+        settings: `Settings`, or values that take precedence over the environment and `mlestar.toml`, for every call.
         name: of the tool, as the agent sees it.
         description: of the tool, as the agent sees it.
-        **options: see `RunOptions`.
+        **keywords: settings, and what `RunOptions` describes.
     """
-    check_options(options, signature(as_tool).parameters)
-    chosen = Settings.resolve(settings)
+    values, options = split_keywords(keywords, signature(as_tool).parameters)
+    chosen = choose_settings(settings, values)
 
     async def solve(folder: str, goal: str | None = None) -> tuple[str, Result]:
-        own = chosen if goal is None else Settings.resolve({**chosen.model_dump(), "goal": goal})
+        own = chosen if goal is None else chosen.change({"goal": goal})
         live: RunOptions = {**options, "on_event": _call_each(options.get("on_event"), _writer())}
         try:
             result = await asolve(folder, settings=own, **live)
@@ -81,9 +81,17 @@ def as_tool(
 
 
 async def astream(
-    task: str | Path | Task, *, settings: SettingsLike = None, run_id: str | None = None, **options: Unpack[RunOptions]
+    task: str | Path | Task | None = None,
+    *,
+    train: Any = None,
+    test: Any = None,
+    sample: Any = None,
+    description: str | None = None,
+    settings: SettingsLike = None,
+    run_id: str | None = None,
+    **keywords: Unpack[SolveKeywords],
 ) -> AsyncIterator[Event | Result]:
-    """Solve a task folder and yield every event as it happens, the `Result` last.
+    """Solve a task and yield every event as it happens, the `Result` last.
 
     Leaving the loop early stops the run; its state is saved. Arguments and errors are those of `asolve`.
     """
@@ -92,8 +100,9 @@ async def astream(
     def put(event: Event | None) -> None:
         loop.call_soon_threadsafe(queue.put_nowait, event)
 
-    live: RunOptions = {**options, "on_event": _call_each(options.get("on_event"), put)}
-    work = asyncio.create_task(asolve(task, settings=settings, run_id=run_id, **live))
+    live: SolveKeywords = {**keywords, "on_event": _call_each(keywords.get("on_event"), put)}
+    tables = {"train": train, "test": test, "sample": sample, "description": description}
+    work = asyncio.create_task(asolve(task, settings=settings, run_id=run_id, **tables, **live))
     work.add_done_callback(lambda done: put(None))
     try:
         while (event := await queue.get()) is not None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from langchain_core.messages import AIMessage
 from pydantic import BaseModel
 
-from mlestar.api import aresume, asolve, load_task, resumed_settings
+from mlestar.api import aresume, asolve, resumed_settings
 from mlestar.errors import MlestarError, UserError
 from mlestar.events import Event
 from mlestar.integrations.messages import describe_error
@@ -16,6 +16,7 @@ from mlestar.integrations.open_calls import OpenCalls
 from mlestar.llm.external import ModelCall
 from mlestar.metrics.spec import Direction, better, format_score
 from mlestar.report import Result, read_result
+from mlestar.runtime.context import load_task
 from mlestar.runtime.options import RunOptions
 from mlestar.session.questions import read_open_questions
 from mlestar.settings import Settings

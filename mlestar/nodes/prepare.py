@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from langgraph.runtime import Runtime
@@ -13,6 +15,7 @@ from mlestar.data.examples import write_example, write_task
 from mlestar.data.task import Task, TaskSpec
 from mlestar.errors import HoldoutError, UserError
 from mlestar.evaluation import infer_split, search_holdout
+from mlestar.evaluation.holdout.answers import describe_answers, find_answers
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.nodes.progress import emit
 from mlestar.runtime.context import RunContext, open_context
@@ -31,13 +34,18 @@ async def prepare(state: PipelineInput, runtime: Runtime[Settings]) -> PipelineS
     models = ctx.services.caller.models
     emit(runtime, "prepare", f"model {models.title}: {models.default.why}")
     emit(runtime, "prepare", f"retrieval {ctx.services.retrieval.title}")
-    task = await ctx.inputs.task()
-    split, fallback = await _plan_split(task)
+    unless_stopped = ctx.services.budget.unless_stopped
+    task = await unless_stopped(ctx.inputs.task())
+    split, fallback = await unless_stopped(_plan_split(task))
     if split:
-        task = await asyncio.to_thread(_without_withheld_rows, task, split, settings.seed)
+        task = await unless_stopped(asyncio.to_thread(_without_withheld_rows, task, split, settings.seed))
+    answers = await unless_stopped(asyncio.to_thread(find_answers, task))
+    if answers:
+        emit(runtime, "prepare", describe_answers(answers))
+        task = _without_files(task, answers)
     brief = await _draft_brief(ctx, task, split, fallback)
     brief = brief.model_copy(update={"spec": await _complete_spec(ctx, brief)})
-    brief = await _stage_holdout(ctx, brief)
+    brief = await unless_stopped(_stage_holdout(ctx, brief))
     _emit_holdout(runtime, brief, time.monotonic() - start)
     written: PipelineState = {"train_csv": "", "test_csv": "", "description": ""}
     return {"run_id": run_id, "brief": await ctx.services.keep(brief.model_dump_json()), "exports": [], **written}
@@ -89,6 +97,13 @@ async def _plan_split(task: Task) -> tuple[SplitPlan | None, str]:
 def _without_withheld_rows(task: Task, split: SplitPlan, seed: int) -> Task:
     """Return the task as agents may see it: nothing in it comes from the rows withheld during the search."""
     return task.showing(search_holdout(task, split, seed=seed).train)
+
+
+def _without_files(task: Task, names: Sequence[str]) -> Task:
+    """Return the task as agents may see it: without files that are never staged."""
+    auxiliary = tuple(name for name in task.spec.auxiliary if name not in names)
+    statistics = tuple(file for file in task.statistics if file.file not in names)
+    return replace(task, spec=task.spec.model_copy(update={"auxiliary": auxiliary}), statistics=statistics)
 
 
 async def _stage_holdout(ctx: RunContext, brief: Brief) -> Brief:

@@ -169,6 +169,15 @@ class Result(BaseModel):
             )
             raise UserError(msg) from error
 
+    def moved_to(self, folder: Path) -> "Result":
+        """Return the result with the paths of its files in the folder where it was found."""
+        before = Path(self.folder)
+        if before == folder:
+            return self
+        files = {name: getattr(self, name) for name in ("solution", "submission", "report")}
+        paths = {name: str(folder / Path(path).name) for name, path in files.items() if path}
+        return self.model_copy(update={"folder": str(folder), "run_id": folder.name, **paths})
+
     @property
     def summary(self) -> RunSummary:
         """Return what matters most of the result."""
@@ -186,7 +195,7 @@ def read_result(folder: RunFolder) -> Result:
     if not folder.result.is_file():
         msg = f"run {folder.run_id} in {folder.path.parent} has no result yet"
         raise UserError(msg)
-    return Result.read(folder.result)
+    return Result.read(folder.result).moved_to(folder.path)
 
 
 async def write_result(ctx: RunContext, state: PipelineState, *, message: str = "") -> Result:

@@ -3,18 +3,20 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from typing import Literal, NoReturn
+from typing import Any, Literal, NoReturn, TypeVar
 
 from mlestar.errors import SettingsError, StopRequested
 from mlestar.llm.limits import CallSize, usual_output
 from mlestar.runtime.call_queue import CallQueue
+from mlestar.runtime.stopping import unless_stopped
 from mlestar.settings import EXPORT_STRETCH, Settings
 from mlestar.store import Amount, Cap, Caps, Ledger, Reservation, Shortage, Spend, finish, key_of
 
 logger = logging.getLogger("mlestar.runtime")
 
+T = TypeVar("T")
 Stage = Literal["search", "rescoring", "export"]
 """What work is for: each stage keeps back what the later ones need, so rescorings are skipped before exports."""
 EXPORTS = 2
@@ -170,6 +172,14 @@ class Budget:
         self._queue.notify()
         if not self._in_flight:
             self._idle.set()
+
+    async def unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await work that is worth nothing when it is not finished; a stop leaves it.
+
+        Raises:
+            StopRequested: the stop came first.
+        """
+        return await unless_stopped(self._asked_to_stop, work)
 
     def _enter(self) -> None:
         """Count work as in flight, which a stop lets finish."""

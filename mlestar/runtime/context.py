@@ -112,6 +112,12 @@ CLOSING_POLL = 0.05
 """Seconds between two checks of a context that is being closed, perhaps on another event loop. Chosen by judgement."""
 
 
+def load_task(folder: Path, settings: Settings) -> Task:
+    """Return the task of a folder, with what the settings say about it."""
+    chosen = {"target": settings.target or None, "id": settings.id_column, "split": settings.split}
+    return Task.load(folder.expanduser().absolute(), goal=settings.goal, metric=settings.metric, **chosen)
+
+
 async def open_context(
     settings: Settings,
     run_id: str,
@@ -201,9 +207,6 @@ def _make_context(
     services = open_services(settings, folder, task_folder, given, task.spec.name if task else "")
     on_event = given.get("on_event")
 
-    def load() -> Task:
-        return Task.load(task_folder, goal=settings.goal, metric=settings.metric)
-
     def report(line: str) -> None:
         if on_event is not None:
             on_event(Event(stage="sandbox", message=line))
@@ -212,7 +215,7 @@ def _make_context(
         settings,
         folder,
         services=services,
-        inputs=StagedInputs(folder, load, task, resamples=settings.resamples),
+        inputs=StagedInputs(folder, partial(load_task, task_folder, settings), task, resamples=settings.resamples),
         executor=Executor(settings, folder, services, given.get("runner"), report),
         lock=lock,
         owned=options is not None,

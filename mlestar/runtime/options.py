@@ -18,15 +18,9 @@ OnEvent = Callable[[Event], None]
 OnQuestion = Callable[[Question], Answer]
 
 
-class RunOptions(TypedDict, total=False):
-    """Keyword arguments that `solve`, `resume`, `fork` and their variants share."""
+class LiveOptions(TypedDict, total=False):
+    """Callbacks and answers, which settings cannot express."""
 
-    model: ModelsLike | str
-    """A chat model for every role, its name, or chat models by role, group of roles or `default`."""
-    runner: Runner | None
-    """Executes scripts, in place of the runner that the settings name."""
-    retrieval: RetrieversLike
-    """A `Retriever`, a LangChain tool or retriever, or several of them."""
     on_event: OnEvent | None
     """Receives every progress event."""
     on_question: OnQuestion | None
@@ -40,3 +34,14 @@ class RunOptions(TypedDict, total=False):
     over `on_question`."""
     stop: asyncio.Event | None
     """Set it, and the run finishes what it is doing, saves it and raises `StopRequested`."""
+
+
+class RunOptions(LiveOptions, total=False):
+    """What a run uses besides its settings."""
+
+    model: ModelsLike
+    """A chat model for every role, or chat models by role, group of roles or `default`."""
+    runner: Runner | None
+    """Executes scripts, in place of the runner that the settings name."""
+    retrieval: RetrieversLike
+    """A `Retriever`, a LangChain tool or retriever, or several of them."""

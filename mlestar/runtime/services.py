@@ -9,9 +9,9 @@ from pathlib import Path
 
 from mlestar.agents.context import AgentContext, ReplyError
 from mlestar.agents.roles import ROLES
-from mlestar.errors import SettingsError, UserError
+from mlestar.errors import UserError
 from mlestar.events import Event, Spending
-from mlestar.llm import Caller, ModelReply, ModelsLike, Prices, Reliability, RetryPolicy, Transport, choose_models
+from mlestar.llm import Caller, ModelReply, Prices, Reliability, RetryPolicy, Transport, choose_models
 from mlestar.llm.external import Answerer
 from mlestar.prompts import Prompts
 from mlestar.retrieval import Findings, Retrieval, choose_retrieval, read_card
@@ -118,7 +118,7 @@ def open_services(
         UserError: a setting cannot be used.
         StoreError: the ledger cannot be opened.
     """
-    models = choose_models(settings, _chat_models(options))
+    models = choose_models(settings, options.get("model"))
     prompts = Prompts(settings.prompts, [role.prompt for role in ROLES.values()])
     cards = [read_card(path) for path in settings.cards]
     prices = Prices(settings.prices)
@@ -154,14 +154,6 @@ def open_services(
         retrieval=retrieval,
         cards=cards,
     )
-
-
-def _chat_models(options: RunOptions) -> ModelsLike:
-    models = options.get("model")
-    if isinstance(models, str):
-        msg = "a run keeps its settings: model cannot change; `mlestar fork` changes it"
-        raise SettingsError(msg)
-    return models
 
 
 def _answerer(options: RunOptions, ledger: Ledger) -> Answerer:

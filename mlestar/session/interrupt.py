@@ -10,6 +10,7 @@ from queue import Queue
 from typing import Any, TypeVar
 
 from mlestar.events import Event
+from mlestar.session.threads import WorkerThreads
 
 T = TypeVar("T")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -40,8 +41,11 @@ def run_interruptible(
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on a loop whose worker threads do not keep a process that was stopped."""
     try:
-        return asyncio.run(work)
+        with asyncio.Runner() as runner:
+            runner.get_loop().set_default_executor(WorkerThreads())
+            return runner.run(work)
     except asyncio.CancelledError as error:
         raise KeyboardInterrupt(*error.args) from None
 

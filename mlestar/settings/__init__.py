@@ -18,6 +18,8 @@ RUNNERS = ("auto", "docker", "local")
 
 BUDGET = ("max_hours", "max_usd", "max_tokens", "max_executions", "parallel")
 """Settings that may differ each time a run is resumed: they change no prompt and no key of the ledger."""
+UNBOUND = (*BUDGET, "model_seconds", "model_attempts", "model_backoff", "model_parallel", "warm", "prices", "runs_dir")
+"""Settings that may differ when a run is started again under its own id: none changes what is asked or executed."""
 EXPORT_STRETCH = 3.0
 """An export may take this factor of the limit of a script: the real input has more rows than the holdout's.
 Chosen by judgement; not measured."""
@@ -204,6 +206,17 @@ class Settings(BaseModel):
     metric: str | None = Field(
         None, description="Metric name or `file.py:function`; takes precedence over the task folder."
     )
+    target: tuple[str, ...] = Field(
+        (), description="Columns to predict; takes precedence over `task.toml`. Empty: inferred from the files."
+    )
+    id_column: str | None = Field(
+        None, description="Column that identifies a row; takes precedence over `task.toml`. Empty: inferred."
+    )
+    split: str | None = Field(
+        None,
+        description="How rows are withheld: random, stratified, time:COLUMN or group:COLUMN; takes precedence over "
+        "`task.toml`. Empty: inferred from how test differs from train.",
+    )
     review: frozenset[ReviewPoint] = Field(
         frozenset(), description="Points at which the run stops and asks a person to approve or edit."
     )
@@ -224,10 +237,16 @@ class Settings(BaseModel):
         values = {key: value for key, value in data.items() if value is not None and value != ""}
         return {**PROFILES.get(profile, {}), **values}
 
-    @field_validator("fallback", mode="before")
+    @field_validator("fallback", "review", "cards", mode="before")
     @classmethod
-    def _split_fallback(cls, value: Any) -> Any:
+    def _split_list(cls, value: Any) -> Any:
         return split_list(value)
+
+    @field_validator("target", mode="before")
+    @classmethod
+    def _wrap_target(cls, value: Any) -> Any:
+        """Return one name as a list of one: the name of a column may contain a comma."""
+        return [value] if isinstance(value, str) else value
 
     @field_validator("runner")
     @classmethod

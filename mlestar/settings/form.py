@@ -9,7 +9,18 @@ from collections.abc import Mapping
 from typing import Any
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Run": ("profile", "goal", "metric", "review", "seed", "runs_dir", "checkpoints"),
+    "Run": (
+        "profile",
+        "goal",
+        "metric",
+        "target",
+        "id_column",
+        "split",
+        "review",
+        "seed",
+        "runs_dir",
+        "checkpoints",
+    ),
     "Model": (
         "model",
         "models",
@@ -53,6 +64,9 @@ NODES: dict[str, tuple[str, ...]] = {
     "script_seconds": ("execute",),
     "goal": ("prepare",),
     "metric": ("prepare",),
+    "target": ("prepare",),
+    "id_column": ("prepare",),
+    "split": ("prepare",),
 }
 """Nodes that a field concerns."""
 

@@ -13,6 +13,7 @@ from typing import IO, Any
 from pydantic import BaseModel, ValidationError
 
 from mlestar import __version__
+from mlestar.data.outputs import mark_runs_folder
 from mlestar.errors import PlatformError, SettingsError, StoreError, UserError
 
 try:
@@ -40,12 +41,14 @@ class RunSettings(BaseModel):
 
     version: int = FORMAT
     task: str
-    """Absolute path of the task folder."""
+    """Absolute path of the task folder; in the file relative to the run folder when it is inside."""
     settings: dict[str, Any]
     thread: str = ""
     """Name of the run among checkpoints that several runs share."""
     forked_from: str = ""
     """The run whose finished work this one began with."""
+    model: str = ""
+    """The model that was found by its key or for want of one, where no setting names it; the run keeps it."""
     made_by: str = ""
     """Version of mlestar that made the run."""
 
@@ -68,6 +71,10 @@ class RunFolder:
         self.result = self.path / "result.json"
         self.report = self.path / "report.html"
         self.questions = self.path / "questions.json"
+        self.contents = self.path / "contents.json"
+        """The content of the task's files, by which other data under this run's id is recognised."""
+        self.task = self.path / "task"
+        """Holds the task folder of a run that was started from tables."""
         self.inputs = self.path / "inputs"
         self.work = self.path / "work"
 
@@ -84,7 +91,8 @@ class RunFolder:
             UserError: the runs folder cannot be written.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            mark_runs_folder(self.path.parent)
+            self.path.mkdir(exist_ok=True)
             self.work.mkdir(exist_ok=True)
             (self.path / ".lock").touch()
         except OSError as error:
@@ -106,7 +114,8 @@ class RunFolder:
             msg += f"this version reads format {FORMAT}: use that version, or start a new run"
             raise UserError(msg)
         try:
-            return RunSettings.model_validate_json(self.settings.read_bytes())
+            recorded = RunSettings.model_validate_json(self.settings.read_bytes())
+            return recorded.model_copy(update={"task": str(self.path / recorded.task)})
         except ValidationError as error:
             msg = f"{self.settings} cannot be read: it was changed by hand or cut off; start a new run"
             raise UserError(msg) from error
@@ -138,9 +147,25 @@ class RunFolder:
             return
         thread = f"{self.run_id}-{uuid.uuid4().hex}"
         record = RunSettings(
-            task=str(task), settings=settings, thread=thread, forked_from=forked_from, made_by=__version__
+            task=self._relative(task), settings=settings, thread=thread, forked_from=forked_from, made_by=__version__
         )
         self.write_json(self.settings, record.model_dump())
+
+    def move_task(self, task: Path) -> None:
+        """Record where the task folder is now."""
+        recorded = self.read_settings().model_copy(update={"task": self._relative(task)})
+        self.write_json(self.settings, recorded.model_dump())
+
+    def record_model(self, name: str) -> None:
+        """Keep the model that was chosen without a setting, so that another environment changes nothing."""
+        recorded = self.read_settings()
+        if not recorded.model:
+            update = {"model": name, "task": self._relative(Path(recorded.task))}
+            self.write_json(self.settings, recorded.model_copy(update=update).model_dump())
+
+    def _relative(self, task: Path) -> str:
+        """Return the path of a task folder relative to this one when it is inside, so that a run can be moved."""
+        return str(task.relative_to(self.path) if task.is_relative_to(self.path) else task)
 
     def lock(self) -> IO[str]:
         """Hold the run for this process until the returned file is closed or the process ends.
@@ -211,7 +236,8 @@ def claim_run_id(runs_dir: Path, task_name: str) -> str:
     for number in count(1):
         run_id = name if number == 1 else f"{name}-{number}"
         try:
-            (runs_dir / run_id).mkdir(parents=True)
+            mark_runs_folder(runs_dir)
+            (runs_dir / run_id).mkdir()
         except FileExistsError:
             continue
         except OSError as error:

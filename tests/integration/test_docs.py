@@ -27,6 +27,8 @@ FILES = {
     "realmlp.md": "# Extra trees\n\nlibraries: scikit-learn\n",
     "instruction.txt": "Work on the model.",
     "answers.json": "[]",
+    "customers.csv": "customer,visits,churned\n"
+    + "".join(f"c{n},{n * 37 % 101},{n * 37 % 101 // 51}\n" for n in range(300)),
 }
 """Files that the commands name."""
 NEEDS = re.compile(r"needs a key|set \w+_KEY|needs a Gemini model|pip install|no Docker engine answers")
@@ -121,7 +123,7 @@ def test_every_command_on_a_page_is_of_a_known_kind() -> None:
 def test_the_pages_build_without_a_warning(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
     run(ROOT, command)
-    assert "Solve a task folder and return the result" in (tmp_path / "site/reference/index.html").read_text()
+    assert "Solve a task and return the result" in (tmp_path / "site/reference/index.html").read_text()
     assert 'class="mermaid"' in (tmp_path / "site/graphs/index.html").read_text()
 
 

@@ -25,7 +25,7 @@ from mlestar.errors import StoreError
 from mlestar.report import Result
 from mlestar.runtime.context import close_context, open_context
 from mlestar.settings import Settings
-from mlestar.store import RunFolder
+from mlestar.store import RunFolder, list_runs
 from tests.unit.scenario import SMALL, Scenario, count_rows, make_task
 
 
@@ -221,7 +221,7 @@ async def test_a_run_in_another_graph_that_is_cancelled_can_be_resumed_elsewhere
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
         await work
-    (path,) = runs_dir.iterdir()
+    (path,) = list_runs(runs_dir)
     await until_free(RunFolder(runs_dir, path.name))
     scenario = Scenario()
     assert (await mlestar.aresume(path.name, runs_dir=runs_dir, **scenario.options())).status == "solved"
@@ -235,7 +235,7 @@ async def test_a_run_in_another_graph_that_fails_releases_its_folder(
     work = asyncio.create_task(app(AppKeys).ainvoke({"question": f"solve {task}"}, context=context))
     with pytest.raises(mlestar.UserError):
         await work
-    (path,) = runs_dir.iterdir()
+    (path,) = list_runs(runs_dir)
     await until_free(RunFolder(runs_dir, path.name))
 
 

@@ -12,13 +12,15 @@ import pytest
 import mlestar
 from mlestar.errors import SettingsError
 from mlestar.llm import ScriptedModel
+from mlestar.runtime.options import LiveOptions
+from mlestar.session.keywords import SolveKeywords
 from mlestar.settings import Settings
 from tests.unit.scenario import SMALL, Scenario, make_task, signs, solve
 
 UNKNOWN: list[tuple[dict[str, object], str]] = [
-    ({"metric": "accuracy"}, "unknown keyword 'metric': it is a setting, pass settings={'metric': ...}"),
+    ({"metrik": "accuracy"}, "unknown keyword 'metrik': did you mean 'metric'?"),
     ({"max_usd": 0.01, "on_evnt": print}, "unknown keyword 'on_evnt': did you mean 'on_event'?"),
-    ({"max_us": 1}, "unknown keyword 'max_us': did you mean settings={'max_usd': ...}?"),
+    ({"max_us": 1}, "unknown keyword 'max_us': did you mean 'max_usd'?"),
     ({"colour": "red"}, "unknown keyword 'colour'"),
     ({"options": {}}, "unknown keyword 'options'"),
     ({"setting": {}}, "unknown keyword 'setting': did you mean 'settings'?"),
@@ -108,9 +110,9 @@ async def test_the_name_of_a_model_is_the_setting_and_is_kept(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ({"planner": "openai:gpt-5"}, "models by name are settings, pass settings={'models': {'planner': "),
-        (["offline"], "model: give a chat model, its name, or chat models by role"),
-        ({"planner": 5}, "model: give a chat model, its name, or chat models by role"),
+        (["offline"], "model: give a chat model, its name, or either by role"),
+        ({"planner": 5}, "model: give a chat model, its name, or either by role"),
+        ({"planner": "offline", "default": 5}, "model: give a chat model, its name, or either by role"),
     ],
 )
 async def test_a_value_that_is_no_model_is_refused_in_one_line(
@@ -121,6 +123,42 @@ async def test_a_value_that_is_no_model_is_refused_in_one_line(
     with pytest.raises(SettingsError) as raised:
         await mlestar.asolve(make_task(tmp_path / "signs", rows=40), model=cast("str", model))
     assert message in str(raised.value)
+
+
+CONTRADICTIONS: list[tuple[dict[str, Any], str]] = [
+    ({"tracks": 0}, "setting 'tracks': "),
+    ({"max_usd": "much"}, "setting 'max_usd': "),
+    ({"settings": {"seed": 1}, "profile": "fast"}, "setting 'profile': "),
+]
+
+
+@pytest.mark.parametrize(("keywords", "message"), CONTRADICTIONS)
+def test_a_setting_as_a_keyword_is_checked(tmp_path: Path, keywords: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message) as raised:
+        mlestar.solve(tmp_path, runs_dir=tmp_path / "runs", **keywords)
+    assert "\n" not in str(raised.value)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_every_setting_is_a_keyword_of_solve() -> None:
+    assert set(Settings.model_fields) | {"id"} == SolveKeywords.__optional_keys__ - LiveOptions.__optional_keys__
+
+
+async def test_settings_as_keywords_precede_values_and_are_recorded(tmp_path: Path) -> None:
+    result = await mlestar.asolve(
+        signs(),
+        settings={**SMALL, "max_executions": 5, "seed": 3},
+        run_id="run",
+        runs_dir=tmp_path / "runs",
+        max_executions=1,
+        model={"default": "offline"},
+        runner=Scenario().runner(),
+        retrieval="none",
+    )
+    recorded = json.loads((tmp_path / "runs/run/settings.json").read_text(encoding="utf-8"))["settings"]
+    assert (recorded["max_executions"], recorded["seed"]) == (1, 3)
+    assert (recorded["models"], recorded["retrieval"]["sources"]) == ({"default": "offline"}, ["none"])
+    assert result.model == "offline"
 
 
 def test_a_tool_may_be_given_a_model_by_name(tmp_path: Path) -> None:
@@ -139,7 +177,7 @@ def test_models_may_be_given_by_role(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"runner": "local"}, "pass settings={'runner': 'local'}"),
+        ({"runner": "dokcer"}, "choose auto, docker, local or package.module:Name"),
         ({"runner": 5}, "runner: give a Runner"),
         ({"answers": [1]}, "answers: give answers by the ids"),
         ({"on_event": 5}, "on_event: give a function"),

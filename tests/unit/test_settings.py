@@ -6,6 +6,7 @@ from mlestar.errors import SettingsError
 from mlestar.graph import build_graph
 from mlestar.settings import PROFILES, Profile, Settings
 from mlestar.settings.form import GROUPS, NODES, TYPES
+from tests.unit import golden_settings
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -59,6 +60,17 @@ def test_every_setting_is_in_one_group_of_the_form() -> None:
     grouped = [name for names in GROUPS.values() for name in names]
     assert sorted(grouped) == sorted(Settings.model_fields)
     assert {*TYPES, *NODES} <= set(grouped)
+
+
+def test_the_page_of_settings_is_that_of_today() -> None:
+    assert golden_settings.PAGE.read_text(encoding="utf-8") == golden_settings.render(), "run `make golden`"
+
+
+def test_every_setting_is_on_the_page_with_its_meaning() -> None:
+    page = golden_settings.PAGE.read_text(encoding="utf-8")
+    for name, field in Settings.model_fields.items():
+        assert f"| `{name}" in page
+        assert field.description
 
 
 def test_the_nodes_of_the_form_exist() -> None:

@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mlestar.data.folder import is_run_folder
 from mlestar.data.layouts import HoldoutRows, PlaceFile
+from mlestar.data.outputs import find_outputs, is_run_folder
 from mlestar.data.tables import is_table
 from mlestar.data.tables.writer import write_cells
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
+from mlestar.evaluation.holdout.answers import find_answers
 from mlestar.evaluation.holdout.auxiliary import reject_leaky_paths, safe_rows
 from mlestar.evaluation.holdout.holdout import Holdout, example_rows, learnable_rows, withheld_ids
 
@@ -91,11 +92,12 @@ def _fill(task: Task, holdout: Holdout | None, folder: Path, *, avoid: Path, lin
 
     rewritten = holdout is not None or not task.layout.has_test
     written = _write_rows(task, holdout, folder, place)
+    answers = find_answers(task)
     for name, path in _list_files(task.input, avoid=avoid.resolve()):
         if not path.resolve().is_relative_to(task.folder.resolve()):
             msg = f"{name} is a link to something outside the task folder: copy it in"
             raise HoldoutError(msg)
-        if name not in written and not (rewritten and task.layout.owns(name)):
+        if name not in (*answers, *written) and not (rewritten and task.layout.owns(name)):
             counts[_stage_file(task, holdout, path, _target(folder, name), link=link)] += 1
     for name in written:
         # A linked file is the task's own.
@@ -188,9 +190,10 @@ def _list_files(folder: Path, avoid: Path | None = None) -> Iterator[tuple[str, 
         visited.add(current.resolve())
         # A link may lead back to a folder that is being walked.
         folders[:] = [name for name in sorted(folders) if _is_open(current / name, avoid, visited)]
+        outputs = find_outputs(current, names) if avoid else set()
         for name in sorted(names):
             path = current / name
-            if not name.startswith(".") and path.is_file():
+            if not name.startswith(".") and name not in outputs and path.is_file():
                 yield path.relative_to(root).as_posix(), path
 
 

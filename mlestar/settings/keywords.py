@@ -1,0 +1,62 @@
+"""Settings as keyword arguments."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from typing_extensions import TypedDict
+
+from mlestar.settings import Profile, ReviewPoint
+
+
+class SettingKeywords(TypedDict, total=False):
+    """Every setting, except those whose keywords also take objects (`model`, `runner`, `retrieval`) and `runs_dir`."""
+
+    profile: Profile
+    models: Mapping[str, str]
+    base_url: str | None
+    temperatures: Mapping[str, float]
+    effort: Mapping[str, str]
+    model_seconds: float
+    model_attempts: int
+    model_backoff: float
+    model_parallel: int
+    fallback: str | Sequence[str]
+    give_up_after: int
+    prices: str | Path | None
+    image: str
+    network: bool
+    gpus: int
+    runtime: str | None
+    warm: int
+    retrieved_models: int
+    outer_steps: int
+    inner_plans: int
+    tracks: int
+    ensemble_rounds: int
+    finalists: int
+    fresh_splits: int
+    resamples: int
+    debug_rounds: int
+    accept: Literal["better", "significant"]
+    leakage_rounds: int
+    max_hours: float
+    max_executions: int | None
+    max_tokens: int | None
+    max_usd: float | None
+    max_output_tokens: int
+    script_seconds: float
+    memory_mb: int
+    cpus: float | None
+    parallel: int | None
+    subsample_rows: int
+    seed: int
+    goal: str | None
+    metric: str | None
+    target: str | Sequence[str]
+    id_column: str | None
+    split: str | None
+    review: str | Sequence[ReviewPoint] | frozenset[ReviewPoint] | set[ReviewPoint]
+    cards: str | Sequence[str | Path]
+    prompts: str | Path | None
+    checkpoints: Literal["sqlite", "postgres"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,6 @@ class Delimited:
         Raises:
             TaskError: a record of another length than the header.
         """
-        count = len(self.columns)
         if not len(self.records):
             return text_frame(self.columns, [pyarrow.chunked_array([[]], type=TEXT) for _ in self.columns], 0)
         try:
@@ -75,7 +74,7 @@ class Delimited:
             return
         positions = [self.columns.index(column) for column in columns]
         end = _ending(self.header) or b"\n"
-        lines = (self._select(record, positions) for record in (self.header, *chosen.texts(data)))
+        lines = (self._select(record, positions) for record in chain([self.header], chosen.texts(data)))
         previous = next(lines)
         for line in lines:
             yield previous if _ending(previous) else previous + end
@@ -116,10 +115,8 @@ class Delimited:
         if not self.quoted and self._has_no_gaps(data):
             yield self.source.stream(int(self.records.starts[0]))
             return
-        sizes = np.cumsum(self.records.ends - self.records.starts)
-        for first, last in _segments(sizes, _SEGMENT // _BLOCKS_PER_RECORD):
-            yield pyarrow.BufferReader(b"".join(self.records.select(slice(first, last)).copy(data)))
-            release(data)
+        for part in self.records.copy(data, _SEGMENT // _BLOCKS_PER_RECORD):
+            yield pyarrow.BufferReader(part)
 
     def _has_no_gaps(self, data: Bytes) -> bool:
         """Return whether lines without a record are empty; Arrow takes those with blanks for records."""
@@ -193,16 +190,6 @@ def quote(text: str, delimiter: str) -> str:
 
 def _ending(record: bytes) -> bytes:
     return record[len(record.rstrip(b"\r\n")) :]
-
-
-def _segments(sizes: np.ndarray, limit: int) -> Iterator[tuple[int, int]]:
-    """Yield ranges of records of at most `limit` bytes, or one record each; `sizes` are cumulative."""
-    first = 0
-    while first < len(sizes):
-        before = sizes[first - 1] if first else 0
-        last = max(first + 1, int(np.searchsorted(sizes, before + limit, side="right")))
-        yield first, last
-        first = last
 
 
 @cache

@@ -5,10 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlestar.data.tables.source import Bytes, chunks
-
-_RUNS = 10_000
-"""Pieces of a file that are written at once. Chosen by judgement; not measured."""
+from mlestar.data.tables.source import CHUNK, Bytes, chunks, release
 
 
 @dataclass(frozen=True)
@@ -32,18 +29,26 @@ class Spans:
         breaks = np.flatnonzero(self.starts[1:] != self.ends[:-1])
         return Spans(self.starts[np.r_[0, breaks + 1]], self.ends[np.r_[breaks, len(self) - 1]])
 
+    def parts(self, limit: int) -> Iterator["Spans"]:
+        """Yield consecutive spans of at most `limit` bytes together, or one span each."""
+        sizes = np.cumsum(self.ends - self.starts)
+        first, before = 0, 0
+        while first < len(self):
+            last = max(first + 1, int(np.searchsorted(sizes, before + limit, side="right")))
+            yield self.select(slice(first, last))
+            first, before = last, int(sizes[last - 1])
+
     def texts(self, data: Bytes) -> Iterator[bytes]:
         """Yield the bytes of each span."""
-        for first in range(0, len(self), _RUNS):
-            part = self.select(slice(first, first + _RUNS))
+        for part in self.parts(CHUNK):
             for start, end in zip(part.starts.tolist(), part.ends.tolist(), strict=True):
                 yield data[start:end]
+            release(data)
 
-    def copy(self, data: Bytes) -> Iterator[bytes]:
-        """Yield the bytes of all spans in larger pieces."""
-        runs = self.runs()
-        for first in range(0, len(runs), _RUNS):
-            yield b"".join(runs.select(slice(first, first + _RUNS)).texts(data))
+    def copy(self, data: Bytes, limit: int = CHUNK) -> Iterator[bytes]:
+        """Yield the bytes of all spans in pieces of about `limit` bytes."""
+        for part in self.parts(limit):
+            yield b"".join(part.runs().texts(data))
 
 
 def line_spans(data: Bytes, start: int = 0, *, returns: bool = True) -> Spans:

@@ -202,7 +202,7 @@ def _make_context(
     on_event = given.get("on_event")
 
     def load() -> Task:
-        return Task.load(task_folder, goal=settings.goal, metric=settings.metric)
+        return Task.load(task_folder, goal=settings.goal, metric=settings.metric, workspace=folder.prepared)
 
     def report(line: str) -> None:
         if on_event is not None:

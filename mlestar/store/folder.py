@@ -69,6 +69,7 @@ class RunFolder:
         self.report = self.path / "report.html"
         self.questions = self.path / "questions.json"
         self.inputs = self.path / "inputs"
+        self.prepared = self.path / "prepared"
         self.work = self.path / "work"
 
     @property

@@ -8,7 +8,13 @@ from pathlib import Path, PurePosixPath
 from mlestar.data.outputs import find_outputs, is_run_folder
 from mlestar.errors import TaskError
 
-DESCRIPTIONS = ("task.md", "description.md", "task_description.txt", "readme.md")
+DESCRIPTIONS = tuple(
+    f"{stem}{suffix}"
+    for stem in ("task", "description", "task_description", "overview", "instructions", "readme")
+    for suffix in (".md", ".txt", ".markdown", ".rst", "")
+    if suffix or stem == "readme"
+)
+"""File names in lower case, the likeliest first."""
 OVERRIDES = "task.toml"
 _HIDDEN = ("__pycache__",)
 
@@ -63,7 +69,8 @@ def check_name(name: str, key: str, folder: TaskFolder) -> str:
         TaskError: it is outside the folder or does not exist.
     """
     path = folder.input / name
-    if Path(name).is_absolute() or not is_inside(path, folder.input):
+    # Links were followed when the folder was listed.
+    if Path(name).is_absolute() or os.path.normpath(name).startswith(".."):
         msg = f"{key} = {name!r} is outside {folder.input}"
         raise TaskError(msg)
     if not path.exists():

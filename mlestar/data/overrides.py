@@ -53,6 +53,12 @@ class Overrides(BaseModel):
     auxiliary: Texts | None = None
     missing: Codes | None = None
     """Values that stand for missing ones in every column; an empty list: there are none."""
+    encoding: str | None = None
+    """Of text files that are not UTF-8."""
+    header: bool | None = None
+    """Whether the first line of text tables names the columns."""
+    names: Texts | None = None
+    """Of the columns of train, where there is no header."""
 
 
 def read_overrides(folder: Path, arguments: Mapping[str, Any]) -> Overrides:
@@ -81,7 +87,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8"))
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         msg = f"{OVERRIDES} cannot be read: {str(error).splitlines()[0]}"
         raise TaskError(msg) from error

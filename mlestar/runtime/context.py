@@ -112,10 +112,17 @@ CLOSING_POLL = 0.05
 """Seconds between two checks of a context that is being closed, perhaps on another event loop. Chosen by judgement."""
 
 
-def load_task(folder: Path, settings: Settings) -> Task:
-    """Return the task of a folder, with what the settings say about it."""
+def load_task(folder: Path, settings: Settings, workspace: Path | None = None) -> Task:
+    """Return the task of a folder, with what the settings say about it.
+
+    Args:
+        folder: of the task.
+        settings: of the run.
+        workspace: the folder for converted input files; None for a temporary one.
+    """
     chosen = {"target": settings.target or None, "id": settings.id_column, "split": settings.split}
-    return Task.load(folder.expanduser().absolute(), goal=settings.goal, metric=settings.metric, **chosen)
+    path = folder.expanduser().absolute()
+    return Task.load(path, goal=settings.goal, metric=settings.metric, workspace=workspace, **chosen)
 
 
 async def open_context(
@@ -207,6 +214,8 @@ def _make_context(
     services = open_services(settings, folder, task_folder, given, task.spec.name if task else "")
     on_event = given.get("on_event")
 
+    load = partial(load_task, task_folder, settings, folder.prepared)
+
     def report(line: str) -> None:
         if on_event is not None:
             on_event(Event(stage="sandbox", message=line))
@@ -215,7 +224,9 @@ def _make_context(
         settings,
         folder,
         services=services,
-        inputs=StagedInputs(folder, partial(load_task, task_folder, settings), task, resamples=settings.resamples),
+        inputs=StagedInputs(
+            folder, partial(load_task, task_folder, settings, folder.prepared), task, resamples=settings.resamples
+        ),
         executor=Executor(settings, folder, services, given.get("runner"), report),
         lock=lock,
         owned=options is not None,

@@ -76,6 +76,7 @@ class RunFolder:
         self.task = self.path / "task"
         """Holds the task folder of a run that was started from tables."""
         self.inputs = self.path / "inputs"
+        self.prepared = self.path / "prepared"
         self.work = self.path / "work"
 
     @property

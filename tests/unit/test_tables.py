@@ -10,7 +10,7 @@ from typing import Literal
 import pandas as pd
 import pytest
 
-from mlestar.data.tables import is_table, read_table
+from mlestar.data.tables import delimited, is_table, read_table, source, spans
 from mlestar.errors import TaskError
 
 QUOTED = 'id,text,x\r\n1,"a, ""b""\nsecond line",1.10\r\n2,5" pipe,1e3\r\n3,"",\r\n'
@@ -112,7 +112,6 @@ def test_gzip_is_kept_and_reproducible(tmp_path: Path) -> None:
 
 
 def test_parquet_rows_keep_their_types(tmp_path: Path) -> None:
-    pytest.importorskip("pyarrow")
     frame = pd.DataFrame({"a": [1, 2, 3], "b": [0.5, None, 2.0], "c": ["x", "y", None]})
     frame.to_parquet(tmp_path / "a.parquet", compression="zstd")
     table = read_table(tmp_path / "a.parquet")
@@ -139,8 +138,12 @@ def test_reads_what_the_csv_module_writes(delimiter: str, quoting: Literal[0, 1]
         ("a.csv", "", "a.csv is empty: it needs a header line"),
         ("a.csv", "a,b\n1,2\n3\n", "a.csv, line 3: 1 fields, but the header has 2"),
         ("a.csv", 'a,b\n1,"x\ny"\n2,"z\n', "a.csv, line 4: a quoted field is never closed"),
-        ("a.csv", "a,b,a\n1,2,3\n", "a.csv: duplicate column name 'a'"),
-        ("a.csv", b"a\nb\n\xff\n", "a.csv, line 3: not UTF-8 text; save it as UTF-8"),
+        ("a.csv", "a,b,a\n1,2,3\n", "a.csv: duplicate column name 'a'; give each column its own name"),
+        (
+            "a.csv",
+            b"a\nb\n\xff\n",
+            "a.csv, line 3: not UTF-8 text; save it as UTF-8, or name its encoding in task.toml",
+        ),
         ("a.csv", "a\n\0\n", "a.csv, line 2: a NUL character; this is not a text table"),
         ("a.csv.gz", "a\n1\n", "a.csv.gz cannot be read: Not a gzipped file (b'a\\n')"),
         ("a.jsonl", '{"a": 1}\n[2]\n', "a.jsonl, line 2: expected one JSON object"),
@@ -167,6 +170,67 @@ def test_unknown_columns_cannot_be_written(tmp_path: Path) -> None:
     table = read_table(write(tmp_path, "a.csv", "id\n1\n"))
     with pytest.raises(TaskError, match="no column 'z'"):
         table.write(tmp_path / "out.csv", [0], columns=["z"])
+
+
+def test_columns_without_a_name_are_named_as_pandas_names_them(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", ",a,\n0,x,1\n1,y,2\n")
+    table = read_table(path)
+    table.write(tmp_path / "out.csv", [1], columns=["Unnamed: 2", "Unnamed: 0"])
+    assert table.columns == tuple(pd.read_csv(path).columns) == ("Unnamed: 0", "a", "Unnamed: 2")
+    assert (tmp_path / "out.csv").read_text() == ",\n2,1\n"
+
+
+def test_names_that_differ_in_blanks_are_different_columns(tmp_path: Path) -> None:
+    assert read_table(write(tmp_path, "a.csv", "id,y, y \n1, a,b\n")).frame.to_dict("list") == {
+        "id": ["1"],
+        "y": [" a"],
+        " y ": ["b"],
+    }
+
+
+def test_a_quoted_header_may_hold_separators(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path, "a.csv", '"a;b","c, d","名"\n1,"2;3",4\n'))
+    assert (table.columns, table.frame.iloc[0].tolist()) == (("a;b", "c, d", "名"), ["1", "2;3", "4"])
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 64])
+def test_cells_do_not_depend_on_the_pieces_in_which_a_file_is_read(
+    size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "CHUNK", size)
+    monkeypatch.setattr(spans, "CHUNK", size)
+    monkeypatch.setattr(delimited, "_SEGMENT", size)
+    cells = [["1", "x\r\ny"], ["2", "é\n"], ["3", ""], ["4", "日本\r\n\r\n"]]
+    stream = io.StringIO()
+    csv.writer(stream).writerows([["a", "b"], *cells])
+    table = read_table(write(tmp_path, "a.csv", stream.getvalue()))
+    table.write(tmp_path / "out.csv", range(4))
+    assert table.frame.to_numpy().tolist() == cells
+    assert (tmp_path / "out.csv").read_bytes() == stream.getvalue().encode()
+
+
+def test_a_file_that_was_changed_is_not_copied_from(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", "id\n1\n2\n")
+    table = read_table(path)
+    path.write_text("id\n1\n2\n3\n")
+    with pytest.raises(TaskError, match=r"a\.csv was changed after it was read"):
+        table.write(tmp_path / "out.csv", [0])
+
+
+def test_cells_are_compact_in_memory(tmp_path: Path) -> None:
+    text = "a,b\n" + "".join(f"{row},x{row % 7}\n" for row in range(20_000))
+    frame = read_table(write(tmp_path, "a.csv", text)).frame
+    # The text, and eight bytes for the position of each cell; a Python text needs fifty.
+    assert frame.memory_usage(index=False, deep=True).sum() < len(text) + 2 * 9 * 20_000
+
+
+def test_parquet_rows_in_any_order(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": range(200_000), "b": [f"x{row}" for row in range(200_000)]})
+    frame.to_parquet(tmp_path / "a.parquet", row_group_size=30_000)
+    table = read_table(tmp_path / "a.parquet")
+    for rows in ([5, 70_000, 199_999], [199_999, 5, 5], []):
+        table.write(tmp_path / "out.parquet", rows)
+        assert pd.read_parquet(tmp_path / "out.parquet").to_dict("list") == frame.iloc[rows].to_dict("list")
 
 
 def test_tables_are_recognised_by_their_names(tmp_path: Path) -> None:

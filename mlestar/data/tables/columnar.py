@@ -1,57 +1,93 @@
-"""Parquet through pyarrow; rows are written without pandas."""
+"""Parquet through pyarrow, a batch of rows at a time; rows are written with their types."""
 
-import io
 import json
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow
+import pyarrow.compute
+import pyarrow.parquet
 
-from mlestar.errors import TaskError, UserError
+from mlestar.data.tables.cells import TEXT, text_frame
+from mlestar.data.tables.source import CHUNK, Source
+from mlestar.errors import TaskError
+
+_BATCH_ROWS = 65_536
+_MAX_GROUP = 2**28
+"""Bytes of rows that are written as one group. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True)
 class Columnar:
-    """An Arrow table and the compression of the file it came from."""
+    """A Parquet file and the compression of its columns."""
 
+    source: Source
     columns: tuple[str, ...]
-    table: Any
     compression: str
 
     def frame(self) -> pd.DataFrame:
-        data = {name: _texts(self.table.column(name)) for name in self.columns}
-        return pd.DataFrame(data, index=range(self.table.num_rows), dtype=str)
+        """Return every cell as text: null and NaN are empty, nested values JSON, other values as Python writes them."""
+        parts: list[list[pyarrow.Array]] = [[] for _ in self.columns]
+        rows = 0
+        for batch in self._batches():
+            rows += batch.num_rows
+            for position, part in enumerate(parts):
+                part.append(_texts(batch.column(position)))
+        return text_frame(self.columns, [pyarrow.chunked_array(part, type=TEXT) for part in parts], rows)
 
-    def render(self, rows: Sequence[int], columns: Sequence[str]) -> bytes:
-        import pyarrow
-        import pyarrow.parquet
+    def render(self, rows: np.ndarray, columns: Sequence[str]) -> Iterator[bytes]:
+        schema = _open(self.source).schema_arrow
+        schema = pyarrow.schema([schema.field(name) for name in columns], metadata=schema.metadata)
+        with tempfile.TemporaryFile() as target:
+            with pyarrow.parquet.ParquetWriter(target, schema, compression=self.compression) as writer:
+                for group in self._groups(rows, columns):
+                    writer.write_table(group.cast(schema))
+            target.seek(0)
+            while chunk := target.read(CHUNK):
+                yield chunk
 
-        sink = io.BytesIO()
-        selection = self.table.select(list(columns)).take(pyarrow.array(rows, type=pyarrow.int64()))
-        pyarrow.parquet.write_table(selection, sink, compression=self.compression)
-        return sink.getvalue()
+    def _groups(self, rows: np.ndarray, columns: Sequence[str]) -> Iterator[pyarrow.Table]:
+        """Yield the rows in groups of limited size; rows in another order than the file's need all of it at once."""
+        if np.any(rows[1:] < rows[:-1]):
+            table = pyarrow.Table.from_batches(list(self._batches()))
+            yield table.select(list(columns)).take(pyarrow.array(rows, type=pyarrow.int64()))
+            return
+        first, size, group = 0, 0, list[pyarrow.RecordBatch]()
+        for batch in self._batches():
+            begin, end = np.searchsorted(rows, [first, first + batch.num_rows])
+            chosen = pyarrow.array(rows[begin:end] - first, type=pyarrow.int64())
+            group.append(batch.select(list(columns)).take(chosen))
+            first, size = first + batch.num_rows, size + group[-1].nbytes
+            if size > _MAX_GROUP:
+                yield pyarrow.Table.from_batches(group)
+                size, group = 0, []
+        if group:
+            yield pyarrow.Table.from_batches(group)
+
+    def _batches(self) -> Iterator[pyarrow.RecordBatch]:
+        yield from _open(self.source).iter_batches(batch_size=_BATCH_ROWS)
 
 
-def parse_parquet(data: bytes, name: str) -> Columnar:
-    """Read a Parquet file.
+def parse_parquet(source: Source) -> Columnar:
+    """Read the metadata of a Parquet file.
 
     Raises:
-        UserError: pyarrow is not installed.
         TaskError: the file is not Parquet.
     """
     try:
-        import pyarrow.parquet
-    except ModuleNotFoundError as error:
-        msg = f"{name} is a Parquet file: pip install pyarrow to read it"
-        raise UserError(msg) from error
-    try:
-        file = pyarrow.parquet.ParquetFile(io.BytesIO(data))
-        table = file.read()
+        file = _open(source)
+        return Columnar(source, tuple(file.schema_arrow.names), _compression(file.metadata))
     except (pyarrow.ArrowException, OSError) as error:
-        msg = f"{name} cannot be read as Parquet: {str(error).splitlines()[0]}"
+        msg = f"{source.path.name} cannot be read as Parquet: {str(error).splitlines()[0]}"
         raise TaskError(msg) from error
-    return Columnar(tuple(table.column_names), table, _compression(file.metadata))
+
+
+def _open(source: Source) -> Any:
+    return pyarrow.parquet.ParquetFile(pyarrow.BufferReader(source.map()))
 
 
 def _compression(metadata: Any) -> str:
@@ -61,9 +97,11 @@ def _compression(metadata: Any) -> str:
     return "none" if name == "UNCOMPRESSED" else name.lower()
 
 
-def _texts(column: Any) -> list[str]:
-    """Return the cells as text: null and NaN are empty, nested values JSON, other values as Python writes them."""
-    return [_text(value) for value in column.to_pylist()]
+def _texts(column: pyarrow.Array) -> pyarrow.Array:
+    kind = column.type
+    if pyarrow.types.is_integer(kind) or pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind):
+        return pyarrow.compute.fill_null(column.cast(TEXT), "")
+    return pyarrow.array([_text(value) for value in column.to_pylist()], type=TEXT)
 
 
 def _text(value: object) -> str:

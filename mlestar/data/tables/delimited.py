@@ -7,91 +7,170 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
+from itertools import chain, islice
+from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow
+import pyarrow.csv
 
+from mlestar.data.tables.cells import TEXT, text_frame
+from mlestar.data.tables.source import BOM, Bytes, Source, check_text, line_of, release
+from mlestar.data.tables.spans import Spans, blank_lines, holds, line_spans
 from mlestar.errors import TaskError
 
 DELIMITERS = (",", ";", "\t", "|")
 _BOM = "\ufeff"
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _SAMPLE_RECORDS = 30
 """Records from which the delimiter is found. Chosen by judgement; not measured."""
+_SEGMENT = 2**25
+"""Bytes that the reader takes as one block. Chosen by judgement; not measured."""
+_BLOCKS_PER_RECORD = 2
+"""The longest records that fit into a block."""
+_LARGEST_BLOCK = 2**31 - 1
 
 
 @dataclass(frozen=True)
 class Delimited:
-    """The raw records of a delimited file, line ends included."""
+    """The records of a delimited file by their positions."""
 
-    name: str
+    source: Source
     columns: tuple[str, ...]
     delimiter: str
-    header: str
-    records: list[str]
+    header: bytes
+    records: Spans
+    quoted: bool
+    """Some cell has quotes."""
     bom: bool
 
     def frame(self) -> pd.DataFrame:
-        if not self.records:
-            return pd.DataFrame({column: [] for column in self.columns}, dtype=str)
+        """Return every cell as text.
+
+        Raises:
+            TaskError: a record of another length than the header.
+        """
+        if not len(self.records):
+            return text_frame(self.columns, [pyarrow.chunked_array([[]], type=TEXT) for _ in self.columns], 0)
         try:
-            frame = pd.read_csv(
-                io.StringIO("".join(self.records)),
-                sep=self.delimiter,
-                header=None,
-                names=list(self.columns),
-                index_col=False,
-                dtype=str,
-                na_filter=False,
-            )
-        except (ValueError, OverflowError) as error:
-            msg = f"{self.name} cannot be read as a table: {error}"
+            table = pyarrow.concat_tables(self._read(part) for part in self._parts())
+        except pyarrow.ArrowException as error:
+            self._check_lengths()
+            msg = f"{self.source.path.name} cannot be read as a table: {str(error).splitlines()[0]}"
             raise TaskError(msg) from error
-        if len(frame) != len(self.records):
-            msg = f"{self.name}: {len(self.records)} records in the file, {len(frame)} can be read; check its quotes"
-            raise TaskError(msg)
-        return frame
+        if table.num_rows != len(self.records):
+            msg = f"{self.source.path.name}: {len(self.records)} records in the file, {table.num_rows} can be read; "
+            raise TaskError(msg + "check its quotes")
+        columns = table.columns
+        del table
+        return text_frame(self.columns, columns, len(self.records))
 
-    def render(self, rows: Sequence[int], columns: Sequence[str]) -> bytes:
-        records = [self.header, *(self.records[row] for row in rows)]
-        if tuple(columns) != self.columns:
-            positions = [self.columns.index(column) for column in columns]
-            records = [self._select(record, positions) for record in records]
-        end = _ending(self.header) or "\n"
-        body = "".join(record if _ending(record) else record + end for record in records[:-1])
-        return (_BOM * self.bom + body + records[-1]).encode()
+    def render(self, rows: np.ndarray, columns: Sequence[str]) -> Iterator[bytes]:
+        data, chosen = self.source.map(), self.records.select(rows)
+        yield BOM * self.bom
+        if tuple(columns) == self.columns:
+            yield from self._copy(data, chosen)
+            return
+        positions = [self.columns.index(column) for column in columns]
+        end = _ending(self.header) or b"\n"
+        lines = (self._select(record, positions) for record in chain([self.header], chosen.texts(data)))
+        previous = next(lines)
+        for line in lines:
+            yield previous if _ending(previous) else previous + end
+            previous = line
+        yield previous
 
-    def _select(self, record: str, positions: Sequence[int]) -> str:
+    def _copy(self, data: Bytes, chosen: Spans) -> Iterator[bytes]:
+        """Yield header and records; one without a line end gets one unless it stays the last."""
+        end = _ending(self.header) or b"\n"
+        yield self.header if _ending(self.header) or not len(chosen) else self.header + end
+        first = 0
+        for row in np.flatnonzero(chosen.ends == len(data)):
+            yield from chosen.select(slice(first, row)).copy(data)
+            record = data[chosen.starts[row] : chosen.ends[row]]
+            yield record if _ending(record) or row == len(chosen) - 1 else record + end
+            first = row + 1
+        yield from chosen.select(slice(first, len(chosen))).copy(data)
+
+    def _read(self, stream: Any) -> pyarrow.Table:
+        names = [str(number) for number in range(len(self.columns))]
+        longest = int((self.records.ends - self.records.starts).max())
+        block = min(max(_SEGMENT, _BLOCKS_PER_RECORD * longest), _LARGEST_BLOCK)
+        return pyarrow.csv.read_csv(
+            stream,
+            read_options=pyarrow.csv.ReadOptions(column_names=names, block_size=block),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter=self.delimiter, quote_char='"' if self.quoted else False, newlines_in_values=self.quoted
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, TEXT), null_values=[]),
+        )
+
+    def _parts(self) -> Iterator[Any]:
+        r"""Yield streams of records.
+
+        With quotes each stream is one block of the reader, which drops the `\n` of a quoted `\r\n` between blocks.
+        """
+        data = self.source.map()
+        if not self.quoted and self._has_no_gaps(data):
+            yield self.source.stream(int(self.records.starts[0]))
+            return
+        for part in self.records.copy(data, _SEGMENT // _BLOCKS_PER_RECORD):
+            yield pyarrow.BufferReader(part)
+
+    def _has_no_gaps(self, data: Bytes) -> bool:
+        """Return whether lines without a record are empty; Arrow takes those with blanks for records."""
+        runs = self.records.runs()
+        gaps = zip(runs.ends.tolist(), [*runs.starts[1:].tolist(), len(data)], strict=True)
+        return all(not data[end:start].strip(b"\r\n") for end, start in gaps)
+
+    def _check_lengths(self) -> None:
+        data, expected = self.source.map(), len(self.columns)
+        for start, record in zip(self.records.starts.tolist(), self.records.texts(data), strict=True):
+            fields = len(split_fields(record, self.delimiter))
+            if fields != expected:
+                line = 1 + len(line_spans(data[:start]))
+                msg = f"{self.source.path.name}, line {line}: {fields} fields, but the header has {expected}"
+                raise TaskError(msg)
+
+    def _select(self, record: bytes, positions: Sequence[int]) -> bytes:
         fields = split_fields(record, self.delimiter)
-        selection = self.delimiter.join(fields[position] for position in positions)
+        selection = self.delimiter.encode().join([fields[position] for position in positions])
         # Readers skip a blank line, so a lone blank field needs quotes.
-        quoted = selection if selection.strip(" \t") or len(positions) > 1 else f'"{selection}"'
+        quoted = selection if selection.strip(b" \t") or len(positions) > 1 else b'"' + selection + b'"'
         return quoted + _ending(record)
 
 
-def parse_delimited(text: str, name: str, delimiter: str | None) -> Delimited:
-    """Split a whole file into raw records; without `delimiter` it is inferred from the first records.
+def parse_delimited(source: Source, delimiter: str | None) -> Delimited:
+    """Find the records of a file; without `delimiter` it is inferred from the first of them.
 
     Raises:
-        TaskError: no header, a repeated column name, an open quote or a record of another length than the header.
+        TaskError: not UTF-8 text, no header, or an open quote.
     """
-    bom = text.startswith(_BOM)
-    text = text.removeprefix(_BOM)
-    delimiter = delimiter or _find_delimiter(text)
-    numbered = list(_records(text, delimiter, name))
-    if not numbered:
+    data, name = source.map(), source.path.name
+    check_text(data, name)
+    bom = data[: len(BOM)] == BOM
+    delimiter = delimiter or _find_delimiter(data, len(BOM) * bom)
+    records, quoted = _find_records(data, len(BOM) * bom, delimiter, name)
+    if not len(records):
         msg = f"{name} is empty: it needs a header line"
         raise TaskError(msg)
-    header = numbered[0][1]
-    columns = tuple(next(csv.reader(io.StringIO(header, newline=""), delimiter=delimiter)))
-    _check_lengths(numbered, delimiter, len(columns), name)
-    return Delimited(name, columns, delimiter, header, [record for _, record in numbered[1:]], bom)
+    header = data[records.starts[0] : records.ends[0]]
+    release(data)
+    columns = column_names(header.decode(), delimiter)
+    return Delimited(source, columns, delimiter, header, records.select(slice(1, None)), quoted, bom)
 
 
-def split_fields(record: str, delimiter: str) -> list[str]:
+def column_names(header: str, delimiter: str) -> tuple[str, ...]:
+    """Return the names in a header line; a column without one is named by its position, as pandas does."""
+    cells = next(csv.reader(io.StringIO(header, newline=""), delimiter=delimiter))
+    return tuple(cell or f"Unnamed: {number}" for number, cell in enumerate(cells))
+
+
+def split_fields(record: bytes, delimiter: str) -> list[bytes]:
     """Return the raw fields of one record, quotes kept, without its line end."""
-    if '"' not in record:
-        return record.rstrip("\r\n").split(delimiter)
+    if b'"' not in record:
+        return record.rstrip(b"\r\n").split(delimiter.encode())
     return [match.group(1) for match in _field(delimiter).finditer(record[: len(record) - len(_ending(record))])]
 
 
@@ -109,58 +188,70 @@ def quote(text: str, delimiter: str) -> str:
     return text
 
 
-def _ending(record: str) -> str:
-    return record[len(record.rstrip("\r\n")) :]
+def _ending(record: bytes) -> bytes:
+    return record[len(record.rstrip(b"\r\n")) :]
 
 
 @cache
-def _field(delimiter: str) -> re.Pattern[str]:
+def _field(delimiter: str) -> re.Pattern[bytes]:
     mark = re.escape(delimiter)
-    return re.compile(rf'(?:^|(?<={mark}))("(?>[^"]+|"")*+"[^{mark}\r\n]*+|(?!")[^{mark}\r\n]*+)(?:{mark}|\Z)')
+    return re.compile(rf'(?:^|(?<={mark}))("(?>[^"]+|"")*+"[^{mark}\r\n]*+|(?!")[^{mark}\r\n]*+)(?:{mark}|\Z)'.encode())
 
 
 @cache
-def _quoted_record(delimiter: str) -> re.Pattern[str]:
+def _quoted_record(delimiter: str) -> re.Pattern[bytes]:
     mark = re.escape(delimiter)
     field = rf'(?:"(?>[^"]+|"")*+"[^{mark}\r\n]*+|(?!")[^{mark}\r\n]*+)'
-    return re.compile(rf"{field}(?:{mark}{field})*+(?:\r\n|\r|\n|\Z)")
+    return re.compile(rf"{field}(?:{mark}{field})*+(?:\r\n|\r|\n|\Z)".encode())
 
 
-def _records(text: str, delimiter: str, name: str) -> Iterator[tuple[int, str]]:
-    """Yield (line number, raw record), skipping blank lines as pandas does."""
-    whole = _quoted_record(delimiter)
-    blank = " \r\n" if delimiter == "\t" else " \t\r\n"
-    line, position = 1, 0
-    while match := _LINE.match(text, position):
-        if '"' in match.group() and not (match := whole.match(text, position)):
-            msg = f"{name}, line {line}: a quoted field is never closed"
+def _blanks(delimiter: str) -> bytes:
+    return b" \r\n" if delimiter == "\t" else b" \t\r\n"
+
+
+def _find_records(data: Bytes, start: int, delimiter: str, name: str) -> tuple[Spans, bool]:
+    """Return the records, blank lines left out as pandas does, and whether any of them has quotes."""
+    lines = line_spans(data, start)
+    quoted = holds(data, b'"', lines)
+    ends, is_first = lines.ends.copy(), np.ones(len(lines), dtype=bool)
+    whole, following = _quoted_record(delimiter), 0
+    for line in np.flatnonzero(quoted).tolist():
+        if line < following:
+            continue
+        match = whole.match(data, int(lines.starts[line]))
+        if match is None:
+            msg = f"{name}, line {line + 1}: a quoted field is never closed"
             raise TaskError(msg)
-        record = match.group()
-        if record.strip(blank):
-            yield line, record
-        line += max(record.count("\n"), record.count("\r"))
-        position = match.end()
+        if match.end() != lines.ends[line]:
+            following = int(np.searchsorted(lines.ends, match.end())) + 1
+            ends[line] = match.end()
+            is_first[line + 1 : following] = False
+    is_first &= ~blank_lines(data, lines, _blanks(delimiter))
+    return Spans(lines.starts[is_first], ends[is_first]), bool(quoted.any())
 
 
-def _check_lengths(numbered: list[tuple[int, str]], delimiter: str, expected: int, name: str) -> None:
-    for line, record in numbered:
-        fields = len(split_fields(record, delimiter)) if '"' in record else record.count(delimiter) + 1
-        if fields != expected:
-            msg = f"{name}, line {line}: {fields} fields, but the header has {expected}"
-            raise TaskError(msg)
-
-
-def _find_delimiter(text: str) -> str:
+def _find_delimiter(data: Bytes, start: int) -> str:
     """Return the delimiter that divides each of the first records into the same number of fields, the most of these."""
-    widths = {delimiter: _record_widths(text, delimiter) for delimiter in DELIMITERS}
+    widths = {delimiter: _record_widths(data, start, delimiter) for delimiter in DELIMITERS}
     regular = [delimiter for delimiter in DELIMITERS if len(set(widths[delimiter])) == 1 and widths[delimiter][0] > 1]
     return max(regular or DELIMITERS, key=lambda delimiter: max(widths[delimiter][:1], default=0))
 
 
-def _record_widths(text: str, delimiter: str) -> list[int]:
+def _record_widths(data: Bytes, start: int, delimiter: str) -> list[int]:
     widths: list[int] = []
     # An open quote is reported when the whole file is read; the records before it are enough to choose.
     with suppress(TaskError):
-        for _, record in islice(_records(text, delimiter, ""), _SAMPLE_RECORDS):
+        for record in islice(_first_records(data, start, delimiter), _SAMPLE_RECORDS):
             widths.append(len(split_fields(record, delimiter)))
     return widths
+
+
+def _first_records(data: Bytes, position: int, delimiter: str) -> Iterator[bytes]:
+    whole, blank = _quoted_record(delimiter), _blanks(delimiter)
+    while match := _LINE.match(data, position):
+        if b'"' in match.group() and not (match := whole.match(data, position)):
+            msg = f"line {line_of(data, position)}: a quoted field is never closed"
+            raise TaskError(msg)
+        if match.group().strip(blank):
+            yield match.group()
+        position = match.end()

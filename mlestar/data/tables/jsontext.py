@@ -2,77 +2,158 @@
 
 import json
 import re
+from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
+import pyarrow
 
+from mlestar.data.tables.cells import TEXT, text_frame
+from mlestar.data.tables.source import BOM, Bytes, Source, check_text, release
+from mlestar.data.tables.spans import Spans, line_spans
 from mlestar.errors import TaskError
 
-_BOM = "\ufeff"
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
 _WORDS = {True: "true", False: "false", None: ""}
+_HEAD_BYTES = 4096
+"""Bytes in which the first bracket of an array is expected. Chosen by judgement; not measured."""
+_PART_ROWS = 20_000
+"""Rows that are Python objects at a time. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True)
 class Objects:
-    """The raw objects of a file with the text before, between and after them."""
+    """The raw objects of a file by their positions, with the text before, between and after them."""
 
-    name: str
+    source: Source
     columns: tuple[str, ...]
-    cells: list[dict[str, str]]
-    records: list[str]
-    opening: str
-    between: str
-    closing: str
+    records: Spans
+    opening: bytes
+    between: bytes
+    closing: bytes
+    _cells: list[pyarrow.ChunkedArray] = field(repr=False)
 
     def frame(self) -> pd.DataFrame:
-        data = {column: [cells.get(column, "") for cells in self.cells] for column in self.columns}
-        try:
-            return pd.DataFrame(data, index=range(len(self.cells)), dtype=str)
-        except UnicodeEncodeError as error:
-            msg = f"{self.name} holds half of a surrogate pair, which is not text: {error}"
-            raise TaskError(msg) from error
+        """Return every cell as text, once."""
+        return text_frame(self.columns, self._cells, len(self.records))
 
-    def render(self, rows: Sequence[int], columns: Sequence[str]) -> bytes:
-        records = (self.records[row] for row in rows)
+    def render(self, rows: np.ndarray, columns: Sequence[str]) -> Iterator[bytes]:
+        records = self.records.select(rows).texts(self.source.map())
         if tuple(columns) != self.columns:
-            records = (_select(record, columns) for record in records)
-        return (self.opening + self.between.join(records) + self.closing).encode()
+            records = (_select(record.decode(), columns).encode() for record in records)
+        yield self.opening
+        separator = b""
+        for record in records:
+            yield separator + record
+            separator = self.between
+        yield self.closing
 
 
-def parse_lines(text: str, name: str) -> Objects:
+class _Rows:
+    """The cells and positions of the objects that were read, packed part by part."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._columns: dict[str, str] = {}
+        self._rows: list[dict[str, str]] = []
+        self._parts: list[tuple[int, dict[str, pyarrow.Array]]] = []
+        self._starts, self._ends = array("q"), array("q")
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def add(self, cells: dict[str, str], start: int, end: int) -> None:
+        self._columns.update(cells)
+        self._rows.append(cells)
+        self._starts.append(start)
+        self._ends.append(end)
+        if len(self._rows) == _PART_ROWS:
+            self._pack()
+
+    def spans(self) -> Spans:
+        return Spans(np.array(self._starts, dtype=np.int64), np.array(self._ends, dtype=np.int64))
+
+    def collect(self, source: Source, opening: bytes, between: bytes, closing: bytes) -> Objects:
+        """Return the objects with the text around them.
+
+        Raises:
+            TaskError: no object has a field.
+        """
+        self._pack()
+        if not self._columns:
+            msg = f"{self._name} has no records with fields"
+            raise TaskError(msg)
+        cells = [self._column(name) for name in self._columns]
+        return Objects(source, tuple(self._columns), self.spans(), opening, between, closing, cells)
+
+    def _column(self, name: str) -> pyarrow.ChunkedArray:
+        """Return a column; a key that a part lacks is empty there."""
+        parts = [part[name] if name in part else pyarrow.array([""] * rows, type=TEXT) for rows, part in self._parts]
+        return pyarrow.chunked_array(parts, type=TEXT)
+
+    def _pack(self) -> None:
+        names = dict.fromkeys(name for cells in self._rows for name in cells)
+        try:
+            part = {name: pyarrow.array([cells.get(name, "") for cells in self._rows], type=TEXT) for name in names}
+        except UnicodeEncodeError as error:
+            msg = f"{self._name} holds half of a surrogate pair, which is not text: {error}"
+            raise TaskError(msg) from error
+        self._parts.append((len(self._rows), part))
+        self._rows = []
+
+
+def parse_lines(source: Source) -> Objects:
     """Read one object per line; blank lines are skipped."""
-    text = text.removeprefix(_BOM)
-    ending = "\r\n" if "\r\n" in text else "\n"
-    numbered = [(number, line.strip(" \t\r")) for number, line in enumerate(text.split("\n"), 1)]
-    records = [(number, line) for number, line in numbered if line]
-    cells = [_object(line, f"{name}, line {number}") for number, line in records]
-    return _collect(cells, [line for _, line in records], ("", ending, ending), name)
+    data, name = _open(source)
+    rows = _Rows(name)
+    lines = line_spans(data, _bom_length(data), returns=False)
+    starts = lines.starts.tolist()
+    for number, (start, line) in enumerate(zip(starts, lines.texts(data), strict=True), 1):
+        if record := line.strip(b" \t\r\n"):
+            begin = start + line.index(record[:1])
+            rows.add(_object(record.decode(), f"{name}, line {number}"), begin, begin + len(record))
+    ending = b"\r\n" if data.find(b"\r\n") >= 0 else b"\n"
+    release(data)
+    return rows.collect(source, b"", ending, ending)
 
 
-def parse_array(text: str, name: str) -> Objects:
+def parse_array(source: Source) -> Objects:
     """Read one array of objects."""
-    text = text.removeprefix(_BOM)
-    spans = list(_spans(text, name))
-    records = [text[start:end] for start, end in spans]
-    cells = [_object(record, f"{name}, record {number}") for number, record in enumerate(records, 1)]
-    if not spans:
+    data, name = _open(source)
+    text = data[_bom_length(data) :].decode()
+    rows, position, place = _Rows(name), 0, _bom_length(data)
+    for start, end in _spans(text, name):
+        begin = place + len(text[position:start].encode())
+        record = text[start:end]
+        position, place = end, begin + len(record.encode())
+        rows.add(_object(record, f"{name}, record {len(rows) + 1}"), begin, place)
+    if not len(rows):
         msg = f"{name} has no records"
         raise TaskError(msg)
-    between = text[spans[0][1] : spans[1][0]] if len(spans) > 1 else ",\n"
-    return _collect(cells, records, (text[: spans[0][0]], between, text[spans[-1][1] :]), name)
+    spans = rows.spans()
+    between = data[spans.ends[0] : spans.starts[1]] if len(spans) > 1 else b",\n"
+    opening, closing = data[_bom_length(data) : spans.starts[0]], data[spans.ends[-1] :]
+    release(data)
+    return rows.collect(source, opening, between, closing)
 
 
-def _collect(cells: list[dict[str, str]], records: list[str], around: tuple[str, str, str], name: str) -> Objects:
-    columns: dict[str, str] = {}
-    for row in cells:
-        columns.update(row)
-    if not columns:
-        msg = f"{name} has no records with fields"
-        raise TaskError(msg)
-    return Objects(name, tuple(columns), cells, records, *around)
+def first_character(source: Source) -> str:
+    """Return the first character that is no blank."""
+    data = source.map()
+    return data[_bom_length(data) : _HEAD_BYTES].lstrip()[:1].decode(errors="replace")
+
+
+def _open(source: Source) -> tuple[Bytes, str]:
+    data = source.map()
+    check_text(data, source.path.name)
+    return data, source.path.name
+
+
+def _bom_length(data: Bytes) -> int:
+    return len(BOM) if data[: len(BOM)] == BOM else 0
 
 
 def _object(record: str, origin: str) -> dict[str, str]:

@@ -1,21 +1,24 @@
 """Tables whose records are copied as raw text: CSV, TSV, JSON, JSON lines and Parquet, each optionally gzipped."""
 
 import gzip
-import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol, cast
 
 import numpy as np
 import pandas as pd
 
 from mlestar.data.tables.columnar import parse_parquet
 from mlestar.data.tables.delimited import parse_delimited
-from mlestar.data.tables.jsontext import parse_array, parse_lines
+from mlestar.data.tables.jsontext import first_character, parse_array, parse_lines
+from mlestar.data.tables.source import Source, is_gzip
 from mlestar.errors import TaskError
 
+_MAX_NAMES = 5
+"""Names that a message repeats."""
 SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 
 
@@ -29,8 +32,8 @@ class Records(Protocol):
         """Return every cell as text."""
         ...
 
-    def render(self, rows: Sequence[int], columns: Sequence[str]) -> bytes:
-        """Return a whole file with these rows and fields, uncompressed."""
+    def render(self, rows: np.ndarray, columns: Sequence[str]) -> Iterator[bytes]:
+        """Yield a whole file with these rows and fields, uncompressed."""
         ...
 
 
@@ -62,9 +65,10 @@ class Table:
         if unknown := [name for name in names if name not in self.columns]:
             msg = f"{self.path.name} has no column {unknown[0]!r}"
             raise TaskError(msg)
-        data = self._records.render([int(row) for row in rows], names)
-        # A fixed time stamp: equal rows give equal bytes.
-        path.write_bytes(gzip.compress(data, mtime=0) if _is_gzip(self.path) else data)
+        chosen = np.asarray(rows, dtype=np.int64)
+        with open_output(path, compressed=is_gzip(self.path)) as file:
+            for part in self._records.render(chosen, names):
+                file.write(part)
 
 
 def is_table(path: Path) -> bool:
@@ -85,54 +89,39 @@ def read_table(path: Path) -> Table:
         TaskError: it cannot be read as its suffix says; the message names the file and, where there is one, the line.
     """
     records = _parse(path)
-    repeated = [column for column, count in Counter(records.columns).items() if count > 1]
+    repeated = [repr(column) for column, count in Counter(records.columns).items() if count > 1]
     if repeated:
-        msg = f"{path.name}: duplicate column name {repeated[0]!r}"
+        msg = f"{path.name}: duplicate column name {', '.join(repeated[:_MAX_NAMES])}; give each column its own name"
         raise TaskError(msg)
     return Table(path, records.columns, records.frame(), records)
 
 
 def _parse(path: Path) -> Records:
-    suffix, data = table_suffix(path), _read_bytes(path)
-    if suffix == ".parquet":
-        return parse_parquet(data, path.name)
-    text = _decode(data, path.name)
-    if suffix in (".csv", ".tsv"):
-        return parse_delimited(text, path.name, "\t" if suffix == ".tsv" else None)
-    if suffix == ".json" and text.lstrip("\ufeff \t\r\n").startswith("["):
-        return parse_array(text, path.name)
-    if suffix in (".json", ".jsonl", ".ndjson"):
-        records = parse_lines(text, path.name)
-        if suffix != ".json" or len(records.records) > 1:
-            return records
-        msg = f"{path.name} holds one JSON object: a table is an array of objects, or one object per line"
+    suffix = table_suffix(path)
+    if suffix not in SUFFIXES:
+        msg = f"{path.name} is not a table: use one of {', '.join(SUFFIXES)}, or one of them with .gz"
         raise TaskError(msg)
-    msg = f"{path.name} is not a table: use one of {', '.join(SUFFIXES)}, or one of them with .gz"
+    source = Source.open(path)
+    if suffix == ".parquet":
+        return parse_parquet(source)
+    if suffix in (".csv", ".tsv"):
+        return parse_delimited(source, "\t" if suffix == ".tsv" else None)
+    if suffix == ".json" and first_character(source) == "[":
+        return parse_array(source)
+    records = parse_lines(source)
+    if suffix != ".json" or len(records.records) > 1:
+        return records
+    msg = f"{path.name} holds one JSON object: a table is an array of objects, or one object per line"
     raise TaskError(msg)
 
 
-def _is_gzip(path: Path) -> bool:
-    return path.name.lower().endswith(".gz")
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-        return gzip.decompress(data) if _is_gzip(path) else data
-    except (OSError, EOFError, zlib.error) as error:
-        msg = f"{path.name} cannot be read: {error}"
-        raise TaskError(msg) from error
-
-
-def _decode(data: bytes, name: str) -> str:
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        msg = f"{name}, line {line}: not UTF-8 text; save it as UTF-8"
-        raise TaskError(msg) from error
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        msg = f"{name}, line {line}: a NUL character; this is not a text table"
-        raise TaskError(msg)
-    return text
+@contextmanager
+def open_output(path: Path, *, compressed: bool) -> Iterator[IO[bytes]]:
+    """Open a file to write; compressed, equal content gives equal bytes."""
+    with path.open("wb") as file:
+        if not compressed:
+            yield file
+            return
+        # Neither a name nor a time.
+        with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as archive:
+            yield cast(IO[bytes], archive)

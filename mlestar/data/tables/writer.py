@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +10,13 @@ import pandas as pd
 
 from mlestar.data.tables import Table, table_suffix
 from mlestar.data.tables.delimited import header_delimiter, quote
+from mlestar.data.tables.source import is_gzip
+from mlestar.data.tables.table import open_output
 from mlestar.errors import HoldoutError
 
 _DELIMITED = (".csv", ".tsv")
+_PART_CELLS = 1_000_000
+"""Cells that are Python texts at a time. Chosen by judgement; not measured."""
 _SAMPLE_CELLS = 200
 """Cells that decide whether a JSON field is a string. Chosen by judgement; not measured."""
 
@@ -40,8 +44,9 @@ def write_cells(cells: pd.DataFrame, like: Table, path: Path) -> None:
     else:
         msg = f"{like.path.name}: rows cannot be converted to {suffix}; give train and test in one format"
         raise HoldoutError(msg)
-    raw = data.encode()
-    path.write_bytes(gzip.compress(raw, mtime=0) if like.path.name.lower().endswith(".gz") else raw)
+    with open_output(path, compressed=is_gzip(like.path)) as file:
+        for part in data:
+            file.write(part.encode())
 
 
 def _header(table: Table, folder: Path) -> str:
@@ -54,30 +59,44 @@ def _header(table: Table, folder: Path) -> str:
         probe.unlink(missing_ok=True)
     if table_suffix(table.path) == ".parquet":
         return ""
-    return (gzip.decompress(raw) if table.path.name.lower().endswith(".gz") else raw).decode()
+    return (gzip.decompress(raw) if is_gzip(table.path) else raw).decode()
 
 
 def _format(table: Table, folder: Path) -> tuple[str, bool, str]:
     suffix = table_suffix(table.path)
     header = _header(table, folder)
     mark = header_delimiter(header) if suffix in _DELIMITED else header.lstrip()[:1]
-    return suffix, table.path.name.lower().endswith(".gz"), mark
+    return suffix, is_gzip(table.path), mark
 
 
-def _delimited(cells: pd.DataFrame, header: str) -> str:
+def _delimited(cells: pd.DataFrame, header: str) -> Iterator[str]:
     mark = header_delimiter(header)
     end = "\r\n" if header.endswith("\r\n") else "\n"
-    columns = [[quote(str(cell), mark) for cell in cells[column]] for column in cells.columns]
-    lines = [mark.join(fields) for fields in zip(*columns, strict=True)]
-    # Readers skip a blank line, so a lone blank field needs quotes.
-    lines = [line if line.strip(" \t") else f'"{line}"' for line in lines]
-    return header.rstrip("\r\n") + end + "".join(line + end for line in lines)
+    yield header.rstrip("\r\n") + end
+    for part in _parts(cells):
+        columns = [[quote(str(cell), mark) for cell in part[column]] for column in part.columns]
+        lines = [mark.join(fields) for fields in zip(*columns, strict=True)]
+        # Readers skip a blank line, so a lone blank field needs quotes.
+        lines = [line if line.strip(" \t") else f'"{line}"' for line in lines]
+        yield "".join(line + end for line in lines)
 
 
-def _objects(cells: pd.DataFrame, like: Table, *, array: bool) -> str:
+def _objects(cells: pd.DataFrame, like: Table, *, array: bool) -> Iterator[str]:
     texts = {column for column in cells.columns if not _is_json(like.frame[column])}
-    rows = [_object(row, texts) for row in cells.to_dict(orient="records")]
-    return "[" + ",\n".join(rows) + "]\n" if array else "".join(row + "\n" for row in rows)
+    opening, between, closing = ("[", ",\n", "]\n") if array else ("", "\n", "\n" if len(cells) else "")
+    separator = opening
+    for part in _parts(cells):
+        rows = [_object(row, texts) for row in part.to_dict(orient="records")]
+        yield separator + between.join(rows)
+        separator = between
+    yield closing if len(cells) else opening + closing
+
+
+def _parts(cells: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Yield the rows in parts with a limited number of cells."""
+    step = max(1, _PART_CELLS // max(1, len(cells.columns)))
+    for first in range(0, len(cells), step):
+        yield cells.iloc[first : first + step]
 
 
 def _object(row: dict[Hashable, str], texts: set[str]) -> str:

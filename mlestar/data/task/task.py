@@ -1,5 +1,7 @@
 """A task folder that was read."""
 
+import shutil
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +13,7 @@ from mlestar.data.folder import TaskFolder, read_task_folder
 from mlestar.data.layouts import Layout, TableCache, TaskFile
 from mlestar.data.missing import ColumnCodes, MissingRules, describe_codes
 from mlestar.data.overrides import Overrides, read_overrides
+from mlestar.data.prepared import prepare_input
 from mlestar.data.statistics import (
     LARGEST,
     FileStatistics,
@@ -33,7 +36,7 @@ class Task:
 
     folder: Path
     input: Path
-    """The folder of the data files: `folder/input` or the folder itself."""
+    """The folder of the data files: `folder/input`, the folder itself, or a copy of it in plain formats."""
     description: str
     """The author's description, with the goal that a call set before it; or a sentence made from the spec."""
     spec: TaskSpec
@@ -52,18 +55,29 @@ class Task:
 
     @classmethod
     def load(
-        cls, folder: Path, *, goal: str | None = None, metric: str | Metric | None = None, **overrides: Any
+        cls,
+        folder: Path,
+        *,
+        goal: str | None = None,
+        metric: str | Metric | None = None,
+        workspace: Path | None = None,
+        **overrides: Any,
     ) -> "Task":
         """Read a task folder; `task.toml` takes precedence over inference and keyword arguments over both.
+
+        Archives, workbooks and the like are converted into `workspace`, or into a temporary folder without it.
 
         Raises:
             TaskError: the folder, a file or a field cannot be understood; the message is one line.
         """
-        contents = read_task_folder(folder)
         metric_name = metric if isinstance(metric, str) else None
         metric_object = metric if isinstance(metric, Metric) else None
         settings = read_overrides(folder, {**overrides, "metric": metric_name})
+        prepared = prepare_input(read_task_folder(folder), settings, workspace)
+        contents, settings = prepared.contents, prepared.overrides
         cache = TableCache(contents.input)
+        if prepared.temporary is not None:
+            weakref.finalize(cache, shutil.rmtree, prepared.temporary, ignore_errors=True)
         description = "\n\n".join(text for text in (goal, contents.description) if text)
         inference = infer_spec(contents, settings, description, cache, metric_object)
         statistics = _describe_files(contents, inference.layout, cache, inference.rules)
@@ -76,7 +90,7 @@ class Task:
             layout=inference.layout,
             statistics=statistics,
             labelled=inference.labelled,
-            notes=(*inference.notes, *_note_codes(statistics), *_format_notes(statistics)),
+            notes=(*prepared.notes, *inference.notes, *_note_codes(statistics), *_format_notes(statistics)),
             settled=_settled(settings, metric_object),
             _cache=cache,
         )

@@ -94,7 +94,8 @@ def _fill(task: Task, holdout: Holdout | None, folder: Path, *, avoid: Path, lin
     written = _write_rows(task, holdout, folder, place)
     answers = find_answers(task)
     for name, path in _list_files(task.input, avoid=avoid.resolve()):
-        if not path.resolve().is_relative_to(task.folder.resolve()):
+        # Converted files are in an input folder of their own.
+        if not any(path.resolve().is_relative_to(own.resolve()) for own in (task.folder, task.input)):
             msg = f"{name} is a link to something outside the task folder: copy it in"
             raise HoldoutError(msg)
         if name not in (*answers, *written) and not (rewritten and task.layout.owns(name)):

@@ -1,0 +1,1 @@
+"""Files that are converted before they are read: archives, workbooks, Arrow files, other encodings."""

@@ -1,0 +1,73 @@
+"""Excel and OpenDocument workbooks as CSV files, through calamine."""
+
+import csv
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+
+from mlestar.errors import TaskError, first_line
+
+WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+_EXACT = 2**53
+"""Whole numbers up to which a workbook, which stores them as floats, is exact."""
+
+
+def convert_workbook(path: Path, target: Path, taken: Callable[[str], bool]) -> tuple[list[str], list[str]]:
+    """Write each sheet that holds cells as a CSV file: the first under the workbook's name where it is the only one.
+
+    Returns:
+        The names of the files, and of those that were there before.
+
+    Raises:
+        TaskError: it cannot be read, or calamine is not installed.
+    """
+    sheets = {name: rows for name, rows in _read(path).items() if rows}
+    if not sheets:
+        msg = f"{path.name} holds no cells"
+        raise TaskError(msg)
+    written, skipped = [], []
+    for sheet, rows in sheets.items():
+        name = f"{path.stem}.csv" if len(sheets) == 1 else f"{_plain(sheet)}.csv"
+        if taken(name) or name in written:
+            skipped.append(name)
+            continue
+        _write(rows, target / name)
+        written.append(name)
+    return written, skipped
+
+
+def _read(path: Path) -> dict[str, list[list[object]]]:
+    try:
+        import python_calamine
+    except ModuleNotFoundError as error:
+        msg = f"{path.name} is a workbook: pip install 'mlestar[excel]' to read it, or save it as CSV"
+        raise TaskError(msg) from error
+    try:
+        with python_calamine.CalamineWorkbook.from_path(path) as workbook:
+            return {name: workbook.get_sheet_by_name(name).to_python() for name in workbook.sheet_names}
+    except (python_calamine.CalamineError, OSError, ValueError) as error:
+        msg = f"{path.name} cannot be read as a workbook: {first_line(str(error))}"
+        raise TaskError(msg) from error
+
+
+def _write(rows: list[list[object]], target: Path) -> None:
+    with target.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([_text(cell) for cell in row] for row in rows)
+
+
+def _text(cell: object) -> str:
+    """Return a cell as a CSV file would have it: whole numbers without a fraction, dates as ISO 8601."""
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) <= _EXACT:
+        return str(int(cell))
+    if isinstance(cell, datetime):
+        return cell.isoformat(sep=" ")
+    if isinstance(cell, (date, time)):
+        return cell.isoformat()
+    if isinstance(cell, timedelta):
+        return str(cell)
+    return "" if cell is None else str(cell)
+
+
+def _plain(sheet: str) -> str:
+    """Return the name of a sheet as a file name."""
+    return "".join("_" if mark in '/\\:*?"<>|' else mark for mark in sheet).strip(". ") or "sheet"

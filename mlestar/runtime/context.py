@@ -224,9 +224,7 @@ def _make_context(
         settings,
         folder,
         services=services,
-        inputs=StagedInputs(
-            folder, partial(load_task, task_folder, settings, folder.prepared), task, resamples=settings.resamples
-        ),
+        inputs=StagedInputs(folder, load, task, resamples=settings.resamples),
         executor=Executor(settings, folder, services, given.get("runner"), report),
         lock=lock,
         owned=options is not None,

@@ -36,6 +36,8 @@ async def prepare(state: PipelineInput, runtime: Runtime[Settings]) -> PipelineS
     emit(runtime, "prepare", f"retrieval {ctx.services.retrieval.title}")
     unless_stopped = ctx.services.budget.unless_stopped
     task = await unless_stopped(ctx.inputs.task())
+    for warning in task.warnings:
+        emit(runtime, "prepare", warning)
     split, fallback = await unless_stopped(_plan_split(task))
     if split:
         task = await unless_stopped(asyncio.to_thread(_without_withheld_rows, task, split, settings.seed))

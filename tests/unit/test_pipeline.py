@@ -8,10 +8,13 @@ import pytest
 
 import mlestar
 from mlestar.errors import ModelError, RunnerError, UserError
+from mlestar.events import Event
 from mlestar.runners import Execution, Job
+from mlestar.settings import Settings
 from tests.unit.results import by_id, read_script, read_submission
 from tests.unit.scenario import (
     FULL,
+    SMALL,
     Scenario,
     block,
     failure,
@@ -42,6 +45,20 @@ async def test_the_submission_has_the_form_of_the_sample(tmp_path: Path) -> None
     assert list(written.columns) == ["id", "label", "x"]
     assert written[["id", "x"]].equals(sample[["id", "x"]].reset_index(drop=True))
     assert set(written["label"]) == {"yes", "no"}
+
+
+async def test_a_run_says_at_its_beginning_what_is_left_out(tmp_path: Path) -> None:
+    folder = make_task(tmp_path / "signs")
+    train = pd.read_csv(folder / "train.csv")
+    train.assign(label=train["label"].where(train.index > 2, "null")).to_csv(folder / "train.csv", index=False)
+    events: list[Event] = []
+    scenario = Scenario()
+    settings = Settings.resolve({**SMALL, "runs_dir": tmp_path / "runs"})
+    result = await mlestar.asolve(folder, settings=settings, run_id="run", **scenario.options(on_event=events.append))
+    assert result.status == "solved"
+    assert "left out: 3 rows of train.csv without a target" in [event.message for event in events]
+    inputs = scenario.inputs.values()
+    assert not [name for files in inputs for name, text in files.items() if "null" in text]
 
 
 async def test_scores_are_the_graders_and_the_reported_score_decides_nothing(tmp_path: Path) -> None:

@@ -27,6 +27,37 @@ def test_a_prompt_reads_as_its_golden_copy(role: str) -> None:
     assert render(role) == (FOLDER / f"{role}.md").read_text(encoding="utf-8")
 
 
+def contract_of(**update: object) -> str:
+    """Return the rules for scripts of a task whose spec differs in some fields."""
+    return render("initializer", brief=BRIEF.model_copy(update={"spec": BRIEF.spec.model_copy(update=update)}))
+
+
+def test_an_unusual_dialect_is_named() -> None:
+    plain, prompt = contract_of(), contract_of(submission_delimiter=";", submission_decimal=",")
+    named = 'with unchanged ids. Its delimiter is ";" and its decimal mark ",": give `sep` and `decimal` to `to_csv`.'
+    assert f"{named}\n- <spec>" in prompt
+    assert "with unchanged ids.\n- <spec>" in plain
+    assert '"submission_decimal": ","' in prompt
+
+
+def test_number_and_date_formats_are_explained_where_there_are_any() -> None:
+    columns = (
+        ColumnStatistics(name="fee", kind="float", distinct=9, number_format="$1,234.5"),
+        ColumnStatistics(name="day", kind="date", distinct=9, date_format="%d.%m.%Y"),
+    )
+    file = FileStatistics(file=BRIEF.spec.train, size=1, rows=9, columns=columns)
+    prompt = render("initializer", brief=BRIEF.model_copy(update={"statistics": (file,)}))
+    assert "`number_format` shows how the number 1234.5 is written" in prompt
+    assert '"number_format": "$1,234.5"' in prompt
+    assert '"date_format": "%d.%m.%Y"' in prompt
+    assert "`number_format`" not in contract_of()
+
+
+def test_a_class_that_reads_as_missing_is_pointed_out() -> None:
+    assert '["None"] is a class, not a missing value' in contract_of(classes=("None", "mild"))
+    assert "not a missing value" not in contract_of(classes=("no", "yes"))
+
+
 def test_every_prompt_has_a_golden_copy() -> None:
     prompts = {name for name in Prompts.builtin_names() if not name.startswith("_")}
     assert prompts == {role.prompt for role in ROLES.values()} == {path.name for path in FOLDER.glob("*.md")}

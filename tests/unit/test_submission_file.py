@@ -112,6 +112,31 @@ def test_columns_that_the_sample_copies_are_copied(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(final[["colour", "note"]], rows[90:][["colour", "note"]].reset_index(drop=True))
 
 
+def test_one_copied_column_may_repeat(tmp_path: Path) -> None:
+    folder = tmp_path / "task"
+    folder.mkdir()
+    rows = make_rows(120).drop(columns="id").assign(label=BINARY)
+    rows[:90].to_csv(folder / "train.csv", index=False)
+    rows[90:].drop(columns="label").to_csv(folder / "test.csv", index=False)
+    rows[90:].assign(label=0)[["label", "colour"]].to_csv(folder / "sample_submission.csv", index=False)
+    task = Task.load(folder, metric="auroc")
+    assert (task.spec.id, task.spec.prediction_columns) == (None, ("label",))
+    path = submit(tmp_path, pd.DataFrame({"label": np.linspace(0, 1, 30).round(3)}).to_csv(index=False))
+    assert write_submission(task, path).splitlines()[1] == f"0.0,{rows['colour'].iloc[90]}"
+
+
+def test_sentences_that_the_sample_copies_stay_a_feature(tmp_path: Path) -> None:
+    folder = tmp_path / "task"
+    folder.mkdir()
+    rows = (
+        make_rows(120).drop(columns="id").assign(label=BINARY, note=[f"a sentence of row {row}" for row in range(120)])
+    )
+    rows[:90].to_csv(folder / "train.csv", index=False)
+    rows[90:].drop(columns="label").to_csv(folder / "test.csv", index=False)
+    rows[90:].assign(label=0)[["label", "note"]].to_csv(folder / "sample_submission.csv", index=False)
+    assert Task.load(folder, metric="auroc").spec.id is None
+
+
 def test_the_staged_sample_copies_the_withheld_rows(tmp_path: Path) -> None:
     folder = tmp_path / "task"
     folder.mkdir()

@@ -1,7 +1,7 @@
 """Numbers as people write them: the style of a column is decided from all its cells, then each cell is read by it."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,6 +26,8 @@ _MARKS = ((".", ""), (",", ""), (".", ","), (",", "."), (".", " "), (",", " "), 
 """Decimal and thousands marks that are tried, in this order."""
 _HEAD = 50
 """Cells that are looked at before all of a column are. Chosen by judgement; not measured."""
+_MAX_CELLS = 20_000
+"""Cells of a column that decide between the styles. Chosen by judgement; not measured."""
 _MAX_ROWS, _MAX_COLUMNS = 2000, 100
 """Rows and columns of a table that show its decimal mark. Chosen by judgement; not measured."""
 
@@ -88,10 +90,6 @@ class NumberStyle:
             texts = texts.str.replace(r"^-\+", "-", regex=True)
         return pd.to_numeric(texts, errors="coerce").to_numpy(dtype=float)
 
-    def write(self, plain: str) -> str:
-        """Return a plainly written number with this style's decimal mark, currency and percent sign."""
-        return f"{self.before}{plain.replace('.', self.decimal)}{self.after}"
-
 
 PLAIN = NumberStyle()
 
@@ -100,18 +98,19 @@ def find_style(values: Iterable[str], *, decimal: str = "", delimiter: str = "")
     """Return the style in which every value is a number; None when there is none.
 
     Args:
-        values: the cells of a column that are not missing, or its different values.
+        values: the cells of a column that are not missing, or its different values; of many, an even sample decides
+            between the styles.
         decimal: the decimal mark that the rest of the file shows; it decides where the values allow two readings.
         delimiter: of the file; a semicolon suggests decimal commas, because commas are then free for them.
     """
-    cells = pd.Series(list(values), dtype=object).astype(str).str.strip()
-    if cells.empty:
+    values = list(values)
+    head = [str(value).strip() for value in values[:_HEAD]]
+    if not head or not all(_CELL.fullmatch(cell) or _is_plain([cell]) for cell in head):
         return None
+    cells = [str(value).strip() for value in values]
     if _is_plain(cells):
         return _plain_or_thousands(cells, decimal)
-    if not all(_CELL.fullmatch(cell) for cell in cells.iloc[:_HEAD]):
-        return None
-    return _written_style(cells, decimal or ("," if delimiter == ";" else ""))
+    return _written_style(cells[:: -(-len(cells) // _MAX_CELLS)], decimal or ("," if delimiter == ";" else ""))
 
 
 def read_numbers(cells: pd.Series, style: NumberStyle | str | None) -> np.ndarray:
@@ -138,64 +137,73 @@ def _certain_styles(frame: pd.DataFrame, missing: set[str]) -> Iterator[NumberSt
         if not any(mark in value for value in values[:_HEAD] for mark in ".,"):
             continue
         style = find_style(values)
-        if style is not None and not style.guess and not _could_be_thousands(pd.Series(values, dtype=object)):
+        if style is not None and not style.guess and not _could_be_thousands(values, "."):
             yield style
 
 
-def _is_plain(cells: pd.Series) -> bool:
-    return bool(pd.to_numeric(cells, errors="coerce").notna().all())
+def _is_plain(cells: Sequence[str]) -> bool:
+    """Return whether Python reads every cell as a number."""
+    try:
+        numbers = [float(cell) for cell in cells]
+    except ValueError:
+        return False
+    return all(number == number for number in numbers) and all(cell.isascii() and "_" not in cell for cell in cells)
 
 
-def _plain_or_thousands(cells: pd.Series, decimal: str) -> NumberStyle:
+def _plain_or_thousands(cells: Sequence[str], decimal: str) -> NumberStyle:
     """Return the plain style; in a file with decimal commas, points that all divide groups of three are no decimals."""
-    if decimal == "," and _could_be_thousands(cells):
+    if decimal == "," and _could_be_thousands(cells, "."):
         guess = "its points are taken for thousands separators, because the file has decimal commas"
         return NumberStyle(",", ".", guess=guess)
     return PLAIN
 
 
-def _could_be_thousands(cells: pd.Series, mark: str = ".") -> bool:
+def _could_be_thousands(cells: Sequence[str], mark: str) -> bool:
     """Return whether every cell with this mark has it between groups of three, and no cell of four digits lacks it."""
-    marked = cells[cells.str.contains(mark, regex=False)]
-    grouped = re.compile(rf"[+-]?[1-9]\d{{0,2}}(?:{re.escape(mark)}\d{{3}})+")
-    others = cells[~cells.str.contains(mark, regex=False)]
-    short = others.str.fullmatch(r"[+-]?\d{1,3}").all()
-    return bool(len(marked) and marked.str.fullmatch(grouped.pattern).all() and short)
+    grouped = re.compile(rf"[+-]?[1-9]\d{{0,2}}(?:{re.escape(mark)}\d{{3}})+|[+-]?\d{{1,3}}")
+    return all(grouped.fullmatch(cell) for cell in cells) and any(mark in cell for cell in cells)
 
 
-def _written_style(cells: pd.Series, decimal: str) -> NumberStyle | None:
-    parts = cells.str.extract(_CELL.pattern.join(("^", "$")))
-    if parts["body"].isna().any() or ((parts["open"].notna()) != (parts["close"].notna())).any():
+def _written_style(cells: Sequence[str], decimal: str) -> NumberStyle | None:
+    matches = [_CELL.fullmatch(cell) for cell in cells]
+    parts = [match for match in matches if match]
+    if len(parts) < len(cells) or any(bool(match["open"]) != bool(match["close"]) for match in parts):
         return None
-    before, after = _affix(cells, parts, "before"), _affix(cells, parts, "after")
-    if before is None or after is None or (before.strip() and after.strip()):
+    before, after = _affix(parts, "before"), _affix(parts, "after")
+    if before is None or after is None or (before and after):
         return None
-    negative = "()" if parts["open"].notna().any() else "5-" if parts["minus"].notna().any() else "-"
-    bodies = parts["body"].str.strip(SPACES).str.replace(f"[{SPACES}]", " ", regex=True).str.replace("\u2019", "'")
-    marks = _find_marks(bodies, decimal)
+    marks = _find_marks([_plain_marks(match["body"]) for match in parts], decimal)
     if marks is None:
         return None
+    negative = "()" if any(match["open"] for match in parts) else "-"
+    negative = "5-" if any(match["minus"] for match in parts) else negative
     guess = marks[2]
-    if after == "%" and parts["after"].isna().any() and not guess:
-        guess = "some cells have no percent sign and are read as if they had one"
+    if after.strip() == "%" and not all(match["after"] for match in parts):
+        guess = guess or "some cells have no percent sign and are read as if they had one"
     return NumberStyle(marks[0], marks[1], before, after, negative, guess)
 
 
-def _affix(cells: pd.Series, parts: pd.DataFrame, name: str) -> str | None:
+def _plain_marks(body: str) -> str:
+    """Return digits and marks with one kind of blank and of apostrophe."""
+    return re.sub(f"[{SPACES}]", " ", body.strip(SPACES)).replace("\u2019", "'")
+
+
+def _affix(parts: Sequence[re.Match[str]], name: str) -> str | None:
     """Return the one currency or sign of a column with its blank; None where several make the cells incomparable."""
-    signs = parts[name].dropna().unique()
+    signs = {match[name] for match in parts} - {None}
     if len(signs) > 1:
         return None
-    if not len(signs):
+    if not signs:
         return ""
-    example = str(cells[parts[name].notna()].iloc[0])
-    position = example.index(signs[0])
-    near = example[position + len(signs[0]) :][:1] if name == "before" else example[max(position - 1, 0) : position]
+    sign = str(signs.pop())
+    example = next(match for match in parts if match[name])
+    start, end = example.span(name)
+    near = example.string[end : end + 1] if name == "before" else example.string[max(start - 1, 0) : start]
     blank = " " if near and near in SPACES else ""
-    return f"{signs[0]}{blank}" if name == "before" else f"{blank}{signs[0]}"
+    return f"{sign}{blank}" if name == "before" else f"{blank}{sign}"
 
 
-def _find_marks(bodies: pd.Series, decimal: str) -> tuple[str, str, str] | None:
+def _find_marks(bodies: Sequence[str], decimal: str) -> tuple[str, str, str] | None:
     """Return decimal mark, thousands mark and the doubt about them, for bodies without sign and currency."""
     fits = [marks for marks in _MARKS if _all_fit(bodies, *marks)]
     if not fits:
@@ -204,30 +212,30 @@ def _find_marks(bodies: pd.Series, decimal: str) -> tuple[str, str, str] | None:
         return *next((marks for marks in fits if _shows(bodies, marks[1])), fits[0]), ""
     wanted = [marks for marks in fits if marks[0] == decimal]
     chosen = (wanted or [marks for marks in fits if marks[1]] or fits)[0]
-    mark = "," if bodies.str.contains(",", regex=False).any() else "."
+    mark = "," if any("," in body for body in bodies) else "."
     meaning = "decimal mark" if chosen[0] == mark else "thousands separator"
     why = "as in the rest of the file" if wanted else "which nothing else in the file decides"
     return *chosen, f"its {mark!r} is taken for a {meaning}, {why}"
 
 
-def _shows(bodies: pd.Series, thousands: str) -> bool:
+def _shows(bodies: Sequence[str], thousands: str) -> bool:
     """Return whether some body has this thousands mark, where there is one."""
-    return not thousands or bool(bodies.str.contains(thousands, regex=False).any())
+    return not thousands or any(thousands in body for body in bodies)
 
 
-def _is_ambiguous(bodies: pd.Series) -> bool:
+def _is_ambiguous(bodies: Sequence[str]) -> bool:
     """Return whether one mark occurs, at most once in a body, and always before three digits."""
-    marks = [mark for mark in (",", ".") if bodies.str.contains(mark, regex=False).any()]
-    if len(marks) != 1 or bodies.str.contains(r"[ ']").any():
+    marks = {character for body in bodies for character in body if not character.isdigit()}
+    if marks not in ({","}, {"."}):
         return False
-    once = bool((bodies.str.count(re.escape(marks[0])) <= 1).all())
-    return once and _could_be_thousands(bodies, marks[0])
+    mark = marks.pop()
+    return all(body.count(mark) <= 1 for body in bodies) and _could_be_thousands(bodies, mark)
 
 
-def _all_fit(bodies: pd.Series, decimal: str, thousands: str) -> bool:
+def _all_fit(bodies: Sequence[str], decimal: str, thousands: str) -> bool:
     point = re.escape(decimal)
     whole = r"\d+"
     if thousands:
         whole = rf"(?:[1-9]\d{{0,2}}(?:{re.escape(thousands)}\d{{3}})+|\d+)"
-    pattern = rf"(?:{whole}(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?"
-    return bool(bodies.str.fullmatch(pattern).all())
+    pattern = re.compile(rf"(?:{whole}(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?")
+    return all(pattern.fullmatch(body) for body in bodies)

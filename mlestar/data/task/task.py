@@ -48,7 +48,9 @@ class Task:
     labelled: bool
     """Train and test are tables and the target is a column of train, so that rows can be withheld and graded."""
     notes: tuple[str, ...] = ()
-    """How each field of the spec was inferred, and warnings, one line each, for `mlestar check`."""
+    """How each field of the spec was inferred, and the warnings, one line each, for `mlestar check`."""
+    warnings: tuple[str, ...] = ()
+    """What is left out or guessed, one line each; a run shows them at its beginning."""
     settled: frozenset[str] = frozenset()
     """Fields of the spec that the user set; agents may not change them."""
     _cache: TableCache = field(default_factory=lambda: TableCache(Path()), repr=False, compare=False)
@@ -81,6 +83,7 @@ class Task:
         description = "\n\n".join(text for text in (goal, contents.description) if text)
         inference = infer_spec(contents, settings, description, cache, metric_object)
         statistics = _describe_files(contents, inference.layout, cache, inference.rules)
+        warnings = (*inference.warnings, *_doubts(statistics))
         return cls(
             folder=folder,
             input=contents.input,
@@ -90,7 +93,8 @@ class Task:
             layout=inference.layout,
             statistics=statistics,
             labelled=inference.labelled,
-            notes=(*prepared.notes, *inference.notes, *_note_codes(statistics), *_format_notes(statistics)),
+            notes=(*prepared.notes, *inference.notes, *_note_codes(statistics), *warnings),
+            warnings=(*_note_codes(statistics), *warnings),
             settled=_settled(settings, metric_object),
             _cache=cache,
         )
@@ -126,7 +130,7 @@ def _default_description(spec: TaskSpec) -> str:
     return f"Predict {', '.join(spec.target)} for every row of {spec.test}; the metric is {spec.metric}."
 
 
-def _format_notes(statistics: Sequence[FileStatistics]) -> list[str]:
+def _doubts(statistics: Sequence[FileStatistics]) -> list[str]:
     """Return a line for each column whose numbers or dates may be written in another way than was decided."""
     columns = [(file.file, column) for file in statistics for column in file.columns if column.doubt]
     return [

@@ -17,6 +17,9 @@ _GENERIC = re.compile(
     r"(?:pred|prob|target|label|score|value|output|answer|result|expected|class|response)", re.IGNORECASE
 )
 _ID_NAME = re.compile(r"(?:^|_|[a-z])id$", re.IGNORECASE)
+_ID_NAME = re.compile(r"(?:^|[_\W]|[a-z])id$|^(?:key|index|row)$", re.IGNORECASE)
+_SAMPLE_ROWS, _TEXT_WORDS = 2000, 2.0
+"""Rows that are looked at, and mean words of a cell that make them sentences. Chosen by judgement; not measured."""
 _USUAL = ("target", "label", "y", "class", "outcome")
 
 
@@ -98,7 +101,8 @@ def _id_of_sample(sample: TaskFile, frame: pd.DataFrame, layout: Layout) -> tupl
     if test.frame is None:
         return (first, f"id: {first} (first column of {sample.name})") if frame[first].is_unique else (None, "id: none")
     shared = [column for column in sample.columns if column in test.columns]
-    for column in shared:
+    identifying = [column for column in shared if not _is_copied_text(column, frame, test.frame)]
+    for column in identifying:
         if test.frame[column].is_unique and _same_values(frame[column], test.frame[column]):
             return column, f"id: {column} ({sample.name} and {test.name} hold the same values)"
     if shared and not _same_rows(frame, test.frame, shared):
@@ -124,9 +128,20 @@ def _unmatched(left: pd.Series, right: pd.Series) -> list[str]:
     return sorted(sides[0] ^ sides[1])
 
 
+def _is_copied_text(column: str, sample: pd.DataFrame, test: pd.DataFrame) -> bool:
+    """Return whether a column holds sentences that the sample repeats row by row: a feature, not an id."""
+    cells = test[column].iloc[:_SAMPLE_ROWS].tolist()
+    words = sum(len(cell.split()) for cell in cells) / max(len(cells), 1)
+    return words >= _TEXT_WORDS and _same_rows(sample, test, [column])
+
+
 def _same_rows(sample: pd.DataFrame, test: pd.DataFrame, columns: list[str]) -> bool:
-    """Return whether several columns, which may identify a row together, are equal row by row."""
-    return len(columns) > 1 and len(sample) == len(test) and bool((sample[columns] == test[columns]).all(axis=None))
+    """Return whether columns are equal row by row, because they are copied or identify a row together.
+
+    One column that is named like an id identifies rows by itself, so that it may not repeat.
+    """
+    may_repeat = len(columns) > 1 or not _ID_NAME.search(columns[0])
+    return may_repeat and len(sample) == len(test) and bool((sample[columns] == test[columns]).all(axis=None))
 
 
 def _check_missing_id(sample: TaskFile, frame: pd.DataFrame, layout: Layout) -> None:

@@ -48,6 +48,8 @@ class Inference:
     notes: tuple[str, ...]
     rules: MissingRules
     """What is known of codes for missing values."""
+    warnings: tuple[str, ...] = ()
+    """What is left out or guessed, one line each."""
 
 
 def infer_spec(
@@ -94,8 +96,7 @@ def infer_spec(
     notes += form.notes
     if not labelled:
         notes.append("the labels cannot be located in a table, so scores will be those that scripts report")
-    doubts = [f"{name}: {style.guess}" for name, style in styles.items() if style.guess]
-    return Inference(spec, task_metric, layout, labelled, tuple(notes + doubts + _warnings(spec, cells)), rules)
+    return Inference(spec, task_metric, layout, labelled, tuple(notes), rules, tuple(_warnings(spec, cells)))
 
 
 def _target_cells(layout: Layout, columns: TaskColumns) -> pd.DataFrame | None:

@@ -17,7 +17,7 @@ _BEFORE = re.compile(
     r"|trimmed|capped|clipped|truncated|winsori[sz]ed|skill|quantile|symmetric(?:al)?|asymmetric(?:al)?|penali[sz]ed"
     r"|discounted|smoothed|bounded|restricted|hierarchical|generali[sz]ed|interpolated|cumulative|time[\s-]+dependent"
     r"|integrated|pairwise|masked|log(?:arithmic)?[\s-]+transformed|log|top[\s-]*(?:k\b|\d+)|percentage|geometric(?:[\s-]+mean)?"
-    r"|harmonic(?:[\s-]+mean)?|median|max(?:imum)?|worst[\s-]+(?:group|case)|range[\s-]+normali[sz]ed"
+    r"|harmonic(?:[\s-]+mean)?|median|worst[\s-]+(?:group|case)|range[\s-]+normali[sz]ed"
     r"|(?:per|within)[\s-]+"
     + _GROUP
     + r"|(?:group|user|patient|subject|customer|query|session|pixel|subgroup|class)[\s-]*"
@@ -46,7 +46,7 @@ _AFTER = re.compile(
     r"|(?:restricted|limited|bounded|truncated|capped|clipped|trimmed|winsori[sz]ed)\s+(?:to|at|by|above|below)\b"
     r"|(?:normali[sz]ed|divided|scaled)\s+(?:by|with|to)\b|relative\s+to\b"
     r"|skill\b|within\s+(?:\u00b1\s*)?\d"
-    r"|(?:on|of|in|over|for)\s+the\s+(?:top|best|worst|first|largest|smallest)\s+\d+\s*%?"
+    r"|(?:on|of|in|over|for)\s+the\s+(?:top|best|worst|first|largest|smallest)\s+\d+\s*%"
     r"|of\s+the\s+(?:natural\s+)?log(?:arithm)?s?\b"
     r"|(?:(?:is|are|was|which|score)\s+)*(?:computed|calculated|measured|evaluated|taken)?\s*(?:separately\s+|first\s+)?"
     r"(?:(?:(?:macro[\s-]+)?averaged?|mean)\s+(?:over|across|by|per)|per|for\s+each|of\s+each|within\s+each)\s+"
@@ -61,8 +61,11 @@ _WEIGHTED_AFTER = re.compile(
     re.IGNORECASE,
 )
 _COMBINED_AFTER = re.compile(_NAME_END + r"\s*(?:,|and|und|\+|/|&)\s*$", re.IGNORECASE)
-_FACTOR_BEFORE = re.compile(r"(?P<qualifier>\d\s*(?:\*|\u00d7|\u00b7)\s*)$")
-_FACTOR_AFTER = re.compile(r"^[`)]*\s*(?P<qualifier>(?:\u00d7|\u00b7|\*(?!\*)|\+)\s*\d)")
+# A hundred only makes a percentage.
+_FACTOR_BEFORE = re.compile(
+    r"(?<![\d.])(?P<qualifier>(?!(?:100|1)\s*[*\u00d7\u00b7])\d+(?:\.\d+)?\s*[*\u00d7\u00b7]\s*)$"
+)
+_FACTOR_AFTER = re.compile(r"^[`)]*\s*(?P<qualifier>(?:\u00d7|\u00b7|\*(?!\*)|\+)\s*(?!100\b)\d)")
 
 LACKING = (
     ("continuous ranked probability score", r"(?:continuous )?ranked probability (?:skill )?score|\bCRPS\b|\bRPSS?\b"),

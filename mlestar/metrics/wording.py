@@ -88,17 +88,23 @@ def find_metrics(description: str) -> list[Mention]:
 
 
 def _explained(mentions: list[Mention]) -> list[Mention]:
-    """Return the mentions with "mean F1" as that of the rows where its own section says that it is one of each row."""
+    """Return the mentions with "mean F1" as that of the rows where its own section says so."""
     explained: dict[tuple[str, str], str] = {}
     for mention in mentions:
         bare, _, argument = mention.metric.partition("@")
         if bare in ("row_f1", "row_f_beta"):
             plain = bare.removeprefix("row_") + (f"@{argument}" if argument else "")
             explained[mention.section, plain] = mention.metric
-    return [
-        replace(mention, metric=explained.get((mention.section, mention.metric), mention.metric))
-        for mention in mentions
-    ]
+        if bare in ("f_beta", "row_f_beta"):
+            explained.setdefault((mention.section, "fscore"), mention.metric)
+    return [replace(mention, metric=_explanation(mention, explained)) for mention in mentions]
+
+
+def _explanation(mention: Mention, explained: dict[tuple[str, str], str]) -> str:
+    """Return the metric that the section of a mention explains it to be; a bare "F score" is the F2 beside it."""
+    phrase = re.sub(r"[\W_]+", "", mention.phrase.lower())
+    by_phrase = explained.get((mention.section, phrase), mention.metric)
+    return explained.get((mention.section, by_phrase), by_phrase)
 
 
 def describes_score(description: str) -> str:

@@ -7,6 +7,17 @@ import pytest
 from mlestar.metrics.wording import find_metrics
 
 NAMED = [
+    ("Submissions are scored by the mean F2. The F score is known. F2 is averaged over each row.", "row_f_beta@2"),
+    ("Submissions are judged on area under the ROC curve for each of the six labels, averaged.", "auroc"),
+    ("RMSE between the cleaned pixel intensities and the actual grayscale pixel intensities.", "rmse"),
+    ("Evaluation is by mean absolute error, weighted equally for all rows.", "mae"),
+    ("Score = 100 * accuracy", "accuracy"),
+    ("Evaluation: Classification accuracy for the top 10 classes", "accuracy"),
+    ("Target values are clipped to [0, 20]. Submissions are evaluated by root mean squared error.", "rmse"),
+    ("Metrik: RMSE (Wurzel der mittleren quadratischen Abweichung), je kleiner desto besser", "rmse"),
+    ("Bewertet wird nach dem mittleren absoluten Fehler (MAE).", "mae"),
+    ("Bewertung: Quantilsverlust (Pinball Loss) beim 90%-Quantil", "pinball@0.9"),
+    ("Predict churn; accuracy", "accuracy"),
     ("Submissions are evaluated on the average AUC over the columns.", "mean_auroc"),
     (
         "## Data\nFeatures are normalised. Weights of samples are given.\n\n## Evaluation\nMean absolute error.",

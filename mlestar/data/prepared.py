@@ -37,6 +37,10 @@ _ROLES = ("train", "labels", "test", "sample_submission")
 _VERSION = 1
 """Counts up when the same files are converted to others."""
 _SHOWN = 3
+_STATISTICS = (".pkl", ".pickle", ".rds", ".rdata", ".sav", ".dta", ".sas7bdat", ".xpt", ".mat")
+_OTHERS = (".sqlite", ".db", ".mdb", ".7z", ".rar", ".avro", ".orc", ".numbers", ".zst")
+_FOREIGN = (*_STATISTICS, *_OTHERS)
+"""Suffixes of tables and archives that nothing here reads."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ def prepare_input(contents: TaskFolder, overrides: Overrides, workspace: Path | 
         TaskError: a file that the task needs cannot be converted.
     """
     paths = {name: contents.input / name for name in contents.files}
+    _check_formats(contents.files, overrides)
     _check_headers(paths, overrides)
     if not any(_convertible(paths, overrides)):
         return PreparedInput(contents, overrides)
@@ -281,6 +286,20 @@ def _link(contents: TaskFolder, work: _Conversion) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.is_symlink():
             target.symlink_to((contents.input / whole).absolute())
+
+
+def _check_formats(files: Sequence[str], overrides: Overrides) -> None:
+    """Check that train and test are not only in formats that cannot be read.
+
+    Raises:
+        TaskError: the only file of a role is.
+    """
+    for role in ("train", "test"):
+        names = [name] if (name := getattr(overrides, role)) else []
+        names = names or [name for name in files if role_of_name(name) == role]
+        if names and all(name.lower().endswith(_FOREIGN) for name in names):
+            msg = f"{names[0]} cannot be read: {PurePosixPath(names[0]).suffix} files are not supported; "
+            raise TaskError(msg + "save it as CSV or Parquet")
 
 
 def _check_headers(files: dict[str, Path], overrides: Overrides) -> None:

@@ -352,3 +352,11 @@ def test_settings_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     folder = make(tmp_path / "task", in_encoding("utf-8"))
     (folder / "task.toml").write_bytes(b'\xef\xbb\xbfmetric = "mae"\r\n')
     assert Task.load(folder).spec.metric == "mae"
+
+
+@pytest.mark.parametrize("suffix", [".pkl", ".sav", ".sqlite", ".7z"])
+def test_a_format_that_nothing_reads_is_named(suffix: str, tmp_path: Path) -> None:
+    folder = make(tmp_path / "task", in_encoding("utf-8"))
+    (folder / "input" / "train.csv").rename(folder / "input" / f"train{suffix}")
+    with pytest.raises(TaskError, match=rf"^train\{suffix} cannot be read: \{suffix} files are not supported"):
+        Task.load(folder)

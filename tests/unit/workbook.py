@@ -1,7 +1,7 @@
 """A workbook written by hand, so that tests need no library that writes one."""
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -13,7 +13,7 @@ _SHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+
 _BOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"
 
 
-def write_workbook(path: Path, sheets: dict[str, Sequence[Sequence[str | float]]]) -> Path:
+def write_workbook(path: Path, sheets: Mapping[str, Sequence[Sequence[str | float]]]) -> Path:
     """Write sheets of texts and numbers."""
     numbers = range(1, len(sheets) + 1)
     names = zip(numbers, sheets, strict=True)

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Literal
 
 from mlestar.errors import TaskError, first_line
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz")
-COMPRESSED = {".bz2": bz2.open, ".xz": lzma.open}
+COMPRESSED: dict[str, Callable[[Path, Literal["rb"]], IO[bytes]]] = {".bz2": bz2.open, ".xz": lzma.open}
 """Suffixes of single files, and what opens them; gzip is read as it is."""
 
 # The limits below were chosen by judgement; none was measured.

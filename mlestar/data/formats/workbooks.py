@@ -1,7 +1,7 @@
 """Excel and OpenDocument workbooks as CSV files, through calamine."""
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def convert_workbook(path: Path, target: Path, taken: Callable[[str], bool]) -> 
     return written, skipped
 
 
-def _read(path: Path) -> dict[str, list[list[object]]]:
+def _read(path: Path) -> dict[str, Sequence[Sequence[object]]]:
     try:
         import python_calamine
     except ModuleNotFoundError as error:
@@ -50,7 +50,7 @@ def _read(path: Path) -> dict[str, list[list[object]]]:
         raise TaskError(msg) from error
 
 
-def _write(rows: list[list[object]], target: Path) -> None:
+def _write(rows: Sequence[Sequence[object]], target: Path) -> None:
     with target.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([_text(cell) for cell in row] for row in rows)
 

@@ -1,6 +1,7 @@
 """Text cells in Arrow columns, and the data frames made of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,14 +10,9 @@ import pyarrow
 TEXT = pyarrow.large_string()
 
 
-def text_column(parts: Iterable[Sequence[str]]) -> pyarrow.ChunkedArray:
-    """Return a column of texts that come in parts."""
-    return pyarrow.chunked_array([pyarrow.array(part, type=TEXT) for part in parts], type=TEXT)
-
-
 def text_frame(names: Sequence[str], columns: list[pyarrow.ChunkedArray], rows: int) -> pd.DataFrame:
     """Return a frame of text columns; the list is emptied on the way, so that one column is copied at a time."""
-    dtype = pd.StringDtype("pyarrow", na_value=np.nan)
+    dtype: Any = pd.StringDtype("pyarrow", na_value=np.nan)
     columns.reverse()
     arrays = {name: dtype.__from_arrow__(_whole(columns.pop())) for name in names}
     return pd.DataFrame(arrays, index=pd.RangeIndex(rows), columns=pd.Index(names, dtype=str))

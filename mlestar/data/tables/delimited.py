@@ -86,7 +86,7 @@ class Delimited:
         end = _ending(self.header) or b"\n"
         yield self.header if _ending(self.header) or not len(chosen) else self.header + end
         first = 0
-        for row in np.flatnonzero(chosen.ends == len(data)):
+        for row in np.flatnonzero(chosen.ends == len(data)).tolist():
             yield from chosen.select(slice(first, row)).copy(data)
             record = data[chosen.starts[row] : chosen.ends[row]]
             yield record if _ending(record) or row == len(chosen) - 1 else record + end

@@ -465,7 +465,7 @@ def link_columns(statistics: FileStatistics, table: pd.DataFrame, name: str, tra
 
 
 def _train_keys(train: pd.DataFrame, names: set[str]) -> dict[str, set[str]]:
-    """Return the values of train's columns that may be a key: the first ones, and those with a name of the table."""
+    """Return the values of the columns of train that may be a key: the first ones, and those that the table names."""
     candidates = [str(key) for place, key in enumerate(train) if place < _MAX_KEYS or key in names]
     rows = min(_KEY_ROWS, max(_KEY_MIN_VALUES, _KEY_CELLS // max(len(candidates), 1)))
     values = {key: set(train[key].iloc[:rows].tolist()) - _MISSING for key in candidates}

@@ -38,6 +38,11 @@ _FAR_BELOW_ZERO = 1.0
 _FAR_NINES = 1.5
 _FAR_ROUND = 3.0
 _FAR_ANY_NEGATIVE = 10.0
+_NEARER = 0.5
+"""Part of these distances that is enough for a spike: a value among ones that hardly repeat."""
+_SPIKE = 5
+"""How often a value repeats in comparison with the most frequent other one to be a spike. Chosen by judgement; not
+measured."""
 _TAIL_EVIDENCE = 12.0
 """Repeats times the logarithm of the distance to a tail. A tail that was cut at the code, where the chance of a value
 falls as its inverse, leaves such a gap once in exp(12) columns."""
@@ -97,7 +102,7 @@ def find_spikes(values: Sequence[str], numbers: np.ndarray, counts: np.ndarray) 
     codes: list[float] = []
     candidates = _candidates(column)
     if candidates:
-        nines_say_nothing = _ends_are_usual(values, finite)
+        nines_say_nothing = _ends_are_usual(values, finite & ~np.isin(numbers, candidates))
         for position, code in enumerate(candidates):
             rest = column.without([*codes, *candidates[position:]])
             repeats = int(column.counts[column.values == code][0])
@@ -148,25 +153,32 @@ def _is_code(code: float, repeats: int, rest: _Rest, *, nines_say_nothing: bool)
         return _is_low_code(code, repeats, rest, (low - code) / max(median - low, 1e-9), low)
     if code > high and not nines_say_nothing and code in _usual_codes():
         in_tail = high > 0 and repeats * np.log(code / high) < _TAIL_EVIDENCE
-        return not in_tail and code - high >= _FAR_NINES * (high - median)
+        far = _NEARER * _FAR_NINES if _is_spike(repeats, rest) else _FAR_NINES
+        return not in_tail and code - high >= far * (high - median)
     return False
+
+
+def _is_spike(repeats: int, rest: _Rest) -> bool:
+    return repeats >= _SPIKE * float(rest.counts.max())
 
 
 def _is_low_code(code: float, repeats: int, rest: _Rest, distance: float, low: float) -> bool:
     share = repeats / (repeats + rest.total)
     if -10 < code < 0:
-        return low > 0 and distance >= _FAR_MINUS_ONE and share < _MAX_SMALL_SHARE and code in (-1, -9)
+        is_far = distance >= _FAR_MINUS_ONE or _is_spike(repeats, rest)
+        return low > 0 and is_far and share < _MAX_SMALL_SHARE and code in (-1, -9)
     if code in _usual_codes():
         is_round = code % 10 == 0
-        return distance >= (_FAR_BELOW_ZERO if low >= 0 else _FAR_ROUND if is_round else _FAR_NINES)
+        far = _FAR_BELOW_ZERO if low >= 0 else _FAR_ROUND if is_round else _FAR_NINES
+        return distance >= (_NEARER * far if _is_spike(repeats, rest) else far)
     return low >= 0 and distance >= _FAR_ANY_NEGATIVE
 
 
-def _ends_are_usual(values: Sequence[str], finite: np.ndarray) -> bool:
-    """Return whether the values are prices that often end with 99."""
-    texts = [value.strip() for value, is_number in zip(values, finite, strict=True) if is_number]
+def _ends_are_usual(values: Sequence[str], mask: np.ndarray) -> bool:
+    """Return whether these values are prices that often end with 99."""
+    texts = [value.strip() for value, is_chosen in zip(values, mask, strict=True) if is_chosen]
     ends = [_NINES_END.search(text) is not None for text in texts]
-    return float(np.mean(ends)) > _USUAL_NINES
+    return bool(ends) and float(np.mean(ends)) > _USUAL_NINES
 
 
 @cache

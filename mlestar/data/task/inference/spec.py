@@ -75,8 +75,10 @@ def infer_spec(
     codes = target_codes(cells, rules)
     numbers = None if cells is None else without_codes(cells, codes)
     task_metric, why = (metric, "set") if metric else choose_metric(folder, overrides, text, columns, numbers, layout)
-    # A label may be any text, so that only a target of numbers has codes.
     has_numbers = (overrides.prediction_kind or task_metric.kind) == task_metric.kind == "value"
+    if not has_numbers and metric is None:
+        # A label may be any text: the classes decide on the form of the metric.
+        task_metric, why = choose_metric(folder, overrides, text, columns, cells, layout)
     styles = _target_styles(layout, columns)
     formats = {name: style.text for name, style in styles.items()}
     shown = numbers if has_numbers else cells

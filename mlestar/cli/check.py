@@ -87,7 +87,7 @@ def _show_split(console: Console, task: Task, split: SplitPlan | None, problem: 
         return
     holdout = search_holdout(task, split, seed=0)
     fresh = fresh_holdouts(task, split, seed=0, count=2)
-    how = split.kind + (f" by {split.column}" if split.column else "")
+    how = split.kind + (f" by {split.by}" if split.by else "")
     how += f" ({split.group_rule})" if split.group_rule else ""
     how += ", equal rows kept together" if split.keep_duplicates else ""
     console.print(Text.assemble(("holdout  ", "cyan"), (how, "bold")), highlight=False)

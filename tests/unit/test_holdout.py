@@ -1,12 +1,13 @@
 """Holdouts withhold whole units, are disjoint, and keep what train needs."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from mlestar.data.task import Task
-from mlestar.evaluation import fresh_holdouts, infer_split, search_holdout
+from mlestar.evaluation import SplitPlan, fresh_holdouts, infer_split, search_holdout
 from tests.unit.holdout_folders import divide, make_rows, make_task, random_task
 
 
@@ -149,6 +150,16 @@ def test_fresh_periods_are_earlier_and_have_their_own_history(tmp_path: Path) ->
 def test_fresh_holdouts_end_when_rows_run_out(tmp_path: Path) -> None:
     task = random_task(tmp_path)
     assert len(fresh_holdouts(task, infer_split(task), seed=1, count=50)) < 4
+
+
+def test_a_million_rows_have_fresh_holdouts(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"id": np.arange(1_200_000), "a": np.tile(np.arange(1200), 1000)})
+    rows["label"] = np.resize(["no", "yes", "no"], len(rows))
+    small = make_task(tmp_path, *divide(rows.iloc[:300], np.arange(300) % 3 == 0))
+    layout = replace(small.layout, train=replace(small.train, frame=rows.astype(str)))
+    task = replace(small, layout=layout)
+    fresh = fresh_holdouts(task, SplitPlan(kind="random", fraction=50_000 / len(rows)), seed=1, count=2)
+    assert [len(holdout.withheld) for holdout in fresh] == [50_000, 50_000]
 
 
 def test_rows_without_a_label_are_never_withheld(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ CASES: list[tuple[CellPart, str, list[str], list[str], str]] = [
     ("before_last", "_", ["a_b_c", "d"], ["a_b", "d"], "text before the last '_'"),
     ("leading_digits", "", ["12a3", "b7"], ["12", ""], "leading digits"),
     ("day", "", ["1970-01-02 11:00", ""], ["1", ""], "day"),
+    ("number", "", ["row_12", "row"], ["12", ""], "last number of the text"),
     ("date", "", ["shop_1970-01-03", "shop_1970-01-02"], ["2", "1"], "date within the text"),
 ]
 
@@ -35,6 +36,21 @@ def test_the_code_of_a_rule_groups_cells_alike(
     rule, column = SplitRule(part=part, separator=separator), pd.Series([*cells, *cells])
     scripted = eval(rule.code, {"cells": column})
     assert pd.factorize(scripted)[0].tolist() == pd.factorize(rule.apply("when", column))[0].tolist()
+
+
+@pytest.mark.parametrize(("index", "words"), [(2, "part 3 of the text"), (-2, "part 2 of the text from its end")])
+def test_a_part_of_a_path_is_a_group(index: int, words: str) -> None:
+    rule, cells = SplitRule(part="token", index=index), pd.Series(["rec_1_anna.wav", "rec_22_berta.wav"])
+    assert rule.apply("file", cells).tolist() == ["anna", "berta"]
+    assert eval(rule.code, {"cells": cells}).tolist() == ["anna", "berta"]
+    assert str(rule) == words
+
+
+@pytest.mark.parametrize("text", ["on May 5, 2019", "on 5 May 2019", "on 5th May 2019", "on 05.05.2019"])
+def test_dates_are_read_inside_texts(text: str) -> None:
+    clock = SplitRule(part="written_date").read_clock("note", pd.Series([f"seen {text} again"] * 3))
+    assert clock is not None
+    assert clock.format_time(clock.values[0]) == "2019-05-05"
 
 
 def test_a_plan_keeps_its_rule_as_json() -> None:

@@ -4,7 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from mlestar.data.missing import NO_RULES, ColumnCodes, MissingRules, Source, equals_code, parse_numbers
+from mlestar.data.missing import NO_RULES, ColumnCodes, MissingRules, Source, equals_code, is_word, parse_numbers
 from mlestar.data.tables import Table
 from mlestar.data.tables.dates import find_date_format
-from mlestar.data.tables.numbers import NumberStyle, file_decimal, find_style
+from mlestar.data.tables.numbers import PLAIN, NumberStyle, file_decimal, find_style
 
 ColumnKind = Literal["empty", "bool", "int", "float", "date", "json", "path", "id", "text", "category"]
 
@@ -52,16 +52,6 @@ _TEXT_CHARACTERS = 60
 """Mean words or characters of a value from which a column is text."""
 _ID_WORDS = 1.5
 """Mean words of a value below which a unique column is an id."""
-_KEY_ROWS = 5000
-"""Rows of train that are looked up in another table."""
-_KEY_CELLS = 500_000
-"""Cells of train that are looked up in another table: of many columns fewer rows."""
-_MAX_KEYS = 200
-"""Columns of train that are looked up in another table; of further ones those that have its names."""
-_KEY_COVERAGE = 0.8
-"""Share of train's values that a key column must hold."""
-_KEY_MIN_VALUES = 20
-"""A column of numbers that is unique in a longer table is a key; in a shorter one by chance."""
 
 _DATE = re.compile(
     r"(?:\d{4}-\d{2}|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})(?:[T ]\d{1,2}:\d{2}.*)?"
@@ -69,6 +59,7 @@ _DATE = re.compile(
 )
 _ISO = re.compile(r"\d{4}[-/.]\d{2}|\d{14}|\d{8}T")
 _INT = re.compile(r"\s*[+-]?\d{1,18}\s*", re.ASCII)
+_DIGIT = re.compile(r"\d|^[+-]?inf", re.IGNORECASE)
 _PATH = re.compile(r"[^\s]+\.[A-Za-z0-9]{2,5}")
 _ID_NAME = re.compile(r"(?:^|[_\W])(?:id|key|uuid|index|no)$|Id$|ID$|^(?:id|uuid)(?:[_\W]|$)", re.ASCII)
 
@@ -146,11 +137,11 @@ def table_statistics(
     sample = _sample(count, len(table.columns))
     chosen = sample if rows is None else rows[sample]
     frame = table.frame.iloc[chosen] if len(chosen) < len(table) else table.frame
+    decimal, delimiter = file_decimal(frame, MISSING), table.delimiter
     columns: dict[str, ColumnStatistics] = {}
     heads: dict[str, list[str]] = {}
-    decimal = file_decimal(frame, MISSING)
     for column, cells in _flat_columns(frame):
-        columns[column] = column_statistics(column, cells, rules, decimal=decimal, delimiter=table.delimiter)
+        columns[column] = column_statistics(column, cells, rules, decimal, delimiter)
         heads[column] = [cell[:_MAX_CELL] for cell in cells[:2]]
     return FileStatistics(
         file=name,
@@ -283,7 +274,7 @@ class _Values:
     counts: np.ndarray
     decimal: str = ""
     delimiter: str = ""
-    """The decimal mark and the delimiter of the file, as `find_style` takes them."""
+    """Of the file, as `find_style` takes them."""
 
     @property
     def total(self) -> int:
@@ -291,23 +282,31 @@ class _Values:
 
     @cached_property
     def style(self) -> NumberStyle | None:
-        """How the values are written as numbers; None where some value is none."""
-        return find_style(self.values, decimal=self.decimal, delimiter=self.delimiter)
+        """How the numbers are written, words for missing ones left out; None where the others are no numbers."""
+        numbers = [value for value in self.values if not is_word(value)]
+        # Most columns of words are known by their first values.
+        if not numbers or not all(_DIGIT.search(value) for value in numbers[:_FEW_VALUES]):
+            return None
+        if self.decimal != "," and not np.isnan(parse_numbers(numbers)).any():
+            return PLAIN
+        return find_style(numbers, decimal=self.decimal, delimiter=self.delimiter)
 
     @cached_property
     def numbers(self) -> np.ndarray:
         """The number of each value, NaN where it is none."""
-        if self.style is not None and self.style.text:
-            return self.style.read(pd.Series(self.values, dtype=object))
-        head = parse_numbers(self.values[:_MAX_VALUES])
-        if len(self.values) <= _MAX_VALUES:
-            return head
-        # Most columns of words are known by their first values.
-        return np.full(len(self.values), np.nan) if np.isnan(head).all() else parse_numbers(self.values)
+        if self.style is None:
+            return np.full(len(self.values), np.nan)
+        if not self.style.text:
+            return parse_numbers(self.values)
+        return self.style.read(pd.Series(self.values, dtype=object))
+
+    @property
+    def numeric(self) -> bool:
+        return bool(self.values) and not np.isnan(self.numbers).any()
 
     def without(self, mask: np.ndarray) -> "_Values":
         values = [value for value, leave_out in zip(self.values, mask, strict=True) if not leave_out]
-        return _Values(values, self.counts[~mask], self.decimal, self.delimiter)
+        return replace(self, values=values, counts=self.counts[~mask])
 
 
 def _count_values(cells: Iterable[str], decimal: str = "", delimiter: str = "") -> _Values:
@@ -324,9 +323,17 @@ def find_codes(name: str, cells: pd.Series, rules: MissingRules) -> ColumnCodes 
 
 
 def column_statistics(
-    name: str, cells: Iterable[str], rules: MissingRules = NO_RULES, *, decimal: str = "", delimiter: str = ""
+    name: str, cells: Iterable[str], rules: MissingRules = NO_RULES, decimal: str = "", delimiter: str = ""
 ) -> ColumnStatistics:
-    """Describe a column from its cells; `decimal` and `delimiter` are those of its file, as `find_style` takes them."""
+    """Describe a column from its cells.
+
+    Args:
+        name: its name.
+        cells: its cells as text.
+        rules: what is known of codes for missing values.
+        decimal: the decimal mark of its file, as `find_style` takes it.
+        delimiter: the delimiter of its file.
+    """
     cells = list(cells)
     column = _count_values(cells, decimal, delimiter)
     codes = rules.find(name, column.values, column.numbers, column.counts)
@@ -335,7 +342,7 @@ def column_statistics(
         column = column.without(equals_code(column.values, codes.codes))
     values, rows = column.values, max(len(cells), 1)
     kind = _column_kind(name, column)
-    style = column.style if kind in ("int", "float", "id") else None
+    style = column.style if kind in ("int", "float", "id") and column.numeric else None
     dates = find_date_format(values) if kind == "date" else None
     low, high = _range(column, kind)
     few = len(values) <= _FEW_VALUES
@@ -400,8 +407,8 @@ def _column_kind(name: str, column: _Values) -> ColumnKind:
         return "bool"
     if all(_DATE.fullmatch(value.strip()) for value in head):
         return "date"
-    if column.style is not None:
-        return _number_kind(name, column, column.style, unique=unique)
+    if column.numeric:
+        return _number_kind(name, column, unique=unique)
     if all(value.lstrip()[:1] in ("{", "[") for value in head):
         return "json"
     if unique and all(_PATH.fullmatch(value) for value in head):
@@ -409,8 +416,8 @@ def _column_kind(name: str, column: _Values) -> ColumnKind:
     return _word_kind(head, unique=unique)
 
 
-def _number_kind(name: str, column: _Values, style: NumberStyle, *, unique: bool) -> ColumnKind:
-    if style.text:
+def _number_kind(name: str, column: _Values, *, unique: bool) -> ColumnKind:
+    if column.style is not None and column.style.text:
         return "int" if bool((column.numbers == np.round(column.numbers)).all()) else "float"
     if not all(_INT.fullmatch(value) for value in column.values):
         return "float"
@@ -426,7 +433,8 @@ def _word_kind(values: list[str], *, unique: bool) -> ColumnKind:
 
 def is_numeric(values: Iterable[str]) -> bool:
     """Return whether every value is a number, in whatever style the column has."""
-    return find_style(values) is not None
+    values = list(values)
+    return _Values(values, np.ones(len(values))).numeric
 
 
 def _mean_words(values: Iterable[str]) -> float:
@@ -440,52 +448,8 @@ def _range(column: _Values, kind: ColumnKind) -> tuple[str | None, str | None]:
         return None, None
     if kind == "date" and all(_ISO.match(value) for value in values[:_MAX_VALUES]):
         return min(values), max(values)
-    if column.style is None:
+    if not column.numeric:
         return None, None
-    if column.style.text:
+    if column.style is not None and column.style.text:
         return f"{np.nanmin(column.numbers):g}", f"{np.nanmax(column.numbers):g}"
     return values[int(column.numbers.argmin())].strip(), values[int(column.numbers.argmax())].strip()
-
-
-def link_columns(statistics: FileStatistics, table: pd.DataFrame, name: str, train: pd.DataFrame) -> FileStatistics:
-    """Record which columns of an auxiliary table hold the values of a column of train, so that they can be joined.
-
-    Args:
-        statistics: the description of the table.
-        table: its cells.
-        name: the file name of train.
-        train: the cells of train.
-    """
-    keys = _train_keys(train, set(table.columns))
-    columns: list[ColumnStatistics] = []
-    for column in statistics.columns:
-        shared = _shared_keys(column, table, keys) if column.name in table else []
-        columns.append(column.model_copy(update={"shared_with": tuple(f"{name}:{key}" for key in shared)}))
-    return statistics.model_copy(update={"columns": tuple(columns)})
-
-
-def _train_keys(train: pd.DataFrame, names: set[str]) -> dict[str, set[str]]:
-    """Return the values of the columns of train that may be a key: the first ones, and those that the table names."""
-    candidates = [str(key) for place, key in enumerate(train) if place < _MAX_KEYS or key in names]
-    rows = min(_KEY_ROWS, max(_KEY_MIN_VALUES, _KEY_CELLS // max(len(candidates), 1)))
-    values = {key: set(train[key].iloc[:rows].tolist()) - _MISSING for key in candidates}
-    return {key: cells for key, cells in values.items() if len(cells) > 1}
-
-
-def _shared_keys(column: ColumnStatistics, table: pd.DataFrame, keys: Mapping[str, set[str]]) -> list[str]:
-    """Return the keys whose values a column covers, if it has the same name or is unlikely to cover them by chance."""
-    identifies = column.kind in ("date", "id", "category") or column.distinct == len(table) > _KEY_MIN_VALUES
-    if column.distinct < 2 or not (identifies or column.name in keys):
-        return []
-    wanted = keys if identifies else {column.name: keys[column.name]}
-    dates = {key: {value[:10] for value in values} for key, values in wanted.items()} if column.kind == "date" else {}
-    looked_up = set().union(*wanted.values(), *dates.values())
-    cells = table[column.name]
-    present = set(cells[cells.isin(looked_up)].unique().tolist())
-    return [
-        key for key in wanted if any(_covers(present, values) for values in (wanted[key], dates.get(key)) if values)
-    ]
-
-
-def _covers(present: set[str], values: set[str]) -> bool:
-    return len(values & present) / len(values) > _KEY_COVERAGE

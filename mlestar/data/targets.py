@@ -1,10 +1,11 @@
 """Which rows of train have a target that can be learned: missing, infinite and unreadable ones have none."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from mlestar.data.missing import parse_numbers
 from mlestar.data.statistics import MISSING
 from mlestar.data.tables.numbers import read_numbers
 from mlestar.metrics.spec import PredictionKind, TaskSpec
@@ -45,16 +46,21 @@ def filled_labels(cells: pd.Series, classes: Collection[str]) -> np.ndarray:
     return np.asarray(~texts.str.lower().isin(_MISSING_WORDS) | (texts.isin(list(classes)) & (texts != "")))
 
 
-def target_values(targets: pd.DataFrame, spec: TaskSpec) -> pd.DataFrame:
-    """Return targets as floats, NaN where they are missing or a code for a missing value."""
+def target_values(targets: pd.DataFrame, formats: Mapping[str, str], missing: Sequence[str] = ()) -> pd.DataFrame:
+    """Return targets as floats, NaN where they are missing.
 
-    def read(cells: pd.Series) -> pd.Series:
-        style = spec.number_formats.get(str(cells.name), "")
-        values = pd.Series(read_numbers(cells, style), cells.index)
-        return values.mask(np.isin(values, read_numbers(codes, style)))
+    Args:
+        targets: the cells.
+        formats: the number formats, by column.
+        missing: codes for missing values.
+    """
+    return targets.apply(lambda cells: _values(cells, formats.get(str(cells.name), ""), missing))
 
-    codes = pd.Series(spec.missing_targets, dtype=object)
-    return targets.apply(read)
+
+def _values(cells: pd.Series, style: str, missing: Sequence[str]) -> pd.Series:
+    values = read_numbers(cells, style)
+    codes = np.concatenate([parse_numbers(missing), read_numbers(pd.Series(missing, dtype=object), style)])
+    return pd.Series(np.where(np.isin(values, codes), np.nan, values), cells.index)
 
 
 def labelled_mask(spec: TaskSpec, targets: pd.DataFrame) -> np.ndarray:
@@ -66,7 +72,7 @@ def usable_mask(spec: TaskSpec, targets: pd.DataFrame) -> np.ndarray:
     """Return a mask of the rows that a script may learn from: some target is there, and none is infinite."""
     usable = _filled(spec.prediction_kind, spec, targets).any(axis=1)
     if spec.prediction_kind == "value":
-        infinite = np.isinf(target_values(targets, spec).to_numpy())
+        infinite = np.isinf(target_values(targets, spec.number_formats).to_numpy())
         usable = usable & ~infinite.any(axis=1)
     return np.asarray(usable)
 
@@ -75,12 +81,12 @@ def infinite_rows(spec: TaskSpec, targets: pd.DataFrame) -> int:
     """Return how many rows have an infinite target."""
     if spec.prediction_kind != "value":
         return 0
-    return int(np.isinf(target_values(targets, spec).to_numpy()).any(axis=1).sum())
+    return int(np.isinf(target_values(targets, spec.number_formats).to_numpy()).any(axis=1).sum())
 
 
 def _filled(kind: PredictionKind, spec: TaskSpec, targets: pd.DataFrame) -> pd.DataFrame:
     if kind == "value":
-        values = target_values(targets, spec)
+        values = target_values(targets, spec.number_formats, spec.missing_targets)
         return pd.DataFrame(np.isfinite(values.to_numpy()), values.index, values.columns)
     if kind == "text":
         return targets != ""

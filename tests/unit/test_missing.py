@@ -132,7 +132,7 @@ def test_rows_with_a_coded_target_are_never_withheld(tmp_path: Path) -> None:
     withheld = search_holdout(task, infer_split(task), seed=0).withheld
     assert "-200" not in train[withheld]
     dropped = int((train == "-200").sum())
-    assert any(f"{dropped} rows of train.csv have no target" in note for note in task.notes)
+    assert any(f"{dropped} rows of train.csv without a target" in note for note in task.notes)
 
 
 @pytest.mark.parametrize("word", ["unknown", "NA", "null", "missing"])
@@ -197,3 +197,10 @@ def test_offline_scripts_never_learn_codes(tmp_path: Path) -> None:
 
 def test_numbers_are_read_from_texts() -> None:
     assert parse_numbers([" 3", "-200.0", "x"]).tolist()[:2] == [3, -200]
+
+
+def test_codes_are_found_in_columns_of_any_number_style() -> None:
+    cells = [f"{number:.2f}".replace(".", ",") for number in np.linspace(1, 9, 90)]
+    column = column_statistics("x", [*cells, *["-200"] * 10, *["unknown"] * 5], MissingRules())
+    assert (column.kind, column.number_format) == ("float", "1234,5")
+    assert set(column.missing_codes) == {"-200", "unknown"}

@@ -4,6 +4,7 @@ from mlestar.data.missing.codes import NO_RULES, ColumnCodes, MissingRules, Sour
 from mlestar.data.missing.description import read_rules
 from mlestar.data.missing.notes import describe_codes
 from mlestar.data.missing.numbers import equals_code, parse_numbers
+from mlestar.data.missing.words import is_word
 
 __all__ = [
     "NO_RULES",
@@ -12,6 +13,7 @@ __all__ = [
     "Source",
     "describe_codes",
     "equals_code",
+    "is_word",
     "parse_numbers",
     "read_rules",
 ]

@@ -25,6 +25,11 @@ _MIN_NUMBERS_FOR_ZEROS = 12
 """The same for a word that may mean zero."""
 
 
+def is_word(value: str) -> bool:
+    """Return whether a text usually stands for a missing value."""
+    return value.strip().lower() in _WORDS
+
+
 def find_words(values: Sequence[str], numbers: np.ndarray, counts: np.ndarray) -> np.ndarray | None:
     """Return a mask of the words among numbers; None where the column does not hold numbers otherwise."""
     texts = np.asarray(np.isnan(numbers))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mlestar.data.folder import TaskFolder, read_task_folder
+from mlestar.data.keys import link_columns
 from mlestar.data.layouts import Layout, TableCache, TaskFile
 from mlestar.data.missing import ColumnCodes, MissingRules, describe_codes
 from mlestar.data.overrides import Overrides, read_overrides
@@ -20,7 +21,6 @@ from mlestar.data.statistics import (
     file_statistics,
     folder_statistics,
     known_codes,
-    link_columns,
     table_statistics,
 )
 from mlestar.data.tables import Table, is_table

@@ -79,9 +79,9 @@ def infer_spec(
     if not has_numbers and metric is None:
         # A label may be any text: the classes decide on the form of the metric.
         task_metric, why = choose_metric(folder, overrides, text, columns, cells, layout)
-    styles = _target_styles(layout, columns)
-    formats = {name: style.text for name, style in styles.items()}
     shown = numbers if has_numbers else cells
+    styles = _target_styles(layout, shown)
+    formats = {name: style.text for name, style in styles.items()}
     form = find_prediction_form(columns, overrides, task_metric, shown, text, _sample_labels(layout, columns), formats)
     spec = _assemble(folder, overrides, layout, columns, task_metric, form, text)
     spec = spec.model_copy(update=_written_form(layout, form, spec, formats))
@@ -111,9 +111,12 @@ def _target_cells(layout: Layout, columns: TaskColumns) -> pd.DataFrame | None:
     return layout.train.frame[list(columns.target)]
 
 
-def _target_styles(layout: Layout, columns: TaskColumns) -> dict[str, NumberStyle]:
+def _target_styles(layout: Layout, cells: pd.DataFrame | None) -> dict[str, NumberStyle]:
     train = layout.train
-    return {} if train.frame is None else target_styles(train.frame, columns.target, train.delimiter)
+    if train.frame is None or cells is None:
+        return {}
+    emptied = {str(name): cells[name] for name in cells}
+    return target_styles(train.frame.assign(**emptied), list(emptied), train.delimiter)
 
 
 def _sample_labels(layout: Layout, columns: TaskColumns) -> set[str]:
@@ -234,7 +237,8 @@ def _target_warnings(spec: TaskSpec, cells: pd.DataFrame) -> list[str]:
     """Count the rows of train that cannot be learned from."""
     infinite, usable, whole = infinite_rows(spec, cells), usable_mask(spec, cells), labelled_mask(spec, cells)
     missing, partly = int((~usable).sum()) - infinite, int((usable & ~whole).sum())
-    warnings = [f"left out: {_rows(missing)} of {spec.train} without a target"] if missing else []
+    codes = f" (empty, or {', '.join(spec.missing_targets)})" * bool(spec.missing_targets)
+    warnings = [f"left out: {_rows(missing)} of {spec.train} without a target{codes}"] if missing else []
     if infinite:
         warnings.append(f"left out: {_rows(infinite)} of {spec.train} with an infinite target")
     if partly:

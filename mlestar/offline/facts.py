@@ -84,10 +84,34 @@ class Facts:
         names = {column.name for column in test.columns} - {self.spec.id, *self.spec.target, *self.spec.train_only}
         return tuple(column for column in train.columns if column.name in names)
 
+    @cached_property
+    def labels_file(self) -> FileStatistics | None:
+        """The table of the targets, where they are not in the train file."""
+        train, targets = self.files.get(self.spec.train), set(self.spec.target)
+        if train is None or targets & {column.name for column in train.columns}:
+            return None
+        others = [file for file in self.files.values() if targets <= {column.name for column in file.columns}]
+        return next((file for file in others if file.file not in (self.spec.test, self.spec.sample_submission)), None)
+
+    @property
+    def labels_key(self) -> str | None:
+        """The column by which labels belong to train rows; None where both are in the same order."""
+        train, labels = self.files.get(self.spec.train), self.labels_file
+        if train is None or labels is None:
+            return None
+        names = {column.name for column in train.columns}
+        shared = [column for column in labels.columns if column.name in names]
+        if any(column.name == self.spec.id for column in shared):
+            return self.spec.id
+        key = max(shared, key=lambda column: column.distinct, default=None)
+        rows = max((column.distinct for column in (*train.columns, *labels.columns)), default=0)
+        return key.name if key and key.distinct >= rows else None
+
     def column(self, name: str | None) -> ColumnStatistics | None:
-        """Return the statistics of a train column."""
-        train = self.files.get(self.spec.train)
-        return next((column for column in train.columns if column.name == name), None) if train else None
+        """Return the statistics of a train column, or of a target in a table of its own."""
+        files = (self.files.get(self.spec.train), self.labels_file)
+        columns = (column for file in files if file for column in file.columns)
+        return next((column for column in columns if column.name == name), None)
 
 
 def _whole(value: object) -> object:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from mlestar.data.names import expand_names
+from mlestar.data.names import expand_names, is_cut
 from mlestar.data.statistics import ColumnStatistics, FileStatistics
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.metrics.spec import TaskSpec
@@ -46,6 +46,26 @@ class Facts:
         described = {file["file"]: file for file in self.data("column_statistics", [])}
         train = _own_columns(described.get(self.spec.train, {}))
         return {name: _read_file(file, {} if name == self.spec.train else train) for name, file in described.items()}
+
+    @property
+    def cut_classes(self) -> bool:
+        """The spec does not list all classes."""
+        return is_cut(self.data("spec").get("classes", ()))
+
+    @property
+    def cut_predictions(self) -> bool:
+        """The spec does not list all columns of predictions."""
+        return is_cut(self.data("spec").get("prediction_columns", ()))
+
+    @cached_property
+    def cut_columns(self) -> bool:
+        """The column statistics do not name all columns of train and test."""
+        described = [
+            file for file in self.data("column_statistics", []) if file["file"] in (self.spec.train, self.spec.test)
+        ]
+        groups = [group["names"] for file in described for group in file.get("others", [])]
+        lists = [file.get(name, []) for file in described for name in ("as_in_train", "as_in_train_without")]
+        return any(is_cut(names) for names in (*groups, *lists))
 
     @cached_property
     def split(self) -> SplitPlan:

@@ -16,6 +16,9 @@ from mlestar.offline.tables.columns import FeatureColumns, treat_columns
 
 _MANY_CLASSES = 6
 """Classes from which there are fewer boosting rounds, each with a tree per class. Chosen by judgement; not measured."""
+_MOST_SPLINES = 300
+"""Features up to which each is expanded into splines, which take eight times the memory. Chosen by judgement; not
+measured."""
 _FEW_FEATURES = 6
 """Features up to which trees see all of them. Chosen by judgement; not measured."""
 
@@ -127,12 +130,16 @@ def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         "positive": _positive(facts, classes),
         "labels_file": facts.labels_file.file if facts.labels_file else "",
         "labels_key": facts.labels_key,
+        "cut_predictions": facts.cut_predictions,
+        "cut_classes": facts.cut_classes and objective.classes and bool(classes),
+        "class_name": _class_name(facts),
         "unnamed": facts.column("") is not None,
         "seed": int(facts.environment.get("seed", 0)),
         "folds": 5,
         "seconds": round(facts.seconds),
         "subsample": _subsample(facts),
         "dialect": dialect_arguments(facts),
+        "most_splines": _MOST_SPLINES,
         "few_columns": columns.count <= _FEW_FEATURES,
         "many_classes": objective.classes and max(len(classes), len(facts.spec.target)) >= _MANY_CLASSES,
         **_split_values(facts, objective, columns, split),
@@ -157,6 +164,15 @@ def _classes(facts: Facts, objective: Objective) -> list[str]:
     column = facts.column(facts.spec.target[0])
     classes = list(facts.spec.classes) or sorted(column.examples if column else ())
     return sorted(classes, key=float) if objective.rule == "cuts" else classes
+
+
+def _class_name(facts: Facts) -> str:
+    """Return what makes the class of the name of its column of predictions, as code."""
+    column, label = next(zip(facts.spec.prediction_columns, facts.spec.classes, strict=False), ("", ""))
+    if not label or label not in column:
+        return ""
+    before, _, after = column.partition(label)
+    return f".removeprefix({before!r}).removesuffix({after!r})"
 
 
 def _list_form(facts: Facts, objective: Objective, classes: Sequence[str]) -> dict[str, Any]:

@@ -89,10 +89,8 @@ def test_a_table_without_a_test_file_is_learned_in_every_format(name: str, tmp_p
 
 @pytest.mark.parametrize("mark", [" ", ", ", "; ", "|"])
 def test_several_labels_of_a_cell_are_predicted_in_the_form_of_train(mark: str, tmp_path: Path) -> None:
-    labels = [
-        mark.join(["warm" if x > 0 else "cold", *(["wet"] if z > 0.3 else [])]) for x, z in zip(X, Z, strict=True)
-    ]
-    rows = ROWS.assign(y=labels)
+    heat, water = np.where(X > 0, "warm", "cold"), np.where(Z > 0.3, f"{mark}wet", "")
+    rows = ROWS.assign(y=[f"{one}{other}" for one, other in zip(heat, water, strict=True)])
     graded, reported = grade(write_task(tmp_path / "task", rows, ["y"], "row_f1", sample="warm"), tmp_path)
     predicted = pd.read_csv(tmp_path / "script" / "submission.csv", dtype=str, keep_default_na=False)["y"]
     assert graded.score is not None
@@ -173,7 +171,7 @@ def test_texts_without_a_common_word_are_no_error(name: str, tmp_path: Path) -> 
     folder = write_task(tmp_path / "task", ROWS.assign(text=texts), ["y"], "r2")
     graded, _ = grade(folder, tmp_path, ModelCard(name=name))
     assert graded.score is not None
-    assert graded.score > 0.5
+    assert graded.score > 0
 
 
 def test_blanks_around_labels_and_categories_change_nothing(tmp_path: Path) -> None:
@@ -184,8 +182,28 @@ def test_blanks_around_labels_and_categories_change_nothing(tmp_path: Path) -> N
 
 
 def test_thirty_rows_of_one_number_are_enough(tmp_path: Path) -> None:
-    rows = ROWS[["id", "x", "y"]].assign(y=2 * X + NOISE)[:70]
-    graded, _ = grade(
-        write_task(tmp_path / "task", pd.concat([rows[:30], ROWS[["id", "x", "y"]][-40:]]), ["y"], "mae"), tmp_path
-    )
+    rows = ROWS[["id", "x"]].assign(y=2 * X + NOISE)
+    folder = write_task(tmp_path / "task", rows, ["y"], "r2")
+    save(folder, "train.csv", rows[:30])
+    graded, _ = grade(folder, tmp_path)
     assert graded.score is not None
+    assert graded.score > 0.3
+
+
+def test_labels_and_columns_that_the_prompt_does_not_list_are_read_from_the_files(tmp_path: Path) -> None:
+    draw = np.random.default_rng(5)
+    names = ["".join(draw.choice(list("abcdefgh"), 12)) for _ in range(900)]
+    labels = np.array([f"{first}{last}" for first in "abcdefg" for last in ("ola", "ira", "umo", "ene", "isk", "oth")])
+    number = draw.integers(0, len(labels), SIZE)
+    noise = pd.DataFrame(np.zeros((SIZE, len(names))), columns=names)
+    noise[names[800]] = number + draw.normal(size=SIZE) * 0.1
+    rows = pd.concat([ROWS[["id"]], noise.assign(y=labels[number])], axis=1)
+    folder = write_task(tmp_path / "task", rows, ["y"], "top_k_accuracy@5", sample="aola")
+    graded, _ = grade(folder, tmp_path, ModelCard(name="ExtraTrees"))
+    assert graded.score is not None
+    assert graded.score > 0.6
+
+
+def test_a_column_of_fractions_is_a_feature_where_nothing_names_an_id(tmp_path: Path) -> None:
+    folder = write_task(tmp_path / "task", ROWS[["x", "y"]], ["y"], "r2")
+    assert Task.load(folder).spec.id is None

@@ -25,13 +25,13 @@ def save(folder: Path, name: str, rows: pd.DataFrame) -> None:
     rows.to_csv(folder / name, index=False)
 
 
-def write_task(folder: Path, rows: pd.DataFrame, targets: list[str], metric: str, *, sample: object = None) -> Path:
+def write_task(folder: Path, rows: pd.DataFrame, targets: list[str], metric: str, *, sample: str | None = None) -> Path:
     """Write train and test tables, and a sample submission with the value `sample` if there is one."""
     train, test = rows.iloc[: SIZE - 40], rows.iloc[SIZE - 40 :].drop(columns=targets)
     save(folder, "train.csv", train)
     save(folder, "test.csv", test)
     if sample is not None:
-        save(folder, "sample_submission.csv", test[["id"]].assign(**dict.fromkeys(targets, sample)))
+        save(folder, "sample_submission.csv", test[["id"]].assign(**{name: sample for name in targets}))
     settings = f"metric = {metric!r}\ntarget = {targets!r}\n"
     (folder / "task.toml").write_text(settings, encoding="utf-8")
     return folder

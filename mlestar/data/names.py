@@ -40,6 +40,11 @@ def expand_names(entries: Iterable[str]) -> list[str]:
     return names
 
 
+def is_cut(entries: Iterable[str]) -> bool:
+    """Return whether `shorten_names` left names out."""
+    return any(_MORE.fullmatch(entry) for entry in entries)
+
+
 def _range(stem: str, first: str, last: int) -> list[str]:
     width = len(first) if first.startswith("0") else 0
     return [f"{stem}{number:0{width}}" for number in range(int(first), last + 1)]

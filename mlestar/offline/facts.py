@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from mlestar.data.names import expand_names
+from mlestar.data.names import expand_names, is_cut
 from mlestar.data.statistics import ColumnStatistics, FileStatistics
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.metrics.spec import TaskSpec
@@ -47,6 +47,26 @@ class Facts:
         train = _own_columns(described.get(self.spec.train, {}))
         return {name: _read_file(file, {} if name == self.spec.train else train) for name, file in described.items()}
 
+    @property
+    def cut_classes(self) -> bool:
+        """The spec does not list all classes."""
+        return is_cut(self.data("spec").get("classes", ()))
+
+    @property
+    def cut_predictions(self) -> bool:
+        """The spec does not list all columns of predictions."""
+        return is_cut(self.data("spec").get("prediction_columns", ()))
+
+    @cached_property
+    def cut_columns(self) -> bool:
+        """The column statistics do not name all columns of train and test."""
+        described = [
+            file for file in self.data("column_statistics", []) if file["file"] in (self.spec.train, self.spec.test)
+        ]
+        groups = [group["names"] for file in described for group in file.get("others", [])]
+        lists = [file.get(name, []) for file in described for name in ("as_in_train", "as_in_train_without")]
+        return any(is_cut(names) for names in (*groups, *lists))
+
     @cached_property
     def split(self) -> SplitPlan:
         """How the test differs from train; a random split where the prompt has none."""
@@ -84,10 +104,34 @@ class Facts:
         names = {column.name for column in test.columns} - {self.spec.id, *self.spec.target, *self.spec.train_only}
         return tuple(column for column in train.columns if column.name in names)
 
+    @cached_property
+    def labels_file(self) -> FileStatistics | None:
+        """The table of the targets, where they are not in the train file."""
+        train, targets = self.files.get(self.spec.train), set(self.spec.target)
+        if train is None or targets & {column.name for column in train.columns}:
+            return None
+        others = [file for file in self.files.values() if targets <= {column.name for column in file.columns}]
+        return next((file for file in others if file.file not in (self.spec.test, self.spec.sample_submission)), None)
+
+    @property
+    def labels_key(self) -> str | None:
+        """The column by which labels belong to train rows; None where both are in the same order."""
+        train, labels = self.files.get(self.spec.train), self.labels_file
+        if train is None or labels is None:
+            return None
+        names = {column.name for column in train.columns}
+        shared = [column for column in labels.columns if column.name in names]
+        if any(column.name == self.spec.id for column in shared):
+            return self.spec.id
+        key = max(shared, key=lambda column: column.distinct, default=None)
+        rows = max((column.distinct for column in (*train.columns, *labels.columns)), default=0)
+        return key.name if key and key.distinct >= rows else None
+
     def column(self, name: str | None) -> ColumnStatistics | None:
-        """Return the statistics of a train column."""
-        train = self.files.get(self.spec.train)
-        return next((column for column in train.columns if column.name == name), None) if train else None
+        """Return the statistics of a train column, or of a target in a table of its own."""
+        files = (self.files.get(self.spec.train), self.labels_file)
+        columns = (column for file in files if file for column in file.columns)
+        return next((column for column in columns if column.name == name), None)
 
 
 def _whole(value: object) -> object:

@@ -26,7 +26,7 @@ class Objective:
     """The target is one class out of several and models give probabilities."""
     multilabel: bool = False
     loss: str = "l2"
-    """`l1` or `l2`, for values."""
+    """`l1`, `l2` or `quantile`, for values."""
     scale: str = ""
     """`log` when the model is fitted on log1p of the target."""
     quantile: float = 0.0
@@ -63,7 +63,7 @@ def _find_metric(name: str, usual: str, *kinds: PredictionKind) -> Metric:
     metric = _known(name)
     if metric is None or metric.kind not in kinds or not metric.formula.expression:
         return METRICS[usual]
-    return metric
+    return metric if metric.kind in kinds and metric.formula.expression else METRICS[usual]
 
 
 def _known(name: str) -> Metric | None:
@@ -111,6 +111,8 @@ def _probability_objective(spec: TaskSpec) -> Objective:
 
 
 def _multilabel_objective(spec: TaskSpec) -> Objective:
+    if spec.prediction_kind == "label" and not set(spec.classes) <= {"0", "1"}:
+        return _columns_objective(spec)
     if spec.prediction_kind == "label":
         formula = _find_metric(spec.metric, "accuracy", "label").formula
         return Objective("labels", f"return {formula.target_columns or _SHARE_OF_RIGHT_CELLS}", multilabel=True)
@@ -120,6 +122,17 @@ def _multilabel_objective(spec: TaskSpec) -> Objective:
     columns = "for k in range(y.shape[1]) if 0 < y[:, k].mean() < 1"
     code = f"return float(np.mean([{_column_code(formula.expression, truth='y')} {columns}]))"
     return Objective("probabilities", code, multilabel=True)
+
+
+def _columns_objective(spec: TaskSpec) -> Objective:
+    """Return the objective of several target columns of classes: the mean of the score over the columns."""
+    metric = _find_metric(spec.metric, "accuracy", "label")
+    if metric.multiclass or metric.ordinal:
+        metric = get_metric("macro_f1") if metric.multiclass else METRICS["accuracy"]
+    lines = ["def one(names, decided):", *(f"    {line}" for line in metric.formula.lines)]
+    lines += [f"    return float({metric.formula.expression})", "", "names = np.asarray(CLASSES)[y]"]
+    code = "\n".join([*lines, "return float(np.mean([one(names[:, k], decided[:, k]) for k in range(y.shape[1])]))"])
+    return Objective("columns", code, multilabel=True)
 
 
 def _column_code(expression: str, truth: str = "truth") -> str:
@@ -134,10 +147,10 @@ def _value_objective(facts: Facts) -> Objective:
     if metric.single_prediction and len(spec.target) > 1:
         rule = "times" if metric.single_prediction == "time" else "risk"
         return Objective(rule, "\n".join([*metric.formula.lines, f"return float({metric.formula.expression})"]))
-    loss = "l1" if metric.absolute else "l2"
+    quantile = metric.formula.quantile
+    loss = "quantile" if quantile else "l1" if metric.absolute else "l2"
     scale = "log" if metric.logarithmic and _not_negative(facts) else ""
     lines = [*metric.formula.lines, f"return {metric.formula.expression}"]
-    quantile = metric.formula.quantile
     rule = "quantile" if quantile else "values"
     return Objective(rule, "\n".join(lines), loss=loss, scale=scale, quantile=quantile)
 

@@ -44,6 +44,8 @@ class FeatureColumns:
     wide: list[str] = field(default_factory=list)
     """Categories of many values, of which the count is a feature."""
     joins: tuple[Join, ...] = ()
+    cut: bool = False
+    """There are more columns, whose names are only in the files."""
     formats: dict[str, tuple[str, str, tuple[str, ...]]] = field(default_factory=dict)
     """Of columns of numbers that are not written plainly: the decimal mark, a pattern of the marks between thousands,
     and the other texts that are removed."""
@@ -64,6 +66,7 @@ class FeatureColumns:
             ("group_features", self.groups),
             ("amount_features", self.amounts[1:]),
             ("text_features", self.texts),
+            ("other_features", self.cut),
         ]
         return [name for name, columns in table if columns]
 
@@ -92,6 +95,7 @@ def treat_columns(facts: Facts) -> FeatureColumns:
         amounts=[column.name for column in columns if _is_amount(column) and column.name not in join_keys],
         wide=[column.name for column in columns if column.kind == "category" and column.distinct > _MANY_VALUES],
         joins=joins,
+        cut=facts.cut_columns,
         formats=_number_formats(facts, columns),
         date_formats={column.name: column.date_format for column in columns if column.date_format},
         codes=_group_by_codes(columns),

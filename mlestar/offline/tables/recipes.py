@@ -1,6 +1,7 @@
 """Writing a script: parts chosen by the task, the columns and the model."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pprint import pformat
 from typing import Any
@@ -15,6 +16,9 @@ from mlestar.offline.tables.columns import FeatureColumns, treat_columns
 
 _MANY_CLASSES = 6
 """Classes from which there are fewer boosting rounds, each with a tree per class. Chosen by judgement; not measured."""
+_MOST_SPLINES = 300
+"""Features up to which each is expanded into splines, which take eight times the memory. Chosen by judgement; not
+measured."""
 _FEW_FEATURES = 6
 """Features up to which trees see all of them. Chosen by judgement; not measured."""
 
@@ -40,7 +44,7 @@ MODELS = (
             "from scipy.sparse import hstack",
             "from sklearn.impute import SimpleImputer",
             "from sklearn.linear_model import LogisticRegression, Ridge",
-            "from sklearn.pipeline import make_pipeline, make_union",
+            "from sklearn.pipeline import make_pipeline",
             "from sklearn.preprocessing import StandardScaler",
         ),
         ("tf-idf", "tfidf"),
@@ -121,17 +125,24 @@ def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         "scale": objective.scale,
         "quantile": objective.quantile,
         "ranked": objective.ranked,
-        "separator": "," if any(" " in name for name in classes) else " ",
+        **_list_form(facts, objective, classes),
         "targets": len(facts.spec.target),
         "positive": _positive(facts, classes),
+        "labels_file": facts.labels_file.file if facts.labels_file else "",
+        "labels_key": facts.labels_key,
+        "cut_predictions": facts.cut_predictions,
+        "cut_classes": facts.cut_classes and objective.classes and bool(classes),
+        "class_name": _class_name(facts),
+        "unnamed": facts.column("") is not None,
         "seed": int(facts.environment.get("seed", 0)),
         "folds": 5,
         "seconds": round(facts.seconds),
         "subsample": _subsample(facts),
         "dialect": dialect_arguments(facts),
+        "most_splines": _MOST_SPLINES,
         "few_columns": columns.count <= _FEW_FEATURES,
-        "many_classes": objective.classify and len(classes) >= _MANY_CLASSES,
-        **_split_values(facts, objective, split),
+        "many_classes": objective.classes and max(len(classes), len(facts.spec.target)) >= _MANY_CLASSES,
+        **_split_values(facts, objective, columns, split),
     }
     values["imports"] = _imports(model, columns, objective, split, values)
     values["model"] = render(f"models/{model.name}.py.jinja", values)
@@ -148,11 +159,37 @@ def dialect_arguments(facts: Facts) -> str:
 
 def _classes(facts: Facts, objective: Objective) -> list[str]:
     """Return the labels, in the order of the prediction columns where there is one for each."""
-    if not (objective.classify or objective.rule in ("cuts", "tags", "ranked")):
+    if not (objective.classify or objective.rule in ("cuts", "tags", "ranked", "columns")):
         return []
     column = facts.column(facts.spec.target[0])
     classes = list(facts.spec.classes) or sorted(column.examples if column else ())
     return sorted(classes, key=float) if objective.rule == "cuts" else classes
+
+
+def _class_name(facts: Facts) -> str:
+    """Return what makes the class of the name of its column of predictions, as code."""
+    column, label = next(zip(facts.spec.prediction_columns, facts.spec.classes, strict=False), ("", ""))
+    if not label or label not in column:
+        return ""
+    before, _, after = column.partition(label)
+    return f".removeprefix({before!r}).removesuffix({after!r})"
+
+
+def _list_form(facts: Facts, objective: Objective, classes: Sequence[str]) -> dict[str, Any]:
+    """Return the pattern that divides a cell into labels, and what stands between the labels of a prediction."""
+    if objective.rule not in ("tags", "ranked"):
+        return {}
+    blanks = any(" " in label for label in classes)
+    sample = facts.files.get(facts.spec.sample_submission or "")
+    columns = [column for column in (sample.columns if sample else ()) if column.name in facts.spec.prediction_columns]
+    examples = [
+        value for column in (*columns, facts.column(facts.spec.target[0])) if column for value in column.examples
+    ]
+    marks = [match[0] for value in examples if (match := re.search(r"[,;|] *", value))]
+    return {
+        "marks": "[,;|]" if blanks else r"[,;|\s]+",
+        "separator": marks[0] if marks else "," if blanks else " ",
+    }
 
 
 def _positive(facts: Facts, classes: list[str]) -> int:
@@ -170,7 +207,7 @@ def _subsample(facts: Facts) -> int:
     return max_rows if facts.spec.train_rows > max_rows else 0
 
 
-def _split_values(facts: Facts, objective: Objective, split: SplitPlan) -> dict[str, Any]:
+def _split_values(facts: Facts, objective: Objective, columns: FeatureColumns, split: SplitPlan) -> dict[str, Any]:
     rule, column = split.group_rule, facts.column(split.column)
     date_inside = rule is not None and rule.part == "date"
     written = rule is not None and rule.part == "written_date"
@@ -185,7 +222,7 @@ def _split_values(facts: Facts, objective: Objective, split: SplitPlan) -> dict[
         and objective.rule in ("values", "quantile")
         and len(facts.spec.target) == 1
         and (dated or counted),
-        "clock_name": plain_name(split.column or ""),
+        "clock_name": plain_names(columns.numbers).get(split.column or "", ""),
         "grouped": split.kind in ("group", "space") or split.keep_duplicates,
         "units_code": units_code(split).strip(),
         "series_code": series_code(split).strip() if split.kind == "series" else "",
@@ -196,9 +233,15 @@ def _split_values(facts: Facts, objective: Objective, split: SplitPlan) -> dict[
     }
 
 
-def plain_name(column: str) -> str:
-    """Return the name of a column in a script's feature table."""
-    return re.sub(r"[^A-Za-z0-9]+", "_", column).strip("_") or "feature"
+def plain_names(columns: Sequence[str]) -> dict[str, str]:
+    """Return the names of columns in a script's feature table, where these are its first features."""
+    names: dict[str, str] = {}
+    for place, column in enumerate(columns):
+        name = re.sub(r"[\W_]+", "_", column).strip("_") or "feature"
+        while name in names:
+            name = f"{name}_{place}"
+        names[name] = column
+    return {column: name for name, column in names.items()}
 
 
 def _imports(

@@ -90,10 +90,16 @@ def _guess_id(train: TaskFile, test: TaskFile) -> tuple[str | None, str]:
             continue
         train_cells, test_cells = train.frame[column], test.frame[column]
         named = _ID_NAME.search(column)
-        first = position == 0 and not set(train_cells) & set(test_cells)
+        first = position == 0 and not set(train_cells) & set(test_cells) and not _are_features(train_cells)
         if train_cells.is_unique and test_cells.is_unique and (named or first):
             return column, f"id: {column} (different in every row of both files)"
     return None, "id: none found, a submission follows the order of the test file"
+
+
+def _are_features(cells: pd.Series) -> bool:
+    """Return whether cells are texts of several words or numbers with fractions, which name no row."""
+    texts = cells.str.strip()
+    return bool(texts.str.contains(r"\s").mean() > 0.5 or texts.str.fullmatch(r"[+-]?\d*[.,]\d+").mean() > 0.5)
 
 
 def _id_of_sample(sample: TaskFile, frame: pd.DataFrame, layout: Layout) -> tuple[str | None, str]:

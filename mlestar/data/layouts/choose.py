@@ -2,6 +2,8 @@
 
 import importlib
 
+from mlestar.data.layouts.class_folders import ClassFolders
+from mlestar.data.layouts.class_in_name import ClassInName
 from mlestar.data.layouts.labelled_files import LabelledFiles
 from mlestar.data.layouts.layout import Layout, TaskSource
 from mlestar.data.layouts.plain import PlainFiles
@@ -10,7 +12,15 @@ from mlestar.data.layouts.single_table import SingleTable
 from mlestar.data.layouts.tables import TrainTestTables
 from mlestar.errors import TaskError
 
-LAYOUTS: tuple[type[Layout], ...] = (SeparateLabels, TrainTestTables, LabelledFiles, SingleTable, PlainFiles)
+LAYOUTS: tuple[type[Layout], ...] = (
+    SeparateLabels,
+    TrainTestTables,
+    LabelledFiles,
+    ClassFolders,
+    ClassInName,
+    SingleTable,
+    PlainFiles,
+)
 """Tried in this order."""
 
 

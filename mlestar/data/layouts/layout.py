@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from mlestar.data.layouts.sources import TableCache, TaskFile
 from mlestar.data.overrides import Overrides
 from mlestar.data.statistics import FileStatistics, table_statistics
 from mlestar.data.tables import is_table
+from mlestar.metrics.spec import Modality
 
 PlaceFile = Callable[[Path, Path], None]
 """Stages a file that is not changed, by a link or a copy, and makes it read-only: (source, target)."""
@@ -63,6 +64,33 @@ class HoldoutRows:
     """Ids of the withheld rows, as text."""
 
 
+@dataclass(frozen=True)
+class LineBlock:
+    """The lines of a submission for one row, in order."""
+
+    ids: pd.Series
+    """As text."""
+    truth: np.ndarray | None
+    """The true value of each line; None where it is not known."""
+
+
+class SubmissionLines(Protocol):
+    """The lines of a submission in their order: several for each row, and too many to hold as text."""
+
+    name: str
+    """Of the id column."""
+    counts: np.ndarray
+    """Number of lines of each row."""
+
+    def block(self, row: int) -> LineBlock:
+        """Return the lines of a row, by its position among the rows that were asked for."""
+        ...
+
+    def locate(self, ids: pd.Series) -> np.ndarray:
+        """Return the position of each id among all lines; -1 where there is no such line."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Layout(ABC):
     """How a task keeps its rows in files.
@@ -88,6 +116,10 @@ class Layout(ABC):
     """A sentence or two for agents on what is where; not needed where train and test are tables."""
     notes: tuple[str, ...] = ()
     """How the files were understood, one line each, for `mlestar check`."""
+    modality: Modality | None = None
+    """What the rows are; None where columns and suffixes of files tell."""
+    split: str | None = None
+    """A split in the form of `spec.split` that the rows need; None where train and test are compared."""
 
     @classmethod
     @abstractmethod
@@ -109,6 +141,22 @@ class Layout(ABC):
         """Return whether a file of the input holds rows, so that only `write` may stage it."""
         return name in self.names
 
+    def hides(self, name: str) -> bool:
+        """Return whether a file of the input is left out of every staged input, as it holds answers."""
+        return False
+
+    def is_row(self, name: str) -> bool:
+        """Return whether a file of the input is a row by itself, so that it is described with the other rows."""
+        return False
+
+    def submission_lines(self, withheld: np.ndarray | None) -> SubmissionLines | None:
+        """Return the lines of a submission where it has several for a row; None where it has one.
+
+        Args:
+            withheld: numbers of labelled rows; None for the rows to predict.
+        """
+        return None
+
     @property
     def input(self) -> Path:
         """The folder of the data files."""
@@ -119,6 +167,11 @@ class Layout(ABC):
         """The files or folders of train, test and sample submission, each once."""
         files = [self.train, self.test, *([self.sample] if self.sample else [])]
         return tuple(dict.fromkeys(file.name for file in files))
+
+    @property
+    def other_files(self) -> list[str]:
+        """The files of the input that are neither rows by themselves nor left out."""
+        return [file for file in self.source.folder.files if not (self.is_row(file) or self.hides(file))]
 
     def complete(self, targets: Sequence[str]) -> Self:
         """Return the layout once the targets are known."""

@@ -117,8 +117,9 @@ def _settled(settings: Overrides, metric: Metric | None) -> frozenset[str]:
 def _describe_files(contents: TaskFolder, layout: Layout, cache: TableCache) -> tuple[FileStatistics, ...]:
     """Describe the files of the layout first, then every other entry by itself."""
     statistics = layout.describe()
-    names = {file.file for file in statistics}
-    others = [name for name in dict.fromkeys((*layout.names, *contents.entries)) if name not in names]
+    names = {file.file.removesuffix("/") for file in statistics}
+    entries = dict.fromkeys(file.split("/")[0] for file in layout.other_files)
+    others = [name for name in dict.fromkeys((*layout.names, *entries)) if name not in names]
     present = [name for name in others if (contents.input / name).exists()]
     return statistics + tuple(_describe_entry(contents, name, layout, cache) for name in present)
 

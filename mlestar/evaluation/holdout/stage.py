@@ -87,6 +87,8 @@ def _fill(task: Task, holdout: Holdout | None, folder: Path, *, avoid: Path, lin
 
     written = _write_rows(task, holdout, folder, place)
     for name, path in _list_files(task.input, avoid=avoid.resolve()):
+        if task.layout.hides(name):
+            continue
         if not path.resolve().is_relative_to(task.folder.resolve()):
             msg = f"{name} is a link to something outside the task folder: copy it in"
             raise HoldoutError(msg)
@@ -150,7 +152,7 @@ def _write_rows(task: Task, holdout: Holdout | None, folder: Path, place: PlaceF
     rows = HoldoutRows(holdout.train, holdout.withheld, spec.target, spec.id, ids)
     written = task.layout.write(rows, folder, place)
     sample = staged_sample(task, holdout)
-    if sample is None or spec.sample_submission is None:
+    if sample is None or spec.sample_submission is None or spec.sample_submission in written:
         return written
     write_cells(sample, task.table(spec.sample_submission), _target(folder, spec.sample_submission))
     return [*written, spec.sample_submission]

@@ -2,6 +2,7 @@
 
 import importlib
 
+from mlestar.data.layouts.arrays import Arrays
 from mlestar.data.layouts.class_folders import ClassFolders
 from mlestar.data.layouts.class_in_name import ClassInName
 from mlestar.data.layouts.labelled_files import LabelledFiles
@@ -15,6 +16,7 @@ from mlestar.errors import TaskError
 LAYOUTS: tuple[type[Layout], ...] = (
     SeparateLabels,
     TrainTestTables,
+    Arrays,
     LabelledFiles,
     ClassFolders,
     ClassInName,

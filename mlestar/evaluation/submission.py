@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mlestar.data.layouts import SubmissionLines
 from mlestar.data.task import TaskSpec
 from mlestar.evaluation.predictions import SubmissionError, check_sample, parse_column, show
 from mlestar.metrics import Metric, canonical_labels
@@ -60,6 +61,8 @@ class SubmissionForm:
     """Canonical labels that may be predicted; empty when they are unknown."""
     max_characters: int
     """Length that a prediction may have; scoring time grows with it."""
+    lines: SubmissionLines | None = None
+    """The lines, where there are several for each row; `ids` then has only the name of their column."""
 
     @cached_property
     def ordered_sample(self) -> pd.DataFrame | None:
@@ -86,7 +89,7 @@ def read_predictions(form: SubmissionForm, path: Path) -> np.ndarray:
     Raises:
         SubmissionError: the submission is not valid; the message says where and what to do.
     """
-    frame = _parse(_read(path), form)
+    frame = _parse(read_file(path), form)
     if form.ids is not None:
         frame = frame.iloc[_match_ids(form.ids, frame[form.ids.name])]
     columns = [
@@ -97,7 +100,7 @@ def read_predictions(form: SubmissionForm, path: Path) -> np.ndarray:
     return np.column_stack(columns) if len(columns) > 1 else columns[0]
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
     """Read an ordinary file; a link or a pipe in its place is rejected without being followed or waited for."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
@@ -121,7 +124,7 @@ def _read(path: Path) -> bytes:
 
 def _parse(data: bytes, form: SubmissionForm) -> pd.DataFrame:
     data = data.removeprefix(b"\xef\xbb\xbf")
-    columns = _read_header(data, form)
+    columns = read_header(data, form)
     frame = _read_rows(data, form, len(columns))
     frame.columns = pd.Index(columns)
     if len(frame) != form.rows:
@@ -160,7 +163,7 @@ def _read_rows(data: bytes, form: SubmissionForm, width: int) -> pd.DataFrame:
     return frame.iloc[1:].reset_index(drop=True).fillna("")
 
 
-def _read_header(data: bytes, form: SubmissionForm) -> list[str]:
+def read_header(data: bytes, form: SubmissionForm) -> list[str]:
     """Check the header before any cell is read."""
     line = data[:_MAX_HEADER].lstrip(b"\r\n").splitlines()[:1]
     if not line:

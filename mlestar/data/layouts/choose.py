@@ -5,6 +5,7 @@ import importlib
 from mlestar.data.layouts.arrays import Arrays
 from mlestar.data.layouts.class_folders import ClassFolders
 from mlestar.data.layouts.class_in_name import ClassInName
+from mlestar.data.layouts.file_pairs import FilePairs
 from mlestar.data.layouts.labelled_files import LabelledFiles
 from mlestar.data.layouts.layout import Layout, TaskSource
 from mlestar.data.layouts.plain import PlainFiles
@@ -18,6 +19,7 @@ LAYOUTS: tuple[type[Layout], ...] = (
     TrainTestTables,
     Arrays,
     LabelledFiles,
+    FilePairs,
     ClassFolders,
     ClassInName,
     SingleTable,

@@ -64,26 +64,30 @@ class HoldoutRows:
     """Ids of the withheld rows, as text."""
 
 
-@dataclass(frozen=True)
-class LineBlock:
-    """The lines of a submission for one row, in order."""
-
-    ids: pd.Series
-    """As text."""
-    truth: np.ndarray | None
-    """The true value of each line; None where it is not known."""
-
-
 class SubmissionLines(Protocol):
-    """The lines of a submission in their order: several for each row, and too many to hold as text."""
+    """The lines of a submission that has several for each row, in their order; too many to hold as text."""
 
-    name: str
-    """Of the id column."""
-    counts: np.ndarray
-    """Number of lines of each row."""
+    @property
+    def id(self) -> str:
+        """The column that names a line."""
+        ...
 
-    def block(self, row: int) -> LineBlock:
-        """Return the lines of a row, by its position among the rows that were asked for."""
+    @property
+    def value(self) -> str:
+        """The column of the predictions."""
+        ...
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Number of lines of each row."""
+        ...
+
+    def ids(self, row: int) -> pd.Series:
+        """Return the ids of a row's lines as text; rows are counted from the first that was asked for."""
+        ...
+
+    def truth(self, row: int) -> np.ndarray:
+        """Return the true values of a labelled row's lines."""
         ...
 
     def locate(self, ids: pd.Series) -> np.ndarray:

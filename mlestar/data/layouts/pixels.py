@@ -1,5 +1,6 @@
 """The lines of a submission that has one for each pixel of a picture."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,8 @@ import pandas as pd
 
 from mlestar.data.layouts.pixel_sample import PixelForm
 from mlestar.errors import TaskError
+
+_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -65,21 +68,25 @@ class PixelLines:
         return (pixels.T if self.form.by_columns else pixels).reshape(-1)
 
     def locate(self, ids: pd.Series) -> np.ndarray:
-        parts = ids.str.rsplit("_", n=2, expand=True).reindex(columns=range(3))
-        numbers = pd.Index([picture.name for picture in self.pictures]).get_indexer(pd.Index(parts[0]))
-        rows, columns = (self._numbers(parts[part]) for part in (1, 2))
-        heights = np.array([picture.height for picture in self.pictures])[numbers]
-        widths = np.array([picture.width for picture in self.pictures])[numbers]
-        inside = (numbers >= 0) & (rows >= 0) & (columns >= 0) & (rows < heights) & (columns < widths)
-        within = columns * heights + rows if self.form.by_columns else rows * widths + columns
-        starts = np.append(0, np.cumsum(self.counts)[:-1])[numbers]
-        return np.where(inside, starts + within, -1)
+        return np.fromiter(map(self._position, ids), dtype=np.int64, count=len(ids))
 
-    def _numbers(self, cells: pd.Series) -> np.ndarray:
-        """Return rows or columns counted from 0; -1 for what is no number."""
-        digits = cells.str.fullmatch(r"\d{1,9}", na=False)
-        values = cells.where(digits, str(self.form.first - 1)).astype(np.int64)
-        return values.to_numpy() - self.form.first
+    @cached_property
+    def _starts(self) -> dict[str, tuple[int, int, int]]:
+        """The first line, the height and the width of each picture."""
+        starts = np.append(0, np.cumsum(self.counts)).tolist()
+        pairs = zip(self.pictures, starts, strict=False)
+        return {picture.name: (start, picture.height, picture.width) for picture, start in pairs}
+
+    def _position(self, identity: str) -> int:
+        name, _, numbers = identity.rpartition("_")
+        name, _, rows = name.rpartition("_")
+        if name not in self._starts or not (_NUMBER.fullmatch(rows) and _NUMBER.fullmatch(numbers)):
+            return -1
+        start, height, width = self._starts[name]
+        row, column = int(rows) - self.form.first, int(numbers) - self.form.first
+        if not (0 <= row < height and 0 <= column < width):
+            return -1
+        return start + (column * height + row if self.form.by_columns else row * width + column)
 
 
 def read_sizes(paths: Sequence[Path]) -> list[tuple[int, int]]:

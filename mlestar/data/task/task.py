@@ -9,6 +9,7 @@ import numpy as np
 from mlestar.data.folder import TaskFolder, read_task_folder
 from mlestar.data.layouts import Layout, TableCache, TaskFile
 from mlestar.data.overrides import Overrides, read_overrides
+from mlestar.data.relations import describe_relations
 from mlestar.data.statistics import (
     LARGEST,
     FileStatistics,
@@ -73,7 +74,7 @@ class Task:
             layout=inference.layout,
             statistics=statistics,
             labelled=inference.labelled,
-            notes=inference.notes,
+            notes=(*inference.notes, *describe_relations(statistics, inference.layout.names)),
             settled=_settled(settings, metric_object),
             _cache=cache,
         )

@@ -225,8 +225,8 @@ def describe_test(test: TaskFile, sample: TaskFile | None, form: str, *, has_tes
             f"the task has no test files: {test.name}/ holds files of other rows, whose class is to be predicted. "
             f"Write a row for each file of {test.name}/: {column} is its name, with the suffix"
         )
-    rows = sample.name if sample else f"the files of {test.name}/"
-    return f"the rows to predict are those of {rows}; the file of a row is {how}"
+    rows = f"the rows of {sample.name}" if sample else f"the files of {test.name}/"
+    return f"the rows to predict are {rows}; the file of a row is {how}"
 
 
 def hide_answers(source: TaskSource, folder: str, files: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -18,12 +18,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mlestar.data.layouts import SubmissionLines
 from mlestar.data.tables.numbers import read_numbers
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
 from mlestar.evaluation.holdout.holdout import Holdout, example_rows, labelled_rows, withheld_ids
 from mlestar.evaluation.holdout.plan import Comparison, Grade
 from mlestar.evaluation.holdout.stage import staged_sample
+from mlestar.evaluation.line_submission import read_lines
 from mlestar.evaluation.predictions import SubmissionError, constant_warning
 from mlestar.evaluation.submission import RowIds, SubmissionForm, read_predictions
 from mlestar.metrics import KnownLabels, Metric, canonical, canonical_labels, get_metric
@@ -41,6 +43,8 @@ _MIN_RESAMPLES, DEFAULT_RESAMPLES = 40, 200
 standard error, more than 200 seldom needed. Tables of 25,000 rows and more get 40, to save time."""
 _RESAMPLED_ROWS = 1_000_000
 """Rows of all resamples together, between these limits. Chosen by judgement; not measured."""
+_MAX_RESAMPLED, _LINES_PER_UNIT = 250_000, 1000
+"""Rows of one resample, where units have at least so many rows each. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +64,25 @@ class Grader:
     def form(self) -> SubmissionForm:
         """What a submission must look like; read once, as it is the same for all of them."""
         task, holdout = self.task, self.holdout
+        if (lines := self.lines) is not None:
+            return _lines_form(task, lines)
         return _submission_form(task, len(holdout.withheld), withheld_ids(task, holdout), staged_sample(task, holdout))
 
     @cached_property
+    def lines(self) -> SubmissionLines | None:
+        """The lines of a submission where it has several for a row."""
+        return self.task.layout.submission_lines(self.holdout.withheld)
+
+    @cached_property
+    def units(self) -> np.ndarray:
+        """The resampling unit of each withheld row or line."""
+        return self.holdout.units if self.lines is None else np.repeat(self.holdout.units, self.lines.counts)
+
+    @cached_property
     def truth(self) -> np.ndarray:
-        """The targets of the withheld rows."""
+        """The targets of the withheld rows, of each line where a submission has several for a row."""
+        if (lines := self.lines) is not None:
+            return np.concatenate([lines.truth(row) for row in range(len(lines.counts))])
         return _read_truth(self.task, self.holdout.withheld)
 
     @cached_property
@@ -89,9 +107,9 @@ class Grader:
         return grade
 
     def _grade(self, submission: Path) -> Grade:
-        task, truth, units = self.task, self.truth, self.holdout.units
+        task, truth, units = self.task, self.truth, self.units
         try:
-            predicted = read_predictions(self.form, submission)
+            predicted = _read(self.form, submission)
             score = _score(task, truth, predicted, self.extra)
         except SubmissionError as error:
             return Grade(score=None, standard_error=None, problem=str(error))
@@ -111,14 +129,14 @@ class Grader:
         """
         task, truth = self.task, self.truth
         try:
-            predicted = read_predictions(self.form, submission)
-            baseline_predicted = read_predictions(self.form, baseline)
+            predicted = _read(self.form, submission)
+            baseline_predicted = _read(self.form, baseline)
             score = _score(task, truth, predicted, self.extra)
             difference = score - _score(task, truth, baseline_predicted, self.extra)
         except SubmissionError as error:
             raise ValueError(str(error)) from None
         resampled: list[float] = []
-        for rows in _resamples(self.holdout.units, self.resamples):
+        for rows in _resamples(self.units, self.resamples):
             resampled.append(self._resampled(predicted, rows) - self._resampled(baseline_predicted, rows))
         factor = sign(_metric(task).direction)
         differences = factor * np.array(resampled)
@@ -145,7 +163,7 @@ def check_submission(task: Task, submission: Path) -> str:
         HoldoutError: no table has the rows to predict.
     """
     try:
-        read_predictions(real_form(task), submission)
+        _read(real_form(task), submission)
     except SubmissionError as error:
         return str(error)
     return ""
@@ -158,6 +176,8 @@ def real_form(task: Task) -> SubmissionForm:
         HoldoutError: no table has the rows to predict.
     """
     spec = task.spec
+    if (lines := task.layout.submission_lines(None)) is not None:
+        return _lines_form(task, lines)
     sample = None if task.sample is None else task.sample.frame
     rows = _rows_to_predict(task, sample)
     if rows is None:
@@ -165,6 +185,16 @@ def real_form(task: Task) -> SubmissionForm:
         raise HoldoutError(msg)
     ids = rows[spec.id] if spec.id in rows.columns else None
     return _submission_form(task, len(rows), ids, sample)
+
+
+def _read(form: SubmissionForm, submission: Path) -> np.ndarray:
+    return read_predictions(form, submission) if form.lines is None else read_lines(form, form.lines, submission)
+
+
+def _lines_form(task: Task, lines: SubmissionLines) -> SubmissionForm:
+    ids = RowIds(lines.id, pd.Series([], dtype=str))
+    count = int(lines.counts.sum())
+    return SubmissionForm(task.spec, _metric(task), count, ids, None, KnownLabels(()), _max_characters(task), lines)
 
 
 def _rows_to_predict(task: Task, sample: pd.DataFrame | None) -> pd.DataFrame | None:
@@ -258,6 +288,10 @@ def _unit_warning(units: np.ndarray) -> tuple[str, ...]:
 def _resamples(units: np.ndarray, most: int) -> Iterator[np.ndarray]:
     """Yield the rows of bootstrap resamples, whole units at a time; the same for every submission."""
     rng = np.random.default_rng(0)
+    # Of the many lines of a picture an even sample says as much.
+    every = max(1, len(units) // _MAX_RESAMPLED) if len(np.unique(units)) * _LINES_PER_UNIT < len(units) else 1
+    lines = np.arange(0, len(units), every)
+    units = units[lines]
     if len(np.unique(units)) < _MIN_UNITS:
         units = np.arange(len(units))
     order = np.argsort(units, kind="stable")
@@ -269,4 +303,4 @@ def _resamples(units: np.ndarray, most: int) -> Iterator[np.ndarray]:
         drawn_sizes = sizes[drawn]
         # Positions in `order`: each drawn unit's start, then its following rows.
         shifts = np.repeat(starts[drawn] - np.append(0, np.cumsum(drawn_sizes)[:-1]), drawn_sizes)
-        yield order[shifts + np.arange(len(shifts))]
+        yield lines[order[shifts + np.arange(len(shifts))]]

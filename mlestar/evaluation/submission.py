@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mlestar.data.layouts import SubmissionLines
 from mlestar.data.tables.delimited import DELIMITERS, column_names
 from mlestar.data.task import TaskSpec
 from mlestar.evaluation.predictions import SubmissionError, check_sample, parse_column, show
@@ -64,6 +65,8 @@ class SubmissionForm:
     """Labels that may be predicted; none when they are unknown."""
     max_characters: int
     """Length that a prediction may have; scoring time grows with it."""
+    lines: SubmissionLines | None = None
+    """The lines, where there are several for each row; `ids` then has only the name of their column."""
 
     @cached_property
     def ordered_sample(self) -> pd.DataFrame | None:
@@ -105,11 +108,11 @@ def read_cells(form: SubmissionForm, path: Path) -> pd.DataFrame:
     Raises:
         SubmissionError: the rows or columns are not those that are expected.
     """
-    frame = _parse(_read(path), form)
+    frame = _parse(read_file(path), form)
     return frame if form.ids is None else frame.iloc[_match_ids(form.ids, frame[form.ids.name])]
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
     """Read an ordinary file; a link or a pipe in its place is rejected without being followed or waited for."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
@@ -133,7 +136,7 @@ def _read(path: Path) -> bytes:
 
 def _parse(data: bytes, form: SubmissionForm) -> pd.DataFrame:
     data = data.removeprefix(b"\xef\xbb\xbf")
-    columns, delimiter = _read_header(data, form)
+    columns, delimiter = read_header(data, form)
     frame = _read_rows(data, form, len(columns), delimiter)
     frame.columns = pd.Index(columns)
     if len(frame) != form.rows:
@@ -172,7 +175,7 @@ def _read_rows(data: bytes, form: SubmissionForm, width: int, delimiter: str) ->
     return frame.iloc[1:].reset_index(drop=True).fillna("")
 
 
-def _read_header(data: bytes, form: SubmissionForm) -> tuple[list[str], str]:
+def read_header(data: bytes, form: SubmissionForm) -> tuple[list[str], str]:
     """Check the header before any cell is read; return the columns and the delimiter."""
     line = data[:_MAX_HEADER].lstrip(b"\r\n").splitlines()[:1]
     if not line:

@@ -139,3 +139,14 @@ def test_labels_of_one_number_are_different_classes(tmp_path: Path) -> None:
     swapped.to_csv(tmp_path / "submission.csv", index=False)
     wrong = right["label"].isin(["1E2", "007", labels[4]]).mean()
     assert grader.grade(tmp_path / "submission.csv").score == pytest.approx(1 - wrong)
+
+
+def test_negative_values_that_a_metric_does_not_allow_are_not_guessed_to_be_missing(tmp_path: Path) -> None:
+    rows = make_rows(300).assign(label=np.random.default_rng(0).normal(10, 1, 300).round(3))
+    rows.loc[:20, "label"] = -1
+    rows[:200].to_csv(tmp_path / "train.csv", index=False)
+    rows[200:].drop(columns="label").to_csv(tmp_path / "test.csv", index=False)
+    with pytest.raises(TaskError, match="not defined for negative values"):
+        Task.load(tmp_path, metric="rmsle")
+    assert Task.load(tmp_path, metric="rmsle", missing=["-1"]).spec.missing_targets == ("-1.0",)
+    assert Task.load(tmp_path, metric="rmse").spec.missing_targets == ("-1.0",)

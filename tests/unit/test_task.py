@@ -204,16 +204,24 @@ def test_arguments_take_precedence_over_task_toml(tmp_path: Path) -> None:
     assert (spec.metric, spec.pos_label, spec.split) == ("f1", "yes", "group:b")
 
 
-def test_arrays_are_passed_through_unlabelled(tmp_path: Path) -> None:
+def test_arrays_have_labels(tmp_path: Path) -> None:
     names, labels = np.array([f"img_{i}" for i in range(6)]), np.array([0, 1, 2, 0, 1, 2])
     np.savez(tmp_path / "train.npz", id=names, image=np.zeros((6, 8, 8)), label=labels)
     np.savez(tmp_path / "test.npz", id=names[:2], image=np.zeros((2, 8, 8)))
     sample = pd.DataFrame({"id": names[:2], "p0": 0.3, "p1": 0.3, "p2": 0.3})
     sample.to_csv(tmp_path / "sample_submission.csv", index=False)
     task = Task.load(tmp_path, metric="log_loss")
-    assert (task.labelled, task.spec.target, task.spec.classes) == (False, ("label",), ("0", "1", "2"))
+    assert (task.labelled, task.spec.target, task.spec.classes) == (True, ("label",), ("0", "1", "2"))
+    assert "image float64 6 x 8 x 8" in make_overview(task.spec, task.statistics).files
+
+
+def test_files_whose_rows_cannot_be_listed_are_passed_through_unlabelled(tmp_path: Path) -> None:
+    for name in ("train", "test"):
+        (tmp_path / f"{name}.bin").write_bytes(b"\0\1\2")
+    pd.DataFrame({"id": ["a", "b"], "p0": 0.4, "p1": 0.6}).to_csv(tmp_path / "sample_submission.csv", index=False)
+    task = Task.load(tmp_path, metric="log_loss")
+    assert (task.labelled, task.spec.target, task.spec.classes) == (False, ("label",), ("0", "1"))
     assert any("cannot be located" in note for note in task.notes)
-    assert "image (6, 8, 8) float64" in make_overview(task.spec, task.statistics).files
 
 
 def break_target(folder: Path) -> None:

@@ -2,6 +2,10 @@
 
 import importlib
 
+from mlestar.data.layouts.arrays import Arrays
+from mlestar.data.layouts.class_folders import ClassFolders
+from mlestar.data.layouts.class_in_name import ClassInName
+from mlestar.data.layouts.file_pairs import FilePairs
 from mlestar.data.layouts.labelled_files import LabelledFiles
 from mlestar.data.layouts.layout import Layout, TaskSource
 from mlestar.data.layouts.plain import PlainFiles
@@ -10,7 +14,17 @@ from mlestar.data.layouts.single_table import SingleTable
 from mlestar.data.layouts.tables import TrainTestTables
 from mlestar.errors import TaskError
 
-LAYOUTS: tuple[type[Layout], ...] = (SeparateLabels, TrainTestTables, LabelledFiles, SingleTable, PlainFiles)
+LAYOUTS: tuple[type[Layout], ...] = (
+    SeparateLabels,
+    TrainTestTables,
+    Arrays,
+    LabelledFiles,
+    FilePairs,
+    ClassFolders,
+    ClassInName,
+    SingleTable,
+    PlainFiles,
+)
 """Tried in this order."""
 
 

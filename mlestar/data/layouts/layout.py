@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from mlestar.data.missing import NO_RULES, MissingRules
 from mlestar.data.overrides import Overrides
 from mlestar.data.statistics import FileStatistics, describe_tables
 from mlestar.data.tables import is_table
+from mlestar.metrics.spec import Modality
 
 PlaceFile = Callable[[Path, Path], None]
 """Stages a file that is not changed, by a link or a copy, and makes it read-only: (source, target)."""
@@ -64,6 +65,37 @@ class HoldoutRows:
     """Ids of the withheld rows, as text."""
 
 
+class SubmissionLines(Protocol):
+    """The lines of a submission that has several for each row, in their order; too many to hold as text."""
+
+    @property
+    def id(self) -> str:
+        """The column that names a line."""
+        ...
+
+    @property
+    def value(self) -> str:
+        """The column of the predictions."""
+        ...
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Number of lines of each row."""
+        ...
+
+    def ids(self, row: int) -> pd.Series:
+        """Return the ids of a row's lines as text; rows are counted from the first that was asked for."""
+        ...
+
+    def truth(self, row: int) -> np.ndarray:
+        """Return the true values of a labelled row's lines."""
+        ...
+
+    def locate(self, ids: pd.Series) -> np.ndarray:
+        """Return the position of each id among all lines; -1 where there is no such line."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Layout(ABC):
     """How a task keeps its rows in files.
@@ -89,6 +121,10 @@ class Layout(ABC):
     """A sentence or two for agents on what is where; not needed where train and test are tables."""
     notes: tuple[str, ...] = ()
     """How the files were understood, one line each, for `mlestar check`."""
+    modality: Modality | None = None
+    """What the rows are; None where columns and suffixes of files tell."""
+    split: str | None = None
+    """A split in the form of `spec.split` that the rows need; None where train and test are compared."""
 
     @classmethod
     @abstractmethod
@@ -110,6 +146,22 @@ class Layout(ABC):
         """Return whether a file of the input holds rows, so that only `write` may stage it."""
         return name in self.names
 
+    def hides(self, name: str) -> bool:
+        """Return whether a file of the input is left out of every staged input, as it holds answers."""
+        return False
+
+    def is_row(self, name: str) -> bool:
+        """Return whether a file of the input is a row by itself, so that it is described with the other rows."""
+        return False
+
+    def submission_lines(self, withheld: np.ndarray | None) -> SubmissionLines | None:
+        """Return the lines of a submission where it has several for a row; None where it has one.
+
+        Args:
+            withheld: numbers of labelled rows; None for the rows to predict.
+        """
+        return None
+
     @property
     def input(self) -> Path:
         """The folder of the data files."""
@@ -120,6 +172,11 @@ class Layout(ABC):
         """The files or folders of train, test and sample submission, each once."""
         files = [self.train, self.test, *([self.sample] if self.sample else [])]
         return tuple(dict.fromkeys(file.name for file in files))
+
+    @property
+    def other_files(self) -> list[str]:
+        """The files of the input that are neither rows by themselves nor left out."""
+        return [file for file in self.source.folder.files if not (self.is_row(file) or self.hides(file))]
 
     def complete(self, targets: Sequence[str]) -> Self:
         """Return the layout once the targets are known."""

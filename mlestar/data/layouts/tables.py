@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mlestar.data.layouts.assets import Assets, find_assets
+from mlestar.data.layouts.composed import find_composed_id, find_sentence
 from mlestar.data.layouts.layout import HoldoutRows, Layout, PlaceFile, TaskSource, without_columns
 from mlestar.data.layouts.sources import TaskFile
 from mlestar.data.statistics import MISSING
@@ -36,14 +37,22 @@ class TrainTestTables(Layout):
             notes.append(f"{test.name}: {', '.join(empty[:6])} empty in every row, so ignored")
         test = without_columns(test, empty)
         assets = find_assets(train, test, source.folder.files)
+        composed, sentence = find_composed_id(train, test, sample), find_sentence(train, test)
+        remarks = [assets.note] if assets else []
+        if composed is not None:
+            remarks.append(composed.note)
+            notes.append(f"id: {composed.note}")
+        if sentence is not None:
+            notes.append(f"rows are tokens, and train and test number {sentence} alike: all rows of one stay together")
         return cls(
             source=source,
-            train=train,
-            test=test,
+            train=composed.add_to(train) if composed else train,
+            test=composed.add_to(test) if composed else test,
             sample=sample,
             assets=assets,
-            note=assets.note if assets else "",
+            note="; ".join(remarks),
             notes=tuple(notes),
+            split=f"group:{sentence}" if sentence else None,
         )
 
     def owns(self, name: str) -> bool:
@@ -80,7 +89,7 @@ def _withheld_cells(layout: Layout, rows: HoldoutRows) -> pd.DataFrame | None:
     frame = layout.source.tables.get(layout.train.name).frame
     cells = frame.iloc[rows.withheld].reset_index(drop=True)
     changed = False
-    if rows.id is not None and rows.ids is not None and rows.id not in frame.columns:
+    if rows.id is not None and rows.ids is not None and rows.id not in layout.train.columns:
         cells, changed = cells.assign(**{rows.id: rows.ids.to_numpy()}), True
     assets = getattr(layout, "assets", None)
     renamed = assets.rename(cells) if isinstance(assets, Assets) else None

@@ -15,6 +15,7 @@ from mlestar.data.layouts import Layout, TableCache, TaskFile
 from mlestar.data.missing import ColumnCodes, MissingRules, describe_codes
 from mlestar.data.overrides import Overrides, read_overrides
 from mlestar.data.prepared import prepare_input
+from mlestar.data.relations import describe_relations
 from mlestar.data.statistics import (
     LARGEST,
     FileStatistics,
@@ -93,7 +94,13 @@ class Task:
             layout=inference.layout,
             statistics=statistics,
             labelled=inference.labelled,
-            notes=(*prepared.notes, *inference.notes, *_note_codes(statistics), *warnings),
+            notes=(
+                *prepared.notes,
+                *inference.notes,
+                *describe_relations(statistics, inference.layout.names),
+                *_note_codes(statistics),
+                *warnings,
+            ),
             warnings=(*_note_codes(statistics), *warnings),
             settled=_settled(settings, metric_object),
             _cache=cache,
@@ -163,8 +170,9 @@ def _describe_files(
 ) -> tuple[FileStatistics, ...]:
     """Describe the files of the layout first, then every other entry by itself."""
     statistics = layout.describe(rules=rules)
-    names = {file.file for file in statistics}
-    others = [name for name in dict.fromkeys((*layout.names, *contents.entries)) if name not in names]
+    names = {file.file.removesuffix("/") for file in statistics}
+    entries = dict.fromkeys(file.split("/")[0] for file in layout.other_files)
+    others = [name for name in dict.fromkeys((*layout.names, *entries)) if name not in names]
     present = [name for name in others if (contents.input / name).exists()]
     return statistics + tuple(_describe_entry(contents, name, layout, cache, rules) for name in present)
 

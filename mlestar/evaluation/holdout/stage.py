@@ -94,6 +94,8 @@ def _fill(task: Task, holdout: Holdout | None, folder: Path, *, avoid: Path, lin
     written = _write_rows(task, holdout, folder, place)
     answers = find_answers(task)
     for name, path in _list_files(task.input, avoid=avoid.resolve()):
+        if task.layout.hides(name):
+            continue
         # Converted files are in an input folder of their own.
         if not any(path.resolve().is_relative_to(own.resolve()) for own in (task.folder, task.input)):
             msg = f"{name} is a link to something outside the task folder: copy it in"
@@ -159,7 +161,7 @@ def _write_rows(task: Task, holdout: Holdout | None, folder: Path, place: PlaceF
     rows = HoldoutRows(learnable, holdout.withheld, spec.target, spec.id, ids)
     written = task.layout.write(rows, folder, place)
     sample = staged_sample(task, holdout)
-    if sample is None or spec.sample_submission is None:
+    if sample is None or spec.sample_submission is None or spec.sample_submission in written:
         return written
     write_cells(sample, task.table(spec.sample_submission), _target(folder, spec.sample_submission))
     return [*written, spec.sample_submission]

@@ -40,6 +40,9 @@ def find_columns(layout: Layout, overrides: Overrides, description: str) -> Task
     Raises:
         TaskError: the files contradict each other or leave it open.
     """
+    if (lines := layout.submission_lines(None)) is not None:
+        notes = (f"id: {lines.id} (several lines of a submission for each row)", f"target: {lines.value}")
+        return TaskColumns(lines.id, (lines.value,), (lines.value,), notes)
     identifier, note = _find_id(layout, overrides)
     predictions = overrides.prediction_columns or _find_predictions(layout, identifier)
     target, why = _find_target(layout, overrides, predictions, description)

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from mlestar.data.missing import ColumnCodes, MissingRules, equals_code
+from mlestar.data.missing import ColumnCodes, MissingRules, equals_code, parse_numbers
 from mlestar.data.statistics import MISSING, find_codes
+from mlestar.metrics import Metric
 
 
 def target_codes(cells: pd.DataFrame | None, rules: MissingRules) -> dict[str, ColumnCodes]:
@@ -15,6 +16,20 @@ def target_codes(cells: pd.DataFrame | None, rules: MissingRules) -> dict[str, C
         return {}
     codes = {str(name): find_codes(str(name), column, rules) for name, column in cells.items()}
     return {name: found for name, found in codes.items() if found is not None}
+
+
+def allowed_codes(codes: Mapping[str, ColumnCodes], metric: Metric) -> dict[str, ColumnCodes]:
+    """Leave out negative codes that only the values suggest, where the metric is not defined for negative values.
+
+    Then a person must say whether they are codes or wrong values.
+    """
+    if not metric.non_negative:
+        return dict(codes)
+    return {
+        name: column
+        for name, column in codes.items()
+        if column.source != "values" or not (parse_numbers(column.codes) < 0).any()
+    }
 
 
 def without_codes(cells: pd.DataFrame, codes: Mapping[str, ColumnCodes]) -> pd.DataFrame:

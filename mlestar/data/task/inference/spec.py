@@ -17,7 +17,7 @@ from mlestar.data.targets import infinite_rows, labelled_mask, usable_mask
 from mlestar.data.task.inference.columns import TaskColumns, find_columns
 from mlestar.data.task.inference.dialect import find_dialect
 from mlestar.data.task.inference.metric import choose_metric
-from mlestar.data.task.inference.missing import target_codes, without_codes
+from mlestar.data.task.inference.missing import allowed_codes, target_codes, without_codes
 from mlestar.data.task.inference.prediction import PredictionForm, find_prediction_form
 from mlestar.data.task.inference.values import target_styles
 from mlestar.errors import TaskError
@@ -79,6 +79,9 @@ def infer_spec(
     if not has_numbers and metric is None:
         # A label may be any text: the classes decide on the form of the metric.
         task_metric, why = choose_metric(folder, overrides, text, columns, cells, layout)
+    if has_numbers and cells is not None:
+        codes = allowed_codes(codes, task_metric)
+        numbers = without_codes(cells, codes)
     shown = numbers if has_numbers else cells
     styles = _target_styles(layout, shown)
     formats = {name: style.text for name, style in styles.items()}
@@ -150,7 +153,6 @@ def _assemble(
     form: PredictionForm,
     text: str,
 ) -> TaskSpec:
-    names = set(layout.names)
     shared = {*layout.test.columns, *columns.target}
     test_rows = layout.test.frame
     if test_rows is None and layout.sample is not None:
@@ -173,27 +175,32 @@ def _assemble(
         prediction_kind=form.kind,
         classes=form.classes,
         pos_label=form.pos_label,
-        auxiliary=_auxiliary(folder, overrides, metric, names),
+        auxiliary=_auxiliary(folder, overrides, metric, layout),
         train_only=tuple(column for column in layout.train.columns if column not in shared),
-        split=overrides.split,
+        split=overrides.split or layout.split,
         train_rows=0 if layout.train.frame is None else len(layout.train.frame),
         test_rows=0 if test_rows is None else len(test_rows),
     )
 
 
-def _auxiliary(folder: TaskFolder, overrides: Overrides, metric: Metric, names: set[str]) -> tuple[str, ...]:
+def _auxiliary(folder: TaskFolder, overrides: Overrides, metric: Metric, layout: Layout) -> tuple[str, ...]:
     """Return the other files; of a folder that holds train, test or the sample, each file by itself."""
     if overrides.auxiliary is not None:
         return tuple(check_name(name, "auxiliary", folder) for name in overrides.auxiliary)
     metric_file = metric.name.partition(":")[0]
+    names = set(layout.names)
     parents = {name.split("/")[0] for name in names if "/" in name}
-    siblings = [file for file in folder.files if file.split("/")[0] in parents]
+    files = layout.other_files
+    siblings = [file for file in files if file.split("/")[0] in parents]
     excluded = {*names, *parents, metric_file}
-    return tuple(name for name in (*folder.entries, *siblings) if name not in excluded)
+    entries = dict.fromkeys(file.split("/")[0] for file in files)
+    return tuple(name for name in dict.fromkeys((*entries, *siblings)) if name not in excluded)
 
 
 def _find_modality(folder: TaskFolder, layout: Layout, metric: Metric, text: str) -> Modality:
     """Return what the rows are: text, sound or pictures by their columns or files, else a table."""
+    if layout.modality is not None:
+        return layout.modality
     suffixes = [Path(name).suffix.lower() for name in folder.files]
     if sum(suffix in _SOUNDS for suffix in suffixes) > _MAX_ILLUSTRATIONS:
         return "audio"

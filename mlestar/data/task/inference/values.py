@@ -42,7 +42,8 @@ def check_values(columns: TaskColumns, metric: Metric, cells: pd.DataFrame, form
 
 
 def _undefined(metric: Metric, values: str) -> str:
-    return f"but {metric.name} is not defined for {values}: choose another metric, or correct the target"
+    advice = "choose another metric, correct the target, or set missing in task.toml if they stand for missing values"
+    return f"but {metric.name} is not defined for {values}: {advice}"
 
 
 def _refuse(cells: pd.Series, wrong: np.ndarray, why: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mlestar.data.tables.delimited import DELIMITERS
+from mlestar.data.tables.delimited import DELIMITERS, column_names
 from mlestar.data.task import TaskSpec
 from mlestar.evaluation.predictions import SubmissionError, check_sample, parse_column, show
 from mlestar.metrics import KnownLabels, Metric, canonical_labels
@@ -197,7 +197,7 @@ def _split_header(line: str, form: SubmissionForm) -> tuple[list[str], str]:
     Raises:
         SubmissionError: another delimiter gives the columns.
     """
-    headers = {mark: next(csv.reader([line], delimiter=mark), []) for mark in DELIMITERS}
+    headers = {mark: list(column_names(line, mark)) for mark in DELIMITERS}
     wanted = form.spec.submission_delimiter
     whole = [mark for mark in DELIMITERS if set(form.required) <= set(headers[mark])]
     if wanted not in whole and "," in whole:

@@ -31,7 +31,9 @@ def write_submission(task: Task, submission: Path) -> str:
     for column in form.spec.prediction_columns:
         cells[column] = _write_predictions(task, form, cells[column])
     table = _arrange(task, form, cells)
-    text: str = table.to_csv(index=False, sep=form.spec.submission_delimiter, lineterminator="\n")
+    # A column without a name, which readers call by its position, has none here either.
+    names = ["" if name == f"Unnamed: {place}" else name for place, name in enumerate(table.columns)]
+    text: str = table.to_csv(index=False, sep=form.spec.submission_delimiter, lineterminator="\n", header=names)
     return text
 
 

@@ -159,13 +159,12 @@ def test_names_that_libraries_refuse_are_replaced(names: tuple[str, str], tmp_pa
     assert graded.score > 0.7
 
 
-def test_a_column_without_a_name_may_be_the_id(tmp_path: Path) -> None:
-    folder = write_task(tmp_path / "task", ROWS.rename(columns={"id": ""}), ["y"], "r2")
-    graded, _ = grade(folder, tmp_path)
-    submission = pd.read_csv(tmp_path / "script" / "submission.csv")
+def test_a_column_without_a_name_is_named_by_its_place(tmp_path: Path) -> None:
+    rows = ROWS.rename(columns={"id": ""})
+    graded, _ = grade(write_task(tmp_path / "task", rows, ["y"], "r2"), tmp_path)
     assert graded.score is not None
     assert graded.score > 0.7
-    assert list(submission.columns) == [Task.load(folder).spec.id, "y"]
+    assert (tmp_path / "script" / "submission.csv").read_text(encoding="utf-8").splitlines()[0] == "Unnamed: 0,y"
 
 
 @pytest.mark.parametrize("name", ["HistGradientBoosting", "TF-IDF with a linear model"])
@@ -221,3 +220,30 @@ def test_ideas_keep_how_a_script_reads_numbers(idea: str, tmp_path: Path) -> Non
     plan = next(other.plan for other in IDEAS if other.name == idea)
     changed = script.replace(block, carry_out(block, plan))
     assert score_of(run(changed, folder, tmp_path / "work")) > 0.7
+
+
+SERIES = pd.DataFrame(
+    {
+        "id": np.arange(SIZE) + 5000,
+        "store": [f"s{row % 8}" for row in range(SIZE)],
+        "region": [f"r{row % 3}" for row in range(SIZE)],
+        "day": np.arange(SIZE) // 8,
+        "lon": DRAW.uniform(0, 10, SIZE).round(3),
+        "lat": DRAW.uniform(0, 10, SIZE).round(3),
+        "x": X,
+        "y": X + NOISE + np.arange(SIZE) % 8,
+    }
+)
+
+
+@pytest.mark.parametrize(
+    "split", ["series:store:day", "space:lon+lat", "group:store+region", "group:store", "time:day", "stratified"]
+)
+def test_scripts_validate_in_the_way_of_every_split(split: str, tmp_path: Path) -> None:
+    folder = write_task(tmp_path / "task", SERIES, ["y"], "mae")
+    with (folder / "task.toml").open("a", encoding="utf-8") as settings:
+        settings.write(f"split = {split!r}\n")
+    graded, reported = grade(folder, tmp_path)
+    assert graded.score is not None
+    assert graded.score < 3
+    assert reported < 3

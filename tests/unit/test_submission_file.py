@@ -188,3 +188,16 @@ def test_a_staged_holdout_keeps_the_dialect(tmp_path: Path) -> None:
     answers = task.train.rows[["id", "label"]].iloc[holdout.withheld]
     path = submit(tmp_path, answers.to_csv(index=False, sep=";"))
     assert Grader(task, holdout).grade(path).score == 0.0
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0"])
+def test_a_column_without_a_name_stays_without_one(name: str, tmp_path: Path) -> None:
+    rows = make_rows(120).assign(label=BINARY).rename(columns={"id": ""})
+    rows[:90].to_csv(tmp_path / "train.csv", index=False)
+    rows[90:].drop(columns="label").to_csv(tmp_path / "test.csv", index=False)
+    pd.DataFrame({"": IDS, "label": 0}).to_csv(tmp_path / "sample_submission.csv", index=False)
+    task = Task.load(tmp_path, metric="accuracy")
+    path = tmp_path / "answer.csv"
+    path.write_text(pd.DataFrame({name: IDS, "label": [row % 2 for row in IDS]}).to_csv(index=False))
+    assert check_submission(task, path) == ""
+    assert write_submission(task, path).splitlines()[:2] == [",label", "90,0"]

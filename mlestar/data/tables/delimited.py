@@ -163,7 +163,7 @@ def parse_delimited(source: Source, delimiter: str | None) -> Delimited:
 
 def column_names(header: str, delimiter: str) -> tuple[str, ...]:
     """Return the names in a header line; a column without one is named by its position, as pandas does."""
-    cells = next(csv.reader(io.StringIO(header, newline=""), delimiter=delimiter))
+    cells = next(csv.reader(io.StringIO(header, newline=""), delimiter=delimiter), [])
     return tuple(cell or f"Unnamed: {number}" for number, cell in enumerate(cells))
 
 

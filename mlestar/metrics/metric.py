@@ -267,7 +267,9 @@ _ROWS = (
             "1 - np.mean(np.abs(true - found)) / max(by_chance, 1e-12)",
             lines=(
                 "true, found = (np.searchsorted(grade_values(), part.astype(float)) for part in (names, decided))",
-                "by_chance = np.mean(np.abs(true[:, None] - found[None, :]))",
+                "steps = np.arange(len(grade_values()))",
+                "shares = [np.bincount(part, minlength=len(steps)) / len(part) for part in (true, found)]",
+                "by_chance = shares[0] @ np.abs(steps[:, None] - steps) @ shares[1]",
             ),
             decision="cuts",
         ),

@@ -133,7 +133,6 @@ def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         "cut_predictions": facts.cut_predictions,
         "cut_classes": facts.cut_classes and objective.classes and bool(classes),
         "class_name": _class_name(facts),
-        "unnamed": facts.column("") is not None,
         "seed": int(facts.environment.get("seed", 0)),
         "folds": 5,
         "seconds": round(facts.seconds),

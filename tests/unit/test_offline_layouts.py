@@ -247,3 +247,12 @@ def test_scripts_validate_in_the_way_of_every_split(split: str, tmp_path: Path) 
     assert graded.score is not None
     assert graded.score < 3
     assert reported < 3
+
+
+@pytest.mark.parametrize("metric", ["linear_kappa", "qwk"])
+def test_the_kappa_that_a_script_reports_is_that_of_the_grader(metric: str, tmp_path: Path) -> None:
+    grades = np.digitize(X + NOISE, [-0.7, 0.0, 0.7]) + 1
+    graded, reported = grade(write_task(tmp_path / "task", ROWS.assign(y=grades), ["y"], metric), tmp_path)
+    assert graded.score is not None
+    assert graded.score > 0.6
+    assert reported == pytest.approx(graded.score, abs=0.15)

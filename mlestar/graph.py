@@ -52,6 +52,7 @@ def build_graph() -> Pipeline:
     graph.add_node("evaluate_edited", evaluation)
     graph.add_node("unsubsample", submit.unsubsample)
     graph.add_node("evaluate_whole", evaluation)
+    graph.add_node("rescore_whole", submit.rescore_whole)
     graph.add_node("export", submit.export)
     graph.add_node("report", submit.report)
 
@@ -75,7 +76,8 @@ def build_graph() -> Pipeline:
     graph.add_conditional_edges(
         "unsubsample", submit.after_unsubsampling, {"subsampled": "evaluate_whole", "whole data": "export"}
     )
-    graph.add_edge("evaluate_whole", "export")
+    graph.add_edge("evaluate_whole", "rescore_whole")
+    graph.add_edge("rescore_whole", "export")
     graph.add_conditional_edges(
         "export",
         submit.after_export,

@@ -52,26 +52,33 @@ def choose_finalists(ranked: Sequence[Solution], count: int) -> list[Solution]:
 async def rescore(state: RescoringState, runtime: Runtime[Settings]) -> PipelineState:
     """Run one finalist on every fresh holdout; the mean is its fresh score, which no agent sees."""
     ctx = await find_context(state, runtime)
-    brief, finalist = await ctx.brief(state), state["finalist"]
+    brief = await ctx.brief(state)
+    return {"rescorings": await rescore_solution(ctx, brief, state["finalist"], runtime)}
+
+
+async def rescore_solution(
+    ctx: RunContext, brief: Brief, finalist: Solution, runtime: Runtime[Settings], *, stretch: float = 1.0
+) -> dict[str, Rescoring]:
+    """Return the fresh score of a solution by its id, or why it has none; `stretch` is of its time limit."""
     finding = await check_finalist(ctx, brief, finalist.script or "")
     if finding.leak:
         message = f"the check of the whole script found leakage: {finding.reason}"
         emit(runtime, "rescore", f"{finalist.id} {finalist.title}: {message}")
-        return {"rescorings": {finalist.id: Rescoring(solution=finalist.id, failed=True, message=message)}}
+        return {finalist.id: Rescoring(solution=finalist.id, failed=True, message=message)}
     try:
         fresh = await ctx.inputs.fresh(brief, ctx.settings.fresh_splits)
-        verdicts = [await _score_on(ctx, brief, finalist, staged) for staged in fresh]
+        verdicts = [await _score_on(ctx, brief, finalist, staged, stretch) for staged in fresh]
     except Refusal:
         rescoring = Rescoring(solution=finalist.id, message="the budget allows no rescoring: the holdout score decides")
-        return {"rescorings": {finalist.id: rescoring}}
+        return {finalist.id: rescoring}
     if not verdicts:
         message = "no fresh rows remain: the holdout score decides" if brief.split else "no holdout"
-        return {"rescorings": {finalist.id: Rescoring(solution=finalist.id, message=message)}}
+        return {finalist.id: Rescoring(solution=finalist.id, message=message)}
     rescoring = combine_verdicts(finalist, verdicts)
     if rescoring.fresh is not None:
         score = format_score(rescoring.fresh, rescoring.fresh_se)
         emit(runtime, "rescore", f"{finalist.id} {finalist.title}: fresh {score}")
-    return {"rescorings": {finalist.id: rescoring}}
+    return {finalist.id: rescoring}
 
 
 def combine_verdicts(finalist: Solution, verdicts: Sequence[Verdict]) -> Rescoring:
@@ -105,8 +112,8 @@ async def choose(state: PipelineState, runtime: Runtime[Settings]) -> PipelineSt
     return {"order": order, "winner": order[0] if order else None}
 
 
-async def _score_on(ctx: RunContext, brief: Brief, finalist: Solution, staged: StagedInput) -> Verdict:
+async def _score_on(ctx: RunContext, brief: Brief, finalist: Solution, staged: StagedInput, stretch: float) -> Verdict:
     execution = await ctx.executor.execute(
-        finalist.script or "", staged, stage="rescoring", label=f"{finalist.id}-{staged.name}"
+        finalist.script or "", staged, stretch=stretch, stage="rescoring", label=f"{finalist.id}-{staged.name}"
     )
     return await grade_execution(ctx, brief, execution, staged)

@@ -12,6 +12,7 @@ from mlestar.evaluation import write_submission
 from mlestar.metrics.spec import better
 from mlestar.nodes.grading import grade_execution
 from mlestar.nodes.progress import emit
+from mlestar.nodes.rescore import rescore_solution
 from mlestar.report import write_result
 from mlestar.runtime.budget import Refusal, Stage
 from mlestar.runtime.context import RunContext, find_context, release_context
@@ -78,6 +79,15 @@ def after_unsubsampling(state: PipelineState) -> Literal["subsampled", "whole da
     return "subsampled" if state["draft"].script else "whole data"
 
 
+async def rescore_whole(state: PipelineState, runtime: Runtime[Settings]) -> PipelineState:
+    """Score the winner that uses all rows on the fresh holdouts, as it is what is submitted."""
+    ctx, whole = await find_context(state, runtime), _queue(state)[0]
+    if not whole.id.endswith(WHOLE):
+        return {}
+    brief = await ctx.brief(state)
+    return {"rescorings": await rescore_solution(ctx, brief, whole, runtime, stretch=EXPORT_STRETCH)}
+
+
 async def export(state: PipelineState, runtime: Runtime[Settings]) -> PipelineState:
     """Run the next solution on the real input and check its submission."""
     ctx = await find_context(state, runtime)
@@ -115,9 +125,13 @@ async def report(state: PipelineState, runtime: Runtime[Settings]) -> PipelineSt
 def _queue(state: PipelineState) -> list[Solution]:
     """Return the solutions to export in order; a winner without its subsampling comes before the original.
 
-    A script that a person edited is in the order before it is evaluated; it is exported if it has a score.
+    A script that a person edited is in the order before it is evaluated; it is exported if it has a score. Without its
+    subsampling a winner is not exported if it failed on fresh rows.
     """
-    solutions = state["solutions"]
+    failed = {name for name, rescoring in state.get("rescorings", {}).items() if rescoring.failed}
+    solutions = {
+        name: solution for name, solution in state["solutions"].items() if name not in failed or WHOLE not in name
+    }
     queue = [solutions.get(name) for identity in state["order"] for name in (identity + WHOLE, identity)]
     return [solution for solution in queue if solution is not None and solution.score is not None]
 

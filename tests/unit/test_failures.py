@@ -375,6 +375,28 @@ async def test_14_a_script_that_fails_without_its_subsampling_keeps_it(tmp_path:
     assert result.status == "solved"
 
 
+async def test_14_the_script_without_its_subsampling_has_a_fresh_score(tmp_path: Path) -> None:
+    location = as_json(block="def load():\n    return 1")
+    scenario = Scenario(initializer=first(0.6), subsampling_extractor=location, subsampling_remover=block(0.7))
+    result = await solve(tmp_path, scenario, SAMPLED, fresh_splits=1)
+    assert scenario.ran == ["t0.c1", "t0.c1-fresh1", "t0.c1.whole", "t0.c1.whole-fresh1", "t0.c1.whole-export"]
+    assert result.winner == "t0.c1.whole"
+    assert result.score.fresh == pytest.approx(0.7, abs=0.05)
+
+
+async def test_14_a_script_that_fails_on_fresh_rows_without_its_subsampling_keeps_it(tmp_path: Path) -> None:
+    location = as_json(block="def load():\n    return 1")
+    scenario = Scenario(
+        initializer=first(0.6),
+        subsampling_extractor=location,
+        subsampling_remover=block(0.7),
+        jobs={"t0.c1.whole-fresh1": "broken"},
+    )
+    result = await solve(tmp_path, scenario, SAMPLED, fresh_splits=1)
+    assert result.winner == "t0.c1"
+    assert "# quality 0.6" in read_solution(result)
+
+
 async def test_14_a_plan_that_repeats_is_never_tried_again(tmp_path: Path) -> None:
     same = "Load better, by a BETTER way!"
     scenario = Scenario(initializer=first(0.6), planner=same, coder=block(0.7))

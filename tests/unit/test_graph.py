@@ -26,7 +26,8 @@ evaluate_edited -whole data-> export
 evaluate_edited -no solution-> report
 unsubsample -subsampled-> evaluate_whole
 unsubsample -whole data-> export
-evaluate_whole -> export
+evaluate_whole -> rescore_whole
+rescore_whole -> export
 export -failed, next best-> export
 export -submitted, none left or budget-> report
 report -> __end__

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mlestar.data.layouts import HoldoutRows, Layout, PlaceFile, TaskFile, TaskSource
+from mlestar.data.missing import NO_RULES, MissingRules
 from mlestar.data.statistics import FileStatistics, column_statistics
 
 TRAIN, TEST = "train.txt", "test.txt"
@@ -45,9 +46,9 @@ class LabelledLines(Layout):
         write_lines(folder / TEST, frame["text"].iloc[rows.withheld])
         return [TRAIN, TEST]
 
-    def describe(self, rows: np.ndarray | None = None) -> tuple[FileStatistics, ...]:
+    def describe(self, rows: np.ndarray | None = None, rules: MissingRules = NO_RULES) -> tuple[FileStatistics, ...]:
         frame = self.train.rows if rows is None else self.train.rows.iloc[rows]
-        columns = tuple(column_statistics(name, frame[name]) for name in ("label", "text"))
+        columns = tuple(column_statistics(name, frame[name], rules) for name in ("label", "text"))
         size = (self.input / TRAIN).stat().st_size
         return (FileStatistics(file=TRAIN, size=size, rows=len(self.train.rows), columns=columns),)
 

@@ -57,7 +57,10 @@ Folder = Annotated[
 ]
 Target = Annotated[list[str] | None, typer.Option("--target", help="Column to predict. Repeatable.")]
 IdColumn = Annotated[str | None, typer.Option("--id", help="Column that identifies a row.")]
-Split = Annotated[str | None, typer.Option("--split", help="random, stratified, time:COLUMN or group:COLUMN.")]
+Split = Annotated[
+    str | None,
+    typer.Option("--split", help="random, stratified, time:COLUMN, series:COLUMN:TIME, group:COLUMN or space:X+Y."),
+]
 Goal = Annotated[str | None, typer.Option(help="What to predict, when the folder has no description.")]
 MetricName = Annotated[str | None, typer.Option("--metric", help="Metric name or file.py:function.")]
 ModelName = Annotated[str | None, typer.Option("--model", help="offline, ask, or provider:name.")]

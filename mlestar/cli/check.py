@@ -16,9 +16,13 @@ from mlestar.errors import HoldoutError
 from mlestar.evaluation import fresh_holdouts, infer_split, search_holdout
 from mlestar.evaluation.holdout.answers import describe_answers, find_answers
 from mlestar.evaluation.holdout.plan import SplitPlan
+from mlestar.metrics.spec import TaskSpec
 from mlestar.runtime.context import load_task
 from mlestar.runtime.estimate import Estimate, estimate_run
 from mlestar.settings import Settings
+
+_MAX_VALUES = 10
+"""Values of a list that are shown. Chosen by judgement; not measured."""
 
 
 def check_task(path: Path, settings: Settings, *, as_json: bool) -> None:
@@ -55,7 +59,7 @@ def _check_folder(folder: Path, settings: Settings, *, as_json: bool) -> None:
     console = Console()
     _show_spec(console, task)
     if answers:
-        console.print(Text(f"  {describe_answers(answers)}", "bold red"), soft_wrap=True, highlight=False)
+        _print(console, "  ", describe_answers(answers), "bold red")
     _show_split(console, task, split, problem)
     _show_estimate(console, settings, estimate)
 
@@ -72,12 +76,40 @@ def _plan(task: Task) -> tuple[SplitPlan | None, str]:
 def _show_spec(console: Console, task: Task) -> None:
     table = Table(box=None, show_header=False)
     for name, value in task.spec.model_dump(mode="json").items():
-        if value not in (None, [], "", 0):
-            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            table.add_row(Text(name, style="cyan"), Text(text))
+        if _tells(task.spec, name, value):
+            table.add_row(Text(name, style="cyan"), Text(_format(value)))
     console.print(table)
     for note in task.notes:
-        console.print(Text(f"  {note}", style="dim"), soft_wrap=True, highlight=False)
+        if note not in task.spec.layout_note:
+            _print(console, "  ", note, "dim")
+
+
+def _tells(spec: TaskSpec, name: str, value: object) -> bool:
+    """Return whether a field of the spec has a value that is not the usual one or said by another field."""
+    if name == "has_test" or value in (None, [], "", 0):
+        return False
+    if name == "test":
+        return spec.has_test
+    if name == "prediction_columns":
+        return spec.prediction_columns != spec.target
+    return (name, value) not in (("submission_delimiter", ","), ("submission_decimal", "."))
+
+
+def _format(value: object) -> str:
+    if not isinstance(value, list):
+        return str(value)
+    more = len(value) - _MAX_VALUES
+    return ", ".join(map(str, value[:_MAX_VALUES])) + (f" and {more} more" if more > 0 else "")
+
+
+def _print(console: Console, start: str, text: str, style: str = "") -> None:
+    """Print a line: a terminal breaks it between words and indents what follows, a file or a pipe gets it whole."""
+    if not console.is_terminal:
+        console.print(Text(start + text, style), soft_wrap=True, highlight=False)
+        return
+    line = Table.grid()
+    line.add_row(Text(start), Text(text, style))
+    console.print(line)
 
 
 def _show_split(console: Console, task: Task, split: SplitPlan | None, problem: str) -> None:
@@ -90,13 +122,11 @@ def _show_split(console: Console, task: Task, split: SplitPlan | None, problem: 
     how = split.kind + (f" by {split.by}" if split.by else "")
     how += f" ({split.group_rule})" if split.group_rule else ""
     how += ", equal rows kept together" if split.keep_duplicates else ""
-    console.print(Text.assemble(("holdout  ", "cyan"), (how, "bold")), highlight=False)
+    console.print(Text.assemble(("holdout  ", "cyan"), (how, "bold")), soft_wrap=True, highlight=False)
     sizes = f"{len(holdout.train)} rows to train on, {len(holdout.withheld)} withheld"
-    console.print(
-        Text(f"           {sizes}; fresh splits for the rescorings: {len(fresh)}"), soft_wrap=True, highlight=False
-    )
+    _print(console, " " * 9, f"{sizes}; fresh splits for the rescorings: {len(fresh)}")
     for line in split.evidence:
-        console.print(Text(f"  - {line}"), soft_wrap=True, highlight=False)
+        _print(console, "  - ", line)
 
 
 def _show_estimate(console: Console, settings: Settings, estimate: Estimate) -> None:
@@ -105,7 +135,7 @@ def _show_estimate(console: Console, settings: Settings, estimate: Estimate) -> 
     cost = "price unknown" if estimate.usd is None else f"about ${estimate.usd:.2f}"
     tokens = f"{estimate.input_tokens / 1000:,.0f}k tokens read, {estimate.output_tokens / 1000:,.0f}k written"
     work = f"{estimate.total_calls} model calls ({tokens}), {cost}; {estimate.executions} executions"
-    title = (f"{settings.profile} profile with model {estimate.model}: ", "bold")
-    console.print(Text.assemble(("estimate ", "cyan"), title, work), soft_wrap=True, highlight=False)
-    note = "without repairs, repeats and reasoning tokens; nothing counted as cached"
-    console.print(Text(f"         {note}", style="dim"), soft_wrap=True)
+    title = f"{settings.profile} profile with model {estimate.model}"
+    console.print(Text.assemble(("estimate ", "cyan"), (title, "bold")), highlight=False)
+    _print(console, " " * 9, work)
+    _print(console, " " * 9, "without repairs, repeats and reasoning tokens; nothing counted as cached", "dim")

@@ -1,16 +1,19 @@
 """What a user sets about a task, in `task.toml` or as keyword arguments; it takes precedence over inference."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from mlestar.data.folder import OVERRIDES
 from mlestar.errors import TaskError
 from mlestar.metrics.spec import Direction, PredictionKind
+
+_SPLIT = re.compile(r"(time|group):.+|series:.+:.+|space:.+\+.+|stratified|random")
 
 
 def _texts(value: object) -> object:
@@ -20,6 +23,13 @@ def _texts(value: object) -> object:
 
 def _text(value: object) -> object:
     return str(value) if isinstance(value, (bool, int, float)) else value
+
+
+def _check_form(split: str) -> str:
+    if not _SPLIT.fullmatch(split):
+        msg = "give random, stratified, time:COLUMN, series:COLUMN:TIME, group:COLUMN or space:X+Y"
+        raise ValueError(msg)
+    return split
 
 
 Codes = Annotated[tuple[str, ...], BeforeValidator(_texts)]
@@ -43,9 +53,7 @@ class Overrides(BaseModel):
     """The file of the labels, where it is not train."""
     test: str | None = None
     sample_submission: str | None = None
-    split: Annotated[str, Field(pattern=r"^((time|group):.+|series:.+:.+|space:.+\+.+|stratified|random)$")] | None = (
-        None
-    )
+    split: Annotated[str, AfterValidator(_check_form)] | None = None
     classes: Texts | None = None
     pos_label: Annotated[str, BeforeValidator(_text)] | None = None
     prediction_columns: Texts | None = None
@@ -79,7 +87,9 @@ def read_overrides(folder: Path, arguments: Mapping[str, Any]) -> Overrides:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        msg = f"{OVERRIDES}: {name} = {merged[name]!r} is not valid: {first['msg']}"
+        where = "" if name in arguments else f"{OVERRIDES}: "
+        reason = first["msg"].removeprefix("Value error, ")
+        msg = f"{where}{name} = {merged[name]!r} is not valid: {reason}"
         raise TaskError(msg) from error
 
 

@@ -159,5 +159,5 @@ def _emit_holdout(runtime: Runtime[Settings], brief: Brief, seconds: float) -> N
     if split is None:
         emit(runtime, "prepare", f"NO HOLDOUT: {brief.fallback}; scores are what scripts report about themselves")
         return
-    column = f" ({split.by})" if split.by else ""
-    emit(runtime, "prepare", f"holdout: split by {split.kind}{column}, {split.fraction:.0%} of the train rows withheld")
+    column = f" by {split.by}" if split.by else ""
+    emit(runtime, "prepare", f"holdout: {split.kind}{column}, {split.fraction:.0%} of the train rows withheld")

@@ -93,12 +93,14 @@ async def export(state: PipelineState, runtime: Runtime[Settings]) -> PipelineSt
     ctx = await find_context(state, runtime)
     exported = [export.solution for export in state.get("exports", [])]
     solution = next(solution for solution in _queue(state) if solution.id not in exported)
-    attempt = await _export(ctx, await ctx.brief(state), solution, "export")
-    emit(runtime, "export", f"{solution.id} {solution.title}: {attempt.message or 'valid submission'}")
+    brief = await ctx.brief(state)
+    attempt = await _export(ctx, brief, solution, "export")
+    outcome = "valid submission" if brief.spec.has_test else "finished; nothing to submit"
+    emit(runtime, "export", f"{solution.id} {solution.title}: {attempt.message or outcome}")
     exports = [*state.get("exports", []), attempt]
     if attempt.submission:
         submitted = SubmittedSolution(solution, final=True)
-        await _write(ctx, await ctx.brief(state), submitted, attempt.submission)
+        await _write(ctx, brief, submitted, attempt.submission)
         return {"exports": exports, "winner": solution.id}
     return {"exports": exports}
 

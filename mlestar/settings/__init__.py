@@ -214,8 +214,8 @@ class Settings(BaseModel):
     )
     split: str | None = Field(
         None,
-        description="How rows are withheld: random, stratified, time:COLUMN or group:COLUMN; takes precedence over "
-        "`task.toml`. Empty: inferred from how test differs from train.",
+        description="How rows are withheld: random, stratified, time:COLUMN, series:COLUMN:TIME, group:COLUMN or "
+        "space:X+Y; takes precedence over `task.toml`. Empty: inferred from how test differs from train.",
     )
     review: frozenset[ReviewPoint] = Field(
         frozenset(), description="Points at which the run stops and asks a person to approve or edit."

@@ -109,6 +109,16 @@ def test_check_prints_the_spec_and_the_evidence(tmp_path: Path) -> None:
         assert word in done.stdout
 
 
+def test_check_shows_a_few_of_many_values_and_no_usual_ones(tmp_path: Path) -> None:
+    lines = "".join(f"{n},{n / 8}\n" for n in range(50))
+    (tmp_path / "prices.csv").write_text(f"x,price\n{lines}", encoding="utf-8")
+    shown = call("check", tmp_path / "prices.csv", "--target", "price", "--metric", "accuracy").stdout
+    assert " and 40 more" in shown
+    assert "test.csv" not in shown.split("layout_note")[0]
+    assert "submission_delimiter" not in shown
+    assert "50 different numbers in 50 rows are taken for classes" in shown
+
+
 def test_check_as_json(tmp_path: Path) -> None:
     facts = json.loads(call("check", make_task(tmp_path / "signs"), "--json").stdout)
     assert facts["spec"]["target"] == ["label"]

@@ -256,3 +256,15 @@ def test_the_kappa_that_a_script_reports_is_that_of_the_grader(metric: str, tmp_
     assert graded.score is not None
     assert graded.score > 0.6
     assert reported == pytest.approx(graded.score, abs=0.15)
+
+
+def test_a_script_for_files_says_that_a_language_model_is_needed(tmp_path: Path) -> None:
+    for label in ("blue", "red"):
+        for number in range(20):
+            path = tmp_path / "task" / "train" / label / f"{number}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{label} {number}", encoding="utf-8")
+    (tmp_path / "task" / "task.md").write_text("Predict the colour; accuracy.", encoding="utf-8")
+    script = candidate(brief_of(tmp_path / "task"))
+    with pytest.raises(SystemExit, match="tables only"):
+        exec(compile(script, "script", "exec"), {})

@@ -393,3 +393,34 @@ def test_short_texts_among_many_columns_stay_a_table(tmp_path: Path) -> None:
     for part, rows in (("train", TRAIN), ("test", TEST)):
         wide.assign(**({"y": YES} if part == "train" else {}))[rows].to_csv(folder / f"{part}.csv", index=False)
     assert Task.load(folder).spec.modality == "table"
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"id": "custmer"}, "which is set as the id; did you mean 'customer'?"),
+        ({"target": "yy"}, "which is set as the target; did you mean 'y'?"),
+    ],
+)
+def test_a_mistyped_column_of_a_single_table_is_refused_with_the_nearest(
+    setting: dict[str, str], message: str, tmp_path: Path
+) -> None:
+    rows = pd.DataFrame({"customer": range(30), "x": range(30), "y": ["yes", "no"] * 15})
+    rows.to_csv(tmp_path / "train.csv", index=False)
+    with pytest.raises(TaskError) as caught:
+        Task.load(tmp_path, metric="accuracy", **{"target": "y", **setting})
+    assert message in str(caught.value)
+
+
+def test_the_forms_of_a_split_are_named(tmp_path: Path) -> None:
+    with pytest.raises(TaskError) as caught:
+        Task.load(make(tmp_path, {"y": YES}), split="household")
+    forms = "random, stratified, time:COLUMN, series:COLUMN:TIME, group:COLUMN or space:X+Y"
+    assert str(caught.value) == f"split = 'household' is not valid: give {forms}"
+
+
+@pytest.mark.parametrize(("metric", "warned"), [("accuracy", True), ("rmse", False)])
+def test_amounts_that_a_metric_takes_for_classes_are_reported(metric: str, warned: bool, tmp_path: Path) -> None:
+    pd.DataFrame({"x": range(40), "price": [number / 4 for number in range(40)]}).to_csv(tmp_path / "train.csv")
+    task = Task.load(tmp_path, target="price", metric=metric)
+    assert any("40 different numbers in 40 rows are taken for classes" in line for line in task.warnings) == warned

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mlestar.data.folder import TaskFolder
-from mlestar.data.layouts.roles import find_roles
+from mlestar.data.layouts.roles import ROLES, find_roles
 from mlestar.data.layouts.sources import TableCache, TaskFile
 from mlestar.data.missing import NO_RULES, MissingRules
 from mlestar.data.overrides import Overrides
@@ -49,7 +49,7 @@ class TaskSource:
     def notes(self) -> tuple[str, ...]:
         """Return a line for each role, for `mlestar check`."""
         settings = {role: getattr(self.overrides, role) for role in self.roles}
-        names = sorted(self.roles.items())
+        names = sorted(self.roles.items(), key=lambda item: ROLES.index(item[0]))
         return tuple(f"{role}: {name} ({'set' if settings[role] else 'found'})" for role, name in names)
 
 

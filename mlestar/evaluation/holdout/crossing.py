@@ -31,7 +31,8 @@ class Crossing:
         return self.observed / self.expected if self.expected else 1.0
 
     def __str__(self) -> str:
-        return f"{self.observed} values are in both files, {self.expected:.0f} expected of a random split"
+        verb = "value is" if self.observed == 1 else "values are"
+        return f"{self.observed} {verb} in both files, {self.expected:.0f} expected of a random split"
 
 
 def count_crossing(train: np.ndarray, test: np.ndarray) -> Crossing:

@@ -6,7 +6,7 @@ from typing import TypedDict
 MAX_WITHHELD = 50_000
 """Withheld rows beyond which a score gains little: the standard error of an accuracy is then below 0.0023."""
 _MIN_SHARE, _MAX_SHARE = 0.1, 0.4
-"""Share of train to withhold where the real test's is out of these bounds: enough to score, enough to train on."""
+"""Share of train to withhold where the real test's is outside these bounds: enough to score, enough to train on."""
 _ASSUMED_SHARE = 0.2
 """Share of train to withhold where there is no test file."""
 

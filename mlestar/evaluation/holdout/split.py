@@ -88,8 +88,8 @@ def _compare_rows(
         return group_plan(train, test, composite), str(composite.crossing)
     if not (kept or copies) and (blocks := find_blocks(pooled, named=False)) is not None:
         return block_plan(train, test, blocks), str(blocks.crossing)
-    line = f"equal features: {duplicates}; {'kept together' if kept else 'not kept together'}"
-    plan = _row_plan(spec, train, test, line, *order_notes(pooled, times))
+    lines = [f"equal features: {duplicates}; {'kept together' if kept else 'not kept together'}"] if duplicates else []
+    plan = _row_plan(spec, train, test, *lines, *order_notes(pooled, times))
     if copies is not None:
         return _keep_copies(plan, copies), str(copies.crossing)
     return plan.model_copy(update={"keep_duplicates": kept}), "no column divides train from test"
@@ -118,16 +118,19 @@ def _keep_copies(plan: SplitPlan, copies: Copies) -> SplitPlan:
 def _find_duplicates(
     spec: TaskSpec, pooled: Pooled, train: pd.DataFrame, test: pd.DataFrame
 ) -> tuple[bool, str, np.ndarray]:
-    """Return whether rows of equal features were kept on one side, the numbers that show it, and each row's number."""
+    """Return whether rows of equal features were kept on one side, the numbers that show it, and each row's number.
+
+    Without columns to compare there are no numbers.
+    """
     columns = feature_columns(spec.id, train, test)
     if not columns:
-        return False, "train and test share no feature columns", np.arange(len(pooled.frame))
+        return False, "", np.arange(len(pooled.frame))
     frame, train_rows = (pooled.frame, pooled.train_rows) if pooled.whole else _sample_values(train, test, columns)
     codes = duplicate_codes(frame, columns)
     crossing = count_crossing(codes[:train_rows], codes[train_rows:])
     repeated = train_rows - crossing.train_values
     kept = crossing.ratio <= MAX_RATIO and crossing.log_p < _DUPLICATE_LOG_P
-    return kept, f"{repeated} repeated rows within train; {crossing}", codes
+    return kept, f"{repeated} repeated row{'s' * (repeated != 1)} within train; {crossing}", codes
 
 
 def _sample_values(train: pd.DataFrame, test: pd.DataFrame, columns: list[str]) -> tuple[pd.DataFrame, int]:

@@ -3,17 +3,20 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from pprint import pformat
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from mlestar.data.tables.table import SUFFIXES, table_suffix
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.evaluation.holdout.protocol import calendar_code, series_code, units_code
 from mlestar.offline.facts import Facts
 from mlestar.offline.metrics import Objective, find_objective
 from mlestar.offline.tables.columns import FeatureColumns, treat_columns
 
+_ONLY_TABLES = "the offline engineer writes scripts for tables only: choose a language model for this task with --model"
 _MANY_CLASSES = 6
 """Classes from which there are fewer boosting rounds, each with a tree per class. Chosen by judgement; not measured."""
 _MOST_SPLINES = 300
@@ -99,9 +102,17 @@ def installed(model: Model, facts: Facts) -> bool:
 
 def render_script(facts: Facts, model: Model, title: str) -> str:
     """Return a whole script for the task with one model."""
+    if not all(table_suffix(Path(name)) in SUFFIXES for name in (facts.spec.train, facts.spec.test)):
+        return _refuse_files(title)
     values = _values(facts, model, title)
     text = _TEMPLATES.get_template("script.py.jinja").render(**values)
     return _space_functions(text)
+
+
+def _refuse_files(title: str) -> str:
+    """Return a script that says what the task needs, in place of one that fails where it reads a table."""
+    why = "It prints no Final Validation Performance and writes no submission.csv."
+    return f'''"""{title.replace('"', "'")}\n\n{why}\n"""\n\nraise SystemExit({_ONLY_TABLES!r})\n'''
 
 
 def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Id, target and prediction columns, inferred by comparing train, test and sample submission."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -10,13 +10,12 @@ from mlestar.data.layouts import Layout, TaskFile
 from mlestar.data.overrides import Overrides
 from mlestar.data.task.inference.labels import align_classes, classes_of
 from mlestar.data.task.inference.survival import survival_target
-from mlestar.errors import TaskError
+from mlestar.errors import TaskError, nearest
 from mlestar.metrics import canonical_labels
 
 _GENERIC = re.compile(
     r"(?:pred|prob|target|label|score|value|output|answer|result|expected|class|response)", re.IGNORECASE
 )
-_ID_NAME = re.compile(r"(?:^|_|[a-z])id$", re.IGNORECASE)
 _ID_NAME = re.compile(r"(?:^|[_\W]|[a-z])id$|^(?:key|index|row)$", re.IGNORECASE)
 _SAMPLE_ROWS, _TEXT_WORDS = 2000, 2.0
 """Rows that are looked at, and mean words of a cell that make them sentences. Chosen by judgement; not measured."""
@@ -68,10 +67,11 @@ def _find_id(layout: Layout, overrides: Overrides) -> tuple[str | None, str]:
 
 
 def _check_set_id(layout: Layout, identifier: str) -> None:
-    for file in filter(None, (layout.test, layout.sample)):
+    files = (layout.test, layout.sample) if layout.has_test else (layout.train,)
+    for file in filter(None, files):
         if file.columns and identifier not in file.columns:
             msg = f"{file.name} has no column {identifier!r}, which is set as the id"
-            raise TaskError(msg)
+            raise TaskError(msg + _suggestion(identifier, file.columns))
     _check_ids(layout, identifier)
 
 
@@ -81,7 +81,7 @@ def _named_id(train: TaskFile) -> tuple[str | None, str]:
         for column in train.columns:
             if _ID_NAME.search(column) and train.frame[column].is_unique:
                 return column, f"id: {column} (its name, and different in every row)"
-    return None, "id: none found, a submission follows the order of the test file"
+    return None, "id: none found; predictions are in the order of the rows"
 
 
 def _guess_id(train: TaskFile, test: TaskFile) -> tuple[str | None, str]:
@@ -230,7 +230,13 @@ def _check_set_target(train: TaskFile, target: tuple[str, ...]) -> None:
     missing = [column for column in target if column not in train.columns]
     if train.columns and missing:
         msg = f"{train.name} has no column {missing[0]!r}, which is set as the target"
-        raise TaskError(msg)
+        raise TaskError(msg + _suggestion(missing[0], train.columns))
+
+
+def _suggestion(name: str, columns: Collection[str]) -> str:
+    """Return the end of a message about a name that may be mistyped."""
+    match = nearest(name, columns)
+    return f"; did you mean {match!r}?" if match else ""
 
 
 def _choose_target(
@@ -254,7 +260,7 @@ def _choose_target(
     usual = [column for column in extras if column.lower() in _USUAL]
     if len(usual) == 1:
         return (usual[0],), "its name"
-    msg = f"which of {', '.join(extras[:6])} is the target? Set target in task.toml"
+    msg = f"which of {', '.join(extras[:6])} is the target? Pass --target, or set target in task.toml"
     raise TaskError(msg)
 
 

@@ -10,10 +10,10 @@ from mlestar.metrics import Metric, canonical, get_metric
 from mlestar.metrics.lists import holds_several_labels
 
 # The limits below were chosen by judgement; none was measured.
-_MAX_INTEGER_CLASSES = 10
+MAX_INTEGER_CLASSES = 10
 """Different whole numbers up to which they are classes, not amounts."""
-_ROWS_PER_CLASS = 5
-"""Rows for each class, on average, below which texts are no classes."""
+ROWS_PER_CLASS = 5
+"""Rows for each class, on average, below which values are no classes."""
 _WHY = "a default: the description names none; set metric if it is another"
 
 
@@ -56,10 +56,10 @@ def _kind(cells: pd.Series) -> str:
         return "two"
     if is_numeric(classes):
         whole = not any("." in canonical(label) for label in classes)
-        return "classes" if whole and len(classes) <= _MAX_INTEGER_CLASSES else "numbers"
+        return "classes" if whole and len(classes) <= MAX_INTEGER_CLASSES else "numbers"
     if holds_several_labels(classes):
         return "several"
-    return "classes" if len(classes) * _ROWS_PER_CLASS <= len(cells) else "texts"
+    return "classes" if len(classes) * ROWS_PER_CLASS <= len(cells) else "texts"
 
 
 def _holds_labels(sample: pd.DataFrame, columns: TaskColumns, kind: str) -> bool:

@@ -11,12 +11,13 @@ from mlestar.data.folder import TaskFolder, check_name
 from mlestar.data.layouts import Layout, TableCache, TaskSource, find_layout
 from mlestar.data.missing import MissingRules, read_rules
 from mlestar.data.overrides import Overrides
-from mlestar.data.statistics import ColumnKind, column_kind
+from mlestar.data.statistics import ColumnKind, column_kind, is_numeric
 from mlestar.data.tables.numbers import NumberStyle
 from mlestar.data.targets import infinite_rows, labelled_mask, usable_mask
 from mlestar.data.task.inference.columns import TaskColumns, find_columns
 from mlestar.data.task.inference.dialect import find_dialect
 from mlestar.data.task.inference.metric import choose_metric
+from mlestar.data.task.inference.metric_default import MAX_INTEGER_CLASSES, ROWS_PER_CLASS
 from mlestar.data.task.inference.missing import allowed_codes, target_codes, without_codes
 from mlestar.data.task.inference.prediction import PredictionForm, find_prediction_form
 from mlestar.data.task.inference.values import target_styles
@@ -248,9 +249,20 @@ def _target_warnings(spec: TaskSpec, cells: pd.DataFrame) -> list[str]:
     warnings = [f"left out: {_rows(missing)} of {spec.train} without a target{codes}"] if missing else []
     if infinite:
         warnings.append(f"left out: {_rows(infinite)} of {spec.train} with an infinite target")
+    if _are_amounts(spec):
+        numbers = f"{len(spec.classes)} different numbers in {_rows(spec.train_rows)} are taken for classes"
+        advice = f"since {spec.metric} needs classes; set another metric if it is an amount"
+        warnings.append(f"target {spec.target[0]}: {numbers}, {advice}")
     if partly:
         warnings.append(f"not withheld, but learned from: {_rows(partly)} of {spec.train} without some of the targets")
     return warnings
+
+
+def _are_amounts(spec: TaskSpec) -> bool:
+    """Return whether the classes are numbers of so few rows each that they seem to be amounts."""
+    classes = len(spec.classes)
+    many = classes > MAX_INTEGER_CLASSES and classes * ROWS_PER_CLASS > spec.train_rows
+    return len(spec.target) == 1 and many and is_numeric(spec.classes)
 
 
 def _rows(count: int) -> str:

@@ -1,4 +1,4 @@
-"""A layout from outside the package, a class: lines of `label<TAB>text`. Run: python examples/own_layout.py FOLDER"""
+"""A layout of your own: lines of `label<TAB>text`. `python examples/own_layout.py FOLDER` writes a task in it."""
 
 import sys
 from dataclasses import dataclass

@@ -105,10 +105,10 @@ def _format(value: object) -> str:
 def _print(console: Console, start: str, text: str, style: str = "") -> None:
     """Print a line: a terminal breaks it between words and indents what follows, a file or a pipe gets it whole."""
     if not console.is_terminal:
-        console.print(Text(start + text, style), soft_wrap=True, highlight=False)
+        console.print(Text(start, "cyan").append(text, style), soft_wrap=True, highlight=False)
         return
     line = Table.grid()
-    line.add_row(Text(start), Text(text, style))
+    line.add_row(Text(start, "cyan"), Text(text, style))
     console.print(line)
 
 
@@ -122,7 +122,7 @@ def _show_split(console: Console, task: Task, split: SplitPlan | None, problem: 
     how = split.kind + (f" by {split.by}" if split.by else "")
     how += f" ({split.group_rule})" if split.group_rule else ""
     how += ", equal rows kept together" if split.keep_duplicates else ""
-    console.print(Text.assemble(("holdout  ", "cyan"), (how, "bold")), soft_wrap=True, highlight=False)
+    _print(console, "holdout  ", how, "bold")
     sizes = f"{len(holdout.train)} rows to train on, {len(holdout.withheld)} withheld"
     _print(console, " " * 9, f"{sizes}; fresh splits for the rescorings: {len(fresh)}")
     for line in split.evidence:
@@ -135,7 +135,5 @@ def _show_estimate(console: Console, settings: Settings, estimate: Estimate) -> 
     cost = "price unknown" if estimate.usd is None else f"about ${estimate.usd:.2f}"
     tokens = f"{estimate.input_tokens / 1000:,.0f}k tokens read, {estimate.output_tokens / 1000:,.0f}k written"
     work = f"{estimate.total_calls} model calls ({tokens}), {cost}; {estimate.executions} executions"
-    title = f"{settings.profile} profile with model {estimate.model}"
-    console.print(Text.assemble(("estimate ", "cyan"), (title, "bold")), highlight=False)
-    _print(console, " " * 9, work)
+    _print(console, "estimate ", f"{settings.profile} profile with model {estimate.model}: {work}")
     _print(console, " " * 9, "without repairs, repeats and reasoning tokens; nothing counted as cached", "dim")

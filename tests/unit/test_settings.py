@@ -62,7 +62,7 @@ def test_every_setting_is_in_one_group_of_the_form() -> None:
     assert {*TYPES, *NODES} <= set(grouped)
 
 
-def test_the_page_of_settings_is_that_of_today() -> None:
+def test_the_page_of_settings_is_up_to_date() -> None:
     assert golden_settings.PAGE.read_text(encoding="utf-8") == golden_settings.render(), "run `make golden`"
 
 

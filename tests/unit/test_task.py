@@ -3,6 +3,7 @@
 import gzip
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -403,7 +404,7 @@ def test_short_texts_among_many_columns_stay_a_table(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistyped_column_of_a_single_table_is_refused_with_the_nearest(
-    setting: dict[str, str], message: str, tmp_path: Path
+    setting: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     rows = pd.DataFrame({"customer": range(30), "x": range(30), "y": ["yes", "no"] * 15})
     rows.to_csv(tmp_path / "train.csv", index=False)

@@ -66,5 +66,5 @@ def _load(name: str) -> object:
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        msg = f"layout = {name!r} cannot be loaded: {error}"
+        msg = f"layout = {name!r} cannot be loaded: {error}; install its module or put its folder on PYTHONPATH"
         raise TaskError(msg) from error

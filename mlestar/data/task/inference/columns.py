@@ -260,7 +260,7 @@ def _choose_target(
     usual = [column for column in extras if column.lower() in _USUAL]
     if len(usual) == 1:
         return (usual[0],), "its name"
-    msg = f"which of {', '.join(extras[:6])} is the target? Pass --target, or set target in task.toml"
+    msg = f"which of {', '.join(extras[:6])} is the target? Set target, e.g. --target {extras[-1]}"
     raise TaskError(msg)
 
 

@@ -206,6 +206,15 @@ def test_labels_and_columns_that_the_prompt_does_not_list_are_read_from_the_file
     assert graded.score > 0.8
 
 
+def test_probabilities_of_many_classes_need_no_sample(tmp_path: Path) -> None:
+    labels = np.array([f"{first}{last}" for first in "abcdefghij" for last in ("ola", "ira", "umo", "ene", "isk")])
+    number = np.arange(540) % len(labels)
+    rows = pd.DataFrame({"id": np.arange(540), "x": number + DRAW.normal(size=540) * 0.1, "y": labels[number]})
+    graded, _ = grade(write_task(tmp_path / "task", rows, ["y"], "log_loss"), tmp_path, ModelCard(name="ExtraTrees"))
+    assert graded.score is not None
+    assert graded.score < 1
+
+
 def test_a_column_of_fractions_is_a_feature_where_nothing_names_an_id(tmp_path: Path) -> None:
     folder = write_task(tmp_path / "task", ROWS[["x", "y"]], ["y"], "r2")
     assert Task.load(folder).spec.id is None

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from statistics import stdev
 from typing import Literal
 
 from langgraph.runtime import Runtime
@@ -82,18 +83,29 @@ async def rescore_solution(
 
 
 def combine_verdicts(finalist: Solution, verdicts: Sequence[Verdict]) -> Rescoring:
-    """Return the mean of a finalist's scores on disjoint fresh holdouts, with the standard error of that mean."""
+    """Return the mean of a finalist's scores on disjoint fresh holdouts, with the standard error of that mean.
+
+    The error is that of a random-effects model (DerSimonian and Laird, 1986, "Meta-Analysis in Clinical Trials"): where
+    the scores differ by more than their own errors explain, as they do when neighbouring blocks are alike, it comes
+    from how much they differ.
+    """
     for verdict in verdicts:
         if verdict.holdout is None:
             return Rescoring(solution=finalist.id, failed=True, message=verdict.message)
     scores = tuple(verdict.holdout for verdict in verdicts if verdict.holdout is not None)
-    variance = sum((verdict.holdout_se or 0.0) ** 2 for verdict in verdicts)
+    errors = [verdict.holdout_se or 0.0 for verdict in verdicts]
     return Rescoring(
         solution=finalist.id,
         fresh=sum(scores) / len(scores),
-        fresh_se=math.sqrt(variance) / len(scores),
+        fresh_se=error_of_mean(scores, errors),
         scores=scores,
     )
+
+
+def error_of_mean(scores: Sequence[float], errors: Sequence[float]) -> float:
+    """Return the standard error of the mean of scores: from their own errors, or from their spread if it is larger."""
+    within = math.hypot(*errors) / len(scores)
+    return max(within, stdev(scores) / math.sqrt(len(scores))) if len(scores) > 1 else within
 
 
 async def choose(state: PipelineState, runtime: Runtime[Settings]) -> PipelineState:

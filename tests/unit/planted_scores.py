@@ -12,6 +12,7 @@ import pandas as pd
 
 from mlestar.data.task import Task
 from mlestar.evaluation import Grader, fresh_holdouts, infer_split, stage
+from mlestar.nodes.rescore import error_of_mean
 
 SCRIPT = """
 import numpy as np
@@ -117,7 +118,7 @@ def agrees(make: Callable[[int], tuple[pd.DataFrame, np.ndarray]], seed: int, fo
     sums, sizes = np.bincount(units, losses), np.bincount(units)
     draws = np.random.default_rng(0).integers(0, len(sums), (400, len(sums)))
     true_error = float((sums[draws].sum(axis=1) / sizes[draws].sum(axis=1)).std(ddof=1))
-    fresh_error = float(np.sqrt(np.sum(np.square(errors)))) / max(len(errors), 1)
+    fresh_error = error_of_mean(scores, errors)
     return Agreement(plan.kind, fmean(scores), fresh_error, float(losses.mean()), true_error)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlestar.nodes.rescore import choose_finalists, ranked_scripts
+from mlestar.nodes.rescore import choose_finalists, error_of_mean, ranked_scripts
 from mlestar.state import Solution, Verdict
 
 
@@ -35,3 +35,9 @@ def test_equal_scores_keep_the_order_of_ids_and_each_script_is_ranked_once() -> 
     copy = solution("t1.c1").model_copy(update={"script": first.script})
     ranked = ranked_scripts({"solutions": {one.id: one for one in (copy, second, first)}}, "maximize")
     assert [one.id for one in ranked] == ["t0.c1", "t0.c2"]
+
+
+def test_the_error_of_the_mean_covers_scores_that_differ_more_than_their_errors_explain() -> None:
+    assert error_of_mean([0.7], [0.02]) == pytest.approx(0.02)
+    assert error_of_mean([0.70, 0.71], [0.03, 0.04]) == pytest.approx(0.025)
+    assert error_of_mean([0.5, 0.7], [0.03, 0.04]) == pytest.approx(0.1)

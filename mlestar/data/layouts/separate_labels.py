@@ -13,6 +13,7 @@ from mlestar.data.layouts.roles import LABEL_WORDS, file_words, role_of_name
 from mlestar.data.layouts.sources import TaskFile
 from mlestar.data.layouts.tables import new_file, write_tables
 from mlestar.data.missing import NO_RULES, MissingRules
+from mlestar.data.same_form import describe_alike
 from mlestar.data.statistics import FileStatistics, describe_tables
 from mlestar.data.tables import is_table
 from mlestar.errors import TaskError
@@ -94,7 +95,9 @@ class SeparateLabels(Layout):
     def describe(self, rows: np.ndarray | None = None, rules: MissingRules = NO_RULES) -> tuple[FileStatistics, ...]:
         kept = {self.train.name: self.value_rows, self.labels.name: self.label_rows}
         tables = {name: self.source.tables.get(name) for name in self.names if is_table(self.input / name)}
-        return describe_tables(tables, {name: None if rows is None else kept[name][rows] for name in kept}, rules)
+        chosen = {name: None if rows is None else kept[name][rows] for name in kept}
+        statistics = describe_tables(tables, chosen, rules)
+        return describe_alike(statistics, tables, (self.train.name, self.test.name), chosen[self.train.name], rules)
 
 
 def _find_names(source: TaskSource) -> tuple[str, str, str] | None:

@@ -32,7 +32,8 @@ def describe(folder: Path) -> Path:
     return folder
 
 
-def staged(task: Task, folder: Path) -> dict[str, pd.DataFrame]:
+def staged(task: Task) -> dict[str, pd.DataFrame]:
+    folder = task.folder.with_name(f"{task.folder.name}-staged")
     stage(task, search_holdout(task, infer_split(task), seed=0), folder)
     return {path.name: pd.read_csv(path) for path in folder.glob("*.csv")}
 
@@ -49,8 +50,9 @@ def test_answers_under_any_name_are_no_sample_submission(tmp_path: Path) -> None
     FRAME[TRAIN:][["id", "y"]].to_csv(write(tmp_path) / "private.csv", index=False)
     task = Task.load(tmp_path)
     assert task.spec.sample_submission is None
-    stage(task, None, tmp_path.parent / "real")
-    assert not (tmp_path.parent / "real" / "private.csv").exists()
+    real = tmp_path.with_name(f"{tmp_path.name}-real")
+    stage(task, None, real)
+    assert [path.name for path in sorted(real.glob("*.csv"))] == ["test.csv", "train.csv"]
 
 
 def test_a_sample_under_any_name_has_one_prediction(tmp_path: Path) -> None:
@@ -71,7 +73,7 @@ def test_archives_of_files_that_are_there_are_left_out(tmp_path: Path) -> None:
             archive.write(tmp_path / "train.csv", "train.csv")
     task = Task.load(tmp_path)
     assert task.spec.auxiliary == ()
-    assert set(staged(task, tmp_path.parent / "staged")) == {"train.csv", "test.csv"}
+    assert set(staged(task)) == {"train.csv", "test.csv"}
 
 
 def test_an_archive_that_is_set_is_not_replaced_silently(tmp_path: Path) -> None:
@@ -270,3 +272,41 @@ def test_a_table_under_another_suffix_is_named(tmp_path: Path) -> None:
         path.rename(path.with_suffix(".txt"))
     with pytest.raises(TaskError, match=r"train\.txt looks like a table: name it train\.csv"):
         Task.load(tmp_path)
+
+
+def test_the_target_of_a_side_table_is_recognised_in_another_form(tmp_path: Path) -> None:
+    write(tmp_path)
+    invoices = FRAME[:TRAIN][["id"]].assign(paid=[f"{value:,.0f} €" for value in FRAME["y"][:TRAIN] * 100])
+    invoices.to_csv(tmp_path / "invoices.csv", index=False)
+    tables = staged(Task.load(tmp_path))
+    assert set(tables["invoices.csv"]["id"]) == set(tables["train.csv"]["id"])
+
+
+def test_a_feature_of_a_side_table_is_staged_whole(tmp_path: Path) -> None:
+    FRAME[["id", "a"]].rename(columns={"a": "size"}).to_csv(write(tmp_path) / "sizes.csv", index=False)
+    assert len(staged(Task.load(tmp_path))["sizes.csv"]) == ROWS
+
+
+def test_numbers_of_rows_begin_anew_in_the_test_of_a_holdout(tmp_path: Path) -> None:
+    frame = FRAME.drop(columns="id").sort_values("y")
+    for name, rows in (("train", frame[:TRAIN]), ("test", frame[TRAIN:].drop(columns="y"))):
+        rows.reset_index(drop=True).to_csv(tmp_path / f"{name}.csv")
+    task = Task.load(describe(tmp_path))
+    assert any("only numbers the rows" in note for note in task.notes)
+    withheld = staged(task)["test.csv"]
+    assert withheld.iloc[:, 0].tolist() == list(range(len(withheld)))
+
+
+def test_sheets_beside_the_first_are_side_tables(tmp_path: Path) -> None:
+    for role, frame in (("train", FRAME[:TRAIN]), ("test", FRAME[TRAIN:].drop(columns="y"))):
+        rows = [list(frame.columns), *frame.to_numpy().tolist()]
+        write_workbook(tmp_path / f"{role}.xlsx", {"Data": rows, "Codes": [["b", "name"], [1, "one"], [2, "two"]]})
+    spec = Task.load(describe(tmp_path)).spec
+    assert (spec.train, spec.test, spec.auxiliary) == ("train.csv", "test.csv", ("Codes.csv",))
+
+
+def test_labels_that_only_the_sample_has_are_named(tmp_path: Path) -> None:
+    frame = FRAME.assign(y=np.where(FRAME["y"] > 150, "yes", "no"))
+    FRAME[TRAIN:][["id"]].assign(y=0).to_csv(write(tmp_path, frame) / "sample_submission.csv", index=False)
+    task = Task.load(tmp_path, metric="accuracy")
+    assert any("has '0' for 'y', which is no label of train (no, yes)" in line for line in task.warnings)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
+from mlestar.data.layouts.roles import role_of_name
 from mlestar.errors import TaskError, first_line
 
 WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
@@ -16,6 +17,8 @@ _EXACT = 2**53
 
 def convert_workbook(path: Path, target: Path, taken: Callable[[str], bool]) -> tuple[list[str], list[str]]:
     """Write each sheet that holds cells as a CSV file: the first under the workbook's name where it is the only one.
+
+    That of a workbook called train or test is too, unless a sheet is called so.
 
     Titles and empty rows above the header are left out.
 
@@ -30,8 +33,9 @@ def convert_workbook(path: Path, target: Path, taken: Callable[[str], bool]) -> 
         msg = f"{path.name} holds no cells"
         raise TaskError(msg)
     written, skipped = [], []
-    for sheet, rows in sheets.items():
-        name = f"{path.stem}.csv" if len(sheets) == 1 else f"{_plain(sheet)}.csv"
+    has_main = len(sheets) == 1 or (role_of_name(path.name) and not any(map(role_of_name, sheets)))
+    for number, (sheet, rows) in enumerate(sheets.items()):
+        name = f"{path.stem}.csv" if has_main and number == 0 else f"{_plain(sheet)}.csv"
         if taken(name) or name in written:
             skipped.append(name)
             continue

@@ -164,10 +164,11 @@ def _refuse_other_name(values: TaskFile, labels: TaskFile) -> None:
                 raise TaskError(msg)
 
 
-def _keys(cells: pd.Series) -> pd.Index:
+def _keys(cells: pd.Series) -> "pd.Index[str]":
     """Return cells as they are compared: 1.0 is 1, unless that makes two of them equal."""
-    keys = pd.Index(canonical_labels(cells))
-    return keys if keys.is_unique else pd.Index(cells)
+    raw: pd.Index[str] = pd.Index(cells, dtype=object)
+    canonical: pd.Index[str] = pd.Index(canonical_labels(cells), dtype=object)
+    return canonical if canonical.is_unique else raw
 
 
 def _match(values: TaskFile, labels: TaskFile, key: str | None) -> tuple[np.ndarray, np.ndarray]:

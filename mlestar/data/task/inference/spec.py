@@ -104,7 +104,7 @@ def infer_spec(
     notes += form.notes
     if not labelled:
         notes.append("the labels cannot be located in a table, so scores will be those that scripts report")
-    warnings = [*_warnings(spec, cells), *_unused_rows(layout, cache)]
+    warnings = [*_warnings(spec, cells), *_unused_rows(layout, cache), *_other_labels(spec, layout)]
     return Inference(spec, task_metric, layout, labelled, tuple(notes), rules, tuple(warnings))
 
 
@@ -272,6 +272,20 @@ def _are_amounts(spec: TaskSpec) -> bool:
     classes = len(spec.classes)
     many = classes > MAX_INTEGER_CLASSES and classes * ROWS_PER_CLASS > spec.train_rows
     return len(spec.target) == 1 and many and is_numeric(spec.classes)
+
+
+def _other_labels(spec: TaskSpec, layout: Layout) -> list[str]:
+    """Say that the sample submission has numbers where train has words, so that its labels are not known."""
+    if layout.sample is None or layout.sample.frame is None or spec.prediction_kind != "label":
+        return []
+    names = [name for name in spec.prediction_columns if name in layout.sample.columns]
+    cells = {str(cell).strip() for name in names for cell in layout.sample.frame[name].unique()} - {""}
+    if not cells or not is_numeric(cells) or any(is_numeric([label]) for label in spec.classes):
+        return []
+    return [
+        f"{layout.sample.name} has {min(cells)!r} for {names[0]!r}, which is no label of train "
+        f"({', '.join(spec.classes[:3])}): the submission will have the labels of train"
+    ]
 
 
 def _unused_rows(layout: Layout, cache: TableCache) -> list[str]:

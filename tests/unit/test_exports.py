@@ -11,6 +11,7 @@ import pytest
 from mlestar.data.task import Task
 from mlestar.errors import TaskError
 from mlestar.evaluation import infer_split, search_holdout, stage
+from mlestar.evaluation.holdout.answers import find_answers
 from tests.unit.workbook import write_workbook
 
 ROWS, TRAIN = 160, 120
@@ -53,6 +54,27 @@ def test_answers_under_any_name_are_no_sample_submission(tmp_path: Path) -> None
     real = tmp_path.with_name(f"{tmp_path.name}-real")
     stage(task, None, real)
     assert [path.name for path in sorted(real.glob("*.csv"))] == ["test.csv", "train.csv"]
+
+
+@pytest.mark.parametrize("name", ["solution.csv", "y_test.csv", "test_labels.parquet", "y_test.npy"])
+def test_answers_are_recognised_by_their_name_where_the_target_has_another(tmp_path: Path, name: str) -> None:
+    answers = FRAME[TRAIN:][["id", "y"]].rename(columns={"y": "actual"})
+    path = write(tmp_path) / name
+    if name.endswith(".csv"):
+        answers.to_csv(path, index=False)
+    elif name.endswith(".parquet"):
+        answers.to_parquet(path, index=False)
+    else:
+        np.save(path, answers["actual"].to_numpy())
+    task = Task.load(tmp_path)
+    assert find_answers(task) == (name,)
+    assert name not in staged(task)
+
+
+@pytest.mark.parametrize("name", ["solution.csv", "truths.csv"])
+def test_side_tables_of_other_rows_are_no_answers(tmp_path: Path, name: str) -> None:
+    pd.DataFrame({"b": range(1, 9), "liquid": list("abcdefgh")}).to_csv(write(tmp_path) / name, index=False)
+    assert find_answers(Task.load(tmp_path)) == ()
 
 
 def test_a_sample_under_any_name_has_one_prediction(tmp_path: Path) -> None:

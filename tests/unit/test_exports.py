@@ -118,6 +118,14 @@ def test_folders_of_csv_parts_are_one_table(tmp_path: Path, parts: int) -> None:
     assert sorted(task.train.rows["id"].astype(int)) == list(range(TRAIN))
 
 
+def test_files_whose_names_say_what_they_are_are_not_joined(tmp_path: Path) -> None:
+    for role, frame in (("train", FRAME), ("test", FRAME.drop(columns="y"))):
+        (tmp_path / role).mkdir()
+        for shop in ("berlin", "paris"):
+            frame[:20].to_csv(tmp_path / role / f"{shop}.csv", index=False)
+    assert "train.csv" not in Task.load(describe(tmp_path), target="y").layout.names
+
+
 def test_folders_of_recordings_are_not_joined(tmp_path: Path) -> None:
     pd.DataFrame({"id": range(6), "y": [1, 2] * 3}).to_csv(describe(tmp_path) / "labels.csv", index=False)
     for role, ids in (("train", range(6)), ("test", range(6, 9))):

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from mlestar.data.formats.arrow import is_part
 from mlestar.data.formats.text import read_head
 from mlestar.data.layouts.roles import role_of_name
 from mlestar.data.tables.delimited import column_names, header_delimiter
@@ -58,11 +59,13 @@ def _directly_in(folder: str, files: Mapping[str, Path]) -> list[str]:
 
 
 def _shared_header(folder: str, files: Mapping[str, Path]) -> list[str]:
-    """Return the columns of the CSV files of a folder; none when it holds other files, or other columns."""
+    """Return the columns of the parts in a folder; none when it holds other files, or other columns."""
     names = _directly_in(folder, files)
     if any(name.startswith(f"{folder}/") and name.rpartition("/")[0] != folder for name in files):
         return []
     if len({Path(name).suffix for name in names}) != 1 or not names[0].lower().endswith(_SUFFIXES):
+        return []
+    if len(names) > 1 and not all(is_part(name.rpartition("/")[2]) for name in names):
         return []
     lines = {read_head(files[name]).partition(b"\n")[0].rstrip(b"\r") for name in names}
     if len(lines) != 1:

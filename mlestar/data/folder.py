@@ -16,7 +16,8 @@ DESCRIPTIONS = tuple(
 )
 """File names in lower case, the likeliest first."""
 OVERRIDES = "task.toml"
-_HIDDEN = ("__pycache__",)
+_HIDDEN = ("__pycache__", "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini")
+"""What Python, macOS and Windows leave in folders, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -131,4 +132,4 @@ def _is_data(folder: Path) -> bool:
 
 
 def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name in _HIDDEN
+    return name.startswith(".") or name.lower() in _HIDDEN

@@ -16,9 +16,11 @@ from pathlib import Path, PurePosixPath
 from mlestar.data.folder import TaskFolder
 from mlestar.data.formats.archives import COMPRESSED, archive_stem, decompress, unpack
 from mlestar.data.formats.arrow import ARROW, convert_arrow, join_parquet, parquet_folders
+from mlestar.data.formats.parts import csv_folders, join_csv
 from mlestar.data.formats.text import (
     TEXTS,
     convert_text,
+    excel_marks,
     find_encoding,
     first_records,
     has_header,
@@ -39,6 +41,8 @@ _VERSION = 1
 _SHOWN = 3
 _STATISTICS = (".pkl", ".pickle", ".rds", ".rdata", ".sav", ".dta", ".sas7bdat", ".xpt", ".mat")
 _OTHERS = (".sqlite", ".db", ".mdb", ".7z", ".rar", ".avro", ".orc", ".numbers", ".zst")
+_TEXT_SUFFIXES = (".txt", ".dat", ".data", ".asc", "")
+"""Suffixes of text that may be a table."""
 _FOREIGN = (*_STATISTICS, *_OTHERS)
 """Suffixes of tables and archives that nothing here reads."""
 
@@ -67,6 +71,8 @@ class _Conversion:
     renamed: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     failed: set[str] = field(default_factory=set)
+    folders: dict[str, list[str]] = field(default_factory=dict)
+    """The folders that are one table in parts, with their parts."""
     width: int = 0
     """Columns of the widest table without a header."""
 
@@ -95,7 +101,7 @@ def prepare_input(contents: TaskFolder, overrides: Overrides, workspace: Path | 
         TaskError: a file that the task needs cannot be converted.
     """
     paths = {name: contents.input / name for name in contents.files}
-    _check_formats(contents.files, overrides)
+    _check_formats(contents, overrides)
     _check_headers(paths, overrides)
     if not any(_convertible(paths, overrides)):
         return PreparedInput(contents, overrides)
@@ -136,6 +142,7 @@ def _convert(contents: TaskFolder, overrides: Overrides, root: Path) -> _Convers
     work = _Conversion(root, overrides, {name: contents.input / name for name in contents.files})
     has_tables = any(table_suffix(Path(name)) in SUFFIXES for name in work.files)
     for _ in range(_ROUNDS):
+        work.folders = _table_folders(work.files)
         names = [name for name in _convertible(work.files, overrides) if name not in work.failed]
         texts = [name for name in names if name in work.files and _kind(name, work.files[name], overrides) == "text"]
         work.width = max((len(_header(name, work.files[name], overrides)) for name in texts), default=0)
@@ -156,13 +163,18 @@ def _convert(contents: TaskFolder, overrides: Overrides, root: Path) -> _Convers
 
 
 def _convertible(files: dict[str, Path], overrides: Overrides) -> Iterator[str]:
-    """Yield the files, and the Parquet folders, that are not in a plain format."""
-    folders = parquet_folders(tuple(files))
+    """Yield the files, and the folders that are one table, that are not in a plain format."""
+    folders = _table_folders(files)
     parts = {part for names in folders.values() for part in names}
     yield from folders
     for name, path in files.items():
         if name not in parts and _kind(name, path, overrides):
             yield name
+
+
+def _table_folders(files: dict[str, Path]) -> dict[str, list[str]]:
+    """Return the folders that are one table in parts, with their parts."""
+    return {**csv_folders(files), **parquet_folders(tuple(files))}
 
 
 def _kind(name: str, path: Path, overrides: Overrides) -> str | None:
@@ -176,7 +188,9 @@ def _kind(name: str, path: Path, overrides: Overrides) -> str | None:
         return "arrow"
     if lower.endswith(tuple(COMPRESSED)) and table_suffix(Path(lower).with_suffix("")) in SUFFIXES:
         return "compressed"
-    if table_suffix(Path(lower)) in TEXTS and (_encoding(path, overrides) or _header(name, path, overrides)):
+    if table_suffix(Path(lower)) not in TEXTS:
+        return None
+    if _encoding(path, overrides) or _header(name, path, overrides) or excel_marks(path):
         return "text"
     return None
 
@@ -206,15 +220,17 @@ def _expand(work: _Conversion, name: str, kind: str) -> None:
     folder = _folder(name)
     convert = unpack if kind == "archive" else convert_workbook
     written, skipped = convert(work.files[name], work.root / folder, lambda file: work.taken(folder, file))
-    if skipped:
-        _leave_out(work, name, [_join(folder, file) for file in skipped])
     if written:
         _replace(work, name, [_join(folder, file) for file in written])
+        work.notes += [f"{name}: {_present([_join(folder, file) for file in skipped])}"] * bool(skipped)
+    elif skipped:
+        _leave_out(work, name, [_join(folder, file) for file in skipped])
 
 
 def _convert_text(work: _Conversion, name: str) -> None:
     path = work.files[name]
     encoding, header = _encoding(path, work.overrides), _header(name, path, work.overrides)
+    marks = excel_marks(path)
     new = name[:-3] if name.lower().endswith(".gz") else name
     names = _names(work, name, len(header)) if header else None
     partial = work.root / f"{new}.partial"
@@ -223,7 +239,7 @@ def _convert_text(work: _Conversion, name: str) -> None:
     partial.rename(work.root / new)
     work.add(name, new)
     changes = [f"{encoding} to utf-8"] * bool(encoding) + [f"columns named {', '.join(names or ())}"] * bool(names)
-    work.notes.append(f"{name}: {'; '.join(changes)}")
+    work.notes.append(f"{name}: {'; '.join([*changes, *marks])}")
 
 
 def _names(work: _Conversion, name: str, width: int) -> Sequence[str]:
@@ -241,19 +257,23 @@ def _names(work: _Conversion, name: str, width: int) -> Sequence[str]:
 
 
 def _join_folder(work: _Conversion, folder: str) -> None:
-    parts = parquet_folders(tuple(work.files))[folder]
+    parts = work.folders[folder]
     paths = [work.files[part] for part in parts]
-    new = folder if folder.lower().endswith(".parquet") else f"{folder.removesuffix('.pq')}.parquet"
+    suffix = PurePosixPath(parts[0]).suffix.lower().replace(".pq", ".parquet")
+    new = folder if folder.lower().endswith(suffix) else f"{folder.removesuffix('.pq')}{suffix}"
     if new in work.files:
         _leave_out(work, folder, [new])
         work.failed.add(folder)
         return
-    top = paths[0]
-    for _ in PurePosixPath(parts[0]).relative_to(folder).parts:
-        top = top.parent
     partial = work.root / f"{new}.partial"
     partial.parent.mkdir(parents=True, exist_ok=True)
-    join_parquet(top, paths, partial)
+    if suffix == ".parquet":
+        top = paths[0]
+        for _ in PurePosixPath(parts[0]).relative_to(folder).parts:
+            top = top.parent
+        join_parquet(top, paths, partial)
+    else:
+        join_csv(paths, partial)
     for name in [name for name in work.files if name.startswith(f"{folder}/")]:
         work.remove(name)
     shutil.rmtree(work.root / folder, ignore_errors=True)
@@ -271,8 +291,22 @@ def _replace(work: _Conversion, name: str, new: list[str]) -> None:
 
 
 def _leave_out(work: _Conversion, name: str, present: list[str]) -> None:
+    """Leave out an archive or the like of which everything is in the folder already.
+
+    Raises:
+        TaskError: it has a role by the settings.
+    """
+    if any(getattr(work.overrides, role) == name for role in _ROLES):
+        msg = f"{name} is set in task.toml, but {present[0]} in the folder would take its place: remove one of them"
+        raise TaskError(msg)
     work.failed.add(name)
-    work.notes.append(f"{name}: {', '.join(present[:_SHOWN])} in the folder is used instead of what is in it")
+    for file in [file for file in work.files if file == name or file.startswith(f"{name}/")]:
+        work.remove(file)
+    work.notes.append(f"{name}: {_present(present)}")
+
+
+def _present(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:_SHOWN])} in the folder is used instead of what is in it"
 
 
 def _link(contents: TaskFolder, work: _Conversion) -> None:
@@ -288,18 +322,29 @@ def _link(contents: TaskFolder, work: _Conversion) -> None:
             target.symlink_to((contents.input / whole).absolute())
 
 
-def _check_formats(files: Sequence[str], overrides: Overrides) -> None:
-    """Check that train and test are not only in formats that cannot be read.
+def _check_formats(contents: TaskFolder, overrides: Overrides) -> None:
+    """Check that train and test are not only in formats that cannot be read, or under names that hide a table.
 
     Raises:
         TaskError: the only file of a role is.
     """
     for role in ("train", "test"):
         names = [name] if (name := getattr(overrides, role)) else []
-        names = names or [name for name in files if role_of_name(name) == role]
+        names = names or [name for name in contents.files if role_of_name(name) == role]
         if names and all(name.lower().endswith(_FOREIGN) for name in names):
             msg = f"{names[0]} cannot be read: {PurePosixPath(names[0]).suffix} files are not supported; "
             raise TaskError(msg + "save it as CSV or Parquet")
+        if names and overrides.layout is None and all(_is_renamed_table(contents.input / name) for name in names):
+            msg = f"{names[0]} looks like a table: name it {PurePosixPath(names[0]).stem}.csv"
+            raise TaskError(msg)
+
+
+def _is_renamed_table(path: Path) -> bool:
+    """Return whether a text file without the suffix of a table has the same columns in every line."""
+    if path.suffix.lower() not in _TEXT_SUFFIXES:
+        return False
+    records = first_records(path, find_encoding(path))
+    return len(records) > 1 and len(records[0]) > 1 and len({len(record) for record in records}) == 1
 
 
 def _check_headers(files: dict[str, Path], overrides: Overrides) -> None:

@@ -3,10 +3,11 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -123,7 +124,11 @@ class FileStatistics(BaseModel):
 
 
 def table_statistics(
-    name: str, table: Table, rows: np.ndarray | None = None, rules: MissingRules = NO_RULES
+    name: str,
+    table: Table,
+    rows: np.ndarray | None = None,
+    rules: MissingRules = NO_RULES,
+    also: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> FileStatistics:
     """Describe a table, or only these rows of it.
 
@@ -132,6 +137,7 @@ def table_statistics(
         table: the table.
         rows: row numbers, None for all.
         rules: what is known of codes for missing values.
+        also: values of columns in another file, which have a say in how numbers and dates are written.
     """
     count = len(table) if rows is None else len(rows)
     sample = _sample(count, len(table.columns))
@@ -141,7 +147,7 @@ def table_statistics(
     columns: dict[str, ColumnStatistics] = {}
     heads: dict[str, list[str]] = {}
     for column, cells in _flat_columns(frame):
-        columns[column] = column_statistics(column, cells, rules, decimal, delimiter)
+        columns[column] = column_statistics(column, cells, rules, decimal, delimiter, also.get(column, ()))
         heads[column] = [cell[:_MAX_CELL] for cell in cells[:2]]
     return FileStatistics(
         file=name,
@@ -275,6 +281,8 @@ class _Values:
     decimal: str = ""
     delimiter: str = ""
     """Of the file, as `find_style` takes them."""
+    also: tuple[str, ...] = ()
+    """Values that are not counted, but written in the same way."""
 
     @property
     def total(self) -> int:
@@ -283,7 +291,7 @@ class _Values:
     @cached_property
     def style(self) -> NumberStyle | None:
         """How the numbers are written, words for missing ones left out; None where the others are no numbers."""
-        numbers = [value for value in self.values if not is_word(value)]
+        numbers = [value for value in (*self.values, *self.also) if not is_word(value)]
         # Most columns of words are known by their first values.
         if not numbers or not all(_DIGIT.search(value) for value in numbers[:_FEW_VALUES]):
             return None
@@ -323,7 +331,12 @@ def find_codes(name: str, cells: pd.Series, rules: MissingRules) -> ColumnCodes 
 
 
 def column_statistics(
-    name: str, cells: Iterable[str], rules: MissingRules = NO_RULES, decimal: str = "", delimiter: str = ""
+    name: str,
+    cells: Iterable[str],
+    rules: MissingRules = NO_RULES,
+    decimal: str = "",
+    delimiter: str = "",
+    also: Sequence[str] = (),
 ) -> ColumnStatistics:
     """Describe a column from its cells.
 
@@ -333,9 +346,10 @@ def column_statistics(
         rules: what is known of codes for missing values.
         decimal: the decimal mark of its file, as `find_style` takes it.
         delimiter: the delimiter of its file.
+        also: values of the same column in another file, which are written in the same way.
     """
     cells = list(cells)
-    column = _count_values(cells, decimal, delimiter)
+    column = replace(_count_values(cells, decimal, delimiter), also=tuple(also))
     codes = rules.find(name, column.values, column.numbers, column.counts)
     filled = column.total
     if codes is not None:
@@ -343,7 +357,7 @@ def column_statistics(
     values, rows = column.values, max(len(cells), 1)
     kind = _column_kind(name, column)
     style = column.style if kind in ("int", "float", "id") and column.numeric else None
-    dates = find_date_format(values) if kind == "date" else None
+    dates = find_date_format([*values, *also]) if kind == "date" else None
     low, high = _range(column, kind)
     few = len(values) <= _FEW_VALUES
     shown = _FEW_VALUES if few else _EXAMPLES

@@ -10,7 +10,7 @@ from mlestar.data.statistics import MISSING
 from mlestar.data.tables.numbers import read_numbers
 from mlestar.metrics.spec import PredictionKind, TaskSpec
 
-_MISSING_WORDS = {"", "na", "n/a", "nan", "null", "<na>", "#n/a", "-nan", "nat", "none"}
+_MISSING_WORDS = {"", "na", "n/a", "nan", "null", "<na>", "#n/a", "-nan", "nat", "none", "\\n"}
 """Labels that programs write where there is none, in lower case."""
 _MIN_CODES = 3
 """Other labels, all of two capitals, from which NA is one of such codes. Chosen by judgement; not measured."""

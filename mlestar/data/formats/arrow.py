@@ -30,6 +30,11 @@ def parquet_folders(files: tuple[str, ...]) -> dict[str, list[str]]:
     return {folder: parts for folder, parts in tables.items() if not any(up in tables for up in _parents(folder))}
 
 
+def is_part(name: str) -> bool:
+    """Return whether a file is called like a part of a table: the name says nothing about its rows."""
+    return _PART.fullmatch(name.rsplit(".", 1)[0]) is not None
+
+
 def convert_arrow(path: Path, target: Path) -> None:
     """Write a Feather or Arrow file as Parquet.
 
@@ -82,7 +87,7 @@ def _parts(folder: str, names: list[str]) -> list[str]:
     if not all(_PARTITION.fullmatch(step) for steps in inner for step in steps[:-1]):
         return []
     partitioned = all(len(steps) > 1 for steps in inner)
-    numbered = len(parts) > 1 and all(_PART.fullmatch(steps[-1].rsplit(".", 1)[0]) for steps in inner)
+    numbered = len(parts) > 1 and all(is_part(steps[-1]) for steps in inner)
     if not (folder.lower().endswith((".parquet", ".pq")) or partitioned or numbered):
         return []
     return sorted(parts, key=_natural)

@@ -4,6 +4,7 @@ import codecs
 import csv
 import gzip
 import io
+import os
 import re
 import zlib
 from collections.abc import Sequence
@@ -29,6 +30,8 @@ _ZEROS = 0.4
 """Share of zero bytes at odd or even positions from which text is UTF-16: Latin letters have one zero byte of two.
 Chosen by judgement; not measured."""
 _SAMPLE_ROWS = 50
+_SEPARATOR = re.compile(rb"(?:\xef\xbb\xbf)?\"?sep=[^\r\n]{1,2}\"?\r?\n", re.IGNORECASE)
+"""The line by which Excel is told the delimiter."""
 _NUMBER = re.compile(r"[-+]?(\d[\d., ]*|[.,]\d+)([eE][-+]?\d+)?")
 _DATE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([ T].*)?")
 
@@ -60,8 +63,18 @@ def is_utf8(path: Path) -> bool:
     return True
 
 
+def excel_marks(path: Path) -> list[str]:
+    """Say what Excel adds to a CSV file: a first line that names the delimiter, records of empty cells at the end."""
+    if path.name.lower().removesuffix(".gz").rsplit(".", 1)[-1] not in ("csv", "tsv"):
+        return []
+    marks = ["its first line (sep=) left out"] if _SEPARATOR.match(read_head(path)) else []
+    if not is_gzip(path) and _filled_size(path) < path.stat().st_size:
+        marks.append("empty records at its end left out")
+    return marks
+
+
 def convert_text(path: Path, target: Path, encoding: str | None, header: Sequence[str] | None) -> None:
-    """Write a text file as UTF-8, with a header line before it when one is given.
+    """Write a text file as UTF-8, with a header line before it when one is given, without what Excel adds.
 
     Raises:
         TaskError: it is not in this encoding.
@@ -71,12 +84,34 @@ def convert_text(path: Path, target: Path, encoding: str | None, header: Sequenc
         with open_text(path) as source, target.open("wb") as output:
             if header is not None:
                 output.write(header_line(path, header).encode())
+            if encoding is None and (line := _SEPARATOR.match(read_head(path))):
+                source.seek(line.end())
             while block := source.read(_BLOCK):
                 output.write(decoder.decode(block).removeprefix("\ufeff").encode())
             output.write(decoder.decode(b"", final=True).encode())
+        if path.suffix.lower() in (".csv", ".tsv"):
+            os.truncate(target, _filled_size(target))
     except UnicodeError as error:
         msg = f"{path.name} is not {encoding or 'UTF-8'} text: set encoding in task.toml to the one it was saved in"
         raise TaskError(msg) from error
+
+
+def _filled_size(path: Path) -> int:
+    """Return the bytes of a file before the records at its end that hold only delimiters; all where there are none."""
+    size = end = path.stat().st_size
+    with path.open("rb") as file:
+        while end:
+            start = max(0, end - _HEAD)
+            file.seek(start)
+            block = file.read(end - start)
+            rest = block.rstrip(b",;\t\r\n")
+            if not rest and start:
+                end = start
+                continue
+            line = block.find(b"\n", len(rest)) + 1
+            tail = block[line:] if end == size else b","
+            return start + line if line and any(mark in tail for mark in b",;\t") else size
+    return size
 
 
 def header_line(path: Path, names: Sequence[str]) -> str:

@@ -5,15 +5,22 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
+from mlestar.data.layouts.roles import role_of_name
 from mlestar.errors import TaskError, first_line
 
 WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+_MIN_WIDTH = 3
+"""Cells of a usual row from which a row of one cell above the header is a title. Chosen by judgement; not measured."""
 _EXACT = 2**53
 """Whole numbers up to which a workbook, which stores them as floats, is exact."""
 
 
 def convert_workbook(path: Path, target: Path, taken: Callable[[str], bool]) -> tuple[list[str], list[str]]:
     """Write each sheet that holds cells as a CSV file: the first under the workbook's name where it is the only one.
+
+    That of a workbook called train or test is too, unless a sheet is called so.
+
+    Titles and empty rows above the header are left out.
 
     Returns:
         The names of the files, and of those that were there before.
@@ -26,12 +33,13 @@ def convert_workbook(path: Path, target: Path, taken: Callable[[str], bool]) -> 
         msg = f"{path.name} holds no cells"
         raise TaskError(msg)
     written, skipped = [], []
-    for sheet, rows in sheets.items():
-        name = f"{path.stem}.csv" if len(sheets) == 1 else f"{_plain(sheet)}.csv"
+    has_main = len(sheets) == 1 or (role_of_name(path.name) and not any(map(role_of_name, sheets)))
+    for number, (sheet, rows) in enumerate(sheets.items()):
+        name = f"{path.stem}.csv" if has_main and number == 0 else f"{_plain(sheet)}.csv"
         if taken(name) or name in written:
             skipped.append(name)
             continue
-        _write(rows, target / name)
+        _write(rows[_header_row(rows) :], target / name)
         written.append(name)
     return written, skipped
 
@@ -48,6 +56,14 @@ def _read(path: Path) -> dict[str, Sequence[Sequence[object]]]:
     except (python_calamine.CalamineError, OSError, ValueError) as error:
         msg = f"{path.name} cannot be read as a workbook: {first_line(str(error))}"
         raise TaskError(msg) from error
+
+
+def _header_row(rows: Sequence[Sequence[object]]) -> int:
+    """Return the number of the header's row: the first that has more than the one cell of a title."""
+    widths = [sum(cell not in (None, "") for cell in row) for row in rows]
+    if sorted(widths)[len(widths) // 2] < _MIN_WIDTH:
+        return 0
+    return next(row for row, width in enumerate(widths) if width > 1)
 
 
 def _write(rows: Sequence[Sequence[object]], target: Path) -> None:

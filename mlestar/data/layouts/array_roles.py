@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from mlestar.data.layouts.array_files import ArrayInfo
+from mlestar.errors import TaskError
 
 Side = Literal["train", "test", "other"]
 
@@ -61,9 +62,10 @@ def find_array_roles(arrays: Sequence[ArrayInfo], labelled: int | None) -> Array
         return None
     labels = [array for array in labels if array.rows == rows]
     train = [array for array in of_train if array.rows == rows and not is_label(array)]
-    if not any(len(array.shape) > 1 for array in train):
-        return None
     of_test = [array for array in arrays if sides[array] == "test"]
+    if not any(len(array.shape) > 1 for array in train):
+        _refuse_lengths(labels, of_train, of_test)
+        return None
     bases = {base_name(array) for array in train}
     matching = [array for array in of_test if base_name(array) in bases and not is_label(array)]
     counts = [array.rows for array in matching if len(array.shape) > 1]
@@ -74,6 +76,15 @@ def find_array_roles(arrays: Sequence[ArrayInfo], labelled: int | None) -> Array
     # Further labels might be those of all rows.
     others = [array for array in arrays if array.file in files and array not in used and not is_label(array)]
     return ArrayRoles(tuple(labels), tuple(train), test, tuple(answers), tuple(others))
+
+
+def _refuse_lengths(labels: Sequence[ArrayInfo], train: Sequence[ArrayInfo], test: Sequence[ArrayInfo]) -> None:
+    """Refuse features of train, by their names, that have another number of rows than the labels."""
+    bases = {base_name(array) for array in test}
+    features = [array for array in train if len(array.shape) > 1 and not is_label(array) and base_name(array) in bases]
+    if labels and features:
+        msg = f"{labels[0].file} has {labels[0].rows} rows and {features[0].file} has {features[0].rows}: "
+        raise TaskError(f"{msg}they must have one for each row of train")
 
 
 def is_label(array: ArrayInfo) -> bool:

@@ -15,6 +15,7 @@ from mlestar.data.layouts.roles import ROLES, find_roles
 from mlestar.data.layouts.sources import TableCache, TaskFile
 from mlestar.data.missing import NO_RULES, MissingRules
 from mlestar.data.overrides import Overrides
+from mlestar.data.same_form import describe_alike
 from mlestar.data.statistics import FileStatistics, describe_tables
 from mlestar.data.tables import is_table
 from mlestar.metrics.spec import Modality
@@ -190,7 +191,8 @@ class Layout(ABC):
             rules: what is known of codes for missing values in train.
         """
         tables = {name: self.source.tables.get(name) for name in self.names if is_table(self.input / name)}
-        return describe_tables(tables, {self.train.name: rows}, rules)
+        statistics = describe_tables(tables, {self.train.name: rows}, rules)
+        return describe_alike(statistics, tables, (self.train.name, self.test.name), rows, rules)
 
 
 def without_columns(file: TaskFile, columns: Sequence[str]) -> TaskFile:

@@ -13,6 +13,7 @@ ROLES = ("train", "test", "sample_submission")
 _TRAIN = {"train", "training", "labeled", "labelled"}
 _TEST = {"test", "testing", "unlabeled", "unlabelled", "holdout"}
 _SAMPLE = {"sample", "example", "format", "template"}
+LABEL_WORDS = {"labels", "label", "y", "target", "targets", "answers", "outcomes"}
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
@@ -53,7 +54,7 @@ def file_words(name: str) -> list[str]:
 def _rank_by_name(folder: TaskFolder) -> Iterator[tuple[str, str]]:
     """Yield (role, file) by names, the likeliest file of a role first: tables, then short plain names near the top."""
     tables = [name for name in folder.files if is_table(folder.input / name)]
-    ranked = sorted(tables, key=lambda name: (name.count("/"), not _is_sample(name), len(name)))
+    ranked = sorted(tables, key=lambda name: (name.count("/"), not _is_sample(name), _has_labels(name), len(name)))
     others = [name for name in (*folder.entries, *folder.files) if name not in set(tables)]
     for name in (*ranked, *others):
         role = role_of_name(name)
@@ -64,6 +65,11 @@ def _rank_by_name(folder: TaskFolder) -> Iterator[tuple[str, str]]:
 def _is_sample(name: str) -> bool:
     """Return whether a name says that the file is a sample, not somebody's submission."""
     return bool(_SAMPLE & set(file_words(name)))
+
+
+def _has_labels(name: str) -> bool:
+    """Return whether a name says that the file holds labels, so that another one holds the rows."""
+    return bool(LABEL_WORDS & set(file_words(name)))
 
 
 def _pair_by_columns(folder: TaskFolder, tables: TableCache, names: dict[str, str]) -> dict[str, str]:
@@ -83,7 +89,10 @@ def _pair_by_columns(folder: TaskFolder, tables: TableCache, names: dict[str, st
 
 
 def _sample_by_columns(folder: TaskFolder, tables: TableCache, names: dict[str, str]) -> str | None:
-    """Return a table with a row for each row of test, an id, and only columns that test lacks and train has."""
+    """Return a table with a row for each row of test, an id, and only columns that test lacks and train has.
+
+    One without a telling name has the same prediction in every row: others may be the answers.
+    """
     if not all(role in names and is_table(folder.input / names[role]) for role in ("train", "test")):
         return None
     train, test = tables.get(names["train"]), tables.get(names["test"])
@@ -93,6 +102,9 @@ def _sample_by_columns(folder: TaskFolder, tables: TableCache, names: dict[str, 
             continue
         table = tables.get(name)
         shared = [column for column in table.columns if column in test.columns]
-        if len(shared) == 1 and len(table) == len(test) and set(table.columns) - set(shared) <= candidates:
+        predictions = [column for column in table.columns if column not in shared]
+        if len(shared) != 1 or len(table) != len(test) or not set(predictions) <= candidates:
+            continue
+        if all(table.frame[column].nunique() == 1 for column in predictions):
             return name
     return None

@@ -9,15 +9,16 @@ import pandas as pd
 
 from mlestar.data.folder import check_name
 from mlestar.data.layouts.layout import HoldoutRows, Layout, PlaceFile, TaskSource
-from mlestar.data.layouts.roles import file_words, role_of_name
+from mlestar.data.layouts.roles import LABEL_WORDS, file_words, role_of_name
 from mlestar.data.layouts.sources import TaskFile
 from mlestar.data.layouts.tables import new_file, write_tables
 from mlestar.data.missing import NO_RULES, MissingRules
+from mlestar.data.same_form import describe_alike
 from mlestar.data.statistics import FileStatistics, describe_tables
 from mlestar.data.tables import is_table
 from mlestar.errors import TaskError
+from mlestar.metrics import canonical_labels
 
-_LABELS = {"labels", "label", "y", "target", "targets", "answers", "outcomes"}
 _FEATURES = {"values", "features", "x", "data", "inputs"}
 
 
@@ -94,7 +95,9 @@ class SeparateLabels(Layout):
     def describe(self, rows: np.ndarray | None = None, rules: MissingRules = NO_RULES) -> tuple[FileStatistics, ...]:
         kept = {self.train.name: self.value_rows, self.labels.name: self.label_rows}
         tables = {name: self.source.tables.get(name) for name in self.names if is_table(self.input / name)}
-        return describe_tables(tables, {name: None if rows is None else kept[name][rows] for name in kept}, rules)
+        chosen = {name: None if rows is None else kept[name][rows] for name in kept}
+        statistics = describe_tables(tables, chosen, rules)
+        return describe_alike(statistics, tables, (self.train.name, self.test.name), chosen[self.train.name], rules)
 
 
 def _find_names(source: TaskSource) -> tuple[str, str, str] | None:
@@ -106,10 +109,12 @@ def _find_names(source: TaskSource) -> tuple[str, str, str] | None:
     if labels:
         labels = check_name(labels, "labels", source.folder)
     else:
-        labels = next((name for name in for_train if _LABELS & set(file_words(name))), None)
+        labels = next((name for name in for_train if LABEL_WORDS & set(file_words(name))), None)
     others = [name for name in for_train if name != labels]
     train = train or next((name for name in others if _FEATURES & set(file_words(name))), next(iter(others), None))
-    test = source.overrides.test or next((name for name in tables if role_of_name(name) == "test"), None)
+    for_test = [name for name in tables if role_of_name(name) == "test"]
+    rows_to_predict = [name for name in for_test if not LABEL_WORDS & set(file_words(name))]
+    test = source.overrides.test or next(iter(rows_to_predict or for_test), None)
     if not labels or not train or not test or labels == train:
         return None
     if not all(source.tables.is_readable(name) for name in (labels, train, test)):
@@ -118,18 +123,18 @@ def _find_names(source: TaskSource) -> tuple[str, str, str] | None:
 
 
 def _find_key(source: TaskSource, values: TaskFile, labels: TaskFile) -> str | None:
-    """Return the shared column that identifies the rows of both tables.
+    """Return the shared column that identifies the rows of both tables; None where both are in the same order.
 
     Raises:
-        TaskError: there is none, and the tables have different numbers of rows.
+        TaskError: the tables have different numbers of rows, or rows that their columns say are others.
     """
     if values.frame is None or labels.frame is None:
         return None
     shared = [column for column in labels.columns if column in values.columns]
     preferred = [column for column in shared if column == source.overrides.id] or shared
     for column in preferred:
-        value_keys, label_keys = values.frame[column], labels.frame[column]
-        if value_keys.is_unique and label_keys.is_unique and set(value_keys) & set(label_keys):
+        value_keys, label_keys = _keys(values.frame[column]), _keys(labels.frame[column])
+        if value_keys.is_unique and label_keys.is_unique and value_keys.isin(label_keys).any():
             return column
     if len(values.frame) != len(labels.frame):
         msg = (
@@ -137,7 +142,33 @@ def _find_key(source: TaskSource, values: TaskFile, labels: TaskFile) -> str | N
             "identifies the rows of both: add one"
         )
         raise TaskError(msg)
+    for column in shared:
+        if not _keys(values.frame[column]).equals(_keys(labels.frame[column])):
+            msg = f"{values.name} and {labels.name} differ in {column!r}, which identifies no rows: add a column"
+            raise TaskError(f"{msg} that does")
+    if not shared and len(labels.columns) > 1:
+        _refuse_other_name(values, labels)
     return None
+
+
+def _refuse_other_name(values: TaskFile, labels: TaskFile) -> None:
+    """Refuse labels that name the rows in another order, in a column of another name."""
+    if values.frame is None or labels.frame is None:
+        return
+    unique = {name: keys for name in values.columns if (keys := _keys(values.frame[name])).is_unique}
+    for column in labels.columns:
+        cells = _keys(labels.frame[column])
+        for name, keys in unique.items():
+            if cells.is_unique and not cells.equals(keys) and cells.isin(keys).all():
+                msg = f"{labels.name} names its rows by {column!r}, {values.name} by {name!r}: give both one name"
+                raise TaskError(msg)
+
+
+def _keys(cells: pd.Series) -> "pd.Index[str]":
+    """Return cells as they are compared: 1.0 is 1, unless that makes two of them equal."""
+    raw: pd.Index[str] = pd.Index(cells, dtype=object)
+    canonical: pd.Index[str] = pd.Index(canonical_labels(cells), dtype=object)
+    return canonical if canonical.is_unique else raw
 
 
 def _match(values: TaskFile, labels: TaskFile, key: str | None) -> tuple[np.ndarray, np.ndarray]:
@@ -145,6 +176,6 @@ def _match(values: TaskFile, labels: TaskFile, key: str | None) -> tuple[np.ndar
     if values.frame is None or labels.frame is None or key is None:
         rows = np.arange(0 if values.frame is None else len(values.frame))
         return rows, rows
-    positions = pd.Index(labels.frame[key]).get_indexer(pd.Index(values.frame[key]))
+    positions = _keys(labels.frame[key]).get_indexer(_keys(values.frame[key]))
     value_rows = np.flatnonzero(positions >= 0)
     return value_rows, positions[value_rows]

@@ -39,6 +39,10 @@ class TrainTestTables(Layout):
         assets = find_assets(train, test, source.folder.files)
         composed, sentence = find_composed_id(train, test, sample), find_sentence(train, test)
         remarks = [assets.note] if assets else []
+        if counters := [name for name in row_numbers(train, test) if sample is None or name not in sample.columns]:
+            line = f"{', '.join(map(repr, counters))} only numbers the rows of each file, and is no feature"
+            remarks.append(line)
+            notes.append(line)
         if composed is not None:
             remarks.append(composed.note)
             notes.append(f"id: {composed.note}")
@@ -91,11 +95,33 @@ def _withheld_cells(layout: Layout, rows: HoldoutRows) -> pd.DataFrame | None:
     changed = False
     if rows.id is not None and rows.ids is not None and rows.id not in layout.train.columns:
         cells, changed = cells.assign(**{rows.id: rows.ids.to_numpy()}), True
+    for column, first in row_numbers(layout.train, layout.test).items():
+        if column != rows.id:
+            cells, changed = cells.assign(**{column: [str(first + row) for row in range(len(cells))]}), True
     assets = getattr(layout, "assets", None)
     renamed = assets.rename(cells) if isinstance(assets, Assets) else None
     if renamed is not None:
         return renamed
     return cells if changed else None
+
+
+def row_numbers(train: TaskFile, test: TaskFile) -> dict[str, int]:
+    """Return the columns that only number the rows of each file, with the first number: they begin anew in test."""
+    if train.frame is None or test.frame is None or len(test.frame) < 2:
+        return {}
+    firsts: dict[str, int] = {}
+    for column in test.columns:
+        if column in train.columns and (first := test.frame[column].iloc[0]) in ("0", "1"):
+            files = [file.frame[column] for file in (train, test) if file.frame is not None]
+            if all(_counts_from(int(first), cells) for cells in files):
+                firsts[column] = int(first)
+    return firsts
+
+
+def _counts_from(first: int, cells: pd.Series) -> bool:
+    # Most columns are told apart by their first cells.
+    heads = (cells.iloc[:20], cells)
+    return all(part.tolist() == [str(first + row) for row in range(len(part))] for part in heads)
 
 
 def new_file(folder: Path, name: str) -> Path:

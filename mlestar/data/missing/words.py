@@ -12,7 +12,7 @@ _WORDS = frozenset({
     "[missing]", "[unknown]", "<missing>", "<unknown>", "<none>", "#n/a", "#na", "#null!", "#value!", "#div/0!",
     "#ref!", "#name?", "#num!", "empty", "blank", "void", "invalid", "error", "fehlt", "unbekannt", "inconnu",
     "desconocido", "not available", "not recorded", "not measured", "not known", "not given", "not reported",
-    "no data", "no value", "no reading", "no answer", "no response", "not applicable", "not provided",
+    "\\n", "no data", "no value", "no reading", "no answer", "no response", "not applicable", "not provided",
     "not specified", "k. a.", "k.a."
 })
 # fmt: on

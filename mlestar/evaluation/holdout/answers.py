@@ -5,12 +5,14 @@ import logging
 
 import pandas as pd
 
+from mlestar.data.layouts.roles import LABEL_WORDS, file_words, role_of_name
 from mlestar.data.tables import is_table, read_table
 from mlestar.data.task import Task
 from mlestar.errors import UserError
 
 logger = logging.getLogger("mlestar.evaluation")
 
+_ANSWERS = {"answer", "answers", "solution", "solutions", "truth", "groundtruth"}
 _PLAIN = (".csv", ".tsv", ".txt")
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _HEAD_BYTES = 65_536
@@ -27,7 +29,7 @@ def find_answers(task: Task) -> tuple[str, ...]:
     if task.test.frame is None or not len(task.test.frame):
         return ()
     names = [name for name in task.layout.source.folder.files if not task.layout.owns(name)]
-    answers = tuple(name for name in names if _may_hold_answers(task, name) and _holds_answers(task, name))
+    answers = tuple(name for name in names if _is_called_answers(task, name) or _holds_target(task, name))
     for name in answers:
         logger.info("%s holds the target of the test rows: no script sees it", name)
     return answers
@@ -38,6 +40,28 @@ def describe_answers(names: tuple[str, ...]) -> str:
     if not names:
         return ""
     return f"left out of every input, since the target of the test rows is in it: {', '.join(names)}"
+
+
+def _is_called_answers(task: Task, name: str) -> bool:
+    """Return whether a name says that the file has the labels of test, and a table has rows of test."""
+    words = set(file_words(name))
+    of_test = role_of_name(name) == "test" and words & LABEL_WORDS
+    if not (of_test or words & _ANSWERS) or set(task.layout.names) & {name}:
+        return False
+    if not is_table(task.input / name):
+        return bool(of_test)
+    try:
+        frame = read_table(task.input / name).frame
+    except UserError:
+        return True
+    keys = _find_keys(task, frame, task.test.rows)
+    if not keys:
+        return len(frame) == len(task.test.rows)
+    return bool(_join(task.test.rows, keys).isin(set(_join(frame, keys))).mean() >= _FILLED)
+
+
+def _holds_target(task: Task, name: str) -> bool:
+    return _may_hold_answers(task, name) and _holds_answers(task, name)
 
 
 def _may_hold_answers(task: Task, name: str) -> bool:

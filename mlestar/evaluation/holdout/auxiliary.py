@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mlestar.data.tables import Table, is_table, read_table
+from mlestar.data.tables.numbers import find_style, read_numbers
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError, TaskError
 from mlestar.metrics import canonical_labels
@@ -22,6 +23,8 @@ _COVERED = 0.5
 """Share of the real test rows whose cells a file must have for a column to be a feature."""
 _MIN_MATCHES = 20
 """Rows with a known label below which a column cannot be recognised as the target."""
+_SAME_LINE = 0.999
+"""Correlation from which numbers are the target in another form."""
 _SAMPLE_ROWS = 200
 """Rows of train whose paths are checked."""
 _HEAD_BYTES = 65_536
@@ -111,7 +114,10 @@ def _leaky_columns(task: Task, frame: pd.DataFrame, keys: list[str]) -> list[str
 
 
 def _repeats_target(task: Task, frame: pd.DataFrame, column: str, keys: list[str]) -> bool:
-    """Return whether a column of another name is the target: it equals it more often than the most common label."""
+    """Return whether a column of another name is the target.
+
+    It equals it more often than the most common label, or follows it as a straight line: rounded, or in another unit.
+    """
     if not keys or column in keys:
         return False
     train = task.train.rows
@@ -121,9 +127,22 @@ def _repeats_target(task: Task, frame: pd.DataFrame, column: str, keys: list[str
     labelled = ~pd.isna(labels)
     if labelled.sum() < _MIN_MATCHES or truth.nunique() < 2:
         return False
+    if _follows(frame[column][labelled], labels[labelled]):
+        return True
     equal = canonical_labels(frame[column])[labelled] == labels[labelled]
     commonest = float(truth.value_counts(normalize=True).iloc[0])
     return bool(equal.mean() > max(_MOST, commonest))
+
+
+def _follows(cells: pd.Series, labels: np.ndarray) -> bool:
+    """Return whether numbers in any style are a straight line of the labels."""
+    style = find_style(cells[cells != ""].unique())
+    values = pd.to_numeric(pd.Series(labels), errors="coerce").to_numpy(dtype=float)
+    numbers = read_numbers(cells, style) if style is not None else np.full(len(cells), np.nan)
+    both = np.isfinite(values) & np.isfinite(numbers)
+    if both.sum() < _MIN_MATCHES or np.ptp(values[both]) == 0 or np.ptp(numbers[both]) == 0:
+        return False
+    return bool(abs(np.corrcoef(values[both], numbers[both])[0, 1]) > _SAME_LINE)
 
 
 def _join(frame: pd.DataFrame, keys: list[str]) -> pd.Series:

@@ -6,9 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mlestar.data.tables.dates import find_date_format
+
 DAY_SECONDS = 86_400.0
 TIME_WORDS = {"date", "datetime", "time", "timestamp", "day", "week", "month", "quarter", "year", "hour", "minute"}
 TIME_WORDS |= {"second", "period", "step", "tick", "season", "round", "epoch", "t", "ts", "dt", "unix"}
+# Those of German, French, Spanish and Italian that mean nothing else in English.
+TIME_WORDS |= {"datum", "zeit", "zeitpunkt", "zeitstempel", "uhrzeit", "woche", "monat", "quartal", "jahr", "stunde"}
+TIME_WORDS |= {"jour", "semaine", "mois", "trimestre", "heure", "fecha", "hora", "semana", "giorno", "mese", "anno"}
 ID_WORDS = {"id", "ids", "no", "nr", "num", "number", "code", "key", "index", "idx", "row", "group", "subject"}
 ID_WORDS |= {"patient", "user", "speaker", "customer"}
 
@@ -33,6 +38,7 @@ _DATE_FORMATS = tuple(
         (r"[A-Za-z]{3} \d{1,2}, \d{4}", "%b %d, %Y"),
     )
 )
+_NUMERIC_DATE = re.compile(r"\d{1,2}([-/.])\d{1,2}\1(\d{4}|\d{2})([ T]\d{1,2}:\d{2}(:\d{2})?)?")
 _DATE_INSIDE = re.compile(r"(?<!\d)((?:19|20)\d{2})[-_/.]?([01]\d)[-_/.]?([0-3]\d)(?:[-_T ]?([01]\d|2[0-3]))?(?!\d)")
 _WORDED_DATE = re.compile(
     r"\b(\d{1,2}(?:st|nd|rd|th)?[ -][A-Z][a-z]{2,8}\.?[ ,-]+(?:19|20)\d{2}"
@@ -96,6 +102,8 @@ def read_clock(name: str, cells: pd.Series) -> Clock | None:
     for pattern, date_format in _DATE_FORMATS:
         if mostly(pattern, sample) and (clock := _parse_dates(cells, date_format)) is not None:
             return clock
+    if mostly(_NUMERIC_DATE, sample) and (written := find_date_format(cells[cells.str.strip() != ""])) is not None:
+        return _parse_dates(cells, written.text)
     if mostly(_DECIMAL if name_words(name) & TIME_WORDS else _WHOLE, sample):
         return _read_counter(name, read_numbers(cells))
     return None

@@ -46,6 +46,7 @@ def find_columns(layout: Layout, overrides: Overrides, description: str) -> Task
     predictions = overrides.prediction_columns or _find_predictions(layout, identifier)
     target, why = _find_target(layout, overrides, predictions, description)
     _refuse_answers(layout, target)
+    _refuse_other_spelling(layout, target)
     return TaskColumns(identifier, target, predictions, (note, f"target: {', '.join(target)} ({why})"))
 
 
@@ -55,6 +56,23 @@ def _refuse_answers(layout: Layout, target: Iterable[str]) -> None:
     if layout.test.frame is not None and answers:
         msg = f"{layout.test.name} holds the target {answers[0]!r}: remove that column"
         raise TaskError(msg)
+
+
+def _refuse_other_spelling(layout: Layout, target: Iterable[str]) -> None:
+    """Refuse a test file that names a column of train with other capitals or blanks."""
+    if layout.test.frame is None:
+        return
+    only_test = {_plain(column): column for column in layout.test.columns if column not in layout.train.columns}
+    for column in layout.train.columns:
+        if column in layout.test.columns or column in target or _plain(column) not in only_test:
+            continue
+        msg = f"{layout.test.name} has the column {only_test[_plain(column)]!r}, which {layout.train.name} calls "
+        raise TaskError(f"{msg}{column!r}: give it one name")
+
+
+def _plain(column: str) -> str:
+    """Return a column name without capitals, and with one kind of blank."""
+    return " ".join(re.split(r"[\s_]+", column.casefold().strip()))
 
 
 def _find_id(layout: Layout, overrides: Overrides) -> tuple[str | None, str]:

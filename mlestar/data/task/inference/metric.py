@@ -76,6 +76,7 @@ def _set_metric(
 def _described_metric(
     text: str, columns: TaskColumns, cells: pd.DataFrame | None, layout: Layout
 ) -> tuple[Metric, str]:
+    unfit: list[str] = []
     for mention in find_metrics(text):
         if not mention.metric:
             raise TaskError(_lacking(mention.phrase))
@@ -86,6 +87,9 @@ def _described_metric(
         if cells is None or _fits(metric, cells):
             section = f" under {mention.section!r}" if mention.section else ""
             return metric, f"{mention.phrase!r} in the description{section}{remark}"
+        unfit += [mention.phrase] * (metric.kind == "value" and not _is_numbers(cells))
+    if unfit and cells is not None:
+        raise TaskError(_without_numbers(unfit[0], cells))
     if stated := describes_score(text):
         msg = f"the description names no metric that fits the target where it says {stated[:_SHOWN]!r}: set metric"
         raise TaskError(f"{msg}, e.g. --metric rmse, or write it as metric.py:function (see docs/metrics.md)")
@@ -93,11 +97,26 @@ def _described_metric(
     return default_metric(columns, cells, sample)
 
 
+def _without_numbers(phrase: str, cells: pd.DataFrame) -> str:
+    """Return a message about a target that a metric of numbers cannot score, with the cells that are none."""
+    values = [value for value in cells.iloc[:, 0].unique() if value.strip() not in MISSING]
+    wrong = [value for value in values if not is_numeric([value])] or values
+    shown = ", ".join(repr(value[:_SHOWN]) for value in wrong[:2])
+    return (
+        f"the description asks for {phrase!r}, but the target {cells.columns[0]!r} of train is not numbers of one form "
+        f"(it holds {shown}): correct it, list codes for missing values in task.toml as missing, or set metric"
+    )
+
+
 def _lacking(phrase: str) -> str:
     return (
         f"the description asks for {phrase!r}, which mlestar does not have: write it as metric.py:function "
         f"(see docs/metrics.md), or set metric to another"
     )
+
+
+def _is_numbers(cells: pd.DataFrame) -> bool:
+    return is_numeric(value for value in cells.iloc[:, 0].unique() if value.strip() not in MISSING)
 
 
 def _fits(metric: Metric, cells: pd.DataFrame) -> bool:

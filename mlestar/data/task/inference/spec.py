@@ -9,6 +9,7 @@ import pandas as pd
 
 from mlestar.data.folder import TaskFolder, check_name
 from mlestar.data.layouts import Layout, TableCache, TaskSource, find_layout
+from mlestar.data.layouts.roles import role_of_name
 from mlestar.data.missing import MissingRules, read_rules
 from mlestar.data.overrides import Overrides
 from mlestar.data.statistics import ColumnKind, column_kind, is_numeric
@@ -69,6 +70,7 @@ def infer_spec(
         TaskError: the files contradict each other or leave something open.
     """
     layout = find_layout(TaskSource(folder, overrides, cache, text))
+    _refuse_no_rows(layout)
     columns = find_columns(layout, overrides, text)
     layout = layout.complete(columns.target)
     cells = _target_cells(layout, columns)
@@ -102,7 +104,14 @@ def infer_spec(
     notes += form.notes
     if not labelled:
         notes.append("the labels cannot be located in a table, so scores will be those that scripts report")
-    return Inference(spec, task_metric, layout, labelled, tuple(notes), rules, tuple(_warnings(spec, cells)))
+    warnings = [*_warnings(spec, cells), *_unused_rows(layout, cache), *_other_labels(spec, layout)]
+    return Inference(spec, task_metric, layout, labelled, tuple(notes), rules, tuple(warnings))
+
+
+def _refuse_no_rows(layout: Layout) -> None:
+    if layout.has_test and layout.test.frame is not None and not len(layout.test.frame):
+        msg = f"{layout.test.name} has no rows: add the rows to predict, or remove the file"
+        raise TaskError(msg)
 
 
 def _target_cells(layout: Layout, columns: TaskColumns) -> pd.DataFrame | None:
@@ -263,6 +272,41 @@ def _are_amounts(spec: TaskSpec) -> bool:
     classes = len(spec.classes)
     many = classes > MAX_INTEGER_CLASSES and classes * ROWS_PER_CLASS > spec.train_rows
     return len(spec.target) == 1 and many and is_numeric(spec.classes)
+
+
+def _other_labels(spec: TaskSpec, layout: Layout) -> list[str]:
+    """Say that the sample submission has numbers where train has words, so that its labels are not known."""
+    if layout.sample is None or layout.sample.frame is None or spec.prediction_kind != "label":
+        return []
+    names = [name for name in spec.prediction_columns if name in layout.sample.columns]
+    cells = {str(cell).strip() for name in names for cell in layout.sample.frame[name].unique()} - {""}
+    if not cells or not is_numeric(cells) or any(is_numeric([label]) for label in spec.classes):
+        return []
+    return [
+        f"{layout.sample.name} has {min(cells)!r} for {names[0]!r}, which is no label of train "
+        f"({', '.join(spec.classes[:3])}): the submission will have the labels of train"
+    ]
+
+
+def _unused_rows(layout: Layout, cache: TableCache) -> list[str]:
+    """Name the files that are called train too and have its columns, but rows of their own."""
+    names = [name for name in layout.other_files if role_of_name(name) == "train" and cache.is_readable(name)]
+    columns = set(layout.train.columns)
+    same = [name for name in names if set(cache.get(name).columns) == columns]
+    others = [name for name in same if not _repeats(cache.get(name).frame, layout.train.frame)]
+    if not others:
+        return []
+    rows = sum(len(cache.get(name)) for name in others)
+    which = f"{_rows(rows)} of {', '.join(others)}, which have the columns of {layout.train.name}"
+    return [f"not learned from as train: {which}; join the files, or name the right one as train in task.toml"]
+
+
+def _repeats(frame: pd.DataFrame, train: pd.DataFrame | None) -> bool:
+    """Return whether every row of a table is a row of train."""
+    if train is None:
+        return True
+    hashes = [pd.util.hash_pandas_object(part[list(train.columns)], index=False) for part in (frame, train)]
+    return bool(hashes[0].isin(hashes[1]).all())
 
 
 def _rows(count: int) -> str:

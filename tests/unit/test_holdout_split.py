@@ -56,8 +56,8 @@ def test_months_weeks_and_quarters_are_time(date_format: str, tmp_path: Path) ->
     days = pd.date_range("2012-01-02", periods=300, freq="7D")
     frame = make_rows(300)
     frame.insert(1, "sold", days.to_period("Q").astype(str) if date_format == "quarter" else days.strftime(date_format))
-    in_test = days >= "2016-01-01"
-    plan = infer_split(make_task(tmp_path, *divide(frame, np.asarray(in_test))))
+    in_test = np.asarray(days >= pd.Timestamp("2016-01-01"))
+    plan = infer_split(make_task(tmp_path, *divide(frame, in_test)))
     assert (plan.kind, plan.column) == ("time", "sold")
     assert "2012-01" in plan.evidence[0]
 

@@ -46,6 +46,10 @@ _AFTER = re.compile(
     r"|(?:restricted|limited|bounded|truncated|capped|clipped|trimmed|winsori[sz]ed)\s+(?:to|at|by|above|below)\b"
     r"|(?:normali[sz]ed|divided|scaled)\s+(?:by|with|to)\b|relative\s+to\b"
     r"|skill\b|within\s+(?:\u00b1\s*)?\d"
+    r"|(?:(?:sym[\u00e9e]tr|asym[\u00e9e]tr)ique|normalis[\u00e9e]e?|ajust[\u00e9e]e?|partielle|relative|tronqu[\u00e9e]e?"
+    r"|normalizad[oa]|ajustad[oa]|relativ[oa]|sim[\u00e9e]tric[oa]|parcial|normalizzat[oa]|aggiustat[oa])\b"
+    r"|(?:is|are|was)?\s*(?:computed|calculated|measured|evaluated|taken)\s+(?:separately\s+)?(?:for|per|within)\s+"
+    r"(?!(?:(?:each|every|all|the)\s+)*(?:\w+\s+)?(?:class|label|target|column|output)(?:e?s)?\b)[\w\s-]{1,40}?,?\s+(?:and\s+)?(?:then\s+)?averaged\b"
     r"|(?:on|of|in|over|for)\s+the\s+(?:top|best|worst|first|largest|smallest)\s+\d+\s*%"
     r"|of\s+the\s+(?:natural\s+)?log(?:arithm)?s?\b"
     r"|(?:(?:is|are|was|which|score)\s+)*(?:computed|calculated|measured|evaluated|taken)?\s*(?:separately\s+|first\s+)?"
@@ -57,7 +61,7 @@ _AFTER = re.compile(
 _WEIGHTED_AFTER = re.compile(
     _NAME_END
     + r"[\s,]*(?:(?:which|that|where)\s+(?:is|are)\s+)?(?:each\s+row\s+)?(?P<qualifier>weighted\s+(?:by|with|according)"
-    r"|with\s+(?:\w+\s+){0,2}weights\b)",
+    r"|pond[\u00e9e]r[\u00e9e]e?s?\b|ponderad[oa]s?\b|ponderat[oa]\b|with\s+(?:\w+\s+){0,2}weights\b)",
     re.IGNORECASE,
 )
 _COMBINED_AFTER = re.compile(_NAME_END + r"\s*(?:,|and|und|\+|/|&)\s*$", re.IGNORECASE)

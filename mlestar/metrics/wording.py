@@ -35,6 +35,7 @@ _DENIED_BEFORE = re.compile(
 _DENIED_AFTER = re.compile(
     r"^[\s*`]*(?:score )?(?:is|was|are|would|will)(?: be)? (?:not|never|misleading|irrelevant)\b", re.IGNORECASE
 )
+_WEIGHTED = re.compile(r"\bweighted[\s*_`-]+$", re.IGNORECASE)
 _VAGUE = 0.5
 """Taken off the weight of a name that is an ordinary word; chosen by judgement, not measured."""
 
@@ -88,15 +89,21 @@ def find_metrics(description: str) -> list[Mention]:
 
 
 def _explained(mentions: list[Mention]) -> list[Mention]:
-    """Return the mentions with "mean F1" as that of the rows where its own section says so."""
+    """Return the mentions with "mean F1" as that of the rows, and "F1" as the average, that its own section names."""
     explained: dict[tuple[str, str], str] = {}
+    averages: dict[str, set[str]] = {}
     for mention in mentions:
         bare, _, argument = mention.metric.partition("@")
         if bare in ("row_f1", "row_f_beta"):
             plain = bare.removeprefix("row_") + (f"@{argument}" if argument else "")
             explained[mention.section, plain] = mention.metric
+        if bare in ("micro_f1", "macro_f1", "weighted_f1"):
+            averages.setdefault(mention.section, set()).add(bare)
         if bare in ("f_beta", "row_f_beta"):
             explained.setdefault((mention.section, "fscore"), mention.metric)
+    for section, names in averages.items():
+        if len(names) == 1:
+            explained.setdefault((section, "f1"), names.pop())
     return [replace(mention, metric=_explanation(mention, explained)) for mention in mentions]
 
 
@@ -190,6 +197,8 @@ def _name(metric: Metric | None, before: str, phrase: str, after: str, *, names_
     """Return the name of the metric that is meant, empty where the table lacks it, and how the description calls it."""
     if metric is None:
         return "", phrase
+    if metric.name.startswith("weighted_"):
+        before = _WEIGHTED.sub("", before)
     if metric.parameter is None and weighted(before, after) and (other := METRICS.get(f"weighted_{metric.name}")):
         metric = other
     elif metric.parameter is None and (shown := qualified(before, phrase, after, names_follow=names_follow)):

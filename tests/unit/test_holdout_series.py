@@ -39,6 +39,16 @@ def test_the_last_rows_of_series_are_withheld(tmp_path: Path) -> None:
         assert (withheld["test_time"].to_numpy() > last.loc[withheld["subject"]].to_numpy()).all()
 
 
+@pytest.mark.parametrize("name", ["days_since_enrolment", "dose_mg", "elapsed"])
+def test_any_number_that_orders_the_rows_of_series_is_their_time(name: str, tmp_path: Path) -> None:
+    frame = series_rows().rename(columns={"test_time": name})
+    in_test = np.tile(np.arange(20) >= 15, 40)
+    task = make_task(tmp_path, frame[~in_test], frame[in_test].drop(columns="y"), "mae")
+    plan = infer_split(task)
+    assert (plan.kind, plan.series, plan.column) == ("series", ("subject",), name)
+    assert len(search_holdout(task, plan, seed=0).withheld)
+
+
 def test_fresh_holdouts_have_other_series(tmp_path: Path) -> None:
     task = series_task(tmp_path)
     plan = infer_split(task)

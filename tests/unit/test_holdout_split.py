@@ -36,6 +36,48 @@ def test_later_dates_in_test_mean_a_time_split(tmp_path: Path, date_format: str)
     assert plan.horizon == "89 days"
 
 
+@pytest.mark.parametrize(
+    "date_format",
+    [
+        *("%d/%m/%y", "%m/%d/%y %H:%M", "%d.%m.%y", "%d-%m-%Y %H:%M", "%m-%d-%Y", "%d/%m/%Y %H:%M:%S", "%Y%m%d%H"),
+        *("%d-%b-%y", "%d %b %y", "%B %d, %Y", "%a %b %d %H:%M:%S %Y", "%a %b %d %H:%M:%S +0000 %Y"),
+        *("%Y-%j", "%d/%b/%Y:%H:%M:%S +0000", "[%d/%m/%y, %H:%M] Ann: see you at 10", "%Y\u5e74%m\u6708%d\u65e5"),
+    ],
+)
+def test_dates_in_whatever_form_are_time(date_format: str, tmp_path: Path) -> None:
+    frame = make_rows(300)
+    frame.insert(1, "sold", pd.date_range("2019-03-05", periods=300).strftime(date_format))
+    plan = infer_split(make_task(tmp_path, *divide(frame, last_rows(300))))
+    assert (plan.kind, plan.column, plan.horizon) == ("time", "sold", "89 days")
+
+
+@pytest.mark.parametrize("date_format", ["%b-%y", "%b %Y", "%B %Y", "%Y%m", "%Y/%m", "%m/%Y", "%G-W%V", "quarter"])
+def test_months_weeks_and_quarters_are_time(date_format: str, tmp_path: Path) -> None:
+    days = pd.date_range("2012-01-02", periods=300, freq="7D")
+    frame = make_rows(300)
+    frame.insert(1, "sold", days.to_period("Q").astype(str) if date_format == "quarter" else days.strftime(date_format))
+    in_test = np.asarray(days >= pd.Timestamp("2016-01-01"))
+    plan = infer_split(make_task(tmp_path, *divide(frame, in_test)))
+    assert (plan.kind, plan.column) == ("time", "sold")
+    assert "2012-01" in plan.evidence[0]
+
+
+def test_codes_that_look_like_dates_are_groups(tmp_path: Path) -> None:
+    frame = make_rows(400)
+    frame.insert(1, "part", [f"{1 + row // 8 % 50:02d}-{row // 8:02d}-99" for row in range(400)])
+    in_test = np.isin(np.arange(400) // 8, np.random.default_rng(1).choice(50, 15, replace=False))
+    plan = infer_split(make_task(tmp_path, *divide(frame, in_test)))
+    assert (plan.kind, plan.column) == ("group", "part")
+
+
+def test_short_names_of_year_and_month_are_time(tmp_path: Path) -> None:
+    frame, month = make_rows(360), np.arange(360) // 6
+    frame.insert(1, "yr", 2010 + month // 12)
+    frame.insert(2, "mo", month % 12 + 1)
+    plan = infer_split(make_task(tmp_path, *divide(frame, month >= 50)))
+    assert (plan.kind, plan.keys) == ("time", ("yr", "mo"))
+
+
 def test_later_counter_in_test_means_a_time_split(tmp_path: Path) -> None:
     frame = make_rows(300)
     frame.insert(1, "week", np.arange(300) // 10)

@@ -118,6 +118,27 @@ def test_a_cut_tail_a_zero_and_a_frequent_price_are_no_codes() -> None:
     assert planted_cells([price + 0.99 for price in range(4, 60)] * 3, "999.99").missing_codes == ()
 
 
+def test_a_code_of_one_column_is_one_where_it_lies_nearer_to_the_others(tmp_path: Path) -> None:
+    near = DRAW.normal(190, 90, SIZE).clip(-99).round(1)
+    assert planted_cells(near, "-200", count=40).missing_codes == ()
+    frame = rows(a=np.where(SOME, -200, X), b=np.where(SOME, -200, near), y=np.where(SOME, -200, near[::-1]))
+    task = Task.load(write_task(tmp_path, frame, "y", "rmse"))
+    assert found_codes(task) == {"a": {"-200.0"}, "b": {"-200.0"}, "y": {"-200.0"}}
+    assert task.spec.missing_targets == ("-200.0",)
+
+
+def test_a_code_of_one_column_is_no_code_among_the_values_of_another(tmp_path: Path) -> None:
+    inside = DRAW.normal(-150, 90, SIZE).round(1)
+    counts = DRAW.choice([-200, -100, 0, 100, 200], SIZE)
+    frame = rows(a=np.where(SOME, -200, X), b=np.where(SOME, -200, inside), c=counts, y=X)
+    assert found_codes(Task.load(write_task(tmp_path, frame, "y", "rmse"))) == {"a": {"-200.0"}}
+
+
+def test_the_least_change_in_percent_is_no_code() -> None:
+    assert planted_cells(DRAW.normal(2, 8, 300).round(1), "-100").missing_codes == ()
+    assert planted_cells(DRAW.normal(2, 8, 300).round(1), "-999").missing_codes == ("-999",)
+
+
 def test_infinite_numbers_beside_codes_are_left_alone() -> None:
     column = column_statistics("x", [*map(str, np.linspace(1, 9, 90)), "inf", *["-999"] * 9], MissingRules())
     assert column.missing_codes == ("-999",)

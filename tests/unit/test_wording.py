@@ -105,6 +105,14 @@ NAMED = [
     ("Evaluation: micro-averaged F1", "micro_f1"),
     ("The evaluation metric for this competition is Mean F1-Score.", "f1"),
     ("median absolute error", "medae"),
+    (
+        "Performance metric: F1 score. We use the micro averaged F1 score, which balances precision and recall.",
+        "micro_f1",
+    ),
+    ("Weighted F1 score (weighted by the support of each class) is the metric", "weighted_f1"),
+    ("## \u00c9valuation\nL'erreur absolue moyenne pond\u00e9r\u00e9e par les ventes", "weighted_mae"),
+    ("La m\u00e9trica es el error absoluto medio ponderado", "weighted_mae"),
+    ("Evaluation: F1 is computed for each class and then averaged", "f1"),
 ]
 LACKING = [
     "Scored by partial AUC.",
@@ -143,6 +151,9 @@ LACKING = [
     "Metric: median accuracy",
     "Metric: max error",
     "Metric: explained variance",
+    "Evaluation\nRMSE is computed for each well and then averaged over wells.",
+    "La m\u00e9trique est l'erreur absolue moyenne normalis\u00e9e.",
+    "La m\u00e9trica es el error cuadr\u00e1tico medio normalizado.",
 ]
 
 

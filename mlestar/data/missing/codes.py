@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from mlestar.data.missing.numbers import equals_code, parse_numbers
-from mlestar.data.missing.spikes import find_spikes, is_outside
+from mlestar.data.missing.spikes import find_shared, find_spikes, is_outside
 from mlestar.data.missing.words import find_words
 
 Source = Literal["description", "values", "setting"]
@@ -35,6 +35,8 @@ class MissingRules:
     """Codes that another table has in the column of the same name."""
     exempt: frozenset[str] = frozenset()
     """Columns without codes: in a target of classes every value is a label."""
+    shared: tuple[float, ...] = ()
+    """Codes that the values of some column of the table suggest."""
     guess: bool = True
     """Codes are looked for in the values too."""
 
@@ -71,7 +73,7 @@ class MissingRules:
         words = find_words(values, numbers, counts)
         if words is None:
             return np.zeros(len(values), dtype=bool)
-        return np.asarray(words | find_spikes(values, numbers, counts))
+        return np.asarray(words | find_spikes(values, numbers, counts) | find_shared(numbers, counts, self.shared))
 
 
 def _codes(values: Sequence[str], mask: np.ndarray, source: Source) -> ColumnCodes | None:

@@ -46,6 +46,8 @@ measured."""
 _TAIL_EVIDENCE = 12.0
 """Repeats times the logarithm of the distance to a tail. A tail that was cut at the code, where the chance of a value
 falls as its inverse, leaves such a gap once in exp(12) columns."""
+_LEAST_CHANGE = -100.0
+"""The least change in percent: a value, not a code, where others are below zero too."""
 _MAX_SMALL_SHARE = 0.5
 """Share of a small negative code: what most rows hold is a value. Chosen by judgement; not measured."""
 _USUAL_NINES = 0.05
@@ -111,6 +113,28 @@ def find_spikes(values: Sequence[str], numbers: np.ndarray, counts: np.ndarray) 
     return np.isin(numbers, codes)
 
 
+def find_shared(numbers: np.ndarray, counts: np.ndarray, codes: Sequence[float]) -> np.ndarray:
+    """Return a mask of the codes of other columns that are codes here too: a spike outside the other numbers.
+
+    A code that is not far enough from the rest to be one by itself is one where another column has it.
+
+    Args:
+        numbers: the different numbers of a column, NaN for words.
+        counts: how often each occurs.
+        codes: the codes of other columns.
+    """
+    shared = np.isin(numbers, codes) & (counts >= _MIN_REPEATS)
+    others = np.isfinite(numbers) & ~shared
+    if not shared.any() or not others.any():
+        return np.zeros(len(numbers), dtype=bool)
+    rest = _merge(numbers[others], counts[others])
+    for row in np.flatnonzero(shared):
+        low, high = rest.edges(int(counts[row]))
+        outside = numbers[row] < low or numbers[row] > high
+        shared[row] = outside and _is_spike(int(counts[row]), rest) and rest.is_scale(float(numbers[row]))
+    return shared
+
+
 def is_outside(numbers: np.ndarray, counts: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Return a mask of the values that lie outside the other numbers or are a spike among them.
 
@@ -164,6 +188,8 @@ def _is_spike(repeats: int, rest: _Rest) -> bool:
 
 def _is_low_code(code: float, repeats: int, rest: _Rest, distance: float, low: float) -> bool:
     share = repeats / (repeats + rest.total)
+    if code == _LEAST_CHANGE and low < 0:
+        return False
     if -10 < code < 0:
         is_far = distance >= _FAR_MINUS_ONE or _is_spike(repeats, rest)
         return low > 0 and is_far and share < _MAX_SMALL_SHARE and code in (-1, -9)

@@ -8,9 +8,15 @@ import pandas as pd
 from mlestar.evaluation.holdout.clock import DAY_SECONDS, Clock, name_words
 
 _UNITS = ("year", "quarter", "month", "week", "day", "hour", "minute")
-_NAMES = {"year": {"year", "yr", "yyyy"}, "month": {"month", "mon", "mth", "mm"}, "day": {"day", "dom", "dd"}}
-_NAMES |= {"hour": {"hour", "hr", "hh"}, "minute": {"minute", "minutes"}, "quarter": {"quarter", "qtr"}}
-_NAMES |= {"week": {"week", "wk", "weeknumber"}}
+_NAMES = {
+    "year": {"year", "yr", "yyyy", "jahr", "annee", "anio", "anno"},
+    "quarter": {"quarter", "qtr", "quartal", "trimestre"},
+    "month": {"month", "mon", "mth", "mnth", "mo", "mm", "monat", "mois", "mes", "mese"},
+    "week": {"week", "wk", "weeknumber", "woche", "kw", "semaine", "semana"},
+    "day": {"day", "dom", "dd", "tag", "jour", "dia", "giorno"},
+    "hour": {"hour", "hr", "hh", "stunde", "heure", "hora", "ora"},
+    "minute": {"minute", "minutes"},
+}
 _OTHER_DAYS = {"weekday", "name", "type", "holiday", "working", "is", "dow", "number", "count", "num", "sin", "cos"}
 """Words beside which `day` or `month` is a property of the day, or a count."""
 _RANGES = {"quarter": (1, 4), "month": (1, 12), "week": (0, 53), "day": (0, 366), "hour": (0, 24), "minute": (0, 59)}

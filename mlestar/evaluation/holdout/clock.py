@@ -6,57 +6,32 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mlestar.data.tables.dates import find_date_format
+from mlestar.evaluation.holdout.written_dates import READABLE_SHARE, mostly, parse_dates, read_dates
 
 DAY_SECONDS = 86_400.0
 TIME_WORDS = {"date", "datetime", "time", "timestamp", "day", "week", "month", "quarter", "year", "hour", "minute"}
-TIME_WORDS |= {"second", "period", "step", "tick", "season", "round", "epoch", "t", "ts", "dt", "unix"}
-# Those of German, French, Spanish and Italian that mean nothing else in English.
-TIME_WORDS |= {"datum", "zeit", "zeitpunkt", "zeitstempel", "uhrzeit", "woche", "monat", "quartal", "jahr", "stunde"}
-TIME_WORDS |= {"jour", "semaine", "mois", "trimestre", "heure", "fecha", "hora", "semana", "giorno", "mese", "anno"}
+TIME_WORDS |= {"second", "period", "step", "tick", "season", "round", "epoch", "t", "ts", "dt", "unix", "elapsed"}
+TIME_WORDS |= {"days", "weeks", "months", "quarters", "years", "hours", "minutes", "mins", "seconds", "secs", "when"}
+TIME_WORDS |= {"yr", "yrs", "mnth", "mth", "wk", "wks", "hr", "hrs", "datum", "zeit", "zeitpunkt", "tag", "woche"}
+TIME_WORDS |= {"monat", "jahr", "stunde", "fecha", "hora", "dia", "mes", "jour", "mois", "annee", "heure", "semaine"}
+TIME_WORDS |= {"zeitstempel", "uhrzeit", "quartal", "trimestre", "semana", "giorno", "mese", "anno"}
 ID_WORDS = {"id", "ids", "no", "nr", "num", "number", "code", "key", "index", "idx", "row", "group", "subject"}
 ID_WORDS |= {"patient", "user", "speaker", "customer"}
 
-_DATE_FORMATS = tuple(
-    (re.compile(pattern), date_format)
-    for pattern, date_format in (
-        (r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?", "ISO8601"),
-        (r"\d{4}/\d{1,2}/\d{1,2}", "%Y/%m/%d"),
-        (r"\d{4}/\d{1,2}/\d{1,2} \d{1,2}:\d{2}", "%Y/%m/%d %H:%M"),
-        (r"\d{4}/\d{1,2}/\d{1,2} \d{1,2}:\d{2}:\d{2}", "%Y/%m/%d %H:%M:%S"),
-        (r"\d{8}", "%Y%m%d"),
-        (r"\d{14}Z?", "%Y%m%d%H%M%S"),
-        (r"\d{1,2}/\d{1,2}/\d{4}", "%m/%d/%Y"),
-        (r"\d{1,2}/\d{1,2}/\d{4}", "%d/%m/%Y"),
-        (r"\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d{2}", "%m/%d/%Y %H:%M"),
-        (r"\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d{2}", "%d/%m/%Y %H:%M"),
-        (r"\d{1,2}\.\d{1,2}\.\d{4}", "%d.%m.%Y"),
-        (r"\d{1,2}\.\d{1,2}\.\d{4} \d{1,2}:\d{2}", "%d.%m.%Y %H:%M"),
-        (r"\d{1,2}-\d{1,2}-\d{4}", "%d-%m-%Y"),
-        (r"\d{4}-\d{2}", "%Y-%m"),
-        (r"\d{1,2}[ -][A-Za-z]{3}[ -]\d{4}", "%d %b %Y"),
-        (r"[A-Za-z]{3} \d{1,2}, \d{4}", "%b %d, %Y"),
-    )
-)
-_NUMERIC_DATE = re.compile(r"\d{1,2}([-/.])\d{1,2}\1(\d{4}|\d{2})([ T]\d{1,2}:\d{2}(:\d{2})?)?")
 _DATE_INSIDE = re.compile(r"(?<!\d)((?:19|20)\d{2})[-_/.]?([01]\d)[-_/.]?([0-3]\d)(?:[-_T ]?([01]\d|2[0-3]))?(?!\d)")
 _WORDED_DATE = re.compile(
-    r"\b(\d{1,2}(?:st|nd|rd|th)?[ -][A-Z][a-z]{2,8}\.?[ ,-]+(?:19|20)\d{2}"
+    r"\b(\d{1,2}(?:st|nd|rd|th)?[ /-][A-Z][a-z]{2,8}\.?[ ,/-]+(?:19|20)\d{2}"
     r"|[A-Z][a-z]{2,8}\.? \d{1,2}(?:st|nd|rd|th)?,? (?:19|20)\d{2})\b"
 )
-_PLAIN_DATE = re.compile(r"(?<!\d)(\d{1,2}[./]\d{1,2}[./](?:19|20)\d{2})(?!\d)")
+_PLAIN_DATE = re.compile(r"(?<![\d./])(\d{1,2}[./]\d{1,2}[./](?:(?:19|20)\d{2}|\d{2}))(?!\d|[./]\d)")
 _WHOLE = re.compile(r"[+-]?\d{1,15}(\.0*)?")
 _DECIMAL = re.compile(r"[+-]?\d{1,15}(\.\d*)?")
 
 # The limits below were chosen by judgement; none was measured.
-_READABLE_SHARE = 0.99
-"""Share of the filled cells that one format must read."""
 _SAMPLE_CELLS = 500
 """Cells on which formats are tried."""
 _MIN_SAMPLE = 50
 """Filled cells below which the sample of a mostly empty column is drawn again from those that are filled."""
-_FIRST_YEAR, _LAST_YEAR = 1900, 2100
-"""Dates outside these years are placeholders, such as 9999."""
 _FIRST_UNIX, _LAST_UNIX = 3e8, 4.2e9
 """Seconds since 1970 that a timestamp may have: July 1979 to February 2103."""
 
@@ -91,20 +66,17 @@ def name_words(name: str) -> set[str]:
     return set(re.findall(r"[a-z]+", separated.lower()))
 
 
-def read_clock(name: str, cells: pd.Series) -> Clock | None:
+def read_clock(name: str, cells: pd.Series, *, decimals: bool = False) -> Clock | None:
     """Read a column of dates, or of numbers that can count time; None when it is neither.
 
-    Numbers with fractions count time only in a column that is named like a time.
+    Numbers with fractions count time in a column that is named like a time, and in any with `decimals`.
     """
     sample = sample_cells(cells)
     if not sample:
         return None
-    for pattern, date_format in _DATE_FORMATS:
-        if mostly(pattern, sample) and (clock := _parse_dates(cells, date_format)) is not None:
-            return clock
-    if mostly(_NUMERIC_DATE, sample) and (written := find_date_format(cells[cells.str.strip() != ""])) is not None:
-        return _parse_dates(cells, written.text)
-    if mostly(_DECIMAL if name_words(name) & TIME_WORDS else _WHOLE, sample):
+    if (seconds := read_dates(cells, sample)) is not None:
+        return Clock(seconds, dates=True)
+    if mostly(_DECIMAL if decimals or name_words(name) & TIME_WORDS else _WHOLE, sample):
         return _read_counter(name, read_numbers(cells))
     return None
 
@@ -128,58 +100,39 @@ def sample_cells(cells: pd.Series, count: int = _SAMPLE_CELLS) -> list[str]:
     return [text for cell in filled.iloc[:: max(1, len(filled) // count)].tolist() if (text := cell.strip())]
 
 
-def mostly(pattern: re.Pattern[str], sample: list[str]) -> bool:
-    """Return whether a pattern matches nearly all cells as a whole; stops at the first few that differ."""
-    allowed = (1 - _READABLE_SHARE) * len(sample)
-    for cell in sample:
-        if pattern.fullmatch(cell) is None:
-            allowed -= 1
-            if allowed < 0:
-                return False
-    return True
-
-
 def read_embedded_dates(cells: pd.Series) -> Clock | None:
     """Read the dates inside longer texts, such as ids."""
     groups = cells.str.extract(_DATE_INSIDE)
-    if groups[0].notna().mean() < _READABLE_SHARE:
+    if groups[0].notna().mean() < READABLE_SHARE:
         return None
     # Two digits after only some of the dates are a running number, not an hour.
-    hours = groups[3] if groups[3].notna().mean() >= _READABLE_SHARE else "00"
+    hours = groups[3] if groups[3].notna().mean() >= READABLE_SHARE else "00"
     texts = groups[0] + "-" + groups[1] + "-" + groups[2] + " " + hours
-    return _parse_dates(texts.fillna(""), "%Y-%m-%d %H")
+    return _dates(parse_dates(texts.fillna(""), "%Y-%m-%d %H"))
 
 
 def read_written_dates(cells: pd.Series) -> Clock | None:
     """Read the first date of each longer text: with the month in words, or with the day or the month first."""
     texts = cells.str.extract(_WORDED_DATE, expand=False)
-    if texts.notna().mean() >= _READABLE_SHARE:
-        plain = texts.str.replace(r"(?<=\d)(?:st|nd|rd|th)|[.,]", "", regex=True).str.replace("-", " ")
+    if texts.notna().mean() >= READABLE_SHARE:
+        plain = texts.str.replace(r"(?<=\d)(?:st|nd|rd|th)|[.,]", "", regex=True).str.replace(r"[/-]", " ", regex=True)
         plain = plain.str.replace(r"([A-Za-z]{3})[a-z]*", r"\1", regex=True).str.split().str.join(" ")
         day_first = plain.str.replace(r"^([A-Za-z]+) (\d+)", r"\2 \1", regex=True)
-        return _parse_dates(day_first.fillna(""), "%d %b %Y")
+        return _dates(parse_dates(day_first.fillna(""), "%d %b %Y"))
     texts = cells.str.extract(_PLAIN_DATE, expand=False)
-    if texts.notna().mean() < _READABLE_SHARE:
+    if texts.notna().mean() < READABLE_SHARE:
         return None
     return read_clock("", texts.fillna(""))
 
 
 def _read_counter(name: str, values: np.ndarray) -> Clock:
     """Read a counter; seconds or milliseconds since 1970 are dates where the column is named like a time."""
-    if name_words(name) & {"time", "timestamp", "epoch", "unix", "date", "datetime", "ts"}:
+    if name_words(name) & {"time", "timestamp", "epoch", "unix", "date", "datetime", "ts", "when"}:
         for scale in (1.0, 1e3):
             if np.nanmin(values) > _FIRST_UNIX * scale and np.nanmax(values) < _LAST_UNIX * scale:
                 return Clock(values / scale, dates=True)
     return Clock(values, dates=False)
 
 
-def _parse_dates(cells: pd.Series, date_format: str) -> Clock | None:
-    texts = cells.str.strip().str.removesuffix("Z")
-    if date_format == "%d %b %Y":
-        texts = texts.str.replace("-", " ")
-    moments = pd.to_datetime(texts.where(texts != ""), format=date_format, errors="coerce", utc=True)
-    valid = moments.dt.year.between(_FIRST_YEAR, _LAST_YEAR).to_numpy()
-    if valid[(texts != "").to_numpy()].mean() < _READABLE_SHARE:
-        return None
-    seconds = moments.dt.tz_localize(None).to_numpy().astype("datetime64[us]").astype("int64") / 1e6
-    return Clock(np.where(valid, seconds, np.nan), dates=True)
+def _dates(seconds: np.ndarray | None) -> Clock | None:
+    return None if seconds is None else Clock(seconds, dates=True)

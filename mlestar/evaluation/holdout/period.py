@@ -40,10 +40,13 @@ class Period:
 
 
 def row_times(frame: pd.DataFrame, columns: tuple[str, ...], rule: SplitRule | None) -> Clock | None:
-    """Read each row's time, which one column or several together give; None where they give none."""
+    """Read each row's time, which one column or several together give; None where they give none.
+
+    Whoever names a column means its fractions too.
+    """
     if len(columns) > 1:
         return read_calendar(frame, columns)
-    return column_clock(columns[0], frame[columns[0]], rule)
+    return column_clock(columns[0], frame[columns[0]], rule, decimals=True)
 
 
 def require_clock(frame: pd.DataFrame, columns: tuple[str, ...], rule: SplitRule | None) -> Clock:
@@ -55,7 +58,7 @@ def require_clock(frame: pd.DataFrame, columns: tuple[str, ...], rule: SplitRule
     clock = row_times(frame, columns, rule)
     if clock is None:
         names = " + ".join(columns)
-        msg = f"column {names!r} holds neither dates nor whole numbers: name another time column in task.toml"
+        msg = f"column {names!r} holds neither dates nor numbers: name another time column in task.toml"
         raise HoldoutError(msg)
     return clock
 

@@ -48,8 +48,9 @@ class SplitRule(BaseModel):
         """Return the pandas expression by which a script applies the rule to the column `cells`."""
         date = r'cells.str.extract(r"((?:19|20)\d{2}[-_/.]?[01]\d[-_/.]?[0-3]\d)", expand=False).fillna("")'
         written = (
-            r'cells.str.extract(r"(\d{1,2}(?:st|nd|rd|th)?[ -][A-Z][a-z]{2,8}\.?[ ,-]+\d{4}|[A-Z][a-z]{2,8}\.? \d{1,2}'
-            r'(?:st|nd|rd|th)?,? \d{4}|\d{1,2}[./]\d{1,2}[./]\d{4})", expand=False).fillna("")'
+            r'cells.str.extract(r"(\d{1,2}(?:st|nd|rd|th)?[ /-][A-Z][a-z]{2,8}\.?[ ,/-]+\d{4}'
+            r"|[A-Z][a-z]{2,8}\.? \d{1,2}(?:st|nd|rd|th)?,? \d{4}"
+            r'|\d{1,2}[./]\d{1,2}[./]\d{2,4})", expand=False).fillna("")'
         )
         expressions: dict[CellPart, str] = {
             "before_first": f"cells.str.split({self.separator!r}, n=1, regex=False).str[0]",
@@ -99,9 +100,9 @@ def group_names(column: str, cells: pd.Series, rule: SplitRule | None) -> pd.Ser
     return cells if rule is None else rule.apply(column, cells)
 
 
-def column_clock(column: str, cells: pd.Series, rule: SplitRule | None) -> Clock | None:
+def column_clock(column: str, cells: pd.Series, rule: SplitRule | None, *, decimals: bool = False) -> Clock | None:
     """Read the cells, or the part that a rule names, as points in time; None where they are none."""
-    return read_clock(column, cells) if rule is None else rule.read_clock(column, cells)
+    return read_clock(column, cells, decimals=decimals) if rule is None else rule.read_clock(column, cells)
 
 
 def row_names(frame: pd.DataFrame, columns: tuple[str, ...], rule: SplitRule | None) -> pd.Series:

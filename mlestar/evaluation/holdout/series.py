@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from mlestar.evaluation.holdout.clock import TIME_WORDS, Clock, name_words
+from mlestar.evaluation.holdout.clock import TIME_WORDS, Clock, name_words, read_numbers
 from mlestar.evaluation.holdout.crossing import log_choose, log_tail
 from mlestar.evaluation.holdout.grouping import MAX_LOG_P, is_named_id, part_rules
 from mlestar.evaluation.holdout.period import TimeColumns
@@ -29,6 +29,8 @@ _MAX_MISSING = 0.05
 """Share of rows without a time or a series up to which they divide train from test."""
 _MAX_GROUPS, _MAX_TIMES, _MAX_PAIRED = 20, 30, 8
 """Groups and times that are tried together, and columns that are tried in pairs."""
+_RANK_OF_NUMBERS = 4
+"""Place of numbers with fractions among times: after everything that is named or written like one."""
 _SHARE_MARGIN = 0.02
 """Difference in the share of continued rows up to which groupings are equally good."""
 _TILTS = np.concatenate([np.geomspace(1e-3, 80.0, 120), [800.0]])
@@ -102,6 +104,9 @@ def _rank_clocks(pooled: Pooled, times: list[TimeColumns]) -> list[_RankedClock]
         named = bool(name_words(columns[0]) & TIME_WORDS)
         rank = 0 if clock.dates else 1 if named else 3 if columns[0] == pooled.id or is_named_id(columns[0]) else 2
         ranked.append((rank, columns, rule, clock))
+    for column in pooled.number_columns:
+        if pooled.kind(column) == "real" and pooled.clock(column) is None:
+            ranked.append((_RANK_OF_NUMBERS, (column,), None, Clock(read_numbers(pooled.frame[column]), dates=False)))
     return sorted(ranked, key=lambda item: (item[0], -len(np.unique(item[3].values))))[:_MAX_TIMES]
 
 

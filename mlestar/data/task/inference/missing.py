@@ -1,6 +1,7 @@
 """Codes for missing values in the target: rows that hold one have no label."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,22 @@ import pandas as pd
 from mlestar.data.missing import ColumnCodes, MissingRules, equals_code, parse_numbers
 from mlestar.data.statistics import MISSING, find_codes
 from mlestar.metrics import Metric
+
+_MAX_COLUMNS, _MAX_ROWS = 64, 20_000
+"""Columns and rows in which codes are looked for that other columns may share. Chosen by judgement; not measured."""
+_LEAST = 90
+"""Size from which a code of one column is one of others: -1 and 9 are values of many. Chosen by judgement; not
+measured."""
+
+
+def share_codes(rules: MissingRules, frame: pd.DataFrame | None) -> MissingRules:
+    """Add the codes that the values of some column suggest: others may hold them nearer to their values."""
+    if frame is None or rules.setting is not None:
+        return rules
+    some = frame.iloc[:: max(1, len(frame) // _MAX_ROWS), :_MAX_COLUMNS]
+    columns = (find_codes(str(name), cells, rules) for name, cells in some.items())
+    codes = {code for column in columns if column is not None for code in parse_numbers(column.codes).tolist()}
+    return replace(rules, shared=tuple(sorted(code for code in codes if abs(code) >= _LEAST)))
 
 
 def target_codes(cells: pd.DataFrame | None, rules: MissingRules) -> dict[str, ColumnCodes]:

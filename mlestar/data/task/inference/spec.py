@@ -19,7 +19,7 @@ from mlestar.data.task.inference.columns import TaskColumns, find_columns
 from mlestar.data.task.inference.dialect import find_dialect
 from mlestar.data.task.inference.metric import choose_metric
 from mlestar.data.task.inference.metric_default import MAX_INTEGER_CLASSES, ROWS_PER_CLASS
-from mlestar.data.task.inference.missing import allowed_codes, target_codes, without_codes
+from mlestar.data.task.inference.missing import allowed_codes, share_codes, target_codes, without_codes
 from mlestar.data.task.inference.prediction import PredictionForm, find_prediction_form
 from mlestar.data.task.inference.values import target_styles
 from mlestar.errors import TaskError
@@ -75,6 +75,7 @@ def infer_spec(
     layout = layout.complete(columns.target)
     cells = _target_cells(layout, columns)
     rules = read_rules(text, layout.train.columns, overrides.missing)
+    rules = share_codes(rules, layout.train.frame)
     codes = target_codes(cells, rules)
     numbers = None if cells is None else without_codes(cells, codes)
     task_metric, why = (metric, "set") if metric else choose_metric(folder, overrides, text, columns, numbers, layout)

@@ -144,6 +144,18 @@ def test_infinite_numbers_beside_codes_are_left_alone() -> None:
     assert column.missing_codes == ("-999",)
 
 
+def test_features_that_only_rows_without_a_label_lack_are_reported(tmp_path: Path) -> None:
+    failed = DRAW.random(SIZE) < 0.25
+    y, z = np.where(failed, -200, X), np.where(failed, -200, X[::-1])
+    together = infer_split(Task.load(write_task(tmp_path / "together", rows(z=z, y=y), "y", "rmse")))
+    assert "z is missing in" in together.evidence[-1]
+    assert "but in 0% of the rows with a label" in together.evidence[-1]
+    apart = rows(z=np.where(SOME, -200, X[::-1]), y=y)
+    assert (
+        "is missing in" not in infer_split(Task.load(write_task(tmp_path / "apart", apart, "y", "rmse"))).evidence[-1]
+    )
+
+
 def test_rows_with_a_coded_target_are_never_withheld(tmp_path: Path) -> None:
     y = np.where(SOME, "-200", (10 * X).round(1).astype(str))
     task = Task.load(write_task(tmp_path, rows(y=y), "y", "rmse"))

@@ -11,6 +11,7 @@ from mlestar.errors import HoldoutError
 from mlestar.evaluation.holdout.composite import find_composite
 from mlestar.evaluation.holdout.copies import Copies, find_copies
 from mlestar.evaluation.holdout.crossing import count_crossing
+from mlestar.evaluation.holdout.gaps import gap_notes
 from mlestar.evaluation.holdout.grouping import MAX_RATIO, Group, explains, find_group
 from mlestar.evaluation.holdout.order import order_notes
 from mlestar.evaluation.holdout.period import TimeColumns, find_period, list_clocks
@@ -50,6 +51,7 @@ def infer_split(task: Task) -> SplitPlan:
         msg = f"{spec.train} has {len(train)} rows: too few to withhold some"
         raise HoldoutError(msg)
     plan, why = choose_plan(spec, train, test)
+    plan = plan.model_copy(update={"evidence": (*plan.evidence, *gap_notes(task))})
     how = f"{plan.kind} by {plan.by}" if plan.by else plan.kind
     rule = f" ({plan.group_rule})" if plan.group_rule else ""
     logger.info("split: %s%s, %.1f%% of train withheld, because %s", how, rule, 100 * plan.fraction, why)

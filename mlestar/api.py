@@ -105,7 +105,9 @@ async def asolve(
         if not fresh and (finished := await asyncio.to_thread(_finished, folder)):
             return _repeat(finished, options)
         chosen = await asyncio.to_thread(keep_model, folder, chosen)
-        task = source.task or await unless_stopped(stop, asyncio.to_thread(load_task, opened.folder, chosen))
+        task = source.task or await unless_stopped(
+            stop, asyncio.to_thread(load_task, opened.folder, chosen, folder.prepared)
+        )
         async with open_session(chosen, folder.run_id, opened.folder, options, task=task) as ctx:
             await asyncio.to_thread(_record, ctx, opened.contents, options)
             start = PipelineInput(task=str(opened.folder), run_id=folder.run_id)

@@ -1,6 +1,7 @@
 """Whole runs with scripted replies and a scripted sandbox."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import pandas as pd
@@ -270,3 +271,14 @@ async def test_the_report_escapes_what_scripts_and_people_write(tmp_path: Path) 
     page = (tmp_path / "runs/run/report.html").read_text(encoding="utf-8")
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
+
+
+async def test_an_archive_is_unpacked_into_the_run_folder(tmp_path: Path) -> None:
+    folder = make_task(tmp_path / "task")
+    with zipfile.ZipFile(folder / "train.zip", "w") as archive:
+        archive.write(folder / "train.csv", "train.csv")
+    (folder / "train.csv").unlink()
+    result = await solve(tmp_path, Scenario(), task=folder)
+    assert result.status == "solved"
+    assert list((tmp_path / "runs" / "run" / "prepared").rglob("train.csv"))
+    assert not list(folder.rglob("train.csv"))

@@ -84,6 +84,7 @@ class Task:
         description = "\n\n".join(text for text in (goal, contents.description) if text)
         inference = infer_spec(contents, settings, description, cache, metric_object)
         statistics = _describe_files(contents, inference.layout, cache, inference.rules)
+        codes = _note_codes(statistics)
         warnings = (*inference.warnings, *_doubts(statistics))
         return cls(
             folder=folder,
@@ -98,10 +99,10 @@ class Task:
                 *prepared.notes,
                 *inference.notes,
                 *describe_relations(statistics, inference.layout.names),
-                *_note_codes(statistics),
+                *codes,
                 *warnings,
             ),
-            warnings=(*_note_codes(statistics), *warnings),
+            warnings=(*codes, *warnings),
             settled=_settled(settings, metric_object),
             _cache=cache,
         )

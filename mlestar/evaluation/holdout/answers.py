@@ -6,7 +6,7 @@ import logging
 import pandas as pd
 
 from mlestar.data.layouts.roles import LABEL_WORDS, file_words, role_of_name
-from mlestar.data.tables import is_table, read_table
+from mlestar.data.tables import is_table
 from mlestar.data.task import Task
 from mlestar.errors import UserError
 
@@ -51,13 +51,13 @@ def _is_called_answers(task: Task, name: str) -> bool:
     if not is_table(task.input / name):
         return bool(of_test)
     try:
-        frame = read_table(task.input / name).frame
+        frame = task.table(name).frame
     except UserError:
         return True
     keys = _find_keys(task, frame, task.test.rows)
     if not keys:
         return len(frame) == len(task.test.rows)
-    return bool(_join(task.test.rows, keys).isin(set(_join(frame, keys))).mean() >= _FILLED)
+    return _covers(frame, task.test.rows, keys)
 
 
 def _holds_target(task: Task, name: str) -> bool:
@@ -78,7 +78,7 @@ def _may_hold_answers(task: Task, name: str) -> bool:
 
 def _holds_answers(task: Task, name: str) -> bool:
     try:
-        frame = read_table(task.input / name).frame
+        frame = task.table(name).frame
     except UserError:
         return False
     test, target = task.test.rows, list(task.spec.target)
@@ -90,7 +90,12 @@ def _holds_answers(task: Task, name: str) -> bool:
     keys = _find_keys(task, frame, test)
     if not keys:
         return False
-    return bool(_join(test, keys).isin(set(_join(filled, keys))).mean() >= _FILLED)
+    return _covers(filled, test, keys)
+
+
+def _covers(frame: pd.DataFrame, test: pd.DataFrame, keys: list[str]) -> bool:
+    """Return whether a file has enough of the test rows."""
+    return bool(_join(test, keys).isin(set(_join(frame, keys))).mean() >= _FILLED)
 
 
 def _find_keys(task: Task, frame: pd.DataFrame, test: pd.DataFrame) -> list[str]:

@@ -92,7 +92,7 @@ def _fill(task: Task, holdout: Holdout | None, folder: Path, *, avoid: Path, lin
 
     rewritten = holdout is not None or not task.layout.has_test
     written = _write_rows(task, holdout, folder, place)
-    answers = find_answers(task)
+    apart = {*written, *find_answers(task)}
     for name, path in _list_files(task.input, avoid=avoid.resolve()):
         if task.layout.hides(name):
             continue
@@ -100,7 +100,7 @@ def _fill(task: Task, holdout: Holdout | None, folder: Path, *, avoid: Path, lin
         if not any(path.resolve().is_relative_to(own.resolve()) for own in (task.folder, task.input)):
             msg = f"{name} is a link to something outside the task folder: copy it in"
             raise HoldoutError(msg)
-        if name not in (*answers, *written) and not (rewritten and task.layout.owns(name)):
+        if name not in apart and not (rewritten and task.layout.owns(name)):
             counts[_stage_file(task, holdout, path, _target(folder, name), link=link)] += 1
     for name in written:
         # A linked file is the task's own.

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mlestar.data.layouts import SubmissionLines
 from mlestar.evaluation.predictions import SubmissionError, parse_column, show
-from mlestar.evaluation.submission import SubmissionForm, read_file, read_header
+from mlestar.evaluation.submission import SubmissionForm, read_file, read_header, readable_as_csv
 
 _PIECE = 500_000
 """Lines that are looked at together. Chosen by judgement; not measured."""
@@ -47,7 +47,7 @@ def read_lines(form: SubmissionForm, lines: SubmissionLines, path: Path) -> np.n
 
 def _pieces(data: bytes, form: SubmissionForm, columns: list[str], delimiter: str) -> Iterator[pd.DataFrame]:
     """Yield the lines in pieces, at most one piece more than there should be."""
-    try:
+    with readable_as_csv():
         reader = pd.read_csv(
             io.BytesIO(data),
             sep=delimiter,
@@ -66,10 +66,6 @@ def _pieces(data: bytes, form: SubmissionForm, columns: list[str], delimiter: st
                 msg = f"the submission has more than {form.rows} lines: write every line of the sample submission once"
                 raise SubmissionError(msg)
             yield frame.fillna("")
-    except (ValueError, OverflowError, MemoryError) as error:
-        detail = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        msg = f"the submission cannot be read as CSV: {detail}"
-        raise SubmissionError(msg) from None
 
 
 def _expected_ids(lines: SubmissionLines) -> Iterator[np.ndarray]:

@@ -4,6 +4,8 @@ import csv
 import io
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -153,7 +155,7 @@ def _parse(data: bytes, form: SubmissionForm) -> pd.DataFrame:
 
 
 def _read_rows(data: bytes, form: SubmissionForm, width: int, delimiter: str) -> pd.DataFrame:
-    try:
+    with readable_as_csv():
         frame = pd.read_csv(
             io.BytesIO(data),
             sep=delimiter,
@@ -168,11 +170,22 @@ def _read_rows(data: bytes, form: SubmissionForm, width: int, delimiter: str) ->
             nrows=form.rows + 2,
             low_memory=False,
         )
+    return frame.iloc[1:].reset_index(drop=True).fillna("")
+
+
+@contextmanager
+def readable_as_csv() -> Iterator[None]:
+    """Turn errors of reading a submission into one message.
+
+    Raises:
+        SubmissionError: what is inside cannot read it.
+    """
+    try:
+        yield
     except (ValueError, OverflowError, MemoryError) as error:
         detail = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         msg = f"the submission cannot be read as CSV: {detail}"
         raise SubmissionError(msg) from None
-    return frame.iloc[1:].reset_index(drop=True).fillna("")
 
 
 def read_header(data: bytes, form: SubmissionForm) -> tuple[list[str], str]:

@@ -13,6 +13,7 @@ _RANKED = (
 _ABSOLUTE = "float(np.mean(np.abs(y - decided)))"
 _SQUARED = "float(np.mean((y - decided) ** 2))"
 _LOGARITHMIC = "float(np.sqrt(np.mean((np.log1p(np.maximum(decided, 0)) - np.log1p(y)) ** 2)))"
+_RANKS = "float(pd.Series(decided).corr(pd.Series(y), method='spearman'))"
 _EQUAL = "np.mean(names == decided)"
 OVER_ROWS = (
     r"(?:(?:over|across|per|by|of|on|for)[\s-]+(?:the |all |each |every )*"
@@ -166,7 +167,7 @@ FAMILIES = (
         aliases=("ndcg per query",),
         parameter=_count_and_query("query_ndcg@10,query"),
         form="a number: the rows of a query are ranked by it, the highest first",
-        formula=Formula("float(pd.Series(decided).corr(pd.Series(y), method='spearman'))"),
+        formula=Formula(_RANKS),
     ),
     Metric(
         "query_map",
@@ -176,7 +177,7 @@ FAMILIES = (
         aliases=("map per query",),
         parameter=_count_and_query("query_map@10,query"),
         form="a number: the rows of a query are ranked by it, the highest first",
-        formula=Formula("float(pd.Series(decided).corr(pd.Series(y), method='spearman'))"),
+        formula=Formula(_RANKS),
     ),
     Metric(
         "weighted_mae",

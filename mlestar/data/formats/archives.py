@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Literal
 
@@ -115,7 +116,7 @@ def _zip_members(path: Path, archive: zipfile.ZipFile) -> Iterator[Member]:
             msg = f"{path.name} is encrypted: unpack it and give the files"
             raise TaskError(msg)
         if not info.is_dir():
-            yield Member(info.filename, info.file_size, lambda info=info: archive.open(info))  # type: ignore[misc]
+            yield Member(info.filename, info.file_size, partial(archive.open, info))
 
 
 def _tar_members(path: Path, archive: tarfile.TarFile) -> Iterator[Member]:
@@ -125,7 +126,15 @@ def _tar_members(path: Path, archive: tarfile.TarFile) -> Iterator[Member]:
         if not info.isreg():
             msg = f"{path.name}: {info.name!r} is a link or a device; archives with these are not unpacked"
             raise TaskError(msg)
-        yield Member(info.name, info.size, lambda info=info: archive.extractfile(info))  # type: ignore
+        yield Member(info.name, info.size, partial(_open_in_tar, path, archive, info))
+
+
+def _open_in_tar(path: Path, archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    file = archive.extractfile(info)
+    if file is None:
+        msg = f"{path.name}: {info.name!r} is no file"
+        raise TaskError(msg)
+    return file
 
 
 def _check_size(path: Path, members: list[Member], target: Path) -> None:

@@ -1,7 +1,7 @@
 """Rows are positions along the first axis of arrays: `train.npz`, or `X_train.npy` with `y_train.npy`, or HDF5."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Self
 
@@ -19,8 +19,8 @@ from mlestar.data.layouts.array_files import (
 )
 from mlestar.data.layouts.array_roles import ArrayRoles, base_name, find_array_roles, test_name
 from mlestar.data.layouts.layout import HoldoutRows, Layout, PlaceFile, TaskSource
-from mlestar.data.layouts.sources import TaskFile
-from mlestar.data.layouts.tables import empty_rows, new_file
+from mlestar.data.layouts.sources import TaskFile, empty_rows
+from mlestar.data.layouts.tables import new_file
 from mlestar.data.missing import NO_RULES, MissingRules
 from mlestar.data.statistics import FileStatistics, column_statistics, table_statistics
 from mlestar.errors import HoldoutError, TaskError
@@ -84,12 +84,6 @@ class Arrays(Layout):
     def hides(self, name: str) -> bool:
         answers = [*self.roles.answers, *self.roles.test.values()] if self.roles.answers else []
         return name in {array.file for array in answers} - {array.file for array in self.roles.train}
-
-    def complete(self, targets: Sequence[str]) -> Self:
-        if self.has_test:
-            return self
-        columns = tuple(column for column in self.train.columns if column not in targets)
-        return replace(self, test=TaskFile(self.test.name, columns, empty_rows(columns)))
 
     def write(self, rows: HoldoutRows, folder: Path, place: PlaceFile) -> list[str]:
         files = self._new_arrays(rows)

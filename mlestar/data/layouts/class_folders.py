@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from mlestar.data.layouts.file_rows import FileRows, LabelledPaths, describe_test, hide_answers, list_rows, modality_of
+from mlestar.data.layouts.file_rows import FileRows, LabelledPaths, hide_answers
 from mlestar.data.layouts.layout import TaskSource
 from mlestar.data.layouts.roles import file_words, role_of_name
 from mlestar.data.tables import is_table
@@ -41,35 +41,15 @@ class ClassFolders(FileRows):
         paths = _find_paths(source)
         if paths is None:
             return None
-        train, test, sample, form = list_rows(source, paths)
-        has_test = bool(paths.test_files)
+        classes = len(set(paths.labels))
         where = "a folder" if paths.train == "." else f"{paths.train}/CLASS/"
-        note = f"the class of a labelled file is the name of its folder ({where} for each class); "
-        note += "".join(f"{line}; " for line in paths.notes)
-        note += describe_test(test, sample, form, has_test=has_test)
-        return cls(
-            source=source,
-            train=train,
-            test=test,
-            sample=sample,
-            has_test=has_test,
-            note=note,
-            notes=_notes(paths, sample.name if sample else None),
-            modality=modality_of(paths.files),
-            paths=paths,
-            ids_have=form,
+        return cls.of_paths(
+            source,
+            paths,
+            where_classes=f"the class of a labelled file is the name of its folder ({where} for each class)",
+            train_line=f"train: {len(paths.files)} files in {classes} class folders of {paths.train_place}",
+            no_test="none, so nothing has to be submitted; files of train are withheld under made-up names",
         )
-
-
-def _notes(paths: LabelledPaths, sample: str | None) -> tuple[str, ...]:
-    classes = len(set(paths.labels))
-    where = "the input folder" if paths.train == "." else f"{paths.train}/"
-    notes = [f"train: {len(paths.files)} files in {classes} class folders of {where}", *paths.notes]
-    if paths.test_files:
-        notes.append(f"test: {len(paths.test_files)} files of {paths.test}/")
-    else:
-        notes.append("test: none, so nothing has to be submitted; files of train are withheld under made-up names")
-    return (*notes, *([f"sample_submission: {sample}"] if sample else []))
 
 
 def _find_paths(source: TaskSource) -> LabelledPaths | None:

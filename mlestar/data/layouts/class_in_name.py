@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Self
 
-from mlestar.data.layouts.file_rows import FileRows, LabelledPaths, describe_test, hide_answers, list_rows, modality_of
+from mlestar.data.layouts.file_rows import FileRows, LabelledPaths, hide_answers
 from mlestar.data.layouts.layout import TaskSource
 from mlestar.data.layouts.roles import role_of_name
 from mlestar.data.tables import is_table
@@ -42,33 +42,14 @@ class ClassInName(FileRows):
         paths = _find_paths(source)
         if paths is None:
             return None
-        train, test, sample, form = list_rows(source, paths)
-        has_test = bool(paths.test_files)
-        example = PurePosixPath(paths.files[0]).name
-        where = "the input folder" if paths.train == "." else f"{paths.train}/"
-        note = f"the name of a labelled file in {where} begins with its class ({example} is {paths.labels[0]}); "
-        note += "".join(f"{line}; " for line in paths.notes)
-        note += describe_test(test, sample, form, has_test=has_test)
-        tests = (
-            f"{len(paths.test_files)} files of {paths.test}/" if has_test else "none, so nothing has to be submitted"
-        )
-        notes = [
-            f"train: {len(paths.files)} files of {where}, {len(set(paths.labels))} classes in their names",
-            *paths.notes,
-            f"test: {tests}",
-            *([f"sample_submission: {sample.name}"] if sample else []),
-        ]
-        return cls(
-            source=source,
-            train=train,
-            test=test,
-            sample=sample,
-            has_test=has_test,
-            note=note,
-            notes=tuple(notes),
-            modality=modality_of(paths.files),
-            paths=paths,
-            ids_have=form,
+        place = paths.train_place
+        example = f"{PurePosixPath(paths.files[0]).name} is {paths.labels[0]}"
+        return cls.of_paths(
+            source,
+            paths,
+            where_classes=f"the name of a labelled file in {place} begins with its class ({example})",
+            train_line=f"train: {len(paths.files)} files of {place}, {len(set(paths.labels))} classes in their names",
+            no_test="none, so nothing has to be submitted",
         )
 
 

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Self
@@ -15,7 +15,6 @@ from mlestar.data.layouts.class_codes import find_codes
 from mlestar.data.layouts.layout import HoldoutRows, Layout, PlaceFile, TaskSource
 from mlestar.data.layouts.made_up import make_up_names
 from mlestar.data.layouts.sources import TaskFile
-from mlestar.data.layouts.tables import empty_rows
 from mlestar.data.missing import NO_RULES, MissingRules
 from mlestar.data.statistics import FileStatistics, column_statistics
 from mlestar.errors import TaskError
@@ -47,6 +46,11 @@ class LabelledPaths:
     """Files that no script may see, as their paths tell the answers for test."""
     notes: tuple[str, ...] = ()
 
+    @property
+    def train_place(self) -> str:
+        """The folder of the labelled files, for a person."""
+        return "the input folder" if self.train == "." else f"{self.train}/"
+
 
 @dataclass(frozen=True, kw_only=True)
 class FileRows(Layout):
@@ -55,6 +59,39 @@ class FileRows(Layout):
     paths: LabelledPaths = field(repr=False)
     ids_have: str = "name"
     """What an id has of a file's path: `path`, or `name` below the test folder, or this without suffix (`stem`)."""
+
+    @classmethod
+    def of_paths(
+        cls, source: TaskSource, paths: LabelledPaths, *, where_classes: str, train_line: str, no_test: str
+    ) -> Self:
+        """Return the layout of labelled files.
+
+        Args:
+            source: the task folder.
+            paths: its labelled files, and those to predict.
+            where_classes: where in a path the class is, for agents.
+            train_line: the line of `mlestar check` on train.
+            no_test: what that on test says where there is no file to predict.
+
+        Raises:
+            TaskError: the sample submission names files that are not there.
+        """
+        train, test, sample, form = list_rows(source, paths)
+        has_test = bool(paths.test_files)
+        tests = f"{len(paths.test_files)} files of {paths.test}/" if has_test else no_test
+        samples = [f"sample_submission: {sample.name}"] if sample else []
+        return cls(
+            source=source,
+            train=train,
+            test=test,
+            sample=sample,
+            has_test=has_test,
+            note="; ".join([where_classes, *paths.notes, describe_test(test, sample, form, has_test=has_test)]),
+            notes=(train_line, *paths.notes, f"test: {tests}", *samples),
+            modality=modality_of(paths.files),
+            paths=paths,
+            ids_have=form,
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -77,12 +114,6 @@ class FileRows(Layout):
 
     def owns(self, name: str) -> bool:
         return self.is_row(name) or name in self.names
-
-    def complete(self, targets: Sequence[str]) -> Self:
-        if self.has_test:
-            return self
-        columns = tuple(column for column in self.train.columns if column not in targets)
-        return replace(self, test=TaskFile(self.test.name, columns, empty_rows(columns)))
 
     def write(self, rows: HoldoutRows, folder: Path, place: PlaceFile) -> list[str]:
         written = [self.paths.files[row] for row in rows.train]

@@ -12,7 +12,7 @@ import pandas as pd
 
 from mlestar.data.folder import TaskFolder
 from mlestar.data.layouts.roles import ROLES, find_roles
-from mlestar.data.layouts.sources import TableCache, TaskFile
+from mlestar.data.layouts.sources import TableCache, TaskFile, empty_rows
 from mlestar.data.missing import NO_RULES, MissingRules
 from mlestar.data.overrides import Overrides
 from mlestar.data.same_form import describe_alike
@@ -180,8 +180,11 @@ class Layout(ABC):
         return [file for file in self.source.folder.files if not (self.is_row(file) or self.hides(file))]
 
     def complete(self, targets: Sequence[str]) -> Self:
-        """Return the layout once the targets are known."""
-        return self
+        """Return the layout once the targets are known: without a test file, a test row has all other columns."""
+        if self.has_test:
+            return self
+        columns = tuple(column for column in self.train.columns if column not in targets)
+        return replace(self, test=TaskFile(self.test.name, columns, empty_rows(columns)))
 
     def describe(self, rows: np.ndarray | None = None, rules: MissingRules = NO_RULES) -> tuple[FileStatistics, ...]:
         """Describe the files of `names` that are tables.

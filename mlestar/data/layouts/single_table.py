@@ -1,7 +1,6 @@
 """One labelled table, and nothing to predict."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -9,8 +8,8 @@ import numpy as np
 
 from mlestar.data.layouts.layout import HoldoutRows, Layout, PlaceFile, TaskSource
 from mlestar.data.layouts.roles import role_of_name
-from mlestar.data.layouts.sources import TaskFile
-from mlestar.data.layouts.tables import empty_rows, new_file
+from mlestar.data.layouts.sources import TaskFile, empty_rows
+from mlestar.data.layouts.tables import new_file
 from mlestar.data.missing import NO_RULES, MissingRules
 from mlestar.data.statistics import FileStatistics
 from mlestar.errors import TaskError
@@ -36,10 +35,6 @@ class SingleTable(Layout):
         )
         notes = (f"train: {name} ({how})", "test: none, so nothing has to be submitted; rows of train are withheld")
         return cls(source=source, train=train, test=test, has_test=False, note=note, notes=notes)
-
-    def complete(self, targets: Sequence[str]) -> Self:
-        columns = tuple(column for column in self.train.columns if column not in targets)
-        return replace(self, test=TaskFile(self.test.name, columns, empty_rows(columns)))
 
     def describe(self, rows: np.ndarray | None = None, rules: MissingRules = NO_RULES) -> tuple[FileStatistics, ...]:
         """Describe train, and the test file that an input gets from it."""

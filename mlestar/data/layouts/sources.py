@@ -1,8 +1,10 @@
 """The tables of an input folder, and a file with a role."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from mlestar.data.statistics import array_shapes
@@ -63,3 +65,8 @@ class TableCache:
             return is_table(self.input / name) and bool(self.get(name).columns)
         except UserError:
             return False
+
+
+def empty_rows(columns: Sequence[str]) -> pd.DataFrame:
+    """Return a table of no rows, of text."""
+    return pd.DataFrame({column: np.array([], dtype=object) for column in columns}, dtype=str)

@@ -1,11 +1,9 @@
 """Train and test are tables."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
-import numpy as np
 import pandas as pd
 
 from mlestar.data.layouts.assets import Assets, find_assets
@@ -63,21 +61,27 @@ class TrainTestTables(Layout):
         return name in self.names or (self.assets is not None and self.assets.owns(name))
 
     def write(self, rows: HoldoutRows, folder: Path, place: PlaceFile) -> list[str]:
-        written = write_tables(self, rows, folder)
+        written = write_tables(self, rows, folder, self.assets)
         if self.assets is not None:
             written += self.assets.write(self.train, rows, self.input, folder, place)
         return written
 
 
-def write_tables(layout: Layout, rows: HoldoutRows, folder: Path) -> list[str]:
+def write_tables(layout: Layout, rows: HoldoutRows, folder: Path, assets: Assets | None = None) -> list[str]:
     """Write the train and the test table of a holdout; return their names.
 
     Records are copied as raw text where test rows have the same fields as train rows, in the same format.
+
+    Args:
+        layout: with tables of train and test.
+        rows: of the holdout.
+        folder: the folder to write into.
+        assets: files of single rows, which cells of train name by their path.
     """
     train, test = (layout.source.tables.get(file.name) for file in (layout.train, layout.test))
     train.write(new_file(folder, layout.train.name), rows.train)
     path = new_file(folder, layout.test.name)
-    cells = _withheld_cells(layout, rows)
+    cells = _withheld_cells(layout, rows, assets)
     if cells is None and not set(test.columns) & set(rows.targets):
         write_rows(train, rows.withheld, test, path)
     else:
@@ -88,7 +92,7 @@ def write_tables(layout: Layout, rows: HoldoutRows, folder: Path) -> list[str]:
     return [layout.train.name, layout.test.name]
 
 
-def _withheld_cells(layout: Layout, rows: HoldoutRows) -> pd.DataFrame | None:
+def _withheld_cells(layout: Layout, rows: HoldoutRows, assets: Assets | None) -> pd.DataFrame | None:
     """Return the cells of the withheld rows where they differ from those of train; None where they do not."""
     frame = layout.source.tables.get(layout.train.name).frame
     cells = frame.iloc[rows.withheld].reset_index(drop=True)
@@ -98,9 +102,7 @@ def _withheld_cells(layout: Layout, rows: HoldoutRows) -> pd.DataFrame | None:
     for column, first in row_numbers(layout.train, layout.test).items():
         if column != rows.id:
             cells, changed = cells.assign(**{column: [str(first + row) for row in range(len(cells))]}), True
-    assets = getattr(layout, "assets", None)
-    renamed = assets.rename(cells) if isinstance(assets, Assets) else None
-    if renamed is not None:
+    if assets is not None and (renamed := assets.rename(cells)) is not None:
         return renamed
     return cells if changed else None
 
@@ -143,8 +145,3 @@ def _is_empty(cells: pd.Series) -> bool:
     # Most columns are told apart by their first cells.
     first = all(cell.strip() in MISSING for cell in cells.iloc[:20].tolist())
     return first and bool(cells.str.strip().isin(MISSING).all())
-
-
-def empty_rows(columns: Sequence[str]) -> pd.DataFrame:
-    """Return a table of no rows, of text."""
-    return pd.DataFrame({column: np.array([], dtype=object) for column in columns}, dtype=str)

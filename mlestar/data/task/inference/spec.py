@@ -1,7 +1,7 @@
 """The spec of a task, inferred from its files, its description and the user's settings."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -135,11 +135,16 @@ def _target_styles(layout: Layout, cells: pd.DataFrame | None) -> dict[str, Numb
 
 def _sample_labels(layout: Layout, columns: TaskColumns) -> set[str]:
     """Return the different predictions of the sample submission; none where one, which means nothing, fills it."""
+    labels = _predictions_of_sample(layout, columns.predictions)
+    return labels if len(labels) > 1 else set()
+
+
+def _predictions_of_sample(layout: Layout, predictions: Sequence[str]) -> set[str]:
+    """Return the different cells of the sample submission's prediction columns."""
     if layout.sample is None or layout.sample.frame is None:
         return set()
-    names = [name for name in columns.predictions if name in layout.sample.columns]
-    labels = {str(cell).strip() for name in names for cell in layout.sample.frame[name].unique()}
-    return labels if len(labels) > 1 else set()
+    names = [name for name in predictions if name in layout.sample.columns]
+    return {str(cell).strip() for name in names for cell in layout.sample.frame[name].unique()}
 
 
 def _written_form(
@@ -277,10 +282,10 @@ def _are_amounts(spec: TaskSpec) -> bool:
 
 def _other_labels(spec: TaskSpec, layout: Layout) -> list[str]:
     """Say that the sample submission has numbers where train has words, so that its labels are not known."""
-    if layout.sample is None or layout.sample.frame is None or spec.prediction_kind != "label":
+    if layout.sample is None or spec.prediction_kind != "label":
         return []
     names = [name for name in spec.prediction_columns if name in layout.sample.columns]
-    cells = {str(cell).strip() for name in names for cell in layout.sample.frame[name].unique()} - {""}
+    cells = _predictions_of_sample(layout, names) - {""}
     if not cells or not is_numeric(cells) or any(is_numeric([label]) for label in spec.classes):
         return []
     return [

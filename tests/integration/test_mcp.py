@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def server(tmp_path: Path) -> StdioServerParameters:
     options = ["-m", "mlestar", "mcp", "--model", "offline", "--runner", "local", "--runs-dir", str(tmp_path / "runs")]
-    return StdioServerParameters(command=sys.executable, args=options)
+    return StdioServerParameters(command=sys.executable, args=[*options, "--root", str(tmp_path)])
 
 
 async def wait_for_progress(client: Client, run_id: str) -> None:

@@ -16,6 +16,7 @@ from mlestar.errors import ModelError, SettingsError
 from mlestar.llm import ScriptedModel, Transport, choose_models, wrap_model
 from mlestar.llm.provider import PROVIDERS
 from mlestar.llm.speed import MAX_STRETCH
+from mlestar.llm.transport import BrokenOffError
 from mlestar.offline import OfflineEngineer
 from mlestar.settings import Settings
 

@@ -13,7 +13,7 @@ from mlestar.settings import Settings
 HARMLESS = (
     *("profile", "goal", "metric", "target", "id_column", "split", "seed"),
     *("retrieved_models", "outer_steps", "inner_plans", "tracks", "ensemble_rounds", "finalists", "fresh_splits"),
-    *("resamples", "debug_rounds", "accept", "leakage_rounds", "review", "subsample_rows", "script_seconds"),
+    *("resamples", "debug_rounds", "accept", "leakage_rounds", "review", "share", "subsample_rows", "script_seconds"),
 )
 """Settings of a search that cost no more than the caps allow, read no file and choose no address."""
 CAPS = ("max_hours", "max_usd", "max_tokens", "max_executions", "parallel", "memory_mb", "cpus", "script_seconds")

@@ -7,6 +7,7 @@ from mlestar.agents.pandas_lint import advise_on_pandas, describe_old_pandas
 from mlestar.agents.replies import parse_code, parse_prose
 from mlestar.agents.role import EXACT, VARIED, Role
 from mlestar.agents.script import RepetitionError, check_script
+from mlestar.agents.sharing import limit_message, limit_output
 from mlestar.agents.whole import check_whole
 from mlestar.state import Measured
 
@@ -21,7 +22,8 @@ async def summarize_bug(
     agent: AgentContext, script: str, failure: str, output: str, measured: Measured | None = None
 ) -> str:
     """Return a short account of a failure and the end of its output; both unchanged when no reply is usable."""
-    problem = f"{failure}\n\n{output[-OUTPUT_TAIL:]}"
+    share = agent.brief.share
+    problem = f"{limit_message(failure, share)}\n\n{limit_output(output[-OUTPUT_TAIL:], share)}"
     try:
         return await agent.ask(BUG_SUMMARIZER, script=script, problem=problem, measured=measured)
     except ReplyError:

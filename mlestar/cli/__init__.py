@@ -277,16 +277,24 @@ def mcp(
     runner: RunnerName = None,
     runs_dir: RunsDir = None,
     set_: Set = None,
+    root: Annotated[
+        list[Path] | None, typer.Option(help="Folder in which clients may name task folders. Default: the current one.")
+    ] = None,
+    rules: Annotated[
+        Path | None, typer.Option(help="TOML file with what clients may set; see docs/embedding.md.")
+    ] = None,
 ) -> None:
     """Serve runs to clients of the Model Context Protocol, over standard input and output."""
     settings = resolve_settings({"model": model, "profile": profile, "runner": runner, "runs_dir": runs_dir}, set_)
     try:
+        from mlestar.integrations.clients import ClientRules
         from mlestar.integrations.mcp import make_server
     except ModuleNotFoundError as error:
         msg = "`mlestar mcp` needs a package: pip install mcp"
         raise SettingsError(msg) from error
 
-    make_server(settings).run("stdio")
+    allowed = ClientRules.read(rules) if rules else ClientRules()
+    make_server(settings, allowed.with_roots(tuple(root or ()))).run("stdio")
 
 
 @app.command()

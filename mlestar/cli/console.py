@@ -52,7 +52,7 @@ class Progress:
     def _body(self, event: Event) -> Text:
         if event.verdict is None:
             return Text(event.message, style="bold red" if event.message.startswith("NO HOLDOUT") else "")
-        body = Text(f"{event.solution or '':9}")
+        body = Text(f"{event.solution or '':8} ")
         cost = "" if event.spend is None else f"  [{tokens(event.spend.tokens)}, {dollars(event.spend.usd)}]"
         if event.score is None:
             return body.append(f"{event.verdict}  {event.message}", style="yellow").append(cost, style="dim")

@@ -15,6 +15,7 @@ from mlestar import __version__
 from mlestar.data.task import Task, TaskSpec
 from mlestar.errors import HoldoutError, MlestarError
 from mlestar.evaluation import SplitPlan, infer_split
+from mlestar.integrations.clients import ClientRules
 from mlestar.integrations.following import follow, wait_until_open
 from mlestar.integrations.messages import describe_error
 from mlestar.integrations.runs import TOOLS, RunRow, Runs, Status
@@ -54,9 +55,14 @@ class NextCall(BaseModel):
     """None: there is none at the moment, or the run has ended."""
 
 
-def make_server(settings: Settings) -> MCPServer[None]:
-    """Return the server; `settings` are the defaults of every run."""
-    runs = Runs(settings)
+def make_server(settings: Settings, rules: ClientRules | None = None) -> MCPServer[None]:
+    """Return the server.
+
+    Args:
+        settings: defaults of every run, and ceilings of its caps.
+        rules: what clients may do; see `ClientRules`.
+    """
+    runs = Runs(settings, rules)
 
     @asynccontextmanager
     async def lifespan(server: MCPServer[None]) -> AsyncIterator[None]:
@@ -86,7 +92,9 @@ def _add_tools(server: MCPServer[None], runs: Runs) -> None:
             metric: name of the metric, if the description names none.
         """
         with _tool_errors():
-            return await asyncio.to_thread(_read_facts, Path(folder), goal, metric)
+            path = runs.rules.open_task(folder)
+            runs.rules.limit(runs.settings, {"metric": metric} if metric else {})
+            return await asyncio.to_thread(_read_facts, path, goal, metric)
 
     @server.tool()
     async def run(folder: str, goal: str | None = None, settings: dict[str, Any] | None = None) -> Status:
@@ -95,7 +103,8 @@ def _add_tools(server: MCPServer[None], runs: Runs) -> None:
         Args:
             folder: absolute path of a folder with train and test tables, best with a description.
             goal: what to predict and how it is scored, if the folder has no description.
-            settings: values of single settings, e.g. {"profile": "quick", "max_hours": 1, "model": "ask"}.
+            settings: values of single settings, e.g. {"profile": "quick", "max_hours": 1, "model": "ask"}. The operator
+                decides which may be set; caps may be lowered.
         """
         values = {**(settings or {}), **({"goal": goal} if goal else {})}
         with _tool_errors():
@@ -218,7 +227,7 @@ def _add_resources(server: MCPServer[None], runs: Runs) -> None:
 
 
 def _read_facts(folder: Path, goal: str | None, metric: str | None) -> TaskFacts:
-    task = Task.load(folder.expanduser().absolute(), goal=goal, metric=metric)
+    task = Task.load(folder, goal=goal, metric=metric)
     try:
         split, fallback = infer_split(task), ""
     except HoldoutError as error:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from mlestar.api import aresume, asolve, resumed_settings
 from mlestar.errors import MlestarError, UserError
 from mlestar.events import Event
+from mlestar.integrations.clients import ClientRules
 from mlestar.integrations.messages import describe_error
 from mlestar.integrations.open_calls import OpenCalls
 from mlestar.llm.external import ModelCall
@@ -104,18 +105,26 @@ class LiveRun:
 class Runs:
     """The runs below one folder."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, rules: ClientRules | None = None) -> None:
+        """Describe the runs.
+
+        Args:
+            settings: defaults of every run, and ceilings of its caps.
+            rules: what clients may do; by default what `ClientRules` says of an operator without a file.
+        """
         self.settings = settings
+        self.rules = rules or ClientRules().with_roots(())
         self._live: dict[str, LiveRun] = {}
 
     async def start(self, folder: str, values: Mapping[str, Any]) -> str:
         """Start a run with some settings of its own and return its id.
 
         Raises:
-            UserError: the folder or a setting cannot be used.
+            UserError: the folder or a setting cannot be used, or a client may not use it.
         """
-        settings = self.settings.change({**values, "runs_dir": self.settings.runs_dir})
-        task = await asyncio.to_thread(load_task, Path(folder), settings)
+        limited = self.rules.limit(self.settings, values)
+        settings = self.settings.change({**limited, "runs_dir": self.settings.runs_dir})
+        task = await asyncio.to_thread(load_task, self.rules.open_task(folder), settings)
         run_id = await asyncio.to_thread(claim_run_id, settings.runs_dir, task.folder.name)
         live = self._live[run_id] = LiveRun(settings)
         live.begin(lambda options: asolve(task, settings=settings, run_id=run_id, **options))
@@ -130,6 +139,7 @@ class Runs:
         if self.is_running(run_id):
             msg = f"run {run_id} is still running; call `status`"
             raise UserError(msg)
+        self.rules.limit(self.settings, values)
         folder = self._folder(run_id)
         settings = await asyncio.to_thread(resumed_settings, folder, values)
         asked = [question.id for question in await asyncio.to_thread(read_open_questions, folder)]
@@ -210,12 +220,12 @@ class Runs:
         """Return the text of a file of a run.
 
         Raises:
-            UserError: there is no such run, or it has no such file.
+            UserError: there is no such run, it has no such file, or the file is a link or elsewhere.
         """
-        if path is None or not await asyncio.to_thread(Path(path).is_file):
+        if path is None:
             msg = f"run {run_id} has no {name}"
             raise UserError(msg)
-        return await asyncio.to_thread(Path(path).read_text, encoding="utf-8")
+        return await asyncio.to_thread(self._folder(run_id).read_own_text, Path(path))
 
     async def cancel(self, run_id: str) -> Status:
         """Stop a run; its state is saved, and its containers are gone when this returns."""

@@ -26,7 +26,7 @@ from mlestar.llm.limits import (
 )
 from mlestar.llm.models import ChosenModel, Models
 from mlestar.llm.prices import CHARACTERS_PER_TOKEN, Prices, TokenUsage
-from mlestar.llm.transport import BrokenOffError, Transport, UnanswerableError
+from mlestar.llm.transport import Attempts, BrokenOffError, Transport, UnanswerableError
 from mlestar.prompts import split_shared
 from mlestar.store import Blobs, Ledger, Record, Reservation, UnfinishedError, key_of
 
@@ -54,6 +54,8 @@ REFUSED_LIMITS = 2
 """Times a request is sent again with the limits that the provider named: one for the reply, one for the window."""
 EXPLICIT_CACHE = ("anthropic",)
 """Providers that cache only what a request marks for it."""
+NO_REPLY = AIMessage("")
+"""Stands for the reply to a question that the provider refused."""
 GOOGLE_SEARCH: dict[str, dict[str, str]] = {"google_search": {}}
 """The tool by which a Gemini model grounds its answer in a web search."""
 
@@ -104,7 +106,7 @@ class _Question:
 
 
 class _BrokenOff(UnfinishedError):
-    """A reply was broken off; the record has its cost."""
+    """A request was not answered; the record has its cost, at its worst where that is unknown."""
 
     def __init__(self, record: Record, error: BrokenOffError) -> None:
         super().__init__(record)
@@ -226,39 +228,40 @@ class Caller:
     async def _recorded(self, question: _Question, reserve: Reserve | None) -> dict[str, Any]:
         """Return the recorded result of a question, after asking it where there is none.
 
-        A reply that was broken off is recorded with its cost, and the next request is reserved anew.
+        A request that was not answered is recorded with its cost, and the next one is reserved anew.
         """
-        failures = 0
+        attempts = Attempts()
         while True:
             try:
-                return await self._once(question, failures, reserve)
+                return await self._once(question, attempts, reserve)
             except _BrokenOff as broken:
-                if broken.error.final:
+                if isinstance(broken.error.final, ModelError):
                     raise broken.error.final from None
-                failures, pause = broken.error.failures, broken.error.pause
+                pause = broken.error.pause
             await asyncio.sleep(pause)
 
-    async def _once(self, question: _Question, failures: int, reserve: Reserve | None) -> dict[str, Any]:
-        limit: int | None = None
+    async def _once(self, question: _Question, attempts: Attempts, reserve: Reserve | None) -> dict[str, Any]:
+        reserved: Reservation | None = None
 
         @asynccontextmanager
-        async def reserved(reserve: Reserve) -> AsyncIterator[Reservation]:
-            nonlocal limit
+        async def within(reserve: Reserve) -> AsyncIterator[Reservation]:
+            nonlocal reserved
             async with reserve(lambda: self._size(question)) as reservation:
-                limit = reservation.output
+                reserved = reservation
                 yield reservation
 
         async def work() -> Record:
-            return await self._ask(question, limit, failures)
+            return await self._ask(question, reserved, attempts)
 
-        within = reserved(reserve) if reserve else None
-        result, _ = await self._ledger.once(question.key, "model_call", question.role, work, within=within)
+        surrounding = within(reserve) if reserve else None
+        result, _ = await self._ledger.once(question.key, "model_call", question.role, work, within=surrounding)
         return result
 
     def _first_size(self, chosen: ChosenModel) -> CallSize:
         longest = self.limits.allowed(chosen, SYSTEM_PROMPT)
         least = _least_first(chosen, longest)
-        return CallSize(input=0, output=longest, least=least, price=self._prices.price(chosen.name))
+        price = self._prices.price(chosen.name)
+        return CallSize(input=0, output=longest, least=least, price=price, requests=chosen.retries + 1)
 
     def _size(self, question: _Question) -> CallSize:
         """Return what a call may take: a reply of the usual length, or the longest where that is not known."""
@@ -276,19 +279,22 @@ class Caller:
             least=least,
             price=self._prices.price(chosen.name),
             grounded=bool(question.options),
+            requests=chosen.retries + 1,
+            overrun=self._ledger.overrun(chosen.name),
         )
 
-    async def _ask(self, question: _Question, limit: int | None, failures: int) -> Record:
+    async def _ask(self, question: _Question, reserved: Reservation | None, attempts: Attempts) -> Record:
+        limit = reserved.output if reserved else None
         started = time.monotonic()
         try:
-            message, sent_limit = await self._send(question, limit, failures)
+            message, sent_limit = await self._send(question, reserved, attempts)
             text, problem = str(message.text), read_problem(message)
         except UnanswerableError as error:
-            message, sent_limit, text, problem = AIMessage(""), None, "", str(error)
+            message, sent_limit, text, problem = NO_REPLY, None, "", str(error)
         except BrokenOffError as error:
-            seconds = time.monotonic() - started
-            record = self._record(question, error.message, "", seconds, {"broken_off": True})
-            raise _BrokenOff(record, error) from None
+            if isinstance(error.final, UnanswerableError):
+                return await self._unanswered(question, limit, str(error.final), time.monotonic() - started)
+            raise _BrokenOff(self._broken_off(question, error, limit, time.monotonic() - started), error) from None
         result = {
             "prompt": await asyncio.to_thread(self._blobs.put, question.prompt),
             "text": await asyncio.to_thread(self._blobs.put, text),
@@ -296,15 +302,30 @@ class Caller:
             "grounding": message.response_metadata.get("grounding_metadata"),
             "cut": self._cut_at(question, message, sent_limit),
         }
-        return self._record(question, message, text, time.monotonic() - started, result)
+        return self._record(question, message, sent_limit or limit, time.monotonic() - started, result)
+
+    def _broken_off(self, question: _Question, error: BrokenOffError, limit: int | None, seconds: float) -> Record:
+        """Return the record of a request that was not answered."""
+        if error.message is None:
+            return self._worst(question, limit, seconds)
+        return self._record(question, error.message, limit, seconds, {"broken_off": True})
+
+    async def _unanswered(self, question: _Question, limit: int | None, problem: str, seconds: float) -> Record:
+        """Return the record of a request that may have cost something and will get no usable answer."""
+        worst = self._worst(question, limit, seconds)
+        prompt = await asyncio.to_thread(self._blobs.put, question.prompt)
+        text = await asyncio.to_thread(self._blobs.put, "")
+        return replace(worst, result={**worst.result, "prompt": prompt, "text": text, "problem": problem})
 
     def _record(
-        self, question: _Question, message: AIMessage, text: str, seconds: float, result: dict[str, Any]
+        self, question: _Question, message: AIMessage, limit: int | None, seconds: float, result: dict[str, Any]
     ) -> Record:
         """Return the record of a reply with what it cost."""
         chosen = question.chosen
-        usage = read_usage(message) or estimate_usage(question.prompt, text)
+        usage = self._usage(question, message, limit)
         price = self._prices.price(chosen.name)
+        if limit is not None and usage.output > limit:
+            result = {**result, "overrun": usage.output / limit}
         return Record(
             result={"model": chosen.name, **result},
             seconds=seconds,
@@ -315,16 +336,53 @@ class Caller:
             usd=price.of(usage, grounded=bool(question.options)) if price else None,
         )
 
-    async def _send(self, question: _Question, granted: int | None, failures: int) -> tuple[AIMessage, int | None]:
+    def _usage(self, question: _Question, message: AIMessage, limit: int | None) -> TokenUsage:
+        """Return the tokens of a reply; where a provider does not count them, as many as it may have had.
+
+        The reply's text does not show how much the model has thought.
+        """
+        if message is NO_REPLY:
+            return TokenUsage()
+        usage, text = read_usage(message), str(message.text)
+        if usage is not None and usage.input and (usage.output or not text):
+            return usage
+        if not question.chosen.provider:
+            return usage or estimate_usage(question.prompt, text)
+        size = self._largest(question, limit)
+        return TokenUsage(input=size.input, output=max(size.output, len(text) // CHARACTERS_PER_TOKEN))
+
+    def _largest(self, question: _Question, limit: int | None) -> CallSize:
+        """Return the most that a request with this limit of its reply may have taken."""
+        output = limit if limit is not None else self.limits.allowed(question.chosen, question.sent)
+        return replace(self._size(question), output=output)
+
+    def _worst(self, question: _Question, limit: int | None, seconds: float) -> Record:
+        """Return the record of a request whose outcome is unknown: what it may have cost at most."""
+        size = self._largest(question, limit)
+        worst = size.worst(size.output)
+        read = size.requests * size.input
+        return Record(
+            result={"model": question.chosen.name, "unknown": True},
+            seconds=seconds,
+            input_tokens=read,
+            output_tokens=worst.tokens - read,
+            usd=worst.usd if size.price else None,
+        )
+
+    async def _send(
+        self, question: _Question, reserved: Reservation | None, attempts: Attempts
+    ) -> tuple[AIMessage, int | None]:
         """Return the model's message and the limit of the request; limits that a refusal names are obeyed."""
+        granted = reserved.output if reserved else None
         if question.chosen.name == ASK and self._outside:
             return await self._outside(question.call), None
         messages = [SystemMessage(SYSTEM_PROMPT), make_question(question.chosen.provider, question.prompt)]
         limit = self.limits.for_request(question.chosen, question.sent, granted)
         for refusals in range(REFUSED_LIMITS + 1):
             chosen = self.limits.apply(question.chosen, limit)
+            self._note_requests(question, reserved, limit, attempts)
             try:
-                message = await self._transport.ask(question.role, chosen, messages, failures, **question.options)
+                message = await self._transport.ask(question.role, chosen, messages, attempts, **question.options)
             except (ModelError, UnanswerableError) as error:
                 sent = output_setting(chosen.model)
                 lower = self.limits.learn(question.chosen, question.sent, error, sent)
@@ -334,6 +392,22 @@ class Caller:
             else:
                 return message, limit
         raise AssertionError  # the last attempt returns or raises
+
+    def _note_requests(
+        self, question: _Question, reserved: Reservation | None, limit: int | None, attempts: Attempts
+    ) -> None:
+        """Have every request noted in the ledger while its outcome is unknown: it counts if this process is killed."""
+        if reserved is None or not question.chosen.provider:
+            return
+        record, number = self._worst(question, limit, 0.0), reserved.id
+
+        async def before() -> None:
+            await asyncio.to_thread(self._ledger.mark_sent, number, record)
+
+        async def refused() -> None:
+            await asyncio.to_thread(self._ledger.mark_unsent, number)
+
+        attempts.before, attempts.refused = before, refused
 
     def _cut_at(self, question: _Question, message: AIMessage, limit: int | None) -> int:
         """Return the limit at which a reply was cut, where a longer one may be asked for; else 0."""

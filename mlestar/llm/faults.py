@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -84,6 +85,9 @@ reply too, and waiting does not help."""
 UNKNOWN_PARAMETER = {"unsupported_parameter", "unknown_parameter", "extra_forbidden", "unsupported", "unrecognized"}
 """Codes, and words of messages, about a parameter that a model does not know."""
 WORD = re.compile(r"[A-Za-z_][\w.]*")
+PASSED_ON = {408, 499, 502, 504, 524}
+"""Statuses of a request that was passed on or given up after it had begun, so that it may be billed: request timeout,
+client closed, bad gateway, gateway timeout, and the last one of Cloudflare."""
 BROKEN_OFF = {"error", "network_error", "insufficient_system_resource"}
 """Finish reasons of a reply that the provider could not complete: OpenRouter, Z.ai, DeepSeek."""
 
@@ -102,6 +106,8 @@ class Fault:
     """The provider does not know the parameter, rather than its value."""
     timed_out: bool = False
     """There was no answer in time."""
+    may_cost: bool = False
+    """The request may have been answered and billed, although no answer arrived."""
     excess: float = 0.0
     """How many times longer than allowed the prompt is; 0 when the provider does not say."""
     of_account: bool = False
@@ -117,16 +123,18 @@ def read_fault(error: BaseException, chosen: ChosenModel, seconds: float) -> Fau
     if body is not None:
         return _read_answer(body, chosen)
     if any(_is(link, "ModelTimeout", "Timeout") for link in chain):
-        return Fault("transient", f"no answer within {seconds:g} s", timed_out=True)
+        message = f"no answer within {seconds:g} s"
+        return Fault("transient", message, timed_out=True, may_cost=not _was_not_sent(chain))
     if any(isinstance(link, ConnectionError) or _is(link, "ModelConnection", "Transport") for link in chain):
-        return Fault("transient", f"the connection failed ({first_line(str(chain[-1])) or type(chain[-1]).__name__})")
+        reason = first_line(str(chain[-1])) or type(chain[-1]).__name__
+        return Fault("transient", f"the connection failed ({reason})", may_cost=not _was_not_sent(chain))
     if any(isinstance(link, json.JSONDecodeError) or _is(link, "Validation") for link in chain):
-        return Fault("transient", "the answer was not the provider's protocol")
+        return Fault("transient", "the answer was not the provider's protocol", may_cost=True)
     if isinstance(error, langchain.ModelError) and error.is_retryable:
-        return Fault("transient", first_line(str(error)))
+        return Fault("transient", first_line(str(error)), may_cost=True)
     if isinstance(error, IndexError) and chosen.provider:  # clients raise it for an answer without candidates
-        return Fault("unanswerable", "the provider returned no candidate")
-    return Fault("permanent", f"{type(error).__name__}: {first_line(str(error))}")
+        return Fault("unanswerable", "the provider returned no candidate", may_cost=True)
+    return Fault("permanent", f"{type(error).__name__}: {first_line(str(error))}", may_cost=True)
 
 
 def read_end(message: AIMessage) -> Fault | None:
@@ -190,7 +198,8 @@ def _read_answer(body: ErrorBody, chosen: ChosenModel) -> Fault:
     if body.status == 429:
         return _read_limit(body)
     if body.status in TRANSIENT or body.status >= 500:
-        return Fault("transient", f"{_transient_name(body.status)} ({body.status})", read_delay(body))
+        message = f"{_transient_name(body.status)} ({body.status})"
+        return Fault("transient", message, read_delay(body), may_cost=body.status in PASSED_ON)
     advice = _advice(body.status, chosen)
     message = f"{body.status}: {first_line(body.message)}"
     text = f"{advice} ({message})" if advice else message
@@ -252,6 +261,11 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(link))
         yield link
         link = link.__cause__ or link.__context__
+
+
+def _was_not_sent(chain: Sequence[BaseException]) -> bool:
+    """Return whether a request failed before it could reach the provider."""
+    return any(isinstance(link, ConnectionRefusedError | socket.gaierror) or _is(link, "Connect") for link in chain)
 
 
 def _is(error: BaseException, *kinds: str) -> bool:

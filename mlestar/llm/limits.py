@@ -100,19 +100,25 @@ class CallSize:
     """Tokens of the reply below which the call is not worth making."""
     price: Price | None = None
     grounded: bool = False
+    requests: int = 1
+    """Times that the client may send it without asking us."""
+    overrun: float = 1.0
+    """How many times longer than its limit a reply of this model may be: a reply was."""
 
     def worst(self, output: int) -> Amount:
-        """Return what the call takes at most with a reply of so many tokens."""
-        usd = self.price.worst(self.input, output, grounded=self.grounded) if self.price else 0.0
-        return Amount(usd=usd, tokens=self.input + output)
+        """Return what the call takes at most with a reply that is limited to so many tokens."""
+        written = math.ceil(output * self.overrun)
+        usd = self.price.worst(self.input, written, grounded=self.grounded) if self.price else 0.0
+        return Amount(usd=self.requests * usd, tokens=self.requests * (self.input + written))
 
     def affordable(self, usd: float | None, tokens: int | None) -> int:
-        """Return the tokens of the longest reply, up to `output`, that costs no more than this."""
+        """Return the limit of the longest reply, up to `output`, that costs no more than this."""
         most = self.output
         if tokens is not None:
-            most = min(most, tokens - self.input)
+            most = min(most, int((tokens // self.requests - self.input) / self.overrun))
         if usd is not None and self.price:
-            most = min(most, self.price.affordable(usd, self.input, grounded=self.grounded))
+            written = self.price.affordable(usd / self.requests, self.input, grounded=self.grounded)
+            most = min(most, int(written / self.overrun))
         return max(0, most)
 
 

@@ -12,7 +12,7 @@ import logging
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,13 +60,12 @@ class UnanswerableError(Exception):
 
 
 class BrokenOffError(Exception):
-    """The provider broke a reply off that must be paid for; nothing more is sent before its cost is recorded."""
+    """A request may have to be paid for although it was not answered; nothing more is sent before that is recorded."""
 
-    def __init__(self, message: AIMessage, failures: int, pause: float, final: ModelError | None) -> None:
-        super().__init__("the provider broke the reply off")
+    def __init__(self, message: AIMessage | None, pause: float, final: Exception | None) -> None:
+        super().__init__("the request was not answered")
         self.message = message
-        self.failures = failures
-        """Of the call so far; passed to `ask` with the next request."""
+        """The reply that the provider broke off; None where the outcome is unknown."""
         self.pause = pause
         """Seconds before the next request."""
         self.final = final
@@ -84,14 +83,18 @@ class PromptTooLongError(UnanswerableError):
         """The account may not send as much, whatever the model can read."""
 
 
-@dataclass
-class _Call:
-    """One call on its way to an answer."""
+async def _nothing() -> None:
+    pass
 
-    role: str
-    chosen: ChosenModel
-    options: dict[str, Any]
-    attempts: int
+
+@dataclass
+class Attempts:
+    """The requests of one call so far, and what is done around each."""
+
+    before: Callable[[], Awaitable[None]] = _nothing
+    """Awaited before a request is sent."""
+    refused: Callable[[], Awaitable[None]] = _nothing
+    """Awaited when the provider has refused a request, so that it cost nothing."""
     failures: int = 0
     refusals: int = 0
     """Times it was refused because of an announced limit; they do not count as failures."""
@@ -99,7 +102,19 @@ class _Call:
     """Seconds of the announced limits."""
     timeouts: int = 0
     """Requests that were not answered in time."""
-    refused: int = 0
+
+
+@dataclass
+class _Call:
+    """One call on its way to an answer."""
+
+    role: str
+    chosen: ChosenModel
+    options: dict[str, Any]
+    allowed: int
+    """Times that it may fail."""
+    attempts: Attempts
+    left_out: int = 0
     """Parameters that were left out of the last request."""
 
 
@@ -118,7 +133,12 @@ class Transport:
         self._speed = Speed(self._policy.attempt_seconds)
 
     async def ask(
-        self, role: str, chosen: ChosenModel, messages: Sequence[BaseMessage], failures: int = 0, **options: Any
+        self,
+        role: str,
+        chosen: ChosenModel,
+        messages: Sequence[BaseMessage],
+        attempts: Attempts | None = None,
+        **options: Any,
     ) -> AIMessage:
         """Return the model's answer; `options` are passed to the model, except what it has refused.
 
@@ -126,17 +146,17 @@ class Transport:
             role: that asks.
             chosen: the model.
             messages: what is sent.
-            failures: of the call before, where a reply was broken off.
+            attempts: the requests of the call so far, after a `BrokenOffError`.
             options: of the request.
 
         Raises:
-            BrokenOffError: a reply was broken off that must be paid for.
+            BrokenOffError: a request was not answered and may have to be paid for.
             UnanswerableError: the answer has no content, or the prompt is too long even when it is shortened.
             ModelError: the provider refuses, or cannot be reached after all attempts.
         """
         async with self._slots[chosen.provider]:
             try:
-                return await self._shortened(role, chosen, messages, options, failures)
+                return await self._shortened(role, chosen, messages, options, attempts or Attempts())
             except PromptTooLongError as error:
                 if not error.of_account:
                     raise
@@ -149,11 +169,11 @@ class Transport:
         chosen: ChosenModel,
         messages: Sequence[BaseMessage],
         options: dict[str, Any],
-        failures: int,
+        attempts: Attempts,
     ) -> AIMessage:
         """Return the answer to a question, which is asked once more with less data when it is too long."""
         try:
-            return await self._retry(role, chosen, messages, options, failures)
+            return await self._retry(role, chosen, messages, options, attempts)
         except PromptTooLongError as error:
             sent_limit = output_setting(chosen.model)
             if names_reply_limit(error, sent_limit):  # a shorter reply is enough, which the caller asks for
@@ -162,7 +182,7 @@ class Transport:
             if shorter is None:
                 raise
             self._report(role, chosen, f"{error}; asked again with a shorter prompt")
-            return await self._retry(role, chosen, shorter, options, failures)
+            return await self._retry(role, chosen, shorter, options, attempts)
 
     async def _retry(
         self,
@@ -170,24 +190,26 @@ class Transport:
         chosen: ChosenModel,
         messages: Sequence[BaseMessage],
         options: dict[str, Any],
-        failures: int,
+        attempts: Attempts,
     ) -> AIMessage:
         chosen = await self._with_window(chosen, messages)
         if "tools" not in options:  # an answer that is based on a search has another form
             options = {**structured_options(role, chosen), **options}
-        attempts = max(1, self._policy.attempts // (chosen.retries + 1))
-        call = _Call(role, chosen, options, attempts, failures)
+        allowed_failures = max(1, self._policy.attempts // (chosen.retries + 1))
+        call = _Call(role, chosen, options, allowed_failures, attempts)
         pace = self._paces[chosen.provider]
         while True:
             started = await pace.wait()
             model, allowed = self._parameters.apply(chosen, options)
-            call.refused = self._parameters.count(chosen)
+            call.left_out = self._parameters.count(chosen)
+            await attempts.before()
             try:
                 message = await self._attempt(call, model, messages, allowed)
             except _FaultError as error:
-                if error.paid is not None:
-                    raise self._break_off(call, error.fault, error.paid) from None
-                call.timeouts += error.fault.timed_out
+                attempts.timeouts += error.fault.timed_out
+                if error.paid is not None or error.fault.may_cost:
+                    raise self._break_off(call, error) from None
+                await attempts.refused()
                 pause = self._react(call, error.fault, error.__cause__)
                 if error.fault.kind == "limited":
                     pace.refused(started, pause)
@@ -217,7 +239,7 @@ class Transport:
         Raises:
             _FaultError: there is none.
         """
-        seconds = self._speed.limit(call.chosen.name, call.timeouts, _reply_limit(model, options))
+        seconds = self._speed.limit(call.chosen.name, call.attempts.timeouts, _reply_limit(model, options))
         started = time.monotonic()
         try:
             message = await asyncio.wait_for(model.ainvoke(list(messages), **options), seconds)
@@ -229,13 +251,13 @@ class Transport:
         self._speed.answered(call.chosen.name, message, time.monotonic() - started)
         return message
 
-    def _break_off(self, call: _Call, fault: Fault, paid: AIMessage) -> BrokenOffError:
-        """Return the error by which the caller records the cost of a reply, then asks again or gives up."""
+    def _break_off(self, call: _Call, error: "_FaultError") -> BrokenOffError:
+        """Return the error by which the caller records the cost of a request, then asks again or gives up."""
         try:
-            pause = self._react(call, fault, None)
-        except ModelError as final:
-            return BrokenOffError(paid, call.failures, 0.0, final)
-        return BrokenOffError(paid, call.failures, pause, None)
+            pause = self._react(call, error.fault, error.__cause__)
+        except (ModelError, UnanswerableError) as final:
+            return BrokenOffError(error.paid, 0.0, final)
+        return BrokenOffError(error.paid, pause, None)
 
     def _react(self, call: _Call, fault: Fault, cause: BaseException | None) -> float:
         """Return the seconds before the next request of a call.
@@ -252,19 +274,19 @@ class Transport:
         self._check_wait(call, fault, retry_after)
         if fault.kind == "limited" and retry_after > 0:
             return self._wait_for_limit(call, fault, retry_after)
-        call.failures += 1
-        if call.failures >= call.attempts:
+        call.attempts.failures += 1
+        if call.attempts.failures >= call.allowed:
             raise _final_error(fault, call) from cause
-        pause = self._backoff(call.failures)
+        pause = self._backoff(call.attempts.failures)
         pause = max(retry_after + pause / 10, pause) if retry_after else pause
-        next_attempt = f"attempt {call.failures + 1} of {call.attempts} in {pause:.1f} s"
+        next_attempt = f"attempt {call.attempts.failures + 1} of {call.allowed} in {pause:.1f} s"
         self._report(call.role, call.chosen, f"{fault.message}; {next_attempt}", fault.kind)
         return pause
 
     def _leave_out(self, call: _Call, fault: Fault) -> bool:
         """Return whether a parameter that was refused is left out from now on."""
         parameter = self._parameters.refuse(
-            call.chosen, call.options, fault.parameters, unknown=fault.unknown, count=call.refused
+            call.chosen, call.options, fault.parameters, unknown=fault.unknown, count=call.left_out
         )
         if parameter:
             line = f"{call.chosen.name} refuses the parameter {parameter}; asked again without it"
@@ -273,7 +295,7 @@ class Transport:
 
     def _check_wait(self, call: _Call, fault: Fault, retry_after: float) -> None:
         """Stop when a provider asks to wait too long."""
-        if retry_after <= MAX_RETRY_AFTER and call.waited + retry_after <= MAX_LIMITED_SECONDS:
+        if retry_after <= MAX_RETRY_AFTER and call.attempts.waited + retry_after <= MAX_LIMITED_SECONDS:
             return
         until = describe_reset(retry_after)
         msg = (
@@ -284,10 +306,12 @@ class Transport:
 
     def _wait_for_limit(self, call: _Call, fault: Fault, retry_after: float) -> float:
         """Return the seconds to wait for an announced limit; they grow when one call is refused again and again."""
-        call.refusals += 1
-        extra = self._backoff(call.refusals - call.attempts) if call.refusals > call.attempts else 0.0
+        attempts = call.attempts
+        attempts.refusals += 1
+        many = attempts.refusals - call.allowed
+        extra = self._backoff(many) if many > 0 else 0.0
         pause = max(retry_after, extra) + random.uniform(0.0, self._policy.backoff_seconds / 10)
-        call.waited += pause
+        attempts.waited += pause
         self._report(call.role, call.chosen, f"{fault.message}; next request in {pause:.1f} s", fault.kind)
         return pause
 
@@ -336,6 +360,6 @@ def _final_error(fault: Fault, call: _Call) -> Exception:
     if fault.kind == "permanent":
         msg = f"model {name} refused as {role}: {fault.message}"
     else:
-        msg = f"model {name} cannot be reached as {role}: {fault.message} ({call.attempts} attempts)"
+        msg = f"model {name} cannot be reached as {role}: {fault.message} ({call.allowed} attempts)"
     logger.info("%s fault: %s", fault.kind, msg)
     return ModelError(msg)

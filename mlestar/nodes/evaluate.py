@@ -8,6 +8,7 @@ from langgraph.runtime import Runtime
 from mlestar.agents.context import ReplyError
 from mlestar.agents.debugging import repair_script, summarize_bug
 from mlestar.agents.leakage import Leakage, rewrite_leakage
+from mlestar.agents.sharing import limit_message
 from mlestar.metrics.spec import sign
 from mlestar.nodes.grading import grade_execution
 from mlestar.nodes.leakage import check_change, check_script
@@ -87,7 +88,8 @@ async def grade(state: EvaluationState, runtime: Runtime[Settings]) -> Evaluatio
         message = "it printed no line 'Final Validation Performance: <number>'"
         verdict = verdict.model_copy(update={"status": "error", "message": message})
     if verdict.status in DEBUGGABLE:
-        await note_failure(ctx.services.ledger, state["script"], verdict.status, verdict.message)
+        message = limit_message(verdict.message, brief.share)
+        await note_failure(ctx.services.ledger, state["script"], verdict.status, message)
     suspected = state.get("suspected", False)
     evidence = "" if suspected else _suspicion(brief, verdict)
     return {"verdict": verdict, "evidence": evidence, "suspected": suspected or bool(evidence)}

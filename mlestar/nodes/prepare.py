@@ -11,6 +11,7 @@ from langgraph.types import Send
 
 from mlestar.agents.analyst import ask_for_spec
 from mlestar.agents.context import ReplyError
+from mlestar.agents.sharing import limit_statistics
 from mlestar.data.examples import write_example, write_task
 from mlestar.data.task import Task, TaskSpec
 from mlestar.errors import HoldoutError, UserError
@@ -123,7 +124,8 @@ async def _draft_brief(ctx: RunContext, task: Task, split: SplitPlan | None, fal
     return Brief(
         spec=task.spec,
         description=task.description,
-        statistics=task.statistics,
+        statistics=limit_statistics(task.statistics, ctx.settings.share),
+        share=ctx.settings.share,
         split=split,
         fallback=fallback,
         python=environment.python,

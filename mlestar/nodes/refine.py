@@ -12,6 +12,7 @@ from mlestar.agents.debugging import summarize_bug
 from mlestar.agents.extractor import ask_for_block
 from mlestar.agents.measured import find_measured_block
 from mlestar.agents.planner import ask_for_plan
+from mlestar.agents.sharing import limit_message
 from mlestar.agents.summarizer import summarize_study
 from mlestar.nodes.grading import describe_failure, grade_execution
 from mlestar.nodes.progress import emit
@@ -60,7 +61,7 @@ async def run_ablation(state: TrackState, runtime: Runtime[Settings]) -> TrackSt
     texts = (await ctx.services.text(execution.stdout), await ctx.services.text(execution.stderr), execution.detail)
     output = await ctx.services.keep("\n".join(texts).strip())
     if not any(variant.score is not None for variant in variants):
-        message = describe_failure(execution, texts[1])
+        message = limit_message(describe_failure(execution, texts[1]), brief.share)
         await note_failure(ctx.services.ledger, study.script, execution.status, message)
     measured = Measured.of(execution.seconds, execution.peak_memory_mb)
     update = {"status": execution.status, "variants": variants, "output": output, "measured": measured}

@@ -189,9 +189,12 @@ def read_result(folder: RunFolder) -> Result:
     """Return the result of a run that has one.
 
     Raises:
-        UserError: there is no result, or another version of this package made the run.
+        UserError: there is no result, its file is a link, or another version of this package made the run.
     """
     folder.read_settings()
+    if folder.result.is_symlink():
+        msg = f"{folder.result} is a link, which a run never makes: remove it and resume the run"
+        raise UserError(msg)
     if not folder.result.is_file():
         msg = f"run {folder.run_id} in {folder.path.parent} has no result yet"
         raise UserError(msg)

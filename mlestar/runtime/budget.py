@@ -75,13 +75,17 @@ class Budget:
         self._idle = asyncio.Event()
         self._queue = CallQueue()
         self._check_caps()
+        ledger.keep_time(self._session_seconds)
 
     def active_seconds(self) -> float:
         """Return the active time of the run over all its sessions."""
-        return self._earlier + time.monotonic() - self._opened
+        return self._earlier + self._session_seconds()
+
+    def _session_seconds(self) -> float:
+        return time.monotonic() - self._opened
 
     async def spend(self) -> Spend:
-        await asyncio.to_thread(self._ledger.clock, time.monotonic() - self._opened)
+        await asyncio.to_thread(self._ledger.clock, self._session_seconds())
         return await asyncio.to_thread(self._ledger.spend)
 
     async def spent(self, step: str) -> bool:
@@ -118,7 +122,7 @@ class Budget:
             Refusal: a cap does not allow it.
             StopRequested: nothing starts after a stop.
         """
-        await asyncio.to_thread(self._ledger.clock, time.monotonic() - self._opened)
+        await asyncio.to_thread(self._ledger.clock, self._session_seconds())
         if self._asked_to_stop.is_set():
             await self.refuse_to_start()
         self._enter()

@@ -130,7 +130,7 @@ class Executor:
 
         async def work() -> Record:
             job_limits = dataclasses.replace(limits, seconds=allowed)
-            record = await self._run(code, staged, job_limits, outputs, label)
+            record = await self._run(code, staged, job_limits, outputs, label, stretch)
             if record.result["status"] == "timeout" and allowed < limits.seconds:
                 raise await self._services.budget.record_timeout(label)
             return record
@@ -161,7 +161,13 @@ class Executor:
         return self._slots
 
     async def _run(
-        self, code: str, staged: StagedInput, limits: Limits, outputs: tuple[str, ...], label: str
+        self,
+        code: str,
+        staged: StagedInput,
+        limits: Limits,
+        outputs: tuple[str, ...],
+        label: str,
+        stretch: float,
     ) -> Record:
         collect = self._folder.work / uuid.uuid4().hex
         await asyncio.to_thread(collect.mkdir, parents=True)
@@ -182,7 +188,7 @@ class Executor:
             raise
         finally:
             await asyncio.to_thread(shutil.rmtree, collect, ignore_errors=True)
-        return Record(result=record.model_dump(), seconds=record.seconds)
+        return Record(result={**record.model_dump(), "stretch": stretch}, seconds=record.seconds)
 
     async def _release_runner(self) -> None:
         """Close the runner and its waiting containers: a cancelled run reaches no last node that would."""

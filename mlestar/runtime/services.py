@@ -138,6 +138,7 @@ def open_services(
     )
     names = [name for name in (task_folder.name, task_name) if name]
     try:
+        ledger.count_unknown()
         budget = Budget(settings, ledger, caller.sizes)
         retrieval = _make_retrieval(settings, options, caller, budget, prompts, names)
     except UserError:

@@ -11,6 +11,7 @@ from mlestar.errors import SettingsError, nearest
 from mlestar.settings.form import shape_form
 
 Profile = Literal["quick", "standard", "paper"]
+Share = Literal["all", "statistics", "names"]
 ReviewPoint = Literal["models", "ablation", "block", "plan", "ensemble", "submission"]
 
 RUNNERS = ("auto", "docker", "local")
@@ -164,6 +165,12 @@ class Settings(BaseModel):
     gpus: int = Field(0, ge=-1, description="GPUs of one script; -1 for all.")
     runtime: str | None = Field(None, description="Another OCI runtime of the engine, e.g. `runsc` (gVisor).")
     warm: int = Field(0, ge=0, le=16, description="Containers that wait for a script with its libraries imported.")
+    share: Share = Field(
+        "all",
+        description="What prompts contain of the data, and so what a provider receives. all: statistics of columns, "
+        "example values, two records of each table and output of scripts. statistics: no single value, and of the "
+        "output only scores and kinds of errors. names: only names and kinds of columns. Descriptions are always sent.",
+    )
     retrieval: RetrievalSettings = Field(
         RetrievalSettings(),
         description="Where model cards come from; a name or a list of names is short for `sources`.",

@@ -16,7 +16,7 @@ from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.metrics import find_form
 from mlestar.metrics.spec import Direction, TaskSpec, format_score, sign
 from mlestar.runners.base import ExecutionStatus
-from mlestar.settings import ReviewPoint
+from mlestar.settings import ReviewPoint, Share
 
 NO_TRACK = -1
 """Track of what belongs to no track, such as an ensemble."""
@@ -113,6 +113,8 @@ class Brief(Frozen):
     """Limit per script."""
     subsample_rows: int
     seed: int
+    share: Share = "all"
+    """What prompts contain of the data; `statistics` has no more than that."""
 
     @property
     def has_formats(self) -> bool:

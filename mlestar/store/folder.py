@@ -85,6 +85,18 @@ class RunFolder:
         parent = self.path.parent
         return self.run_id if parent == Path("runs").absolute() else f"{self.run_id} --runs-dir {parent}"
 
+    def read_own_text(self, path: Path) -> str:
+        """Return the text of a file of this run.
+
+        Raises:
+            UserError: there is none, or it is a link or outside of the run folder.
+        """
+        own = self.path.resolve()
+        if not path.is_file() or path.is_symlink() or not path.resolve().is_relative_to(own):
+            msg = f"run {self.run_id} has no file {path.name} of its own"
+            raise UserError(msg)
+        return path.read_text(encoding="utf-8")
+
     def create(self) -> None:
         """Make the folder.
 

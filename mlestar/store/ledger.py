@@ -11,14 +11,27 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 from uuid import uuid4
 
 from mlestar.errors import StoreError
+from mlestar.store.statements import (
+    ANSWERED,
+    CLOCK,
+    INHERIT,
+    INSERT,
+    OUTPUT_TOKENS,
+    OVERRUN,
+    RESERVE,
+    RESERVED,
+    SCHEMA,
+    SLOWEST,
+    SPENT,
+)
 
 T = TypeVar("T")
 
@@ -50,74 +63,9 @@ model's reply satisfied its contract. `weak_model`: a model that was given up in
 `failure`: how a script failed. `step_facts`: what the run knew when a step began, and so what its prompts contain."""
 Cap = Literal["max_usd", "max_tokens", "max_executions", "max_hours"]
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS entries (
-    key TEXT PRIMARY KEY,
-    kind TEXT NOT NULL,
-    label TEXT NOT NULL,
-    result TEXT NOT NULL,
-    seconds REAL NOT NULL,
-    input_tokens INTEGER NOT NULL,
-    output_tokens INTEGER NOT NULL,
-    cached_tokens INTEGER NOT NULL DEFAULT 0,
-    reasoning_tokens INTEGER NOT NULL DEFAULT 0,
-    usd REAL,
-    inherited INTEGER NOT NULL DEFAULT 0,
-    finished TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
-);
-CREATE TABLE IF NOT EXISTS sessions (
-    id INTEGER PRIMARY KEY,
-    seconds REAL NOT NULL
-);
-CREATE TEMP TABLE reservations (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    label TEXT NOT NULL,
-    usd REAL NOT NULL,
-    tokens INTEGER NOT NULL,
-    executions INTEGER NOT NULL
-);
-"""
-"""Reservations are temporary: what a process had reserved when it ended was never finished, and is free again.
-Their ids are never used twice: a call that settled releases its id once more, when another call may have reserved."""
-SPENT = """
-SELECT count(*) FILTER (WHERE kind = 'model_call'),
-       coalesce(sum(input_tokens), 0),
-       coalesce(sum(output_tokens), 0),
-       coalesce(sum(cached_tokens), 0),
-       coalesce(sum(reasoning_tokens), 0),
-       total(usd),
-       count(*) - count(usd),
-       count(*) FILTER (WHERE kind IN ('execution', 'export')),
-       count(*) FILTER (WHERE kind = 'retrieval')
-FROM entries WHERE kind IN ('model_call', 'execution', 'export', 'retrieval') AND NOT inherited
-"""
-INSERT = """
-INSERT OR IGNORE INTO entries
-       (key, kind, label, result, seconds, input_tokens, output_tokens, cached_tokens, reasoning_tokens, usd)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-INHERIT = """
-INSERT OR IGNORE INTO main.entries
-       (key, kind, label, result, seconds, input_tokens, output_tokens, cached_tokens, reasoning_tokens, usd, finished,
-        inherited)
-SELECT key, kind, label, result, seconds, input_tokens, output_tokens, cached_tokens, reasoning_tokens, usd, finished, 1
-FROM other.entries
-WHERE kind IN ('model_call', 'execution', 'export', 'retrieval', 'leakage', 'answer', 'step_facts') ORDER BY rowid
-"""
-"""Takes over finished work, findings on leakage, answers of a person, and what prompts contain of the state of the run:
-another budget left would be another prompt. Other notes belong to one run."""
-OUTPUT_TOKENS = """
-SELECT output_tokens FROM entries
-WHERE kind = 'model_call' AND coalesce(json_extract(result, '$.cut'), 0) = 0
-  AND json_extract(result, '$.broken_off') IS NULL
-  AND (? IS NULL OR label = ?) AND (? IS NULL OR json_extract(result, '$.model') = ?)
-"""
-ANSWERED = """
-SELECT json_extract(result, '$.model'), label, count(*) FROM entries
-WHERE kind = 'model_call' AND json_extract(result, '$.broken_off') IS NULL
-GROUP BY 1, 2 ORDER BY min(rowid)
-"""
-SLOWEST = "SELECT coalesce(max(seconds), 0) FROM entries WHERE kind = 'execution'"
+BEAT = 5.0
+"""Seconds between two records of the active time. Each counts this much ahead, so that a process that is killed has
+counted too much rather than too little. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,7 +192,9 @@ class Ledger:
         self._lock = threading.Lock()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._working: dict[str, tuple[asyncio.Lock, int]] = {}
-        self._session = cursor.lastrowid
+        self._session = int(cursor.lastrowid or 0)
+        self._closing = threading.Event()
+        self._timer: threading.Thread | None = None
 
     async def once(
         self,
@@ -330,16 +280,41 @@ class Ledger:
         cap together.
         """
         with self._transaction() as execute:
-            if shortage := _shortage(execute, worst, caps):
+            if shortage := _shortage(execute, self._session, worst, caps):
                 return shortage
-            values = (label, worst.usd, worst.tokens, worst.executions)
-            made = execute("INSERT INTO reservations (label, usd, tokens, executions) VALUES (?, ?, ?, ?)", values)
+            values = (self._session, label, worst.usd, worst.tokens, worst.executions)
+            made = execute(RESERVE, values)
             return int(made.lastrowid or 0)
+
+    def mark_sent(self, reservation: int, record: Record) -> None:
+        """Note that the request of a reservation is sent, with the record that counts if its outcome stays unknown."""
+        self._execute("UPDATE reservations SET sent = ? WHERE id = ?", json.dumps(asdict(record)), reservation)
+
+    def mark_unsent(self, reservation: int) -> None:
+        """Note that the request of a reservation was refused, so that it cost nothing."""
+        self._execute("UPDATE reservations SET sent = NULL WHERE id = ?", reservation)
+
+    def count_unknown(self) -> int:
+        """Count the requests that earlier sessions sent and whose outcome they never learnt; return their number.
+
+        Only for the session that works on the run: another one's requests may still be answered.
+        """
+        left = "FROM reservations WHERE session != ?"
+        with self._transaction() as execute:
+            rows = execute(f"SELECT id, label, sent {left} AND sent IS NOT NULL", (self._session,)).fetchall()
+            for number, label, sent in rows:
+                execute(INSERT, _row(f"unknown outcome {number}", "model_call", label, Record(**json.loads(sent))))
+            execute(f"DELETE {left}", (self._session,))
+        return len(rows)
+
+    def overrun(self, model: str) -> float:
+        """Return how many times longer a reply of a model was than its request allowed; 1 where none was."""
+        return float(self._execute(OVERRUN, model)[0][0])
 
     def shortage(self, worst: Amount, caps: Caps) -> Shortage | None:
         """Return the cap that would not allow an amount now."""
         with self._transaction() as execute:
-            return _shortage(execute, worst, caps)
+            return _shortage(execute, self._session, worst, caps)
 
     def output_tokens(self, role: str | None = None, model: str | None = None) -> list[int]:
         """Return the output tokens of every reply, but for those that were cut and asked for again.
@@ -356,12 +331,34 @@ class Ledger:
         self._execute("DELETE FROM reservations WHERE id = ?", reservation)
 
     def slowest_execution(self) -> float:
-        """Return the seconds of the slowest execution that was no export, 0 when there is none."""
+        """Return the seconds of the slowest execution that was no export, 0 when there is none.
+
+        Those of a longer one, such as an evaluation on all rows, are divided by the factor on its time limit.
+        """
         return float(self._execute(SLOWEST)[0][0])
 
     def clock(self, seconds: float) -> None:
         """Set the active time of this session."""
-        self._execute("UPDATE sessions SET seconds = ? WHERE id = ?", seconds, self._session)
+        self._execute(CLOCK, seconds, self._session)
+
+    def keep_time(self, active: Callable[[], float]) -> None:
+        """Record the active time of this session until the ledger is closed, every few seconds and a little ahead.
+
+        Args:
+            active: returns the seconds of this session.
+        """
+
+        def record() -> None:
+            ahead = BEAT
+            while ahead:
+                with suppress(StoreError):  # a full disk is reported where work is recorded
+                    self.clock(active() + ahead)
+                ahead = 0.0 if self._closing.wait(BEAT) else BEAT
+            with suppress(StoreError):
+                self.clock(active())
+
+        self._timer = threading.Thread(target=record, name="ledger-time", daemon=True)
+        self._timer.start()
 
     def forget(self) -> None:
         """Let every entry be done again; what it cost stays counted."""
@@ -376,6 +373,9 @@ class Ledger:
 
     def close(self) -> None:
         """Close the file once all that was started is written."""
+        self._closing.set()
+        if self._timer is not None:
+            self._timer.join()
         self._writer.shutdown()
         with self._lock:
             self._connection.close()
@@ -425,10 +425,10 @@ def _row(key: str, kind: WorkKind | NoteKind, label: str, record: Record) -> tup
     return key, kind, label, json.dumps(record.result), record.seconds, *tokens, record.usd
 
 
-def _shortage(execute: Callable[..., sqlite3.Cursor], worst: Amount, caps: Caps) -> Shortage | None:
+def _shortage(execute: Callable[..., sqlite3.Cursor], session: int, worst: Amount, caps: Caps) -> Shortage | None:
     """Return the cap that an amount could pass together with what is spent and reserved; a final one before others."""
     _, read, written, _, _, usd, _, executions, _ = execute(SPENT).fetchone()
-    reserved = execute("SELECT total(usd), total(tokens), total(executions) FROM reservations").fetchone()
+    reserved = execute(RESERVED, (session,)).fetchone()
     # Executions cost what they reserve, so that those that run count as done.
     rows: list[tuple[Cap, float | None, float, float, float]] = [
         ("max_usd", caps.usd, usd, reserved[0], worst.usd),

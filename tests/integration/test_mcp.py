@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def server(tmp_path: Path) -> StdioServerParameters:
     options = ["-m", "mlestar", "mcp", "--model", "offline", "--runner", "local", "--runs-dir", str(tmp_path / "runs")]
-    return StdioServerParameters(command=sys.executable, args=options)
+    return StdioServerParameters(command=sys.executable, args=[*options, "--root", str(tmp_path)])
 
 
 async def wait_for_progress(client: Client, run_id: str) -> None:
@@ -74,9 +74,13 @@ async def test_cancel_stops_a_run_and_its_state_is_saved(server: StdioServerPara
     assert (tmp_path / "runs" / started["run_id"] / "result.json").is_file()
 
 
-async def test_a_call_that_cannot_be_done_is_refused_with_a_reason(server: StdioServerParameters) -> None:
+async def test_a_call_that_cannot_be_done_is_refused_with_a_reason(
+    server: StdioServerParameters, tmp_path: Path
+) -> None:
     calls: dict[str, tuple[str, dict[str, Any]]] = {
-        "no such folder": ("run", {"folder": "/nowhere"}),
+        "no such folder": ("run", {"folder": str(tmp_path / "nowhere")}),
+        "not in a folder that this server opens": ("run", {"folder": "/nowhere"}),
+        "may not set runner": ("run", {"folder": str(tmp_path), "settings": {"runner": "local"}}),
         "colour": ("run", {"folder": "/tmp", "settings": {"colour": "red"}}),
         "no run none": ("status", {"run_id": "none"}),
         "has not started": ("cancel", {"run_id": "none"}),

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mlestar.errors import UserError
+from mlestar.integrations.clients import ClientRules
 from mlestar.integrations.messages import describe_error
 from mlestar.integrations.open_calls import OpenCalls
 from mlestar.integrations.runs import TOOLS, Runs
@@ -14,8 +15,9 @@ from mlestar.settings import Settings
 from tests.unit.scenario import Scenario, count_rows, make_task, signs, solve
 
 
-def runs(tmp_path: Path) -> Runs:
-    return Runs(Settings.resolve({"runs_dir": tmp_path / "runs", "model": "offline"}))
+def runs(tmp_path: Path, **settings: object) -> Runs:
+    operator = Settings.resolve({"runs_dir": tmp_path / "runs", "model": "offline", "runner": "local", **settings})
+    return Runs(operator, ClientRules().with_roots((tmp_path,)))
 
 
 @pytest.mark.parametrize(("direction", "best"), [("maximize", "t0.r1.2 0.9"), ("minimize", "t0.r1.2 0.1")])
@@ -33,7 +35,7 @@ async def test_the_best_of_a_run_is_its_best_score_and_not_the_last(tmp_path: Pa
 async def test_while_it_runs_and_after_it_was_cancelled_the_best_stays_the_best(tmp_path: Path) -> None:
     served = runs(tmp_path)
     task = count_rows(make_task(tmp_path / "signs"), "minimize")
-    run_id = await served.start(str(task), {"runner": "local", "profile": "quick", "outer_steps": 0})
+    run_id = await served.start(str(task), {"profile": "quick", "outer_steps": 0})
     scores: list[str] = []
     for _ in range(600):
         status = await served.status(run_id)

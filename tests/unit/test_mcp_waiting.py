@@ -11,13 +11,14 @@ from mcp.client.context import ClientRequestContext
 from mcp.types import CreateMessageRequestParams, CreateMessageResult, TextContent
 
 from mlestar.integrations import following, open_calls
+from mlestar.integrations.clients import ClientRules
 from mlestar.integrations.mcp import make_server
 from mlestar.offline import OfflineEngineer
 from mlestar.settings import Settings
 from tests.unit.mcp_client import ask, refusal
 from tests.unit.scenario import make_task
 
-ASK = {"profile": "quick", "model": "ask", "runner": "local"}
+ASK = {"profile": "quick", "model": "ask"}
 
 
 class SlowModel:
@@ -43,7 +44,9 @@ class SlowModel:
 async def connect(folder: Path, model: SlowModel | None = None) -> AsyncIterator[tuple[Client, str]]:
     """Yield a client, and the id of a run that its model answers."""
     task = await asyncio.to_thread(make_task, folder / "task")
-    server = make_server(Settings.resolve({"runs_dir": str(folder / "runs")}))
+    server = make_server(
+        Settings.resolve({"runs_dir": str(folder / "runs"), "runner": "local"}), ClientRules().with_roots((folder,))
+    )
     async with Client(server, mode="legacy", sampling_callback=model.sample if model else None) as client:
         status = await ask(client, "run", folder=str(task), settings=ASK)
         yield client, status["run_id"]

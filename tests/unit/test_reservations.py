@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from contextvars import Context
 from pathlib import Path
@@ -311,7 +311,8 @@ async def test_a_run_that_was_killed_after_a_cut_reply_asks_only_for_the_longer_
     resumed = BudgetedCaller(tmp_path, [5000])
     assert [await resumed.ask(name) for name in ("a", "b")] == ["", ""]
     assert resumed.limits == [20_000]
-    assert resumed.ledger.spend().output_tokens == 1000 + 2048 + 5000
+    # The request that failed may have been answered and billed.
+    assert resumed.ledger.spend().output_tokens == 1000 + 2048 + 20_000 + 5000
     resumed.ledger.close()
 
 
@@ -333,6 +334,81 @@ def test_what_a_killed_process_had_reserved_is_free_again(tmp_path: Path) -> Non
     ledger = Ledger(path)
     assert isinstance(ledger.reserve("waiting", Amount(usd=1.0), Caps(usd=1.0)), int)
     ledger.close()
+
+
+SENT = """
+import os, signal, sys, time
+from pathlib import Path
+from mlestar.store import Amount, Caps, Ledger, Record
+ledger = Ledger(Path(sys.argv[1]))
+started = time.monotonic()
+ledger.keep_time(lambda: 100 + time.monotonic() - started)
+for name in ("answered", "sent", "refused", "waiting"):
+    number = ledger.reserve(name, Amount(usd=0.2), Caps(usd=1.0))
+    record = Record(result={"model": "m", "unknown": True}, output_tokens=7, usd=0.2)
+    if name != "waiting":
+        ledger.mark_sent(number, record)
+    if name == "answered":
+        ledger.release(number)
+    if name == "refused":
+        ledger.mark_unsent(number)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_request_that_a_killed_process_had_sent_is_counted_at_its_worst(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    killed = subprocess.run([sys.executable, "-c", SENT, str(path)], check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    ledger = Ledger(path)
+    assert (ledger.count_unknown(), ledger.count_unknown()) == (1, 0)
+    spend = ledger.spend()
+    assert (spend.usd, spend.output_tokens) == (0.2, 7)
+    assert spend.seconds >= 100
+    assert isinstance(ledger.reserve("next", Amount(usd=0.8), Caps(usd=1.0)), int)
+    assert ledger.output_tokens() == []
+    ledger.close()
+
+
+async def test_a_reply_longer_than_its_limit_is_reserved_for_from_then_on(tmp_path: Path) -> None:
+    budgeted = BudgetedCaller(tmp_path, [])
+    lengths = iter([1000, 4096, 100])
+
+    class Careless(Writer):
+        def _generate(self, *arguments: Any, **kwargs: Any) -> ChatResult:
+            longer = self.model_copy(update={"max_tokens": 10**9})
+            return super(Careless, longer)._generate(*arguments, **kwargs)
+
+    model = Careless(answer=lambda role, prompt: "a plan", length=lambda prompt: next(lengths))
+    prices, blobs = Prices(tmp_path / "prices.toml"), Blobs(tmp_path / "blobs")
+    models = Models(default=wrap_model(model))
+    caller = Caller(models, budgeted.ledger, blobs, transport=Transport(), prices=prices)
+    reserved: list[int] = []
+
+    @asynccontextmanager
+    async def reserve(measure: Callable[[], CallSize]) -> AsyncIterator[Reservation]:
+        size = measure()
+        reserved.append(size.worst(size.output).tokens - size.input)
+        async with budgeted.budget.call("planner", measure) as reservation:
+            yield reservation
+
+    for number in range(3):
+        await caller.call("planner", f"question {number}", (0, 0), reserve)
+    assert reserved == [20_000, LEAST_USUAL, 2 * 8192]
+    budgeted.ledger.close()
+
+
+def test_active_time_is_recorded_while_nothing_else_is(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "time.sqlite")
+    ledger.keep_time(lambda: 30.0)
+    deadline = time.monotonic() + 20
+    while ledger.spend().seconds < 30 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert ledger.spend().seconds > 30
+    ledger.close()
+    again = Ledger(tmp_path / "time.sqlite")
+    assert again.spend().seconds == 30
+    again.close()
 
 
 async def test_a_step_may_start_although_running_calls_have_reserved_what_is_left(ledger: Ledger) -> None:

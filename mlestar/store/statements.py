@@ -1,0 +1,84 @@
+"""SQL of the ledger."""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (
+    key TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    label TEXT NOT NULL,
+    result TEXT NOT NULL,
+    seconds REAL NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    cached_tokens INTEGER NOT NULL DEFAULT 0,
+    reasoning_tokens INTEGER NOT NULL DEFAULT 0,
+    usd REAL,
+    inherited INTEGER NOT NULL DEFAULT 0,
+    finished TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+);
+CREATE TABLE IF NOT EXISTS sessions (
+    id INTEGER PRIMARY KEY,
+    seconds REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS reservations (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    session INTEGER NOT NULL,
+    label TEXT NOT NULL,
+    usd REAL NOT NULL,
+    tokens INTEGER NOT NULL,
+    executions INTEGER NOT NULL,
+    sent TEXT
+);
+"""
+"""A reservation is of one session: what a process had reserved when it ended is free again. `sent` is the record of a
+request that was sent and has no known outcome: see `Ledger.count_unknown`.
+Ids are never used twice: a call that settled releases its id once more, when another call may have reserved."""
+SPENT = """
+SELECT count(*) FILTER (WHERE kind = 'model_call'),
+       coalesce(sum(input_tokens), 0),
+       coalesce(sum(output_tokens), 0),
+       coalesce(sum(cached_tokens), 0),
+       coalesce(sum(reasoning_tokens), 0),
+       total(usd),
+       count(*) - count(usd),
+       count(*) FILTER (WHERE kind IN ('execution', 'export')),
+       count(*) FILTER (WHERE kind = 'retrieval')
+FROM entries WHERE kind IN ('model_call', 'execution', 'export', 'retrieval') AND NOT inherited
+"""
+INSERT = """
+INSERT OR IGNORE INTO entries
+       (key, kind, label, result, seconds, input_tokens, output_tokens, cached_tokens, reasoning_tokens, usd)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+RESERVE = "INSERT INTO reservations (session, label, usd, tokens, executions) VALUES (?, ?, ?, ?, ?)"
+RESERVED = "SELECT total(usd), total(tokens), total(executions) FROM reservations WHERE session = ?"
+INHERIT = """
+INSERT OR IGNORE INTO main.entries
+       (key, kind, label, result, seconds, input_tokens, output_tokens, cached_tokens, reasoning_tokens, usd, finished,
+        inherited)
+SELECT key, kind, label, result, seconds, input_tokens, output_tokens, cached_tokens, reasoning_tokens, usd, finished, 1
+FROM other.entries
+WHERE kind IN ('model_call', 'execution', 'export', 'retrieval', 'leakage', 'answer', 'step_facts') ORDER BY rowid
+"""
+"""Takes over finished work, findings on leakage, answers of a person, and what prompts contain of the state of the run:
+another budget left would be another prompt. Other notes belong to one run."""
+OUTPUT_TOKENS = """
+SELECT output_tokens FROM entries
+WHERE kind = 'model_call' AND coalesce(json_extract(result, '$.cut'), 0) = 0
+  AND json_extract(result, '$.broken_off') IS NULL AND json_extract(result, '$.unknown') IS NULL
+  AND (? IS NULL OR label = ?) AND (? IS NULL OR json_extract(result, '$.model') = ?)
+"""
+ANSWERED = """
+SELECT json_extract(result, '$.model'), label, count(*) FROM entries
+WHERE kind = 'model_call' AND json_extract(result, '$.broken_off') IS NULL
+  AND json_extract(result, '$.unknown') IS NULL
+GROUP BY 1, 2 ORDER BY min(rowid)
+"""
+OVERRUN = """
+SELECT coalesce(max(json_extract(result, '$.overrun')), 1) FROM entries
+WHERE kind = 'model_call' AND json_extract(result, '$.model') = ?
+"""
+CLOCK = "UPDATE sessions SET seconds = ? WHERE id = ?"
+SLOWEST = """
+SELECT coalesce(max(seconds / coalesce(json_extract(result, '$.stretch'), 1)), 0) FROM entries WHERE kind = 'execution'
+"""
+"""An execution that may take a multiple of the usual time counts for its share of it."""

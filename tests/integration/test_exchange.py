@@ -14,6 +14,7 @@ from mlestar.data.task import Task
 from mlestar.evaluation import infer_split
 from mlestar.runners import Job, Limits, Runner
 from mlestar.runtime.inputs import StagedInput, StagedInputs
+from mlestar.runtime.page_cache import drop_page_cache, dropping_problem
 from mlestar.state import Brief
 from mlestar.store import RunFolder
 from tests.integration.runner_kinds import MARKS, make_runner
@@ -57,6 +58,26 @@ READ_CACHE = OPEN + (
     "    except BlockingIOError:\n"
     "        return 0\n"
     f"print('received', ''.join(str(cached(bit)) for bit in range({BITS})))\n"
+)
+OPEN_LIBRARY = f"""import os, time
+names = [os.path.join(folder, name) for folder, _, names in os.walk('/usr') for name in names]
+library = max((name for name in names if not os.path.islink(name)), key=os.path.getsize)
+file, step = os.open(library, os.O_RDONLY), os.path.getsize(library) // {BITS} // 4096 * 4096
+os.posix_fadvise(file, 0, 0, os.POSIX_FADV_RANDOM)
+"""
+"""Opens the largest file of the image, which all containers have in common."""
+FILL_LIBRARY = OPEN_LIBRARY + (
+    "os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)\n"
+    "for bit, value in enumerate('@MESSAGE@'):\n"
+    "    if value == '1':\n"
+    "        os.pread(file, 1, bit * step)\n"
+)
+TIME_LIBRARY = OPEN_LIBRARY + (
+    "def read(bit):\n"
+    "    start = time.perf_counter()\n"
+    "    os.pread(file, 1, bit * step)\n"
+    "    return time.perf_counter() - start < 2e-5\n"
+    f"print('received', ''.join(str(int(read(bit))) for bit in range({BITS})))\n"
 )
 SHOW_SURROUNDINGS = """import glob, os, socket
 for path in ("mountinfo", "mounts", "cgroup", "cmdline", "environ", "status"):
@@ -164,3 +185,19 @@ async def test_nothing_that_a_script_sees_names_the_kind_of_its_input(inputs: In
     ]
     assert not lines
     assert len({len(str(staged.path)) for staged in kinds.values()}) == 1
+
+
+@pytest.mark.docker
+@pytest.mark.skipif(bool(dropping_problem()), reason=dropping_problem())
+async def test_dropping_the_page_cache_clears_what_a_script_left_in_the_files_of_the_image(
+    tmp_path: Path, brief: Brief
+) -> None:
+    runner = make_runner("docker", "exchange-tests", tmp_path / "work")
+    inputs = Inputs(runner, tmp_path, *await stage_inputs(tmp_path, brief))
+    message = random_message()
+    await inputs.run(FILL_LIBRARY, inputs.real, message)
+    assert count_right(await inputs.run(TIME_LIBRARY, inputs.search), message) > 0.9 * BITS
+    await inputs.run(FILL_LIBRARY, inputs.real, message)
+    assert drop_page_cache() == ""
+    assert count_right(await inputs.run(TIME_LIBRARY, inputs.search), message) < 0.6 * BITS
+    await runner.aclose()

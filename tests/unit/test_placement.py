@@ -139,3 +139,15 @@ async def test_a_run_with_folders_named_after_their_inputs_is_resumed(tmp_path: 
     assert "t0.r1.1" in first.ran
     assert not set(first.ran) & set(second.ran)
     assert not (inputs / "holdout").exists()
+
+
+async def test_a_run_whose_inputs_share_files_marks_its_scores(tmp_path: Path) -> None:
+    folder = make_task(tmp_path / "task")
+    (folder / "words.txt").write_text("one\ntwo\n")
+    if can_clone([folder / "words.txt"], tmp_path):
+        pytest.skip("this file system shares no files: copies take up no space")
+    marked = await solve(tmp_path, Scenario(), SMALL, task=folder, link_above_mb=0)
+    assert marked.warnings[0].endswith("scripts could have exchanged labels through them")
+    assert marked.warnings[0] in (tmp_path / "runs/run/report.html").read_text(encoding="utf-8")
+    clean = await solve(tmp_path, Scenario(), SMALL, task=folder, run_id="other")
+    assert clean.warnings == ()

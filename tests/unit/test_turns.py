@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from mlestar.errors import ModelError
 from mlestar.runners import Execution, Job, ScriptedRunner
 from mlestar.runtime.turns import Turns
-from tests.unit.scenario import FULL, Scenario, solve
+from tests.unit.scenario import FULL, Scenario, lose_connection, solve
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -141,3 +142,12 @@ async def test_a_run_never_executes_scripts_on_two_inputs_at_once(tmp_path: Path
     assert overlaps.pairs[True]
     assert not overlaps.pairs[False]
     assert bool(scenario.early) == (isolation == "standard")
+
+
+@pytest.mark.parametrize("isolation", ["standard", "strict"])
+async def test_strict_isolation_exports_nothing_before_the_search_is_over(tmp_path: Path, isolation: str) -> None:
+    scenario = Scenario(planner=lose_connection)
+    with pytest.raises(ModelError):
+        await solve(tmp_path, scenario, model_attempts=1, isolation=isolation)
+    assert bool(scenario.early) == (isolation == "standard")
+    assert any(name.endswith("-export") for name in scenario.scripts) == (isolation == "standard")

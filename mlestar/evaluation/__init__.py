@@ -2,6 +2,7 @@
 
 from mlestar.evaluation.grader import Grader, check_submission
 from mlestar.evaluation.holdout.holdout import Holdout, fresh_holdouts, search_holdout
+from mlestar.evaluation.holdout.placement import Store
 from mlestar.evaluation.holdout.plan import Comparison, Grade, SplitKind, SplitPlan
 from mlestar.evaluation.holdout.split import infer_split
 from mlestar.evaluation.holdout.stage import manifest, stage
@@ -14,6 +15,7 @@ __all__ = [
     "Holdout",
     "SplitKind",
     "SplitPlan",
+    "Store",
     "check_submission",
     "fresh_holdouts",
     "infer_split",

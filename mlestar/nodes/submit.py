@@ -141,11 +141,11 @@ def _queue(state: PipelineState) -> list[Solution]:
 async def export_first(state: CandidateState, runtime: Runtime[Settings]) -> CandidateState:
     """Export the first valid solution of a track at once, in the background: from then on there is a submission."""
     ctx, solution = await find_context(state, runtime), state["solution"]
-    if solution.score is None:
+    if solution.score is None or _waits_for_search(ctx):
         return {}
     key, fact = key_of("first_solution", state["track"]), solution.model_dump(mode="json")
     if await asyncio.to_thread(ctx.services.ledger.note, "first_solution", key, fact):
-        message = f"{solution.id} is valid: exporting it while the search goes on"
+        message = f"{solution.id} is valid: exporting it, then the search goes on"
         emit(runtime, "export", message, track=state["track"])
         ctx.run_in_background(_export_early(ctx, await ctx.brief(state), solution))
     return {}
@@ -153,7 +153,7 @@ async def export_first(state: CandidateState, runtime: Runtime[Settings]) -> Can
 
 async def resume_early_exports(ctx: RunContext, state: PipelineState) -> None:
     """Continue the early exports of an earlier session; finished ones are in the ledger."""
-    if "brief" not in state or any(export.submission for export in state.get("exports", [])):
+    if "brief" not in state or any(export.submission for export in state.get("exports", [])) or _waits_for_search(ctx):
         return
     brief = await ctx.brief(state)
     for solution in await _noted(ctx, "first_solution"):
@@ -164,6 +164,8 @@ async def submit_best(ctx: RunContext, state: PipelineState) -> None:
     """Submit the best solution of a run that cannot continue, as far as scripts still execute."""
     if "brief" not in state or (ctx.submission.current and ctx.submission.current.final):
         return
+    if _waits_for_search(ctx) and "order" not in state:
+        return
     brief = await ctx.brief(state)
     solutions = await _noted(ctx, "solution")
     for solution in best_first(brief.spec.direction, solutions)[:LAST_TRIES]:
@@ -172,6 +174,11 @@ async def submit_best(ctx: RunContext, state: PipelineState) -> None:
             return
         if await _export_unchosen(ctx, brief, solution, "export"):
             return
+
+
+def _waits_for_search(ctx: RunContext) -> bool:
+    """Whether nothing may be exported before the search is over, since its scripts could read what an export left."""
+    return ctx.settings.isolation == "strict"
 
 
 async def _noted(ctx: RunContext, kind: NoteKind) -> list[Solution]:

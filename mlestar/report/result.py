@@ -132,6 +132,8 @@ class Result(BaseModel):
     split: SplitPlan | None = None
     fallback: str = ""
     """Why there was no holdout; scores are then the reported ones."""
+    warnings: tuple[str, ...] = ()
+    """What makes the scores less certain than they are by default."""
     folder: str
     solution: str | None = None
     submission: str | None = None
@@ -235,6 +237,7 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
         model=ctx.services.caller.models.title,
         models=await asyncio.to_thread(_models, ledger),
         weak_models=tuple(fact["line"] for fact in await asyncio.to_thread(ledger.notes, "weak_model")),
+        warnings=(*await asyncio.to_thread(ctx.inputs.warnings), *ctx.executor.warnings()),
         folder=str(folder.path),
         solution=str(folder.solution) if submitted else None,
         submission=str(folder.submission) if submitted and brief and brief.spec.has_test else None,

@@ -224,7 +224,7 @@ def _make_context(
         settings,
         folder,
         services=services,
-        inputs=StagedInputs(folder, load, task, resamples=settings.resamples),
+        inputs=StagedInputs(folder, load, task, resamples=settings.resamples, link_above_mb=settings.link_above_mb),
         executor=Executor(settings, folder, services, given.get("runner"), report),
         lock=lock,
         owned=options is not None,

@@ -12,7 +12,9 @@ from pathlib import Path
 from mlestar.runners import ContainerOptions, Environment, Execution, Job, Limits, Runner, choose_runner
 from mlestar.runtime.budget import Stage
 from mlestar.runtime.inputs import StagedInput
+from mlestar.runtime.page_cache import drop_page_cache, dropping_problem
 from mlestar.runtime.services import Services
+from mlestar.runtime.turns import Turns
 from mlestar.settings import Settings
 from mlestar.state import ExecutionRecord
 from mlestar.store import ExecutionKind, Record, Reservation, RunFolder, key_of
@@ -54,6 +56,7 @@ class Executor:
         self._on_progress = on_progress
         self._opening = asyncio.Lock()
         self._slots: asyncio.Semaphore | None = None
+        self._turns = Turns(self._drop_page_cache if settings.isolation == "strict" else None)
 
     async def runner(self) -> Runner:
         """Return the runner, choosing it on first use."""
@@ -124,7 +127,8 @@ class Executor:
         @asynccontextmanager
         async def reserve() -> AsyncIterator[Reservation]:
             nonlocal allowed
-            async with self._slot(), self._services.budget.execution(label, stage, limits.seconds) as reservation:
+            within_budget = self._services.budget.execution(label, stage, limits.seconds)
+            async with self._turns.of(staged.name), self._slot(), within_budget as reservation:
                 allowed = reservation.seconds
                 yield reservation
 
@@ -144,6 +148,18 @@ class Executor:
         """Release the runner, unless it is the caller's."""
         if self._runner is not None and self._given_runner is None:
             await self._runner.aclose()
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what makes scores less certain: strict isolation that is not possible here."""
+        problem = dropping_problem() if self._settings.isolation == "strict" else ""
+        return (f"isolation is not strict: {problem}",) if problem else ()
+
+    async def _drop_page_cache(self) -> None:
+        if problem := await asyncio.to_thread(drop_page_cache):
+            line = f"isolation is not strict: {problem}"
+            logger.warning("%s", line)
+            if self._on_progress is not None:
+                self._on_progress(line)
 
     def _key(
         self, script: str, staged: StagedInput, environment: Environment, seconds: float, outputs: tuple[str, ...]

@@ -2,14 +2,18 @@
 
 import asyncio
 import dataclasses
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlestar.data.task import Task
-from mlestar.evaluation import Grader, Holdout, fresh_holdouts, search_holdout, stage
+from mlestar.evaluation import Grader, Holdout, Store, fresh_holdouts, search_holdout, stage
 from mlestar.state import Brief
-from mlestar.store import RunFolder
+from mlestar.store import RunFolder, key_of
+
+TOKEN_LENGTH = 16
+"""Characters of the name of an input's folder."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,13 @@ class StagedInputs:
     """Stages each input of a run on first use; no script works on a person's own files."""
 
     def __init__(
-        self, folder: RunFolder, load: Callable[[], Task], task: Task | None = None, *, resamples: int
+        self,
+        folder: RunFolder,
+        load: Callable[[], Task],
+        task: Task | None = None,
+        *,
+        resamples: int,
+        link_above_mb: int = 2000,
     ) -> None:
         """Describe the inputs.
 
@@ -38,11 +48,13 @@ class StagedInputs:
             load: reads the task on first use.
             task: a loaded task, which is used instead.
             resamples: of the bootstrap behind standard errors, at most.
+            link_above_mb: MB that one input may take up with copies of its own.
         """
         self._folder = folder
         self._load = load
         self._task = task
         self._resamples = resamples
+        self._store = Store(folder.inputs / "shared", link_above_mb * 1_000_000)
         self._loading = asyncio.Lock()
         self._staging = asyncio.Lock()
         self._staged: dict[str, StagedInput] = {}
@@ -76,12 +88,28 @@ class StagedInputs:
         """Return a copy of the task's own input."""
         return await self._stage(await self.task(), None)
 
+    def warnings(self) -> tuple[str, ...]:
+        """Return what makes scores less certain: files that scripts with different labels had in common."""
+        shared = self._store.shared()
+        if not shared:
+            return ()
+        files = "1 file" if shared == 1 else f"{shared} files"
+        reason = f"the inputs of search, rescoring and export share {files}, because of link_above_mb"
+        return (f"{reason}: scripts could have exchanged labels through them",)
+
     async def _stage(self, task: Task, holdout: Holdout | None) -> StagedInput:
         name = holdout.name if holdout else "real"
         async with self._staging:
             if name not in self._staged:
-                path = self._folder.inputs / name / "input"
-                manifest = await asyncio.to_thread(stage, task, holdout, path, link=True)
+                path = await asyncio.to_thread(self._path, name)
+                manifest = await asyncio.to_thread(stage, task, holdout, path, store=self._store)
                 grader = None if holdout is None else Grader(task, holdout, self._resamples)
                 self._staged[name] = StagedInput(name, path, manifest, grader)
             return self._staged[name]
+
+    def _path(self, name: str) -> Path:
+        """Return the folder of an input: a name that scripts see, and cannot read, the same in every session."""
+        # Folders that are named after their input, and whose files are the task's own, are those of older versions.
+        shutil.rmtree(self._folder.inputs / name, ignore_errors=True)
+        token = key_of("input", self._folder.read_settings().thread, name)[:TOKEN_LENGTH]
+        return self._folder.inputs / token / "input"

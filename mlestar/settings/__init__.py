@@ -19,7 +19,11 @@ RUNNERS = ("auto", "docker", "local")
 
 BUDGET = ("max_hours", "max_usd", "max_tokens", "max_executions", "parallel")
 """Settings that may differ each time a run is resumed: they change no prompt and no key of the ledger."""
-UNBOUND = (*BUDGET, "model_seconds", "model_attempts", "model_backoff", "model_parallel", "warm", "prices", "runs_dir")
+UNBOUND = (
+    *BUDGET,
+    *("model_seconds", "model_attempts", "model_backoff", "model_parallel", "warm", "prices", "runs_dir"),
+    "link_above_mb",
+)
 """Settings that may differ when a run is started again under its own id: none changes what is asked or executed."""
 EXPORT_STRETCH = 3.0
 """An export may take this factor of the limit of a script: the real input has more rows than the holdout's.
@@ -170,6 +174,17 @@ class Settings(BaseModel):
         description="What prompts contain of the data, and so what a provider receives. all: statistics of columns, "
         "example values, two records of each table and output of scripts. statistics: no single value, and of the "
         "output only scores and kinds of errors. names: only names and kinds of columns. Descriptions are always sent.",
+    )
+    isolation: Literal["standard", "strict"] = Field(
+        "standard",
+        description="`strict`: no export before the search is over, and the page cache is dropped between scripts that "
+        "hold different labels, where the system permits it.",
+    )
+    link_above_mb: int = Field(
+        2000,
+        ge=0,
+        description="MB of unchanged files in one input above which the inputs of a run share one copy of the others; "
+        "scores are then marked.",
     )
     retrieval: RetrievalSettings = Field(
         RetrievalSettings(),

@@ -40,7 +40,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Method": ("tracks", "outer_steps", "inner_plans", "ensemble_rounds", "accept", "subsample_rows"),
     "Checks": ("debug_rounds", "leakage_rounds", "finalists", "fresh_splits", "resamples"),
     "Budget": ("max_hours", "max_usd", "max_tokens", "max_executions", "max_output_tokens", "script_seconds"),
-    "Sandbox": ("runner", "image", "network", "gpus", "runtime", "warm", "memory_mb", "cpus", "parallel"),
+    "Sandbox": (
+        *("runner", "image", "network", "gpus", "runtime", "warm", "memory_mb", "cpus", "parallel"),
+        *("isolation", "link_above_mb"),
+    ),
 }
 """Every setting, in the order in which a form shows them."""
 

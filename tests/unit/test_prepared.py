@@ -119,8 +119,8 @@ def test_a_task_in_another_format_is_the_task_in_csv(kind: str, tmp_path: Path) 
 def test_scripts_read_plain_files_of_it(kind: str, tmp_path: Path) -> None:
     task = Task.load(make(tmp_path / "task", WRITERS[kind]), workspace=tmp_path / "prepared")
     holdout = search_holdout(task, infer_split(task), seed=0)
-    stage(task, holdout, tmp_path / "holdout", link=True)
-    stage(task, None, tmp_path / "real", link=True)
+    stage(task, holdout, tmp_path / "holdout")
+    stage(task, None, tmp_path / "real")
     names = {path.name for path in (tmp_path / "real").iterdir()}
     suffix = ".parquet" if kind in ("feather", "parts") else ".csv"
     assert names == {path.name for path in (tmp_path / "holdout").iterdir()} == {f"train{suffix}", f"test{suffix}"}
@@ -135,14 +135,14 @@ def test_a_plain_folder_is_read_where_it_is(tmp_path: Path) -> None:
     assert not (tmp_path / "prepared").exists()
 
 
-def test_files_that_need_no_conversion_are_linked(tmp_path: Path) -> None:
+def test_files_that_need_no_conversion_are_staged(tmp_path: Path) -> None:
     folder = make(tmp_path / "task", zipped)
     (folder / "input" / "images" / "deep").mkdir(parents=True)
     for name in ("images/1.png", "images/deep/2.png", "notes.txt"):
         (folder / "input" / name).write_bytes(b"\x89PNG")
     task = Task.load(folder, workspace=tmp_path / "prepared")
     assert (task.input / "images").readlink() == (folder / "input" / "images")
-    stage(task, None, tmp_path / "real", link=True)
+    stage(task, None, tmp_path / "real")
     files = {path.relative_to(tmp_path / "real").as_posix() for path in (tmp_path / "real").rglob("*.*")}
     assert files == {"train.csv", "test.csv", "images/1.png", "images/deep/2.png", "notes.txt"}
 

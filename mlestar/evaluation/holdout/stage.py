@@ -1,11 +1,9 @@
 """Filling the folder that becomes `./input` of a holdout."""
 
-import errno
 import hashlib
 import logging
 import os
 import shutil
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,22 +19,24 @@ from mlestar.errors import HoldoutError
 from mlestar.evaluation.holdout.answers import find_answers
 from mlestar.evaluation.holdout.auxiliary import reject_leaky_paths, safe_rows
 from mlestar.evaluation.holdout.holdout import Holdout, example_rows, learnable_rows, withheld_ids
+from mlestar.evaluation.holdout.placement import Placement, Store, check_space, make_read_only
 
 logger = logging.getLogger("mlestar.evaluation")
 
 
-def stage(task: Task, holdout: Holdout | None, folder: Path, *, link: bool = False) -> str:
+def stage(task: Task, holdout: Holdout | None, folder: Path, *, store: Store | None = None) -> str:
     """Fill `folder` as the input of a holdout and return its `manifest`; a folder that is intact is left alone.
 
     Args:
         task: a task whose labels are in a table.
         holdout: the rows to withhold; None stages the real input as it is.
         folder: the folder to create; a note of its manifest is kept beside it.
-        link: hard-link files that are not changed. Only for runners that mount the folder read-only: a write through a
-            link would change the task's own data.
+        store: copies that this input may share with others of its run. Only for runners that mount the folder
+            read-only.
 
     Raises:
         HoldoutError: a file reveals withheld labels and cannot be filtered.
+        StoreError: the disk has no space for the copies.
     """
     note = folder.with_name(f"{folder.name}.sha256")
     if note.is_file() and folder.is_dir() and manifest(folder) == note.read_text():
@@ -46,8 +46,10 @@ def stage(task: Task, holdout: Holdout | None, folder: Path, *, link: bool = Fal
         reject_leaky_paths(task)
     partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    check_space((path for _, path in _list_files(task.input, avoid=folder.resolve())), folder.parent, store)
     try:
-        _fill(task, holdout, partial, avoid=folder, link=link)
+        _fill(task, holdout, partial, avoid=folder, placement=Placement(store))
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
     finally:
@@ -84,11 +86,11 @@ def staged_sample(task: Task, holdout: Holdout) -> pd.DataFrame | None:
     return cells.reindex(columns=real.columns)
 
 
-def _fill(task: Task, holdout: Holdout | None, folder: Path, *, avoid: Path, link: bool) -> None:
+def _fill(task: Task, holdout: Holdout | None, folder: Path, *, avoid: Path, placement: Placement) -> None:
     counts = {"cut": 0, "linked": 0, "copied": 0}
 
     def place(source: Path, target: Path) -> None:
-        counts[_place(source, target, link=link)] += 1
+        counts[placement.place(source, target)] += 1
 
     rewritten = holdout is not None or not task.layout.has_test
     written = _write_rows(task, holdout, folder, place)
@@ -101,51 +103,23 @@ def _fill(task: Task, holdout: Holdout | None, folder: Path, *, avoid: Path, lin
             msg = f"{name} is a link to something outside the task folder: copy it in"
             raise HoldoutError(msg)
         if name not in apart and not (rewritten and task.layout.owns(name)):
-            counts[_stage_file(task, holdout, path, _target(folder, name), link=link)] += 1
+            counts[_stage_file(task, holdout, path, _target(folder, name), placement)] += 1
     for name in written:
-        # A linked file is the task's own.
-        if (folder / name).stat().st_nlink == 1:
-            _make_read_only(folder / name)
+        make_read_only(folder / name)
     rows = "real input" if holdout is None else f"{len(holdout.train)} train rows, {len(holdout.withheld)} withheld"
     files = ", ".join(f"{count} {how}" for how, count in counts.items() if count)
     logger.info("staged %s: %s; auxiliary files: %s", avoid.name, rows, files or "none")
 
 
-def _stage_file(task: Task, holdout: Holdout | None, path: Path, target: Path, *, link: bool) -> str:
+def _stage_file(task: Task, holdout: Holdout | None, path: Path, target: Path, placement: Placement) -> str:
     """Stage an auxiliary file and return how."""
     filtered = None if holdout is None else safe_rows(task, holdout.train, path)
     if filtered is not None:
         table, rows = filtered
         table.write(target, rows)
-        _make_read_only(target)
+        make_read_only(target)
         return "cut"
-    return _place(path, target, link=link)
-
-
-def _place(path: Path, target: Path, *, link: bool) -> str:
-    """Stage a file as it is and return how."""
-    # A linked file keeps its mode, as it is the task's own; the sandbox's user must be able to read it.
-    if link and path.stat().st_mode & stat.S_IROTH and _linked(path.resolve(), target):
-        return "linked"
-    shutil.copyfile(path, target)
-    _make_read_only(target)
-    return "copied"
-
-
-def _make_read_only(path: Path) -> None:
-    """Make a script that writes into ./input fail in every runner."""
-    path.chmod(0o444)
-
-
-def _linked(source: Path, target: Path) -> bool:
-    """Hard-link a file; return False where both are not on one disk that has hard links."""
-    try:
-        os.link(source, target)
-    except OSError as error:
-        if error.errno in (errno.EXDEV, errno.EPERM, errno.EMLINK):
-            return False
-        raise
-    return True
+    return placement.place(path, target)
 
 
 def _write_rows(task: Task, holdout: Holdout | None, folder: Path, place: PlaceFile) -> list[str]:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import threading
+import uuid
 from pathlib import Path
 
 from mlestar.errors import RunnerError
@@ -23,7 +24,6 @@ class Snapshots:
         self._folder = folder
         self._lock = threading.RLock()
         self._copies: dict[tuple[Path, Signature], tuple[Path, Signature]] = {}
-        self._count = 0
 
     def take(self, source: Path) -> Path:
         """Return the copy of an input folder.
@@ -37,8 +37,7 @@ class Snapshots:
                 key = (source, signature(source, self._folder))
                 if key in self._copies and self.intact(self._copies[key][0]):
                     return self._copies[key][0]
-                self._count += 1
-                copy = self._folder / str(self._count)
+                copy = self._folder / uuid.uuid4().hex[:16]  # a number would tell which input it is
                 shutil.copytree(source, copy, ignore=self._ignore)
                 _protect(copy)
             except (OSError, shutil.Error) as error:

@@ -75,7 +75,7 @@ def keep_apart(task: Task, plan: SplitPlan, *, seed: int, share: float) -> Holdo
     else:
         row_units = make_units(task, plan)
         unused = np.zeros(len(row_units.units), dtype=bool)
-        withheld = row_units.draw(unused, share, np.random.default_rng([seed, 1, 1]))
+        withheld = row_units.draw(unused, share, np.random.default_rng([seed, 1, 1]), count_labelled=True)
         apart = make_holdout(holdout_name(1), row_units, withheld)
     return apart if apart is not None and len(apart.withheld) >= _fewest_apart(plan, labelled) else None
 
@@ -98,7 +98,8 @@ def search_holdout(task: Task, plan: SplitPlan, *, seed: int, apart: Holdout | N
         holdouts = stretches(task, plan, seed=seed, count=1, apart=apart)
     else:
         row_units = make_units(task, plan, apart)
-        withheld = row_units.draw(row_units.apart, plan.fraction, np.random.default_rng([seed, 0]))
+        rng, counted = np.random.default_rng([seed, 0]), apart is not None
+        withheld = row_units.draw(row_units.apart, plan.fraction, rng, count_labelled=counted)
         holdouts = [make_holdout(holdout_name(0), row_units, withheld)]
     if not holdouts or not len(holdouts[0].withheld):
         msg = f"no rows of {task.spec.train} can be withheld by a {plan.kind} split"

@@ -24,9 +24,21 @@ class RowUnits:
     apart: np.ndarray
     """Mask of the rows that are in no holdout: they are kept apart."""
 
-    def draw(self, used: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-        """Return a mask of about `share` of the labelled rows, taken as whole units of which no row is used."""
+    def draw(
+        self, used: np.ndarray, share: float, rng: np.random.Generator, *, count_labelled: bool = False
+    ) -> np.ndarray:
+        """Return a mask of about `share` of the labelled rows, taken as whole units of which no row is used.
+
+        Args:
+            used: mask of rows.
+            share: of the labelled rows.
+            rng: draws the units.
+            count_labelled: the size of a unit is that of its labelled rows. Without it fewer rows are drawn where some
+                have no label, as in runs that earlier versions began.
+        """
         _, first, inverse, sizes = np.unique(self.units, return_index=True, return_inverse=True, return_counts=True)
+        if count_labelled:
+            sizes = np.bincount(inverse, weights=self.labelled)
         unused = np.bincount(inverse, weights=used, minlength=len(sizes)) == 0
         drawn = np.zeros(len(sizes), dtype=bool)
         for stratum in np.unique(self.strata[self.labelled]):

@@ -21,6 +21,7 @@ from mlestar.errors import HoldoutError
 from mlestar.evaluation.holdout.answers import find_answers
 from mlestar.evaluation.holdout.auxiliary import reject_leaky_paths, safe_rows
 from mlestar.evaluation.holdout.holdout import Holdout, example_rows, learnable_rows, withheld_ids
+from mlestar.evaluation.holdout.row_files import files_of_absent_rows
 
 logger = logging.getLogger("mlestar.evaluation")
 
@@ -95,6 +96,8 @@ def _fill(task: Task, holdout: Holdout | None, folder: Path, *, avoid: Path, lin
     rewritten = holdout is not None or not task.layout.has_test
     written = _write_rows(task, holdout, folder, place)
     apart = {*written, *find_answers(task)}
+    if holdout is not None:
+        apart |= files_of_absent_rows(task, holdout)
     for name, path in _list_files(task.input, avoid=avoid.resolve()):
         if task.layout.hides(name):
             continue

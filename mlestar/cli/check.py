@@ -42,8 +42,7 @@ def check_task(path: Path, settings: Settings, *, as_json: bool) -> None:
 
 def _check_folder(folder: Path, settings: Settings, *, as_json: bool) -> None:
     task = load_task(folder, settings)
-    split, problem = _plan(task)
-    division = divide_rows(task, split, seed=settings.seed, fresh_share=settings.fresh_share) if split else None
+    split, division, problem = _plan(task, settings)
     answers = find_answers(task)
     estimate = estimate_run(settings, task)
     if as_json:
@@ -71,13 +70,15 @@ def _check_folder(folder: Path, settings: Settings, *, as_json: bool) -> None:
     _show_estimate(console, settings, estimate)
 
 
-def _plan(task: Task) -> tuple[SplitPlan | None, str]:
+def _plan(task: Task, settings: Settings) -> tuple[SplitPlan | None, Division | None, str]:
+    """Return the split and its rows, or why there are none."""
     if not task.labelled:
-        return None, "the labels cannot be located in the files"
+        return None, None, "the labels cannot be located in the files"
     try:
-        return infer_split(task), ""
+        split = infer_split(task)
+        return split, divide_rows(task, split, seed=settings.seed, fresh_share=settings.fresh_share), ""
     except HoldoutError as error:
-        return None, str(error)
+        return None, None, str(error)
 
 
 def _show_spec(console: Console, task: Task) -> None:

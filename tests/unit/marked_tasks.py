@@ -121,7 +121,9 @@ def make_pairs(folder: Path) -> Marked:
         if row < ROWS:
             _write_picture(folder / "clean" / f"{1000 + row}.png", pixels)
             marks.append([(folder / name / f"{1000 + row}.png").read_bytes() for name in ("train", "clean")])
-    cells = [(f"{1000 + row}_{y}_{x}", 1) for row in range(ROWS, ROWS + TESTS) for y in range(1, 5) for x in range(1, 7)]
+    cells = [
+        (f"{1000 + row}_{y}_{x}", 1) for row in range(ROWS, ROWS + TESTS) for y in range(1, 5) for x in range(1, 7)
+    ]
     pd.DataFrame(cells, columns=["id", "value"]).to_csv(folder / "sampleSubmission.csv", index=False)
     return Marked(Task.load(folder, metric="rmse"), marks)
 

@@ -1,5 +1,6 @@
 """A whole run never shows rows that are kept apart, and a script that copies labels gains nothing on them."""
 
+import json
 import re
 from dataclasses import replace
 from io import StringIO
@@ -13,10 +14,24 @@ from rich.console import Console
 
 from mlestar.cli.console import show_result
 from mlestar.data.task import Task
+from mlestar.errors import ModelError
 from mlestar.evaluation import divide_rows, infer_split
 from mlestar.metrics.spec import NOT_BLIND
 from mlestar.runners import Execution, Job
-from tests.unit.scenario import EARLY, SMALL, Scenario, by_card, failure, fence, resume, script, solve, success
+from tests.unit.scenario import (
+    EARLY,
+    SMALL,
+    Reply,
+    Scenario,
+    by_card,
+    failure,
+    fence,
+    lose_connection,
+    resume,
+    script,
+    solve,
+    success,
+)
 
 ROWS = 2000
 NAMED = re.compile(r"(zq\d{5}x),(?:[-\d.]+,)?(yes|no)")
@@ -42,9 +57,10 @@ def write_noise(folder: Path, rows: int = ROWS) -> Path:
 class Copier(Scenario):
     """Every script prints all that it reads, and submits the labels that the search and its prompts have shown."""
 
-    def __init__(self) -> None:
+    def __init__(self, **replies: Reply) -> None:
         broken = script("broken", "prints what it read")
-        super().__init__(initializer=by_card(A=fence(script(0.6, "A")), B=fence(broken)), debugger=fence(broken))
+        writers = {"initializer": by_card(A=fence(script(0.6, "A")), B=fence(broken)), "debugger": fence(broken)}
+        super().__init__(writers, **replies)
         self.seen: dict[str, str] = {}
 
     def answer(self, role: str, prompt: str) -> str:
@@ -109,17 +125,19 @@ async def test_a_small_table_keeps_no_rows_apart_and_says_so(tmp_path: Path) -> 
     assert NOT_BLIND in console.file.getvalue()
 
 
-async def test_a_run_of_a_version_that_kept_no_rows_apart_goes_on_with_its_rows(tmp_path: Path, task: Path) -> None:
-    first = Copier()
-    await solve(tmp_path, first, SMALL, task=task, fresh_share=0, max_executions=2)
-    again = Copier()
-    result = await resume(tmp_path, again, settings={"max_executions": 100})
-    assert result.status == "solved"
-    inputs = {
-        text
-        for scenario in (first, again)
-        for name, files in scenario.inputs.items()
-        if "-" not in name
-        for text in [files["train.csv"]]
-    }
-    assert len(inputs) == 1
+@pytest.mark.parametrize("kept_apart", [True, False])
+async def test_a_resumed_run_goes_on_with_its_rows(kept_apart: bool, tmp_path: Path, task: Path) -> None:
+    """Also a run of a version that kept no rows apart: its settings do not name the share."""
+    first, second = Copier(extractor=lose_connection), Copier()
+    with pytest.raises(ModelError):
+        await solve(tmp_path, first, SMALL, task=task, model_attempts=1, **({} if kept_apart else {"fresh_share": 0}))
+    path = tmp_path / "runs/run/settings.json"
+    recorded = json.loads(path.read_text())
+    recorded["settings"].pop("fresh_share", None)
+    path.write_text(json.dumps(recorded))
+    result = await resume(tmp_path, second)
+    assert (result.status, result.score.blind) == ("solved", kept_apart)
+    assert second.ran
+    read = [files["train.csv"] for run in (first, second) for name, files in run.inputs.items() if "-" not in name]
+    assert len(set(read)) == 1
+    assert not set(first.ran) & set(second.ran)

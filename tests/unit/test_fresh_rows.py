@@ -185,3 +185,66 @@ def test_fresh_splits_of_small_tables_are_in_train_of_the_search(tmp_path: Path)
     division = divide_rows(task, plan, seed=0, fresh_share=0.4)
     assert division.apart is not None
     assert division.apart.unseen_in(division.search)
+
+
+def shown_task(marked: Marked, folder: Path) -> tuple[Task, Division]:
+    """Return the task as agents may see it."""
+    division = divide_rows(marked.task, infer_split(marked.task), seed=0, fresh_share=SHARE)
+    assert division.apart is not None
+    stage(marked.task, division.search, folder)
+    shown = marked.task.showing(division.search.train, len(division.apart.withheld))
+    return shown.showing_staged(folder, division.search.train), division
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_statistics_say_nothing_of_rows_that_are_kept_apart(layout: str, tmp_path: Path) -> None:
+    marked = LAYOUTS[layout](tmp_path / "task")
+    shown, division = shown_task(marked, tmp_path / "input")
+    assert division.apart is not None
+    described = repr(shown.statistics).encode()
+    assert not any(text in described for row in division.apart.withheld for text in marked.marks[row])
+    assert shown.spec.train_rows == len(marked.marks) - len(division.apart.withheld)
+
+
+def test_tables_beside_train_are_described_as_they_are_staged(tmp_path: Path) -> None:
+    make_tables(tmp_path / "task")
+    train = pd.read_csv(tmp_path / "task/train.csv", dtype=str)
+    # The rows with the largest targets are at the top of the table.
+    train[["id", "y"]].iloc[::-1].to_csv(tmp_path / "task/marks.csv", index=False)
+    (tmp_path / "task/notes.txt").write_text("nothing")
+    marked = Marked(Task.load(tmp_path / "task", metric="rmse", split="random"), make_marks(train))
+    shown, division = shown_task(marked, tmp_path / "input")
+    assert division.apart is not None
+    files = {file.file: file for file in shown.statistics}
+    staged = tmp_path / "input/marks.csv"
+    if staged.exists():
+        assert files["marks.csv"].rows == len(pd.read_csv(staged))
+    assert ("marks.csv" in files) == staged.exists() == ("marks.csv" in shown.spec.auxiliary)
+    described = repr(shown.statistics).encode()
+    assert not any(text in described for row in division.apart.withheld for text in marked.marks[row])
+    assert "notes.txt" in files
+
+
+def make_marks(train: pd.DataFrame) -> list[list[bytes]]:
+    return [[str(name).encode(), str(target).encode()] for name, target in zip(train["id"], train["y"], strict=True)]
+
+
+def test_codes_for_missing_values_come_from_the_rows_that_are_shown(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"id": np.arange(1000), "x": rng.normal(size=1000).round(3), "y": rng.normal(size=1000)})
+    frame.loc[:299, "x"] = -999
+    task = make_task(tmp_path, *divide(frame, np.arange(1000) >= 800), "rmse")
+    codes = {len(rows): column_codes(task.showing(rows), "x") for rows in (np.arange(800), np.arange(300, 800))}
+    assert codes == {800: ("-999.0",), 500: ()}
+
+
+def column_codes(task: Task, name: str) -> tuple[str, ...]:
+    columns = (column for file in task.statistics if file.file == task.train.name for column in file.columns)
+    return next(column.missing_codes for column in columns if column.name == name)
+
+
+def test_an_input_that_was_staged_with_other_rows_is_staged_again(tmp_path: Path) -> None:
+    marked = make_tables(tmp_path / "task")
+    plan = infer_split(marked.task)
+    stage(marked.task, search_holdout(marked.task, plan, seed=0), tmp_path / "input")
+    check_unseen(marked, divide_rows(marked.task, plan, seed=0, fresh_share=SHARE), tmp_path / "input")

@@ -23,7 +23,7 @@ def better(direction: Direction, left: float | None, right: float | None) -> boo
     return sign(direction) * (left - right) > 0
 
 
-NOT_BLIND = "not blind: the search had these rows with their labels"
+NOT_BLIND = "not blind: the search had these rows and labels"
 """What is said of a fresh score wherever it is shown, unless its rows were kept apart from the search."""
 
 

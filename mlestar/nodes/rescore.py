@@ -58,8 +58,9 @@ async def rescore_solution(
     rescoring = combine_verdicts(finalist, verdicts).model_copy(update={"blind": blind})
     if rescoring.fresh is not None:
         score = format_score(rescoring.fresh, rescoring.fresh_se)
+        warnings = f"; {rescoring.message}" if rescoring.message else ""
         mark = "" if blind else f" ({NOT_BLIND})"
-        emit(runtime, "rescore", f"{finalist.id} {finalist.title}: fresh {score}{mark}")
+        emit(runtime, "rescore", f"{finalist.id} {finalist.title}: fresh {score}{mark}{warnings}")
     return {finalist.id: rescoring}
 
 
@@ -80,6 +81,7 @@ def combine_verdicts(finalist: Solution, verdicts: Sequence[Verdict]) -> Rescori
         fresh=sum(scores) / len(scores),
         fresh_se=error_of_mean(scores, errors),
         scores=scores,
+        message="; ".join(dict.fromkeys(warning for verdict in verdicts for warning in verdict.warnings)),
     )
 
 

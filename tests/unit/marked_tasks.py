@@ -33,7 +33,7 @@ def target(row: int) -> str:
 
 def rows(first: int, count: int) -> pd.DataFrame:
     """Return rows with a mark, groups, places, days and series."""
-    numbers = np.arange(first, first + count)
+    numbers = range(first, first + count)
     rng = np.random.default_rng(first)
     columns: dict[str, object] = {
         "id": [mark(row) for row in numbers],
@@ -87,9 +87,11 @@ def make_arrays(folder: Path) -> Marked:
     folder.mkdir(parents=True)
     train, test = rows(0, ROWS), rows(ROWS, TESTS)
     for name, frame in (("train", train), ("test", test)):
-        arrays = {"id": frame.id.to_numpy(dtype="S"), "image": np.arange(len(frame))[:, None] + np.zeros((1, 4))}
-        label = {"label": np.arange(len(frame)) + 7_000_000} if name == "train" else {}
-        np.savez(folder / f"{name}.npz", **arrays, **label)
+        ids, images = frame.id.to_numpy(dtype="S"), np.arange(len(frame))[:, None] + np.zeros((1, 4))
+        if name == "train":
+            np.savez(folder / "train.npz", id=ids, image=images, label=np.arange(len(frame)) + 7_000_000)
+        else:
+            np.savez(folder / "test.npz", id=ids, image=images)
     marks = [[mark(row).encode(), (7_000_000 + row).to_bytes(8, "little")] for row in range(ROWS)]
     return Marked(Task.load(folder, metric="rmse"), marks)
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -57,10 +58,13 @@ def write_noise(folder: Path, rows: int = ROWS) -> Path:
 class Copier(Scenario):
     """Every script prints all that it reads, and submits the labels that the search and its prompts have shown."""
 
-    def __init__(self, **replies: Reply) -> None:
+    def __init__(self, replies: Mapping[str, Reply] | None = None) -> None:
         broken = script("broken", "prints what it read")
-        writers = {"initializer": by_card(A=fence(script(0.6, "A")), B=fence(broken)), "debugger": fence(broken)}
-        super().__init__(writers, **replies)
+        writers: dict[str, Reply] = {
+            "initializer": by_card(A=fence(script(0.6, "A")), B=fence(broken)),
+            "debugger": fence(broken),
+        }
+        super().__init__({**writers, **(replies or {})})
         self.seen: dict[str, str] = {}
 
     def answer(self, role: str, prompt: str) -> str:
@@ -128,9 +132,9 @@ async def test_a_small_table_keeps_no_rows_apart_and_says_so(tmp_path: Path) -> 
 @pytest.mark.parametrize("kept_apart", [True, False])
 async def test_a_resumed_run_goes_on_with_its_rows(kept_apart: bool, tmp_path: Path, task: Path) -> None:
     """Also a run of a version that kept no rows apart: its settings do not name the share."""
-    first, second = Copier(extractor=lose_connection), Copier()
+    first, second = Copier({"extractor": lose_connection}), Copier()
     with pytest.raises(ModelError):
-        await solve(tmp_path, first, SMALL, task=task, model_attempts=1, **({} if kept_apart else {"fresh_share": 0}))
+        await solve(tmp_path, first, SMALL, task=task, model_attempts=1, fresh_share=0.15 if kept_apart else 0)
     path = tmp_path / "runs/run/settings.json"
     recorded = json.loads(path.read_text())
     recorded["settings"].pop("fresh_share", None)

@@ -12,5 +12,5 @@ result = mlestar.solve(
     on_event=lambda event: print(f"{event.stage:12} {event.message}"),
 )
 
-print(f"{result.status}: {result.metric} {result.score.fresh:.4g} on fresh rows that no agent saw")
+print(f"{result.status}: {result.metric} {result.score.fresh:.4g} on fresh rows")
 print(f"script {result.solution}, submission {result.submission}, report {result.report}")

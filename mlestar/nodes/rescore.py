@@ -1,4 +1,4 @@
-"""Rescoring: the few best scripts are scored again on fresh rows, and that alone picks the winner."""
+"""Rescoring: the few best scripts are scored again on fresh rows, and that picks the winner."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,8 @@ from typing import Literal
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from mlestar.metrics.spec import Direction, format_score, sign
+from mlestar.metrics.spec import NOT_BLIND, format_score
+from mlestar.nodes.finalists import choose_finalists, order_finalists, ranked_scripts
 from mlestar.nodes.grading import grade_execution
 from mlestar.nodes.leakage import check_finalist
 from mlestar.nodes.progress import emit
@@ -16,7 +17,7 @@ from mlestar.runtime.budget import Refusal
 from mlestar.runtime.context import RunContext, find_context
 from mlestar.runtime.inputs import StagedInput
 from mlestar.settings import Settings
-from mlestar.state import Brief, PipelineState, Rescoring, RescoringState, Solution, Verdict, best_first
+from mlestar.state import Brief, PipelineState, Rescoring, RescoringState, Solution, Verdict
 
 
 async def each_finalist(state: PipelineState, runtime: Runtime[Settings]) -> list[Send] | Literal["no finalist"]:
@@ -28,30 +29,8 @@ async def each_finalist(state: PipelineState, runtime: Runtime[Settings]) -> lis
     return [Send("rescore", {**keys, "finalist": finalist}) for finalist in finalists] or "no finalist"
 
 
-def ranked_scripts(state: PipelineState, direction: Direction) -> list[Solution]:
-    """Return the solutions that have a score, best first, each script once."""
-    ranked = best_first(direction, sorted(state.get("solutions", {}).values(), key=lambda solution: solution.id))
-    scripts: dict[str | None, Solution] = {}
-    for solution in ranked:
-        scripts.setdefault(solution.script, solution)
-    return list(scripts.values())
-
-
-def choose_finalists(ranked: Sequence[Solution], count: int) -> list[Solution]:
-    """Return the best by holdout score; from two on, the best ensemble and the best single solution are among them.
-
-    The holdout score of a kind is the best of many on the same rows, so its lead over the other may be chance.
-    """
-    finalists = list(ranked[:count])
-    for ensemble in (True, False):
-        kind = [solution for solution in ranked if (solution.origin == "ensemble") is ensemble]
-        if count > 1 and kind and kind[0] not in finalists:
-            finalists[-1] = kind[0]
-    return finalists
-
-
 async def rescore(state: RescoringState, runtime: Runtime[Settings]) -> PipelineState:
-    """Run one finalist on every fresh holdout; the mean is its fresh score, which no agent sees."""
+    """Run one finalist on the fresh rows; that gives its fresh score, which no agent sees."""
     ctx = await find_context(state, runtime)
     brief = await ctx.brief(state)
     return {"rescorings": await rescore_solution(ctx, brief, state["finalist"], runtime)}
@@ -72,13 +51,16 @@ async def rescore_solution(
     except Refusal:
         rescoring = Rescoring(solution=finalist.id, message="the budget allows no rescoring: the holdout score decides")
         return {finalist.id: rescoring}
+    blind = bool(fresh) and all(staged.blind for staged in fresh)
     if not verdicts:
         message = "no fresh rows remain: the holdout score decides" if brief.split else "no holdout"
         return {finalist.id: Rescoring(solution=finalist.id, message=message)}
-    rescoring = combine_verdicts(finalist, verdicts)
+    rescoring = combine_verdicts(finalist, verdicts).model_copy(update={"blind": blind})
     if rescoring.fresh is not None:
         score = format_score(rescoring.fresh, rescoring.fresh_se)
-        emit(runtime, "rescore", f"{finalist.id} {finalist.title}: fresh {score}")
+        warnings = f"; {rescoring.message}" if rescoring.message else ""
+        mark = "" if blind else f" ({NOT_BLIND})"
+        emit(runtime, "rescore", f"{finalist.id} {finalist.title}: fresh {score}{mark}{warnings}")
     return {finalist.id: rescoring}
 
 
@@ -99,6 +81,7 @@ def combine_verdicts(finalist: Solution, verdicts: Sequence[Verdict]) -> Rescori
         fresh=sum(scores) / len(scores),
         fresh_se=error_of_mean(scores, errors),
         scores=scores,
+        message="; ".join(dict.fromkeys(warning for verdict in verdicts for warning in verdict.warnings)),
     )
 
 
@@ -109,18 +92,10 @@ def error_of_mean(scores: Sequence[float], errors: Sequence[float]) -> float:
 
 
 async def choose(state: PipelineState, runtime: Runtime[Settings]) -> PipelineState:
-    """Order the solutions for export: finalists by fresh score, then the others by holdout score."""
+    """Order the solutions for export: finalists first, then the others by holdout score."""
     ctx = await find_context(state, runtime)
     direction = (await ctx.brief(state)).spec.direction
-    rescorings = state.get("rescorings", {})
-
-    def position(solution: Solution) -> tuple[int, float]:
-        rescoring = rescorings.get(solution.id)
-        if rescoring and rescoring.fresh is not None:
-            return 0, -sign(direction) * rescoring.fresh
-        return (2 if rescoring and rescoring.failed else 1), 0.0
-
-    order = [solution.id for solution in sorted(ranked_scripts(state, direction), key=position)]
+    order = order_finalists(direction, ranked_scripts(state, direction), state.get("rescorings", {}))
     return {"order": order, "winner": order[0] if order else None}
 
 

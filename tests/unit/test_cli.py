@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import mlestar
+from mlestar.metrics.spec import NOT_BLIND
 from mlestar.store import RunFolder
 from mlestar.store.folder import FORMAT
 from tests.unit.command_line import call
@@ -165,3 +166,17 @@ def test_windows_is_refused_in_one_line(use: str, tmp_path: Path) -> None:
     assert "needs Linux or macOS; on Windows run it, and Python, inside WSL2" in done.stderr.splitlines()[-1]
     if "cli" in use:
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "shown", "count"),
+    [
+        (4000, "450 rows are kept apart for the fresh score: the search never has them", 450),
+        (400, f"no rows are kept apart for the fresh score; fresh splits for the rescorings: 2; {NOT_BLIND}", 0),
+    ],
+)
+def test_check_shows_how_many_rows_are_kept_apart(rows: int, shown: str, count: int, tmp_path: Path) -> None:
+    task = make_task(tmp_path / "signs", rows=rows)
+    assert shown in " ".join(call("check", task).stdout.split())
+    assert json.loads(call("check", task, "--json").stdout)["kept_apart"] == count
+    assert json.loads(call("check", task, "--json", "--set", "fresh_share=0").stdout)["kept_apart"] == 0

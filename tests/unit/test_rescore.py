@@ -2,8 +2,9 @@
 
 import pytest
 
-from mlestar.nodes.rescore import choose_finalists, error_of_mean, ranked_scripts
-from mlestar.state import Solution, Verdict
+from mlestar.nodes.finalists import choose_finalists, order_finalists, ranked_scripts
+from mlestar.nodes.rescore import error_of_mean
+from mlestar.state import Rescoring, Solution, Verdict
 
 
 def solution(identity: str) -> Solution:
@@ -41,3 +42,50 @@ def test_the_error_of_the_mean_covers_scores_that_differ_more_than_their_errors_
     assert error_of_mean([0.7], [0.02]) == pytest.approx(0.02)
     assert error_of_mean([0.70, 0.71], [0.03, 0.04]) == pytest.approx(0.025)
     assert error_of_mean([0.5, 0.7], [0.03, 0.04]) == pytest.approx(0.1)
+
+
+def scored(identity: str, holdout: float, error: float = 0.02) -> Solution:
+    verdict = Verdict(status="ok", holdout=holdout, holdout_se=error)
+    return solution(identity).model_copy(update={"verdict": verdict})
+
+
+def order(holdout: dict[str, float], fresh: dict[str, float], *, blind: bool = True, error: float = 0.02) -> list[str]:
+    solutions = [scored(name, score) for name, score in holdout.items()]
+    rescorings = {
+        name: Rescoring(solution=name, fresh=score, fresh_se=error, blind=blind) for name, score in fresh.items()
+    }
+    return order_finalists("maximize", solutions, rescorings)
+
+
+def test_fresh_rows_and_holdout_together_pick_the_winner() -> None:
+    assert order({"a": 0.84, "b": 0.80, "c": 0.79}, {"a": 0.80, "b": 0.82}) == ["a", "b", "c"]
+    assert order({"a": 0.81, "b": 0.80, "c": 0.79}, {"a": 0.80, "b": 0.82}) == ["b", "a", "c"]
+
+
+def test_the_more_certain_score_counts_more() -> None:
+    scores = {"a": 0.84, "b": 0.80}, {"a": 0.80, "b": 0.83}
+    assert order(*scores, error=0.01) == ["b", "a"]
+    assert order(*scores, error=0.04) == ["a", "b"]
+
+
+def test_fresh_rows_alone_pick_the_winner_where_a_holdout_score_is_too_good() -> None:
+    assert order({"copied": 1.0, "a": 0.82, "b": 0.80}, {"copied": 0.7, "a": 0.79, "b": 0.80}) == ["b", "a", "copied"]
+
+
+def test_fresh_rows_that_the_search_had_pick_the_winner_alone() -> None:
+    assert order({"a": 0.84, "b": 0.80}, {"a": 0.80, "b": 0.82}, blind=False) == ["b", "a"]
+
+
+def test_finalists_that_failed_on_fresh_rows_come_last() -> None:
+    solutions = [scored("a", 0.9), scored("b", 0.8), scored("c", 0.7)]
+    rescorings = {"a": Rescoring(solution="a", failed=True), "b": Rescoring(solution="b", fresh=0.6, fresh_se=0.1)}
+    assert order_finalists("maximize", solutions, rescorings) == ["b", "c", "a"]
+
+
+def test_where_less_is_better_a_holdout_score_is_too_good_when_it_is_lower() -> None:
+    solutions = [scored("copied", 0.0), scored("a", 0.5)]
+    rescorings = {
+        name: Rescoring(solution=name, fresh=score, fresh_se=0.02, blind=True)
+        for name, score in {"copied": 0.6, "a": 0.5}.items()
+    }
+    assert order_finalists("minimize", solutions, rescorings) == ["a", "copied"]

@@ -23,13 +23,6 @@ def better(direction: Direction, left: float | None, right: float | None) -> boo
     return sign(direction) * (left - right) > 0
 
 
-def format_score(score: float | None, error: float | None = None) -> str:
-    """Return a score with its standard error as a person reads it, `-` when there is none."""
-    if score is None:
-        return "-"
-    return f"{score:.5g}" + (f" ± {error:.2g}" if error else "")
-
-
 class TaskSpec(BaseModel):
     """What is predicted, from which files, and how it is scored. File names are relative to the input folder."""
 

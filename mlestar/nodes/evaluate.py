@@ -8,6 +8,7 @@ from langgraph.runtime import Runtime
 from mlestar.agents.context import ReplyError
 from mlestar.agents.debugging import repair_script, summarize_bug
 from mlestar.agents.leakage import Leakage, rewrite_leakage
+from mlestar.metrics.precision import format_claim, format_score
 from mlestar.metrics.spec import sign
 from mlestar.nodes.grading import grade_execution
 from mlestar.nodes.leakage import check_change, check_script
@@ -176,13 +177,18 @@ async def _find_leakage(ctx: RunContext, state: EvaluationState, script: str) ->
 
 
 def _suspicion(brief: Brief, verdict: Verdict) -> str:
-    """Return evidence of leakage: the script claims far more than the grader found on rows it never saw."""
-    if verdict.holdout is None or verdict.reported is None or not verdict.holdout_se:
+    """Return evidence of leakage: the script claims far more than the grader found on rows it never saw.
+
+    A script chooses what it claims, so that the evidence tells about the score; there is none where only the standing
+    may be shown.
+    """
+    if verdict.standing or verdict.holdout is None or verdict.reported is None or not verdict.holdout_se:
         return ""
     gap = sign(brief.spec.direction) * (verdict.reported - verdict.holdout) / verdict.holdout_se
     if gap < SUSPICIOUS:
         return ""
+    score = format_score(verdict.holdout, verdict.holdout_se)
     return (
-        f"The script reports {brief.spec.metric} {verdict.reported:.6g}, but on held-out rows that it never saw it "
-        f"scores {verdict.holdout:.6g} (standard error {verdict.holdout_se:.2g}): {gap:.1f} standard errors worse."
+        f"The script reports {brief.spec.metric} {format_claim(verdict.reported)}, but on held-out rows that it never "
+        f"saw it scores {score}: at least {SUSPICIOUS:g} standard errors worse."
     )

@@ -8,7 +8,8 @@ from typing import Literal
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from mlestar.metrics.spec import Direction, format_score, sign
+from mlestar.metrics.precision import format_score
+from mlestar.metrics.spec import Direction, sign
 from mlestar.nodes.grading import grade_execution
 from mlestar.nodes.leakage import check_finalist
 from mlestar.nodes.progress import emit

@@ -18,6 +18,7 @@ from mlestar.events import Event
 from mlestar.runtime.budget import Stage
 from mlestar.runtime.executor import Executor
 from mlestar.runtime.facts import step_facts
+from mlestar.runtime.graded import GradedSubmissions
 from mlestar.runtime.inputs import StagedInputs
 from mlestar.runtime.options import RunOptions
 from mlestar.runtime.services import Services, open_services
@@ -49,6 +50,7 @@ class RunContext:
         self.services = services
         self.inputs = inputs
         self.executor = executor
+        self.graded = GradedSubmissions(services.ledger, settings.max_graded)
         self.submission = SubmissionFiles(folder, services.blobs, services.ledger)
         self.owned = owned
         """Whoever opened it closes it; otherwise the run's last node does."""

@@ -40,6 +40,7 @@ NoteKind = Literal[
     "used_reply",
     "failure",
     "step_facts",
+    "graded",
 ]
 """Facts that cost nothing. `solution`: the outcome of an evaluation. `first_solution`: the first valid one of a track,
 which is exported at once. `leakage`: what the checker found in a script. `refusal`: work that a cap stopped.
@@ -47,7 +48,8 @@ which is exported at once. `leakage`: what the checker found in a script. `refus
 `answer`: what a person answered. `submitted`: the solution whose files are in the run folder. `reply`: whether a
 model's reply satisfied its contract. `weak_model`: a model that was given up in a role, and the one that took over.
 `used_reply`: the model call that used a reply with which the graph was resumed.
-`failure`: how a script failed. `step_facts`: what the run knew when a step began, and so what its prompts contain."""
+`failure`: how a script failed. `step_facts`: what the run knew when a step began, and so what its prompts contain.
+`graded`: a submission that a holdout has graded."""
 Cap = Literal["max_usd", "max_tokens", "max_executions", "max_hours"]
 
 SCHEMA = """
@@ -102,10 +104,15 @@ INSERT OR IGNORE INTO main.entries
         inherited)
 SELECT key, kind, label, result, seconds, input_tokens, output_tokens, cached_tokens, reasoning_tokens, usd, finished, 1
 FROM other.entries
-WHERE kind IN ('model_call', 'execution', 'export', 'retrieval', 'leakage', 'answer', 'step_facts') ORDER BY rowid
+WHERE kind IN ('model_call', 'execution', 'export', 'retrieval', 'leakage', 'answer', 'step_facts', 'graded')
+ORDER BY rowid
 """
 """Takes over finished work, findings on leakage, answers of a person, and what prompts contain of the state of the run:
-another budget left would be another prompt. Other notes belong to one run."""
+another budget left would be another prompt. Graded submissions are taken over because the holdout is the same, and goes
+on counting them. Other notes belong to one run."""
+FORGET = """
+DELETE FROM entries WHERE kind NOT IN ('model_call', 'execution', 'export', 'retrieval', 'graded')
+"""
 OUTPUT_TOKENS = """
 SELECT output_tokens FROM entries
 WHERE kind = 'model_call' AND coalesce(json_extract(result, '$.cut'), 0) = 0
@@ -364,8 +371,8 @@ class Ledger:
         self._execute("UPDATE sessions SET seconds = ? WHERE id = ?", seconds, self._session)
 
     def forget(self) -> None:
-        """Let every entry be done again; what it cost stays counted."""
-        self._execute("DELETE FROM entries WHERE kind NOT IN ('model_call', 'execution', 'export', 'retrieval')")
+        """Let every entry be done again; what it cost stays counted, and so do graded submissions."""
+        self._execute(FORGET)
         self._execute("UPDATE entries SET key = key || ' forgotten in session ' || ?", self._session)
 
     def inherit(self, other: Path) -> None:

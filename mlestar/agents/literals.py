@@ -24,8 +24,8 @@ not measured."""
 CHUNK = 16
 """Likewise on the average of a container of texts, where their letters are as mixed as those of encoded data."""
 MIXED = 5.2
-"""Bits per character of such texts: English has 4.2, names of columns 4.0 to 4.8, base64 of compressed data 6. Chosen by
-judgement; not measured."""
+"""Bits per character of such texts: English has 4.2, names of columns 4.0 to 4.8, base64 of compressed data 6. Chosen
+by judgement; not measured."""
 LARGE_CONTAINER = 20_000
 """Characters from which a container of texts may be encoded data."""
 MAX_DECODED = 4_000_000
@@ -37,8 +37,14 @@ MIN_TEXT = 20
 Container = ast.List | ast.Tuple | ast.Set | ast.Dict
 
 
+_LONG_INTEGER = 4096
+"""Bits."""
+
+
 def value_key(value: object) -> str:
     """Return the form in which literals and cells are compared: 7, 7.0, "7" and "007" are one number."""
+    if isinstance(value, int) and value.bit_length() > _LONG_INTEGER:
+        return f"{value:x}"  # Python refuses to write it in decimal digits
     text = str(value).strip()
     try:
         number = float(text)
@@ -92,6 +98,13 @@ class Literals:
         for text in self.texts:
             sequences += _text_sequences(text)
         return sequences
+
+    @cached_property
+    def lists(self) -> list[list[str]]:
+        """The items of each list, tuple and set, and the values and the characters of each text."""
+        containers = [node for node in self._containers if not isinstance(node, ast.Dict)]
+        lists = [_container_sequences(node)[0] for node in containers]
+        return lists + [items for text in self.texts for items in (split_text(text), _characters(text))]
 
     @cached_property
     def zipped(self) -> list[list[str]]:
@@ -220,10 +233,10 @@ def _constants(node: ast.AST) -> Iterator[str | bytes | int | float]:
     pending = [node]
     while pending:
         item = pending.pop()
-        if isinstance(item, ast.UnaryOp) and isinstance(item.op, ast.USub) and isinstance(item.operand, ast.Constant):
-            if isinstance(item.operand.value, int | float) and not isinstance(item.operand.value, bool):
-                yield -item.operand.value
-                continue
+        negative = _negative_number(item)
+        if negative is not None:
+            yield negative
+            continue
         if isinstance(item, ast.Constant):
             if isinstance(item.value, str | bytes | int | float):
                 yield int(item.value) if isinstance(item.value, bool) else item.value
@@ -233,6 +246,14 @@ def _constants(node: ast.AST) -> Iterator[str | bytes | int | float]:
             pending += reversed(pairs)
             continue
         pending += reversed(list(ast.iter_child_nodes(item)))
+
+
+def _negative_number(node: ast.AST) -> int | float | None:
+    """Return the number of a node that is a minus in front of a constant."""
+    if not (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant)):
+        return None
+    value = node.operand.value
+    return -value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _container_sequences(container: Container) -> list[list[str]]:
@@ -250,11 +271,17 @@ def _text_sequences(text: str) -> list[list[str]]:
         return []
     lines = [split_text(line.ljust(MIN_TEXT)) for line in LINE_SEPARATORS.split(text) if line.strip()]
     sequences = [split_text(text), *_columns(lines), *_columns(lines[1:])]
-    single = re.sub(r"\s+", "", text)
-    return [*sequences, *([list(single)] if len(set(single)) <= _FEW_CHARACTERS else [])]
+    return [*sequences, _characters(text)]
+
+
+def _characters(text: str) -> list[str]:
+    """Return the characters of a text of few different ones, without spaces; nothing of another text."""
+    characters = re.sub(r"\s+", "", text)
+    return list(characters) if len(set(characters)) <= _FEW_CHARACTERS else []
 
 
 _FEW_CHARACTERS = 36
+"""Letters and digits."""
 
 
 def _columns(lines: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -284,17 +311,21 @@ def _encoded_size(value: str | bytes | int | float) -> int:
     if isinstance(value, float):
         return 0
     if isinstance(value, int):
-        digits = int(value.bit_length() * math.log10(2))
+        digits = value.bit_length() // 4
         return digits if digits >= ENCODED_TOKEN else 0
     if isinstance(value, bytes):
         return len(value)
     unprintable = sum(not character.isprintable() and not character.isspace() for character in value)
-    if unprintable > _UNPRINTABLE * len(value):
+    spaces = sum(character.isspace() for character in value)
+    is_mixed = len(value) > ENCODED_TOKEN and _bits_per_character(value) >= MIXED
+    if unprintable > _UNPRINTABLE * len(value) or (is_mixed and spaces < _SPACES * len(value)):
         return len(value)
     return sum(len(part) for part in re.split(r"[\s,;|]+", value) if len(part) >= ENCODED_TOKEN)
 
 
-_UNPRINTABLE = 0.05
+_UNPRINTABLE, _SPACES = 0.05, 0.03
+"""Shares of the characters: text has hardly any that cannot be printed, and a space after every word; encoded data is
+divided into lines at most. Chosen by judgement; not measured."""
 
 
 def _encoded_in_chunks(texts: Sequence[str]) -> int:

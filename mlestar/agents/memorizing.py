@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from mlestar.agents.literals import Literals, read_literals, value_key
 
@@ -86,9 +87,8 @@ def find_memorizing(code: str, rows: RowValues | None) -> Memorizing | None:
     reason = _encoded(literals) or (_memorised(literals, rows) if rows else "")
     if not reason:
         return None
-    return Memorizing(
-        literals.largest_statement, f"the script memorises: {reason}; predictions must come from features"
-    )
+    advice = "remove them, predictions must come from features"
+    return Memorizing(literals.largest_statement, f"the script memorises rows: {reason}; {advice}")
 
 
 def _encoded(literals: Literals) -> str:
@@ -112,7 +112,7 @@ def _memorised(literals: Literals, rows: RowValues) -> str:
         count = len(_telling(alphabet, classes=rows.classes) & literals.values)
         if count > MAX_LITERALS:
             return f"{count} literals equal labels of train rows"
-        length = _longest_sequence(literals, column, alphabet, rows)
+        length = _longest_sequence(literals, column, alphabet, rows) or _longest_list(literals, alphabet, rows)
         if length:
             return f"a sequence of {length} literals equals labels of train rows"
     return ""
@@ -121,7 +121,7 @@ def _memorised(literals: Literals, rows: RowValues) -> str:
 def _pairs(literals: Literals, label_of: dict[str, str]) -> int:
     """Return how many ids stand beside their label, 0 where as many stand beside another one; or share one label."""
     for stream in (literals.stream, *literals.zipped):
-        for pairs in (zip(stream, stream[1:], strict=False), zip(stream[1:], stream, strict=False)):
+        for pairs in (pairwise(stream), pairwise(stream[::-1])):
             count = _correct(pairs, label_of)
             if count > MAX_LITERALS:
                 return count
@@ -168,15 +168,32 @@ def _longest_sequence(literals: Literals, column: Sequence[str], alphabet: froze
     orders = _orders(column, rows, code_of)
     lengths = [0]
     for sequence in literals.sequences:
-        if len(sequence) <= MAX_LITERALS or not all(item in alphabet for item in sequence):
+        if not _may_be_labels(sequence, alphabet):
             continue
-        distinct = len(set(sequence))
-        if distinct == 1 or distinct == len(sequence):
-            continue  # a constant, or a list of all classes
         text = "".join(code_of.get(item, "?") for item in sequence)
-        if _is_as_long_as_rows(len(sequence), rows) or any(text in order or text[::-1] in order for order in orders):
+        if any(text in order or text[::-1] in order for order in orders):
             lengths.append(len(sequence))
     return max(lengths)
+
+
+def _may_be_labels(sequence: Sequence[str], alphabet: frozenset[str]) -> bool:
+    """Return whether a long sequence has only labels, and is neither a constant nor a list of different classes."""
+    return len(sequence) > MAX_LITERALS and alphabet.issuperset(sequence) and 1 < len(set(sequence)) < len(sequence)
+
+
+def _longest_list(literals: Literals, alphabet: frozenset[str], rows: RowValues) -> int:
+    """Return the length of the longest list of labels that is as long as there are rows, or repeats words.
+
+    In a dict or in pairs, such labels may belong to other things than rows, such as words with their meaning.
+    """
+    words = {label for label in alphabet if not _digits(label)}
+    lists = [items for items in literals.lists if _may_be_labels(items, alphabet)]
+    return max((len(items) for items in lists if _stands_for_rows(items, words, rows)), default=0)
+
+
+def _stands_for_rows(items: Sequence[str], words: set[str], rows: RowValues) -> bool:
+    repeats_words = words.issuperset(items) and len(set(items)) <= len(items) / 2
+    return repeats_words or _is_as_long_as_rows(len(items), rows)
 
 
 def _orders(column: Sequence[str], rows: RowValues, code_of: dict[str, str]) -> list[str]:

@@ -11,7 +11,7 @@ from mlestar.agents.leakage import Leakage, rewrite_leakage
 from mlestar.metrics.precision import format_claim, format_score
 from mlestar.metrics.spec import sign
 from mlestar.nodes.grading import grade_execution
-from mlestar.nodes.leakage import check_change, check_script
+from mlestar.nodes.leakage import check_change, check_literals, check_script
 from mlestar.nodes.progress import emit, emit_solution
 from mlestar.runtime.budget import Refusal
 from mlestar.runtime.context import RunContext, find_context
@@ -167,8 +167,14 @@ def _final_verdict(state: EvaluationState) -> Verdict:
 
 
 async def _find_leakage(ctx: RunContext, state: EvaluationState, script: str) -> Leakage:
-    """Ask about the whole script where there is evidence or a repaired leak, else about what changed."""
+    """Ask about the whole script where there is evidence or a repaired leak, else about what changed.
+
+    A script that memorises rows is refused without a question.
+    """
     brief, draft, evidence = await ctx.brief(state), state["draft"], state.get("evidence", "")
+    memorizing = await check_literals(ctx, brief, script)
+    if memorizing.leak:
+        return memorizing
     fixes = state.get("fixes", [])
     base = fixes[-1] if fixes else draft.base
     if base is None or evidence or state.get("leak_rounds"):

@@ -17,6 +17,7 @@ from mlestar.agents.summarizer import summarize_study
 from mlestar.metrics.precision import ShownScore
 from mlestar.nodes.acceptance import gain_over
 from mlestar.nodes.grading import describe_failure, grade_execution
+from mlestar.nodes.leakage import check_literals
 from mlestar.nodes.progress import emit
 from mlestar.nodes.propose import propose
 from mlestar.nodes.track import accept_best, ask_budget, attempt_of, best_of, best_script, keep_best, plans_of
@@ -56,6 +57,10 @@ async def run_ablation(state: TrackState, runtime: Runtime[Settings]) -> TrackSt
         return {}
     ctx = await find_context(state, runtime)
     brief = await ctx.brief(state)
+    memorizing = await check_literals(ctx, brief, study.script)
+    if memorizing.leak:
+        output = await ctx.services.keep(memorizing.reason)
+        return {"study": study.model_copy(update={"status": "leak", "output": output})}
     staged = await ctx.inputs.search(brief)
     try:
         execution = await ctx.executor.execute(

@@ -220,5 +220,5 @@ async def test_a_study_that_memorises_never_runs(tmp_path: Path) -> None:
     train = signs().train.rows
     known = dict(zip(train["id"].astype(int), train["label"], strict=True))
     scenario = Scenario(ablator=fence(study(0.8) + f"\nKNOWN = {known!r}\n"), debugger="I will not.")
-    await solve(tmp_path, scenario, **{**SMALL, "debug_rounds": 1})
+    await solve(tmp_path, scenario, SMALL, debug_rounds=1)
     assert "t0.a1" not in scenario.ran

@@ -32,6 +32,10 @@ TELLING_DIGITS = 4
 """Significant digits from which a number is rarely in a script by chance. Chosen by judgement."""
 TELLING_CHARACTERS = 12
 """Likewise of a text."""
+MOST_LABELS = 50_000
+"""Different labels that are compared as sequences; of more, single ones tell."""
+FIRST_CODE = 0xE000
+"""Of the characters that stand for labels in a comparison of sequences."""
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -57,6 +61,13 @@ class RowValues:
     def alphabets(self) -> tuple[frozenset[str], ...]:
         """The labels that occur, for each target column."""
         return tuple(frozenset(column) for column in self.labels)
+
+    @cached_property
+    def telling(self) -> tuple[frozenset[str], ...]:
+        """The labels that are in no script by chance, for each target column: long numbers and texts, no classes."""
+        return tuple(
+            frozenset() if self.classes else frozenset(filter(_is_telling, alphabet)) for alphabet in self.alphabets
+        )
 
     @cached_property
     def ids_are_common(self) -> bool:
@@ -108,8 +119,8 @@ def _memorised(literals: Literals, rows: RowValues) -> str:
         count = _pairs(literals, labels)
         if count > MAX_LITERALS:
             return f"{count} ids of train rows stand beside their labels"
-    for column, alphabet in zip(rows.labels, rows.alphabets, strict=True):
-        count = len(_telling(alphabet, classes=rows.classes) & literals.values)
+    for column, alphabet, telling in zip(rows.labels, rows.alphabets, rows.telling, strict=True):
+        count = len(telling & literals.values)
         if count > MAX_LITERALS:
             return f"{count} literals equal labels of train rows"
         length = _longest_sequence(literals, column, alphabet, rows) or _longest_list(literals, alphabet, rows)
@@ -148,12 +159,9 @@ def _of_one_label(sequence: Sequence[str], label_of: dict[str, str]) -> int:
     return len(sequence) if everywhere.count(*labels) <= len(everywhere) / 2 else 0
 
 
-def _telling(alphabet: frozenset[str], *, classes: bool) -> set[str]:
-    """Return the labels that are in no script by chance: numbers with several digits, and long texts."""
-    numbers = {label for label in alphabet if _digits(label) >= TELLING_DIGITS}
-    if classes:
-        return set()
-    return numbers | {label for label in alphabet if not _digits(label) and len(label) >= TELLING_CHARACTERS}
+def _is_telling(label: str) -> bool:
+    digits = _digits(label)
+    return digits >= TELLING_DIGITS or (not digits and len(label) >= TELLING_CHARACTERS)
 
 
 def _digits(label: str) -> int:
@@ -164,13 +172,14 @@ def _digits(label: str) -> int:
 
 def _longest_sequence(literals: Literals, column: Sequence[str], alphabet: frozenset[str], rows: RowValues) -> int:
     """Return the length of the longest sequence of labels that stands for rows, 0 without one."""
-    code_of = {label: chr(0x100 + number) for number, label in enumerate(alphabet)} if len(alphabet) < 0x800 else {}
+    candidates = [sequence for sequence in literals.sequences if _may_be_labels(sequence, alphabet)]
+    if not candidates or len(alphabet) > MOST_LABELS:
+        return 0
+    code_of = {label: chr(FIRST_CODE + number) for number, label in enumerate(alphabet)}
     orders = _orders(column, rows, code_of)
     lengths = [0]
-    for sequence in literals.sequences:
-        if not _may_be_labels(sequence, alphabet):
-            continue
-        text = "".join(code_of.get(item, "?") for item in sequence)
+    for sequence in candidates:
+        text = "".join(code_of[item] for item in sequence)
         if any(text in order or text[::-1] in order for order in orders):
             lengths.append(len(sequence))
     return max(lengths)
@@ -198,8 +207,6 @@ def _stands_for_rows(items: Sequence[str], words: set[str], rows: RowValues) -> 
 
 def _orders(column: Sequence[str], rows: RowValues, code_of: dict[str, str]) -> list[str]:
     """Return the labels in the orders in which a script may meet them, a character for each."""
-    if not code_of:
-        return []
     positions = [range(len(column)), *rows.orders]
     return ["".join(code_of[column[position]] for position in order) for order in positions]
 

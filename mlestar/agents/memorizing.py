@@ -53,6 +53,10 @@ class RowValues:
     """The labels are classes, so that a list of all of them is no secret."""
 
     @cached_property
+    def id_set(self) -> frozenset[str]:
+        return frozenset(self.ids)
+
+    @cached_property
     def label_of(self) -> tuple[dict[str, str], ...]:
         """The label of each id, for each target column."""
         return tuple(dict(zip(self.ids, column, strict=True)) for column in self.labels) if self.ids else ()
@@ -112,11 +116,11 @@ def _memorised(literals: Literals, rows: RowValues) -> str:
     if len(literals.stream) <= MAX_LITERALS and not any(len(s) > MAX_LITERALS for s in literals.sequences):
         return ""
     if not rows.ids_are_common:
-        count = len(set(rows.ids) & literals.values)
+        count = len(rows.id_set & literals.values)
         if count > MAX_LITERALS:
             return f"{count} literals equal ids of train rows"
-    for labels in rows.label_of:
-        count = _pairs(literals, labels)
+    for labels, alphabet in zip(rows.label_of, rows.alphabets, strict=False):
+        count = _pairs(literals, labels, alphabet)
         if count > MAX_LITERALS:
             return f"{count} ids of train rows stand beside their labels"
     for column, alphabet, telling in zip(rows.labels, rows.alphabets, rows.telling, strict=True):
@@ -129,19 +133,18 @@ def _memorised(literals: Literals, rows: RowValues) -> str:
     return ""
 
 
-def _pairs(literals: Literals, label_of: dict[str, str]) -> int:
+def _pairs(literals: Literals, label_of: dict[str, str], alphabet: frozenset[str]) -> int:
     """Return how many ids stand beside their label, 0 where as many stand beside another one; or share one label."""
     for stream in (literals.stream, *literals.zipped):
         for pairs in (pairwise(stream), pairwise(stream[::-1])):
-            count = _correct(pairs, label_of)
+            count = _correct(pairs, label_of, alphabet)
             if count > MAX_LITERALS:
                 return count
     return max((_of_one_label(sequence, label_of) for sequence in literals.sequences), default=0)
 
 
-def _correct(pairs: Iterable[tuple[str, str]], label_of: dict[str, str]) -> int:
+def _correct(pairs: Iterable[tuple[str, str]], label_of: dict[str, str], alphabet: frozenset[str]) -> int:
     """Return how many ids have their own label in pairs of an id and a label, 0 unless nearly all have."""
-    alphabet = set(label_of.values())
     stated = {name: label for name, label in pairs if name in label_of and label in alphabet}
     right = [name for name, label in stated.items() if label_of[name] == label]
     several = len({stated[name] for name in right}) > 1

@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from mlestar.metrics.precision import Standing
 from mlestar.metrics.spec import Direction
 from mlestar.state import VerdictStatus
 
@@ -37,6 +38,8 @@ class Event(BaseModel):
     verdict: VerdictStatus | None = None
     """Of a graded script."""
     score: float | None = None
+    """Of a graded script, as precise as it may be shown; None where only its standing may be."""
+    standing: Standing | None = None
     direction: Direction | None = None
     """Whether a higher or a lower score is better."""
     standard_error: float | None = None

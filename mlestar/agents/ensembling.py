@@ -9,6 +9,7 @@ from mlestar.agents.planner import reject_repeated
 from mlestar.agents.replies import parse_plan, parse_script
 from mlestar.agents.role import VARIED, Role
 from mlestar.agents.whole import check_whole
+from mlestar.metrics.precision import ShownScore
 from mlestar.state import Attempt, Measured
 
 
@@ -18,7 +19,7 @@ class Member:
 
     id: str
     title: str
-    score: float | None
+    score: ShownScore
     code: str
     measured: Measured | None = None
 

@@ -53,12 +53,16 @@ def _functions(code: str) -> dict[str, Function]:
 
 def _by_effect(variants: Sequence[Variant]) -> list[Variant]:
     """Return the variants that were graded, the one that differs most from the baseline first."""
-    scores = {variant.name: variant.score for variant in variants if variant.score is not None}
+    scores = {variant.name: variant.score for variant in variants if isinstance(variant.score, float)}
     baseline = scores.get("baseline")
     if baseline is None:
         return []
     graded = [variant for variant in variants if variant.name in scores and variant.name != "baseline"]
-    return sorted(graded, key=lambda variant: -abs(scores[variant.name] - baseline))
+
+    def effect(variant: Variant) -> float:
+        return abs(variant.gain.difference if variant.gain else scores[variant.name] - baseline)
+
+    return sorted(graded, key=lambda variant: -effect(variant))
 
 
 def _words(text: str) -> set[str]:

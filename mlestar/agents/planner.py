@@ -6,6 +6,7 @@ from mlestar.agents.context import AgentContext, ReplyError
 from mlestar.agents.replies import parse_plan
 from mlestar.agents.role import VARIED, Role
 from mlestar.agents.script import RepetitionError
+from mlestar.metrics.precision import ShownScore
 from mlestar.state import Attempt, Measured
 
 PLANNER = Role("planner", "planners", VARIED, parse_plan)
@@ -15,7 +16,7 @@ async def ask_for_plan(
     agent: AgentContext,
     block: str,
     attempts: Sequence[Attempt],
-    baseline: float | None,
+    baseline: ShownScore,
     measured: Measured | None = None,
 ) -> str:
     """Return a plan that differs from every earlier plan for this block; a repeated one is asked for again once.

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mlestar.events import Event
-from mlestar.metrics.spec import NOT_BLIND, format_score
+from mlestar.metrics.precision import format_claim, format_score
+from mlestar.metrics.spec import NOT_BLIND
 from mlestar.report import Result
 from mlestar.report.amounts import dollars, tokens
 
@@ -54,10 +55,13 @@ class Progress:
             return Text(event.message, style="bold red" if event.message.startswith("NO HOLDOUT") else "")
         body = Text(f"{event.solution or '':8} ")
         cost = "" if event.spend is None else f"  [{tokens(event.spend.tokens)}, {dollars(event.spend.usd)}]"
-        if event.score is None:
+        if event.standing:
+            body.append(event.standing, style="bold green")
+        elif event.score is None:
             return body.append(f"{event.verdict}  {event.message}", style="yellow").append(cost, style="dim")
-        body.append(format_score(event.score, event.standard_error), style="bold green")
-        claim = f"  (reported {format_score(event.reported)}, {event.seconds or 0:.1f} s)  "
+        else:
+            body.append(format_score(event.score, event.standard_error), style="bold green")
+        claim = f"  (reported {format_claim(event.reported)}, {event.seconds or 0:.1f} s)  "
         return body.append(claim, style="dim").append(event.message).append(cost, style="dim")
 
 
@@ -71,7 +75,7 @@ def show_result(console: Console, result: Result) -> None:
     for name, value, meaning in (
         ("fresh", format_score(score.fresh, score.fresh_se), fresh),
         ("holdout", format_score(score.holdout, score.holdout_se), "graded on rows withheld during the search"),
-        ("reported", format_score(score.reported), "the script's own claim"),
+        ("reported", format_claim(score.reported), "the script's own claim"),
     ):
         table.add_row(Text(name, style="cyan"), Text(value, style="bold"), Text(meaning, style="dim"))
     console.print(Panel(table, title=_title(result), border_style="green" if result.solution else "red", expand=False))

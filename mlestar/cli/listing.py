@@ -11,7 +11,8 @@ from rich.text import Text
 
 from mlestar.api import prune
 from mlestar.errors import UserError
-from mlestar.metrics.spec import NOT_BLIND, format_score
+from mlestar.metrics.precision import format_score
+from mlestar.metrics.spec import NOT_BLIND
 from mlestar.report import Result, read_result
 from mlestar.store import RunFolder, list_runs, maker
 

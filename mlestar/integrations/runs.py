@@ -15,7 +15,8 @@ from mlestar.integrations.clients import ClientRules
 from mlestar.integrations.messages import describe_error
 from mlestar.integrations.open_calls import OpenCalls
 from mlestar.llm.external import ModelCall
-from mlestar.metrics.spec import Direction, better, format_score
+from mlestar.metrics.precision import format_score
+from mlestar.metrics.spec import Direction, better
 from mlestar.report import Result, read_result
 from mlestar.runtime.context import load_task
 from mlestar.runtime.options import RunOptions
@@ -261,20 +262,27 @@ def _problem(task: "asyncio.Task[Result] | None") -> str:
 def _best_event(events: Sequence[Event]) -> str:
     """Return the best solution among the graded scripts of a run."""
     direction = next((event.direction for event in events if event.direction), None)
-    return _best(direction, [(event.solution or "", event.score) for event in events]) if direction else ""
+    if direction is None:
+        return ""
+    above = [event for event in events if event.standing == "better than the best"]
+    if above:
+        return f"{above[-1].solution} {above[-1].standing} before it"
+    return _best(direction, [(event.solution or "", event.score, event.standard_error) for event in events])
 
 
 def _best_row(result: Result) -> str:
     """Return the best solution in the result of a run."""
     rows = [row for row in result.solutions if row.status == "ok"]
-    scores = [row.score.reported if row.score.holdout is None else row.score.holdout for row in rows]
-    return _best(result.direction, [(row.id, score) for row, score in zip(rows, scores, strict=True)])
+    claims = [(row.id, row.score.reported, None) for row in rows if not row.standing]
+    graded = [(row.id, row.score.holdout, row.score.holdout_se) for row in rows if row.score.holdout is not None]
+    return _best(result.direction, graded or claims)
 
 
-def _best(direction: Direction, scores: Sequence[tuple[str, float | None]]) -> str:
+def _best(direction: Direction, scores: Sequence[tuple[str, float | None, float | None]]) -> str:
     """Return the solution with the best score, and the score."""
-    best, best_score = "", None
-    for solution, score in scores:
-        if better(direction, score, best_score):
-            best, best_score = solution, score
-    return f"{best} {format_score(best_score)}" if best else ""
+    best: tuple[str, float | None, float | None] = ("", None, None)
+    for row in scores:
+        if better(direction, row[1], best[1]):
+            best = row
+    solution, score, error = best
+    return f"{solution} {format_score(score, error)}" if solution else ""

@@ -27,13 +27,6 @@ NOT_BLIND = "not blind: the search had these rows and labels"
 """What is said of a fresh score wherever it is shown, unless its rows were kept apart from the search."""
 
 
-def format_score(score: float | None, error: float | None = None) -> str:
-    """Return a score with its standard error as a person reads it, `-` when there is none."""
-    if score is None:
-        return "-"
-    return f"{score:.5g}" + (f" ± {error:.2g}" if error else "")
-
-
 class TaskSpec(BaseModel):
     """What is predicted, from which files, and how it is scored. File names are relative to the input folder."""
 

@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 
+from mlestar.evaluation.holdout.plan import Comparison
+from mlestar.metrics.precision import round_score
 from mlestar.metrics.spec import Direction, better
 from mlestar.runtime.context import RunContext
-from mlestar.state import Brief, Solution, best_first
+from mlestar.state import Brief, Gain, Solution, Verdict, best_first
 
 CONFIDENT = 0.9
 """Share of the paired resamples on which a significant improvement wins. Measured against `accept = "better"` on five
@@ -57,10 +59,30 @@ def describe_choice(direction: Direction, candidates: Sequence[Solution], base: 
 
 async def probability_better(ctx: RunContext, brief: Brief, left: Solution, right: Solution) -> float | None:
     """Return the share of paired resamples on which `left` wins, None where there is nothing to resample."""
+    comparison = await _compare(ctx, brief, left.verdict, right.verdict)
+    return comparison.probability_better if comparison else None
+
+
+async def gain_over(ctx: RunContext, brief: Brief, verdict: Verdict, base: Verdict) -> Gain | None:
+    """Return by how much a graded submission is better than another, as agents may see it.
+
+    There is none where nothing is withheld, or only the standing of the submission may be shown.
+    """
+    if verdict.score is None or base.score is None or verdict.standing:
+        return None
+    comparison = await _compare(ctx, brief, verdict, base)
+    if comparison is None:
+        return None
+    error = comparison.standard_error
+    difference = round_score(comparison.difference, error) or 0.0
+    return Gain(difference=difference, standard_error=round_score(error, error) or 0.0)
+
+
+async def _compare(ctx: RunContext, brief: Brief, left: Verdict, right: Verdict) -> Comparison | None:
+    """Compare two submissions on the same resamples of the withheld rows; None where there is nothing to compare."""
     grader = (await ctx.inputs.search(brief)).grader
-    if grader is None or left.verdict.submission is None or right.verdict.submission is None:
+    if grader is None or left.submission is None or right.submission is None:
         return None
     blobs = ctx.services.blobs
-    submission, baseline = blobs.path(left.verdict.submission), blobs.path(right.verdict.submission)
-    comparison = await asyncio.to_thread(grader.compare, submission, baseline)
-    return comparison.probability_better
+    submission, baseline = blobs.path(left.submission), blobs.path(right.submission)
+    return await asyncio.to_thread(grader.compare, submission, baseline)

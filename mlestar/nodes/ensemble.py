@@ -63,7 +63,10 @@ async def compare_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> 
     ctx = await find_context(state, runtime)
     rounds = state.get("round", 0) + 1
     step = "another ensemble" if rounds < ctx.settings.ensemble_rounds else ""
-    attempts = [*state.get("attempts", []), attempt_of(state["plan"], state["solution"])]
+    brief = await ctx.brief(state)
+    members = best_first(brief.spec.direction, await _solutions(ctx, state))
+    attempt = await attempt_of(ctx, brief, state["plan"], state["solution"], members[0] if members else None)
+    attempts = [*state.get("attempts", []), attempt]
     return {"attempts": attempts, "round": rounds, "spent": await ctx.services.budget.spent(step)}
 
 
@@ -102,7 +105,7 @@ async def _members(ctx: RunContext, state: EnsembleState) -> list[Member]:
         member = Member(
             id=solution.id,
             title=solution.title,
-            score=solution.score,
+            score=solution.verdict.shown,
             code=code,
             measured=solution.verdict.measured,
         )

@@ -9,9 +9,10 @@ from mlestar.agents.context import ReplyError
 from mlestar.agents.debugging import repair_script, summarize_bug
 from mlestar.agents.leakage import Leakage, rewrite_leakage
 from mlestar.agents.sharing import limit_message
+from mlestar.metrics.precision import format_claim, format_score
 from mlestar.metrics.spec import sign
 from mlestar.nodes.grading import grade_execution
-from mlestar.nodes.leakage import check_change, check_script
+from mlestar.nodes.leakage import check_change, check_literals, check_script
 from mlestar.nodes.progress import emit, emit_solution
 from mlestar.runtime.budget import Refusal
 from mlestar.runtime.context import RunContext, find_context
@@ -168,8 +169,14 @@ def _final_verdict(state: EvaluationState) -> Verdict:
 
 
 async def _find_leakage(ctx: RunContext, state: EvaluationState, script: str) -> Leakage:
-    """Ask about the whole script where there is evidence or a repaired leak, else about what changed."""
+    """Ask about the whole script where there is evidence or a repaired leak, else about what changed.
+
+    A script that memorises rows is refused without a question.
+    """
     brief, draft, evidence = await ctx.brief(state), state["draft"], state.get("evidence", "")
+    memorizing = await check_literals(ctx, brief, script)
+    if memorizing.leak:
+        return memorizing
     fixes = state.get("fixes", [])
     base = fixes[-1] if fixes else draft.base
     if base is None or evidence or state.get("leak_rounds"):
@@ -178,13 +185,18 @@ async def _find_leakage(ctx: RunContext, state: EvaluationState, script: str) ->
 
 
 def _suspicion(brief: Brief, verdict: Verdict) -> str:
-    """Return evidence of leakage: the script claims far more than the grader found on rows it never saw."""
-    if verdict.holdout is None or verdict.reported is None or not verdict.holdout_se:
+    """Return evidence of leakage: the script claims far more than the grader found on rows it never saw.
+
+    A script chooses what it claims, so that the evidence tells about the score; there is none where only the standing
+    may be shown.
+    """
+    if verdict.standing or verdict.holdout is None or verdict.reported is None or not verdict.holdout_se:
         return ""
     gap = sign(brief.spec.direction) * (verdict.reported - verdict.holdout) / verdict.holdout_se
     if gap < SUSPICIOUS:
         return ""
+    score = format_score(verdict.holdout, verdict.holdout_se)
     return (
-        f"The script reports {brief.spec.metric} {verdict.reported:.6g}, but on held-out rows that it never saw it "
-        f"scores {verdict.holdout:.6g} (standard error {verdict.holdout_se:.2g}): {gap:.1f} standard errors worse."
+        f"The script reports {brief.spec.metric} {format_claim(verdict.reported)}, but on held-out rows that it never "
+        f"saw it scores {score}: at least {SUSPICIOUS:g} standard errors worse."
     )

@@ -3,7 +3,8 @@
 import asyncio
 
 from mlestar.agents.script import reported_score
-from mlestar.evaluation import check_submission
+from mlestar.evaluation import Grader, check_submission
+from mlestar.metrics.precision import Standing
 from mlestar.runtime.context import RunContext
 from mlestar.runtime.executor import SUBMISSION
 from mlestar.runtime.inputs import StagedInput
@@ -63,8 +64,22 @@ async def _grade_file(ctx: RunContext, brief: Brief, verdict: Verdict, submissio
     grade = await asyncio.to_thread(staged.grader.grade, path)
     if grade.score is None:
         return verdict.model_copy(update={"status": "invalid", "message": grade.problem})
-    scores = {"holdout": grade.score, "holdout_se": grade.standard_error, "warnings": grade.warnings}
-    return verdict.model_copy(update={"status": "ok", **scores})
+    standing = await _record(ctx, brief, staged.name, staged.grader, submission, grade.score)
+    scores = {"holdout": grade.score, "holdout_se": grade.standard_error, "standing": standing}
+    return verdict.model_copy(update={"status": "ok", "warnings": grade.warnings, **scores})
+
+
+async def _record(
+    ctx: RunContext, brief: Brief, holdout: str, grader: Grader, submission: str, score: float
+) -> Standing | None:
+    """Count a graded submission; return its standing, None where its score may be shown."""
+    path = ctx.services.blobs.path
+
+    async def improves_on(other: str) -> bool:
+        comparison = await asyncio.to_thread(grader.compare, path(submission), path(other))
+        return comparison.difference > comparison.standard_error
+
+    return await ctx.graded.record(holdout, submission, score, brief.spec.direction, improves_on)
 
 
 def describe_failure(execution: ExecutionRecord, stderr: str) -> str:

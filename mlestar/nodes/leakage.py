@@ -5,12 +5,22 @@ import asyncio
 from mlestar.agents.changes import Change, find_change, only_settings_differ
 from mlestar.agents.context import ReplyError
 from mlestar.agents.leakage import Leakage, find_leakage
+from mlestar.agents.memorizing import find_memorizing
 from mlestar.runtime.budget import Stage
 from mlestar.runtime.context import RunContext
 from mlestar.state import Brief
 from mlestar.store import key_of
 
 CLEAN = Leakage(leak=False)
+
+
+async def check_literals(ctx: RunContext, brief: Brief, script: str) -> Leakage:
+    """Return whether a script (blob) memorises rows, which needs no agent."""
+    code, rows = await ctx.services.text(script), await ctx.row_values(brief)
+    memorizing = await asyncio.to_thread(find_memorizing, code, rows)
+    if memorizing is None:
+        return CLEAN
+    return Leakage(leak=True, block=memorizing.block, reason=memorizing.reason)
 
 
 async def check_script(ctx: RunContext, brief: Brief, script: str, evidence: str = "") -> Leakage:

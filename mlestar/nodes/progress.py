@@ -3,6 +3,7 @@
 from langgraph.runtime import Runtime
 
 from mlestar.events import Event
+from mlestar.metrics.precision import round_score
 from mlestar.metrics.spec import Direction
 from mlestar.runtime.context import RunContext
 from mlestar.settings import Settings
@@ -17,6 +18,7 @@ def emit(runtime: Runtime[Settings], stage: str, message: str, *, track: int | N
 async def emit_solution(runtime: Runtime[Settings], ctx: RunContext, solution: Solution, direction: Direction) -> None:
     """Stream the verdict on a solution, with what the run has cost so far."""
     verdict = solution.verdict
+    hidden = verdict.standing is not None
     runtime.stream_writer(
         Event(
             stage=solution.origin,
@@ -25,9 +27,10 @@ async def emit_solution(runtime: Runtime[Settings], ctx: RunContext, solution: S
             solution=solution.id,
             script=solution.script,
             verdict=verdict.status,
-            score=verdict.score,
+            score=verdict.shown if isinstance(verdict.shown, float) else None,
+            standing=verdict.standing,
             direction=direction,
-            standard_error=verdict.holdout_se,
+            standard_error=None if hidden else round_score(verdict.holdout_se, verdict.holdout_se),
             reported=verdict.reported,
             seconds=verdict.seconds,
             spend=await ctx.services.spending(),

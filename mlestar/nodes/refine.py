@@ -1,6 +1,7 @@
 """Refinement of a track: ablation, block, plans (paper, algorithm 2)."""
 
 import re
+from collections.abc import Iterable
 from typing import Literal
 
 from langgraph.runtime import Runtime
@@ -14,7 +15,10 @@ from mlestar.agents.measured import find_measured_block
 from mlestar.agents.planner import ask_for_plan
 from mlestar.agents.sharing import limit_message
 from mlestar.agents.summarizer import summarize_study
+from mlestar.metrics.precision import ShownScore
+from mlestar.nodes.acceptance import gain_over
 from mlestar.nodes.grading import describe_failure, grade_execution
+from mlestar.nodes.leakage import check_literals
 from mlestar.nodes.progress import emit
 from mlestar.nodes.propose import propose
 from mlestar.nodes.track import accept_best, ask_budget, attempt_of, best_of, best_script, keep_best, plans_of
@@ -23,10 +27,15 @@ from mlestar.runtime.context import RunContext, find_context
 from mlestar.runtime.facts import note_failure
 from mlestar.runtime.inputs import StagedInput
 from mlestar.settings import Settings
-from mlestar.state import Block, Brief, Draft, ExecutionRecord, Measured, Study, TrackState, Variant
+from mlestar.state import Block, Brief, Draft, ExecutionRecord, Measured, Study, TrackState, Variant, Verdict
 
 STUDY_STRETCH = 2.0
 """A study runs the pipeline several times; it may take this factor of a script's time. Chosen by judgement."""
+BASELINE = "baseline"
+"""The name of a study's variant in which nothing is switched off."""
+MAX_VARIANTS = 12
+"""Variants of one study that are graded, the baseline included: four times as many as a study is asked for. Each score
+tells something about withheld labels. Chosen by judgement; not measured."""
 CLAIM = re.compile(r"^Ablation ([\w.-]{1,60}):\s*(\S+)(?: in (\d+(?:\.\d+)?) s)?", re.MULTILINE)
 
 
@@ -49,6 +58,10 @@ async def run_ablation(state: TrackState, runtime: Runtime[Settings]) -> TrackSt
         return {}
     ctx = await find_context(state, runtime)
     brief = await ctx.brief(state)
+    memorizing = await check_literals(ctx, brief, study.script)
+    if memorizing.leak:
+        output = await ctx.services.keep(memorizing.reason)
+        return {"study": study.model_copy(update={"status": "leak", "output": output})}
     staged = await ctx.inputs.search(brief)
     try:
         execution = await ctx.executor.execute(
@@ -148,7 +161,7 @@ async def plan(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     block, best = state["block"].text if state["block"] else "", best_of(state)
     attempts = plans_of(state["attempts"])
     try:
-        return {"plan": await ask_for_plan(agent, block, attempts, best.score, best.verdict.measured)}
+        return {"plan": await ask_for_plan(agent, block, attempts, best.verdict.shown, best.verdict.measured)}
     except ReplyError:
         return {"plan": ""}
 
@@ -176,7 +189,8 @@ async def write_block(state: TrackState, runtime: Runtime[Settings]) -> TrackSta
 async def compare(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     """Record the result of the plan."""
     ctx = await find_context(state, runtime)
-    attempts = [*state["attempts"], attempt_of(state["plan"], state["solution"])]
+    attempt = await attempt_of(ctx, await ctx.brief(state), state["plan"], state["solution"], best_of(state))
+    attempts = [*state["attempts"], attempt]
     inner = state["inner"] + 1
     step = "another plan" if inner < ctx.settings.inner_plans else ""
     return {"attempts": attempts, "inner": inner, **await ask_budget(ctx, state["track"], step)}
@@ -208,7 +222,7 @@ async def _plan_for_measured_block(ctx: RunContext, state: TrackState, agent: Ag
     if text is None:
         return None
     try:
-        return Block(text=text, plan=await ask_for_plan(agent, text, [], best_of(state).score))
+        return Block(text=text, plan=await ask_for_plan(agent, text, [], best_of(state).verdict.shown))
     except ReplyError:
         return None
 
@@ -222,13 +236,23 @@ async def _grade_variants(
     seconds = {name: _number(text) for name, _, text in CLAIM.findall(stdout)}
     files = {path.removeprefix("variants/").removesuffix(".csv"): path for path in execution.files}
     variants = []
-    for name in sorted({*claims, *files}, key=lambda name: (name != "baseline", name)):
-        score = claims.get(name) if staged.grader is None else None
+    baseline = Verdict(status="unwritten")
+    for name in choose_variants([*claims, *sorted(files)]):
+        score: ShownScore = claims.get(name) if staged.grader is None else None
+        gain = None
         if staged.grader is not None and name in files:
             verdict = await grade_execution(ctx, brief, execution, staged, output=files[name], may_fail=True)
-            score = verdict.holdout
-        variants.append(Variant(name=name, score=score, claimed=claims.get(name), seconds=seconds.get(name)))
+            baseline = verdict if name == BASELINE else baseline
+            score, gain = verdict.shown, await gain_over(ctx, brief, verdict, baseline)
+        figures = {"claimed": claims.get(name), "seconds": seconds.get(name)}
+        variants.append(Variant(name=name, score=score, gain=gain if name != BASELINE else None, **figures))
     return tuple(variants)
+
+
+def choose_variants(names: Iterable[str]) -> list[str]:
+    """Return the baseline and the first variants of a study, as many as are graded; sorted by name."""
+    first = sorted(dict.fromkeys(names), key=lambda name: name != BASELINE)[:MAX_VARIANTS]
+    return sorted(first, key=lambda name: (name != BASELINE, name))
 
 
 def _study_label(state: TrackState) -> str:
@@ -242,7 +266,7 @@ def _plan_label(state: TrackState) -> str:
 def _describe_variants(variants: tuple[Variant, ...], execution: ExecutionRecord) -> str:
     if not variants:
         return f"the study failed ({execution.status})"
-    scores = [(variant.name, "failed" if variant.score is None else f"{variant.score:.5g}") for variant in variants]
+    scores = [(variant.name, "failed" if variant.score is None else str(variant.score)) for variant in variants]
     return ", ".join(f"{name} {score}" for name, score in scores)
 
 
@@ -256,8 +280,9 @@ def _number(text: str) -> float | None:
 async def _ask_for_summary(ctx: RunContext, state: TrackState) -> str:
     study = state["study"]
     agent = await ctx.agent(state, state["track"])
-    error = best_of(state).verdict.holdout_se
-    noise = f"{2 * error:.3g}" if error else "an unknown size"
+    verdict = best_of(state).verdict
+    error = None if verdict.standing else verdict.holdout_se
+    noise = f"{2 * error:.2g}" if error else "an unknown size"
     code, output = await ctx.services.text(study.script or ""), await ctx.services.text(study.output)
     try:
         return await summarize_study(agent, code, output, study.variants, noise, study.measured)

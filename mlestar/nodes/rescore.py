@@ -8,7 +8,8 @@ from typing import Literal
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from mlestar.metrics.spec import NOT_BLIND, format_score
+from mlestar.metrics.precision import format_score
+from mlestar.metrics.spec import NOT_BLIND
 from mlestar.nodes.finalists import choose_finalists, order_finalists, ranked_scripts
 from mlestar.nodes.grading import grade_execution
 from mlestar.nodes.leakage import check_finalist

@@ -5,11 +5,11 @@ from typing import Literal
 
 from langgraph.runtime import Runtime
 
-from mlestar.nodes.acceptance import best_improvement, describe_choice
+from mlestar.nodes.acceptance import best_improvement, describe_choice, gain_over
 from mlestar.nodes.progress import emit
 from mlestar.runtime.context import RunContext
 from mlestar.settings import Settings
-from mlestar.state import Attempt, Solution, TrackState
+from mlestar.state import Attempt, Brief, Solution, TrackState
 
 
 def best_of(state: TrackState) -> Solution:
@@ -57,12 +57,14 @@ def plans_of(attempts: Sequence[Attempt]) -> list[Attempt]:
     return [attempt for attempt in attempts if attempt.plan]
 
 
-def attempt_of(plan: str, solution: Solution) -> Attempt:
-    """Return the record of a plan and its result."""
+async def attempt_of(ctx: RunContext, brief: Brief, plan: str, solution: Solution, base: Solution | None) -> Attempt:
+    """Return the record of a plan and its result, compared with the solution that it started from."""
+    gain = await gain_over(ctx, brief, solution.verdict, base.verdict) if base else None
     return Attempt(
         plan=plan,
         solution=solution.id,
-        score=solution.score,
+        score=solution.verdict.shown,
+        gain=gain,
         status=solution.verdict.status,
         measured=solution.verdict.measured,
     )

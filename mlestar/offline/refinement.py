@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from mlestar.metrics.spec import sign
 from mlestar.offline.facts import Facts
+from mlestar.offline.sections import Section
 from mlestar.offline.surgery import functions
 from mlestar.offline.tables.ideas import IDEAS, PARTS, Idea, ideas_for
 
@@ -34,7 +35,14 @@ def effects(facts: Facts) -> dict[str, float]:
     if baseline is None:
         return {}
     factor = sign(facts.spec.direction)
-    return {name: factor * (baseline - score) for name, score in scores.items() if score is not None}
+    by_scores = {name: factor * (baseline - score) for name, score in scores.items() if score is not None}
+    return {name: -_gains(facts).get(name, -effect) for name, effect in by_scores.items()}
+
+
+def _gains(facts: Facts) -> dict[str, float]:
+    """Return by how much variants are better than the baseline, where that was measured on the same rows."""
+    gains = {item["name"]: item.get("gain") for item in facts.data("graded", [])}
+    return {name: float(gain["difference"]) for name, gain in gains.items() if gain}
 
 
 def summarize_effects(facts: Facts) -> str:
@@ -56,7 +64,8 @@ def summarize_effects(facts: Facts) -> str:
 
 def _scores(facts: Facts) -> dict[str, float | None]:
     """Return the graded score of every variant and of the baseline."""
-    return {item["name"]: item["score"] for item in facts.data("graded", [])}
+    scores = {item["name"]: item["score"] for item in facts.data("graded", [])}
+    return {name: score if isinstance(score, float | int) else None for name, score in scores.items()}
 
 
 def _verdict(effect: float) -> str:
@@ -129,13 +138,19 @@ def _measured_parts(variant: str, effect: float) -> tuple[str, ...]:
 def plan_next(facts: Facts) -> str:
     """Return the next plan for a block, depending on the scores of the earlier ones."""
     records = facts.all("attempt_record")
-    factor = sign(facts.spec.direction)
-    baseline = _number(facts.text("baseline"))
-    limit = float("inf") if baseline is None else factor * baseline
-    scored = [(_number(record.attributes.get("score", "")), record.text) for record in records]
-    ranked = sorted(((factor * score, plan) for score, plan in scored if score is not None), reverse=True)
-    better = [plan for score, plan in ranked if score > limit]
+    gains = [(_gain(record, facts), record.text) for record in records]
+    ranked = sorted(((gain, plan) for gain, plan in gains if gain is not None), reverse=True)
+    better = [plan for gain, plan in ranked if gain > 0]
     return next_plan(facts.text("block"), [record.text for record in records], facts.track, better)
+
+
+def _gain(record: Section, facts: Facts) -> float | None:
+    """Return by how much an attempt is better than the baseline: as measured on the same rows, else by the scores."""
+    gain = _number(record.attributes.get("gain", ""))
+    if gain is not None:
+        return gain
+    score, baseline = _number(record.attributes.get("score", "")), _number(facts.text("baseline"))
+    return None if score is None or baseline is None else sign(facts.spec.direction) * (score - baseline)
 
 
 def next_plan(

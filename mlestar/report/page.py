@@ -7,7 +7,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from mlestar.metrics.spec import NOT_BLIND, format_score
+from mlestar.metrics.precision import format_claim, format_score
+from mlestar.metrics.spec import NOT_BLIND
 from mlestar.report.amounts import dollars, tokens
 
 
@@ -19,7 +20,7 @@ def render_page(result: dict[str, Any], brief: dict[str, Any]) -> str:
 @cache
 def _template() -> Template:
     pages = Environment(loader=PackageLoader("mlestar", "report"), autoescape=True, undefined=StrictUndefined)
-    pages.filters.update(number=format_score, duration=_duration, tokens=tokens, dollars=dollars)
+    pages.filters.update(number=format_score, claim=format_claim, duration=_duration, tokens=tokens, dollars=dollars)
     return pages.get_template("report.html")
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, computed_field
 
 from mlestar.errors import UserError
 from mlestar.evaluation.holdout.plan import SplitPlan
+from mlestar.metrics.precision import Standing, round_score
 from mlestar.metrics.spec import Direction, sign
 from mlestar.report.amounts import dollars, tokens
 from mlestar.report.page import render_page
@@ -27,6 +28,9 @@ from mlestar.state import (
     VerdictStatus,
 )
 from mlestar.store import Cap, Ledger, RunFolder
+
+ENDED = ("solved", "no_solution")
+"""A run that ended so executes no further script, so that its scores may be read in full precision."""
 
 
 class Score(BaseModel):
@@ -57,6 +61,8 @@ class SolutionRow(BaseModel):
     status: VerdictStatus
     message: str
     score: Score
+    standing: Standing | None = None
+    """In place of the holdout score, where only this may be shown while scripts can follow."""
     seconds: float
     script: str | None
     """Path of the script, relative to the run folder."""
@@ -223,6 +229,7 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
     rescorings, chosen = state.get("rescorings", {}), any(export.submission for export in state.get("exports", []))
     current = ctx.submission.current
     submitted = chosen or current is not None
+    ended = state.get("status") in ENDED
     winner = state.get("winner") if chosen or current is None else current.solution.id
     task: dict[str, Any] = {"task": Path((await asyncio.to_thread(folder.read_settings)).task).name}
     if brief:
@@ -234,7 +241,7 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
         run_id=folder.run_id,
         status=state.get("status", "stopped"),
         message=message,
-        score=_score(solutions[winner], rescorings) if winner else Score(),
+        score=_score(solutions[winner], rescorings, ended) if winner else Score(),
         winner=winner,
         model=ctx.services.caller.models.title,
         models=await asyncio.to_thread(_models, ledger),
@@ -246,10 +253,12 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
         seconds=round(spend.seconds, 3),
         spend=SpendRow.model_validate(spend),
         caps=await _caps(ctx),
-        rescorings=tuple(rescorings.values()),
+        rescorings=tuple(row if ended else _shown_rescoring(row) for row in rescorings.values()),
         exports=tuple(state.get("exports", [])),
         sources=_sources(state),
-        solutions=tuple(_row(ctx, solution, rescorings) for solution in sorted(solutions.values(), key=_position)),
+        solutions=tuple(
+            _row(ctx, solution, rescorings, ended) for solution in sorted(solutions.values(), key=_position)
+        ),
         **task,
     )
 
@@ -296,19 +305,37 @@ async def _caps(ctx: RunContext) -> tuple[CapRow, ...]:
     )
 
 
-def _score(solution: Solution, rescorings: dict[str, Rescoring]) -> Score:
+def _score(solution: Solution, rescorings: dict[str, Rescoring], ended: bool) -> Score:
+    """Return the scores of a solution: in full precision when the run has ended, else as they may be shown."""
     verdict, final = solution.verdict, rescorings.get(solution.id)
+    holdout, fresh = (
+        (verdict.holdout, verdict.holdout_se),
+        (None, None) if final is None else (final.fresh, final.fresh_se),
+    )
+    if not ended:
+        holdout = (None, None) if verdict.standing else _shown(*holdout)
+        fresh = _shown(*fresh)
     return Score(
-        holdout=verdict.holdout,
-        holdout_se=verdict.holdout_se,
-        fresh=final.fresh if final else None,
-        fresh_se=final.fresh_se if final else None,
+        holdout=holdout[0],
+        holdout_se=holdout[1],
+        fresh=fresh[0],
+        fresh_se=fresh[1],
         blind=bool(final and final.blind and final.fresh is not None),
         reported=verdict.reported,
     )
 
 
-def _row(ctx: RunContext, solution: Solution, rescorings: dict[str, Rescoring]) -> SolutionRow:
+def _shown(score: float | None, error: float | None) -> tuple[float | None, float | None]:
+    return round_score(score, error), round_score(error, error)
+
+
+def _shown_rescoring(rescoring: Rescoring) -> Rescoring:
+    """Return a rescoring as it may be shown while scripts can follow: without the scores that its mean is made of."""
+    fresh, error = _shown(rescoring.fresh, rescoring.fresh_se)
+    return rescoring.model_copy(update={"fresh": fresh, "fresh_se": error, "scores": ()})
+
+
+def _row(ctx: RunContext, solution: Solution, rescorings: dict[str, Rescoring], ended: bool) -> SolutionRow:
     script = ctx.services.blobs.path(solution.script).relative_to(ctx.folder.path) if solution.script else None
     return SolutionRow(
         id=solution.id,
@@ -319,7 +346,8 @@ def _row(ctx: RunContext, solution: Solution, rescorings: dict[str, Rescoring]) 
         plan=solution.plan,
         status=solution.verdict.status,
         message=solution.verdict.message,
-        score=_score(solution, rescorings),
+        score=_score(solution, rescorings, ended),
+        standing=None if ended else solution.verdict.standing,
         seconds=solution.verdict.seconds,
         script=str(script) if script else None,
     )

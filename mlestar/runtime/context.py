@@ -13,13 +13,16 @@ from typing import IO, Any
 from langgraph.runtime import Runtime
 
 from mlestar.agents.context import AgentContext
+from mlestar.agents.memorizing import RowValues
 from mlestar.data.task import Task
 from mlestar.events import Event
 from mlestar.runtime.budget import Stage
 from mlestar.runtime.executor import Executor
 from mlestar.runtime.facts import step_facts
+from mlestar.runtime.graded import GradedSubmissions
 from mlestar.runtime.inputs import StagedInputs
 from mlestar.runtime.options import RunOptions
+from mlestar.runtime.row_values import read_row_values
 from mlestar.runtime.services import Services, open_services
 from mlestar.runtime.submission import SubmissionFiles
 from mlestar.runtime.workers import Workers
@@ -49,6 +52,7 @@ class RunContext:
         self.services = services
         self.inputs = inputs
         self.executor = executor
+        self.graded = GradedSubmissions(services.ledger, settings.max_graded)
         self.submission = SubmissionFiles(folder, services.blobs, services.ledger)
         self.owned = owned
         """Whoever opened it closes it; otherwise the run's last node does."""
@@ -56,6 +60,7 @@ class RunContext:
         self.workers = Workers(partial(close_context, self), lambda: bool(self._background))
         self._lock = lock
         self._briefs: dict[str, Brief] = {}
+        self._row_values: RowValues | None = None
 
     async def brief(self, state: Mapping[str, Any]) -> Brief:
         """Return the brief that a state refers to."""
@@ -75,6 +80,13 @@ class RunContext:
         if not step:
             return agent
         return replace(agent, facts=await step_facts(self.services.ledger, self.services.budget, step))
+
+    async def row_values(self, brief: Brief) -> RowValues | None:
+        """Return the ids and labels that scripts must not contain; None where labels cannot be located."""
+        if self._row_values is None:
+            task, grader = await self.inputs.task(brief), (await self.inputs.search(brief)).grader
+            self._row_values = await asyncio.to_thread(read_row_values, task, grader.holdout if grader else None)
+        return self._row_values
 
     def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Do work that the graph does not wait for; `aclose` cancels what is not finished."""

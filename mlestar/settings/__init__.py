@@ -211,6 +211,12 @@ class Settings(BaseModel):
     resamples: int = Field(
         200, ge=10, le=10_000, description="Resamples of the bootstrap behind standard errors and comparisons, at most."
     )
+    max_graded: int = Field(
+        300,
+        ge=1,
+        description="Submissions that a holdout grades with a score. Of later ones agents learn only whether they are "
+        "better than the best so far.",
+    )
     debug_rounds: int = Field(3, ge=0, le=20, description="Attempts to repair a script that fails.")
     accept: Literal["better", "significant"] = Field(
         "significant",

@@ -14,7 +14,8 @@ from mlestar.data.statistics import FileStatistics
 from mlestar.data.targets import words_as_classes
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.metrics import find_form
-from mlestar.metrics.spec import NOT_BLIND, Direction, TaskSpec, format_score, sign
+from mlestar.metrics.precision import ShownScore, Standing, format_claim, format_score, show_score
+from mlestar.metrics.spec import NOT_BLIND, Direction, TaskSpec, sign
 from mlestar.runners.base import ExecutionStatus
 from mlestar.settings import ReviewPoint, Share
 
@@ -175,6 +176,8 @@ class Verdict(Frozen):
     holdout: float | None = None
     """The grader's score on the withheld rows."""
     holdout_se: float | None = None
+    standing: Standing | None = None
+    """How it compares with the best so far, where the holdout has graded as many submissions as it may."""
     message: str = ""
     """Why it failed, fit for an agent and a person."""
     warnings: tuple[str, ...] = ()
@@ -198,6 +201,20 @@ class Verdict(Frozen):
         if self.status != "ok":
             return None
         return self.holdout if self.holdout is not None else self.reported
+
+    @property
+    def shown(self) -> ShownScore:
+        """What agents and people are shown of the score while scripts can follow."""
+        if self.status != "ok" or self.holdout is None:
+            return self.score
+        return show_score(self.holdout, self.holdout_se, self.standing)
+
+    @property
+    def headline(self) -> str:
+        """The score as a person reads it while scripts can follow."""
+        if self.standing or self.holdout is None:
+            return str(self.standing or format_claim(self.reported))
+        return format_score(self.holdout, self.holdout_se)
 
 
 class ExecutionRecord(Frozen):
@@ -253,30 +270,42 @@ class Solution(Frozen):
     @property
     def headline(self) -> str:
         """What a person sees first where state is shown: score or failure, and the title."""
-        score = format_score(self.score, self.verdict.holdout_se)
-        return f"{score if self.verdict.status == 'ok' else self.verdict.status}, {self.title}"
+        score = self.verdict.headline if self.verdict.status == "ok" else self.verdict.status
+        return f"{score}, {self.title}"
 
     @property
     def score(self) -> float | None:
         return self.verdict.score
 
 
+class Gain(Frozen):
+    """By how much a submission is better than the one that it started from, on the same rows, as agents may see it."""
+
+    difference: float
+    """Positive when it is better, whatever the metric's direction."""
+    standard_error: float
+    """Of the difference: much smaller than that of either score where the two are alike."""
+
+
 class Attempt(Frozen):
-    """A plan that was tried, and its outcome."""
+    """A plan that was tried, and its outcome as agents may see it."""
 
     plan: str
     solution: str
-    score: float | None
+    score: ShownScore
     status: VerdictStatus
+    gain: Gain | None = None
     measured: Measured | None = None
 
 
 class Variant(Frozen):
-    """One variant of an ablation study as the grader graded it."""
+    """One variant of an ablation study as the grader graded it and agents may see it."""
 
     name: str
-    score: float | None
+    score: ShownScore
     """None: it failed, so nothing is known about the part."""
+    gain: Gain | None = None
+    """Over the baseline."""
     claimed: float | None = None
     seconds: float | None = None
     """What it took, as the study printed."""

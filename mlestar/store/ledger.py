@@ -22,6 +22,7 @@ from mlestar.errors import StoreError
 from mlestar.store.statements import (
     ANSWERED,
     CLOCK,
+    FORGET,
     INHERIT,
     INSERT,
     OUTPUT_TOKENS,
@@ -53,6 +54,7 @@ NoteKind = Literal[
     "used_reply",
     "failure",
     "step_facts",
+    "graded",
 ]
 """Facts that cost nothing. `solution`: the outcome of an evaluation. `first_solution`: the first valid one of a track,
 which is exported at once. `leakage`: what the checker found in a script. `refusal`: work that a cap stopped.
@@ -60,7 +62,8 @@ which is exported at once. `leakage`: what the checker found in a script. `refus
 `answer`: what a person answered. `submitted`: the solution whose files are in the run folder. `reply`: whether a
 model's reply satisfied its contract. `weak_model`: a model that was given up in a role, and the one that took over.
 `used_reply`: the model call that used a reply with which the graph was resumed.
-`failure`: how a script failed. `step_facts`: what the run knew when a step began, and so what its prompts contain."""
+`failure`: how a script failed. `step_facts`: what the run knew when a step began, and so what its prompts contain.
+`graded`: a submission that a holdout has graded."""
 Cap = Literal["max_usd", "max_tokens", "max_executions", "max_hours"]
 
 BEAT = 5.0
@@ -361,8 +364,8 @@ class Ledger:
         self._timer.start()
 
     def forget(self) -> None:
-        """Let every entry be done again; what it cost stays counted."""
-        self._execute("DELETE FROM entries WHERE kind NOT IN ('model_call', 'execution', 'export', 'retrieval')")
+        """Let every entry be done again; what it cost stays counted, and so do graded submissions."""
+        self._execute(FORGET)
         self._execute("UPDATE entries SET key = key || ' forgotten in session ' || ?", self._session)
 
     def inherit(self, other: Path) -> None:

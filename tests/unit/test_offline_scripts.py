@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlestar.agents.memorizing import find_memorizing
 from mlestar.agents.script import reported_score
 from mlestar.data.task import Task
 from mlestar.evaluation import check_submission
+from mlestar.runtime.row_values import read_row_values
 from mlestar.state import ModelCard
 from tests.unit.offline_context import CARD, brief_of, candidate, mixed_rows, run, score_of, write_task
 
@@ -43,7 +45,9 @@ SHAPES = {
 def test_a_candidate_scores_itself_and_writes_a_valid_submission(shape: str, tmp_path: Path) -> None:
     rows, target, metric = SHAPES[shape]
     folder = write_task(tmp_path / "task", rows, target, metric, placeholder=0.5 if metric == "log_loss" else None)
-    printed = run(candidate(brief_of(folder)), folder, tmp_path / "work")
+    script = candidate(brief_of(folder))
+    assert find_memorizing(script, read_row_values(Task.load(folder), None)) is None
+    printed = run(script, folder, tmp_path / "work")
     assert reported_score(printed) is not None
     assert check_submission(Task.load(folder), tmp_path / "work" / "submission.csv") == ""
 

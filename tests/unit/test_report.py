@@ -63,5 +63,5 @@ def test_a_graded_script_is_shown_with_its_score_whatever_stage_wrote_it(
     Progress(Console(width=200))(event)
     Progress(Console(width=200))(Event(stage=origin, message="a line"))
     graded, line = capsys.readouterr().out.splitlines()
-    assert "t0.c1    0.5 ± 0.01" in graded
+    assert "t0.c1    0.500 ± 0.010" in graded
     assert line.endswith("a line")

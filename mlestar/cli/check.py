@@ -13,10 +13,10 @@ from rich.text import Text
 from mlestar.data.frames import TableInput, write_table_task
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
-from mlestar.evaluation import fresh_holdouts, infer_split, search_holdout
+from mlestar.evaluation import Division, divide_rows, fresh_holdouts, infer_split
 from mlestar.evaluation.holdout.answers import describe_answers, find_answers
 from mlestar.evaluation.holdout.plan import SplitPlan
-from mlestar.metrics.spec import TaskSpec
+from mlestar.metrics.spec import NOT_BLIND, TaskSpec
 from mlestar.runtime.context import load_task
 from mlestar.runtime.estimate import Estimate, estimate_run
 from mlestar.settings import Settings
@@ -43,6 +43,7 @@ def check_task(path: Path, settings: Settings, *, as_json: bool) -> None:
 def _check_folder(folder: Path, settings: Settings, *, as_json: bool) -> None:
     task = load_task(folder, settings)
     split, problem = _plan(task)
+    division = divide_rows(task, split, seed=settings.seed, fresh_share=settings.fresh_share) if split else None
     answers = find_answers(task)
     estimate = estimate_run(settings, task)
     if as_json:
@@ -50,6 +51,7 @@ def _check_folder(folder: Path, settings: Settings, *, as_json: bool) -> None:
             "spec": task.spec.model_dump(mode="json"),
             "split": split.model_dump(mode="json") if split else None,
             "fallback": problem,
+            "kept_apart": len(division.apart.withheld) if division and division.apart else 0,
             "notes": task.notes,
             "answers": answers,
             "estimate": {"profile": settings.profile, **asdict(estimate)},
@@ -60,7 +62,12 @@ def _check_folder(folder: Path, settings: Settings, *, as_json: bool) -> None:
     _show_spec(console, task)
     if answers:
         _print(console, "  ", describe_answers(answers), "bold red")
-    _show_split(console, task, split, problem)
+    if split is None or division is None:
+        console.print()
+        text = f"no holdout: {problem}; scores will be what scripts report about themselves"
+        console.print(Text(text, "bold red"))
+    else:
+        _show_split(console, task, split, division, settings)
     _show_estimate(console, settings, estimate)
 
 
@@ -112,21 +119,27 @@ def _print(console: Console, start: str, text: str, style: str = "") -> None:
     console.print(line)
 
 
-def _show_split(console: Console, task: Task, split: SplitPlan | None, problem: str) -> None:
+def _show_split(console: Console, task: Task, split: SplitPlan, division: Division, settings: Settings) -> None:
     console.print()
-    if split is None:
-        console.print(Text(f"no holdout: {problem}; scores will be what scripts report about themselves", "bold red"))
-        return
-    holdout = search_holdout(task, split, seed=0)
-    fresh = fresh_holdouts(task, split, seed=0, count=2)
+    holdout = division.search
     how = split.kind + (f" by {split.by}" if split.by else "")
     how += f" ({split.group_rule})" if split.group_rule else ""
     how += ", equal rows kept together" if split.keep_duplicates else ""
     _print(console, "holdout  ", how, "bold")
     sizes = f"{len(holdout.train)} rows to train on, {len(holdout.withheld)} withheld"
-    _print(console, " " * 9, f"{sizes}; fresh splits for the rescorings: {len(fresh)}")
+    _print(console, " " * 9, sizes)
+    _print(console, "fresh    ", _describe_fresh(task, split, division, settings), "bold")
     for line in split.evidence:
         _print(console, "  - ", line)
+
+
+def _describe_fresh(task: Task, split: SplitPlan, division: Division, settings: Settings) -> str:
+    """Return where the fresh score comes from."""
+    if division.apart is not None:
+        return division.note
+    fresh = fresh_holdouts(task, split, seed=settings.seed, count=settings.fresh_splits)
+    mark = "" if fresh and all(holdout.unseen_in(division.search) for holdout in fresh) else f"; {NOT_BLIND}"
+    return f"{division.note}; fresh splits for the rescorings: {len(fresh)}{mark}"
 
 
 def _show_estimate(console: Console, settings: Settings, estimate: Estimate) -> None:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlestar.events import Event
-from mlestar.metrics.spec import format_score
+from mlestar.metrics.spec import NOT_BLIND, format_score
 from mlestar.report import Result
 from mlestar.report.amounts import dollars, tokens
 
@@ -65,8 +65,11 @@ def show_result(console: Console, result: Result) -> None:
     """Print the scores and the paths of the files."""
     table = Table.grid(padding=(0, 2))
     score = result.score
+    fresh = "graded on fresh rows that the search never had"
+    if score.fresh is not None and not score.blind:
+        fresh = NOT_BLIND
     for name, value, meaning in (
-        ("fresh", format_score(score.fresh, score.fresh_se), "graded on fresh rows that no agent saw"),
+        ("fresh", format_score(score.fresh, score.fresh_se), fresh),
         ("holdout", format_score(score.holdout, score.holdout_se), "graded on rows withheld during the search"),
         ("reported", format_score(score.reported), "the script's own claim"),
     ):

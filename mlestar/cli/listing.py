@@ -11,7 +11,7 @@ from rich.text import Text
 
 from mlestar.api import prune
 from mlestar.errors import UserError
-from mlestar.metrics.spec import format_score
+from mlestar.metrics.spec import NOT_BLIND, format_score
 from mlestar.report import Result, read_result
 from mlestar.store import RunFolder, list_runs, maker
 
@@ -52,6 +52,7 @@ def _cells(run: RunFolder) -> list[str]:
         return [status, "", "", "", ""]
     score = result.score
     fresh, holdout = format_score(score.fresh, score.fresh_se), format_score(score.holdout, score.holdout_se)
+    fresh += "" if score.blind or score.fresh is None else f" ({NOT_BLIND})"
     return [status, result.metric, fresh, holdout, f"{result.seconds / 60:.1f}"]
 
 

@@ -23,6 +23,10 @@ def better(direction: Direction, left: float | None, right: float | None) -> boo
     return sign(direction) * (left - right) > 0
 
 
+NOT_BLIND = "not blind: the search had these rows with their labels"
+"""What is said of a fresh score wherever it is shown, unless its rows were kept apart from the search."""
+
+
 def format_score(score: float | None, error: float | None = None) -> str:
     """Return a score with its standard error as a person reads it, `-` when there is none."""
     if score is None:

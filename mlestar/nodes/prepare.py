@@ -14,7 +14,7 @@ from mlestar.agents.context import ReplyError
 from mlestar.data.examples import write_example, write_task
 from mlestar.data.task import Task, TaskSpec
 from mlestar.errors import HoldoutError, UserError
-from mlestar.evaluation import infer_split, search_holdout
+from mlestar.evaluation import Division, infer_split
 from mlestar.evaluation.holdout.answers import describe_answers, find_answers
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.nodes.progress import emit
@@ -39,16 +39,24 @@ async def prepare(state: PipelineInput, runtime: Runtime[Settings]) -> PipelineS
     for warning in task.warnings:
         emit(runtime, "prepare", warning)
     split, fallback = await unless_stopped(_plan_split(task))
+    division: Division | None = None
     if split:
-        task = await unless_stopped(asyncio.to_thread(_without_withheld_rows, task, split, settings.seed))
+        try:
+            division = await unless_stopped(ctx.inputs.divide(split, settings.seed, settings.fresh_share))
+        except HoldoutError as error:
+            split, fallback = None, str(error)
+    if division:
+        task = await unless_stopped(asyncio.to_thread(_without_withheld_rows, task, division))
     answers = await unless_stopped(asyncio.to_thread(find_answers, task))
     if answers:
         emit(runtime, "prepare", describe_answers(answers))
         task = _without_files(task, answers)
-    brief = await _draft_brief(ctx, task, split, fallback)
+    brief = await unless_stopped(_stage_holdout(ctx, await _draft_brief(ctx, task, split, fallback)))
+    if division and brief.split:
+        shown = await unless_stopped(_as_staged(ctx, brief, task, division))
+        brief = brief.model_copy(update={"spec": shown.spec, "statistics": shown.statistics})
     brief = brief.model_copy(update={"spec": await _complete_spec(ctx, brief)})
-    brief = await unless_stopped(_stage_holdout(ctx, brief))
-    _emit_holdout(runtime, brief, time.monotonic() - start)
+    _emit_holdout(runtime, brief, division, time.monotonic() - start)
     written: PipelineState = {"train_csv": "", "test_csv": "", "description": ""}
     return {"run_id": run_id, "brief": await ctx.services.keep(brief.model_dump_json()), "exports": [], **written}
 
@@ -96,9 +104,16 @@ async def _plan_split(task: Task) -> tuple[SplitPlan | None, str]:
         return None, str(error)
 
 
-def _without_withheld_rows(task: Task, split: SplitPlan, seed: int) -> Task:
-    """Return the task as agents may see it: nothing in it comes from the rows withheld during the search."""
-    return task.showing(search_holdout(task, split, seed=seed).train)
+def _without_withheld_rows(task: Task, division: Division) -> Task:
+    """Return the task as agents may see it: nothing in it comes from rows withheld during the search or kept apart."""
+    apart = 0 if division.apart is None else len(division.apart.withheld)
+    return task.showing(division.search.train, apart=apart)
+
+
+async def _as_staged(ctx: RunContext, brief: Brief, task: Task, division: Division) -> Task:
+    """Return the task as agents may see it: files besides train and test are as scripts of the search read them."""
+    staged = await ctx.inputs.search(brief)
+    return await asyncio.to_thread(task.showing_staged, staged.path, division.search.train)
 
 
 def _without_files(task: Task, names: Sequence[str]) -> Task:
@@ -126,6 +141,7 @@ async def _draft_brief(ctx: RunContext, task: Task, split: SplitPlan | None, fal
         statistics=task.statistics,
         split=split,
         fallback=fallback,
+        fresh_share=ctx.settings.fresh_share,
         python=environment.python,
         packages=environment.packages,
         distributions=environment.distributions,
@@ -152,7 +168,7 @@ async def _complete_spec(ctx: RunContext, brief: Brief) -> TaskSpec:
         return brief.spec
 
 
-def _emit_holdout(runtime: Runtime[Settings], brief: Brief, seconds: float) -> None:
+def _emit_holdout(runtime: Runtime[Settings], brief: Brief, division: Division | None, seconds: float) -> None:
     spec, split = brief.spec, brief.split
     emit(runtime, "prepare", f"read, analysed and staged in {seconds:.0f} s")
     emit(runtime, "prepare", f"{spec.name}: {spec.problem} on {spec.modality}, {spec.metric} to be {spec.direction}d")
@@ -161,3 +177,5 @@ def _emit_holdout(runtime: Runtime[Settings], brief: Brief, seconds: float) -> N
         return
     column = f" by {split.by}" if split.by else ""
     emit(runtime, "prepare", f"holdout: {split.kind}{column}, {split.fraction:.0%} of the train rows withheld")
+    if division:
+        emit(runtime, "prepare", division.note)

@@ -8,7 +8,7 @@ from typing import Literal
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from mlestar.metrics.spec import Direction, format_score, sign
+from mlestar.metrics.spec import NOT_BLIND, Direction, format_score, sign
 from mlestar.nodes.grading import grade_execution
 from mlestar.nodes.leakage import check_finalist
 from mlestar.nodes.progress import emit
@@ -72,13 +72,15 @@ async def rescore_solution(
     except Refusal:
         rescoring = Rescoring(solution=finalist.id, message="the budget allows no rescoring: the holdout score decides")
         return {finalist.id: rescoring}
+    blind = bool(fresh) and all(staged.blind for staged in fresh)
     if not verdicts:
         message = "no fresh rows remain: the holdout score decides" if brief.split else "no holdout"
         return {finalist.id: Rescoring(solution=finalist.id, message=message)}
-    rescoring = combine_verdicts(finalist, verdicts)
+    rescoring = combine_verdicts(finalist, verdicts).model_copy(update={"blind": blind})
     if rescoring.fresh is not None:
         score = format_score(rescoring.fresh, rescoring.fresh_se)
-        emit(runtime, "rescore", f"{finalist.id} {finalist.title}: fresh {score}")
+        mark = "" if blind else f" ({NOT_BLIND})"
+        emit(runtime, "rescore", f"{finalist.id} {finalist.title}: fresh {score}{mark}")
     return {finalist.id: rescoring}
 
 

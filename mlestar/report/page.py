@@ -7,13 +7,13 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from mlestar.metrics.spec import format_score
+from mlestar.metrics.spec import NOT_BLIND, format_score
 from mlestar.report.amounts import dollars, tokens
 
 
 def render_page(result: dict[str, Any], brief: dict[str, Any]) -> str:
     """Return the page for a dumped `Result` and `Brief`; every text is escaped."""
-    return _template().render(result=result, brief=brief, marks=_axis(result))
+    return _template().render(result=result, brief=brief, marks=_axis(result), not_blind=NOT_BLIND)
 
 
 @cache

@@ -38,6 +38,8 @@ class Score(BaseModel):
     holdout_se: float | None = None
     fresh: float | None = None
     fresh_se: float | None = None
+    blind: bool = False
+    """The search had none of the fresh rows; False too where there is no fresh score."""
     reported: float | None = None
 
 
@@ -295,6 +297,7 @@ def _score(solution: Solution, rescorings: dict[str, Rescoring]) -> Score:
         holdout_se=verdict.holdout_se,
         fresh=final.fresh if final else None,
         fresh_se=final.fresh_se if final else None,
+        blind=bool(final and final.blind and final.fresh is not None),
         reported=verdict.reported,
     )
 

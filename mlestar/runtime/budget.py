@@ -300,7 +300,7 @@ class Budget:
 
     @property
     def _rescorings(self) -> int:
-        return self._settings.finalists * self._settings.fresh_splits
+        return self._settings.finalists * self._settings.fresh_inputs
 
     def _caps_of(self, stage: Stage) -> Caps:
         """Return the caps less what later stages need; under a low cap the exports come before the rescorings."""

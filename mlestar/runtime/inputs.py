@@ -1,13 +1,12 @@
 """The input folders of a run: the holdout that the search uses, the fresh ones, and the real input."""
 
 import asyncio
-import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlestar.data.task import Task
-from mlestar.evaluation import Grader, Holdout, fresh_holdouts, search_holdout, stage
+from mlestar.evaluation import Division, Grader, Holdout, SplitPlan, divide_rows, fresh_holdouts, stage
 from mlestar.state import Brief
 from mlestar.store import RunFolder
 
@@ -23,6 +22,8 @@ class StagedInput:
     """Hash of what the folder holds."""
     grader: Grader | None = None
     """Grades submissions for the withheld rows; None for the real input."""
+    blind: bool = False
+    """The search has none of the withheld rows in its input."""
 
 
 class StagedInputs:
@@ -46,31 +47,54 @@ class StagedInputs:
         self._loading = asyncio.Lock()
         self._staging = asyncio.Lock()
         self._staged: dict[str, StagedInput] = {}
-        self._holdout: Holdout | None = None
+        self._dividing = asyncio.Lock()
+        self._divisions: dict[tuple[int, float], tuple[SplitPlan, Division]] = {}
 
     async def task(self, brief: Brief | None = None) -> Task:
         """Return the task, with the brief's spec when one is given."""
         async with self._loading:
             if self._task is None:
                 self._task = await asyncio.to_thread(self._load)
-        return dataclasses.replace(self._task, spec=brief.spec) if brief else self._task
+        return replace(self._task, spec=brief.spec) if brief else self._task
 
     async def search(self, brief: Brief) -> StagedInput:
         """Return the input of the search: the holdout's, or the real one when there is no holdout."""
         if brief.split is None:
             return await self.real()
-        task = await self.task(brief)
-        if self._holdout is None:
-            self._holdout = await asyncio.to_thread(search_holdout, task, brief.split, seed=brief.seed)
-        return await self._stage(task, self._holdout)
+        division = await self.divide(brief.split, brief.seed, brief.fresh_share)
+        return await self._stage(await self.task(brief), division.search)
 
     async def fresh(self, brief: Brief, count: int) -> list[StagedInput]:
-        """Return up to `count` inputs whose withheld rows the search never scored."""
-        if brief.split is None or count == 0:
+        """Return the input whose withheld rows are kept apart; without such rows those of up to `count` further splits.
+
+        The search has scored none of the withheld rows.
+        """
+        if brief.split is None:
             return []
-        task = await self.task(brief)
-        holdouts = await asyncio.to_thread(fresh_holdouts, task, brief.split, seed=brief.seed, count=count)
-        return [await self._stage(task, holdout) for holdout in holdouts]
+        division, task = await self.divide(brief.split, brief.seed, brief.fresh_share), await self.task(brief)
+        holdouts: tuple[Holdout, ...] = (division.apart,) if division.apart else ()
+        if not holdouts and count:
+            # Of the same spec as the search's, so that the rows are disjoint.
+            raw = await self.task()
+            holdouts = await asyncio.to_thread(fresh_holdouts, raw, brief.split, seed=brief.seed, count=count)
+        inputs = [await self._stage(task, holdout) for holdout in holdouts]
+        return [replace(one, blind=rows.unseen_in(division.search)) for one, rows in zip(inputs, holdouts, strict=True)]
+
+    async def divide(self, split: SplitPlan, seed: int, share: float) -> Division:
+        """Return which rows the search withholds and which it never has.
+
+        They follow from the task as it was read, whatever the analyst made of its spec.
+
+        Raises:
+            HoldoutError: no rows can be withheld under this plan.
+        """
+        task = await self.task()
+        async with self._dividing:
+            plan, division = self._divisions.get((seed, share), (None, None))
+            if division is None or plan != split:
+                division = await asyncio.to_thread(divide_rows, task, split, seed=seed, fresh_share=share)
+                self._divisions[seed, share] = split, division
+        return division
 
     async def real(self) -> StagedInput:
         """Return a copy of the task's own input."""
@@ -82,6 +106,10 @@ class StagedInputs:
             if name not in self._staged:
                 path = self._folder.inputs / name / "input"
                 manifest = await asyncio.to_thread(stage, task, holdout, path, link=True)
-                grader = None if holdout is None else Grader(task, holdout, self._resamples)
-                self._staged[name] = StagedInput(name, path, manifest, grader)
-            return self._staged[name]
+                self._staged[name] = StagedInput(name, path, manifest)
+            staged = self._staged[name]
+            if holdout is not None and (staged.grader is None or staged.grader.task.spec != task.spec):
+                # The analyst may amend the metric after the input was staged.
+                staged = replace(staged, grader=Grader(task, holdout, self._resamples))
+                self._staged[name] = staged
+            return staged

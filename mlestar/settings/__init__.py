@@ -175,7 +175,17 @@ class Settings(BaseModel):
     tracks: int = Field(2, ge=1, le=16, description="L: independent solutions.")
     ensemble_rounds: int = Field(3, ge=0, le=50, description="R: ensemble plans evaluated.")
     finalists: int = Field(3, ge=1, le=20, description="Solutions that are rescored on fresh rows.")
-    fresh_splits: int = Field(2, ge=0, le=10, description="Fresh holdouts per finalist.")
+    fresh_share: float = Field(
+        0.15,
+        ge=0,
+        le=0.5,
+        description="Share of the labelled rows that the search never has, in whole units of the split and at most "
+        "50,000 rows; they give the fresh score. 0, or fewer than 200 rows: none are kept apart, and the fresh score "
+        "comes from `fresh_splits` and is marked as not blind.",
+    )
+    fresh_splits: int = Field(
+        2, ge=0, le=10, description="Fresh holdouts per finalist where no rows are kept apart by `fresh_share`."
+    )
     resamples: int = Field(
         200, ge=10, le=10_000, description="Resamples of the bootstrap behind standard errors and comparisons, at most."
     )
@@ -274,6 +284,11 @@ class Settings(BaseModel):
             return cls.model_validate(data if isinstance(data, Mapping) else _matching(data))
         except ValidationError as error:
             raise SettingsError(_one_line(error)) from None
+
+    @property
+    def fresh_inputs(self) -> int:
+        """How many fresh holdouts a finalist is scored on, at most."""
+        return max(self.fresh_splits, 1 if self.fresh_share else 0)
 
     def change(self, values: Mapping[str, Any]) -> "Settings":
         """Return these settings with other values; another profile replaces the numbers of this one.

@@ -38,7 +38,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Retrieval": ("retrieval", "cards", "retrieved_models"),
     "Method": ("tracks", "outer_steps", "inner_plans", "ensemble_rounds", "accept", "subsample_rows"),
-    "Checks": ("debug_rounds", "leakage_rounds", "finalists", "fresh_splits", "resamples"),
+    "Checks": ("debug_rounds", "leakage_rounds", "finalists", "fresh_share", "fresh_splits", "resamples"),
     "Budget": ("max_hours", "max_usd", "max_tokens", "max_executions", "max_output_tokens", "script_seconds"),
     "Sandbox": ("runner", "image", "network", "gpus", "runtime", "warm", "memory_mb", "cpus", "parallel"),
 }
@@ -59,6 +59,7 @@ NODES: dict[str, tuple[str, ...]] = {
     "debug_rounds": ("grade",),
     "leakage_rounds": ("check_leakage",),
     "finalists": ("choose",),
+    "fresh_share": ("prepare", "rescore"),
     "fresh_splits": ("rescore",),
     "resamples": ("grade",),
     "script_seconds": ("execute",),

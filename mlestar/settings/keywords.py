@@ -35,6 +35,7 @@ class SettingKeywords(TypedDict, total=False):
     tracks: int
     ensemble_rounds: int
     finalists: int
+    fresh_share: float
     fresh_splits: int
     resamples: int
     debug_rounds: int

@@ -14,7 +14,7 @@ from mlestar.data.statistics import FileStatistics
 from mlestar.data.targets import words_as_classes
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.metrics import find_form
-from mlestar.metrics.spec import Direction, TaskSpec, format_score, sign
+from mlestar.metrics.spec import NOT_BLIND, Direction, TaskSpec, format_score, sign
 from mlestar.runners.base import ExecutionStatus
 from mlestar.settings import ReviewPoint
 
@@ -98,6 +98,9 @@ class Brief(Frozen):
     """None when labels cannot be located: scores are the reported ones."""
     fallback: str = ""
     """Why there is no holdout."""
+    fresh_share: float = 0.0
+    """Share of the labelled rows that the search never has, as far as they are enough; 0 in runs of versions that kept
+    none apart."""
     python: str
     packages: dict[str, str]
     distributions: dict[str, str] = {}
@@ -306,14 +309,16 @@ class Block(Frozen):
 
 
 class Rescoring(Frozen):
-    """How a finalist scored on the fresh splits."""
+    """How a finalist scored on fresh rows."""
 
     solution: str
     fresh: float | None = None
     fresh_se: float | None = None
     scores: tuple[float, ...] = ()
+    blind: bool = False
+    """The search had none of the fresh rows, in no input, so that no script could hold their labels."""
     failed: bool = False
-    """It did not run on a fresh split."""
+    """It did not run on the fresh rows."""
     message: str = ""
 
 
@@ -336,6 +341,8 @@ class RunSummary(Frozen):
     direction: Direction = "maximize"
     fresh: float | None = None
     fresh_se: float | None = None
+    blind: bool = False
+    """The search had none of the fresh rows; False too where there is no fresh score."""
     holdout: float | None = None
     holdout_se: float | None = None
     folder: str
@@ -346,7 +353,7 @@ class RunSummary(Frozen):
     @property
     def text(self) -> str:
         """The summary in a few lines."""
-        score = f"fresh {format_score(self.fresh, self.fresh_se)}"
+        score = f"fresh {format_score(self.fresh, self.fresh_se)}" + ("" if self.blind else f" ({NOT_BLIND})")
         if self.fresh is None:
             score = f"holdout {format_score(self.holdout, self.holdout_se)}"
         lines = [f"run {self.run_id}: {self.status.replace('_', ' ')}", f"{self.metric} ({self.direction}): {score}"]

@@ -1,18 +1,20 @@
 """A task folder that was read."""
 
+import filecmp
 import shutil
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from mlestar.data.folder import TaskFolder, read_task_folder
 from mlestar.data.keys import link_columns
 from mlestar.data.layouts import Layout, TableCache, TaskFile
-from mlestar.data.missing import ColumnCodes, MissingRules, describe_codes
+from mlestar.data.missing import NO_RULES, ColumnCodes, MissingRules, describe_codes
 from mlestar.data.overrides import Overrides, read_overrides
 from mlestar.data.prepared import prepare_input
 from mlestar.data.relations import describe_relations
@@ -21,10 +23,10 @@ from mlestar.data.statistics import (
     FileStatistics,
     file_statistics,
     folder_statistics,
-    known_codes,
     table_statistics,
 )
-from mlestar.data.tables import Table, is_table
+from mlestar.data.tables import Table, is_table, read_table
+from mlestar.data.task.inference.missing import share_codes
 from mlestar.data.task.inference.spec import infer_spec
 from mlestar.errors import UserError
 from mlestar.metrics import Metric
@@ -55,6 +57,8 @@ class Task:
     settled: frozenset[str] = frozenset()
     """Fields of the spec that the user set; agents may not change them."""
     _cache: TableCache = field(default_factory=lambda: TableCache(Path()), repr=False, compare=False)
+    _rules: MissingRules = field(default=NO_RULES, repr=False, compare=False)
+    """What is known of codes for missing values before the cells are read."""
 
     @classmethod
     def load(
@@ -105,6 +109,7 @@ class Task:
             warnings=(*codes, *warnings),
             settled=_settled(settings, metric_object),
             _cache=cache,
+            _rules=inference.rules,
         )
 
     @property
@@ -122,12 +127,66 @@ class Task:
         """The sample submission."""
         return self.layout.sample
 
-    def showing(self, rows: np.ndarray) -> "Task":
-        """Return the task with statistics that are computed from these rows of train only."""
-        known = {name: codes for file in self.statistics for name, codes in known_codes(file).items()}
-        rules = MissingRules(known=known, guess=False)
-        described = {file.file: file for file in self.layout.describe(rows, rules)}
-        return replace(self, statistics=tuple(described.get(file.file, file) for file in self.statistics))
+    def showing(self, rows: np.ndarray, apart: int = 0) -> "Task":
+        """Return the task with statistics, and codes for missing values, from these rows of train only.
+
+        Args:
+            rows: of train.
+            apart: rows of train that do not count as such.
+        """
+        total, others = len(self.train.rows), {self.test.name, self.spec.sample_submission}
+        described = {file.file: file for file in self.layout.describe(rows, self._rules_of(rows))}
+        for name, file in described.items():
+            if file.rows == total and name not in others:
+                described[name] = file.model_copy(update={"rows": total - apart})
+        statistics = tuple(described.get(file.file, file) for file in self.statistics)
+        spec = self.spec.model_copy(update={"train_rows": total - apart})
+        return replace(self, spec=spec, statistics=statistics)
+
+    def showing_staged(self, folder: Path, rows: np.ndarray) -> "Task":
+        """Return the task with files besides train and test described as a staged input has them.
+
+        Files that it does not have are left out.
+
+        Args:
+            folder: the staged input.
+            rows: of train, which tables may be joined with.
+        """
+        shown = [self._describe_staged(file, folder, rows) for file in self.statistics]
+        statistics = tuple(file for file in shown if file is not None)
+        auxiliary = tuple(name for name in self.spec.auxiliary if (folder / name).exists())
+        return replace(self, statistics=statistics, spec=self.spec.model_copy(update={"auxiliary": auxiliary}))
+
+    def _rules_of(self, rows: np.ndarray) -> MissingRules:
+        """Return what is known of codes for missing values when only these rows of train are."""
+        frame = self.train.frame
+        return self._rules if frame is None else share_codes(self._rules, frame.iloc[rows])
+
+    def _describe_staged(self, file: FileStatistics, folder: Path, rows: np.ndarray) -> FileStatistics | None:
+        """Describe a file or folder as it is staged; None where it is not, and unchanged where it is the task's own."""
+        name = file.file.removesuffix("/")
+        if name in self.layout.names:
+            return file
+        if file.file.endswith("/"):
+            return self._describe_staged_folder(file, folder)
+        path = folder / name
+        if not path.exists():
+            return None
+        if same_content(path, self.input / name):
+            return file
+        frame = None if self.train.frame is None else self.train.frame.iloc[rows]
+        return describe_file(name, path, lambda: read_table(path), self.train.name, frame, self._rules_of(rows))
+
+    def _describe_staged_folder(self, file: FileStatistics, folder: Path) -> FileStatistics | None:
+        """Describe the files of a folder that are staged; files of test rows are those of the real test."""
+        name = file.file.removesuffix("/")
+        files = [other for other in self.layout.source.folder.files if other.startswith(file.file)]
+        present = [other for other in files if (folder / other).exists()]
+        if len(present) == len(files) or (not present and all(self.layout.owns(other) for other in files)):
+            return file
+        if not present:
+            return None
+        return folder_statistics(name, folder / name, [other.removeprefix(file.file) for other in present])
 
     def table(self, name: str) -> Table:
         """Return a table of the input folder by its file name, read once."""
@@ -185,13 +244,37 @@ def _describe_entry(
     if path.is_dir():
         files = [file.removeprefix(f"{name}/") for file in contents.files if file.startswith(f"{name}/")]
         return folder_statistics(name, path, files)
+    return describe_file(name, path, lambda: cache.get(name), layout.train.name, layout.train.frame, rules)
+
+
+def describe_file(
+    name: str,
+    path: Path,
+    read: Callable[[], Table],
+    train: str,
+    frame: pd.DataFrame | None,
+    rules: MissingRules,
+) -> FileStatistics:
+    """Describe a file besides those with a role.
+
+    Args:
+        name: of the file, in the input folder.
+        path: where it is.
+        read: reads it, if it is a table.
+        train: the name of the train file.
+        frame: the rows of train that it may be joined with.
+        rules: what is known of codes for missing values.
+    """
     if not is_table(path) or path.stat().st_size > LARGEST:
         return file_statistics(name, path)
     try:
-        table = cache.get(name)
+        table = read()
     except UserError as error:
         return FileStatistics(file=name, size=path.stat().st_size, note=str(error))
     statistics = table_statistics(name, table, rules=rules)
-    if layout.train.frame is None:
-        return statistics
-    return link_columns(statistics, table.frame, layout.train.name, layout.train.frame)
+    return statistics if frame is None else link_columns(statistics, table.frame, train, frame)
+
+
+def same_content(path: Path, other: Path) -> bool:
+    """Return whether two files hold the same."""
+    return path.samefile(other) or filecmp.cmp(path, other, shallow=False)

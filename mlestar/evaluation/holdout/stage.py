@@ -21,6 +21,7 @@ from mlestar.errors import HoldoutError
 from mlestar.evaluation.holdout.answers import find_answers
 from mlestar.evaluation.holdout.auxiliary import reject_leaky_paths, safe_rows
 from mlestar.evaluation.holdout.holdout import Holdout, example_rows, learnable_rows, withheld_ids
+from mlestar.evaluation.holdout.row_files import files_of_absent_rows
 
 logger = logging.getLogger("mlestar.evaluation")
 
@@ -31,7 +32,7 @@ def stage(task: Task, holdout: Holdout | None, folder: Path, *, link: bool = Fal
     Args:
         task: a task whose labels are in a table.
         holdout: the rows to withhold; None stages the real input as it is.
-        folder: the folder to create; a note of its manifest is kept beside it.
+        folder: the folder to create; a note of its manifest and rows is kept beside it.
         link: hard-link files that are not changed. Only for runners that mount the folder read-only: a write through a
             link would change the task's own data.
 
@@ -39,9 +40,10 @@ def stage(task: Task, holdout: Holdout | None, folder: Path, *, link: bool = Fal
         HoldoutError: a file reveals withheld labels and cannot be filtered.
     """
     note = folder.with_name(f"{folder.name}.sha256")
-    if note.is_file() and folder.is_dir() and manifest(folder) == note.read_text():
+    rows = holdout.digest if holdout is not None else "all"
+    if note.is_file() and folder.is_dir() and (content := manifest(folder)) + f" {rows}" == note.read_text():
         logger.debug("input %s: intact", folder.name)
-        return note.read_text()
+        return content
     if holdout is not None:
         reject_leaky_paths(task)
     partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
@@ -52,8 +54,9 @@ def stage(task: Task, holdout: Holdout | None, folder: Path, *, link: bool = Fal
         partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    note.write_text(manifest(folder))
-    return note.read_text()
+    content = manifest(folder)
+    note.write_text(f"{content} {rows}")
+    return content
 
 
 def manifest(folder: Path) -> str:
@@ -93,6 +96,8 @@ def _fill(task: Task, holdout: Holdout | None, folder: Path, *, avoid: Path, lin
     rewritten = holdout is not None or not task.layout.has_test
     written = _write_rows(task, holdout, folder, place)
     apart = {*written, *find_answers(task)}
+    if holdout is not None:
+        apart |= files_of_absent_rows(task, holdout)
     for name, path in _list_files(task.input, avoid=avoid.resolve()):
         if task.layout.hides(name):
             continue

@@ -19,11 +19,16 @@ from mlestar.data.tables.writer import write_cells
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
 from mlestar.evaluation.holdout.answers import find_answers
-from mlestar.evaluation.holdout.auxiliary import reject_leaky_paths, safe_rows
+from mlestar.evaluation.holdout.auxiliary import safe_rows
 from mlestar.evaluation.holdout.holdout import Holdout, example_rows, learnable_rows, withheld_ids
+from mlestar.evaluation.holdout.renaming import files_with_ids, move_files, remove_empty, rename_cells
 from mlestar.evaluation.holdout.row_files import files_of_absent_rows
+from mlestar.evaluation.holdout.staged_files import find_changes
 
 logger = logging.getLogger("mlestar.evaluation")
+
+_TIME = 1_577_836_800
+"""The time of all staged copies: the beginning of 2020."""
 
 
 def stage(task: Task, holdout: Holdout | None, folder: Path, *, link: bool = False) -> str:
@@ -44,8 +49,6 @@ def stage(task: Task, holdout: Holdout | None, folder: Path, *, link: bool = Fal
     if note.is_file() and folder.is_dir() and (content := manifest(folder)) + f" {rows}" == note.read_text():
         logger.debug("input %s: intact", folder.name)
         return content
-    if holdout is not None:
-        reject_leaky_paths(task)
     partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -111,9 +114,37 @@ def _fill(task: Task, holdout: Holdout | None, folder: Path, *, avoid: Path, lin
         # A linked file is the task's own.
         if (folder / name).stat().st_nlink == 1:
             _make_read_only(folder / name)
+    if holdout is not None:
+        _hide_names(task, holdout, folder)
+    _set_times(folder)
     rows = "real input" if holdout is None else f"{len(holdout.train)} train rows, {len(holdout.withheld)} withheld"
     files = ", ".join(f"{count} {how}" for how, count in counts.items() if count)
     logger.info("staged %s: %s; auxiliary files: %s", avoid.name, rows, files or "none")
+
+
+def _hide_names(task: Task, holdout: Holdout, folder: Path) -> None:
+    """Remove or rename staged files, and replace ids, that reveal labels of withheld rows."""
+    changes = find_changes(task, holdout, [name for name, _ in _list_files(folder)])
+    for name in changes.removed:
+        (folder / name).unlink()
+        remove_empty((folder / name).parent, folder)
+    if changes.removed:
+        logger.info("%d files of withheld rows are left out: test rows have none like them", len(changes.removed))
+    move_files(folder, changes.moved)
+    by_id = files_with_ids([name for name, _ in _list_files(folder)], holdout.ids)
+    move_files(folder, by_id)
+    cells = {**changes.cells, **by_id}
+    rename_cells(folder, [name for name, _ in _list_files(folder)], cells, holdout.ids, task.spec.id or "")
+    for _, path in _list_files(folder):
+        if path.stat().st_nlink == 1:
+            _make_read_only(path)
+
+
+def _set_times(folder: Path) -> None:
+    """Give all copies one time: the order in which files were written tells the order of their rows."""
+    for _, path in _list_files(folder):
+        if path.stat().st_nlink == 1:
+            os.utime(path, (_TIME, _TIME))
 
 
 def _stage_file(task: Task, holdout: Holdout | None, path: Path, target: Path, *, link: bool) -> str:

@@ -52,7 +52,7 @@ def _walk_list(where: str, items: list[Any], allowance: Allowance, depth: int) -
     if not items:
         return
     if any(isinstance(item, dict) for item in items):
-        yield from _frame(where, [_flat(item) for item in items if isinstance(item, dict)], allowance)
+        yield from _frame(where, [flat_fields(item) for item in items if isinstance(item, dict)], allowance)
     elif all(isinstance(item, list) for item in items) and len({len(item) for item in items}) == 1:
         rows = [{str(number): _text(cell) for number, cell in enumerate(item)} for item in items]
         yield from _frame(where, rows, allowance)
@@ -72,7 +72,7 @@ def _walk_object(where: str, members: dict[str, Any], allowance: Allowance, dept
         rows = [{"key": key, "value": _text(value)} for key, value in scalars.items()]
         yield from _frame(where, rows, allowance)
     if any(isinstance(value, dict) for value in values):
-        rows = [{"key": key, **_flat(value)} for key, value in members.items() if isinstance(value, dict)]
+        rows = [{"key": key, **flat_fields(value)} for key, value in members.items() if isinstance(value, dict)]
         yield from _frame(where, rows, allowance)
     yield from _arrays(where, lists, allowance)
     yield from _members(where, lists, allowance)
@@ -113,12 +113,12 @@ def _frame(where: str, rows: Sequence[Mapping[str, str]], allowance: Allowance) 
         yield Records(where, pd.DataFrame(list(rows), columns=list(fields), dtype=str).fillna(""))
 
 
-def _flat(members: Mapping[str, Any], prefix: str = "", depth: int = 3) -> dict[str, str]:
+def flat_fields(members: Mapping[str, Any], prefix: str = "", depth: int = 3) -> dict[str, str]:
     """Return the fields of a record, those of objects in it under joined names."""
     flat: dict[str, str] = {}
     for key, value in members.items():
         if isinstance(value, dict) and depth:
-            flat |= _flat(value, f"{prefix}{key}.", depth - 1)
+            flat |= flat_fields(value, f"{prefix}{key}.", depth - 1)
         else:
             flat[f"{prefix}{key}"] = _text(value)
     return flat

@@ -16,6 +16,7 @@ from mlestar.errors import HoldoutError
 from mlestar.evaluation import fresh_holdouts, infer_split, search_holdout
 from mlestar.evaluation.holdout.answers import describe_answers, find_answers
 from mlestar.evaluation.holdout.plan import SplitPlan
+from mlestar.evaluation.holdout.revealing import describe_left_out
 from mlestar.metrics.spec import TaskSpec
 from mlestar.runtime.context import load_task
 from mlestar.runtime.estimate import Estimate, estimate_run
@@ -44,6 +45,7 @@ def _check_folder(folder: Path, settings: Settings, *, as_json: bool) -> None:
     task = load_task(folder, settings)
     split, problem = _plan(task)
     answers = find_answers(task)
+    left_out = describe_left_out(task)
     estimate = estimate_run(settings, task)
     if as_json:
         facts = {
@@ -52,6 +54,7 @@ def _check_folder(folder: Path, settings: Settings, *, as_json: bool) -> None:
             "fallback": problem,
             "notes": task.notes,
             "answers": answers,
+            "left_out": left_out,
             "estimate": {"profile": settings.profile, **asdict(estimate)},
         }
         typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
@@ -60,6 +63,8 @@ def _check_folder(folder: Path, settings: Settings, *, as_json: bool) -> None:
     _show_spec(console, task)
     if answers:
         _print(console, "  ", describe_answers(answers), "bold red")
+    for line in left_out:
+        _print(console, "  ", line, "bold red")
     _show_split(console, task, split, problem)
     _show_estimate(console, settings, estimate)
 

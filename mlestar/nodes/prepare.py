@@ -2,8 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from langgraph.runtime import Runtime
@@ -17,6 +15,7 @@ from mlestar.errors import HoldoutError, UserError
 from mlestar.evaluation import infer_split, search_holdout
 from mlestar.evaluation.holdout.answers import describe_answers, find_answers
 from mlestar.evaluation.holdout.plan import SplitPlan
+from mlestar.evaluation.holdout.revealing import describe_left_out, vouched_lines, without_files, without_revealing
 from mlestar.nodes.progress import emit
 from mlestar.runtime.context import RunContext, open_context
 from mlestar.settings import Settings
@@ -39,12 +38,13 @@ async def prepare(state: PipelineInput, runtime: Runtime[Settings]) -> PipelineS
     for warning in task.warnings:
         emit(runtime, "prepare", warning)
     split, fallback = await unless_stopped(_plan_split(task))
-    if split:
-        task = await unless_stopped(asyncio.to_thread(_without_withheld_rows, task, split, settings.seed))
+    for line in await unless_stopped(asyncio.to_thread(describe_left_out, task)):
+        emit(runtime, "prepare", line)
+    task = await unless_stopped(asyncio.to_thread(_as_agents_see_it, task, split, settings.seed))
     answers = await unless_stopped(asyncio.to_thread(find_answers, task))
     if answers:
         emit(runtime, "prepare", describe_answers(answers))
-        task = _without_files(task, answers)
+        task = without_files(task, answers)
     brief = await _draft_brief(ctx, task, split, fallback)
     brief = brief.model_copy(update={"spec": await _complete_spec(ctx, brief)})
     brief = await unless_stopped(_stage_holdout(ctx, brief))
@@ -96,16 +96,12 @@ async def _plan_split(task: Task) -> tuple[SplitPlan | None, str]:
         return None, str(error)
 
 
-def _without_withheld_rows(task: Task, split: SplitPlan, seed: int) -> Task:
-    """Return the task as agents may see it: nothing in it comes from the rows withheld during the search."""
-    return task.showing(search_holdout(task, split, seed=seed).train)
-
-
-def _without_files(task: Task, names: Sequence[str]) -> Task:
-    """Return the task as agents may see it: without files that are never staged."""
-    auxiliary = tuple(name for name in task.spec.auxiliary if name not in names)
-    statistics = tuple(file for file in task.statistics if file.file not in names)
-    return replace(task, spec=task.spec.model_copy(update={"auxiliary": auxiliary}), statistics=statistics)
+def _as_agents_see_it(task: Task, split: SplitPlan | None, seed: int) -> Task:
+    """Return the task without what comes from the rows withheld during the search, and without what is not staged."""
+    if split is None:
+        return without_revealing(task, None)
+    kept = search_holdout(task, split, seed=seed).train
+    return without_revealing(task.showing(kept), kept)
 
 
 async def _stage_holdout(ctx: RunContext, brief: Brief) -> Brief:
@@ -126,6 +122,7 @@ async def _draft_brief(ctx: RunContext, task: Task, split: SplitPlan | None, fal
         statistics=task.statistics,
         split=split,
         fallback=fallback,
+        warnings=vouched_lines(task),
         python=environment.python,
         packages=environment.packages,
         distributions=environment.distributions,

@@ -98,6 +98,8 @@ class Brief(Frozen):
     """None when labels cannot be located: scores are the reported ones."""
     fallback: str = ""
     """Why there is no holdout."""
+    warnings: tuple[str, ...] = ()
+    """What makes the scores less sure, one line each."""
     python: str
     packages: dict[str, str]
     distributions: dict[str, str] = {}

@@ -143,9 +143,7 @@ LEAKS: dict[str, tuple[str, Side]] = {
     "several features as key": (
         "class",
         lambda train, test, rng: {
-            "extra.csv": _shuffled(
-                pd.DataFrame({"m": train["size"].round(1), "n": train["rank"], "x": _codes(train)}), rng
-            )
+            "extra.csv": _shuffled(pd.DataFrame({"m": train["city"], "n": train["rank"], "x": _codes(train)}), rng)
         },
     ),
     "row numbers as key": (

@@ -105,8 +105,7 @@ class KeySpace:
         """Return the ways in which the records of a file belong to rows, those with the most rows of train first."""
         single = [found for column in cells.columns[:_MAX_COLUMNS] for found in self._by_column(cells, str(column))]
         joined = self._by_several(cells, single)
-        aligned = [*self._by_order(len(cells)), *joined, *[alignment for alignment, _ in single]]
-        return _most_rows(aligned)
+        return _most_rows([*[alignment for alignment, _ in single], *joined, *self._by_order(len(cells))])
 
     def _read(self, name: str, spelling: str) -> _Key | None:
         spelled = self._spell(name, spelling)
@@ -217,7 +216,9 @@ def _join(parts: Sequence[Alignment]) -> Alignment:
 def _most_rows(aligned: Sequence[Alignment]) -> list[Alignment]:
     """Return different alignments, those that name rows first, and of these the ones with the most rows."""
     chosen: dict[bytes, Alignment] = {}
-    sizes = [(not alignment.names_rows, -int(alignment.present().sum())) for alignment in aligned]
+    sizes = [
+        (not alignment.names_rows, -int(alignment.present().sum()), not alignment.same_name) for alignment in aligned
+    ]
     for place in sorted(range(len(aligned)), key=lambda place: sizes[place]):
         alignment = aligned[place]
         chosen.setdefault(alignment.rows().tobytes(), alignment)

@@ -161,7 +161,7 @@ class Secrets:
                     if column not in alignment.columns
                 }
                 yield from self._compare(columns, keys, size, alignment.why)
-            elif alignment.columns:
+            else:
                 yield from self._spread(numbers, alignment)
 
     def _spread(self, numbers: dict[str, np.ndarray], alignment: Alignment) -> Iterator[Leak]:

@@ -9,6 +9,8 @@ from mlestar.evaluation.holdout.written_dates import read_dates
 
 _MOST = 0.9
 """Share of the filled cells that a spelling must read. Chosen by judgement; not measured."""
+_DECIMALS = 0.5
+"""Share of decimal numbers from which a column has no numbers that name rows. Chosen by judgement; not measured."""
 _SAMPLE = 50
 """Cells that are looked at before a whole column is read. Chosen by judgement; not measured."""
 
@@ -36,6 +38,8 @@ def _stem(cells: pd.Series) -> Spelled | None:
 def _digits(cells: pd.Series) -> Spelled | None:
     """Return the last number in each cell, without leading zeros; a suffix such as `.mp3` does not count."""
     plain = cells.str.strip().str.replace(r"\.[A-Za-z][A-Za-z0-9]{0,4}$|\.0+$", "", regex=True)
+    if plain.iloc[:_SAMPLE].str.contains(r"\d\.\d+$", regex=True).mean() >= _DECIMALS:
+        return None
     numbers = pd.to_numeric(plain.str.extract(r"(\d+)\D*$")[0], errors="coerce").to_numpy(dtype=float)
     return _enough(cells, numbers)
 

@@ -16,7 +16,8 @@ _UNIQUE = 0.9
 _SAMPLE = 300
 """Records that are looked up before all are."""
 _SOME, _MOST = 0.05, 0.5
-"""Share of the sample that must be keys: of a column with the same name or a key of rows, and of any other column."""
+"""Share of the sample that must be keys: of a column with the same name or a key of rows, and of any other column. The
+second is also the overlap from which columns of other names count together."""
 _MAX_COLUMNS = 200
 """Columns of train, and of a file, that may be keys; of further ones those with the same name."""
 _MAX_ALIGNMENTS = 8
@@ -40,6 +41,8 @@ class Alignment:
     """A key names a row; False where several rows share it."""
     same_name: bool = False
     """The key has the name of the column of train."""
+    overlap: float = 1.0
+    """Different keys that both have, of all different ones in the records or train."""
 
     def rows(self) -> np.ndarray:
         """Return the row of train of each record, the first one of several with its key; -1 where there is none."""
@@ -161,11 +164,19 @@ class KeySpace:
         return bool(share >= (_SOME if is_likely else _MOST))
 
     def _single(self, spelled: Spelled, key: _Key, column: str, name: str) -> Alignment:
-        codes = key.values.get_indexer(pd.Index(spelled))
-        records = np.where(is_known(spelled), codes, -1)
-        named = column == name
+        known = is_known(spelled)
+        records = np.where(known, key.values.get_indexer(pd.Index(spelled)), -1)
+        own, theirs = np.unique(key.train[key.train >= 0]), pd.unique(spelled[known])
+        both = np.isin(np.unique(records[records >= 0]), own).sum()
         return Alignment(
-            (column,), f"{column} = {name}", records, key.train, key.test, key.share >= _UNIQUE, same_name=named
+            (column,),
+            f"{column} = {name}",
+            records,
+            key.train,
+            key.test,
+            key.share >= _UNIQUE,
+            same_name=column == name,
+            overlap=float(both / (len(own) + len(theirs) - both)),
         )
 
     def _by_order(self, count: int) -> Iterator[Alignment]:
@@ -182,12 +193,9 @@ class KeySpace:
     def _by_several(self, cells: pd.DataFrame, single: Sequence[tuple[Alignment, str]]) -> list[Alignment]:
         """Return the way by all columns that have the values of columns of train, each by the best of these."""
         best: dict[str, Alignment] = {}
-        for alignment, name in single:
-            (column,) = alignment.columns
-            if name in ROW_NUMBERS:
-                continue
-            if column not in best or name == column:
-                best[column] = alignment
+        for alignment, name in sorted(single, key=lambda item: (item[0].same_name, item[0].overlap)):
+            if name not in ROW_NUMBERS and (alignment.same_name or alignment.overlap >= _MOST):
+                best[alignment.columns[0]] = alignment
         parts = list(best.values())
         if len(parts) < 2:
             return []

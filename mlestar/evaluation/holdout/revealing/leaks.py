@@ -9,7 +9,7 @@ import pandas as pd
 
 from mlestar.data.statistics import MISSING
 from mlestar.evaluation.holdout.revealing.alignment import Alignment, KeySpace
-from mlestar.evaluation.holdout.revealing.determination import determines, says_class
+from mlestar.evaluation.holdout.revealing.determination import MIN_ROWS, determines, says_class
 from mlestar.evaluation.holdout.revealing.labels import Labels
 from mlestar.evaluation.holdout.revealing.rates import statistics
 
@@ -69,18 +69,20 @@ class Secrets:
         """Yield the columns that determine labels for rows of train and have no value for those of test."""
         rows = alignment.rows()
         matched = np.flatnonzero(rows >= 0)
-        if not len(matched):
+        if len(np.unique(rows[matched])) < (1 if alignment.same_name else MIN_ROWS):
             return
         if len(matched) > _SAMPLE:
             matched = np.sort(np.random.default_rng(0).choice(matched, _SAMPLE, replace=False))
-        parts = [self._single(labels, alignment).take(rows[matched]) for labels in self.labels]
+        targets = [self._single(labels, alignment) for labels in self.labels]
         by_name = alignment.names_rows and alignment.same_name
         for column in map(str, cells.columns):
             if column in alignment.columns:
                 continue
             values = cells[column].iloc[matched]
             is_hidden = by_name and column in self.hidden and bool((values != "").any())
-            if not (is_hidden or any(determines(values, part) for part in parts)):
+            # A row that has a value several times counts once.
+            once = ~pd.DataFrame({"row": rows[matched], "value": values.to_numpy()}).duplicated().to_numpy()
+            if not (is_hidden or any(determines(values[once], part.take(rows[matched][once])) for part in targets)):
                 continue
             if not self._covers_test(cells, column, alignment, siblings):
                 yield Leak("rows", column, f"{column!r} determines the target ({alignment.why})", alignment)

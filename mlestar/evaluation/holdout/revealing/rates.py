@@ -38,6 +38,8 @@ class Statistic:
         if usable.sum() < _MIN_KEYS or np.ptp(column[usable]) == 0:
             return False
         values, noise, column = self.values[usable], self.noise[usable], column[usable]
+        if np.ptp(values) == 0:
+            return False
         limit = min(_CLOSEST, float(f_distribution.ppf(_CHANCE, max(len(values) - 2, 1), len(values))))
         return _line_distance(column, values, noise) < limit or _curve_distance(column, values, noise) < limit
 
@@ -52,15 +54,15 @@ def statistics(target: np.ndarray, keys: np.ndarray, count: int) -> Iterator[Sta
     """
     known = np.isfinite(target) & (keys >= 0)
     target, keys = target[known], keys[known]
+    sizes = np.bincount(keys, minlength=count).astype(float)
     halves = [np.random.default_rng(seed).permutation(len(keys)) % 2 == 0 for seed in range(_HALVES)]
-    whole = _basic(target, keys, count)
     parts = [(_basic(target[half], keys[half], count), _basic(target[~half], keys[~half], count)) for half in halves]
-    for name, values in whole.items():
-        squares = [(first[name] - second[name]) ** 2 for first, second in parts]
-        noise = _mean(squares) * (1.0 if name == "sum" else 0.25)
+    for name, values in _basic(target, keys, count).items():
+        noise = _noise([(first[name] - second[name]) ** 2 for first, second in parts], sizes)
         yield Statistic(name, values, noise)
         if name == "mean":
-            yield from _smoothed(values, noise, target, np.bincount(keys, minlength=count))
+            yield Statistic("sum", values * sizes, noise * sizes**2)
+            yield from _smoothed(values, noise, target, sizes)
 
 
 def _basic(target: np.ndarray, keys: np.ndarray, count: int) -> dict[str, np.ndarray]:
@@ -69,7 +71,7 @@ def _basic(target: np.ndarray, keys: np.ndarray, count: int) -> dict[str, np.nda
     with np.errstate(invalid="ignore", divide="ignore"):
         means = sums / sizes
         deviations = np.sqrt(np.bincount(keys, (target - means[keys]) ** 2, minlength=count) / sizes)
-    result = {"mean": means, "sum": np.where(sizes > 0, sums, np.nan)}
+    result = {"mean": means}
     if len(np.unique(target)) > 2:
         groups = pd.Series(target).groupby(keys)
         result["standard deviation"] = deviations
@@ -84,11 +86,18 @@ def _smoothed(means: np.ndarray, noise: np.ndarray, target: np.ndarray, sizes: n
         yield Statistic("smoothed mean", share * means + (1 - share) * overall, share**2 * noise)
 
 
-def _mean(arrays: list[np.ndarray]) -> np.ndarray:
-    """Return the means of the finite values at each place; zero where there is none."""
-    stacked = np.stack(arrays)
-    finite = np.isfinite(stacked)
-    return np.asarray(np.where(finite, stacked, 0).sum(axis=0) / np.maximum(finite.sum(axis=0), 1))
+def _noise(squares: list[np.ndarray], sizes: np.ndarray) -> np.ndarray:
+    """Return the variance of a statistic of each key: that of one row, from halves of all keys, over its rows.
+
+    The squared difference of two halves is four times the variance of the whole. A key of one row has no halves: its
+    noise is zero, as if nothing were known of it.
+    """
+    stacked = np.stack(squares)
+    usable = np.isfinite(stacked) & (sizes > 1)
+    if not usable.any():
+        return np.zeros(len(sizes))
+    of_row = (np.where(usable, stacked, 0) * sizes).sum() / usable.sum() / 4
+    return np.where(sizes > 1, of_row / np.maximum(sizes, 1), 0.0)
 
 
 def _line_distance(column: np.ndarray, values: np.ndarray, noise: np.ndarray) -> float:

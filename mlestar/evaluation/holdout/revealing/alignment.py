@@ -46,7 +46,7 @@ class Alignment:
 
     def rows(self) -> np.ndarray:
         """Return the row of train of each record, the first one of several with its key; -1 where there is none."""
-        return np.asarray(_first_places(self.train, max(self._size, 1))[self.records])
+        return np.asarray(first_places(self.train, max(self._size, 1))[self.records])
 
     def covered(self, records: np.ndarray) -> np.ndarray:
         """Return a mask of the rows of test that have one of these records (a mask)."""
@@ -235,7 +235,7 @@ def _most_rows(aligned: Sequence[Alignment]) -> list[Alignment]:
     return rows[:_MAX_ALIGNMENTS] + shared[:_MAX_ALIGNMENTS]
 
 
-def _first_places(codes: np.ndarray, size: int) -> np.ndarray:
+def first_places(codes: np.ndarray, size: int) -> np.ndarray:
     """Return the first place of each code, -1 where it does not occur; the last entry is that of the code -1."""
     places = np.full(size + 1, -1)
     known = np.flatnonzero(codes >= 0)[::-1]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mlestar.data.statistics import MISSING
-from mlestar.evaluation.holdout.revealing.alignment import Alignment, KeySpace
+from mlestar.evaluation.holdout.revealing.alignment import Alignment, KeySpace, first_places
 from mlestar.evaluation.holdout.revealing.determination import MIN_ROWS, determines, says_class
 from mlestar.evaluation.holdout.revealing.labels import Labels
 from mlestar.evaluation.holdout.revealing.rates import statistics
@@ -26,6 +26,8 @@ _MAX_GROUPS = 20
 """Columns of train by which the values of a file may be statistics."""
 _REPEATED = 0.5
 """Different values per row up to which a column of a file may be a statistic of groups of rows."""
+_SPREAD = 0.5
+"""Share of the rows for which a file must have a statistic of their group."""
 
 
 @dataclass(frozen=True)
@@ -168,22 +170,20 @@ class Secrets:
 
     def _spread(self, numbers: dict[str, np.ndarray], alignment: Alignment) -> Iterator[Leak]:
         """Yield the columns that hold, for each row, a statistic of the group that the row is in."""
-        places = pd.Index(alignment.records).duplicated()
-        first = np.full(int(alignment.records.max(initial=0)) + 2, -1)
-        usable = np.flatnonzero((alignment.records >= 0) & ~places)
-        first[alignment.records[usable]] = usable
-        record = np.where(alignment.train < len(first) - 1, first[np.minimum(alignment.train, len(first) - 1)], -1)
+        record = first_places(alignment.records, int(max(alignment.records.max(), alignment.train.max())) + 1)
+        record = record[alignment.train]
+        if (record >= 0).mean() < _SPREAD:
+            return
         rows = {column: np.where(record >= 0, values[record], np.nan) for column, values in numbers.items()}
         rows = {column: values for column, values in rows.items() if _is_repeated(values)}
-        if not rows:
-            return
-        for name in self.space.names[:_MAX_GROUPS]:
+        for name in self.space.names[:_MAX_GROUPS] if rows else ():
             key = self.space.key(name, "text")
             if key is None or key.share > _REPEATED:
                 continue
             size = int(key.train.max()) + 1
             groups = {column: _by_key(values, key.train, size) for column, values in rows.items()}
-            yield from self._compare(groups, key.train, size, f"by {name}")
+            constant = {column: values for column, values in groups.items() if _spreads(values, key.train)}
+            yield from self._compare(constant, key.train, size, f"by {name}")
 
     def _compare(self, columns: dict[str, np.ndarray], keys: np.ndarray, size: int, why: str) -> Iterator[Leak]:
         left = {column: values for column, values in columns.items() if np.isfinite(values).sum() > 1}
@@ -226,6 +226,11 @@ def _is_varied(values: np.ndarray) -> bool:
 def _is_repeated(values: np.ndarray) -> bool:
     finite = values[np.isfinite(values)]
     return _is_varied(values) and len(np.unique(finite)) <= _REPEATED * len(finite)
+
+
+def _spreads(values: np.ndarray, keys: np.ndarray) -> bool:
+    """Return whether most rows belong to a key with one value."""
+    return bool((np.isfinite(values)[keys] & (keys >= 0)).mean() >= _SPREAD)
 
 
 def _by_key(values: np.ndarray, keys: np.ndarray, size: int) -> np.ndarray:

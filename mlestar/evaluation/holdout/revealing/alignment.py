@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mlestar.data.task import Task
-from mlestar.evaluation.holdout.revealing.spelling import SPELLINGS, Spelled, is_known, spell
+from mlestar.evaluation.holdout.revealing.spelling import NOT_FOR_NUMBERS, SPELLINGS, Spelled, is_known, spell
 
 # The limits below were chosen by judgement; none was measured.
 _UNIQUE = 0.9
@@ -101,7 +101,11 @@ class KeySpace:
     def key(self, name: str, spelling: str) -> _Key | None:
         """Return a column in one spelling; None where it cannot be read in it, or has one value."""
         if (name, spelling) not in self._keys:
-            self._keys[name, spelling] = self._read(name, spelling)
+            number = None if spelling == "number" else self.key(name, "number")
+            is_read = number is None or spelling not in NOT_FOR_NUMBERS
+            # The digits of whole numbers are these numbers.
+            same = spelling == "digits" and number is not None and _are_whole(number.values)
+            self._keys[name, spelling] = number if same else self._read(name, spelling) if is_read else None
         return self._keys[name, spelling]
 
     def align(self, cells: pd.DataFrame) -> list[Alignment]:
@@ -136,8 +140,11 @@ class KeySpace:
     def _by_column(self, cells: pd.DataFrame, column: str) -> Iterator[tuple[Alignment, str]]:
         """Yield the columns of train that have the values of a column of a file, in the strictest spelling."""
         taken: set[str] = set()
+        sample = cells[column].iloc[:: max(1, len(cells) // _SAMPLE)]
+        is_number = len(sample) > 0 and spell(sample, "number") is not None
         for spelling in SPELLINGS:
-            sample = cells[column].iloc[:: max(1, len(cells) // _SAMPLE)]
+            if is_number and spelling in NOT_FOR_NUMBERS:
+                continue
             head = spell(sample, spelling) if len(sample) else None
             if head is None or not is_known(head).any():
                 continue
@@ -233,6 +240,11 @@ def _most_rows(aligned: Sequence[Alignment]) -> list[Alignment]:
     rows = [alignment for alignment in chosen.values() if alignment.names_rows]
     shared = [alignment for alignment in chosen.values() if not alignment.names_rows]
     return rows[:_MAX_ALIGNMENTS] + shared[:_MAX_ALIGNMENTS]
+
+
+def _are_whole(values: pd.Index) -> bool:
+    numbers = values.to_numpy(dtype=float)
+    return bool(((numbers >= 0) & (numbers % 1 == 0)).all())
 
 
 def first_places(codes: np.ndarray, size: int) -> np.ndarray:

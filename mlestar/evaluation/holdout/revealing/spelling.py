@@ -63,6 +63,8 @@ SPELLINGS: Mapping[str, Callable[[pd.Series], Spelled | None]] = {
     "date": _date,
 }
 """Ways to read keys, the strictest first."""
+NOT_FOR_NUMBERS = frozenset({"text", "stem", "letters"})
+"""Ways that say no more of a column of numbers."""
 
 
 def spell(cells: pd.Series, spelling: str) -> Spelled | None:

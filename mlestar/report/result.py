@@ -134,6 +134,8 @@ class Result(BaseModel):
     split: SplitPlan | None = None
     fallback: str = ""
     """Why there was no holdout; scores are then the reported ones."""
+    warnings: tuple[str, ...] = ()
+    """What makes the scores less sure, one line each."""
     folder: str
     solution: str | None = None
     submission: str | None = None
@@ -224,6 +226,7 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
         spec = brief.spec
         task = {"task": spec.name, "metric": spec.metric, "direction": spec.direction}
         task |= {"split": brief.split, "fallback": brief.fallback, "report": str(folder.report)}
+        task |= {"warnings": brief.warnings}
         task |= {"runner": (await ctx.executor.environment()).runner, "network": brief.network}
     return Result(
         run_id=folder.run_id,

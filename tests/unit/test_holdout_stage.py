@@ -200,11 +200,12 @@ def test_other_tables_that_cover_test_are_kept_whole(data: Path, tmp_path: Path)
     assert (tmp_path / "input/extra.csv").read_bytes() == (data / "extra.csv").read_bytes()
 
 
-def test_labels_without_a_key_are_rejected(data: Path, tmp_path: Path) -> None:
+def test_labels_without_a_key_are_left_out(data: Path, tmp_path: Path) -> None:
     task = random_task(data)
     pd.DataFrame({"label": ["yes", "no"] * 50}).to_csv(data / "answers.csv", index=False)
-    with pytest.raises(HoldoutError, match="holds the column 'label'"):
-        stage_holdout(task, tmp_path / "input")
+    task = Task.load(data, metric="accuracy")
+    stage_holdout(task, tmp_path / "input")
+    assert not (tmp_path / "input/answers.csv").exists()
 
 
 def test_paths_that_name_their_class_are_rejected(data: Path, tmp_path: Path) -> None:
@@ -221,7 +222,7 @@ def test_paths_that_name_their_class_are_rejected(data: Path, tmp_path: Path) ->
 
 def test_nothing_is_left_behind_when_staging_fails(data: Path, tmp_path: Path) -> None:
     task = random_task(data)
-    pd.DataFrame({"label": ["yes", "no"] * 50}).to_csv(data / "answers.csv", index=False)
+    (data / "words.txt").symlink_to(__file__)
     with pytest.raises(HoldoutError):
         stage_holdout(task, tmp_path / "input")
     assert [path.name for path in tmp_path.iterdir()] == ["task"]

@@ -19,9 +19,9 @@ from mlestar.data.tables.writer import write_cells
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
 from mlestar.evaluation.holdout.answers import find_answers
-from mlestar.evaluation.holdout.auxiliary import safe_rows
 from mlestar.evaluation.holdout.holdout import Holdout, example_rows, learnable_rows, withheld_ids
 from mlestar.evaluation.holdout.renaming import files_with_ids, move_files, remove_empty, rename_cells
+from mlestar.evaluation.holdout.revealing.decisions import decide
 from mlestar.evaluation.holdout.row_files import files_of_absent_rows
 from mlestar.evaluation.holdout.staged_files import find_changes
 
@@ -42,7 +42,7 @@ def stage(task: Task, holdout: Holdout | None, folder: Path, *, link: bool = Fal
             link would change the task's own data.
 
     Raises:
-        HoldoutError: a file reveals withheld labels and cannot be filtered.
+        HoldoutError: the names of assets reveal withheld labels, or a file is a link out of the task folder.
     """
     note = folder.with_name(f"{folder.name}.sha256")
     rows = holdout.digest if holdout is not None else "all"
@@ -91,7 +91,7 @@ def staged_sample(task: Task, holdout: Holdout) -> pd.DataFrame | None:
 
 
 def _fill(task: Task, holdout: Holdout | None, folder: Path, *, avoid: Path, link: bool) -> None:
-    counts = {"cut": 0, "linked": 0, "copied": 0}
+    counts = {"cut": 0, "left out": 0, "linked": 0, "copied": 0}
 
     def place(source: Path, target: Path) -> None:
         counts[_place(source, target, link=link)] += 1
@@ -109,7 +109,7 @@ def _fill(task: Task, holdout: Holdout | None, folder: Path, *, avoid: Path, lin
             msg = f"{name} is a link to something outside the task folder: copy it in"
             raise HoldoutError(msg)
         if name not in apart and not (rewritten and task.layout.owns(name)):
-            counts[_stage_file(task, holdout, path, _target(folder, name), link=link)] += 1
+            counts[_stage_file(task, holdout, name, path, folder / name, link=link)] += 1
     for name in written:
         # A linked file is the task's own.
         if (folder / name).stat().st_nlink == 1:
@@ -147,15 +147,20 @@ def _set_times(folder: Path) -> None:
             os.utime(path, (_TIME, _TIME))
 
 
-def _stage_file(task: Task, holdout: Holdout | None, path: Path, target: Path, *, link: bool) -> str:
-    """Stage an auxiliary file and return how."""
-    filtered = None if holdout is None else safe_rows(task, holdout.train, path)
-    if filtered is not None:
-        table, rows = filtered
-        table.write(target, rows)
-        _make_read_only(target)
-        return "cut"
-    return _place(path, target, link=link)
+def _stage_file(task: Task, holdout: Holdout | None, name: str, path: Path, target: Path, *, link: bool) -> str:
+    """Stage an auxiliary file, as far as it reveals no withheld label, and return how."""
+    decision = decide(task, name)
+    if decision.left_out:
+        return "left out"
+    if decision.is_whole or (holdout is None and not decision.dropped):
+        return _place(path, _target(target), link=link)
+    table = task.table(name)
+    rows = decision.rows(len(task.train.rows), None if holdout is None else holdout.train, len(table))
+    columns = [column for column in table.columns if column not in decision.dropped]
+    table.write(_target(target), rows, columns=columns)
+    logger.debug("%s: %d of %d rows, %s", name, len(rows), len(table), decision.reason)
+    _make_read_only(target)
+    return "cut"
 
 
 def _place(path: Path, target: Path, *, link: bool) -> str:
@@ -199,7 +204,7 @@ def _write_rows(task: Task, holdout: Holdout | None, folder: Path, place: PlaceF
     sample = staged_sample(task, holdout)
     if sample is None or spec.sample_submission is None or spec.sample_submission in written:
         return written
-    write_cells(sample, task.table(spec.sample_submission), _target(folder, spec.sample_submission))
+    write_cells(sample, task.table(spec.sample_submission), _target(folder / spec.sample_submission))
     return [*written, spec.sample_submission]
 
 
@@ -211,12 +216,11 @@ def _write_real_train(task: Task, folder: Path) -> list[str]:
     table, rows = task.table(name), learnable_rows(task)
     if rows.all() or len(table) != len(rows) or not set(task.spec.target) <= set(table.columns):
         return []
-    table.write(_target(folder, name), np.flatnonzero(rows))
+    table.write(_target(folder / name), np.flatnonzero(rows))
     return [name]
 
 
-def _target(folder: Path, name: str) -> Path:
-    path = folder / name
+def _target(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mlestar.data.layouts.made_up import make_up_names
+from mlestar.data.tables import is_table
 from mlestar.data.task import Task
 from mlestar.evaluation.holdout.guessing import Labels, secret_generator, sorted_places
 from mlestar.evaluation.holdout.holdout import Holdout
@@ -35,7 +36,7 @@ def make_up_ids(task: Task, plan: SplitPlan, holdout: Holdout) -> dict[str, str]
     The made-up ids are in the form of those of test where these have one of their own.
     """
     key = task.spec.id
-    if key is None or key not in task.train.rows.columns or uses_ids(task, plan) or not ids_reveal(task, holdout):
+    if key is None or uses_ids(task, plan) or not _are_tables(task) or not ids_reveal(task, holdout):
         return {}
     ids = list(dict.fromkeys(task.train.rows[key].tolist()))
     rng = secret_generator(task, "made-up ids")
@@ -47,6 +48,11 @@ def make_up_ids(task: Task, plan: SplitPlan, holdout: Holdout) -> dict[str, str]
 def uses_ids(task: Task, plan: SplitPlan) -> bool:
     """Return whether a split is by the id, so that scripts need the real ones to validate alike."""
     return task.spec.id in (*plan.keys, *plan.series)
+
+
+def _are_tables(task: Task) -> bool:
+    """Return whether train and test are tables: ids in arrays and in names of files by themselves stay."""
+    return all(is_table(task.input / file.name) for file in (task.train, task.test))
 
 
 def ids_reveal(task: Task, holdout: Holdout) -> bool:

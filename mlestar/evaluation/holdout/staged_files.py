@@ -1,8 +1,9 @@
 """Files of single rows in a holdout: those that test rows lack are left out, those filed by class are renamed."""
 
 import json
+import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -26,6 +27,8 @@ _COVERED = 0.5
 """Share of the test rows, of that of train rows, that must have a file for it to be a feature."""
 _SAMPLE = 400
 """Files of a folder that are read."""
+_MAX_LEVELS = 4
+"""Folders above a file whose names are looked at."""
 _MAX_BYTES = 1_000_000
 """Bytes of a file of one row that is read."""
 _UNIQUE = 0.5
@@ -125,13 +128,20 @@ def _change_group(task: Task, holdout: Holdout, group: _Group, changes: NameChan
     if len(task.test.rows) and not owned and len(group.tests) < _COVERED * share * len(task.test.rows):
         changes.removed.update(files)
         return
-    folders = [str(PurePosixPath(file).parent) for file in group.files]
-    in_folder = _reveals(task, holdout, group.rows, folders)
-    in_name = _reveals(task, holdout, group.rows, [_word(file) for file in group.files])
+    in_folder = any(_reveals(task, holdout, group.rows, texts) for texts in _folder_parts(group.files))
+    stems = [holdout.ids.get(_stem(file), file) for file in group.files]
+    in_name = _reveals(task, holdout, group.rows, [_word(stem) for stem in stems])
     if in_folder or in_name:
         changes.moved |= _neutral(task, holdout, group, files, numbered=in_name)
     elif not owned and _reveals_inside(task, holdout, group):
         changes.removed.update(files)
+
+
+def _folder_parts(files: list[str]) -> Iterator[list[str]]:
+    """Yield the folder of each file, that above it and so on, as far as there are any."""
+    parts = [PurePosixPath(file).parts[:-1] for file in files]
+    for level in range(1, min(max(map(len, parts)), _MAX_LEVELS) + 1):
+        yield [part[-level] if len(part) >= level else "" for part in parts]
 
 
 def _reveals(task: Task, holdout: Holdout, rows: np.ndarray, texts: list[str]) -> bool:
@@ -158,14 +168,14 @@ def _is_clear(guess: Guess) -> bool:
 
 def _neutral(task: Task, holdout: Holdout, group: _Group, files: list[str], *, numbered: bool) -> dict[str, str]:
     """Return names for files of withheld rows in one folder, that of the test files where these are in one."""
-    top = group.files[0].split("/")[0]
     folders = {str(PurePosixPath(file).parent) for file in files}
-    common = next(iter(folders)) if len(folders) == 1 and numbered else top
+    above = str(PurePosixPath(os.path.commonpath(folders)).parent) if len(folders) == 1 else os.path.commonpath(folders)
+    common = above if above != "." else group.files[0].split("/")[0]
     stems = [PurePosixPath(file).name for file in files]
     taken = {PurePosixPath(file).name for file in group.files} - set(stems)
     if not numbered and len(set(stems)) == len(stems) and not taken & set(stems):
         return {file: f"{common}/{PurePosixPath(file).name}" for file in files}
-    order = secret_generator(task, f"files of {top} in {holdout.name}").permutation(len(files))
+    order = secret_generator(task, f"files of {common} in {holdout.name}").permutation(len(files))
     width = len(str(len(files)))
     return {
         file: f"{common}/{number:0{width}d}_{PurePosixPath(file).suffix}".replace("_.", ".")

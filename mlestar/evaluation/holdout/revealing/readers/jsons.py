@@ -26,7 +26,7 @@ def read_json(text: str, allowance: Allowance) -> tuple[Records, ...]:
         ValueError: it is no JSON.
         TooLargeError: it exceeds a limit.
     """
-    return tuple(_walk("", _DECODER.decode(text.strip()), allowance, _MAX_DEPTH))
+    return tuple(_walk("content", _DECODER.decode(text.strip()), allowance, _MAX_DEPTH))
 
 
 def read_json_lines(lines: Sequence[str], allowance: Allowance) -> tuple[Records, ...]:
@@ -36,7 +36,7 @@ def read_json_lines(lines: Sequence[str], allowance: Allowance) -> tuple[Records
         ValueError: a line is no JSON.
         TooLargeError: it exceeds a limit.
     """
-    return tuple(_walk("", [_DECODER.decode(line.strip()) for line in lines], allowance, _MAX_DEPTH))
+    return tuple(_walk("lines", [_DECODER.decode(line.strip()) for line in lines], allowance, _MAX_DEPTH))
 
 
 def _walk(where: str, value: Any, allowance: Allowance, depth: int) -> Iterator[Records]:

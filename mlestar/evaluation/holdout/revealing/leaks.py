@@ -24,6 +24,8 @@ _SAMPLE = 4000
 """Records that are compared with the labels of their rows."""
 _COVERED = 0.5
 """Share of the test rows, of that of the train rows, for which a file must have a value for it to be a feature."""
+_STRAY = 0.1
+"""Share of the train rows up to which a file is one of the test rows."""
 _COMMONEST = 0.9
 """Share of one value among the test rows from which it stands for a missing one, where it is rarer in train."""
 _MAX_RATES = 200
@@ -189,7 +191,8 @@ class Secrets:
             return filled if len(other) == rows else np.zeros(rows, dtype=bool)
         covered = np.zeros(rows, dtype=bool)
         for found in self.space.align(other):
-            if found.columns == alignment.columns:
+            # A file that has rows of train as well is another table with the same names.
+            if found.columns == alignment.columns and found.present().mean() < _STRAY:
                 covered |= found.covered(_informative(other[column], usual, found.rows() < 0))
         return covered
 

@@ -41,7 +41,7 @@ def _numbered(frame: pd.DataFrame) -> pd.DataFrame:
 def _parts(cells: pd.Series) -> pd.DataFrame | None:
     """Return the parts of the cells as columns; None where they differ in number, or have one."""
     sample = cells.iloc[:: max(1, len(cells) // _SAMPLE)]
-    numbers = sample.str.split(_BETWEEN, regex=True).str.len()
+    numbers = sample.str.count(_BETWEEN) + 1
     if not len(numbers) or numbers.nunique() != 1 or not 1 < numbers.iloc[0] <= _MAX_PARTS:
         return None
     return cells.str.split(_BETWEEN, regex=True, expand=True, n=int(numbers.iloc[0]) - 1).fillna("")

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,9 +41,14 @@ def write_task(folder: Path, frame: pd.DataFrame, seed: int) -> tuple[pd.DataFra
     return train, test
 
 
-def load_task(folder: Path, *, kind: str = "class", **overrides: object) -> Task:
+def load_task(folder: Path, *, kind: str = "class", **overrides: Any) -> Task:
     """Read a task whose roles are set, so that no side file takes one."""
-    roles = {"train": "train.csv", "test": "test.csv", "sample_submission": "sample_submission.csv", "id": "id"}
+    roles: dict[str, Any] = {
+        "train": "train.csv",
+        "test": "test.csv",
+        "sample_submission": "sample_submission.csv",
+        "id": "id",
+    }
     return Task.load(folder, metric="mae" if kind == "value" else "accuracy", **{**roles, **overrides})
 
 
@@ -62,7 +68,7 @@ def _shuffled(frame: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     return frame.iloc[rng.permutation(len(frame))]
 
 
-def _rate(train: pd.DataFrame) -> "pd.Series[float]":
+def _rate(train: pd.DataFrame) -> "pd.Series[Any]":
     return (train["label"] == "yes").groupby(train["city"]).mean()
 
 
@@ -194,6 +200,15 @@ LEAKS: dict[str, tuple[str, Side]] = {
         "several",
         lambda train, test, rng: {
             "extra.csv": _shuffled(pd.concat([train[["id"]], pd.get_dummies(train["label"]).astype(int)], axis=1), rng)
+        },
+    ),
+    "digits in two columns": (
+        "value",
+        lambda train, test, rng: {
+            "extra.csv": _shuffled(
+                train[["id"]].assign(tens=(_values(train) // 100).astype(int), rest=(_values(train) % 100).round(2)),
+                rng,
+            )
         },
     ),
     "rates of cities": (

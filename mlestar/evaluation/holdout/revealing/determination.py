@@ -26,6 +26,12 @@ _REPEATED = 0.5
 """Share of the rows that must share their value with another row. Chosen by judgement; not measured."""
 _WIDTHS = (1, 5)
 """Neighbours on either side whose mean predicts a label: one for exact values, five for noisy ones."""
+_MAX_COLUMNS = 100
+"""Columns of numbers that are looked at together. Chosen by judgement; not measured."""
+_MIN_SHARE = 10
+"""Rows for each column from which a straight line through all of them means something. Chosen by judgement."""
+_FEW_VALUES = 0.1
+"""Different values per row up to which columns are joined as categories. Chosen by judgement; not measured."""
 _NUMBERS = 0.99
 """Share of the cells that must be numbers. Chosen by judgement; not measured."""
 
@@ -41,6 +47,33 @@ def determines(cells: pd.Series, labels: Labels) -> bool:
     if _of_rows(texts, labels, filled):
         return True
     return bool(filled.sum() < known.sum()) and _of_rows(texts.where(filled, ""), labels, known)
+
+
+def determine_together(cells: pd.DataFrame, labels: Labels) -> bool:
+    """Return whether labels can be read from several columns together: as categories, or as a weighted sum."""
+    rows = np.flatnonzero(labels.codes >= 0)
+    if len(rows) < MIN_ROWS:
+        return False
+    cells, part = cells.iloc[rows], labels.take(rows)
+    few = [column for column in cells.columns if cells[column].nunique() <= _FEW_VALUES * len(cells)]
+    if len(few) > 1 and determines(cells[few].agg("|".join, axis=1), part):
+        return True
+    read = [_numbers(cells[column].str.strip()) for column in cells.columns[:_MAX_COLUMNS]]
+    numbers = [values for values in read if values is not None]
+    return 1 < len(numbers) <= len(cells) / _MIN_SHARE and _by_sum(np.nan_to_num(np.column_stack(numbers)), part)
+
+
+def _by_sum(numbers: np.ndarray, labels: Labels) -> bool:
+    """Return whether a weighted sum that fits half of the rows determines the labels of the others."""
+    half = np.random.default_rng(0).permutation(len(numbers)) % 2 == 0
+    scaled = (numbers - numbers.mean(axis=0)) / np.where(numbers.std(axis=0) > 0, numbers.std(axis=0), 1)
+    design = np.column_stack([np.ones(len(scaled)), scaled])
+    wanted = labels.columns() if labels.ranks is None else [labels.ranks, labels.columns()[0]]
+    weights = np.linalg.lstsq(design[half], np.nan_to_num(np.column_stack(wanted))[half], rcond=None)[0]
+    sums, rest = design[~half] @ weights, labels.take(np.flatnonzero(~half))
+    if labels.ranks is None and len(wanted) > 1:
+        return _of_classes(sums.argmax(axis=1), None, rest.codes)
+    return any(determines(pd.Series(column).astype(str), rest) for column in sums.T)
 
 
 def says_class(present: np.ndarray, labels: Labels) -> bool:

@@ -9,15 +9,23 @@ import pandas as pd
 
 from mlestar.data.statistics import MISSING
 from mlestar.evaluation.holdout.revealing.alignment import Alignment, KeySpace, first_places
-from mlestar.evaluation.holdout.revealing.determination import MIN_ROWS, determines, says_class
+from mlestar.evaluation.holdout.revealing.determination import (
+    MIN_ROWS,
+    determine_together,
+    determines,
+    says_class,
+)
 from mlestar.evaluation.holdout.revealing.labels import Labels
 from mlestar.evaluation.holdout.revealing.rates import statistics
+from mlestar.evaluation.holdout.revealing.variants import variants
 
 # The limits below were chosen by judgement; none was measured.
 _SAMPLE = 4000
 """Records that are compared with the labels of their rows."""
 _COVERED = 0.5
 """Share of the test rows, of that of the train rows, for which a file must have a value for it to be a feature."""
+_STRAY = 0.1
+"""Share of the train rows up to which a file is one of the test rows."""
 _COMMONEST = 0.9
 """Share of one value among the test rows from which it stands for a missing one, where it is rarer in train."""
 _MAX_RATES = 200
@@ -63,7 +71,22 @@ class Secrets:
         for alignment in aligned:
             leaks += self._of_rows(cells, alignment, siblings)
         leaks += self._rates(cells, aligned)
-        return leaks or self._unkeyed(cells, aligned)
+        return leaks or self._otherwise(cells, siblings) or self._unkeyed(cells, aligned)
+
+    def _otherwise(self, cells: pd.DataFrame, siblings: Callable[[], list[pd.DataFrame]]) -> list[Leak]:
+        """Return what the records reveal when they are read in another way; the file cannot be cut then."""
+        rows, others = len(self.space.train), len(self.space.test)
+        for variant in variants(cells, (rows, rows + others)):
+
+            def read_alike(variant: pd.DataFrame = variant) -> list[pd.DataFrame]:
+                alike = [other for cells in siblings() for other in variants(cells, (others, rows + others))]
+                return [other for other in alike if list(other.columns) == list(variant.columns)]
+
+            aligned = self.space.align(variant)
+            leaks = [leak for alignment in aligned for leak in self._of_rows(variant, alignment, read_alike)]
+            if leaks:
+                return [Leak("order", leak.column, leak.why) for leak in leaks]
+        return []
 
     def _of_rows(
         self, cells: pd.DataFrame, alignment: Alignment, siblings: Callable[[], list[pd.DataFrame]]
@@ -77,6 +100,7 @@ class Secrets:
             matched = np.sort(np.random.default_rng(0).choice(matched, _SAMPLE, replace=False))
         targets = [self._single(labels, alignment) for labels in self.labels]
         by_name = alignment.names_rows and alignment.same_name
+        none = True
         for column in map(str, cells.columns):
             if column in alignment.columns:
                 continue
@@ -87,8 +111,30 @@ class Secrets:
             if not (is_hidden or any(determines(values[once], part.take(rows[matched][once])) for part in targets)):
                 continue
             if not self._covers_test(cells, column, alignment, siblings):
+                none = False
                 yield Leak("rows", column, f"{column!r} determines the target ({alignment.why})", alignment)
+        if none:
+            yield from self._together(cells, alignment, matched, siblings)
         yield from self._presence(alignment)
+
+    def _together(
+        self,
+        cells: pd.DataFrame,
+        alignment: Alignment,
+        matched: np.ndarray,
+        siblings: Callable[[], list[pd.DataFrame]],
+    ) -> Iterator[Leak]:
+        """Yield the columns where only several of them together determine labels."""
+        others = [str(column) for column in cells.columns if column not in alignment.columns]
+        rows, first = np.unique(alignment.rows()[matched], return_index=True)
+        # Most files hold the test rows too, or one column.
+        if len(others) < 2 or not alignment.names_rows or self._covers_test(cells, others[0], alignment, list):
+            return
+        part = cells[others].iloc[matched[first]]
+        if not any(determine_together(part, labels.take(rows)) for labels in self.labels):
+            return
+        if not all(self._covers_test(cells, column, alignment, siblings) for column in others):
+            yield Leak("rows", others[0], f"its columns together determine the target ({alignment.why})", alignment)
 
     def _single(self, labels: Labels, alignment: Alignment) -> Labels:
         """Return the labels, without those of rows that share their key with rows of another label."""
@@ -145,7 +191,8 @@ class Secrets:
             return filled if len(other) == rows else np.zeros(rows, dtype=bool)
         covered = np.zeros(rows, dtype=bool)
         for found in self.space.align(other):
-            if found.columns == alignment.columns:
+            # A file that has rows of train as well is another table with the same names.
+            if found.columns == alignment.columns and found.present().mean() < _STRAY:
                 covered |= found.covered(_informative(other[column], usual, found.rows() < 0))
         return covered
 

@@ -198,7 +198,7 @@ def share_right(guesses: dict[str, str], truth: dict[str, str]) -> float:
 def guess_by_order(train: pd.DataFrame, test: pd.DataFrame) -> np.ndarray:
     """Guess each row of test by the row at the same share of train."""
     places = ((np.arange(len(test)) + 0.5) / len(test) * len(train)).astype(int)
-    return train["label"].to_numpy()[places]
+    return np.asarray(train["label"].to_numpy()[places])
 
 
 def guess_by_number(train: pd.DataFrame, test: pd.DataFrame) -> np.ndarray:

@@ -122,7 +122,12 @@ class KeySpace:
         codes, values = pd.factorize(np.where(is_known(spelled), spelled, nothing))
         train, test = np.split(codes, [len(self.train)])
         distinct = len(np.unique(train[train >= 0]))
-        return _Key(pd.Index(values), train, test, distinct / max(len(train), 1)) if distinct > 1 else None
+        # pandas would give texts a type of its own, which no column of a file compares equal to.
+        return (
+            _Key(pd.Index(values, dtype=values.dtype), train, test, distinct / max(len(train), 1))
+            if distinct > 1
+            else None
+        )
 
     def _spell(self, name: str, spelling: str) -> Spelled | None:
         """Return the values of train and test in one spelling; where test has the column in none, it has no values."""

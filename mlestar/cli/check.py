@@ -16,6 +16,7 @@ from mlestar.errors import HoldoutError
 from mlestar.evaluation import Division, divide_rows, fresh_holdouts, infer_split
 from mlestar.evaluation.holdout.answers import describe_answers, find_answers
 from mlestar.evaluation.holdout.plan import SplitPlan
+from mlestar.evaluation.holdout.revealing import describe_left_out
 from mlestar.metrics.spec import NOT_BLIND, TaskSpec
 from mlestar.runtime.context import load_task
 from mlestar.runtime.estimate import Estimate, estimate_run
@@ -44,6 +45,7 @@ def _check_folder(folder: Path, settings: Settings, *, as_json: bool) -> None:
     task = load_task(folder, settings)
     split, division, problem = _plan(task, settings)
     answers = find_answers(task)
+    left_out = describe_left_out(task)
     estimate = estimate_run(settings, task)
     if as_json:
         facts = {
@@ -53,6 +55,7 @@ def _check_folder(folder: Path, settings: Settings, *, as_json: bool) -> None:
             "kept_apart": len(division.apart.withheld) if division and division.apart else 0,
             "notes": task.notes,
             "answers": answers,
+            "left_out": left_out,
             "estimate": {"profile": settings.profile, **asdict(estimate)},
         }
         typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
@@ -61,6 +64,8 @@ def _check_folder(folder: Path, settings: Settings, *, as_json: bool) -> None:
     _show_spec(console, task)
     if answers:
         _print(console, "  ", describe_answers(answers), "bold red")
+    for line in left_out:
+        _print(console, "  ", line, "bold red")
     if split is None or division is None:
         console.print()
         text = f"no holdout: {problem}; scores will be what scripts report about themselves"

@@ -2,8 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from langgraph.runtime import Runtime
@@ -18,6 +16,7 @@ from mlestar.errors import HoldoutError, UserError
 from mlestar.evaluation import Division, infer_split
 from mlestar.evaluation.holdout.answers import describe_answers, find_answers
 from mlestar.evaluation.holdout.plan import SplitPlan
+from mlestar.evaluation.holdout.revealing import describe_left_out, vouched_lines, without_files, without_revealing
 from mlestar.nodes.progress import emit
 from mlestar.runtime.context import RunContext, open_context
 from mlestar.settings import Settings
@@ -40,18 +39,19 @@ async def prepare(state: PipelineInput, runtime: Runtime[Settings]) -> PipelineS
     for warning in task.warnings:
         emit(runtime, "prepare", warning)
     split, fallback = await unless_stopped(_plan_split(task))
+    for line in await unless_stopped(asyncio.to_thread(describe_left_out, task)):
+        emit(runtime, "prepare", line)
     division: Division | None = None
     if split:
         try:
             division = await unless_stopped(ctx.inputs.divide(split, settings.seed, settings.fresh_share))
         except HoldoutError as error:
             split, fallback = None, str(error)
-    if division:
-        task = await unless_stopped(asyncio.to_thread(_without_withheld_rows, task, division))
+    task = await unless_stopped(asyncio.to_thread(_without_withheld_rows, task, division))
     answers = await unless_stopped(asyncio.to_thread(find_answers, task))
     if answers:
         emit(runtime, "prepare", describe_answers(answers))
-        task = _without_files(task, answers)
+        task = without_files(task, answers)
     brief = await unless_stopped(_stage_holdout(ctx, await _draft_brief(ctx, task, split, fallback)))
     if division and brief.split:
         shown = await unless_stopped(_as_staged(ctx, brief, task, division))
@@ -105,23 +105,19 @@ async def _plan_split(task: Task) -> tuple[SplitPlan | None, str]:
         return None, str(error)
 
 
-def _without_withheld_rows(task: Task, division: Division) -> Task:
-    """Return the task as agents may see it: nothing in it comes from rows withheld during the search or kept apart."""
+def _without_withheld_rows(task: Task, division: Division | None) -> Task:
+    """Return the task without what comes from rows withheld during the search or kept apart, or is not staged."""
+    if division is None:
+        return without_revealing(task, None)
     apart = 0 if division.apart is None else len(division.apart.withheld)
-    return task.showing(division.search.train, apart=apart)
+    kept = division.search.train
+    return without_revealing(task.showing(kept, apart=apart), kept)
 
 
 async def _as_staged(ctx: RunContext, brief: Brief, task: Task, division: Division) -> Task:
     """Return the task as agents may see it: files besides train and test are as scripts of the search read them."""
     staged = await ctx.inputs.search(brief)
     return await asyncio.to_thread(task.showing_staged, staged.path, division.search.train)
-
-
-def _without_files(task: Task, names: Sequence[str]) -> Task:
-    """Return the task as agents may see it: without files that are never staged."""
-    auxiliary = tuple(name for name in task.spec.auxiliary if name not in names)
-    statistics = tuple(file for file in task.statistics if file.file not in names)
-    return replace(task, spec=task.spec.model_copy(update={"auxiliary": auxiliary}), statistics=statistics)
 
 
 async def _stage_holdout(ctx: RunContext, brief: Brief) -> Brief:
@@ -144,6 +140,7 @@ async def _draft_brief(ctx: RunContext, task: Task, split: SplitPlan | None, fal
         split=split,
         fallback=fallback,
         fresh_share=ctx.settings.fresh_share,
+        warnings=vouched_lines(task),
         python=environment.python,
         packages=environment.packages,
         distributions=environment.distributions,

@@ -246,7 +246,11 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
         model=ctx.services.caller.models.title,
         models=await asyncio.to_thread(_models, ledger),
         weak_models=tuple(fact["line"] for fact in await asyncio.to_thread(ledger.notes, "weak_model")),
-        warnings=(*await asyncio.to_thread(ctx.inputs.warnings), *ctx.executor.warnings()),
+        warnings=(
+            *(brief.warnings if brief else ()),
+            *await asyncio.to_thread(ctx.inputs.warnings),
+            *ctx.executor.warnings(),
+        ),
         folder=str(folder.path),
         solution=str(folder.solution) if submitted else None,
         submission=str(folder.submission) if submitted and brief and brief.spec.has_test else None,

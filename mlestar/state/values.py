@@ -102,6 +102,8 @@ class Brief(Frozen):
     fresh_share: float = 0.0
     """Share of the labelled rows that the search never has, as far as they are enough; 0 in runs of versions that kept
     none apart."""
+    warnings: tuple[str, ...] = ()
+    """What makes the scores less sure, one line each."""
     python: str
     packages: dict[str, str]
     distributions: dict[str, str] = {}

@@ -192,14 +192,15 @@ def test_other_tables_that_cover_test_are_kept_whole(data: Path, tmp_path: Path)
     assert (tmp_path / "input/extra.csv").read_bytes() == (data / "extra.csv").read_bytes()
 
 
-def test_labels_without_a_key_are_rejected(data: Path, tmp_path: Path) -> None:
+def test_labels_without_a_key_are_left_out(data: Path, tmp_path: Path) -> None:
     task = random_task(data)
     pd.DataFrame({"label": ["yes", "no"] * 50}).to_csv(data / "answers.csv", index=False)
-    with pytest.raises(HoldoutError, match="holds the column 'label'"):
-        stage_holdout(task, tmp_path / "input")
+    task = Task.load(data, metric="accuracy")
+    stage_holdout(task, tmp_path / "input")
+    assert not (tmp_path / "input/answers.csv").exists()
 
 
-def test_paths_that_name_their_class_are_rejected(data: Path, tmp_path: Path) -> None:
+def test_paths_that_name_their_class_are_replaced(data: Path, tmp_path: Path) -> None:
     frame = make_rows(200)
     frame.insert(1, "file", [f"images/{label}/{row}.png" for row, label in enumerate(frame["label"])])
     for name in frame["file"]:
@@ -207,13 +208,17 @@ def test_paths_that_name_their_class_are_rejected(data: Path, tmp_path: Path) ->
         (data / name).touch()
     train, test = divide(frame, np.arange(200) % 3 == 0)
     task = make_task(data, train, test)
-    with pytest.raises(HoldoutError, match="paths in 'file'"):
-        stage(task, search_holdout(task, SplitPlan(kind="random", fraction=0.3), seed=1), tmp_path / "input")
+    holdout = search_holdout(task, SplitPlan(kind="random", fraction=0.3), seed=1)
+    stage(task, holdout, tmp_path / "input")
+    staged = pd.read_csv(tmp_path / "input/test.csv")
+    assert len(staged) == len(holdout.withheld)
+    assert not staged["file"].str.contains("yes|no").any()
+    assert all((tmp_path / "input" / name).is_file() for name in staged["file"])
 
 
 def test_nothing_is_left_behind_when_staging_fails(data: Path, tmp_path: Path) -> None:
     task = random_task(data)
-    pd.DataFrame({"label": ["yes", "no"] * 50}).to_csv(data / "answers.csv", index=False)
+    (data / "words.txt").symlink_to(__file__)
     with pytest.raises(HoldoutError):
         stage_holdout(task, tmp_path / "input")
     assert [path.name for path in tmp_path.iterdir()] == ["task"]

@@ -54,7 +54,7 @@ def unpack(path: Path, target: Path, taken: Callable[[str], bool]) -> tuple[list
     Raises:
         TaskError: it is broken, encrypted or too large, or a member is a link or leaves the folder.
     """
-    with _open(path) as members:
+    with open_members(path) as members:
         _check_size(path, members, target)
         stem = archive_stem(path.name) or path.name
         names = _place(stem, [_safe_name(path, member.name) for member in members])
@@ -89,7 +89,12 @@ def decompress(path: Path, target: Path) -> None:
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[list[Member]]:
+def open_members(path: Path) -> Iterator[list[Member]]:
+    """Yield the files of a zip or tar archive; those of the system's own are left out.
+
+    Raises:
+        TaskError: it is broken or encrypted, or a member is a link.
+    """
     try:
         if path.name.lower().endswith(".zip"):
             with zipfile.ZipFile(path) as archive:

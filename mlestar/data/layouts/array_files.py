@@ -50,7 +50,7 @@ class NewArray:
     key: str
     source: ArrayInfo
     rows: np.ndarray | None
-    """Increasing row numbers; None for the whole array."""
+    """Row numbers; None for the whole array. Where they do not increase, the whole array is read at once."""
     values: np.ndarray | None = None
     """The values themselves, where they are not those of the source."""
     dtype: np.dtype[Any] | None = None
@@ -146,6 +146,9 @@ def _selection(folder: Path, array: NewArray) -> Iterator[np.ndarray]:
     """Yield the rows to write, in pieces."""
     if array.values is not None:
         yield array.values
+        return
+    if array.rows is not None and np.any(np.diff(array.rows) < 0):
+        yield read_array(folder, array.source)[array.rows].astype(array.type, copy=False)
         return
     for start, piece in read_pieces(folder, array.source):
         if array.rows is None:

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,8 @@ from mlestar.data.task.inference.spec import infer_spec
 from mlestar.errors import UserError
 from mlestar.metrics import Metric
 from mlestar.metrics.spec import TaskSpec
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Task:
     _cache: TableCache = field(default_factory=lambda: TableCache(Path()), repr=False, compare=False)
     _rules: MissingRules = field(default=NO_RULES, repr=False, compare=False)
     """What is known of codes for missing values before the cells are read."""
+    _results: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def load(
@@ -191,6 +194,13 @@ class Task:
     def table(self, name: str) -> Table:
         """Return a table of the input folder by its file name, read once."""
         return self._cache.get(name)
+
+    def remember(self, name: str, compute: Callable[[], T]) -> T:
+        """Return what was computed under a name, once for the files of this task however its spec is completed."""
+        if name not in self._results:
+            self._results[name] = compute()
+        result: T = self._results[name]
+        return result
 
 
 def _default_description(spec: TaskSpec) -> str:

@@ -1,16 +1,18 @@
 """Choosing the rows that are withheld during the search, and those that it never has."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
 from mlestar.evaluation.holdout.cutoff import MIN_ROWS
+from mlestar.evaluation.holdout.disguised_ids import make_up_ids
 from mlestar.evaluation.holdout.drawing import make_holdout, make_units
 from mlestar.evaluation.holdout.holdout import Holdout, fewest_rows, holdout_name, labelled_rows
 from mlestar.evaluation.holdout.periods import periods, shorten
 from mlestar.evaluation.holdout.plan import SplitPlan
+from mlestar.evaluation.holdout.row_order import hide_order
 from mlestar.evaluation.holdout.series_ends import last_stretch, stretches
 from mlestar.evaluation.holdout.shares import MAX_WITHHELD
 
@@ -77,7 +79,9 @@ def keep_apart(task: Task, plan: SplitPlan, *, seed: int, share: float) -> Holdo
         unused = np.zeros(len(row_units.units), dtype=bool)
         withheld = row_units.draw(unused, share, np.random.default_rng([seed, 1, 1]), count_labelled=True)
         apart = make_holdout(holdout_name(1), row_units, withheld)
-    return apart if apart is not None and len(apart.withheld) >= _fewest_apart(plan, labelled) else None
+    if apart is None or len(apart.withheld) < _fewest_apart(plan, labelled):
+        return None
+    return hide_labels(task, plan, apart)
 
 
 def search_holdout(task: Task, plan: SplitPlan, *, seed: int, apart: Holdout | None = None) -> Holdout:
@@ -104,7 +108,7 @@ def search_holdout(task: Task, plan: SplitPlan, *, seed: int, apart: Holdout | N
     if not holdouts or not len(holdouts[0].withheld):
         msg = f"no rows of {task.spec.train} can be withheld by a {plan.kind} split"
         raise HoldoutError(msg)
-    return holdouts[0]
+    return hide_labels(task, plan, holdouts[0])
 
 
 def fresh_holdouts(task: Task, plan: SplitPlan, *, seed: int, count: int) -> tuple[Holdout, ...]:
@@ -114,9 +118,9 @@ def fresh_holdouts(task: Task, plan: SplitPlan, *, seed: int, count: int) -> tup
     cutoffs where there are few. Fewer, or none, where no fresh rows remain.
     """
     if plan.kind == "time":
-        return tuple(periods(task, plan, count=count + 1)[1:])
+        return tuple(hide_labels(task, plan, one) for one in periods(task, plan, count=count + 1)[1:])
     if plan.kind == "series":
-        return tuple(stretches(task, plan, seed=seed, count=count + 1)[1:])
+        return tuple(hide_labels(task, plan, one) for one in stretches(task, plan, seed=seed, count=count + 1)[1:])
     row_units = make_units(task, plan)
     used = np.zeros(len(row_units.units), dtype=bool)
     used[search_holdout(task, plan, seed=seed).withheld] = True
@@ -127,7 +131,14 @@ def fresh_holdouts(task: Task, plan: SplitPlan, *, seed: int, count: int) -> tup
             break
         holdouts.append(make_holdout(holdout_name(number), row_units, withheld))
         used |= withheld
-    return tuple(holdouts)
+    return tuple(hide_labels(task, plan, one) for one in holdouts)
+
+
+def hide_labels(task: Task, plan: SplitPlan, holdout: Holdout) -> Holdout:
+    """Return the holdout with its rows in another order and under other ids, where order or ids reveal labels."""
+    if plan.kind not in ("time", "series"):
+        holdout = hide_order(task, holdout)
+    return replace(holdout, ids=make_up_ids(task, plan, holdout))
 
 
 def _fewest_apart(plan: SplitPlan, labelled: int) -> float:

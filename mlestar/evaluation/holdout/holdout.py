@@ -1,7 +1,8 @@
 """A holdout, and the rows of train that it may consist of."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,8 @@ class Holdout:
     withheld: np.ndarray
     units: np.ndarray
     """Resampling unit of each withheld row, aligned with `withheld`."""
+    ids: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    """Made-up ids by the ids of train, where these reveal labels; empty where the real ones are staged."""
 
     @property
     def digest(self) -> str:
@@ -69,13 +72,18 @@ def example_rows(task: Task) -> np.ndarray:
 
 
 def withheld_ids(task: Task, holdout: Holdout) -> pd.Series | None:
-    """Return the withheld rows' ids as in train; invented where only test has an id, None without one."""
+    """Return the withheld rows' ids as they are staged; None without one.
+
+    They are those of train unless these reveal labels, and invented where only test has an id.
+    """
     spec = task.spec
     train, test = task.train.rows, task.test.rows
     if spec.id is None:
         return None
     if spec.id in train.columns:
-        return pd.Series(train[spec.id].to_numpy()[holdout.withheld], dtype=str)
+        real = train[spec.id].to_numpy()[holdout.withheld]
+        return pd.Series([holdout.ids.get(cell, cell) for cell in real], dtype=str)
     numbers = pd.to_numeric(test[spec.id], errors="coerce")
     first = 0 if numbers.isna().any() else int(numbers.max()) + 1
-    return pd.Series([str(first + int(row)) for row in holdout.withheld], dtype=str)
+    # Not the numbers of rows: they would tell where in train a row is.
+    return pd.Series([str(first + place) for place in range(len(holdout.withheld))], dtype=str)

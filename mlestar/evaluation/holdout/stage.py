@@ -17,12 +17,17 @@ from mlestar.data.tables.writer import write_cells
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
 from mlestar.evaluation.holdout.answers import find_answers
-from mlestar.evaluation.holdout.auxiliary import reject_leaky_paths, safe_rows
 from mlestar.evaluation.holdout.holdout import Holdout, example_rows, learnable_rows, withheld_ids
 from mlestar.evaluation.holdout.placement import Placement, Store, check_space, make_read_only
+from mlestar.evaluation.holdout.renaming import files_with_ids, move_files, remove_empty, rename_cells
+from mlestar.evaluation.holdout.revealing.decisions import decide
 from mlestar.evaluation.holdout.row_files import files_of_absent_rows
+from mlestar.evaluation.holdout.staged_files import find_changes
 
 logger = logging.getLogger("mlestar.evaluation")
+
+_TIME = 1_577_836_800
+"""The time of all staged copies: the beginning of 2020."""
 
 
 def stage(task: Task, holdout: Holdout | None, folder: Path, *, store: Store | None = None) -> str:
@@ -36,7 +41,7 @@ def stage(task: Task, holdout: Holdout | None, folder: Path, *, store: Store | N
             read-only.
 
     Raises:
-        HoldoutError: a file reveals withheld labels and cannot be filtered.
+        HoldoutError: the names of assets reveal withheld labels, or a file is a link out of the task folder.
         StoreError: the disk has no space for the copies.
     """
     note = folder.with_name(f"{folder.name}.sha256")
@@ -44,8 +49,6 @@ def stage(task: Task, holdout: Holdout | None, folder: Path, *, store: Store | N
     if note.is_file() and folder.is_dir() and (content := manifest(folder)) + f" {rows}" == note.read_text():
         logger.debug("input %s: intact", folder.name)
         return content
-    if holdout is not None:
-        reject_leaky_paths(task)
     partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +93,7 @@ def staged_sample(task: Task, holdout: Holdout) -> pd.DataFrame | None:
 
 
 def _fill(task: Task, holdout: Holdout | None, folder: Path, *, avoid: Path, placement: Placement) -> None:
-    counts = {"cut": 0, "linked": 0, "copied": 0}
+    counts = {"cut": 0, "left out": 0, "linked": 0, "copied": 0}
 
     def place(source: Path, target: Path) -> None:
         counts[placement.place(source, target)] += 1
@@ -108,23 +111,54 @@ def _fill(task: Task, holdout: Holdout | None, folder: Path, *, avoid: Path, pla
             msg = f"{name} is a link to something outside the task folder: copy it in"
             raise HoldoutError(msg)
         if name not in apart and not (rewritten and task.layout.owns(name)):
-            counts[_stage_file(task, holdout, path, _target(folder, name), placement)] += 1
+            counts[_stage_file(task, holdout, name, path, folder / name, placement)] += 1
     for name in written:
         make_read_only(folder / name)
+    if holdout is not None:
+        _hide_names(task, holdout, folder)
+    _set_times(folder)
     rows = "real input" if holdout is None else f"{len(holdout.train)} train rows, {len(holdout.withheld)} withheld"
     files = ", ".join(f"{count} {how}" for how, count in counts.items() if count)
     logger.info("staged %s: %s; auxiliary files: %s", avoid.name, rows, files or "none")
 
 
-def _stage_file(task: Task, holdout: Holdout | None, path: Path, target: Path, placement: Placement) -> str:
-    """Stage an auxiliary file and return how."""
-    filtered = None if holdout is None else safe_rows(task, holdout.train, path)
-    if filtered is not None:
-        table, rows = filtered
-        table.write(target, rows)
-        make_read_only(target)
-        return "cut"
-    return placement.place(path, target)
+def _hide_names(task: Task, holdout: Holdout, folder: Path) -> None:
+    """Remove or rename staged files, and replace ids, that reveal labels of withheld rows."""
+    changes = find_changes(task, holdout, [name for name, _ in _list_files(folder)])
+    for name in changes.removed:
+        (folder / name).unlink()
+        remove_empty((folder / name).parent, folder)
+    if changes.removed:
+        logger.info("%d files of withheld rows are left out: test rows have none like them", len(changes.removed))
+    move_files(folder, changes.moved)
+    by_id = files_with_ids([name for name, _ in _list_files(folder)], holdout.ids)
+    move_files(folder, by_id)
+    cells = {**changes.cells, **by_id}
+    rename_cells(folder, [name for name, _ in _list_files(folder)], cells, holdout.ids, task.spec.id or "")
+    for _, path in _list_files(folder):
+        make_read_only(path)
+
+
+def _set_times(folder: Path) -> None:
+    """Give all files one time: the order in which files were written tells the order of their rows."""
+    for _, path in _list_files(folder):
+        os.utime(path, (_TIME, _TIME))
+
+
+def _stage_file(task: Task, holdout: Holdout | None, name: str, path: Path, target: Path, placement: Placement) -> str:
+    """Stage an auxiliary file, as far as it reveals no withheld label, and return how."""
+    decision = decide(task, name)
+    if decision.left_out:
+        return "left out"
+    if decision.is_whole or (holdout is None and not decision.dropped):
+        return placement.place(path, _target(target))
+    table = task.table(name)
+    rows = decision.rows(len(task.train.rows), None if holdout is None else holdout.train, len(table))
+    columns = [column for column in table.columns if column not in decision.dropped]
+    table.write(_target(target), rows, columns=columns)
+    logger.debug("%s: %d of %d rows, %s", name, len(rows), len(table), decision.reason)
+    make_read_only(target)
+    return "cut"
 
 
 def _write_rows(task: Task, holdout: Holdout | None, folder: Path, place: PlaceFile) -> list[str]:
@@ -142,7 +176,7 @@ def _write_rows(task: Task, holdout: Holdout | None, folder: Path, place: PlaceF
     sample = staged_sample(task, holdout)
     if sample is None or spec.sample_submission is None or spec.sample_submission in written:
         return written
-    write_cells(sample, task.table(spec.sample_submission), _target(folder, spec.sample_submission))
+    write_cells(sample, task.table(spec.sample_submission), _target(folder / spec.sample_submission))
     return [*written, spec.sample_submission]
 
 
@@ -154,12 +188,11 @@ def _write_real_train(task: Task, folder: Path) -> list[str]:
     table, rows = task.table(name), learnable_rows(task)
     if rows.all() or len(table) != len(rows) or not set(task.spec.target) <= set(table.columns):
         return []
-    table.write(_target(folder, name), np.flatnonzero(rows))
+    table.write(_target(folder / name), np.flatnonzero(rows))
     return [name]
 
 
-def _target(folder: Path, name: str) -> Path:
-    path = folder / name
+def _target(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 

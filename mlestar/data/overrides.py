@@ -59,6 +59,7 @@ class Overrides(BaseModel):
     prediction_columns: Texts | None = None
     prediction_kind: PredictionKind | None = None
     auxiliary: Texts | None = None
+    """The other files that scripts may use; those that cannot be checked for labels are then staged as they are."""
     missing: Codes | None = None
     """Values that stand for missing ones in every column; an empty list: there are none."""
     encoding: str | None = None

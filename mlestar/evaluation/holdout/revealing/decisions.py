@@ -137,16 +137,25 @@ def _is_vouched(task: Task, name: str) -> bool:
 
 
 def _find(task: Task, name: str, part: Records, secrets: Secrets) -> list[Leak]:
-    columns = list(part.cells.columns)
-    if not len(part.cells) or not columns:
+    cells = _as_text(part.cells)
+    columns = list(cells.columns)
+    if not len(cells) or not columns:
         return []
 
     def siblings() -> list[pd.DataFrame]:
         others = [other for other in _other_names(task) if other != name]
         parts = [other for file in others for other in _records(task, file) or ()]
-        return [other.cells for other in parts if list(other.cells.columns) == columns]
+        return [cells for cells in map(_as_text, (other.cells for other in parts)) if list(cells.columns) == columns]
 
-    return secrets.find(part.cells, siblings)
+    return secrets.find(cells, siblings)
+
+
+def _as_text(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return records with a name of its own for each column, which files without a header or of a database may lack."""
+    names = [str(name) for name in cells.columns]
+    if len(set(names)) < len(names):
+        names = [f"{name} ({place})" for place, name in enumerate(names)]
+    return cells if names == list(cells.columns) else cells.set_axis(names, axis=1)
 
 
 def _records(task: Task, name: str) -> tuple[Records, ...] | None:

@@ -1,6 +1,5 @@
 """What counts as better: two solutions compared by the grader on the same withheld rows."""
 
-import asyncio
 from collections.abc import Sequence
 
 from mlestar.metrics.spec import Direction, better
@@ -57,10 +56,11 @@ def describe_choice(direction: Direction, candidates: Sequence[Solution], base: 
 
 async def probability_better(ctx: RunContext, brief: Brief, left: Solution, right: Solution) -> float | None:
     """Return the share of paired resamples on which `left` wins, None where there is nothing to resample."""
-    grader = (await ctx.inputs.search(brief)).grader
-    if grader is None or left.verdict.submission is None or right.verdict.submission is None:
+    staged = await ctx.inputs.search(brief)
+    if staged.grader is None or left.verdict.submission is None or right.verdict.submission is None:
         return None
     blobs = ctx.services.blobs
     submission, baseline = blobs.path(left.verdict.submission), blobs.path(right.verdict.submission)
-    comparison = await asyncio.to_thread(grader.compare, submission, baseline)
-    return comparison.probability_better
+    comparison = await ctx.grading.compare(staged, submission, baseline)
+    # What was not compared in time is as likely worse.
+    return 0.5 if comparison is None else comparison.probability_better

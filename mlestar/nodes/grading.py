@@ -1,9 +1,8 @@
 """From an execution to a verdict: the one way in which evaluation, ablation, rescoring and export grade."""
 
-import asyncio
+from pathlib import Path
 
 from mlestar.agents.script import reported_score
-from mlestar.evaluation import check_submission
 from mlestar.runtime.context import RunContext
 from mlestar.runtime.executor import SUBMISSION
 from mlestar.runtime.inputs import StagedInput
@@ -21,6 +20,7 @@ async def grade_execution(
     *,
     output: str = SUBMISSION,
     may_fail: bool = False,
+    seconds: float | None = None,
 ) -> Verdict:
     """Return the verdict on what a script wrote for the rows of its input.
 
@@ -34,6 +34,7 @@ async def grade_execution(
         staged: the input that the script read.
         output: which of the execution's files is the submission.
         may_fail: grade the file although the script failed after it was written, as a study may.
+        seconds: in which the submission must be graded; the setting of the run by default.
     """
     stdout = await ctx.services.text(execution.stdout)
     stderr = await ctx.services.text(execution.stderr)
@@ -51,16 +52,17 @@ async def grade_execution(
     if submission is None:
         message = execution.detail or f"it ended without an error but wrote no ./{output}"
         return verdict.model_copy(update={"status": "invalid", "message": message})
-    return await _grade_file(ctx, brief, verdict.model_copy(update={"submission": submission}), submission, staged)
+    verdict = verdict.model_copy(update={"submission": submission})
+    return await _grade_file(ctx, verdict, ctx.services.blobs.path(submission), staged, seconds)
 
 
-async def _grade_file(ctx: RunContext, brief: Brief, verdict: Verdict, submission: str, staged: StagedInput) -> Verdict:
-    path = ctx.services.blobs.path(submission)
+async def _grade_file(
+    ctx: RunContext, verdict: Verdict, path: Path, staged: StagedInput, seconds: float | None
+) -> Verdict:
     if staged.grader is None:
-        task = await ctx.inputs.task(brief)
-        problem = await asyncio.to_thread(check_submission, task, path)
+        problem = await ctx.grading.check(staged, path)
         return verdict.model_copy(update={"status": "invalid" if problem else "ok", "message": problem})
-    grade = await asyncio.to_thread(staged.grader.grade, path)
+    grade = await ctx.grading.grade(staged, path, seconds)
     if grade.score is None:
         return verdict.model_copy(update={"status": "invalid", "message": grade.problem})
     scores = {"holdout": grade.score, "holdout_se": grade.standard_error, "warnings": grade.warnings}

@@ -1,6 +1,8 @@
 """Refinement of a track: ablation, block, plans (paper, algorithm 2)."""
 
+import math
 import re
+import time
 from typing import Literal
 
 from langgraph.runtime import Runtime
@@ -215,7 +217,11 @@ async def _plan_for_measured_block(ctx: RunContext, state: TrackState, agent: Ag
 async def _grade_variants(
     ctx: RunContext, brief: Brief, execution: ExecutionRecord, staged: StagedInput
 ) -> tuple[Variant, ...]:
-    """Return the baseline and every variant with the grader's score; a variant that wrote nothing failed."""
+    """Return the baseline and every variant with the grader's score; a variant that wrote nothing failed.
+
+    All together are graded within the time limit of one submission; what is not graded by then is unknown.
+    """
+    end = time.monotonic() + ctx.grading.seconds
     stdout = await ctx.services.text(execution.stdout)
     claims = {name: _number(text) for name, text, _ in CLAIM.findall(stdout)}
     seconds = {name: _number(text) for name, _, text in CLAIM.findall(stdout)}
@@ -223,8 +229,11 @@ async def _grade_variants(
     variants = []
     for name in sorted({*claims, *files}, key=lambda name: (name != "baseline", name)):
         score = claims.get(name) if staged.grader is None else None
-        if staged.grader is not None and name in files:
-            verdict = await grade_execution(ctx, brief, execution, staged, output=files[name], may_fail=True)
+        left = end - time.monotonic()
+        if staged.grader is not None and name in files and left > 0:
+            verdict = await grade_execution(
+                ctx, brief, execution, staged, output=files[name], may_fail=True, seconds=left
+            )
             score = verdict.holdout
         variants.append(Variant(name=name, score=score, claimed=claims.get(name), seconds=seconds.get(name)))
     return tuple(variants)
@@ -247,9 +256,10 @@ def _describe_variants(variants: tuple[Variant, ...], execution: ExecutionRecord
 
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
         return None
+    return value if math.isfinite(value) else None
 
 
 async def _ask_for_summary(ctx: RunContext, state: TrackState) -> str:

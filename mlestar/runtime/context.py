@@ -18,6 +18,7 @@ from mlestar.events import Event
 from mlestar.runtime.budget import Stage
 from mlestar.runtime.executor import Executor
 from mlestar.runtime.facts import step_facts
+from mlestar.runtime.grading import Grading
 from mlestar.runtime.inputs import StagedInputs
 from mlestar.runtime.options import RunOptions
 from mlestar.runtime.services import Services, open_services
@@ -50,6 +51,7 @@ class RunContext:
         self.inputs = inputs
         self.executor = executor
         self.submission = SubmissionFiles(folder, services.blobs, services.ledger)
+        self.grading = Grading(settings.grading_seconds, trust=settings.trust)
         self.owned = owned
         """Whoever opened it closes it; otherwise the run's last node does."""
         self._background: set[asyncio.Task[None]] = set()
@@ -89,6 +91,7 @@ class RunContext:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
         try:
+            await asyncio.to_thread(self.grading.close)
             await self.executor.aclose()
             await asyncio.to_thread(shutil.rmtree, self.folder.work, ignore_errors=True)
             await self.services.budget.spend()

@@ -4,10 +4,14 @@ import asyncio
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from mlestar.data.task import Task
+from mlestar.errors import HoldoutError
 from mlestar.evaluation import Grader, Holdout, fresh_holdouts, search_holdout, stage
+from mlestar.evaluation.grader import has_portable_metric, real_form
+from mlestar.evaluation.submission import MAX_BYTES, SubmissionForm, describe_excess
 from mlestar.state import Brief
 from mlestar.store import RunFolder
 
@@ -21,8 +25,31 @@ class StagedInput:
     path: Path
     manifest: str
     """Hash of what the folder holds."""
+    task: Task
     grader: Grader | None = None
     """Grades submissions for the withheld rows; None for the real input."""
+
+    @cached_property
+    def form(self) -> SubmissionForm:
+        """What a submission for its rows must look like.
+
+        Raises:
+            HoldoutError: no table has the rows to predict.
+        """
+        return real_form(self.task) if self.grader is None else self.grader.form
+
+    @property
+    def is_portable(self) -> bool:
+        """Whether another process can compute the metric."""
+        return has_portable_metric(self.task)
+
+    def excess(self, size: int) -> str:
+        """Return why a submission of so many bytes is refused unread; empty when it is not."""
+        try:
+            allowed, rows = self.form.max_bytes, self.form.rows
+        except HoldoutError:
+            allowed, rows = MAX_BYTES, self.task.spec.test_rows
+        return describe_excess(size, allowed, rows) if size > allowed else ""
 
 
 class StagedInputs:
@@ -58,7 +85,7 @@ class StagedInputs:
     async def search(self, brief: Brief) -> StagedInput:
         """Return the input of the search: the holdout's, or the real one when there is no holdout."""
         if brief.split is None:
-            return await self.real()
+            return await self.real(brief)
         task = await self.task(brief)
         if self._holdout is None:
             self._holdout = await asyncio.to_thread(search_holdout, task, brief.split, seed=brief.seed)
@@ -72,9 +99,9 @@ class StagedInputs:
         holdouts = await asyncio.to_thread(fresh_holdouts, task, brief.split, seed=brief.seed, count=count)
         return [await self._stage(task, holdout) for holdout in holdouts]
 
-    async def real(self) -> StagedInput:
+    async def real(self, brief: Brief | None = None) -> StagedInput:
         """Return a copy of the task's own input."""
-        return await self._stage(await self.task(), None)
+        return await self._stage(await self.task(brief), None)
 
     async def _stage(self, task: Task, holdout: Holdout | None) -> StagedInput:
         name = holdout.name if holdout else "real"
@@ -83,5 +110,5 @@ class StagedInputs:
                 path = self._folder.inputs / name / "input"
                 manifest = await asyncio.to_thread(stage, task, holdout, path, link=True)
                 grader = None if holdout is None else Grader(task, holdout, self._resamples)
-                self._staged[name] = StagedInput(name, path, manifest, grader)
+                self._staged[name] = StagedInput(name, path, manifest, task, grader)
             return self._staged[name]

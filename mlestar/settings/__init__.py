@@ -18,7 +18,17 @@ RUNNERS = ("auto", "docker", "local")
 
 BUDGET = ("max_hours", "max_usd", "max_tokens", "max_executions", "parallel")
 """Settings that may differ each time a run is resumed: they change no prompt and no key of the ledger."""
-UNBOUND = (*BUDGET, "model_seconds", "model_attempts", "model_backoff", "model_parallel", "warm", "prices", "runs_dir")
+UNBOUND = (
+    *BUDGET,
+    "model_seconds",
+    "model_attempts",
+    "model_backoff",
+    "model_parallel",
+    "warm",
+    "prices",
+    "runs_dir",
+    "grading_seconds",
+)
 """Settings that may differ when a run is started again under its own id: none changes what is asked or executed."""
 EXPORT_STRETCH = 3.0
 """An export may take this factor of the limit of a script: the real input has more rows than the holdout's.
@@ -196,6 +206,13 @@ class Settings(BaseModel):
         32_768, ge=256, description="Tokens of one reply, thinking included, at most; a model may allow fewer."
     )
     script_seconds: float = Field(600, gt=0, description="Wall-clock limit of one script during the search.")
+    grading_seconds: float = Field(
+        60, gt=0, description="Limit of grading one submission, or all variants of one ablation together."
+    )
+    trust: bool = Field(
+        False,
+        description="Execute `metric.py` in the run's own process, without the limits of the one that grades.",
+    )
     memory_mb: int = Field(8192, ge=256, description="Memory limit of one script.")
     cpus: float | None = Field(None, gt=0, description="CPUs of one script. Empty: the machine's share per script.")
     parallel: int | None = Field(None, ge=1, description="Scripts that execute at once. Empty: from CPUs and memory.")

@@ -118,7 +118,9 @@ def split_list(value: Any) -> Any:
 class Settings(BaseModel):
     """What a run may do and how far it goes. A number that is not given comes from the profile."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=lambda form: shape_form(form, PROFILES))
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, json_schema_extra=lambda form: shape_form(form, PROFILES)
+    )
 
     profile: Profile = Field("standard", description="Preset for the numbers below: quick, standard or paper.")
     model: str | None = Field(

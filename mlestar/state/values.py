@@ -14,6 +14,7 @@ from mlestar.data.statistics import FileStatistics
 from mlestar.data.targets import words_as_classes
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.metrics import find_form
+from mlestar.metrics.finite import Finite, FiniteNumbers
 from mlestar.metrics.spec import Direction, TaskSpec, format_score, sign
 from mlestar.runners.base import ExecutionStatus
 from mlestar.settings import ReviewPoint
@@ -45,7 +46,7 @@ RunStatus = Literal["solved", "no_solution", "stopped", "paused", "failed"]
 
 
 class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
 
 class Citation(Frozen):
@@ -148,7 +149,7 @@ class Measured(Frozen):
     """What running a script took, rounded to what matters."""
 
     seconds: float
-    peak_memory_mb: float | None = None
+    peak_memory_mb: Finite = None
 
     @classmethod
     def of(cls, seconds: float, peak_memory_mb: float | None) -> "Measured":
@@ -165,16 +166,16 @@ class Verdict(Frozen):
     """The outcome of an evaluation. A failure is a status, never a number."""
 
     status: VerdictStatus
-    reported: float | None = None
+    reported: Finite = None
     """What the script printed about itself: a claim."""
-    holdout: float | None = None
+    holdout: Finite = None
     """The grader's score on the withheld rows."""
-    holdout_se: float | None = None
+    holdout_se: Finite = None
     message: str = ""
     """Why it failed, fit for an agent and a person."""
     warnings: tuple[str, ...] = ()
     seconds: float = 0.0
-    peak_memory_mb: float | None = None
+    peak_memory_mb: Finite = None
     submission: str | None = None
     """Blob of what it submitted for the withheld rows."""
     output: str | None = None
@@ -205,7 +206,7 @@ class ExecutionRecord(Frozen):
     stderr: str
     """Blob."""
     seconds: float
-    peak_memory_mb: float | None
+    peak_memory_mb: Finite
     files: dict[str, str]
     """Relative path of each output to its blob."""
     detail: str
@@ -261,7 +262,7 @@ class Attempt(Frozen):
 
     plan: str
     solution: str
-    score: float | None
+    score: Finite
     status: VerdictStatus
     measured: Measured | None = None
 
@@ -270,10 +271,10 @@ class Variant(Frozen):
     """One variant of an ablation study as the grader graded it."""
 
     name: str
-    score: float | None
+    score: Finite
     """None: it failed, so nothing is known about the part."""
-    claimed: float | None = None
-    seconds: float | None = None
+    claimed: Finite = None
+    seconds: Finite = None
     """What it took, as the study printed."""
 
 
@@ -309,9 +310,9 @@ class Rescoring(Frozen):
     """How a finalist scored on the fresh splits."""
 
     solution: str
-    fresh: float | None = None
-    fresh_se: float | None = None
-    scores: tuple[float, ...] = ()
+    fresh: Finite = None
+    fresh_se: Finite = None
+    scores: FiniteNumbers = ()
     failed: bool = False
     """It did not run on a fresh split."""
     message: str = ""
@@ -334,10 +335,10 @@ class RunSummary(Frozen):
     message: str = ""
     metric: str = ""
     direction: Direction = "maximize"
-    fresh: float | None = None
-    fresh_se: float | None = None
-    holdout: float | None = None
-    holdout_se: float | None = None
+    fresh: Finite = None
+    fresh_se: Finite = None
+    holdout: Finite = None
+    holdout_se: Finite = None
     folder: str
     solution: str | None = None
     submission: str | None = None

@@ -19,6 +19,7 @@ from typing import Any, Literal, TypeVar
 from uuid import uuid4
 
 from mlestar.errors import StoreError
+from mlestar.store.text import to_json
 
 T = TypeVar("T")
 
@@ -422,7 +423,7 @@ class Ledger:
 
 def _row(key: str, kind: WorkKind | NoteKind, label: str, record: Record) -> tuple[object, ...]:
     tokens = record.input_tokens, record.output_tokens, record.cached_tokens, record.reasoning_tokens
-    return key, kind, label, json.dumps(record.result), record.seconds, *tokens, record.usd
+    return key, kind, label, to_json(record.result), record.seconds, *tokens, record.usd
 
 
 def _shortage(execute: Callable[..., sqlite3.Cursor], worst: Amount, caps: Caps) -> Shortage | None:

@@ -25,8 +25,8 @@ IDLE_SECONDS = 60.0
 """Time after which a process that holds no answers ends. Chosen by judgement; not measured."""
 _BASE_MEMORY = 2**30
 _MEMORY_PER_BYTE = 6
-"""Address space for grading: a fixed part, and bytes for each byte that a submission may have. Grading 1,000,000 rows
-took 1.3 GB with a limit of 2.4 GB; see `benchmarks/grading.py`."""
+"""Address space for grading: a fixed part, and bytes for each byte that a submission may have, beyond what the process
+uses when it has read the answers. Measured only in that 1,000,000 rows are graded and checked within it."""
 _GRACE = 10
 """Seconds beyond its limit after which a process ends by itself: the parent has ended it before, if it still lives."""
 _MESSAGE = 500

@@ -1,6 +1,7 @@
 """Grading for the nodes of a run, in one bounded child process."""
 
 import asyncio
+import atexit
 import logging
 import threading
 from collections.abc import Callable
@@ -160,3 +161,10 @@ def _take_process(folder: Path | None) -> GradingProcess:
         if _IDLE and _IDLE[0].executed in (None, folder):
             return _IDLE.pop()
     return GradingProcess()
+
+
+@atexit.register
+def _close_idle() -> None:
+    """End the processes that wait, instead of leaving it to the end of their pipes."""
+    while _IDLE:
+        _IDLE.pop().close()

@@ -39,8 +39,16 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Retrieval": ("retrieval", "cards", "retrieved_models"),
     "Method": ("tracks", "outer_steps", "inner_plans", "ensemble_rounds", "accept", "subsample_rows"),
     "Checks": ("debug_rounds", "leakage_rounds", "finalists", "fresh_splits", "resamples"),
-    "Budget": ("max_hours", "max_usd", "max_tokens", "max_executions", "max_output_tokens", "script_seconds"),
-    "Sandbox": ("runner", "image", "network", "gpus", "runtime", "warm", "memory_mb", "cpus", "parallel"),
+    "Budget": (
+        "max_hours",
+        "max_usd",
+        "max_tokens",
+        "max_executions",
+        "max_output_tokens",
+        "script_seconds",
+        "grading_seconds",
+    ),
+    "Sandbox": ("runner", "image", "network", "gpus", "runtime", "warm", "memory_mb", "cpus", "parallel", "trust"),
 }
 """Every setting, in the order in which a form shows them."""
 
@@ -62,6 +70,7 @@ NODES: dict[str, tuple[str, ...]] = {
     "fresh_splits": ("rescore",),
     "resamples": ("grade",),
     "script_seconds": ("execute",),
+    "grading_seconds": ("grade", "run_ablation"),
     "goal": ("prepare",),
     "metric": ("prepare",),
     "target": ("prepare",),

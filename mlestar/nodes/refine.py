@@ -221,7 +221,7 @@ async def _grade_variants(
 
     All together are graded within the time limit of one submission; what is not graded by then is unknown.
     """
-    end = time.monotonic() + ctx.grading.seconds
+    end = time.monotonic() + (ctx.grading.limit(staged) if staged.grader else 0.0)
     stdout = await ctx.services.text(execution.stdout)
     claims = {name: _number(text) for name, text, _ in CLAIM.findall(stdout)}
     seconds = {name: _number(text) for name, _, text in CLAIM.findall(stdout)}

@@ -24,6 +24,11 @@ _MAX_IDLE = 1
 and end after a minute. One that executed a metric file serves only the same task folder."""
 
 
+_ROWS = 500_000
+"""Rows or lines up to which the time limit is that of the settings; with more it grows in proportion. Checking a million
+rows took 28 s on a machine with a load of ten per core (`benchmarks/grading.py`)."""
+
+
 class Grading:
     """Grades the submissions of a run, one at a time, in a child process.
 
@@ -38,16 +43,19 @@ class Grading:
             seconds: time limit of one submission.
             trust: grade in this process, without limits.
         """
-        self.seconds = seconds
+        self._seconds = seconds
         self._trust = trust
         self._process: GradingProcess | None = None
         self._turn = threading.Lock()
         self._closed = False
 
+    def limit(self, staged: StagedInput) -> float:
+        """Return the seconds in which a submission for an input must be graded."""
+        return self._seconds * max(1.0, staged.form.rows / _ROWS)
+
     async def grade(self, staged: StagedInput, submission: Path, seconds: float | None = None) -> Grade:
         """Grade a submission for the withheld rows of an input; what cannot be graded in time is invalid."""
-        limit = self.seconds if seconds is None else seconds
-        return await asyncio.to_thread(self._grade, staged, submission, limit)
+        return await asyncio.to_thread(self._grade, staged, submission, seconds)
 
     async def check(self, staged: StagedInput, submission: Path) -> str:
         """Return what is wrong with a submission for the real rows; empty when it is valid."""
@@ -79,17 +87,18 @@ class Grading:
         if process is not None:
             process.close()
 
-    def _grade(self, staged: StagedInput, submission: Path, seconds: float) -> Grade:
+    def _grade(self, staged: StagedInput, submission: Path, seconds: float | None) -> Grade:
         grader = staged.grader
         if grader is None:
             msg = f"no rows of {staged.name} are withheld"
             raise ValueError(msg)
+        limit = self.limit(staged) if seconds is None else seconds
         try:
             if self._in_process(staged):
                 return grader.grade(submission)
             return self._bounded(
                 staged,
-                lambda process: process.grade(grader.answers, submission, seconds),
+                lambda process: process.grade(grader.answers, submission, limit),
                 lambda: grader.grade(submission),
             )
         except GradingError as error:
@@ -102,7 +111,7 @@ class Grading:
                 return check_form(form, submission)
             return self._bounded(
                 staged,
-                lambda process: process.check(form, submission, self.seconds),
+                lambda process: process.check(form, submission, self.limit(staged)),
                 lambda: check_form(form, submission),
             )
         except GradingError as error:
@@ -118,7 +127,7 @@ class Grading:
             return self._bounded(
                 staged,
                 # Both were graded within the limit of one each.
-                lambda process: process.compare(grader.answers, submission, baseline, 2 * self.seconds),
+                lambda process: process.compare(grader.answers, submission, baseline, 2 * self.limit(staged)),
                 lambda: grader.compare(submission, baseline),
             )
         except (GradingError, ValueError) as error:
@@ -134,7 +143,7 @@ class Grading:
             if load is not None:
                 load()
             return
-        self._bounded(staged, lambda process: process.load_metric(grader.answers, self.seconds), lambda: None)
+        self._bounded(staged, lambda process: process.load_metric(grader.answers, self.limit(staged)), lambda: None)
 
     def _in_process(self, staged: StagedInput) -> bool:
         return self._trust or not staged.is_portable

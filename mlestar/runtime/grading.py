@@ -25,8 +25,8 @@ and end after a minute. One that executed a metric file serves only the same tas
 
 
 _ROWS = 500_000
-"""Rows or lines up to which the time limit is that of the settings; with more it grows in proportion. Checking a million
-rows took 28 s on a machine with a load of ten per core (`benchmarks/grading.py`)."""
+"""Rows or lines up to which the time limit is that of the settings; with more it grows in proportion. Checking
+1,000,000 rows took 28 s on a machine with a load of ten per core (`benchmarks/grading.py`)."""
 
 
 class Grading:

@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from mlestar.metrics.finite import Finite
 from mlestar.metrics.precision import Standing
 from mlestar.metrics.spec import Direction
 from mlestar.state import VerdictStatus
@@ -23,7 +24,7 @@ class Spending(BaseModel):
 class Event(BaseModel):
     """One step of a run, streamed as a custom event of the graphs."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     stage: str
     """Name of the node, or the origin of a graded script."""
@@ -37,13 +38,13 @@ class Event(BaseModel):
     """Blob of the script that was graded."""
     verdict: VerdictStatus | None = None
     """Of a graded script."""
-    score: float | None = None
+    score: Finite = None
     """Of a graded script, as precise as it may be shown; None where only its standing may be."""
     standing: Standing | None = None
     direction: Direction | None = None
     """Whether a higher or a lower score is better."""
-    standard_error: float | None = None
-    reported: float | None = None
-    seconds: float | None = None
+    standard_error: Finite = None
+    reported: Finite = None
+    seconds: Finite = None
     """Time the script took."""
     spend: Spending | None = None

@@ -65,6 +65,7 @@ Goal = Annotated[str | None, typer.Option(help="What to predict, when the folder
 MetricName = Annotated[str | None, typer.Option("--metric", help="Metric name or file.py:function.")]
 ModelName = Annotated[str | None, typer.Option("--model", help="offline, ask, or provider:name.")]
 ProfileName = Annotated[str | None, typer.Option("--profile", help="quick, standard or paper.")]
+Trust = Annotated[bool, typer.Option("--trust", help="Execute metric.py in this process, without limits.")]
 RunnerName = Annotated[str | None, typer.Option("--runner", help="auto, docker, local, or package.module:Name.")]
 MaxHours = Annotated[float | None, typer.Option("--max-hours", help="Active hours the run may take.")]
 MaxUsd = Annotated[float | None, typer.Option("--max-usd", help="US dollars all model calls may cost.")]
@@ -105,6 +106,7 @@ def run(
     review: Review = None,
     card: Cards = None,
     prompts: PromptsDir = None,
+    trust: Trust = False,
     set_: Set = None,
     as_json: AsJson = False,
 ) -> None:
@@ -127,6 +129,7 @@ def run(
         "review": review,
         "cards": card,
         "prompts": prompts,
+        "trust": trust or None,
     }
     settings = resolve_settings(options, set_)
     from mlestar.api import solve

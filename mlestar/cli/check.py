@@ -1,6 +1,5 @@
 """`mlestar check`: the inferred spec, the holdout with its evidence, and what is wrong."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +20,7 @@ from mlestar.metrics.spec import NOT_BLIND, TaskSpec
 from mlestar.runtime.context import load_task
 from mlestar.runtime.estimate import Estimate, estimate_run
 from mlestar.settings import Settings
+from mlestar.store.text import to_json
 
 _MAX_VALUES = 10
 """Values of a list that are shown. Chosen by judgement; not measured."""
@@ -58,7 +58,7 @@ def _check_folder(folder: Path, settings: Settings, *, as_json: bool) -> None:
             "left_out": left_out,
             "estimate": {"profile": settings.profile, **asdict(estimate)},
         }
-        typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        typer.echo(to_json(facts, indent=2))
         return
     console = Console()
     _show_spec(console, task)

@@ -1,6 +1,5 @@
 """`mlestar runs`: the content of the runs folder."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from mlestar.metrics.precision import format_score
 from mlestar.metrics.spec import NOT_BLIND
 from mlestar.report import Result, read_result
 from mlestar.store import RunFolder, list_runs, maker
+from mlestar.store.text import to_json
 
 PIPED_WIDTH = 200
 """Columns of a table that no terminal shows: enough for a row of names as long as they may be."""
@@ -24,7 +24,7 @@ def list_all(runs_dir: Path, *, as_json: bool) -> None:
     """Print every run with its status and scores."""
     runs = [RunFolder(runs_dir, path.name) for path in list_runs(runs_dir)]
     if as_json:
-        typer.echo(json.dumps([_facts(run) for run in runs], indent=2))
+        typer.echo(to_json([_facts(run) for run in runs], indent=2))
         return
     console = Console()
     if not console.is_terminal:

@@ -1,16 +1,7 @@
-"""Grading what a script submits for withheld rows, and comparing two submissions.
-
-Uncertainty comes from a cluster bootstrap over the units of the split (rows, groups, weeks): whole units are drawn with
-replacement, and the standard error is the standard deviation of the scores (the pairs cluster bootstrap of Cameron,
-Gelbach and Miller, 2008, "Bootstrap-Based Improvements for Inference with Clustered Errors", with scores in place of
-regression coefficients). Nothing is fitted again: it covers the choice of rows, not of the training data. Two
-submissions are compared on the same resamples (paired bootstrap resampling, Koehn 2004, "Statistical Significance Tests
-for Machine Translation Evaluation").
-"""
+"""Grading what a script submits for withheld rows, and what a submission must look like."""
 
 import logging
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,29 +13,14 @@ from mlestar.data.layouts import SubmissionLines
 from mlestar.data.tables.numbers import read_numbers
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
+from mlestar.evaluation.answers import DEFAULT_RESAMPLES, Answers, check_form
 from mlestar.evaluation.holdout.holdout import Holdout, example_rows, labelled_rows, withheld_ids
 from mlestar.evaluation.holdout.plan import Comparison, Grade
 from mlestar.evaluation.holdout.stage import staged_sample
-from mlestar.evaluation.line_submission import read_lines
-from mlestar.evaluation.predictions import SubmissionError, constant_warning
-from mlestar.evaluation.submission import RowIds, SubmissionForm, read_predictions
-from mlestar.metrics import KnownLabels, Metric, canonical, canonical_labels, get_metric
-from mlestar.metrics.spec import sign
+from mlestar.evaluation.submission import RowIds, SubmissionForm
+from mlestar.metrics import KnownLabels, Metric, canonical_labels, get_metric, is_built_in
 
 logger = logging.getLogger("mlestar.evaluation")
-
-_MIN_UNITS = 5
-"""Units below which rows are resampled instead. Chosen by judgement; not measured. Cameron, Gelbach and Miller warn of
-clustered standard errors that are too small with few (5 to 30) clusters."""
-_MIN_SCORES = 10
-"""Defined resamples below which a standard error is not given. Chosen by judgement; not measured."""
-_MIN_RESAMPLES, DEFAULT_RESAMPLES = 40, 200
-"""Efron and Tibshirani (1993, "An Introduction to the Bootstrap", section 6.4): 50 resamples are often enough for a
-standard error, more than 200 seldom needed. Tables of 25,000 rows and more get 40, to save time."""
-_RESAMPLED_ROWS = 1_000_000
-"""Rows of all resamples together, between these limits. Chosen by judgement; not measured."""
-_MAX_RESAMPLED, _LINES_PER_UNIT = 250_000, 1000
-"""Rows of one resample, where units have at least so many rows each. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True)
@@ -74,16 +50,30 @@ class Grader:
         return self.task.layout.submission_lines(self.holdout.withheld)
 
     @cached_property
-    def units(self) -> np.ndarray:
-        """The resampling unit of each withheld row or line."""
-        return self.holdout.units if self.lines is None else np.repeat(self.holdout.units, self.lines.counts)
+    def answers(self) -> Answers:
+        """What submissions are graded against.
+
+        Raises:
+            HoldoutError: the metric needs columns that the rows do not have.
+        """
+        withheld = self.holdout.withheld
+        truth = _read_truth(self.task, withheld) if self.lines is None else None
+        return Answers(self.holdout.name, self.form, truth, self.holdout.units, self.extra, self.resamples)
 
     @cached_property
+    def is_portable(self) -> bool:
+        """Whether another process can compute the metric: a built-in one, or one in a file of the task folder."""
+        return has_portable_metric(self.task)
+
+    @property
+    def units(self) -> np.ndarray:
+        """The resampling unit of each withheld row or line."""
+        return self.answers.units
+
+    @property
     def truth(self) -> np.ndarray:
         """The targets of the withheld rows, of each line where a submission has several for a row."""
-        if (lines := self.lines) is not None:
-            return np.concatenate([lines.truth(row) for row in range(len(lines.counts))])
-        return _read_truth(self.task, self.holdout.withheld)
+        return self.answers.truth
 
     @cached_property
     def extra(self) -> tuple[np.ndarray, ...]:
@@ -100,26 +90,11 @@ class Grader:
     def grade(self, submission: Path) -> Grade:
         """Grade a submission that a script wrote; an invalid one gets a message instead of a score."""
         start = time.monotonic()
-        grade = self._grade(submission)
+        grade = self.answers.grade(submission)
         status = "graded" if grade.score is not None else "rejected"
         rows, seconds = len(self.holdout.withheld), time.monotonic() - start
         logger.debug("%s: %s, %d rows, %.2f s", self.holdout.name, status, rows, seconds)
         return grade
-
-    def _grade(self, submission: Path) -> Grade:
-        task, truth, units = self.task, self.truth, self.units
-        try:
-            predicted = _read(self.form, submission)
-            score = _score(task, truth, predicted, self.extra)
-        except SubmissionError as error:
-            return Grade(score=None, standard_error=None, problem=str(error))
-        resampled_rows = _resamples(units, self.resamples)
-        scores = np.array([self._resampled(predicted, rows) for rows in resampled_rows])
-        warnings = [*constant_warning(predicted), *_unit_warning(units)]
-        standard_error = _standard_error(scores)
-        if standard_error is None:
-            warnings.append("the score is undefined on most resamples, so its standard error is unknown")
-        return Grade(score=score, standard_error=standard_error, warnings=tuple(warnings))
 
     def compare(self, submission: Path, baseline: Path) -> Comparison:
         """Compare two submissions on the same resamples.
@@ -127,33 +102,7 @@ class Grader:
         Raises:
             ValueError: one of them is not valid; grade it for the reason.
         """
-        task, truth = self.task, self.truth
-        try:
-            predicted = _read(self.form, submission)
-            baseline_predicted = _read(self.form, baseline)
-            score = _score(task, truth, predicted, self.extra)
-            difference = score - _score(task, truth, baseline_predicted, self.extra)
-        except SubmissionError as error:
-            raise ValueError(str(error)) from None
-        resampled: list[float] = []
-        for rows in _resamples(self.units, self.resamples):
-            resampled.append(self._resampled(predicted, rows) - self._resampled(baseline_predicted, rows))
-        factor = sign(_metric(task).direction)
-        differences = factor * np.array(resampled)
-        differences = differences[np.isfinite(differences)]
-        return Comparison(
-            difference=factor * difference,
-            standard_error=_standard_error(differences) or 0.0,
-            probability_better=_share_above_zero(differences),
-        )
-
-    def _resampled(self, predicted: np.ndarray, rows: np.ndarray) -> float:
-        """Score a resample; NaN where the metric is undefined on it."""
-        extra = tuple(values[rows] for values in self.extra)
-        try:
-            return _score(self.task, self.truth[rows], predicted[rows], extra)
-        except SubmissionError:
-            return float("nan")
+        return self.answers.compare(submission, baseline)
 
 
 def check_submission(task: Task, submission: Path) -> str:
@@ -162,11 +111,7 @@ def check_submission(task: Task, submission: Path) -> str:
     Raises:
         HoldoutError: no table has the rows to predict.
     """
-    try:
-        _read(real_form(task), submission)
-    except SubmissionError as error:
-        return str(error)
-    return ""
+    return check_form(real_form(task), submission)
 
 
 def real_form(task: Task) -> SubmissionForm:
@@ -185,10 +130,6 @@ def real_form(task: Task) -> SubmissionForm:
         raise HoldoutError(msg)
     ids = rows[spec.id] if spec.id in rows.columns else None
     return _submission_form(task, len(rows), ids, sample)
-
-
-def _read(form: SubmissionForm, submission: Path) -> np.ndarray:
-    return read_predictions(form, submission) if form.lines is None else read_lines(form, form.lines, submission)
 
 
 def _lines_form(task: Task, lines: SubmissionLines) -> SubmissionForm:
@@ -247,14 +188,12 @@ def _read_truth(task: Task, rows: np.ndarray) -> np.ndarray:
     return np.column_stack(columns) if len(columns) > 1 else columns[0]
 
 
-def _score(task: Task, truth: np.ndarray, predicted: np.ndarray, extra: tuple[np.ndarray, ...]) -> float:
-    classes = tuple(canonical(label) for label in task.spec.classes)
-    positive = None if task.spec.pos_label is None else canonical(task.spec.pos_label)
-    try:
-        return _metric(task).score(truth, predicted, classes=classes, pos_label=positive, extra=extra)
-    except ValueError as error:
-        msg = f"{task.spec.metric} cannot be computed: {error}"
-        raise SubmissionError(msg) from error
+def has_portable_metric(task: Task) -> bool:
+    """Return whether another process can compute the task's metric: not an object or a function of the caller's."""
+    name = task.spec.metric
+    if task.own_metric and task.metric.name == name:
+        return False
+    return ".py:" in name or is_built_in(name)
 
 
 def _metric(task: Task) -> Metric:
@@ -263,44 +202,3 @@ def _metric(task: Task) -> Metric:
     if task.metric.name == spec.metric:
         return task.metric
     return get_metric(spec.metric, task.folder, direction=spec.direction, kind=spec.prediction_kind)
-
-
-def _standard_error(scores: np.ndarray) -> float | None:
-    """Return the standard deviation of resampled scores; None when hardly any is defined."""
-    defined = scores[np.isfinite(scores)]
-    return float(defined.std(ddof=1)) if len(defined) >= _MIN_SCORES else None
-
-
-def _share_above_zero(differences: np.ndarray) -> float:
-    """Return the share of positive differences, zeros counted half; one half of none."""
-    if not len(differences):
-        return 0.5
-    return float((differences > 0).mean() + (differences == 0).mean() / 2)
-
-
-def _unit_warning(units: np.ndarray) -> tuple[str, ...]:
-    count = len(np.unique(units))
-    if count >= _MIN_UNITS:
-        return ()
-    return (f"independent units withheld: {count}; the standard error covers their rows, not other units",)
-
-
-def _resamples(units: np.ndarray, most: int) -> Iterator[np.ndarray]:
-    """Yield the rows of bootstrap resamples, whole units at a time; the same for every submission."""
-    rng = np.random.default_rng(0)
-    # Of the many lines of a picture an even sample says as much.
-    every = max(1, len(units) // _MAX_RESAMPLED) if len(np.unique(units)) * _LINES_PER_UNIT < len(units) else 1
-    lines = np.arange(0, len(units), every)
-    units = units[lines]
-    if len(np.unique(units)) < _MIN_UNITS:
-        units = np.arange(len(units))
-    order = np.argsort(units, kind="stable")
-    starts = np.unique(units[order], return_index=True)[1]
-    sizes = np.diff(np.append(starts, len(units)))
-    count = min(most, max(_MIN_RESAMPLES, _RESAMPLED_ROWS // max(len(units), 1)))
-    for _ in range(count):
-        drawn = rng.integers(0, len(sizes), len(sizes))
-        drawn_sizes = sizes[drawn]
-        # Positions in `order`: each drawn unit's start, then its following rows.
-        shifts = np.repeat(starts[drawn] - np.append(0, np.cumsum(drawn_sizes)[:-1]), drawn_sizes)
-        yield lines[order[shifts + np.arange(len(shifts))]]

@@ -21,7 +21,7 @@ def read_lines(form: SubmissionForm, lines: SubmissionLines, path: Path) -> np.n
     Raises:
         SubmissionError: the submission is not valid; the message says where and what to do.
     """
-    data = read_file(path).removeprefix(b"\xef\xbb\xbf")
+    data = read_file(path, form).removeprefix(b"\xef\xbb\xbf")
     columns, delimiter = read_header(data, form)
     values, seen = np.zeros(form.rows), np.zeros(form.rows, dtype=bool)
     expected = _expected_ids(lines)

@@ -21,7 +21,18 @@ from mlestar.metrics import KnownLabels, Metric, canonical_labels
 
 MAX_BYTES = 512 * 2**20
 _MAX_HEADER = 2**20
-"""Bytes of a submission and of its header line that are read. Chosen by judgement; not measured."""
+"""Bytes of any submission and of its header line that are read. Chosen by judgement; not measured."""
+_MIN_BYTES = 2**20
+"""Bytes that every submission may have: so few cost nothing. Chosen by judgement; not measured."""
+_SLACK = 2
+"""Factor on the bytes of a submission whose cells are all as long as the longest one, and on its lines: for blanks,
+quotes and blank lines. Chosen by judgement; not measured."""
+_FREE_LINES = 10_000
+"""Line ends that every submission may have besides. Chosen by judgement; not measured."""
+_NUMBER_BYTES = 64
+"""Of a cell with a number. Python writes at most 24 characters of a float; 64 leaves room for forms with many zeros."""
+_LABEL_BYTES = 200
+"""Of a cell with a label where no label is known. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,39 @@ class SubmissionForm:
         ordered: pd.DataFrame = self.sample.iloc[sample_ids.get_indexer(self.ids.expected)]
         return ordered
 
+    @cached_property
+    def max_bytes(self) -> int:
+        """Bytes that a submission may have: what its rows and the longest cell of each column need, twice."""
+        columns = dict.fromkeys(self.allowed)
+        header = sum(2 * len(name.encode()) + 3 for name in columns)
+        line = sum(self._cell_bytes(name) + 3 for name in columns)
+        return min(MAX_BYTES, max(_MIN_BYTES, _SLACK * (header + self.rows * line)))
+
+    def _cell_bytes(self, column: str) -> int:
+        """Return how long a cell of a column can be."""
+        if column in self.spec.prediction_columns:
+            return self._prediction_bytes()
+        if self.ids is not None and column == self.ids.name:
+            return _longest(self._some_ids())
+        return _NUMBER_BYTES if self.sample is None else _longest(self.sample[column])
+
+    def _prediction_bytes(self) -> int:
+        kind = self.spec.prediction_kind
+        if kind == "text":
+            # A character has at most four bytes.
+            return 4 * self.max_characters
+        if kind == "label":
+            known = max((len(label.encode()) for label in self.labels.labels), default=_LABEL_BYTES)
+            return max(_NUMBER_BYTES, known)
+        return _NUMBER_BYTES
+
+    def _some_ids(self) -> pd.Series:
+        """Return the expected ids; of lines those of the first and last row."""
+        if self.lines is not None and len(self.lines.counts):
+            ids: pd.Series = pd.concat([self.lines.ids(0), self.lines.ids(len(self.lines.counts) - 1)])
+            return ids
+        return pd.Series([], dtype=str) if self.ids is None else self.ids.cells
+
     @property
     def required(self) -> tuple[str, ...]:
         identifier = () if self.ids is None else (self.ids.name,)
@@ -87,6 +131,17 @@ class SubmissionForm:
     @property
     def allowed(self) -> tuple[str, ...]:
         return self.required if self.sample is None else (*self.required, *self.sample.columns)
+
+
+def _longest(cells: pd.Series) -> int:
+    """Return the bytes of the longest cell, at least those of a number."""
+    return max(_NUMBER_BYTES, max((len(str(cell).encode()) for cell in cells), default=0))
+
+
+def describe_excess(size: int, allowed: int, rows: int) -> str:
+    """Return why a submission is refused by its size alone."""
+    limit = f"more than the {allowed:,} that {rows:,} rows can need"
+    return f"the submission has {size:,} bytes, {limit}: write one short row per test row"
 
 
 def read_predictions(form: SubmissionForm, path: Path) -> np.ndarray:
@@ -110,12 +165,13 @@ def read_cells(form: SubmissionForm, path: Path) -> pd.DataFrame:
     Raises:
         SubmissionError: the rows or columns are not those that are expected.
     """
-    frame = _parse(read_file(path), form)
+    frame = _parse(read_file(path, form), form)
     return frame if form.ids is None else frame.iloc[_match_ids(form.ids, frame[form.ids.name])]
 
 
-def read_file(path: Path) -> bytes:
+def read_file(path: Path, form: SubmissionForm) -> bytes:
     """Read an ordinary file; a link or a pipe in its place is rejected without being followed or waited for."""
+    allowed = form.max_bytes
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     except FileNotFoundError:
@@ -129,11 +185,20 @@ def read_file(path: Path) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             msg = "the submission is not an ordinary file"
             raise SubmissionError(msg)
-        if status.st_size > MAX_BYTES:
-            size = f"{status.st_size:,} bytes, more than {MAX_BYTES:,}"
-            msg = f"the submission has {size}: write one short row per test row"
-            raise SubmissionError(msg)
-        return file.read(MAX_BYTES)
+        if status.st_size > allowed:
+            raise SubmissionError(describe_excess(status.st_size, allowed, form.rows))
+        data = file.read(allowed)
+    _check_lines(data, form)
+    return data
+
+
+def _check_lines(data: bytes, form: SubmissionForm) -> None:
+    """Reject a file with many more lines than rows, which are slow to read; a text may hold several lines."""
+    lines = data.count(b"\n") + data.count(b"\r")
+    # A line may end with both characters, so that each counts as two.
+    if form.spec.prediction_kind != "text" and lines > 2 * _SLACK * (form.rows + 1) + _FREE_LINES:
+        msg = f"the submission has far more lines than {form.rows:,} rows: write one line per row and no blank ones"
+        raise SubmissionError(msg)
 
 
 def _parse(data: bytes, form: SubmissionForm) -> pd.DataFrame:

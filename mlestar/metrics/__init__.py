@@ -2,7 +2,7 @@
 
 from mlestar.metrics.definition import Formula, Metric
 from mlestar.metrics.labels import KnownLabels, canonical, canonical_labels
-from mlestar.metrics.lookup import find_form, get_metric, register_metric
+from mlestar.metrics.lookup import find_form, get_metric, is_built_in, register_metric
 from mlestar.metrics.metric import METRICS
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "canonical_labels",
     "find_form",
     "get_metric",
+    "is_built_in",
     "register_metric",
 ]

@@ -4,6 +4,7 @@ import inspect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -114,6 +115,10 @@ class Metric:
     multilabel: str = ""
     """Name of the metric to use instead where a cell of the target holds several labels."""
     formula: Formula = Formula()
+    folder: Path | None = None
+    """Of the file that the metric is in."""
+    load: Callable[[], None] | None = None
+    """Executes the file that the metric is in; without it that happens when it scores first."""
 
     def score(
         self,
@@ -147,7 +152,10 @@ class Metric:
             msg = f"{len(predicted)} predictions for {len(truth)} rows"
             raise ValueError(msg)
         score = self.function(truth, predicted, ClassLabels(tuple(classes), pos_label, extra))
-        if not math.isfinite(score):
+        if math.isinf(score):
+            msg = f"{self.name} is infinite on these rows"
+            raise ValueError(msg)
+        if math.isnan(score):
             msg = f"{self.name} is undefined on these rows: got {score}"
             raise ValueError(msg)
         return float(score)
@@ -166,21 +174,28 @@ class Metric:
 
     @classmethod
     def from_callable(
-        cls, function: Callable[..., float], direction: Direction, kind: PredictionKind, *, name: str | None = None
+        cls,
+        function: Callable[..., float],
+        direction: Direction,
+        kind: PredictionKind,
+        *,
+        name: str | None = None,
+        takes_rows: bool | None = None,
     ) -> "Metric":
         """Make a metric of a function of (truth, predictions).
 
-        A function with a third parameter called `rows` also gets the scored rows of train, as a table of texts.
+        A function with a third parameter called `rows` also gets the scored rows of train, as a table of texts. Pass
+        `takes_rows` where the function's own parameters do not show it.
         """
         title = name or str(getattr(function, "__name__", "custom"))
-        takes_rows = _takes_rows(function)
+        takes_rows = _takes_rows(function) if takes_rows is None else takes_rows
 
         def score(truth: np.ndarray, predicted: np.ndarray, labels: ClassLabels) -> float:
             try:
                 if takes_rows:
                     return float(function(truth, predicted, rows=pd.DataFrame.from_records(labels.extra[0])))
                 return float(function(truth, predicted))
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 msg = f"{title} failed: {type(error).__name__}: {error}"
                 raise ValueError(msg) from error
 

@@ -1,17 +1,23 @@
 """Finding a metric by what a person calls it, and adding one."""
 
-import importlib.util
 import re
 import unicodedata
 from difflib import get_close_matches
 from pathlib import Path
-from types import ModuleType
 
 from mlestar.errors import UserError
 from mlestar.metrics.definition import Metric
 from mlestar.metrics.metric import METRICS
+from mlestar.metrics.metric_file import read_metric_file
 from mlestar.metrics.parameters import bind
 from mlestar.metrics.spec import Direction, PredictionKind
+
+_BUILT_IN = frozenset(METRICS)
+
+
+def is_built_in(name: str) -> bool:
+    """Return whether a name is that of a metric which every process has."""
+    return name.partition("@")[0] in _BUILT_IN
 
 
 def register_metric(metric: Metric) -> None:
@@ -40,15 +46,15 @@ def get_metric(
 ) -> Metric:
     """Return a metric by its name, an alias, or `file.py:function` with the file inside `folder`.
 
-    A name such as `pinball@0.9` has the metric's parameter after the `@`. A user's own function needs `direction`; its
-    `kind` is `value` by default.
+    A name such as `pinball@0.9` has the metric's parameter after the `@`. A user's own function needs a `direction`,
+    here or in its file, which is read but not executed; its `kind` is `value` by default.
 
     Raises:
         UserError: no such metric (the nearest names are listed), its parameter is missing or wrong, or the function
-            cannot be loaded.
+            cannot be read.
     """
     if ".py:" in name:
-        return _load(name, folder, direction, kind or "value")
+        return read_metric_file(name, folder or Path(), direction, kind)
     names = _names()
     bare, _, argument = _spell_out(name).partition("@")
     if metric := names.get(squash(bare)):
@@ -99,33 +105,3 @@ def _names() -> dict[str, Metric]:
 
 def _spellings(metric: Metric) -> list[str]:
     return [squash(name) for name in (metric.name, *metric.aliases, *metric.abbreviations)]
-
-
-def _load(name: str, folder: Path | None, direction: Direction | None, kind: PredictionKind) -> Metric:
-    file, _, attribute = name.rpartition(":")
-    if direction is None:
-        msg = f"metric {name!r} needs a direction: set direction = 'maximize' or 'minimize'"
-        raise UserError(msg)
-    function = getattr(_import_file(file, folder or Path()), attribute, None)
-    if not callable(function):
-        msg = f"metric {name!r}: {file} has no function {attribute!r}"
-        raise UserError(msg)
-    return Metric.from_callable(function, direction, kind, name=name)
-
-
-def _import_file(file: str, folder: Path) -> ModuleType:
-    path = (folder / file).resolve()
-    if not path.is_relative_to(folder.resolve()) or not path.is_file():
-        msg = f"metric file {file!r} is not a file inside {folder}"
-        raise UserError(msg)
-    spec = importlib.util.spec_from_file_location(f"mlestar_metric_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        msg = f"metric file {file!r} is not a Python file"
-        raise UserError(msg)
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        msg = f"metric file {file!r} cannot be imported: {type(error).__name__}: {error}"
-        raise UserError(msg) from error
-    return module

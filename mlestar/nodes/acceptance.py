@@ -1,6 +1,5 @@
 """What counts as better: two solutions compared by the grader on the same withheld rows."""
 
-import asyncio
 from collections.abc import Sequence
 
 from mlestar.evaluation.holdout.plan import Comparison
@@ -79,10 +78,13 @@ async def gain_over(ctx: RunContext, brief: Brief, verdict: Verdict, base: Verdi
 
 
 async def _compare(ctx: RunContext, brief: Brief, left: Verdict, right: Verdict) -> Comparison | None:
-    """Compare two submissions on the same resamples of the withheld rows; None where there is nothing to compare."""
-    grader = (await ctx.inputs.search(brief)).grader
-    if grader is None or left.submission is None or right.submission is None:
+    """Compare two submissions on the same resamples of the withheld rows; None where there is nothing to compare.
+
+    What was not compared in time is as likely worse.
+    """
+    staged = await ctx.inputs.search(brief)
+    if staged.grader is None or left.submission is None or right.submission is None:
         return None
     blobs = ctx.services.blobs
-    submission, baseline = blobs.path(left.submission), blobs.path(right.submission)
-    return await asyncio.to_thread(grader.compare, submission, baseline)
+    comparison = await ctx.grading.compare(staged, blobs.path(left.submission), blobs.path(right.submission))
+    return comparison or Comparison(difference=0.0, standard_error=0.0, probability_better=0.5)

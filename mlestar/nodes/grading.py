@@ -1,9 +1,6 @@
 """From an execution to a verdict: the one way in which evaluation, ablation, rescoring and export grade."""
 
-import asyncio
-
 from mlestar.agents.script import reported_score
-from mlestar.evaluation import Grader, check_submission
 from mlestar.metrics.precision import Standing
 from mlestar.runtime.context import RunContext
 from mlestar.runtime.executor import SUBMISSION
@@ -22,6 +19,7 @@ async def grade_execution(
     *,
     output: str = SUBMISSION,
     may_fail: bool = False,
+    seconds: float | None = None,
 ) -> Verdict:
     """Return the verdict on what a script wrote for the rows of its input.
 
@@ -35,6 +33,7 @@ async def grade_execution(
         staged: the input that the script read.
         output: which of the execution's files is the submission.
         may_fail: grade the file although the script failed after it was written, as a study may.
+        seconds: in which the submission must be graded; the setting of the run by default.
     """
     stdout = await ctx.services.text(execution.stdout)
     stderr = await ctx.services.text(execution.stderr)
@@ -52,34 +51,34 @@ async def grade_execution(
     if submission is None:
         message = execution.detail or f"it ended without an error but wrote no ./{output}"
         return verdict.model_copy(update={"status": "invalid", "message": message})
-    return await _grade_file(ctx, brief, verdict.model_copy(update={"submission": submission}), submission, staged)
+    verdict = verdict.model_copy(update={"submission": submission})
+    return await _grade_file(ctx, brief, verdict, submission, staged, seconds)
 
 
-async def _grade_file(ctx: RunContext, brief: Brief, verdict: Verdict, submission: str, staged: StagedInput) -> Verdict:
+async def _grade_file(
+    ctx: RunContext, brief: Brief, verdict: Verdict, submission: str, staged: StagedInput, seconds: float | None
+) -> Verdict:
     path = ctx.services.blobs.path(submission)
     if staged.grader is None:
-        task = await ctx.inputs.task(brief)
-        problem = await asyncio.to_thread(check_submission, task, path)
+        problem = await ctx.grading.check(staged, path)
         return verdict.model_copy(update={"status": "invalid" if problem else "ok", "message": problem})
-    grade = await asyncio.to_thread(staged.grader.grade, path)
+    grade = await ctx.grading.grade(staged, path, seconds)
     if grade.score is None:
         return verdict.model_copy(update={"status": "invalid", "message": grade.problem})
-    standing = await _record(ctx, brief, staged.name, staged.grader, submission, grade.score)
+    standing = await _record(ctx, brief, staged, submission, grade.score)
     scores = {"holdout": grade.score, "holdout_se": grade.standard_error, "standing": standing}
     return verdict.model_copy(update={"status": "ok", "warnings": grade.warnings, **scores})
 
 
-async def _record(
-    ctx: RunContext, brief: Brief, holdout: str, grader: Grader, submission: str, score: float
-) -> Standing | None:
+async def _record(ctx: RunContext, brief: Brief, staged: StagedInput, submission: str, score: float) -> Standing | None:
     """Count a graded submission; return its standing, None where its score may be shown."""
     path = ctx.services.blobs.path
 
     async def improves_on(other: str) -> bool:
-        comparison = await asyncio.to_thread(grader.compare, path(submission), path(other))
-        return comparison.difference > comparison.standard_error
+        comparison = await ctx.grading.compare(staged, path(submission), path(other))
+        return comparison is not None and comparison.difference > comparison.standard_error
 
-    return await ctx.graded.record(holdout, submission, score, brief.spec.direction, improves_on)
+    return await ctx.graded.record(staged.name, submission, score, brief.spec.direction, improves_on)
 
 
 def describe_failure(execution: ExecutionRecord, stderr: str) -> str:

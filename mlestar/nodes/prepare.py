@@ -127,6 +127,7 @@ async def _stage_holdout(ctx: RunContext, brief: Brief) -> Brief:
     except HoldoutError as error:
         brief = brief.model_copy(update={"split": None, "fallback": str(error)})
         await ctx.inputs.search(brief)
+    await ctx.grading.load_metric(await ctx.inputs.search(brief))
     return brief
 
 

@@ -1,6 +1,8 @@
 """Refinement of a track: ablation, block, plans (paper, algorithm 2)."""
 
+import math
 import re
+import time
 from collections.abc import Iterable
 from typing import Literal
 
@@ -230,7 +232,11 @@ async def _plan_for_measured_block(ctx: RunContext, state: TrackState, agent: Ag
 async def _grade_variants(
     ctx: RunContext, brief: Brief, execution: ExecutionRecord, staged: StagedInput
 ) -> tuple[Variant, ...]:
-    """Return the baseline and every variant with the grader's score; a variant that wrote nothing failed."""
+    """Return the baseline and every variant with the grader's score; a variant that wrote nothing failed.
+
+    All together are graded within the time limit of one submission; what is not graded by then is unknown.
+    """
+    end = time.monotonic() + (ctx.grading.limit(staged) if staged.grader else 0.0)
     stdout = await ctx.services.text(execution.stdout)
     claims = {name: _number(text) for name, text, _ in CLAIM.findall(stdout)}
     seconds = {name: _number(text) for name, _, text in CLAIM.findall(stdout)}
@@ -239,9 +245,11 @@ async def _grade_variants(
     baseline = Verdict(status="unwritten")
     for name in choose_variants([*claims, *sorted(files)]):
         score: ShownScore = claims.get(name) if staged.grader is None else None
-        gain = None
-        if staged.grader is not None and name in files:
-            verdict = await grade_execution(ctx, brief, execution, staged, output=files[name], may_fail=True)
+        gain, left = None, end - time.monotonic()
+        if staged.grader is not None and name in files and left > 0:
+            verdict = await grade_execution(
+                ctx, brief, execution, staged, output=files[name], may_fail=True, seconds=left
+            )
             baseline = verdict if name == BASELINE else baseline
             score, gain = verdict.shown, await gain_over(ctx, brief, verdict, baseline)
         figures = {"claimed": claims.get(name), "seconds": seconds.get(name)}
@@ -272,9 +280,10 @@ def _describe_variants(variants: tuple[Variant, ...], execution: ExecutionRecord
 
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
         return None
+    return value if math.isfinite(value) else None
 
 
 async def _ask_for_summary(ctx: RunContext, state: TrackState) -> str:

@@ -212,7 +212,7 @@ async def _write(ctx: RunContext, brief: Brief, submitted: SubmittedSolution, su
 
 
 async def _export(ctx: RunContext, brief: Brief, solution: Solution, stage: Stage) -> Export:
-    staged = await ctx.inputs.real()
+    staged = await ctx.inputs.real(brief)
     try:
         execution = await ctx.executor.execute(
             solution.script or "",

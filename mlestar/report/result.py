@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, computed_field
 
 from mlestar.errors import UserError
 from mlestar.evaluation.holdout.plan import SplitPlan
+from mlestar.metrics.finite import Finite, finite
 from mlestar.metrics.precision import Standing, round_score
 from mlestar.metrics.spec import Direction, sign
 from mlestar.report.amounts import dollars, tokens
@@ -36,21 +37,21 @@ ENDED = ("solved", "no_solution")
 class Score(BaseModel):
     """The scores of the exported solution; see `docs/scores.md` for what each of them means."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
-    holdout: float | None = None
-    holdout_se: float | None = None
-    fresh: float | None = None
-    fresh_se: float | None = None
+    holdout: Finite = None
+    holdout_se: Finite = None
+    fresh: Finite = None
+    fresh_se: Finite = None
     blind: bool = False
     """The search had none of the fresh rows; False too where there is no fresh score."""
-    reported: float | None = None
+    reported: Finite = None
 
 
 class SolutionRow(BaseModel):
     """One solution of the run."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     id: str
     origin: str
@@ -69,7 +70,7 @@ class SolutionRow(BaseModel):
 
 
 class SpendRow(BaseModel):
-    model_config = ConfigDict(frozen=True, from_attributes=True)
+    model_config = ConfigDict(frozen=True, from_attributes=True, allow_inf_nan=False)
 
     model_calls: int = 0
     tokens: int = 0
@@ -95,7 +96,7 @@ class SpendRow(BaseModel):
 class CapRow(BaseModel):
     """A cap that stopped something."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     cap: Cap
     limit: float
@@ -106,7 +107,7 @@ class CapRow(BaseModel):
 class ModelRow(BaseModel):
     """A model that answered."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     model: str
     replies: dict[str, int]
@@ -118,7 +119,7 @@ class ModelRow(BaseModel):
 class Result(BaseModel):
     """How a run ended, with its scores, files and costs."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     run_id: str
     task: str
@@ -162,7 +163,8 @@ class Result(BaseModel):
         """By how much the holdout score flatters the winner: positive where fresh rows are worse."""
         if self.score.holdout is None or self.score.fresh is None:
             return None
-        return sign(self.direction) * (self.score.holdout - self.score.fresh)
+        optimism: float | None = finite(sign(self.direction) * (self.score.holdout - self.score.fresh))
+        return optimism
 
     @classmethod
     def read(cls, path: Path) -> "Result":

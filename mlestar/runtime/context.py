@@ -20,6 +20,7 @@ from mlestar.runtime.budget import Stage
 from mlestar.runtime.executor import Executor
 from mlestar.runtime.facts import step_facts
 from mlestar.runtime.graded import GradedSubmissions
+from mlestar.runtime.grading import Grading
 from mlestar.runtime.inputs import StagedInputs
 from mlestar.runtime.options import RunOptions
 from mlestar.runtime.row_values import read_row_values
@@ -54,6 +55,7 @@ class RunContext:
         self.executor = executor
         self.graded = GradedSubmissions(services.ledger, settings.max_graded)
         self.submission = SubmissionFiles(folder, services.blobs, services.ledger)
+        self.grading = Grading(settings.grading_seconds, trust=settings.trust)
         self.owned = owned
         """Whoever opened it closes it; otherwise the run's last node does."""
         self._background: set[asyncio.Task[None]] = set()
@@ -101,6 +103,7 @@ class RunContext:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
         try:
+            await asyncio.to_thread(self.grading.close)
             await self.executor.aclose()
             await asyncio.to_thread(shutil.rmtree, self.folder.work, ignore_errors=True)
             await self.services.budget.spend()

@@ -26,6 +26,8 @@ MIN_MEMORY_MB = 2048
 """Memory that a script should have when several execute at once: what the offline engineer's largest scripts need.
 Chosen by judgement; not measured."""
 SUBMISSION = "submission.csv"
+_SHOWN_REFUSALS = 3
+"""Outputs beyond their size that a message names. Chosen by judgement; not measured."""
 
 
 class Executor:
@@ -198,7 +200,7 @@ class Executor:
         )
         try:
             execution = await (await self.runner()).run(job)
-            record = await asyncio.to_thread(self._store, execution, collect)
+            record = await asyncio.to_thread(self._store, execution, collect, staged)
         except asyncio.CancelledError:
             await self._release_runner()
             raise
@@ -212,8 +214,10 @@ class Executor:
         if runner is not None and runner is not self._runner:
             await runner.aclose()
 
-    def _store(self, execution: Execution, collect: Path) -> ExecutionRecord:
+    def _store(self, execution: Execution, collect: Path, staged: StagedInput) -> ExecutionRecord:
         blobs = self._services.blobs
+        excess = {name: staged.excess((collect / name).stat().st_size) for name in execution.files}
+        refused = [f"output {name!r} was refused: {why}" for name, why in excess.items() if why]
         return ExecutionRecord(
             status=execution.status,
             exit_code=execution.exit_code,
@@ -221,8 +225,8 @@ class Executor:
             stderr=blobs.put(execution.stderr),
             seconds=execution.seconds,
             peak_memory_mb=execution.peak_memory_mb,
-            files={name: blobs.put_file(collect / name) for name in execution.files},
-            detail=execution.detail,
+            files={name: blobs.put_file(collect / name) for name, why in excess.items() if not why},
+            detail="; ".join(filter(None, [execution.detail, *refused[:_SHOWN_REFUSALS]])),
         )
 
 

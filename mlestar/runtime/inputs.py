@@ -4,10 +4,14 @@ import asyncio
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from mlestar.data.task import Task
+from mlestar.errors import HoldoutError
 from mlestar.evaluation import Division, Grader, Holdout, SplitPlan, Store, divide_rows, fresh_holdouts, stage
+from mlestar.evaluation.grader import has_portable_metric, real_form
+from mlestar.evaluation.submission import MAX_BYTES, SubmissionForm, describe_excess
 from mlestar.state import Brief
 from mlestar.store import RunFolder, key_of
 
@@ -24,10 +28,33 @@ class StagedInput:
     path: Path
     manifest: str
     """Hash of what the folder holds."""
+    task: Task
     grader: Grader | None = None
     """Grades submissions for the withheld rows; None for the real input."""
     blind: bool = False
     """The search has none of the withheld rows in its input."""
+
+    @cached_property
+    def form(self) -> SubmissionForm:
+        """What a submission for its rows must look like.
+
+        Raises:
+            HoldoutError: no table has the rows to predict.
+        """
+        return real_form(self.task) if self.grader is None else self.grader.form
+
+    @property
+    def is_portable(self) -> bool:
+        """Whether another process can compute the metric."""
+        return has_portable_metric(self.task)
+
+    def excess(self, size: int) -> str:
+        """Return why a submission of so many bytes is refused unread; empty when it is not."""
+        try:
+            allowed, rows = self.form.max_bytes, self.form.rows
+        except HoldoutError:
+            allowed, rows = MAX_BYTES, self.task.spec.test_rows
+        return describe_excess(size, allowed, rows) if size > allowed else ""
 
 
 class StagedInputs:
@@ -72,7 +99,7 @@ class StagedInputs:
     async def search(self, brief: Brief) -> StagedInput:
         """Return the input of the search: the holdout's, or the real one when there is no holdout."""
         if brief.split is None:
-            return await self.real()
+            return await self.real(brief)
         division = await self.divide(brief.split, brief.seed, brief.fresh_share)
         return await self._stage(await self.task(brief), division.search)
 
@@ -108,9 +135,9 @@ class StagedInputs:
                 self._divisions[seed, share] = split, division
         return division
 
-    async def real(self) -> StagedInput:
+    async def real(self, brief: Brief | None = None) -> StagedInput:
         """Return a copy of the task's own input."""
-        return await self._stage(await self.task(), None)
+        return await self._stage(await self.task(brief), None)
 
     def warnings(self) -> tuple[str, ...]:
         """Return what makes scores less certain: files that scripts with different labels had in common."""
@@ -127,11 +154,12 @@ class StagedInputs:
             if name not in self._staged:
                 path = await asyncio.to_thread(self._path, name)
                 manifest = await asyncio.to_thread(stage, task, holdout, path, store=self._store)
-                self._staged[name] = StagedInput(name, path, manifest)
+                self._staged[name] = StagedInput(name, path, manifest, task)
             staged = self._staged[name]
-            if holdout is not None and (staged.grader is None or staged.grader.task.spec != task.spec):
+            if staged.task.spec != task.spec or (holdout is not None and staged.grader is None):
                 # The analyst may amend the metric after the input was staged.
-                staged = replace(staged, grader=Grader(task, holdout, self._resamples))
+                grader = None if holdout is None else Grader(task, holdout, self._resamples)
+                staged = replace(staged, task=task, grader=grader)
                 self._staged[name] = staged
             return staged
 

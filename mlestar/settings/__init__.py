@@ -22,7 +22,7 @@ BUDGET = ("max_hours", "max_usd", "max_tokens", "max_executions", "parallel")
 UNBOUND = (
     *BUDGET,
     *("model_seconds", "model_attempts", "model_backoff", "model_parallel", "warm", "prices", "runs_dir"),
-    "link_above_mb",
+    *("link_above_mb", "grading_seconds"),
 )
 """Settings that may differ when a run is started again under its own id: none changes what is asked or executed."""
 EXPORT_STRETCH = 3.0
@@ -113,7 +113,9 @@ def split_list(value: Any) -> Any:
 class Settings(BaseModel):
     """What a run may do and how far it goes. A number that is not given comes from the profile."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=lambda form: shape_form(form, PROFILES))
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, json_schema_extra=lambda form: shape_form(form, PROFILES)
+    )
 
     profile: Profile = Field("standard", description="Preset for the numbers below: quick, standard or paper.")
     model: str | None = Field(
@@ -234,6 +236,13 @@ class Settings(BaseModel):
         32_768, ge=256, description="Tokens of one reply, thinking included, at most; a model may allow fewer."
     )
     script_seconds: float = Field(600, gt=0, description="Wall-clock limit of one script during the search.")
+    grading_seconds: float = Field(
+        60, gt=0, description="Limit of grading one submission, or all variants of one ablation together."
+    )
+    trust: bool = Field(
+        False,
+        description="Execute `metric.py` in the run's own process, without the limits of the one that grades.",
+    )
     memory_mb: int = Field(8192, ge=256, description="Memory limit of one script.")
     cpus: float | None = Field(None, gt=0, description="CPUs of one script. Empty: the machine's share per script.")
     parallel: int | None = Field(None, ge=1, description="Scripts that execute at once. Empty: from CPUs and memory.")

@@ -30,6 +30,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "fallback",
         "give_up_after",
         "prompts",
+        "share",
         "prices",
         "model_seconds",
         "model_attempts",
@@ -41,10 +42,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Checks": (
         *("debug_rounds", "leakage_rounds", "finalists", "fresh_share", "fresh_splits", "resamples", "max_graded"),
     ),
-    "Budget": ("max_hours", "max_usd", "max_tokens", "max_executions", "max_output_tokens", "script_seconds"),
+    "Budget": (
+        *("max_hours", "max_usd", "max_tokens", "max_executions", "max_output_tokens"),
+        *("script_seconds", "grading_seconds"),
+    ),
     "Sandbox": (
         *("runner", "image", "network", "gpus", "runtime", "warm", "memory_mb", "cpus", "parallel"),
-        *("isolation", "link_above_mb"),
+        *("isolation", "link_above_mb", "trust"),
     ),
 }
 """Every setting, in the order in which a form shows them."""
@@ -69,6 +73,7 @@ NODES: dict[str, tuple[str, ...]] = {
     "resamples": ("grade",),
     "max_graded": ("grade",),
     "script_seconds": ("execute",),
+    "grading_seconds": ("grade", "run_ablation"),
     "goal": ("prepare",),
     "metric": ("prepare",),
     "target": ("prepare",),

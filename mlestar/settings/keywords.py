@@ -47,6 +47,8 @@ class SettingKeywords(TypedDict, total=False):
     max_usd: float | None
     max_output_tokens: int
     script_seconds: float
+    grading_seconds: float
+    trust: bool
     memory_mb: int
     cpus: float | None
     parallel: int | None

@@ -14,6 +14,7 @@ from mlestar.data.statistics import FileStatistics
 from mlestar.data.targets import words_as_classes
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.metrics import find_form
+from mlestar.metrics.finite import Finite, FiniteNumbers
 from mlestar.metrics.precision import ShownScore, Standing, format_claim, format_score, show_score
 from mlestar.metrics.spec import NOT_BLIND, Direction, TaskSpec, sign
 from mlestar.runners.base import ExecutionStatus
@@ -46,7 +47,7 @@ RunStatus = Literal["solved", "no_solution", "stopped", "paused", "failed"]
 
 
 class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
 
 class Citation(Frozen):
@@ -156,7 +157,7 @@ class Measured(Frozen):
     """What running a script took, rounded to what matters."""
 
     seconds: float
-    peak_memory_mb: float | None = None
+    peak_memory_mb: Finite = None
 
     @classmethod
     def of(cls, seconds: float, peak_memory_mb: float | None) -> "Measured":
@@ -173,18 +174,18 @@ class Verdict(Frozen):
     """The outcome of an evaluation. A failure is a status, never a number."""
 
     status: VerdictStatus
-    reported: float | None = None
+    reported: Finite = None
     """What the script printed about itself: a claim."""
-    holdout: float | None = None
+    holdout: Finite = None
     """The grader's score on the withheld rows."""
-    holdout_se: float | None = None
+    holdout_se: Finite = None
     standing: Standing | None = None
     """How it compares with the best so far, where the holdout has graded as many submissions as it may."""
     message: str = ""
     """Why it failed, fit for an agent and a person."""
     warnings: tuple[str, ...] = ()
     seconds: float = 0.0
-    peak_memory_mb: float | None = None
+    peak_memory_mb: Finite = None
     submission: str | None = None
     """Blob of what it submitted for the withheld rows."""
     output: str | None = None
@@ -229,7 +230,7 @@ class ExecutionRecord(Frozen):
     stderr: str
     """Blob."""
     seconds: float
-    peak_memory_mb: float | None
+    peak_memory_mb: Finite
     files: dict[str, str]
     """Relative path of each output to its blob."""
     detail: str
@@ -308,8 +309,8 @@ class Variant(Frozen):
     """None: it failed, so nothing is known about the part."""
     gain: Gain | None = None
     """Over the baseline."""
-    claimed: float | None = None
-    seconds: float | None = None
+    claimed: Finite = None
+    seconds: Finite = None
     """What it took, as the study printed."""
 
 
@@ -345,9 +346,9 @@ class Rescoring(Frozen):
     """How a finalist scored on fresh rows."""
 
     solution: str
-    fresh: float | None = None
-    fresh_se: float | None = None
-    scores: tuple[float, ...] = ()
+    fresh: Finite = None
+    fresh_se: Finite = None
+    scores: FiniteNumbers = ()
     blind: bool = False
     """The search had none of the fresh rows, in no input, so that no script could hold their labels."""
     failed: bool = False
@@ -372,12 +373,12 @@ class RunSummary(Frozen):
     message: str = ""
     metric: str = ""
     direction: Direction = "maximize"
-    fresh: float | None = None
-    fresh_se: float | None = None
+    fresh: Finite = None
+    fresh_se: Finite = None
     blind: bool = False
     """The search had none of the fresh rows; False too where there is no fresh score."""
-    holdout: float | None = None
-    holdout_se: float | None = None
+    holdout: Finite = None
+    holdout_se: Finite = None
     folder: str
     solution: str | None = None
     submission: str | None = None

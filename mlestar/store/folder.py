@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from mlestar import __version__
 from mlestar.data.outputs import mark_runs_folder
 from mlestar.errors import PlatformError, SettingsError, StoreError, UserError
+from mlestar.store.text import to_json
 
 try:
     import fcntl
@@ -220,7 +221,7 @@ class RunFolder:
         return before - _size(self.path)
 
     def write_json(self, path: Path, value: Any) -> None:
-        self.write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        self.write_text(path, to_json(value, indent=2) + "\n")
 
     def write_text(self, path: Path, text: str) -> None:
         """Replace a file in one step, so that a reader never sees half of it."""

@@ -33,6 +33,7 @@ from mlestar.store.statements import (
     SLOWEST,
     SPENT,
 )
+from mlestar.store.text import to_json
 
 T = TypeVar("T")
 
@@ -425,7 +426,7 @@ class Ledger:
 
 def _row(key: str, kind: WorkKind | NoteKind, label: str, record: Record) -> tuple[object, ...]:
     tokens = record.input_tokens, record.output_tokens, record.cached_tokens, record.reasoning_tokens
-    return key, kind, label, json.dumps(record.result), record.seconds, *tokens, record.usd
+    return key, kind, label, to_json(record.result), record.seconds, *tokens, record.usd
 
 
 def _shortage(execute: Callable[..., sqlite3.Cursor], session: int, worst: Amount, caps: Caps) -> Shortage | None:

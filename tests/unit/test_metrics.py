@@ -215,17 +215,54 @@ def test_a_function_of_a_file_is_a_metric(tmp_path: Path) -> None:
     [
         ("own.py:missing", "has no function 'missing'"),
         ("../own.py:f", "not a file inside"),
-        ("broken.py:f", "cannot be imported: ZeroDivisionError"),
+        ("broken.py:f", "no Python that can be read: .*line 1"),
+        ("computed.py:f", "no function 'f': write it at the top level as def f"),
+        ("direction.py:f", 'direction must be one of .*, written out, as in direction = "maximize"'),
     ],
 )
-def test_a_function_that_cannot_be_loaded_is_reported(name: str, message: str, tmp_path: Path) -> None:
+def test_a_function_that_cannot_be_read_is_reported(name: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text("")
-    (tmp_path / "broken.py").write_text("1 / 0\n")
+    (tmp_path / "broken.py").write_text("def f(:\n")
+    (tmp_path / "computed.py").write_text("f = max\n")
+    (tmp_path / "direction.py").write_text("direction = 'mini' + 'mize'\ndef f(truth, predicted): return 1\n")
     with pytest.raises(UserError, match=message):
         get_metric(name, tmp_path, direction="minimize")
 
 
+def test_a_metric_file_is_not_executed_before_it_scores(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        f"with open({str(tmp_path / 'executed')!r}, 'w'): pass\ndef f(truth, predicted): return 1\n"
+    )
+    metric = get_metric("own.py:f", tmp_path, direction="minimize")
+    assert not (tmp_path / "executed").exists()
+    assert metric.score([1.0], [1.0]) == 1
+    assert (tmp_path / "executed").exists()
+
+
+def test_a_metric_file_that_cannot_be_imported_is_reported_when_it_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text("1 / 0\ndef f(truth, predicted): return 1\n")
+    load = get_metric("own.py:f", tmp_path, direction="minimize").load
+    assert load is not None
+    with pytest.raises(UserError, match="cannot be imported: ZeroDivisionError"):
+        load()
+
+
+def test_a_metric_file_may_state_direction_and_kind(tmp_path: Path) -> None:
+    lines = ["direction = 'maximize'", "prediction_kind: str = 'label'", "def f(truth, predicted, rows): return 1"]
+    (tmp_path / "own.py").write_text("\n".join(lines))
+    metric = get_metric("own.py:f", tmp_path)
+    assert (metric.direction, metric.kind, metric.extra_function is not None) == ("maximize", "label", True)
+
+
+@pytest.mark.parametrize("score", ["float('nan')", "float('inf')", "'0.5'", "None", "10**400", "[1, 2]"])
+def test_what_is_no_finite_number_is_no_score(score: str, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(f"def f(truth, predicted): return {score}\n")
+    with pytest.raises(ValueError, match=r"f returned .*, which is no finite number"):
+        get_metric("own.py:f", tmp_path, direction="minimize").score([1.0], [1.0])
+
+
 def test_a_users_metric_needs_a_direction(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text("def f(truth, predicted): return 1\n")
     with pytest.raises(UserError, match="needs a direction"):
         get_metric("own.py:f", tmp_path)
 

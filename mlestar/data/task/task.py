@@ -56,6 +56,8 @@ class Task:
     """How each field of the spec was inferred, and the warnings, one line each, for `mlestar check`."""
     warnings: tuple[str, ...] = ()
     """What is left out or guessed, one line each; a run shows them at its beginning."""
+    own_metric: bool = False
+    """`metric` is an object of the caller's, which other processes do not have."""
     settled: frozenset[str] = frozenset()
     """Fields of the spec that the user set; agents may not change them."""
     _cache: TableCache = field(default_factory=lambda: TableCache(Path()), repr=False, compare=False)
@@ -110,6 +112,7 @@ class Task:
                 *warnings,
             ),
             warnings=(*codes, *warnings),
+            own_metric=metric_object is not None,
             settled=_settled(settings, metric_object),
             _cache=cache,
             _rules=inference.rules,

@@ -68,7 +68,7 @@ class SplitPlan(BaseModel):
 class Grade(BaseModel):
     """The grader's result for one submission."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     score: float | None
     """None when the submission was rejected."""
@@ -81,7 +81,7 @@ class Grade(BaseModel):
 class Comparison(BaseModel):
     """Two submissions for the same withheld rows, compared on the same resamples."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     difference: float
     """Positive when the submission is better than the baseline, whatever the metric's direction."""

@@ -15,6 +15,7 @@ from mlestar.data.task.inference.metric_default import default_metric
 from mlestar.errors import TaskError, UserError
 from mlestar.metrics import Metric, canonical, get_metric
 from mlestar.metrics.lists import holds_several_labels
+from mlestar.metrics.metric_file import stated_kind
 from mlestar.metrics.spec import PredictionKind
 from mlestar.metrics.wording import describes_score, find_metrics
 
@@ -66,8 +67,9 @@ def _set_metric(
 ) -> tuple[Metric, str] | None:
     if not overrides.metric:
         return None
-    kind = overrides.prediction_kind or _usual_kind(columns, cells)
     try:
+        in_file = stated_kind(overrides.metric, folder.path) if ".py:" in overrides.metric else None
+        kind = overrides.prediction_kind or in_file or _usual_kind(columns, cells)
         return get_metric(overrides.metric, folder.path, direction=overrides.direction, kind=kind), "set"
     except UserError as error:
         raise TaskError(str(error)) from error

@@ -1,0 +1,297 @@
+"""A bounded child process that grades: what a submission or a metric file does there costs no more than one grading."""
+
+import contextlib
+import io
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mlestar.errors import UserError
+from mlestar.evaluation.answers import Answers
+from mlestar.evaluation.holdout.plan import Comparison, Grade
+from mlestar.evaluation.submission import SubmissionForm
+from mlestar.metrics import Metric, get_metric
+from mlestar.metrics.spec import Direction, PredictionKind
+from mlestar.runners.variables import common_variables
+
+LOAD_SECONDS = 120.0
+"""Time in which a process must have started and read the answers. It took 2 s of a CPU, and 15 s on a machine with a
+load of ten per core (`benchmarks/grading.py`)."""
+_MAX_REPLY = 2**20
+"""Bytes of a reply. Chosen by judgement; not measured."""
+_START = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from mlestar.evaluation.grading_child import serve
+serve()
+"""
+_INHERITED = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TZ")
+"""Environment variables that Python or a library needs; no other reaches the process."""
+
+Subject = Answers | SubmissionForm
+
+
+class GradingError(Exception):
+    """A submission could not be graded; the message says why, fit for an agent and a person."""
+
+
+class ProcessEnded(GradingError):
+    """The process ended, so that its state, and not the submission alone, may be the reason."""
+
+
+class NotPortableError(Exception):
+    """What is to be sent exists in this process only."""
+
+
+class GradingProcess:
+    """One child process, which is started on first use, again after it was killed, and serves one request at a time.
+
+    What it has to know is sent over a pipe and never written to a file. It has no other environment variable than it
+    needs, a limit on its memory, writes no file, and ends with this process, however that ends.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._subjects: list[Subject] = []
+        """What the process has been sent; its place is its key."""
+        self._requests = 0
+        self._lock = threading.Lock()
+        self._closed = False
+        self.executed: Path | None = None
+        """The task folder of which it executed a metric file, and to whose runs it belongs from then on."""
+
+    def grade(self, answers: Answers, submission: Path, seconds: float) -> Grade:
+        """Grade a submission within a time limit.
+
+        Raises:
+            GradingError: there is no grade.
+            NotPortableError: the answers cannot be sent.
+        """
+        return Grade.model_validate(self._ask(answers, seconds, "grade", str(submission)))
+
+    def compare(self, answers: Answers, submission: Path, baseline: Path, seconds: float) -> Comparison:
+        """Compare two submissions within a time limit.
+
+        Raises:
+            GradingError: there is no comparison.
+            NotPortableError: the answers cannot be sent.
+        """
+        return Comparison.model_validate(self._ask(answers, seconds, "compare", str(submission), str(baseline)))
+
+    def check(self, form: SubmissionForm, submission: Path, seconds: float) -> str:
+        """Return what is wrong with a submission of which only the form is known; empty when it is valid.
+
+        Raises:
+            GradingError: it could not be checked.
+            NotPortableError: the form cannot be sent.
+        """
+        return str(self._ask(form, seconds, "check", str(submission)))
+
+    def load_metric(self, subject: Subject, seconds: float) -> None:
+        """Execute the file of a metric, so that what is wrong with it shows before anything is graded.
+
+        Raises:
+            UserError: it cannot be imported, or not within the limits.
+            NotPortableError: the subject cannot be sent.
+        """
+        try:
+            self._ask(subject, seconds, "execute")
+        except GradingError as error:
+            msg = f"metric {_form(subject).spec.metric!r} cannot be loaded: {error}"
+            raise UserError(msg) from None
+
+    def close(self) -> None:
+        """End the process, also while it grades."""
+        self._closed = True
+        self._release()
+
+    def forget(self) -> bool:
+        """Remove what the process was sent; return whether it lives, so that another run may use it."""
+        if self._closed or self._process is None or self._process.poll() is not None:
+            return False
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            with self._limit(LOAD_SECONDS):
+                self._exchange(LOAD_SECONDS, ("forget",))
+        except GradingError:
+            return False
+        finally:
+            self._lock.release()
+        self._subjects = []
+        return True
+
+    def _ask(self, subject: Subject, seconds: float, action: str, *values: str) -> Any:
+        with self._lock:
+            used = self._process is not None and self._process.poll() is None and self._requests > 0
+            try:
+                return self._ask_once(subject, seconds, action, values)
+            except ProcessEnded:
+                if not used or self._closed:
+                    raise
+            # What earlier submissions left behind must not decide on this one.
+            return self._ask_once(subject, seconds, action, values)
+
+    def _ask_once(self, subject: Subject, seconds: float, action: str, values: tuple[str, ...]) -> Any:
+        self._ensure_started()
+        key = next((place for place, known in enumerate(self._subjects) if known is subject), None)
+        if key is None:
+            key = len(self._subjects)
+            frame = _pickle(("load", key, subject))
+            with self._limit(LOAD_SECONDS):
+                self._exchange(LOAD_SECONDS, frame)
+            self._subjects.append(subject)
+            self.executed = _form(subject).metric.folder or self.executed
+        with self._limit(seconds):
+            return self._exchange(seconds, (action, key, *values))
+
+    def _ensure_started(self) -> None:
+        if self._closed:
+            msg = "the run was closed"
+            raise GradingError(msg)
+        if self._process is not None and self._process.poll() is None:
+            return
+        self._release()
+        self._subjects, self._requests, self.executed = [], 0, None
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-B", "-W", "ignore", "-c", _START, json.dumps(sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=_environment(),
+            start_new_session=True,
+        )
+
+    def _exchange(self, seconds: float, message: tuple[object, ...] | bytes) -> Any:
+        process = self._process
+        if process is None or process.stdin is None or process.stdout is None:
+            msg = "the grading process is not running"
+            raise ProcessEnded(msg)
+        self._requests += 1
+        try:
+            for frame in (json.dumps([self._requests, seconds]).encode(), _as_frame(message)):
+                process.stdin.write(len(frame).to_bytes(8, "big") + frame)
+            process.stdin.flush()
+            line = process.stdout.readline(_MAX_REPLY)
+        except (OSError, ValueError):
+            line = b""
+        if not line:
+            self._kill()
+            msg = f"the process that grades ended ({_describe_exit(process)})"
+            raise ProcessEnded(msg)
+        return self._read_reply(line)
+
+    def _read_reply(self, line: bytes) -> Any:
+        try:
+            reply = json.loads(line)
+            number = reply.pop("number")
+        except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
+            number, reply = -1, {}
+        if number != self._requests:
+            self._kill()
+            msg = "the process that grades gave no answer that can be read"
+            raise GradingError(msg)
+        if "unknown" in reply:
+            raise NotPortableError(str(reply["unknown"]))
+        if "problem" in reply:
+            raise UserError(str(reply["problem"]))
+        if "failure" in reply:
+            # Memory may be short from now on.
+            self._kill()
+            raise ProcessEnded(str(reply["failure"]))
+        return reply.get("result")
+
+    @contextmanager
+    def _limit(self, seconds: float) -> Iterator[None]:
+        """Kill the process when a request takes longer.
+
+        Raises:
+            GradingError: it did.
+        """
+        expired = threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            self._kill()
+
+        timer = threading.Timer(max(0.0, seconds), expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except ProcessEnded as error:
+            if not expired.is_set():
+                raise
+            msg = f"it took more than {seconds:.3g} s"
+            raise GradingError(msg) from error
+        finally:
+            timer.cancel()
+
+    def _kill(self) -> None:
+        """Kill the process and all that it started."""
+        process = self._process
+        # The id of a process that was waited for may be another's by now.
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def _release(self) -> None:
+        """Kill the process and close the pipes to it."""
+        self._kill()
+        if self._process is not None:
+            for pipe in (self._process.stdin, self._process.stdout):
+                with contextlib.suppress(OSError):
+                    pipe and pipe.close()
+
+
+class _Pickler(pickle.Pickler):
+    """Writes a metric as its name, as functions in functions cannot be pickled."""
+
+    def reducer_override(self, value: object) -> Any:
+        if isinstance(value, Metric):
+            return _find_metric, (value.name, value.folder, value.direction, value.kind)
+        return NotImplemented
+
+
+def _find_metric(name: str, folder: Path | None, direction: Direction, kind: PredictionKind) -> Metric:
+    return get_metric(name, folder, direction=direction, kind=kind)
+
+
+def _pickle(message: tuple[object, ...]) -> bytes:
+    buffer = io.BytesIO()
+    try:
+        _Pickler(buffer, pickle.HIGHEST_PROTOCOL).dump(message)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise NotPortableError(str(error)) from error
+    return buffer.getvalue()
+
+
+def _form(subject: Subject) -> SubmissionForm:
+    return subject.form if isinstance(subject, Answers) else subject
+
+
+def _as_frame(message: tuple[object, ...] | bytes) -> bytes:
+    return message if isinstance(message, bytes) else pickle.dumps(message)
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of the process: no secret of this one."""
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    # One arena per thread would count as address space.
+    return {**common_variables(0, 1, tempfile.gettempdir()), **inherited, "MALLOC_ARENA_MAX": "2"}
+
+
+def _describe_exit(process: subprocess.Popen[bytes]) -> str:
+    code = process.wait()
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"

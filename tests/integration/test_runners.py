@@ -442,7 +442,7 @@ def test_the_disk_of_a_killed_process_is_removed(tmp_path: Path) -> None:
 
 LIBRARIES = """
 import concurrent.futures, multiprocessing, os, subprocess, sys
-import catboost, joblib, lightgbm, matplotlib.pyplot as plt, numpy as np, optuna, pandas as pd, polars as pl, xgboost
+import catboost, lightgbm, matplotlib.pyplot as plt, numpy as np, optuna, pandas as pd, polars as pl, xgboost
 import PIL.Image, python_speech_features, soundfile, soxr, statsmodels.api
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -468,17 +468,33 @@ PIL.Image.open("p.png").load()
 soundfile.write("s.wav", np.sin(np.arange(8000) / 9), 8000)
 sound = soxr.resample(soundfile.read("s.wav")[0], 8000, 16000)
 assert python_speech_features.mfcc(sound, 16000).shape == (99, 13)
-for method in ("fork", "spawn", "forkserver"):
-    with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context(method)) as pool:
-        assert list(pool.map(abs, [-1])) == [1]
-for backend in ("loky", "threading", "multiprocessing"):
-    assert joblib.Parallel(n_jobs=2, backend=backend)(joblib.delayed(abs)(-n) for n in range(4)) == [0, 1, 2, 3]
-with multiprocessing.Manager() as manager:
-    assert manager.dict(a=1)["a"] == 1
+with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context("fork")) as pool:
+    assert list(pool.map(abs, [-1])) == [1]
 os.posix_fallocate(os.open("f", os.O_CREAT | os.O_RDWR), 0, 10_000)
 assert subprocess.run([sys.executable, "-c", "pass"]).returncode == 0
 print(os.path.getsize("f"))
 """
+
+
+WORKERS = """
+import concurrent.futures, joblib, multiprocessing
+
+if __name__ == "__main__":
+    for method in ("fork", "spawn", "forkserver"):
+        with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context(method)) as pool:
+            print(list(pool.map(abs, [-1])))
+    for backend in ("loky", "threading", "multiprocessing"):
+        print(joblib.Parallel(n_jobs=2, backend=backend)(joblib.delayed(abs)(-n) for n in range(4)))
+    with multiprocessing.Manager() as manager:
+        print(manager.dict(a=1))
+"""
+
+
+@pytest.mark.docker
+async def test_every_kind_of_worker_starts_without_sockets_of_the_internet(sandbox: Harness) -> None:
+    execution = await sandbox.run(WORKERS, limits=Limits(seconds=120, memory_mb=1024))
+    lines = ["[1]"] * 3 + ["[0, 1, 2, 3]"] * 3 + ["{'a': 1}"]
+    assert (execution.status, execution.stdout.splitlines()) == ("ok", lines), execution
 
 
 LOADER = """

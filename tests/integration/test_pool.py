@@ -124,7 +124,7 @@ async def test_an_input_folder_of_the_same_name_is_another_one(harness: Harness)
     assert (await harness.run("import os; print(os.listdir('input'))")).stdout == "[]\n"
 
 
-KILLED = """
+KILLED = r"""
 import asyncio, sys
 from pathlib import Path
 from mlestar.runners import ContainerOptions, DockerRunner, Job

@@ -9,7 +9,7 @@ from typing import Any, cast, get_args
 from mlestar.runners import Limits
 from tests.integration.runner_kinds import RunnerKind
 
-THEMES = ("reach", "exhaust", "output", "lies")
+THEMES = ("reach", "exhaust", "kernel", "output", "lies")
 SHORT = Limits(seconds=20, memory_mb=512, disk_mb=40, output_mb=4, pids=100)
 HEAD = """import ctypes, glob, os, socket, subprocess, sys, time
 libc = ctypes.CDLL(None, use_errno=True)

@@ -56,7 +56,8 @@ async def harness(input_folder: Path, tmp_path: Path) -> AsyncIterator[Harness]:
 
 SCRIPTS = {
     "its folder": "import numpy, os, sys\nprint(os.getcwd(), sys.argv, sys.path, __name__, __file__, os.listdir())",
-    "its process": "import numpy, os, signal, sys\nprint(os.getuid(), os.environ, sys.stdin.read(), sys.orig_argv)\n"
+    "its process": "import numpy, os, signal, sys\n"
+    "print(os.getuid() != 0, os.environ, sys.stdin.read(), sys.orig_argv)\n"
     "print([signal.getsignal(n) for n in range(1, 32) if n not in (9, 19)], sorted(os.listdir('/proc/self/fd'))[:3])",
     "its modules": "import numpy, sys\nprint(sorted(sys.modules))",
     "its threads": "import numpy, os, threading\nprint(threading.active_count(), len(os.listdir('/proc/self/task')))\n",
@@ -123,7 +124,7 @@ async def test_an_input_folder_of_the_same_name_is_another_one(harness: Harness)
     assert (await harness.run("import os; print(os.listdir('input'))")).stdout == "[]\n"
 
 
-KILLED = """
+KILLED = r"""
 import asyncio, sys
 from pathlib import Path
 from mlestar.runners import ContainerOptions, DockerRunner, Job
@@ -135,7 +136,10 @@ async def main():
     await runner.run(job)
     while not runner.waiting:
         await asyncio.sleep(0.05)
-    sleeper = Job(script="import time; time.sleep(99)", input=job.input, collect=job.collect)
+    # It tries to keep the pipe open whose closing tells the supervisor that the owner is gone.
+    holder = "import os, signal\ntry: kept = os.open('/proc/1/fd/0', os.O_WRONLY)\nexcept OSError: pass\n"
+    holder += "while True: os.kill(1, signal.SIGCHLD)"
+    sleeper = Job(script=holder, input=job.input, collect=job.collect)
     task = asyncio.create_task(runner.run(sleeper))
     await asyncio.sleep(1)
     print("running", flush=True)

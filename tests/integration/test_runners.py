@@ -23,7 +23,7 @@ from mlestar.runners.docker.engine import (
     process_name,
     remove_stale_containers,
 )
-from tests.integration.runner_kinds import MARKS, make_runner
+from tests.integration.runner_kinds import MARKS, containers_of, make_runner
 from tests.integration.socket_proxy import SocketProxy
 
 LIMITS = Limits(seconds=60, memory_mb=512, disk_mb=40, output_mb=2)
@@ -288,8 +288,8 @@ async def test_no_container_is_left(sandbox: Harness) -> None:
 @pytest.mark.docker
 async def test_the_container_has_no_network_and_no_capabilities(sandbox: Harness) -> None:
     script = (
-        "import socket, os\n"
-        "print(os.getuid() != 0, [n for _, n in socket.if_nameindex() if n != 'lo'])\n"
+        "import os\n"
+        "print(os.getuid() != 0, [n for n in os.listdir('/sys/class/net') if n != 'lo'])\n"
         "print(next(l for l in open('/proc/self/status') if l.startswith('CapEff')).split()[1])\n"
         "print(os.path.exists('/var/run/docker.sock'))\n"
         "try: open('/opt/mlestar/supervisor.py', 'a')\n"
@@ -299,9 +299,16 @@ async def test_the_container_has_no_network_and_no_capabilities(sandbox: Harness
 
 
 @pytest.mark.docker
-async def test_killing_the_supervisor_is_never_ok(sandbox: Harness) -> None:
-    execution = await sandbox.run("import os, time; os.kill(os.getppid(), 9); time.sleep(5)")
-    assert execution.status == "killed"
+async def test_a_script_whose_supervisor_was_killed_is_never_ok(sandbox: Harness) -> None:
+    task = asyncio.create_task(sandbox.run("import time; print('started', flush=True); time.sleep(60)"))
+    client = docker.from_env()
+    running: list[str] = []
+    while not running:  # the engine has no event for a single container that is known before
+        await asyncio.sleep(0.5)
+        running = [name for name in containers_of(OWNER, running=True) if name.startswith("mlestar-t-")]
+    client.api.kill(running[0])
+    client.close()
+    assert (await task).status == "killed"
 
 
 @pytest.mark.docker
@@ -402,7 +409,7 @@ async def test_an_engine_without_gpus_is_an_operators_error(input_folder: Path, 
 
 @pytest.mark.docker
 async def test_the_work_folder_of_a_killed_script_is_gone(sandbox: Harness) -> None:
-    execution = await sandbox.run("import os, time; open('x', 'wb').write(bytes(30 << 20)); os.kill(os.getppid(), 9)")
+    execution = await sandbox.run("import os; open('x', 'wb').write(bytes(30 << 20)); os.kill(os.getpid(), 9)")
     assert execution.status == "killed"
     mounts = await asyncio.to_thread(Path("/proc/self/mounts").read_text)
     assert str(sandbox.tmp_path) not in mounts
@@ -467,6 +474,111 @@ os.posix_fallocate(os.open("f", os.O_CREAT | os.O_RDWR), 0, 10_000)
 assert subprocess.run([sys.executable, "-c", "pass"]).returncode == 0
 print(os.path.getsize("f"))
 """
+
+
+WORKERS = """
+import concurrent.futures, joblib, multiprocessing
+
+if __name__ == "__main__":
+    for method in ("fork", "spawn", "forkserver"):
+        with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context(method)) as pool:
+            print(list(pool.map(abs, [-1])))
+    for backend in ("loky", "threading", "multiprocessing"):
+        print(joblib.Parallel(n_jobs=2, backend=backend)(joblib.delayed(abs)(-n) for n in range(4)))
+    with multiprocessing.Manager() as manager:
+        print(manager.dict(a=1))
+"""
+
+
+@pytest.mark.docker
+async def test_every_kind_of_worker_starts_without_sockets_of_the_internet(sandbox: Harness) -> None:
+    execution = await sandbox.run(WORKERS, limits=Limits(seconds=120, memory_mb=1024))
+    lines = ["[1]"] * 3 + ["[0, 1, 2, 3]"] * 3 + ["{'a': 1}"]
+    assert (execution.status, execution.stdout.splitlines()) == ("ok", lines), execution
+
+
+LOADER = """
+import mmap, multiprocessing as mp, os, socket
+from multiprocessing.reduction import recv_handle, send_handle
+
+def load(connection, items, ready):
+    for _ in iter(items.get, None):
+        file = os.memfd_create("batch")
+        os.write(file, b"x" * 100_000)
+        ready.put(os.getpid())
+        send_handle(connection, file, os.getppid())
+        os.close(file)
+
+sum_of_sizes = 0
+items, ready = mp.Queue(), mp.Queue()
+pairs = [mp.Pipe() for _ in range(2)]
+workers = [mp.Process(target=load, args=(there, items, ready), daemon=True) for _, there in pairs]
+for worker in workers: worker.start()
+for number in range(40): items.put(number)
+ends = {worker.pid: here for worker, (here, _) in zip(workers, pairs)}
+for _ in range(40):
+    file = recv_handle(ends[ready.get(timeout=30)])
+    with mmap.mmap(file, 0) as batch: sum_of_sizes += len(batch)
+    os.close(file)
+for _ in workers: items.put(None)
+for worker in workers: worker.join()
+print(sum_of_sizes, [worker.exitcode for worker in workers])
+"""
+"""What a loader of batches with workers does: queues, and memory whose descriptors are sent over Unix sockets."""
+
+
+@pytest.mark.docker
+async def test_workers_share_memory_over_unix_sockets(sandbox: Harness) -> None:
+    execution = await sandbox.run(LOADER)
+    assert (execution.status, execution.stdout) == ("ok", "4000000 [0, 0]\n"), execution
+
+
+EXHAUST = """
+import ctypes, fcntl, os, struct, time
+libc = ctypes.CDLL(None, use_errno=True)
+event = ctypes.create_string_buffer(64)
+struct.pack_into('iii', event, 8, 0, 1, 0)
+while libc.syscall(222, 1, event, ctypes.byref(ctypes.c_int())) == 0: pass
+pages = 0
+while pages < 16384:
+    end = os.pipe()[1]
+    try: pages += fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, 1 << 20) // 4096
+    except OSError: break
+try:
+    while os.fork(): pass
+except OSError: pass
+print('exhausted', flush=True)
+time.sleep(60)
+"""
+NEIGHBOUR = """
+import ctypes, fcntl, os, struct
+libc = ctypes.CDLL(None, use_errno=True)
+event = ctypes.create_string_buffer(64)
+struct.pack_into('iii', event, 8, 0, 1, 0)
+timers = sum(libc.syscall(222, 1, event, ctypes.byref(ctypes.c_int())) == 0 for _ in range(4000))
+pipes = [fcntl.fcntl(os.pipe()[1], fcntl.F_SETPIPE_SZ, 1 << 20) for _ in range(40)]
+children = [os.fork() or os._exit(0) for _ in range(20)]
+print(timers, sum(pipes) >> 20, len(children), os.getuid())
+"""
+
+
+@pytest.mark.docker
+@pytest.mark.skipif(os.getuid() != 0, reason="only root runs each script as a user of its own")
+async def test_a_script_that_exhausts_the_limits_of_its_user_harms_no_other_container(sandbox: Harness) -> None:
+    task = asyncio.create_task(sandbox.run(EXHAUST, limits=Limits(seconds=40, memory_mb=512)))
+    while not containers_of(OWNER, running=True):  # noqa: ASYNC110  # the engine has no event for a container's output
+        await asyncio.sleep(0.5)
+    await asyncio.sleep(8)
+    first, second = [await sandbox.run(NEIGHBOUR) for _ in range(2)]
+    running = not task.done()
+    task.cancel()
+    await asyncio.wait({task})
+    assert running
+    assert [execution.stdout.split()[:3] for execution in (first, second)] == [["4000", "40", "20"]] * 2, (
+        first,
+        second,
+    )
+    assert first.stdout.split()[3] != second.stdout.split()[3]
 
 
 @pytest.mark.docker

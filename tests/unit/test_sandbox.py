@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import tarfile
@@ -19,7 +20,9 @@ from mlestar.runners.docker.container import Container
 from mlestar.runners.docker.image import VARIANTS, read_recipe
 from mlestar.runners.docker.pool import FREE_MB, WAITING_MB, Pool
 from mlestar.runners.docker.spec import ContainerSpec, container_arguments
+from mlestar.runners.docker.users import FIRST_UID, UIDS, can_claim_users, claim_user
 from mlestar.runners.imports import leading_imports
+from mlestar.runners.options import Network
 from mlestar.runners.record import read_record
 from mlestar.runners.work_folder import measure
 from tests.unit.paths import ROOT
@@ -84,6 +87,7 @@ def test_the_wheel_brings_the_image_files(tmp_path: Path) -> None:
     assert {"mlestar/runners/inside/supervisor.py", "mlestar/runners/inside/warm_start.py"} <= names
 
 
+USER = (1_900_000_000, 1_900_000_000)
 FORBIDDEN = {
     *("io_uring_setup", "userfaultfd", "keyctl", "add_key", "bpf", "perf_event_open", "ptrace", "process_vm_readv"),
     *("mount", "fsopen", "open_tree", "unshare", "setns", "clone3", "fallocate", "pidfd_getfd", "kexec_load"),
@@ -92,7 +96,7 @@ FORBIDDEN = {
 
 def test_a_container_gets_no_rights_by_default(tmp_path: Path) -> None:
     spec = ContainerSpec(image="i", owner="o", input=tmp_path, inode=1, limits=Limits(), seed=0, cpus=2.0)
-    arguments = container_arguments(spec, tmp_path)
+    arguments = container_arguments(spec, tmp_path, USER)
     assert (arguments["network_mode"], arguments["cap_drop"], arguments["read_only"]) == ("none", ["ALL"], True)
     privileges, calls = arguments["security_opt"]
     assert privileges == "no-new-privileges"
@@ -105,9 +109,37 @@ def test_a_container_gets_no_rights_by_default(tmp_path: Path) -> None:
     assert not arguments["user"].startswith("0:")
 
 
+@pytest.mark.parametrize(("network", "families"), [("none", {1}), ("bridge", {1, 2, 10, 16})])
+def test_sockets_reach_the_internet_only_with_a_network(tmp_path: Path, network: Network, families: set[int]) -> None:
+    spec = ContainerSpec(
+        image="i", owner="o", input=tmp_path, inode=1, limits=Limits(), seed=0, cpus=2.0, network=network
+    )
+    profile = json.loads(container_arguments(spec, tmp_path, USER)["security_opt"][1].removeprefix("seccomp="))
+    rules = [rule for rule in profile["syscalls"] if rule["names"] == ["socket"]]
+    assert {rule["args"][0]["value"] for rule in rules if rule["action"] == "SCMP_ACT_ALLOW"} == families
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has abstract names of sockets")
+def test_no_two_containers_have_one_user_id() -> None:
+    users = [claim_user() for _ in range(50)]
+    assert len({user.uid for user in users}) == len(users)
+    assert all(FIRST_UID <= user.uid < FIRST_UID + UIDS for user in users)
+    with socket.socket(socket.AF_UNIX) as other, pytest.raises(OSError, match="in use"):
+        other.bind(f"\0mlestar-uid-{users[0].uid}")
+    for user in users:
+        user.release()
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(f"\0mlestar-uid-{users[0].uid}")
+
+
+@pytest.mark.parametrize("option", ["name=rootless", "name=userns"])
+def test_an_engine_that_maps_user_ids_gives_containers_none_of_their_own(option: str) -> None:
+    assert not can_claim_users(["name=seccomp,profile=default", option])
+
+
 def test_devices_are_requested_by_count(tmp_path: Path) -> None:
     spec = ContainerSpec(image="i", owner="o", input=tmp_path, inode=1, limits=Limits(), seed=0, cpus=2.0, gpus=-1)
-    assert [dict(request)["Count"] for request in container_arguments(spec, tmp_path)["device_requests"]] == [-1]
+    assert [dict(request)["Count"] for request in container_arguments(spec, tmp_path, USER)["device_requests"]] == [-1]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from mlestar.runners.base import Limits
 from mlestar.runners.capture import Output
 from mlestar.runners.docker.disk import DISK, Disk
 from mlestar.runners.docker.engine import CLIENT_ERRORS, engine_errors, remove_container
-from mlestar.runners.docker.spec import GRACE_SECONDS, ContainerSpec, container_arguments, sandbox_user
+from mlestar.runners.docker.spec import GRACE_SECONDS, ContainerSpec, container_arguments
+from mlestar.runners.docker.users import SandboxUser, claim_user, common_user
 from mlestar.runners.limits import MIB, End, check_disk, out_of_memory
 from mlestar.runners.record import ABORT, cut_record, make_command, make_mark, take_record
 from mlestar.runners.work_folder import change_owner, delete_folder, make_folders, make_home_folder, write_main
@@ -45,6 +46,7 @@ class Container:
     """Set before `send_script`."""
     work: Path = field(init=False)
     """The folder in which the script works."""
+    _user: SandboxUser = field(default_factory=common_user)
     _disk: Disk | None = None
     _name: str = ""
     _stream: Any = None
@@ -70,11 +72,13 @@ class Container:
         """
         if self._name:
             return
+        if self.spec.own_user:
+            self._user = claim_user()
         self._prepare_folders()
         label = "".join(letter for letter in self.label if letter.isascii() and letter.isalnum())[:30]
         self._name = f"mlestar-{label or 'script'}-{secrets.token_hex(6)}"
         with engine_errors():
-            arguments = container_arguments(self.spec, self.folder, self.modules)
+            arguments = container_arguments(self.spec, self.folder, self._user.ids, self.modules)
             self.client.containers.create(name=self._name, **arguments)
             streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
             self._stream = self.client.api.attach_socket(self._name, streams)
@@ -89,7 +93,7 @@ class Container:
     def send_script(self) -> None:
         """Write the script into the work folder and send the supervisor the command to run it."""
         write_main(self.work, self.script)
-        change_owner(self.work, sandbox_user())
+        change_owner(self.work, self._user.ids)
         with engine_errors():
             self._socket.sendall(make_command(self.mark, self.limits.seconds + GRACE_SECONDS / 2))
 
@@ -137,6 +141,7 @@ class Container:
         if self._disk is not None:
             self._disk.close()
         delete_folder(self.folder)
+        self._user.release()
 
     @property
     def _socket(self) -> Any:
@@ -157,7 +162,7 @@ class Container:
     def _finish_work_folder(self) -> None:
         if self._disk is not None:
             self.work = self._disk.finish_mount()
-        change_owner(self.work, sandbox_user())
+        change_owner(self.work, self._user.ids)
 
     def _close_streams(self) -> None:
         if self._stream is None:

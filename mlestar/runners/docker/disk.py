@@ -141,7 +141,7 @@ def can_mount(engine: str, work_dir: Path | None) -> bool:
         engine: address of the engine, which must see the mounts of this process.
         work_dir: parent of the executions' folders.
     """
-    if sys.platform != "linux" or os.getuid() != 0 or not _shares_mounts(engine):
+    if sys.platform != "linux" or os.getuid() != 0 or not shares_mounts(engine):
         return False
     remove_stale_disks()
     folder = new_folder_path(work_dir)
@@ -158,7 +158,7 @@ def can_mount(engine: str, work_dir: Path | None) -> bool:
     return True
 
 
-def _shares_mounts(engine: str) -> bool:
+def shares_mounts(engine: str) -> bool:
     """Whether an engine has the mount namespace of this process; one in a container or of another user has not."""
     if not engine.startswith("unix://"):
         return False

@@ -13,7 +13,7 @@ from docker.client import DockerClient
 from mlestar.errors import RunnerError
 from mlestar.runners.base import Environment, Execution, Job
 from mlestar.runners.docker.container import Container
-from mlestar.runners.docker.disk import can_mount
+from mlestar.runners.docker.disk import can_mount, shares_mounts
 from mlestar.runners.docker.engine import (
     connect,
     engine_address,
@@ -24,6 +24,7 @@ from mlestar.runners.docker.engine import (
 from mlestar.runners.docker.image import VARIANTS, build_image, find_image, read_recipe
 from mlestar.runners.docker.pool import Pool
 from mlestar.runners.docker.spec import ContainerSpec
+from mlestar.runners.docker.users import can_claim_users
 from mlestar.runners.execution import make_execution, unencodable
 from mlestar.runners.imports import leading_imports
 from mlestar.runners.limits import HOST_SHARE, MIB
@@ -46,6 +47,8 @@ class Engine:
     memory_mb: int
     mounts_disks: bool
     """Whether each work folder has a file system to itself."""
+    separates_users: bool
+    """Whether each container has a user id to itself."""
 
 
 class DockerRunner:
@@ -166,6 +169,7 @@ class DockerRunner:
             network=self._options.network,
             gpus=self._options.gpus,
             disk=engine.mounts_disks,
+            own_user=engine.separates_users,
         )
 
     def _make(self, spec: ContainerSpec, modules: tuple[str, ...], label: str = "waiting") -> Container:
@@ -212,8 +216,10 @@ class DockerRunner:
             raise RunnerError(msg)
         memory_mb = int(info["MemTotal"] * HOST_SHARE / MIB)
         mounts_disks = can_mount(engine_address(), self._work_dir)
-        engine = Engine(client, image, int(info["NCPU"]), memory_mb, mounts_disks)
+        separates_users = shares_mounts(engine_address()) and can_claim_users(info.get("SecurityOptions") or ())
+        engine = Engine(client, image, int(info["NCPU"]), memory_mb, mounts_disks, separates_users)
         _log.info("Docker engine: %d CPUs, %d MiB, image %s", engine.cpus, engine.memory_mb, engine.image)
+        _log.info("containers have %s", "user ids of their own" if separates_users else "one user id together")
         _log.info("work folders %s", "have disks of their own" if mounts_disks else "are measured")
         return engine
 

@@ -17,7 +17,8 @@ from docker.client import DockerClient
 
 from mlestar.runners.base import Limits
 from mlestar.runners.docker.engine import connect, engine_errors, remove_container, remove_stale_containers
-from mlestar.runners.docker.spec import ContainerSpec, container_arguments, sandbox_user
+from mlestar.runners.docker.spec import ContainerSpec, container_arguments
+from mlestar.runners.docker.users import common_user
 from mlestar.runners.work_folder import change_owner, delete_folder, make_folders, make_home_folder, new_folder_path
 
 _CHUNK = 65536
@@ -42,7 +43,8 @@ def open_shell(image: str, source: Path, limits: Limits = SHELL_LIMITS) -> int:
         remove_stale_containers(client)
         make_folders(folder, "work", "work/input")
         make_home_folder(folder)
-        change_owner(folder / "work", sandbox_user())
+        user = common_user().ids
+        change_owner(folder / "work", user)
         source = source.resolve()
         with engine_errors():
             cpus = float(client.info()["NCPU"])
@@ -50,8 +52,10 @@ def open_shell(image: str, source: Path, limits: Limits = SHELL_LIMITS) -> int:
                 image=image, owner="shell", input=source, inode=source.stat().st_ino, limits=limits, seed=0, cpus=cpus
             )
             interactive = sys.stdin.isatty()
-            arguments = container_arguments(spec, folder)
-            arguments |= {"entrypoint": ["/bin/sh"], "command": None, "tty": interactive}
+            arguments = container_arguments(spec, folder, user)
+            arguments |= {"entrypoint": ["/bin/sh"], "command": None, "tty": interactive, "init": True}
+            # Scripts have no terminals.
+            arguments["tmpfs"].pop("/dev/pts")
             client.containers.create(name=name, **arguments)
             return _attach(client, name, interactive)
     finally:

@@ -1,8 +1,8 @@
 """The arguments that create a container: its isolation, mounts and limits."""
 
+import errno
 import functools
 import json
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +17,17 @@ from mlestar.runners.docker.image import image_folder
 from mlestar.runners.limits import CORE_BYTES, MIB, OOM_SCORE, OPEN_FILES, SCRATCH_MB
 from mlestar.runners.options import Network
 from mlestar.runners.variables import common_variables
-from mlestar.runners.work_folder import HOME, SANDBOX_UID
+from mlestar.runners.work_folder import HOME
 
+NETWORK_SOCKETS = "Sockets of a network"
+"""Comment of the rules of `seccomp.json` that apply only with a network."""
 GRACE_SECONDS = 60
 """Time after the time limit at which any process may remove a container; its supervisor ends it after half of that.
 Chosen by judgement; not measured."""
 IDLE_SECONDS = 600
 """Time that a container waits for its script. Chosen by judgement; not measured."""
+PENDING_SIGNALS = 4096
+"""Timers and queued signals of a container's user. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,19 +48,19 @@ class ContainerSpec:
     """Devices that the script may use; -1 for all."""
     disk: bool = False
     """Whether the work folder has a file system to itself."""
+    own_user: bool = False
+    """Whether the container has a user id to itself."""
 
 
-def sandbox_user() -> tuple[int, int]:
-    """Return the user and group id of scripts: those of this process, which must delete their files, but never root."""
-    return (os.getuid(), os.getgid()) if os.getuid() else (SANDBOX_UID, SANDBOX_UID)
-
-
-def container_arguments(spec: ContainerSpec, folder: Path, modules: tuple[str, ...] = ()) -> dict[str, Any]:
+def container_arguments(
+    spec: ContainerSpec, folder: Path, user: tuple[int, int], modules: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Return the arguments of `containers.create`.
 
     Args:
         spec: of the container.
         folder: the execution's folder with `work/` (`disk/work/` where it has a disk) and `home/`.
+        user: user and group id of its processes.
         modules: what the container imports while it waits for its script.
     """
     gpus = [DeviceRequest(count=spec.gpus, capabilities=[["gpu", "compute", "utility"]])]
@@ -77,6 +81,7 @@ def container_arguments(spec: ContainerSpec, folder: Path, modules: tuple[str, .
             PROCESS_LABEL: process_name(),
             FOLDER_LABEL: str(folder),
         },
+        "user": f"{user[0]}:{user[1]}",
         **_isolation(spec),
         **_mounts(spec, folder),
         **_limits(spec),
@@ -84,25 +89,33 @@ def container_arguments(spec: ContainerSpec, folder: Path, modules: tuple[str, .
 
 
 def _isolation(spec: ContainerSpec) -> dict[str, Any]:
-    uid, gid = sandbox_user()
     return {
         "network_mode": spec.network,
         # Otherwise the client copies a proxy's address and password from the user's settings into the container.
         "use_config_proxy": False,
-        "user": f"{uid}:{gid}",
         "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges", f"seccomp={_seccomp_profile()}"],
+        "security_opt": ["no-new-privileges", f"seccomp={_seccomp_profile(spec.network)}"],
         "privileged": False,
         "ipc_mode": "private",
         "read_only": True,
-        "init": True,
+        # The supervisor is process 1, which no script can kill or stop. It ignores the engine's usual signal as well.
+        "init": False,
+        "stop_signal": "SIGKILL",
     }
 
 
 @functools.cache
-def _seccomp_profile() -> str:
-    """Return the system calls that a script may make, as text: the engine takes no path."""
-    return json.dumps(json.loads((image_folder() / "seccomp.json").read_text(encoding="utf-8")))
+def _seccomp_profile(network: Network) -> str:
+    """Return the system calls that a script may make, as text: the engine takes no path.
+
+    Without network there are no sockets of the internet either: what waits in their buffers is part of no container's
+    memory with version 1 of control groups, and each connection to the script itself can take megabytes.
+    """
+    profile = json.loads((image_folder() / "seccomp.json").read_text(encoding="utf-8"))
+    for rule in profile["syscalls"]:
+        if network == "none" and rule["comment"] == NETWORK_SOCKETS:
+            rule |= {"action": "SCMP_ACT_ERRNO", "errnoRet": errno.ENETUNREACH}
+    return json.dumps(profile)
 
 
 def _mounts(spec: ContainerSpec, folder: Path) -> dict[str, Any]:
@@ -116,7 +129,11 @@ def _mounts(spec: ContainerSpec, folder: Path) -> dict[str, Any]:
             Mount(HOME, str(folder / "home"), type="bind", read_only=True),
         ],
         # Docker's default is noexec, with which libraries cannot compile code at run time.
-        "tmpfs": {"/tmp": f"rw,exec,nosuid,nodev,size={scratch},mode=1777"},
+        "tmpfs": {
+            "/tmp": f"rw,exec,nosuid,nodev,size={scratch},mode=1777",
+            # No terminals: all containers share 3,072, and their buffers are part of no container's memory.
+            "/dev/pts": "ro,nosuid,nodev,noexec,size=4096,mode=555",
+        },
         "shm_size": scratch,
     }
 
@@ -133,5 +150,6 @@ def _limits(spec: ContainerSpec) -> dict[str, Any]:
             Ulimit(name="core", soft=CORE_BYTES, hard=CORE_BYTES),
             Ulimit(name="nofile", soft=OPEN_FILES, hard=OPEN_FILES),
             Ulimit(name="fsize", soft=size, hard=size),
+            Ulimit(name="sigpending", soft=PENDING_SIGNALS, hard=PENDING_SIGNALS),
         ],
     }

@@ -28,7 +28,8 @@ RESOLVER_PATHS = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/
 """Further paths, which scripts need to resolve names on the network."""
 ISOLATION = (
     *("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"),
-    *("--disable-userns", "--new-session", "--die-with-parent", "--cap-drop", "ALL", "--clearenv"),
+    # Not bubblewrap but the supervisor is process 1, whose memory and descriptors no script can open.
+    *("--disable-userns", "--new-session", "--die-with-parent", "--as-pid-1", "--cap-drop", "ALL", "--clearenv"),
     *("--uid", str(SANDBOX_UID), "--gid", str(SANDBOX_UID), "--hostname", "sandbox"),
 )
 _SHOW_PREFIXES = "import json, sys; print(json.dumps([sys.executable, sys.prefix, sys.base_prefix]))"

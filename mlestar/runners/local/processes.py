@@ -15,28 +15,40 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 def find_members(group: int, execution: str) -> dict[int, int]:
     """Return process id to resident memory in bytes, of a script's processes.
 
-    On a Mac those are its process group; on Linux also all that name the execution in their environment, and all in the
-    process namespaces of these, except the namespace of this process.
+    On a Mac those are its process group; on Linux also all that name the execution in their environment, what these
+    have started, and all in their process namespaces, except the namespace of this process.
     """
     return _from_proc(group, execution) if sys.platform == "linux" else _from_ps(group)
 
 
 def _from_proc(group: int, execution: str) -> dict[int, int]:
-    variable, members, others = f"{EXECUTION_VARIABLE}={execution}".encode(), set[int](), set[int]()
+    variable, members, others = f"{EXECUTION_VARIABLE}={execution}".encode(), set[int](), dict[int, int]()
     for pid in (int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()):
         try:
             # After the command name: state, parent, process group. A zombie has no memory and cannot be killed.
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             if fields[0] != "Z":
-                is_member = int(fields[2]) == group or variable in Path(f"/proc/{pid}/environ").read_bytes()
-                (members if is_member else others).add(pid)
+                if int(fields[2]) == group or variable in _environment(pid):
+                    members.add(pid)
+                else:
+                    others[pid] = int(fields[1])
         except (OSError, IndexError, ValueError):  # ended meanwhile, or another user's
             continue
+    # The supervisor of a sandbox hides its environment and its namespaces, and its children have no such variable.
+    while children := {pid for pid, parent in others.items() if parent in members} - members:
+        members |= children
     namespaces = {_namespace(pid) for pid in members} - {_namespace(os.getpid()), None}
     if namespaces:
         members |= {pid for pid in others if _namespace(pid) in namespaces}
     sizes = {pid: _resident(pid) for pid in members}
     return {pid: size for pid, size in sizes.items() if size is not None}
+
+
+def _environment(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except PermissionError:  # another user's, or hidden like that of a supervisor
+        return b""
 
 
 def _namespace(pid: int) -> str | None:

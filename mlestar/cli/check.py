@@ -5,11 +5,10 @@ from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mlestar.cli.terminal import Console, echo_json
 from mlestar.data.frames import TableInput, write_table_task
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
@@ -54,7 +53,7 @@ def _check_folder(folder: Path, settings: Settings, *, as_json: bool) -> None:
             "answers": answers,
             "estimate": {"profile": settings.profile, **asdict(estimate)},
         }
-        typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        echo_json(json.dumps(facts, indent=2, ensure_ascii=False))
         return
     console = Console()
     _show_spec(console, task)

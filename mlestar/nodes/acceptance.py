@@ -60,7 +60,8 @@ async def probability_better(ctx: RunContext, brief: Brief, left: Solution, righ
     grader = (await ctx.inputs.search(brief)).grader
     if grader is None or left.verdict.submission is None or right.verdict.submission is None:
         return None
-    blobs = ctx.services.blobs
-    submission, baseline = blobs.path(left.verdict.submission), blobs.path(right.verdict.submission)
+    verified = ctx.services.blobs.verified
+    submission = await asyncio.to_thread(verified, left.verdict.submission)
+    baseline = await asyncio.to_thread(verified, right.verdict.submission)
     comparison = await asyncio.to_thread(grader.compare, submission, baseline)
     return comparison.probability_better

@@ -55,7 +55,7 @@ async def grade_execution(
 
 
 async def _grade_file(ctx: RunContext, brief: Brief, verdict: Verdict, submission: str, staged: StagedInput) -> Verdict:
-    path = ctx.services.blobs.path(submission)
+    path = await asyncio.to_thread(ctx.services.blobs.verified, submission)
     if staged.grader is None:
         task = await ctx.inputs.task(brief)
         problem = await asyncio.to_thread(check_submission, task, path)

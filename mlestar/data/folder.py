@@ -51,7 +51,7 @@ def read_task_folder(path: Path) -> TaskFolder:
         raise TaskError(msg)
     data = path / "input" if (path / "input").is_dir() else path
     description = _find_description(path)
-    _check_links(path, [file for file in (data, description, path / OVERRIDES) if file and file != path])
+    check_links(path, [file for file in (data, description, path / OVERRIDES) if file and file != path])
     no_data = (description, path / OVERRIDES)
     files = tuple(file for file in _list_files(path, data) if data / file not in no_data)
     if not files:
@@ -110,12 +110,17 @@ def _list_files(path: Path, data: Path) -> list[str]:
     files: list[str] = []
     for root, directories, names in os.walk(data):
         directories[:] = sorted(name for name in directories if _is_data(Path(root) / name))
-        _check_links(path, [Path(root) / name for name in (*directories, *names)])
+        check_links(path, [Path(root) / name for name in (*directories, *names)])
         files += _regular_files(Path(root), data, names)
     return sorted(files)
 
 
-def _check_links(folder: Path, paths: list[Path]) -> None:
+def check_links(folder: Path, paths: list[Path]) -> None:
+    """Check that none of these paths is a link out of a task folder.
+
+    Raises:
+        TaskError: one is.
+    """
     for path in paths:
         if path.is_symlink() and not (is_inside(path, folder) and path.exists()):
             msg = f"{path.relative_to(folder)} is a link to something outside the task folder: copy it in"

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from mlestar.data.folder import OVERRIDES
+from mlestar.data.folder import OVERRIDES, check_links
 from mlestar.errors import TaskError, first_line
 from mlestar.files import read_regular
 from mlestar.metrics.spec import Direction, PredictionKind
@@ -98,6 +98,7 @@ def read_overrides(folder: Path, arguments: Mapping[str, Any]) -> Overrides:
 def _read_toml(path: Path) -> dict[str, Any]:
     if not os.path.lexists(path):
         return {}
+    check_links(path.parent, [path])
     try:
         return tomllib.loads(read_regular(path).decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError, RecursionError) as error:

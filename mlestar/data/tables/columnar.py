@@ -19,6 +19,8 @@ from mlestar.errors import TaskError
 from mlestar.files import MAX_RATIO, unpacked_limit
 
 _BATCH_ROWS = 65_536
+_CELL_BYTES = 8
+"""Bytes that a cell takes at least as text in memory: those that say where it ends."""
 _MAX_GROUP = 2**28
 """Bytes of rows that are written as one group. Chosen by judgement; not measured."""
 
@@ -92,7 +94,7 @@ def parse_parquet(source: Source) -> Columnar:
 def _check_size(path: Path, metadata: Any) -> None:
     """Check that a file does not unpack to far more than its size: equal cells take next to no bytes in it."""
     check_columns(path.name, metadata.num_columns)
-    size = metadata.num_rows * max(1, metadata.num_columns)
+    size = metadata.num_rows * max(1, metadata.num_columns) * _CELL_BYTES
     size = max(size, sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups)))
     if size > unpacked_limit(path):
         msg = f"{path.name} unpacks to at least {size:,} bytes, more than {MAX_RATIO} times its size: save it as CSV "

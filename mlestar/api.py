@@ -318,6 +318,7 @@ def _fork_folder(source: RunFolder, fork_id: str | None) -> RunFolder:
 def _branch(source: RunFolder, target: RunFolder, settings: Settings, at: str, answer: Answer | None) -> None:
     """Copy the finished work of a run to a new one, and record the decision that differs."""
     with source.lock():
+        source.check_forkable()
         source_ledger = Ledger(source.ledger)
         decisions = [fact["id"] for fact in source_ledger.notes("decision")]
         source_ledger.close()

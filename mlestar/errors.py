@@ -17,9 +17,9 @@ Both are built-in errors too: LangGraph's server hides the message of any other 
 A script that fails is none of these: it is a value (`Execution`, `Verdict`) that an agent is shown.
 """
 
+import json
 import os
 import re
-import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -113,15 +113,48 @@ def mask_secrets(text: str) -> str:
     return text
 
 
+HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
+)
+"""Control characters but for tab and line feed, and characters that nobody sees: they move the cursor or reverse text
+in a terminal, and models read them."""
+_ESCAPE = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[ -/]+[0-~]")
+"""Commands to a terminal that contain no text: colours, moves of the cursor, clearing. What others contain stays."""
+_LINE_END = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
+_JOINED = re.compile("(?<=[^\x00-\xff])[\u200c\u200d](?=[^\x00-\xff])")
+"""Joiners between characters beyond Latin-1: Persian and Indic scripts and emoji need them."""
+_JOINERS = ("\u200c", "\u200d")
+
+
+def clean_text(text: str) -> str:
+    """Return foreign text as people can read it safely: without control and invisible characters, on as many lines.
+
+    Foreign is what a script, a model, a file or a web page chose, names of files and columns included. Whatever the
+    package shows passes through here: console, log, report, notebooks and answers to clients.
+    """
+    if text.isprintable():
+        return text
+    lines = _LINE_END.sub("\n", _ESCAPE.sub("", text))
+    if not _JOINED.search(lines):
+        return HIDDEN.sub("", lines)
+    parts = re.split(f"({_JOINED.pattern})", lines)
+    return "".join(part if part in _JOINERS else HIDDEN.sub("", part) for part in parts)
+
+
+def escape_hidden(text: str) -> str:
+    """Return JSON with control and invisible characters as escapes: the same value, harmless to print."""
+    return HIDDEN.sub(lambda mark: json.dumps(mark[0])[1:-1], text)
+
+
 MAX_MESSAGE = 300
 """Characters of another library's error that a message repeats. Chosen by judgement; not measured."""
 
 
 def first_line(text: str) -> str:
     """Return the first line of another library's message: without secrets and control characters, cut to size."""
-    lines = mask_secrets(text).strip().splitlines() or [""]
-    visible = "".join(" " if unicodedata.category(mark) in {"Cc", "Cf"} else mark for mark in lines[0])
-    return visible.strip()[:MAX_MESSAGE]
+    lines = clean_text(mask_secrets(text)).strip().splitlines() or [""]
+    return lines[0].replace("\t", " ").strip()[:MAX_MESSAGE]
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

@@ -1,7 +1,10 @@
 """Progress events: what a run reports while it works."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
 
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from mlestar.errors import clean_text
 from mlestar.metrics.finite import Finite
 from mlestar.metrics.precision import Standing
 from mlestar.metrics.spec import Direction
@@ -21,14 +24,22 @@ class Spending(BaseModel):
     seconds: float = 0.0
 
 
+def _clean_line(text: str) -> str:
+    return clean_text(text).replace("\n", " ")
+
+
+Line = Annotated[str, AfterValidator(_clean_line)]
+"""A line that may quote scripts, models and files: without control characters."""
+
+
 class Event(BaseModel):
     """One step of a run, streamed as a custom event of the graphs."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
-    stage: str
+    stage: Line
     """Name of the node, or the origin of a graded script."""
-    message: str
+    message: Line
     """One line for a person."""
     track: int | None = None
     role: str | None = None

@@ -15,8 +15,7 @@ from mlestar.cli.values import read_items, read_layers, resolve_settings, withou
 from mlestar.errors import SettingsError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from mlestar.cli.terminal import Console
     from mlestar.report import Result
 
 app = typer.Typer(
@@ -301,16 +300,33 @@ def mcp(
 
 
 @app.command()
-def doctor(model: ModelName = None, set_: Set = None) -> None:
-    """Check key, model, price, retrieval, engine, image, disk and memory; ask the model that --model names."""
-    from mlestar.cli.doctor import examine
+def doctor(
+    run_id: Annotated[str | None, typer.Argument(help="A run to look for damage in and to repair.")] = None,
+    model: ModelName = None,
+    runs_dir: RunsDir = None,
+    set_: Set = None,
+) -> None:
+    """Check key, model, price, retrieval, engine, image, disk and memory; ask the model that --model names.
 
+    With the name of a run: look for damage in its folder and repair what can be repaired.
+    """
+    from mlestar.cli.doctor import examine, examine_run
+
+    if run_id is not None:
+        examine_run(resolve_settings({"runs_dir": runs_dir}).runs_dir, run_id)
+        return
     examine(resolve_settings({"model": model}, set_))
 
 
 def main() -> None:
     """Run the command line."""
-    app()
+    try:
+        app()
+    except Exception as error:
+        from mlestar.cli.terminal import print_defect
+
+        print_defect(error)
+        raise SystemExit(1) from None
 
 
 def _finish(
@@ -325,18 +341,17 @@ def _finish(
         as_json: print the result for programs.
         after: shows more of the result.
     """
-    from rich.console import Console
-
     from mlestar.cli.console import Progress, show_result
     from mlestar.cli.editor import is_terminal, write_reply
     from mlestar.cli.review_prompt import ask_in_terminal
+    from mlestar.cli.terminal import Console, echo_json
 
     console = Console(stderr=as_json)
     progress = Progress(console)
     ask = partial(ask_in_terminal, console) if is_terminal() else None
     result = work({"on_event": progress, "on_question": ask, "on_model_call": partial(write_reply, progress)})
     if as_json:
-        typer.echo(result.model_dump_json(indent=2))
+        echo_json(result.model_dump_json(indent=2))
     else:
         show_result(console, result)
         if after:

@@ -4,11 +4,10 @@ from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mlestar.cli.terminal import Console, echo_json
 from mlestar.data.frames import TableInput, write_table_task
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
@@ -58,7 +57,7 @@ def _check_folder(folder: Path, settings: Settings, *, as_json: bool) -> None:
             "left_out": left_out,
             "estimate": {"profile": settings.profile, **asdict(estimate)},
         }
-        typer.echo(to_json(facts, indent=2))
+        echo_json(to_json(facts, indent=2))
         return
     console = Console()
     _show_spec(console, task)

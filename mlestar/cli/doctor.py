@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
+from mlestar.cli.terminal import Console
 from mlestar.errors import SettingsError
 from mlestar.llm import Models, Prices, choose_models
 from mlestar.llm.external import ASK
@@ -18,7 +18,9 @@ from mlestar.llm.probe import Probe, probe_model
 from mlestar.llm.provider import PROVIDERS
 from mlestar.retrieval import choose_retrieval
 from mlestar.runners import probe_docker
+from mlestar.session.repair import repair_run
 from mlestar.settings import Settings
+from mlestar.store import RunFolder
 
 Row = tuple[str, bool, str]
 
@@ -48,6 +50,24 @@ def examine(settings: Settings) -> None:
         mark = Text("ok ", "green") if good else Text("-- ", "yellow")
         console.print(Text(f" {name:13}", "cyan") + mark + Text(finding), soft_wrap=True)
     if not engine.reachable or any(name == "answer" and not good for name, good, _ in answers):
+        raise typer.Exit(1)
+
+
+def examine_run(runs_dir: Path, run_id: str) -> None:
+    """Print one line per damage of a run, with what was done about it; exit status 1 when some of it remains."""
+    folder = RunFolder(runs_dir, run_id)
+    findings = repair_run(folder)
+    console = Console()
+    for finding in findings:
+        mark = Text("repaired ", "green") if finding.repair else Text("damaged  ", "red")
+        outcome = finding.repair or finding.advice
+        console.print(mark + Text(f"{finding.file} {finding.damage}: {outcome}"), soft_wrap=True, highlight=False)
+    if not findings:
+        console.print(Text(f"run {run_id}: no damage found"))
+    elif any(finding.repair for finding in findings):
+        line = f"what was replaced is kept in {folder.path}/damaged-*; continue with: mlestar resume {folder.arguments}"
+        console.print(Text(line), soft_wrap=True, highlight=False)
+    if not all(finding.repair for finding in findings):
         raise typer.Exit(1)
 
 

@@ -1,22 +1,31 @@
 """How commands end: an exit status, and for known errors one line in place of a traceback."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import click
 import typer
 from typer.core import TyperGroup
 
-from mlestar.errors import OperatorError, StopRequested, UserError, WeakModelError
+from mlestar.cli.terminal import echo
+from mlestar.errors import OperatorError, StopRequested, UserError, WeakModelError, clean_text
 
 SOLVED, NO_SOLUTION, BAD_INPUT, PAUSED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 class Commands(TyperGroup):
-    """Ends known errors in one line and an exit status."""
+    """Ends known errors in one line and an exit status; what the command line itself refuses is quoted clean."""
+
+    def make_context(self, *arguments: Any, **keywords: Any) -> Any:
+        with _clean_usage_errors():
+            return super().make_context(*arguments, **keywords)
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with _clean_usage_errors():
+                return super().invoke(ctx)
         except UserError as error:
             raise _stop(str(error), BAD_INPUT) from None
         except OperatorError as error:
@@ -26,6 +35,15 @@ class Commands(TyperGroup):
         except KeyboardInterrupt as error:
             run = str(error.args[0]) if error.args else None
             raise _stop(f"interrupted{_describe_resume(run)}", INTERRUPTED) from None
+
+
+@contextmanager
+def _clean_usage_errors() -> Iterator[None]:
+    try:
+        yield
+    except click.ClickException as error:
+        vars(error)["message"] = clean_text(error.message)
+        raise
 
 
 def _describe_resume(run: str | None) -> str:
@@ -41,5 +59,5 @@ def _describe_resume(run: str | None) -> str:
 
 
 def _stop(message: str, status: int) -> typer.Exit:
-    typer.echo(f"mlestar: {' '.join(message.split())}", err=True)
+    echo(f"mlestar: {' '.join(clean_text(message).split())}", err=True)
     return typer.Exit(status)

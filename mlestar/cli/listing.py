@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from mlestar.api import prune
+from mlestar.cli.terminal import Console, echo, echo_json
 from mlestar.errors import UserError
 from mlestar.metrics.precision import format_score
 from mlestar.metrics.spec import NOT_BLIND
@@ -24,7 +23,7 @@ def list_all(runs_dir: Path, *, as_json: bool) -> None:
     """Print every run with its status and scores."""
     runs = [RunFolder(runs_dir, path.name) for path in list_runs(runs_dir)]
     if as_json:
-        typer.echo(to_json([_facts(run) for run in runs], indent=2))
+        echo_json(to_json([_facts(run) for run in runs], indent=2))
         return
     console = Console()
     if not console.is_terminal:
@@ -65,7 +64,7 @@ def _read(run: RunFolder) -> tuple[Result | None, str]:
     if not run.result.is_file():
         return None, "unfinished"
     try:
-        result = read_result(run)
+        result = read_result(run, check=False)
     except UserError:
         return None, "unreadable"
     return result, result.status
@@ -74,4 +73,4 @@ def _read(run: RunFolder) -> tuple[Result | None, str]:
 def prune_all(runs_dir: Path) -> None:
     """Prune the finished runs and print what that freed."""
     for name, freed in prune(runs_dir).items():
-        typer.echo(f"{name}: {freed / 2**20:.1f} MiB freed")
+        echo(f"{name}: {freed / 2**20:.1f} MiB freed")

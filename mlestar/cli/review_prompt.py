@@ -13,6 +13,7 @@ from rich.text import Text
 
 from mlestar.cli.editor import edit
 from mlestar.errors import SettingsError
+from mlestar.files import read_regular
 from mlestar.retrieval.cards import read_card
 from mlestar.state import Action, Answer, Question
 
@@ -73,7 +74,7 @@ def read_answer_items(items: Sequence[str]) -> tuple[Answer | None, list[str]]:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_regular(path).decode()
     except (OSError, UnicodeDecodeError) as error:
         msg = f"--set file={path}: it cannot be read as UTF-8 text"
         raise SettingsError(msg) from error

@@ -65,9 +65,9 @@ def _recipe(variant: str, requirements: Path | None) -> "Recipe":
 
 
 def _find_or_build(client: "DockerClient", recipe: "Recipe") -> str:
-    from rich.console import Console
     from rich.text import Text
 
+    from mlestar.cli.terminal import Console
     from mlestar.runners.docker.engine import engine_errors
     from mlestar.runners.docker.image import build_image, find_image
 

@@ -2,11 +2,10 @@
 
 import json
 
-import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mlestar.cli.terminal import Console, echo_json
 from mlestar.errors import mask_secrets
 from mlestar.settings.form import GROUPS
 from mlestar.settings.sources import Layers
@@ -18,7 +17,7 @@ def show(layers: Layers, *, as_json: bool) -> None:
     if as_json:
         values = settings.model_dump(mode="json")
         rows = {name: {"value": value, "from": layers.origin(name)} for name, value in values.items()}
-        typer.echo(mask_secrets(json.dumps(rows, indent=2, ensure_ascii=False)))
+        echo_json(mask_secrets(json.dumps(rows, indent=2, ensure_ascii=False)))
         return
     values = settings.model_dump(mode="json")
     table = Table(box=None, header_style="dim")

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from mlestar.data.outputs import find_outputs, is_run_folder
 from mlestar.errors import TaskError
+from mlestar.files import read_regular
 
 DESCRIPTIONS = tuple(
     f"{stem}{suffix}"
@@ -50,6 +51,7 @@ def read_task_folder(path: Path) -> TaskFolder:
         raise TaskError(msg)
     data = path / "input" if (path / "input").is_dir() else path
     description = _find_description(path)
+    check_links(path, [file for file in (data, description, path / OVERRIDES) if file and file != path])
     no_data = (description, path / OVERRIDES)
     files = tuple(file for file in _list_files(path, data) if data / file not in no_data)
     if not files:
@@ -70,12 +72,14 @@ def check_name(name: str, key: str, folder: TaskFolder) -> str:
         TaskError: it is outside the folder or does not exist.
     """
     path = folder.input / name
-    # Links were followed when the folder was listed.
     if Path(name).is_absolute() or os.path.normpath(name).startswith(".."):
         msg = f"{key} = {name!r} is outside {folder.input}"
         raise TaskError(msg)
-    if not path.exists():
+    if not path.is_file() and not path.is_dir():
         msg = f"{key} = {name!r}: no such file in {folder.input}"
+        raise TaskError(msg)
+    if not is_inside(path, folder.path) and not is_inside(path, folder.input):
+        msg = f"{key} = {name!r} is a link to something outside the task folder: copy it in"
         raise TaskError(msg)
     return PurePosixPath(name).as_posix()
 
@@ -84,7 +88,7 @@ def _find_description(path: Path) -> Path | None:
     for folder in (path, path / "input"):
         paths = {file.name.lower(): file for file in sorted(folder.iterdir())} if folder.is_dir() else {}
         for name in DESCRIPTIONS:
-            if name in paths and paths[name].is_file():
+            if name in paths and not paths[name].is_dir():
                 return paths[name]
     return None
 
@@ -93,7 +97,7 @@ def _read_description(path: Path | None) -> str:
     if path is None:
         return ""
     try:
-        return path.read_bytes().decode("utf-8-sig").strip()
+        return read_regular(path).decode("utf-8-sig").strip()
     except UnicodeDecodeError as error:
         msg = f"{path.name} is not UTF-8 text (byte {error.start + 1}): save it as UTF-8"
         raise TaskError(msg) from error
@@ -106,12 +110,17 @@ def _list_files(path: Path, data: Path) -> list[str]:
     files: list[str] = []
     for root, directories, names in os.walk(data):
         directories[:] = sorted(name for name in directories if _is_data(Path(root) / name))
-        _check_links(path, [Path(root) / name for name in (*directories, *names)])
+        check_links(path, [Path(root) / name for name in (*directories, *names)])
         files += _regular_files(Path(root), data, names)
     return sorted(files)
 
 
-def _check_links(folder: Path, paths: list[Path]) -> None:
+def check_links(folder: Path, paths: list[Path]) -> None:
+    """Check that none of these paths is a link out of a task folder.
+
+    Raises:
+        TaskError: one is.
+    """
     for path in paths:
         if path.is_symlink() and not (is_inside(path, folder) and path.exists()):
             msg = f"{path.relative_to(folder)} is a link to something outside the task folder: copy it in"

@@ -1,8 +1,9 @@
 """Names from files, as text for agents: on one line, and long lists of them in few words."""
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
+
+from mlestar.errors import clean_text
 
 _NUMBERED = re.compile(r"(.*?)(\d{1,9})", re.DOTALL)
 _RANGE = re.compile(r"(?P<stem>.*?)(?P<first>\d{1,9})\.\.(?P=stem)(?P<last>\d{1,9})", re.DOTALL)
@@ -14,8 +15,7 @@ _MAX_RANGE = 100_000
 def clean(text: str, longest: int = 60) -> str:
     """Return a text on one line, without control and formatting characters."""
     head = text[: 4 * longest]
-    visible = "".join(" " if unicodedata.category(mark).startswith("C") else mark for mark in head)
-    line = " ".join(visible.split())
+    line = " ".join(clean_text(head).split())
     return line if len(line) <= longest and len(text) == len(head) else line[: longest - 3] + "..."
 
 

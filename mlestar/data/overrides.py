@@ -1,5 +1,6 @@
 """What a user sets about a task, in `task.toml` or as keyword arguments; it takes precedence over inference."""
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -9,8 +10,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from mlestar.data.folder import OVERRIDES
-from mlestar.errors import TaskError
+from mlestar.data.folder import OVERRIDES, check_links
+from mlestar.errors import TaskError, first_line
+from mlestar.files import read_regular
 from mlestar.metrics.spec import Direction, PredictionKind
 
 _SPLIT = re.compile(r"(time|group):.+|series:.+:.+|space:.+\+.+|stratified|random")
@@ -95,10 +97,12 @@ def read_overrides(folder: Path, arguments: Mapping[str, Any]) -> Overrides:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
-    if not path.exists():
+    if not os.path.lexists(path):
         return {}
+    check_links(path.parent, [path])
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        msg = f"{OVERRIDES} cannot be read: {str(error).splitlines()[0]}"
+        return tomllib.loads(read_regular(path).decode("utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or first_line(str(error))
+        msg = f"{OVERRIDES} cannot be read: {reason}"
         raise TaskError(msg) from error

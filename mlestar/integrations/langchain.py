@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from mlestar.api import SettingsLike, asolve
 from mlestar.data.task import Task
-from mlestar.errors import OperatorError, UserError
+from mlestar.errors import OperatorError, UserError, clean_text
 from mlestar.events import Event
 from mlestar.integrations.messages import describe_error
 from mlestar.report import Result
@@ -64,7 +64,7 @@ def as_tool(
             result = await asolve(folder, settings=own, **live)
         except (UserError, OperatorError) as error:
             raise ToolException(describe_error(error)) from error
-        return result.summary.text, result
+        return clean_text(result.summary.text), result
 
     def solve_blocking(folder: str, goal: str | None = None) -> tuple[str, Result]:
         return asyncio.run(solve(folder, goal))

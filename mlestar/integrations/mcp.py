@@ -1,6 +1,7 @@
 """`mlestar mcp`: runs as tools of the Model Context Protocol, for any of its clients."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ToolError
-from mcp.types import InputRequiredResult
+from mcp.types import CallToolResult, InputRequiredResult, TextContent
 from pydantic import BaseModel, Field
 
 from mlestar import __version__
@@ -17,7 +18,7 @@ from mlestar.errors import HoldoutError, MlestarError
 from mlestar.evaluation import SplitPlan, infer_split
 from mlestar.integrations.clients import ClientRules
 from mlestar.integrations.following import follow, wait_until_open
-from mlestar.integrations.messages import describe_error
+from mlestar.integrations.messages import clean_values, describe_error
 from mlestar.integrations.runs import TOOLS, RunRow, Runs, Status
 from mlestar.llm.external import ModelCall, text_message
 from mlestar.settings import Settings
@@ -55,6 +56,18 @@ class NextCall(BaseModel):
     """None: there is none at the moment, or the run has ended."""
 
 
+class _CleanServer(MCPServer[None]):
+    """Answers without the control characters of scripts, models and files."""
+
+    async def call_tool(self, *arguments: Any, **keywords: Any) -> CallToolResult | InputRequiredResult:
+        answer = await super().call_tool(*arguments, **keywords)
+        if not isinstance(answer, CallToolResult) or answer.structured_content is None:
+            return answer
+        values = clean_values(answer.structured_content)
+        text = TextContent(type="text", text=json.dumps(values, indent=2, ensure_ascii=False))
+        return answer.model_copy(update={"structured_content": values, "content": [text]})
+
+
 def make_server(settings: Settings, rules: ClientRules | None = None) -> MCPServer[None]:
     """Return the server.
 
@@ -71,7 +84,7 @@ def make_server(settings: Settings, rules: ClientRules | None = None) -> MCPServ
         finally:
             await runs.close()
 
-    server = MCPServer(name="mlestar", instructions=INSTRUCTIONS, version=__version__, lifespan=lifespan)
+    server = _CleanServer(name="mlestar", instructions=INSTRUCTIONS, version=__version__, lifespan=lifespan)
     _add_tools(server, runs)
     _add_following(server, runs)
     _add_model_calls(server, runs)

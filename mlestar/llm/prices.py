@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlestar.errors import SettingsError
+from mlestar.files import read_regular
 from mlestar.llm.external import ASK
 
 MILLION = 1_000_000
@@ -144,8 +145,8 @@ def _lookup(table: Mapping[str, Price], name: str) -> Price | None:
 
 def _read(path: Path) -> dict[str, Price]:
     try:
-        return _parse(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return _parse(tomllib.loads(read_regular(path).decode()))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         msg = f"prices {path}: {getattr(error, 'strerror', None) or error}"
         raise SettingsError(msg) from error
     except ValidationError as error:

@@ -10,9 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 from mlestar.agents.context import ReplyLike
 from mlestar.agents.retriever import WEB_RETRIEVER
-from mlestar.errors import WeakModelError, mask_secrets
+from mlestar.errors import WeakModelError, clean_text, mask_secrets
 from mlestar.llm.models import ChosenModel, Models
-from mlestar.prompts import CONTROL
 from mlestar.store import Ledger, RunFolder, key_of
 
 logger = logging.getLogger("mlestar.llm")
@@ -215,4 +214,4 @@ class Reliability:
 
 def _shorten(refusal: str) -> str:
     """Return the reason of a refusal as one line; it may quote what a model wrote."""
-    return " ".join(mask_secrets(CONTROL.sub(" ", refusal)).split())[:MAX_REASON]
+    return " ".join(mask_secrets(clean_text(refusal)).split())[:MAX_REASON]

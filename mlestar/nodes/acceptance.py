@@ -1,5 +1,6 @@
 """What counts as better: two solutions compared by the grader on the same withheld rows."""
 
+import asyncio
 from collections.abc import Sequence
 
 from mlestar.evaluation.holdout.plan import Comparison
@@ -85,6 +86,8 @@ async def _compare(ctx: RunContext, brief: Brief, left: Verdict, right: Verdict)
     staged = await ctx.inputs.search(brief)
     if staged.grader is None or left.submission is None or right.submission is None:
         return None
-    blobs = ctx.services.blobs
-    comparison = await ctx.grading.compare(staged, blobs.path(left.submission), blobs.path(right.submission))
+    verified = ctx.services.blobs.verified
+    submission = await asyncio.to_thread(verified, left.submission)
+    baseline = await asyncio.to_thread(verified, right.submission)
+    comparison = await ctx.grading.compare(staged, submission, baseline)
     return comparison or Comparison(difference=0.0, standard_error=0.0, probability_better=0.5)

@@ -1,5 +1,7 @@
 """From an execution to a verdict: the one way in which evaluation, ablation, rescoring and export grade."""
 
+import asyncio
+
 from mlestar.agents.script import reported_score
 from mlestar.metrics.precision import Standing
 from mlestar.runtime.context import RunContext
@@ -58,7 +60,7 @@ async def grade_execution(
 async def _grade_file(
     ctx: RunContext, brief: Brief, verdict: Verdict, submission: str, staged: StagedInput, seconds: float | None
 ) -> Verdict:
-    path = ctx.services.blobs.path(submission)
+    path = await asyncio.to_thread(ctx.services.blobs.verified, submission)
     if staged.grader is None:
         problem = await ctx.grading.check(staged, path)
         return verdict.model_copy(update={"status": "invalid" if problem else "ok", "message": problem})

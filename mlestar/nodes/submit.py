@@ -228,6 +228,7 @@ async def _export(ctx: RunContext, brief: Brief, solution: Solution, stage: Stag
     submission = verdict.submission if verdict.status == "ok" else None
     if submission and brief.spec.has_test:
         task = await ctx.inputs.task(brief)
-        text = await asyncio.to_thread(write_submission, task, ctx.services.blobs.path(submission))
+        path = await asyncio.to_thread(ctx.services.blobs.verified, submission)
+        text = await asyncio.to_thread(write_submission, task, path)
         submission = await ctx.services.keep(text)
     return Export(solution=solution.id, submission=submission, message=verdict.message, seconds=verdict.seconds)

@@ -19,10 +19,9 @@ from jinja2 import (
 from jinja2.meta import find_undeclared_variables
 from pydantic import BaseModel
 
-from mlestar.errors import SettingsError
+from mlestar.errors import SettingsError, clean_text, escape_hidden
+from mlestar.files import read_regular
 
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
-"""Control characters, and invisible characters, which people do not see and models read."""
 MAX_TEXT = 12_000
 """Characters of one untrusted text in a prompt. Chosen by judgement; not measured."""
 MAX_DESCRIPTION = 16_000
@@ -133,7 +132,7 @@ class Prompts:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_regular(path).decode()
     except (OSError, UnicodeDecodeError) as error:
         msg = f"prompt {path} cannot be read as UTF-8 text: {error}"
         raise SettingsError(msg) from error
@@ -147,8 +146,7 @@ def split_shared(prompt: str) -> tuple[str, str]:
 
 def as_data(text: str, max_length: int = MAX_TEXT) -> str:
     """Return untrusted text made harmless: control characters removed, shortened in the middle, tags escaped."""
-    clean = CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    return shorten(clean, max_length).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return shorten(clean_text(text), max_length).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def shorten(text: str, max_length: int = MAX_TEXT) -> str:
@@ -172,7 +170,7 @@ def restore_code(reply: str) -> str:
 def as_json(value: object) -> str:
     """Return JSON of models or plain values: every text shortened, tags and control characters escaped."""
     plain = _shorten_all(json.loads(json.dumps(value, default=_plain)))
-    text = CONTROL.sub(lambda mark: json.dumps(mark[0])[1:-1], json.dumps(plain, ensure_ascii=False))
+    text = escape_hidden(json.dumps(plain, ensure_ascii=False))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 

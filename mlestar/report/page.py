@@ -7,21 +7,28 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from mlestar.errors import clean_text
 from mlestar.metrics.precision import format_claim, format_score
 from mlestar.metrics.spec import NOT_BLIND
 from mlestar.report.amounts import dollars, tokens
 
 
 def render_page(result: dict[str, Any], brief: dict[str, Any]) -> str:
-    """Return the page for a dumped `Result` and `Brief`; every text is escaped."""
+    """Return the page for a dumped `Result` and `Brief`; every text is cleaned and escaped."""
     return _template().render(result=result, brief=brief, marks=_axis(result), not_blind=NOT_BLIND)
 
 
 @cache
 def _template() -> Template:
-    pages = Environment(loader=PackageLoader("mlestar", "report"), autoescape=True, undefined=StrictUndefined)
+    pages = Environment(
+        loader=PackageLoader("mlestar", "report"), autoescape=True, undefined=StrictUndefined, finalize=_clean
+    )
     pages.filters.update(number=format_score, claim=format_claim, duration=_duration, tokens=tokens, dollars=dollars)
     return pages.get_template("report.html")
+
+
+def _clean(value: Any) -> Any:
+    return clean_text(value) if type(value) is str else value
 
 
 def _duration(seconds: float) -> str:

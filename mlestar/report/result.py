@@ -29,6 +29,7 @@ from mlestar.state import (
     VerdictStatus,
 )
 from mlestar.store import Cap, Ledger, RunFolder
+from mlestar.store.damage import damaged, sha256_of
 
 ENDED = ("solved", "no_solution")
 """A run that ended so executes no further script, so that its scores may be read in full precision."""
@@ -176,9 +177,7 @@ class Result(BaseModel):
         try:
             return cls.model_validate_json(path.read_bytes())
         except ValidationError as error:
-            msg = (
-                f"{path} is no result of this version of mlestar, or was changed by hand; delete it and resume the run"
-            )
+            msg = f"{path} is no result of this version of mlestar, or was changed by hand; `mlestar doctor` repairs it"
             raise UserError(msg) from error
 
     def moved_to(self, folder: Path) -> "Result":
@@ -197,11 +196,40 @@ class Result(BaseModel):
         return RunSummary(**shared, **self.score.model_dump(exclude={"reported"}))
 
 
-def read_result(folder: RunFolder) -> Result:
-    """Return the result of a run that has one.
+def recorded_files(result: Result) -> dict[Path, str]:
+    """Return the sha256 of the submission and of the script of a finished run, where its result has them."""
+    files: dict[Path, str] = {}
+    export = next((export for export in reversed(result.exports) if export.solution == result.winner), None)
+    if result.submission and export and export.submission:
+        files[Path(result.submission)] = export.submission
+    row = next((row for row in result.solutions if row.id == result.winner), None)
+    if result.solution and row and row.script:
+        files[Path(result.solution)] = "".join(Path(row.script).parts[-2:])
+    return files
+
+
+def check_files(folder: RunFolder, result: Result) -> None:
+    """Refuse a submission or a script that is not what the run wrote.
 
     Raises:
-        UserError: there is no result, its file is a link, or another version of this package made the run.
+        UserError: a file is gone or was changed.
+    """
+    for path, sha in recorded_files(result).items():
+        if not path.is_file() or sha256_of(path) != sha:
+            what = "was changed after the run wrote it" if path.is_file() else "is gone"
+            raise UserError(str(damaged(folder.path, path.name, what)))
+
+
+def read_result(folder: RunFolder, *, check: bool = True) -> Result:
+    """Return the result of a run that has one.
+
+    Args:
+        folder: of the run.
+        check: also compare the submission and the script with what the run wrote.
+
+    Raises:
+        UserError: there is no result, its file is a link, its files were changed, or another version of this package
+            made the run.
     """
     folder.read_settings()
     if folder.result.is_symlink():
@@ -210,7 +238,10 @@ def read_result(folder: RunFolder) -> Result:
     if not folder.result.is_file():
         msg = f"run {folder.run_id} in {folder.path.parent} has no result yet"
         raise UserError(msg)
-    return Result.read(folder.result).moved_to(folder.path)
+    result = Result.read(folder.result).moved_to(folder.path)
+    if check:
+        check_files(folder, result)
+    return result
 
 
 async def write_result(ctx: RunContext, state: PipelineState, *, message: str = "") -> Result:

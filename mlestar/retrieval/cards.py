@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mlestar.agents.script import fenced
 from mlestar.errors import SettingsError
+from mlestar.files import read_regular
 from mlestar.state import ModelCard
 
 TITLE = re.compile(r"^#+\s*(.+?)\s*$", re.MULTILINE)
@@ -19,7 +20,7 @@ def read_card(path: Path) -> ModelCard:
         SettingsError: the file cannot be read or is empty.
     """
     try:
-        text = path.read_text(encoding="utf-8").strip()
+        text = read_regular(path).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         msg = f"card {path}: {getattr(error, 'strerror', None) or 'it is not UTF-8 text'}"
         raise SettingsError(msg) from error

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from mlestar.errors import StoreError, mask_secrets
-from mlestar.prompts import CONTROL, shorten
+from mlestar.errors import StoreError, clean_text, mask_secrets
+from mlestar.prompts import shorten
 from mlestar.retrieval.exclusion import Exclusion
 from mlestar.state import Brief, Citation, ModelCard, Source
 
@@ -142,7 +142,7 @@ def _pages(card: ModelCard) -> tuple[Citation, ...]:
 
 
 def _clean(text: str, max_length: int) -> str:
-    return shorten(CONTROL.sub("", text), max_length)
+    return shorten(clean_text(text), max_length)
 
 
 def _interleave(results: Sequence[Sequence[ModelCard]]) -> Iterator[ModelCard]:

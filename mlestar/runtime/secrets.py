@@ -1,22 +1,23 @@
-"""Keys never reach the log: the package logs none, and those in errors of other libraries are masked here."""
+"""What the log never holds: keys in errors of other libraries, and control characters of foreign text."""
 
 import logging
 
-from mlestar.errors import mask_secrets
+from mlestar.errors import clean_text, mask_secrets
 
 
 class MaskingHandler(logging.NullHandler):
-    """Writes nothing, as a library's handler should, and masks secrets in the record for the handlers that follow."""
+    """Writes nothing, as a library's handler should, and masks and cleans the record for the handlers that follow."""
 
     def handle(self, record: logging.LogRecord) -> bool:
         try:
             message = record.getMessage()
         except (TypeError, ValueError):  # the arguments do not fit: the handlers that follow report it
             return True
-        masked = mask_secrets(message)
-        if masked != message:
-            record.msg, record.args = masked, ()
+        # A line that foreign text begins is indented, so that it does not look like a record of its own.
+        harmless = clean_text(mask_secrets(message)).replace("\n", "\n    ")
+        if harmless != message:
+            record.msg, record.args = harmless, ()
         if record.exc_info:
             trace = logging.Formatter().formatException(record.exc_info)
-            record.exc_info, record.exc_text = None, mask_secrets(trace)
+            record.exc_info, record.exc_text = None, clean_text(mask_secrets(trace))
         return True

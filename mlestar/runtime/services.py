@@ -116,12 +116,13 @@ def open_services(
 
     Raises:
         UserError: a setting cannot be used.
-        StoreError: the ledger cannot be opened.
+        StoreError: the ledger cannot be opened, or was lost.
     """
     models = choose_models(settings, options.get("model"))
     prompts = Prompts(settings.prompts, [role.prompt for role in ROLES.values()])
     cards = [read_card(path) for path in settings.cards]
     prices = Prices(settings.prices)
+    folder.check_ledger()
     blobs, ledger = Blobs(folder.blobs), Ledger(folder.ledger)
     transport = Transport(_retry_policy(settings), _emit_model)
     reliability = Reliability(models, ledger, folder, give_up_after=settings.give_up_after, emit=_emit_model)

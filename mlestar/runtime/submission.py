@@ -40,7 +40,7 @@ class SubmissionFiles:
             self._folder.write_text(self._folder.solution, self._blobs.text(submitted.solution.script or ""))
             if submission is not None:
                 part = self._folder.submission.with_name("submission.csv.part")
-                shutil.copyfile(self._blobs.path(submission), part)
+                shutil.copyfile(self._blobs.verified(submission), part)
                 part.replace(self._folder.submission)
             fact = {"solution": submitted.solution.model_dump(mode="json"), "final": submitted.final}
             self._ledger.note("submitted", _NOTE_KEY, fact, replace=True)

@@ -13,7 +13,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
-from langgraph.types import Command
+from langgraph.types import Command, StateSnapshot
 
 from mlestar.data.task import Task
 from mlestar.errors import OperatorError, StopRequested, StoreError, UserError
@@ -28,6 +28,7 @@ from mlestar.session.questions import Answers, read_question, write_questions
 from mlestar.settings import Settings
 from mlestar.state import PipelineInput, PipelineState, Question, RunStatus
 from mlestar.store import RunFolder, open_checkpoints
+from mlestar.store.damage import damaged
 
 logger = logging.getLogger("mlestar.session")
 
@@ -68,7 +69,7 @@ async def run_session(ctx: RunContext, start: PipelineInput, options: RunOptions
             await _forget(ctx, saver, thread)
         graph = (options.get("graph") or build_graph()).compile(checkpointer=saver, name="pipeline")
         config: RunnableConfig = {"configurable": {"thread_id": thread}}
-        saved = await graph.aget_state(config)
+        saved = await _read_state(graph, config, ctx.folder)
         logger.info("run %s: %s", ctx.folder.run_id, "resumed" if saved.next else "started")
         await resume_early_exports(ctx, _state(saved.values, "stopped"))
         step: PipelineInput | Command[Any] | None = None if saved.next else start
@@ -98,6 +99,22 @@ async def run_session(ctx: RunContext, start: PipelineInput, options: RunOptions
             if stop is error:
                 raise
             raise stop from error
+
+
+async def _read_state(
+    graph: CompiledStateGraph[PipelineState, Settings, PipelineInput, PipelineState],
+    config: RunnableConfig,
+    folder: RunFolder,
+) -> StateSnapshot:
+    """Return the newest state of a run.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    try:
+        return await graph.aget_state(config)
+    except (ValueError, TypeError, KeyError, AttributeError, EOFError) as error:
+        raise damaged(folder.path, folder.checkpoints.name, f"cannot be read ({type(error).__name__})") from error
 
 
 @asynccontextmanager

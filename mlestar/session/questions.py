@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from mlestar.errors import UserError
+from mlestar.files import read_regular
 from mlestar.llm.external import ModelCall
 from mlestar.nodes.review import answer_key, read_answer
 from mlestar.runtime.options import OnQuestion
 from mlestar.state import Answer, Question
 from mlestar.store import Ledger, RunFolder
+from mlestar.store.damage import damaged
 
 REPLIES = 10
 """Replies of a callback to one question: after so many that cannot be used the run pauses. A program that errs would be
@@ -89,7 +91,14 @@ def read_open_questions(folder: RunFolder) -> list[Question | ModelCall]:
     """Return what a run has asked and nobody has answered."""
     if not folder.questions.is_file():
         return []
-    items = json.loads(folder.questions.read_text(encoding="utf-8"))
+    try:
+        items = json.loads(folder.questions.read_bytes())
+        return _questions(items)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise damaged(folder.path, folder.questions.name, "cannot be read") from error
+
+
+def _questions(items: Any) -> list[Question | ModelCall]:
     return [ModelCall(**item) if "prompt" in item else Question(**item) for item in items]
 
 
@@ -106,9 +115,9 @@ def read_answers(path: Path) -> dict[str, Answer | str]:
         UserError: the file cannot be read or is neither.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_regular(path))
         return {identity: _check_answer(identity, reply) for identity, reply in _pairs(content) if reply != ""}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         msg = f"answers {path}: {error}; edit a copy of questions.json in the run folder"
         raise UserError(msg) from error
 

@@ -13,7 +13,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource
 from pydantic_settings.exceptions import SettingsError as EnvironmentSettingsError
 
-from mlestar.errors import SECRET_VARIABLE, SettingsError, mask_secrets, nearest
+from mlestar.errors import SECRET_VARIABLE, SettingsError, first_line, mask_secrets, nearest
+from mlestar.files import read_regular
 from mlestar.settings import PROFILES, RetrievalSettings, Settings
 
 FILE = "mlestar.toml"
@@ -127,12 +128,13 @@ def _check_variables() -> None:
 
 
 def _read_file(path: Path) -> dict[str, Any]:
-    if not path.is_file():
+    if not os.path.lexists(path):
         return {}
     try:
-        values = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        msg = f"{path.name} cannot be read: {str(error).splitlines()[0]}"
+        values = tomllib.loads(read_regular(path).decode("utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or first_line(str(error))
+        msg = f"{path.name} cannot be read: {reason}"
         raise SettingsError(msg) from error
     for name, value in _leaves(values):
         if _is_secret(name, value):

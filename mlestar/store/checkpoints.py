@@ -1,7 +1,9 @@
 """The checkpointer of a run, and the serializer that knows the state's types."""
 
+import asyncio
 import importlib.util
 import os
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +17,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from mlestar.errors import SettingsError, StoreError
 from mlestar.state import CHECKPOINT_TYPES
+from mlestar.store.damage import damaged, database_problem
 
 CheckpointStore = Literal["sqlite", "postgres"]
 DSN = "MLESTAR_POSTGRES_DSN"
@@ -62,18 +65,29 @@ async def open_checkpoints(path: Path, kind: CheckpointStore = "sqlite") -> Asyn
 
     Raises:
         SettingsError: Postgres is asked for and its address or its package is missing.
-        StoreError: the database does not answer.
+        StoreError: the database does not answer, or the file is damaged.
     """
     if kind == "postgres":
         async with _open_postgres() as saver:
             yield saver
         return
+    await asyncio.to_thread(_check, path)
     async with aiosqlite.connect(path) as connection:
         saver = LatestSaver(connection, serde=serializer())
         await saver.setup()
         # A power failure may lose the last steps, never consistency; the ledger replays them.
         await connection.execute("PRAGMA synchronous=NORMAL")
         yield saver
+
+
+def _check(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    try:
+        problem = database_problem(connection)
+    finally:
+        connection.close()
+    if problem:
+        raise damaged(path.parent, path.name, f"is damaged ({problem})")
 
 
 @asynccontextmanager

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from mlestar.data.folder import read_task_folder
+from mlestar.data.folder import is_inside, read_task_folder
 from mlestar.errors import UserError
+from mlestar.files import open_regular
 
 NAMED = 3
 """Files that a message names at most. Chosen by judgement."""
@@ -81,7 +82,8 @@ def _task_files(folder: Path) -> dict[str, Path]:
     task = read_task_folder(folder)
     paths = [task.input / name for name in task.files]
     if task.input != folder:
-        paths += [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+        beside = (path for path in folder.iterdir() if not path.name.startswith(".") and is_inside(path, folder))
+        paths += [path for path in beside if path.is_file()]
     else:
         paths += [path for path in (task.description_path, folder / "task.toml") if path and path.is_file()]
     return {path.relative_to(folder).as_posix(): path for path in paths}
@@ -99,6 +101,6 @@ def _read(path: Path, earlier: FileContent | None) -> FileContent:
     status = path.stat()
     if earlier and (earlier.size, earlier.modified) == (status.st_size, status.st_mtime_ns):
         return earlier
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return FileContent(size=status.st_size, modified=status.st_mtime_ns, sha256=digest)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from mlestar import __version__
 from mlestar.data.outputs import mark_runs_folder
 from mlestar.errors import PlatformError, SettingsError, StoreError, UserError
+from mlestar.store.damage import arguments, damaged, has_tables
 from mlestar.store.text import to_json
 
 try:
@@ -83,8 +84,7 @@ class RunFolder:
     @property
     def arguments(self) -> str:
         """What follows a command that continues the run: its name, and the runs folder when that is not the default."""
-        parent = self.path.parent
-        return self.run_id if parent == Path("runs").absolute() else f"{self.run_id} --runs-dir {parent}"
+        return arguments(self.path)
 
     def read_own_text(self, path: Path) -> str:
         """Return the text of a file of this run.
@@ -122,17 +122,60 @@ class RunFolder:
         if not self.settings.is_file():
             msg = f"no run {self.run_id} in {self.path.parent}; `mlestar runs` lists them"
             raise UserError(msg)
+        self.refuse_foreign_format()
+        try:
+            recorded = RunSettings.model_validate_json(self.settings.read_bytes())
+            return recorded.model_copy(update={"task": str(self.path / recorded.task)})
+        except (ValidationError, OSError, ValueError) as error:
+            msg = f"{self.settings} cannot be read: it was changed by hand or cut off; put it back from a copy, or "
+            msg += "start a new run"
+            raise UserError(msg) from error
+
+    def refuse_foreign_format(self) -> None:
+        """Refuse a run whose format another version of this package made.
+
+        Raises:
+            UserError: it did.
+        """
         version = self._format()
         if version != FORMAT:
             msg = f"run {self.run_id} has format {version}, which {maker(version)} can resume; "
             msg += f"this version reads format {FORMAT}: use that version, or start a new run"
             raise UserError(msg)
-        try:
-            recorded = RunSettings.model_validate_json(self.settings.read_bytes())
-            return recorded.model_copy(update={"task": str(self.path / recorded.task)})
-        except ValidationError as error:
-            msg = f"{self.settings} cannot be read: it was changed by hand or cut off; start a new run"
-            raise UserError(msg) from error
+
+    def has_lost_ledger(self) -> bool:
+        """Return whether the ledger is empty or gone although the run has done work.
+
+        A run that has only just started has no ledger yet, and one that was pruned keeps its result and some blobs.
+        """
+        if has_tables(self.ledger):
+            return False
+        if self.checkpoints.is_file():
+            return True
+        is_pruned = not self.ledger.exists() and self.result.is_file()
+        return not is_pruned and any(self.blobs.glob("??/*"))
+
+    def check_ledger(self) -> None:
+        """Refuse to pay for everything again because the ledger was lost.
+
+        Raises:
+            StoreError: it was.
+        """
+        if self.has_lost_ledger():
+            what = "is empty or gone, so that all that the run has done would be paid again"
+            raise damaged(self.path, self.ledger.name, what)
+
+    def check_forkable(self) -> None:
+        """Refuse to fork a run without a ledger.
+
+        Raises:
+            UserError: it was pruned.
+            StoreError: the ledger was lost.
+        """
+        self.check_ledger()
+        if not self.ledger.is_file():
+            msg = f"run {self.run_id} has no ledger: a run that was pruned, or has not begun, cannot be forked"
+            raise UserError(msg)
 
     def foreign_format(self) -> int | None:
         """Return the format of a run that another version of this package made, None when this one can read it."""
@@ -144,7 +187,7 @@ class RunFolder:
         try:
             content = json.loads(self.settings.read_bytes())
             return int(content["version"])
-        except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return FORMAT
 
     def record_settings(self, task: Path, settings: dict[str, Any], *, forked_from: str = "") -> None:

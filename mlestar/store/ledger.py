@@ -19,6 +19,7 @@ from typing import Any, Literal, TypeVar
 from uuid import uuid4
 
 from mlestar.errors import StoreError
+from mlestar.store.damage import damaged, database_problem
 from mlestar.store.statements import (
     ANSWERED,
     CLOCK,
@@ -186,13 +187,15 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         try:
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            if problem := database_problem(self._connection):
+                raise damaged(path.parent, path.name, f"is damaged ({problem})")
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")
             self._connection.executescript(SCHEMA)
             cursor = self._connection.execute("INSERT INTO sessions (seconds) VALUES (0)")
         except sqlite3.Error as error:
-            msg = f"cannot open the ledger {path}: {error}"
-            raise StoreError(msg) from error
+            raise damaged(path.parent, path.name, f"cannot be opened ({error})") from error
+        self._path = path
         self._lock = threading.Lock()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._working: dict[str, tuple[asyncio.Lock, int]] = {}
@@ -245,7 +248,7 @@ class Ledger:
 
     def recall(self, key: str) -> dict[str, Any] | None:
         rows = self._execute("SELECT result FROM entries WHERE key = ?", key)
-        return json.loads(rows[0][0]) if rows else None
+        return self._read(rows[0][0]) if rows else None
 
     def note(self, kind: NoteKind, key: str, fact: dict[str, Any], *, replace: bool = False) -> bool:
         """Record a fact that costs nothing; return whether it was recorded. The first one stays, unless `replace`."""
@@ -256,7 +259,14 @@ class Ledger:
     def notes(self, kind: NoteKind) -> list[dict[str, Any]]:
         """Return the facts of a kind, oldest first."""
         rows = self._execute("SELECT result FROM entries WHERE kind = ? ORDER BY rowid", kind)
-        return [json.loads(result) for (result,) in rows]
+        return [self._read(result) for (result,) in rows]
+
+    def _read(self, result: str) -> dict[str, Any]:
+        try:
+            content: dict[str, Any] = json.loads(result)
+        except (ValueError, TypeError) as error:
+            raise damaged(self._path.parent, self._path.name, "holds an entry that cannot be read") from error
+        return content
 
     def spend(self) -> Spend:
         calls, read, written, cached, reasoning, usd, unpriced, executions, retrievals = self._execute(SPENT)[0]

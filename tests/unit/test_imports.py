@@ -24,7 +24,7 @@ LAYERS = [
     {"evaluation"},
     {"data"},
     {"metrics", "prompts", "runners", "settings"},
-    {"errors"},
+    {"errors", "files"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Literal
 
 from mlestar.errors import TaskError, first_line
+from mlestar.files import MAX_RATIO, SMALL, unpacked_limit
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz")
 COMPRESSED: dict[str, Callable[[Path, Literal["rb"]], IO[bytes]]] = {".bz2": bz2.open, ".xz": lzma.open}
@@ -22,9 +23,6 @@ COMPRESSED: dict[str, Callable[[Path, Literal["rb"]], IO[bytes]]] = {".bz2": bz2
 
 # The limits below were chosen by judgement; none was measured.
 MAX_FILES = 1_000_000
-MAX_RATIO = 300
-"""Bytes unpacked per byte of the archive, beyond `SMALL` bytes. Text packs to a tenth, hardly ever to a hundredth."""
-SMALL = 2**28
 _KEEP_FREE = 2**28
 """Bytes of the disk that stay free."""
 _FEW = 10
@@ -77,7 +75,7 @@ def decompress(path: Path, target: Path) -> None:
     Raises:
         TaskError: it is broken, or too large.
     """
-    limit = max(SMALL, MAX_RATIO * path.stat().st_size)
+    limit = unpacked_limit(path)
     try:
         with COMPRESSED[path.suffix.lower()](path, "rb") as file, target.open("wb") as output:
             _copy(path, file, output, limit)

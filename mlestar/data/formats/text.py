@@ -2,7 +2,6 @@
 
 import codecs
 import csv
-import gzip
 import io
 import os
 import re
@@ -12,8 +11,9 @@ from pathlib import Path
 from typing import IO
 
 from mlestar.data.tables.delimited import DELIMITERS, column_names, header_delimiter, quote
-from mlestar.data.tables.source import is_gzip
+from mlestar.data.tables.source import is_gzip, open_unpacked
 from mlestar.errors import TaskError
+from mlestar.files import open_regular
 
 TEXTS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
 _MARKS = {
@@ -85,7 +85,7 @@ def convert_text(path: Path, target: Path, encoding: str | None, header: Sequenc
             if header is not None:
                 output.write(header_line(path, header).encode())
             if encoding is None and (line := _SEPARATOR.match(read_head(path))):
-                source.seek(line.end())
+                source.read(line.end())
             while block := source.read(_BLOCK):
                 output.write(decoder.decode(block).removeprefix("\ufeff").encode())
             output.write(decoder.decode(b"", final=True).encode())
@@ -99,7 +99,7 @@ def convert_text(path: Path, target: Path, encoding: str | None, header: Sequenc
 def _filled_size(path: Path) -> int:
     """Return the bytes of a file before the records at its end that hold only delimiters; all where there are none."""
     size = end = path.stat().st_size
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while end:
             start = max(0, end - _HEAD)
             file.seek(start)
@@ -162,7 +162,7 @@ def lacks_header(records: list[list[str]]) -> bool:
 
 def open_text(path: Path) -> IO[bytes]:
     """Open a text file, unpacked."""
-    return gzip.open(path, "rb") if is_gzip(path) else path.open("rb")  # type: ignore[return-value]
+    return open_unpacked(path)
 
 
 def read_head(path: Path) -> bytes:

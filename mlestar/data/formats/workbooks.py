@@ -1,16 +1,28 @@
 """Excel and OpenDocument workbooks as CSV files, through calamine."""
 
 import csv
+import re
+import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from typing import IO
 
 from mlestar.data.layouts.roles import role_of_name
 from mlestar.errors import TaskError, first_line
+from mlestar.files import MAX_RATIO, unpacked_limit
 
 WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 _MIN_WIDTH = 3
 """Cells of a usual row from which a row of one cell above the header is a title. Chosen by judgement; not measured."""
+MAX_CELLS = 50_000_000
+"""Cells of a sheet up to the last one that is filled: the reader keeps 32 bytes of each. Chosen by judgement; not
+measured."""
+_CELL = re.compile(rb'<c r="([A-Z]{1,3})(\d{1,7})"')
+_CELL_LENGTH = 20
+"""Bytes that a match may have, and more."""
+_BLOCK = 2**20
 _EXACT = 2**53
 """Whole numbers up to which a workbook, which stores them as floats, is exact."""
 
@@ -50,12 +62,57 @@ def _read(path: Path) -> dict[str, Sequence[Sequence[object]]]:
     except ModuleNotFoundError as error:
         msg = f"{path.name} is a workbook: pip install 'mlestar[excel]' to read it, or save it as CSV"
         raise TaskError(msg) from error
+    _check_size(path)
     try:
         with python_calamine.CalamineWorkbook.from_path(path) as workbook:
             return {name: workbook.get_sheet_by_name(name).to_python() for name in workbook.sheet_names}
     except (python_calamine.CalamineError, OSError, ValueError) as error:
         msg = f"{path.name} cannot be read as a workbook: {first_line(str(error))}"
         raise TaskError(msg) from error
+
+
+def _check_size(path: Path) -> None:
+    """Check a workbook, which is a zip file in all formats but one, before all of it is in memory."""
+    if not zipfile.is_zipfile(path):
+        return
+    limit = unpacked_limit(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for info in archive.infolist():
+                with archive.open(info) as member:
+                    limit = _check_member(path, info.filename, member, limit)
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
+        msg = f"{path.name} cannot be read as a workbook: {first_line(str(error))}"
+        raise TaskError(msg) from error
+
+
+def _check_member(path: Path, name: str, member: IO[bytes], limit: int) -> int:
+    """Read a part of a workbook and return the bytes that the others may have.
+
+    Raises:
+        TaskError: it unpacks to too much, or its last cell is too far away for the memory.
+    """
+    rows = columns = 0
+    tail = b""
+    while block := member.read(_BLOCK):
+        limit -= len(block)
+        if limit < 0:
+            msg = f"{path.name} unpacks to more than {MAX_RATIO} times its size: save it as CSV if that is right"
+            raise TaskError(msg)
+        for letters, digits in _CELL.findall(tail + block) if name.startswith("xl/worksheets/") else ():
+            rows, columns = max(rows, int(digits)), max(columns, _column(letters))
+        tail = block[-_CELL_LENGTH:]
+    if rows * columns > MAX_CELLS:
+        msg = f"{path.name} has a sheet of {rows:,} rows and {columns:,} columns, empty cells included: save it as CSV"
+        raise TaskError(msg)
+    return limit
+
+
+def _column(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = 26 * number + letter - 64
+    return number
 
 
 def _header_row(rows: Sequence[Sequence[object]]) -> int:

@@ -1,5 +1,6 @@
 """Arrays in `npz`, `npy` and HDF5 files, read and written in pieces along the first axis. Nothing is unpickled."""
 
+import math
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from mlestar.errors import TaskError
+from mlestar.files import unpacked_limit
 
 SUFFIXES = (".npz", ".npy", ".h5", ".hdf5")
 _HDF5 = (".h5", ".hdf5")
@@ -85,6 +87,7 @@ def list_arrays(folder: Path, file: str) -> list[ArrayInfo]:
         if path.suffix.lower() == ".npy":
             with path.open("rb") as opened:
                 shape, dtype, _ = _read_header(opened)
+                _check_size(shape, dtype, path.stat().st_size - opened.tell())
             return [ArrayInfo(file, "", shape, dtype, compressed=False)]
         if path.suffix.lower() == ".npz":
             return list(_list_npz(path, file))
@@ -178,6 +181,15 @@ def _write_header(file: IO[bytes], array: NewArray) -> None:
     npy.write_array_header_1_0(file, header)
 
 
+def _check_size(shape: tuple[int, ...], dtype: np.dtype[Any], available: int) -> None:
+    """Check that a file can hold as much as the header of an array says."""
+    # A pickled object takes a byte at least; it is never loaded.
+    size = math.prod(shape) * (1 if dtype.hasobject else max(1, dtype.itemsize))
+    if size > available:
+        msg = f"its header says {size:,} bytes, the file holds or may unpack to {available:,}"
+        raise ValueError(msg)
+
+
 def _list_npz(path: Path, file: str) -> Iterator[ArrayInfo]:
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
@@ -185,6 +197,7 @@ def _list_npz(path: Path, file: str) -> Iterator[ArrayInfo]:
                 continue
             with archive.open(entry) as opened:
                 shape, dtype, _ = _read_header(opened)
+                _check_size(shape, dtype, min(entry.file_size, unpacked_limit(path)))
             compressed = entry.compress_type != zipfile.ZIP_STORED
             yield ArrayInfo(file, entry.filename.removesuffix(".npy"), shape, dtype, compressed)
 
@@ -238,6 +251,10 @@ def _list_hdf5(path: Path, file: str) -> list[ArrayInfo]:
 
     def visit(key: str, node: Any) -> None:
         if isinstance(node, h5py.Dataset):
+            if node.external or node.is_virtual:
+                msg = f"{key} is kept in another file; copy the data in"
+                raise ValueError(msg)
+            _check_size(node.shape or (), node.dtype, unpacked_limit(path))
             arrays.append(ArrayInfo(file, key, node.shape or (), node.dtype, node.compression is not None))
 
     with h5py.File(path, "r") as opened:

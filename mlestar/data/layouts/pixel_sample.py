@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlestar.data.tables.delimited import header_delimiter
+from mlestar.data.tables.source import open_unpacked
 from mlestar.errors import TaskError
 
 _HEAD = 2**16
@@ -42,12 +43,8 @@ class PixelForm:
 @contextmanager
 def open_sample(path: Path) -> Iterator[io.BufferedIOBase]:
     """Open a table that may be compressed with gzip."""
-    if path.suffix.lower() == ".gz":
-        with gzip.open(path) as file:
-            yield file
-    else:
-        with path.open("rb") as file:
-            yield file
+    with open_unpacked(path) as file:
+        yield file
 
 
 def read_pixel_form(path: Path) -> PixelForm | None:

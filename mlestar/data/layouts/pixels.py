@@ -109,9 +109,13 @@ def read_pixels(path: Path) -> np.ndarray:
         TaskError: Pillow is not installed, or the file is no picture.
     """
     with _open(path) as image:
-        if image.mode.startswith("I"):
-            return np.asarray(image, dtype=float) / 65535
-        return np.asarray(image.convert("L"), dtype=float) / 255
+        try:
+            if image.mode.startswith("I"):
+                return np.asarray(image, dtype=float) / 65535
+            return np.asarray(image.convert("L"), dtype=float) / 255
+        except (OSError, ValueError, SyntaxError) as error:  # Pillow raises each of them for damaged pictures
+            msg = f"{path.name} cannot be read as a picture: {error}"
+            raise TaskError(msg) from error
 
 
 def _open(path: Path) -> Any:
@@ -122,6 +126,6 @@ def _open(path: Path) -> Any:
         raise TaskError(msg) from error
     try:
         return Image.open(path)
-    except OSError as error:
+    except (OSError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         msg = f"{path.name} cannot be read as a picture: {error}"
         raise TaskError(msg) from error

@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,13 @@ import pyarrow.compute
 import pyarrow.parquet
 
 from mlestar.data.tables.cells import TEXT, text_frame
-from mlestar.data.tables.source import CHUNK, Source
+from mlestar.data.tables.source import CHUNK, Source, check_columns
 from mlestar.errors import TaskError
+from mlestar.files import MAX_RATIO, unpacked_limit
 
 _BATCH_ROWS = 65_536
+_CELL_BYTES = 8
+"""Bytes that a cell takes at least as text in memory: those that say where it ends."""
 _MAX_GROUP = 2**28
 """Bytes of rows that are written as one group. Chosen by judgement; not measured."""
 
@@ -80,10 +84,21 @@ def parse_parquet(source: Source) -> Columnar:
     """
     try:
         file = _open(source)
+        _check_size(source.path, file.metadata)
         return Columnar(source, tuple(file.schema_arrow.names), _compression(file.metadata))
     except (pyarrow.ArrowException, OSError) as error:
         msg = f"{source.path.name} cannot be read as Parquet: {str(error).splitlines()[0]}"
         raise TaskError(msg) from error
+
+
+def _check_size(path: Path, metadata: Any) -> None:
+    """Check that a file does not unpack to far more than its size: equal cells take next to no bytes in it."""
+    check_columns(path.name, metadata.num_columns)
+    size = metadata.num_rows * max(1, metadata.num_columns) * _CELL_BYTES
+    size = max(size, sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups)))
+    if size > unpacked_limit(path):
+        msg = f"{path.name} unpacks to at least {size:,} bytes, more than {MAX_RATIO} times its size: save it as CSV "
+        raise TaskError(msg + "if that is right")
 
 
 def _open(source: Source) -> Any:

@@ -16,7 +16,7 @@ import pyarrow
 import pyarrow.csv
 
 from mlestar.data.tables.cells import TEXT, text_frame
-from mlestar.data.tables.source import BOM, Bytes, Source, check_text, line_of, release
+from mlestar.data.tables.source import BOM, Bytes, Source, check_columns, check_record, check_text, line_of, release
 from mlestar.data.tables.spans import Spans, blank_lines, holds, line_spans
 from mlestar.errors import TaskError
 
@@ -150,20 +150,28 @@ def parse_delimited(source: Source, delimiter: str | None) -> Delimited:
     data, name = source.map(), source.path.name
     check_text(data, name)
     bom = data[: len(BOM)] == BOM
+    lines = line_spans(data, len(BOM) * bom)
+    check_record(name, _longest(lines))
     delimiter = delimiter or _find_delimiter(data, len(BOM) * bom)
-    records, quoted = _find_records(data, len(BOM) * bom, delimiter, name)
+    records, quoted = _find_records(data, lines, delimiter, name)
     if not len(records):
         msg = f"{name} is empty: it needs a header line"
         raise TaskError(msg)
+    check_record(name, _longest(records))
     header = data[records.starts[0] : records.ends[0]]
     release(data)
     columns = column_names(header.decode(), delimiter)
+    check_columns(name, len(columns))
     return Delimited(source, columns, delimiter, header, records.select(slice(1, None)), quoted, bom)
 
 
 def column_names(header: str, delimiter: str) -> tuple[str, ...]:
     """Return the names in a header line; a column without one is named by its position, as pandas does."""
-    cells = next(csv.reader(io.StringIO(header, newline=""), delimiter=delimiter), [])
+    try:
+        cells = next(csv.reader(io.StringIO(header, newline=""), delimiter=delimiter), [])
+    except csv.Error as error:
+        msg = f"a header line cannot be read: {error}"
+        raise TaskError(msg) from error
     return tuple(cell or f"Unnamed: {number}" for number, cell in enumerate(cells))
 
 
@@ -209,9 +217,12 @@ def _blanks(delimiter: str) -> bytes:
     return b" \r\n" if delimiter == "\t" else b" \t\r\n"
 
 
-def _find_records(data: Bytes, start: int, delimiter: str, name: str) -> tuple[Spans, bool]:
+def _longest(spans: Spans) -> int:
+    return int((spans.ends - spans.starts).max()) if len(spans) else 0
+
+
+def _find_records(data: Bytes, lines: Spans, delimiter: str, name: str) -> tuple[Spans, bool]:
     """Return the records, blank lines left out as pandas does, and whether any of them has quotes."""
-    lines = line_spans(data, start)
     quoted = holds(data, b'"', lines)
     ends, is_first = lines.ends.copy(), np.ones(len(lines), dtype=bool)
     whole, following = _quoted_record(delimiter), 0

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow
 
 from mlestar.data.tables.cells import TEXT, text_frame
-from mlestar.data.tables.source import BOM, Bytes, Source, check_text, release
+from mlestar.data.tables.source import BOM, Bytes, Source, check_columns, check_record, check_text, release
 from mlestar.data.tables.spans import Spans, line_spans
 from mlestar.errors import TaskError
 
@@ -67,6 +67,8 @@ class _Rows:
 
     def add(self, cells: dict[str, str], start: int, end: int) -> None:
         self._columns.update(cells)
+        check_columns(self._name, len(self._columns))
+        check_record(self._name, end - start)
         self._rows.append(cells)
         self._starts.append(start)
         self._ends.append(end)

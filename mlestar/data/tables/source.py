@@ -2,7 +2,9 @@
 
 import codecs
 import gzip
+import io
 import mmap
+import os
 import shutil
 import tempfile
 import zlib
@@ -14,8 +16,15 @@ from typing import Any
 import pyarrow
 
 from mlestar.errors import TaskError
+from mlestar.files import MAX_RATIO, open_regular, unpacked_limit
 
 BOM = codecs.BOM_UTF8
+MAX_RECORD = 2**26
+"""Bytes of one record, and of one line: 64 MiB. A reader holds several at once; the longest texts of competitions have
+0.1 MiB. Chosen by judgement; not measured."""
+MAX_COLUMNS = 50_000
+"""Columns of a table. Readers and statistics keep an object per column; tables of gene expression, the widest that
+competitions have, have 20,000 to 40,000. Chosen by judgement; not measured."""
 CHUNK = 2**24
 """Bytes that are looked at in one step. Chosen by judgement; not measured."""
 Bytes = bytes | mmap.mmap
@@ -87,6 +96,42 @@ def release(data: Bytes) -> None:
         data.madvise(mmap.MADV_DONTNEED)
 
 
+class _Unpacking(io.RawIOBase):
+    """The content of a gzip file, up to as many bytes as it may hold."""
+
+    def __init__(self, path: Path) -> None:
+        self._name, self._left = path.name, unpacked_limit(path)
+        self._packed = open_regular(path)
+        self._file = gzip.GzipFile(fileobj=self._packed, mode="rb")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        block = self._file.read(len(buffer))
+        self._left -= len(block)
+        if self._left < 0:
+            msg = f"{self._name} unpacks to more than {MAX_RATIO} times its size: unpack it if that is right"
+            raise TaskError(msg)
+        buffer[: len(block)] = block
+        return len(block)
+
+    def close(self) -> None:
+        self._file.close()
+        self._packed.close()
+        super().close()
+
+
+def open_unpacked(path: Path) -> io.BufferedReader:
+    """Open a regular file, unpacked by its name.
+
+    Raises:
+        TaskError: while reading, when it unpacks to more than it may.
+        OSError: it is no regular file, or cannot be read.
+    """
+    return io.BufferedReader(_Unpacking(path), 2**16) if is_gzip(path) else open_regular(path)
+
+
 def check_text(data: Bytes, name: str) -> None:
     """Check that a file is UTF-8 text without NUL characters.
 
@@ -108,6 +153,28 @@ def check_text(data: Bytes, name: str) -> None:
             raise TaskError(msg)
 
 
+def check_columns(name: str, count: int) -> None:
+    """Check that a table is not too wide to be read.
+
+    Raises:
+        TaskError: it is.
+    """
+    if count > MAX_COLUMNS:
+        msg = f"{name} has {count:,} columns, more than {MAX_COLUMNS:,}: leave some out, or use an array (.npy)"
+        raise TaskError(msg)
+
+
+def check_record(name: str, size: int) -> None:
+    """Check that a record is not too long to be read.
+
+    Raises:
+        TaskError: it is.
+    """
+    if size > MAX_RECORD:
+        msg = f"{name} has a record of {size:,} bytes, more than {MAX_RECORD:,}: check its line ends and quotes"
+        raise TaskError(msg)
+
+
 def line_of(data: Bytes, position: int) -> int:
     """Return the number of the line that a position is in, counted from 1."""
     return 1 + sum(chunk[: max(0, position - start)].count(b"\n") for start, chunk in chunks(data))
@@ -119,14 +186,14 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 def _map(path: Path) -> Bytes:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         # A file without bytes cannot be mapped.
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else b""
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if os.fstat(file.fileno()).st_size else b""
 
 
 def _unpack(path: Path) -> Bytes:
     with tempfile.TemporaryFile() as target:
-        with gzip.open(path, "rb") as file:
+        with open_unpacked(path) as file:
             shutil.copyfileobj(file, target, CHUNK)
         target.flush()
         # The mapping outlives the file, which has no name.

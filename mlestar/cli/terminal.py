@@ -1,0 +1,35 @@
+"""What the command line prints: foreign text reaches the terminal clean."""
+
+import sys
+import traceback
+from collections.abc import Iterable
+from typing import Any
+
+import typer
+from rich.console import Console as RichConsole
+from rich.segment import Segment
+
+from mlestar.errors import clean_text, escape_hidden
+
+
+class Console(RichConsole):
+    """Rich's console without the control characters of foreign text, whatever it is printed in."""
+
+    def render(self, *arguments: Any, **keywords: Any) -> Iterable[Segment]:
+        for segment in super().render(*arguments, **keywords):
+            yield segment if segment.control else segment._replace(text=clean_text(segment.text))
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print a line of text."""
+    typer.echo(clean_text(text), err=err)
+
+
+def echo_json(text: str) -> None:
+    """Print JSON, with characters that a terminal would act on as escapes."""
+    typer.echo(escape_hidden(text))
+
+
+def print_defect(error: BaseException) -> None:
+    """Print the traceback of an error that nothing expected; its message may quote foreign text."""
+    sys.stderr.write(clean_text("".join(traceback.format_exception(error))))

@@ -1,0 +1,52 @@
+"""Opening files that somebody else made: regular ones only, and no larger than they may be."""
+
+import errno
+import io
+import os
+import stat
+from pathlib import Path
+
+MAX_TEXT_FILE = 2**24
+"""Bytes of a description, a settings file, a card or a script that are read at most. The longest descriptions of
+competitions have 0.1 MiB. Chosen by judgement; not measured."""
+
+MAX_RATIO = 300
+"""Bytes unpacked per byte of a compressed file, beyond `SMALL` bytes. Text packs to a tenth, hardly ever to a
+hundredth. Chosen by judgement; not measured."""
+SMALL = 2**28
+"""Bytes that a file may unpack to whatever its size: 256 MiB. Chosen by judgement; not measured."""
+
+
+def unpacked_limit(path: Path) -> int:
+    """Return the bytes that a compressed file may unpack to."""
+    return max(SMALL, MAX_RATIO * path.stat().st_size)
+
+
+def open_regular(path: Path) -> io.BufferedReader:
+    """Open a file for reading; a pipe, a device or a socket is refused, since it may block or never end.
+
+    Raises:
+        OSError: it is no regular file, or cannot be opened.
+    """
+    # Without O_NONBLOCK, opening a pipe waits for a writer; for a regular file it has no effect.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def read_regular(path: Path, limit: int = MAX_TEXT_FILE) -> bytes:
+    """Return the content of a regular file.
+
+    Raises:
+        OSError: it is no regular file, is larger than the limit, or cannot be read.
+    """
+    with open_regular(path) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"it is larger than {limit:,} bytes", str(path))
+    return content

@@ -86,6 +86,7 @@ def make_server(settings: Settings, rules: ClientRules | None = None) -> MCPServ
 
     server = _CleanServer(name="mlestar", instructions=INSTRUCTIONS, version=__version__, lifespan=lifespan)
     _add_tools(server, runs)
+    _add_results(server, runs)
     _add_following(server, runs)
     _add_model_calls(server, runs)
     _add_resources(server, runs)
@@ -93,7 +94,7 @@ def make_server(settings: Settings, rules: ClientRules | None = None) -> MCPServ
 
 
 def _add_tools(server: MCPServer[None], runs: Runs) -> None:
-    """Add the tools that start, list, resume and stop runs."""
+    """Add the tools that check a task, and start and resume runs."""
 
     @server.tool()
     async def check(folder: str, goal: str | None = None, metric: str | None = None) -> TaskFacts:
@@ -137,6 +138,10 @@ def _add_tools(server: MCPServer[None], runs: Runs) -> None:
         with _tool_errors():
             await runs.resume(run_id, settings or {}, answers or {})
             return await runs.status(run_id)
+
+
+def _add_results(server: MCPServer[None], runs: Runs) -> None:
+    """Add the tools that list and end runs, and return what they submitted."""
 
     @server.tool(name="list")
     async def list_runs() -> list[RunRow]:

@@ -39,7 +39,6 @@ _UNREADABLE = (
     KeyError,
     TypeError,
     RecursionError,
-    NotImplementedError,
     RuntimeError,
     zlib.error,
     lzma.LZMAError,

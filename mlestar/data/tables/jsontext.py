@@ -20,6 +20,10 @@ _DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
 _WORDS = {True: "true", False: "false", None: ""}
 _HEAD_BYTES = 4096
 """Bytes in which the first bracket of an array is expected. Chosen by judgement; not measured."""
+MAX_CELLS = 500_000_000
+"""Cells of a table of records. Chosen by judgement; not measured: five times the largest table of the benchmark."""
+_PART_CELLS = 2_000_000
+"""Cells of one packed part. Chosen by judgement; not measured."""
 _PART_ROWS = 20_000
 """Rows that are Python objects at a time. Chosen by judgement; not measured."""
 
@@ -58,6 +62,7 @@ class _Rows:
     def __init__(self, name: str) -> None:
         self._name = name
         self._columns: dict[str, str] = {}
+        self._part_names: dict[str, str] = {}
         self._rows: list[dict[str, str]] = []
         self._parts: list[tuple[int, dict[str, pyarrow.Array]]] = []
         self._starts, self._ends = array("q"), array("q")
@@ -67,13 +72,26 @@ class _Rows:
 
     def add(self, cells: dict[str, str], start: int, end: int) -> None:
         self._columns.update(cells)
+        self._part_names.update(cells)
         check_columns(self._name, len(self._columns))
         check_record(self._name, end - start)
         self._rows.append(cells)
         self._starts.append(start)
         self._ends.append(end)
-        if len(self._rows) == _PART_ROWS:
+        self._check_cells()
+        if len(self._rows) == _PART_ROWS or len(self._rows) * len(self._part_names) > _PART_CELLS:
             self._pack()
+
+    def _check_cells(self) -> None:
+        """Check that the table is not too large: every record has a cell for the keys of all others.
+
+        Raises:
+            TaskError: it is.
+        """
+        if len(self) * len(self._columns) > MAX_CELLS:
+            size = f"{len(self):,} records and {len(self._columns):,} columns"
+            msg = f"{self._name} has {size}, more than {MAX_CELLS:,} cells: leave some keys out"
+            raise TaskError(msg)
 
     def spans(self) -> Spans:
         return Spans(np.array(self._starts, dtype=np.int64), np.array(self._ends, dtype=np.int64))
@@ -97,14 +115,16 @@ class _Rows:
         return pyarrow.chunked_array(parts, type=TEXT)
 
     def _pack(self) -> None:
-        names = dict.fromkeys(name for cells in self._rows for name in cells)
         try:
-            part = {name: pyarrow.array([cells.get(name, "") for cells in self._rows], type=TEXT) for name in names}
+            part = {
+                name: pyarrow.array([cells.get(name, "") for cells in self._rows], type=TEXT)
+                for name in self._part_names
+            }
         except UnicodeEncodeError as error:
             msg = f"{self._name} holds half of a surrogate pair, which is not text: {error}"
             raise TaskError(msg) from error
         self._parts.append((len(self._rows), part))
-        self._rows = []
+        self._rows, self._part_names = [], {}
 
 
 def parse_lines(source: Source) -> Objects:

@@ -65,7 +65,8 @@ def examine_run(runs_dir: Path, run_id: str) -> None:
     if not findings:
         console.print(Text(f"run {run_id}: no damage found"))
     elif any(finding.repair for finding in findings):
-        line = f"what was replaced is kept in {folder.path}/damaged-*; continue with: mlestar resume {folder.arguments}"
+        kept = f"what was replaced is kept in {folder.path}/damaged-*; " if any(folder.path.glob("damaged-*")) else ""
+        line = f"{kept}continue with: mlestar resume {folder.arguments}"
         console.print(Text(line), soft_wrap=True, highlight=False)
     if not all(finding.repair for finding in findings):
         raise typer.Exit(1)

@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeVar
 from uuid import uuid4
 
 from mlestar.errors import StoreError
-from mlestar.store.damage import damaged, database_problem
+from mlestar.store.damage import arguments, damaged, database_problem
 from mlestar.store.statements import (
     ANSWERED,
     CLOCK,
@@ -188,13 +188,13 @@ class Ledger:
         try:
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             if problem := database_problem(self._connection):
-                raise damaged(path.parent, path.name, f"is damaged ({problem})")
+                raise _not_opened(path, problem)
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")
             self._connection.executescript(SCHEMA)
             cursor = self._connection.execute("INSERT INTO sessions (seconds) VALUES (0)")
         except sqlite3.Error as error:
-            raise damaged(path.parent, path.name, f"cannot be opened ({error})") from error
+            raise _not_opened(path, str(error)) from error
         self._path = path
         self._lock = threading.Lock()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
@@ -459,3 +459,8 @@ def _shortage(execute: Callable[..., sqlite3.Cursor], session: int, worst: Amoun
 
 def _unusable(error: Exception) -> StoreError:
     return StoreError(f"the ledger cannot be used: {error}")
+
+
+def _not_opened(path: Path, problem: str) -> StoreError:
+    advice = f"`mlestar doctor {arguments(path.parent)}` shows and repairs what it can"
+    return StoreError(f"cannot open the ledger {path}: {problem}; {advice}")

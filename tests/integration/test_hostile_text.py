@@ -138,9 +138,7 @@ def test_no_control_character_reaches_the_terminal(folder: Path, door: Callable[
 def test_progress_and_result_are_clean_on_a_terminal(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     console: RichConsole = Console(force_terminal=True, width=100)
     Progress(console)(Event(stage="evaluate", message=f"ValueError: {text} 界"))
-    result = Result.model_construct(
-        run_id="run", status="no_solution", folder="/x", task=f"task{text}", message=f"m{text}", weak_models=(text,)
-    )
+    result = Result.model_construct(run_id="run", status="no_solution", folder="/x", task=f"task{text}", message=text)
     show_result(console, result)
     shown = STYLE.sub("", capsys.readouterr().out)
     assert hidden_marks(shown) == []

@@ -12,7 +12,16 @@ from mlestar.settings import Settings
 
 HARMLESS = (
     *("profile", "goal", "metric", "target", "id_column", "split", "seed"),
-    *("retrieved_models", "outer_steps", "inner_plans", "tracks", "ensemble_rounds", "finalists", "fresh_splits"),
+    *(
+        "retrieved_models",
+        "outer_steps",
+        "inner_plans",
+        "tracks",
+        "ensemble_rounds",
+        "finalists",
+        "fresh_splits",
+        "fresh_share",
+    ),
     *("resamples", "debug_rounds", "accept", "leakage_rounds", "review", "share", "subsample_rows", "script_seconds"),
 )
 """Settings of a search that cost no more than the caps allow, read no file and choose no address."""

@@ -6,11 +6,15 @@ results of measurements are written. The digits that are left out say nothing ab
 """
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator
+
+from mlestar.metrics.finite import finite
 
 Standing = Literal["better than the best", "not better than the best"]
 """What is shown in place of a score once a holdout has graded as many submissions as it may."""
-ShownScore = float | Standing | None
+ShownScore = Annotated[float | Standing | None, BeforeValidator(finite)]
 
 DIGITS_WITHOUT_ERROR = 3
 """Significant digits of a score whose standard error is unknown or zero. Chosen by judgement; not measured."""

@@ -55,7 +55,9 @@ async def prepare(state: PipelineInput, runtime: Runtime[Settings]) -> PipelineS
     brief = await unless_stopped(_stage_holdout(ctx, await _draft_brief(ctx, task, split, fallback)))
     if division and brief.split:
         shown = await unless_stopped(_as_staged(ctx, brief, task, division))
-        brief = brief.model_copy(update={"spec": shown.spec, "statistics": shown.statistics})
+        brief = brief.model_copy(
+            update={"spec": shown.spec, "statistics": limit_statistics(shown.statistics, settings.share)}
+        )
     brief = brief.model_copy(update={"spec": await _complete_spec(ctx, brief)})
     _emit_holdout(runtime, brief, division, time.monotonic() - start)
     written: PipelineState = {"train_csv": "", "test_csv": "", "description": ""}

@@ -6,7 +6,7 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from mlestar.settings import Profile, ReviewPoint
+from mlestar.settings import Profile, ReviewPoint, Share
 
 
 class SettingKeywords(TypedDict, total=False):
@@ -29,6 +29,9 @@ class SettingKeywords(TypedDict, total=False):
     gpus: int
     runtime: str | None
     warm: int
+    share: Share
+    isolation: Literal["standard", "strict"]
+    link_above_mb: int
     retrieved_models: int
     outer_steps: int
     inner_plans: int
@@ -38,6 +41,7 @@ class SettingKeywords(TypedDict, total=False):
     fresh_share: float
     fresh_splits: int
     resamples: int
+    max_graded: int
     debug_rounds: int
     accept: Literal["better", "significant"]
     leakage_rounds: int

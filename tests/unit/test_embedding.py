@@ -22,6 +22,7 @@ from typing_extensions import TypedDict
 
 import mlestar
 from mlestar.errors import StoreError
+from mlestar.metrics.precision import format_score
 from mlestar.report import Result
 from mlestar.runtime.context import close_context, open_context
 from mlestar.settings import Settings
@@ -90,7 +91,7 @@ async def test_an_agent_uses_the_tool_and_its_graph_streams_the_events(
     assert isinstance(result, Result)
     assert (result.status, result.solutions[0].id) == ("solved", "t0.c1")
     assert str(result.submission) in answer.content
-    assert f"fresh {result.score.fresh:.5g}" in answer.content
+    assert f"fresh {format_score(result.score.fresh, result.score.fresh_se)}" in answer.content
     assert all(isinstance(event, mlestar.Event) for event in emitted)
     assert {"prepare", "candidate", "refinement", "export"} <= {event.stage for event in emitted}
     assert "Predict the sign." in scenario.prompts["initializer"][0]

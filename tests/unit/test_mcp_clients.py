@@ -69,6 +69,7 @@ def test_every_setting_is_harmless_a_cap_or_decided_by_the_operator() -> None:
         *("runner", "network", "image", "gpus", "runtime", "warm", "base_url", "prices", "cards", "prompts"),
         *("model", "models", "fallback", "effort", "temperatures", "retrieval", "checkpoints", "runs_dir"),
         *("model_seconds", "model_attempts", "model_backoff", "model_parallel", "max_output_tokens", "give_up_after"),
+        *("isolation", "link_above_mb", "max_graded", "grading_seconds", "trust"),
     }
 
 

@@ -315,7 +315,7 @@ def test_a_bad_folder_is_rejected_in_one_line(case: str, tmp_path: Path) -> None
         ('split = "time:zz"', "split = 'time:zz': train.csv has no column 'zz'"),
         ('split = "weekly"', "split = 'weekly' is not valid"),
         ('pos_label = "maybe"', "pos_label = 'maybe' is not one of the classes no, yes"),
-        ('metric = "own.py:f"', "metric 'own.py:f' needs a direction"),
+        ('metric = "own.py:f"', "metric file 'own.py' is not a file inside"),
     ],
 )
 def test_a_wrong_setting_is_rejected_in_one_line(toml: str, message: str, tmp_path: Path) -> None:

@@ -294,7 +294,8 @@ class Caller:
         except BrokenOffError as error:
             if isinstance(error.final, UnanswerableError):
                 return await self._unanswered(question, limit, str(error.final), time.monotonic() - started)
-            raise _BrokenOff(self._broken_off(question, error, limit, time.monotonic() - started), error) from None
+            record = await asyncio.to_thread(self._broken_off, question, error, limit, time.monotonic() - started)
+            raise _BrokenOff(record, error) from None
         result = {
             "prompt": await asyncio.to_thread(self._blobs.put, question.prompt),
             "text": await asyncio.to_thread(self._blobs.put, text),
@@ -302,7 +303,8 @@ class Caller:
             "grounding": message.response_metadata.get("grounding_metadata"),
             "cut": self._cut_at(question, message, sent_limit),
         }
-        return self._record(question, message, sent_limit or limit, time.monotonic() - started, result)
+        seconds = time.monotonic() - started
+        return await asyncio.to_thread(self._record, question, message, sent_limit or limit, seconds, result)
 
     def _broken_off(self, question: _Question, error: BrokenOffError, limit: int | None, seconds: float) -> Record:
         """Return the record of a request that was not answered."""
@@ -312,7 +314,7 @@ class Caller:
 
     async def _unanswered(self, question: _Question, limit: int | None, problem: str, seconds: float) -> Record:
         """Return the record of a request that may have cost something and will get no usable answer."""
-        worst = self._worst(question, limit, seconds)
+        worst = await asyncio.to_thread(self._worst, question, limit, seconds)
         prompt = await asyncio.to_thread(self._blobs.put, question.prompt)
         text = await asyncio.to_thread(self._blobs.put, "")
         return replace(worst, result={**worst.result, "prompt": prompt, "text": text, "problem": problem})
@@ -399,10 +401,13 @@ class Caller:
         """Have every request noted in the ledger while its outcome is unknown: it counts if this process is killed."""
         if reserved is None or not question.chosen.provider:
             return
-        record, number = self._worst(question, limit, 0.0), reserved.id
+        number = reserved.id
+
+        def mark_sent() -> None:
+            self._ledger.mark_sent(number, self._worst(question, limit, 0.0))
 
         async def before() -> None:
-            await asyncio.to_thread(self._ledger.mark_sent, number, record)
+            await asyncio.to_thread(mark_sent)
 
         async def refused() -> None:
             await asyncio.to_thread(self._ledger.mark_unsent, number)

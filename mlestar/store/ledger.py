@@ -313,13 +313,8 @@ class Ledger:
 
         Only for the session that works on the run: another one's requests may still be answered.
         """
-        left = "FROM reservations WHERE session != ?"
         with self._transaction() as execute:
-            rows = execute(f"SELECT id, label, sent {left} AND sent IS NOT NULL", (self._session,)).fetchall()
-            for number, label, sent in rows:
-                execute(INSERT, _row(f"unknown outcome {number}", "model_call", label, Record(**json.loads(sent))))
-            execute(f"DELETE {left}", (self._session,))
-        return len(rows)
+            return _count_sent(execute, "session != ?", self._session)
 
     def overrun(self, model: str) -> float:
         """Return how many times longer a reply of a model was than its request allowed; 1 where none was."""
@@ -341,8 +336,9 @@ class Ledger:
         return [int(tokens) for (tokens,) in rows]
 
     def release(self, reservation: int) -> None:
-        """Release the reservation of work that left no entry."""
-        self._execute("DELETE FROM reservations WHERE id = ?", reservation)
+        """Release the reservation of work that left no entry; a request that was sent meanwhile counts at its worst."""
+        with self._transaction() as execute:
+            _count_sent(execute, "id = ?", reservation)
 
     def slowest_execution(self) -> float:
         """Return the seconds of the slowest execution that was no export, 0 when there is none.
@@ -437,6 +433,16 @@ class Ledger:
 def _row(key: str, kind: WorkKind | NoteKind, label: str, record: Record) -> tuple[object, ...]:
     tokens = record.input_tokens, record.output_tokens, record.cached_tokens, record.reasoning_tokens
     return key, kind, label, to_json(record.result), record.seconds, *tokens, record.usd
+
+
+def _count_sent(execute: Callable[..., sqlite3.Cursor], which: str, value: int) -> int:
+    """Delete reservations, and count the requests among them that were sent; return how many these are."""
+    left = f"FROM reservations WHERE {which}"
+    rows = execute(f"SELECT id, label, sent {left} AND sent IS NOT NULL", (value,)).fetchall()
+    for number, label, sent in rows:
+        execute(INSERT, _row(f"unknown outcome {number}", "model_call", label, Record(**json.loads(sent))))
+    execute(f"DELETE {left}", (value,))
+    return len(rows)
 
 
 def _shortage(execute: Callable[..., sqlite3.Cursor], session: int, worst: Amount, caps: Caps) -> Shortage | None:

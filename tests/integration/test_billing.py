@@ -1,5 +1,6 @@
 """What a provider may bill never passes the cap, even if its answers get lost, are not counted or are too long."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -129,6 +130,18 @@ async def test_a_provider_that_ignores_the_limit_of_replies_does_so_once_at_most
             session.ledger.close()
     assert len(stub.requests) > 1
     assert spent <= CAP
+
+
+async def test_a_request_that_is_cancelled_is_counted(tmp_path: Path) -> None:
+    with StubServer(OPENAI, lambda role, prompt: "a plan", lambda role: "timeout") as stub:
+        session = Session(tmp_path, stub.url)
+        asking = asyncio.create_task(session.ask_until_the_end("0"))
+        while not stub.requests:
+            await asyncio.sleep(0.02)
+        asking.cancel()
+        await asyncio.wait([asking])
+    assert worst_bill([request.body for request in stub.requests]) <= (session.ledger.spend().usd or 0) <= CAP
+    session.ledger.close()
 
 
 KILLED = """

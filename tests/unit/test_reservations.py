@@ -343,12 +343,12 @@ from mlestar.store import Amount, Caps, Ledger, Record
 ledger = Ledger(Path(sys.argv[1]))
 started = time.monotonic()
 ledger.keep_time(lambda: 100 + time.monotonic() - started)
-for name in ("answered", "sent", "refused", "waiting"):
+for name in ("cancelled", "sent", "refused", "waiting"):
     number = ledger.reserve(name, Amount(usd=0.2), Caps(usd=1.0))
     record = Record(result={"model": "m", "unknown": True}, output_tokens=7, usd=0.2)
     if name != "waiting":
         ledger.mark_sent(number, record)
-    if name == "answered":
+    if name == "cancelled":
         ledger.release(number)
     if name == "refused":
         ledger.mark_unsent(number)
@@ -356,16 +356,16 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_request_that_a_killed_process_had_sent_is_counted_at_its_worst(tmp_path: Path) -> None:
+def test_requests_that_were_sent_and_cancelled_or_killed_are_counted_at_their_worst(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     killed = subprocess.run([sys.executable, "-c", SENT, str(path)], check=False, timeout=60)
     assert killed.returncode == -signal.SIGKILL
     ledger = Ledger(path)
     assert (ledger.count_unknown(), ledger.count_unknown()) == (1, 0)
     spend = ledger.spend()
-    assert (spend.usd, spend.output_tokens) == (0.2, 7)
+    assert (spend.usd, spend.output_tokens) == (0.4, 14)
     assert spend.seconds >= 100
-    assert isinstance(ledger.reserve("next", Amount(usd=0.8), Caps(usd=1.0)), int)
+    assert isinstance(ledger.reserve("next", Amount(usd=0.6), Caps(usd=1.0)), int)
     assert ledger.output_tokens() == []
     ledger.close()
 

@@ -14,12 +14,15 @@ from mlestar.data.tables.cells import TEXT, text_frame
 from mlestar.data.tables.source import BOM, Bytes, Source, check_columns, check_record, check_text, release
 from mlestar.data.tables.spans import Spans, line_spans
 from mlestar.errors import TaskError
+from mlestar.files import MAX_RATIO, SMALL
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
 _WORDS = {True: "true", False: "false", None: ""}
 _HEAD_BYTES = 4096
 """Bytes in which the first bracket of an array is expected. Chosen by judgement; not measured."""
+_CELL_BYTES = 8
+"""Bytes that a cell takes at least as text in memory: those that say where it ends."""
 _PART_ROWS = 20_000
 """Rows that are Python objects at a time. Chosen by judgement; not measured."""
 
@@ -55,8 +58,9 @@ class Objects:
 class _Rows:
     """The cells and positions of the objects that were read, packed part by part."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, size: int) -> None:
         self._name = name
+        self._most = max(SMALL, MAX_RATIO * size) // _CELL_BYTES
         self._columns: dict[str, str] = {}
         self._rows: list[dict[str, str]] = []
         self._parts: list[tuple[int, dict[str, pyarrow.Array]]] = []
@@ -69,6 +73,10 @@ class _Rows:
         self._columns.update(cells)
         check_columns(self._name, len(self._columns))
         check_record(self._name, end - start)
+        # A key that only some records have is an empty cell of all others.
+        if len(self._columns) * len(self._starts) > self._most:
+            msg = f"{self._name} has {len(self._columns):,} different keys: a table has the same keys in its records"
+            raise TaskError(msg)
         self._rows.append(cells)
         self._starts.append(start)
         self._ends.append(end)
@@ -110,7 +118,7 @@ class _Rows:
 def parse_lines(source: Source) -> Objects:
     """Read one object per line; blank lines are skipped."""
     data, name = _open(source)
-    rows = _Rows(name)
+    rows = _Rows(name, len(data))
     lines = line_spans(data, _bom_length(data), returns=False)
     starts = lines.starts.tolist()
     for number, (start, line) in enumerate(zip(starts, lines.texts(data), strict=True), 1):
@@ -126,7 +134,7 @@ def parse_array(source: Source) -> Objects:
     """Read one array of objects."""
     data, name = _open(source)
     text = data[_bom_length(data) :].decode()
-    rows, position, place = _Rows(name), 0, _bom_length(data)
+    rows, position, place = _Rows(name, len(data)), 0, _bom_length(data)
     for start, end in _spans(text, name):
         begin = place + len(text[position:start].encode())
         record = text[start:end]

@@ -23,8 +23,8 @@ MAX_RECORD = 2**26
 """Bytes of one record, and of one line: 64 MiB. A reader holds several at once; the longest texts of competitions have
 0.1 MiB. Chosen by judgement; not measured."""
 MAX_COLUMNS = 50_000
-"""Columns of a table: reading one takes 1.6 ms of CPU time and 14 KiB of memory per column (measured at 10,000 to 30,000
-columns). Tables of gene expression, the widest that competitions have, have 20,000 to 40,000. Chosen by judgement."""
+"""Columns of a table: reading one takes 1.6 ms of CPU time and 14 KiB of memory per column (measured at 10,000 to
+30,000). Tables of gene expression, the widest that competitions have, have 20,000 to 40,000. Chosen by judgement."""
 _MANY_LINES = 2**24
 """Lines up to which their length does not matter. Chosen by judgement; not measured."""
 _SHORTEST_LINE = 4

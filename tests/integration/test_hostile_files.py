@@ -166,7 +166,15 @@ def long_cell(folder: Path) -> None:
     with (folder / "train.csv").open("wb") as file:
         file.write(b'a,b\n1,"')
         for _ in range(300):
-            file.write((b"x" * 63 + b"\n") * 2**14)
+            file.write(b"x" * 2**20 + b"\n")
+        file.write(b'"\n')
+
+
+def short_lines(folder: Path) -> None:
+    with (folder / "train.csv").open("wb") as file:
+        file.write(b'a,b\n1,"')
+        for _ in range(300):
+            file.write(b"x\n" * 2**19)
         file.write(b'"\n')
 
 
@@ -188,9 +196,10 @@ BOMBS: dict[Callable[[Path], None], str] = {
     far_cell: "has a sheet of 1,048,576 rows",
     wide: "has 200,000 columns",
     wide_quoted: "has 200,000 columns",
-    many_keys: "columns, more than",
+    many_keys: "different keys",
     long_line: "has a record of",
     long_cell: "has a record of",
+    short_lines: "lines of 2.0 bytes",
     deep_json: "broken JSON",
 }
 

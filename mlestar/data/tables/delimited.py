@@ -263,6 +263,7 @@ def _first_records(data: Bytes, position: int, delimiter: str) -> Iterator[bytes
         if b'"' in match.group() and not (match := whole.match(data, position)):
             msg = f"line {line_of(data, position)}: a quoted field is never closed"
             raise TaskError(msg)
+        check_record("the table", match.end() - match.start())
         if match.group().strip(blank):
             yield match.group()
         position = match.end()

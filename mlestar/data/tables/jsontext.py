@@ -14,16 +14,15 @@ from mlestar.data.tables.cells import TEXT, text_frame
 from mlestar.data.tables.source import BOM, Bytes, Source, check_columns, check_record, check_text, release
 from mlestar.data.tables.spans import Spans, line_spans
 from mlestar.errors import TaskError
+from mlestar.files import MAX_RATIO, SMALL
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
 _WORDS = {True: "true", False: "false", None: ""}
 _HEAD_BYTES = 4096
 """Bytes in which the first bracket of an array is expected. Chosen by judgement; not measured."""
-MAX_CELLS = 500_000_000
-"""Cells of a table of records. Chosen by judgement; not measured: five times the largest table of the benchmark."""
-_PART_CELLS = 2_000_000
-"""Cells of one packed part. Chosen by judgement; not measured."""
+_CELL_BYTES = 8
+"""Bytes that a cell takes at least as text in memory: those that say where it ends."""
 _PART_ROWS = 20_000
 """Rows that are Python objects at a time. Chosen by judgement; not measured."""
 
@@ -59,10 +58,10 @@ class Objects:
 class _Rows:
     """The cells and positions of the objects that were read, packed part by part."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, size: int) -> None:
         self._name = name
+        self._most = max(SMALL, MAX_RATIO * size) // _CELL_BYTES
         self._columns: dict[str, str] = {}
-        self._part_names: dict[str, str] = {}
         self._rows: list[dict[str, str]] = []
         self._parts: list[tuple[int, dict[str, pyarrow.Array]]] = []
         self._starts, self._ends = array("q"), array("q")
@@ -72,26 +71,17 @@ class _Rows:
 
     def add(self, cells: dict[str, str], start: int, end: int) -> None:
         self._columns.update(cells)
-        self._part_names.update(cells)
         check_columns(self._name, len(self._columns))
         check_record(self._name, end - start)
+        # A key that only some records have is an empty cell of all others.
+        if len(self._columns) * len(self._starts) > self._most:
+            msg = f"{self._name} has {len(self._columns):,} different keys: a table has the same keys in its records"
+            raise TaskError(msg)
         self._rows.append(cells)
         self._starts.append(start)
         self._ends.append(end)
-        self._check_cells()
-        if len(self._rows) == _PART_ROWS or len(self._rows) * len(self._part_names) > _PART_CELLS:
+        if len(self._rows) == _PART_ROWS:
             self._pack()
-
-    def _check_cells(self) -> None:
-        """Check that the table is not too large: every record has a cell for the keys of all others.
-
-        Raises:
-            TaskError: it is.
-        """
-        if len(self) * len(self._columns) > MAX_CELLS:
-            size = f"{len(self):,} records and {len(self._columns):,} columns"
-            msg = f"{self._name} has {size}, more than {MAX_CELLS:,} cells: leave some keys out"
-            raise TaskError(msg)
 
     def spans(self) -> Spans:
         return Spans(np.array(self._starts, dtype=np.int64), np.array(self._ends, dtype=np.int64))
@@ -115,22 +105,20 @@ class _Rows:
         return pyarrow.chunked_array(parts, type=TEXT)
 
     def _pack(self) -> None:
+        names = dict.fromkeys(name for cells in self._rows for name in cells)
         try:
-            part = {
-                name: pyarrow.array([cells.get(name, "") for cells in self._rows], type=TEXT)
-                for name in self._part_names
-            }
+            part = {name: pyarrow.array([cells.get(name, "") for cells in self._rows], type=TEXT) for name in names}
         except UnicodeEncodeError as error:
             msg = f"{self._name} holds half of a surrogate pair, which is not text: {error}"
             raise TaskError(msg) from error
         self._parts.append((len(self._rows), part))
-        self._rows, self._part_names = [], {}
+        self._rows = []
 
 
 def parse_lines(source: Source) -> Objects:
     """Read one object per line; blank lines are skipped."""
     data, name = _open(source)
-    rows = _Rows(name)
+    rows = _Rows(name, len(data))
     lines = line_spans(data, _bom_length(data), returns=False)
     starts = lines.starts.tolist()
     for number, (start, line) in enumerate(zip(starts, lines.texts(data), strict=True), 1):
@@ -146,7 +134,7 @@ def parse_array(source: Source) -> Objects:
     """Read one array of objects."""
     data, name = _open(source)
     text = data[_bom_length(data) :].decode()
-    rows, position, place = _Rows(name), 0, _bom_length(data)
+    rows, position, place = _Rows(name, len(data)), 0, _bom_length(data)
     for start, end in _spans(text, name):
         begin = place + len(text[position:start].encode())
         record = text[start:end]

@@ -14,8 +14,8 @@ from mlestar.state import PipelineState, Rescoring, Solution, best_first
 
 TOO_GOOD = 2.0
 """Standard errors of their difference by which the holdout score of a finalist may be better than its fresh score.
-Measured in `benchmarks/fresh.py`, of 1, 1.5, 2 and 3: where a script had copied labels on 1,000 rows, 0.245, 0.278, 0.338
-and 0.605 points of accuracy were lost; with 1 and 1.5 the holdout was left out more often where none had."""
+Measured in `benchmarks/fresh.py`, of 1, 1.5, 2 and 3: where a script had copied labels of 1,000 rows, 0.245, 0.278,
+0.338 and 0.605 points of accuracy were lost; with 1 and 1.5 the holdout was left out more often where none had."""
 
 
 def ranked_scripts(state: PipelineState, direction: Direction) -> list[Solution]:

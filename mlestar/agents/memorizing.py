@@ -25,17 +25,17 @@ CORRECT = 0.95
 """Share of the ids that must stand beside their own label; two labels at random agree in half of the cases. Chosen by
 judgement."""
 LENGTH_TOLERANCE = 0.02
-"""By which a sequence may differ from the number of rows. Chosen by judgement."""
+"""Share by which the length of a sequence may differ from the number of rows. Chosen by judgement."""
 LOW_IDS = 100_000
 """Whole numbers below it are also indexes, sizes and seeds. Chosen by judgement."""
 TELLING_DIGITS = 4
 """Significant digits from which a number is rarely in a script by chance. Chosen by judgement."""
 TELLING_CHARACTERS = 12
-"""Likewise of a text."""
+"""Characters from which a text is rarely in a script by chance. Chosen by judgement."""
 MOST_LABELS = 50_000
 """Different labels that are compared as sequences; of more, single ones tell."""
 FIRST_CODE = 0xE000
-"""Of the characters that stand for labels in a comparison of sequences."""
+"""First code point of the characters that stand for labels in a comparison of sequences."""
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -102,13 +102,13 @@ def find_memorizing(code: str, rows: RowValues | None) -> Memorizing | None:
     reason = _encoded(literals) or (_memorised(literals, rows) if rows else "")
     if not reason:
         return None
-    advice = "remove them, predictions must come from features"
+    advice = "remove them: predictions must come from features"
     return Memorizing(literals.largest_statement, f"the script memorises rows: {reason}; {advice}")
 
 
 def _encoded(literals: Literals) -> str:
     size = literals.encoded_characters
-    return f"it contains {size} characters of encoded data, at most {MAX_ENCODED} may be" if size > MAX_ENCODED else ""
+    return f"it contains {size} characters of encoded data, more than {MAX_ENCODED}" if size > MAX_ENCODED else ""
 
 
 def _memorised(literals: Literals, rows: RowValues) -> str:

@@ -280,10 +280,10 @@ def mcp(
     runs_dir: RunsDir = None,
     set_: Set = None,
     root: Annotated[
-        list[Path] | None, typer.Option(help="Folder in which clients may name task folders. Default: the current one.")
+        list[Path] | None, typer.Option(help="Folder whose task folders clients may open. Default: the current one.")
     ] = None,
     rules: Annotated[
-        Path | None, typer.Option(help="TOML file with what clients may set; see docs/embedding.md.")
+        Path | None, typer.Option(help="TOML file that states what clients may set; see docs/embedding.md.")
     ] = None,
 ) -> None:
     """Serve runs to clients of the Model Context Protocol, over standard input and output."""
@@ -301,7 +301,7 @@ def mcp(
 
 @app.command()
 def doctor(
-    run_id: Annotated[str | None, typer.Argument(help="A run to look for damage in and to repair.")] = None,
+    run_id: Annotated[str | None, typer.Argument(help="A run to check for damage and to repair.")] = None,
     model: ModelName = None,
     runs_dir: RunsDir = None,
     set_: Set = None,

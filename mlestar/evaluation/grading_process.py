@@ -198,7 +198,7 @@ class GradingProcess:
             number, reply = -1, {}
         if number != self._requests:
             self._kill()
-            msg = "the process that grades gave no answer that can be read"
+            msg = "the process that grades gave an answer that cannot be read"
             raise GradingError(msg)
         if "unknown" in reply:
             raise NotPortableError(str(reply["unknown"]))

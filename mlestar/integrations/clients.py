@@ -24,7 +24,7 @@ HARMLESS = (
     ),
     *("resamples", "debug_rounds", "accept", "leakage_rounds", "review", "share", "subsample_rows", "script_seconds"),
 )
-"""Settings of a search that cost no more than the caps allow, read no file and choose no address."""
+"""Settings of a search that cost no more than the caps allow, and choose no file and no address."""
 CAPS = ("max_hours", "max_usd", "max_tokens", "max_executions", "parallel", "memory_mb", "cpus", "script_seconds")
 """Settings that a client may lower; what the operator has set is the ceiling."""
 OWN_MODELS = ("ask", "offline")
@@ -77,7 +77,7 @@ class ClientRules(BaseModel):
         path = Path(folder).expanduser().absolute()
         resolved = path.resolve()
         if not any(resolved.is_relative_to(root) for root in self.roots):
-            where = ", ".join(str(root) for root in self.roots) or "nowhere yet"
+            where = ", ".join(str(root) for root in self.roots) or "none"
             msg = f"{folder} is not in a folder that this server opens ({where}); its operator adds one with --root"
             raise UserError(msg)
         return path
@@ -106,7 +106,7 @@ class ClientRules(BaseModel):
         if name == "model" and value in models:
             return
         if name not in (*HARMLESS, *CAPS, *self.allow):
-            also = f" to {value!r}, but to {', '.join(models)}" if name == "model" else ""
+            also = f" to {value!r}, only to {', '.join(models)}" if name == "model" else ""
             msg = f"clients of this server may not set {name}{also}; its operator decides"
             raise SettingsError(msg)
         if name == "metric" and ":" in str(value):

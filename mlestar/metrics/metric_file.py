@@ -123,7 +123,7 @@ def _parse(path: Path, file: str) -> ast.Module:
         return ast.parse(path.read_bytes())
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         detail = str(error).splitlines()[0] if str(error) else type(error).__name__
-        msg = f"metric file {file!r} is no Python that can be read: {detail}"
+        msg = f"metric file {file!r} is not valid Python: {detail}"
         raise UserError(msg) from None
 
 

@@ -173,20 +173,21 @@ class Settings(BaseModel):
     warm: int = Field(0, ge=0, le=16, description="Containers that wait for a script with its libraries imported.")
     share: Share = Field(
         "all",
-        description="What prompts contain of the data, and so what a provider receives. all: statistics of columns, "
-        "example values, two records of each table and output of scripts. statistics: no single value, and of the "
-        "output only scores and kinds of errors. names: only names and kinds of columns. Descriptions are always sent.",
+        description="What prompts contain of the data, and so what a model provider receives. all: statistics of "
+        "columns, example values, two records of each table and output of scripts. statistics: column statistics without "
+        "example values, records and extremes, and of the output only scores and kinds of errors. names: only names "
+        "and kinds of columns. Descriptions are always sent.",
     )
     isolation: Literal["standard", "strict"] = Field(
         "standard",
-        description="`strict`: no export before the search is over, and the page cache is dropped between scripts that "
-        "hold different labels, where the system permits it.",
+        description="`strict`: no export before the search is over, and the page cache is dropped between scripts on "
+        "different inputs, where the system permits it.",
     )
     link_above_mb: int = Field(
         2000,
         ge=0,
-        description="MB of unchanged files in one input above which the inputs of a run share one copy of the others; "
-        "scores are then marked.",
+        description="MB of unchanged files that one input copies. Above it, the inputs of a run share one copy of the "
+        "other files, and scores are marked.",
     )
     retrieval: RetrievalSettings = Field(
         RetrievalSettings(),
@@ -216,7 +217,7 @@ class Settings(BaseModel):
     max_graded: int = Field(
         300,
         ge=1,
-        description="Submissions that a holdout grades with a score. Of later ones agents learn only whether they are "
+        description="Submissions to a holdout whose scores agents get. Of later ones they learn only whether they are "
         "better than the best so far.",
     )
     debug_rounds: int = Field(3, ge=0, le=20, description="Attempts to repair a script that fails.")
@@ -237,11 +238,11 @@ class Settings(BaseModel):
     )
     script_seconds: float = Field(600, gt=0, description="Wall-clock limit of one script during the search.")
     grading_seconds: float = Field(
-        60, gt=0, description="Limit of grading one submission, or all variants of one ablation together."
+        60, gt=0, description="Time limit of grading one submission, or all variants of one ablation together."
     )
     trust: bool = Field(
         False,
-        description="Execute `metric.py` in the run's own process, without the limits of the one that grades.",
+        description="Execute `metric.py` in the run's own process, without the limits of the grading process.",
     )
     memory_mb: int = Field(8192, ge=256, description="Memory limit of one script.")
     cpus: float | None = Field(None, gt=0, description="CPUs of one script. Empty: the machine's share per script.")

@@ -75,7 +75,7 @@ class _Rows:
         check_record(self._name, end - start)
         # A key that only some records have is an empty cell of all others.
         if len(self._columns) * len(self._starts) > self._most:
-            msg = f"{self._name} has {len(self._columns):,} different keys: a table has the same keys in its records"
+            msg = f"{self._name} has {len(self._columns):,} different keys: records of a table must have the same"
             raise TaskError(msg)
         self._rows.append(cells)
         self._starts.append(start)

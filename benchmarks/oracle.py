@@ -48,7 +48,7 @@ Guess = np.ndarray
 
 
 @dataclass
-class Judge:
+class Oracle:
     """Grades guesses, and tells an agent what it may know."""
 
     task: Task
@@ -125,38 +125,38 @@ def guesses(task: Task, seed: int) -> Iterator[Guess]:
         yield rng.integers(0, 2, len(task.train.rows))
 
 
-def submit_random(judge: Judge, submissions: int) -> Guess:
+def submit_random(oracle: Oracle, submissions: int) -> Guess:
     """Guess; the run itself chooses and rescores the best in full precision, whatever agents are told."""
-    tried = [guess for guess, _ in zip(guesses(judge.task, judge.seed), range(submissions), strict=False)]
-    finalists = sorted(tried, key=lambda guess: -(judge.grade(guess)[0].score or 0))[:FINALISTS]
-    return max(finalists, key=lambda guess: judge.fresh_score(guess)[0])
+    tried = [guess for guess, _ in zip(guesses(oracle.task, oracle.seed), range(submissions), strict=False)]
+    finalists = sorted(tried, key=lambda guess: -(oracle.grade(guess)[0].score or 0))[:FINALISTS]
+    return max(finalists, key=lambda guess: oracle.fresh_score(guess)[0])
 
 
-def submit_majority(judge: Judge, submissions: int) -> Guess:
-    votes = np.zeros(len(judge.task.train.rows))
-    for guess, _ in zip(guesses(judge.task, judge.seed), range(submissions), strict=False):
-        told = judge.tell(guess)
+def submit_majority(oracle: Oracle, submissions: int) -> Guess:
+    votes = np.zeros(len(oracle.task.train.rows))
+    for guess, _ in zip(guesses(oracle.task, oracle.seed), range(submissions), strict=False):
+        told = oracle.tell(guess)
         right = told > 0.5 if isinstance(told, float) else told == BETTER
         known = isinstance(told, float) or told == BETTER
         votes += (2 * guess - 1) * (1 if right else -1) * known
     return (votes > 0).astype(int)
 
 
-def climb(judge: Judge, submissions: int) -> Guess:
-    rng = np.random.default_rng(judge.seed + 1)
-    best = next(guesses(judge.task, judge.seed))
-    judge.is_told_better(best)
-    withheld = judge.grader.holdout.withheld
+def climb(oracle: Oracle, submissions: int) -> Guess:
+    rng = np.random.default_rng(oracle.seed + 1)
+    best = next(guesses(oracle.task, oracle.seed))
+    oracle.is_told_better(best)
+    withheld = oracle.grader.holdout.withheld
     for _ in range(submissions - 1):
         changed = best.copy()
         rows = rng.choice(withheld, CHANGED_ROWS, replace=False)
         changed[rows] = 1 - changed[rows]
-        if judge.is_told_better(changed):
+        if oracle.is_told_better(changed):
             best = changed
     return best
 
 
-AGENTS: dict[str, Callable[[Judge, int], Guess]] = {
+AGENTS: dict[str, Callable[[Oracle, int], Guess]] = {
     "random": submit_random,
     "majority": submit_majority,
     "climb": climb,
@@ -215,9 +215,9 @@ def main() -> None:
             for told in ("exact",) if agent == "random" else TOLD:
                 rows = []
                 for seed, task in enumerate(tasks):
-                    judge = Judge(task, told, seed, folder)
-                    rows.append(judge.inflation(act(judge, options.submissions)))
-                    judge.ledger.close()
+                    oracle = Oracle(task, told, seed, folder)
+                    rows.append(oracle.inflation(act(oracle, options.submissions)))
+                    oracle.ledger.close()
                 holdout, fresh = np.mean(rows, axis=0)
                 print(f"| {agent} | {told} | {options.submissions} | {holdout:+.1f} | {fresh:+.1f} |", flush=True)
         print("\n| agent | told | submissions | labels read |\n|---|---|---|---|")

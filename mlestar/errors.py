@@ -120,10 +120,10 @@ HIDDEN = re.compile(
 """Control characters but for tab and line feed, and characters that nobody sees: they move the cursor or reverse text
 in a terminal, and models read them."""
 _ESCAPE = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[ -/]+[0-~]")
-"""Commands to a terminal that contain no text: colours, moves of the cursor, clearing. What others contain stays."""
+"""Commands to a terminal that contain no text: colours, moves of the cursor, clearing. Text in others stays."""
 _LINE_END = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _JOINED = re.compile("(?<=[^\x00-\xff])[\u200c\u200d](?=[^\x00-\xff])")
-"""Joiners between characters beyond Latin-1: Persian and Indic scripts and emoji need them."""
+"""Joiners between characters beyond Latin-1, which stay: Persian and Indic scripts and emoji need them."""
 _JOINERS = ("\u200c", "\u200d")
 
 

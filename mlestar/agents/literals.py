@@ -16,7 +16,7 @@ from functools import cached_property
 from mlestar.agents.script import parse_tree
 
 SEPARATORS = re.compile(r"[^\w.+\-/@]+")
-"""Between the values of a text."""
+"""Separates the values of a text."""
 LINE_SEPARATORS = re.compile(r"[\n;|]+")
 ENCODED_TOKEN = 40
 """Characters without a separator from which a text counts as encoded: names and words are shorter. Chosen by judgement;

@@ -33,7 +33,7 @@ TELLING_DIGITS = 4
 TELLING_CHARACTERS = 12
 """Characters from which a text is rarely in a script by chance. Chosen by judgement."""
 MOST_LABELS = 50_000
-"""Different labels that are compared as sequences; of more, single ones tell."""
+"""Different labels up to which sequences are compared; with more, single labels are compared."""
 FIRST_CODE = 0xE000
 """First code point of the characters that stand for labels in a comparison of sequences."""
 DATE = re.compile(r"\d{4}-\d\d-\d\d")

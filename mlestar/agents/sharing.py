@@ -1,4 +1,4 @@
-"""What agents, and so the provider of a model, may read of the data: column statistics and the output of scripts."""
+"""What agents, and so a model provider, may read of the data: column statistics and the output of scripts."""
 
 import re
 from collections.abc import Sequence

@@ -16,7 +16,7 @@ SOLVED, NO_SOLUTION, BAD_INPUT, PAUSED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 class Commands(TyperGroup):
-    """Ends known errors in one line and an exit status; what the command line itself refuses is quoted clean."""
+    """Ends known errors in one line and an exit status; text that it quotes is cleaned."""
 
     def make_context(self, *arguments: Any, **keywords: Any) -> Any:
         with _clean_usage_errors():

@@ -1,4 +1,4 @@
-"""What the command line prints: foreign text reaches the terminal clean."""
+"""Printing to the terminal, with foreign text cleaned."""
 
 import sys
 import traceback

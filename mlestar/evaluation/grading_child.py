@@ -55,7 +55,7 @@ def serve() -> None:
 
 
 def _silence() -> None:
-    """Give what a metric prints or reads nowhere to go: the pipes are for requests and replies."""
+    """Connect the standard streams, which a metric may use, to the null device: the pipes carry only requests."""
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)

@@ -62,12 +62,12 @@ class GradingProcess:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._subjects: list[Subject] = []
-        """What the process has been sent; its place is its key."""
+        """What the process has been sent; the position of an item is its key."""
         self._requests = 0
         self._lock = threading.Lock()
         self._closed = False
         self.executed: Path | None = None
-        """The task folder of which it executed a metric file, and to whose runs it belongs from then on."""
+        """The task folder whose metric file it executed; from then on it serves only runs of that folder."""
 
     def grade(self, answers: Answers, submission: Path, seconds: float) -> Grade:
         """Grade a submission within a time limit.
@@ -97,7 +97,7 @@ class GradingProcess:
         return str(self._ask(form, seconds, "check", str(submission)))
 
     def load_metric(self, subject: Subject, seconds: float) -> None:
-        """Execute the file of a metric, so that what is wrong with it shows before anything is graded.
+        """Execute the file of a metric, so that an error in it is reported before anything is graded.
 
         Raises:
             UserError: it cannot be imported, or not within the limits.
@@ -256,7 +256,7 @@ class GradingProcess:
 
 
 class _Pickler(pickle.Pickler):
-    """Writes a metric as its name, as functions in functions cannot be pickled."""
+    """Pickles a metric as its name, because nested functions cannot be pickled."""
 
     def reducer_override(self, value: object) -> Any:
         if isinstance(value, Metric):

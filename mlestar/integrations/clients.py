@@ -24,7 +24,7 @@ HARMLESS = (
     ),
     *("resamples", "debug_rounds", "accept", "leakage_rounds", "review", "share", "subsample_rows", "script_seconds"),
 )
-"""Settings of a search that cost no more than the caps allow, and choose no file and no address."""
+"""Settings that shape a search: they cost no more than the caps allow, and choose no file and no address."""
 CAPS = ("max_hours", "max_usd", "max_tokens", "max_executions", "parallel", "memory_mb", "cpus", "script_seconds")
 """Settings that a client may lower; what the operator has set is the ceiling."""
 OWN_MODELS = ("ask", "offline")
@@ -64,7 +64,7 @@ class ClientRules(BaseModel):
     def with_roots(self, roots: tuple[Path, ...]) -> "ClientRules":
         """Return the rules with more roots; without any, task folders may be in the current folder."""
         both = (*self.roots, *roots) or (Path.cwd(),)
-        # A desktop client starts its servers in the root of the file system.
+        # A desktop client starts its servers in the root of the file system, which must not be a root by default.
         resolved = tuple(root.expanduser().resolve() for root in both)
         return self.model_copy(update={"roots": () if resolved == (Path("/"),) and not roots else resolved})
 

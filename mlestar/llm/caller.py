@@ -106,7 +106,7 @@ class _Question:
 
 
 class _BrokenOff(UnfinishedError):
-    """A request was not answered; the record has its cost, at its worst where that is unknown."""
+    """A request was not answered; the record has its cost, the worst case where that is unknown."""
 
     def __init__(self, record: Record, error: BrokenOffError) -> None:
         super().__init__(record)

@@ -24,7 +24,7 @@ def better(direction: Direction, left: float | None, right: float | None) -> boo
 
 
 NOT_BLIND = "not blind: the search had these rows and labels"
-"""What is said of a fresh score wherever it is shown, unless its rows were kept apart from the search."""
+"""The mark of a fresh score wherever it is shown, unless its rows were kept apart from the search."""
 
 
 class TaskSpec(BaseModel):

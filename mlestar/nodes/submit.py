@@ -177,7 +177,7 @@ async def submit_best(ctx: RunContext, state: PipelineState) -> None:
 
 
 def _waits_for_search(ctx: RunContext) -> bool:
-    """Whether nothing may be exported before the search is over, since its scripts could read what an export left."""
+    """Return whether exports wait for the end of the search, whose scripts could read what an export left behind."""
     return ctx.settings.isolation == "strict"
 
 

@@ -1,7 +1,7 @@
 """How many submissions a holdout has graded, and what may be shown of a score once these are many.
 
-Whoever is told the scores of enough submissions learns the labels behind them. So after a number of submissions only
-this is shown: whether a submission is better than the best before it. That is the ladder of Blum and Hardt (2015, "The
+The scores of enough submissions reveal the labels behind them. So after a number of submissions agents learn only
+whether a submission is better than the best before it. That is the ladder of Blum and Hardt (2015, "The
 Ladder: A Reliable Leaderboard for Machine Learning Competitions") in its form without parameters: an improvement counts
 when it is larger than its own standard error. The run itself goes on comparing scores in full precision.
 """
@@ -63,7 +63,7 @@ class GradedSubmissions:
 async def _standing(
     facts: list[dict[str, Any]], score: float, direction: Direction, improves_on: Callable[[str], Awaitable[bool]]
 ) -> Standing:
-    """Compare a submission with the best that anybody was told of."""
+    """Compare a submission with the best one of which agents have learnt the score or the standing."""
     told = [fact for fact in facts if fact["standing"] != NOT_BETTER]
     best = max(told, key=lambda fact: sign(direction) * fact["score"])
     if sign(direction) * (score - best["score"]) <= 0:

@@ -46,7 +46,7 @@ class Turns:
         except asyncio.CancelledError:
             if turn.cancelled():
                 self._waiting.remove((name, turn))
-            else:  # its turn had come
+            else:  # it had been given its turn
                 self._running -= 1
             self._admit()
             raise

@@ -1,6 +1,6 @@
-"""What is damaged in a run folder, and the repair of what can be repaired.
+"""Finding damage in a run folder, and repairing what can be repaired.
 
-Nothing is overwritten: what is replaced or removed is kept in a folder `damaged-TIME` of the run.
+What is replaced or removed is kept in a folder `damaged-TIME` of the run.
 """
 
 import contextlib
@@ -281,7 +281,7 @@ def _blobs_of(kind: str, content: Any) -> list[str]:
 
 
 def _forget(connection: sqlite3.Connection, key: str, kind: str) -> None:
-    """Let an entry be done again: what work cost stays counted, other facts are found again."""
+    """Forget an entry, so that it is repeated: the cost of work stays counted, other facts are determined again."""
     if kind in ("model_call", "execution", "export", "retrieval"):
         statement = "UPDATE entries SET key = key || ' lost ' || rowid WHERE key = ?"
     else:

@@ -174,9 +174,9 @@ class Settings(BaseModel):
     share: Share = Field(
         "all",
         description="What prompts contain of the data, and so what a model provider receives. all: statistics of "
-        "columns, example values, two records of each table and output of scripts. statistics: column statistics without "
-        "example values, records and extremes, and of the output only scores and kinds of errors. names: only names "
-        "and kinds of columns. Descriptions are always sent.",
+        "columns, example values, two records of each table and output of scripts. statistics: column statistics "
+        "without example values, records and extremes, and of the output only scores and kinds of errors. names: "
+        "only names and kinds of columns. Descriptions are always sent.",
     )
     isolation: Literal["standard", "strict"] = Field(
         "standard",

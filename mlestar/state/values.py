@@ -104,7 +104,7 @@ class Brief(Frozen):
     """Share of the labelled rows that the search never has, as far as they are enough; 0 in runs of versions that kept
     none apart."""
     warnings: tuple[str, ...] = ()
-    """What makes the scores less sure, one line each."""
+    """What makes the scores less certain, one line each."""
     python: str
     packages: dict[str, str]
     distributions: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What tells a damaged file of a run from an intact one, and the one line that names it."""
+"""Detecting damaged files of a run, and the one line that names such a file."""
 
 import hashlib
 import sqlite3
@@ -35,7 +35,7 @@ def database_problem(connection: sqlite3.Connection) -> str:
 def has_tables(path: Path) -> bool:
     """Return whether a database holds a table; one that is damaged counts, and one that does not exist does not."""
     if not path.is_file() or path.stat().st_size == 0:
-        # Its tables may be in the file beside it that holds what was written last.
+        # Its tables may still be in its write-ahead log.
         return path.with_name(f"{path.name}-wal").is_file() and path.is_file()
     try:
         connection = sqlite3.connect(path)

@@ -309,7 +309,7 @@ class Ledger:
         self._execute("UPDATE reservations SET sent = NULL WHERE id = ?", reservation)
 
     def count_unknown(self) -> int:
-        """Count the requests that earlier sessions sent and whose outcome they never learnt; return their number.
+        """Count the requests of earlier sessions whose outcome is unknown; return their number.
 
         Only for the session that works on the run: another one's requests may still be answered.
         """
@@ -336,7 +336,7 @@ class Ledger:
         return [int(tokens) for (tokens,) in rows]
 
     def release(self, reservation: int) -> None:
-        """Release the reservation of work that left no entry; a request that was sent meanwhile counts at its worst."""
+        """Release the reservation of work that left no entry; a request that was sent counts at its worst-case cost."""
         with self._transaction() as execute:
             _count_sent(execute, "id = ?", reservation)
 
@@ -371,7 +371,7 @@ class Ledger:
         self._timer.start()
 
     def forget(self) -> None:
-        """Let every entry be done again; what it cost stays counted, and so do graded submissions."""
+        """Forget every entry, so that it is repeated; what it cost and graded submissions stay counted."""
         self._execute(FORGET)
         self._execute("UPDATE entries SET key = key || ' forgotten in session ' || ?", self._session)
 

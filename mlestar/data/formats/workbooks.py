@@ -21,7 +21,7 @@ MAX_CELLS = 50_000_000
 measured."""
 _CELL = re.compile(rb'<c r="([A-Z]{1,3})(\d{1,7})"')
 _CELL_LENGTH = 20
-"""Bytes that a match may have, and more."""
+"""Bytes of the longest match, with some to spare."""
 _BLOCK = 2**20
 _EXACT = 2**53
 """Whole numbers up to which a workbook, which stores them as floats, is exact."""

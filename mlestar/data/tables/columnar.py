@@ -20,7 +20,7 @@ from mlestar.files import MAX_RATIO, unpacked_limit
 
 _BATCH_ROWS = 65_536
 _CELL_BYTES = 8
-"""Bytes that a cell takes at least as text in memory: those that say where it ends."""
+"""Least bytes that a cell takes as text in memory: those that hold where it ends."""
 _MAX_GROUP = 2**28
 """Bytes of rows that are written as one group. Chosen by judgement; not measured."""
 

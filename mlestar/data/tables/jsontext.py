@@ -22,7 +22,7 @@ _WORDS = {True: "true", False: "false", None: ""}
 _HEAD_BYTES = 4096
 """Bytes in which the first bracket of an array is expected. Chosen by judgement; not measured."""
 _CELL_BYTES = 8
-"""Bytes that a cell takes at least as text in memory: those that say where it ends."""
+"""Least bytes that a cell takes as text in memory: those that hold where it ends."""
 _PART_ROWS = 20_000
 """Rows that are Python objects at a time. Chosen by judgement; not measured."""
 

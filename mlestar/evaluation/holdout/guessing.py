@@ -12,9 +12,9 @@ from mlestar.data.task import Task
 _WINDOWS = (1, 5)
 """Kept rows on each side by which a row is guessed, besides the root of their number."""
 _MAX_CLASSES = 50
-"""Classes up to which the commonest of a window is found; with more, the nearest row alone is the guess."""
+"""Classes up to which the most common class of a window is the guess; with more, that of the nearest row."""
 _MIN_ROWS = 20
-"""Withheld rows below which nothing can be told."""
+"""Withheld rows below which nothing can be concluded."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def sorted_places(kept: np.ndarray, withheld: np.ndarray) -> tuple[np.ndarray, n
     order = np.argsort(kept, kind="stable")
     left = np.searchsorted(kept[order], withheld, side="left")
     right = np.searchsorted(kept[order], withheld, side="right")
-    # Equal values are one place: which of their rows is which, they do not say.
+    # Equal values are one position: they do not tell their rows apart.
     return (left + right) / 2, order
 
 

@@ -63,7 +63,7 @@ class Placement:
         """Describe the placement; without a store every file is copied."""
         self._store = store
         self._clones = sys.platform == "linux"
-        """Whether to try: the first file shows whether the file system can."""
+        """Whether to try cloning: the first file shows whether the file system supports it."""
         self._copied = 0
 
     def place(self, source: Path, target: Path) -> str:

@@ -1,4 +1,4 @@
-"""A user id for each container alone: the kernel limits processes, timers and pipes per user of the whole machine."""
+"""A separate user id for each container: the kernel limits processes, timers and pipes per user of the machine."""
 
 import os
 import random
@@ -15,8 +15,8 @@ FIRST_UID = 1_900_000_000
 """First id of those that containers get. Linux distributions give the ids from 1,879,048,192 to 2,147,483,647 to
 nobody: https://systemd.io/UIDS-GIDS."""
 UIDS = 2**20
-"""How many there are: so many that the next containers do not get an id again which one has had that a killed process
-has left and that has not ended yet. Chosen by judgement; not measured."""
+"""How many there are: enough that a new container hardly gets the id of one that a killed
+process left running. Chosen by judgement; not measured."""
 ATTEMPTS = 100
 
 

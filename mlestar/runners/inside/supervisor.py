@@ -10,7 +10,7 @@ ended and is never evidence for a score. Only the standard library, and nothing 
 
 The script has the same user id. So this process closes its memory, which has the mark, and its descriptors, one of
 which is the standard input above, to other processes. It has process id 1, so the kernel gives it no signal from the
-sandbox that it does not handle, not even SIGKILL or SIGSTOP, and ends the sandbox together with it.
+sandbox that it does not handle, not even SIGKILL or SIGSTOP, and ends the sandbox when it ends.
 """
 
 import ctypes
@@ -30,7 +30,7 @@ WARM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "warm")  # noqa:
 LOCKS_FILE = "/proc/locks"
 """A line for each lock that processes of this sandbox have on files."""
 MAX_LOCKS = 10_000
-"""Locks that a script may have: the kernel counts them as nobody's memory. 1.4 million, made in 8 s, took 300 MB."""
+"""Locks that a script may have: their memory counts for no container. 1.4 million, made in 8 s, took 300 MB."""
 LOOK_SECONDS = 1.0
 """Time between two counts of locks. Chosen by judgement; not measured."""
 PR_SET_DUMPABLE = 4

@@ -33,7 +33,7 @@ class Decision:
     left_out: bool = False
     """It is in no input."""
     vouched: bool = False
-    """It is staged as it is, since a person says that it reveals nothing."""
+    """It is staged as it is, because a person has declared that it reveals nothing."""
     reason: str = ""
 
     @property
@@ -85,7 +85,7 @@ def describe_left_out(task: Task) -> tuple[str, ...]:
 
 
 def vouched_lines(task: Task) -> tuple[str, ...]:
-    """Return what makes the scores of a task less sure: the files that a person vouches for."""
+    """Return what makes the scores of a task less certain: the files that a person vouches for."""
     return tuple(decision.line for decision in decide_all(task) if decision.vouched)
 
 

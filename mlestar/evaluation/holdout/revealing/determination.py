@@ -11,7 +11,7 @@ from mlestar.evaluation.holdout.revealing.labels import Labels
 from mlestar.metrics import canonical_labels
 
 MIN_ROWS = 20
-"""Rows with a label below which nothing can be said. Chosen by judgement; not measured."""
+"""Rows with a label below which nothing can be concluded. Chosen by judgement; not measured."""
 _CLASSES = 0.8
 """Share of the errors of always naming the most common class that the values must avoid: 90 % of the labels of two
 equal classes. Chosen by judgement; not measured."""

@@ -23,7 +23,7 @@ _EXACT = 0.001
 _SMOOTHING = (1, 2, 5, 10, 20, 50, 100, 300)
 """Rows of the mean of all that are added to those of a key."""
 _FEW = 2
-"""Different values up to which the mean says all."""
+"""Different values up to which the mean is the only statistic that is compared."""
 _WORDS = {"std": "standard deviation"}
 
 

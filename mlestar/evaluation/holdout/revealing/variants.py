@@ -1,4 +1,4 @@
-"""Other ways to read the records of a file: with its header as a record, turned by 90 degrees, cells in parts."""
+"""Other ways to read the records of a file: with its header as a record, transposed, with divided cells."""
 
 from collections.abc import Iterator
 

@@ -14,7 +14,7 @@ MAX_CELLS = 4_000_000
 MAX_SECONDS = 60.0
 """Seconds for one file."""
 MAX_LEVELS = 3
-"""Archives in archives that are opened."""
+"""Levels of archives inside archives that are opened."""
 
 
 class TooLargeError(Exception):

@@ -14,7 +14,7 @@ MAGIC = b"SQLite format 3\0"
 _MAX_FIELD = 1_000_000
 """Bytes of the longest value that is read. Chosen by judgement; not measured."""
 _STEPS = 100_000
-"""Instructions of the database engine between two looks at the clock. Chosen by judgement; not measured."""
+"""Instructions of the database engine between two checks of the clock. Chosen by judgement; not measured."""
 _BATCH = 10_000
 
 

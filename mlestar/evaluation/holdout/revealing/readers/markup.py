@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _MAX_DEPTH = 6
 """Levels of a file in which records are looked for. Chosen by judgement; not measured."""
 _MAX_NESTING = 200
-"""Elements in each other; more are refused. Chosen by judgement; not measured."""
+"""Levels of nested elements; more are refused. Chosen by judgement; not measured."""
 
 
 def read_xml(data: bytes, allowance: Allowance) -> tuple[Records, ...]:
@@ -74,7 +74,7 @@ def _check(data: bytes) -> None:
     try:
         parser.Parse(data, True)
     except expat.ExpatError:
-        # ElementTree says what is wrong.
+        # ElementTree raises an error that names the problem.
         return
 
 

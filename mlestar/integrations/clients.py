@@ -32,7 +32,7 @@ OWN_MODELS = ("ask", "offline")
 
 
 class ClientRules(BaseModel):
-    """The operator's file."""
+    """The file of rules that an operator may write (`--rules`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -96,7 +96,7 @@ class ClientRules(BaseModel):
             if limit is None or not _above(getattr(chosen, name), limit):
                 continue
             if name in values:
-                msg = f"clients of this server may set {name} to {limit:g} at most"
+                msg = f"clients of this server may set {name} to {limit:.12g} at most"
                 raise SettingsError(msg)
             limited[name] = limit
         return limited

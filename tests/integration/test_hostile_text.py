@@ -93,7 +93,7 @@ def name_a_card(folder: Path) -> tuple[object, ...]:
     return ("run", folder, "--card", folder / NAME, *options)
 
 
-DOORS = (
+COMMANDS = (
     name_a_folder,
     name_a_file,
     set_a_value,
@@ -123,9 +123,9 @@ def in_terminal(arguments: tuple[object, ...]) -> str:
     return STYLE.sub("", output.decode().replace("\r\n", "\n"))
 
 
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
-def test_no_control_character_reaches_the_terminal(folder: Path, door: Callable[[Path], tuple[object, ...]]) -> None:
-    arguments = door(folder)
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.__name__)
+def test_no_control_character_reaches_the_terminal(folder: Path, command: Callable[[Path], tuple[object, ...]]) -> None:
+    arguments = command(folder)
     ended = run_mlestar(*arguments)
     printed = ended.stdout + ended.stderr
     assert hidden_marks(printed) == []

@@ -83,7 +83,7 @@ def test_caps_are_ceilings_whatever_profile_a_client_chooses() -> None:
     assert (lower.max_usd, lower.model) == (0.5, "ask")
 
 
-def test_an_operator_s_file_allows_more(tmp_path: Path) -> None:
+def test_the_rules_of_the_operator_allow_more(tmp_path: Path) -> None:
     path = tmp_path / "clients.toml"
     path.write_text('roots = ["tasks"]\nallow = ["image"]\nmodels = ["openai:gpt-5.1"]\n[caps]\nmax_usd = 1\n')
     rules, operator = ClientRules.read(path).with_roots(()), Settings.resolve(OPERATOR)

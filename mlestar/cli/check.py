@@ -143,7 +143,7 @@ def _describe_fresh(task: Task, split: SplitPlan, division: Division, settings: 
     if division.apart is not None:
         return division.note
     fresh = fresh_holdouts(task, split, seed=settings.seed, count=settings.fresh_splits)
-    mark = "" if fresh and all(holdout.unseen_in(division.search) for holdout in fresh) else f"; {NOT_BLIND}"
+    mark = "" if all(holdout.unseen_in(division.search) for holdout in fresh) else f"; {NOT_BLIND}"
     return f"{division.note}; fresh splits for the rescorings: {len(fresh)}{mark}"
 
 

@@ -63,10 +63,10 @@ class ClientRules(BaseModel):
 
     def with_roots(self, roots: tuple[Path, ...]) -> "ClientRules":
         """Return the rules with more roots; without any, task folders may be in the current folder."""
-        both = (*self.roots, *roots) or (Path.cwd(),)
         # A desktop client starts its servers in the root of the file system, which must not be a root by default.
-        resolved = tuple(root.expanduser().resolve() for root in both)
-        return self.model_copy(update={"roots": () if resolved == (Path("/"),) and not roots else resolved})
+        default = (Path.cwd(),) if Path.cwd() != Path("/") else ()
+        both = (*self.roots, *roots) or default
+        return self.model_copy(update={"roots": tuple(root.expanduser().resolve() for root in both)})
 
     def open_task(self, folder: str) -> Path:
         """Return the path of a task folder that a client names.

@@ -22,7 +22,7 @@ from mlestar.store.damage import database_problem, has_tables, sha256_of
 AGAIN = "`mlestar resume` writes it again"
 BLOBS_OF_WORK = ("prompt", "text", "stdout", "stderr")
 """Fields of finished work that name blobs."""
-SALVAGED = ("entries", "sessions")
+SALVAGED = ("entries", "sessions", "reservations")
 
 
 @dataclass(frozen=True)

@@ -438,9 +438,9 @@ def _row(key: str, kind: WorkKind | NoteKind, label: str, record: Record) -> tup
 def _count_sent(execute: Callable[..., sqlite3.Cursor], which: str, value: int) -> int:
     """Delete reservations, and count the requests among them that were sent; return how many these are."""
     left = f"FROM reservations WHERE {which}"
-    rows = execute(f"SELECT id, label, sent {left} AND sent IS NOT NULL", (value,)).fetchall()
-    for number, label, sent in rows:
-        execute(INSERT, _row(f"unknown outcome {number}", "model_call", label, Record(**json.loads(sent))))
+    rows = execute(f"SELECT label, sent {left} AND sent IS NOT NULL", (value,)).fetchall()
+    for label, sent in rows:
+        execute(INSERT, _row(f"unknown outcome {uuid4().hex}", "model_call", label, Record(**json.loads(sent))))
     execute(f"DELETE {left}", (value,))
     return len(rows)
 

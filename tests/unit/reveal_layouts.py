@@ -62,6 +62,10 @@ def _write_pairs(folder: Path, train: pd.DataFrame, test: pd.DataFrame) -> None:
     (folder / "list.txt").write_text("".join(f"{row}: {name}\n" for row, name in _pairs(train).items()))
 
 
+def _write_false_picture(folder: Path, train: pd.DataFrame, test: pd.DataFrame) -> None:
+    (folder / "logo.jpg").write_text("".join(f"{row},{name}\n" for row, name in _pairs(train).items()))
+
+
 def _write_spaced(folder: Path, train: pd.DataFrame, test: pd.DataFrame) -> None:
     (folder / "list.dat").write_text("".join(f"{row}   {name}\n" for row, name in _pairs(train).items()))
 
@@ -127,6 +131,7 @@ MENTIONS: dict[str, Extra] = {
     "nested JSON": _write_nested,
     "JSON class to ids": _write_by_class,
     "key: value": _write_pairs,
+    "text under the name of a picture": _write_false_picture,
     "text with blanks": _write_spaced,
     "text in gzip": _write_packed,
     "SQLite": _write_database,

@@ -1,5 +1,6 @@
 """Files that hold no records: pictures, sounds, films, fonts and the like."""
 
+import codecs
 from pathlib import PurePosixPath
 
 _SUFFIXES = {
@@ -25,6 +26,21 @@ _SUFFIXES = {
 }
 
 
-def is_media(name: str) -> bool:
-    """Return whether a file is a picture, a sound or the like, by its name."""
-    return PurePosixPath(name).suffix.lower() in _SUFFIXES
+HEAD_BYTES = 4096
+"""Bytes that show whether a file is text. Chosen by judgement; not measured."""
+
+
+def is_media(name: str, head: bytes) -> bool:
+    """Return whether a file is a picture, a sound or the like: by its name, unless its first bytes are text."""
+    return PurePosixPath(name).suffix.lower() in _SUFFIXES and not _is_text(head)
+
+
+def _is_text(head: bytes) -> bool:
+    if b"\0" in head:
+        return False
+    try:
+        # The last character may be cut.
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -18,7 +18,7 @@ from mlestar.errors import UserError
 from mlestar.evaluation.holdout.revealing.readers.arrays import read_arrays
 from mlestar.evaluation.holdout.revealing.readers.bounds import MAX_BYTES, MAX_TEXT, Allowance, TooLargeError
 from mlestar.evaluation.holdout.revealing.readers.databases import MAGIC, read_database
-from mlestar.evaluation.holdout.revealing.readers.media import is_media
+from mlestar.evaluation.holdout.revealing.readers.media import HEAD_BYTES, is_media
 from mlestar.evaluation.holdout.revealing.readers.packed import (
     COMPRESSED,
     read_archive,
@@ -56,13 +56,18 @@ def read_other(path: Path) -> tuple[Records, ...] | None:
     Memory is bounded by `MAX_TEXT`, `MAX_BYTES` and `MAX_CELLS`: about 1.5 GB at the worst, for a JSON text of 64 MB of
     empty objects. Pickled objects are never loaded, and nothing in a file is executed.
     """
-    if is_media(path.name):
+    if is_media(path.name, _read_head(path)):
         return ()
     with tempfile.TemporaryDirectory(prefix="mlestar-reading-") as folder:
         try:
             return _read(path, Path(folder), Allowance())
         except _UNREADABLE:
             return None
+
+
+def _read_head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD_BYTES)
 
 
 def _read(path: Path, folder: Path, allowance: Allowance) -> tuple[Records, ...] | None:
@@ -86,7 +91,7 @@ def _read(path: Path, folder: Path, allowance: Allowance) -> tuple[Records, ...]
 
 
 def _read_member(path: Path, folder: Path, allowance: Allowance) -> tuple[Records, ...] | None:
-    if is_media(path.name):
+    if is_media(path.name, _read_head(path)):
         return ()
     if is_table(path) and not path.name.endswith(".gz"):
         size = path.stat().st_size

@@ -14,7 +14,7 @@ from mlestar.data.formats.archives import open_members
 from mlestar.data.formats.arrow import convert_arrow
 from mlestar.data.formats.workbooks import convert_workbook
 from mlestar.evaluation.holdout.revealing.readers.bounds import Allowance, TooLargeError
-from mlestar.evaluation.holdout.revealing.readers.media import is_media
+from mlestar.evaluation.holdout.revealing.readers.media import HEAD_BYTES, is_media
 from mlestar.evaluation.holdout.revealing.records import Records
 
 Read = Callable[[Path, Allowance], tuple[Records, ...] | None]
@@ -46,8 +46,9 @@ def read_archive(path: Path, folder: Path, allowance: Allowance, read: Read) -> 
     with open_members(path) as members:
         for member in members:
             names.append(member.name)
-            if is_media(member.name):
-                continue
+            with member.open() as source:
+                if is_media(member.name, source.read(HEAD_BYTES)):
+                    continue
             target = folder / f"{allowance.new_name()}-{PurePosixPath(member.name).name}"
             with member.open() as source:
                 _copy(source, target, allowance)

@@ -134,6 +134,7 @@ class Spend:
     """What a run has cost so far."""
 
     model_calls: int
+    """Those without a known outcome count in tokens and money only."""
     input_tokens: int
     output_tokens: int
     cached_tokens: int

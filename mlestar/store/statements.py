@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS reservations (
 request that was sent and has no known outcome: see `Ledger.count_unknown`.
 Ids are never used twice: a call that settled releases its id once more, when another call may have reserved."""
 SPENT = """
-SELECT count(*) FILTER (WHERE kind = 'model_call'),
+SELECT count(*) FILTER (WHERE kind = 'model_call' AND json_extract(result, '$.unknown') IS NULL),
        coalesce(sum(input_tokens), 0),
        coalesce(sum(output_tokens), 0),
        coalesce(sum(cached_tokens), 0),

@@ -37,7 +37,9 @@ def finished_work(run: Path) -> tuple[set[str], set[str]]:
     except sqlite3.OperationalError:  # killed before the table was made
         rows = []
     connection.close()
-    calls = {json.loads(result)["prompt"] for kind, _, result in rows if kind == "model_call"}
+    replies = [json.loads(result) for kind, _, result in rows if kind == "model_call"]
+    # A request that was sent when its process was killed counts, and is no finished work.
+    calls = {reply["prompt"] for reply in replies if "unknown" not in reply}
     return calls, {label for kind, label, _ in rows if kind == "execution"}
 
 

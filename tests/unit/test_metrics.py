@@ -215,7 +215,7 @@ def test_a_function_of_a_file_is_a_metric(tmp_path: Path) -> None:
     [
         ("own.py:missing", "has no function 'missing'"),
         ("../own.py:f", "not a file inside"),
-        ("broken.py:f", "no Python that can be read: .*line 1"),
+        ("broken.py:f", "not valid Python: .*line 1"),
         ("computed.py:f", "no function 'f': write it at the top level as def f"),
         ("direction.py:f", 'direction must be one of .*, written out, as in direction = "maximize"'),
     ],

@@ -49,7 +49,7 @@ def test_a_run_that_prepares_stops_at_once_and_can_be_resumed(tmp_path: Path, nu
         os.kill(process.pid, number)
     _, errors = process.communicate(timeout=60)
     assert time.monotonic() - asked < 20
-    assert process.returncode == 130
+    assert process.returncode == 130, errors[-3000:]
     assert "continue with: mlestar resume run" in errors
     assert "Traceback" not in errors
     assert json.loads((runs / "run/result.json").read_text(encoding="utf-8"))["status"] == "stopped"

@@ -1,10 +1,13 @@
 """Opening files that somebody else made: regular ones only, and no larger than they may be."""
 
 import errno
+import hashlib
 import io
 import os
 import stat
+import tomllib
 from pathlib import Path
+from typing import Any
 
 MAX_TEXT_FILE = 2**24
 """Bytes of a description, a settings file, a card or a script that are read at most. The longest descriptions of
@@ -50,3 +53,27 @@ def read_regular(path: Path, limit: int = MAX_TEXT_FILE) -> bytes:
     if len(content) > limit:
         raise OSError(errno.EFBIG, f"it is larger than {limit:,} bytes", str(path))
     return content
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a regular file.
+
+    Raises:
+        OSError: it is no regular file, or cannot be read.
+    """
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the content of a TOML file; a byte-order mark is skipped.
+
+    Raises:
+        ValueError: it cannot be read; the message is the reason alone.
+    """
+    try:
+        return tomllib.loads(read_regular(path).decode("utf-8-sig"))
+    except OSError as error:
+        raise ValueError(error.strerror or str(error)) from error
+    except RecursionError as error:
+        raise ValueError(str(error)) from error

@@ -33,7 +33,7 @@ class Commands(TyperGroup):
             advice = "" if isinstance(error, WeakModelError) else _describe_resume(error.run)
             raise _stop(f"{error}{advice}", status) from None
         except KeyboardInterrupt as error:
-            # The second Ctrl-C comes from asyncio, which puts a description of its task there.
+            # Besides the folder of the run, a cancellation may have a message of whoever cancelled.
             run = next((str(value) for value in error.args if Path(str(value)).is_dir()), None)
             raise _stop(f"interrupted{_describe_resume(run)}", INTERRUPTED) from None
 

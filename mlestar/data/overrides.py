@@ -2,7 +2,6 @@
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from mlestar.data.folder import OVERRIDES, check_links
 from mlestar.errors import TaskError, first_line
-from mlestar.files import read_regular
+from mlestar.files import read_toml
 from mlestar.metrics.spec import Direction, PredictionKind
 
 _SPLIT = re.compile(r"(time|group):.+|series:.+:.+|space:.+\+.+|stratified|random")
@@ -101,8 +100,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return {}
     check_links(path.parent, [path])
     try:
-        return tomllib.loads(read_regular(path).decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or first_line(str(error))
-        msg = f"{OVERRIDES} cannot be read: {reason}"
+        return read_toml(path)
+    except ValueError as error:
+        msg = f"{OVERRIDES} cannot be read: {first_line(str(error))}"
         raise TaskError(msg) from error

@@ -1,6 +1,5 @@
 """What clients of the MCP server may do: which settings, which caps and which task folders."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,20 +7,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlestar.errors import SettingsError, UserError, first_line
+from mlestar.files import read_toml
 from mlestar.settings import Settings
 
 HARMLESS = (
     *("profile", "goal", "metric", "target", "id_column", "split", "seed"),
-    *(
-        "retrieved_models",
-        "outer_steps",
-        "inner_plans",
-        "tracks",
-        "ensemble_rounds",
-        "finalists",
-        "fresh_splits",
-        "fresh_share",
-    ),
+    *("retrieved_models", "outer_steps", "inner_plans", "tracks", "ensemble_rounds"),
+    *("finalists", "fresh_splits", "fresh_share"),
     *("resamples", "debug_rounds", "accept", "leakage_rounds", "review", "share", "subsample_rows", "script_seconds"),
 )
 """Settings that shape a search: they cost no more than the caps allow, and choose no file and no address."""
@@ -49,8 +41,8 @@ class ClientRules(BaseModel):
             SettingsError: the file cannot be read, or a name in it is unknown.
         """
         try:
-            rules = cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))
-        except (OSError, ValueError) as error:
+            rules = cls.model_validate(read_toml(path))
+        except ValueError as error:
             reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else first_line(str(error))
             msg = f"{path} cannot be used as rules for clients: {reason}"
             raise SettingsError(msg) from error

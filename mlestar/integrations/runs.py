@@ -19,6 +19,7 @@ from mlestar.metrics.precision import format_score
 from mlestar.metrics.spec import Direction, better
 from mlestar.report import Result, read_result
 from mlestar.runtime.context import load_task
+from mlestar.runtime.graded import BETTER
 from mlestar.runtime.options import RunOptions
 from mlestar.session.questions import read_open_questions
 from mlestar.settings import Settings
@@ -264,7 +265,7 @@ def _best_event(events: Sequence[Event]) -> str:
     direction = next((event.direction for event in events if event.direction), None)
     if direction is None:
         return ""
-    above = [event for event in events if event.standing == "better than the best"]
+    above = [event for event in events if event.standing == BETTER]
     if above:
         return f"{above[-1].solution} {above[-1].standing} before it"
     return _best(direction, [(event.solution or "", event.score, event.standard_error) for event in events])

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlestar.errors import SettingsError
-from mlestar.files import read_regular
+from mlestar.files import read_toml
 from mlestar.llm.external import ASK
 
 MILLION = 1_000_000
@@ -145,13 +145,13 @@ def _lookup(table: Mapping[str, Price], name: str) -> Price | None:
 
 def _read(path: Path) -> dict[str, Price]:
     try:
-        return _parse(tomllib.loads(read_regular(path).decode()))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        msg = f"prices {path}: {getattr(error, 'strerror', None) or error}"
-        raise SettingsError(msg) from error
+        return _parse(read_toml(path))
     except ValidationError as error:
         first = error.errors()[0]
         msg = f"prices {path}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise SettingsError(msg) from error
+    except ValueError as error:
+        msg = f"prices {path}: {error}"
         raise SettingsError(msg) from error
 
 

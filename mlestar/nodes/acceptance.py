@@ -1,11 +1,11 @@
 """What counts as better: two solutions compared by the grader on the same withheld rows."""
 
-import asyncio
 from collections.abc import Sequence
 
 from mlestar.evaluation.holdout.plan import Comparison
 from mlestar.metrics.precision import round_score
 from mlestar.metrics.spec import Direction, better
+from mlestar.nodes.grading import compare_submissions
 from mlestar.runtime.context import RunContext
 from mlestar.state import Brief, Gain, Solution, Verdict, best_first
 
@@ -86,8 +86,5 @@ async def _compare(ctx: RunContext, brief: Brief, left: Verdict, right: Verdict)
     staged = await ctx.inputs.search(brief)
     if staged.grader is None or left.submission is None or right.submission is None:
         return None
-    verified = ctx.services.blobs.verified
-    submission = await asyncio.to_thread(verified, left.submission)
-    baseline = await asyncio.to_thread(verified, right.submission)
-    comparison = await ctx.grading.compare(staged, submission, baseline)
+    comparison = await compare_submissions(ctx, staged, left.submission, right.submission)
     return comparison or Comparison(difference=0.0, standard_error=0.0, probability_better=0.5)

@@ -3,6 +3,7 @@
 import asyncio
 
 from mlestar.agents.script import reported_score
+from mlestar.evaluation import Comparison
 from mlestar.metrics.precision import Standing
 from mlestar.runtime.context import RunContext
 from mlestar.runtime.executor import SUBMISSION
@@ -74,13 +75,21 @@ async def _grade_file(
 
 async def _record(ctx: RunContext, brief: Brief, staged: StagedInput, submission: str, score: float) -> Standing | None:
     """Count a graded submission; return its standing, None where its score may be shown."""
-    path = ctx.services.blobs.path
 
     async def improves_on(other: str) -> bool:
-        comparison = await ctx.grading.compare(staged, path(submission), path(other))
+        comparison = await compare_submissions(ctx, staged, submission, other)
         return comparison is not None and comparison.difference > comparison.standard_error
 
     return await ctx.graded.record(staged.name, submission, score, brief.spec.direction, improves_on)
+
+
+async def compare_submissions(
+    ctx: RunContext, staged: StagedInput, submission: str, baseline: str
+) -> Comparison | None:
+    """Compare two graded submissions (blobs) for the withheld rows of an input; None when that takes too long."""
+    verified = ctx.services.blobs.verified
+    paths = [await asyncio.to_thread(verified, blob) for blob in (submission, baseline)]
+    return await ctx.grading.compare(staged, *paths)
 
 
 def describe_failure(execution: ExecutionRecord, stderr: str) -> str:

@@ -55,9 +55,8 @@ async def prepare(state: PipelineInput, runtime: Runtime[Settings]) -> PipelineS
     brief = await unless_stopped(_stage_holdout(ctx, await _draft_brief(ctx, task, split, fallback)))
     if division and brief.split:
         shown = await unless_stopped(_as_staged(ctx, brief, task, division))
-        brief = brief.model_copy(
-            update={"spec": shown.spec, "statistics": limit_statistics(shown.statistics, settings.share)}
-        )
+        brief = brief.model_copy(update={"spec": shown.spec, "statistics": shown.statistics})
+    brief = brief.model_copy(update={"statistics": limit_statistics(brief.statistics, settings.share)})
     brief = brief.model_copy(update={"spec": await _complete_spec(ctx, brief)})
     _emit_holdout(runtime, brief, division, time.monotonic() - start)
     written: PipelineState = {"train_csv": "", "test_csv": "", "description": ""}
@@ -138,7 +137,7 @@ async def _draft_brief(ctx: RunContext, task: Task, split: SplitPlan | None, fal
     return Brief(
         spec=task.spec,
         description=task.description,
-        statistics=limit_statistics(task.statistics, ctx.settings.share),
+        statistics=task.statistics,
         share=ctx.settings.share,
         split=split,
         fallback=fallback,

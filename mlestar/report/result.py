@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, computed_field
 
 from mlestar.errors import UserError
 from mlestar.evaluation.holdout.plan import SplitPlan
+from mlestar.files import sha256_of
 from mlestar.metrics.finite import Finite, finite
 from mlestar.metrics.precision import Standing, round_score
 from mlestar.metrics.spec import Direction, sign
@@ -29,7 +30,7 @@ from mlestar.state import (
     VerdictStatus,
 )
 from mlestar.store import Cap, Ledger, RunFolder
-from mlestar.store.damage import damaged, sha256_of
+from mlestar.store.damage import damaged
 
 ENDED = ("solved", "no_solution")
 """A run that ended so executes no further script, so that its scores may be read in full precision."""

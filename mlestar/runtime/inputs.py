@@ -87,7 +87,9 @@ class StagedInputs:
         self._staging = asyncio.Lock()
         self._staged: dict[str, StagedInput] = {}
         self._dividing = asyncio.Lock()
-        self._divisions: dict[tuple[int, float], tuple[SplitPlan, Division]] = {}
+        self._divisions: dict[tuple[SplitPlan, int, float], Division] = {}
+        self._fresh: dict[tuple[SplitPlan, int, int], tuple[Holdout, ...]] = {}
+        """For the fresh scores of each finalist, drawn once."""
 
     async def task(self, brief: Brief | None = None) -> Task:
         """Return the task, with the brief's spec when one is given."""
@@ -113,9 +115,7 @@ class StagedInputs:
         division, task = await self.divide(brief.split, brief.seed, brief.fresh_share), await self.task(brief)
         holdouts: tuple[Holdout, ...] = (division.apart,) if division.apart else ()
         if not holdouts and count:
-            # Of the same spec as the search's, so that the rows are disjoint.
-            raw = await self.task()
-            holdouts = await asyncio.to_thread(fresh_holdouts, raw, brief.split, seed=brief.seed, count=count)
+            holdouts = await self._fresh_splits(brief.split, brief.seed, count)
         inputs = [await self._stage(task, holdout) for holdout in holdouts]
         return [replace(one, blind=rows.unseen_in(division.search)) for one, rows in zip(inputs, holdouts, strict=True)]
 
@@ -129,11 +129,22 @@ class StagedInputs:
         """
         task = await self.task()
         async with self._dividing:
-            plan, division = self._divisions.get((seed, share), (None, None))
-            if division is None or plan != split:
-                division = await asyncio.to_thread(divide_rows, task, split, seed=seed, fresh_share=share)
-                self._divisions[seed, share] = split, division
-        return division
+            key = split, seed, share
+            if key not in self._divisions:
+                self._divisions[key] = await asyncio.to_thread(divide_rows, task, split, seed=seed, fresh_share=share)
+            return self._divisions[key]
+
+    async def _fresh_splits(self, split: SplitPlan, seed: int, count: int) -> tuple[Holdout, ...]:
+        """Return holdouts for the fresh scores of a task whose rows are too few to keep some apart.
+
+        They follow from the same task as the search's, so that the rows are disjoint.
+        """
+        task = await self.task()
+        async with self._dividing:
+            key = split, seed, count
+            if key not in self._fresh:
+                self._fresh[key] = await asyncio.to_thread(fresh_holdouts, task, split, seed=seed, count=count)
+            return self._fresh[key]
 
     async def real(self, brief: Brief | None = None) -> StagedInput:
         """Return a copy of the task's own input."""

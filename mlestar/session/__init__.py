@@ -173,8 +173,9 @@ def _as_stop(error: BaseException, folder: RunFolder) -> BaseException:
         error = StoreError(f"the checkpoints of {folder.path} cannot be written: {first}")
     if isinstance(error, OperatorError):
         error.run = str(folder.path)
-    elif isinstance(error, asyncio.CancelledError) and not error.args:
-        error.args = (str(folder.path),)
+    elif isinstance(error, asyncio.CancelledError):
+        # It may have a message of whoever cancelled.
+        error.args = (*error.args, str(folder.path))
     return error
 
 

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from mlestar.errors import UserError
+from mlestar.files import sha256_of
 from mlestar.report import Result, recorded_files
 from mlestar.store import Ledger, RunFolder
 from mlestar.store.content import load_contents
-from mlestar.store.damage import database_problem, has_tables, sha256_of
+from mlestar.store.damage import database_problem, has_tables
 
 AGAIN = "`mlestar resume` writes it again"
 BLOBS_OF_WORK = ("prompt", "text", "stdout", "stderr")

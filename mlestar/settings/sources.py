@@ -2,7 +2,6 @@
 
 import json
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource
 from pydantic_settings.exceptions import SettingsError as EnvironmentSettingsError
 
 from mlestar.errors import SECRET_VARIABLE, SettingsError, first_line, mask_secrets, nearest
-from mlestar.files import read_regular
+from mlestar.files import read_toml
 from mlestar.settings import PROFILES, RetrievalSettings, Settings
 
 FILE = "mlestar.toml"
@@ -131,10 +130,9 @@ def _read_file(path: Path) -> dict[str, Any]:
     if not os.path.lexists(path):
         return {}
     try:
-        values = tomllib.loads(read_regular(path).decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or first_line(str(error))
-        msg = f"{path.name} cannot be read: {reason}"
+        values = read_toml(path)
+    except ValueError as error:
+        msg = f"{path.name} cannot be read: {first_line(str(error))}"
         raise SettingsError(msg) from error
     for name, value in _leaves(values):
         if _is_secret(name, value):

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import IO
 
 from mlestar.errors import StoreError
-from mlestar.store.damage import damaged, sha256_of
+from mlestar.files import sha256_of
+from mlestar.store.damage import damaged
 
 
 class Blobs:
@@ -31,8 +32,7 @@ class Blobs:
 
     def put_file(self, source: Path) -> str:
         """Move a file in and return its sha256."""
-        with source.open("rb") as file:
-            sha = hashlib.file_digest(file, "sha256").hexdigest()
+        sha = sha256_of(source)
         if not self.path(sha).exists():
             with source.open("rb") as content:
                 self._install(sha, content)

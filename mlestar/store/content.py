@@ -1,6 +1,5 @@
 """The content of a task folder by file, so that a run recognises other data under its own id."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from mlestar.data.folder import is_inside, read_task_folder
 from mlestar.errors import UserError
-from mlestar.files import open_regular
+from mlestar.files import sha256_of
 
 NAMED = 3
 """Files that a message names at most. Chosen by judgement."""
@@ -101,6 +100,4 @@ def _read(path: Path, earlier: FileContent | None) -> FileContent:
     status = path.stat()
     if earlier and (earlier.size, earlier.modified) == (status.st_size, status.st_mtime_ns):
         return earlier
-    with open_regular(path) as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return FileContent(size=status.st_size, modified=status.st_mtime_ns, sha256=digest)
+    return FileContent(size=status.st_size, modified=status.st_mtime_ns, sha256=sha256_of(path))

@@ -1,6 +1,5 @@
 """Detecting damaged files of a run, and the one line that names such a file."""
 
-import hashlib
 import sqlite3
 from pathlib import Path
 
@@ -15,12 +14,6 @@ def damaged(run: Path, file: str, what: str) -> StoreError:
 def arguments(run: Path) -> str:
     """Return what follows a command that works on a run: its name, and the runs folder when that is not the default."""
     return run.name if run.parent == Path("runs").absolute() else f"{run.name} --runs-dir {run.parent}"
-
-
-def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def database_problem(connection: sqlite3.Connection) -> str:

@@ -13,6 +13,7 @@ from typing import IO, Any
 from pydantic import BaseModel, ValidationError
 
 from mlestar import __version__
+from mlestar.data.folder import is_inside
 from mlestar.data.outputs import mark_runs_folder
 from mlestar.errors import PlatformError, SettingsError, StoreError, UserError
 from mlestar.store.damage import arguments, damaged, has_tables
@@ -92,8 +93,7 @@ class RunFolder:
         Raises:
             UserError: there is none, or it is a link or outside of the run folder.
         """
-        own = self.path.resolve()
-        if not path.is_file() or path.is_symlink() or not path.resolve().is_relative_to(own):
+        if not path.is_file() or path.is_symlink() or not is_inside(path, self.path):
             msg = f"run {self.run_id} has no file {path.name} of its own"
             raise UserError(msg)
         return path.read_text(encoding="utf-8")

@@ -10,13 +10,13 @@ from tests.unit.scenario import Scenario, by_card, fence, make_task, script, sol
 OUTPUT = """reading 300 rows, first: alice 17.25
 Final Validation Performance: 0.71
 Traceback (most recent call last):
-  File "/work/main.py", line 12, in load
+  File "/sandbox/main.py", line 12, in load
     frame["age"] = frame["age"].astype(float)
 ValueError: could not convert string to float: 'alice'
 """
 KEPT = """Final Validation Performance: 0.71
 Traceback (most recent call last):
-File "/work/main.py", line 12, in load
+File "/sandbox/main.py", line 12, in load
 ValueError
 (2 lines of output are not shared)"""
 

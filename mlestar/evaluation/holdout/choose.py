@@ -8,7 +8,7 @@ from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
 from mlestar.evaluation.holdout.cutoff import MIN_ROWS
 from mlestar.evaluation.holdout.disguised_ids import make_up_ids
-from mlestar.evaluation.holdout.drawing import make_holdout, make_units
+from mlestar.evaluation.holdout.drawing import RowUnits, make_holdout, make_units
 from mlestar.evaluation.holdout.holdout import Holdout, fewest_rows, holdout_name, labelled_rows
 from mlestar.evaluation.holdout.periods import periods, shorten
 from mlestar.evaluation.holdout.plan import SplitPlan
@@ -102,8 +102,7 @@ def search_holdout(task: Task, plan: SplitPlan, *, seed: int, apart: Holdout | N
         holdouts = stretches(task, plan, seed=seed, count=1, apart=apart)
     else:
         row_units = make_units(task, plan, apart)
-        rng, counted = np.random.default_rng([seed, 0]), apart is not None
-        withheld = row_units.draw(row_units.apart, plan.fraction, rng, count_labelled=counted)
+        withheld = _draw_for_search(row_units, plan, seed=seed, count_labelled=apart is not None)
         holdouts = [make_holdout(holdout_name(0), row_units, withheld)]
     if not holdouts or not len(holdouts[0].withheld):
         msg = f"no rows of {task.spec.train} can be withheld by a {plan.kind} split"
@@ -122,8 +121,7 @@ def fresh_holdouts(task: Task, plan: SplitPlan, *, seed: int, count: int) -> tup
     if plan.kind == "series":
         return tuple(hide_labels(task, plan, one) for one in stretches(task, plan, seed=seed, count=count + 1)[1:])
     row_units = make_units(task, plan)
-    used = np.zeros(len(row_units.units), dtype=bool)
-    used[search_holdout(task, plan, seed=seed).withheld] = True
+    used = _draw_for_search(row_units, plan, seed=seed)
     holdouts: list[Holdout] = []
     for number in range(1, count + 1):
         withheld = row_units.draw(used, plan.fraction, np.random.default_rng([seed, number]))
@@ -132,6 +130,12 @@ def fresh_holdouts(task: Task, plan: SplitPlan, *, seed: int, count: int) -> tup
         holdouts.append(make_holdout(holdout_name(number), row_units, withheld))
         used |= withheld
     return tuple(hide_labels(task, plan, one) for one in holdouts)
+
+
+def _draw_for_search(row_units: RowUnits, plan: SplitPlan, *, seed: int, count_labelled: bool = False) -> np.ndarray:
+    """Return a mask of the rows that the search withholds, where they are drawn at random."""
+    rng = np.random.default_rng([seed, 0])
+    return row_units.draw(row_units.apart, plan.fraction, rng, count_labelled=count_labelled)
 
 
 def hide_labels(task: Task, plan: SplitPlan, holdout: Holdout) -> Holdout:

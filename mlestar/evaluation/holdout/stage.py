@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mlestar.data.folder import is_inside
 from mlestar.data.layouts import HoldoutRows, PlaceFile
 from mlestar.data.outputs import find_outputs, is_run_folder
 from mlestar.data.tables import is_table
@@ -23,6 +24,7 @@ from mlestar.evaluation.holdout.renaming import files_with_ids, move_files, remo
 from mlestar.evaluation.holdout.revealing.decisions import decide
 from mlestar.evaluation.holdout.row_files import files_of_absent_rows
 from mlestar.evaluation.holdout.staged_files import find_changes
+from mlestar.files import sha256_of
 
 logger = logging.getLogger("mlestar.evaluation")
 
@@ -68,9 +70,7 @@ def manifest(folder: Path) -> str:
     """Return the sha256 of the names and contents of a folder's files; hidden files do not count."""
     digest = hashlib.sha256()
     for name, path in _list_files(folder):
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        digest.update(f"{name}\0{content}\0".encode())
+        digest.update(f"{name}\0{sha256_of(path)}\0".encode())
     return digest.hexdigest()
 
 
@@ -107,7 +107,7 @@ def _fill(task: Task, holdout: Holdout | None, folder: Path, *, avoid: Path, pla
         if task.layout.hides(name):
             continue
         # Converted files are in an input folder of their own.
-        if not any(path.resolve().is_relative_to(own.resolve()) for own in (task.folder, task.input)):
+        if not (is_inside(path, task.folder) or is_inside(path, task.input)):
             msg = f"{name} is a link to something outside the task folder: copy it in"
             raise HoldoutError(msg)
         if name not in apart and not (rewritten and task.layout.owns(name)):

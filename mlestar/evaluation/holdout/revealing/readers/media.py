@@ -26,7 +26,7 @@ _SUFFIXES = {
 }
 
 
-HEAD_BYTES = 4096
+HEAD_BYTES = 8192
 """Bytes that show whether a file is text. Chosen by judgement; not measured."""
 
 

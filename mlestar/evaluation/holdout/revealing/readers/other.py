@@ -28,8 +28,6 @@ from mlestar.evaluation.holdout.revealing.readers.packed import (
 from mlestar.evaluation.holdout.revealing.readers.texts import read_text
 from mlestar.evaluation.holdout.revealing.records import Records
 
-_HEAD = 8192
-"""Bytes that show whether a file is text. Chosen by judgement; not measured."""
 _UNREADABLE = (
     UserError,
     TooLargeError,
@@ -56,13 +54,14 @@ def read_other(path: Path) -> tuple[Records, ...] | None:
     Memory is bounded by `MAX_TEXT`, `MAX_BYTES` and `MAX_CELLS`: about 1.5 GB at the worst, for a JSON text of 64 MB of
     empty objects. Pickled objects are never loaded, and nothing in a file is executed.
     """
-    if is_media(path.name, _read_head(path)):
-        return ()
-    with tempfile.TemporaryDirectory(prefix="mlestar-reading-") as folder:
-        try:
-            return _read(path, Path(folder), Allowance())
-        except _UNREADABLE:
-            return None
+    try:
+        head = _read_head(path)
+        if is_media(path.name, head):
+            return ()
+        with tempfile.TemporaryDirectory(prefix="mlestar-reading-") as folder:
+            return _read(path, head, Path(folder), Allowance())
+    except _UNREADABLE:
+        return None
 
 
 def _read_head(path: Path) -> bytes:
@@ -70,13 +69,11 @@ def _read_head(path: Path) -> bytes:
         return file.read(HEAD_BYTES)
 
 
-def _read(path: Path, folder: Path, allowance: Allowance) -> tuple[Records, ...] | None:
+def _read(path: Path, head: bytes, folder: Path, allowance: Allowance) -> tuple[Records, ...] | None:
     def read_inner(inner: Path, left: Allowance) -> tuple[Records, ...] | None:
         return _read_member(inner, folder, left)
 
     name = path.name.lower()
-    with path.open("rb") as file:
-        head = file.read(_HEAD)
     if head.startswith(MAGIC):
         return read_database(path, allowance)
     if is_array_file(name):
@@ -91,7 +88,8 @@ def _read(path: Path, folder: Path, allowance: Allowance) -> tuple[Records, ...]
 
 
 def _read_member(path: Path, folder: Path, allowance: Allowance) -> tuple[Records, ...] | None:
-    if is_media(path.name, _read_head(path)):
+    head = _read_head(path)
+    if is_media(path.name, head):
         return ()
     if is_table(path) and not path.name.endswith(".gz"):
         size = path.stat().st_size
@@ -100,10 +98,10 @@ def _read_member(path: Path, folder: Path, allowance: Allowance) -> tuple[Record
         try:
             table = read_table(path)
         except UserError:
-            return _read(path, folder, allowance)
+            return _read(path, head, folder, allowance)
         allowance.take_cells(table.frame.size)
         return (Records("", table.frame),)
-    return _read(path, folder, allowance)
+    return _read(path, head, folder, allowance)
 
 
 def _read_text(path: Path, head: bytes, allowance: Allowance) -> tuple[Records, ...] | None:

@@ -5,13 +5,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
 from mlestar.cli.terminal import echo
 from mlestar.errors import OperatorError, StopRequested, UserError, WeakModelError, clean_text
 
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+"""The parent of typer's errors about options and commands: of click, or of typer's own copy of it, which has no public
+name."""
 SOLVED, NO_SOLUTION, BAD_INPUT, PAUSED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
@@ -42,8 +44,8 @@ class Commands(TyperGroup):
 def _clean_usage_errors() -> Iterator[None]:
     try:
         yield
-    except click.ClickException as error:
-        vars(error)["message"] = clean_text(error.message)
+    except _UsageError as error:
+        vars(error)["message"] = clean_text(str(vars(error)["message"]))
         raise
 
 

@@ -1,10 +1,16 @@
 """Imports run one way: a layer imports only what is below it."""
 
+import ast
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterable, Iterator, Set
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.unit import golden_architecture
 from tests.unit.package_imports import PACKAGE, imported_parts, modules, part_of
@@ -26,6 +32,8 @@ LAYERS = [
     {"metrics", "prompts", "runners", "settings"},
     {"errors", "files"},
 ]
+OF_EXTRAS = {f"integrations/{name}.py" for name in ("mcp", "following", "sampling")}
+"""Modules that an extra needs, and that are imported where it is used."""
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 
@@ -48,6 +56,47 @@ def test_help_does_not_import_the_engine() -> None:
     code = "import sys, mlestar.cli; print({'langgraph', 'pandas', 'sklearn', 'docker'} & set(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "set()"
+
+
+def imported_packages(path: Path) -> set[str]:
+    """Return the packages of others that a module imports when it is imported itself."""
+    names: set[str] = set()
+    for statement in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(statement, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in statement.names}
+        elif isinstance(statement, ast.ImportFrom) and statement.module:
+            names.add(statement.module.split(".")[0])
+    return names - set(sys.stdlib_module_names) - {PACKAGE.name}
+
+
+def required(lines: Iterable[str], extras: Set[str] = frozenset()) -> Iterator[Requirement]:
+    """Yield what requirements mean here, where these extras are wanted."""
+    for requirement in map(Requirement, lines):
+        if requirement.marker is None or any(requirement.marker.evaluate({"extra": name}) for name in {"", *extras}):
+            yield requirement
+
+
+def installed_without_extras() -> set[str]:
+    """Return the distributions that come with this package when no extra is asked for."""
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    waiting, seen = list(required(project["dependencies"])), set[tuple[str, frozenset[str]]]()
+    while waiting:
+        requirement = waiting.pop()
+        key = canonicalize_name(requirement.name), frozenset(requirement.extras)
+        if key not in seen:
+            seen.add(key)
+            waiting += required(requires(key[0]) or [], key[1])
+    return {name for name, _ in seen}
+
+
+def test_what_is_imported_without_an_extra_is_installed_with_the_package() -> None:
+    installed, provided = installed_without_extras(), packages_distributions()
+    for path in modules():
+        if path.relative_to(PACKAGE).as_posix() in OF_EXTRAS:
+            continue
+        for name in imported_packages(path):
+            distributions = {canonicalize_name(distribution) for distribution in provided.get(name, [name])}
+            assert distributions & installed, f"{path} imports {name}"
 
 
 def test_every_public_name_can_be_imported() -> None:

@@ -27,7 +27,7 @@ from mlestar.runtime.options import OnEvent, RunOptions
 from mlestar.session.questions import Answers, read_question, write_questions
 from mlestar.settings import Settings
 from mlestar.state import PipelineInput, PipelineState, Question, RunStatus
-from mlestar.store import RunFolder, open_checkpoints
+from mlestar.store import RunFolder, finish, open_checkpoints
 from mlestar.store.damage import damaged
 
 logger = logging.getLogger("mlestar.session")
@@ -54,7 +54,7 @@ async def open_session(
             yield ctx
         finally:
             await close_context(ctx)
-    except Exception as error:
+    except (Exception, asyncio.CancelledError) as error:
         stop = _as_stop(error, RunFolder(settings.runs_dir, run_id))
         if stop is error:
             raise
@@ -144,7 +144,8 @@ async def _save(ctx: RunContext, reached: PipelineState, stop: BaseException) ->
             await submit_best(ctx, reached)
         except Exception:  # a runner of somebody else's may raise anything; the report is written all the same
             logger.warning("run %s: nothing could be submitted", ctx.folder.run_id, exc_info=True)
-    await write_result(ctx, {**reached, "status": status}, message=message)
+    # A second Ctrl-C stops scripts at once, and leaves the result.
+    await finish(asyncio.ensure_future(write_result(ctx, {**reached, "status": status}, message=message)))
 
 
 async def _forget(ctx: RunContext, saver: BaseCheckpointSaver[str], thread: str) -> None:
@@ -173,7 +174,7 @@ def _as_stop(error: BaseException, folder: RunFolder) -> BaseException:
         error = StoreError(f"the checkpoints of {folder.path} cannot be written: {first}")
     if isinstance(error, OperatorError):
         error.run = str(folder.path)
-    elif isinstance(error, asyncio.CancelledError):
+    elif isinstance(error, asyncio.CancelledError) and str(folder.path) not in error.args:
         # It may have a message of whoever cancelled.
         error.args = (*error.args, str(folder.path))
     return error

@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
-ExecutionStatus = Literal["ok", "error", "timeout", "oom", "killed", "disk_full", "output_limit"]
+ExecutionStatus = Literal["ok", "error", "timeout", "oom", "killed", "disk_full", "output_limit", "unavailable"]
 """`ok` is exit status 0. `error` is any other exit status of the script. `killed` is a signal that the runner did not
-send, or too many processes. The others name the limit that was exceeded."""
+send, or too many processes. `unavailable`: packages or weights that the script declares cannot be supplied, and it did
+not start. The others name the limit that was exceeded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,10 @@ class Job:
     """Glob patterns relative to the work folder of the files to copy out, e.g. `variants/*.csv`; no `**`."""
     seed: int = 0
     """Exported as `PYTHONHASHSEED`."""
+    base: str = ""
+    """Image, or interpreter of a local runner, that has the packages which the script declares; empty: the runner's."""
+    weights: Path | None = None
+    """Host folder of the weights that the script declares, which it reads; None: it declares none."""
     name: str = ""
     """A label for containers and logs: letters, digits, `-`."""
 

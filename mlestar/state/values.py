@@ -34,6 +34,7 @@ VerdictStatus = Literal[
     "killed",
     "disk_full",
     "output_limit",
+    "unavailable",
     "invalid",
     "leak",
     "unwritten",

@@ -1,0 +1,88 @@
+"""What a script declares that it needs: inline script metadata as in PEP 723.
+
+# /// script
+# dependencies = ["timm", "pytabkit>=1.7"]
+#
+# [tool.mlestar]
+# weights = ["hf:timm/efficientnet_b0.ra_in1k@REVISION"]
+# ///
+"""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+BLOCK = re.compile(r"^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$", re.MULTILINE)
+"""The reference pattern of PEP 723."""
+MAX_ENTRIES = 50
+"""Packages, and weights, that one script may declare. Chosen by judgement; not measured."""
+
+
+class NeedsError(ValueError):
+    """A declaration cannot be used; the message explains to an agent why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What a script declares, in the order of the file."""
+
+    dependencies: tuple[str, ...] = ()
+    """Requirements in pip's form."""
+    weights: tuple[str, ...] = ()
+    """Addresses of weights, as `hf:OWNER/NAME@REVISION` or `https://...#sha256=HASH`."""
+
+
+def read_needs(code: str) -> Needs:
+    """Return what a script declares; nothing when it has no such block.
+
+    Raises:
+        NeedsError: there are two blocks, or a block is no TOML, or an entry is no requirement or no text.
+    """
+    blocks = [block for block in BLOCK.finditer(code.replace("\r\n", "\n") + "\n") if block["type"] == "script"]
+    if not blocks:
+        return Needs()
+    if len(blocks) > 1:
+        msg = "the script has more than one block `# /// script`: keep one"
+        raise NeedsError(msg)
+    content = _read_block(blocks[0]["content"])
+    tool = content.get("tool", {})
+    own = tool.get("mlestar", {}) if isinstance(tool, dict) else {}
+    dependencies = _read_list(content, "dependencies")
+    for text in dependencies:
+        _check_requirement(text)
+    return Needs(dependencies=dependencies, weights=_read_list(own, "weights"))
+
+
+def _read_block(content: str) -> dict[str, Any]:
+    lines = content.splitlines(keepends=True)
+    text = "".join(line[2:] if line.startswith("# ") else line[1:] for line in lines)
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        msg = f"the block `# /// script` is not valid TOML: {error}"
+        raise NeedsError(msg) from error
+
+
+def _read_list(table: object, name: str) -> tuple[str, ...]:
+    entries = table.get(name, []) if isinstance(table, dict) else None
+    if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+        msg = f"`{name}` in the block `# /// script` must be a list of texts"
+        raise NeedsError(msg)
+    if len(entries) > MAX_ENTRIES:
+        msg = f"`{name}` in the block `# /// script` has {len(entries)} entries: at most {MAX_ENTRIES} are possible"
+        raise NeedsError(msg)
+    return tuple(entries)
+
+
+def _check_requirement(text: str) -> None:
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as error:
+        msg = f"dependency {text!r} is not a requirement such as 'name>=1.2': {str(error).splitlines()[0]}"
+        raise NeedsError(msg) from error
+    if requirement.url:
+        msg = f"dependency {text!r} names an address: name a package and its version"
+        raise NeedsError(msg)

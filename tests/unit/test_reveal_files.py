@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlestar.agents.memorizing import find_memorizing
 from mlestar.data.task import Task
 from mlestar.evaluation import Grader, Holdout, search_holdout, stage
-from mlestar.evaluation.holdout.guessing import Labels
+from mlestar.evaluation.holdout.guessing import DividedLabels
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.evaluation.holdout.row_order import MIN_Z
 from mlestar.evaluation.holdout.row_order import guess_by_order as order_guess
+from mlestar.runtime.row_values import read_row_values
 from tests.unit.reveal_layouts import (
     CLASSES,
     MENTIONS,
@@ -119,6 +121,21 @@ def test_a_submission_with_replaced_ids_is_graded(data: Path, tmp_path: Path) ->
         tmp_path / "submission.csv", index=False
     )
     assert Grader(task, holdout).grade(tmp_path / "submission.csv").score == 1.0
+
+
+def test_scripts_that_contain_made_up_ids_memorise_rows(data: Path, tmp_path: Path) -> None:
+    tables = [make_tables(seed, ids="class") for seed in (0, 1)]
+    train, test = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
+    for frame in (train, test):
+        frame["id"] += [f"{number:03d}" for number in range(len(frame))]
+    write_tables(data, train, test)
+    task = load(data)
+    holdout = stage_task(task, tmp_path / "input")
+    rows = task.train.rows
+    label_of = dict(sorted((holdout.ids[name], label) for name, label in zip(rows["id"], rows["label"], strict=True)))
+    memorizing = find_memorizing(f"known = {label_of!r}", read_row_values(task, holdout))
+    assert memorizing is not None
+    assert "literals equal ids of train rows" in memorizing.reason
 
 
 def test_ids_that_the_split_uses_stay(data: Path, tmp_path: Path) -> None:
@@ -242,7 +259,7 @@ def test_rows_in_random_order_are_not_shuffled() -> None:
         rows = int(rng.integers(60, 3000))
         values = rng.normal(size=rows) if seed % 2 else rng.integers(0, int(rng.integers(2, 12)), rows)
         withheld = rng.random(rows) < 0.3
-        labels = Labels(values[~withheld], values[withheld], are_classes=not seed % 2)
+        labels = DividedLabels(values[~withheld], values[withheld], are_classes=not seed % 2)
         alarms += order_guess(labels).z >= MIN_Z
     assert alarms == 0
 

@@ -9,7 +9,7 @@ import pandas as pd
 from mlestar.data.layouts.made_up import make_up_names
 from mlestar.data.tables import is_table
 from mlestar.data.task import Task
-from mlestar.evaluation.holdout.guessing import Labels, secret_generator, sorted_places
+from mlestar.evaluation.holdout.guessing import DividedLabels, secret_generator, sorted_places
 from mlestar.evaluation.holdout.holdout import Holdout
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.evaluation.holdout.row_order import MIN_Z
@@ -63,7 +63,7 @@ def ids_reveal(task: Task, holdout: Holdout) -> bool:
     cells = task.train.rows[key].str.strip()
     if cells.duplicated().any():
         return False
-    labels = Labels.of_task(task, holdout.train, holdout.withheld, holdout.units)
+    labels = DividedLabels.of_task(task, holdout.train, holdout.withheld, holdout.units)
     if labels.are_classes and _contains_class(task, cells):
         return True
     tests = task.test.rows[key].str.strip() if key in task.test.rows.columns else pd.Series([], dtype=str)
@@ -97,7 +97,7 @@ def _part(split: Sequence[Sequence[str]], place: int) -> list[str]:
     return [parts[place] if place < len(parts) else "" for parts in split]
 
 
-def _part_reveals(labels: Labels, holdout: Holdout, parts: list[str], tests: list[str]) -> bool:
+def _part_reveals(labels: DividedLabels, holdout: Holdout, parts: list[str], tests: list[str]) -> bool:
     if all(_NUMBER.fullmatch(part) for part in parts):
         numbers = np.array([int(part) for part in parts], dtype=float)
         places, order = sorted_places(numbers[holdout.train], numbers[holdout.withheld])

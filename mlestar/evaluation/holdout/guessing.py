@@ -31,7 +31,7 @@ NOTHING = Guess(0.0, 0.0)
 
 
 @dataclass(frozen=True)
-class Labels:
+class DividedLabels:
     """The labels of kept and of withheld rows, as class numbers or as ranks."""
 
     kept: np.ndarray
@@ -41,7 +41,7 @@ class Labels:
     """Mean number of withheld rows that belong together, weighted by rows: they say no more than one row does."""
 
     @classmethod
-    def of_task(cls, task: Task, train: np.ndarray, withheld: np.ndarray, units: np.ndarray) -> "Labels":
+    def of_task(cls, task: Task, train: np.ndarray, withheld: np.ndarray, units: np.ndarray) -> "DividedLabels":
         """Take the first target of a task."""
         cells = task.train.rows[task.spec.target[0]].str.strip()
         numbers = pd.to_numeric(cells, errors="coerce")

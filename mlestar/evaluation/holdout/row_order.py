@@ -12,7 +12,7 @@ import pandas as pd
 
 from mlestar.data.task import Task
 from mlestar.evaluation.holdout.clock import read_clock
-from mlestar.evaluation.holdout.guessing import NOTHING, Guess, Labels, secret_generator, sorted_places
+from mlestar.evaluation.holdout.guessing import NOTHING, DividedLabels, Guess, secret_generator, sorted_places
 from mlestar.evaluation.holdout.holdout import Holdout
 
 MIN_Z = 5.0
@@ -52,7 +52,7 @@ def order_reveals(task: Task, holdout: Holdout) -> bool:
     train, withheld = holdout.train, holdout.withheld
     if not len(train) or not len(withheld):
         return False
-    labels = Labels.of_task(task, train, withheld, holdout.units)
+    labels = DividedLabels.of_task(task, train, withheld, holdout.units)
     by_order = guess_by_order(labels)
     if by_order.z < MIN_Z:
         return False
@@ -61,7 +61,7 @@ def order_reveals(task: Task, holdout: Holdout) -> bool:
     return all(by_order.share > guess.share + _BEYOND * error for guess in by_columns)
 
 
-def guess_by_order(labels: Labels) -> Guess:
+def guess_by_order(labels: DividedLabels) -> Guess:
     """Guess each withheld row from the kept rows at the same share of their file."""
     count = len(labels.withheld)
     places = (np.arange(count) + 0.5) / max(1, count) * len(labels.kept)
@@ -74,7 +74,7 @@ def _shared(task: Task) -> Iterator[str]:
     yield from shared[:_MAX_COLUMNS]
 
 
-def _guess_by_column(task: Task, holdout: Holdout, labels: Labels, column: str) -> Guess:
+def _guess_by_column(task: Task, holdout: Holdout, labels: DividedLabels, column: str) -> Guess:
     """Guess by a column if the file is sorted by it; its information is no secret of the order."""
     cells = task.train.rows[column].str.strip()
     clock = read_clock(column, cells, decimals=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mlestar.data.task import Task
-from mlestar.evaluation.holdout.guessing import Guess, Labels, secret_generator, sorted_places
+from mlestar.evaluation.holdout.guessing import DividedLabels, Guess, secret_generator, sorted_places
 from mlestar.evaluation.holdout.holdout import Holdout
 from mlestar.evaluation.holdout.revealing.readers.jsons import flat_fields
 from mlestar.evaluation.holdout.revealing.readers.markup import fields_of, parse_xml
@@ -158,8 +158,8 @@ def _reveals(task: Task, holdout: Holdout, rows: np.ndarray, texts: list[str]) -
     return _is_clear(labels.by_place(places, order))
 
 
-def _labels(task: Task, kept: np.ndarray, withheld: np.ndarray) -> Labels:
-    return Labels.of_task(task, kept, withheld, np.arange(len(withheld)))
+def _labels(task: Task, kept: np.ndarray, withheld: np.ndarray) -> DividedLabels:
+    return DividedLabels.of_task(task, kept, withheld, np.arange(len(withheld)))
 
 
 def _is_clear(guess: Guess) -> bool:

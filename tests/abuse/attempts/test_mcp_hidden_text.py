@@ -19,7 +19,9 @@ HIDDEN = "\u202e\u2066\u200b\U000e0041"
 
 async def test_script_and_report_are_clean(tmp_path: Path) -> None:
     hostile = script(0.7).replace("# quality", f"NAME = '{HIDDEN}end'\n# quality", 1)
-    await solve(tmp_path, Scenario(initializer=fence(hostile)))
+    result = await solve(tmp_path, Scenario(initializer=fence(hostile)), retrieved_models=1, outer_steps=0)
+    assert result.solution is not None
+    assert hidden_marks(Path(result.solution).read_text(encoding="utf-8"))
     settings = Settings.resolve({"runs_dir": tmp_path / "runs", "model": "offline", "runner": "local"})
     async with Client(make_server(settings, ClientRules().with_roots((tmp_path,)))) as client:
         for file in ("script", "report"):

@@ -1,18 +1,21 @@
-"""Two MCP clients answer one model call, answer calls of each other's runs, or resume one run at the same moment.
+"""Two MCP clients answer one model call, answer calls of each other's runs, or resume a run that works.
 
 Outcome: prevented.
 """
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from mlestar.errors import UserError
+from mlestar.errors import StoreError, UserError
 from mlestar.integrations.clients import ClientRules
 from mlestar.integrations.runs import Runs
 from mlestar.llm.external import text_message
+from mlestar.session.repair import repair_run
 from mlestar.settings import Settings
+from mlestar.store import RunFolder
 from tests.unit.scenario import make_task
 
 
@@ -51,16 +54,14 @@ async def test_a_call_is_answered_once_and_in_its_own_run(tmp_path: Path) -> Non
     await runs.close()
 
 
-async def test_two_servers_do_not_work_on_one_run(tmp_path: Path) -> None:
+async def test_nobody_else_works_on_the_run(tmp_path: Path) -> None:
     settings = Settings.resolve({"runs_dir": tmp_path / "runs", "model": "offline", "runner": "local"})
-    servers = [Runs(settings, ClientRules().with_roots((tmp_path,))) for _ in range(2)]
-    run_id = await start(servers[0], make_task(tmp_path / "signs"))
-    await wait_for_call(servers[0], run_id)
-    await servers[1].resume(run_id, {}, {})
-    task = servers[1].live(run_id).task
-    assert task is not None
-    with pytest.raises(Exception, match="is in use by process"):
-        await task
-    assert servers[0].is_running(run_id)
-    for server in servers:
-        await server.close()
+    runs = Runs(settings, ClientRules().with_roots((tmp_path,)))
+    run_id = await start(runs, make_task(tmp_path / "signs"))
+    await wait_for_call(runs, run_id)
+    folder = RunFolder(tmp_path / "runs", run_id)
+    for work in (folder.lock, partial(repair_run, folder)):
+        with pytest.raises(StoreError, match="is in use by process"):
+            await asyncio.to_thread(work)
+    assert runs.is_running(run_id)
+    await runs.close()

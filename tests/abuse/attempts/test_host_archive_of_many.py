@@ -1,8 +1,9 @@
-"""An archive of 150,000 empty files keeps `check` busy for hours, because every name is compared with every other.
+"""An archive of a million empty files keeps `check` busy for hours, as every name is compared with all others.
 
 Outcome: succeeded; prevented since. Names are looked up instead: without that, unpacking passes the time limit.
 """
 
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -12,20 +13,16 @@ from mlestar.data.formats.archives import unpack
 from mlestar.errors import TaskError
 
 
-class Unwritten(Exception):
-    """Ends the unpacking at the last file."""
-
-
 @pytest.mark.timeout(60)
 def test_names_are_not_compared_with_each_other(tmp_path: Path) -> None:
-    count = 150_000
+    count = 40_000
+    folder = "/".join(["d" * 200] * 15)  # long names take longer to compare, so that fewer are enough
     with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
         for number in range(count):
-            archive.writestr(f"d/{number}", "")
-
-    written, skipped = unpack(tmp_path / "many.zip", tmp_path, lambda name: not name.endswith("99999"))
-    assert written == ["d/99999"]
-    assert len(skipped) == count - 1
+            archive.writestr(f"{folder}/{number:06}", "")
+    written, _ = unpack(tmp_path / "many.zip", tmp_path, lambda name: False)
+    assert len(written) == count
+    shutil.rmtree(tmp_path / ("d" * 200))
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")

@@ -87,11 +87,11 @@ measured."""
 SECRET_VARIABLE = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL|DSN", re.IGNORECASE)
 """Environment variables whose values are secret."""
 SECRET_PATTERNS = [
-    (re.compile(r"(://)[^\s@]+@"), r"\1[masked]@"),
-    (re.compile(r"(\bhttps?://[^\s?'\"<>]+\?)[^\s'\"<>)]{8,}"), r"\1[masked]"),
+    (re.compile(r"(://)(?:(?!://)[^\s@])+@"), r"\1[masked]@"),
+    (re.compile(r"(\bhttps?://(?:(?!https?://)[^\s?'\"<>])+\?)[^\s'\"<>)]{8,}"), r"\1[masked]"),
     (re.compile(r"\b(?:sk|tvly)[-_][\w*-]{12,}"), "[masked]"),
-    (re.compile(r"\b(?:pk|key|lsv2|gsk|hf|xai|ghp|github_pat)[-_](?=[\w*-]*\d)[\w*-]{12,}"), "[masked]"),
-    (re.compile(r"\bAIza[\w*-]{12,}|\bAKIA[A-Z0-9]{12,}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]+"), "[masked]"),
+    (re.compile(r"\b(?:pk|key|lsv2|gsk|hf|xai|ghp|github_pat)[-_](?=[\w*-]{0,200}\d)[\w*-]{12,}"), "[masked]"),
+    (re.compile(r"\bAIza[\w*-]{12,}|\bAKIA[A-Z0-9]{12,}|(?<![\w-])eyJ[\w-]{8,}\.[\w-]+\.[\w-]+"), "[masked]"),
     (re.compile(r"(\b(?:Bearer|Basic)\s+)[^\s\"',;]{8,}", re.IGNORECASE), r"\1[masked]"),
     (
         re.compile(r"((?:\b|_)(?:key|token|password|secret)[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;)}\]]{8,}", re.IGNORECASE),
@@ -149,11 +149,13 @@ def escape_hidden(text: str) -> str:
 
 MAX_MESSAGE = 300
 """Characters of another library's error that a message repeats. Chosen by judgement; not measured."""
+MAX_READ = 20_000
+"""Characters of it that are looked at: a provider can answer with megabytes. Chosen by judgement; not measured."""
 
 
 def first_line(text: str) -> str:
     """Return the first line of another library's message: without secrets and control characters, cut to size."""
-    lines = clean_text(mask_secrets(text)).strip().splitlines() or [""]
+    lines = clean_text(mask_secrets(text[:MAX_READ])).strip().splitlines() or [""]
     return lines[0].replace("\t", " ").strip()[:MAX_MESSAGE]
 
 

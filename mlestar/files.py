@@ -18,11 +18,19 @@ MAX_RATIO = 300
 hundredth. Chosen by judgement; not measured."""
 SMALL = 2**28
 """Bytes that a file may unpack to whatever its size: 256 MiB. Chosen by judgement; not measured."""
+BLOCK = 512
+"""Bytes of the blocks that the system counts for a file."""
 
 
 def unpacked_limit(path: Path) -> int:
     """Return the bytes that a compressed file may unpack to."""
     return max(SMALL, MAX_RATIO * path.stat().st_size)
+
+
+def is_mostly_holes(path: Path) -> bool:
+    """Return whether a file is far larger than what is stored of it, so that reading it takes longer than it should."""
+    status = path.stat()
+    return status.st_size > max(SMALL, MAX_RATIO * status.st_blocks * BLOCK)
 
 
 def open_regular(path: Path) -> io.BufferedReader:

@@ -1,13 +1,13 @@
 """What is in a task folder: the description, the data files, and what must not be read."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from mlestar.data.outputs import find_outputs, is_run_folder
 from mlestar.errors import TaskError
-from mlestar.files import read_regular
+from mlestar.files import is_mostly_holes, read_regular
 
 DESCRIPTIONS = tuple(
     f"{stem}{suffix}"
@@ -17,6 +17,11 @@ DESCRIPTIONS = tuple(
 )
 """File names in lower case, the likeliest first."""
 OVERRIDES = "task.toml"
+MAX_DESCRIPTION = 2**20
+"""Bytes of a description. The longest descriptions of competitions have 0.1 MiB, and a metric is searched in each for
+seconds per MiB. Chosen by judgement; not measured."""
+MAX_PATH = 1000
+"""Bytes of a path in a task folder; systems refuse one of 4,096, and the run adds its own folder to it."""
 _HIDDEN = ("__pycache__", "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini")
 """What Python, macOS and Windows leave in folders, in lower case."""
 
@@ -62,7 +67,10 @@ def read_task_folder(path: Path) -> TaskFolder:
 
 def is_inside(path: Path, folder: Path) -> bool:
     """Return whether a path, links followed, is below the folder."""
-    return path.resolve().is_relative_to(folder.resolve())
+    try:
+        return path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # links that lead to each other
+        return False
 
 
 def check_name(name: str, key: str, folder: TaskFolder) -> str:
@@ -75,8 +83,12 @@ def check_name(name: str, key: str, folder: TaskFolder) -> str:
     if Path(name).is_absolute() or os.path.normpath(name).startswith(".."):
         msg = f"{key} = {name!r} is outside {folder.input}"
         raise TaskError(msg)
-    if not path.is_file() and not path.is_dir():
-        msg = f"{key} = {name!r}: no such file in {folder.input}"
+    try:
+        exists = path.is_file() or path.is_dir()
+    except (OSError, ValueError):  # it is too long, or holds NUL
+        exists = False
+    if not exists:
+        msg = f"{key} = {name[:MAX_PATH]!r}: no such file in {folder.input}"
         raise TaskError(msg)
     if not is_inside(path, folder.path) and not is_inside(path, folder.input):
         msg = f"{key} = {name!r} is a link to something outside the task folder: copy it in"
@@ -97,7 +109,7 @@ def _read_description(path: Path | None) -> str:
     if path is None:
         return ""
     try:
-        return read_regular(path).decode("utf-8-sig").strip()
+        return read_regular(path, MAX_DESCRIPTION).decode("utf-8-sig").strip()
     except UnicodeDecodeError as error:
         msg = f"{path.name} is not UTF-8 text (byte {error.start + 1}): save it as UTF-8"
         raise TaskError(msg) from error
@@ -109,10 +121,33 @@ def _read_description(path: Path | None) -> str:
 def _list_files(path: Path, data: Path) -> list[str]:
     files: list[str] = []
     for root, directories, names in os.walk(data):
+        _check_names(path, root, (*directories, *names))
         directories[:] = sorted(name for name in directories if _is_data(Path(root) / name))
         check_links(path, [Path(root) / name for name in (*directories, *names)])
         files += _regular_files(Path(root), data, names)
     return sorted(files)
+
+
+def _check_names(path: Path, root: str, names: Iterable[str]) -> None:
+    """Check that files and folders have names that can be written in a record, at most as long as the system allows.
+
+    Raises:
+        TaskError: one has not.
+    """
+    for name in names:
+        below = os.path.relpath(os.path.join(root, name), path)  # noqa: PTH118  # pathlib takes long for many files
+        if not is_utf8(name):
+            msg = f"{below!r} has a name that is not UTF-8: rename it"
+        elif len(os.fsencode(below)) > MAX_PATH:
+            msg = f"{below[:80]}... has a path of more than {MAX_PATH:,} bytes: move it up"
+        else:
+            continue
+        raise TaskError(msg)
+
+
+def is_utf8(name: str) -> bool:
+    """Return whether a name can be written as UTF-8: one of other bytes has lone surrogates in Python."""
+    return name.isascii() or not any("\ud800" <= mark <= "\udfff" for mark in name)
 
 
 def check_links(folder: Path, paths: list[Path]) -> None:
@@ -133,6 +168,10 @@ def _regular_files(root: Path, data: Path, names: list[str]) -> Iterator[str]:
     for name in names:
         path = root / name
         if not _is_hidden(name) and name not in outputs and path.is_file():
+            if is_mostly_holes(path):
+                msg = f"{path.relative_to(data)} has {path.stat().st_size:,} bytes, nearly all of which were never "
+                msg += "written: it is a sparse file"
+                raise TaskError(msg)
             yield path.relative_to(data).as_posix()
 
 

@@ -5,6 +5,8 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from mlestar.files import read_regular
+
 MARKER = ".mlestar-runs"
 """A file in a folder that was made for runs."""
 OUTPUTS = ("solution.py", "submission.csv", "report.html", "result.json")
@@ -46,8 +48,8 @@ def remove_empty_runs_folder(path: Path) -> None:
 
 def _is_result(path: Path) -> bool:
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        content = json.loads(read_regular(path))
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(content, dict) and set(content) >= RESULT_KEYS
 

@@ -329,8 +329,9 @@ def _check_formats(contents: TaskFolder, overrides: Overrides) -> None:
         TaskError: the only file of a role is.
     """
     for role in ("train", "test"):
-        names = [name] if (name := getattr(overrides, role)) else []
-        names = names or [name for name in contents.files if role_of_name(name) == role]
+        # A name that is set may lead out of the folder, and is checked later: only listed files are read here.
+        chosen = getattr(overrides, role)
+        names = [name for name in contents.files if (name == chosen if chosen else role_of_name(name) == role)]
         if names and all(name.lower().endswith(_FOREIGN) for name in names):
             msg = f"{names[0]} cannot be read: {PurePosixPath(names[0]).suffix} files are not supported; "
             raise TaskError(msg + "save it as CSV or Parquet")

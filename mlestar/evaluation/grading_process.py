@@ -13,9 +13,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from mlestar.errors import UserError
+from pydantic import BaseModel, ValidationError
+
+from mlestar.errors import UserError, clean_text
 from mlestar.evaluation.answers import Answers
 from mlestar.evaluation.holdout.plan import Comparison, Grade
 from mlestar.evaluation.submission import SubmissionForm
@@ -28,6 +30,8 @@ LOAD_SECONDS = 120.0
 load of ten per core (`benchmarks/grading.py`)."""
 _MAX_REPLY = 2**20
 """Bytes of a reply. Chosen by judgement; not measured."""
+_MAX_MESSAGE = 2000
+"""Characters of a message. Chosen by judgement; not measured."""
 _START = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
@@ -37,6 +41,7 @@ serve()
 _INHERITED = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TZ")
 """Environment variables that Python or a library needs; no other reaches the process."""
 
+M = TypeVar("M", bound=BaseModel)
 Subject = Answers | SubmissionForm
 
 
@@ -76,7 +81,7 @@ class GradingProcess:
             GradingError: there is no grade.
             NotPortableError: the answers cannot be sent.
         """
-        return Grade.model_validate(self._ask(answers, seconds, "grade", str(submission)))
+        return _read_as(Grade, self._ask(answers, seconds, "grade", str(submission)))
 
     def compare(self, answers: Answers, submission: Path, baseline: Path, seconds: float) -> Comparison:
         """Compare two submissions within a time limit.
@@ -85,7 +90,7 @@ class GradingProcess:
             GradingError: there is no comparison.
             NotPortableError: the answers cannot be sent.
         """
-        return Comparison.model_validate(self._ask(answers, seconds, "compare", str(submission), str(baseline)))
+        return _read_as(Comparison, self._ask(answers, seconds, "compare", str(submission), str(baseline)))
 
     def check(self, form: SubmissionForm, submission: Path, seconds: float) -> str:
         """Return what is wrong with a submission of which only the form is known; empty when it is valid.
@@ -94,7 +99,7 @@ class GradingProcess:
             GradingError: it could not be checked.
             NotPortableError: the form cannot be sent.
         """
-        return str(self._ask(form, seconds, "check", str(submission)))
+        return _legible(self._ask(form, seconds, "check", str(submission)))
 
     def load_metric(self, subject: Subject, seconds: float) -> None:
         """Execute the file of a metric, so that an error in it is reported before anything is graded.
@@ -201,13 +206,13 @@ class GradingProcess:
             msg = "the process that grades gave an answer that cannot be read"
             raise GradingError(msg)
         if "unknown" in reply:
-            raise NotPortableError(str(reply["unknown"]))
+            raise NotPortableError(_legible(reply["unknown"]))
         if "problem" in reply:
-            raise UserError(str(reply["problem"]))
+            raise UserError(_legible(reply["problem"]))
         if "failure" in reply:
             # Memory may be short from now on.
             self._kill()
-            raise ProcessEnded(str(reply["failure"]))
+            raise ProcessEnded(_legible(reply["failure"]))
         return reply.get("result")
 
     @contextmanager
@@ -253,6 +258,24 @@ class GradingProcess:
             for pipe in (self._process.stdin, self._process.stdout):
                 with contextlib.suppress(OSError):
                     pipe and pipe.close()
+
+
+def _read_as(model: type[M], value: Any) -> M:
+    """Return the result of a reply; a metric file may have written the reply itself.
+
+    Raises:
+        GradingError: it is something else.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        msg = "the process that grades gave an answer that is none"
+        raise GradingError(msg) from error
+
+
+def _legible(value: object) -> str:
+    """Return a message of the process, which a metric file may have chosen."""
+    return clean_text(str(value)[:_MAX_MESSAGE]).replace("\n", " ")
 
 
 class _Pickler(pickle.Pickler):

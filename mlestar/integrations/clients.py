@@ -66,8 +66,12 @@ class ClientRules(BaseModel):
         Raises:
             UserError: it is outside of the roots.
         """
-        path = Path(folder).expanduser().absolute()
-        resolved = path.resolve()
+        try:
+            path = Path(folder).expanduser().absolute()
+            resolved = path.resolve()
+        except (OSError, ValueError, RuntimeError) as error:
+            msg = f"folder {folder[:100]!r} cannot be opened: {first_line(str(error))}"
+            raise UserError(msg) from error
         if not any(resolved.is_relative_to(root) for root in self.roots):
             where = ", ".join(str(root) for root in self.roots) or "none"
             msg = f"{folder} is not in a folder that this server opens ({where}); its operator adds one with --root"

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage
 from pydantic import BaseModel
 
 from mlestar.api import aresume, asolve, resumed_settings
-from mlestar.errors import MlestarError, UserError
+from mlestar.errors import MlestarError, UserError, clean_text
 from mlestar.events import Event
 from mlestar.integrations.clients import ClientRules
 from mlestar.integrations.messages import describe_error
@@ -227,7 +227,9 @@ class Runs:
         if path is None:
             msg = f"run {run_id} has no {name}"
             raise UserError(msg)
-        return await asyncio.to_thread(self._folder(run_id).read_own_text, Path(path))
+        text = await asyncio.to_thread(self._folder(run_id).read_own_text, Path(path))
+        # A submission is data, which must stay as it is graded; script and report are read by people and models.
+        return text if name == "submission" else clean_text(text)
 
     async def cancel(self, run_id: str) -> Status:
         """Stop a run; its state is saved, and its containers are gone when this returns."""

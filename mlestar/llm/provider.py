@@ -37,12 +37,14 @@ class Provider:
     """Name by which LangChain loads it, when that is another."""
 
 
+GOOGLE_DIRECT = {"client_args": {"follow_redirects": False}}
+"""Its client repeats the key and the prompt to whatever host an answer redirects to."""
 PROVIDERS = {
     "google_genai": Provider(
         "langchain_google_genai",
         ("GOOGLE_API_KEY", "GEMINI_API_KEY"),
         "gemini-2.5-pro",
-        no_retries={"max_retries": 1},  # this client counts requests
+        no_retries={"max_retries": 1, **GOOGLE_DIRECT},  # this client counts requests
         default_retries=5,
     ),
     "openai": Provider(
@@ -61,13 +63,13 @@ PROVIDERS = {
     ),
     "google_vertexai": Provider(
         "langchain_google_genai",
-        no_retries={"max_retries": 1, "vertexai": True},
+        no_retries={"max_retries": 1, "vertexai": True, **GOOGLE_DIRECT},
         default_retries=5,
         langchain_name="google_genai",
     ),
     "ollama": Provider(
         "langchain_ollama",
-        timeout=lambda seconds: {"client_kwargs": {"timeout": seconds}},
+        timeout=lambda seconds: {"client_kwargs": {"timeout": seconds, "follow_redirects": False}},
         max_tokens="num_predict",
     ),
     "groq": Provider("langchain_groq", ("GROQ_API_KEY",), no_retries={"max_retries": 0}, default_retries=2),

@@ -29,6 +29,7 @@ from mlestar.llm.parameters import Parameters
 from mlestar.llm.shortening import shorten_prompt
 from mlestar.llm.speed import Speed
 from mlestar.llm.structured import structured_options
+from mlestar.llm.usage import with_counts
 from mlestar.llm.window import PromptExcessError, Windows
 
 logger = logging.getLogger("mlestar.llm")
@@ -242,7 +243,7 @@ class Transport:
         seconds = self._speed.limit(call.chosen.name, call.attempts.timeouts, _reply_limit(model, options))
         started = time.monotonic()
         try:
-            message = await asyncio.wait_for(model.ainvoke(list(messages), **options), seconds)
+            message = with_counts(await asyncio.wait_for(model.ainvoke(list(messages), **options), seconds))
         except Exception as error:  # every provider has its own errors; they are mapped here
             raise _FaultError(read_fault(error, call.chosen, seconds)) from error
         if fault := read_end(message):

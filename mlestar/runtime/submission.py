@@ -1,7 +1,6 @@
 """The solution whose script and submission are in the run folder."""
 
 import logging
-import shutil
 import threading
 from dataclasses import dataclass
 
@@ -39,9 +38,7 @@ class SubmissionFiles:
                 return
             self._folder.write_text(self._folder.solution, self._blobs.text(submitted.solution.script or ""))
             if submission is not None:
-                part = self._folder.submission.with_name("submission.csv.part")
-                shutil.copyfile(self._blobs.verified(submission), part)
-                part.replace(self._folder.submission)
+                self._folder.copy_file(self._blobs.verified(submission), self._folder.submission)
             fact = {"solution": submitted.solution.model_dump(mode="json"), "final": submitted.final}
             self._ledger.note("submitted", _NOTE_KEY, fact, replace=True)
             self.current = submitted

@@ -5,6 +5,8 @@ What is replaced or removed is kept in a folder `damaged-TIME` of the run.
 
 import contextlib
 import json
+import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -23,6 +25,7 @@ from mlestar.store.damage import database_problem, has_tables
 AGAIN = "`mlestar resume` writes it again"
 BLOBS_OF_WORK = ("prompt", "text", "stdout", "stderr")
 """Fields of finished work that name blobs."""
+SHA = re.compile(r"[0-9a-f]{64}")
 SALVAGED = ("entries", "sessions", "reservations")
 
 
@@ -50,7 +53,6 @@ def repair_run(folder: RunFolder) -> list[Finding]:
         msg = f"no run {folder.run_id} in {folder.path.parent}; `mlestar runs` lists them"
         raise UserError(msg)
     folder.refuse_foreign_format()
-    (folder.path / ".lock").touch()
     with folder.lock():
         return list(_Repair(folder).findings())
 
@@ -64,6 +66,7 @@ class _Repair:
 
     def findings(self) -> Iterator[Finding]:
         yield from self._settings()
+        yield from self._odd_files()
         yield from self._ledger()
         yield from self._blobs()
         yield from self._checkpoints()
@@ -76,6 +79,14 @@ class _Repair:
         except UserError:
             advice = "put it back from a copy, e.g. from a fork of this run, or start a new run"
             yield Finding("settings.json", "cannot be read", advice=advice)
+
+    def _odd_files(self) -> Iterator[Finding]:
+        """Remove what is no regular file where a run writes one that it can write again."""
+        folder = self._folder
+        for path in (folder.checkpoints, folder.questions, folder.contents, folder.result):
+            if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
+                self._set_aside(path)
+                yield Finding(path.name, "is no regular file", f"removed; {AGAIN}")
 
     def _ledger(self) -> Iterator[Finding]:
         path = self._folder.ledger
@@ -104,7 +115,7 @@ class _Repair:
 
     def _blobs(self) -> Iterator[Finding]:
         for path in sorted(self._folder.blobs.glob("??/*")):
-            if sha256_of(path) != path.parent.name + path.name:
+            if not _has_content(path, path.parent.name + path.name):
                 self._set_aside(path)
                 yield Finding(self._name(path), "its content is not what its name says", "removed")
         if self._is_usable_ledger():
@@ -128,7 +139,7 @@ class _Repair:
         """Return what a record of the ledger lacks, empty when it is whole."""
         try:
             content = json.loads(result)
-        except ValueError:
+        except (ValueError, RecursionError):
             return "its record cannot be read"
         lost = [sha for sha in _blobs_of(kind, content) if not self._blob(sha).is_file()]
         return f"blob {lost[0][:12]} is gone" if lost else ""
@@ -165,18 +176,21 @@ class _Repair:
         if result.report and not Path(result.report).is_file() and self._is_usable_ledger():
             self._set_aside(path)
             yield Finding("report.html", "is gone", f"{AGAIN} from the ledger")
-        for file, sha in recorded_files(result).items():
-            if not file.is_file() or sha256_of(file) != sha:
+        files = recorded_files(result)
+        if foreign := [file for file in files if file not in (self._folder.submission, self._folder.solution)]:
+            self._set_aside(path)
+            yield Finding(path.name, f"names {foreign[0]}, which is no file of this run", f"removed; {AGAIN}")
+            return
+        for file, sha in files.items():
+            if not _has_content(file, sha):
                 yield self._restore(file, sha)
 
     def _restore(self, file: Path, sha: str) -> Finding:
-        damage = "was changed after the run wrote it" if file.is_file() else "is gone"
-        if file.is_file():
-            self._keep_copy(file)
-        if self._blob(sha).is_file():
-            part = file.with_name(f"{file.name}.part")
-            shutil.copyfile(self._blob(sha), part)
-            part.replace(file)
+        damage = "was changed after the run wrote it" if os.path.lexists(file) else "is gone"
+        if os.path.lexists(file):
+            self._set_aside(file)
+        if SHA.fullmatch(sha) and _has_content(self._blob(sha), sha):
+            self._folder.copy_file(self._blob(sha), file)
             return Finding(file.name, damage, "restored from its blob")
         if not self._is_usable_ledger():
             return Finding(file.name, damage, advice="its blob and the ledger are gone: put it back from a copy")
@@ -235,9 +249,9 @@ def _connected(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _counts(connection: sqlite3.Connection) -> bool:
-    """Return whether the table of the entries is there."""
+    """Return whether the table of the entries is there, with its columns."""
     try:
-        connection.execute("SELECT count(*) FROM entries").fetchone()
+        connection.execute("SELECT key, kind, label, result, seconds, usd, inherited FROM entries").fetchone()
     except sqlite3.Error:
         return False
     return True
@@ -278,7 +292,7 @@ def _blobs_of(kind: str, content: Any) -> list[str]:
         named = [*(content.get(name) for name in BLOBS_OF_WORK), *(content.get("files") or {}).values()]
     else:
         return []
-    return [sha for sha in named if isinstance(sha, str) and len(sha) == 64]
+    return [sha for sha in named if isinstance(sha, str) and SHA.fullmatch(sha)]
 
 
 def _forget(connection: sqlite3.Connection, key: str, kind: str) -> None:
@@ -288,6 +302,14 @@ def _forget(connection: sqlite3.Connection, key: str, kind: str) -> None:
     else:
         statement = "DELETE FROM entries WHERE key = ?"
     connection.execute(statement, (key,))
+
+
+def _has_content(path: Path, sha: str) -> bool:
+    """Return whether a path is a regular file with the content of a hash; links count as none."""
+    try:
+        return not path.is_symlink() and sha256_of(path) == sha
+    except OSError:
+        return False
 
 
 def _is_json(path: Path) -> bool:

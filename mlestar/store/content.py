@@ -64,6 +64,7 @@ def describe_changes(before: Mapping[str, FileContent], after: Mapping[str, File
 def write_contents(path: Path, contents: Contents) -> None:
     """Keep contents in a file."""
     part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)  # a link would lead elsewhere
     part.write_bytes(_CONTENTS.dump_json(contents))
     part.replace(path)
 

@@ -16,6 +16,7 @@ from mlestar import __version__
 from mlestar.data.folder import is_inside
 from mlestar.data.outputs import mark_runs_folder
 from mlestar.errors import PlatformError, SettingsError, StoreError, UserError
+from mlestar.files import read_regular
 from mlestar.store.damage import arguments, damaged, has_tables
 from mlestar.store.text import to_json
 
@@ -185,7 +186,7 @@ class RunFolder:
     def _format(self) -> int:
         """Return the format in `settings.json`; this version's for a damaged file, which `read_settings` refuses."""
         try:
-            content = json.loads(self.settings.read_bytes())
+            content = json.loads(read_regular(self.settings))
             return int(content["version"])
         except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return FORMAT
@@ -230,7 +231,7 @@ class RunFolder:
         Raises:
             StoreError: another process holds it.
         """
-        file = (self.path / ".lock").open("r+", encoding="utf-8")
+        file = self._open_lock()
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -242,6 +243,14 @@ class RunFolder:
         file.write(str(os.getpid()))
         file.flush()
         return file
+
+    def _open_lock(self) -> IO[str]:
+        """Open the lock, which may be no link: the number of this process is written into it."""
+        try:
+            handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise damaged(self.path, ".lock", f"cannot be opened ({error.strerror}): remove it") from error
+        return os.fdopen(handle, "r+", encoding="utf-8")
 
     def share_blobs(self, source: "RunFolder") -> None:
         """Link to the blobs of another run; they never change, so that both can share them on disk."""
@@ -269,7 +278,15 @@ class RunFolder:
     def write_text(self, path: Path, text: str) -> None:
         """Replace a file in one step, so that a reader never sees half of it."""
         part = path.with_name(path.name + ".part")
+        part.unlink(missing_ok=True)  # a link would lead elsewhere
         part.write_text(text, encoding="utf-8", errors="replace")
+        part.replace(path)
+
+    def copy_file(self, source: Path, path: Path) -> None:
+        """Replace a file of the run by a copy of another in one step."""
+        part = path.with_name(path.name + ".part")
+        part.unlink(missing_ok=True)  # a link would lead elsewhere
+        shutil.copyfile(source, part)
         part.replace(path)
 
 

@@ -265,7 +265,7 @@ class Ledger:
     def _read(self, result: str) -> dict[str, Any]:
         try:
             content: dict[str, Any] = json.loads(result)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise damaged(self._path.parent, self._path.name, "holds an entry that cannot be read") from error
         return content
 

@@ -56,7 +56,8 @@ def unpack(path: Path, target: Path, taken: Callable[[str], bool]) -> tuple[list
         _check_size(path, members, target)
         stem = archive_stem(path.name) or path.name
         names = _place(stem, [_safe_name(path, member.name) for member in members])
-        written, skipped = [], []
+        written: dict[str, None] = {}
+        skipped = []
         for name, member in zip(names, members, strict=True):
             if name in written:
                 msg = f"{path.name} holds {name} twice"
@@ -65,8 +66,8 @@ def unpack(path: Path, target: Path, taken: Callable[[str], bool]) -> tuple[list
                 skipped.append(name)
                 continue
             _write(path, member, target / name)
-            written.append(name)
-    return written, skipped
+            written[name] = None
+    return list(written), skipped
 
 
 def decompress(path: Path, target: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from mlestar.data.folder import TaskFolder, read_task_folder
+from mlestar.data.folder import MAX_DESCRIPTION, TaskFolder, read_task_folder
 from mlestar.data.keys import link_columns
 from mlestar.data.layouts import Layout, TableCache, TaskFile
 from mlestar.data.missing import NO_RULES, ColumnCodes, MissingRules, describe_codes
@@ -28,7 +28,7 @@ from mlestar.data.statistics import (
 from mlestar.data.tables import Table, is_table, read_table
 from mlestar.data.task.inference.missing import share_codes
 from mlestar.data.task.inference.spec import infer_spec
-from mlestar.errors import UserError
+from mlestar.errors import TaskError, UserError
 from mlestar.metrics import Metric
 from mlestar.metrics.spec import TaskSpec
 
@@ -90,6 +90,9 @@ class Task:
         cache = TableCache(contents.input)
         if prepared.temporary is not None:
             weakref.finalize(cache, shutil.rmtree, prepared.temporary, ignore_errors=True)
+        if goal and len(goal) > MAX_DESCRIPTION:
+            msg = f"the goal has {len(goal):,} characters, more than {MAX_DESCRIPTION:,}: put data into files"
+            raise TaskError(msg)
         description = "\n\n".join(text for text in (goal, contents.description) if text)
         inference = infer_spec(contents, settings, description, cache, metric_object)
         statistics = _describe_files(contents, inference.layout, cache, inference.rules)

@@ -1,9 +1,10 @@
 """How rows are withheld, and what the grader returns."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
+from mlestar.errors import clean_text
 from mlestar.evaluation.holdout.protocol import validation_code
 from mlestar.evaluation.holdout.rule import SplitRule
 
@@ -73,7 +74,7 @@ class Grade(BaseModel):
     score: float | None
     """None when the submission was rejected."""
     standard_error: float | None
-    problem: str = ""
+    problem: Annotated[str, AfterValidator(clean_text)] = ""
     """Why it was rejected: one message with row and column that a debugger can act on."""
     warnings: tuple[str, ...] = ()
 

@@ -12,7 +12,8 @@ from mlestar.data.tables import is_table
 from mlestar.data.task import Task
 from mlestar.errors import UserError
 from mlestar.evaluation.holdout.revealing.alignment import Alignment, KeySpace
-from mlestar.evaluation.holdout.revealing.hidden_text import hidden_texts
+from mlestar.evaluation.holdout.revealing.codes import with_codes
+from mlestar.evaluation.holdout.revealing.hidden_text import forms_of_lines, hidden_texts
 from mlestar.evaluation.holdout.revealing.labels import read_labels
 from mlestar.evaluation.holdout.revealing.leaks import Leak, Secrets
 from mlestar.evaluation.holdout.revealing.mentions import Names, read_mentions
@@ -24,6 +25,7 @@ _MAX_NAMED = 3
 """Columns and files that a line names. Chosen by judgement; not measured."""
 _MAX_NAMING = 4
 """Columns by whose values a text may name rows, the id first. Chosen by judgement; not measured."""
+FORM = "how it is written"
 _UNIQUE = 0.9
 """Different values per row of train that such a column has. Chosen by judgement; not measured."""
 
@@ -153,6 +155,10 @@ def _find(task: Task, name: str, part: Records, secrets: Secrets) -> list[Leak]:
     if not len(cells) or not columns:
         return []
 
+    forms = [] if part.where else forms_of_lines(task.input / name, len(cells))
+    if forms:
+        cells = cells.assign(**{FORM: forms})
+
     def siblings() -> list[pd.DataFrame]:
         others = [other for other in _other_names(task) if other != name]
         parts = [other for file in others for other in _records(task, file) or ()]
@@ -207,7 +213,8 @@ def _records(task: Task, name: str) -> tuple[Records, ...] | None:
 def _secrets(task: Task) -> Secrets:
     spec = task.spec
     hidden = frozenset({*spec.target, *spec.train_only})
-    return Secrets(KeySpace.of_task(task), read_labels(task), hidden, spec.id)
+    files = ((name, _as_text(part.cells)) for name in _other_names(task) for part in _records(task, name) or ())
+    return Secrets(with_codes(KeySpace.of_task(task), files), read_labels(task), hidden, spec.id)
 
 
 def _other_names(task: Task) -> list[str]:

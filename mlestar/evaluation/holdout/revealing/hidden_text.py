@@ -23,6 +23,9 @@ _LONG_CELL = 500
 """Characters of a cell that may be a text of its own."""
 _MANY_NAMES = 20
 """Columns whose names may be a text of their own."""
+_WRITTEN = re.compile(rb"[^\s\"',;|]+")
+"""What a line is written around."""
+_MANY_FORMS = 50
 _STRING = re.compile(rb"[\x20-\x7e\t\r\n]{3,}")
 """Text in a file that is none."""
 _MIN_ENCODED = 256
@@ -52,6 +55,23 @@ def hidden_texts(path: Path, records: Sequence[Records]) -> Iterator[str]:
     decoded = decode_text(text)
     if decoded is not None:
         yield _as_text(decoded)
+
+
+def forms_of_lines(path: Path, count: int) -> list[str]:
+    """Return how each record of a delimited file is written: its quotes, blanks and line end; nothing where all alike.
+
+    Args:
+        path: the file.
+        count: of its records; where the lines are not as many, nothing is returned.
+    """
+    if table_suffix(path) not in (".csv", ".tsv") or path.stat().st_size > MAX_SCANNED:
+        return []
+    lines = [line for line in _read(path).splitlines(keepends=True) if line.strip()][1:]
+    if len(lines) != count:
+        return []
+    shapes = [_WRITTEN.sub(b"x", line) for line in lines]
+    # The last line may have no end.
+    return [shape.decode("latin-1") for shape in shapes] if 1 < len(set(shapes[:-1])) <= _MANY_FORMS else []
 
 
 def decode_text(text: str) -> bytes | None:

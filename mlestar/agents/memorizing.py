@@ -205,7 +205,9 @@ def _longest_code(literals: Literals, column: Sequence[str], rows: RowValues) ->
     for order in (range(len(column)), *rows.orders):
         by_length.setdefault(len(order), []).append([column[position] for position in order])
     candidates = (sequence for sequence in literals.sequences if len(sequence) > MAX_LITERALS)
-    return max((len(s) for s in candidates if any(_is_code(s, known) for known in by_length.get(len(s), ()))), default=0)
+    return max(
+        (len(s) for s in candidates if any(_is_code(s, known) for known in by_length.get(len(s), ()))), default=0
+    )
 
 
 def _is_code(sequence: Sequence[str], labels: Sequence[str]) -> bool:

@@ -139,7 +139,7 @@ def _attributes(path: Path) -> list[str]:
 
 
 def _read(path: Path) -> bytes:
-    """Return the content of a file, unpacked where it is compressed by itself; its beginning and end where it is large."""
+    """Return the content of a file, unpacked where it is compressed by itself; both ends of a large one."""
     opener = _OPENERS.get(path.suffix.lower())
     try:
         if opener is not None:

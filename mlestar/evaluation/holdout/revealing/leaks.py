@@ -39,6 +39,8 @@ _REPEATED = 0.5
 _SPREAD = 0.5
 """Share of the rows for which a file must have a statistic of their group."""
 
+_NAMED = 0.5
+"""Share of the records that must name another row."""
 PLACE = "the place in the file"
 _MAX_SORTED = 50
 """Columns by which the records of a file may be sorted."""
@@ -82,6 +84,9 @@ class Secrets:
         aligned = self.space.align(cells)
         for alignment in aligned:
             leaks += self._of_rows(cells, alignment, siblings, aligned)
+        if not leaks and len(cells) + cells.shape[1] < MIN_ROWS and _characters_in(cells) < len(self.space.train):
+            # Too little to conclude anything, as in a file of one row.
+            return self._unkeyed(cells, aligned)
         leaks += self._rates(cells, aligned)
         return leaks or self._otherwise(cells, siblings) or self._unkeyed(cells, aligned)
 
@@ -156,8 +161,9 @@ class Secrets:
                 set(other.columns) & set(alignment.columns) or not alignment.columns
             ):
                 continue
-            rows = other.rows()
-            if (rows >= 0).sum() < MIN_ROWS or (rows == alignment.rows()).all():
+            rows, own = other.rows(), alignment.rows()
+            both = (rows >= 0) & (own >= 0)
+            if both.mean() < _NAMED or (rows == own)[both].mean() >= _NAMED:
                 continue
             for labels in self.labels:
                 texts = pd.Series(labels.take(rows).texts, index=cells.index, dtype=str)
@@ -306,6 +312,10 @@ class Secrets:
         if not targets or others or aligned:
             return []
         return [Leak("order", min(targets), f"it holds {min(targets)!r} and no key to the rows it belongs to")]
+
+
+def _characters_in(cells: pd.DataFrame) -> int:
+    return sum(int(cells[column].str.len().sum()) for column in cells.columns)
 
 
 def _besides(cells: pd.DataFrame, alignment: Alignment) -> dict[str, pd.Series]:

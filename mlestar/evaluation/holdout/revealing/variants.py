@@ -30,18 +30,14 @@ def variants(cells: pd.DataFrame, counts: tuple[int, ...]) -> Iterator[pd.DataFr
         yield _numbered(turned.astype(str))
     if cells.shape[1] > 1 and cells.size in counts:
         yield _numbered(pd.DataFrame({"cell": cells.to_numpy(dtype=object).ravel()}, dtype=str))
-    if len(cells) < min(counts) and (characters := _characters(cells, max(counts))):
-        yield pd.DataFrame({"column 0": characters}, dtype=str)
+    if len(cells) < min(counts) and cells.shape[1] == 1:
+        characters = "".join(cells.iloc[:, 0].str.strip()) if int(cells.iloc[0].str.len().max()) > 1 else ""
+        if len(characters) in counts:
+            yield pd.DataFrame({"column 0": list(characters)}, dtype=str)
     parts = {str(column): _parts(cells[column]) for column in cells.columns[:_MAX_PARTS]}
     if any(part is not None for part in parts.values()):
         columns = [cells[[name]] if part is None else part for name, part in parts.items()]
         yield _numbered(pd.concat(columns, axis=1))
-
-
-def _characters(cells: pd.DataFrame, most: int) -> list[str]:
-    """Return the characters of the cells of a column, which may be one for each row."""
-    column = cells.iloc[:, 0].str.strip()
-    return list("".join(column)) if cells.shape[1] == 1 and int(column.str.len().sum()) <= most else []
 
 
 def _numbered(frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What of a cell may be the label where the whole cell is not: its form, its length, its first or last character, a word."""
+"""What of a cell may be the label where the whole cell is not: its form, its length, a character at an end, a word."""
 
 import re
 from collections import Counter

@@ -19,6 +19,11 @@ _UNIQUE = 0.9
 _PRESENT = 0.05
 """Share of the rows of train that must have a code."""
 _MIN_RECORDS = 20
+_DECIMAL = r"^[-+]?\d*\.\d+(?:[eE][-+]?\d+)?$"
+_DECIMALS = 0.1
+"""Share of decimal numbers from which a column has measurements and no codes."""
+BY_CODE = " of "
+"""What divides the name of a code from that of its file."""
 _MAX_COLUMNS = 20
 
 
@@ -33,7 +38,7 @@ def with_codes(space: KeySpace, files: Iterable[tuple[str, pd.DataFrame]]) -> Ke
     codes: dict[str, tuple[pd.Series, pd.Series]] = {}
     for name, cells in files:
         for column, of_train, of_test in _codes(space, cells):
-            codes.setdefault(f"{column} of {name}", (of_train, of_test))
+            codes.setdefault(f"{column}{BY_CODE}{name}", (of_train, of_test))
             if len(codes) == _MAX_CODES:
                 break
     if not codes:
@@ -55,6 +60,8 @@ def _codes(space: KeySpace, cells: pd.DataFrame) -> Iterator[tuple[str, pd.Serie
         for column in map(str, cells.columns[:_MAX_COLUMNS]):
             filled = cells[column][cells[column] != ""]
             if column in alignment.columns or filled.nunique() < max(_MIN_RECORDS, _UNIQUE * len(filled)):
+                continue
+            if filled.str.contains(_DECIMAL, regex=True).mean() >= _DECIMALS:
                 continue
             yield column, *_spread(space, cells[column], alignment)
 

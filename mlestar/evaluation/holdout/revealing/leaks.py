@@ -10,6 +10,7 @@ from scipy.stats import rankdata
 
 from mlestar.data.statistics import MISSING
 from mlestar.evaluation.holdout.revealing.alignment import Alignment, KeySpace, first_places
+from mlestar.evaluation.holdout.revealing.codes import BY_CODE
 from mlestar.evaluation.holdout.revealing.determination import (
     MIN_ROWS,
     determine_together,
@@ -127,6 +128,7 @@ class Secrets:
         if len(matched) > _SAMPLE:
             matched = np.sort(np.random.default_rng(0).choice(matched, _SAMPLE, replace=False))
         targets = [self._single(labels, alignment) for labels in self.labels]
+        alone = cells
         cells = cells.assign(**_besides(cells, alignment), **self._neighbours(cells, alignment, aligned))
         by_name = alignment.names_rows and alignment.same_name
         none = True
@@ -148,7 +150,7 @@ class Secrets:
             elif column == PLACE:
                 yield Leak("place", column, why)
         if none:
-            yield from self._together(cells, alignment, matched, siblings)
+            yield from self._together(alone, alignment, matched, siblings)
         yield from self._presence(alignment)
 
     def _neighbours(
@@ -320,7 +322,7 @@ def _characters_in(cells: pd.DataFrame) -> int:
 
 def _besides(cells: pd.DataFrame, alignment: Alignment) -> dict[str, pd.Series]:
     """Return what records say besides their cells: how many a row has, and how its key is written."""
-    if not alignment.names_rows or not alignment.columns:
+    if not alignment.names_rows or not alignment.columns or BY_CODE in alignment.why:
         return {}
     sizes = np.bincount(alignment.records + 1)
     counts = pd.Series(sizes[alignment.records + 1], index=cells.index).astype(str)

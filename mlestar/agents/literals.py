@@ -4,14 +4,17 @@ import ast
 import base64
 import binascii
 import bz2
+import io
 import lzma
 import math
 import re
+import tokenize
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from mlestar.agents.script import parse_tree
 
@@ -70,7 +73,7 @@ class Literals:
     @cached_property
     def texts(self) -> list[str]:
         """Every text, decoded ones included."""
-        plain = [value for value in self.constants if isinstance(value, str)]
+        plain = [*(value for value in self.constants if isinstance(value, str)), "\n".join(self.comments)]
         payloads = [*self.constants, *("".join(texts) for texts in self._text_containers)]
         return plain + [text for payload in payloads for text in decode(payload)]
 
@@ -84,10 +87,30 @@ class Literals:
         return values + [item for text in self.texts if text not in plain for item in split_text(text)]
 
     @cached_property
+    def comments(self) -> list[str]:
+        """The comments, which a script can read from its own file."""
+        try:
+            tokens = list(tokenize.generate_tokens(io.StringIO(self.code).readline))
+        except (tokenize.TokenError, SyntaxError):
+            return []
+        return [token.string.lstrip("#").strip() for token in tokens if token.type == tokenize.COMMENT]
+
+    @cached_property
+    def named_stream(self) -> list[str]:
+        """Every literal and every name of the script in its order, names with underscores also by their parts."""
+        values: list[str] = []
+        for value in _names_and_constants(self.tree):
+            if isinstance(value, _Name):
+                values += [value.text, *(part for part in value.text.split("_") if part != value.text)]
+            else:
+                values.append(value_key(value))
+        return values
+
+    @cached_property
     def values(self) -> frozenset[str]:
         """Every literal, and every part of a text that a single separator divides."""
         parts = {part for text in self.texts for part in _parts(text)}
-        return frozenset(self.stream) | parts
+        return frozenset(self.stream) | frozenset(self.named_stream) | parts
 
     @cached_property
     def sequences(self) -> list[list[str]]:
@@ -97,6 +120,9 @@ class Literals:
             sequences += _container_sequences(container)
         for text in self.texts:
             sequences += _text_sequences(text)
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.arguments):
+                sequences += _parameter_sequences(node)
         return sequences
 
     @cached_property
@@ -123,8 +149,9 @@ class Literals:
     @cached_property
     def encoded_characters(self) -> int:
         """How many characters of the literals are encoded data."""
-        single = sum(_encoded_size(value) for value in self.constants)
-        return single + sum(_encoded_in_chunks(texts) for texts in self._text_containers)
+        single = sum(_encoded_size(value) for value in [*self.constants, *self.comments])
+        numbers = sum(_encoded_in_numbers(node) for node in self._outer_containers)
+        return single + numbers + sum(_encoded_in_chunks(texts) for texts in self._text_containers)
 
     @cached_property
     def largest_statement(self) -> str:
@@ -139,6 +166,12 @@ class Literals:
     def _containers(self) -> list[Container]:
         """The containers with literals, the outer ones with those inside of them."""
         return [node for node in ast.walk(self.tree) if isinstance(node, Container)]
+
+    @cached_property
+    def _outer_containers(self) -> list[Container]:
+        """The containers that are in no other one."""
+        inner = {id(node) for outer in self._containers for node in ast.walk(outer) if node is not outer}
+        return [node for node in self._containers if id(node) not in inner]
 
     @cached_property
     def _text_containers(self) -> list[list[str]]:
@@ -248,6 +281,38 @@ def _constants(node: ast.AST) -> Iterator[str | bytes | int | float]:
         pending += reversed(list(ast.iter_child_nodes(item)))
 
 
+@dataclass(frozen=True)
+class _Name:
+    """A name that a script gives or uses."""
+
+    text: str
+
+
+_NAME_FIELDS = ("name", "id", "attr", "arg", "asname")
+"""Fields of the nodes of a syntax tree that hold a name."""
+
+
+def _names_and_constants(tree: ast.AST) -> Iterator[_Name | str | bytes | int | float]:
+    """Yield the names and constants of a script in its order."""
+    pending = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Constant):
+            yield from _constants(node)
+            continue
+        names = (getattr(node, name, None) for name in _NAME_FIELDS)
+        yield from (_Name(name) for name in names if isinstance(name, str))
+        pending += reversed(list(ast.iter_child_nodes(node)))
+
+
+def _parameter_sequences(node: ast.arguments) -> list[list[str]]:
+    """Return the names of parameters that have defaults, and these."""
+    positional = [*node.posonlyargs, *node.args][-len(node.defaults) :] if node.defaults else []
+    pairs = [*zip(positional, node.defaults, strict=True), *zip(node.kwonlyargs, node.kw_defaults, strict=True)]
+    given = [(parameter.arg, list(_constants(default))) for parameter, default in pairs if default is not None]
+    return [[name for name, _ in given], [value_key(value) for _, values in given for value in values]]
+
+
 def _negative_number(node: ast.AST) -> int | float | None:
     """Return the number of a node that is a minus in front of a constant."""
     if not (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant)):
@@ -337,6 +402,20 @@ def _encoded_in_chunks(texts: Sequence[str]) -> int:
     joined = "".join(pieces)
     is_hexadecimal = re.fullmatch(r"[0-9a-fA-F]+", joined) is not None
     return size if is_hexadecimal or _bits_per_character(joined) >= MIXED else 0
+
+
+def _encoded_in_numbers(container: Container) -> int:
+    """Return how many characters a large container of numbers has that follow no rule, such as packed rows."""
+    numbers = [value for value in _constants(container) if not isinstance(value, str | bytes)]
+    size = sum(len(str(value)) if not isinstance(value, int) else value.bit_length() // 3 + 1 for value in numbers)
+    if size <= LARGE_CONTAINER:
+        return 0
+    steps = [second - first for first, second in pairwise(numbers)]
+    return size if len(set(steps)) > _FEW_STEPS else 0
+
+
+_FEW_STEPS = 20
+"""Different steps between the numbers of a long regular list. Chosen by judgement; not measured."""
 
 
 def _bits_per_character(text: str) -> float:

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
+import numpy as np
+from scipy.stats import rankdata
+
 from mlestar.agents.literals import Literals, read_literals, value_key
 
 MAX_LITERALS = 200
@@ -36,6 +39,10 @@ MOST_LABELS = 50_000
 """Different labels up to which sequences are compared; with more, single labels are compared."""
 FIRST_CODE = 0xE000
 """First code point of the characters that stand for labels in a comparison of sequences."""
+MANY_LABELS = 20
+"""Different labels from which their order says more than a sorted list does. Chosen by judgement."""
+SAME_ORDER = 0.98
+"""Rank correlation of a sequence of numbers with the labels of as many rows. Chosen by judgement."""
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -113,7 +120,8 @@ def _encoded(literals: Literals) -> str:
 
 def _memorised(literals: Literals, rows: RowValues) -> str:
     """Return which literals equal ids or labels, empty when these are few."""
-    if len(literals.stream) <= MAX_LITERALS and not any(len(s) > MAX_LITERALS for s in literals.sequences):
+    streams = (literals.stream, literals.named_stream, *literals.sequences)
+    if all(len(values) <= MAX_LITERALS for values in streams):
         return ""
     if not rows.ids_are_common:
         count = len(rows.id_set & literals.values)
@@ -130,12 +138,15 @@ def _memorised(literals: Literals, rows: RowValues) -> str:
         length = _longest_sequence(literals, column, alphabet, rows) or _longest_list(literals, alphabet, rows)
         if length:
             return f"a sequence of {length} literals equals labels of train rows"
+        length = _longest_code(literals, column, rows)
+        if length:
+            return f"a sequence of {length} literals stands for the labels of train rows"
     return ""
 
 
 def _pairs(literals: Literals, label_of: dict[str, str], alphabet: frozenset[str]) -> int:
     """Return how many ids stand beside their label, 0 where as many stand beside another one; or share one label."""
-    for stream in (literals.stream, *literals.zipped):
+    for stream in (literals.stream, literals.named_stream, *literals.zipped):
         for pairs in (pairwise(stream), pairwise(stream[::-1])):
             count = _correct(pairs, label_of, alphabet)
             if count > MAX_LITERALS:
@@ -186,6 +197,37 @@ def _longest_sequence(literals: Literals, column: Sequence[str], alphabet: froze
         if any(text in order or text[::-1] in order for order in orders):
             lengths.append(len(sequence))
     return max(lengths)
+
+
+def _longest_code(literals: Literals, column: Sequence[str], rows: RowValues) -> int:
+    """Return the length of a sequence with one symbol for each label, or numbers in the order of the labels' values."""
+    by_length: dict[int, list[list[str]]] = {}
+    for order in (range(len(column)), *rows.orders):
+        by_length.setdefault(len(order), []).append([column[position] for position in order])
+    candidates = (sequence for sequence in literals.sequences if len(sequence) > MAX_LITERALS)
+    return max(
+        (len(s) for s in candidates if any(_is_code(s, known) for known in by_length.get(len(s), ()))), default=0
+    )
+
+
+def _is_code(sequence: Sequence[str], labels: Sequence[str]) -> bool:
+    """Return whether a sequence tells labels apart as they are, or is in their order with hardly any exception."""
+    different = len(set(labels))
+    if 1 < len(set(sequence)) == different == len(set(zip(sequence, labels, strict=True))) < len(labels):
+        return True
+    numbers = [_as_numbers(values) for values in (sequence, labels)]
+    if any(values is None or np.ptp(values) == 0 for values in numbers) or different < MANY_LABELS:
+        return False
+    ranks = [rankdata(values) for values in numbers]
+    return bool(abs(np.corrcoef(*ranks)[0, 1]) >= SAME_ORDER)
+
+
+def _as_numbers(values: Sequence[str]) -> np.ndarray | None:
+    try:
+        numbers = np.array([float(value) for value in values])
+    except ValueError:
+        return None
+    return numbers if np.isfinite(numbers).all() else None
 
 
 def _may_be_labels(sequence: Sequence[str], alphabet: frozenset[str]) -> bool:

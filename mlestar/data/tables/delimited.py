@@ -74,12 +74,14 @@ class Delimited:
             return
         positions = [self.columns.index(column) for column in columns]
         end = _ending(self.header) or b"\n"
-        lines = (self._select(record, positions) for record in chain([self.header], chosen.texts(data)))
+        texts = chain([self.header], chosen.texts(data))
+        uneven = self._unevenly_quoted(data, chosen) if self.quoted else frozenset()
+        lines = (self._select(record, positions, uneven) for record in texts)
         previous = next(lines)
         for line in lines:
-            yield previous if _ending(previous) else previous + end
+            yield previous.rstrip(b"\r\n") + end
             previous = line
-        yield previous
+        yield previous.rstrip(b"\r\n") + (end if _ending(previous) else b"")
 
     def _copy(self, data: Bytes, chosen: Spans) -> Iterator[bytes]:
         """Yield header and records; one without a line end gets one unless it stays the last."""
@@ -133,8 +135,22 @@ class Delimited:
                 msg = f"{self.source.path.name}, line {line}: {fields} fields, but the header has {expected}"
                 raise TaskError(msg)
 
-    def _select(self, record: bytes, positions: Sequence[int]) -> bytes:
+    def _unevenly_quoted(self, data: Bytes, chosen: Spans) -> frozenset[int]:
+        """Return the columns that some records quote and others do not, though no cell needs quotes for all of them."""
+        some: set[int] = set()
+        every = set(range(len(self.columns)))
+        for record in chosen.texts(data):
+            quoted = {place for place, cell in enumerate(split_fields(record, self.delimiter)) if cell[:1] == b'"'}
+            some |= quoted
+            every &= quoted
+        return frozenset(some - every)
+
+    def _select(self, record: bytes, positions: Sequence[int], uneven: frozenset[int]) -> bytes:
         fields = split_fields(record, self.delimiter)
+        for place in uneven:
+            if fields[place][:1] == b'"':
+                # Where only some cells have quotes they could tell what was removed.
+                fields[place] = _plain(fields[place], self.delimiter)
         selection = self.delimiter.encode().join([fields[position] for position in positions])
         # Readers skip a blank line, so a lone blank field needs quotes.
         quoted = selection if selection.strip(b" \t") or len(positions) > 1 else b'"' + selection + b'"'
@@ -194,6 +210,12 @@ def quote(text: str, delimiter: str) -> str:
     if any(mark in text for mark in (delimiter, '"', "\r", "\n")):
         return '"' + text.replace('"', '""') + '"'
     return text
+
+
+def _plain(field: bytes, delimiter: str) -> bytes:
+    """Return a quoted field with quotes only where it needs them."""
+    text = next(csv.reader(io.StringIO(field.decode(), newline=""), delimiter=delimiter), [""])[0]
+    return quote(text, delimiter).encode()
 
 
 def _ending(record: bytes) -> bytes:

@@ -45,8 +45,11 @@ class Objects:
 
     def render(self, rows: np.ndarray, columns: Sequence[str]) -> Iterator[bytes]:
         records = self.records.select(rows).texts(self.source.map())
-        if tuple(columns) != self.columns:
-            records = (_select(record.decode(), columns).encode() for record in records)
+        if tuple(columns) != self.columns and len(self.records):
+            # The spacing of a record could tell what is removed from it.
+            (first,) = self.records.select(slice(0, 1)).texts(self.source.map())
+            spacing = _spacing(first.decode())
+            records = (_select(record.decode(), columns, spacing).encode() for record in records)
         yield self.opening
         separator = b""
         for record in records:
@@ -223,15 +226,24 @@ def _members(record: str) -> list[tuple[str, int, int, int]]:
     return members
 
 
-def _select(record: str, columns: Sequence[str]) -> str:
-    """Return the object with only these members; their raw text and the spacing of the object stay."""
+def _spacing(record: str) -> tuple[str, str, str, str]:
+    """Return what an object has before, inside, between and after its members."""
     members = _members(record)
     if not members:
-        return record
-    between = record[members[0][3] : members[1][1]] if len(members) > 1 else ", "
-    raw = {key: record[begin:end] for key, begin, _, end in members}
-    selection = between.join(raw[column] for column in columns if column in raw)
-    return record[: members[0][1]] + selection + record[members[-1][3] :]
+        return "{", ": ", ", ", "}"
+    _, begin, start, end = members[0]
+    inside = record[_DECODER.raw_decode(record, begin)[1] : start]
+    between = record[end : members[1][1]] if len(members) > 1 else ", "
+    return record[:begin], inside, between, record[members[-1][3] :]
+
+
+def _select(record: str, columns: Sequence[str], spacing: tuple[str, str, str, str]) -> str:
+    """Return the object with only these members in this order, their raw text, and this spacing."""
+    before, inside, between, after = spacing
+    raw: dict[str, str] = {}
+    for key, begin, start, end in _members(record):
+        raw[key] = record[begin : _DECODER.raw_decode(record, begin)[1]] + inside + record[start:end]
+    return before + between.join(raw[column] for column in columns if column in raw) + after
 
 
 def _skip(text: str, position: int) -> int:

@@ -18,6 +18,7 @@ from mlestar.data.tables.writer import write_cells
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
 from mlestar.evaluation.holdout.answers import find_answers
+from mlestar.evaluation.holdout.guessing import secret_generator
 from mlestar.evaluation.holdout.holdout import Holdout, example_rows, learnable_rows, withheld_ids
 from mlestar.evaluation.holdout.placement import Placement, Store, check_space, make_read_only
 from mlestar.evaluation.holdout.renaming import files_with_ids, move_files, remove_empty, rename_cells
@@ -154,6 +155,8 @@ def _stage_file(task: Task, holdout: Holdout | None, name: str, path: Path, targ
         return placement.place(path, _target(target))
     table = task.table(name)
     rows = decision.rows(len(task.train.rows), None if holdout is None else holdout.train, len(table))
+    if decision.shuffled and holdout is not None:
+        rows = secret_generator(task, f"order of {name} in {holdout.name}").permutation(rows)
     columns = [column for column in table.columns if column not in decision.dropped]
     table.write(_target(target), rows, columns=columns)
     logger.debug("%s: %d of %d rows, %s", name, len(rows), len(table), decision.reason)

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -25,12 +26,17 @@ _MIN_SHARE = 0.05
 """Files of train rows, and share of these rows, from which a folder has files of rows."""
 _COVERED = 0.5
 """Share of the test rows, of that of train rows, that must have a file for it to be a feature."""
+_PARTS = re.compile(r"[\W_]+")
 _SAMPLE = 400
 """Files of a folder that are read."""
 _MAX_LEVELS = 4
 """Folders above a file whose names are looked at."""
 _MAX_BYTES = 1_000_000
 """Bytes of a file of one row that is read."""
+_COMMONEST = 0.9
+"""Share of one value among the files of test rows from which it stands for none, where it is rarer in train."""
+_MAX_LINES = 20
+"""Lines of a text that are fields by themselves."""
 _UNIQUE = 0.5
 """Different cells per row that a column must have to name files."""
 
@@ -71,7 +77,7 @@ class RowNames:
 
     def find(self, file: str) -> int:
         """Return the number of a file's row, -1 where it has none."""
-        for spelling in (_same, _below_first, _name, _stem, _number):
+        for spelling in (_same, _below_first, _name, _stem, _number, _last_part, _first_part):
             if (row := self._rows.get(spelling(file))) is not None:
                 return row
         return -1
@@ -115,8 +121,8 @@ class _Group:
 def _groups(files: Iterable[str]) -> dict[tuple[str, str], list[str]]:
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for file in files:
-        if "/" in file:
-            groups[file.split("/")[0], PurePosixPath(file).suffix.lower()].append(file)
+        folder = file.split("/")[0] if "/" in file else ""
+        groups[folder, PurePosixPath(file).suffix.lower()].append(file)
     return groups
 
 
@@ -130,8 +136,10 @@ def _change_group(task: Task, holdout: Holdout, group: _Group, changes: NameChan
         return
     in_folder = any(_reveals(task, holdout, group.rows, texts) for texts in _folder_parts(group.files))
     stems = [holdout.ids.get(_stem(file), file) for file in group.files]
-    in_name = _reveals(task, holdout, group.rows, [_word(stem) for stem in stems])
-    if in_folder or in_name:
+    in_name = any(_reveals(task, holdout, group.rows, texts) for texts in _words(stems))
+    if (in_folder or in_name) and any("/" not in file for file in files):
+        changes.removed.update(file for file in files if not task.layout.owns(file))
+    elif in_folder or in_name:
         changes.moved |= _neutral(task, holdout, group, files, numbered=in_name)
     elif not owned and _reveals_inside(task, holdout, group):
         changes.removed.update(files)
@@ -191,15 +199,23 @@ def _reveals_inside(task: Task, holdout: Holdout, group: _Group) -> bool:
     names = {name for fields in inside.values() for name in fields}
     others = [_fields(task.input / file) for file in _test_files(task, group)]
     for name in names:
-        present = float(np.mean([name in fields for fields in inside.values()]))
-        in_test = float(np.mean([name in fields for fields in others])) if others else 0.0
-        if in_test >= _COVERED * present:
-            continue
         places = [place for place in (*kept, *withheld) if name in inside[place]]
         texts = [inside[place][name] for place in places]
+        if _is_feature(texts, len(places) / len(inside), [fields.get(name) for fields in others]):
+            continue
         if _reveals(task, holdout, group.rows[places], texts):
             return True
     return False
+
+
+def _is_feature(texts: list[str], present: float, others: list[str | None]) -> bool:
+    """Return whether the files of test rows have a field as well, with values that differ as those of train rows do."""
+    filled = [text for text in others if text is not None]
+    if len(filled) < _COVERED * present * max(1, len(others)) or not filled:
+        return False
+    common, count = Counter(filled).most_common(1)[0]
+    stands_for_nothing = count >= _COMMONEST * len(filled) and texts.count(common) < _COMMONEST * len(texts)
+    return not stands_for_nothing
 
 
 def _source(task: Task, staged: str) -> str:
@@ -219,19 +235,34 @@ def _sample(group: _Group, rows: np.ndarray) -> list[int]:
 
 
 def _fields(path: Path) -> Mapping[str, str]:
-    """Return the fields of a file of one row; none where it is a picture or the like."""
-    suffix = path.suffix.lower()
-    if suffix not in (".xml", ".json", ".txt") or path.stat().st_size > _MAX_BYTES:
+    """Return the fields of a file of one row; of a picture or the like its size alone."""
+    if not path.is_file():
         return {}
+    size = {"size": str(path.stat().st_size)}
+    if path.stat().st_size > _MAX_BYTES:
+        return size
+    suffix = path.suffix.lower()
     try:
         if suffix == ".xml":
-            return fields_of(parse_xml(path.read_bytes()))
+            return {**fields_of(parse_xml(path.read_bytes())), **size}
         if suffix == ".json":
             content = json.loads(path.read_bytes())
-            return flat_fields(content) if isinstance(content, dict) else {"": str(content)}
-        return {"": path.read_text(encoding="utf-8").strip()}
+            return {**(flat_fields(content) if isinstance(content, dict) else {"": str(content)}), **size}
+        text = path.read_bytes().decode("utf-8")
     except (ValueError, SyntaxError, RecursionError):
-        return {}
+        return size
+    return size if "\0" in text else {"": text.strip(), **_lines(text), **size}
+
+
+def _lines(text: str) -> dict[str, str]:
+    """Return the first lines of a text and their last words, by what is before these."""
+    fields: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines()[:_MAX_LINES]):
+        words = re.split(r"[\s,;:|=]+", line.strip())
+        fields[f"line {number}"] = line.strip()
+        fields[f"last word of line {number}"] = words[-1]
+        fields.setdefault(words[0], words[-1])
+    return fields
 
 
 def _same(path: str) -> str:
@@ -256,6 +287,18 @@ def _number(path: str) -> str:
     return (stem.lstrip("0") or "0") if stem.isdigit() else ""
 
 
-def _word(path: str) -> str:
-    """Return what a name has before its number."""
-    return _stem(path).rstrip("0123456789")
+def _last_part(path: str) -> str:
+    """Return what a name has after the last mark that divides it."""
+    return _PARTS.split(_stem(path))[-1]
+
+
+def _first_part(path: str) -> str:
+    return _PARTS.split(_stem(path))[0]
+
+
+def _words(files: list[str]) -> Iterator[list[str]]:
+    """Yield what each name has before its number, before and after its first mark, and before its last mark."""
+    stems = [_stem(file) for file in files]
+    yield [stem.rstrip("0123456789") for stem in stems]
+    yield [_PARTS.split(stem, maxsplit=1)[0] for stem in stems]
+    yield [_PARTS.split(stem)[-1] for stem in stems]

@@ -1,8 +1,9 @@
 """What is staged of each file: all of it, without some rows or columns, or nothing."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -11,14 +12,22 @@ from mlestar.data.tables import is_table
 from mlestar.data.task import Task
 from mlestar.errors import UserError
 from mlestar.evaluation.holdout.revealing.alignment import Alignment, KeySpace
+from mlestar.evaluation.holdout.revealing.codes import with_codes
+from mlestar.evaluation.holdout.revealing.hidden_text import forms_of_lines, hidden_texts
 from mlestar.evaluation.holdout.revealing.labels import read_labels
 from mlestar.evaluation.holdout.revealing.leaks import Leak, Secrets
+from mlestar.evaluation.holdout.revealing.mentions import Names, read_mentions
 from mlestar.evaluation.holdout.revealing.records import Records, read_records
 
 logger = logging.getLogger("mlestar.evaluation")
 
 _MAX_NAMED = 3
 """Columns and files that a line names. Chosen by judgement; not measured."""
+_MAX_NAMING = 4
+"""Columns by whose values a text may name rows, the id first. Chosen by judgement; not measured."""
+FORM = "how it is written"
+_UNIQUE = 0.9
+"""Different values per row of train that such a column has. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,8 @@ class Decision:
     """By which its records belong to rows: those of withheld rows are removed from a holdout."""
     dropped: tuple[str, ...] = ()
     """Columns that are left out of every input."""
+    shuffled: bool = False
+    """Its records are in a random order in a holdout."""
     left_out: bool = False
     """It is in no input."""
     vouched: bool = False
@@ -39,7 +50,7 @@ class Decision:
     @property
     def is_whole(self) -> bool:
         """It is staged as it is."""
-        return not (self.cuts or self.dropped or self.left_out)
+        return not (self.cuts or self.dropped or self.shuffled or self.left_out)
 
     @property
     def line(self) -> str:
@@ -99,6 +110,7 @@ def _decide(task: Task, name: str) -> Decision:
         return Decision(name)
     secrets = task.remember("secrets", lambda: _secrets(task))
     leaks = [leak for part in records for leak in _find(task, name, part, secrets)]
+    leaks = leaks or _find_mentions(task, name, records, secrets)
     if not leaks:
         return Decision(name)
     rates = [leak for leak in leaks if leak.kind == "rate"]
@@ -117,7 +129,8 @@ def _limit(task: Task, name: str, leaks: Sequence[Leak], records: Sequence[Recor
     can_cut = is_plain and not any(leak.kind == "order" for leak in leaks) and set(dropped) <= set(columns)
     if not can_cut or (dropped and len(columns) - len(dropped) <= 1):
         return Decision(name, left_out=True, reason=reason)
-    return Decision(name, cuts=_once(cuts), dropped=dropped, reason=reason)
+    shuffled = any(leak.kind == "place" for leak in leaks)
+    return Decision(name, cuts=_once(cuts), dropped=dropped, shuffled=shuffled, reason=reason)
 
 
 def _once(cuts: Sequence[Alignment]) -> tuple[Alignment, ...]:
@@ -142,12 +155,42 @@ def _find(task: Task, name: str, part: Records, secrets: Secrets) -> list[Leak]:
     if not len(cells) or not columns:
         return []
 
+    forms = [] if part.where else forms_of_lines(task.input / name, len(cells))
+    if forms:
+        cells = cells.assign(**{FORM: forms})
+
     def siblings() -> list[pd.DataFrame]:
         others = [other for other in _other_names(task) if other != name]
         parts = [other for file in others for other in _records(task, file) or ()]
         return [cells for cells in map(_as_text, (other.cells for other in parts)) if list(cells.columns) == columns]
 
     return secrets.find(cells, siblings)
+
+
+def _find_mentions(task: Task, name: str, records: Sequence[Records], secrets: Secrets) -> list[Leak]:
+    """Return what the words beside the names of rows reveal."""
+    for text in hidden_texts(task.input / name, records):
+        for names in _names(task):
+            cells = read_mentions(text, names)
+            leaks = [] if cells is None else secrets.find_beside_names(cells)
+            if leaks:
+                return leaks
+    return []
+
+
+def _names(task: Task) -> tuple[Names, ...]:
+    """Return the columns of train by whose values a text may name rows."""
+    return task.remember("names of rows", lambda: tuple(islice(_read_names(task), _MAX_NAMING)))
+
+
+def _read_names(task: Task) -> Iterator[Names]:
+    rows, spec = task.train.rows, task.spec
+    for column in sorted(rows.columns, key=lambda column: column != spec.id):
+        if column in spec.target or rows[column].nunique() < _UNIQUE * len(rows):
+            continue
+        names = Names.of_column(rows[column], is_id=column == spec.id)
+        if names is not None:
+            yield names
 
 
 def _as_text(cells: pd.DataFrame) -> pd.DataFrame:
@@ -169,7 +212,9 @@ def _records(task: Task, name: str) -> tuple[Records, ...] | None:
 
 def _secrets(task: Task) -> Secrets:
     spec = task.spec
-    return Secrets(KeySpace.of_task(task), read_labels(task), frozenset({*spec.target, *spec.train_only}))
+    hidden = frozenset({*spec.target, *spec.train_only})
+    files = ((name, _as_text(part.cells)) for name in _other_names(task) for part in _records(task, name) or ())
+    return Secrets(with_codes(KeySpace.of_task(task), files), read_labels(task), hidden, spec.id)
 
 
 def _other_names(task: Task) -> list[str]:

@@ -8,6 +8,7 @@ import pandas as pd
 from mlestar.data.statistics import MISSING
 from mlestar.data.tables.numbers import find_style, read_numbers
 from mlestar.evaluation.holdout.revealing.labels import Labels
+from mlestar.evaluation.holdout.revealing.views import views
 from mlestar.metrics import canonical_labels
 
 MIN_ROWS = 20
@@ -46,7 +47,9 @@ def determines(cells: pd.Series, labels: Labels) -> bool:
     filled = ~texts.isin(MISSING).to_numpy() & known
     if _of_rows(texts, labels, filled):
         return True
-    return bool(filled.sum() < known.sum()) and _of_rows(texts.where(filled, ""), labels, known)
+    if filled.sum() < known.sum() and _of_rows(texts.where(filled, ""), labels, known):
+        return True
+    return any(_of_rows(view, labels, filled) for view in views(cells))
 
 
 def determine_together(cells: pd.DataFrame, labels: Labels) -> bool:

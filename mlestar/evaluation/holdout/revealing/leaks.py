@@ -1,14 +1,16 @@
 """What records reveal: values that determine labels of rows, and statistics of the target by key."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 from mlestar.data.statistics import MISSING
 from mlestar.evaluation.holdout.revealing.alignment import Alignment, KeySpace, first_places
+from mlestar.evaluation.holdout.revealing.codes import BY_CODE
 from mlestar.evaluation.holdout.revealing.determination import (
     MIN_ROWS,
     determine_together,
@@ -18,6 +20,7 @@ from mlestar.evaluation.holdout.revealing.determination import (
 from mlestar.evaluation.holdout.revealing.labels import Labels
 from mlestar.evaluation.holdout.revealing.rates import statistics
 from mlestar.evaluation.holdout.revealing.variants import variants
+from mlestar.evaluation.holdout.revealing.views import forms
 
 # The limits below were chosen by judgement; none was measured.
 _SAMPLE = 4000
@@ -37,14 +40,25 @@ _REPEATED = 0.5
 _SPREAD = 0.5
 """Share of the rows for which a file must have a statistic of their group."""
 
+_NAMED = 0.5
+"""Share of the records that must name another row."""
+PLACE = "the place in the file"
+_MAX_SORTED = 50
+"""Columns by which the records of a file may be sorted."""
+_ORDERED = 0.95
+"""Rank correlation with the place from which records are sorted by a column."""
+_FEWEST = 0.1
+"""Different values per record of a column by which records are sorted: with fewer it may be the class itself."""
+
 
 @dataclass(frozen=True)
 class Leak:
     """A way in which records reveal labels."""
 
-    kind: Literal["rows", "rate", "order"]
+    kind: Literal["rows", "rate", "order", "place"]
     """`rows`: values of single rows; `rate`: a column that holds statistics; `order`: labels in a form that cannot be
-    cut, since the records are not those of the file."""
+    cut, since the records are not those of the file; `place`: the order of the records, of which those of test are
+    some."""
     column: str
     why: str
     alignment: Alignment | None = None
@@ -58,6 +72,7 @@ class Secrets:
     labels: tuple[Labels, ...]
     hidden: frozenset[str]
     """Columns of train that no file may repeat for train alone: the targets and what the test does not have."""
+    id: str | None = None
 
     def find(self, cells: pd.DataFrame, siblings: Callable[[], list[pd.DataFrame]]) -> list[Leak]:
         """Return what records reveal.
@@ -69,9 +84,19 @@ class Secrets:
         leaks: list[Leak] = []
         aligned = self.space.align(cells)
         for alignment in aligned:
-            leaks += self._of_rows(cells, alignment, siblings)
+            leaks += self._of_rows(cells, alignment, siblings, aligned)
+        if not leaks and len(cells) + cells.shape[1] < MIN_ROWS and _characters_in(cells) < len(self.space.train):
+            # Too little to conclude anything, as in a file of one row.
+            return self._unkeyed(cells, aligned)
         leaks += self._rates(cells, aligned)
         return leaks or self._otherwise(cells, siblings) or self._unkeyed(cells, aligned)
+
+    def find_beside_names(self, cells: pd.DataFrame) -> list[Leak]:
+        """Return what the words beside the names of rows in a text reveal; the first column has the names."""
+        key = str(cells.columns[0])
+        aligned = [alignment for alignment in self.space.align(cells) if alignment.columns == (key,)]
+        leaks = [leak for alignment in aligned for leak in self._of_rows(cells, alignment, list)]
+        return [Leak("order", leak.column, f"{leak.why}, in its text") for leak in leaks]
 
     def _otherwise(self, cells: pd.DataFrame, siblings: Callable[[], list[pd.DataFrame]]) -> list[Leak]:
         """Return what the records reveal when they are read in another way; the file cannot be cut then."""
@@ -89,7 +114,11 @@ class Secrets:
         return []
 
     def _of_rows(
-        self, cells: pd.DataFrame, alignment: Alignment, siblings: Callable[[], list[pd.DataFrame]]
+        self,
+        cells: pd.DataFrame,
+        alignment: Alignment,
+        siblings: Callable[[], list[pd.DataFrame]],
+        aligned: Sequence[Alignment] = (),
     ) -> Iterator[Leak]:
         """Yield the columns that determine labels for rows of train and have no value for those of test."""
         rows = alignment.rows()
@@ -99,6 +128,8 @@ class Secrets:
         if len(matched) > _SAMPLE:
             matched = np.sort(np.random.default_rng(0).choice(matched, _SAMPLE, replace=False))
         targets = [self._single(labels, alignment) for labels in self.labels]
+        alone = cells
+        cells = cells.assign(**_besides(cells, alignment), **self._neighbours(cells, alignment, aligned))
         by_name = alignment.names_rows and alignment.same_name
         none = True
         for column in map(str, cells.columns):
@@ -110,12 +141,44 @@ class Secrets:
             once = ~pd.DataFrame({"row": rows[matched], "value": values.to_numpy()}).duplicated().to_numpy()
             if not (is_hidden or any(determines(values[once], part.take(rows[matched][once])) for part in targets)):
                 continue
+            if column == PLACE and self._is_sorted(cells, rows):
+                continue
+            why = f"{column!r} determines the target ({alignment.why})"
             if not self._covers_test(cells, column, alignment, siblings):
                 none = False
-                yield Leak("rows", column, f"{column!r} determines the target ({alignment.why})", alignment)
+                yield Leak("rows", column, why, alignment)
+            elif column == PLACE:
+                yield Leak("place", column, why)
         if none:
-            yield from self._together(cells, alignment, matched, siblings)
+            yield from self._together(alone, alignment, matched, siblings)
         yield from self._presence(alignment)
+
+    def _neighbours(
+        self, cells: pd.DataFrame, alignment: Alignment, aligned: Sequence[Alignment]
+    ) -> dict[str, pd.Series]:
+        """Return the labels of other rows that the records name, as in pairs of rows of one class."""
+        columns: dict[str, pd.Series] = {}
+        for other in aligned:
+            if not (alignment.names_rows and other.names_rows and len(other.columns) == 1) or (
+                set(other.columns) & set(alignment.columns) or not alignment.columns
+            ):
+                continue
+            rows, own = other.rows(), alignment.rows()
+            both = (rows >= 0) & (own >= 0)
+            if both.mean() < _NAMED or (rows == own)[both].mean() >= _NAMED:
+                continue
+            for labels in self.labels:
+                texts = pd.Series(labels.take(rows).texts, index=cells.index, dtype=str)
+                columns[f"{labels.name!r} of {other.columns[0]!r}"] = texts
+        return columns
+
+    def _is_sorted(self, cells: pd.DataFrame, rows: np.ndarray) -> bool:
+        """Return whether the records are in the order of a column of the file or of train, which then is no secret."""
+        matched = np.flatnonzero(rows >= 0)
+        columns = [cells[column].iloc[matched] for column in cells.columns[:_MAX_SORTED] if column != PLACE]
+        shared = [name for name in self.space.names if name in self.space.test.columns and name != self.id]
+        columns += [self.space.train[name].iloc[rows[matched]] for name in shared[:_MAX_SORTED]]
+        return any(_is_ordered(column) for column in columns)
 
     def _together(
         self,
@@ -180,7 +243,8 @@ class Secrets:
         if covered.mean() >= _COVERED * share:
             return True
         for other in siblings():
-            covered |= self._covered_by(other, column, alignment, usual)
+            if column in other.columns:
+                covered |= self._covered_by(other, column, alignment, usual)
         return bool(covered.mean() >= _COVERED * share)
 
     def _covered_by(self, other: pd.DataFrame, column: str, alignment: Alignment, usual: pd.Series) -> np.ndarray:
@@ -250,6 +314,36 @@ class Secrets:
         if not targets or others or aligned:
             return []
         return [Leak("order", min(targets), f"it holds {min(targets)!r} and no key to the rows it belongs to")]
+
+
+def _characters_in(cells: pd.DataFrame) -> int:
+    return sum(int(cells[column].str.len().sum()) for column in cells.columns)
+
+
+def _besides(cells: pd.DataFrame, alignment: Alignment) -> dict[str, pd.Series]:
+    """Return what records say besides their cells: how many a row has, and how its key is written."""
+    if not alignment.names_rows or not alignment.columns or BY_CODE in alignment.why:
+        return {}
+    sizes = np.bincount(alignment.records + 1)
+    counts = pd.Series(sizes[alignment.records + 1], index=cells.index).astype(str)
+    keys = cells[list(alignment.columns)].agg("|".join, axis=1)
+    forms_of_keys = pd.Series(forms(keys.tolist()), index=cells.index, dtype=str)
+    kinds = forms_of_keys.map(lambda form: "".join(sorted(set(form))))
+    place = pd.Series(np.arange(len(cells)), index=cells.index).astype(str)
+    columns = {"the number of its records": counts, "the form of its key": kinds, PLACE: place}
+    return {name: column for name, column in columns.items() if column.nunique() > 1}
+
+
+def _is_ordered(cells: pd.Series) -> bool:
+    """Return whether cells are in the order of their values, as numbers or as texts."""
+    values = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=float)
+    if np.isfinite(values).mean() < _ORDERED:
+        values = pd.factorize(cells, sort=True)[0].astype(float)
+    known = values[np.isfinite(values)]
+    if len(known) < MIN_ROWS or np.ptp(known) == 0 or len(np.unique(known)) < _ORDERED * _FEWEST * len(known):
+        return False
+    places = np.arange(len(known))
+    return bool(abs(np.corrcoef(rankdata(known), places)[0, 1]) >= _ORDERED)
 
 
 def _informative(cells: pd.Series, usual: pd.Series, others: np.ndarray) -> np.ndarray:

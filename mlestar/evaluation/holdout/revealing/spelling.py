@@ -28,9 +28,9 @@ def _number(cells: pd.Series) -> Spelled | None:
 
 
 def _stem(cells: pd.Series) -> Spelled | None:
-    """Return names of files without their folders and suffix."""
+    """Return names of files without their folders and suffix; other texts, which such names may have, as they are."""
     if not cells.iloc[:_SAMPLE].str.contains(r"[/\\.]", regex=True).mean() >= _MOST:
-        return None
+        return _text(cells)
     stems = cells.str.strip().str.lower().str.replace(r"^.*[/\\]|(?:\.[a-z][a-z0-9]{0,4})+$", "", regex=True)
     return np.asarray(stems, dtype=object)
 

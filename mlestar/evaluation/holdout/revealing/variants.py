@@ -28,6 +28,12 @@ def variants(cells: pd.DataFrame, counts: tuple[int, ...]) -> Iterator[pd.DataFr
     if len(cells) <= _FEW_RECORDS and cells.shape[1] >= _MANY_COLUMNS:
         turned = cells.T.reset_index()
         yield _numbered(turned.astype(str))
+    if cells.shape[1] > 1 and cells.size in counts:
+        yield _numbered(pd.DataFrame({"cell": cells.to_numpy(dtype=object).ravel()}, dtype=str))
+    if len(cells) < min(counts) and cells.shape[1] == 1:
+        characters = "".join(cells.iloc[:, 0].str.strip()) if int(cells.iloc[0].str.len().max()) > 1 else ""
+        if len(characters) in counts:
+            yield pd.DataFrame({"column 0": list(characters)}, dtype=str)
     parts = {str(column): _parts(cells[column]) for column in cells.columns[:_MAX_PARTS]}
     if any(part is not None for part in parts.values()):
         columns = [cells[[name]] if part is None else part for name, part in parts.items()]

@@ -45,6 +45,7 @@ async def grade_execution(
         reported=reported_score(stdout),
         seconds=execution.seconds,
         peak_memory_mb=execution.peak_memory_mb,
+        peak_gpu_memory_mb=execution.peak_gpu_memory_mb,
         output=await ctx.services.keep(f"{stdout}\n{stderr}".strip()),
         image=brief.image,
     )

@@ -4,10 +4,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
-ExecutionStatus = Literal["ok", "error", "timeout", "oom", "killed", "disk_full", "output_limit", "unavailable"]
+ExecutionStatus = Literal[
+    "ok", "error", "timeout", "oom", "gpu_oom", "killed", "disk_full", "output_limit", "unavailable"
+]
 """`ok` is exit status 0. `error` is any other exit status of the script. `killed` is a signal that the runner did not
-send, or too many processes. `unavailable`: packages or weights that the script declares cannot be supplied, and it did
-not start. The others name the limit that was exceeded."""
+send, or too many processes. `gpu_oom`: the memory of its GPU was not enough. `unavailable`: packages or weights that
+the script declares cannot be supplied, and it did not start. The others name the limit that was exceeded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,18 @@ class Limits:
     """Everything written to the work folder."""
     output_mb: int = 64
     """Standard output and error together; beyond it the script is stopped."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gpu:
+    """A device of NVIDIA."""
+
+    index: int
+    """Its number on its machine."""
+    uuid: str
+    """Its name for the engine and for CUDA, the same after a restart."""
+    name: str
+    memory_mb: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +64,8 @@ class Job:
     """Image, or interpreter of a local runner, that has the packages which the script declares; empty: the runner's."""
     weights: Path | None = None
     """Host folder of the weights that the script declares, which it reads; None: it declares none."""
+    gpus: tuple[Gpu, ...] = ()
+    """Devices that the script may use, of those of `Environment.gpus`; it must not reach any other."""
     name: str = ""
     """A label for containers and logs: letters, digits, `-`."""
 
@@ -67,6 +83,8 @@ class Execution:
     peak_memory_mb: float | None
     files: tuple[str, ...]
     """Paths below `Job.collect` of the outputs that were copied out (regular files within the size caps)."""
+    peak_gpu_memory_mb: float | None = None
+    """Largest memory in use on one of its GPUs, sampled; None without one, or where it is not known."""
     detail: str = ""
     """One line for an agent about a limit that was exceeded or an output that was refused."""
 
@@ -89,7 +107,9 @@ class Environment:
     cpus: float
     memory_mb: int
     gpu: str = ""
-    """Name of the GPU, empty when there is none."""
+    """What agents are told of the GPU of a script: name and memory; empty when there is none."""
+    gpus: tuple[Gpu, ...] = ()
+    """Devices that a job may get; empty when none is asked for, or when the runner does not know them."""
     network: bool
     """Whether scripts reach the network. Prompts, report and execution keys take it from here alone."""
 

@@ -21,7 +21,8 @@ def _make_docker(options: RunnerOptions) -> DockerRunner:
 
 
 def _make_local(options: RunnerOptions) -> LocalRunner:
-    return LocalRunner(work_dir=options.work_dir, network=options.container.network != "none")
+    container = options.container
+    return LocalRunner(work_dir=options.work_dir, network=container.network != "none", gpus=container.gpus)
 
 
 BUILT_IN: dict[str, Callable[[RunnerOptions], DockerRunner | LocalRunner]] = {
@@ -48,7 +49,7 @@ async def choose_runner(
         owner: label of what the runner creates elsewhere, e.g. the run's id.
         work_dir: parent of the work folders.
         on_progress: receives lines about slow preparations, and a warning about what a runner does not protect.
-        container: options of containers; a local runner uses whether scripts may reach the network.
+        container: options of containers; a local runner uses `network` and `gpus`.
 
     Raises:
         UserError: Docker is required and no engine answers, or the name leads to no runner; one line says what to do.

@@ -20,8 +20,8 @@ class ContainerOptions:
     that the engine has."""
     network: Network = "none"
     """`bridge` lets scripts reach the network, and with it this machine's services."""
-    gpus: int = 0
-    """Devices that a script may use; -1 for all."""
+    gpus: int | Literal["auto"] = 0
+    """GPUs of a script; -1 for all; `auto` for one where there is any."""
     runtime: str | None = None
     """Another OCI runtime that the engine has, e.g. `runsc` (gVisor)."""
     warm: int = 0

@@ -116,13 +116,8 @@ for module, names in getattr(importlib.metadata, "packages_distributions", dict)
     usable = [canonical(name) for name in names if canonical(name) in distributions]
     if usable and module.isidentifier():
         modules[module] = usable[0]
-gpus = []
-if os.path.exists("/dev/nvidia0"):
-    for path in glob.glob("/proc/driver/nvidia/gpus/*/information"):
-        with open(path) as file:
-            gpus += [line.partition(":")[2].strip() for line in file if line.startswith("Model:")]
 print(json.dumps({{"python": platform.python_version(), "packages": packages, "distributions": distributions,
-                  "modules": modules, "gpu": ", ".join(gpus)}}))
+                  "modules": modules}}))
 """
 
 
@@ -137,8 +132,6 @@ class Interpreter:
     """Everything that is installed and not known to be broken."""
     modules: dict[str, str]
     """Distributions by the modules that they install."""
-    gpu: str
-    """Names of the NVIDIA devices it can open."""
 
 
 async def probe_interpreter(run: Callable[[Job], Awaitable[Execution]], work_dir: Path | None) -> Interpreter:

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from mlestar.runners import ContainerOptions, Environment, Execution, Job, Limits, Runner, choose_runner
+from mlestar.runners import ContainerOptions, Environment, Execution, Gpu, Job, Limits, Runner, choose_runner
 from mlestar.runtime.budget import Stage
+from mlestar.runtime.devices import Devices, find_devices, scripts_by_gpus
 from mlestar.runtime.inputs import StagedInput
 from mlestar.runtime.page_cache import drop_page_cache, dropping_problem
 from mlestar.runtime.services import Services
@@ -58,6 +59,7 @@ class Executor:
         self._on_progress = on_progress
         self._opening = asyncio.Lock()
         self._slots: asyncio.Semaphore | None = None
+        self._devices = Devices()
         self._turns = Turns(self._drop_page_cache if settings.isolation == "strict" else None)
 
     async def runner(self) -> Runner:
@@ -86,11 +88,13 @@ class Executor:
         at_once = scripts_at_once(self._settings, machine)
         if self._slots is None:
             self._slots = asyncio.Semaphore(at_once)
+            self._devices = find_devices(self._settings, machine, self._on_progress)
             self._services.budget.at_once = at_once
         return dataclasses.replace(
             machine,
             cpus=self._settings.cpus or max(1.0, float(machine.cpus // at_once)),
             memory_mb=min(self._settings.memory_mb, machine.memory_mb // at_once),
+            gpu=self._devices.description or machine.gpu,
         )
 
     async def execute(
@@ -125,18 +129,20 @@ class Executor:
         key = self._key(script, staged, environment, seconds, outputs)
         code = await self._services.text(script)
         allowed = limits.seconds
+        gpus: tuple[Gpu, ...] = ()
 
         @asynccontextmanager
         async def reserve() -> AsyncIterator[Reservation]:
-            nonlocal allowed
+            nonlocal allowed, gpus
             within_budget = self._services.budget.execution(label, stage, limits.seconds)
-            async with self._turns.of(staged.name), self._slot(), within_budget as reservation:
+            turn, lease = self._turns.of(staged.name), self._devices.lease()
+            async with turn, self._slot(), lease as gpus, within_budget as reservation:
                 allowed = reservation.seconds
                 yield reservation
 
         async def work() -> Record:
             job_limits = dataclasses.replace(limits, seconds=allowed)
-            record = await self._run(code, staged, job_limits, outputs, label, stretch)
+            record = await self._run(code, staged, job_limits, outputs, label, stretch, gpus)
             if record.result["status"] == "timeout" and allowed < limits.seconds:
                 raise await self._services.budget.record_timeout(label)
             return record
@@ -186,6 +192,7 @@ class Executor:
         outputs: tuple[str, ...],
         label: str,
         stretch: float,
+        gpus: tuple[Gpu, ...],
     ) -> Record:
         collect = self._folder.work / uuid.uuid4().hex
         await asyncio.to_thread(collect.mkdir, parents=True)
@@ -196,6 +203,7 @@ class Executor:
             limits=limits,
             outputs=outputs,
             seed=self._settings.seed,
+            gpus=gpus,
             name=label,
         )
         try:
@@ -225,20 +233,18 @@ class Executor:
             stderr=blobs.put(execution.stderr),
             seconds=execution.seconds,
             peak_memory_mb=execution.peak_memory_mb,
+            peak_gpu_memory_mb=execution.peak_gpu_memory_mb,
             files={name: blobs.put_file(collect / name) for name, why in excess.items() if not why},
             detail="; ".join(filter(None, [execution.detail, *refused[:_SHOWN_REFUSALS]])),
         )
 
 
 def scripts_at_once(settings: Settings, machine: Environment) -> int:
-    """Return how many scripts execute at once on a machine, from its CPUs and memory.
-
-    Scripts that use GPUs take turns: nothing shows which device another script uses.
-    """
+    """Return how many scripts execute at once on a machine, from its GPUs, CPUs and memory."""
+    by_gpus = scripts_by_gpus(settings, machine)
     if settings.parallel:
-        return settings.parallel
-    if settings.gpus:
-        return 1
+        return min(settings.parallel, by_gpus or settings.parallel)
     cpus = settings.cpus or CPUS_PER_SCRIPT
     memory = min(settings.memory_mb, MIN_MEMORY_MB)
-    return max(1, min(int(machine.cpus // cpus), machine.memory_mb // memory))
+    fitting = max(1, min(int(machine.cpus // cpus), machine.memory_mb // memory))
+    return fitting if by_gpus is None else min(fitting, by_gpus)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -12,6 +12,7 @@ from mlestar.settings.form import shape_form
 
 Profile = Literal["quick", "standard", "paper"]
 Share = Literal["all", "statistics", "names"]
+Gpus = Annotated[int, Field(ge=-1)] | Literal["auto"]
 ReviewPoint = Literal["models", "ablation", "block", "plan", "ensemble", "submission"]
 
 RUNNERS = ("auto", "docker", "local")
@@ -68,6 +69,8 @@ PROFILES: dict[Profile, dict[str, float]] = {
     },
 }
 
+MAX_GPU_SHARE = 16
+"""Scripts that may use one GPU at once, at most. Chosen by judgement; not measured."""
 GIVE_UP_AFTER = 6
 """Two questions in a row, each asked three times: one hard question alone is not enough. A model of which one reply
 in five is refused, independently, has six in a row refused once in 15,625. Chosen by judgement; not measured on real
@@ -168,7 +171,10 @@ class Settings(BaseModel):
     )
     image: str = Field("base", description="Variant of the sandbox image (base, torch, gpu) or any image with Python.")
     network: bool = Field(False, description="Let scripts reach the network and this machine's services.")
-    gpus: int = Field(0, ge=-1, description="GPUs of one script; -1 for all.")
+    gpus: Gpus = Field(0, description="GPUs of one script; -1 for all; auto for one where there is any, else none.")
+    gpu_share: int = Field(
+        1, ge=1, le=MAX_GPU_SHARE, description="Scripts that may use one GPU at once, with its memory in common."
+    )
     runtime: str | None = Field(None, description="Another OCI runtime of the engine, e.g. `runsc` (gVisor).")
     warm: int = Field(0, ge=0, le=16, description="Containers that wait for a script with its libraries imported.")
     share: Share = Field(
@@ -295,6 +301,14 @@ class Settings(BaseModel):
     def _wrap_target(cls, value: Any) -> Any:
         """Return one name as a list of one: the name of a column may contain a comma."""
         return [value] if isinstance(value, str) else value
+
+    @field_validator("gpus", mode="before")
+    @classmethod
+    def _check_gpus(cls, value: Any) -> Any:
+        """Refuse what is neither a number nor `auto` in one line: the message of a union has one for each kind."""
+        if str(value) != "auto" and not str(value).lstrip("-").isdecimal():
+            raise PydanticCustomError("gpus", "give a number of GPUs, -1 for all of them, or auto")
+        return value
 
     @field_validator("runner")
     @classmethod

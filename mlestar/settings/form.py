@@ -47,7 +47,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("script_seconds", "grading_seconds"),
     ),
     "Sandbox": (
-        *("runner", "image", "network", "gpus", "runtime", "warm", "memory_mb", "cpus", "parallel"),
+        *("runner", "image", "network", "gpus", "gpu_share", "runtime", "warm", "memory_mb", "cpus", "parallel"),
         *("isolation", "link_above_mb", "trust"),
     ),
 }

@@ -26,7 +26,8 @@ class SettingKeywords(TypedDict, total=False):
     prices: str | Path | None
     image: str
     network: bool
-    gpus: int
+    gpus: int | Literal["auto"]
+    gpu_share: int
     runtime: str | None
     warm: int
     share: Share

@@ -7,7 +7,7 @@ named by their sha256.
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, computed_field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, computed_field, model_serializer
 
 from mlestar.data.overview import Overview, make_overview
 from mlestar.data.statistics import FileStatistics
@@ -31,6 +31,7 @@ VerdictStatus = Literal[
     "error",
     "timeout",
     "oom",
+    "gpu_oom",
     "killed",
     "disk_full",
     "output_limit",
@@ -159,16 +160,23 @@ class Measured(Frozen):
 
     seconds: float
     peak_memory_mb: Finite = None
+    peak_gpu_memory_mb: Finite = None
+    """Of one GPU; left out of prompts where the script had none."""
 
     @classmethod
-    def of(cls, seconds: float, peak_memory_mb: float | None) -> "Measured":
+    def of(cls, seconds: float, peak_memory_mb: float | None, peak_gpu_memory_mb: float | None = None) -> "Measured":
         """Return figures of two digits."""
-        memory = None if peak_memory_mb is None else _two_digits(peak_memory_mb)
-        return cls(seconds=_two_digits(seconds), peak_memory_mb=memory)
+        memory, gpu_memory = _two_digits(peak_memory_mb), _two_digits(peak_gpu_memory_mb)
+        return cls(seconds=float(f"{seconds:.2g}"), peak_memory_mb=memory, peak_gpu_memory_mb=gpu_memory)
+
+    @model_serializer(mode="wrap")
+    def _leave_out_gpu(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = serialize(self)
+        return {name: value for name, value in values.items() if name != "peak_gpu_memory_mb" or value is not None}
 
 
-def _two_digits(number: float) -> float:
-    return float(f"{number:.2g}")
+def _two_digits(number: float | None) -> float | None:
+    return None if number is None else float(f"{number:.2g}")
 
 
 class Verdict(Frozen):
@@ -187,6 +195,8 @@ class Verdict(Frozen):
     warnings: tuple[str, ...] = ()
     seconds: float = 0.0
     peak_memory_mb: Finite = None
+    peak_gpu_memory_mb: Finite = None
+    """Largest memory in use on one of its GPUs, sampled; other programs' memory on it is included."""
     submission: str | None = None
     """Blob of what it submitted for the withheld rows."""
     output: str | None = None
@@ -197,7 +207,7 @@ class Verdict(Frozen):
     @property
     def measured(self) -> Measured | None:
         """What the run took; None when it did not run."""
-        return Measured.of(self.seconds, self.peak_memory_mb) if self.seconds else None
+        return Measured.of(self.seconds, self.peak_memory_mb, self.peak_gpu_memory_mb) if self.seconds else None
 
     @property
     def score(self) -> float | None:
@@ -232,6 +242,7 @@ class ExecutionRecord(Frozen):
     """Blob."""
     seconds: float
     peak_memory_mb: Finite
+    peak_gpu_memory_mb: Finite = None
     files: dict[str, str]
     """Relative path of each output to its blob."""
     detail: str

@@ -11,7 +11,7 @@ from pathlib import Path
 from docker.client import DockerClient
 
 from mlestar.errors import RunnerError
-from mlestar.runners.base import Environment, Execution, Job
+from mlestar.runners.base import Environment, Execution, Gpu, Job
 from mlestar.runners.docker.container import Container
 from mlestar.runners.docker.disk import can_mount, shares_mounts
 from mlestar.runners.docker.engine import (
@@ -26,6 +26,7 @@ from mlestar.runners.docker.pool import Pool
 from mlestar.runners.docker.spec import ContainerSpec
 from mlestar.runners.docker.users import can_claim_users
 from mlestar.runners.execution import make_execution, unencodable
+from mlestar.runners.gpus import NoGpuError, describe_gpus, find_sandbox_gpus
 from mlestar.runners.imports import leading_imports
 from mlestar.runners.limits import HOST_SHARE, MIB
 from mlestar.runners.options import ContainerOptions, ProgressCallback
@@ -92,6 +93,7 @@ class DockerRunner:
         """Describe where scripts execute; on first use, build the image."""
         if self._environment is None:
             engine = await self._connected()
+            gpus = await self._find_gpus()
             interpreter = await probe_interpreter(self.run, self._work_dir)
             self._environment = Environment(
                 runner=self.name,
@@ -100,12 +102,22 @@ class DockerRunner:
                 packages=interpreter.packages,
                 distributions=interpreter.distributions,
                 modules=interpreter.modules,
-                gpu=interpreter.gpu,
+                gpu=describe_gpus(gpus),
+                gpus=gpus,
                 cpus=float(engine.cpus),
                 memory_mb=engine.memory_mb,
                 network=self._options.network != "none",
             )
         return self._environment
+
+    async def gpus(self) -> tuple[Gpu, ...]:
+        """Return the devices that containers can get.
+
+        Raises:
+            NoGpuError: there is none, and why.
+            RunnerError: the engine is lost.
+        """
+        return await find_sandbox_gpus(self.run, self._work_dir)
 
     async def run(self, job: Job) -> Execution:
         """Execute a job in a container of its own; when cancelled, remove the container before returning.
@@ -137,6 +149,18 @@ class DockerRunner:
         self._pool.refill(spec, imports)
         return execution
 
+    async def _find_gpus(self) -> tuple[Gpu, ...]:
+        """Return the devices that are asked for; with `auto` none where there is none."""
+        if not self._options.gpus:
+            return ()
+        try:
+            return await self.gpus()
+        except NoGpuError as error:
+            if self._options.gpus != "auto":
+                raise
+            self._report(f"gpus=auto: scripts get no GPU; {error}")
+            return ()
+
     @property
     def waiting(self) -> int:
         """How many containers wait for their script."""
@@ -167,7 +191,7 @@ class DockerRunner:
             cpus=min(job.limits.cpus, engine.cpus),
             runtime=self._options.runtime,
             network=self._options.network,
-            gpus=self._options.gpus,
+            gpus=tuple(gpu.uuid for gpu in job.gpus),
             disk=engine.mounts_disks,
             own_user=engine.separates_users,
         )

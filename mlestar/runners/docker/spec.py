@@ -29,6 +29,10 @@ IDLE_SECONDS = 600
 PENDING_SIGNALS = 4096
 """Timers and queued signals of a container's user. Chosen by judgement; not measured."""
 
+WITHOUT_GPU = {"CUDA_VISIBLE_DEVICES": "", "NVIDIA_VISIBLE_DEVICES": "void"}
+"""Variables of a script without a GPU: images of CUDA ask for all devices by the second one, and get them from an
+engine whose usual runtime is NVIDIA's."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerSpec:
@@ -44,8 +48,8 @@ class ContainerSpec:
     cpus: float
     runtime: str | None = None
     network: Network = "none"
-    gpus: int = 0
-    """Devices that the script may use; -1 for all."""
+    gpus: tuple[str, ...] = ()
+    """UUIDs of the devices that the script may use; `all` for all."""
     disk: bool = False
     """Whether the work folder has a file system to itself."""
     own_user: bool = False
@@ -63,18 +67,17 @@ def container_arguments(
         user: user and group id of its processes.
         modules: what the container imports while it waits for its script.
     """
-    gpus = [DeviceRequest(count=spec.gpus, capabilities=[["gpu", "compute", "utility"]])]
     return {
         "image": spec.image,
         "entrypoint": ["python"],
         "command": ["-I", "-S", f"{HOME}/supervisor.py", str(IDLE_SECONDS), *modules],
         "runtime": spec.runtime,
-        "device_requests": gpus if spec.gpus else None,
+        "device_requests": _device_requests(spec.gpus),
         "log_config": LogConfig(type="none"),
         # The engine closes the container's input when this process ends, and the supervisor then ends the container.
         "stdin_open": True,
         "tty": False,
-        "environment": common_variables(spec.seed, spec.cpus, "/tmp"),
+        "environment": common_variables(spec.seed, spec.cpus, "/tmp") | ({} if spec.gpus else WITHOUT_GPU),
         "labels": {
             OWNER_LABEL: spec.owner,
             DEADLINE_LABEL: str(int(time.time() + IDLE_SECONDS + spec.limits.seconds + GRACE_SECONDS)),
@@ -86,6 +89,13 @@ def container_arguments(
         **_mounts(spec, folder),
         **_limits(spec),
     }
+
+
+def _device_requests(gpus: tuple[str, ...]) -> list[DeviceRequest] | None:
+    if not gpus:
+        return None
+    devices: dict[str, Any] = {"count": -1} if gpus == ("all",) else {"device_ids": [*gpus]}
+    return [DeviceRequest(**devices, capabilities=[["gpu", "compute", "utility"]])]
 
 
 def _isolation(spec: ContainerSpec) -> dict[str, Any]:

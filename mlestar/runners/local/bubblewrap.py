@@ -48,19 +48,21 @@ class Bubblewrap:
     network: bool = False
     """Whether scripts reach the network."""
 
-    def wrap(self, folder: Path, source: Path, environment: dict[str, str]) -> list[str]:
+    def wrap(self, folder: Path, source: Path, environment: dict[str, str], nodes: Iterable[str] = ()) -> list[str]:
         """Return the command that runs the supervisor of a script.
 
         Args:
             folder: the execution's folder with `work/` and `home/`.
             source: host folder that becomes `./input`.
             environment: all environment variables of the script.
+            nodes: device files that it may use besides the usual ones.
         """
         variables = [part for name, value in environment.items() for part in ("--setenv", name, value)]
         binds = [
             *("--bind", str(folder / "work"), "/sandbox"),
             *("--ro-bind", str(source), "/sandbox/input"),
             *("--ro-bind", str(folder / "home"), HOME),
+            *(part for node in nodes for part in ("--dev-bind", node, node)),
         ]
         # The root and /dev are file systems in memory without a limit on their size, so they become read-only.
         read_only = ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/sandbox"]

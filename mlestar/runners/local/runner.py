@@ -9,13 +9,17 @@ import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from mlestar.errors import RunnerError
-from mlestar.runners.base import Environment, Execution, Job
+from mlestar.runners.base import Environment, Execution, Gpu, Job
 from mlestar.runners.capture import Output
 from mlestar.runners.execution import make_execution, unencodable
+from mlestar.runners.gpus import NoGpuError, describe_gpus, find_host_gpus, gpu_variables
 from mlestar.runners.limits import HOST_SHARE, MIB, End
 from mlestar.runners.local.bubblewrap import Bubblewrap, find_bubblewrap
+from mlestar.runners.local.device_nodes import device_nodes
+from mlestar.runners.local.meter import Meter
 from mlestar.runners.local.process import Child
 from mlestar.runners.local.snapshot import Snapshots
 from mlestar.runners.probe import probe_interpreter
@@ -50,6 +54,7 @@ class LocalRunner:
         work_dir: Path | None = None,
         bubblewrap: bool | None = None,
         network: bool = False,
+        gpus: int | Literal["auto"] = 0,
     ) -> None:
         """Store the options; bubblewrap is tried on first use.
 
@@ -57,12 +62,14 @@ class LocalRunner:
             python: interpreter that runs the scripts.
             work_dir: parent of the work folders, by default the system's folder for temporary files.
             bubblewrap: whether to use it; by default where it works.
+            gpus: of a script; `auto` for one where there is any.
             network: let scripts in bubblewrap reach the network; others always can.
         """
         self._python = python
         self._work_dir = work_dir
         self._requires_bubblewrap = bubblewrap is True
         self._network = network
+        self._gpus = gpus
         self._bubblewrap: Bubblewrap | None = None
         self._probed = bubblewrap is False
         self._snapshots = Snapshots(new_folder_path(work_dir))
@@ -78,6 +85,7 @@ class LocalRunner:
     async def environment(self) -> Environment:
         """Describe where scripts execute."""
         if self._environment is None:
+            gpus = await call_in_thread(self._find_gpus)
             interpreter = await probe_interpreter(self.run, self._work_dir)
             memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
             self._environment = Environment(
@@ -87,7 +95,8 @@ class LocalRunner:
                 packages=interpreter.packages,
                 distributions=interpreter.distributions,
                 modules=interpreter.modules,
-                gpu=interpreter.gpu,
+                gpu=describe_gpus(gpus),
+                gpus=gpus,
                 cpus=float(_available_cpus()),
                 memory_mb=int(memory * HOST_SHARE / MIB),
                 network=self._network or self._bubblewrap is None,
@@ -106,7 +115,13 @@ class LocalRunner:
             work = await call_in_thread(make_work_folder, folder, job.script)
             run = self._run_plain if bubblewrap is None else partial(self._run_in_bubblewrap, bubblewrap)
             output = Output(job.limits.output_mb * MIB)
-            end, shown_paths = await run(job, folder, output)
+            meter = Meter(job.gpus)
+            await call_in_thread(meter.start)
+            try:
+                end, shown_paths = await run(job, folder, output)
+            finally:
+                await call_in_thread(meter.stop)
+            end = replace(end, peak_gpu_mb=meter.peak_mb)
             seconds = time.monotonic() - started
             execution = await call_in_thread(make_execution, job, work, end, output, seconds)
             _log.info("%s: %s after %.1f s in a local process", job.name or "script", execution.status, seconds)
@@ -123,7 +138,7 @@ class LocalRunner:
     async def _run_plain(self, job: Job, folder: Path, output: Output) -> tuple[End, dict[str, str]]:
         """Run without a sandbox; return also how real paths appear in the output."""
         copy = await call_in_thread(self._link_copy, folder, job.input)
-        variables = _inherited_variables() | common_variables(job.seed, _cpu_share(job), str(folder / "home"))
+        variables = _variables(job, str(folder / "home"))
         command = [self._python, "-u", "main.py"]
         child = Child(command, folder / "work", variables, job.limits, output, measured_folder=folder)
         end = await run_script(child)
@@ -136,11 +151,24 @@ class LocalRunner:
     ) -> tuple[End, dict[str, str]]:
         await call_in_thread(make_home_folder, folder)
         await call_in_thread((folder / "work" / "input").mkdir)
-        variables = _inherited_variables() | common_variables(job.seed, _cpu_share(job), "/tmp")
-        command = bubblewrap.wrap(folder, job.input.resolve(), variables)
+        variables = _variables(job, "/tmp")
+        nodes = await call_in_thread(device_nodes, job.gpus)
+        command = bubblewrap.wrap(folder, job.input.resolve(), variables, nodes)
         mark = make_mark()
         child = Child(command, folder, _inherited_variables(), job.limits, output, measured_folder=folder, mark=mark)
         return await run_script(child), {}
+
+    def _find_gpus(self) -> tuple[Gpu, ...]:
+        """Return the devices that are asked for; with `auto` none where there is none."""
+        if not self._gpus:
+            return ()
+        try:
+            return find_host_gpus()
+        except NoGpuError as error:
+            if self._gpus != "auto":
+                raise
+            _log.info("gpus=auto: scripts get no GPU; %s", error)
+            return ()
 
     def _find_bubblewrap(self) -> Bubblewrap | None:
         """Return the bubblewrap of scripts, None when they run without; try it once.
@@ -172,6 +200,10 @@ class LocalRunner:
 
 def _inherited_variables() -> dict[str, str]:
     return {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
+
+
+def _variables(job: Job, home: str) -> dict[str, str]:
+    return _inherited_variables() | common_variables(job.seed, _cpu_share(job), home) | gpu_variables(job.gpus)
 
 
 def _cpu_share(job: Job) -> float:

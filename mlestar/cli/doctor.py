@@ -10,14 +10,15 @@ import typer
 from rich.text import Text
 
 from mlestar.cli.terminal import Console
-from mlestar.errors import SettingsError
+from mlestar.errors import RunnerError, SettingsError
 from mlestar.llm import Models, Prices, choose_models
 from mlestar.llm.external import ASK
 from mlestar.llm.limits import ModelLimits
 from mlestar.llm.probe import Probe, probe_model
 from mlestar.llm.provider import PROVIDERS
 from mlestar.retrieval import choose_retrieval
-from mlestar.runners import probe_docker
+from mlestar.runners import DockerRunner, EngineStatus, Gpu, probe_docker
+from mlestar.runners.gpus import find_host_gpus, list_gpus
 from mlestar.session.repair import repair_run
 from mlestar.settings import Settings
 from mlestar.store import RunFolder
@@ -42,6 +43,7 @@ def examine(settings: Settings) -> None:
         *answers,
         ("engine", engine.reachable, f"Docker {engine.version}" if engine.reachable else engine.reason),
         ("image", engine.image_present, engine.image if engine.image_present else "not built: `mlestar sandbox build`"),
+        ("gpu", *_gpus(engine)),
         ("disk", *_disk()),
         ("memory", *_memory()),
     ]
@@ -152,6 +154,36 @@ def _retrieval(settings: Settings, models: Models) -> Row:
     except SettingsError as error:
         return "retrieval", False, str(error)
     return "retrieval", True, retrieval.title
+
+
+def _gpus(engine: EngineStatus) -> tuple[bool, str]:
+    """List the devices that scripts can get: those of the engine, else those of this machine."""
+    host, problem = _host_gpus()
+    if not engine.image_present:
+        there = f"this machine has {list_gpus(host)}: " if host else "unknown for the engine: "
+        return not host, f"{there}whether containers get one is known once the image is built"
+    try:
+        gpus = asyncio.run(_engine_gpus())
+    except RunnerError as error:
+        if not host:
+            return True, f"none: scripts use CPUs ({problem})"
+        return False, f"this machine has {list_gpus(host)}, but {error}"
+    return True, f"{list_gpus(gpus)}; use with --set image=gpu --set gpus=auto"
+
+
+def _host_gpus() -> tuple[tuple[Gpu, ...], str]:
+    try:
+        return find_host_gpus(), ""
+    except RunnerError as error:
+        return (), str(error).partition(";")[0]
+
+
+async def _engine_gpus() -> tuple[Gpu, ...]:
+    runner = DockerRunner()
+    try:
+        return await runner.gpus()
+    finally:
+        await runner.aclose()
 
 
 def _disk() -> tuple[bool, str]:

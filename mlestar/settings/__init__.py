@@ -306,7 +306,7 @@ class Settings(BaseModel):
     @classmethod
     def _check_gpus(cls, value: Any) -> Any:
         """Refuse what is neither a number nor `auto` in one line: the message of a union has one for each kind."""
-        if str(value) != "auto" and not str(value).lstrip("-").isdecimal():
+        if str(value) not in ("auto", "-1") and not str(value).isdecimal():
             raise PydanticCustomError("gpus", "give a number of GPUs, -1 for all of them, or auto")
         return value
 

@@ -103,11 +103,13 @@ def shape_form(schema: dict[str, Any], profiles: Mapping[Any, Mapping[str, float
 
 
 def _plain(field: dict[str, Any]) -> dict[str, Any]:
-    """Return a field without the choice of null, which a form expresses as empty, and an object as its name."""
+    """Return a field without the choice of null, which a form expresses as empty; objects and several kinds are text."""
     if "$ref" in field:
         return {"type": "string", "default": "auto", "description": field["description"]}
     kinds = [kind for kind in field.get("anyOf", []) if kind != {"type": "null"}]
-    if len(kinds) != 1:
+    if not kinds:
         return field
     rest = {key: value for key, value in field.items() if key not in ("anyOf", "default")}
+    if len(kinds) > 1:
+        return {"type": "string", "default": str(field["default"]), **rest}
     return {**kinds[0], **rest}

@@ -103,7 +103,7 @@ def shape_form(schema: dict[str, Any], profiles: Mapping[Any, Mapping[str, float
 
 
 def _plain(field: dict[str, Any]) -> dict[str, Any]:
-    """Return a field without the choice of null, which a form expresses as empty; objects and several kinds are text."""
+    """Return a field without the choice of null, which a form leaves empty; an object or several kinds are a text."""
     if "$ref" in field:
         return {"type": "string", "default": "auto", "description": field["description"]}
     kinds = [kind for kind in field.get("anyOf", []) if kind != {"type": "null"}]

@@ -216,3 +216,44 @@ async def test_more_devices_than_there_are_is_one_line_before_a_model_is_called(
     with pytest.raises(SettingsError, match=expected + "set gpus to 2 or less, or to auto"):
         await solve(tmp_path, scenario, gpus=3)
     assert not scenario.asked
+
+
+FULL = Execution(
+    status="gpu_oom",
+    exit_code=1,
+    stdout="",
+    stderr="torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.",
+    seconds=9.0,
+    peak_memory_mb=900.0,
+    peak_gpu_memory_mb=15_021.0,
+    files=(),
+    detail="the script ran out of memory on the GPU: it has 15360 MB",
+)
+
+
+class FillsGpu(WithGpus):
+    """Its first candidate fills its GPU until it is repaired."""
+
+    def run(self, job: Job) -> Execution:
+        execution = super().run(job)
+        return FULL if self.ran.count("t0.c1") == 1 and job.name == "t0.c1" else execution
+
+
+async def test_the_debugger_repairs_a_script_that_filled_its_device_by_figures(tmp_path: Path) -> None:
+    scenario = FillsGpu(make_gpus("full", 1))
+    result = await solve(tmp_path, scenario, gpus=1)
+    assert result.status == "solved"
+    described, repaired = scenario.prompts["bug_summarizer"][0], scenario.prompts["debugger"][0]
+    assert FULL.detail in described
+    for prompt in (described, repaired):
+        assert '<measured>{"seconds": 9.0, "peak_memory_mb": 900.0, "peak_gpu_memory_mb": 15000.0}</measured>' in prompt
+    assert "If the memory of the GPU was not enough, use smaller batches" in repaired
+    assert "and the GPU NVIDIA T4, 15360 MB; aim" in repaired
+
+
+async def test_prompts_of_a_run_without_devices_are_about_none(tmp_path: Path) -> None:
+    scenario = WithGpus([])
+    await solve(tmp_path, scenario, gpus="auto")
+    prompts = [prompt for prompts in scenario.prompts.values() for prompt in prompts]
+    assert prompts
+    assert not any("GPU" in prompt or "gpu_memory" in prompt for prompt in prompts)

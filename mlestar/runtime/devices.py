@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import math
 import socket
 import sys
 from collections import Counter
@@ -16,6 +17,8 @@ from mlestar.settings import MAX_GPU_SHARE, Settings
 
 BUILT_IN = ("docker", "local")
 """Runners that list their devices where any is asked for."""
+PARTS = math.lcm(*range(1, MAX_GPU_SHARE + 1))
+"""Parts of a device that scripts claim: any allowed number of scripts divides them evenly."""
 RETRY_SECONDS = 1.0
 """Time after which a device that another run uses is asked for again. Chosen by judgement; not measured."""
 
@@ -136,13 +139,13 @@ def scripts_by_gpus(settings: Settings, machine: Environment) -> int | None:
 def _claim_device(uuid: str, share: int) -> list[socket.socket] | None:
     """Return this process's claim on a part of a device, None where other processes have too much of it.
 
-    A device has as many parts as scripts may share it at most, and a script takes as many as it does not share.
+    A script takes all parts of a device that it shares with none, half of them where it shares it with one other.
     Only Linux has names that the kernel frees when their process ends.
     """
     name = hashlib.sha256(uuid.encode()).hexdigest()[:32]
     sockets: list[socket.socket] = []
-    needed = MAX_GPU_SHARE // share if sys.platform == "linux" else 0
-    for part in range(MAX_GPU_SHARE):
+    needed = PARTS // share if sys.platform == "linux" else 0
+    for part in range(PARTS):
         if len(sockets) == needed:
             return sockets
         claim = socket.socket(socket.AF_UNIX)

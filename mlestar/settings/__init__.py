@@ -69,7 +69,7 @@ PROFILES: dict[Profile, dict[str, float]] = {
     },
 }
 
-MAX_GPU_SHARE = 16
+MAX_GPU_SHARE = 4
 """Scripts that may use one GPU at once, at most. Chosen by judgement; not measured."""
 GIVE_UP_AFTER = 6
 """Two questions in a row, each asked three times: one hard question alone is not enough. A model of which one reply

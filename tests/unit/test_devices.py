@@ -12,9 +12,9 @@ import pytest
 
 from mlestar.errors import SettingsError
 from mlestar.runners import Environment, Execution, Gpu, Job, Runner, ScriptedRunner
-from mlestar.runtime.devices import Devices, gpus_per_script
+from mlestar.runtime.devices import RETRY_SECONDS, Devices, gpus_per_script
 from mlestar.runtime.executor import scripts_at_once
-from mlestar.settings import Settings
+from mlestar.settings import MAX_GPU_SHARE, Settings
 from tests.unit.scenario import Scenario, solve
 from tests.unit.smi import LARGE, SMALL
 
@@ -69,6 +69,14 @@ async def test_a_device_is_shared_by_as_many_scripts_as_allowed() -> None:
     assert names == [["shared-0"], ["shared-1"], ["shared-0"], ["shared-1"], None]
 
 
+@pytest.mark.parametrize("share", range(1, MAX_GPU_SHARE + 1))
+async def test_runs_together_have_no_more_scripts_on_a_device_than_one_may(share: int) -> None:
+    gpus = make_gpus(f"together-{share}", 1)
+    async with AsyncExitStack() as stack:
+        leases = [await leased(stack, Devices(gpus, 1, share)) for _ in range(share + 1)]
+    assert leases == [[gpus[0].uuid]] * share + [None]
+
+
 async def test_a_script_gets_several_devices_or_none() -> None:
     devices = Devices(make_gpus("several", 3), count=2)
     async with AsyncExitStack() as stack:
@@ -85,7 +93,7 @@ async def test_a_script_that_waits_gets_the_device_that_becomes_free() -> None:
             task = asyncio.create_task(waiting.enter_async_context(devices.lease()))
             await asyncio.sleep(SOON)
             assert not task.done()
-        (gpu,) = await asyncio.wait_for(task, 5)
+        (gpu,) = await asyncio.wait_for(task, RETRY_SECONDS / 2)
     assert gpu.uuid == "freed-0"
 
 
@@ -96,7 +104,8 @@ async def test_without_devices_nothing_is_waited_for() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux frees names with their process")
 @pytest.mark.parametrize(
-    ("share", "other_share", "together"), [(1, 1, False), (1, 2, False), (2, 1, False), (2, 2, True), (3, 3, True)]
+    ("share", "other_share", "together"),
+    [(1, 1, False), (1, 2, False), (2, 1, False), (2, 2, True), (4, 2, True), (4, 1, False)],
 )
 async def test_runs_of_one_machine_share_a_device_only_if_both_allow_it(
     share: int, other_share: int, together: bool
@@ -194,7 +203,8 @@ class WithGpus(Scenario):
 
 def execution_keys(folder: Path) -> set[str]:
     with closing(sqlite3.connect(folder / "runs" / "run" / "ledger.sqlite")) as connection:
-        return {key for (key,) in connection.execute("SELECT key FROM entries WHERE kind IN ('execution', 'export')")}
+        # Which of two candidates is exported first depends on their speed.
+        return {key for (key,) in connection.execute("SELECT key FROM entries WHERE kind = 'execution'")}
 
 
 async def test_each_script_of_a_run_has_a_device_of_its_own(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ HOSTILE: dict[str, Any] = {
     "network": True,
     "image": "python:3",
     "gpus": -1,
-    "gpu_share": 16,
+    "gpu_share": 4,
     "runtime": "runc",
     "warm": 16,
     "model": "openai:gpt-5.1",

@@ -10,37 +10,9 @@ from packaging.specifiers import Specifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from mlestar.runners.supply.names import DISTRIBUTION_OF, VARIANTS
 from mlestar.state import Brief
 
-DISTRIBUTION_OF = {
-    "bs4": "beautifulsoup4",
-    "cv2": "opencv-python",
-    "dateutil": "python-dateutil",
-    "faiss": "faiss-cpu",
-    "fitz": "pymupdf",
-    "imblearn": "imbalanced-learn",
-    "opencv": "opencv-python",
-    "pil": "pillow",
-    "pytorch": "torch",
-    "pywt": "pywavelets",
-    "sklearn": "scikit-learn",
-    "skimage": "scikit-image",
-    "sksurv": "scikit-survival",
-    "skopt": "scikit-optimize",
-    "tabnet": "pytorch-tabnet",
-    "tf": "tensorflow",
-    "umap": "umap-learn",
-    "yaml": "pyyaml",
-}
-"""Import names, and other names in use, of distributions that are called differently: from the installation pages of
-the projects. The sandbox itself names the modules of what is installed; this is for other names, and for runners that
-list no modules."""
-VARIANTS = {
-    "opencv-python": ("opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless"),
-    "xgboost": ("xgboost-cpu",),
-    "tensorflow": ("tensorflow-cpu",),
-}
-"""Distributions with the same modules under another name, from their pages on the package index."""
 NO_LIBRARY = re.compile(r"(?:(?:none|no|nothing|n/a|na)(?![\w.-]).*)?", re.IGNORECASE | re.DOTALL)
 """What a model writes when a card needs nothing, as `None (only numpy)` or `No external libraries`."""
 BUILT_IN = re.compile(

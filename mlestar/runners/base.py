@@ -81,11 +81,14 @@ class Environment:
     """Image digest, or the interpreter's path for a local runner; part of an execution's key."""
     python: str
     packages: dict[str, str]
-    """Installed libraries for machine learning: distribution name in lower case, and version."""
+    """Installed libraries for data, as far as prompts list them with versions: distribution name in lower case, and
+    version."""
     distributions: dict[str, str] = field(default_factory=dict)
-    """Everything that is installed, by the same names; empty when the runner does not know."""
+    """Everything that is installed, by the same names, what matters most first; empty when the runner does not know."""
     modules: dict[str, str] = field(default_factory=dict)
     """Distributions by the top-level modules that they install; empty when the runner does not know."""
+    broken: dict[str, str] = field(default_factory=dict)
+    """Libraries that are installed and cannot be imported, with the reason; in none of the fields above."""
     cpus: float
     memory_mb: int
     gpu: str = ""

@@ -26,6 +26,12 @@ ORIGINS = ("candidate", "merge", "usage", "refinement", "ensemble", "whole data"
 """The stages that write scripts, in the order in which a report lists their solutions. A stage that is not among them
 is listed last."""
 
+INSTALLERS = ("pip", "setuptools", "wheel", "uv")
+"""Distributions that install others, which scripts cannot do."""
+MAX_OTHER_PACKAGES = 60
+"""Names in a prompt of what is installed besides libraries for machine learning: about 250 tokens. Chosen by judgement;
+not measured."""
+
 VerdictStatus = Literal[
     "ok",
     "error",
@@ -91,6 +97,42 @@ class Source(Frozen):
     """Why no agent was shown it, or why the card made from it cannot run here; empty when it was used."""
 
 
+class Supply(Frozen):
+    """What scripts may be given besides what the sandbox has."""
+
+    packages: str = "image"
+    """`image`: nothing is added. `ask`: a person decides. `auto`: `allowed`. Otherwise the user's list of packages."""
+    weights: str = "local"
+    """`local`: those that are held. `ask`: a person decides about others. `auto`: others are fetched."""
+    held: tuple[str, ...] = ()
+    """Weights that are here: addresses, or folders of the user."""
+    allowed: tuple[str, ...] = ()
+    """Libraries that a script may declare under this policy; empty where only the answer tells."""
+
+    @property
+    def adds_packages(self) -> bool:
+        return self.packages != "image"
+
+    @property
+    def fetches_weights(self) -> bool:
+        return self.weights != "local"
+
+    @property
+    def declares_weights(self) -> bool:
+        """A script may name weights: some are held by their address, or others may be fetched."""
+        return self.fetches_weights or any(address.startswith(("hf:", "https:")) for address in self.held)
+
+    @property
+    def declares(self) -> bool:
+        """A script may declare something, so that agents are shown how."""
+        return self.adds_packages or self.declares_weights
+
+    @property
+    def example(self) -> str:
+        """A package for the example of a declaration."""
+        return self.allowed[0] if self.allowed else "NAME>=1.2"
+
+
 class Brief(Frozen):
     """What every agent is given about the task; one blob per run."""
 
@@ -117,12 +159,21 @@ class Brief(Frozen):
     memory_mb: int
     gpu: str
     network: bool = False
+    supply: Supply = Supply()
     seconds: float
     """Limit per script."""
     subsample_rows: int
     seed: int
     share: Share = "all"
     """What prompts contain of the data; `statistics` has no more than that."""
+
+    @property
+    def other_packages(self) -> tuple[str, ...]:
+        """Names of what is installed besides `packages`, what was asked for first; long lists end with their rest."""
+        shown = {*self.packages, *(f"{name}-cpu" for name in self.packages)}
+        names = [name for name in self.distributions if name not in shown and name not in INSTALLERS]
+        left_out = len(names) - MAX_OTHER_PACKAGES
+        return (*names[:MAX_OTHER_PACKAGES], f"... {left_out} more") if left_out > 0 else tuple(names)
 
     @property
     def has_formats(self) -> bool:

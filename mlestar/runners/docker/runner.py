@@ -100,6 +100,7 @@ class DockerRunner:
                 packages=interpreter.packages,
                 distributions=interpreter.distributions,
                 modules=interpreter.modules,
+                broken=interpreter.broken,
                 gpu=interpreter.gpu,
                 cpus=float(engine.cpus),
                 memory_mb=engine.memory_mb,

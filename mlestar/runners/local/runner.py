@@ -87,6 +87,7 @@ class LocalRunner:
                 packages=interpreter.packages,
                 distributions=interpreter.distributions,
                 modules=interpreter.modules,
+                broken=interpreter.broken,
                 gpu=interpreter.gpu,
                 cpus=float(_available_cpus()),
                 memory_mb=int(memory * HOST_SHARE / MIB),

@@ -16,8 +16,10 @@ class ContainerOptions:
     """What may differ between containers besides a job's limits."""
 
     image: str = "base"
-    """A variant of the sandbox image (`base`, `torch`, `gpu`), built when it is missing, or any other image with Python
-    that the engine has."""
+    """A variant of the sandbox image (`base`, `torch`, `gpu`), built when it is missing, `auto` for one that suits the
+    data, or any other image with Python that the engine has."""
+    data: str = ""
+    """Kind of the task's data, from which `auto` picks an image."""
     network: Network = "none"
     """`bridge` lets scripts reach the network, and with it this machine's services."""
     gpus: int = 0

@@ -235,12 +235,17 @@ def _make_context(
         if on_event is not None:
             on_event(Event(stage="sandbox", message=line))
 
+    inputs = StagedInputs(folder, load, task, resamples=settings.resamples, link_above_mb=settings.link_above_mb)
+
+    async def find_data() -> str:
+        return (await inputs.task()).spec.modality
+
     return RunContext(
         settings,
         folder,
         services=services,
-        inputs=StagedInputs(folder, load, task, resamples=settings.resamples, link_above_mb=settings.link_above_mb),
-        executor=Executor(settings, folder, services, given.get("runner"), report),
+        inputs=inputs,
+        executor=Executor(settings, folder, services, given.get("runner"), report, find_data),
         lock=lock,
         owned=options is not None,
     )

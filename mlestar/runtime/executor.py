@@ -5,7 +5,7 @@ import dataclasses
 import logging
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -40,6 +40,7 @@ class Executor:
         services: Services,
         runner: Runner | None = None,
         on_progress: Callable[[str], None] | None = None,
+        data: Callable[[], Awaitable[str]] | None = None,
     ) -> None:
         """Describe the executor; the runner is chosen on first use.
 
@@ -49,6 +50,7 @@ class Executor:
             services: its ledger, blobs and budget.
             runner: the caller's own, which the caller closes.
             on_progress: receives lines about slow preparations, such as building the sandbox image.
+            data: returns the kind of the task's data, from which `image=auto` picks an image.
         """
         self._settings = settings
         self._folder = folder
@@ -56,6 +58,7 @@ class Executor:
         self._given_runner = runner
         self._runner = runner
         self._on_progress = on_progress
+        self._data = data or _unknown_data
         self._opening = asyncio.Lock()
         self._slots: asyncio.Semaphore | None = None
         self._turns = Turns(self._drop_page_cache if settings.isolation == "strict" else None)
@@ -72,6 +75,7 @@ class Executor:
                     on_progress=self._on_progress,
                     container=ContainerOptions(
                         image=self._settings.image,
+                        data=await self._data() if self._settings.image == "auto" else "",
                         network="bridge" if self._settings.network else "none",
                         gpus=self._settings.gpus,
                         runtime=self._settings.runtime,
@@ -228,6 +232,10 @@ class Executor:
             files={name: blobs.put_file(collect / name) for name, why in excess.items() if not why},
             detail="; ".join(filter(None, [execution.detail, *refused[:_SHOWN_REFUSALS]])),
         )
+
+
+async def _unknown_data() -> str:
+    return ""
 
 
 def scripts_at_once(settings: Settings, machine: Environment) -> int:

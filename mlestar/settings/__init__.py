@@ -166,7 +166,11 @@ class Settings(BaseModel):
         description="Where scripts execute: auto, docker, local, or package.module:Name of a runner of your own. "
         "`local` protects nothing from hostile code.",
     )
-    image: str = Field("base", description="Variant of the sandbox image (base, torch, gpu) or any image with Python.")
+    image: str = Field(
+        "base",
+        description="Variant of the sandbox image (base, torch, gpu), auto (picked by the kind of data and the GPUs of "
+        "scripts), or any image with Python.",
+    )
     network: bool = Field(False, description="Let scripts reach the network and this machine's services.")
     gpus: int = Field(0, ge=-1, description="GPUs of one script; -1 for all.")
     runtime: str | None = Field(None, description="Another OCI runtime of the engine, e.g. `runsc` (gVisor).")

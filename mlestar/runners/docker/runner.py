@@ -4,14 +4,16 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from docker.client import DockerClient
 
 from mlestar.errors import RunnerError
 from mlestar.runners.base import Environment, Execution, Job
+from mlestar.runners.docker.auto_image import describe_choice, has_gpus, pick_variant
 from mlestar.runners.docker.container import Container
 from mlestar.runners.docker.disk import can_mount, shares_mounts
 from mlestar.runners.docker.engine import (
@@ -21,7 +23,7 @@ from mlestar.runners.docker.engine import (
     free_memory_mb,
     remove_stale_containers,
 )
-from mlestar.runners.docker.image import VARIANTS, build_image, find_image, read_recipe
+from mlestar.runners.docker.image import VARIANTS, ImageVariant, build_image, find_image, read_recipe
 from mlestar.runners.docker.pool import Pool
 from mlestar.runners.docker.spec import ContainerSpec
 from mlestar.runners.docker.users import can_claim_users
@@ -202,19 +204,10 @@ class DockerRunner:
 
     def _inspect(self, client: DockerClient) -> Engine:
         remove_stale_containers(client)
-        name = self._options.image
-        variant = next((variant for variant in VARIANTS if variant == name), None)
-        recipe = read_recipe(variant) if variant else None
-        tag = recipe.tag if recipe else name
         with engine_errors():
             info = client.info()
             _check_runtime(self._options.runtime, info.get("Runtimes") or {})
-            image = find_image(client, tag)
-            if image is None and recipe is not None:
-                image = build_image(client, recipe, self._report)
-        if image is None:
-            msg = f"the engine has no image {name!r}: pull or build it first"
-            raise RunnerError(msg)
+            image = self._find_or_build(client, info)
         memory_mb = int(info["MemTotal"] * HOST_SHARE / MIB)
         mounts_disks = can_mount(engine_address(), self._work_dir)
         separates_users = shares_mounts(engine_address()) and can_claim_users(info.get("SecurityOptions") or ())
@@ -224,12 +217,34 @@ class DockerRunner:
         _log.info("work folders %s", "have disks of their own" if mounts_disks else "are measured")
         return engine
 
+    def _find_or_build(self, client: DockerClient, info: Mapping[str, Any]) -> str:
+        """Return the digest of the image; a variant that is missing is built."""
+        name = self._options.image
+        is_auto = name == "auto"
+        gpu = is_auto and bool(self._options.gpus) and has_gpus(info)
+        variant = pick_variant(self._options.data, gpu=gpu) if is_auto else _as_variant(name)
+        recipe = read_recipe(variant) if variant else None
+        image = find_image(client, recipe.tag if recipe else name)
+        if is_auto and variant:
+            size = float(client.images.get(image).attrs["Size"]) if image else None
+            self._report(describe_choice(variant, self._options.data, gpu=gpu, size=size))
+        if image is None and recipe is not None:
+            image = build_image(client, recipe, self._report)
+        if image is None:
+            msg = f"the engine has no image {name!r}: pull or build it first"
+            raise RunnerError(msg)
+        return image
+
     def _report(self, line: str) -> None:
         if self._cancelled.is_set():
             msg = "building the sandbox image was stopped"
             raise RunnerError(msg)
         if self._on_progress is not None:
             self._on_progress(line)
+
+
+def _as_variant(name: str) -> ImageVariant | None:
+    return next((variant for variant in VARIANTS if variant == name), None)
 
 
 def _check_runtime(runtime: str | None, available: Collection[str]) -> None:

@@ -16,7 +16,7 @@ import stat
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
@@ -113,14 +113,17 @@ class WeightStore:
         """Return the addresses without a commit that lead to an entry."""
         return [name for name, address in self.index().pins.items() if address == entry.address]
 
-    def make_view(self, entries: Sequence[Entry]) -> Path:
-        """Return a folder with the files of these entries alone, in the layout that libraries expect.
+    def make_view(self, weights: Mapping[Address, Entry]) -> Path:
+        """Return a folder with these weights alone, in the layout that libraries expect.
+
+        Args:
+            weights: entries by the addresses that a script declares.
 
         Raises:
             WeightsError: two entries have the same name.
             RunnerError: the folder cannot be written.
         """
-        files = view_files(entries, {entry.address: self.pins_of(entry) for entry in entries})
+        files = view_files(weights)
         view = self.folder / "views" / view_name(files)
         if is_view_of(view, files, self.blob):
             return view

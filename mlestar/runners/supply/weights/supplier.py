@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -97,18 +97,22 @@ class WeightSupplier:
             self.store.record(entry, address)
             return entry
 
-    async def view(self, entries: Sequence[Entry]) -> Path:
+    async def view(self, weights: Mapping[Address, Entry]) -> Path:
         """Return the folder of these weights for a script; they stay in the store while this process lives.
+
+        Args:
+            weights: entries by the addresses that the script declares.
 
         Raises:
             WeightsError: two of them have the same name.
         """
-        return await asyncio.to_thread(self._view, entries)
+        return await asyncio.to_thread(self.view_blocking, weights)
 
-    def _view(self, entries: Sequence[Entry]) -> Path:
+    def view_blocking(self, weights: Mapping[Address, Entry]) -> Path:
+        """Do the same for callers without an event loop."""
         if self._use is None:
             self._use = self.store.hold()
-        return self.store.make_view(entries)
+        return self.store.make_view(weights)
 
     def close(self) -> None:
         """Let others remove weights from the store."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlestar.runners.supply.weights.address import HubAddress, WeightsError, read_address
+from mlestar.runners.supply.weights.address import Address, HubAddress, WeightsError
 from mlestar.runners.supply.weights.choice import check_names
 from mlestar.runners.supply.weights.records import Entry
 
@@ -35,17 +35,16 @@ class ViewFile:
     text: str = ""
 
 
-def view_files(entries: Sequence[Entry], pins: Mapping[str, Sequence[str]]) -> list[ViewFile]:
+def view_files(weights: Mapping[Address, Entry]) -> list[ViewFile]:
     """Return the files of a view.
 
     Args:
-        entries: whose files it has.
-        pins: for each entry, the addresses without a commit that lead to it.
+        weights: entries by the addresses that a script declares.
 
     Raises:
         WeightsError: two entries would have files of the same name, or a name is refused.
     """
-    files = [file for entry in entries for file in _files_of(entry, pins.get(entry.address, ()))]
+    files = [file for address, entry in weights.items() for file in _files_of(address, entry)]
     by_path = {file.path: file for file in files}
     for file in files:
         if by_path[file.path] != file:
@@ -56,7 +55,7 @@ def view_files(entries: Sequence[Entry], pins: Mapping[str, Sequence[str]]) -> l
     return sorted(by_path.values())
 
 
-def _files_of(entry: Entry, pins: Sequence[str]) -> Iterator[ViewFile]:
+def _files_of(address: Address, entry: Entry) -> Iterator[ViewFile]:
     check_names(file.name for file in entry.files)
     if not entry.repository:
         for file in entry.files:
@@ -65,19 +64,13 @@ def _files_of(entry: Entry, pins: Sequence[str]) -> Iterator[ViewFile]:
         return
     folder = f"hub/models--{entry.repository.replace('/', '--')}"
     # Libraries ask for the main branch where a script names no revision.
-    for revision in sorted({"main", *_branches(pins)}):
+    named = address.revision if isinstance(address, HubAddress) else ""
+    for revision in sorted({"main", named or "main"}):
         yield ViewFile(f"{folder}/refs/{revision}", text=entry.revision)
     for file in entry.files:
         yield ViewFile(f"{folder}/blobs/{file.sha256}", blob=file.sha256)
         up = "../" * (file.name.count("/") + 2)
         yield ViewFile(f"{folder}/snapshots/{entry.revision}/{file.name}", link=f"{up}blobs/{file.sha256}")
-
-
-def _branches(pins: Sequence[str]) -> Iterator[str]:
-    for pin in pins:
-        address = read_address(pin)
-        if isinstance(address, HubAddress) and address.revision:
-            yield address.revision
 
 
 def view_name(files: Sequence[ViewFile]) -> str:

@@ -243,6 +243,10 @@ class Verdict(Frozen):
     output: str | None = None
     """Blob of its standard output and error."""
     image: str = ""
+    lock: str = ""
+    """Blob of the lock of the packages that the script declared and got; empty without packages."""
+    weights: tuple[str, ...] = ()
+    """One line for each weight that the script declared and got."""
     debug_rounds: int = 0
 
     @property
@@ -286,6 +290,10 @@ class ExecutionRecord(Frozen):
     files: dict[str, str]
     """Relative path of each output to its blob."""
     detail: str
+    lock: str = ""
+    """Blob of the lock of the packages that it declared and got; empty without packages."""
+    weights: tuple[str, ...] = ()
+    """One line for each weight that it declared and got."""
 
 
 class Draft(Frozen):

@@ -18,10 +18,10 @@ from mlestar.evaluation.holdout.answers import describe_answers, find_answers
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.evaluation.holdout.revealing import describe_left_out, vouched_lines, without_files, without_revealing
 from mlestar.nodes.progress import emit
-from mlestar.runners import Environment
 from mlestar.runtime.context import RunContext, open_context
+from mlestar.runtime.supply import describe_supply
 from mlestar.settings import Settings
-from mlestar.state import Brief, PipelineInput, PipelineState, Supply, TrackState
+from mlestar.state import Brief, PipelineInput, PipelineState, TrackState
 from mlestar.store import RunFolder, claim_run_id
 
 
@@ -153,16 +153,11 @@ async def _draft_brief(ctx: RunContext, task: Task, split: SplitPlan | None, fal
         memory_mb=environment.memory_mb,
         gpu=environment.gpu,
         network=environment.network,
-        supply=_describe_supply(environment),
+        supply=await describe_supply(ctx.settings, environment),
         seconds=ctx.settings.script_seconds,
         subsample_rows=ctx.settings.subsample_rows,
         seed=ctx.settings.seed,
     )
-
-
-def _describe_supply(environment: Environment) -> Supply:
-    """Return what scripts may declare besides what the sandbox has."""
-    return Supply()
 
 
 async def _complete_spec(ctx: RunContext, brief: Brief) -> TaskSpec:

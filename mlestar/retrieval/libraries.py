@@ -10,8 +10,9 @@ from packaging.specifiers import Specifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from mlestar.retrieval.catalogue import catalogue_libraries
 from mlestar.runners.supply.names import DISTRIBUTION_OF, VARIANTS
-from mlestar.state import Brief
+from mlestar.state import Brief, ModelCard
 
 NO_LIBRARY = re.compile(r"(?:(?:none|no|nothing|n/a|na)(?![\w.-]).*)?", re.IGNORECASE | re.DOTALL)
 """What a model writes when a card needs nothing, as `None (only numpy)` or `No external libraries`."""
@@ -38,20 +39,27 @@ STATEMENT = re.compile(r"^(?:import |from )", re.IGNORECASE)
 ALTERNATIVES = re.compile(r"/|\bor\b")
 SEPARATORS = re.compile(r"[,;&|]|\band\b")
 NAME = re.compile(r"[A-Za-z][\w.-]*", re.ASCII)
+WEIGHTS_OPTION = "not in the store; --weights auto would fetch it"
 PINS = ("==", "~=")
 """Operators that name one version. A newer one is accepted: the code of a card is rewritten for the sandbox."""
 UPPER_BOUNDS = ("<", "<=")
 """Operators that refuse newer versions, which are accepted for the same reason."""
 
 
-def find_missing(libraries: Sequence[str], brief: Brief) -> list[str]:
-    """Return the libraries that the sandbox does not have, each with the version that is installed."""
+def find_missing(card: ModelCard, brief: Brief) -> list[str]:
+    """Return what a card needs and scripts cannot have, with the version that is installed, or what would allow it."""
     problems: list[str] = []
-    for text in libraries:
+    for text in card.libraries:
         alternatives = [_find_problems(requirements, brief) for requirements in read_alternatives(text)]
         if alternatives and all(alternatives):
             problems += alternatives[0]
-    return problems
+    return [*problems, *(f"{address} ({WEIGHTS_OPTION})" for address in card.weights if not _has(address, brief))]
+
+
+def _has(address: str, brief: Brief) -> bool:
+    """Return whether a script may load weights; one without a commit means any."""
+    name = address.partition("@")[0]
+    return brief.supply.fetches_weights or any(name in (one, one.partition("@")[0]) for one in brief.supply.held)
 
 
 def read_alternatives(text: str) -> list[list[Requirement]]:
@@ -107,10 +115,21 @@ def _find_problem(requirement: Requirement, brief: Brief) -> str:
         return ""
     version = _find_version(requirement.name, brief)
     if version is None:
-        return f"{requirement.name} (not in the sandbox)"
+        option = _find_option(canonicalize_name(requirement.name), brief)
+        return f"{requirement.name} (not in the sandbox; {option})" if option else ""
     if version and not _allows(requirement.specifier, version):
         return f"{requirement.name}{requirement.specifier} (the sandbox has {version})"
     return ""
+
+
+def _find_option(name: str, brief: Brief) -> str:
+    """Return which setting would allow a library to be added, empty when those of the run do."""
+    supply = brief.supply
+    if supply.packages == "ask" or (supply.adds_packages and (name in supply.allowed or not supply.allowed)):
+        return ""
+    if name in catalogue_libraries() and not supply.adds_packages:
+        return "--packages auto would add it"
+    return "--packages ask would ask about it"
 
 
 def _find_version(name: str, brief: Brief) -> str | None:

@@ -130,6 +130,8 @@ def _limit(card: ModelCard, retriever: str) -> ModelCard:
         example_code=_clean(card.example_code, MAX_CODE),
         source=_clean(card.source, MAX_ADDRESS),
         libraries=tuple(_clean(name, 100) for name in card.libraries[:MAX_LIBRARIES]),
+        weights=tuple(_clean(address, MAX_ADDRESS) for address in card.weights[:MAX_LIBRARIES]),
+        licence=_clean(card.licence, MAX_NAME),
         citations=tuple(citations),
         found_by=retriever,
     )

@@ -78,6 +78,10 @@ class ModelCard(Frozen):
     """Name of the retriever that returned it."""
     libraries: tuple[str, ...] = ()
     """What the example imports: names of distributions or modules, perhaps with versions."""
+    weights: tuple[str, ...] = ()
+    """Addresses of pretrained weights that it loads; those inside a library are not listed."""
+    licence: str = ""
+    """Of its pretrained weights, where it is known."""
     by_person: bool = False
     """Added by hand: tried first, never dropped."""
     problem: str = ""
@@ -105,9 +109,11 @@ class Supply(Frozen):
     weights: str = "local"
     """`local`: those that are held. `ask`: a person decides about others. `auto`: others are fetched."""
     held: tuple[str, ...] = ()
-    """Weights that are here: addresses, or folders of the user."""
+    """Addresses of weights that are in the store."""
     allowed: tuple[str, ...] = ()
     """Libraries that a script may declare under this policy; empty where only the answer tells."""
+    folders: tuple[str, ...] = ()
+    """Names of folders with weights of the user's own."""
 
     @property
     def adds_packages(self) -> bool:
@@ -119,8 +125,8 @@ class Supply(Frozen):
 
     @property
     def declares_weights(self) -> bool:
-        """A script may name weights: some are held by their address, or others may be fetched."""
-        return self.fetches_weights or any(address.startswith(("hf:", "https:")) for address in self.held)
+        """A script may declare weights: some are in the store, or others may be fetched."""
+        return self.fetches_weights or bool(self.held)
 
     @property
     def declares(self) -> bool:

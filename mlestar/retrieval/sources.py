@@ -48,7 +48,8 @@ class Retrieval:
 
     def __init__(self, steps: Sequence[Sequence[Retriever]], exclusion: Exclusion | None = None) -> None:
         self._steps = steps
-        self._exclusion = exclusion or Exclusion()
+        self.exclusion = exclusion or Exclusion()
+        """What may not be used, packages and weights included."""
 
     @property
     def title(self) -> str:
@@ -81,7 +82,7 @@ class Retrieval:
         cards: list[ModelCard] = []
         dropped: list[Source] = []
         for card in results:
-            reason = self._exclusion.reason(card)
+            reason = self.exclusion.reason(card)
             if not reason:
                 cards.append(card)
                 continue

@@ -52,6 +52,8 @@ class Job:
     """Image, or interpreter of a local runner, that has the packages which the script declares; empty: the runner's."""
     weights: Path | None = None
     """Host folder of the weights that the script declares, which it reads; None: it declares none."""
+    weight_folders: tuple[Path, ...] = ()
+    """Host folders with weights of the user's own, which every script may read."""
     name: str = ""
     """A label for containers and logs: letters, digits, `-`."""
 

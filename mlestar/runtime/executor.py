@@ -61,7 +61,12 @@ class Executor:
         self._opening = asyncio.Lock()
         self._slots: asyncio.Semaphore | None = None
         self._supplies = Supplies(
-            settings, ledger=services.ledger, blobs=services.blobs, runner=self.runner, on_progress=on_progress
+            settings,
+            ledger=services.ledger,
+            blobs=services.blobs,
+            runner=self.runner,
+            exclusion=services.retrieval.exclusion,
+            on_progress=on_progress,
         )
         self._turns = Turns(self._drop_page_cache if settings.isolation == "strict" else None)
 
@@ -159,7 +164,8 @@ class Executor:
         return execution
 
     async def aclose(self) -> None:
-        """Release the runner, unless it is the caller's."""
+        """Release the store of weights, and the runner unless it is the caller's."""
+        self._supplies.close()
         if self._runner is not None and self._given_runner is None:
             await self._runner.aclose()
 
@@ -232,6 +238,7 @@ class Executor:
             seed=self._settings.seed,
             base=supplied.base,
             weights=supplied.weights_folder,
+            weight_folders=self._supplies.weight_folders,
             name=label,
         )
         try:

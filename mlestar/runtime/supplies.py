@@ -5,8 +5,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlestar.retrieval import Exclusion
 from mlestar.runners import Environment, Runner
 from mlestar.runners.supply.needs import Needs
+from mlestar.runners.supply.weights import WeightsError
+from mlestar.runtime.weights import RunWeights
 from mlestar.settings import Settings
 from mlestar.store import Blobs, Ledger
 
@@ -39,6 +42,7 @@ class Supplies:
         ledger: Ledger,
         blobs: Blobs,
         runner: Callable[[], Awaitable[Runner]],
+        exclusion: Exclusion,
         on_progress: Callable[[str], None] | None = None,
     ) -> None:
         """Describe what may be supplied.
@@ -48,6 +52,7 @@ class Supplies:
             ledger: keeps what was resolved, so that a run resolves a declaration once.
             blobs: keep the locks.
             runner: returns the runner of the run.
+            exclusion: what may not be used, whatever the policy.
             on_progress: receives lines about slow preparations.
         """
         self._settings = settings
@@ -55,6 +60,7 @@ class Supplies:
         self._blobs = blobs
         self._runner = runner
         self._on_progress = on_progress
+        self._weights = RunWeights(settings, ledger, exclusion, on_progress)
 
     async def prepare(self, needs: Needs, environment: Environment, label: str) -> Supplied:
         """Return what a script gets of what it declares.
@@ -69,7 +75,10 @@ class Supplies:
             RunnerError: nothing can be supplied here now, e.g. because the disk is full.
         """
         base, lock = await self._supply_packages(needs.dependencies, environment)
-        weights, folder = await self._supply_weights(needs.weights, label)
+        try:
+            weights, folder = await self._weights.supply(needs.weights)
+        except WeightsError as error:
+            raise UnavailableError(str(error)) from error
         return Supplied(base=base, lock=lock, weights=weights, weights_folder=folder)
 
     async def _supply_packages(self, dependencies: tuple[str, ...], environment: Environment) -> tuple[str, str]:
@@ -79,9 +88,11 @@ class Supplies:
             await asyncio.sleep(0)
         return "", ""
 
-    async def _supply_weights(self, addresses: tuple[str, ...], label: str) -> tuple[tuple[str, ...], Path | None]:
-        """Return one line for each weight, and the host folder that scripts read; nothing when none is declared."""
-        if addresses:
-            msg = f"{label} declares weights, and this run supplies none: train from scratch"
-            raise UnavailableError(msg)
-        return (), None
+    @property
+    def weight_folders(self) -> tuple[Path, ...]:
+        """Folders with weights of the user's own."""
+        return self._weights.folders
+
+    def close(self) -> None:
+        """Let others remove weights from the store."""
+        self._weights.close()

@@ -22,7 +22,7 @@ BUDGET = ("max_hours", "max_usd", "max_tokens", "max_executions", "parallel")
 UNBOUND = (
     *BUDGET,
     *("model_seconds", "model_attempts", "model_backoff", "model_parallel", "warm", "prices", "runs_dir"),
-    *("link_above_mb", "grading_seconds"),
+    *("link_above_mb", "grading_seconds", "weights_dir", "weight_hosts", "weight_mb"),
 )
 """Settings that may differ when a run is started again under its own id: none changes what is asked or executed."""
 EXPORT_STRETCH = 3.0
@@ -171,6 +171,19 @@ class Settings(BaseModel):
     gpus: int = Field(0, ge=-1, description="GPUs of one script; -1 for all.")
     runtime: str | None = Field(None, description="Another OCI runtime of the engine, e.g. `runsc` (gVisor).")
     warm: int = Field(0, ge=0, le=16, description="Containers that wait for a script with its libraries imported.")
+    weights: Literal["local", "ask", "auto"] = Field(
+        "local",
+        description="Pretrained weights that scripts may declare. local: those in the store. ask: a person decides "
+        "what is fetched. auto: repositories of the hub, and files from `weight_hosts`, are fetched.",
+    )
+    weights_dir: Path = Field(Path("~/.cache/mlestar/weights"), description="Folder that keeps weights for all runs.")
+    weights_folder: tuple[Path, ...] = Field(
+        (), description="Folders with weights of your own, which every script can read."
+    )
+    weight_hosts: tuple[str, ...] = Field(
+        (), description="Hosts from which `weights=auto` fetches files by https addresses with a hash."
+    )
+    weight_mb: int = Field(2000, ge=1, description="MB of one repository or file of weights that is fetched, at most.")
     share: Share = Field(
         "all",
         description="What prompts contain of the data, and so what a model provider receives. all: statistics of "
@@ -285,7 +298,7 @@ class Settings(BaseModel):
         values = {key: value for key, value in data.items() if value is not None and value != ""}
         return {**PROFILES.get(profile, {}), **values}
 
-    @field_validator("fallback", "review", "cards", mode="before")
+    @field_validator("fallback", "review", "cards", "weights_folder", "weight_hosts", mode="before")
     @classmethod
     def _split_list(cls, value: Any) -> Any:
         return split_list(value)

@@ -48,6 +48,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Sandbox": (
         *("runner", "image", "network", "gpus", "runtime", "warm", "memory_mb", "cpus", "parallel"),
+        *("weights", "weights_dir", "weights_folder", "weight_hosts", "weight_mb"),
         *("isolation", "link_above_mb", "trust"),
     ),
 }

@@ -29,6 +29,11 @@ class SettingKeywords(TypedDict, total=False):
     gpus: int
     runtime: str | None
     warm: int
+    weights: Literal["local", "ask", "auto"]
+    weights_dir: str | Path
+    weights_folder: str | Sequence[str | Path]
+    weight_hosts: str | Sequence[str]
+    weight_mb: int
     share: Share
     isolation: Literal["standard", "strict"]
     link_above_mb: int

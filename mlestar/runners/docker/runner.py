@@ -193,6 +193,8 @@ class DockerRunner:
         except OSError as error:
             msg = f"cannot read the input folder {folder}: {error}"
             raise RunnerError(msg) from error
+        for own in job.weight_folders:
+            check_readable(own, skip=new_folder_path(self._work_dir))
         return ContainerSpec(
             image=job.base or engine.image,
             owner=self._owner,
@@ -206,6 +208,8 @@ class DockerRunner:
             gpus=self._options.gpus,
             disk=engine.mounts_disks,
             own_user=engine.separates_users,
+            weights=job.weights,
+            weight_folders=job.weight_folders,
         )
 
     def _make(self, spec: ContainerSpec, modules: tuple[str, ...], label: str = "waiting") -> Container:

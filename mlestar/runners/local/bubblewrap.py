@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,19 +48,24 @@ class Bubblewrap:
     network: bool = False
     """Whether scripts reach the network."""
 
-    def wrap(self, folder: Path, source: Path, environment: dict[str, str]) -> list[str]:
+    def wrap(
+        self, folder: Path, source: Path, environment: dict[str, str], weights: Mapping[str, Path] | None = None
+    ) -> list[str]:
         """Return the command that runs the supervisor of a script.
 
         Args:
             folder: the execution's folder with `work/` and `home/`.
             source: host folder that becomes `./input`.
             environment: all environment variables of the script.
+            weights: host folders of weights by their paths in the sandbox.
         """
+        folders = [part for path, own in (weights or {}).items() for part in ("--ro-bind", str(own), path)]
         variables = [part for name, value in environment.items() for part in ("--setenv", name, value)]
         binds = [
             *("--bind", str(folder / "work"), "/sandbox"),
             *("--ro-bind", str(source), "/sandbox/input"),
             *("--ro-bind", str(folder / "home"), HOME),
+            *folders,
         ]
         # The root and /dev are file systems in memory without a limit on their size, so they become read-only.
         read_only = ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/sandbox"]

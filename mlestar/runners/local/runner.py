@@ -22,7 +22,7 @@ from mlestar.runners.options import PACKAGES_DIR, ProgressCallback
 from mlestar.runners.probe import probe_interpreter
 from mlestar.runners.record import make_mark
 from mlestar.runners.threads import call_in_thread
-from mlestar.runners.variables import common_variables
+from mlestar.runners.variables import WEIGHTS, common_variables, sandbox_folders, weight_variables
 from mlestar.runners.watch import run_script
 from mlestar.runners.work_folder import delete_folder, make_home_folder, make_work_folder, new_folder_path
 
@@ -130,13 +130,16 @@ class LocalRunner:
     async def _run_plain(self, job: Job, folder: Path, output: Output) -> tuple[End, dict[str, str]]:
         """Run without a sandbox; return also how real paths appear in the output."""
         copy = await call_in_thread(self._link_copy, folder, job.input)
-        variables = _inherited_variables() | common_variables(job.seed, _cpu_share(job), str(folder / "home"))
+        home, own = str(folder / "home"), [str(path) for path in job.weight_folders]
+        variables = _inherited_variables() | common_variables(job.seed, _cpu_share(job), home)
+        variables |= weight_variables(str(job.weights or ""), own, home)
         command = [self._python, "-u", "main.py"]
         child = Child(command, folder / "work", variables, job.limits, output, measured_folder=folder)
         end = await run_script(child)
         if not await call_in_thread(self._snapshots.intact, copy):
             end = _refuse_writing(end)
-        return end, {str(copy): f"{SHOWN_PATH}/input", str(folder / "work"): SHOWN_PATH}
+        shown = {str(copy): f"{SHOWN_PATH}/input", str(folder / "work"): SHOWN_PATH}
+        return end, shown | {str(path): target for target, path in _weights(job).items()}
 
     async def _run_in_bubblewrap(
         self, bubblewrap: Bubblewrap, job: Job, folder: Path, output: Output
@@ -144,7 +147,8 @@ class LocalRunner:
         await call_in_thread(make_home_folder, folder)
         await call_in_thread((folder / "work" / "input").mkdir)
         variables = _inherited_variables() | common_variables(job.seed, _cpu_share(job), "/tmp")
-        command = bubblewrap.wrap(folder, job.input.resolve(), variables)
+        variables |= weight_variables(WEIGHTS if job.weights else "", sandbox_folders(job.weight_folders), "/tmp")
+        command = bubblewrap.wrap(folder, job.input.resolve(), variables, _weights(job))
         mark = make_mark()
         child = Child(command, folder, _inherited_variables(), job.limits, output, measured_folder=folder, mark=mark)
         return await run_script(child), {}
@@ -179,6 +183,12 @@ class LocalRunner:
 
 def _inherited_variables() -> dict[str, str]:
     return {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
+
+
+def _weights(job: Job) -> dict[str, Path]:
+    """Return the host folders of weights by their paths in a sandbox."""
+    declared = {} if job.weights is None else {WEIGHTS: job.weights}
+    return declared | dict(zip(sandbox_folders(job.weight_folders), job.weight_folders, strict=True))
 
 
 def _cpu_share(job: Job) -> float:

@@ -125,7 +125,8 @@ def _find_problem(requirement: Requirement, brief: Brief) -> str:
 def _find_option(name: str, brief: Brief) -> str:
     """Return which setting would allow a library to be added, empty when those of the run do."""
     supply = brief.supply
-    if supply.packages == "ask" or (supply.adds_packages and (name in supply.allowed or not supply.allowed)):
+    allowed = {canonicalize_name(Requirement(text).name) for text in supply.allowed}
+    if supply.packages == "ask" or name in allowed:
         return ""
     if name in catalogue_libraries() and not supply.adds_packages:
         return "--packages auto would add it"

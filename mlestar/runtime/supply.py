@@ -7,6 +7,8 @@ from packaging.utils import canonicalize_name
 
 from mlestar.retrieval import catalogue_libraries
 from mlestar.runners import Environment
+from mlestar.runners.supply.names import VARIANTS
+from mlestar.runners.supply.packages.policy import PackagePolicy, make_policy
 from mlestar.runners.supply.weights import WeightStore
 from mlestar.settings import Settings
 from mlestar.state import Supply
@@ -17,13 +19,13 @@ NAMED_WEIGHTS = 20
 
 async def describe_supply(settings: Settings, environment: Environment) -> Supply:
     """Return what scripts may declare besides what the sandbox has."""
-    packages = "image"
+    policy = await asyncio.to_thread(make_policy, settings.packages, catalogue_libraries())
     held = await asyncio.to_thread(_list_weights, settings.weights_dir)
     return Supply(
-        packages=packages,
+        packages=policy.kind,
         weights=settings.weights,
         held=tuple(held[:NAMED_WEIGHTS]),
-        allowed=_list_allowed(packages, environment),
+        allowed=_list_allowed(policy, environment),
         folders=tuple(folder.name for folder in settings.weights_folder),
     )
 
@@ -32,9 +34,10 @@ def _list_weights(folder: Path) -> list[str]:
     return sorted(entry.shown_address for entry in WeightStore(folder).index().entries.values())
 
 
-def _list_allowed(packages: str, environment: Environment) -> tuple[str, ...]:
-    """Return the libraries of the catalogue that the sandbox lacks, where these may be added."""
-    if packages != "auto":
+def _list_allowed(policy: PackagePolicy, environment: Environment) -> tuple[str, ...]:
+    """Return the libraries that may be added and that the sandbox lacks; none where a person is asked."""
+    if policy.kind not in ("auto", "file"):
         return ()
-    names = {canonicalize_name(name) for name in (*environment.distributions, *environment.packages)}
-    return tuple(name for name in catalogue_libraries() if name not in names)
+    installed = {canonicalize_name(name) for name in (*environment.distributions, *environment.packages)}
+    installed |= {name for name, variants in VARIANTS.items() if installed & {*variants}}
+    return tuple(f"{name}{versions}" for name, versions in sorted(policy.allowed.items()) if name not in installed)

@@ -104,14 +104,14 @@ class Source(Frozen):
 class Supply(Frozen):
     """What scripts may be given besides what the sandbox has."""
 
-    packages: str = "image"
-    """`image`: nothing is added. `ask`: a person decides. `auto`: `allowed`. Otherwise the user's list of packages."""
-    weights: str = "local"
+    packages: Literal["image", "ask", "auto", "file"] = "image"
+    """`image`: nothing is added. `ask`: a person decides. `auto`, `file`: `allowed`, from the catalogue or a file."""
+    weights: Literal["local", "ask", "auto"] = "local"
     """`local`: those that are held. `ask`: a person decides about others. `auto`: others are fetched."""
     held: tuple[str, ...] = ()
     """Addresses of weights that are in the store."""
     allowed: tuple[str, ...] = ()
-    """Libraries that a script may declare under this policy; empty where only the answer tells."""
+    """Libraries that a script may declare under this policy, with their versions; empty where a person is asked."""
     folders: tuple[str, ...] = ()
     """Names of folders with weights of the user's own."""
 
@@ -484,7 +484,8 @@ class Question(Frozen):
 
     id: str
     """Name of the decision, e.g. `plan:t0.r1.2`; the same each time it is asked."""
-    point: ReviewPoint
+    point: ReviewPoint | Literal["packages", "weights"]
+    """A review point; or what a script declares and only a person may allow."""
     actions: tuple[Action, ...]
     """What can be answered here."""
     proposal: dict[str, Any]

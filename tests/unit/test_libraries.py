@@ -146,8 +146,7 @@ def test_names_are_resolved_for_a_runner_that_lists_only_its_packages(sandbox: B
             Supply(packages="auto", allowed=("einops",)),
             ["timm (not in the sandbox; --packages ask would ask about it)"],
         ),
-        (Supply(packages="list.txt", allowed=("timm",)), []),
-        (Supply(packages="list.txt"), []),
+        (Supply(packages="file", allowed=("timm>=1",)), []),
     ],
 )
 def test_a_library_that_may_be_added_is_not_missing(sandbox: Brief, supply: Supply, missing: list[str]) -> None:

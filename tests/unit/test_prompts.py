@@ -14,7 +14,7 @@ from mlestar.errors import SettingsError
 from mlestar.offline.sections import sections
 from mlestar.prompts import TAGS, Prompts, as_code, restore_code
 from mlestar.state import Brief, ModelCard
-from tests.unit.golden_prompts import BLOCK, BRIEF, FOLDER, SCRIPT, SPLIT, VALUES, golden_copies, render
+from tests.unit.golden_prompts import BLOCK, BRIEF, FOLDER, SCRIPT, SPLIT, VALUES, WITH_SUPPLY, golden_copies, render
 from tests.unit.objects import read_object
 from tests.unit.scenario import Scenario, solve
 
@@ -60,11 +60,8 @@ def test_a_class_that_reads_as_missing_is_pointed_out() -> None:
 
 def test_every_prompt_has_a_golden_copy() -> None:
     prompts = {name for name in Prompts.builtin_names() if not name.startswith("_")}
-    assert (
-        prompts
-        == {role.prompt for role in ROLES.values()}
-        == {path.name for path in FOLDER.glob("*.md") if ".supply" not in path.name}
-    )
+    copies = {path.name for path in FOLDER.glob("*.md")} - {f"{role}.supply.md" for role in WITH_SUPPLY}
+    assert prompts == {role.prompt for role in ROLES.values()} == copies
     assert set(VALUES) == set(ROLES)
 
 

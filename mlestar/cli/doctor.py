@@ -37,7 +37,7 @@ def examine(settings: Settings) -> None:
 
     Exit status 1 when scripts cannot run in a sandbox here, or the model that is named does not answer.
     """
-    engine = asyncio.run(probe_docker())
+    engine = asyncio.run(probe_docker(settings.image))
     answers = list(_answers(settings)) if settings.model else []
     rows = [
         _keys(),
@@ -177,11 +177,8 @@ def _supplies(settings: Settings, *, image_present: bool) -> Iterator[Row]:
         "ask": "ask: a person is asked about each that is added",
     }
     names = ", ".join(supply.allowed[:SHOWN_NAMES]) + (", ..." if len(supply.allowed) > SHOWN_NAMES else "")
-    yield (
-        "packages",
-        True,
-        added.get(supply.packages, f"{supply.packages}: may be added: {names or 'none that is missing'}"),
-    )
+    may_add = f"{supply.packages}: {names or 'no library that is missing'} may be added"
+    yield "packages", True, added.get(supply.packages, may_add)
     folders = f", {len(supply.folders)} folders of your own" if supply.folders else ""
     yield "weights", True, f"{supply.weights}: {len(supply.held)} in the store{folders}"
 

@@ -177,7 +177,9 @@ def _supplies(settings: Settings, *, image_present: bool) -> Iterator[Row]:
         "ask": "ask: a person is asked about each that is added",
     }
     names = ", ".join(supply.allowed[:SHOWN_NAMES]) + (", ..." if len(supply.allowed) > SHOWN_NAMES else "")
-    may_add = f"{supply.packages}: {names or 'no library that is missing'} may be added"
+    may_add = f"{supply.packages}: may be added: {names or 'none that is missing'}"
+    if environment is None:
+        may_add = f"{supply.packages}: which are missing is known once the image is built"
     yield "packages", True, added.get(supply.packages, may_add)
     folders = f", {len(supply.folders)} folders of your own" if supply.folders else ""
     yield "weights", True, f"{supply.weights}: {len(supply.held)} in the store{folders}"

@@ -13,7 +13,7 @@ from mlestar.runners.probe import MAX_PACKAGES, SCRIPT, read_description
 from mlestar.state import Brief
 from mlestar.state.values import MAX_OTHER_PACKAGES
 
-NUMPY_LIBRARY = next(Path(numpy.__file__).parent.rglob("_multiarray_umath*.so"))
+NUMPY_LIBRARY = next(Path(numpy.__file__).parent.rglob("bit_generator*.so"))
 
 
 def install(
@@ -39,7 +39,7 @@ def install(
 def describe(site: Path) -> dict[str, dict[str, str]]:
     """Return the groups and the broken libraries of an interpreter with these distributions and nothing else."""
     install(site, "numpy", "")
-    command = [sys.executable, "-S", SCRIPT]
+    command = [sys.executable, "-S", str(SCRIPT)]
     done = subprocess.run(command, env={"PYTHONPATH": str(site)}, capture_output=True, text=True, check=True)
     told = json.loads(done.stdout)
     groups = {name: str(group) for name, _, group in told["distributions"]}
@@ -70,16 +70,10 @@ def test_a_library_whose_requirement_is_missing_is_left_out_only_if_it_cannot_be
 def test_a_library_without_a_shared_library_of_the_system_is_left_out(tmp_path: Path) -> None:
     library = NUMPY_LIBRARY.read_bytes()
     assert "libc.so.6" in needed_libraries(str(NUMPY_LIBRARY))
-    install(
-        tmp_path,
-        "whole",
-        "raise ImportError('not tried')",
-        "numpy",
-        library=library.replace(b"libscipy", b"libc\0\0\0\0"),
-    )
+    install(tmp_path, "whole", "raise ImportError('not tried')", "numpy", library=library)
     lacking = library.replace(b"libc.so.6\0", b"gone.so.6\0")
     install(tmp_path, "lacking", "raise OSError('gone.so.6: cannot open')", "numpy", library=lacking)
-    assert describe(tmp_path)["broken"]["lacking"] == "OSError: gone.so.6: cannot open"
+    assert describe(tmp_path)["broken"] == {"lacking": "OSError: gone.so.6: cannot open"}
 
 
 def test_libraries_for_data_come_before_what_was_asked_for_and_what_others_need(tmp_path: Path) -> None:
@@ -107,13 +101,12 @@ def test_names_and_versions_that_are_none_reach_no_prompt() -> None:
 
 
 def test_prompts_list_many_distributions_within_limits(brief: Brief) -> None:
-    rows = [[f"science-{i}", "1.0", 0] for i in range(900)] + [["xgboost-cpu", "3.2", 0], ["pip", "26", 1]]
-    rows = [["xgboost-cpu", "3.2", 0], *rows[:-2], *rows[-1:]]
+    rows = [["xgboost-cpu", "3.2", 0], *([f"science-{i}", "1.0", 0] for i in range(900)), ["pip", "26", 1]]
     read = read_description({"python": "3.11.0", "gpu": "", "distributions": rows, "modules": {}, "broken": {}})
     assert len(read.packages) == MAX_PACKAGES
     assert len(read.distributions) == 902
     brief = brief.model_copy(update={"packages": read.packages, "distributions": read.distributions})
     names = brief.other_packages
     assert len(names) == MAX_OTHER_PACKAGES + 1
-    assert names[-1] == f"... {901 - MAX_PACKAGES - MAX_OTHER_PACKAGES + 1 - 1} more"
+    assert names[-1] == f"... {901 - MAX_PACKAGES - MAX_OTHER_PACKAGES} more"
     assert not {"xgboost-cpu", "pip"} & {*names}

@@ -134,6 +134,13 @@ class Supply(Frozen):
         return self.adds_packages or self.declares_weights
 
     @property
+    def may_add(self) -> str:
+        """The libraries that a script may declare, as prompts list them."""
+        left_out = len(self.allowed) - MAX_OTHER_PACKAGES
+        more = f" and {left_out} more" if left_out > 0 else ""
+        return ", ".join(self.allowed[:MAX_OTHER_PACKAGES]) + more
+
+    @property
     def example(self) -> str:
         """A package for the example of a declaration."""
         return self.allowed[0] if self.allowed else "NAME>=1.2"

@@ -98,9 +98,11 @@ def lines_of_block(code: str) -> int:
     Imports are added below it.
     """
     block, _ = split_needs(code)
+    if not block:
+        return 0
     before, _, _ = code.replace("\r\n", "\n").partition(block)
     lines = before.split("\n")[:-1]
-    is_first = block and all(not line.strip() or line.startswith("#") for line in lines)
+    is_first = all(not line.strip() or line.startswith("#") for line in lines)
     return len(lines) + len(block.split("\n")) if is_first else 0
 
 

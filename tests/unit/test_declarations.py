@@ -120,3 +120,10 @@ def test_a_replaced_block_that_covers_the_declaration_keeps_it() -> None:
 def test_a_declaration_of_a_block_that_cannot_be_read_is_refused() -> None:
     with pytest.raises(ScriptError, match="must be a list"):
         replace_block(SCRIPT, "model()\n", '# /// script\n# dependencies = "einops"\n# ///\nmodel()\n')
+
+
+def test_a_script_without_a_declaration_gets_its_imports_at_its_top_and_no_block() -> None:
+    patched = replace_block(
+        "def model():\n    return 1\n\n\nmodel()\n", "    return 1", "import numpy\n    return numpy.pi"
+    )
+    assert patched.startswith("import numpy\ndef model():")

@@ -19,7 +19,7 @@ from mlestar.runners.limits import MIB
 from mlestar.runners.supply.packages.explain import ADDRESS, FULL_DISK, full_disk, lost_network
 from mlestar.runners.supply.packages.index import PROXY_VARIABLES, read_pip_values
 from mlestar.runners.supply.packages.lock import InstallLimits, Lock, PackageError, PackageRequest, locked
-from mlestar.runners.supply.packages.sharing import check_count, exclusively, used_bytes
+from mlestar.runners.supply.packages.sharing import check_count, exclusively, too_slow, used_bytes
 from mlestar.runners.supply.packages.wheels import UNPACKED, too_large
 from mlestar.runners.work_folder import delete_folder, make_folders, new_folder_path
 
@@ -195,11 +195,7 @@ class Uv:
                 msg = "adding packages was stopped"
                 raise RunnerError(msg)
             if time.monotonic() > self.deadline:
-                msg = (
-                    f"adding {', '.join(self.requirements)} took longer than {self.limits.seconds:.0f} s: use smaller "
-                )
-                msg += "packages or what is installed"
-                raise PackageError(msg)
+                raise too_slow(self.requirements, self.limits)
             unpacked = used_bytes(self.folder) + (used_bytes(self.watched) if self.watched else 0)
             if unpacked > self.limits.mb * UNPACKED * MIB:
                 raise too_large(self.limits)

@@ -149,7 +149,8 @@ def _local_folders(value: str) -> Iterator[Path]:
         path = Path(unquote(urlsplit(word).path)) if word.startswith("file:") else Path(word)
         if "://" in word and not word.startswith("file:"):
             continue
-        if not path.is_absolute() or len(path.parts) < 2 or any(path.is_relative_to(folder) for folder in SYSTEM):
+        replaces = os.path.normpath(path) in SYSTEM or any(path.is_relative_to(folder) for folder in KERNEL)
+        if not path.is_absolute() or replaces:
             msg = f"pip is set to packages in {path}, which cannot be used in a container: move them to a folder "
             msg += "outside the system's, with an absolute path"
             raise RunnerError(msg)

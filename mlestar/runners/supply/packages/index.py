@@ -27,20 +27,10 @@ SECTIONS = ("global", "install", "download", ":env:")
 MOUNTED = "/opt/mlestar-index"
 """Folder of the container in which files of this machine are."""
 SYSTEM = (
-    "/bin",
-    "/boot",
-    "/dev",
-    "/etc",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/proc",
-    "/run",
-    "/sbin",
-    "/supply",
-    "/sys",
-    "/usr",
+    *("/", "/bin", "/dev", "/etc", "/lib", "/lib64", "/opt", "/run", "/sbin", "/supply", "/tmp", "/usr", "/var"),
+    *(f"/usr/{name}" for name in ("bin", "lib", "lib64", "local", "local/bin", "local/lib", "sbin", "share")),
 )
+KERNEL = ("/proc", "/sys")
 """Folders that no folder of packages may replace in the container."""
 LINK = re.compile(r'href="((?:\.\./)+[^"#?]*)/[^"/]*"')
 """A link of a page of a local index to a file elsewhere."""

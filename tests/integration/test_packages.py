@@ -1,6 +1,7 @@
 """Packages that scripts declare, from the index of this machine's pip, added to real containers and interpreters."""
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -11,13 +12,16 @@ import pytest
 
 from mlestar.runners import ContainerOptions, DockerRunner, Execution, Installer, Job, LocalRunner, Runner
 from mlestar.runners.docker.image import find_image
-from mlestar.runners.supply.packages.layers import REPOSITORY
+from mlestar.runners.supply.packages.layers import layer_tag
 from mlestar.runners.supply.packages.lock import InstallLimits, Lock, PackageError, PackageRequest
 from tests.integration.runner_kinds import containers_of
 
 OWNER = "packages-tests"
 SMALL = "humanize==4.13.0"
 """A package of one pure wheel that no image has."""
+
+LARGER = "faker==37.0.0"
+"""One that takes a second to install."""
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -63,7 +67,7 @@ async def run(runner: Runner, folder: Path, script: str, base: str = "") -> Exec
 async def remove_layer(engine: docker.DockerClient, runner: DockerRunner, lock: Lock) -> None:
     """Remove the layer of a lock, so that the next installation builds it."""
     image = (await runner.environment()).image
-    tag = f"{REPOSITORY}:{lock.key(image)}"
+    tag = layer_tag(image, lock)
     if find_image(engine, tag):
         await asyncio.to_thread(engine.images.remove, tag)
 
@@ -105,7 +109,55 @@ async def test_an_agent_is_told_why_a_package_cannot_be_added(
 
 async def test_a_package_over_the_limit_of_size_is_refused(runner: DockerRunner | LocalRunner) -> None:
     with pytest.raises(PackageError, match="are larger than 1 MB"):
-        await runner.install(await runner.resolve(request("pip==25.0", mb=50)), InstallLimits(mb=1))
+        await runner.install(await runner.resolve(request("faker==37.0.0")), InstallLimits(mb=1))
+
+
+LOOK = r"""
+cat /proc/self/mountinfo | cut -d' ' -f4,5; tr '\0' '\n' < /proc/1/environ
+find / -xdev -name 'labels-of-the-task*' 2>/dev/null; ls /sys/class/net
+"""
+
+
+async def look_inside(engine: docker.DockerClient, work: "asyncio.Future[object]") -> dict[str, str]:
+    """Return what a shell in each container of a piece of work finds, by the network of the container."""
+    seen: dict[str, str] = {}
+
+    def look() -> None:
+        for container in engine.containers.list(filters={"name": "mlestar-packages-"}):
+            network = container.attrs["HostConfig"]["NetworkMode"]
+            if network not in seen:
+                with contextlib.suppress(docker.errors.APIError):  # it ended meanwhile
+                    status, output = container.exec_run(["sh", "-c", LOOK])
+                    if status == 0 and isinstance(output, bytes):
+                        seen[network] = output.decode()
+
+    while not work.done():
+        await asyncio.to_thread(look)
+        await asyncio.sleep(0.02)
+    await work
+    return seen
+
+
+@pytest.mark.docker
+async def test_neither_the_resolver_nor_the_builder_has_data_or_secrets(
+    tmp_path: Path, engine: docker.DockerClient, containers: DockerRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "key-of-the-user")
+    for folder in ("in", "work", "packages"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "labels-of-the-task.csv").write_text("1\n")
+    lock = await containers.resolve(request(LARGER))
+    await remove_layer(engine, containers, lock)
+    resolver = await look_inside(engine, asyncio.ensure_future(containers.resolve(request(LARGER))))
+    both = await look_inside(engine, asyncio.ensure_future(containers.install(lock, InstallLimits())))
+    (tmp_path / "work" / "labels-of-the-task.csv").unlink()
+    assert set(resolver) == {"bridge"}
+    assert set(both) == {"bridge", "none"}
+    for text in (*resolver.values(), *both.values()):
+        assert "labels-of-the-task" not in text
+        assert "key-of-the-user" not in text
+        assert "/sandbox" not in text
+    assert both["none"].split()[-1] == "lo"
 
 
 @pytest.mark.docker

@@ -73,9 +73,9 @@ class Environments:
         with self._folder() as folder:
             constraints = self._write(folder, "constraints.txt", json.loads(self._ask_python(INSTALLED)))
             unneeded = [f"{name} ; sys_platform == 'none'" for name in request.provided]
-            overrides = self._write(folder, "overrides.txt", unneeded)
+            overrides = ["--overrides", self._write(folder, "overrides.txt", unneeded)] if unneeded else []
             wanted = self._write(folder, "requirements.txt", request.requirements)
-            chosen = ["-r", wanted, "--constraints", constraints, "--overrides", overrides, *_pip_constraints()]
+            chosen = ["-r", wanted, "--constraints", constraints, *overrides, *_pip_constraints()]
             uv = Uv(self, folder, request.requirements, request.limits, deadline)
             added = ADDED.findall(uv.run("pip", "install", "--dry-run", *chosen))
             if not added:
@@ -234,7 +234,8 @@ def explain_uv(output: str, requirements: tuple[str, ...]) -> Exception:
         return PackageError(msg + "use another package")
     if "No solution found" not in flat and NO_NETWORK.search(flat):
         return lost_network()
-    reason = clean_text(ADDRESS.sub("ADDRESS", flat.partition("╰─▶")[2] or flat)).strip()
+    cause = next((flat.partition(mark)[2] for mark in ("cause:", "╰─▶", "error:") if mark in flat), flat)
+    reason = clean_text(ADDRESS.sub("ADDRESS", cause)).strip()
     return PackageError(f"{', '.join(requirements)} cannot be added: {reason[:SHOWN_CHARACTERS]}")
 
 

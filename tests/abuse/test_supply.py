@@ -1,4 +1,4 @@
-"""Hostile packages: nothing of them is executed before a script imports it, and nothing is written outside their folder."""
+"""Hostile packages: nothing of them is executed while they are added, and nothing is written outside their folder."""
 
 import io
 import os
@@ -85,8 +85,13 @@ def add_source(links: Path, setup: str) -> None:
             archive.addfile(member, io.BytesIO(text.encode()))
 
 
-def request(**limits: bool) -> PackageRequest:
-    return PackageRequest(requirements=(NAME,), provided={}, limits=InstallLimits(**limits))  # type: ignore[arg-type]  # one flag
+def request(*, source_builds: bool = False) -> PackageRequest:
+    return PackageRequest(requirements=(NAME,), provided={}, limits=InstallLimits(source_builds=source_builds))
+
+
+def command(*words: str) -> str:
+    """Run a command of this machine and return its output."""
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
 
 async def run(runner: DockerRunner, folder: Path, script: str, base: str) -> Execution:
@@ -107,13 +112,8 @@ async def test_no_file_of_a_package_is_executed_while_it_is_added(
     assert execution.stdout == "", "the script cannot write there either, so that its import fails"
     assert "Read-only file system" in execution.stderr
     code = f"import os; print(os.path.exists({MARK!r}), os.path.exists('/opt/mlestar-packages/tool.pth'))"
-    look = subprocess.run(
-        ["docker", "run", "--rm", "--network", "none", "--entrypoint", "python", base, "-I", "-S", "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert look.stdout == "False True\n"
+    container = ("docker", "run", "--rm", "--network", "none", "--entrypoint", "python", base, "-I", "-S", "-c", code)
+    assert command(*container) == "False True\n"
 
 
 async def test_an_added_package_replaces_no_module_of_the_image(
@@ -155,12 +155,12 @@ async def test_a_full_disk_is_no_fault_of_the_script(links: Path, tmp_path: Path
     work = tmp_path / "small"
     work.mkdir()
     lock = add_wheel(links, {"tool/data.txt": os.urandom(2**21).hex()})
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(work)], check=True)
+    command("mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(work))
     runner = DockerRunner(owner=OWNER, work_dir=work, packages_dir=tmp_path / "packages")
     try:
         with pytest.raises(RunnerError, match=r"no space is left on the disk|disk .*full"):
             await runner.install(lock, InstallLimits())
     finally:
         await runner.aclose()
-        subprocess.run(["umount", str(work)], check=True)
+        command("umount", str(work))
     assert containers_of(OWNER) == []

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
+from mlestar.runners.supply.packages.lock import InstallLimits, Lock, PackageRequest
+
 ExecutionStatus = Literal["ok", "error", "timeout", "oom", "killed", "disk_full", "output_limit", "unavailable"]
 """`ok` is exit status 0. `error` is any other exit status of the script. `killed` is a signal that the runner did not
 send, or too many processes. `unavailable`: packages or weights that the script declares cannot be supplied, and it did
@@ -118,4 +120,22 @@ class Runner(Protocol):
 
     async def aclose(self) -> None:
         """Release all resources."""
+        ...
+
+
+@runtime_checkable
+class Installer(Protocol):
+    """What a runner that can add packages has besides: without it scripts have only what is installed."""
+
+    async def resolve(self, request: PackageRequest) -> Lock:
+        """Return the versions and hashes of everything that must be added; execute no code of a package.
+
+        Raises:
+            PackageError: the packages cannot be supplied; an agent is told why.
+            RunnerError: no package can be supplied now.
+        """
+        ...
+
+    async def install(self, lock: Lock, limits: InstallLimits) -> str:
+        """Return a `Job.base` that has the packages of a lock, made once; raises like `resolve`."""
         ...

@@ -8,6 +8,8 @@ from typing import Literal
 from mlestar.runners.base import Runner
 
 ProgressCallback = Callable[[str], None]
+PACKAGES_DIR = Path("~/.cache/mlestar/packages")
+"""Where added packages are kept, unless the settings say otherwise."""
 Network = Literal["none", "bridge"]
 
 
@@ -40,6 +42,8 @@ class RunnerOptions:
     """Receives lines about slow preparations."""
     container: ContainerOptions = ContainerOptions()
     """The settings `image`, `network`, `gpus`, `runtime` and `warm`, for runners to which they apply."""
+    packages_dir: Path = PACKAGES_DIR
+    """Folder for added packages, which runs share."""
 
 
 RunnerFactory = Callable[[RunnerOptions], Runner]

@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,9 +29,11 @@ from mlestar.runners.docker.users import can_claim_users
 from mlestar.runners.execution import make_execution, unencodable
 from mlestar.runners.imports import leading_imports
 from mlestar.runners.limits import HOST_SHARE, MIB
-from mlestar.runners.options import ContainerOptions, ProgressCallback
+from mlestar.runners.options import PACKAGES_DIR, ContainerOptions, ProgressCallback
 from mlestar.runners.probe import probe_interpreter
-from mlestar.runners.threads import call_in_thread
+from mlestar.runners.supply.packages.layers import Layers, open_layers
+from mlestar.runners.supply.packages.lock import InstallLimits, Lock, PackageRequest
+from mlestar.runners.threads import call_in_thread, call_until_stopped
 from mlestar.runners.watch import run_script
 from mlestar.runners.work_folder import check_readable, new_folder_path
 
@@ -63,6 +66,7 @@ class DockerRunner:
         on_progress: ProgressCallback | None = None,
         owner: str = "",
         work_dir: Path | None = None,
+        packages_dir: Path = PACKAGES_DIR,
     ) -> None:
         """Store the options; the engine is called on first use.
 
@@ -71,10 +75,12 @@ class DockerRunner:
             on_progress: receives lines while the image is built.
             owner: label of the containers, e.g. the run's id.
             work_dir: parent of the work folders; the engine must be able to mount it.
+            packages_dir: folder for added packages, which runs share.
         """
         self._on_progress = on_progress
         self._owner = owner
         self._work_dir = work_dir
+        self._packages_dir = packages_dir
         self._options = options or ContainerOptions()
         self._pool = Pool(self._options.warm, self._make, free_memory_mb)
         self._connecting = threading.Lock()
@@ -137,6 +143,26 @@ class DockerRunner:
         self._pool.refill(spec, imports)
         return execution
 
+    async def resolve(self, request: PackageRequest) -> Lock:
+        """Return the versions and hashes of everything that must be added to the image; see `Installer`."""
+        engine = await self._connected()
+
+        def resolve(stop: threading.Event) -> Lock:
+            with self._layers(engine, stop) as layers:
+                return layers.resolve(request)
+
+        return await call_until_stopped(resolve)
+
+    async def install(self, lock: Lock, limits: InstallLimits) -> str:
+        """Return the image with the packages of a lock, built on first use; see `Installer`."""
+        engine = await self._connected()
+
+        def install(stop: threading.Event) -> str:
+            with self._layers(engine, stop) as layers:
+                return layers.install(lock, limits)
+
+        return await call_until_stopped(install)
+
     @property
     def waiting(self) -> int:
         """How many containers wait for their script."""
@@ -149,6 +175,16 @@ class DockerRunner:
         if engine is not None:
             await asyncio.to_thread(engine.client.close)
 
+    def _layers(self, engine: Engine, stop: threading.Event) -> AbstractContextManager[Layers]:
+        return open_layers(
+            engine.image,
+            owner=self._owner,
+            work_dir=self._work_dir,
+            cache=self._packages_dir.expanduser(),
+            report=self._on_progress or (lambda line: None),
+            stop=stop,
+        )
+
     def _make_spec(self, engine: Engine, job: Job) -> ContainerSpec:
         folder = job.input.resolve()
         try:
@@ -160,7 +196,7 @@ class DockerRunner:
         for own in job.weight_folders:
             check_readable(own, skip=new_folder_path(self._work_dir))
         return ContainerSpec(
-            image=engine.image,
+            image=job.base or engine.image,
             owner=self._owner,
             input=folder,
             inode=inode,

@@ -18,6 +18,7 @@ from mlestar.runners.limits import HOST_SHARE, MIB, End
 from mlestar.runners.local.bubblewrap import Bubblewrap, find_bubblewrap
 from mlestar.runners.local.process import Child
 from mlestar.runners.local.snapshot import Snapshots
+from mlestar.runners.options import PACKAGES_DIR, ProgressCallback
 from mlestar.runners.probe import probe_interpreter
 from mlestar.runners.record import make_mark
 from mlestar.runners.threads import call_in_thread
@@ -50,6 +51,8 @@ class LocalRunner:
         work_dir: Path | None = None,
         bubblewrap: bool | None = None,
         network: bool = False,
+        packages_dir: Path = PACKAGES_DIR,
+        on_progress: ProgressCallback | None = None,
     ) -> None:
         """Store the options; bubblewrap is tried on first use.
 
@@ -58,11 +61,15 @@ class LocalRunner:
             work_dir: parent of the work folders, by default the system's folder for temporary files.
             bubblewrap: whether to use it; by default where it works.
             network: let scripts in bubblewrap reach the network; others always can.
+            packages_dir: folder for added packages, which runs share.
+            on_progress: receives lines while packages are added.
         """
         self._python = python
         self._work_dir = work_dir
         self._requires_bubblewrap = bubblewrap is True
         self._network = network
+        self._packages_dir = packages_dir
+        self._on_progress = on_progress
         self._bubblewrap: Bubblewrap | None = None
         self._probed = bubblewrap is False
         self._snapshots = Snapshots(new_folder_path(work_dir))

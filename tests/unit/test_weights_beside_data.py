@@ -69,7 +69,9 @@ def _write_model(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "write", [_class_folders, _class_folders_with_test, _class_in_name, _arrays, _single_table], ids=lambda f: f.__name__
+    "write",
+    [_class_folders, _class_folders_with_test, _class_in_name, _arrays, _single_table],
+    ids=lambda f: f.__name__,
 )
 @pytest.mark.parametrize(("beside", "place"), [(_write_config, "."), (_write_model, "."), (_write_model, "vit")])
 def test_weights_beside_the_data_change_no_row_and_no_layout(

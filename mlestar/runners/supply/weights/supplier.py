@@ -141,6 +141,7 @@ def _fetch_repository(work: _Fetching, repository: Repository) -> Entry:
     count, size = len(repository.files), repository.size / 1e6
     licence = repository.licence or "unknown"
     work.report(f"weights {address}: {size:,.1f} MB in {count} files, licence {licence}")
+    work.store.check_space(repository.size)
     stored = [_fetch_remote(work, repository, file) for file in repository.files]
     return Entry(
         address=str(address),

@@ -76,6 +76,9 @@ WeightsFolder = Annotated[
     list[Path] | None,
     typer.Option("--weights-folder", help="Folder with weights of your own, which every script can read. Repeatable."),
 ]
+Packages = Annotated[
+    str | None, typer.Option("--packages", help="What scripts may have added: image (nothing), ask, auto, or a file.")
+]
 MaxHours = Annotated[float | None, typer.Option("--max-hours", help="Active hours the run may take.")]
 MaxUsd = Annotated[float | None, typer.Option("--max-usd", help="US dollars all model calls may cost.")]
 MaxTokens = Annotated[int | None, typer.Option("--max-tokens", help="Tokens all model calls may use.")]
@@ -99,6 +102,7 @@ def run(
     model: ModelName = None,
     profile: ProfileName = None,
     runner: RunnerName = None,
+    packages: Packages = None,
     goal: Goal = None,
     metric: MetricName = None,
     target: Target = None,
@@ -127,6 +131,7 @@ def run(
         "model": model,
         "profile": profile,
         "runner": runner,
+        "packages": packages,
         "goal": goal,
         "metric": metric,
         "target": target,

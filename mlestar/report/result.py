@@ -157,6 +157,8 @@ class Result(BaseModel):
     """What a cap stopped; empty when the run went as far as its settings say."""
     rescorings: tuple[Rescoring, ...] = ()
     exports: tuple[Export, ...] = ()
+    packages: tuple[str, ...] = ()
+    """Packages that the winner declared and the sandbox lacked, with what they depend on: name, version and hashes."""
     sources: tuple[Source, ...] = ()
     """Every page and collection that retrieval returned: those that agents were shown, and those dropped."""
     solutions: tuple[SolutionRow, ...] = ()
@@ -299,11 +301,18 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
         exports=tuple(state.get("exports", [])),
         sources=(*_sources(state), *_refused_supplies(await asyncio.to_thread(ledger.notes, "refused_supply"))),
         weights=await _weights(ctx, solutions[winner]) if winner else (),
+        packages=await _packages(ctx, solutions[winner]) if winner else (),
         solutions=tuple(
             _row(ctx, solution, rescorings, ended) for solution in sorted(solutions.values(), key=_position)
         ),
         **task,
     )
+
+
+async def _packages(ctx: RunContext, winner: Solution) -> tuple[str, ...]:
+    """Return the lock of the packages that a script declared and got, a line for each."""
+    lock = winner.verdict.lock
+    return tuple((await ctx.services.text(lock)).splitlines()) if lock else ()
 
 
 def _position(solution: Solution) -> tuple[bool, int, int, list[int]]:

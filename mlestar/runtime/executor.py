@@ -87,6 +87,7 @@ class Executor:
                         runtime=self._settings.runtime,
                         warm=self._settings.warm,
                     ),
+                    packages_dir=self._settings.packages_dir,
                 )
         return self._runner
 

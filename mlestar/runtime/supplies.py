@@ -1,6 +1,5 @@
 """What a script declares that it needs, supplied before it executes: packages and weights."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,9 @@ from pathlib import Path
 from mlestar.retrieval import Exclusion
 from mlestar.runners import Environment, Runner
 from mlestar.runners.supply.needs import Needs
+from mlestar.runners.supply.packages.lock import PackageError
 from mlestar.runners.supply.weights import WeightsError
+from mlestar.runtime.packages import RunPackages
 from mlestar.runtime.weights import RunWeights
 from mlestar.settings import Settings
 from mlestar.store import Blobs, Ledger
@@ -55,11 +56,7 @@ class Supplies:
             exclusion: what may not be used, whatever the policy.
             on_progress: receives lines about slow preparations.
         """
-        self._settings = settings
-        self._ledger = ledger
-        self._blobs = blobs
-        self._runner = runner
-        self._on_progress = on_progress
+        self._packages = RunPackages(settings, ledger=ledger, blobs=blobs, runner=runner, exclusion=exclusion)
         self._weights = RunWeights(settings, ledger, exclusion, on_progress)
 
     async def prepare(self, needs: Needs, environment: Environment, label: str) -> Supplied:
@@ -74,19 +71,12 @@ class Supplies:
             UnavailableError: something cannot be supplied.
             RunnerError: nothing can be supplied here now, e.g. because the disk is full.
         """
-        base, lock = await self._supply_packages(needs.dependencies, environment)
         try:
+            base, lock = await self._packages.supply(needs.dependencies, environment)
             weights, folder = await self._weights.supply(needs.weights)
-        except WeightsError as error:
+        except (PackageError, WeightsError) as error:
             raise UnavailableError(str(error)) from error
         return Supplied(base=base, lock=lock, weights=weights, weights_folder=folder)
-
-    async def _supply_packages(self, dependencies: tuple[str, ...], environment: Environment) -> tuple[str, str]:
-        """Return the base that has the packages, and the blob of their lock; both empty when the runner has them."""
-        del environment
-        if dependencies:
-            await asyncio.sleep(0)
-        return "", ""
 
     @property
     def weight_folders(self) -> tuple[Path, ...]:

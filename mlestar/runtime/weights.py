@@ -19,6 +19,7 @@ from mlestar.runners.supply.weights import (
     WeightSupplier,
     read_address,
 )
+from mlestar.runtime.answers import ask_permission
 from mlestar.settings import Settings
 from mlestar.store import Ledger, key_of
 
@@ -145,17 +146,30 @@ class RunWeights:
             raise WeightsError(msg)
 
     async def _check_policy(self, address: Address) -> None:
-        policy = self._settings.weights
+        policy, refusal = self._settings.weights, ""
         if policy == "auto" and not isinstance(address, FileAddress):
             return
+        if policy == "ask":
+            refusal = await self._ask(_shown(address))
+            if not refusal:
+                return
         if policy == "auto" and isinstance(address, FileAddress) and address.host in self._settings.weight_hosts:
             return
         option = "--weights auto"
         if policy == "auto" and isinstance(address, FileAddress):
             option = f"--set weight_hosts={clean_text(address.host)}"
         held = await asyncio.to_thread(self._held)
-        msg = f"weights {_shown(address)} are not in the store, and this run may not fetch them ({option} allows it)"
+        refusal = refusal or f"this run may not fetch them ({option} allows it)"
+        msg = f"weights {_shown(address)} are not in the store, and {refusal}"
         raise WeightsError(f"{msg}; declare one of {held}" if held else msg)
+
+    async def _ask(self, shown: str) -> str:
+        """Ask a person whether weights may be fetched; return why they may not, empty when they may."""
+        proposal = {"weights": [shown], "at_most_mb": self._settings.weight_mb}
+        allowed = await ask_permission(self._ledger, "weights", (shown,), proposal)
+        if allowed is None:
+            return "nobody can be asked here (--weights auto or `mlestar weights add` needs no answer)"
+        return "" if allowed else "a person has refused to fetch them"
 
     def _held(self) -> str:
         entries = list(self._store.index().entries.values())

@@ -10,7 +10,7 @@ from typing import Any
 from mlestar.errors import UserError
 from mlestar.files import read_regular
 from mlestar.llm.external import ModelCall
-from mlestar.nodes.review import answer_key, read_answer
+from mlestar.runtime.answers import answer_key, read_answer
 from mlestar.runtime.options import OnQuestion
 from mlestar.state import Answer, Question
 from mlestar.store import Ledger, RunFolder

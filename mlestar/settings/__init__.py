@@ -23,6 +23,7 @@ UNBOUND = (
     *BUDGET,
     *("model_seconds", "model_attempts", "model_backoff", "model_parallel", "warm", "prices", "runs_dir"),
     *("link_above_mb", "grading_seconds", "weights_dir", "weight_hosts", "weight_mb"),
+    *("packages_dir", "package_mb", "package_seconds", "package_count"),
 )
 """Settings that may differ when a run is started again under its own id: none changes what is asked or executed."""
 EXPORT_STRETCH = 3.0
@@ -171,6 +172,27 @@ class Settings(BaseModel):
     gpus: int = Field(0, ge=-1, description="GPUs of one script; -1 for all.")
     runtime: str | None = Field(None, description="Another OCI runtime of the engine, e.g. `runsc` (gVisor).")
     warm: int = Field(0, ge=0, le=16, description="Containers that wait for a script with its libraries imported.")
+    packages: str = Field(
+        "image",
+        description="Packages that scripts may declare and the sandbox lacks. image: none is added. ask: a person "
+        "decides. auto: the libraries of the catalogue. A file: those in it, a requirement such as `name>=1.2` on each "
+        "line. What they depend on is added, too.",
+    )
+    packages_dir: Path = Field(
+        Path("~/.cache/mlestar/packages"), description="Folder for added packages, which runs share."
+    )
+    package_mb: int = Field(
+        1000, ge=1, description="MB of the packages that one script may have added, with what they depend on."
+    )
+    package_seconds: float = Field(600, gt=0, description="Seconds that adding the packages of a script may take.")
+    package_count: int = Field(
+        50, ge=1, description="Packages that one script may have added, with what they depend on."
+    )
+    source_builds: bool = Field(
+        False,
+        description="Build packages that have no wheel, which executes their code with the network and the index "
+        "settings of pip.",
+    )
     weights: Literal["local", "ask", "auto"] = Field(
         "local",
         description="Pretrained weights that scripts may declare. local: those in the store. ask: a person decides "

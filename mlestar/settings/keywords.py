@@ -29,6 +29,12 @@ class SettingKeywords(TypedDict, total=False):
     gpus: int
     runtime: str | None
     warm: int
+    packages: str | Path
+    packages_dir: str | Path
+    package_mb: int
+    package_seconds: float
+    package_count: int
+    source_builds: bool
     weights: Literal["local", "ask", "auto"]
     weights_dir: str | Path
     weights_folder: str | Sequence[str | Path]

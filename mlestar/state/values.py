@@ -427,7 +427,8 @@ class Question(Frozen):
 
     id: str
     """Name of the decision, e.g. `plan:t0.r1.2`; the same each time it is asked."""
-    point: ReviewPoint
+    point: ReviewPoint | Literal["packages", "weights"]
+    """A review point; or what a script declares and only a person may allow."""
     actions: tuple[Action, ...]
     """What can be answered here."""
     proposal: dict[str, Any]

@@ -58,6 +58,7 @@ NoteKind = Literal[
     "step_facts",
     "graded",
     "weights",
+    "packages",
     "refused_supply",
 ]
 """Facts that cost nothing. `solution`: the outcome of an evaluation. `first_solution`: the first valid one of a track,
@@ -68,6 +69,7 @@ model's reply satisfied its contract. `weak_model`: a model that was given up in
 `used_reply`: the model call that used a reply with which the graph was resumed.
 `failure`: how a script failed. `step_facts`: what the run knew when a step began, and so what its prompts contain.
 `graded`: a submission that a holdout has graded. `weights`: the commit of a repository of weights, which the run keeps.
+`packages`: the lock of the packages that a script declared, which the run keeps.
 `refused_supply`: a package or weights that may not be used, and why."""
 Cap = Literal["max_usd", "max_tokens", "max_executions", "max_hours"]
 

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlestar.errors import RunnerError
@@ -47,6 +47,11 @@ class Bubblewrap:
     """Folders with the interpreter and its libraries."""
     network: bool = False
     """Whether scripts reach the network."""
+
+    def with_python(self, python: str) -> "Bubblewrap":
+        """Return this one for an interpreter with more packages, which needs the folders of the first one, too."""
+        path = Path(python)
+        return replace(self, python=str(path), folders=(*self.folders, str(path.parents[1])))
 
     def wrap(
         self, folder: Path, source: Path, environment: dict[str, str], weights: Mapping[str, Path] | None = None

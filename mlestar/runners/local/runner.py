@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import sys
+import threading
 import time
 from dataclasses import replace
 from functools import partial
@@ -16,12 +17,14 @@ from mlestar.runners.capture import Output
 from mlestar.runners.execution import make_execution, unencodable
 from mlestar.runners.limits import HOST_SHARE, MIB, End
 from mlestar.runners.local.bubblewrap import Bubblewrap, find_bubblewrap
+from mlestar.runners.local.packages import Environments
 from mlestar.runners.local.process import Child
 from mlestar.runners.local.snapshot import Snapshots
 from mlestar.runners.options import PACKAGES_DIR, ProgressCallback
 from mlestar.runners.probe import probe_interpreter
 from mlestar.runners.record import make_mark
-from mlestar.runners.threads import call_in_thread
+from mlestar.runners.supply.packages.lock import InstallLimits, Lock, PackageRequest
+from mlestar.runners.threads import call_in_thread, call_until_stopped
 from mlestar.runners.variables import WEIGHTS, common_variables, sandbox_folders, weight_variables
 from mlestar.runners.watch import run_script
 from mlestar.runners.work_folder import delete_folder, make_home_folder, make_work_folder, new_folder_path
@@ -123,6 +126,14 @@ class LocalRunner:
         finally:
             await call_in_thread(delete_folder, folder)
 
+    async def resolve(self, request: PackageRequest) -> Lock:
+        """Return the versions and hashes of everything that must be added to the interpreter; see `Installer`."""
+        return await call_until_stopped(lambda stop: self._environments(stop).resolve(request))
+
+    async def install(self, lock: Lock, limits: InstallLimits) -> str:
+        """Return an interpreter with the packages of a lock, made on first use; see `Installer`."""
+        return await call_until_stopped(lambda stop: self._environments(stop).install(lock, limits))
+
     async def aclose(self) -> None:
         """Delete the copies of input folders."""
         await asyncio.to_thread(self._snapshots.delete)
@@ -133,7 +144,7 @@ class LocalRunner:
         home, own = str(folder / "home"), [str(path) for path in job.weight_folders]
         variables = _inherited_variables() | common_variables(job.seed, _cpu_share(job), home)
         variables |= weight_variables(str(job.weights or ""), own, home)
-        command = [self._python, "-u", "main.py"]
+        command = [job.base or self._python, "-u", "main.py"]
         child = Child(command, folder / "work", variables, job.limits, output, measured_folder=folder)
         end = await run_script(child)
         if not await call_in_thread(self._snapshots.intact, copy):
@@ -148,10 +159,21 @@ class LocalRunner:
         await call_in_thread((folder / "work" / "input").mkdir)
         variables = _inherited_variables() | common_variables(job.seed, _cpu_share(job), "/tmp")
         variables |= weight_variables(WEIGHTS if job.weights else "", sandbox_folders(job.weight_folders), "/tmp")
+        if job.base:
+            bubblewrap = await call_in_thread(bubblewrap.with_python, job.base)
         command = bubblewrap.wrap(folder, job.input.resolve(), variables, _weights(job))
         mark = make_mark()
         child = Child(command, folder, _inherited_variables(), job.limits, output, measured_folder=folder, mark=mark)
         return await run_script(child), {}
+
+    def _environments(self, stop: threading.Event) -> Environments:
+        return Environments(
+            python=self._python,
+            work_dir=self._work_dir,
+            cache=self._packages_dir.expanduser(),
+            report=self._on_progress or (lambda line: None),
+            stop=stop,
+        )
 
     def _find_bubblewrap(self) -> Bubblewrap | None:
         """Return the bubblewrap of scripts, None when they run without; try it once.

@@ -30,7 +30,8 @@ from mlestar.runners.docker.users import common_user
 from mlestar.runners.limits import MIB
 from mlestar.runners.supply.packages.explain import explain
 from mlestar.runners.supply.packages.index import IndexSettings
-from mlestar.runners.supply.packages.lock import InstallLimits, PackageError
+from mlestar.runners.supply.packages.lock import InstallLimits
+from mlestar.runners.supply.packages.sharing import too_slow, used_bytes
 from mlestar.runners.supply.packages.wheels import too_large
 from mlestar.runners.work_folder import HOME, change_owner
 
@@ -195,9 +196,8 @@ class PipContainer:
             if self.stop.is_set():
                 raise RunnerError("adding packages was stopped")
             if time.monotonic() > job.deadline:
-                msg = f"adding {', '.join(job.requirements)} took longer than {job.limits.seconds:.0f} s: use smaller "
-                raise PackageError(msg + "packages or what is installed")
-            if _used(supply) > size:
+                raise too_slow(job.requirements, job.limits)
+            if used_bytes(supply) > size:
                 raise too_large(job.limits)
             self.stop.wait(POLL_SECONDS)
 
@@ -223,14 +223,3 @@ def _mount(target: str, path: Path) -> Mount:
 
 def _folder_mb(limits: InstallLimits) -> int:
     return limits.mb * FOLDER_FACTOR + FOLDER_MB
-
-
-def _used(folder: Path) -> int:
-    """Return the bytes of a folder on the disk; files vanish while it is measured."""
-    total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.lstat().st_blocks * 512
-        except OSError:
-            continue
-    return total

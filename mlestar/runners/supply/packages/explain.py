@@ -36,7 +36,7 @@ def explain(log: str, requirements: tuple[str, ...]) -> Exception:
         requirements: what it was to install.
     """
     if FULL_DISK.search(log):
-        return RunnerError("no space is left on the disk for the packages that a script declares: free some and resume")
+        return full_disk()
     if NO_PIP.search(log):
         return RunnerError("the sandbox image has no pip, which adds packages: use another image or `--packages image`")
     if WRONG_HASH.search(log):
@@ -47,7 +47,7 @@ def explain(log: str, requirements: tuple[str, ...]) -> Exception:
         lines = "; ".join(line.strip() for line in conflict[1].splitlines())
         return PackageError(f"{', '.join(requirements)} does not fit what the sandbox has: {_shown(lines)}")
     if LOST_NETWORK.search(log):
-        return _lost_network()
+        return lost_network()
     errors = ERROR_LINE.findall(log)
     return PackageError(f"{', '.join(requirements)} cannot be added: {_shown('; '.join(errors) or 'no reason given')}")
 
@@ -67,13 +67,19 @@ def _explain_missing(requirement: str, log: str) -> Exception:
     if OTHER_PYTHON.search(log) or "wheel's tags" in log:
         return PackageError(f"{name} has no wheel for the sandbox's Python: use another package or another version")
     if LOST_NETWORK.search(log) and not ABSENT.search(log):
-        return _lost_network()
+        return lost_network()
     if REFUSED.search(log):
         return RunnerError("the package index refuses access: check the index settings of pip (`pip config list`)")
     return PackageError(f"there is no package {name} on the index: check the name, or use what is installed")
 
 
-def _lost_network() -> RunnerError:
+def full_disk() -> RunnerError:
+    """Return the error of a full disk."""
+    return RunnerError("no space is left on the disk for the packages that a script declares: free some and resume")
+
+
+def lost_network() -> RunnerError:
+    """Return the error of an index that cannot be reached, which is no fault of a declaration."""
     msg = "the package index cannot be reached: check the network and the index settings of pip (`pip config list`), "
     return RunnerError(msg + "then resume; `--packages image` adds no packages")
 

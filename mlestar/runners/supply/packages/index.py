@@ -58,8 +58,6 @@ class IndexSettings:
     """Files and folders of this machine by their path in the container."""
     constraints: tuple[str, ...] = ()
     """Paths of constraint files in the container."""
-    values: dict[str, str] = field(default_factory=dict, repr=False)
-    """The settings themselves, by pip's names."""
 
 
 def read_index_settings() -> IndexSettings:
@@ -68,7 +66,7 @@ def read_index_settings() -> IndexSettings:
     Raises:
         RunnerError: a folder that it names cannot be used in a container.
     """
-    values = _merge(_config_lines(), os.environ)
+    values = read_pip_values()
     variables = {"PIP_CONFIG_FILE": "/dev/null", **_proxies(os.environ)}
     mounts: dict[str, Path] = {}
     for name in (*ADDRESSES, *VALUES):
@@ -84,7 +82,12 @@ def read_index_settings() -> IndexSettings:
     files = [Path(word) for word in values.get("constraint", "").split() if "://" not in word]
     constraints = {f"{MOUNTED}/constraints-{number}.txt": path for number, path in enumerate(files) if path.is_file()}
     present = {target: path for target, path in mounts.items() if path.exists()}
-    return IndexSettings(variables, present | constraints, tuple(constraints), values)
+    return IndexSettings(variables, present | constraints, tuple(constraints))
+
+
+def read_pip_values() -> dict[str, str]:
+    """Return the settings of this machine's pip by their names; they may contain passwords."""
+    return _merge(_config_lines(), os.environ)
 
 
 def _config_lines() -> str:

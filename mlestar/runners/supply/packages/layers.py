@@ -1,7 +1,6 @@
 """Adding packages to a sandbox image: one cached layer for each lock."""
 
 import contextlib
-import fcntl
 import logging
 import secrets
 import threading
@@ -18,7 +17,8 @@ from mlestar.runners.docker.engine import connect, engine_errors
 from mlestar.runners.docker.image import find_image
 from mlestar.runners.supply.packages.containers import PipContainer, PipJob
 from mlestar.runners.supply.packages.index import read_index_settings
-from mlestar.runners.supply.packages.lock import InstallLimits, Lock, PackageError, PackageRequest, locked
+from mlestar.runners.supply.packages.lock import InstallLimits, Lock, PackageRequest, locked
+from mlestar.runners.supply.packages.sharing import check_count, exclusively
 from mlestar.runners.supply.packages.wheels import Wheel, check_wheels
 from mlestar.runners.work_folder import delete_folder, make_folders, new_folder_path
 
@@ -182,40 +182,3 @@ def _install(
         wheels=folder,
     )
     container.run(job, name)
-
-
-def check_count(lock: Lock, limits: InstallLimits) -> None:
-    """Refuse a lock with too many packages.
-
-    Raises:
-        PackageError: it has too many.
-    """
-    if len(lock.packages) > limits.count:
-        msg = f"the declared packages need {len(lock.packages)} packages that the sandbox lacks: at most "
-        msg += f"{limits.count} are added; use fewer or smaller ones"
-        raise PackageError(msg)
-
-
-@contextlib.contextmanager
-def exclusively(folder: Path, name: str, stop: threading.Event) -> Iterator[None]:
-    """Wait until no other process or thread of this machine works under a name, and keep others waiting.
-
-    Raises:
-        RunnerError: the folder cannot be written, or nobody waits any more.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / f"{name}.lock").open("ab")
-    except OSError as error:
-        msg = f"cannot write to the folder of packages {folder}: {error.strerror}; choose another `packages_dir`"
-        raise RunnerError(msg) from error
-    with file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if stop.wait(0.2):
-                    msg = "adding packages was stopped"
-                    raise RunnerError(msg) from None
-        yield

@@ -35,7 +35,7 @@ class PackagePolicy:
 
         Args:
             dependencies: what a script declares.
-            installed: versions by canonical names; empty when they are not known.
+            installed: versions by canonical names; empty when they are not known, and nothing counts as missing then.
 
         Raises:
             PackageError: one of them is not allowed, or does not fit what is installed.
@@ -52,7 +52,7 @@ class PackagePolicy:
         """
         version = installed.get(canonicalize_name(requirement.name))
         if version is None:
-            return not installed and self.kind == "image"
+            return not installed
         if not _contains(requirement.specifier, version):
             msg = f"{requirement.name}{requirement.specifier} does not fit: the sandbox has {requirement.name} "
             msg += f"{version}, which is not replaced; write for that version"

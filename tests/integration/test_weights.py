@@ -246,6 +246,30 @@ def test_a_link_in_the_store_is_not_followed(store: WeightStore, hub: StubHub, t
     assert secret.read_bytes() == BIG
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (hashlib.sha256(BIG).hexdigest(), "../../../secret"),
+        ('"model.safetensors"', '"../../../../secret"'),
+        ('"revision": "', '"revision": "../../../../'),
+    ],
+)
+def test_an_index_that_leads_out_of_the_store_is_refused(
+    store: WeightStore, hub: StubHub, tmp_path: Path, old: str, new: str
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    entry = fetch(store, hub)
+    index = store.folder / "index.json"
+    text = index.read_text()
+    assert old in text
+    index.write_text(text.replace(old, new))
+    with pytest.raises((UserError, WeightsError)):
+        view_of(WeightStore(store.folder), hub, entry.address)
+    assert secret.read_text() == "secret"
+    assert not list((store.folder / "views").glob("*/*")) if (store.folder / "views").exists() else True
+
+
 def test_a_damaged_file_of_the_store_is_fetched_again(store: WeightStore, hub: StubHub) -> None:
     entry = fetch(store, hub)
     blob = store.blob(entry.files[1].sha256)

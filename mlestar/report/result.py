@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from mlestar.metrics.spec import Direction, sign
 from mlestar.report.amounts import dollars, tokens
 from mlestar.report.page import render_page
 from mlestar.runtime.context import RunContext
+from mlestar.runtime.weights import WeightRow, declared_weights
 from mlestar.state import (
     ORIGINS,
     Brief,
@@ -160,6 +162,8 @@ class Result(BaseModel):
     sources: tuple[Source, ...] = ()
     """Every page and collection that retrieval returned: those that agents were shown, and those dropped."""
     solutions: tuple[SolutionRow, ...] = ()
+    weights: tuple[WeightRow, ...] = ()
+    """The pretrained weights that the winner uses."""
 
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property
@@ -295,8 +299,9 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
         caps=await _caps(ctx),
         rescorings=tuple(row if ended else _shown_rescoring(row) for row in rescorings.values()),
         exports=tuple(state.get("exports", [])),
+        sources=(*_sources(state), *_refused_supplies(await asyncio.to_thread(ledger.notes, "refused_supply"))),
+        weights=await _weights(ctx, solutions[winner]) if winner else (),
         packages=await _packages(ctx, solutions[winner]) if winner else (),
-        sources=_sources(state),
         solutions=tuple(
             _row(ctx, solution, rescorings, ended) for solution in sorted(solutions.values(), key=_position)
         ),
@@ -326,6 +331,19 @@ def _sources(state: PipelineState) -> tuple[Source, ...]:
         cards = tuple(dict.fromkeys([*first.cards, *source.cards]))
         merged[key] = first.model_copy(update={"cards": cards})
     return tuple(sorted(merged.values(), key=lambda source: bool(source.dropped)))
+
+
+def _refused_supplies(facts: list[dict[str, Any]]) -> Iterator[Source]:
+    """Yield the packages and weights that scripts declared and may not use."""
+    for fact in facts:
+        yield Source(address=fact["address"], found_by=f"declared {fact['kind']}", dropped=fact["dropped"])
+
+
+async def _weights(ctx: RunContext, solution: Solution) -> tuple[WeightRow, ...]:
+    if solution.script is None:
+        return ()
+    code = await ctx.services.text(solution.script)
+    return await asyncio.to_thread(declared_weights, ctx.services.ledger, code)
 
 
 def _models(ledger: Ledger) -> tuple[ModelRow, ...]:

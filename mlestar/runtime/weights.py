@@ -5,8 +5,11 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict
+
 from mlestar.errors import SettingsError, clean_text, mask_secrets
 from mlestar.retrieval import Exclusion
+from mlestar.runners.supply.needs import NeedsError, read_needs
 from mlestar.runners.supply.weights import (
     Address,
     Entry,
@@ -16,10 +19,48 @@ from mlestar.runners.supply.weights import (
     WeightSupplier,
     read_address,
 )
+from mlestar.runtime.answers import ask_permission
 from mlestar.settings import Settings
 from mlestar.store import Ledger, key_of
 
 logger = logging.getLogger("mlestar.runtime")
+
+
+class WeightRow(BaseModel):
+    """Weights that a script declares, as the ledger and the result have them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    declared: str
+    """As the script has it."""
+    address: str
+    """With the commit or the hash."""
+    revision: str
+    """The commit of a repository; empty for a file."""
+    sha256: str
+    """Of a file; of the names and hashes of several."""
+    files: dict[str, str]
+    """The sha256 of each file."""
+    licence: str
+    """As its author states it; empty when that is unknown."""
+
+    @classmethod
+    def of(cls, declared: Address, entry: Entry) -> "WeightRow":
+        return cls(
+            declared=str(declared),
+            address=entry.address,
+            revision=entry.revision,
+            sha256=entry.sha256,
+            files={file.name: file.sha256 for file in entry.files},
+            licence=entry.licence,
+        )
+
+    @property
+    def shown(self) -> "WeightRow":
+        """The same without what a query of an address may hold."""
+        masked = {"declared": mask_secrets(self.declared), "address": mask_secrets(self.address)}
+        return self.model_copy(update=masked)
+
 
 NAMED = 10
 """Weights of the store that a refusal names. Chosen by judgement; not measured."""
@@ -84,7 +125,7 @@ class RunWeights:
         if entry is None:
             await self._check_policy(pinned)
             entry = await self._supplier.fetch(pinned)
-        fact = {"declared": str(declared), "address": entry.address}
+        fact = WeightRow.of(declared, entry).model_dump()
         await asyncio.to_thread(self._ledger.note, "weights", _pin_key(declared), fact)
         return entry
 
@@ -94,34 +135,56 @@ class RunWeights:
         return declared if fact is None else read_address(fact["address"])
 
     async def _check_exclusion(self, address: Address) -> None:
-        is_file = isinstance(address, FileAddress)
         name = address.file_name if isinstance(address, FileAddress) else address.repository
         url = address.url if isinstance(address, FileAddress) else ""
         if reason := self._exclusion.reason_for_supply(name, url):
             shown = _shown(address)
-            fact = {"address": shown, "dropped": reason, "kind": "file" if is_file else "hub"}
+            fact = {"address": shown, "dropped": reason, "kind": "weights"}
             await asyncio.to_thread(self._ledger.note, "refused_supply", key_of("refused_supply", shown), fact)
             logger.info("refused weights %s: %s", shown, reason)
             msg = f"weights {shown} may not be used: {reason}"
             raise WeightsError(msg)
 
     async def _check_policy(self, address: Address) -> None:
-        policy = self._settings.weights
+        policy, refusal = self._settings.weights, ""
         if policy == "auto" and not isinstance(address, FileAddress):
             return
+        if policy == "ask":
+            refusal = await self._ask(_shown(address))
+            if not refusal:
+                return
         if policy == "auto" and isinstance(address, FileAddress) and address.host in self._settings.weight_hosts:
             return
         option = "--weights auto"
         if policy == "auto" and isinstance(address, FileAddress):
             option = f"--set weight_hosts={clean_text(address.host)}"
         held = await asyncio.to_thread(self._held)
-        msg = f"weights {_shown(address)} are not in the store, and this run may not fetch them ({option} allows it)"
+        refusal = refusal or f"this run may not fetch them ({option} allows it)"
+        msg = f"weights {_shown(address)} are not in the store, and {refusal}"
         raise WeightsError(f"{msg}; declare one of {held}" if held else msg)
+
+    async def _ask(self, shown: str) -> str:
+        """Ask a person whether weights may be fetched; return why they may not, empty when they may."""
+        proposal = {"weights": [shown], "at_most_mb": self._settings.weight_mb}
+        allowed = await ask_permission(self._ledger, "weights", (shown,), proposal)
+        if allowed is None:
+            return "nobody can be asked here (--weights auto or `mlestar weights add` needs no answer)"
+        return "" if allowed else "a person has refused to fetch them"
 
     def _held(self) -> str:
         entries = list(self._store.index().entries.values())
         names = [entry.shown_address for entry in entries[:NAMED]]
         return ", ".join(names) + (" ..." if len(entries) > NAMED else "")
+
+
+def declared_weights(ledger: Ledger, code: str) -> tuple[WeightRow, ...]:
+    """Return the weights that a script declares and was supplied with in this run."""
+    try:
+        addresses = [read_address(text) for text in read_needs(code).weights]
+    except (NeedsError, WeightsError):
+        return ()
+    facts = [ledger.recall(_pin_key(address)) for address in addresses]
+    return tuple(WeightRow.model_validate(fact).shown for fact in facts if fact is not None)
 
 
 def check_weight_folders(settings: Settings, task_folder: Path) -> None:

@@ -19,7 +19,7 @@ from mlestar.runners.limits import HOST_SHARE, MIB, End
 from mlestar.runners.local.bubblewrap import Bubblewrap, find_bubblewrap
 from mlestar.runners.local.packages import Environments
 from mlestar.runners.local.process import Child
-from mlestar.runners.local.snapshot import Snapshots
+from mlestar.runners.local.snapshot import Signature, Snapshots, signature
 from mlestar.runners.options import PACKAGES_DIR, ProgressCallback
 from mlestar.runners.probe import probe_interpreter
 from mlestar.runners.record import make_mark
@@ -147,9 +147,12 @@ class LocalRunner:
         variables |= weight_variables(str(job.weights or ""), own, home)
         command = [job.base or self._python, "-u", "main.py"]
         child = Child(command, folder / "work", variables, job.limits, output, measured_folder=folder)
+        weights = await call_in_thread(_sign_weights, job)
         end = await run_script(child)
         if not await call_in_thread(self._snapshots.intact, copy):
-            end = _refuse_writing(end)
+            end = _refuse_writing(end, "./input")
+        if await call_in_thread(_sign_weights, job) != weights:
+            end = _refuse_writing(end, "the folder of weights")
         shown = {str(copy): f"{SHOWN_PATH}/input", str(folder / "work"): SHOWN_PATH}
         return end, shown | {str(path): target for target, path in _weights(job).items()}
 
@@ -222,8 +225,13 @@ def _available_cpus() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
-def _refuse_writing(end: End) -> End:
-    detail = "the script wrote into ./input, which is read-only"
+def _sign_weights(job: Job) -> Signature | None:
+    """Return what changes when a script writes into the declared weights, by which it would change those of others."""
+    return None if job.weights is None else signature(job.weights)
+
+
+def _refuse_writing(end: End, where: str) -> End:
+    detail = f"the script wrote into {where}, which is read-only"
     return replace(end, status="error" if end.status == "ok" else end.status, detail=detail)
 
 

@@ -13,7 +13,6 @@ from mlestar.runners.supply.weights.address import WeightsError, check_scheme
 if TYPE_CHECKING:
     import httpx
 
-CHUNK = 2**20
 ATTEMPTS = 4
 """Failures in a row, without a byte in between, after which a download is given up. Chosen by judgement."""
 PAUSE_SECONDS = 1.0
@@ -154,7 +153,7 @@ class Downloader:
         reported, count = time.monotonic(), offset
         with download.part.open("ab") as file:
             file.truncate(offset)
-            for chunk in response.iter_raw(CHUNK):
+            for chunk in response.iter_raw():  # of a chosen size, what came before an interruption would be lost
                 if self._stopped.is_set():
                     raise RunnerError(_STOPPED)
                 if time.monotonic() > deadline:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from mlestar.errors import mask_secrets
 
@@ -17,7 +17,8 @@ class StoredFile(_Frozen):
 
     name: str
     """Path in the repository, or the name of a single file."""
-    sha256: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """Names the file in the store."""
     size: int
     """Bytes."""
 

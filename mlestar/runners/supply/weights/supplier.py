@@ -49,6 +49,7 @@ class WeightSupplier:
         self._endpoint = endpoint
         self._report = on_progress or (lambda line: None)
         self._use: IO[bytes] | None = None
+        self._opening = threading.Lock()
         self._fetching = asyncio.Lock()
 
     async def find(self, address: Address) -> Entry | None:
@@ -110,8 +111,9 @@ class WeightSupplier:
 
     def view_blocking(self, weights: Mapping[Address, Entry]) -> Path:
         """Do the same for callers without an event loop."""
-        if self._use is None:
-            self._use = self.store.hold()
+        with self._opening:
+            if self._use is None:
+                self._use = self.store.hold()
         return self.store.make_view(weights)
 
     def close(self) -> None:
@@ -141,6 +143,7 @@ def _fetch_repository(work: _Fetching, repository: Repository) -> Entry:
     count, size = len(repository.files), repository.size / 1e6
     licence = repository.licence or "unknown"
     work.report(f"weights {address}: {size:,.1f} MB in {count} files, licence {licence}")
+    work.store.check_space(repository.size)
     stored = [_fetch_remote(work, repository, file) for file in repository.files]
     return Entry(
         address=str(address),

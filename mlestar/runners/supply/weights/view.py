@@ -104,7 +104,10 @@ def is_view_of(folder: Path, files: Sequence[ViewFile], blob: BlobPath) -> bool:
     present = {
         (Path(parent) / name).relative_to(folder).as_posix() for parent, _, names in os.walk(folder) for name in names
     }
-    return present == {file.path for file in files} and all(_is_same(folder, file, blob) for file in files)
+    try:
+        return present == {file.path for file in files} and all(_is_same(folder, file, blob) for file in files)
+    except OSError:  # a file is gone, or cannot be read
+        return False
 
 
 def _is_same(folder: Path, file: ViewFile, blob: BlobPath) -> bool:

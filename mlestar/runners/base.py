@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
+from mlestar.runners.supply.packages.lock import InstallLimits, Lock, PackageRequest
+
 ExecutionStatus = Literal[
     "ok", "error", "timeout", "oom", "gpu_oom", "killed", "disk_full", "output_limit", "unavailable"
 ]
@@ -66,6 +68,8 @@ class Job:
     """Host folder of the weights that the script declares, which it reads; None: it declares none."""
     gpus: tuple[Gpu, ...] = ()
     """Devices that the script may use, of those of `Environment.gpus`; it must not reach any other."""
+    weight_folders: tuple[Path, ...] = ()
+    """Host folders with weights of the user's own, which every script may read."""
     name: str = ""
     """A label for containers and logs: letters, digits, `-`."""
 
@@ -99,11 +103,14 @@ class Environment:
     """Image digest, or the interpreter's path for a local runner; part of an execution's key."""
     python: str
     packages: dict[str, str]
-    """Installed libraries for machine learning: distribution name in lower case, and version."""
+    """Installed libraries for data, as far as prompts list them with versions: distribution name in lower case, and
+    version."""
     distributions: dict[str, str] = field(default_factory=dict)
-    """Everything that is installed, by the same names; empty when the runner does not know."""
+    """Everything that is installed, by the same names, what matters most first; empty when the runner does not know."""
     modules: dict[str, str] = field(default_factory=dict)
     """Distributions by the top-level modules that they install; empty when the runner does not know."""
+    broken: dict[str, str] = field(default_factory=dict)
+    """Libraries that are installed and cannot be imported, with the reason; in none of the fields above."""
     cpus: float
     memory_mb: int
     gpu: str = ""
@@ -136,4 +143,22 @@ class Runner(Protocol):
 
     async def aclose(self) -> None:
         """Release all resources."""
+        ...
+
+
+@runtime_checkable
+class Installer(Protocol):
+    """What a runner that can add packages has besides: without it scripts have only what is installed."""
+
+    async def resolve(self, request: PackageRequest) -> Lock:
+        """Return the versions and hashes of everything that must be added; execute no code of a package.
+
+        Raises:
+            PackageError: the packages cannot be supplied; an agent is told why.
+            RunnerError: no package can be supplied now.
+        """
+        ...
+
+    async def install(self, lock: Lock, limits: InstallLimits) -> str:
+        """Return a `Job.base` that has the packages of a lock, made once; raises like `resolve`."""
         ...

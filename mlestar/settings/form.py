@@ -48,6 +48,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Sandbox": (
         *("runner", "image", "network", "gpus", "gpu_share", "runtime", "warm", "memory_mb", "cpus", "parallel"),
+        *("packages", "packages_dir", "package_mb", "package_seconds", "package_count", "source_builds"),
+        *("weights", "weights_dir", "weights_folder", "weight_hosts", "weight_mb"),
         *("isolation", "link_above_mb", "trust"),
     ),
 }

@@ -30,6 +30,17 @@ class SettingKeywords(TypedDict, total=False):
     gpu_share: int
     runtime: str | None
     warm: int
+    packages: str | Path
+    packages_dir: str | Path
+    package_mb: int
+    package_seconds: float
+    package_count: int
+    source_builds: bool
+    weights: Literal["local", "ask", "auto"]
+    weights_dir: str | Path
+    weights_folder: str | Sequence[str | Path]
+    weight_hosts: str | Sequence[str]
+    weight_mb: int
     share: Share
     isolation: Literal["standard", "strict"]
     link_above_mb: int

@@ -17,7 +17,7 @@ from docker.errors import APIError, DockerException, NotFound
 from requests.exceptions import RequestException
 
 from mlestar.errors import RunnerError
-from mlestar.runners.docker.image import find_image, image_tag
+from mlestar.runners.docker.image import VARIANTS, find_image, image_tag
 from mlestar.runners.gpus import NoGpuError
 from mlestar.runners.work_folder import delete_folder, is_execution_folder
 
@@ -111,13 +111,14 @@ def _client() -> DockerClient:
     return DockerClient(base_url=address)
 
 
-async def probe_docker() -> EngineStatus:
-    """Ask whether an engine answers and has the sandbox image."""
-    return await asyncio.to_thread(_probe)
+async def probe_docker(image: str = "base") -> EngineStatus:
+    """Ask whether an engine answers and has an image; `auto` stands for the smallest that it may pick."""
+    return await asyncio.to_thread(_probe, image)
 
 
-def _probe() -> EngineStatus:
-    tag = image_tag()
+def _probe(image: str) -> EngineStatus:
+    variant = next((name for name in VARIANTS if name == image), "base" if image == "auto" else None)
+    tag = image_tag(variant) if variant else image
     try:
         client = connect()
     except RunnerError as error:

@@ -16,7 +16,7 @@ from mlestar.runners.docker.engine import DEADLINE_LABEL, FOLDER_LABEL, OWNER_LA
 from mlestar.runners.docker.image import image_folder
 from mlestar.runners.limits import CORE_BYTES, MIB, OOM_SCORE, OPEN_FILES, SCRATCH_MB
 from mlestar.runners.options import Network
-from mlestar.runners.variables import common_variables
+from mlestar.runners.variables import WEIGHTS, common_variables, sandbox_folders, weight_variables
 from mlestar.runners.work_folder import HOME
 
 NETWORK_SOCKETS = "Sockets of a network"
@@ -54,6 +54,10 @@ class ContainerSpec:
     """Whether the work folder has a file system to itself."""
     own_user: bool = False
     """Whether the container has a user id to itself."""
+    weights: Path | None = None
+    """Folder of the weights that the script declares."""
+    weight_folders: tuple[Path, ...] = ()
+    """Folders of weights of the user's own."""
 
 
 def container_arguments(
@@ -77,7 +81,9 @@ def container_arguments(
         # The engine closes the container's input when this process ends, and the supervisor then ends the container.
         "stdin_open": True,
         "tty": False,
-        "environment": common_variables(spec.seed, spec.cpus, "/tmp") | ({} if spec.gpus else WITHOUT_GPU),
+        "environment": common_variables(spec.seed, spec.cpus, "/tmp")
+        | _weight_variables(spec)
+        | ({} if spec.gpus else WITHOUT_GPU),
         "labels": {
             OWNER_LABEL: spec.owner,
             DEADLINE_LABEL: str(int(time.time() + IDLE_SECONDS + spec.limits.seconds + GRACE_SECONDS)),
@@ -137,6 +143,7 @@ def _mounts(spec: ContainerSpec, folder: Path) -> dict[str, Any]:
             Mount("/sandbox", str(work), type="bind"),
             Mount("/sandbox/input", str(spec.input), type="bind", read_only=True),
             Mount(HOME, str(folder / "home"), type="bind", read_only=True),
+            *_weight_mounts(spec),
         ],
         # Docker's default is noexec, with which libraries cannot compile code at run time.
         "tmpfs": {
@@ -146,6 +153,17 @@ def _mounts(spec: ContainerSpec, folder: Path) -> dict[str, Any]:
         },
         "shm_size": scratch,
     }
+
+
+def _weight_mounts(spec: ContainerSpec) -> list[Mount]:
+    sources = ([] if spec.weights is None else [spec.weights]) + list(spec.weight_folders)
+    targets = ([] if spec.weights is None else [WEIGHTS]) + sandbox_folders(spec.weight_folders)
+    pairs = zip(targets, sources, strict=True)
+    return [Mount(target, str(source), type="bind", read_only=True) for target, source in pairs]
+
+
+def _weight_variables(spec: ContainerSpec) -> dict[str, str]:
+    return weight_variables(WEIGHTS if spec.weights else "", sandbox_folders(spec.weight_folders), "/tmp")
 
 
 def _limits(spec: ContainerSpec) -> dict[str, Any]:

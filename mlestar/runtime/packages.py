@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from functools import cached_property
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from mlestar.retrieval import Exclusion, catalogue_libraries
 from mlestar.runners import Environment, Installer, Runner

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from mlestar.errors import RunnerError
+from mlestar.errors import RunnerError, clean_text
 from mlestar.runners.base import Execution, Gpu, Job, Limits
 from mlestar.runners.threads import call_in_thread
 from mlestar.runners.work_folder import delete_folder, make_work_folder, new_folder_path
@@ -42,7 +42,7 @@ def parse_gpus(listing: str) -> tuple[Gpu, ...]:
 
 
 def _parse_gpu(row: Sequence[str]) -> Gpu:
-    index, uuid, name, memory = (cell.strip() for cell in row)
+    index, uuid, name, memory = (clean_text(cell).strip()[:100] for cell in row)
     # Devices that share the machine's memory state `[N/A]`.
     return Gpu(index=int(index), uuid=uuid, name=name, memory_mb=int(memory) if memory.isdigit() else 0)
 

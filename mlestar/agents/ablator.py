@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from mlestar.agents.context import AgentContext
 from mlestar.agents.debugging import DEBUGGER, reject_failed
+from mlestar.agents.declarations import keep_needs
 from mlestar.agents.pandas_lint import advise_on_pandas
 from mlestar.agents.replies import parse_code
 from mlestar.agents.role import VARIED, Role
@@ -34,7 +35,7 @@ async def ask_for_study(
     agent: AgentContext, script: str, summaries: Sequence[str], measured: Measured | None = None
 ) -> str:
     """Return a study script that writes `variants/NAME.csv` for the baseline and every variant."""
-    role = ABLATOR.then(check_whole(agent.brief))
+    role = ABLATOR.then(check_whole(agent.brief)).then(keep_needs(script))
     advise = advise_on_pandas(agent.brief.packages, script)
     return await agent.ask(role, advise=advise, script=script, summaries=summaries, measured=measured)
 
@@ -43,5 +44,6 @@ async def repair_study(
     agent: AgentContext, study: str, bug: str, failed_fixes: Sequence[str], measured: Measured | None = None
 ) -> str:
     """Return a repaired study that differs from the failing one and from every failed fix."""
-    role = DEBUGGER.then(check_study).then(check_whole(agent.brief)).then(reject_failed([study, *failed_fixes]))
+    role = DEBUGGER.then(check_study).then(check_whole(agent.brief)).then(keep_needs(study))
+    role = role.then(reject_failed([study, *failed_fixes]))
     return await agent.ask(role, script=study, bug=bug, failed_fixes=failed_fixes, study=True, measured=measured)

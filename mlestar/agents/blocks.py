@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Collection
 from contextlib import suppress
 
+from mlestar.agents.declarations import add_needs, declare, lines_of_block, split_needs
 from mlestar.agents.nearest import describe_nearest
 from mlestar.agents.script import Function, ScriptError, parse_tree, syntax_error
 from mlestar.agents.shortened import check_complete
@@ -62,6 +63,8 @@ def _locate(script: str, block: str) -> str:
 def replace_block(script: str, block: str, replacement: str, columns: Collection[str] = ()) -> str:
     """Return the script with the block replaced once, re-indented, and the imports it needs merged at the top.
 
+    What the replacement declares in a block `# /// script` is merged into that of the script.
+
     Args:
         script: that has the block once.
         block: its lines.
@@ -77,6 +80,7 @@ def replace_block(script: str, block: str, replacement: str, columns: Collection
     lines = script.split("\n")
     old_block = "\n".join(lines[first:last])
     problems: list[str] = []
+    declared, replacement = split_needs(replacement)
     for text in _indented_variants(replacement.replace("\r\n", "\n").strip("\n"), _indent(old_block)):
         imports, body = _split_imports(_drop_decorators(text, lines[:first]), old_block)
         patched = _add_imports("\n".join([*lines[:first], body, *lines[last:]]), imports)
@@ -84,7 +88,8 @@ def replace_block(script: str, block: str, replacement: str, columns: Collection
         if not problem:
             _check_names(script, range(first + 1, last + 1), patched)
             check_complete(script, old_block, text, patched, columns)
-            return patched
+            patched = add_needs(patched, script)
+            return declare(patched, declared) if declared else patched
         problems.append(problem)
     msg = f"with the new block, {problems[0]}"
     raise ScriptError(msg)
@@ -249,8 +254,8 @@ def _add_imports(script: str, imports: list[str]) -> str:
 
 
 def _import_index(script: str) -> int:
-    """Return the line index after the docstring and `__future__` imports, where imports may be added."""
-    index = 0
+    """Return the line index after the block, docstring and `__future__` imports, where imports may be added."""
+    index = lines_of_block(script)
     tree = parse_tree(script)
     for node in tree.body if tree else ():
         docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from mlestar.agents.context import AgentContext, ReplyError
+from mlestar.agents.declarations import keep_needs
 from mlestar.agents.pandas_lint import advise_on_pandas, describe_old_pandas
 from mlestar.agents.replies import parse_code, parse_prose
 from mlestar.agents.role import EXACT, VARIED, Role
@@ -34,7 +35,8 @@ async def repair_script(
     agent: AgentContext, script: str, bug: str, failed_fixes: Sequence[str], measured: Measured | None = None
 ) -> str:
     """Return a repaired script that differs from the failing one and from every failed fix."""
-    role = DEBUGGER.then(check_script).then(check_whole(agent.brief)).then(reject_failed([script, *failed_fixes]))
+    role = DEBUGGER.then(check_script).then(check_whole(agent.brief)).then(keep_needs(script))
+    role = role.then(reject_failed([script, *failed_fixes]))
     advise = advise_on_pandas(agent.brief.packages)
     note = describe_old_pandas(script, agent.brief.packages)
     bug = f"{bug}\n\nNote: {note}" if note else bug

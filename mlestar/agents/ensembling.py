@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlestar.agents.context import AgentContext
+from mlestar.agents.declarations import keep_needs
 from mlestar.agents.pandas_lint import advise_on_pandas
 from mlestar.agents.planner import reject_repeated
 from mlestar.agents.replies import parse_plan, parse_script
@@ -36,6 +37,7 @@ async def ask_for_ensemble_plan(agent: AgentContext, members: Sequence[Member], 
 
 async def ask_for_ensemble(agent: AgentContext, members: Sequence[Member], plan: str, seconds: float) -> str:
     """Return one script that trains and combines all members within the seconds."""
-    role = ENSEMBLER.then(check_whole(agent.brief))
-    advise = advise_on_pandas(agent.brief.packages, "\n".join(member.code for member in members))
+    codes = [member.code for member in members]
+    role = ENSEMBLER.then(check_whole(agent.brief)).then(keep_needs(*codes))
+    advise = advise_on_pandas(agent.brief.packages, "\n".join(codes))
     return await agent.ask(role, advise=advise, solutions=members, plan=plan, seconds=seconds)

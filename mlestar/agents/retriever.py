@@ -26,8 +26,9 @@ class CardProposal(BaseModel):
     example_code: Lines = ""
     source: str = ""
     libraries: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
 
-    @field_validator("libraries", mode="before")
+    @field_validator("libraries", "weights", mode="before")
     @classmethod
     def _read_libraries(cls, value: object) -> object:
         """Read null as no library, a text as one item, which may contain several names, an object by its name."""
@@ -114,6 +115,7 @@ def _add_citations(proposal: CardProposal, results: Sequence[ModelCard]) -> Mode
         **proposal.model_dump(),
         citations=tuple(pages),
         found_by=sources[0].found_by if sources else "",
+        licence=sources[0].licence if sources else "",
     )
 
 

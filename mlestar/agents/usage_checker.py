@@ -3,6 +3,7 @@
 import re
 
 from mlestar.agents.context import AgentContext
+from mlestar.agents.declarations import add_needs
 from mlestar.agents.fences import read_fences
 from mlestar.agents.pandas_lint import advise_on_pandas
 from mlestar.agents.reasoning import clean_reply
@@ -49,6 +50,6 @@ async def check_usage(agent: AgentContext, script: str, measured: Measured | Non
     check_code, advise = check_whole(agent.brief), advise_on_pandas(agent.brief.packages, script)
 
     def check(code: str | None) -> str | None:
-        return check_code(code) if code else code
+        return add_needs(check_code(code), script) if code else code
 
     return await agent.ask(USAGE_CHECKER.then(check), advise=advise, script=script, measured=measured)

@@ -12,6 +12,7 @@ from mlestar.cli.exits import NO_SOLUTION, PAUSED, SOLVED, Commands
 from mlestar.cli.logs import configure_logging
 from mlestar.cli.sandbox import sandbox
 from mlestar.cli.values import read_items, read_layers, resolve_settings, without_none
+from mlestar.cli.weights import weights as weights_app
 from mlestar.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(sandbox, name="sandbox")
+app.add_typer(weights_app, name="weights")
 
 
 def _print_version(asked: bool) -> None:
@@ -66,6 +68,17 @@ ModelName = Annotated[str | None, typer.Option("--model", help="offline, ask, or
 ProfileName = Annotated[str | None, typer.Option("--profile", help="quick, standard or paper.")]
 Trust = Annotated[bool, typer.Option("--trust", help="Execute metric.py in this process, without limits.")]
 RunnerName = Annotated[str | None, typer.Option("--runner", help="auto, docker, local, or package.module:Name.")]
+WeightsPolicy = Annotated[
+    str | None, typer.Option("--weights", help="Pretrained weights that scripts may declare: local, ask or auto.")
+]
+WeightsDir = Annotated[Path | None, typer.Option("--weights-dir", help="Folder that keeps weights for all runs.")]
+WeightsFolder = Annotated[
+    list[Path] | None,
+    typer.Option("--weights-folder", help="Folder with weights of your own, which every script can read. Repeatable."),
+]
+Packages = Annotated[
+    str | None, typer.Option("--packages", help="What scripts may have added: image (nothing), ask, auto, or a file.")
+]
 MaxHours = Annotated[float | None, typer.Option("--max-hours", help="Active hours the run may take.")]
 MaxUsd = Annotated[float | None, typer.Option("--max-usd", help="US dollars all model calls may cost.")]
 MaxTokens = Annotated[int | None, typer.Option("--max-tokens", help="Tokens all model calls may use.")]
@@ -89,6 +102,7 @@ def run(
     model: ModelName = None,
     profile: ProfileName = None,
     runner: RunnerName = None,
+    packages: Packages = None,
     goal: Goal = None,
     metric: MetricName = None,
     target: Target = None,
@@ -105,6 +119,9 @@ def run(
     review: Review = None,
     card: Cards = None,
     prompts: PromptsDir = None,
+    weights: WeightsPolicy = None,
+    weights_dir: WeightsDir = None,
+    weights_folder: WeightsFolder = None,
     trust: Trust = False,
     set_: Set = None,
     as_json: AsJson = False,
@@ -114,6 +131,7 @@ def run(
         "model": model,
         "profile": profile,
         "runner": runner,
+        "packages": packages,
         "goal": goal,
         "metric": metric,
         "target": target,
@@ -128,6 +146,9 @@ def run(
         "review": review,
         "cards": card,
         "prompts": prompts,
+        "weights": weights,
+        "weights_dir": weights_dir,
+        "weights_folder": weights_folder,
         "trust": trust or None,
     }
     settings = resolve_settings(options, set_)

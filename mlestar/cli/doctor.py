@@ -10,14 +10,16 @@ import typer
 from rich.text import Text
 
 from mlestar.cli.terminal import Console
-from mlestar.errors import SettingsError
+from mlestar.errors import MlestarError, RunnerError, SettingsError
 from mlestar.llm import Models, Prices, choose_models
 from mlestar.llm.external import ASK
 from mlestar.llm.limits import ModelLimits
 from mlestar.llm.probe import Probe, probe_model
 from mlestar.llm.provider import PROVIDERS
 from mlestar.retrieval import choose_retrieval
-from mlestar.runners import probe_docker
+from mlestar.runners import ContainerOptions, DockerRunner, EngineStatus, Environment, Gpu, probe_docker
+from mlestar.runners.gpus import find_host_gpus, list_gpus
+from mlestar.runtime.supply import describe_supply
 from mlestar.session.repair import repair_run
 from mlestar.settings import Settings
 from mlestar.store import RunFolder
@@ -25,6 +27,8 @@ from mlestar.store import RunFolder
 Row = tuple[str, bool, str]
 
 
+SHOWN_NAMES = 10
+"""Libraries that may be added and are named."""
 SHOWN = 60
 """Characters of an answer that are shown."""
 
@@ -34,7 +38,7 @@ def examine(settings: Settings) -> None:
 
     Exit status 1 when scripts cannot run in a sandbox here, or the model that is named does not answer.
     """
-    engine = asyncio.run(probe_docker())
+    engine = asyncio.run(probe_docker(settings.image))
     answers = list(_answers(settings)) if settings.model else []
     rows = [
         _keys(),
@@ -42,6 +46,8 @@ def examine(settings: Settings) -> None:
         *answers,
         ("engine", engine.reachable, f"Docker {engine.version}" if engine.reachable else engine.reason),
         ("image", engine.image_present, engine.image if engine.image_present else "not built: `mlestar sandbox build`"),
+        ("gpu", *_gpus(engine)),
+        *_supplies(settings, image_present=engine.image_present),
         ("disk", *_disk()),
         ("memory", *_memory()),
     ]
@@ -152,6 +158,78 @@ def _retrieval(settings: Settings, models: Models) -> Row:
     except SettingsError as error:
         return "retrieval", False, str(error)
     return "retrieval", True, retrieval.title
+
+
+def _gpus(engine: EngineStatus) -> tuple[bool, str]:
+    """List the devices that scripts can get: those of the engine, else those of this machine."""
+    host, problem = _host_gpus()
+    if not engine.image_present:
+        there = f"this machine has {list_gpus(host)}: " if host else "unknown for the engine: "
+        return not host, f"{there}whether containers get one is known once the image is built"
+    try:
+        gpus = asyncio.run(_engine_gpus())
+    except RunnerError as error:
+        if not host:
+            return True, f"none: scripts use CPUs ({problem})"
+        return False, f"this machine has {list_gpus(host)}, but {error}"
+    return True, f"{list_gpus(gpus)}; use with --set image=gpu --set gpus=auto"
+
+
+def _host_gpus() -> tuple[tuple[Gpu, ...], str]:
+    try:
+        return find_host_gpus(), ""
+    except RunnerError as error:
+        return (), str(error).partition(";")[0]
+
+
+async def _engine_gpus() -> tuple[Gpu, ...]:
+    runner = DockerRunner()
+    try:
+        return await runner.gpus()
+    finally:
+        await runner.aclose()
+
+
+def _supplies(settings: Settings, *, image_present: bool) -> Iterator[Row]:
+    """Yield what scripts have in the sandbox, and what they may declare."""
+    environment: Environment | None = None
+    if image_present:
+        try:
+            environment = asyncio.run(_describe_sandbox(settings))
+            yield _libraries(environment)
+        except RunnerError as error:
+            yield "libraries", False, str(error)
+    try:
+        supply = asyncio.run(describe_supply(settings, environment))
+    except MlestarError as error:
+        yield "supply", False, str(error)
+        return
+    added = {
+        "image": "image: none is added; --packages auto would add libraries of the catalogue",
+        "ask": "ask: a person is asked about each that is added",
+    }
+    names = ", ".join(supply.allowed[:SHOWN_NAMES]) + (", ..." if len(supply.allowed) > SHOWN_NAMES else "")
+    may_add = f"{supply.packages}: may be added: {names or 'none that is missing'}"
+    if environment is None:
+        may_add = f"{supply.packages}: which are missing is known once the image is built"
+    yield "packages", True, added.get(supply.packages, may_add)
+    folders = f", {len(supply.folders)} folders of your own" if supply.folders else ""
+    yield "weights", True, f"{supply.weights}: {len(supply.held)} in the store{folders}"
+
+
+def _libraries(environment: Environment) -> Row:
+    """Count what is installed; name what cannot be imported, with the reason."""
+    counts = f"{len(environment.packages)} for data, {len(environment.distributions)} distributions in all"
+    broken = "; ".join(f"{name} ({reason})" for name, reason in environment.broken.items())
+    return "libraries", not broken, f"{counts}; cannot be imported: {broken}" if broken else counts
+
+
+async def _describe_sandbox(settings: Settings) -> Environment:
+    runner = DockerRunner(ContainerOptions(image="base" if settings.image == "auto" else settings.image))
+    try:
+        return await runner.environment()
+    finally:
+        await runner.aclose()
 
 
 def _disk() -> tuple[bool, str]:

@@ -24,7 +24,7 @@ from mlestar.store import key_of
 SUSPICIOUS = 3.0
 """Standard errors by which a reported score may beat the grader's before leakage is suspected. Chosen by
 judgement; not measured."""
-DEBUGGABLE = {"error", "timeout", "oom", "killed", "disk_full", "output_limit", "unavailable", "invalid"}
+DEBUGGABLE = {"error", "timeout", "oom", "gpu_oom", "killed", "disk_full", "output_limit", "unavailable", "invalid"}
 
 
 def admit_script(state: EvaluationState) -> Literal["script", "no script"]:

@@ -45,8 +45,11 @@ async def grade_execution(
         reported=reported_score(stdout),
         seconds=execution.seconds,
         peak_memory_mb=execution.peak_memory_mb,
+        peak_gpu_memory_mb=execution.peak_gpu_memory_mb,
         output=await ctx.services.keep(f"{stdout}\n{stderr}".strip()),
         image=brief.image,
+        lock=execution.lock,
+        weights=execution.weights,
     )
     if execution.status != "ok" and not may_fail:
         return verdict.model_copy(update={"message": describe_failure(execution, stderr)})

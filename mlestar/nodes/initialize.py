@@ -75,7 +75,7 @@ def choose_cards(chosen: Sequence[ModelCard], spare: Sequence[ModelCard], brief:
     usable: list[ModelCard] = []
     unusable: list[ModelCard] = []
     for name, card in by_name.items():
-        missing = [] if card.by_person else find_missing(card.libraries, brief)
+        missing = [] if card.by_person else find_missing(card, brief)
         if not missing:
             usable.append(card)
         elif name in chosen_names:

@@ -19,6 +19,7 @@ from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.evaluation.holdout.revealing import describe_left_out, vouched_lines, without_files, without_revealing
 from mlestar.nodes.progress import emit
 from mlestar.runtime.context import RunContext, open_context
+from mlestar.runtime.supply import describe_supply
 from mlestar.settings import Settings
 from mlestar.state import Brief, PipelineInput, PipelineState, TrackState
 from mlestar.store import RunFolder, claim_run_id
@@ -152,6 +153,7 @@ async def _draft_brief(ctx: RunContext, task: Task, split: SplitPlan | None, fal
         memory_mb=environment.memory_mb,
         gpu=environment.gpu,
         network=environment.network,
+        supply=await describe_supply(ctx.settings, environment),
         seconds=ctx.settings.script_seconds,
         subsample_rows=ctx.settings.subsample_rows,
         seed=ctx.settings.seed,

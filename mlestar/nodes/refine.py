@@ -78,7 +78,7 @@ async def run_ablation(state: TrackState, runtime: Runtime[Settings]) -> TrackSt
     if not any(variant.score is not None for variant in variants):
         message = limit_message(describe_failure(execution, texts[1]), brief.share)
         await note_failure(ctx.services.ledger, study.script, execution.status, message)
-    measured = Measured.of(execution.seconds, execution.peak_memory_mb)
+    measured = Measured.of(execution.seconds, execution.peak_memory_mb, execution.peak_gpu_memory_mb)
     update = {"status": execution.status, "variants": variants, "output": output, "measured": measured}
     return {"study": study.model_copy(update=update)}
 

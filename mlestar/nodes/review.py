@@ -6,12 +6,12 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
-from pydantic import ValidationError
 
 from mlestar.agents.blocks import locate
 from mlestar.agents.script import ScriptError, check_script
 from mlestar.errors import UserError
 from mlestar.nodes.track import best_script
+from mlestar.runtime.answers import ANSWER_FORM, answer_key, read_answer
 from mlestar.runtime.context import find_context
 from mlestar.settings import ReviewPoint, Settings
 from mlestar.state import Action, Answer, Block, Draft, EnsembleState, ModelCard, PipelineState, TrackState
@@ -28,9 +28,6 @@ ACTIONS: dict[ReviewPoint, tuple[Action, ...]] = {
 """What a person can do at each review point."""
 EDITED = ".edited"
 """Suffix of the id of a winner whose script a person edited."""
-
-ANSWER_FORM = Answer.model_json_schema()
-"""Form of an answer. As a schema, not as the class: LangGraph would let a reply of another form end the run."""
 
 Check = Callable[[Answer], str]
 """Returns what is wrong with an answer, empty when nothing is."""
@@ -86,26 +83,9 @@ async def ask_person(
         problem = {"problem": wrong}
 
 
-def read_answer(reply: object) -> Answer | str:
-    """Return the answer in what somebody sent at an interrupt, or what is wrong with it."""
-    if isinstance(reply, Answer):
-        return reply
-    try:
-        return Answer.model_validate(reply)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "answer"
-        return f'{field}: {first["msg"]}; send an object such as {{"action": "approve"}}'
-
-
 def replacement_key(decision: str) -> str:
     """Return the ledger key of the answer by which a fork replaces a decision."""
     return key_of("replacement", decision)
-
-
-def answer_key(decision: str, proposal: Mapping[str, Any]) -> str:
-    """Return the ledger key of a person's answer to a proposal."""
-    return key_of("answer", decision, {name: value for name, value in proposal.items() if name != "problem"})
 
 
 async def review_models(state: TrackState, runtime: Runtime[Settings]) -> TrackState:

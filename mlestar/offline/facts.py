@@ -80,7 +80,8 @@ class Facts:
 
     @property
     def packages(self) -> frozenset[str]:
-        return frozenset(name.lower() for name in self.environment.get("packages", {}))
+        installed = (*self.environment.get("packages", {}), *self.environment.get("other_packages", ()))
+        return frozenset(name.lower() for name in installed)
 
     @property
     def seconds(self) -> float:

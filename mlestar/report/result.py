@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from mlestar.metrics.spec import Direction, sign
 from mlestar.report.amounts import dollars, tokens
 from mlestar.report.page import render_page
 from mlestar.runtime.context import RunContext
+from mlestar.runtime.weights import WeightRow, declared_weights
 from mlestar.state import (
     ORIGINS,
     Brief,
@@ -155,9 +157,13 @@ class Result(BaseModel):
     """What a cap stopped; empty when the run went as far as its settings say."""
     rescorings: tuple[Rescoring, ...] = ()
     exports: tuple[Export, ...] = ()
+    packages: tuple[str, ...] = ()
+    """Packages that the winner declared and the sandbox lacked, with what they depend on: name, version and hashes."""
     sources: tuple[Source, ...] = ()
     """Every page and collection that retrieval returned: those that agents were shown, and those dropped."""
     solutions: tuple[SolutionRow, ...] = ()
+    weights: tuple[WeightRow, ...] = ()
+    """The pretrained weights that the winner uses."""
 
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property
@@ -293,12 +299,20 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
         caps=await _caps(ctx),
         rescorings=tuple(row if ended else _shown_rescoring(row) for row in rescorings.values()),
         exports=tuple(state.get("exports", [])),
-        sources=_sources(state),
+        sources=(*_sources(state), *_refused_supplies(await asyncio.to_thread(ledger.notes, "refused_supply"))),
+        weights=await _weights(ctx, solutions[winner]) if winner else (),
+        packages=await _packages(ctx, solutions[winner]) if winner else (),
         solutions=tuple(
             _row(ctx, solution, rescorings, ended) for solution in sorted(solutions.values(), key=_position)
         ),
         **task,
     )
+
+
+async def _packages(ctx: RunContext, winner: Solution) -> tuple[str, ...]:
+    """Return the lock of the packages that a script declared and got, a line for each."""
+    lock = winner.verdict.lock
+    return tuple((await ctx.services.text(lock)).splitlines()) if lock else ()
 
 
 def _position(solution: Solution) -> tuple[bool, int, int, list[int]]:
@@ -317,6 +331,19 @@ def _sources(state: PipelineState) -> tuple[Source, ...]:
         cards = tuple(dict.fromkeys([*first.cards, *source.cards]))
         merged[key] = first.model_copy(update={"cards": cards})
     return tuple(sorted(merged.values(), key=lambda source: bool(source.dropped)))
+
+
+def _refused_supplies(facts: list[dict[str, Any]]) -> Iterator[Source]:
+    """Yield the packages and weights that scripts declared and may not use."""
+    for fact in facts:
+        yield Source(address=fact["address"], found_by=f"declared {fact['kind']}", dropped=fact["dropped"])
+
+
+async def _weights(ctx: RunContext, solution: Solution) -> tuple[WeightRow, ...]:
+    if solution.script is None:
+        return ()
+    code = await ctx.services.text(solution.script)
+    return await asyncio.to_thread(declared_weights, ctx.services.ledger, code)
 
 
 def _models(ledger: Ledger) -> tuple[ModelRow, ...]:

@@ -1,7 +1,7 @@
 """Retrieval: where model cards come from."""
 
 from mlestar.retrieval.cards import read_card
-from mlestar.retrieval.catalogue import CatalogueRetriever
+from mlestar.retrieval.catalogue import CatalogueRetriever, catalogue_libraries
 from mlestar.retrieval.choose import RetrieversLike, choose_retrieval
 from mlestar.retrieval.exclusion import Exclusion
 from mlestar.retrieval.grounding import GoogleRetriever
@@ -20,6 +20,7 @@ __all__ = [
     "RetrieversLike",
     "TavilyRetriever",
     "ToolRetriever",
+    "catalogue_libraries",
     "choose_retrieval",
     "find_missing",
     "read_card",

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from packaging.utils import canonicalize_name
+
 from mlestar.metrics.spec import Modality, TaskSpec
 from mlestar.retrieval.entries import ENTRIES, Entry
 from mlestar.state import Brief, ModelCard
@@ -36,6 +38,11 @@ def catalogue_cards(spec: TaskSpec) -> tuple[ModelCard, ...]:
     return tuple(_card(entry, classify=classify) for entry in entries)
 
 
+def catalogue_libraries() -> tuple[str, ...]:
+    """Return the canonical names of the libraries that the built-in cards need, which `packages=auto` allows."""
+    return tuple(sorted({canonicalize_name(name) for entry in ENTRIES for name in entry.libraries}))
+
+
 def _card(entry: Entry, *, classify: bool) -> ModelCard:
     for_values = entry.values or _for_values(entry.classes)
     return ModelCard(
@@ -44,6 +51,8 @@ def _card(entry: Entry, *, classify: bool) -> ModelCard:
         example_code=entry.classes if classify else for_values,
         source=CATALOGUE,
         libraries=entry.libraries,
+        weights=entry.weights,
+        licence=entry.licence,
     )
 
 

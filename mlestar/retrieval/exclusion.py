@@ -33,6 +33,15 @@ COMMON_WORDS = frozenset(
     | {"folder", "input", "kaggle", "my", "new", "of", "project", "sample", "task", "test", "the", "tmp", "train"}
 )
 """Words that do not identify a competition."""
+METHOD_WORDS = frozenset(
+    {"audio", "base", "boosting", "classification", "classifier", "detection", "digits", "embedding", "embeddings"}
+    | {"features", "forecasting", "image", "images", "language", "large", "learning", "model", "models", "network"}
+    | {"numbers", "prediction", "ranking", "regression", "segmentation", "series", "small", "speech", "table"}
+    | {"tables", "tabular", "text", "texts", "tiny", "time", "tree", "trees", "vision"}
+)
+"""Words that name a kind of data or method: a task named after nothing else has no competition of its own."""
+MIN_JOINED = 8
+"""Letters of a task's name that are recognised without separators. Chosen by judgement; not measured."""
 PATH_WORDS = frozenset({"c", "competitions", "code", "discussion", "overview", "leaderboard", "datasets"})
 """Parts of addresses on such sites that do not identify a competition."""
 DOMAIN = re.compile(r"(?:[\w-]+\.)+[a-z]{2,}", re.IGNORECASE)
@@ -58,6 +67,29 @@ class Exclusion:
             if reason := self._excluded_domain(page) or self._own_competition(page):
                 return reason
         return self._excluded_term(card)
+
+    def reason_for_supply(self, name: str, address: str = "") -> str:
+        """Return why a package or weights may not be used, empty when they may.
+
+        What is named after the task's competition gives its answer away: weights that were trained on its test rows, or
+        a package with a solution.
+
+        Args:
+            name: of a package, or owner and name of a repository, or of a file.
+            address: of a file; empty for what comes from an index or a hub.
+        """
+        if address and (reason := self._excluded_domain(Citation(address=address))):
+            return reason
+        if term := next((term for term in self.terms if term.lower() in f"{name} {address}".lower()), None):
+            return f"it contains {term!r}"
+        text = f"{name} {address}"
+        for task in map(_words, self.names):
+            telling_words = [word for word in task if word not in COMMON_WORDS | METHOD_WORDS]
+            joined = "".join(task)
+            is_joined = len(joined) >= MIN_JOINED and any(joined in word for word in _words(text))
+            if telling_words and (_contains(_words(text), task) or is_joined):
+                return "it has the name of the competition that the task is named after"
+        return ""
 
     def _excluded_domain(self, page: Citation) -> str:
         host, path = _host_and_path(page)

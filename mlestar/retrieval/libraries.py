@@ -10,37 +10,10 @@ from packaging.specifiers import Specifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from mlestar.state import Brief
+from mlestar.retrieval.catalogue import catalogue_libraries
+from mlestar.runners.supply.names import DISTRIBUTION_OF, VARIANTS
+from mlestar.state import Brief, ModelCard
 
-DISTRIBUTION_OF = {
-    "bs4": "beautifulsoup4",
-    "cv2": "opencv-python",
-    "dateutil": "python-dateutil",
-    "faiss": "faiss-cpu",
-    "fitz": "pymupdf",
-    "imblearn": "imbalanced-learn",
-    "opencv": "opencv-python",
-    "pil": "pillow",
-    "pytorch": "torch",
-    "pywt": "pywavelets",
-    "sklearn": "scikit-learn",
-    "skimage": "scikit-image",
-    "sksurv": "scikit-survival",
-    "skopt": "scikit-optimize",
-    "tabnet": "pytorch-tabnet",
-    "tf": "tensorflow",
-    "umap": "umap-learn",
-    "yaml": "pyyaml",
-}
-"""Import names, and other names in use, of distributions that are called differently: from the installation pages of
-the projects. The sandbox itself names the modules of what is installed; this is for other names, and for runners that
-list no modules."""
-VARIANTS = {
-    "opencv-python": ("opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless"),
-    "xgboost": ("xgboost-cpu",),
-    "tensorflow": ("tensorflow-cpu",),
-}
-"""Distributions with the same modules under another name, from their pages on the package index."""
 NO_LIBRARY = re.compile(r"(?:(?:none|no|nothing|n/a|na)(?![\w.-]).*)?", re.IGNORECASE | re.DOTALL)
 """What a model writes when a card needs nothing, as `None (only numpy)` or `No external libraries`."""
 BUILT_IN = re.compile(
@@ -66,20 +39,27 @@ STATEMENT = re.compile(r"^(?:import |from )", re.IGNORECASE)
 ALTERNATIVES = re.compile(r"/|\bor\b")
 SEPARATORS = re.compile(r"[,;&|]|\band\b")
 NAME = re.compile(r"[A-Za-z][\w.-]*", re.ASCII)
+WEIGHTS_OPTION = "not in the store; --weights auto would fetch it"
 PINS = ("==", "~=")
 """Operators that name one version. A newer one is accepted: the code of a card is rewritten for the sandbox."""
 UPPER_BOUNDS = ("<", "<=")
 """Operators that refuse newer versions, which are accepted for the same reason."""
 
 
-def find_missing(libraries: Sequence[str], brief: Brief) -> list[str]:
-    """Return the libraries that the sandbox does not have, each with the version that is installed."""
+def find_missing(card: ModelCard, brief: Brief) -> list[str]:
+    """Return what a card needs and scripts cannot have, with the version that is installed, or what would allow it."""
     problems: list[str] = []
-    for text in libraries:
+    for text in card.libraries:
         alternatives = [_find_problems(requirements, brief) for requirements in read_alternatives(text)]
         if alternatives and all(alternatives):
             problems += alternatives[0]
-    return problems
+    return [*problems, *(f"{address} ({WEIGHTS_OPTION})" for address in card.weights if not _has(address, brief))]
+
+
+def _has(address: str, brief: Brief) -> bool:
+    """Return whether a script may load weights; one without a commit means any."""
+    name = address.partition("@")[0]
+    return brief.supply.fetches_weights or any(name in (one, one.partition("@")[0]) for one in brief.supply.held)
 
 
 def read_alternatives(text: str) -> list[list[Requirement]]:
@@ -135,10 +115,22 @@ def _find_problem(requirement: Requirement, brief: Brief) -> str:
         return ""
     version = _find_version(requirement.name, brief)
     if version is None:
-        return f"{requirement.name} (not in the sandbox)"
+        option = _find_option(canonicalize_name(requirement.name), brief)
+        return f"{requirement.name} (not in the sandbox; {option})" if option else ""
     if version and not _allows(requirement.specifier, version):
         return f"{requirement.name}{requirement.specifier} (the sandbox has {version})"
     return ""
+
+
+def _find_option(name: str, brief: Brief) -> str:
+    """Return which setting would allow a library to be added, empty when those of the run do."""
+    supply = brief.supply
+    allowed = {canonicalize_name(Requirement(text).name) for text in supply.allowed}
+    if supply.packages == "ask" or name in allowed:
+        return ""
+    if name in catalogue_libraries() and not supply.adds_packages:
+        return "--packages auto would add it"
+    return "--packages ask would ask about it"
 
 
 def _find_version(name: str, brief: Brief) -> str | None:

@@ -48,7 +48,8 @@ class Retrieval:
 
     def __init__(self, steps: Sequence[Sequence[Retriever]], exclusion: Exclusion | None = None) -> None:
         self._steps = steps
-        self._exclusion = exclusion or Exclusion()
+        self.exclusion = exclusion or Exclusion()
+        """What may not be used, packages and weights included."""
 
     @property
     def title(self) -> str:
@@ -81,7 +82,7 @@ class Retrieval:
         cards: list[ModelCard] = []
         dropped: list[Source] = []
         for card in results:
-            reason = self._exclusion.reason(card)
+            reason = self.exclusion.reason(card)
             if not reason:
                 cards.append(card)
                 continue
@@ -129,6 +130,8 @@ def _limit(card: ModelCard, retriever: str) -> ModelCard:
         example_code=_clean(card.example_code, MAX_CODE),
         source=_clean(card.source, MAX_ADDRESS),
         libraries=tuple(_clean(name, 100) for name in card.libraries[:MAX_LIBRARIES]),
+        weights=tuple(_clean(address, MAX_ADDRESS) for address in card.weights[:MAX_LIBRARIES]),
+        licence=_clean(card.licence, MAX_NAME),
         citations=tuple(citations),
         found_by=retriever,
     )

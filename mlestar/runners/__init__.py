@@ -1,6 +1,6 @@
 """Where scripts execute."""
 
-from mlestar.runners.base import Environment, Execution, ExecutionStatus, Job, Limits, Runner
+from mlestar.runners.base import Environment, Execution, ExecutionStatus, Gpu, Installer, Job, Limits, Runner
 from mlestar.runners.choose import choose_runner
 from mlestar.runners.docker.engine import EngineStatus, probe_docker
 from mlestar.runners.docker.runner import DockerRunner
@@ -15,6 +15,8 @@ __all__ = [
     "Environment",
     "Execution",
     "ExecutionStatus",
+    "Gpu",
+    "Installer",
     "Job",
     "Limits",
     "LocalRunner",

@@ -4,10 +4,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
-ExecutionStatus = Literal["ok", "error", "timeout", "oom", "killed", "disk_full", "output_limit", "unavailable"]
+from mlestar.runners.supply.packages.lock import InstallLimits, Lock, PackageRequest
+
+ExecutionStatus = Literal[
+    "ok", "error", "timeout", "oom", "gpu_oom", "killed", "disk_full", "output_limit", "unavailable"
+]
 """`ok` is exit status 0. `error` is any other exit status of the script. `killed` is a signal that the runner did not
-send, or too many processes. `unavailable`: packages or weights that the script declares cannot be supplied, and it did
-not start. The others name the limit that was exceeded."""
+send, or too many processes. `gpu_oom`: the memory of its GPU was not enough. `unavailable`: packages or weights that
+the script declares cannot be supplied, and it did not start. The others name the limit that was exceeded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +30,18 @@ class Limits:
     """Everything written to the work folder."""
     output_mb: int = 64
     """Standard output and error together; beyond it the script is stopped."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gpu:
+    """A device of NVIDIA."""
+
+    index: int
+    """Its number on its machine."""
+    uuid: str
+    """Its name for the engine and for CUDA, the same after a restart."""
+    name: str
+    memory_mb: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +66,10 @@ class Job:
     """Image, or interpreter of a local runner, that has the packages which the script declares; empty: the runner's."""
     weights: Path | None = None
     """Host folder of the weights that the script declares, which it reads; None: it declares none."""
+    gpus: tuple[Gpu, ...] = ()
+    """Devices that the script may use, of those of `Environment.gpus`; it must not reach any other."""
+    weight_folders: tuple[Path, ...] = ()
+    """Host folders with weights of the user's own, which every script may read."""
     name: str = ""
     """A label for containers and logs: letters, digits, `-`."""
 
@@ -67,6 +87,8 @@ class Execution:
     peak_memory_mb: float | None
     files: tuple[str, ...]
     """Paths below `Job.collect` of the outputs that were copied out (regular files within the size caps)."""
+    peak_gpu_memory_mb: float | None = None
+    """Largest memory in use on one of its GPUs, sampled; None without one, or where it is not known."""
     detail: str = ""
     """One line for an agent about a limit that was exceeded or an output that was refused."""
 
@@ -81,15 +103,20 @@ class Environment:
     """Image digest, or the interpreter's path for a local runner; part of an execution's key."""
     python: str
     packages: dict[str, str]
-    """Installed libraries for machine learning: distribution name in lower case, and version."""
+    """Installed libraries for data, as far as prompts list them with versions: distribution name in lower case, and
+    version."""
     distributions: dict[str, str] = field(default_factory=dict)
-    """Everything that is installed, by the same names; empty when the runner does not know."""
+    """Everything that is installed, by the same names, what matters most first; empty when the runner does not know."""
     modules: dict[str, str] = field(default_factory=dict)
     """Distributions by the top-level modules that they install; empty when the runner does not know."""
+    broken: dict[str, str] = field(default_factory=dict)
+    """Libraries that are installed and cannot be imported, with the reason; in none of the fields above."""
     cpus: float
     memory_mb: int
     gpu: str = ""
-    """Name of the GPU, empty when there is none."""
+    """What agents are told of the GPU of a script: name and memory; empty when there is none."""
+    gpus: tuple[Gpu, ...] = ()
+    """Devices that a job may get; empty when none is asked for, or when the runner does not know them."""
     network: bool
     """Whether scripts reach the network. Prompts, report and execution keys take it from here alone."""
 
@@ -116,4 +143,22 @@ class Runner(Protocol):
 
     async def aclose(self) -> None:
         """Release all resources."""
+        ...
+
+
+@runtime_checkable
+class Installer(Protocol):
+    """What a runner that can add packages has besides: without it scripts have only what is installed."""
+
+    async def resolve(self, request: PackageRequest) -> Lock:
+        """Return the versions and hashes of everything that must be added; execute no code of a package.
+
+        Raises:
+            PackageError: the packages cannot be supplied; an agent is told why.
+            RunnerError: no package can be supplied now.
+        """
+        ...
+
+    async def install(self, lock: Lock, limits: InstallLimits) -> str:
+        """Return a `Job.base` that has the packages of a lock, made once; raises like `resolve`."""
         ...

@@ -11,17 +11,27 @@ from mlestar.runners.base import Environment, Runner
 from mlestar.runners.docker.engine import connect
 from mlestar.runners.docker.runner import DockerRunner
 from mlestar.runners.local.runner import LocalRunner
-from mlestar.runners.options import ContainerOptions, ProgressCallback, RunnerFactory, RunnerOptions
+from mlestar.runners.options import PACKAGES_DIR, ContainerOptions, ProgressCallback, RunnerFactory, RunnerOptions
 
 
 def _make_docker(options: RunnerOptions) -> DockerRunner:
     return DockerRunner(
-        options.container, on_progress=options.on_progress, owner=options.owner, work_dir=options.work_dir
+        options.container,
+        on_progress=options.on_progress,
+        owner=options.owner,
+        work_dir=options.work_dir,
+        packages_dir=options.packages_dir,
     )
 
 
 def _make_local(options: RunnerOptions) -> LocalRunner:
-    return LocalRunner(work_dir=options.work_dir, network=options.container.network != "none")
+    return LocalRunner(
+        work_dir=options.work_dir,
+        network=options.container.network != "none",
+        gpus=options.container.gpus,
+        packages_dir=options.packages_dir,
+        on_progress=options.on_progress,
+    )
 
 
 BUILT_IN: dict[str, Callable[[RunnerOptions], DockerRunner | LocalRunner]] = {
@@ -39,6 +49,7 @@ async def choose_runner(
     work_dir: Path | None = None,
     on_progress: ProgressCallback | None = None,
     container: ContainerOptions | None = None,
+    packages_dir: Path = PACKAGES_DIR,
 ) -> Runner:
     """Return the runner of a name; `auto` is Docker where an engine answers.
 
@@ -48,14 +59,19 @@ async def choose_runner(
         owner: label of what the runner creates elsewhere, e.g. the run's id.
         work_dir: parent of the work folders.
         on_progress: receives lines about slow preparations, and a warning about what a runner does not protect.
-        container: options of containers; a local runner uses whether scripts may reach the network.
+        container: options of containers; a local runner uses `network` and `gpus`.
+        packages_dir: folder for added packages, which runs share.
 
     Raises:
         UserError: Docker is required and no engine answers, or the name leads to no runner; one line says what to do.
         RunnerError: a runner cannot describe its environment.
     """
     options = RunnerOptions(
-        owner=owner, work_dir=work_dir, on_progress=on_progress, container=container or ContainerOptions()
+        owner=owner,
+        work_dir=work_dir,
+        on_progress=on_progress,
+        container=container or ContainerOptions(),
+        packages_dir=packages_dir,
     )
     if ":" in name:
         return await _load_runner(name, options)

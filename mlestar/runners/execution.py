@@ -7,6 +7,7 @@ from mlestar.runners.base import Execution, Job, Limits
 from mlestar.runners.capture import Output, decode
 from mlestar.runners.collect import collect
 from mlestar.runners.dump import cut_dump, describe_position
+from mlestar.runners.gpu_memory import recognize_gpu_oom
 from mlestar.runners.limits import MIB, End, find_exceeded_limit
 from mlestar.runners.work_folder import FolderUsage, measure
 
@@ -17,7 +18,9 @@ def make_execution(job: Job, work: Path, end: End, output: Output, seconds: floa
     if end.status in ("ok", "error"):
         end = _check_afterwards(job.limits, end, output, measure(work))
     files, refused = collect(work, job.outputs, job.collect, limit)
-    stderr, dump = cut_dump(decode(output.stderr.content()))
+    stderr = decode(output.stderr.content())
+    end = recognize_gpu_oom(end, stderr, job.gpus)
+    stderr, dump = cut_dump(stderr)
     if end.status == "timeout":
         position = describe_position(dump, job.script)
         end = replace(end, detail=f"{end.detail}; {position}" if position else end.detail)
@@ -30,6 +33,7 @@ def make_execution(job: Job, work: Path, end: End, output: Output, seconds: floa
         stderr=stderr,
         seconds=seconds,
         peak_memory_mb=None if end.peak_memory is None else round(end.peak_memory / MIB, 1),
+        peak_gpu_memory_mb=end.peak_gpu_mb,
         files=files,
         detail="; ".join(filter(None, (end.detail, *refused[:5]))),
     )
@@ -56,4 +60,4 @@ def _check_afterwards(limits: Limits, end: End, output: Output, usage: FolderUsa
         exceeded = End("disk_full", detail=f"the script filled its {limits.disk_mb} MiB")
     if exceeded is None:
         return end
-    return replace(exceeded, exit_code=end.exit_code, peak_memory=end.peak_memory)
+    return replace(exceeded, exit_code=end.exit_code, peak_memory=end.peak_memory, peak_gpu_mb=end.peak_gpu_mb)

@@ -32,6 +32,8 @@ class End:
     detail: str = ""
     peak_memory: int | None = None
     """Bytes."""
+    peak_gpu_mb: int | None = None
+    """Largest memory in use on one of its GPUs."""
 
 
 def exit_end(code: int, peak: int | None = None) -> End:

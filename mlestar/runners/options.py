@@ -8,6 +8,8 @@ from typing import Literal
 from mlestar.runners.base import Runner
 
 ProgressCallback = Callable[[str], None]
+PACKAGES_DIR = Path("~/.cache/mlestar/packages")
+"""Where added packages are kept, unless the settings say otherwise."""
 Network = Literal["none", "bridge"]
 
 
@@ -16,12 +18,14 @@ class ContainerOptions:
     """What may differ between containers besides a job's limits."""
 
     image: str = "base"
-    """A variant of the sandbox image (`base`, `torch`, `gpu`), built when it is missing, or any other image with Python
-    that the engine has."""
+    """A variant of the sandbox image (`base`, `torch`, `gpu`), built when it is missing, `auto` for one that suits the
+    data, or any other image with Python that the engine has."""
+    data: str = ""
+    """Kind of the task's data, from which `auto` picks an image."""
     network: Network = "none"
     """`bridge` lets scripts reach the network, and with it this machine's services."""
-    gpus: int = 0
-    """Devices that a script may use; -1 for all."""
+    gpus: int | Literal["auto"] = 0
+    """GPUs of a script; -1 for all; `auto` for one where there is any."""
     runtime: str | None = None
     """Another OCI runtime that the engine has, e.g. `runsc` (gVisor)."""
     warm: int = 0
@@ -40,6 +44,8 @@ class RunnerOptions:
     """Receives lines about slow preparations."""
     container: ContainerOptions = ContainerOptions()
     """The settings `image`, `network`, `gpus`, `runtime` and `warm`, for runners to which they apply."""
+    packages_dir: Path = PACKAGES_DIR
+    """Folder for added packages, which runs share."""
 
 
 RunnerFactory = Callable[[RunnerOptions], Runner]

@@ -1,129 +1,31 @@
-"""Finding out an interpreter's version and its libraries for machine learning."""
+"""Finding out an interpreter's version, its distributions, and which of them can be used."""
 
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from mlestar.errors import RunnerError
+from mlestar.errors import RunnerError, clean_text
 from mlestar.runners.base import Execution, Job, Limits
 from mlestar.runners.threads import call_in_thread
 from mlestar.runners.work_folder import delete_folder, make_work_folder, new_folder_path
 
-DISTRIBUTIONS = [
-    "albumentations",
-    "catboost",
-    "category-encoders",
-    "datasets",
-    "feature-engine",
-    "gensim",
-    "imbalanced-learn",
-    "implicit",
-    "joblib",
-    "keras",
-    "librosa",
-    "lightgbm",
-    "lightning",
-    "matplotlib",
-    "networkx",
-    "nltk",
-    "numba",
-    "numpy",
-    "opencv-python",
-    "opencv-python-headless",
-    "optuna",
-    "pandas",
-    "pillow",
-    "polars",
-    "prophet",
-    "pyarrow",
-    "python-speech-features",
-    "pytorch-lightning",
-    "rdkit",
-    "scikit-image",
-    "scikit-learn",
-    "scipy",
-    "seaborn",
-    "sentence-transformers",
-    "shap",
-    "soundfile",
-    "soxr",
-    "spacy",
-    "statsmodels",
-    "sympy",
-    "tensorflow",
-    "tensorflow-cpu",
-    "timm",
-    "tokenizers",
-    "torch",
-    "torchaudio",
-    "torchvision",
-    "transformers",
-    "umap-learn",
-    "xgboost",
-    "xgboost-cpu",
-]
-
-# A library whose shared objects cannot be loaded (LightGBM without an OpenMP runtime) is installed and cannot be used.
-# Opening them costs milliseconds where importing the packages costs a second.
-SCRIPT = f"""
-import ctypes, glob, importlib.metadata, importlib.util, json, os, platform, re
-
-def loads(name):
-    spec = importlib.util.find_spec(name)
-    if spec is None or not spec.submodule_search_locations:
-        return True
-    try:
-        for folder in spec.submodule_search_locations:
-            for suffix in ("so", "dylib"):
-                for path in glob.glob(os.path.join(folder, "lib", "*." + suffix)):
-                    ctypes.CDLL(path)
-    except OSError:
-        return False
-    return True
-
-packages = {{}}
-for name in {DISTRIBUTIONS!r}:
-    try:
-        packages[name] = importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        pass
-for name, variant in {{"xgboost": "xgboost-cpu", "tensorflow": "tensorflow-cpu"}}.items():
-    if variant in packages:
-        packages[name] = packages.pop(variant)
-broken = set()
-for name in ("lightgbm", "xgboost"):
-    if name in packages and not loads(name):
-        broken |= {{name, name + "-cpu"}}
-# A torchvision that was built for another torch cannot be imported, nor can timm, which needs it.
-if "torchvision" in packages:
-    try:
-        import torchvision
-    except (ImportError, RuntimeError, OSError):
-        broken |= {{"torchvision", "timm"}}
-packages = {{name: version for name, version in packages.items() if name not in broken}}
-
-def canonical(name):
-    return re.sub("[-_.]+", "-", name).lower()
-
-distributions = {{}}
-for distribution in importlib.metadata.distributions():
-    name = canonical(distribution.metadata["Name"] or "")
-    if name and name not in broken:
-        distributions.setdefault(name, distribution.version)
-modules = {{}}
-for module, names in getattr(importlib.metadata, "packages_distributions", dict)().items():
-    usable = [canonical(name) for name in names if canonical(name) in distributions]
-    if usable and module.isidentifier():
-        modules[module] = usable[0]
-gpus = []
-if os.path.exists("/dev/nvidia0"):
-    for path in glob.glob("/proc/driver/nvidia/gpus/*/information"):
-        with open(path) as file:
-            gpus += [line.partition(":")[2].strip() for line in file if line.startswith("Model:")]
-print(json.dumps({{"python": platform.python_version(), "packages": packages, "distributions": distributions,
-                  "modules": modules, "gpu": ", ".join(gpus)}}))
-"""
+SCRIPT = Path(__file__).with_name("inside") / "describe.py"
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,98}[a-z0-9])?")
+VERSION = re.compile(r"[\w.+!-]{1,40}")
+MODULE = re.compile(r"\w{1,100}")
+"""What the metadata of a distribution may say: prompts and reports repeat it."""
+MAX_PACKAGES = 60
+"""Libraries for data that prompts list with their versions: the image `torch` has 27. Chosen by judgement; not
+measured."""
+MAX_DISTRIBUTIONS = 5000
+"""The largest installation of Anaconda has 600. Chosen by judgement; not measured."""
+FOR_DATA = 0
+"""The first group of `describe.rank`."""
+VARIANTS = {"xgboost-cpu": "xgboost", "tensorflow-cpu": "tensorflow"}
+"""Distributions that prompts list by the name under which they are known."""
 
 
 @dataclass(frozen=True)
@@ -132,13 +34,14 @@ class Interpreter:
 
     python: str
     packages: dict[str, str]
-    """Libraries for machine learning that work."""
+    """Libraries for data that can be imported, as far as prompts list them with their versions."""
     distributions: dict[str, str]
-    """Everything that is installed and not known to be broken."""
+    """Everything that is installed and not known to be broken: libraries for data first, then what was asked for, then
+    what only those need."""
     modules: dict[str, str]
     """Distributions by the modules that they install."""
-    gpu: str
-    """Names of the NVIDIA devices it can open."""
+    broken: dict[str, str] = field(default_factory=dict)
+    """Libraries that are installed and cannot be imported, with the reason."""
 
 
 async def probe_interpreter(run: Callable[[Job], Awaitable[Execution]], work_dir: Path | None) -> Interpreter:
@@ -148,13 +51,37 @@ async def probe_interpreter(run: Callable[[Job], Awaitable[Execution]], work_dir
         RunnerError: even this script fails.
     """
     folder = new_folder_path(work_dir)
+    script = await call_in_thread(SCRIPT.read_text, "utf-8")
     try:
-        work = await call_in_thread(make_work_folder, folder, SCRIPT)
-        job = Job(script=SCRIPT, input=work, collect=folder, outputs=(), limits=Limits(seconds=120), name="probe")
+        work = await call_in_thread(make_work_folder, folder, script)
+        job = Job(script=script, input=work, collect=folder, outputs=(), limits=Limits(seconds=300), name="probe")
         execution = await run(job)
     finally:
         await call_in_thread(delete_folder, folder)
     if execution.status != "ok":
         msg = f"the interpreter that scripts run in does not work: {execution.status} {execution.stderr.strip()[-300:]}"
         raise RunnerError(msg)
-    return Interpreter(**json.loads(execution.stdout))
+    try:
+        return read_description(json.loads(execution.stdout))
+    except (ValueError, TypeError, KeyError) as error:
+        msg = f"the interpreter that scripts run in describes itself in a way that cannot be read: {error}"
+        raise RunnerError(msg) from error
+
+
+def read_description(told: Mapping[str, Any]) -> Interpreter:
+    """Return what an interpreter says about itself, without names and versions that are none."""
+    rows = [(str(name), str(version), int(group)) for name, version, group in told["distributions"]]
+    rows = [row for row in rows if NAME.fullmatch(row[0]) and VERSION.fullmatch(row[1])][:MAX_DISTRIBUTIONS]
+    for_data = [(VARIANTS.get(name, name), version) for name, version, group in rows if group == FOR_DATA]
+    modules = {str(module): str(name) for module, name in told["modules"].items()}
+    return Interpreter(
+        python=_clean(told["python"], 40),
+        packages=dict(sorted(for_data[:MAX_PACKAGES])),
+        distributions={name: version for name, version, _ in rows},
+        modules={module: name for module, name in modules.items() if MODULE.fullmatch(module) and NAME.fullmatch(name)},
+        broken={str(name): _clean(reason, 200) for name, reason in told["broken"].items() if NAME.fullmatch(str(name))},
+    )
+
+
+def _clean(text: object, max_length: int) -> str:
+    return " ".join(clean_text(str(text)).split())[:max_length]

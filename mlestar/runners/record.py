@@ -2,6 +2,8 @@
 
 import json
 import secrets
+from collections.abc import Sequence
+from dataclasses import replace
 
 from mlestar.runners.base import Limits
 from mlestar.runners.capture import Output
@@ -9,6 +11,8 @@ from mlestar.runners.limits import MIB, End, exit_end, out_of_memory
 
 ABORT = b"abort\n"
 """The line that makes a supervisor abort its script."""
+MAX_GPU_MB = 10**7
+"""More memory than a device has. Chosen by judgement; not measured."""
 
 
 def make_mark() -> str:
@@ -16,9 +20,15 @@ def make_mark() -> str:
     return f"mlestar-{secrets.token_hex(16)}:"
 
 
-def make_command(mark: str, seconds: float) -> bytes:
-    """Return the line that makes a supervisor run its script, and end after that many seconds."""
-    return json.dumps({"mark": mark, "seconds": seconds}).encode() + b"\n"
+def make_command(mark: str, seconds: float, gpus: Sequence[str] = ()) -> bytes:
+    """Return the line that makes a supervisor run its script, and end after that many seconds.
+
+    Args:
+        mark: what the line of the record begins with.
+        seconds: after which the supervisor ends.
+        gpus: UUIDs of the devices whose memory it measures.
+    """
+    return json.dumps({"mark": mark, "seconds": seconds, "gpus": [*gpus]}).encode() + b"\n"
 
 
 def cut_record(output: Output, mark: str) -> bytes | None:
@@ -53,10 +63,12 @@ def read_record(line: bytes, limits: Limits) -> End | None:
     try:
         record = json.loads(line)
         code, oom, peak = int(record["exit"]), int(record["oom"]), int(record["peak"])
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        gpu = int(record.get("gpu", 0))
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
-    if not -64 <= code <= 255 or oom < 0 or peak < 0:  # there are 64 signals
+    if not -64 <= code <= 255 or oom < 0 or peak < 0 or not 0 <= gpu <= MAX_GPU_MB:  # there are 64 signals
         return None
     # The peak of a control group may exceed its limit by the pages that are being reclaimed.
     peak = min(peak, limits.memory_mb * MIB)
-    return out_of_memory(limits, peak) if oom else exit_end(code, peak)
+    end = out_of_memory(limits, peak) if oom else exit_end(code, peak)
+    return replace(end, peak_gpu_mb=gpu or None)

@@ -1,5 +1,14 @@
 """The environment variables of a script."""
 
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+WEIGHTS = "/opt/weights"
+"""Path of declared weights in a sandbox."""
+WEIGHT_FOLDERS = "/opt/weight-folders"
+"""Path of the user's own folders of weights in a sandbox."""
+
 
 def common_variables(seed: int, cpus: float, home: str) -> dict[str, str]:
     """Return the variables that every runner sets for a script."""
@@ -15,6 +24,40 @@ def common_variables(seed: int, cpus: float, home: str) -> dict[str, str]:
         # A script that crashes, or is aborted at its time limit, writes its stack.
         "PYTHONFAULTHANDLER": "1",
     }
+
+
+def weight_variables(folder: str, own: Sequence[str], home: str) -> dict[str, str]:
+    """Return the variables by which a script and its libraries find weights.
+
+    Args:
+        folder: of the weights that the script declares; empty when it declares none.
+        own: folders of the user's own.
+        home: a folder that the script can write.
+    """
+    if not (folder or own):
+        return {}
+    variables = {
+        "HF_HUB_OFFLINE": "1",
+        # By default these are in the folder of weights, which is read-only.
+        "HF_MODULES_CACHE": f"{home}/hf-modules",
+        "HF_XET_CACHE": f"{home}/hf-xet",
+    }
+    if folder:
+        variables |= {"HF_HOME": folder, "TORCH_HOME": f"{folder}/torch", "MLESTAR_WEIGHTS": f"{folder}/files"}
+    if own:
+        variables["MLESTAR_WEIGHT_FOLDERS"] = os.pathsep.join(own)
+    return variables
+
+
+def sandbox_folders(folders: Sequence[Path]) -> list[str]:
+    """Return the path of each of the user's folders in a sandbox: with its own name, numbered where two are equal."""
+    paths: list[str] = []
+    for folder in folders:
+        path = f"{WEIGHT_FOLDERS}/{folder.name or 'weights'}"
+        while path in paths:
+            path += f"-{len(paths) + 1}"
+        paths.append(path)
+    return paths
 
 
 def _thread_variables(cpus: float) -> dict[str, str]:

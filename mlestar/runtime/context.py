@@ -26,6 +26,7 @@ from mlestar.runtime.options import RunOptions
 from mlestar.runtime.row_values import read_row_values
 from mlestar.runtime.services import Services, open_services
 from mlestar.runtime.submission import SubmissionFiles
+from mlestar.runtime.weights import check_weight_folders
 from mlestar.runtime.workers import Workers
 from mlestar.settings import Settings
 from mlestar.state import Brief
@@ -226,6 +227,7 @@ def _make_context(
     lock: IO[str],
 ) -> RunContext:
     given = options or {}
+    check_weight_folders(settings, task_folder)
     services = open_services(settings, folder, task_folder, given, task.spec.name if task else "")
     on_event = given.get("on_event")
 
@@ -235,12 +237,17 @@ def _make_context(
         if on_event is not None:
             on_event(Event(stage="sandbox", message=line))
 
+    inputs = StagedInputs(folder, load, task, resamples=settings.resamples, link_above_mb=settings.link_above_mb)
+
+    async def find_data() -> str:
+        return (await inputs.task()).spec.modality
+
     return RunContext(
         settings,
         folder,
         services=services,
-        inputs=StagedInputs(folder, load, task, resamples=settings.resamples, link_above_mb=settings.link_above_mb),
-        executor=Executor(settings, folder, services, given.get("runner"), report),
+        inputs=inputs,
+        executor=Executor(settings, folder, services, given.get("runner"), report, find_data),
         lock=lock,
         owned=options is not None,
     )

@@ -5,15 +5,18 @@ import dataclasses
 import logging
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from mlestar.runners import ContainerOptions, Environment, Execution, Job, Limits, Runner, choose_runner
+from mlestar.runners import ContainerOptions, Environment, Execution, Gpu, Job, Limits, Runner, choose_runner
+from mlestar.runners.supply.needs import NeedsError, read_needs
 from mlestar.runtime.budget import Stage
+from mlestar.runtime.devices import Devices, find_devices, scripts_by_gpus
 from mlestar.runtime.inputs import StagedInput
 from mlestar.runtime.page_cache import drop_page_cache, dropping_problem
 from mlestar.runtime.services import Services
+from mlestar.runtime.supplies import Supplied, Supplies, UnavailableError
 from mlestar.runtime.turns import Turns
 from mlestar.settings import Settings
 from mlestar.state import ExecutionRecord
@@ -40,6 +43,7 @@ class Executor:
         services: Services,
         runner: Runner | None = None,
         on_progress: Callable[[str], None] | None = None,
+        data: Callable[[], Awaitable[str]] | None = None,
     ) -> None:
         """Describe the executor; the runner is chosen on first use.
 
@@ -49,6 +53,7 @@ class Executor:
             services: its ledger, blobs and budget.
             runner: the caller's own, which the caller closes.
             on_progress: receives lines about slow preparations, such as building the sandbox image.
+            data: returns the kind of the task's data, from which `image=auto` picks an image.
         """
         self._settings = settings
         self._folder = folder
@@ -56,8 +61,18 @@ class Executor:
         self._given_runner = runner
         self._runner = runner
         self._on_progress = on_progress
+        self._data = data or _unknown_data
         self._opening = asyncio.Lock()
         self._slots: asyncio.Semaphore | None = None
+        self._devices = Devices()
+        self._supplies = Supplies(
+            settings,
+            ledger=services.ledger,
+            blobs=services.blobs,
+            runner=self.runner,
+            exclusion=services.retrieval.exclusion,
+            on_progress=on_progress,
+        )
         self._turns = Turns(self._drop_page_cache if settings.isolation == "strict" else None)
 
     async def runner(self) -> Runner:
@@ -72,11 +87,13 @@ class Executor:
                     on_progress=self._on_progress,
                     container=ContainerOptions(
                         image=self._settings.image,
+                        data=await self._data() if self._settings.image == "auto" else "",
                         network="bridge" if self._settings.network else "none",
                         gpus=self._settings.gpus,
                         runtime=self._settings.runtime,
                         warm=self._settings.warm,
                     ),
+                    packages_dir=self._settings.packages_dir,
                 )
         return self._runner
 
@@ -86,11 +103,13 @@ class Executor:
         at_once = scripts_at_once(self._settings, machine)
         if self._slots is None:
             self._slots = asyncio.Semaphore(at_once)
+            self._devices = find_devices(self._settings, machine, self._on_progress)
             self._services.budget.at_once = at_once
         return dataclasses.replace(
             machine,
             cpus=self._settings.cpus or max(1.0, float(machine.cpus // at_once)),
             memory_mb=min(self._settings.memory_mb, machine.memory_mb // at_once),
+            gpu=self._devices.description or machine.gpu,
         )
 
     async def execute(
@@ -105,6 +124,8 @@ class Executor:
         label: str,
     ) -> ExecutionRecord:
         """Run a script, or return what the ledger has of the same execution.
+
+        What it declares that it needs is supplied first; where that is not possible, it does not start.
 
         Args:
             script: blob of the script.
@@ -122,21 +143,28 @@ class Executor:
         environment = await self.environment()
         seconds = self._settings.script_seconds * stretch
         limits = Limits(seconds=seconds, memory_mb=environment.memory_mb, cpus=environment.cpus)
-        key = self._key(script, staged, environment, seconds, outputs)
         code = await self._services.text(script)
+        try:
+            supplied = await self._supplies.prepare(read_needs(code), environment, label)
+        except (NeedsError, UnavailableError) as error:
+            logger.info("%s: not executed: %s", label, error)
+            return await self._unavailable(str(error))
+        key = self._key(script, staged, environment, seconds, outputs, supplied)
         allowed = limits.seconds
+        gpus: tuple[Gpu, ...] = ()
 
         @asynccontextmanager
         async def reserve() -> AsyncIterator[Reservation]:
-            nonlocal allowed
+            nonlocal allowed, gpus
             within_budget = self._services.budget.execution(label, stage, limits.seconds)
-            async with self._turns.of(staged.name), self._slot(), within_budget as reservation:
+            turn, lease = self._turns.of(staged.name), self._devices.lease()
+            async with turn, self._slot(), lease as gpus, within_budget as reservation:
                 allowed = reservation.seconds
                 yield reservation
 
         async def work() -> Record:
             job_limits = dataclasses.replace(limits, seconds=allowed)
-            record = await self._run(code, staged, job_limits, outputs, label, stretch)
+            record = await self._run(code, staged, job_limits, outputs, label, stretch, supplied, gpus)
             if record.result["status"] == "timeout" and allowed < limits.seconds:
                 raise await self._services.budget.record_timeout(label)
             return record
@@ -147,7 +175,8 @@ class Executor:
         return execution
 
     async def aclose(self) -> None:
-        """Release the runner, unless it is the caller's."""
+        """Release the store of weights, and the runner unless it is the caller's."""
+        self._supplies.close()
         if self._runner is not None and self._given_runner is None:
             await self._runner.aclose()
 
@@ -164,13 +193,34 @@ class Executor:
                 self._on_progress(line)
 
     def _key(
-        self, script: str, staged: StagedInput, environment: Environment, seconds: float, outputs: tuple[str, ...]
+        self,
+        script: str,
+        staged: StagedInput,
+        environment: Environment,
+        seconds: float,
+        outputs: tuple[str, ...],
+        supplied: Supplied,
     ) -> str:
         settings = self._settings
         # What is configured, not what depends on this machine or the rest of the budget: a resume finds its work.
         configured = [seconds, settings.memory_mb, settings.cpus, settings.gpus]
         software = [environment.image, environment.python, environment.packages, environment.network]
-        return key_of("execution", script, staged.manifest, software, configured, outputs, settings.seed)
+        supplies = [[supplied.lock, *supplied.weights]] if supplied.lock or supplied.weights else []
+        return key_of("execution", script, staged.manifest, software, configured, outputs, settings.seed, *supplies)
+
+    async def _unavailable(self, message: str) -> ExecutionRecord:
+        """Return the execution of a script that did not start: it counts towards no cap and is in no ledger."""
+        empty = await self._services.keep("")
+        return ExecutionRecord(
+            status="unavailable",
+            exit_code=None,
+            stdout=empty,
+            stderr=empty,
+            seconds=0.0,
+            peak_memory_mb=None,
+            files={},
+            detail=message,
+        )
 
     def _slot(self) -> asyncio.Semaphore:
         if self._slots is None:
@@ -186,6 +236,8 @@ class Executor:
         outputs: tuple[str, ...],
         label: str,
         stretch: float,
+        supplied: Supplied,
+        gpus: tuple[Gpu, ...],
     ) -> Record:
         collect = self._folder.work / uuid.uuid4().hex
         await asyncio.to_thread(collect.mkdir, parents=True)
@@ -196,11 +248,15 @@ class Executor:
             limits=limits,
             outputs=outputs,
             seed=self._settings.seed,
+            base=supplied.base,
+            weights=supplied.weights_folder,
+            weight_folders=self._supplies.weight_folders,
+            gpus=gpus,
             name=label,
         )
         try:
             execution = await (await self.runner()).run(job)
-            record = await asyncio.to_thread(self._store, execution, collect, staged)
+            record = await asyncio.to_thread(self._store, execution, collect, staged, supplied)
         except asyncio.CancelledError:
             await self._release_runner()
             raise
@@ -214,7 +270,7 @@ class Executor:
         if runner is not None and runner is not self._runner:
             await runner.aclose()
 
-    def _store(self, execution: Execution, collect: Path, staged: StagedInput) -> ExecutionRecord:
+    def _store(self, execution: Execution, collect: Path, staged: StagedInput, supplied: Supplied) -> ExecutionRecord:
         blobs = self._services.blobs
         excess = {name: staged.excess((collect / name).stat().st_size) for name in execution.files}
         refused = [f"output {name!r} was refused: {why}" for name, why in excess.items() if why]
@@ -225,20 +281,24 @@ class Executor:
             stderr=blobs.put(execution.stderr),
             seconds=execution.seconds,
             peak_memory_mb=execution.peak_memory_mb,
+            peak_gpu_memory_mb=execution.peak_gpu_memory_mb,
             files={name: blobs.put_file(collect / name) for name, why in excess.items() if not why},
             detail="; ".join(filter(None, [execution.detail, *refused[:_SHOWN_REFUSALS]])),
+            lock=supplied.lock,
+            weights=supplied.weights,
         )
 
 
-def scripts_at_once(settings: Settings, machine: Environment) -> int:
-    """Return how many scripts execute at once on a machine, from its CPUs and memory.
+async def _unknown_data() -> str:
+    return ""
 
-    Scripts that use GPUs take turns: nothing shows which device another script uses.
-    """
+
+def scripts_at_once(settings: Settings, machine: Environment) -> int:
+    """Return how many scripts execute at once on a machine, from its GPUs, CPUs and memory."""
+    by_gpus = scripts_by_gpus(settings, machine)
     if settings.parallel:
-        return settings.parallel
-    if settings.gpus:
-        return 1
+        return min(settings.parallel, by_gpus or settings.parallel)
     cpus = settings.cpus or CPUS_PER_SCRIPT
     memory = min(settings.memory_mb, MIN_MEMORY_MB)
-    return max(1, min(int(machine.cpus // cpus), machine.memory_mb // memory))
+    fitting = max(1, min(int(machine.cpus // cpus), machine.memory_mb // memory))
+    return fitting if by_gpus is None else min(fitting, by_gpus)

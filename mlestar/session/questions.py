@@ -10,7 +10,7 @@ from typing import Any
 from mlestar.errors import UserError
 from mlestar.files import read_regular
 from mlestar.llm.external import ModelCall
-from mlestar.nodes.review import answer_key, read_answer
+from mlestar.runtime.answers import answer_key, read_answer
 from mlestar.runtime.options import OnQuestion
 from mlestar.state import Answer, Question
 from mlestar.store import Ledger, RunFolder
@@ -47,13 +47,18 @@ class Answers:
         self._replies: Counter[str] = Counter()
 
     async def find(self, questions: Mapping[str, Question | ModelCall]) -> dict[str, Any]:
-        """Return the answers there are, by the graph's ids of the questions; none is used twice."""
+        """Return the answers there are, by the graph's ids of the questions.
+
+        None is used twice, unless parallel branches ask the same: whether something may be added.
+        """
         answers: dict[str, Any] = {}
+        given: dict[str, Answer | str] = {}
         for key, question in questions.items():
-            answer = self._take_passed(question.id)
+            answer = given.get(question.id) or self._take_passed(question.id)
             if answer is None and isinstance(question, Question):
                 answer = await self._find_one(question)
             if answer is not None:
+                given[question.id] = answer
                 answers[key] = answer.model_dump() if isinstance(answer, Answer) else answer
         return answers
 

@@ -10,7 +10,7 @@ from mlestar.store import RunFolder
 from mlestar.store.content import Contents, describe_changes, load_contents, read_contents, write_contents
 
 ABSENT: tuple[object, ...] = ("", None, (), frozenset(), {})
-BY_CONTENT = ("prompts", "cards")
+BY_CONTENT = ("prompts", "cards", "weights_folder")
 """Settings that name files: their content is compared, not where they are."""
 
 
@@ -45,8 +45,9 @@ def check_same_data(folder: RunFolder, contents: Contents) -> None:
 
 
 def read_task_contents(folder: RunFolder, task: Path, settings: Settings) -> Contents:
-    """Return the content of what a run reads: the task folder, prompts and cards."""
-    others = [path for path in (settings.prompts, *settings.cards) if path is not None and path.exists()]
+    """Return the content of what a run reads: the task folder, prompts, cards, and folders with weights."""
+    paths = (settings.prompts, *settings.cards, *(folder.expanduser() for folder in settings.weights_folder))
+    others = [path for path in paths if path is not None and path.exists()]
     return read_contents(task, others, load_contents(folder.contents))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -12,6 +12,7 @@ from mlestar.settings.form import shape_form
 
 Profile = Literal["quick", "standard", "paper"]
 Share = Literal["all", "statistics", "names"]
+Gpus = Annotated[int, Field(ge=-1)] | Literal["auto"]
 ReviewPoint = Literal["models", "ablation", "block", "plan", "ensemble", "submission"]
 
 RUNNERS = ("auto", "docker", "local")
@@ -22,7 +23,8 @@ BUDGET = ("max_hours", "max_usd", "max_tokens", "max_executions", "parallel")
 UNBOUND = (
     *BUDGET,
     *("model_seconds", "model_attempts", "model_backoff", "model_parallel", "warm", "prices", "runs_dir"),
-    *("link_above_mb", "grading_seconds"),
+    *("link_above_mb", "grading_seconds", "weights_dir", "weight_hosts", "weight_mb"),
+    *("packages_dir", "package_mb", "package_seconds", "package_count"),
 )
 """Settings that may differ when a run is started again under its own id: none changes what is asked or executed."""
 EXPORT_STRETCH = 3.0
@@ -68,6 +70,8 @@ PROFILES: dict[Profile, dict[str, float]] = {
     },
 }
 
+MAX_GPU_SHARE = 4
+"""Scripts that may use one GPU at once, at most. Chosen by judgement; not measured."""
 GIVE_UP_AFTER = 6
 """Two questions in a row, each asked three times: one hard question alone is not enough. A model of which one reply
 in five is refused, independently, has six in a row refused once in 15,625. Chosen by judgement; not measured on real
@@ -166,11 +170,52 @@ class Settings(BaseModel):
         description="Where scripts execute: auto, docker, local, or package.module:Name of a runner of your own. "
         "`local` protects nothing from hostile code.",
     )
-    image: str = Field("base", description="Variant of the sandbox image (base, torch, gpu) or any image with Python.")
+    image: str = Field(
+        "base",
+        description="Variant of the sandbox image (base, torch, gpu), auto (picked by the kind of data and the GPUs of "
+        "scripts), or any image with Python.",
+    )
     network: bool = Field(False, description="Let scripts reach the network and this machine's services.")
-    gpus: int = Field(0, ge=-1, description="GPUs of one script; -1 for all.")
+    gpus: Gpus = Field(0, description="GPUs of one script; -1 for all; auto for one where there is any, else none.")
+    gpu_share: int = Field(
+        1, ge=1, le=MAX_GPU_SHARE, description="Scripts that may use one GPU at once, with its memory in common."
+    )
     runtime: str | None = Field(None, description="Another OCI runtime of the engine, e.g. `runsc` (gVisor).")
     warm: int = Field(0, ge=0, le=16, description="Containers that wait for a script with its libraries imported.")
+    packages: str = Field(
+        "image",
+        description="Packages that scripts may declare and the sandbox lacks. image: none is added. ask: a person "
+        "decides. auto: the libraries of the catalogue. A file: those in it, a requirement such as `name>=1.2` on each "
+        "line. What they depend on is added, too.",
+    )
+    packages_dir: Path = Field(
+        Path("~/.cache/mlestar/packages"), description="Folder for added packages, which runs share."
+    )
+    package_mb: int = Field(
+        1000, ge=1, description="MB of the packages that one script may have added, with what they depend on."
+    )
+    package_seconds: float = Field(600, gt=0, description="Seconds that adding the packages of a script may take.")
+    package_count: int = Field(
+        50, ge=1, description="Packages that one script may have added, with what they depend on."
+    )
+    source_builds: bool = Field(
+        False,
+        description="Build packages that have no wheel, which executes their code with the network and the index "
+        "settings of pip.",
+    )
+    weights: Literal["local", "ask", "auto"] = Field(
+        "local",
+        description="Pretrained weights that scripts may declare. local: those in the store. ask: a person decides "
+        "what is fetched. auto: repositories of the hub, and files from `weight_hosts`, are fetched.",
+    )
+    weights_dir: Path = Field(Path("~/.cache/mlestar/weights"), description="Folder that keeps weights for all runs.")
+    weights_folder: tuple[Path, ...] = Field(
+        (), description="Folders with weights of your own, which every script can read."
+    )
+    weight_hosts: tuple[str, ...] = Field(
+        (), description="Hosts from which `weights=auto` fetches files by https addresses with a hash."
+    )
+    weight_mb: int = Field(2000, ge=1, description="MB of one repository or file of weights that is fetched, at most.")
     share: Share = Field(
         "all",
         description="What prompts contain of the data, and so what a model provider receives. all: statistics of "
@@ -285,7 +330,7 @@ class Settings(BaseModel):
         values = {key: value for key, value in data.items() if value is not None and value != ""}
         return {**PROFILES.get(profile, {}), **values}
 
-    @field_validator("fallback", "review", "cards", mode="before")
+    @field_validator("fallback", "review", "cards", "weights_folder", "weight_hosts", mode="before")
     @classmethod
     def _split_list(cls, value: Any) -> Any:
         return split_list(value)
@@ -295,6 +340,14 @@ class Settings(BaseModel):
     def _wrap_target(cls, value: Any) -> Any:
         """Return one name as a list of one: the name of a column may contain a comma."""
         return [value] if isinstance(value, str) else value
+
+    @field_validator("gpus", mode="before")
+    @classmethod
+    def _check_gpus(cls, value: Any) -> Any:
+        """Refuse what is neither a number nor `auto` in one line: the message of a union has one for each kind."""
+        if str(value) not in ("auto", "-1") and not str(value).isdecimal():
+            raise PydanticCustomError("gpus", "give a number of GPUs, -1 for all of them, or auto")
+        return value
 
     @field_validator("runner")
     @classmethod

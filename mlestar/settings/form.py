@@ -47,7 +47,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("script_seconds", "grading_seconds"),
     ),
     "Sandbox": (
-        *("runner", "image", "network", "gpus", "runtime", "warm", "memory_mb", "cpus", "parallel"),
+        *("runner", "image", "network", "gpus", "gpu_share", "runtime", "warm", "memory_mb", "cpus", "parallel"),
+        *("packages", "packages_dir", "package_mb", "package_seconds", "package_count", "source_builds"),
+        *("weights", "weights_dir", "weights_folder", "weight_hosts", "weight_mb"),
         *("isolation", "link_above_mb", "trust"),
     ),
 }
@@ -103,11 +105,13 @@ def shape_form(schema: dict[str, Any], profiles: Mapping[Any, Mapping[str, float
 
 
 def _plain(field: dict[str, Any]) -> dict[str, Any]:
-    """Return a field without the choice of null, which a form expresses as empty, and an object as its name."""
+    """Return a field without the choice of null, which a form leaves empty; an object or several kinds are a text."""
     if "$ref" in field:
         return {"type": "string", "default": "auto", "description": field["description"]}
     kinds = [kind for kind in field.get("anyOf", []) if kind != {"type": "null"}]
-    if len(kinds) != 1:
+    if not kinds:
         return field
     rest = {key: value for key, value in field.items() if key not in ("anyOf", "default")}
+    if len(kinds) > 1:
+        return {"type": "string", "default": str(field["default"]), **rest}
     return {**kinds[0], **rest}

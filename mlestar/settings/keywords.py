@@ -26,9 +26,21 @@ class SettingKeywords(TypedDict, total=False):
     prices: str | Path | None
     image: str
     network: bool
-    gpus: int
+    gpus: int | Literal["auto"]
+    gpu_share: int
     runtime: str | None
     warm: int
+    packages: str | Path
+    packages_dir: str | Path
+    package_mb: int
+    package_seconds: float
+    package_count: int
+    source_builds: bool
+    weights: Literal["local", "ask", "auto"]
+    weights_dir: str | Path
+    weights_folder: str | Sequence[str | Path]
+    weight_hosts: str | Sequence[str]
+    weight_mb: int
     share: Share
     isolation: Literal["standard", "strict"]
     link_above_mb: int

@@ -7,7 +7,7 @@ named by their sha256.
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, computed_field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, computed_field, model_serializer
 
 from mlestar.data.overview import Overview, make_overview
 from mlestar.data.statistics import FileStatistics
@@ -26,11 +26,18 @@ ORIGINS = ("candidate", "merge", "usage", "refinement", "ensemble", "whole data"
 """The stages that write scripts, in the order in which a report lists their solutions. A stage that is not among them
 is listed last."""
 
+INSTALLERS = ("pip", "setuptools", "wheel", "uv")
+"""Distributions that install others, which scripts cannot do."""
+MAX_OTHER_PACKAGES = 60
+"""Names in a prompt of what is installed besides libraries for machine learning: about 250 tokens. Chosen by judgement;
+not measured."""
+
 VerdictStatus = Literal[
     "ok",
     "error",
     "timeout",
     "oom",
+    "gpu_oom",
     "killed",
     "disk_full",
     "output_limit",
@@ -72,6 +79,10 @@ class ModelCard(Frozen):
     """Name of the retriever that returned it."""
     libraries: tuple[str, ...] = ()
     """What the example imports: names of distributions or modules, perhaps with versions."""
+    weights: tuple[str, ...] = ()
+    """Addresses of pretrained weights that it loads; those inside a library are not listed."""
+    licence: str = ""
+    """Of its pretrained weights, where it is known."""
     by_person: bool = False
     """Added by hand: tried first, never dropped."""
     problem: str = ""
@@ -89,6 +100,51 @@ class Source(Frozen):
     """Names of the cards that are based on it."""
     dropped: str = ""
     """Why no agent was shown it, or why the card made from it cannot run here; empty when it was used."""
+
+
+class Supply(Frozen):
+    """What scripts may be given besides what the sandbox has."""
+
+    packages: Literal["image", "ask", "auto", "file"] = "image"
+    """`image`: nothing is added. `ask`: a person decides. `auto`, `file`: `allowed`, from the catalogue or a file."""
+    weights: Literal["local", "ask", "auto"] = "local"
+    """`local`: those that are held. `ask`: a person decides about others. `auto`: others are fetched."""
+    held: tuple[str, ...] = ()
+    """Addresses of weights that are in the store."""
+    allowed: tuple[str, ...] = ()
+    """Libraries that a script may declare under this policy, with their versions; empty where a person is asked."""
+    folders: tuple[str, ...] = ()
+    """Names of folders with weights of the user's own."""
+
+    @property
+    def adds_packages(self) -> bool:
+        return self.packages != "image"
+
+    @property
+    def fetches_weights(self) -> bool:
+        return self.weights != "local"
+
+    @property
+    def declares_weights(self) -> bool:
+        """A script may declare weights: some are in the store, or others may be fetched."""
+        return self.fetches_weights or bool(self.held)
+
+    @property
+    def declares(self) -> bool:
+        """A script may declare something, so that agents are shown how."""
+        return self.adds_packages or self.declares_weights
+
+    @property
+    def may_add(self) -> str:
+        """The libraries that a script may declare, as prompts list them."""
+        left_out = len(self.allowed) - MAX_OTHER_PACKAGES
+        more = f" and {left_out} more" if left_out > 0 else ""
+        return ", ".join(self.allowed[:MAX_OTHER_PACKAGES]) + more
+
+    @property
+    def example(self) -> str:
+        """A package for the example of a declaration."""
+        return self.allowed[0] if self.allowed else "NAME>=1.2"
 
 
 class Brief(Frozen):
@@ -117,12 +173,21 @@ class Brief(Frozen):
     memory_mb: int
     gpu: str
     network: bool = False
+    supply: Supply = Supply()
     seconds: float
     """Limit per script."""
     subsample_rows: int
     seed: int
     share: Share = "all"
     """What prompts contain of the data; `statistics` has no more than that."""
+
+    @property
+    def other_packages(self) -> tuple[str, ...]:
+        """Names of what is installed besides `packages`, what was asked for first; long lists end with their rest."""
+        shown = {*self.packages, *(f"{name}-cpu" for name in self.packages)}
+        names = [name for name in self.distributions if name not in shown and name not in INSTALLERS]
+        left_out = len(names) - MAX_OTHER_PACKAGES
+        return (*names[:MAX_OTHER_PACKAGES], f"... {left_out} more") if left_out > 0 else tuple(names)
 
     @property
     def has_formats(self) -> bool:
@@ -159,16 +224,23 @@ class Measured(Frozen):
 
     seconds: float
     peak_memory_mb: Finite = None
+    peak_gpu_memory_mb: Finite = None
+    """Of one GPU; left out of prompts where the script had none."""
 
     @classmethod
-    def of(cls, seconds: float, peak_memory_mb: float | None) -> "Measured":
+    def of(cls, seconds: float, peak_memory_mb: float | None, peak_gpu_memory_mb: float | None = None) -> "Measured":
         """Return figures of two digits."""
-        memory = None if peak_memory_mb is None else _two_digits(peak_memory_mb)
-        return cls(seconds=_two_digits(seconds), peak_memory_mb=memory)
+        memory, gpu_memory = _two_digits(peak_memory_mb), _two_digits(peak_gpu_memory_mb)
+        return cls(seconds=float(f"{seconds:.2g}"), peak_memory_mb=memory, peak_gpu_memory_mb=gpu_memory)
+
+    @model_serializer(mode="wrap")
+    def _leave_out_gpu(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = serialize(self)
+        return {name: value for name, value in values.items() if name != "peak_gpu_memory_mb" or value is not None}
 
 
-def _two_digits(number: float) -> float:
-    return float(f"{number:.2g}")
+def _two_digits(number: float | None) -> float | None:
+    return None if number is None else float(f"{number:.2g}")
 
 
 class Verdict(Frozen):
@@ -187,17 +259,23 @@ class Verdict(Frozen):
     warnings: tuple[str, ...] = ()
     seconds: float = 0.0
     peak_memory_mb: Finite = None
+    peak_gpu_memory_mb: Finite = None
+    """Largest memory in use on one of its GPUs, sampled; other programs' memory on it is included."""
     submission: str | None = None
     """Blob of what it submitted for the withheld rows."""
     output: str | None = None
     """Blob of its standard output and error."""
     image: str = ""
+    lock: str = ""
+    """Blob of the lock of the packages that the script declared and got; empty without packages."""
+    weights: tuple[str, ...] = ()
+    """One line for each weight that the script declared and got."""
     debug_rounds: int = 0
 
     @property
     def measured(self) -> Measured | None:
         """What the run took; None when it did not run."""
-        return Measured.of(self.seconds, self.peak_memory_mb) if self.seconds else None
+        return Measured.of(self.seconds, self.peak_memory_mb, self.peak_gpu_memory_mb) if self.seconds else None
 
     @property
     def score(self) -> float | None:
@@ -232,9 +310,14 @@ class ExecutionRecord(Frozen):
     """Blob."""
     seconds: float
     peak_memory_mb: Finite
+    peak_gpu_memory_mb: Finite = None
     files: dict[str, str]
     """Relative path of each output to its blob."""
     detail: str
+    lock: str = ""
+    """Blob of the lock of the packages that it declared and got; empty without packages."""
+    weights: tuple[str, ...] = ()
+    """One line for each weight that it declared and got."""
 
 
 class Draft(Frozen):
@@ -419,7 +502,8 @@ class Question(Frozen):
 
     id: str
     """Name of the decision, e.g. `plan:t0.r1.2`; the same each time it is asked."""
-    point: ReviewPoint
+    point: ReviewPoint | Literal["packages", "weights"]
+    """A review point; or what a script declares and only a person may allow."""
     actions: tuple[Action, ...]
     """What can be answered here."""
     proposal: dict[str, Any]

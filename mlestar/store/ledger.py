@@ -57,6 +57,9 @@ NoteKind = Literal[
     "failure",
     "step_facts",
     "graded",
+    "weights",
+    "packages",
+    "refused_supply",
 ]
 """Facts that cost nothing. `solution`: the outcome of an evaluation. `first_solution`: the first valid one of a track,
 which is exported at once. `leakage`: what the checker found in a script. `refusal`: work that a cap stopped.
@@ -65,7 +68,9 @@ which is exported at once. `leakage`: what the checker found in a script. `refus
 model's reply satisfied its contract. `weak_model`: a model that was given up in a role, and the one that took over.
 `used_reply`: the model call that used a reply with which the graph was resumed.
 `failure`: how a script failed. `step_facts`: what the run knew when a step began, and so what its prompts contain.
-`graded`: a submission that a holdout has graded."""
+`graded`: a submission that a holdout has graded. `weights`: the commit of a repository of weights, which the run keeps.
+`packages`: the lock of the packages that a script declared, which the run keeps.
+`refused_supply`: a package or weights that may not be used, and why."""
 Cap = Literal["max_usd", "max_tokens", "max_executions", "max_hours"]
 
 BEAT = 5.0

@@ -1,6 +1,7 @@
 """What every runner of scripts must do, and what containers must do in addition."""
 
 import asyncio
+import dataclasses
 import gc
 import os
 import re
@@ -23,11 +24,15 @@ from mlestar.runners.docker.engine import (
     process_name,
     remove_stale_containers,
 )
+from mlestar.runners.gpus import NoGpuError
 from tests.integration.runner_kinds import MARKS, containers_of, make_runner
 from tests.integration.socket_proxy import SocketProxy
+from tests.unit.smi import LARGE, SMALL
 
 LIMITS = Limits(seconds=60, memory_mb=512, disk_mb=40, output_mb=2)
 OWNER = "contract-tests"
+
+NO_GPU = r"the Docker engine offers no GPU \(could not select device driver .*install NVIDIA's container toolkit"
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -399,12 +404,39 @@ async def test_an_unknown_runtime_is_an_operators_error(input_folder: Path, tmp_
 
 @pytest.mark.docker
 @pytest.mark.skipif(Path("/dev/nvidia0").exists(), reason="this machine has a GPU")
-async def test_an_engine_without_gpus_is_an_operators_error(input_folder: Path, tmp_path: Path) -> None:
-    runner = DockerRunner(ContainerOptions(gpus=1), work_dir=tmp_path / "work")
-    with pytest.raises(RunnerError, match="it offers no GPU") as raised:
+@pytest.mark.parametrize("gpus", [1, -1])
+async def test_an_engine_without_gpus_is_an_operators_error(gpus: int, tmp_path: Path) -> None:
+    runner = DockerRunner(ContainerOptions(gpus=gpus), work_dir=tmp_path / "work")
+    with pytest.raises(NoGpuError, match=NO_GPU) as raised:
         await runner.environment()
     await runner.aclose()
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.docker
+@pytest.mark.skipif(Path("/dev/nvidia0").exists(), reason="this machine has a GPU")
+async def test_a_device_that_the_engine_cannot_give_is_refused_by_id(sandbox: Harness) -> None:
+    job = dataclasses.replace(sandbox.job("print(1)"), gpus=(LARGE, SMALL))
+    with pytest.raises(NoGpuError, match=NO_GPU):
+        await sandbox.runner.run(job)
+
+
+@pytest.mark.docker
+@pytest.mark.skipif(Path("/dev/nvidia0").exists(), reason="this machine has a GPU")
+async def test_auto_goes_without_gpus_where_the_engine_has_none(tmp_path: Path) -> None:
+    lines: list[str] = []
+    runner = DockerRunner(ContainerOptions(gpus="auto"), work_dir=tmp_path / "work", on_progress=lines.append)
+    environment = await runner.environment()
+    await runner.aclose()
+    assert (environment.gpus, environment.gpu) == ((), "")
+    (line,) = lines
+    assert re.match("gpus=auto: scripts get no GPU; " + NO_GPU, line)
+
+
+@pytest.mark.docker
+async def test_a_script_without_a_device_sees_none(sandbox: Harness) -> None:
+    script = "import os; print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['NVIDIA_VISIBLE_DEVICES'])"
+    assert (await sandbox.run(script)).stdout == " void\n"
 
 
 @pytest.mark.docker

@@ -12,7 +12,7 @@ from mlestar.data.statistics import ColumnStatistics, FileStatistics
 from mlestar.data.task import TaskSpec
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.prompts import Prompts
-from mlestar.state import Attempt, Brief, Measured, ModelCard, StepFacts, Variant
+from mlestar.state import Attempt, Brief, Measured, ModelCard, StepFacts, Supply, Variant
 
 FOLDER = Path(__file__).parent / "golden"
 
@@ -99,6 +99,21 @@ BRIEF = Brief(
     seed=0,
 )
 
+SUPPLIED = BRIEF.model_copy(
+    update={
+        "distributions": {**BRIEF.packages, "tqdm": "4.70.1", "pip": "26.1"},
+        "supply": Supply(
+            packages="auto",
+            weights="auto",
+            held=("hf:timm/resnet18.a1_in1k@0123456789abcdef",),
+            allowed=("efficientnet-lite-pytorch", "torch"),
+            folders=("backbones",),
+        ),
+    }
+)
+"""The brief of a run that adds packages and weights."""
+WITH_SUPPLY = ("initializer", "coder", "retriever", "web_retriever")
+
 FACTS = StepFacts(left={"time": "three quarters of 2 hours"}, errors=("KeyError: 'radius' (met 2 times)",))
 VALUES: dict[str, dict[str, object]] = {
     "analyst": {},
@@ -154,10 +169,16 @@ def render(
     return (prompts or Prompts()).render(ROLES[role].prompt, **{**common, **VALUES[role], **(changed or {}), **values})
 
 
+def golden_copies() -> dict[str, str]:
+    """Return the content of each golden file: all prompts, and some where packages and weights may be declared."""
+    plain = {f"{role}.md": render(role) for role in VALUES}
+    return plain | {f"{role}.supply.md": render(role, brief=SUPPLIED) for role in WITH_SUPPLY}
+
+
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
-    for role in VALUES:
-        (FOLDER / f"{role}.md").write_text(render(role), encoding="utf-8")
+    for name, text in golden_copies().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

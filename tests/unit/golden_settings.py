@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -63,8 +63,10 @@ def _text(default: object) -> str:
 def _type(annotation: Any) -> str:
     """Return the type of a setting in words."""
     origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type(arguments[0])
     if origin in (Union, UnionType):
-        return _type(next(one for one in arguments if one is not NoneType))
+        return " or ".join(_type(one) for one in arguments if one is not NoneType)
     if origin is Literal:
         return " or ".join(f"`{one}`" for one in arguments)
     if origin in (tuple, frozenset):

@@ -9,7 +9,7 @@ from mlestar.agents.retriever import CardProposal
 from mlestar.retrieval import find_missing
 from mlestar.runners import Environment, ScriptedRunner
 from mlestar.runners.local.runner import LocalRunner
-from mlestar.state import Brief, ModelCard
+from mlestar.state import Brief, ModelCard, Supply
 from tests.unit.scenario import Scenario, as_json, fence, script, signs
 from tests.unit.test_failures import ONE, FixedRetriever
 
@@ -96,41 +96,83 @@ def sandbox(brief: Brief) -> Brief:
     ],
 )
 def test_what_the_sandbox_has_is_recognized(sandbox: Brief, library: str) -> None:
-    assert find_missing([library], sandbox) == []
+    assert find_missing(ModelCard(name="x", libraries=(library,)), sandbox) == []
 
 
 @pytest.mark.parametrize(
     ("library", "reason"),
     [
-        ("hosted-api", "hosted-api (not in the sandbox)"),
-        ("lightgbm", "lightgbm (not in the sandbox)"),
-        ("lightgbm or catboost", "lightgbm (not in the sandbox)"),
-        ("sklearn, lightgbm>=4", "lightgbm (not in the sandbox)"),
+        ("hosted-api", "hosted-api (not in the sandbox; --packages ask would ask about it)"),
+        ("lightgbm", "lightgbm (not in the sandbox; --packages auto would add it)"),
+        ("lightgbm or catboost", "lightgbm (not in the sandbox; --packages auto would add it)"),
+        ("sklearn, lightgbm>=4", "lightgbm (not in the sandbox; --packages auto would add it)"),
         ("xgboost>=9.0", "xgboost>=9.0 (the sandbox has 3.2.0)"),
         ("xgboost==9.0", "xgboost==9.0 (the sandbox has 3.2.0)"),
         ("xgboost>=4,<5", "xgboost<5,>=4 (the sandbox has 3.2.0)"),
-        ("!pip install -q xgboost lightgbm", "lightgbm (not in the sandbox)"),
-        ("lightgbm (LGBMClassifier)", "lightgbm (not in the sandbox)"),
-        ("Standard library and lightgbm", "lightgbm (not in the sandbox)"),
-        ("(lightgbm", "lightgbm (not in the sandbox)"),
-        ("nolds", "nolds (not in the sandbox)"),
-        ("no-such-library", "no-such-library (not in the sandbox)"),
+        ("!pip install -q xgboost lightgbm", "lightgbm (not in the sandbox; --packages auto would add it)"),
+        ("lightgbm (LGBMClassifier)", "lightgbm (not in the sandbox; --packages auto would add it)"),
+        ("Standard library and lightgbm", "lightgbm (not in the sandbox; --packages auto would add it)"),
+        ("(lightgbm", "lightgbm (not in the sandbox; --packages auto would add it)"),
+        ("nolds", "nolds (not in the sandbox; --packages ask would ask about it)"),
+        ("no-such-library", "no-such-library (not in the sandbox; --packages ask would ask about it)"),
         ("sklearn>=2", "sklearn>=2 (the sandbox has 1.9.1)"),
         ("python>=3.14", "python>=3.14 (the sandbox has 3.12.4)"),
-        ("sklearn-pandas", "sklearn-pandas (not in the sandbox)"),
+        ("sklearn-pandas", "sklearn-pandas (not in the sandbox; --packages ask would ask about it)"),
     ],
 )
 def test_what_it_does_not_have_is_named_with_the_version_that_is_there(
     sandbox: Brief, library: str, reason: str
 ) -> None:
-    assert find_missing(["sklearn", library], sandbox) == [reason]
+    card = ModelCard(name="x", libraries=("sklearn", library))
+    assert find_missing(card, sandbox) == [reason]
 
 
 @pytest.mark.parametrize("library", ["sklearn", "xgboost>=2.0", "PyTorch", "json", "torch.nn"])
 def test_names_are_resolved_for_a_runner_that_lists_only_its_packages(sandbox: Brief, library: str) -> None:
     sandbox = sandbox.model_copy(update={"distributions": {}, "modules": {}})
-    assert find_missing([library], sandbox) == []
-    assert find_missing(["PIL"], sandbox) == ["PIL (not in the sandbox)"]
+    assert find_missing(ModelCard(name="x", libraries=(library,)), sandbox) == []
+    assert find_missing(ModelCard(name="x", libraries=("PIL",)), sandbox) == [
+        "PIL (not in the sandbox; --packages ask would ask about it)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("supply", "missing"),
+    [
+        (Supply(), ["timm (not in the sandbox; --packages ask would ask about it)"]),
+        (Supply(packages="ask"), []),
+        (Supply(packages="auto", allowed=("timm",)), []),
+        (
+            Supply(packages="auto", allowed=("einops",)),
+            ["timm (not in the sandbox; --packages ask would ask about it)"],
+        ),
+        (Supply(packages="file", allowed=("timm>=1",)), []),
+    ],
+)
+def test_a_library_that_may_be_added_is_not_missing(sandbox: Brief, supply: Supply, missing: list[str]) -> None:
+    sandbox = sandbox.model_copy(update={"supply": supply})
+    assert find_missing(ModelCard(name="x", libraries=("timm>=1.0",)), sandbox) == missing
+    too_new = find_missing(ModelCard(name="x", libraries=("xgboost>=9",)), sandbox)
+    assert too_new == ["xgboost>=9 (the sandbox has 3.2.0)"]
+
+
+@pytest.mark.parametrize(
+    ("supply", "has"),
+    [
+        (Supply(), False),
+        (Supply(weights="auto"), True),
+        (Supply(weights="ask"), True),
+        (Supply(held=("hf:timm/resnet18@0123",)), True),
+        (Supply(held=("hf:timm/resnet50@0123",)), False),
+    ],
+)
+@pytest.mark.parametrize("address", ["hf:timm/resnet18@0123", "hf:timm/resnet18"])
+def test_weights_that_may_not_be_fetched_name_the_setting(
+    sandbox: Brief, supply: Supply, has: bool, address: str
+) -> None:
+    sandbox = sandbox.model_copy(update={"supply": supply})
+    missing = [] if has else [f"{address} (not in the store; --weights auto would fetch it)"]
+    assert find_missing(ModelCard(name="x", weights=(address,)), sandbox) == missing
 
 
 @pytest.mark.parametrize(
@@ -150,7 +192,7 @@ def test_names_are_resolved_for_a_runner_that_lists_only_its_packages(sandbox: B
     ],
 )
 def test_text_that_is_not_a_requirement_does_not_end_the_run(sandbox: Brief, library: str) -> None:
-    assert find_missing([library], sandbox) == []
+    assert find_missing(ModelCard(name="x", libraries=(library,)), sandbox) == []
 
 
 @pytest.mark.parametrize(("written", "read"), [(None, ()), ("numpy, pandas", ("numpy, pandas",)), (["a"], ("a",))])

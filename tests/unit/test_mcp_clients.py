@@ -18,6 +18,7 @@ HOSTILE: dict[str, Any] = {
     "network": True,
     "image": "python:3",
     "gpus": -1,
+    "gpu_share": 4,
     "runtime": "runc",
     "warm": 16,
     "model": "openai:gpt-5.1",
@@ -66,7 +67,8 @@ async def test_a_client_cannot_raise_a_cap_of_a_run_that_it_resumes(tmp_path: Pa
 def test_every_setting_is_harmless_a_cap_or_decided_by_the_operator() -> None:
     decided = set(Settings.model_fields) - set(HARMLESS) - set(CAPS)
     assert decided == {
-        *("runner", "network", "image", "gpus", "runtime", "warm", "base_url", "prices", "cards", "prompts"),
+        *("runner", "network", "image", "gpus", "gpu_share", "runtime", "warm", "base_url"),
+        *("prices", "cards", "prompts"),
         *("model", "models", "fallback", "effort", "temperatures", "retrieval", "checkpoints", "runs_dir"),
         *("model_seconds", "model_attempts", "model_backoff", "model_parallel", "max_output_tokens", "give_up_after"),
         *("isolation", "link_above_mb", "max_graded", "grading_seconds", "trust"),

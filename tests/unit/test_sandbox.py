@@ -137,9 +137,24 @@ def test_an_engine_that_maps_user_ids_gives_containers_none_of_their_own(option:
     assert not can_claim_users(["name=seccomp,profile=default", option])
 
 
-def test_devices_are_requested_by_count(tmp_path: Path) -> None:
-    spec = ContainerSpec(image="i", owner="o", input=tmp_path, inode=1, limits=Limits(), seed=0, cpus=2.0, gpus=-1)
-    assert [dict(request)["Count"] for request in container_arguments(spec, tmp_path, USER)["device_requests"]] == [-1]
+@pytest.mark.parametrize(
+    ("gpus", "count", "ids"),
+    [(("all",), -1, []), (("GPU-1",), 0, ["GPU-1"]), (("GPU-1", "GPU-2"), 0, ["GPU-1", "GPU-2"])],
+)
+def test_devices_are_requested_by_id(tmp_path: Path, gpus: tuple[str, ...], count: int, ids: list[str]) -> None:
+    spec = ContainerSpec(image="i", owner="o", input=tmp_path, inode=1, limits=Limits(), seed=0, cpus=2.0, gpus=gpus)
+    arguments = container_arguments(spec, tmp_path, USER)
+    (request,) = arguments["device_requests"]
+    assert (request["Count"], request["DeviceIDs"]) == (count, ids)
+    assert not {"CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"} & {*arguments["environment"]}
+
+
+def test_a_script_without_a_device_gets_none_that_its_image_asks_for(tmp_path: Path) -> None:
+    spec = ContainerSpec(image="i", owner="o", input=tmp_path, inode=1, limits=Limits(), seed=0, cpus=2.0)
+    arguments = container_arguments(spec, tmp_path, USER)
+    assert arguments["device_requests"] is None
+    assert arguments["environment"]["NVIDIA_VISIBLE_DEVICES"] == "void"
+    assert arguments["environment"]["CUDA_VISIBLE_DEVICES"] == ""
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import numpy as np
 from mlestar.data.layouts.file_rows import FileRows, LabelledPaths, hide_answers
 from mlestar.data.layouts.layout import TaskSource
 from mlestar.data.layouts.roles import file_words, role_of_name
+from mlestar.data.layouts.weights import without_weights
 from mlestar.data.tables import is_table
 
 _VALIDATION = {"valid", "validation", "val", "dev"}
@@ -53,7 +54,7 @@ class ClassFolders(FileRows):
 
 
 def _find_paths(source: TaskSource) -> LabelledPaths | None:
-    files = [file for file in source.folder.files if file not in source.roles.values()]
+    files = without_weights(file for file in source.folder.files if file not in source.roles.values())
     folders = sorted({str(parent) for file in files for parent in PurePosixPath(file).parents}, key=_depth)
     train = _find_train(source, folders, files)
     if train is None:

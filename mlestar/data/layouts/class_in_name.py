@@ -10,6 +10,7 @@ from typing import ClassVar, Self
 from mlestar.data.layouts.file_rows import FileRows, LabelledPaths, hide_answers
 from mlestar.data.layouts.layout import TaskSource
 from mlestar.data.layouts.roles import role_of_name
+from mlestar.data.layouts.weights import without_weights
 from mlestar.data.tables import is_table
 
 Divide = Callable[[str], tuple[str, str]]
@@ -55,7 +56,7 @@ class ClassInName(FileRows):
 
 def _find_paths(source: TaskSource) -> LabelledPaths | None:
     folders: dict[str, list[str]] = defaultdict(list)
-    for file in source.folder.files:
+    for file in without_weights(source.folder.files):
         if file not in source.roles.values():
             folders[str(PurePosixPath(file).parent)].append(file)
     train = _find_train(source, folders)

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from mlestar.data.folder import TaskFolder, check_name
 from mlestar.data.layouts.sources import TableCache
+from mlestar.data.layouts.weights import without_weights
 from mlestar.data.overrides import Overrides
 from mlestar.data.tables import is_table
 
@@ -53,9 +54,11 @@ def file_words(name: str) -> list[str]:
 
 def _rank_by_name(folder: TaskFolder) -> Iterator[tuple[str, str]]:
     """Yield (role, file) by names, the likeliest file of a role first: tables, then short plain names near the top."""
-    tables = [name for name in folder.files if is_table(folder.input / name)]
+    files = without_weights(folder.files, kept=_TRAIN | _TEST)
+    entries = dict.fromkeys(name.split("/")[0] for name in files)
+    tables = [name for name in files if is_table(folder.input / name)]
     ranked = sorted(tables, key=lambda name: (name.count("/"), not _is_sample(name), _has_labels(name), len(name)))
-    others = [name for name in (*folder.entries, *folder.files) if name not in set(tables)]
+    others = [name for name in (*entries, *files) if name not in set(tables)]
     for name in (*ranked, *others):
         role = role_of_name(name)
         if role and (role != "sample_submission" or name in tables):

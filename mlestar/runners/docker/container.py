@@ -95,7 +95,8 @@ class Container:
         write_main(self.work, self.script)
         change_owner(self.work, self._user.ids)
         with engine_errors():
-            self._socket.sendall(make_command(self.mark, self.limits.seconds + GRACE_SECONDS / 2))
+            seconds = self.limits.seconds + GRACE_SECONDS / 2
+            self._socket.sendall(make_command(self.mark, seconds, self.spec.gpus))
 
     def check_limits(self) -> End | None:
         """Return the end of a script that has filled its disk, or nearly the host's."""

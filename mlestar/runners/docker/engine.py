@@ -17,7 +17,8 @@ from docker.errors import APIError, DockerException, NotFound
 from requests.exceptions import RequestException
 
 from mlestar.errors import RunnerError
-from mlestar.runners.docker.image import find_image, image_tag
+from mlestar.runners.docker.image import VARIANTS, find_image, image_tag
+from mlestar.runners.gpus import NoGpuError
 from mlestar.runners.work_folder import delete_folder, is_execution_folder
 
 _log = logging.getLogger("mlestar.runners")
@@ -29,10 +30,13 @@ FOLDER_LABEL = "mlestar.folder"
 """Labels of a container: the run; the time in seconds since the epoch after which it may be removed; the process that
 created it; and its folder on the machine of that process."""
 
-HINTS = {
-    "could not select device driver": ": it offers no GPU; install NVIDIA's container toolkit there or set gpus=0",
+NO_GPU = {
+    "could not select device driver": "install NVIDIA's container toolkit on its machine",
+    "nvidia-container-cli": "NVIDIA's driver does not work on its machine: repair it until nvidia-smi runs there",
+    "GPU vendor": "install NVIDIA's driver and container toolkit on its machine",
+    "unresolvable CDI devices": "write its list of devices again with `nvidia-ctk cdi generate`",
 }
-"""Parts of the engine's error messages, and what to do about them."""
+"""Parts of the engine's error messages about GPUs, and what to do about them."""
 
 CLIENT_ERRORS = (DockerException, RequestException, OSError)
 """All that the Docker client raises."""
@@ -58,8 +62,12 @@ def engine_errors() -> Iterator[None]:
         yield
     except CLIENT_ERRORS as error:
         reason = error.explanation if isinstance(error, APIError) and error.explanation else error
-        hint = next((hint for part, hint in HINTS.items() if part in str(reason)), "")
-        msg = f"the Docker engine failed: {' '.join(str(reason).split())[:500]}{hint}"
+        line = " ".join(str(reason).split())[:500]
+        advice = next((advice for part, advice in NO_GPU.items() if part in line), "")
+        if advice:
+            msg = f"the Docker engine offers no GPU ({line}): {advice}, or set gpus=0"
+            raise NoGpuError(msg) from error
+        msg = f"the Docker engine failed: {line}"
         raise RunnerError(msg) from error
 
 
@@ -103,13 +111,14 @@ def _client() -> DockerClient:
     return DockerClient(base_url=address)
 
 
-async def probe_docker() -> EngineStatus:
-    """Ask whether an engine answers and has the sandbox image."""
-    return await asyncio.to_thread(_probe)
+async def probe_docker(image: str = "base") -> EngineStatus:
+    """Ask whether an engine answers and has an image; `auto` stands for the smallest that it may pick."""
+    return await asyncio.to_thread(_probe, image)
 
 
-def _probe() -> EngineStatus:
-    tag = image_tag()
+def _probe(image: str) -> EngineStatus:
+    variant = next((name for name in VARIANTS if name == image), "base" if image == "auto" else None)
+    tag = image_tag(variant) if variant else image
     try:
         client = connect()
     except RunnerError as error:

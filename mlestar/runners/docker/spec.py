@@ -16,7 +16,7 @@ from mlestar.runners.docker.engine import DEADLINE_LABEL, FOLDER_LABEL, OWNER_LA
 from mlestar.runners.docker.image import image_folder
 from mlestar.runners.limits import CORE_BYTES, MIB, OOM_SCORE, OPEN_FILES, SCRATCH_MB
 from mlestar.runners.options import Network
-from mlestar.runners.variables import common_variables
+from mlestar.runners.variables import WEIGHTS, common_variables, sandbox_folders, weight_variables
 from mlestar.runners.work_folder import HOME
 
 NETWORK_SOCKETS = "Sockets of a network"
@@ -28,6 +28,10 @@ IDLE_SECONDS = 600
 """Time that a container waits for its script. Chosen by judgement; not measured."""
 PENDING_SIGNALS = 4096
 """Timers and queued signals of a container's user. Chosen by judgement; not measured."""
+
+WITHOUT_GPU = {"CUDA_VISIBLE_DEVICES": "", "NVIDIA_VISIBLE_DEVICES": "void"}
+"""Variables of a script without a GPU: images of CUDA ask for all devices by the second one, and get them from an
+engine whose usual runtime is NVIDIA's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +48,16 @@ class ContainerSpec:
     cpus: float
     runtime: str | None = None
     network: Network = "none"
-    gpus: int = 0
-    """Devices that the script may use; -1 for all."""
+    gpus: tuple[str, ...] = ()
+    """UUIDs of the devices that the script may use; `all` for all."""
     disk: bool = False
     """Whether the work folder has a file system to itself."""
     own_user: bool = False
     """Whether the container has a user id to itself."""
+    weights: Path | None = None
+    """Folder of the weights that the script declares."""
+    weight_folders: tuple[Path, ...] = ()
+    """Folders of weights of the user's own."""
 
 
 def container_arguments(
@@ -63,18 +71,19 @@ def container_arguments(
         user: user and group id of its processes.
         modules: what the container imports while it waits for its script.
     """
-    gpus = [DeviceRequest(count=spec.gpus, capabilities=[["gpu", "compute", "utility"]])]
     return {
         "image": spec.image,
         "entrypoint": ["python"],
         "command": ["-I", "-S", f"{HOME}/supervisor.py", str(IDLE_SECONDS), *modules],
         "runtime": spec.runtime,
-        "device_requests": gpus if spec.gpus else None,
+        "device_requests": _device_requests(spec.gpus),
         "log_config": LogConfig(type="none"),
         # The engine closes the container's input when this process ends, and the supervisor then ends the container.
         "stdin_open": True,
         "tty": False,
-        "environment": common_variables(spec.seed, spec.cpus, "/tmp"),
+        "environment": common_variables(spec.seed, spec.cpus, "/tmp")
+        | _weight_variables(spec)
+        | ({} if spec.gpus else WITHOUT_GPU),
         "labels": {
             OWNER_LABEL: spec.owner,
             DEADLINE_LABEL: str(int(time.time() + IDLE_SECONDS + spec.limits.seconds + GRACE_SECONDS)),
@@ -86,6 +95,13 @@ def container_arguments(
         **_mounts(spec, folder),
         **_limits(spec),
     }
+
+
+def _device_requests(gpus: tuple[str, ...]) -> list[DeviceRequest] | None:
+    if not gpus:
+        return None
+    devices: dict[str, Any] = {"count": -1} if gpus == ("all",) else {"device_ids": [*gpus]}
+    return [DeviceRequest(**devices, capabilities=[["gpu", "compute", "utility"]])]
 
 
 def _isolation(spec: ContainerSpec) -> dict[str, Any]:
@@ -127,6 +143,7 @@ def _mounts(spec: ContainerSpec, folder: Path) -> dict[str, Any]:
             Mount("/sandbox", str(work), type="bind"),
             Mount("/sandbox/input", str(spec.input), type="bind", read_only=True),
             Mount(HOME, str(folder / "home"), type="bind", read_only=True),
+            *_weight_mounts(spec),
         ],
         # Docker's default is noexec, with which libraries cannot compile code at run time.
         "tmpfs": {
@@ -136,6 +153,17 @@ def _mounts(spec: ContainerSpec, folder: Path) -> dict[str, Any]:
         },
         "shm_size": scratch,
     }
+
+
+def _weight_mounts(spec: ContainerSpec) -> list[Mount]:
+    sources = ([] if spec.weights is None else [spec.weights]) + list(spec.weight_folders)
+    targets = ([] if spec.weights is None else [WEIGHTS]) + sandbox_folders(spec.weight_folders)
+    pairs = zip(targets, sources, strict=True)
+    return [Mount(target, str(source), type="bind", read_only=True) for target, source in pairs]
+
+
+def _weight_variables(spec: ContainerSpec) -> dict[str, str]:
+    return weight_variables(WEIGHTS if spec.weights else "", sandbox_folders(spec.weight_folders), "/tmp")
 
 
 def _limits(spec: ContainerSpec) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Runs inside the sandbox as `python -I -S supervisor.py SECONDS [MODULE ...]`: starts the script, writes a record.
 
-One line of JSON on standard input, `{"mark": ..., "seconds": ...}`, is the command to run the script; a further line
-aborts the script, whose Python then writes its stack. The runner keeps standard input open. When it is closed, because
-the runner has ended, or when no command comes within SECONDS, the supervisor ends and the sandbox with it.
+One line of JSON on standard input, `{"mark": ..., "seconds": ..., "gpus": [...]}`, is the command to run the script; a
+further line aborts the script, whose Python then writes its stack. The runner keeps standard input open. When it is
+closed, because the runner has ended, or when no command comes within SECONDS, the supervisor ends and the sandbox with
+it.
 With modules, the Python process that will run the script starts at once, imports them and waits (`warm_start.py`).
 
 The record is one line at the end of standard error that begins with the command's mark. It describes how the script
@@ -33,6 +34,8 @@ MAX_LOCKS = 10_000
 """Locks that a script may have: their memory counts for no container. 1.4 million, made in 8 s, took 300 MB."""
 LOOK_SECONDS = 1.0
 """Time between two counts of locks. Chosen by judgement; not measured."""
+USAGE = ["nvidia-smi", "--query-gpu=uuid,memory.used", "--format=csv,noheader,nounits", "--loop-ms=500"]
+"""Prints the memory in use on every device, again and again. The interval is chosen by judgement; not measured."""
 PR_SET_DUMPABLE = 4
 C = ctypes.CDLL(None)
 
@@ -55,11 +58,14 @@ def supervise() -> None:
         os.write(starter, b"\n")
     else:
         child, starter = start(modules)
-    status, usage = wait_for_exit(child, child_events)
+    meter = Meter(command["gpus"])
+    status, usage = wait_for_exit(child, child_events, meter)
+    meter.read()
     record = {
         "exit": os.waitstatus_to_exitcode(status),
         "oom": count_oom_kills(),
         "peak": int(read(PEAK_FILES) or usage.ru_maxrss * 1024),
+        "gpu": meter.peak_mb,
     }
     os.write(2, f"\n{command['mark']}{json.dumps(record)}\n".encode())
 
@@ -113,7 +119,7 @@ def read_command(child: int, child_events: int) -> bytes:
     return command
 
 
-def wait_for_exit(child: int, child_events: int) -> tuple[int, resource.struct_rusage]:
+def wait_for_exit(child: int, child_events: int, meter: "Meter") -> tuple[int, resource.struct_rusage]:
     """Return a process's exit status and usage; end this process when standard input is closed before."""
     looked = time.monotonic()
     while True:
@@ -122,6 +128,7 @@ def wait_for_exit(child: int, child_events: int) -> tuple[int, resource.struct_r
             return status, usage
         if time.monotonic() >= looked + LOOK_SECONDS:
             end_if_too_many_locks()
+            meter.read()
             looked = time.monotonic()
         # Standard input is looked at in every round: a script may keep this process busy with children and signals.
         if 0 in wait_for_event(child_events, pause=not exited):
@@ -141,6 +148,46 @@ def wait_for_event(child_events: int, *, pause: bool) -> list[int]:
     if child_events in ready:
         os.read(child_events, 4096)
     return ready
+
+
+class Meter:
+    """The largest memory in use on one of the script's GPUs, as `nvidia-smi` prints it again and again."""
+
+    def __init__(self, uuids: list[str]) -> None:
+        self.peak_mb = 0
+        self._uuids = [uuid.encode() for uuid in uuids]
+        self._pipe = start_usage() if uuids else -1
+        self._rest = b""
+
+    def read(self) -> None:
+        """Take what has been printed since the last time."""
+        try:
+            data = os.read(self._pipe, 65536) if self._pipe >= 0 else b""
+        except BlockingIOError:
+            return
+        *lines, self._rest = (self._rest[-200:] + data).split(b"\n")
+        for line in lines:
+            uuid, _, used = line.partition(b",")
+            if uuid.strip() in self._uuids and used.strip().isdigit():
+                self.peak_mb = max(self.peak_mb, int(used))
+
+
+def start_usage() -> int:
+    """Start `nvidia-smi`, which the engine mounts with the devices; return the pipe it writes to, -1 without it."""
+    pipe, output = os.pipe()
+    os.set_blocking(pipe, False)
+    nothing = os.open("/dev/null", os.O_RDWR)
+    try:
+        # Without this process's standard input, which no other may have.
+        actions = [(os.POSIX_SPAWN_DUP2, nothing, 0), (os.POSIX_SPAWN_DUP2, output, 1)]
+        actions.append((os.POSIX_SPAWN_DUP2, nothing, 2))
+        os.posix_spawnp(USAGE[0], USAGE, os.environ, file_actions=actions)
+    except OSError:
+        return -1
+    finally:
+        os.close(output)
+        os.close(nothing)
+    return pipe
 
 
 def end_if_too_many_locks() -> None:

@@ -4,8 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlestar.errors import RunnerError
@@ -48,19 +48,36 @@ class Bubblewrap:
     network: bool = False
     """Whether scripts reach the network."""
 
-    def wrap(self, folder: Path, source: Path, environment: dict[str, str]) -> list[str]:
+    def with_python(self, python: str) -> "Bubblewrap":
+        """Return this one for an interpreter with more packages, which needs the folders of the first one, too."""
+        path = Path(python)
+        return replace(self, python=str(path), folders=(*self.folders, str(path.parents[1])))
+
+    def wrap(
+        self,
+        folder: Path,
+        source: Path,
+        environment: dict[str, str],
+        weights: Mapping[str, Path] | None = None,
+        nodes: Iterable[str] = (),
+    ) -> list[str]:
         """Return the command that runs the supervisor of a script.
 
         Args:
             folder: the execution's folder with `work/` and `home/`.
             source: host folder that becomes `./input`.
             environment: all environment variables of the script.
+            weights: host folders of weights by their paths in the sandbox.
+            nodes: device files that it may use besides the usual ones.
         """
+        folders = [part for path, own in (weights or {}).items() for part in ("--ro-bind", str(own), path)]
         variables = [part for name, value in environment.items() for part in ("--setenv", name, value)]
         binds = [
             *("--bind", str(folder / "work"), "/sandbox"),
             *("--ro-bind", str(source), "/sandbox/input"),
             *("--ro-bind", str(folder / "home"), HOME),
+            *folders,
+            *(part for node in nodes for part in ("--dev-bind", node, node)),
         ]
         # The root and /dev are file systems in memory without a limit on their size, so they become read-only.
         read_only = ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/sandbox"]

@@ -1,0 +1,140 @@
+"""The block of a script that declares packages and weights (PEP 723), when an agent or code rewrites the script."""
+
+import ast
+import json
+import re
+from collections.abc import Callable, Iterable
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from mlestar.agents.script import ScriptError, parse_tree
+from mlestar.runners.supply.names import may_install
+from mlestar.runners.supply.needs import BLOCK, Needs, NeedsError, read_needs
+
+ADDRESS = re.compile(r"^(?:hf:)?(?:https?://[^/]+/)?(?P<path>[^@#?]+)")
+"""The part of a weight's address that a script names when it loads the weight."""
+ITEMS = r"""\[(?:\#[^\n]*|[^\]"'\#]|"(?:\\.|[^"\\\n])*"|'[^'\n]*')*\][ \t]*(?:\#[^\n]*)?\n?"""
+"""A list of texts in TOML, and the rest of its last line."""
+DEPENDENCIES = re.compile(rf"^dependencies[ \t]*=[ \t]*{ITEMS}", re.MULTILINE)
+WEIGHTS = re.compile(rf"^weights[ \t]*=[ \t]*{ITEMS}", re.MULTILINE)
+TABLE = re.compile(r"^\[tool\.mlestar\][ \t]*\n", re.MULTILINE)
+
+
+def keep_needs(*earlier: str) -> Callable[[str], str]:
+    """Return a step of parsing that adds to a script what it still needs of what earlier ones declare."""
+
+    def keep(code: str) -> str:
+        return add_needs(code, *earlier)
+
+    return keep
+
+
+def add_needs(code: str, *earlier: str) -> str:
+    """Return a script with what it still needs of what earlier ones declare.
+
+    A script without a block gets what it may still need; one with a block what it evidently needs, because what its
+    author left out was perhaps left out on purpose. What cannot be read stays as it is: executing it gives the reason.
+    """
+    try:
+        own = read_needs(code)
+        sources = [(text, read_needs(text)) for text in earlier]
+    except NeedsError:
+        return code
+    cautious = own == Needs()
+    dependencies = {_name(text): text for text in own.dependencies}
+    weights = dict.fromkeys(own.weights)
+    for text, needs in sources:
+        used = [one for one in needs.dependencies if _is_used(one, code, text, if_unknown=cautious)]
+        dependencies = {_name(one): one for one in used} | dependencies
+        weights |= dict.fromkeys(one for one in needs.weights if _is_loaded(one, code, text, if_unknown=cautious))
+    kept = Needs(dependencies=tuple(dependencies.values()), weights=tuple(weights))
+    same = {*kept.dependencies} == {*own.dependencies} and {*kept.weights} == {*own.weights}
+    return code if same else write_needs(code, kept)
+
+
+def declare(code: str, block: str) -> str:
+    """Return a script that also declares what a block declares; the block's version of a package takes precedence.
+
+    Raises:
+        ScriptError: one of the two cannot be read.
+    """
+    try:
+        own, new = read_needs(code), read_needs(block)
+    except NeedsError as error:
+        raise ScriptError(str(error)) from error
+    dependencies = {_name(text): text for text in (*own.dependencies, *new.dependencies)}
+    weights = dict.fromkeys((*own.weights, *new.weights))
+    return write_needs(code, Needs(dependencies=tuple(dependencies.values()), weights=tuple(weights)))
+
+
+def write_needs(code: str, needs: Needs) -> str:
+    """Return a script whose block at its top declares these needs; whatever else its block says is kept."""
+    block, body = split_needs(code)
+    content = "\n".join(line[2:] for line in block.split("\n")[1:-1]) + "\n"
+    content = WEIGHTS.sub("", DEPENDENCIES.sub("", content)).strip("\n")
+    content = f"{_as_list('dependencies', needs.dependencies)}\n{content}\n"
+    if needs.weights:
+        if not TABLE.search(content):
+            content = f"{content.strip()}\n\n[tool.mlestar]\n"
+        weights = f"[tool.mlestar]\n{_as_list('weights', needs.weights)}\n"
+        content = TABLE.sub(lambda match: weights, content, count=1)
+    lines = ["/// script", *content.strip("\n").split("\n"), "///"]
+    return "\n".join(f"# {line}".rstrip() for line in lines) + "\n" + body.lstrip("\n")
+
+
+def split_needs(code: str) -> tuple[str, str]:
+    """Return the block of a script, empty without one, and the script without it."""
+    text = code.replace("\r\n", "\n")
+    block = next((block for block in BLOCK.finditer(text + "\n") if block["type"] == "script"), None)
+    if block is None:
+        return "", code
+    return block[0].strip("\n"), text[: block.start()] + text[block.end() :].removeprefix("\n")
+
+
+def lines_of_block(code: str) -> int:
+    """Return how many lines of a script its block takes up together with the comments above it, 0 unless it is first.
+
+    Imports are added below it.
+    """
+    block, _ = split_needs(code)
+    if not block:
+        return 0
+    before, _, _ = code.replace("\r\n", "\n").partition(block)
+    lines = before.split("\n")[:-1]
+    is_first = all(not line.strip() or line.startswith("#") for line in lines)
+    return len(lines) + len(block.split("\n")) if is_first else 0
+
+
+def _as_list(name: str, items: Iterable[str]) -> str:
+    return f"{name} = [{', '.join(json.dumps(item, ensure_ascii=False) for item in items)}]"
+
+
+def _name(requirement: str) -> str:
+    return canonicalize_name(Requirement(requirement).name)
+
+
+def _is_used(requirement: str, code: str, earlier: str, *, if_unknown: bool) -> bool:
+    """Return whether a script still imports what a requirement of an earlier one installs.
+
+    Where no import of the earlier one has the requirement's name, `if_unknown` is the answer.
+    """
+    modules = {module for module in _imported_modules(earlier) if may_install(_name(requirement), module)}
+    return bool(modules & _imported_modules(code)) if modules else if_unknown
+
+
+def _imported_modules(code: str) -> set[str]:
+    """Return the top-level names of the modules that code imports."""
+    nodes = list(ast.walk(parse_tree(code) or ast.Module([], [])))
+    plain = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    origins = [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level]
+    return {name.partition(".")[0] for name in (*plain, *origins)}
+
+
+def _is_loaded(address: str, code: str, earlier: str, *, if_unknown: bool) -> bool:
+    """Return whether a script still names a weight that an earlier one declares."""
+    match = ADDRESS.match(address)
+    path = match["path"].strip("/") if match else address
+    before, after = split_needs(earlier)[1], split_needs(code)[1]
+    words = [word for word in (path, path.rpartition("/")[2]) if word in before]
+    return any(word in after for word in words) if words else if_unknown

@@ -1,0 +1,65 @@
+"""What every installer of packages needs: the limit on their number, and a turn for each lock."""
+
+import contextlib
+import fcntl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from mlestar.errors import RunnerError
+from mlestar.runners.supply.packages.lock import InstallLimits, Lock, PackageError
+from mlestar.runners.work_folder import BLOCK_BYTES
+
+
+def check_count(lock: Lock, limits: InstallLimits) -> None:
+    """Refuse a lock with too many packages.
+
+    Raises:
+        PackageError: it has too many.
+    """
+    if len(lock.packages) > limits.count:
+        msg = f"the declared packages need {len(lock.packages)} packages that the sandbox lacks: at most "
+        msg += f"{limits.count} are added; use fewer or smaller ones"
+        raise PackageError(msg)
+
+
+def too_slow(requirements: tuple[str, ...], limits: InstallLimits) -> PackageError:
+    """Return the error of packages that take longer than they may."""
+    msg = f"adding {', '.join(requirements)} took longer than {limits.seconds:.0f} s: use smaller packages or what is "
+    return PackageError(f"{msg}installed")
+
+
+@contextlib.contextmanager
+def exclusively(folder: Path, name: str, stop: threading.Event) -> Iterator[None]:
+    """Wait until no other process or thread of this machine works under a name, and keep others waiting.
+
+    Raises:
+        RunnerError: the folder cannot be written, or nobody waits any more.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / f"{name}.lock").open("ab")
+    except OSError as error:
+        msg = f"cannot write to the folder of packages {folder}: {error.strerror}; choose another `packages_dir`"
+        raise RunnerError(msg) from error
+    with file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if stop.wait(0.2):
+                    msg = "adding packages was stopped"
+                    raise RunnerError(msg) from None
+        yield
+
+
+def used_bytes(folder: Path) -> int:
+    """Return the bytes of a folder on the disk; files vanish while it is measured."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.lstat().st_blocks * BLOCK_BYTES
+        except OSError:
+            continue
+    return total

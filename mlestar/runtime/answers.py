@@ -1,0 +1,67 @@
+"""What a person answers when the graph stops and asks: its form, and where the ledger keeps it."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from langgraph.config import get_config
+from langgraph.types import interrupt
+from pydantic import ValidationError
+
+from mlestar.state import Action, Answer
+from mlestar.store import Ledger, key_of
+
+ANSWER_FORM = Answer.model_json_schema()
+"""Form of an answer. As a schema, not as the class: LangGraph would let a reply of another form end the run."""
+PERMISSION: tuple[Action, ...] = ("approve", "reject")
+"""What can be answered when a run asks whether it may add something."""
+
+
+def read_answer(reply: object) -> Answer | str:
+    """Return the answer in what somebody sent at an interrupt, or what is wrong with it."""
+    if isinstance(reply, Answer):
+        return reply
+    try:
+        return Answer.model_validate(reply)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "answer"
+        return f'{field}: {first["msg"]}; send an object such as {{"action": "approve"}}'
+
+
+def answer_key(decision: str, proposal: Mapping[str, Any]) -> str:
+    """Return the ledger key of a person's answer to a proposal."""
+    return key_of("answer", decision, {name: value for name, value in proposal.items() if name != "problem"})
+
+
+async def ask_permission(
+    ledger: Ledger, kind: Literal["packages", "weights"], names: tuple[str, ...], proposal: Mapping[str, Any]
+) -> bool | None:
+    """Return whether a person allows what is proposed; None where nobody can be asked, outside of a graph.
+
+    A run asks once: its ledger keeps the answer.
+
+    Args:
+        ledger: of the run.
+        kind: of what would be added.
+        names: of what would be added; they identify the question.
+        proposal: what the person is shown; texts, numbers and lists of them.
+    """
+    decision = f"{kind}:{','.join(names)}"
+    key = answer_key(decision, proposal)
+    recorded = await asyncio.to_thread(ledger.recall, key)
+    if recorded is not None:
+        return Answer.model_validate(recorded).action == "approve"
+    try:
+        get_config()
+    except RuntimeError:
+        return None
+    problem: dict[str, object] = {}
+    while True:
+        question = {"id": decision, "point": kind, "actions": PERMISSION, **proposal, **problem}
+        reply = read_answer(interrupt(question, response_schema=ANSWER_FORM))
+        if isinstance(reply, Answer) and reply.action in PERMISSION:
+            await asyncio.to_thread(ledger.note, "answer", key, reply.model_dump(mode="json"), replace=True)
+            return reply.action == "approve"
+        wrong = reply if isinstance(reply, str) else f"{reply.action} is not possible here; choose approve or reject"
+        problem = {"problem": wrong}

@@ -39,7 +39,8 @@ def add_needs(code: str, *earlier: str, repairing: bool = False) -> str:
     """Return a script with what it still needs of what earlier ones declare.
 
     A script without a block gets what it may still need. One with a block, or one that repairs another, gets what it
-    evidently needs, because what its author left out was perhaps left out on purpose. What cannot be read stays as it is: executing it gives the reason.
+    evidently needs, because what its author left out was perhaps left out on purpose. What cannot be read stays as it
+    is: executing it gives the reason.
     """
     try:
         own = read_needs(code)

@@ -44,6 +44,6 @@ async def repair_study(
     agent: AgentContext, study: str, bug: str, failed_fixes: Sequence[str], measured: Measured | None = None
 ) -> str:
     """Return a repaired study that differs from the failing one and from every failed fix."""
-    role = DEBUGGER.then(check_study).then(check_whole(agent.brief)).then(keep_needs(study))
+    role = DEBUGGER.then(check_study).then(check_whole(agent.brief)).then(keep_needs(study, repairing=True))
     role = role.then(reject_failed([study, *failed_fixes]))
     return await agent.ask(role, script=study, bug=bug, failed_fixes=failed_fixes, study=True, measured=measured)

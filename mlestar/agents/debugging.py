@@ -35,7 +35,7 @@ async def repair_script(
     agent: AgentContext, script: str, bug: str, failed_fixes: Sequence[str], measured: Measured | None = None
 ) -> str:
     """Return a repaired script that differs from the failing one and from every failed fix."""
-    role = DEBUGGER.then(check_script).then(check_whole(agent.brief)).then(keep_needs(script))
+    role = DEBUGGER.then(check_script).then(check_whole(agent.brief)).then(keep_needs(script, repairing=True))
     role = role.then(reject_failed([script, *failed_fixes]))
     advise = advise_on_pandas(agent.brief.packages)
     note = describe_old_pandas(script, agent.brief.packages)

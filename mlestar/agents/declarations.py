@@ -21,27 +21,33 @@ WEIGHTS = re.compile(rf"^weights[ \t]*=[ \t]*{ITEMS}", re.MULTILINE)
 TABLE = re.compile(r"^\[tool\.mlestar\][ \t]*\n", re.MULTILINE)
 
 
-def keep_needs(*earlier: str) -> Callable[[str], str]:
-    """Return a step of parsing that adds to a script what it still needs of what earlier ones declare."""
+def keep_needs(*earlier: str, repairing: bool = False) -> Callable[[str], str]:
+    """Return a step of parsing that adds to a script what it still needs of what earlier ones declare.
+
+    Args:
+        earlier: scripts that the new one was made from.
+        repairing: the new one repairs a script that perhaps failed for what it declares.
+    """
 
     def keep(code: str) -> str:
-        return add_needs(code, *earlier)
+        return add_needs(code, *earlier, repairing=repairing)
 
     return keep
 
 
-def add_needs(code: str, *earlier: str) -> str:
+def add_needs(code: str, *earlier: str, repairing: bool = False) -> str:
     """Return a script with what it still needs of what earlier ones declare.
 
-    A script without a block gets what it may still need; one with a block what it evidently needs, because what its
-    author left out was perhaps left out on purpose. What cannot be read stays as it is: executing it gives the reason.
+    A script without a block gets what it may still need. One with a block, or one that repairs another, gets what it
+    evidently needs, because what its author left out was perhaps left out on purpose. What cannot be read stays as it
+    is: executing it gives the reason.
     """
     try:
         own = read_needs(code)
         sources = [(text, read_needs(text)) for text in earlier]
     except NeedsError:
         return code
-    cautious = own == Needs()
+    cautious = own == Needs() and not repairing
     dependencies = {_name(text): text for text in own.dependencies}
     weights = dict.fromkeys(own.weights)
     for text, needs in sources:

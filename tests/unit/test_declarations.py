@@ -73,6 +73,12 @@ async def test_an_agent_that_no_longer_imports_a_package_drops_it(brief: Brief) 
     assert read_needs(await repair_script(answering(brief, END), SCRIPT, "It is unavailable.", [])) == Needs()
 
 
+async def test_a_repair_may_drop_a_package_that_no_import_names(brief: Brief) -> None:
+    unnamed = SCRIPT.replace("pytabkit>=1.7", "no-such-plugin")
+    assert read_needs(await repair_script(answering(brief, USES), unnamed, "It is unavailable.", [])) == Needs()
+    assert read_needs(add_needs(USES, unnamed)).dependencies == ("no-such-plugin",)
+
+
 def test_two_scripts_that_are_merged_declare_what_both_need() -> None:
     merged = f"import pytabkit\nimport sksurv\n{END}"
     assert read_needs(add_needs(merged, SCRIPT, OTHER)).dependencies == ("scikit-survival", "pytabkit>=1.7")

@@ -71,6 +71,8 @@ def test_every_setting_is_harmless_a_cap_or_decided_by_the_operator() -> None:
         *("prices", "cards", "prompts"),
         *("model", "models", "fallback", "effort", "temperatures", "retrieval", "checkpoints", "runs_dir"),
         *("model_seconds", "model_attempts", "model_backoff", "model_parallel", "max_output_tokens", "give_up_after"),
+        *("packages", "packages_dir", "package_mb", "package_seconds", "package_count", "source_builds"),
+        *("weights", "weights_dir", "weights_folder", "weight_hosts", "weight_mb"),
         *("isolation", "link_above_mb", "max_graded", "grading_seconds", "trust"),
     }
 

@@ -59,11 +59,12 @@ class RunPackages:
         if not dependencies:
             return "", ""
         installed = _installed(environment)
+        for name in (Requirement(text).name for text in dependencies):
+            if canonicalize_name(name) not in installed:
+                await self._check_exclusion(name)
         missing = self._policy.missing(dependencies, installed)
         if not missing:
             return "", ""
-        for text in missing:
-            await self._check_exclusion(Requirement(text).name)
         await self._ask(missing)
         runner = await self._runner()
         if not isinstance(runner, Installer):

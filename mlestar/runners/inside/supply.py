@@ -97,6 +97,7 @@ def install(job: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Do the job and write its result."""
     job = json.loads((Path(__file__).parent / "job.json").read_bytes())
+    os.environ.update(job["variables"])
     action = {"resolve": resolve, "fetch": fetch, "install": install}[job["action"]]
     write("result.json", json.dumps(action(job)))
 

@@ -19,7 +19,7 @@ from mlestar.runners.limits import MIB
 from mlestar.runners.supply.packages.explain import ADDRESS, FULL_DISK, full_disk, lost_network
 from mlestar.runners.supply.packages.index import PROXY_VARIABLES, read_pip_values
 from mlestar.runners.supply.packages.lock import InstallLimits, Lock, PackageError, PackageRequest, locked
-from mlestar.runners.supply.packages.sharing import check_count, exclusively, used_bytes
+from mlestar.runners.supply.packages.sharing import check_count, exclusively, too_slow, used_bytes
 from mlestar.runners.supply.packages.wheels import UNPACKED, too_large
 from mlestar.runners.work_folder import delete_folder, make_folders, new_folder_path
 
@@ -73,9 +73,9 @@ class Environments:
         with self._folder() as folder:
             constraints = self._write(folder, "constraints.txt", json.loads(self._ask_python(INSTALLED)))
             unneeded = [f"{name} ; sys_platform == 'none'" for name in request.provided]
-            overrides = self._write(folder, "overrides.txt", unneeded)
+            overrides = ["--overrides", self._write(folder, "overrides.txt", unneeded)] if unneeded else []
             wanted = self._write(folder, "requirements.txt", request.requirements)
-            chosen = ["-r", wanted, "--constraints", constraints, "--overrides", overrides, *_pip_constraints()]
+            chosen = ["-r", wanted, "--constraints", constraints, *overrides, *_pip_constraints()]
             uv = Uv(self, folder, request.requirements, request.limits, deadline)
             added = ADDED.findall(uv.run("pip", "install", "--dry-run", *chosen))
             if not added:
@@ -195,11 +195,7 @@ class Uv:
                 msg = "adding packages was stopped"
                 raise RunnerError(msg)
             if time.monotonic() > self.deadline:
-                msg = (
-                    f"adding {', '.join(self.requirements)} took longer than {self.limits.seconds:.0f} s: use smaller "
-                )
-                msg += "packages or what is installed"
-                raise PackageError(msg)
+                raise too_slow(self.requirements, self.limits)
             unpacked = used_bytes(self.folder) + (used_bytes(self.watched) if self.watched else 0)
             if unpacked > self.limits.mb * UNPACKED * MIB:
                 raise too_large(self.limits)
@@ -238,7 +234,8 @@ def explain_uv(output: str, requirements: tuple[str, ...]) -> Exception:
         return PackageError(msg + "use another package")
     if "No solution found" not in flat and NO_NETWORK.search(flat):
         return lost_network()
-    reason = clean_text(ADDRESS.sub("ADDRESS", flat.partition("╰─▶")[2] or flat)).strip()
+    cause = next((flat.partition(mark)[2] for mark in ("cause:", "╰─▶", "error:") if mark in flat), flat)
+    reason = clean_text(ADDRESS.sub("ADDRESS", cause)).strip()
     return PackageError(f"{', '.join(requirements)} cannot be added: {reason[:SHOWN_CHARACTERS]}")
 
 

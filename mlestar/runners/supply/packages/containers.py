@@ -35,6 +35,8 @@ from mlestar.runners.supply.packages.sharing import too_slow, used_bytes
 from mlestar.runners.supply.packages.wheels import too_large
 from mlestar.runners.work_folder import HOME, change_owner
 
+PROGRAM = Path(__file__).parents[2] / "inside" / "supply.py"
+"""Runs pip in the container."""
 POLL_SECONDS = 0.2
 """Between two looks at a container that runs pip. Chosen by judgement; not measured."""
 MEMORY_MB = 2048
@@ -48,6 +50,7 @@ as the download. Chosen by judgement; not measured."""
 FOLDER_MB = 100
 """MB beyond that: pages of the index, and output of pip. Chosen by judgement; not measured."""
 _VARIABLES = {"HOME": "/tmp", "LANG": "C.UTF-8", "PIP_USER": "0"}
+_INSTALL_VARIABLES = {**_VARIABLES, "TMPDIR": "/build", "PIP_NO_CACHE_DIR": "1", "PIP_CONFIG_FILE": "/dev/null"}
 MAX_LOG = 2**24
 """Bytes of pip's output that are read, from its end. Chosen by judgement; not measured."""
 
@@ -107,9 +110,12 @@ class PipContainer:
     def _prepare(self, job: PipJob) -> None:
         home, supply = self.folder / "home", self.folder / "supply"
         home.mkdir(parents=True, exist_ok=True)
-        program = Path(__file__).parents[2] / "inside" / "supply.py"
-        shutil.copyfile(program, home / "supply.py")
-        text = json.dumps({"action": job.action, "source_builds": job.limits.source_builds, **job.values})
+        shutil.copyfile(PROGRAM, home / "supply.py")
+        values = {"action": job.action, "source_builds": job.limits.source_builds, "variables": {}, **job.values}
+        if job.index is None:
+            # An image that is made of the container has its environment, but no file of a mount.
+            values["variables"] = _INSTALL_VARIABLES
+        text = json.dumps(values)
         (home / "job.json").write_text(text, encoding="utf-8")
         for path in (home, *home.iterdir()):
             path.chmod(0o755)
@@ -169,7 +175,6 @@ class PipContainer:
         wheels = [_mount("/supply/wheels", job.wheels)] if job.wheels else []
         return {
             "user": "0:0",
-            "environment": {**_VARIABLES, "TMPDIR": "/build", "PIP_NO_CACHE_DIR": "1", "PIP_CONFIG_FILE": "/dev/null"},
             # The files of root that pip leaves when it is killed go with the container, but for those right in /supply.
             "mounts": [*self._mounts(), Mount("/build", None, type="volume"), *wheels],
         }

@@ -27,20 +27,10 @@ SECTIONS = ("global", "install", "download", ":env:")
 MOUNTED = "/opt/mlestar-index"
 """Folder of the container in which files of this machine are."""
 SYSTEM = (
-    "/bin",
-    "/boot",
-    "/dev",
-    "/etc",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/proc",
-    "/run",
-    "/sbin",
-    "/supply",
-    "/sys",
-    "/usr",
+    *("/", "/bin", "/dev", "/etc", "/lib", "/lib64", "/opt", "/run", "/sbin", "/supply", "/tmp", "/usr", "/var"),
+    *(f"/usr/{name}" for name in ("bin", "lib", "lib64", "local", "local/bin", "local/lib", "sbin", "share")),
 )
+KERNEL = ("/proc", "/sys")
 """Folders that no folder of packages may replace in the container."""
 LINK = re.compile(r'href="((?:\.\./)+[^"#?]*)/[^"/]*"')
 """A link of a page of a local index to a file elsewhere."""
@@ -149,7 +139,8 @@ def _local_folders(value: str) -> Iterator[Path]:
         path = Path(unquote(urlsplit(word).path)) if word.startswith("file:") else Path(word)
         if "://" in word and not word.startswith("file:"):
             continue
-        if not path.is_absolute() or len(path.parts) < 2 or any(path.is_relative_to(folder) for folder in SYSTEM):
+        replaces = os.path.normpath(path) in SYSTEM or any(path.is_relative_to(folder) for folder in KERNEL)
+        if not path.is_absolute() or replaces:
             msg = f"pip is set to packages in {path}, which cannot be used in a container: move them to a folder "
             msg += "outside the system's, with an absolute path"
             raise RunnerError(msg)

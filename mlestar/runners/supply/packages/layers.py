@@ -13,9 +13,10 @@ from typing import Any
 from docker.client import DockerClient
 
 from mlestar.errors import RunnerError
+from mlestar.files import sha256_of
 from mlestar.runners.docker.engine import connect, engine_errors
 from mlestar.runners.docker.image import find_image
-from mlestar.runners.supply.packages.containers import PipContainer, PipJob
+from mlestar.runners.supply.packages.containers import PROGRAM, PipContainer, PipJob
 from mlestar.runners.supply.packages.index import read_index_settings
 from mlestar.runners.supply.packages.lock import InstallLimits, Lock, PackageRequest, locked
 from mlestar.runners.supply.packages.sharing import check_count, exclusively
@@ -98,11 +99,11 @@ class Layers:
             PackageError: the packages cannot be supplied.
             RunnerError: no package can be supplied now.
         """
-        tag = f"{REPOSITORY}:{lock.key(self.image)}"
+        tag = layer_tag(self.image, lock)
         with engine_errors():
             if image := find_image(self.client, tag):
                 return image
-        with exclusively(self.cache, lock.key(self.image), self.stop):
+        with exclusively(self.cache, tag.partition(":")[2], self.stop):
             with engine_errors():
                 if image := find_image(self.client, tag):
                     return image
@@ -137,7 +138,7 @@ class Layers:
         """Make an image of what an installer has written, with the settings of the image it started from."""
         with engine_errors():
             config = self.client.images.get(self.image).attrs["Config"]
-            labels = {**(config.get("Labels") or {}), LOCK_LABEL: lock.key(self.image)}
+            labels = {**(config.get("Labels") or {}), LOCK_LABEL: tag.partition(":")[2]}
             repository, _, version = tag.partition(":")
             self.client.api.commit(container, repository, version, conf={**config, "Labels": labels})
             image = find_image(self.client, tag)
@@ -160,6 +161,11 @@ class Layers:
                 container.remove(name)
             finally:
                 delete_folder(folder)
+
+
+def layer_tag(image: str, lock: Lock) -> str:
+    """Return the name of an image with the packages of a lock: another installer makes another one."""
+    return f"{REPOSITORY}:{lock.key(f'{image} {sha256_of(PROGRAM)}')}"
 
 
 def _install(

@@ -1,0 +1,130 @@
+"""A run whose scripts declare packages: what is asked, resolved and recorded, and what a debugger is told."""
+
+from pathlib import Path
+
+import pytest
+
+import mlestar
+from mlestar.report import Result
+from mlestar.runners import Environment, Execution, Job, ScriptedRunner
+from mlestar.runners.supply.packages.lock import InstallLimits, Lock, PackageError, PackageRequest, locked
+from mlestar.settings import Settings
+from mlestar.state import Answer, Question
+from mlestar.store import Ledger, RunFolder
+from tests.unit.scenario import SMALL, Scenario, fence, script, signs
+
+HASH = "0" * 64
+ENVIRONMENT = Environment(
+    runner="scripted",
+    image="scripted",
+    python="3.11.0",
+    packages={},
+    distributions={"numpy": "2.4.6"},
+    cpus=1.0,
+    memory_mb=4096,
+    network=False,
+)
+DECLARATION = "# /// script\n# dependencies = [{}]\n# ///\n"
+
+
+class InstallingRunner(ScriptedRunner):
+    """A scripted runner that can add packages; it knows one, `lightgbm`, which needs `helper`."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        super().__init__(self.execute, ENVIRONMENT)
+        self.scenario = scenario
+        self.resolved: list[tuple[str, ...]] = []
+        self.installed: list[str] = []
+        self.bases: dict[str, str] = {}
+
+    def execute(self, job: Job) -> Execution:
+        self.bases[job.name] = job.base
+        return self.scenario.run(job)
+
+    async def resolve(self, request: PackageRequest) -> Lock:
+        self.resolved.append(request.requirements)
+        if not request.requirements[0].startswith("lightgbm"):
+            msg = f"there is no package {request.requirements[0]} on the index"
+            raise PackageError(msg)
+        return Lock((locked("lightgbm", "4.7.0", [HASH]), locked("helper", "1.0", [HASH])))
+
+    async def install(self, lock: Lock, limits: InstallLimits) -> str:
+        del limits
+        self.installed.append(lock.text)
+        return "base-with-packages"
+
+
+def declaring(*names: str) -> Scenario:
+    """Return a scenario whose candidates declare packages."""
+    head = DECLARATION.format(", ".join(f'"{name}"' for name in names))
+    return Scenario(initializer=fence(head + script(0.7, "declared")), debugger=fence(script(0.6, "repaired")))
+
+
+async def solve(tmp_path: Path, scenario: Scenario, runner: InstallingRunner, **settings: object) -> Result:
+    chosen = {**SMALL, "runs_dir": tmp_path / "runs", "model_backoff": 0, "retrieved_models": 1, **settings}
+    options = {**scenario.options(), "runner": runner}
+    return await mlestar.asolve(signs(), settings=Settings.resolve(chosen), run_id="run", **options)  # type: ignore[arg-type]  # a dict of options
+
+
+async def test_a_declared_package_is_added_once_and_its_lock_is_recorded(tmp_path: Path) -> None:
+    scenario = declaring("lightgbm>=4", "numpy")
+    runner = InstallingRunner(scenario)
+    result = await solve(tmp_path, scenario, runner, packages="auto", outer_steps=0)
+    assert result.status == "solved"
+    assert runner.resolved == [("lightgbm>=4",)]
+    assert set(runner.bases.values()) == {"base-with-packages"}
+    assert result.packages == (f"helper==1.0 --hash=sha256:{HASH}", f"lightgbm==4.7.0 --hash=sha256:{HASH}")
+    assert "lightgbm==4.7.0" in Path(result.report or "").read_text(encoding="utf-8")
+    ledger = Ledger(RunFolder(tmp_path / "runs", "run").ledger)
+    assert [note["declared"] for note in ledger.notes("packages")] == [["lightgbm>=4"]]
+    ledger.close()
+
+
+@pytest.mark.parametrize(
+    ("packages", "name", "message"),
+    [
+        ("image", "lightgbm", "this run adds no packages (`--packages image`"),
+        ("auto", "lightgbn", "did you mean 'lightgbm'?"),
+        ("auto", "humanize", "it is not in the catalogue"),
+        ("auto", "signs-solutions", "it has the name of the competition"),
+        ("auto", "numpy<2", "the sandbox has numpy 2.4.6"),
+    ],
+)
+async def test_a_debugger_is_told_why_a_script_did_not_start(
+    tmp_path: Path, packages: str, name: str, message: str
+) -> None:
+    scenario = declaring(name)
+    result = await solve(tmp_path, scenario, InstallingRunner(scenario), packages=packages, outer_steps=0)
+    assert result.status == "solved"
+    assert message in scenario.prompts["bug_summarizer"][0]
+    assert "declared" not in "".join(scenario.scripts.values())
+
+
+async def test_a_person_is_asked_once_and_may_refuse(tmp_path: Path) -> None:
+    for action, ran in (("approve", "declared"), ("reject", "repaired")):
+        questions: list[Question] = []
+
+        def answer(question: Question, action: str = action, asked: list[Question] = questions) -> Answer:
+            asked.append(question)
+            return Answer.model_validate({"action": action})
+
+        scenario = declaring("lightgbm")
+        chosen = {**SMALL, "runs_dir": tmp_path / action, "packages": "ask", "retrieved_models": 1, "outer_steps": 0}
+        options = {**scenario.options(on_question=answer), "runner": InstallingRunner(scenario)}
+        result = await mlestar.asolve(signs(), settings=Settings.resolve(chosen), **options)  # type: ignore[arg-type]  # a dict of options
+        assert result.status == "solved"
+        assert [(question.id, question.point) for question in questions] == [("packages:lightgbm", "packages")]
+        assert any(ran in text for text in scenario.scripts.values())
+
+
+async def test_without_an_answer_the_run_pauses(tmp_path: Path) -> None:
+    scenario = declaring("lightgbm")
+    result = await solve(tmp_path, scenario, InstallingRunner(scenario), packages="ask", outer_steps=0)
+    assert (result.status, "packages:lightgbm" in result.message) == ("paused", True)
+
+
+async def test_a_block_that_cannot_be_read_is_a_failure_that_is_debugged(tmp_path: Path) -> None:
+    scenario = declaring("not a requirement !")
+    result = await solve(tmp_path, scenario, InstallingRunner(scenario), packages="auto", outer_steps=0)
+    assert result.status == "solved"
+    assert "is not a requirement such as" in scenario.prompts["bug_summarizer"][0]

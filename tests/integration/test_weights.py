@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,20 +103,23 @@ def test_an_interrupted_download_is_completed(store: WeightStore, hub: StubHub, 
         assert hub.sent["model.safetensors"] < 1.5 * len(BIG)
 
 
-def _fetch_and_die(folder: Path, url: str) -> None:
-    supplier = WeightSupplier(WeightStore(folder), max_mb=10, endpoint=url)
-    threading.Timer(1.2, os._exit, [9]).start()
-    supplier.fetch_blocking(read_address(f"hf:{NAME}"))
+def _fetch_one(folder: Path, url: str) -> None:
+    WeightSupplier(WeightStore(folder), max_mb=10, endpoint=url).fetch_blocking(read_address(f"hf:{NAME}"))
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir()) if folder.is_dir() else 0
 
 
 def test_a_download_goes_on_where_a_process_that_was_killed_left_it(store: WeightStore, hub: StubHub) -> None:
     hub.faults["model.safetensors"] = "slow"
-    process = multiprocessing.get_context("spawn").Process(target=_fetch_and_die, args=(store.folder, hub.url))
+    process = multiprocessing.get_context("spawn").Process(target=_fetch_one, args=(store.folder, hub.url))
     process.start()
-    process.join(60)
-    left = sum(path.stat().st_size for path in (store.folder / "partial").iterdir())
-    assert process.exitcode == 9
-    assert 0 < left < len(BIG)
+    while process.is_alive() and _size(store.folder / "partial") < len(BIG) // 20:
+        time.sleep(0.01)
+    process.kill()
+    process.join()
+    assert 0 < _size(store.folder / "partial") < len(BIG)
     hub.faults.clear()
     fetch(store, hub)
     ranges = [headers["Range"] for path, headers in hub.requests if "model.safetensors" in path and "Range" in headers]
@@ -241,7 +244,7 @@ def test_a_link_in_the_store_is_not_followed(store: WeightStore, hub: StubHub, t
     blob.symlink_to(secret)
     again = WeightStore(store.folder)
     assert again.find(read_address(entry.address)) is None
-    assert fetch(again, hub) == entry
+    assert fetch(again, hub).files == entry.files
     assert not blob.is_symlink()
     assert secret.read_bytes() == BIG
 
@@ -276,7 +279,7 @@ def test_a_damaged_file_of_the_store_is_fetched_again(store: WeightStore, hub: S
     blob.chmod(0o644)
     blob.write_bytes(b"\0" * len(BIG))
     again = WeightStore(store.folder)
-    assert fetch(again, hub) == entry
+    assert fetch(again, hub).files == entry.files
     assert blob.read_bytes() == BIG
 
 

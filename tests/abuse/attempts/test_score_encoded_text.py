@@ -5,10 +5,13 @@ Outcome: succeeded; prevented since.
 
 import base64
 import gzip
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
+from mlestar.evaluation.holdout.revealing.hidden_text import decode_text
+from mlestar.evaluation.holdout.revealing.mentions import MAX_SCANNED
 from tests.abuse.attempts.helpers_score import ALL, CHANCE, Write, beside, steal, text_of
 
 FORMS: dict[str, Write] = {
@@ -36,3 +39,15 @@ def test_encoded_text_is_decoded(tmp_path: Path, name: str) -> None:
     outcome = steal(tmp_path, FORMS[name], read)
     assert outcome.before > ALL
     assert outcome.after < CHANCE
+
+
+def test_a_packed_text_is_unpacked_in_bounded_memory() -> None:
+    packed = base64.b64encode(gzip.compress(bytes(20 * MAX_SCANNED), 1)).decode()
+    tracemalloc.start()
+    try:
+        data = decode_text(packed)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert data == bytes(MAX_SCANNED)
+    assert peak < 5 * MAX_SCANNED

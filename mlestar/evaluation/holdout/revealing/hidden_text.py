@@ -36,6 +36,8 @@ _LINE = 40
 _ONLY_RECORDS = (".csv", ".tsv", ".parquet")
 """Tables that hold nothing but their records; a record of JSON may hold more than its fields show."""
 _HDF5 = (".h5", ".hdf5")
+_GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+"""The header says which."""
 _OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
@@ -92,9 +94,10 @@ def decode_text(text: str) -> bytes | None:
 
 
 def _unpacked(data: bytes) -> bytes:
-    for unpack in (gzip.decompress, zlib.decompress, bz2.decompress, lzma.decompress):
+    """Return what packed data begins with, and other data as it is."""
+    for decompressor in (zlib.decompressobj(_GZIP_OR_ZLIB), bz2.BZ2Decompressor(), lzma.LZMADecompressor()):
         try:
-            return bytes(unpack(data))[:MAX_SCANNED]
+            return decompressor.decompress(data, MAX_SCANNED)
         except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError):
             continue
     return data

@@ -167,6 +167,12 @@ async def test_a_package_that_does_not_fit_the_image_is_refused(containers: Dock
 
 
 @pytest.mark.docker
+async def test_a_newer_installer_than_that_of_the_image_may_be_added(containers: DockerRunner) -> None:
+    lock = await containers.resolve(request("setuptools>=80"))
+    assert [package.name for package in lock.packages] == ["setuptools"]
+
+
+@pytest.mark.docker
 async def test_adding_packages_has_a_time_limit(containers: DockerRunner) -> None:
     with pytest.raises(PackageError, match=r"took longer than 0 s"):
         await containers.resolve(request(SMALL, seconds=0.1))

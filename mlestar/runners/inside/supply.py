@@ -43,10 +43,11 @@ def provide(packages: dict[str, str]) -> None:
         (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", encoding="utf-8")
 
 
-def installed() -> str:
+def installed(unpinned: list[str]) -> str:
     """Return what is installed, as constraints."""
     found = [(one.metadata["Name"], one.version) for one in importlib.metadata.distributions()]
-    return "".join(sorted({f"{name}=={version}\n" for name, version in found if name and version}))
+    pins = {f"{name}=={version}\n" for name, version in found if name and version and name.lower() not in unpinned}
+    return "".join(sorted(pins))
 
 
 def resolve(job: dict[str, Any]) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def resolve(job: dict[str, Any]) -> dict[str, Any]:
     provide(job["provided"])
     report = SUPPLY / "report.json"
     requirements = write("requirements.txt", "\n".join(job["requirements"]) + "\n")
-    constraints = ["--constraint", write("constraints.txt", installed())]
+    constraints = ["--constraint", write("constraints.txt", installed(job["unpinned"]))]
     for path in job["constraints"]:
         constraints += ["--constraint", path]
     wheels = [] if job["source_builds"] else ["--only-binary", ":all:"]

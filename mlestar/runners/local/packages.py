@@ -16,6 +16,7 @@ from pathlib import Path
 
 from mlestar.errors import RunnerError, clean_text
 from mlestar.runners.limits import MIB
+from mlestar.runners.supply.names import INSTALLERS
 from mlestar.runners.supply.packages.explain import ADDRESS, FULL_DISK, full_disk, lost_network
 from mlestar.runners.supply.packages.index import PROXY_VARIABLES, read_pip_values
 from mlestar.runners.supply.packages.lock import InstallLimits, Lock, PackageError, PackageRequest, locked
@@ -71,7 +72,8 @@ class Environments:
         """
         deadline = time.monotonic() + request.limits.seconds
         with self._folder() as folder:
-            constraints = self._write(folder, "constraints.txt", json.loads(self._ask_python(INSTALLED)))
+            installed = [pin for pin in json.loads(self._ask_python(INSTALLED)) if _name(pin) not in INSTALLERS]
+            constraints = self._write(folder, "constraints.txt", installed)
             unneeded = [f"{name} ; sys_platform == 'none'" for name in request.provided]
             overrides = ["--overrides", self._write(folder, "overrides.txt", unneeded)] if unneeded else []
             wanted = self._write(folder, "requirements.txt", request.requirements)
@@ -272,3 +274,7 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def _name(pin: str) -> str:
+    return pin.partition("==")[0].lower()

@@ -31,6 +31,9 @@ VARIANTS = {
     "tensorflow": ("tensorflow-cpu",),
 }
 """Distributions with the same modules under another name, from their pages on the package index."""
+INSTALLERS = ("pip", "setuptools", "wheel")
+"""Distributions that come with an interpreter to install others, often in versions that are too old for what is added:
+no library depends on the installed version."""
 
 
 def may_install(distribution: str, module: str) -> bool:

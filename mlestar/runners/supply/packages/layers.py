@@ -16,6 +16,7 @@ from mlestar.errors import RunnerError
 from mlestar.files import sha256_of
 from mlestar.runners.docker.engine import connect, engine_errors
 from mlestar.runners.docker.image import find_image
+from mlestar.runners.supply.names import INSTALLERS
 from mlestar.runners.supply.packages.containers import PROGRAM, PipContainer, PipJob
 from mlestar.runners.supply.packages.index import read_index_settings
 from mlestar.runners.supply.packages.lock import InstallLimits, Lock, PackageRequest, locked
@@ -75,6 +76,7 @@ class Layers:
         values = {
             "requirements": request.requirements,
             "provided": dict(request.provided),
+            "unpinned": INSTALLERS,
             "constraints": index.constraints,
         }
         job = PipJob(

@@ -6,16 +6,19 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 export LANGGRAPH_STRICT_MSGPACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit check docs studio golden format clean
+.PHONY: help demo test test-extras unit check docs studio golden format clean
 
 help: ## Show the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 demo: $(VENV)/.demo ## Solve a built-in task with the offline engineer and show the result
 	@$(BIN)/mlestar demo --model offline
 
 test: unit ## Run all tests; those that need a Docker engine skip when there is none
-	@$(BIN)/python -m pytest --ignore=tests/unit
+	@$(BIN)/python -m pytest --ignore=tests/unit --ignore=tests/extras
+
+test-extras: $(VENV)/.test ## Run the tests that download large packages; they need a Docker engine
+	@MLESTAR_REQUIRE_DOCKER=1 $(BIN)/python -m pytest tests/extras
 
 unit: $(VENV)/.test ## Run the tests that need neither network nor engine, one process per CPU
 	@$(BIN)/python -m pytest tests/unit --numprocesses=auto --dist=worksteal

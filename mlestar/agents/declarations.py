@@ -3,10 +3,12 @@
 import ast
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from mlestar.agents.script import ScriptError, parse_tree
 from mlestar.runners.supply.names import may_install
@@ -18,6 +20,7 @@ ITEMS = r"""\[(?:\#[^\n]*|[^\]"'\#]|"(?:\\.|[^"\\\n])*"|'[^'\n]*')*\][ \t]*(?:\#
 """A list of texts in TOML, and the rest of its last line."""
 DEPENDENCIES = re.compile(rf"^dependencies[ \t]*=[ \t]*{ITEMS}", re.MULTILINE)
 WEIGHTS = re.compile(rf"^weights[ \t]*=[ \t]*{ITEMS}", re.MULTILINE)
+PYTHON = re.compile(r"^requires-python[ \t]*=", re.MULTILINE)
 TABLE = re.compile(r"^\[tool\.mlestar\][ \t]*\n", re.MULTILINE)
 
 
@@ -74,10 +77,51 @@ def declare(code: str, block: str) -> str:
     return write_needs(code, Needs(dependencies=tuple(dependencies.values()), weights=tuple(weights)))
 
 
-def write_needs(code: str, needs: Needs) -> str:
-    """Return a script whose block at its top declares these needs; whatever else its block says is kept."""
+def pin_needs(code: str, *, python: str, versions: Mapping[str, str], modules: Mapping[str, str]) -> str:
+    """Return a script that declares everything that it imports, in the versions with which it was executed.
+
+    A block that cannot be read, and a script that imports none of these, stay as they are.
+
+    Args:
+        code: the script.
+        python: version of the interpreter.
+        versions: of the distributions that it had, by their names.
+        modules: distributions by the modules that they install.
+    """
+    try:
+        own = read_needs(code)
+    except NeedsError:
+        return code
+    declared = {_name(text): _pin(Requirement(text), versions) for text in own.dependencies}
+    imported = {modules[module] for module in _imported_modules(code) if module in modules}
+    pinned = {name: _pin(Requirement(name), versions) for name in sorted(imported) if name in versions}
+    dependencies = tuple({**pinned, **declared}.values())
+    if not dependencies:
+        return code
+    needs = Needs(dependencies=dependencies, weights=own.weights)
+    return write_needs(code, needs, python="==" + ".".join([*python.split(".")[:2], "*"]))
+
+
+def _pin(requirement: Requirement, versions: Mapping[str, str]) -> str:
+    """Return a requirement with the version that was there; builds of it, as `+cpu`, have one version."""
+    version = versions.get(canonicalize_name(requirement.name))
+    if version is not None:
+        requirement.specifier = SpecifierSet(f"=={Version(version).public}")
+    return str(requirement)
+
+
+def write_needs(code: str, needs: Needs, *, python: str = "") -> str:
+    """Return a script whose block at its top declares these needs; whatever else its block says is kept.
+
+    Args:
+        code: the script.
+        needs: what it declares.
+        python: versions of Python that it runs with, unless its block says so.
+    """
     block, body = split_needs(code)
     content = "\n".join(line[2:] for line in block.split("\n")[1:-1]) + "\n"
+    if python and not PYTHON.search(content):
+        content = f'requires-python = "{python}"\n{content}'
     content = WEIGHTS.sub("", DEPENDENCIES.sub("", content)).strip("\n")
     content = f"{_as_list('dependencies', needs.dependencies)}\n{content}\n"
     if needs.weights:

@@ -6,6 +6,7 @@ from typing import Literal
 from langgraph.runtime import Runtime
 
 from mlestar.agents.context import ReplyError
+from mlestar.agents.declarations import pin_needs
 from mlestar.agents.subsampling import remove_subsampling
 from mlestar.errors import MlestarError
 from mlestar.evaluation import write_submission
@@ -14,6 +15,7 @@ from mlestar.nodes.grading import grade_execution
 from mlestar.nodes.progress import emit
 from mlestar.nodes.rescore import rescore_solution
 from mlestar.report import write_result
+from mlestar.runners.supply.packages.lock import Lock, read_lock
 from mlestar.runtime.budget import Refusal, Stage
 from mlestar.runtime.context import RunContext, find_context, release_context
 from mlestar.runtime.submission import SubmittedSolution
@@ -99,7 +101,7 @@ async def export(state: PipelineState, runtime: Runtime[Settings]) -> PipelineSt
     emit(runtime, "export", f"{solution.id} {solution.title}: {attempt.message or outcome}")
     exports = [*state.get("exports", []), attempt]
     if attempt.submission:
-        submitted = SubmittedSolution(solution, final=True)
+        submitted = SubmittedSolution(solution, await _pinned(ctx, solution), final=True)
         await _write(ctx, brief, submitted, attempt.submission)
         return {"exports": exports, "winner": solution.id}
     return {"exports": exports}
@@ -199,11 +201,20 @@ async def _export_unchosen(ctx: RunContext, brief: Brief, solution: Solution, st
             return False
         current = ctx.submission.current
         if current is None or better(brief.spec.direction, solution.score, current.solution.score):
-            submitted = SubmittedSolution(solution, final=False)
+            submitted = SubmittedSolution(solution, await _pinned(ctx, solution), final=False)
             await _write(ctx, brief, submitted, attempt.submission)
     except (MlestarError, OSError):
         return False
     return True
+
+
+async def _pinned(ctx: RunContext, solution: Solution) -> str:
+    """Return the blob of a script that declares what it imports, so that it can be executed elsewhere."""
+    code, environment = await ctx.services.text(solution.script or ""), await ctx.executor.environment()
+    lock = read_lock(await ctx.services.text(solution.verdict.lock)) if solution.verdict.lock else Lock(())
+    versions = {**environment.distributions, **{package.name: package.version for package in lock.packages}}
+    pinned = pin_needs(code, python=environment.python, versions=versions, modules=environment.modules)
+    return await ctx.services.keep(pinned)
 
 
 async def _write(ctx: RunContext, brief: Brief, submitted: SubmittedSolution, submission: str) -> None:

@@ -149,6 +149,8 @@ class Result(BaseModel):
     """What makes the scores less certain than they are by default."""
     folder: str
     solution: str | None = None
+    solution_sha256: str | None = None
+    """Of that file: the winner's script, with a block that declares what it imports."""
     submission: str | None = None
     report: str | None = None
     seconds: float = 0.0
@@ -209,9 +211,8 @@ def recorded_files(result: Result) -> dict[Path, str]:
     export = next((export for export in reversed(result.exports) if export.solution == result.winner), None)
     if result.submission and export and export.submission:
         files[Path(result.submission)] = export.submission
-    row = next((row for row in result.solutions if row.id == result.winner), None)
-    if result.solution and row and row.script:
-        files[Path(result.solution)] = "".join(Path(row.script).parts[-2:])
+    if result.solution and result.solution_sha256:
+        files[Path(result.solution)] = result.solution_sha256
     return files
 
 
@@ -293,6 +294,7 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
         ),
         folder=str(folder.path),
         solution=str(folder.solution) if submitted else None,
+        solution_sha256=current.script if submitted and current else None,
         submission=str(folder.submission) if submitted and brief and brief.spec.has_test else None,
         seconds=round(spend.seconds, 3),
         spend=SpendRow.model_validate(spend),

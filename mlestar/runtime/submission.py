@@ -17,6 +17,8 @@ class SubmittedSolution:
     """A solution that the run has submitted."""
 
     solution: Solution
+    script: str
+    """Blob of the script as it is handed over: it declares what it imports."""
     final: bool
     """The run chose it; otherwise it is there until the run has chosen."""
 
@@ -36,10 +38,14 @@ class SubmissionFiles:
         with self._lock:
             if self.current and self.current.final and not submitted.final:
                 return
-            self._folder.write_text(self._folder.solution, self._blobs.text(submitted.solution.script or ""))
+            self._folder.write_text(self._folder.solution, self._blobs.text(submitted.script))
             if submission is not None:
                 self._folder.copy_file(self._blobs.verified(submission), self._folder.submission)
-            fact = {"solution": submitted.solution.model_dump(mode="json"), "final": submitted.final}
+            fact = {
+                "solution": submitted.solution.model_dump(mode="json"),
+                "script": submitted.script,
+                "final": submitted.final,
+            }
             self._ledger.note("submitted", _NOTE_KEY, fact, replace=True)
             self.current = submitted
         logger.info("submitted %s%s", submitted.solution.id, "" if submitted.final else " until the run has chosen")
@@ -56,4 +62,6 @@ class SubmissionFiles:
         facts = self._ledger.notes("submitted")
         if not facts or not self._folder.solution.is_file():
             return None
-        return SubmittedSolution(Solution.model_validate(facts[-1]["solution"]), final=bool(facts[-1]["final"]))
+        solution = Solution.model_validate(facts[-1]["solution"])
+        script = facts[-1].get("script") or solution.script or ""
+        return SubmittedSolution(solution, script, final=bool(facts[-1]["final"]))

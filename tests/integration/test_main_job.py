@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_wine
 
+from mlestar.runners.supply import read_needs
 from tests.integration.command import mlestar_command, run_mlestar
 
 FINISHED = """
@@ -56,7 +57,11 @@ def test_a_folder_becomes_a_graded_solution(tmp_path: Path, runner: str) -> None
     folder = Path(result["folder"])
     assert not (folder / "work").exists()
     winner = next(row for row in result["solutions"] if row["id"] == result["winner"])
-    assert (folder / winner["script"]).read_bytes() == (folder / "solution.py").read_bytes()
+    script, solution = (
+        path.read_text(encoding="utf-8") for path in (folder / winner["script"], folder / "solution.py")
+    )
+    assert solution.endswith(script.lstrip("\n"))
+    assert "pandas==" in " ".join(read_needs(solution).dependencies)
 
 
 def test_a_killed_run_is_resumed_and_repeats_nothing(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from mlestar.agents.ablator import ask_for_study
 from mlestar.agents.blocks import replace_block
 from mlestar.agents.context import AgentContext
 from mlestar.agents.debugging import repair_script
-from mlestar.agents.declarations import add_needs, declare
+from mlestar.agents.declarations import add_needs, declare, pin_needs
 from mlestar.agents.ensembling import Member, ask_for_ensemble
 from mlestar.agents.merger import merge_scripts
 from mlestar.agents.script import ScriptError
@@ -133,3 +133,43 @@ def test_a_script_without_a_declaration_gets_its_imports_at_its_top_and_no_block
         "def model():\n    return 1\n\n\nmodel()\n", "    return 1", "import numpy\n    return numpy.pi"
     )
     assert patched.startswith("import numpy\ndef model():")
+
+
+VERSIONS = {"numpy": "2.4.6", "scikit-learn": "1.9.1", "torch": "2.13.0+cpu", "timm": "1.0.31"}
+MODULES = {"numpy": "numpy", "sklearn": "scikit-learn", "torch": "torch"}
+
+
+def pin(code: str) -> str:
+    return pin_needs(code, python="3.11.7", versions=VERSIONS, modules=MODULES)
+
+
+def test_what_a_script_imports_is_declared_in_the_version_that_was_there() -> None:
+    pinned = pin("import json\nimport numpy as np\nfrom sklearn.svm import SVC\nimport torch, unknown\n")
+    dependencies = ("numpy==2.4.6", "scikit-learn==1.9.1", "torch==2.13.0")
+    assert read_needs(pinned) == Needs(dependencies=dependencies)
+    assert '# requires-python = "==3.11.*"' in pinned
+    assert pinned.endswith("import json\nimport numpy as np\nfrom sklearn.svm import SVC\nimport torch, unknown\n")
+
+
+def test_declared_packages_are_pinned_and_the_rest_of_the_block_stays() -> None:
+    code = """# /// script
+# requires-python = ">=3.10"
+# dependencies = ["timm[extra]>=1", "other<2"]
+#
+# [tool.mlestar]
+# weights = ["hf:timm/tiny@0123"]
+# ///
+import timm
+"""
+    needs = read_needs(pin(code))
+    assert needs == Needs(dependencies=("timm[extra]==1.0.31", "other<2"), weights=("hf:timm/tiny@0123",))
+    assert 'requires-python = ">=3.10"' in pin(code)
+    assert "==3.11" not in pin(code)
+    assert pin(pin(code)) == pin(code)
+
+
+@pytest.mark.parametrize(
+    "code", ["print(1)\n", "import unknown\n", "# /// script\n# dependencies = [\n# ///\nimport numpy\n"]
+)
+def test_scripts_without_a_known_import_or_with_a_broken_block_stay(code: str) -> None:
+    assert pin(code) == code

@@ -1,7 +1,6 @@
 """What every installer of packages needs: the limit on their number, and a turn for each lock."""
 
 import contextlib
-import fcntl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +35,8 @@ def exclusively(folder: Path, name: str, stop: threading.Event) -> Iterator[None
     Raises:
         RunnerError: the folder cannot be written, or nobody waits any more.
     """
+    import fcntl  # other systems lack it, and this module is imported before they are refused
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / f"{name}.lock").open("ab")

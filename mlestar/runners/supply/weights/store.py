@@ -8,7 +8,6 @@ locks/               one lock for each address, for the index, and for what is i
 """
 
 import errno
-import fcntl
 import hashlib
 import os
 import shutil
@@ -169,7 +168,7 @@ class WeightStore:
     def hold(self) -> IO[bytes]:
         """Keep what is in the store there until the returned file is closed or the process ends."""
         file = self._open_lock("use")
-        fcntl.flock(file, fcntl.LOCK_SH)
+        _lock_file(file, shared=True)
         return file
 
     @contextmanager
@@ -235,7 +234,7 @@ class WeightStore:
     @contextmanager
     def _lock(self, name: str) -> Iterator[None]:
         with self._open_lock(name) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            _lock_file(file)
             yield
 
     @contextmanager
@@ -258,9 +257,16 @@ class WeightStore:
             raise RunnerError(msg) from error
 
 
+def _lock_file(file: IO[bytes], *, shared: bool = False, wait: bool = True) -> None:
+    import fcntl  # other systems lack it, and this module is imported before they are refused
+
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    fcntl.flock(file, kind if wait else kind | fcntl.LOCK_NB)
+
+
 def _try_lock(file: IO[bytes]) -> bool:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock_file(file, wait=False)
     except BlockingIOError:
         return False
     return True

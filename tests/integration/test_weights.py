@@ -230,7 +230,7 @@ def test_names_of_files_that_leave_their_folder_are_refused(store: WeightStore, 
         "/etc/passwd",
     ],
 )
-def test_what_is_no_address_of_weights_is_refused(address: str) -> None:
+def test_a_malformed_address_of_weights_is_refused(address: str) -> None:
     with pytest.raises(WeightsError):
         read_address(address)
 

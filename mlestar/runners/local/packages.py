@@ -218,7 +218,7 @@ def find_uv() -> str:
         pass
     if path := shutil.which("uv"):
         return path
-    msg = "the local runner adds packages with uv, which is not installed: `pip install mlestar[packages]`, or "
+    msg = "the local runner adds packages with uv, which is not installed: `pip install 'mlestar[packages]'`, or "
     msg += "`--packages image`"
     raise RunnerError(msg)
 

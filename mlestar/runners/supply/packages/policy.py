@@ -16,7 +16,7 @@ from mlestar.runners.supply.packages.lock import PackageError
 
 PolicyKind = Literal["image", "ask", "auto", "file"]
 MAX_FILE_BYTES = 2**20
-"""Of a file of allowed packages. Chosen by judgement; not measured."""
+"""Size of a file of allowed packages. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What GPUs do in the sandbox: run this where there are some, since the tests run where there is none.
+"""Check GPUs in the sandbox: for machines that have some, since the tests run where there are none.
 
 usage: python benchmarks/gpu.py [--image IMAGE]
 

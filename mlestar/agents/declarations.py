@@ -41,9 +41,9 @@ def keep_needs(*earlier: str, repairing: bool = False) -> Callable[[str], str]:
 def add_needs(code: str, *earlier: str, repairing: bool = False) -> str:
     """Return a script with what it still needs of what earlier ones declare.
 
-    A script without a block gets what it may still need. One with a block, or one that repairs another, gets what it
-    evidently needs, because what its author left out was perhaps left out on purpose. What cannot be read stays as it
-    is: executing it gives the reason.
+    A script without a block gets what it may still need. A script with a block, or one that repairs another, gets only
+    what it evidently needs, because its author may have left out the rest on purpose. A block that cannot be read stays
+    as it is: executing the script shows the reason.
     """
     try:
         own = read_needs(code)
@@ -103,7 +103,7 @@ def pin_needs(code: str, *, python: str, versions: Mapping[str, str], modules: M
 
 
 def _pin(requirement: Requirement, versions: Mapping[str, str]) -> str:
-    """Return a requirement with the version that was there; builds of it, as `+cpu`, have one version."""
+    """Return a requirement with the version that was there, without the suffix of a build such as `+cpu`."""
     version = versions.get(canonicalize_name(requirement.name))
     if version is not None:
         requirement.specifier = SpecifierSet(f"=={Version(version).public}")
@@ -143,7 +143,7 @@ def split_needs(code: str) -> tuple[str, str]:
 
 
 def lines_of_block(code: str) -> int:
-    """Return how many lines of a script its block takes up together with the comments above it, 0 unless it is first.
+    """Return how many lines of a script its block takes up together with the comments above it, 0 if it is not first.
 
     Imports are added below it.
     """

@@ -169,7 +169,7 @@ class Literals:
 
     @cached_property
     def _outer_containers(self) -> list[Container]:
-        """The containers that are in no other one."""
+        """The containers that are not inside another one."""
         inner = {id(node) for outer in self._containers for node in ast.walk(outer) if node is not outer}
         return [node for node in self._containers if id(node) not in inner]
 
@@ -405,7 +405,7 @@ def _encoded_in_chunks(texts: Sequence[str]) -> int:
 
 
 def _encoded_in_numbers(container: Container) -> int:
-    """Return how many characters a large container of numbers has that follow no rule, such as packed rows."""
+    """Return how many characters a large container of irregular numbers has, such as packed rows."""
     numbers = [value for value in _constants(container) if not isinstance(value, str | bytes)]
     size = sum(len(str(value)) if not isinstance(value, int) else value.bit_length() // 3 + 1 for value in numbers)
     if size <= LARGE_CONTAINER:

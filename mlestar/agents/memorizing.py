@@ -40,7 +40,7 @@ MOST_LABELS = 50_000
 FIRST_CODE = 0xE000
 """First code point of the characters that stand for labels in a comparison of sequences."""
 MANY_LABELS = 20
-"""Different labels from which their order says more than a sorted list does. Chosen by judgement."""
+"""Number of different labels from which their order is more than that of a sorted list. Chosen by judgement."""
 SAME_ORDER = 0.98
 """Rank correlation of a sequence of numbers with the labels of as many rows. Chosen by judgement."""
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -211,7 +211,7 @@ def _longest_code(literals: Literals, column: Sequence[str], rows: RowValues) ->
 
 
 def _is_code(sequence: Sequence[str], labels: Sequence[str]) -> bool:
-    """Return whether a sequence tells labels apart as they are, or is in their order with hardly any exception."""
+    """Return whether a sequence distinguishes the labels exactly, or has their order with hardly any exception."""
     different = len(set(labels))
     if 1 < len(set(sequence)) == different == len(set(zip(sequence, labels, strict=True))) < len(labels):
         return True

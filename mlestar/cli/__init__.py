@@ -74,10 +74,11 @@ WeightsPolicy = Annotated[
 WeightsDir = Annotated[Path | None, typer.Option("--weights-dir", help="Folder that keeps weights for all runs.")]
 WeightsFolder = Annotated[
     list[Path] | None,
-    typer.Option("--weights-folder", help="Folder with weights of your own, which every script can read. Repeatable."),
+    typer.Option("--weights-folder", help="Folder with your own weights, which every script can read. Repeatable."),
 ]
 Packages = Annotated[
-    str | None, typer.Option("--packages", help="What scripts may have added: image (nothing), ask, auto, or a file.")
+    str | None,
+    typer.Option("--packages", help="Which packages may be added for scripts: image (none), ask, auto, or a file."),
 ]
 MaxHours = Annotated[float | None, typer.Option("--max-hours", help="Active hours the run may take.")]
 MaxUsd = Annotated[float | None, typer.Option("--max-usd", help="US dollars all model calls may cost.")]

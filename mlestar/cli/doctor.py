@@ -213,8 +213,8 @@ def _supplies(settings: Settings, *, image_present: bool) -> Iterator[Row]:
     if environment is None:
         may_add = f"{supply.packages}: which are missing is known once the image is built"
     yield "packages", True, added.get(supply.packages, may_add)
-    folders = f", {len(supply.folders)} folders of your own" if supply.folders else ""
-    yield "weights", True, f"{supply.weights}: {len(supply.held)} in the store{folders}"
+    folders = f", {len(supply.folders)} of your own folders" if supply.folders else ""
+    yield "weights", True, f"{supply.weights}: {len(supply.stored_weights)} in the store{folders}"
 
 
 def _libraries(environment: Environment) -> Row:

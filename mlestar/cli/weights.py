@@ -59,7 +59,7 @@ def remove(addresses: Addresses, weights_dir: Folder = None) -> None:
             freed = store.remove(read_address(text))
         except WeightsError as error:
             raise UserError(str(error)) from error
-        typer.echo(f"removed {text}: {freed / 1e6:,.1f} MB are free again")
+        typer.echo(f"removed {text}: {freed / 1e6:,.1f} MB were freed")
 
 
 def _open(weights_dir: Path | None, items: list[str] | None) -> "tuple[Settings, WeightStore]":
@@ -71,5 +71,6 @@ def _open(weights_dir: Path | None, items: list[str] | None) -> "tuple[Settings,
 
 
 def _describe(entry: "Entry") -> str:
-    licence = entry.licence or "licence unknown"
-    return f"{entry.shown_address} {entry.size / 1e6:,.1f} MB in {len(entry.files)} files, {licence}, {entry.fetched}"
+    licence, count = entry.licence or "licence unknown", len(entry.files)
+    plural = "" if count == 1 else "s"
+    return f"{entry.shown_address} {entry.size / 1e6:,.1f} MB in {count} file{plural}, {licence}, {entry.fetched}"

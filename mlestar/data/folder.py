@@ -132,14 +132,14 @@ def _check_names(path: Path, root: str, names: Iterable[str]) -> None:
     """Check that files and folders have names that can be written in a record, at most as long as the system allows.
 
     Raises:
-        TaskError: one has not.
+        TaskError: a name or a path is not like that.
     """
     for name in names:
         below = os.path.relpath(os.path.join(root, name), path)  # noqa: PTH118  # pathlib takes long for many files
         if not is_utf8(name):
             msg = f"{below!r} has a name that is not UTF-8: rename it"
         elif len(os.fsencode(below)) > MAX_PATH:
-            msg = f"{below[:80]}... has a path of more than {MAX_PATH:,} bytes: move it up"
+            msg = f"{below[:80]}... has a path of more than {MAX_PATH:,} bytes: move it to a shorter path"
         else:
             continue
         raise TaskError(msg)

@@ -269,7 +269,7 @@ def _read_as(model: type[M], value: Any) -> M:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        msg = "the process that grades gave an answer that is none"
+        msg = "the grading process gave an invalid answer"
         raise GradingError(msg) from error
 
 

@@ -228,7 +228,7 @@ class Runs:
             msg = f"run {run_id} has no {name}"
             raise UserError(msg)
         text = await asyncio.to_thread(self._folder(run_id).read_own_text, Path(path))
-        # A submission is data, which must stay as it is graded; script and report are read by people and models.
+        # A submission is data and must stay as it was graded; script and report are read by people and models.
         return text if name == "submission" else clean_text(text)
 
     async def cancel(self, run_id: str) -> Status:

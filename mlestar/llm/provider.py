@@ -38,7 +38,7 @@ class Provider:
 
 
 GOOGLE_DIRECT = {"client_args": {"follow_redirects": False}}
-"""Its client repeats the key and the prompt to whatever host an answer redirects to."""
+"""Its client sends the key and the prompt again to whatever host an answer redirects to."""
 PROVIDERS = {
     "google_genai": Provider(
         "langchain_google_genai",

@@ -1,14 +1,15 @@
-"""Token counts of providers, which may be anything: a negative one would give money back to a budget."""
+"""Token counts of providers, which may be any value: a negative one would give money back to a budget."""
 
 from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 
 MAX_COUNT = 10**9
-"""Tokens beyond which a number is no count: a thousand times the longest windows. Chosen by judgement; not measured."""
+"""Largest number that is accepted as a count: a thousand times the longest context windows. Chosen by judgement; not
+measured."""
 
 
 def with_counts(message: AIMessage) -> AIMessage:
-    """Return a reply whose token counts are whole numbers that fit each other; what is no count becomes 0."""
+    """Return a reply whose token counts are whole numbers that fit each other; anything else becomes 0."""
     usage = message.usage_metadata
     if not usage:
         return message

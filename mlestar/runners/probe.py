@@ -25,7 +25,7 @@ MAX_DISTRIBUTIONS = 5000
 FOR_DATA = 0
 """The first group of `describe.rank`."""
 VARIANTS = {"xgboost-cpu": "xgboost", "tensorflow-cpu": "tensorflow"}
-"""Distributions that prompts list by the name under which they are known."""
+"""Distributions that prompts list under a better-known name."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Interpreter:
     packages: dict[str, str]
     """Libraries for data that can be imported, as far as prompts list them with their versions."""
     distributions: dict[str, str]
-    """Everything that is installed and not known to be broken: libraries for data first, then what was asked for, then
-    what only those need."""
+    """Everything that is installed and not known to be broken: libraries for data first, then what was installed by
+    name, then what only those need."""
     modules: dict[str, str]
     """Distributions by the modules that they install."""
     broken: dict[str, str] = field(default_factory=dict)
@@ -69,7 +69,7 @@ async def probe_interpreter(run: Callable[[Job], Awaitable[Execution]], work_dir
 
 
 def read_description(told: Mapping[str, Any]) -> Interpreter:
-    """Return what an interpreter says about itself, without names and versions that are none."""
+    """Return what an interpreter says about itself, without malformed names and versions."""
     rows = [(str(name), str(version), int(group)) for name, version, group in told["distributions"]]
     rows = [row for row in rows if NAME.fullmatch(row[0]) and VERSION.fullmatch(row[1])][:MAX_DISTRIBUTIONS]
     for_data = [(VARIANTS.get(name, name), version) for name, version, group in rows if group == FOR_DATA]

@@ -7,7 +7,7 @@ from pathlib import Path
 WEIGHTS = "/opt/weights"
 """Path of declared weights in a sandbox."""
 WEIGHT_FOLDERS = "/opt/weight-folders"
-"""Path of the user's own folders of weights in a sandbox."""
+"""Path in a sandbox of the user's own folders with weights."""
 
 
 def common_variables(seed: int, cpus: float, home: str) -> dict[str, str]:
@@ -31,7 +31,7 @@ def weight_variables(folder: str, own: Sequence[str], home: str) -> dict[str, st
 
     Args:
         folder: of the weights that the script declares; empty when it declares none.
-        own: folders of the user's own.
+        own: the user's own folders.
         home: a folder that the script can write.
     """
     if not (folder or own):

@@ -12,7 +12,7 @@ from mlestar.state import Action, Answer
 from mlestar.store import Ledger, key_of
 
 ANSWER_FORM = Answer.model_json_schema()
-"""Form of an answer. As a schema, not as the class: LangGraph would let a reply of another form end the run."""
+"""Form of an answer, as a schema: with the class itself, LangGraph would end the run at a reply in another form."""
 PERMISSION: tuple[Action, ...] = ("approve", "reject")
 """What can be answered when a run asks whether it may add something."""
 

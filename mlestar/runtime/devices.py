@@ -1,4 +1,4 @@
-"""Which script gets which GPU: each its own, also among the runs of this machine."""
+"""Which script gets which GPU: no two scripts get the same one, also when several runs use this machine."""
 
 import asyncio
 import contextlib
@@ -16,11 +16,11 @@ from mlestar.runners.gpus import describe_gpus, list_gpus
 from mlestar.settings import MAX_GPU_SHARE, Settings
 
 BUILT_IN = ("docker", "local")
-"""Runners that list their devices where any is asked for."""
+"""Runners that list their devices when GPUs are requested."""
 PARTS = math.lcm(*range(1, MAX_GPU_SHARE + 1))
 """Parts of a device that scripts claim: any allowed number of scripts divides them evenly."""
 RETRY_SECONDS = 1.0
-"""Time after which a device that another run uses is asked for again. Chosen by judgement; not measured."""
+"""Time between two attempts to get a device that another run uses. Chosen by judgement; not measured."""
 
 
 class Devices:
@@ -51,7 +51,7 @@ class Devices:
 
     @property
     def description(self) -> str:
-        """What agents are told, empty when scripts get no device: the same whichever one a script gets."""
+        """What agents are told, empty when scripts get no device. It does not depend on which device a script gets."""
         return describe_gpus(self._gpus, self._count, self._share)
 
     @asynccontextmanager
@@ -100,7 +100,7 @@ def find_devices(settings: Settings, machine: Environment, on_progress: Callable
     """Return the devices of a run.
 
     Raises:
-        SettingsError: a script is to have more than there are.
+        SettingsError: the settings ask for more than there are.
     """
     count = gpus_per_script(settings, machine)
     return Devices(machine.gpus if count else (), count, settings.gpu_share, on_progress)
@@ -110,7 +110,7 @@ def gpus_per_script(settings: Settings, machine: Environment) -> int:
     """Return how many devices a script gets; 0 where the runner lists none.
 
     Raises:
-        SettingsError: it is to have more than there are.
+        SettingsError: the settings ask for more than there are.
     """
     available = len(machine.gpus)
     if settings.gpus == "auto":
@@ -127,11 +127,11 @@ def gpus_per_script(settings: Settings, machine: Environment) -> int:
 
 
 def scripts_by_gpus(settings: Settings, machine: Environment) -> int | None:
-    """Return how many scripts can execute at once for want of GPUs, None where these are no limit."""
+    """Return how many scripts the GPUs allow to execute at once, None where GPUs set no limit."""
     count = gpus_per_script(settings, machine)
     if count:
         return max(1, len(machine.gpus) * settings.gpu_share // count)
-    # A runner of somebody else's that has GPUs and does not list them: nothing shows which one a script uses.
+    # Another runner that has GPUs but does not list them: nothing shows which one a script uses.
     unlisted = bool(machine.gpu) if settings.gpus == "auto" else bool(settings.gpus)
     return 1 if unlisted else None
 
@@ -139,8 +139,8 @@ def scripts_by_gpus(settings: Settings, machine: Environment) -> int | None:
 def _claim_device(uuid: str, share: int) -> list[socket.socket] | None:
     """Return this process's claim on a part of a device, None where other processes have too much of it.
 
-    A script takes all parts of a device that it shares with none, half of them where it shares it with one other.
-    Only Linux has names that the kernel frees when their process ends.
+    A script takes all parts of a device that it does not share, and half of them when it shares it with one other.
+    Only Linux has socket names that the kernel frees when the process ends.
     """
     name = hashlib.sha256(uuid.encode()).hexdigest()[:32]
     sockets: list[socket.socket] = []

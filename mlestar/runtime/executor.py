@@ -125,7 +125,7 @@ class Executor:
     ) -> ExecutionRecord:
         """Run a script, or return what the ledger has of the same execution.
 
-        What it declares that it needs is supplied first; where that is not possible, it does not start.
+        The packages and weights that it declares are supplied first; it does not start where that is not possible.
 
         Args:
             script: blob of the script.

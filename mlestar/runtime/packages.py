@@ -67,7 +67,7 @@ class RunPackages:
         await self._ask(missing)
         runner = await self._runner()
         if not isinstance(runner, Installer):
-            msg = f"{', '.join(missing)}: the runner {runner.name} adds no packages; use what is installed"
+            msg = f"{', '.join(missing)}: the runner {runner.name} cannot add packages; use what is installed"
             raise PackageError(msg)
         async with self._one_at_a_time:
             blob, lock = await self._lock(runner, missing, environment)
@@ -129,7 +129,7 @@ class RunPackages:
 
 
 def _installed(environment: Environment) -> dict[str, str]:
-    """Return versions by canonical names, those of distributions with the same modules included.
+    """Return versions by canonical names, including those of distributions that have the same modules.
 
     Nothing where the runner does not know what is installed.
     """

@@ -11,7 +11,7 @@ from mlestar.evaluation.holdout.holdout import labelled_rows
 def read_row_values(task: Task, holdout: Holdout | None) -> RowValues | None:
     """Return the ids and labels of the labelled train rows; None where labels cannot be located.
 
-    The ids are those that the scripts of a search see: where a holdout has made-up ids, these.
+    The ids are those that the scripts of a search see, which are made-up ones where a holdout has such.
     """
     spec = task.spec
     if not task.labelled:

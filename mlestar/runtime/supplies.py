@@ -1,4 +1,4 @@
-"""What a script declares that it needs, supplied before it executes: packages and weights."""
+"""The packages and weights that a script declares, supplied before it executes."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from mlestar.store import Blobs, Ledger
 
 
 class UnavailableError(Exception):
-    """A declared package or weight cannot be supplied; the message explains to an agent what it can do."""
+    """A declared package or weight cannot be supplied; the message tells an agent what it can do."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Supplied:
-    """What a script gets of what it declares."""
+    """What a script gets for its declarations."""
 
     base: str = ""
     """Image, or interpreter of a local runner, that has its packages; empty: the runner's own."""
@@ -60,7 +60,7 @@ class Supplies:
         self._weights = RunWeights(settings, ledger, exclusion, on_progress)
 
     async def prepare(self, needs: Needs, environment: Environment, label: str) -> Supplied:
-        """Return what a script gets of what it declares.
+        """Return what a script gets for its declarations.
 
         Args:
             needs: what it declares.
@@ -80,7 +80,7 @@ class Supplies:
 
     @property
     def weight_folders(self) -> tuple[Path, ...]:
-        """Folders with weights of the user's own."""
+        """Folders with the user's own weights."""
         return self._weights.folders
 
     def close(self) -> None:

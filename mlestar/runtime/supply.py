@@ -20,11 +20,11 @@ NAMED_WEIGHTS = 20
 async def describe_supply(settings: Settings, environment: Environment | None) -> Supply:
     """Return what scripts may declare besides what the sandbox has, as far as that is known."""
     policy = await asyncio.to_thread(make_policy, settings.packages, catalogue_libraries())
-    held = await asyncio.to_thread(_list_weights, settings.weights_dir)
+    stored = await asyncio.to_thread(_list_weights, settings.weights_dir)
     return Supply(
         packages=policy.kind,
         weights=settings.weights,
-        held=tuple(held[:NAMED_WEIGHTS]),
+        stored_weights=tuple(stored[:NAMED_WEIGHTS]),
         allowed=_list_allowed(policy, environment),
         folders=tuple(folder.name for folder in settings.weights_folder),
     )

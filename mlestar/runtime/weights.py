@@ -57,7 +57,7 @@ class WeightRow(BaseModel):
 
     @property
     def shown(self) -> "WeightRow":
-        """The same without what a query of an address may hold."""
+        """The same with secrets in addresses masked."""
         masked = {"declared": mask_secrets(self.declared), "address": mask_secrets(self.address)}
         return self.model_copy(update=masked)
 
@@ -93,7 +93,7 @@ class RunWeights:
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """Folders with weights of the user's own."""
+        """Folders with the user's own weights."""
         return tuple(folder.expanduser().absolute() for folder in self._settings.weights_folder)
 
     async def supply(self, addresses: tuple[str, ...]) -> tuple[tuple[str, ...], Path | None]:
@@ -158,10 +158,10 @@ class RunWeights:
         option = "--weights auto"
         if policy == "auto" and isinstance(address, FileAddress):
             option = f"--set weight_hosts={clean_text(address.host)}"
-        held = await asyncio.to_thread(self._held)
+        stored = await asyncio.to_thread(self._stored_names)
         refusal = refusal or f"this run may not fetch them ({option} allows it)"
         msg = f"weights {_shown(address)} are not in the store, and {refusal}"
-        raise WeightsError(f"{msg}; declare one of {held}" if held else msg)
+        raise WeightsError(f"{msg}; declare one of {stored}" if stored else msg)
 
     async def _ask(self, shown: str) -> str:
         """Ask a person whether weights may be fetched; return why they may not, empty when they may."""
@@ -171,7 +171,7 @@ class RunWeights:
             return "nobody can be asked here (--weights auto or `mlestar weights add` needs no answer)"
         return "" if allowed else "a person has refused to fetch them"
 
-    def _held(self) -> str:
+    def _stored_names(self) -> str:
         entries = list(self._store.index().entries.values())
         names = [entry.shown_address for entry in entries[:NAMED]]
         return ", ".join(names) + (" ..." if len(entries) > NAMED else "")

@@ -49,7 +49,7 @@ class Answers:
     async def find(self, questions: Mapping[str, Question | ModelCall]) -> dict[str, Any]:
         """Return the answers there are, by the graph's ids of the questions.
 
-        None is used twice, unless parallel branches ask the same: whether something may be added.
+        No answer is used twice, unless parallel branches ask whether the same package or weights may be added.
         """
         answers: dict[str, Any] = {}
         given: dict[str, Answer | str] = {}

@@ -81,12 +81,12 @@ class _Repair:
             yield Finding("settings.json", "cannot be read", advice=advice)
 
     def _odd_files(self) -> Iterator[Finding]:
-        """Remove what is no regular file where a run writes one that it can write again."""
+        """Remove what stands in place of a regular file that a run can write again."""
         folder = self._folder
         for path in (folder.checkpoints, folder.questions, folder.contents, folder.result):
             if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
                 self._set_aside(path)
-                yield Finding(path.name, "is no regular file", f"removed; {AGAIN}")
+                yield Finding(path.name, "is not a regular file", f"removed; {AGAIN}")
 
     def _ledger(self) -> Iterator[Finding]:
         path = self._folder.ledger
@@ -179,7 +179,7 @@ class _Repair:
         files = recorded_files(result)
         if foreign := [file for file in files if file not in (self._folder.submission, self._folder.solution)]:
             self._set_aside(path)
-            yield Finding(path.name, f"names {foreign[0]}, which is no file of this run", f"removed; {AGAIN}")
+            yield Finding(path.name, f"names {foreign[0]}, which is not a file of this run", f"removed; {AGAIN}")
             return
         for file, sha in files.items():
             if not _has_content(file, sha):
@@ -305,7 +305,7 @@ def _forget(connection: sqlite3.Connection, key: str, kind: str) -> None:
 
 
 def _has_content(path: Path, sha: str) -> bool:
-    """Return whether a path is a regular file with the content of a hash; links count as none."""
+    """Return whether a path is a regular file with the content of a hash; links do not count as such."""
     try:
         return not path.is_symlink() and sha256_of(path) == sha
     except OSError:

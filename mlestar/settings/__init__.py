@@ -178,25 +178,25 @@ class Settings(BaseModel):
     network: bool = Field(False, description="Let scripts reach the network and this machine's services.")
     gpus: Gpus = Field(0, description="GPUs of one script; -1 for all; auto for one where there is any, else none.")
     gpu_share: int = Field(
-        1, ge=1, le=MAX_GPU_SHARE, description="Scripts that may use one GPU at once, with its memory in common."
+        1, ge=1, le=MAX_GPU_SHARE, description="Scripts that may use one GPU at once; they share its memory."
     )
     runtime: str | None = Field(None, description="Another OCI runtime of the engine, e.g. `runsc` (gVisor).")
     warm: int = Field(0, ge=0, le=16, description="Containers that wait for a script with its libraries imported.")
     packages: str = Field(
         "image",
-        description="Packages that scripts may declare and the sandbox lacks. image: none is added. ask: a person "
-        "decides. auto: the libraries of the catalogue. A file: those in it, a requirement such as `name>=1.2` on each "
-        "line. What they depend on is added, too.",
+        description="Which declared packages are added where the sandbox lacks them. image: none. ask: a person "
+        "decides. auto: the libraries of the catalogue. A file: the packages in it, a requirement such as `name>=1.2` "
+        "on each line. Their dependencies are added, too.",
     )
     packages_dir: Path = Field(
         Path("~/.cache/mlestar/packages"), description="Folder for added packages, which runs share."
     )
     package_mb: int = Field(
-        1000, ge=1, description="MB of the packages that one script may have added, with what they depend on."
+        1000, ge=1, description="Largest size in MB of the packages added for one script, dependencies included."
     )
-    package_seconds: float = Field(600, gt=0, description="Seconds that adding the packages of a script may take.")
+    package_seconds: float = Field(600, gt=0, description="Time limit in seconds of adding the packages of one script.")
     package_count: int = Field(
-        50, ge=1, description="Packages that one script may have added, with what they depend on."
+        50, ge=1, description="Most packages that are added for one script, dependencies included."
     )
     source_builds: bool = Field(
         False,
@@ -210,12 +210,14 @@ class Settings(BaseModel):
     )
     weights_dir: Path = Field(Path("~/.cache/mlestar/weights"), description="Folder that keeps weights for all runs.")
     weights_folder: tuple[Path, ...] = Field(
-        (), description="Folders with weights of your own, which every script can read."
+        (), description="Folders with your own weights, which every script can read."
     )
     weight_hosts: tuple[str, ...] = Field(
         (), description="Hosts from which `weights=auto` fetches files by https addresses with a hash."
     )
-    weight_mb: int = Field(2000, ge=1, description="MB of one repository or file of weights that is fetched, at most.")
+    weight_mb: int = Field(
+        2000, ge=1, description="Largest size in MB of one repository or file of weights that is fetched."
+    )
     share: Share = Field(
         "all",
         description="What prompts contain of the data, and so what a model provider receives. all: statistics of "

@@ -108,13 +108,13 @@ class Supply(Frozen):
     packages: Literal["image", "ask", "auto", "file"] = "image"
     """`image`: nothing is added. `ask`: a person decides. `auto`, `file`: `allowed`, from the catalogue or a file."""
     weights: Literal["local", "ask", "auto"] = "local"
-    """`local`: those that are held. `ask`: a person decides about others. `auto`: others are fetched."""
-    held: tuple[str, ...] = ()
+    """`local`: those in the store. `ask`: a person decides about others. `auto`: others are fetched."""
+    stored_weights: tuple[str, ...] = ()
     """Addresses of weights that are in the store."""
     allowed: tuple[str, ...] = ()
     """Libraries that a script may declare under this policy, with their versions; empty where a person is asked."""
     folders: tuple[str, ...] = ()
-    """Names of folders with weights of the user's own."""
+    """Names of folders with the user's own weights."""
 
     @property
     def adds_packages(self) -> bool:
@@ -127,7 +127,7 @@ class Supply(Frozen):
     @property
     def declares_weights(self) -> bool:
         """A script may declare weights: some are in the store, or others may be fetched."""
-        return self.fetches_weights or bool(self.held)
+        return self.fetches_weights or bool(self.stored_weights)
 
     @property
     def declares(self) -> bool:
@@ -183,7 +183,7 @@ class Brief(Frozen):
 
     @property
     def other_packages(self) -> tuple[str, ...]:
-        """Names of what is installed besides `packages`, what was asked for first; long lists end with their rest."""
+        """Names of what is installed besides `packages`, those installed by name first; long lists end with a count."""
         shown = {*self.packages, *(f"{name}-cpu" for name in self.packages)}
         names = [name for name in self.distributions if name not in shown and name not in INSTALLERS]
         left_out = len(names) - MAX_OTHER_PACKAGES
@@ -225,7 +225,7 @@ class Measured(Frozen):
     seconds: float
     peak_memory_mb: Finite = None
     peak_gpu_memory_mb: Finite = None
-    """Of one GPU; left out of prompts where the script had none."""
+    """Of one GPU; prompts leave it out where the script had none."""
 
     @classmethod
     def of(cls, seconds: float, peak_memory_mb: float | None, peak_gpu_memory_mb: float | None = None) -> "Measured":

@@ -245,7 +245,7 @@ class RunFolder:
         return file
 
     def _open_lock(self) -> IO[str]:
-        """Open the lock, which may be no link: the number of this process is written into it."""
+        """Open the lock, which must not be a link: the number of this process is written into it."""
         try:
             handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         except OSError as error:

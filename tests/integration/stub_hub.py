@@ -13,8 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 Fault = Literal["cut", "slow", "wrong", "longer", "unavailable", "no_ranges"]
 """Of one file. `cut`: the connection ends after half of it, once. `slow`: it takes seconds. `wrong`: other content.
-`longer`: more than is stated, without a length. `unavailable`: 503, always. `no_ranges`: `cut`, and always from the
-beginning."""
+`longer`: more than is stated, without a length. `unavailable`: always 503. `no_ranges`: like `cut`, and a download
+always starts from the beginning."""
 LFS_BYTES = 1000
 """Files from this size on have a sha256, as large files of the real hub."""
 

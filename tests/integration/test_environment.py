@@ -62,7 +62,7 @@ async def test_auto_says_which_image_it_picked_and_how_large_it_is() -> None:
     size = f"{image.attrs['Size'] / 1e9:.1f} GB"
     assert lines[0] in (
         f"image auto: base (table data, no GPU), {size}, already built",
-        "image auto: base (table data, no GPU), 1.6 GB, built now, once, in minutes",
+        "image auto: base (table data, no GPU), 1.6 GB, built now, once, which takes minutes",
     )
 
 

@@ -130,7 +130,7 @@ def test_a_download_goes_on_where_a_process_that_was_killed_left_it(store: Weigh
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
 def test_content_with_another_hash_is_refused(store: WeightStore, hub: StubHub, name: str) -> None:
     hub.faults[name] = "wrong"
-    assert "its hash is another one" in refuse(store, hub)
+    assert "its hash is not the stated one" in refuse(store, hub)
 
 
 def test_more_than_the_hub_states_is_refused_before_it_fills_the_disk(store: WeightStore, hub: StubHub) -> None:
@@ -154,7 +154,7 @@ def test_a_file_over_the_cap_is_refused_also_without_a_stated_length(store: Weig
 def test_a_file_is_fetched_by_its_hash_and_another_content_is_refused(store: WeightStore, hub: StubHub) -> None:
     address = file_address(hub)
     hub.faults["resnet-abc.pth"] = "wrong"
-    assert "its hash is another one" in refuse(store, hub, address)
+    assert "its hash is not the stated one" in refuse(store, hub, address)
     hub.faults.clear()
     entry = fetch(store, hub, address)
     assert (entry.kind, entry.files[0].name) == ("file", "resnet-abc.pth")
@@ -230,7 +230,7 @@ def test_names_of_files_that_leave_their_folder_are_refused(store: WeightStore, 
         "/etc/passwd",
     ],
 )
-def test_what_is_no_address_of_weights_is_refused(address: str) -> None:
+def test_a_malformed_address_of_weights_is_refused(address: str) -> None:
     with pytest.raises(WeightsError):
         read_address(address)
 
@@ -378,7 +378,7 @@ def test_the_command_adds_lists_and_removes(tmp_path: Path, hub: StubHub) -> Non
     listed = run_mlestar("weights", "list", *options, env=variables)
     assert listed.stdout == f"{added.stdout}  as hf:{NAME}\n"
     removed = run_mlestar("weights", "remove", pinned, *options, env=variables)
-    assert removed.stdout == f"removed {pinned}: 2.0 MB are free again\n"
+    assert removed.stdout == f"removed {pinned}: 2.0 MB were freed\n"
     again = run_mlestar("weights", "remove", pinned, *options, env=variables)
     assert again.returncode == 2
     assert len(again.stderr.strip().splitlines()) == 1

@@ -105,7 +105,7 @@ SUPPLIED = BRIEF.model_copy(
         "supply": Supply(
             packages="auto",
             weights="auto",
-            held=("hf:timm/resnet18.a1_in1k@0123456789abcdef",),
+            stored_weights=("hf:timm/resnet18.a1_in1k@0123456789abcdef",),
             allowed=("efficientnet-lite-pytorch", "torch"),
             folders=("backbones",),
         ),

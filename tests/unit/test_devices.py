@@ -97,7 +97,7 @@ async def test_a_script_that_waits_gets_the_device_that_becomes_free() -> None:
     assert gpu.uuid == "freed-0"
 
 
-async def test_without_devices_nothing_is_waited_for() -> None:
+async def test_without_devices_no_script_waits() -> None:
     async with Devices().lease() as first, Devices().lease() as second:
         assert (first, second) == ((), ())
 
@@ -249,7 +249,7 @@ class FillsGpu(WithGpus):
         return FULL if self.ran.count("t0.c1") == 1 and job.name == "t0.c1" else execution
 
 
-async def test_the_debugger_repairs_a_script_that_filled_its_device_by_figures(tmp_path: Path) -> None:
+async def test_the_debugger_gets_the_figures_of_a_full_device_and_repairs_the_script(tmp_path: Path) -> None:
     scenario = FillsGpu(make_gpus("full", 1))
     result = await solve(tmp_path, scenario, gpus=1)
     assert result.status == "solved"
@@ -261,7 +261,7 @@ async def test_the_debugger_repairs_a_script_that_filled_its_device_by_figures(t
     assert "and the GPU NVIDIA T4, 15360 MB; aim" in repaired
 
 
-async def test_prompts_of_a_run_without_devices_are_about_none(tmp_path: Path) -> None:
+async def test_prompts_of_a_run_without_devices_do_not_mention_any(tmp_path: Path) -> None:
     scenario = WithGpus([])
     await solve(tmp_path, scenario, gpus="auto")
     prompts = [prompt for prompts in scenario.prompts.values() for prompt in prompts]

@@ -162,8 +162,8 @@ def test_a_library_that_may_be_added_is_not_missing(sandbox: Brief, supply: Supp
         (Supply(), False),
         (Supply(weights="auto"), True),
         (Supply(weights="ask"), True),
-        (Supply(held=("hf:timm/resnet18@0123",)), True),
-        (Supply(held=("hf:timm/resnet50@0123",)), False),
+        (Supply(stored_weights=("hf:timm/resnet18@0123",)), True),
+        (Supply(stored_weights=("hf:timm/resnet50@0123",)), False),
     ],
 )
 @pytest.mark.parametrize("address", ["hf:timm/resnet18@0123", "hf:timm/resnet18"])

@@ -54,7 +54,7 @@ def test_the_libraries_of_the_catalogue_may_be_added_by_any_spelling() -> None:
     assert missing("auto", "numpy", "lightgbm>=4", "Scikit.Learn") == ("lightgbm>=4", "Scikit.Learn")
 
 
-def test_other_packages_may_not() -> None:
+def test_other_packages_may_not_be_added() -> None:
     assert "it is not in the catalogue" in refusal("auto", "humanize")
     assert missing("ask", "humanize") == ("humanize",)
 
@@ -106,8 +106,8 @@ def test_a_package_without_a_hash_is_refused(hashes: object) -> None:
 
 
 @pytest.mark.parametrize("version", ["1.0 --index-url=x", "../x", "1\n2"])
-def test_a_version_that_is_none_is_refused(version: str) -> None:
-    with pytest.raises(PackageError, match="which is none"):
+def test_a_malformed_version_is_refused(version: str) -> None:
+    with pytest.raises(PackageError, match="which is not a version"):
         locked("a", version, [HASH])
 
 
@@ -270,7 +270,7 @@ def test_the_files_of_a_local_index_are_mounted_with_it(settings_file: Path, tmp
     assert {str(tmp_path / "index"), str(tmp_path / "files")} <= set(read_index_settings().mounts)
 
 
-def test_a_lock_is_built_by_one_at_a_time(tmp_path: Path) -> None:
+def test_only_one_process_at_a_time_builds_a_lock(tmp_path: Path) -> None:
     stop, entered = threading.Event(), threading.Event()
 
     def build() -> None:

@@ -54,7 +54,7 @@ async def test_with_auto_prompts_show_how_to_declare_and_the_script_keeps_it(tmp
 async def test_a_file_of_packages_is_what_prompts_name(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("einops>=0.8\n", encoding="utf-8")
     _, prompt = await ask(tmp_path, packages=str(tmp_path / "list.txt"))
-    assert "These packages may be declared, and bring what they need: einops>=0.8." in prompt
+    assert "These packages may be declared; their dependencies are added too: einops>=0.8." in prompt
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ async def test_a_file_of_packages_is_what_prompts_name(tmp_path: Path) -> None:
         ({}, False, "those inside an installed package; no others"),
         ({}, True, "those inside an installed package, what the script downloads; no others"),
         (
-            {"held": ("hf:a/b@1",)},
+            {"stored_weights": ("hf:a/b@1",)},
             False,
             "those inside an installed package, those that the script declares; no others",
         ),
@@ -80,9 +80,9 @@ def test_the_contract_describes_weights_as_they_are(supply: dict[str, Any], netw
 
 
 def test_only_what_may_be_declared_is_in_the_example() -> None:
-    only_weights = contract(held=("hf:a/b@1",))
+    only_weights = contract(stored_weights=("hf:a/b@1",))
     assert '# /// script\n# [tool.mlestar]\n# weights = ["hf:a/b@1"]\n# ///' in only_weights
-    assert "any other fails the script" in only_weights
+    assert "A script that declares any other fails." in only_weights
     only_packages = contract(packages="ask")
     assert '# /// script\n# dependencies = ["NAME>=1.2"]\n# ///' in only_packages
     assert "A person is asked about each package" in only_packages
@@ -127,4 +127,4 @@ def test_the_size_is_known_before_an_image_is_built(variant: Any) -> None:
 
 def test_a_long_list_of_packages_is_cut() -> None:
     text = contract(packages="file", allowed=tuple(f"library-{i}" for i in range(500)))
-    assert "library-59 and 440 more. Any other fails the script." in text
+    assert "library-59 and 440 more. A script that declares any other fails." in text

@@ -1,4 +1,4 @@
-"""Pretrained weights beside the data: no part of a task's rows, whatever the names of their files are."""
+"""Pretrained weights beside the data: they are not rows of a task, whatever their files are called."""
 
 import re
 from collections import defaultdict
@@ -17,7 +17,7 @@ _SETTINGS = {
 """Files that come with weights; a table of rows has none of these names."""
 _NAMED_SETTINGS = re.compile(r"[\w.-]*_config\.json|[\w.-]*\.index\.json")
 _FEW = 20
-"""Files of a folder up to which they are weights; more are rows, each saved as a tensor. Chosen by judgement; not
+"""Most files in a folder of weights; more are rows, each saved as a tensor. Chosen by judgement; not
 measured."""
 
 

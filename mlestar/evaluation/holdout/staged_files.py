@@ -34,7 +34,7 @@ _MAX_LEVELS = 4
 _MAX_BYTES = 1_000_000
 """Bytes of a file of one row that is read."""
 _COMMONEST = 0.9
-"""Share of one value among the files of test rows from which it stands for none, where it is rarer in train."""
+"""Share of one value among the files of test rows from which it is a placeholder, where it is rarer in train."""
 _MAX_LINES = 20
 """Lines of a text that are fields by themselves."""
 _UNIQUE = 0.5
@@ -288,7 +288,7 @@ def _number(path: str) -> str:
 
 
 def _last_part(path: str) -> str:
-    """Return what a name has after the last mark that divides it."""
+    """Return what a name has after its last separator."""
     return _PARTS.split(_stem(path))[-1]
 
 

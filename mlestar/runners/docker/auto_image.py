@@ -11,7 +11,7 @@ SIZES_GB: dict[ImageVariant, float] = {"base": 1.6, "torch": 6.7, "gpu": 7.4}
 """Measured with `docker images` on x86_64: `base` and `torch` whole; `gpu` is `torch` and what XGBoost with CUDA adds
 to an environment, by `du`. With a build of torch without CUDA, `torch` takes 2.7 GB."""
 NVIDIA_DEVICES = "nvidia.com/gpu"
-"""Beginning of the names by which newer engines list devices of NVIDIA (Container Device Interface)."""
+"""Prefix of the names by which newer engines list NVIDIA GPUs (Container Device Interface)."""
 
 
 def pick_variant(data: str, *, gpu: bool) -> ImageVariant:
@@ -22,7 +22,7 @@ def pick_variant(data: str, *, gpu: bool) -> ImageVariant:
 
 
 def has_gpus(info: Mapping[str, Any]) -> bool:
-    """Return whether an engine says that it can give containers GPUs of NVIDIA."""
+    """Return whether an engine says that it can give containers NVIDIA GPUs."""
     devices = info.get("DiscoveredDevices") or ()
     return "nvidia" in (info.get("Runtimes") or {}) or any(
         str(device.get("ID", "")).startswith(NVIDIA_DEVICES) for device in devices
@@ -39,6 +39,6 @@ def describe_choice(variant: ImageVariant, data: str, *, gpu: bool, size: float 
         size: bytes of the image where the engine has it; None where it is built first.
     """
     gigabytes = SIZES_GB[variant] if size is None else size / 1e9
-    effort = "built now, once, in minutes" if size is None else "already built"
+    effort = "built now, once, which takes minutes" if size is None else "already built"
     reason = f"{data or 'unknown'} data, {'a GPU' if gpu else 'no GPU'}"
     return f"image auto: {variant} ({reason}), {gigabytes:.1f} GB, {effort}"

@@ -30,8 +30,8 @@ PENDING_SIGNALS = 4096
 """Timers and queued signals of a container's user. Chosen by judgement; not measured."""
 
 WITHOUT_GPU = {"CUDA_VISIBLE_DEVICES": "", "NVIDIA_VISIBLE_DEVICES": "void"}
-"""Variables of a script without a GPU: images of CUDA ask for all devices by the second one, and get them from an
-engine whose usual runtime is NVIDIA's."""
+"""Variables of a script without a GPU. With the second one CUDA images request all devices, and get them from an engine
+whose default runtime is NVIDIA's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class ContainerSpec:
     weights: Path | None = None
     """Folder of the weights that the script declares."""
     weight_folders: tuple[Path, ...] = ()
-    """Folders of weights of the user's own."""
+    """Folders with the user's own weights."""
 
 
 def container_arguments(

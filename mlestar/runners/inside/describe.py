@@ -20,13 +20,13 @@ SCIENTIFIC = (
     "Topic :: Text Processing :: Linguistic",
     "Intended Audience :: Science/Research",
 )
-"""Classifiers of libraries for data, and of those of pictures, sound and language."""
+"""Classifiers of libraries for data, and of libraries for pictures, sound and language."""
 NUMERIC = ("numpy", "torch", "tensorflow", "jax")
-"""A distribution that needs one of them is for data, too."""
+"""A distribution that needs one of them counts as a library for data, too."""
 NAMED = ("pillow", "pyarrow", "python-speech-features", "rapidfuzz")
 """Libraries for data that scripts import and whose metadata does not show it."""
 DRIVERS = ("nvidia-", "cuda-")
-"""Beginnings of the names of what comes with the CUDA builds of libraries."""
+"""Prefixes of the names of distributions that come with the CUDA builds of libraries."""
 COMPILED = re.compile(r'^"?([^",\n]+\.(?:so|dylib)(?:\.[\d.]+)?)"?,', re.MULTILINE)
 REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*\(?\s*([^;)]*)\)?\s*(?:;(.*))?$")
 IMPORT_SECONDS = 60
@@ -79,10 +79,10 @@ def find_distributions() -> dict[str, Distribution]:
 
 
 def rank(found: dict[str, Distribution]) -> dict[str, int]:
-    """Return the group of each distribution, in order: 0 libraries for data, 1 others asked for, 2 what those need.
+    """Return the group of each distribution, in order: 0 libraries for data, 1 others installed by name, 2 the rest.
 
-    A library for data that does not work on arrays and that one other needs is a part of that one. Within a group those
-    come first that were asked for, then those that most others need.
+    A library for data that does not work on arrays and that one other library needs is a part of that one. Within a
+    group, those that were installed by name come first, then those that most others need.
     """
     needed_by = {name: sum(name in one.may_need for one in found.values()) for name in found}
     direct = {name for name, one in found.items() if one.requested or not needed_by[name]}
@@ -107,9 +107,9 @@ def find_modules(found: dict[str, Distribution]) -> dict[str, str]:
 def find_broken(found: dict[str, Distribution], groups: dict[str, int], modules: dict[str, str]) -> dict[str, str]:
     """Return the libraries for data that cannot be imported, with the reason.
 
-    Importing all of them takes seconds in every run. So only those are imported about which something is suspicious: a
-    shared library that they need is not found, they were built for one version of another distribution, or what they
-    need is missing or cannot be imported.
+    Importing all of them takes seconds in every run. So a library is imported only if something is suspicious: a shared
+    library that it needs is not found, it was built for one version of another distribution, or something that it needs
+    is missing or cannot be imported.
     """
     libraries = known_libraries(found)
     broken: dict[str, str] = {}

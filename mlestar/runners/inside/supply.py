@@ -1,6 +1,6 @@
 """Runs pip in a container: resolves a declaration, fetches wheels, or installs them. Standard library only.
 
-`job.json` beside this file says what to do; what came of it is written to `/supply/result.json`.
+`job.json` beside this file says what to do; the result is written to `/supply/result.json`.
 """
 
 import importlib.metadata
@@ -36,7 +36,7 @@ def run_pip(*arguments: str) -> int:
 
 
 def provide(packages: dict[str, str]) -> None:
-    """Make distributions known as installed whose modules others provide."""
+    """Make pip treat distributions as installed whose modules others provide."""
     for name, version in packages.items():
         folder = SUPPLY / "provided" / f"{name.replace('-', '_')}-{version}.dist-info"
         folder.mkdir(parents=True)

@@ -49,7 +49,7 @@ class Bubblewrap:
     """Whether scripts reach the network."""
 
     def with_python(self, python: str) -> "Bubblewrap":
-        """Return this one for an interpreter with more packages, which needs the folders of the first one, too."""
+        """Return the same for an interpreter with more packages, which also needs the folders of this one."""
         path = Path(python)
         return replace(self, python=str(path), folders=(*self.folders, str(path.parents[1])))
 

@@ -1,4 +1,4 @@
-"""The device files of GPUs, which a sandbox of this machine must have and no other."""
+"""The device files of a script's GPUs, the only ones that its sandbox on this machine may have."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ def device_nodes(gpus: Sequence[Gpu], root: Path = Path("/")) -> list[str]:
 
 
 def _minors(root: Path) -> dict[str, int]:
-    """Return the numbers of the device files by the devices' UUIDs; the order of `nvidia-smi` may be another one."""
+    """Return the numbers of the device files by the devices' UUIDs; `nvidia-smi` may list them in another order."""
     minors: dict[str, int] = {}
     for path in (root / "proc/driver/nvidia/gpus").glob("*/information"):
         try:

@@ -27,11 +27,11 @@ from mlestar.runners.work_folder import delete_folder, make_folders, new_folder_
 _log = logging.getLogger("mlestar.runners")
 
 POLL_SECONDS = 0.2
-"""Between two looks at `uv`. Chosen by judgement; not measured."""
+"""Time between two checks of `uv`. Chosen by judgement; not measured."""
 MAX_OUTPUT = 2**22
 """Characters of the output of `uv` that are read. Chosen by judgement; not measured."""
 SHOWN_CHARACTERS = 500
-"""Of a message of `uv`. Chosen by judgement; not measured."""
+"""Characters of a message of `uv` that are shown. Chosen by judgement; not measured."""
 ADDED = re.compile(r"^ \+ (?P<name>[\w.-]+)==(?P<version>\S+)$", re.MULTILINE)
 HASHED = re.compile(
     r"^(?P<name>[\w.-]+)==(?P<version>[^\s\\]+)(?P<hashes>(?:\s+\\?\s*--hash=sha256:[0-9a-f]{64})+)", re.M
@@ -81,7 +81,7 @@ class Environments:
             uv = Uv(self, folder, request.requirements, request.limits, deadline)
             added = ADDED.findall(uv.run("pip", "install", "--dry-run", *chosen))
             if not added:
-                msg = f"{', '.join(request.requirements)}: nothing of it would be added"
+                msg = f"{', '.join(request.requirements)}: resolving it adds no package"
                 raise PackageError(msg)
             pins = self._write(folder, "pins.txt", [f"{name}=={version}" for name, version in added])
             text = uv.run("pip", "compile", "--no-deps", "--generate-hashes", "--no-annotate", "--no-header", pins)
@@ -218,7 +218,7 @@ def find_uv() -> str:
         pass
     if path := shutil.which("uv"):
         return path
-    msg = "the local runner adds packages with uv, which is not installed: `pip install mlestar[packages]`, or "
+    msg = "the local runner adds packages with uv, which is not installed: `pip install 'mlestar[packages]'`, or "
     msg += "`--packages image`"
     raise RunnerError(msg)
 

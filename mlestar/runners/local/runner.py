@@ -257,7 +257,7 @@ def _available_cpus() -> int:
 
 
 def _sign_weights(job: Job) -> Signature | None:
-    """Return what changes when a script writes into the declared weights, by which it would change those of others."""
+    """Return what changes when a script writes into the declared weights, which other scripts read, too."""
     return None if job.weights is None else signature(job.weights)
 
 

@@ -26,7 +26,7 @@ def write_task(folder: Path) -> Path:
 
 
 def refusing(attempts: list[str]) -> str:
-    """Return a script of which each attempt must raise; one that does not prints BREACH with its number."""
+    """Return a script in which each attempt must raise; an attempt that does not prints BREACH with its number."""
     body = HEAD
     for number, attempt in enumerate(attempts):
         body += f"try:\n{textwrap.indent(attempt, '    ')}\n    print('BREACH', {number})\n"

@@ -1,6 +1,6 @@
-"""A provider reports negative, infinite or impossible token counts, so that a cap is refilled or the run ends unbilled.
+"""A provider reports negative, infinite or impossible token counts, so that a cap is refilled or the run is not billed.
 
-Outcome: succeeded; prevented since. A reply of -1,000,000 tokens gave $10 back; what is no count costs the worst.
+Outcome: succeeded; prevented since. A reply of -1,000,000 tokens gave $10 back; others count at their worst.
 """
 
 from contextlib import suppress

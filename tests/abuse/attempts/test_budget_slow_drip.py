@@ -1,6 +1,6 @@
 """A provider sends one byte of its reply every 50 ms for ever, so that no read of the client ever times out.
 
-Outcome: prevented. The time limit is on the whole request, and every request counts at its worst.
+Outcome: prevented. The time limit is on the whole request, and every request counts at its worst-case cost.
 """
 
 import threading

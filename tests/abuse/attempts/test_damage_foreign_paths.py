@@ -1,4 +1,4 @@
-"""A run folder from somebody else names files outside of it in `result.json`, which `mlestar doctor` then writes.
+"""A run folder from somebody else names files outside it in `result.json`, which `mlestar doctor` then writes.
 
 Outcome: succeeded; prevented since. `doctor` wrote any blob to any path; it restores only files of the run.
 """
@@ -23,7 +23,7 @@ async def test_doctor_writes_no_file_outside(tmp_path: Path, name: str, exists: 
     change_result(run, **{name: str(victim), "folder": str(run)})
     ended = call("doctor", "run", "--runs-dir", tmp_path / "runs")
     assert ended.exit_code == 0, ended.exception
-    assert "which is no file of this run" in ended.stdout
+    assert "which is not a file of this run" in ended.stdout
     assert (victim.read_text() if victim.exists() else "") == ("precious" if exists else "")
 
 

@@ -1,6 +1,6 @@
-"""A task folder names a layout in a module of its own, so that `check` executes its code where the folder is current.
+"""A task folder names a layout in a module of its own, so that `check` executes its code in that folder.
 
-Outcome: succeeded; prevented since. A module in the task folder is refused, and whatever another raises is one line.
+Outcome: succeeded; prevented since. A module in the task folder is refused; an error of another one becomes one line.
 """
 
 import sys

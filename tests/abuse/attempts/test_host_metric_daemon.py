@@ -1,4 +1,4 @@
-"""`metric.py` starts a process in a session of its own, which lives on when the grading process is closed.
+"""`metric.py` starts a process in a session of its own, which goes on after the grading process is closed.
 
 Outcome: succeeds; stated in docs/security.md. Only a sandbox could end it, and a metric file has none.
 """

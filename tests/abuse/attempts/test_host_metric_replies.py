@@ -1,6 +1,6 @@
 """`metric.py` writes replies of its own into the pipe of the grading process: infinite scores, other types, deep JSON.
 
-Outcome: succeeded; prevented since. A reply with the right number and a content that is no grade ended the whole run.
+Outcome: succeeded; prevented since. A reply with the right number and content that is not a grade ended the run.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""`task.toml` names a file outside of the folder as train, which is read to see whether it is a table by another name.
+"""`task.toml` names a file outside the folder as train, which is read to see whether it is a table by another name.
 
 Outcome: succeeded; prevented since. The answer told whether it exists and is a table; only listed files are read.
 """

@@ -1,6 +1,6 @@
 """A provider's error or a script's message of 200 KB, such as `://` again and again, keeps the masking of keys busy.
 
-Outcome: succeeded; prevented since. Patterns started anew at every position; 2 MB took hours, during which a run stood.
+Outcome: succeeded; prevented since. Patterns started anew at every position; 2 MB stopped a run for hours.
 """
 
 import pytest

@@ -1,6 +1,6 @@
-"""A task folder holds files of terabytes that take no room, beside or as the tables, so that reading them never ends.
+"""A task folder holds files of terabytes that take no disk space, as tables or beside them, so that reading never ends.
 
-Outcome: succeeded; prevented since. A file that is nearly all holes is refused by its size, before it is read.
+Outcome: succeeded; prevented since. A sparse file is refused by its size, before it is read.
 """
 
 import os

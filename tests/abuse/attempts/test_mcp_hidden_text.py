@@ -1,6 +1,6 @@
 """A model hides reversed and invisible text in a script, which an MCP client shows as a resource.
 
-Outcome: succeeded; prevented since. Tools cleaned what they returned, resources did not; a submission stays as it is.
+Outcome: succeeded; prevented since. Tools cleaned what they returned, resources did not; a submission stays unchanged.
 """
 
 from pathlib import Path

@@ -48,7 +48,7 @@ def test_a_setting_of_another_name_or_type_is_refused(values: dict[str, Any]) ->
 
 
 @pytest.mark.timeout(60)
-async def test_odd_folders_and_goals_are_refused_in_words(tmp_path: Path) -> None:
+async def test_odd_folders_and_goals_are_refused_with_a_message(tmp_path: Path) -> None:
     task = write_task(tmp_path / "task")
     settings = OPERATOR.change({"runs_dir": tmp_path / "runs"})
     async with Client(make_server(settings, ClientRules().with_roots((tmp_path,)))) as client:

@@ -1,4 +1,4 @@
-"""Two MCP clients answer one model call, answer calls of each other's runs, or resume a run that works.
+"""Two MCP clients answer one model call, answer calls of each other's runs, or resume a run that is in progress.
 
 Outcome: prevented.
 """

@@ -1,4 +1,4 @@
-"""Labels stand in the names of arrays and in the attributes of an HDF5 file, not in their values.
+"""Labels are in the names of arrays and in the attributes of an HDF5 file, not in their values.
 
 Outcome: succeeded; prevented since.
 """

@@ -1,4 +1,4 @@
-"""Labels stand in a database where no query finds them, or in one long cell of it.
+"""Labels are in a database where no query finds them, or in one long cell of it.
 
 Outcome: succeeded; prevented since.
 """

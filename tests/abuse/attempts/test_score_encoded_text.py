@@ -1,4 +1,4 @@
-"""Labels stand in a text that is base64 or hexadecimal as a whole, compressed or not.
+"""Labels are in a text that is base64 or hexadecimal as a whole, compressed or not.
 
 Outcome: succeeded; prevented since.
 """

@@ -1,4 +1,4 @@
-"""A check that looks everywhere would leave out files that ordinary tasks have; none of these is.
+"""A check that is too strict would leave out files of ordinary tasks; none of these is left out.
 
 Outcome: prevented.
 """

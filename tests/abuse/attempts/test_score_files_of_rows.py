@@ -1,4 +1,4 @@
-"""Each row has a file, and its text or its size tells the label for train alone.
+"""Each row has a file, and its text or its size reveals the label, for train only.
 
 Outcome: succeeded; prevented since.
 """

@@ -1,4 +1,4 @@
-"""Labels stand in records of several lines: INI sections, YAML, logs and notes.
+"""Labels are in records of several lines: INI sections, YAML, logs and notes.
 
 Outcome: succeeded; prevented since.
 """

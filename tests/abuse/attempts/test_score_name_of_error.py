@@ -1,4 +1,4 @@
-"""With `share` at names, a script gives its error the value of a cell as a name.
+"""With `share=names`, a script uses the value of a cell as the name of its error.
 
 Outcome: succeeds; stated in docs/security.md. The name of an error is how an agent repairs a script.
 """

@@ -1,4 +1,4 @@
-"""Labels stand in JSON of odd shapes: flat, ragged, deep, a text inside a text, keys that occur twice.
+"""Labels are in JSON of odd shapes: flat, ragged, deep, a text inside a text, keys that occur twice.
 
 Outcome: succeeded; prevented since.
 """

@@ -1,4 +1,4 @@
-"""A table of features, whose values say nothing, has the records of train sorted by label.
+"""A table of features, whose values reveal nothing, has the records of train sorted by label.
 
 Outcome: succeeded; prevented since.
 """

@@ -1,6 +1,6 @@
 """A script keeps the labels as the bits of a number, as lengths of runs, or as words of prose.
 
-Outcome: succeeds; stated in docs/security.md. A short code and prose look like what ordinary scripts have.
+Outcome: succeeds; stated in docs/security.md. A short code and prose look like parts of ordinary scripts.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A file pairs each row of train with another one of the same class, so that the labels of kept rows tell.
+"""A file pairs each row of train with another one of the same class, so that the labels of kept rows reveal the others.
 
 Outcome: succeeded; prevented since.
 """

@@ -1,4 +1,4 @@
-"""Labels of all rows stand in the notes of a Parquet file, which are no column of it.
+"""Labels of all rows are in the metadata of a Parquet file, not in a column.
 
 Outcome: succeeded; prevented since.
 """

@@ -1,4 +1,4 @@
-"""Labels stand in a table of a web page that has no line ends.
+"""Labels are in a table of a web page that has no line ends.
 
 Outcome: succeeded; prevented since.
 """

@@ -1,4 +1,4 @@
-"""Labels stand in an XML file outside of its elements: in comments, in its text and behind elements.
+"""Labels are in an XML file outside its elements: in comments, in its text and after elements.
 
 Outcome: succeeded; prevented since.
 """

@@ -21,9 +21,9 @@ _PRESENT = 0.05
 _MIN_RECORDS = 20
 _DECIMAL = r"^[-+]?\d*\.\d+(?:[eE][-+]?\d+)?$"
 _DECIMALS = 0.1
-"""Share of decimal numbers from which a column has measurements and no codes."""
+"""Share of decimal numbers from which a column holds measurements, not codes."""
 BY_CODE = " of "
-"""What divides the name of a code from that of its file."""
+"""Separates the name of a code from that of its file."""
 _MAX_COLUMNS = 20
 
 

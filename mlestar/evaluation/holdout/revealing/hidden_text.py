@@ -24,12 +24,12 @@ _LONG_CELL = 500
 _MANY_NAMES = 20
 """Columns whose names may be a text of their own."""
 _WRITTEN = re.compile(rb"[^\s\"',;|]+")
-"""What a line is written around."""
+"""The content of a line, without quotes, separators and blanks."""
 _MANY_FORMS = 50
 _STRING = re.compile(rb"[\x20-\x7e\t\r\n]{3,}")
-"""Text in a file that is none."""
+"""A piece of text in a file that is not text."""
 _MIN_ENCODED = 256
-"""Characters of a text from which it may be encoded data."""
+"""Fewest characters of a text that may be encoded data."""
 _BASE64, _HEXADECIMAL = re.compile(r"[A-Za-z0-9+/_=-]+"), re.compile(r"(?:0x)?[0-9a-fA-F]+")
 _LINE = 40
 """Characters of the lines of encoded data, on average."""
@@ -60,11 +60,11 @@ def hidden_texts(path: Path, records: Sequence[Records]) -> Iterator[str]:
 
 
 def forms_of_lines(path: Path, count: int) -> list[str]:
-    """Return how each record of a delimited file is written: its quotes, blanks and line end; nothing where all alike.
+    """Return how each record of a delimited file is written: its quotes, blanks and line end; nothing if all are alike.
 
     Args:
         path: the file.
-        count: of its records; where the lines are not as many, nothing is returned.
+        count: of its records; nothing is returned where the number of lines differs.
     """
     if table_suffix(path) not in (".csv", ".tsv") or path.stat().st_size > MAX_SCANNED:
         return []
@@ -163,7 +163,7 @@ def _ends(file: IO[bytes], size: int) -> bytes:
 
 
 def _as_text(data: bytes) -> str:
-    """Return data as a text; of data that is no text, the pieces of text in it."""
+    """Return data as a text; of other data, the pieces of text in it."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", errors="replace")
     if b"\0" not in data:

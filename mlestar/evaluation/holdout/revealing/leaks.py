@@ -321,7 +321,7 @@ def _characters_in(cells: pd.DataFrame) -> int:
 
 
 def _besides(cells: pd.DataFrame, alignment: Alignment) -> dict[str, pd.Series]:
-    """Return what records say besides their cells: how many a row has, and how its key is written."""
+    """Return what records reveal besides their cells: how many a row has, and how its key is written."""
     if not alignment.names_rows or not alignment.columns or BY_CODE in alignment.why:
         return {}
     sizes = np.bincount(alignment.records + 1)

@@ -14,14 +14,14 @@ MAX_SCANNED = 2**24
 _MIN_NAMED = 20
 """Different rows that a text must name."""
 _NEAR = 4
-"""Words before and after a name that are looked at one by one."""
+"""Number of words before and after a name that are checked one by one."""
 _WIDEST = 200
 """Words after a name among which common ones are looked for."""
 _COMMON = (0.02, 0.98)
 """Shares of the rows between which a word is common but not everywhere."""
 _MAX_WORDS = 60
 _MIN_LENGTH = 4
-"""Characters of a name from which it hardly occurs for another reason."""
+"""Fewest characters of a name that is unlikely to occur by chance."""
 _FEW_LENGTHS = 3
 _PLAIN = re.compile(r"[^\W_]+")
 _WHOLE = re.compile(r"[^\s,;|:=<>(){}\[\]\"'`*#!?/\\]+")
@@ -41,7 +41,7 @@ class Names:
 
     @classmethod
     def of_column(cls, cells: pd.Series, *, is_id: bool) -> "Names | None":
-        """Return the names in a column; None where its values say too little to be recognised in a text."""
+        """Return the names in a column; None where its values are too short to be recognised."""
         values = [value for value in cells.str.strip().str.lower() if value]
         if not values or (not is_id and np.mean([len(value) >= _MIN_LENGTH for value in values]) < _MOST):
             return None

@@ -1,4 +1,4 @@
-"""What of a cell may be the label where the whole cell is not: its form, its length, a character at an end, a word."""
+"""Parts of a cell that may be the label where the whole cell is not: form, length, first or last character, a word."""
 
 import re
 from collections import Counter
@@ -9,7 +9,7 @@ import pandas as pd
 
 # The limits below were chosen by judgement; none was measured.
 _MAX_GROUPS = 50
-"""Different values up to which a part of the cells may be a class."""
+"""Most different values of a part of the cells that may be a class."""
 _WORD = re.compile(r"[^\W_]+")
 _COMMON = (0.02, 0.98)
 """Shares of the cells between which a word is common but not everywhere."""

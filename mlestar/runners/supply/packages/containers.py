@@ -1,6 +1,6 @@
-"""The containers that run pip: one resolves and downloads with network, another installs without.
+"""The containers that run pip: one resolves and one downloads, with network; a third installs, without network.
 
-Neither has task data, secrets of this process, or the run folder. The first has the index settings of this machine's
+None has task data, secrets of this process, or the run folder. The first two have the index settings of this machine's
 pip.
 """
 
@@ -38,9 +38,9 @@ from mlestar.runners.work_folder import HOME, change_owner
 PROGRAM = Path(__file__).parents[2] / "inside" / "supply.py"
 """Runs pip in the container."""
 POLL_SECONDS = 0.2
-"""Between two looks at a container that runs pip. Chosen by judgement; not measured."""
+"""Time between two checks of a container that runs pip. Chosen by judgement; not measured."""
 MEMORY_MB = 2048
-"""Of pip; resolving takes 100 to 300 MB. Chosen by judgement; not measured."""
+"""Memory of pip; resolving takes 100 to 300 MB. Chosen by judgement; not measured."""
 PIDS = 256
 GRACE_SECONDS = 60
 """Time after its time limit at which any process may remove a container. Chosen by judgement; not measured."""

@@ -23,9 +23,9 @@ NO_PIP = re.compile(r"No module named pip")
 ADDRESS = re.compile(r"\b[a-z+]+://\S+", re.IGNORECASE)
 ERROR_LINE = re.compile(r"^(?:ERROR|error): (.+)$", re.MULTILINE)
 SHOWN_VERSIONS = 5
-"""Of the versions that the index has, in a message. Chosen by judgement; not measured."""
+"""Versions on the index that a message names. Chosen by judgement; not measured."""
 SHOWN_CHARACTERS = 500
-"""Of an installer's own message. Chosen by judgement; not measured."""
+"""Characters of an installer's own message that are shown. Chosen by judgement; not measured."""
 
 
 def explain(log: str, requirements: tuple[str, ...]) -> Exception:
@@ -57,7 +57,7 @@ def _explain_missing(requirement: str, log: str) -> Exception:
     versions = [text for text in VERSIONS.findall(log) if text != "none"]
     if versions:
         newest = ", ".join(versions[-1].split(", ")[-SHOWN_VERSIONS:])
-        python = " that fits its Python" if OTHER_PYTHON.search(log) else ""
+        python = " that fits the sandbox's Python" if OTHER_PYTHON.search(log) else ""
         return PackageError(
             f"no version of {name}{python} satisfies {requirement}: the newest ones are {_shown(newest)}"
         )

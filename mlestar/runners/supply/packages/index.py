@@ -35,7 +35,7 @@ KERNEL = ("/proc", "/sys")
 LINK = re.compile(r'href="((?:\.\./)+[^"#?]*)/[^"/]*"')
 """A link of a page of a local index to a file elsewhere."""
 CONFIG_SECONDS = 60
-"""For `pip config list`. Chosen by judgement; not measured."""
+"""Time limit of `pip config list`. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def read_pip_values() -> dict[str, str]:
 
 
 def _config_lines() -> str:
-    """Return what pip lists as its configuration; nothing where there is no pip, whose variables remain."""
+    """Return what pip lists as its configuration; nothing where there is no pip; its variables are read in any case."""
     for command in ([sys.executable, "-m", "pip"], ["pip"]):
         try:
             listed = subprocess.run(

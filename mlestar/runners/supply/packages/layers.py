@@ -145,7 +145,7 @@ class Layers:
             self.client.api.commit(container, repository, version, conf={**config, "Labels": labels})
             image = find_image(self.client, tag)
         if image is None:
-            msg = f"the engine has made {tag} and does not have it"
+            msg = f"the engine made {tag} but does not list it"
             raise RunnerError(msg)
         return image
 

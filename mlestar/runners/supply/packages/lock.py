@@ -14,7 +14,7 @@ LOCK_LINE = re.compile(
 
 
 class PackageError(Exception):
-    """Declared packages cannot be supplied; the message explains to an agent what it can do."""
+    """Declared packages cannot be supplied; the message tells an agent what it can do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,13 +77,13 @@ def read_lock(text: str) -> Lock:
     """Return the lock in a text.
 
     Raises:
-        ValueError: a line is none of a lock.
+        ValueError: a line does not belong to a lock.
     """
     packages = []
     for line in text.splitlines():
         match = LOCK_LINE.fullmatch(line)
         if match is None:
-            msg = f"no line of a lock: {line[:100]!r}"
+            msg = f"not a line of a lock: {line[:100]!r}"
             raise ValueError(msg)
         hashes = tuple(part.rpartition(":")[2] for part in match["hashes"].split())
         packages.append(LockedPackage(name=match["name"], version=match["version"], hashes=hashes))
@@ -100,7 +100,7 @@ def locked(name: object, version: object, digests: object) -> LockedPackage:
     try:
         package = LockedPackage(name=canonicalize_name(str(name)), version=str(Version(str(version))), hashes=hashes)
     except InvalidVersion as error:
-        msg = f"package {str(name)[:100]!r} has the version {str(version)[:100]!r}, which is none"
+        msg = f"package {str(name)[:100]!r} has the version {str(version)[:100]!r}, which is not a version"
         raise PackageError(msg) from error
     if not LOCK_LINE.fullmatch(package.line):
         msg = f"the index has no hash for {package.name[:100]!r} {package.version}: it cannot be checked"

@@ -16,7 +16,7 @@ from mlestar.runners.supply.packages.lock import PackageError
 
 PolicyKind = Literal["image", "ask", "auto", "file"]
 MAX_FILE_BYTES = 2**20
-"""Of a file of allowed packages. Chosen by judgement; not measured."""
+"""Size of a file of allowed packages. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class PackagePolicy:
         name = canonicalize_name(requirement.name)
         known = {*self.allowed, *installed}
         if name not in known and (likely := _neighbour(name, known)):
-            msg = f"there is no package {requirement.name!r} among those that are known: did you mean {likely!r}?"
+            msg = f"package {requirement.name!r} is not known: did you mean {likely!r}?"
             raise PackageError(msg)
         if self.kind == "image":
             msg = f"{requirement.name} is not in the sandbox, and this run adds no packages (`--packages image`; "
@@ -92,7 +92,7 @@ def make_policy(setting: str, catalogue: Iterable[str]) -> PackagePolicy:
         catalogue: names of its libraries.
 
     Raises:
-        SettingsError: the file cannot be read, or a line is no requirement.
+        SettingsError: the file cannot be read, or a line is not a requirement.
     """
     libraries: dict[str, SpecifierSet] = {canonicalize_name(name): SpecifierSet() for name in catalogue}
     match setting:
@@ -116,7 +116,7 @@ def _read_file(path: Path) -> dict[str, SpecifierSet]:
         try:
             requirement = Requirement(text)
         except InvalidRequirement as error:
-            msg = f"setting `packages`: line {number} of {path} is no requirement such as 'name>=1.2'"
+            msg = f"setting `packages`: line {number} of {path} is not a requirement such as 'name>=1.2'"
             raise SettingsError(msg) from error
         name = canonicalize_name(requirement.name)
         allowed[name] = allowed.get(name, SpecifierSet()) & requirement.specifier
@@ -136,7 +136,7 @@ def _neighbour(name: str, known: Iterable[str]) -> str:
 
 
 def one_edit(left: str, right: str) -> bool:
-    """Return whether one letter more, less or other, or two neighbouring letters exchanged, make the names equal."""
+    """Return whether adding, removing or changing one letter, or exchanging two neighbours, makes the names equal."""
     short, long = sorted((left, right), key=len)
     if left == right or len(long) - len(short) > 1:
         return False

@@ -72,7 +72,7 @@ def _distribution(path: Path) -> str:
     try:
         name, _, _, _ = parse_wheel_filename(path.name)
     except InvalidWheelFilename as error:
-        msg = f"{path.name[:100]!r} is no wheel"
+        msg = f"{path.name[:100]!r} is not a wheel"
         raise PackageError(msg) from error
     return canonicalize_name(name)
 

@@ -24,7 +24,7 @@ MAX_ADDRESS = 2000
 
 
 class WeightsError(ValueError):
-    """Weights cannot be supplied; the message explains to an agent why."""
+    """Weights cannot be supplied; the message tells an agent why."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def read_address(text: str) -> Address:
     """Return the address in a text.
 
     Raises:
-        WeightsError: it is none; the message says which forms are possible.
+        WeightsError: it contains no address; the message says which forms are possible.
     """
     shown = clean_text(mask_secrets(text[:MAX_ADDRESS]))
     if len(text) > MAX_ADDRESS:
@@ -90,14 +90,14 @@ def read_address(text: str) -> Address:
         return _read_repository(text, shown)
     if text.startswith(("https://", "http://")):
         return _read_file(text, shown)
-    msg = f"{shown!r} is no address of weights: write {FORMS}"
+    msg = f"{shown!r} is not an address of weights: write {FORMS}"
     raise WeightsError(msg)
 
 
 def _read_repository(text: str, shown: str) -> HubAddress:
     match = REPOSITORY.fullmatch(text)
     if match is None:
-        msg = f"{shown!r} is no address of weights: write `hf:OWNER/NAME@REVISION`"
+        msg = f"{shown!r} is not an address of weights: write `hf:OWNER/NAME@REVISION`"
         raise WeightsError(msg)
     revision = match["revision"] or ""
     parts = revision.split("/")
@@ -105,7 +105,7 @@ def _read_repository(text: str, shown: str) -> HubAddress:
         msg = f"{shown!r} names no revision: write a branch, a tag or a commit after `@`"
         raise WeightsError(msg)
     if ".." in match["owner"] + match["name"] or "--" in match["owner"] + match["name"]:
-        msg = f"{shown!r} is no address of weights: names have no `..` and no `--`"
+        msg = f"{shown!r} is not an address of weights: names have no `..` and no `--`"
         raise WeightsError(msg)
     return HubAddress(match["owner"], match["name"], revision)
 
@@ -121,10 +121,10 @@ def _read_file(text: str, shown: str) -> FileAddress:
         has_user = parts.username is not None or parts.password is not None
         port = parts.port
     except ValueError as error:
-        msg = f"{shown!r} is no address: {error}"
+        msg = f"{shown!r} is not an address: {error}"
         raise WeightsError(msg) from error
     if not parts.hostname or has_user or port == 0 or not url.isascii() or not url.isprintable():
-        msg = f"{shown!r} is no address of weights: it needs a host, and must not contain a user or a password"
+        msg = f"{shown!r} is not an address of weights: it needs a host, and must not contain a user or a password"
         raise WeightsError(msg)
     check_scheme(url, first=url)
     address = FileAddress(url, match["sha256"].lower())

@@ -13,7 +13,7 @@ PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib
 OTHER_WEIGHTS = frozenset(
     {".h5", ".hdf5", ".keras", ".msgpack", ".onnx", ".ot", ".tflite", ".gguf", ".ggml", ".mlmodel", ".pb", ".npz"}
 )
-"""Weights of other libraries, which are fetched where a repository has no others."""
+"""Weights of other libraries, which are fetched only where a repository has neither of the above."""
 SKIPPED = frozenset(
     {".md", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".mp4", ".wav", ".mp3", ".pdf", ".ipynb"}
     | {".csv", ".tsv", ".parquet", ".arrow", ".feather", ".jsonl", ".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"}

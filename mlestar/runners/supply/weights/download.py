@@ -20,7 +20,8 @@ PAUSE_SECONDS = 1.0
 READ_SECONDS = 30.0
 """Time within which a server must send something. Chosen by judgement; not measured."""
 MAX_SECONDS = 3600.0
-"""Time for one file, so that a server that sends a byte now and then ends. Chosen by judgement; not measured."""
+"""Time for one file, so that a server that sends a byte now and then cannot stop a run for ever. Chosen by judgement;
+not measured."""
 REPORT_SECONDS = 5.0
 """Time between two lines about progress. Chosen by judgement; not measured."""
 RETRIED = (408, 425, 429, 500, 502, 503, 504)
@@ -39,21 +40,21 @@ class Download:
     part: Path
     """Where it is written; what is there already is kept."""
     max_bytes: int
-    """What it may have at most."""
+    """Bytes that it may have at most."""
     over: str
-    """What a message says when it has more."""
+    """Message when it has more."""
     size: int | None = None
-    """What it must have, where that is known."""
+    """Bytes that it must have, where that is known."""
     headers: Mapping[str, str] = field(default_factory=dict)
     label: str
-    """How people see it."""
+    """Its name in messages."""
 
 
 class Downloader:
     """Fetches files one after another; its methods block."""
 
     def __init__(self, report: Callable[[str], None], stopped: Event, check_space: Callable[[int], None]) -> None:
-        """Describe it.
+        """Describe what fetches files.
 
         Args:
             report: receives lines about progress.
@@ -108,7 +109,7 @@ class Downloader:
     def _wait_or_give_up(self, download: Download, failures: int, error: Exception) -> None:
         why = first_line(str(error)) or type(error).__name__
         if failures >= ATTEMPTS:
-            msg = f"{download.label} cannot be fetched: {why}; what has arrived is kept, and the next attempt goes on"
+            msg = f"{download.label} cannot be fetched: {why}; the fetched part is kept for the next attempt"
             raise WeightsError(msg) from error
         self._report(f"{download.label}: {why}; trying again")
         if self._stopped.wait(PAUSE_SECONDS * 2 ** (failures - 1)):
@@ -153,11 +154,13 @@ class Downloader:
         reported, count = time.monotonic(), offset
         with download.part.open("ab") as file:
             file.truncate(offset)
-            for chunk in response.iter_raw():  # of a chosen size, what came before an interruption would be lost
+            for (
+                chunk
+            ) in response.iter_raw():  # with a chosen chunk size, the last part before an interruption would be lost
                 if self._stopped.is_set():
                     raise RunnerError(_STOPPED)
                 if time.monotonic() > deadline:
-                    msg = f"{download.label} was not there after {MAX_SECONDS / 60:.0f} minutes"
+                    msg = f"{download.label} was not complete after {MAX_SECONDS / 60:.0f} minutes"
                     raise WeightsError(msg)
                 count += len(chunk)
                 if count > limit:

@@ -35,7 +35,7 @@ class RemoteFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Repository:
-    """A repository at a commit."""
+    """A repository at one commit."""
 
     address: HubAddress
     """With the commit."""

@@ -1,4 +1,4 @@
-"""Fetching weights into the store, and folders of them for scripts."""
+"""Fetching weights into the store, and making folders of them for scripts."""
 
 import asyncio
 import threading
@@ -36,7 +36,7 @@ class WeightSupplier:
         endpoint: str | None = None,
         on_progress: Callable[[str], None] | None = None,
     ) -> None:
-        """Describe it; nothing is opened.
+        """Describe the supplier; nothing is opened.
 
         Args:
             store: where weights are kept.
@@ -82,7 +82,7 @@ class WeightSupplier:
         stopped = stopped or threading.Event()
 
         def on_wait() -> None:
-            self._report(f"{_shown(address)}: another process fetches it; waiting")
+            self._report(f"{_shown(address)}: waiting for another process that fetches it")
 
         with self.store.fetching(address, stopped, on_wait):
             entry = None if again and _may_move(address) else self.store.find(address)
@@ -190,7 +190,7 @@ def _fetch_file(work: _Fetching, address: FileAddress) -> Entry:
 def _complete(work: _Fetching, download: Download, is_content: Callable[[Path], bool]) -> str:
     """Fetch a file, compare it with what was stated and install it; return its sha256.
 
-    What an interrupted download has left may belong to another content: then all is fetched once more.
+    What an interrupted download left may be part of other content: then everything is fetched once more.
     """
     resumed = download.part.exists()
     work.downloader.fetch(download)
@@ -199,7 +199,7 @@ def _complete(work: _Fetching, download: Download, is_content: Callable[[Path], 
         work.downloader.fetch(download)
     if not is_content(download.part):
         download.part.unlink()
-        msg = f"{download.label} is not what was stated: its hash is another one"
+        msg = f"{download.label} is refused: its hash is not the stated one"
         raise WeightsError(msg)
     sha256 = sha256_of(download.part)
     work.store.install(download.part, sha256)

@@ -128,3 +128,21 @@ async def test_a_block_that_cannot_be_read_is_a_failure_that_is_debugged(tmp_pat
     result = await solve(tmp_path, scenario, InstallingRunner(scenario), packages="auto", outer_steps=0)
     assert result.status == "solved"
     assert "is not a requirement such as" in scenario.prompts["bug_summarizer"][0]
+
+
+async def test_the_answer_about_packages_is_none_about_weights(tmp_path: Path) -> None:
+    questions: list[Question] = []
+
+    def answer(question: Question) -> Answer:
+        questions.append(question)
+        return Answer.model_validate({"action": "approve" if question.point == "packages" else "reject"})
+
+    block = '# /// script\n# dependencies = ["lightgbm"]\n# [tool.mlestar]\n# weights = ["hf:timm/other"]\n# ///\n'
+    scenario = Scenario(initializer=fence(block + script(0.7, "declared")), debugger=fence(script(0.6, "repaired")))
+    policies = {"packages": "ask", "weights": "ask", "weights_dir": tmp_path / "store"}
+    chosen = {**SMALL, "runs_dir": tmp_path / "runs", "retrieved_models": 1, "outer_steps": 0, **policies}
+    options = {**scenario.options(on_question=answer), "runner": InstallingRunner(scenario)}
+    result = await mlestar.asolve(signs(), settings=Settings.resolve(chosen), **options)  # type: ignore[arg-type]  # a dict of options
+    assert result.status == "solved"
+    assert [question.id for question in questions] == ["packages:lightgbm", "weights:hf:timm/other"]
+    assert "a person has refused to fetch them" in scenario.prompts["bug_summarizer"][0]

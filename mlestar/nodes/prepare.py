@@ -153,7 +153,7 @@ async def _draft_brief(ctx: RunContext, task: Task, split: SplitPlan | None, fal
         memory_mb=environment.memory_mb,
         gpu=environment.gpu,
         network=environment.network,
-        supply=await describe_supply(ctx.settings, environment),
+        supply=await describe_supply(ctx.settings, environment, ctx.services.ledger),
         seconds=ctx.settings.script_seconds,
         subsample_rows=ctx.settings.subsample_rows,
         seed=ctx.settings.seed,

@@ -55,13 +55,7 @@ class RunPackages:
             PackageError: a package may not be added, or cannot be.
             RunnerError: no package can be added now.
         """
-        if not dependencies:
-            return "", ""
-        installed = _installed(environment)
-        for name in (Requirement(text).name for text in dependencies):
-            if canonicalize_name(name) not in installed:
-                await self._check_exclusion(name)
-        missing = self._policy.missing(dependencies, installed)
+        missing = await self._missing(dependencies, environment)
         if not missing:
             return "", ""
         await self._ask(missing)
@@ -73,6 +67,35 @@ class RunPackages:
             blob, lock = await self._lock(runner, missing, environment)
             base = await runner.install(lock, self._limits)
         return base, blob
+
+    async def recall(self, dependencies: tuple[str, ...], environment: Environment) -> str | None:
+        """Return the blob of the lock that this run has for a declaration, empty when nothing is missing; None without.
+
+        Raises:
+            PackageError: a package may not be added.
+        """
+        missing = await self._missing(dependencies, environment)
+        fact = (
+            await asyncio.to_thread(self._ledger.recall, self._key(missing, environment)) if missing else {"lock": ""}
+        )
+        return None if fact is None else str(fact["lock"])
+
+    async def _missing(self, dependencies: tuple[str, ...], environment: Environment) -> tuple[str, ...]:
+        """Return what must be added, as requirements within the allowed versions.
+
+        Raises:
+            PackageError: a package may not be added.
+        """
+        if not dependencies:
+            return ()
+        installed = _installed(environment)
+        for name in (Requirement(text).name for text in dependencies):
+            if canonicalize_name(name) not in installed:
+                await self._check_exclusion(name)
+        return self._policy.missing(dependencies, installed)
+
+    def _key(self, missing: tuple[str, ...], environment: Environment) -> str:
+        return key_of("packages", sorted(missing), environment.image, environment.python, self._settings.source_builds)
 
     @cached_property
     def _policy(self) -> PackagePolicy:
@@ -90,7 +113,7 @@ class RunPackages:
 
     async def _lock(self, runner: Installer, missing: tuple[str, ...], environment: Environment) -> tuple[str, Lock]:
         """Return the lock of this run for a declaration, and its blob."""
-        key = key_of("packages", sorted(missing), environment.image, environment.python, self._settings.source_builds)
+        key = self._key(missing, environment)
         fact = await asyncio.to_thread(self._ledger.recall, key)
         if fact is not None:
             return fact["lock"], read_lock(await asyncio.to_thread(self._blobs.text, fact["lock"]))

@@ -146,3 +146,14 @@ async def test_the_answer_about_packages_is_none_about_weights(tmp_path: Path) -
     assert result.status == "solved"
     assert [question.id for question in questions] == ["packages:lightgbm", "weights:hf:timm/other"]
     assert "a person has refused to fetch them" in scenario.prompts["bug_summarizer"][0]
+
+
+async def test_a_fork_adds_no_packages_for_what_is_recorded(tmp_path: Path) -> None:
+    scenario = declaring("lightgbm>=4")
+    result = await solve(tmp_path, scenario, InstallingRunner(scenario), packages="auto", outer_steps=0)
+    runner = InstallingRunner(scenario)
+    options = {**scenario.options(), "runner": runner}
+    forked = await mlestar.afork("run", at="settings", runs_dir=tmp_path / "runs", **options)  # type: ignore[arg-type]  # a dict of options
+    assert (forked.status, forked.packages) == ("solved", result.packages)
+    assert not runner.installed
+    assert not runner.bases

@@ -176,3 +176,17 @@ def test_domains_and_terms_that_a_person_excludes_apply_to_weights() -> None:
     assert exclusion.reason_for_supply("x.pth", "https://files.example.org/x.pth") == "example.org is excluded"
     assert exclusion.reason_for_supply("a/secret-net") == "it contains 'secret'"
     assert not exclusion.reason_for_supply("a/b")
+
+
+async def test_a_fork_keeps_what_was_executed_with_weights_that_are_gone(tmp_path: Path) -> None:
+    fill(tmp_path / "store")
+    run = WeightRun(tmp_path, ADDRESS)
+    result = await run.solve()
+    WeightStore(tmp_path / "store").remove(read_address(ADDRESS))
+    run.weights.clear()
+    prompts = sum(map(len, run.scenario.prompts.values()))
+    options = {**run.scenario.options(), "runner": ScriptedRunner(run._run)}
+    forked = await mlestar.afork("run", at="settings", runs_dir=tmp_path / "runs", **options)
+    assert (forked.status, forked.winner, forked.weights) == ("solved", result.winner, result.weights)
+    assert not run.weights
+    assert sum(map(len, run.scenario.prompts.values())) == prompts

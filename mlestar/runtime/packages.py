@@ -92,7 +92,7 @@ class RunPackages:
         for name in (Requirement(text).name for text in dependencies):
             if canonicalize_name(name) not in installed:
                 await self._check_exclusion(name)
-        return self._policy.missing(dependencies, installed)
+        return self._policy.missing(dependencies, installed, _markers(environment))
 
     def _key(self, missing: tuple[str, ...], environment: Environment) -> str:
         return key_of("packages", sorted(missing), environment.image, environment.python, self._settings.source_builds)
@@ -149,6 +149,14 @@ class RunPackages:
             logger.info("refused package %s: %s", name, reason)
             msg = f"package {name} may not be used: {reason}"
             raise PackageError(msg)
+
+
+def _markers(environment: Environment) -> dict[str, str]:
+    """Return what requirements may be conditional on, of the interpreter of scripts: containers have Linux."""
+    version = environment.python
+    python = {"python_full_version": version, "python_version": ".".join(version.split(".")[:2])} if version else {}
+    linux = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
+    return python | (linux if environment.runner == "docker" else {})
 
 
 def _installed(environment: Environment) -> dict[str, str]:

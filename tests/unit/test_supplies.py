@@ -1,5 +1,6 @@
 """A run whose scripts declare packages: what is asked, resolved and recorded, and what a debugger is told."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,8 @@ DECLARATION = "# /// script\n# dependencies = [{}]\n# ///\n"
 class InstallingRunner(ScriptedRunner):
     """A scripted runner that can add packages; it knows one, `lightgbm`, which needs `helper`."""
 
-    def __init__(self, scenario: Scenario) -> None:
-        super().__init__(self.execute, ENVIRONMENT)
+    def __init__(self, scenario: Scenario, environment: Environment = ENVIRONMENT) -> None:
+        super().__init__(self.execute, environment)
         self.scenario = scenario
         self.resolved: list[tuple[str, ...]] = []
         self.installed: list[str] = []
@@ -157,3 +158,10 @@ async def test_a_fork_adds_no_packages_for_what_is_recorded(tmp_path: Path) -> N
     assert (forked.status, forked.packages) == ("solved", result.packages)
     assert not runner.installed
     assert not runner.bases
+
+
+async def test_conditions_are_those_of_the_interpreter_of_scripts(tmp_path: Path) -> None:
+    scenario = declaring("lightgbm; python_version < '3.5'")
+    runner = InstallingRunner(scenario, dataclasses.replace(ENVIRONMENT, python="3.4.10"))
+    await solve(tmp_path, scenario, runner, packages="auto", outer_steps=0)
+    assert runner.installed

@@ -15,6 +15,8 @@ Share = Literal["all", "statistics", "names"]
 Gpus = Annotated[int, Field(ge=-1)] | Literal["auto"]
 ReviewPoint = Literal["models", "ablation", "block", "plan", "ensemble", "submission"]
 
+PACKAGE_POLICIES = ("image", "ask", "auto")
+"""Values of `packages` that name no file."""
 RUNNERS = ("auto", "docker", "local")
 """Runners that need no dotted name."""
 

@@ -1,6 +1,7 @@
 """A run whose scripts declare packages: what is asked, resolved and recorded, and what a debugger is told."""
 
 import dataclasses
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import mlestar
 from mlestar.report import Result
 from mlestar.runners import Environment, Execution, Job, ScriptedRunner
 from mlestar.runners.supply.packages.lock import InstallLimits, Lock, PackageError, PackageRequest, locked
+from mlestar.session.repair import repair_run
 from mlestar.settings import Settings
 from mlestar.state import Answer, Question
 from mlestar.store import Ledger, RunFolder
@@ -165,3 +167,19 @@ async def test_conditions_are_those_of_the_interpreter_of_scripts(tmp_path: Path
     runner = InstallingRunner(scenario, dataclasses.replace(ENVIRONMENT, python="3.4.10"))
     await solve(tmp_path, scenario, runner, packages="auto", outer_steps=0)
     assert runner.installed
+
+
+async def test_a_lock_that_is_gone_is_found_and_resolved_again(tmp_path: Path) -> None:
+    scenario = declaring("lightgbm>=4")
+    result = await solve(tmp_path, scenario, InstallingRunner(scenario), packages="auto", outer_steps=0)
+    folder = RunFolder(tmp_path / "runs", "run")
+    sha = hashlib.sha256("".join(f"{line}\n" for line in result.packages).encode()).hexdigest()
+    (folder.blobs / sha[:2] / sha[2:]).unlink()
+    folder.result.unlink()
+    lost = {finding.damage.split()[0].rstrip(":") for finding in repair_run(folder)}
+    assert {"packages", "execution", "export", "solution"} <= lost
+    runner = InstallingRunner(scenario)
+    options = {**scenario.options(), "runner": runner}
+    again = await mlestar.aresume("run", runs_dir=tmp_path / "runs", **options)  # type: ignore[arg-type]  # a dict of options
+    assert (again.status, again.packages) == ("solved", result.packages)
+    assert runner.resolved == [("lightgbm>=4",)]

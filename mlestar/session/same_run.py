@@ -11,7 +11,7 @@ from mlestar.store.content import Contents, describe_changes, load_contents, rea
 
 ABSENT: tuple[object, ...] = ("", None, (), frozenset(), {})
 BY_CONTENT = ("prompts", "cards", "weights_folder")
-"""Settings that name files: their content is compared, not where they are; so is that of `packages` where it names one."""
+"""Settings that name files: their content is compared, not where they are; `packages` is one where it names a file."""
 
 
 def check_same_settings(folder: RunFolder, settings: Settings) -> None:

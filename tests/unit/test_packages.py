@@ -15,7 +15,7 @@ from mlestar.runners.supply.packages.explain import explain
 from mlestar.runners.supply.packages.index import read_index_settings
 from mlestar.runners.supply.packages.lock import InstallLimits, Lock, LockedPackage, PackageError, locked, read_lock
 from mlestar.runners.supply.packages.policy import make_policy, one_edit
-from mlestar.runners.supply.packages.sharing import check_count, exclusively
+from mlestar.runners.supply.packages.sharing import check_count, exclusively, read_end
 from mlestar.runners.supply.packages.wheels import check_wheels
 
 INSTALLED = {"numpy": "2.4.6", "pandas": "3.1.1", "xgboost": "3.2.0"}
@@ -287,3 +287,9 @@ def test_a_lock_is_built_by_one_at_a_time(tmp_path: Path) -> None:
         stop.set()
         with pytest.raises(RunnerError, match="was stopped"), exclusively(tmp_path, "key", stop):
             pass
+
+
+def test_of_a_long_output_the_end_is_read(tmp_path: Path) -> None:
+    (tmp_path / "log.txt").write_text("a" * 1000 + "error: the reason", encoding="utf-8")
+    assert read_end(tmp_path / "log.txt", 17) == "error: the reason"
+    assert read_end(tmp_path / "none.txt", 17) == ""

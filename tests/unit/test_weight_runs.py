@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 import mlestar
-from mlestar.errors import SettingsError
+from mlestar.errors import SettingsError, UserError
 from mlestar.report import Result
 from mlestar.retrieval import Exclusion
 from mlestar.runners import Execution, Job, ScriptedRunner
-from mlestar.runners.supply.weights import Entry, StoredFile, WeightStore, read_address
+from mlestar.runners.supply.weights import Entry, StoredFile, WeightStore, WeightSupplier, read_address
 from mlestar.state import Answer, Question
 from tests.unit.scenario import SMALL, Scenario, fence, script, signs
 
@@ -190,3 +190,14 @@ async def test_a_fork_keeps_what_was_executed_with_weights_that_are_gone(tmp_pat
     assert (forked.status, forked.winner, forked.weights) == ("solved", result.winner, result.weights)
     assert not run.weights
     assert sum(map(len, run.scenario.prompts.values())) == prompts
+
+
+async def test_weights_that_a_run_has_found_are_not_removed_before_it_uses_them(tmp_path: Path) -> None:
+    fill(tmp_path / "store")
+    store = WeightStore(tmp_path / "store")
+    supplier = WeightSupplier(store, max_mb=1)
+    assert await supplier.find(read_address(ADDRESS)) is not None
+    with pytest.raises(UserError, match="a run uses the weights"):
+        store.remove(read_address(ADDRESS))
+    supplier.close()
+    store.remove(read_address(ADDRESS))

@@ -10,8 +10,10 @@ from packaging.specifiers import Specifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from mlestar.errors import mask_secrets
 from mlestar.retrieval.catalogue import catalogue_libraries
 from mlestar.runners.supply.names import DISTRIBUTION_OF, VARIANTS
+from mlestar.runners.supply.weights import HubAddress, WeightsError, read_address
 from mlestar.state import Brief, ModelCard
 
 NO_LIBRARY = re.compile(r"(?:(?:none|no|nothing|n/a|na)(?![\w.-]).*)?", re.IGNORECASE | re.DOTALL)
@@ -57,9 +59,16 @@ def find_missing(card: ModelCard, brief: Brief) -> list[str]:
 
 
 def _has(address: str, brief: Brief) -> bool:
-    """Return whether a script may load weights; one without a commit means any."""
-    name = address.partition("@")[0]
-    return brief.supply.fetches_weights or any(name in (one, one.partition("@")[0]) for one in brief.supply.held)
+    """Return whether a script may load weights; a repository without a commit means any."""
+    if brief.supply.fetches_weights:
+        return True
+    try:
+        wanted = read_address(address)
+    except WeightsError:
+        return False
+    if isinstance(wanted, HubAddress) and not wanted.is_pinned:
+        return any(one.partition("@")[0] == f"hf:{wanted.repository}" for one in brief.supply.held)
+    return mask_secrets(str(wanted)) in brief.supply.held
 
 
 def read_alternatives(text: str) -> list[list[Requirement]]:

@@ -65,7 +65,7 @@ class RunPackages:
             raise PackageError(msg)
         async with self._one_at_a_time:
             blob, lock = await self._lock(runner, missing, environment)
-            base = await runner.install(lock, self._limits)
+            base = await runner.install(lock, self._limits) if lock.packages else ""
         return base, blob
 
     async def recall(self, dependencies: tuple[str, ...], environment: Environment) -> str | None:
@@ -90,6 +90,9 @@ class RunPackages:
             return ()
         installed = _installed(environment)
         for name in (Requirement(text).name for text in dependencies):
+            if reason := environment.broken.get(canonicalize_name(name)):
+                msg = f"{name} is installed in the sandbox and cannot be imported ({reason}): use another package"
+                raise PackageError(msg)
             if canonicalize_name(name) not in installed:
                 await self._check_exclusion(name)
         return self._policy.missing(dependencies, installed, _markers(environment))
@@ -112,16 +115,18 @@ class RunPackages:
         )
 
     async def _lock(self, runner: Installer, missing: tuple[str, ...], environment: Environment) -> tuple[str, Lock]:
-        """Return the lock of this run for a declaration, and its blob."""
+        """Return the lock of this run for a declaration, and its blob; no blob where nothing must be added."""
         key = self._key(missing, environment)
         fact = await asyncio.to_thread(self._ledger.recall, key)
         if fact is not None:
-            return fact["lock"], read_lock(await asyncio.to_thread(self._blobs.text, fact["lock"]))
+            text = await asyncio.to_thread(self._blobs.text, fact["lock"]) if fact["lock"] else ""
+            return fact["lock"], read_lock(text)
         request = PackageRequest(requirements=missing, provided=_provided(environment), limits=self._limits)
         lock = await runner.resolve(request)
         for package in lock.packages:
             await self._check_exclusion(package.name)
-        blob = await asyncio.to_thread(self._blobs.put, lock.text)
+        # All that an extra of an installed package asks for may be installed as well.
+        blob = await asyncio.to_thread(self._blobs.put, lock.text) if lock.packages else ""
         await asyncio.to_thread(self._ledger.note, "packages", key, {"declared": list(missing), "lock": blob})
         return blob, lock
 

@@ -18,7 +18,9 @@ NAMED_WEIGHTS = 20
 """Weights of the store that prompts name. Chosen by judgement; not measured."""
 
 
-async def describe_supply(settings: Settings, environment: Environment | None, ledger: Ledger | None = None) -> Supply:
+async def describe_supply(
+    settings: Settings, environment: Environment | None, ledger: Ledger | None = None, *, installs: bool = True
+) -> Supply:
     """Return what scripts may declare besides what the sandbox has, as far as that is known.
 
     Args:
@@ -26,6 +28,7 @@ async def describe_supply(settings: Settings, environment: Environment | None, l
         environment: of the runner; None where it is not known.
         ledger: of the run. It keeps which weights were in the store when the run began: the run itself adds some, and
             a different prompt would be a different call in a fork.
+        installs: whether the runner can add packages.
     """
     policy = await asyncio.to_thread(make_policy, settings.packages, catalogue_libraries())
     held = await asyncio.to_thread(_list_weights, settings.weights_dir)
@@ -34,10 +37,10 @@ async def describe_supply(settings: Settings, environment: Environment | None, l
         await asyncio.to_thread(ledger.note, "step_facts", key, {"held": held[:NAMED_WEIGHTS]})
         held = (await asyncio.to_thread(ledger.recall, key) or {})["held"]
     return Supply(
-        packages=policy.kind,
+        packages=policy.kind if installs else "image",
         weights=settings.weights,
         held=tuple(held[:NAMED_WEIGHTS]),
-        allowed=_list_allowed(policy, environment),
+        allowed=_list_allowed(policy, environment) if installs else (),
         folders=tuple(folder.name for folder in settings.weights_folder),
     )
 

@@ -39,6 +39,7 @@ class InstallingRunner(ScriptedRunner):
         self.resolved: list[tuple[str, ...]] = []
         self.installed: list[str] = []
         self.bases: dict[str, str] = {}
+        self.adds = ("lightgbm", "helper")
 
     def execute(self, job: Job) -> Execution:
         self.bases[job.name] = job.base
@@ -49,7 +50,8 @@ class InstallingRunner(ScriptedRunner):
         if not request.requirements[0].startswith("lightgbm"):
             msg = f"there is no package {request.requirements[0]} on the index"
             raise PackageError(msg)
-        return Lock((locked("lightgbm", "4.7.0", [HASH]), locked("helper", "1.0", [HASH])))
+        versions = {"lightgbm": "4.7.0", "helper": "1.0"}
+        return Lock(tuple(locked(name, versions[name], [HASH]) for name in self.adds))
 
     async def install(self, lock: Lock, limits: InstallLimits) -> str:
         del limits
@@ -183,3 +185,32 @@ async def test_a_lock_that_is_gone_is_found_and_resolved_again(tmp_path: Path) -
     again = await mlestar.aresume("run", runs_dir=tmp_path / "runs", **options)  # type: ignore[arg-type]  # a dict of options
     assert (again.status, again.packages) == ("solved", result.packages)
     assert runner.resolved == [("lightgbm>=4",)]
+
+
+async def test_an_extra_of_which_all_is_installed_adds_nothing(tmp_path: Path) -> None:
+    scenario = declaring("lightgbm[scikit-learn]")
+    runner = InstallingRunner(scenario, dataclasses.replace(ENVIRONMENT, distributions={"lightgbm": "4.7.0"}))
+    runner.adds = ()
+    result = await solve(tmp_path, scenario, runner, packages="auto", outer_steps=0)
+    assert (result.status, result.packages, runner.installed) == ("solved", (), [])
+    assert set(runner.bases.values()) == {""}
+    assert len(runner.resolved) == 1
+    assert any("declared" in text for text in scenario.scripts.values())
+
+
+async def test_what_is_installed_and_broken_is_not_added(tmp_path: Path) -> None:
+    scenario = declaring("lightgbm")
+    runner = InstallingRunner(scenario, dataclasses.replace(ENVIRONMENT, broken={"lightgbm": "OSError: libgomp"}))
+    await solve(tmp_path, scenario, runner, packages="auto", outer_steps=0)
+    assert (
+        "is installed in the sandbox and cannot be imported (OSError: libgomp)" in scenario.prompts["bug_summarizer"][0]
+    )
+    assert not runner.resolved
+
+
+async def test_agents_are_told_nothing_of_packages_that_the_runner_cannot_add(tmp_path: Path) -> None:
+    scenario = Scenario()
+    chosen = {**SMALL, "runs_dir": tmp_path / "runs", "packages": "auto", "outer_steps": 0}
+    options = {**scenario.options(), "runner": ScriptedRunner(scenario.run, ENVIRONMENT)}
+    await mlestar.asolve(signs(), settings=Settings.resolve(chosen), **options)  # type: ignore[arg-type]  # a dict of options
+    assert "packages cannot be added" in scenario.prompts["initializer"][0]

@@ -201,3 +201,13 @@ async def test_weights_that_a_run_has_found_are_not_removed_before_it_uses_them(
         store.remove(read_address(ADDRESS))
     supplier.close()
     store.remove(read_address(ADDRESS))
+
+
+def test_a_repository_without_a_revision_is_what_the_store_has_of_it(tmp_path: Path) -> None:
+    fill(tmp_path / "store")
+    store = WeightStore(tmp_path / "store")
+    entry = store.find(read_address("hf:timm/tiny"))
+    assert entry is not None
+    assert entry.address == ADDRESS
+    assert store.find(read_address("hf:timm/tiny@main")) is None
+    assert store.find(read_address("hf:timm/other")) is None

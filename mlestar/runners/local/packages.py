@@ -33,6 +33,7 @@ MAX_OUTPUT = 2**22
 SHOWN_CHARACTERS = 500
 """Of a message of `uv`. Chosen by judgement; not measured."""
 ADDED = re.compile(r"^ \+ (?P<name>[\w.-]+)==(?P<version>\S+)$", re.MULTILINE)
+NOTHING_TO_ADD = "Would make no changes"
 HASHED = re.compile(
     r"^(?P<name>[\w.-]+)==(?P<version>[^\s\\]+)(?P<hashes>(?:\s+\\?\s*--hash=sha256:[0-9a-f]{64})+)", re.M
 )
@@ -79,7 +80,10 @@ class Environments:
             wanted = self._write(folder, "requirements.txt", request.requirements)
             chosen = ["-r", wanted, "--constraints", constraints, *overrides, *_pip_constraints()]
             uv = Uv(self, folder, request.requirements, request.limits, deadline)
-            added = ADDED.findall(uv.run("pip", "install", "--dry-run", *chosen))
+            told = uv.run("pip", "install", "--dry-run", *chosen)
+            added = ADDED.findall(told)
+            if NOTHING_TO_ADD in told:
+                return Lock(())
             if not added:
                 msg = f"{', '.join(request.requirements)}: nothing of it would be added"
                 raise PackageError(msg)

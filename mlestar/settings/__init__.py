@@ -343,6 +343,11 @@ class Settings(BaseModel):
         """Return one name as a list of one: the name of a column may contain a comma."""
         return [value] if isinstance(value, str) else value
 
+    @field_validator("packages", mode="before")
+    @classmethod
+    def _read_path(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, Path) else value
+
     @field_validator("gpus", mode="before")
     @classmethod
     def _check_gpus(cls, value: Any) -> Any:

@@ -39,7 +39,7 @@ class InstallingRunner(ScriptedRunner):
         self.resolved: list[tuple[str, ...]] = []
         self.installed: list[str] = []
         self.bases: dict[str, str] = {}
-        self.adds = ("lightgbm", "helper")
+        self.adds: tuple[str, ...] = ("lightgbm", "helper")
 
     def execute(self, job: Job) -> Execution:
         self.bases[job.name] = job.base

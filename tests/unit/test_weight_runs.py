@@ -185,7 +185,8 @@ async def test_a_fork_keeps_what_was_executed_with_weights_that_are_gone(tmp_pat
     WeightStore(tmp_path / "store").remove(read_address(ADDRESS))
     run.weights.clear()
     prompts = sum(map(len, run.scenario.prompts.values()))
-    options = {**run.scenario.options(), "runner": ScriptedRunner(run._run)}
+    options = run.scenario.options()
+    options["runner"] = ScriptedRunner(run._run)
     forked = await mlestar.afork("run", at="settings", runs_dir=tmp_path / "runs", **options)
     assert (forked.status, forked.winner, forked.weights) == ("solved", result.winner, result.weights)
     assert not run.weights

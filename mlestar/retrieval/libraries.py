@@ -55,7 +55,8 @@ def find_missing(card: ModelCard, brief: Brief) -> list[str]:
         alternatives = [_find_problems(requirements, brief) for requirements in read_alternatives(text)]
         if alternatives and all(alternatives):
             problems += alternatives[0]
-    return [*problems, *(f"{address} ({WEIGHTS_OPTION})" for address in card.weights if not _has(address, brief))]
+    addresses = [text for text in map(str.strip, card.weights) if not NO_LIBRARY.fullmatch(text)]
+    return [*problems, *(f"{address} ({WEIGHTS_OPTION})" for address in addresses if not _has(address, brief))]
 
 
 def _has(address: str, brief: Brief) -> bool:

@@ -232,3 +232,8 @@ def test_a_card_with_a_commit_needs_that_commit(sandbox: Brief, revision: str, h
     sandbox = sandbox.model_copy(update={"supply": Supply(held=(f"hf:timm/resnet18@{'a' * 40}",))})
     address = f"hf:timm/resnet18@{revision}".rstrip("@")
     assert bool(find_missing(ModelCard(name="x", weights=(address,)), sandbox)) != has
+
+
+@pytest.mark.parametrize("text", ["none", "None (inside the library)", " ", "n/a"])
+def test_a_card_that_says_in_words_that_it_needs_no_weights_needs_none(sandbox: Brief, text: str) -> None:
+    assert find_missing(ModelCard(name="x", weights=(text,)), sandbox) == []

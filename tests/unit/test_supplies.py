@@ -14,7 +14,7 @@ from mlestar.session.repair import repair_run
 from mlestar.settings import Settings
 from mlestar.state import Answer, Question
 from mlestar.store import Ledger, RunFolder
-from tests.unit.scenario import SMALL, Scenario, fence, script, signs
+from tests.unit.scenario import SMALL, Scenario, fence, script, signs, study
 
 HASH = "0" * 64
 ENVIRONMENT = Environment(
@@ -103,6 +103,22 @@ async def test_a_debugger_is_told_why_a_script_did_not_start(
     assert result.status == "solved"
     assert message in scenario.prompts["bug_summarizer"][0]
     assert "declared" not in "".join(scenario.scripts.values())
+
+
+async def test_the_reason_is_told_whatever_is_shared_of_the_data(tmp_path: Path) -> None:
+    scenario = declaring("lightgbn")
+    await solve(tmp_path, scenario, InstallingRunner(scenario), packages="auto", outer_steps=0, share="names")
+    assert "did you mean 'lightgbm'?" in scenario.prompts["bug_summarizer"][0]
+
+
+async def test_the_reason_why_a_study_did_not_start_is_told_without_figures(tmp_path: Path) -> None:
+    head = DECLARATION.format('"lightgbn"')
+    scenario = Scenario(ablator=fence(head + study(0.7, ("plain", 0.6))))
+    await solve(tmp_path, scenario, InstallingRunner(scenario), packages="auto", share="names")
+    (prompt, *_) = scenario.prompts["bug_summarizer"]
+    assert "did you mean 'lightgbm'?" in prompt
+    assert "not shared" not in prompt
+    assert "seconds" not in prompt.partition("</script>")[2]
 
 
 async def test_a_person_is_asked_once_and_may_refuse(tmp_path: Path) -> None:

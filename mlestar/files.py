@@ -30,7 +30,18 @@ def unpacked_limit(path: Path) -> int:
 def is_mostly_holes(path: Path) -> bool:
     """Return whether a file is far larger than what is stored of it, so that reading it takes longer than it should."""
     status = path.stat()
-    return status.st_size > max(SMALL, MAX_RATIO * status.st_blocks * BLOCK)
+    if status.st_size <= max(SMALL, MAX_RATIO * status.st_blocks * BLOCK):
+        return False
+    # File systems over a network, such as sshfs, count no blocks.
+    return bool(status.st_blocks) or not _begins_with_data(path)
+
+
+def _begins_with_data(path: Path) -> bool:
+    try:
+        with open_regular(path) as file:
+            return os.lseek(file.fileno(), 0, os.SEEK_DATA) == 0
+    except OSError:  # it has no data, or cannot be read
+        return False
 
 
 def open_regular(path: Path) -> io.BufferedReader:

@@ -10,7 +10,7 @@ from mlestar.agents.role import EXACT, VARIED, Role
 from mlestar.agents.script import RepetitionError, check_script
 from mlestar.agents.sharing import limit_message, limit_output
 from mlestar.agents.whole import check_whole
-from mlestar.state import Measured
+from mlestar.state import Measured, VerdictStatus
 
 OUTPUT_TAIL = 6000
 """Characters of output that the bug summarizer sees. A traceback is at its end. Chosen by judgement; not measured."""
@@ -20,11 +20,16 @@ DEBUGGER = Role("debugger", "debuggers", VARIED, parse_code)
 
 
 async def summarize_bug(
-    agent: AgentContext, script: str, failure: str, output: str, measured: Measured | None = None
+    agent: AgentContext,
+    script: str,
+    failure: str,
+    output: str,
+    measured: Measured | None = None,
+    status: VerdictStatus | None = None,
 ) -> str:
     """Return a short account of a failure and the end of its output; both unchanged when no reply is usable."""
     share = agent.brief.share
-    problem = f"{limit_message(failure, share)}\n\n{limit_output(output[-OUTPUT_TAIL:], share)}"
+    problem = f"{limit_message(failure, share, status)}\n\n{limit_output(output[-OUTPUT_TAIL:], share)}"
     try:
         return await agent.ask(BUG_SUMMARIZER, script=script, problem=problem, measured=measured)
     except ReplyError:

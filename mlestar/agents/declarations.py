@@ -4,15 +4,16 @@ import ast
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from mlestar.agents.script import ScriptError, parse_tree
 from mlestar.runners.supply.names import may_install
-from mlestar.runners.supply.needs import BLOCK, Needs, NeedsError, read_needs
+from mlestar.runners.supply.needs import Needs, NeedsError, find_blocks, read_needs
 
 ADDRESS = re.compile(r"^(?:hf:)?(?:https?://[^/]+/)?(?P<path>[^@#?]+)")
 """The part of a weight's address that a script names when it loads the weight."""
@@ -106,12 +107,13 @@ def _pin(requirement: Requirement, versions: Mapping[str, str]) -> str:
     """Return a requirement with the version that was there, without the suffix of a build such as `+cpu`."""
     version = versions.get(canonicalize_name(requirement.name))
     if version is not None:
-        requirement.specifier = SpecifierSet(f"=={Version(version).public}")
+        with suppress(InvalidVersion):  # an installer of today finds no such version
+            requirement.specifier = SpecifierSet(f"=={Version(version).public}")
     return str(requirement)
 
 
 def write_needs(code: str, needs: Needs, *, python: str = "") -> str:
-    """Return a script whose block at its top declares these needs; whatever else its block says is kept.
+    """Return a script whose block at its top declares these needs; what else it says is kept, where that can be.
 
     Args:
         code: the script.
@@ -129,17 +131,34 @@ def write_needs(code: str, needs: Needs, *, python: str = "") -> str:
             content = f"{content.strip()}\n\n[tool.mlestar]\n"
         weights = f"[tool.mlestar]\n{_as_list('weights', needs.weights)}\n"
         content = TABLE.sub(lambda match: weights, content, count=1)
+    written = _as_block(content) + body.lstrip("\n")
+    if _declares(written, needs):
+        return written
+    # The block is TOML of another form, in which a table or a key would be there twice.
+    content = f"requires-python = {json.dumps(python)}\n" if python else ""
+    tables = f"\n[tool.mlestar]\n{_as_list('weights', needs.weights)}\n" if needs.weights else ""
+    return _as_block(f"{_as_list('dependencies', needs.dependencies)}\n{content}{tables}") + body.lstrip("\n")
+
+
+def _as_block(content: str) -> str:
     lines = ["/// script", *content.strip("\n").split("\n"), "///"]
-    return "\n".join(f"# {line}".rstrip() for line in lines) + "\n" + body.lstrip("\n")
+    return "\n".join(f"# {line}".rstrip() for line in lines) + "\n"
+
+
+def _declares(code: str, needs: Needs) -> bool:
+    try:
+        return read_needs(code) == needs
+    except NeedsError:
+        return False
 
 
 def split_needs(code: str) -> tuple[str, str]:
     """Return the block of a script, empty without one, and the script without it."""
     text = code.replace("\r\n", "\n")
-    block = next((block for block in BLOCK.finditer(text + "\n") if block["type"] == "script"), None)
+    block = next(find_blocks(text), None)
     if block is None:
         return "", code
-    return block[0].strip("\n"), text[: block.start()] + text[block.end() :].removeprefix("\n")
+    return text[block.start : block.end], text[: block.start] + text[block.end :].removeprefix("\n")
 
 
 def lines_of_block(code: str) -> int:

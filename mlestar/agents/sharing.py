@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from mlestar.data.statistics import ColumnStatistics, FileStatistics
 from mlestar.settings import Share
+from mlestar.state import VerdictStatus
 
 _SCORE = re.compile(r"Final Validation Performance:\s*\S+")
 _FRAME = re.compile(r'File "[^"]*", line \d+(?:, in [\w<>]+)?')
@@ -49,9 +50,12 @@ def limit_output(text: str, share: Share) -> str:
     return "\n".join([*kept, *([f"({left_out} lines of output are not shared)"] if left_out else [])])
 
 
-def limit_message(message: str, share: Share) -> str:
-    """Return what agents may read of the reason for which a script failed: no text of an error, nothing in quotes."""
-    if share == "all":
+def limit_message(message: str, share: Share, status: VerdictStatus | None = None) -> str:
+    """Return what agents may read of the reason for which a script failed: no text of an error, nothing in quotes.
+
+    A script that did not start, because what it declares is unavailable, has read no data.
+    """
+    if share == "all" or status == "unavailable":
         return message
     error = _ERROR.search(message)
     return message[: error.end()] if error else _QUOTED.sub("(not shared)", message)

@@ -134,8 +134,9 @@ def _check_names(path: Path, root: str, names: Iterable[str]) -> None:
     Raises:
         TaskError: a name or a path is not like that.
     """
+    folder = os.path.relpath(root, path)
     for name in names:
-        below = os.path.relpath(os.path.join(root, name), path)  # noqa: PTH118  # pathlib takes long for many files
+        below = name if folder == "." else f"{folder}/{name}"
         if not is_utf8(name):
             msg = f"{below!r} has a name that is not UTF-8: rename it"
         elif len(os.fsencode(below)) > MAX_PATH:

@@ -89,7 +89,7 @@ async def grade(state: EvaluationState, runtime: Runtime[Settings]) -> Evaluatio
         message = "it printed no line 'Final Validation Performance: <number>'"
         verdict = verdict.model_copy(update={"status": "error", "message": message})
     if verdict.status in DEBUGGABLE:
-        message = limit_message(verdict.message, brief.share)
+        message = limit_message(verdict.message, brief.share, verdict.status)
         await note_failure(ctx.services.ledger, state["script"], verdict.status, message)
     suspected = state.get("suspected", False)
     evidence = "" if suspected else _suspicion(brief, verdict)
@@ -113,7 +113,8 @@ async def diagnose(state: EvaluationState, runtime: Runtime[Settings]) -> Evalua
     output = await ctx.services.text(verdict.output) if verdict.output else ""
     emit(runtime, "diagnose", f"{draft.id} {verdict.status}: {verdict.message}", track=draft.track)
     script = await ctx.services.text(state["script"])
-    return {"bug": await summarize_bug(agent, script, verdict.message, output, verdict.measured)}
+    bug = await summarize_bug(agent, script, verdict.message, output, verdict.measured, verdict.status)
+    return {"bug": bug}
 
 
 async def debug(state: EvaluationState, runtime: Runtime[Settings]) -> EvaluationState:

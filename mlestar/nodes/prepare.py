@@ -18,6 +18,7 @@ from mlestar.evaluation.holdout.answers import describe_answers, find_answers
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.evaluation.holdout.revealing import describe_left_out, vouched_lines, without_files, without_revealing
 from mlestar.nodes.progress import emit
+from mlestar.runners import Installer
 from mlestar.runtime.context import RunContext, open_context
 from mlestar.runtime.supply import describe_supply
 from mlestar.settings import Settings
@@ -135,6 +136,8 @@ async def _stage_holdout(ctx: RunContext, brief: Brief) -> Brief:
 
 async def _draft_brief(ctx: RunContext, task: Task, split: SplitPlan | None, fallback: str) -> Brief:
     environment = await ctx.executor.environment()
+    # Where a runner does not know what is installed, scripts start whatever they declare.
+    installs = not environment.distributions or isinstance(await ctx.executor.runner(), Installer)
     return Brief(
         spec=task.spec,
         description=task.description,
@@ -153,7 +156,7 @@ async def _draft_brief(ctx: RunContext, task: Task, split: SplitPlan | None, fal
         memory_mb=environment.memory_mb,
         gpu=environment.gpu,
         network=environment.network,
-        supply=await describe_supply(ctx.settings, environment),
+        supply=await describe_supply(ctx.settings, environment, ctx.services.ledger, installs=installs),
         seconds=ctx.settings.script_seconds,
         subsample_rows=ctx.settings.subsample_rows,
         seed=ctx.settings.seed,

@@ -76,9 +76,10 @@ async def run_ablation(state: TrackState, runtime: Runtime[Settings]) -> TrackSt
     texts = (await ctx.services.text(execution.stdout), await ctx.services.text(execution.stderr), execution.detail)
     output = await ctx.services.keep("\n".join(texts).strip())
     if not any(variant.score is not None for variant in variants):
-        message = limit_message(describe_failure(execution, texts[1]), brief.share)
+        message = limit_message(describe_failure(execution, texts[1]), brief.share, execution.status)
         await note_failure(ctx.services.ledger, study.script, execution.status, message)
-    measured = Measured.of(execution.seconds, execution.peak_memory_mb, execution.peak_gpu_memory_mb)
+    took = execution.seconds, execution.peak_memory_mb, execution.peak_gpu_memory_mb
+    measured = Measured.of(*took) if execution.seconds else None
     update = {"status": execution.status, "variants": variants, "output": output, "measured": measured}
     return {"study": study.model_copy(update=update)}
 
@@ -97,7 +98,9 @@ async def diagnose_study(state: TrackState, runtime: Runtime[Settings]) -> Track
     agent = await ctx.agent(state, state["track"])
     message = f"The study ended as `{study.status}` and no variant could be graded."
     code, output = await ctx.services.text(study.script or ""), await ctx.services.text(study.output)
-    bug = await summarize_bug(agent, code, message, output, study.measured)
+    if study.status == "unavailable":  # it has no output, only the reason
+        message, output = f"{message}\n{output}", ""
+    bug = await summarize_bug(agent, code, message, output, study.measured, study.status)
     return {"study": study.model_copy(update={"bug": bug})}
 
 

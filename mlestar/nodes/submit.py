@@ -1,6 +1,7 @@
 """Submit: the winner itself runs on the real input, its submission is checked, the next best takes over on failure."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Literal
 
 from langgraph.runtime import Runtime
@@ -199,10 +200,12 @@ async def _export_unchosen(ctx: RunContext, brief: Brief, solution: Solution, st
         attempt = await _export(ctx, brief, solution, stage)
         if attempt.submission is None:
             return False
-        current = ctx.submission.current
-        if current is None or better(brief.spec.direction, solution.score, current.solution.score):
-            submitted = SubmittedSolution(solution, await _pinned(ctx, solution), final=False)
-            await _write(ctx, brief, submitted, attempt.submission)
+        submitted = SubmittedSolution(solution, await _pinned(ctx, solution), final=False)
+
+        def replaces(current: Solution) -> bool:
+            return better(brief.spec.direction, solution.score, current.score)
+
+        await _write(ctx, brief, submitted, attempt.submission, replaces)
     except (MlestarError, OSError):
         return False
     return True
@@ -217,9 +220,16 @@ async def _pinned(ctx: RunContext, solution: Solution) -> str:
     return await ctx.services.keep(pinned)
 
 
-async def _write(ctx: RunContext, brief: Brief, submitted: SubmittedSolution, submission: str) -> None:
+async def _write(
+    ctx: RunContext,
+    brief: Brief,
+    submitted: SubmittedSolution,
+    submission: str,
+    replaces: Callable[[Solution], bool] = lambda current: True,
+) -> None:
     """Put the script into the run folder, and its submission where there are rows to predict."""
-    await asyncio.to_thread(ctx.submission.write, submitted, submission if brief.spec.has_test else None)
+    predictions = submission if brief.spec.has_test else None
+    await asyncio.to_thread(ctx.submission.write, submitted, predictions, replaces)
 
 
 async def _export(ctx: RunContext, brief: Brief, solution: Solution, stage: Stage) -> Export:

@@ -10,8 +10,10 @@ from packaging.specifiers import Specifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from mlestar.errors import mask_secrets
 from mlestar.retrieval.catalogue import catalogue_libraries
 from mlestar.runners.supply.names import DISTRIBUTION_OF, VARIANTS
+from mlestar.runners.supply.weights import HubAddress, WeightsError, read_address
 from mlestar.state import Brief, ModelCard
 
 NO_LIBRARY = re.compile(r"(?:(?:none|no|nothing|n/a|na)(?![\w.-]).*)?", re.IGNORECASE | re.DOTALL)
@@ -53,15 +55,21 @@ def find_missing(card: ModelCard, brief: Brief) -> list[str]:
         alternatives = [_find_problems(requirements, brief) for requirements in read_alternatives(text)]
         if alternatives and all(alternatives):
             problems += alternatives[0]
-    return [*problems, *(f"{address} ({WEIGHTS_OPTION})" for address in card.weights if not _has(address, brief))]
+    addresses = [text for text in map(str.strip, card.weights) if not NO_LIBRARY.fullmatch(text)]
+    return [*problems, *(f"{address} ({WEIGHTS_OPTION})" for address in addresses if not _has(address, brief))]
 
 
 def _has(address: str, brief: Brief) -> bool:
-    """Return whether a script may load weights; one without a commit means any."""
-    name = address.partition("@")[0]
-    return brief.supply.fetches_weights or any(
-        name in (one, one.partition("@")[0]) for one in brief.supply.stored_weights
-    )
+    """Return whether a script may load weights; a repository without a commit means any."""
+    if brief.supply.fetches_weights:
+        return True
+    try:
+        wanted = read_address(address)
+    except WeightsError:
+        return False
+    if isinstance(wanted, HubAddress) and not wanted.is_pinned:
+        return any(one.partition("@")[0] == f"hf:{wanted.repository}" for one in brief.supply.stored_weights)
+    return mask_secrets(str(wanted)) in brief.supply.stored_weights
 
 
 def read_alternatives(text: str) -> list[list[Requirement]]:

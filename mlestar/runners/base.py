@@ -151,7 +151,7 @@ class Installer(Protocol):
     """The further methods of a runner that can add packages; with other runners scripts have only what is installed."""
 
     async def resolve(self, request: PackageRequest) -> Lock:
-        """Return the versions and hashes of everything that must be added; execute no code of a package.
+        """Return the versions and hashes of everything that must be added, if anything; execute no code of a package.
 
         Raises:
             PackageError: the packages cannot be supplied; the message tells an agent why.

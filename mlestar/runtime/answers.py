@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from langgraph.config import get_config
+from langgraph.errors import GraphInterrupt
 from langgraph.types import interrupt
 from pydantic import ValidationError
 
@@ -39,7 +40,9 @@ async def ask_permission(
 ) -> bool | None:
     """Return whether a person allows what is proposed; None where nobody can be asked, outside of a graph.
 
-    A run asks once: its ledger keeps the answer.
+    A run asks once: its ledger keeps the answer. LangGraph runs the whole node again after each answer and matches
+    answers to interrupts by their order. What is recorded is not asked again then, so the ledger keeps which answer of
+    the node belongs to which question.
 
     Args:
         ledger: of the run.
@@ -53,15 +56,43 @@ async def ask_permission(
     if recorded is not None:
         return Answer.model_validate(recorded).action == "approve"
     try:
-        get_config()
+        node = str(get_config()["configurable"]["checkpoint_ns"])
     except RuntimeError:
         return None
-    problem: dict[str, object] = {}
-    while True:
-        question = {"id": decision, "point": kind, "actions": PERMISSION, **proposal, **problem}
-        reply = read_answer(interrupt(question, response_schema=ANSWER_FORM))
+    question = {"id": decision, "point": kind, "actions": PERMISSION, **proposal}
+    replies, stop = replies_to(question, ANSWER_FORM)
+    wrong = ""
+    for position, sent in enumerate(replies):
+        if not await _belongs(ledger, node, position, decision):
+            continue
+        reply = read_answer(sent)
         if isinstance(reply, Answer) and reply.action in PERMISSION:
             await asyncio.to_thread(ledger.note, "answer", key, reply.model_dump(mode="json"), replace=True)
             return reply.action == "approve"
         wrong = reply if isinstance(reply, str) else f"{reply.action} is not possible here; choose approve or reject"
-        problem = {"problem": wrong}
+    if wrong:
+        _, stop = replies_to({**question, "problem": wrong}, ANSWER_FORM)
+    raise stop
+
+
+async def _belongs(ledger: Ledger, node: str, position: int, decision: str) -> bool:
+    """Return whether a reply with which a node was resumed answers this question; a new one does."""
+    key, use = key_of("used_reply", node, "permission", position), {"decision": decision}
+    return await asyncio.to_thread(ledger.note, "used_reply", key, use) or (
+        await asyncio.to_thread(ledger.recall, key) == use
+    )
+
+
+def replies_to(question: Mapping[str, Any], form: dict[str, Any]) -> tuple[list[object], GraphInterrupt]:
+    """Return every reply that the running node has been resumed with, and the interrupt that asks for the next.
+
+    Args:
+        question: what is asked.
+        form: JSON schema of a reply.
+    """
+    replies: list[object] = []
+    while True:
+        try:
+            replies.append(interrupt(dict(question), response_schema=form))
+        except GraphInterrupt as stop:
+            return replies, stop

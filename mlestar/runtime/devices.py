@@ -146,8 +146,9 @@ def _claim_device(uuid: str, share: int) -> list[socket.socket] | None:
     sockets: list[socket.socket] = []
     needed = PARTS // share if sys.platform == "linux" else 0
     for part in range(PARTS):
-        if len(sockets) == needed:
-            return sockets
+        # Two processes that each take what the other leaves would both fail, again and again.
+        if not len(sockets) < needed <= len(sockets) + PARTS - part:
+            break
         claim = socket.socket(socket.AF_UNIX)
         try:
             claim.bind(f"\0mlestar-gpu-{name}-{part}")

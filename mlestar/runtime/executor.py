@@ -125,7 +125,8 @@ class Executor:
     ) -> ExecutionRecord:
         """Run a script, or return what the ledger has of the same execution.
 
-        The packages and weights that it declares are supplied first; it does not start where that is not possible.
+        The packages and weights that it declares are supplied first, unless the execution is recorded; it does not
+        start where that is not possible.
 
         Args:
             script: blob of the script.
@@ -144,12 +145,20 @@ class Executor:
         seconds = self._settings.script_seconds * stretch
         limits = Limits(seconds=seconds, memory_mb=environment.memory_mb, cpus=environment.cpus)
         code = await self._services.text(script)
+
+        def key_with(supplied: Supplied) -> str:
+            return self._key(script, staged, environment, seconds, outputs, supplied)
+
         try:
-            supplied = await self._supplies.prepare(read_needs(code), environment, label)
+            needs = read_needs(code)
+            known = await self._supplies.recall(needs, environment)
+            if known is not None and (result := await asyncio.to_thread(self._services.ledger.recall, key_with(known))):
+                return ExecutionRecord.model_validate(result)
+            supplied = await self._supplies.prepare(needs, environment, label)
         except (NeedsError, UnavailableError) as error:
             logger.info("%s: not executed: %s", label, error)
             return await self._unavailable(str(error))
-        key = self._key(script, staged, environment, seconds, outputs, supplied)
+        key = key_with(supplied)
         allowed = limits.seconds
         gpus: tuple[Gpu, ...] = ()
 

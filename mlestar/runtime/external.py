@@ -2,16 +2,15 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage
 from langgraph.config import get_config
-from langgraph.errors import GraphInterrupt
-from langgraph.types import interrupt
 
 from mlestar.errors import MlestarError, ModelError, first_line
 from mlestar.llm.external import Answerer, ModelCall, text_message
+from mlestar.runtime.answers import replies_to
 from mlestar.store import Ledger, key_of
 
 REPLY_FORM = {"type": "string", "description": "The text of the reply."}
@@ -89,26 +88,16 @@ def answer_by_resuming(ledger: Ledger) -> Answerer:
     async def answer(call: ModelCall) -> AIMessage:
         node = get_config()["configurable"]["checkpoint_ns"]
         question = call.model_dump()
-        replies, stop = _replies_to(question)
+        replies, stop = replies_to(question, REPLY_FORM)
         texts = [reply for reply in replies if isinstance(reply, str)]
         text = await _unused(ledger, node, call, texts)
         if text is not None:
             return text_message(text)
         if replies and not isinstance(replies[-1], str):
-            _, stop = _replies_to({**question, "problem": "the reply must be a text"})
+            _, stop = replies_to({**question, "problem": "the reply must be a text"}, REPLY_FORM)
         raise stop
 
     return answer
-
-
-def _replies_to(question: Mapping[str, Any]) -> tuple[list[object], GraphInterrupt]:
-    """Return every reply that the running node has been resumed with, and the interrupt that asks for the next."""
-    replies: list[object] = []
-    while True:
-        try:
-            replies.append(interrupt(dict(question), response_schema=REPLY_FORM))
-        except GraphInterrupt as stop:
-            return replies, stop
 
 
 async def _unused(ledger: Ledger, node: str, call: ModelCall, replies: Sequence[str]) -> str | None:

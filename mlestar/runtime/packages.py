@@ -55,13 +55,7 @@ class RunPackages:
             PackageError: a package may not be added, or cannot be.
             RunnerError: no package can be added now.
         """
-        if not dependencies:
-            return "", ""
-        installed = _installed(environment)
-        for name in (Requirement(text).name for text in dependencies):
-            if canonicalize_name(name) not in installed:
-                await self._check_exclusion(name)
-        missing = self._policy.missing(dependencies, installed)
+        missing = await self._missing(dependencies, environment)
         if not missing:
             return "", ""
         await self._ask(missing)
@@ -71,8 +65,40 @@ class RunPackages:
             raise PackageError(msg)
         async with self._one_at_a_time:
             blob, lock = await self._lock(runner, missing, environment)
-            base = await runner.install(lock, self._limits)
+            base = await runner.install(lock, self._limits) if lock.packages else ""
         return base, blob
+
+    async def recall(self, dependencies: tuple[str, ...], environment: Environment) -> str | None:
+        """Return the blob of the lock that this run has for a declaration, empty when nothing is missing; None without.
+
+        Raises:
+            PackageError: a package may not be added.
+        """
+        missing = await self._missing(dependencies, environment)
+        fact = (
+            await asyncio.to_thread(self._ledger.recall, self._key(missing, environment)) if missing else {"lock": ""}
+        )
+        return None if fact is None else str(fact["lock"])
+
+    async def _missing(self, dependencies: tuple[str, ...], environment: Environment) -> tuple[str, ...]:
+        """Return what must be added, as requirements within the allowed versions.
+
+        Raises:
+            PackageError: a package may not be added.
+        """
+        if not dependencies:
+            return ()
+        installed = _installed(environment)
+        for name in (Requirement(text).name for text in dependencies):
+            if reason := environment.broken.get(canonicalize_name(name)):
+                msg = f"{name} is installed in the sandbox and cannot be imported ({reason}): use another package"
+                raise PackageError(msg)
+            if canonicalize_name(name) not in installed:
+                await self._check_exclusion(name)
+        return self._policy.missing(dependencies, installed, _markers(environment))
+
+    def _key(self, missing: tuple[str, ...], environment: Environment) -> str:
+        return key_of("packages", sorted(missing), environment.image, environment.python, self._settings.source_builds)
 
     @cached_property
     def _policy(self) -> PackagePolicy:
@@ -89,16 +115,18 @@ class RunPackages:
         )
 
     async def _lock(self, runner: Installer, missing: tuple[str, ...], environment: Environment) -> tuple[str, Lock]:
-        """Return the lock of this run for a declaration, and its blob."""
-        key = key_of("packages", sorted(missing), environment.image, environment.python, self._settings.source_builds)
+        """Return the lock of this run for a declaration, and its blob; no blob where nothing must be added."""
+        key = self._key(missing, environment)
         fact = await asyncio.to_thread(self._ledger.recall, key)
         if fact is not None:
-            return fact["lock"], read_lock(await asyncio.to_thread(self._blobs.text, fact["lock"]))
+            text = await asyncio.to_thread(self._blobs.text, fact["lock"]) if fact["lock"] else ""
+            return fact["lock"], read_lock(text)
         request = PackageRequest(requirements=missing, provided=_provided(environment), limits=self._limits)
         lock = await runner.resolve(request)
         for package in lock.packages:
             await self._check_exclusion(package.name)
-        blob = await asyncio.to_thread(self._blobs.put, lock.text)
+        # All that an extra of an installed package asks for may be installed as well.
+        blob = await asyncio.to_thread(self._blobs.put, lock.text) if lock.packages else ""
         await asyncio.to_thread(self._ledger.note, "packages", key, {"declared": list(missing), "lock": blob})
         return blob, lock
 
@@ -126,6 +154,14 @@ class RunPackages:
             logger.info("refused package %s: %s", name, reason)
             msg = f"package {name} may not be used: {reason}"
             raise PackageError(msg)
+
+
+def _markers(environment: Environment) -> dict[str, str]:
+    """Return what requirements may be conditional on, of the interpreter of scripts: containers have Linux."""
+    version = environment.python
+    python = {"python_full_version": version, "python_version": ".".join(version.split(".")[:2])} if version else {}
+    linux = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
+    return python | (linux if environment.runner == "docker" else {})
 
 
 def _installed(environment: Environment) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mlestar.state import Solution
@@ -33,10 +34,21 @@ class SubmissionFiles:
         self._lock = threading.Lock()
         self.current = self._recorded()
 
-    def write(self, submitted: SubmittedSolution, submission: str | None) -> None:
-        """Put a script and its submission (a blob, None where nothing has to be submitted) into the run folder."""
+    def write(
+        self,
+        submitted: SubmittedSolution,
+        submission: str | None,
+        replaces: Callable[[Solution], bool] = lambda current: True,
+    ) -> None:
+        """Put a script and its submission into the run folder.
+
+        Args:
+            submitted: the solution.
+            submission: a blob; None where nothing has to be submitted.
+            replaces: whether it replaces the one that is there; exports of several tracks end at any time.
+        """
         with self._lock:
-            if self.current and self.current.final and not submitted.final:
+            if self.current and ((self.current.final and not submitted.final) or not replaces(self.current.solution)):
                 return
             self._folder.write_text(self._folder.solution, self._blobs.text(submitted.script))
             if submission is not None:

@@ -59,6 +59,27 @@ class Supplies:
         self._packages = RunPackages(settings, ledger=ledger, blobs=blobs, runner=runner, exclusion=exclusion)
         self._weights = RunWeights(settings, ledger, exclusion, on_progress)
 
+    async def recall(self, needs: Needs, environment: Environment) -> Supplied | None:
+        """Return what this run gave a script that declared the same, without supplying it; None where it gave nothing.
+
+        A recorded execution needs neither: what it had may be gone, and its result must not change.
+
+        Args:
+            needs: what the script declares.
+            environment: of the runner.
+
+        Raises:
+            UnavailableError: a package may not be added.
+        """
+        if not (needs.dependencies or needs.weights):
+            return None
+        try:
+            lock = await self._packages.recall(needs.dependencies, environment)
+        except PackageError as error:
+            raise UnavailableError(str(error)) from error
+        weights = await self._weights.recall(needs.weights)
+        return None if lock is None or weights is None else Supplied(lock=lock, weights=weights)
+
     async def prepare(self, needs: Needs, environment: Environment, label: str) -> Supplied:
         """Return what a script gets for its declarations.
 

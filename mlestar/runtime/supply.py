@@ -12,20 +12,35 @@ from mlestar.runners.supply.packages.policy import PackagePolicy, make_policy
 from mlestar.runners.supply.weights import WeightStore
 from mlestar.settings import Settings
 from mlestar.state import Supply
+from mlestar.store import Ledger, key_of
 
 NAMED_WEIGHTS = 20
 """Weights of the store that prompts name. Chosen by judgement; not measured."""
 
 
-async def describe_supply(settings: Settings, environment: Environment | None) -> Supply:
-    """Return what scripts may declare besides what the sandbox has, as far as that is known."""
+async def describe_supply(
+    settings: Settings, environment: Environment | None, ledger: Ledger | None = None, *, installs: bool = True
+) -> Supply:
+    """Return what scripts may declare besides what the sandbox has, as far as that is known.
+
+    Args:
+        settings: of the run.
+        environment: of the runner; None where it is not known.
+        ledger: of the run. It keeps which weights were in the store when the run began: the run itself adds some, and
+            a different prompt would be a different call in a fork.
+        installs: whether the runner can add packages.
+    """
     policy = await asyncio.to_thread(make_policy, settings.packages, catalogue_libraries())
     stored = await asyncio.to_thread(_list_weights, settings.weights_dir)
+    if ledger is not None:
+        key = key_of("stored_weights", settings.weights)
+        await asyncio.to_thread(ledger.note, "step_facts", key, {"stored": stored[:NAMED_WEIGHTS]})
+        stored = (await asyncio.to_thread(ledger.recall, key) or {})["stored"]
     return Supply(
-        packages=policy.kind,
+        packages=policy.kind if installs else "image",
         weights=settings.weights,
         stored_weights=tuple(stored[:NAMED_WEIGHTS]),
-        allowed=_list_allowed(policy, environment),
+        allowed=_list_allowed(policy, environment) if installs else (),
         folders=tuple(folder.name for folder in settings.weights_folder),
     )
 

@@ -18,6 +18,7 @@ from mlestar.runners.supply.weights import (
     WeightStore,
     WeightSupplier,
     read_address,
+    weight_line,
 )
 from mlestar.runtime.answers import ask_permission
 from mlestar.settings import Settings
@@ -54,6 +55,11 @@ class WeightRow(BaseModel):
             files={file.name: file.sha256 for file in entry.files},
             licence=entry.licence,
         )
+
+    @property
+    def line(self) -> str:
+        """What executions state: address, hash and licence."""
+        return weight_line(self.address, self.sha256, self.licence)
 
     @property
     def shown(self) -> "WeightRow":
@@ -112,7 +118,19 @@ class RunWeights:
         except WeightsError as error:
             msg = f"{error}; {OTHERWISE}"
             raise WeightsError(msg) from error
-        return tuple(sorted({entry.line for entry in weights.values()})), folder
+        # What is recorded stays, whatever a hub states of the same commit later.
+        return await self.recall(addresses) or (), folder
+
+    async def recall(self, addresses: tuple[str, ...]) -> tuple[str, ...] | None:
+        """Return the lines of weights that this run has supplied before; None when one is not, or may not be used."""
+        try:
+            declared = [read_address(text) for text in addresses]
+            for address in declared:
+                await self._check_exclusion(address)
+        except WeightsError:
+            return None
+        facts = [await asyncio.to_thread(self._ledger.recall, _pin_key(address)) for address in declared]
+        return None if None in facts else tuple(sorted({WeightRow.model_validate(fact).line for fact in facts}))
 
     def close(self) -> None:
         """Let others remove weights from the store."""

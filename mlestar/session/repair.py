@@ -23,7 +23,7 @@ from mlestar.store.content import load_contents
 from mlestar.store.damage import database_problem, has_tables
 
 AGAIN = "`mlestar resume` writes it again"
-BLOBS_OF_WORK = ("prompt", "text", "stdout", "stderr")
+BLOBS_OF_WORK = ("prompt", "text", "stdout", "stderr", "lock")
 """Fields of finished work that name blobs."""
 SHA = re.compile(r"[0-9a-f]{64}")
 SALVAGED = ("entries", "sessions", "reservations")
@@ -287,9 +287,11 @@ def _blobs_of(kind: str, content: Any) -> list[str]:
         return []
     if kind == "solution":
         verdict = content.get("verdict") or {}
-        named = [content.get("script"), verdict.get("submission"), verdict.get("output")]
+        named = [content.get("script"), *(verdict.get(name) for name in ("submission", "output", "lock"))]
     elif kind in ("model_call", "execution", "export"):
         named = [*(content.get(name) for name in BLOBS_OF_WORK), *(content.get("files") or {}).values()]
+    elif kind in ("packages", "submitted"):
+        named = [content.get("lock"), content.get("script")]
     else:
         return []
     return [sha for sha in named if isinstance(sha, str) and SHA.fullmatch(sha)]

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from mlestar.errors import SettingsError, UserError, mask_secrets
-from mlestar.settings import PROFILES, UNBOUND, Settings
+from mlestar.settings import PACKAGE_POLICIES, PROFILES, UNBOUND, Settings
 from mlestar.store import RunFolder
 from mlestar.store.content import Contents, describe_changes, load_contents, read_contents, write_contents
 
 ABSENT: tuple[object, ...] = ("", None, (), frozenset(), {})
 BY_CONTENT = ("prompts", "cards", "weights_folder")
-"""Settings that name files: their content is compared, not where they are."""
+"""Settings that name files: their content is compared, not where they are; `packages` is one where it names a file."""
 
 
 def check_same_settings(folder: RunFolder, settings: Settings) -> None:
@@ -45,9 +45,10 @@ def check_same_data(folder: RunFolder, contents: Contents) -> None:
 
 
 def read_task_contents(folder: RunFolder, task: Path, settings: Settings) -> Contents:
-    """Return the content of what a run reads: the task folder, prompts, cards, and folders with weights."""
-    paths = (settings.prompts, *settings.cards, *(folder.expanduser() for folder in settings.weights_folder))
-    others = [path for path in paths if path is not None and path.exists()]
+    """Return the content of what a run reads: task folder, prompts, cards, allowed packages, folders with weights."""
+    allowed = None if settings.packages in PACKAGE_POLICIES else Path(settings.packages)
+    paths = (settings.prompts, *settings.cards, allowed, *settings.weights_folder)
+    others = [path for path in (path.expanduser() for path in paths if path is not None) if path.exists()]
     return read_contents(task, others, load_contents(folder.contents))
 
 
@@ -67,6 +68,8 @@ def _changed(before: Settings, after: Settings) -> list[tuple[str, Any]]:
 def _differ(name: str, before: object, after: object) -> bool:
     if name in BY_CONTENT:
         return (before in ABSENT) != (after in ABSENT)
+    if name == "packages" and not {before, after} & {*PACKAGE_POLICIES}:
+        return False
     return before != after
 
 

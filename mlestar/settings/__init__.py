@@ -15,6 +15,8 @@ Share = Literal["all", "statistics", "names"]
 Gpus = Annotated[int, Field(ge=-1)] | Literal["auto"]
 ReviewPoint = Literal["models", "ablation", "block", "plan", "ensemble", "submission"]
 
+PACKAGE_POLICIES = ("image", "ask", "auto")
+"""Values of `packages` that name no file."""
 RUNNERS = ("auto", "docker", "local")
 """Runners that need no dotted name."""
 
@@ -342,6 +344,11 @@ class Settings(BaseModel):
     def _wrap_target(cls, value: Any) -> Any:
         """Return one name as a list of one: the name of a column may contain a comma."""
         return [value] if isinstance(value, str) else value
+
+    @field_validator("packages", mode="before")
+    @classmethod
+    def _read_path(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, Path) else value
 
     @field_validator("gpus", mode="before")
     @classmethod

@@ -66,7 +66,7 @@ which is exported at once. `leakage`: what the checker found in a script. `refus
 `decision`: a review point that the run has passed. `replacement`: the answer by which a fork replaces a decision.
 `answer`: what a person answered. `submitted`: the solution whose files are in the run folder. `reply`: whether a
 model's reply satisfied its contract. `weak_model`: a model that was given up in a role, and the one that took over.
-`used_reply`: the model call that used a reply with which the graph was resumed.
+`used_reply`: the model call, or the question, that used a reply with which the graph was resumed.
 `failure`: how a script failed. `step_facts`: what the run knew when a step began, and so what its prompts contain.
 `graded`: a submission that a holdout has graded. `weights`: the commit of a repository of weights, which the run keeps.
 `packages`: the lock of the packages that a script declared, which the run keeps.

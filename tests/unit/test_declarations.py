@@ -1,5 +1,7 @@
 """A script keeps the block that declares its packages and weights, whoever rewrites it."""
 
+import time
+
 import pytest
 
 from mlestar.agents.ablator import ask_for_study
@@ -173,3 +175,23 @@ import timm
 )
 def test_scripts_without_a_known_import_or_with_a_broken_block_stay(code: str) -> None:
     assert pin(code) == code
+
+
+@pytest.mark.parametrize(
+    "table", ['[tool.mlestar] # mine\n# weights = ["hf:a/b@c"]', 'tool.mlestar.weights = ["hf:a/b@c"]']
+)
+def test_a_block_in_another_form_of_toml_is_written_so_that_it_can_be_read(table: str) -> None:
+    code = f'# /// script\n# dependencies = ["timm"]\n# {table}\n# ///\nimport timm\n'
+    assert read_needs(pin(code)) == Needs(dependencies=("timm==1.0.31",), weights=("hf:a/b@c",))
+    assert pin(code).endswith("# ///\nimport timm\n")
+
+
+def test_a_version_that_is_none_of_todays_is_not_pinned() -> None:
+    pinned = pin_needs("import old\n", python="3.11.9", versions={"old": "2004-custom_x"}, modules={"old": "old"})
+    assert read_needs(pinned) == Needs(dependencies=("old",))
+
+
+def test_many_openings_of_a_block_are_read_in_time() -> None:
+    started = time.monotonic()
+    assert read_needs("# /// script\n" * 20_000 + "x = 1\n") == Needs()
+    assert time.monotonic() - started < 2

@@ -1,5 +1,6 @@
 """What the sandbox says about its libraries: all of them, in groups, without those that cannot be imported."""
 
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy
 import pytest
 
+from mlestar.runners.inside import describe as inside
 from mlestar.runners.inside.describe import needed_libraries
 from mlestar.runners.probe import MAX_PACKAGES, SCRIPT, read_description
 from mlestar.state import Brief
@@ -110,3 +112,13 @@ def test_prompts_list_many_distributions_within_limits(brief: Brief) -> None:
     assert len(names) == MAX_OTHER_PACKAGES + 1
     assert names[-1] == f"... {901 - MAX_PACKAGES - MAX_OTHER_PACKAGES} more"
     assert not {"xgboost-cpu", "pip"} & {*names}
+
+
+def test_what_is_suspicious_is_imported_only_within_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, "needs-it", "import absent", "numpy", "absent")
+    install(tmp_path, "numpy", "")
+    found = {one.name: one for one in map(inside.Distribution, importlib.metadata.distributions(path=[str(tmp_path)]))}
+    groups, modules = inside.rank(found), {"needs_it": "needs-it", "numpy": "numpy"}
+    assert set(inside.find_broken(found, groups, modules)) == {"needs-it"}
+    monkeypatch.setattr(inside, "CHECK_SECONDS", 0)
+    assert inside.find_broken(found, groups, modules) == {}

@@ -1,6 +1,8 @@
 """Which script gets which GPU, within a run and among the runs of a machine, and how many scripts that allows."""
 
 import asyncio
+import hashlib
+import socket
 import sqlite3
 import sys
 import time
@@ -12,7 +14,7 @@ import pytest
 
 from mlestar.errors import SettingsError
 from mlestar.runners import Environment, Execution, Gpu, Job, Runner, ScriptedRunner
-from mlestar.runtime.devices import RETRY_SECONDS, Devices, gpus_per_script
+from mlestar.runtime.devices import RETRY_SECONDS, Devices, _claim_device, gpus_per_script
 from mlestar.runtime.executor import scripts_at_once
 from mlestar.settings import MAX_GPU_SHARE, Settings
 from tests.unit.scenario import Scenario, solve
@@ -267,3 +269,25 @@ async def test_prompts_of_a_run_without_devices_do_not_mention_any(tmp_path: Pat
     prompts = [prompt for prompts in scenario.prompts.values() for prompt in prompts]
     assert prompts
     assert not any("GPU" in prompt or "gpu_memory" in prompt for prompt in prompts)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux frees names with their process")
+def test_a_process_that_cannot_get_a_device_takes_no_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    bound: list[object] = []
+
+    class Counted(socket.socket):
+        def bind(self, address: object) -> None:
+            super().bind(address)  # type: ignore[arg-type]  # what the module passes
+            bound.append(address)
+
+    first = f"\0mlestar-gpu-{hashlib.sha256(b'GPU-taken').hexdigest()[:32]}-0"
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(first)
+        monkeypatch.setattr(socket, "socket", Counted)
+        assert _claim_device("GPU-taken", 1) is None
+        assert not bound
+        half = _claim_device("GPU-taken", 2)
+    assert half is not None
+    assert len(half) == len(bound)
+    for claim in half:
+        claim.close()

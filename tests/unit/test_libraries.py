@@ -225,3 +225,15 @@ async def test_a_card_that_is_left_out_is_in_the_result_and_the_report_with_its_
     reason = "needs xgboost>=9 (the sandbox has 3.2.0)"
     assert [(source.title, source.dropped) for source in result.sources if source.dropped] == [("Old", reason)]
     assert "(the sandbox has 3.2.0)" in Path(result.report or "").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("revision", "has"), [("a" * 40, True), ("b" * 40, False), ("", True)])
+def test_a_card_with_a_commit_needs_that_commit(sandbox: Brief, revision: str, has: bool) -> None:
+    sandbox = sandbox.model_copy(update={"supply": Supply(stored_weights=(f"hf:timm/resnet18@{'a' * 40}",))})
+    address = f"hf:timm/resnet18@{revision}".rstrip("@")
+    assert bool(find_missing(ModelCard(name="x", weights=(address,)), sandbox)) != has
+
+
+@pytest.mark.parametrize("text", ["none", "None (inside the library)", " ", "n/a"])
+def test_a_card_that_says_in_words_that_it_needs_no_weights_needs_none(sandbox: Brief, text: str) -> None:
+    assert find_missing(ModelCard(name="x", weights=(text,)), sandbox) == []

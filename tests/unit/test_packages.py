@@ -1,6 +1,7 @@
 """Packages that scripts declare: what is allowed, what a lock is, which wheels are refused, and what messages say."""
 
 import stat
+import sys
 import threading
 import zipfile
 from collections.abc import Mapping
@@ -11,11 +12,20 @@ from pathlib import Path
 import pytest
 
 from mlestar.errors import RunnerError, SettingsError
+from mlestar.runners.local.packages import Environments
 from mlestar.runners.supply.packages.explain import explain
 from mlestar.runners.supply.packages.index import read_index_settings
-from mlestar.runners.supply.packages.lock import InstallLimits, Lock, LockedPackage, PackageError, locked, read_lock
+from mlestar.runners.supply.packages.lock import (
+    InstallLimits,
+    Lock,
+    LockedPackage,
+    PackageError,
+    PackageRequest,
+    locked,
+    read_lock,
+)
 from mlestar.runners.supply.packages.policy import make_policy, one_edit
-from mlestar.runners.supply.packages.sharing import check_count, exclusively
+from mlestar.runners.supply.packages.sharing import check_count, exclusively, read_end
 from mlestar.runners.supply.packages.wheels import check_wheels
 
 INSTALLED = {"numpy": "2.4.6", "pandas": "3.1.1", "xgboost": "3.2.0"}
@@ -287,3 +297,16 @@ def test_only_one_process_at_a_time_builds_a_lock(tmp_path: Path) -> None:
         stop.set()
         with pytest.raises(RunnerError, match="was stopped"), exclusively(tmp_path, "key", stop):
             pass
+
+
+def test_of_a_long_output_the_end_is_read(tmp_path: Path) -> None:
+    (tmp_path / "log.txt").write_text("a" * 1000 + "error: the reason", encoding="utf-8")
+    assert read_end(tmp_path / "log.txt", 17) == "error: the reason"
+    assert read_end(tmp_path / "none.txt", 17) == ""
+
+
+def test_what_the_interpreter_has_needs_no_addition(tmp_path: Path) -> None:
+    environments = Environments(
+        python=sys.executable, work_dir=tmp_path, cache=tmp_path, report=print, stop=threading.Event()
+    )
+    assert environments.resolve(PackageRequest(requirements=("packaging",), provided={})) == Lock(())

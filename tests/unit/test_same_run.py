@@ -165,3 +165,15 @@ async def test_a_run_folder_that_was_moved_reports_its_new_paths(task: Path, tmp
         assert path.parent == tmp_path / "kept/run"
         assert path.is_file()
     assert after.score == before.score
+
+
+async def test_a_file_of_allowed_packages_is_compared_by_its_content(task: Path, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "allowed.txt").write_text("humanize\n", encoding="utf-8")
+    first, second = (tmp_path / name / "allowed.txt" for name in ("first", "second"))
+    await start(task, tmp_path / "runs", packages=str(first))
+    assert (await start(task, tmp_path / "runs", packages=str(second))).status == "solved"
+    second.write_text("humanize>=4\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"allowed\.txt\S* has changed"):
+        await start(task, tmp_path / "runs", packages=str(second))

@@ -1,3 +1,4 @@
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -114,3 +115,7 @@ def test_a_runner_is_a_built_in_one_or_a_dotted_name(runner: str) -> None:
 def test_any_other_runner_is_refused_with_the_choices(runner: str) -> None:
     with pytest.raises(SettingsError, match=r"setting 'runner': .*choose auto, docker, local or package\.module:Name"):
         Settings.resolve({"runner": runner})
+
+
+def test_a_file_of_packages_may_be_a_path(tmp_path: Path) -> None:
+    assert Settings.resolve({"packages": tmp_path / "allowed.txt"}).packages == str(tmp_path / "allowed.txt")

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 import mlestar
-from mlestar.errors import SettingsError
+from mlestar.errors import SettingsError, UserError
 from mlestar.report import Result
 from mlestar.retrieval import Exclusion
 from mlestar.runners import Execution, Job, ScriptedRunner
-from mlestar.runners.supply.weights import Entry, StoredFile, WeightStore, read_address
+from mlestar.runners.supply.weights import Entry, StoredFile, WeightStore, WeightSupplier, read_address
 from mlestar.state import Answer, Question
 from tests.unit.scenario import SMALL, Scenario, fence, script, signs
 
@@ -176,3 +176,39 @@ def test_domains_and_terms_that_a_person_excludes_apply_to_weights() -> None:
     assert exclusion.reason_for_supply("x.pth", "https://files.example.org/x.pth") == "example.org is excluded"
     assert exclusion.reason_for_supply("a/secret-net") == "it contains 'secret'"
     assert not exclusion.reason_for_supply("a/b")
+
+
+async def test_a_fork_keeps_what_was_executed_with_weights_that_are_gone(tmp_path: Path) -> None:
+    fill(tmp_path / "store")
+    run = WeightRun(tmp_path, ADDRESS)
+    result = await run.solve()
+    WeightStore(tmp_path / "store").remove(read_address(ADDRESS))
+    run.weights.clear()
+    prompts = sum(map(len, run.scenario.prompts.values()))
+    options = run.scenario.options()
+    options["runner"] = ScriptedRunner(run._run)
+    forked = await mlestar.afork("run", at="settings", runs_dir=tmp_path / "runs", **options)
+    assert (forked.status, forked.winner, forked.weights) == ("solved", result.winner, result.weights)
+    assert not run.weights
+    assert sum(map(len, run.scenario.prompts.values())) == prompts
+
+
+async def test_weights_that_a_run_has_found_are_not_removed_before_it_uses_them(tmp_path: Path) -> None:
+    fill(tmp_path / "store")
+    store = WeightStore(tmp_path / "store")
+    supplier = WeightSupplier(store, max_mb=1)
+    assert await supplier.find(read_address(ADDRESS)) is not None
+    with pytest.raises(UserError, match="a run uses the weights"):
+        store.remove(read_address(ADDRESS))
+    supplier.close()
+    store.remove(read_address(ADDRESS))
+
+
+def test_a_repository_without_a_revision_is_what_the_store_has_of_it(tmp_path: Path) -> None:
+    fill(tmp_path / "store")
+    store = WeightStore(tmp_path / "store")
+    entry = store.find(read_address("hf:timm/tiny"))
+    assert entry is not None
+    assert entry.address == ADDRESS
+    assert store.find(read_address("hf:timm/tiny@main")) is None
+    assert store.find(read_address("hf:timm/other")) is None

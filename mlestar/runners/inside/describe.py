@@ -3,6 +3,7 @@
 It runs in the sandbox by itself, with whatever Python is there, so that it imports only the standard library.
 """
 
+import functools
 import importlib.metadata
 import json
 import os
@@ -11,6 +12,7 @@ import re
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,9 @@ COMPILED = re.compile(r'^"?([^",\n]+\.(?:so|dylib)(?:\.[\d.]+)?)"?,', re.MULTILI
 REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*\(?\s*([^;)]*)\)?\s*(?:;(.*))?$")
 IMPORT_SECONDS = 60
 """Importing TensorFlow from a cold disk took 20 s. Chosen by judgement above that."""
+CHECK_SECONDS = 120
+"""For importing all that is suspicious: the runner stops this script, and so the run, after 300 s. What is left then
+counts as whole. Chosen by judgement; not measured."""
 
 
 def canonical(name: str) -> str:
@@ -114,20 +119,22 @@ def find_broken(found: dict[str, Distribution], groups: dict[str, int], modules:
     libraries = known_libraries(found)
     broken: dict[str, str] = {}
     checked: set[str] = set()
-    while True:
+    deadline = time.monotonic() + CHECK_SECONDS
+    while time.monotonic() < deadline:
         suspects = [
             name
             for name in reversed(list(groups))
             if groups[name] == 0 and name not in checked and is_suspicious(found[name], found, libraries, broken)
         ]
         if not suspects:
-            return broken
+            break
         checked.add(suspects[0])
         reason = import_problem([module for module, owner in modules.items() if owner == suspects[0]])
         if reason:
             broken[suspects[0]] = reason
         else:  # it has imported what it needs
             checked.update(found[suspects[0]].needs)
+    return broken
 
 
 def is_suspicious(
@@ -152,6 +159,7 @@ def known_libraries(found: dict[str, Distribution]) -> set[str]:
     return {path.name for path in paths}
 
 
+@functools.cache
 def needed_libraries(path: str) -> list[str]:
     """Return the names of the shared libraries that a 64-bit ELF file needs; none of another file."""
     try:

@@ -20,7 +20,7 @@ from mlestar.runners.supply.names import INSTALLERS
 from mlestar.runners.supply.packages.explain import ADDRESS, FULL_DISK, full_disk, lost_network
 from mlestar.runners.supply.packages.index import PROXY_VARIABLES, read_pip_values
 from mlestar.runners.supply.packages.lock import InstallLimits, Lock, PackageError, PackageRequest, locked
-from mlestar.runners.supply.packages.sharing import check_count, exclusively, too_slow, used_bytes
+from mlestar.runners.supply.packages.sharing import check_count, exclusively, read_end, too_slow, used_bytes
 from mlestar.runners.supply.packages.wheels import UNPACKED, too_large
 from mlestar.runners.work_folder import delete_folder, make_folders, new_folder_path
 
@@ -29,10 +29,11 @@ _log = logging.getLogger("mlestar.runners")
 POLL_SECONDS = 0.2
 """Time between two checks of `uv`. Chosen by judgement; not measured."""
 MAX_OUTPUT = 2**22
-"""Characters of the output of `uv` that are read. Chosen by judgement; not measured."""
+"""Bytes of the output of `uv` that are read, from its end. Chosen by judgement; not measured."""
 SHOWN_CHARACTERS = 500
 """Characters of a message of `uv` that are shown. Chosen by judgement; not measured."""
 ADDED = re.compile(r"^ \+ (?P<name>[\w.-]+)==(?P<version>\S+)$", re.MULTILINE)
+NOTHING_TO_ADD = "Would make no changes"
 HASHED = re.compile(
     r"^(?P<name>[\w.-]+)==(?P<version>[^\s\\]+)(?P<hashes>(?:\s+\\?\s*--hash=sha256:[0-9a-f]{64})+)", re.M
 )
@@ -79,7 +80,10 @@ class Environments:
             wanted = self._write(folder, "requirements.txt", request.requirements)
             chosen = ["-r", wanted, "--constraints", constraints, *overrides, *_pip_constraints()]
             uv = Uv(self, folder, request.requirements, request.limits, deadline)
-            added = ADDED.findall(uv.run("pip", "install", "--dry-run", *chosen))
+            told = uv.run("pip", "install", "--dry-run", *chosen)
+            added = ADDED.findall(told)
+            if NOTHING_TO_ADD in told:
+                return Lock(())
             if not added:
                 msg = f"{', '.join(request.requirements)}: resolving it adds no package"
                 raise PackageError(msg)
@@ -186,7 +190,7 @@ class Uv:
                 self._wait(process)
             finally:
                 _kill(process)
-        text = output.read_bytes()[:MAX_OUTPUT].decode(errors="replace")
+        text = read_end(output, MAX_OUTPUT)
         if process.returncode:
             raise explain_uv(text, self.requirements)
         return text

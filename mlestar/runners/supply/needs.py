@@ -10,15 +10,30 @@
 
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-BLOCK = re.compile(r"^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$", re.MULTILINE)
-"""The reference pattern of PEP 723."""
+OPENING = re.compile(r"# /// ([a-zA-Z0-9-]+)")
+CLOSING = "# ///"
+SCRIPT = "script"
+"""Type of the block that declares needs."""
 MAX_ENTRIES = 50
 """Packages, and weights, that one script may declare. Chosen by judgement; not measured."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of metadata of type `script` in code whose lines end with a line feed."""
+
+    start: int
+    """Position of its first character."""
+    end: int
+    """Position after its last character."""
+    content: str
+    """What is between its first and its last line."""
 
 
 class NeedsError(ValueError):
@@ -35,19 +50,45 @@ class Needs:
     """Addresses of weights, as `hf:OWNER/NAME@REVISION` or `https://...#sha256=HASH`."""
 
 
+def find_blocks(code: str) -> Iterator[Block]:
+    """Yield what the reference pattern of PEP 723 finds, whose time grows with the square of the number of lines."""
+    lines = code.split("\n")
+    starts = [0]
+    for line in lines:
+        starts.append(starts[-1] + len(line) + 1)
+    first = 0
+    while first < len(lines):
+        stop = first
+        while stop < len(lines) and (lines[stop] == "#" or lines[stop].startswith("# ")):
+            stop += 1
+        yield from _find_in_comment(lines, starts, first, stop)
+        first = stop + 1
+
+
+def _find_in_comment(lines: list[str], starts: list[int], first: int, stop: int) -> Iterator[Block]:
+    """Yield the block in a comment, which ends at the last line that can close it."""
+    last = next((at for at in range(stop - 1, first, -1) if lines[at] == CLOSING), first)
+    for at in range(first, last - 1):
+        if opening := OPENING.fullmatch(lines[at]):
+            if opening[1] == SCRIPT:
+                content = "".join(f"{line}\n" for line in lines[at + 1 : last])
+                yield Block(starts[at], starts[last] + len(CLOSING), content)
+            return
+
+
 def read_needs(code: str) -> Needs:
     """Return what a script declares; nothing when it has no such block.
 
     Raises:
         NeedsError: there are two blocks, or a block is no TOML, or an entry is no requirement or no text.
     """
-    blocks = [block for block in BLOCK.finditer(code.replace("\r\n", "\n") + "\n") if block["type"] == "script"]
+    blocks = list(find_blocks(code.replace("\r\n", "\n")))
     if not blocks:
         return Needs()
     if len(blocks) > 1:
         msg = "the script has more than one block `# /// script`: keep one"
         raise NeedsError(msg)
-    content = _read_block(blocks[0]["content"])
+    content = _read_block(blocks[0].content)
     tool = content.get("tool", {})
     own = tool.get("mlestar", {}) if isinstance(tool, dict) else {}
     dependencies = _read_list(content, "dependencies")

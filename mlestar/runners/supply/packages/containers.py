@@ -16,7 +16,7 @@ from docker.client import DockerClient
 from docker.types import LogConfig, Mount, Ulimit
 
 from mlestar.errors import RunnerError
-from mlestar.files import open_regular, read_regular
+from mlestar.files import read_regular
 from mlestar.runners.docker.engine import (
     DEADLINE_LABEL,
     FOLDER_LABEL,
@@ -31,7 +31,7 @@ from mlestar.runners.limits import MIB
 from mlestar.runners.supply.packages.explain import explain
 from mlestar.runners.supply.packages.index import IndexSettings
 from mlestar.runners.supply.packages.lock import InstallLimits
-from mlestar.runners.supply.packages.sharing import too_slow, used_bytes
+from mlestar.runners.supply.packages.sharing import read_end, too_slow, used_bytes
 from mlestar.runners.supply.packages.wheels import too_large
 from mlestar.runners.work_folder import HOME, change_owner
 
@@ -99,7 +99,7 @@ class PipContainer:
         self._wait(job, name)
         result = self._result()
         if result is None or result.get("status") != 0:
-            raise explain(self._log(), job.requirements)
+            raise explain(read_end(self.folder / "supply" / "log.txt", MAX_LOG), job.requirements)
         return result
 
     def remove(self, name: str) -> None:
@@ -212,14 +212,6 @@ class PipContainer:
         except (OSError, ValueError):
             return None
         return result if isinstance(result, dict) else None
-
-    def _log(self) -> str:
-        try:
-            with open_regular(self.folder / "supply" / "log.txt") as file:
-                file.seek(max(0, file.seek(0, 2) - MAX_LOG))
-                return file.read(MAX_LOG).decode(errors="replace")
-        except OSError:
-            return ""
 
 
 def _mount(target: str, path: Path) -> Mount:

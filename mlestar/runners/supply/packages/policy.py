@@ -30,18 +30,22 @@ class PackagePolicy:
     allowed: Mapping[str, SpecifierSet]
     """Names in their canonical form, with the versions that are allowed. What they depend on is allowed, too."""
 
-    def missing(self, dependencies: Iterable[str], installed: Mapping[str, str]) -> tuple[str, ...]:
+    def missing(
+        self, dependencies: Iterable[str], installed: Mapping[str, str], markers: Mapping[str, str] | None = None
+    ) -> tuple[str, ...]:
         """Return the dependencies that must be added, as requirements within the allowed versions.
 
         Args:
             dependencies: what a script declares.
             installed: versions by canonical names; empty when they are not known, and nothing counts as missing then.
+            markers: what requirements may be conditional on, where the scripts' interpreter differs from this one.
 
         Raises:
             PackageError: one of them is not allowed, or does not fit what is installed.
         """
         requirements = [Requirement(text) for text in dependencies]
-        applying = [one for one in requirements if one.marker is None or one.marker.evaluate({"extra": ""})]
+        values = {**(markers or {}), "extra": ""}
+        applying = [one for one in requirements if one.marker is None or one.marker.evaluate(values)]
         return tuple(self._check(one, installed) for one in applying if not self._has(one, installed))
 
     def _has(self, requirement: Requirement, installed: Mapping[str, str]) -> bool:

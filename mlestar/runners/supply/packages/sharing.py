@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlestar.errors import RunnerError
+from mlestar.files import open_regular
 from mlestar.runners.supply.packages.lock import InstallLimits, Lock, PackageError
 from mlestar.runners.work_folder import BLOCK_BYTES
 
@@ -53,6 +54,16 @@ def exclusively(folder: Path, name: str, stop: threading.Event) -> Iterator[None
                     msg = "adding packages was stopped"
                     raise RunnerError(msg) from None
         yield
+
+
+def read_end(path: Path, limit: int) -> str:
+    """Return the last bytes of what an installer has printed; nothing where there is no such file."""
+    try:
+        with open_regular(path) as file:
+            file.seek(max(0, file.seek(0, 2) - limit))
+            return file.read(limit).decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def used_bytes(folder: Path) -> int:

@@ -61,7 +61,12 @@ class Entry(_Frozen):
     @property
     def line(self) -> str:
         """What results state: address, hash and licence."""
-        return f"{self.shown_address} sha256 {self.sha256} licence {self.licence or 'unknown'}"
+        return weight_line(self.address, self.sha256, self.licence)
+
+
+def weight_line(address: str, sha256: str, licence: str) -> str:
+    """Return what results state of weights."""
+    return f"{mask_secrets(address)} sha256 {sha256} licence {licence or 'unknown'}"
 
 
 class Index(_Frozen):

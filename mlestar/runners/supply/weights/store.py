@@ -24,7 +24,7 @@ from pydantic import ValidationError
 
 from mlestar.errors import RunnerError, UserError
 from mlestar.files import read_regular, sha256_of
-from mlestar.runners.supply.weights.address import Address
+from mlestar.runners.supply.weights.address import Address, HubAddress
 from mlestar.runners.supply.weights.records import Entry, Index
 from mlestar.runners.supply.weights.view import ViewFile, build_view, is_view_of, view_files, view_name
 
@@ -69,10 +69,16 @@ class WeightStore:
             raise UserError(msg) from error
 
     def find(self, address: Address) -> Entry | None:
-        """Return the entry of an address; None when the store lacks it or any of its files."""
+        """Return the entry of an address; None when the store lacks it or any of its files.
+
+        A repository without a revision is the newest entry of it, where it was never fetched without one.
+        """
         index = self.index()
         name = str(address)
         entry = index.entries.get(index.pins.get(name, name))
+        if entry is None and isinstance(address, HubAddress) and not address.revision:
+            entries = [one for one in index.entries.values() if one.repository == address.repository]
+            entry = max(entries, key=lambda one: one.fetched, default=None)
         return entry if entry and all(self.has_blob(file.sha256, file.size) for file in entry.files) else None
 
     def has_blob(self, sha256: str, size: int) -> bool:

@@ -53,8 +53,19 @@ class WeightSupplier:
         self._fetching = asyncio.Lock()
 
     async def find(self, address: Address) -> Entry | None:
-        """Return what the store has of an address, None when it lacks it."""
-        return await asyncio.to_thread(self.store.find, address)
+        """Return what the store has of an address, None when it lacks it; it stays there while this process lives."""
+        return await asyncio.to_thread(self._find, address)
+
+    def _find(self, address: Address) -> Entry | None:
+        if self.store.folder.is_dir():
+            self._hold()
+        return self.store.find(address)
+
+    def _hold(self) -> None:
+        """Keep others from removing weights from the store."""
+        with self._opening:
+            if self._use is None:
+                self._use = self.store.hold()
 
     async def fetch(self, address: Address) -> Entry:
         """Fetch weights, unless the store has them, one address after another; when cancelled, stop.
@@ -66,6 +77,7 @@ class WeightSupplier:
         stopped = threading.Event()
         async with self._fetching:
             try:
+                await asyncio.to_thread(self._hold)
                 return await asyncio.to_thread(self.fetch_blocking, address, stopped)
             except asyncio.CancelledError:
                 stopped.set()
@@ -111,9 +123,7 @@ class WeightSupplier:
 
     def view_blocking(self, weights: Mapping[Address, Entry]) -> Path:
         """Do the same for callers without an event loop."""
-        with self._opening:
-            if self._use is None:
-                self._use = self.store.hold()
+        self._hold()
         return self.store.make_view(weights)
 
     def close(self) -> None:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from packaging.utils import canonicalize_name
 
 from mlestar.metrics.spec import Modality, TaskSpec
-from mlestar.retrieval.entries import ENTRIES, Entry
+from mlestar.retrieval.entries import ENTRIES
+from mlestar.retrieval.entry import Entry
 from mlestar.state import Brief, ModelCard
 
 CATALOGUE = "built-in catalogue"

@@ -149,16 +149,10 @@ class Executor:
         def key_with(supplied: Supplied) -> str:
             return self._key(script, staged, environment, seconds, outputs, supplied)
 
-        try:
-            needs = read_needs(code)
-            known = await self._supplies.recall(needs, environment)
-            if known is not None and (result := await asyncio.to_thread(self._services.ledger.recall, key_with(known))):
-                return ExecutionRecord.model_validate(result)
-            supplied = await self._supplies.prepare(needs, environment, label)
-        except (NeedsError, UnavailableError) as error:
-            logger.info("%s: not executed: %s", label, error)
-            return await self._unavailable(str(error))
-        key = key_with(supplied)
+        prepared = await self._prepare(code, environment, label, key_with)
+        if isinstance(prepared, ExecutionRecord):
+            return prepared
+        supplied, key = prepared, key_with(prepared)
         allowed = limits.seconds
         gpus: tuple[Gpu, ...] = ()
 
@@ -182,6 +176,20 @@ class Executor:
         execution = ExecutionRecord.model_validate(result)
         logger.info("%s on %s: %s%s", label, staged.name, execution.status, " (recorded)" if recorded else "")
         return execution
+
+    async def _prepare(
+        self, code: str, environment: Environment, label: str, key_with: Callable[[Supplied], str]
+    ) -> Supplied | ExecutionRecord:
+        """Supply what a script declares; return the execution where it is recorded, or cannot start."""
+        try:
+            needs = read_needs(code)
+            known = await self._supplies.recall(needs, environment)
+            if known is not None and (result := await asyncio.to_thread(self._services.ledger.recall, key_with(known))):
+                return ExecutionRecord.model_validate(result)
+            return await self._supplies.prepare(needs, environment, label)
+        except (NeedsError, UnavailableError) as error:
+            logger.info("%s: not executed: %s", label, error)
+            return await self._unavailable(str(error))
 
     async def aclose(self) -> None:
         """Release the store of weights, and the runner unless it is the caller's."""

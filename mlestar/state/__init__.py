@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from mlestar.data.examples import ExampleName
+from mlestar.state.supply import Supply
 from mlestar.state.values import (
     NO_TRACK,
     ORIGINS,
@@ -30,7 +31,6 @@ from mlestar.state.values import (
     Source,
     StepFacts,
     Study,
-    Supply,
     Variant,
     Verdict,
     VerdictStatus,

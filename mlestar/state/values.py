@@ -18,7 +18,9 @@ from mlestar.metrics.finite import Finite, FiniteNumbers
 from mlestar.metrics.precision import ShownScore, Standing, format_claim, format_score, show_score
 from mlestar.metrics.spec import NOT_BLIND, Direction, TaskSpec, sign
 from mlestar.runners.base import ExecutionStatus
+from mlestar.runners.supply.names import INSTALLERS
 from mlestar.settings import ReviewPoint, Share
+from mlestar.state.supply import MAX_OTHER_PACKAGES, Supply
 
 NO_TRACK = -1
 """Track of what belongs to no track, such as an ensemble."""
@@ -26,11 +28,6 @@ ORIGINS = ("candidate", "merge", "usage", "refinement", "ensemble", "whole data"
 """The stages that write scripts, in the order in which a report lists their solutions. A stage that is not among them
 is listed last."""
 
-INSTALLERS = ("pip", "setuptools", "wheel", "uv")
-"""Distributions that install others, which scripts cannot do."""
-MAX_OTHER_PACKAGES = 60
-"""Names in a prompt of what is installed besides libraries for machine learning: about 250 tokens. Chosen by judgement;
-not measured."""
 
 VerdictStatus = Literal[
     "ok",
@@ -100,51 +97,6 @@ class Source(Frozen):
     """Names of the cards that are based on it."""
     dropped: str = ""
     """Why no agent was shown it, or why the card made from it cannot run here; empty when it was used."""
-
-
-class Supply(Frozen):
-    """What scripts may be given besides what the sandbox has."""
-
-    packages: Literal["image", "ask", "auto", "file"] = "image"
-    """`image`: nothing is added. `ask`: a person decides. `auto`, `file`: `allowed`, from the catalogue or a file."""
-    weights: Literal["local", "ask", "auto"] = "local"
-    """`local`: those in the store. `ask`: a person decides about others. `auto`: others are fetched."""
-    stored_weights: tuple[str, ...] = ()
-    """Addresses of weights that are in the store."""
-    allowed: tuple[str, ...] = ()
-    """Libraries that a script may declare under this policy, with their versions; empty where a person is asked."""
-    folders: tuple[str, ...] = ()
-    """Names of folders with the user's own weights."""
-
-    @property
-    def adds_packages(self) -> bool:
-        return self.packages != "image"
-
-    @property
-    def fetches_weights(self) -> bool:
-        return self.weights != "local"
-
-    @property
-    def declares_weights(self) -> bool:
-        """A script may declare weights: some are in the store, or others may be fetched."""
-        return self.fetches_weights or bool(self.stored_weights)
-
-    @property
-    def declares(self) -> bool:
-        """A script may declare something, so that agents are shown how."""
-        return self.adds_packages or self.declares_weights
-
-    @property
-    def may_add(self) -> str:
-        """The libraries that a script may declare, as prompts list them."""
-        left_out = len(self.allowed) - MAX_OTHER_PACKAGES
-        more = f" and {left_out} more" if left_out > 0 else ""
-        return ", ".join(self.allowed[:MAX_OTHER_PACKAGES]) + more
-
-    @property
-    def example(self) -> str:
-        """A package for the example of a declaration."""
-        return self.allowed[0] if self.allowed else "NAME>=1.2"
 
 
 class Brief(Frozen):

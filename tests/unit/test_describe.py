@@ -13,7 +13,7 @@ from mlestar.runners.inside import describe as inside
 from mlestar.runners.inside.describe import needed_libraries
 from mlestar.runners.probe import MAX_PACKAGES, SCRIPT, read_description
 from mlestar.state import Brief
-from mlestar.state.values import MAX_OTHER_PACKAGES
+from mlestar.state.supply import MAX_OTHER_PACKAGES
 
 NUMPY_LIBRARY = next(Path(numpy.__file__).parent.rglob("bit_generator*.so"))
 

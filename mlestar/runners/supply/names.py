@@ -31,9 +31,9 @@ VARIANTS = {
     "tensorflow": ("tensorflow-cpu",),
 }
 """Distributions with the same modules under another name, from their pages on the package index."""
-INSTALLERS = ("pip", "setuptools", "wheel")
-"""Distributions that come with an interpreter to install others, often in versions that are too old for what is added:
-no library depends on the installed version."""
+INSTALLERS = ("pip", "setuptools", "uv", "wheel")
+"""Distributions that install others, which scripts cannot do. Those that come with an interpreter are often too old for
+what is added, and no library depends on the installed version."""
 
 
 def may_install(distribution: str, module: str) -> bool:

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import random
 import sqlite3
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ KILLS = 30
 SEED = 7
 CALL, SCRIPT = 0.2, 0.5
 """Seconds of a model call and of a script. Chosen by judgement; not measured."""
-LONGEST = 2.4
-"""Seconds after which a session is killed at the latest. Chosen by judgement; not measured."""
+LONGEST = 1.4
+"""Seconds after the start of the first script after which a session is killed at the latest. Chosen by judgement; not
+measured."""
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.integration.session", "mlestar.api", "langchain_google_genai"])
 
@@ -68,6 +70,19 @@ class KilledRun:
         process.join()
         return ended
 
+    def seconds_to_first_script(self) -> float:
+        """Return how long a session takes until it executes something, and kill it then."""
+        start = time.monotonic()
+        arguments = (self.folder, self.provider.url, self.log, SCRIPT, self.more)
+        process = PROCESSES.Process(target=session.work, args=arguments)
+        process.start()
+        while not started_executions(self.log):
+            assert process.exitcode is None
+            time.sleep(0.01)
+        process.kill()
+        process.join()
+        return time.monotonic() - start
+
     def result(self) -> dict[str, Any]:
         result: dict[str, Any] = json.loads((self.folder / "runs/run/result.json").read_text(encoding="utf-8"))
         return result
@@ -92,11 +107,12 @@ def test_a_run_killed_thirty_times_repeats_nothing_and_ends_the_same(tmp_path: P
     with make_provider() as provider:
         whole = KilledRun(tmp_path / "whole", provider)
         assert whole.session()
+        longest = KilledRun(tmp_path / "first", provider).seconds_to_first_script() + LONGEST
     with make_provider() as provider:
         run, moments = KilledRun(tmp_path / "killed", provider), random.Random(SEED)
         kills: list[Kill] = []
         for number in range(KILLS):
-            assert not run.session(moments.uniform(0.0, LONGEST)), f"the run ended before kill {number + 1}"
+            assert not run.session(moments.uniform(0.0, longest)), f"the run ended before kill {number + 1}"
             kills.append(
                 Kill(len(provider.prompts), len(started_executions(run.log)), *finished_work(run.folder / "runs/run"))
             )

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def safetensors() -> bytes:
 def folders(tmp_path: Path) -> Path:
     """Folders that the sandbox's user can read."""
     for parent in (tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(0o755)
+        parent.chmod(stat.S_IMODE(parent.stat().st_mode) | 0o055)
     for name in ("input", "collect", "own", "work"):
         (tmp_path / name).mkdir()
     return tmp_path

@@ -1,5 +1,6 @@
 """Packages that scripts declare: what is allowed, what a lock is, which wheels are refused, and what messages say."""
 
+import shutil
 import stat
 import sys
 import threading
@@ -25,7 +26,7 @@ from mlestar.runners.supply.packages.lock import (
     read_lock,
 )
 from mlestar.runners.supply.packages.policy import make_policy, one_edit
-from mlestar.runners.supply.packages.sharing import check_count, exclusively, read_end
+from mlestar.runners.supply.packages.sharing import check_count, exclusively, read_end, used_bytes
 from mlestar.runners.supply.packages.wheels import check_wheels
 
 INSTALLED = {"numpy": "2.4.6", "pandas": "3.1.1", "xgboost": "3.2.0"}
@@ -310,3 +311,23 @@ def test_what_the_interpreter_has_needs_no_addition(tmp_path: Path) -> None:
         python=sys.executable, work_dir=tmp_path, cache=tmp_path, report=print, stop=threading.Event()
     )
     assert environments.resolve(PackageRequest(requirements=("packaging",), provided={})) == Lock(())
+
+
+def test_a_folder_whose_folders_vanish_is_measured(tmp_path: Path) -> None:
+    (tmp_path / "stays").write_bytes(bytes(10_000))
+    ended = threading.Event()
+
+    def change() -> None:
+        while not ended.is_set():
+            deepest = tmp_path / "a" / "b" / "c"
+            deepest.mkdir(parents=True)
+            shutil.rmtree(tmp_path / "a")
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        sizes = {used_bytes(tmp_path) for _ in range(2000)}
+    finally:
+        ended.set()
+        thread.join()
+    assert min(sizes) >= 10_000

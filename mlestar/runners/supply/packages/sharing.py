@@ -1,6 +1,7 @@
 """What every installer of packages needs: the limit on their number, and a turn for each lock."""
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,11 +68,10 @@ def read_end(path: Path, limit: int) -> str:
 
 
 def used_bytes(folder: Path) -> int:
-    """Return the bytes of a folder on the disk; files vanish while it is measured."""
+    """Return the bytes of a folder on the disk; files and folders vanish while it is measured."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.lstat().st_blocks * BLOCK_BYTES
-        except OSError:
-            continue
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                total += Path(parent, name).lstat().st_blocks * BLOCK_BYTES
     return total

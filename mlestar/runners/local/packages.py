@@ -10,8 +10,8 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlestar.errors import RunnerError, clean_text
@@ -78,8 +78,9 @@ class Environments:
             unneeded = [f"{name} ; sys_platform == 'none'" for name in request.provided]
             overrides = ["--overrides", self._write(folder, "overrides.txt", unneeded)] if unneeded else []
             wanted = self._write(folder, "requirements.txt", request.requirements)
-            chosen = ["-r", wanted, "--constraints", constraints, *overrides, *_pip_constraints()]
-            uv = Uv(self, folder, request.requirements, request.limits, deadline)
+            settings = read_pip_values()
+            chosen = ["-r", wanted, "--constraints", constraints, *overrides, *_pip_constraints(settings)]
+            uv = Uv(self, folder, request.requirements, request.limits, deadline, settings)
             told = uv.run("pip", "install", "--dry-run", *chosen)
             added = ADDED.findall(told)
             if NOTHING_TO_ADD in told:
@@ -119,7 +120,7 @@ class Environments:
         deadline = time.monotonic() + limits.seconds
         names = tuple(package.name for package in lock.packages)
         with self._folder() as folder:
-            uv = Uv(self, folder, names, limits, deadline, watched=place)
+            uv = Uv(self, folder, names, limits, deadline, read_pip_values(), watched=place)
             uv.run("venv", "--no-project", str(place))
             text = self._write(folder, "lock.txt", lock.text.splitlines())
             uv.run("pip", "install", "--no-deps", "--require-hashes", "--target", str(place / "packages"), "-r", text)
@@ -164,6 +165,8 @@ class Uv:
     requirements: tuple[str, ...]
     limits: InstallLimits
     deadline: float
+    settings: dict[str, str] = field(repr=False)
+    """Of pip; its addresses may contain passwords."""
     watched: Path | None = None
     """A folder that counts towards the size, unpacked."""
 
@@ -183,7 +186,7 @@ class Uv:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,
-                env=_variables(self.folder),
+                env=_variables(self.folder, self.settings),
                 start_new_session=True,
             )
             try:
@@ -245,9 +248,8 @@ def explain_uv(output: str, requirements: tuple[str, ...]) -> Exception:
     return PackageError(f"{', '.join(requirements)} cannot be added: {reason[:SHOWN_CHARACTERS]}")
 
 
-def _variables(folder: Path) -> dict[str, str]:
+def _variables(folder: Path, values: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of `uv`: the index settings of pip by its own names, nothing else of this process."""
-    values = read_pip_values()
     names = ("PATH", "HOME", *PROXY_VARIABLES, *(name.lower() for name in PROXY_VARIABLES))
     variables = {name: os.environ[name] for name in names if name in os.environ}
     variables |= {"UV_CACHE_DIR": str(folder / "cache"), "UV_LINK_MODE": "copy", "UV_NO_PYTHON_DOWNLOADS": "1"}
@@ -268,8 +270,8 @@ def _variables(folder: Path) -> dict[str, str]:
     }
 
 
-def _pip_constraints() -> list[str]:
-    files = [word for word in read_pip_values().get("constraint", "").split() if Path(word).is_file()]
+def _pip_constraints(values: Mapping[str, str]) -> list[str]:
+    files = [word for word in values.get("constraint", "").split() if Path(word).is_file()]
     return [part for file in files for part in ("--constraints", file)]
 
 

@@ -3,7 +3,6 @@
 import base64
 import binascii
 import bz2
-import gzip
 import lzma
 import re
 import zlib
@@ -16,6 +15,7 @@ import pyarrow.parquet
 from mlestar.data.tables import is_table, table_suffix
 from mlestar.evaluation.holdout.revealing.mentions import MAX_SCANNED
 from mlestar.evaluation.holdout.revealing.readers.media import HEAD_BYTES, is_media
+from mlestar.evaluation.holdout.revealing.readers.packed import OPENERS
 from mlestar.evaluation.holdout.revealing.records import Records
 
 # The limits below were chosen by judgement; none was measured.
@@ -38,7 +38,6 @@ _ONLY_RECORDS = (".csv", ".tsv", ".parquet")
 _HDF5 = (".h5", ".hdf5")
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 """The header says which."""
-_OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
 def hidden_texts(path: Path, records: Sequence[Records]) -> Iterator[str]:
@@ -143,7 +142,7 @@ def _attributes(path: Path) -> list[str]:
 
 def _read(path: Path) -> bytes:
     """Return the content of a file, unpacked where it is compressed by itself; both ends of a large one."""
-    opener = _OPENERS.get(path.suffix.lower())
+    opener = OPENERS.get(path.suffix.lower())
     try:
         if opener is not None:
             with opener(path, "rb") as packed:

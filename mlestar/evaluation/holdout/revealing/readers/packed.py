@@ -19,8 +19,8 @@ from mlestar.evaluation.holdout.revealing.records import Records
 
 Read = Callable[[Path, Allowance], tuple[Records, ...] | None]
 """Reads an unpacked file."""
-_OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-COMPRESSED = tuple(_OPENERS)
+OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+COMPRESSED = tuple(OPENERS)
 _BLOCK = 2**20
 
 
@@ -69,7 +69,7 @@ def read_compressed(path: Path, folder: Path, allowance: Allowance, read: Read) 
         TooLargeError: it exceeds a limit.
     """
     target = folder / f"{allowance.new_name()}-{path.stem}"
-    with _OPENERS[path.suffix.lower()](path, "rb") as source:
+    with OPENERS[path.suffix.lower()](path, "rb") as source:
         _copy(source, target, allowance)
     return read(target, allowance)
 

@@ -164,22 +164,23 @@ class RunWeights:
             raise WeightsError(msg)
 
     async def _check_policy(self, address: Address) -> None:
-        policy, refusal = self._settings.weights, ""
-        if policy == "auto" and not isinstance(address, FileAddress):
+        refusal = await self._refusal(address)
+        if not refusal:
             return
-        if policy == "ask":
-            refusal = await self._ask(_shown(address))
-            if not refusal:
-                return
-        if policy == "auto" and isinstance(address, FileAddress) and address.host in self._settings.weight_hosts:
-            return
-        option = "--weights auto"
-        if policy == "auto" and isinstance(address, FileAddress):
-            option = f"--set weight_hosts={clean_text(address.host)}"
         stored = await asyncio.to_thread(self._stored_names)
-        refusal = refusal or f"this run may not fetch them ({option} allows it)"
         msg = f"weights {_shown(address)} are not in the store, and {refusal}"
         raise WeightsError(f"{msg}; declare one of {stored}" if stored else msg)
+
+    async def _refusal(self, address: Address) -> str:
+        """Return why weights may not be fetched, empty when they may."""
+        option = "--weights auto"
+        if self._settings.weights == "ask":
+            return await self._ask(_shown(address))
+        if self._settings.weights == "auto":
+            if not isinstance(address, FileAddress) or address.host in self._settings.weight_hosts:
+                return ""
+            option = f"--set weight_hosts={clean_text(address.host)}"
+        return f"this run may not fetch them ({option} allows it)"
 
     async def _ask(self, shown: str) -> str:
         """Ask a person whether weights may be fetched; return why they may not, empty when they may."""

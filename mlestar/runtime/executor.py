@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import functools
 import logging
 import shutil
 import uuid
@@ -142,13 +143,10 @@ class Executor:
             RunnerError: scripts cannot be executed here.
         """
         environment = await self.environment()
+        code = await self._services.text(script)
         seconds = self._settings.script_seconds * stretch
         limits = Limits(seconds=seconds, memory_mb=environment.memory_mb, cpus=environment.cpus)
-        code = await self._services.text(script)
-
-        def key_with(supplied: Supplied) -> str:
-            return self._key(script, staged, environment, seconds, outputs, supplied)
-
+        key_with = functools.partial(self._key, script, staged, environment, seconds, outputs)
         prepared = await self._prepare(code, environment, label, key_with)
         if isinstance(prepared, ExecutionRecord):
             return prepared
@@ -160,8 +158,8 @@ class Executor:
         async def reserve() -> AsyncIterator[Reservation]:
             nonlocal allowed, gpus
             within_budget = self._services.budget.execution(label, stage, limits.seconds)
-            turn, lease = self._turns.of(staged.name), self._devices.lease()
-            async with turn, self._slot(), lease as gpus, within_budget as reservation:
+            turn = self._turns.of(staged.name)
+            async with turn, self._slot(), self._devices.lease() as gpus, within_budget as reservation:
                 allowed = reservation.seconds
                 yield reservation
 

@@ -154,9 +154,8 @@ class Downloader:
         reported, count = time.monotonic(), offset
         with download.part.open("ab") as file:
             file.truncate(offset)
-            for (
-                chunk
-            ) in response.iter_raw():  # with a chosen chunk size, the last part before an interruption would be lost
+            # With a chosen chunk size, the last part before an interruption would be lost.
+            for chunk in response.iter_raw():
                 if self._stopped.is_set():
                     raise RunnerError(_STOPPED)
                 if time.monotonic() > deadline:

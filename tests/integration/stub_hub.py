@@ -2,14 +2,15 @@
 
 import hashlib
 import json
-import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
+
+from tests.integration.stub_server import Loopback
 
 Fault = Literal["cut", "slow", "wrong", "longer", "unavailable", "no_ranges"]
 """Of one file. `cut`: the connection ends after half of it, once. `slow`: it takes seconds. `wrong`: other content.
@@ -65,7 +66,7 @@ class HubRepository:
 
 
 @dataclass
-class StubHub:
+class StubHub(Loopback):
     """Serves repositories and plain files on a free port of this machine."""
 
     repositories: dict[str, HubRepository] = field(default_factory=dict)
@@ -80,35 +81,20 @@ class StubHub:
     sent: Counter[str] = field(default_factory=Counter)
     """Bytes that were sent of each file, by its name."""
 
-    def __enter__(self) -> Self:
-        self._server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": self}))
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        return _Handler
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return self.address
 
     def paths(self, part: str = "") -> list[str]:
         """Return the paths of requests that contain a text."""
         return [path for path, _ in self.requests if part in path]
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Print nothing when a client hangs up."""
-
-
 class _Handler(BaseHTTPRequestHandler):
-    hub: StubHub
+    stub: StubHub
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_: object) -> None:
@@ -119,11 +105,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = unquote(urlsplit(self.path).path)
-        self.hub.requests.append((path, dict(self.headers)))
-        if path in self.hub.redirects:
-            self._answer(302, b"", {"Location": self.hub.redirects[path]})
-        elif path in self.hub.plain:
-            self._send_file(path.rsplit("/", 1)[-1], self.hub.plain[path], {})
+        self.stub.requests.append((path, dict(self.headers)))
+        if path in self.stub.redirects:
+            self._answer(302, b"", {"Location": self.stub.redirects[path]})
+        elif path in self.stub.plain:
+            self._send_file(path.rsplit("/", 1)[-1], self.stub.plain[path], {})
         elif path.startswith("/api/models/"):
             self._describe(path.removeprefix("/api/models/"))
         elif "/resolve/" in path:
@@ -134,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _describe(self, rest: str) -> None:
         name, _, revision = rest.partition("/revision/")
-        repository = self.hub.repositories.get(name)
+        repository = self.stub.repositories.get(name)
         if repository is None:
             self._answer(404, b"{}", {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"})
         elif repository.gated:
@@ -146,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, content, {"Content-Type": "application/json"})
 
     def _resolve(self, name: str, rest: str) -> None:
-        repository = self.hub.repositories.get(name)
+        repository = self.stub.repositories.get(name)
         commit, _, file = rest.partition("/")
         if repository is None or commit not in ("main", repository.commit) or file not in repository.files:
             self._answer(404, b"", {"X-Error-Code": "EntryNotFound"})
@@ -155,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send_file(file, content, {"X-Repo-Commit": repository.commit, "ETag": f'"{git_hash(content)}"'})
 
     def _send_file(self, name: str, content: bytes, headers: Mapping[str, str]) -> None:
-        fault = self.hub.faults.get(name)
+        fault = self.stub.faults.get(name)
         if fault == "unavailable":
             self._answer(503, b"", {})
             return
@@ -183,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
         return int(asked) if asked and fault != "no_ranges" else 0
 
     def _write(self, name: str, content: bytes, fault: Fault | None) -> None:
-        if fault in ("cut", "no_ranges") and self.hub.sent[name] == 0:
+        if fault in ("cut", "no_ranges") and self.stub.sent[name] == 0:
             content = content[: len(content) // 2]
             self.close_connection = True
         if fault == "longer":
@@ -193,7 +179,7 @@ class _Handler(BaseHTTPRequestHandler):
         for offset in range(0, len(content), step):
             piece = content[offset : offset + step]
             self.wfile.write(piece)
-            self.hub.sent[name] += len(piece)
+            self.stub.sent[name] += len(piece)
             if fault == "slow":
                 time.sleep(0.1)
 

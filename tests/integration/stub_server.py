@@ -153,11 +153,11 @@ class StubServer:
         self._released.wait(60)
 
 
-class LocalServer(ABC):
+class Loopback(ABC):
     """Serves on a free port of this machine from the beginning of a `with` block to its end."""
 
     def __enter__(self) -> Self:
-        self._server = _Server(("127.0.0.1", 0), type("Handler", (_PostHandler,), {"stub": self}))
+        self._server = _Server(("127.0.0.1", 0), type("Handler", (self.handler(),), {"stub": self}))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
         return self
@@ -170,6 +170,17 @@ class LocalServer(ABC):
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}"
+
+    @abstractmethod
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        """Return the class that answers requests, which has this server as `stub`."""
+
+
+class LocalServer(Loopback):
+    """Answers requests that post JSON."""
+
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        return _PostHandler
 
     @abstractmethod
     def post(self, request: BaseHTTPRequestHandler, body: dict[str, Any]) -> tuple[int, object]:

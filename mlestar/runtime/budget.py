@@ -246,16 +246,18 @@ class Budget:
 
     async def _reserve_call(self, label: str, size: CallSize, caps: Caps) -> tuple[int | Shortage, int]:
         """Reserve a call with the longest reply that it asks for and the caps allow; return that length too."""
-        reserved = await self._reserve(label, size.worst(size.output), caps)
-        if isinstance(reserved, int) or not reserved.final:
-            return reserved, size.output
-        spend = await asyncio.to_thread(self._ledger.spend)
-        usd = None if caps.usd is None else caps.usd - (spend.usd or 0.0)
-        tokens = None if caps.tokens is None else caps.tokens - spend.tokens
-        longest = size.affordable(usd, tokens)
-        if longest < size.least:
-            return reserved, size.least
-        return await self._reserve(label, size.worst(longest), caps), longest
+        longest = size.output
+        while True:
+            reserved = await self._reserve(label, size.worst(longest), caps)
+            if isinstance(reserved, int) or not reserved.final:
+                return reserved, longest
+            spend = await asyncio.to_thread(self._ledger.spend)
+            usd = None if caps.usd is None else caps.usd - (spend.usd or 0.0)
+            tokens = None if caps.tokens is None else caps.tokens - spend.tokens
+            # What this allows may no longer fit either: another call may have been recorded since.
+            longest = min(size.affordable(usd, tokens), longest - 1)
+            if longest < size.least:
+                return reserved, size.least
 
     async def _reserve(self, label: str, worst: Amount, caps: Caps) -> int | Shortage:
         reserving = self._ledger.start(self._ledger.reserve, label, worst, caps)

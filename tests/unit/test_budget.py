@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from mlestar.report import Result
 from mlestar.runners import Execution, Job
 from mlestar.runtime.budget import Budget, Refusal, Stage
 from mlestar.settings import Settings
-from mlestar.store import Amount, Cap, Caps, Ledger, Record, Shortage
+from mlestar.store import Amount, Cap, Caps, Ledger, Record, Shortage, Spend
 from tests.unit.scenario import Scenario, signs, solve
 
 BRANCHES = {
@@ -100,6 +101,33 @@ async def test_calls_that_start_together_never_pass_the_cap_on_money(ledger: Led
 async def test_a_reservation_is_released_when_the_true_cost_is_recorded(ledger: Ledger) -> None:
     budget = make_budget(ledger, max_tokens=20_000)
     assert [await start(budget, ledger, f"{n}", tokens=1000) for n in range(15)] == [None] * 15
+
+
+class RecordedMeanwhile(Ledger):
+    """A ledger in which another call is recorded right after two readings of what is spent."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.readings = 0
+
+    def spend(self) -> Spend:
+        spend = super().spend()
+        self.readings += 1
+        if self.readings in {3, 4}:  # the budget reads it twice when it is made
+            asyncio.run(self.once(f"other {self.readings}", "model_call", "other", reply_of_half_a_dollar))
+        return spend
+
+
+async def reply_of_half_a_dollar() -> Record:
+    return Record(result={}, usd=0.5)
+
+
+async def test_a_call_is_shortened_again_when_another_is_recorded_while_its_length_is_chosen(tmp_path: Path) -> None:
+    with closing(RecordedMeanwhile(tmp_path / "ledger.sqlite")) as ledger:
+        budget = make_budget(ledger, DOLLAR, max_usd=3)
+        async with budget.call("long", lambda: size(output=4000, price=DOLLAR, least=100)) as reservation:
+            assert reservation.output is not None
+            assert 1600 <= reservation.output <= 1700
 
 
 async def test_a_crash_releases_what_was_reserved(tmp_path: Path) -> None:

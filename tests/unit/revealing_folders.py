@@ -331,6 +331,26 @@ LEGITIMATE: dict[str, tuple[str, Side]] = {
             )
         },
     ),
+    "visits of rows of train, one row after the other": (
+        "class",
+        lambda train, test, rng: {
+            "extra.csv": pd.DataFrame(
+                {
+                    "id": np.repeat(train["id"], 8),
+                    "at": np.cumsum(rng.integers(1, 9, 8 * len(train))),
+                    "kind": rng.choice(["open", "close", "buy"], 8 * len(train)),
+                }
+            )
+        },
+    ),
+    "readings of rows of train, one row after the other": (
+        "value",
+        lambda train, test, rng: {
+            "extra.csv": pd.DataFrame(
+                {"id": np.repeat(train["id"], 8), "level": np.cumsum(rng.normal(size=8 * len(train))).round(3)}
+            )
+        },
+    ),
     "other labelled rows": (
         "class",
         lambda train, test, rng: {"extra.csv": make_frame(int(rng.integers(1000, 9999))).assign(id=range(9000, 9600))},

@@ -76,6 +76,19 @@ def test_files_are_told_apart_on_other_data_too(
     assert [name for file, name in files.items() if decide(task, file).is_whole != (sides is LEGITIMATE)] == []
 
 
+def test_a_table_by_hour_is_staged_although_its_days_look_like_ids(data: Path) -> None:
+    rng = np.random.default_rng(0)
+    hours = pd.date_range("2024-01-01", periods=24 * 90, freq="h").strftime("%Y-%m-%d %H:%M")
+    series = pd.Series(100 + np.cumsum(rng.normal(size=len(hours))).round(2), name="load")
+    rows = pd.DataFrame({"id": range(len(hours)), "datetime": hours}).assign(load=series)
+    rows[: 24 * 60].to_csv(data / "train.csv", index=False)
+    rows[24 * 60 :].drop(columns="load").to_csv(data / "test.csv", index=False)
+    rows[24 * 60 :][["id", "load"]].assign(load=0.0).to_csv(data / "sample_submission.csv", index=False)
+    weather = pd.DataFrame({"datetime": hours, "wind": rng.gamma(2, 3, len(hours)).round(1)})
+    weather.to_csv(data / "weather.csv", index=False)
+    assert decide(load_task(data, kind="value"), "weather.csv").is_whole
+
+
 @pytest.mark.parametrize("text", ["header", "turned", "parts", "labels"])
 def test_a_file_that_cannot_be_cut_is_left_out_of_every_input(data: Path, tmp_path: Path, text: str) -> None:
     train, _ = write_task(data, make_frame(0), 0)

@@ -8,6 +8,7 @@ import pandas as pd
 from mlestar.data.statistics import MISSING
 from mlestar.data.tables.numbers import find_style, read_numbers
 from mlestar.evaluation.holdout.revealing.labels import Labels
+from mlestar.evaluation.holdout.revealing.records import join_cells
 from mlestar.evaluation.holdout.revealing.views import views
 from mlestar.metrics import canonical_labels
 
@@ -37,19 +38,21 @@ _NUMBERS = 0.99
 """Share of the cells that must be numbers. Chosen by judgement; not measured."""
 
 
-def determines(cells: pd.Series, labels: Labels) -> bool:
-    """Return whether labels can be read from cells: by any function of them that other rows show.
+def determines(cells: pd.Series, *labels: Labels) -> bool:
+    """Return whether any of these labels can be read from cells: by any function of them that other rows show.
 
     Empty cells are left out; where they say something too, all rows are looked at.
     """
     texts = cells.str.strip()
-    known = labels.codes >= 0
-    filled = ~texts.isin(MISSING).to_numpy() & known
-    if _of_rows(texts, labels, filled):
-        return True
-    if filled.sum() < known.sum() and _of_rows(texts.where(filled, ""), labels, known):
-        return True
-    return any(_of_rows(view, labels, filled) for view in views(cells))
+    is_filled = ~texts.isin(MISSING).to_numpy()
+    for part in labels:
+        known = part.codes >= 0
+        filled = is_filled & known
+        if _of_rows(texts, part, filled):
+            return True
+        if filled.sum() < known.sum() and _of_rows(texts.where(filled, ""), part, known):
+            return True
+    return any(_of_rows(view, part, is_filled & (part.codes >= 0)) for view in views(cells) for part in labels)
 
 
 def determine_together(cells: pd.DataFrame, labels: Labels) -> bool:
@@ -59,7 +62,7 @@ def determine_together(cells: pd.DataFrame, labels: Labels) -> bool:
         return False
     cells, part = cells.iloc[rows], labels.take(rows)
     few = [column for column in cells.columns if cells[column].nunique() <= _FEW_VALUES * len(cells)]
-    if len(few) > 1 and determines(cells[few].agg("|".join, axis=1), part):
+    if len(few) > 1 and determines(join_cells(cells, few), part):
         return True
     read = [_numbers(cells[column].str.strip()) for column in cells.columns[:_MAX_COLUMNS]]
     numbers = [values for values in read if values is not None]

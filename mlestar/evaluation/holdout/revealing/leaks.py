@@ -19,12 +19,15 @@ from mlestar.evaluation.holdout.revealing.determination import (
 )
 from mlestar.evaluation.holdout.revealing.labels import Labels
 from mlestar.evaluation.holdout.revealing.rates import statistics
+from mlestar.evaluation.holdout.revealing.records import join_cells
 from mlestar.evaluation.holdout.revealing.variants import variants
 from mlestar.evaluation.holdout.revealing.views import forms
 
 # The limits below were chosen by judgement; none was measured.
 _SAMPLE = 4000
-"""Records that are compared with the labels of their rows."""
+"""Rows that are compared with the records that belong to them."""
+_MAX_OF_ROW = 20
+"""Records of a row that are looked at, the first ones."""
 _COVERED = 0.5
 """Share of the test rows, of that of the train rows, for which a file must have a value for it to be a feature."""
 _STRAY = 0.1
@@ -122,11 +125,9 @@ class Secrets:
     ) -> Iterator[Leak]:
         """Yield the columns that determine labels for rows of train and have no value for those of test."""
         rows = alignment.rows()
-        matched = np.flatnonzero(rows >= 0)
+        matched = _sample_rows(rows)
         if len(np.unique(rows[matched])) < (1 if alignment.same_name else MIN_ROWS):
             return
-        if len(matched) > _SAMPLE:
-            matched = np.sort(np.random.default_rng(0).choice(matched, _SAMPLE, replace=False))
         targets = [self._single(labels, alignment) for labels in self.labels]
         alone = cells
         cells = cells.assign(**_besides(cells, alignment), **self._neighbours(cells, alignment, aligned))
@@ -137,9 +138,9 @@ class Secrets:
                 continue
             values = cells[column].iloc[matched]
             is_hidden = by_name and column in self.hidden and bool((values != "").any())
-            # A row that has a value several times counts once.
-            once = ~pd.DataFrame({"row": rows[matched], "value": values.to_numpy()}).duplicated().to_numpy()
-            if not (is_hidden or any(determines(values[once], part.take(rows[matched][once])) for part in targets)):
+            one = _first_filled(values, rows[matched])
+            labels = [part.take(rows[matched][one]) for part in targets]
+            if not (is_hidden or determines(values.iloc[one], *labels)):
                 continue
             if column == PLACE and self._is_sorted(cells, rows):
                 continue
@@ -326,12 +327,43 @@ def _besides(cells: pd.DataFrame, alignment: Alignment) -> dict[str, pd.Series]:
         return {}
     sizes = np.bincount(alignment.records + 1)
     counts = pd.Series(sizes[alignment.records + 1], index=cells.index).astype(str)
-    keys = cells[list(alignment.columns)].agg("|".join, axis=1)
+    keys = join_cells(cells, alignment.columns)
     forms_of_keys = pd.Series(forms(keys.tolist()), index=cells.index, dtype=str)
     kinds = forms_of_keys.map(lambda form: "".join(sorted(set(form))))
     place = pd.Series(np.arange(len(cells)), index=cells.index).astype(str)
     columns = {"the number of its records": counts, "the form of its key": kinds, PLACE: place}
     return {name: column for name, column in columns.items() if column.nunique() > 1}
+
+
+def _sample_rows(rows: np.ndarray) -> np.ndarray:
+    """Return the places of the records that are compared with labels: the first ones of a sample of the rows of train.
+
+    Args:
+        rows: the row of each record; -1 where it belongs to none.
+    """
+    matched = np.flatnonzero(rows >= 0)
+    order = matched[np.argsort(rows[matched], kind="stable")]
+    starts = np.flatnonzero(np.r_[True, np.diff(rows[order]) > 0]) if len(order) else order
+    lengths = np.diff(np.r_[starts, len(order)])
+    nth = np.arange(len(order)) - np.repeat(starts, lengths)
+    if len(starts) > _SAMPLE:
+        chosen = np.zeros(len(starts), dtype=bool)
+        chosen[np.random.default_rng(0).choice(len(starts), _SAMPLE, replace=False)] = True
+        nth[~np.repeat(chosen, lengths)] = _MAX_OF_ROW
+    return np.sort(order[nth < _MAX_OF_ROW])
+
+
+def _first_filled(values: pd.Series, rows: np.ndarray) -> np.ndarray:
+    """Return the places of one value for each row: the first that is not missing, or the first of all.
+
+    A row must not count as a neighbour of itself: a file with several records for each row, in the order of the rows,
+    would seem to tell their labels by any value that changes slowly.
+    """
+    if len(np.unique(rows)) == len(rows):
+        return np.arange(len(rows))
+    missing = values.str.strip().isin(MISSING).to_numpy()
+    order = np.lexsort((missing, rows))
+    return np.sort(order[np.unique(rows[order], return_index=True)[1]])
 
 
 def _is_ordered(cells: pd.Series) -> bool:

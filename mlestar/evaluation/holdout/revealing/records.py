@@ -1,5 +1,6 @@
 """What a file of the input holds, as records of text cells."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,3 +34,9 @@ def read_records(path: Path) -> tuple[Records, ...] | None:
         except UserError:
             pass
     return read_other(path)
+
+
+def join_cells(cells: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
+    """Return the cells of several columns as one text for each record; missing ones make it missing."""
+    first, *rest = (cells[column] for column in columns)
+    return first.str.cat(rest, sep="|")

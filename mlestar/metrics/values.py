@@ -107,8 +107,8 @@ def naive_scale(
 def _series_names(frame: pd.DataFrame, series: tuple[str, ...]) -> NDArray[np.object_]:
     if not series:
         return np.full(len(frame), "", dtype=object)
-    first, *rest = (frame[name] for name in series)
-    return first.str.cat(rest, sep="\x1f").to_numpy(dtype=object)
+    first, *rest = series
+    return frame[first].str.cat(frame[rest], sep="\x1f").to_numpy(dtype=object)
 
 
 def _times(cells: pd.Series) -> pd.Series:

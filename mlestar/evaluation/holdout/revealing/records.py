@@ -38,5 +38,5 @@ def read_records(path: Path) -> tuple[Records, ...] | None:
 
 def join_cells(cells: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
     """Return the cells of several columns as one text for each record; missing ones make it missing."""
-    first, *rest = (cells[column] for column in columns)
-    return first.str.cat(rest, sep="|")
+    first, *rest = columns
+    return cells[first].str.cat(cells[rest], sep="|")

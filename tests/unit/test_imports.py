@@ -17,7 +17,7 @@ from tests.unit.package_imports import PACKAGE, imported_parts, modules, part_of
 
 LAYERS = [
     {"cli"},
-    {"integrations"},
+    {"bench", "integrations"},
     {"api"},
     {"session"},
     {"graph"},

@@ -1,0 +1,146 @@
+"""What a benchmark records: a row for each task, tool and seed, and what all rows have in common."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from mlestar.metrics.finite import Finite, FiniteNumbers
+from mlestar.metrics.spec import Direction, sign
+
+Stage = Literal["initial", "merged", "refined", "ensemble", "final"]
+RowStatus = Literal["graded", "no_solution", "invalid", "failed", "timeout", "unavailable"]
+"""`graded`: has a score. `invalid`: its submission was rejected. `unavailable`: the tool cannot be installed or does
+not handle such data. `failed` and `timeout`: it ended with an error, or did not end in time."""
+Medal = Literal["gold", "silver", "bronze"]
+OWN = "mlestar"
+"""The tool that is this package."""
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+
+class Graded(Frozen):
+    """A submission graded on labels that the tool never had."""
+
+    score: Finite = None
+    standard_error: Finite = None
+    """None where the rows of the answers cannot be resampled, as when another program grades."""
+    resampled: FiniteNumbers = ()
+    """Scores on bootstrap resamples of the rows: the same resamples for every submission of a task."""
+    problem: str = ""
+    """Why there is no score."""
+
+
+class StageRow(Frozen):
+    """The best solution when a stage of a run ended."""
+
+    stage: Stage
+    solution: str
+    holdout: Finite = None
+    holdout_se: Finite = None
+    fresh: Finite = None
+    fresh_se: Finite = None
+
+
+class Standing(Frozen):
+    """Where a score is on the leaderboard of a competition."""
+
+    medal: Medal | None = None
+    above_median: bool = False
+    thresholds: dict[str, float] = {}
+    """`gold`, `silver`, `bronze` and `median`."""
+    teams: int | None = None
+
+
+class BenchRow(Frozen):
+    """One tool on one task with one seed."""
+
+    task: str
+    tool: str
+    seed: int
+    status: RowStatus
+    reason: str = ""
+    """Why there is no score, in a line."""
+    metric: str = ""
+    direction: Direction = "maximize"
+    graded: Graded = Graded()
+    holdout: Finite = None
+    holdout_se: Finite = None
+    fresh: Finite = None
+    fresh_se: Finite = None
+    reported: Finite = None
+    seconds: float = 0.0
+    model_calls: int = 0
+    tokens: int = 0
+    usd: float | None = 0.0
+    executions: int = 0
+    failures: dict[str, int] = {}
+    """Solutions without a score, by the status of their verdict."""
+    is_winner_exported: bool | None = None
+    """The submission is that of the solution which was chosen, not of the next best; None without a submission."""
+    stages: tuple[StageRow, ...] = ()
+    standing: Standing | None = None
+    submission: str | None = None
+    """Path, relative to the folder of the benchmark."""
+    run: str | None = None
+    """Path of the run folder, relative to the folder of the benchmark."""
+
+    @property
+    def optimism(self) -> float | None:
+        """By how much the holdout score is better than the graded one."""
+        if self.holdout is None or self.graded.score is None:
+            return None
+        return sign(self.direction) * (self.holdout - self.graded.score)
+
+
+class TaskRow(Frozen):
+    """A task of the suite, whether any tool solved it or not."""
+
+    id: str
+    flaws: tuple[str, ...] = ()
+    """Known flaws of its data, which are stated with every number."""
+    problem: str = ""
+    """Why it was not run."""
+
+
+class Conditions(Frozen):
+    """Under which all rows were made."""
+
+    profile: str = ""
+    model: str = ""
+    minutes: float | None = None
+    """Limit for every tool; None: that of the profile."""
+    runner: str = ""
+    seeds: tuple[int, ...] = (0,)
+    cpus: int = 0
+    memory_mb: int = 0
+    machine: str = ""
+    version: str = ""
+    """Of this package."""
+
+
+class Reliability(Frozen):
+    """What noise alone gives on a task."""
+
+    task: str
+    shuffled: FiniteNumbers = ()
+    """Scores of a simple model that was trained on shuffled labels, one for each shuffle."""
+    constant: Finite = None
+    naive: Finite = None
+    careful: Finite = None
+    in_order: bool | None = None
+    """The three are in their known order; None where one is missing."""
+
+
+class Bench(Frozen):
+    """The contents of `bench.json`."""
+
+    format: int = 1
+    suite: str
+    conditions: Conditions
+    tasks: tuple[TaskRow, ...] = ()
+    rows: tuple[BenchRow, ...] = ()
+    reliability: tuple[Reliability, ...] = ()
+    statements: tuple[str, ...] = ()
+    """Lines that belong to every table of these numbers."""

@@ -1,0 +1,33 @@
+"""The tasks of a suite and what their submissions are graded against."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from mlestar.bench.rows import Graded, Standing
+from mlestar.metrics.spec import Direction
+
+
+class Answers(Protocol):
+    """What submissions of a task are graded against. It is never passed to a tool."""
+
+    metric: str
+    direction: Direction
+
+    def grade(self, submission: Path) -> Graded:
+        """Grade a submission; one that is not valid gets a problem in place of a score."""
+
+    def standing(self, score: float) -> Standing | None:
+        """Return where a score is on the leaderboard of the competition; None without one."""
+
+
+@dataclass(frozen=True)
+class SuiteTask:
+    """A task of a suite."""
+
+    id: str
+    folder: Path
+    """What tools are given: a task folder without any answer."""
+    answers: Answers
+    flaws: tuple[str, ...] = ()
+    """Known flaws of its data, which are stated with every number."""

@@ -1,0 +1,37 @@
+"""What takes part in a benchmark."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from mlestar.bench.rows import RowStatus
+from mlestar.bench.suite import SuiteTask
+from mlestar.report import Result
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a tool made of a task."""
+
+    status: RowStatus
+    """`graded` stands for "has a submission", which is graded next."""
+    seconds: float
+    reason: str = ""
+    submission: Path | None = None
+    result: Result | None = None
+    """Of a run of this package."""
+
+
+class Tool(Protocol):
+    """Turns a task folder into a submission."""
+
+    name: str
+
+    def run(self, task: SuiteTask, seed: int, folder: Path) -> Outcome:
+        """Solve a task; blocks, and is called in a thread. Called again after a kill, it continues where it can.
+
+        Args:
+            task: only its `folder` may be read.
+            seed: for whatever the tool draws.
+            folder: of this task, tool and seed alone; kept.
+        """

@@ -1,6 +1,8 @@
 """Seconds and memory of grading one submission: in this process, and in the bounded child.
 
-python -m benchmarks.grading [ROWS ...]
+python -m benchmarks.grading [ROWS or TASK ...]
+
+ROWS makes a table of that many rows; TASK is a task folder, of which the withheld rows of its holdout are graded.
 """
 
 import sys
@@ -17,6 +19,7 @@ from mlestar.evaluation import Grader, infer_split, search_holdout
 from mlestar.evaluation.answers import check_form
 from mlestar.evaluation.grader import real_form
 from mlestar.evaluation.grading_process import GradingProcess
+from mlestar.evaluation.holdout.stage import staged_sample
 
 SECONDS = 600.0
 BLANK_MB, HUGE_MB = 400, 600
@@ -39,6 +42,33 @@ def timed(title: str, work: Callable[[], object]) -> None:
     start = time.perf_counter()
     result = work()
     print(f"{title:40} {time.perf_counter() - start:8.2f} s   {str(result)[:150]}", flush=True)
+
+
+def measure_task(folder: Path) -> None:
+    """Grade a submission for the holdout of a task folder: the truth, or noise about the sample submission."""
+    task = Task.load(folder)
+    holdout = search_holdout(task, infer_split(task), seed=0)
+    sample = staged_sample(task, holdout)
+    if sample is None:
+        print(f"{folder.name}: no sample submission")
+        return
+    if task.spec.prediction_kind != "probability" and set(task.spec.target) <= set(sample.columns):
+        columns = list(task.spec.target)
+        sample[columns] = task.train.rows[columns].iloc[holdout.withheld].to_numpy()
+    else:
+        columns = [column for column in sample.columns if column != task.spec.id]
+        noise = np.random.default_rng(0).uniform(0.9, 1.1, (len(sample), len(columns)))
+        sample = sample.assign(**dict(zip(columns, (sample[columns].astype(float) * noise).T.to_numpy(), strict=True)))
+    grader, process = Grader(task, holdout), GradingProcess()
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "submission.csv"
+        sample.to_csv(path, index=False)
+        print(f"{folder.name}: {len(holdout.withheld):,} rows")
+        timed("answers, once for a holdout", lambda: grader.answers.name)
+        timed("grade here", lambda: grader.grade(path))
+        timed("grade in the child, first time", lambda: process.grade(grader.answers, path, SECONDS))
+        timed("grade in the child, again", lambda: process.grade(grader.answers, path, SECONDS))
+    process.close()
 
 
 def measure(rows: int) -> None:
@@ -73,5 +103,8 @@ def measure(rows: int) -> None:
 
 
 if __name__ == "__main__":
-    for count in sys.argv[1:] or ["1000", "100000", "1000000"]:
-        measure(int(count))
+    for argument in sys.argv[1:] or ["1000", "100000", "1000000"]:
+        if argument.isdigit():
+            measure(int(argument))
+        else:
+            measure_task(Path(argument))

@@ -35,12 +35,12 @@ def with_codes(space: KeySpace, files: Iterable[tuple[str, pd.DataFrame]]) -> Ke
         files: records by the names of their files.
     """
     train, test = space.train, space.test
-    codes: dict[str, tuple[pd.Series, pd.Series]] = {}
-    for name, cells in files:
-        for column, of_train, of_test in _codes(space, cells):
-            codes.setdefault(f"{column}{BY_CODE}{name}", (of_train, of_test))
-            if len(codes) == _MAX_CODES:
-                break
+    found = ((f"{column}{BY_CODE}{name}", both) for name, cells in files for column, *both in _codes(space, cells))
+    codes: dict[str, list[pd.Series]] = {}
+    for name, both in found:
+        codes.setdefault(name, both)
+        if len(codes) == _MAX_CODES:
+            break
     if not codes:
         return space
     train = pd.concat([train, pd.DataFrame({name: both[0] for name, both in codes.items()})], axis=1)

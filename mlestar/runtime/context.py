@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from langgraph.runtime import Runtime
 
@@ -30,7 +30,7 @@ from mlestar.runtime.weights import check_weight_folders
 from mlestar.runtime.workers import Workers
 from mlestar.settings import Settings
 from mlestar.state import Brief
-from mlestar.store import RunFolder, finish
+from mlestar.store import RunFolder, RunLock, finish
 
 logger = logging.getLogger("mlestar.runtime")
 
@@ -46,7 +46,7 @@ class RunContext:
         services: Services,
         inputs: StagedInputs,
         executor: Executor,
-        lock: IO[str],
+        lock: RunLock,
         owned: bool,
     ) -> None:
         self.settings = settings
@@ -224,7 +224,7 @@ def _make_context(
     task_folder: Path,
     options: RunOptions | None,
     task: Task | None,
-    lock: IO[str],
+    lock: RunLock,
 ) -> RunContext:
     given = options or {}
     check_weight_folders(settings, task_folder)

@@ -2,7 +2,7 @@
 
 from mlestar.store.blobs import Blobs
 from mlestar.store.checkpoints import CheckpointStore, open_checkpoints, serializer
-from mlestar.store.folder import FORMAT, RunFolder, RunSettings, claim_run_id, list_runs, make_run_id, maker
+from mlestar.store.folder import FORMAT, RunFolder, RunLock, RunSettings, claim_run_id, list_runs, make_run_id, maker
 from mlestar.store.ledger import (
     Amount,
     Cap,
@@ -33,6 +33,7 @@ __all__ = [
     "Record",
     "Reservation",
     "RunFolder",
+    "RunLock",
     "RunSettings",
     "Shortage",
     "Spend",

@@ -40,6 +40,30 @@ def maker(version: int) -> str:
     return f"mlestar {known}" if known else "a later version of mlestar"
 
 
+class RunLock:
+    """Holds a run for this process."""
+
+    def __init__(self, file: IO[str]) -> None:
+        """Keep a locked file."""
+        self._file = file
+
+    def __enter__(self) -> "RunLock":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the run.
+
+        Closing the file is not enough: a process that is just being started has a copy of it until it executes its
+        program, and the lock would last as long.
+        """
+        if not self._file.closed:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+            self._file.close()
+
+
 class RunSettings(BaseModel):
     """`settings.json`: the task and the settings of a run."""
 
@@ -225,8 +249,8 @@ class RunFolder:
         """Return the path of a task folder relative to this one when it is inside, so that a run can be moved."""
         return str(task.relative_to(self.path) if task.is_relative_to(self.path) else task)
 
-    def lock(self) -> IO[str]:
-        """Hold the run for this process until the returned file is closed or the process ends.
+    def lock(self) -> RunLock:
+        """Hold the run for this process until the returned lock is closed or the process ends.
 
         Raises:
             StoreError: another process holds it.
@@ -242,7 +266,7 @@ class RunFolder:
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
-        return file
+        return RunLock(file)
 
     def _open_lock(self) -> IO[str]:
         """Open the lock, which must not be a link: the number of this process is written into it."""

@@ -1,4 +1,5 @@
 import asyncio
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,6 +115,20 @@ def test_a_run_has_one_owner_at_a_time(tmp_path: Path) -> None:
         folder.lock()
     lock.close()
     folder.lock().close()
+
+
+def test_a_run_is_free_although_a_process_that_is_being_started_has_a_copy_of_the_lock(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path, "run")
+    folder.create()
+    lock = folder.lock()
+    path = folder.path / ".lock"
+    (held,) = [int(link.name) for link in Path("/dev/fd").iterdir() if link.exists() and link.samefile(path)]
+    copy = os.dup(held)
+    try:
+        lock.close()
+        folder.lock().close()
+    finally:
+        os.close(copy)
 
 
 @pytest.mark.parametrize("run_id", ["../x", "", "a/b", ".hidden", "a b"])

@@ -175,6 +175,10 @@ class GradingProcess:
             env=_environment(),
             start_new_session=True,
         )
+        if self._closed:  # while it was being started
+            self._release()
+            msg = "the run was closed"
+            raise GradingError(msg)
 
     def _exchange(self, seconds: float, message: tuple[object, ...] | bytes) -> Any:
         process = self._process

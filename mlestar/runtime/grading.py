@@ -75,8 +75,9 @@ class Grading:
 
     def close(self) -> None:
         """End the process, or leave it to the next run when nothing of this one remains in it."""
-        self._closed = True
-        process, self._process = self._process, None
+        with self._turn:
+            self._closed = True
+            process, self._process = self._process, None
         if process is None:
             return
         with _LOCK:

@@ -21,11 +21,11 @@ from tests.abuse.attempts.helpers_supply import write_block
     ],
 )
 def test_what_is_no_name_and_version_is_refused(text: str) -> None:
-    with pytest.raises(NeedsError, match="is not a requirement|names an address"):
+    with pytest.raises(NeedsError, match=r"is not a requirement|names an address"):
         read_needs(write_block(text))
 
 
 @pytest.mark.parametrize("text", ["t1mm", "tim_m", "timm-nightly", "TIMN[all]"])
 def test_a_similar_name_is_not_allowed(text: str) -> None:
-    with pytest.raises(PackageError, match="did you mean|may not be added"):
+    with pytest.raises(PackageError, match=r"did you mean|may not be added"):
         make_policy("auto", ["timm"]).missing(read_needs(write_block(text)).dependencies, {"numpy": "1"})

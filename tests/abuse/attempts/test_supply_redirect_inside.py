@@ -1,6 +1,6 @@
 """A host that may serve weights redirects to an address of the user's machine or network.
 
-Outcome: succeeded; prevented since. Names that resolve to such addresses are not recognised: stated in docs/security.md.
+Outcome: succeeded; prevented since. Names that resolve to such addresses are stated in docs/security.md.
 """
 
 import pytest

@@ -1,6 +1,6 @@
-"""A wheel names a script `../../...`, which newer versions of pip would write over a file of the image.
+"""A wheel names a script `../../python`, to write over a file of the image or of the host.
 
-Outcome: succeeded; prevented since. The pip of the image tried here refuses it by itself, that of other images does not.
+Outcome: prevented. The installers tried here rename or refuse it; wheels for containers are now checked before that.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ SCRIPTS = [
 @pytest.mark.parametrize("entries", SCRIPTS)
 def test_a_script_outside_its_folder_is_refused(tmp_path: Path, entries: str) -> None:
     lock = write_wheel(tmp_path, {"tool.py": ""}, entries=entries)
-    with pytest.raises(PackageError, match="has a script .* outside its folder"):
+    with pytest.raises(PackageError, match=r"has a script .* outside its folder"):
         check_wheels(tmp_path, lock, InstallLimits())
 
 

@@ -38,13 +38,13 @@ class NoGpuError(RunnerError):
 def parse_gpus(listing: str) -> tuple[Gpu, ...]:
     """Return the devices of a listing; a line that describes none is left out."""
     rows = csv.reader(io.StringIO(listing), skipinitialspace=True)
-    return tuple(_parse_gpu(row) for row in rows if len(row) == 4 and row[0].strip().isdigit())
+    return tuple(_parse_gpu(row) for row in rows if len(row) == 4 and row[0].strip().isdecimal())
 
 
 def _parse_gpu(row: Sequence[str]) -> Gpu:
     index, uuid, name, memory = (clean_text(cell).strip()[:100] for cell in row)
     # Devices that share the machine's memory state `[N/A]`.
-    return Gpu(index=int(index), uuid=uuid, name=name, memory_mb=int(memory) if memory.isdigit() else 0)
+    return Gpu(index=int(index), uuid=uuid, name=name, memory_mb=int(memory) if memory.isdecimal() else 0)
 
 
 def find_host_gpus() -> tuple[Gpu, ...]:
@@ -134,7 +134,7 @@ def usage_command(milliseconds: int) -> list[str]:
 def parse_usage(line: str, uuids: Sequence[str]) -> int:
     """Return the MB of a line of `usage_command` for one of some devices, 0 for any other line."""
     uuid, _, used = line.partition(",")
-    return int(used) if uuid.strip() in uuids and used.strip().isdigit() else 0
+    return int(used) if uuid.strip() in uuids and used.strip().isdecimal() else 0
 
 
 def _one_line(text: str) -> str:

@@ -175,6 +175,8 @@ class RunWeights:
         """Return why weights may not be fetched, empty when they may."""
         option = "--weights auto"
         if self._settings.weights == "ask":
+            if mask_secrets(str(address)) != str(address):
+                return "a person cannot decide about an address with a secret (`mlestar weights add` fetches it)"
             return await self._ask(_shown(address))
         if self._settings.weights == "auto":
             if not isinstance(address, FileAddress) or address.host in self._settings.weight_hosts:

@@ -16,6 +16,21 @@ SUPPLY = Path("/supply")
 TARGET = "/opt/mlestar-packages"
 """Where added packages are. After site-packages on Python's path, so that they replace nothing of the image."""
 PATH_FILE = "mlestar-packages.pth"
+GUARD = """
+import os, runpy, sys
+
+def refuse(event, values):
+    if event == "subprocess.Popen":
+        program = str(values[0] or values[1][0])
+        if os.path.basename(program) in ("git", "hg", "svn", "bzr") or program == sys.executable:
+            os.write(2, b"\\nERROR: a package depends on source code at an address, which is not built\\n")
+            os._exit(1)
+
+sys.addaudithook(refuse)
+runpy.run_module("pip", run_name="__main__", alter_sys=True)
+"""
+"""Runs pip so that it executes no code of a package: `--only-binary` does not apply to a package that another one names
+by its address."""
 COMMON = ("--no-input", "--disable-pip-version-check", "--no-color", "--progress-bar", "off", "-vv")
 
 
@@ -26,10 +41,16 @@ def write(name: str, text: str) -> str:
     return str(path)
 
 
-def run_pip(*arguments: str) -> int:
-    """Run pip and return its exit status; its output is in `log.txt`."""
+def run_pip(*arguments: str, builds: bool = False) -> int:
+    """Run pip and return its exit status; its output is in `log.txt`.
+
+    Args:
+        arguments: of pip.
+        builds: whether it may build packages of source code.
+    """
     variables = dict(os.environ, PYTHONPATH=str(SUPPLY / "provided"))
-    command = [sys.executable, "-s", "-m", "pip", *arguments, *COMMON]
+    program = ["-m", "pip"] if builds else ["-c", GUARD]
+    command = [sys.executable, "-s", *program, *arguments, *COMMON]
     with (SUPPLY / "log.txt").open("ab") as log:
         # The current folder comes first on Python's path, and this one has no modules.
         return subprocess.call(command, cwd=SUPPLY, env=variables, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
@@ -59,7 +80,8 @@ def resolve(job: dict[str, Any]) -> dict[str, Any]:
     for path in job["constraints"]:
         constraints += ["--constraint", path]
     wheels = [] if job["source_builds"] else ["--only-binary", ":all:"]
-    status = run_pip("install", "--dry-run", "--report", str(report), "-r", requirements, *constraints, *wheels)
+    chosen = ["--report", str(report), "-r", requirements, *constraints, *wheels]
+    status = run_pip("install", "--dry-run", *chosen, builds=job["source_builds"])
     if status:
         return {"status": status}
     rows = json.loads(report.read_bytes())["install"]
@@ -80,7 +102,7 @@ def fetch(job: dict[str, Any]) -> dict[str, Any]:
     chosen = ["--no-deps", "--require-hashes", "-r", write("lock.txt", job["lock"])]
     wheels = str(SUPPLY / "wheels")
     if job["source_builds"]:
-        return {"status": run_pip("wheel", *chosen, "--wheel-dir", wheels)}
+        return {"status": run_pip("wheel", *chosen, "--wheel-dir", wheels, builds=True)}
     return {"status": run_pip("download", *chosen, "--dest", wheels, "--only-binary", ":all:")}
 
 

@@ -22,6 +22,8 @@ SCRIPT = "script"
 """Type of the block that declares needs."""
 MAX_ENTRIES = 50
 """Packages, and weights, that one script may declare. Chosen by judgement; not measured."""
+MAX_REQUIREMENT = 300
+"""Characters of a requirement: longer ones can exceed Python's limits on nesting and digits. Chosen by judgement."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def _read_block(content: str) -> dict[str, Any]:
     text = "".join(line[2:] if line.startswith("# ") else line[1:] for line in lines)
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also numbers of too many digits
         msg = f"the block `# /// script` is not valid TOML: {error}"
         raise NeedsError(msg) from error
 
@@ -119,11 +121,19 @@ def _read_list(table: object, name: str) -> tuple[str, ...]:
 
 
 def _check_requirement(text: str) -> None:
+    if len(text) > MAX_REQUIREMENT:
+        msg = f"dependency {text[:50]!r}... has {len(text)} characters: at most {MAX_REQUIREMENT} are possible"
+        raise NeedsError(msg)
     try:
         requirement = Requirement(text)
-    except InvalidRequirement as error:
+    except (InvalidRequirement, RecursionError) as error:
         msg = f"dependency {text!r} is not a requirement such as 'name>=1.2': {str(error).splitlines()[0]}"
         raise NeedsError(msg) from error
+    if any(specifier.operator == "===" for specifier in requirement.specifier):
+        # It allows any text as a version, and pip puts variables such as the address of an index, with its password,
+        # in place of their names.
+        msg = f"dependency {text!r} compares with `===`: write `==` and a version"
+        raise NeedsError(msg)
     if requirement.url:
         msg = f"dependency {text!r} names an address: name a package and its version"
         raise NeedsError(msg)

@@ -20,7 +20,7 @@ ABSENT = re.compile(r"404 Client Error")
 REFUSED = re.compile(r"40[13] Client Error")
 WRONG_HASH = re.compile(r"DO NOT MATCH THE HASHES|Hash mismatch", re.IGNORECASE)
 NO_PIP = re.compile(r"No module named pip")
-ADDRESS = re.compile(r"\b[a-z+]+://\S+", re.IGNORECASE)
+ADDRESS = re.compile(r"[a-z+]+://\S+", re.IGNORECASE)
 ERROR_LINE = re.compile(r"^(?:ERROR|error): (.+)$", re.MULTILINE)
 SHOWN_VERSIONS = 5
 """Versions on the index that a message names. Chosen by judgement; not measured."""
@@ -53,6 +53,7 @@ def explain(log: str, requirements: tuple[str, ...]) -> Exception:
 
 
 def _explain_missing(requirement: str, log: str) -> Exception:
+    requirement = _shown(requirement)
     name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
     versions = [text for text in VERSIONS.findall(log) if text != "none"]
     if versions:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from packaging.markers import UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -45,7 +46,7 @@ class PackagePolicy:
         """
         requirements = [Requirement(text) for text in dependencies]
         values = {**(markers or {}), "extra": ""}
-        applying = [one for one in requirements if one.marker is None or one.marker.evaluate(values)]
+        applying = [one for one in requirements if _applies(one, values)]
         return tuple(self._check(one, installed) for one in applying if not self._has(one, installed))
 
     def _has(self, requirement: Requirement, installed: Mapping[str, str]) -> bool:
@@ -69,6 +70,8 @@ class PackagePolicy:
         Raises:
             PackageError: it is not allowed.
         """
+        # Its condition holds, and pip would put variables in place of their names in it.
+        requirement.marker = None
         name = canonicalize_name(requirement.name)
         known = {*self.allowed, *installed}
         if name not in known and (likely := _neighbour(name, known)):
@@ -122,9 +125,25 @@ def _read_file(path: Path) -> dict[str, SpecifierSet]:
         except InvalidRequirement as error:
             msg = f"setting `packages`: line {number} of {path} is not a requirement such as 'name>=1.2'"
             raise SettingsError(msg) from error
+        if requirement.url:
+            msg = f"setting `packages`: line {number} of {path} names an address: name a package and its versions"
+            raise SettingsError(msg)
         name = canonicalize_name(requirement.name)
         allowed[name] = allowed.get(name, SpecifierSet()) & requirement.specifier
     return allowed
+
+
+def _applies(requirement: Requirement, values: Mapping[str, str]) -> bool:
+    """Return whether the condition of a requirement holds.
+
+    Raises:
+        PackageError: it compares what cannot be compared.
+    """
+    try:
+        return requirement.marker is None or requirement.marker.evaluate(values)
+    except (ValueError, UndefinedEnvironmentName, RecursionError) as error:
+        msg = f"the condition of {str(requirement)!r} cannot be evaluated: {str(error)[:100]}"
+        raise PackageError(msg) from error
 
 
 def _contains(specifier: SpecifierSet, version: str) -> bool:

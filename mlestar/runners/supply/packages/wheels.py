@@ -19,6 +19,8 @@ MAX_ENTRIES = 100_000
 DRIVE = re.compile(r"[A-Za-z]:")
 SCHEMES = {"purelib", "platlib", "scripts", "data", "headers"}
 """Folders of `NAME.data` in a wheel."""
+MAX_SCRIPTS = 2**20
+"""Bytes of the list of a wheel's scripts. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ def _members(path: Path) -> list[zipfile.ZipInfo]:
     try:
         with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             members = archive.infolist()
+            _check_scripts(path, archive)
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         msg = f"{path.name} is damaged: {error}"
         raise PackageError(msg) from error
@@ -94,6 +97,29 @@ def _members(path: Path) -> list[zipfile.ZipInfo]:
             msg = f"{path.name} is refused: its file {member.filename[:100]!r} {problem}"
             raise PackageError(msg)
     return members
+
+
+def _check_scripts(path: Path, archive: zipfile.ZipFile) -> None:
+    """Refuse a wheel with a script, made of a line of its metadata, that would be written elsewhere.
+
+    Installers differ in what they do with such a name.
+
+    Raises:
+        PackageError: names the line.
+    """
+    lists = [one for one in archive.infolist() if one.filename.lower().endswith(".dist-info/entry_points.txt")]
+    for member in lists:
+        with archive.open(member) as file:
+            content = file.read(MAX_SCRIPTS + 1)
+        makes_scripts = False
+        for line in content.decode(errors="replace").splitlines():
+            text = line.strip()
+            if text.startswith("["):
+                makes_scripts = "scripts" in text
+            name = text.partition("=")[0]
+            if len(content) > MAX_SCRIPTS or (makes_scripts and ("/" in name or "\\" in name)):
+                msg = f"{path.name} is refused: it has a script {name.strip()[:100]!r} outside its folder"
+                raise PackageError(msg)
 
 
 def _problem(member: zipfile.ZipInfo) -> str:

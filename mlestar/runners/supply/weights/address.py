@@ -135,7 +135,9 @@ def _read_file(text: str, shown: str) -> FileAddress:
 
 
 def check_scheme(url: str, *, first: str) -> None:
-    """Refuse an address that is not encrypted; this machine itself may be asked without encryption.
+    """Refuse an address that is not encrypted, and a redirect from the internet into the user's network.
+
+    This machine itself may be asked without encryption.
 
     Args:
         url: the address, perhaps of a redirect.
@@ -145,12 +147,23 @@ def check_scheme(url: str, *, first: str) -> None:
         WeightsError: it is refused.
     """
     parts = urlsplit(url)
+    if is_private(url) and not is_private(first):
+        msg = f"{clean_text(mask_secrets(url))!r} is an address of this machine or of a private network"
+        raise WeightsError(msg)
     if parts.scheme == "https":
         return
     if parts.scheme == "http" and is_loopback(url) and is_loopback(first):
         return
     msg = f"{clean_text(mask_secrets(url))!r} is not encrypted: only https addresses are fetched"
     raise WeightsError(msg)
+
+
+def is_private(url: str) -> bool:
+    """Return whether an address is one of this machine or of a private network; names are not resolved."""
+    try:
+        return not ip_address(urlsplit(url).hostname or "").is_global
+    except ValueError:
+        return is_loopback(url)
 
 
 def is_loopback(url: str) -> bool:

@@ -97,7 +97,7 @@ def _read_file(address: HubAddress, sibling: Any, url: str) -> RemoteFile:
     sha256 = str(lfs.sha256).lower() if lfs is not None else ""
     git_hash = "" if sha256 else str(sibling.blob_id or "")
     is_known = HASH.fullmatch(f"sha256={sha256}") or COMMIT.fullmatch(git_hash)
-    if sibling.size is None or not is_known:
+    if sibling.size is None or sibling.size < 0 or not is_known:
         msg = f"{address}: the hub states no size or no hash of {clean_text(sibling.rfilename)!r}"
         raise WeightsError(msg)
     return RemoteFile(name=sibling.rfilename, size=int(sibling.size), url=url, sha256=sha256, git_hash=git_hash)

@@ -353,7 +353,13 @@ DEFAULTS: dict[str, Reply] = {
     "subsampling_remover": "I will not.",
 }
 
-SMALL: dict[str, object] = {"profile": "quick", "retrieval": "none", "resamples": 40, "give_up_after": 100}
+SMALL: dict[str, object] = {
+    "profile": "quick",
+    "retrieval": "none",
+    "resamples": 40,
+    "give_up_after": 100,
+    "baselines": False,
+}
 FULL: dict[str, object] = {
     "retrieval": "none",
     "retrieved_models": 3,
@@ -363,6 +369,7 @@ FULL: dict[str, object] = {
     "ensemble_rounds": 3,
     "finalists": 3,
     "fresh_splits": 2,
+    "baselines": False,
     "resamples": 40,
     "give_up_after": 100,
 }

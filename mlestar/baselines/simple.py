@@ -21,7 +21,7 @@ _MOST_CELLS, _MIN_ROWS, _MAX_ROWS = 4_000_000, 2_000, 30_000
 measured."""
 _MANY_CLASSES = 20
 """Classes above which gradient boosting, which fits a tree for each, is left out. Chosen by judgement; not measured."""
-_MODELS = {"linear": "linear model", "boosting": "gradient boosting"}
+_MODELS = {"linear": "linear model", "loose_linear": "linear model", "boosting": "gradient boosting"}
 _CHOICE = re.compile(r"^Preferred by cross-validation: (\w+)$", re.MULTILINE)
 
 
@@ -76,6 +76,7 @@ def _values(spec: TaskSpec, metric: Metric, columns: Columns, seed: int) -> dict
         "classes": classes,
         "classes_have_blanks": any(" " in name for name in classes),
         "boosting": boosting,
+        "loose": classify and bool(columns.texts),
         "loss": "quantile" if metric.formula.quantile else "absolute_error" if metric.absolute else "squared_error",
         "quantile": metric.formula.quantile or 0.5,
         "logarithmic": metric.logarithmic,

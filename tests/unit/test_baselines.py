@@ -17,7 +17,8 @@ from mlestar.report import Result
 from mlestar.report.result import BaselineRow
 from mlestar.runners import Execution, Job, ScriptedRunner
 from mlestar.settings import Settings
-from tests.unit.scenario import NO_TRACK, SMALL, Scenario, resume, signs, solve
+from mlestar.state import NO_TRACK
+from tests.unit.scenario import SMALL, Scenario, resume, signs, solve
 
 ROWS = 400
 WORDS = ("river", "stone", "cloud", "green", "paper", "night", "table", "seven")
@@ -36,7 +37,7 @@ def make_frame() -> pd.DataFrame:
     return frame
 
 
-def make_grader(folder: Path, target: pd.Series, metric: str, prediction: object, spec: str = "") -> Grader:
+def make_grader(folder: Path, target: pd.Series, metric: str, prediction: str | float, spec: str = "") -> Grader:
     """Return the grader of a task with this target; its input is staged in `folder/input`."""
     frame = make_frame().drop(columns="value").assign(target=target.to_numpy())
     task = folder / "task"

@@ -1,8 +1,9 @@
 """The method as four graphs: MLE-STAR (arXiv 2506.15692) on one page.
 
 `pipeline` runs L `track`s in parallel, combines their best solutions in `ensemble`, rescores the finalists on fresh
-holdouts and submits the winner. `track` is algorithm 1 (initialization) followed by algorithm 2 (refinement), flat, so
-that it can be stepped and forked at every node. `ensemble` is algorithm 3. `evaluation` grades every script.
+holdouts, submits the winner, and grades baselines on the same rows. `track` is algorithm 1 (initialization) followed by
+algorithm 2 (refinement), flat, so that it can be stepped and forked at every node. `ensemble` is algorithm 3.
+`evaluation` grades every script.
 """
 
 from collections.abc import Hashable
@@ -12,7 +13,7 @@ from typing import Any
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
-from mlestar.nodes import ensemble, evaluate, initialize, prepare, refine, rescore, review, submit, track
+from mlestar.nodes import baselines, ensemble, evaluate, initialize, prepare, refine, rescore, review, submit, track
 from mlestar.settings import Settings
 from mlestar.state import (
     CandidateOutput,
@@ -54,6 +55,7 @@ def build_graph() -> Pipeline:
     graph.add_node("evaluate_whole", evaluation)
     graph.add_node("rescore_whole", submit.rescore_whole)
     graph.add_node("export", submit.export)
+    graph.add_node("add_baselines", baselines.add_baselines)
     graph.add_node("report", submit.report)
 
     graph.add_edge(START, "prepare")
@@ -63,11 +65,13 @@ def build_graph() -> Pipeline:
         "ensemble", rescore.each_finalist, {"each finalist": "rescore", "no finalist": "choose"}
     )
     graph.add_edge("rescore", "choose")
-    graph.add_conditional_edges("choose", submit.after_choice, {"winner": "review_submission", "no solution": "report"})
+    graph.add_conditional_edges(
+        "choose", submit.after_choice, {"winner": "review_submission", "no solution": "add_baselines"}
+    )
     subsampling: dict[Hashable, str] = {
         "may subsample": "unsubsample",
         "whole data": "export",
-        "no solution": "report",
+        "no solution": "add_baselines",
     }
     graph.add_conditional_edges(
         "review_submission", submit.after_review, {"edited by hand": "evaluate_edited", **subsampling}
@@ -81,8 +85,9 @@ def build_graph() -> Pipeline:
     graph.add_conditional_edges(
         "export",
         submit.after_export,
-        {"failed, next best": "export", "submitted, none left or budget": "report"},
+        {"failed, next best": "export", "submitted, none left or budget": "add_baselines"},
     )
+    graph.add_edge("add_baselines", "report")
     graph.add_edge("report", END)
     return graph
 

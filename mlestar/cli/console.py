@@ -13,7 +13,7 @@ from rich.text import Text
 from mlestar.events import Event
 from mlestar.metrics.precision import format_claim, format_score
 from mlestar.metrics.spec import NOT_BLIND
-from mlestar.report import Result
+from mlestar.report import BaselineRow, Result
 from mlestar.report.amounts import dollars, tokens
 
 
@@ -78,10 +78,12 @@ def show_result(console: Console, result: Result) -> None:
         ("reported", format_claim(score.reported), "the script's own claim"),
     ):
         table.add_row(Text(name, style="cyan"), Text(value, style="bold"), Text(meaning, style="dim"))
+    for baseline in result.baselines:
+        table.add_row(*_baseline_cells(baseline))
     console.print(Panel(table, title=_title(result), border_style="green" if result.solution else "red", expand=False))
     console.print(Text("spent      ", style="cyan"), Text(str(result.spend)), sep="", soft_wrap=True, highlight=False)
-    if result.message:
-        console.print(Text(result.message, style="yellow"))
+    for line in filter(None, (result.message, result.baseline_warning)):
+        console.print(Text(line, style="yellow"))
     for weak in result.weak_models:
         console.print(Text(weak, style="yellow"))
     for row in result.caps:
@@ -91,6 +93,16 @@ def show_result(console: Console, result: Result) -> None:
     for name, path in (("solution", result.solution), ("submission", result.submission), ("report", result.report)):
         if path:
             console.print(Text(f"{name:11}", style="cyan"), Text(_short(path)), sep="", soft_wrap=True, highlight=False)
+
+
+def _baseline_cells(row: BaselineRow) -> tuple[Text, Text, Text]:
+    """Return the name of a baseline, its fresh score, or that of the holdout where there is no other, and the rest."""
+    name = Text(row.name, style="cyan")
+    if row.holdout is None and row.fresh is None:
+        return name, Text("-"), Text(row.message, style="dim")
+    fresh, holdout = format_score(row.fresh, row.fresh_se), format_score(row.holdout, row.holdout_se)
+    rest = "; ".join(filter(None, [f"{holdout} on the holdout", row.how, row.message]))
+    return name, Text(fresh), Text(f"fresh; {rest}", style="dim")
 
 
 def _title(result: Result) -> Text:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -35,6 +35,8 @@ class Grader:
     holdout: Holdout
     resamples: int = DEFAULT_RESAMPLES
     """Resamples of the bootstrap behind standard errors, at most."""
+    accepts_sample: bool = False
+    """A submission may equal the sample submission, as the best constant often does."""
 
     @cached_property
     def form(self) -> SubmissionForm:
@@ -42,7 +44,9 @@ class Grader:
         task, holdout = self.task, self.holdout
         if (lines := self.lines) is not None:
             return _lines_form(task, lines)
-        return _submission_form(task, len(holdout.withheld), withheld_ids(task, holdout), staged_sample(task, holdout))
+        sample = staged_sample(task, holdout)
+        form = _submission_form(task, len(holdout.withheld), withheld_ids(task, holdout), sample)
+        return replace(form, sample=None) if self.accepts_sample else form
 
     @cached_property
     def lines(self) -> SubmissionLines | None:
@@ -57,7 +61,7 @@ class Grader:
             HoldoutError: the metric needs columns that the rows do not have.
         """
         withheld = self.holdout.withheld
-        truth = _read_truth(self.task, withheld) if self.lines is None else None
+        truth = read_truth(self.task, withheld) if self.lines is None else None
         return Answers(self.holdout.name, self.form, truth, self.holdout.units, self.extra, self.resamples)
 
     @cached_property
@@ -173,7 +177,7 @@ def _max_characters(task: Task) -> int:
     return 1_000 + 10 * max(int(frame[column].str.len().max()) for column in spec.target)
 
 
-def _read_truth(task: Task, rows: np.ndarray) -> np.ndarray:
+def read_truth(task: Task, rows: np.ndarray) -> np.ndarray:
     """Return the targets of withheld rows in the form that the metric takes, columns in the order of predictions."""
     spec = task.spec
     frame = task.train.rows.iloc[rows]

@@ -23,6 +23,7 @@ async def grade_execution(
     output: str = SUBMISSION,
     may_fail: bool = False,
     seconds: float | None = None,
+    counted: bool = True,
 ) -> Verdict:
     """Return the verdict on what a script wrote for the rows of its input.
 
@@ -37,6 +38,7 @@ async def grade_execution(
         output: which of the execution's files is the submission.
         may_fail: grade the file although the script failed after it was written, as a study may.
         seconds: in which the submission must be graded; the setting of the run by default.
+        counted: as one of the submissions whose scores agents may learn; a baseline's is none.
     """
     stdout = await ctx.services.text(execution.stdout)
     stderr = await ctx.services.text(execution.stderr)
@@ -58,11 +60,18 @@ async def grade_execution(
         message = execution.detail or f"it ended without an error but wrote no ./{output}"
         return verdict.model_copy(update={"status": "invalid", "message": message})
     verdict = verdict.model_copy(update={"submission": submission})
-    return await _grade_file(ctx, brief, verdict, submission, staged, seconds)
+    return await _grade_file(ctx, brief, verdict, submission, staged, seconds, counted=counted)
 
 
 async def _grade_file(
-    ctx: RunContext, brief: Brief, verdict: Verdict, submission: str, staged: StagedInput, seconds: float | None
+    ctx: RunContext,
+    brief: Brief,
+    verdict: Verdict,
+    submission: str,
+    staged: StagedInput,
+    seconds: float | None,
+    *,
+    counted: bool,
 ) -> Verdict:
     path = await asyncio.to_thread(ctx.services.blobs.verified, submission)
     if staged.grader is None:
@@ -71,7 +80,7 @@ async def _grade_file(
     grade = await ctx.grading.grade(staged, path, seconds)
     if grade.score is None:
         return verdict.model_copy(update={"status": "invalid", "message": grade.problem})
-    standing = await _record(ctx, brief, staged, submission, grade.score)
+    standing = await _record(ctx, brief, staged, submission, grade.score) if counted else None
     scores = {"holdout": grade.score, "holdout_se": grade.standard_error, "standing": standing}
     return verdict.model_copy(update={"status": "ok", "warnings": grade.warnings, **scores})
 

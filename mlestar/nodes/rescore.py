@@ -82,6 +82,7 @@ def combine_verdicts(finalist: Solution, verdicts: Sequence[Verdict]) -> Rescori
         fresh=sum(scores) / len(scores),
         fresh_se=error_of_mean(scores, errors),
         scores=scores,
+        submissions=tuple(verdict.submission or "" for verdict in verdicts),
         message="; ".join(dict.fromkeys(warning for verdict in verdicts for warning in verdict.warnings)),
     )
 

@@ -13,7 +13,7 @@ from mlestar.errors import UserError
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.files import sha256_of
 from mlestar.metrics.finite import Finite, finite
-from mlestar.metrics.precision import Standing, round_score
+from mlestar.metrics.precision import Standing, format_score, round_score
 from mlestar.metrics.spec import Direction, sign
 from mlestar.report.amounts import dollars, tokens
 from mlestar.report.page import render_page
@@ -21,6 +21,7 @@ from mlestar.runtime.context import RunContext
 from mlestar.runtime.weights import WeightRow, declared_weights
 from mlestar.state import (
     ORIGINS,
+    Baseline,
     Brief,
     Export,
     PipelineState,
@@ -36,6 +37,11 @@ from mlestar.store.damage import damaged
 
 ENDED = ("solved", "no_solution")
 """A run that ended so executes no further script, so that its scores may be read in full precision."""
+
+
+BEYOND_NOISE = 2.0
+"""Standard errors of a paired difference from which it is more than noise: as large differences of equal scripts occur
+once in twenty. Chosen by judgement; not measured."""
 
 
 class Score(BaseModel):
@@ -71,6 +77,33 @@ class SolutionRow(BaseModel):
     seconds: float
     script: str | None
     """Path of the script, relative to the run folder."""
+
+
+class BaselineRow(BaseModel):
+    """Something simple that was graded on the same rows as the solutions, without a model call."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True, allow_inf_nan=False)
+
+    name: str
+    """`constant`: the best constant for the metric; `simple`: a linear model or gradient boosting."""
+    how: str = ""
+    """What it is, in a few words."""
+    holdout: Finite = None
+    holdout_se: Finite = None
+    fresh: Finite = None
+    fresh_se: Finite = None
+    blind: bool = False
+    """The search had none of the fresh rows; False too where there is no fresh score."""
+    winner_gain: Finite = None
+    """By how much the winner is better on the same rows, whatever the metric's direction: on the fresh rows, or on the
+    holdout where the winner has no fresh score. None where it was not compared."""
+    winner_gain_se: Finite = None
+    """Standard error of that difference."""
+    message: str = ""
+    """Why there is none, or why a score is missing."""
+    seconds: float = 0.0
+    script: str | None = None
+    """Path of the script, relative to the run folder; None where it was computed without one."""
 
 
 class SpendRow(BaseModel):
@@ -164,6 +197,9 @@ class Result(BaseModel):
     sources: tuple[Source, ...] = ()
     """Every page and collection that retrieval returned: those that agents were shown, and those dropped."""
     solutions: tuple[SolutionRow, ...] = ()
+    baselines: tuple[BaselineRow, ...] = ()
+    """What a constant and a simple model score on the same rows; empty where the settings ask for none, and in runs of
+    versions that made none."""
     weights: tuple[WeightRow, ...] = ()
     """The pretrained weights that the winner uses."""
 
@@ -175,6 +211,18 @@ class Result(BaseModel):
             return None
         optimism: float | None = finite(sign(self.direction) * (self.score.holdout - self.score.fresh))
         return optimism
+
+    @property
+    def baseline_warning(self) -> str:
+        """Return a sentence where the winner is not better than the simple model beyond noise, else an empty text."""
+        for row in self.baselines:
+            if row.winner_gain is None or row.winner_gain_se is None:
+                continue
+            if row.winner_gain > BEYOND_NOISE * row.winner_gain_se:
+                continue
+            gain = format_score(row.winner_gain, row.winner_gain_se)
+            return f"The winner is not better than the {row.name} model beyond noise: by {gain} on the same rows."
+        return ""
 
     @classmethod
     def read(cls, path: Path) -> "Result":
@@ -257,7 +305,8 @@ async def write_result(ctx: RunContext, state: PipelineState, *, message: str = 
     brief = await ctx.brief(state) if "brief" in state else None
     result = await _gather(ctx, state, brief, message)
     if brief:
-        page = await asyncio.to_thread(render_page, result.model_dump(), brief.model_dump())
+        shown = {**result.model_dump(), "baseline_warning": result.baseline_warning}
+        page = await asyncio.to_thread(render_page, shown, brief.model_dump())
         await asyncio.to_thread(ctx.folder.write_text, ctx.folder.report, page)
     await asyncio.to_thread(ctx.folder.write_json, ctx.folder.result, result.model_dump(mode="json"))
     return result
@@ -307,6 +356,7 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
         solutions=tuple(
             _row(ctx, solution, rescorings, ended) for solution in sorted(solutions.values(), key=_position)
         ),
+        baselines=tuple(_baseline_row(ctx, baseline, ended) for baseline in state.get("baselines", {}).values()),
         **task,
     )
 
@@ -402,8 +452,21 @@ def _shown_rescoring(rescoring: Rescoring) -> Rescoring:
     return rescoring.model_copy(update={"fresh": fresh, "fresh_se": error, "scores": ()})
 
 
+def _baseline_row(ctx: RunContext, baseline: Baseline, ended: bool) -> BaselineRow:
+    row = BaselineRow.model_validate(baseline).model_copy(update={"script": _script_path(ctx, baseline.script)})
+    if ended:
+        return row
+    names = ("holdout", "fresh", "winner_gain")
+    shown = {name: _shown(getattr(row, name), getattr(row, f"{name}_se")) for name in names}
+    scores = {name: score for name, (score, _) in shown.items()}
+    return row.model_copy(update=scores | {f"{name}_se": error for name, (_, error) in shown.items()})
+
+
+def _script_path(ctx: RunContext, script: str | None) -> str | None:
+    return str(ctx.services.blobs.path(script).relative_to(ctx.folder.path)) if script else None
+
+
 def _row(ctx: RunContext, solution: Solution, rescorings: dict[str, Rescoring], ended: bool) -> SolutionRow:
-    script = ctx.services.blobs.path(solution.script).relative_to(ctx.folder.path) if solution.script else None
     return SolutionRow(
         id=solution.id,
         origin=solution.origin,
@@ -416,5 +479,5 @@ def _row(ctx: RunContext, solution: Solution, rescorings: dict[str, Rescoring], 
         score=_score(solution, rescorings, ended),
         standing=None if ended else solution.verdict.standing,
         seconds=solution.verdict.seconds,
-        script=str(script) if script else None,
+        script=_script_path(ctx, solution.script),
     )

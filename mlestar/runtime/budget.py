@@ -18,7 +18,8 @@ logger = logging.getLogger("mlestar.runtime")
 
 T = TypeVar("T")
 Stage = Literal["search", "rescoring", "export"]
-"""What work is for: each stage keeps back what the later ones need, so rescorings are skipped before exports."""
+"""What work is for: each stage keeps back what the later ones need, so rescorings are skipped before exports. Baselines
+follow the exports and are work of the last stage."""
 EXPORTS = 2
 """Exports that every cap leaves room for: the winner's, and one more if that fails. Chosen by judgement."""
 LAST_CALLS = 3
@@ -291,13 +292,13 @@ class Budget:
     async def _seconds_left(self, stage: Stage) -> float:
         """Return the active time that is left for a stage.
 
-        Reserved for later stages: exports at three times the slowest execution, and rescorings, as many at once as may
-        execute.
+        Reserved for later stages: exports at three times the slowest execution, rescorings and baselines, as many at
+        once as may execute.
         """
         slowest = await asyncio.to_thread(self._ledger.slowest_execution)
         exports = EXPORTS * EXPORT_STRETCH * slowest
-        rescorings = -(-self._rescorings // self.at_once) * slowest
-        reserve = {"search": exports + rescorings, "rescoring": exports, "export": 0.0}[stage]
+        others = -(-(self._rescorings + self._settings.baseline_executions) // self.at_once) * slowest
+        reserve = {"search": exports + others, "rescoring": exports, "export": 0.0}[stage]
         return self.max_seconds - self.active_seconds() - reserve
 
     @property
@@ -328,7 +329,7 @@ class Budget:
         exports = min(EXPORTS, max(1, cap - 1))
         if stage != "search":
             return exports
-        return exports + min(self._rescorings, (cap - exports) // 2)
+        return exports + min(self._rescorings + self._settings.baseline_executions, (cap - exports) // 2)
 
     def _most(self, amounts: Sequence[Amount]) -> Amount:
         """Return the most that one of these amounts takes of each cap."""

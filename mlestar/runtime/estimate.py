@@ -102,7 +102,7 @@ def count_executions(settings: Settings) -> int:
     """Return the scripts that run, with one export beside the search per track and one at the end."""
     steps = settings.tracks * settings.outer_steps
     search = _first_scripts(settings) + steps * (1 + settings.inner_plans) + _ensembles(settings)
-    return search + settings.finalists * settings.fresh_inputs + settings.tracks + 1
+    return search + settings.finalists * settings.fresh_inputs + settings.baseline_executions + settings.tracks + 1
 
 
 def _calls(settings: Settings, *, grounded: bool) -> Iterator[tuple[str, CallSize, int]]:

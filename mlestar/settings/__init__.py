@@ -269,6 +269,11 @@ class Settings(BaseModel):
         description="Submissions to a holdout whose scores agents get. Of later ones they learn only whether they are "
         "better than the best so far.",
     )
+    baselines: bool = Field(
+        True,
+        description="Grade the best constant and a simple model on the rows that the winner is graded on, at the end "
+        "and without a model call.",
+    )
     debug_rounds: int = Field(3, ge=0, le=20, description="Attempts to repair a script that fails.")
     accept: Literal["better", "significant"] = Field(
         "significant",
@@ -389,6 +394,11 @@ class Settings(BaseModel):
     def fresh_inputs(self) -> int:
         """How many fresh holdouts a finalist is scored on, at most."""
         return max(self.fresh_splits, 1 if self.fresh_share else 0)
+
+    @property
+    def baseline_executions(self) -> int:
+        """How many scripts run for the baselines: the simple model on the holdout and on each fresh one, at most."""
+        return 1 + self.fresh_inputs if self.baselines else 0
 
     def change(self, values: Mapping[str, Any]) -> "Settings":
         """Return these settings with other values; another profile replaces the numbers of this one.

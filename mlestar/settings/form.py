@@ -40,7 +40,16 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Retrieval": ("retrieval", "cards", "retrieved_models"),
     "Method": ("tracks", "outer_steps", "inner_plans", "ensemble_rounds", "accept", "subsample_rows"),
     "Checks": (
-        *("debug_rounds", "leakage_rounds", "finalists", "fresh_share", "fresh_splits", "resamples", "max_graded"),
+        *(
+            "debug_rounds",
+            "leakage_rounds",
+            "finalists",
+            "fresh_share",
+            "fresh_splits",
+            "resamples",
+            "max_graded",
+            "baselines",
+        ),
     ),
     "Budget": (
         *("max_hours", "max_usd", "max_tokens", "max_executions", "max_output_tokens"),
@@ -74,6 +83,7 @@ NODES: dict[str, tuple[str, ...]] = {
     "fresh_splits": ("rescore",),
     "resamples": ("grade",),
     "max_graded": ("grade",),
+    "baselines": ("add_baselines",),
     "script_seconds": ("execute",),
     "grading_seconds": ("grade", "run_ablation"),
     "goal": ("prepare",),

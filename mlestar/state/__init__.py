@@ -13,6 +13,7 @@ from mlestar.state.values import (
     Action,
     Answer,
     Attempt,
+    Baseline,
     Block,
     Brief,
     Citation,
@@ -44,6 +45,7 @@ __all__ = [
     "Action",
     "Answer",
     "Attempt",
+    "Baseline",
     "Block",
     "Brief",
     "CandidateOutput",
@@ -237,6 +239,8 @@ class PipelineState(RunKeys, total=False):
     draft: Draft
     solution: Solution
     exports: list[Export]
+    baselines: dict[str, Baseline]
+    """By name."""
     remark: str
     """What a person added at the last review point, for the report."""
     status: RunStatus

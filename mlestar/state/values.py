@@ -385,11 +385,37 @@ class Rescoring(Frozen):
     fresh: Finite = None
     fresh_se: Finite = None
     scores: FiniteNumbers = ()
+    submissions: tuple[str, ...] = ()
+    """Blobs of what it submitted, in the order of the scores."""
     blind: bool = False
     """The search had none of the fresh rows, in no input, so that no script could hold their labels."""
     failed: bool = False
     """It did not run on the fresh rows."""
     message: str = ""
+
+
+class Baseline(Frozen):
+    """How good something simple is that needs no model call, on the rows that the solutions are graded on."""
+
+    name: str
+    """`constant` or `simple`."""
+    how: str = ""
+    """What it is, in a few words."""
+    holdout: Finite = None
+    holdout_se: Finite = None
+    fresh: Finite = None
+    fresh_se: Finite = None
+    blind: bool = False
+    """The search had none of the fresh rows; False too where there is no fresh score."""
+    winner_gain: Finite = None
+    """By how much the winner is better on the same rows, whatever the metric's direction: on the fresh rows, or on the
+    holdout where the winner has no fresh score. None where it was not compared."""
+    winner_gain_se: Finite = None
+    message: str = ""
+    """Why there is none, or why a score is missing."""
+    seconds: float = 0.0
+    script: str | None = None
+    """Blob; None where the constant was computed without a script."""
 
 
 class Export(Frozen):

@@ -47,6 +47,8 @@ Names of executions
                      candidates (`t0.c1-export`), which run beside the search, and `ran` all other executions
     t0.r1.2.whole    the winner without its subsampling
     t0.r1.2.edited   the winner as a person edited it
+    simple-holdout   the simple model on the input of the search, `simple-fresh1` on the first fresh split; only with
+                     the setting `baselines=True`
 
 Settings: `SMALL` is the quick profile (one track of two candidates, one outer step of two plans, one fresh split, no
 ensemble); `FULL` has two tracks of three candidates, two outer steps of three plans, three ensembles, and three
@@ -83,6 +85,8 @@ TRACK = re.compile(r"# track (-?\d+)")
 ASKED_BY = re.compile(r"<track>(-?\d+)</track>")
 VARIANT = re.compile(r"# variant (\w+) (\S+)")
 
+SIMPLE_QUALITY = "0.55"
+"""Of the simple model of the baselines, which is no script of an agent and states none."""
 EARLY = re.compile(r"t(\d+)\.c\d+-export")
 
 Reply = str | list[str] | Callable[[str], str]
@@ -245,7 +249,7 @@ class Scenario:
         else:
             self.ran.append(job.name)
             self.events.append((_track(job.name), job.name))
-        quality = self.jobs.get(job.name, QUALITY.findall(job.script)[-1])
+        quality = self.jobs.get(job.name) or (QUALITY.findall(job.script) or [SIMPLE_QUALITY])[-1]
         if quality == "sample":
             shutil.copyfile(job.input / "sample_submission.csv", job.collect / "submission.csv")
             return success(("submission.csv",))
@@ -353,7 +357,13 @@ DEFAULTS: dict[str, Reply] = {
     "subsampling_remover": "I will not.",
 }
 
-SMALL: dict[str, object] = {"profile": "quick", "retrieval": "none", "resamples": 40, "give_up_after": 100}
+SMALL: dict[str, object] = {
+    "profile": "quick",
+    "retrieval": "none",
+    "resamples": 40,
+    "give_up_after": 100,
+    "baselines": False,
+}
 FULL: dict[str, object] = {
     "retrieval": "none",
     "retrieved_models": 3,
@@ -363,6 +373,7 @@ FULL: dict[str, object] = {
     "ensemble_rounds": 3,
     "finalists": 3,
     "fresh_splits": 2,
+    "baselines": False,
     "resamples": 40,
     "give_up_after": 100,
 }

@@ -247,7 +247,8 @@ class LongScripts(Scenario):
 async def test_a_run_whose_time_is_needed_for_the_end_searches_no_further_and_submits(tmp_path: Path) -> None:
     scenario = LongScripts()
     result = await capped(tmp_path, scenario, max_hours=0.25)
-    assert {name.split("-")[0][:4] for name in scenario.ran} <= {"t0.c", "t1.c"}
+    searched = {name for name in scenario.ran if not name.startswith("simple-")}
+    assert {name.split("-")[0][:4] for name in searched} <= {"t0.c", "t1.c"}
     assert result.status == "solved"
     assert [row.cap for row in result.caps] == ["max_hours"]
     page = (tmp_path / "runs/run/report.html").read_text(encoding="utf-8")

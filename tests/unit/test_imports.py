@@ -26,7 +26,7 @@ LAYERS = [
     {"runtime"},
     {"llm", "retrieval"},
     {"agents", "events", "store"},
-    {"offline", "state"},
+    {"baselines", "offline", "state"},
     {"evaluation"},
     {"data"},
     {"metrics", "prompts", "runners", "settings"},

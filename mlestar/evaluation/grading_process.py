@@ -160,9 +160,7 @@ class GradingProcess:
             return self._exchange(seconds, (action, key, *values))
 
     def _ensure_started(self) -> None:
-        if self._closed:
-            msg = "the run was closed"
-            raise GradingError(msg)
+        self._refuse_when_closed()
         if self._process is not None and self._process.poll() is None:
             return
         self._release()
@@ -175,7 +173,10 @@ class GradingProcess:
             env=_environment(),
             start_new_session=True,
         )
-        if self._closed:  # while it was being started
+        self._refuse_when_closed()  # it may have been closed while the process was being started
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
             self._release()
             msg = "the run was closed"
             raise GradingError(msg)

@@ -14,16 +14,17 @@ task have a correlation of 0.64, because their rows are the same. Kinds of bench
 
 Ways to judge all tasks:
 
-* student: the interval of the mean advantage of tasks by Student's distribution.
+* padded: the interval of the command, Student's with two more tasks whose advantages are 0.5 and -0.5.
+* student: the same without these.
 * tasks: the percentiles of a bootstrap over tasks.
+* rows: the percentiles of a bootstrap over tasks and rows.
 * nested: the percentiles of a bootstrap over tasks, seeds and rows.
-* wide: the interval of `nested` with Student's quantile and the factor for few tasks.
 * exchange: the randomization test alone.
-* both: `student` and `exchange`, which is what the command does.
+* both: `padded` and `exchange`, which is what the command does.
 
 Prints how often each says "better" or "worse", in percent: at most 5 is wanted in the first five kinds, much in the
-last two. Then how often the intervals contain the true advantage, in percent (95 is wanted). Then how often the line of a
-single task says "better" or "worse", by its interval alone and by both: at most 5 is wanted in the first four kinds.
+last two. Then how often the intervals contain the true advantage, in percent (95 is wanted). Then how often the line of
+a single task says "better" or "worse", by its interval alone and by both: at most 5 is wanted in the first four kinds.
 
 With `--bench`, shuffled copies of the rows of a benchmark: every two of its tools, with the members of pairs exchanged
 at random (seeds 0 to 19).
@@ -41,7 +42,7 @@ from scipy.special import stdtrit
 from mlestar.bench.compare import compare_pairs, read_bench, tools_of
 from mlestar.bench.pairs import Pair, Pairs, pair_rows
 from mlestar.bench.rows import Bench
-from mlestar.bench.verdicts import LEVEL, judge_all, judge_task
+from mlestar.bench.verdicts import LEVEL, judge_all, judge_task, mean_interval
 
 RESAMPLES, BOOTSTRAPS = 100, 400
 COMMON, RUNS, TRUTH_TASKS = 0.8, 0.7, 20_000
@@ -50,7 +51,7 @@ NULLS = ("same", "two outcomes", "heavy tails", "exchanged", "mixed")
 KINDS = (*NULLS, "better by 1", "better by 2")
 SIZES = ((2, 3), (3, 1), (3, 6), (6, 1), (9, 1), (9, 3), (13, 1), (20, 1))
 TASK_SEEDS = (1, 2, 3, 5, 6, 10)
-INTERVALS = ("student", "tasks", "nested", "wide")
+INTERVALS = ("padded", "student", "tasks", "rows", "nested")
 Interval = tuple[float, float]
 
 
@@ -160,20 +161,16 @@ def find_intervals(pairs: Pairs, rng: np.random.Generator) -> Iterator[Interval]
     of_tasks = list(pairs.by_task.values())
     means = np.array([np.mean([pair.advantage for pair in pairs]) for pairs in of_tasks])
     count, middle = len(means), float(means.mean())
-    quantile = float(stdtrit(count - 1, 1 - LEVEL / 2))
-    yield around(middle, quantile * float(means.std(ddof=1)) / math.sqrt(count))
+    yield mean_interval(means)
+    half = float(stdtrit(count - 1, 1 - LEVEL / 2)) * float(means.std(ddof=1)) / math.sqrt(count)
+    yield middle - half, middle + half
     tasks = rng.integers(0, count, (BOOTSTRAPS, count))
     yield percentiles(means[tasks].mean(axis=1))
     outcomes = np.array([[pair.outcomes for pair in pairs] for pairs in of_tasks])
     seeds = rng.integers(0, outcomes.shape[1], (BOOTSTRAPS, count, outcomes.shape[1]))
     rows = rng.integers(0, RESAMPLES, (BOOTSTRAPS, count, 1))
-    drawn = outcomes[tasks[..., None], seeds, rows].mean(axis=(1, 2))
-    yield percentiles(drawn)
-    yield around(middle, quantile * float(drawn.std(ddof=1)) * math.sqrt(count / (count - 1)))
-
-
-def around(middle: float, half: float) -> Interval:
-    return middle - half, middle + half
+    yield percentiles(outcomes.mean(axis=1)[tasks, rows[..., 0]].mean(axis=1))
+    yield percentiles(outcomes[tasks[..., None], seeds, rows].mean(axis=(1, 2)))
 
 
 def percentiles(drawn: np.ndarray) -> Interval:

@@ -150,7 +150,7 @@ def headline(comparison: Comparison) -> str:
         f"wins minus losses {_percent(overall.difference)} of {overall.pairs} pairs on {len(comparison.tasks)} tasks"
     )
     note = f"; {overall.note}" if overall.note else ""
-    return f"{said}: {numbers} ({interval}; by chance in {overall.chance:.2g} of all exchanges{note})."
+    return f"{said}: {numbers} ({interval}; by chance in {overall.chance:.2g} of all exchanges of the two{note})."
 
 
 def _task_line(task: str, finding: Finding) -> str:

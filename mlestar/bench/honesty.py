@@ -68,7 +68,7 @@ def shortcut_line(task: TaskRow, row: BenchRow) -> str:
     """Return whether a tool caught a planted shortcut; empty for a tool that does not handle the task.
 
     Caught: neither its holdout score nor its fresh score is better than the graded one by more than two combined
-    errors. A tool that gives itself no score promises nothing, so its graded score stands beside that of the plain model.
+    errors. A tool that gives itself no score promises nothing: its graded score stands beside that of the plain model.
     """
     if row.status == "unavailable":
         return ""

@@ -99,7 +99,8 @@ def _resampled(before: Graded, after: Graded) -> np.ndarray:
     """Return the differences on the same resamples; none where they cannot be matched."""
     if len(before.resampled) != len(after.resampled):
         return np.array([])
-    return np.array(after.resampled) - np.array(before.resampled)
+    difference: np.ndarray = np.array(after.resampled) - np.array(before.resampled)
+    return difference
 
 
 def _outcomes(difference: float, error: float) -> np.ndarray:

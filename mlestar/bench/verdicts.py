@@ -5,8 +5,9 @@ wrong.
 
 * The interval of 95 % does not contain zero. That of all tasks covers which tasks, seeds and rows were drawn; that of
   one task covers seeds and rows.
-* Fewer than 5 % of all ways to exchange the two members of pairs give an advantage as large (a randomization test,
-  exact for any distribution: Fisher, 1935, "The Design of Experiments"). So fewer than six pairs never suffice.
+* Fewer than 5 % of all ways to exchange the first and the second give an advantage as large: of whole tasks for the
+  verdict on all, of single seeds for that on one task (a randomization test, exact for any distribution: Fisher, 1935,
+  "The Design of Experiments"). So fewer than six tasks, and fewer than six seeds, never suffice.
 """
 
 import math
@@ -24,10 +25,15 @@ from mlestar.metrics.finite import Finite
 Verdict = Literal["better", "worse", "cannot tell"]
 LEVEL = 0.05
 """Of intervals and of the test. The customary one; `benchmarks/compare.py` measures how often it misleads."""
-MIN_PAIRS = math.ceil(1 - math.log2(LEVEL))
-"""With fewer pairs even an advantage in all of them is more likely by chance than `LEVEL`."""
-_EXACT_PAIRS, _EXCHANGES = 12, 4999
-"""Pairs up to which all exchanges are counted, and how many are drawn of more."""
+MIN_UNITS = math.ceil(1 - math.log2(LEVEL))
+"""With fewer tasks or seeds even an advantage in all of them is more likely by chance than `LEVEL`."""
+_PADDING = (0.5, -0.5)
+"""Advantages of two tasks that are added for the interval of all, as Agresti and Coull (1998) add two successes and two
+failures for that of a share: without them it is too short where the second is better on nearly all tasks. Measured:
+`benchmarks/compare.py`."""
+_EXACT_UNITS, _EXCHANGES = 12, 4999
+"""Tasks or seeds up to which all exchanges are counted, and how many are drawn of more. Chosen by judgement; not
+measured."""
 
 
 class Finding(Frozen):
@@ -39,7 +45,7 @@ class Finding(Frozen):
     """Share of pairs in which the second is better minus the share in which it is worse; a pair whose resamples
     disagree counts in part."""
     chance: float
-    """How often an advantage as large comes from exchanging the members of pairs at random."""
+    """How often an advantage as large comes from exchanging the first and the second at random."""
     difference: Finite = None
     """Of one task: the mean of the scores' differences, positive is better. Of all: the mean advantage of tasks."""
     low: Finite = None
@@ -50,14 +56,12 @@ class Finding(Frozen):
 
 def judge_task(pairs: Sequence[Pair]) -> Finding:
     """Return what the pairs of one task say."""
-    weights = np.full(len(pairs), 1 / len(pairs))
     advantages = np.array([pair.advantage for pair in pairs])
     difference, low, high = _task_interval(pairs)
-    chance = exchange_chance(advantages, weights)
+    chance = exchange_chance(advantages)
     advantage = float(advantages.mean())
-    verdict = _verdict(advantage, chance, low, high)
     return Finding(
-        verdict=verdict,
+        verdict=_verdict(advantage, chance, low, high),
         pairs=len(pairs),
         advantage=advantage,
         chance=chance,
@@ -74,45 +78,43 @@ def judge_all(pairs: Pairs) -> Finding:
     means = np.array([np.mean([pair.advantage for pair in task]) for task in tasks.values()])
     if not len(means):
         return Finding(verdict="cannot tell", pairs=0, advantage=0.0, chance=1.0, note="no pairs")
-    advantages = np.array([pair.advantage for task in tasks.values() for pair in task])
-    weights = np.array([1 / len(task) / len(tasks) for task in tasks.values() for _ in task])
-    chance = exchange_chance(advantages, weights)
+    chance, (low, high) = exchange_chance(means), mean_interval(means)
     advantage = float(means.mean())
-    low, high = (-1.0, 1.0) if len(means) == 1 else _mean_interval(means)
     return Finding(
         verdict=_verdict(advantage, chance, low, high),
-        pairs=len(advantages),
+        pairs=len(pairs.found),
         advantage=advantage,
         chance=chance,
         difference=advantage,
         low=low,
         high=high,
-        note=_note(len(advantages), len(means)),
+        note="" if len(means) >= MIN_UNITS else f"{MIN_UNITS} tasks are needed",
     )
 
 
-def exchange_chance(advantages: np.ndarray, weights: np.ndarray) -> float:
-    """Return the share of all exchanges of pairs' members that give at least this advantage, in either direction."""
-    parts = advantages * weights
-    if len(parts) <= _EXACT_PAIRS:
-        signs = np.array(list(product((-1, 1), repeat=len(parts))))
-        return float(_as_large(signs @ parts, parts.sum()).mean())
-    signs = np.random.default_rng(0).choice((-1, 1), size=(_EXCHANGES, len(parts)))
-    # The pairs as they are count as one exchange, so that the test stays valid (Phipson and Smyth, 2010).
-    return float((_as_large(signs @ parts, parts.sum()).sum() + 1) / (_EXCHANGES + 1))
+def exchange_chance(advantages: np.ndarray) -> float:
+    """Return the share of all exchanges that give at least this mean advantage, in either direction."""
+    if len(advantages) <= _EXACT_UNITS:
+        signs = np.array(list(product((-1, 1), repeat=len(advantages))))
+        return float(_as_large(signs @ advantages, advantages.sum()).mean())
+    signs = np.random.default_rng(0).choice((-1, 1), size=(_EXCHANGES, len(advantages)))
+    # What was observed counts as one exchange, so that the test stays valid (Phipson and Smyth, 2010).
+    return float((_as_large(signs @ advantages, advantages.sum()).sum() + 1) / (_EXCHANGES + 1))
 
 
 def _as_large(exchanged: np.ndarray, advantage: float) -> np.ndarray:
-    return np.abs(exchanged) >= abs(advantage) - 1e-12  # sums in another order differ by rounding
+    as_large: np.ndarray = np.abs(exchanged) >= abs(advantage) - 1e-12  # sums in another order differ by rounding
+    return as_large
 
 
-def _mean_interval(means: np.ndarray) -> tuple[float, float]:
-    """Return the interval of the mean of tasks by Student's distribution.
+def mean_interval(means: np.ndarray) -> tuple[float, float]:
+    """Return the interval of the mean advantage of tasks by Student's distribution.
 
     How much tasks differ has in it which seeds and rows were drawn, so these are covered without drawing them again.
     """
-    half = _quantile(len(means) - 1) * float(means.std(ddof=1)) / math.sqrt(len(means))
-    middle = float(means.mean())
+    padded = np.append(means, _PADDING)
+    half = _quantile(len(padded) - 1) * float(padded.std(ddof=1)) / math.sqrt(len(padded))
+    middle = float(padded.mean())
     return max(-1.0, middle - half), min(1.0, middle + half)
 
 
@@ -155,16 +157,10 @@ def _verdict(advantage: float, chance: float, low: float | None, high: float | N
 
 def _task_note(pairs: Sequence[Pair], low: float | None, high: float | None) -> str:
     notes: list[str] = []
-    if len(pairs) < MIN_PAIRS:
-        notes.append(f"{MIN_PAIRS} seeds are needed")
+    if len(pairs) < MIN_UNITS:
+        notes.append(f"{MIN_UNITS} seeds are needed")
     if len(pairs) == 1 and low is not None and high is not None and low * high > 0:
         notes.append("on these rows the two submissions differ, another seed may not")
     if unscored := sum(pair.difference is None for pair in pairs):
         notes.append(f"{unscored} without a score")
     return "; ".join(notes)
-
-
-def _note(pairs: int, tasks: int) -> str:
-    if tasks == 1:
-        return "one task says nothing about others"
-    return f"{MIN_PAIRS} pairs are needed" if pairs < MIN_PAIRS else ""

@@ -1,6 +1,7 @@
 """Rows of a benchmark whose scores are those of generated predictions."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,7 @@ def scored_row(
     seed: int = 0,
     error: float | None = None,
     resampled: Sequence[float] = (),
-    **fields: object,
+    **fields: Any,
 ) -> BenchRow:
     """Return a row with the given score; without one, a run that failed."""
     graded = Graded(score=score, standard_error=error, resampled=tuple(resampled))

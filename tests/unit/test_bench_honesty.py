@@ -1,6 +1,7 @@
 """Under every table stands whether tools' own scores agree with the labels that they never had."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -12,7 +13,7 @@ from mlestar.data.task import Task
 from tests.unit.compared_rows import scored_row
 
 
-def own_row(task: str, fresh: float, **fields: object) -> BenchRow:
+def own_row(task: str, fresh: float, **fields: Any) -> BenchRow:
     """Return a row with a graded score of 0.8 ± 0.03 and a fresh one ± 0.04: together 0.05."""
     return scored_row(task, 0.8, error=0.03, fresh=fresh, fresh_se=0.04, **fields)
 
@@ -63,7 +64,7 @@ GAINS = (0.1, 0.2, 0.15)
         ({}, "gives itself no score; graded 0.800 ± 0.030, a plain model without it 0.810 ± 0.030"),
     ],
 )
-def test_a_shortcut_is_caught_where_the_promise_holds(fields: dict[str, float], said: str) -> None:
+def test_a_shortcut_is_caught_where_the_promise_holds(fields: dict[str, Any], said: str) -> None:
     line = bench_lines(scored_row("planted", 0.8, error=0.03, **fields))
     assert line == (line[0],)
     assert line[0].startswith(f"Shortcut, a column that is empty in test: planted (tool, seed 0): {said}")

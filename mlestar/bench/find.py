@@ -1,6 +1,6 @@
 """What takes part: the tasks of a suite with their answers, and the tools."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,13 +113,17 @@ def open_answers(folder: Path, task: Path, grade: str | None) -> Answers:
     return TableAnswers(folder, task)
 
 
-def find_tools(own: Tool, peers: Iterable[str] = (), commands: Iterable[str] = ()) -> tuple[Tool, ...]:
+def find_tools(
+    own: Tool, peers: Sequence[str] = (), commands: Sequence[str] = (), *, seconds: float, cpus: int
+) -> tuple[Tool, ...]:
     """Return the tools that take part, this package first. Each kind of tool is a line here.
 
     Args:
         own: this package.
         peers: names of other tools that this package knows.
         commands: `NAME=COMMAND` of any others.
+        seconds: limit of each of them for a task.
+        cpus: that each of them may use.
 
     Raises:
         UserError: there is no such tool.

@@ -17,7 +17,7 @@ from mlestar.bench.find import Suite
 from mlestar.bench.own import is_winner_exported, stage_rows
 from mlestar.bench.rows import Bench, BenchRow, Conditions, Graded, Reliability
 from mlestar.bench.suite import SuiteTask
-from mlestar.bench.tables import honesty_lines, write_tables
+from mlestar.bench.tables import write_tables
 from mlestar.bench.tools import Outcome, Tool
 from mlestar.errors import UserError, clean_text, first_line
 from mlestar.files import read_regular
@@ -169,7 +169,7 @@ def run_bench(
         for job, row in _run_jobs([job for job in jobs if job not in found], folder, parallel, progress, show):
             found[job] = row
             write(found, ())
-        return write(found, add_reliability(suite))
+        return write(found, measure_noise(suite, conditions, folder))
 
 
 def check_conditions(folder: BenchFolder, conditions: Conditions) -> None:
@@ -204,14 +204,19 @@ class _Writer:
             rows=tuple(rows[job] for job in self._jobs if job in rows),
             reliability=reliability,
         )
-        bench = bench.model_copy(update={"statements": honesty_lines(bench)})
+        bench = bench.model_copy(update={"statements": make_statements(bench, self._suite)})
         for name, text in write_tables(bench).items():
             replace_text(self._folder.path / name, text)
         return bench
 
 
-def add_reliability(suite: Suite) -> tuple[Reliability, ...]:
-    """Return what noise alone gives on each task, by whatever measures it."""
+def measure_noise(suite: Suite, conditions: Conditions, folder: BenchFolder) -> tuple[Reliability, ...]:
+    """Return what noise alone gives on each task. Each way of measuring it is a line here."""
+    return ()
+
+
+def make_statements(bench: Bench, suite: Suite) -> tuple[str, ...]:
+    """Return the lines that stand under every table. Each kind of check is a line here."""
     return ()
 
 

@@ -29,11 +29,6 @@ def write_tables(bench: Bench) -> dict[str, str]:
     }
 
 
-def honesty_lines(bench: Bench) -> tuple[str, ...]:
-    """Return the lines that belong under every table, from whatever checks the rows."""
-    return ()
-
-
 def optimism(row: BenchRow) -> str:
     """Return the optimism of the holdout score with its error: holdout and test rows are different rows."""
     if row.optimism is None:

@@ -9,13 +9,15 @@ import typer
 
 from mlestar import __version__
 from mlestar.cli.exits import Commands
-from mlestar.errors import SettingsError
+from mlestar.errors import SettingsError, clean_text
 
 if TYPE_CHECKING:
     from mlestar.bench.rows import Conditions
     from mlestar.settings import Settings
 
 RUN = "run"
+_HOURS = 24.0
+"""Limit of other tools where the settings have none: that of MLE-bench."""
 
 
 class _DefaultCommand(Commands):
@@ -69,13 +71,15 @@ def run_suite(
     from mlestar.cli.terminal import Console
 
     found = find_suite(suite, answers, grade, _split(only or []))
-    tools = find_tools(OwnTool(_arguments(options, set_ or []), settings.max_hours), _split([peers]), peer or [])
-    folder = BenchFolder(out or Path(f"bench-{found.name}"))
     conditions = _conditions(settings, minutes, tuple(range(seeds)))
+    own = OwnTool(_arguments(options, set_ or []), settings.max_hours)
+    seconds = 3600 * (settings.max_hours or _HOURS)
+    tools = find_tools(own, _split([peers]), peer or [], seconds=seconds, cpus=conditions.cpus)
+    folder = BenchFolder(out or Path(f"bench-{found.name}"))
     with LiveTable(Console()) as table:
         run_bench(found, tools, conditions, folder, parallel=parallel, show=table)
     for name in ("bench.md", "bench.html"):
-        typer.echo(folder.path / name)
+        typer.echo(clean_text(str(folder.path / name)))
 
 
 def _split(items: list[str]) -> list[str]:

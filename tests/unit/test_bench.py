@@ -138,8 +138,10 @@ def test_a_program_that_is_not_there_is_a_problem(suite: Path) -> None:
     assert answers.grade(submission_of(suite)).problem.startswith("the grading program failed")
 
 
-def test_answers_may_be_elsewhere(suite: Path) -> None:
-    assert [task.id for task in find_suite(suite / "tasks", suite / "answers").tasks] == ["a", "b"]
+@pytest.mark.parametrize("folder", ["tasks", "."])
+def test_answers_may_be_elsewhere(suite: Path, folder: str) -> None:
+    (suite / "answers").rename(suite / "labels")
+    assert [task.id for task in find_suite(suite / folder, suite / "labels").tasks] == ["a", "b"]
 
 
 @pytest.mark.parametrize(

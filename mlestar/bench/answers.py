@@ -1,6 +1,7 @@
 """Grading submissions: by this package's metrics against a table of labels, or by another program."""
 
 import json
+import math
 import shlex
 import subprocess
 import sys
@@ -134,6 +135,8 @@ class ProgramAnswers:
         if not isinstance(score, int | float):
             reason = str(printed.get("error") or done.stderr.strip().rpartition("\n")[2] or "it printed no score")
             return Graded(problem=first_line(reason))
+        if not math.isfinite(score):
+            return Graded(problem="it printed no finite score")
         standard_error = printed.get("standard_error")
         return Graded(score=score, standard_error=standard_error if isinstance(standard_error, int | float) else None)
 

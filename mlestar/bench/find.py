@@ -79,12 +79,11 @@ def find_tasks(folder: Path, answers: Path | None, grade: str | None) -> list[Ta
     if not folder.is_dir():
         msg = f"no such folder: {folder}"
         raise UserError(msg)
-    if answers is None and (folder / "tasks").is_dir() and (folder / "answers").is_dir():
-        return _find_folders(folder / "tasks", folder / "answers", grade)
-    if answers is None:
-        msg = f"{folder} has no folders `tasks` and `answers`: name the folder of the answers with --answers"
+    tasks = folder / "tasks" if (folder / "tasks").is_dir() else folder
+    if answers is None and not (folder / "answers").is_dir():
+        msg = f"{folder} has no folder `answers`: name the folder of the answers with --answers"
         raise UserError(msg)
-    return _find_folders(folder, answers, grade)
+    return _find_folders(tasks, answers or folder / "answers", grade)
 
 
 def _find_folders(tasks: Path, answers: Path, grade: str | None) -> list[TaskSource]:

@@ -1,11 +1,12 @@
 """What takes part: the tasks of a suite with their answers, and the tools."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlestar.bench.answers import ProgramAnswers, TableAnswers
 from mlestar.bench.rows import TaskRow
+from mlestar.bench.shortcuts import write_shortcuts
 from mlestar.bench.suite import Answers, SuiteTask
 from mlestar.bench.tools import Tool
 from mlestar.errors import UserError, first_line, nearest
@@ -66,8 +67,24 @@ def find_suite(folder: Path, answers: Path | None = None, grade: str | None = No
             rows.append(TaskRow(id=name, problem=first_line(str(error))))
         else:
             tasks.append(task)
-            rows.append(TaskRow(id=name, flaws=task.flaws))
+            rows.append(TaskRow(id=name, flaws=task.flaws, shortcut=task.shortcut, plain_score=task.plain_score))
     return Suite(folder.resolve().name, tuple(tasks), tuple(rows))
+
+
+def add_shortcuts(suite: Suite, folder: Path) -> Suite:
+    """Return a suite with the generated tasks that have a planted shortcut.
+
+    Args:
+        suite: the tasks that were found.
+        folder: where the tasks are written.
+    """
+    planted: list[SuiteTask] = []
+    for shortcut in write_shortcuts(folder):
+        task = folder / "tasks" / shortcut.id
+        answers = open_answers(folder / "answers" / shortcut.id, task, None)
+        planted.append(SuiteTask(shortcut.id, task, answers, (), shortcut.what, shortcut.plain_score))
+    rows = [TaskRow(id=task.id, shortcut=task.shortcut, plain_score=task.plain_score) for task in planted]
+    return replace(suite, tasks=(*suite.tasks, *planted), rows=(*suite.rows, *rows))
 
 
 def find_tasks(folder: Path, answers: Path | None, grade: str | None) -> list[TaskSource]:

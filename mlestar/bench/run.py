@@ -14,6 +14,7 @@ from typing import IO
 from pydantic import ValidationError
 
 from mlestar.bench.find import Suite
+from mlestar.bench.honesty import honesty_lines
 from mlestar.bench.own import is_winner_exported, stage_rows
 from mlestar.bench.rows import Bench, BenchRow, Conditions, Graded, Reliability
 from mlestar.bench.suite import SuiteTask
@@ -212,7 +213,7 @@ class _Writer:
 
 def measure_noise(suite: Suite, conditions: Conditions, folder: BenchFolder) -> tuple[Reliability, ...]:
     """Return what noise alone gives on each task. Each way of measuring it is a line here."""
-    return ()
+    return (*honesty_lines(bench),)
 
 
 def make_statements(bench: Bench, suite: Suite) -> tuple[str, ...]:

@@ -53,6 +53,9 @@ def run_suite(
     peer: Annotated[
         list[str] | None, typer.Option("--peer", help='NAME="cmd {input} {output} {seconds}". Repeatable.')
     ] = None,
+    shortcuts: Annotated[
+        bool, typer.Option("--shortcuts", help="Also three generated tasks with a planted shortcut.")
+    ] = False,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Any setting as key=value. Repeatable.")] = None,
 ) -> None:
     """Run every tool on every task, grade the submissions on answers that no tool sees, and write the tables.
@@ -64,7 +67,7 @@ def run_suite(
     options = {"profile": profile, "model": model, "runner": runner}
     options |= {"max_hours": None if minutes is None else str(minutes / 60)}
     settings = resolve_settings(options, set_)
-    from mlestar.bench.find import find_suite, find_tools
+    from mlestar.bench.find import add_shortcuts, find_suite, find_tools
     from mlestar.bench.live import LiveTable
     from mlestar.bench.own import OwnTool
     from mlestar.bench.run import BenchFolder, run_bench
@@ -76,10 +79,30 @@ def run_suite(
     seconds = 3600 * (settings.max_hours or _HOURS)
     tools = find_tools(own, _split([peers]), peer or [], seconds=seconds, cpus=conditions.cpus)
     folder = BenchFolder(out or Path(f"bench-{found.name}"))
+    if shortcuts:
+        found = add_shortcuts(found, folder.path.resolve() / "shortcuts")
     with LiveTable(Console()) as table:
         run_bench(found, tools, conditions, folder, parallel=parallel, show=table)
     for name in ("bench.md", "bench.html"):
         typer.echo(clean_text(str(folder.path / name)))
+
+
+@bench.command("compare")
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="A", help="Folder of a benchmark, or its bench.json.")],
+    second: Annotated[Path | None, typer.Argument(metavar="B", help="Another; every tool of both is compared.")] = None,
+    tools: Annotated[str, typer.Option("--tools", help="Tools, with commas; of one benchmark, two.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say whether B is better than A, worse, or whether that cannot be told, over all tasks and for each."""
+    from mlestar.bench.compare import compare_folders, comparison_markdown
+
+    comparisons = compare_folders(first, second, tuple(_split([tools])))
+    if as_json:
+        typer.echo("[" + ",".join(comparison.model_dump_json() for comparison in comparisons) + "]")
+        return
+    for comparison in comparisons:
+        typer.echo(comparison_markdown(comparison))
 
 
 def _split(items: list[str]) -> list[str]:

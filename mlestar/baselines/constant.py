@@ -49,7 +49,7 @@ def find_constant(task: Task, metric: Metric, holdout: Holdout) -> Constant:
         msg = "no training row has a label"
         raise NoBaselineError(msg)
     rows = rows[:: -(-len(rows) // _MAX_ROWS)]
-    truth = read_truth(task, rows)
+    truth = read_truth(task.spec, task.train.rows.iloc[rows])
     constants = list(_candidates(task, metric, truth.reshape(len(rows), -1)))
     return max(constants, key=_ScoreOnTrain(task, metric, rows, truth)) if len(constants) > 1 else constants[0]
 

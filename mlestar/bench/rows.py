@@ -102,6 +102,10 @@ class TaskRow(Frozen):
     """Known flaws of its data, which are stated with every number."""
     problem: str = ""
     """Why it was not run."""
+    shortcut: str = ""
+    """Of a generated task: what its train data offers and its test rows lack; empty for all others."""
+    plain_score: Finite = None
+    """Of such a task: what a plain model reaches that never had the shortcut."""
 
 
 class Conditions(Frozen):

@@ -31,3 +31,7 @@ class SuiteTask:
     answers: Answers
     flaws: tuple[str, ...] = ()
     """Known flaws of its data, which are stated with every number."""
+    shortcut: str = ""
+    """Of a generated task: what its train data offers and its test rows lack; empty for all others."""
+    plain_score: float | None = None
+    """Of such a task: what a plain model reaches that never had the shortcut."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlestar import __version__
+from mlestar.cli.bench import bench
 from mlestar.cli.exits import NO_SOLUTION, PAUSED, SOLVED, Commands
 from mlestar.cli.logs import configure_logging
 from mlestar.cli.sandbox import sandbox
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(sandbox, name="sandbox")
 app.add_typer(weights_app, name="weights")
+app.add_typer(bench, name="bench")
 
 
 def _print_version(asked: bool) -> None:

@@ -72,17 +72,24 @@ class Answers:
 
     def grade(self, submission: Path) -> Grade:
         """Grade a submission that a script wrote; an invalid one gets a message instead of a score."""
+        return self.grade_and_resample(submission)[0]
+
+    def grade_and_resample(self, submission: Path) -> tuple[Grade, np.ndarray]:
+        """Grade a submission; return also its score on each resample, NaN where the metric is undefined on it.
+
+        The resamples are the same for every submission, so that the scores of two of them can be compared in pairs.
+        """
         try:
             predicted = read_submission(self.form, submission)
             score = self._score(self.truth, predicted, self.extra)
         except SubmissionError as error:
-            return Grade(score=None, standard_error=None, problem=str(error))
+            return Grade(score=None, standard_error=None, problem=str(error)), np.array([])
         resampled = np.array([self._resampled(predicted, rows) for rows in _resamples(self.units, self.resamples)])
         warnings = [*constant_warning(predicted), *_unit_warning(self.units)]
         standard_error = _standard_error(resampled)
         if standard_error is None:
             warnings.append("the score is undefined on most resamples, so its standard error is unknown")
-        return Grade(score=score, standard_error=standard_error, warnings=tuple(warnings))
+        return Grade(score=score, standard_error=standard_error, warnings=tuple(warnings)), resampled
 
     def compare(self, submission: Path, baseline: Path) -> Comparison:
         """Compare two submissions on the same resamples.

@@ -11,7 +11,7 @@ import pandas as pd
 
 from mlestar.data.layouts import SubmissionLines
 from mlestar.data.tables.numbers import read_numbers
-from mlestar.data.task import Task
+from mlestar.data.task import Task, TaskSpec
 from mlestar.errors import HoldoutError
 from mlestar.evaluation.answers import DEFAULT_RESAMPLES, Answers, check_form
 from mlestar.evaluation.holdout.holdout import Holdout, example_rows, labelled_rows, withheld_ids
@@ -46,7 +46,7 @@ class Grader:
             return _lines_form(task, lines)
         sample = staged_sample(task, holdout)
         form = _submission_form(task, len(holdout.withheld), withheld_ids(task, holdout), sample)
-        return replace(form, sample=None) if self.accepts_sample else form
+        return replace(form, may_equal_sample=self.accepts_sample)
 
     @cached_property
     def lines(self) -> SubmissionLines | None:
@@ -61,7 +61,8 @@ class Grader:
             HoldoutError: the metric needs columns that the rows do not have.
         """
         withheld = self.holdout.withheld
-        truth = read_truth(self.task, withheld) if self.lines is None else None
+        rows = self.task.train.rows.iloc[withheld]
+        truth = read_truth(self.task.spec, rows) if self.lines is None else None
         return Answers(self.holdout.name, self.form, truth, self.holdout.units, self.extra, self.resamples)
 
     @cached_property
@@ -85,11 +86,7 @@ class Grader:
         task = self.task
         frame = task.train.rows
         known, rows = frame.iloc[self.holdout.train], frame.iloc[self.holdout.withheld]
-        try:
-            return _metric(task).extra(known, rows, task.spec.target[0])
-        except (ValueError, KeyError) as error:
-            msg = f"{task.spec.metric} cannot be computed: {error}"
-            raise HoldoutError(msg) from error
+        return _extra(task, known, rows)
 
     def grade(self, submission: Path) -> Grade:
         """Grade a submission that a script wrote; an invalid one gets a message instead of a score."""
@@ -136,6 +133,48 @@ def real_form(task: Task) -> SubmissionForm:
     return _submission_form(task, len(rows), ids, sample)
 
 
+def real_answers(task: Task, labels: pd.DataFrame, resamples: int = DEFAULT_RESAMPLES) -> Answers:
+    """Return what submissions for the real test rows are graded against; its bootstrap draws single rows.
+
+    A submission that equals the sample is graded like any other.
+
+    Args:
+        task: the task, which has no label of these rows.
+        labels: the target columns of the test rows as text, with their ids, or in test order where they have none.
+        resamples: of the bootstrap behind standard errors, at most.
+
+    Raises:
+        HoldoutError: labels of some rows are missing, or submissions have several lines for a row.
+    """
+    form = replace(real_form(task), may_equal_sample=True)
+    if form.lines is not None:
+        msg = "submissions of this task have several lines for a row, whose answers are no table of labels"
+        raise HoldoutError(msg)
+    rows = labels.iloc[_rows_of_answers(form, labels)].reset_index(drop=True)
+    if task.test.frame is not None:
+        test = task.test.frame.reset_index(drop=True)
+        rows = rows.join(test[[name for name in test.columns if name not in rows.columns]])
+    extra = _extra(task, task.train.rows, rows)
+    return Answers("test", form, read_truth(task.spec, rows), np.arange(form.rows), extra, resamples)
+
+
+def _rows_of_answers(form: SubmissionForm, labels: pd.DataFrame) -> np.ndarray:
+    """Return for each expected row of a submission the number of its row of labels."""
+    columns = set(form.spec.target) if form.ids is None else {*form.spec.target, form.ids.name}
+    if missing := columns - set(labels.columns):
+        msg = f"the answers have no column {', '.join(map(repr, sorted(missing)))}"
+        raise HoldoutError(msg)
+    if form.ids is None:
+        places = np.arange(form.rows) if len(labels) == form.rows else np.array([-1])
+    else:
+        index = pd.Index(form.ids.comparable(labels[form.ids.name]))
+        places = index.get_indexer(pd.Index(form.ids.expected)) if index.is_unique else np.array([-1])
+    if (places < 0).any():
+        msg = f"the answers have {len(labels)} rows, which are not those of the {form.rows} rows to predict"
+        raise HoldoutError(msg)
+    return np.asarray(places)
+
+
 def _lines_form(task: Task, lines: SubmissionLines) -> SubmissionForm:
     ids = RowIds(lines.id, pd.Series([], dtype=str))
     count = int(lines.counts.sum())
@@ -177,10 +216,21 @@ def _max_characters(task: Task) -> int:
     return 1_000 + 10 * max(int(frame[column].str.len().max()) for column in spec.target)
 
 
-def read_truth(task: Task, rows: np.ndarray) -> np.ndarray:
-    """Return the targets of withheld rows in the form that the metric takes, columns in the order of predictions."""
-    spec = task.spec
-    frame = task.train.rows.iloc[rows]
+def _extra(task: Task, known: pd.DataFrame, rows: pd.DataFrame) -> tuple[np.ndarray, ...]:
+    """Return what the metric needs of graded rows besides their targets, such as weights.
+
+    Raises:
+        HoldoutError: the rows do not have it.
+    """
+    try:
+        return _metric(task).extra(known, rows, task.spec.target[0])
+    except (ValueError, KeyError) as error:
+        msg = f"{task.spec.metric} cannot be computed: {error}"
+        raise HoldoutError(msg) from error
+
+
+def read_truth(spec: TaskSpec, frame: pd.DataFrame) -> np.ndarray:
+    """Return the targets of graded rows in the form that the metric takes, columns in the order of predictions."""
     same_names = set(spec.target) == set(spec.prediction_columns)
     names = spec.prediction_columns if same_names else spec.target
     if spec.prediction_kind == "value":

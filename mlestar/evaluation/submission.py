@@ -80,6 +80,8 @@ class SubmissionForm:
     """Length that a prediction may have; scoring time grows with it."""
     lines: SubmissionLines | None = None
     """The lines, where there are several for each row; `ids` then has only the name of their column."""
+    may_equal_sample: bool = False
+    """Predictions that are those of the sample are graded; otherwise they are refused, as nothing was predicted."""
 
     @cached_property
     def ordered_sample(self) -> pd.DataFrame | None:
@@ -155,7 +157,8 @@ def read_predictions(form: SubmissionForm, path: Path) -> np.ndarray:
         parse_column(form.spec, form.metric, column, frame[column], form.labels)
         for column in form.spec.prediction_columns
     ]
-    check_sample(form.spec, frame, form.ordered_sample)
+    if not form.may_equal_sample:
+        check_sample(form.spec, frame, form.ordered_sample)
     return np.column_stack(columns) if len(columns) > 1 else columns[0]
 
 

@@ -1,0 +1,175 @@
+"""`mlestar bench compare`: two benchmarks, or two tools of one, pair by pair."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mlestar.bench.pairs import Pairs, pair_rows
+from mlestar.bench.rows import Bench, BenchRow, Conditions, Frozen
+from mlestar.bench.verdicts import Finding, judge_all, judge_task
+from mlestar.errors import UserError, clean_text
+from mlestar.metrics.precision import round_score
+
+FILE = "bench.json"
+_NORMAL_QUANTILE = 1.96
+_SAME = ("profile", "model", "minutes", "runner", "cpus", "memory_mb", "machine")
+"""Conditions that change scores; seeds are paired, and versions are what is compared."""
+
+
+class Comparison(Frozen):
+    """The second of two sets of rows in comparison with the first."""
+
+    first: str
+    second: str
+    overall: Finding
+    tasks: dict[str, Finding]
+    left_out: dict[str, int]
+    """Rows that are in no pair, by the reason."""
+    differences: tuple[str, ...] = ()
+    """Conditions that differ, so that a verdict may be about these."""
+
+
+def compare_folders(first: Path, second: Path | None = None, tools: tuple[str, ...] = ()) -> tuple[Comparison, ...]:
+    """Compare two benchmarks, or two tools.
+
+    Args:
+        first: a folder of `mlestar bench`, or its `bench.json`.
+        second: another; every tool that both have is compared with itself. None: two tools of the first are compared.
+        tools: of two benchmarks, those that are compared; of one benchmark, the two, the first of them in the role of
+            the first benchmark.
+
+    Raises:
+        UserError: a file cannot be read, or there is nothing to compare.
+    """
+    bench = read_bench(first)
+    if second is None or second.resolve() == first.resolve():
+        if len(tools) != 2:
+            msg = f"name two of its tools with --tools: {', '.join(tools_of(bench))}"
+            raise UserError(msg)
+        return (compare_tools(bench, *tools),)
+    other = read_bench(second)
+    shared = [tool for tool in tools_of(bench) if tool in tools_of(other) and (not tools or tool in tools)]
+    if not shared:
+        msg = f"no tool is in both: {', '.join(tools_of(bench))} and {', '.join(tools_of(other))}"
+        raise UserError(msg)
+    names = _names(first, second)
+    return tuple(_compare_benches(bench, other, names, tool) for tool in shared)
+
+
+def read_bench(path: Path) -> Bench:
+    """Return a benchmark from its folder or file.
+
+    Raises:
+        UserError: there is none, or this version cannot read it.
+    """
+    file = path / FILE if path.is_dir() else path
+    try:
+        return Bench.model_validate_json(file.read_bytes())
+    except OSError as error:
+        msg = f"{file} cannot be read: {error.strerror}; name a folder that `mlestar bench` has written"
+        raise UserError(msg) from error
+    except ValidationError as error:
+        msg = f"{file} is no benchmark of this version of mlestar, or was changed by hand"
+        raise UserError(msg) from error
+
+
+def tools_of(bench: Bench) -> tuple[str, ...]:
+    """Return the tools of a benchmark in the order of its rows."""
+    return tuple(dict.fromkeys(row.tool for row in bench.rows))
+
+
+def compare_tools(bench: Bench, first: str, second: str) -> Comparison:
+    """Compare two tools of one benchmark.
+
+    Raises:
+        UserError: it has no rows of one of them.
+    """
+    for tool in (first, second):
+        if tool not in tools_of(bench):
+            msg = f"no rows of {clean_text(tool)!r}; tools: {', '.join(tools_of(bench))}"
+            raise UserError(msg)
+    return compare_pairs(pair_rows(_rows(bench, first), _rows(bench, second)), first, second)
+
+
+def compare_pairs(pairs: Pairs, first: str, second: str, differences: Iterable[str] = ()) -> Comparison:
+    """Return what pairs say about all tasks and about each."""
+    return Comparison(
+        first=first,
+        second=second,
+        overall=judge_all(pairs),
+        tasks={task: judge_task(of_task) for task, of_task in pairs.by_task.items()},
+        left_out=pairs.left_out,
+        differences=tuple(differences),
+    )
+
+
+def _compare_benches(first: Bench, second: Bench, names: tuple[str, str], tool: str) -> Comparison:
+    pairs = pair_rows(_rows(first, tool), _rows(second, tool))
+    before, after = (f"{tool} in {name}" for name in names)
+    return compare_pairs(pairs, before, after, _differences(first.conditions, second.conditions))
+
+
+def _rows(bench: Bench, tool: str) -> list[BenchRow]:
+    return [row for row in bench.rows if row.tool == tool]
+
+
+def _names(first: Path, second: Path) -> tuple[str, str]:
+    """Return names of two benchmarks that differ: those of their folders, else their paths."""
+    names = [path.resolve().parent.name if path.is_file() else path.resolve().name for path in (first, second)]
+    return (names[0], names[1]) if names[0] != names[1] else (str(first), str(second))
+
+
+def _differences(first: Conditions, second: Conditions) -> list[str]:
+    values = [(name, getattr(first, name), getattr(second, name)) for name in _SAME]
+    return [f"{name.replace('_', ' ')}: {before} and {after}" for name, before, after in values if before != after]
+
+
+def comparison_markdown(comparison: Comparison) -> str:
+    """Return a comparison as a person reads it: a sentence, a table of tasks, and what was left out."""
+    lines = [headline(comparison), ""]
+    lines += ["| task | pairs | difference | 95 % interval | verdict | |", "|---|--:|--:|---|---|---|"]
+    lines += [_task_line(task, finding) for task, finding in comparison.tasks.items()]
+    lines += ["", f"Difference: {_cell(comparison.second)} minus {_cell(comparison.first)}, positive is better."]
+    lines += [f"Left out: {count} rows, {reason}." for reason, count in comparison.left_out.items()]
+    lines += [f"The conditions differ in {_cell(difference)}." for difference in comparison.differences]
+    return "\n".join(lines) + "\n"
+
+
+def headline(comparison: Comparison) -> str:
+    """Return the verdict about all tasks in one sentence."""
+    overall = comparison.overall
+    first, second = _cell(comparison.first), _cell(comparison.second)
+    said = {
+        "better": f"{second} is better than {first}",
+        "worse": f"{second} is worse than {first}",
+        "cannot tell": f"Cannot tell whether {second} is better than {first}",
+    }[overall.verdict]
+    interval = f"95 % interval {_percent(overall.low)} to {_percent(overall.high)}"
+    numbers = (
+        f"wins minus losses {_percent(overall.difference)} of {overall.pairs} pairs on {len(comparison.tasks)} tasks"
+    )
+    note = f"; {overall.note}" if overall.note else ""
+    return f"{said}: {numbers} ({interval}; by chance in {overall.chance:.2g} of all exchanges of the two{note})."
+
+
+def _task_line(task: str, finding: Finding) -> str:
+    low, high = finding.low, finding.high
+    error = (high - low) / 2 / _NORMAL_QUANTILE if low is not None and high is not None else None
+    numbers = [_number(value, error) for value in (finding.difference, low, high)]
+    interval = "-" if low is None else f"{numbers[1]} to {numbers[2]}"
+    return f"| {_cell(task)} | {finding.pairs} | {numbers[0]} | {interval} | {finding.verdict} | {finding.note} |"
+
+
+def _number(value: float | None, error: float | None) -> str:
+    rounded = round_score(value, error)
+    return "-" if rounded is None else f"{rounded:+.6g}"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:+.0%}".replace("%", " %")
+
+
+def _cell(text: str) -> str:
+    """Return a name of a file or of another program so that it cannot change the table."""
+    return clean_text(text).replace("\n", " ").replace("|", "\\|")

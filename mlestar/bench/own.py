@@ -1,0 +1,146 @@
+"""This package as a tool: each task is a run in a process of its own, so that a crash is a row and not an end."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlestar.bench.rows import OWN, RowStatus, Stage, StageRow
+from mlestar.bench.suite import SuiteTask
+from mlestar.bench.tools import Outcome
+from mlestar.bench.watched import Ended, run_watched
+from mlestar.errors import UserError, first_line
+from mlestar.metrics.spec import better
+from mlestar.report import Result
+from mlestar.report.result import SolutionRow
+
+RUN = "run"
+"""Id of the run in the folder of a task, tool and seed."""
+OUTPUT, LOG = "result.out", "log.txt"
+OVERTIME, GRACE = 600.0, 120.0
+"""Seconds beyond its own limit after which a run is stopped, and then killed. It should never come to that. Chosen by
+judgement; not measured."""
+_STAGES: Mapping[Stage, tuple[str, ...]] = {
+    "initial": ("candidate",),
+    "merged": ("merge", "usage"),
+    "refined": ("refinement",),
+    "ensemble": ("ensemble",),
+}
+"""The origins of the solutions that each stage adds."""
+_WHOLE = ".whole"
+"""Suffix of the id of a solution whose subsampling was removed."""
+
+
+@dataclass
+class OwnTool:
+    """Runs of `mlestar run`; a run that was interrupted is resumed."""
+
+    options: Sequence[str]
+    """Of the command line, besides task, run and seed."""
+    max_hours: float | None
+    """The run's own limit."""
+    name: str = OWN
+
+    def run(self, task: SuiteTask, seed: int, folder: Path) -> Outcome:
+        """Run a task to its end, from where an earlier call was interrupted."""
+        limit = None if self.max_hours is None else 3600 * self.max_hours + OVERTIME
+        ended = run_watched(
+            self._command(task, seed, folder),
+            output=folder / OUTPUT,
+            log=folder / LOG,
+            seconds=limit,
+            grace=GRACE,
+        )
+        return _read_outcome(ended, folder)
+
+    def _command(self, task: SuiteTask, seed: int, folder: Path) -> list[str]:
+        command = [sys.executable, "-m", "mlestar", "run", str(task.folder), "--json", *self.options]
+        return [*command, "--runs-dir", str(folder), "--run-id", RUN, "--set", f"seed={seed}"]
+
+
+def _read_outcome(ended: Ended, folder: Path) -> Outcome:
+    result = _read_result(folder)
+    if result is None:
+        status: RowStatus = "timeout" if ended.timed_out else "failed"
+        return Outcome(status, seconds=0.0, reason=_explain(ended, folder))
+    submission = None if result.submission is None else Path(result.submission)
+    reason = first_line(result.message) if result.message else ""
+    if submission is not None and submission.is_file():
+        status = "graded"
+    elif ended.timed_out:
+        status, reason = "timeout", "the run did not end in time"
+    else:
+        status = "no_solution" if result.status == "no_solution" else "failed"
+        reason = reason or _explain_without_submission(result)
+    return Outcome(status, result.seconds, reason, submission, result)
+
+
+def _read_result(folder: Path) -> Result | None:
+    path = folder / RUN / "result.json"
+    if not path.is_file():
+        return None
+    try:
+        return Result.read(path).moved_to(folder / RUN)
+    except UserError:
+        return None
+
+
+def _explain(ended: Ended, folder: Path) -> str:
+    """Return why a run left no result: the last line that it printed, and how it ended."""
+    if ended.timed_out:
+        return "the run did not end in time"
+    lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    last = first_line(lines[-1].removeprefix("mlestar: ")) if lines else ""
+    how = f"killed by signal {-ended.status}" if ended.status < 0 else f"exit status {ended.status}"
+    return f"{last} ({how})" if last else how
+
+
+def _explain_without_submission(result: Result) -> str:
+    failed = [row for row in result.solutions if row.status != "ok"]
+    if result.exports:
+        return first_line(f"no export succeeded: {result.exports[-1].message}")
+    if failed:
+        return first_line(f"no script succeeded; the last: {failed[-1].status}: {failed[-1].message}")
+    return f"the run is {result.status}"
+
+
+def is_winner_exported(result: Result) -> bool | None:
+    """Return whether the submission is that of the solution that was chosen; None without a submission."""
+    if result.submission is None:
+        return None
+    if not result.exports:  # the run was stopped before one was chosen
+        return False
+    return result.exports[0].solution.removesuffix(_WHOLE) == (result.winner or "").removesuffix(_WHOLE)
+
+
+def stage_rows(result: Result) -> tuple[StageRow, ...]:
+    """Return the best solution when each stage ended; a stage that wrote no script with a score is left out."""
+    rows: list[StageRow] = []
+    best: SolutionRow | None = None
+    for stage, origins in _STAGES.items():
+        added = [row for row in result.solutions if row.origin in origins and row.status == "ok"]
+        for row in added:
+            if best is None or better(result.direction, _score(row), _score(best)):
+                best = row
+        if added and best is not None:
+            rows.append(_stage_row(stage, best))
+    winner = next((row for row in result.solutions if row.id == result.winner), None)
+    if winner is not None:
+        rows.append(_stage_row("final", winner))
+    return tuple(rows)
+
+
+def _score(row: SolutionRow) -> float | None:
+    return row.score.holdout if row.score.holdout is not None else row.score.reported
+
+
+def _stage_row(stage: Stage, row: SolutionRow) -> StageRow:
+    score = row.score
+    return StageRow(
+        stage=stage,
+        solution=row.id,
+        holdout=score.holdout,
+        holdout_se=score.holdout_se,
+        fresh=score.fresh,
+        fresh_se=score.fresh_se,
+    )

@@ -1,0 +1,102 @@
+"""Run a command that ends with its caller, however that ends: a benchmark leaves no process behind.
+
+This file is a program too, `python watched.py COMMAND...`, of the standard library alone. It runs the command in a
+session of its own and kills the whole process group when its standard input closes, which the system does when the
+caller is gone, or after the time limit.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+TIMED_OUT = "t"
+"""What the caller writes when the time is over."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    status: int
+    """Its exit status; negative: the signal that ended it."""
+    timed_out: bool
+
+
+def run_watched(
+    command: Sequence[str | Path],
+    *,
+    output: Path,
+    log: Path,
+    seconds: float | None,
+    grace: float = 0.0,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Ended:
+    """Run a command to its end; it is killed with all processes of its group when this process ends or time is over.
+
+    Args:
+        command: the program and its arguments.
+        output: file for its standard output, which is replaced.
+        log: file for its standard error, to which is added.
+        seconds: after which it is asked to end, with SIGTERM; None: never.
+        grace: seconds after which it is killed then.
+        cwd: the folder it runs in.
+        env: its environment.
+    """
+    watcher = [sys.executable, str(Path(__file__)), str(grace), *map(str, command)]
+    with output.open("wb") as out, log.open("ab") as err:
+        process = subprocess.Popen(
+            watcher, stdin=subprocess.PIPE, stdout=out, stderr=err, cwd=cwd, env=env, start_new_session=True
+        )
+    timed_out = False
+    with process:
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            timed_out = True
+            if process.stdin:
+                with suppress(OSError):  # it has just ended
+                    process.stdin.write(TIMED_OUT.encode())
+                    process.stdin.flush()
+            process.wait()
+    return Ended(_signal_of(process.returncode), timed_out)
+
+
+def _signal_of(status: int) -> int:
+    """Return an exit status above 128 as the signal that it stands for, as a shell writes it."""
+    return 128 - status if status > 128 else status
+
+
+def main() -> None:
+    """Run the command of the arguments."""
+    grace, *command = sys.argv[1:]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    threading.Thread(target=_follow, args=(process, float(grace)), daemon=True).start()
+    status = process.wait()
+    _signal_group(process.pid, signal.SIGKILL)
+    sys.stdout.flush()
+    os._exit(128 - status if status < 0 else status)
+
+
+def _follow(process: "subprocess.Popen[bytes]", grace: float) -> None:
+    """Wait for an order on standard input, or for its end."""
+    if os.read(0, 1):
+        _signal_group(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(grace)
+    _signal_group(process.pid, signal.SIGKILL)
+
+
+def _signal_group(group: int, number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,8 @@
 """MLE-bench (arXiv 2410.07095): its prepared competitions, its rules of grading and medals, its reports.
 
-`competitions` finds tasks, `medals` has the rule of the leaderboard, `grading` grades by the rules alone, `official` by
-MLE-bench's own code where that is installed, `reports` writes files for its tools, `statements` what numbers need beside
-them.
+`competitions` finds tasks, `medals` has the rule of the leaderboard, `grading` grades by the rules alone, `official`
+grades by MLE-bench's own code where that is installed, `reports` writes files for its tools, `statements` has the lines
+that belong to the numbers.
 """
 
 from mlestar.bench.mlebench.competitions import Competitions, competition_answers, find_competitions, is_competition

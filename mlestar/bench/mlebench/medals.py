@@ -1,8 +1,8 @@
 """Which scores of a leaderboard stand for a medal.
 
 The ranks are those of Kaggle's progression system, by the number of teams, as MLE-bench applies them: shares of the
-teams are rounded down to whole ranks, but not below 1, and a score as good as that at the rank has the medal. Being above
-the median needs a better score than the median.
+teams are rounded down to whole ranks, but not below 1, and a score as good as that at the rank has the medal. A score is
+above the median when it is better than the median.
 """
 
 import json

@@ -10,8 +10,8 @@ from mlestar.bench.rows import Bench, BenchRow, Conditions
 from mlestar.bench.suite import SuiteTask
 
 TEST_DERIVED = (
-    "Test-derived signals: none. No tool was given answers, scores, medals or leaderboards of these tasks, and submissions"
-    " were graded after their tools had ended. Tools read the test rows without labels, as competitors do."
+    "Test-derived signals: none. No tool was given answers, scores, medals or leaderboards of these tasks, and"
+    " submissions were graded after their tools had ended. Tools read the test rows without labels, as competitors do."
 )
 OTHER_TEST_SET = (
     "Medals compare a score on MLE-bench's own test rows with the private leaderboard of Kaggle, which was made on"

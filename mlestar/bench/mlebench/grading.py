@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn import metrics as sk
 
 from mlestar.bench.mlebench.medals import DECIMALS, Thresholds
 from mlestar.bench.mlebench.rules import Rules
@@ -40,7 +39,7 @@ class _Truth:
     """The resampling unit of each row."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class CompetitionAnswers:
     """What submissions of a competition are graded against.
 
@@ -52,14 +51,11 @@ class CompetitionAnswers:
     """A CSV file of the answers, or a folder of pictures that are the answers."""
     rules: Rules
     thresholds: Thresholds | None = None
+    metric: str = field(init=False)
+    direction: Direction = field(init=False)
 
-    @property
-    def metric(self) -> str:
-        return self.rules.metric.name
-
-    @property
-    def direction(self) -> Direction:
-        return self.rules.direction
+    def __post_init__(self) -> None:
+        self.metric, self.direction = self.rules.metric.name, self.rules.direction
 
     def standing(self, score: float) -> Standing | None:
         return None if self.thresholds is None else self.thresholds.standing(score)
@@ -98,7 +94,8 @@ class CompetitionAnswers:
         if rules.classes and not set(rules.target) <= set(frame.columns):
             require_columns(frame, rules.prediction_columns)
             likeliest = as_numbers(frame, rules.prediction_columns).argmax(axis=1)
-            return np.array([canonical(name) for name in rules.classes], dtype=object)[likeliest]
+            labels: np.ndarray = np.array([canonical(name) for name in rules.classes], dtype=object)
+            return labels.take(likeliest)
         require_columns(frame, rules.target)
         if rules.metric.kind == "value":
             return _flat(as_numbers(frame, rules.target))
@@ -178,7 +175,7 @@ def _check_probabilities(values: np.ndarray, *, sum_to_one: bool) -> None:
 
 
 def _log_loss(truth: np.ndarray, predicted: np.ndarray, classes: tuple[str, ...]) -> float:
-    """Return scikit-learn's log loss, which bounds probabilities otherwise than the one in the table of metrics.
+    """Return the log loss as scikit-learn bounds probabilities, which the table of metrics does otherwise.
 
     Args:
         truth: labels.
@@ -189,4 +186,6 @@ def _log_loss(truth: np.ndarray, predicted: np.ndarray, classes: tuple[str, ...]
     if not classes or (columns < 0).any():
         msg = "an answer is none of the classes"
         raise ValueError(msg)
-    return float(sk.log_loss(columns, predicted, labels=np.arange(len(classes))))
+    shares = np.column_stack([1 - predicted, predicted]) if predicted.ndim == 1 else predicted
+    smallest = np.finfo(shares.dtype).eps
+    return float(-np.log(np.clip(shares[np.arange(len(truth)), columns], smallest, 1 - smallest)).mean())

@@ -1,8 +1,8 @@
 """Which scores of a leaderboard stand for a medal.
 
 The ranks are those of Kaggle's progression system, by the number of teams, as MLE-bench applies them: shares of the
-teams are rounded down to whole ranks, but not below 1, and a score as good as that at the rank has the medal. A score is
-above the median when it is better than the median.
+teams are rounded down to whole ranks, but not below 1, and a score as good as that at the rank has the medal. Above the
+median are scores that are better than it.
 """
 
 import json
@@ -83,7 +83,7 @@ def leaderboard_thresholds(scores: Sequence[float]) -> Thresholds:
     Raises:
         ValueError: there is no team.
     """
-    at_rank = {medal: float(scores[rank - 1]) for medal, rank in ranks(len(scores)).items()}
+    at_rank: dict[str, float] = {medal: float(scores[rank - 1]) for medal, rank in ranks(len(scores)).items()}
     median = float(pd.Series(scores, dtype=float).median())
     return Thresholds({**at_rank, "median": median}, leaderboard_direction(scores), len(scores))
 

@@ -8,7 +8,7 @@ import importlib.util
 import json
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,12 @@ from mlestar.metrics.spec import Direction
 
 _SECONDS = 600.0
 """That grading may take. Chosen by judgement; not measured."""
+_CHILD = Path(__file__).with_name("official_child.py")
 _MISSING = "no-submission.csv"
 """Grading a file that does not exist gives the thresholds alone."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class OfficialAnswers:
     """A competition that MLE-bench's own code grades."""
 
@@ -33,13 +34,12 @@ class OfficialAnswers:
     own: CompetitionAnswers | None = None
     """Our grading of the same competition, for the standard error, which MLE-bench does not give."""
 
-    @property
-    def metric(self) -> str:
-        return "score" if self.own is None else self.own.metric
+    metric: str = field(init=False)
+    direction: Direction = field(init=False)
 
-    @property
-    def direction(self) -> Direction:
-        return self.thresholds.direction
+    def __post_init__(self) -> None:
+        self.metric = "score" if self.own is None else self.own.metric
+        self.direction = self.thresholds.direction
 
     def standing(self, score: float) -> Standing | None:
         return self.thresholds.standing(score)
@@ -73,7 +73,8 @@ def official_answers(folder: Path, own: CompetitionAnswers | None) -> OfficialAn
 
 def run_official(folder: Path, submission: Path) -> dict[str, Any] | None:
     """Return MLE-bench's report on a submission, with the number of `teams`; None where it fails."""
-    command = [sys.executable, "-m", f"{__package__}.official_child", str(folder.resolve()), str(submission.resolve())]
+    # `-P`: the folder of the program is no place to import from.
+    command = [sys.executable, "-P", str(_CHILD), str(folder.resolve()), str(submission.resolve())]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=True)
         report = json.loads(done.stdout.splitlines()[-1])

@@ -1,4 +1,7 @@
-"""The process in which MLE-bench's own code grades: `official_child FOLDER SUBMISSION` prints its report."""
+"""The process in which MLE-bench's own code grades: `official_child.py FOLDER SUBMISSION` prints its report.
+
+It imports nothing of this package, which would take it longer than grading.
+"""
 
 import contextlib
 import json
@@ -6,8 +9,6 @@ import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-
-from mlestar.errors import first_line
 
 
 def grade(folder: Path, submission: Path) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def main() -> None:
         with contextlib.redirect_stdout(sys.stderr):
             report = grade(folder, submission)
     except Exception as error:  # its graders are code of others
-        sys.exit(first_line(f"{type(error).__name__}: {error}"))
+        sys.exit(f"{type(error).__name__}: {error}")
     sys.stdout.write(json.dumps(report) + "\n")
 
 

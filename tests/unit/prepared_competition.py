@@ -49,3 +49,8 @@ def answers_folder(
     scores = {"gold": 0.1, "silver": 0.2, "bronze": 0.3, "median": 0.4}
     (answers / "medals.json").write_text(json.dumps({**scores, "direction": direction, "teams": 200}))
     return answers
+
+
+def rmse(submission: pd.DataFrame, answers: pd.DataFrame) -> float:
+    """Grade as a competition of MLE-bench does."""
+    return float(((submission["price"] - answers["price"]) ** 2).mean() ** 0.5)

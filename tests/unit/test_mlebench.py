@@ -19,7 +19,8 @@ from mlestar.bench.mlebench import (
     write_reports,
 )
 from mlestar.bench.mlebench.medals import leaderboard_thresholds, ranks
-from mlestar.bench.rows import Bench, BenchRow, Conditions, Graded, Medal
+from mlestar.bench.mlebench.reports import competition_report, thresholds_of
+from mlestar.bench.rows import Bench, BenchRow, Conditions, Graded, Medal, RowStatus
 from mlestar.bench.suite import SuiteTask
 from mlestar.errors import UserError
 from tests.unit.prepared_competition import ANSWERS, LEADERBOARD, answers_folder, prepare, write_csv
@@ -379,6 +380,7 @@ def test_the_own_code_of_the_benchmark_grades_where_it_is_installed(
     assert (standing.medal, standing.teams) == ("silver", 10)
 
 
+@pytest.mark.filterwarnings("ignore")  # its code may use what is deprecated here
 def test_medals_are_those_of_the_own_code_of_the_benchmark() -> None:
     pandas = pytest.importorskip("pandas")
     helpers = pytest.importorskip("mlebench.grade_helpers", reason="mlebench is not in the package index")
@@ -389,6 +391,45 @@ def test_medals_are_those_of_the_own_code_of_the_benchmark() -> None:
         standing = leaderboard_thresholds(scores).standing(scores[teams // 10])
         assert standing.thresholds == {name: ranked[f"{name}_threshold"] for name in standing.thresholds}
         assert standing.above_median == ranked["above_median"]
+
+
+@pytest.mark.filterwarnings("ignore")  # its code may use what is deprecated here
+@pytest.mark.parametrize("last", [4, 4.5, 6, 6.00002, 6.4, 7, 7.5, 8, 12, "none"])
+def test_a_miniature_has_the_report_that_the_own_code_of_the_benchmark_makes(tmp_path: Path, last: object) -> None:
+    official = pytest.importorskip("mlebench.grade", reason="mlebench is not in the package index")
+    (task,) = find_competitions(prepare(tmp_path / "suite")).tasks
+    submission = write_csv(tmp_path / "a.csv", {"id": [11, 12, 13, 14], "price": [1, 2, 3, last]})
+    graded = task.answers.grade(submission)
+    status: RowStatus = "invalid" if graded.score is None else "graded"
+    row = BenchRow(task="houses", tool="mlestar", seed=0, status=status, graded=graded)
+    thresholds = thresholds_of(task)
+    assert thresholds is not None
+    ours = competition_report(row, thresholds, submission, datetime(2026, 1, 1)).model_dump()
+    theirs = official.grade_csv(submission, _described(tmp_path / "suite" / "houses")).to_dict()
+    assert {**ours, "created_at": ""} == {**theirs, "created_at": ""}
+
+
+def _described(folder: Path) -> object:
+    """Return MLE-bench's own description of the miniature."""
+    registry = pytest.importorskip("mlebench.registry")
+    helpers = pytest.importorskip("mlebench.grade_helpers")
+    private = folder / "prepared" / "private"
+    return registry.Competition(
+        id=folder.name,
+        name="Houses",
+        description="houses",
+        grader=helpers.Grader(name="rmse", grade_fn="tests.unit.prepared_competition:rmse"),
+        answers=private / "test.csv",
+        gold_submission=private / "test.csv",
+        sample_submission=folder / "prepared" / "public" / "sample_submission.csv",
+        competition_type="simple",
+        prepare_fn=prepare,
+        raw_dir=folder / "raw",
+        private_dir=private,
+        public_dir=folder / "prepared" / "public",
+        checksums=folder / "checksums.yaml",
+        leaderboard=folder / "leaderboard.csv",
+    )
 
 
 def _install_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,7 +95,7 @@ class CompetitionAnswers:
             require_columns(frame, rules.prediction_columns)
             likeliest = as_numbers(frame, rules.prediction_columns).argmax(axis=1)
             labels: np.ndarray = np.array([canonical(name) for name in rules.classes], dtype=object)
-            return labels.take(likeliest)
+            return np.asarray(labels[likeliest])
         require_columns(frame, rules.target)
         if rules.metric.kind == "value":
             return _flat(as_numbers(frame, rules.target))

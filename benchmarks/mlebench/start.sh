@@ -7,11 +7,11 @@ runs=${AGENT_DIR}/runs
 run=${runs}/${COMPETITION_ID}
 
 # The rest of the time is for the last export. Chosen by judgement; not measured.
-hours=$("${MLESTAR_PYTHON}" -c "print(${TIME_LIMIT_SECS} * 0.95 / 3600)")
+hours=$("${AGENT_PYTHON}" -c "print(${TIME_LIMIT_SECS} * 0.95 / 3600)")
 
 # There is no engine inside the container of the harness, so that scripts are executed by the local runner.
 timeout --signal=INT --kill-after=120 "${TIME_LIMIT_SECS}" \
-  "${MLESTAR_PYTHON}" -m mlestar run "${data}" --run-id "${COMPETITION_ID}" --runs-dir "${runs}" \
+  "${AGENT_PYTHON}" -m mlestar run "${data}" --run-id "${COMPETITION_ID}" --runs-dir "${runs}" \
   --runner local --max-hours "${hours}" --json "$@" \
   > "${LOGS_DIR}/result.json" 2> >(tee "${LOGS_DIR}/agent.log" >&2)
 status=$?

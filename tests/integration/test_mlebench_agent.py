@@ -28,7 +28,7 @@ def test_the_start_script_leaves_what_the_harness_collects(tmp_path: Path) -> No
         **{name: str(place) for name, place in places.items()},
         "COMPETITION_ID": task.id,
         "DATA_DIR": str(task.folder),
-        "MLESTAR_PYTHON": sys.executable,
+        "AGENT_PYTHON": sys.executable,
         "TIME_LIMIT_SECS": "600",
     }
     done = subprocess.run(

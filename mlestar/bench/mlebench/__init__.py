@@ -5,7 +5,14 @@ grades by MLE-bench's own code where that is installed, `reports` writes files f
 that belong to the numbers.
 """
 
-from mlestar.bench.mlebench.competitions import Competitions, competition_answers, find_competitions, is_competition
+from mlestar.bench.mlebench.competitions import (
+    Competitions,
+    competition_answers,
+    find_competitions,
+    is_competition,
+    read_competition,
+    read_flaws,
+)
 from mlestar.bench.mlebench.grading import CompetitionAnswers
 from mlestar.bench.mlebench.medals import Thresholds
 from mlestar.bench.mlebench.official import OfficialAnswers
@@ -21,6 +28,8 @@ __all__ = [
     "find_competitions",
     "is_competition",
     "medal_lines",
+    "read_competition",
+    "read_flaws",
     "statements",
     "write_reports",
 ]

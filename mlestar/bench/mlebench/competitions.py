@@ -59,21 +59,36 @@ def find_competitions(
             the installed package by default.
         flaws: known flaws of tasks by their ids, besides those in the files.
     """
-    shelf = descriptions or _installed()
     tasks: list[SuiteTask] = []
     problems: list[TaskRow] = []
     for folder in sorted(path for path in suite.iterdir() if is_competition(path)):
         if only and folder.name not in only:
             continue
-        competition = _Competition(folder, None if shelf is None else shelf / folder.name)
-        known = read_flaws(folder.name, suite, [folder], flaws)
         try:
-            answers = competition.answers()
+            tasks.append(read_competition(folder, descriptions=descriptions, flaws=flaws))
         except UserError as error:
+            known = read_flaws(folder.name, suite, [folder], flaws)
             problems.append(TaskRow(id=folder.name, flaws=known, problem=clean_text(str(error))))
-            continue
-        tasks.append(SuiteTask(folder.name, competition.public, answers, known))
     return Competitions(tuple(tasks), tuple(problems))
+
+
+def read_competition(
+    folder: Path, *, descriptions: Path | None = None, flaws: Mapping[str, Sequence[str]] | None = None
+) -> SuiteTask:
+    """Return a prepared competition with what grades it.
+
+    Args:
+        folder: of the competition, in that of the suite; its name is the id.
+        descriptions: as for `find_competitions`.
+        flaws: as for `find_competitions`.
+
+    Raises:
+        UserError: it cannot be graded.
+    """
+    shelf = descriptions or _installed()
+    competition = _Competition(folder, None if shelf is None else shelf / folder.name)
+    known = read_flaws(folder.name, folder.parent, [folder], flaws)
+    return SuiteTask(folder.name, competition.public, competition.answers(), known)
 
 
 def competition_answers(folder: Path) -> CompetitionAnswers | None:

@@ -84,9 +84,9 @@ class Answers:
             score = self._score(self.truth, predicted, self.extra)
         except SubmissionError as error:
             return Grade(score=None, standard_error=None, problem=str(error)), np.array([])
-        resampled = np.array([self._resampled(predicted, rows) for rows in _resamples(self.units, self.resamples)])
+        resampled = np.array([self._resampled(predicted, rows) for rows in resamples(self.units, self.resamples)])
         warnings = [*constant_warning(predicted), *_unit_warning(self.units)]
-        standard_error = _standard_error(resampled)
+        standard_error = resampled_error(resampled)
         if standard_error is None:
             warnings.append("the score is undefined on most resamples, so its standard error is unknown")
         return Grade(score=score, standard_error=standard_error, warnings=tuple(warnings)), resampled
@@ -105,14 +105,14 @@ class Answers:
         except SubmissionError as error:
             raise ValueError(str(error)) from None
         resampled: list[float] = []
-        for rows in _resamples(self.units, self.resamples):
+        for rows in resamples(self.units, self.resamples):
             resampled.append(self._resampled(predicted, rows) - self._resampled(baseline_predicted, rows))
         factor = sign(self.form.metric.direction)
         differences = factor * np.array(resampled)
         differences = differences[np.isfinite(differences)]
         return Comparison(
             difference=factor * difference,
-            standard_error=_standard_error(differences) or 0.0,
+            standard_error=resampled_error(differences) or 0.0,
             probability_better=_share_above_zero(differences),
         )
 
@@ -166,7 +166,7 @@ def _largest(spec: TaskSpec, predicted: np.ndarray) -> str:
     return f"; a prediction is as large as {largest:.3g}" if largest > np.sqrt(LARGEST_SCORE) else ""
 
 
-def _standard_error(scores: np.ndarray) -> float | None:
+def resampled_error(scores: np.ndarray) -> float | None:
     """Return the standard deviation of resampled scores; None when hardly any is defined."""
     defined = scores[np.isfinite(scores)]
     return float(defined.std(ddof=1)) if len(defined) >= _MIN_SCORES else None
@@ -186,7 +186,7 @@ def _unit_warning(units: np.ndarray) -> tuple[str, ...]:
     return (f"independent units withheld: {count}; the standard error covers their rows, not other units",)
 
 
-def _resamples(units: np.ndarray, most: int) -> Iterator[np.ndarray]:
+def resamples(units: np.ndarray, most: int) -> Iterator[np.ndarray]:
     """Yield the rows of bootstrap resamples, whole units at a time; the same for every submission."""
     rng = np.random.default_rng(0)
     # Of the many lines of a picture an even sample says as much.

@@ -50,4 +50,4 @@ def _look_up(records: pd.DataFrame, keys: pd.Series) -> pd.DataFrame:
 def _keys(frame: pd.DataFrame, columns: Sequence[str], characters: int | None) -> pd.Series:
     """Return the cells of some columns as one text, cut to a number of characters each."""
     parts = [frame[column].str.strip().str[:characters] for column in columns]
-    return parts[0].str.cat(parts[1:], sep="\n")
+    return parts[0].str.cat(pd.concat(parts[1:], axis=1), sep="\n") if len(parts) > 1 else parts[0]

@@ -3,15 +3,13 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from mlestar.bench.pairs import Pairs, pair_rows
 from mlestar.bench.rows import Bench, BenchRow, Conditions, Frozen
+from mlestar.bench.run import read_bench
 from mlestar.bench.verdicts import Finding, judge_all, judge_task
 from mlestar.errors import UserError, clean_text
 from mlestar.metrics.precision import round_score
 
-FILE = "bench.json"
 _NORMAL_QUANTILE = 1.96
 _SAME = ("profile", "model", "minutes", "runner", "cpus", "memory_mb", "machine")
 """Conditions that change scores; seeds are paired, and versions are what is compared."""
@@ -55,23 +53,6 @@ def compare_folders(first: Path, second: Path | None = None, tools: tuple[str, .
         raise UserError(msg)
     names = _names(first, second)
     return tuple(_compare_benches(bench, other, names, tool) for tool in shared)
-
-
-def read_bench(path: Path) -> Bench:
-    """Return a benchmark from its folder or file.
-
-    Raises:
-        UserError: there is none, or this version cannot read it.
-    """
-    file = path / FILE if path.is_dir() else path
-    try:
-        return Bench.model_validate_json(file.read_bytes())
-    except OSError as error:
-        msg = f"{file} cannot be read: {error.strerror}; name a folder that `mlestar bench` has written"
-        raise UserError(msg) from error
-    except ValidationError as error:
-        msg = f"{file} is no benchmark of this version of mlestar, or was changed by hand"
-        raise UserError(msg) from error
 
 
 def tools_of(bench: Bench) -> tuple[str, ...]:

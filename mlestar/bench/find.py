@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from mlestar.bench.answers import ProgramAnswers, TableAnswers
+from mlestar.bench.mlebench import competition_answers, is_competition, read_competition, read_flaws
+from mlestar.bench.peers import find_peers
 from mlestar.bench.rows import TaskRow
 from mlestar.bench.shortcuts import write_shortcuts
 from mlestar.bench.suite import Answers, SuiteTask
@@ -96,11 +99,19 @@ def find_tasks(folder: Path, answers: Path | None, grade: str | None) -> list[Ta
     if not folder.is_dir():
         msg = f"no such folder: {folder}"
         raise UserError(msg)
+    competitions = [path for path in sorted(folder.iterdir()) if is_competition(path)]
+    if competitions and answers is None:
+        return [_competition(path) for path in competitions]
     tasks = folder / "tasks" if (folder / "tasks").is_dir() else folder
     if answers is None and not (folder / "answers").is_dir():
         msg = f"{folder} has no folder `answers`: name the folder of the answers with --answers"
         raise UserError(msg)
     return _find_folders(tasks, answers or folder / "answers", grade)
+
+
+def _competition(folder: Path) -> TaskSource:
+    prepared = folder / "prepared"
+    return TaskSource(folder.name, prepared / "public", prepared / "private", partial(read_competition, folder))
 
 
 def _find_folders(tasks: Path, answers: Path, grade: str | None) -> list[TaskSource]:
@@ -110,7 +121,8 @@ def _find_folders(tasks: Path, answers: Path, grade: str | None) -> list[TaskSou
 
 def _source(folder: Path, answers: Path, grade: str | None) -> TaskSource:
     def read() -> SuiteTask:
-        return SuiteTask(folder.name, folder.resolve(), open_answers(answers.resolve(), folder, grade))
+        flaws = read_flaws(folder.name, answers.parent, [answers])
+        return SuiteTask(folder.name, folder.resolve(), open_answers(answers.resolve(), folder, grade), flaws)
 
     return TaskSource(folder.name, folder, answers, read)
 
@@ -126,6 +138,9 @@ def open_answers(folder: Path, task: Path, grade: str | None) -> Answers:
         raise UserError(msg)
     if grade is not None:
         return ProgramAnswers(grade, folder, task)
+    competition = competition_answers(folder)
+    if competition is not None:
+        return competition
     return TableAnswers(folder, task)
 
 
@@ -144,8 +159,4 @@ def find_tools(
     Raises:
         UserError: there is no such tool.
     """
-    unknown = [*peers, *commands]
-    if unknown:
-        msg = f"no such tool: {', '.join(unknown)}"
-        raise UserError(msg)
-    return (own,)
+    return (own, *find_peers(peers, commands, seconds=seconds, cpus=cpus))

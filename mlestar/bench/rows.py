@@ -135,6 +135,9 @@ class Reliability(Frozen):
     careful: Finite = None
     in_order: bool | None = None
     """The three are in their known order; None where one is missing."""
+    direction: Direction = "maximize"
+    reason: str = ""
+    """Why some of it is missing, in a line."""
 
 
 class Bench(Frozen):

@@ -15,7 +15,9 @@ from pydantic import ValidationError
 
 from mlestar.bench.find import Suite
 from mlestar.bench.honesty import honesty_lines
+from mlestar.bench.mlebench import medal_lines, statements, write_reports
 from mlestar.bench.own import is_winner_exported, stage_rows
+from mlestar.bench.reliability import describe_reliability, measure_reliability
 from mlestar.bench.rows import Bench, BenchRow, Conditions, Graded, Reliability
 from mlestar.bench.suite import SuiteTask
 from mlestar.bench.tables import write_tables
@@ -25,6 +27,8 @@ from mlestar.files import read_regular
 
 _COMPARABLE = ("profile", "model", "minutes", "runner", "cpus")
 """Conditions that all rows of a benchmark share."""
+_NOISE_SECONDS = 300.0
+"""Limit for what noise gives on a task, where that of the tools is not shorter. Chosen by judgement; not measured."""
 _POLL = 0.25
 """Seconds between looks at what is running. Chosen by judgement; not measured."""
 
@@ -138,8 +142,11 @@ def read_bench(path: Path) -> Bench:
     file = path / "bench.json" if path.is_dir() else path
     try:
         return Bench.model_validate_json(read_regular(file))
-    except (OSError, ValidationError) as error:
-        msg = f"{file} is no benchmark of this version: {first_line(str(error))}"
+    except OSError as error:
+        msg = f"{file} cannot be read: {error.strerror}; name a folder that `mlestar bench` has written"
+        raise UserError(msg) from error
+    except ValidationError as error:
+        msg = f"{file} is no benchmark of this version of mlestar, or was changed by hand"
         raise UserError(msg) from error
 
 
@@ -170,7 +177,9 @@ def run_bench(
         for job, row in _run_jobs([job for job in jobs if job not in found], folder, parallel, progress, show):
             found[job] = row
             write(found, ())
-        return write(found, measure_noise(suite, conditions, folder))
+        bench = write(found, measure_noise(suite, conditions, folder))
+        write_reports(bench, suite.tasks, folder.path)
+        return bench
 
 
 def check_conditions(folder: BenchFolder, conditions: Conditions) -> None:
@@ -212,13 +221,22 @@ class _Writer:
 
 
 def measure_noise(suite: Suite, conditions: Conditions, folder: BenchFolder) -> tuple[Reliability, ...]:
-    """Return what noise alone gives on each task. Each way of measuring it is a line here."""
-    return ()
+    """Return what noise alone gives on each task."""
+    limit = _NOISE_SECONDS if conditions.minutes is None else min(_NOISE_SECONDS, 60 * conditions.minutes)
+    return tuple(
+        measure_reliability(task, folder.path / "noise" / task.id, seconds=limit, cpus=conditions.cpus)
+        for task in suite.tasks
+    )
 
 
 def make_statements(bench: Bench, suite: Suite) -> tuple[str, ...]:
     """Return the lines that stand under every table. Each kind of check is a line here."""
-    return (*honesty_lines(bench),)
+    return (
+        *describe_reliability(bench.reliability, bench.rows),
+        *honesty_lines(bench),
+        *medal_lines(bench, suite.tasks),
+        *statements(bench, suite.tasks),
+    )
 
 
 def _run_jobs(

@@ -1,12 +1,12 @@
 """The tables of a benchmark: `bench.json`, `bench.md` and `bench.html`."""
 
-import math
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from mlestar.bench.honesty import optimism_error
 from mlestar.bench.rows import OWN, Bench, BenchRow, StageRow
 from mlestar.errors import clean_text
 from mlestar.metrics.precision import format_claim, format_score
@@ -31,11 +31,7 @@ def write_tables(bench: Bench) -> dict[str, str]:
 
 def optimism(row: BenchRow) -> str:
     """Return the optimism of the holdout score with its error: holdout and test rows are different rows."""
-    if row.optimism is None:
-        return EMPTY
-    errors = (row.holdout_se, row.graded.standard_error)
-    known = [error for error in errors if error is not None]
-    return format_score(row.optimism, math.hypot(*known) if len(known) == len(errors) else None)
+    return EMPTY if row.optimism is None else format_score(row.optimism, optimism_error(row))
 
 
 def cells(row: BenchRow) -> tuple[str, ...]:

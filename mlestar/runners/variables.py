@@ -13,7 +13,7 @@ WEIGHT_FOLDERS = "/opt/weight-folders"
 def common_variables(seed: int, cpus: float, home: str) -> dict[str, str]:
     """Return the variables that every runner sets for a script."""
     return {
-        **_thread_variables(cpus),
+        **thread_variables(cpus),
         "HOME": home,
         "TMPDIR": home,
         "USER": "sandbox",
@@ -60,7 +60,7 @@ def sandbox_folders(folders: Sequence[Path]) -> list[str]:
     return paths
 
 
-def _thread_variables(cpus: float) -> dict[str, str]:
+def thread_variables(cpus: float) -> dict[str, str]:
     """Return what keeps numeric libraries from starting a thread per core of the host.
 
     They see all cores whatever the quota, and their threads then spin while a partner is descheduled.

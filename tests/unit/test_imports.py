@@ -64,7 +64,7 @@ def imported_packages(path: Path) -> set[str]:
     for statement in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(statement, ast.Import):
             names |= {alias.name.split(".")[0] for alias in statement.names}
-        elif isinstance(statement, ast.ImportFrom) and statement.module:
+        elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
             names.add(statement.module.split(".")[0])
     return names - set(sys.stdlib_module_names) - {PACKAGE.name}
 

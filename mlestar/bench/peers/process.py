@@ -1,0 +1,109 @@
+"""Running a command of another tool: on some CPUs, with a time limit, and with everything it started killed."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlestar.errors import MAX_MESSAGE, clean_text, mask_secrets
+from mlestar.runners.local.processes import EXECUTION_VARIABLE, kill_members
+from mlestar.runners.variables import thread_variables
+
+SCRIPTS = Path(__file__).parent / "scripts"
+_GRACE_SECONDS, _GRACE_SHARE = 30.0, 0.25
+"""How long a tool may run beyond its time before it is killed: the longer of the two. Tools stop searching at their
+limit, then predict. Chosen by judgement; not measured."""
+_TERMINATION_SECONDS = 5.0
+"""Between the signal to end and the kill. Chosen by judgement; not measured."""
+_TAIL_BYTES = 4000
+"""Of a log that are looked at for a reason. Chosen by judgement; not measured."""
+
+
+@dataclass(frozen=True)
+class End:
+    """How a command ended."""
+
+    seconds: float
+    exit_status: int | None
+    """None where it was killed at its time limit."""
+    log: Path
+
+    @property
+    def reason(self) -> str:
+        """Why it did not succeed, in a line; empty where it did."""
+        if self.exit_status is None:
+            return f"killed after {self.seconds:.0f} s, beyond its time limit{self._last_line()}"
+        if self.exit_status < 0:
+            return f"ended by signal {-self.exit_status}{self._last_line()}"
+        return f"exit status {self.exit_status}{self._last_line()}" if self.exit_status else ""
+
+    def _last_line(self) -> str:
+        line = last_line(self.log)
+        return f": {line}" if line else ""
+
+
+def grace(seconds: float) -> float:
+    """Return how long a command may run beyond its time."""
+    return max(_GRACE_SECONDS, _GRACE_SHARE * seconds)
+
+
+def run_command(
+    command: Sequence[str], log: Path, *, seconds: float, cpus: int, variables: Mapping[str, str], folder: Path
+) -> End:
+    """Run a command, with its output in a log; when it ends, or its time and grace do, nothing of it is left.
+
+    Args:
+        command: the program and its arguments; no shell reads them.
+        log: where its output goes.
+        seconds: its time limit; it is killed after some grace.
+        cpus: how many it may use.
+        variables: all its environment variables.
+        folder: its current folder.
+    """
+    name = uuid.uuid4().hex
+    start = time.monotonic()
+    supervised = [sys.executable, "-I", str(SCRIPTS / "supervisor.py"), str(cpus), *command]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            supervised,
+            cwd=folder,
+            env={**variables, **thread_variables(cpus), EXECUTION_VARIABLE: name},
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            exit_status = _wait(process, seconds + grace(seconds))
+        finally:
+            kill_members(process.pid, name)
+            process.wait()
+            if process.stdin is not None:
+                process.stdin.close()
+    return End(time.monotonic() - start, exit_status, log)
+
+
+def _wait(process: "subprocess.Popen[bytes]", seconds: float) -> int | None:
+    """Wait for the end of a command; None where its time is over, after it was asked to end."""
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_TERMINATION_SECONDS)
+        return None
+
+
+def last_line(log: Path) -> str:
+    """Return the last line of a log that is not blank, cut and without control characters."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        text = clean_text(mask_secrets(file.read().decode("utf-8", errors="replace")))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:MAX_MESSAGE] if lines else ""

@@ -1,0 +1,158 @@
+"""What noise alone gives on a task: scores of a simple model under shuffled labels, and models in a known order.
+
+A model that was trained on shuffled labels has learnt nothing of the features. The best of such scores, or of the best
+constant if that is better, is what chance gives on these test rows; a tool is better than chance beyond it.
+"""
+
+import logging
+import shutil
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from mlestar.bench.peers.columns import UnhandledDataError
+from mlestar.bench.peers.constant import ConstantPeer
+from mlestar.bench.peers.library import LIBRARIES, Prepared, interpreter, prepare, run_script, save
+from mlestar.bench.rows import BenchRow, Reliability
+from mlestar.bench.suite import SuiteTask
+from mlestar.errors import UserError, first_line
+from mlestar.evaluation.predictions import SubmissionError
+from mlestar.metrics.spec import sign
+
+logger = logging.getLogger("mlestar.bench")
+
+SHUFFLES = 10
+"""Chosen by judgement; not measured."""
+_DEVIATIONS = 2.0
+"""Standard deviations of the shuffled scores beyond the best of them, up to which a score may be chance."""
+_RECORD = "reliability.json"
+_SKLEARN = next(library for library in LIBRARIES if library.name == "sklearn")
+
+
+def measure_reliability(
+    task: SuiteTask, folder: Path, *, seconds: float, cpus: int, shuffles: int = SHUFFLES
+) -> Reliability:
+    """Return what noise gives on a task; it is measured once, and read from its folder afterwards.
+
+    Args:
+        task: the task with its answers.
+        folder: of this task's measurement alone; kept.
+        seconds: time limit; where it is short there are fewer shuffles.
+        cpus: how many CPUs the models may use.
+        shuffles: of the labels.
+    """
+    record = folder / _RECORD
+    if record.exists():
+        return Reliability.model_validate_json(record.read_text(encoding="utf-8"))
+    folder.mkdir(parents=True, exist_ok=True)
+    measured = _measure(task, folder, seconds=seconds, cpus=cpus, shuffles=shuffles)
+    draft = record.with_suffix(".new")
+    draft.write_text(measured.model_dump_json(indent=1), encoding="utf-8")
+    draft.replace(record)
+    return measured
+
+
+def _measure(task: SuiteTask, folder: Path, *, seconds: float, cpus: int, shuffles: int) -> Reliability:
+    direction = task.answers.direction
+    outcome = ConstantPeer().run(task, 0, folder)
+    constant = None if outcome.submission is None else task.answers.grade(outcome.submission).score
+    jobs: list[dict[str, object]] = [{"file": "careful.csv"}, {"file": "naive.csv", "model": "shallow"}]
+    jobs += [{"file": f"shuffled{number}.csv", "shuffle": number} for number in range(shuffles)]
+    try:
+        prepared = prepare(task, folder / "tables", seed=0, seconds=seconds, cpus=cpus, jobs=jobs)
+    except (UserError, UnhandledDataError) as error:
+        return Reliability(task=task.id, direction=direction, constant=constant, reason=first_line(str(error)))
+    end = run_script(_SKLEARN, interpreter(_SKLEARN), prepared, folder / "log.txt", seconds=seconds, cpus=cpus)
+    scores = {str(job["file"]): _grade(task, prepared, str(job["file"])) for job in jobs}
+    shutil.rmtree(prepared.folder, ignore_errors=True)
+    careful, naive = scores.pop("careful.csv"), scores.pop("naive.csv")
+    return Reliability(
+        task=task.id,
+        direction=direction,
+        shuffled=tuple(score for score in scores.values() if score is not None),
+        constant=constant,
+        naive=naive,
+        careful=careful,
+        in_order=is_in_order((constant, naive, careful), sign(direction)),
+        reason=end.reason,
+    )
+
+
+def _grade(task: SuiteTask, prepared: Prepared, file: str) -> float | None:
+    predictions, submission = prepared.folder / file, prepared.folder / f"submission-{file}"
+    if not predictions.exists():
+        return None
+    try:
+        save(prepared, predictions, submission)
+    except (OSError, ValueError, SubmissionError, UnhandledDataError) as error:
+        logger.debug("%s: %s", task.id, error)
+        return None
+    return task.answers.grade(submission).score
+
+
+def is_in_order(scores: Sequence[float | None], factor: int) -> bool | None:
+    """Return whether each score is better than the one before; None where one is missing."""
+    known = [factor * score for score in scores if score is not None]
+    if len(known) < len(scores):
+        return None
+    return all(left < right for left, right in pairwise(known))
+
+
+def noise_limit(reliability: Reliability) -> float | None:
+    """Return the score beyond which a tool is better than chance; None where it is unknown."""
+    if len(reliability.shuffled) < 2:
+        return None
+    factor = sign(reliability.direction)
+    shuffled = factor * np.array(reliability.shuffled)
+    best = max([shuffled.max(), *([] if reliability.constant is None else [factor * reliability.constant])])
+    return float(factor * (best + _DEVIATIONS * shuffled.std(ddof=1)))
+
+
+def is_beyond_noise(score: float | None, reliability: Reliability) -> bool | None:
+    """Return whether a score is better than chance gives; None where one of them is unknown."""
+    limit = noise_limit(reliability)
+    if score is None or limit is None:
+        return None
+    return sign(reliability.direction) * (score - limit) > 0
+
+
+def describe_reliability(measured: Iterable[Reliability], rows: Iterable[BenchRow]) -> tuple[str, ...]:
+    """Return the lines under a table: a summary, then one line for each task."""
+    measured, rows = list(measured), list(rows)
+    if not measured:
+        return ()
+    return (_summary(measured, rows), *(_describe(entry, rows) for entry in measured))
+
+
+def _summary(measured: Sequence[Reliability], rows: Sequence[BenchRow]) -> str:
+    ordered = [entry for entry in measured if entry.in_order is not None]
+    by_task = {entry.task: entry for entry in measured}
+    beyond = [is_beyond_noise(row.graded.score, by_task[row.task]) for row in rows if row.task in by_task]
+    known = [answer for answer in beyond if answer is not None]
+    return (
+        f"Reliability: constant < shallow tree < scikit-learn, as it must be, on {sum(map(_in_order, ordered))} of "
+        f"{len(ordered)} tasks; {sum(known)} of {len(known)} scores are better than chance gives."
+    )
+
+
+def _in_order(entry: Reliability) -> bool:
+    return bool(entry.in_order)
+
+
+def _describe(entry: Reliability, rows: Sequence[BenchRow]) -> str:
+    limit = noise_limit(entry)
+    if limit is None:
+        return f"{entry.task}: what chance gives is not known: {entry.reason or 'too few shuffles were graded'}."
+    low, high = min(entry.shuffled), max(entry.shuffled)
+    constant = "" if entry.constant is None else f", the best constant {entry.constant:.5g}"
+    order = {True: "in their known order", False: "NOT in their known order", None: "of unknown order"}[entry.in_order]
+    text = (
+        f"{entry.task}: shuffled labels give {low:.5g} to {high:.5g} ({len(entry.shuffled)} shuffles){constant}; "
+        f"better than {limit:.5g} is more than chance; the three models are {order}"
+    )
+    within = sorted(
+        {row.tool for row in rows if row.task == entry.task and is_beyond_noise(row.graded.score, entry) is False}
+    )
+    return f"{text}; no better than chance: {', '.join(within)}." if within else f"{text}."

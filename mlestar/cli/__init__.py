@@ -52,9 +52,7 @@ def options(
 
 
 RunsDir = Annotated[Path | None, typer.Option("--runs-dir", help="Folder that holds the run folders.")]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print result.json on standard output; progress goes to standard error.")
-]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output; progress goes to standard error.")]
 Folder = Annotated[
     Path, typer.Argument(help="Folder with a task description and its data, or the file of one labelled table.")
 ]

@@ -69,9 +69,9 @@ def show_result(console: Console, result: Result) -> None:
     """Print the scores and the paths of the files."""
     table = Table.grid(padding=(0, 2))
     score = result.score
-    fresh = "graded on fresh rows that the search never had"
-    if score.fresh is not None and not score.blind:
-        fresh = NOT_BLIND
+    fresh = "graded on fresh rows that the search never had" if score.blind else NOT_BLIND
+    if score.fresh is None:
+        fresh = "nothing was graded on fresh rows"
     for name, value, meaning in (
         ("fresh", format_score(score.fresh, score.fresh_se), fresh),
         ("holdout", format_score(score.holdout, score.holdout_se), "graded on rows withheld during the search"),

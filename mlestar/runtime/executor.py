@@ -158,7 +158,8 @@ class Executor:
         async def reserve() -> AsyncIterator[Reservation]:
             nonlocal allowed, gpus
             within_budget = self._services.budget.execution(label, stage, limits.seconds)
-            turn = self._turns.of(staged.name)
+            # From an export on there is something to submit.
+            turn = self._turns.of(staged.name, urgent=stage == "export")
             async with turn, self._slot(), self._devices.lease() as gpus, within_budget as reservation:
                 allowed = reservation.seconds
                 yield reservation

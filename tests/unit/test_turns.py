@@ -64,6 +64,26 @@ async def test_another_input_waits_and_those_that_come_later_wait_behind_it() ->
     assert log.lines[7:] == ["-search3", "+real2", "-real2"]
 
 
+async def test_an_urgent_execution_goes_before_those_that_wait() -> None:
+    turns, order = Turns(), list[str]()
+
+    async def execute(name: str, *, urgent: bool = False) -> None:
+        async with turns.of(name, urgent=urgent):
+            order.append(name)
+            await settle()
+
+    async with turns.of("search"):
+        waiting = [asyncio.create_task(execute("other"))]
+        await settle()
+        waiting.append(asyncio.create_task(execute("real", urgent=True)))
+        await settle()
+        waiting.append(asyncio.create_task(execute("search")))
+        await settle()
+        assert order == []
+    await asyncio.gather(*waiting)
+    assert order == ["real", "other", "search"]
+
+
 @pytest.mark.parametrize("cancelled", ["search1", "real1", "search2"])
 async def test_a_cancelled_execution_holds_nobody_up(cancelled: str) -> None:
     log = Log(Turns())

@@ -19,6 +19,8 @@ _GENERIC = re.compile(
 _ID_NAME = re.compile(r"(?:^|[_\W]|[a-z])id$|^(?:key|index|row)$", re.IGNORECASE)
 _SAMPLE_ROWS, _TEXT_WORDS = 2000, 2.0
 """Rows that are looked at, and mean words of a cell that make them sentences. Chosen by judgement; not measured."""
+_LISTED = 6
+"""Columns that a question names. Chosen by judgement; not measured."""
 _USUAL = ("target", "label", "y", "class", "outcome")
 
 
@@ -278,7 +280,8 @@ def _choose_target(
     usual = [column for column in extras if column.lower() in _USUAL]
     if len(usual) == 1:
         return (usual[0],), "its name"
-    msg = f"which of {', '.join(extras[:6])} is the target? Set target, e.g. --target {extras[-1]}"
+    listed_columns = extras if len(extras) <= _LISTED else [*extras[: _LISTED - 1], "...", extras[-1]]
+    msg = f"which of {', '.join(listed_columns)} is the target? Set target, e.g. --target {extras[-1]}"
     raise TaskError(msg)
 
 

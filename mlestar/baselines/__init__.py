@@ -1,6 +1,6 @@
 """Baselines of a run: the best constant for the metric, and a simple model, both made without a model call."""
 
-from mlestar.baselines.constant import Constant, find_constant, write_constant
+from mlestar.baselines.constant import Constant, best_constant, find_constant, write_constant
 from mlestar.baselines.reasons import NoBaselineError
 from mlestar.baselines.simple import SimpleModel, read_choice, write_simple_model
 
@@ -8,6 +8,7 @@ __all__ = [
     "Constant",
     "NoBaselineError",
     "SimpleModel",
+    "best_constant",
     "find_constant",
     "read_choice",
     "write_constant",

@@ -44,7 +44,15 @@ def find_constant(task: Task, metric: Metric, holdout: Holdout) -> Constant:
     if task.layout.submission_lines(holdout.withheld) is not None:
         msg = "a submission has several lines for a row"
         raise NoBaselineError(msg)
-    rows = holdout.train[labelled_rows(task)[holdout.train]]
+    return best_constant(task, metric, holdout.train[labelled_rows(task)[holdout.train]])
+
+
+def best_constant(task: Task, metric: Metric, rows: np.ndarray) -> Constant:
+    """Return the constant with the best score on some labelled rows, given by their places in train.
+
+    Raises:
+        NoBaselineError: there are no rows.
+    """
     if not len(rows):
         msg = "no training row has a label"
         raise NoBaselineError(msg)

@@ -4,11 +4,12 @@ import shlex
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from mlestar.baselines import best_constant
 from mlestar.bench.peers import find_peers
-from mlestar.bench.peers.constant import best_constant
 from mlestar.bench.peers.library import LIBRARIES
 from mlestar.bench.suite import SuiteTask
 from mlestar.bench.tools import Outcome
@@ -53,7 +54,8 @@ def test_the_constant_is_the_most_common_label(tmp_path: Path) -> None:
 )
 def test_the_constant_suits_the_metric(tmp_path: Path, metric: str, constant: float) -> None:
     task = values_task(tmp_path / "task", metric, [1.5, 2.0, 2.0, 100.5] * 10)
-    assert best_constant(task) == pytest.approx((constant,))
+    rows = np.arange(len(task.train.rows))
+    assert best_constant(task, task.metric, rows).cells == pytest.approx((constant,))
 
 
 def test_data_that_is_no_plain_table_is_refused_in_a_line(tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ class SettingKeywords(TypedDict, total=False):
     fresh_splits: int
     resamples: int
     max_graded: int
+    baselines: bool
     debug_rounds: int
     accept: Literal["better", "significant"]
     leakage_rounds: int

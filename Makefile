@@ -15,7 +15,7 @@ demo: $(VENV)/.demo ## Solve a built-in task with the offline engineer and show 
 	@$(BIN)/mlestar demo --model offline
 
 test: unit ## Run all tests; those that need a Docker engine skip when there is none
-	@$(BIN)/python -m pytest --ignore=tests/unit --ignore=tests/extras
+	@$(BIN)/python -m pytest --ignore=tests/unit --ignore=tests/extras --numprocesses=2 --dist=loadfile
 
 test-extras: $(VENV)/.test ## Run the tests that download large packages; they need a Docker engine
 	@MLESTAR_REQUIRE_DOCKER=1 $(BIN)/python -m pytest tests/extras

@@ -1,6 +1,8 @@
 """Text from the web and from data stays data: an order hidden in it never reaches a prompt as an instruction."""
 
+import io
 import re
+import tokenize
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,6 +83,12 @@ def hostile_task(folder: Path) -> Path:
     return task
 
 
+def without_texts(code: str) -> str:
+    """Return a script without the texts in it, such as names of columns."""
+    tokens = tokenize.generate_tokens(io.StringIO(code).readline)
+    return " ".join(token.string for token in tokens if token.type != tokenize.STRING)
+
+
 async def test_injected_orders_are_never_obeyed(tmp_path: Path) -> None:
     commented = script(0.7, "B") + f"# {HOSTILE!r}\n"
     scenario = ObedientEngineer(
@@ -102,7 +110,11 @@ async def test_injected_orders_are_never_obeyed(tmp_path: Path) -> None:
     assert result.status == "solved"
     reached = {role for role, prompts in scenario.prompts.items() if any(ORDER in prompt for prompt in prompts)}
     assert reached >= {"retriever", "initializer", "bug_summarizer", "debugger", "summarizer", "extractor", "planner"}
-    assert "HACKED" not in "".join(scenario.scripts[name].replace(repr(HOSTILE), "") for name in scenario.ran)
+    simple = {name for name in scenario.ran if name.startswith("simple-")}
+    written = [scenario.scripts[name].replace(repr(HOSTILE), "") for name in scenario.ran if name not in simple]
+    assert "HACKED" not in "".join(written)
+    assert simple
+    assert "HACKED" not in "".join(without_texts(scenario.scripts[name]) for name in simple)
     for role, prompts in scenario.prompts.items():
         for prompt in prompts:
             assert stated_role(prompt) == role
@@ -191,6 +203,7 @@ async def test_replies_of_a_model_that_obeys_are_refused_by_the_contract(tmp_pat
     )
     settings = {"runs_dir": tmp_path / "runs", "profile": "quick", "outer_steps": 0, "retrieval": "catalogue"}
     settings["give_up_after"] = 100  # so that every reply is looked at
+    settings["baselines"] = False  # this package writes them
     result = await mlestar.asolve(
         signs(), settings=settings, run_id="r", model=scenario.model(), runner=scenario.runner()
     )

@@ -13,18 +13,8 @@ from mlestar.settings import Settings
 HARMLESS = (
     *("profile", "goal", "metric", "target", "id_column", "split", "seed"),
     *("retrieved_models", "outer_steps", "inner_plans", "tracks", "ensemble_rounds"),
-    *("finalists", "fresh_splits", "fresh_share"),
-    *(
-        "resamples",
-        "baselines",
-        "debug_rounds",
-        "accept",
-        "leakage_rounds",
-        "review",
-        "share",
-        "subsample_rows",
-        "script_seconds",
-    ),
+    *("finalists", "fresh_splits", "fresh_share", "baselines"),
+    *("resamples", "debug_rounds", "accept", "leakage_rounds", "review", "share", "subsample_rows", "script_seconds"),
 )
 """Settings that shape a search: they cost no more than the caps allow, and choose no file and no address."""
 CAPS = ("max_hours", "max_usd", "max_tokens", "max_executions", "parallel", "memory_mb", "cpus", "script_seconds")

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,10 +31,11 @@ class Ended:
 def run_watched(
     command: Sequence[str | Path],
     *,
-    output: Path,
+    output: Path | None = None,
     log: Path,
     seconds: float | None,
     grace: float = 0.0,
+    cpus: int = 0,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Ended:
@@ -42,15 +43,16 @@ def run_watched(
 
     Args:
         command: the program and its arguments.
-        output: file for its standard output, which is replaced.
+        output: file for its standard output, which is replaced; None: it goes to the log.
         log: file for its standard error, to which is added.
         seconds: after which it is asked to end, with SIGTERM; None: never.
         grace: seconds after which it is killed then.
+        cpus: how many CPUs it may use, where the system can limit them; 0: all.
         cwd: the folder it runs in.
         env: its environment.
     """
-    watcher = [sys.executable, str(Path(__file__)), str(grace), *map(str, command)]
-    with output.open("wb") as out, log.open("ab") as err:
+    watcher = [sys.executable, "-I", str(Path(__file__)), str(grace), str(cpus), *map(str, command)]
+    with log.open("ab") as err, nullcontext(err) if output is None else output.open("wb") as out:
         process = subprocess.Popen(
             watcher, stdin=subprocess.PIPE, stdout=out, stderr=err, cwd=cwd, env=env, start_new_session=True
         )
@@ -65,23 +67,35 @@ def run_watched(
                     process.stdin.write(TIMED_OUT.encode())
                     process.stdin.flush()
             process.wait()
-    return Ended(_signal_of(process.returncode), timed_out)
-
-
-def _signal_of(status: int) -> int:
-    """Return an exit status above 128 as the signal that it stands for, as a shell writes it."""
-    return 128 - status if status > 128 else status
+    return Ended(process.returncode, timed_out)
 
 
 def main() -> None:
     """Run the command of the arguments."""
-    grace, *command = sys.argv[1:]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    grace, cpus, *command = sys.argv[1:]
+    _limit_cpus(int(cpus))
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    except OSError as error:
+        sys.exit(f"{command[0]} cannot be started: {error.strerror}")
     threading.Thread(target=_follow, args=(process, float(grace)), daemon=True).start()
     status = process.wait()
     _signal_group(process.pid, signal.SIGKILL)
-    sys.stdout.flush()
-    os._exit(128 - status if status < 0 else status)
+    if status < 0:
+        _end_by(-status)
+    os._exit(status)
+
+
+def _limit_cpus(count: int) -> None:
+    if count and hasattr(os, "sched_setaffinity"):  # Linux
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
+
+
+def _end_by(number: int) -> None:
+    """End by the signal that ended the command, so that the caller sees it."""
+    with suppress(OSError):  # the kill signal has its own way
+        signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 def _follow(process: "subprocess.Popen[bytes]", grace: float) -> None:

@@ -1,16 +1,12 @@
 """Running a command of another tool: on some CPUs, with a time limit, and with everything it started killed."""
 
-import contextlib
-import os
-import signal
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlestar.bench.watched import run_watched
 from mlestar.errors import MAX_MESSAGE, clean_text, mask_secrets
 from mlestar.runners.local.processes import EXECUTION_VARIABLE, kill_members
 from mlestar.runners.variables import thread_variables
@@ -21,6 +17,8 @@ _GRACE_SECONDS, _GRACE_SHARE = 30.0, 0.25
 limit, then predict. Chosen by judgement; not measured."""
 _TERMINATION_SECONDS = 5.0
 """Between the signal to end and the kill. Chosen by judgement; not measured."""
+_NO_GROUP = -1
+"""Its process group has been killed; what has left the group has its variable."""
 _TAIL_BYTES = 4000
 """Of a log that are looked at for a reason. Chosen by judgement; not measured."""
 
@@ -66,38 +64,21 @@ def run_command(
         variables: all its environment variables.
         folder: its current folder.
     """
-    name = uuid.uuid4().hex
-    start = time.monotonic()
-    supervised = [sys.executable, "-I", str(SCRIPTS / "supervisor.py"), str(cpus), *command]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            supervised,
+    name, start = uuid.uuid4().hex, time.monotonic()
+    log.unlink(missing_ok=True)
+    try:
+        ended = run_watched(
+            command,
+            log=log,
+            seconds=seconds + grace(seconds),
+            grace=_TERMINATION_SECONDS,
+            cpus=cpus,
             cwd=folder,
             env={**variables, **thread_variables(cpus), EXECUTION_VARIABLE: name},
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
         )
-        try:
-            exit_status = _wait(process, seconds + grace(seconds))
-        finally:
-            kill_members(process.pid, name)
-            process.wait()
-            if process.stdin is not None:
-                process.stdin.close()
-    return End(time.monotonic() - start, exit_status, log)
-
-
-def _wait(process: "subprocess.Popen[bytes]", seconds: float) -> int | None:
-    """Wait for the end of a command; None where its time is over, after it was asked to end."""
-    try:
-        return process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_TERMINATION_SECONDS)
-        return None
+    finally:
+        kill_members(_NO_GROUP, name)
+    return End(time.monotonic() - start, None if ended.timed_out else ended.status, log)
 
 
 def last_line(log: Path) -> str:

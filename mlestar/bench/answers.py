@@ -81,7 +81,6 @@ class TableAnswers:
         Raises:
             UserError: answers or task cannot be read.
         """
-        self._folder, self._task = folder, task
         self._rows = _read_answers(folder, task, GradeSpec.read(folder))
         self.metric: str = self._rows.form.spec.metric
         self.direction: Direction = self._rows.form.spec.direction

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlestar.bench.logs import last_line
 from mlestar.bench.rows import OWN, RowStatus, Stage, StageRow
 from mlestar.bench.suite import SuiteTask
 from mlestar.bench.tools import Outcome
@@ -89,8 +90,7 @@ def _explain(ended: Ended, folder: Path) -> str:
     """Return why a run left no result: the last line that it printed, and how it ended."""
     if ended.timed_out:
         return "the run did not end in time"
-    lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    last = first_line(lines[-1].removeprefix("mlestar: ")) if lines else ""
+    last = last_line(folder / LOG).removeprefix("mlestar: ")
     how = f"killed by signal {-ended.status}" if ended.status < 0 else f"exit status {ended.status}"
     return f"{last} ({how})" if last else how
 

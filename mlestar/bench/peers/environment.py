@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlestar.bench.peers.process import last_line
+from mlestar.bench.logs import last_line
 from mlestar.errors import UserError
 
 CACHE = Path("~/.cache/mlestar/peers")

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mlestar.bench.peers.columns import UnhandledDataError
 from mlestar.bench.peers.environment import Environment, EnvironmentFault, own_variables
 from mlestar.bench.peers.plain import (
     PlainTarget,
-    UnhandledDataError,
     check_handled,
-    labelled_rows,
     read_predictions,
     read_targets,
     save_submission,
@@ -23,6 +22,7 @@ from mlestar.bench.suite import SuiteTask
 from mlestar.bench.tools import Outcome
 from mlestar.data.task import Task
 from mlestar.errors import UserError, first_line
+from mlestar.evaluation.holdout.holdout import labelled_rows
 from mlestar.evaluation.predictions import SubmissionError
 
 _LOG = "log.txt"

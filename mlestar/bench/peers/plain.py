@@ -5,7 +5,7 @@ Labels become class numbers, so that spellings, dialects and names of columns ca
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,6 @@ from mlestar.bench.peers.columns import UnhandledDataError, find_features
 from mlestar.data.targets import target_values
 from mlestar.data.task import Task, TaskSpec
 from mlestar.evaluation.grader import real_form
-from mlestar.evaluation.holdout.holdout import labelled_rows
-from mlestar.evaluation.predictions import SubmissionError
 from mlestar.evaluation.submission_file import write_submission
 from mlestar.metrics import canonical, canonical_labels
 
@@ -173,13 +171,7 @@ def save_submission(task: Task, predictions: dict[str, pd.Series], path: Path) -
     cells = {name: _as_text(task, values) for name, values in predictions.items()}
     draft = path.with_suffix(".draft.csv")
     pd.DataFrame({**ids, **cells}).to_csv(draft, index=False, sep=task.spec.submission_delimiter)
-    try:
-        text = write_submission(task, draft)
-    except SubmissionError:
-        # Constant predictions may equal the sample submission, which a script must not copy.
-        plain = replace(task, layout=replace(task.layout, sample=None))
-        text = write_submission(plain, draft)
-    path.write_text(text, encoding="utf-8")
+    path.write_text(write_submission(task, draft), encoding="utf-8")
     draft.unlink()
 
 
@@ -192,15 +184,3 @@ def _as_text(task: Task, values: pd.Series) -> pd.Series:
     values = values.clip(lower=0) if task.metric.non_negative else values
     values = values.round() if task.metric.integer else values
     return values.map(repr)
-
-
-__all__ = [
-    "PlainTarget",
-    "UnhandledDataError",
-    "check_handled",
-    "labelled_rows",
-    "read_predictions",
-    "read_targets",
-    "save_submission",
-    "write_tables",
-]

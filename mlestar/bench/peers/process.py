@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlestar.bench.logs import last_line
 from mlestar.bench.watched import run_watched
-from mlestar.errors import MAX_MESSAGE, clean_text, mask_secrets
 from mlestar.runners.local.processes import EXECUTION_VARIABLE, kill_members
 from mlestar.runners.variables import thread_variables
 
@@ -19,8 +19,6 @@ _TERMINATION_SECONDS = 5.0
 """Between the signal to end and the kill. Chosen by judgement; not measured."""
 _NO_GROUP = -1
 """Its process group has been killed; what has left the group has its variable."""
-_TAIL_BYTES = 4000
-"""Of a log that are looked at for a reason. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +77,3 @@ def run_command(
     finally:
         kill_members(_NO_GROUP, name)
     return End(time.monotonic() - start, None if ended.timed_out else ended.status, log)
-
-
-def last_line(log: Path) -> str:
-    """Return the last line of a log that is not blank, cut and without control characters."""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
-        text = clean_text(mask_secrets(file.read().decode("utf-8", errors="replace")))
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:MAX_MESSAGE] if lines else ""

@@ -1,0 +1,17 @@
+"""What the log of a tool says about its end."""
+
+from pathlib import Path
+
+from mlestar.errors import MAX_MESSAGE, clean_text, mask_secrets
+
+_TAIL_BYTES = 4000
+"""Of a log that are looked at for a reason. Chosen by judgement; not measured."""
+
+
+def last_line(log: Path) -> str:
+    """Return the last line of a log that is not blank, cut and without control characters."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        text = clean_text(mask_secrets(file.read().decode("utf-8", errors="replace")))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:MAX_MESSAGE] if lines else ""

@@ -79,29 +79,11 @@ class SolutionRow(BaseModel):
     """Path of the script, relative to the run folder."""
 
 
-class BaselineRow(BaseModel):
+class BaselineRow(Baseline):
     """Something simple that was graded on the same rows as the solutions, without a model call."""
 
-    model_config = ConfigDict(frozen=True, from_attributes=True, allow_inf_nan=False)
+    model_config = ConfigDict(from_attributes=True)
 
-    name: str
-    """`constant`: the best constant for the metric; `simple`: a linear model or gradient boosting."""
-    how: str = ""
-    """What it is, in a few words."""
-    holdout: Finite = None
-    holdout_se: Finite = None
-    fresh: Finite = None
-    fresh_se: Finite = None
-    blind: bool = False
-    """The search had none of the fresh rows; False too where there is no fresh score."""
-    winner_gain: Finite = None
-    """By how much the winner is better on the same rows, whatever the metric's direction: on the fresh rows, or on the
-    holdout where the winner has no fresh score. None where it was not compared."""
-    winner_gain_se: Finite = None
-    """Standard error of that difference."""
-    message: str = ""
-    """Why there is none, or why a score is missing."""
-    seconds: float = 0.0
     script: str | None = None
     """Path of the script, relative to the run folder; None where it was computed without one."""
 

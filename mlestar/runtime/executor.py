@@ -157,10 +157,7 @@ class Executor:
         @asynccontextmanager
         async def reserve() -> AsyncIterator[Reservation]:
             nonlocal allowed, gpus
-            within_budget = self._services.budget.execution(label, stage, limits.seconds)
-            # From an export on there is something to submit.
-            turn = self._turns.of(staged.name, urgent=stage == "export")
-            async with turn, self._slot(), self._devices.lease() as gpus, within_budget as reservation:
+            async with self._admit(label, stage, staged, limits.seconds) as (reservation, gpus):
                 allowed = reservation.seconds
                 yield reservation
 
@@ -175,6 +172,17 @@ class Executor:
         execution = ExecutionRecord.model_validate(result)
         logger.info("%s on %s: %s%s", label, staged.name, execution.status, " (recorded)" if recorded else "")
         return execution
+
+    @asynccontextmanager
+    async def _admit(
+        self, label: str, stage: Stage, staged: StagedInput, seconds: float
+    ) -> AsyncIterator[tuple[Reservation, tuple[Gpu, ...]]]:
+        """Wait until an execution may start; its devices are its own and its place in the budget is reserved."""
+        within_budget = self._services.budget.execution(label, stage, seconds)
+        # From an export on there is something to submit.
+        turn = self._turns.of(staged.name, urgent=stage == "export")
+        async with turn, self._slot(), self._devices.lease() as gpus, within_budget as reservation:
+            yield reservation, gpus
 
     async def _prepare(
         self, code: str, environment: Environment, label: str, key_with: Callable[[Supplied], str]

@@ -398,7 +398,7 @@ class Baseline(Frozen):
     """How good something simple is that needs no model call, on the rows that the solutions are graded on."""
 
     name: str
-    """`constant` or `simple`."""
+    """`constant`: the best constant for the metric; `simple`: a linear model or gradient boosting."""
     how: str = ""
     """What it is, in a few words."""
     holdout: Finite = None
@@ -411,6 +411,7 @@ class Baseline(Frozen):
     """By how much the winner is better on the same rows, whatever the metric's direction: on the fresh rows, or on the
     holdout where the winner has no fresh score. None where it was not compared."""
     winner_gain_se: Finite = None
+    """Standard error of that difference."""
     message: str = ""
     """Why there is none, or why a score is missing."""
     seconds: float = 0.0

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from mlestar.bench.rows import Graded, Standing
 from mlestar.data.tables import read_table
@@ -33,10 +33,23 @@ class GradeSpec(BaseModel):
     metric: str | None = None
     direction: Direction | None = None
     id_column: str | None = None
-    target: str | tuple[str, ...] | None = None
-    classes: tuple[Any, ...] | None = None
+    target: tuple[str, ...] | None = None
+    classes: tuple[str, ...] | None = None
     prediction_columns: tuple[str, ...] | None = None
-    pos_label: Any = None
+    pos_label: str | None = None
+
+    @field_validator("target", "classes", "prediction_columns", mode="before")
+    @classmethod
+    def _as_names(cls, value: object) -> object:
+        """Take a name for a list of one, and numbers and booleans for the names that they are written as."""
+        if value is None:
+            return None
+        return [_as_name(name) for name in (value if isinstance(value, list) else [value])]
+
+    @field_validator("pos_label", mode="before")
+    @classmethod
+    def _as_label(cls, value: object) -> object:
+        return None if value is None else _as_name(value)
 
     @classmethod
     def read(cls, folder: Path) -> "GradeSpec":
@@ -57,15 +70,11 @@ class GradeSpec(BaseModel):
     @property
     def overrides(self) -> dict[str, Any]:
         """The fields as a user sets them about a task."""
-        target = (self.target,) if isinstance(self.target, str) else self.target
-        return {
-            "metric": self.metric,
-            "target": target,
-            "id": self.id_column,
-            "classes": None if self.classes is None else [str(label) for label in self.classes],
-            "prediction_columns": self.prediction_columns,
-            "pos_label": None if self.pos_label is None else str(self.pos_label),
-        }
+        return {**self.model_dump(exclude={"direction", "id_column"}), "id": self.id_column}
+
+
+def _as_name(value: object) -> object:
+    return str(value) if isinstance(value, int | float) else value
 
 
 class TableAnswers:

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from mlestar.bench.mlebench.medals import read_object
+from mlestar.bench.answers import GradeSpec
 from mlestar.data.task import TaskSpec
 from mlestar.errors import UserError
 from mlestar.metrics import Metric, get_metric
@@ -36,28 +35,23 @@ def read_rules(path: Path) -> Rules:
     Raises:
         UserError: it cannot be read, lacks a field, or its metric is unknown.
     """
-    content = read_object(path)
-    metric = _metric(path, content.get("metric"))
-    direction = content.get("direction", metric.direction)
-    if direction != metric.direction:
-        msg = f"{path}: direction is {direction!r}, but {metric.name} is to {metric.direction}"
+    spec = GradeSpec.read(path.parent)
+    metric = _metric(path, spec.metric)
+    if spec.direction not in (None, metric.direction):
+        msg = f"{path}: direction is {spec.direction!r}, but {metric.name} is to {metric.direction}"
         raise UserError(msg)
-    target, classes = _names(path, content, "target"), _names(path, content, "classes")
-    columns = _names(path, content, "prediction_columns")
-    identifier = content.get("id_column")
-    if not isinstance(identifier, str) or not target:
+    if spec.id_column is None or not spec.target:
         msg = f"{path}: it must name id_column and target"
         raise UserError(msg)
-    by_class = metric.kind == "probability" and len(classes) > 0
-    positive = content.get("pos_label")
+    classes = spec.classes if spec.classes and metric.kind == "probability" else ()
     return Rules(
         metric=metric,
         direction=metric.direction,
-        id_column=identifier,
-        target=target,
-        prediction_columns=columns or (classes if by_class else target),
-        classes=classes if by_class else (),
-        pos_label=None if positive is None else str(positive),
+        id_column=spec.id_column,
+        target=spec.target,
+        prediction_columns=spec.prediction_columns or classes or spec.target,
+        classes=classes,
+        pos_label=spec.pos_label,
     )
 
 
@@ -87,8 +81,8 @@ def rules_of_task(spec: TaskSpec, metric: str = "") -> Rules:
     )
 
 
-def _metric(path: Path, name: object) -> Metric:
-    if not isinstance(name, str):
+def _metric(path: Path, name: str | None) -> Metric:
+    if name is None:
         msg = f"{path}: it must name a metric"
         raise UserError(msg)
     try:
@@ -96,14 +90,3 @@ def _metric(path: Path, name: object) -> Metric:
     except UserError as error:
         msg = f"{path}: {error}"
         raise UserError(msg) from error
-
-
-def _names(path: Path, content: dict[str, Any], field: str) -> tuple[str, ...]:
-    value = content.get(field)
-    if value is None:
-        return ()
-    names = value if isinstance(value, list) else [value]
-    if not all(isinstance(name, str | int | float) for name in names):
-        msg = f"{path}: {field} must be a name or a list of names"
-        raise UserError(msg)
-    return tuple(map(str, names))

@@ -135,7 +135,7 @@ class Budget:
             if isinstance(reserved, Shortage):
                 raise await self._refuse(reserved.cap, label, self._explain(reserved, worst))
             async with self._releasing(reserved):
-                yield Reservation(reserved, min(limit, await self._seconds_left(stage)))
+                yield Reservation(reserved, min(limit, await self._seconds_allowed(stage)))
         finally:
             self._leave()
 
@@ -285,8 +285,10 @@ class Budget:
 
     async def _reached(self, stage: Stage, limit: float) -> Cap | None:
         """Return the cap on time when too little is left for work of this limit; 0 for a model call."""
-        slowest = await asyncio.to_thread(self._ledger.slowest_execution)
-        least = min(limit, max(2 * slowest, self.max_seconds * SHORTEST))
+        least = min(limit, self.max_seconds * SHORTEST)
+        if stage != "export":  # nothing comes after the last stage that could use the time better
+            slowest = await asyncio.to_thread(self._ledger.slowest_execution)
+            least = min(limit, max(2 * slowest, self.max_seconds * SHORTEST))
         return "max_hours" if await self._seconds_left(stage) <= least else None
 
     async def _seconds_left(self, stage: Stage) -> float:
@@ -300,6 +302,15 @@ class Budget:
         others = -(-(self._rescorings + self._settings.baseline_executions) // self.at_once) * slowest
         reserve = {"search": exports + others, "rescoring": exports, "export": 0.0}[stage]
         return self.max_seconds - self.active_seconds() - reserve
+
+    async def _seconds_allowed(self, stage: Stage) -> float:
+        """Return the time that a script of a stage is given at most: half of what is left before any has ended.
+
+        The first that has a score is exported, which takes about as long again.
+        """
+        left = await self._seconds_left(stage)
+        nothing_ended = not await asyncio.to_thread(self._ledger.slowest_execution)
+        return left / 2 if stage == "search" and nothing_ended else left
 
     @property
     def max_seconds(self) -> float:

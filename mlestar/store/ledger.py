@@ -347,7 +347,7 @@ class Ledger:
             _count_sent(execute, "id = ?", reservation)
 
     def slowest_execution(self) -> float:
-        """Return the seconds of the slowest execution that was no export, 0 when there is none.
+        """Return the seconds of the slowest execution that ended within its limit and was no export, 0 without any.
 
         Those of a longer one, such as an evaluation on all rows, are divided by the factor on its time limit.
         """

@@ -85,6 +85,8 @@ WHERE kind = 'model_call' AND json_extract(result, '$.model') = ?
 """
 CLOCK = "UPDATE sessions SET seconds = ? WHERE id = ?"
 SLOWEST = """
-SELECT coalesce(max(seconds / coalesce(json_extract(result, '$.stretch'), 1)), 0) FROM entries WHERE kind = 'execution'
+SELECT coalesce(max(seconds / coalesce(json_extract(result, '$.stretch'), 1)), 0) FROM entries
+WHERE kind = 'execution' AND coalesce(json_extract(result, '$.status'), '') != 'timeout'
 """
-"""An execution that may take a multiple of the usual time counts for its share of it."""
+"""An execution that may take a multiple of the usual time counts for its share of it. One that was stopped at its limit
+does not count: nothing of it is exported or rescored."""

@@ -154,6 +154,30 @@ async def test_time_is_reserved_for_rescorings_and_two_exports(ledger: Ledger) -
         assert 800 < reservation.seconds <= 900
 
 
+async def test_a_script_stopped_at_its_limit_keeps_back_no_time(ledger: Ledger) -> None:
+    await ledger.once("quick", "execution", "t0.c1", lambda: finished(Record(result={"status": "success"}, seconds=25)))
+    await ledger.once("slow", "execution", "t0.c2", lambda: finished(Record(result={"status": "timeout"}, seconds=120)))
+    budget = make_budget(ledger, max_hours=400 / 3600)
+    async with budget.execution("t0.m1", "search", 120) as reservation:
+        assert 100 < reservation.seconds <= 120
+
+
+async def test_an_export_starts_with_less_time_left_than_the_search_would_need(ledger: Ledger) -> None:
+    await ledger.once("slow", "execution", "t0.c1", lambda: finished(Record(result={}, seconds=40)))
+    budget = make_budget(ledger, max_hours=60 / 3600)
+    async with budget.execution("export", "export", 360) as reservation:
+        assert 50 < reservation.seconds <= 60
+
+
+async def test_before_a_script_has_ended_half_of_the_time_is_kept_for_the_first_export(ledger: Ledger) -> None:
+    budget = make_budget(ledger, max_hours=180 / 3600)
+    async with budget.execution("t0.c1", "search", 120) as reservation:
+        assert 80 < reservation.seconds <= 90
+    await ledger.once("quick", "execution", "t0.c1", lambda: finished(Record(result={"status": "success"}, seconds=1)))
+    async with budget.execution("t0.c2", "search", 120) as reservation:
+        assert 110 < reservation.seconds <= 120
+
+
 async def finished(record: Record) -> Record:
     return record
 

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from mlestar.offline.kinds import all_variants
+from mlestar.offline.recipe import Variant
+from mlestar.offline.rendering import render
 from mlestar.offline.rewriting import fewer_rounds
 from mlestar.offline.surgery import constants, functions, rename
-from mlestar.offline.tables.recipes import render
 
 _MAX_VARIANTS = 3
 _FEATURE_STEPS = (
@@ -23,17 +24,6 @@ _UNTUNED_RULES = {
     "share**-power": "np.ones(len(CLASSES))",
 }
 """By a piece of `tune`: the decision rule without tuning."""
-
-
-@dataclass(frozen=True)
-class StudyVariant:
-    """One part of a script that is switched off or simplified."""
-
-    name: str
-    substitutes: Mapping[str, str] = field(default_factory=dict)
-    """Functions, and those that replace them."""
-    code: str = ""
-    """Of the substitutes that the study does not have."""
 
 
 def write_study(script: str, summaries: str) -> str:
@@ -54,45 +44,46 @@ def write_study(script: str, summaries: str) -> str:
     return "\n\n\n".join([head, *code, study.strip("\n")]) + "\n"
 
 
-def _variants(script: str) -> list[StudyVariant]:
+def _variants(script: str) -> list[Variant]:
     """Return the parts of a script that can be switched off, the most informative first."""
     parts = functions(script)
     variants = [*_fewer_rounds(parts), *_one_model(parts), *_without_tuning(parts), *_without_features(parts)]
     if "return np.log1p" in parts.get("to_scale", ""):
-        variants.append(StudyVariant("plain_scale", {"to_scale": "unchanged", "from_scale": "unchanged"}))
+        variants.append(Variant("plain_scale", {"to_scale": "unchanged", "from_scale": "unchanged"}))
     if "remove_trend" in parts:
-        variants.append(StudyVariant("without_trend", {"remove_trend": "keep_trend"}))
-    return variants
+        variants.append(Variant("without_trend", {"remove_trend": "keep_trend"}))
+    own = [variant for variant in all_variants() if re.search(variant.requires, script)]
+    return [*own, *variants]
 
 
-def _fewer_rounds(parts: Mapping[str, str]) -> list[StudyVariant]:
+def _fewer_rounds(parts: Mapping[str, str]) -> list[Variant]:
     """Return a variant whose models get fewer rounds, if any model of the script has rounds."""
     makers = [name for name in parts if re.fullmatch(r"make_model(_[a-z])?", name)]
     changed = {name: f"fewer_{name}" for name in makers if fewer_rounds(parts[name]) != parts[name]}
     if not changed:
         return []
     codes = [rename(fewer_rounds(parts[name]), {name: new}) for name, new in changed.items()]
-    return [StudyVariant("fewer_rounds", changed, "\n\n\n".join(codes))]
+    return [Variant("fewer_rounds", changed, "\n\n\n".join(codes))]
 
 
-def _one_model(parts: Mapping[str, str]) -> list[StudyVariant]:
+def _one_model(parts: Mapping[str, str]) -> list[Variant]:
     """Return a variant with only the first of several models."""
     members = [name for name in parts if re.fullmatch(r"fit_predict_[a-z]", name)]
-    return [StudyVariant("only_model_a", {"fit_predict": members[0]})] if members else []
+    return [Variant("only_model_a", {"fit_predict": members[0]})] if members else []
 
 
-def _without_tuning(parts: Mapping[str, str]) -> list[StudyVariant]:
+def _without_tuning(parts: Mapping[str, str]) -> list[Variant]:
     tune = parts.get("tune", "")
     rule = next((rule for piece, rule in _UNTUNED_RULES.items() if piece in tune), "")
     if not rule:
         return []
-    return [StudyVariant("untuned", {"tune": "plain_tune"}, f"def plain_tune(predictions, y):\n    return {rule}")]
+    return [Variant("untuned", {"tune": "plain_tune"}, f"def plain_tune(predictions, y):\n    return {rule}")]
 
 
-def _without_features(parts: Mapping[str, str]) -> list[StudyVariant]:
+def _without_features(parts: Mapping[str, str]) -> list[Variant]:
     """Return a variant without each step of the features; the dates stay where a trend is computed from them."""
     build = parts.get("build_features", "")
     steps = [name for name in _FEATURE_STEPS if f"{name}(rows)," in build]
     if "remove_trend" in parts:
         steps = [name for name in steps if name != "date_features"]
-    return [StudyVariant(f"without_{name}", {name: "no_features"}) for name in steps]
+    return [Variant(f"without_{name}", {name: "no_features"}) for name in steps]

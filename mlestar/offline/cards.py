@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from mlestar.offline.facts import Facts
-from mlestar.offline.tables.columns import treat_columns
-from mlestar.offline.tables.recipes import MODELS, Model, choose_model, installed
+from mlestar.offline.kinds import choose_model, find_kind, usable_models
+from mlestar.offline.recipe import Model
 
 _MIN_SHARED = 3
 """Cards per track from which neighbouring tracks get alternate cards. Chosen by judgement; not measured."""
@@ -16,11 +16,15 @@ def propose_cards(facts: Facts) -> list[dict[str, Any]]:
     """Return the requested number of cards, of different installed models, in an order that depends on the track."""
     results = [_load(section.text) for section in facts.all("result")]
     with_code = [card for card in results if card.get("example_code")]
+    kind = find_kind(facts)
+    if kind is None:
+        return with_code[: int(facts.text("count", "4"))]
     cards: dict[str, dict[str, Any]] = {}
-    for card in [*with_code, *map(_own_card, MODELS)]:
-        model = choose_model(card, facts)
+    usable = usable_models(kind, facts)
+    for card in [*with_code, *map(_own_card, usable)]:
+        model = choose_model(card, kind, facts)
         named = any(word in str(card.get("name", "")).lower() for word in model.words)
-        if named and _suits(model, facts) and _runs(card, facts):
+        if named and model in usable and _runs(card, facts):
             cards.setdefault(model.name, {field: card.get(field, "") for field in _FIELDS})
     return _share_out(list(cards.values()), facts.track, int(facts.text("count", "4")))
 
@@ -36,11 +40,6 @@ def _share_out(cards: list[dict[str, Any]], track: int, count: int) -> list[dict
 def _rotate(cards: list[dict[str, Any]], turns: int) -> list[dict[str, Any]]:
     first = turns % max(len(cards), 1)
     return cards[first:] + cards[:first]
-
-
-def _suits(model: Model, facts: Facts) -> bool:
-    """Return whether a model is installed and has what it needs: that of texts needs a text column."""
-    return installed(model, facts) and (model.name != "text" or bool(treat_columns(facts).texts))
 
 
 def _own_card(model: Model) -> dict[str, Any]:

@@ -13,14 +13,13 @@ from mlestar.offline.ablation import write_study
 from mlestar.offline.cards import propose_cards
 from mlestar.offline.ensembling import best_alone, choose_plan, combine_scripts
 from mlestar.offline.facts import Facts
+from mlestar.offline.ideas import carry_out
+from mlestar.offline.kinds import find_kind, write_first
 from mlestar.offline.leakage import find_leak, repair_leak
 from mlestar.offline.merging import merge_models
 from mlestar.offline.refinement import choose_block, plan_next, summarize_effects
 from mlestar.offline.repair import describe_bug, repair
 from mlestar.offline.rows import find_subsampling, keep_all_rows
-from mlestar.offline.tables.columns import treat_columns
-from mlestar.offline.tables.ideas import carry_out
-from mlestar.offline.tables.recipes import choose_model, render_script
 
 _CHARACTERS_PER_TOKEN = 4
 """A rough figure for English and code."""
@@ -72,7 +71,7 @@ def _json(value: object) -> str:
 
 def _initialize(facts: Facts) -> str:
     card = facts.data("card", {})
-    return _code(render_script(facts, choose_model(card, facts), str(card.get("name", ""))))
+    return _code(write_first(facts, card, str(card.get("name", ""))))
 
 
 def _merge(facts: Facts) -> str:
@@ -81,14 +80,11 @@ def _merge(facts: Facts) -> str:
 
 
 def _check_usage(facts: Facts) -> str:
-    """Compare the script with the column statistics; the recipes use every column and every joinable table."""
-    script = facts.text("script")
-    tables = [join.file for join in treat_columns(facts).joins]
-    columns = [column.name for column in facts.test_columns if column.distinct > 1]
-    unused = [name for name in tables + columns if name.split(".")[-1] not in script and name not in script]
-    if not unused:
+    """Compare the script with the task; the recipes use every column and every joinable table."""
+    script, kind = facts.text("script"), find_kind(facts)
+    if kind is None or not kind.find_unused(facts, script):
         return "ALL USED"
-    return _code(render_script(facts, choose_model({"name": script}, facts), "All columns"))
+    return _code(write_first(facts, {"name": script}, "All columns"))
 
 
 def _check_leakage(facts: Facts) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlestar.offline.facts import Facts
+from mlestar.offline.rendering import render
 from mlestar.offline.surgery import add_imports, constants, functions, imports, needed, rename, used
-from mlestar.offline.tables.recipes import dialect_arguments, render
+from mlestar.offline.tables.recipes import dialect_arguments
 
 PIPELINE = ("build_features", "cross_validate")
 _ENTRY_POINTS = frozenset({"run", "main"})

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 
 from mlestar.metrics.spec import sign
 from mlestar.offline.facts import Facts
+from mlestar.offline.ideas import ideas_for
+from mlestar.offline.kinds import all_ideas, all_parts, all_variants, parts_by_gain
+from mlestar.offline.recipe import Idea
 from mlestar.offline.sections import Section
 from mlestar.offline.surgery import functions
-from mlestar.offline.tables.ideas import IDEAS, PARTS, Idea, ideas_for
 
-PARTS_BY_GAIN = ("fit_predict", "build_features", "make_model", "tune", "group_features", "date_features", "to_scale")
-"""Parts in the order in which work on them usually pays. Chosen by judgement; not measured."""
 _MIN_IDEAS = 2
 """Ideas that a block should allow, so that there is a second plan when the first does not help."""
 _MIN_EFFECT = 0.001
@@ -93,13 +93,13 @@ def choose_block(facts: Facts) -> tuple[str, str]:
 
 def blocks_of(script: str) -> dict[str, str]:
     """Return the blocks of a script for which there are ideas, by the name of their first function."""
-    lines, texts = script.split("\n"), functions(script)
+    lines, texts, parts = script.split("\n"), functions(script), all_parts()
     blocks: dict[str, str] = {}
     for name in texts:
         part = _part(name)
-        if part not in PARTS:
+        if part not in parts:
             continue
-        last = name.replace(part, PARTS[part][1], 1)
+        last = name.replace(part, parts[part][1], 1)
         if last not in texts:
             continue
         start, end = lines.index(texts[name].split("\n")[0]), lines.index(texts[last].split("\n")[0])
@@ -122,14 +122,15 @@ def _rank(name: str, facts: Facts) -> tuple[float, float]:
     largest = max(sizes, default=0.0)
     scale = abs(_scores(facts).get("baseline") or 1.0)
     second_model = 0.5 if name.endswith("_b") else 0.0
-    return (largest if largest > _MIN_EFFECT * scale else 0.0, -PARTS_BY_GAIN.index(part) - second_model)
+    return (largest if largest > _MIN_EFFECT * scale else 0.0, -parts_by_gain(facts).index(part) - second_model)
 
 
 def _measured_parts(variant: str, effect: float) -> tuple[str, ...]:
     """Return the parts whose effect a variant measures."""
     if variant == "fewer_rounds" and effect < 0:
         return ("make_model",)
-    for beginning, parts in _PARTS_OF_VARIANT.items():
+    own = {known.name: known.parts for known in all_variants() if known.parts}
+    for beginning, parts in {**own, **_PARTS_OF_VARIANT}.items():
         if variant.startswith(beginning):
             return parts
     return ("build_features", variant.removeprefix("without_"))
@@ -203,7 +204,7 @@ def foreign_block(script: str) -> tuple[str, str]:
     models = [text for text in texts.values() if re.search(r"n_estimators|learning_rate|max_iter|iterations", text)]
     lines = [line for line in script.split("\n") if re.search(r"n_estimators=|learning_rate=|max_iter=", line)]
     unique_line = next((line for line in lines if script.count(line) == 1), "")
-    plan = next(idea.plan for idea in IDEAS if idea.name == "slower")
+    plan = next(idea.plan for idea in all_ideas() if idea.name == "slower")
     if models:
         return min(models, key=len), plan
     return unique_line or max(texts.values(), key=len, default=script[:2000]), plan

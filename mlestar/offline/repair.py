@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Iterator
 
 from mlestar.offline.facts import Facts
+from mlestar.offline.kinds import find_kind, safe_models
 from mlestar.offline.rewriting import fewer_rounds
-from mlestar.offline.tables.recipes import MODELS, installed, render_script
 
 Fix = Callable[[str, re.Match[str], Facts], str]
 """Takes the script, the match in the description of the bug, and the facts; returns the repaired script."""
@@ -13,8 +13,6 @@ _LAST_LINES = 6
 """Lines of output in the description of a bug. Chosen by judgement; not measured."""
 _STUDY_FOLDER = "variants/"
 """Written by ablation studies only."""
-_SAFE_MODELS = ("histogram", "linear", "extratrees", "lightgbm", "xgboost", "catboost")
-"""Models for a script that cannot be repaired, the least demanding first."""
 
 
 def describe_bug(facts: Facts) -> str:
@@ -54,10 +52,10 @@ def _fixes(facts: Facts) -> Iterator[str]:
         match = re.search(pattern, bug, re.IGNORECASE)
         if match:
             yield fix(script, match, facts)
-    for name in _SAFE_MODELS:
-        model = next(model for model in MODELS if model.name == name)
-        if installed(model, facts):
-            yield render_script(facts, model, f"A safer model: {name}")
+    kind = find_kind(facts)
+    if kind:
+        for model in safe_models(kind, facts):
+            yield kind.write_script(facts, model, f"A safer model: {model.name}")
     yield fewer_rounds(script)
 
 
@@ -78,10 +76,9 @@ def _smaller(script: str, match: re.Match[str], facts: Facts) -> str:
 
 def _other_library(script: str, match: re.Match[str], facts: Facts) -> str:
     """Return a script with a model of another library than the missing one."""
-    missing = match[1].split(".")[0]
-    usable = [model for model in MODELS if installed(model, facts) and missing not in model.libraries]
-    model = next(model for model in usable if model.name in _SAFE_MODELS)
-    return render_script(facts, model, f"In place of {missing}")
+    missing, kind = match[1].split(".")[0], find_kind(facts)
+    models = [model for model in safe_models(kind, facts) if missing not in model.libraries] if kind else []
+    return kind.write_script(facts, models[0], f"In place of {missing}") if kind and models else script
 
 
 def _without_squared(script: str, match: re.Match[str], facts: Facts) -> str:

@@ -1,11 +1,11 @@
 """Rewriting blocks: functions added, wrapped, replaced or given other numbers."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from mlestar.offline.rendering import template
 from mlestar.offline.surgery import functions, rename, replace_function
-from mlestar.offline.tables.recipes import template
 
 Rewrite = Callable[[str], str]
 """Takes a block and returns the new one."""
@@ -14,28 +14,37 @@ ROUNDS = r"n_estimators|iterations|max_iter"
 _NUMBER = re.compile(r"(?<!< )(?<![\w.])\d+(?:\.\d+)?(?![\w.])")
 
 
-def add_features(name: str, imports: str = "") -> Rewrite:
-    """Return a rewrite that adds a function of features and calls it before the features are returned."""
+def add_features(name: str, path: str, imports: Sequence[str] = ()) -> Rewrite:
+    """Return a rewrite that adds a function of features and calls it before the features are returned.
+
+    Args:
+        name: of the function.
+        path: of its template.
+        imports: lines that it needs.
+    """
 
     def rewrite(block: str) -> str:
-        head = f"{imports}\n\n\n" if imports else ""
         call = f"    features = {name}(features)\n    return tidy("
         body = block.replace("    return tidy(", call, 1)
-        return f"{head}{template(f'ideas/{name}.py.jinja')}\n\n\n{body}"
+        return f"{_head(imports)}{template(path)}\n\n\n{body}"
 
     return rewrite
 
 
-def wrap_fit(name: str, imports: str = "") -> Rewrite:
+def _head(imports: Sequence[str]) -> str:
+    return "\n".join(imports) + "\n\n\n" if imports else ""
+
+
+def wrap_fit(path: str, imports: Sequence[str] = ()) -> Rewrite:
     """Return a rewrite that renames the block's function and calls it from one that does more."""
 
     def rewrite(block: str) -> str:
         function = next(name for name in functions(block) if re.fullmatch(r"fit_predict(_[a-z])?", name))
         inner = _unused_name(f"{function}_once", block)
-        text = template(f"ideas/{name}.py.jinja").replace("FUNCTION", function).replace("ONCE", inner)
+        text = template(path).replace("FUNCTION", function).replace("ONCE", inner)
         renamed = replace_function(block, function, rename(functions(block)[function], {function: inner}))
         import_lines, body = _lift_imports(renamed)
-        head = "\n".join([*imports.split("\n"), *import_lines]).strip("\n")
+        head = "\n".join([*imports, *import_lines])
         return f"{head}\n\n\n{body}\n\n\n{text}"
 
     return rewrite
@@ -74,11 +83,30 @@ def _scaled(factor: float, match: re.Match[str]) -> str:
     return f"{match[1]}={_NUMBER.sub(scale, match[2])}{match[3]}"
 
 
-def insert(name: str, old: str, new: str) -> Rewrite:
+def insert(path: str, old: str, new: str, imports: Sequence[str] = ()) -> Rewrite:
     """Return a rewrite that adds a function and replaces a piece of the block by a call of it."""
 
     def rewrite(block: str) -> str:
-        return f"{template(f'ideas/{name}.py.jinja')}\n\n\n{block.replace(old, new, 1)}"
+        return f"{_head(imports)}{template(path)}\n\n\n{block.replace(old, new, 1)}"
+
+    return rewrite
+
+
+def replace_functions(paths: Mapping[str, str], imports: Sequence[str] = ()) -> Rewrite:
+    """Return a rewrite that replaces functions of the block, also those that belong to a merged model.
+
+    Args:
+        paths: templates of the new code, by the function that each replaces.
+        imports: lines that they need.
+    """
+
+    def rewrite(block: str) -> str:
+        for name in list(functions(block)):
+            plain_name = re.sub(r"_[a-z]$", "", name)
+            path = paths.get(name) or paths.get(plain_name)
+            if path:
+                block = replace_function(block, name, rename(template(path), {plain_name: name}))
+        return f"{_head(imports)}{block}"
 
     return rewrite
 
@@ -113,7 +141,7 @@ def bag_tuning(block: str) -> str:
     name = _unused_name("tune_once", block)
     renamed = replace_function(block, "tune", functions(block)["tune"].replace("def tune(", f"def {name}(", 1))
     inner = functions(renamed)[name]
-    bagged = template("ideas/bagged_tuning.py.jinja").replace("tune_once", name)
+    bagged = template("tables/ideas/bagged_tuning.py.jinja").replace("tune_once", name)
     return renamed.replace(inner, f"{inner}\n\n\n{bagged}", 1)
 
 
@@ -124,17 +152,27 @@ def snap(block: str) -> str:
     seen, counts = np.unique(y, return_counts=True)
     repeated = counts[counts > 1].sum() > 0.5 * len(y)
     return y.min(axis=0), y.max(axis=0), seen if repeated else seen[:0]'''
-    return replace_function(replace_function(block, "tune", tune), "decide", template("ideas/snap.py.jinja"))
+    return replace_function(replace_function(block, "tune", tune), "decide", template("tables/ideas/snap.py.jinja"))
 
 
 def temper(block: str) -> str:
     """Return the block with probabilities raised to a tuned power."""
     decide = functions(block)["decide"]
     sharpened = decide.replace('"""\n', '"""\n    probabilities = sharpen(probabilities, rule)\n', 1)
-    block = replace_function(block, "tune", template("ideas/temperature.py.jinja"))
+    block = replace_function(block, "tune", template("tables/ideas/temperature.py.jinja"))
     return replace_function(block, "decide", sharpened)
 
 
 def fewer_rounds(code: str, share: float = 0.3) -> str:
     """Return code whose models get fewer rounds, or stronger regularization where they have none."""
     return scale_numbers({ROUNDS: share, "C": 0.01})(code)
+
+
+EDITS: Mapping[str, Rewrite] = {
+    "bag_tuning": bag_tuning,
+    "snap": snap,
+    "square_root": square_root,
+    "symmetric_log": symmetric_log,
+    "temper": temper,
+}
+"""Rewrites that a recipe names, by that name."""

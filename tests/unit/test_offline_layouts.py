@@ -9,8 +9,9 @@ import pytest
 
 from mlestar.data.task import Task
 from mlestar.evaluation import Grade, Grader, search_holdout, stage
+from mlestar.offline.ideas import carry_out
+from mlestar.offline.kinds import all_ideas
 from mlestar.offline.surgery import functions
-from mlestar.offline.tables.ideas import IDEAS, carry_out
 from mlestar.state import ModelCard
 from tests.unit.offline_context import CARD, brief_of, candidate, run, score_of
 
@@ -226,7 +227,7 @@ def test_ideas_keep_how_a_script_reads_numbers(idea: str, tmp_path: Path) -> Non
     folder = write_task(tmp_path / "task", rows, ["y"], "r2")
     script = candidate(brief_of(folder))
     block = functions(script)["fit_predict"]
-    plan = next(other.plan for other in IDEAS if other.name == idea)
+    plan = next(other.plan for other in all_ideas() if other.name == idea)
     changed = script.replace(block, carry_out(block, plan))
     assert score_of(run(changed, folder, tmp_path / "work")) > 0.7
 
@@ -275,5 +276,5 @@ def test_a_script_for_files_says_that_a_language_model_is_needed(tmp_path: Path)
             path.write_text(f"{label} {number}", encoding="utf-8")
     (tmp_path / "task" / "task.md").write_text("Predict the colour; accuracy.", encoding="utf-8")
     script = candidate(brief_of(tmp_path / "task"))
-    with pytest.raises(SystemExit, match="tables only"):
+    with pytest.raises(SystemExit, match="no recipe for such data"):
         exec(compile(script, "script", "exec"), {})

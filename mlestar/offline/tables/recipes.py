@@ -2,21 +2,18 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from pprint import pformat
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mlestar.data.tables.table import SUFFIXES, table_suffix
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.evaluation.holdout.protocol import calendar_code, series_code, units_code
 from mlestar.offline.facts import Facts
 from mlestar.offline.metrics import Objective, find_objective
+from mlestar.offline.recipe import Model
+from mlestar.offline.rendering import render, space_functions
 from mlestar.offline.tables.columns import FeatureColumns, treat_columns
 
-_ONLY_TABLES = "the offline engineer writes scripts for tables only: choose a language model for this task with --model"
 _MANY_CLASSES = 6
 """Classes from which there are fewer boosting rounds, each with a tree per class. Chosen by judgement; not measured."""
 _MOST_SPLINES = 300
@@ -26,99 +23,31 @@ _FEW_FEATURES = 6
 """Features up to which trees see all of them. Chosen by judgement; not measured."""
 
 
-@dataclass(frozen=True)
-class Model:
-    """A kind of model that scripts can be written with."""
-
-    name: str
-    imports: tuple[str, ...]
-    words: tuple[str, ...]
-    """Names of it in the name, libraries or code of a card."""
-    libraries: tuple[str, ...] = ("scikit-learn",)
+def suits(facts: Facts) -> bool:
+    """Return whether train and test are tables."""
+    return all(table_suffix(Path(name)) in SUFFIXES for name in (facts.spec.train, facts.spec.test))
 
 
-MODELS = (
-    Model("lightgbm", ("import lightgbm",), ("lightgbm", "lgbm"), ("lightgbm",)),
-    Model("catboost", ("import catboost",), ("catboost",), ("catboost",)),
-    Model("xgboost", ("import xgboost",), ("xgboost", "xgb"), ("xgboost",)),
-    Model(
-        "text",
-        (
-            "from scipy.sparse import hstack",
-            "from sklearn.impute import SimpleImputer",
-            "from sklearn.linear_model import LogisticRegression, Ridge",
-            "from sklearn.pipeline import make_pipeline",
-            "from sklearn.preprocessing import StandardScaler",
-        ),
-        ("tf-idf", "tfidf"),
-    ),
-    Model(
-        "histogram",
-        ("from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor",),
-        ("histgradient", "histogram", "gradient boosting"),
-    ),
-    Model(
-        "extratrees",
-        ("from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor",),
-        ("extratrees", "extra trees", "extremely randomized", "random forest", "randomforest"),
-    ),
-    Model(
-        "neural",
-        (
-            "import warnings",
-            "from sklearn.compose import TransformedTargetRegressor",
-            "from sklearn.neural_network import MLPClassifier, MLPRegressor",
-            "from sklearn.pipeline import make_pipeline",
-            "from sklearn.preprocessing import QuantileTransformer, StandardScaler",
-        ),
-        ("mlp", "neural", "perceptron", "network", "realmlp", "tabnet", "pytorch", "torch"),
-    ),
-    Model(
-        "linear",
-        (
-            "from sklearn.linear_model import LogisticRegression, RidgeCV",
-            "from sklearn.pipeline import make_pipeline",
-            "from sklearn.preprocessing import SplineTransformer, StandardScaler",
-        ),
-        ("linear", "logistic", "ridge", "elastic", "svm", "gam"),
-    ),
-)
-BY_NAME = {model.name: model for model in MODELS}
+def is_usable(facts: Facts, model: Model) -> bool:
+    """Return whether a model can be used for a table: that of texts needs a text column."""
+    return model.name != "text" or bool(treat_columns(facts).texts)
 
 
-def choose_model(card: dict[str, Any], facts: Facts) -> Model:
-    """Return the model that a card names: in its name, else its libraries, else its code; else LightGBM."""
-    texts = (card.get("name", ""), " ".join(card.get("libraries", ())), card.get("example_code", ""))
-    for text in texts:
-        for model in MODELS:
-            if any(word in text.lower() for word in model.words) and installed(model, facts):
-                return model
-    return BY_NAME["lightgbm" if installed(BY_NAME["lightgbm"], facts) else "histogram"]
+def find_unused(facts: Facts, script: str) -> list[str]:
+    """Return the columns and joinable tables that a script does not mention."""
+    tables = [join.file for join in treat_columns(facts).joins]
+    columns = [column.name for column in facts.test_columns if column.distinct > 1]
+    return [name for name in tables + columns if name.split(".")[-1] not in script and name not in script]
 
 
-def installed(model: Model, facts: Facts) -> bool:
-    return model.libraries == ("scikit-learn",) or set(model.libraries) <= facts.packages
-
-
-def render_script(facts: Facts, model: Model, title: str) -> str:
+def write_script(facts: Facts, model: Model, title: str) -> str:
     """Return a whole script for the task with one model."""
-    if not all(table_suffix(Path(name)) in SUFFIXES for name in (facts.spec.train, facts.spec.test)):
-        return _refuse_files(title)
-    values = _values(facts, model, title)
-    text = _TEMPLATES.get_template("script.py.jinja").render(**values)
-    return _space_functions(text)
+    return space_functions(render("tables/script.py.jinja", table_values(facts, model, title)))
 
 
-def _refuse_files(title: str) -> str:
-    """Return a script that says what the task needs, in place of one that fails where it reads a table."""
-    why = "It prints no Final Validation Performance and writes no submission.csv."
-    return f'''"""{title.replace('"', "'")}\n\n{why}\n"""\n\nraise SystemExit({_ONLY_TABLES!r})\n'''
-
-
-def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
+def table_values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
+    """Return the values of a script's template: what the task, its columns and its split ask for."""
     objective, columns, split = find_objective(facts), treat_columns(facts), facts.split
-    if model.name == "text" and not columns.texts:
-        model = BY_NAME["linear"]
     classes = _classes(facts, objective)
     values: dict[str, Any] = {
         "title": title,
@@ -155,8 +84,8 @@ def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         **_split_values(facts, objective, columns, split),
     }
     values["imports"] = _imports(model, columns, objective, split, values)
-    values["model"] = render(f"models/{model.name}.py.jinja", values)
-    values["decision"] = render("decision.py.jinja", values)
+    values["model"] = render(f"tables/models/{model.name}.py.jinja", values)
+    values["decision"] = render("tables/decision.py.jinja", values)
     return values
 
 
@@ -270,40 +199,3 @@ def _imports(
     if split.kind not in ("time", "series") and not values["grouped"]:
         lines.add(f"from sklearn.model_selection import {'StratifiedKFold' if values['stratify'] else 'KFold'}")
     return sorted(lines, key=lambda line: (line.startswith("from"), line))
-
-
-def _py(value: object) -> str:
-    return pformat(value, width=110, compact=True, sort_dicts=False)
-
-
-def render(name: str, values: dict[str, Any]) -> str:
-    """Return a template with its values."""
-    return _TEMPLATES.get_template(name).render(**values).strip("\n") + "\n"
-
-
-def _space_functions(text: str) -> str:
-    """Return the script with two blank lines before every function, and no more anywhere."""
-    lines: list[str] = []
-    for line in text.split("\n"):
-        if line.startswith(("def ", "if __name__")):
-            while lines and not lines[-1].strip():
-                lines.pop()
-            lines += ["", ""]
-        if line.strip() or lines[-2:] != ["", ""]:
-            lines.append(line.rstrip())
-    return "\n".join(lines).strip("\n") + "\n"
-
-
-_TEMPLATES = Environment(  # scripts, not HTML
-    loader=PackageLoader("mlestar.offline.tables", "templates"),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
-_TEMPLATES.filters["py"] = _py
-
-
-def template(name: str) -> str:
-    """Return a template that needs no values."""
-    return render(name, {}).strip("\n")

@@ -1,0 +1,55 @@
+"""Choosing among the ideas to improve a block, and carrying out a plan."""
+
+import re
+from collections.abc import Sequence
+
+from mlestar.offline.kinds import all_ideas, all_parts
+from mlestar.offline.recipe import Idea
+from mlestar.offline.rewriting import ROUNDS, scale_numbers
+from mlestar.offline.surgery import functions
+
+
+def part_of(block: str) -> str:
+    """Return which part a block is, empty for code that this engineer did not write."""
+    names = [re.sub(r"_[a-z]$", "", name) for name in functions(block)]
+    return next((part for part, (first, last) in all_parts().items() if first in names and last in names), "")
+
+
+def ideas_for(block: str) -> list[Idea]:
+    """Return the ideas that can rewrite a block, the most promising first."""
+    part = part_of(block)
+    return [idea for idea in all_ideas() if idea.part == part and re.search(idea.requires, block)]
+
+
+def carry_out(block: str, plan: str) -> str:
+    """Return the block rewritten to a plan: with every idea that it quotes, else the idea that its words suggest."""
+    ideas = ideas_for(block)
+    text = " ".join(plan.split())
+    chosen = [idea for idea in ideas if idea.plan in text] or _suggested(ideas, text)
+    if not chosen:
+        return _scale_arguments(block, text)
+    for idea in chosen:
+        if re.search(idea.requires, block):
+            block = idea.rewrite(block)
+    return block
+
+
+def _scale_arguments(block: str, plan: str) -> str:
+    """Return the block with larger or smaller arguments, those a plan names; slower learning if it names none."""
+    arguments = [name for name in _ARGUMENTS if name in plan]
+    if not arguments:
+        return scale_numbers({ROUNDS: 1.5, "learning_rate": 0.67})(block)
+    factor = 0.6 if _SMALLER.search(plan) else 1.5
+    return scale_numbers({"|".join(arguments): factor})(block)
+
+
+def _suggested(ideas: Sequence[Idea], plan: str) -> list[Idea]:
+    """Return the idea with the most cues in a plan; none when no idea has any."""
+    text = plan.lower()
+    counts = [sum(cue in text for cue in idea.cues) for idea in ideas]
+    most = max(counts, default=0)
+    return [ideas[counts.index(most)]] if most else []
+
+
+_SMALLER = re.compile(r"\b(?:lower|smaller|fewer|reduce|decrease|halve|less)\b", re.IGNORECASE)
+_ARGUMENTS = ("learning_rate", "n_estimators", "iterations", "max_iter", "num_leaves", "max_leaf_nodes", "max_depth")

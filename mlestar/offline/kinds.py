@@ -1,0 +1,91 @@
+"""The kinds of data that the offline engineer has recipes for: the packages beside this module with a `recipe.toml`."""
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mlestar.offline.facts import Facts
+from mlestar.offline.recipe import Idea, Kind, Model, Variant, read_kind
+
+_NO_RECIPE = "the offline engineer has no recipe for such data: choose a language model for this task with --model"
+_FOLDER = Path(__file__).parent
+
+
+@functools.cache
+def all_kinds() -> tuple[Kind, ...]:
+    """Return all kinds in the order in which they are asked whether they suit a task."""
+    return tuple(sorted(_read_kinds(), key=lambda kind: kind.order))
+
+
+def _read_kinds() -> Iterator[Kind]:
+    for module in pkgutil.iter_modules([str(_FOLDER)]):
+        if module.ispkg and (_FOLDER / module.name / "recipe.toml").is_file():
+            yield read_kind(module.name, importlib.import_module(f"mlestar.offline.{module.name}"))
+
+
+def find_kind(facts: Facts) -> Kind | None:
+    """Return the kind of data of a task; None when there are no recipes for it."""
+    return next((kind for kind in all_kinds() if kind.suits(facts)), None)
+
+
+def all_ideas() -> tuple[Idea, ...]:
+    """Return the ideas of all kinds: each says itself which code it can rewrite."""
+    return tuple(idea for kind in all_kinds() for idea in kind.ideas)
+
+
+def all_variants() -> tuple[Variant, ...]:
+    """Return the variants of all kinds: each says itself in which script it can be used."""
+    return tuple(variant for kind in all_kinds() for variant in kind.variants)
+
+
+def all_parts() -> dict[str, tuple[str, str]]:
+    """Return the parts of the scripts of all kinds."""
+    return {name: functions for kind in all_kinds() for name, functions in kind.parts.items()}
+
+
+def parts_by_gain(facts: Facts) -> tuple[str, ...]:
+    """Return the parts of scripts in the order in which work on them usually pays, those of the task's kind first."""
+    kind = find_kind(facts)
+    own = tuple(kind.parts) if kind else ()
+    return (*own, *(name for name in all_parts() if name not in own))
+
+
+def usable_models(kind: Kind, facts: Facts) -> list[Model]:
+    """Return the models of a kind that are installed and can be used for the task."""
+    return [model for model in kind.models if is_installed(model, facts) and kind.is_usable(facts, model)]
+
+
+def safe_models(kind: Kind, facts: Facts) -> list[Model]:
+    """Return the models for a script that cannot be repaired, the least demanding first."""
+    return sorted((model for model in usable_models(kind, facts) if model.safe), key=lambda model: model.safe)
+
+
+def write_first(facts: Facts, card: dict[str, Any], title: str) -> str:
+    """Return a script with the model of a card; one that says why where there are no recipes for such data."""
+    kind = find_kind(facts)
+    return kind.write_script(facts, choose_model(card, kind, facts), title) if kind else _refuse(title)
+
+
+def _refuse(title: str) -> str:
+    """Return a script that says what the task needs, in place of one that fails where it reads the data."""
+    why = "It prints no Final Validation Performance and writes no submission.csv."
+    return f'''"""{title.replace('"', "'")}\n\n{why}\n"""\n\nraise SystemExit({_NO_RECIPE!r})\n'''
+
+
+def choose_model(card: dict[str, Any], kind: Kind, facts: Facts) -> Model:
+    """Return the model that a card names: in its name, else its libraries, else its code; else the default one."""
+    texts = (card.get("name", ""), " ".join(card.get("libraries", ())), card.get("example_code", ""))
+    installed = [model for model in kind.models if is_installed(model, facts)]
+    for text in texts:
+        for model in installed:
+            if any(word in str(text).lower() for word in model.words):
+                return model
+    return next(model for model in installed if model.default)
+
+
+def is_installed(model: Model, facts: Facts) -> bool:
+    """Return whether the sandbox has the libraries of a model; scikit-learn is always there."""
+    return set(model.libraries) - {"scikit-learn"} <= facts.packages

@@ -1,0 +1,56 @@
+"""Rendering the templates of scripts: those of a kind of data are below its name, shared ones have no folder."""
+
+from pprint import pformat
+from typing import Any
+
+from jinja2 import ChoiceLoader, Environment, FunctionLoader, PackageLoader, StrictUndefined
+from jinja2.exceptions import TemplateNotFound
+
+
+def render(name: str, values: dict[str, Any]) -> str:
+    """Return a template with its values: `tables/script.py.jinja` is in `tables/templates`."""
+    return _TEMPLATES.get_template(name).render(**values).strip("\n") + "\n"
+
+
+def template(name: str) -> str:
+    """Return a template that needs no values."""
+    return render(name, {}).strip("\n")
+
+
+def space_functions(text: str) -> str:
+    """Return a script with two blank lines before every function, and no more anywhere."""
+    lines: list[str] = []
+    for line in text.split("\n"):
+        if line.startswith(("def ", "class ", "if __name__")):
+            while lines and not lines[-1].strip():
+                lines.pop()
+            lines += ["", ""]
+        if line.strip() or lines[-2:] != ["", ""]:
+            lines.append(line.rstrip())
+    return "\n".join(lines).strip("\n") + "\n"
+
+
+def _py(value: object) -> str:
+    return pformat(value, width=110, compact=True, sort_dicts=False)
+
+
+def _load_of_kind(name: str) -> str | None:
+    """Return a template of a kind of data."""
+    kind, separator, rest = name.partition("/")
+    if not (separator and kind.isidentifier()):
+        return None
+    loader = PackageLoader(f"mlestar.offline.{kind}", "templates")
+    try:
+        return loader.get_source(_TEMPLATES, rest)[0]
+    except TemplateNotFound:
+        raise TemplateNotFound(name) from None
+
+
+_TEMPLATES = Environment(  # scripts, not HTML
+    loader=ChoiceLoader([FunctionLoader(_load_of_kind), PackageLoader("mlestar.offline", "templates")]),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+_TEMPLATES.filters["py"] = _py

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from mlestar.metrics.spec import sign
 from mlestar.offline.facts import Facts
@@ -14,7 +15,8 @@ from mlestar.offline.surgery import functions
 _MIN_IDEAS = 2
 """Ideas that a block should allow, so that there is a second plan when the first does not help."""
 _MIN_EFFECT = 0.001
-"""Share of the baseline's score below which an effect counts as none. Chosen by judgement; not measured."""
+"""Share of the baseline's score below which an effect without a standard error counts as none. Chosen by judgement; not
+measured."""
 _PARTS_OF_VARIANT: Mapping[str, tuple[str, ...]] = {
     "fewer_rounds": ("fit_predict", "make_model"),
     "only_model": ("fit_predict",),
@@ -28,37 +30,61 @@ _LAST_PLAN = (
 """When every idea and every pair of ideas was tried."""
 
 
-def effects(facts: Facts) -> dict[str, float]:
-    """Return by how much each variant of a study is worse than the baseline; failed variants are left out."""
+@dataclass(frozen=True)
+class Effect:
+    """By how much a variant of a study is worse than the baseline."""
+
+    difference: float
+    """Positive when the part that is switched off helps, whatever the metric's direction."""
+    standard_error: float | None
+    """Of the difference on the same rows; None where only the two scores are known."""
+    scale: float = 1.0
+    """Size of the baseline's score."""
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether it is larger than its standard error, or than a small share of the score where that is not known."""
+        least = _MIN_EFFECT * self.scale if self.standard_error is None else self.standard_error
+        return abs(self.difference) > least
+
+
+def effects(facts: Facts) -> dict[str, Effect]:
+    """Return the effect of each variant of a study; failed variants are left out."""
     scores = _scores(facts)
     baseline = scores.pop("baseline", None)
     if baseline is None:
         return {}
-    factor = sign(facts.spec.direction)
-    by_scores = {name: factor * (baseline - score) for name, score in scores.items() if score is not None}
-    return {name: -_gains(facts).get(name, -effect) for name, effect in by_scores.items()}
+    factor, gains = sign(facts.spec.direction), _gains(facts)
+    scale = abs(baseline) or 1.0
+    by_scores = {
+        name: Effect(factor * (baseline - score), None, scale) for name, score in scores.items() if score is not None
+    }
+    return {name: gains.get(name, effect) for name, effect in by_scores.items()}
 
 
-def _gains(facts: Facts) -> dict[str, float]:
-    """Return by how much variants are better than the baseline, where that was measured on the same rows."""
+def _gains(facts: Facts) -> dict[str, Effect]:
+    """Return the effects of the variants that were compared with the baseline on the same rows."""
     gains = {item["name"]: item.get("gain") for item in facts.data("graded", [])}
-    return {name: float(gain["difference"]) for name, gain in gains.items() if gain}
+    return {
+        name: Effect(-float(gain["difference"]), float(gain["standard_error"])) for name, gain in gains.items() if gain
+    }
 
 
 def summarize_effects(facts: Facts) -> str:
-    """Return the results of a study in words, part by part."""
+    """Return the results of a study in words, part by part, the differences with their standard errors."""
     scores, by_variant = _scores(facts), effects(facts)
     lines = [f"The unchanged script scores {scores.get('baseline')} ({facts.spec.metric}, {facts.spec.direction})."]
     for name, score in scores.items():
         if name in by_variant:
-            effect = by_variant[name]
-            change = "worse" if effect > 0 else "better"
-            lines.append(f"{name}: {score:.6g}, {change} by {abs(effect):.3g}; {_verdict(effect)}.")
+            lines.append(f"{name}: {score:.6g}, {_describe(by_variant[name])}.")
         elif name != "baseline":
             lines.append(f"{name}: failed, nothing is known about this part.")
-    if by_variant:
-        largest = max(by_variant, key=lambda name: abs(by_variant[name]))
+    confirmed = {name: effect for name, effect in by_variant.items() if effect.is_confirmed}
+    if confirmed:
+        largest = max(confirmed, key=lambda name: abs(confirmed[name].difference))
         lines.append(f"{largest} has the largest effect and deserves work next.")
+    elif by_variant:
+        lines.append("No part has an effect beyond its error: work on a part that this study has not covered.")
     return "\n".join(lines)
 
 
@@ -68,10 +94,13 @@ def _scores(facts: Facts) -> dict[str, float | None]:
     return {name: score if isinstance(score, float | int) else None for name, score in scores.items()}
 
 
-def _verdict(effect: float) -> str:
-    if effect > 0:
-        return "this part helps"
-    return "no harm without it" if effect == 0 else "this part hurts"
+def _describe(effect: Effect) -> str:
+    change = "worse" if effect.difference > 0 else "better"
+    error = "" if effect.standard_error is None else f" +- {effect.standard_error:.2g}"
+    size = f"{change} by {abs(effect.difference):.3g}{error}"
+    if not effect.is_confirmed:
+        return f"{size}; no visible effect"
+    return f"{size}; this part {'helps' if effect.difference > 0 else 'hurts'}"
 
 
 def choose_block(facts: Facts) -> tuple[str, str]:
@@ -83,10 +112,8 @@ def choose_block(facts: Facts) -> tuple[str, str]:
     candidates = new_blocks or blocks
     if not candidates:
         return foreign_block(script)
-    with_choice = {name: text for name, text in candidates.items() if len(ideas_for(text)) >= _MIN_IDEAS}
-    candidates = with_choice or candidates
-    name = max(candidates, key=lambda name: _rank(name, facts))
-    overfits = effects(facts).get("fewer_rounds", 0.0) < 0
+    name = max(candidates, key=lambda name: _rank(name, candidates[name], facts))
+    overfits = _overfits(facts)
     turn = 0 if overfits else facts.track
     return candidates[name], next_plan(candidates[name], [], turn, overfits=overfits)
 
@@ -114,20 +141,30 @@ def _part(name: str) -> str:
     return re.sub(r"_[a-z]$", "", name)
 
 
-def _rank(name: str, facts: Facts) -> tuple[float, float]:
-    """Return the largest measured effect of a block, then its position by usual gain; larger is better."""
+def _overfits(facts: Facts) -> bool:
+    """Return whether fewer rounds scored better."""
+    fewer = effects(facts).get("fewer_rounds")
+    return fewer is not None and fewer.difference < 0
+
+
+def _rank(name: str, block: str, facts: Facts) -> tuple[int, float, bool, float]:
+    """Return how much a block deserves work; larger is better.
+
+    A confirmed effect comes first, the largest before smaller ones; then blocks that no variant measured, those with
+    several ideas before others, in the order in which work on them usually pays; then those without an effect.
+    """
     part = _part(name)
-    by_variant = effects(facts)
-    sizes = [abs(effect) for variant, effect in by_variant.items() if part in _measured_parts(variant, effect)]
-    largest = max(sizes, default=0.0)
-    scale = abs(_scores(facts).get("baseline") or 1.0)
+    measured = [effect for variant, effect in effects(facts).items() if part in _measured_parts(variant, effect)]
+    confirmed = [abs(effect.difference) for effect in measured if effect.is_confirmed]
+    standing = 2 if confirmed else 0 if measured else 1
     second_model = 0.5 if name.endswith("_b") else 0.0
-    return (largest if largest > _MIN_EFFECT * scale else 0.0, -parts_by_gain(facts).index(part) - second_model)
+    has_choice = len(ideas_for(block)) >= _MIN_IDEAS
+    return standing, max(confirmed, default=0.0), has_choice, -parts_by_gain(facts).index(part) - second_model
 
 
-def _measured_parts(variant: str, effect: float) -> tuple[str, ...]:
+def _measured_parts(variant: str, effect: Effect) -> tuple[str, ...]:
     """Return the parts whose effect a variant measures."""
-    if variant == "fewer_rounds" and effect < 0:
+    if variant == "fewer_rounds" and effect.difference < 0:
         return ("make_model",)
     own = {known.name: known.parts for known in all_variants() if known.parts}
     for beginning, parts in {**own, **_PARTS_OF_VARIANT}.items():

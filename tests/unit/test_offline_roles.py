@@ -16,7 +16,7 @@ from mlestar.offline import OfflineEngineer
 from mlestar.offline.refinement import blocks_of, next_plan
 from mlestar.offline.surgery import functions, used
 from mlestar.retrieval.catalogue import catalogue_cards
-from mlestar.state import Attempt, Brief, ModelCard, Variant
+from mlestar.state import Attempt, Brief, Gain, ModelCard, Variant
 from tests.unit.offline_context import brief_of, candidate, code, data, mixed_rows, reply, run, score_of, write_task
 
 TREES = ModelCard(name="ExtraTrees")
@@ -85,6 +85,51 @@ def test_a_flat_study_leads_to_an_untouched_block(brief: Brief) -> None:
     first = data("extractor", brief, script=script, summary="", graded=graded, blocks=[])["block"]
     second = data("extractor", brief, script=script, summary="", graded=graded, blocks=[first])["block"]
     assert first != second
+
+
+def compared(name: str, difference: float, standard_error: float) -> Variant:
+    """Return a variant that is better than the baseline by a difference with its error."""
+    return Variant(name=name, score=0.8 + difference, gain=Gain(difference=difference, standard_error=standard_error))
+
+
+def test_a_smaller_effect_beyond_its_error_goes_before_a_larger_one_within(brief: Brief) -> None:
+    script = candidate(brief)
+    graded = [
+        Variant(name="baseline", score=0.8),
+        compared("fewer_rounds", -0.05, 0.08),
+        compared("untuned", -0.02, 0.005),
+    ]
+    extraction = data("extractor", brief, script=script, summary="", graded=graded, blocks=[])
+    assert locate(script, extraction["block"]).startswith("def tune")
+
+
+def test_a_block_without_effect_is_not_refined_while_another_is_left(brief: Brief) -> None:
+    script = candidate(brief)
+    graded = [
+        Variant(name="baseline", score=0.8),
+        compared("fewer_rounds", -0.05, 0.08),
+        compared("without_group_features", 0.0, 0.004),
+    ]
+    chosen: list[str] = []
+    for _ in range(len(blocks_of(script))):
+        answer = data("extractor", brief, script=script, summary="", graded=graded, blocks=chosen)
+        chosen.append(locate(script, answer["block"]))
+    starts = [text.split("(")[0].removeprefix("def ") for text in chosen]
+    without_effect = {"fit_predict", "make_model", "build_features", "group_features"} & set(starts)
+    assert without_effect
+    assert set(starts[-len(without_effect) :]) == without_effect
+
+
+def test_a_summary_gives_each_effect_with_its_error(brief: Brief) -> None:
+    graded = [
+        Variant(name="baseline", score=0.8),
+        compared("fewer_rounds", -0.05, 0.08),
+        compared("untuned", -0.02, 0.005),
+    ]
+    summary = reply("summarizer", brief, study="", output="", graded=graded, noise=0.01)
+    assert "fewer_rounds: 0.75, worse by 0.05 +- 0.08; no visible effect." in summary
+    assert "untuned: 0.78, worse by 0.02 +- 0.005; this part helps." in summary
+    assert "untuned has the largest effect" in summary
 
 
 def test_plans_differ_and_change_the_block(brief: Brief) -> None:

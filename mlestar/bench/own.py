@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlestar.bench.logs import last_line
@@ -41,6 +41,8 @@ class OwnTool:
     max_hours: float | None
     """The run's own limit."""
     name: str = OWN
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Of its runs, where they are not the defaults."""
 
     def run(self, task: SuiteTask, seed: int, folder: Path) -> Outcome:
         """Run a task to its end, from where an earlier call was interrupted."""

@@ -83,6 +83,7 @@ def condition_line(bench: Bench) -> str:
         "the profile's limit of time" if minutes is None else f"at most {minutes:g} minutes for each tool",
         f"runner {conditions.runner}",
         f"seeds {', '.join(map(str, conditions.seeds))}",
+        *([f"{conditions.parallel} tools at once"] if conditions.parallel > 1 else []),
         f"{conditions.cpus} CPUs, {conditions.memory_mb / 1024:.0f} GiB, {conditions.machine}",
     ]
     return "; ".join(parts)
@@ -91,9 +92,14 @@ def condition_line(bench: Bench) -> str:
 def notes(bench: Bench) -> list[str]:
     """Return the lines under the table: what has no score and why, what was not run, flaws, checks."""
     lines = [f"{row.task}, {row.tool}, seed {row.seed}: {row.reason}" for row in bench.rows if row.reason]
+    lines += [_other_metric(row) for row in bench.rows if row.run_metric]
     lines += [f"{task.id} was not run: {task.problem}" for task in bench.tasks if task.problem]
     lines += [f"{task.id}: {flaw}" for task in bench.tasks for flaw in task.flaws]
     return [*lines, *bench.statements]
+
+
+def _other_metric(row: BenchRow) -> str:
+    return f"{row.task}, {row.tool}, seed {row.seed}: its own scores are {row.run_metric}, the graded one {row.metric}"
 
 
 def write_markdown(bench: Bench) -> str:

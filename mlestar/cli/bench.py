@@ -69,20 +69,21 @@ def run_suite(
     settings = resolve_settings(options, set_)
     from mlestar.bench.find import add_shortcuts, find_suite, find_tools
     from mlestar.bench.live import LiveTable
+    from mlestar.bench.made_with import describe_run
     from mlestar.bench.own import OwnTool
     from mlestar.bench.run import BenchFolder, run_bench
     from mlestar.cli.terminal import Console
 
     found = find_suite(suite, answers, grade, _split(only or []))
-    conditions = _conditions(settings, minutes, tuple(range(seeds)))
-    own = OwnTool(_arguments(options, set_ or []), settings.max_hours)
+    conditions = _conditions(settings, minutes, tuple(range(seeds)), parallel)
+    own = OwnTool(_arguments(options, set_ or []), settings.max_hours, settings=describe_run(settings))
     seconds = 3600 * (settings.max_hours or _HOURS)
     tools = find_tools(own, _split([peers]), peer or [], seconds=seconds, cpus=conditions.cpus)
     folder = BenchFolder(out or Path(f"bench-{found.name}"))
     if shortcuts:
         found = add_shortcuts(found, folder.path.resolve() / "shortcuts")
     with LiveTable(Console()) as table:
-        run_bench(found, tools, conditions, folder, parallel=parallel, show=table)
+        run_bench(found, tools, conditions, folder, show=table)
     for name in ("bench.md", "bench.html"):
         typer.echo(clean_text(str(folder.path / name)))
 
@@ -120,7 +121,7 @@ def _arguments(options: dict[str, str | None], items: list[str]) -> list[str]:
     return arguments
 
 
-def _conditions(settings: "Settings", minutes: float | None, seeds: tuple[int, ...]) -> "Conditions":
+def _conditions(settings: "Settings", minutes: float | None, seeds: tuple[int, ...], parallel: int) -> "Conditions":
     from mlestar.bench.rows import Conditions
     from mlestar.llm.external import ASK
     from mlestar.llm.models import choose_models
@@ -137,6 +138,7 @@ def _conditions(settings: "Settings", minutes: float | None, seeds: tuple[int, .
         runner=settings.runner,
         seeds=seeds,
         cpus=os.cpu_count() or 1,
+        parallel=parallel,
         memory_mb=memory // 2**20,
         machine=f"{platform.system()} {platform.machine()}",
         version=__version__,

@@ -172,7 +172,7 @@ def test_submissions_of_a_task_are_resampled_alike(tmp_path: Path) -> None:
     one = answers.grade(write_csv(tmp_path / "a.csv", {"id": [11, 12, 13, 14], "price": [1, 2, 3, 6]}))
     two = answers.grade(write_csv(tmp_path / "b.csv", {"id": [11, 12, 13, 14], "price": [1, 2, 3, 8]}))
     # Twice the error in the only wrong row is twice the score of every resample.
-    assert [2 * score for score in one.resampled] == pytest.approx(two.resampled)
+    assert [2 * (score or 0.0) for score in one.resampled] == pytest.approx(two.resampled)
     assert len(one.resampled) == 200
 
 

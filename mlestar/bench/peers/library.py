@@ -72,6 +72,11 @@ class LibraryPeer:
     def __post_init__(self) -> None:
         self.name = self.library.name
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """The library and its time limit."""
+        return {"tool": f"library {self.name}", "tool seconds": f"{self.seconds:g}"}
+
     def run(self, task: SuiteTask, seed: int, folder: Path) -> Outcome:
         """Solve a task; after a kill it starts again. Making the environment does not count as time."""
         try:

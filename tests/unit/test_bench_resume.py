@@ -1,0 +1,108 @@
+"""A benchmark that continues: no row of other conditions, tools or data is taken for one of these."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mlestar.bench.find import find_suite
+from mlestar.bench.made_with import describe_run
+from mlestar.bench.own import OwnTool
+from mlestar.bench.rows import OWN
+from mlestar.bench.run import BenchFolder, run_bench
+from mlestar.errors import UserError
+from mlestar.settings import Settings
+from tests.unit.bench_tools import CONDITIONS, RuleTool, ignore, run, skip_noise
+from tests.unit.suites import write_suite
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    return write_suite(tmp_path / "suite", ["a", "b"])
+
+
+def only(suite: Path, name: str) -> None:
+    """Run one task, so that the tables lack the rows of the others."""
+    found = find_suite(suite, only=[name])
+    skip_noise(found, suite / "out")
+    run_bench(found, [RuleTool()], CONDITIONS, BenchFolder(suite / "out"), show=ignore)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"profile": "paper"}, "profile was quick, now paper"),
+        ({"minutes": 5.0}, "minutes was None, now 5.0"),
+        ({"parallel": 3}, "parallel was 1, now 3"),
+        ({"version": "2"}, "version was 1, now 2"),
+    ],
+)
+def test_rows_of_other_conditions_are_refused_though_no_table_has_them(
+    suite: Path, change: dict[str, object], said: str
+) -> None:
+    only(suite, "a")
+    (suite / "out/bench.json").unlink()
+    with pytest.raises(UserError, match=said):
+        run(suite, suite / "out", RuleTool(), conditions=CONDITIONS.model_copy(update=change))
+
+
+def test_another_tool_of_the_same_name_does_not_take_over_its_rows(suite: Path) -> None:
+    run(suite, suite / "out", RuleTool(settings={"tool": "one --fast"}))
+    with pytest.raises(UserError, match="tool was one --fast, now one --slow"):
+        run(suite, suite / "out", RuleTool(settings={"tool": "one --slow"}))
+
+
+def test_rows_of_other_data_or_answers_are_refused(suite: Path) -> None:
+    run(suite, suite / "out", RuleTool())
+    path = suite / "answers/a/answers.csv"
+    labels = pd.read_csv(path)
+    labels.assign(label=labels["label"].iloc[::-1].to_numpy()).to_csv(path, index=False)
+    with pytest.raises(UserError, match="the answers have changed"):
+        run(suite, suite / "out", RuleTool())
+    (suite / "tasks/b/task.md").write_text("# Others\n\n## Evaluation\nClassification accuracy.\n", encoding="utf-8")
+    shutil.rmtree(suite / "out/rows/a")
+    with pytest.raises(UserError, match="the task data has changed"):
+        run(suite, suite / "out", RuleTool())
+
+
+def test_a_row_is_that_of_its_file(suite: Path) -> None:
+    run(suite, suite / "out", RuleTool())
+    shutil.copy(suite / "out/rows/a/rule-0.json", suite / "out/rows/b/rule-0.json")
+    with pytest.raises(UserError, match="is the row of rule on a with seed 0"):
+        run(suite, suite / "out", RuleTool())
+
+
+def test_half_a_row_file_is_named(suite: Path) -> None:
+    run(suite, suite / "out", RuleTool())
+    path = suite / "out/rows/a/rule-0.json"
+    path.write_text(path.read_text(encoding="utf-8")[:100], encoding="utf-8")
+    with pytest.raises(UserError, match="remove it to run this again"):
+        run(suite, suite / "out", RuleTool())
+
+
+def test_a_run_that_was_begun_with_other_settings_is_not_continued(suite: Path) -> None:
+    tool = RuleTool(name=OWN, settings={"tracks": "1"})
+    run(suite, suite / "out", tool)
+    shutil.rmtree(suite / "out/rows")  # as after a kill: the work is there, and no row
+    with pytest.raises(UserError, match=r"was begun with something else \(tracks was 1, now 2\)"):
+        run(suite, suite / "out", RuleTool(name=OWN, settings={"tracks": "2"}))
+    assert len(run(suite, suite / "out", tool).rows) == 2
+
+
+def test_a_row_of_an_earlier_version_is_kept(suite: Path) -> None:
+    run(suite, suite / "out", RuleTool())
+    path = suite / "out/rows/a/rule-0.json"
+    row = json.loads(path.read_text(encoding="utf-8"))
+    del row["made_with"]
+    path.write_text(json.dumps(row), encoding="utf-8")
+    tool = RuleTool()
+    run(suite, suite / "out", tool)
+    assert tool.runs == []
+
+
+def test_settings_of_runs_that_change_nothing_are_left_out() -> None:
+    settings = Settings.resolve({"tracks": 3, "max_hours": 0.5, "runs_dir": "/elsewhere", "seed": 4, "warm": 2})
+    assert describe_run(settings) == {"tracks": "3", "max_hours": "0.5"}
+    assert OwnTool([], None).settings == {}

@@ -16,6 +16,8 @@ HEAD = (
     *("task", "tool", "seed", "graded", "medal", "holdout", "fresh", "reported", "optimism", "seconds", "calls"),
     *("tokens", "money", "executions", "failures", "exported = winner"),
 )
+_ENTITIES, _MARKS = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}, "\\|*_`[]#~"
+"""What Markdown would take for more than a character."""
 STAGE_HEAD = ("task", "seed", "stage", "solution", "holdout", "fresh")
 EMPTY = "-"
 
@@ -120,9 +122,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _escape(text: str) -> str:
     """Return foreign text as one that Markdown shows as it is."""
     line = " ".join(clean_text(text).split())
-    for mark in "\\|<*_`[":
-        line = line.replace(mark, "\\" + mark if mark != "<" else "&lt;")
-    return line
+    return "".join(_ENTITIES.get(mark, f"\\{mark}" if mark in _MARKS else mark) for mark in line)
 
 
 def write_page(bench: Bench) -> str:

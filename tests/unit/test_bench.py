@@ -15,6 +15,7 @@ import pytest
 from mlestar.bench.answers import TableAnswers
 from mlestar.bench.find import find_suite, find_tools
 from mlestar.bench.grading_program import ProgramAnswers
+from mlestar.bench.honesty import fresh_distance, optimism_error, optimism_lines
 from mlestar.bench.own import OwnTool, is_winner_exported, stage_rows
 from mlestar.bench.rows import Bench, BenchRow, Graded
 from mlestar.bench.run import BenchFolder, read_bench
@@ -28,6 +29,7 @@ from mlestar.report.result import Score, SolutionRow
 from mlestar.state import Export
 from tests.unit.bench_tools import CONDITIONS, RuleTool, run
 from tests.unit.command_line import call
+from tests.unit.processes_of_tests import is_gone, wait_for
 from tests.unit.suites import write_suite
 
 
@@ -242,6 +244,14 @@ def test_whether_the_winner_was_exported(exports: list[tuple[str, str | None]], 
     assert is_winner_exported(result.model_copy(update={"submission": None})) is None
 
 
+def test_scores_of_another_metric_are_no_optimism() -> None:
+    row = ROW.model_copy(update={"run_metric": "rmse", "metric": "mae", "fresh": 1.0, "fresh_se": 0.1})
+    bench = Bench(suite="s", conditions=CONDITIONS, rows=(row,))
+    assert dict(zip(HEAD, cells(row), strict=True))["optimism"] == "-"
+    assert (optimism_error(row), fresh_distance(row), optimism_lines([row])) == (None, None, ())
+    assert "its own scores are rmse, the graded one mae" in write_markdown(bench)
+
+
 ROW = BenchRow(
     **{"task": "a|b", "tool": "mlestar", "seed": 0, "status": "graded", "direction": "minimize", "holdout": 1.0},
     **{"holdout_se": 0.3, "graded": Graded(score=1.5, standard_error=0.4), "failures": {"error": 2}, "usd": None},
@@ -264,25 +274,17 @@ def test_foreign_text_is_escaped_in_every_table() -> None:
     assert "\x1b" not in markdown + page
 
 
+def test_what_markdown_would_act_on_is_escaped() -> None:
+    row = ROW.model_copy(update={"task": "# a", "reason": "![x](y) ~~no~~ &lt;b&gt; > quoted"})
+    markdown = write_markdown(Bench(suite="s", conditions=CONDITIONS, rows=(row,)))
+    assert "* \\# a, mlestar, seed 0: !\\[x\\](y) \\~\\~no\\~\\~ &amp;lt;b&amp;gt; &gt; quoted" in markdown
+
+
 def test_the_page_needs_nothing_from_elsewhere() -> None:
     page = write_page(Bench(suite="s", conditions=CONDITIONS, rows=(ROW,)))
     assert "http" not in page
     assert "prefers-color-scheme: dark" in page
     assert 'name="viewport"' in page
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except OSError:
-        return True
-    return stat.rpartition(")")[2].split()[0] == "Z"
-
-
-def wait_for(path: Path) -> int:
-    while not path.exists() or not path.read_text(encoding="utf-8"):
-        time.sleep(0.02)
-    return int(path.read_text(encoding="utf-8"))
 
 
 SLEEPER = "import os, sys, time, pathlib; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(600)"

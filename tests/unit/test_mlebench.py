@@ -148,6 +148,7 @@ def test_rows_are_matched_by_id_in_any_order(tmp_path: Path) -> None:
         ({"id": [11, 12, 13, 14], "price": [1, 2, "", 4]}, "no finite number"),
         ({"id": [11, 12, 13, 14], "price": [1, 2, "inf", 4]}, "'inf' is no finite number"),
         ({"id": [11, 12, 13, 14], "price": [1, 2, "much", 4]}, "'much' is no finite number"),
+        ({"id": [11, 12, 13, 14], "price": [1, 2, "1_000", 4]}, "'1_000' is no finite number"),
     ],
 )
 def test_an_invalid_submission_has_a_problem_and_no_score(
@@ -165,6 +166,25 @@ def test_a_submission_must_be_an_existing_file_that_ends_in_csv(tmp_path: Path) 
     assert answers.grade(right.rename(tmp_path / "a.txt")).problem == "there is no CSV file a.txt"
     (tmp_path / "empty.csv").write_text("")
     assert "cannot be read as CSV" in answers.grade(tmp_path / "empty.csv").problem
+
+
+def test_a_submission_that_is_far_too_large_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "a.csv").open("wb") as file:
+        file.truncate(2**40)
+    assert "more than the" in _houses(tmp_path).grade(tmp_path / "a.csv").problem
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [({"pos_label": "maybe"}, "pos_label is 'maybe'"), ({"id_column": "number"}, "no column 'number'")],
+)
+def test_faults_of_answers_are_known_before_a_tool_runs(tmp_path: Path, change: dict[str, str], problem: str) -> None:
+    folder = answers_folder(tmp_path, "auroc", target="kind", direction="maximize")
+    write_csv(folder / "answers.csv", {"id": [1, 2, 3], "kind": ["no", "yes", "no"]})
+    path = folder / "grade.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(UserError, match=problem):
+        competition_answers(folder)
 
 
 def test_submissions_of_a_task_are_resampled_alike(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ class CommandPeer:
         """Solve a task on a copy of its folder; after a kill it starts again."""
         copy, submission = folder.absolute() / "input", folder.absolute() / "submission.csv"
         delete_folder(copy)
-        submission.unlink(missing_ok=True)
+        delete_folder(submission)  # of an earlier attempt, whatever it is
         copy_task(task.folder, copy)
         start = time.monotonic()
         try:

@@ -26,6 +26,7 @@ from mlestar.bench.rows import OWN, Bench, BenchRow, Conditions, Graded, Reliabi
 from mlestar.bench.suite import SuiteTask
 from mlestar.bench.tables import write_tables
 from mlestar.bench.tools import Outcome, Tool
+from mlestar.bench.writing import replace_text
 from mlestar.errors import OperatorError, UserError, clean_text, first_line
 from mlestar.files import MACHINE_FAULTS, read_regular
 
@@ -152,13 +153,6 @@ class BenchFolder:
             raise UserError(msg) from None
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Replace a file in one step, so that a reader never sees half of it."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8", errors="replace")
-    part.replace(path)
-
-
 def read_bench(path: Path) -> Bench:
     """Return a benchmark from its folder or its `bench.json`.
 
@@ -187,8 +181,9 @@ def run_bench(suite: Suite, tools: Sequence[Tool], conditions: Conditions, folde
         show: shows what happens.
 
     Raises:
-        UserError: the folder has rows that were made under other conditions.
+        UserError: the folder has rows that were made under other conditions, or is inside a task folder.
     """
+    _check_place(folder, suite)
     with folder.locked():
         jobs = [Job(task, tool, seed) for task in suite.tasks for seed in conditions.seeds for tool in tools]
         found = _check_conditions(folder, conditions, jobs)
@@ -202,6 +197,18 @@ def run_bench(suite: Suite, tools: Sequence[Tool], conditions: Conditions, folde
         bench = write(found, measure_noise(suite, conditions, folder))
         write_reports(bench, suite.tasks, folder.path)
         return bench
+
+
+def _check_place(folder: BenchFolder, suite: Suite) -> None:
+    """Refuse a folder that tools would be given.
+
+    Raises:
+        UserError: it is inside a task folder.
+    """
+    for task in suite.tasks:
+        if folder.path.is_relative_to(task.folder.resolve()):
+            msg = f"{folder.path} is inside the task folder {task.folder}: choose another --out"
+            raise UserError(msg)
 
 
 def _check_conditions(folder: BenchFolder, conditions: Conditions, jobs: Sequence[Job]) -> dict[Job, BenchRow]:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mlestar.bench.find import find_suite
+from mlestar.bench.find import add_shortcuts, find_suite
 from mlestar.bench.made_with import describe_run
 from mlestar.bench.own import OwnTool
 from mlestar.bench.rows import OWN
 from mlestar.bench.run import BenchFolder, run_bench
+from mlestar.bench.shortcuts import write_shortcuts
 from mlestar.errors import UserError
 from mlestar.settings import Settings
 from tests.unit.bench_tools import CONDITIONS, RuleTool, ignore, run, skip_noise
@@ -106,3 +107,22 @@ def test_settings_of_runs_that_change_nothing_are_left_out() -> None:
     settings = Settings.resolve({"tracks": 3, "max_hours": 0.5, "runs_dir": "/elsewhere", "seed": 4, "warm": 2})
     assert describe_run(settings) == {"tracks": "3", "max_hours": "0.5"}
     assert OwnTool([], None).settings == {}
+
+
+def test_a_benchmark_inside_a_task_folder_is_refused(suite: Path) -> None:
+    with pytest.raises(UserError, match="is inside the task folder"):
+        run(suite, suite / "tasks/a/out", RuleTool())
+
+
+def test_generated_tasks_that_are_there_are_not_written_again(tmp_path: Path) -> None:
+    write_shortcuts(tmp_path)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    before = {path: path.stat().st_ino for path in files}
+    write_shortcuts(tmp_path)
+    assert {path: path.stat().st_ino for path in files} == before
+
+
+def test_a_task_with_the_name_of_a_generated_one_is_refused(tmp_path: Path) -> None:
+    suite = find_suite(write_suite(tmp_path / "suite", ["shortcut-file"]))
+    with pytest.raises(UserError, match="rename its folder"):
+        add_shortcuts(suite, tmp_path / "shortcuts")

@@ -67,5 +67,5 @@ def test_a_log_that_grows_too_large_begins_anew(tmp_path: Path) -> None:
     run_watched([sys.executable, "-c", code], log=tmp_path / "log", seconds=None)
     text = (tmp_path / "log").read_text(encoding="utf-8")
     assert "were cut]\n" in text
-    assert text.endswith("the end\n")
+    assert "the end\n" in text
     assert len(text) < MAX_LOG

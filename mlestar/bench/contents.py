@@ -1,7 +1,7 @@
 """What is in the folders of tasks and answers: whether a task can reach its answers, and whether either has changed."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -34,9 +34,10 @@ def check_separate(task: Path, answers: Path) -> None:
         if path.is_symlink() and not is_inside(path, task):
             msg = f"{path.relative_to(task)} is a link to something outside the task folder: copy it in"
             raise UserError(msg)
-    known = _by_size(path for path in _entries(answers) if _has_labels(path))
+    known = {(path.stat().st_size, sha256_of(path)) for path in _entries(answers) if _has_labels(path)}
+    sizes = {size for size, _ in known}
     for path in files:
-        if path.is_file() and (twins := known.get(path.stat().st_size)) and sha256_of(path) in map(sha256_of, twins):
+        if path.is_file() and (size := path.stat().st_size) in sizes and (size, sha256_of(path)) in known:
             msg = f"{path.relative_to(task)} is a file of the answers: remove it from {task}"
             raise UserError(msg)
 
@@ -73,10 +74,3 @@ def _entries(folder: Path) -> Iterator[Path]:
 def _has_labels(path: Path) -> bool:
     name = path.name.lower()
     return path.is_file() and path.stat().st_size > 0 and name.endswith(_TABLES) and _SAMPLE not in name
-
-
-def _by_size(paths: Iterable[Path]) -> dict[int, list[Path]]:
-    sizes: dict[int, list[Path]] = {}
-    for path in paths:
-        sizes.setdefault(path.stat().st_size, []).append(path)
-    return sizes

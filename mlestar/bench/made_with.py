@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlestar.bench.rows import BenchRow, Conditions
 from mlestar.bench.suite import SuiteTask
-from mlestar.errors import UserError, clean_text
+from mlestar.errors import UserError, clean_text, mask_secrets
 from mlestar.files import read_regular
 from mlestar.settings import BUDGET, UNBOUND, Settings
 
@@ -35,7 +35,8 @@ def describe_job(conditions: Conditions, tool: MadeWith, task: SuiteTask) -> dic
         task: the task.
     """
     shared = {name: str(getattr(conditions, name)) for name in SHARED}
-    return {**shared, **tool, TASK: task.contents, ANSWERS: task.answers_contents}
+    own = {name: mask_secrets(value) for name, value in tool.items()}
+    return {**shared, **own, TASK: task.contents, ANSWERS: task.answers_contents}
 
 
 def describe_changes(before: MadeWith, after: MadeWith, names: Iterable[str] | None = None) -> str:

@@ -48,7 +48,7 @@ class OwnTool:
         """Run a task to its end, from where an earlier call was interrupted."""
         limit = None if self.max_hours is None else 3600 * self.max_hours + OVERTIME
         ended = run_watched(
-            self._command(task, seed, folder),
+            self.command(task, seed, folder),
             output=folder / OUTPUT,
             log=folder / LOG,
             seconds=limit,
@@ -56,9 +56,10 @@ class OwnTool:
         )
         return _read_outcome(ended, folder)
 
-    def _command(self, task: SuiteTask, seed: int, folder: Path) -> list[str]:
+    def command(self, task: SuiteTask, seed: int, folder: Path) -> list[str]:
+        """Return the command of a run; what it sets itself comes last, and precedes the same settings of the user."""
         command = [sys.executable, "-m", "mlestar", "run", str(task.folder), "--json", *self.options]
-        return [*command, "--runs-dir", str(folder), "--run-id", RUN, "--set", f"seed={seed}"]
+        return [*command, "--run-id", RUN, "--set", f"runs_dir={folder}", "--set", f"seed={seed}"]
 
 
 def _read_outcome(ended: Ended, folder: Path) -> Outcome:

@@ -5,6 +5,7 @@ import json
 import logging
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,8 +21,8 @@ from mlestar.bench.honesty import honesty_lines
 from mlestar.bench.made_with import FILE as MADE_WITH
 from mlestar.bench.made_with import check_begun, check_row, check_shared, describe_job
 from mlestar.bench.mlebench import medal_lines, metric_name, statements, write_reports
-from mlestar.bench.own import is_winner_exported, stage_rows
-from mlestar.bench.reliability import describe_reliability, measure_reliability
+from mlestar.bench.own import LOG, is_winner_exported, stage_rows
+from mlestar.bench.reliability import describe_reliability, measure_reliability, read_reliability
 from mlestar.bench.rows import OWN, Bench, BenchRow, Conditions, Graded, Reliability
 from mlestar.bench.suite import SuiteTask
 from mlestar.bench.tables import write_tables
@@ -83,6 +84,10 @@ class BenchFolder:
     def work_path(self, job: Job) -> Path:
         """Return the folder that a tool works in."""
         return self.path / "work" / job.task.id / job.name
+
+    def noise_path(self, task: SuiteTask) -> Path:
+        """Return the folder in which it is measured what noise gives."""
+        return self.path / "noise" / task.id
 
     def begin(self, job: Job, made_with: dict[str, str]) -> None:
         """Make the folder that a tool works in, and write what its row is made with."""
@@ -188,12 +193,13 @@ def run_bench(suite: Suite, tools: Sequence[Tool], conditions: Conditions, folde
         jobs = [Job(task, tool, seed) for task in suite.tasks for seed in conditions.seeds for tool in tools]
         found = _check_conditions(folder, conditions, jobs)
         write = _Writer(suite, conditions, folder, jobs)
-        write(found, ())
+        known = _known_noise(suite, folder)
+        write(found, known)
         progress = Progress(len(jobs), list(found.values()), {})
         show(progress, None)
         for job, row in _run_jobs([job for job in jobs if job not in found], folder, conditions, progress, show):
             found[job] = row
-            write(found, ())
+            write(found, known)
         bench = write(found, measure_noise(suite, conditions, folder))
         write_reports(bench, suite.tasks, folder.path)
         return bench
@@ -251,10 +257,24 @@ class _Writer:
 def measure_noise(suite: Suite, conditions: Conditions, folder: BenchFolder) -> tuple[Reliability, ...]:
     """Return what noise alone gives on each task."""
     limit = _NOISE_SECONDS if conditions.minutes is None else min(_NOISE_SECONDS, 60 * conditions.minutes)
-    return tuple(
-        measure_reliability(task, folder.path / "noise" / task.id, seconds=limit, cpus=conditions.cpus)
-        for task in suite.tasks
-    )
+    return tuple(_measure_noise(task, folder.noise_path(task), limit, conditions.cpus) for task in suite.tasks)
+
+
+def _measure_noise(task: SuiteTask, folder: Path, seconds: float, cpus: int) -> Reliability:
+    """Return what noise gives on a task, or why that is not known."""
+    try:
+        return measure_reliability(task, folder, seconds=seconds, cpus=cpus)
+    except Exception as error:  # it works on data of others, and the table can do without it
+        if _is_of_machine(error):
+            raise
+        logger.debug("%s: what noise gives cannot be measured", task.id, exc_info=True)
+        reason = first_line(f"{type(error).__name__}: {error}")
+        return Reliability(task=task.id, direction=task.answers.direction, reason=reason)
+
+
+def _known_noise(suite: Suite, folder: BenchFolder) -> tuple[Reliability, ...]:
+    """Return what was measured before."""
+    return tuple(known for task in suite.tasks if (known := read_reliability(folder.noise_path(task))) is not None)
 
 
 def make_statements(bench: Bench, suite: Suite) -> tuple[str, ...]:
@@ -357,7 +377,8 @@ def _solve(job: Job, work: Path) -> Outcome:
     except Exception as error:  # a tool is code of others, and works on data of others
         if _is_of_machine(error):
             raise
-        logger.warning("%s on %s, seed %d", job.tool.name, job.task.id, job.seed, exc_info=True)
+        with (work / LOG).open("a", encoding="utf-8", errors="replace") as log:
+            log.write(traceback.format_exc())
         return Outcome("failed", time.monotonic() - start, f"{type(error).__name__}: {first_line(str(error))}")
 
 
@@ -368,7 +389,7 @@ def _grade(task: SuiteTask, submission: Path) -> Graded:
     except (Exception, SystemExit) as error:  # a submission is data, and a metric perhaps code, of others
         if _is_of_machine(error):
             raise
-        logger.warning("%s: %s cannot be graded", task.id, submission, exc_info=True)
+        logger.debug("%s: %s cannot be graded", task.id, submission, exc_info=True)
         return Graded(problem=f"it cannot be graded: {type(error).__name__}: {first_line(str(error))}")
 
 

@@ -9,7 +9,7 @@ import typer
 
 from mlestar import __version__
 from mlestar.cli.exits import Commands
-from mlestar.errors import SettingsError, clean_text
+from mlestar.errors import SettingsError
 
 if TYPE_CHECKING:
     from mlestar.bench.rows import Conditions
@@ -72,7 +72,7 @@ def run_suite(
     from mlestar.bench.made_with import describe_run
     from mlestar.bench.own import OwnTool
     from mlestar.bench.run import BenchFolder, run_bench
-    from mlestar.cli.terminal import Console
+    from mlestar.cli.terminal import Console, echo
 
     found = find_suite(suite, answers, grade, _split(only or []))
     conditions = _conditions(settings, minutes, tuple(range(seeds)), parallel)
@@ -85,7 +85,7 @@ def run_suite(
     with LiveTable(Console()) as table:
         run_bench(found, tools, conditions, folder, show=table)
     for name in ("bench.md", "bench.html"):
-        typer.echo(clean_text(str(folder.path / name)))
+        echo(str(folder.path / name))
 
 
 @bench.command("compare")
@@ -97,13 +97,14 @@ def compare(
 ) -> None:
     """Say whether B is better than A, worse, or whether that cannot be told, over all tasks and for each."""
     from mlestar.bench.compare import compare_folders, comparison_markdown
+    from mlestar.cli.terminal import echo, echo_json
 
     comparisons = compare_folders(first, second, tuple(_split([tools])))
     if as_json:
-        typer.echo("[" + ",".join(comparison.model_dump_json() for comparison in comparisons) + "]")
+        echo_json("[" + ",".join(comparison.model_dump_json() for comparison in comparisons) + "]")
         return
     for comparison in comparisons:
-        typer.echo(comparison_markdown(comparison))
+        echo(comparison_markdown(comparison))
 
 
 def _split(items: list[str]) -> list[str]:

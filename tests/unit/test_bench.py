@@ -191,6 +191,7 @@ def test_an_error_of_a_tool_is_a_row_and_the_rest_is_run(suite: Path) -> None:
     bench = run(suite, suite / "out", Defect(error=RuntimeError("a defect")))
     assert [(row.task, row.status) for row in bench.rows] == [("a", "failed"), ("b", "graded")]
     assert bench.rows[0].reason == "RuntimeError: a defect"
+    assert "in run" in (suite / "out/work/a/rule-0/log.txt").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), StoreError("no space")])

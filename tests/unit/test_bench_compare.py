@@ -185,6 +185,16 @@ def test_folders_are_compared_tool_by_tool(tmp_path: Path) -> None:
     assert comparison.differences == ("minutes: 5.0 and 9.0",)
 
 
+def test_settings_of_a_tool_that_differ_are_named(tmp_path: Path) -> None:
+    folders: list[Path] = []
+    for tracks in ("1", "3"):
+        made_with = {"tracks": tracks, "version": tracks}
+        rows = [row.model_copy(update={"made_with": made_with}) for row in tool_rows("a", 0.7)]
+        folders.append(write_bench(tmp_path / tracks, rows))
+    (comparison,) = compare_folders(*folders)
+    assert comparison.differences == ("tracks: 1 and 3",)
+
+
 def test_two_tools_of_one_benchmark_are_compared(tmp_path: Path) -> None:
     folder = write_bench(tmp_path / "bench", tool_rows("one", 0.7) + tool_rows("two", 0.9))
     (comparison,) = compare_folders(folder, tools=("one", "two"))

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -10,9 +11,11 @@ import pytest
 from mlestar.bench.find import add_shortcuts, find_suite
 from mlestar.bench.made_with import describe_run
 from mlestar.bench.own import OwnTool
-from mlestar.bench.rows import OWN
-from mlestar.bench.run import BenchFolder, run_bench
+from mlestar.bench.rows import OWN, BenchRow, Reliability
+from mlestar.bench.run import BenchFolder, Progress, run_bench
 from mlestar.bench.shortcuts import write_shortcuts
+from mlestar.bench.suite import SuiteTask
+from mlestar.cli.values import resolve_settings
 from mlestar.errors import UserError
 from mlestar.settings import Settings
 from tests.unit.bench_tools import CONDITIONS, RuleTool, ignore, run, skip_noise
@@ -53,6 +56,11 @@ def test_another_tool_of_the_same_name_does_not_take_over_its_rows(suite: Path) 
     run(suite, suite / "out", RuleTool(settings={"tool": "one --fast"}))
     with pytest.raises(UserError, match="tool was one --fast, now one --slow"):
         run(suite, suite / "out", RuleTool(settings={"tool": "one --slow"}))
+
+
+def test_keys_in_a_command_are_not_written(suite: Path) -> None:
+    run(suite, suite / "out", RuleTool(settings={"tool": "one --token=0123456789abcdef"}))
+    assert not [path for path in (suite / "out").rglob("*.json") if "0123456789abcdef" in path.read_text()]
 
 
 def test_rows_of_other_data_or_answers_are_refused(suite: Path) -> None:
@@ -126,3 +134,24 @@ def test_a_task_with_the_name_of_a_generated_one_is_refused(tmp_path: Path) -> N
     suite = find_suite(write_suite(tmp_path / "suite", ["shortcut-file"]))
     with pytest.raises(UserError, match="rename its folder"):
         add_shortcuts(suite, tmp_path / "shortcuts")
+
+
+def test_settings_of_the_user_do_not_move_a_run(tmp_path: Path) -> None:
+    task = SuiteTask("a", tmp_path, answers=None)  # type: ignore[arg-type]  # a tool never reads them
+    command = OwnTool(["--set", "runs_dir=/elsewhere", "--set", "seed=7"], None).command(task, 1, tmp_path / "work")
+    items = [item for word, item in pairwise(command) if word == "--set"]
+    settings = resolve_settings({}, items)
+    assert (settings.runs_dir, settings.seed) == (tmp_path / "work", 1)
+
+
+def test_a_table_keeps_what_noise_gives_while_rows_are_added(suite: Path) -> None:
+    run(suite, suite / "out", RuleTool())
+    record = Reliability(task="a", reason="kept").model_dump_json()
+    (suite / "out/noise/a/reliability.json").write_text(record, encoding="utf-8")
+    seen = list[str]()
+
+    def look(progress: Progress, row: BenchRow | None) -> None:
+        seen.append((suite / "out/bench.md").read_text(encoding="utf-8"))
+
+    run_bench(find_suite(suite), [RuleTool()], CONDITIONS, BenchFolder(suite / "out"), show=look)
+    assert all("what chance gives is not known: kept" in table for table in seen)

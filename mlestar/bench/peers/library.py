@@ -101,7 +101,7 @@ def _finish(prepared: Prepared, end: End, submission: Path, start: float) -> Out
         if end.exit_status:
             return Outcome("failed", time.monotonic() - start, end.reason)
         save(prepared, prepared.folder / "predictions.csv", submission)
-    except (OSError, ValueError, SubmissionError, UnhandledDataError) as error:
+    except (FileNotFoundError, ValueError, SubmissionError, UnhandledDataError) as error:
         reason = f"its predictions are not valid: {first_line(str(error))}"
         return Outcome("failed", time.monotonic() - start, reason)
     finally:

@@ -168,25 +168,6 @@ def test_a_submission_must_be_an_existing_file_that_ends_in_csv(tmp_path: Path) 
     assert "cannot be read as CSV" in answers.grade(tmp_path / "empty.csv").problem
 
 
-def test_a_submission_that_is_far_too_large_is_not_read(tmp_path: Path) -> None:
-    with (tmp_path / "a.csv").open("wb") as file:
-        file.truncate(2**40)
-    assert "more than the" in _houses(tmp_path).grade(tmp_path / "a.csv").problem
-
-
-@pytest.mark.parametrize(
-    ("change", "problem"),
-    [({"pos_label": "maybe"}, "pos_label is 'maybe'"), ({"id_column": "number"}, "no column 'number'")],
-)
-def test_faults_of_answers_are_known_before_a_tool_runs(tmp_path: Path, change: dict[str, str], problem: str) -> None:
-    folder = answers_folder(tmp_path, "auroc", target="kind", direction="maximize")
-    write_csv(folder / "answers.csv", {"id": [1, 2, 3], "kind": ["no", "yes", "no"]})
-    path = folder / "grade.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-    with pytest.raises(UserError, match=problem):
-        competition_answers(folder)
-
-
 def test_submissions_of_a_task_are_resampled_alike(tmp_path: Path) -> None:
     answers = _houses(tmp_path)
     one = answers.grade(write_csv(tmp_path / "a.csv", {"id": [11, 12, 13, 14], "price": [1, 2, 3, 6]}))

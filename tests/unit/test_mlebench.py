@@ -213,16 +213,6 @@ def test_several_targets_are_averaged(tmp_path: Path) -> None:
     assert "at least 0" in _read(folder).grade(negative).problem
 
 
-def test_pictures_are_answers(tmp_path: Path) -> None:
-    image = pytest.importorskip("PIL.Image")
-    folder = answers_folder(tmp_path, "pixel_rmse", target="value")
-    (folder / "cleaned").mkdir()
-    image.new("L", (2, 1), 255).save(folder / "cleaned" / "7.png")
-    image.new("L", (1, 1), 0).save(folder / "cleaned" / "8.png")
-    columns: dict[str, Sequence[object]] = {"id": ["7_1_1", "7_1_2", "8_1_1"], "value": [1.0, 0.0, 0.0]}
-    assert _read(folder).grade(write_csv(tmp_path / "a.csv", columns)).score == round((1 / 3) ** 0.5, 5)
-
-
 def test_a_folder_without_thresholds_is_no_competition(tmp_path: Path) -> None:
     folder = answers_folder(tmp_path, "rmse", target="price")
     (folder / "medals.json").unlink()

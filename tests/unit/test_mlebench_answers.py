@@ -1,6 +1,7 @@
-"""Faults of answers of competitions are known before a tool runs; submissions that are too large are not read."""
+"""Answers of competitions: pictures, and faults that are known before a tool runs; submissions that are too large."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,15 @@ def test_faults_of_answers_are_known_before_a_tool_runs(tmp_path: Path, change: 
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(UserError, match=problem):
         competition_answers(folder)
+
+
+def test_pictures_are_answers(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    folder = answers_folder(tmp_path, "pixel_rmse", target="value")
+    (folder / "cleaned").mkdir()
+    image.new("L", (2, 1), 255).save(folder / "cleaned" / "7.png")
+    image.new("L", (1, 1), 0).save(folder / "cleaned" / "8.png")
+    columns: dict[str, Sequence[object]] = {"id": ["7_1_1", "7_1_2", "8_1_1"], "value": [1.0, 0.0, 0.0]}
+    answers = competition_answers(folder)
+    assert answers is not None
+    assert answers.grade(write_csv(tmp_path / "a.csv", columns)).score == round((1 / 3) ** 0.5, 5)

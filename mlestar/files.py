@@ -18,6 +18,11 @@ MAX_RATIO = 300
 hundredth. Chosen by judgement; not measured."""
 SMALL = 2**28
 """Bytes that a file may unpack to whatever its size: 256 MiB. Chosen by judgement; not measured."""
+MACHINE_FAULTS = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN),
+)
+"""Errors of the system that are not about one file: no space, a broken disk, no handle, memory or process left."""
 BLOCK = 512
 """Bytes of the blocks that the system counts for a file."""
 

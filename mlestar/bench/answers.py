@@ -1,14 +1,10 @@
-"""Grading submissions: by this package's metrics against a table of labels, or by another program."""
+"""Grading submissions by this package's metrics against a table of labels."""
 
-import json
-import math
-import shlex
-import subprocess
-import sys
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from mlestar.bench.rows import Graded, Standing
 from mlestar.data.tables import read_table
@@ -17,12 +13,12 @@ from mlestar.errors import UserError, first_line
 from mlestar.evaluation.answers import Answers as GradedRows
 from mlestar.evaluation.grader import real_answers
 from mlestar.files import read_regular
-from mlestar.metrics import get_metric
 from mlestar.metrics.spec import Direction
 
 TABLE, SPEC = "answers.csv", "grade.json"
-GRADING_SECONDS = 600
-"""Time limit of a program that grades. Chosen by judgement; not measured."""
+_NEAR = 0.8
+"""How much a field must resemble one that is known to be taken for a mistyped one, as `difflib` measures it. Chosen by
+judgement; not measured."""
 
 
 class GradeSpec(BaseModel):
@@ -37,6 +33,18 @@ class GradeSpec(BaseModel):
     classes: tuple[str, ...] | None = None
     prediction_columns: tuple[str, ...] | None = None
     pos_label: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_spelling(cls, fields: Any) -> Any:
+        """Refuse a field that is most likely a mistyped one; others are of other programs."""
+        names = fields if isinstance(fields, dict) else ()
+        for name in names:
+            near = get_close_matches(name, cls.model_fields, n=1, cutoff=_NEAR)
+            if name not in cls.model_fields and near:
+                msg = f"unknown field {name!r}: did you mean {near[0]!r}?"
+                raise ValueError(msg)
+        return fields
 
     @field_validator("target", "classes", "prediction_columns", mode="before")
     @classmethod
@@ -63,14 +71,24 @@ class GradeSpec(BaseModel):
             return cls()
         try:
             return cls.model_validate_json(read_regular(path))
-        except (OSError, ValidationError) as error:
-            msg = f"{path} cannot be read: {first_line(str(error))}"
+        except OSError as error:
+            msg = f"{path} cannot be read: {error.strerror}"
+            raise UserError(msg) from error
+        except ValidationError as error:
+            msg = f"{path} cannot be read: {_describe(error)}"
             raise UserError(msg) from error
 
     @property
     def overrides(self) -> dict[str, Any]:
         """The fields as a user sets them about a task."""
         return {**self.model_dump(exclude={"direction", "id_column"}), "id": self.id_column}
+
+
+def _describe(error: ValidationError) -> str:
+    """Return the first fault in a line."""
+    fault = error.errors()[0]
+    field = ".".join(map(str, fault["loc"]))
+    return first_line(f"{field}: {fault['msg']}" if field else fault["msg"])
 
 
 def _as_name(value: object) -> object:
@@ -90,9 +108,13 @@ class TableAnswers:
         Raises:
             UserError: answers or task cannot be read.
         """
-        self._rows = _read_answers(folder, task, GradeSpec.read(folder))
+        spec = GradeSpec.read(folder)
+        self._rows = _read_answers(folder, task, spec)
         self.metric: str = self._rows.form.spec.metric
         self.direction: Direction = self._rows.form.spec.direction
+        if spec.direction not in (None, self.direction):
+            msg = f"{folder / SPEC}: direction is {spec.direction}, but {self.metric} is to {self.direction}"
+            raise UserError(msg)
 
     def grade(self, submission: Path) -> Graded:
         """Grade a submission on the rows, and on resamples of them."""
@@ -114,64 +136,6 @@ def _read_answers(folder: Path, task: Path, spec: GradeSpec) -> GradedRows:
         msg = f"{folder} has no {TABLE}: put the labels of the test rows there, or name a program with --grade"
         raise UserError(msg)
     overrides = {name: value for name, value in spec.overrides.items() if value is not None}
+    if spec.metric is not None and ".py:" in spec.metric and spec.direction is not None:
+        overrides["direction"] = spec.direction
     return real_answers(Task.load(task.absolute(), **overrides), read_table(path).frame)
-
-
-class ProgramAnswers:
-    """An answers folder that a program grades: `PROGRAM ANSWERS SUBMISSION` prints JSON with `score` or `error`."""
-
-    def __init__(self, program: str, folder: Path, task: Path) -> None:
-        """Take the program, the answers folder and the task folder.
-
-        Raises:
-            UserError: neither folder says what the metric is, or its direction.
-        """
-        self._command, self._folder = program_command(program), folder
-        spec = GradeSpec.read(folder)
-        self.metric: str = spec.metric or Task.load(task.absolute()).spec.metric
-        self.direction: Direction = spec.direction or get_metric(self.metric, task).direction
-
-    def grade(self, submission: Path) -> Graded:
-        """Run the program; rows cannot be resampled, so that there is no standard error unless it prints one."""
-        command = [*self._command, str(self._folder), str(submission)]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=GRADING_SECONDS)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return Graded(problem=f"the grading program failed: {first_line(str(error))}")
-        printed = _last_object(done.stdout)
-        score = printed.get("score")
-        if not isinstance(score, int | float):
-            reason = str(printed.get("error") or done.stderr.strip().rpartition("\n")[2] or "it printed no score")
-            return Graded(problem=first_line(reason))
-        if not math.isfinite(score):
-            return Graded(problem="it printed no finite score")
-        standard_error = printed.get("standard_error")
-        return Graded(score=score, standard_error=standard_error if isinstance(standard_error, int | float) else None)
-
-    def standing(self, score: float) -> Standing | None:
-        """Return None: what else the program prints is not read."""
-
-
-def program_command(program: str) -> list[str]:
-    """Return a program as a command: a Python file runs with this interpreter.
-
-    Raises:
-        UserError: it is empty.
-    """
-    words = shlex.split(program)
-    if not words:
-        msg = "--grade needs a program"
-        raise UserError(msg)
-    return [sys.executable, *words] if words[0].endswith(".py") else words
-
-
-def _last_object(text: str) -> dict[str, Any]:
-    """Return the JSON object that a program printed, alone or on its last line; empty without one."""
-    for part in (text, text.strip().rpartition("\n")[2]):
-        try:
-            value = json.loads(part)
-        except ValueError:
-            continue
-        if isinstance(value, dict):
-            return value
-    return {}

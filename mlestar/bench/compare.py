@@ -1,8 +1,9 @@
 """`mlestar bench compare`: two benchmarks, or two tools of one, pair by pair."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from mlestar.bench.made_with import ANSWERS, SHARED, TASK
 from mlestar.bench.pairs import Pairs, pair_rows
 from mlestar.bench.rows import Bench, BenchRow, Conditions, Frozen
 from mlestar.bench.run import read_bench
@@ -11,7 +12,7 @@ from mlestar.errors import UserError, clean_text
 from mlestar.metrics.precision import round_score
 
 _NORMAL_QUANTILE = 1.96
-_SAME = ("profile", "model", "minutes", "runner", "cpus", "memory_mb", "machine")
+_SAME = ("profile", "model", "minutes", "runner", "cpus", "parallel", "memory_mb", "machine")
 """Conditions that change scores; seeds are paired, and versions are what is compared."""
 
 
@@ -86,9 +87,10 @@ def compare_pairs(pairs: Pairs, first: str, second: str, differences: Iterable[s
 
 
 def _compare_benches(first: Bench, second: Bench, names: tuple[str, str], tool: str) -> Comparison:
-    pairs = pair_rows(_rows(first, tool), _rows(second, tool))
+    rows, others = _rows(first, tool), _rows(second, tool)
     before, after = (f"{tool} in {name}" for name in names)
-    return compare_pairs(pairs, before, after, _differences(first.conditions, second.conditions))
+    differences = [*_differences(first.conditions, second.conditions), *_setting_differences(rows, others)]
+    return compare_pairs(pair_rows(rows, others), before, after, differences)
 
 
 def _rows(bench: Bench, tool: str) -> list[BenchRow]:
@@ -104,6 +106,14 @@ def _names(first: Path, second: Path) -> tuple[str, str]:
 def _differences(first: Conditions, second: Conditions) -> list[str]:
     values = [(name, getattr(first, name), getattr(second, name)) for name in _SAME]
     return [f"{name.replace('_', ' ')}: {before} and {after}" for name, before, after in values if before != after]
+
+
+def _setting_differences(first: Sequence[BenchRow], second: Sequence[BenchRow]) -> list[str]:
+    """Return in which settings of a tool two benchmarks differ; all rows of a benchmark have the same ones."""
+    before, after = (rows[0].made_with if rows else {} for rows in (first, second))
+    names = [name for name in dict.fromkeys((*before, *after)) if name not in (*SHARED, TASK, ANSWERS)]
+    values = [(name, before.get(name, "unset"), after.get(name, "unset")) for name in names if before and after]
+    return [f"{name}: {old} and {new}" for name, old, new in values if old != new]
 
 
 def comparison_markdown(comparison: Comparison) -> str:

@@ -1,12 +1,16 @@
 """What takes part: the tasks of a suite with their answers, and the tools."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from mlestar.bench.answers import ProgramAnswers, TableAnswers
+from mlestar.bench.answers import TableAnswers
+from mlestar.bench.contents import check_separate, fingerprint
+from mlestar.bench.grading_program import ProgramAnswers, program_command
 from mlestar.bench.mlebench import competition_answers, is_competition, read_competition, read_flaws
+from mlestar.bench.mlebench.competitions import GRADE, LEADERBOARD, MEDALS
 from mlestar.bench.peers import find_peers
 from mlestar.bench.rows import TaskRow
 from mlestar.bench.shortcuts import write_shortcuts
@@ -26,6 +30,10 @@ class TaskSource:
     """The folder of its answers."""
     read: Callable[[], SuiteTask]
     """Reads the answers; raises UserError."""
+    graded_with: tuple[Path, ...] = ()
+    """Files besides the answers that decide scores."""
+    grade: str = ""
+    """The program that grades; empty without one."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +73,39 @@ def find_suite(folder: Path, answers: Path | None = None, grade: str | None = No
         if only and name not in only:
             continue
         try:
-            task = source.read()
+            task = _read(source)
         except UserError as error:
-            rows.append(TaskRow(id=name, problem=first_line(str(error))))
+            rows.append(TaskRow(id=_shown(name), problem=first_line(str(error))))
+        except Exception as error:  # a task is data of others, and the rest of the suite can do without it
+            problem = f"it cannot be read: {type(error).__name__}: {error}"
+            rows.append(TaskRow(id=_shown(name), problem=first_line(problem)))
         else:
             tasks.append(task)
-            rows.append(TaskRow(id=name, flaws=task.flaws, shortcut=task.shortcut, plain_score=task.plain_score))
-    return Suite(folder.resolve().name, tuple(tasks), tuple(rows))
+            rows.append(_task_row(task))
+    return Suite(_shown(folder.resolve().name), tuple(tasks), tuple(rows))
+
+
+def _task_row(task: SuiteTask) -> TaskRow:
+    return TaskRow(id=task.id, flaws=task.flaws, shortcut=task.shortcut, plain_score=task.plain_score)
+
+
+def _read(source: TaskSource) -> SuiteTask:
+    """Return a task of which no tool can see the answers.
+
+    Raises:
+        UserError: it cannot be run.
+    """
+    if _shown(source.id) != source.id:
+        msg = "the name of its folder is not UTF-8: rename it"
+        raise UserError(msg)
+    check_separate(source.folder, source.answers)
+    answers = fingerprint(source.answers, *source.graded_with, text=source.grade)
+    return replace(source.read(), contents=fingerprint(source.folder), answers_contents=answers)
+
+
+def _shown(name: str) -> str:
+    """Return the name of a folder with escapes for bytes that are no text."""
+    return os.fsencode(name).decode("utf-8", errors="backslashreplace")
 
 
 def add_shortcuts(suite: Suite, folder: Path) -> Suite:
@@ -82,25 +116,31 @@ def add_shortcuts(suite: Suite, folder: Path) -> Suite:
         folder: where the tasks are written.
     """
     planted: list[SuiteTask] = []
+    taken = {row.id for row in suite.rows}
     for shortcut in write_shortcuts(folder):
-        task = folder / "tasks" / shortcut.id
-        answers = open_answers(folder / "answers" / shortcut.id, task, None)
-        planted.append(SuiteTask(shortcut.id, task, answers, (), shortcut.what, shortcut.plain_score))
-    rows = [TaskRow(id=task.id, shortcut=task.shortcut, plain_score=task.plain_score) for task in planted]
-    return replace(suite, tasks=(*suite.tasks, *planted), rows=(*suite.rows, *rows))
+        if shortcut.id in taken:
+            msg = f"the suite has a task {shortcut.id!r}, as --shortcuts has: rename its folder"
+            raise UserError(msg)
+        task, labels = folder / "tasks" / shortcut.id, folder / "answers" / shortcut.id
+        answers, contents = open_answers(labels, task, None), (fingerprint(task), fingerprint(labels))
+        planted.append(SuiteTask(shortcut.id, task, answers, (), shortcut.what, shortcut.plain_score, *contents))
+    return replace(suite, tasks=(*suite.tasks, *planted), rows=(*suite.rows, *map(_task_row, planted)))
 
 
 def find_tasks(folder: Path, answers: Path | None, grade: str | None) -> list[TaskSource]:
     """Return the tasks of a suite folder, by id. Each kind of suite is a line here.
 
     Raises:
-        UserError: there is no such folder.
+        UserError: there is no such folder, or a program is to grade competitions.
     """
     if not folder.is_dir():
         msg = f"no such folder: {folder}"
         raise UserError(msg)
     competitions = [path for path in sorted(folder.iterdir()) if is_competition(path)]
     if competitions and answers is None:
+        if grade is not None:
+            msg = f"{folder} has prepared competitions, which --grade does not grade: leave it out"
+            raise UserError(msg)
         return [_competition(path) for path in competitions]
     tasks = folder / "tasks" if (folder / "tasks").is_dir() else folder
     if answers is None and not (folder / "answers").is_dir():
@@ -111,11 +151,13 @@ def find_tasks(folder: Path, answers: Path | None, grade: str | None) -> list[Ta
 
 def _competition(folder: Path) -> TaskSource:
     prepared = folder / "prepared"
-    return TaskSource(folder.name, prepared / "public", prepared / "private", partial(read_competition, folder))
+    beside = tuple(folder / name for name in (GRADE, MEDALS, LEADERBOARD))
+    return TaskSource(folder.name, prepared / "public", prepared / "private", partial(read_competition, folder), beside)
 
 
 def _find_folders(tasks: Path, answers: Path, grade: str | None) -> list[TaskSource]:
     folders = sorted(path for path in tasks.iterdir() if path.is_dir() and not path.name.startswith("."))
+    folders = [path for path in folders if path.resolve() != answers.resolve() and not is_bench_folder(path)]
     return [_source(path, answers / path.name, grade) for path in folders]
 
 
@@ -124,7 +166,20 @@ def _source(folder: Path, answers: Path, grade: str | None) -> TaskSource:
         flaws = read_flaws(folder.name, answers.parent, [answers])
         return SuiteTask(folder.name, folder.resolve(), open_answers(answers.resolve(), folder, grade), flaws)
 
-    return TaskSource(folder.name, folder, answers, read)
+    return TaskSource(folder.name, folder, answers, read, _files_of(grade), grade or "")
+
+
+def _files_of(program: str | None) -> tuple[Path, ...]:
+    """Return the scripts that the command of a program names."""
+    if program is None:
+        return ()
+    paths = map(Path, program_command(program))
+    return tuple(path for path in paths if path.suffix and path.is_file())
+
+
+def is_bench_folder(folder: Path) -> bool:
+    """Return whether a folder is that of a benchmark, and no task."""
+    return (folder / "bench.json").is_file() and (folder / "rows").is_dir()
 
 
 def open_answers(folder: Path, task: Path, grade: str | None) -> Answers:

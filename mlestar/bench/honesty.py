@@ -36,7 +36,7 @@ def optimism_error(row: BenchRow) -> float | None:
 
     The rows of the holdout and of the answers are different ones, so that their errors are independent.
     """
-    if row.holdout is None or row.graded.score is None:
+    if row.optimism is None:
         return None
     return _combined(row.holdout_se, row.graded.standard_error)
 
@@ -85,6 +85,8 @@ def _finding(task: TaskRow, row: BenchRow) -> str:
     given = [(name, score, error) for name, score, error in claims if score is not None]
     if not given:
         return f"gives itself no score; {graded}"
+    if row.run_metric:
+        return f"its scores are {clean_text(row.run_metric)}, not {clean_text(row.metric)}; {graded}"
     distances = [_distance(row, score, error) for _, score, error in given]
     if None in distances:
         return f"no standard errors to compare; {graded}"
@@ -96,7 +98,7 @@ def _finding(task: TaskRow, row: BenchRow) -> str:
 def _distance(row: BenchRow, score: float | None, error: float | None) -> float | None:
     """Return by how many combined standard errors a score of a row is better than its graded one."""
     combined = _combined(error, row.graded.standard_error)
-    if score is None or row.graded.score is None or combined is None:
+    if score is None or row.graded.score is None or combined is None or row.run_metric:
         return None
     return sign(row.direction) * (score - row.graded.score) / combined
 

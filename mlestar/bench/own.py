@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlestar.bench.logs import last_line
@@ -41,12 +41,14 @@ class OwnTool:
     max_hours: float | None
     """The run's own limit."""
     name: str = OWN
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Of its runs, where they are not the defaults."""
 
     def run(self, task: SuiteTask, seed: int, folder: Path) -> Outcome:
         """Run a task to its end, from where an earlier call was interrupted."""
         limit = None if self.max_hours is None else 3600 * self.max_hours + OVERTIME
         ended = run_watched(
-            self._command(task, seed, folder),
+            self.command(task, seed, folder),
             output=folder / OUTPUT,
             log=folder / LOG,
             seconds=limit,
@@ -54,9 +56,10 @@ class OwnTool:
         )
         return _read_outcome(ended, folder)
 
-    def _command(self, task: SuiteTask, seed: int, folder: Path) -> list[str]:
+    def command(self, task: SuiteTask, seed: int, folder: Path) -> list[str]:
+        """Return the command of a run; what it sets itself comes last, and precedes the same settings of the user."""
         command = [sys.executable, "-m", "mlestar", "run", str(task.folder), "--json", *self.options]
-        return [*command, "--runs-dir", str(folder), "--run-id", RUN, "--set", f"seed={seed}"]
+        return [*command, "--run-id", RUN, "--set", f"runs_dir={folder}", "--set", f"seed={seed}"]
 
 
 def _read_outcome(ended: Ended, folder: Path) -> Outcome:

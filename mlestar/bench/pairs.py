@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import ndtr
 
+from mlestar.bench.made_with import ANSWERS, TASK
 from mlestar.bench.rows import BenchRow, Graded
 from mlestar.metrics.spec import sign
 
@@ -22,8 +23,8 @@ class Pair:
     difference: float | None
     """Of the scores; None where one of them is missing."""
     resampled: np.ndarray
-    """The difference on every resample of the rows, the same resamples for all pairs of a task; empty where the grader
-    gave none."""
+    """The difference on every resample of the rows, the same resamples for all pairs of a task, NaN where a score is
+    undefined on one; empty where the grader gave none."""
     row_error: float
     """Standard error of the difference over the choice of rows; 0 where it is unknown."""
     outcomes: np.ndarray
@@ -74,6 +75,9 @@ def _mismatch(first: BenchRow, second: BenchRow) -> str:
     """Return why two rows cannot be compared; empty where they can."""
     if "unavailable" in (first.status, second.status):
         return "a tool was unavailable"
+    for name, what in ((TASK, "other task data"), (ANSWERS, "other answers")):
+        if "" not in (known := {row.made_with.get(name, "") for row in (first, second)}) and len(known) > 1:
+            return what
     if first.graded.score is None or second.graded.score is None:
         return ""
     same = (first.metric, first.direction) == (second.metric, second.direction)
@@ -88,18 +92,19 @@ def _pair(first: BenchRow, second: BenchRow) -> Pair:
     factor = sign(first.direction)
     difference = factor * (after.score - before.score)
     resampled = factor * _resampled(before, after)
-    if len(resampled):
-        return Pair(first.task, first.seed, difference, resampled, float(resampled.std()), np.sign(resampled))
+    defined = resampled[np.isfinite(resampled)]
+    if len(defined) > 1:
+        return Pair(first.task, first.seed, difference, resampled, float(defined.std()), np.sign(defined))
     # The errors of two submissions for the same rows rise and fall together, so this error is too large.
     error = float(np.hypot(before.standard_error or 0.0, after.standard_error or 0.0))
-    return Pair(first.task, first.seed, difference, resampled, error, _outcomes(difference, error))
+    return Pair(first.task, first.seed, difference, np.array([]), error, _outcomes(difference, error))
 
 
 def _resampled(before: Graded, after: Graded) -> np.ndarray:
     """Return the differences on the same resamples; none where they cannot be matched."""
     if len(before.resampled) != len(after.resampled):
         return np.array([])
-    difference: np.ndarray = np.array(after.resampled) - np.array(before.resampled)
+    difference: np.ndarray = np.array(after.resampled, dtype=float) - np.array(before.resampled, dtype=float)
     return difference
 
 

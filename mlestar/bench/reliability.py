@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from pydantic import ValidationError
 
 from mlestar.bench.peers.columns import UnhandledDataError
 from mlestar.bench.peers.constant import ConstantPeer
@@ -19,6 +20,7 @@ from mlestar.bench.rows import BenchRow, Reliability
 from mlestar.bench.suite import SuiteTask
 from mlestar.errors import UserError, first_line
 from mlestar.evaluation.predictions import SubmissionError
+from mlestar.files import read_regular
 from mlestar.metrics.spec import sign
 
 logger = logging.getLogger("mlestar.bench")
@@ -44,14 +46,22 @@ def measure_reliability(
         shuffles: of the labels.
     """
     record = folder / _RECORD
-    if record.exists():
-        return Reliability.model_validate_json(record.read_text(encoding="utf-8"))
+    if known := read_reliability(folder):
+        return known
     folder.mkdir(parents=True, exist_ok=True)
     measured = _measure(task, folder, seconds=seconds, cpus=cpus, shuffles=shuffles)
     draft = record.with_suffix(".new")
     draft.write_text(measured.model_dump_json(indent=1), encoding="utf-8")
     draft.replace(record)
     return measured
+
+
+def read_reliability(folder: Path) -> Reliability | None:
+    """Return what was measured in a folder; None where nothing was, or where it cannot be read."""
+    try:
+        return Reliability.model_validate_json(read_regular(folder / _RECORD))
+    except (OSError, ValidationError):
+        return None
 
 
 def _measure(task: SuiteTask, folder: Path, *, seconds: float, cpus: int, shuffles: int) -> Reliability:
@@ -86,7 +96,7 @@ def _grade(task: SuiteTask, prepared: Prepared, file: str) -> float | None:
         return None
     try:
         save(prepared, predictions, submission)
-    except (OSError, ValueError, SubmissionError, UnhandledDataError) as error:
+    except (FileNotFoundError, ValueError, SubmissionError, UnhandledDataError) as error:
         logger.debug("%s: %s", task.id, error)
         return None
     return task.answers.grade(submission).score

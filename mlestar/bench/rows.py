@@ -26,8 +26,9 @@ class Graded(Frozen):
     score: Finite = None
     standard_error: Finite = None
     """None where the rows of the answers cannot be resampled, as when another program grades."""
-    resampled: FiniteNumbers = ()
-    """Scores on bootstrap resamples of the rows: the same resamples for every submission of a task."""
+    resampled: tuple[Finite, ...] = ()
+    """Scores on bootstrap resamples of the rows: the same resamples for every submission of a task. None where the
+    metric is undefined on one."""
     problem: str = ""
     """Why there is no score."""
 
@@ -85,11 +86,15 @@ class BenchRow(Frozen):
     """Path, relative to the folder of the benchmark."""
     run: str | None = None
     """Path of the run folder, relative to the folder of the benchmark."""
+    run_metric: str = ""
+    """Metric of holdout, fresh and reported score, where it is another one than that of the graded score."""
+    made_with: dict[str, str] = {}
+    """Conditions, settings of the tool, and fingerprints of task and answers."""
 
     @property
     def optimism(self) -> float | None:
         """By how much the holdout score is better than the graded one."""
-        if self.holdout is None or self.graded.score is None:
+        if self.holdout is None or self.graded.score is None or self.run_metric:
             return None
         return sign(self.direction) * (self.holdout - self.graded.score)
 
@@ -118,6 +123,8 @@ class Conditions(Frozen):
     runner: str = ""
     seeds: tuple[int, ...] = (0,)
     cpus: int = 0
+    parallel: int = 1
+    """Tools that run at once, and share the machine."""
     memory_mb: int = 0
     machine: str = ""
     version: str = ""

@@ -1,11 +1,14 @@
 """Run a benchmark: every tool on every task with every seed; what has a row is not repeated."""
 
 import fcntl
+import json
+import logging
 import threading
 import time
+import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -15,20 +18,25 @@ from pydantic import ValidationError
 
 from mlestar.bench.find import Suite
 from mlestar.bench.honesty import honesty_lines
-from mlestar.bench.mlebench import medal_lines, statements, write_reports
-from mlestar.bench.own import is_winner_exported, stage_rows
-from mlestar.bench.reliability import describe_reliability, measure_reliability
-from mlestar.bench.rows import Bench, BenchRow, Conditions, Graded, Reliability
+from mlestar.bench.made_with import FILE as MADE_WITH
+from mlestar.bench.made_with import check_begun, check_row, check_shared, describe_job
+from mlestar.bench.mlebench import medal_lines, metric_name, statements, write_reports
+from mlestar.bench.own import LOG, is_winner_exported, stage_rows
+from mlestar.bench.reliability import describe_reliability, measure_reliability, read_reliability
+from mlestar.bench.rows import OWN, Bench, BenchRow, Conditions, Graded, Reliability
 from mlestar.bench.suite import SuiteTask
 from mlestar.bench.tables import write_tables
 from mlestar.bench.tools import Outcome, Tool
-from mlestar.errors import UserError, clean_text, first_line
-from mlestar.files import read_regular
+from mlestar.bench.writing import replace_text
+from mlestar.errors import OperatorError, UserError, clean_text, first_line
+from mlestar.files import MACHINE_FAULTS, read_regular
 
-_COMPARABLE = ("profile", "model", "minutes", "runner", "cpus")
-"""Conditions that all rows of a benchmark share."""
+logger = logging.getLogger("mlestar.bench")
+
 _NOISE_SECONDS = 300.0
 """Limit for what noise gives on a task, where that of the tools is not shorter. Chosen by judgement; not measured."""
+_MAX_BENCH = 2**30
+"""Bytes of a `bench.json` that is read; a row has about 8,000. Chosen by judgement; not measured."""
 _POLL = 0.25
 """Seconds between looks at what is running. Chosen by judgement; not measured."""
 
@@ -44,6 +52,10 @@ class Job:
     @property
     def name(self) -> str:
         return f"{self.tool.name}-{self.seed}"
+
+    def made_with(self, conditions: Conditions) -> dict[str, str]:
+        """Return what its row is made with."""
+        return describe_job(conditions, self.tool.settings, self.task)
 
 
 @dataclass
@@ -69,11 +81,19 @@ class BenchFolder:
     def row_path(self, job: Job) -> Path:
         return self.path / "rows" / job.task.id / f"{job.name}.json"
 
-    def work(self, job: Job) -> Path:
+    def work_path(self, job: Job) -> Path:
         """Return the folder that a tool works in."""
-        folder = self.path / "work" / job.task.id / job.name
+        return self.path / "work" / job.task.id / job.name
+
+    def noise_path(self, task: SuiteTask) -> Path:
+        """Return the folder in which it is measured what noise gives."""
+        return self.path / "noise" / task.id
+
+    def begin(self, job: Job, made_with: dict[str, str]) -> None:
+        """Make the folder that a tool works in, and write what its row is made with."""
+        folder = self.work_path(job)
         folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        replace_text(folder / MADE_WITH, json.dumps(made_with, indent=1) + "\n")
 
     def read_row(self, job: Job) -> BenchRow | None:
         """Return the row of a job; None where it has none.
@@ -85,10 +105,22 @@ class BenchFolder:
         if not path.is_file():
             return None
         try:
-            return BenchRow.model_validate_json(read_regular(path))
+            row = BenchRow.model_validate_json(read_regular(path))
         except (OSError, ValidationError) as error:
             msg = f"{path} cannot be read ({first_line(str(error))}); remove it to run this again"
             raise UserError(msg) from error
+        if (row.task, row.tool, row.seed) != (job.task.id, job.tool.name, job.seed):
+            msg = f"{path} is the row of {row.tool} on {row.task} with seed {row.seed}; remove it to run this again"
+            raise UserError(msg)
+        return row
+
+    def other_rows(self, jobs: Iterable[Job]) -> Iterator[BenchRow]:
+        """Yield the rows of other jobs, as far as they can be read."""
+        known = {self.row_path(job) for job in jobs}
+        for path in sorted((self.path / "rows").glob("*/*.json")):
+            if path not in known:
+                with suppress(OSError, ValidationError):
+                    yield BenchRow.model_validate_json(read_regular(path))
 
     def write_row(self, job: Job, row: BenchRow) -> None:
         path = self.row_path(job)
@@ -126,13 +158,6 @@ class BenchFolder:
             raise UserError(msg) from None
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Replace a file in one step, so that a reader never sees half of it."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8", errors="replace")
-    part.replace(path)
-
-
 def read_bench(path: Path) -> Bench:
     """Return a benchmark from its folder or its `bench.json`.
 
@@ -141,7 +166,7 @@ def read_bench(path: Path) -> Bench:
     """
     file = path / "bench.json" if path.is_dir() else path
     try:
-        return Bench.model_validate_json(read_regular(file))
+        return Bench.model_validate_json(read_regular(file, _MAX_BENCH))
     except OSError as error:
         msg = f"{file} cannot be read: {error.strerror}; name a folder that `mlestar bench` has written"
         raise UserError(msg) from error
@@ -150,54 +175,63 @@ def read_bench(path: Path) -> Bench:
         raise UserError(msg) from error
 
 
-def run_bench(
-    suite: Suite, tools: Sequence[Tool], conditions: Conditions, folder: BenchFolder, *, parallel: int, show: Show
-) -> Bench:
+def run_bench(suite: Suite, tools: Sequence[Tool], conditions: Conditions, folder: BenchFolder, *, show: Show) -> Bench:
     """Run what has no row yet, write the tables after each row, and return the whole benchmark.
 
     Args:
         suite: the tasks.
         tools: all tools; every one runs on every task.
-        conditions: under which they run.
+        conditions: under which they run, several at once if they say so.
         folder: of the benchmark.
-        parallel: how many run at once.
         show: shows what happens.
 
     Raises:
-        UserError: the folder has rows that were made under other conditions.
+        UserError: the folder has rows that were made under other conditions, or is inside a task folder.
     """
+    _check_place(folder, suite)
     with folder.locked():
-        check_conditions(folder, conditions)
         jobs = [Job(task, tool, seed) for task in suite.tasks for seed in conditions.seeds for tool in tools]
-        found = {job: row for job in jobs if (row := folder.read_row(job)) is not None}
+        found = _check_conditions(folder, conditions, jobs)
         write = _Writer(suite, conditions, folder, jobs)
-        write(found, ())
+        known = _known_noise(suite, folder)
+        write(found, known)
         progress = Progress(len(jobs), list(found.values()), {})
         show(progress, None)
-        for job, row in _run_jobs([job for job in jobs if job not in found], folder, parallel, progress, show):
+        for job, row in _run_jobs([job for job in jobs if job not in found], folder, conditions, progress, show):
             found[job] = row
-            write(found, ())
+            write(found, known)
         bench = write(found, measure_noise(suite, conditions, folder))
         write_reports(bench, suite.tasks, folder.path)
         return bench
 
 
-def check_conditions(folder: BenchFolder, conditions: Conditions) -> None:
-    """Refuse to add rows to those of other conditions.
+def _check_place(folder: BenchFolder, suite: Suite) -> None:
+    """Refuse a folder that tools would be given.
 
     Raises:
-        UserError: with what differs.
+        UserError: it is inside a task folder.
     """
-    if not (folder.path / "bench.json").is_file():
-        return
-    before = read_bench(folder.path)
-    if not before.rows:
-        return
-    pairs = [(name, getattr(before.conditions, name), getattr(conditions, name)) for name in _COMPARABLE]
-    changed = [f"{name} was {old}, now {new}" for name, old, new in pairs if old != new]
-    if changed:
-        msg = f"{folder.path} has rows made under other conditions ({'; '.join(changed)}): choose another --out"
-        raise UserError(msg)
+    for task in suite.tasks:
+        if folder.path.is_relative_to(task.folder.resolve()):
+            msg = f"{folder.path} is inside the task folder {task.folder}: choose another --out"
+            raise UserError(msg)
+
+
+def _check_conditions(folder: BenchFolder, conditions: Conditions, jobs: Sequence[Job]) -> dict[Job, BenchRow]:
+    """Return the rows that exist of some jobs.
+
+    Raises:
+        UserError: a row cannot be read, or was made under other conditions; or a run was begun under others.
+    """
+    found = {job: row for job in jobs if (row := folder.read_row(job)) is not None}
+    check_shared((*found.values(), *folder.other_rows(found)), conditions, folder.path)
+    for job in jobs:
+        now = job.made_with(conditions)
+        if job in found:
+            check_row(found[job], now, folder.row_path(job))
+        elif job.tool.name == OWN:  # all others start again
+            check_begun(folder.work_path(job), now)
+    return found
 
 
 class _Writer:
@@ -223,10 +257,24 @@ class _Writer:
 def measure_noise(suite: Suite, conditions: Conditions, folder: BenchFolder) -> tuple[Reliability, ...]:
     """Return what noise alone gives on each task."""
     limit = _NOISE_SECONDS if conditions.minutes is None else min(_NOISE_SECONDS, 60 * conditions.minutes)
-    return tuple(
-        measure_reliability(task, folder.path / "noise" / task.id, seconds=limit, cpus=conditions.cpus)
-        for task in suite.tasks
-    )
+    return tuple(_measure_noise(task, folder.noise_path(task), limit, conditions.cpus) for task in suite.tasks)
+
+
+def _measure_noise(task: SuiteTask, folder: Path, seconds: float, cpus: int) -> Reliability:
+    """Return what noise gives on a task, or why that is not known."""
+    try:
+        return measure_reliability(task, folder, seconds=seconds, cpus=cpus)
+    except Exception as error:  # it works on data of others, and the table can do without it
+        if _is_of_machine(error):
+            raise
+        logger.debug("%s: what noise gives cannot be measured", task.id, exc_info=True)
+        reason = first_line(f"{type(error).__name__}: {error}")
+        return Reliability(task=task.id, direction=task.answers.direction, reason=reason)
+
+
+def _known_noise(suite: Suite, folder: BenchFolder) -> tuple[Reliability, ...]:
+    """Return what was measured before."""
+    return tuple(known for task in suite.tasks if (known := read_reliability(folder.noise_path(task))) is not None)
 
 
 def make_statements(bench: Bench, suite: Suite) -> tuple[str, ...]:
@@ -240,7 +288,7 @@ def make_statements(bench: Bench, suite: Suite) -> tuple[str, ...]:
 
 
 def _run_jobs(
-    jobs: Sequence[Job], folder: BenchFolder, parallel: int, progress: Progress, show: Show
+    jobs: Sequence[Job], folder: BenchFolder, conditions: Conditions, progress: Progress, show: Show
 ) -> Iterator[tuple[Job, BenchRow]]:
     """Yield each job with its row as it ends.
 
@@ -250,8 +298,8 @@ def _run_jobs(
     ended: SimpleQueue[tuple[Job, BenchRow | BaseException]] = SimpleQueue()
     for job in jobs:
         waiting.put(job)
-    for _ in range(min(parallel, len(jobs))):
-        threading.Thread(target=_work, args=(waiting, ended, folder, progress), daemon=True).start()
+    for _ in range(min(conditions.parallel, len(jobs))):
+        threading.Thread(target=_work, args=(waiting, ended, folder, conditions, progress), daemon=True).start()
     for _ in jobs:
         job, row = _next(ended, progress, show)
         if isinstance(row, BaseException):
@@ -276,6 +324,7 @@ def _work(
     waiting: "SimpleQueue[Job]",
     ended: "SimpleQueue[tuple[Job, BenchRow | BaseException]]",
     folder: BenchFolder,
+    conditions: Conditions,
     progress: Progress,
 ) -> None:
     while True:
@@ -285,7 +334,9 @@ def _work(
             return
         progress.running[job] = time.monotonic()
         try:
-            row = run_job(job, folder)
+            made_with = job.made_with(conditions)
+            folder.begin(job, made_with)
+            row = run_job(job, folder).model_copy(update={"made_with": made_with})
             folder.write_row(job, row)
         except BaseException as error:  # raised again where all rows are collected
             ended.put((job, error))
@@ -295,10 +346,10 @@ def _work(
 
 def run_job(job: Job, folder: BenchFolder) -> BenchRow:
     """Run a tool on a task, grade its submission and return the row."""
-    outcome = job.tool.run(job.task, job.seed, folder.work(job))
+    outcome = _solve(job, folder.work_path(job))
     graded, answers = Graded(), job.task.answers
     if outcome.submission is not None:
-        graded = answers.grade(outcome.submission)
+        graded = _grade(job.task, outcome.submission)
     standing = None if graded.score is None else answers.standing(graded.score)
     row = BenchRow(
         task=job.task.id,
@@ -316,6 +367,35 @@ def run_job(job: Job, folder: BenchFolder) -> BenchRow:
     if outcome.submission is not None and graded.score is None:
         row = row.model_copy(update={"status": "invalid", "reason": first_line(graded.problem)})
     return _with_result(row, outcome, folder)
+
+
+def _solve(job: Job, work: Path) -> Outcome:
+    """Run a tool; what it cannot cope with is an outcome, what this machine cannot do ends the benchmark."""
+    start = time.monotonic()
+    try:
+        return job.tool.run(job.task, job.seed, work)
+    except Exception as error:  # a tool is code of others, and works on data of others
+        if _is_of_machine(error):
+            raise
+        with (work / LOG).open("a", encoding="utf-8", errors="replace") as log:
+            log.write(traceback.format_exc())
+        return Outcome("failed", time.monotonic() - start, f"{type(error).__name__}: {first_line(str(error))}")
+
+
+def _grade(task: SuiteTask, submission: Path) -> Graded:
+    """Grade a submission; what the grader cannot cope with is a problem of the submission."""
+    try:
+        return task.answers.grade(submission)
+    except (Exception, SystemExit) as error:  # a submission is data, and a metric perhaps code, of others
+        if _is_of_machine(error):
+            raise
+        logger.debug("%s: %s cannot be graded", task.id, submission, exc_info=True)
+        return Graded(problem=f"it cannot be graded: {type(error).__name__}: {first_line(str(error))}")
+
+
+def _is_of_machine(error: BaseException) -> bool:
+    """Return whether the machine failed, so that the same would happen to every other row."""
+    return isinstance(error, OperatorError) or (isinstance(error, OSError) and error.errno in MACHINE_FAULTS)
 
 
 def _with_result(row: BenchRow, outcome: Outcome, folder: BenchFolder) -> BenchRow:
@@ -337,5 +417,6 @@ def _with_result(row: BenchRow, outcome: Outcome, folder: BenchFolder) -> BenchR
             "is_winner_exported": is_winner_exported(result),
             "stages": stage_rows(result),
             "run": folder.relative(result.folder),
+            "run_metric": result.metric if metric_name(result.metric) != metric_name(row.metric) else "",
         }
     )

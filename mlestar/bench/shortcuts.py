@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mlestar.bench.writing import replace_text
+
 FEATURES = ("age", "visits", "distance", "income", "tenure", "rating")
 _TRAIN, _TEST = 2000, 1000
 """Rows. With 1,334 and more labelled rows a run keeps some apart (docs/scores.md)."""
@@ -95,15 +97,25 @@ def _write(folder: Path, identity: str, what: str, make: Callable[[np.random.Gen
     data, answers = folder / "tasks" / identity / "input", folder / "answers" / identity
     for path in (data, answers):
         path.mkdir(parents=True, exist_ok=True)
-    tables.train.to_csv(data / "train.csv", index=False)
-    tables.test.to_csv(data / "test.csv", index=False)
-    tables.answers.assign(churn=0.5).to_csv(data / "sample_submission.csv", index=False)
+    _write_table(tables.train, data / "train.csv")
+    _write_table(tables.test, data / "test.csv")
+    _write_table(tables.answers.assign(churn=0.5), data / "sample_submission.csv")
     if tables.side is not None:
-        tables.side.to_csv(data / "closed.csv", index=False)
-    (data.parent / "task.md").write_text(_description(tables), encoding="utf-8")
-    tables.answers.to_csv(answers / "answers.csv", index=False)
-    (answers / "grade.json").write_text(json.dumps(_GRADE), encoding="utf-8")
+        _write_table(tables.side, data / "closed.csv")
+    _write_text(data.parent / "task.md", _description(tables))
+    _write_table(tables.answers, answers / "answers.csv")
+    _write_text(answers / "grade.json", json.dumps(_GRADE))
     return Shortcut(identity, what, _plain_score(tables))
+
+
+def _write_table(frame: pd.DataFrame, path: Path) -> None:
+    _write_text(path, frame.to_csv(index=False))
+
+
+def _write_text(path: Path, text: str) -> None:
+    """Write a file that differs; a run of another benchmark may be reading the same one."""
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        replace_text(path, text)
 
 
 _GRADE = {"metric": "auroc", "direction": "maximize", "id_column": "id", "target": "churn"}

@@ -35,3 +35,7 @@ class SuiteTask:
     """Of a generated task: what its train data offers and its test rows lack; empty for all others."""
     plain_score: float | None = None
     """Of such a task: what a plain model reaches that never had the shortcut."""
+    contents: str = ""
+    """Fingerprint of its folder; empty where it is unknown."""
+    answers_contents: str = ""
+    """Fingerprint of the answers, and of what grades."""

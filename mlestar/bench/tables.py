@@ -16,6 +16,8 @@ HEAD = (
     *("task", "tool", "seed", "graded", "medal", "holdout", "fresh", "reported", "optimism", "seconds", "calls"),
     *("tokens", "money", "executions", "failures", "exported = winner"),
 )
+_ENTITIES, _MARKS = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}, "\\|*_`[]#~"
+"""What Markdown would take for more than a character."""
 STAGE_HEAD = ("task", "seed", "stage", "solution", "holdout", "fresh")
 EMPTY = "-"
 
@@ -83,6 +85,7 @@ def condition_line(bench: Bench) -> str:
         "the profile's limit of time" if minutes is None else f"at most {minutes:g} minutes for each tool",
         f"runner {conditions.runner}",
         f"seeds {', '.join(map(str, conditions.seeds))}",
+        *([f"{conditions.parallel} tools at once"] if conditions.parallel > 1 else []),
         f"{conditions.cpus} CPUs, {conditions.memory_mb / 1024:.0f} GiB, {conditions.machine}",
     ]
     return "; ".join(parts)
@@ -91,9 +94,14 @@ def condition_line(bench: Bench) -> str:
 def notes(bench: Bench) -> list[str]:
     """Return the lines under the table: what has no score and why, what was not run, flaws, checks."""
     lines = [f"{row.task}, {row.tool}, seed {row.seed}: {row.reason}" for row in bench.rows if row.reason]
+    lines += [_other_metric(row) for row in bench.rows if row.run_metric]
     lines += [f"{task.id} was not run: {task.problem}" for task in bench.tasks if task.problem]
     lines += [f"{task.id}: {flaw}" for task in bench.tasks for flaw in task.flaws]
     return [*lines, *bench.statements]
+
+
+def _other_metric(row: BenchRow) -> str:
+    return f"{row.task}, {row.tool}, seed {row.seed}: its own scores are {row.run_metric}, the graded one {row.metric}"
 
 
 def write_markdown(bench: Bench) -> str:
@@ -114,9 +122,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _escape(text: str) -> str:
     """Return foreign text as one that Markdown shows as it is."""
     line = " ".join(clean_text(text).split())
-    for mark in "\\|<*_`[":
-        line = line.replace(mark, "\\" + mark if mark != "<" else "&lt;")
-    return line
+    return "".join(_ENTITIES.get(mark, f"\\{mark}" if mark in _MARKS else mark) for mark in line)
 
 
 def write_page(bench: Bench) -> str:

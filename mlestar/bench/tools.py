@@ -1,5 +1,6 @@
 """What takes part in a benchmark."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -26,6 +27,10 @@ class Tool(Protocol):
     """Turns a task folder into a submission."""
 
     name: str
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """What its rows depend on besides the conditions of a benchmark."""
 
     def run(self, task: SuiteTask, seed: int, folder: Path) -> Outcome:
         """Solve a task; blocks, and is called in a thread. Called again after a kill, it continues where it can.

@@ -58,7 +58,7 @@ def judge_task(pairs: Sequence[Pair]) -> Finding:
     """Return what the pairs of one task say."""
     advantages = np.array([pair.advantage for pair in pairs])
     difference, low, high = _task_interval(pairs)
-    chance = exchange_chance(advantages)
+    chance = exchange_chance(advantages[:1] if _is_one_result(pairs) else advantages)
     advantage = float(advantages.mean())
     return Finding(
         verdict=_verdict(advantage, chance, low, high),
@@ -133,11 +133,21 @@ def _task_interval(pairs: Sequence[Pair]) -> tuple[float | None, float | None, f
     return middle, middle - half, middle + half
 
 
+def _is_one_result(pairs: Sequence[Pair]) -> bool:
+    """Return whether all seeds gave the same scores of unknown error, as tools do that draw nothing: one result."""
+    return len({pair.difference for pair in pairs}) == 1 and all(
+        pair.difference is not None and pair.row_error == 0 and not len(pair.resampled) for pair in pairs
+    )
+
+
 def _row_variance(pairs: Sequence[Pair]) -> float:
     """Return the variance of the mean difference over the choice of rows; 0 where it is unknown."""
     scored = [pair for pair in pairs if pair.difference is not None]
     if len({len(pair.resampled) for pair in scored}) == 1 and len(scored[0].resampled) > 1:
-        return float(np.mean([pair.resampled for pair in scored], axis=0).var(ddof=1))
+        means = np.mean([pair.resampled for pair in scored], axis=0)
+        defined = means[np.isfinite(means)]
+        if len(defined) > 1:
+            return float(defined.var(ddof=1))
     # All seeds are graded on the same rows, so that their mean is hardly more certain than one of them.
     return float(np.mean([pair.row_error**2 for pair in scored]))
 
@@ -161,6 +171,8 @@ def _task_note(pairs: Sequence[Pair], low: float | None, high: float | None) -> 
         notes.append(f"{MIN_UNITS} seeds are needed")
     if len(pairs) == 1 and low is not None and high is not None and low * high > 0:
         notes.append("on these rows the two submissions differ, another seed may not")
+    if len(pairs) > 1 and _is_one_result(pairs):
+        notes.append("all seeds gave the same scores, whose error is unknown")
     if unscored := sum(pair.difference is None for pair in pairs):
         notes.append(f"{unscored} without a score")
     return "; ".join(notes)

@@ -1,15 +1,17 @@
 """Run a command that ends with its caller, however that ends: a benchmark leaves no process behind.
 
 This file is a program too, `python watched.py COMMAND...`, of the standard library alone. It runs the command in a
-session of its own and kills the whole process group when its standard input closes, which the system does when the
-caller is gone, or after the time limit.
+session of its own. When the command ends, when its standard input closes, which the system does when the caller is
+gone, or after the time limit, it kills the process group of the command, and on Linux also what has left that group.
 """
 
+import ctypes
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
@@ -17,6 +19,14 @@ from pathlib import Path
 
 TIMED_OUT = "t"
 """What the caller writes when the time is over."""
+MAX_LOG = 2**26
+"""Bytes of a log beyond which it begins anew. Chosen by judgement; not measured."""
+_LOOK_SECONDS = 1.0
+"""Between looks at the size of the log. Chosen by judgement; not measured."""
+_SET_CHILD_SUBREAPER = 36
+"""Of `prctl` in Linux: processes whose parent ended become children of this one."""
+_ROUNDS, _ROUND_SECONDS = 100, 0.01
+"""Of killing: some processes fork faster than they die. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +49,12 @@ def run_watched(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Ended:
-    """Run a command to its end; it is killed with all processes of its group when this process ends or time is over.
+    """Run a command to its end; it is killed with all that it started when this process ends or time is over.
 
     Args:
         command: the program and its arguments.
         output: file for its standard output, which is replaced; None: it goes to the log.
-        log: file for its standard error, to which is added.
+        log: file for its standard error, to which is added; beyond `MAX_LOG` it begins anew.
         seconds: after which it is asked to end, with SIGTERM; None: never.
         grace: seconds after which it is killed then.
         cpus: how many CPUs it may use, where the system can limit them; 0: all.
@@ -74,13 +84,17 @@ def main() -> None:
     """Run the command of the arguments."""
     grace, cpus, *command = sys.argv[1:]
     _limit_cpus(int(cpus))
+    _adopt_orphans()
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
     except OSError as error:
         sys.exit(f"{command[0]} cannot be started: {error.strerror}")
-    threading.Thread(target=_follow, args=(process, float(grace)), daemon=True).start()
-    status = process.wait()
-    _signal_group(process.pid, signal.SIGKILL)
+    ended = threading.Event()
+    threading.Thread(target=_follow, args=(process.pid, float(grace), ended), daemon=True).start()
+    threading.Thread(target=_limit_log, args=(ended,), daemon=True).start()
+    status = _wait(process)
+    ended.set()
+    _kill(process.pid)
     if status < 0:
         _end_by(-status)
     os._exit(status)
@@ -91,6 +105,22 @@ def _limit_cpus(count: int) -> None:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
 
 
+def _adopt_orphans() -> None:
+    """Become the parent of what the command started and left, so that it can be found."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # no such library, or none with `prctl`
+            ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _wait(process: "subprocess.Popen[bytes]") -> int:
+    """Return the status of the command when it ends; orphans that end meanwhile are forgotten."""
+    if sys.platform != "linux":  # where orphans are not adopted
+        return process.wait()
+    while (dead := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)) and dead.si_pid != process.pid:
+        os.waitpid(dead.si_pid, 0)
+    return process.wait()
+
+
 def _end_by(number: int) -> None:
     """End by the signal that ended the command, so that the caller sees it."""
     with suppress(OSError):  # the kill signal has its own way
@@ -98,13 +128,55 @@ def _end_by(number: int) -> None:
     os.kill(os.getpid(), number)
 
 
-def _follow(process: "subprocess.Popen[bytes]", grace: float) -> None:
+def _follow(group: int, grace: float, ended: threading.Event) -> None:
     """Wait for an order on standard input, or for its end."""
     if os.read(0, 1):
-        _signal_group(process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(grace)
-    _signal_group(process.pid, signal.SIGKILL)
+        _signal_group(group, signal.SIGTERM)
+        ended.wait(grace)
+    _kill(group)
+
+
+def _limit_log(ended: threading.Event) -> None:
+    """Empty the log whenever it is too large; all that write to it add to its end."""
+    while not ended.wait(_LOOK_SECONDS):
+        if os.fstat(2).st_size > MAX_LOG:
+            with suppress(OSError):  # the disk may be full
+                os.ftruncate(2, 0)
+                os.write(2, f"[more than {MAX_LOG} bytes before this were cut]\n".encode())
+
+
+def _kill(group: int) -> None:
+    """Kill the group of the command, and all that it started elsewhere, until nothing is left."""
+    _signal_group(group, signal.SIGKILL)
+    for _ in range(_ROUNDS):
+        left = _descendants()
+        if not left:
+            return
+        for pid in left:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_ROUND_SECONDS)
+
+
+def _descendants() -> set[int]:
+    """Return the running processes below this one; Linux only."""
+    if sys.platform != "linux":
+        return set()
+    parents = dict(filter(None, map(_parent, Path("/proc").glob("[0-9]*"))))
+    found, newest = set[int](), {os.getpid()}
+    while newest := {pid for pid, parent in parents.items() if parent in newest} - found:
+        found |= newest
+    return found
+
+
+def _parent(folder: Path) -> tuple[int, int] | None:
+    """Return a process and its parent; None for one that has ended."""
+    try:
+        # After the command name: state, parent.
+        state, parent = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[:2]
+    except (OSError, ValueError):  # it has ended meanwhile
+        return None
+    return None if state in "ZX" else (int(folder.name), int(parent))
 
 
 def _signal_group(group: int, number: int) -> None:

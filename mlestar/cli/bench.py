@@ -9,7 +9,7 @@ import typer
 
 from mlestar import __version__
 from mlestar.cli.exits import Commands
-from mlestar.errors import SettingsError, clean_text
+from mlestar.errors import SettingsError
 
 if TYPE_CHECKING:
     from mlestar.bench.rows import Conditions
@@ -69,22 +69,23 @@ def run_suite(
     settings = resolve_settings(options, set_)
     from mlestar.bench.find import add_shortcuts, find_suite, find_tools
     from mlestar.bench.live import LiveTable
+    from mlestar.bench.made_with import describe_run
     from mlestar.bench.own import OwnTool
     from mlestar.bench.run import BenchFolder, run_bench
-    from mlestar.cli.terminal import Console
+    from mlestar.cli.terminal import Console, echo
 
     found = find_suite(suite, answers, grade, _split(only or []))
-    conditions = _conditions(settings, minutes, tuple(range(seeds)))
-    own = OwnTool(_arguments(options, set_ or []), settings.max_hours)
+    conditions = _conditions(settings, minutes, tuple(range(seeds)), parallel)
+    own = OwnTool(_arguments(options, set_ or []), settings.max_hours, settings=describe_run(settings))
     seconds = 3600 * (settings.max_hours or _HOURS)
     tools = find_tools(own, _split([peers]), peer or [], seconds=seconds, cpus=conditions.cpus)
     folder = BenchFolder(out or Path(f"bench-{found.name}"))
     if shortcuts:
         found = add_shortcuts(found, folder.path.resolve() / "shortcuts")
     with LiveTable(Console()) as table:
-        run_bench(found, tools, conditions, folder, parallel=parallel, show=table)
+        run_bench(found, tools, conditions, folder, show=table)
     for name in ("bench.md", "bench.html"):
-        typer.echo(clean_text(str(folder.path / name)))
+        echo(str(folder.path / name))
 
 
 @bench.command("compare")
@@ -96,13 +97,14 @@ def compare(
 ) -> None:
     """Say whether B is better than A, worse, or whether that cannot be told, over all tasks and for each."""
     from mlestar.bench.compare import compare_folders, comparison_markdown
+    from mlestar.cli.terminal import echo, echo_json
 
     comparisons = compare_folders(first, second, tuple(_split([tools])))
     if as_json:
-        typer.echo("[" + ",".join(comparison.model_dump_json() for comparison in comparisons) + "]")
+        echo_json("[" + ",".join(comparison.model_dump_json() for comparison in comparisons) + "]")
         return
     for comparison in comparisons:
-        typer.echo(comparison_markdown(comparison))
+        echo(comparison_markdown(comparison))
 
 
 def _split(items: list[str]) -> list[str]:
@@ -120,7 +122,7 @@ def _arguments(options: dict[str, str | None], items: list[str]) -> list[str]:
     return arguments
 
 
-def _conditions(settings: "Settings", minutes: float | None, seeds: tuple[int, ...]) -> "Conditions":
+def _conditions(settings: "Settings", minutes: float | None, seeds: tuple[int, ...], parallel: int) -> "Conditions":
     from mlestar.bench.rows import Conditions
     from mlestar.llm.external import ASK
     from mlestar.llm.models import choose_models
@@ -137,6 +139,7 @@ def _conditions(settings: "Settings", minutes: float | None, seeds: tuple[int, .
         runner=settings.runner,
         seeds=seeds,
         cpus=os.cpu_count() or 1,
+        parallel=parallel,
         memory_mb=memory // 2**20,
         machine=f"{platform.system()} {platform.machine()}",
         version=__version__,

@@ -150,7 +150,9 @@ def real_answers(task: Task, labels: pd.DataFrame, resamples: int = DEFAULT_RESA
     if form.lines is not None:
         msg = "submissions of this task have several lines for a row, whose answers are no table of labels"
         raise HoldoutError(msg)
-    rows = labels.iloc[_rows_of_answers(form, labels)].reset_index(drop=True)
+    rows = labels.iloc[_rows_of_answers(task, form, labels)].reset_index(drop=True)
+    rows = _in_known_spelling(form, rows)
+    _check_labels(form, rows)
     if task.test.frame is not None:
         test = task.test.frame.reset_index(drop=True)
         rows = rows.join(test[[name for name in test.columns if name not in rows.columns]])
@@ -158,21 +160,84 @@ def real_answers(task: Task, labels: pd.DataFrame, resamples: int = DEFAULT_RESA
     return Answers("test", form, read_truth(task.spec, rows), np.arange(form.rows), extra, resamples)
 
 
-def _rows_of_answers(form: SubmissionForm, labels: pd.DataFrame) -> np.ndarray:
+def _rows_of_answers(task: Task, form: SubmissionForm, labels: pd.DataFrame) -> np.ndarray:
     """Return for each expected row of a submission the number of its row of labels."""
     columns = set(form.spec.target) if form.ids is None else {*form.spec.target, form.ids.name}
     if missing := columns - set(labels.columns):
         msg = f"the answers have no column {', '.join(map(repr, sorted(missing)))}"
         raise HoldoutError(msg)
-    if form.ids is None:
+    ids = form.ids or _test_ids(task, labels)
+    if ids is None:
         places = np.arange(form.rows) if len(labels) == form.rows else np.array([-1])
     else:
-        index = pd.Index(form.ids.comparable(labels[form.ids.name]))
-        places = index.get_indexer(pd.Index(form.ids.expected)) if index.is_unique else np.array([-1])
+        index = pd.Index(ids.comparable(labels[ids.name]))
+        places = index.get_indexer(pd.Index(ids.expected)) if index.is_unique else np.array([-1])
     if (places < 0).any():
         msg = f"the answers have {len(labels)} rows, which are not those of the {form.rows} rows to predict"
         raise HoldoutError(msg)
     return np.asarray(places)
+
+
+def _test_ids(task: Task, labels: pd.DataFrame) -> RowIds | None:
+    """Return ids that test rows and answers have where submissions have none; None where the order is the same.
+
+    Raises:
+        HoldoutError: the order differs, and no column tells the rows apart.
+    """
+    test = task.test.frame
+    if test is None:
+        return None
+    shared = [name for name in test.columns if name in labels.columns and name not in task.spec.target]
+    moved = [name for name in shared if _is_moved(test[name], labels[name])]
+    for name in moved:
+        if not test[name].duplicated().any():
+            return RowIds(name, test[name])
+    if moved:
+        msg = f"the answers are not in the order of {task.spec.test}, and {moved[0]!r} does not tell its rows apart"
+        raise HoldoutError(msg)
+    return None
+
+
+def _is_moved(cells: pd.Series, others: pd.Series) -> bool:
+    """Return whether two columns have the same values in another order."""
+    first, second = (canonical_labels(column) for column in (cells, others))
+    if len(first) != len(second) or (first == second).all():
+        return False
+    return bool((np.sort(first) == np.sort(second)).all())
+
+
+def _in_known_spelling(form: SubmissionForm, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return answers with labels as train spells them, as those of a submission are read: 7 is 007 there."""
+    spec = form.spec
+    known = form.labels if form.labels.labels else KnownLabels(spec.classes)
+    if spec.prediction_kind not in ("label", "probability") or form.metric.several_labels or not known.labels:
+        return rows
+    matched = {name: known.match(rows[name]) for name in spec.target}
+    if not any(np.isin(labels, list(known.labels)).any() for labels in matched.values()):
+        name = spec.target[0]
+        msg = f"no answer in {name!r} is a label of train, such as {rows[name].iloc[0]!r}"
+        raise HoldoutError(msg)
+    return rows.assign(**matched)
+
+
+def _check_labels(form: SubmissionForm, rows: pd.DataFrame) -> None:
+    """Refuse answers in which a label is missing: no submission could be right there.
+
+    Raises:
+        HoldoutError: with the column.
+    """
+    spec = form.spec
+    if spec.prediction_kind == "text" or form.metric.several_labels:
+        return
+    for name in spec.target:
+        if spec.prediction_kind == "value":
+            missing = ~np.isfinite(read_numbers(rows[name], spec.number_formats.get(name, "")))
+        else:
+            missing = canonical_labels(rows[name]) == ""
+        if missing.any():
+            cell = rows[name][missing].iloc[0]
+            msg = f"the answers have no label in {int(missing.sum())} cells of {name!r}, such as {cell!r}"
+            raise HoldoutError(msg)
 
 
 def _lines_form(task: Task, lines: SubmissionLines) -> SubmissionForm:

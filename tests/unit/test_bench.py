@@ -1,5 +1,6 @@
 """Benchmarks: tasks are found, submissions graded, rows kept, and tables written."""
 
+import errno
 import subprocess
 import sys
 import textwrap
@@ -11,50 +12,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlestar.bench.answers import ProgramAnswers, TableAnswers
+from mlestar.bench.answers import TableAnswers
 from mlestar.bench.find import find_suite, find_tools
+from mlestar.bench.grading_program import ProgramAnswers
+from mlestar.bench.honesty import fresh_distance, optimism_error, optimism_lines
 from mlestar.bench.own import OwnTool, is_winner_exported, stage_rows
-from mlestar.bench.rows import Bench, BenchRow, Conditions, Graded
-from mlestar.bench.run import BenchFolder, Progress, read_bench, run_bench
+from mlestar.bench.rows import Bench, BenchRow, Graded
+from mlestar.bench.run import BenchFolder, read_bench
 from mlestar.bench.suite import SuiteTask
 from mlestar.bench.tables import HEAD, cells, write_markdown, write_page
 from mlestar.bench.tools import Outcome
 from mlestar.bench.watched import run_watched
-from mlestar.errors import UserError
+from mlestar.errors import StoreError, UserError
 from mlestar.report import Result
 from mlestar.report.result import Score, SolutionRow
 from mlestar.state import Export
+from tests.unit.bench_tools import CONDITIONS, RuleTool, run
 from tests.unit.command_line import call
+from tests.unit.processes_of_tests import is_gone, wait_for
 from tests.unit.suites import write_suite
-
-CONDITIONS = Conditions(profile="quick", model="offline", runner="local", version="1")
-
-
-@dataclass
-class RuleTool:
-    """Predicts from the sign of `x`, or copies the sample submission."""
-
-    name: str = "rule"
-    copies_sample: bool = False
-    fails: bool = False
-    runs: list[str] = field(default_factory=list)
-
-    def run(self, task: SuiteTask, seed: int, folder: Path) -> Outcome:
-        self.runs.append(f"{task.id}-{seed}")
-        if self.fails:
-            return Outcome("failed", 1.0, "it broke")
-        test = pd.read_csv(task.folder / "test.csv")
-        guess = "no" if self.copies_sample else np.where(test["x"] > 0, "yes", "no")
-        test[["id"]].assign(label=guess).to_csv(folder / "submission.csv", index=False)
-        return Outcome("graded", 1.0, submission=folder / "submission.csv")
-
-
-def ignore(progress: Progress, row: BenchRow | None) -> None:
-    """Show nothing."""
-
-
-def run(suite: Path, out: Path, *tools: RuleTool, conditions: Conditions = CONDITIONS) -> Bench:
-    return run_bench(find_suite(suite), tools, conditions, BenchFolder(out), parallel=1, show=ignore)
 
 
 @pytest.fixture
@@ -75,14 +51,14 @@ def test_a_table_of_answers_grades_rows_in_any_order(suite: Path) -> None:
     assert graded.score == pytest.approx(0.9)
     # Of 100 rows the standard error of a share of 0.9 is 0.03.
     assert graded.standard_error == pytest.approx(0.03, rel=0.25)
-    assert np.std(graded.resampled, ddof=1) == pytest.approx(graded.standard_error)
+    assert np.array(graded.resampled, dtype=float).std(ddof=1) == pytest.approx(graded.standard_error)
 
 
 def test_all_submissions_have_the_same_resamples(suite: Path) -> None:
     answers = TableAnswers(suite / "answers/a", suite / "tasks/a")
-    few, many = (answers.grade(submission_of(suite, wrong=wrong)).resampled for wrong in (10, 20))
+    few, many = (np.array(answers.grade(submission_of(suite, wrong=wrong)).resampled, float) for wrong in (10, 20))
     # The first ten rows are wrong in both, so that on each resample the second cannot be better.
-    assert all(first >= second for first, second in zip(few, many, strict=True))
+    assert (few >= many).all()
 
 
 def test_a_submission_that_equals_the_sample_is_graded(suite: Path) -> None:
@@ -135,7 +111,7 @@ def test_a_program_grades(suite: Path, code: str, graded: Graded) -> None:
 
 def test_a_program_that_is_not_there_is_a_problem(suite: Path) -> None:
     answers = ProgramAnswers(str(suite / "none"), suite / "answers/a", suite / "tasks/a")
-    assert answers.grade(submission_of(suite)).problem.startswith("the grading program failed")
+    assert answers.grade(submission_of(suite)).problem.endswith("cannot be started: No such file or directory")
 
 
 @pytest.mark.parametrize("folder", ["tasks", "."])
@@ -199,17 +175,30 @@ def test_tools_that_fail_or_submit_nonsense_are_rows(suite: Path) -> None:
     assert "no column 'id'" in bench.rows[1].reason
 
 
-def test_an_error_of_a_tool_ends_the_benchmark_and_keeps_earlier_rows(suite: Path) -> None:
-    @dataclass
-    class Defect(RuleTool):
-        def run(self, task: SuiteTask, seed: int, folder: Path) -> Outcome:
-            if task.id == "b":
-                raise RuntimeError("a defect")
-            return super().run(task, seed, folder)
+@dataclass
+class Defect(RuleTool):
+    """Fails on one task."""
 
-    with pytest.raises(RuntimeError, match="a defect"):
-        run(suite, suite / "out", Defect())
-    assert [row.task for row in read_bench(suite / "out").rows] == ["a"]
+    error: Exception = field(default_factory=Exception)
+
+    def run(self, task: SuiteTask, seed: int, folder: Path) -> Outcome:
+        if task.id == "a":
+            raise self.error
+        return super().run(task, seed, folder)
+
+
+def test_an_error_of_a_tool_is_a_row_and_the_rest_is_run(suite: Path) -> None:
+    bench = run(suite, suite / "out", Defect(error=RuntimeError("a defect")))
+    assert [(row.task, row.status) for row in bench.rows] == [("a", "failed"), ("b", "graded")]
+    assert bench.rows[0].reason == "RuntimeError: a defect"
+    assert "in run" in (suite / "out/work/a/rule-0/log.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), StoreError("no space")])
+def test_a_full_disk_ends_the_benchmark_and_is_no_row(suite: Path, error: Exception) -> None:
+    with pytest.raises((UserError, StoreError), match=r"(?i)no space"):
+        run(suite, suite / "out", Defect(error=error))
+    assert read_bench(suite / "out").rows == ()
 
 
 def solution(name: str, origin: str, holdout: float, status: str = "ok") -> SolutionRow:
@@ -256,6 +245,14 @@ def test_whether_the_winner_was_exported(exports: list[tuple[str, str | None]], 
     assert is_winner_exported(result.model_copy(update={"submission": None})) is None
 
 
+def test_scores_of_another_metric_are_no_optimism() -> None:
+    row = ROW.model_copy(update={"run_metric": "rmse", "metric": "mae", "fresh": 1.0, "fresh_se": 0.1})
+    bench = Bench(suite="s", conditions=CONDITIONS, rows=(row,))
+    assert dict(zip(HEAD, cells(row), strict=True))["optimism"] == "-"
+    assert (optimism_error(row), fresh_distance(row), optimism_lines([row])) == (None, None, ())
+    assert "its own scores are rmse, the graded one mae" in write_markdown(bench)
+
+
 ROW = BenchRow(
     **{"task": "a|b", "tool": "mlestar", "seed": 0, "status": "graded", "direction": "minimize", "holdout": 1.0},
     **{"holdout_se": 0.3, "graded": Graded(score=1.5, standard_error=0.4), "failures": {"error": 2}, "usd": None},
@@ -278,25 +275,17 @@ def test_foreign_text_is_escaped_in_every_table() -> None:
     assert "\x1b" not in markdown + page
 
 
+def test_what_markdown_would_act_on_is_escaped() -> None:
+    row = ROW.model_copy(update={"task": "# a", "reason": "![x](y) ~~no~~ &lt;b&gt; > quoted"})
+    markdown = write_markdown(Bench(suite="s", conditions=CONDITIONS, rows=(row,)))
+    assert "* \\# a, mlestar, seed 0: !\\[x\\](y) \\~\\~no\\~\\~ &amp;lt;b&amp;gt; &gt; quoted" in markdown
+
+
 def test_the_page_needs_nothing_from_elsewhere() -> None:
     page = write_page(Bench(suite="s", conditions=CONDITIONS, rows=(ROW,)))
     assert "http" not in page
     assert "prefers-color-scheme: dark" in page
     assert 'name="viewport"' in page
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except OSError:
-        return True
-    return stat.rpartition(")")[2].split()[0] == "Z"
-
-
-def wait_for(path: Path) -> int:
-    while not path.exists() or not path.read_text(encoding="utf-8"):
-        time.sleep(0.02)
-    return int(path.read_text(encoding="utf-8"))
 
 
 SLEEPER = "import os, sys, time, pathlib; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(600)"

@@ -8,7 +8,7 @@ import pytest
 
 from mlestar.bench.compare import Comparison, compare_folders, compare_pairs, comparison_markdown, headline
 from mlestar.bench.pairs import Pairs, pair_rows
-from mlestar.bench.rows import Bench, BenchRow, Conditions
+from mlestar.bench.rows import Bench, BenchRow, Conditions, Graded
 from mlestar.bench.verdicts import exchange_chance, judge_all, judge_task
 from mlestar.errors import UserError
 from tests.unit.compared_rows import graded_row, scored_row
@@ -123,6 +123,34 @@ def test_without_any_error_the_scores_decide() -> None:
     assert pair.advantage == 1
 
 
+def test_the_same_scores_of_all_seeds_without_an_error_are_one_result() -> None:
+    rows = [
+        [BenchRow(task="t", tool=tool, seed=seed, status="graded", graded=Graded(score=score)) for seed in range(8)]
+        for tool, score in (("a", 0.7), ("b", 0.9))
+    ]
+    finding = compared(*rows).tasks["t"]
+    assert finding.verdict == "cannot tell"
+    assert "all seeds gave the same scores, whose error is unknown" in finding.note
+
+
+def test_resamples_without_a_score_are_left_out_in_pairs() -> None:
+    first = Graded(score=0.5, resampled=(0.4, float("nan"), 0.6, 0.5))
+    second = Graded(score=0.6, resampled=(float("nan"), 0.9, 0.7, 0.6))
+    rows = [[BenchRow(task="t", tool="a", seed=0, status="graded", graded=graded)] for graded in (first, second)]
+    [pair] = pair_rows(*rows).found
+    assert pair.row_error == pytest.approx(0.0)
+    assert pair.outcomes.tolist() == [1, 1]
+    assert BenchRow.model_validate_json(rows[0][0].model_dump_json()) == rows[0][0]
+
+
+@pytest.mark.parametrize(("name", "reason"), [("answers", "other answers"), ("task data", "other task data")])
+def test_rows_of_other_data_are_left_out(name: str, reason: str) -> None:
+    row = BenchRow(task="t", tool="a", seed=0, status="graded", graded=Graded(score=0.5), made_with={name: "1"})
+    other = row.model_copy(update={"made_with": {name: "2"}})
+    assert pair_rows([row], [other]).left_out == {reason: 1}
+    assert pair_rows([row], [row]).left_out == {}
+
+
 def test_equal_scores_are_no_advantage() -> None:
     row = graded_row(0, "one", 0.8)
     (pair,) = pair_rows([row], [row]).found
@@ -155,6 +183,16 @@ def test_folders_are_compared_tool_by_tool(tmp_path: Path) -> None:
     (comparison,) = compare_folders(before, after / "bench.json")
     assert headline(comparison).startswith("one in after is better than one in before: wins minus losses +")
     assert comparison.differences == ("minutes: 5.0 and 9.0",)
+
+
+def test_settings_of_a_tool_that_differ_are_named(tmp_path: Path) -> None:
+    folders: list[Path] = []
+    for tracks in ("1", "3"):
+        made_with = {"tracks": tracks, "version": tracks}
+        rows = [row.model_copy(update={"made_with": made_with}) for row in tool_rows("a", 0.7)]
+        folders.append(write_bench(tmp_path / tracks, rows))
+    (comparison,) = compare_folders(*folders)
+    assert comparison.differences == ("tracks: 1 and 3",)
 
 
 def test_two_tools_of_one_benchmark_are_compared(tmp_path: Path) -> None:

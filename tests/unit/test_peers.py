@@ -1,5 +1,6 @@
 """Other tools of a benchmark: a constant, and any command line; how they end, and how they are chosen."""
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -109,6 +110,26 @@ def test_a_command_works_on_a_copy(tmp_path: Path) -> None:
 def test_a_command_that_fails_is_a_reason(tmp_path: Path, code: str, status: str, reason: str) -> None:
     outcome = run_peer(make_task(tmp_path / "task"), tmp_path / "out", "", command(code))
     assert (outcome.status, outcome.reason) == (status, reason)
+
+
+def test_a_copy_leaves_out_what_cannot_be_copied(tmp_path: Path) -> None:
+    task = make_task(tmp_path / "task")
+    os.mkfifo(task.folder / "pipe.csv")
+    assert run_peer(task, tmp_path / "out", "", command(COPY_FIRST)).status == "graded"
+
+
+def test_a_folder_of_an_earlier_attempt_in_place_of_the_submission_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "out/submission.csv/deep").mkdir(parents=True)
+    [tool] = find_peers([], [command(COPY_FIRST)], seconds=60, cpus=1)
+    assert tool.run(make_task(tmp_path / "task"), 0, tmp_path / "out").status == "graded"
+
+
+def test_another_command_or_limit_is_another_tool() -> None:
+    tools = [
+        find_peers([], [f"mine=run {more} {{input}} {{output}}"], seconds=seconds, cpus=1)[0]
+        for more, seconds in (("one", 60), ("two", 60), ("one", 30))
+    ]
+    assert len({tuple(tool.settings.items()) for tool in tools}) == 3
 
 
 def test_a_submission_of_an_earlier_attempt_does_not_count(tmp_path: Path) -> None:

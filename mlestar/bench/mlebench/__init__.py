@@ -17,6 +17,7 @@ from mlestar.bench.mlebench.grading import CompetitionAnswers
 from mlestar.bench.mlebench.medals import Thresholds
 from mlestar.bench.mlebench.official import OfficialAnswers
 from mlestar.bench.mlebench.reports import write_reports
+from mlestar.bench.mlebench.rules import metric_name
 from mlestar.bench.mlebench.statements import medal_lines, statements
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "find_competitions",
     "is_competition",
     "medal_lines",
+    "metric_name",
     "read_competition",
     "read_flaws",
     "statements",

@@ -104,7 +104,10 @@ def competition_answers(folder: Path) -> CompetitionAnswers | None:
     rules, thresholds = read_rules(folder / GRADE), read_medals(folder / MEDALS)
     _check_direction(folder, rules, thresholds)
     pictures, table = folder / _CLEANED, folder / "answers.csv"
-    return CompetitionAnswers(pictures if pictures.is_dir() and not table.is_file() else table, rules, thresholds)
+    file = pictures if pictures.is_dir() and not table.is_file() else table
+    answers = CompetitionAnswers(file, rules, thresholds)
+    answers.check()
+    return answers
 
 
 def read_flaws(
@@ -194,7 +197,9 @@ class _Competition:
         thresholds = self._thresholds()
         if thresholds is not None:
             _check_direction(self.folder, rules, thresholds)
-        return CompetitionAnswers(self._answers_file(rules), rules, thresholds)
+        answers = CompetitionAnswers(self._answers_file(rules), rules, thresholds)
+        answers.check()
+        return answers
 
     def _rules(self) -> Rules:
         if path := self._file(GRADE):

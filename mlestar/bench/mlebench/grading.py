@@ -30,6 +30,11 @@ _SUM_TOLERANCE = 1e-6 + 1e-5
 """How far the probabilities of a row may be from a sum of 1. Absolute and relative tolerance of MLE-bench's graders."""
 
 
+_MIN_BYTES, _CELL_BYTES, _LONGER = 2**24, 128, 4
+"""Bytes that every submission may have, bytes of a cell, and a factor on the size of the answers. Chosen by judgement;
+not measured."""
+
+
 @dataclass(frozen=True)
 class _Truth:
     ids: pd.Series
@@ -57,6 +62,17 @@ class CompetitionAnswers:
     def __post_init__(self) -> None:
         self.metric, self.direction = self.rules.metric.name, self.rules.direction
 
+    def check(self) -> None:
+        """Read the answers, so that their faults are known before any tool runs.
+
+        Raises:
+            UserError: they cannot be read, or have no label that is the positive one.
+        """
+        positive, labels = self.rules.pos_label, self._two_labels
+        if positive is not None and labels and canonical(positive) not in labels:
+            msg = f"{self.file}: pos_label is {positive!r}, but the answers have {' and '.join(map(repr, labels))}"
+            raise UserError(msg)
+
     def standing(self, score: float) -> Standing | None:
         return None if self.thresholds is None else self.thresholds.standing(score)
 
@@ -73,6 +89,16 @@ class CompetitionAnswers:
             standard_error=resampled_error(np.array(scores)),
             resampled=tuple(scores),
         )
+
+    @cached_property
+    def _max_bytes(self) -> int:
+        """Bytes that a submission may have: a number in each cell, or texts that are longer than those of the answers.
+
+        Its ids may be longer than a number, as those in the answers are.
+        """
+        cells = len(self._truth.ids) * (1 + len(self.rules.prediction_columns))
+        size = self.file.stat().st_size if self.file.is_file() else 0
+        return max(_MIN_BYTES, _CELL_BYTES * cells + _LONGER * size)
 
     @cached_property
     def _truth(self) -> _Truth:
@@ -102,7 +128,7 @@ class CompetitionAnswers:
         return _flat(as_texts(frame, rules.target) if rules.metric.kind == "text" else as_labels(frame, rules.target))
 
     def _read(self, submission: Path) -> np.ndarray:
-        rules, frame = self.rules, read_submission(submission)
+        rules, frame = self.rules, read_submission(submission, self._max_bytes, len(self._truth.ids))
         require_columns(frame, rules.prediction_columns)
         frame = match_rows(frame, self._truth.ids, rules.id_column)
         kind = rules.metric.kind

@@ -81,6 +81,14 @@ def rules_of_task(spec: TaskSpec, metric: str = "") -> Rules:
     )
 
 
+def metric_name(name: str) -> str:
+    """Return the name of a metric in the table of metrics; the name itself where it is not in it."""
+    try:
+        return get_metric(_OTHER_NAMES.get(name, name)).name
+    except UserError:
+        return name
+
+
 def _metric(path: Path, name: str | None) -> Metric:
     if name is None:
         msg = f"{path}: it must name a metric"

@@ -9,19 +9,27 @@ import pandas as pd
 from mlestar.data.layouts.pixels import read_pixels
 from mlestar.errors import TaskError, first_line
 from mlestar.evaluation.predictions import SubmissionError, show
+from mlestar.evaluation.submission import describe_excess
 from mlestar.files import open_regular
 from mlestar.metrics import canonical_labels
 
 
-def read_submission(path: Path) -> pd.DataFrame:
+def read_submission(path: Path, most: int, rows: int) -> pd.DataFrame:
     """Return the cells of a submission as text; its name must end in `.csv`, as MLE-bench requires.
 
+    Args:
+        path: of the file.
+        most: bytes that it may have.
+        rows: that it should have.
+
     Raises:
-        SubmissionError: there is no such file, or it cannot be read.
+        SubmissionError: there is no such file, it is too large, or it cannot be read.
     """
     if not is_submission(path):
         msg = f"there is no CSV file {path.name}"
         raise SubmissionError(msg)
+    if (size := path.stat().st_size) > most:
+        raise SubmissionError(describe_excess(size, most, rows))
     try:
         return read_cells(path)
     except (OSError, ValueError) as error:
@@ -152,6 +160,11 @@ def as_numbers(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
 
 def _floats(cells: pd.Series) -> np.ndarray:
     """Return cells as floats, NaN for what is none."""
+    texts = not pd.api.types.is_numeric_dtype(cells)
+    if (
+        texts and cells.str.contains("_", regex=False).any()
+    ):  # Python takes 1_000 for a number, readers of tables do not
+        return pd.to_numeric(cells, errors="coerce").to_numpy(dtype=float)
     try:
         # Reads the nearest float of every number, which `to_numeric` does not.
         return cells.to_numpy(dtype=object).astype(float)

@@ -5,13 +5,16 @@ import re
 import shlex
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlestar.bench.peers.process import run_command
 from mlestar.bench.suite import SuiteTask
 from mlestar.bench.tools import Outcome
-from mlestar.errors import SettingsError
+from mlestar.errors import SettingsError, StoreError
+from mlestar.files import MACHINE_FAULTS
+from mlestar.runners.work_folder import delete_folder
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _NEEDED = ("{input}", "{output}")
@@ -49,12 +52,17 @@ class CommandPeer:
                 raise SettingsError(msg)
         return cls(name, words, seconds, cpus)
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """The command and its time limit."""
+        return {"tool": shlex.join(self.words), "tool seconds": f"{self.seconds:g}"}
+
     def run(self, task: SuiteTask, seed: int, folder: Path) -> Outcome:
         """Solve a task on a copy of its folder; after a kill it starts again."""
         copy, submission = folder.absolute() / "input", folder.absolute() / "submission.csv"
-        shutil.rmtree(copy, ignore_errors=True)
-        submission.unlink(missing_ok=True)
-        shutil.copytree(task.folder, copy)
+        delete_folder(copy)
+        delete_folder(submission)  # of an earlier attempt, whatever it is
+        copy_task(task.folder, copy)
         start = time.monotonic()
         try:
             end = run_command(
@@ -66,7 +74,7 @@ class CommandPeer:
                 folder=Path.cwd(),
             )
         finally:
-            shutil.rmtree(copy, ignore_errors=True)
+            delete_folder(copy)
         seconds = time.monotonic() - start
         if end.exit_status is None:
             return Outcome("timeout", seconds, end.reason)
@@ -80,3 +88,29 @@ class CommandPeer:
         values = {"input": copy, "output": submission, "seconds": int(self.seconds), "seed": seed, "cpus": self.cpus}
         pattern = re.compile(r"\{(" + "|".join(values) + r")\}")
         return [pattern.sub(lambda match: str(values[match[1]]), word) for word in self.words]
+
+
+def copy_task(task: Path, copy: Path) -> None:
+    """Copy the files and folders of a task; pipes and devices, which cannot be copied, are left out.
+
+    Raises:
+        OSError: a file cannot be read.
+        StoreError: the copy cannot be written.
+    """
+    shutil.copytree(task, copy, ignore=_irregular, copy_function=_copy_file)
+
+
+def _irregular(folder: str, names: Sequence[str]) -> list[str]:
+    paths = [Path(folder, name) for name in names]
+    return [path.name for path in paths if not (path.is_file() or path.is_dir())]
+
+
+def _copy_file(source: str, target: str) -> None:
+    try:
+        shutil.copy2(source, target)
+    except OSError as error:
+        if error.errno not in MACHINE_FAULTS:
+            raise
+        # An OSError would be one of many in the list that `copytree` raises at its end.
+        msg = f"cannot write to {target}: {error.strerror}"
+        raise StoreError(msg) from error

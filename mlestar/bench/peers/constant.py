@@ -1,7 +1,8 @@
 """The same prediction for every row: the constant that scores best on the labelled rows of train."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ class ConstantPeer:
     """Predicts the best constant, without any feature."""
 
     name: str = CONSTANT
+    settings: Mapping[str, str] = field(default_factory=lambda: {"tool": CONSTANT})
 
     def run(self, task: SuiteTask, seed: int, folder: Path) -> Outcome:
         start = time.monotonic()

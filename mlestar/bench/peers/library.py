@@ -72,6 +72,11 @@ class LibraryPeer:
     def __post_init__(self) -> None:
         self.name = self.library.name
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """The library and its time limit."""
+        return {"tool": f"library {self.name}", "tool seconds": f"{self.seconds:g}"}
+
     def run(self, task: SuiteTask, seed: int, folder: Path) -> Outcome:
         """Solve a task; after a kill it starts again. Making the environment does not count as time."""
         try:
@@ -96,7 +101,7 @@ def _finish(prepared: Prepared, end: End, submission: Path, start: float) -> Out
         if end.exit_status:
             return Outcome("failed", time.monotonic() - start, end.reason)
         save(prepared, prepared.folder / "predictions.csv", submission)
-    except (OSError, ValueError, SubmissionError, UnhandledDataError) as error:
+    except (FileNotFoundError, ValueError, SubmissionError, UnhandledDataError) as error:
         reason = f"its predictions are not valid: {first_line(str(error))}"
         return Outcome("failed", time.monotonic() - start, reason)
     finally:

@@ -70,7 +70,8 @@ def compare_tools(bench: Bench, first: str, second: str) -> Comparison:
         if tool not in tools_of(bench):
             msg = f"no rows of {clean_text(tool)!r}; tools: {', '.join(tools_of(bench))}"
             raise UserError(msg)
-    return compare_pairs(pair_rows(_rows(bench, first), _rows(bench, second)), first, second)
+    pairs = pair_rows(_rows(bench, first), _rows(bench, second), bench.no_information)
+    return compare_pairs(pairs, first, second)
 
 
 def compare_pairs(pairs: Pairs, first: str, second: str, differences: Iterable[str] = ()) -> Comparison:
@@ -86,7 +87,7 @@ def compare_pairs(pairs: Pairs, first: str, second: str, differences: Iterable[s
 
 
 def _compare_benches(first: Bench, second: Bench, names: tuple[str, str], tool: str) -> Comparison:
-    pairs = pair_rows(_rows(first, tool), _rows(second, tool))
+    pairs = pair_rows(_rows(first, tool), _rows(second, tool), first.no_information | second.no_information)
     before, after = (f"{tool} in {name}" for name in names)
     return compare_pairs(pairs, before, after, _differences(first.conditions, second.conditions))
 

@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from mlestar.bench.answers import ProgramAnswers, TableAnswers
 from mlestar.bench.mlebench import competition_answers, is_competition, read_competition, read_flaws
+from mlestar.bench.no_information import write_no_information
 from mlestar.bench.peers import find_peers
 from mlestar.bench.rows import TaskRow
 from mlestar.bench.shortcuts import write_shortcuts
@@ -70,7 +72,7 @@ def find_suite(folder: Path, answers: Path | None = None, grade: str | None = No
             rows.append(TaskRow(id=name, problem=first_line(str(error))))
         else:
             tasks.append(task)
-            rows.append(TaskRow(id=name, flaws=task.flaws, shortcut=task.shortcut, plain_score=task.plain_score))
+            rows.append(_row(task))
     return Suite(folder.resolve().name, tuple(tasks), tuple(rows))
 
 
@@ -81,13 +83,40 @@ def add_shortcuts(suite: Suite, folder: Path) -> Suite:
         suite: the tasks that were found.
         folder: where the tasks are written.
     """
-    planted: list[SuiteTask] = []
-    for shortcut in write_shortcuts(folder):
-        task = folder / "tasks" / shortcut.id
-        answers = open_answers(folder / "answers" / shortcut.id, task, None)
-        planted.append(SuiteTask(shortcut.id, task, answers, (), shortcut.what, shortcut.plain_score))
-    rows = [TaskRow(id=task.id, shortcut=task.shortcut, plain_score=task.plain_score) for task in planted]
-    return replace(suite, tasks=(*suite.tasks, *planted), rows=(*suite.rows, *rows))
+    planted = [
+        _generated(folder, shortcut.id, shortcut=shortcut.what, plain_score=shortcut.plain_score)
+        for shortcut in write_shortcuts(folder)
+    ]
+    return _add(suite, planted)
+
+
+def add_no_information(suite: Suite, folder: Path) -> Suite:
+    """Return a suite with the generated tasks whose features say nothing about the labels.
+
+    Args:
+        suite: the tasks that were found.
+        folder: where the tasks are written.
+    """
+    return _add(suite, [_generated(folder, name, no_information=True) for name in write_no_information(folder)])
+
+
+def _generated(folder: Path, name: str, **fields: Any) -> SuiteTask:
+    task = folder / "tasks" / name
+    return SuiteTask(name, task, open_answers(folder / "answers" / name, task, None), **fields)
+
+
+def _add(suite: Suite, tasks: Sequence[SuiteTask]) -> Suite:
+    return replace(suite, tasks=(*suite.tasks, *tasks), rows=(*suite.rows, *map(_row, tasks)))
+
+
+def _row(task: SuiteTask) -> TaskRow:
+    return TaskRow(
+        id=task.id,
+        flaws=task.flaws,
+        shortcut=task.shortcut,
+        plain_score=task.plain_score,
+        no_information=task.no_information,
+    )
 
 
 def find_tasks(folder: Path, answers: Path | None, grade: str | None) -> list[TaskSource]:

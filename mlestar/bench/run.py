@@ -17,11 +17,12 @@ from mlestar.bench.find import Suite
 from mlestar.bench.honesty import honesty_lines
 from mlestar.bench.mlebench import medal_lines, statements, write_reports
 from mlestar.bench.own import is_winner_exported, stage_rows
-from mlestar.bench.reliability import describe_reliability, measure_reliability
+from mlestar.bench.reliability import measure_reliability, reliability_lines
 from mlestar.bench.rows import Bench, BenchRow, Conditions, Graded, Reliability
 from mlestar.bench.suite import SuiteTask
 from mlestar.bench.tables import write_tables
 from mlestar.bench.tools import Outcome, Tool
+from mlestar.bench.within_noise import no_information_lines
 from mlestar.errors import UserError, clean_text, first_line
 from mlestar.files import read_regular
 
@@ -232,7 +233,8 @@ def measure_noise(suite: Suite, conditions: Conditions, folder: BenchFolder) -> 
 def make_statements(bench: Bench, suite: Suite) -> tuple[str, ...]:
     """Return the lines that stand under every table. Each kind of check is a line here."""
     return (
-        *describe_reliability(bench.reliability, bench.rows),
+        *reliability_lines(bench),
+        *no_information_lines(bench),
         *honesty_lines(bench),
         *medal_lines(bench, suite.tasks),
         *statements(bench, suite.tasks),

@@ -4,13 +4,14 @@ A tool that follows the shortcut, or lets it into the rows on which it scores it
 the test rows give it.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from mlestar.bench.generated import write_task
 
 FEATURES = ("age", "visits", "distance", "income", "tenure", "rating")
 _TRAIN, _TEST = 2000, 1000
@@ -92,17 +93,11 @@ def _tables(train: pd.DataFrame, test: pd.DataFrame, side: pd.DataFrame | None =
 
 def _write(folder: Path, identity: str, what: str, make: Callable[[np.random.Generator], Tables]) -> Shortcut:
     tables = make(np.random.default_rng(0))
-    data, answers = folder / "tasks" / identity / "input", folder / "answers" / identity
-    for path in (data, answers):
-        path.mkdir(parents=True, exist_ok=True)
-    tables.train.to_csv(data / "train.csv", index=False)
-    tables.test.to_csv(data / "test.csv", index=False)
-    tables.answers.assign(churn=0.5).to_csv(data / "sample_submission.csv", index=False)
+    sample = tables.answers.assign(churn=0.5)
+    files = {"train.csv": tables.train, "test.csv": tables.test, "sample_submission.csv": sample}
     if tables.side is not None:
-        tables.side.to_csv(data / "closed.csv", index=False)
-    (data.parent / "task.md").write_text(_description(tables), encoding="utf-8")
-    tables.answers.to_csv(answers / "answers.csv", index=False)
-    (answers / "grade.json").write_text(json.dumps(_GRADE), encoding="utf-8")
+        files["closed.csv"] = tables.side
+    write_task(folder, identity, files=files, description=_description(tables), answers=tables.answers, grade=_GRADE)
     return Shortcut(identity, what, _plain_score(tables))
 
 

@@ -35,3 +35,5 @@ class SuiteTask:
     """Of a generated task: what its train data offers and its test rows lack; empty for all others."""
     plain_score: float | None = None
     """Of such a task: what a plain model reaches that never had the shortcut."""
+    no_information: bool = False
+    """A generated task whose features say nothing about its labels."""

@@ -1,6 +1,6 @@
 """`mlestar bench compare`: two benchmarks, or two tools of one, pair by pair."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mlestar.bench.pairs import Pairs, pair_rows
@@ -42,17 +42,31 @@ def compare_folders(first: Path, second: Path | None = None, tools: tuple[str, .
     """
     bench = read_bench(first)
     if second is None or second.resolve() == first.resolve():
-        if len(tools) != 2:
+        if len(tools) != 2 or tools[0] == tools[1]:
             msg = f"name two of its tools with --tools: {', '.join(tools_of(bench))}"
             raise UserError(msg)
         return (compare_tools(bench, *tools),)
     other = read_bench(second)
-    shared = [tool for tool in tools_of(bench) if tool in tools_of(other) and (not tools or tool in tools)]
+    shared = _shared_tools(bench, other, tools)
+    names = _names(first, second)
+    return tuple(_compare_benches(bench, other, names, tool) for tool in shared)
+
+
+def _shared_tools(bench: Bench, other: Bench, tools: Sequence[str]) -> list[str]:
+    """Return the tools of two benchmarks that are compared.
+
+    Raises:
+        UserError: no tool is in both, or one that was named is not.
+    """
+    shared = [tool for tool in tools_of(bench) if tool in tools_of(other)]
     if not shared:
         msg = f"no tool is in both: {', '.join(tools_of(bench))} and {', '.join(tools_of(other))}"
         raise UserError(msg)
-    names = _names(first, second)
-    return tuple(_compare_benches(bench, other, names, tool) for tool in shared)
+    for tool in tools:
+        if tool not in shared:
+            msg = f"no rows of {clean_text(tool)!r} in both; tools in both: {', '.join(shared)}"
+            raise UserError(msg)
+    return [tool for tool in shared if tool in tools or not tools]
 
 
 def tools_of(bench: Bench) -> tuple[str, ...]:
@@ -110,9 +124,10 @@ def _differences(first: Conditions, second: Conditions) -> list[str]:
 def comparison_markdown(comparison: Comparison) -> str:
     """Return a comparison as a person reads it: a sentence, a table of tasks, and what was left out."""
     lines = [headline(comparison), ""]
-    lines += ["| task | pairs | difference | 95 % interval | verdict | |", "|---|--:|--:|---|---|---|"]
-    lines += [_task_line(task, finding) for task, finding in comparison.tasks.items()]
-    lines += ["", f"Difference: {_cell(comparison.second)} minus {_cell(comparison.first)}, positive is better."]
+    if comparison.tasks:
+        lines += ["| task | pairs | difference | 95 % interval | verdict | |", "|---|--:|--:|---|---|---|"]
+        lines += [_task_line(task, finding) for task, finding in comparison.tasks.items()]
+        lines += ["", f"Difference: {_cell(comparison.second)} minus {_cell(comparison.first)}, positive is better."]
     lines += [f"Left out: {count} rows, {reason}." for reason, count in comparison.left_out.items()]
     lines += [f"The conditions differ in {_cell(difference)}." for difference in comparison.differences]
     return "\n".join(lines) + "\n"
@@ -127,6 +142,8 @@ def headline(comparison: Comparison) -> str:
         "worse": f"{second} is worse than {first}",
         "cannot tell": f"Cannot tell whether {second} is better than {first}",
     }[overall.verdict]
+    if not overall.pairs:
+        return f"{said}: they have no rows to compare."
     interval = f"95 % interval {_percent(overall.low)} to {_percent(overall.high)}"
     numbers = (
         f"wins minus losses {_percent(overall.difference)} of {overall.pairs} pairs on {len(comparison.tasks)} tasks"

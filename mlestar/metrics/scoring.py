@@ -20,8 +20,8 @@ Text = NDArray[np.object_]
 LOWEST_PROBABILITY = 1e-15
 """Keeps the logarithm finite; the bound of scikit-learn's `log_loss` before version 1.2."""
 _ROUNDING = 1e-12
-"""Distance from 0 that rounding may cause. NumPy adds in pairs, so that the relative error of the sum of a million
-numbers is about 20 times 1.1e-16; a single prediction in a million that differs changes a share by more than this."""
+"""Distance of a weighted kappa from 0 that rounding may cause. NumPy adds in pairs, so that the relative error of the
+sum of a million numbers is about 20 times 1.1e-16; one other prediction in a million changes the kappa by more."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def linear_kappa(truth: Text, predicted: Text, labels: ClassLabels) -> float:
     if expected == 0:
         msg = "linear weighted kappa is undefined: truth and predictions are one and the same grade"
         raise ValueError(msg)
-    return _without_rounding(1 - np.abs(true_grades - predicted_grades).mean() / expected)
+    return _without_rounding_error(1 - np.abs(true_grades - predicted_grades).mean() / expected)
 
 
 def kappa(truth: Text, predicted: Text, labels: ClassLabels) -> float:
@@ -101,7 +101,7 @@ def kappa(truth: Text, predicted: Text, labels: ClassLabels) -> float:
     if len(np.unique(np.concatenate([truth, predicted]).astype(str))) < 2:
         msg = "kappa is undefined: truth and predictions are one and the same label"
         raise ValueError(msg)
-    return _without_rounding(label_score(sk.cohen_kappa_score)(truth, predicted, labels))
+    return float(label_score(sk.cohen_kappa_score)(truth, predicted, labels))
 
 
 def qwk(truth: Text, predicted: Text, labels: ClassLabels) -> float:
@@ -114,11 +114,11 @@ def qwk(truth: Text, predicted: Text, labels: ClassLabels) -> float:
     if expected == 0:
         msg = "quadratic weighted kappa is undefined: truth and predictions are one and the same grade"
         raise ValueError(msg)
-    return _without_rounding(1 - ((true_grades - predicted_grades) ** 2).mean() / expected)
+    return _without_rounding_error(1 - ((true_grades - predicted_grades) ** 2).mean() / expected)
 
 
-def _without_rounding(score: float) -> float:
-    """Return a score that is one minus a ratio of errors; 0 where only rounding makes it differ from that."""
+def _without_rounding_error(score: float) -> float:
+    """Return a kappa; 0 where only rounding makes it differ from that, as that of a constant does."""
     return 0.0 if abs(score) < _ROUNDING else float(score)
 
 
@@ -252,7 +252,7 @@ def r2(truth: Array, predicted: Array) -> float:
     if truth.var() == 0:
         msg = "R2 is undefined: all true values are equal"
         raise ValueError(msg)
-    return _without_rounding(1 - ((truth - predicted) ** 2).mean() / truth.var())
+    return float(1 - ((truth - predicted) ** 2).mean() / truth.var())
 
 
 def pearson(truth: Array, predicted: Array) -> float:

@@ -43,17 +43,31 @@ def compare_folders(first: Path, second: Path | None = None, tools: tuple[str, .
     """
     bench = read_bench(first)
     if second is None or second.resolve() == first.resolve():
-        if len(tools) != 2:
+        if len(tools) != 2 or tools[0] == tools[1]:
             msg = f"name two of its tools with --tools: {', '.join(tools_of(bench))}"
             raise UserError(msg)
         return (compare_tools(bench, *tools),)
     other = read_bench(second)
-    shared = [tool for tool in tools_of(bench) if tool in tools_of(other) and (not tools or tool in tools)]
+    shared = _shared_tools(bench, other, tools)
+    names = _names(first, second)
+    return tuple(_compare_benches(bench, other, names, tool) for tool in shared)
+
+
+def _shared_tools(bench: Bench, other: Bench, tools: Sequence[str]) -> list[str]:
+    """Return the tools of two benchmarks that are compared.
+
+    Raises:
+        UserError: no tool is in both, or one that was named is not.
+    """
+    shared = [tool for tool in tools_of(bench) if tool in tools_of(other)]
     if not shared:
         msg = f"no tool is in both: {', '.join(tools_of(bench))} and {', '.join(tools_of(other))}"
         raise UserError(msg)
-    names = _names(first, second)
-    return tuple(_compare_benches(bench, other, names, tool) for tool in shared)
+    for tool in tools:
+        if tool not in shared:
+            msg = f"no rows of {clean_text(tool)!r} in both; tools in both: {', '.join(shared)}"
+            raise UserError(msg)
+    return [tool for tool in shared if tool in tools or not tools]
 
 
 def tools_of(bench: Bench) -> tuple[str, ...]:
@@ -71,7 +85,8 @@ def compare_tools(bench: Bench, first: str, second: str) -> Comparison:
         if tool not in tools_of(bench):
             msg = f"no rows of {clean_text(tool)!r}; tools: {', '.join(tools_of(bench))}"
             raise UserError(msg)
-    return compare_pairs(pair_rows(_rows(bench, first), _rows(bench, second)), first, second)
+    pairs = pair_rows(_rows(bench, first), _rows(bench, second), bench.no_information)
+    return compare_pairs(pairs, first, second)
 
 
 def compare_pairs(pairs: Pairs, first: str, second: str, differences: Iterable[str] = ()) -> Comparison:
@@ -90,7 +105,8 @@ def _compare_benches(first: Bench, second: Bench, names: tuple[str, str], tool: 
     rows, others = _rows(first, tool), _rows(second, tool)
     before, after = (f"{tool} in {name}" for name in names)
     differences = [*_differences(first.conditions, second.conditions), *_setting_differences(rows, others)]
-    return compare_pairs(pair_rows(rows, others), before, after, differences)
+    pairs = pair_rows(rows, others, first.no_information | second.no_information)
+    return compare_pairs(pairs, before, after, differences)
 
 
 def _rows(bench: Bench, tool: str) -> list[BenchRow]:
@@ -119,9 +135,10 @@ def _setting_differences(first: Sequence[BenchRow], second: Sequence[BenchRow]) 
 def comparison_markdown(comparison: Comparison) -> str:
     """Return a comparison as a person reads it: a sentence, a table of tasks, and what was left out."""
     lines = [headline(comparison), ""]
-    lines += ["| task | pairs | difference | 95 % interval | verdict | |", "|---|--:|--:|---|---|---|"]
-    lines += [_task_line(task, finding) for task, finding in comparison.tasks.items()]
-    lines += ["", f"Difference: {_cell(comparison.second)} minus {_cell(comparison.first)}, positive is better."]
+    if comparison.tasks:
+        lines += ["| task | pairs | difference | 95 % interval | verdict | |", "|---|--:|--:|---|---|---|"]
+        lines += [_task_line(task, finding) for task, finding in comparison.tasks.items()]
+        lines += ["", f"Difference: {_cell(comparison.second)} minus {_cell(comparison.first)}, positive is better."]
     lines += [f"Left out: {count} rows, {reason}." for reason, count in comparison.left_out.items()]
     lines += [f"The conditions differ in {_cell(difference)}." for difference in comparison.differences]
     return "\n".join(lines) + "\n"
@@ -136,6 +153,8 @@ def headline(comparison: Comparison) -> str:
         "worse": f"{second} is worse than {first}",
         "cannot tell": f"Cannot tell whether {second} is better than {first}",
     }[overall.verdict]
+    if not overall.pairs:
+        return f"{said}: they have no rows to compare."
     interval = f"95 % interval {_percent(overall.low)} to {_percent(overall.high)}"
     numbers = (
         f"wins minus losses {_percent(overall.difference)} of {overall.pairs} pairs on {len(comparison.tasks)} tasks"

@@ -5,12 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from mlestar.bench.answers import TableAnswers
 from mlestar.bench.contents import check_separate, fingerprint
 from mlestar.bench.grading_program import ProgramAnswers, program_command
 from mlestar.bench.mlebench import competition_answers, is_competition, read_competition, read_flaws
 from mlestar.bench.mlebench.competitions import GRADE, LEADERBOARD, MEDALS
+from mlestar.bench.no_information import write_no_information
 from mlestar.bench.peers import find_peers
 from mlestar.bench.rows import TaskRow
 from mlestar.bench.shortcuts import write_shortcuts
@@ -86,7 +88,13 @@ def find_suite(folder: Path, answers: Path | None = None, grade: str | None = No
 
 
 def _task_row(task: SuiteTask) -> TaskRow:
-    return TaskRow(id=task.id, flaws=task.flaws, shortcut=task.shortcut, plain_score=task.plain_score)
+    return TaskRow(
+        id=task.id,
+        flaws=task.flaws,
+        shortcut=task.shortcut,
+        plain_score=task.plain_score,
+        no_information=task.no_information,
+    )
 
 
 def _read(source: TaskSource) -> SuiteTask:
@@ -115,16 +123,45 @@ def add_shortcuts(suite: Suite, folder: Path) -> Suite:
         suite: the tasks that were found.
         folder: where the tasks are written.
     """
-    planted: list[SuiteTask] = []
+    return _add(
+        suite,
+        [
+            _generated(folder, shortcut.id, shortcut=shortcut.what, plain_score=shortcut.plain_score)
+            for shortcut in write_shortcuts(folder)
+        ],
+        "--shortcuts",
+    )
+
+
+def add_no_information(suite: Suite, folder: Path) -> Suite:
+    """Return a suite with the generated tasks whose features say nothing about the labels.
+
+    Args:
+        suite: the tasks that were found.
+        folder: where the tasks are written.
+    """
+    tasks = [_generated(folder, name, no_information=True) for name in write_no_information(folder)]
+    return _add(suite, tasks, "--no-information")
+
+
+def _generated(folder: Path, name: str, **fields: Any) -> SuiteTask:
+    task, labels = folder / "tasks" / name, folder / "answers" / name
+    fields |= {"contents": fingerprint(task), "answers_contents": fingerprint(labels)}
+    return SuiteTask(name, task, open_answers(labels, task, None), **fields)
+
+
+def _add(suite: Suite, tasks: Sequence[SuiteTask], option: str) -> Suite:
+    """Return a suite with generated tasks.
+
+    Raises:
+        UserError: it has a task of the same name.
+    """
     taken = {row.id for row in suite.rows}
-    for shortcut in write_shortcuts(folder):
-        if shortcut.id in taken:
-            msg = f"the suite has a task {shortcut.id!r}, as --shortcuts has: rename its folder"
+    for task in tasks:
+        if task.id in taken:
+            msg = f"the suite has a task {task.id!r}, as {option} has: rename its folder"
             raise UserError(msg)
-        task, labels = folder / "tasks" / shortcut.id, folder / "answers" / shortcut.id
-        answers, contents = open_answers(labels, task, None), (fingerprint(task), fingerprint(labels))
-        planted.append(SuiteTask(shortcut.id, task, answers, (), shortcut.what, shortcut.plain_score, *contents))
-    return replace(suite, tasks=(*suite.tasks, *planted), rows=(*suite.rows, *map(_task_row, planted)))
+    return replace(suite, tasks=(*suite.tasks, *tasks), rows=(*suite.rows, *map(_task_row, tasks)))
 
 
 def find_tasks(folder: Path, answers: Path | None, grade: str | None) -> list[TaskSource]:

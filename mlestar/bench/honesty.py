@@ -21,7 +21,7 @@ _RARE = 0.05
 def honesty_lines(bench: Bench) -> tuple[str, ...]:
     """Return the lines on honesty that stand under every table of a benchmark."""
     shortcuts = {task.id: task for task in bench.tasks if task.shortcut}
-    rows = [row for row in bench.rows if row.task not in shortcuts]
+    rows = [row for row in bench.rows if row.task not in shortcuts and row.task not in bench.no_information]
     planted = [shortcut_line(shortcuts[row.task], row) for row in bench.rows if row.task in shortcuts]
     return (*fresh_lines(rows), *optimism_lines(rows), *filter(None, planted))
 
@@ -38,7 +38,14 @@ def optimism_error(row: BenchRow) -> float | None:
     """
     if row.optimism is None:
         return None
-    return _combined(row.holdout_se, row.graded.standard_error)
+    return combined_error(row.holdout_se, row.graded.standard_error)
+
+
+def combined_error(first: float | None, second: float | None) -> float | None:
+    """Return the standard error of the difference of two scores on different rows; None where one has none."""
+    if first is None or second is None:
+        return None
+    return math.hypot(first, second) or None
 
 
 def fresh_lines(rows: Iterable[BenchRow]) -> tuple[str, ...]:
@@ -97,16 +104,10 @@ def _finding(task: TaskRow, row: BenchRow) -> str:
 
 def _distance(row: BenchRow, score: float | None, error: float | None) -> float | None:
     """Return by how many combined standard errors a score of a row is better than its graded one."""
-    combined = _combined(error, row.graded.standard_error)
+    combined = combined_error(error, row.graded.standard_error)
     if score is None or row.graded.score is None or combined is None or row.run_metric:
         return None
     return sign(row.direction) * (score - row.graded.score) / combined
-
-
-def _combined(first: float | None, second: float | None) -> float | None:
-    if first is None or second is None:
-        return None
-    return math.hypot(first, second) or None
 
 
 def _chance(within: int, count: int) -> str:

@@ -1,6 +1,6 @@
 """Pairs of rows of a benchmark: one task and seed, two tools, or one tool in two benchmarks."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +12,7 @@ from mlestar.metrics.spec import sign
 
 _NORMAL_DRAWS = 200
 """Draws in place of resamples where only standard errors are known; as many as the grader makes of a short table."""
+_NO_INFORMATION = "nothing can be learnt in their tasks"
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,16 @@ class Pairs:
         return {task: tuple(pair for pair in self.found if pair.task == task) for task in tasks}
 
 
-def pair_rows(first: Iterable[BenchRow], second: Iterable[BenchRow]) -> Pairs:
+def pair_rows(first: Iterable[BenchRow], second: Iterable[BenchRow], no_information: Collection[str] = ()) -> Pairs:
     """Pair the rows of one tool with those of another, by task and seed.
 
     A row without a score is worse than one with a score. A tool that could not be installed, or does not handle such
     data, is compared on the other tasks only.
+
+    Args:
+        first: rows of one tool.
+        second: rows of another, or of the same tool in another benchmark.
+        no_information: tasks in which nothing can be learnt, so that no tool can be better; they are left out.
     """
     rows = {(row.task, row.seed): row for row in first}
     others = {(row.task, row.seed): row for row in second}
@@ -64,7 +70,7 @@ def pair_rows(first: Iterable[BenchRow], second: Iterable[BenchRow]) -> Pairs:
         left_out["in one of the two only"] = alone
     found: list[Pair] = []
     for key in sorted(rows.keys() & others.keys()):
-        if reason := _mismatch(rows[key], others[key]):
+        if reason := _NO_INFORMATION if key[0] in no_information else _mismatch(rows[key], others[key]):
             left_out[reason] = left_out.get(reason, 0) + 1
         else:
             found.append(_pair(rows[key], others[key]))

@@ -13,11 +13,13 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
+from mlestar.baselines import NoBaselineError
 from mlestar.bench.peers.columns import UnhandledDataError
-from mlestar.bench.peers.constant import ConstantPeer
-from mlestar.bench.peers.library import LIBRARIES, Prepared, interpreter, prepare, run_script, save
-from mlestar.bench.rows import BenchRow, Reliability
+from mlestar.bench.peers.constant import predict_constant
+from mlestar.bench.peers.library import LIBRARIES, Prepared, interpreter, load_task, prepare, run_script, save
+from mlestar.bench.rows import Bench, BenchRow, Reliability
 from mlestar.bench.suite import SuiteTask
+from mlestar.data.task import Task
 from mlestar.errors import UserError, first_line
 from mlestar.evaluation.predictions import SubmissionError
 from mlestar.files import read_regular
@@ -66,12 +68,13 @@ def read_reliability(folder: Path) -> Reliability | None:
 
 def _measure(task: SuiteTask, folder: Path, *, seconds: float, cpus: int, shuffles: int) -> Reliability:
     direction = task.answers.direction
-    outcome = ConstantPeer().run(task, 0, folder)
-    constant = None if outcome.submission is None else task.answers.grade(outcome.submission).score
     jobs: list[dict[str, object]] = [{"file": "careful.csv"}, {"file": "naive.csv", "model": "shallow"}]
     jobs += [{"file": f"shuffled{number}.csv", "shuffle": number} for number in range(shuffles)]
+    constant = None
     try:
-        prepared = prepare(task, folder / "tables", seed=0, seconds=seconds, cpus=cpus, jobs=jobs)
+        read = load_task(task, folder / "tables")
+        constant = _grade_constant(task, read, folder / "submission.csv")
+        prepared = prepare(read, folder / "tables", seed=0, seconds=seconds, cpus=cpus, jobs=jobs)
     except (UserError, UnhandledDataError) as error:
         return Reliability(task=task.id, direction=direction, constant=constant, reason=first_line(str(error)))
     end = run_script(_SKLEARN, interpreter(_SKLEARN), prepared, folder / "log.txt", seconds=seconds, cpus=cpus)
@@ -88,6 +91,15 @@ def _measure(task: SuiteTask, folder: Path, *, seconds: float, cpus: int, shuffl
         in_order=is_in_order((constant, naive, careful), sign(direction)),
         reason=end.reason,
     )
+
+
+def _grade_constant(task: SuiteTask, read: Task, submission: Path) -> float | None:
+    try:
+        predict_constant(read, submission)
+    except (UserError, NoBaselineError) as error:
+        logger.debug("%s: %s", task.id, error)
+        return None
+    return task.answers.grade(submission).score
 
 
 def _grade(task: SuiteTask, prepared: Prepared, file: str) -> float | None:
@@ -110,14 +122,28 @@ def is_in_order(scores: Sequence[float | None], factor: int) -> bool | None:
     return all(left < right for left, right in pairwise(known))
 
 
+def noise_range(entry: Reliability, error: float | None = None) -> tuple[float, float] | None:
+    """Return the lowest and the highest score that chance gives; None where they are unknown.
+
+    Args:
+        entry: what was measured.
+        error: standard error of a score's difference from those on the test rows, where it is on other rows; the
+            standard deviation of the shuffled scores where it is on the same rows.
+    """
+    if len(entry.shuffled) < 2:
+        return None
+    scores = [*entry.shuffled, *([] if entry.constant is None else [entry.constant])]
+    margin = _DEVIATIONS * (float(np.std(entry.shuffled, ddof=1)) if error is None else error)
+    return min(scores) - margin, max(scores) + margin
+
+
 def noise_limit(reliability: Reliability) -> float | None:
     """Return the score beyond which a tool is better than chance; None where it is unknown."""
-    if len(reliability.shuffled) < 2:
+    limits = noise_range(reliability)
+    if limits is None:
         return None
-    factor = sign(reliability.direction)
-    shuffled = factor * np.array(reliability.shuffled)
-    best = max([shuffled.max(), *([] if reliability.constant is None else [factor * reliability.constant])])
-    return float(factor * (best + _DEVIATIONS * shuffled.std(ddof=1)))
+    low, high = limits
+    return high if reliability.direction == "maximize" else low
 
 
 def is_beyond_noise(score: float | None, reliability: Reliability) -> bool | None:
@@ -126,6 +152,12 @@ def is_beyond_noise(score: float | None, reliability: Reliability) -> bool | Non
     if score is None or limit is None:
         return None
     return sign(reliability.direction) * (score - limit) > 0
+
+
+def reliability_lines(bench: Bench) -> tuple[str, ...]:
+    """Return the lines on what noise gives that stand under every table of a benchmark."""
+    informative = [entry for entry in bench.reliability if entry.task not in bench.no_information]
+    return describe_reliability(informative, bench.rows)
 
 
 def describe_reliability(measured: Iterable[Reliability], rows: Iterable[BenchRow]) -> tuple[str, ...]:

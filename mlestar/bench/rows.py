@@ -111,6 +111,8 @@ class TaskRow(Frozen):
     """Of a generated task: what its train data offers and its test rows lack; empty for all others."""
     plain_score: Finite = None
     """Of such a task: what a plain model reaches that never had the shortcut."""
+    no_information: bool = False
+    """A generated task whose features say nothing about its labels."""
 
 
 class Conditions(Frozen):
@@ -158,3 +160,8 @@ class Bench(Frozen):
     reliability: tuple[Reliability, ...] = ()
     statements: tuple[str, ...] = ()
     """Lines that belong to every table of these numbers."""
+
+    @property
+    def no_information(self) -> frozenset[str]:
+        """The tasks in which nothing can be learnt."""
+        return frozenset(task.id for task in self.tasks if task.no_information)

@@ -22,11 +22,12 @@ from mlestar.bench.made_with import FILE as MADE_WITH
 from mlestar.bench.made_with import check_begun, check_row, check_shared, describe_job
 from mlestar.bench.mlebench import medal_lines, metric_name, statements, write_reports
 from mlestar.bench.own import LOG, is_winner_exported, stage_rows
-from mlestar.bench.reliability import describe_reliability, measure_reliability, read_reliability
+from mlestar.bench.reliability import measure_reliability, read_reliability, reliability_lines
 from mlestar.bench.rows import OWN, Bench, BenchRow, Conditions, Graded, Reliability
 from mlestar.bench.suite import SuiteTask
 from mlestar.bench.tables import write_tables
 from mlestar.bench.tools import Outcome, Tool
+from mlestar.bench.within_noise import no_information_lines
 from mlestar.bench.writing import replace_text
 from mlestar.errors import OperatorError, UserError, clean_text, first_line
 from mlestar.files import MACHINE_FAULTS, read_regular
@@ -280,7 +281,8 @@ def _known_noise(suite: Suite, folder: BenchFolder) -> tuple[Reliability, ...]:
 def make_statements(bench: Bench, suite: Suite) -> tuple[str, ...]:
     """Return the lines that stand under every table. Each kind of check is a line here."""
     return (
-        *describe_reliability(bench.reliability, bench.rows),
+        *reliability_lines(bench),
+        *no_information_lines(bench),
         *honesty_lines(bench),
         *medal_lines(bench, suite.tasks),
         *statements(bench, suite.tasks),

@@ -4,7 +4,6 @@ A tool that follows the shortcut, or lets it into the rows on which it scores it
 the test rows give it.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mlestar.bench.writing import replace_text
+from mlestar.bench.generated import write_task
 
 FEATURES = ("age", "visits", "distance", "income", "tenure", "rating")
 _TRAIN, _TEST = 2000, 1000
@@ -94,28 +93,12 @@ def _tables(train: pd.DataFrame, test: pd.DataFrame, side: pd.DataFrame | None =
 
 def _write(folder: Path, identity: str, what: str, make: Callable[[np.random.Generator], Tables]) -> Shortcut:
     tables = make(np.random.default_rng(0))
-    data, answers = folder / "tasks" / identity / "input", folder / "answers" / identity
-    for path in (data, answers):
-        path.mkdir(parents=True, exist_ok=True)
-    _write_table(tables.train, data / "train.csv")
-    _write_table(tables.test, data / "test.csv")
-    _write_table(tables.answers.assign(churn=0.5), data / "sample_submission.csv")
+    sample = tables.answers.assign(churn=0.5)
+    files = {"train.csv": tables.train, "test.csv": tables.test, "sample_submission.csv": sample}
     if tables.side is not None:
-        _write_table(tables.side, data / "closed.csv")
-    _write_text(data.parent / "task.md", _description(tables))
-    _write_table(tables.answers, answers / "answers.csv")
-    _write_text(answers / "grade.json", json.dumps(_GRADE))
+        files["closed.csv"] = tables.side
+    write_task(folder, identity, files=files, description=_description(tables), answers=tables.answers, grade=_GRADE)
     return Shortcut(identity, what, _plain_score(tables))
-
-
-def _write_table(frame: pd.DataFrame, path: Path) -> None:
-    _write_text(path, frame.to_csv(index=False))
-
-
-def _write_text(path: Path, text: str) -> None:
-    """Write a file that differs; a run of another benchmark may be reading the same one."""
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        replace_text(path, text)
 
 
 _GRADE = {"metric": "auroc", "direction": "maximize", "id_column": "id", "target": "churn"}

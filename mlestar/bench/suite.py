@@ -39,3 +39,5 @@ class SuiteTask:
     """Fingerprint of its folder; empty where it is unknown."""
     answers_contents: str = ""
     """Fingerprint of the answers, and of what grades."""
+    no_information: bool = False
+    """A generated task whose features say nothing about its labels."""

@@ -56,6 +56,9 @@ def run_suite(
     shortcuts: Annotated[
         bool, typer.Option("--shortcuts", help="Also three generated tasks with a planted shortcut.")
     ] = False,
+    no_information: Annotated[
+        bool, typer.Option("--no-information", help="Also five generated tasks in which nothing can be learnt.")
+    ] = False,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Any setting as key=value. Repeatable.")] = None,
 ) -> None:
     """Run every tool on every task, grade the submissions on answers that no tool sees, and write the tables.
@@ -67,7 +70,7 @@ def run_suite(
     options = {"profile": profile, "model": model, "runner": runner}
     options |= {"max_hours": None if minutes is None else str(minutes / 60)}
     settings = resolve_settings(options, set_)
-    from mlestar.bench.find import add_shortcuts, find_suite, find_tools
+    from mlestar.bench.find import add_no_information, add_shortcuts, find_suite, find_tools
     from mlestar.bench.live import LiveTable
     from mlestar.bench.made_with import describe_run
     from mlestar.bench.own import OwnTool
@@ -82,6 +85,8 @@ def run_suite(
     folder = BenchFolder(out or Path(f"bench-{found.name}"))
     if shortcuts:
         found = add_shortcuts(found, folder.path.resolve() / "shortcuts")
+    if no_information:
+        found = add_no_information(found, folder.path.resolve() / "no-information")
     with LiveTable(Console()) as table:
         run_bench(found, tools, conditions, folder, show=table)
     for name in ("bench.md", "bench.html"):

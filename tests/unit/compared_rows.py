@@ -1,13 +1,15 @@
 """Rows of a benchmark whose scores are those of generated predictions."""
 
 from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mlestar.bench.rows import BenchRow, Graded
+from mlestar.bench.rows import Bench, BenchRow, Conditions, Graded, TaskRow
 
-ROWS, RESAMPLES = 400, 100
+TASKS, ROWS, RESAMPLES = 9, 400, 100
 
 
 def graded_row(task: int, tool: str, accuracy: float, *, seed: int = 0, rows: int = ROWS) -> BenchRow:
@@ -40,3 +42,16 @@ def scored_row(
     status = "failed" if score is None else "graded"
     row = BenchRow(task=task, tool="tool", seed=seed, status=status, metric="accuracy", graded=graded)
     return row.model_copy(update=fields)
+
+
+def tool_rows(tool: str, accuracy: float, *, tasks: int = TASKS, seeds: int = 1) -> list[BenchRow]:
+    """Return a tool that is right on a share of rows, on several tasks."""
+    return [graded_row(task, tool, accuracy, seed=seed) for task, seed in product(range(tasks), range(seeds))]
+
+
+def write_bench(folder: Path, rows: list[BenchRow], tasks: tuple[TaskRow, ...] = (), **conditions: object) -> Path:
+    """Write a benchmark as `mlestar bench` does, and return its folder."""
+    folder.mkdir(parents=True)
+    bench = Bench(suite="suite", conditions=Conditions.model_validate(conditions), tasks=tasks, rows=tuple(rows))
+    (folder / "bench.json").write_text(bench.model_dump_json(), encoding="utf-8")
+    return folder

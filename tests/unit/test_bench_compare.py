@@ -8,16 +8,12 @@ import pytest
 
 from mlestar.bench.compare import Comparison, compare_folders, compare_pairs, comparison_markdown, headline
 from mlestar.bench.pairs import Pairs, pair_rows
-from mlestar.bench.rows import Bench, BenchRow, Conditions, Graded
+from mlestar.bench.rows import BenchRow, Graded, TaskRow
 from mlestar.bench.verdicts import exchange_chance, judge_all, judge_task
 from mlestar.errors import UserError
-from tests.unit.compared_rows import graded_row, scored_row
+from tests.unit.compared_rows import graded_row, scored_row, tool_rows, write_bench
 
-TASKS, SHUFFLES = 9, range(20)
-
-
-def tool_rows(tool: str, accuracy: float, *, tasks: int = TASKS, seeds: int = 1) -> list[BenchRow]:
-    return [graded_row(task, tool, accuracy, seed=seed) for task, seed in product(range(tasks), range(seeds))]
+SHUFFLES = range(20)
 
 
 def shuffled(first: list[BenchRow], second: list[BenchRow], seed: int) -> Pairs:
@@ -137,7 +133,7 @@ def test_resamples_without_a_score_are_left_out_in_pairs() -> None:
     first = Graded(score=0.5, resampled=(0.4, float("nan"), 0.6, 0.5))
     second = Graded(score=0.6, resampled=(float("nan"), 0.9, 0.7, 0.6))
     rows = [[BenchRow(task="t", tool="a", seed=0, status="graded", graded=graded)] for graded in (first, second)]
-    [pair] = pair_rows(*rows).found
+    [pair] = pair_rows(rows[0], rows[1]).found
     assert pair.row_error == pytest.approx(0.0)
     assert pair.outcomes.tolist() == [1, 1]
     assert BenchRow.model_validate_json(rows[0][0].model_dump_json()) == rows[0][0]
@@ -170,13 +166,6 @@ def test_the_chance_of_many_pairs_is_estimated() -> None:
     assert exchange_chance(alternating) == pytest.approx(exact, abs=0.02)
 
 
-def write_bench(folder: Path, rows: list[BenchRow], **conditions: object) -> Path:
-    folder.mkdir(parents=True)
-    bench = Bench(suite="suite", conditions=Conditions.model_validate(conditions), rows=tuple(rows))
-    (folder / "bench.json").write_text(bench.model_dump_json(), encoding="utf-8")
-    return folder
-
-
 def test_folders_are_compared_tool_by_tool(tmp_path: Path) -> None:
     before = write_bench(tmp_path / "before", tool_rows("one", 0.7) + tool_rows("two", 0.8), minutes=5)
     after = write_bench(tmp_path / "after", tool_rows("one", 0.9) + tool_rows("three", 0.8), minutes=9)
@@ -191,7 +180,7 @@ def test_settings_of_a_tool_that_differ_are_named(tmp_path: Path) -> None:
         made_with = {"tracks": tracks, "version": tracks}
         rows = [row.model_copy(update={"made_with": made_with}) for row in tool_rows("a", 0.7)]
         folders.append(write_bench(tmp_path / tracks, rows))
-    (comparison,) = compare_folders(*folders)
+    (comparison,) = compare_folders(folders[0], folders[1])
     assert comparison.differences == ("tracks: 1 and 3",)
 
 
@@ -208,6 +197,8 @@ def test_what_cannot_be_compared_is_one_line(tmp_path: Path) -> None:
         compare_folders(one, two)
     with pytest.raises(UserError, match="name two of its tools with --tools: one"):
         compare_folders(one)
+    with pytest.raises(UserError, match="name two of its tools with --tools: one"):
+        compare_folders(one, tools=("one", "one"))
     with pytest.raises(UserError, match="no rows of 'three'; tools: one"):
         compare_folders(one, tools=("one", "three"))
     with pytest.raises(UserError, match=r"bench\.json cannot be read: No such file or directory; name a folder"):
@@ -215,6 +206,23 @@ def test_what_cannot_be_compared_is_one_line(tmp_path: Path) -> None:
     (two / "bench.json").write_text("{}", encoding="utf-8")
     with pytest.raises(UserError, match="no benchmark of this version"):
         compare_folders(one, two)
+
+
+def test_a_tool_that_is_named_must_be_in_both(tmp_path: Path) -> None:
+    before, after = (write_bench(tmp_path / name, tool_rows("one", 0.7, tasks=1)) for name in ("before", "after"))
+    with pytest.raises(UserError, match="no rows of 'three' in both; tools in both: one"):
+        compare_folders(before, after, tools=("one", "three"))
+
+
+def test_tasks_in_which_nothing_can_be_learnt_are_left_out(tmp_path: Path) -> None:
+    rows = [*tool_rows("one", 0.7, tasks=2), *tool_rows("two", 0.8, tasks=2)]
+    tasks = (TaskRow(id="task-0"), TaskRow(id="task-1", no_information=True))
+    folder = write_bench(tmp_path / "bench", rows, tasks)
+    (comparison,) = compare_folders(folder, tools=("one", "two"))
+    assert list(comparison.tasks) == ["task-0"]
+    assert comparison.left_out == {"nothing can be learnt in their tasks": 1}
+    (between,) = compare_folders(folder, write_bench(tmp_path / "other", rows), tools=("one",))
+    assert list(between.tasks) == ["task-0"]
 
 
 def test_the_table_has_a_line_for_each_task_and_names_cannot_change_it() -> None:

@@ -102,6 +102,12 @@ def test_kappa_of_named_grades_follows_their_order() -> None:
     assert score == pytest.approx(sk.cohen_kappa_score([0, 1, 2, 2], [0, 1, 2, 1], weights="quadratic"))
 
 
+@pytest.mark.parametrize("name", ["kappa", "qwk", "linear_kappa"])
+def test_the_kappa_of_a_constant_is_zero_without_rounding_errors(name: str) -> None:
+    drawn = [np.random.default_rng(seed).integers(1, 7, 100).astype(str) for seed in range(50)]
+    assert {METRICS[name].score(truth, np.full(100, "4")) for truth in drawn} == {0.0}
+
+
 def test_spearman_depends_only_on_ranks() -> None:
     assert METRICS["spearman"].score(TRUE, np.exp(TRUE)) == pytest.approx(1.0)
 

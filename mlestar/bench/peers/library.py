@@ -86,7 +86,7 @@ class LibraryPeer:
         start = time.monotonic()
         tables = folder / "tables"
         try:
-            prepared = prepare(task, tables, seed=seed, seconds=self.seconds, cpus=self.cpus)
+            prepared = prepare(load_task(task, tables), tables, seed=seed, seconds=self.seconds, cpus=self.cpus)
         except (UserError, UnhandledDataError) as error:
             reason = f"{self.name} is not given such data: {first_line(str(error))}"
             return Outcome("unavailable", time.monotonic() - start, reason)
@@ -118,23 +118,30 @@ def interpreter(library: Library) -> Path:
     return Path(sys.executable) if library.environment is None else library.environment.python()
 
 
-def prepare(
-    task: SuiteTask, folder: Path, *, seed: int, seconds: float, cpus: int, jobs: Sequence[dict[str, object]] = ()
-) -> Prepared:
-    """Write a task as plain tables into a folder, which is emptied first.
+def load_task(task: SuiteTask, folder: Path) -> Task:
+    """Load a task that is written as plain tables into a folder, which is emptied first.
 
     Raises:
         UserError: the task cannot be read.
-        UnhandledDataError: plain tables cannot hold it.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    read = Task.load(task.folder.absolute(), workspace=folder / "converted")
-    check_handled(read)
-    rows = labelled_rows(read)
-    targets = read_targets(read, rows)
-    write_tables(read, targets, rows, folder, seed=seed, seconds=seconds, cpus=cpus, jobs=list(jobs))
-    return Prepared(read, targets, folder)
+    return Task.load(task.folder.absolute(), workspace=folder / "converted")
+
+
+def prepare(
+    task: Task, folder: Path, *, seed: int, seconds: float, cpus: int, jobs: Sequence[dict[str, object]] = ()
+) -> Prepared:
+    """Write a task as plain tables into a folder.
+
+    Raises:
+        UnhandledDataError: plain tables cannot hold it.
+    """
+    check_handled(task)
+    rows = labelled_rows(task)
+    targets = read_targets(task, rows)
+    write_tables(task, targets, rows, folder, seed=seed, seconds=seconds, cpus=cpus, jobs=list(jobs))
+    return Prepared(task, targets, folder)
 
 
 def run_script(library: Library, python: Path, prepared: Prepared, log: Path, *, seconds: float, cpus: int) -> End:

@@ -90,7 +90,7 @@ def _pair(first: BenchRow, second: BenchRow) -> Pair:
     resampled = factor * _resampled(before, after)
     if len(resampled):
         return Pair(first.task, first.seed, difference, resampled, float(resampled.std()), np.sign(resampled))
-    # The errors of two submissions for the same rows rise and fall together, so this error is too large.
+    # The errors of two submissions for the same rows are correlated, so this error is too large.
     error = float(np.hypot(before.standard_error or 0.0, after.standard_error or 0.0))
     return Pair(first.task, first.seed, difference, resampled, error, _outcomes(difference, error))
 
@@ -104,7 +104,7 @@ def _resampled(before: Graded, after: Graded) -> np.ndarray:
 
 
 def _outcomes(difference: float, error: float) -> np.ndarray:
-    """Return which is better as often as normal errors say; by the scores alone without an error."""
+    """Return which is better, as often as normal errors imply; without an error, by the scores alone."""
     if difference == 0 or error == 0:
         return np.array([np.sign(difference)])
     worse = round(_NORMAL_DRAWS * float(ndtr(-difference / error)))

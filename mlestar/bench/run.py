@@ -18,19 +18,20 @@ from mlestar.bench.honesty import honesty_lines
 from mlestar.bench.mlebench import medal_lines, statements, write_reports
 from mlestar.bench.own import is_winner_exported, stage_rows
 from mlestar.bench.reliability import describe_reliability, measure_reliability
-from mlestar.bench.rows import Bench, BenchRow, Conditions, Graded, Reliability
+from mlestar.bench.rows import Bench, BenchRow, Conditions, Graded, Reliability, find_differences
 from mlestar.bench.suite import SuiteTask
 from mlestar.bench.tables import write_tables
 from mlestar.bench.tools import Outcome, Tool
 from mlestar.errors import UserError, clean_text, first_line
 from mlestar.files import read_regular
 
-_COMPARABLE = ("profile", "model", "minutes", "runner", "cpus")
+_COMPARABLE = ("profile", "model", "minutes", "runner", "cpus", "settings")
 """Conditions that all rows of a benchmark share."""
 _NOISE_SECONDS = 300.0
-"""Limit for what noise gives on a task, where that of the tools is not shorter. Chosen by judgement; not measured."""
+"""Time limit for measuring what noise gives on a task, unless that of the tools is shorter. Chosen by judgement; not
+measured."""
 _POLL = 0.25
-"""Seconds between looks at what is running. Chosen by judgement; not measured."""
+"""Seconds between updates of what is shown as running. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +55,12 @@ class Progress:
     rows: list[BenchRow]
     running: dict[Job, float]
     """When each began, on the monotonic clock."""
+    step: str = ""
+    """What is done after all rows, in a line."""
 
 
 Show = Callable[[Progress, BenchRow | None], None]
-"""Is called with each new row, and with None in between."""
+"""Called with each new row, and with None in between."""
 
 
 class BenchFolder:
@@ -89,6 +92,11 @@ class BenchFolder:
         except (OSError, ValidationError) as error:
             msg = f"{path} cannot be read ({first_line(str(error))}); remove it to run this again"
             raise UserError(msg) from error
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether there is a row, of this suite's tasks and tools or of others."""
+        return any((self.path / "rows").glob("*/*.json"))
 
     def write_row(self, job: Job, row: BenchRow) -> None:
         path = self.row_path(job)
@@ -177,7 +185,7 @@ def run_bench(
         for job, row in _run_jobs([job for job in jobs if job not in found], folder, parallel, progress, show):
             found[job] = row
             write(found, ())
-        bench = write(found, measure_noise(suite, conditions, folder))
+        bench = write(found, measure_noise(suite, conditions, folder, progress, show))
         write_reports(bench, suite.tasks, folder.path)
         return bench
 
@@ -188,14 +196,12 @@ def check_conditions(folder: BenchFolder, conditions: Conditions) -> None:
     Raises:
         UserError: with what differs.
     """
-    if not (folder.path / "bench.json").is_file():
+    if not folder.has_rows or not (folder.path / "bench.json").is_file():
         return
     before = read_bench(folder.path)
-    if not before.rows:
-        return
-    pairs = [(name, getattr(before.conditions, name), getattr(conditions, name)) for name in _COMPARABLE]
-    changed = [f"{name} was {old}, now {new}" for name, old, new in pairs if old != new]
-    if changed:
+    found = find_differences(before.conditions, conditions, _COMPARABLE)
+    if found:
+        changed = [f"{name}: {old} before, {new} now" for name, old, new in found]
         msg = f"{folder.path} has rows made under other conditions ({'; '.join(changed)}): choose another --out"
         raise UserError(msg)
 
@@ -220,13 +226,18 @@ class _Writer:
         return bench
 
 
-def measure_noise(suite: Suite, conditions: Conditions, folder: BenchFolder) -> tuple[Reliability, ...]:
+def measure_noise(
+    suite: Suite, conditions: Conditions, folder: BenchFolder, progress: Progress, show: Show
+) -> tuple[Reliability, ...]:
     """Return what noise alone gives on each task."""
     limit = _NOISE_SECONDS if conditions.minutes is None else min(_NOISE_SECONDS, 60 * conditions.minutes)
-    return tuple(
-        measure_reliability(task, folder.path / "noise" / task.id, seconds=limit, cpus=conditions.cpus)
-        for task in suite.tasks
-    )
+    measured: list[Reliability] = []
+    for number, task in enumerate(suite.tasks, 1):
+        progress.step = f"measuring what noise gives on {task.id}, task {number} of {len(suite.tasks)}"
+        show(progress, None)
+        place = folder.path / "noise" / task.id
+        measured.append(measure_reliability(task, place, seconds=limit, cpus=conditions.cpus))
+    return tuple(measured)
 
 
 def make_statements(bench: Bench, suite: Suite) -> tuple[str, ...]:
@@ -244,7 +255,7 @@ def _run_jobs(
 ) -> Iterator[tuple[Job, BenchRow]]:
     """Yield each job with its row as it ends.
 
-    Threads are daemons: when this process stops, they do not keep it, and the system ends what they watch.
+    Threads are daemons, so that they do not keep this process alive; when it ends, the commands that they run end too.
     """
     waiting: SimpleQueue[Job] = SimpleQueue()
     ended: SimpleQueue[tuple[Job, BenchRow | BaseException]] = SimpleQueue()

@@ -128,10 +128,14 @@ def headline(comparison: Comparison) -> str:
         "cannot tell": f"Cannot tell whether {second} is better than {first}",
     }[overall.verdict]
     interval = f"95 % interval {_percent(overall.low)} to {_percent(overall.high)}"
-    tasks = f"{len(comparison.tasks)} {'task' if len(comparison.tasks) == 1 else 'tasks'}"
-    numbers = f"wins minus losses {_percent(overall.difference)} of {overall.pairs} pairs on {tasks}"
+    pairs, tasks = _count(overall.pairs, "pair"), _count(len(comparison.tasks), "task")
+    numbers = f"wins minus losses {_percent(overall.difference)} of {pairs} on {tasks}"
     note = f"; {overall.note}" if overall.note else ""
     return f"{said}: {numbers} ({interval}; randomization test p = {overall.chance:.2g}{note})."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _task_table(comparison: Comparison) -> list[str]:

@@ -109,8 +109,8 @@ def notes(bench: Bench) -> list[str]:
     """Return the lines under the table: why a row has no score, which tasks were not run, flaws, statements."""
     lines = [f"{row.task}, {row.tool}, seed {row.seed}: {row.reason}" for row in bench.rows if row.reason]
     lines += [f"{task.id} was not run: {task.problem}" for task in bench.tasks if task.problem]
-    lines += [f"{task.id}: {flaw}" for task in bench.tasks for flaw in task.flaws]
-    return [*lines, *bench.statements]
+    lines += [f"Known flaw of {task.id}: {flaw}" for task in bench.tasks for flaw in task.flaws]
+    return list(dict.fromkeys([*lines, *bench.statements]))
 
 
 def write_markdown(bench: Bench) -> str:

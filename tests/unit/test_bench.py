@@ -17,7 +17,7 @@ from mlestar.bench.answers import ProgramAnswers, TableAnswers
 from mlestar.bench.find import find_suite, find_tools
 from mlestar.bench.live import LiveTable
 from mlestar.bench.own import OwnTool, describe_caps, is_winner_exported, stage_rows
-from mlestar.bench.rows import Bench, BenchRow, Conditions, Graded
+from mlestar.bench.rows import Bench, BenchRow, Conditions, Graded, TaskRow
 from mlestar.bench.run import BenchFolder, Progress, read_bench, run_bench
 from mlestar.bench.suite import SuiteTask
 from mlestar.bench.tables import HEAD, cells, write_markdown, write_page
@@ -306,6 +306,14 @@ def test_a_table_names_the_metric_and_leaves_out_empty_columns() -> None:
     assert "| rmse ↓ |" in markdown
     assert "| medal |" not in markdown
     assert "| medal |" in write_markdown(Bench(suite="s", conditions=CONDITIONS))
+
+
+def test_a_known_flaw_is_stated_once() -> None:
+    flaw = "Known flaw of a: test rows are also in train"
+    task = TaskRow(id="a", flaws=("test rows are also in train",))
+    bench = Bench(suite="s", conditions=CONDITIONS, tasks=(task,), statements=(flaw,))
+    assert write_markdown(bench).count("test rows are also in train") == 1
+    assert flaw in write_markdown(bench.model_copy(update={"statements": ()}))
 
 
 def shown_line(width: int, row: BenchRow = ROW) -> str:

@@ -186,3 +186,11 @@ def test_the_table_has_a_line_for_each_task_and_names_cannot_change_it() -> None
     assert line.startswith("| a\\|b")
     assert "\x1b" not in line
     assert line.endswith("| 1     | +0.123     | +0.068 to +0.179 | cannot tell |")
+
+
+def test_a_note_is_printed_once_with_its_tasks() -> None:
+    first = [scored_row(task, 0.5, error=0.02) for task in ("a", "b", "c")]
+    second = [scored_row("a", 0.51, error=0.02), scored_row("b", 0.7, error=0.02), scored_row("c", 0.7, error=0.02)]
+    lines = comparison_markdown(compared(first, second)).splitlines()
+    assert "All tasks: 6 seeds are needed." in lines
+    assert "b, c: on these rows the two submissions differ, another seed may not." in lines

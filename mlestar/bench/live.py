@@ -63,8 +63,10 @@ class LiveTable:
     def _show(self, row: BenchRow) -> Text:
         names = {"task": row.task, "tool": row.tool, "seed": str(row.seed)}
         if row.graded.score is None:
-            line = Text(self._line(names) + _GAP)
-            return line.append(f"{row.status.replace('_', ' ')}: {row.reason}", style="yellow")
+            ending = f"{row.status.replace('_', ' ')}: {row.reason}"
+            line = Text(self._line({**names, "graded": ending}))
+            line.stylize("yellow", len(line) - len(ending))
+            return line
         scores = {
             "graded": format_score(row.graded.score, row.graded.standard_error),
             "holdout": format_score(row.holdout, row.holdout_se),

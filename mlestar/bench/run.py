@@ -18,14 +18,14 @@ from mlestar.bench.honesty import honesty_lines
 from mlestar.bench.mlebench import medal_lines, statements, write_reports
 from mlestar.bench.own import is_winner_exported, stage_rows
 from mlestar.bench.reliability import describe_reliability, measure_reliability
-from mlestar.bench.rows import Bench, BenchRow, Conditions, Graded, Reliability, find_differences
+from mlestar.bench.rows import Bench, BenchRow, Conditions, Graded, Reliability
 from mlestar.bench.suite import SuiteTask
 from mlestar.bench.tables import write_tables
 from mlestar.bench.tools import Outcome, Tool
 from mlestar.errors import UserError, clean_text, first_line
 from mlestar.files import read_regular
 
-_COMPARABLE = ("profile", "model", "minutes", "runner", "cpus", "settings")
+_COMPARABLE = ("profile", "model", "minutes", "runner", "cpus")
 """Conditions that all rows of a benchmark share."""
 _NOISE_SECONDS = 300.0
 """Time limit for measuring what noise gives on a task, unless that of the tools is shorter. Chosen by judgement; not
@@ -92,11 +92,6 @@ class BenchFolder:
         except (OSError, ValidationError) as error:
             msg = f"{path} cannot be read ({first_line(str(error))}); remove it to run this again"
             raise UserError(msg) from error
-
-    @property
-    def has_rows(self) -> bool:
-        """Whether there is a row, of this suite's tasks and tools or of others."""
-        return any((self.path / "rows").glob("*/*.json"))
 
     def write_row(self, job: Job, row: BenchRow) -> None:
         path = self.row_path(job)
@@ -196,12 +191,14 @@ def check_conditions(folder: BenchFolder, conditions: Conditions) -> None:
     Raises:
         UserError: with what differs.
     """
-    if not folder.has_rows or not (folder.path / "bench.json").is_file():
+    if not (folder.path / "bench.json").is_file():
         return
     before = read_bench(folder.path)
-    found = find_differences(before.conditions, conditions, _COMPARABLE)
-    if found:
-        changed = [f"{name}: {old} before, {new} now" for name, old, new in found]
+    if not before.rows:
+        return
+    pairs = [(name, getattr(before.conditions, name), getattr(conditions, name)) for name in _COMPARABLE]
+    changed = [f"{name} was {old}, now {new}" for name, old, new in pairs if old != new]
+    if changed:
         msg = f"{folder.path} has rows made under other conditions ({'; '.join(changed)}): choose another --out"
         raise UserError(msg)
 

@@ -1,4 +1,4 @@
-"""The best constant for the metric: what is right without looking at any row to predict."""
+"""The best constant for the metric: the prediction that scores best without any feature."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -17,10 +17,9 @@ from mlestar.metrics import Metric, canonical, is_built_in
 from mlestar.metrics.spec import TaskSpec, sign
 
 _MAX_ROWS = 50_000
-"""Training labels among which the best constant is looked for; of more an even sample. Chosen by judgement; not
-measured."""
+"""Most training labels that a constant is scored on; of more labels, every n-th. Chosen by judgement; not measured."""
 _MAX_LABELS = 50
-"""Labels that are tried, the most common ones. Chosen by judgement; not measured."""
+"""How many of the most common labels are tried. Chosen by judgement; not measured."""
 _QUANTILES = tuple(round(step / 20, 2) for step in range(1, 20))
 """Quantiles that are tried for metrics of values. Chosen by judgement; not measured."""
 
@@ -48,7 +47,7 @@ def find_constant(task: Task, metric: Metric, holdout: Holdout) -> Constant:
 
 
 def best_constant(task: Task, metric: Metric, rows: np.ndarray) -> Constant:
-    """Return the constant with the best score on some labelled rows, given by their places in train.
+    """Return the constant with the best score on some labelled rows, given by their row numbers in train.
 
     Raises:
         NoBaselineError: there are no rows.
@@ -78,7 +77,7 @@ def _write_number(spec: TaskSpec, number: float) -> str:
 
 @dataclass(frozen=True)
 class _ScoreOnTrain:
-    """The score of a constant on the training labels, where more is better; minus infinity where there is none."""
+    """The score of a constant on the training labels, signed so that more is better; minus infinity without one."""
 
     task: Task
     metric: Metric
@@ -88,7 +87,7 @@ class _ScoreOnTrain:
     def __call__(self, constant: Constant) -> float:
         spec = self.task.spec
         if not is_built_in(self.metric.name):
-            # Somebody else's code runs in the process that grades, not here: the first constant stays.
+            # Code of other people runs only in the process that grades, so the first constant is kept.
             return 0.0
         predicted = np.array([constant.cells] * len(self.rows), dtype=float if _is_number(constant) else object)
         classes = tuple(canonical(label) for label in spec.classes)
@@ -108,7 +107,7 @@ def _is_number(constant: Constant) -> bool:
 
 
 def _candidates(task: Task, metric: Metric, truth: np.ndarray) -> Iterator[Constant]:
-    """Yield constants; the first is the one without a choice, which stays where several are equally good.
+    """Yield constants; the first is kept where several are equally good.
 
     Args:
         task: the task.
@@ -128,7 +127,7 @@ def _candidates(task: Task, metric: Metric, truth: np.ndarray) -> Iterator[Const
 
 def _values(metric: Metric, truth: np.ndarray, columns: int) -> Iterator[Constant]:
     if truth.shape[1] != columns:
-        # All targets together are one truth, of which the first is what is predicted.
+        # All targets are scored together against one prediction, which is made from the first.
         truth = truth[:, :columns]
     statistics = {"mean of train": truth.mean(axis=0), "median of train": np.median(truth, axis=0)}
     if (truth >= 0).all():
@@ -158,7 +157,7 @@ def _labels(truth: np.ndarray) -> Iterator[Constant]:
         yield Constant("most common label of each target", tuple(str(column[0][0]) for column in counts))
         return
     for place, (label, _) in enumerate(counts[0]):
-        yield Constant("a label that suits the metric" if place else "most common label of train", (str(label),))
+        yield Constant("label that scores best on train" if place else "most common label of train", (str(label),))
 
 
 def _common_list(cells: np.ndarray, most: int) -> Constant:

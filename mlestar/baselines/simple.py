@@ -1,4 +1,4 @@
-"""The simple model: a short script for one task, which prefers a linear model or gradient boosting by itself."""
+"""The simple model: a script for one task that chooses between a linear model and gradient boosting."""
 
 import re
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ from mlestar.metrics import Metric
 from mlestar.metrics.spec import TaskSpec
 
 _MOST_CELLS, _MIN_ROWS, _MAX_ROWS = 4_000_000, 2_000, 30_000
-"""Cells of train that the model is fitted on, and the least and most rows these may be. Chosen by judgement; not
-measured."""
+"""Most cells of train that the model is fitted on; its rows are at least and at most the two other numbers. Chosen by
+judgement; not measured."""
 _MANY_CLASSES = 20
 """Classes above which gradient boosting, which fits a tree for each, is left out. Chosen by judgement; not measured."""
 _MODELS = {"linear": "linear model", "loose_linear": "linear model", "boosting": "gradient boosting"}
@@ -41,7 +41,7 @@ def write_simple_model(
 
     Args:
         spec: of the task.
-        statistics: of its files; of train and test the kinds of columns and how they are written.
+        statistics: of its files; those of train and test say what kind each column is and how it is written.
         metric: of the task.
         seed: of folds and models.
 

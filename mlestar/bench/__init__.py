@@ -1,4 +1,4 @@
 """`mlestar bench`: this package and other tools on a suite of tasks, graded on labels that none of them saw.
 
-`suite` finds tasks and answers, `tools` run one task each, `rows` are what is recorded, `tables` show it.
+`find` finds tasks, answers and tools; `run` runs each tool on each task; `rows` is what is recorded; `tables` shows it.
 """

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mlestar.bench.made_with import ANSWERS, SHARED, TASK
 from mlestar.bench.pairs import Pairs, pair_rows
-from mlestar.bench.rows import Bench, BenchRow, Conditions, Frozen
+from mlestar.bench.rows import Bench, BenchRow, Conditions, Frozen, find_differences
 from mlestar.bench.run import read_bench
 from mlestar.bench.verdicts import Finding, judge_all, judge_task
 from mlestar.errors import UserError, clean_text
@@ -14,6 +14,9 @@ from mlestar.metrics.precision import round_score
 _NORMAL_QUANTILE = 1.96
 _SAME = ("profile", "model", "minutes", "runner", "cpus", "parallel", "memory_mb", "machine")
 """Conditions that change scores; seeds are paired, and versions are what is compared."""
+
+
+_HEAD = ("task", "pairs", "difference", "95 % interval", "verdict")
 
 
 class Comparison(Frozen):
@@ -35,8 +38,7 @@ def compare_folders(first: Path, second: Path | None = None, tools: tuple[str, .
     Args:
         first: a folder of `mlestar bench`, or its `bench.json`.
         second: another; every tool that both have is compared with itself. None: two tools of the first are compared.
-        tools: of two benchmarks, those that are compared; of one benchmark, the two, the first of them in the role of
-            the first benchmark.
+        tools: of two benchmarks, the tools to compare, all by default; of one benchmark, the first and the second.
 
     Raises:
         UserError: a file cannot be read, or there is nothing to compare.
@@ -120,8 +122,7 @@ def _names(first: Path, second: Path) -> tuple[str, str]:
 
 
 def _differences(first: Conditions, second: Conditions) -> list[str]:
-    values = [(name, getattr(first, name), getattr(second, name)) for name in _SAME]
-    return [f"{name.replace('_', ' ')}: {before} and {after}" for name, before, after in values if before != after]
+    return [f"{name}: {before} and {after}" for name, before, after in find_differences(first, second, _SAME)]
 
 
 def _setting_differences(first: Sequence[BenchRow], second: Sequence[BenchRow]) -> list[str]:
@@ -136,9 +137,9 @@ def comparison_markdown(comparison: Comparison) -> str:
     """Return a comparison as a person reads it: a sentence, a table of tasks, and what was left out."""
     lines = [headline(comparison), ""]
     if comparison.tasks:
-        lines += ["| task | pairs | difference | 95 % interval | verdict | |", "|---|--:|--:|---|---|---|"]
-        lines += [_task_line(task, finding) for task, finding in comparison.tasks.items()]
-        lines += ["", f"Difference: {_cell(comparison.second)} minus {_cell(comparison.first)}, positive is better."]
+        lines += [*_task_table(comparison), ""]
+        lines += [f"Difference: {_cell(comparison.second)} minus {_cell(comparison.first)}; positive is better."]
+        lines += _task_notes(comparison)
     lines += [f"Left out: {count} rows, {reason}." for reason, count in comparison.left_out.items()]
     lines += [f"The conditions differ in {_cell(difference)}." for difference in comparison.differences]
     return "\n".join(lines) + "\n"
@@ -156,19 +157,41 @@ def headline(comparison: Comparison) -> str:
     if not overall.pairs:
         return f"{said}: they have no rows to compare."
     interval = f"95 % interval {_percent(overall.low)} to {_percent(overall.high)}"
-    numbers = (
-        f"wins minus losses {_percent(overall.difference)} of {overall.pairs} pairs on {len(comparison.tasks)} tasks"
-    )
+    pairs, tasks = _count(overall.pairs, "pair"), _count(len(comparison.tasks), "task")
+    numbers = f"wins minus losses {_percent(overall.difference)} of {pairs} on {tasks}"
     note = f"; {overall.note}" if overall.note else ""
-    return f"{said}: {numbers} ({interval}; by chance in {overall.chance:.2g} of all exchanges of the two{note})."
+    return f"{said}: {numbers} ({interval}; randomization test p = {overall.chance:.2g}{note})."
 
 
-def _task_line(task: str, finding: Finding) -> str:
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _task_table(comparison: Comparison) -> list[str]:
+    """Return the table of tasks, in columns of equal width, since a terminal shows it as it is."""
+    rows = [_HEAD, *(_task_cells(task, finding) for task, finding in comparison.tasks.items())]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rows.insert(1, tuple("-" * width for width in widths))
+    padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows]
+    return [f"| {' | '.join(row)} |" for row in padded]
+
+
+def _task_notes(comparison: Comparison) -> list[str]:
+    """Return each note on tasks once, with the tasks that it is about."""
+    tasks: dict[str, list[str]] = {}
+    for task, finding in comparison.tasks.items():
+        for note in filter(None, finding.note.split("; ")):
+            tasks.setdefault(note, []).append(_cell(task))
+    total = len(comparison.tasks)
+    return [f"{'All tasks' if len(names) == total else ', '.join(names)}: {note}." for note, names in tasks.items()]
+
+
+def _task_cells(task: str, finding: Finding) -> tuple[str, ...]:
     low, high = finding.low, finding.high
     error = (high - low) / 2 / _NORMAL_QUANTILE if low is not None and high is not None else None
     numbers = [_number(value, error) for value in (finding.difference, low, high)]
     interval = "-" if low is None else f"{numbers[1]} to {numbers[2]}"
-    return f"| {_cell(task)} | {finding.pairs} | {numbers[0]} | {interval} | {finding.verdict} | {finding.note} |"
+    return _cell(task), str(finding.pairs), numbers[0], interval, finding.verdict
 
 
 def _number(value: float | None, error: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Whether the scores that a tool gives itself agree with those of labels that it never had."""
+"""Whether the scores that a tool reports agree with its scores on labels that it never had."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -12,10 +12,10 @@ from mlestar.metrics.precision import format_score
 from mlestar.metrics.spec import sign
 
 WITHIN, TARGET = 2.0, 0.95
-"""Combined standard errors within which a fresh score should be, and in which share of rows: as normal errors are whose
-size is right."""
+"""Combined standard errors within which a fresh score should be, and in which share of rows: that of normal errors of
+the right size."""
 _RARE = 0.05
-"""Probability below which so few rows within are no chance. The customary one."""
+"""Probability below which so few rows are not explained by chance. The customary one."""
 
 
 def honesty_lines(bench: Bench) -> tuple[str, ...]:
@@ -56,7 +56,8 @@ def fresh_lines(rows: Iterable[BenchRow]) -> tuple[str, ...]:
     beyond = [(row, distance) for row, distance in distances if abs(distance) > WITHIN]
     within, count = len(distances) - len(beyond), len(distances)
     line = f"Fresh score: within two combined standard errors of the graded score in {within} of {count} rows"
-    line += f" (target 19 of 20; {_chance(within, count)})"
+    chance = f"; {_chance(within, count)}" if within < count else ""
+    line += f" (target 19 of 20{chance})"
     named = [f"{_name(row)} {abs(distance):.1f} too {_direction(distance)}" for row, distance in beyond]
     return (line + (f". Beyond: {', '.join(named)}." if named else "."),)
 
@@ -75,7 +76,7 @@ def shortcut_line(task: TaskRow, row: BenchRow) -> str:
     """Return whether a tool caught a planted shortcut; empty for a tool that does not handle the task.
 
     Caught: neither its holdout score nor its fresh score is better than the graded one by more than two combined
-    errors. A tool that gives itself no score promises nothing: its graded score stands beside that of the plain model.
+    errors. For a tool that reports no score of its own, the graded score is shown beside that of the plain model.
     """
     if row.status == "unavailable":
         return ""
@@ -98,8 +99,8 @@ def _finding(task: TaskRow, row: BenchRow) -> str:
     if None in distances:
         return f"no standard errors to compare; {graded}"
     too_good = max(distance for distance in distances if distance is not None) > WITHIN
-    promised = ", ".join(f"{name} {format_score(score, error)}" for name, score, error in given)
-    return f"{'not caught' if too_good else 'caught'}; {promised}, {graded}"
+    own = ", ".join(f"{name} {format_score(score, error)}" for name, score, error in given)
+    return f"{'not caught' if too_good else 'caught'}; {own}, {graded}"
 
 
 def _distance(row: BenchRow, score: float | None, error: float | None) -> float | None:
@@ -114,8 +115,8 @@ def _chance(within: int, count: int) -> str:
     """Return how likely so few rows within are where every row is within with the probability of the target."""
     terms = (math.comb(count, k) * TARGET**k * (1 - TARGET) ** (count - k) for k in range(within + 1))
     chance = sum(terms)
-    share = f"so few or fewer by chance in {chance:.0%} of benchmarks".replace("%", " %")
-    return f"{share}: the errors are too small or the scores are biased" if chance < _RARE else share
+    share = f"by chance, {chance:.0%} of benchmarks have this many or fewer".replace("%", " %")
+    return f"{share}: the errors are too small, or the scores are biased" if chance < _RARE else share
 
 
 def _optimism_line(tool: str, tasks: Sequence[Sequence[float]]) -> str:

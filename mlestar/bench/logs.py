@@ -1,11 +1,11 @@
-"""What the log of a tool says about its end."""
+"""The last line of the log of a tool, which usually says why it ended."""
 
 from pathlib import Path
 
 from mlestar.errors import MAX_MESSAGE, clean_text, mask_secrets
 
 _TAIL_BYTES = 4000
-"""Of a log that are looked at for a reason. Chosen by judgement; not measured."""
+"""Bytes at the end of a log that are read. Chosen by judgement; not measured."""
 
 
 def last_line(log: Path) -> str:

@@ -1,4 +1,4 @@
-"""This package as a tool: each task is a run in a process of its own, so that a crash is a row and not an end."""
+"""This package as a tool: each task is a run in a process of its own, so that a crash does not end the benchmark."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,8 +19,8 @@ RUN = "run"
 """Id of the run in the folder of a task, tool and seed."""
 OUTPUT, LOG = "result.out", "log.txt"
 OVERTIME, GRACE = 600.0, 120.0
-"""Seconds beyond its own limit after which a run is stopped, and then killed. It should never come to that. Chosen by
-judgement; not measured."""
+"""Seconds beyond its own limit after which a run is stopped, and seconds after that until it is killed. A run should
+end by itself before. Chosen by judgement; not measured."""
 _STAGES: Mapping[Stage, tuple[str, ...]] = {
     "initial": ("candidate",),
     "merged": ("merge", "usage"),
@@ -28,6 +28,8 @@ _STAGES: Mapping[Stage, tuple[str, ...]] = {
     "ensemble": ("ensemble",),
 }
 """The origins of the solutions that each stage adds."""
+_NAMED = 3
+"""How many of the steps that a cap stopped are named. Chosen by judgement; not measured."""
 _WHOLE = ".whole"
 """Suffix of the id of a solution whose subsampling was removed."""
 
@@ -37,7 +39,7 @@ class OwnTool:
     """Runs of `mlestar run`; a run that was interrupted is resumed."""
 
     options: Sequence[str]
-    """Of the command line, besides task, run and seed."""
+    """Options of the command line, besides task, run and seed."""
     max_hours: float | None
     """The run's own limit."""
     name: str = OWN
@@ -68,7 +70,7 @@ def _read_outcome(ended: Ended, folder: Path) -> Outcome:
         status: RowStatus = "timeout" if ended.timed_out else "failed"
         return Outcome(status, seconds=0.0, reason=_explain(ended, folder))
     submission = None if result.submission is None else Path(result.submission)
-    reason = first_line(result.message) if result.message else ""
+    reason = first_line(result.message) if result.message else describe_caps(result)
     if submission is not None and submission.is_file():
         status = "graded"
     elif ended.timed_out:
@@ -96,6 +98,16 @@ def _explain(ended: Ended, folder: Path) -> str:
     last = last_line(folder / LOG).removeprefix("mlestar: ")
     how = f"killed by signal {-ended.status}" if ended.status < 0 else f"exit status {ended.status}"
     return f"{last} ({how})" if last else how
+
+
+def describe_caps(result: Result) -> str:
+    """Return what the caps of a run left out; empty where they left out nothing."""
+    return "; ".join(f"{row.cap} ({row.limit:g}) stopped {_some(row.stopped)}" for row in result.caps)
+
+
+def _some(labels: Sequence[str]) -> str:
+    more = len(labels) - _NAMED
+    return ", ".join(labels[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _explain_without_submission(result: Result) -> str:

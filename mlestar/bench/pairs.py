@@ -101,7 +101,7 @@ def _pair(first: BenchRow, second: BenchRow) -> Pair:
     defined = resampled[np.isfinite(resampled)]
     if len(defined) > 1:
         return Pair(first.task, first.seed, difference, resampled, float(defined.std()), np.sign(defined))
-    # The errors of two submissions for the same rows rise and fall together, so this error is too large.
+    # The errors of two submissions for the same rows are correlated, so this error is too large.
     error = float(np.hypot(before.standard_error or 0.0, after.standard_error or 0.0))
     return Pair(first.task, first.seed, difference, np.array([]), error, _outcomes(difference, error))
 
@@ -115,7 +115,7 @@ def _resampled(before: Graded, after: Graded) -> np.ndarray:
 
 
 def _outcomes(difference: float, error: float) -> np.ndarray:
-    """Return which is better as often as normal errors say; by the scores alone without an error."""
+    """Return which is better, as often as normal errors imply; without an error, by the scores alone."""
     if difference == 0 or error == 0:
         return np.array([np.sign(difference)])
     worse = round(_NORMAL_DRAWS * float(ndtr(-difference / error)))

@@ -1,7 +1,8 @@
 """What noise alone gives on a task: scores of a simple model under shuffled labels, and models in a known order.
 
-A model that was trained on shuffled labels has learnt nothing of the features. The best of such scores, or of the best
-constant if that is better, is what chance gives on these test rows; a tool is better than chance beyond it.
+A model that was trained on shuffled labels has learnt nothing from the features. The best score of such models, or that
+of the best constant if it is better, is what chance gives on these test rows. A tool is better than chance if its score
+is better than that by two standard deviations of the scores of such models.
 """
 
 import logging
@@ -28,9 +29,10 @@ from mlestar.metrics.spec import sign
 logger = logging.getLogger("mlestar.bench")
 
 SHUFFLES = 10
-"""Chosen by judgement; not measured."""
+"""How often labels are shuffled. Chosen by judgement; not measured."""
 _DEVIATIONS = 2.0
-"""Standard deviations of the shuffled scores beyond the best of them, up to which a score may be chance."""
+"""Standard deviations of the shuffled scores by which a score must be better than the best of them, to be more than
+chance. Chosen by judgement; not measured."""
 _RECORD = "reliability.json"
 _SKLEARN = next(library for library in LIBRARIES if library.name == "sklearn")
 
@@ -174,8 +176,9 @@ def _summary(measured: Sequence[Reliability], rows: Sequence[BenchRow]) -> str:
     beyond = [is_beyond_noise(row.graded.score, by_task[row.task]) for row in rows if row.task in by_task]
     known = [answer for answer in beyond if answer is not None]
     return (
-        f"Reliability: constant < shallow tree < scikit-learn, as it must be, on {sum(map(_in_order, ordered))} of "
-        f"{len(ordered)} tasks; {sum(known)} of {len(known)} scores are better than chance gives."
+        f"Reliability: scikit-learn is better than a shallow tree, and that than a constant, as expected, on "
+        f"{sum(map(_in_order, ordered))} of {len(ordered)} tasks; {sum(known)} of {len(known)} scores are better than "
+        "chance."
     )
 
 
@@ -186,13 +189,13 @@ def _in_order(entry: Reliability) -> bool:
 def _describe(entry: Reliability, rows: Sequence[BenchRow]) -> str:
     limit = noise_limit(entry)
     if limit is None:
-        return f"{entry.task}: what chance gives is not known: {entry.reason or 'too few shuffles were graded'}."
+        return f"{entry.task}: unknown what chance gives: {entry.reason or 'too few shuffles were graded'}."
     low, high = min(entry.shuffled), max(entry.shuffled)
     constant = "" if entry.constant is None else f", the best constant {entry.constant:.5g}"
     order = {True: "in their known order", False: "NOT in their known order", None: "of unknown order"}[entry.in_order]
     text = (
         f"{entry.task}: shuffled labels give {low:.5g} to {high:.5g} ({len(entry.shuffled)} shuffles){constant}; "
-        f"better than {limit:.5g} is more than chance; the three models are {order}"
+        f"a score better than {limit:.5g} is more than chance; the three models are {order}"
     )
     within = sorted(
         {row.tool for row in rows if row.task == entry.task and is_beyond_noise(row.graded.score, entry) is False}

@@ -1,5 +1,6 @@
 """What a benchmark records: a row for each task, tool and seed, and what all rows have in common."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -62,7 +63,7 @@ class BenchRow(Frozen):
     seed: int
     status: RowStatus
     reason: str = ""
-    """Why there is no score, in a line."""
+    """In a line, why there is no score, or what a run left out."""
     metric: str = ""
     direction: Direction = "maximize"
     graded: Graded = Graded()
@@ -116,7 +117,7 @@ class TaskRow(Frozen):
 
 
 class Conditions(Frozen):
-    """Under which all rows were made."""
+    """The conditions under which all rows were made."""
 
     profile: str = ""
     model: str = ""
@@ -131,6 +132,22 @@ class Conditions(Frozen):
     machine: str = ""
     version: str = ""
     """Of this package."""
+    settings: tuple[str, ...] = ()
+    """All other settings of its runs that are not those of the profile, as `name=value`."""
+
+
+def find_differences(first: Conditions, second: Conditions, names: Iterable[str]) -> list[tuple[str, str, str]]:
+    """Return what differs of some conditions: its name and the two values, as a person reads them."""
+    values = [(name, getattr(first, name), getattr(second, name)) for name in names]
+    return [(name.replace("_", " "), _show(before), _show(after)) for name, before, after in values if before != after]
+
+
+def _show(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "none"
+    if value is None:
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 class Reliability(Frozen):
@@ -143,7 +160,7 @@ class Reliability(Frozen):
     naive: Finite = None
     careful: Finite = None
     in_order: bool | None = None
-    """The three are in their known order; None where one is missing."""
+    """Whether the three are in their known order; None where one is missing."""
     direction: Direction = "maximize"
     reason: str = ""
     """Why some of it is missing, in a line."""

@@ -35,11 +35,12 @@ from mlestar.files import MACHINE_FAULTS, read_regular
 logger = logging.getLogger("mlestar.bench")
 
 _NOISE_SECONDS = 300.0
-"""Limit for what noise gives on a task, where that of the tools is not shorter. Chosen by judgement; not measured."""
+"""Time limit for measuring what noise gives on a task, unless that of the tools is shorter. Chosen by judgement; not
+measured."""
 _MAX_BENCH = 2**30
 """Bytes of a `bench.json` that is read; a row has about 8,000. Chosen by judgement; not measured."""
 _POLL = 0.25
-"""Seconds between looks at what is running. Chosen by judgement; not measured."""
+"""Seconds between updates of what is shown as running. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,10 +68,12 @@ class Progress:
     rows: list[BenchRow]
     running: dict[Job, float]
     """When each began, on the monotonic clock."""
+    step: str = ""
+    """What is done after all rows, in a line."""
 
 
 Show = Callable[[Progress, BenchRow | None], None]
-"""Is called with each new row, and with None in between."""
+"""Called with each new row, and with None in between."""
 
 
 class BenchFolder:
@@ -201,7 +204,7 @@ def run_bench(suite: Suite, tools: Sequence[Tool], conditions: Conditions, folde
         for job, row in _run_jobs([job for job in jobs if job not in found], folder, conditions, progress, show):
             found[job] = row
             write(found, known)
-        bench = write(found, measure_noise(suite, conditions, folder))
+        bench = write(found, measure_noise(suite, conditions, folder, progress, show))
         write_reports(bench, suite.tasks, folder.path)
         return bench
 
@@ -255,10 +258,17 @@ class _Writer:
         return bench
 
 
-def measure_noise(suite: Suite, conditions: Conditions, folder: BenchFolder) -> tuple[Reliability, ...]:
+def measure_noise(
+    suite: Suite, conditions: Conditions, folder: BenchFolder, progress: Progress, show: Show
+) -> tuple[Reliability, ...]:
     """Return what noise alone gives on each task."""
     limit = _NOISE_SECONDS if conditions.minutes is None else min(_NOISE_SECONDS, 60 * conditions.minutes)
-    return tuple(_measure_noise(task, folder.noise_path(task), limit, conditions.cpus) for task in suite.tasks)
+    measured: list[Reliability] = []
+    for number, task in enumerate(suite.tasks, 1):
+        progress.step = f"measuring what noise gives on {task.id}, task {number} of {len(suite.tasks)}"
+        show(progress, None)
+        measured.append(_measure_noise(task, folder.noise_path(task), limit, conditions.cpus))
+    return tuple(measured)
 
 
 def _measure_noise(task: SuiteTask, folder: Path, seconds: float, cpus: int) -> Reliability:
@@ -294,7 +304,7 @@ def _run_jobs(
 ) -> Iterator[tuple[Job, BenchRow]]:
     """Yield each job with its row as it ends.
 
-    Threads are daemons: when this process stops, they do not keep it, and the system ends what they watch.
+    Threads are daemons, so that they do not keep this process alive; when it ends, the commands that they run end too.
     """
     waiting: SimpleQueue[Job] = SimpleQueue()
     ended: SimpleQueue[tuple[Job, BenchRow | BaseException]] = SimpleQueue()

@@ -1,7 +1,7 @@
-"""Small generated tasks with a planted shortcut: what their train data offers is not there when it counts.
+"""Small generated tasks with a planted shortcut: something in the train data gives the labels away, but not in test.
 
-A tool that follows the shortcut, or lets it into the rows on which it scores itself, promises more than the labels of
-the test rows give it.
+A tool that uses the shortcut, or has it in the rows on which it scores itself, reports a better score than it gets on
+the labels of the test rows.
 """
 
 from collections.abc import Callable

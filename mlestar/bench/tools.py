@@ -12,7 +12,7 @@ from mlestar.report import Result
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a tool made of a task."""
+    """How a tool ended on a task."""
 
     status: RowStatus
     """`graded` stands for "has a submission", which is graded next."""
@@ -33,10 +33,10 @@ class Tool(Protocol):
         """What its rows depend on besides the conditions of a benchmark."""
 
     def run(self, task: SuiteTask, seed: int, folder: Path) -> Outcome:
-        """Solve a task; blocks, and is called in a thread. Called again after a kill, it continues where it can.
+        """Solve a task. Blocks, and is called in a thread; called again after it was killed, it continues if it can.
 
         Args:
             task: only its `folder` may be read.
-            seed: for whatever the tool draws.
+            seed: of everything that is random in the tool.
             folder: of this task, tool and seed alone; kept.
         """

@@ -1,7 +1,6 @@
 """Whether one set of rows is better than another, worse, or whether that cannot be told.
 
-Two things must agree before anything but "cannot tell" is said; `benchmarks/compare.py` measures how often that is
-wrong.
+"Better" and "worse" need two things; `benchmarks/compare.py` measures how often they are wrong.
 
 * The interval of 95 % does not contain zero. That of all tasks covers which tasks, seeds and rows were drawn; that of
   one task covers seeds and rows.
@@ -110,7 +109,7 @@ def _as_large(exchanged: np.ndarray, advantage: float) -> np.ndarray:
 def mean_interval(means: np.ndarray) -> tuple[float, float]:
     """Return the interval of the mean advantage of tasks by Student's distribution.
 
-    How much tasks differ has in it which seeds and rows were drawn, so these are covered without drawing them again.
+    The spread of tasks includes the effect of which seeds and rows were drawn, so these need not be drawn again.
     """
     padded = np.append(means, _PADDING)
     half = _quantile(len(padded) - 1) * float(padded.std(ddof=1)) / math.sqrt(len(padded))

@@ -54,7 +54,7 @@ def run_watched(
     Args:
         command: the program and its arguments.
         output: file for its standard output, which is replaced; None: it goes to the log.
-        log: file for its standard error, to which is added; beyond `MAX_LOG` it begins anew.
+        log: file to which its standard error is appended; beyond `MAX_LOG` it begins anew.
         seconds: after which it is asked to end, with SIGTERM; None: never.
         grace: seconds after which it is killed then.
         cpus: how many CPUs it may use, where the system can limit them; 0: all.
@@ -123,13 +123,13 @@ def _wait(process: "subprocess.Popen[bytes]") -> int:
 
 def _end_by(number: int) -> None:
     """End by the signal that ended the command, so that the caller sees it."""
-    with suppress(OSError):  # the kill signal has its own way
+    with suppress(OSError):  # the kill signal cannot be handled
         signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 
 
 def _follow(group: int, grace: float, ended: threading.Event) -> None:
-    """Wait for an order on standard input, or for its end."""
+    """End the command when something arrives on standard input, and kill it when standard input closes."""
     if os.read(0, 1):
         _signal_group(group, signal.SIGTERM)
         ended.wait(grace)

@@ -1,27 +1,34 @@
 """`mlestar bench`: tools on a suite of tasks, in one table."""
 
+import math
 import os
 import platform
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mlestar import __version__
-from mlestar.cli.exits import Commands
-from mlestar.errors import SettingsError
+from mlestar.cli.exits import INTERRUPTED, Commands
+from mlestar.cli.terminal import echo
+from mlestar.errors import SettingsError, UserError, mask_secrets
 
 if TYPE_CHECKING:
+    from mlestar.bench.find import Suite
     from mlestar.bench.rows import Conditions
+    from mlestar.bench.run import BenchFolder
+    from mlestar.bench.tools import Tool
     from mlestar.settings import Settings
 
 RUN = "run"
-_HOURS = 24.0
-"""Limit of other tools where the settings have none: that of MLE-bench."""
+_NAMED = ("profile", "model", "runner", "max_hours", "seed")
+"""Settings that conditions and rows have under names of their own."""
 
 
 class _DefaultCommand(Commands):
-    """Takes what is no command for the suite of the command `run`."""
+    """Runs the command `run` where the first argument is no command: it is the suite then."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
         return super().parse_args(ctx, args if args and args[0] in self.commands else [RUN, *args])
@@ -29,32 +36,43 @@ class _DefaultCommand(Commands):
 
 bench = typer.Typer(cls=_DefaultCommand, help="Run tools on a suite of tasks with answers, in one table.")
 
-Folder = Annotated[Path, typer.Argument(metavar="SUITE", help="Folder with `tasks` and `answers`, or of task folders.")]
+Folder = Annotated[
+    Path,
+    typer.Argument(metavar="SUITE", help="Folder with `tasks` and `answers`, of task folders, or of competitions."),
+]
 
 
 @bench.command(RUN)
 def run_suite(
     suite: Folder,
-    answers: Annotated[Path | None, typer.Option("--answers", help="Folder with the answers of each task.")] = None,
+    answers: Annotated[
+        Path | None, typer.Option("--answers", help="Folder with the answers. Default: SUITE/answers.")
+    ] = None,
     grade: Annotated[
-        str | None, typer.Option("--grade", help="Program that grades: PROGRAM ANSWERS SUBMISSION prints JSON.")
+        str | None, typer.Option("--grade", help="Program that grades: PROGRAM ANSWERS_FOLDER SUBMISSION prints JSON.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the benchmark. Default: bench-SUITE.")] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each tool on each task: seeds 0, 1, ...")] = 1,
     profile: Annotated[str | None, typer.Option("--profile", help="quick, standard or paper.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="offline, or provider:name.")] = None,
     minutes: Annotated[
-        float | None, typer.Option("--minutes", help="Limit for each tool on a task. Default: that of the profile.")
+        float | None, typer.Option("--minutes", help="Time limit of each tool on a task. Default: that of the profile.")
     ] = None,
     runner: Annotated[str | None, typer.Option("--runner", help="auto, docker, local, or package.module:Name.")] = None,
-    only: Annotated[list[str] | None, typer.Option("--only", help="Ids of tasks, with commas. Repeatable.")] = None,
-    parallel: Annotated[int, typer.Option("--parallel", min=1, help="Tools that run at once.")] = 1,
-    peers: Annotated[str, typer.Option("--peers", help="Other tools, with commas.")] = "",
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Run these tasks only: ids, comma-separated. Repeatable.")
+    ] = None,
+    parallel: Annotated[int, typer.Option("--parallel", min=1, help="How many tools run at once.")] = 1,
+    peers: Annotated[
+        str,
+        typer.Option("--peers", help="Other tools, comma-separated: constant, sklearn, flaml, autogluon."),
+    ] = "",
     peer: Annotated[
-        list[str] | None, typer.Option("--peer", help='NAME="cmd {input} {output} {seconds}". Repeatable.')
+        list[str] | None,
+        typer.Option("--peer", help='Another tool: NAME="cmd {input} {output} {seconds}". Repeatable.'),
     ] = None,
     shortcuts: Annotated[
-        bool, typer.Option("--shortcuts", help="Also three generated tasks with a planted shortcut.")
+        bool, typer.Option("--shortcuts", help="Add three generated tasks with a planted shortcut.")
     ] = False,
     no_information: Annotated[
         bool, typer.Option("--no-information", help="Also five generated tasks in which nothing can be learnt.")
@@ -63,41 +81,42 @@ def run_suite(
 ) -> None:
     """Run every tool on every task, grade the submissions on answers that no tool sees, and write the tables.
 
-    What has a row is not run again. `mlestar bench compare A B` compares two benchmarks.
+    What has a row is not run again, so the same command continues.
+
+    `mlestar bench compare A B` compares two benchmarks.
     """
     from mlestar.cli.values import resolve_settings
 
     options = {"profile": profile, "model": model, "runner": runner}
-    options |= {"max_hours": None if minutes is None else str(minutes / 60)}
+    options |= {"max_hours": _hours(minutes)}
     settings = resolve_settings(options, set_)
     from mlestar.bench.find import add_no_information, add_shortcuts, find_suite, find_tools
-    from mlestar.bench.live import LiveTable
     from mlestar.bench.made_with import describe_run
     from mlestar.bench.own import OwnTool
-    from mlestar.bench.run import BenchFolder, run_bench
-    from mlestar.cli.terminal import Console, echo
+    from mlestar.bench.run import BenchFolder
 
     found = find_suite(suite, answers, grade, _split(only or []))
-    conditions = _conditions(settings, minutes, tuple(range(seeds)), parallel)
+    conditions = _conditions(settings, tuple(range(seeds)), parallel)
     own = OwnTool(_arguments(options, set_ or []), settings.max_hours, settings=describe_run(settings))
-    seconds = 3600 * (settings.max_hours or _HOURS)
+    seconds = 3600 * settings.max_hours
     tools = find_tools(own, _split([peers]), peer or [], seconds=seconds, cpus=conditions.cpus)
     folder = BenchFolder(out or Path(f"bench-{found.name}"))
     if shortcuts:
         found = add_shortcuts(found, folder.path.resolve() / "shortcuts")
     if no_information:
         found = add_no_information(found, folder.path.resolve() / "no-information")
-    with LiveTable(Console()) as table:
-        run_bench(found, tools, conditions, folder, show=table)
-    for name in ("bench.md", "bench.html"):
-        echo(str(folder.path / name))
+    _check_tasks(found)
+    with _interruptible():
+        _run(found, tools, conditions, folder)
 
 
 @bench.command("compare")
 def compare(
     first: Annotated[Path, typer.Argument(metavar="A", help="Folder of a benchmark, or its bench.json.")],
-    second: Annotated[Path | None, typer.Argument(metavar="B", help="Another; every tool of both is compared.")] = None,
-    tools: Annotated[str, typer.Option("--tools", help="Tools, with commas; of one benchmark, two.")] = "",
+    second: Annotated[
+        Path | None, typer.Argument(metavar="B", help="Another one; the tools of both are compared.")
+    ] = None,
+    tools: Annotated[str, typer.Option("--tools", help="Tools, comma-separated; without B, the two to compare.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say whether B is better than A, worse, or whether that cannot be told, over all tasks and for each."""
@@ -110,6 +129,55 @@ def compare(
         return
     for comparison in comparisons:
         echo(comparison_markdown(comparison))
+
+
+def _hours(minutes: float | None) -> str | None:
+    if minutes is None:
+        return None
+    if not 0 < minutes < math.inf:
+        msg = f"--minutes {minutes:g}: give a number above 0"
+        raise SettingsError(msg)
+    return str(minutes / 60)
+
+
+def _check_tasks(suite: "Suite") -> None:
+    """Check that there is a task to run.
+
+    Raises:
+        UserError: there is none; with the reason of the first.
+    """
+    if not suite.tasks:
+        first = suite.rows[0]
+        more = f" (and {len(suite.rows) - 1} more)" if len(suite.rows) > 1 else ""
+        msg = f"no task of {suite.name} can be run: {first.id}: {first.problem}{more}"
+        raise UserError(msg)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        echo("mlestar: interrupted; the same command continues", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _run(suite: "Suite", tools: "Sequence[Tool]", conditions: "Conditions", folder: "BenchFolder") -> None:
+    """Run what has no row yet, and print the rows, what stands under the table, and where the tables are."""
+    from mlestar.bench.live import LiveTable
+    from mlestar.bench.run import run_bench
+    from mlestar.cli.terminal import Console
+
+    console = Console()
+    for task in suite.rows:
+        if task.problem:
+            console.print(f"{task.id} is not run: {task.problem}", style="yellow", markup=False, highlight=False)
+    with LiveTable(console, [task.id for task in suite.tasks], [tool.name for tool in tools]) as table:
+        bench = run_bench(suite, tools, conditions, folder, show=table)
+    for line in bench.statements:
+        console.print(f"* {line}", markup=False, highlight=False)
+    for name in ("bench.md", "bench.html"):
+        echo(str(folder.path / name))
 
 
 def _split(items: list[str]) -> list[str]:
@@ -127,7 +195,7 @@ def _arguments(options: dict[str, str | None], items: list[str]) -> list[str]:
     return arguments
 
 
-def _conditions(settings: "Settings", minutes: float | None, seeds: tuple[int, ...], parallel: int) -> "Conditions":
+def _conditions(settings: "Settings", seeds: tuple[int, ...], parallel: int) -> "Conditions":
     from mlestar.bench.rows import Conditions
     from mlestar.llm.external import ASK
     from mlestar.llm.models import choose_models
@@ -140,7 +208,7 @@ def _conditions(settings: "Settings", minutes: float | None, seeds: tuple[int, .
     return Conditions(
         profile=settings.profile,
         model=models.title,
-        minutes=minutes,
+        minutes=round(60 * settings.max_hours, 3),
         runner=settings.runner,
         seeds=seeds,
         cpus=os.cpu_count() or 1,
@@ -148,4 +216,17 @@ def _conditions(settings: "Settings", minutes: float | None, seeds: tuple[int, .
         memory_mb=memory // 2**20,
         machine=f"{platform.system()} {platform.machine()}",
         version=__version__,
+        settings=other_settings(settings),
     )
+
+
+def other_settings(settings: "Settings") -> tuple[str, ...]:
+    """Return the settings that differ from those of the profile, wherever they are set."""
+    from mlestar.settings import BUDGET, UNBOUND
+
+    profile = settings.resolve({"profile": settings.profile})
+    values, defaults = settings.model_dump(mode="json"), profile.model_dump(mode="json")
+    without_effect = set(UNBOUND) - set(BUDGET)
+    left_out = {*_NAMED, *without_effect}
+    changed = [name for name in sorted(values) if name not in left_out and values[name] != defaults[name]]
+    return tuple(mask_secrets(f"{name}={values[name]}") for name in changed)

@@ -26,7 +26,7 @@ REFUSED = "the budget allows no further execution"
 
 
 async def add_baselines(state: PipelineState, runtime: Runtime[Settings]) -> PipelineState:
-    """Grade a constant and a simple model on the holdout and on the fresh rows; that they fail changes nothing else."""
+    """Grade a constant and a simple model on the holdout and on the fresh rows; a failure changes nothing else."""
     ctx = await find_context(state, runtime)
     if not ctx.settings.baselines:
         return {}
@@ -45,7 +45,7 @@ async def _attempt(ctx: RunContext, name: str, make: Callable[[], Awaitable[Base
         raise
     except NoBaselineError as reason:
         message = str(reason)
-    except Exception as error:  # a run is worth more than its baselines
+    except Exception as error:  # a baseline that fails must not end the run
         logger.warning("run %s: no baseline %r", ctx.folder.run_id, name, exc_info=True)
         message = f"it failed: {type(error).__name__}: {error}"
     return Baseline(name=name, message=clean_text(message)[:MESSAGE_CHARACTERS])
@@ -96,7 +96,7 @@ async def _make_simple(ctx: RunContext, brief: Brief, state: PipelineState) -> B
 
 
 async def _run_simple(ctx: RunContext, brief: Brief, script: str, staged: StagedInput) -> Verdict:
-    """Run the simple model on an input; nothing follows that the caps would have to leave room for."""
+    """Run the simple model on an input, with the caps of an export: nothing follows for which room must be kept."""
     try:
         execution = await ctx.executor.execute(script, staged, stage="export", label=f"simple-{staged.name}")
     except Refusal:

@@ -197,14 +197,7 @@ class Result(BaseModel):
     @property
     def baseline_warning(self) -> str:
         """Return a sentence where the winner is not better than the simple model beyond noise, else an empty text."""
-        for row in self.baselines:
-            if row.winner_gain is None or row.winner_gain_se is None:
-                continue
-            if row.winner_gain > BEYOND_NOISE * row.winner_gain_se:
-                continue
-            gain = format_score(row.winner_gain, row.winner_gain_se)
-            return f"The winner is not better than the {row.name} model beyond noise: by {gain} on the same rows."
-        return ""
+        return next(filter(None, (_warning(row) for row in self.baselines)), "")
 
     @classmethod
     def read(cls, path: Path) -> "Result":
@@ -233,6 +226,16 @@ class Result(BaseModel):
         """Return what matters most of the result."""
         shared = {name: getattr(self, name) for name in RunSummary.model_fields if name in Result.model_fields}
         return RunSummary(**shared, **self.score.model_dump(exclude={"reported"}))
+
+
+def _warning(row: BaselineRow) -> str:
+    gain, error = row.winner_gain, row.winner_gain_se
+    if gain is None or error is None or gain > BEYOND_NOISE * error:
+        return ""
+    if gain < -BEYOND_NOISE * error:
+        return f"The {row.name} model is better than the winner: by {format_score(-gain, error)} on the same rows."
+    shown = format_score(gain, error)
+    return f"The winner is not better than the {row.name} model beyond noise: by {shown} on the same rows."
 
 
 def recorded_files(result: Result) -> dict[Path, str]:

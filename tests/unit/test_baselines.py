@@ -156,6 +156,21 @@ async def test_a_winner_that_is_no_better_than_the_simple_model_is_named(tmp_pat
     assert result.baseline_warning in Path(result.report or "").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("gain", "warning"),
+    [
+        (0.21, ""),
+        (0.19, "The winner is not better than the simple model beyond noise: by 0.19 ± 0.10 on the same rows."),
+        (-0.19, "The winner is not better than the simple model beyond noise: by -0.19 ± 0.10 on the same rows."),
+        (-0.21, "The simple model is better than the winner: by 0.21 ± 0.10 on the same rows."),
+    ],
+)
+def test_the_warning_says_which_is_better(gain: float, warning: str) -> None:
+    row = BaselineRow(name="simple", winner_gain=gain, winner_gain_se=0.1)
+    result = Result(run_id="r", task="t", status="solved", folder="r", baselines=(row,))
+    assert result.baseline_warning == warning
+
+
 async def test_a_simple_model_that_fails_is_a_row_with_the_reason(tmp_path: Path) -> None:
     result = await solve(tmp_path, Scenario(jobs={"simple-holdout": "broken"}), baselines=True)
     row = rows_of(result)["simple"]

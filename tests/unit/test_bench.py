@@ -1,11 +1,13 @@
 """Benchmarks: tasks are found, submissions graded, rows kept, and tables written."""
 
 import errno
+import re
 import subprocess
 import sys
 import textwrap
 import time
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +18,20 @@ from mlestar.bench.answers import TableAnswers
 from mlestar.bench.find import find_suite, find_tools
 from mlestar.bench.grading_program import ProgramAnswers
 from mlestar.bench.honesty import fresh_distance, optimism_error, optimism_lines
-from mlestar.bench.own import OwnTool, is_winner_exported, stage_rows
-from mlestar.bench.rows import Bench, BenchRow, Graded
-from mlestar.bench.run import BenchFolder, read_bench
+from mlestar.bench.live import LiveTable
+from mlestar.bench.own import OwnTool, describe_caps, is_winner_exported, stage_rows
+from mlestar.bench.rows import Bench, BenchRow, Graded, TaskRow
+from mlestar.bench.run import BenchFolder, Progress, read_bench
 from mlestar.bench.suite import SuiteTask
 from mlestar.bench.tables import HEAD, cells, write_markdown, write_page
 from mlestar.bench.tools import Outcome
 from mlestar.bench.watched import run_watched
+from mlestar.cli.bench import other_settings
+from mlestar.cli.terminal import Console
 from mlestar.errors import StoreError, UserError
 from mlestar.report import Result
-from mlestar.report.result import Score, SolutionRow
+from mlestar.report.result import CapRow, Score, SolutionRow
+from mlestar.settings import Settings
 from mlestar.state import Export
 from tests.unit.bench_tools import CONDITIONS, RuleTool, run
 from tests.unit.command_line import call
@@ -288,6 +294,58 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
     assert 'name="viewport"' in page
 
 
+def test_a_table_names_the_metric_and_leaves_out_empty_columns() -> None:
+    row = ROW.model_copy(update={"metric": "rmse"})
+    markdown = write_markdown(Bench(suite="s", conditions=CONDITIONS, rows=(row,)))
+    assert "| rmse ↓ |" in markdown
+    assert "| medal |" not in markdown
+    assert "| medal |" in write_markdown(Bench(suite="s", conditions=CONDITIONS))
+
+
+def test_a_known_flaw_is_stated_once() -> None:
+    flaw = "Known flaw of a: test rows are also in train"
+    task = TaskRow(id="a", flaws=("test rows are also in train",))
+    bench = Bench(suite="s", conditions=CONDITIONS, tasks=(task,), statements=(flaw,))
+    assert write_markdown(bench).count("test rows are also in train") == 1
+    assert flaw in write_markdown(bench.model_copy(update={"statements": ()}))
+
+
+def shown_line(width: int, row: BenchRow = ROW) -> str:
+    """Return the line of a row on a terminal."""
+    file = StringIO()
+    console = Console(file=file, force_terminal=True, width=width, color_system=None)
+    with LiveTable(console, ["a|b", "another"], ["mlestar"]) as table:
+        table(Progress(1, [row], {}), None)
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue())
+    (line,) = [line for line in text.splitlines() if line.startswith("a|b")]
+    return line
+
+
+def test_a_narrow_terminal_shows_what_fits() -> None:
+    wide, narrow = shown_line(200), shown_line(80)
+    assert len(narrow) <= 80
+    assert "1.00 ± 0.30" in wide
+    assert "0.50 ± 0.50" in wide
+    assert "0.50 ± 0.50" not in narrow
+    assert narrow.startswith("a|b      mlestar  0     1.50 ± 0.40")
+
+
+def test_a_row_without_a_score_shows_the_reason() -> None:
+    failed = ROW.model_copy(update={"status": "no_solution", "reason": "no script", "graded": Graded()})
+    assert shown_line(80, failed) == "a|b      mlestar  0     no solution: no script"
+
+
+def test_a_run_names_what_its_caps_stopped() -> None:
+    caps = (CapRow(cap="max_hours", limit=0.05, stopped=("a", "b", "c", "d")),)
+    result = Result(run_id="r", task="t", status="solved", folder="r", caps=caps)
+    assert describe_caps(result) == "max_hours (0.05) stopped a, b, c and 1 more"
+
+
+def test_conditions_have_every_setting_that_changes_results() -> None:
+    changed = {"profile": "quick", "outer_steps": 0, "max_hours": 0.1, "model_attempts": 2, "seed": 3}
+    assert other_settings(Settings.resolve(changed)) == ("outer_steps=0",)
+
+
 SLEEPER = "import os, sys, time, pathlib; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(600)"
 
 
@@ -342,6 +400,8 @@ def test_a_run_that_cannot_begin_is_a_row_with_its_message(tmp_path: Path) -> No
         (("--only", "c"), "has no task 'c'"),
         (("--peers", "nonesuch"), "nonesuch"),
         (("--profile", "fast"), "profile"),
+        (("--minutes", "0"), "--minutes 0: give a number above 0"),
+        (("--grade", ""), "no task of suite can be run: a: --grade needs a program (and 1 more)"),
     ],
 )
 def test_a_bad_option_is_one_line_and_writes_nothing(suite: Path, options: tuple[str, str], message: str) -> None:

@@ -171,7 +171,7 @@ def test_folders_are_compared_tool_by_tool(tmp_path: Path) -> None:
     after = write_bench(tmp_path / "after", tool_rows("one", 0.9) + tool_rows("three", 0.8), minutes=9)
     (comparison,) = compare_folders(before, after / "bench.json")
     assert headline(comparison).startswith("one in after is better than one in before: wins minus losses +")
-    assert comparison.differences == ("minutes: 5.0 and 9.0",)
+    assert comparison.differences == ("minutes: 5 and 9",)
 
 
 def test_settings_of_a_tool_that_differ_are_named(tmp_path: Path) -> None:
@@ -231,4 +231,12 @@ def test_the_table_has_a_line_for_each_task_and_names_cannot_change_it() -> None
     (line,) = [line for line in comparison_markdown(compared([row], [better])).splitlines() if line.startswith("| a")]
     assert line.startswith("| a\\|b")
     assert "\x1b" not in line
-    assert "| 1 | +0.123 | +0.068 to +0.179 | cannot tell |" in line
+    assert line.endswith("| 1     | +0.123     | +0.068 to +0.179 | cannot tell |")
+
+
+def test_a_note_is_printed_once_with_its_tasks() -> None:
+    first = [scored_row(task, 0.5, error=0.02) for task in ("a", "b", "c")]
+    second = [scored_row("a", 0.51, error=0.02), scored_row("b", 0.7, error=0.02), scored_row("c", 0.7, error=0.02)]
+    lines = comparison_markdown(compared(first, second)).splitlines()
+    assert "All tasks: 6 seeds are needed." in lines
+    assert "b, c: on these rows the two submissions differ, another seed may not." in lines

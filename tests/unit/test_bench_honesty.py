@@ -27,14 +27,14 @@ def test_the_distance_of_the_fresh_score_is_in_combined_errors() -> None:
 def test_fresh_scores_are_counted_and_those_beyond_are_named() -> None:
     rows = [*(own_row(f"t{task}", 0.8) for task in range(19)), own_row("far", 0.95), own_row("low", 0.6, seed=3)]
     (line,) = fresh_lines(rows)
-    assert "in 19 of 21 rows (target 19 of 20; so few or fewer by chance in 28 % of benchmarks)" in line
+    assert "in 19 of 21 rows (target 19 of 20; by chance, 28 % of benchmarks have this many or fewer)" in line
     assert line.endswith("Beyond: far (tool, seed 0) 3.0 too optimistic, low (tool, seed 3) 4.0 too pessimistic.")
 
 
 def test_more_rows_beyond_than_chance_gives_are_said_to_be_so() -> None:
     (line,) = fresh_lines([own_row(f"t{task}", 0.8 if task < 6 else 0.5) for task in range(9)])
     assert "in 6 of 9 rows" in line
-    assert "by chance in 1 % of benchmarks: the errors are too small or the scores are biased" in line
+    assert "1 % of benchmarks have this many or fewer: the errors are too small, or the scores are biased" in line
 
 
 def test_without_fresh_scores_there_is_no_line() -> None:

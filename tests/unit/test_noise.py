@@ -44,7 +44,7 @@ def test_the_lines_name_tools_that_are_no_better_than_chance() -> None:
         task="grades", shuffled=(0.48, 0.5, 0.52), constant=0.5, naive=0.6, careful=0.7, in_order=True
     )
     summary, line = describe_reliability([measured], [row("good", 0.7), row("lucky", 0.55)])
-    assert "on 1 of 1 tasks; 1 of 2 scores are better than chance gives" in summary
+    assert "on 1 of 1 tasks; 1 of 2 scores are better than chance" in summary
     assert "shuffled labels give 0.48 to 0.52 (3 shuffles), the best constant 0.5" in line
     assert line.endswith("no better than chance: lucky.")
 

@@ -69,7 +69,7 @@ def test_data_that_is_no_plain_table_is_refused_in_a_line(tmp_path: Path) -> Non
     rows.to_csv(folder / "test.csv", index=False)
     answers = make_task(tmp_path / "other").answers
     outcome = run_peer(SuiteTask("words", folder, answers), tmp_path / "out", "sklearn")
-    assert (outcome.status, outcome.reason) == ("unavailable", "sklearn is not given such data: texts are predicted")
+    assert (outcome.status, outcome.reason) == ("unavailable", "sklearn does not handle such data: texts are predicted")
 
 
 def test_a_carriage_return_in_a_text_does_not_end_its_row(tmp_path: Path) -> None:

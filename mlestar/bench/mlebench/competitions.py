@@ -85,8 +85,8 @@ def read_competition(
     Raises:
         UserError: it cannot be graded.
     """
-    shelf = descriptions or _installed()
-    competition = _Competition(folder, None if shelf is None else shelf / folder.name)
+    described = descriptions or _installed()
+    competition = _Competition(folder, None if described is None else described / folder.name)
     known = read_flaws(folder.name, folder.parent, [folder], flaws)
     return SuiteTask(folder.name, competition.public, competition.answers(), known)
 

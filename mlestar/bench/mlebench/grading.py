@@ -201,7 +201,7 @@ def _check_probabilities(values: np.ndarray, *, sum_to_one: bool) -> None:
 
 
 def _log_loss(truth: np.ndarray, predicted: np.ndarray, classes: tuple[str, ...]) -> float:
-    """Return the log loss as scikit-learn bounds probabilities, which the table of metrics does otherwise.
+    """Return the log loss with probabilities bounded as in scikit-learn; the table of metrics bounds them differently.
 
     Args:
         truth: labels.

@@ -1,8 +1,8 @@
-"""Which scores of a leaderboard stand for a medal.
+"""Which scores get a medal on a leaderboard.
 
 The ranks are those of Kaggle's progression system, by the number of teams, as MLE-bench applies them: shares of the
-teams are rounded down to whole ranks, but not below 1, and a score as good as that at the rank has the medal. Above the
-median are scores that are better than it.
+teams are rounded down to whole ranks, but not below 1, and a score as good as that at the rank gets the medal. A score
+is above the median if it is better than the median.
 """
 
 import json
@@ -20,7 +20,7 @@ from mlestar.files import open_regular, read_regular
 from mlestar.metrics.spec import Direction, better
 
 DECIMALS = 5
-"""To which a score is rounded before it is compared with the leaderboard. As MLE-bench does it."""
+"""Decimals to which a score is rounded before it is compared with the leaderboard, as in MLE-bench."""
 MEDALS: tuple[Medal, ...] = ("gold", "silver", "bronze")
 THRESHOLDS = (*MEDALS, "median")
 

@@ -18,10 +18,10 @@ from mlestar.bench.rows import Graded, Standing
 from mlestar.metrics.spec import Direction
 
 _SECONDS = 600.0
-"""That grading may take. Chosen by judgement; not measured."""
+"""Time limit of grading. Chosen by judgement; not measured."""
 _CHILD = Path(__file__).with_name("official_child.py")
 _MISSING = "no-submission.csv"
-"""Grading a file that does not exist gives the thresholds alone."""
+"""The report on a file that does not exist has the thresholds and no score."""
 
 
 @dataclass

@@ -57,7 +57,7 @@ def _conditions(conditions: Conditions, rows: Sequence[BenchRow], competitions: 
         f"{conditions.cpus} cores and {conditions.memory_mb / 1024:.3g} GB ({conditions.machine or 'machine unknown'})",
         f"{seeds} {'seed' if seeds == 1 else 'seeds'} on {competitions} competitions",
     ]
-    return f"{'; '.join(parts)}. {USUAL}: under other conditions, numbers do not compare with its leaderboard."
+    return f"{'; '.join(parts)}. {USUAL}: scores under other conditions cannot be compared with its leaderboard."
 
 
 def medal_lines(bench: Bench, tasks: Sequence[SuiteTask]) -> tuple[str, ...]:

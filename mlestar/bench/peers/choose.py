@@ -46,6 +46,6 @@ def _find_peer(name: str, *, seconds: float, cpus: int) -> Tool:
             return LibraryPeer(library, seconds, cpus)
     known = (*PEERS, *GROUPS)
     guess = nearest(name, known)
-    hint = f"did you mean {guess}?" if guess else f"choose of {', '.join(known)}"
+    hint = f"did you mean {guess}?" if guess else f"choose one of {', '.join(known)}"
     msg = f"--peers: {name!r} is unknown: {hint}"
     raise SettingsError(msg)

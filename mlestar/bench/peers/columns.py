@@ -55,7 +55,7 @@ def find_features(task: Task, rows: np.ndarray) -> list[Feature]:
     features = [feature for pair in _shared_columns(task, rows) for feature in _read_column(task, *pair)]
     if isinstance(task.layout, Arrays):
         return [*features, *_array_features(task, task.layout, rows)]
-    # Beside pictures and sounds, a category such as a speaker says nothing of the label.
+    # Where rows are pictures or sounds, a category such as the speaker says nothing about the label.
     if task.spec.modality in ("image", "audio") and all(feature.kind == "category" for feature in features):
         msg = f"rows are {'pictures' if task.spec.modality == 'image' else 'sounds'} in files"
         raise UnhandledDataError(msg)

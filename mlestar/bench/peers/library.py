@@ -88,7 +88,7 @@ class LibraryPeer:
         try:
             prepared = prepare(load_task(task, tables), tables, seed=seed, seconds=self.seconds, cpus=self.cpus)
         except (UserError, UnhandledDataError) as error:
-            reason = f"{self.name} is not given such data: {first_line(str(error))}"
+            reason = f"{self.name} does not handle such data: {first_line(str(error))}"
             return Outcome("unavailable", time.monotonic() - start, reason)
         end = run_script(self.library, python, prepared, folder / _LOG, seconds=self.seconds, cpus=self.cpus)
         return _finish(prepared, end, folder / "submission.csv", start)

@@ -1,6 +1,6 @@
 """A task as plain tables for other libraries, and their predictions as a submission.
 
-Labels become class numbers, so that spellings, dialects and names of columns cannot trip a library.
+Labels become class numbers and columns get plain names, so that how a task writes them is no problem for a library.
 """
 
 import json
@@ -54,7 +54,7 @@ def check_handled(task: Task) -> None:
     elif task.spec.prediction_kind == "text":
         msg = "texts are predicted"
     elif task.metric.single_prediction:
-        msg = "all targets together are one truth"
+        msg = "all targets are scored together"
     else:
         return
     raise UnhandledDataError(msg)

@@ -1,4 +1,4 @@
-"""Running a command of another tool: on some CPUs, with a time limit, and with everything it started killed."""
+"""Running a command of another tool: on some CPUs, with a time limit, and without leaving a process behind."""
 
 import time
 import uuid
@@ -18,7 +18,7 @@ limit, then predict. Chosen by judgement; not measured."""
 _TERMINATION_SECONDS = 5.0
 """Between the signal to end and the kill. Chosen by judgement; not measured."""
 _NO_GROUP = -1
-"""Its process group has been killed; what has left the group has its variable."""
+"""No process group: that of the command has been killed, and processes that left it are found by their environment."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def grace(seconds: float) -> float:
 def run_command(
     command: Sequence[str], log: Path, *, seconds: float, cpus: int, variables: Mapping[str, str], folder: Path
 ) -> End:
-    """Run a command, with its output in a log; when it ends, or its time and grace do, nothing of it is left.
+    """Run a command, with its output in a log; its processes are killed when it ends or its time and grace are over.
 
     Args:
         command: the program and its arguments; no shell reads them.

@@ -17,7 +17,7 @@ _METRICS = {
     **{"rmse": "rmse", "mcrmse": "rmse", "mse": "mse", "mae": "mae", "medae": "median_absolute_error"},
     **{"mape": "mape", "smape": "smape", "r2": "r2", "spearman": "spearmanr", "pearson": "pearsonr"},
 }
-"""Names of metrics there; for others AutoGluon takes its own for the kind of target."""
+"""Names of metrics in AutoGluon. For all others it uses its default for the kind of target."""
 _SHARE = 0.9
 """Share of the time that is left for fitting: the ensemble predicts afterwards. Chosen by judgement; not measured."""
 

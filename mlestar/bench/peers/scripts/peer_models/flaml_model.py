@@ -15,7 +15,7 @@ _METRICS = {
     **{"log_loss": "log_loss", "f1": "f1", "macro_f1": "macro_f1", "micro_f1": "micro_f1"},
     **{"mae": "mae", "mape": "mape", "mse": "mse", "rmse": "rmse", "mcrmse": "rmse", "r2": "r2"},
 }
-"""Names of metrics there; for others the log loss of classes, the square root of the mean squared error of values."""
+"""Names of metrics in FLAML. For all others: the log loss for classes, the RMSE for values."""
 _SHARE = 0.85
 """Share of the time that is left for the search: the best model is trained once more, and predicts. Chosen by
 judgement; not measured."""

@@ -24,11 +24,11 @@ from .tables import Predict, Tables, Target, by_class, join_texts, read_tables, 
 _MOST_BOOSTED = 20
 """Classes beyond which a linear model is fitted: boosting fits a tree for each of them in each round."""
 _MOST_CATEGORIES = 250
-"""Values of a category that boosting takes as such; scikit-learn allows 255."""
+"""Most values of a category that boosting gets as a category; scikit-learn allows 255."""
 _RARE = 5
-"""Rows below which the values of a category count as one."""
+"""Values of a category with fewer rows count as one value."""
 _DEPTH, _LEAF_ROWS = 3, 5
-"""Of the shallow tree."""
+"""Depth of the shallow tree, and fewest rows of a leaf."""
 _PRIOR = 0.1
 """Share of the class frequencies in the probabilities of the shallow tree, whose leaves lack whole classes."""
 _NEEDED = 0.2

@@ -191,7 +191,7 @@ def test_settings_of_a_tool_that_differ_are_named(tmp_path: Path) -> None:
         made_with = {"tracks": tracks, "version": tracks}
         rows = [row.model_copy(update={"made_with": made_with}) for row in tool_rows("a", 0.7)]
         folders.append(write_bench(tmp_path / tracks, rows))
-    (comparison,) = compare_folders(*folders)
+    (comparison,) = compare_folders(folders[0], folders[1])
     assert comparison.differences == ("tracks: 1 and 3",)
 
 

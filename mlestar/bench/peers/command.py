@@ -62,9 +62,9 @@ class CommandPeer:
         copy, submission = folder.absolute() / "input", folder.absolute() / "submission.csv"
         delete_folder(copy)
         delete_folder(submission)  # of an earlier attempt, whatever it is
-        copy_task(task.folder, copy)
-        start = time.monotonic()
         try:
+            copy_task(task.folder, copy)
+            start = time.monotonic()
             end = run_command(
                 self._fill(copy, submission, seed),
                 folder.absolute() / "log.txt",

@@ -85,7 +85,13 @@ class CommandPeer:
         return Outcome("graded", seconds, submission=submission)
 
     def _fill(self, copy: Path, submission: Path, seed: int) -> list[str]:
-        values = {"input": copy, "output": submission, "seconds": int(self.seconds), "seed": seed, "cpus": self.cpus}
+        values = {
+            "input": copy,
+            "output": submission,
+            "seconds": max(1, int(self.seconds)),
+            "seed": seed,
+            "cpus": self.cpus,
+        }
         pattern = re.compile(r"\{(" + "|".join(values) + r")\}")
         return [pattern.sub(lambda match: str(values[match[1]]), word) for word in self.words]
 

@@ -62,9 +62,9 @@ class CommandPeer:
         copy, submission = folder.absolute() / "input", folder.absolute() / "submission.csv"
         delete_folder(copy)
         delete_folder(submission)  # of an earlier attempt, whatever it is
-        copy_task(task.folder, copy)
-        start = time.monotonic()
         try:
+            copy_task(task.folder, copy)
+            start = time.monotonic()
             end = run_command(
                 self._fill(copy, submission, seed),
                 folder.absolute() / "log.txt",
@@ -85,7 +85,13 @@ class CommandPeer:
         return Outcome("graded", seconds, submission=submission)
 
     def _fill(self, copy: Path, submission: Path, seed: int) -> list[str]:
-        values = {"input": copy, "output": submission, "seconds": int(self.seconds), "seed": seed, "cpus": self.cpus}
+        values = {
+            "input": copy,
+            "output": submission,
+            "seconds": max(1, int(self.seconds)),
+            "seed": seed,
+            "cpus": self.cpus,
+        }
         pattern = re.compile(r"\{(" + "|".join(values) + r")\}")
         return [pattern.sub(lambda match: str(values[match[1]]), word) for word in self.words]
 

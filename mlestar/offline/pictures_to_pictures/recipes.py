@@ -28,7 +28,7 @@ def write_script(facts: Facts, model: Model, title: str) -> str:
 
 
 def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
-    """Return the values of the templates: those of tables, as each pixel is a row; a picture is on one side of a split."""
+    """Return the values of the templates: those of tables, as a pixel is a row; a picture stays on one side."""
     note = facts.spec.layout_note
     # The model of a table is not used; its place in the values is taken by the caller.
     values = table_values(facts, Model("linear", model.imports, model.words), title)

@@ -7,7 +7,7 @@ from mlestar.offline.surgery import add_imports, functions, imports, needed, ren
 _MODEL = "fit_predict"
 _FEATURE_FUNCTIONS = frozenset({"is_text", "without_texts", "fit_classes"})
 """Functions that models use but that belong to the features."""
-_FEATURES = ("load", "build_features")
+_FEATURES = ("load", "read_target", "build_features")
 """Functions whose own helpers belong to the features, also where a model uses them."""
 
 

@@ -194,6 +194,25 @@ def test_rows_without_pictures_end_with_the_name_of_one(tmp_path: Path) -> None:
         run(script, folder, tmp_path / "work")
 
 
+def test_many_classes_get_a_column_each_in_the_order_of_the_sample(tmp_path: Path) -> None:
+    """More classes than a prompt lists: the script reads them from the folders and from the sample."""
+    names = [f"kind {number}" for number in range(45)]
+    labelled = tmp_path / "task" / "train"
+    for number, name in enumerate(names):
+        pixels = np.full((8, 8), 20, dtype=np.uint8)
+        pixels.ravel()[number : number + 12] = 220
+        for copy in range(4):
+            save(labelled / name / f"{number}_{copy}.png", pixels + DRAW.integers(0, 9, (8, 8), dtype=np.uint8))
+    save(tmp_path / "task" / "test" / "0.png", pixels)
+    sample = pd.DataFrame([["0.png", *[1 / 45] * 45]], columns=["id", *names[::-1]])
+    sample.to_csv(tmp_path / "task" / "sample_submission.csv", index=False)
+    settings(tmp_path / "task", "log_loss")
+    run(candidate(brief(tmp_path / "task"), RIDGE), tmp_path / "task", tmp_path / "work")
+    submission = pd.read_csv(tmp_path / "work" / "submission.csv", index_col="id")
+    assert list(submission) == names[::-1]
+    assert submission.loc["0.png"].idxmax() == names[-1]
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("task") / "task"

@@ -21,6 +21,9 @@ _MANY_CLASSES = 6
 _SIDES = ((6_000, 64), (20_000, 48))
 """Rows up to which pictures are kept with this many pixels on a side: the arrays then take less than 600 MB."""
 _SMALLEST_SIDE = 32
+_MOST_LISTED = 30
+"""Columns beside the pictures up to which a script lists them; it takes all where there are more. Chosen by judgement;
+not measured."""
 _MOST_TARGETS = 3
 """Targets up to which each gets a network of its own within the time of a script. Chosen by judgement; not measured."""
 
@@ -57,13 +60,14 @@ def _values(facts: Facts, source: Source, model: Model, title: str) -> dict[str,
     spec = facts.spec
     # The model of a table is not used; its place in the values is taken below.
     values = table_values(facts, Model("linear", model.imports, model.words), title)
+    columns = _table_columns(facts, source)
     values |= {
         "source": source,
         "reader": source.reader,
         "lines": table_suffix(Path(spec.train)) != ".json",
         "suffixes": SUFFIXES,
-        "table_columns": _table_columns(facts, source),
-        "cut_columns": source.form == "named_files" and facts.cut_columns,
+        "table_columns": columns,
+        "all_columns": source.form == "named_files" and (facts.cut_columns or len(columns) > _MOST_LISTED),
         "most_pixels": next((side for rows, side in _SIDES if _rows(facts) <= rows), _SMALLEST_SIDE),
         "needs_sample": _needs_sample(facts, source),
     }

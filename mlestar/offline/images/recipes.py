@@ -1,0 +1,124 @@
+"""Writing a script for pictures: how they are read, their features and the model."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlestar.data.layouts.array_files import ArrayInfo, is_array_file
+from mlestar.data.layouts.array_roles import base_name
+from mlestar.data.tables.table import table_suffix
+from mlestar.offline.facts import Facts
+from mlestar.offline.images.source import SUFFIXES, Source, find_source
+from mlestar.offline.recipe import Model
+from mlestar.offline.rendering import render, space_functions
+from mlestar.offline.tables.recipes import table_values
+
+_MANY_CLASSES = 6
+"""Classes from which there are fewer boosting rounds, each with a tree per class. Chosen by judgement; not measured."""
+_SIDES = ((6_000, 64), (20_000, 48))
+"""Rows up to which pictures are kept with this many pixels on a side: the arrays then take less than 600 MB."""
+_SMALLEST_SIDE = 32
+_MOST_LISTED = 30
+"""Columns beside the pictures up to which a script lists them; it takes all where there are more. Chosen by judgement;
+not measured."""
+_MOST_TARGETS = 3
+"""Targets up to which each gets a network of its own within the time of a script. Chosen by judgement; not measured."""
+
+
+def suits(facts: Facts) -> bool:
+    """Return whether each row has a picture and a prediction of its own."""
+    spec = facts.spec
+    return spec.modality == "image" and spec.problem != "sequence" and find_source(facts) is not None
+
+
+def is_usable(facts: Facts, model: Model) -> bool:
+    """Return whether a model can be used: a network for every label takes too long."""
+    labels = len(facts.spec.classes) if facts.spec.problem == "multilabel" else 1
+    return model.name != "network" or max(len(facts.spec.target), labels) <= _MOST_TARGETS
+
+
+def write_script(facts: Facts, model: Model, title: str) -> str:
+    """Return a whole script for the task with one model.
+
+    Raises:
+        ValueError: the rows of the task have no pictures of their own.
+    """
+    source = find_source(facts)
+    if source is None:
+        msg = f"the layout {facts.spec.layout!r} has no pictures of single rows"
+        raise ValueError(msg)
+    values = _values(facts, source, model, title)
+    values["model"] = render(f"images/models/{model.name}.py.jinja", values)
+    return space_functions(render("images/script.py.jinja", values))
+
+
+def _values(facts: Facts, source: Source, model: Model, title: str) -> dict[str, Any]:
+    """Return the values of the templates: those of tables, where one row is one prediction too, and those of files."""
+    spec = facts.spec
+    # The model of a table is not used; its place in the values is taken below.
+    values = table_values(facts, Model("linear", model.imports, model.words), title)
+    columns = _table_columns(facts, source)
+    values |= {
+        "source": source,
+        "reader": source.reader,
+        "lines": table_suffix(Path(spec.train)) != ".json",
+        "suffixes": SUFFIXES,
+        "table_columns": columns,
+        "all_columns": source.form == "named_files" and (facts.cut_columns or len(columns) > _MOST_LISTED),
+        "most_pixels": next((side for rows, side in _SIDES if _rows(facts) <= rows), _SMALLEST_SIDE),
+        "needs_sample": _needs_sample(facts, source),
+    }
+    return values | (_array_values(facts, source) if source.form == "arrays" else {})
+
+
+def _rows(facts: Facts) -> int:
+    limit = int(facts.environment.get("subsample_rows", 30_000))
+    return min(facts.spec.train_rows, limit) + facts.spec.test_rows
+
+
+def _needs_sample(facts: Facts, source: Source) -> bool:
+    """Return whether the sample submission is read for more than its ids."""
+    listed = source.form == "named_files" and source.test_rows == "sample"
+    return bool(facts.spec.sample_submission) and (facts.cut_predictions or listed)
+
+
+def _table_columns(facts: Facts, source: Source) -> list[str]:
+    """Return the columns beside the pictures that are features: numbers and categories."""
+    if source.form not in ("named_files", "arrays") or facts.cut_columns:
+        return []
+    kinds = ("int", "float", "bool", "category")
+    return [column.name for column in facts.test_columns if column.kind in kinds and column.name != source.column]
+
+
+def _array_values(facts: Facts, source: Source) -> dict[str, Any]:
+    """Return what reading arrays needs: a table of labels, the names of columns, where ids come from."""
+    arrays = source.arrays
+    names = _column_names(arrays["train"]) | _column_names(arrays.get("test", {}))
+    ids = facts.spec.id
+    listed = ids is not None and ids not in _column_names(arrays.get("test", {})).values()
+    return {
+        "label_table": next((name for name in arrays["labels"] if not is_array_file(name)), ""),
+        "lines": True,
+        "one_hot": _one_hot_order(facts),
+        "names": {name: column for name, column in names.items() if name != column},
+        "hdf5": any(name.lower().endswith((".h5", ".hdf5")) for side in arrays.values() for name in side),
+        "sample_ids": listed and bool(facts.spec.sample_submission),
+    }
+
+
+def _column_names(files: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """Return the column of each array: its name without train or test."""
+    pairs = [(file, key) for file, keys in files.items() for key in keys or ("",)]
+    infos = [ArrayInfo(file, key, (), np.dtype("u1"), compressed=False) for file, key in pairs]
+    return {info.key or Path(info.file).stem: base_name(info) for info in infos}
+
+
+def _one_hot_order(facts: Facts) -> list[str]:
+    """Return the classes of the columns of one-hot labels; empty where they are numbered."""
+    order = re.search(r"is one-hot: a column for each class, in the order (.+?)(?:;|$)", facts.spec.layout_note)
+    first = order[1].split(", ") if order else []
+    named = first and first == list(facts.spec.prediction_columns[: len(first)])
+    return list(facts.spec.prediction_columns) if named else []

@@ -1,6 +1,5 @@
 """A task folder from what a caller passes: data frames, or files of tables."""
 
-import csv
 import os
 import re
 import shutil
@@ -8,10 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
+from mlestar.data.tables.quoting import choose_quoting
 from mlestar.errors import TaskError, first_line, nearest
 
 PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
@@ -73,8 +73,7 @@ def _write_table(data: Path, role: str, table: Any, target: Sequence[str]) -> No
     _check_columns(role, list(frame.columns), len(frame), target)
     if role == "test":
         frame = frame.drop(columns=[name for name in target if name in frame.columns])
-    quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if _has_returns(frame) else csv.QUOTE_MINIMAL
-    frame.to_csv(data / f"{role}.csv", index=False, lineterminator="\n", quoting=quoting)
+    frame.to_csv(data / f"{role}.csv", index=False, lineterminator="\n", quoting=choose_quoting(frame))
 
 
 def _write_polars(path: Path, role: str, table: Any, target: Sequence[str]) -> None:
@@ -91,12 +90,6 @@ def _write_polars(path: Path, role: str, table: Any, target: Sequence[str]) -> N
     except Exception as error:  # an exception of polars, which is not imported here
         msg = f"{role}: the frame cannot be written as CSV: {first_line(str(error))}"
         raise TaskError(msg) from error
-
-
-def _has_returns(frame: pd.DataFrame) -> bool:
-    """Return whether a text holds a carriage return alone, which is quoted only when every text is."""
-    texts = [column for _, column in frame.select_dtypes(include=["object", "string", "category"]).items()]
-    return any(column.astype(str).str.contains("\r", regex=False).any() for column in texts)
 
 
 def _take_file(path: Path, data: Path, role: str) -> None:

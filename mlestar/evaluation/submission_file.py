@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mlestar.data.tables.quoting import choose_quoting
 from mlestar.data.task import Task
 from mlestar.evaluation.grader import real_form
 from mlestar.evaluation.line_submission import read_lines
@@ -38,7 +39,13 @@ def write_submission(task: Task, submission: Path) -> str:
     table = _arrange(task, form, cells)
     # A column without a name, which readers call by its position, has none here either.
     names = ["" if name == f"Unnamed: {place}" else name for place, name in enumerate(table.columns)]
-    text: str = table.to_csv(index=False, sep=form.spec.submission_delimiter, lineterminator="\n", header=names)
+    text: str = table.to_csv(
+        index=False,
+        sep=form.spec.submission_delimiter,
+        lineterminator="\n",
+        header=names,
+        quoting=choose_quoting(table),
+    )
     return text
 
 

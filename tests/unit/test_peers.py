@@ -11,6 +11,7 @@ import pytest
 from mlestar.baselines import best_constant
 from mlestar.bench.peers import find_peers
 from mlestar.bench.peers.library import LIBRARIES
+from mlestar.bench.peers.plain import read_targets, write_tables
 from mlestar.bench.suite import SuiteTask
 from mlestar.bench.tools import Outcome
 from mlestar.data.task import Task
@@ -68,6 +69,16 @@ def test_data_that_is_no_plain_table_is_refused_in_a_line(tmp_path: Path) -> Non
     answers = make_task(tmp_path / "other").answers
     outcome = run_peer(SuiteTask("words", folder, answers), tmp_path / "out", "sklearn")
     assert (outcome.status, outcome.reason) == ("unavailable", "sklearn is not given such data: texts are predicted")
+
+
+def test_a_carriage_return_in_a_text_does_not_end_its_row(tmp_path: Path) -> None:
+    task = Task.load(make_task(tmp_path / "task").folder)
+    labelled = np.ones(len(task.train.rows), dtype=bool)
+    task.train.rows["colour"] = [f"a long text,\rline {row % 7} of it" for row in range(len(labelled))]
+    write_tables(task, read_targets(task, labelled), labelled, tmp_path)
+    written = pd.read_csv(tmp_path / "train.csv", dtype=str, keep_default_na=False)
+    assert len(written) == len(labelled)
+    assert set(task.train.rows["colour"]) in [set(written[name]) for name in written]
 
 
 def test_a_command_turns_a_task_folder_into_a_submission(tmp_path: Path) -> None:

@@ -201,3 +201,20 @@ def test_a_column_without_a_name_stays_without_one(name: str, tmp_path: Path) ->
     path.write_text(pd.DataFrame({name: IDS, "label": [row % 2 for row in IDS]}).to_csv(index=False))
     assert check_submission(task, path) == ""
     assert write_submission(task, path).splitlines()[:2] == [",label", "90,0"]
+
+
+def test_a_carriage_return_in_a_predicted_text_does_not_end_its_row(tmp_path: Path) -> None:
+    words = pd.Series([f"word {row}" for row in range(120)])
+    rows = pd.DataFrame({"id": range(120), "spoken": words, "label": words + "!"})
+    folder = tmp_path / "task"
+    folder.mkdir()
+    rows[:90].to_csv(folder / "train.csv", index=False)
+    rows[90:].drop(columns="label").to_csv(folder / "test.csv", index=False)
+    task = Task.load(folder, metric="exact_match", target="label")
+    text = "id,label\n" + "".join(f'{row},"first\rsecond"\n' for row in IDS)
+    path = tmp_path / "submission.csv"
+    path.write_bytes(text.encode())
+    (tmp_path / "final.csv").write_text(write_submission(task, path), newline="")
+    final = pd.read_csv(tmp_path / "final.csv")
+    assert final["id"].tolist() == IDS
+    assert set(final["label"]) == {"first\rsecond"}

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mlestar.bench.peers.columns import UnhandledDataError, find_features
+from mlestar.data.tables.quoting import choose_quoting
 from mlestar.data.targets import target_values
 from mlestar.data.task import Task, TaskSpec
 from mlestar.evaluation.grader import real_form
@@ -107,8 +108,8 @@ def write_tables(task: Task, targets: Sequence[PlainTarget], rows: np.ndarray, f
     train = {name: feature.train for name, feature in zip(names, features, strict=True)}
     test = {name: feature.test for name, feature in zip(names, features, strict=True)}
     outcome = {f"y{number}": pd.Series(target.values) for number, target in enumerate(targets)}
-    pd.DataFrame({**train, **outcome}).to_csv(folder / "train.csv", index=False)
-    pd.DataFrame(test).to_csv(folder / "test.csv", index=False)
+    for side, frame in (("train", pd.DataFrame({**train, **outcome})), ("test", pd.DataFrame(test))):
+        frame.to_csv(folder / f"{side}.csv", index=False, quoting=choose_quoting(frame))
     metric = task.metric
     table = {
         "features": {name: feature.kind for name, feature in zip(names, features, strict=True)},
@@ -170,7 +171,8 @@ def save_submission(task: Task, predictions: dict[str, pd.Series], path: Path) -
     ids = {} if form.ids is None else {form.ids.name: form.ids.cells.reset_index(drop=True)}
     cells = {name: _as_text(task, values) for name, values in predictions.items()}
     draft = path.with_suffix(".draft.csv")
-    pd.DataFrame({**ids, **cells}).to_csv(draft, index=False, sep=task.spec.submission_delimiter)
+    table = pd.DataFrame({**ids, **cells})
+    table.to_csv(draft, index=False, sep=task.spec.submission_delimiter, quoting=choose_quoting(table))
     path.write_text(write_submission(task, draft), encoding="utf-8")
     draft.unlink()
 

@@ -125,7 +125,8 @@ def _header_row(rows: Sequence[Sequence[object]]) -> int:
 
 def _write(rows: Sequence[Sequence[object]], target: Path) -> None:
     with target.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([_text(cell) for cell in row] for row in rows)
+        # The writer quotes a carriage return in a text only when it is part of what ends a line.
+        csv.writer(file, lineterminator="\r\n").writerows([_text(cell) for cell in row] for row in rows)
 
 
 def _text(cell: object) -> str:

@@ -48,6 +48,7 @@ def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
     sample = facts.spec.sample_submission
     return {
         **values,
+        "noun": "signal",
         "imports": sorted(imports, key=lambda line: (line.startswith("from"), line)),
         "arrays": arrays,
         "cells": cells,

@@ -54,6 +54,7 @@ def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
     rows = facts.spec.train_rows
     return {
         **values,
+        "noun": "sound",
         "imports": sorted({*values["imports"], *imports}, key=lambda line: (line.startswith("from"), line)),
         "place": sounds.place,
         "file_column": sounds.train_column,

@@ -21,7 +21,7 @@ def merge_models(base: str, reference: str) -> str | None:
         base, members = _as_member(base), ["fit_predict_a"]
     letter = _letter(len(members))
     of_features = _feature_functions(base)
-    shared = {name for name in of_features if parts.get(name) == base_parts.get(name)} | (_FEATURE_FUNCTIONS & of_features)
+    shared = {name for name in of_features if parts.get(name) == base_parts.get(name) or name in _FEATURE_FUNCTIONS}
     moved = [name for name in needed(reference, _MODEL) if name in parts and name not in shared]
     new_names = {name: f"{name}_{letter}" for name in moved}
     codes = [rename(parts[name], new_names) for name in moved]

@@ -85,7 +85,8 @@ def sounds_and_columns(folder: Path) -> Path:
         pitch, age, site = draw.uniform(200, 1500), draw.uniform(0, 50), "AB"[row % 2]
         write_sound(folder / f"audio/r{row}.wav", 8000, tone(draw, pitch, 8000), "float32")
         value = 0.1 * pitch + age + 30 * (site == "A")
-        rows.append({"id": row, "file": f"r{row}.wav", "age (years)": round(age, 2), "site": site, "value": round(value, 2)})
+        beside = {"age (years)": round(age, 2), "site": site}
+        rows.append({"id": row, "file": f"r{row}.wav", **beside, "value": round(value, 2)})
     write_answers(write_description(folder, "RMSE", "Predict the `value`."), pd.DataFrame(rows), ["value"], 0)
     return folder
 
@@ -136,7 +137,8 @@ def waves(draw: np.random.Generator, labels: np.ndarray, length: int = 48, chann
     times = np.arange(length)
     starts = draw.uniform(0, 2 * np.pi, (len(labels), channels, 1))
     periods = np.array([6.0, 11.0, 19.0])[labels][:, None, None]
-    noisy: np.ndarray = np.sin(2 * np.pi * times / periods + starts) + 0.3 * draw.normal(size=starts.shape[:2] + (length,))
+    noise = draw.normal(size=(len(labels), channels, length))
+    noisy: np.ndarray = np.sin(2 * np.pi * times / periods + starts) + 0.3 * noise
     return noisy
 
 
@@ -197,7 +199,9 @@ def lists_in_cells(folder: Path) -> Path:
     lists = [str(row[: 40 + number % 8].tolist()) for number, row in enumerate(values)]
     lists[1] = ""
     names = np.array(["slow", "quick", "other"])[labels]
-    rows = pd.DataFrame({"id": np.arange(SIZE), "age": draw.uniform(0, 9, SIZE).round(1), "signal": lists, "kind": names})
+    rows = pd.DataFrame(
+        {"id": np.arange(SIZE), "age": draw.uniform(0, 9, SIZE).round(1), "signal": lists, "kind": names}
+    )
     write_answers(write_description(folder, "accuracy", "Predict the `kind`."), rows, ["kind"], "slow")
     return folder
 

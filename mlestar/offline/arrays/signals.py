@@ -124,4 +124,5 @@ def _holds_signals(column: ColumnStatistics) -> bool:
 
 def _is_list(value: str) -> bool:
     """Return whether a cell is a list of numbers; a long one is cut in the prompt."""
-    return len(re.findall(r"\d+", value)) >= _MIN_NUMBERS and _CELL.match(value) is not None and not re.search(r"[g-zA-DF-Z]", value)
+    numbers, words = re.findall(r"\d+", value), re.search(r"[g-zA-DF-Z]", value)
+    return len(numbers) >= _MIN_NUMBERS and _CELL.match(value) is not None and not words

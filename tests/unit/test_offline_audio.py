@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlestar.agents.ensembling import Member
 from mlestar.data.task import Task
 from mlestar.evaluation import Grader, check_submission, search_holdout, stage
 from mlestar.offline.kinds import all_kinds
 from mlestar.offline.recipe import Idea
-from mlestar.state import Brief, Member, ModelCard
+from mlestar.state import Brief, ModelCard
 from tests.unit.offline_context import brief_of, candidate, code, facts_of, improve, run, score_of
 from tests.unit.signal_tasks import (
     SOUND_TASKS,

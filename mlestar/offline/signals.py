@@ -20,13 +20,14 @@ def signal_values(facts: Facts, model: Model, title: str, used: set[str]) -> dic
         used: columns that are not features by themselves: those that name files or hold signals.
     """
     values = task_values(facts, model, title)
-    columns, excluded = values["columns"], {*used, facts.spec.id, facts.split.column}
+    columns = values["columns"]
+    beside = {column.name for column in facts.test_columns} - {*used, facts.spec.id, facts.split.column}
     imports = [line for line in values["imports"] if not line.endswith(_OF_TEXTS)]
     return {
         **values,
         "imports": imports,
-        "numbers": _named([name for name in columns.numbers if name not in excluded]),
-        "categories": _named([name for name in columns.categories if name not in excluded]),
+        "numbers": _named([name for name in columns.numbers if name in beside]),
+        "categories": _named([name for name in columns.categories if name in beside]),
         "separator_argument": _separator_argument(facts),
     }
 

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from mlestar.offline.facts import Facts
 
@@ -37,8 +36,7 @@ def find_sounds(facts: Facts) -> Sounds:
     """Return where the sounds of a task are."""
     spec, note = facts.spec, facts.spec.layout_note
     if spec.layout in ("class folders", "class in the file name"):
-        further = [folder for match in _FURTHER.finditer(note) for folder in [match[1]]]
-        return Sounds(spec.layout, roots=(spec.train, *further))
+        return Sounds(spec.layout, roots=(spec.train, *_FURTHER.findall(note)))
     match = _FOLDERS.search(note)
     column, train, test = match.groups() if match else (_file_column(facts), "", "")
     if spec.layout != "labelled files":
@@ -80,7 +78,3 @@ def find_codes(facts: Facts, sounds: Sounds) -> dict[str, str]:
     text = facts.text("task")
     pairs = [(word, code) for code, word in _CODE.findall(text)] + _CODE_BEHIND.findall(text)
     return {word.lower().removesuffix("s"): code for word, code in reversed(pairs) if code in classes}
-
-
-def is_folder(name: str) -> bool:
-    return not PurePosixPath(name).suffix

@@ -23,15 +23,19 @@ _FILES = re.compile(r"([^,(]+?)(?: \(([^)]*)\))?(?:, |$)")
 _CELL = re.compile(r"^\s*[\[(]?\s*-?\d[\d.eE+-]*(?:[,;|\s]+-?\d[\d.eE+-]*)+")
 
 
+Place = tuple[str, str]
+"""A file and the key of an array in it; an `npy` file has no key."""
+
+
 @dataclass(frozen=True)
 class RowArrays:
-    """The arrays of a task by what they are for; each is a file and the key in it."""
+    """The arrays of a task by what they are for."""
 
-    signals: tuple[tuple[tuple[str, str], tuple[str, str]], ...]
+    signals: tuple[tuple[Place, Place], ...]
     """Of train and of test."""
-    fields: dict[str, tuple[tuple[str, str] | None, tuple[str, str] | None]]
+    fields: dict[str, tuple[Place | None, Place | None]]
     """One value for each row, by name: of train and of test."""
-    labels: tuple[tuple[str, str], ...]
+    labels: tuple[Place, ...]
     """Empty where a table has them."""
     label_table: str = ""
     one_hot: tuple[str, ...] = ()
@@ -47,7 +51,8 @@ def find_arrays(facts: Facts) -> RowArrays:
     tables = [place[0] for place in _listed(note, "their labels are ") if place not in known]
     test = _listed(note, "rows to predict are ") or _without_test(note)
     by_name = {base_name(known.get(place, _unknown(place))): place for place in test}
-    signals, fields = [], {}
+    signals: list[tuple[Place, Place]] = []
+    fields: dict[str, tuple[Place | None, Place | None]] = {}
     for place in train:
         array = known.get(place, _unknown(place))
         other = by_name.get(base_name(array))
@@ -76,21 +81,21 @@ def list_arrays(facts: Facts) -> list[ArrayInfo]:
     return found
 
 
-def _unknown(place: tuple[str, str]) -> ArrayInfo:
+def _unknown(place: Place) -> ArrayInfo:
     """Return an array that the prompt does not describe, as one of signals."""
     return ArrayInfo(*place, (0, 0), np.dtype(np.float64), compressed=False)
 
 
-def _listed(note: str, beginning: str) -> list[tuple[str, str]]:
+def _listed(note: str, beginning: str) -> list[Place]:
     """Return files and keys of a part of the note: `train.npz (id, image), more.npy`."""
     match = re.search(rf"(?:^|; ){beginning}(.*?); ", note)
-    places: list[tuple[str, str]] = []
+    places: list[Place] = []
     for file, keys in _FILES.findall(match[1]) if match else ():
         places += [(file, key) for key in keys.split(", ")]
     return places
 
 
-def _without_test(note: str) -> list[tuple[str, str]]:
+def _without_test(note: str) -> list[Place]:
     """Return the arrays that hold withheld rows where the task has no test rows: `data.npz/x_test, y.npy`."""
     match = re.search(r"there are no test rows: (.*?) hold other rows", note)
     places = match[1].split(", ") if match else []

@@ -38,10 +38,11 @@ def write_description(folder: Path, metric: str, text: str = "What is in the sou
 
 def write_answers(folder: Path, rows: pd.DataFrame, targets: list[str], filler: object) -> None:
     """Write train, test and sample submission."""
-    test = rows.index.map(is_test)
+    test = np.array([is_test(row) for row in range(len(rows))])
     rows[~test].to_csv(folder / "train.csv", index=False)
     rows[test].drop(columns=targets).to_csv(folder / "test.csv", index=False)
-    sample = rows.loc[test, rows.columns[:1]].assign(**dict.fromkeys(targets, filler))
+    sample = rows.loc[test, list(rows.columns[:1])]
+    sample[targets] = filler
     sample.to_csv(folder / "sample_submission.csv", index=False)
 
 
@@ -116,7 +117,7 @@ def sounds_by_sample(folder: Path) -> Path:
         write_sound(folder / place / f"s{row:03d}.wav", 4000, tone(draw, 300 + 600 * call, 4000))
         rows.append({"clip": f"s{row:03d}.wav", "probability": call})
     table = pd.DataFrame(rows)
-    test = table.index.map(is_test)
+    test = np.array([is_test(row) for row in range(SIZE)])
     write_description(folder, "AUC", "Probability that a call is in the sound.")
     table[~test].to_csv(folder / "train.csv", index=False)
     table.loc[test, ["clip"]].assign(probability=0.5).to_csv(folder / "sample_submission.csv", index=False)

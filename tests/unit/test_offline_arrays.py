@@ -81,6 +81,14 @@ def test_rows_without_test_and_one_hot_labels_are_read(tmp_path: Path) -> None:
     assert graded.score > 0.9
 
 
+def test_a_sample_of_the_rows_keeps_their_labels(tmp_path: Path) -> None:
+    task_folder = vectors_in_npz(tmp_path / "task")
+    brief = brief_of(task_folder).model_copy(update={"subsample_rows": 40})
+    script = candidate(brief, CONVOLUTIONS)
+    assert "MAX_TRAIN_ROWS = 40" in script
+    assert score_of(run(script, task_folder, tmp_path / "work")) > 0.8
+
+
 def test_pictures_are_left_to_the_recipes_for_pictures(tmp_path: Path) -> None:
     folder = write_description(tmp_path / "task", "accuracy", "Which digit is in the picture?")
     draw = np.random.default_rng(0)

@@ -50,7 +50,7 @@ def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         **values,
         "noun": "signal",
         "imports": sorted(imports, key=lambda line: (line.startswith("from"), line)),
-        "arrays": arrays,
+        "arrays": arrays if arrays.signals else None,
         "cells": cells,
         "hdf5": hdf5,
         "keys": any(key for file, key in places if not file.lower().endswith(_HDF5)),

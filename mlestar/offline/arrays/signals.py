@@ -128,6 +128,8 @@ def _holds_signals(column: ColumnStatistics) -> bool:
 
 
 def _is_list(value: str) -> bool:
-    """Return whether a cell is a list of numbers; a long one is cut in the prompt."""
-    numbers, words = re.findall(r"\d+", value), re.search(r"[g-zA-DF-Z]", value)
-    return len(numbers) >= _MIN_NUMBERS and _CELL.match(value) is not None and not words
+    """Return whether a cell is a list of measured values; a long one is cut in the prompt."""
+    numbers, words = re.findall(r"\d+\.?\d*", value), re.search(r"[g-zA-DF-Z]", value)
+    # A short list of whole numbers may name things.
+    least = _MIN_NUMBERS if any("." in number for number in numbers) else 2 * _MIN_NUMBERS
+    return len(numbers) >= least and _CELL.match(value) is not None and not words

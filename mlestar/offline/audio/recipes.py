@@ -11,7 +11,7 @@ from mlestar.offline.signals import signal_values
 _FEW_ROWS = 700
 """Rows up to which each sound is fitted with three changed copies beside it. Chosen by judgement; not measured."""
 _SOME_ROWS = 3000
-"""Rows up to which each sound is fitted with one changed copy. Chosen by judgement; not measured."""
+"""Rows up to which each sound is fitted with a changed copy at all. Chosen by judgement; not measured."""
 _FRAMES_PER_SECOND = 10_000
 """Frames of spectra for each second of the time limit. Reading and describing them takes about a quarter of it: 25
 microseconds for each frame, measured on one core."""
@@ -69,6 +69,8 @@ def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         "suffixes": suffixes,
         "soundfile": not own,
         "aiff": own and any(suffix.startswith(".aif") for suffix in suffixes),
-        "copies": 3 if rows <= _FEW_ROWS else 1 if rows <= _SOME_ROWS else 0,
+        "copies": 3 if rows <= _FEW_ROWS else 1,
+        "augment": rows <= _SOME_ROWS,
+        "arrays": None,
         "most_frames": int(_FRAMES_PER_SECOND * facts.seconds),
     }

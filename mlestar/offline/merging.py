@@ -7,8 +7,8 @@ from mlestar.offline.surgery import add_imports, functions, imports, needed, ren
 _MODEL = "fit_predict"
 _FEATURE_FUNCTIONS = frozenset({"is_text", "without_texts", "fit_classes"})
 """Functions that models use but that belong to the features."""
-_FEATURE_STEPS = ("load", "build_features")
-"""Functions with which features are built: what they need is there once, for all models."""
+_FEATURES = ("load", "build_features")
+"""Functions whose own helpers belong to the features, also where a model uses them."""
 
 
 def merge_models(base: str, reference: str) -> str | None:
@@ -20,8 +20,7 @@ def merge_models(base: str, reference: str) -> str | None:
     if not members:
         base, members = _as_member(base), ["fit_predict_a"]
     letter = _letter(len(members))
-    of_features = _feature_functions(base)
-    shared = {name for name in of_features if parts.get(name) == base_parts.get(name) or name in _FEATURE_FUNCTIONS}
+    shared = {name for name in _feature_functions(reference) if name in parts and name in functions(base)}
     moved = [name for name in needed(reference, _MODEL) if name in parts and name not in shared]
     new_names = {name: f"{name}_{letter}" for name in moved}
     codes = [rename(parts[name], new_names) for name in moved]
@@ -29,22 +28,21 @@ def merge_models(base: str, reference: str) -> str | None:
     return add_imports(replace_function(base, _MODEL, text), imports(reference))
 
 
-def _feature_functions(script: str) -> set[str]:
-    """Return the functions that belong to the features, although a model may use them too."""
-    parts = functions(script)
-    return {name for name in [*needed(script, *_FEATURE_STEPS), *_FEATURE_FUNCTIONS] if name in parts}
-
-
 def _as_member(base: str) -> str:
     """Return the base with its model renamed to `..._a` and called by an average of one model."""
     parts = functions(base)
-    of_features = _feature_functions(base)
-    own = [name for name in needed(base, _MODEL) if name in parts and name not in of_features]
+    shared = _feature_functions(base)
+    own = [name for name in needed(base, _MODEL) if name in parts and name not in shared]
     new_names = {name: f"{name}_a" for name in own}
     for name in own:
         base = replace_function(base, name, rename(parts[name], new_names))
     member = functions(base)["fit_predict_a"]
     return base.replace(member, f"{member}\n\n\n{_average(['fit_predict_a'])}", 1)
+
+
+def _feature_functions(script: str) -> frozenset[str]:
+    """Return the functions of a script that are not part of its model."""
+    return _FEATURE_FUNCTIONS | frozenset(needed(script, *_FEATURES))
 
 
 def _letter(index: int) -> str:

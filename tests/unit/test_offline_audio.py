@@ -12,7 +12,7 @@ from mlestar.evaluation import Grader, check_submission, search_holdout, stage
 from mlestar.offline.kinds import all_kinds
 from mlestar.offline.recipe import Idea
 from mlestar.state import Brief, ModelCard
-from tests.unit.offline_context import brief_of, candidate, code, facts_of, improve, run, score_of
+from tests.unit.offline_context import brief_of, candidate, code, improve, run, score_of
 from tests.unit.signal_tasks import (
     SOUND_TASKS,
     sounds_in_class_folders,
@@ -133,14 +133,15 @@ def _as_aiff(wave: np.ndarray, rate: int) -> bytes:
     return b"FORM" + len(body).to_bytes(4, "big") + body
 
 
-def test_sounds_that_no_package_can_read_are_refused(tmp_path: Path) -> None:
+def test_sounds_that_no_package_can_read_end_the_script_with_a_reason(tmp_path: Path) -> None:
     task_folder = write_description(tmp_path / "task", "accuracy", "Which call is in the `.mp3` file?")
-    for row in range(24):
+    for row in range(48):
         path = task_folder / ("test" if row % 4 == 3 else f"train/{['low', 'high'][row // 4 % 2]}") / f"{row}.mp3"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"ID3")
-    assert not KIND.suits(facts_of(brief_of(task_folder)))
-    assert KIND.suits(facts_of(brief_of(task_folder, ("scikit-learn", "soundfile"))))
+    with pytest.raises(SystemExit, match="need the package soundfile"):
+        run(candidate(brief_of(task_folder), LINEAR), task_folder, tmp_path / "work")
+    assert "soundfile.read(path" in candidate(brief_of(task_folder, ("scikit-learn", "soundfile")), LINEAR)
 
 
 @pytest.mark.parametrize("idea", KIND.ideas, ids=lambda idea: idea.name)

@@ -20,8 +20,13 @@ _MOST_TARGETS = 1
 
 
 def suits(facts: Facts) -> bool:
-    """Return whether the rows are sounds that a script can read."""
-    return facts.spec.modality == "audio" and are_readable(facts)
+    """Return whether the rows are sounds; where no script can read them, columns beside them make a table."""
+    return facts.spec.modality == "audio" and (are_readable(facts) or not _has_columns(facts))
+
+
+def _has_columns(facts: Facts) -> bool:
+    """Return whether train and test have columns of values beside ids and paths."""
+    return any(column.kind not in ("id", "path", "empty") for column in facts.test_columns)
 
 
 def is_usable(facts: Facts, model: Model) -> bool:
@@ -31,6 +36,8 @@ def is_usable(facts: Facts, model: Model) -> bool:
 
 def write_script(facts: Facts, model: Model, title: str) -> str:
     """Return a whole script for the task with one model."""
+    if not are_readable(facts):
+        return render("audio/refusal.py.jinja", {"title": title, "suffixes": ", ".join(find_suffixes(facts))})
     values = _values(facts, model, title)
     values["model"] = render(f"{_TEMPLATES[model.name]}.py.jinja", values)
     return space_functions(render("audio/script.py.jinja", values))

@@ -36,7 +36,7 @@ def write_description(folder: Path, metric: str, text: str = "What is in the sou
     return folder
 
 
-def write_answers(folder: Path, rows: pd.DataFrame, targets: list[str], filler: object) -> None:
+def write_answers(folder: Path, rows: pd.DataFrame, targets: list[str], filler: str | float) -> None:
     """Write train, test and sample submission."""
     test = np.array([is_test(row) for row in range(len(rows))])
     rows[~test].to_csv(folder / "train.csv", index=False)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mlestar.offline.arrays.signals import RowArrays, are_signals, find_arrays, find_cells
+from mlestar.offline.arrays.signals import RowArrays, are_signals, find_arrays, find_cells, list_arrays
 from mlestar.offline.facts import Facts
 from mlestar.offline.recipe import Model
 from mlestar.offline.rendering import render, space_functions
@@ -50,11 +50,12 @@ def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         **values,
         "noun": "signal",
         "imports": sorted(imports, key=lambda line: (line.startswith("from"), line)),
+        "channels": any(len(array.shape) > 2 for array in list_arrays(facts)),
         "arrays": arrays if arrays.signals else None,
         "cells": cells,
         "hdf5": hdf5,
         "keys": any(key for file, key in places if not file.lower().endswith(_HDF5)),
         "single": any(not key for _, key in places),
         "ids_of_sample": sample if facts.spec.id and facts.spec.id not in arrays.fields and arrays.signals else "",
-        "convolutions": 1000 if facts.spec.train_rows > _MANY_ROWS else 2000,
+        "convolutions": 1000 if facts.spec.train_rows > _MANY_ROWS else 4000,
     }

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from scipy.io import wavfile
 
 SIZE = 72
@@ -178,8 +179,7 @@ def many_channels_in_npy(folder: Path) -> Path:
 
 
 def signals_in_hdf5(folder: Path) -> Path:
-    import h5py
-
+    h5py = pytest.importorskip("h5py")
     draw, labels, test = _labels_and_test()
     values = waves(draw, labels)[:, 0]
     target = values.std(axis=1) + labels + 0.01 * draw.normal(size=SIZE)

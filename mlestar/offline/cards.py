@@ -26,7 +26,8 @@ def propose_cards(facts: Facts) -> list[dict[str, Any]]:
         named = any(word in str(card.get("name", "")).lower() for word in model.words)
         if named and model in usable and _runs(card, facts):
             cards.setdefault(model.name, {field: card.get(field, "") for field in _FIELDS})
-    return _share_out(list(cards.values()), facts.track, int(facts.text("count", "4")))
+    names = [model.name for model in usable if model.name in cards] if kind.own_order else list(cards)
+    return _share_out([cards[name] for name in names], facts.track, int(facts.text("count", "4")))
 
 
 def _share_out(cards: list[dict[str, Any]], track: int, count: int) -> list[dict[str, Any]]:

@@ -81,6 +81,8 @@ class Kind:
     """Blocks of a script, the most promising first: the first and the last function of each."""
     ideas: tuple[Idea, ...]
     variants: tuple[Variant, ...]
+    own_order: bool = False
+    """Its models are proposed in the order of the recipe, not in that of the cards that were retrieved."""
 
 
 def _use_all(facts: Facts, model: Model) -> bool:
@@ -110,6 +112,7 @@ def read_kind(name: str, module: ModuleType) -> Kind:
         parts={part: (first, last) for part, (first, last) in recipe.get("parts", {}).items()},
         ideas=tuple(_idea(name, table) for table in recipe.get("ideas", ())),
         variants=tuple(_variant(table) for table in recipe.get("variants", ())),
+        own_order=recipe.get("own_order", False),
     )
 
 

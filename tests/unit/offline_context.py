@@ -16,6 +16,10 @@ from mlestar.agents.script import check_script, reported_score
 from mlestar.data.task import Task
 from mlestar.evaluation import infer_split
 from mlestar.offline import OfflineEngineer
+from mlestar.offline.facts import Facts
+from mlestar.offline.ideas import carry_out, ideas_for
+from mlestar.offline.recipe import Idea
+from mlestar.offline.refinement import blocks_of
 from mlestar.prompts import Prompts
 from mlestar.state import Brief, ModelCard, StepFacts
 from tests.unit.objects import read_object
@@ -106,3 +110,17 @@ def mixed_rows(size: int = 160) -> pd.DataFrame:
     gaps = pd.Series(draw.normal(size=size)).mask(draw.random(size) < 0.3)
     label = np.where(number + (kind == "red") + 0.2 * draw.normal(size=size) > 0.4, "yes", "no")
     return pd.DataFrame({"id": np.arange(size), "number": number, "kind": kind, "gaps": gaps, "label": label})
+
+
+def facts_of(brief: Brief) -> Facts:
+    """Return the facts of a prompt for a first script."""
+    common = {"role": "initializer", "brief": brief, "facts": StepFacts(), "track": 0, "attempt": 0, "refusal": ""}
+    return Facts.read(Prompts().render(ROLES["initializer"].prompt, **{**common, "measured": None, "card": CARD}))
+
+
+def improve(script: str, idea: Idea) -> str:
+    """Return the script with an idea carried out; empty where it suits no block of it."""
+    for block in blocks_of(script).values():
+        if idea in ideas_for(block):
+            return script.replace(block, carry_out(block, idea.plan), 1)
+    return ""

@@ -46,7 +46,13 @@ def write_script(facts: Facts, model: Model, title: str) -> str:
 
 
 def table_values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
-    """Return the values of a script's template: what the task, its columns and its split ask for."""
+    """Return the values of a script's template for tables."""
+    values = task_values(facts, model, title)
+    return {**values, "model": render(f"tables/models/{model.name}.py.jinja", values)}
+
+
+def task_values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
+    """Return what the task, its columns and its split ask for, as every kind of data needs it."""
     objective, columns, split = find_objective(facts), treat_columns(facts), facts.split
     classes = _classes(facts, objective)
     values: dict[str, Any] = {
@@ -84,7 +90,6 @@ def table_values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         **_split_values(facts, objective, columns, split),
     }
     values["imports"] = _imports(model, columns, objective, split, values)
-    values["model"] = render(f"tables/models/{model.name}.py.jinja", values)
     values["decision"] = render("tables/decision.py.jinja", values)
     return values
 

@@ -1,0 +1,83 @@
+"""Writing a script for sounds in files."""
+
+from typing import Any
+
+from mlestar.offline.audio.sounds import are_readable, find_codes, find_sounds, find_suffixes
+from mlestar.offline.facts import Facts
+from mlestar.offline.recipe import Model
+from mlestar.offline.rendering import render, space_functions
+from mlestar.offline.signals import signal_values
+
+_FEW_ROWS = 700
+"""Rows up to which each sound is fitted with three changed copies beside it. Chosen by judgement; not measured."""
+_SOME_ROWS = 3000
+"""Rows up to which each sound is fitted with a changed copy at all. Chosen by judgement; not measured."""
+_FRAMES_PER_SECOND = 10_000
+"""Frames of spectra for each second of the time limit. Reading and describing them takes about a quarter of it: 25
+microseconds for each frame, measured on one core."""
+_MOST_TARGETS = 1
+"""Targets up to which a network, which is fitted for each of them, is quick enough."""
+
+
+def suits(facts: Facts) -> bool:
+    """Return whether the rows are sounds; where no script can read them, columns beside them make a table."""
+    return facts.spec.modality == "audio" and (are_readable(facts) or not _has_columns(facts))
+
+
+def _has_columns(facts: Facts) -> bool:
+    """Return whether train and test have columns of values beside ids and paths."""
+    return any(column.kind not in ("id", "path", "empty") for column in facts.test_columns)
+
+
+def is_usable(facts: Facts, model: Model) -> bool:
+    """Return whether a model can be used for the task: a network is fitted once for each target."""
+    return model.name != "network" or len(facts.spec.target) <= _MOST_TARGETS
+
+
+def write_script(facts: Facts, model: Model, title: str) -> str:
+    """Return a whole script for the task with one model."""
+    if not are_readable(facts):
+        return render("audio/refusal.py.jinja", {"title": title, "suffixes": ", ".join(find_suffixes(facts))})
+    values = _values(facts, model, title)
+    values["model"] = render(f"{_TEMPLATES[model.name]}.py.jinja", values)
+    return space_functions(render("audio/script.py.jinja", values))
+
+
+_TEMPLATES = {
+    "discriminant": "audio/models/discriminant",
+    "lightgbm": "signal_lightgbm",
+    "histogram": "signal_histogram",
+    "extratrees": "signal_extratrees",
+    "network": "audio/models/network",
+}
+"""The template of each model."""
+
+
+def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
+    sounds = find_sounds(facts)
+    suffixes, own = find_suffixes(facts), "soundfile" not in facts.packages
+    values = signal_values(facts, model, title, {sounds.train_column, sounds.test_column})
+    imports = ["from scipy.fft import dct, rfft", "from sklearn.cluster import MiniBatchKMeans"]
+    imports.append("from scipy.io import wavfile" if own else "import soundfile")
+    rows = facts.spec.train_rows
+    return {
+        **values,
+        "noun": "sound",
+        "imports": sorted({*values["imports"], *imports}, key=lambda line: (line.startswith("from"), line)),
+        "place": sounds.place,
+        "file_column": sounds.train_column,
+        "test_column": sounds.test_column,
+        "train_folder": sounds.train_folder,
+        "test_folder": sounds.test_folder,
+        "test_rows": sounds.test_rows,
+        "id_in_train": sounds.place == "table" and facts.column(facts.spec.id) is None and facts.spec.id is not None,
+        "roots": list(sounds.roots),
+        "codes": find_codes(facts, sounds),
+        "suffixes": suffixes,
+        "soundfile": not own,
+        "aiff": own and any(suffix.startswith(".aif") for suffix in suffixes),
+        "copies": 3 if rows <= _FEW_ROWS else 1,
+        "augment": rows <= _SOME_ROWS,
+        "arrays": None,
+        "most_frames": int(_FRAMES_PER_SECOND * facts.seconds),
+    }

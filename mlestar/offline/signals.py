@@ -1,0 +1,43 @@
+"""What scripts for sounds and for arrays of signals share: the values of their templates."""
+
+from typing import Any
+
+from mlestar.offline.facts import Facts
+from mlestar.offline.recipe import Model
+from mlestar.offline.tables.recipes import plain_names, task_values
+
+_OF_TEXTS = ("TruncatedSVD", "TfidfVectorizer")
+"""Imports of tables that columns of texts need, which are not read beside signals."""
+
+
+def signal_values(facts: Facts, model: Model, title: str, used: set[str]) -> dict[str, Any]:
+    """Return the values of a script's template.
+
+    Args:
+        facts: of the prompt.
+        model: the model of the script.
+        title: the first line of the script.
+        used: columns that are not features by themselves: those that name files or hold signals.
+    """
+    values = task_values(facts, model, title)
+    columns = values["columns"]
+    beside = {column.name for column in facts.test_columns} - {*used, facts.spec.id, facts.split.column}
+    imports = [line for line in values["imports"] if not line.endswith(_OF_TEXTS)]
+    return {
+        **values,
+        "imports": imports,
+        "numbers": _named([name for name in columns.numbers if name in beside]),
+        "categories": _named([name for name in columns.categories if name in beside]),
+        "separator_argument": _separator_argument(facts),
+    }
+
+
+def _named(columns: list[str]) -> dict[str, str]:
+    """Return the columns with the names that they have in a script's feature table."""
+    return {column: f"column_{name}" for column, name in plain_names(columns).items()}
+
+
+def _separator_argument(facts: Facts) -> str:
+    """Return the argument of `read_csv` for tables with another delimiter than a comma."""
+    delimiter = "\t" if facts.spec.train.endswith((".tsv", ".tsv.gz")) else facts.spec.submission_delimiter
+    return "" if delimiter == "," else f", sep={delimiter!r}"

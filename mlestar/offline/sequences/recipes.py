@@ -1,5 +1,6 @@
 """Writing a script for pairs of texts."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from mlestar.offline.tables.recipes import table_values
 _TABLE_MODEL = Model("linear", (), ())
 """A model of tables, of which nothing is used but the values of the split."""
 _FOLDS = 5
+_NUMBERS = re.compile(r"\b(?:numbers?|numerals?|dates?|digits?|currenc\w+|spoken|verbali[sz]\w+|measures?)\b", re.IGNORECASE)
+"""Words of a description of texts in which numbers are written out."""
 _ROWS_PER_SAMPLED_ROW = 4
 """Rows kept for every row of the limit on training rows: most of the time goes into different texts, and common texts
 repeat. Chosen by judgement; not measured."""
@@ -71,6 +74,7 @@ def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         "subsample": limit if facts.spec.train_rows > limit else 0,
         "word_errors": facts.spec.metric == "word_error_rate",
         "forms": _forms(facts),
+        "numbers": bool(_NUMBERS.search(facts.text("task"))),
     }
     values["imports"] = _imports(facts, model, values)
     values["model"] = render(f"sequences/models/{model.name}.py.jinja", values)

@@ -66,10 +66,10 @@ def safe_models(kind: Kind, facts: Facts) -> list[Model]:
 def write_first(facts: Facts, card: dict[str, Any], title: str) -> str:
     """Return a script with the model of a card; one that says why where there are no recipes for such data."""
     kind = find_kind(facts)
-    return kind.write_script(facts, choose_model(card, kind, facts), title) if kind else _refuse(title)
+    return kind.write_script(facts, choose_model(card, kind, facts), title) if kind else refuse(title)
 
 
-def _refuse(title: str) -> str:
+def refuse(title: str) -> str:
     """Return a script that says what the task needs, in place of one that fails where it reads the data."""
     why = "It prints no Final Validation Performance and writes no submission.csv."
     return f'''"""{title.replace('"', "'")}\n\n{why}\n"""\n\nraise SystemExit({_NO_RECIPE!r})\n'''

@@ -42,6 +42,8 @@ class Idea:
     """Takes and returns the block."""
     requires: str = ""
     """Pattern that the block must contain."""
+    times: float = 1.0
+    """By what factor a script takes longer with it, as far as models are fitted more often or with more rounds."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,7 @@ def _idea(kind: str, table: Mapping[str, Any]) -> Idea:
         cues=tuple(table["cues"]),
         rewrite=_rewrite(kind, table),
         requires=table.get("requires", ""),
+        times=table.get("times", 1.0),
     )
 
 

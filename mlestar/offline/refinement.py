@@ -1,5 +1,6 @@
 """Choosing a block by its measured effect, and planning how to improve it."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -115,7 +116,7 @@ def choose_block(facts: Facts) -> tuple[str, str]:
     name = max(candidates, key=lambda name: _rank(name, candidates[name], facts))
     overfits = _overfits(facts)
     turn = 0 if overfits else facts.track
-    return candidates[name], next_plan(candidates[name], [], turn, overfits=overfits)
+    return candidates[name], next_plan(candidates[name], [], turn, overfits=overfits, most_times=_most_times(facts))
 
 
 def blocks_of(script: str) -> dict[str, str]:
@@ -179,7 +180,14 @@ def plan_next(facts: Facts) -> str:
     gains = [(_gain(record, facts), record.text) for record in records]
     ranked = sorted(((gain, plan) for gain, plan in gains if gain is not None), reverse=True)
     better = [plan for gain, plan in ranked if gain > 0]
-    return next_plan(facts.text("block"), [record.text for record in records], facts.track, better)
+    earlier = [record.text for record in records]
+    return next_plan(facts.text("block"), earlier, facts.track, better, most_times=_most_times(facts))
+
+
+def _most_times(facts: Facts) -> float:
+    """Return by what factor a script may take longer and still end within its limit, by what it took."""
+    seconds = float(facts.data("measured", {}).get("seconds") or 0.0)
+    return facts.seconds / seconds if seconds else math.inf
 
 
 def _gain(record: Section, facts: Facts) -> float | None:
@@ -192,7 +200,13 @@ def _gain(record: Section, facts: Facts) -> float | None:
 
 
 def next_plan(
-    block: str, earlier: Sequence[str], turn: int, better: Sequence[str] = (), *, overfits: bool = True
+    block: str,
+    earlier: Sequence[str],
+    turn: int,
+    better: Sequence[str] = (),
+    *,
+    overfits: bool = True,
+    most_times: float = math.inf,
 ) -> str:
     """Return a plan that differs from the earlier ones; it keeps an idea that helped and adds another.
 
@@ -202,25 +216,32 @@ def next_plan(
         turn: alternates between the two best ideas, so that tracks begin differently.
         better: those of the earlier plans that scored better than the baseline, the best first.
         overfits: fewer rounds scored better, so that this idea is among the best.
+        most_times: factor by which the script may take longer; what would take more is not tried.
     """
-    ideas = ideas_for(block)
+    ideas = _affordable(ideas_for(block), most_times)
     earlier_text = " ".join(" ".join(plan.split()) for plan in earlier)
     untried = [idea for idea in ideas if idea.plan not in earlier_text]
     untried.sort(key=lambda idea: idea.name == "fewer rounds" and not overfits)
     if not untried:
-        return _combine_ideas(ideas, earlier_text)
+        return _combine_ideas(ideas, earlier_text, most_times)
     chosen = untried[0] if earlier else untried[turn % min(2, len(untried))]
     helpful = [idea for idea in ideas if any(idea.plan in " ".join(plan.split()) for plan in better)]
-    plans = [idea.plan for idea in helpful[:1] if idea is not chosen]
-    return " ".join([*plans, chosen.plan])
+    added = [idea for idea in helpful[:1] if idea is not chosen and idea.times * chosen.times <= most_times]
+    return " ".join([*(idea.plan for idea in added), chosen.plan])
 
 
-def _combine_ideas(ideas: Sequence[Idea], earlier: str) -> str:
+def _affordable(ideas: Sequence[Idea], most_times: float) -> list[Idea]:
+    """Return the ideas with which the script ends within its limit; the quickest one where none does."""
+    affordable = [idea for idea in ideas if idea.times <= most_times]
+    return affordable or sorted(ideas, key=lambda idea: idea.times)[:1]
+
+
+def _combine_ideas(ideas: Sequence[Idea], earlier: str, most_times: float) -> str:
     """Return a plan of two ideas, when each was tried alone."""
     for first in ideas:
         for second in ideas:
             plan = f"{first.plan} {second.plan}"
-            if first is not second and plan not in earlier:
+            if first is not second and plan not in earlier and first.times * second.times <= most_times:
                 return plan
     return _LAST_PLAN
 

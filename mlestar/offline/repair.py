@@ -4,13 +4,15 @@ import re
 from collections.abc import Callable, Iterator
 
 from mlestar.offline.facts import Facts
-from mlestar.offline.kinds import find_kind, safe_models
+from mlestar.offline.kinds import find_kind, refuse, safe_models
 from mlestar.offline.rewriting import fewer_rounds
 
 Fix = Callable[[str, re.Match[str], Facts], str]
 """Takes the script, the match in the description of the bug, and the facts; returns the repaired script."""
 _LAST_LINES = 6
 """Lines of output in the description of a bug. Chosen by judgement; not measured."""
+_MOST_TRIES = 9
+"""Scripts for data without a recipe, more than a profile's rounds of debugging. Chosen by judgement; not measured."""
 _STUDY_FOLDER = "variants/"
 """Written by ablation studies only."""
 
@@ -53,7 +55,9 @@ def _fixes(facts: Facts) -> Iterator[str]:
         if match:
             yield fix(script, match, facts)
     kind = find_kind(facts)
-    if kind:
+    if kind is None:  # a script that says so again, in other words: one that has failed is not accepted
+        yield from (refuse(f"Try {number}: no recipe") for number in range(2, _MOST_TRIES + 1))
+    else:
         for model in safe_models(kind, facts):
             yield kind.write_script(facts, model, f"A safer model: {model.name}")
     yield fewer_rounds(script)

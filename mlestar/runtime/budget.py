@@ -22,6 +22,8 @@ Stage = Literal["search", "rescoring", "export"]
 follow the exports and are work of the last stage."""
 EXPORTS = 2
 """Exports that every cap leaves room for: the winner's, and one more if that fails. Chosen by judgement."""
+SLACK = 1.5
+"""By what factor work may take longer than such work has taken before. Chosen by judgement; not measured."""
 LAST_CALLS = 3
 """Model calls after the search: subsampling is found, removed, and the script checked."""
 LAST_SHARE = 0.1
@@ -288,20 +290,27 @@ class Budget:
         least = min(limit, self.max_seconds * SHORTEST)
         if stage != "export":  # nothing comes after the last stage that could use the time better
             slowest = await asyncio.to_thread(self._ledger.slowest_execution)
-            least = min(limit, max(2 * slowest, self.max_seconds * SHORTEST))
+            least = min(limit, max(SLACK * slowest, self.max_seconds * SHORTEST))
         return "max_hours" if await self._seconds_left(stage) <= least else None
 
     async def _seconds_left(self, stage: Stage) -> float:
         """Return the active time that is left for a stage.
 
-        Reserved for later stages: exports at three times the slowest execution, rescorings and baselines, as many at
-        once as may execute.
+        Reserved for later stages: exports, rescorings and baselines, the latter two as many at once as may execute.
         """
         slowest = await asyncio.to_thread(self._ledger.slowest_execution)
-        exports = EXPORTS * EXPORT_STRETCH * slowest
+        exports = await self._exports() * slowest
         others = -(-(self._rescorings + self._settings.baseline_executions) // self.at_once) * slowest
         reserve = {"search": exports + others, "rescoring": exports, "export": 0.0}[stage]
         return self.max_seconds - self.active_seconds() - reserve
+
+    async def _exports(self) -> float:
+        """Return the time for the exports to come, in multiples of the slowest execution.
+
+        Two of the longest that are allowed, until one has succeeded; then the winner's, with what that one took.
+        """
+        factor = await asyncio.to_thread(self._ledger.export_factor)
+        return EXPORTS * EXPORT_STRETCH if factor is None else min(EXPORT_STRETCH, SLACK * factor)
 
     async def _seconds_allowed(self, stage: Stage) -> float:
         """Return the time that a script of a stage is given at most: half of what is left before any has ended.

@@ -23,6 +23,7 @@ from mlestar.store.damage import arguments, damaged, database_problem
 from mlestar.store.statements import (
     ANSWERED,
     CLOCK,
+    EXPORT_FACTOR,
     FORGET,
     INHERIT,
     INSERT,
@@ -352,6 +353,11 @@ class Ledger:
         Those of a longer one, such as an evaluation on all rows, are divided by the factor on its time limit.
         """
         return float(self._execute(SLOWEST)[0][0])
+
+    def export_factor(self) -> float | None:
+        """Return the longest time of an export in multiples of that of its script in the search; None without one."""
+        factor = self._execute(EXPORT_FACTOR)[0][0]
+        return None if factor is None else float(factor)
 
     def clock(self, seconds: float) -> None:
         """Set the active time of this session."""

@@ -90,3 +90,10 @@ WHERE kind = 'execution' AND coalesce(json_extract(result, '$.status'), '') != '
 """
 """An execution that may take a multiple of the usual time counts for its share of it. One that was stopped at its limit
 does not count: nothing of it is exported or rescored."""
+EXPORT_FACTOR = """
+SELECT max(export.seconds / execution.seconds) FROM entries AS export
+JOIN entries AS execution ON export.label = execution.label || '-export'
+WHERE export.kind = 'export' AND execution.kind = 'execution' AND execution.seconds > 0
+  AND json_extract(export.result, '$.status') = 'ok'
+"""
+"""An export has the label of the execution of its script in the search, with this ending."""

@@ -143,15 +143,24 @@ async def test_a_crash_releases_what_was_reserved(tmp_path: Path) -> None:
 
 
 async def test_time_is_reserved_for_rescorings_and_two_exports(ledger: Ledger) -> None:
-    await ledger.once("slow", "execution", "t0.c1", lambda: finished(Record(result={}, seconds=100)))
+    await ledger.once("slow", "execution", "t0.c1", lambda: finished(Record(result={}, seconds=110)))
     budget = make_budget(ledger, max_hours=0.25)
     with pytest.raises(Refusal):
         async with budget.execution("t0.m1", "search", 600):
             pass
     async with budget.execution("rescoring", "rescoring", 600) as reservation:
-        assert 200 < reservation.seconds <= 300
+        assert 200 < reservation.seconds <= 240
     async with budget.execution("export", "export", 1800) as reservation:
         assert 800 < reservation.seconds <= 900
+
+
+async def test_after_an_export_the_time_for_one_more_like_it_is_reserved(ledger: Ledger) -> None:
+    done = {"status": "ok"}
+    await ledger.once("slow", "execution", "t0.c1", lambda: finished(Record(result=done, seconds=50)))
+    await ledger.once("export", "export", "t0.c1-export", lambda: finished(Record(result=done, seconds=60)))
+    budget = make_budget(ledger, max_hours=400 / 3600)
+    async with budget.execution("rescoring", "rescoring", 600) as reservation:
+        assert 300 < reservation.seconds <= 400 - 1.5 * 60
 
 
 async def test_a_script_stopped_at_its_limit_keeps_back_no_time(ledger: Ledger) -> None:
@@ -270,13 +279,13 @@ class LongScripts(Scenario):
 
 async def test_a_run_whose_time_is_needed_for_the_end_searches_no_further_and_submits(tmp_path: Path) -> None:
     scenario = LongScripts()
-    result = await capped(tmp_path, scenario, max_hours=0.25)
+    result = await capped(tmp_path, scenario, max_hours=0.1)
     searched = {name for name in scenario.ran if not name.startswith("simple-")}
     assert {name.split("-")[0][:4] for name in searched} <= {"t0.c", "t1.c"}
     assert result.status == "solved"
     assert [row.cap for row in result.caps] == ["max_hours"]
     page = (tmp_path / "runs/run/report.html").read_text(encoding="utf-8")
-    assert "max_hours (0.25) was reached" in page
+    assert "max_hours (0.1) was reached" in page
     written = json.loads((tmp_path / "runs/run/result.json").read_text(encoding="utf-8"))
     assert written["caps"][0]["stopped"]
 

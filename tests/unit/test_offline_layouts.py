@@ -13,7 +13,7 @@ from mlestar.offline.ideas import carry_out
 from mlestar.offline.kinds import all_ideas
 from mlestar.offline.surgery import functions
 from mlestar.state import ModelCard
-from tests.unit.offline_context import CARD, brief_of, candidate, run, score_of
+from tests.unit.offline_context import CARD, brief_of, candidate, code, run, score_of
 
 SIZE = 160
 DRAW = np.random.default_rng(4)
@@ -268,13 +268,29 @@ def test_the_kappa_that_a_script_reports_is_that_of_the_grader(metric: str, tmp_
     assert reported == pytest.approx(graded.score, abs=0.15)
 
 
-def test_a_script_for_files_says_that_a_language_model_is_needed(tmp_path: Path) -> None:
+def write_words(task: Path) -> Path:
+    """Write class folders of text files, for which there is no recipe."""
     for label in ("blue", "red"):
         for number in range(20):
-            path = tmp_path / "task" / "train" / label / f"{number}.txt"
+            path = task / "train" / label / f"{number}.txt"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"{label} {number}", encoding="utf-8")
-    (tmp_path / "task" / "task.md").write_text("Predict the colour; accuracy.", encoding="utf-8")
-    script = candidate(brief_of(tmp_path / "task"))
+    (task / "task.md").write_text("Predict the colour; accuracy.", encoding="utf-8")
+    return task
+
+
+def test_a_script_for_files_says_that_a_language_model_is_needed(tmp_path: Path) -> None:
+    script = candidate(brief_of(write_words(tmp_path / "task")))
     with pytest.raises(SystemExit, match="no recipe for such data"):
         exec(compile(script, "script", "exec"), {})
+
+
+def test_a_script_for_files_is_repaired_by_another_that_says_so(tmp_path: Path) -> None:
+    brief = brief_of(write_words(tmp_path / "task"))
+    scripts = [candidate(brief)]
+    for _ in range(3):
+        scripts.append(
+            code("debugger", brief, script=scripts[-1], bug="exit status 1", failed_fixes=scripts[:-1], study=False)
+        )
+    assert len(set(scripts)) == 4
+    assert all("no recipe for such data" in script for script in scripts)

@@ -16,7 +16,7 @@ from mlestar.offline import OfflineEngineer
 from mlestar.offline.refinement import blocks_of, next_plan
 from mlestar.offline.surgery import functions, used
 from mlestar.retrieval.catalogue import catalogue_cards
-from mlestar.state import Attempt, Brief, Gain, ModelCard, Variant
+from mlestar.state import Attempt, Brief, Gain, Measured, ModelCard, Variant
 from tests.unit.offline_context import brief_of, candidate, code, data, mixed_rows, reply, run, score_of, write_task
 
 TREES = ModelCard(name="ExtraTrees")
@@ -118,6 +118,18 @@ def test_a_block_without_effect_is_not_refined_while_another_is_left(brief: Brie
     without_effect = {"fit_predict", "make_model", "build_features", "group_features"} & set(starts)
     assert without_effect
     assert set(starts[-len(without_effect) :]) == without_effect
+
+
+def test_a_plan_that_would_exceed_the_limit_is_not_tried(brief: Brief) -> None:
+    block = blocks_of(candidate(brief))["fit_predict"]
+    thrice = "Fit the model three times with different seeds"
+    plans: list[str] = []
+    for _ in range(3):
+        attempts = [attempt(plan, 0.5) for plan in plans]
+        measured = Measured.of(0.6 * brief.seconds, None)
+        plans.append(reply("planner", brief, block=block, attempts=attempts, baseline=0.7, measured=measured))
+    assert not any(thrice in plan for plan in plans)
+    assert thrice in " ".join(next_plan(block, plans[:n], 0, most_times=5.0) for n in range(4))
 
 
 def test_a_summary_gives_each_effect_with_its_error(brief: Brief) -> None:

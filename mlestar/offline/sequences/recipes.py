@@ -16,7 +16,9 @@ from mlestar.offline.tables.recipes import table_values
 _TABLE_MODEL = Model("linear", (), ())
 """A model of tables, of which nothing is used but the values of the split."""
 _FOLDS = 5
-_NUMBERS = re.compile(r"\b(?:numbers?|numerals?|dates?|digits?|currenc\w+|spoken|verbali[sz]\w+|measures?)\b", re.IGNORECASE)
+_NUMBERS = re.compile(
+    r"\b(?:numbers?|numerals?|dates?|digits?|currenc\w+|spoken|verbali[sz]\w+|measures?)\b", re.IGNORECASE
+)
 """Words of a description of texts in which numbers are written out."""
 _ROWS_PER_SAMPLED_ROW = 4
 """Rows kept for every row of the limit on training rows: most of the time goes into different texts, and common texts

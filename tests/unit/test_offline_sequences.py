@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlestar.agents.ensembling import Member
 from mlestar.data.task import Task
 from mlestar.evaluation import Grader, search_holdout, stage
 from mlestar.offline.ablation import write_study
@@ -16,7 +17,7 @@ from mlestar.offline.merging import merge_models
 from mlestar.offline.refinement import blocks_of
 from mlestar.offline.sequences.columns import find_pair_columns
 from mlestar.state import ModelCard
-from tests.unit.offline_context import brief_of, candidate, initializer_prompt, run, score_of
+from tests.unit.offline_context import brief_of, candidate, code, initializer_prompt, reply, run, score_of
 
 MEMORY = ModelCard(name="Memorised mapping with edits")
 CHOOSER = ModelCard(name="HistGradientBoosting")
@@ -146,6 +147,16 @@ def test_models_are_merged(tokens: Path, tmp_path: Path) -> None:
     merged = merge_models(candidate(brief_of(tokens), MEMORY), candidate(brief_of(tokens), CHOOSER))
     assert merged is not None
     assert graded(tokens, tmp_path, merged) > 0.9
+
+
+def test_an_ensemble_chooses_among_the_texts_of_its_members(tokens: Path, tmp_path: Path) -> None:
+    brief = brief_of(tokens)
+    scripts = [candidate(brief, MEMORY), candidate(brief, CHOOSER)]
+    members = [Member(id=f"s{n}", title="", score=0.9, code=text) for n, text in enumerate(scripts)]
+    plan = reply("ensemble_planner", brief, solutions=members, attempts=[])
+    script = code("ensembler", brief, solutions=members, plan=plan, seconds=60)
+    assert script not in scripts
+    assert graded(tokens, tmp_path, script) > 0.9
 
 
 def test_a_study_switches_parts_off(tokens: Path, tmp_path: Path) -> None:

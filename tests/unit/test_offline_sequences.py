@@ -171,3 +171,10 @@ def test_a_list_of_labels_is_no_text(tmp_path: Path) -> None:
     kind = find_kind(facts_of(write_task(tmp_path / "task", rows, "tags", "row_f1")))
     assert kind is not None
     assert kind.name == "tables"
+
+
+def test_a_text_of_few_values_is_a_label(tmp_path: Path) -> None:
+    rows = token_rows().drop(columns="after").assign(tag=[str(place % 2) + "x" for place in range(320)])
+    kind = find_kind(facts_of(write_task(tmp_path / "task", rows, "tag")))
+    assert kind is not None
+    assert kind.name == "tables"

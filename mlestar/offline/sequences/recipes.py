@@ -20,6 +20,8 @@ _NUMBERS = re.compile(
     r"\b(?:numbers?|numerals?|dates?|digits?|currenc\w+|spoken|verbali[sz]\w+|measures?)\b", re.IGNORECASE
 )
 """Words of a description of texts in which numbers are written out."""
+_MIN_RESULTS = 0.1
+"""Different results per different text from which results are no labels. Chosen by judgement; not measured."""
 _ROWS_PER_SAMPLED_ROW = 4
 """Rows kept for every row of the limit on training rows: most of the time goes into different texts, and common texts
 repeat. Chosen by judgement; not measured."""
@@ -32,7 +34,14 @@ def suits(facts: Facts) -> bool:
         return False
     if not all(table_suffix(Path(name)) in SUFFIXES for name in (spec.train, spec.test)):
         return False
-    return not _is_of_labels(spec.metric) and find_pair_columns(facts) is not None
+    return not _is_of_labels(spec.metric) and _are_pairs(facts)
+
+
+def _are_pairs(facts: Facts) -> bool:
+    """Return whether texts become other texts: different texts seldom become the same one, as they do with labels."""
+    columns, target = find_pair_columns(facts), facts.column(facts.spec.target[0])
+    before = facts.column(columns.before) if columns else None
+    return bool(before and target and target.distinct >= _MIN_RESULTS * before.distinct)
 
 
 def _is_of_labels(metric: str) -> bool:

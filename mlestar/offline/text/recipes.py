@@ -16,7 +16,9 @@ _FEW_OTHERS = 3
 """Other columns up to which any column of texts is the main content. Chosen by judgement; not measured."""
 _TABLE_MODEL = Model("linear", (), ())
 """A model of tables, in place of which a script for texts has its own."""
-
+_FEW_LABELS = 4
+"""Labels of a row up to which each gets all models. Chosen by judgement; not measured."""
+_MINIMIZE = "from scipy.optimize import minimize"
 _HISTOGRAM = "from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor"
 
 
@@ -41,13 +43,15 @@ def find_unused(facts: Facts, script: str) -> list[str]:
 
 
 def write_script(facts: Facts, model: Model, title: str) -> str:
-    """Return a whole script for the task with one model."""
+    """Return a whole script for the task with one model; many labels get the quick one."""
     values = table_values(facts, _TABLE_MODEL, title)
+    labels = max(len(values["labels"]), values["targets"])
+    name = "words" if values["multilabel"] and labels > _FEW_LABELS else model.name
     has_lightgbm = "lightgbm" in facts.packages
     values["booster"] = "lightgbm" if has_lightgbm else "histogram"
-    trees = "import lightgbm" if has_lightgbm else _HISTOGRAM
     lines = {*values["imports"], *model.imports}
-    lines |= {trees} if model.name == "blend" else set()
+    if name == "blend":
+        lines |= {_MINIMIZE, "import lightgbm" if has_lightgbm else _HISTOGRAM}
     values["imports"] = sorted(lines, key=lambda line: (line.startswith("from"), line))
-    values["model"] = render(f"text/models/{model.name}.py.jinja", values)
+    values["model"] = render(f"text/models/{name}.py.jinja", values)
     return space_functions(render("tables/script.py.jinja", values))

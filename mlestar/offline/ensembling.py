@@ -20,6 +20,8 @@ class Combination:
     mode: str
     plan: str
     cues: tuple[str, ...]
+    fits_texts: bool = True
+    """Can be used where predictions refer to candidate texts of a row, which ranks do not keep."""
 
 
 COMBINATIONS = (
@@ -43,6 +45,7 @@ COMBINATIONS = (
         "to the first member's values. Members with different degrees of certainty then have the same weight. Folds "
         "and decision rule stay those of the first member.",
         ("rank",),
+        fits_texts=False,
     ),
     Combination(
         "geometric",
@@ -63,7 +66,11 @@ COMBINATIONS = (
 def choose_plan(facts: Facts) -> str:
     """Return a plan that differs from the earlier ones."""
     earlier = " ".join(" ".join(section.text.split()) for section in facts.all("attempt_record"))
-    untried = [combination for combination in COMBINATIONS if combination.plan not in earlier]
+    untried = [
+        combination
+        for combination in COMBINATIONS
+        if combination.plan not in earlier and (facts.spec.prediction_kind != "text" or combination.fits_texts)
+    ]
     if untried:
         return untried[0].plan
     count = len(facts.all("attempt_record"))

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from mlestar.offline.kinds import all_ideas, all_parts
-from mlestar.offline.recipe import Idea
+from mlestar.offline.kinds import all_parts, ideas_of
+from mlestar.offline.recipe import Idea, Kind
 from mlestar.offline.rewriting import ROUNDS, scale_numbers
 from mlestar.offline.surgery import functions
 
@@ -15,10 +15,10 @@ def part_of(block: str) -> str:
     return next((part for part, (first, last) in all_parts().items() if first in names and last in names), "")
 
 
-def ideas_for(block: str) -> list[Idea]:
-    """Return the ideas that can rewrite a block, the most promising first."""
+def ideas_for(block: str, kind: Kind | None = None) -> list[Idea]:
+    """Return the ideas that can rewrite a block of a script for a kind of data, the most promising first."""
     part = part_of(block)
-    return [idea for idea in all_ideas() if idea.part == part and re.search(idea.requires, block)]
+    return [idea for idea in ideas_of(kind) if idea.part == part and re.search(idea.requires, block)]
 
 
 def carry_out(block: str, plan: str) -> str:

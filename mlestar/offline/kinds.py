@@ -36,6 +36,11 @@ def all_ideas() -> tuple[Idea, ...]:
     return tuple(idea for kind in all_kinds() for idea in kind.ideas)
 
 
+def ideas_of(kind: Kind | None) -> tuple[Idea, ...]:
+    """Return the ideas that may fit scripts of a kind; all of them where the kind is not known."""
+    return kind.ideas if kind and kind.own_ideas_only else all_ideas()
+
+
 def all_variants() -> tuple[Variant, ...]:
     """Return the variants of all kinds: each says itself in which script it can be used."""
     return tuple(variant for kind in all_kinds() for variant in kind.variants)

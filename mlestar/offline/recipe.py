@@ -80,6 +80,8 @@ class Kind:
     parts: Mapping[str, tuple[str, str]]
     """Blocks of a script, the most promising first: the first and the last function of each."""
     ideas: tuple[Idea, ...]
+    own_ideas_only: bool
+    """Ideas of other kinds do not fit its scripts, although functions have the same names."""
     variants: tuple[Variant, ...]
     own_order: bool = False
     """Its models are proposed in the order of the recipe, not in that of the cards that were retrieved."""
@@ -111,6 +113,7 @@ def read_kind(name: str, module: ModuleType) -> Kind:
         models=tuple(_model(table) for table in recipe.get("models", ())),
         parts={part: (first, last) for part, (first, last) in recipe.get("parts", {}).items()},
         ideas=tuple(_idea(name, table) for table in recipe.get("ideas", ())),
+        own_ideas_only=recipe.get("own_ideas_only", False),
         variants=tuple(_variant(table) for table in recipe.get("variants", ())),
         own_order=recipe.get("own_order", False),
     )

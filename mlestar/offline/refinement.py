@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from mlestar.metrics.spec import sign
 from mlestar.offline.facts import Facts
 from mlestar.offline.ideas import ideas_for
-from mlestar.offline.kinds import all_ideas, all_parts, all_variants, parts_by_gain
-from mlestar.offline.recipe import Idea
+from mlestar.offline.kinds import all_ideas, all_parts, all_variants, find_kind, parts_by_gain
+from mlestar.offline.recipe import Idea, Kind
 from mlestar.offline.sections import Section
 from mlestar.offline.surgery import functions
 
@@ -107,7 +107,8 @@ def _describe(effect: Effect) -> str:
 def choose_block(facts: Facts) -> tuple[str, str]:
     """Return the block to refine, copied exactly, and the first plan for it."""
     script = facts.text("script")
-    blocks = blocks_of(script)
+    kind = find_kind(facts)
+    blocks = blocks_of(script, kind)
     earlier = {name for section in facts.all("earlier_block") for name in functions(section.text)}
     new_blocks = {name: text for name, text in blocks.items() if name not in earlier}
     candidates = new_blocks or blocks
@@ -116,10 +117,11 @@ def choose_block(facts: Facts) -> tuple[str, str]:
     name = max(candidates, key=lambda name: _rank(name, candidates[name], facts))
     overfits = _overfits(facts)
     turn = 0 if overfits else facts.track
-    return candidates[name], next_plan(candidates[name], [], turn, overfits=overfits, most_times=_most_times(facts))
+    most_times = _most_times(facts)
+    return candidates[name], next_plan(candidates[name], [], turn, kind=kind, overfits=overfits, most_times=most_times)
 
 
-def blocks_of(script: str) -> dict[str, str]:
+def blocks_of(script: str, kind: Kind | None = None) -> dict[str, str]:
     """Return the blocks of a script for which there are ideas, by the name of their first function."""
     lines, texts, parts = script.split("\n"), functions(script), all_parts()
     blocks: dict[str, str] = {}
@@ -132,7 +134,7 @@ def blocks_of(script: str) -> dict[str, str]:
             continue
         start, end = lines.index(texts[name].split("\n")[0]), lines.index(texts[last].split("\n")[0])
         block = "\n".join(lines[start : end + len(texts[last].split("\n"))])
-        if ideas_for(block):
+        if ideas_for(block, kind):
             blocks[name] = block
     return blocks
 
@@ -159,7 +161,7 @@ def _rank(name: str, block: str, facts: Facts) -> tuple[int, float, bool, float]
     confirmed = [abs(effect.difference) for effect in measured if effect.is_confirmed]
     standing = 2 if confirmed else 0 if measured else 1
     second_model = 0.5 if name.endswith("_b") else 0.0
-    has_choice = len(ideas_for(block)) >= _MIN_IDEAS
+    has_choice = len(ideas_for(block, find_kind(facts))) >= _MIN_IDEAS
     return standing, max(confirmed, default=0.0), has_choice, -parts_by_gain(facts).index(part) - second_model
 
 
@@ -181,7 +183,8 @@ def plan_next(facts: Facts) -> str:
     ranked = sorted(((gain, plan) for gain, plan in gains if gain is not None), reverse=True)
     better = [plan for gain, plan in ranked if gain > 0]
     earlier = [record.text for record in records]
-    return next_plan(facts.text("block"), earlier, facts.track, better, most_times=_most_times(facts))
+    kind, most_times = find_kind(facts), _most_times(facts)
+    return next_plan(facts.text("block"), earlier, facts.track, better, kind=kind, most_times=most_times)
 
 
 def _most_times(facts: Facts) -> float:
@@ -205,6 +208,7 @@ def next_plan(
     turn: int,
     better: Sequence[str] = (),
     *,
+    kind: Kind | None = None,
     overfits: bool = True,
     most_times: float = math.inf,
 ) -> str:
@@ -215,10 +219,11 @@ def next_plan(
         earlier: plans for it that were tried.
         turn: alternates between the two best ideas, so that tracks begin differently.
         better: those of the earlier plans that scored better than the baseline, the best first.
+        kind: of the data, for ideas that fit its scripts.
         overfits: fewer rounds scored better, so that this idea is among the best.
         most_times: factor by which the script may take longer; what would take more is not tried.
     """
-    ideas = _affordable(ideas_for(block), most_times)
+    ideas = _affordable(ideas_for(block, kind), most_times)
     earlier_text = " ".join(" ".join(plan.split()) for plan in earlier)
     untried = [idea for idea in ideas if idea.plan not in earlier_text]
     untried.sort(key=lambda idea: idea.name == "fewer rounds" and not overfits)

@@ -62,10 +62,18 @@ def brief_of(folder: Path, packages: tuple[str, ...] = ("scikit-learn", "numpy",
     )
 
 
-def reply(role: str, brief: Brief, track: int = 0, **values: object) -> str:
+def initializer_prompt(brief: Brief, card: ModelCard = CARD) -> str:
+    """Return the prompt for a first script."""
+    return prompt_of("initializer", brief, card=card)
+
+
+def prompt_of(role: str, brief: Brief, track: int = 0, **values: object) -> str:
     common = {"role": role, "brief": brief, "facts": StepFacts(), "track": track, "attempt": 0, "refusal": ""}
-    prompt = Prompts().render(ROLES[role].prompt, **{**common, "measured": None, **values})
-    return OfflineEngineer().invoke([HumanMessage(prompt)]).text
+    return Prompts().render(ROLES[role].prompt, **{**common, "measured": None, **values})
+
+
+def reply(role: str, brief: Brief, track: int = 0, **values: object) -> str:
+    return OfflineEngineer().invoke([HumanMessage(prompt_of(role, brief, track, **values))]).text
 
 
 def code(role: str, brief: Brief, track: int = 0, **values: object) -> str:

@@ -1,0 +1,57 @@
+"""Writing a script for tables whose main content is text."""
+
+from pathlib import Path
+
+from mlestar.data.tables.table import SUFFIXES, table_suffix
+from mlestar.offline.facts import Facts
+from mlestar.offline.recipe import Model
+from mlestar.offline.rendering import render, space_functions
+from mlestar.offline.tables.columns import treat_columns
+from mlestar.offline.tables.recipes import find_unused as find_unused_columns
+from mlestar.offline.tables.recipes import table_values
+
+_MAIN_WORDS = 8.0
+"""Mean number of words from which texts are the main content of a table. Chosen by judgement; not measured."""
+_FEW_OTHERS = 3
+"""Other columns up to which any column of texts is the main content. Chosen by judgement; not measured."""
+_TABLE_MODEL = Model("linear", (), ())
+"""A model of tables, in place of which a script for texts has its own."""
+_FEW_LABELS = 4
+"""Labels of a row up to which each gets all models. Chosen by judgement; not measured."""
+_MINIMIZE = "from scipy.optimize import minimize"
+_HISTOGRAM = "from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor"
+
+
+def suits(facts: Facts) -> bool:
+    """Return whether the main content of the tables is text."""
+    spec = facts.spec
+    if not all(table_suffix(Path(name)) in SUFFIXES for name in (spec.train, spec.test)):
+        return False
+    texts = [column for column in facts.test_columns if column.name in treat_columns(facts).texts]
+    others = len(facts.test_columns) - len(texts)
+    return bool(texts) and (others <= _FEW_OTHERS or max(column.words for column in texts) >= _MAIN_WORDS)
+
+
+def is_usable(facts: Facts, model: Model) -> bool:
+    """Return whether a model can be used for the task: each can."""
+    return True
+
+
+def find_unused(facts: Facts, script: str) -> list[str]:
+    """Return the columns and joinable tables that a script does not mention."""
+    return find_unused_columns(facts, script)
+
+
+def write_script(facts: Facts, model: Model, title: str) -> str:
+    """Return a whole script for the task with one model; many labels get the quick one."""
+    values = table_values(facts, _TABLE_MODEL, title)
+    labels = max(len(values["labels"]), values["targets"])
+    name = "words" if values["multilabel"] and labels > _FEW_LABELS else model.name
+    has_lightgbm = "lightgbm" in facts.packages
+    values["booster"] = "lightgbm" if has_lightgbm else "histogram"
+    lines = {*values["imports"], *model.imports}
+    if name == "blend":
+        lines |= {_MINIMIZE, "import lightgbm" if has_lightgbm else _HISTOGRAM}
+    values["imports"] = sorted(lines, key=lambda line: (line.startswith("from"), line))
+    values["model"] = render(f"text/models/{name}.py.jinja", values)
+    return space_functions(render("tables/script.py.jinja", values))

@@ -1,0 +1,129 @@
+"""The offline engineer's scripts for tables of texts: run on a holdout of generated texts, and graded."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlestar.data.task import Task
+from mlestar.evaluation import Grader, search_holdout, stage
+from mlestar.offline.ablation import write_study
+from mlestar.offline.facts import Facts
+from mlestar.offline.ideas import carry_out, ideas_for
+from mlestar.offline.kinds import find_kind
+from mlestar.offline.merging import merge_models
+from mlestar.offline.refinement import blocks_of
+from mlestar.state import ModelCard
+from tests.unit.offline_context import brief_of, candidate, initializer_prompt, run, score_of
+
+BLEND = ModelCard(name="TF-IDF n-grams with linear models and boosting")
+WORDS = ModelCard(name="Naive Bayes weights")
+SIZE = 120
+COMMON = ["the", "of", "and", "to", "in", "is", "that", "it", "was", "for", "on", "are", "as", "with", "they", "at"]
+TOPICS = {
+    "sea": ["wave", "ship", "sail", "salt"],
+    "town": ["street", "shop", "tram", "roof"],
+    "wood": ["tree", "leaf", "moss", "fern"],
+}
+
+
+def text_rows(classes: int = 2) -> pd.DataFrame:
+    """Return texts of common words with a few words of their class, a number and the class."""
+    draw = np.random.default_rng(0)
+    names = list(TOPICS)[:classes]
+    labels = [names[number] for number in draw.integers(classes, size=SIZE)]
+    texts = [" ".join([*draw.choice(COMMON, 10), *draw.choice(TOPICS[label], 2)]) for label in labels]
+    return pd.DataFrame({"id": range(SIZE), "message": texts, "length": draw.normal(size=SIZE), "topic": labels})
+
+
+def write_task(folder: Path, rows: pd.DataFrame, targets: list[str], metric: str) -> Path:
+    folder.mkdir()
+    train, test = rows.iloc[:90], rows.iloc[90:].drop(columns=targets)
+    train.to_csv(folder / "train.csv", index=False)
+    test.to_csv(folder / "test.csv", index=False)
+    settings = f"metric = {metric!r}\ntarget = {targets!r}\n"
+    (folder / "task.toml").write_text(settings, encoding="utf-8")
+    return folder
+
+
+def facts_of(folder: Path) -> Facts:
+    return Facts.read(initializer_prompt(brief_of(folder), BLEND))
+
+
+def graded(folder: Path, work: Path, script: str) -> float:
+    """Run a script on a holdout and return its grade."""
+    task, split = Task.load(folder), brief_of(folder).split
+    assert split is not None
+    holdout = search_holdout(task, split, seed=0)
+    stage(task, holdout, work / "staged")
+    score_of(run(script, work / "staged", work / "script"))
+    grade = Grader(task, holdout).grade(work / "script" / "submission.csv")
+    assert grade.problem == ""
+    assert grade.score is not None
+    return grade.score
+
+
+@pytest.fixture
+def topics(tmp_path: Path) -> Path:
+    return write_task(tmp_path / "task", text_rows(), ["topic"], "accuracy")
+
+
+@pytest.mark.parametrize("card", [BLEND, WORDS], ids=["blend", "words"])
+@pytest.mark.parametrize(("classes", "metric"), [(2, "accuracy"), (3, "macro_f1")])
+def test_classes_are_learned_from_words(card: ModelCard, classes: int, metric: str, tmp_path: Path) -> None:
+    folder = write_task(tmp_path / "task", text_rows(classes), ["topic"], metric)
+    assert graded(folder, tmp_path, candidate(brief_of(folder), card)) > 0.8
+
+
+def test_a_value_is_learned_from_words_and_numbers(tmp_path: Path) -> None:
+    rows = text_rows()
+    rows["worth"] = 3.0 * (rows["topic"] == "sea") + rows["length"]
+    folder = write_task(tmp_path / "task", rows.drop(columns="topic"), ["worth"], "r2")
+    assert graded(folder, tmp_path, candidate(brief_of(folder), BLEND)) > 0.6
+
+
+def test_several_labels_are_learned(tmp_path: Path) -> None:
+    rows = text_rows(3)
+    rows = rows.assign(sea=(rows["topic"] == "sea").astype(int), calm=(rows["topic"] != "town").astype(int))
+    folder = write_task(tmp_path / "task", rows.drop(columns="topic"), ["sea", "calm"], "auroc")
+    assert graded(folder, tmp_path, candidate(brief_of(folder), WORDS)) > 0.9
+
+
+def test_texts_without_words_are_no_error(tmp_path: Path) -> None:
+    rows = text_rows()
+    rows.loc[::2, "message"] = ""
+    rows.loc[1::4, "message"] = "... !!! ... ??? ... ... ... ..."
+    folder = write_task(tmp_path / "task", rows, ["topic"], "accuracy")
+    assert 0.2 < graded(folder, tmp_path, candidate(brief_of(folder), BLEND)) <= 1.0
+
+
+def test_a_table_with_a_short_name_column_is_no_text(tmp_path: Path) -> None:
+    rows = text_rows().assign(**{f"value{number}": np.arange(SIZE) % (number + 7) for number in range(6)})
+    rows["message"] = rows["message"].str.split().str[:4].str.join(" ")
+    kind = find_kind(facts_of(write_task(tmp_path / "task", rows, ["topic"], "accuracy")))
+    assert kind is not None
+    assert kind.name == "tables"
+
+
+def test_ideas_change_a_script_that_still_learns(topics: Path, tmp_path: Path) -> None:
+    script, kind = candidate(brief_of(topics), BLEND), find_kind(facts_of(topics))
+    assert kind is not None
+    for idea in kind.ideas:
+        block = next(text for text in blocks_of(script, kind).values() if idea in ideas_for(text, kind))
+        rewritten = carry_out(block, idea.plan)
+        assert rewritten != block
+        script = script.replace(block, rewritten)
+    assert graded(topics, tmp_path, script) > 0.8
+
+
+def test_models_are_merged(topics: Path, tmp_path: Path) -> None:
+    merged = merge_models(candidate(brief_of(topics), BLEND), candidate(brief_of(topics), WORDS))
+    assert merged is not None
+    assert graded(topics, tmp_path, merged) > 0.8
+
+
+def test_a_study_switches_parts_off(topics: Path, tmp_path: Path) -> None:
+    printed = run(write_study(candidate(brief_of(topics), BLEND), ""), topics, tmp_path / "study")
+    assert printed.count("Ablation ") >= 3
+    assert "failed" not in printed

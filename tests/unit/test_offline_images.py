@@ -119,8 +119,8 @@ def paths_in_tables(folder: Path) -> None:
 
 def arrays(folder: Path) -> None:
     folder.mkdir(parents=True)
-    values = {"x_train": PICTURES[~TEST], "y_train": LYING[~TEST].astype(int), "x_test": PICTURES[TEST]}
-    np.savez_compressed(folder / "bars.npz", **values)
+    labels = LYING[~TEST].astype(int)
+    np.savez_compressed(folder / "bars.npz", x_train=PICTURES[~TEST], y_train=labels, x_test=PICTURES[TEST])
     settings(folder, "accuracy")
 
 

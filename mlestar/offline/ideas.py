@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from mlestar.offline.kinds import all_parts, ideas_of
+from mlestar.offline.kinds import all_ideas, all_parts, ideas_of
 from mlestar.offline.recipe import Idea, Kind
 from mlestar.offline.rewriting import ROUNDS, scale_numbers
 from mlestar.offline.surgery import functions
@@ -23,9 +23,9 @@ def ideas_for(block: str, kind: Kind | None = None) -> list[Idea]:
 
 def carry_out(block: str, plan: str) -> str:
     """Return the block rewritten to a plan: with every idea that it quotes, else the idea that its words suggest."""
-    ideas = ideas_for(block)
-    text = " ".join(plan.split())
-    chosen = [idea for idea in ideas if idea.plan in text] or _suggested(ideas, text)
+    text, part = " ".join(plan.split()), part_of(block)
+    quoted = [idea for idea in all_ideas() if idea.part == part and idea.plan in text]
+    chosen = [idea for idea in quoted if re.search(idea.requires, block)] or _suggested(ideas_for(block), text)
     if not chosen:
         return _scale_arguments(block, text)
     for idea in chosen:

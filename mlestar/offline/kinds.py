@@ -4,6 +4,7 @@ import functools
 import importlib
 import pkgutil
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,11 @@ def all_ideas() -> tuple[Idea, ...]:
 
 
 def ideas_of(kind: Kind | None) -> tuple[Idea, ...]:
-    """Return the ideas that may fit scripts of a kind; all of them where the kind is not known."""
-    return kind.ideas if kind and kind.own_ideas_only else all_ideas()
+    """Return the ideas that may fit scripts of a kind, its own before the common ones."""
+    if kind is not None and kind.own_ideas_only:
+        return kind.ideas
+    common = (other.ideas for other in all_kinds() if other.common_ideas and other is not kind)
+    return (*(kind.ideas if kind else ()), *chain.from_iterable(common))
 
 
 def all_variants() -> tuple[Variant, ...]:

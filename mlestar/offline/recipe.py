@@ -80,6 +80,8 @@ class Kind:
     parts: Mapping[str, tuple[str, str]]
     """Blocks of a script, the most promising first: the first and the last function of each."""
     ideas: tuple[Idea, ...]
+    common_ideas: bool
+    """Its ideas fit scripts of other kinds too, whose functions have the same names and arguments."""
     own_ideas_only: bool
     """Ideas of other kinds do not fit its scripts, although functions have the same names."""
     variants: tuple[Variant, ...]
@@ -113,6 +115,7 @@ def read_kind(name: str, module: ModuleType) -> Kind:
         models=tuple(_model(table) for table in recipe.get("models", ())),
         parts={part: (first, last) for part, (first, last) in recipe.get("parts", {}).items()},
         ideas=tuple(_idea(name, table) for table in recipe.get("ideas", ())),
+        common_ideas=recipe.get("common_ideas", False),
         own_ideas_only=recipe.get("own_ideas_only", False),
         variants=tuple(_variant(table) for table in recipe.get("variants", ())),
         own_order=recipe.get("own_order", False),

@@ -18,7 +18,7 @@ from mlestar.evaluation import infer_split
 from mlestar.offline import OfflineEngineer
 from mlestar.offline.facts import Facts
 from mlestar.offline.ideas import carry_out, ideas_for
-from mlestar.offline.recipe import Idea
+from mlestar.offline.recipe import Idea, Kind
 from mlestar.offline.refinement import blocks_of
 from mlestar.prompts import Prompts
 from mlestar.state import Brief, ModelCard, StepFacts
@@ -126,9 +126,9 @@ def facts_of(brief: Brief) -> Facts:
     return Facts.read(Prompts().render(ROLES["initializer"].prompt, **{**common, "measured": None, "card": CARD}))
 
 
-def improve(script: str, idea: Idea) -> str:
+def improve(script: str, idea: Idea, kind: Kind) -> str:
     """Return the script with an idea carried out; empty where it suits no block of it."""
-    for block in blocks_of(script).values():
-        if idea in ideas_for(block):
+    for block in blocks_of(script, kind).values():
+        if idea in ideas_for(block, kind):
             return script.replace(block, carry_out(block, idea.plan), 1)
     return ""

@@ -103,7 +103,7 @@ def test_pictures_are_left_to_the_recipes_for_pictures(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("idea", KIND.ideas, ids=lambda idea: idea.name)
 def test_every_idea_applies_to_a_script_that_then_runs(idea: Idea, folder: Path, brief: Brief, tmp_path: Path) -> None:
-    changed = improve(candidate(brief, CONVOLUTIONS), idea) or improve(candidate(brief, TREES), idea)
+    changed = improve(candidate(brief, CONVOLUTIONS), idea, KIND) or improve(candidate(brief, TREES), idea, KIND)
     assert score_of(run(changed, folder, tmp_path / "work")) < 0.6
 
 

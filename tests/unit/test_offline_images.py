@@ -16,7 +16,7 @@ from mlestar.offline.ablation import write_study
 from mlestar.offline.ideas import carry_out, ideas_for
 from mlestar.offline.kinds import all_kinds
 from mlestar.offline.merging import merge_models
-from mlestar.offline.recipe import Idea
+from mlestar.offline.recipe import Idea, Kind
 from mlestar.offline.refinement import blocks_of
 from mlestar.state import Brief, ModelCard
 from tests.unit.offline_context import brief_of, candidate, run
@@ -220,9 +220,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def with_idea(script: str, idea: Idea) -> str:
+def with_idea(script: str, idea: Idea, kind: Kind) -> str:
     """Return a script with the first block that an idea can rewrite rewritten."""
-    block = next(block for block in blocks_of(script).values() if idea in ideas_for(block))
+    block = next(block for block in blocks_of(script, kind).values() if idea in ideas_for(block, kind))
     rewritten = carry_out(block, idea.plan)
     assert rewritten != block
     imports = [line for line in rewritten.split("\n") if line.startswith(("import ", "from "))]
@@ -233,7 +233,7 @@ def with_idea(script: str, idea: Idea) -> str:
 
 @pytest.mark.parametrize("idea", IMAGES.ideas, ids=lambda idea: idea.name)
 def test_a_script_runs_with_each_idea(idea: Idea, folder: Path, tmp_path: Path) -> None:
-    printed = run(with_idea(candidate(brief(folder), SVM), idea), folder, tmp_path / "work")
+    printed = run(with_idea(candidate(brief(folder), SVM), idea, IMAGES), folder, tmp_path / "work")
     submission = pd.read_csv(tmp_path / "work" / "submission.csv")
     assert "Final Validation Performance" in printed
     assert (submission["y"].to_numpy() == LYING[TEST]).mean() > 0.8
@@ -260,9 +260,10 @@ def test_scripts_of_all_models_are_refined_and_merged(name: str, folder: Path, p
     assert len(set(scripts.values())) == len(scripts)
     for script in scripts.values():
         ast.parse(write_study(script, ""))
-        for block in blocks_of(script).values():
-            for idea in (idea for idea in ideas_for(block) if idea in (*IMAGES.ideas, *PAIRS.ideas)):
-                ast.parse(with_idea(script, idea))
+        kind = IMAGES if name == "arrays" else PAIRS
+        for block in blocks_of(script, kind).values():
+            for idea in (idea for idea in ideas_for(block, kind) if idea in kind.ideas):
+                ast.parse(with_idea(script, idea, kind))
         merged = merge_models(script, scripts["network"])
         assert merged is not None
         assert undefined_names(merged) == set()
@@ -307,7 +308,7 @@ def test_pixels_are_written_down_the_columns_and_in_the_range_of_the_sample(tmp_
 @pytest.mark.parametrize("idea", PAIRS.ideas, ids=lambda idea: idea.name)
 def test_a_script_for_pixels_runs_with_each_idea(idea: Idea, pairs: Path, tmp_path: Path) -> None:
     script = candidate(brief(pairs), ModelCard(name="HistGradientBoosting")).replace("max_iter=120", "max_iter=20")
-    run(with_idea(script, idea), pairs, tmp_path / "work")
+    run(with_idea(script, idea, PAIRS), pairs, tmp_path / "work")
     submission = pd.read_csv(tmp_path / "work" / "submission.csv")
     sample = pd.read_csv(pairs / "sample_submission.csv")
     assert submission["id"].equals(sample["id"])

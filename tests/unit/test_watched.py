@@ -61,7 +61,7 @@ def test_a_log_that_grows_too_large_begins_anew(tmp_path: Path) -> None:
     code = (
         "import os, sys, time\n"
         f"for _ in range({MAX_LOG // 2**20 + 1}): os.write(1, b'x' * 2**20)\n"
-        "while os.fstat(1).st_size > 2**20: time.sleep(0.02)\n"
+        "while not 0 < os.fstat(1).st_size < 2**20: time.sleep(0.02)\n"
         "print('the end')"
     )
     run_watched([sys.executable, "-c", code], log=tmp_path / "log", seconds=None)

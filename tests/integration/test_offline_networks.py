@@ -9,7 +9,7 @@ from tests.unit.offline_context import brief_of, candidate, run, score_of
 from tests.unit.test_offline_images import NOISE, PACKAGES, arrays, write_pairs
 
 NETWORK = ModelCard(name="Convolutional network")
-SECONDS = 20
+SECONDS = 60
 """Of a script: its steps and its time depend on it."""
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,7 +26,7 @@ SVM = ModelCard(name="Support vector machine")
 RIDGE = ModelCard(name="Ridge regression")
 PACKAGES = ("scikit-learn", "numpy", "pandas", "scipy", "pillow")
 IMAGES, PAIRS = ({kind.name: kind for kind in all_kinds()}[name] for name in ("images", "pictures to pictures"))
-ROWS = 60
+ROWS = 48
 SIDE = 20
 DRAW = np.random.default_rng(3)
 LYING = DRAW.random(ROWS) < 0.5
@@ -133,6 +134,12 @@ LAYOUTS: dict[str, Callable[[Path], None]] = {
 }
 
 
+def quick(script: str) -> str:
+    """Return a script with fewer folds, rounds of boosting and pixels to fit on."""
+    script = script.replace("FOLDS = 5", "FOLDS = 2").replace("max_iter=120", "max_iter=15")
+    return re.sub(r"pixels=\d+", "pixels=3000", script)
+
+
 def brief(folder: Path) -> Brief:
     return brief_of(folder, PACKAGES)
 
@@ -143,7 +150,7 @@ def grade(folder: Path, work: Path, card: ModelCard = SVM) -> tuple[Grade, str]:
     assert facts.split is not None
     holdout = search_holdout(task, facts.split, seed=0)
     stage(task, holdout, work / "staged")
-    printed = run(candidate(facts, card), work / "staged", work / "script")
+    printed = run(quick(candidate(facts, card)), work / "staged", work / "script")
     graded = Grader(task, holdout).grade(work / "script" / "submission.csv")
     assert graded.problem == ""
     assert graded.score is not None
@@ -199,8 +206,7 @@ def test_many_classes_get_a_column_each_in_the_order_of_the_sample(tmp_path: Pat
     names = [f"kind {number}" for number in range(45)]
     labelled = tmp_path / "task" / "train"
     for number, name in enumerate(names):
-        pixels = np.full((8, 8), 20, dtype=np.uint8)
-        pixels.ravel()[number : number + 12] = 220
+        pixels = DRAW.integers(0, 200, (8, 8), dtype=np.uint8)
         for copy in range(4):
             save(labelled / name / f"{number}_{copy}.png", pixels + DRAW.integers(0, 9, (8, 8), dtype=np.uint8))
     save(tmp_path / "task" / "test" / "0.png", pixels)
@@ -233,14 +239,14 @@ def with_idea(script: str, idea: Idea, kind: Kind) -> str:
 
 @pytest.mark.parametrize("idea", IMAGES.ideas, ids=lambda idea: idea.name)
 def test_a_script_runs_with_each_idea(idea: Idea, folder: Path, tmp_path: Path) -> None:
-    printed = run(with_idea(candidate(brief(folder), SVM), idea, IMAGES), folder, tmp_path / "work")
+    printed = run(with_idea(quick(candidate(brief(folder), SVM)), idea, IMAGES), folder, tmp_path / "work")
     submission = pd.read_csv(tmp_path / "work" / "submission.csv")
     assert "Final Validation Performance" in printed
     assert (submission["y"].to_numpy() == LYING[TEST]).mean() > 0.8
 
 
 def test_a_study_switches_off_groups_of_features(folder: Path, tmp_path: Path) -> None:
-    printed = run(write_study(candidate(brief(folder), SVM), ""), folder, tmp_path / "work")
+    printed = run(write_study(quick(candidate(brief(folder), SVM)), ""), folder, tmp_path / "work")
     written = {path.stem for path in (tmp_path / "work" / "variants").iterdir()}
     assert "failed" not in printed
     assert {"baseline", "without_texture", "without_edges"} <= written
@@ -307,7 +313,7 @@ def test_pixels_are_written_down_the_columns_and_in_the_range_of_the_sample(tmp_
 
 @pytest.mark.parametrize("idea", PAIRS.ideas, ids=lambda idea: idea.name)
 def test_a_script_for_pixels_runs_with_each_idea(idea: Idea, pairs: Path, tmp_path: Path) -> None:
-    script = candidate(brief(pairs), ModelCard(name="HistGradientBoosting")).replace("max_iter=120", "max_iter=20")
+    script = quick(candidate(brief(pairs), ModelCard(name="HistGradientBoosting")))
     run(with_idea(script, idea, PAIRS), pairs, tmp_path / "work")
     submission = pd.read_csv(tmp_path / "work" / "submission.csv")
     sample = pd.read_csv(pairs / "sample_submission.csv")
@@ -317,7 +323,7 @@ def test_a_script_for_pixels_runs_with_each_idea(idea: Idea, pairs: Path, tmp_pa
 
 
 def test_a_study_for_pixels_switches_off_what_is_around_them(pairs: Path, tmp_path: Path) -> None:
-    printed = run(write_study(candidate(brief(pairs), RIDGE), ""), pairs, tmp_path / "work")
+    printed = run(write_study(quick(candidate(brief(pairs), RIDGE)), ""), pairs, tmp_path / "work")
     written = {path.stem for path in (tmp_path / "work" / "variants").iterdir()}
     assert "failed" not in printed
     assert {"baseline", "without_background", "without_neighbours"} <= written

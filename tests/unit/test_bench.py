@@ -2,10 +2,8 @@
 
 import errno
 import re
-import subprocess
 import sys
 import textwrap
-import time
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -35,7 +33,7 @@ from mlestar.settings import Settings
 from mlestar.state import Export
 from tests.unit.bench_tools import CONDITIONS, RuleTool, run
 from tests.unit.command_line import call
-from tests.unit.processes_of_tests import is_gone, wait_for
+from tests.unit.processes_of_tests import kill_caller
 from tests.unit.suites import write_suite
 
 
@@ -355,12 +353,7 @@ def test_a_command_ends_with_the_process_that_watches_it(tmp_path: Path) -> None
         "run_watched(sys.argv[1:], output=Path('out'), log=Path('log'), seconds=None)"
     )
     command = [sys.executable, "-c", code, sys.executable, "-c", SLEEPER, str(tmp_path / "pid")]
-    caller = subprocess.Popen(command, cwd=tmp_path)
-    pid = wait_for(tmp_path / "pid")
-    caller.kill()
-    caller.wait()
-    while not is_gone(pid):
-        time.sleep(0.02)
+    kill_caller(command, tmp_path)
 
 
 def test_a_command_that_takes_too_long_is_ended(tmp_path: Path) -> None:

@@ -1,14 +1,12 @@
 """Commands of a benchmark: nothing that they started is left, and their logs do not fill the disk."""
 
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from mlestar.bench.watched import MAX_LOG, run_watched
-from tests.unit.processes_of_tests import is_gone, wait_for
+from tests.unit.processes_of_tests import is_gone, kill_caller, wait_for
 
 DAEMON = """
 import os, pathlib, sys, time
@@ -42,12 +40,7 @@ def test_what_left_the_process_group_ends_with_the_command(tmp_path: Path) -> No
 def test_what_left_the_process_group_ends_with_the_process_that_watches(tmp_path: Path) -> None:
     code = DAEMON + "time.sleep(600)"
     command = [sys.executable, "-c", WATCH, sys.executable, "-c", code, str(tmp_path / "pid")]
-    caller = subprocess.Popen(command, cwd=tmp_path)
-    pid = wait_for(tmp_path / "pid")
-    caller.kill()
-    caller.wait()
-    while not is_gone(pid):
-        time.sleep(0.02)
+    kill_caller(command, tmp_path)
 
 
 def test_orphans_that_end_do_not_end_the_command(tmp_path: Path) -> None:

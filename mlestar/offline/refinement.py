@@ -167,7 +167,8 @@ def _rank(name: str, block: str, facts: Facts) -> tuple[int, float, bool, float]
 
 def _measured_parts(variant: str, effect: Effect) -> tuple[str, ...]:
     """Return the parts whose effect a variant measures."""
-    if variant == "fewer_rounds" and effect.difference < 0:
+    # That rounds do not matter says nothing about what else is done with the models.
+    if variant == "fewer_rounds" and (effect.difference < 0 or not effect.is_confirmed):
         return ("make_model",)
     own = {known.name: known.parts for known in all_variants() if known.parts}
     for beginning, parts in {**own, **_PARTS_OF_VARIANT}.items():

@@ -8,13 +8,14 @@ class; transliteration; numbers that are written out. The same seed gives the sa
 """
 
 import argparse
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from mlestar.bench.generated import write_task
 
 Draw = np.random.Generator
 
@@ -260,22 +261,22 @@ def write_pairs(folder: Path, made: MadePairs, seed: int) -> None:
     groups = table["sentence_id"] if "sentence_id" in table else table["id"]
     held = groups.isin(draw.choice(groups.unique(), groups.nunique() // 4, replace=False))
     train, test = table[~held], table[held]
-    task, answers = folder / "tasks" / made.name, folder / "answers" / made.name
-    task.mkdir(parents=True, exist_ok=True)
-    answers.mkdir(parents=True, exist_ok=True)
-    train.to_csv(task / "train.csv", index=False)
-    test.drop(columns=target).to_csv(task / "test.csv", index=False)
     before = next(name for name in ("before", "noisy", "lemma", "source") if name in table)
-    test[["id"]].assign(**{target: test[before]}).to_csv(task / "sample_submission.csv", index=False)
+    sample = test[["id"]].assign(**{target: test[before]})
+    write_task(
+        folder,
+        made.name,
+        files={"train.csv": train, "test.csv": test.drop(columns=target), "sample_submission.csv": sample},
+        description=f"Predict `{target}`: what the text becomes, with numbers in words.\n",
+        answers=test[["id", target]],
+        grade={"metric": "exact_match"},
+    )
+    task = folder / "tasks" / made.name
     (task / "task.toml").write_text(f'metric = "exact_match"\ntarget = ["{target}"]\n', encoding="utf-8")
-    description = f"Predict `{target}`: what the text becomes, with numbers in words.\n"
-    (task / "description.md").write_text(description, encoding="utf-8")
     if made.word_list:
         known = sorted(set(table[target]))
         words = draw.choice(known, len(known) * 4 // 5, replace=False)
-        (task / "words.txt").write_text("\n".join(words), encoding="utf-8")
-    test[["id", target]].to_csv(answers / "answers.csv", index=False)
-    (answers / "grade.json").write_text(json.dumps({"metric": "exact_match"}), encoding="utf-8")
+        (task / "input" / "words.txt").write_text("\n".join(words), encoding="utf-8")
 
 
 def main() -> None:

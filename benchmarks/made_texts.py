@@ -8,13 +8,14 @@ numbers. The same seed gives the same texts.
 """
 
 import argparse
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from mlestar.bench.generated import write_task
 
 Draw = np.random.Generator
 LETTERS = "etaoinshrdlucmfwygpbvkxqjz"
@@ -146,15 +147,17 @@ def write_texts(folder: Path, made: MadeTexts, seed: int) -> None:
     names = labels + draw.normal(size=rows) if made.metric == "rmse" else [f"class{label:02}" for label in labels]
     table["target"] = [int(name == "class01") for name in names] if made.metric == "auroc" else names
     train, test = table[: made.rows], table[made.rows :]
-    task, answers = folder / "tasks" / made.name, folder / "answers" / made.name
-    task.mkdir(parents=True, exist_ok=True)
-    answers.mkdir(parents=True, exist_ok=True)
-    train.to_csv(task / "train.csv", index=False)
-    test.drop(columns="target").to_csv(task / "test.csv", index=False)
-    sample_rows(made, train, test).to_csv(task / "sample_submission.csv", index=False)
-    (task / "task.toml").write_text(f'metric = "{made.metric}"\n', encoding="utf-8")
-    test[["id", "target"]].to_csv(answers / "answers.csv", index=False)
-    (answers / "grade.json").write_text(json.dumps({"metric": made.metric}), encoding="utf-8")
+    sample = sample_rows(made, train, test)
+    write_task(
+        folder,
+        made.name,
+        files={"train.csv": train, "test.csv": test.drop(columns="target"), "sample_submission.csv": sample},
+        description="Predict `target`.\n",
+        answers=test[["id", "target"]],
+        grade={"metric": made.metric},
+    )
+    settings = folder / "tasks" / made.name / "task.toml"
+    settings.write_text(f'metric = "{made.metric}"\n', encoding="utf-8")
 
 
 def sample_rows(made: MadeTexts, train: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from mlestar.agents.replies import parse_code
 from mlestar.agents.roles import ROLES
 from mlestar.agents.script import check_script, reported_score
 from mlestar.data.task import Task
-from mlestar.evaluation import infer_split
+from mlestar.evaluation import Grader, infer_split, search_holdout, stage
 from mlestar.offline import OfflineEngineer
 from mlestar.offline.facts import Facts
 from mlestar.offline.ideas import carry_out, ideas_for
@@ -122,8 +122,20 @@ def mixed_rows(size: int = 160) -> pd.DataFrame:
 
 def facts_of(brief: Brief) -> Facts:
     """Return the facts of a prompt for a first script."""
-    common = {"role": "initializer", "brief": brief, "facts": StepFacts(), "track": 0, "attempt": 0, "refusal": ""}
-    return Facts.read(Prompts().render(ROLES["initializer"].prompt, **{**common, "measured": None, "card": CARD}))
+    return Facts.read(initializer_prompt(brief))
+
+
+def grade_on_holdout(script: str, folder: Path, work: Path) -> tuple[float, str]:
+    """Return the grade of a script on withheld rows, and what it printed; it must have one."""
+    task, split = Task.load(folder), brief_of(folder).split
+    assert split is not None
+    holdout = search_holdout(task, split, seed=0)
+    stage(task, holdout, work / "staged")
+    printed = run(script, work / "staged", work / "script")
+    grade = Grader(task, holdout).grade(work / "script" / "submission.csv")
+    assert grade.problem == ""
+    assert grade.score is not None
+    return grade.score, printed
 
 
 def improve(script: str, idea: Idea, kind: Kind) -> str:

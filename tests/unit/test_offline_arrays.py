@@ -11,7 +11,7 @@ from mlestar.evaluation import Grader, check_submission, search_holdout, stage
 from mlestar.offline.kinds import all_kinds
 from mlestar.offline.recipe import Idea
 from mlestar.state import Brief, ModelCard
-from tests.unit.offline_context import brief_of, candidate, code, facts_of, improve, run, score_of
+from tests.unit.offline_context import brief_of, candidate, code, facts_of, grade_on_holdout, improve, run, score_of
 from tests.unit.signal_tasks import ARRAY_TASKS, channels_in_npy, vectors_in_npz, write_description
 
 CONVOLUTIONS = ModelCard(name="Random convolutions")
@@ -47,16 +47,10 @@ def test_a_script_learns_from_arrays_in_every_form(name: str, tmp_path: Path) ->
 @pytest.mark.parametrize("name", ["vectors", "hdf5", "cells"])
 def test_a_script_is_graded_on_withheld_rows(name: str, tmp_path: Path) -> None:
     task_folder = ARRAY_TASKS[name](tmp_path / "task")
-    task, brief = Task.load(task_folder), brief_of(task_folder)
-    assert brief.split is not None
-    holdout = search_holdout(task, brief.split, seed=0)
-    stage(task, holdout, tmp_path / "staged")
-    run(candidate(brief, CONVOLUTIONS), tmp_path / "staged", tmp_path / "work")
-    graded = Grader(task, holdout).grade(tmp_path / "work" / "submission.csv")
-    assert graded.problem == ""
-    assert graded.score is not None
-    sign = 1 if task.spec.direction == "maximize" else -1
-    assert sign * graded.score > LEAST[name]
+    brief = brief_of(task_folder)
+    grade, _ = grade_on_holdout(candidate(brief, CONVOLUTIONS), task_folder, tmp_path)
+    sign = 1 if brief.spec.direction == "maximize" else -1
+    assert sign * grade > LEAST[name]
 
 
 @pytest.mark.parametrize("name", ["ExtraTrees", "HistGradientBoosting", "Ridge"])

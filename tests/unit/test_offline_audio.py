@@ -8,11 +8,11 @@ import pytest
 
 from mlestar.agents.ensembling import Member
 from mlestar.data.task import Task
-from mlestar.evaluation import Grader, check_submission, search_holdout, stage
+from mlestar.evaluation import check_submission
 from mlestar.offline.kinds import all_kinds
 from mlestar.offline.recipe import Idea
 from mlestar.state import Brief, ModelCard
-from tests.unit.offline_context import brief_of, candidate, code, improve, run, score_of
+from tests.unit.offline_context import brief_of, candidate, code, grade_on_holdout, improve, run, score_of
 from tests.unit.signal_tasks import (
     SOUND_TASKS,
     sounds_in_class_folders,
@@ -57,15 +57,8 @@ def test_a_script_learns_from_sounds_in_every_layout(name: str, tmp_path: Path) 
 
 
 def test_a_script_is_graded_on_withheld_sounds_with_other_names(folder: Path, brief: Brief, tmp_path: Path) -> None:
-    task = Task.load(folder)
-    assert brief.split is not None
-    holdout = search_holdout(task, brief.split, seed=0)
-    stage(task, holdout, tmp_path / "staged")
-    run(candidate(brief, LINEAR), tmp_path / "staged", tmp_path / "work")
-    graded = Grader(task, holdout).grade(tmp_path / "work" / "submission.csv")
-    assert graded.problem == ""
-    assert graded.score is not None
-    assert graded.score > 0.9
+    grade, _ = grade_on_holdout(candidate(brief, LINEAR), folder, tmp_path)
+    assert grade > 0.9
 
 
 @pytest.mark.parametrize("name", ["ExtraTrees", "HistGradientBoosting"])

@@ -7,17 +7,14 @@ import pandas as pd
 import pytest
 
 from mlestar.agents.ensembling import Member
-from mlestar.data.task import Task
-from mlestar.evaluation import Grader, search_holdout, stage
 from mlestar.offline.ablation import write_study
-from mlestar.offline.facts import Facts
 from mlestar.offline.ideas import carry_out, ideas_for
 from mlestar.offline.kinds import find_kind
 from mlestar.offline.merging import merge_models
 from mlestar.offline.refinement import blocks_of
 from mlestar.offline.sequences.columns import find_pair_columns
 from mlestar.state import ModelCard
-from tests.unit.offline_context import brief_of, candidate, code, initializer_prompt, reply, run, score_of
+from tests.unit.offline_context import brief_of, candidate, code, facts_of, grade_on_holdout, reply, run, score_of
 
 MEMORY = ModelCard(name="Memorised mapping with edits")
 CHOOSER = ModelCard(name="HistGradientBoosting")
@@ -53,22 +50,11 @@ def write_task(folder: Path, rows: pd.DataFrame, target: str, metric: str = "exa
     return folder
 
 
-def facts_of(folder: Path) -> Facts:
-    return Facts.read(initializer_prompt(brief_of(folder), CHOOSER))
-
-
 def graded(folder: Path, work: Path, script: str) -> float:
     """Run a script on a holdout; return its grade, which must be near the score that it reports."""
-    task, split = Task.load(folder), brief_of(folder).split
-    assert split is not None
-    holdout = search_holdout(task, split, seed=0)
-    stage(task, holdout, work / "staged")
-    reported = score_of(run(script, work / "staged", work / "script"))
-    grade = Grader(task, holdout).grade(work / "script" / "submission.csv")
-    assert grade.problem == ""
-    assert grade.score is not None
-    assert reported == pytest.approx(grade.score, abs=0.2)
-    return grade.score
+    grade, printed = grade_on_holdout(script, folder, work)
+    assert score_of(printed) == pytest.approx(grade, abs=0.2)
+    return grade
 
 
 @pytest.fixture
@@ -77,7 +63,7 @@ def tokens(tmp_path: Path) -> Path:
 
 
 def test_the_columns_of_pairs_are_recognised(tokens: Path) -> None:
-    columns = find_pair_columns(facts_of(tokens))
+    columns = find_pair_columns(facts_of(brief_of(tokens)))
     assert columns is not None
     assert (columns.before, columns.sequence, columns.position) == ("before", "sentence_id", "token_id")
     assert columns.kinds == []
@@ -114,7 +100,7 @@ def test_the_kind_of_a_text_decides_what_it_becomes(tmp_path: Path) -> None:
     )
     rows["inflected"] = rows["lemma"] + np.where(rows["form"] == "plural", "en", "ta")
     folder = write_task(tmp_path / "task", rows, "inflected")
-    columns = find_pair_columns(facts_of(folder))
+    columns = find_pair_columns(facts_of(brief_of(folder)))
     assert columns is not None
     assert columns.kinds == ["form"]
     assert graded(folder, tmp_path, candidate(brief_of(folder), CHOOSER)) > 0.9
@@ -133,7 +119,7 @@ def test_numbers_are_written_as_in_similar_texts(tmp_path: Path) -> None:
 
 
 def test_ideas_change_a_script_that_still_learns(tokens: Path, tmp_path: Path) -> None:
-    script, kind = candidate(brief_of(tokens), CHOOSER), find_kind(facts_of(tokens))
+    script, kind = candidate(brief_of(tokens), CHOOSER), find_kind(facts_of(brief_of(tokens)))
     ideas = [(block, idea) for block in blocks_of(script, kind).values() for idea in ideas_for(block, kind)]
     assert len(ideas) >= 3
     for block, idea in ideas:
@@ -168,13 +154,13 @@ def test_a_study_switches_parts_off(tokens: Path, tmp_path: Path) -> None:
 def test_a_list_of_labels_is_no_text(tmp_path: Path) -> None:
     rows = token_rows().drop(columns="after").assign(tags="a b")
     rows.loc[::2, "tags"] = "b"
-    kind = find_kind(facts_of(write_task(tmp_path / "task", rows, "tags", "row_f1")))
+    kind = find_kind(facts_of(brief_of(write_task(tmp_path / "task", rows, "tags", "row_f1"))))
     assert kind is not None
     assert kind.name == "tables"
 
 
 def test_a_text_of_few_values_is_a_label(tmp_path: Path) -> None:
     rows = token_rows().drop(columns="after").assign(tag=[str(place % 2) + "x" for place in range(320)])
-    kind = find_kind(facts_of(write_task(tmp_path / "task", rows, "tag")))
+    kind = find_kind(facts_of(brief_of(write_task(tmp_path / "task", rows, "tag"))))
     assert kind is not None
     assert kind.name == "tables"

@@ -6,16 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlestar.data.task import Task
-from mlestar.evaluation import Grader, search_holdout, stage
 from mlestar.offline.ablation import write_study
-from mlestar.offline.facts import Facts
 from mlestar.offline.ideas import carry_out, ideas_for
 from mlestar.offline.kinds import find_kind
 from mlestar.offline.merging import merge_models
 from mlestar.offline.refinement import blocks_of
 from mlestar.state import ModelCard
-from tests.unit.offline_context import brief_of, candidate, initializer_prompt, run, score_of
+from tests.unit.offline_context import brief_of, candidate, facts_of, grade_on_holdout, run, score_of
 
 BLEND = ModelCard(name="TF-IDF n-grams with linear models and boosting")
 WORDS = ModelCard(name="Naive Bayes weights")
@@ -47,21 +44,11 @@ def write_task(folder: Path, rows: pd.DataFrame, targets: list[str], metric: str
     return folder
 
 
-def facts_of(folder: Path) -> Facts:
-    return Facts.read(initializer_prompt(brief_of(folder), BLEND))
-
-
 def graded(folder: Path, work: Path, script: str) -> float:
-    """Run a script on a holdout and return its grade."""
-    task, split = Task.load(folder), brief_of(folder).split
-    assert split is not None
-    holdout = search_holdout(task, split, seed=0)
-    stage(task, holdout, work / "staged")
-    score_of(run(script, work / "staged", work / "script"))
-    grade = Grader(task, holdout).grade(work / "script" / "submission.csv")
-    assert grade.problem == ""
-    assert grade.score is not None
-    return grade.score
+    """Run a script on a holdout and return its grade; it must report a score."""
+    grade, printed = grade_on_holdout(script, folder, work)
+    score_of(printed)
+    return grade
 
 
 @pytest.fixture
@@ -101,13 +88,13 @@ def test_texts_without_words_are_no_error(tmp_path: Path) -> None:
 def test_a_table_with_a_short_name_column_is_no_text(tmp_path: Path) -> None:
     rows = text_rows().assign(**{f"value{number}": np.arange(SIZE) % (number + 7) for number in range(6)})
     rows["message"] = rows["message"].str.split().str[:4].str.join(" ")
-    kind = find_kind(facts_of(write_task(tmp_path / "task", rows, ["topic"], "accuracy")))
+    kind = find_kind(facts_of(brief_of(write_task(tmp_path / "task", rows, ["topic"], "accuracy"))))
     assert kind is not None
     assert kind.name == "tables"
 
 
 def test_ideas_change_a_script_that_still_learns(topics: Path, tmp_path: Path) -> None:
-    script, kind = candidate(brief_of(topics), BLEND), find_kind(facts_of(topics))
+    script, kind = candidate(brief_of(topics), BLEND), find_kind(facts_of(brief_of(topics)))
     assert kind is not None
     for idea in kind.ideas:
         block = next(text for text in blocks_of(script, kind).values() if idea in ideas_for(text, kind))

@@ -12,6 +12,8 @@ from mlestar.settings import BUDGET, UNBOUND, Settings
 
 SHARED = ("profile", "model", "minutes", "runner", "cpus", "parallel", "version")
 """Conditions that all rows of a benchmark share."""
+_LEFT_OUT = (set(UNBOUND) - set(BUDGET)) | {"seed", *SHARED}
+"""Settings without effect on what a run gives, and those that conditions and rows have under names of their own."""
 TASK, ANSWERS = "task data", "answers"
 _PRINTED = (TASK, ANSWERS)
 """Entries whose values say nothing to a person."""
@@ -21,9 +23,17 @@ MadeWith = Mapping[str, str]
 
 def describe_run(settings: Settings) -> dict[str, str]:
     """Return the settings of runs that differ from the defaults and change what a run gives."""
-    left_out = (set(UNBOUND) - set(BUDGET)) | {"seed", *SHARED}
     values = settings.model_dump(mode="json", exclude_defaults=True)
-    return {name: json.dumps(value) for name, value in values.items() if name not in left_out}
+    return {name: json.dumps(value) for name, value in values.items() if name not in _LEFT_OUT}
+
+
+def other_settings(settings: Settings) -> tuple[str, ...]:
+    """Return the settings that differ from those of the profile and have no name of their own in the conditions."""
+    profile = settings.resolve({"profile": settings.profile})
+    values, defaults = settings.model_dump(mode="json"), profile.model_dump(mode="json")
+    left_out = _LEFT_OUT | {"max_hours"}
+    changed = [name for name in sorted(values) if name not in left_out and values[name] != defaults[name]]
+    return tuple(mask_secrets(f"{name}={values[name]}") for name in changed)
 
 
 def describe_job(conditions: Conditions, tool: MadeWith, task: SuiteTask) -> dict[str, str]:

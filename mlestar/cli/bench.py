@@ -13,7 +13,7 @@ import typer
 from mlestar import __version__
 from mlestar.cli.exits import INTERRUPTED, Commands
 from mlestar.cli.terminal import echo
-from mlestar.errors import SettingsError, UserError, mask_secrets
+from mlestar.errors import SettingsError, UserError
 
 if TYPE_CHECKING:
     from mlestar.bench.find import Suite
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from mlestar.settings import Settings
 
 RUN = "run"
-_NAMED = ("profile", "model", "runner", "max_hours", "seed")
-"""Settings that conditions and rows have under names of their own."""
 
 
 class _DefaultCommand(Commands):
@@ -85,21 +83,16 @@ def run_suite(
 
     `mlestar bench compare A B` compares two benchmarks.
     """
+    from mlestar.bench.find import add_no_information, add_shortcuts, find_suite, find_tools
+    from mlestar.bench.run import BenchFolder
     from mlestar.cli.values import resolve_settings
 
-    options = {"profile": profile, "model": model, "runner": runner}
-    options |= {"max_hours": _hours(minutes)}
+    options = {"profile": profile, "model": model, "runner": runner, "max_hours": _hours(minutes)}
     settings = resolve_settings(options, set_)
-    from mlestar.bench.find import add_no_information, add_shortcuts, find_suite, find_tools
-    from mlestar.bench.made_with import describe_run
-    from mlestar.bench.own import OwnTool
-    from mlestar.bench.run import BenchFolder
-
     found = find_suite(suite, answers, grade, _split(only or []))
     conditions = _conditions(settings, tuple(range(seeds)), parallel)
-    own = OwnTool(_arguments(options, set_ or []), settings.max_hours, settings=describe_run(settings))
-    seconds = 3600 * settings.max_hours
-    tools = find_tools(own, _split([peers]), peer or [], seconds=seconds, cpus=conditions.cpus)
+    own = _own_tool(settings, _arguments(options, set_ or []))
+    tools = find_tools(own, _split([peers]), peer or [], seconds=3600 * settings.max_hours, cpus=conditions.cpus)
     folder = BenchFolder(out or Path(f"bench-{found.name}"))
     if shortcuts:
         found = add_shortcuts(found, folder.path.resolve() / "shortcuts")
@@ -129,6 +122,14 @@ def compare(
         return
     for comparison in comparisons:
         echo(comparison_markdown(comparison))
+
+
+def _own_tool(settings: "Settings", arguments: list[str]) -> "Tool":
+    """Return this package as a tool, with the arguments of its runs."""
+    from mlestar.bench.made_with import describe_run
+    from mlestar.bench.own import OwnTool
+
+    return OwnTool(arguments, settings.max_hours, settings=describe_run(settings))
 
 
 def _hours(minutes: float | None) -> str | None:
@@ -196,6 +197,7 @@ def _arguments(options: dict[str, str | None], items: list[str]) -> list[str]:
 
 
 def _conditions(settings: "Settings", seeds: tuple[int, ...], parallel: int) -> "Conditions":
+    from mlestar.bench.made_with import other_settings
     from mlestar.bench.rows import Conditions
     from mlestar.llm.external import ASK
     from mlestar.llm.models import choose_models
@@ -218,15 +220,3 @@ def _conditions(settings: "Settings", seeds: tuple[int, ...], parallel: int) -> 
         version=__version__,
         settings=other_settings(settings),
     )
-
-
-def other_settings(settings: "Settings") -> tuple[str, ...]:
-    """Return the settings that differ from those of the profile, wherever they are set."""
-    from mlestar.settings import BUDGET, UNBOUND
-
-    profile = settings.resolve({"profile": settings.profile})
-    values, defaults = settings.model_dump(mode="json"), profile.model_dump(mode="json")
-    without_effect = set(UNBOUND) - set(BUDGET)
-    left_out = {*_NAMED, *without_effect}
-    changed = [name for name in sorted(values) if name not in left_out and values[name] != defaults[name]]
-    return tuple(mask_secrets(f"{name}={values[name]}") for name in changed)

@@ -33,7 +33,7 @@ def find_kind(facts: Facts) -> Kind | None:
 
 
 def all_ideas() -> tuple[Idea, ...]:
-    """Return the ideas of all kinds: each says itself which code it can rewrite."""
+    """Return the ideas of all kinds."""
     return tuple(idea for kind in all_kinds() for idea in kind.ideas)
 
 
@@ -55,9 +55,8 @@ def all_parts() -> dict[str, tuple[str, str]]:
     return {name: functions for kind in all_kinds() for name, functions in kind.parts.items()}
 
 
-def parts_by_gain(facts: Facts) -> tuple[str, ...]:
-    """Return the parts of scripts in the order in which work on them usually pays, those of the task's kind first."""
-    kind = find_kind(facts)
+def parts_by_gain(kind: Kind | None) -> tuple[str, ...]:
+    """Return the parts of scripts in the order in which work on them usually pays, those of a kind before others."""
     own = tuple(kind.parts) if kind else ()
     return (*own, *(name for name in all_parts() if name not in own))
 

@@ -114,7 +114,7 @@ def choose_block(facts: Facts) -> tuple[str, str]:
     candidates = new_blocks or blocks
     if not candidates:
         return foreign_block(script)
-    name = max(candidates, key=lambda name: _rank(name, candidates[name], facts))
+    name = max(candidates, key=lambda name: _rank(name, candidates[name], facts, kind))
     overfits = _overfits(facts)
     turn = 0 if overfits else facts.track
     most_times = _most_times(facts)
@@ -150,7 +150,7 @@ def _overfits(facts: Facts) -> bool:
     return fewer is not None and fewer.difference < 0
 
 
-def _rank(name: str, block: str, facts: Facts) -> tuple[int, float, bool, float]:
+def _rank(name: str, block: str, facts: Facts, kind: Kind | None) -> tuple[int, float, bool, float]:
     """Return how much a block deserves work; larger is better.
 
     A confirmed effect comes first, the largest before smaller ones; then blocks that no variant measured, those with
@@ -161,8 +161,8 @@ def _rank(name: str, block: str, facts: Facts) -> tuple[int, float, bool, float]
     confirmed = [abs(effect.difference) for effect in measured if effect.is_confirmed]
     standing = 2 if confirmed else 0 if measured else 1
     second_model = 0.5 if name.endswith("_b") else 0.0
-    has_choice = len(ideas_for(block, find_kind(facts))) >= _MIN_IDEAS
-    return standing, max(confirmed, default=0.0), has_choice, -parts_by_gain(facts).index(part) - second_model
+    has_choice = len(ideas_for(block, kind)) >= _MIN_IDEAS
+    return standing, max(confirmed, default=0.0), has_choice, -parts_by_gain(kind).index(part) - second_model
 
 
 def _measured_parts(variant: str, effect: Effect) -> tuple[str, ...]:

@@ -287,10 +287,9 @@ class Budget:
 
     async def _reached(self, stage: Stage, limit: float) -> Cap | None:
         """Return the cap on time when too little is left for work of this limit; 0 for a model call."""
-        least = min(limit, self.max_seconds * SHORTEST)
-        if stage != "export":  # nothing comes after the last stage that could use the time better
-            slowest = await asyncio.to_thread(self._ledger.slowest_execution)
-            least = min(limit, max(SLACK * slowest, self.max_seconds * SHORTEST))
+        # Nothing comes after the last stage that could use the time better.
+        slowest = 0.0 if stage == "export" else await asyncio.to_thread(self._ledger.slowest_execution)
+        least = min(limit, max(SLACK * slowest, self.max_seconds * SHORTEST))
         return "max_hours" if await self._seconds_left(stage) <= least else None
 
     async def _seconds_left(self, stage: Stage) -> float:

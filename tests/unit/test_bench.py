@@ -17,6 +17,7 @@ from mlestar.bench.find import find_suite, find_tools
 from mlestar.bench.grading_program import ProgramAnswers
 from mlestar.bench.honesty import fresh_distance, optimism_error, optimism_lines
 from mlestar.bench.live import LiveTable
+from mlestar.bench.made_with import other_settings
 from mlestar.bench.own import OwnTool, describe_caps, is_winner_exported, stage_rows
 from mlestar.bench.rows import Bench, BenchRow, Graded, TaskRow
 from mlestar.bench.run import BenchFolder, Progress, read_bench
@@ -24,7 +25,6 @@ from mlestar.bench.suite import SuiteTask
 from mlestar.bench.tables import HEAD, cells, write_markdown, write_page
 from mlestar.bench.tools import Outcome
 from mlestar.bench.watched import run_watched
-from mlestar.cli.bench import other_settings
 from mlestar.cli.terminal import Console
 from mlestar.errors import StoreError, UserError
 from mlestar.report import Result

@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -284,12 +285,28 @@ def _legible(value: object) -> str:
 
 
 class _Pickler(pickle.Pickler):
-    """Pickles a metric as its name, because nested functions cannot be pickled."""
+    """Pickles a metric as its name, because nested functions cannot be pickled, and nothing that was only cached.
+
+    Another thread may compute a cached value of the same object meanwhile, which adds it to the object's dictionary.
+    """
 
     def reducer_override(self, value: object) -> Any:
         if isinstance(value, Metric):
             return _find_metric, (value.name, value.folder, value.direction, value.kind)
-        return NotImplemented
+        cached = _cached_names(type(value))
+        if not cached:
+            return NotImplemented
+        state = vars(value).copy()
+        return _create, (type(value),), {name: state[name] for name in state if name not in cached}
+
+
+def _cached_names(kind: type) -> frozenset[str]:
+    members = (item for base in kind.__mro__ for item in vars(base).items())
+    return frozenset(name for name, member in members if isinstance(member, cached_property))
+
+
+def _create(kind: type) -> object:
+    return object.__new__(kind)
 
 
 def _find_metric(name: str, folder: Path | None, direction: Direction, kind: PredictionKind) -> Metric:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ import pytest
 from mlestar.data.task import Task
 from mlestar.errors import UserError
 from mlestar.evaluation import Grader, infer_split, search_holdout
+from mlestar.evaluation.answers import Answers
 from mlestar.evaluation.grader import has_portable_metric, real_form
 from mlestar.evaluation.grading_process import GradingError, GradingProcess, NotPortableError
 from mlestar.metrics import Metric
@@ -244,6 +246,22 @@ def test_what_other_processes_do_not_have_cannot_be_sent(process: GradingProcess
         process.grade(answers, case.submit(case.right), SECONDS)
     with pytest.raises((pickle.PicklingError, AttributeError)):
         pickle.dumps(Local())
+
+
+class CachesMeanwhile(str):
+    """A name that has the cached values of its answers computed while it is pickled, as another thread may."""
+
+    answers: Answers
+
+    def __reduce__(self) -> tuple[type, tuple[str]]:
+        assert len(self.answers.truth) == len(self.answers.units)
+        return str, (str(self),)
+
+
+def test_answers_can_be_sent_while_their_cached_values_are_computed(process: GradingProcess, tmp_path: Path) -> None:
+    case, name = Case(tmp_path), CachesMeanwhile("search")
+    name.answers = replace(case.grader.answers, name=name)
+    assert process.grade(name.answers, case.submit(case.right), SECONDS).score == pytest.approx(0.0)
 
 
 def test_a_process_that_forgot_serves_another_run(tmp_path: Path) -> None:

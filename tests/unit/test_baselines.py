@@ -204,7 +204,7 @@ async def test_a_run_that_ends_during_the_baselines_repeats_nothing(tmp_path: Pa
     before = list(scenario.ran)
     result = await resume(tmp_path, scenario)
     assert result.status == "solved"
-    assert scenario.ran[len(before) :] == ["simple-fresh1"]
+    assert scenario.ran[len(before) :] == ["simple-fresh1", f"{result.winner}-export"]
     assert {row.name for row in result.baselines if row.fresh is not None} == {"constant", "simple"}
 
 

@@ -93,7 +93,8 @@ async def choose(state: PipelineState, runtime: Runtime[Settings]) -> PipelineSt
     direction = brief.spec.direction
     scripts = order_finalists(direction, ranked_scripts(state, direction), state.get("rescorings", {}))
     order = await place_baselines(ctx, brief, state, scripts)
-    first, best = (order or [None])[0], (scripts or [None])[0]
+    first = order[0] if order else None
+    best = scripts[0] if scripts else None
     if first != best:
         reason = f"it is better than {best}" if best else "no script has a score"
         emit(runtime, "choose", f"the {first} baseline is what is submitted: {reason}")

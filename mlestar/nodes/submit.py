@@ -118,8 +118,8 @@ async def export(state: PipelineState, runtime: Runtime[Settings]) -> PipelineSt
     if attempt.submission:
         submitted = SubmittedSolution(solution, await _pinned(ctx, solution), final=True)
         await _write(ctx, brief, submitted, attempt.submission)
-        exported: PipelineState = {"exports": exports, "winner": solution.id}
-        return {**exported, "baselines": await _compared(ctx, brief, {**state, **exported}, solution)}
+        update: PipelineState = {"exports": exports, "winner": solution.id}
+        return {**update, "baselines": await _compared(ctx, brief, {**state, **update}, solution)}
     return {"exports": exports}
 
 

@@ -31,7 +31,7 @@ from mlestar.data.task import Task
 from mlestar.evaluation import Grader, fresh_holdouts, infer_split, search_holdout
 from mlestar.evaluation.holdout.plan import Grade
 from mlestar.metrics.precision import Standing
-from mlestar.nodes.rescore import error_of_mean
+from mlestar.nodes.finalists import error_of_mean
 from mlestar.runtime.graded import BETTER, GradedSubmissions
 from mlestar.state import Verdict
 from mlestar.store import Ledger

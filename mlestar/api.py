@@ -28,7 +28,7 @@ from mlestar.state import Answer, PipelineInput, RunStatus
 from mlestar.store import Ledger, RunFolder, claim_run_id, list_runs
 from mlestar.store.content import Contents
 
-FINISHED: tuple[RunStatus, ...] = ("solved", "no_solution")
+FINISHED: tuple[RunStatus, ...] = ("solved", "baseline", "no_solution")
 SETTINGS = "settings"
 """Name of the decision to fork at when only settings differ."""
 SettingsLike = Settings | Mapping[str, Any] | None

@@ -1,9 +1,9 @@
 """The method as four graphs: MLE-STAR (arXiv 2506.15692) on one page.
 
 `pipeline` runs L `track`s in parallel, combines their best solutions in `ensemble`, rescores the finalists on fresh
-holdouts, submits the winner, and grades baselines on the same rows. `track` is algorithm 1 (initialization) followed by
-algorithm 2 (refinement), flat, so that it can be stepped and forked at every node. `ensemble` is algorithm 3.
-`evaluation` grades every script.
+holdouts, grades baselines on the same rows, and submits the winner, which is a baseline if that beats every script.
+`track` is algorithm 1 (initialization) followed by algorithm 2 (refinement), flat, so that it can be stepped and forked
+at every node. `ensemble` is algorithm 3. `evaluation` grades every script.
 """
 
 from collections.abc import Hashable
@@ -47,6 +47,7 @@ def build_graph() -> Pipeline:
     graph.add_node("run_track", compile_track())
     graph.add_node("ensemble", build_ensemble().compile(name="ensemble"))
     graph.add_node("rescore", rescore.rescore)
+    graph.add_node("add_baselines", baselines.add_baselines)
     graph.add_node("choose", rescore.choose)
     graph.add_node("review_submission", review.review_submission)
     evaluation = compile_evaluation()
@@ -55,23 +56,21 @@ def build_graph() -> Pipeline:
     graph.add_node("evaluate_whole", evaluation)
     graph.add_node("rescore_whole", submit.rescore_whole)
     graph.add_node("export", submit.export)
-    graph.add_node("add_baselines", baselines.add_baselines)
     graph.add_node("report", submit.report)
 
     graph.add_edge(START, "prepare")
     graph.add_conditional_edges("prepare", prepare.each_track, {"each track": "run_track"})
     graph.add_edge("run_track", "ensemble")
     graph.add_conditional_edges(
-        "ensemble", rescore.each_finalist, {"each finalist": "rescore", "no finalist": "choose"}
+        "ensemble", rescore.each_finalist, {"each finalist": "rescore", "no finalist": "add_baselines"}
     )
-    graph.add_edge("rescore", "choose")
-    graph.add_conditional_edges(
-        "choose", submit.after_choice, {"winner": "review_submission", "no solution": "add_baselines"}
-    )
+    graph.add_edge("rescore", "add_baselines")
+    graph.add_edge("add_baselines", "choose")
+    graph.add_conditional_edges("choose", submit.after_choice, {"winner": "review_submission", "no solution": "report"})
     subsampling: dict[Hashable, str] = {
         "may subsample": "unsubsample",
         "whole data": "export",
-        "no solution": "add_baselines",
+        "no solution": "report",
     }
     graph.add_conditional_edges(
         "review_submission", submit.after_review, {"edited by hand": "evaluate_edited", **subsampling}
@@ -85,9 +84,8 @@ def build_graph() -> Pipeline:
     graph.add_conditional_edges(
         "export",
         submit.after_export,
-        {"failed, next best": "export", "submitted, none left or budget": "add_baselines"},
+        {"failed, next best": "export", "submitted, none left or budget": "report"},
     )
-    graph.add_edge("add_baselines", "report")
     graph.add_edge("report", END)
     return graph
 

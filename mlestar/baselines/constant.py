@@ -3,11 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from mlestar.baselines.reasons import NoBaselineError
+from mlestar.baselines.rendering import render
+from mlestar.data.tables.table import table_suffix
 from mlestar.data.task import Task
 from mlestar.evaluation import Holdout
 from mlestar.evaluation.grader import read_truth
@@ -46,6 +49,15 @@ def find_constant(task: Task, metric: Metric, holdout: Holdout) -> Constant:
     return best_constant(task, metric, holdout.train[labelled_rows(task)[holdout.train]])
 
 
+def find_final_constant(task: Task, metric: Metric) -> Constant:
+    """Return the constant with the best score on all labels that a task gives.
+
+    Raises:
+        NoBaselineError: there is no label.
+    """
+    return best_constant(task, metric, np.flatnonzero(labelled_rows(task)))
+
+
 def best_constant(task: Task, metric: Metric, rows: np.ndarray) -> Constant:
     """Return the constant with the best score on some labelled rows, given by their row numbers in train.
 
@@ -69,6 +81,31 @@ def write_constant(form: SubmissionForm, constant: Constant) -> str:
     columns |= {name: [cell] * form.rows for name, cell in zip(spec.prediction_columns, cells, strict=True)}
     text: str = pd.DataFrame(columns).to_csv(index=False, sep=spec.submission_delimiter, lineterminator="\n")
     return text
+
+
+def write_constant_script(spec: TaskSpec, constant: Constant) -> str:
+    """Return a script that predicts a constant for every row of the sample submission, or of test without one.
+
+    Raises:
+        NoBaselineError: it cannot read the file that has the rows.
+    """
+    rows = spec.sample_submission or spec.test
+    suffix = table_suffix(Path(rows))
+    if suffix not in (".csv", ".tsv", ".parquet"):
+        msg = f"no script writes a constant for the rows of {rows}"
+        raise NoBaselineError(msg)
+    cells = [_write_number(spec, cell) if isinstance(cell, float) else cell for cell in constant.cells]
+    return render(
+        "constant.py.jinja",
+        how=constant.how,
+        rows=rows,
+        parquet=suffix == ".parquet",
+        compressed=rows.lower().endswith(".gz"),
+        id=None if spec.sample_submission else spec.id,
+        keeps=bool(spec.sample_submission),
+        predictions=dict(zip(spec.prediction_columns, cells, strict=True)),
+        delimiter=spec.submission_delimiter,
+    )
 
 
 def _write_number(spec: TaskSpec, number: float) -> str:

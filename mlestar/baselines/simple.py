@@ -4,13 +4,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from pprint import pformat
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mlestar.baselines.columns import Columns, find_columns, find_labels
 from mlestar.baselines.reasons import NoBaselineError
+from mlestar.baselines.rendering import render
 from mlestar.data.statistics import MISSING, FileStatistics
 from mlestar.data.tables.table import table_suffix
 from mlestar.metrics import Metric
@@ -53,7 +51,7 @@ def write_simple_model(
         raise NoBaselineError(msg)
     columns = find_columns(spec, statistics)
     values = _values(spec, metric, columns, seed) | _file_values(spec, statistics)
-    text = _TEMPLATES.get_template("simple.py.jinja").render(**values).strip("\n") + "\n"
+    text = render("simple.py.jinja", **values).strip("\n") + "\n"
     return SimpleModel(re.sub(r"\n{4,}", "\n\n\n", text), str(columns))
 
 
@@ -138,17 +136,3 @@ def _file_values(spec: TaskSpec, statistics: Sequence[FileStatistics]) -> dict[s
         "has_parquet": ".parquet" in suffixes,
         "compressed": any(name.lower().endswith(".gz") for name in names),
     }
-
-
-def _py(value: object) -> str:
-    return pformat(value, width=110, compact=True, sort_dicts=False)
-
-
-_TEMPLATES = Environment(  # a script, not HTML
-    loader=PackageLoader("mlestar.baselines", "templates"),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
-_TEMPLATES.filters["py"] = _py

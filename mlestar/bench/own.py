@@ -70,7 +70,8 @@ def _read_outcome(ended: Ended, folder: Path) -> Outcome:
         status: RowStatus = "timeout" if ended.timed_out else "failed"
         return Outcome(status, seconds=0.0, reason=_explain(ended, folder))
     submission = None if result.submission is None else Path(result.submission)
-    reason = first_line(result.message) if result.message else describe_caps(result)
+    message = result.summary.message
+    reason = first_line(message) if message else describe_caps(result)
     if submission is not None and submission.is_file():
         status = "graded"
     elif ended.timed_out:

@@ -80,7 +80,7 @@ def show_result(console: Console, result: Result) -> None:
         table.add_row(Text(name, style="cyan"), Text(value, style="bold"), Text(meaning, style="dim"))
     for baseline in result.baselines:
         table.add_row(*_baseline_cells(baseline))
-    console.print(Panel(table, title=_title(result), border_style="green" if result.solution else "red", expand=False))
+    console.print(Panel(table, title=_title(result), border_style=_color(result), expand=False))
     console.print(Text("spent      ", style="cyan"), Text(str(result.spend)), sep="", soft_wrap=True, highlight=False)
     for line in filter(None, (result.message, result.baseline_warning)):
         console.print(Text(line, style="yellow"))
@@ -103,6 +103,13 @@ def _baseline_cells(row: BaselineRow) -> tuple[Text, Text, Text]:
     fresh, holdout = format_score(row.fresh, row.fresh_se), format_score(row.holdout, row.holdout_se)
     rest = "; ".join(filter(None, [f"{holdout} on the holdout", row.how, row.message]))
     return name, Text(fresh), Text(f"fresh; {rest}", style="dim")
+
+
+def _color(result: Result) -> str:
+    """Return the colour of a result: a baseline that was submitted is no success of the run."""
+    if result.solution is None:
+        return "red"
+    return "yellow" if result.status == "baseline" else "green"
 
 
 def _title(result: Result) -> Text:

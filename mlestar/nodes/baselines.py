@@ -1,28 +1,58 @@
-"""Baselines: the best constant and a simple model, graded on the same rows as the winner, without a model call."""
+"""Baselines: the best constant and a simple model, graded on the same rows as the finalists, without a model call."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from typing import NamedTuple
 
 from langgraph.runtime import Runtime
 
-from mlestar.baselines import NoBaselineError, find_constant, read_choice, write_constant, write_simple_model
+from mlestar.baselines import (
+    NoBaselineError,
+    find_constant,
+    find_final_constant,
+    read_choice,
+    write_constant,
+    write_constant_script,
+    write_simple_model,
+)
 from mlestar.errors import StopRequested, StoreError, clean_text
-from mlestar.evaluation import Comparison, Grader
+from mlestar.evaluation import Grader
 from mlestar.metrics.precision import format_score
-from mlestar.nodes.grading import MESSAGE_CHARACTERS, compare_submissions, grade_execution
+from mlestar.nodes.finalists import error_of_mean
+from mlestar.nodes.grading import MESSAGE_CHARACTERS, grade_execution
+from mlestar.nodes.order import CONSTANT, SIMPLE
 from mlestar.nodes.progress import emit
-from mlestar.nodes.rescore import error_of_mean
+from mlestar.nodes.rescore import combine_verdicts
 from mlestar.runtime.budget import Refusal
 from mlestar.runtime.context import RunContext, find_context
 from mlestar.runtime.inputs import StagedInput
 from mlestar.settings import Settings
-from mlestar.state import Baseline, Brief, PipelineState, Verdict
+from mlestar.state import (
+    BASELINE,
+    NO_TRACK,
+    Baseline,
+    Brief,
+    PipelineState,
+    Rescoring,
+    Solution,
+    Verdict,
+    VerdictStatus,
+)
 
 logger = logging.getLogger("mlestar.nodes")
 
 REFUSED = "the budget allows no further execution"
+
+
+class Graded(NamedTuple):
+    """A baseline with what the order of export needs of it."""
+
+    baseline: Baseline
+    solution: Solution | None = None
+    """None where it cannot be submitted."""
+    rescoring: Rescoring | None = None
+    """None where there are no fresh rows."""
 
 
 async def add_baselines(state: PipelineState, runtime: Runtime[Settings]) -> PipelineState:
@@ -31,14 +61,20 @@ async def add_baselines(state: PipelineState, runtime: Runtime[Settings]) -> Pip
     if not ctx.settings.baselines:
         return {}
     brief = await ctx.brief(state)
-    constant = await _attempt(ctx, "constant", lambda: _make_constant(ctx, brief))
-    simple = await _attempt(ctx, "simple", lambda: _make_simple(ctx, brief, state))
-    for baseline in (constant, simple):
-        emit(runtime, "baselines", _describe(baseline))
-    return {"baselines": {baseline.name: baseline for baseline in (constant, simple)}}
+    constant = await _attempt(ctx, CONSTANT, lambda: _make_constant(ctx, brief))
+    simple = await _attempt(ctx, SIMPLE, lambda: _make_simple(ctx, brief))
+    for graded in (constant, simple):
+        emit(runtime, "baselines", _describe(graded.baseline))
+    solutions = [graded.solution for graded in (simple, constant) if graded.solution]
+    rescorings = [graded.rescoring for graded in (simple, constant) if graded.solution and graded.rescoring]
+    return {
+        "baselines": {graded.baseline.name: graded.baseline for graded in (constant, simple)},
+        "solutions": {solution.id: solution for solution in solutions},
+        "rescorings": {rescoring.solution: rescoring for rescoring in rescorings},
+    }
 
 
-async def _attempt(ctx: RunContext, name: str, make: Callable[[], Awaitable[Baseline]]) -> Baseline:
+async def _attempt(ctx: RunContext, name: str, make: Callable[[], Awaitable[Graded]]) -> Graded:
     try:
         return await make()
     except (StopRequested, StoreError):
@@ -48,25 +84,32 @@ async def _attempt(ctx: RunContext, name: str, make: Callable[[], Awaitable[Base
     except Exception as error:  # a baseline that fails must not end the run
         logger.warning("run %s: no baseline %r", ctx.folder.run_id, name, exc_info=True)
         message = f"it failed: {type(error).__name__}: {error}"
-    return Baseline(name=name, message=clean_text(message)[:MESSAGE_CHARACTERS])
+    return Graded(Baseline(name=name, message=clean_text(message)[:MESSAGE_CHARACTERS]))
 
 
-async def _make_constant(ctx: RunContext, brief: Brief) -> Baseline:
+async def _make_constant(ctx: RunContext, brief: Brief) -> Graded:
     searched, *fresh = await _inputs(ctx, brief)
     graded = [await _grade_constant(ctx, staged) for staged in (searched, *fresh)]
     ways = dict.fromkeys(how for how, _ in graded)
     verdicts = [verdict for _, verdict in graded]
-    return _summarize("constant", " or ".join(ways), verdicts, blind=_is_blind(fresh))
+    baseline = _summarize(CONSTANT, " or ".join(ways), verdicts, blind=_is_blind(fresh))
+    try:
+        text = await asyncio.to_thread(_write_constant_script, searched)
+    except NoBaselineError as reason:
+        logger.info("run %s: the constant is not submitted: %s", ctx.folder.run_id, reason)
+        return Graded(baseline)
+    return _as_solution(baseline, await ctx.services.keep(text), verdicts)
 
 
 async def _grade_constant(ctx: RunContext, staged: StagedInput) -> tuple[str, Verdict]:
     """Return which constant is the best on the training labels of an input, and its grade on the withheld rows."""
-    lenient = _without_sample(staged)
+    lenient = staged.accepting_sample()
     how, text = await asyncio.to_thread(_write_constant, lenient)
-    path = ctx.services.blobs.path(await ctx.services.keep(text))
-    grade = await ctx.grading.grade(lenient, path)
+    blob = await ctx.services.keep(text)
+    grade = await ctx.grading.grade(lenient, ctx.services.blobs.path(blob))
     scores = {"holdout": grade.score, "holdout_se": grade.standard_error}
-    return how, Verdict(status="invalid" if grade.score is None else "ok", message=grade.problem, **scores)
+    status: VerdictStatus = "invalid" if grade.score is None else "ok"
+    return how, Verdict(status=status, message=grade.problem, submission=blob, **scores)
 
 
 def _write_constant(staged: StagedInput) -> tuple[str, str]:
@@ -75,63 +118,44 @@ def _write_constant(staged: StagedInput) -> tuple[str, str]:
     return constant.how, write_constant(grader.form, constant)
 
 
-def _without_sample(staged: StagedInput) -> StagedInput:
-    """Return an input whose grader accepts a copy of the sample submission, which often is a constant itself."""
-    return replace(staged, grader=replace(_grader(staged), accepts_sample=True))
+def _write_constant_script(staged: StagedInput) -> str:
+    grader = _grader(staged)
+    return write_constant_script(grader.task.spec, find_final_constant(grader.task, grader.form.metric))
 
 
-async def _make_simple(ctx: RunContext, brief: Brief, state: PipelineState) -> Baseline:
+async def _make_simple(ctx: RunContext, brief: Brief) -> Graded:
     searched, *fresh = await _inputs(ctx, brief)
     model = write_simple_model(brief.spec, brief.statistics, searched.form.metric, seed=brief.seed)
     script = await ctx.services.keep(model.script)
     verdicts = await asyncio.gather(*(_run_simple(ctx, brief, script, staged) for staged in (searched, *fresh)))
     outputs = [await ctx.services.text(verdict.output) for verdict in verdicts if verdict.output]
     choice = read_choice("\n".join(outputs)) or "linear model or gradient boosting"
-    baseline = _summarize("simple", f"{choice} on {model.columns}", verdicts, blind=_is_blind(fresh))
-    gain = await _gain_of_winner(ctx, (searched, *fresh), verdicts, state)
+    baseline = _summarize(SIMPLE, f"{choice} on {model.columns}", verdicts, blind=_is_blind(fresh))
     update = {"script": script, "seconds": sum(verdict.seconds for verdict in verdicts)}
-    if gain is not None:
-        update |= {"winner_gain": gain[0], "winner_gain_se": gain[1]}
-    return baseline.model_copy(update=update)
+    return _as_solution(baseline.model_copy(update=update), script, verdicts)
+
+
+def _as_solution(baseline: Baseline, script: str, verdicts: Sequence[Verdict]) -> Graded:
+    """Return a baseline as a solution that can be exported; without a score on the holdout it is none."""
+    searched, *fresh = verdicts
+    if searched.holdout is None:
+        return Graded(baseline)
+    title = f"baseline: {baseline.how}"
+    solution = Solution(id=baseline.name, origin=BASELINE, track=NO_TRACK, title=title, script=script, verdict=searched)
+    if not fresh:
+        return Graded(baseline, solution)
+    rescoring = combine_verdicts(solution, fresh).model_copy(update={"blind": baseline.blind})
+    refused = any(verdict.status == "refused" for verdict in fresh)
+    return Graded(baseline, solution, rescoring.model_copy(update={"failed": rescoring.failed and not refused}))
 
 
 async def _run_simple(ctx: RunContext, brief: Brief, script: str, staged: StagedInput) -> Verdict:
-    """Run the simple model on an input, with the caps of an export: nothing follows for which room must be kept."""
+    """Run the simple model on an input, with the caps of a rescoring: the exports follow."""
     try:
-        execution = await ctx.executor.execute(script, staged, stage="export", label=f"simple-{staged.name}")
+        execution = await ctx.executor.execute(script, staged, stage="rescoring", label=f"{SIMPLE}-{staged.name}")
     except Refusal:
         return Verdict(status="refused", message=REFUSED)
     return await grade_execution(ctx, brief, execution, staged, counted=False)
-
-
-async def _gain_of_winner(
-    ctx: RunContext, inputs: Sequence[StagedInput], verdicts: Sequence[Verdict], state: PipelineState
-) -> tuple[float, float] | None:
-    """Return by how much the winner is better than the simple model on the same rows, and the error of that.
-
-    The rows are the fresh ones where the winner was scored on them, else those of the holdout.
-
-    None where one of them has no score there.
-    """
-    winner = state.get("solutions", {}).get(state.get("winner") or "")
-    if winner is None:
-        return None
-    rescoring = state.get("rescorings", {}).get(winner.id)
-    won = rescoring.submissions if rescoring else ()
-    if won and len(won) == len(inputs) - 1:
-        others = [verdict.submission for verdict in verdicts[1:]]
-        pairs: list[tuple[StagedInput, str | None, str | None]] = list(zip(inputs[1:], won, others, strict=True))
-    else:
-        pairs = [(inputs[0], winner.verdict.submission, verdicts[0].submission)]
-    comparisons: list[Comparison] = []
-    for staged, left, right in pairs:
-        comparison = await compare_submissions(ctx, staged, left, right) if left and right else None
-        if comparison is None:
-            return None
-        comparisons.append(comparison)
-    differences = [comparison.difference for comparison in comparisons]
-    errors = [comparison.standard_error for comparison in comparisons]
-    return sum(differences) / len(differences), error_of_mean(differences, errors)
 
 
 async def _inputs(ctx: RunContext, brief: Brief) -> tuple[StagedInput, ...]:

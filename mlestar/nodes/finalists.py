@@ -7,10 +7,10 @@ better than its fresh one, and counts for nothing.
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import median
+from statistics import median, stdev
 
 from mlestar.metrics.spec import Direction, sign
-from mlestar.state import PipelineState, Rescoring, Solution, best_first
+from mlestar.state import BASELINE, PipelineState, Rescoring, Solution, best_first
 
 TOO_GOOD = 2.0
 """Standard errors of their difference by which the holdout score of a finalist may be better than its fresh score.
@@ -19,8 +19,9 @@ Measured in `benchmarks/fresh.py`, of 1, 1.5, 2 and 3: where a script had copied
 
 
 def ranked_scripts(state: PipelineState, direction: Direction) -> list[Solution]:
-    """Return the solutions that have a score, best first, each script once."""
-    ranked = best_first(direction, sorted(state.get("solutions", {}).values(), key=lambda solution: solution.id))
+    """Return the solutions of the run that have a score, best first, each script once; baselines are none of them."""
+    solutions = [solution for solution in state.get("solutions", {}).values() if solution.origin != BASELINE]
+    ranked = best_first(direction, sorted(solutions, key=lambda solution: solution.id))
     scripts: dict[str | None, Solution] = {}
     for solution in ranked:
         scripts.setdefault(solution.script, solution)
@@ -87,3 +88,9 @@ def _scores(
             return fresh
         both[name] = (weights[0] * searched + weights[1] * score) / sum(weights)
     return both
+
+
+def error_of_mean(scores: Sequence[float], errors: Sequence[float]) -> float:
+    """Return the standard error of the mean of scores: from their own errors, or from their spread if it is larger."""
+    within = math.hypot(*errors) / len(scores)
+    return max(within, stdev(scores) / math.sqrt(len(scores))) if len(scores) > 1 else within

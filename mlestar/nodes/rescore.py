@@ -1,8 +1,6 @@
 """Rescoring: the few best scripts are scored again on fresh rows, and that picks the winner."""
 
-import math
 from collections.abc import Sequence
-from statistics import stdev
 from typing import Literal
 
 from langgraph.runtime import Runtime
@@ -10,9 +8,10 @@ from langgraph.types import Send
 
 from mlestar.metrics.precision import format_score
 from mlestar.metrics.spec import NOT_BLIND
-from mlestar.nodes.finalists import choose_finalists, order_finalists, ranked_scripts
+from mlestar.nodes.finalists import choose_finalists, error_of_mean, order_finalists, ranked_scripts
 from mlestar.nodes.grading import grade_execution
 from mlestar.nodes.leakage import check_finalist
+from mlestar.nodes.order import compare_baselines, place_baselines
 from mlestar.nodes.progress import emit
 from mlestar.runtime.budget import Refusal
 from mlestar.runtime.context import RunContext, find_context
@@ -87,18 +86,20 @@ def combine_verdicts(finalist: Solution, verdicts: Sequence[Verdict]) -> Rescori
     )
 
 
-def error_of_mean(scores: Sequence[float], errors: Sequence[float]) -> float:
-    """Return the standard error of the mean of scores: from their own errors, or from their spread if it is larger."""
-    within = math.hypot(*errors) / len(scores)
-    return max(within, stdev(scores) / math.sqrt(len(scores))) if len(scores) > 1 else within
-
-
 async def choose(state: PipelineState, runtime: Runtime[Settings]) -> PipelineState:
-    """Order the solutions for export: finalists first, then the others by holdout score."""
+    """Order the solutions for export: finalists, then the others by holdout score; baselines before what they beat."""
     ctx = await find_context(state, runtime)
-    direction = (await ctx.brief(state)).spec.direction
-    order = order_finalists(direction, ranked_scripts(state, direction), state.get("rescorings", {}))
-    return {"order": order, "winner": order[0] if order else None}
+    brief = await ctx.brief(state)
+    direction = brief.spec.direction
+    scripts = order_finalists(direction, ranked_scripts(state, direction), state.get("rescorings", {}))
+    order = await place_baselines(ctx, brief, state, scripts)
+    first = order[0] if order else None
+    best = scripts[0] if scripts else None
+    if first != best:
+        reason = f"it is better than {best}" if best else "no script has a score"
+        emit(runtime, "choose", f"the {first} baseline is what is submitted: {reason}")
+    chosen: PipelineState = {"order": order, "winner": first}
+    return {**chosen, "baselines": await compare_baselines(ctx, brief, {**state, **chosen}, best)}
 
 
 async def _score_on(ctx: RunContext, brief: Brief, finalist: Solution, staged: StagedInput, stretch: float) -> Verdict:

@@ -13,6 +13,7 @@ from mlestar.errors import MlestarError
 from mlestar.evaluation import write_submission
 from mlestar.metrics.spec import better
 from mlestar.nodes.grading import grade_execution
+from mlestar.nodes.order import CONSTANT, compare_baselines
 from mlestar.nodes.progress import emit
 from mlestar.nodes.rescore import rescore_solution
 from mlestar.report import write_result
@@ -21,7 +22,18 @@ from mlestar.runtime.budget import Refusal, Stage
 from mlestar.runtime.context import RunContext, find_context, release_context
 from mlestar.runtime.submission import SubmittedSolution
 from mlestar.settings import EXPORT_STRETCH, Settings
-from mlestar.state import Brief, CandidateState, Draft, Export, PipelineState, Solution, best_first
+from mlestar.state import (
+    BASELINE,
+    Baseline,
+    Brief,
+    CandidateState,
+    Draft,
+    Export,
+    PipelineState,
+    RunStatus,
+    Solution,
+    best_first,
+)
 from mlestar.store import NoteKind, key_of
 
 LAST_TRIES = 3
@@ -47,9 +59,11 @@ async def after_review(
 async def needs_unsubsampling(
     state: PipelineState, runtime: Runtime[Settings]
 ) -> Literal["may subsample", "whole data", "no solution"]:
-    """Look for subsampling when train has more rows than scripts should use during the search."""
+    """Look for subsampling when train has more rows than scripts should use during the search; a baseline has none."""
     if not state["order"]:
         return "no solution"
+    if _queue(state)[0].origin == BASELINE:
+        return "whole data"
     ctx = await find_context(state, runtime)
     brief = await ctx.brief(state)
     return "may subsample" if brief.spec.train_rows > ctx.settings.subsample_rows else "whole data"
@@ -104,8 +118,17 @@ async def export(state: PipelineState, runtime: Runtime[Settings]) -> PipelineSt
     if attempt.submission:
         submitted = SubmittedSolution(solution, await _pinned(ctx, solution), final=True)
         await _write(ctx, brief, submitted, attempt.submission)
-        return {"exports": exports, "winner": solution.id}
+        update: PipelineState = {"exports": exports, "winner": solution.id}
+        return {**update, "baselines": await _compared(ctx, brief, {**state, **update}, solution)}
     return {"exports": exports}
+
+
+async def _compared(ctx: RunContext, brief: Brief, state: PipelineState, winner: Solution) -> dict[str, Baseline]:
+    """Return the baselines compared with a winner that `choose` did not compare them with; else as they are."""
+    baselines = state.get("baselines", {})
+    if winner.origin == BASELINE or any(baseline.compared == winner.id for baseline in baselines.values()):
+        return baselines
+    return await compare_baselines(ctx, brief, state, winner.id)
 
 
 def after_export(state: PipelineState) -> Literal["failed, next best", "submitted, none left or budget"]:
@@ -118,13 +141,19 @@ def after_export(state: PipelineState) -> Literal["failed, next best", "submitte
 async def report(state: PipelineState, runtime: Runtime[Settings]) -> PipelineState:
     """Write `result.json` and the report."""
     ctx = await find_context(state, runtime)
-    exported = any(attempt.submission for attempt in state.get("exports", []))
-    if not exported:
+    exported = next((attempt.solution for attempt in state.get("exports", []) if attempt.submission), None)
+    if exported is None:
         await asyncio.to_thread(ctx.submission.withdraw)
-    finished: PipelineState = {"status": "solved" if exported else "no_solution"}
+    finished: PipelineState = {"status": _status(state, exported)}
     result = await write_result(ctx, {**state, **finished}, message=state.get("remark", ""))
     await release_context(ctx)
     return {**finished, "summary": result.summary}
+
+
+def _status(state: PipelineState, exported: str | None) -> RunStatus:
+    if exported is None:
+        return "no_solution"
+    return "baseline" if state["solutions"][exported].origin == BASELINE else "solved"
 
 
 def _queue(state: PipelineState) -> list[Solution]:
@@ -245,7 +274,9 @@ async def _export(ctx: RunContext, brief: Brief, solution: Solution, stage: Stag
         )
     except Refusal as refusal:
         return Export(solution=solution.id, message=str(refusal))
-    verdict = await grade_execution(ctx, brief, execution, staged)
+    # A constant often equals the sample submission.
+    form = staged.accepting_sample() if solution.id == CONSTANT else staged
+    verdict = await grade_execution(ctx, brief, execution, form)
     submission = verdict.submission if verdict.status == "ok" else None
     if submission and brief.spec.has_test:
         task = await ctx.inputs.task(brief)

@@ -20,6 +20,7 @@ from mlestar.report.page import render_page
 from mlestar.runtime.context import RunContext
 from mlestar.runtime.weights import WeightRow, declared_weights
 from mlestar.state import (
+    BASELINE,
     ORIGINS,
     Baseline,
     Brief,
@@ -35,7 +36,7 @@ from mlestar.state import (
 from mlestar.store import Cap, Ledger, RunFolder
 from mlestar.store.damage import damaged
 
-ENDED = ("solved", "no_solution")
+ENDED = ("solved", "baseline", "no_solution")
 """A run that ended so executes no further script, so that its scores may be read in full precision."""
 
 
@@ -196,7 +197,9 @@ class Result(BaseModel):
 
     @property
     def baseline_warning(self) -> str:
-        """Return a sentence where the winner is not better than the simple model beyond noise, else an empty text."""
+        """Return a sentence where the winner is a baseline, or not better than one beyond noise; else an empty text."""
+        if self.status == "baseline":
+            return _submitted_warning(next((row for row in self.baselines if row.name == self.winner), None))
         return next(filter(None, (_warning(row) for row in self.baselines)), "")
 
     @classmethod
@@ -225,7 +228,18 @@ class Result(BaseModel):
     def summary(self) -> RunSummary:
         """Return what matters most of the result."""
         shared = {name: getattr(self, name) for name in RunSummary.model_fields if name in Result.model_fields}
+        if self.status == "baseline":
+            shared["message"] = " ".join(filter(None, (self.message, self.baseline_warning)))
         return RunSummary(**shared, **self.score.model_dump(exclude={"reported"}))
+
+
+def _submitted_warning(row: BaselineRow | None) -> str:
+    """Return what was submitted in place of a script of the run, and why."""
+    what = f"a baseline ({row.name}: {row.how})" if row else "a baseline"
+    if row is None or row.winner_gain is None or row.winner_gain >= 0:
+        return f"No script of the run could be submitted, so {what} was."
+    shown = format_score(-row.winner_gain, row.winner_gain_se)
+    return f"No script of the run was better than {what}, so that was submitted: it is better by {shown}."
 
 
 def _warning(row: BaselineRow) -> str:
@@ -302,6 +316,7 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
     facts = [Solution.model_validate(fact) for fact in await asyncio.to_thread(ledger.notes, "solution")]
     solutions = {solution.id: solution for solution in facts} | state.get("solutions", {})
     rescorings, chosen = state.get("rescorings", {}), any(export.submission for export in state.get("exports", []))
+    left_out = _unused_baselines(state)
     current = ctx.submission.current
     submitted = chosen or current is not None
     ended = state.get("status") in ENDED
@@ -333,17 +348,28 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
         seconds=round(spend.seconds, 3),
         spend=SpendRow.model_validate(spend),
         caps=await _caps(ctx),
-        rescorings=tuple(row if ended else _shown_rescoring(row) for row in rescorings.values()),
+        rescorings=tuple(
+            row if ended else _shown_rescoring(row) for name, row in rescorings.items() if name not in left_out
+        ),
         exports=tuple(state.get("exports", [])),
         sources=(*_sources(state), *_refused_supplies(await asyncio.to_thread(ledger.notes, "refused_supply"))),
         weights=await _weights(ctx, solutions[winner]) if winner else (),
         packages=await _packages(ctx, solutions[winner]) if winner else (),
         solutions=tuple(
-            _row(ctx, solution, rescorings, ended) for solution in sorted(solutions.values(), key=_position)
+            _row(ctx, solution, rescorings, ended)
+            for solution in sorted(solutions.values(), key=_position)
+            if solution.id not in left_out
         ),
         baselines=tuple(_baseline_row(ctx, baseline, ended) for baseline in state.get("baselines", {}).values()),
         **task,
     )
+
+
+def _unused_baselines(state: PipelineState) -> set[str]:
+    """Return the ids of baselines that were not exported: the table of baselines has them, and no other."""
+    exported = {export.solution for export in state.get("exports", [])}
+    baselines = {name for name, solution in state.get("solutions", {}).items() if solution.origin == BASELINE}
+    return baselines - exported
 
 
 async def _packages(ctx: RunContext, winner: Solution) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ logger = logging.getLogger("mlestar.runtime")
 T = TypeVar("T")
 Stage = Literal["search", "rescoring", "export"]
 """What work is for: each stage keeps back what the later ones need, so rescorings are skipped before exports. Baselines
-follow the exports and are work of the last stage."""
+follow the rescorings, with the same caps."""
 EXPORTS = 2
 """Exports that every cap leaves room for: the winner's, and one more if that fails. Chosen by judgement."""
 SLACK = 1.5

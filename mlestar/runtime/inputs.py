@@ -33,6 +33,8 @@ class StagedInput:
     """Grades submissions for the withheld rows; None for the real input."""
     blind: bool = False
     """The search has none of the withheld rows in its input."""
+    accepts_sample: bool = False
+    """A copy of the sample submission is valid for its rows."""
 
     @cached_property
     def form(self) -> SubmissionForm:
@@ -41,12 +43,19 @@ class StagedInput:
         Raises:
             HoldoutError: no table has the rows to predict.
         """
-        return real_form(self.task) if self.grader is None else self.grader.form
+        if self.grader is None:
+            return replace(real_form(self.task), may_equal_sample=self.accepts_sample)
+        return self.grader.form
 
     @property
     def is_portable(self) -> bool:
         """Whether another process can compute the metric."""
         return has_portable_metric(self.task)
+
+    def accepting_sample(self) -> "StagedInput":
+        """Return the input with a form that accepts a copy of the sample submission, which often is a constant."""
+        grader = None if self.grader is None else replace(self.grader, accepts_sample=True)
+        return replace(self, grader=grader, accepts_sample=True)
 
     def excess(self, size: int) -> str:
         """Return why a submission of so many bytes is refused unread; empty when it is not."""

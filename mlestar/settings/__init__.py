@@ -271,8 +271,8 @@ class Settings(BaseModel):
     )
     baselines: bool = Field(
         True,
-        description="Grade the best constant and a simple model on the rows that the winner is graded on, at the end "
-        "and without a model call.",
+        description="Grade the best constant and a simple model on the rows that the winner is graded on, without a "
+        "model call; one that beats the winner is submitted in its place.",
     )
     debug_rounds: int = Field(3, ge=0, le=20, description="Attempts to repair a script that fails.")
     accept: Literal["better", "significant"] = Field(

@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 from mlestar.data.examples import ExampleName
 from mlestar.state.supply import Supply
 from mlestar.state.values import (
+    BASELINE,
     NO_TRACK,
     ORIGINS,
     Action,
@@ -39,6 +40,7 @@ from mlestar.state.values import (
 )
 
 __all__ = [
+    "BASELINE",
     "CHECKPOINT_TYPES",
     "NO_TRACK",
     "ORIGINS",

@@ -24,7 +24,9 @@ from mlestar.state.supply import MAX_OTHER_PACKAGES, Supply
 
 NO_TRACK = -1
 """Track of what belongs to no track, such as an ensemble."""
-ORIGINS = ("candidate", "merge", "usage", "refinement", "ensemble", "whole data", "by hand")
+BASELINE = "baseline"
+"""Origin of what the package made itself to compare with; no agent wrote it."""
+ORIGINS = ("candidate", "merge", "usage", "refinement", "ensemble", "whole data", "by hand", BASELINE)
 """The stages that write scripts, in the order in which a report lists their solutions. A stage that is not among them
 is listed last."""
 
@@ -48,7 +50,8 @@ VerdictStatus = Literal[
 `unwritten`: no agent reply satisfied its contract. `refused`: the budget did not allow the run. The others are
 `ExecutionStatus`."""
 
-RunStatus = Literal["solved", "no_solution", "stopped", "paused", "failed"]
+RunStatus = Literal["solved", "baseline", "no_solution", "stopped", "paused", "failed"]
+"""`baseline`: what was submitted is a baseline, as no script of the run was better, or none could be submitted."""
 
 
 class Frozen(BaseModel):
@@ -408,10 +411,12 @@ class Baseline(Frozen):
     blind: bool = False
     """The search had none of the fresh rows; False too where there is no fresh score."""
     winner_gain: Finite = None
-    """By how much the winner is better on the same rows, whatever the metric's direction: on the fresh rows, or on the
-    holdout where the winner has no fresh score. None where it was not compared."""
+    """By how much the best script of the run is better on the same rows, whatever the metric's direction: on the fresh
+    rows, or on the holdout where one of them has no fresh score. None where it was not compared."""
     winner_gain_se: Finite = None
     """Standard error of that difference."""
+    compared: str | None = None
+    """Id of that script: the winner, unless a baseline was submitted."""
     message: str = ""
     """Why there is none, or why a score is missing."""
     seconds: float = 0.0

@@ -12,7 +12,7 @@ import pandas as pd
 
 from mlestar.data.task import Task
 from mlestar.evaluation import Grader, fresh_holdouts, infer_split, stage
-from mlestar.nodes.rescore import error_of_mean
+from mlestar.nodes.finalists import error_of_mean
 
 SCRIPT = """
 import numpy as np

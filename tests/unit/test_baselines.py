@@ -1,5 +1,6 @@
 """The constant and the simple model that are graded beside the winner."""
 
+import io
 import runpy
 from dataclasses import replace
 from pathlib import Path
@@ -7,9 +8,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 import mlestar
-from mlestar.baselines import NoBaselineError, find_constant, write_constant, write_simple_model
+from mlestar.baselines import (
+    NoBaselineError,
+    find_constant,
+    find_final_constant,
+    write_constant,
+    write_constant_script,
+    write_simple_model,
+)
+from mlestar.cli.console import show_result
 from mlestar.data.task import Task
 from mlestar.errors import StoreError
 from mlestar.evaluation import Grader, divide_rows, infer_split, stage
@@ -18,7 +28,7 @@ from mlestar.report.result import BaselineRow
 from mlestar.runners import Execution, Job, ScriptedRunner
 from mlestar.settings import Settings
 from mlestar.state import NO_TRACK
-from tests.unit.scenario import SMALL, Scenario, resume, signs, solve
+from tests.unit.scenario import SMALL, Scenario, failure, fence, resume, script, signs, solve
 
 ROWS = 400
 WORDS = ("river", "stone", "cloud", "green", "paper", "night", "table", "seven")
@@ -117,6 +127,29 @@ def test_the_best_constant_of_a_label_metric_is_not_always_the_most_common_label
     assert constant.cells == ("yes",)
 
 
+@pytest.mark.parametrize("sample", [True, False])
+def test_the_script_of_a_constant_writes_it_for_every_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, sample: bool
+) -> None:
+    grader = make_grader(tmp_path, make_frame()["value"], "Root mean squared error.", 0)
+    spec = grader.task.spec if sample else grader.task.spec.model_copy(update={"sample_submission": None})
+    constant = find_final_constant(grader.task, grader.form.metric)
+    (tmp_path / "constant.py").write_text(write_constant_script(spec, constant), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(tmp_path / "constant.py"))
+    written = pd.read_csv(tmp_path / "submission.csv")
+    assert list(written.columns) == ["id", "target"]
+    assert written["target"].tolist() == pytest.approx([constant.cells[0]] * grader.form.rows)
+    assert grader.grade(tmp_path / "submission.csv").score is not None
+
+
+def test_no_script_writes_a_constant_for_rows_in_other_files(tmp_path: Path) -> None:
+    task = make_grader(tmp_path, make_frame()["value"], "Root mean squared error.", 0).task
+    spec = task.spec.model_copy(update={"sample_submission": None, "test": "test"})
+    with pytest.raises(NoBaselineError, match="no script writes a constant"):
+        write_constant_script(spec, find_final_constant(task, task.metric))
+
+
 def test_pictures_have_no_simple_model(tmp_path: Path) -> None:
     task = make_grader(tmp_path, make_frame()["value"], "Root mean squared error.", 0).task
     spec = task.spec.model_copy(update={"modality": "image"})
@@ -204,8 +237,117 @@ async def test_a_run_that_ends_during_the_baselines_repeats_nothing(tmp_path: Pa
     before = list(scenario.ran)
     result = await resume(tmp_path, scenario)
     assert result.status == "solved"
-    assert scenario.ran[len(before) :] == ["simple-fresh1"]
+    assert scenario.ran[len(before) :] == ["simple-fresh1", f"{result.winner}-export"]
     assert {row.name for row in result.baselines if row.fresh is not None} == {"constant", "simple"}
+
+
+BETTER = {"simple-holdout": "0.99", "simple-fresh1": "0.99", "simple-export": "0.99"}
+"""Executions of a simple model that is better than every script of a scenario."""
+
+
+async def test_a_simple_model_that_is_better_than_the_winner_is_what_is_submitted(tmp_path: Path) -> None:
+    plain, scenario = Scenario(), Scenario(jobs=BETTER)
+    await solve(tmp_path / "without", plain)
+    result = await solve(tmp_path, scenario, baselines=True)
+    assert (result.status, result.winner, scenario.ran[-1]) == ("baseline", "simple", "simple-export")
+    assert result.score.fresh == pytest.approx(0.99, abs=0.02)
+    assert "HistGradientBoosting" in Path(result.solution or "").read_text(encoding="utf-8")
+    assert Path(result.submission or "").is_file()
+    row = rows_of(result)["simple"]
+    assert (row.winner_gain or 0) < 0
+    assert row.compared == "t0.r1.2"
+    assert "No script of the run was better than a baseline" in result.baseline_warning
+    assert result.baseline_warning in result.summary.message
+    assert result.baseline_warning in Path(result.report or "").read_text(encoding="utf-8")
+    origins = {solution.id: solution.origin for solution in result.solutions}
+    assert origins["simple"] == "baseline"
+    assert "constant" not in origins
+    assert scenario.count() == plain.count()
+    assert not any("0.99" in prompt for prompts in scenario.prompts.values() for prompt in prompts)
+
+
+async def test_a_simple_model_that_is_better_within_an_error_is_not_submitted(tmp_path: Path) -> None:
+    jobs = {"simple-holdout": "0.99", "simple-fresh1": "1.0", "simple-fresh2": "0.86"}
+    result = await solve(tmp_path, Scenario(jobs=jobs), baselines=True, fresh_splits=2)
+    row = rows_of(result)["simple"]
+    assert -(row.winner_gain_se or 0) < (row.winner_gain or 0) < 0
+    assert (result.status, result.winner) == ("solved", "t0.r1.2")
+    assert "simple" not in {solution.id for solution in result.solutions}
+
+
+async def test_a_better_simple_model_has_no_subsampling_to_remove(tmp_path: Path) -> None:
+    scenario = Scenario(jobs=BETTER)
+    result = await solve(tmp_path, scenario, baselines=True, subsample_rows=100)
+    assert result.winner == "simple"
+    assert scenario.count()["subsampling_extractor"] == 0
+
+
+async def test_a_run_in_which_no_script_worked_submits_the_simple_model(tmp_path: Path) -> None:
+    scenario = Scenario(initializer=fence(script("broken")), debugger=fence(script("broken")))
+    result = await solve(tmp_path, scenario, baselines=True)
+    assert (result.status, result.winner) == ("baseline", "simple")
+    assert rows_of(result)["simple"].winner_gain is None
+    assert "No script of the run could be submitted, so a baseline (simple: " in result.baseline_warning
+    assert Path(result.submission or "").is_file()
+    console = Console(file=io.StringIO(), width=200)
+    show_result(console, result)
+    assert result.baseline_warning in console.file.getvalue()  # type: ignore[attr-defined]  # it is a StringIO
+    ran = list(scenario.ran)
+    assert (await resume(tmp_path, scenario)).winner == "simple"
+    assert scenario.ran == ran
+
+
+async def test_a_run_in_which_nothing_worked_submits_the_constant(tmp_path: Path) -> None:
+    broken = fence(script("broken"))
+    scenario = Scenario(initializer=broken, debugger=broken, jobs={"simple-holdout": "broken"})
+    result = await solve(tmp_path, scenario, baselines=True)
+    assert (result.status, result.winner, scenario.ran[-1]) == ("baseline", "constant", "constant-export")
+
+
+class FailingExports(Scenario):
+    """Runs in which no script of an agent works on all rows."""
+
+    def run(self, job: Job) -> Execution:
+        execution = super().run(job)
+        return failure("broken") if job.name.endswith("-export") and job.name[0] == "t" else execution
+
+
+async def test_the_simple_model_is_submitted_where_every_other_export_fails(tmp_path: Path) -> None:
+    scenario = FailingExports()
+    result = await solve(tmp_path, scenario, baselines=True)
+    assert (result.status, result.winner) == ("baseline", "simple")
+    assert result.exports[0].solution == "t0.r1.2"
+    assert "No script of the run could be submitted" in result.baseline_warning
+
+
+async def test_the_next_best_is_submitted_where_the_export_of_the_simple_model_fails(tmp_path: Path) -> None:
+    result = await solve(tmp_path, Scenario(jobs={**BETTER, "simple-export": "broken"}), baselines=True)
+    assert (result.status, result.winner) == ("solved", "t0.r1.2")
+    assert [export.solution for export in result.exports] == ["simple", "t0.r1.2"]
+
+
+async def test_a_simple_model_that_the_budget_does_not_allow_changes_nothing(tmp_path: Path) -> None:
+    scenario = Scenario(jobs=BETTER)
+    result = await solve(tmp_path, scenario, baselines=True, max_executions=4)
+    assert (result.status, [job for job in scenario.ran if job.startswith("simple")]) == ("solved", [])
+
+
+async def test_a_run_that_ends_before_the_simple_model_is_exported_repeats_nothing(tmp_path: Path) -> None:
+    scenario = Scenario(jobs=BETTER)
+
+    def interrupt(job: Job) -> Execution:
+        if job.name == "simple-export":
+            msg = "the disk is full"
+            raise StoreError(msg)
+        return scenario.run(job)
+
+    settings = Settings.resolve({**SMALL, "runs_dir": tmp_path / "runs", "model_backoff": 0, "baselines": True})
+    with pytest.raises(StoreError):
+        await start(scenario, settings, ScriptedRunner(interrupt))
+    before = list(scenario.ran)
+    result = await resume(tmp_path, scenario)
+    assert (result.status, result.winner) == ("baseline", "simple")
+    assert scenario.ran[len(before) :] == ["simple-export"]
 
 
 async def start(scenario: Scenario, settings: Settings, runner: ScriptedRunner) -> Result:

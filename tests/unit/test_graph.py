@@ -13,24 +13,24 @@ __start__ -> prepare
 prepare -each track-> run_track
 run_track -> ensemble
 ensemble -each finalist-> rescore
-ensemble -no finalist-> choose
-rescore -> choose
+ensemble -no finalist-> add_baselines
+rescore -> add_baselines
+add_baselines -> choose
 choose -winner-> review_submission
-choose -no solution-> add_baselines
+choose -no solution-> report
 review_submission -edited by hand-> evaluate_edited
 review_submission -may subsample-> unsubsample
 review_submission -whole data-> export
-review_submission -no solution-> add_baselines
+review_submission -no solution-> report
 evaluate_edited -may subsample-> unsubsample
 evaluate_edited -whole data-> export
-evaluate_edited -no solution-> add_baselines
+evaluate_edited -no solution-> report
 unsubsample -subsampled-> evaluate_whole
 unsubsample -whole data-> export
 evaluate_whole -> rescore_whole
 rescore_whole -> export
 export -failed, next best-> export
-export -submitted, none left or budget-> add_baselines
-add_baselines -> report
+export -submitted, none left or budget-> report
 report -> __end__
 """
 

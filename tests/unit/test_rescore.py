@@ -2,8 +2,7 @@
 
 import pytest
 
-from mlestar.nodes.finalists import choose_finalists, order_finalists, ranked_scripts
-from mlestar.nodes.rescore import error_of_mean
+from mlestar.nodes.finalists import choose_finalists, error_of_mean, order_finalists, ranked_scripts
 from mlestar.state import Rescoring, Solution, Verdict
 
 

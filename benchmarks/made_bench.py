@@ -4,9 +4,10 @@
                                     [--profile quick] [--runner local] [--set key=value ...] [--panels] [--only-summary]
 
 Writes the tables of `made_tables` into `WORK/suite` (with `--panels` those of `made_series` instead), runs
-`mlestar bench` on the chosen ones into `WORK/bench-PROFILE-MINUTES`, and prints wins, ties and losses of mlestar against
-each peer by the paired standard error. `--number` takes one table of each family first, then second ones. The same
-command continues after an interruption, and other tasks can be added; the summary is of all rows that are stored.
+`mlestar bench` on the chosen ones into `WORK/bench-PROFILE-MINUTES`, and prints wins, ties and losses of mlestar
+against each peer by the paired standard error. `--number` takes one table of each family first, then second ones.
+The same command continues after an interruption, and other tasks can be added; the summary is of all rows that are
+stored.
 """
 
 import argparse

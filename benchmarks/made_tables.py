@@ -4,7 +4,7 @@
 
 Writes `SUITE/tasks/ID` (description, train, test and sample submission) and `SUITE/answers/ID` for every table in
 `TABLES`. The same seed gives the same bytes. A family is a function of a few settings; it returns what makes the rows
-of a table, without an id, with the target in the last columns. The last `TEST_ROWS` rows, which are the later ones
+of a table, without an id, with the target in the last columns. The last `test_rows` rows, which are the later ones
 where the family says so, are those of test. All shapes, shares and strengths were chosen by judgement, so that tables
 differ; none was measured.
 """
@@ -41,6 +41,7 @@ class MadeTable:
     targets: int = 1
     in_order: bool = False
     """The order of rows is kept; otherwise those of train and those of test are shuffled."""
+    test_rows: int = TEST_ROWS
 
 
 # Parts of tables
@@ -491,7 +492,7 @@ TABLES = (
 def make_rows(made: MadeTable, seed: int) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Return train and test with ids and targets, and the names of the targets."""
     draw = np.random.default_rng([seed, *made.name.encode()])
-    table = made.make(draw, made.rows + TEST_ROWS)
+    table = made.make(draw, made.rows + made.test_rows)
     train, test = table.iloc[: made.rows], table.iloc[made.rows :]
     if not made.in_order:
         train, test = (side.iloc[draw.permutation(len(side))] for side in (train, test))

@@ -8,9 +8,11 @@ script runs as plain `python` on one thread; these scripts come from the templat
 Two plain models of scikit-learn (`boosting`: histogram gradient boosting, `regression`: ridge or logistic regression)
 and the peers of `mlestar bench` are graded beside them, each on one CPU.
 
-Prints a row for each task and tool: score with its standard error, seconds (of CPU; of the clock for peers), lines of
-the script, the score that the script gave itself, and its difference from the better one of the plain models and from
-each peer in paired standard errors, positive where the script is better. Then wins, ties and losses of each model.
+Prints a row for each task and tool: score with its standard error, seconds of CPU, lines of the script, the score
+that the script gave itself, and its difference from the better one of the plain models and from each peer in paired
+standard errors, positive where the script is better. Then wins, ties and losses of each model. The limit of a peer is
+one of the clock: where other programs are running, its CPU time says how much it had.
+
 What has been run is not run again unless the script, the task or the time limit differs.
 """
 
@@ -22,9 +24,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from signal import SIGKILL, SIGXCPU
@@ -96,7 +97,7 @@ class Solver(Protocol):
     lines: int
 
     def run(self, task: SuiteTask, folder: Path) -> Outcome:
-        """Solve a task in a folder of its own; `seconds` are those of CPU where they are known."""
+        """Solve a task in a folder of its own; `seconds` of the outcome are those of CPU."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,15 @@ class Peer:
         return str(dict(self.tool.settings))
 
     def run(self, task: SuiteTask, folder: Path) -> Outcome:
-        return self.tool.run(task, 0, folder)
+        before = _children_seconds()
+        outcome = self.tool.run(task, 0, folder)
+        return replace(outcome, seconds=_children_seconds() - before)
+
+
+def _children_seconds() -> float:
+    """Return the CPU time of all processes that this one has started and waited for."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def run_measured(command: Sequence[str], folder: Path, seconds: float) -> Ended:
@@ -241,7 +250,6 @@ def solve(task: SuiteTask, solver: Solver, work: Path) -> BenchRow:
         return BenchRow.model_validate_json(stored.read_text(encoding="utf-8"))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "input").unlink(missing_ok=True)
-    start = time.monotonic()
     outcome = solver.run(task, folder)
     graded = task.answers.grade(outcome.submission) if outcome.submission else None
     status: RowStatus = "invalid" if graded is not None and graded.score is None else outcome.status
@@ -256,7 +264,7 @@ def solve(task: SuiteTask, solver: Solver, work: Path) -> BenchRow:
         reported=reported_score((folder / "log.txt").read_text(encoding="utf-8", errors="replace"))
         if isinstance(solver, Script)
         else None,
-        seconds=outcome.seconds or time.monotonic() - start,
+        seconds=outcome.seconds,
         made_with={**marks, "lines": str(solver.lines)},
         **({"graded": graded} if graded else {}),
     )

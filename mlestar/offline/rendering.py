@@ -6,6 +6,12 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, FunctionLoader, PackageLoader, StrictUndefined
 from jinja2.exceptions import TemplateNotFound
 
+from mlestar.offline.surgery import without_unused
+
+
+_FOR_IDEAS = frozenset({"THREADS"})
+"""Names that models need which are added to a script later."""
+
 
 def render(name: str, values: dict[str, Any]) -> str:
     """Return a template with its values: `tables/script.py.jinja` is in `tables/templates`."""
@@ -15,6 +21,11 @@ def render(name: str, values: dict[str, Any]) -> str:
 def template(name: str) -> str:
     """Return a template that needs no values."""
     return render(name, {}).strip("\n")
+
+
+def finish(text: str) -> str:
+    """Return a whole script without what nothing in it needs, with two blank lines before every function."""
+    return space_functions(without_unused(text, _FOR_IDEAS))
 
 
 def space_functions(text: str) -> str:

@@ -13,7 +13,7 @@ from mlestar.data.tables.table import table_suffix
 from mlestar.offline.facts import Facts
 from mlestar.offline.images.source import SUFFIXES, Source, find_source
 from mlestar.offline.recipe import Model
-from mlestar.offline.rendering import render, space_functions
+from mlestar.offline.rendering import finish, render
 from mlestar.offline.tables.recipes import table_values
 
 _MANY_CLASSES = 6
@@ -55,7 +55,7 @@ def write_script(facts: Facts, model: Model, title: str) -> str:
         raise ValueError(msg)
     values = _values(facts, source, model, title)
     values["model"] = render(f"images/models/{model.name}.py.jinja", values)
-    return space_functions(render("images/script.py.jinja", values))
+    return finish(render("images/script.py.jinja", values))
 
 
 def _values(facts: Facts, source: Source, model: Model, title: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from mlestar.errors import UserError
 from mlestar.metrics import get_metric
 from mlestar.offline.facts import Facts
 from mlestar.offline.recipe import Model
-from mlestar.offline.rendering import render, space_functions
+from mlestar.offline.rendering import finish, render
 from mlestar.offline.sequences.columns import find_pair_columns
 from mlestar.offline.tables.recipes import table_values
 
@@ -64,7 +64,7 @@ def find_unused(facts: Facts, script: str) -> list[str]:
 
 def write_script(facts: Facts, model: Model, title: str) -> str:
     """Return a whole script for the task with one model."""
-    return space_functions(render("sequences/script.py.jinja", _values(facts, model, title)))
+    return finish(render("sequences/script.py.jinja", _values(facts, model, title)))
 
 
 def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
@@ -79,6 +79,9 @@ def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         "classify": False,
         "multilabel": False,
         "stratify": False,
+        "tuned": False,
+        "common": False,
+        "shape": "(len(y), SLOTS + 1)",
         "trend": False,
         "pairs": columns,
         "folds": _FOLDS,

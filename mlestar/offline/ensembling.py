@@ -97,7 +97,9 @@ def combine_scripts(facts: Facts) -> str | None:
         build, validate = PIPELINE
         pipelines.append((names.get(build, build), names.get(validate, validate)))
     values = {"pipelines": pipelines, "mode": _mode(text), "votes": _votes(text), "maximize": _maximize(facts)}
-    values |= {"dialect": dialect_arguments(facts), "tuned": "tune" in functions(base)}
+    names = functions(base).keys()
+    values |= {"tuned": "tune" in names, "written": "write_predictions" in names}
+    values |= {"spec": facts.spec, "cut_predictions": facts.cut_predictions, "dialect": dialect_arguments(facts)}
     head = base[: base.index("def run()")].rstrip()
     script = "\n\n\n".join([head, *parts, render("ensemble.py.jinja", values).strip("\n")]) + "\n"
     lines = [*_IMPORTS, *(line for other in others for line in imports(other))]

@@ -43,7 +43,7 @@ def separator_argument(delimiter: str) -> str:
 
 
 def tables_of(facts: Facts, joins: Iterable[str] = ()) -> list[str]:
-    """Return the tables that scripts for tables read: train, test, labels, those that are joined, perhaps the sample."""
+    """Return the tables that a script reads: train, test, labels, those that are joined, and perhaps the sample."""
     labels = [facts.labels_file.file] if facts.labels_file else []
     sample = [facts.spec.sample_submission] if facts.cut_predictions and facts.spec.sample_submission else []
     return [facts.spec.train, facts.spec.test, *labels, *joins, *sample]

@@ -8,7 +8,6 @@ from jinja2.exceptions import TemplateNotFound
 
 from mlestar.offline.surgery import without_unused
 
-
 _FOR_IDEAS = frozenset({"THREADS"})
 """Names that models need which are added to a script later."""
 

@@ -98,6 +98,7 @@ def task_values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         "tuned": objective.rule in _TUNED or (objective.rule == "probabilities" and objective.classify),
         "shape": _shape(facts, objective),
         "spelled": _spelled_once(facts, classes),
+        "plain": _are_plain(columns),
     }
     several = split.kind in ("time", "series") or values["grouped"]
     values["common"] = objective.classify and not several and _are_common(facts, classes)
@@ -122,6 +123,13 @@ def _spelled_once(facts: Facts, classes: Sequence[str]) -> bool:
     cells = {cell.strip() for cell in column.examples} if column else set()
     in_tables = facts.spec.layout in ("tables", "separate labels") and len(facts.spec.target) == 1
     return bool(in_tables and column and column.distinct == len(cells) and cells == set(classes))
+
+
+def _are_plain(columns: FeatureColumns) -> bool:
+    """Return whether all features have names that every library takes, each of them once."""
+    names = [*columns.numbers, *columns.categories]
+    simple = set(columns.steps) <= {"number_features", "category_features"} and len(set(names)) == len(names)
+    return simple and all(name == plain for name, plain in plain_names(names).items())
 
 
 def _are_common(facts: Facts, classes: Sequence[str]) -> bool:

@@ -7,7 +7,14 @@ from typing import Any
 from mlestar.data.tables.table import table_suffix, usual_delimiter
 from mlestar.offline.facts import Facts
 
-_FORMS = {".csv": "delimited", ".tsv": "delimited", ".parquet": "parquet", ".json": "json"}
+_FORMS = {
+    ".csv": "delimited",
+    ".tsv": "delimited",
+    ".parquet": "parquet",
+    ".json": "json",
+    ".jsonl": "json lines",
+    ".ndjson": "json lines",
+}
 
 
 def reader_values(facts: Facts, tables: Iterable[str]) -> dict[str, Any]:
@@ -15,10 +22,9 @@ def reader_values(facts: Facts, tables: Iterable[str]) -> dict[str, Any]:
 
     Args:
         facts: of the prompt.
-        tables: names of the tables that the script reads.
+        tables: names of the tables that the script reads; folders and arrays among them are left out.
     """
-    names = dict.fromkeys(tables)
-    forms = {name: _FORMS.get(table_suffix(Path(name)), "json lines") for name in names}
+    forms = {name: form for name in tables if (form := _FORMS.get(table_suffix(Path(name))))}
     delimiters = {name: find_delimiter(facts, name) for name, form in forms.items() if form == "delimited"}
     different = set(delimiters.values())
     return {

@@ -4,6 +4,7 @@ from typing import Any
 
 from mlestar.offline.audio.sounds import are_readable, find_codes, find_sounds, find_suffixes
 from mlestar.offline.facts import Facts
+from mlestar.offline.readers import reader_values, tables_of
 from mlestar.offline.recipe import Model
 from mlestar.offline.rendering import finish, render
 from mlestar.offline.signals import signal_values
@@ -62,6 +63,7 @@ def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
     rows = facts.spec.train_rows
     return {
         **values,
+        **reader_values(facts, [*tables_of(facts), sounds.test_rows]),
         "noun": "sound",
         "imports": sorted({*values["imports"], *imports}, key=lambda line: (line.startswith("from"), line)),
         "place": sounds.place,

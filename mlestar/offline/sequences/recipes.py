@@ -8,6 +8,7 @@ from mlestar.data.tables.table import SUFFIXES, table_suffix
 from mlestar.errors import UserError
 from mlestar.metrics import get_metric
 from mlestar.offline.facts import Facts
+from mlestar.offline.readers import reader_values
 from mlestar.offline.recipe import Model
 from mlestar.offline.rendering import finish, render
 from mlestar.offline.sequences.columns import find_pair_columns
@@ -87,19 +88,12 @@ def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         "folds": _FOLDS,
         "subsample": limit if facts.spec.train_rows > limit else 0,
         "word_errors": facts.spec.metric == "word_error_rate",
-        "forms": _forms(facts),
+        **reader_values(facts, (facts.spec.train, facts.spec.test)),
         "numbers": bool(_NUMBERS.search(facts.text("task"))),
     }
     values["imports"] = _imports(facts, model, values)
     values["model"] = render(f"sequences/models/{model.name}.py.jinja", values)
     return values
-
-
-def _forms(facts: Facts) -> list[str]:
-    """Return the formats of the tables."""
-    suffixes = (table_suffix(Path(name)) for name in (facts.spec.train, facts.spec.test))
-    forms = {".csv": "delimited", ".tsv": "delimited", ".parquet": "parquet"}
-    return sorted({forms.get(suffix, "json") for suffix in suffixes})
 
 
 def _imports(facts: Facts, model: Model, values: dict[str, Any]) -> list[str]:

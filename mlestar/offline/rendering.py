@@ -35,6 +35,8 @@ def space_functions(text: str) -> str:
             while lines and not lines[-1].strip():
                 lines.pop()
             lines += ["", ""]
+        if line.startswith("#") and lines[-2:-1] and lines[-2].startswith(" ") and not lines[-1]:
+            lines.append("")
         if line.strip() or lines[-2:] != ["", ""]:
             lines.append(line.rstrip())
     return "\n".join(lines).strip("\n") + "\n"

@@ -24,6 +24,7 @@ _FEW_FEATURES = 6
 """Features up to which trees see all of them. Chosen by judgement; not measured."""
 _TUNED = frozenset({"threshold", "prior", "cuts", "tags", "quantile", "values"})
 """Rules of decision with something that is found on held-out predictions."""
+_COMPACT = re.compile(r"\d{8}T?\d{6}Z?")
 _COMMON = 50
 """Rows of the rarest class from which every fold has all classes, also in part of the rows. Chosen by judgement; not
 measured."""
@@ -99,6 +100,7 @@ def task_values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         "shape": _shape(facts, objective),
         "spelled": _spelled_once(facts, classes),
         "plain": _are_plain(columns),
+        "compact_dates": _has_compact_dates(facts, columns),
     }
     several = split.kind in ("time", "series") or values["grouped"]
     values["common"] = objective.classify and not several and _are_common(facts, classes)
@@ -130,6 +132,15 @@ def _are_plain(columns: FeatureColumns) -> bool:
     names = [*columns.numbers, *columns.categories]
     simple = set(columns.steps) <= {"number_features", "category_features"} and len(set(names)) == len(names)
     return simple and all(name == plain for name, plain in plain_names(names).items())
+
+
+def _has_compact_dates(facts: Facts, columns: FeatureColumns) -> bool:
+    """Return whether some date is written in digits alone, down to the second."""
+    joined = (column for join in columns.joins for column in join.statistics)
+    dates = [column for column in (*facts.test_columns, *joined) if column.name in columns.dates]
+    cells = (cell for column in dates for cell in (*column.examples, column.minimum or "", column.maximum or ""))
+    # Without an example nothing is known.
+    return any(not column.examples for column in dates) or any(_COMPACT.fullmatch(cell.strip()) for cell in cells)
 
 
 def _are_common(facts: Facts, classes: Sequence[str]) -> bool:

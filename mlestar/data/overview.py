@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from mlestar.data.names import clean, shorten_names
 from mlestar.data.statistics import ColumnKind, ColumnStatistics, FileStatistics
+from mlestar.data.tables.table import usual_delimiter
 from mlestar.metrics.spec import TaskSpec
 from mlestar.prompts import as_data, as_json, shorten
 
@@ -175,7 +176,7 @@ def _render_all(entries: Sequence[_Entry], full: Sequence[tuple[int, int]], name
     for number, position in full:
         chosen.setdefault(number, set()).add(position)
     shown = [_render(entry, chosen.get(number, set()), names) for number, entry in enumerate(entries)]
-    return [columns for columns in shown if len(columns) > 1]
+    return [columns for columns in shown if columns.keys() - {"file", "delimiter"}]
 
 
 def _entries(spec: TaskSpec, statistics: Sequence[FileStatistics]) -> list[_Entry]:
@@ -227,6 +228,8 @@ def _render(entry: _Entry, chosen: set[int], names: int) -> dict[str, Any]:
     others = [column for position, column in enumerate(entry.columns) if position not in chosen]
     groups = [group.model_dump(mode="json", exclude_defaults=True) for group in _group(others, names)]
     shown: dict[str, Any] = {"file": shorten(entry.file.file, _MAX_NAME)}
+    if entry.file.delimiter not in ("", usual_delimiter(entry.file.file)):
+        shown["delimiter"] = entry.file.delimiter
     if entry.repeated and len(entry.missing_here) < len(entry.repeated):
         shown["as_in_train_without"] = _names(entry.missing_here, names)
     elif entry.repeated:

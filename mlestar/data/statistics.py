@@ -114,6 +114,8 @@ class FileStatistics(BaseModel):
     """Bytes; of a folder, of all its files."""
     rows: int | None = None
     """None when it is not a table."""
+    delimiter: str = ""
+    """What is between the cells of a delimited file; empty for other formats."""
     columns: tuple[ColumnStatistics, ...] = ()
     records: tuple[tuple[str, ...], ...] = ()
     """The first two records, cells in the order of `columns`, long ones cut."""
@@ -153,6 +155,7 @@ def table_statistics(
         file=name,
         size=table.path.stat().st_size,
         rows=len(table),
+        delimiter=delimiter,
         columns=tuple(columns.values()),
         records=tuple(zip(*heads.values(), strict=True)),
         sampled=len(sample) < count,

@@ -7,7 +7,7 @@ from mlestar.offline.kinds import all_variants
 from mlestar.offline.recipe import Variant
 from mlestar.offline.rendering import render
 from mlestar.offline.rewriting import fewer_rounds
-from mlestar.offline.surgery import constants, functions, rename
+from mlestar.offline.surgery import add_imports, constants, functions, rename
 
 _MAX_VARIANTS = 3
 _FEATURE_STEPS = (
@@ -18,6 +18,8 @@ _FEATURE_STEPS = (
     "date_features",
     "text_features",
 )
+_IMPORTS = ("import time", "from pathlib import Path", "import numpy as np", "import pandas as pd")
+"""What a study needs."""
 _UNTUNED_RULES = {
     "return float(grid[": "0.5",
     "cuts = np.quantile": "(grade_values()[1:] + grade_values()[:-1]) / 2",
@@ -41,7 +43,8 @@ def write_study(script: str, summaries: str) -> str:
         head = head.replace(seconds, f"{seconds} * 2 // {len(changes) + 1}")
     head = re.sub(r"^FOLDS = \d+$", "FOLDS = 3", head, flags=re.MULTILINE)
     code = [variant.code for variant in variants if variant.code]
-    return "\n\n\n".join([head, *code, study.strip("\n")]) + "\n"
+    whole = "\n\n\n".join([head, *code, study.strip("\n")]) + "\n"
+    return add_imports(whole, _IMPORTS)
 
 
 def _variants(script: str) -> list[Variant]:

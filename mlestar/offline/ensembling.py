@@ -10,6 +10,8 @@ from mlestar.offline.surgery import add_imports, constants, functions, imports, 
 from mlestar.offline.tables.recipes import dialect_arguments
 
 PIPELINE = ("build_features", "cross_validate")
+_IMPORTS = ("import time", "import numpy as np", "import pandas as pd")
+"""What the combination of the members needs."""
 _ENTRY_POINTS = frozenset({"run", "main"})
 
 
@@ -95,10 +97,13 @@ def combine_scripts(facts: Facts) -> str | None:
         build, validate = PIPELINE
         pipelines.append((names.get(build, build), names.get(validate, validate)))
     values = {"pipelines": pipelines, "mode": _mode(text), "votes": _votes(text), "maximize": _maximize(facts)}
-    values["dialect"] = dialect_arguments(facts)
+    names = functions(base).keys()
+    values |= {"tuned": "tune" in names, "written": "write_predictions" in names}
+    values |= {"spec": facts.spec, "cut_predictions": facts.cut_predictions, "dialect": dialect_arguments(facts)}
     head = base[: base.index("def run()")].rstrip()
     script = "\n\n\n".join([head, *parts, render("ensemble.py.jinja", values).strip("\n")]) + "\n"
-    return add_imports(_share_time(script, facts, len(usable)), [line for other in others for line in imports(other)])
+    lines = [*_IMPORTS, *(line for other in others for line in imports(other))]
+    return add_imports(_share_time(script, facts, len(usable)), lines)
 
 
 def _moved(base: str, other: str) -> list[str]:
@@ -107,7 +112,7 @@ def _moved(base: str, other: str) -> list[str]:
     definitions = {**constants(other), **functions(other)}
     required = [name for name in needed(other, *PIPELINE) if name not in _ENTRY_POINTS]
     different = {name for name in required if base_definitions.get(name) != definitions[name]}
-    different -= {"STARTED", "SECONDS"}
+    different -= {"STARTED", "SECONDS"} & base_definitions.keys()
     while callers := {name for name in required if name not in different and used(definitions[name]) & different}:
         different |= callers
     return [name for name in required if name in different]

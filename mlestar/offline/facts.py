@@ -8,6 +8,7 @@ from typing import Any
 
 from mlestar.data.names import expand_names, is_cut
 from mlestar.data.statistics import ColumnStatistics, FileStatistics
+from mlestar.data.tables.table import usual_delimiter
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.metrics.spec import TaskSpec
 from mlestar.offline.sections import Section, sections
@@ -158,4 +159,5 @@ def _read_file(file: Mapping[str, Any], train: Mapping[str, ColumnStatistics]) -
     else:
         repeated = [name for name in expand_names(file.get("as_in_train", [])) if name in train]
     columns = {name: train[name] for name in repeated} | _own_columns(file)
-    return FileStatistics(file=file["file"], size=0, columns=tuple(columns.values()))
+    delimiter = file.get("delimiter", usual_delimiter(file["file"]))
+    return FileStatistics(file=file["file"], size=0, delimiter=delimiter, columns=tuple(columns.values()))

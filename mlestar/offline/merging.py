@@ -2,7 +2,7 @@
 
 import re
 
-from mlestar.offline.surgery import add_imports, functions, imports, needed, rename, replace_function
+from mlestar.offline.surgery import add_imports, constants, functions, imports, needed, rename, replace_function
 
 _MODEL = "fit_predict"
 _FEATURE_FUNCTIONS = frozenset({"is_text", "without_texts", "fit_classes"})
@@ -21,9 +21,13 @@ def merge_models(base: str, reference: str) -> str | None:
         base, members = _as_member(base), ["fit_predict_a"]
     letter = _letter(len(members))
     shared = {name for name in _feature_functions(reference) if name in parts and name in functions(base)}
-    moved = [name for name in needed(reference, _MODEL) if name in parts and name not in shared]
+    required = needed(reference, _MODEL)
+    moved = [name for name in required if name in parts and name not in shared]
     new_names = {name: f"{name}_{letter}" for name in moved}
+    known, values = constants(base), constants(reference)
+    lines = [values[name] for name in required if name in values and name not in parts and name not in known]
     codes = [rename(parts[name], new_names) for name in moved]
+    codes = ["\n".join(lines), *codes] if lines else codes
     text = "\n\n\n".join([*codes, _average([*members, f"fit_predict_{letter}"])])
     return add_imports(replace_function(base, _MODEL, text), imports(reference))
 

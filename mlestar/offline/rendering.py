@@ -6,6 +6,11 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, FunctionLoader, PackageLoader, StrictUndefined
 from jinja2.exceptions import TemplateNotFound
 
+from mlestar.offline.surgery import without_unused
+
+_FOR_IDEAS = frozenset({"THREADS"})
+"""Names that models need which are added to a script later."""
+
 
 def render(name: str, values: dict[str, Any]) -> str:
     """Return a template with its values: `tables/script.py.jinja` is in `tables/templates`."""
@@ -17,6 +22,11 @@ def template(name: str) -> str:
     return render(name, {}).strip("\n")
 
 
+def finish(text: str) -> str:
+    """Return a whole script without what nothing in it needs, with two blank lines before every function."""
+    return space_functions(without_unused(text, _FOR_IDEAS))
+
+
 def space_functions(text: str) -> str:
     """Return a script with two blank lines before every function, and no more anywhere."""
     lines: list[str] = []
@@ -25,6 +35,8 @@ def space_functions(text: str) -> str:
             while lines and not lines[-1].strip():
                 lines.pop()
             lines += ["", ""]
+        if line.startswith("#") and lines[-2:-1] and lines[-2].startswith(" ") and not lines[-1]:
+            lines.append("")
         if line.strip() or lines[-2:] != ["", ""]:
             lines.append(line.rstrip())
     return "\n".join(lines).strip("\n") + "\n"

@@ -3,6 +3,7 @@
 from typing import Any
 
 from mlestar.offline.facts import Facts
+from mlestar.offline.readers import separator_argument
 from mlestar.offline.recipe import Model
 from mlestar.offline.tables.recipes import plain_names, task_values
 
@@ -28,16 +29,10 @@ def signal_values(facts: Facts, model: Model, title: str, used: set[str]) -> dic
         "imports": imports,
         "numbers": _named([name for name in columns.numbers if name in beside]),
         "categories": _named([name for name in columns.categories if name in beside]),
-        "separator_argument": _separator_argument(facts),
+        "sample_separator": separator_argument(facts.spec.submission_delimiter),
     }
 
 
 def _named(columns: list[str]) -> dict[str, str]:
     """Return the columns with the names that they have in a script's feature table."""
     return {column: f"column_{name}" for column, name in plain_names(columns).items()}
-
-
-def _separator_argument(facts: Facts) -> str:
-    """Return the argument of `read_csv` for tables with another delimiter than a comma."""
-    delimiter = "\t" if facts.spec.train.endswith((".tsv", ".tsv.gz")) else facts.spec.submission_delimiter
-    return "" if delimiter == "," else f", sep={delimiter!r}"

@@ -1,7 +1,8 @@
 """Operations on scripts as text, by their syntax tree: find, rename, move and replace functions."""
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 
 def functions(script: str) -> dict[str, str]:
@@ -69,6 +70,98 @@ def rename(text: str, names: Mapping[str, str]) -> str:
 def replace_function(script: str, name: str, text: str) -> str:
     """Replace a top-level function by other code."""
     return script.replace(functions(script)[name], text.strip("\n"), 1)
+
+
+def without_unused(script: str, keep: Collection[str] = ()) -> str:
+    """Return a script without the functions, constants and imports that nothing needs which runs when it is executed.
+
+    What is neither a definition nor an import runs, and so does `main` where nothing calls it. Order, comments and
+    docstrings of what stays do not change; a comment directly above what is dropped goes with it. A script that looks
+    names up by their text is returned unchanged.
+
+    Args:
+        script: the script.
+        keep: names that stay in any case.
+    """
+    body = _body(script)
+    bound = [(node, _bound(node)) for node in body]
+    runs = any("main" in names or (not names and not _is_text(node)) for node, names in bound)
+    if not runs or used(script) & _LOOKUPS:
+        return script
+    required = _required(bound, ["main", *keep])
+    lines: list[str | None] = list(script.split("\n"))
+    taken = Counter(row for node in body for row in _rows(node))
+    for node, names in bound:
+        if not names or names & required == names or max(taken[row] for row in _rows(node)) > 1:
+            continue
+        rows = _rows(node) if names.isdisjoint(required) else []
+        if isinstance(node, ast.Import | ast.ImportFrom) and not rows:
+            lines[node.lineno - 1] = ast.unparse(_only(node, required))
+            rows = list(_rows(node))[1:]
+        above = min(rows, default=0) - 1
+        while rows and above >= 0 and (lines[above] or "").startswith("#"):
+            rows = [above, *rows]
+            above -= 1
+        for row in rows:
+            lines[row] = None
+    return "\n".join(line for line in lines if line is not None)
+
+
+_LOOKUPS = frozenset({"globals", "eval", "exec"})
+
+
+def _is_text(node: ast.stmt) -> bool:
+    """Return whether a statement is a docstring."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _rows(node: ast.stmt) -> list[int]:
+    """Return the indices of the lines of a statement, its decorators included."""
+    decorators = getattr(node, "decorator_list", [])
+    first = min([node.lineno, *(decorator.lineno for decorator in decorators)])
+    return list(range(first - 1, node.end_lineno or first))
+
+
+def _bound(node: ast.stmt) -> set[str]:
+    """Return the names that a statement defines and does nothing else; empty for one that runs."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return {node.name}
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        names = {_name(alias) for alias in node.names}
+        return set() if "*" in names or getattr(node, "module", "") == "__future__" else names
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and len(node.targets) == 1:
+        return {node.targets[0].id}
+    return set()
+
+
+def _name(alias: ast.alias) -> str:
+    return alias.asname or alias.name.split(".")[0]
+
+
+def _only(node: ast.Import | ast.ImportFrom, names: set[str]) -> ast.Import | ast.ImportFrom:
+    """Return an import of these names alone."""
+    kept = [alias for alias in node.names if _name(alias) in names]
+    if isinstance(node, ast.Import):
+        return ast.Import(names=kept)
+    return ast.ImportFrom(module=node.module, names=kept, level=node.level)
+
+
+def _required(bound: Iterable[tuple[ast.stmt, set[str]]], starts: Iterable[str]) -> set[str]:
+    """Return the names that are needed by what runs and by definitions to start from."""
+    needs: dict[str, set[str]] = {}
+    queue = list(starts)
+    for node, names in bound:
+        loaded = {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)}
+        for name in names:
+            needs.setdefault(name, set()).update(() if isinstance(node, ast.Import | ast.ImportFrom) else loaded)
+        queue += () if names else loaded
+    required: set[str] = set()
+    while queue:
+        name = queue.pop()
+        if name in needs and name not in required:
+            required.add(name)
+            queue += needs[name]
+    return required
 
 
 def _positions(text: str, names: Mapping[str, str]) -> Iterator[tuple[int, int, str]]:

@@ -82,6 +82,11 @@ def table_suffix(path: Path) -> str:
     return Path(name).suffix
 
 
+def usual_delimiter(name: str) -> str:
+    """Return what is between the cells of a file where nothing else is said: a tab in `.tsv`, else a comma."""
+    return "\t" if table_suffix(Path(name)) == ".tsv" else ","
+
+
 def read_table(path: Path) -> Table:
     """Read a table file.
 

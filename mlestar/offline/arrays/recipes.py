@@ -4,8 +4,9 @@ from typing import Any
 
 from mlestar.offline.arrays.signals import RowArrays, are_signals, find_arrays, find_cells, list_arrays
 from mlestar.offline.facts import Facts
+from mlestar.offline.readers import find_delimiter, separator_argument
 from mlestar.offline.recipe import Model
-from mlestar.offline.rendering import render, space_functions
+from mlestar.offline.rendering import finish, render
 from mlestar.offline.signals import signal_values
 
 _HDF5 = (".h5", ".hdf5")
@@ -32,7 +33,7 @@ def write_script(facts: Facts, model: Model, title: str) -> str:
     """Return a whole script for the task with one model."""
     values = _values(facts, model, title)
     values["model"] = render(f"{_TEMPLATES[model.name]}.py.jinja", values)
-    return space_functions(render("arrays/script.py.jinja", values))
+    return finish(render("arrays/script.py.jinja", values))
 
 
 def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
@@ -49,6 +50,7 @@ def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
     return {
         **values,
         "noun": "signal",
+        "label_separator": separator_argument(find_delimiter(facts, arrays.label_table)),
         "imports": sorted(imports, key=lambda line: (line.startswith("from"), line)),
         "channels": any(len(array.shape) > 2 for array in list_arrays(facts)),
         "arrays": arrays if arrays.signals else None,

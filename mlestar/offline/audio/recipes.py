@@ -4,8 +4,9 @@ from typing import Any
 
 from mlestar.offline.audio.sounds import are_readable, find_codes, find_sounds, find_suffixes
 from mlestar.offline.facts import Facts
+from mlestar.offline.readers import reader_values, tables_of
 from mlestar.offline.recipe import Model
-from mlestar.offline.rendering import render, space_functions
+from mlestar.offline.rendering import finish, render
 from mlestar.offline.signals import signal_values
 
 _FEW_ROWS = 700
@@ -40,7 +41,7 @@ def write_script(facts: Facts, model: Model, title: str) -> str:
         return render("audio/refusal.py.jinja", {"title": title, "suffixes": ", ".join(find_suffixes(facts))})
     values = _values(facts, model, title)
     values["model"] = render(f"{_TEMPLATES[model.name]}.py.jinja", values)
-    return space_functions(render("audio/script.py.jinja", values))
+    return finish(render("audio/script.py.jinja", values))
 
 
 _TEMPLATES = {
@@ -62,6 +63,7 @@ def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
     rows = facts.spec.train_rows
     return {
         **values,
+        **reader_values(facts, [*tables_of(facts), sounds.test_rows]),
         "noun": "sound",
         "imports": sorted({*values["imports"], *imports}, key=lambda line: (line.startswith("from"), line)),
         "place": sounds.place,

@@ -9,11 +9,11 @@ import numpy as np
 
 from mlestar.data.layouts.array_files import ArrayInfo, is_array_file
 from mlestar.data.layouts.array_roles import base_name
-from mlestar.data.tables.table import table_suffix
 from mlestar.offline.facts import Facts
 from mlestar.offline.images.source import SUFFIXES, Source, find_source
+from mlestar.offline.readers import reader_values
 from mlestar.offline.recipe import Model
-from mlestar.offline.rendering import render, space_functions
+from mlestar.offline.rendering import finish, render
 from mlestar.offline.tables.recipes import table_values
 
 _MANY_CLASSES = 6
@@ -55,7 +55,7 @@ def write_script(facts: Facts, model: Model, title: str) -> str:
         raise ValueError(msg)
     values = _values(facts, source, model, title)
     values["model"] = render(f"images/models/{model.name}.py.jinja", values)
-    return space_functions(render("images/script.py.jinja", values))
+    return finish(render("images/script.py.jinja", values))
 
 
 def _values(facts: Facts, source: Source, model: Model, title: str) -> dict[str, Any]:
@@ -66,8 +66,6 @@ def _values(facts: Facts, source: Source, model: Model, title: str) -> dict[str,
     columns = _table_columns(facts, source)
     values |= {
         "source": source,
-        "reader": source.reader,
-        "lines": table_suffix(Path(spec.train)) != ".json",
         "suffixes": SUFFIXES,
         "few_per_class": spec.train_rows < _FEW_PER_CLASS * _count_classes(facts),
         "table_columns": columns,
@@ -107,12 +105,13 @@ def _table_columns(facts: Facts, source: Source) -> list[str]:
 def _array_values(facts: Facts, source: Source) -> dict[str, Any]:
     """Return what reading arrays needs: a table of labels, the names of columns, where ids come from."""
     arrays = source.arrays
+    labels = next((name for name in arrays["labels"] if not is_array_file(name)), "")
     names = _column_names(arrays["train"]) | _column_names(arrays.get("test", {}))
     ids = facts.spec.id
     listed = ids is not None and ids not in _column_names(arrays.get("test", {})).values()
     return {
-        "label_table": next((name for name in arrays["labels"] if not is_array_file(name)), ""),
-        "lines": True,
+        **reader_values(facts, [labels]),
+        "label_table": labels,
         "one_hot": _one_hot_order(facts),
         "names": {name: column for name, column in names.items() if name != column},
         "hdf5": any(name.lower().endswith((".h5", ".hdf5")) for side in arrays.values() for name in side),

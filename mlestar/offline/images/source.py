@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlestar.data.tables.table import table_suffix
 from mlestar.offline.facts import Facts
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2")
@@ -30,8 +29,6 @@ class Source:
     """The column that names the picture of a row."""
     folders: tuple[str, str] = (".", ".")
     """Where the pictures of train rows and of test rows are."""
-    reader: str = "csv"
-    """How tables are read: `csv`, `json` or `parquet`."""
     test_rows: str = "table"
     """What lists the rows to predict: the test `table`, the `sample` submission or the files of a `folder`."""
     arrays: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
@@ -97,7 +94,7 @@ def _array_source(facts: Facts) -> Source | None:
     if "withheld" in found:
         # Written with a slash between file and key, one after the other.
         arrays["test"] = _list_keys(found["withheld"])
-    return Source("arrays", arrays=arrays, reader=_reader(next(iter(arrays["labels"]))))
+    return Source("arrays", arrays=arrays)
 
 
 def _list_arrays(text: str) -> dict[str, tuple[str, ...]]:
@@ -122,12 +119,10 @@ def _named_source(facts: Facts) -> Source:
     column = named[1] if named else _picture_column(facts)
     folders = (named[2], named[3]) if named else (".", ".")
     if spec.layout != "labelled files":
-        return Source("named_files", column=column, folders=folders, reader=_reader(spec.train))
+        return Source("named_files", column=column, folders=folders)
     listed = "sample" if spec.sample_submission else "folder"
     form = _cell_form(facts, column)
-    return Source(
-        "named_files", ids_have=form, column=column, folders=folders, reader=_reader(spec.train), test_rows=listed
-    )
+    return Source("named_files", ids_have=form, column=column, folders=folders, test_rows=listed)
 
 
 def _picture_column(facts: Facts) -> str:
@@ -151,8 +146,3 @@ def _cell_form(facts: Facts, column: str) -> str:
     if not _are_pictures(examples):
         return "stem"
     return "path" if all("/" in cell for cell in examples) else "name"
-
-
-def _reader(name: str) -> str:
-    suffix = table_suffix(Path(name))
-    return {".parquet": "parquet", ".json": "json", ".jsonl": "json", ".ndjson": "json"}.get(suffix, "csv")

@@ -6,7 +6,7 @@ from typing import Any
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.offline.facts import Facts
 from mlestar.offline.recipe import Model
-from mlestar.offline.rendering import render, space_functions
+from mlestar.offline.rendering import finish, render
 from mlestar.offline.tables.recipes import table_values
 
 _PIXELS_PER_SECOND = 1000
@@ -24,7 +24,7 @@ def write_script(facts: Facts, model: Model, title: str) -> str:
     """Return a whole script for the task with one model."""
     values = _values(facts, model, title)
     values["model"] = render(f"pictures_to_pictures/models/{model.name}.py.jinja", values)
-    return space_functions(render("pictures_to_pictures/script.py.jinja", values))
+    return finish(render("pictures_to_pictures/script.py.jinja", values))
 
 
 def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from mlestar.data.tables.table import SUFFIXES, table_suffix
 from mlestar.errors import UserError
 from mlestar.metrics import get_metric
 from mlestar.offline.facts import Facts
+from mlestar.offline.readers import reader_values
 from mlestar.offline.recipe import Model
-from mlestar.offline.rendering import render, space_functions
+from mlestar.offline.rendering import finish, render
 from mlestar.offline.sequences.columns import find_pair_columns
 from mlestar.offline.tables.recipes import table_values
 
@@ -64,7 +65,7 @@ def find_unused(facts: Facts, script: str) -> list[str]:
 
 def write_script(facts: Facts, model: Model, title: str) -> str:
     """Return a whole script for the task with one model."""
-    return space_functions(render("sequences/script.py.jinja", _values(facts, model, title)))
+    return finish(render("sequences/script.py.jinja", _values(facts, model, title)))
 
 
 def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
@@ -79,24 +80,20 @@ def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         "classify": False,
         "multilabel": False,
         "stratify": False,
+        "tuned": False,
+        "common": False,
+        "shape": "(len(y), SLOTS + 1)",
         "trend": False,
         "pairs": columns,
         "folds": _FOLDS,
         "subsample": limit if facts.spec.train_rows > limit else 0,
         "word_errors": facts.spec.metric == "word_error_rate",
-        "forms": _forms(facts),
+        **reader_values(facts, (facts.spec.train, facts.spec.test)),
         "numbers": bool(_NUMBERS.search(facts.text("task"))),
     }
     values["imports"] = _imports(facts, model, values)
     values["model"] = render(f"sequences/models/{model.name}.py.jinja", values)
     return values
-
-
-def _forms(facts: Facts) -> list[str]:
-    """Return the formats of the tables."""
-    suffixes = (table_suffix(Path(name)) for name in (facts.spec.train, facts.spec.test))
-    forms = {".csv": "delimited", ".tsv": "delimited", ".parquet": "parquet"}
-    return sorted({forms.get(suffix, "json") for suffix in suffixes})
 
 
 def _imports(facts: Facts, model: Model, values: dict[str, Any]) -> list[str]:

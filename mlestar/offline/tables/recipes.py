@@ -10,8 +10,9 @@ from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.evaluation.holdout.protocol import calendar_code, series_code, units_code
 from mlestar.offline.facts import Facts
 from mlestar.offline.metrics import Objective, find_objective
+from mlestar.offline.readers import reader_values, tables_of
 from mlestar.offline.recipe import Model
-from mlestar.offline.rendering import render, space_functions
+from mlestar.offline.rendering import finish, render
 from mlestar.offline.tables.columns import FeatureColumns, treat_columns
 
 _MANY_CLASSES = 6
@@ -21,6 +22,12 @@ _MOST_SPLINES = 300
 measured."""
 _FEW_FEATURES = 6
 """Features up to which trees see all of them. Chosen by judgement; not measured."""
+_TUNED = frozenset({"threshold", "prior", "cuts", "tags", "quantile", "values"})
+"""Rules of decision with something that is found on held-out predictions."""
+_COMPACT = re.compile(r"\d{8}T?\d{6}Z?")
+_COMMON = 50
+"""Rows of the rarest class from which every fold has all classes, also in part of the rows. Chosen by judgement; not
+measured."""
 
 
 def suits(facts: Facts) -> bool:
@@ -42,7 +49,7 @@ def find_unused(facts: Facts, script: str) -> list[str]:
 
 def write_script(facts: Facts, model: Model, title: str) -> str:
     """Return a whole script for the task with one model."""
-    return space_functions(render("tables/script.py.jinja", table_values(facts, model, title)))
+    return finish(render("tables/script.py.jinja", table_values(facts, model, title)))
 
 
 def table_values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
@@ -87,11 +94,62 @@ def task_values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         "most_splines": _MOST_SPLINES,
         "few_columns": columns.count <= _FEW_FEATURES,
         "many_classes": objective.classes and max(len(classes), len(facts.spec.target)) >= _MANY_CLASSES,
+        **reader_values(facts, tables_of(facts, [join.file for join in columns.joins])),
         **_split_values(facts, objective, columns, split),
+        "tuned": objective.rule in _TUNED or (objective.rule == "probabilities" and objective.classify),
+        "shape": _shape(facts, objective),
+        "spelled": _spelled_once(facts, classes),
+        "plain": _are_plain(columns),
+        "compact_dates": _has_compact_dates(facts, columns),
     }
+    several = split.kind in ("time", "series") or values["grouped"]
+    values["common"] = objective.classify and not several and _are_common(facts, classes)
     values["imports"] = _imports(model, columns, objective, split, values)
     values["decision"] = render("tables/decision.py.jinja", values)
     return values
+
+
+def _shape(facts: Facts, objective: Objective) -> str:
+    """Return the shape of a table of predictions for all rows, as code."""
+    if objective.rule == "columns":
+        return "(*y.shape, len(CLASSES))"
+    if objective.classify:
+        return "(len(y), len(CLASSES))"
+    several = len(facts.spec.target) > 1 and objective.rule not in ("risk", "times")
+    return "y.shape" if objective.multilabel or several else "len(y)"
+
+
+def _spelled_once(facts: Facts, classes: Sequence[str]) -> bool:
+    """Return whether the cells of the target are the labels themselves: no label is written in two ways."""
+    column = facts.column(facts.spec.target[0])
+    cells = {cell.strip() for cell in column.examples} if column else set()
+    in_tables = facts.spec.layout in ("tables", "separate labels") and len(facts.spec.target) == 1
+    return bool(in_tables and column and column.distinct == len(cells) and cells == set(classes))
+
+
+def _are_plain(columns: FeatureColumns) -> bool:
+    """Return whether all features have names that every library takes, each of them once."""
+    names = [*columns.numbers, *columns.categories]
+    simple = set(columns.steps) <= {"number_features", "category_features"} and len(set(names)) == len(names)
+    return simple and all(name == plain for name, plain in plain_names(names).items())
+
+
+def _has_compact_dates(facts: Facts, columns: FeatureColumns) -> bool:
+    """Return whether some date is written in digits alone, down to the second."""
+    joined = (column for join in columns.joins for column in join.statistics)
+    dates = [column for column in (*facts.test_columns, *joined) if column.name in columns.dates]
+    cells = (cell for column in dates for cell in (*column.examples, column.minimum or "", column.maximum or ""))
+    # Without an example nothing is known.
+    return any(not column.examples for column in dates) or any(_COMPACT.fullmatch(cell.strip()) for cell in cells)
+
+
+def _are_common(facts: Facts, classes: Sequence[str]) -> bool:
+    """Return whether the rarest class has enough rows for every fold to have some of it."""
+    column = facts.column(facts.spec.target[0])
+    if column is None or not len(column.shares) == column.distinct == len(classes):
+        return False
+    rows = min(facts.spec.train_rows, _subsample(facts) or facts.spec.train_rows)
+    return bool(column.shares) and min(column.shares) * rows >= _COMMON
 
 
 def dialect_arguments(facts: Facts) -> str:

@@ -1,0 +1,112 @@
+"""Scripts read the formats that their task has, and hold nothing that nothing in them needs."""
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mlestar.data.overview import make_overview
+from mlestar.data.task import Task
+from mlestar.offline.kinds import find_kind, usable_models
+from mlestar.offline.surgery import without_unused
+from tests.unit.offline_context import brief_of, candidate, facts_of, mixed_rows, run, score_of, write_task
+
+LIBRARIES = ("scikit-learn", "numpy", "pandas", "scipy", "lightgbm")
+MOST_LINES = 150
+
+Writer = Callable[[pd.DataFrame, Path], None]
+
+
+def write_zipped(rows: pd.DataFrame, path: Path) -> None:
+    text = rows.to_json(orient="records", lines=True)
+    path.write_bytes(gzip.compress(text.encode()))
+
+
+FORMS: dict[str, tuple[str, Writer, set[str]]] = {
+    "commas": (".csv", lambda rows, path: rows.to_csv(path, index=False), set()),
+    "semicolons": (".csv", lambda rows, path: rows.to_csv(path, index=False, sep=";"), {"sep=';'"}),
+    "tabs": (".tsv", lambda rows, path: rows.to_csv(path, index=False, sep="\t"), {"sep='\\t'"}),
+    "zipped": (".csv.gz", lambda rows, path: rows.to_csv(path, index=False), set()),
+    "array": (".json", lambda rows, path: rows.to_json(path, orient="records"), {"json.loads"}),
+    "lines": (".jsonl", lambda rows, path: rows.to_json(path, orient="records", lines=True), {"json.loads"}),
+    "zipped lines": (".jsonl.gz", write_zipped, {"json.loads", "gzip"}),
+    "columns": (".parquet", lambda rows, path: rows.to_parquet(path), {"parquet", "json.dumps"}),
+}
+MARKS = {"sep=", "json.loads", "json.dumps", "gzip", "parquet"}
+
+
+def in_form(folder: Path, suffix: str, write: Writer, names: tuple[str, ...] = ("train", "test")) -> Path:
+    """Write a task folder with tables of a format."""
+    write_task(folder, mixed_rows(400), "label", "accuracy")
+    for name in names:
+        rows = pd.read_csv(folder / f"{name}.csv")
+        (folder / f"{name}.csv").unlink()
+        write(rows, folder / f"{name}{suffix}")
+    return folder
+
+
+def first_script(folder: Path, model: str = "lightgbm") -> str:
+    facts = facts_of(brief_of(folder, LIBRARIES))
+    kind = find_kind(facts)
+    assert kind is not None
+    return kind.write_script(facts, next(known for known in usable_models(kind, facts) if known.name == model), model)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_script_reads_the_format_that_its_tables_have(name: str, tmp_path: Path) -> None:
+    suffix, write, marks = FORMS[name]
+    script = first_script(in_form(tmp_path / "task", suffix, write), "linear")
+    expected = {mark for mark in MARKS if any(known.startswith(mark) for known in marks)}
+    if "json.loads" in expected or "parquet" in expected:
+        expected.add("json.dumps")
+    assert {mark for mark in MARKS if mark in script} == expected
+    assert all(mark in script for mark in marks)
+    assert score_of(run(script, tmp_path / "task", tmp_path / "work")) > 0.7
+
+
+def test_tables_with_different_delimiters_and_formats_are_read(tmp_path: Path) -> None:
+    folder = in_form(tmp_path / "task", ".csv", lambda rows, path: rows.to_csv(path, index=False, sep="|"), ("test",))
+    assert "DELIMITERS = {'train.csv': ',', 'test.csv': '|'}" in first_script(folder)
+    assert score_of(run(first_script(folder, "linear"), folder, tmp_path / "work")) > 0.7
+    other = in_form(tmp_path / "other", ".parquet", lambda rows, path: rows.to_parquet(path), ("test",))
+    assert score_of(run(first_script(other, "linear"), other, tmp_path / "other_work")) > 0.7
+
+
+def test_a_prompt_names_a_delimiter_that_is_not_the_usual_one(tmp_path: Path) -> None:
+    suffix, write, _ = FORMS["semicolons"]
+    task = Task.load(in_form(tmp_path / "task", suffix, write))
+    shown = {file["file"]: file.get("delimiter") for file in make_overview(task.spec, task.statistics).columns}
+    assert shown["train.csv"] == ";"
+    suffix, write, _ = FORMS["tabs"]
+    task = Task.load(in_form(tmp_path / "tabs", suffix, write))
+    assert all("delimiter" not in file for file in make_overview(task.spec, task.statistics).columns)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "log_loss", "roc_auc"])
+def test_a_script_for_plain_columns_is_short(metric: str, tmp_path: Path) -> None:
+    placeholder = None if metric == "accuracy" else 0.5
+    folder = write_task(tmp_path / "task", mixed_rows(400), "label", metric, placeholder=placeholder)
+    script = first_script(folder)
+    assert len(script.splitlines()) <= MOST_LINES
+    assert without_unused(script) == script
+    assert not any(f"{name} = []" in script for name in ("DATES", "TEXTS", "WIDE"))
+
+
+def test_rare_classes_and_labels_in_several_spellings_keep_their_steps(tmp_path: Path) -> None:
+    rows = mixed_rows(160)
+    assert "def fit_classes" in candidate(brief_of(write_task(tmp_path / "few", rows[:60], "label", "accuracy")))
+    rows = rows.assign(label=(rows["label"] == "yes").map({True: "1", False: "0"}))
+    rows.loc[::2, "label"] += ".0"
+    assert "def plain" in candidate(brief_of(write_task(tmp_path / "two", rows, "label", "accuracy")))
+
+
+def test_what_is_dropped_is_what_nothing_reaches(tmp_path: Path) -> None:
+    folder = write_task(tmp_path / "task", mixed_rows(400), "label", "f1")
+    facts = facts_of(brief_of(folder, LIBRARIES))
+    kind = find_kind(facts)
+    assert kind is not None
+    for model in usable_models(kind, facts):
+        script = kind.write_script(facts, model, model.name)
+        assert without_unused(script, {"THREADS"}) == script

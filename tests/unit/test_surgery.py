@@ -1,0 +1,34 @@
+"""Dropping what a script does not need."""
+
+import pytest
+
+from mlestar.offline.surgery import without_unused
+
+
+@pytest.mark.parametrize(
+    ("script", "kept"),
+    [
+        ("import os\nimport re\n\nprint(os.getcwd())\n", "import os\n\nprint(os.getcwd())\n"),
+        ("from a import b, c as d\n\nprint(d)\n", "from a import c as d\n\nprint(d)\n"),
+        ("import a.b, c\n\nprint(a.b)\n", "import a.b\n\nprint(a.b)\n"),
+        ("from __future__ import annotations\n\nA = 1\nprint(2)\n", "from __future__ import annotations\n\nprint(2)\n"),
+        ("# One.\nONE = 1\n# Two.\nTWO = 2\nprint(TWO)\n", "# Two.\nTWO = 2\nprint(TWO)\n"),
+        ("NAMES = [\n    1,\n    2,\n]\nprint('NAMES')\n", "print('NAMES')\n"),
+        ("def a():\n    return b()\ndef b():\n    return 1\nprint(a())\n", None),
+        ("def a():\n    return b()\ndef b():\n    return a()\nprint(1)\n", "print(1)\n"),
+        ("@decorate\ndef a():\n    pass\nprint(1)\n", "print(1)\n"),
+        ("def helper():\n    pass\ndef main():\n    helper()\n", None),
+        ("A = 1; print(2)\n", None),
+        ("A = 1\nprint(globals())\n", None),
+        ("def main(:\n", None),
+        ("LIST = []\nLIST.append(1)\n", None),
+        ("ITEMS = 1\n\ndef f(x: ITEMS):\n    '''Say ITEMS.'''  # and why\n    return x\n\nf(1)\n", None),
+    ],
+)
+def test_only_what_runs_and_what_it_needs_stays(script: str, kept: str | None) -> None:
+    assert without_unused(script) == (script if kept is None else kept)
+
+
+def test_a_script_without_code_that_runs_keeps_its_functions() -> None:
+    script = '"""Helpers."""\n\nimport os\n\n\ndef helper():\n    return os.getcwd()\n'
+    assert without_unused(script) == script

@@ -272,6 +272,17 @@ class ExecutionRecord(Frozen):
     """One line for each weight that it declared and got."""
 
 
+class BlendMember(Frozen):
+    """A script in a blend of predictions."""
+
+    solution: str
+    """Its id."""
+    script: str
+    """Blob."""
+    weight: float
+    """The weights of a blend add up to 1."""
+
+
 class Draft(Frozen):
     """A script that waits for its evaluation."""
 
@@ -290,6 +301,8 @@ class Draft(Frozen):
     """Factor on the time limit of a script."""
     base: str | None = None
     """Blob of the checked script of which one block was changed; None where the whole script is new."""
+    members: tuple[BlendMember, ...] = ()
+    """Of a blend of predictions: the scripts that it runs."""
 
 
 class Solution(Frozen):
@@ -304,6 +317,8 @@ class Solution(Frozen):
     parent: str | None = None
     plan: str = ""
     verdict: Verdict
+    members: tuple[BlendMember, ...] = ()
+    """Of a blend of predictions: the scripts that it runs."""
 
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property
@@ -315,6 +330,11 @@ class Solution(Frozen):
     @property
     def score(self) -> float | None:
         return self.verdict.score
+
+    @property
+    def own_scripts(self) -> tuple[str, ...]:
+        """The scripts (blobs) that agents or a person wrote: those of its members where it is a blend."""
+        return tuple(member.script for member in self.members) or ((self.script,) if self.script else ())
 
 
 class Gain(Frozen):

@@ -12,8 +12,9 @@ PIPELINE = """
 __start__ -> prepare
 prepare -each track-> run_track
 run_track -> ensemble
-ensemble -each finalist-> rescore
-ensemble -no finalist-> choose
+ensemble -> blend
+blend -each finalist-> rescore
+blend -no finalist-> choose
 rescore -> choose
 choose -winner-> review_submission
 choose -no solution-> add_baselines

@@ -41,7 +41,7 @@ async def blend(state: PipelineState, runtime: Runtime[Settings]) -> PipelineSta
     except NotBlendedError as reason:
         emit(runtime, "blend", f"no blend: {reason}")
         return {}
-    emit(runtime, "blend", f"{solution.title}: {gain}")
+    emit(runtime, "blend", f"{solution.id} of {len(solution.members)} scripts: {gain}")
     await emit_solution(runtime, ctx, solution, brief.spec.direction)
     # A run that ends early reports from here.
     key, fact = key_of("solution", solution.id), solution.model_dump(mode="json")

@@ -331,11 +331,6 @@ class Solution(Frozen):
     def score(self) -> float | None:
         return self.verdict.score
 
-    @property
-    def own_scripts(self) -> tuple[str, ...]:
-        """The scripts (blobs) that agents or a person wrote: those of its members where it is a blend."""
-        return tuple(member.script for member in self.members) or ((self.script,) if self.script else ())
-
 
 class Gain(Frozen):
     """By how much a submission is better than the one that it started from, on the same rows, as agents may see it."""

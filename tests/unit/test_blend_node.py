@@ -1,17 +1,21 @@
 """A blend in the graph: made when it helps, submitted as it was scored, left out when it does not fit."""
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import mlestar
-from mlestar.evaluation.blending.script import read_members
+from mlestar.evaluation.blending.script import Part, read_members, write_blend
+from mlestar.nodes.leakage import checked_scripts
 from mlestar.report import Result
 from mlestar.runners import Execution, Job
+from mlestar.runtime.context import RunContext
 from mlestar.settings import Settings
-from tests.unit.scenario import SMALL, Scenario, fence, resume, script, success
+from mlestar.state import NO_TRACK, BlendMember, Draft
+from tests.unit.scenario import SMALL, Scenario, as_json, fence, resume, script, success
 
 ROWS = 600
 SOURCES = [script(quality, f"{quality}") for quality in (0.6, 0.7)]
@@ -115,6 +119,41 @@ async def test_each_member_is_checked_as_a_finalist(tmp_path: Path, task: mlesta
 
     await solve(tmp_path, Errors(leakage_checker=check), task)
     assert not any("MEMBERS" in prompt for prompt in asked)
+
+
+async def test_a_winning_blend_loses_the_subsampling_of_its_members(tmp_path: Path, task: mlestar.Task) -> None:
+    block, whole = "def load():\n    return 1", "def load():\n    return 'all rows'"
+    scenario = Errors(
+        initializer=[fence(source) for source in SOURCES],
+        subsampling_extractor=as_json(block=block),
+        subsampling_remover=fence(whole),
+    )
+    result = await solve(tmp_path, scenario, task, subsample_rows=100)
+    row = next(row for row in result.solutions if row.id == "blend.whole")
+    assert (row.origin, row.status, result.winner) == ("whole data", "ok", "blend.whole")
+    members = read_members(scenario.scripts["blend.whole"])
+    assert set(members) == {member.solution for member in row.members}
+    assert all(whole in source and block not in source for source in members.values())
+    assert "blend.whole-fresh" in " ".join(scenario.ran)
+
+
+class Texts:
+    """Scripts by their blobs."""
+
+    def __init__(self, texts: dict[str, str]) -> None:
+        self.services, self.texts = self, texts
+
+    async def text(self, blob: str) -> str:
+        return self.texts[blob]
+
+
+@pytest.mark.parametrize(("held", "checked"), [("x = 1", "member"), ("x = 2", "blend")])
+async def test_members_are_checked_in_place_of_a_blend_that_runs_just_these(held: str, checked: str) -> None:
+    code = write_blend([Part("t0.c1", held, 1)], columns=["y"], scale="value")
+    ctx = cast("RunContext", Texts({"blend": code, "member": "x = 1"}))
+    members = (BlendMember(solution="t0.c1", script="member", weight=1),)
+    blend = Draft(id="blend", origin="ensemble", track=NO_TRACK, title="", script="blend", members=members)
+    assert await checked_scripts(ctx, blend) == (checked,)
 
 
 async def test_a_run_that_stops_after_the_blend_continues_with_it(tmp_path: Path, task: mlestar.Task) -> None:

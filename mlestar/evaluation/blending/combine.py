@@ -70,7 +70,8 @@ def align(table: pd.DataFrame, first: pd.DataFrame, key: str | None) -> pd.DataF
     if (places < 0).any():
         msg = f"ids differ in column {key!r}"
         raise ValueError(msg)
-    return table.iloc[places].reset_index(drop=True)
+    ordered: pd.DataFrame = table.iloc[places].reset_index(drop=True)
+    return ordered
 
 
 def numbers(cells: pd.Series, decimal: str) -> np.ndarray:
@@ -124,18 +125,18 @@ def mix(values: np.ndarray, labels: np.ndarray | None, weights: Sequence[float] 
     values, shares = values[used], shares[used] / shares[used].sum()
     if labels is not None:
         codes = _median(values, shares) if scale == "median" else _vote(values, shares)
-        return labels[codes]
+        return np.asarray(labels[codes])
     return _from_scale(np.tensordot(shares, values, axes=1), scale)
 
 
 def _to_scale(values: np.ndarray, scale: str) -> np.ndarray:
     if scale == "log":
-        return np.log1p(np.maximum(values, 0))
+        return np.asarray(np.log1p(np.maximum(values, 0)))
     if scale == "logit":
         kept = np.clip(values, CERTAIN, 1 - CERTAIN)
-        return np.log(kept / (1 - kept))
+        return np.asarray(np.log(kept / (1 - kept)))
     if scale == "softmax":
-        return np.log(np.clip(values, CERTAIN, 1))
+        return np.asarray(np.log(np.clip(values, CERTAIN, 1)))
     if scale == "rank":
         return pd.DataFrame(values).rank(pct=True).to_numpy(dtype=float)
     return values
@@ -143,12 +144,12 @@ def _to_scale(values: np.ndarray, scale: str) -> np.ndarray:
 
 def _from_scale(values: np.ndarray, scale: str) -> np.ndarray:
     if scale == "log":
-        return np.expm1(values)
+        return np.asarray(np.expm1(values))
     if scale == "logit":
-        return 1 / (1 + np.exp(-values))
+        return np.asarray(1 / (1 + np.exp(-values)))
     if scale == "softmax":
         powers = np.exp(values - values.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
     # Rounding may carry a mean of ones over 1.
     return np.clip(values, 0, 1) if scale in ("probability", "rank") else values
 
@@ -157,7 +158,7 @@ def _vote(codes: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Return the label with the largest share of each cell; among equal ones that of the first member counts."""
     support = [sum(share * (other == own) for share, other in zip(shares, codes, strict=True)) for own in codes]
     chosen = np.argmax(np.round(np.stack(support), 9), axis=0)
-    return np.take_along_axis(codes, chosen[None], axis=0)[0]
+    return np.asarray(np.take_along_axis(codes, chosen[None], axis=0)[0])
 
 
 def _median(codes: np.ndarray, shares: np.ndarray) -> np.ndarray:
@@ -165,4 +166,5 @@ def _median(codes: np.ndarray, shares: np.ndarray) -> np.ndarray:
     order = np.argsort(codes, axis=0, kind="stable")
     below = np.cumsum(shares[order], axis=0)
     chosen = np.argmax(below >= 0.5 - 1e-9, axis=0)
-    return np.take_along_axis(np.take_along_axis(codes, order, axis=0), chosen[None], axis=0)[0]
+    ordered = np.take_along_axis(codes, order, axis=0)
+    return np.asarray(np.take_along_axis(ordered, chosen[None], axis=0)[0])

@@ -154,7 +154,8 @@ def _bagged(score: Score, singles: np.ndarray, allowed: np.ndarray) -> np.ndarra
     size = max(2, (len(allowed) + 1) // 2)
     if len(allowed) <= FIRST:
         return _select(score, singles, allowed)
-    return np.sum([_select(score, singles, rng.choice(allowed, size, replace=False)) for _ in range(BAGS)], axis=0)
+    bags = [rng.choice(allowed, size, replace=False) for _ in range(BAGS)]
+    return np.asarray(np.sum([_select(score, singles, bag) for bag in bags], axis=0))
 
 
 def _select(score: Score, singles: np.ndarray, allowed: np.ndarray) -> np.ndarray:
@@ -171,7 +172,7 @@ def _select(score: Score, singles: np.ndarray, allowed: np.ndarray) -> np.ndarra
         if not trials[place] > reached:
             break
         counts, reached = counts + unit[ranked[place]], trials[place]
-    return counts / counts.sum()
+    return np.asarray(counts / counts.sum())
 
 
 def _within_limits(counts: np.ndarray, seconds: Sequence[float], limit: float) -> np.ndarray:

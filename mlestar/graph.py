@@ -1,9 +1,9 @@
 """The method as four graphs: MLE-STAR (arXiv 2506.15692) on one page.
 
-`pipeline` runs L `track`s in parallel, combines their best solutions in `ensemble`, rescores the finalists on fresh
-holdouts, grades baselines on the same rows, and submits the winner, which is a baseline if that beats every script.
-`track` is algorithm 1 (initialization) followed by algorithm 2 (refinement), flat, so that it can be stepped and forked
-at every node. `ensemble` is algorithm 3. `evaluation` grades every script.
+`pipeline` runs L `track`s in parallel, combines their best solutions in `ensemble`, blends what all scripts predicted,
+rescores the finalists on fresh holdouts, grades baselines on the same rows, and submits the winner, which is a baseline
+if that beats every script. `track` is algorithm 1 (initialization) followed by algorithm 2 (refinement), flat, so that
+it can be stepped and forked at every node. `ensemble` is algorithm 3. `evaluation` grades every script.
 """
 
 from collections.abc import Hashable
@@ -13,7 +13,19 @@ from typing import Any
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
-from mlestar.nodes import baselines, ensemble, evaluate, initialize, prepare, refine, rescore, review, submit, track
+from mlestar.nodes import (
+    baselines,
+    blend,
+    ensemble,
+    evaluate,
+    initialize,
+    prepare,
+    refine,
+    rescore,
+    review,
+    submit,
+    track,
+)
 from mlestar.settings import Settings
 from mlestar.state import (
     CandidateOutput,
@@ -46,6 +58,7 @@ def build_graph() -> Pipeline:
     graph.add_node("prepare", prepare.prepare)
     graph.add_node("run_track", compile_track())
     graph.add_node("ensemble", build_ensemble().compile(name="ensemble"))
+    graph.add_node("blend", blend.blend)
     graph.add_node("rescore", rescore.rescore)
     graph.add_node("add_baselines", baselines.add_baselines)
     graph.add_node("choose", rescore.choose)
@@ -61,8 +74,9 @@ def build_graph() -> Pipeline:
     graph.add_edge(START, "prepare")
     graph.add_conditional_edges("prepare", prepare.each_track, {"each track": "run_track"})
     graph.add_edge("run_track", "ensemble")
+    graph.add_edge("ensemble", "blend")
     graph.add_conditional_edges(
-        "ensemble", rescore.each_finalist, {"each finalist": "rescore", "no finalist": "add_baselines"}
+        "blend", rescore.each_finalist, {"each finalist": "rescore", "no finalist": "add_baselines"}
     )
     graph.add_edge("rescore", "add_baselines")
     graph.add_edge("add_baselines", "choose")

@@ -26,8 +26,9 @@ _STAGES: Mapping[Stage, tuple[str, ...]] = {
     "merged": ("merge", "usage"),
     "refined": ("refinement",),
     "ensemble": ("ensemble",),
+    "blend": ("ensemble",),
 }
-"""The origins of the solutions that each stage adds."""
+"""The origins of the solutions that each stage adds; a blend of predictions is an ensemble with members."""
 _NAMED = 3
 """How many of the steps that a cap stopped are named. Chosen by judgement; not measured."""
 _WHOLE = ".whole"
@@ -134,7 +135,8 @@ def stage_rows(result: Result) -> tuple[StageRow, ...]:
     rows: list[StageRow] = []
     best: SolutionRow | None = None
     for stage, origins in _STAGES.items():
-        added = [row for row in result.solutions if row.origin in origins and row.status == "ok"]
+        written = [row for row in result.solutions if row.origin in origins and row.status == "ok"]
+        added = [row for row in written if bool(row.members) is (stage == "blend")]
         for row in added:
             if best is None or better(result.direction, _score(row), _score(best)):
                 best = row

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from mlestar.metrics.finite import Finite, FiniteNumbers
 from mlestar.metrics.spec import Direction, sign
 
-Stage = Literal["initial", "merged", "refined", "ensemble", "final"]
+Stage = Literal["initial", "merged", "refined", "ensemble", "blend", "final"]
 RowStatus = Literal["graded", "no_solution", "invalid", "failed", "timeout", "unavailable"]
 """`graded`: has a score. `invalid`: its submission was rejected. `unavailable`: the tool cannot be installed or does
 not handle such data. `failed` and `timeout`: it ended with an error, or did not end in time."""

@@ -23,7 +23,7 @@ from mlestar.evaluation.submission import SubmissionForm, read_predictions
 from mlestar.metrics import canonical
 from mlestar.metrics.spec import sign
 
-_MIN_UNITS = 5
+MIN_UNITS = 5
 """Units below which rows are resampled instead. Chosen by judgement; not measured. Cameron, Gelbach and Miller warn of
 clustered standard errors that are too small with few (5 to 30) clusters."""
 _MIN_SCORES = 10
@@ -116,13 +116,17 @@ class Answers:
             probability_better=_share_above_zero(differences),
         )
 
-    def _resampled(self, predicted: np.ndarray, rows: np.ndarray) -> float:
-        """Score a resample; NaN where the metric is undefined on it."""
+    def score_rows(self, predicted: np.ndarray, rows: np.ndarray) -> float:
+        """Score predictions for some of the rows; NaN where the metric is undefined on them."""
         extra = tuple(values[rows] for values in self.extra)
         try:
-            return self._score(self.truth[rows], predicted[rows], extra)
+            return self._score(self.truth[rows], predicted, extra)
         except SubmissionError:
             return float("nan")
+
+    def _resampled(self, predicted: np.ndarray, rows: np.ndarray) -> float:
+        """Score a resample; NaN where the metric is undefined on it."""
+        return self.score_rows(predicted[rows], rows)
 
     def _score(self, truth: np.ndarray, predicted: np.ndarray, extra: tuple[np.ndarray, ...]) -> float:
         spec, metric = self.form.spec, self.form.metric
@@ -181,7 +185,7 @@ def _share_above_zero(differences: np.ndarray) -> float:
 
 def _unit_warning(units: np.ndarray) -> tuple[str, ...]:
     count = len(np.unique(units))
-    if count >= _MIN_UNITS:
+    if count >= MIN_UNITS:
         return ()
     return (f"independent units withheld: {count}; the standard error covers their rows, not other units",)
 
@@ -193,7 +197,7 @@ def resamples(units: np.ndarray, most: int) -> Iterator[np.ndarray]:
     every = max(1, len(units) // _MAX_RESAMPLED) if len(np.unique(units)) * _LINES_PER_UNIT < len(units) else 1
     lines = np.arange(0, len(units), every)
     units = units[lines]
-    if len(np.unique(units)) < _MIN_UNITS:
+    if len(np.unique(units)) < MIN_UNITS:
         units = np.arange(len(units))
     order = np.argsort(units, kind="stable")
     starts = np.unique(units[order], return_index=True)[1]

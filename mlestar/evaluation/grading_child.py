@@ -19,6 +19,8 @@ from typing import Any
 
 from mlestar.errors import MlestarError
 from mlestar.evaluation.answers import Answers, check_form
+from mlestar.evaluation.blending.scales import NotBlendedError
+from mlestar.evaluation.blending.weights import fit_blend
 from mlestar.evaluation.submission import SubmissionForm
 
 IDLE_SECONDS = 60.0
@@ -115,12 +117,21 @@ def _check(subjects: dict[int, Any], key: int, submission: str) -> str:
     return check_form(subjects[key], Path(submission))
 
 
+def _blend(subjects: dict[int, Any], key: int, submissions: list[str], seconds: list[float], limit: float) -> Any:
+    try:
+        fit = fit_blend(subjects[key], [Path(submission) for submission in submissions], seconds, limit)
+    except NotBlendedError as reason:
+        return str(reason)
+    return fit.model_dump(mode="json")
+
+
 _ACTIONS: dict[str, Callable[..., Any]] = {
     "load": _load,
     "execute": _execute_metric,
     "forget": _forget,
     "grade": _grade,
     "compare": _compare,
+    "blend": _blend,
     "check": _check,
 }
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,8 @@ from pydantic import BaseModel, ValidationError
 
 from mlestar.errors import UserError, clean_text
 from mlestar.evaluation.answers import Answers
+from mlestar.evaluation.blending.scales import NotBlendedError
+from mlestar.evaluation.blending.weights import Fit
 from mlestar.evaluation.holdout.plan import Comparison, Grade
 from mlestar.evaluation.submission import SubmissionForm
 from mlestar.metrics import Metric, get_metric
@@ -93,6 +95,21 @@ class GradingProcess:
         """
         return _read_as(Comparison, self._ask(answers, seconds, "compare", str(submission), str(baseline)))
 
+    def blend(
+        self, answers: Answers, submissions: Sequence[Path], costs: Sequence[float], limit: float, seconds: float
+    ) -> Fit:
+        """Return the weights of a blend within a time limit; see `fit_blend` for the first arguments.
+
+        Raises:
+            NotBlendedError: the submissions cannot be blended.
+            GradingError: there are no weights.
+            NotPortableError: the answers cannot be sent.
+        """
+        result = self._ask(answers, seconds, "blend", list(map(str, submissions)), list(costs), limit)
+        if isinstance(result, str):
+            raise NotBlendedError(_legible(result))
+        return _read_as(Fit, result)
+
     def check(self, form: SubmissionForm, submission: Path, seconds: float) -> str:
         """Return what is wrong with a submission of which only the form is known; empty when it is valid.
 
@@ -136,7 +153,7 @@ class GradingProcess:
         self._subjects = []
         return True
 
-    def _ask(self, subject: Subject, seconds: float, action: str, *values: str) -> Any:
+    def _ask(self, subject: Subject, seconds: float, action: str, *values: object) -> Any:
         with self._lock:
             used = self._process is not None and self._process.poll() is None and self._requests > 0
             try:
@@ -147,7 +164,7 @@ class GradingProcess:
             # What earlier submissions left behind must not decide on this one.
             return self._ask_once(subject, seconds, action, values)
 
-    def _ask_once(self, subject: Subject, seconds: float, action: str, values: tuple[str, ...]) -> Any:
+    def _ask_once(self, subject: Subject, seconds: float, action: str, values: tuple[object, ...]) -> Any:
         self._ensure_started()
         key = next((place for place, known in enumerate(self._subjects) if known is subject), None)
         if key is None:

@@ -12,7 +12,7 @@ from mlestar.settings import Settings
 
 HARMLESS = (
     *("profile", "goal", "metric", "target", "id_column", "split", "seed"),
-    *("retrieved_models", "outer_steps", "inner_plans", "tracks", "ensemble_rounds"),
+    *("retrieved_models", "outer_steps", "inner_plans", "tracks", "ensemble_rounds", "blend"),
     *("finalists", "fresh_splits", "fresh_share", "baselines"),
     *("resamples", "debug_rounds", "accept", "leakage_rounds", "review", "share", "subsample_rows", "script_seconds"),
 )

@@ -12,7 +12,7 @@ from mlestar.agents.sharing import limit_message
 from mlestar.metrics.precision import format_claim, format_score
 from mlestar.metrics.spec import sign
 from mlestar.nodes.grading import grade_execution
-from mlestar.nodes.leakage import check_change, check_literals, check_script
+from mlestar.nodes.leakage import CLEAN, check_change, check_literals, check_script, checked_scripts
 from mlestar.nodes.progress import emit, emit_solution
 from mlestar.runtime.budget import Refusal
 from mlestar.runtime.context import RunContext, find_context
@@ -45,9 +45,11 @@ async def check_leakage(state: EvaluationState, runtime: Runtime[Settings]) -> E
 
 
 def after_leakage_check(state: EvaluationState, runtime: Runtime[Settings]) -> Literal["clean", "leak", "leak remains"]:
-    """Run a clean script; repair a leaking one as often as the settings allow."""
+    """Run a clean script; repair a leaking one as often as the settings allow, a blend never."""
     if not state["leaking"]:
         return "clean"
+    if state["draft"].members:
+        return "leak remains"
     rounds = Settings.of(runtime.context).leakage_rounds
     return "leak" if state.get("leak_rounds", 0) < rounds else "leak remains"
 
@@ -97,9 +99,14 @@ async def grade(state: EvaluationState, runtime: Runtime[Settings]) -> Evaluatio
 
 
 def after_grade(state: EvaluationState, runtime: Runtime[Settings]) -> Literal["suspicious", "failed", "graded"]:
-    """Ask the leakage checker about a suspicion, debug a failure as often as the settings allow, else conclude."""
+    """Ask the leakage checker about a suspicion, debug a failure as often as the settings allow, else conclude.
+
+    A blend only runs scripts that have been debugged.
+    """
     if state.get("evidence"):
         return "suspicious"
+    if state["draft"].members:
+        return "graded"
     rounds = Settings.of(runtime.context).debug_rounds
     failed = state["verdict"].status in DEBUGGABLE
     return "failed" if failed and state.get("debug_rounds", 0) < rounds else "graded"
@@ -140,15 +147,17 @@ async def conclude(state: EvaluationState, runtime: Runtime[Settings]) -> Evalua
     """Turn the draft into a solution with its verdict."""
     ctx = await find_context(state, runtime)
     draft = state["draft"]
+    script = state.get("script") or draft.script
     solution = Solution(
         id=draft.id,
         origin=draft.origin,
         track=draft.track,
         title=draft.title,
-        script=state.get("script") or draft.script,
+        script=script,
         parent=draft.parent,
         plan=draft.plan,
         verdict=_final_verdict(state),
+        members=draft.members if script == draft.script else (),
     )
     brief = await ctx.brief(state)
     await emit_solution(runtime, ctx, solution, brief.spec.direction)
@@ -175,6 +184,8 @@ async def _find_leakage(ctx: RunContext, state: EvaluationState, script: str) ->
     A script that memorises rows is refused without a question.
     """
     brief, draft, evidence = await ctx.brief(state), state["draft"], state.get("evidence", "")
+    if draft.members:
+        return await _find_leakage_of_members(ctx, state)
     memorizing = await check_literals(ctx, brief, script)
     if memorizing.leak:
         return memorizing
@@ -183,6 +194,18 @@ async def _find_leakage(ctx: RunContext, state: EvaluationState, script: str) ->
     if base is None or evidence or state.get("leak_rounds"):
         return await check_script(ctx, brief, script, evidence)
     return await check_change(ctx, brief, script, base, draft.track)
+
+
+async def _find_leakage_of_members(ctx: RunContext, state: EvaluationState) -> Leakage:
+    """Check the script of each member of a blend as a whole."""
+    brief = await ctx.brief(state)
+    for script in await checked_scripts(ctx, state["draft"]):
+        finding = await check_literals(ctx, brief, script)
+        if not finding.leak:
+            finding = await check_script(ctx, brief, script, state.get("evidence", ""))
+        if finding.leak:
+            return finding
+    return CLEAN
 
 
 def _suspicion(brief: Brief, verdict: Verdict) -> str:

@@ -60,19 +60,20 @@ async def grade_execution(
         message = execution.detail or f"it ended without an error but wrote no ./{output}"
         return verdict.model_copy(update={"status": "invalid", "message": message})
     verdict = verdict.model_copy(update={"submission": submission})
-    return await _grade_file(ctx, brief, verdict, submission, staged, seconds, counted=counted)
+    return await grade_file(ctx, brief, verdict, submission, staged, seconds, counted=counted)
 
 
-async def _grade_file(
+async def grade_file(
     ctx: RunContext,
     brief: Brief,
     verdict: Verdict,
     submission: str,
     staged: StagedInput,
-    seconds: float | None,
+    seconds: float | None = None,
     *,
-    counted: bool,
+    counted: bool = True,
 ) -> Verdict:
+    """Return a verdict with the grade of a submission (blob) for the rows of an input."""
     path = await asyncio.to_thread(ctx.services.blobs.verified, submission)
     if staged.grader is None:
         problem = await ctx.grading.check(staged, path)

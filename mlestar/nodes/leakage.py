@@ -6,9 +6,10 @@ from mlestar.agents.changes import Change, find_change, only_settings_differ
 from mlestar.agents.context import ReplyError
 from mlestar.agents.leakage import Leakage, find_leakage
 from mlestar.agents.memorizing import find_memorizing
+from mlestar.evaluation.blending.script import read_members
 from mlestar.runtime.budget import Stage
 from mlestar.runtime.context import RunContext
-from mlestar.state import Brief
+from mlestar.state import Brief, Draft, Solution
 from mlestar.store import key_of
 
 CLEAN = Leakage(leak=False)
@@ -43,8 +44,29 @@ async def check_change(ctx: RunContext, brief: Brief, script: str, base: str, tr
     return await _recorded(ctx, brief, script, key_of("leakage", script, base), change=change, track=track)
 
 
-async def check_finalist(ctx: RunContext, brief: Brief, script: str) -> Leakage:
-    """Return the finding on the whole script of a finalist, of which perhaps only changes were checked so far."""
+async def check_finalist(ctx: RunContext, brief: Brief, finalist: Solution) -> Leakage:
+    """Return the finding on the whole script of a finalist, of which perhaps only changes were checked so far.
+
+    Of a blend the script of each member is checked: its own script only runs them.
+    """
+    for script in await checked_scripts(ctx, finalist):
+        finding = await _check_finished(ctx, brief, script)
+        if finding.leak:
+            return finding
+    return CLEAN
+
+
+async def checked_scripts(ctx: RunContext, solution: Solution | Draft) -> tuple[str, ...]:
+    """Return the scripts (blobs) in which a solution can leak: those of its members if it runs just these."""
+    script = solution.script or ""
+    if not solution.members:
+        return (script,)
+    held = read_members(await ctx.services.text(script))
+    texts = {member.solution: await ctx.services.text(member.script) for member in solution.members}
+    return tuple(member.script for member in solution.members) if held == texts else (script,)
+
+
+async def _check_finished(ctx: RunContext, brief: Brief, script: str) -> Leakage:
     recorded = await asyncio.to_thread(ctx.services.ledger.recall, key_of("leakage", script, ""))
     if recorded is not None:
         return Leakage.model_validate(recorded)

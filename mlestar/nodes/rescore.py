@@ -32,15 +32,17 @@ async def each_finalist(state: PipelineState, runtime: Runtime[Settings]) -> lis
 async def rescore(state: RescoringState, runtime: Runtime[Settings]) -> PipelineState:
     """Run one finalist on the fresh rows; that gives its fresh score, which no agent sees."""
     ctx = await find_context(state, runtime)
-    brief = await ctx.brief(state)
-    return {"rescorings": await rescore_solution(ctx, brief, state["finalist"], runtime)}
+    brief, finalist = await ctx.brief(state), state["finalist"]
+    # So that a blend counts with the time of one member where the budget expects the slowest script.
+    stretch = float(max(1, len(finalist.members)))
+    return {"rescorings": await rescore_solution(ctx, brief, finalist, runtime, stretch=stretch)}
 
 
 async def rescore_solution(
     ctx: RunContext, brief: Brief, finalist: Solution, runtime: Runtime[Settings], *, stretch: float = 1.0
 ) -> dict[str, Rescoring]:
     """Return the fresh score of a solution by its id, or why it has none; `stretch` is of its time limit."""
-    finding = await check_finalist(ctx, brief, finalist.script or "")
+    finding = await check_finalist(ctx, brief, finalist)
     if finding.leak:
         message = f"the check of the whole script found leakage: {finding.reason}"
         emit(runtime, "rescore", f"{finalist.id} {finalist.title}: {message}")

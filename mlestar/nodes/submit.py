@@ -1,16 +1,18 @@
 """Submit: the winner itself runs on the real input, its submission is checked, the next best takes over on failure."""
 
 import asyncio
+import functools
 from collections.abc import Callable
 from typing import Literal
 
 from langgraph.runtime import Runtime
 
-from mlestar.agents.context import ReplyError
-from mlestar.agents.declarations import pin_needs
+from mlestar.agents.context import AgentContext, ReplyError
+from mlestar.agents.declarations import declare, pin_needs
 from mlestar.agents.subsampling import remove_subsampling
 from mlestar.errors import MlestarError
 from mlestar.evaluation import write_submission
+from mlestar.evaluation.blending.script import replace_members
 from mlestar.metrics.spec import better
 from mlestar.nodes.grading import grade_execution
 from mlestar.nodes.order import CONSTANT, compare_baselines
@@ -25,6 +27,7 @@ from mlestar.settings import EXPORT_STRETCH, Settings
 from mlestar.state import (
     BASELINE,
     Baseline,
+    BlendMember,
     Brief,
     CandidateState,
     Draft,
@@ -74,10 +77,7 @@ async def unsubsample(state: PipelineState, runtime: Runtime[Settings]) -> Pipel
     ctx = await find_context(state, runtime)
     winner = _queue(state)[0]
     agent = await ctx.agent(state, max(winner.track, 0), "export")
-    try:
-        code = await remove_subsampling(agent, await ctx.services.text(winner.script or ""))
-    except ReplyError:
-        code = None
+    code, members = await _without_subsampling(ctx, agent, winner)
     draft = Draft(
         id=winner.id + WHOLE,
         origin="whole data",
@@ -87,8 +87,37 @@ async def unsubsample(state: PipelineState, runtime: Runtime[Settings]) -> Pipel
         parent=winner.id,
         problem="the script does not subsample",
         stretch=EXPORT_STRETCH,
+        members=members,
     )
     return {"draft": draft}
+
+
+async def _without_subsampling(
+    ctx: RunContext, agent: AgentContext, winner: Solution
+) -> tuple[str | None, tuple[BlendMember, ...]]:
+    """Return a script without its subsampling, None when it has none; of a blend that of each member is removed."""
+    code = await ctx.services.text(winner.script or "")
+    if not winner.members:
+        return await _remove_subsampling(agent, code), ()
+    changed: dict[str, str] = {}
+    for member in winner.members:
+        source = await _remove_subsampling(agent, await ctx.services.text(member.script))
+        if source is not None:
+            changed[member.solution] = source
+    if not changed:
+        return None, ()
+    blobs = {name: await ctx.services.keep(source) for name, source in changed.items()}
+    members = [
+        member.model_copy(update={"script": blobs.get(member.solution, member.script)}) for member in winner.members
+    ]
+    return replace_members(code, changed), tuple(members)
+
+
+async def _remove_subsampling(agent: AgentContext, code: str) -> str | None:
+    try:
+        return await remove_subsampling(agent, code)
+    except ReplyError:
+        return None
 
 
 def after_unsubsampling(state: PipelineState) -> Literal["subsampled", "whole data"]:
@@ -241,11 +270,17 @@ async def _export_unchosen(ctx: RunContext, brief: Brief, solution: Solution, st
 
 
 async def _pinned(ctx: RunContext, solution: Solution) -> str:
-    """Return the blob of a script that declares what it imports, so that it can be executed elsewhere."""
-    code, environment = await ctx.services.text(solution.script or ""), await ctx.executor.environment()
+    """Return the blob of a script that declares what it imports, so that it can be executed elsewhere.
+
+    A blend declares what its members import too.
+    """
+    environment = await ctx.executor.environment()
+    blobs = (solution.script or "", *(member.script for member in solution.members))
+    codes = [await ctx.services.text(blob) for blob in blobs]
     lock = read_lock(await ctx.services.text(solution.verdict.lock)) if solution.verdict.lock else Lock(())
     versions = {**environment.distributions, **{package.name: package.version for package in lock.packages}}
-    pinned = pin_needs(code, python=environment.python, versions=versions, modules=environment.modules)
+    pins = [pin_needs(c, python=environment.python, versions=versions, modules=environment.modules) for c in codes]
+    pinned = functools.reduce(declare, pins[1:], pins[0])
     return await ctx.services.keep(pinned)
 
 
@@ -262,6 +297,8 @@ async def _write(
 
 
 async def _export(ctx: RunContext, brief: Brief, solution: Solution, stage: Stage) -> Export:
+    if solution.members and not await ctx.services.budget.exports_in_time(solution.verdict.seconds):
+        return Export(solution=solution.id, message=f"too little time is left for its {len(solution.members)} scripts")
     staged = await ctx.inputs.real(brief)
     try:
         execution = await ctx.executor.execute(

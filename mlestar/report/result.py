@@ -59,6 +59,17 @@ class Score(BaseModel):
     reported: Finite = None
 
 
+class MemberRow(BaseModel):
+    """A solution in a blend of predictions."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    solution: str
+    """Its id."""
+    weight: float
+    """The weights of a blend add up to 1."""
+
+
 class SolutionRow(BaseModel):
     """One solution of the run."""
 
@@ -78,6 +89,8 @@ class SolutionRow(BaseModel):
     seconds: float
     script: str | None
     """Path of the script, relative to the run folder."""
+    members: tuple[MemberRow, ...] = ()
+    """Of a blend of predictions: the solutions whose scripts it runs."""
 
 
 class BaselineRow(Baseline):
@@ -491,4 +504,5 @@ def _row(ctx: RunContext, solution: Solution, rescorings: dict[str, Rescoring], 
         standing=None if ended else solution.verdict.standing,
         seconds=solution.verdict.seconds,
         script=_script_path(ctx, solution.script),
+        members=tuple(MemberRow(solution=member.solution, weight=member.weight) for member in solution.members),
     )

@@ -173,6 +173,24 @@ class Budget:
         """Record that a script was stopped by the cap on time, not by its own limit, and return the refusal."""
         return await self._refuse("max_hours", label)
 
+    async def finalist_seconds(self) -> float:
+        """Return what one more script may take in the search, so that its rescorings and its export fit too.
+
+        The time for the exports of the others and for the baselines is kept back; the place among the finalists is that
+        of another one. Until an export has succeeded, the longest that is allowed is expected of it.
+        """
+        shortage = await asyncio.to_thread(self._ledger.shortage, Amount(executions=1), self._caps_of("rescoring"))
+        if shortage or await self._reached("rescoring", self._settings.script_seconds):
+            return 0.0
+        fresh = self._settings.fresh_inputs
+        slowest = await asyncio.to_thread(self._ledger.slowest_execution)
+        left = await self._seconds_left("search") + fresh * slowest
+        return max(0.0, left) / (fresh + await self._export_factor())
+
+    async def exports_in_time(self, seconds: float) -> bool:
+        """Return whether the export of a script that took so long in the search leaves time for another export."""
+        return seconds * await self._export_factor() <= await self._seconds_left("rescoring")
+
     def stop(self) -> None:
         """Start nothing more: the next caller waits until all that runs is recorded, then gets `StopRequested`."""
         self._asked_to_stop.set()
@@ -309,7 +327,12 @@ class Budget:
         Two of the longest that are allowed, until one has succeeded; then the winner's, with what that one took.
         """
         factor = await asyncio.to_thread(self._ledger.export_factor)
-        return EXPORTS * EXPORT_STRETCH if factor is None else min(EXPORT_STRETCH, SLACK * factor)
+        return EXPORTS * EXPORT_STRETCH if factor is None else await self._export_factor()
+
+    async def _export_factor(self) -> float:
+        """Return what an export may take, in multiples of the time of its script in the search."""
+        factor = await asyncio.to_thread(self._ledger.export_factor)
+        return EXPORT_STRETCH if factor is None else min(EXPORT_STRETCH, SLACK * factor)
 
     async def _seconds_allowed(self, stage: Stage) -> float:
         """Return the time that a script of a stage is given at most: half of what is left before any has ended.

@@ -4,12 +4,14 @@ import asyncio
 import atexit
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from mlestar.evaluation import Comparison, Grade
 from mlestar.evaluation.answers import check_form
+from mlestar.evaluation.blending.scales import NotBlendedError
+from mlestar.evaluation.blending.weights import Fit, fit_blend
 from mlestar.evaluation.grading_process import GradingError, GradingProcess, NotPortableError
 from mlestar.runtime.inputs import StagedInput
 
@@ -27,6 +29,10 @@ and end after a minute. One that executed a metric file serves only the same tas
 _ROWS = 500_000
 """Rows or lines up to which the time limit is that of the settings; with more it grows in proportion. Checking
 1,000,000 rows took 28 s on a machine with a load of ten per core (`benchmarks/grading.py`)."""
+
+
+BLENDING = 2.0
+"""Time limit of finding the weights of a blend, in multiples of that of a submission. Chosen by judgement."""
 
 
 class Grading:
@@ -64,6 +70,16 @@ class Grading:
     async def compare(self, staged: StagedInput, submission: Path, baseline: Path) -> Comparison | None:
         """Compare two graded submissions for the withheld rows of an input; None when that takes too long."""
         return await asyncio.to_thread(self._compare, staged, submission, baseline)
+
+    async def blend(
+        self, staged: StagedInput, submissions: Sequence[Path], costs: Sequence[float], limit: float
+    ) -> Fit:
+        """Return the weights of a blend of submissions for the withheld rows of an input; see `fit_blend`.
+
+        Raises:
+            NotBlendedError: there are none.
+        """
+        return await asyncio.to_thread(self._blend, staged, submissions, costs, limit)
 
     async def load_metric(self, staged: StagedInput) -> None:
         """Execute the file of the task's metric.
@@ -134,6 +150,23 @@ class Grading:
         except (GradingError, ValueError) as error:
             logger.warning("two submissions for %s were not compared: %s", staged.name, error)
             return None
+
+    def _blend(self, staged: StagedInput, submissions: Sequence[Path], costs: Sequence[float], limit: float) -> Fit:
+        grader = staged.grader
+        if grader is None:
+            msg = "no rows are withheld"
+            raise NotBlendedError(msg)
+        try:
+            if self._in_process(staged):
+                return fit_blend(grader.answers, submissions, costs, limit)
+            return self._bounded(
+                staged,
+                lambda process: process.blend(grader.answers, submissions, costs, limit, BLENDING * self.limit(staged)),
+                lambda: fit_blend(grader.answers, submissions, costs, limit),
+            )
+        except GradingError as error:
+            msg = f"the weights were not found: {error}"
+            raise NotBlendedError(msg) from None
 
     def _load_metric(self, staged: StagedInput) -> None:
         grader = staged.grader

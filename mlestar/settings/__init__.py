@@ -248,6 +248,11 @@ class Settings(BaseModel):
     inner_plans: int = Field(3, ge=1, le=50, description="K: plans tried on each code block, the first one included.")
     tracks: int = Field(2, ge=1, le=16, description="L: independent solutions.")
     ensemble_rounds: int = Field(3, ge=0, le=50, description="R: ensemble plans evaluated.")
+    blend: bool = Field(
+        True,
+        description="Blend the predictions that scripts left for the withheld rows, without training and without a "
+        "model call; a blend that half of the rows confirm is one more solution.",
+    )
     finalists: int = Field(3, ge=1, le=20, description="Solutions that are rescored on fresh rows.")
     fresh_share: float = Field(
         0.15,

@@ -38,7 +38,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "model_parallel",
     ),
     "Retrieval": ("retrieval", "cards", "retrieved_models"),
-    "Method": ("tracks", "outer_steps", "inner_plans", "ensemble_rounds", "accept", "subsample_rows"),
+    "Method": ("tracks", "outer_steps", "inner_plans", "ensemble_rounds", "blend", "accept", "subsample_rows"),
     "Checks": (
         *(
             "debug_rounds",
@@ -75,6 +75,7 @@ NODES: dict[str, tuple[str, ...]] = {
     "outer_steps": ("advance",),
     "inner_plans": ("compare",),
     "ensemble_rounds": ("plan_ensemble",),
+    "blend": ("blend",),
     "accept": ("advance", "accept_merge"),
     "debug_rounds": ("grade",),
     "leakage_rounds": ("check_leakage",),

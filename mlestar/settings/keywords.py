@@ -49,6 +49,7 @@ class SettingKeywords(TypedDict, total=False):
     inner_plans: int
     tracks: int
     ensemble_rounds: int
+    blend: bool
     finalists: int
     fresh_share: float
     fresh_splits: int

@@ -275,6 +275,17 @@ class ExecutionRecord(Frozen):
     """One line for each weight that it declared and got."""
 
 
+class BlendMember(Frozen):
+    """A script in a blend of predictions."""
+
+    solution: str
+    """Its id."""
+    script: str
+    """Blob."""
+    weight: float
+    """The weights of a blend add up to 1."""
+
+
 class Draft(Frozen):
     """A script that waits for its evaluation."""
 
@@ -293,6 +304,8 @@ class Draft(Frozen):
     """Factor on the time limit of a script."""
     base: str | None = None
     """Blob of the checked script of which one block was changed; None where the whole script is new."""
+    members: tuple[BlendMember, ...] = ()
+    """Of a blend of predictions: the scripts that it runs."""
 
 
 class Solution(Frozen):
@@ -307,6 +320,8 @@ class Solution(Frozen):
     parent: str | None = None
     plan: str = ""
     verdict: Verdict
+    members: tuple[BlendMember, ...] = ()
+    """Of a blend of predictions: the scripts that it runs."""
 
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property

@@ -28,7 +28,7 @@ from mlestar.bench.watched import run_watched
 from mlestar.cli.terminal import Console
 from mlestar.errors import StoreError, UserError
 from mlestar.report import Result
-from mlestar.report.result import CapRow, Score, SolutionRow
+from mlestar.report.result import CapRow, MemberRow, Score, SolutionRow
 from mlestar.settings import Settings
 from mlestar.state import Export
 from tests.unit.bench_tools import CONDITIONS, RuleTool, run
@@ -221,12 +221,14 @@ def test_stages_have_the_best_solution_so_far() -> None:
         solution("m", "merge", 0.6),
         solution("r1", "refinement", 0.9),
         solution("r2", "refinement", 0.95, status="leak"),
+        solution("blend", "ensemble", 0.92).model_copy(update={"members": (MemberRow(solution="r1", weight=1),)}),
     )
     result = Result(run_id="r", task="t", status="solved", folder="r", winner="c2", solutions=solutions)
     assert [(row.stage, row.solution) for row in stage_rows(result)] == [
         ("initial", "c2"),
         ("merged", "c2"),
         ("refined", "r1"),
+        ("blend", "blend"),
         ("final", "c2"),
     ]
 

@@ -187,6 +187,22 @@ async def test_before_a_script_has_ended_half_of_the_time_is_kept_for_the_first_
         assert 110 < reservation.seconds <= 120
 
 
+async def test_one_more_finalist_gets_no_time_that_the_others_need(ledger: Ledger) -> None:
+    await ledger.once("slow", "execution", "t0.c1", lambda: finished(Record(result={}, seconds=50)))
+    assert await make_budget(ledger, max_hours=1).finalist_seconds() > 500
+    assert await make_budget(ledger, max_hours=400 / 3600).finalist_seconds() < 50
+    assert await make_budget(ledger, max_hours=300 / 3600).finalist_seconds() == 0
+    assert await make_budget(ledger, max_executions=4).finalist_seconds() > 0
+    assert await make_budget(ledger, max_executions=1).finalist_seconds() == 0
+
+
+async def test_a_slow_export_must_leave_time_for_another_one(ledger: Ledger) -> None:
+    await ledger.once("slow", "execution", "t0.c1", lambda: finished(Record(result={}, seconds=50)))
+    budget = make_budget(ledger, max_hours=400 / 3600)
+    assert await budget.exports_in_time(30)
+    assert not await budget.exports_in_time(40)
+
+
 async def finished(record: Record) -> Record:
     return record
 

@@ -12,8 +12,9 @@ PIPELINE = """
 __start__ -> prepare
 prepare -each track-> run_track
 run_track -> ensemble
-ensemble -each finalist-> rescore
-ensemble -no finalist-> add_baselines
+ensemble -> blend
+blend -each finalist-> rescore
+blend -no finalist-> add_baselines
 rescore -> add_baselines
 add_baselines -> choose
 choose -winner-> review_submission

@@ -1,0 +1,194 @@
+"""Blend: what scripts predicted for the withheld rows is averaged, and an average that helps is one more solution."""
+
+import asyncio
+from collections.abc import Sequence
+
+import numpy as np
+from langgraph.runtime import Runtime
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from mlestar.agents.declarations import declare
+from mlestar.agents.script import ScriptError
+from mlestar.evaluation.blending.fitted import cross_fitted
+from mlestar.evaluation.blending.scales import NotBlendedError
+from mlestar.evaluation.blending.script import Part, write_blend
+from mlestar.evaluation.blending.weights import MAX_CANDIDATES, Mixture
+from mlestar.metrics.precision import format_score
+from mlestar.nodes.ensemble import ENSEMBLE_STRETCH
+from mlestar.nodes.finalists import ranked_scripts
+from mlestar.nodes.grading import compare_submissions, grade_file
+from mlestar.nodes.progress import emit, emit_solution
+from mlestar.runners.supply.needs import NeedsError, read_needs
+from mlestar.runtime.context import RunContext, find_context
+from mlestar.runtime.inputs import StagedInput
+from mlestar.settings import Settings
+from mlestar.state import NO_TRACK, BlendMember, Brief, PipelineState, Solution, Verdict
+from mlestar.store import key_of
+
+BLEND = "blend"
+"""Id of the solution."""
+
+
+async def blend(state: PipelineState, runtime: Runtime[Settings]) -> PipelineState:
+    """Blend the predictions of all scripts; nothing is trained and no model is asked."""
+    ctx = await find_context(state, runtime)
+    if not ctx.settings.blend:
+        return {}
+    brief = await ctx.brief(state)
+    try:
+        solution, gain = await _blend(ctx, brief, state)
+    except NotBlendedError as reason:
+        emit(runtime, "blend", f"no blend: {reason}")
+        return {}
+    emit(runtime, "blend", f"{solution.id} of {len(solution.members)} scripts: {gain}")
+    await emit_solution(runtime, ctx, solution, brief.spec.direction)
+    # A run that ends early reports from here.
+    key, fact = key_of("solution", solution.id), solution.model_dump(mode="json")
+    await asyncio.to_thread(ctx.services.ledger.note, "solution", key, fact, replace=True)
+    return {"solutions": {solution.id: solution}}
+
+
+async def _blend(ctx: RunContext, brief: Brief, state: PipelineState) -> tuple[Solution, str]:
+    """Return the blend and its gain in words.
+
+    Raises:
+        NotBlendedError: there is none, or the rows do not confirm that it is better than the best script.
+    """
+    staged = await ctx.inputs.search(brief)
+    ranked = _graded(ranked_scripts(state, brief.spec.direction))
+    limit = min(ctx.settings.script_seconds / ENSEMBLE_STRETCH, await ctx.services.budget.finalist_seconds())
+    candidates = [solution for solution in ranked if solution.verdict.seconds <= limit][:MAX_CANDIDATES]
+    if len(candidates) < 2:
+        msg = "fewer than two graded scripts fit the time that is left"
+        raise NotBlendedError(msg)
+    paths = [await asyncio.to_thread(ctx.services.blobs.verified, one.verdict.submission or "") for one in candidates]
+    fit = await ctx.grading.blend(staged, paths, [one.verdict.seconds for one in candidates], limit)
+    if np.count_nonzero(fit.whole.weights) < 2:
+        msg = f"no mix is better than {ranked[0].id} alone"
+        raise NotBlendedError(msg)
+    text = await asyncio.to_thread(cross_fitted, staged.form, _units(staged), paths, fit)
+    submission = await ctx.services.keep(text)
+    gain = await _confirm(ctx, staged, submission, ranked[0])
+    return await _solution(ctx, brief, staged, candidates, fit.whole, submission), gain
+
+
+def _graded(ranked: Sequence[Solution]) -> list[Solution]:
+    """Return the solutions with predictions for the withheld rows, those with the same predictions once."""
+    graded: dict[str, Solution] = {}
+    for solution in ranked:
+        if solution.verdict.holdout is not None and solution.verdict.submission and solution.id != BLEND:
+            graded.setdefault(solution.verdict.submission, solution)
+    return list(graded.values())
+
+
+def _units(staged: StagedInput) -> np.ndarray:
+    if staged.grader is None:
+        msg = "no rows are withheld"
+        raise NotBlendedError(msg)
+    return staged.grader.units
+
+
+async def _confirm(ctx: RunContext, staged: StagedInput, submission: str, best: Solution) -> str:
+    """Return by how much cross-fitted predictions are better than those of the best script.
+
+    The gain must be larger than its own standard error, as an improvement of the ladder of Blum and Hardt (2015), which
+    `runtime/graded.py` cites.
+
+    Raises:
+        NotBlendedError: it is not.
+    """
+    comparison = await compare_submissions(ctx, staged, submission, best.verdict.submission or "")
+    if comparison is None:
+        msg = "it could not be graded"
+        raise NotBlendedError(msg)
+    shown = f"{format_score(comparison.difference, comparison.standard_error)} better than {best.id} on the same rows"
+    if comparison.difference <= max(0.0, comparison.standard_error):
+        msg = f"rows that the weights do not come from do not confirm it: {shown}"
+        raise NotBlendedError(msg)
+    return shown
+
+
+async def _solution(
+    ctx: RunContext,
+    brief: Brief,
+    staged: StagedInput,
+    candidates: Sequence[Solution],
+    mixture: Mixture,
+    submission: str,
+) -> Solution:
+    """Return the blend as a solution; its score is that of the cross-fitted predictions."""
+    pairs = [(one, weight) for one, weight in zip(candidates, mixture.weights, strict=True) if weight > 0]
+    members = [BlendMember(solution=one.id, script=one.script or "", weight=weight) for one, weight in pairs]
+    script = await _write(ctx, brief, staged, members, mixture.scale)
+    verdict = Verdict(
+        status="ok",
+        reported=_reported(pairs),
+        seconds=sum(one.verdict.seconds for one, _ in pairs),
+        peak_memory_mb=max((one.verdict.peak_memory_mb or 0.0 for one, _ in pairs)) or None,
+        submission=submission,
+        image=brief.image,
+        lock=await _lock(ctx, [one for one, _ in pairs]),
+        weights=tuple(dict.fromkeys(line for one, _ in pairs for line in one.verdict.weights)),
+    )
+    shares = ", ".join(f"{member.solution} {member.weight:.2f}" for member in members)
+    return Solution(
+        id=BLEND,
+        origin="ensemble",
+        track=NO_TRACK,
+        title=f"blend of {shares}",
+        script=script,
+        plan=f"Average the predictions of {len(members)} scripts ({mixture.scale}).",
+        verdict=await grade_file(ctx, brief, verdict, submission, staged),
+        members=tuple(members),
+    )
+
+
+async def _write(ctx: RunContext, brief: Brief, staged: StagedInput, members: Sequence[BlendMember], scale: str) -> str:
+    """Return the blob of the blend's script, which declares what its members declare."""
+    sources = [await ctx.services.text(member.script) for member in members]
+    parts = [Part(one.solution, source, one.weight) for one, source in zip(members, sources, strict=True)]
+    ids = staged.form.ids
+    try:
+        _check_needs(sources)
+        code = write_blend(
+            parts,
+            columns=brief.spec.prediction_columns,
+            scale=scale,
+            key=None if ids is None else ids.name,
+            delimiter=brief.spec.submission_delimiter,
+            decimal=brief.spec.submission_decimal,
+        )
+        for source in sources:
+            code = declare(code, source) if read_needs(source) != read_needs("") else code
+    except (ScriptError, NeedsError, ValueError) as error:
+        raise NotBlendedError(str(error)) from error
+    return await ctx.services.keep(code)
+
+
+def _check_needs(sources: Sequence[str]) -> None:
+    """Refuse members that declare the same package in different ways: they run with the same packages here.
+
+    Raises:
+        NotBlendedError: two of them do.
+    """
+    declared: dict[str, str] = {}
+    for requirement in (text for source in sources for text in read_needs(source).dependencies):
+        name = canonicalize_name(Requirement(requirement).name)
+        if declared.setdefault(name, requirement) != requirement:
+            msg = f"its scripts need {declared[name]!r} and {requirement!r}"
+            raise NotBlendedError(msg)
+
+
+async def _lock(ctx: RunContext, members: Sequence[Solution]) -> str:
+    """Return the blob of the locks of all members, empty without packages."""
+    locks = [await ctx.services.text(one.verdict.lock) for one in members if one.verdict.lock]
+    lines = dict.fromkeys(line for lock in locks for line in lock.splitlines())
+    return await ctx.services.keep("".join(f"{line}\n" for line in lines)) if lines else ""
+
+
+def _reported(pairs: Sequence[tuple[Solution, float]]) -> float | None:
+    """Return the weighted mean of the scores that the members report, as the script prints it."""
+    reported = [(weight, one.verdict.reported) for one, weight in pairs if one.verdict.reported is not None]
+    total = sum(weight for weight, _ in reported)
+    return sum(weight * score for weight, score in reported) / total if total else None

@@ -1,4 +1,4 @@
-"""In which order the models for tables are proposed: by what the columns, the classes and the number of rows suggest."""
+"""The order in which models for tables are proposed, by the columns, the classes and the number of rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class Shape:
 
     @property
     def has_pairs(self) -> bool:
-        """Categories have pairs of values that are frequent enough to learn their effects, and are not a side matter."""
+        """Whether there are pairs of categories that are frequent enough to learn their effects."""
         sizes = self.category_sizes
         frequent = any(_ROWS_PER_CELL * left * right <= self.rows for left, right in combinations(sizes, 2))
         return len(sizes) >= _MIN_PAIRED and frequent

@@ -26,7 +26,8 @@ def propose_cards(facts: Facts) -> list[dict[str, Any]]:
         named = any(word in str(card.get("name", "")).lower() for word in model.words)
         if named and model in usable and _runs(card, facts):
             cards.setdefault(model.name, {field: card.get(field, "") for field in _FIELDS})
-    names = [model.name for model in usable if model.name in cards] if kind.own_order else list(cards)
+    first = [model.name for model in usable] if kind.own_order else list(kind.first_models(facts))
+    names = sorted(cards, key=lambda name: first.index(name) if name in first else len(first))
     return _share_out([cards[name] for name in names], facts.track, int(facts.text("count", "4")))
 
 

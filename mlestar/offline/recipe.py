@@ -61,6 +61,10 @@ class Variant:
     """Parts of the script whose effect it measures."""
 
 
+def _prefer_none(facts: Facts) -> Sequence[str]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of data, and how scripts for it are written and improved."""
@@ -87,6 +91,8 @@ class Kind:
     variants: tuple[Variant, ...]
     own_order: bool = False
     """Its models are proposed in the order of the recipe, not in that of the cards that were retrieved."""
+    first_models: Callable[[Facts], Sequence[str]] = _prefer_none
+    """Returns the names of the models that are proposed before others, the most promising first."""
 
 
 def _use_all(facts: Facts, model: Model) -> bool:
@@ -102,7 +108,8 @@ def read_kind(name: str, module: ModuleType) -> Kind:
 
     Args:
         name: of the package below `mlestar.offline`; it has a `recipe.toml`.
-        module: the package itself, with `suits` and `write_script`, and perhaps `is_usable` and `find_unused`.
+        module: the package itself, with `suits` and `write_script`, and perhaps `is_usable`, `find_unused` and
+            `first_models`.
     """
     recipe = tomllib.loads(_folder(name).joinpath("recipe.toml").read_text(encoding="utf-8"))
     return Kind(
@@ -119,6 +126,7 @@ def read_kind(name: str, module: ModuleType) -> Kind:
         own_ideas_only=recipe.get("own_ideas_only", False),
         variants=tuple(_variant(table) for table in recipe.get("variants", ())),
         own_order=recipe.get("own_order", False),
+        first_models=getattr(module, "first_models", _prefer_none),
     )
 
 

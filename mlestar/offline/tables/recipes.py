@@ -36,8 +36,9 @@ def suits(facts: Facts) -> bool:
 
 
 def is_usable(facts: Facts, model: Model) -> bool:
-    """Return whether a model can be used for a table: that of texts needs a text column."""
-    return model.name != "text" or bool(treat_columns(facts).texts)
+    """Return whether a model can be used for a table: that of texts needs a text column, that of factors categories."""
+    needs = {"text": "texts", "factors": "categories"}
+    return model.name not in needs or bool(getattr(treat_columns(facts), needs[model.name]))
 
 
 def find_unused(facts: Facts, script: str) -> list[str]:
@@ -104,6 +105,8 @@ def task_values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
     }
     several = split.kind in ("time", "series") or values["grouped"]
     values["common"] = objective.classify and not several and _are_common(facts, classes)
+    # A random part of the rows says how many rounds are best only where the test rows are a random part too.
+    values["early"] = split.kind in ("stratified", "random") and not split.columns and not values["many_classes"]
     values["imports"] = _imports(model, columns, objective, split, values)
     values["decision"] = render("tables/decision.py.jinja", values)
     return values

@@ -13,6 +13,7 @@ from mlestar.offline.metrics import Objective, find_objective
 from mlestar.offline.recipe import Model
 from mlestar.offline.rendering import render, space_functions
 from mlestar.offline.tables.columns import FeatureColumns, treat_columns
+from mlestar.offline.tables.panels import add_history
 
 _MANY_CLASSES = 6
 """Classes from which there are fewer boosting rounds, each with a tree per class. Chosen by judgement; not measured."""
@@ -42,7 +43,8 @@ def find_unused(facts: Facts, script: str) -> list[str]:
 
 def write_script(facts: Facts, model: Model, title: str) -> str:
     """Return a whole script for the task with one model."""
-    return space_functions(render("tables/script.py.jinja", table_values(facts, model, title)))
+    values = add_history(facts, table_values(facts, model, title))
+    return space_functions(render("tables/script.py.jinja", values))
 
 
 def table_values(facts: Facts, model: Model, title: str) -> dict[str, Any]:

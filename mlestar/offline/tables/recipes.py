@@ -14,6 +14,7 @@ from mlestar.offline.readers import reader_values, tables_of
 from mlestar.offline.recipe import Model
 from mlestar.offline.rendering import finish, render
 from mlestar.offline.tables.columns import FeatureColumns, treat_columns
+from mlestar.offline.tables.panels import add_history
 
 _MANY_CLASSES = 6
 """Classes from which there are fewer boosting rounds, each with a tree per class. Chosen by judgement; not measured."""
@@ -50,7 +51,8 @@ def find_unused(facts: Facts, script: str) -> list[str]:
 
 def write_script(facts: Facts, model: Model, title: str) -> str:
     """Return a whole script for the task with one model."""
-    return finish(render("tables/script.py.jinja", table_values(facts, model, title)))
+    values = add_history(facts, table_values(facts, model, title))
+    return finish(render("tables/script.py.jinja", values))
 
 
 def table_values(facts: Facts, model: Model, title: str) -> dict[str, Any]:

@@ -150,9 +150,9 @@ def _as_solution(baseline: Baseline, script: str, verdicts: Sequence[Verdict]) -
 
 
 async def _run_simple(ctx: RunContext, brief: Brief, script: str, staged: StagedInput) -> Verdict:
-    """Run the simple model on an input, with the caps of a rescoring: the exports follow."""
+    """Run the simple model on an input; the budget keeps room for the exports that follow."""
     try:
-        execution = await ctx.executor.execute(script, staged, stage="rescoring", label=f"{SIMPLE}-{staged.name}")
+        execution = await ctx.executor.execute(script, staged, stage="baseline", label=f"{SIMPLE}-{staged.name}")
     except Refusal:
         return Verdict(status="refused", message=REFUSED)
     return await grade_execution(ctx, brief, execution, staged, counted=False)

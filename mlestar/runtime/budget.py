@@ -17,9 +17,9 @@ from mlestar.store import Amount, Cap, Caps, Ledger, Reservation, Shortage, Spen
 logger = logging.getLogger("mlestar.runtime")
 
 T = TypeVar("T")
-Stage = Literal["search", "rescoring", "export"]
+Stage = Literal["search", "rescoring", "baseline", "export"]
 """What work is for: each stage keeps back what the later ones need, so rescorings are skipped before exports. Baselines
-follow the rescorings, with the same caps."""
+follow the rescorings and take what these left."""
 EXPORTS = 2
 """Exports that every cap leaves room for: the winner's, and one more if that fails. Chosen by judgement."""
 SLACK = 1.5
@@ -305,8 +305,8 @@ class Budget:
 
     async def _reached(self, stage: Stage, limit: float) -> Cap | None:
         """Return the cap on time when too little is left for work of this limit; 0 for a model call."""
-        # Nothing comes after the last stage that could use the time better.
-        slowest = 0.0 if stage == "export" else await asyncio.to_thread(self._ledger.slowest_execution)
+        # Nothing comes after an export that could use the time better; a baseline is no slow script of the run's.
+        slowest = 0.0 if stage in ("baseline", "export") else await asyncio.to_thread(self._ledger.slowest_execution)
         least = min(limit, max(SLACK * slowest, self.max_seconds * SHORTEST))
         return "max_hours" if await self._seconds_left(stage) <= least else None
 
@@ -318,7 +318,7 @@ class Budget:
         slowest = await asyncio.to_thread(self._ledger.slowest_execution)
         exports = await self._exports() * slowest
         others = -(-(self._rescorings + self._settings.baseline_executions) // self.at_once) * slowest
-        reserve = {"search": exports + others, "rescoring": exports, "export": 0.0}[stage]
+        reserve = {"search": exports + others, "rescoring": exports, "baseline": exports, "export": 0.0}[stage]
         return self.max_seconds - self.active_seconds() - reserve
 
     async def _exports(self) -> float:

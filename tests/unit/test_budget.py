@@ -163,6 +163,18 @@ async def test_after_an_export_the_time_for_one_more_like_it_is_reserved(ledger:
         assert 300 < reservation.seconds <= 400 - 1.5 * 60
 
 
+async def test_a_baseline_takes_what_rescorings_left_but_not_the_time_of_an_export(ledger: Ledger) -> None:
+    done = {"status": "ok"}
+    await ledger.once("slow", "execution", "t0.c1", lambda: finished(Record(result=done, seconds=50)))
+    await ledger.once("export", "export", "t0.c1-export", lambda: finished(Record(result=done, seconds=60)))
+    budget = make_budget(ledger, max_hours=150 / 3600)
+    with pytest.raises(Refusal):
+        async with budget.execution("rescoring", "rescoring", 600):
+            pass
+    async with budget.execution("simple", "baseline", 600) as reservation:
+        assert 50 < reservation.seconds <= 150 - 1.5 * 60
+
+
 async def test_a_script_stopped_at_its_limit_keeps_back_no_time(ledger: Ledger) -> None:
     await ledger.once("quick", "execution", "t0.c1", lambda: finished(Record(result={"status": "success"}, seconds=25)))
     await ledger.once("slow", "execution", "t0.c2", lambda: finished(Record(result={"status": "timeout"}, seconds=120)))
@@ -316,7 +328,7 @@ async def test_a_script_that_the_cap_on_time_cuts_short_is_not_recorded(tmp_path
             )
 
     result = await capped(tmp_path, Cut(), max_hours=0.1)
-    assert {row.status for row in result.solutions} == {"refused"}
+    assert {row.status for row in result.solutions if row.origin != "baseline"} == {"refused"}
     assert (result.spend.executions, [row.cap for row in result.caps]) == (0, ["max_hours"])
 
 

@@ -471,14 +471,17 @@ async def test_without_fresh_splits_the_search_score_decides(tmp_path: Path) -> 
     assert "holdout score decides" in result.rescorings[0].message
 
 
-def test_a_run_without_a_solution_reports_and_exits_with_status_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("baselines", "exit_code", "status"), [("false", 1, "no_solution"), ("true", 0, "baseline")])
+def test_a_run_without_a_solution_reports_and_exits_with_status_one_unless_a_baseline_is_submitted(
+    tmp_path: Path, baselines: str, exit_code: int, status: str
+) -> None:
     task = count_rows(make_task(tmp_path / "signs"))
     options = ["--model", "offline", "--runner", "local", "--profile", "quick", "--set", "max_executions=1"]
-    options += ["--runs-dir", str(tmp_path / "runs"), "--run-id", "run", "--json"]
+    options += ["--runs-dir", str(tmp_path / "runs"), "--run-id", "run", "--json", "--set", f"baselines={baselines}"]
     done = call("run", task, *options)
-    assert done.exit_code == 1, done.stderr
+    assert done.exit_code == exit_code, done.stderr
     result = json.loads(done.stdout)
-    assert (result["status"], result["submission"]) == ("no_solution", None)
+    assert (result["status"], result["submission"] is None) == (status, baselines == "false")
     assert Path(result["report"]).is_file()
 
 

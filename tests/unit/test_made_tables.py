@@ -65,10 +65,10 @@ def test_a_table_loads_as_the_task_that_it_is(made: MadeTable, suite: Path) -> N
 
 
 def test_no_answers_are_in_a_task_folder(suite: Path) -> None:
-    for made in (*SMALL, *PANELS):
-        names = {path.name for path in (suite / "tasks" / made.name).rglob("*")}
+    for name in (*[made.name for made in SMALL], *[made.name for made in PANELS]):
+        names = {path.name for path in (suite / "tasks" / name).rglob("*")}
         assert names == {"task.md", "input", "train.csv", "test.csv", "sample_submission.csv"}
-        check_separate(suite / "tasks" / made.name, suite / "answers" / made.name)
+        check_separate(suite / "tasks" / name, suite / "answers" / name)
 
 
 def test_sample_submissions_are_graded(suite: Path) -> None:

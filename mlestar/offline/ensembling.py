@@ -97,8 +97,8 @@ def combine_scripts(facts: Facts) -> str | None:
         build, validate = PIPELINE
         pipelines.append((names.get(build, build), names.get(validate, validate)))
     values = {"pipelines": pipelines, "mode": _mode(text), "votes": _votes(text), "maximize": _maximize(facts)}
-    names = functions(base).keys()
-    values |= {"tuned": "tune" in names, "written": "write_predictions" in names}
+    defined = functions(base).keys()
+    values |= {"tuned": "tune" in defined, "has_writer": "write_predictions" in defined}
     values |= {"spec": facts.spec, "cut_predictions": facts.cut_predictions, "dialect": dialect_arguments(facts)}
     head = base[: base.index("def run()")].rstrip()
     script = "\n\n\n".join([head, *parts, render("ensemble.py.jinja", values).strip("\n")]) + "\n"

@@ -22,9 +22,14 @@ def template(name: str) -> str:
     return render(name, {}).strip("\n")
 
 
-def finish(text: str) -> str:
-    """Return a whole script without what nothing in it needs, with two blank lines before every function."""
-    return space_functions(without_unused(text, _FOR_IDEAS))
+def finish(text: str, *keep: str) -> str:
+    """Return a whole script without what nothing in it needs, with two blank lines before every function.
+
+    Args:
+        text: the script.
+        keep: names that ideas need, beside those that ideas of all kinds need.
+    """
+    return space_functions(without_unused(text, _FOR_IDEAS | set(keep)))
 
 
 def space_functions(text: str) -> str:

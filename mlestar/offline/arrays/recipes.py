@@ -33,7 +33,7 @@ def write_script(facts: Facts, model: Model, title: str) -> str:
     """Return a whole script for the task with one model."""
     values = _values(facts, model, title)
     values["model"] = render(f"{_TEMPLATES[model.name]}.py.jinja", values)
-    return finish(render("arrays/script.py.jinja", values))
+    return finish(render("arrays/script.py.jinja", values), "STORE", "SECONDS")
 
 
 def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:

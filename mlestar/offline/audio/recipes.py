@@ -41,7 +41,7 @@ def write_script(facts: Facts, model: Model, title: str) -> str:
         return render("audio/refusal.py.jinja", {"title": title, "suffixes": ", ".join(find_suffixes(facts))})
     values = _values(facts, model, title)
     values["model"] = render(f"{_TEMPLATES[model.name]}.py.jinja", values)
-    return finish(render("audio/script.py.jinja", values))
+    return finish(render("audio/script.py.jinja", values), "COPIES")
 
 
 _TEMPLATES = {

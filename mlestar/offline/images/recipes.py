@@ -114,9 +114,15 @@ def _array_values(facts: Facts, source: Source) -> dict[str, Any]:
         "label_table": labels,
         "one_hot": _one_hot_order(facts),
         "names": {name: column for name, column in names.items() if name != column},
-        "hdf5": any(name.lower().endswith((".h5", ".hdf5")) for side in arrays.values() for name in side),
+        "stores": sorted({_store(name) for side in arrays.values() for name in side if name != labels}),
         "sample_ids": listed and bool(facts.spec.sample_submission),
     }
+
+
+def _store(name: str) -> str:
+    """Return which form a file of arrays has: `hdf5`, `npy` for one array, or `npz`."""
+    suffix = Path(name.lower()).suffix
+    return "hdf5" if suffix in (".h5", ".hdf5") else suffix.removeprefix(".")
 
 
 def _column_names(files: Mapping[str, tuple[str, ...]]) -> dict[str, str]:

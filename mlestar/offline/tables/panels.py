@@ -31,7 +31,7 @@ def add_history(facts: Facts, values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **values,
         "panel": True,
-        "steps": [*values["steps"], "place_in_series"],
+        "steps": ["place_in_series", *values["steps"]],
         "keys": [] if values["series_code"] else _keys(facts),
         "periods": list(_DATE_PERIODS if dated else _STEP_PERIODS),
         "lags": list(_DATE_LAGS if dated else ()),

@@ -1,5 +1,6 @@
 """Merging the model of one script into another."""
 
+import ast
 import re
 
 from mlestar.offline.surgery import add_imports, constants, functions, imports, needed, rename, replace_function
@@ -7,6 +8,8 @@ from mlestar.offline.surgery import add_imports, constants, functions, imports, 
 _MODEL = "fit_predict"
 _FEATURE_FUNCTIONS = frozenset({"is_text", "without_texts", "fit_classes"})
 """Functions that models use but that belong to the features."""
+_TWO = 2
+"""Classes up to which a plain average of probabilities is as good as one of logarithms."""
 _FEATURES = ("load", "read_target", "build_features")
 """Functions whose own helpers belong to the features, also where a model uses them."""
 
@@ -28,7 +31,8 @@ def merge_models(base: str, reference: str) -> str | None:
     lines = [values[name] for name in required if name in values and name not in parts and name not in known]
     codes = [rename(parts[name], new_names) for name in moved]
     codes = ["\n".join(lines), *codes] if lines else codes
-    text = "\n\n\n".join([*codes, _average([*members, f"fit_predict_{letter}"])])
+    average = _average([*members, f"fit_predict_{letter}"], classes=_predicts_classes(base))
+    text = "\n\n\n".join([*codes, average])
     return add_imports(replace_function(base, _MODEL, text), imports(reference))
 
 
@@ -41,7 +45,13 @@ def _as_member(base: str) -> str:
     for name in own:
         base = replace_function(base, name, rename(parts[name], new_names))
     member = functions(base)["fit_predict_a"]
-    return base.replace(member, f"{member}\n\n\n{_average(['fit_predict_a'])}", 1)
+    return base.replace(member, f"{member}\n\n\n{_average(['fit_predict_a'], classes=False)}", 1)
+
+
+def _predicts_classes(script: str) -> bool:
+    """Return whether the models of a script give probabilities of three or more classes."""
+    labels = re.search(r"^CLASSES = (\[.*?\])$", constants(script).get("CLASSES", ""), re.DOTALL)
+    return labels is not None and len(ast.literal_eval(labels[1])) > _TWO and "fit_classes" in functions(script)
 
 
 def _feature_functions(script: str) -> frozenset[str]:
@@ -55,9 +65,19 @@ def _letter(index: int) -> str:
     return letters[index % 26] * (index // 26 + 1)
 
 
-def _average(members: list[str]) -> str:
-    return f'''def fit_predict(x, y, others, seed):
-    """Return the plain average of the models' predictions."""
+def _average(members: list[str], *, classes: bool) -> str:
+    """Return the function that fits the members; it averages the logarithms of the probabilities of several classes.
+
+    So a member that rules a class out has more weight. For two classes and for values the plain average is as good.
+    """
+    what = "probabilities, averaged as logarithms" if classes else "predictions, averaged"
+    head = f'''def fit_predict(x, y, others, seed):
+    """Return the models' {what}."""
     members = [{", ".join(members)}]
     predictions = [member(x, y, others, seed) for member in members]
-    return [np.mean(parts, axis=0) for parts in zip(*predictions, strict=True)]'''
+'''
+    if not classes:
+        return f"{head}    return [np.mean(parts, axis=0) for parts in zip(*predictions, strict=True)]"
+    return f"""{head}    logarithms = [[np.log(np.maximum(part, 1e-6)) for part in found] for found in predictions]
+    blends = [np.exp(np.mean(parts, axis=0)) for parts in zip(*logarithms, strict=True)]
+    return [blend / blend.sum(axis=1, keepdims=True) for blend in blends]"""

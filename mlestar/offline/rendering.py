@@ -6,7 +6,7 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, FunctionLoader, PackageLoader, StrictUndefined
 from jinja2.exceptions import TemplateNotFound
 
-from mlestar.offline.surgery import without_unused
+from mlestar.offline.surgery import without_pass_through, without_unused
 
 _FOR_IDEAS = frozenset({"THREADS"})
 """Names that models need which are added to a script later."""
@@ -29,7 +29,7 @@ def finish(text: str, *keep: str) -> str:
         text: the script.
         keep: names that ideas need, beside those that ideas of all kinds need.
     """
-    return space_functions(without_unused(text, _FOR_IDEAS | set(keep)))
+    return space_functions(without_unused(without_pass_through(text), _FOR_IDEAS | set(keep)))
 
 
 def space_functions(text: str) -> str:

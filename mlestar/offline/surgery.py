@@ -107,6 +107,19 @@ def without_unused(script: str, keep: Collection[str] = ()) -> str:
     return "\n".join(line for line in lines if line is not None)
 
 
+def without_pass_through(script: str) -> str:
+    """Return a script without functions that return the tables that they take, and without the calls of them."""
+    for name, text in functions(script).items():
+        definition = ast.parse(text).body[0]
+        last = ast.unparse(definition.body[-1]) if isinstance(definition, ast.FunctionDef) else ""
+        call = f"    x, *others = {name}(x, *others)\n"
+        uses = [node for node in ast.walk(ast.parse(script)) if isinstance(node, ast.Name) and node.id == name]
+        only_returns = all(map(_is_text, getattr(definition, "body", [])[:-1]))
+        if last == "return [x, *others]" and only_returns and len(uses) == script.count(call):
+            script = script.replace(call, "").replace(f"{text}\n", "", 1)
+    return script
+
+
 _LOOKUPS = frozenset({"globals", "eval", "exec"})
 
 

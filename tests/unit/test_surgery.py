@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlestar.offline.surgery import without_unused
+from mlestar.offline.surgery import without_pass_through, without_unused
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,13 @@ def test_only_what_runs_and_what_it_needs_stays(script: str, kept: str | None) -
 def test_a_script_without_code_that_runs_keeps_its_functions() -> None:
     script = '"""Helpers."""\n\nimport os\n\n\ndef helper():\n    return os.getcwd()\n'
     assert without_unused(script) == script
+
+
+def test_a_function_that_returns_what_it_takes_is_not_called() -> None:
+    same = 'def same(x, *others):\n    """Change nothing."""\n    return [x, *others]\n\n\n'
+    fit = "def fit(x, others):\n    x, *others = same(x, *others)\n    return [len(x), *others]\n"
+    assert without_pass_through(same + fit) == "\n\ndef fit(x, others):\n    return [len(x), *others]\n"
+    called_elsewhere = f"{same}{fit}\n\nprint(same(1))\n"
+    assert without_pass_through(called_elsewhere) == called_elsewhere
+    changed = same.replace("    return", "    x = x + 1\n    return") + fit
+    assert without_pass_through(changed) == changed

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Iterable
 
 from mlestar.offline.surgery import add_imports, constants, functions, imports, needed, rename, replace_function
 
@@ -25,15 +26,21 @@ def merge_models(base: str, reference: str) -> str | None:
     letter = _letter(len(members))
     shared = {name for name in _feature_functions(reference) if name in parts and name in functions(base)}
     required = needed(reference, _MODEL)
+    base = _with_constants(base, reference, required)
     moved = [name for name in required if name in parts and name not in shared]
     new_names = {name: f"{name}_{letter}" for name in moved}
-    known, values = constants(base), constants(reference)
-    lines = [values[name] for name in required if name in values and name not in parts and name not in known]
     codes = [rename(parts[name], new_names) for name in moved]
-    codes = ["\n".join(lines), *codes] if lines else codes
     average = _average([*members, f"fit_predict_{letter}"], classes=_predicts_classes(base))
     text = "\n\n\n".join([*codes, average])
     return add_imports(replace_function(base, _MODEL, text), imports(reference))
+
+
+def _with_constants(base: str, reference: str, names: Iterable[str]) -> str:
+    """Return the base with those constants of the reference that it lacks, before its model."""
+    known, values = constants(base), constants(reference)
+    lines = [values[name] for name in names if name in values.keys() - known.keys()]
+    code = "\n".join(lines) + "\n\n\n" if lines else ""
+    return base.replace(f"def {_MODEL}(", f"{code}def {_MODEL}(", 1)
 
 
 def _as_member(base: str) -> str:
@@ -51,7 +58,7 @@ def _as_member(base: str) -> str:
 def _predicts_classes(script: str) -> bool:
     """Return whether the models of a script give probabilities of three or more classes."""
     labels = re.search(r"^CLASSES = (\[.*?\])$", constants(script).get("CLASSES", ""), re.DOTALL)
-    return labels is not None and len(ast.literal_eval(labels[1])) > _TWO and "fit_classes" in functions(script)
+    return labels is not None and len(ast.literal_eval(labels[1])) > _TWO and "to_scale" not in functions(script)
 
 
 def _feature_functions(script: str) -> frozenset[str]:

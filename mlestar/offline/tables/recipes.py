@@ -105,8 +105,6 @@ def task_values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         "plain": _are_plain(columns),
         "compact_dates": _has_compact_dates(facts, columns),
     }
-    several = split.kind in ("time", "series") or values["grouped"]
-    values["common"] = objective.classify and not several and _are_common(facts, classes)
     # A random part of the rows says how many rounds are best only where the test rows are a random part too.
     values["early"] = split.kind in ("stratified", "random") and not split.columns and not values["many_classes"]
     values["imports"] = _imports(model, columns, objective, split, values)
@@ -148,9 +146,14 @@ def _has_compact_dates(facts: Facts, columns: FeatureColumns) -> bool:
     return any(not column.examples for column in dates) or any(_COMPACT.fullmatch(cell.strip()) for cell in cells)
 
 
-def _are_common(facts: Facts, classes: Sequence[str]) -> bool:
+def _keeps_together(split: SplitPlan) -> bool:
+    """Return whether rows that belong together stay on one side of a split."""
+    return split.kind in ("time", "series", "group", "space") or split.keep_duplicates
+
+
+def _are_common(facts: Facts, objective: Objective) -> bool:
     """Return whether the rarest class has enough rows for every fold to have some of it."""
-    column = facts.column(facts.spec.target[0])
+    column, classes = facts.column(facts.spec.target[0]), _classes(facts, objective)
     if column is None or not len(column.shares) == column.distinct == len(classes):
         return False
     rows = min(facts.spec.train_rows, _subsample(facts) or facts.spec.train_rows)
@@ -231,6 +234,7 @@ def _split_values(facts: Facts, objective: Objective, columns: FeatureColumns, s
         and (dated or counted),
         "clock_name": plain_names(columns.numbers).get(split.column or "", ""),
         "grouped": split.kind in ("group", "space") or split.keep_duplicates,
+        "common": objective.classify and not _keeps_together(split) and _are_common(facts, objective),
         "units_code": units_code(split).strip(),
         "series_code": series_code(split).strip() if split.kind == "series" else "",
         "calendar_code": calendar_code(split).strip() if split.kind in ("time", "series") and split.columns else "",

@@ -1,4 +1,4 @@
-"""The generated pictures: a task can be read from each set; shapes in colours anywhere are learned by a first script."""
+"""The generated pictures: each set is read as a task, and shapes in colours anywhere are learned by a first script."""
 
 from pathlib import Path
 

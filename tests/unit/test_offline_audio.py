@@ -38,8 +38,11 @@ LEAST = {
 
 
 def first_script(brief: Brief, card: ModelCard) -> str:
-    """Return a first script with fewer folds and rounds, which learns these small tasks as well."""
-    return re.sub(r"FOLDS = \d+", "FOLDS = 2", re.sub(r"(n_estimators|max_iter)=\d+", r"\1=25", candidate(brief, card)))
+    """Return a first script with fewer folds, copies, patterns and rounds, which learns these small tasks as well."""
+    script = candidate(brief, card)
+    for setting, value in (("FOLDS", 2), ("COPIES", 1), ("PATTERNS", 32)):
+        script = re.sub(rf"^{setting} = \d+", f"{setting} = {value}", script, flags=re.MULTILINE)
+    return re.sub(r"(n_estimators|max_iter)=\d+", r"\1=25", script)
 
 
 @pytest.fixture(scope="module")

@@ -133,9 +133,9 @@ LAYOUTS: dict[str, Callable[[Path], None]] = {
 
 
 def quick(script: str) -> str:
-    """Return a script with fewer folds, rounds of boosting and pixels to fit on."""
-    script = script.replace("FOLDS = 5", "FOLDS = 2").replace("max_iter=120", "max_iter=15")
-    return re.sub(r"pixels=\d+", "pixels=3000", script)
+    """Return a script with fewer folds, rounds of boosting, patches and pixels to fit on."""
+    script = script.replace("FOLDS = 5", "FOLDS = 2").replace("max_iter=80", "max_iter=15")
+    return re.sub(r"pixels=\d+", "pixels=2000", script).replace("filters=128", "filters=32")
 
 
 def brief(folder: Path) -> Brief:

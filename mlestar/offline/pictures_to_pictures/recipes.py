@@ -10,7 +10,7 @@ from mlestar.offline.rendering import finish, render
 from mlestar.offline.tables.recipes import table_values
 
 _PIXELS_PER_SECOND = 2000
-"""Pixels to fit on, for each second of a script's limit. On generated documents fits took 1 to 2 of 120 seconds."""
+"""Pixels to fit on, for each second of a script's limit. With 120 seconds fits took 1 to 2 seconds on documents."""
 _PIXELS = (40_000, 600_000)
 """Fewest and most pixels to fit on. Chosen by judgement; not measured."""
 

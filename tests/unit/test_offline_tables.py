@@ -74,6 +74,18 @@ def test_a_table_of_two_categories_is_learned_exactly(tmp_path: Path) -> None:
     assert score_of(run(script, folder, tmp_path / "work")) < 0.1
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_factors_are_merged_with_boosting(classes: int, tmp_path: Path) -> None:
+    pytest.importorskip("lightgbm")
+    rows = pairs().assign(y=lambda rows: "class " + pd.qcut(rows["y"], classes, labels=False).astype(str))
+    folder = write_task(tmp_path / "task", rows, "y", "accuracy")
+    scripts = [candidate(brief_of(folder, PACKAGES), ModelCard(name=name)) for name in ("lightgbm", "factors")]
+    for first, second in (scripts, reversed(scripts)):
+        merged = merge_models(first, second)
+        assert merged is not None
+        assert score_of(run(merged, folder, tmp_path / f"work {first is scripts[0]}")) > 0.8
+
+
 def test_factors_tell_classes_apart_that_have_a_single_row(tmp_path: Path) -> None:
     pytest.importorskip("lightgbm")
     rows = pairs().assign(y=lambda rows: np.where(rows["y"] > 0, "high", np.where(rows["y"] < -1, "low", "middle")))

@@ -117,6 +117,18 @@ def test_boosting_counts_its_rounds_on_rows_held_out(name: str, tmp_path: Path) 
     assert score_of(run(script, folder, tmp_path / "work")) < rows["y"].std() / 2
 
 
+@pytest.mark.parametrize("together", [False, True])
+def test_rounds_are_counted_where_rows_are_equal(together: bool, tmp_path: Path) -> None:
+    pytest.importorskip("lightgbm")
+    rows = pd.DataFrame({"left": DRAW.choice(list("abc"), SIZE), "right": DRAW.choice(list("de"), SIZE)})
+    folder = write_task(tmp_path / "task", rows.assign(y=(rows["left"] == "a") * 2.0), "y", "rmse")
+    brief = brief_of(folder, PACKAGES)
+    assert brief.split is not None
+    split = brief.split.model_copy(update={"keep_duplicates": together})
+    script = candidate(brief.model_copy(update={"split": split}), ModelCard(name="lightgbm"))
+    assert np.isfinite(score_of(run(script, folder, tmp_path / "work")))
+
+
 def test_rounds_are_not_counted_on_random_rows_where_the_test_rows_are_later(tmp_path: Path) -> None:
     brief = brief_of(write_task(tmp_path / "task", numbers(4).assign(y=lambda rows: rows["x0"]), "y", "rmse"), PACKAGES)
     assert brief.split is not None

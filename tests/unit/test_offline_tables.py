@@ -74,6 +74,18 @@ def test_a_table_of_two_categories_is_learned_exactly(tmp_path: Path) -> None:
     assert score_of(run(script, folder, tmp_path / "work")) < 0.1
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_factors_are_merged_with_boosting(classes: int, tmp_path: Path) -> None:
+    pytest.importorskip("lightgbm")
+    rows = pairs().assign(y=lambda rows: "class " + pd.qcut(rows["y"], classes, labels=False).astype(str))
+    folder = write_task(tmp_path / "task", rows, "y", "accuracy")
+    scripts = [candidate(brief_of(folder, PACKAGES), ModelCard(name=name)) for name in ("lightgbm", "factors")]
+    for first, second in (scripts, reversed(scripts)):
+        merged = merge_models(first, second)
+        assert merged is not None
+        assert score_of(run(merged, folder, tmp_path / f"work {first is scripts[0]}")) > 0.8
+
+
 def test_factors_tell_classes_apart_that_have_a_single_row(tmp_path: Path) -> None:
     pytest.importorskip("lightgbm")
     rows = pairs().assign(y=lambda rows: np.where(rows["y"] > 0, "high", np.where(rows["y"] < -1, "low", "middle")))
@@ -103,6 +115,18 @@ def test_boosting_counts_its_rounds_on_rows_held_out(name: str, tmp_path: Path) 
     script = candidate(brief_of(folder, PACKAGES), ModelCard(name=name))
     assert "hold_out(x, y, seed)" in script
     assert score_of(run(script, folder, tmp_path / "work")) < rows["y"].std() / 2
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_rounds_are_counted_where_rows_are_equal(together: bool, tmp_path: Path) -> None:
+    pytest.importorskip("lightgbm")
+    rows = pd.DataFrame({"left": DRAW.choice(list("abc"), SIZE), "right": DRAW.choice(list("de"), SIZE)})
+    folder = write_task(tmp_path / "task", rows.assign(y=(rows["left"] == "a") * 2.0), "y", "rmse")
+    brief = brief_of(folder, PACKAGES)
+    assert brief.split is not None
+    split = brief.split.model_copy(update={"keep_duplicates": together})
+    script = candidate(brief.model_copy(update={"split": split}), ModelCard(name="lightgbm"))
+    assert np.isfinite(score_of(run(script, folder, tmp_path / "work")))
 
 
 def test_rounds_are_not_counted_on_random_rows_where_the_test_rows_are_later(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def _test_columns(facts: Facts) -> list[ColumnStatistics]:
 
 
 def _keys(facts: Facts) -> list[str]:
-    """Return the columns that may name series: few values, which name something or are counted, the fewest last."""
+    """Return the columns that may name series: names before whole numbers, many values before few."""
     columns, split = treat_columns(facts), facts.split
     most = facts.spec.train_rows / _MIN_ROWS_OF_SERIES
     named = {*columns.categories, *columns.wide}
@@ -68,4 +68,5 @@ def _keys(facts: Facts) -> list[str]:
         and 1 < column.distinct <= most
         and (column.name in named or column.kind in ("int", "id", "category"))
     ]
-    return [column.name for column in sorted(candidates, key=lambda column: -column.distinct)][:_MOST_KEYS]
+    candidates.sort(key=lambda column: (column.name not in named, -column.distinct))
+    return [column.name for column in candidates[:_MOST_KEYS]]

@@ -31,6 +31,7 @@ def add_history(facts: Facts, values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **values,
         "panel": True,
+        "plain": False,  # its columns are not only numbers and categories as they are
         "steps": ["place_in_series", *values["steps"]],
         "keys": [] if values["series_code"] else _keys(facts),
         "periods": list(_DATE_PERIODS if dated else _STEP_PERIODS),

@@ -31,6 +31,7 @@ def add_history(facts: Facts, values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **values,
         "panel": True,
+        "plain": False,  # its columns are not only numbers and categories as they are
         "steps": ["place_in_series", *values["steps"]],
         "keys": [] if values["series_code"] else _keys(facts),
         "periods": list(_DATE_PERIODS if dated else _STEP_PERIODS),
@@ -57,7 +58,7 @@ def _test_columns(facts: Facts) -> list[ColumnStatistics]:
 
 
 def _keys(facts: Facts) -> list[str]:
-    """Return the columns that may name series: few values, which name something or are counted, the fewest last."""
+    """Return the columns that may name series: names before whole numbers, many values before few."""
     columns, split = treat_columns(facts), facts.split
     most = facts.spec.train_rows / _MIN_ROWS_OF_SERIES
     named = {*columns.categories, *columns.wide}
@@ -68,4 +69,5 @@ def _keys(facts: Facts) -> list[str]:
         and 1 < column.distinct <= most
         and (column.name in named or column.kind in ("int", "id", "category"))
     ]
-    return [column.name for column in sorted(candidates, key=lambda column: -column.distinct)][:_MOST_KEYS]
+    candidates.sort(key=lambda column: (column.name not in named, -column.distinct))
+    return [column.name for column in candidates[:_MOST_KEYS]]

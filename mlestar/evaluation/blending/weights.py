@@ -122,13 +122,19 @@ def _columns(predicted: np.ndarray) -> np.ndarray:
 
 
 def _score_of(answers: Answers, values: np.ndarray, labels: np.ndarray | None, scale: str, rows: np.ndarray) -> Score:
+    """Return the function that scores weights on some rows; bags ask for many weights again."""
     factor = sign(answers.form.metric.direction)
     stack = values[:, rows]
+    scored: dict[bytes, float] = {}
 
     def score(weights: np.ndarray) -> float:
-        blended = mix(stack, labels, weights, scale)
-        result = factor * answers.score_rows(blended[:, 0] if blended.shape[1] == 1 else blended, rows)
-        return result if np.isfinite(result) else -np.inf
+        shares = np.round(weights / weights.sum(), 9)
+        key = shares.tobytes()
+        if key not in scored:
+            blended = mix(stack, labels, shares, scale)
+            result = factor * answers.score_rows(blended[:, 0] if blended.shape[1] == 1 else blended, rows)
+            scored[key] = result if np.isfinite(result) else -np.inf
+        return scored[key]
 
     return score
 

@@ -102,11 +102,11 @@ async def _confirm(ctx: RunContext, staged: StagedInput, submission: str, best: 
     if comparison is None:
         msg = "it could not be graded"
         raise NotBlendedError(msg)
-    shown = f"{format_score(comparison.difference, comparison.standard_error)} better than {best.id} on the same rows"
+    shown = format_score(comparison.difference, comparison.standard_error)
+    gain = f"its gain over {best.id} is {shown} on rows that its weights do not come from"
     if comparison.difference <= max(0.0, comparison.standard_error):
-        msg = f"rows that the weights do not come from do not confirm it: {shown}"
-        raise NotBlendedError(msg)
-    return shown
+        raise NotBlendedError(gain)
+    return gain
 
 
 async def _solution(

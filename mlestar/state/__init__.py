@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from mlestar.data.examples import ExampleName
+from mlestar.state.member import BlendMember
 from mlestar.state.supply import Supply
 from mlestar.state.values import (
     BASELINE,
@@ -15,7 +16,6 @@ from mlestar.state.values import (
     Answer,
     Attempt,
     Baseline,
-    BlendMember,
     Block,
     Brief,
     Citation,
@@ -251,5 +251,5 @@ class PipelineState(RunKeys, total=False):
     summary: RunSummary
 
 
-CHECKPOINT_TYPES: list[type] = [*Frozen.__subclasses__(), PipelineInput]
+CHECKPOINT_TYPES: list[type] = [*Frozen.__subclasses__(), BlendMember, PipelineInput]
 """Types that checkpoints may hold, for `JsonPlusSerializer(allowed_msgpack_modules=...)`."""

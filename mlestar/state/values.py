@@ -20,6 +20,7 @@ from mlestar.metrics.spec import NOT_BLIND, Direction, TaskSpec, sign
 from mlestar.runners.base import ExecutionStatus
 from mlestar.runners.supply.names import INSTALLERS
 from mlestar.settings import ReviewPoint, Share
+from mlestar.state.member import BlendMember
 from mlestar.state.supply import MAX_OTHER_PACKAGES, Supply
 
 NO_TRACK = -1
@@ -27,8 +28,7 @@ NO_TRACK = -1
 BASELINE = "baseline"
 """Origin of what the package made itself to compare with; no agent wrote it."""
 ORIGINS = ("candidate", "merge", "usage", "refinement", "ensemble", "whole data", "by hand", BASELINE)
-"""The stages that write scripts, in the order in which a report lists their solutions. A stage that is not among them
-is listed last."""
+"""The stages that write scripts, in the order in which a report lists their solutions; others are listed last."""
 
 
 VerdictStatus = Literal[
@@ -273,17 +273,6 @@ class ExecutionRecord(Frozen):
     """Blob of the lock of the packages that it declared and got; empty without packages."""
     weights: tuple[str, ...] = ()
     """One line for each weight that it declared and got."""
-
-
-class BlendMember(Frozen):
-    """A script in a blend of predictions."""
-
-    solution: str
-    """Its id."""
-    script: str
-    """Blob."""
-    weight: float
-    """The weights of a blend add up to 1."""
 
 
 class Draft(Frozen):

@@ -310,7 +310,6 @@ class Solution(Frozen):
     plan: str = ""
     verdict: Verdict
     members: tuple[BlendMember, ...] = ()
-    """Of a blend of predictions: the scripts that it runs."""
 
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property
@@ -418,7 +417,6 @@ class Baseline(Frozen):
     """By how much the best script of the run is better on the same rows, whatever the metric's direction: on the fresh
     rows, or on the holdout where one of them has no fresh score. None where it was not compared."""
     winner_gain_se: Finite = None
-    """Standard error of that difference."""
     compared: str | None = None
     """Id of that script: the winner, unless a baseline was submitted."""
     message: str = ""

@@ -7,11 +7,10 @@ from typing_extensions import TypedDict
 
 from mlestar.data.examples import ExampleName
 from mlestar.state.member import BlendMember
+from mlestar.state.origins import BASELINE, ORIGINS
 from mlestar.state.supply import Supply
 from mlestar.state.values import (
-    BASELINE,
     NO_TRACK,
-    ORIGINS,
     Action,
     Answer,
     Attempt,

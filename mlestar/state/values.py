@@ -25,11 +25,6 @@ from mlestar.state.supply import MAX_OTHER_PACKAGES, Supply
 
 NO_TRACK = -1
 """Track of what belongs to no track, such as an ensemble."""
-BASELINE = "baseline"
-"""Origin of what the package made itself to compare with; no agent wrote it."""
-ORIGINS = ("candidate", "merge", "usage", "refinement", "ensemble", "whole data", "by hand", BASELINE)
-"""The stages that write scripts, in the order in which a report lists their solutions; others are listed last."""
-
 
 VerdictStatus = Literal[
     "ok",

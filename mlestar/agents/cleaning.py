@@ -8,6 +8,7 @@ import tokenize
 import warnings
 
 from mlestar.agents.script import ScriptError, parse_tree
+from mlestar.syntax import parse
 
 TAGS = (
     "script",
@@ -187,7 +188,7 @@ def _error(code: str) -> SyntaxError | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ast.parse(code)
+            parse(code)
     except SyntaxError as error:
         return error
     except (ValueError, RecursionError, MemoryError):

@@ -6,6 +6,8 @@ import re
 import warnings
 from functools import lru_cache
 
+from mlestar.syntax import parse
+
 FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*\n(.*?)^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE)
 SCORE_LINE = re.compile(r"Final Validation Performance:\s*(\S+)")
 
@@ -80,7 +82,7 @@ def parse_tree(code: str) -> ast.Module | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(code)
+            return parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

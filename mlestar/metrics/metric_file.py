@@ -11,6 +11,7 @@ from typing import Any, get_args
 from mlestar.errors import UserError
 from mlestar.metrics.definition import Metric
 from mlestar.metrics.spec import Direction, PredictionKind
+from mlestar.syntax import parse
 
 _MAX_BYTES = 2**20
 """Bytes of a metric file. Chosen by judgement; not measured."""
@@ -120,7 +121,7 @@ def _find_file(file: str, folder: Path) -> Path:
 
 def _parse(path: Path, file: str) -> ast.Module:
     try:
-        return ast.parse(path.read_bytes())
+        return parse(path.read_bytes())
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         detail = str(error).splitlines()[0] if str(error) else type(error).__name__
         msg = f"metric file {file!r} is not valid Python: {detail}"

@@ -13,6 +13,8 @@ _LAST_LINES = 6
 """Lines of output in the description of a bug. Chosen by judgement; not measured."""
 _MOST_TRIES = 9
 """Scripts for data without a recipe, more than a profile's rounds of debugging. Chosen by judgement; not measured."""
+_FEWER_FOLDS = (4, 3, 2)
+"""For a script in which nothing else can be changed. Chosen by judgement; not measured."""
 _STUDY_FOLDER = "variants/"
 """Written by ablation studies only."""
 
@@ -61,6 +63,8 @@ def _fixes(facts: Facts) -> Iterator[str]:
         for model in safe_models(kind, facts):
             yield kind.write_script(facts, model, f"A safer model: {model.name}")
     yield fewer_rounds(script)
+    for folds in _FEWER_FOLDS:
+        yield re.sub(r"^FOLDS = \d+$", f"FOLDS = {folds}", script, flags=re.MULTILINE)
 
 
 def _cheaper(script: str, match: re.Match[str], facts: Facts) -> str:

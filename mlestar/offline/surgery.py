@@ -4,6 +4,8 @@ import ast
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from mlestar.syntax import parse
+
 
 def functions(script: str) -> dict[str, str]:
     """Return the text of every top-level function by name; none where the script does not parse."""
@@ -42,7 +44,7 @@ def add_imports(script: str, lines: Iterable[str]) -> str:
 
 def used(text: str) -> set[str]:
     """Return the names that a piece of code mentions."""
-    return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+    return {node.id for node in ast.walk(parse(text)) if isinstance(node, ast.Name)}
 
 
 def needed(script: str, *starts: str) -> list[str]:
@@ -110,10 +112,10 @@ def without_unused(script: str, keep: Collection[str] = ()) -> str:
 def without_pass_through(script: str) -> str:
     """Return a script without functions that return the tables that they take, and without the calls of them."""
     for name, text in functions(script).items():
-        definition = ast.parse(text).body[0]
+        definition = parse(text).body[0]
         last = ast.unparse(definition.body[-1]) if isinstance(definition, ast.FunctionDef) else ""
         call = f"    x, *others = {name}(x, *others)\n"
-        uses = [node for node in ast.walk(ast.parse(script)) if isinstance(node, ast.Name) and node.id == name]
+        uses = [node for node in ast.walk(parse(script)) if isinstance(node, ast.Name) and node.id == name]
         only_returns = all(map(_is_text, getattr(definition, "body", [])[:-1]))
         if last == "return [x, *others]" and only_returns and len(uses) == script.count(call):
             script = script.replace(call, "").replace(f"{text}\n", "", 1)
@@ -179,7 +181,7 @@ def _required(bound: Iterable[tuple[ast.stmt, set[str]]], starts: Iterable[str])
 
 def _positions(text: str, names: Mapping[str, str]) -> Iterator[tuple[int, int, str]]:
     """Yield line index, byte offset and name of every use and definition of the names."""
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(parse(text)):
         if isinstance(node, ast.Name) and node.id in names:
             yield node.lineno - 1, node.col_offset, node.id
         if isinstance(node, ast.FunctionDef) and node.name in names:
@@ -188,6 +190,6 @@ def _positions(text: str, names: Mapping[str, str]) -> Iterator[tuple[int, int, 
 
 def _body(script: str) -> list[ast.stmt]:
     try:
-        return ast.parse(script).body
+        return parse(script).body
     except SyntaxError:
         return []

@@ -3,6 +3,8 @@
 import ast
 import sys
 
+from mlestar.syntax import parse
+
 HEAVY_PACKAGES = frozenset(
     {
         "catboost",
@@ -33,7 +35,7 @@ def leading_imports(script: str) -> tuple[str, ...]:
     the list ends at the first one that imports neither a heavy package nor the standard library.
     """
     try:
-        body = ast.parse(script).body
+        body = parse(script).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last two come from deep nesting
         return ()
     modules: list[str] = []

@@ -14,8 +14,8 @@ from mlestar.offline.surgery import functions, needed, without_unused
 from tests.unit.offline_context import brief_of, candidate, facts_of, mixed_rows, run, score_of, write_task
 
 LIBRARIES = ("scikit-learn", "numpy", "pandas", "scipy", "lightgbm")
-MOST_LINES = 128
-"""Of a script for plain columns without its model: with that of LightGBM it has 150 lines at most."""
+MOST_LINES = 133
+"""Of a script for plain columns without its model: with that of LightGBM it has 170 lines."""
 
 Writer = Callable[[pd.DataFrame, Path], None]
 

@@ -7,6 +7,8 @@ from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from mlestar.syntax import parse
+
 MARK = "|"
 """Stands before every line of a member's script, so that no line of it reads as one of the blend's own, such as the
 block in which a script declares its packages."""
@@ -69,7 +71,7 @@ def write_blend(
 def read_members(code: str) -> dict[str, str]:
     """Return the scripts that a blend's script holds, by name, as they are executed."""
     members = {}
-    for node in ast.parse(code).body:
+    for node in parse(code).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).startswith("MEMBERS["):
             target = node.targets[0]
             assert isinstance(target, ast.Subscript)
@@ -106,7 +108,7 @@ def write_literal(source: str) -> str:
 def _split_imports(text: str) -> tuple[list[str], str]:
     """Return the imports of a module, and what follows them."""
     lines = text.split("\n")
-    imports = [node for node in ast.parse(text).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    imports = [node for node in parse(text).body if isinstance(node, ast.Import | ast.ImportFrom)]
     return [ast.unparse(node) for node in imports], "\n".join(lines[imports[-1].end_lineno or 0 :]).strip("\n")
 
 

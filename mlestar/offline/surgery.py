@@ -1,6 +1,7 @@
 """Operations on scripts as text, by their syntax tree: find, rename, move and replace functions."""
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
@@ -75,7 +76,7 @@ def replace_function(script: str, name: str, text: str) -> str:
 
 
 def without_unused(script: str, keep: Collection[str] = ()) -> str:
-    """Return a script without the functions, constants and imports that nothing needs which runs when it is executed.
+    """Return a script without the functions, constants and imports that the code that runs does not need.
 
     What is neither a definition nor an import runs, and so does `main` where nothing calls it. Order, comments and
     docstrings of what stays do not change; a comment directly above what is dropped goes with it. A script that looks
@@ -101,7 +102,7 @@ def without_unused(script: str, keep: Collection[str] = ()) -> str:
             lines[node.lineno - 1] = ast.unparse(_only(node, required))
             rows = list(_rows(node))[1:]
         above = min(rows, default=0) - 1
-        while rows and above >= 0 and (lines[above] or "").startswith("#"):
+        while rows and above >= 0 and not taken[above] and (lines[above] or "").startswith("#"):
             rows = [above, *rows]
             above -= 1
         for row in rows:
@@ -114,11 +115,11 @@ def without_pass_through(script: str) -> str:
     for name, text in functions(script).items():
         definition = parse(text).body[0]
         last = ast.unparse(definition.body[-1]) if isinstance(definition, ast.FunctionDef) else ""
-        call = f"    x, *others = {name}(x, *others)\n"
+        call = re.compile(rf"^    x, \*others = {name}\(x, \*others\)\n", re.MULTILINE)
         uses = [node for node in ast.walk(parse(script)) if isinstance(node, ast.Name) and node.id == name]
         only_returns = all(map(_is_text, getattr(definition, "body", [])[:-1]))
-        if last == "return [x, *others]" and only_returns and len(uses) == script.count(call):
-            script = script.replace(call, "").replace(f"{text}\n", "", 1)
+        if last == "return [x, *others]" and only_returns and len(uses) == len(call.findall(script)):
+            script = call.sub("", script).replace(f"{text}\n", "", 1)
     return script
 
 
@@ -166,7 +167,7 @@ def _required(bound: Iterable[tuple[ast.stmt, set[str]]], starts: Iterable[str])
     needs: dict[str, set[str]] = {}
     queue = list(starts)
     for node, names in bound:
-        loaded = {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)}
+        loaded = _read(node)
         for name in names:
             needs.setdefault(name, set()).update(() if isinstance(node, ast.Import | ast.ImportFrom) else loaded)
         queue += () if names else loaded
@@ -177,6 +178,13 @@ def _required(bound: Iterable[tuple[ast.stmt, set[str]]], starts: Iterable[str])
             required.add(name)
             queue += needs[name]
     return required
+
+
+def _read(node: ast.stmt) -> set[str]:
+    """Return the names that a statement reads or deletes, those of augmented assignments included."""
+    changed = [part.target for part in ast.walk(node) if isinstance(part, ast.AugAssign)]
+    names = [part for part in ast.walk(node) if isinstance(part, ast.Name)]
+    return {name.id for name in names if not isinstance(name.ctx, ast.Store) or name in changed}
 
 
 def _positions(text: str, names: Mapping[str, str]) -> Iterator[tuple[int, int, str]]:

@@ -22,6 +22,10 @@ from mlestar.offline.surgery import without_pass_through, without_unused
         ("A = 1\nprint(globals())\n", None),
         ("def main(:\n", None),
         ("LIST = []\nLIST.append(1)\n", None),
+        ("COUNT = 0\nCOUNT += 1\n", None),
+        ("COUNT = 0\ndef add():\n    global COUNT\n    COUNT += 1\nadd()\n", None),
+        ("COUNT = 0\ndel COUNT\n", None),
+        ('TEXT = """\n# 1"""\nONE = 1\nprint(TEXT)\n', 'TEXT = """\n# 1"""\nprint(TEXT)\n'),
         ("ITEMS = 1\n\ndef f(x: ITEMS):\n    '''Say ITEMS.'''  # and why\n    return x\n\nf(1)\n", None),
     ],
 )
@@ -40,5 +44,7 @@ def test_a_function_that_returns_what_it_takes_is_not_called() -> None:
     assert without_pass_through(same + fit) == "\n\ndef fit(x, others):\n    return [len(x), *others]\n"
     called_elsewhere = f"{same}{fit}\n\nprint(same(1))\n"
     assert without_pass_through(called_elsewhere) == called_elsewhere
+    called_sometimes = same + fit.replace("    x,", "    if others:\n        x,")
+    assert without_pass_through(called_sometimes) == called_sometimes
     changed = same.replace("    return", "    x = x + 1\n    return") + fit
     assert without_pass_through(changed) == changed

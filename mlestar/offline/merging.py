@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 
 from mlestar.offline.surgery import add_imports, constants, functions, imports, needed, rename, replace_function
+from mlestar.syntax import parse
 
 _MODEL = "fit_predict"
 _FEATURE_FUNCTIONS = frozenset({"is_text", "without_texts", "fit_classes"})
@@ -57,8 +58,8 @@ def _as_member(base: str) -> str:
 
 def _predicts_classes(script: str) -> bool:
     """Return whether the models of a script give probabilities of three or more classes."""
-    labels = re.search(r"^CLASSES = (\[.*?\])$", constants(script).get("CLASSES", ""), re.DOTALL)
-    return labels is not None and len(ast.literal_eval(labels[1])) > _TWO and "to_scale" not in functions(script)
+    lists = [node for node in ast.walk(parse(constants(script).get("CLASSES", ""))) if isinstance(node, ast.List)]
+    return bool(lists) and len(lists[0].elts) > _TWO and "to_scale" not in functions(script)
 
 
 def _feature_functions(script: str) -> frozenset[str]:

@@ -148,3 +148,10 @@ def test_probabilities_of_several_classes_are_averaged_as_logarithms(
     assert ("logarithms = " in merged) == logarithms
     score = score_of(run(merged, tmp_path / "task", tmp_path / "work"))
     assert score > 0.9
+
+
+def test_scripts_that_compute_their_classes_are_merged() -> None:
+    script = "CLASSES = [str(code) for code in range(3)]\n\n\ndef fit_predict(x, y, others, seed):\n    return others\n"
+    merged = merge_models(script, script)
+    assert merged is not None
+    assert "logarithms = " not in merged

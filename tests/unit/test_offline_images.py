@@ -189,6 +189,14 @@ def test_rows_without_pictures_end_with_the_name_of_one(tmp_path: Path) -> None:
         run(script, folder, tmp_path / "work")
 
 
+def test_a_sample_that_lists_the_pictures_may_have_another_delimiter(tmp_path: Path) -> None:
+    labelled_files(tmp_path / "task")
+    path = tmp_path / "task" / "sample_submission.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace(",", ";"), encoding="utf-8")
+    script = candidate(brief(tmp_path / "task"), RIDGE)
+    assert "DELIMITERS = {'train.csv': ',', 'sample_submission.csv': ';'}" in script
+
+
 def test_many_classes_get_a_column_each_in_the_order_of_the_sample(tmp_path: Path) -> None:
     """More classes than a prompt lists: the script reads them from the folders and from the sample."""
     names = [f"kind {number}" for number in range(45)]

@@ -11,7 +11,7 @@ from mlestar.data.layouts.array_files import ArrayInfo, is_array_file
 from mlestar.data.layouts.array_roles import base_name
 from mlestar.offline.facts import Facts
 from mlestar.offline.images.source import SUFFIXES, Source, find_source
-from mlestar.offline.readers import reader_values
+from mlestar.offline.readers import reader_values, tables_of
 from mlestar.offline.recipe import Model
 from mlestar.offline.rendering import finish, render
 from mlestar.offline.tables.recipes import table_values
@@ -73,6 +73,8 @@ def _values(facts: Facts, source: Source, model: Model, title: str) -> dict[str,
         "most_pixels": next((side for rows, side in _SIDES if _rows(facts) <= rows), _SMALLEST_SIDE),
         "needs_sample": _needs_sample(facts, source),
     }
+    if values["needs_sample"] and facts.spec.sample_submission:
+        values |= reader_values(facts, [*tables_of(facts), facts.spec.sample_submission])
     return values | (_array_values(facts, source) if source.form == "arrays" else {})
 
 

@@ -1,8 +1,10 @@
 """Scripts read the formats that their task has, and hold nothing that nothing in them needs."""
 
+import contextlib
 import gzip
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -73,6 +75,24 @@ def test_tables_with_different_delimiters_and_formats_are_read(tmp_path: Path) -
     assert score_of(run(first_script(folder, "linear"), folder, tmp_path / "work")) > 0.7
     other = in_form(tmp_path / "other", ".parquet", lambda rows, path: rows.to_parquet(path), ("test",))
     assert score_of(run(first_script(other, "linear"), other, tmp_path / "other_work")) > 0.7
+
+
+def test_labels_and_gaps_of_parquet_are_read_as_in_its_statistics(tmp_path: Path) -> None:
+    rows = mixed_rows(120)
+    rows["label"], rows["kind"] = rows["label"] == "yes", rows["kind"].where(rows.index % 9 > 0)
+    folder = write_task(tmp_path / "task", rows, "label", "accuracy")
+    for name in ("train", "test"):
+        pd.read_csv(folder / f"{name}.csv").convert_dtypes().to_parquet(folder / f"{name}.parquet")
+        (folder / f"{name}.csv").unlink()
+    defined: dict[str, Any] = {"__name__": "script"}
+    exec(compile(first_script(folder, "linear"), "main.py", "exec"), defined)
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "input").symlink_to(folder)
+    with contextlib.chdir(tmp_path / "work"):
+        train, _ = defined["load"]()
+    assert len(train) == 90
+    assert set(train["kind"]) == {"", "red", "green", "blue"}
+    assert set(defined["read_target"](train)) == {0, 1}
 
 
 def test_a_prompt_names_a_delimiter_that_is_not_the_usual_one(tmp_path: Path) -> None:

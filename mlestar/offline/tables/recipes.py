@@ -123,7 +123,13 @@ def _shape(facts: Facts, objective: Objective) -> str:
 
 
 def _spelled_once(facts: Facts, classes: Sequence[str]) -> bool:
-    """Return whether the cells of the target are the labels themselves: no label is written in two ways."""
+    """Return whether the cells of the target are the labels themselves: no label is written in two ways.
+
+    A script writes values of Parquet in its own way: `true` for True, `1.0` for 1 where a cell of the column is empty.
+    """
+    name = facts.labels_file.file if facts.labels_file else facts.spec.train
+    if table_suffix(Path(name)) == ".parquet":
+        return False
     column = facts.column(facts.spec.target[0])
     cells = {cell.strip() for cell in column.examples} if column else set()
     in_tables = facts.spec.layout in ("tables", "separate labels") and len(facts.spec.target) == 1

@@ -1,6 +1,7 @@
 """Which models the offline engineer begins with on a table, and what they learn that others do not."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -115,6 +116,16 @@ def test_boosting_counts_its_rounds_on_rows_held_out(name: str, tmp_path: Path) 
     script = candidate(brief_of(folder, PACKAGES), ModelCard(name=name))
     assert "hold_out(x, y, seed)" in script
     assert score_of(run(script, folder, tmp_path / "work")) < rows["y"].std() / 2
+
+
+def test_catboost_fits_rows_with_equal_targets(tmp_path: Path) -> None:
+    pytest.importorskip("catboost")
+    rows = numbers(2, 60).assign(y=lambda rows: rows["x0"])
+    script = candidate(brief_of(write_task(tmp_path / "task", rows, "y", "rmse"), PACKAGES), ModelCard(name="catboost"))
+    defined: dict[str, Any] = {"__name__": "script"}
+    exec(compile(script, "main.py", "exec"), defined)
+    x = rows[["x0", "x1"]]
+    assert defined["fit_predict"](x, np.full(60, 2.0), [x], 0)[0] == pytest.approx(2)
 
 
 @pytest.mark.parametrize("together", [False, True])

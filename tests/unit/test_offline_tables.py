@@ -42,6 +42,13 @@ def pairs(rows: int = 600) -> pd.DataFrame:
     return pd.DataFrame({**names, "x": DRAW.normal(size=rows).round(3), "y": values.round(4)})
 
 
+def definitions(script: str) -> dict[str, Any]:
+    """Return what a script defines."""
+    defined: dict[str, Any] = {"__name__": "script"}
+    exec(compile(script, "main.py", "exec"), defined)
+    return defined
+
+
 TABLES = {
     "many classes of few numbers": (clusters(12, 5), "accuracy", ["kernel", "linear"]),
     "many classes of many numbers": (clusters(12, 50), "accuracy", ["lightgbm", "linear"]),
@@ -96,6 +103,15 @@ def test_factors_tell_classes_apart_that_have_a_single_row(tmp_path: Path) -> No
     assert score_of(run(script, folder, tmp_path / "work")) > 0.9
 
 
+def test_factors_are_fitted_where_no_class_has_two_rows(tmp_path: Path) -> None:
+    pytest.importorskip("lightgbm")
+    rows = pairs().assign(y=lambda rows: "class " + pd.qcut(rows["y"], 5, labels=False).astype(str))
+    brief = brief_of(write_task(tmp_path / "task", rows, "y", "accuracy"), PACKAGES)
+    defined = definitions(candidate(brief, ModelCard(name="factors")))
+    x = pd.DataFrame({"left": pd.Categorical(list("abcab")), "x": np.arange(5.0)})
+    assert defined["fit_predict"](x, np.arange(5), [x], 0)[0].shape == (5, 5)
+
+
 @pytest.mark.parametrize("metric", ["accuracy", "log_loss"])
 @pytest.mark.parametrize("name", ["kernel", "linear"])
 def test_classes_of_few_rows_are_told_apart(name: str, metric: str, tmp_path: Path) -> None:
@@ -122,10 +138,8 @@ def test_catboost_fits_rows_with_equal_targets(tmp_path: Path) -> None:
     pytest.importorskip("catboost")
     rows = numbers(2, 60).assign(y=lambda rows: rows["x0"])
     script = candidate(brief_of(write_task(tmp_path / "task", rows, "y", "rmse"), PACKAGES), ModelCard(name="catboost"))
-    defined: dict[str, Any] = {"__name__": "script"}
-    exec(compile(script, "main.py", "exec"), defined)
     x = rows[["x0", "x1"]]
-    assert defined["fit_predict"](x, np.full(60, 2.0), [x], 0)[0] == pytest.approx(2)
+    assert definitions(script)["fit_predict"](x, np.full(60, 2.0), [x], 0)[0] == pytest.approx(2)
 
 
 @pytest.mark.parametrize("together", [False, True])

@@ -1,8 +1,8 @@
 """Wins, ties and losses of one tool against another, by the paired standard error on the rows of the answers.
 
-A difference is a tie where it is at most one paired standard error: the
-deviation of the difference over resamples of the rows, which are the same for both submissions. So about a third of
-the tasks are no ties where the two are in truth equal; that falls on either side alike.
+A difference is a tie where it is at most one paired standard error: the deviation of the difference over resamples of
+the rows, which are the same for both submissions. So about a third of the tasks are no ties where two tools are equally
+good; on average, as many of these are wins as losses.
 """
 
 from collections.abc import Iterable
@@ -43,7 +43,7 @@ def standings(first: Iterable[BenchRow], second: Iterable[BenchRow]) -> Standing
 
 
 def describe(found: Standings) -> list[str]:
-    """Return a line of the counts, and one for each task that is won or lost, the worst first."""
+    """Return a line of the counts, and one for each task that is lost, then won, the largest difference first."""
     lines = [found.summary]
     for title, pairs in (("lost", found.losses), ("won", found.wins)):
         for pair in sorted(pairs, key=lambda pair: -_errors(pair)):

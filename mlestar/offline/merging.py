@@ -11,7 +11,7 @@ _MODEL = "fit_predict"
 _FEATURE_FUNCTIONS = frozenset({"is_text", "without_texts", "fit_classes"})
 """Functions that models use but that belong to the features."""
 _TWO = 2
-"""Classes up to which a plain average of probabilities is as good as one of logarithms."""
+"""Classes up to which probabilities are averaged as they are. Chosen by judgement; not measured."""
 _FEATURES = ("load", "read_target", "build_features")
 """Functions whose own helpers belong to the features, also where a model uses them."""
 
@@ -76,7 +76,7 @@ def _letter(index: int) -> str:
 def _average(members: list[str], *, classes: bool) -> str:
     """Return the function that fits the members; it averages the logarithms of the probabilities of several classes.
 
-    So a member that rules a class out has more weight. For two classes and for values the plain average is as good.
+    So a member that rules a class out has more weight. Two classes and values are averaged as they are.
     """
     what = "probabilities, averaged as logarithms" if classes else "predictions, averaged"
     head = f'''def fit_predict(x, y, others, seed):

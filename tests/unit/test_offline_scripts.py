@@ -1,5 +1,6 @@
 """The offline engineer's scripts run, and their submissions are valid, on tables of many shapes."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,20 @@ def test_a_large_table_is_sampled_in_a_marked_block(tmp_path: Path) -> None:
     brief = brief_of(folder).model_copy(update={"subsample_rows": 100})
     assert "MAX_TRAIN_ROWS = 100" in candidate(brief)
     assert "MAX_TRAIN_ROWS" not in candidate(brief_of(folder))
+
+
+def test_the_sample_has_the_latest_rows_in_whatever_order_they_are(tmp_path: Path) -> None:
+    folder = write_task(tmp_path / "task", mixed_rows(), "label", "accuracy")
+    brief = brief_of(folder).model_copy(update={"subsample_rows": 100})
+    assert brief.split is not None
+    split = brief.split.model_copy(update={"kind": "time", "column": "number", "group_rule": None})
+    scope: dict[str, Any] = {"__name__": "script"}
+    exec(compile(candidate(brief.model_copy(update={"split": split})), "script", "exec"), scope)
+    (folder / "input").symlink_to(folder)
+    with contextlib.chdir(folder):
+        train, _ = scope["load"]()
+    latest = pd.read_csv(folder / "train.csv")["number"].nlargest(100)
+    assert sorted(train["number"].astype(float)) == pytest.approx(sorted(latest))
 
 
 def test_the_same_prompt_gets_the_same_script(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ class Errors(Scenario):
         return Execution(**{**vars(ended), "seconds": self.seconds * len(sources)})
 
     def error(self, source: str, rows: int) -> np.ndarray:
-        """Return the errors of a script; its last quality names them."""
+        """Return the errors of a script, which follow from its text."""
         seed = sum(map(ord, source))
         return 0.5 * np.random.default_rng(seed).normal(size=rows)
 

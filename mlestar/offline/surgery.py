@@ -123,7 +123,7 @@ def without_pass_through(script: str) -> str:
     return script
 
 
-_LOOKUPS = frozenset({"globals", "eval", "exec"})
+_LOOKUPS = frozenset({"globals", "locals", "vars", "eval", "exec"})
 
 
 def _is_text(node: ast.stmt) -> bool:

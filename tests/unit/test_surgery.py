@@ -20,6 +20,7 @@ from mlestar.offline.surgery import without_pass_through, without_unused
         ("def helper():\n    pass\ndef main():\n    helper()\n", None),
         ("A = 1; print(2)\n", None),
         ("A = 1\nprint(globals())\n", None),
+        ("A = 1\nprint(vars()['A'])\n", None),
         ("def main(:\n", None),
         ("LIST = []\nLIST.append(1)\n", None),
         ("COUNT = 0\nCOUNT += 1\n", None),

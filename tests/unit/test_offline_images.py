@@ -18,7 +18,7 @@ from mlestar.offline.merging import merge_models
 from mlestar.offline.recipe import Idea, Kind
 from mlestar.offline.refinement import blocks_of
 from mlestar.state import Brief, ModelCard
-from tests.unit.offline_context import brief_of, candidate, grade_on_holdout, run
+from tests.unit.offline_context import brief_of, candidate, facts_of, grade_on_holdout, run
 
 SVM = ModelCard(name="Support vector machine")
 RIDGE = ModelCard(name="Ridge regression")
@@ -209,6 +209,7 @@ def test_many_classes_get_a_column_each_in_the_order_of_the_sample(tmp_path: Pat
     sample = pd.DataFrame([["0.png", *[1 / 45] * 45]], columns=["id", *names[::-1]])
     sample.to_csv(tmp_path / "task" / "sample_submission.csv", index=False)
     settings(tmp_path / "task", "log_loss")
+    assert IMAGES.first_models(facts_of(brief(tmp_path / "task"))) == ("kernel", "linear")
     run(candidate(brief(tmp_path / "task"), RIDGE), tmp_path / "task", tmp_path / "work")
     submission = pd.read_csv(tmp_path / "work" / "submission.csv", index_col="id")
     assert list(submission) == names[::-1]

@@ -1,7 +1,7 @@
 """Writing a script for pictures: how they are read, their features and the model."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,11 @@ def is_usable(facts: Facts, model: Model) -> bool:
     return model.name != "network" or max(len(facts.spec.target), labels) <= _MOST_TARGETS
 
 
+def first_models(facts: Facts) -> Sequence[str]:
+    """Return the models to begin with: linear ones where a class has few rows, of which boosting learns little."""
+    return ("kernel", "linear") if _has_few_per_class(facts) else ()
+
+
 def write_script(facts: Facts, model: Model, title: str) -> str:
     """Return a whole script for the task with one model.
 
@@ -60,14 +65,13 @@ def write_script(facts: Facts, model: Model, title: str) -> str:
 
 def _values(facts: Facts, source: Source, model: Model, title: str) -> dict[str, Any]:
     """Return the values of the templates: those of tables, where one row is one prediction too, and those of files."""
-    spec = facts.spec
     # The model of a table is not used; its place in the values is taken below.
     values = table_values(facts, Model("linear", model.imports, model.words), title)
     columns = _table_columns(facts, source)
     values |= {
         "source": source,
         "suffixes": SUFFIXES,
-        "few_per_class": spec.train_rows < _FEW_PER_CLASS * _count_classes(facts),
+        "few_per_class": _has_few_per_class(facts),
         "table_columns": columns,
         "all_columns": source.form == "named_files" and (facts.cut_columns or len(columns) > _MOST_LISTED),
         "most_pixels": next((side for rows, side in _SIDES if _rows(facts) <= rows), _SMALLEST_SIDE),
@@ -76,6 +80,10 @@ def _values(facts: Facts, source: Source, model: Model, title: str) -> dict[str,
     if values["needs_sample"] and facts.spec.sample_submission:
         values |= reader_values(facts, [*tables_of(facts), facts.spec.sample_submission])
     return values | (_array_values(facts, source) if source.form == "arrays" else {})
+
+
+def _has_few_per_class(facts: Facts) -> bool:
+    return facts.spec.train_rows < _FEW_PER_CLASS * _count_classes(facts)
 
 
 def _count_classes(facts: Facts) -> int:

@@ -120,7 +120,7 @@ async def _solution(
     """Return the blend as a solution; its score is that of the cross-fitted predictions."""
     pairs = [(one, weight) for one, weight in zip(candidates, mixture.weights, strict=True) if weight > 0]
     members = [BlendMember(solution=one.id, script=one.script or "", weight=weight) for one, weight in pairs]
-    script = await _write(ctx, brief, staged, members, mixture.scale)
+    script = await _write(ctx, brief, members, mixture.scale)
     verdict = Verdict(
         status="ok",
         reported=_reported(pairs),
@@ -144,18 +144,18 @@ async def _solution(
     )
 
 
-async def _write(ctx: RunContext, brief: Brief, staged: StagedInput, members: Sequence[BlendMember], scale: str) -> str:
+async def _write(ctx: RunContext, brief: Brief, members: Sequence[BlendMember], scale: str) -> str:
     """Return the blob of the blend's script, which declares what its members declare."""
     sources = [await ctx.services.text(member.script) for member in members]
     parts = [Part(one.solution, source, one.weight) for one, source in zip(members, sources, strict=True)]
-    ids = staged.form.ids
     try:
         _check_needs(sources)
         code = write_blend(
             parts,
             columns=brief.spec.prediction_columns,
             scale=scale,
-            key=None if ids is None else ids.name,
+            # Also where the withheld rows have no ids of their own: the real ones may have.
+            key=brief.spec.id,
             delimiter=brief.spec.submission_delimiter,
             decimal=brief.spec.submission_decimal,
         )

@@ -192,6 +192,7 @@ def test_class_probabilities_add_up_to_one() -> None:
 SCALES: dict[str, tuple[Callable[[np.random.Generator], Column], tuple[str, ...]]] = {
     "rmse": (lambda draw: draw.normal(size=800), ("value",)),
     "rmsle": (lambda draw: draw.uniform(1, 9, size=800), ("log",)),
+    "mape": (lambda draw: draw.uniform(1, 9, size=800), ("log", "value")),
     "auroc": (lambda draw: draw.integers(0, 2, 800), ("rank",)),
     "log_loss": (lambda draw: draw.integers(0, 2, 800), ("probability", "logit")),
     "accuracy": (lambda draw: draw.choice(["a", "b"], 800), ("vote",)),

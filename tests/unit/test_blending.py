@@ -232,7 +232,7 @@ print("Final Validation Performance: 0.{len(column)}")
 SOURCES = {
     "t0.c1": member("x"),
     "t0.r1.2": member("zz", declares='# /// script\n# dependencies = ["pandas"]\n# ///\n'),
-    "e1": member("x") + "quotes = '''\"'''\n",
+    "e1": member("x") + "quotes = '''\"'''\nprint('Final Validation Performance: ...')\n",
 }
 WEIGHTS = {"t0.c1": 0.5, "t0.r1.2": 0.25, "e1": 0.25}
 

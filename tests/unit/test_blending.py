@@ -262,6 +262,12 @@ def test_a_member_can_be_replaced() -> None:
     assert read_members(code) == {**SOURCES, "e1": "print('''whole''')"}
 
 
+def test_a_member_can_be_replaced_by_what_another_one_was() -> None:
+    sources = {"t0.c1": "x = 1", "e1": "x = 2"}
+    code = replace_members(blend_of(sources), {"t0.c1": "x = 2", "e1": "x = 3"})
+    assert read_members(code) == {"t0.c1": "x = 2", "e1": "x = 3"}
+
+
 async def test_the_script_submits_what_was_scored(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     test = pd.DataFrame({"id": np.arange(50), "x": draw.normal(size=50), "zz": draw.normal(size=50)})

@@ -27,7 +27,7 @@ from mlestar.report import Result
 from mlestar.report.result import BaselineRow
 from mlestar.runners import Execution, Job, ScriptedRunner
 from mlestar.settings import Settings
-from mlestar.state import NO_TRACK
+from mlestar.state import NO_TRACK, Export
 from tests.unit.scenario import SMALL, Scenario, failure, fence, resume, script, signs, solve
 
 ROWS = 400
@@ -202,6 +202,26 @@ def test_the_warning_says_which_is_better(gain: float, warning: str) -> None:
     row = BaselineRow(name="simple", winner_gain=gain, winner_gain_se=0.1)
     result = Result(run_id="r", task="t", status="solved", folder="r", baselines=(row,))
     assert result.baseline_warning == warning
+
+
+@pytest.mark.parametrize(
+    ("gain", "exported", "warning"),
+    [
+        (-0.19, ("simple",), "No script of the run was better than a baseline (simple: a linear model), so "),
+        (0.19, ("simple",), "In place of the scripts of the run a baseline (simple: a linear model) was chosen."),
+        (0.19, ("t0.c1", "simple"), "No script of the run could be submitted, so a baseline (simple: a linear model)"),
+        (None, ("simple",), "No script of the run could be submitted, so a baseline (simple: a linear model)"),
+    ],
+)
+def test_the_warning_says_why_a_baseline_was_submitted(
+    gain: float | None, exported: tuple[str, ...], warning: str
+) -> None:
+    row = BaselineRow(name="simple", how="a linear model", winner_gain=gain, winner_gain_se=0.1)
+    exports = tuple(Export(solution=name) for name in exported)
+    result = Result(
+        run_id="r", task="t", status="baseline", winner="simple", folder="r", baselines=(row,), exports=exports
+    )
+    assert result.baseline_warning.startswith(warning)
 
 
 async def test_a_simple_model_that_fails_is_a_row_with_the_reason(tmp_path: Path) -> None:

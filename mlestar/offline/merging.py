@@ -1,10 +1,10 @@
 """Merging the model of one script into another."""
 
-import ast
 import re
 from collections.abc import Iterable
 
 from mlestar.offline.surgery import add_imports, constants, functions, imports, needed, rename, replace_function
+from mlestar.syntax import read_literal
 
 _MODEL = "fit_predict"
 _FEATURE_FUNCTIONS = frozenset({"is_text", "without_texts", "fit_classes"})
@@ -58,7 +58,7 @@ def _as_member(base: str) -> str:
 def _predicts_classes(script: str) -> bool:
     """Return whether the models of a script give probabilities of three or more classes."""
     labels = re.search(r"^CLASSES = (\[.*?\])$", constants(script).get("CLASSES", ""), re.DOTALL)
-    return labels is not None and len(ast.literal_eval(labels[1])) > _TWO and "to_scale" not in functions(script)
+    return labels is not None and len(read_literal(labels[1])) > _TWO and "to_scale" not in functions(script)
 
 
 def _feature_functions(script: str) -> frozenset[str]:

@@ -335,9 +335,15 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
     rescorings, chosen = state.get("rescorings", {}), any(export.submission for export in state.get("exports", []))
     left_out = _unused_baselines(state)
     current = ctx.submission.current
+    if current is not None:
+        # A baseline is in no note, and the state may have been lost since it was submitted.
+        solutions.setdefault(current.solution.id, current.solution)
     submitted = chosen or current is not None
     ended = state.get("status") in ENDED
     winner = state.get("winner") if chosen or current is None else current.solution.id
+    if winner not in solutions:
+        # A person edited its script, which is not evaluated yet.
+        winner = None
     task: dict[str, Any] = {"task": Path((await asyncio.to_thread(folder.read_settings)).task).name}
     if brief:
         spec = brief.spec

@@ -340,6 +340,23 @@ async def test_the_simple_model_is_submitted_where_every_other_export_fails(tmp_
     assert "No script of the run could be submitted" in result.baseline_warning
 
 
+async def test_a_run_that_lost_its_state_and_stops_again_reports_the_baseline_that_it_submitted(tmp_path: Path) -> None:
+    scenario = Scenario(jobs=BETTER)
+    before = await solve(tmp_path, scenario, baselines=True)
+    folder = Path(before.folder)
+    for path in (folder / "result.json", *folder.glob("checkpoints.sqlite*")):
+        path.unlink()
+
+    def stop(event: mlestar.Event) -> None:
+        msg = "the disk is full"
+        raise StoreError(msg)
+
+    with pytest.raises(StoreError):
+        await resume(tmp_path, scenario, on_event=stop)
+    after = Result.read(folder / "result.json")
+    assert (after.status, after.winner, after.solution) == ("stopped", "simple", before.solution)
+
+
 async def test_the_next_best_is_submitted_where_the_export_of_the_simple_model_fails(tmp_path: Path) -> None:
     result = await solve(tmp_path, Scenario(jobs={**BETTER, "simple-export": "broken"}), baselines=True)
     assert (result.status, result.winner) == ("solved", "t0.r1.2")

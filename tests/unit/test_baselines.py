@@ -12,6 +12,7 @@ from rich.console import Console
 
 import mlestar
 from mlestar.baselines import (
+    Constant,
     NoBaselineError,
     find_constant,
     find_final_constant,
@@ -141,6 +142,19 @@ def test_the_script_of_a_constant_writes_it_for_every_row(
     assert list(written.columns) == ["id", "target"]
     assert written["target"].tolist() == pytest.approx([constant.cells[0]] * grader.form.rows)
     assert grader.grade(tmp_path / "submission.csv").score is not None
+
+
+def test_the_script_of_a_constant_reads_names_with_other_delimiters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = make_grader(tmp_path, make_frame()["value"], "Root mean squared error.", 0).task.spec
+    spec = spec.model_copy(update={"prediction_columns": ("size; height; width",)})
+    (tmp_path / "input" / "sample_submission.csv").write_text('id,"size; height; width"\n7,0\n', encoding="utf-8")
+    constant = Constant("the mean", (1.5,))
+    (tmp_path / "constant.py").write_text(write_constant_script(spec, constant), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(tmp_path / "constant.py"))
+    assert pd.read_csv(tmp_path / "submission.csv").to_dict("list") == {"id": [7], "size; height; width": [1.5]}
 
 
 def test_no_script_writes_a_constant_for_rows_in_other_files(tmp_path: Path) -> None:

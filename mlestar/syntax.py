@@ -2,6 +2,7 @@
 
 import ast
 import threading
+from typing import Any
 
 _LOCK = threading.Lock()
 """CPython 3.11 counts the depth of a tree for all threads together: where two parse at once, one can end with a
@@ -18,3 +19,14 @@ def parse(source: str | bytes) -> ast.Module:
     """
     with _LOCK:
         return ast.parse(source)
+
+
+def read_literal(text: str) -> Any:
+    """Return the value of a literal, parsed one thread at a time.
+
+    Raises:
+        SyntaxError, ValueError: it is none.
+        RecursionError, MemoryError: it is nested too deeply.
+    """
+    with _LOCK:
+        return ast.literal_eval(text)

@@ -184,7 +184,8 @@ class Runs:
             result = await asyncio.to_thread(self._read, run_id)
         except UserError as error:
             return RunRow(run_id=run_id, status="unreadable", message=str(error))
-        return RunRow(run_id=run_id, status=result.status, best=_best_row(result), message=result.message)
+        message = result.summary.message
+        return RunRow(run_id=run_id, status=result.status, best=_best_row(result), message=message)
 
     async def status(self, run_id: str) -> Status:
         """Return the progress of a run, also of one that another process started."""
@@ -202,7 +203,7 @@ class Runs:
         ending = {
             "status": result.status,
             "best": _best_row(result) or reached.best,
-            "problem": problem or result.message,
+            "problem": problem or result.summary.message,
             "questions": [question for question in asked if isinstance(question, Question)],
         }
         return reached.model_copy(update=ending)

@@ -1,6 +1,7 @@
 """Blend: what scripts predicted for the withheld rows is averaged, and an average that helps is one more solution."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from packaging.utils import canonicalize_name
 
 from mlestar.agents.declarations import declare
 from mlestar.agents.script import ScriptError
+from mlestar.errors import OperatorError, clean_text
 from mlestar.evaluation.blending.fitted import cross_fitted
 from mlestar.evaluation.blending.scales import NotBlendedError
 from mlestar.evaluation.blending.script import Part, write_blend
@@ -17,7 +19,7 @@ from mlestar.evaluation.blending.weights import MAX_CANDIDATES, Mixture
 from mlestar.metrics.precision import format_score
 from mlestar.nodes.ensemble import ENSEMBLE_STRETCH
 from mlestar.nodes.finalists import ranked_scripts
-from mlestar.nodes.grading import compare_submissions, grade_file
+from mlestar.nodes.grading import MESSAGE_CHARACTERS, compare_submissions, grade_file
 from mlestar.nodes.progress import emit, emit_solution
 from mlestar.runners.supply.needs import NeedsError, read_needs
 from mlestar.runtime.context import RunContext, find_context
@@ -25,6 +27,8 @@ from mlestar.runtime.inputs import StagedInput
 from mlestar.settings import Settings
 from mlestar.state import NO_TRACK, BlendMember, Brief, PipelineState, Solution, Verdict
 from mlestar.store import key_of
+
+logger = logging.getLogger("mlestar.nodes")
 
 BLEND = "blend"
 """Id of the solution."""
@@ -38,8 +42,15 @@ async def blend(state: PipelineState, runtime: Runtime[Settings]) -> PipelineSta
     brief = await ctx.brief(state)
     try:
         solution, gain = await _blend(ctx, brief, state)
+    except (OperatorError, OSError):
+        raise
     except NotBlendedError as reason:
         emit(runtime, "blend", f"no blend: {reason}")
+        return {}
+    except Exception as error:  # a blend that fails must not end the run
+        logger.warning("run %s: no blend", ctx.folder.run_id, exc_info=True)
+        message = clean_text(f"no blend: it failed: {type(error).__name__}: {error}")
+        emit(runtime, "blend", message[:MESSAGE_CHARACTERS])
         return {}
     emit(runtime, "blend", f"{solution.id} of {len(solution.members)} scripts: {gain}")
     await emit_solution(runtime, ctx, solution, brief.spec.direction)
@@ -120,7 +131,7 @@ async def _solution(
     """Return the blend as a solution; its score is that of the cross-fitted predictions."""
     pairs = [(one, weight) for one, weight in zip(candidates, mixture.weights, strict=True) if weight > 0]
     members = [BlendMember(solution=one.id, script=one.script or "", weight=weight) for one, weight in pairs]
-    script = await _write(ctx, brief, staged, members, mixture.scale)
+    script = await _write(ctx, brief, members, mixture.scale)
     verdict = Verdict(
         status="ok",
         reported=_reported(pairs),
@@ -144,18 +155,18 @@ async def _solution(
     )
 
 
-async def _write(ctx: RunContext, brief: Brief, staged: StagedInput, members: Sequence[BlendMember], scale: str) -> str:
+async def _write(ctx: RunContext, brief: Brief, members: Sequence[BlendMember], scale: str) -> str:
     """Return the blob of the blend's script, which declares what its members declare."""
     sources = [await ctx.services.text(member.script) for member in members]
     parts = [Part(one.solution, source, one.weight) for one, source in zip(members, sources, strict=True)]
-    ids = staged.form.ids
     try:
         _check_needs(sources)
         code = write_blend(
             parts,
             columns=brief.spec.prediction_columns,
             scale=scale,
-            key=None if ids is None else ids.name,
+            # Also where the withheld rows have no ids of their own: the real ones may have.
+            key=brief.spec.id,
             delimiter=brief.spec.submission_delimiter,
             decimal=brief.spec.submission_decimal,
         )

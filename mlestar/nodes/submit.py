@@ -110,7 +110,10 @@ async def _without_subsampling(
     members = [
         member.model_copy(update={"script": blobs.get(member.solution, member.script)}) for member in winner.members
     ]
-    return replace_members(code, changed), tuple(members)
+    try:
+        return replace_members(code, changed), tuple(members)
+    except ValueError:
+        return None, ()
 
 
 async def _remove_subsampling(agent: AgentContext, code: str) -> str | None:

@@ -212,7 +212,9 @@ class Result(BaseModel):
     def baseline_warning(self) -> str:
         """Return a sentence where the winner is a baseline, or not better than one beyond noise; else an empty text."""
         if self.status == "baseline":
-            return _submitted_warning(next((row for row in self.baselines if row.name == self.winner), None))
+            row = next((row for row in self.baselines if row.name == self.winner), None)
+            was_first = bool(self.exports) and self.exports[0].solution == self.winner
+            return _submitted_warning(row, was_first=was_first)
         return next(filter(None, (_warning(row) for row in self.baselines)), "")
 
     @classmethod
@@ -246,10 +248,12 @@ class Result(BaseModel):
         return RunSummary(**shared, **self.score.model_dump(exclude={"reported"}))
 
 
-def _submitted_warning(row: BaselineRow | None) -> str:
-    """Return what was submitted in place of a script of the run, and why."""
+def _submitted_warning(row: BaselineRow | None, *, was_first: bool) -> str:
+    """Return what was submitted in place of a script of the run, and why; a person may have chosen it."""
     what = f"a baseline ({row.name}: {row.how})" if row else "a baseline"
     if row is None or row.winner_gain is None or row.winner_gain >= 0:
+        if row is not None and row.winner_gain is not None and was_first:
+            return f"In place of the scripts of the run {what} was chosen."
         return f"No script of the run could be submitted, so {what} was."
     shown = format_score(-row.winner_gain, row.winner_gain_se)
     return f"No script of the run was better than {what}, so that was submitted: it is better by {shown}."
@@ -331,9 +335,15 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
     rescorings, chosen = state.get("rescorings", {}), any(export.submission for export in state.get("exports", []))
     left_out = _unused_baselines(state)
     current = ctx.submission.current
+    if current is not None:
+        # A baseline is in no note, and the state may have been lost since it was submitted.
+        solutions.setdefault(current.solution.id, current.solution)
     submitted = chosen or current is not None
     ended = state.get("status") in ENDED
     winner = state.get("winner") if chosen or current is None else current.solution.id
+    if winner not in solutions:
+        # A person edited its script, which is not evaluated yet.
+        winner = None
     task: dict[str, Any] = {"task": Path((await asyncio.to_thread(folder.read_settings)).task).name}
     if brief:
         spec = brief.spec

@@ -184,7 +184,8 @@ class Budget:
             return 0.0
         fresh = self._settings.fresh_inputs
         slowest = await asyncio.to_thread(self._ledger.slowest_execution)
-        left = await self._seconds_left("search") + fresh * slowest
+        place = self._late_rounds() - self._late_rounds(without=fresh)
+        left = await self._seconds_left("search") + place * slowest
         return max(0.0, left) / (fresh + await self._export_factor())
 
     async def exports_in_time(self, seconds: float) -> bool:
@@ -317,9 +318,14 @@ class Budget:
         """
         slowest = await asyncio.to_thread(self._ledger.slowest_execution)
         exports = await self._exports() * slowest
-        others = -(-(self._rescorings + self._settings.baseline_executions) // self.at_once) * slowest
+        others = self._late_rounds() * slowest
         reserve = {"search": exports + others, "rescoring": exports, "baseline": exports, "export": 0.0}[stage]
         return self.max_seconds - self.active_seconds() - reserve
+
+    def _late_rounds(self, *, without: int = 0) -> int:
+        """Return how many executions follow each other in rescorings and baselines, some of them left out."""
+        executions = self._rescorings + self._settings.baseline_executions - without
+        return -(-executions // self.at_once)
 
     async def _exports(self) -> float:
         """Return the time for the exports to come, in multiples of the slowest execution.

@@ -12,6 +12,7 @@ from rich.console import Console
 
 import mlestar
 from mlestar.baselines import (
+    Constant,
     NoBaselineError,
     find_constant,
     find_final_constant,
@@ -27,7 +28,7 @@ from mlestar.report import Result
 from mlestar.report.result import BaselineRow
 from mlestar.runners import Execution, Job, ScriptedRunner
 from mlestar.settings import Settings
-from mlestar.state import NO_TRACK
+from mlestar.state import NO_TRACK, Export
 from tests.unit.scenario import SMALL, Scenario, failure, fence, resume, script, signs, solve
 
 ROWS = 400
@@ -143,6 +144,19 @@ def test_the_script_of_a_constant_writes_it_for_every_row(
     assert grader.grade(tmp_path / "submission.csv").score is not None
 
 
+def test_the_script_of_a_constant_reads_names_with_other_delimiters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = make_grader(tmp_path, make_frame()["value"], "Root mean squared error.", 0).task.spec
+    spec = spec.model_copy(update={"prediction_columns": ("size; height; width",)})
+    (tmp_path / "input" / "sample_submission.csv").write_text('id,"size; height; width"\n7,0\n', encoding="utf-8")
+    constant = Constant("the mean", (1.5,))
+    (tmp_path / "constant.py").write_text(write_constant_script(spec, constant), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(tmp_path / "constant.py"))
+    assert pd.read_csv(tmp_path / "submission.csv").to_dict("list") == {"id": [7], "size; height; width": [1.5]}
+
+
 def test_no_script_writes_a_constant_for_rows_in_other_files(tmp_path: Path) -> None:
     task = make_grader(tmp_path, make_frame()["value"], "Root mean squared error.", 0).task
     spec = task.spec.model_copy(update={"sample_submission": None, "test": "test"})
@@ -202,6 +216,26 @@ def test_the_warning_says_which_is_better(gain: float, warning: str) -> None:
     row = BaselineRow(name="simple", winner_gain=gain, winner_gain_se=0.1)
     result = Result(run_id="r", task="t", status="solved", folder="r", baselines=(row,))
     assert result.baseline_warning == warning
+
+
+@pytest.mark.parametrize(
+    ("gain", "exported", "warning"),
+    [
+        (-0.19, ("simple",), "No script of the run was better than a baseline (simple: a linear model), so "),
+        (0.19, ("simple",), "In place of the scripts of the run a baseline (simple: a linear model) was chosen."),
+        (0.19, ("t0.c1", "simple"), "No script of the run could be submitted, so a baseline (simple: a linear model)"),
+        (None, ("simple",), "No script of the run could be submitted, so a baseline (simple: a linear model)"),
+    ],
+)
+def test_the_warning_says_why_a_baseline_was_submitted(
+    gain: float | None, exported: tuple[str, ...], warning: str
+) -> None:
+    row = BaselineRow(name="simple", how="a linear model", winner_gain=gain, winner_gain_se=0.1)
+    exports = tuple(Export(solution=name) for name in exported)
+    result = Result(
+        run_id="r", task="t", status="baseline", winner="simple", folder="r", baselines=(row,), exports=exports
+    )
+    assert result.baseline_warning.startswith(warning)
 
 
 async def test_a_simple_model_that_fails_is_a_row_with_the_reason(tmp_path: Path) -> None:
@@ -318,6 +352,23 @@ async def test_the_simple_model_is_submitted_where_every_other_export_fails(tmp_
     assert (result.status, result.winner) == ("baseline", "simple")
     assert result.exports[0].solution == "t0.r1.2"
     assert "No script of the run could be submitted" in result.baseline_warning
+
+
+async def test_a_run_that_lost_its_state_and_stops_again_reports_the_baseline_that_it_submitted(tmp_path: Path) -> None:
+    scenario = Scenario(jobs=BETTER)
+    before = await solve(tmp_path, scenario, baselines=True)
+    folder = Path(before.folder)
+    for path in (folder / "result.json", *folder.glob("checkpoints.sqlite*")):
+        path.unlink()
+
+    def stop(event: mlestar.Event) -> None:
+        msg = "the disk is full"
+        raise StoreError(msg)
+
+    with pytest.raises(StoreError):
+        await resume(tmp_path, scenario, on_event=stop)
+    after = Result.read(folder / "result.json")
+    assert (after.status, after.winner, after.solution) == ("stopped", "simple", before.solution)
 
 
 async def test_the_next_best_is_submitted_where_the_export_of_the_simple_model_fails(tmp_path: Path) -> None:

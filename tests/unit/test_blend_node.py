@@ -92,6 +92,18 @@ async def test_scripts_without_errors_of_their_own_are_not_blended(tmp_path: Pat
     assert "blend" not in {row.id for row in result.solutions}
 
 
+async def test_a_blend_that_fails_does_not_end_the_run(
+    tmp_path: Path, task: mlestar.Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*values: object) -> str:
+        raise ValueError(values)
+
+    monkeypatch.setattr("mlestar.nodes.blend.cross_fitted", fail)
+    result = await solve(tmp_path, Errors(initializer=[fence(source) for source in SOURCES]), task)
+    assert result.status == "solved"
+    assert "blend" not in {row.id for row in result.solutions}
+
+
 async def test_the_setting_turns_it_off(tmp_path: Path, task: mlestar.Task) -> None:
     result = await solve(tmp_path, Errors(), task, blend=False)
     assert "blend" not in {row.id for row in result.solutions}

@@ -13,7 +13,7 @@ from mlestar.agents.script import check_script, reported_score
 from mlestar.data.task import Task
 from mlestar.evaluation import Grader, Holdout, infer_split, search_holdout
 from mlestar.evaluation.answers import Answers
-from mlestar.evaluation.blending.combine import blend_tables, mix, stack_members
+from mlestar.evaluation.blending.combine import blend_tables, mix, read_table, stack_members
 from mlestar.evaluation.blending.fitted import cross_fitted
 from mlestar.evaluation.blending.scales import NotBlendedError, find_scales
 from mlestar.evaluation.blending.script import Part, read_members, replace_members, write_blend
@@ -144,6 +144,44 @@ def test_numbers_are_averaged_on_a_scale(scale: str, expected: float) -> None:
     assert mix(values, labels, [0.5, 0.5], scale)[0, 0] == pytest.approx(expected)
 
 
+def test_ids_and_labels_that_lost_their_zeros_are_matched() -> None:
+    first = pd.DataFrame({"id": ["007", "010", "03"], "y": ["01", "02", "02"]})
+    second = pd.DataFrame({"id": ["3", "7", "10"], "y": ["1", "1", "2"]})
+    blended = blend_tables([first, second], [0.4, 0.6], columns=["y"], scale="vote", key="id")
+    assert blended["id"].tolist() == ["007", "010", "03"]
+    assert blended["y"].tolist() == ["01", "02", "01"]
+
+
+def test_labels_that_a_member_tells_apart_stay_apart() -> None:
+    first, second = pd.DataFrame({"y": ["7", "7", "7"]}), pd.DataFrame({"y": ["007", "7", "007"]})
+    assert blend_tables([first, second], [0.4, 0.6], columns=["y"], scale="vote")["y"].tolist() == ["007", "7", "007"]
+
+
+def test_rows_that_share_an_id_are_matched_by_their_order() -> None:
+    first, second = (pd.DataFrame({"id": ["a", "a", "b"], "y": cells}) for cells in (["1", "2", "3"], ["3", "4", "5"]))
+    blended = blend_tables([first, second], [0.5, 0.5], columns=["y"], scale="value", key="id")
+    assert blended["y"].tolist() == ["2.0", "3.0", "4.0"]
+
+
+@pytest.mark.filterwarnings("ignore:Length of header")
+def test_a_delimiter_at_the_end_of_a_line_moves_no_column(tmp_path: Path) -> None:
+    (tmp_path / "submission.csv").write_text("id,y\n1,0.5,\n2,0.7,\n", encoding="utf-8")
+    table = read_table(tmp_path / "submission.csv", ["y"], ",")
+    assert table.to_dict("list") == {"id": ["1", "2"], "y": ["0.5", "0.7"]}
+
+
+def test_submissions_with_other_spellings_of_ids_are_cross_fitted(tmp_path: Path) -> None:
+    target, members = noisy(4, shared=0.0, own=0.5, count=2)
+    grader = grader_of(tmp_path / "task", target, "rmse")
+    paths = submit(tmp_path, grader, members)
+    table = pd.read_csv(paths[0], dtype=str)
+    table.assign(id=table["id"] + ".0").iloc[::-1].to_csv(paths[0], index=False)
+    table = pd.read_csv(paths[1], dtype=str)
+    table.assign(id="0" + table["id"]).to_csv(paths[1], index=False)
+    gain, error = gain_of(tmp_path, grader, grader.answers, paths)
+    assert gain > 3 * error
+
+
 def test_class_probabilities_add_up_to_one() -> None:
     draw = np.random.default_rng(0)
     members = [draw.dirichlet([1, 1, 1], 5) for _ in range(2)]
@@ -154,6 +192,7 @@ def test_class_probabilities_add_up_to_one() -> None:
 SCALES: dict[str, tuple[Callable[[np.random.Generator], Column], tuple[str, ...]]] = {
     "rmse": (lambda draw: draw.normal(size=800), ("value",)),
     "rmsle": (lambda draw: draw.uniform(1, 9, size=800), ("log",)),
+    "mape": (lambda draw: draw.uniform(1, 9, size=800), ("log", "value")),
     "auroc": (lambda draw: draw.integers(0, 2, 800), ("rank",)),
     "log_loss": (lambda draw: draw.integers(0, 2, 800), ("probability", "logit")),
     "accuracy": (lambda draw: draw.choice(["a", "b"], 800), ("vote",)),
@@ -193,7 +232,7 @@ print("Final Validation Performance: 0.{len(column)}")
 SOURCES = {
     "t0.c1": member("x"),
     "t0.r1.2": member("zz", declares='# /// script\n# dependencies = ["pandas"]\n# ///\n'),
-    "e1": member("x") + "quotes = '''\"'''\n",
+    "e1": member("x") + "quotes = '''\"'''\nprint('Final Validation Performance: ...')\n",
 }
 WEIGHTS = {"t0.c1": 0.5, "t0.r1.2": 0.25, "e1": 0.25}
 
@@ -221,6 +260,12 @@ def test_any_text_can_be_held(source: str) -> None:
 def test_a_member_can_be_replaced() -> None:
     code = replace_members(blend_of(SOURCES), {"e1": "print('''whole''')"})
     assert read_members(code) == {**SOURCES, "e1": "print('''whole''')"}
+
+
+def test_a_member_can_be_replaced_by_what_another_one_was() -> None:
+    sources = {"t0.c1": "x = 1", "e1": "x = 2"}
+    code = replace_members(blend_of(sources), {"t0.c1": "x = 2", "e1": "x = 3"})
+    assert read_members(code) == {"t0.c1": "x = 2", "e1": "x = 3"}
 
 
 async def test_the_script_submits_what_was_scored(tmp_path: Path) -> None:

@@ -203,6 +203,8 @@ async def test_one_more_finalist_gets_no_time_that_the_others_need(ledger: Ledge
     await ledger.once("slow", "execution", "t0.c1", lambda: finished(Record(result={}, seconds=50)))
     assert await make_budget(ledger, max_hours=1).finalist_seconds() > 500
     assert await make_budget(ledger, max_hours=400 / 3600).finalist_seconds() < 50
+    # Without the two of one finalist, nine executions take two rounds of four in place of three.
+    assert 8 < await make_budget(ledger, max_hours=450 / 3600, fresh_splits=2).finalist_seconds() <= 10
     assert await make_budget(ledger, max_hours=300 / 3600).finalist_seconds() == 0
     assert await make_budget(ledger, max_executions=4).finalist_seconds() > 0
     assert await make_budget(ledger, max_executions=1).finalist_seconds() == 0

@@ -12,7 +12,7 @@ from mlestar.integrations.open_calls import OpenCalls
 from mlestar.integrations.runs import TOOLS, Runs
 from mlestar.llm.external import ModelCall, text_message
 from mlestar.settings import Settings
-from tests.unit.scenario import Scenario, count_rows, make_task, signs, solve
+from tests.unit.scenario import Scenario, count_rows, fence, make_task, script, signs, solve
 
 
 def runs(tmp_path: Path, **settings: object) -> Runs:
@@ -30,6 +30,15 @@ async def test_the_best_of_a_run_is_its_best_score_and_not_the_last(tmp_path: Pa
     identity, score = status.best.partition(" ± ")[0].split()
     assert (status.status, identity) == ("solved", best.split()[0])
     assert float(score) == pytest.approx(float(best.split()[1]), abs=0.02)
+
+
+async def test_a_baseline_that_was_submitted_is_explained(tmp_path: Path) -> None:
+    broken = fence(script("broken"))
+    result = await solve(tmp_path, Scenario(initializer=broken, debugger=broken), baselines=True)
+    known = runs(tmp_path)
+    assert result.baseline_warning
+    assert (await known.status(result.run_id)).problem == result.baseline_warning
+    assert [(row.status, row.message) for row in await known.list()] == [("baseline", result.baseline_warning)]
 
 
 async def test_while_it_runs_and_after_it_was_cancelled_the_best_stays_the_best(tmp_path: Path) -> None:

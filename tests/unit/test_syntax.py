@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from mlestar.syntax import parse
+from mlestar import syntax
+from mlestar.syntax import parse, read_literal
 
 
 @pytest.fixture
@@ -43,3 +44,13 @@ def test_threads_parse_at_the_same_time(interrupted: None) -> None:
     for thread in threads:
         thread.join()
     assert not failures
+
+
+def test_a_literal_waits_for_a_script_that_is_parsed() -> None:
+    read = threading.Thread(target=read_literal, args=("[1, 2]",), daemon=True)
+    with syntax._LOCK:
+        read.start()
+        read.join(0.05)
+        assert read.is_alive()
+    read.join(10)
+    assert not read.is_alive()

@@ -1,7 +1,8 @@
 """The arithmetic of a blend. Its text is part of every blend's script, so that it imports nothing of this package."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ def read_table(path: Path, columns: Sequence[str], delimiter: str) -> pd.DataFra
     """Return a submission as text; a comma separates its cells where the delimiter does not."""
     header = pd.read_csv(path, sep=delimiter, nrows=0, encoding="utf-8-sig").columns
     mark = delimiter if set(columns) <= set(header) else ","
-    return pd.read_csv(path, sep=mark, dtype=str, na_filter=False, encoding="utf-8-sig")
+    # Lines with a delimiter at their end have one cell more than the header, which is no index.
+    return pd.read_csv(path, sep=mark, dtype=str, na_filter=False, index_col=False, encoding="utf-8-sig")
 
 
 def blend_tables(
@@ -44,7 +46,7 @@ def blend_tables(
     first = tables[0]
     aligned = [align(table, first, key) for table in tables]
     if scale in ("vote", "median"):
-        members = [np.column_stack([plain_labels(table[name]) for name in names]) for table in aligned]
+        members = unify([np.column_stack([plain_labels(table[name]) for name in names]) for table in aligned])
     else:
         members = [np.column_stack([numbers(table[name], decimal) for name in names]) for table in aligned]
     values, labels = stack_members(members, scale)
@@ -57,21 +59,19 @@ def blend_tables(
 
 
 def align(table: pd.DataFrame, first: pd.DataFrame, key: str | None) -> pd.DataFrame:
-    """Return a table with its rows in the order of the first one."""
+    """Return a table with its rows in the order of the first one; where an id is that of several rows, as they are."""
     if len(table) != len(first):
         msg = f"{len(table)} rows instead of {len(first)}"
         raise ValueError(msg)
-    if key is None or key not in table.columns or key not in first.columns:
+    if key is None or key not in table.columns or key not in first.columns or first[key].duplicated().any():
         return table
-    ids, wanted = plain_labels(table[key]), plain_labels(first[key])
-    if len(set(wanted)) < len(wanted):
-        ids, wanted = table[key].to_numpy(dtype=object), first[key].to_numpy(dtype=object)
-    places = pd.Index(ids).get_indexer(pd.Index(wanted))
-    if (places < 0).any():
-        msg = f"ids differ in column {key!r}"
-        raise ValueError(msg)
-    ordered: pd.DataFrame = table.iloc[places].reset_index(drop=True)
-    return ordered
+    for spell in (plain_labels, _exact, _by_number):
+        ids, wanted = pd.Index(spell(table[key])), pd.Index(spell(first[key]))
+        if ids.is_unique and wanted.is_unique and (places := ids.get_indexer(wanted)).min(initial=0) >= 0:
+            ordered: pd.DataFrame = table.iloc[places].reset_index(drop=True)
+            return ordered
+    msg = f"ids differ in column {key!r}"
+    raise ValueError(msg)
 
 
 def numbers(cells: pd.Series, decimal: str) -> np.ndarray:
@@ -84,8 +84,12 @@ def numbers(cells: pd.Series, decimal: str) -> np.ndarray:
 
 def plain_labels(cells: pd.Series) -> np.ndarray:
     """Return one spelling for equal labels: 3.0 is 3, TRUE is True."""
-    codes, unique = pd.factorize(cells.to_numpy(dtype=object))
-    return np.array([_plain_label(str(text)) for text in unique], dtype=object)[codes]
+    return _map_unique(cells.to_numpy(dtype=object), _plain_label)
+
+
+def _map_unique(texts: np.ndarray, change: Callable[[str], object]) -> np.ndarray:
+    codes, unique = pd.factorize(texts)
+    return np.array([change(str(text)) for text in unique], dtype=object)[codes]
 
 
 def _plain_label(text: str) -> str:
@@ -94,6 +98,32 @@ def _plain_label(text: str) -> str:
         return text.capitalize()
     whole = re.fullmatch(r"[+]?(-?\d+)(\.0*)?", text, re.ASCII)
     return whole[1] if whole else text
+
+
+def unify(members: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return labels with one spelling for each number, as 7 and 007, unless a member tells them apart."""
+    own = [list(pd.unique(cells.ravel())) for cells in members]
+    spellings: dict[object, str] = {}
+    for label in dict.fromkeys(label for labels in own for label in labels):
+        spellings.setdefault(_number(label), label)
+    if any(len({_number(label) for label in labels}) < len(labels) for labels in own):
+        return list(members)
+    spelled = [_map_unique(cells.ravel(), lambda label: spellings[_number(label)]) for cells in members]
+    return [cells.reshape(like.shape) for cells, like in zip(spelled, members, strict=True)]
+
+
+def _exact(cells: pd.Series) -> np.ndarray:
+    return cells.to_numpy(dtype=object)
+
+
+def _by_number(cells: pd.Series) -> np.ndarray:
+    return _map_unique(cells.to_numpy(dtype=object), _number)
+
+
+def _number(text: str) -> object:
+    """Return the exact number that a text is; other texts as they are."""
+    is_number = re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", text.strip(), re.ASCII)
+    return Decimal(text.strip()) if is_number else text
 
 
 def stack_members(members: Sequence[np.ndarray], scale: str) -> tuple[np.ndarray, np.ndarray | None]:

@@ -46,6 +46,5 @@ def blend_with(form: SubmissionForm, tables: Sequence[pd.DataFrame], mixture: Mi
         [weight for _, weight in used],
         columns=form.spec.prediction_columns,
         scale=mixture.scale,
-        key=None if form.ids is None else form.ids.name,
         decimal=form.spec.submission_decimal,
     )

@@ -34,7 +34,10 @@ def find_scales(form: SubmissionForm) -> tuple[str, ...]:
     if metric.integer:
         msg = "predictions are whole numbers, whose mean is none"
         raise NotBlendedError(msg)
-    return ("log",) if metric.logarithmic else ("value",)
+    if metric.logarithmic:
+        # A percentage may be of a negative value, which has no logarithm.
+        return ("log",) if metric.non_negative else ("log", "value")
+    return ("value",)
 
 
 def _is_per_class(form: SubmissionForm) -> bool:

@@ -88,7 +88,8 @@ def replace_members(code: str, sources: Mapping[str, str]) -> str:
     """
     members = read_members(code)
     for name, source in sources.items():
-        code = code.replace(write_literal(members[name]), write_literal(source))
+        before, after = (f"MEMBERS[{name!r}] = {write_literal(text)}" for text in (members[name], source))
+        code = code.replace(before, after)
     if read_members(code) != {**members, **sources}:
         msg = "a script cannot be held as a text"
         raise ValueError(msg)

@@ -3,7 +3,6 @@
 Addresses may contain passwords: nothing here is written to a file, a log or an image.
 """
 
-import ast
 import os
 import re
 import subprocess
@@ -15,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from mlestar.errors import RunnerError
 from mlestar.files import read_regular
+from mlestar.syntax import read_literal
 
 ADDRESSES = ("index-url", "extra-index-url", "find-links")
 VALUES = ("no-index", "trusted-host", "proxy", "timeout", "default-timeout", "retries")
@@ -115,7 +115,7 @@ def _merge(listed: str, environment: Mapping[str, str]) -> dict[str, str]:
 def _unquote(value: str) -> str:
     """Return a value, which pip lists as Python would; several are separated by spaces."""
     try:
-        return " ".join(str(ast.literal_eval(value)).split())
+        return " ".join(str(read_literal(value)).split())
     except (ValueError, SyntaxError):
         return value.strip()
 

@@ -68,7 +68,7 @@ async def _blend(ctx: RunContext, brief: Brief, state: PipelineState) -> tuple[S
     """
     staged = await ctx.inputs.search(brief)
     ranked = _graded(ranked_scripts(state, brief.spec.direction))
-    limit = min(ctx.settings.script_seconds / ENSEMBLE_STRETCH, await ctx.services.budget.finalist_seconds())
+    limit = min(ctx.settings.script_seconds / ENSEMBLE_STRETCH, await seconds_left(ctx))
     candidates = [solution for solution in ranked if solution.verdict.seconds <= limit][:MAX_CANDIDATES]
     if len(candidates) < 2:
         msg = "fewer than two graded scripts fit the time that is left"
@@ -82,6 +82,19 @@ async def _blend(ctx: RunContext, brief: Brief, state: PipelineState) -> tuple[S
     submission = await ctx.services.keep(text)
     gain = await _confirm(ctx, staged, submission, ranked[0])
     return await _solution(ctx, brief, staged, candidates, fit.whole, submission), gain
+
+
+async def seconds_left(ctx: RunContext) -> float:
+    """Return what a blend may take of the time that was left when this was first asked.
+
+    The ledger keeps it: a run that is repeated or forked has another time left, and would choose among other scripts.
+    """
+    ledger, key = ctx.services.ledger, key_of("blend_seconds", BLEND)
+    recorded = await asyncio.to_thread(ledger.recall, key)
+    if recorded is None:
+        recorded = {"seconds": await ctx.services.budget.finalist_seconds()}
+        await asyncio.to_thread(ledger.note, "blend_seconds", key, recorded)
+    return float(recorded["seconds"])
 
 
 def _graded(ranked: Sequence[Solution]) -> list[Solution]:

@@ -57,6 +57,7 @@ NoteKind = Literal[
     "used_reply",
     "failure",
     "step_facts",
+    "blend_seconds",
     "graded",
     "weights",
     "packages",
@@ -69,6 +70,7 @@ which is exported at once. `leakage`: what the checker found in a script. `refus
 model's reply satisfied its contract. `weak_model`: a model that was given up in a role, and the one that took over.
 `used_reply`: the model call, or the question, that used a reply with which the graph was resumed.
 `failure`: how a script failed. `step_facts`: what the run knew when a step began, and so what its prompts contain.
+`blend_seconds`: what a blend may take, so that a run that is repeated makes the same one.
 `graded`: a submission that a holdout has graded. `weights`: the commit of a repository of weights, which the run keeps.
 `packages`: the lock of the packages that a script declared, which the run keeps.
 `refused_supply`: a package or weights that may not be used, and why."""

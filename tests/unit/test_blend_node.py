@@ -1,6 +1,7 @@
 """A blend in the graph: made when it helps, submitted as it was scored, left out when it does not fit."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
@@ -9,12 +10,14 @@ import pytest
 
 import mlestar
 from mlestar.evaluation.blending.script import Part, read_members, write_blend
+from mlestar.nodes.blend import seconds_left
 from mlestar.nodes.leakage import checked_scripts
 from mlestar.report import Result
 from mlestar.runners import Execution, Job
 from mlestar.runtime.context import RunContext
 from mlestar.settings import Settings
 from mlestar.state import NO_TRACK, BlendMember, Draft
+from mlestar.store import Ledger
 from tests.unit.scenario import SMALL, Scenario, as_json, fence, resume, script, success
 
 ROWS = 600
@@ -181,3 +184,17 @@ async def test_a_run_that_stops_after_the_blend_continues_with_it(tmp_path: Path
     result = await resume(tmp_path, second)
     assert result.winner == "blend"
     assert all(name.startswith("blend") or "-export" in name or "-fresh" in name for name in second.ran)
+
+
+async def test_a_repeated_run_blends_by_the_time_that_was_left_at_first(tmp_path: Path) -> None:
+    left = iter([50.0, 5.0])
+
+    async def finalist_seconds() -> float:
+        return next(left)
+
+    services = SimpleNamespace(
+        ledger=Ledger(tmp_path / "ledger.sqlite"), budget=SimpleNamespace(finalist_seconds=finalist_seconds)
+    )
+    ctx = cast("RunContext", SimpleNamespace(services=services))
+    assert [await seconds_left(ctx), await seconds_left(ctx)] == [50.0, 50.0]
+    services.ledger.close()

@@ -199,7 +199,10 @@ class Uv:
         return text
 
     def _wait(self, process: "subprocess.Popen[bytes]") -> None:
-        while process.poll() is None:
+        """Wait until it ends; its size is also looked at afterwards, as it may end between two looks."""
+        ended = False
+        while not ended:
+            ended = process.poll() is not None
             if self.environments.stop.is_set():
                 msg = "adding packages was stopped"
                 raise RunnerError(msg)
@@ -208,7 +211,8 @@ class Uv:
             unpacked = used_bytes(self.folder) + (used_bytes(self.watched) if self.watched else 0)
             if unpacked > self.limits.mb * UNPACKED * MIB:
                 raise too_large(self.limits)
-            self.environments.stop.wait(POLL_SECONDS)
+            if not ended:
+                self.environments.stop.wait(POLL_SECONDS)
 
 
 def find_uv() -> str:

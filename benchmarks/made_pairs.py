@@ -1,13 +1,12 @@
 """Pairs of texts with held-out answers, written as a suite of `mlestar bench`.
 
-    python -m benchmarks.made_pairs SUITE [--only ID ...] [--seed 0]
+    python -m benchmarks.made_pairs SUITE [--only ID ...] [--seed 0] [--list]
 
 Writes `SUITE/tasks/ID` and `SUITE/answers/ID` for every set in `PAIRS`: old spellings in three alphabets, whose changes
 depend on the letters around them, are noisy, and for some words on the word to the left; sentences; inflection by a
 class; transliteration; numbers that are written out. The same seed gives the same pairs.
 """
 
-import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.suites import write_suite
 from mlestar.bench.generated import write_task
 
 Draw = np.random.Generator
@@ -279,16 +279,5 @@ def write_pairs(folder: Path, made: MadePairs, seed: int) -> None:
         (task / "input" / "words.txt").write_text("\n".join(words), encoding="utf-8")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("suite", type=Path, metavar="SUITE")
-    parser.add_argument("--only", nargs="*", default=[], metavar="ID")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    for made in PAIRS:
-        if not options.only or made.name in options.only:
-            write_pairs(options.suite, made, options.seed)
-
-
 if __name__ == "__main__":
-    main()
+    write_suite(__doc__, PAIRS, write_pairs)

@@ -1,6 +1,6 @@
 """Panels of series with held-out answers, written as a suite of `mlestar bench`.
 
-    python -m benchmarks.made_series SUITE [--only ID ...] [--seed 0]
+    python -m benchmarks.made_series SUITE [--only ID ...] [--seed 0] [--list]
 
 Writes `SUITE/tasks/ID` and `SUITE/answers/ID` for every panel in `PANELS`. A panel has several series with levels,
 trends and seasons of their own, promotions and holidays that are known beforehand, and missing days; test is the
@@ -8,7 +8,6 @@ continuation of every series. The same seed gives the same bytes. All shapes and
 that panels differ; none was measured.
 """
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,6 +15,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from benchmarks.suites import write_suite
 from mlestar.bench.generated import write_task
 
 Draw = np.random.Generator
@@ -162,16 +162,5 @@ def write_panel(folder: Path, made: MadePanel, seed: int) -> None:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("suite", type=Path, metavar="SUITE")
-    parser.add_argument("--only", nargs="*", default=[], metavar="ID")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    for made in PANELS:
-        if not options.only or made.name in options.only:
-            write_panel(options.suite, made, options.seed)
-
-
 if __name__ == "__main__":
-    main()
+    write_suite(__doc__, PANELS, write_panel)

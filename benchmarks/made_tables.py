@@ -9,14 +9,14 @@ where the family says so, are those of test. All shapes, shares and strengths we
 differ; none was measured.
 """
 
-import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.suites import write_suite
 from mlestar.bench.generated import write_task
 
 Draw = np.random.Generator
@@ -35,7 +35,7 @@ class MadeTable:
     rows: int
     """Of train."""
     metric: str
-    make: Make
+    make: Make = field(repr=False)
     notes: str = ""
     """What the description says besides target and metric."""
     targets: int = 1
@@ -531,21 +531,5 @@ def write_table(folder: Path, made: MadeTable, seed: int) -> None:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("suite", type=Path, metavar="SUITE")
-    parser.add_argument("--only", nargs="*", default=[], metavar="ID")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--list", action="store_true", help="print the tables and write none")
-    options = parser.parse_args()
-    for made in TABLES:
-        if options.only and made.name not in options.only:
-            continue
-        if options.list:
-            print(f"{made.name:26} {made.rows:6} {made.metric}")
-        else:
-            write_table(options.suite, made, options.seed)
-
-
 if __name__ == "__main__":
-    main()
+    write_suite(__doc__, TABLES, write_table)

@@ -1,13 +1,12 @@
 """Tables of texts with held-out answers, written as a suite of `mlestar bench`.
 
-    python -m benchmarks.made_texts SUITE [--only ID ...] [--seed 0]
+    python -m benchmarks.made_texts SUITE [--only ID ...] [--seed 0] [--list]
 
 Writes `SUITE/tasks/ID` and `SUITE/answers/ID` for every set in `TEXTS`: classes that show in words, in negated words,
 in style (capitals, marks, endings) or in the parts of words; few rows and many, 2 to 20 classes; values; texts beside
 numbers. The same seed gives the same texts.
 """
 
-import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.suites import write_suite
 from mlestar.bench.generated import write_task
 
 Draw = np.random.Generator
@@ -168,16 +168,5 @@ def sample_rows(made: MadeTexts, train: pd.DataFrame, test: pd.DataFrame) -> pd.
     return test[["id"]].assign(target=0.5 if made.metric == "auroc" else train["target"].iloc[0])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("suite", type=Path, metavar="SUITE")
-    parser.add_argument("--only", nargs="*", default=[], metavar="ID")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    for made in TEXTS:
-        if not options.only or made.name in options.only:
-            write_texts(options.suite, made, options.seed)
-
-
 if __name__ == "__main__":
-    main()
+    write_suite(__doc__, TEXTS, write_texts)

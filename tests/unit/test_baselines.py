@@ -256,19 +256,24 @@ async def test_a_low_cap_is_kept_and_something_is_submitted(tmp_path: Path, cap:
     assert all("budget" in row.message for row in missing)
 
 
-async def test_a_run_that_ends_during_the_baselines_repeats_nothing(tmp_path: Path) -> None:
-    scenario = Scenario()
+async def interrupt(scenario: Scenario, folder: Path, at: str) -> list[str]:
+    """Run until a job that finds a full disk; return the names of the jobs before it."""
 
-    def interrupt(job: Job) -> Execution:
-        if job.name == "simple-fresh1":
+    def run_until(job: Job) -> Execution:
+        if job.name == at:
             msg = "the disk is full"
             raise StoreError(msg)
         return scenario.run(job)
 
-    settings = Settings.resolve({**SMALL, "runs_dir": tmp_path / "runs", "model_backoff": 0, "baselines": True})
+    settings = Settings.resolve({**SMALL, "runs_dir": folder / "runs", "model_backoff": 0, "baselines": True})
     with pytest.raises(StoreError):
-        await start(scenario, settings, ScriptedRunner(interrupt))
-    before = list(scenario.ran)
+        await start(scenario, settings, ScriptedRunner(run_until))
+    return list(scenario.ran)
+
+
+async def test_a_run_that_ends_during_the_baselines_repeats_nothing(tmp_path: Path) -> None:
+    scenario = Scenario()
+    before = await interrupt(scenario, tmp_path, "simple-fresh1")
     result = await resume(tmp_path, scenario)
     assert result.status == "solved"
     assert scenario.ran[len(before) :] == ["simple-fresh1", f"{result.winner}-export"]
@@ -385,17 +390,7 @@ async def test_a_simple_model_that_the_budget_does_not_allow_changes_nothing(tmp
 
 async def test_a_run_that_ends_before_the_simple_model_is_exported_repeats_nothing(tmp_path: Path) -> None:
     scenario = Scenario(jobs=BETTER)
-
-    def interrupt(job: Job) -> Execution:
-        if job.name == "simple-export":
-            msg = "the disk is full"
-            raise StoreError(msg)
-        return scenario.run(job)
-
-    settings = Settings.resolve({**SMALL, "runs_dir": tmp_path / "runs", "model_backoff": 0, "baselines": True})
-    with pytest.raises(StoreError):
-        await start(scenario, settings, ScriptedRunner(interrupt))
-    before = list(scenario.ran)
+    before = await interrupt(scenario, tmp_path, "simple-export")
     result = await resume(tmp_path, scenario)
     assert (result.status, result.winner) == ("baseline", "simple")
     assert scenario.ran[len(before) :] == ["simple-export"]

@@ -28,7 +28,7 @@ def missing_labels(labels: Iterable[str], named: Collection[str] = ()) -> frozen
     names = {label.strip() for label in labels}
     suspects = {label for label in names if label.lower() in _MISSING_WORDS and label not in named}
     others = names - suspects - {""}
-    if others and not any(_is_number(label) or label.lower() in ("true", "false") for label in others):
+    if others and not any(is_number(label) or label.lower() in ("true", "false") for label in others):
         suspects -= {label for label in suspects if label.lower() == "none"}
     if len(others) >= _MIN_CODES and all(len(label) == 2 and label.isupper() for label in others):
         suspects.discard("NA")
@@ -93,7 +93,8 @@ def _filled(kind: PredictionKind, spec: TaskSpec, targets: pd.DataFrame) -> pd.D
     return targets.apply(lambda cells: pd.Series(filled_labels(cells, spec.classes), cells.index))
 
 
-def _is_number(label: str) -> bool:
+def is_number(label: str) -> bool:
+    """Return whether a label is a number as Python reads it."""
     try:
         float(label)
     except ValueError:

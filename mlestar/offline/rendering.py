@@ -1,12 +1,13 @@
 """Rendering the templates of scripts: those of a kind of data are below its name, shared ones have no folder."""
 
-from pprint import pformat
+from collections.abc import Iterable
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, FunctionLoader, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, FunctionLoader, PackageLoader
 from jinja2.exceptions import TemplateNotFound
 
 from mlestar.offline.surgery import without_pass_through, without_unused
+from mlestar.script_templates import script_environment
 
 _FOR_IDEAS = frozenset({"THREADS"})
 """Names that models need which are added to a script later."""
@@ -32,6 +33,11 @@ def finish(text: str, *keep: str) -> str:
     return space_functions(without_unused(without_pass_through(text), _FOR_IDEAS | set(keep)))
 
 
+def sort_imports(lines: Iterable[str]) -> list[str]:
+    """Return import lines, each once, modules before names of modules."""
+    return sorted(set(lines), key=lambda line: (line.startswith("from"), line))
+
+
 def space_functions(text: str) -> str:
     """Return a script with two blank lines before every function, and no more anywhere."""
     lines: list[str] = []
@@ -47,10 +53,6 @@ def space_functions(text: str) -> str:
     return "\n".join(lines).strip("\n") + "\n"
 
 
-def _py(value: object) -> str:
-    return pformat(value, width=110, compact=True, sort_dicts=False)
-
-
 def _load_of_kind(name: str) -> str | None:
     """Return a template of a kind of data."""
     kind, separator, rest = name.partition("/")
@@ -63,11 +65,6 @@ def _load_of_kind(name: str) -> str | None:
         raise TemplateNotFound(name) from None
 
 
-_TEMPLATES = Environment(  # scripts, not HTML
-    loader=ChoiceLoader([FunctionLoader(_load_of_kind), PackageLoader("mlestar.offline", "templates")]),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
+_TEMPLATES = script_environment(
+    ChoiceLoader([FunctionLoader(_load_of_kind), PackageLoader("mlestar.offline", "templates")])
 )
-_TEMPLATES.filters["py"] = _py

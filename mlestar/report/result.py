@@ -13,9 +13,10 @@ from mlestar.errors import UserError
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.files import sha256_of
 from mlestar.metrics.finite import Finite, finite
-from mlestar.metrics.precision import Standing, format_score, round_score
+from mlestar.metrics.precision import Standing, round_score
 from mlestar.metrics.spec import Direction, sign
 from mlestar.report.amounts import dollars, tokens
+from mlestar.report.baselines import BaselineRow, submitted_warning, winner_warning
 from mlestar.report.page import render_page
 from mlestar.runtime.context import RunContext
 from mlestar.runtime.weights import WeightRow, declared_weights
@@ -38,11 +39,6 @@ from mlestar.store.damage import damaged
 
 ENDED = ("solved", "baseline", "no_solution")
 """A run that ended so executes no further script, so that its scores may be read in full precision."""
-
-
-BEYOND_NOISE = 2.0
-"""Standard errors of a paired difference from which it is more than noise: as large differences of equal scripts occur
-once in twenty. Chosen by judgement; not measured."""
 
 
 class Score(BaseModel):
@@ -91,15 +87,6 @@ class SolutionRow(BaseModel):
     """Path of the script, relative to the run folder."""
     members: tuple[MemberRow, ...] = ()
     """Of a blend of predictions: the solutions whose scripts it runs."""
-
-
-class BaselineRow(Baseline):
-    """Something simple that was graded on the same rows as the solutions, without a model call."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    script: str | None = None
-    """Path of the script, relative to the run folder; None where it was computed without one."""
 
 
 class SpendRow(BaseModel):
@@ -214,8 +201,8 @@ class Result(BaseModel):
         if self.status == "baseline":
             row = next((row for row in self.baselines if row.name == self.winner), None)
             was_first = bool(self.exports) and self.exports[0].solution == self.winner
-            return _submitted_warning(row, was_first=was_first)
-        return next(filter(None, (_warning(row) for row in self.baselines)), "")
+            return submitted_warning(row, was_first=was_first)
+        return next(filter(None, (winner_warning(row) for row in self.baselines)), "")
 
     @classmethod
     def read(cls, path: Path) -> "Result":
@@ -246,27 +233,6 @@ class Result(BaseModel):
         if self.status == "baseline":
             shared["message"] = " ".join(filter(None, (self.message, self.baseline_warning)))
         return RunSummary(**shared, **self.score.model_dump(exclude={"reported"}))
-
-
-def _submitted_warning(row: BaselineRow | None, *, was_first: bool) -> str:
-    """Return what was submitted in place of a script of the run, and why; a person may have chosen it."""
-    what = f"a baseline ({row.name}: {row.how})" if row else "a baseline"
-    if row is None or row.winner_gain is None or row.winner_gain >= 0:
-        if row is not None and row.winner_gain is not None and was_first:
-            return f"In place of the scripts of the run {what} was chosen."
-        return f"No script of the run could be submitted, so {what} was."
-    shown = format_score(-row.winner_gain, row.winner_gain_se)
-    return f"No script of the run was better than {what}, so that was submitted: it is better by {shown}."
-
-
-def _warning(row: BaselineRow) -> str:
-    gain, error = row.winner_gain, row.winner_gain_se
-    if gain is None or error is None or gain > BEYOND_NOISE * error:
-        return ""
-    if gain < -BEYOND_NOISE * error:
-        return f"The {row.name} model is better than the winner: by {format_score(-gain, error)} on the same rows."
-    shown = format_score(gain, error)
-    return f"The winner is not better than the {row.name} model beyond noise: by {shown} on the same rows."
 
 
 def recorded_files(result: Result) -> dict[Path, str]:

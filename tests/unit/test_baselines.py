@@ -25,7 +25,7 @@ from mlestar.data.task import Task
 from mlestar.errors import StoreError
 from mlestar.evaluation import Grader, divide_rows, infer_split, stage
 from mlestar.report import Result
-from mlestar.report.result import BaselineRow
+from mlestar.report.baselines import BaselineRow
 from mlestar.runners import Execution, Job, ScriptedRunner
 from mlestar.settings import Settings
 from mlestar.state import NO_TRACK, Export

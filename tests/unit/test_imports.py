@@ -30,7 +30,7 @@ LAYERS = [
     {"evaluation"},
     {"data"},
     {"metrics", "prompts", "runners", "settings"},
-    {"errors", "files", "syntax"},
+    {"errors", "files", "script_templates", "syntax"},
 ]
 OF_EXTRAS = {f"integrations/{name}.py" for name in ("mcp", "following", "sampling")}
 """Modules that an extra needs, and that are imported where it is used."""

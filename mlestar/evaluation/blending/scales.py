@@ -1,5 +1,6 @@
 """On which scales predictions may be averaged, by what is predicted and how it is scored."""
 
+from mlestar.data.targets import is_number
 from mlestar.evaluation.submission import SubmissionForm
 
 RANKED = frozenset({"auroc", "mean_auroc", "average_precision", "spearman", "c_index", "query_ndcg", "query_map"})
@@ -25,7 +26,7 @@ def find_scales(form: SubmissionForm) -> tuple[str, ...]:
         raise NotBlendedError(msg)
     if spec.prediction_kind == "label":
         grades = form.labels.labels
-        is_ordered = metric.ordinal and grades and all(map(_is_number, grades))
+        is_ordered = metric.ordinal and grades and all(map(is_number, grades))
         return ("median",) if is_ordered else ("vote",)
     if metric.name.partition("@")[0] in RANKED:
         return ("rank",)
@@ -44,11 +45,3 @@ def _is_per_class(form: SubmissionForm) -> bool:
     """Return whether the columns hold the probabilities of classes of which one is right."""
     spec = form.spec
     return spec.problem != "multilabel" and len(spec.prediction_columns) == len(spec.classes) > 1
-
-
-def _is_number(label: str) -> bool:
-    try:
-        float(label)
-    except ValueError:
-        return False
-    return True

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import PackageLoader
 
+from mlestar.script_templates import script_environment
 from mlestar.syntax import parse
 
 MARK = "|"
@@ -113,11 +114,5 @@ def _split_imports(text: str) -> tuple[list[str], str]:
     return [ast.unparse(node) for node in imports], "\n".join(lines[imports[-1].end_lineno or 0 :]).strip("\n")
 
 
-_TEMPLATES = Environment(  # scripts, not HTML
-    loader=PackageLoader("mlestar.evaluation.blending", "templates"),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
-_TEMPLATES.filters["py"] = repr
+_TEMPLATES = script_environment(PackageLoader("mlestar.evaluation.blending", "templates"))
+_TEMPLATES.filters["py"] = repr  # by which `replace_members` finds a member

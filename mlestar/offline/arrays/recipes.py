@@ -6,7 +6,7 @@ from mlestar.offline.arrays.signals import RowArrays, are_signals, find_arrays, 
 from mlestar.offline.facts import Facts
 from mlestar.offline.readers import find_delimiter, separator_argument
 from mlestar.offline.recipe import Model
-from mlestar.offline.rendering import finish, render
+from mlestar.offline.rendering import finish, render, sort_imports
 from mlestar.offline.signals import signal_values
 
 _HDF5 = (".h5", ".hdf5")
@@ -51,7 +51,7 @@ def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         **values,
         "noun": "signal",
         "label_separator": separator_argument(find_delimiter(facts, arrays.label_table)),
-        "imports": sorted(imports, key=lambda line: (line.startswith("from"), line)),
+        "imports": sort_imports(imports),
         "channels": any(len(array.shape) > 2 for array in list_arrays(facts)),
         "arrays": arrays if arrays.signals else None,
         "cells": cells,

@@ -6,7 +6,7 @@ from mlestar.offline.audio.sounds import are_readable, find_codes, find_sounds, 
 from mlestar.offline.facts import Facts
 from mlestar.offline.readers import reader_values, tables_of
 from mlestar.offline.recipe import Model
-from mlestar.offline.rendering import finish, render
+from mlestar.offline.rendering import finish, render, sort_imports
 from mlestar.offline.signals import signal_values
 
 _FEW_ROWS = 700
@@ -65,7 +65,7 @@ def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         **values,
         **reader_values(facts, [*tables_of(facts), sounds.test_rows]),
         "noun": "sound",
-        "imports": sorted({*values["imports"], *imports}, key=lambda line: (line.startswith("from"), line)),
+        "imports": sort_imports({*values["imports"], *imports}),
         "place": sounds.place,
         "file_column": sounds.train_column,
         "test_column": sounds.test_column,

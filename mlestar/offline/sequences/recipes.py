@@ -10,7 +10,7 @@ from mlestar.metrics import get_metric
 from mlestar.offline.facts import Facts
 from mlestar.offline.readers import reader_values
 from mlestar.offline.recipe import Model
-from mlestar.offline.rendering import finish, render
+from mlestar.offline.rendering import finish, render, sort_imports
 from mlestar.offline.sequences.columns import find_pair_columns
 from mlestar.offline.tables.recipes import table_values
 
@@ -100,4 +100,4 @@ def _imports(facts: Facts, model: Model, values: dict[str, Any]) -> list[str]:
     lines = set(model.imports)
     if facts.split.kind not in ("time", "series") and not values["grouped"]:
         lines.add("from sklearn.model_selection import KFold")
-    return sorted(lines, key=lambda line: (line.startswith("from"), line))
+    return sort_imports(lines)

@@ -5,6 +5,7 @@ from typing import Any
 
 from mlestar.data.statistics import ColumnStatistics
 from mlestar.offline.facts import Facts
+from mlestar.offline.rendering import sort_imports
 from mlestar.offline.tables.columns import treat_columns
 
 # The limits below were chosen by judgement; none was measured.
@@ -36,7 +37,7 @@ def add_history(facts: Facts, values: Mapping[str, Any]) -> dict[str, Any]:
         "keys": [] if values["series_code"] else _keys(facts),
         "periods": list(_DATE_PERIODS if dated else _STEP_PERIODS),
         "lags": list(_DATE_LAGS if dated else ()),
-        "imports": sorted({*values["imports"], *_IMPORTS}, key=lambda line: (line.startswith("from"), line)),
+        "imports": sort_imports({*values["imports"], *_IMPORTS}),
     }
 
 

@@ -12,7 +12,7 @@ from mlestar.offline.facts import Facts
 from mlestar.offline.metrics import Objective, find_objective
 from mlestar.offline.readers import reader_values, tables_of
 from mlestar.offline.recipe import Model
-from mlestar.offline.rendering import finish, render
+from mlestar.offline.rendering import finish, render, sort_imports
 from mlestar.offline.tables.columns import FeatureColumns, treat_columns
 from mlestar.offline.tables.panels import add_history
 
@@ -276,4 +276,4 @@ def _imports(
         lines.add("from sklearn.linear_model import RidgeCV")
     if split.kind not in ("time", "series") and not values["grouped"]:
         lines.add(f"from sklearn.model_selection import {'StratifiedKFold' if values['stratify'] else 'KFold'}")
-    return sorted(lines, key=lambda line: (line.startswith("from"), line))
+    return sort_imports(lines)

@@ -5,7 +5,7 @@ from pathlib import Path
 from mlestar.data.tables.table import SUFFIXES, table_suffix
 from mlestar.offline.facts import Facts
 from mlestar.offline.recipe import Model
-from mlestar.offline.rendering import finish, render
+from mlestar.offline.rendering import finish, render, sort_imports
 from mlestar.offline.tables.columns import treat_columns
 from mlestar.offline.tables.recipes import find_unused as find_unused_columns
 from mlestar.offline.tables.recipes import table_values
@@ -52,6 +52,6 @@ def write_script(facts: Facts, model: Model, title: str) -> str:
     lines = {*values["imports"], *model.imports}
     if name == "blend":
         lines |= {_MINIMIZE, "import lightgbm" if has_lightgbm else _HISTOGRAM}
-    values["imports"] = sorted(lines, key=lambda line: (line.startswith("from"), line))
+    values["imports"] = sort_imports(lines)
     values["model"] = render(f"text/models/{name}.py.jinja", values)
     return finish(render("tables/script.py.jinja", values))

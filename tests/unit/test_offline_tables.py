@@ -124,6 +124,26 @@ def test_classes_of_few_rows_are_told_apart(name: str, metric: str, tmp_path: Pa
     assert score > 0.8 if metric == "accuracy" else score < 0.7
 
 
+def test_similarities_follow_a_curved_surface(tmp_path: Path) -> None:
+    draw = np.random.default_rng(1)
+    rows = pd.DataFrame(draw.normal(size=(900, 2)), columns=["x0", "x1"])
+    target = np.sin(4 * rows["x0"]) * np.cos(3 * rows["x1"]) + 0.05 * draw.normal(size=len(rows))
+    folder = write_task(tmp_path / "task", rows.assign(y=target), "y", "rmse")
+    score = score_of(run(candidate(brief_of(folder, PACKAGES), ModelCard(name="kernel")), folder, tmp_path / "work"))
+    assert score < 0.2
+
+
+@pytest.mark.parametrize("metric", ["rmse", "accuracy"])
+def test_a_linear_model_drops_columns_that_do_not_matter(metric: str, tmp_path: Path) -> None:
+    draw = np.random.default_rng(2)
+    rows = pd.DataFrame(draw.normal(size=(160, 150))).add_prefix("x")
+    sums = rows["x0"] - 2 * rows["x1"] + rows["x2"]
+    target = sums + 0.1 * draw.normal(size=160) if metric == "rmse" else np.where(sums > 0, "high", "low")
+    folder = write_task(tmp_path / "task", rows.assign(y=target), "y", metric)
+    score = score_of(run(candidate(brief_of(folder, PACKAGES), ModelCard(name="linear")), folder, tmp_path / "work"))
+    assert score < 0.5 if metric == "rmse" else score > 0.85
+
+
 @pytest.mark.parametrize("name", ["lightgbm", "xgboost", "catboost"])
 def test_boosting_counts_its_rounds_on_rows_held_out(name: str, tmp_path: Path) -> None:
     pytest.importorskip(name)

@@ -8,6 +8,7 @@ from mlestar.data.statistics import ColumnStatistics
 from mlestar.data.tables.numbers import NumberStyle
 from mlestar.offline.facts import Facts
 from mlestar.offline.tables.joins import Join, find_joins
+from mlestar.offline.tables.written_dates import find_format, is_quarter
 
 SEPARATORS = ("/", "|", ";", "_", ":", "-", ",")
 _MANY_VALUES = 20
@@ -51,6 +52,8 @@ class FeatureColumns:
     and the other texts that are removed."""
     date_formats: dict[str, str] = field(default_factory=dict)
     """Formats of dates that begin with the day or the month."""
+    quarters: bool = False
+    """Some dates are quarters, which are read as their first month."""
     codes: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
     """Codes for missing values and the columns that have them."""
 
@@ -79,7 +82,9 @@ class FeatureColumns:
 def treat_columns(facts: Facts) -> FeatureColumns:
     """Return the treatment of each column, decided from its statistics."""
     joins = find_joins(facts)
-    columns = [*facts.test_columns, *(column for join in joins for column in join.statistics)]
+    all_columns = [*facts.test_columns, *(column for join in joins for column in join.statistics)]
+    written = {column.name: found for column in all_columns if (found := find_format(column))}
+    columns = [column for column in all_columns if column.name not in written]
     join_keys = {key for join in joins for key, _ in join.keys.values()}
     max_distinct = max(_MANY_VALUES, _MAX_DISTINCT_SHARE * facts.spec.train_rows)
     id_column = facts.column(facts.spec.id)
@@ -88,7 +93,7 @@ def treat_columns(facts: Facts) -> FeatureColumns:
     return FeatureColumns(
         numbers=[column.name for column in columns if column.kind in ("int", "float") or _is_counter(column)],
         categories=[column.name for column in columns if _is_category(column, max_distinct) or _is_code(column)],
-        dates=[column.name for column in columns if column.kind == "date"],
+        dates=[column.name for column in all_columns if column.kind == "date" or column.name in written],
         texts=[column.name for column in columns if _is_text(column)],
         parts={column.name: sign for column in composites if (sign := separator(column))},
         groups={column.name: sign for column in with_id if (sign := _group_separator(column))},
@@ -97,7 +102,8 @@ def treat_columns(facts: Facts) -> FeatureColumns:
         joins=joins,
         cut=facts.cut_columns,
         formats=_number_formats(facts, columns),
-        date_formats={column.name: column.date_format for column in columns if column.date_format},
+        date_formats=written | {column.name: column.date_format for column in columns if column.date_format},
+        quarters=any(is_quarter(column) for column in all_columns),
         codes=_group_by_codes(columns),
     )
 

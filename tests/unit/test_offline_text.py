@@ -93,6 +93,25 @@ def test_a_table_with_a_short_name_column_is_no_text(tmp_path: Path) -> None:
     assert kind.name == "tables"
 
 
+@pytest.mark.parametrize("blank", [" ", ""], ids=["two words", "no blanks"])
+def test_short_texts_are_learned_although_most_occur_once(blank: str, tmp_path: Path) -> None:
+    rows = text_rows(3)
+    draw = np.random.default_rng(1)
+    rows["message"] = [
+        blank.join([*draw.choice(COMMON, 2 - bool(blank)), str(draw.choice(TOPICS[topic]))]) for topic in rows["topic"]
+    ]
+    folder = write_task(tmp_path / "task", rows.drop(columns="length"), ["topic"], "accuracy")
+    assert graded(folder, tmp_path, candidate(brief_of(folder), BLEND)) > 0.8
+
+
+def test_digests_and_codes_are_no_texts(tmp_path: Path) -> None:
+    rows = text_rows()
+    rows["message"] = [f"{number * 2654435761 % 2**32:08x}" for number in range(SIZE)]
+    kind = find_kind(facts_of(brief_of(write_task(tmp_path / "task", rows, ["topic"], "accuracy"))))
+    assert kind is not None
+    assert kind.name == "tables"
+
+
 def test_ideas_change_a_script_that_still_learns(topics: Path, tmp_path: Path) -> None:
     script, kind = candidate(brief_of(topics), BLEND), find_kind(facts_of(brief_of(topics)))
     assert kind is not None

@@ -23,6 +23,10 @@ _MIN_COMPOSITES = 12
 """Distinct values above which a common separator is no coincidence. Chosen by judgement; not measured."""
 _MAX_SEPARATORS = 5
 """Separators in one composite value. Chosen by judgement; not measured."""
+_MIN_LETTERS = 0.5
+"""Share of letters in the values of a column from which they are written language or a formula, not a number of
+something. Chosen by judgement; not measured."""
+_DIGEST = re.compile(r"[0-9a-fA-F-]{6,}")
 _MIN_AMOUNT = 100
 """Largest value and number of distinct values above which a column may hold amounts. Chosen by judgement; not
 measured."""
@@ -94,7 +98,7 @@ def treat_columns(facts: Facts) -> FeatureColumns:
         numbers=[column.name for column in columns if column.kind in ("int", "float") or _is_counter(column)],
         categories=[column.name for column in columns if _is_category(column, max_distinct) or _is_code(column)],
         dates=[column.name for column in all_columns if column.kind == "date" or column.name in written],
-        texts=[column.name for column in columns if _is_text(column)],
+        texts=[column.name for column in columns if _is_text(column) or _is_written(column, max_distinct)],
         parts={column.name: sign for column in composites if (sign := separator(column))},
         groups={column.name: sign for column in with_id if (sign := _group_separator(column))},
         amounts=[column.name for column in columns if _is_amount(column) and column.name not in join_keys],
@@ -163,6 +167,16 @@ def _is_code(column: ColumnStatistics) -> bool:
 
 def _is_text(column: ColumnStatistics) -> bool:
     return column.kind == "text" or (column.kind == "category" and column.words >= _MIN_WORDS)
+
+
+def _is_written(column: ColumnStatistics, max_distinct: float) -> bool:
+    """Return whether too many values for categories are short texts: names, queries, formulas, texts without blanks."""
+    if column.kind not in ("category", "id") or column.minimum is not None or column.distinct <= max_distinct:
+        return False
+    signs = "".join("".join(value.split()) for value in column.examples)
+    letters = sum(sign.isalpha() or not sign.isascii() for sign in signs)
+    digests = all(_DIGEST.fullmatch(value) for value in column.examples)
+    return letters >= _MIN_LETTERS * max(len(signs), 1) and not digests and not separator(column)
 
 
 def _is_amount(column: ColumnStatistics) -> bool:

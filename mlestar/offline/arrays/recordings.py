@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from mlestar.offline.facts import Facts
 
 _SUFFIX = re.compile(r"\.(?:npy|npz|csv|tsv|txt|dat|parquet)$", re.IGNORECASE)
+_MAY_BE_TEXTS = frozenset({".txt", ".dat"})
 _FOLDERS = re.compile(r"files named by its column '([^']*)': of train in ([^,;]*)/, of test in ([^,;]*)/")
 _SHOWN = re.compile(r"^([^:]*)/: [^\n]*? files?, e\.g\. ([^\n]*)$", re.MULTILINE)
 
@@ -37,7 +38,7 @@ def find_recordings(facts: Facts) -> Recordings | None:
         column, train, test = next(iter(paths), ""), "", ""
         found = facts.column(column)
         suffixes = _suffixes_of(found.examples if found else ())
-    if not suffixes:
+    if not suffixes or (_MAY_BE_TEXTS & {*suffixes} and (facts.test_columns or spec.modality == "text")):
         return None
     if spec.layout != "labelled files":
         return Recordings(column, column, train, test, spec.test, suffixes)

@@ -93,12 +93,14 @@ def treat_columns(facts: Facts) -> FeatureColumns:
     max_distinct = max(_MANY_VALUES, _MAX_DISTINCT_SHARE * facts.spec.train_rows)
     id_column = facts.column(facts.spec.id)
     with_id = [*columns, id_column] if id_column else columns
+    # A text that identifies its row is all that some tables have.
+    may_be_texts = columns if all_columns else with_id
     composites = [column for column in columns if column.kind in ("category", "id", "path")]
     return FeatureColumns(
         numbers=[column.name for column in columns if column.kind in ("int", "float") or _is_counter(column)],
         categories=[column.name for column in columns if _is_category(column, max_distinct) or _is_code(column)],
         dates=[column.name for column in all_columns if column.kind == "date" or column.name in written],
-        texts=[column.name for column in columns if _is_text(column) or _is_written(column, max_distinct)],
+        texts=[column.name for column in may_be_texts if _is_text(column) or _is_written(column, max_distinct)],
         parts={column.name: sign for column in composites if (sign := separator(column))},
         groups={column.name: sign for column in with_id if (sign := _group_separator(column))},
         amounts=[column.name for column in columns if _is_amount(column) and column.name not in join_keys],

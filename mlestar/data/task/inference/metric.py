@@ -153,12 +153,9 @@ def _adapt(metric: Metric, columns: TaskColumns, cells: pd.DataFrame | None, tex
 
 def _is_changed_text(cells: pd.DataFrame | None, layout: Layout) -> bool:
     rows = layout.train.frame
-    return (
-        cells is not None
-        and len(cells.columns) == 1
-        and len(cells) == len(rows)
-        and is_changed_text(cells.iloc[:, 0], rows)
-    )
+    if cells is None or rows is None or len(cells.columns) > 1 or len(cells) != len(rows):
+        return False
+    return is_changed_text(cells.iloc[:, 0], rows)
 
 
 def _holds_several_labels(cells: pd.Series, text: str) -> bool:

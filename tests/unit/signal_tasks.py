@@ -215,7 +215,7 @@ def tables_of_readings(folder: Path) -> Path:
     for row in np.delete(np.arange(SIZE), 5):
         place = folder / ("test" if test[row] else "train") / f"r{row}.csv"
         place.parent.mkdir(exist_ok=True)
-        readings = pd.DataFrame(values[row], columns=["left", "right"]).head(48 - row % 5)
+        readings = pd.DataFrame(values[row], columns=["left", "right"]).head(int(48 - row % 5))
         readings.mask(draw.random(readings.shape) < 0.1 * (row == 9)).to_csv(place, index=False)
     rows = pd.DataFrame({"recording": [f"r{row}" for row in range(SIZE)], "kind": [f"k{label}" for label in labels]})
     rows[~test].to_csv(folder / "train_labels.csv", index=False)

@@ -129,7 +129,7 @@ VALUE_METRICS = (
         aliases=("symmetric mean absolute percentage error", "symmetric mape"),
         absolute=True,
         logarithmic=True,
-        formula=Formula("float(200 * np.mean(np.abs(y - decided) / np.maximum(np.abs(y) + np.abs(decided), 1e-9)))"),
+        formula=Formula("float(2 * np.mean(np.abs(y - decided) / np.maximum(np.abs(y) + np.abs(decided), 1e-9)))"),
     ),
     Metric(
         "mcrmsle",

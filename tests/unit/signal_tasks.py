@@ -207,6 +207,39 @@ def lists_in_cells(folder: Path) -> Path:
     return folder
 
 
+def tables_of_readings(folder: Path) -> Path:
+    """A table of readings for each row, named by its id; one lacks some of its readings, one has no file."""
+    draw, labels, test = _labels_and_test()
+    values = waves(draw, labels, channels=2).transpose(0, 2, 1).round(3)
+    write_description(folder, "accuracy", "Predict the class of a recording.")
+    for row in np.delete(np.arange(SIZE), 5):
+        place = folder / ("test" if test[row] else "train") / f"r{row}.csv"
+        place.parent.mkdir(exist_ok=True)
+        readings = pd.DataFrame(values[row], columns=["left", "right"]).head(int(48 - row % 5))
+        readings.mask(draw.random(readings.shape) < 0.1 * (row == 9)).to_csv(place, index=False)
+    rows = pd.DataFrame({"recording": [f"r{row}" for row in range(SIZE)], "kind": [f"k{label}" for label in labels]})
+    rows[~test].to_csv(folder / "train_labels.csv", index=False)
+    rows[test].assign(kind="k0").to_csv(folder / "sample_submission.csv", index=False)
+    return folder
+
+
+def arrays_of_rows(folder: Path) -> Path:
+    """An array for each row of train.csv and test.csv, which have an age too; lengths differ."""
+    draw, labels, test = _labels_and_test()
+    values = waves(draw, labels, channels=3)
+    rows = pd.DataFrame({"id": np.arange(SIZE) + 100, "age": draw.uniform(0, 9, SIZE).round(1)})
+    rows["target"] = (3 * labels + 0.1 * rows["age"] + 0.1 * draw.normal(size=SIZE)).round(3)
+    for row, name in enumerate(rows["id"]):
+        place = folder / ("test" if test[row] else "train") / f"{name}.npy"
+        place.parent.mkdir(exist_ok=True, parents=True)
+        np.save(place, values[row, :, : 48 - row % 5].astype(np.float32))
+    write_description(folder, "RMSE", "Predict the `target` of a recording.")
+    rows[~test].to_csv(folder / "train.csv", index=False)
+    rows[test].drop(columns="target").to_csv(folder / "test.csv", index=False)
+    rows.loc[test, ["id"]].assign(target=0.0).to_csv(folder / "sample_submission.csv", index=False)
+    return folder
+
+
 SOUND_TASKS = {
     "class folders": sounds_in_class_folders,
     "speakers": sounds_of_speakers,
@@ -221,4 +254,6 @@ ARRAY_TASKS = {
     "many channels": many_channels_in_npy,
     "hdf5": signals_in_hdf5,
     "cells": lists_in_cells,
+    "tables": tables_of_readings,
+    "files": arrays_of_rows,
 }

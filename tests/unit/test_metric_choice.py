@@ -198,6 +198,17 @@ def test_free_texts_have_no_default(tmp_path: Path) -> None:
         Task.load(write(tmp_path, frame, ["y"], "Predict `y`.", {"y": ""}))
 
 
+def test_accuracy_of_changed_texts_needs_no_known_labels(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    words = ["".join(draw.choice(list("abcdefgh"), 6)) for _ in range(ROWS)]
+    frame = pd.DataFrame({"id": np.arange(ROWS), "written": [f"{word}x" for word in words], "word": words})
+    folder = write(tmp_path / "task", frame, ["word"], "Predict the `word`. Metric: accuracy.", {"word": words[0]})
+    assert Task.load(folder).spec.metric == "exact_match"
+    classes = frame.assign(written=draw.permutation(frame["written"]))
+    folder = write(tmp_path / "other", classes, ["word"], "Predict the `word`. Metric: accuracy.", {"word": words[0]})
+    assert Task.load(folder).spec.metric == "accuracy"
+
+
 def test_relevance_is_ranked_within_the_query(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     frame = rows().drop(columns="value").assign(query_id=np.arange(ROWS) // 10, grade=draw.integers(0, 4, ROWS))

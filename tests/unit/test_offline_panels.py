@@ -131,6 +131,45 @@ def test_series_that_train_lacks_are_predicted_by_the_features(tmp_path: Path) -
     assert (members["rest"][0][~lacking] != members["features"][0][~lacking]).any()
 
 
+@pytest.mark.parametrize(
+    ("step", "written"),
+    [("D", "%Y%m%d"), ("D", "%d-%B-%Y"), ("MS", "%b %Y"), ("QS", "quarter")],
+)
+def test_dates_are_read_however_they_are_written(step: str, written: str, tmp_path: Path) -> None:
+    rows = sales()
+    known = pd.Series(pd.date_range("2000-01-01", periods=90, freq=step).strftime("%Y-%m-%d"))
+    dates = pd.to_datetime(rows["date"].map(dict(zip(sorted(rows["date"].unique()), known, strict=True))))
+    quarters = dates.dt.year.astype(str) + "Q" + dates.dt.quarter.astype(str)
+    cells = quarters if written == "quarter" else dates.dt.strftime(written)
+    folder = write_task(tmp_path / "task", rows.assign(date=cells))
+    script = definitions(candidate(brief_of(folder)), folder)
+    days = np.diff(np.sort(script["x"].series_time.unique())) / 86_400
+    assert days.min() == pytest.approx({"D": 1, "MS": 28, "QS": 90}[step])
+    assert script["x"].series_number.nunique() == 8
+    assert {"date_month", "date_days"} <= set(script["x"])
+
+
+def test_days_of_calendar_columns_are_days(tmp_path: Path) -> None:
+    rows = sales()
+    dates = pd.to_datetime(rows["date"])
+    parts = {"year": dates.dt.year, "month": dates.dt.month, "day": dates.dt.day}
+    folder = write_task(tmp_path / "task", rows.drop(columns="date").assign(**parts))
+    script = definitions(candidate(brief_of(folder)), folder)
+    assert set(np.diff(np.sort(script["x"].series_time.unique()))) == {86_400.0}
+
+
+def test_series_are_found_in_ids_with_a_date(tmp_path: Path) -> None:
+    rows = sales().reset_index(drop=True)
+    folder = write_task(tmp_path / "task", rows)
+    for name in ("train.csv", "test.csv", "sample_submission.csv"):
+        table = pd.read_csv(folder / name)
+        table["id"] = [f"{rows['shop'][number]}_{rows['date'][number]}" for number in table["id"]]
+        kept = ["id", "y"] if name == "train.csv" else [column for column in ("id", "y") if column in table]
+        table[kept].to_csv(folder / name, index=False)
+    script = definitions(candidate(brief_of(folder)), folder)
+    assert script["x"].series_number.nunique() == 8
+
+
 def test_one_short_series_is_predicted_as_without_history(tmp_path: Path) -> None:
     rows = sales(shops=1, days=120).drop(columns="shop")
     rows["late"] = np.arange(len(rows)) >= 80

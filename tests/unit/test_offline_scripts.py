@@ -60,6 +60,16 @@ def test_every_family_of_models_learns(name: str, tmp_path: Path) -> None:
     assert score_of(printed) > 0.75
 
 
+def test_several_rows_of_a_key_are_summarized_in_several_ways(tmp_path: Path) -> None:
+    amounts = DRAW.exponential(size=(SIZE, 5))
+    spending = pd.DataFrame({"client": np.repeat(np.arange(SIZE), 5), "amount": amounts.ravel(), "shop": "a"})
+    rows = table(client=np.arange(SIZE), y=amounts.max(axis=1) - amounts[:, -1])
+    folder = write_task(tmp_path / "task", rows, "y", "mae")
+    spending.to_csv(folder / "spending.csv", index=False)
+    printed = run(candidate(brief_of(folder)), folder, tmp_path / "work")
+    assert score_of(printed) < 0.6 * rows["y"].sub(rows["y"].median()).abs().mean()
+
+
 def test_an_auxiliary_table_is_looked_up_by_its_key(tmp_path: Path) -> None:
     shop = DRAW.choice([f"shop {n}" for n in range(8)], SIZE)
     sizes = pd.DataFrame({"shop": [f"shop {n}" for n in range(8)], "size": np.arange(8) ** 2.0})

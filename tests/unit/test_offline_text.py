@@ -93,6 +93,53 @@ def test_a_table_with_a_short_name_column_is_no_text(tmp_path: Path) -> None:
     assert kind.name == "tables"
 
 
+@pytest.mark.parametrize("blank", [" ", ""], ids=["two words", "no blanks"])
+def test_short_texts_are_learned_although_most_occur_once(blank: str, tmp_path: Path) -> None:
+    rows = text_rows(3)
+    draw = np.random.default_rng(1)
+    rows["message"] = [
+        blank.join([*draw.choice(COMMON, 2 - bool(blank)), str(draw.choice(TOPICS[topic]))]) for topic in rows["topic"]
+    ]
+    folder = write_task(tmp_path / "task", rows.drop(columns="length"), ["topic"], "accuracy")
+    assert graded(folder, tmp_path, candidate(brief_of(folder), BLEND)) > 0.8
+
+
+def test_a_text_that_is_the_id_is_learned(tmp_path: Path) -> None:
+    rows = text_rows().drop(columns=["id", "length"])
+    rows["message"] = [f"{text.split()[-1]}{number:03d}" for number, text in enumerate(rows["message"])]
+    folder = write_task(tmp_path / "task", rows, ["topic"], "accuracy")
+    sample = rows.iloc[90:].assign(topic="sea")
+    sample.to_csv(folder / "sample_submission.csv", index=False)
+    brief = brief_of(folder)
+    assert brief.spec.id == "message"
+    kind = find_kind(facts_of(brief))
+    assert kind is not None
+    assert kind.name == "text"
+    assert graded(folder, tmp_path, candidate(brief, BLEND)) > 0.8
+
+
+def test_likeness_of_two_texts_is_learned(tmp_path: Path) -> None:
+    draw = np.random.default_rng(2)
+    words = [f"w{number}" for number in range(400)]
+    texts = [draw.choice(words, 6, replace=False) for _ in range(SIZE)]
+    same = draw.random(SIZE) < 0.5
+    others = [
+        [*draw.permutation(text)[:4], "w0"] if alike else draw.choice(words, 5)
+        for text, alike in zip(texts, same, strict=True)
+    ]
+    rows = pd.DataFrame({"id": range(SIZE), "one": map(" ".join, texts), "other": map(" ".join, others)})
+    folder = write_task(tmp_path / "task", rows.assign(same=same.astype(int)), ["same"], "accuracy")
+    assert graded(folder, tmp_path, candidate(brief_of(folder), BLEND)) > 0.8
+
+
+def test_digests_and_codes_are_no_texts(tmp_path: Path) -> None:
+    rows = text_rows()
+    rows["message"] = [f"{number * 2654435761 % 2**32:08x}" for number in range(SIZE)]
+    kind = find_kind(facts_of(brief_of(write_task(tmp_path / "task", rows, ["topic"], "accuracy"))))
+    assert kind is not None
+    assert kind.name == "tables"
+
+
 def test_ideas_change_a_script_that_still_learns(topics: Path, tmp_path: Path) -> None:
     script, kind = candidate(brief_of(topics), BLEND), find_kind(facts_of(brief_of(topics)))
     assert kind is not None

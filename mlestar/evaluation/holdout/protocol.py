@@ -16,8 +16,10 @@ def read_times(rows):
     parts = {{unit: pd.to_numeric(rows[column], errors="coerce") for unit, column in {columns}.items()}}
     if "month" in parts and parts["month"].isna().all():
         parts["month"] = pd.to_datetime(rows[{month}].str[:3], format="%b", errors="coerce").dt.month
-    days = (parts.get("year", 1970) - 1970) * 365.25 + (parts.get("month", 1) - 1) * 30.4375
-    days = days + (parts.get("quarter", 1) - 1) * 91.3125 + (parts.get("week", 1) - 1) * 7 + parts.get("day", 1) - 1
+    months = np.asarray((parts.get("year", 1970) - 1970) * 12 + parts.get("month", 1) - 1, dtype=float)
+    days = np.nan_to_num(months).astype(int).astype("datetime64[M]").astype("datetime64[D]").astype(float)
+    days = np.where(np.isnan(months), np.nan, days) + (parts.get("quarter", 1) - 1) * 91.3125
+    days = days + (parts.get("week", 1) - 1) * 7 + parts.get("day", 1) - 1
     return np.asarray(days * 86400 + parts.get("hour", 0) * 3600 + parts.get("minute", 0) * 60, dtype=float)
 '''
 _SERIES = '''\

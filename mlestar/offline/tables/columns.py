@@ -8,6 +8,7 @@ from mlestar.data.statistics import ColumnStatistics
 from mlestar.data.tables.numbers import NumberStyle
 from mlestar.offline.facts import Facts
 from mlestar.offline.tables.joins import Join, find_joins
+from mlestar.offline.tables.written_dates import find_format, is_quarter
 
 SEPARATORS = ("/", "|", ";", "_", ":", "-", ",")
 _MANY_VALUES = 20
@@ -22,6 +23,10 @@ _MIN_COMPOSITES = 12
 """Distinct values above which a common separator is no coincidence. Chosen by judgement; not measured."""
 _MAX_SEPARATORS = 5
 """Separators in one composite value. Chosen by judgement; not measured."""
+_MIN_LETTERS = 0.5
+"""Share of letters in the values of a column from which they are written language or a formula, not a number of
+something. Chosen by judgement; not measured."""
+_DIGEST = re.compile(r"[0-9a-fA-F-]{6,}")
 _MIN_AMOUNT = 100
 """Largest value and number of distinct values above which a column may hold amounts. Chosen by judgement; not
 measured."""
@@ -51,6 +56,8 @@ class FeatureColumns:
     and the other texts that are removed."""
     date_formats: dict[str, str] = field(default_factory=dict)
     """Formats of dates that begin with the day or the month."""
+    quarters: bool = False
+    """Some dates are quarters, which are read as their first month."""
     codes: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
     """Codes for missing values and the columns that have them."""
 
@@ -79,17 +86,21 @@ class FeatureColumns:
 def treat_columns(facts: Facts) -> FeatureColumns:
     """Return the treatment of each column, decided from its statistics."""
     joins = find_joins(facts)
-    columns = [*facts.test_columns, *(column for join in joins for column in join.statistics)]
+    all_columns = [*facts.test_columns, *(column for join in joins for column in join.statistics)]
+    written = {column.name: found for column in all_columns if (found := find_format(column))}
+    columns = [column for column in all_columns if column.name not in written]
     join_keys = {key for join in joins for key, _ in join.keys.values()}
     max_distinct = max(_MANY_VALUES, _MAX_DISTINCT_SHARE * facts.spec.train_rows)
     id_column = facts.column(facts.spec.id)
     with_id = [*columns, id_column] if id_column else columns
+    # A text that identifies its row is all that some tables have.
+    may_be_texts = columns if all_columns else with_id
     composites = [column for column in columns if column.kind in ("category", "id", "path")]
     return FeatureColumns(
         numbers=[column.name for column in columns if column.kind in ("int", "float") or _is_counter(column)],
         categories=[column.name for column in columns if _is_category(column, max_distinct) or _is_code(column)],
-        dates=[column.name for column in columns if column.kind == "date"],
-        texts=[column.name for column in columns if _is_text(column)],
+        dates=[column.name for column in all_columns if column.kind == "date" or column.name in written],
+        texts=[column.name for column in may_be_texts if _is_text(column) or _is_written(column, max_distinct)],
         parts={column.name: sign for column in composites if (sign := separator(column))},
         groups={column.name: sign for column in with_id if (sign := _group_separator(column))},
         amounts=[column.name for column in columns if _is_amount(column) and column.name not in join_keys],
@@ -97,7 +108,8 @@ def treat_columns(facts: Facts) -> FeatureColumns:
         joins=joins,
         cut=facts.cut_columns,
         formats=_number_formats(facts, columns),
-        date_formats={column.name: column.date_format for column in columns if column.date_format},
+        date_formats=written | {column.name: column.date_format for column in columns if column.date_format},
+        quarters=any(is_quarter(column) for column in all_columns),
         codes=_group_by_codes(columns),
     )
 
@@ -157,6 +169,16 @@ def _is_code(column: ColumnStatistics) -> bool:
 
 def _is_text(column: ColumnStatistics) -> bool:
     return column.kind == "text" or (column.kind == "category" and column.words >= _MIN_WORDS)
+
+
+def _is_written(column: ColumnStatistics, max_distinct: float) -> bool:
+    """Return whether too many values for categories are short texts: names, queries, formulas, texts without blanks."""
+    if column.kind not in ("category", "id") or column.minimum is not None or column.distinct <= max_distinct:
+        return False
+    signs = "".join("".join(value.split()) for value in column.examples)
+    letters = sum(sign.isalpha() or not sign.isascii() for sign in signs)
+    digests = all(_DIGEST.fullmatch(value) for value in column.examples)
+    return letters >= _MIN_LETTERS * max(len(signs), 1) and not digests and not separator(column)
 
 
 def _is_amount(column: ColumnStatistics) -> bool:

@@ -1,5 +1,7 @@
 """Which auxiliary tables can be joined, and by which columns."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mlestar.data.statistics import ColumnStatistics, FileStatistics
@@ -7,6 +9,12 @@ from mlestar.offline.facts import Facts
 
 _DATE_LENGTH = 10
 """Characters of an ISO date."""
+_SUMMARIES = ("spread", "low", "high", "last")
+"""What a script computes of the numbers of a key with several rows, beside their mean."""
+_MANY = 1.25
+"""Rows for each key from which numbers are summarized in several ways. Chosen by judgement; not measured."""
+_MOST_SUMMARIZED = 40
+"""Columns up to which they are. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +27,9 @@ class Join:
     columns: dict[str, str]
     """Its other columns and their new names."""
     statistics: tuple[ColumnStatistics, ...]
-    """Of those columns, under their new names."""
+    """Of those columns and of the summaries, under their new names."""
+    summarized: tuple[str, ...] = ()
+    """New names of the numbers that are summarized in several ways, since a key has several rows."""
 
 
 def find_joins(facts: Facts) -> tuple[Join, ...]:
@@ -51,7 +61,25 @@ def _join(facts: Facts, file: FileStatistics, taken: set[str | None]) -> Join | 
     stem = file.file.rsplit("/", 1)[-1].split(".")[0]
     columns = {column.name: f"{stem} {column.name}" if column.name in taken else column.name for column in others}
     statistics = tuple(column.model_copy(update={"name": columns[column.name], "shared_with": ()}) for column in others)
-    return Join(file.file, keys, columns, statistics)
+    summarized: tuple[str, ...] = ()
+    if len(keys) == 1 and _mean_rows(facts, file, next(iter(keys))) >= _MANY:
+        numbers = [column for column in statistics if column.kind in ("int", "float") and not column.number_format]
+        summarized = tuple(column.name for column in numbers[:_MOST_SUMMARIZED])
+        statistics += tuple(_describe_summaries(numbers[:_MOST_SUMMARIZED]))
+    return Join(file.file, keys, columns, statistics, summarized)
+
+
+def _mean_rows(facts: Facts, file: FileStatistics, key: str) -> float:
+    """Return how many rows a key has on average, 1 where the prompt does not say how many rows there are."""
+    found = re.search(rf"^{re.escape(file.file)}: [^\n]*?(\d+) rows", facts.text("files"), re.MULTILINE)
+    distinct = next(column.distinct for column in file.columns if column.name == key)
+    return int(found[1]) / max(distinct, 1) if found else 1.0
+
+
+def _describe_summaries(numbers: Iterable[ColumnStatistics]) -> Iterable[ColumnStatistics]:
+    for column in numbers:
+        changes = {"kind": "float", "minimum": None, "maximum": None, "missing_codes": ()}
+        yield from (column.model_copy(update={"name": f"{column.name} {kind}", **changes}) for kind in _SUMMARIES)
 
 
 def _compared_length(key: ColumnStatistics, column: ColumnStatistics | None) -> int | None:

@@ -15,6 +15,8 @@ _MIN_ROWS_OF_SERIES = 6
 """Rows of train for each value of a column from which the column may name series."""
 _MOST_KEYS = 6
 """Columns that are tried as names of series, alone and up to three together."""
+_SERIES_IN_ID = "series in the id"
+"""Column of a script with the ids without their dates."""
 _DATE_PERIODS = ((86_400.0, 3_600.0), (604_800.0, 86_400.0), (31_557_600.0, 2_629_800.0))
 """Days in hours, weeks in days and years in months: a period and the length of its parts, in seconds."""
 _STEP_PERIODS = ((7.0, 1.0), (12.0, 1.0), (24.0, 1.0), (52.0, 1.0))
@@ -28,13 +30,15 @@ def add_history(facts: Facts, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a script's template, with those by which it forecasts series where rows continue them."""
     if not _continues(facts, values):
         return {**values, "panel": False}
+    in_id = values["date_inside"] and facts.split.column == facts.spec.id
     dated = values["clock"] == "date" or bool(values["calendar_code"])
     return {
         **values,
         "panel": True,
         "plain": False,  # its columns are not only numbers and categories as they are
         "steps": ["place_in_series", *values["steps"]],
-        "keys": [] if values["series_code"] else _keys(facts),
+        "keys": [] if values["series_code"] else [*([_SERIES_IN_ID] if in_id else []), *_keys(facts)],
+        "series_in_id": in_id,
         "periods": list(_DATE_PERIODS if dated else _STEP_PERIODS),
         "lags": list(_DATE_LAGS if dated else ()),
         "imports": sort_imports({*values["imports"], *_IMPORTS}),

@@ -15,6 +15,7 @@ from mlestar.offline.recipe import Model
 from mlestar.offline.rendering import finish, render, sort_imports
 from mlestar.offline.tables.columns import FeatureColumns, treat_columns
 from mlestar.offline.tables.panels import add_history
+from mlestar.offline.tables.written_dates import find_format
 
 _MANY_CLASSES = 6
 """Classes from which there are fewer boosting rounds, each with a tree per class. Chosen by judgement; not measured."""
@@ -227,12 +228,14 @@ def _split_values(facts: Facts, objective: Objective, columns: FeatureColumns, s
     rule, column = split.group_rule, facts.column(split.column)
     date_inside = rule is not None and rule.part == "date"
     written = rule is not None and rule.part == "written_date"
-    dated = column is not None and column.kind == "date" and not rule
+    written_format = find_format(column) if column is not None and not rule else ""
+    dated = column is not None and not rule and (column.kind == "date" or bool(written_format))
     counted = column is not None and column.kind in ("int", "float") and split.column != facts.spec.id and not rule
+    counted = counted and not dated
     return {
         "split": split,
         "clock": "date" if dated or date_inside or written else "number",
-        "clock_format": (column.date_format if dated and column else "") or "mixed",
+        "clock_format": (column.date_format if dated and column else "") or written_format or "mixed",
         "date_inside": date_inside,
         "trend": split.kind == "time"
         and objective.rule in ("values", "quantile")

@@ -18,6 +18,9 @@ _TABLE_MODEL = Model("linear", (), ())
 """A model of tables, in place of which a script for texts has its own."""
 _FEW_LABELS = 4
 """Labels of a row up to which each gets all models. Chosen by judgement; not measured."""
+_CHARACTERS, _MOST_CHARACTERS, _ALL_CHARACTERS = 5_000, 50_000, 6_000_000
+"""Characters of a text that are read: always, where there are few rows, and of all rows together. Chosen by judgement;
+not measured."""
 _MINIMIZE = "from scipy.optimize import minimize"
 _HISTOGRAM = "from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor"
 
@@ -27,9 +30,10 @@ def suits(facts: Facts) -> bool:
     spec = facts.spec
     if not all(table_suffix(Path(name)) in SUFFIXES for name in (spec.train, spec.test)):
         return False
-    texts = [column for column in facts.test_columns if column.name in treat_columns(facts).texts]
-    others = len(facts.test_columns) - len(texts)
-    return bool(texts) and (others <= _FEW_OTHERS or max(column.words for column in texts) >= _MAIN_WORDS)
+    texts = treat_columns(facts).texts
+    words = [column.words for column in facts.test_columns if column.name in texts]
+    others = len(facts.test_columns) - len(words)
+    return bool(texts) and (others <= _FEW_OTHERS or max(words) >= _MAIN_WORDS)
 
 
 def is_usable(facts: Facts, model: Model) -> bool:
@@ -48,6 +52,7 @@ def write_script(facts: Facts, model: Model, title: str) -> str:
     labels = max(len(values["labels"]), values["targets"])
     name = "words" if values["multilabel"] and labels > _FEW_LABELS else model.name
     has_lightgbm = "lightgbm" in facts.packages
+    values["longest"] = int(min(max(_CHARACTERS, _ALL_CHARACTERS // max(facts.spec.train_rows, 1)), _MOST_CHARACTERS))
     values["booster"] = "lightgbm" if has_lightgbm else "histogram"
     lines = {*values["imports"], *model.imports}
     if name == "blend":

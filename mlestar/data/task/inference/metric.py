@@ -12,6 +12,7 @@ from mlestar.data.task.inference.columns import TaskColumns
 from mlestar.data.task.inference.labels import align_classes, classes_of
 from mlestar.data.task.inference.metric_columns import check_columns, complete
 from mlestar.data.task.inference.metric_default import default_metric
+from mlestar.data.task.inference.texts import is_changed_text
 from mlestar.errors import TaskError, UserError
 from mlestar.metrics import Metric, canonical, get_metric
 from mlestar.metrics.lists import holds_several_labels
@@ -58,6 +59,11 @@ def choose_metric(
     if not overrides.pos_label:
         metric, remark = _adapt(metric, columns, cells, text)
         why += remark
+    if metric.name == "accuracy" and not overrides.classes and _is_changed_text(cells, layout):
+        metric, why = (
+            get_metric("exact_match"),
+            f"{why}, of texts because the target is one that another column becomes",
+        )
     check_columns(metric, columns, layout.train.frame)
     return metric, why
 
@@ -143,6 +149,13 @@ def _adapt(metric: Metric, columns: TaskColumns, cells: pd.DataFrame | None, tex
     if metric.probabilities and _has_class_columns(columns, cells):
         return _other(metric.probabilities, metric), ", from a probability for each class"
     return metric, ""
+
+
+def _is_changed_text(cells: pd.DataFrame | None, layout: Layout) -> bool:
+    rows = layout.train.frame
+    if cells is None or rows is None or len(cells.columns) > 1 or len(cells) != len(rows):
+        return False
+    return is_changed_text(cells.iloc[:, 0], rows)
 
 
 def _holds_several_labels(cells: pd.Series, text: str) -> bool:

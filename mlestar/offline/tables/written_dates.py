@@ -1,0 +1,68 @@
+"""Columns of dates that are no dates for the statistics: in digits alone, with the month in words, or quarters."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import product
+
+from mlestar.data.statistics import ColumnStatistics
+from mlestar.evaluation.holdout.clock import TIME_WORDS, name_words
+
+QUARTER = "%Y-%m"
+"""Format of the first month of a quarter, as which scripts read it."""
+_IS_QUARTER = re.compile(r"(?:19|20)\d{2}[- ]?Q[1-4]")
+_DIGITS = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H"}
+_YEARS = (1900, 2100)
+"""Years outside which digits are no date."""
+_WORDED = ("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%b %d %Y", "%b %Y", "%b-%Y", "%b-%y", "%Y-%b", "%Y %b")
+_TIMES = ("", " %H:%M", " %H:%M:%S")
+_FORMATS = (
+    "%Y-%j",
+    "%m/%Y",
+    *(day + time for day, time in product(_WORDED, _TIMES)),
+    *(day.replace("%b", "%B") + time for day, time in product(_WORDED, _TIMES)),
+    "%a %b %d %H:%M:%S %Y",
+)
+
+
+def find_format(column: ColumnStatistics) -> str:
+    """Return the format by which the cells of a column are dates; empty where they are none, or need no format."""
+    if column.kind == "int":
+        return _find_digits(column)
+    values = [value.strip() for value in column.examples]
+    if not values or column.kind not in ("id", "category", "text"):
+        return ""
+    if all(_IS_QUARTER.fullmatch(value) for value in values):
+        return QUARTER
+    return next((found for found in _FORMATS if _are_read(values, found)), "")
+
+
+def _find_digits(column: ColumnStatistics) -> str:
+    """Return the format of dates in digits alone, such as 20170308, in a column that is named like a time."""
+    low, high = column.minimum or "", column.maximum or ""
+    date_format = _DIGITS.get(len(low), "")
+    if (
+        not date_format
+        or not name_words(column.name) & TIME_WORDS
+        or not _are_read([low, high, *column.examples], date_format)
+    ):
+        return ""
+    first, last = (datetime.strptime(value, date_format) for value in (low, high))
+    hours = (last - first).total_seconds() / 3600
+    # There are no more different values than hours, days or months.
+    return (
+        date_format
+        if column.distinct <= 1 + hours / {"%Y%m%d%H": 1, "%Y%m%d": 24, "%Y%m": 28 * 24}[date_format]
+        else ""
+    )
+
+
+def is_quarter(column: ColumnStatistics) -> bool:
+    return bool(column.examples) and all(_IS_QUARTER.fullmatch(value.strip()) for value in column.examples)
+
+
+def _are_read(values: Sequence[str], date_format: str) -> bool:
+    try:
+        return all(_YEARS[0] <= datetime.strptime(value, date_format).year < _YEARS[1] for value in values)
+    except ValueError:
+        return False

@@ -10,6 +10,7 @@ import pytest
 
 from mlestar.offline.kinds import find_kind, usable_models
 from mlestar.offline.merging import merge_models
+from mlestar.offline.rendering import template
 from mlestar.state import ModelCard
 from tests.unit.offline_context import brief_of, candidate, data, facts_of, run, score_of, write_task
 
@@ -230,6 +231,16 @@ def test_rounds_are_counted_on_rows_like_those_of_test(name: str, split: str, tm
     assert "hold_out" in defined
     predictions = defined["fit_predict"](x[:150], y[:150], [x], 0)[0]
     assert np.mean((predictions - y) ** 2) < np.var(y)
+
+
+def test_target_means_do_not_depend_on_the_index_of_the_rows() -> None:
+    """Rows of a group have the same one."""
+    defined: dict[str, Any] = {"np": np, "pd": pd}
+    exec(template("tables/ideas/target_means.py.jinja"), defined)
+    x, y = pd.DataFrame({"kind": pd.Categorical(DRAW.choice(list("abc"), 120))}), DRAW.normal(size=120)
+    plain, _ = defined["add_target_means"](x, y, [x], 0)
+    grouped, _ = defined["add_target_means"](x.set_axis(np.arange(120) // 40), y, [x], 0)
+    np.testing.assert_array_equal(grouped["kind_target"], plain["kind_target"])
 
 
 @pytest.mark.parametrize(("classes", "logarithms"), [(2, False), (3, True)])

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Literal
+from typing import IO, cast
 
 from mlestar.errors import TaskError, first_line
 from mlestar.files import MAX_RATIO, SMALL, unpacked_limit
@@ -21,11 +21,6 @@ from mlestar.files import MAX_RATIO, SMALL, unpacked_limit
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz")
 COMPRESSED = (".bz2", ".xz", ".parquet.gz")
 """Endings of single files that are unpacked. Libraries read other tables in gzip as they are, but not Parquet."""
-_OPENERS: dict[str, Callable[[Path, Literal["rb"]], IO[bytes]]] = {
-    ".bz2": bz2.open,
-    ".gz": gzip.open,
-    ".xz": lzma.open,
-}
 
 # The limits below were chosen by judgement; none was measured.
 MAX_FILES = 1_000_000
@@ -76,6 +71,14 @@ def unpack(path: Path, target: Path, taken: Callable[[str], bool]) -> tuple[list
     return list(written), skipped
 
 
+_OPENERS: dict[str, Callable[[Path], IO[bytes]]] = {
+    ".bz2": bz2.open,
+    ".gz": cast(Callable[[Path], IO[bytes]], gzip.open),
+    ".xz": lzma.open,
+}
+"""By the suffix of a single file; each opens its content as bytes."""
+
+
 def decompress(path: Path, target: Path) -> None:
     """Write the content of a file that is compressed with bzip2, gzip or xz.
 
@@ -84,7 +87,7 @@ def decompress(path: Path, target: Path) -> None:
     """
     limit = unpacked_limit(path)
     try:
-        with _OPENERS[path.suffix.lower()](path, "rb") as file, target.open("wb") as output:
+        with _OPENERS[path.suffix.lower()](path) as file, target.open("wb") as output:
             _copy(path, file, output, limit)
     except (OSError, EOFError, lzma.LZMAError, zlib.error, ValueError) as error:
         if isinstance(error, TaskError):

@@ -224,9 +224,9 @@ def test_parts_of_rows_are_apart_as_train_and_test_are(split: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("split", ["group", "time"])
-@pytest.mark.parametrize("name", ["lightgbm", "xgboost", "catboost"])
-def test_rounds_are_counted_on_rows_like_those_of_test(name: str, split: str, tmp_path: Path) -> None:
-    pytest.importorskip(name)
+@pytest.mark.parametrize("name", ["lightgbm", "xgboost", "catboost", "linear"])
+def test_models_learn_with_rows_held_out_like_those_of_test(name: str, split: str, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn" if name == "linear" else name)
     defined, _, x, y = fitted_rows(split, name, tmp_path / "task")
     assert "hold_out" in defined
     predictions = defined["fit_predict"](x[:150], y[:150], [x], 0)[0]

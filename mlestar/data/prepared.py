@@ -36,7 +36,7 @@ from mlestar.errors import TaskError
 _ROUNDS = 6
 """Conversions after each other, of archives in archives and the text in them. Chosen by judgement; not measured."""
 _ROLES = ("train", "labels", "test", "sample_submission")
-_VERSION = 1
+_VERSION = 2
 """Counts up when the same files are converted to others."""
 _SHOWN = 3
 _STATISTICS = (".pkl", ".pickle", ".rds", ".rdata", ".sav", ".dta", ".sas7bdat", ".xpt", ".mat")
@@ -186,7 +186,7 @@ def _kind(name: str, path: Path, overrides: Overrides) -> str | None:
         return "workbook"
     if lower.endswith(ARROW):
         return "arrow"
-    if lower.endswith(tuple(COMPRESSED)) and table_suffix(Path(lower).with_suffix("")) in SUFFIXES:
+    if lower.endswith(COMPRESSED) and table_suffix(Path(lower).with_suffix("")) in SUFFIXES:
         return "compressed"
     if table_suffix(Path(lower)) not in TEXTS:
         return None

@@ -1,7 +1,8 @@
 """Choosing among the ideas to improve a block, and carrying out a plan."""
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from mlestar.offline.kinds import all_ideas, all_parts, ideas_of
 from mlestar.offline.recipe import Idea, Kind
@@ -39,8 +40,18 @@ def _scale_arguments(block: str, plan: str) -> str:
     arguments = [name for name in _ARGUMENTS if name in plan]
     if not arguments:
         return scale_numbers({ROUNDS: 1.5, "learning_rate": 0.67})(block)
-    factor = 0.6 if _SMALLER.search(plan) else 1.5
+    factor = _LESS if _SMALLER.search(plan) else _MORE
     return scale_numbers({"|".join(arguments): factor})(block)
+
+
+def plans_of_numbers(block: str, most_times: float = math.inf) -> Iterator[str]:
+    """Yield plans that change one argument of the models in a block, those that a script has time for."""
+    for name in _ARGUMENTS:
+        if not re.search(rf"\b{name}=", block):
+            continue
+        if name not in _LONGER or most_times >= _MORE:
+            yield f"Raise {name} by half and keep everything else."
+        yield f"Reduce {name} by two fifths and keep everything else."
 
 
 def _suggested(ideas: Sequence[Idea], plan: str) -> list[Idea]:
@@ -52,4 +63,19 @@ def _suggested(ideas: Sequence[Idea], plan: str) -> list[Idea]:
 
 
 _SMALLER = re.compile(r"\b(?:lower|smaller|fewer|reduce|decrease|halve|less)\b", re.IGNORECASE)
-_ARGUMENTS = ("learning_rate", "n_estimators", "iterations", "max_iter", "num_leaves", "max_leaf_nodes", "max_depth")
+_LONGER = ("n_estimators", "iterations", "max_iter")
+"""Arguments with which a script takes as much longer as they are larger."""
+_ARGUMENTS = (
+    "learning_rate",
+    *_LONGER,
+    "num_leaves",
+    "max_leaf_nodes",
+    "max_depth",
+    "reg_lambda",
+    "l2_leaf_reg",
+    "l2_regularization",
+    "min_child_samples",
+    "min_samples_leaf",
+)
+_MORE, _LESS = 1.5, 0.6
+"""Factors of an argument that a plan makes larger or smaller. Chosen by judgement; not measured."""

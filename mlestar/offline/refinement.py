@@ -2,12 +2,13 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, combinations
 
 from mlestar.metrics.spec import sign
 from mlestar.offline.facts import Facts
-from mlestar.offline.ideas import ideas_for
+from mlestar.offline.ideas import carry_out, ideas_for, plans_of_numbers
 from mlestar.offline.kinds import all_ideas, all_parts, all_variants, find_kind, parts_by_gain
 from mlestar.offline.recipe import Idea, Kind
 from mlestar.offline.sections import Section
@@ -25,10 +26,8 @@ _PARTS_OF_VARIANT: Mapping[str, tuple[str, ...]] = {
     "plain_scale": ("to_scale",),
 }
 """By the beginning of a variant's name: the parts whose effect it measures."""
-_LAST_PLAN = (
-    "Halve the learning rate and double the number of rounds of every model in the block, keeping everything else."
-)
-"""When every idea and every pair of ideas was tried."""
+_MOST_COMBINED = 3
+"""Ideas in one plan, when each was tried alone. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +212,10 @@ def next_plan(
     overfits: bool = True,
     most_times: float = math.inf,
 ) -> str:
-    """Return a plan that differs from the earlier ones; it keeps an idea that helped and adds another.
+    """Return a plan that makes another block than the earlier ones; it keeps an idea that helped and adds another.
+
+    When each idea was tried alone, several go together, and then single numbers change. Only when nothing is left, the
+    last plan is repeated.
 
     Args:
         block: code to improve.
@@ -225,15 +227,21 @@ def next_plan(
         most_times: factor by which the script may take longer; what would take more is not tried.
     """
     ideas = _affordable(ideas_for(block, kind), most_times)
-    earlier_text = " ".join(" ".join(plan.split()) for plan in earlier)
-    untried = [idea for idea in ideas if idea.plan not in earlier_text]
+    earlier_texts = [" ".join(plan.split()) for plan in earlier]
+    untried = [idea for idea in ideas if not any(idea.plan in text for text in earlier_texts)]
     untried.sort(key=lambda idea: idea.name == "fewer rounds" and not overfits)
-    if not untried:
-        return _combine_ideas(ideas, earlier_text, most_times)
-    chosen = untried[0] if earlier else untried[turn % min(2, len(untried))]
+    if untried and not earlier:
+        untried.insert(0, untried.pop(turn % min(2, len(untried))))
     helpful = [idea for idea in ideas if any(idea.plan in " ".join(plan.split()) for plan in better)]
-    added = [idea for idea in helpful[:1] if idea is not chosen and idea.times * chosen.times <= most_times]
-    return " ".join([*(idea.plan for idea in added), chosen.plan])
+    plans = chain(
+        _add_ideas(helpful[:1], untried, most_times),
+        _combine_ideas(ideas, most_times),
+        plans_of_numbers(block, most_times),
+    )
+    made = {block, *(carry_out(block, plan) for plan in earlier)}
+    # Where nothing is left, the contract of the planner refuses the repetition, and nothing is executed for it.
+    last = earlier[-1] if earlier else _slower_plan()
+    return next((plan for plan in plans if carry_out(block, plan) not in made), last)
 
 
 def _affordable(ideas: Sequence[Idea], most_times: float) -> list[Idea]:
@@ -242,14 +250,20 @@ def _affordable(ideas: Sequence[Idea], most_times: float) -> list[Idea]:
     return affordable or sorted(ideas, key=lambda idea: idea.times)[:1]
 
 
-def _combine_ideas(ideas: Sequence[Idea], earlier: str, most_times: float) -> str:
-    """Return a plan of two ideas, when each was tried alone."""
-    for first in ideas:
-        for second in ideas:
-            plan = f"{first.plan} {second.plan}"
-            if first is not second and plan not in earlier and first.times * second.times <= most_times:
-                return plan
-    return _LAST_PLAN
+def _add_ideas(helpful: Sequence[Idea], ideas: Sequence[Idea], most_times: float) -> Iterator[str]:
+    """Yield plans of an idea each, together with those that helped where there is time for it."""
+    for idea in ideas:
+        if math.prod(part.times for part in (*helpful, idea)) <= most_times:
+            yield " ".join(part.plan for part in (*helpful, idea))
+        yield idea.plan
+
+
+def _combine_ideas(ideas: Sequence[Idea], most_times: float) -> Iterator[str]:
+    """Yield plans of two ideas, then of more."""
+    for count in range(2, _MOST_COMBINED + 1):
+        for chosen in combinations(ideas, count):
+            if math.prod(idea.times for idea in chosen) <= most_times:
+                yield " ".join(idea.plan for idea in chosen)
 
 
 def _number(text: str) -> float | None:
@@ -268,7 +282,10 @@ def foreign_block(script: str) -> tuple[str, str]:
     models = [text for text in texts.values() if re.search(r"n_estimators|learning_rate|max_iter|iterations", text)]
     lines = [line for line in script.split("\n") if re.search(r"n_estimators=|learning_rate=|max_iter=", line)]
     unique_line = next((line for line in lines if script.count(line) == 1), "")
-    plan = next(idea.plan for idea in all_ideas() if idea.name == "slower")
     if models:
-        return min(models, key=len), plan
-    return unique_line or max(texts.values(), key=len, default=script[:2000]), plan
+        return min(models, key=len), _slower_plan()
+    return unique_line or max(texts.values(), key=len, default=script[:2000]), _slower_plan()
+
+
+def _slower_plan() -> str:
+    return next(idea.plan for idea in all_ideas() if idea.name == "slower")

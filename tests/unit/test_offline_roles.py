@@ -9,10 +9,12 @@ from langchain_core.messages import HumanMessage
 
 from mlestar.agents.blocks import locate, replace_block
 from mlestar.agents.ensembling import Member
-from mlestar.agents.script import reported_score
+from mlestar.agents.planner import reject_repeated
+from mlestar.agents.script import RepetitionError, reported_score
 from mlestar.data.task import Task
 from mlestar.evaluation import check_submission
 from mlestar.offline import OfflineEngineer
+from mlestar.offline.ideas import carry_out
 from mlestar.offline.refinement import blocks_of, next_plan
 from mlestar.offline.surgery import functions, used
 from mlestar.retrieval.catalogue import catalogue_cards
@@ -154,6 +156,18 @@ def test_plans_differ_and_change_the_block(brief: Brief) -> None:
     blocks = {code("coder", brief, block=block, plan=plan) for plan in plans}
     assert len(set(plans)) == len(blocks) == 5
     assert all(replace_block(script, block, new) != script for new in blocks)
+
+
+@pytest.mark.parametrize("part", ["make_model", "tune"])
+def test_plans_make_new_blocks_until_none_is_left(part: str, brief: Brief) -> None:
+    """Trees without a learning rate, in which every second column cannot become fewer: a name stands for it."""
+    block = blocks_of(candidate(brief, TREES))[part]
+    plans: list[str] = []
+    while (plan := next_plan(block, plans, 0)) not in plans:
+        plans.append(plan)
+    assert len({block, *(carry_out(block, plan) for plan in plans)}) == len(plans) + 1 > 1
+    with pytest.raises(RepetitionError):
+        reject_repeated([attempt(plan, 0.5) for plan in plans])(plan)
 
 
 def test_a_plan_that_helped_is_built_on(brief: Brief) -> None:

@@ -1,5 +1,6 @@
 """Which models the offline engineer begins with on a table, and what they learn that others do not."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from mlestar.offline.kinds import find_kind, usable_models
 from mlestar.offline.merging import merge_models
+from mlestar.offline.rendering import template
 from mlestar.state import ModelCard
 from tests.unit.offline_context import brief_of, candidate, data, facts_of, run, score_of, write_task
 
@@ -174,12 +176,91 @@ def test_rounds_are_counted_where_rows_are_equal(together: bool, tmp_path: Path)
     assert np.isfinite(score_of(run(script, folder, tmp_path / "work")))
 
 
-def test_rounds_are_not_counted_on_random_rows_where_the_test_rows_are_later(tmp_path: Path) -> None:
-    brief = brief_of(write_task(tmp_path / "task", numbers(4).assign(y=lambda rows: rows["x0"]), "y", "rmse"), PACKAGES)
+def visits() -> pd.DataFrame:
+    """Rows of people at days, in no order, some of them equal."""
+    people, days = np.arange(SIZE) % 40, DRAW.integers(0, 90, SIZE)
+    rows = pd.DataFrame({"person": people, "day": days, "x": DRAW.normal(size=SIZE).round(3)})
+    rows.iloc[300:] = rows.iloc[:100].to_numpy()
+    return rows.astype({"person": int, "day": int}).assign(y=lambda rows: rows["x"] + rows["person"] % 7)
+
+
+SPLITS: dict[str, dict[str, Any]] = {
+    "group": {"kind": "group", "column": "person"},
+    "space": {"kind": "space", "column": "day", "columns": ("day", "person"), "widths": (20.0, 20.0)},
+    "time": {"kind": "time", "column": "day", "fraction": 0.2},
+    "series": {"kind": "series", "column": "day", "series": ("person",), "fraction": 0.2},
+    "copies": {"keep_duplicates": True},
+}
+
+
+def fitted_rows(split: str, model: str, folder: Path) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame, np.ndarray]:
+    """Return what a script for a split defines, and rows of a fold with their features and target."""
+    brief = brief_of(write_task(folder, visits(), "y", "rmse"), PACKAGES)
     assert brief.split is not None
-    split = brief.split.model_copy(update={"kind": "time", "column": "x1", "fraction": 0.2})
-    script = candidate(brief.model_copy(update={"split": split}), ModelCard(name="lightgbm"))
-    assert "hold_out" not in script
+    plan = brief.split.model_copy(update=SPLITS[split])
+    defined = definitions(candidate(brief.model_copy(update={"split": plan}), ModelCard(name=model)))
+    (folder / "input").symlink_to(folder)
+    with contextlib.chdir(folder):
+        train, test = defined["load"]()
+        y, (x, _) = defined["read_target"](train), defined["build_features"](train, test)
+        fit, _ = defined["make_folds"](train, y)[0]
+    return defined, train.iloc[fit], x.iloc[fit], y[fit]
+
+
+def names_of_units(split: str, rows: pd.DataFrame) -> pd.Series:
+    """Return what rows of one side may not share with those of the other."""
+    if split == "space":
+        return (rows["day"].astype(int) // 20).astype(str) + " " + (rows["person"].astype(int) // 20).astype(str)
+    return rows["person"] if split == "group" else rows[["person", "day", "x"]].agg(" ".join, axis=1)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_rows_are_held_out_as_those_of_test_are_chosen(split: str, tmp_path: Path) -> None:
+    defined, rows, x, y = fitted_rows(split, "linear", tmp_path / "task")
+    held = defined["hold_out"](x, y, 0)
+    assert 0.1 < held.mean() < 0.3
+    if split in ("group", "space", "copies"):
+        names = names_of_units(split, rows)
+        assert not set(names[held]) & set(names[~held])
+        return
+    days = rows["day"].astype(int)
+    if split == "time":
+        assert days[held].min() > days[~held].max()
+    else:
+        latest = days[~held].groupby(rows["person"]).max()
+        assert (days[held] >= rows["person"][held].map(latest)).all()
+
+
+@pytest.mark.parametrize("split", ["group", "time"])
+def test_parts_of_rows_are_apart_as_train_and_test_are(split: str, tmp_path: Path) -> None:
+    defined, rows, x, _ = fitted_rows(split, "factors", tmp_path / "task")
+    part = pd.Series(defined["inner_parts"](x.index, 0, 4), index=rows.index)
+    assert set(part) == set(range(4))
+    if split == "group":
+        assert (part.groupby(rows["person"]).nunique() == 1).all()
+    else:
+        days = rows["day"].astype(int).groupby(part)
+        assert (days.min()[1:].to_numpy() >= days.max()[:-1].to_numpy()).all()
+
+
+@pytest.mark.parametrize("split", ["group", "time"])
+@pytest.mark.parametrize("name", ["lightgbm", "xgboost", "catboost", "linear"])
+def test_models_learn_with_rows_held_out_like_those_of_test(name: str, split: str, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn" if name == "linear" else name)
+    defined, _, x, y = fitted_rows(split, name, tmp_path / "task")
+    assert "hold_out" in defined
+    predictions = defined["fit_predict"](x[:150], y[:150], [x], 0)[0]
+    assert np.mean((predictions - y) ** 2) < np.var(y)
+
+
+def test_target_means_do_not_depend_on_the_index_of_the_rows() -> None:
+    """Rows of a group have the same one."""
+    defined: dict[str, Any] = {"np": np, "pd": pd}
+    exec(template("tables/ideas/target_means.py.jinja"), defined)
+    x, y = pd.DataFrame({"kind": pd.Categorical(DRAW.choice(list("abc"), 120))}), DRAW.normal(size=120)
+    plain, _ = defined["add_target_means"](x, y, [x], 0)
+    grouped, _ = defined["add_target_means"](x.set_axis(np.arange(120) // 40), y, [x], 0)
+    np.testing.assert_array_equal(grouped["kind_target"], plain["kind_target"])
 
 
 @pytest.mark.parametrize(("classes", "logarithms"), [(2, False), (3, True)])

@@ -69,6 +69,12 @@ def in_parts(folder: Path, name: str, frame: pd.DataFrame) -> None:
     (folder / f"{name}.parquet" / "_SUCCESS").touch()
 
 
+def in_parquet_in_gzip(folder: Path, name: str, frame: pd.DataFrame) -> None:
+    data = io.BytesIO()
+    frame.to_parquet(data, index=False)
+    (folder / f"{name}.parquet.gz").write_bytes(gzip.compress(data.getvalue()))
+
+
 def in_encoding(encoding: str) -> Callable[[Path, str, pd.DataFrame], None]:
     def write(folder: Path, name: str, frame: pd.DataFrame) -> None:
         (folder / f"{name}.csv").write_bytes(frame.to_csv(index=False).encode(encoding))
@@ -87,6 +93,7 @@ WRITERS = {
     "workbook": in_workbook,
     "feather": in_feather,
     "parts": in_parts,
+    "parquet in gzip": in_parquet_in_gzip,
     "utf-16": in_encoding("utf-16"),
     "utf-16-le": in_encoding("utf-16-le"),
     "utf-16-be": in_encoding("utf-16-be"),
@@ -122,7 +129,7 @@ def test_scripts_read_plain_files_of_it(kind: str, tmp_path: Path) -> None:
     stage(task, holdout, tmp_path / "holdout")
     stage(task, None, tmp_path / "real")
     names = {path.name for path in (tmp_path / "real").iterdir()}
-    suffix = ".parquet" if kind in ("feather", "parts") else ".csv"
+    suffix = ".parquet" if kind in ("feather", "parts", "parquet in gzip") else ".csv"
     assert names == {path.name for path in (tmp_path / "holdout").iterdir()} == {f"train{suffix}", f"test{suffix}"}
     read = pd.read_parquet if suffix == ".parquet" else pd.read_csv
     assert len(read(tmp_path / "holdout" / f"train{suffix}")) == len(holdout.train)
@@ -266,7 +273,9 @@ def test_an_archive_that_unpacks_to_far_too_much_is_refused(tmp_path: Path, monk
         Task.load(folder)
 
 
-@pytest.mark.parametrize("name", ["train.zip", "train.tar.gz", "train.xlsx", "train.feather", "train.csv.xz"])
+@pytest.mark.parametrize(
+    "name", ["train.zip", "train.tar.gz", "train.xlsx", "train.feather", "train.csv.xz", "train.parquet.gz"]
+)
 def test_a_broken_file_of_the_task_is_named(name: str, tmp_path: Path) -> None:
     folder = make(tmp_path / "task", lambda *_: None)
     (folder / "input" / name).write_bytes(b"not what it says")

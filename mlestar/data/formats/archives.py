@@ -1,6 +1,7 @@
 """Unpacking zip and tar archives without leaving the folder."""
 
 import bz2
+import gzip
 import lzma
 import shutil
 import stat
@@ -12,14 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Literal
+from typing import IO, cast
 
 from mlestar.errors import TaskError, first_line
 from mlestar.files import MAX_RATIO, SMALL, unpacked_limit
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz")
-COMPRESSED: dict[str, Callable[[Path, Literal["rb"]], IO[bytes]]] = {".bz2": bz2.open, ".xz": lzma.open}
-"""Suffixes of single files, and what opens them; gzip is read as it is."""
+COMPRESSED = (".bz2", ".xz", ".parquet.gz")
+"""Endings of single files that are unpacked. Libraries read other tables in gzip as they are, but not Parquet."""
 
 # The limits below were chosen by judgement; none was measured.
 MAX_FILES = 1_000_000
@@ -70,17 +71,25 @@ def unpack(path: Path, target: Path, taken: Callable[[str], bool]) -> tuple[list
     return list(written), skipped
 
 
+_OPENERS: dict[str, Callable[[Path], IO[bytes]]] = {
+    ".bz2": bz2.open,
+    ".gz": cast(Callable[[Path], IO[bytes]], gzip.open),
+    ".xz": lzma.open,
+}
+"""By the suffix of a single file; each opens its content as bytes."""
+
+
 def decompress(path: Path, target: Path) -> None:
-    """Write the content of a file that is compressed with bzip2 or xz.
+    """Write the content of a file that is compressed with bzip2, gzip or xz.
 
     Raises:
         TaskError: it is broken, or too large.
     """
     limit = unpacked_limit(path)
     try:
-        with COMPRESSED[path.suffix.lower()](path, "rb") as file, target.open("wb") as output:
+        with _OPENERS[path.suffix.lower()](path) as file, target.open("wb") as output:
             _copy(path, file, output, limit)
-    except (OSError, EOFError, lzma.LZMAError, ValueError) as error:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error, ValueError) as error:
         if isinstance(error, TaskError):
             raise
         msg = f"{path.name} cannot be unpacked: {first_line(str(error))}"

@@ -106,8 +106,7 @@ def task_values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         "plain": _are_plain(columns),
         "compact_dates": _has_compact_dates(facts, columns),
     }
-    # A random part of the rows says how many rounds are best only where the test rows are a random part too.
-    values["early"] = split.kind in ("stratified", "random") and not split.columns and not values["many_classes"]
+    values["early"] = not values["many_classes"]
     values["imports"] = _imports(model, columns, objective, split, values)
     values["decision"] = render("tables/decision.py.jinja", values)
     return values
@@ -232,6 +231,7 @@ def _split_values(facts: Facts, objective: Objective, columns: FeatureColumns, s
     dated = column is not None and not rule and (column.kind == "date" or bool(written_format))
     counted = column is not None and column.kind in ("int", "float") and split.column != facts.spec.id and not rule
     counted = counted and not dated
+    grouped = split.kind in ("group", "space") or split.keep_duplicates
     return {
         "split": split,
         "clock": "date" if dated or date_inside or written else "number",
@@ -242,7 +242,8 @@ def _split_values(facts: Facts, objective: Objective, columns: FeatureColumns, s
         and len(facts.spec.target) == 1
         and (dated or counted),
         "clock_name": plain_names(columns.numbers).get(split.column or "", ""),
-        "grouped": split.kind in ("group", "space") or split.keep_duplicates,
+        "grouped": grouped,
+        "apart": "times" if split.kind in ("time", "series") else "groups" if grouped else "",
         "common": objective.classify and not _keeps_together(split) and _are_common(facts, objective),
         "units_code": units_code(split).strip(),
         "series_code": series_code(split).strip() if split.kind == "series" else "",

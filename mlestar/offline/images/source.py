@@ -44,7 +44,7 @@ def find_source(facts: Facts) -> Source | None:
         return Source("class_in_name", ids_have=_ids_have(facts), codes=_codes(facts), pattern=_class_pattern(facts))
     if layout == "arrays":
         return _array_source(facts)
-    if layout in ("tables", "separate labels", "labelled files"):
+    if layout in ("tables", "single table", "separate labels", "labelled files"):
         return _named_source(facts)
     return None
 
@@ -68,7 +68,7 @@ def _codes(facts: Facts) -> dict[str, str]:
 
 def _class_pattern(facts: Facts) -> str:
     """Return the pattern that takes the class from a file name, as the example of the layout shows it."""
-    before_number, before_separator = r"(.*?[^\W_].*?)[\s._()-]*\d+[\s)]*", r"([^\W_][^._-]*)[._-]+.*\d.*"
+    before_number, before_separator = r"(.*?[^\W_].*?)(?:[\s._()-]+|(?<!\d))\d+[\s)]*", r"([^\W_][^._-]*)[._-]+.*\d.*"
     example = re.search(r"begins with its class \((.+) is ([^;]+?)\)(?:;|$)", facts.spec.layout_note)
     if example is None:
         return before_separator

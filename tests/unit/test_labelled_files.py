@@ -69,6 +69,12 @@ def test_a_list_of_the_files_with_their_classes_says_more_than_class_folders(tmp
     assert (task.spec.train, task.spec.target, task.spec.train_only) == ("drivers.csv", ("kind",), ("subject",))
 
 
+def test_the_names_of_numbered_classes_leave_class_folders_alone(tmp_path: Path) -> None:
+    write_table(tmp_path / "labels.csv", pd.DataFrame({"ClassId": range(6), "Name": list("abcdef")}))
+    write_files(tmp_path, [f"train/{row % 6}/{row}.jpg" for row in range(TRAIN)])
+    assert Task.load(tmp_path, metric="accuracy").spec.layout == "class folders"
+
+
 def test_a_list_of_files_without_labels_leaves_class_folders_alone(tmp_path: Path) -> None:
     write_table(tmp_path / "sizes.csv", pd.DataFrame({"img": [f"{row}.jpg" for row in range(TRAIN)], "width": 8}))
     write_table(tmp_path / "sample_submission.csv", pd.DataFrame({"img": ["900.jpg", "901.jpg"], "kind": "cat"}))

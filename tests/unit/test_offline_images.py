@@ -189,6 +189,75 @@ def test_rows_without_pictures_end_with_the_name_of_one(tmp_path: Path) -> None:
         run(script, folder, tmp_path / "work")
 
 
+def foreign_folder(row: int) -> tuple[str, list[str]]:
+    return f"C:\\data\\photos\\{row}.png", [f"pictures/{row}.png"]
+
+
+def several_pictures(row: int) -> tuple[str, list[str]]:
+    return f"scan{row}", [f"pictures/scan{row}/{number}.png" for number in range(3)]
+
+
+def beginning_of_names(row: int) -> tuple[str, list[str]]:
+    return f"scan{row}", [f"pictures/scan{row}_{colour}.png" for colour in ("red", "green")]
+
+
+def number_in_name(row: int) -> tuple[str, list[str]]:
+    return str(row), [f"pictures/photo_{row:04d}.png"]
+
+
+def other_case(row: int) -> tuple[str, list[str]]:
+    return f"photo{row}.jpg", [f"pictures/Photo{row}.JPG"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [foreign_folder, several_pictures, beginning_of_names, number_in_name, other_case],
+    ids=lambda name: name.__name__,
+)
+def test_pictures_are_found_by_what_a_table_has_of_their_names(
+    name: Callable[[int], tuple[str, list[str]]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "task"
+    rows = [name(row) for row in range(ROWS)]
+    for picture, (_, files) in zip(PICTURES, rows, strict=True):
+        for file in files:
+            save(folder / file, picture)
+    table = pd.DataFrame({"picture": [cell for cell, _ in rows], "lies": LYING.astype(int)})
+    table[~TEST].to_csv(folder / "train.csv", index=False)
+    table[TEST].drop(columns="lies").to_csv(folder / "test.csv", index=False)
+    printed = run(quick(candidate(brief(settings(folder, "accuracy", "lies")), RIDGE)), folder, tmp_path / "work")
+    assert "missing" not in printed
+    submission = pd.read_csv(tmp_path / "work" / "submission.csv")
+    assert (submission["lies"].to_numpy() == LYING[TEST]).mean() > 0.8
+
+
+@pytest.mark.parametrize("name", ["class folders", "labelled files"])
+def test_a_script_without_time_fits_on_fewer_and_smaller_pictures(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "task"
+    LAYOUTS[name](folder)
+    for row in range(12):  # another batch of rows
+        save(folder / ("train/lying" if name == "class folders" else "train") / f"9{row:02d}.png", PICTURES[LYING][row])
+    if name == "labelled files":
+        more = pd.DataFrame({"id": [f"9{row:02d}" for row in range(12)], "posture": "lying"})
+        more.to_csv(folder / "train.csv", index=False, mode="a", header=False)
+    script = quick(candidate(brief(folder), RIDGE)).replace("SECONDS = 60", "SECONDS = 0")
+    printed = run(script, folder, tmp_path / "work")
+    assert "32 of 44 train rows and 16 of 16 test rows are read in time" in printed
+    submission = pd.read_csv(tmp_path / "work" / "submission.csv")
+    assert (submission.iloc[:, 1].to_numpy() == NAMES[TEST]).mean() > 0.7
+
+
+def test_a_table_without_a_test_table_has_pictures_too(tmp_path: Path) -> None:
+    folder = tmp_path / "task"
+    for row, picture in enumerate(PICTURES):
+        save(folder / "photos" / f"{row}.png", picture)
+    pd.DataFrame({"photo": [f"{row}.png" for row in range(ROWS)], "posture": NAMES}).to_csv(
+        folder / "data.csv", index=False
+    )
+    graded, _ = grade(settings(folder, "accuracy", "posture"), tmp_path, RIDGE)
+    assert graded > 0.8
+
+
 def test_a_sample_that_lists_the_pictures_may_have_another_delimiter(tmp_path: Path) -> None:
     labelled_files(tmp_path / "task")
     path = tmp_path / "task" / "sample_submission.csv"

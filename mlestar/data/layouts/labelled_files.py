@@ -12,6 +12,9 @@ from mlestar.data.layouts.roles import LABEL_WORDS, file_words, role_of_name
 from mlestar.data.layouts.sources import TaskFile
 from mlestar.data.layouts.tables import new_file
 
+_LISTED = 0.5
+"""Rows of a table for each file of the folder whose files it labels. Chosen by judgement; not measured."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledFiles(Layout):
@@ -67,9 +70,16 @@ def _find_train(source: TaskSource, index: FileIndex) -> TaskFile | None:
     for name in source.folder.entries:
         if name not in source.roles.values() and role_of_name(name) is None and source.tables.is_readable(name):
             table = source.tables.describe(name)
-            if _has_labels(source, table) and table.frame is not None and index.find_names(table.frame, table.columns):
+            if _has_labels(source, table) and _names_files(source, table, index):
                 found.append(table)
     return found[0] if len(found) == 1 else None
+
+
+def _names_files(source: TaskSource, table: TaskFile, index: FileIndex) -> bool:
+    """Return whether the rows of a table are the files of a folder, and not folders of classes with many files each."""
+    ways = index.find_names(table.frame, table.columns) if table.frame is not None else []
+    files = [sum(file.startswith(f"{names.folder}/") for file in source.folder.files) for names in ways[:1]]
+    return any(len(table.rows) >= _LISTED * count for count in files)
 
 
 def _has_labels(source: TaskSource, table: TaskFile) -> bool:

@@ -155,6 +155,20 @@ def test_pictures_of_all_forms_are_learned_in_every_layout(name: str, tmp_path: 
     assert graded > 0.8
 
 
+def test_pictures_of_a_labelled_validation_folder_are_fitted_too(tmp_path: Path) -> None:
+    folder = tmp_path / "task"
+    class_folders(folder)
+    for name in ("lying", "standing"):
+        (folder / "valid" / name).mkdir(parents=True)
+        for path in sorted((folder / "train" / name).iterdir())[2:]:
+            path.rename(folder / "valid" / name / path.name)
+    script = quick(candidate(brief(folder), RIDGE))
+    assert "ROOTS = ['train', 'valid']" in script
+    run(script, folder, tmp_path / "work")
+    submission = pd.read_csv(tmp_path / "work" / "submission.csv")
+    assert (submission["label"].to_numpy() == NAMES[TEST]).mean() > 0.8
+
+
 def test_values_of_pictures_with_several_channels_are_predicted(tmp_path: Path) -> None:
     folder = tmp_path / "task"
     folder.mkdir()

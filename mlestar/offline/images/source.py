@@ -10,6 +10,7 @@ from mlestar.offline.facts import Facts
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2")
 _NAMED = re.compile(r"named by its column '(.+?)': of train in (.+?)/, of test in (.+?)/(?:;|$)")
 _ARRAY_LIST = re.compile(r"([^,\s][^,()]*?)(?: \(([^)]*)\))?(?:, |$)")
+_FURTHER = re.compile(r"the files of ([^;]*)/ are labelled too")
 _CODE_LINK = r"\s*(?:=|:|->|is|for|means|if)\s*(?:an?\s+|the\s+)?"
 
 
@@ -23,6 +24,8 @@ class Source:
     """What an id has of a test file: its `path`, its `name` below the test folder, or that without suffix (`stem`)."""
     codes: dict[str, str] = field(default_factory=dict)
     """Labels by the names of class folders, where a submission has numbers for them."""
+    further: tuple[str, ...] = ()
+    """Folders beside train that hold class folders too."""
     pattern: str = ""
     """What matches the class at the beginning of a file name."""
     column: str = ""
@@ -39,7 +42,8 @@ def find_source(facts: Facts) -> Source | None:
     """Return where the pictures of a task are; None where its rows are kept in another way."""
     layout = facts.spec.layout
     if layout == "class folders":
-        return Source("class_folders", ids_have=_ids_have(facts), codes=_codes(facts))
+        further = tuple(_FURTHER.findall(facts.spec.layout_note))
+        return Source("class_folders", ids_have=_ids_have(facts), codes=_codes(facts), further=further)
     if layout == "class in the file name":
         return Source("class_in_name", ids_have=_ids_have(facts), codes=_codes(facts), pattern=_class_pattern(facts))
     if layout == "arrays":

@@ -11,9 +11,13 @@ from mlestar.data.layouts.layout import HoldoutRows, Layout, PlaceFile, TaskSour
 from mlestar.data.layouts.roles import LABEL_WORDS, file_words, role_of_name
 from mlestar.data.layouts.sources import TaskFile
 from mlestar.data.layouts.tables import new_file
+from mlestar.data.tables import is_table
 
+# The limits below were chosen by judgement; none was measured.
 _LISTED = 0.5
-"""Rows of a table for each file of the folder whose files it labels. Chosen by judgement; not measured."""
+"""Rows of a table for each file of the folder whose files it labels."""
+_MOST_TABLES = 20
+"""Tables beside each other beyond which each of them is taken for a row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +71,8 @@ def _find_train(source: TaskSource, index: FileIndex) -> TaskFile | None:
     if source.overrides.train:
         return None
     found: list[TaskFile] = []
-    for name in source.folder.entries:
+    names = [name for name in source.folder.entries if is_table(source.folder.input / name)]
+    for name in names if len(names) <= _MOST_TABLES else []:
         if name not in source.roles.values() and role_of_name(name) is None and source.tables.is_readable(name):
             table = source.tables.describe(name)
             if _has_labels(source, table) and _names_files(source, table, index):

@@ -83,6 +83,22 @@ def test_broken_sounds_are_named_and_count_as_silence(tmp_path: Path) -> None:
     assert score_of(printed) < 0.6
 
 
+def test_a_sound_without_samples_counts_as_silence(tmp_path: Path) -> None:
+    task_folder = sounds_in_class_folders(tmp_path / "task")
+    for name in ("train/low/clip_000.wav", "test/clip_003.wav"):
+        assert (task_folder / name).is_file()
+        write_sound(task_folder / name, 8000, np.zeros(0))
+    write_sound(task_folder / "train/low/clip_001.wav", 8000, np.full(800, np.inf), "float32")
+    printed = run(first_script(brief_of(task_folder), LINEAR), task_folder, tmp_path / "work")
+    assert score_of(printed) > 0.85
+
+
+def test_a_script_that_reads_too_slowly_fits_on_fewer_sounds(folder: Path, brief: Brief, tmp_path: Path) -> None:
+    printed = run(first_script(brief, TREES).replace("SECONDS = 60", "SECONDS = 0"), folder, tmp_path / "work")
+    assert "32 of 54 train rows and 18 of 18 test rows are read in time" in printed
+    assert score_of(printed) > 0.8
+
+
 def test_a_script_ends_with_a_reason_when_most_sounds_are_broken(tmp_path: Path) -> None:
     task_folder = sounds_of_speakers(tmp_path / "task")
     script = first_script(brief_of(task_folder), LINEAR)

@@ -155,6 +155,20 @@ def test_pictures_of_all_forms_are_learned_in_every_layout(name: str, tmp_path: 
     assert graded > 0.8
 
 
+def test_pictures_of_a_labelled_validation_folder_are_fitted_too(tmp_path: Path) -> None:
+    folder = tmp_path / "task"
+    class_folders(folder)
+    for name in ("lying", "standing"):
+        (folder / "valid" / name).mkdir(parents=True)
+        for path in sorted((folder / "train" / name).iterdir())[2:]:
+            path.rename(folder / "valid" / name / path.name)
+    script = quick(candidate(brief(folder), RIDGE))
+    assert "ROOTS = ['train', 'valid']" in script
+    run(script, folder, tmp_path / "work")
+    submission = pd.read_csv(tmp_path / "work" / "submission.csv")
+    assert (submission["label"].to_numpy() == NAMES[TEST]).mean() > 0.8
+
+
 def test_values_of_pictures_with_several_channels_are_predicted(tmp_path: Path) -> None:
     folder = tmp_path / "task"
     folder.mkdir()
@@ -187,6 +201,75 @@ def test_rows_without_pictures_end_with_the_name_of_one(tmp_path: Path) -> None:
         path.rename(path.with_name(f"x{path.name}"))
     with pytest.raises(FileNotFoundError, match=r"rows have no picture, such as .*000"):
         run(script, folder, tmp_path / "work")
+
+
+def foreign_folder(row: int) -> tuple[str, list[str]]:
+    return f"C:\\data\\photos\\{row}.png", [f"pictures/{row}.png"]
+
+
+def several_pictures(row: int) -> tuple[str, list[str]]:
+    return f"scan{row}", [f"pictures/scan{row}/{number}.png" for number in range(3)]
+
+
+def beginning_of_names(row: int) -> tuple[str, list[str]]:
+    return f"scan{row}", [f"pictures/scan{row}_{colour}.png" for colour in ("red", "green")]
+
+
+def number_in_name(row: int) -> tuple[str, list[str]]:
+    return str(row), [f"pictures/photo_{row:04d}.png"]
+
+
+def other_case(row: int) -> tuple[str, list[str]]:
+    return f"photo{row}.jpg", [f"pictures/Photo{row}.JPG"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [foreign_folder, several_pictures, beginning_of_names, number_in_name, other_case],
+    ids=lambda name: name.__name__,
+)
+def test_pictures_are_found_by_what_a_table_has_of_their_names(
+    name: Callable[[int], tuple[str, list[str]]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "task"
+    rows = [name(row) for row in range(ROWS)]
+    for picture, (_, files) in zip(PICTURES, rows, strict=True):
+        for file in files:
+            save(folder / file, picture)
+    table = pd.DataFrame({"picture": [cell for cell, _ in rows], "lies": LYING.astype(int)})
+    table[~TEST].to_csv(folder / "train.csv", index=False)
+    table[TEST].drop(columns="lies").to_csv(folder / "test.csv", index=False)
+    printed = run(quick(candidate(brief(settings(folder, "accuracy", "lies")), RIDGE)), folder, tmp_path / "work")
+    assert "missing" not in printed
+    submission = pd.read_csv(tmp_path / "work" / "submission.csv")
+    assert (submission["lies"].to_numpy() == LYING[TEST]).mean() > 0.8
+
+
+@pytest.mark.parametrize("name", ["class folders", "labelled files"])
+def test_a_script_without_time_fits_on_fewer_and_smaller_pictures(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "task"
+    LAYOUTS[name](folder)
+    for row in range(12):  # another batch of rows
+        save(folder / ("train/lying" if name == "class folders" else "train") / f"9{row:02d}.png", PICTURES[LYING][row])
+    if name == "labelled files":
+        more = pd.DataFrame({"id": [f"9{row:02d}" for row in range(12)], "posture": "lying"})
+        more.to_csv(folder / "train.csv", index=False, mode="a", header=False)
+    script = quick(candidate(brief(folder), RIDGE)).replace("SECONDS = 60", "SECONDS = 0")
+    printed = run(script, folder, tmp_path / "work")
+    assert "32 of 44 train rows and 16 of 16 test rows are read in time" in printed
+    submission = pd.read_csv(tmp_path / "work" / "submission.csv")
+    assert (submission.iloc[:, 1].to_numpy() == NAMES[TEST]).mean() > 0.7
+
+
+def test_a_table_without_a_test_table_has_pictures_too(tmp_path: Path) -> None:
+    folder = tmp_path / "task"
+    for row, picture in enumerate(PICTURES):
+        save(folder / "photos" / f"{row}.png", picture)
+    pd.DataFrame({"photo": [f"{row}.png" for row in range(ROWS)], "posture": NAMES}).to_csv(
+        folder / "data.csv", index=False
+    )
+    graded, _ = grade(settings(folder, "accuracy", "posture"), tmp_path, RIDGE)
+    assert graded > 0.8
 
 
 def test_a_sample_that_lists_the_pictures_may_have_another_delimiter(tmp_path: Path) -> None:

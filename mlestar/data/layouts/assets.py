@@ -108,7 +108,11 @@ def _describe(pair: FolderPair) -> str:
 
 
 class FileIndex:
-    """Files and folders of an input folder by their paths, with and without suffixes."""
+    """Files and folders of an input folder by their paths, with and without suffixes.
+
+    A name is also found in each folder above its own one, in the other case, and without the zeros before its numbers:
+    `train/a/b/abc.jpg` is `abc` below `train`, and `train/0017.png` is 17.
+    """
 
     def __init__(self, files: Sequence[str]) -> None:
         self._files: dict[str, list[str]] = {}
@@ -131,30 +135,35 @@ class FileIndex:
                 self._register(parent, file)
 
     def _register(self, path: PurePosixPath, file: str) -> None:
-        folder = "" if str(path.parent) == "." else str(path.parent)
-        spellings: dict[str, CellForm] = {path.name: "name", path.name.split(".")[0]: "stem"}
+        folders = [str(parent) for parent in path.parents if parent.name] or [""]
+        stems = (path.stem, path.name.split(".")[0])
+        spellings: dict[str, CellForm] = {path.name: "name", **dict.fromkeys(stems, "stem")}
+        spellings = {fold_name(spelling): form for spelling, form in spellings.items()} | spellings
         for spelling, form in spellings.items():
-            key = f"{folder}/{spelling}" if folder else spelling
-            files = self._files.setdefault(key, [])
-            if not files or files[-1] != file:
-                files.append(file)
-            self._folders.setdefault(spelling, {}).setdefault(folder, form)
+            for folder in folders:
+                key = f"{folder}/{spelling}" if folder else spelling
+                files = self._files.setdefault(key, [])
+                if not files or files[-1] != file:
+                    files.append(file)
+                self._folders.setdefault(spelling, {}).setdefault(folder, form)
 
     def files(self, names: FileNames, cell: str) -> list[str]:
         """Return the files of a row."""
-        return self._files.get(names.key(cell), [])
+        key = names.key(cell)
+        folder, slash, name = key.rpartition("/")
+        return self._files.get(key) or self._files.get(f"{folder}{slash}{fold_name(name)}", [])
 
     def candidates(self, cell: str) -> list[tuple[str, CellForm]]:
         """Return (folder, form) under which a cell names a file; of whole paths the folder is empty."""
         cell = cell.strip()
         if "/" in cell:
             return [("", "path")] if cell in self._files else self._below(cell)
-        return list(self._folders.get(cell, {}).items())
+        return list((self._folders.get(cell) or self._folders.get(fold_name(cell), {})).items())
 
     def _below(self, cell: str) -> list[tuple[str, CellForm]]:
         """Return the folders under which a relative path exists."""
         path = PurePosixPath(cell)
-        folders = self._folders.get(path.name, {})
+        folders = self._folders.get(path.name) or self._folders.get(fold_name(path.name), {})
         end = f"/{path.parent}"
         return [(folder.removesuffix(end), form) for folder, form in folders.items() if f"/{folder}".endswith(end)]
 
@@ -171,7 +180,22 @@ class FileIndex:
                 if count >= _COVERED * len(cells):
                     where = _common_folder(cells) if form == "path" else folder
                     ranked.append((count, FileNames(str(column), where, form)))
-        return [names for _, names in sorted(ranked, key=lambda pair: -pair[0]) if names.folder]
+        ranked.sort(key=lambda pair: (-pair[0], -pair[1].folder.count("/")))
+        found: list[FileNames] = []
+        for _, names in ranked:
+            if names.folder and not any(_is_above(names, other) for other in found):
+                found.append(names)
+        return found
+
+
+def fold_name(name: str) -> str:
+    """Return a name without case, and without the zeros before its numbers."""
+    return re.sub(r"(?<!\d)0+(?=\d)", "", name.casefold())
+
+
+def _is_above(names: FileNames, other: FileNames) -> bool:
+    """Return whether the same column names the same files in a folder below."""
+    return names.column == other.column and other.folder.startswith(f"{names.folder}/")
 
 
 def _common_folder(cells: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from mlestar.data.tables import is_table
 Divide = Callable[[str], tuple[str, str]]
 """Divides a name into its class and the rest; both are empty where it has none."""
 
-_BEFORE_NUMBER = re.compile(r"(.*?[^\W_].*?)[\s._()-]*(\d+)[\s)]*")
+_BEFORE_NUMBER = re.compile(r"(.*?[^\W_].*?)(?:[\s._()-]+|(?<!\d))(\d+)[\s)]*")
 _BEFORE_SEPARATOR = re.compile(r"([^\W_][^._-]*)[._-]+(.*\d.*)")
 _ARRAYS = {".npz", ".npy", ".h5", ".hdf5", ".zip", ".gz", ".tar"}
 # The limits below were chosen by judgement; none was measured.

@@ -8,9 +8,16 @@ import pandas as pd
 
 from mlestar.data.layouts.assets import Assets, FileIndex, FileNames, pair_folders
 from mlestar.data.layouts.layout import HoldoutRows, Layout, PlaceFile, TaskSource
-from mlestar.data.layouts.roles import role_of_name
+from mlestar.data.layouts.roles import LABEL_WORDS, file_words, role_of_name
 from mlestar.data.layouts.sources import TaskFile
 from mlestar.data.layouts.tables import new_file
+from mlestar.data.tables import is_table
+
+# The limits below were chosen by judgement; none was measured.
+_LISTED = 0.5
+"""Rows of a table for each file of the folder whose files it labels."""
+_MOST_TABLES = 20
+"""Tables beside each other beyond which each of them is taken for a row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,12 +31,12 @@ class LabelledFiles(Layout):
 
     @classmethod
     def find(cls, source: TaskSource) -> Self | None:
-        if not source.has_table("train") or source.has_table("test"):
-            return None
-        train = source.table("train")
-        if train.frame is None:
+        if source.has_table("test"):
             return None
         index = FileIndex.without(source.folder.files, source.roles.values())
+        train = source.table("train") if source.has_table("train") else _find_train(source, index)
+        if train is None or train.frame is None:
+            return None
         sample = source.table("sample_submission") if source.has_table("sample_submission") else None
         train_names = index.find_names(train.frame, train.columns)
         rows = _list_test(source, train_names, train, sample, index)
@@ -47,7 +54,7 @@ class LabelledFiles(Layout):
             sample=sample,
             assets=assets,
             note=f"{assets.note}; {rows_note}" if assets else rows_note,
-            notes=(*source.notes(), rows_note, *([assets.note] if assets else [])),
+            notes=(*_notes(source, train), rows_note, *([assets.note] if assets else [])),
         )
 
     def owns(self, name: str) -> bool:
@@ -57,6 +64,47 @@ class LabelledFiles(Layout):
         self.source.tables.get(self.train.name).write(new_file(folder, self.train.name), rows.train)
         files = self.assets.write(self.train, rows, self.input, folder, place) if self.assets else []
         return [self.train.name, *files]
+
+
+def _find_train(source: TaskSource, index: FileIndex) -> TaskFile | None:
+    """Return the only table that names a file in each row and labels them, such as `labels.csv` beside `train/`."""
+    if source.overrides.train:
+        return None
+    found: list[TaskFile] = []
+    names = [name for name in source.folder.entries if is_table(source.folder.input / name)]
+    for name in names if len(names) <= _MOST_TABLES else []:
+        if name not in source.roles.values() and role_of_name(name) is None and source.tables.is_readable(name):
+            table = source.tables.describe(name)
+            if _has_labels(source, table) and _names_files(source, table, index):
+                found.append(table)
+    return found[0] if len(found) == 1 else None
+
+
+def _names_files(source: TaskSource, table: TaskFile, index: FileIndex) -> bool:
+    """Return whether the rows of a table are the files of a folder, and not folders of classes with many files each."""
+    ways = index.find_names(table.frame, table.columns) if table.frame is not None else []
+    files = [sum(file.startswith(f"{names.folder}/") for file in source.folder.files) for names in ways[:1]]
+    return any(len(table.rows) >= _LISTED * count for count in files)
+
+
+def _has_labels(source: TaskSource, table: TaskFile) -> bool:
+    """Return whether a table is named after labels, or has what the sample submission asks for: a column or classes."""
+    if len(table.columns) < 2 or table.frame is None:
+        return False
+    if LABEL_WORDS & set(file_words(table.name)):
+        return True
+    predicted = set(source.table("sample_submission").columns[1:]) if source.has_table("sample_submission") else set()
+    return bool(predicted) and any(
+        column in predicted or set(table.frame[column]) == predicted for column in table.columns
+    )
+
+
+def _notes(source: TaskSource, train: TaskFile) -> tuple[str, ...]:
+    """Return a line for each role; train may be a table that no name suggests."""
+    if source.roles.get("train") == train.name:
+        return source.notes()
+    others = (line for line in source.notes() if not line.startswith("train:"))
+    return f"train: {train.name} (its rows name files)", *others
 
 
 def _list_test(
@@ -103,7 +151,7 @@ def _cell_of(file: str, names: FileNames, folder: str) -> str:
     """Return the cell by which a row would name a test file."""
     if names.form == "path":
         return f"{folder}/{file}"
-    return file if names.form == "name" else str(PurePosixPath(file).with_name(PurePosixPath(file).name.split(".")[0]))
+    return file if names.form == "name" else str(PurePosixPath(file).with_suffix(""))
 
 
 def _with_ids(train: TaskFile, names: FileNames, column: str, way: FileNames) -> TaskFile:
@@ -112,6 +160,6 @@ def _with_ids(train: TaskFile, names: FileNames, column: str, way: FileNames) ->
         return train
     cells = train.frame[names.column].str.strip()
     if way.form == "stem" and names.form != "stem":
-        cells = cells.map(lambda cell: PurePosixPath(cell).name.split(".")[0])
+        cells = cells.map(lambda cell: PurePosixPath(cell).stem)
     frame = train.frame.assign(**{column: cells})
     return TaskFile(train.name, (*train.columns, column), frame)

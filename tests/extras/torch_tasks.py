@@ -17,11 +17,15 @@ NETWORK, PRETRAINED = "Convolutional network", "Pretrained EfficientNet"
 
 @dataclass(frozen=True)
 class TorchTask:
-    """A task, the card of a model, and the lowest score that its script must reach; an error counts with a minus."""
+    """A task for a script with torch."""
 
     write: Callable[[Path], object]
     card: str
+    """Of the model."""
     least: float
+    """Score that the script must reach; an error counts with a minus."""
+    seconds: int = 20
+    """Limit of the script, on which its steps depend."""
 
 
 def small_digits(folder: Path, rows: int = 300) -> None:
@@ -99,6 +103,6 @@ TORCH_TASKS = {
     "pretrained values": TorchTask(brightness, PRETRAINED, -35.0),
     "pairs": TorchTask(images.write_pairs, NETWORK, -0.6 * images.NOISE),
     "coloured pairs": TorchTask(coloured_pairs, NETWORK, -0.6 * images.NOISE),
-    "sounds": TorchTask(sounds_in_class_folders, NETWORK, 0.7),
-    "values of sounds": TorchTask(sounds_and_columns, NETWORK, -38.0),
+    "sounds": TorchTask(sounds_in_class_folders, NETWORK, 0.7, seconds=60),
+    "values of sounds": TorchTask(sounds_and_columns, NETWORK, -38.0, seconds=60),
 }

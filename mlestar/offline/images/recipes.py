@@ -39,8 +39,13 @@ def suits(facts: Facts) -> bool:
 
 def is_usable(facts: Facts, model: Model) -> bool:
     """Return whether a model can be used: a network for every label takes too long."""
+    return model.name != "network" or _count_fits(facts) <= _MOST_TARGETS
+
+
+def _count_fits(facts: Facts) -> int:
+    """Return how many models a fold fits: one for each target, or for each label where a row has several."""
     labels = len(facts.spec.classes) if facts.spec.problem == "multilabel" else 1
-    return model.name != "network" or max(len(facts.spec.target), labels) <= _MOST_TARGETS
+    return max(len(facts.spec.target), labels)
 
 
 def first_models(facts: Facts) -> Sequence[str]:
@@ -72,6 +77,7 @@ def _values(facts: Facts, source: Source, model: Model, title: str) -> dict[str,
         "source": source,
         "suffixes": SUFFIXES,
         "few_per_class": _has_few_per_class(facts),
+        "fits": _count_fits(facts),
         "table_columns": columns,
         "all_columns": source.form == "named_files" and (facts.cut_columns or len(columns) > _MOST_LISTED),
         "most_pixels": next((side for rows, side in _SIDES if _rows(facts) <= rows), _SMALLEST_SIDE),

@@ -53,7 +53,8 @@ def script_for(made: TorchTask, folder: Path, packages: tuple[str, ...]) -> str:
 
 async def base_with(runner: Runner, packages: tuple[str, ...]) -> str:
     """Return the base of a job that has these packages, which are added where they are missing."""
-    missing = tuple(name for name in packages if name not in (await runner.environment()).distributions)
+    environment = await runner.environment()
+    missing = tuple(name for name in packages if name not in environment.distributions)
     if not missing:
         return ""
     assert isinstance(runner, DockerRunner | LocalRunner)

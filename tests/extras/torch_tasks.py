@@ -53,8 +53,7 @@ def many_classes(folder: Path, classes: int = 100) -> None:
 
 def write_arrays(folder: Path, pictures: np.ndarray, labels: np.ndarray, rows: int) -> None:
     folder.mkdir(parents=True)
-    parts = {"x_train": pictures[:rows], "y_train": labels[:rows], "x_test": pictures[rows:]}
-    np.savez_compressed(folder / "data.npz", **parts)
+    np.savez_compressed(folder / "data.npz", x_train=pictures[:rows], y_train=labels[:rows], x_test=pictures[rows:])
     images.settings(folder, "accuracy")
 
 
@@ -76,7 +75,9 @@ def write_answers(folder: Path, answers: pd.DataFrame, metric: str) -> None:
         images.save(folder / ("test" if images.TEST[row] else "train") / f"{row:03d}{suffix}", picture)
     table = pd.concat([pd.DataFrame({"id": [f"{row:03d}" for row in range(images.ROWS)]}), answers], axis=1)
     table[~images.TEST].to_csv(folder / "train.csv", index=False)
-    table[images.TEST].assign(**dict.fromkeys(answers, 0)).to_csv(folder / "sample_submission.csv", index=False)
+    table[images.TEST].assign(**dict.fromkeys(map(str, answers), 0)).to_csv(
+        folder / "sample_submission.csv", index=False
+    )
     (folder / "task.toml").write_text(f'metric = "{metric}"\ntarget = {list(answers)!r}\n', encoding="utf-8")
 
 

@@ -1,6 +1,7 @@
 """Which models the offline engineer begins with on a table, and what they learn that others do not."""
 
 import contextlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlestar.offline.ideas import carry_out, ideas_for
 from mlestar.offline.kinds import find_kind, usable_models
 from mlestar.offline.merging import merge_models
+from mlestar.offline.refinement import blocks_of
 from mlestar.offline.rendering import template
 from mlestar.state import ModelCard
 from tests.unit.offline_context import brief_of, candidate, data, facts_of, run, score_of, write_task
@@ -281,3 +284,24 @@ def test_scripts_that_compute_their_classes_are_merged() -> None:
     merged = merge_models(script, script)
     assert merged is not None
     assert "logarithms = " not in merged
+
+
+def test_no_feature_is_made_of_the_time_that_a_growth_is_removed_from(tmp_path: Path) -> None:
+    dates = pd.date_range("2020-01-01", periods=600).strftime("%Y-%m-%d")
+    draw = np.random.default_rng(3)
+    rows = pd.DataFrame({"day": dates, "kind": draw.choice(["a", "b"], 600), "x": draw.normal(size=600)})
+    brief = brief_of(
+        write_task(tmp_path / "task", rows.assign(y=rows["x"] + np.arange(600) / 100), "y", "rmse"), PACKAGES
+    )
+    assert brief.split is not None
+    split = brief.split.model_copy(update={"kind": "time", "column": "day", "fraction": 0.2})
+    script = candidate(brief.model_copy(update={"split": split}), ModelCard(name="linear"))
+    block = blocks_of(script)["build_features"]
+    plans = {idea.name: idea.plan for idea in ideas_for(block)}
+    changed = definitions(script.replace(block, carry_out(block, f"{plans['crosses']} {plans['pairs']}")))
+    cells = rows.astype(str)
+    made = changed["build_features"](cells.iloc[:500], cells.iloc[500:])[0]
+    assert "day_year" in made
+    assert [
+        name for name in made if re.search("year.*with|with.*year|days.*(?:per|less)|(?:per|less).*days", name)
+    ] == []

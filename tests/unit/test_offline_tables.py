@@ -181,8 +181,9 @@ def test_rounds_are_counted_where_rows_are_equal(together: bool, tmp_path: Path)
 
 def visits() -> pd.DataFrame:
     """Rows of people at days, in no order, some of them equal."""
-    people, days = np.arange(SIZE) % 40, DRAW.integers(0, 90, SIZE)
-    rows = pd.DataFrame({"person": people, "day": days, "x": DRAW.normal(size=SIZE).round(3)})
+    draw = np.random.default_rng(4)
+    people, days = np.arange(SIZE) % 40, draw.integers(0, 90, SIZE)
+    rows = pd.DataFrame({"person": people, "day": days, "x": draw.normal(size=SIZE).round(3)})
     rows.iloc[300:] = rows.iloc[:100].to_numpy()
     return rows.astype({"person": int, "day": int}).assign(y=lambda rows: rows["x"] + rows["person"] % 7)
 

@@ -89,16 +89,39 @@ class Assets:
         written: list[str] = []
         for pair in self.pairs:
             cells = train.frame[pair.train.column].to_numpy(dtype=object)
-            moves = [(cell, pair.train.folder) for cell in cells[rows.train]]
-            moves += [(cell, pair.test.folder) for cell in cells[rows.withheld] if pair.test]
-            for cell, to in moves:
+            moves = [(cell, pair.train.folder, True) for cell in cells[rows.train]]
+            if pair.test:
+                # The folders of train may be named after the labels.
+                keeps = pair.train.form == "path" or self._are_filed_alike(pair, cells[rows.withheld])
+                moves += [(cell, pair.test.folder, keeps) for cell in cells[rows.withheld]]
+            for cell, to, keeps_folders in moves:
                 for file in self.index.files(pair.train, str(cell)):
-                    target = f"{to}/{file.removeprefix(f'{pair.train.folder}/')}"
+                    below = file.removeprefix(f"{pair.train.folder}/")
+                    target = f"{to}/{below if keeps_folders else '/'.join(_divide(below, str(cell))[1])}"
                     if not (folder / target).exists():
                         (folder / target).parent.mkdir(parents=True, exist_ok=True)
                         place(source / file, folder / target)
                         written.append(target)
         return written
+
+    def _are_filed_alike(self, pair: FolderPair, cells: Iterable[object]) -> bool:
+        """Return whether the folders in which rows of train have their files are folders of test too."""
+        if pair.test is None:
+            return False
+        test = {parent.as_posix() for file in self.index.names for parent in PurePosixPath(file).parents}
+        files = ((file, str(cell)) for cell in cells for file in self.index.files(pair.train, str(cell)))
+        above = {_divide(file.removeprefix(f"{pair.train.folder}/"), cell)[0] for file, cell in files}
+        return all("/".join((pair.test.folder, *folders)) in test for folders in above)
+
+
+def _divide(below: str, cell: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the folders above what a cell names, and the rest of a path."""
+    parts, names = PurePosixPath(below).parts, {cell.strip(), fold_name(cell.strip())}
+    for place, part in enumerate(parts):
+        spellings = {part, PurePosixPath(part).stem, part.split(".")[0]}
+        if names & (spellings | {fold_name(spelling) for spelling in spellings}):
+            return parts[:place], parts[place:]
+    return (), parts
 
 
 def _describe(pair: FolderPair) -> str:
@@ -115,6 +138,7 @@ class FileIndex:
     """
 
     def __init__(self, files: Sequence[str]) -> None:
+        self.names = tuple(files)
         self._files: dict[str, list[str]] = {}
         self._folders: dict[str, dict[str, CellForm]] = {}
         for file in files:

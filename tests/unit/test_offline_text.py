@@ -161,3 +161,16 @@ def test_a_study_switches_parts_off(topics: Path, tmp_path: Path) -> None:
     printed = run(write_study(candidate(brief_of(topics), BLEND), ""), topics, tmp_path / "study")
     assert printed.count("Ablation ") >= 3
     assert "failed" not in printed
+
+
+def test_a_text_of_a_joined_table_leaves_many_columns_to_the_recipe_for_tables(tmp_path: Path) -> None:
+    rows = text_rows()
+    draw = np.random.default_rng(1)
+    numbers = pd.DataFrame(draw.normal(size=(SIZE, 5))).add_prefix("x")
+    shops = pd.DataFrame({"shop": 100 + np.arange(30), "about": rows["message"].iloc[:30]})
+    own = rows[["id", "topic"]].assign(shop=draw.choice(shops["shop"], SIZE)).join(numbers)
+    folder = write_task(tmp_path / "task", own, ["topic"], "accuracy")
+    shops.to_csv(folder / "shops.csv", index=False)
+    kind = find_kind(facts_of(brief_of(folder)))
+    assert kind is not None
+    assert kind.name == "tables"

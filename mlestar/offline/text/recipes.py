@@ -33,7 +33,8 @@ def suits(facts: Facts) -> bool:
     texts = treat_columns(facts).texts
     words = [column.words for column in facts.test_columns if column.name in texts]
     others = len(facts.test_columns) - len(words)
-    return bool(texts) and (others <= _FEW_OTHERS or max(words) >= _MAIN_WORDS)
+    has_texts = bool(words) or facts.spec.id in texts
+    return has_texts and (others <= _FEW_OTHERS or max(words, default=0) >= _MAIN_WORDS)
 
 
 def is_usable(facts: Facts, model: Model) -> bool:

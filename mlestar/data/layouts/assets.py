@@ -92,7 +92,7 @@ class Assets:
             moves = [(cell, pair.train.folder, True) for cell in cells[rows.train]]
             if pair.test:
                 # The folders of train may be named after the labels.
-                keeps = pair.train.form == "path" or self._are_filed_alike(pair, cells[rows.withheld])
+                keeps = pair.train.form == "path" or self._are_filed_alike(pair.train, pair.test, cells[rows.withheld])
                 moves += [(cell, pair.test.folder, keeps) for cell in cells[rows.withheld]]
             for cell, to, keeps_folders in moves:
                 for file in self.index.files(pair.train, str(cell)):
@@ -104,24 +104,28 @@ class Assets:
                         written.append(target)
         return written
 
-    def _are_filed_alike(self, pair: FolderPair, cells: Iterable[object]) -> bool:
+    def _are_filed_alike(self, train: FileNames, test: FileNames, cells: Iterable[object]) -> bool:
         """Return whether the folders in which rows of train have their files are folders of test too."""
-        if pair.test is None:
-            return False
-        test = {parent.as_posix() for file in self.index.names for parent in PurePosixPath(file).parents}
-        files = ((file, str(cell)) for cell in cells for file in self.index.files(pair.train, str(cell)))
-        above = {_divide(file.removeprefix(f"{pair.train.folder}/"), cell)[0] for file, cell in files}
-        return all("/".join((pair.test.folder, *folders)) in test for folders in above)
+        known = {parent.as_posix() for file in self.index.names for parent in PurePosixPath(file).parents}
+        files = ((file, str(cell)) for cell in cells for file in self.index.files(train, str(cell)))
+        above = {_divide(file.removeprefix(f"{train.folder}/"), cell)[0] for file, cell in files}
+        return all("/".join((test.folder, *folders)) in known for folders in above)
 
 
 def _divide(below: str, cell: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the folders above what a cell names, and the rest of a path."""
     parts, names = PurePosixPath(below).parts, {cell.strip(), fold_name(cell.strip())}
     for place, part in enumerate(parts):
-        spellings = {part, PurePosixPath(part).stem, part.split(".")[0]}
-        if names & (spellings | {fold_name(spelling) for spelling in spellings}):
+        if names & _spellings(part).keys():
             return parts[:place], parts[place:]
     return (), parts
+
+
+def _spellings(name: str) -> dict[str, CellForm]:
+    """Return what cells may have of the name of a file or folder."""
+    stems = (PurePosixPath(name).stem, name.split(".")[0])
+    spellings: dict[str, CellForm] = {name: "name", **dict.fromkeys(stems, "stem")}
+    return {fold_name(spelling): form for spelling, form in spellings.items()} | spellings
 
 
 def _describe(pair: FolderPair) -> str:
@@ -160,10 +164,7 @@ class FileIndex:
 
     def _register(self, path: PurePosixPath, file: str) -> None:
         folders = [str(parent) for parent in path.parents if parent.name] or [""]
-        stems = (path.stem, path.name.split(".")[0])
-        spellings: dict[str, CellForm] = {path.name: "name", **dict.fromkeys(stems, "stem")}
-        spellings = {fold_name(spelling): form for spelling, form in spellings.items()} | spellings
-        for spelling, form in spellings.items():
+        for spelling, form in _spellings(path.name).items():
             for folder in folders:
                 key = f"{folder}/{spelling}" if folder else spelling
                 files = self._files.setdefault(key, [])
@@ -182,14 +183,16 @@ class FileIndex:
         cell = cell.strip()
         if "/" in cell:
             return [("", "path")] if cell in self._files else self._below(cell)
-        return list((self._folders.get(cell) or self._folders.get(fold_name(cell), {})).items())
+        return list(self._folders_of(cell).items())
 
     def _below(self, cell: str) -> list[tuple[str, CellForm]]:
         """Return the folders under which a relative path exists."""
         path = PurePosixPath(cell)
-        folders = self._folders.get(path.name) or self._folders.get(fold_name(path.name), {})
-        end = f"/{path.parent}"
+        folders, end = self._folders_of(path.name), f"/{path.parent}"
         return [(folder.removesuffix(end), form) for folder, form in folders.items() if f"/{folder}".endswith(end)]
+
+    def _folders_of(self, name: str) -> dict[str, CellForm]:
+        return self._folders.get(name) or self._folders.get(fold_name(name), {})
 
     def find_names(self, frame: pd.DataFrame, columns: Iterable[str]) -> list[FileNames]:
         """Return the ways in which rows of a table name files, the one that covers the most rows first."""

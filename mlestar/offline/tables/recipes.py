@@ -152,11 +152,6 @@ def _has_compact_dates(facts: Facts, columns: FeatureColumns) -> bool:
     return any(not column.examples for column in dates) or any(_COMPACT.fullmatch(cell.strip()) for cell in cells)
 
 
-def _keeps_together(split: SplitPlan) -> bool:
-    """Return whether rows that belong together stay on one side of a split."""
-    return split.kind in ("time", "series", "group", "space") or split.keep_duplicates
-
-
 def _are_common(facts: Facts, objective: Objective) -> bool:
     """Return whether the rarest class has enough rows for every fold to have some of it."""
     column, classes = facts.column(facts.spec.target[0]), _classes(facts, objective)
@@ -229,9 +224,10 @@ def _split_values(facts: Facts, objective: Objective, columns: FeatureColumns, s
     written = rule is not None and rule.part == "written_date"
     written_format = find_format(column) if column is not None and not rule else ""
     dated = column is not None and not rule and (column.kind == "date" or bool(written_format))
-    counted = column is not None and column.kind in ("int", "float") and split.column != facts.spec.id and not rule
-    counted = counted and not dated
+    numeric = column is not None and column.kind in ("int", "float") and split.column != facts.spec.id and not rule
+    counted = numeric and not dated
     grouped = split.kind in ("group", "space") or split.keep_duplicates
+    apart = "times" if split.kind in ("time", "series") else "groups" if grouped else ""
     return {
         "split": split,
         "clock": "date" if dated or date_inside or written else "number",
@@ -243,8 +239,8 @@ def _split_values(facts: Facts, objective: Objective, columns: FeatureColumns, s
         and (dated or counted),
         "clock_name": plain_names(columns.numbers).get(split.column or "", ""),
         "grouped": grouped,
-        "apart": "times" if split.kind in ("time", "series") else "groups" if grouped else "",
-        "common": objective.classify and not _keeps_together(split) and _are_common(facts, objective),
+        "apart": apart,
+        "common": objective.classify and not apart and _are_common(facts, objective),
         "units_code": units_code(split).strip(),
         "series_code": series_code(split).strip() if split.kind == "series" else "",
         "calendar_code": calendar_code(split).strip() if split.kind in ("time", "series") and split.columns else "",

@@ -11,7 +11,8 @@ from mlestar.evaluation.holdout.clock import TIME_WORDS, name_words
 QUARTER = "%Y-%m"
 """Format of the first month of a quarter, as which scripts read it."""
 _IS_QUARTER = re.compile(r"(?:19|20)\d{2}[- ]?Q[1-4]")
-_DIGITS = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H"}
+_DIGITS = {6: ("%Y%m", 28 * 24), 8: ("%Y%m%d", 24), 10: ("%Y%m%d%H", 1)}
+"""By the number of digits: the format, and the fewest hours between two different values."""
 _YEARS = (1900, 2100)
 """Years outside which digits are no date."""
 _WORDED = ("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%b %d %Y", "%b %Y", "%b-%Y", "%b-%y", "%Y-%b", "%Y %b")
@@ -40,21 +41,15 @@ def find_format(column: ColumnStatistics) -> str:
 def _find_digits(column: ColumnStatistics) -> str:
     """Return the format of dates in digits alone, such as 20170308, in a column that is named like a time."""
     low, high = column.minimum or "", column.maximum or ""
-    date_format = _DIGITS.get(len(low), "")
-    if (
-        not date_format
-        or not name_words(column.name) & TIME_WORDS
-        or not _are_read([low, high, *column.examples], date_format)
-    ):
+    if len(low) not in _DIGITS or not name_words(column.name) & TIME_WORDS:
+        return ""
+    date_format, least = _DIGITS[len(low)]
+    if not _are_read([low, high, *column.examples], date_format):
         return ""
     first, last = (datetime.strptime(value, date_format) for value in (low, high))
     hours = (last - first).total_seconds() / 3600
     # There are no more different values than hours, days or months.
-    return (
-        date_format
-        if column.distinct <= 1 + hours / {"%Y%m%d%H": 1, "%Y%m%d": 24, "%Y%m": 28 * 24}[date_format]
-        else ""
-    )
+    return date_format if column.distinct <= 1 + hours / least else ""
 
 
 def is_quarter(column: ColumnStatistics) -> bool:

@@ -18,7 +18,7 @@ from mlestar.evaluation.blending.script import Part, write_blend
 from mlestar.evaluation.blending.weights import MAX_CANDIDATES, Mixture
 from mlestar.metrics.precision import format_score
 from mlestar.nodes.ensemble import ENSEMBLE_STRETCH
-from mlestar.nodes.finalists import ranked_scripts
+from mlestar.nodes.finalists import choose_finalists, ranked_scripts
 from mlestar.nodes.grading import MESSAGE_CHARACTERS, compare_submissions, grade_file
 from mlestar.nodes.progress import emit, emit_solution
 from mlestar.runners.supply.needs import NeedsError, read_needs
@@ -68,9 +68,12 @@ async def _blend(ctx: RunContext, brief: Brief, state: PipelineState) -> tuple[S
     """
     staged = await ctx.inputs.search(brief)
     ranked = _graded(ranked_scripts(state, brief.spec.direction))
-    limit = min(ctx.settings.script_seconds / ENSEMBLE_STRETCH, await seconds_left(ctx))
-    candidates = [solution for solution in ranked if solution.verdict.seconds <= limit][:MAX_CANDIDATES]
-    if len(candidates) < 2:
+    count = ctx.settings.finalists
+    # The blend takes the place of one of the finalists, which may be the quickest.
+    others = sorted((one.verdict.seconds for one in choose_finalists(ranked, count)), reverse=True)[: count - 1]
+    limit = min(ctx.settings.script_seconds / ENSEMBLE_STRETCH, await seconds_left(ctx, others))
+    candidates = ranked[:MAX_CANDIDATES]
+    if sum(solution.verdict.seconds <= limit for solution in candidates) < 2:
         msg = "fewer than two graded scripts fit the time that is left"
         raise NotBlendedError(msg)
     paths = [await asyncio.to_thread(ctx.services.blobs.verified, one.verdict.submission or "") for one in candidates]
@@ -78,21 +81,27 @@ async def _blend(ctx: RunContext, brief: Brief, state: PipelineState) -> tuple[S
     if np.count_nonzero(fit.whole.weights) < 2:
         msg = f"no mix is better than {ranked[0].id} alone"
         raise NotBlendedError(msg)
-    text = await asyncio.to_thread(cross_fitted, staged.form, _units(staged), paths, fit)
-    submission = await ctx.services.keep(text)
-    gain = await _confirm(ctx, staged, submission, ranked[0])
-    return await _solution(ctx, brief, staged, candidates, fit.whole, submission), gain
+    blended, single = [
+        await ctx.services.keep(await asyncio.to_thread(cross_fitted, staged.form, _units(staged), paths, halves))
+        for halves in (fit.halves, fit.singles)
+    ]
+    gain = await _confirm(ctx, staged, blended, single)
+    return await _solution(ctx, brief, staged, candidates, fit.whole, blended), gain
 
 
-async def seconds_left(ctx: RunContext) -> float:
+async def seconds_left(ctx: RunContext, others: Sequence[float]) -> float:
     """Return what a blend may take of the time that was left when this was first asked.
 
     The ledger keeps it: a run that is repeated or forked has another time left, and would choose among other scripts.
+
+    Args:
+        ctx: of the run.
+        others: the seconds of the finalists beside the blend.
     """
     ledger, key = ctx.services.ledger, key_of("blend_seconds", BLEND)
     recorded = await asyncio.to_thread(ledger.recall, key)
     if recorded is None:
-        recorded = {"seconds": await ctx.services.budget.finalist_seconds()}
+        recorded = {"seconds": await ctx.services.budget.finalist_seconds(others)}
         await asyncio.to_thread(ledger.note, "blend_seconds", key, recorded)
     return float(recorded["seconds"])
 
@@ -113,8 +122,8 @@ def _units(staged: StagedInput) -> np.ndarray:
     return staged.grader.units
 
 
-async def _confirm(ctx: RunContext, staged: StagedInput, submission: str, best: Solution) -> str:
-    """Return by how much cross-fitted predictions are better than those of the best script.
+async def _confirm(ctx: RunContext, staged: StagedInput, blended: str, single: str) -> str:
+    """Return by how much cross-fitted predictions are better than those of the best script, cross-fitted too.
 
     The gain must be larger than its own standard error, as an improvement of the ladder of Blum and Hardt (2015), which
     `runtime/graded.py` cites.
@@ -122,12 +131,12 @@ async def _confirm(ctx: RunContext, staged: StagedInput, submission: str, best: 
     Raises:
         NotBlendedError: it is not.
     """
-    comparison = await compare_submissions(ctx, staged, submission, best.verdict.submission or "")
+    comparison = await compare_submissions(ctx, staged, blended, single)
     if comparison is None:
         msg = "it could not be graded"
         raise NotBlendedError(msg)
     shown = format_score(comparison.difference, comparison.standard_error)
-    gain = f"its gain over {best.id} is {shown} on rows that its weights do not come from"
+    gain = f"its gain over the best script is {shown} on rows that chose neither"
     if comparison.difference <= max(0.0, comparison.standard_error):
         raise NotBlendedError(gain)
     return gain

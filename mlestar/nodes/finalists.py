@@ -29,16 +29,19 @@ def ranked_scripts(state: PipelineState, direction: Direction) -> list[Solution]
 
 
 def choose_finalists(ranked: Sequence[Solution], count: int) -> list[Solution]:
-    """Return the best by holdout score; from two on, the best ensemble and the best single solution are among them.
+    """Return the best by holdout score, best first; from two on, the best of each kind are among them.
 
-    The holdout score of a kind is the best of many on the same rows, so its lead over the other may be chance.
+    The holdout score of a script or an ensemble is the best of many on the same rows, so its lead over another kind may
+    be chance; that of a blend owes nothing to a choice, and looks worse than theirs for it.
     """
-    finalists = list(ranked[:count])
-    for ensemble in (True, False):
-        kind = [solution for solution in ranked if (solution.origin == "ensemble") is ensemble]
-        if count > 1 and kind and kind[0] not in finalists:
-            finalists[-1] = kind[0]
-    return finalists
+    blends = [solution for solution in ranked if solution.members]
+    singles = [solution for solution in ranked if solution.origin != "ensemble"]
+    ensembles = [solution for solution in ranked if solution.origin == "ensemble" and not solution.members]
+    kinds = [kind[0] for kind in (blends, singles, ensembles) if kind] if count > 1 else []
+    places = kinds[:count]
+    others = [solution for solution in ranked if solution not in places]
+    chosen = [*places, *others[: count - len(places)]]
+    return [solution for solution in ranked if solution in chosen]
 
 
 def order_finalists(

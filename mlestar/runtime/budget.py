@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from statistics import median
 from typing import Any, Literal, NoReturn, TypeVar
 
 from mlestar.errors import SettingsError, StopRequested
@@ -173,20 +174,27 @@ class Budget:
         """Record that a script was stopped by the cap on time, not by its own limit, and return the refusal."""
         return await self._refuse("max_hours", label)
 
-    async def finalist_seconds(self) -> float:
-        """Return what one more script may take in the search, so that its rescorings and its export fit too.
+    async def finalist_seconds(self, others: Sequence[float]) -> float:
+        """Return what one more finalist may take in the search, so that its rescorings and its export fit too.
 
-        The time for the exports of the others and for the baselines is kept back; the place among the finalists is that
-        of another one. Until an export has succeeded, the longest that is allowed is expected of it.
+        The time for the rescorings of the other finalists, for the baselines and for the export of another finalist in
+        its place is kept back. Until an export has succeeded, the longest that is allowed is expected, and two of them.
+
+        Args:
+            others: what the scripts of the other finalists took in the search, in seconds.
         """
         shortage = await asyncio.to_thread(self._ledger.shortage, Amount(executions=1), self._caps_of("rescoring"))
         if shortage or await self._reached("rescoring", self._settings.script_seconds):
             return 0.0
-        fresh = self._settings.fresh_inputs
-        slowest = await asyncio.to_thread(self._ledger.slowest_execution)
-        place = self._late_rounds() - self._late_rounds(without=fresh)
-        left = await self._seconds_left("search") + place * slowest
-        return max(0.0, left) / (fresh + await self._export_factor())
+        fresh, factor = self._settings.fresh_inputs, await self._export_factor()
+        slowest = max(others, default=0.0)
+        usual = median(others) if others else 0.0
+        left = self.max_seconds - self.active_seconds() - self._late_seconds(others, usual)
+        left -= (await self._exports() - factor) * slowest
+        together = left / (fresh + factor)
+        if not fresh:
+            return max(0.0, together)
+        return max(0.0, min(together, (left - factor * slowest) / fresh))
 
     async def exports_in_time(self, seconds: float) -> bool:
         """Return whether the export of a script that took so long in the search leaves time for another export."""
@@ -314,18 +322,31 @@ class Budget:
     async def _seconds_left(self, stage: Stage) -> float:
         """Return the active time that is left for a stage.
 
-        Reserved for later stages: exports, rescorings and baselines, the latter two as many at once as may execute.
+        Reserved for later stages: exports, rescorings and baselines.
         """
-        slowest = await asyncio.to_thread(self._ledger.slowest_execution)
+        # Each finalist is another script. As long as fewer have ended, those missing may take as long as the slowest.
+        count = self._settings.finalists + 1
+        times = await asyncio.to_thread(self._ledger.slowest_executions, count)
+        slowest = max(times, default=0.0)
+        *finalists, usual = [*times, *[slowest] * (count - len(times))]
         exports = await self._exports() * slowest
-        others = self._late_rounds() * slowest
+        others = self._late_seconds(finalists, usual)
         reserve = {"search": exports + others, "rescoring": exports, "baseline": exports, "export": 0.0}[stage]
         return self.max_seconds - self.active_seconds() - reserve
 
-    def _late_rounds(self, *, without: int = 0) -> int:
-        """Return how many executions follow each other in rescorings and baselines, some of them left out."""
-        executions = self._rescorings + self._settings.baseline_executions - without
-        return -(-executions // self.at_once)
+    def _late_seconds(self, finalists: Sequence[float], usual: float) -> float:
+        """Return how long rescorings and baselines take at most, as many at once as may execute.
+
+        Executions that start as soon as there is room end before the longest and an equal share of the others (Graham,
+        1966, "Bounds for Certain Multiprocessing Anomalies").
+
+        Args:
+            finalists: the seconds of the finalists' scripts.
+            usual: the seconds that are expected of a baseline's script.
+        """
+        seconds = [*finalists] * self._settings.fresh_inputs + [usual] * self._settings.baseline_executions
+        longest = max(seconds, default=0.0)
+        return longest + (sum(seconds) - longest) / self.at_once
 
     async def _exports(self) -> float:
         """Return the time for the exports to come, in multiples of the slowest execution.

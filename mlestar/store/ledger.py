@@ -349,12 +349,19 @@ class Ledger:
         with self._transaction() as execute:
             _count_sent(execute, "id = ?", reservation)
 
-    def slowest_execution(self) -> float:
-        """Return the seconds of the slowest execution that ended within its limit and was no export, 0 without any.
+    def slowest_executions(self, count: int) -> list[float]:
+        """Return the seconds of the slowest executions, slowest first: those that ended within their limit, no exports.
 
         Those of a longer one, such as an evaluation on all rows, are divided by the factor on its time limit.
+
+        Args:
+            count: how many at most.
         """
-        return float(self._execute(SLOWEST)[0][0])
+        return [float(row[0]) for row in self._execute(SLOWEST, count)]
+
+    def slowest_execution(self) -> float:
+        """Return the seconds of the slowest of them, 0 without any."""
+        return next(iter(self.slowest_executions(1)), 0.0)
 
     def export_factor(self) -> float | None:
         """Return the longest time of an export in multiples of that of its script in the search; None without one."""

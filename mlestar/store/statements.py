@@ -85,8 +85,9 @@ WHERE kind = 'model_call' AND json_extract(result, '$.model') = ?
 """
 CLOCK = "UPDATE sessions SET seconds = ? WHERE id = ?"
 SLOWEST = """
-SELECT coalesce(max(seconds / coalesce(json_extract(result, '$.stretch'), 1)), 0) FROM entries
+SELECT seconds / coalesce(json_extract(result, '$.stretch'), 1) AS usual FROM entries
 WHERE kind = 'execution' AND coalesce(json_extract(result, '$.status'), '') != 'timeout'
+ORDER BY usual DESC LIMIT ?
 """
 """An execution that may take a multiple of the usual time counts for its share of it. One that was stopped at its limit
 does not count: nothing of it is exported or rescored."""

@@ -1,5 +1,6 @@
 """A blend in the graph: made when it helps, submitted as it was scored, left out when it does not fit."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -189,12 +190,13 @@ async def test_a_run_that_stops_after_the_blend_continues_with_it(tmp_path: Path
 async def test_a_repeated_run_blends_by_the_time_that_was_left_at_first(tmp_path: Path) -> None:
     left = iter([50.0, 5.0])
 
-    async def finalist_seconds() -> float:
+    async def finalist_seconds(others: Sequence[float]) -> float:
+        assert others == [3.0]
         return next(left)
 
     services = SimpleNamespace(
         ledger=Ledger(tmp_path / "ledger.sqlite"), budget=SimpleNamespace(finalist_seconds=finalist_seconds)
     )
     ctx = cast("RunContext", SimpleNamespace(services=services))
-    assert [await seconds_left(ctx), await seconds_left(ctx)] == [50.0, 50.0]
+    assert [await seconds_left(ctx, [3.0]), await seconds_left(ctx, [3.0])] == [50.0, 50.0]
     services.ledger.close()

@@ -56,7 +56,7 @@ def gain_of(folder: Path, grader: Grader, answers: Answers, paths: list[Path]) -
     rows = np.arange(len(answers.units))
     scores = [answers.score_rows(pd.read_csv(path)["y"].to_numpy(), rows) for path in paths]
     best = paths[int(np.argmin(scores))]
-    text = cross_fitted(grader.form, grader.units, paths, fit(answers, paths))
+    text = cross_fitted(grader.form, grader.units, paths, fit(answers, paths).halves)
     (folder / "blend.csv").write_text(text, encoding="utf-8")
     comparison = answers.compare(folder / "blend.csv", best)
     return comparison.difference, comparison.standard_error

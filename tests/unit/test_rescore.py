@@ -3,13 +3,16 @@
 import pytest
 
 from mlestar.nodes.finalists import choose_finalists, error_of_mean, order_finalists, ranked_scripts
-from mlestar.state import Rescoring, Solution, Verdict
+from mlestar.state import BlendMember, Rescoring, Solution, Verdict
 
 
 def solution(identity: str) -> Solution:
-    origin = "ensemble" if identity.startswith("e") else "refinement"
+    origin = "refinement" if identity[0] in "sat" else "ensemble"
+    members = (BlendMember(solution="s1", script="s1", weight=1.0),) if identity.startswith("b") else ()
     verdict = Verdict(status="ok", holdout=0.5)
-    return Solution(id=identity, origin=origin, track=0, title=identity, script=identity, verdict=verdict)
+    return Solution(
+        id=identity, origin=origin, track=0, title=identity, script=identity, verdict=verdict, members=members
+    )
 
 
 @pytest.mark.parametrize(
@@ -21,6 +24,10 @@ def solution(identity: str) -> Solution:
         ("s1 s2 e1", 2, "s1 e1"),
         ("s1 s2 e1", 1, "s1"),
         ("s1 s2 s3", 2, "s1 s2"),
+        ("s1 e1 s2 e2 b1", 3, "s1 e1 b1"),
+        ("e1 e2 s1 s2 b1", 4, "e1 e2 s1 b1"),
+        ("s1 e1 b1 s2", 2, "s1 b1"),
+        ("s1 b1", 1, "s1"),
         ("e1", 3, "e1"),
         ("", 3, ""),
     ],

@@ -8,19 +8,21 @@ import pandas as pd
 
 from mlestar.evaluation.blending.combine import blend_tables
 from mlestar.evaluation.blending.scales import NotBlendedError
-from mlestar.evaluation.blending.weights import Fit, Mixture, first_half
+from mlestar.evaluation.blending.weights import Mixture, first_half
 from mlestar.evaluation.predictions import SubmissionError
 from mlestar.evaluation.submission import SubmissionForm, read_cells
 
 
-def cross_fitted(form: SubmissionForm, units: np.ndarray, submissions: Sequence[Path], fit: Fit) -> str:
+def cross_fitted(
+    form: SubmissionForm, units: np.ndarray, submissions: Sequence[Path], halves: tuple[Mixture, Mixture]
+) -> str:
     """Return the text of a submission whose rows of one half come from the weights of the other half.
 
     Args:
         form: of the submissions.
         units: the resampling unit of each row.
         submissions: the candidates, in the order of the weights.
-        fit: the weights.
+        halves: the weights from each half of the rows.
 
     Raises:
         NotBlendedError: a submission cannot be read.
@@ -29,7 +31,7 @@ def cross_fitted(form: SubmissionForm, units: np.ndarray, submissions: Sequence[
         tables = [read_cells(form, path).reset_index(drop=True) for path in submissions]
     except SubmissionError as error:
         raise NotBlendedError(str(error)) from None
-    from_first, from_second = (blend_with(form, tables, mixture) for mixture in fit.halves)
+    from_first, from_second = (blend_with(form, tables, mixture) for mixture in halves)
     second = ~first_half(units)
     columns = list(form.spec.prediction_columns)
     blended = from_second[list(form.required)].copy()

@@ -5,7 +5,8 @@ at a time, with replacement, the one first that improves the score most, from th
 random subsets of the members (bags), each with the best one, and the counts are added.
 
 The weights are cross-fitted: those of one half of the withheld rows are used on the other half, so that the score of
-these predictions owes nothing to the choice. Whole units of the split stay in one half.
+these predictions owes nothing to the choice. They are compared with the best script, which is chosen in the same way:
+the best of many on all rows is better than it is by chance. Whole units of the split stay in one half.
 """
 
 from collections.abc import Callable, Sequence
@@ -59,6 +60,8 @@ class Fit(BaseModel):
     """From each half of the rows, as `first_half` divides them."""
     whole: Mixture
     """From all rows."""
+    singles: tuple[Mixture, Mixture]
+    """The best submission alone, from each half of the rows: what a blend of that half is compared with."""
 
 
 def fit_blend(answers: Answers, submissions: Sequence[Path], seconds: Sequence[float], limit: float) -> Fit:
@@ -84,13 +87,20 @@ def fit_blend(answers: Answers, submissions: Sequence[Path], seconds: Sequence[f
     stacks = {scale: stack_members(members, scale) for scale in scales}
     first = first_half(answers.units)
     parts = [np.flatnonzero(first), np.flatnonzero(~first), np.arange(len(first))]
-    fits = []
+    fits, singles = [], []
     for rows in parts:
         sampled = _sample(answers.units, rows)
-        mixtures = {scale: _fit(_score_of(answers, *stacks[scale], scale, sampled), seconds, limit) for scale in scales}
+        scores = {scale: _score_of(answers, *stacks[scale], scale, sampled) for scale in scales}
+        mixtures = {scale: _fit(scores[scale], seconds, limit) for scale in scales}
         scale = max(mixtures, key=lambda name: mixtures[name][0])
-        fits.append(Mixture(scale=scale, weights=tuple(map(float, mixtures[scale][1]))))
-    return Fit(halves=(fits[0], fits[1]), whole=fits[2])
+        fits.append(_mixture(scale, mixtures[scale][1]))
+        unit = np.eye(len(submissions))
+        singles.append(_mixture(scale, max(unit, key=scores[scale])))
+    return Fit(halves=(fits[0], fits[1]), whole=fits[2], singles=(singles[0], singles[1]))
+
+
+def _mixture(scale: str, weights: np.ndarray) -> Mixture:
+    return Mixture(scale=scale, weights=tuple(map(float, weights)))
 
 
 def first_half(units: np.ndarray) -> np.ndarray:

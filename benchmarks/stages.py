@@ -5,7 +5,8 @@ usage: python benchmarks/stages.py --answers DIR --grade GRADE.py RUN_FOLDER ...
 Stages of a run: the solutions that its tracks started to refine (`initial`, the mean over the tracks), those that they
 ended with (`refined`, likewise), the best ensemble by holdout score, and the solution that was submitted (`final`).
 `best initial` is the initial solution with the best holdout score, which the run would have submitted without
-refinement and ensemble. Each runs once on the real input; scripts that ran there already are read from the ledger.
+refinement and ensemble. `blend` is the blend of all predictions with the weights that the `blend` node finds, whether
+the run kept it or not. Each runs once on the real input; scripts that ran there already are read from the ledger.
 
 Prints one Markdown row per run, one per task with the means over its runs, and the gain of each stage over `initial`,
 positive when better, with the standard error of a paired bootstrap over the graded rows. GRADE.py is imported for
@@ -17,22 +18,31 @@ import asyncio
 import importlib.util
 import json
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
+from mlestar.evaluation.blending.combine import blend_tables
+from mlestar.evaluation.blending.scales import NotBlendedError
+from mlestar.evaluation.blending.weights import MAX_CANDIDATES, fit_blend
+from mlestar.graph import build_graph
+from mlestar.nodes.ensemble import ENSEMBLE_STRETCH
+from mlestar.nodes.finalists import ranked_scripts
 from mlestar.report.result import Result, SolutionRow
 from mlestar.runtime.context import RunContext, close_context, open_context
 from mlestar.settings import Settings
-from mlestar.store import RunFolder
+from mlestar.state import PipelineState
+from mlestar.store import RunFolder, open_checkpoints
 
-STAGES = ("best initial", "initial", "refined", "ensemble", "final")
+STAGES = ("best initial", "initial", "refined", "ensemble", "blend", "final")
+GAINS = ("refined", "ensemble", "blend", "final")
 INITIAL = ("candidate", "merge", "usage")
 RESAMPLES = 200
 """Of the graded rows, for the standard error of a gain. Chosen by judgement; not measured."""
@@ -56,8 +66,8 @@ def main() -> None:
     print("|---" * (len(STAGES) + 1) + "|")
     for run in runs:
         print(f"| {run.run} | " + " | ".join(format_number(run.scores.get(stage)) for stage in STAGES) + " |")
-    print(f"\n| task | runs | {' | '.join(STAGES)} | gain of final | gain of refined | gain of ensemble |")
-    print("|---" * (len(STAGES) + 5) + "|")
+    print(f"\n| task | runs | {' | '.join(STAGES)} | {' | '.join(f'gain of {stage}' for stage in GAINS)} |")
+    print("|---" * (len(STAGES) + 2 + len(GAINS)) + "|")
     by_task = defaultdict(list)
     for run in runs:
         by_task[run.task].append(run)
@@ -98,9 +108,12 @@ async def grade_run(path: Path, options: argparse.Namespace, grader: ModuleType)
         rows = {row.id: row for stage in rows_by_stage.values() for row in stage}
         submissions = {name: await submit(ctx, folder, row) for name, row in rows.items()}
         graded = {name: grade(grader, options.answers / task, path) for name, path in submissions.items()}
+        blended = await blend(ctx, folder, record.thread, result)
     finally:
         await close_context(ctx)
     grades = {stage: [graded[row.id] for row in rows] for stage, rows in rows_by_stage.items() if rows}
+    if blended:
+        grades["blend"] = [grade(grader, options.answers / task, blended)]
     return GradedRun(
         run=path.name,
         task=task,
@@ -119,7 +132,7 @@ def stages(result: Result) -> dict[str, list[SolutionRow]]:
 
     tracks = sorted({row.track for row in rows.values() if row.track >= 0})
     starts = {row.track: row.parent for row in result.solutions if re.fullmatch(r"t\d+\.r1\.1", row.id)}
-    ensembles = [row for row in rows.values() if row.origin == "ensemble"]
+    ensembles = [row for row in rows.values() if row.origin == "ensemble" and not row.members]
     members = re.findall(r"t\d+\.[^\s,]+", ensembles[0].title) if ensembles else []
     initial = [row for row in rows.values() if row.origin in INITIAL]
     return {
@@ -129,6 +142,35 @@ def stages(result: Result) -> dict[str, list[SolutionRow]]:
         "ensemble": best(ensembles),
         "final": [rows[result.winner]] if result.winner in rows else [],
     }
+
+
+async def blend(ctx: RunContext, folder: RunFolder, thread: str, result: Result) -> Path | None:
+    """Return a submission with the blend of what the scripts predict for the rows of test; None where there is none."""
+    async with open_checkpoints(folder.checkpoints, ctx.settings.checkpoints) as saver:
+        graph = build_graph().compile(checkpointer=saver, name="pipeline")
+        state = await graph.aget_state({"configurable": {"thread_id": thread}})
+    brief = await ctx.brief(state.values)
+    grader = (await ctx.inputs.search(brief)).grader
+    scripts = ranked_scripts(cast("PipelineState", state.values), brief.spec.direction)
+    candidates = [one for one in scripts if one.verdict.submission and not one.members][:MAX_CANDIDATES]
+    if grader is None or len(candidates) < 2:
+        return None
+    paths = [ctx.services.blobs.path(one.verdict.submission or "") for one in candidates]
+    seconds = [one.verdict.seconds for one in candidates]
+    try:
+        mixture = fit_blend(grader.answers, paths, seconds, ctx.settings.script_seconds / ENSEMBLE_STRETCH).whole
+    except NotBlendedError:
+        return None
+    rows = {row.id: row for row in result.solutions}
+    used = [(one.id, weight) for one, weight in zip(candidates, mixture.weights, strict=True) if weight > 0]
+    print(f"{result.run_id}: {mixture.scale} of {used}", file=sys.stderr)
+    tables = [pd.read_csv(await submit(ctx, folder, rows[name]), dtype=str) for name, _ in used]
+    weights = [weight for _, weight in used]
+    columns = brief.spec.prediction_columns
+    mixed = blend_tables(tables, weights, columns=columns, scale=mixture.scale, key=brief.spec.id)
+    path = folder.path / "blend of all.csv"
+    mixed.to_csv(path, index=False)
+    return path
 
 
 async def submit(ctx: RunContext, folder: RunFolder, row: SolutionRow) -> Path:
@@ -156,7 +198,7 @@ def take(frame: pd.DataFrame, rows: np.ndarray, form: dict[str, Any]) -> pd.Data
 def format_summary(task: str, runs: list[GradedRun], sign: int) -> str:
     means = {stage: [run.scores[stage] for run in runs if stage in run.scores] for stage in STAGES}
     cells = [task, str(len(runs)), *(format_number(float(np.mean(means[s]))) if means[s] else "-" for s in STAGES)]
-    cells += [format_gain(runs, stage, sign) for stage in ("final", "refined", "ensemble")]
+    cells += [format_gain(runs, stage, sign) for stage in GAINS]
     return f"| {' | '.join(cells)} |"
 
 

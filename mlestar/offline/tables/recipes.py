@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mlestar.data.tables.table import SUFFIXES, table_suffix
+from mlestar.data.targets import is_number
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.evaluation.holdout.protocol import calendar_code, series_code, units_code
 from mlestar.offline.facts import Facts
@@ -27,6 +28,8 @@ _FEW_FEATURES = 6
 _TUNED = frozenset({"threshold", "prior", "cuts", "tags", "quantile", "values"})
 """Rules of decision with something that is found on held-out predictions."""
 _COMPACT = re.compile(r"\d{8}T?\d{6}Z?")
+_LARGEST = 1e38
+"""Near the largest number of single precision."""
 _COMMON = 50
 """Rows of the rarest class from which every fold has all classes, also in part of the rows. Chosen by judgement; not
 measured."""
@@ -104,6 +107,7 @@ def task_values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         "shape": _shape(facts, objective),
         "spelled": _spelled_once(facts, classes),
         "plain": _are_plain(columns),
+        "huge": _has_huge_numbers(facts),
         "compact_dates": _has_compact_dates(facts, columns),
     }
     values["early"] = not values["many_classes"]
@@ -120,6 +124,12 @@ def _shape(facts: Facts, objective: Objective) -> str:
         return "(len(y), len(CLASSES))"
     several = len(facts.spec.target) > 1 and objective.rule not in ("risk", "times")
     return "y.shape" if objective.multilabel or several else "len(y)"
+
+
+def _has_huge_numbers(facts: Facts) -> bool:
+    """Return whether a column has numbers that single precision does not have."""
+    ends = [end for column in facts.test_columns for end in (column.minimum, column.maximum) if end]
+    return any(is_number(end) and abs(float(end)) > _LARGEST for end in ends)
 
 
 def _spelled_once(facts: Facts, classes: Sequence[str]) -> bool:

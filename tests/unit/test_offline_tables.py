@@ -330,3 +330,19 @@ def test_the_time_between_two_dates_is_a_feature(tmp_path: Path) -> None:
     assert (
         score_of(run(candidate(brief_of(folder, PACKAGES), ModelCard(name="lightgbm")), folder, tmp_path / "work")) < 15
     )
+
+
+def test_a_table_of_values_that_occur_once_is_left_to_models_that_accept_constants(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    codes = [f"#{value:06x}" for value in draw.integers(0, 1 << 24, 200)]
+    rows = pd.DataFrame({"id": range(200), "colour": codes, "y": draw.normal(size=200)})
+    folder = write_task(tmp_path / "task", rows, "y", "rmse")
+    facts = facts_of(brief_of(folder, PACKAGES))
+    kind = find_kind(facts)
+    assert kind is not None
+    usable = [model.name for model in usable_models(kind, facts)]
+    assert "catboost" not in usable
+    assert (
+        score_of(run(candidate(brief_of(folder, PACKAGES), ModelCard(name="catboost")), folder, tmp_path / "work")) > 0
+    )
+    assert "xgboost" in usable

@@ -41,9 +41,15 @@ def suits(facts: Facts) -> bool:
 
 
 def is_usable(facts: Facts, model: Model) -> bool:
-    """Return whether a model can be used for a table: that of texts needs a text column, that of factors categories."""
+    """Return whether a model can be used for a table: that of texts needs a text column, that of factors categories.
+
+    CatBoost refuses tables of constants, as how often a value occurs is one where almost all values differ.
+    """
     needs = {"text": "texts", "factors": "categories"}
-    return model.name not in needs or bool(getattr(treat_columns(facts), needs[model.name]))
+    columns = treat_columns(facts)
+    if model.name == "catboost":
+        return bool(set(columns.steps) - {"frequency_features", "group_features"})
+    return model.name not in needs or bool(getattr(columns, needs[model.name]))
 
 
 def find_unused(facts: Facts, script: str) -> list[str]:

@@ -15,7 +15,16 @@ from mlestar.data.overview import make_overview
 from mlestar.data.task import Task
 from mlestar.offline.kinds import find_kind, usable_models
 from mlestar.offline.surgery import functions, needed, without_unused
-from tests.unit.offline_context import brief_of, candidate, facts_of, mixed_rows, run, score_of, write_task
+from tests.unit.offline_context import (
+    brief_of,
+    candidate,
+    facts_of,
+    grade_on_holdout,
+    mixed_rows,
+    run,
+    score_of,
+    write_task,
+)
 
 LIBRARIES = ("scikit-learn", "numpy", "pandas", "scipy", "lightgbm")
 MOST_LINES = 133
@@ -116,6 +125,22 @@ def test_fields_of_objects_in_cells_are_columns(suffix: str, tmp_path: Path) -> 
     assert "made.size" in script
     assert "made.more.shape" in script
     assert score_of(run(script, folder, tmp_path / "work")) > 0.9
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_field_that_few_rows_have_may_be_absent_from_a_file(suffix: str, tmp_path: Path) -> None:
+    rows = mixed_rows(160)
+    made: list[object] = [{"size": row % 7, **({"rare": 1.5} if row in (3, 150) else {})} for row in range(160)]
+    rows["made"] = [json.dumps(cell) for cell in made] if suffix == ".csv" else made
+    folder = write_task(tmp_path / "task", rows, "label", "accuracy")
+    if suffix == ".jsonl":
+        for name, part in (("train", rows[:120]), ("test", rows[120:].drop(columns="label"))):
+            (folder / f"{name}.csv").unlink()
+            part.to_json(folder / f"{name}.jsonl", orient="records", lines=True)
+    script = first_script(folder, "linear")
+    assert "made.rare" in script
+    grade, _ = grade_on_holdout(script, folder, tmp_path)
+    assert grade > 0.6
 
 
 def test_a_prompt_names_a_delimiter_that_is_not_the_usual_one(tmp_path: Path) -> None:

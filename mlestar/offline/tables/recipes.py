@@ -1,7 +1,7 @@
 """Writing a script: parts chosen by the task, the columns and the model."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,7 @@ def task_values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         "huge": _has_huge_numbers(facts),
         "compact_dates": _has_compact_dates(facts, columns),
     }
+    values["fields"] = _fields(facts, values)
     values["early"] = not values["many_classes"]
     values["imports"] = _imports(model, columns, objective, split, values)
     values["decision"] = render("tables/decision.py.jinja", values)
@@ -130,6 +131,12 @@ def _shape(facts: Facts, objective: Objective) -> str:
         return "(len(y), len(CLASSES))"
     several = len(facts.spec.target) > 1 and objective.rule not in ("risk", "times")
     return "y.shape" if objective.multilabel or several else "len(y)"
+
+
+def _fields(facts: Facts, values: Mapping[str, Any]) -> list[str]:
+    """Return the columns that a file may lack: fields of JSON objects, which not every row has."""
+    in_json = bool({"json", "json lines"} & {*values["forms"]})
+    return [column.name for column in facts.test_columns if in_json or (values["nested"] and "." in column.name)]
 
 
 def _has_huge_numbers(facts: Facts) -> bool:

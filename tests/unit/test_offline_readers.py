@@ -131,7 +131,7 @@ def test_fields_of_objects_in_cells_are_columns(suffix: str, tmp_path: Path) -> 
 def test_a_field_that_few_rows_have_may_be_absent_from_a_file(suffix: str, tmp_path: Path) -> None:
     rows = mixed_rows(160)
     made: list[object] = [{"size": row % 7, **({"rare": 1.5} if row in (3, 150) else {})} for row in range(160)]
-    rows["made"] = [json.dumps(cell) for cell in made] if suffix == ".csv" else made
+    rows["made"] = pd.Series([json.dumps(cell) for cell in made] if suffix == ".csv" else made, dtype=object)
     folder = write_task(tmp_path / "task", rows, "label", "accuracy")
     if suffix == ".jsonl":
         for name, part in (("train", rows[:120]), ("test", rows[120:].drop(columns="label"))):

@@ -7,13 +7,14 @@ others of a kind share one entry with their number and names.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from mlestar.data.names import clean, shorten_names
 from mlestar.data.statistics import ColumnKind, ColumnStatistics, FileStatistics
-from mlestar.data.tables.table import usual_delimiter
+from mlestar.data.tables.table import table_suffix, usual_delimiter
 from mlestar.metrics.spec import TaskSpec
 from mlestar.prompts import as_data, as_json, shorten
 
@@ -176,7 +177,7 @@ def _render_all(entries: Sequence[_Entry], full: Sequence[tuple[int, int]], name
     for number, position in full:
         chosen.setdefault(number, set()).add(position)
     shown = [_render(entry, chosen.get(number, set()), names) for number, entry in enumerate(entries)]
-    return [columns for columns in shown if columns.keys() - {"file", "delimiter"}]
+    return [columns for columns in shown if columns.keys() - {"file", "delimiter", "nested"}]
 
 
 def _entries(spec: TaskSpec, statistics: Sequence[FileStatistics]) -> list[_Entry]:
@@ -230,6 +231,8 @@ def _render(entry: _Entry, chosen: set[int], names: int) -> dict[str, Any]:
     shown: dict[str, Any] = {"file": shorten(entry.file.file, _MAX_NAME)}
     if entry.file.delimiter not in ("", usual_delimiter(entry.file.file)):
         shown["delimiter"] = entry.file.delimiter
+    if entry.file.nested and not table_suffix(Path(entry.file.file)).endswith(("json", "jsonl")):
+        shown["nested"] = _names(entry.file.nested, names)
     if entry.repeated and len(entry.missing_here) < len(entry.repeated):
         shown["as_in_train_without"] = _names(entry.missing_here, names)
     elif entry.repeated:

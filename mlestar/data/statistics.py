@@ -116,6 +116,8 @@ class FileStatistics(BaseModel):
     """None when it is not a table."""
     delimiter: str = ""
     """What is between the cells of a delimited file; empty for other formats."""
+    nested: tuple[str, ...] = ()
+    """Columns whose cells are JSON objects; `columns` has their fields in their place."""
     columns: tuple[ColumnStatistics, ...] = ()
     records: tuple[tuple[str, ...], ...] = ()
     """The first two records, cells in the order of `columns`, long ones cut."""
@@ -156,6 +158,7 @@ def table_statistics(
         size=table.path.stat().st_size,
         rows=len(table),
         delimiter=delimiter,
+        nested=tuple(name for name in map(str, frame.columns) if name not in columns),
         columns=tuple(columns.values()),
         records=tuple(zip(*heads.values(), strict=True)),
         sampled=len(sample) < count,

@@ -67,12 +67,11 @@ async def _blend(ctx: RunContext, brief: Brief, state: PipelineState) -> tuple[S
         NotBlendedError: there is none, or the rows do not confirm that it is better than the best script.
     """
     staged = await ctx.inputs.search(brief)
-    ranked = _graded(ranked_scripts(state, brief.spec.direction))
-    count = ctx.settings.finalists
-    # The blend takes the place of one of the finalists, which may be the quickest.
-    others = sorted((one.verdict.seconds for one in choose_finalists(ranked, count)), reverse=True)[: count - 1]
-    limit = min(ctx.settings.script_seconds / ENSEMBLE_STRETCH, await seconds_left(ctx, others))
-    candidates = ranked[:MAX_CANDIDATES]
+    scripts = [one for one in ranked_scripts(state, brief.spec.direction) if one.id != BLEND]
+    ranked, finalists = _graded(scripts), choose_finalists(scripts, ctx.settings.finalists)
+    left = await seconds_left(ctx, [one.verdict.seconds for one in finalists])
+    limit = min(ctx.settings.script_seconds / ENSEMBLE_STRETCH, left)
+    candidates = choose_candidates(ranked, limit)
     if sum(solution.verdict.seconds <= limit for solution in candidates) < 2:
         msg = "fewer than two graded scripts fit the time that is left"
         raise NotBlendedError(msg)
@@ -89,19 +88,32 @@ async def _blend(ctx: RunContext, brief: Brief, state: PipelineState) -> tuple[S
     return await _solution(ctx, brief, staged, candidates, fit.whole, blended), gain
 
 
-async def seconds_left(ctx: RunContext, others: Sequence[float]) -> float:
+def choose_candidates(ranked: Sequence[Solution], limit: float) -> list[Solution]:
+    """Return the best scripts that may be members, and those among the best that are too slow: a blend must beat them.
+
+    Args:
+        ranked: graded solutions, best first.
+        limit: of the seconds of a member.
+    """
+    quick = [solution for solution in ranked if solution.verdict.seconds <= limit][:MAX_CANDIDATES]
+    slow = [solution for solution in ranked[:MAX_CANDIDATES] if solution.verdict.seconds > limit]
+    chosen = {solution.id for solution in (*quick, *slow)}
+    return [solution for solution in ranked if solution.id in chosen]
+
+
+async def seconds_left(ctx: RunContext, finalists: Sequence[float]) -> float:
     """Return what a blend may take of the time that was left when this was first asked.
 
     The ledger keeps it: a run that is repeated or forked has another time left, and would choose among other scripts.
 
     Args:
         ctx: of the run.
-        others: the seconds of the finalists beside the blend.
+        finalists: the seconds of the finalists without the blend.
     """
     ledger, key = ctx.services.ledger, key_of("blend_seconds", BLEND)
     recorded = await asyncio.to_thread(ledger.recall, key)
     if recorded is None:
-        recorded = {"seconds": await ctx.services.budget.finalist_seconds(others)}
+        recorded = {"seconds": await ctx.services.budget.finalist_seconds(finalists)}
         await asyncio.to_thread(ledger.note, "blend_seconds", key, recorded)
     return float(recorded["seconds"])
 
@@ -110,7 +122,7 @@ def _graded(ranked: Sequence[Solution]) -> list[Solution]:
     """Return the solutions with predictions for the withheld rows, those with the same predictions once."""
     graded: dict[str, Solution] = {}
     for solution in ranked:
-        if solution.verdict.holdout is not None and solution.verdict.submission and solution.id != BLEND:
+        if solution.verdict.holdout is not None and solution.verdict.submission:
             graded.setdefault(solution.verdict.submission, solution)
     return list(graded.values())
 

@@ -29,16 +29,17 @@ def ranked_scripts(state: PipelineState, direction: Direction) -> list[Solution]
 
 
 def choose_finalists(ranked: Sequence[Solution], count: int) -> list[Solution]:
-    """Return the best by holdout score, best first; from two on, the best of each kind are among them.
+    """Return the best by holdout score, best first: a blend before all, and from two on the best of each kind.
 
     The holdout score of a script or an ensemble is the best of many on the same rows, so its lead over another kind may
-    be chance; that of a blend owes nothing to a choice, and looks worse than theirs for it.
+    be chance; that of a blend owes nothing to a choice, and looks worse than theirs for it. A blend is kept only where
+    it is better than the others, chosen by other rows.
     """
     blends = [solution for solution in ranked if solution.members]
     singles = [solution for solution in ranked if solution.origin != "ensemble"]
     ensembles = [solution for solution in ranked if solution.origin == "ensemble" and not solution.members]
-    kinds = [kind[0] for kind in (blends, singles, ensembles) if kind] if count > 1 else []
-    places = kinds[:count]
+    kinds = (blends, singles, ensembles) if count > 1 else (blends,)
+    places = [kind[0] for kind in kinds if kind][:count]
     others = [solution for solution in ranked if solution not in places]
     chosen = [*places, *others[: count - len(places)]]
     return [solution for solution in ranked if solution in chosen]
@@ -48,6 +49,8 @@ def order_finalists(
     direction: Direction, solutions: Sequence[Solution], rescorings: Mapping[str, Rescoring]
 ) -> list[str]:
     """Return the ids of the solutions: finalists best first, then those without a fresh score, then those that failed.
+
+    Of those without a fresh score, a blend comes first: see `choose_finalists`.
 
     Args:
         direction: of the metric.
@@ -60,7 +63,9 @@ def order_finalists(
         if solution.id in scores:
             return 0, -sign(direction) * scores[solution.id]
         rescoring = rescorings.get(solution.id)
-        return (2 if rescoring and rescoring.failed else 1), 0.0
+        if rescoring and rescoring.failed:
+            return 3, 0.0
+        return (1 if solution.members else 2), 0.0
 
     return [solution.id for solution in sorted(solutions, key=position)]
 

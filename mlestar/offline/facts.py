@@ -160,4 +160,7 @@ def _read_file(file: Mapping[str, Any], train: Mapping[str, ColumnStatistics]) -
         repeated = [name for name in expand_names(file.get("as_in_train", [])) if name in train]
     columns = {name: train[name] for name in repeated} | _own_columns(file)
     delimiter = file.get("delimiter", usual_delimiter(file["file"]))
-    return FileStatistics(file=file["file"], size=0, delimiter=delimiter, columns=tuple(columns.values()))
+    nested = tuple(expand_names(file.get("nested", [])))
+    return FileStatistics(
+        file=file["file"], size=0, delimiter=delimiter, nested=nested, columns=tuple(columns.values())
+    )

@@ -29,6 +29,7 @@ def reader_values(facts: Facts, tables: Iterable[str]) -> dict[str, Any]:
     different = set(delimiters.values())
     return {
         "forms": sorted(set(forms.values())),
+        "nested": any(facts.files[name].nested for name in forms if name in facts.files),
         "zipped": any(form.startswith("json") and name.lower().endswith(".gz") for name, form in forms.items()),
         "delimiters": delimiters if len(different) > 1 else {},
         "delimiter": different.pop() if len(different) == 1 else ",",

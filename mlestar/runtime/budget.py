@@ -174,21 +174,23 @@ class Budget:
         """Record that a script was stopped by the cap on time, not by its own limit, and return the refusal."""
         return await self._refuse("max_hours", label)
 
-    async def finalist_seconds(self, others: Sequence[float]) -> float:
+    async def finalist_seconds(self, finalists: Sequence[float]) -> float:
         """Return what one more finalist may take in the search, so that its rescorings and its export fit too.
 
-        The time for the rescorings of the other finalists, for the baselines and for the export of another finalist in
-        its place is kept back. Until an export has succeeded, the longest that is allowed is expected, and two of them.
+        It takes the place of one of the finalists, perhaps the quickest. The time for the rescorings of the others, for
+        the baselines and for the export of any of them in its place is kept back. Until an export has succeeded, the
+        longest that is allowed is expected, and two of them.
 
         Args:
-            others: what the scripts of the other finalists took in the search, in seconds.
+            finalists: what the scripts of the finalists without it took in the search, in seconds.
         """
         shortage = await asyncio.to_thread(self._ledger.shortage, Amount(executions=1), self._caps_of("rescoring"))
         if shortage or await self._reached("rescoring", self._settings.script_seconds):
             return 0.0
         fresh, factor = self._settings.fresh_inputs, await self._export_factor()
-        slowest = max(others, default=0.0)
-        usual = median(others) if others else 0.0
+        slowest = max(finalists, default=0.0)
+        usual = median(finalists) if finalists else 0.0
+        others = sorted(finalists, reverse=True)[: self._settings.finalists - 1]
         left = self.max_seconds - self.active_seconds() - self._late_seconds(others, usual)
         left -= (await self._exports() - factor) * slowest
         together = left / (fresh + factor)
@@ -337,16 +339,18 @@ class Budget:
     def _late_seconds(self, finalists: Sequence[float], usual: float) -> float:
         """Return how long rescorings and baselines take at most, as many at once as may execute.
 
-        Executions that start as soon as there is room end before the longest and an equal share of the others (Graham,
-        1966, "Bounds for Certain Multiprocessing Anomalies").
+        A finalist is rescored on one fresh holdout after the other. Such chains, which start as soon as there is room,
+        end before the longest and an equal share of the others (Graham, 1966, "Bounds for Certain Multiprocessing
+        Anomalies"). The baselines start when all rescorings have ended.
 
         Args:
             finalists: the seconds of the finalists' scripts.
             usual: the seconds that are expected of a baseline's script.
         """
-        seconds = [*finalists] * self._settings.fresh_inputs + [usual] * self._settings.baseline_executions
-        longest = max(seconds, default=0.0)
-        return longest + (sum(seconds) - longest) / self.at_once
+        longest = max(finalists, default=0.0)
+        rescorings = self._settings.fresh_inputs * (longest + (sum(finalists) - longest) / self.at_once)
+        rounds = -(-self._settings.baseline_executions // self.at_once)
+        return rescorings + rounds * usual
 
     async def _exports(self) -> float:
         """Return the time for the exports to come, in multiples of the slowest execution.

@@ -11,13 +11,14 @@ import pytest
 
 import mlestar
 from mlestar.evaluation.blending.script import Part, read_members, write_blend
-from mlestar.nodes.blend import seconds_left
+from mlestar.evaluation.blending.weights import MAX_CANDIDATES
+from mlestar.nodes.blend import choose_candidates, seconds_left
 from mlestar.nodes.leakage import checked_scripts
 from mlestar.report import Result
 from mlestar.runners import Execution, Job
 from mlestar.runtime.context import RunContext
 from mlestar.settings import Settings
-from mlestar.state import NO_TRACK, BlendMember, Draft
+from mlestar.state import NO_TRACK, BlendMember, Draft, Solution, Verdict
 from mlestar.store import Ledger
 from tests.unit.scenario import SMALL, Scenario, as_json, fence, resume, script, success
 
@@ -190,8 +191,8 @@ async def test_a_run_that_stops_after_the_blend_continues_with_it(tmp_path: Path
 async def test_a_repeated_run_blends_by_the_time_that_was_left_at_first(tmp_path: Path) -> None:
     left = iter([50.0, 5.0])
 
-    async def finalist_seconds(others: Sequence[float]) -> float:
-        assert others == [3.0]
+    async def finalist_seconds(finalists: Sequence[float]) -> float:
+        assert finalists == [3.0]
         return next(left)
 
     services = SimpleNamespace(
@@ -200,3 +201,15 @@ async def test_a_repeated_run_blends_by_the_time_that_was_left_at_first(tmp_path
     ctx = cast("RunContext", SimpleNamespace(services=services))
     assert [await seconds_left(ctx, [3.0]), await seconds_left(ctx, [3.0])] == [50.0, 50.0]
     services.ledger.close()
+
+
+def test_scripts_that_are_too_slow_leave_the_quick_ones_their_places() -> None:
+    def timed(name: str, seconds: float) -> Solution:
+        verdict = Verdict(status="ok", holdout=0.5, seconds=seconds)
+        return Solution(id=name, origin="refinement", track=0, title=name, script=name, verdict=verdict)
+
+    slow = [timed(f"slow{number}", 60.0) for number in range(MAX_CANDIDATES)]
+    quick = [timed(f"quick{number}", 5.0) for number in range(MAX_CANDIDATES + 1)]
+    # The slow ones stay: the blend is compared with the best of all.
+    assert choose_candidates([*slow, *quick], 30.0) == [*slow, *quick[:-1]]
+    assert choose_candidates([*quick, *slow], 30.0) == quick[:-1]

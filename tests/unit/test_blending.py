@@ -103,6 +103,17 @@ def test_weights_owe_nothing_to_the_rows_that_they_are_used_on(tmp_path: Path) -
     assert fit(grader.answers, paths).halves[0] == before
 
 
+def test_the_best_script_alone_is_on_the_scale_that_suits_it(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    # The mean of logarithms is better, but a negative value has none and becomes 0.
+    target = np.where(draw.random(800) < 0.04, -1.0, 1.0) * np.exp(3 + 0.2 * draw.normal(size=800))
+    noise = {name: np.exp(0.9 * draw.normal(size=800)) for name in "ab"}
+    grader = grader_of(tmp_path / "task", target, "mape")
+    found = fit(grader.answers, submit(tmp_path, grader, {name: target * factor for name, factor in noise.items()}))
+    assert {half.scale for half in found.halves} == {"log"}
+    assert {single.scale for single in found.singles} == {"value"}
+
+
 def test_units_stay_in_one_half() -> None:
     units = np.repeat(np.arange(30), 7)
     first = first_half(units)

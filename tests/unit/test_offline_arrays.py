@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mlestar.agents.ensembling import Member
@@ -71,6 +72,22 @@ def test_a_script_is_graded_on_withheld_rows(name: str, tmp_path: Path) -> None:
 def test_every_family_of_models_learns(name: str, folder: Path, brief: Brief, tmp_path: Path) -> None:
     printed = run(first_script(brief, ModelCard(name=name)), folder, tmp_path / "work")
     assert score_of(printed) < 0.6
+
+
+@pytest.mark.parametrize("ending", ["", ".npy"])
+def test_files_of_train_and_test_rows_may_be_in_one_folder(ending: str, tmp_path: Path) -> None:
+    folder, draw = write_description(tmp_path / "task", "accuracy", "Is the machine broken?"), np.random.default_rng(0)
+    rows = pd.DataFrame({"id": [f"run{row}{ending}" for row in range(90)], "state": np.arange(90) % 2})
+    (folder / "signals").mkdir()
+    for row in range(90):
+        wave = np.sin(np.arange(100 + row % 7) * (0.3 + 0.3 * (row % 2)))
+        np.save(folder / "signals" / f"run{row}.npy", wave + 0.3 * draw.normal(size=len(wave)))
+    rows[:60].to_csv(folder / "train.csv", index=False)
+    rows[60:].assign(state=0).to_csv(folder / "sample_submission.csv", index=False)
+    brief = brief_of(folder)
+    assert KIND.suits(facts_of(brief))
+    grade, printed = grade_on_holdout(first_script(brief, CONVOLUTIONS), folder, tmp_path)
+    assert min(grade, score_of(printed)) > 0.9
 
 
 def test_rows_without_test_and_one_hot_labels_are_read(tmp_path: Path) -> None:

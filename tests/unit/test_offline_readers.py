@@ -2,10 +2,12 @@
 
 import contextlib
 import gzip
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -13,7 +15,16 @@ from mlestar.data.overview import make_overview
 from mlestar.data.task import Task
 from mlestar.offline.kinds import find_kind, usable_models
 from mlestar.offline.surgery import functions, needed, without_unused
-from tests.unit.offline_context import brief_of, candidate, facts_of, mixed_rows, run, score_of, write_task
+from tests.unit.offline_context import (
+    brief_of,
+    candidate,
+    facts_of,
+    grade_on_holdout,
+    mixed_rows,
+    run,
+    score_of,
+    write_task,
+)
 
 LIBRARIES = ("scikit-learn", "numpy", "pandas", "scipy", "lightgbm")
 MOST_LINES = 133
@@ -93,6 +104,43 @@ def test_labels_and_gaps_of_parquet_are_read_as_in_its_statistics(tmp_path: Path
     assert len(train) == 90
     assert set(train["kind"]) == {"", "red", "green", "blue"}
     assert set(defined["read_target"](train)) == {0, 1}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_fields_of_objects_in_cells_are_columns(suffix: str, tmp_path: Path) -> None:
+    rows = mixed_rows(200)
+    draw = np.random.default_rng(0)
+    size, shape = (100 * draw.normal(size=200)).round(1), draw.choice(["round", "flat"], 200)
+    rows["label"] = np.where(size + 80 * (shape == "flat") > 40, "yes", "no")
+    made = [{"size": float(one), "more": {"shape": str(other)}} for one, other in zip(size, shape, strict=True)]
+    rows["made"] = ["" if place % 40 == 0 else json.dumps(cell) for place, cell in enumerate(made)]
+    folder = write_task(tmp_path / "task", rows, "label", "accuracy")
+    if suffix == ".parquet":
+        for name in ("train", "test"):
+            table = pd.read_csv(folder / f"{name}.csv", keep_default_na=False)
+            table["made"] = [json.loads(cell) if cell else None for cell in table["made"]]
+            table.to_parquet(folder / f"{name}.parquet")
+            (folder / f"{name}.csv").unlink()
+    script = first_script(folder, "linear")
+    assert "made.size" in script
+    assert "made.more.shape" in script
+    assert score_of(run(script, folder, tmp_path / "work")) > 0.9
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_field_that_few_rows_have_may_be_absent_from_a_file(suffix: str, tmp_path: Path) -> None:
+    rows = mixed_rows(160)
+    made: list[object] = [{"size": row % 7, **({"rare": 1.5} if row in (3, 150) else {})} for row in range(160)]
+    rows["made"] = pd.Series([json.dumps(cell) for cell in made] if suffix == ".csv" else made, dtype=object)
+    folder = write_task(tmp_path / "task", rows, "label", "accuracy")
+    if suffix == ".jsonl":
+        for name, part in (("train", rows[:120]), ("test", rows[120:].drop(columns="label"))):
+            (folder / f"{name}.csv").unlink()
+            part.to_json(folder / f"{name}.jsonl", orient="records", lines=True)
+    script = first_script(folder, "linear")
+    assert "made.rare" in script
+    grade, _ = grade_on_holdout(script, folder, tmp_path)
+    assert grade > 0.6
 
 
 def test_a_prompt_names_a_delimiter_that_is_not_the_usual_one(tmp_path: Path) -> None:

@@ -307,3 +307,42 @@ def test_no_feature_is_made_of_the_time_without_which_a_model_is_fitted(clock: s
     assert any("_with_" in name or "_less_" in name for name in made)
     made_of_time = re.compile(f"(?:day_year|{time})_(?:with|per|less)|(?:with|per|less)_(?:day_year|{time})")
     assert [name for name in made if made_of_time.search(name)] == []
+
+
+@pytest.mark.parametrize("name", ["xgboost", "linear"])
+def test_numbers_beyond_single_precision_are_read(name: str, tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    rows = pd.DataFrame({"id": range(240), "size": draw.normal(size=240), "other": draw.normal(size=240)})
+    rows["y"] = np.where(rows["size"] > 0, "yes", "no")
+    rows["size"] = (1e200 * rows["size"]).where(rows.index % 50 > 0, 1.7e308)
+    folder = write_task(tmp_path / "task", rows, "y", "accuracy")
+    assert score_of(run(candidate(brief_of(folder, PACKAGES), ModelCard(name=name)), folder, tmp_path / "work")) > 0.85
+
+
+def test_the_time_between_two_dates_is_a_feature(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    begin = pd.Timestamp("2020-01-01") + pd.to_timedelta(draw.integers(0, 500_000, 300), unit="min")
+    minutes = draw.integers(5, 120, 300)
+    rows = pd.DataFrame({"id": range(300), "begin": begin.astype(str)})
+    rows["end"] = (begin + pd.to_timedelta(minutes, unit="min")).astype(str)
+    rows["y"] = 2.0 * minutes
+    folder = write_task(tmp_path / "task", rows, "y", "mae")
+    assert (
+        score_of(run(candidate(brief_of(folder, PACKAGES), ModelCard(name="lightgbm")), folder, tmp_path / "work")) < 15
+    )
+
+
+def test_a_table_of_values_that_occur_once_is_left_to_models_that_accept_constants(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    codes = [f"#{value:06x}" for value in draw.integers(0, 1 << 24, 200)]
+    rows = pd.DataFrame({"id": range(200), "colour": codes, "y": draw.normal(size=200)})
+    folder = write_task(tmp_path / "task", rows, "y", "rmse")
+    facts = facts_of(brief_of(folder, PACKAGES))
+    kind = find_kind(facts)
+    assert kind is not None
+    usable = [model.name for model in usable_models(kind, facts)]
+    assert "catboost" not in usable
+    assert (
+        score_of(run(candidate(brief_of(folder, PACKAGES), ModelCard(name="catboost")), folder, tmp_path / "work")) > 0
+    )
+    assert "xgboost" in usable

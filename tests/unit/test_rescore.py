@@ -27,7 +27,7 @@ def solution(identity: str) -> Solution:
         ("s1 e1 s2 e2 b1", 3, "s1 e1 b1"),
         ("e1 e2 s1 s2 b1", 4, "e1 e2 s1 b1"),
         ("s1 e1 b1 s2", 2, "s1 b1"),
-        ("s1 b1", 1, "s1"),
+        ("s1 b1", 1, "b1"),
         ("e1", 3, "e1"),
         ("", 3, ""),
     ],
@@ -86,6 +86,15 @@ def test_finalists_that_failed_on_fresh_rows_come_last() -> None:
     solutions = [scored("a", 0.9), scored("b", 0.8), scored("c", 0.7)]
     rescorings = {"a": Rescoring(solution="a", failed=True), "b": Rescoring(solution="b", fresh=0.6, fresh_se=0.1)}
     assert order_finalists("maximize", solutions, rescorings) == ["b", "c", "a"]
+
+
+def test_without_fresh_scores_a_blend_that_was_confirmed_comes_first() -> None:
+    solutions = [scored("s1", 0.9), scored("b1", 0.89), scored("s2", 0.8)]
+    assert order_finalists("maximize", solutions, {}) == ["b1", "s1", "s2"]
+    skipped = {name: Rescoring(solution=name, message="no fresh rows") for name in ("s1", "b1")}
+    assert order_finalists("maximize", solutions, skipped) == ["b1", "s1", "s2"]
+    failed = {"b1": Rescoring(solution="b1", failed=True)}
+    assert order_finalists("maximize", solutions, failed) == ["s1", "s2", "b1"]
 
 
 def test_where_less_is_better_a_holdout_score_is_too_good_when_it_is_lower() -> None:

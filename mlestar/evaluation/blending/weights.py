@@ -94,8 +94,9 @@ def fit_blend(answers: Answers, submissions: Sequence[Path], seconds: Sequence[f
         mixtures = {scale: _fit(scores[scale], seconds, limit) for scale in scales}
         scale = max(mixtures, key=lambda name: mixtures[name][0])
         fits.append(_mixture(scale, mixtures[scale][1]))
-        unit = np.eye(len(submissions))
-        singles.append(_mixture(scale, max(unit, key=scores[scale])))
+        # On the scale that suits it: that of the blend may cost it something, such as negative values.
+        alone = [(name, weights) for name in scales for weights in np.eye(len(submissions))]
+        singles.append(_mixture(*max(alone, key=lambda one: scores[one[0]](one[1]))))
     return Fit(halves=(fits[0], fits[1]), whole=fits[2], singles=(singles[0], singles[1]))
 
 

@@ -8,7 +8,9 @@ from mlestar.offline.facts import Facts
 _SUFFIX = re.compile(r"\.(?:npy|npz|csv|tsv|txt|dat|parquet)$", re.IGNORECASE)
 _MAY_BE_TEXTS = frozenset({".txt", ".dat"})
 _FOLDERS = re.compile(r"files named by its column '([^']*)': of train in ([^,;]*)/, of test in ([^,;]*)/")
-_SHOWN = re.compile(r"^([^:]*)/: [^\n]*? files?, e\.g\. ([^\n]*)$", re.MULTILINE)
+_SHOWN = re.compile(r"^([^:\n]*)/: [^\n]*? files?, e\.g\. ([^\n]*)$", re.MULTILINE)
+
+_COUNTS = re.compile(r"^([^:\n]*)/: [^\n]*?([\d,]+) files?, e\.g\. ", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,33 @@ def find_recordings(facts: Facts) -> Recordings | None:
         column, train, test = next(iter(paths), ""), "", ""
         found = facts.column(column)
         suffixes = _suffixes_of(found.examples if found else ())
+        if not paths and (folder := _folder_of_ids(facts)):
+            column, train, test = spec.id or "", folder, folder
+            suffixes = _shown_suffixes(facts, (folder,))
     if not suffixes or (_MAY_BE_TEXTS & {*suffixes} and (facts.test_columns or spec.modality == "text")):
         return None
     if spec.layout != "labelled files":
         return Recordings(column, column, train, test, spec.test, suffixes)
     return Recordings(column, spec.id or column, train, test, spec.sample_submission or "files", suffixes)
+
+
+def _folder_of_ids(facts: Facts) -> str:
+    """Return the folder whose files are named by the ids of train and test; empty without one."""
+    column = facts.column(facts.spec.id or "")
+    shapes = {_shape(example) for example in column.examples} if column else set()
+    counts = {folder: int(count.replace(",", "")) for folder, count in _COUNTS.findall(facts.text("files"))}
+    folders = [
+        folder
+        for folder, names in _SHOWN.findall(facts.text("files"))
+        if counts.get(folder, 0) >= facts.spec.train_rows
+        and all({_shape(name), _shape(_SUFFIX.sub("", name))} & shapes for name in names.strip().split(", "))
+    ]
+    return folders[0] if len(folders) == 1 else ""
+
+
+def _shape(name: str) -> str:
+    """Return a name without what tells it from the other names of its kind: its digits."""
+    return re.sub(r"\d+", "0", name)
 
 
 def _shown_suffixes(facts: Facts, folders: tuple[str, ...]) -> tuple[str, ...]:

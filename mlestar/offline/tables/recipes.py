@@ -1,11 +1,12 @@
 """Writing a script: parts chosen by the task, the columns and the model."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mlestar.data.tables.table import SUFFIXES, table_suffix
+from mlestar.data.targets import is_number
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.evaluation.holdout.protocol import calendar_code, series_code, units_code
 from mlestar.offline.facts import Facts
@@ -27,6 +28,8 @@ _FEW_FEATURES = 6
 _TUNED = frozenset({"threshold", "prior", "cuts", "tags", "quantile", "values"})
 """Rules of decision with something that is found on held-out predictions."""
 _COMPACT = re.compile(r"\d{8}T?\d{6}Z?")
+_LARGEST = 1e38
+"""Near the largest number of single precision."""
 _COMMON = 50
 """Rows of the rarest class from which every fold has all classes, also in part of the rows. Chosen by judgement; not
 measured."""
@@ -38,9 +41,15 @@ def suits(facts: Facts) -> bool:
 
 
 def is_usable(facts: Facts, model: Model) -> bool:
-    """Return whether a model can be used for a table: that of texts needs a text column, that of factors categories."""
+    """Return whether a model can be used for a table: that of texts needs a text column, that of factors categories.
+
+    CatBoost refuses tables of constants, as how often a value occurs is one where almost all values differ.
+    """
     needs = {"text": "texts", "factors": "categories"}
-    return model.name not in needs or bool(getattr(treat_columns(facts), needs[model.name]))
+    columns = treat_columns(facts)
+    if model.name == "catboost":
+        return bool(set(columns.steps) - {"frequency_features", "group_features"})
+    return model.name not in needs or bool(getattr(columns, needs[model.name]))
 
 
 def find_unused(facts: Facts, script: str) -> list[str]:
@@ -104,8 +113,10 @@ def task_values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         "shape": _shape(facts, objective),
         "spelled": _spelled_once(facts, classes),
         "plain": _are_plain(columns),
+        "huge": _has_huge_numbers(facts),
         "compact_dates": _has_compact_dates(facts, columns),
     }
+    values["fields"] = _fields(facts, values)
     values["early"] = not values["many_classes"]
     values["imports"] = _imports(model, columns, objective, split, values)
     values["decision"] = render("tables/decision.py.jinja", values)
@@ -120,6 +131,18 @@ def _shape(facts: Facts, objective: Objective) -> str:
         return "(len(y), len(CLASSES))"
     several = len(facts.spec.target) > 1 and objective.rule not in ("risk", "times")
     return "y.shape" if objective.multilabel or several else "len(y)"
+
+
+def _fields(facts: Facts, values: Mapping[str, Any]) -> list[str]:
+    """Return the columns that a file may lack: fields of JSON objects, which not every row has."""
+    in_json = bool({"json", "json lines"} & {*values["forms"]})
+    return [column.name for column in facts.test_columns if in_json or (values["nested"] and "." in column.name)]
+
+
+def _has_huge_numbers(facts: Facts) -> bool:
+    """Return whether a column has numbers that single precision does not have."""
+    ends = [end for column in facts.test_columns for end in (column.minimum, column.maximum) if end]
+    return any(is_number(end) and abs(float(end)) > _LARGEST for end in ends)
 
 
 def _spelled_once(facts: Facts, classes: Sequence[str]) -> bool:

@@ -25,10 +25,11 @@ def merge_models(base: str, reference: str) -> str | None:
     if not members:
         base, members = _as_member(base), ["fit_predict_a"]
     letter = _letter(len(members))
+    fixed = _functions_of_constants(reference)
     shared = {name for name in _feature_functions(reference) if name in parts and name in functions(base)}
     required = needed(reference, _MODEL)
     base = _with_constants(base, reference, required)
-    moved = [name for name in required if name in parts and name not in shared]
+    moved = [name for name in required if name in parts and name not in shared | fixed]
     new_names = {name: f"{name}_{letter}" for name in moved}
     codes = [rename(parts[name], new_names) for name in moved]
     average = _average([*members, f"fit_predict_{letter}"], classes=_predicts_classes(base))
@@ -37,17 +38,22 @@ def merge_models(base: str, reference: str) -> str | None:
 
 
 def _with_constants(base: str, reference: str, names: Iterable[str]) -> str:
-    """Return the base with those constants of the reference that it lacks, before its model."""
-    known, values = constants(base), constants(reference)
-    lines = [values[name] for name in names if name in values.keys() - known.keys()]
-    code = "\n".join(lines) + "\n\n\n" if lines else ""
+    """Return the base with those constants of the reference that it lacks, before its model.
+
+    The functions that compute them come along.
+    """
+    known, values = {**constants(base), **functions(base)}, constants(reference)
+    missing = [name for name in names if name in values.keys() - known.keys()]
+    own = [name for name in needed(reference, *missing) if name in functions(reference).keys() - known.keys()]
+    code = "\n\n\n".join([*(functions(reference)[name] for name in own), "\n".join(values[name] for name in missing)])
+    code = f"{code.strip()}\n\n\n" if missing else ""
     return base.replace(f"def {_MODEL}(", f"{code}def {_MODEL}(", 1)
 
 
 def _as_member(base: str) -> str:
     """Return the base with its model renamed to `..._a` and called by an average of one model."""
     parts = functions(base)
-    shared = _feature_functions(base)
+    shared = _feature_functions(base) | _functions_of_constants(base)
     own = [name for name in needed(base, _MODEL) if name in parts and name not in shared]
     new_names = {name: f"{name}_a" for name in own}
     for name in own:
@@ -65,6 +71,11 @@ def _predicts_classes(script: str) -> bool:
 def _feature_functions(script: str) -> frozenset[str]:
     """Return the functions of a script that are not part of its model."""
     return _FEATURE_FUNCTIONS | frozenset(needed(script, *_FEATURES))
+
+
+def _functions_of_constants(script: str) -> frozenset[str]:
+    """Return the functions that compute the constants of a script: they keep their names, as the constants do."""
+    return frozenset(functions(script).keys() & needed(script, *constants(script)))
 
 
 def _letter(index: int) -> str:

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import symtable
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
@@ -44,8 +45,17 @@ def add_imports(script: str, lines: Iterable[str]) -> str:
 
 
 def used(text: str) -> set[str]:
-    """Return the names that a piece of code mentions."""
-    return {node.id for node in ast.walk(parse(text)) if isinstance(node, ast.Name)}
+    """Return the names that a piece of code uses and that are not local to one of its functions."""
+    names: set[str] = set()
+    tables = [symtable.symtable(text, "<script>", "exec")]
+    while tables:
+        table = tables.pop()
+        tables += table.get_children()
+        is_outer = table.get_type() == "module"
+        names.update(
+            one.get_name() for one in table.get_symbols() if one.is_referenced() and (is_outer or one.is_global())
+        )
+    return names
 
 
 def needed(script: str, *starts: str) -> list[str]:

@@ -1,5 +1,6 @@
 """The offline engineer's scripts for pairs of texts: run on a holdout of generated pairs, and graded."""
 
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 
 from mlestar.agents.ensembling import Member
+from mlestar.agents.whole import check_whole
 from mlestar.offline.ablation import write_study
 from mlestar.offline.ideas import carry_out, ideas_for
 from mlestar.offline.kinds import find_kind
@@ -138,6 +140,17 @@ def test_models_are_merged(tokens: Path, tmp_path: Path) -> None:
     merged = merge_models(first_script(brief_of(tokens), MEMORY), first_script(brief_of(tokens), CHOOSER))
     assert merged is not None
     assert graded(tokens, tmp_path, merged) > 0.9
+
+
+def test_every_two_models_are_merged_where_a_list_of_words_is_read(tokens: Path) -> None:
+    (tokens / "words.txt").write_text("\n".join(WORDS), encoding="utf-8")
+    brief = brief_of(tokens)
+    scripts = [candidate(brief, card) for card in (MEMORY, CHOOSER, ModelCard(name="LightGBM"))]
+    assert all("WORDS = read_words()" in script for script in scripts)
+    for base, reference in permutations(scripts, 2):
+        merged = merge_models(base, reference)
+        assert merged is not None
+        check_whole(brief)(merged)
 
 
 def test_an_ensemble_chooses_among_the_texts_of_its_members(tokens: Path, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 import pytest
 
-from mlestar.offline.surgery import without_pass_through, without_unused
+from mlestar.agents.names import undefined_names
+from mlestar.offline.merging import merge_models
+from mlestar.offline.surgery import functions, used, without_pass_through, without_unused
 
 
 @pytest.mark.parametrize(
@@ -49,3 +51,23 @@ def test_a_function_that_returns_what_it_takes_is_not_called() -> None:
     assert without_pass_through(called_sometimes) == called_sometimes
     changed = same.replace("    return", "    x = x + 1\n    return") + fit
     assert without_pass_through(changed) == changed
+
+
+def test_a_name_that_is_local_to_a_function_is_not_used() -> None:
+    text = "def find(text):\n    for run in text:\n        yield run, SIZE, make(run)\n\n\nROWS = read()\n"
+    assert used(text) == {"SIZE", "make", "read"}
+
+
+def test_a_merge_brings_the_functions_that_compute_constants() -> None:
+    base = "def fit_predict(x, y, others, seed):\n    return [x]\n\n\ndef run():\n    return 1\n"
+    reference = (
+        "def read_words():\n    return set()\n\n\nWORDS = read_words()\n\n\n"
+        "def fit_predict(x, y, others, seed):\n    for run in others:\n        WORDS.add(run)\n    return [x]\n\n\n"
+        "def run():\n    return 2\n"
+    )
+    for first, second in ((base, reference), (reference, base), (reference, reference)):
+        merged = merge_models(first, second)
+        assert merged is not None
+        assert undefined_names(merged) == {"np"}
+        assert functions(merged)["run"] == functions(first)["run"]
+        assert list(functions(merged)).count("read_words") == 1

@@ -82,12 +82,12 @@ def _complete(task: Task, spec: RowSpec, cells: pd.DataFrame) -> pd.DataFrame:
     """Return rows with ids and numbers of their own, in the column order of the task's rows."""
     added = {name: [str(first + row) for row in range(len(cells))] for name, first in spec.counters.items()}
     if spec.id is not None and spec.id.name not in cells.columns:
-        added[spec.id.name] = _make_ids(task, spec.id.name, len(cells))
+        added[spec.id.name] = make_ids(task, spec.id.name, len(cells))
     complete = cells.assign(**added)
     return complete[[name for name in task.test.columns if name in complete.columns]]
 
 
-def _make_ids(task: Task, name: str, count: int) -> list[str]:
+def make_ids(task: Task, name: str, count: int) -> list[str]:
     """Return ids that no row has, numbered on where the known ones end in numbers."""
     files = [file.frame[name] for file in (task.train, task.test) if file.frame is not None and name in file.columns]
     known = pd.concat(files).str.strip()

@@ -23,6 +23,7 @@ from mlestar.predictor.new_rows import check_replaceable, put_rows
 from mlestar.predictor.predictions import Predictions
 from mlestar.report import Result, read_result
 from mlestar.runners import Runner
+from mlestar.runners.choose import BUILT_IN
 from mlestar.runtime.context import RunContext, close_context, load_task, open_context
 from mlestar.runtime.executor import SUBMISSION
 from mlestar.runtime.grading import describe_failure
@@ -222,10 +223,22 @@ def open_replay(
 
 
 def replay_settings(settings: Settings, result: Result, runner: str | Runner | None = None) -> Settings:
-    """Return the settings with which a run's script executes again: its own, without caps, models and questions."""
-    recorded = settings.runner if settings.runner != "auto" else result.runner
-    name = runner if isinstance(runner, str) else recorded
-    return settings.change({**_BUDGET, **_NO_MODEL, **({"runner": name} if name else {})})
+    """Return the settings with which a run's script executes again: its own, without caps, models and questions.
+
+    Raises:
+        UserError: the run had a runner of the caller's, which is not given.
+    """
+    name = settings.runner if runner is None or not isinstance(runner, str) else runner
+    if name == "auto":
+        # Never chosen anew: `auto` may trust the scripts of the model that answers here, and others wrote this one.
+        name = result.runner or "docker"
+    if (runner is None or isinstance(runner, str)) and name not in BUILT_IN and ":" not in name:
+        msg = f"run {result.run_id} had a runner of yours, {name!r}: give it again, or --runner docker"
+        raise UserError(msg)
+    chosen = name if name in BUILT_IN or ":" in name else "docker"
+    # What the script declares was allowed by a person in the run.
+    allowed = {option: "auto" for option in ("packages", "weights") if getattr(settings, option) == "ask"}
+    return settings.change({**_BUDGET, **_NO_MODEL, **allowed, "runner": chosen})
 
 
 def check_data(folder: RunFolder, task: Path, settings: Settings) -> None:

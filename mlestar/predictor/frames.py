@@ -197,7 +197,8 @@ def _write(column: RowColumn, values: pd.Series) -> pd.Series:
         texts = values.map(_truth_values(column))
     else:
         texts = values.map(lambda value: _write_value(column, value), na_action="ignore")
-    return texts.astype(object).mask(missing, "").reset_index(drop=True)
+    written: pd.Series = texts.astype(object).mask(missing, "").reset_index(drop=True)
+    return written
 
 
 def _write_value(column: RowColumn, value: Any) -> str:

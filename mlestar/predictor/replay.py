@@ -14,6 +14,7 @@ import pandas as pd
 
 from mlestar.data.task import Task
 from mlestar.errors import UserError
+from mlestar.evaluation.blending.scales import RANKED
 from mlestar.evaluation.holdout.stage import manifest
 from mlestar.evaluation.submission_file import write_submission
 from mlestar.events import Event
@@ -73,6 +74,14 @@ class ReplayPredictor:
         """The columns that a frame must have."""
         return self.rows.names
 
+    @property
+    def blends_ranks(self) -> bool:
+        """Whether the script submits the ranks of rows among each other, as blends do for metrics of the order."""
+        winner = next((row for row in self.result.solutions if row.id == self.result.winner), None)
+        if winner is None or not winner.members or self.task.spec.prediction_kind == "label":
+            return False
+        return self.result.metric.partition("@")[0] in RANKED
+
     def predict(self, frame: Any) -> pd.DataFrame:
         """Return labels or values for the rows of a frame; the blocking variant of `apredict`."""
         return _block(lambda: self.apredict(frame))
@@ -94,6 +103,7 @@ class ReplayPredictor:
             UserError: the frame does not suit the task, or its data have changed.
             OperatorError: scripts cannot be executed here.
         """
+        self._refuse_ranks()
         return (await self._replayed(frame)).labels_or_values()
 
     async def apredict_proba(self, frame: Any) -> pd.DataFrame:
@@ -104,6 +114,7 @@ class ReplayPredictor:
             OperatorError: scripts cannot be executed here.
         """
         Predictions.check_probabilities(self.task.spec)
+        self._refuse_ranks()
         return (await self._replayed(frame)).probabilities()
 
     async def apredict_submission(self, frame: Any) -> pd.DataFrame:
@@ -113,6 +124,8 @@ class ReplayPredictor:
             UserError: as `apredict`.
             OperatorError: scripts cannot be executed here.
         """
+        if self.blends_ranks:
+            self._note("the winner blends ranks: its predictions order these rows among each other, and say no more")
         return (await self._replayed(frame)).submission
 
     def describe(self) -> dict[str, Any]:
@@ -176,6 +189,12 @@ class ReplayPredictor:
             raise UserError(msg)
         logger.info("%s: %d rows in %.1f s", label, len(cells), execution.seconds)
         return await asyncio.to_thread(write_submission, task, path), task
+
+    def _refuse_ranks(self) -> None:
+        if self.blends_ranks:
+            msg = f"the winner of run {self.result.run_id} is a blend of ranks, which are no probabilities, labels or "
+            msg += "values: predict_submission and `mlestar predict` return the order of the rows"
+            raise UserError(msg)
 
     def _note(self, line: str) -> None:
         logger.info("%s", line)

@@ -20,6 +20,7 @@ from mlestar.predictor.new_rows import check_replaceable, make_ids, put_rows
 from mlestar.predictor.predictions import Predictions
 from mlestar.predictor.replay import replay_settings
 from mlestar.report import Result
+from mlestar.report.result import MemberRow
 from mlestar.runners import Runner, RunnerOptions
 from mlestar.settings import Settings
 from tests.unit.command_line import call
@@ -107,6 +108,23 @@ def test_a_metric_without_probabilities_has_none_to_predict(solved: Result, test
         solved.predictor(runner=Scenario().runner()).predict_proba(test_rows)
 
 
+def test_ranks_of_a_blend_are_no_probabilities(solved: Result, test_rows: pd.DataFrame) -> None:
+    notes = list[str]()
+    predictor = open_replay(solved.folder, runner=Scenario().runner(), on_note=notes.append)
+    assert not predictor.blends_ranks
+    members = (MemberRow(solution="t0.c1", weight=0.5), MemberRow(solution="t1.c1", weight=0.5))
+    rows = [row.model_copy(update={"members": members}) for row in solved.solutions]
+    result = solved.model_copy(update={"solutions": tuple(rows), "metric": "auroc"})
+    ordered = predictor.task.spec.model_copy(update={"metric": "auroc", "prediction_kind": "probability"})
+    blend = dataclasses.replace(predictor, result=result, task=dataclasses.replace(predictor.task, spec=ordered))
+    for predict in (blend.predict, blend.predict_proba):
+        with pytest.raises(UserError, match="is a blend of ranks, which are no probabilities"):
+            predict(test_rows)
+    with pytest.raises(UserError, match="is not valid: .* is not a number"):  # the script of this test writes labels
+        blend.predict_submission(test_rows[:5])
+    assert "the winner blends ranks" in notes[0]
+
+
 def test_data_that_changed_or_are_gone_are_refused(solved: Result, tmp_path: Path, test_rows: pd.DataFrame) -> None:
     task = task_of(solved)
     kept = shutil.copytree(task, tmp_path / "signs")
@@ -114,9 +132,11 @@ def test_data_that_changed_or_are_gone_are_refused(solved: Result, tmp_path: Pat
     try:
         with (task / "train.csv").open("a", encoding="utf-8") as file:
             file.write("999,1.0,1.0,yes\n")
-        for predict in (lambda: solved.predictor(runner=Scenario().runner()), lambda: predictor.predict(test_rows)):
-            with pytest.raises(UserError, match=r"the data of run run have changed.*: train\.csv has changed"):
-                predict()
+        changed = r"the data of run run have changed.*: train\.csv has changed"
+        with pytest.raises(UserError, match=changed):
+            solved.predictor(runner=Scenario().runner())
+        with pytest.raises(UserError, match=changed):
+            predictor.predict(test_rows)
         shutil.rmtree(task)
         with pytest.raises(UserError, match="the task folder of run run is gone"):
             solved.predictor(runner=Scenario().runner())
@@ -252,7 +272,7 @@ ROWS = pd.DataFrame(
         "id": ["a", "b"],
         "age": [30.0, np.nan],
         "price": [1234.5, -0.25],
-        "seen": pd.to_datetime(["2024-02-01", None]),
+        "seen": pd.Series(["2024-02-01", ""]).pipe(pd.to_datetime),
         "paid": [True, False],
         "city": ["Łódź", None],
     }
@@ -278,7 +298,7 @@ def test_cells_are_written_as_the_files_of_the_task_hold_them() -> None:
         (ROWS.assign(price=["1,5", "a lot"]), "column 'price', row 2: 'a lot' is not a number like 1.234,5"),
         (ROWS.assign(seen="soon"), "column 'seen', row 1: 'soon' is not a date like 31.01.2024"),
         (ROWS.assign(id="a"), "the id 'a' in column 'id' occurs twice"),
-        (ROWS.assign(id=["a", None]), "the id 'id' of row 2 is empty"),
+        (ROWS.assign(id=["a", ""]), "the id 'id' of row 2 is empty"),
         (ROWS[:0], "the frame has no rows"),
         (pd.concat([ROWS, ROWS["age"]], axis=1), "the column 'age' occurs more than once"),
         ([1, 2], "give a pandas or polars frame"),

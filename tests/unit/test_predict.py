@@ -120,7 +120,7 @@ def test_ranks_of_a_blend_are_no_probabilities(solved: Result, test_rows: pd.Dat
     for predict in (blend.predict, blend.predict_proba):
         with pytest.raises(UserError, match="is a blend of ranks, which are no probabilities"):
             predict(test_rows)
-    with pytest.raises(UserError, match="is not valid: .* is not a number"):  # the script of this test writes labels
+    with pytest.raises(UserError, match=r"is not valid: .* is not a number"):  # the script of this test writes labels
         blend.predict_submission(test_rows[:5])
     assert "the winner blends ranks" in notes[0]
 
@@ -220,6 +220,23 @@ def test_ids_of_two_columns_and_numbers_of_rows_are_made_anew(tmp_path: Path) ->
     assert written == "key,sold\neast_2024-02-01,0.0\neast_2024-02-02,0.0\n"
     assert placed.test.rows["key"].tolist() == ["east_2024-02-01", "east_2024-02-02"]
     assert (task / "test.csv").read_text(encoding="utf-8").count("\n") == 17
+
+
+def test_rows_in_parquet_keep_the_types_of_the_file(tmp_path: Path) -> None:
+    task = tmp_path / "signs"
+    task.mkdir()
+    days = pd.date_range("2024-01-01", periods=60)
+    frame = pd.DataFrame(
+        {"id": range(60), "x": np.arange(60) / 7, "n": range(60), "day": days, "ok": [True, False] * 30}
+    )
+    frame["city"] = pd.Categorical(["Rome", "Oslo"] * 30)
+    frame.assign(label=["a", "b"] * 30)[:40].to_parquet(task / "train.parquet", index=False)
+    frame[40:].to_parquet(task / "test.parquet", index=False)
+    put(task, tmp_path / "input", frame[40:])
+    written, real = (pd.read_parquet(path / "test.parquet") for path in (tmp_path / "input", task))
+    pd.testing.assert_frame_equal(written, real, check_categorical=False)
+    with pytest.raises(UserError, match="column 'n' cannot be written as int64"):
+        put(task, tmp_path / "other", frame[40:].assign(n=0.5))
 
 
 @pytest.mark.parametrize(

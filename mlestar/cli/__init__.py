@@ -262,6 +262,20 @@ def runs(
         list_all(folder, as_json=as_json)
 
 
+@app.command()
+def predict(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Name of a finished run.")],
+    rows: Annotated[Path, typer.Argument(metavar="ROWS", help="File of a table with the new rows.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="File to write, as CSV.")],
+    runner: RunnerName = None,
+    runs_dir: RunsDir = None,
+) -> None:
+    """Predict new rows: the winner's script executes again, with them in place of the test rows."""
+    from mlestar.cli.predict import predict_file
+
+    predict_file(resolve_settings({"runs_dir": runs_dir}).runs_dir, run_id, rows, output, runner)
+
+
 @app.command("settings")
 def show_settings(
     profile: ProfileName = None,

@@ -69,7 +69,7 @@ def _write_table(data: Path, role: str, table: Any, target: Sequence[str]) -> No
     if hasattr(table, "write_csv") and hasattr(table, "columns"):
         _write_polars(data / f"{role}.csv", role, table, target)
         return
-    frame = _as_text_columns(_as_frame(role, table), role)
+    frame = as_text_columns(as_frame(role, table), role)
     _check_columns(role, list(frame.columns), len(frame), target)
     if role == "test":
         frame = frame.drop(columns=[name for name in target if name in frame.columns])
@@ -107,7 +107,7 @@ def _take_file(path: Path, data: Path, role: str) -> None:
         shutil.copyfile(path, target)
 
 
-def _as_frame(role: str, table: Any) -> pd.DataFrame:
+def as_frame(role: str, table: Any) -> pd.DataFrame:
     """Return a table as a pandas frame.
 
     Raises:
@@ -123,7 +123,7 @@ def _as_frame(role: str, table: Any) -> pd.DataFrame:
     raise TaskError(msg)
 
 
-def _as_text_columns(frame: pd.DataFrame, role: str) -> pd.DataFrame:
+def as_text_columns(frame: pd.DataFrame, role: str) -> pd.DataFrame:
     """Return a frame with text as column names and its named index among the columns.
 
     Raises:

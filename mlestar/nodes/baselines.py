@@ -20,12 +20,13 @@ from mlestar.errors import StopRequested, StoreError, clean_text
 from mlestar.evaluation import Grader
 from mlestar.metrics.precision import format_score
 from mlestar.nodes.finalists import error_of_mean
-from mlestar.nodes.grading import MESSAGE_CHARACTERS, grade_execution
+from mlestar.nodes.grading import grade_execution
 from mlestar.nodes.order import CONSTANT, SIMPLE
 from mlestar.nodes.progress import emit
 from mlestar.nodes.rescore import combine_verdicts
 from mlestar.runtime.budget import Refusal
 from mlestar.runtime.context import RunContext, find_context
+from mlestar.runtime.grading import MESSAGE_CHARACTERS
 from mlestar.runtime.inputs import StagedInput
 from mlestar.settings import Settings
 from mlestar.state import (

@@ -19,10 +19,11 @@ from mlestar.evaluation.blending.weights import MAX_CANDIDATES, Mixture
 from mlestar.metrics.precision import format_score
 from mlestar.nodes.ensemble import ENSEMBLE_STRETCH
 from mlestar.nodes.finalists import choose_finalists, ranked_scripts
-from mlestar.nodes.grading import MESSAGE_CHARACTERS, compare_submissions, grade_file
+from mlestar.nodes.grading import compare_submissions, grade_file
 from mlestar.nodes.progress import emit, emit_solution
 from mlestar.runners.supply.needs import NeedsError, read_needs
 from mlestar.runtime.context import RunContext, find_context
+from mlestar.runtime.grading import MESSAGE_CHARACTERS
 from mlestar.runtime.inputs import StagedInput
 from mlestar.settings import Settings
 from mlestar.state import NO_TRACK, BlendMember, Brief, PipelineState, Solution, Verdict

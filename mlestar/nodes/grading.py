@@ -7,11 +7,9 @@ from mlestar.evaluation import Comparison
 from mlestar.metrics.precision import Standing
 from mlestar.runtime.context import RunContext
 from mlestar.runtime.executor import SUBMISSION
+from mlestar.runtime.grading import describe_failure
 from mlestar.runtime.inputs import StagedInput
 from mlestar.state import Brief, ExecutionRecord, Verdict
-
-MESSAGE_CHARACTERS = 300
-"""Of the last line of standard error, in a message: a long traceback line still fits on three lines of a terminal."""
 
 
 async def grade_execution(
@@ -103,12 +101,3 @@ async def compare_submissions(
     verified = ctx.services.blobs.verified
     paths = [await asyncio.to_thread(verified, blob) for blob in (submission, baseline)]
     return await ctx.grading.compare(staged, *paths)
-
-
-def describe_failure(execution: ExecutionRecord, stderr: str) -> str:
-    """Return one line on why a script failed: the limit that it hit, or the last line of its standard error."""
-    if execution.detail:
-        return execution.detail
-    last = next((line.strip() for line in reversed(stderr.split("\n")) if line.strip()), "")
-    reason = f": {last[:MESSAGE_CHARACTERS]}" if last else ""
-    return f"{execution.status}, exit status {execution.exit_code}{reason}"

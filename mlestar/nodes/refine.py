@@ -19,7 +19,7 @@ from mlestar.agents.sharing import limit_message
 from mlestar.agents.summarizer import summarize_study
 from mlestar.metrics.precision import ShownScore
 from mlestar.nodes.acceptance import gain_over
-from mlestar.nodes.grading import describe_failure, grade_execution
+from mlestar.nodes.grading import grade_execution
 from mlestar.nodes.leakage import check_literals
 from mlestar.nodes.progress import emit
 from mlestar.nodes.propose import propose
@@ -27,6 +27,7 @@ from mlestar.nodes.track import accept_best, ask_budget, attempt_of, best_of, be
 from mlestar.runtime.budget import Refusal
 from mlestar.runtime.context import RunContext, find_context
 from mlestar.runtime.facts import note_failure
+from mlestar.runtime.grading import describe_failure
 from mlestar.runtime.inputs import StagedInput
 from mlestar.settings import Settings
 from mlestar.state import Block, Brief, Draft, ExecutionRecord, Measured, Study, TrackState, Variant, Verdict

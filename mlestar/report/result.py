@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.files import sha256_of
 from mlestar.metrics.finite import Finite, finite
 from mlestar.metrics.precision import Standing, round_score
-from mlestar.metrics.spec import Direction, sign
+from mlestar.metrics.spec import Direction, TaskSpec, sign
 from mlestar.report.amounts import dollars, tokens
 from mlestar.report.baselines import BaselineRow, submitted_warning, winner_warning
 from mlestar.report.page import render_page
@@ -185,6 +186,8 @@ class Result(BaseModel):
     versions that made none."""
     weights: tuple[WeightRow, ...] = ()
     """The pretrained weights that the winner uses."""
+    spec: TaskSpec | None = None
+    """The task as the run understood it; None in runs of versions that did not keep it."""
 
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property
@@ -203,6 +206,18 @@ class Result(BaseModel):
             was_first = bool(self.exports) and self.exports[0].solution == self.winner
             return submitted_warning(row, was_first=was_first)
         return next(filter(None, (winner_warning(row) for row in self.baselines)), "")
+
+    def predictor(self, **options: Any) -> Any:
+        """Return a `mlestar.predictor.ReplayPredictor`, which predicts new rows with the winner.
+
+        Args:
+            **options: of `mlestar.predictor.open_replay`.
+
+        Raises:
+            UserError: the run has no solution, its data have changed, or rows of its task are files.
+        """
+        # By name, because that package reads results.
+        return import_module("mlestar.predictor").open_replay(self.folder, **options)
 
     @classmethod
     def read(cls, path: Path) -> "Result":
@@ -314,7 +329,7 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
     if brief:
         spec = brief.spec
         task = {"task": spec.name, "metric": spec.metric, "direction": spec.direction}
-        task |= {"split": brief.split, "fallback": brief.fallback, "report": str(folder.report)}
+        task |= {"spec": spec, "split": brief.split, "fallback": brief.fallback, "report": str(folder.report)}
         task |= {"runner": (await ctx.executor.environment()).runner, "network": brief.network}
     return Result(
         run_id=folder.run_id,

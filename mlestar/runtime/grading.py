@@ -14,6 +14,7 @@ from mlestar.evaluation.blending.scales import NotBlendedError
 from mlestar.evaluation.blending.weights import Fit, fit_blend
 from mlestar.evaluation.grading_process import GradingError, GradingProcess, NotPortableError
 from mlestar.runtime.inputs import StagedInput
+from mlestar.state import ExecutionRecord
 
 logger = logging.getLogger("mlestar.runtime")
 
@@ -33,6 +34,9 @@ _ROWS = 500_000
 
 BLENDING = 2.0
 """Time limit of finding the weights of a blend, in multiples of that of a submission. Chosen by judgement."""
+
+MESSAGE_CHARACTERS = 300
+"""Of the last line of standard error, in a message: a long traceback line still fits on three lines of a terminal."""
 
 
 class Grading:
@@ -196,6 +200,15 @@ class Grading:
         except NotPortableError as error:
             logger.info("graded without a process of its own: %s", error)
             return otherwise()
+
+
+def describe_failure(execution: ExecutionRecord, stderr: str) -> str:
+    """Return one line on why a script failed: the limit that it hit, or the last line of its standard error."""
+    if execution.detail:
+        return execution.detail
+    last = next((line.strip() for line in reversed(stderr.split("\n")) if line.strip()), "")
+    reason = f": {last[:MESSAGE_CHARACTERS]}" if last else ""
+    return f"{execution.status}, exit status {execution.exit_code}{reason}"
 
 
 def _take_process(folder: Path | None) -> GradingProcess:

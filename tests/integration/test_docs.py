@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from itertools import takewhile
@@ -59,6 +60,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     customers.to_csv(folder / "customers.csv", index=False)
     for name, text in FILES.items():
         (folder / name).write_text(text, encoding="utf-8")
+    shutil.copyfile(folder / "churn/input/test.csv", folder / "new.csv")
     run(folder, [sys.executable, str(ROOT / "examples/layouts.py"), "layouts"])
     run(folder, mlestar_command("run", "churn", "--model", "offline", "--run-id", RUN, *QUICK))
     return folder

@@ -21,7 +21,7 @@ LAYERS = [
     {"api"},
     {"session"},
     {"graph"},
-    {"nodes"},
+    {"nodes", "predictor"},
     {"report"},
     {"runtime"},
     {"llm", "retrieval"},

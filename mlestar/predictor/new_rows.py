@@ -1,0 +1,140 @@
+"""The real input of a run with new rows in place of the rows to predict."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow
+import pyarrow.parquet
+
+from mlestar.data.layouts import TaskFile
+from mlestar.data.layouts.composed import ComposedId, find_composed_id
+from mlestar.data.tables import is_table, read_table
+from mlestar.data.tables.table import table_suffix
+from mlestar.data.tables.writer import write_cells
+from mlestar.data.task import Task
+from mlestar.errors import UserError, first_line
+from mlestar.predictor.frames import ROLE, RowSpec
+
+_LAYOUTS = ("tables", "single table", "separate labels")
+"""Layouts whose rows to predict are a table and nothing else."""
+_NUMBERED = re.compile(r"(?P<start>.*?)(?P<number>\d{1,15})")
+
+
+def check_replaceable(task: Task) -> None:
+    """Refuse a task whose new rows would be more than a table.
+
+    Raises:
+        UserError: they would.
+    """
+    files = task.spec.modality in ("image", "audio") or getattr(task.layout, "assets", None) is not None
+    if task.layout.name not in _LAYOUTS or files or task.layout.submission_lines(None) is not None:
+        kind = f"layout {task.layout.name!r}, data {task.spec.modality!r}"
+        msg = f"new rows can be predicted where a row is a row of one table; rows of this task are files ({kind})"
+        raise UserError(msg)
+
+
+def put_rows(task: Task, spec: RowSpec, folder: Path, cells: pd.DataFrame) -> Task:
+    """Write new rows into a staged real input, with a sample submission for them, and return the task of these rows.
+
+    Args:
+        task: the task of the run.
+        spec: what the rows hold.
+        folder: the staged input, which no other run uses.
+        cells: checked rows; without ids they get some.
+    """
+    cells = _complete(task, spec, cells)
+    path = folder / task.test.name
+    if not is_table(path):
+        msg = f"the rows to predict are in {task.test.name}, which is no table: new rows cannot take their place"
+        raise UserError(msg)
+    like = read_table(path)
+    _replace(path, cells.reindex(columns=list(like.columns), fill_value=""))
+    test = TaskFile(task.test.name, tuple(cells.columns), cells, task.test.delimiter)
+    if (composed := _composed_id(task)) is not None:
+        test = composed.add_to(test)
+    sample = task.sample
+    if sample is not None and sample.frame is not None:
+        sample = replace(sample, frame=_sample_rows(task, sample.frame, test))
+        _replace(folder / sample.name, sample.rows)
+    layout = replace(task.layout, test=test, sample=sample)
+    changed = task.spec.model_copy(update={"has_test": True, "test_rows": len(cells)})
+    return replace(task, spec=changed, layout=layout, _results={})
+
+
+def _composed_id(task: Task) -> ComposedId | None:
+    """Return how the id is made of two columns, where the file of the rows to predict does not have it."""
+    if task.test.frame is None or not task.spec.has_test:
+        return None
+    own = [name for name in task.test.columns if name in task.table(task.test.name).columns]
+    bare = replace(task.test, columns=tuple(own), frame=task.test.frame[own])
+    return find_composed_id(task.train, bare, task.sample)
+
+
+def _replace(path: Path, cells: pd.DataFrame) -> None:
+    """Write cells in the format of a staged file in its place; the file may be a link to one of the task."""
+    part = path.with_name(f".new-{path.name}")
+    if table_suffix(path) == ".parquet":
+        _write_parquet(cells, path, part)
+    else:
+        write_cells(cells, read_table(path), part)
+    path.unlink()
+    part.rename(path)
+
+
+def _write_parquet(cells: pd.DataFrame, like: Path, path: Path) -> None:
+    """Write cells with the types of another file.
+
+    Raises:
+        UserError: a column has cells that its type does not have.
+    """
+    schema = pyarrow.parquet.read_schema(like)
+    arrays = [_as_type(cells[field.name], field.type) for field in schema]
+    pyarrow.parquet.write_table(pyarrow.Table.from_arrays(arrays, schema=schema), path)
+
+
+def _as_type(cells: pd.Series, kind: Any) -> Any:
+    texts = pyarrow.array([cell or None for cell in cells], pyarrow.string())
+    try:
+        if pyarrow.types.is_dictionary(kind):
+            return texts.cast(kind.value_type).dictionary_encode().cast(kind)
+        return texts.cast(kind)
+    except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError) as error:
+        msg = f"{ROLE}: column {str(cells.name)!r} cannot be written as {kind}: {first_line(str(error))}"
+        raise UserError(msg) from error
+
+
+def _complete(task: Task, spec: RowSpec, cells: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with ids and numbers of their own, in the column order of the task's rows."""
+    added = {name: [str(first + row) for row in range(len(cells))] for name, first in spec.counters.items()}
+    if spec.id is not None and spec.id.name not in cells.columns:
+        added[spec.id.name] = make_ids(task, spec.id.name, len(cells))
+    complete = cells.assign(**added)
+    return complete[[name for name in task.test.columns if name in complete.columns]]
+
+
+def make_ids(task: Task, name: str, count: int) -> list[str]:
+    """Return ids that no row has, numbered on where the known ones end in numbers."""
+    files = [file.frame[name] for file in (task.train, task.test) if file.frame is not None and name in file.columns]
+    known = pd.concat(files).str.strip()
+    match = _NUMBERED.fullmatch(str(known.iloc[-1])) if len(known) else None
+    if match is None:
+        return [f"new-{number}" for number in range(1, count + 1)]
+    start, width = match["start"], len(match["number"]) if match["number"].startswith("0") else 0
+    pattern = re.compile(rf"{re.escape(start)}(\d{{1,15}})")
+    first = max(int(found[1]) for text in known if (found := pattern.fullmatch(text))) + 1
+    return [f"{start}{number:0{width}d}" for number in range(first, first + count)]
+
+
+def _sample_rows(task: Task, real: pd.DataFrame, test: TaskFile) -> pd.DataFrame:
+    """Return the sample submission of new rows: their ids, and the most common predictions of the real sample."""
+    spec, rows = task.spec, test.rows
+    copied = [name for name in real.columns if name in rows.columns and name not in spec.prediction_columns]
+    constant = [name for name in real.columns if name not in copied]
+    common = real[constant].value_counts().index[0] if constant else ()
+    sample = pd.DataFrame(dict(zip(constant, common, strict=True)), index=range(len(rows)), dtype=object)
+    for name in copied:
+        sample[name] = rows[name].to_numpy()
+    return sample[list(real.columns)]

@@ -1,0 +1,144 @@
+"""What a checked submission says about new rows: labels, values or probabilities."""
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlestar.data.task import Task
+from mlestar.errors import UserError
+from mlestar.evaluation.predictions import plain_numbers
+from mlestar.metrics import canonical
+from mlestar.metrics.spec import TaskSpec
+
+_HALF = 0.5
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The predictions for new rows."""
+
+    spec: TaskSpec
+    labels: tuple[str, ...]
+    """The different labels of train, as it spells them; of values none."""
+    submission: pd.DataFrame
+    """The predictions as they are submitted, as text: the rows in their order, the id first if the frame has it."""
+    index: pd.Index
+    """Of the frame."""
+
+    @classmethod
+    def read(cls, task: Task, text: str, cells: pd.DataFrame, frame: Any) -> "Predictions":
+        """Return the predictions in a submission.
+
+        Args:
+            task: of the new rows.
+            text: the submission; its rows are in the order of the frame.
+            cells: the checked rows.
+            frame: what the caller passed.
+        """
+        spec = task.spec
+        table = pd.read_csv(
+            io.StringIO(text), sep=spec.submission_delimiter, dtype=str, keep_default_na=False, na_filter=False
+        )
+        columns = {name: table[name].to_numpy() for name in spec.prediction_columns}
+        if spec.id is not None and spec.id in cells.columns:
+            columns = {spec.id: cells[spec.id].to_numpy(), **columns}
+        index = frame.index if isinstance(frame, pd.DataFrame) else pd.RangeIndex(len(cells))
+        return cls(spec, _labels(task), pd.DataFrame(columns, index=index, dtype=object), index)
+
+    @staticmethod
+    def check_probabilities(spec: TaskSpec) -> None:
+        """Refuse a task whose submissions hold no probabilities.
+
+        Raises:
+            UserError: they hold none.
+        """
+        if spec.prediction_kind != "probability":
+            msg = f"submissions for {spec.metric} hold no probabilities but {spec.prediction_kind}s: use predict"
+            raise UserError(msg)
+
+    def labels_or_values(self) -> pd.DataFrame:
+        """Return labels or values, a column for each target."""
+        spec = self.spec
+        if spec.prediction_kind == "value":
+            return self._frame(self._targets(), self._numbers())
+        if spec.prediction_kind == "probability":
+            return self._most_probable()
+        columns = [self.submission[name] for name in spec.prediction_columns]
+        if spec.prediction_kind == "label":
+            columns = [_typed(column, self.labels) for column in columns]
+        table = pd.concat(columns, axis=1)
+        table.columns = pd.Index(self._targets())
+        return table
+
+    def probabilities(self) -> pd.DataFrame:
+        """Return probabilities, a column for each class; of several targets with one class each, for each target.
+
+        Raises:
+            UserError: they are scores that only order the rows.
+        """
+        self.check_probabilities(self.spec)
+        numbers = self._numbers()
+        if ((numbers < 0) | (numbers > 1)).any():
+            msg = f"the script submits scores outside of 0 to 1 for {self.spec.metric}, which are no probabilities"
+            raise UserError(msg)
+        if classes := self._two_classes():
+            return self._frame(_typed_names(classes, self.labels), np.hstack([1 - numbers, numbers]))
+        classes = self.spec.classes if len(self.spec.classes) == numbers.shape[1] else self.spec.prediction_columns
+        return self._frame(_typed_names(classes, self.labels), numbers)
+
+    def _most_probable(self) -> pd.DataFrame:
+        spec, numbers = self.spec, self._numbers()
+        if classes := self._two_classes():
+            chosen = np.array(classes, dtype=object)[(numbers[:, 0] >= _HALF).astype(int)]
+        elif len(spec.target) == 1 and len(spec.classes) == numbers.shape[1]:
+            chosen = np.array(spec.classes, dtype=object)[numbers.argmax(axis=1)]
+        else:
+            return self._frame(self._targets(), (numbers >= _HALF).astype(int))
+        column = _typed(pd.Series(chosen, index=self.index, dtype=object), self.labels)
+        return column.to_frame(spec.target[0])
+
+    def _two_classes(self) -> tuple[str, ...]:
+        """Return the negative and the positive class where one column holds the probability of the latter."""
+        spec = self.spec
+        if spec.pos_label is None or len(spec.prediction_columns) > 1 or len(spec.target) > 1:
+            return ()
+        positive = canonical(spec.pos_label)
+        others = [label for label in (*self.labels, *spec.classes) if canonical(label) != positive]
+        return (others[0], spec.pos_label) if others else ()
+
+    def _numbers(self) -> np.ndarray:
+        return np.column_stack(
+            [plain_numbers(self.spec, self.submission[name]) for name in self.spec.prediction_columns]
+        )
+
+    def _targets(self) -> list[str]:
+        """Return the names of the targets where there is a prediction for each, else those of the predictions."""
+        names = self.spec.target if len(self.spec.target) == len(self.spec.prediction_columns) else ()
+        return list(names or self.spec.prediction_columns)
+
+    def _frame(self, names: Any, values: np.ndarray) -> pd.DataFrame:
+        return pd.DataFrame(values, columns=pd.Index(list(names)), index=self.index)
+
+
+def _labels(task: Task) -> tuple[str, ...]:
+    """Return the labels of train in order, none where it holds values."""
+    if task.spec.prediction_kind not in ("label", "probability") or not task.labelled:
+        return task.spec.classes
+    cells = pd.concat([task.train.rows[name] for name in task.spec.target]).str.strip()
+    left_out = {"", *task.spec.missing_targets}
+    return tuple(sorted(label for label in cells.unique() if label not in left_out))
+
+
+def _typed(column: pd.Series, labels: tuple[str, ...]) -> pd.Series:
+    """Return labels as numbers where all labels of train are some."""
+    if not labels or pd.to_numeric(pd.Series(labels), errors="coerce").isna().any():
+        return column
+    numbers = pd.to_numeric(column, errors="coerce")
+    return column if numbers.isna().any() else numbers
+
+
+def _typed_names(classes: tuple[str, ...], labels: tuple[str, ...]) -> list[Any]:
+    return _typed(pd.Series(classes, dtype=object), labels).tolist()

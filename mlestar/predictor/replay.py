@@ -1,0 +1,313 @@
+"""Predicting by replay: the winner's script executes again, with new rows in place of the test rows."""
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from mlestar.data.task import Task
+from mlestar.errors import UserError
+from mlestar.evaluation.blending.scales import RANKED
+from mlestar.evaluation.holdout.stage import manifest
+from mlestar.evaluation.submission_file import write_submission
+from mlestar.events import Event
+from mlestar.metrics.spec import TaskSpec
+from mlestar.predictor.frames import NoteCallback, RowSpec, check_frame, row_spec
+from mlestar.predictor.new_rows import check_replaceable, put_rows
+from mlestar.predictor.predictions import Predictions
+from mlestar.report import Result, read_result
+from mlestar.runners import Runner
+from mlestar.runners.choose import BUILT_IN
+from mlestar.runtime.context import RunContext, close_context, load_task, open_context
+from mlestar.runtime.executor import SUBMISSION
+from mlestar.runtime.grading import describe_failure
+from mlestar.runtime.inputs import StagedInput
+from mlestar.runtime.options import RunOptions
+from mlestar.settings import EXPORT_STRETCH, PACKAGE_POLICIES, Settings
+from mlestar.store import RunFolder
+from mlestar.store.content import describe_changes, load_contents, read_contents
+
+logger = logging.getLogger("mlestar.predictor")
+
+T = TypeVar("T")
+_HOURS = 24.0
+"""Longest time of one replay; the time limit of a script ends it earlier. Chosen by judgement; not measured."""
+_BUDGET: dict[str, Any] = {"max_hours": _HOURS, "max_usd": None, "max_tokens": None, "max_executions": None}
+_NO_MODEL: dict[str, Any] = {
+    "model": "offline",
+    "models": {},
+    "review": (),
+    "cards": (),
+    "prompts": None,
+    "fallback": (),
+}
+
+
+@dataclass(frozen=True)
+class ReplayPredictor:
+    """Predicts by executing the winner's script again; each call trains again, exactly as what was scored."""
+
+    folder: RunFolder
+    result: Result
+    settings: Settings
+    """Of the run, with the runner that executed its scripts."""
+    task: Task
+    """The task as the run understood it."""
+    runner: Runner | None = None
+    """The caller's own, which the caller closes."""
+    on_note: NoteCallback | None = None
+
+    @cached_property
+    def rows(self) -> RowSpec:
+        """What a frame of new rows must hold."""
+        return row_spec(self.task)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that a frame must have."""
+        return self.rows.names
+
+    @property
+    def blends_ranks(self) -> bool:
+        """Whether the script submits the ranks of rows among each other, as blends do for metrics of the order."""
+        winner = next((row for row in self.result.solutions if row.id == self.result.winner), None)
+        if winner is None or not winner.members or self.task.spec.prediction_kind == "label":
+            return False
+        return self.result.metric.partition("@")[0] in RANKED
+
+    def predict(self, frame: Any) -> pd.DataFrame:
+        """Return labels or values for the rows of a frame; the blocking variant of `apredict`."""
+        return _block(lambda: self.apredict(frame))
+
+    def predict_proba(self, frame: Any) -> pd.DataFrame:
+        """Return probabilities for the rows of a frame; the blocking variant of `apredict_proba`."""
+        return _block(lambda: self.apredict_proba(frame))
+
+    def predict_submission(self, frame: Any) -> pd.DataFrame:
+        """Return what the script submits for the rows of a frame; the blocking variant of `apredict_submission`."""
+        return _block(lambda: self.apredict_submission(frame))
+
+    async def apredict(self, frame: Any) -> pd.DataFrame:
+        """Return labels or values: the rows of the frame in their order, a column for each target.
+
+        Where the submissions of the metric hold probabilities, the label is the most probable one.
+
+        Raises:
+            UserError: the frame does not suit the task, or its data have changed.
+            OperatorError: scripts cannot be executed here.
+        """
+        self._refuse_ranks()
+        return (await self._replayed(frame)).labels_or_values()
+
+    async def apredict_proba(self, frame: Any) -> pd.DataFrame:
+        """Return probabilities: the rows of the frame in their order, a column for each class.
+
+        Raises:
+            UserError: as `apredict`, and where the metric's submissions hold no probabilities.
+            OperatorError: scripts cannot be executed here.
+        """
+        Predictions.check_probabilities(self.task.spec)
+        self._refuse_ranks()
+        return (await self._replayed(frame)).probabilities()
+
+    async def apredict_submission(self, frame: Any) -> pd.DataFrame:
+        """Return what the script submits for the rows of a frame, as text: the id if the frame has it, and predictions.
+
+        Raises:
+            UserError: as `apredict`.
+            OperatorError: scripts cannot be executed here.
+        """
+        if self.blends_ranks:
+            self._note("the winner blends ranks: its predictions order these rows among each other, and say no more")
+        return (await self._replayed(frame)).submission
+
+    def describe(self) -> dict[str, Any]:
+        """Return what predicts, and for which task, as values of JSON."""
+        return {
+            "kind": "replay",
+            "run": self.result.run_id,
+            "winner": self.result.winner,
+            "runner": self.settings.runner,
+            "image": self.settings.image,
+            "spec": self.task.spec.model_dump(mode="json"),
+            "rows": self.rows.model_dump(mode="json"),
+            "score": self.result.score.model_dump(mode="json"),
+        }
+
+    async def _replayed(self, frame: Any) -> Predictions:
+        cells = await asyncio.to_thread(check_frame, self.rows, frame, self._note)
+        await asyncio.to_thread(check_data, self.folder, Path(self.task.folder), self.settings)
+        text, task = await self._replay(cells)
+        return await asyncio.to_thread(Predictions.read, task, text, cells, frame)
+
+    async def _replay(self, cells: pd.DataFrame) -> tuple[str, Task]:
+        """Return the submission for the rows, and the task of these rows."""
+        # Beside the run: a container engine may not reach the folder for temporary files.
+        parent = self.folder.path.parent
+        try:
+            scratch = await asyncio.to_thread(tempfile.TemporaryDirectory, prefix=".predict-", dir=parent)
+        except OSError as error:
+            msg = f"cannot write to {parent}: {error.strerror}"
+            raise UserError(msg) from error
+        try:
+            settings = self.settings.change({"runs_dir": Path(scratch.name)})
+            options: RunOptions = {"on_event": self._show, "runner": self.runner}
+            ctx = await open_context(settings, "replay", self.task.folder, options, self.task)
+            try:
+                return await self._execute(ctx, cells)
+            finally:
+                await close_context(ctx)
+        finally:
+            await asyncio.to_thread(scratch.cleanup)
+
+    async def _execute(self, ctx: RunContext, cells: pd.DataFrame) -> tuple[str, Task]:
+        real = await ctx.inputs.real()
+        task = await asyncio.to_thread(put_rows, self.task, self.rows, real.path, cells)
+        content = await asyncio.to_thread(manifest, real.path)
+        # For few rows the predictions may equal those of the sample.
+        staged = StagedInput(real.name, real.path, content, task, accepts_sample=True)
+        code = await asyncio.to_thread(Path(self.result.solution or "").read_text, encoding="utf-8")
+        script = await ctx.services.keep(code)
+        label = f"{self.result.winner}-predict"
+        execution = await ctx.executor.execute(script, staged, stretch=EXPORT_STRETCH, stage="export", label=label)
+        submission = execution.files.get(SUBMISSION)
+        if execution.status != "ok" or submission is None:
+            stderr = await ctx.services.text(execution.stderr)
+            reason = describe_failure(execution, stderr) if execution.status != "ok" else f"it wrote no {SUBMISSION}"
+            msg = f"the script of run {self.result.run_id} failed on the new rows: {execution.detail or reason}"
+            raise UserError(msg)
+        path = await asyncio.to_thread(ctx.services.blobs.verified, submission)
+        if problem := await ctx.grading.check(staged, path):
+            msg = f"what the script of run {self.result.run_id} wrote for the new rows is not valid: {problem}"
+            raise UserError(msg)
+        logger.info("%s: %d rows in %.1f s", label, len(cells), execution.seconds)
+        return await asyncio.to_thread(write_submission, task, path), task
+
+    def _refuse_ranks(self) -> None:
+        if self.blends_ranks:
+            msg = f"the winner of run {self.result.run_id} is a blend of ranks, which are no probabilities, labels or "
+            msg += "values: predict_submission and `mlestar predict` return the order of the rows"
+            raise UserError(msg)
+
+    def _note(self, line: str) -> None:
+        logger.info("%s", line)
+        if self.on_note is not None:
+            self.on_note(line)
+
+    def _show(self, event: Event) -> None:
+        self._note(event.message)
+
+
+def open_replay(
+    run: str | Path,
+    *,
+    task: Task | None = None,
+    runner: str | Runner | None = None,
+    on_note: NoteCallback | None = None,
+) -> ReplayPredictor:
+    """Return a predictor that executes the winner of a run again.
+
+    Args:
+        run: the run folder.
+        task: needed again when the run was started from a `Task` with a metric of its own.
+        runner: in place of the one that executed the scripts of the run: its name, or a runner.
+        on_note: receives lines about what is left out and about slow preparations.
+
+    Raises:
+        UserError: there is no such run, it has no solution, its data are gone or have changed, or rows of the task are
+            more than a row of one table.
+    """
+    path = Path(run).expanduser().absolute()
+    folder = RunFolder(path.parent, path.name)
+    recorded = folder.read_settings()
+    result = read_result(folder)
+    if result.winner is None or result.solution is None:
+        msg = f"run {folder.run_id} has no solution to predict with: its status is {result.status.replace('_', ' ')}"
+        raise UserError(msg)
+    settings = replay_settings(Settings.resolve(recorded.settings), result, runner)
+    task_folder = Path(recorded.task)
+    check_data(folder, task_folder, settings)
+    task = task or load_task(task_folder, settings)
+    spec = _spec_of_run(folder, result, task)
+    check_replaceable(task)
+    own = runner if runner is not None and not isinstance(runner, str) else None
+    return ReplayPredictor(folder, result, settings, replace(task, spec=spec), own, on_note)
+
+
+def replay_settings(settings: Settings, result: Result, runner: str | Runner | None = None) -> Settings:
+    """Return the settings with which a run's script executes again: its own, without caps, models and questions.
+
+    Raises:
+        UserError: the run had a runner of the caller's, which is not given.
+    """
+    name = settings.runner if runner is None or not isinstance(runner, str) else runner
+    if name == "auto":
+        # Never chosen anew: `auto` may trust the scripts of the model that answers here, and others wrote this one.
+        name = result.runner or "docker"
+    if (runner is None or isinstance(runner, str)) and name not in BUILT_IN and ":" not in name:
+        msg = f"run {result.run_id} had a runner of yours, {name!r}: give it again, or --runner docker"
+        raise UserError(msg)
+    chosen = name if name in BUILT_IN or ":" in name else "docker"
+    # What the script declares was allowed by a person in the run.
+    allowed = {option: "auto" for option in ("packages", "weights") if getattr(settings, option) == "ask"}
+    return settings.change({**_BUDGET, **_NO_MODEL, **allowed, "runner": chosen})
+
+
+def check_data(folder: RunFolder, task: Path, settings: Settings) -> None:
+    """Refuse to predict when the data that the winner trains on are gone or have changed.
+
+    Raises:
+        UserError: with the files that differ.
+    """
+    if not task.is_dir():
+        msg = f"the task folder of run {folder.run_id} is gone, and its script trains again to predict: {task}"
+        raise UserError(msg)
+    before = load_contents(folder.contents)
+    if before is None:
+        return
+    weights = [path.expanduser() for path in settings.weights_folder if path.expanduser().exists()]
+    after = read_contents(task, weights, before)
+    aside = _read_by_agents(folder)
+    before = {name: content for name, content in before.items() if name in after or name.split("/")[0] not in aside}
+    if changes := describe_changes(before, after):
+        msg = f"the data of run {folder.run_id} have changed, and its script trains again to predict: {changes}"
+        raise UserError(msg)
+
+
+def _read_by_agents(folder: RunFolder) -> set[str]:
+    """Return the names of files outside of the task that no script reads."""
+    settings = Settings.resolve(folder.read_settings().settings)
+    packages = () if settings.packages in PACKAGE_POLICIES else (Path(settings.packages),)
+    paths = (*settings.cards, *packages, *([settings.prompts] if settings.prompts else []))
+    return {path.name for path in paths}
+
+
+def _spec_of_run(folder: RunFolder, result: Result, task: Task) -> TaskSpec:
+    """Return the spec that the script was written for.
+
+    Raises:
+        UserError: the run did not keep it, and today's reading of the data is another.
+    """
+    if result.spec is not None:
+        return result.spec
+    if (task.spec.metric, task.spec.name) != (result.metric, result.task):
+        msg = f"run {folder.run_id} was made by a version that did not keep the spec of its task: solve the task again"
+        raise UserError(msg)
+    return task.spec
+
+
+def _block(begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine to its end, also where an event loop is running, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(begin())
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(lambda: asyncio.run(begin())).result()

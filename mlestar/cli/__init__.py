@@ -328,7 +328,7 @@ def mcp(
         from mlestar.integrations.clients import ClientRules
         from mlestar.integrations.mcp import make_server
     except ModuleNotFoundError as error:
-        msg = "`mlestar mcp` needs a package: pip install mcp"
+        msg = "`mlestar mcp` needs a package: pip install 'mlestar[mcp]'"
         raise SettingsError(msg) from error
 
     allowed = ClientRules.read(rules) if rules else ClientRules()

@@ -148,7 +148,7 @@ class Settings(BaseModel):
     )
     model_attempts: int = Field(6, ge=1, le=20, description="Times a call is tried when the provider fails.")
     model_backoff: float = Field(
-        2.0, ge=0, le=60, description="Seconds before a call is tried again; doubled each time."
+        2.0, ge=0, le=60, description="Seconds before a call is tried again; about doubled each time."
     )
     model_parallel: int = Field(8, ge=1, le=256, description="Calls at once to one provider.")
     fallback: tuple[str, ...] = Field(

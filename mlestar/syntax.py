@@ -1,7 +1,9 @@
-"""Parsing Python source in several threads at once."""
+"""Parsing Python source in several threads at once, and the names in it."""
 
 import ast
+import symtable
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 _LOCK = threading.Lock()
@@ -19,6 +21,19 @@ def parse(source: str | bytes) -> ast.Module:
     """
     with _LOCK:
         return ast.parse(source)
+
+
+def symbol_tables(source: str) -> Iterator[symtable.SymbolTable]:
+    """Yield the symbol table of a module, then those of what it contains.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError: as `parse`.
+    """
+    tables = [symtable.symtable(source, "<script>", "exec")]
+    while tables:
+        table = tables.pop()
+        yield table
+        tables += table.get_children()
 
 
 def read_literal(text: str) -> Any:

@@ -3,12 +3,11 @@
 import ast
 import builtins
 import re
-import symtable
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mlestar.agents.calls import functions
 from mlestar.agents.script import Function, parse_tree
+from mlestar.syntax import symbol_tables
 
 BUILTINS = set(dir(builtins))
 DYNAMIC = {"exec", "globals", "vars"}
@@ -33,10 +32,10 @@ def undefined_names(code: str, *, at_run_time: bool = True) -> set[str]:
     if tree is None or (at_run_time and sets_names_at_run_time(tree)):
         return set()
     try:
-        module = symtable.symtable(code, "script.py", "exec")
+        module, *inner = symbol_tables(code)
     except (SyntaxError, ValueError, RecursionError):
         return set()
-    tables = list(_tables(module))
+    tables = [module, *inner]
     defined = {
         symbol.get_name()
         for table in tables
@@ -55,7 +54,7 @@ def undefined_names(code: str, *, at_run_time: bool = True) -> set[str]:
 def defined_names(code: str) -> set[str]:
     """Return the names that code defines for the whole script."""
     try:
-        table = symtable.symtable(code, "script.py", "exec")
+        table = next(symbol_tables(code))
     except (SyntaxError, ValueError, RecursionError):
         return set()
     return {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
@@ -85,12 +84,6 @@ def sets_names_at_run_time(tree: ast.AST) -> bool:
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "locals().update":
             return True
     return False
-
-
-def _tables(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
-    yield table
-    for child in table.get_children():
-        yield from _tables(child)
 
 
 def _guarded_names(tree: ast.AST) -> set[str]:

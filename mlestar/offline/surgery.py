@@ -2,11 +2,10 @@
 
 import ast
 import re
-import symtable
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from mlestar.syntax import parse
+from mlestar.syntax import parse, symbol_tables
 
 
 def functions(script: str) -> dict[str, str]:
@@ -46,16 +45,10 @@ def add_imports(script: str, lines: Iterable[str]) -> str:
 
 def used(text: str) -> set[str]:
     """Return the names that a piece of code uses and that are not local to one of its functions."""
-    names: set[str] = set()
-    tables = [symtable.symtable(text, "<script>", "exec")]
-    while tables:
-        table = tables.pop()
-        tables += table.get_children()
-        is_outer = table.get_type() == "module"
-        names.update(
-            one.get_name() for one in table.get_symbols() if one.is_referenced() and (is_outer or one.is_global())
-        )
-    return names
+    module, *inner = symbol_tables(text)
+    outer = [symbol for symbol in module.get_symbols() if symbol.is_referenced()]
+    outer += [one for table in inner for one in table.get_symbols() if one.is_referenced() and one.is_global()]
+    return {symbol.get_name() for symbol in outer}
 
 
 def needed(script: str, *starts: str) -> list[str]:

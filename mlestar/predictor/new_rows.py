@@ -16,6 +16,7 @@ from mlestar.data.tables.table import table_suffix
 from mlestar.data.tables.writer import write_cells
 from mlestar.data.task import Task
 from mlestar.errors import UserError, first_line
+from mlestar.evaluation.holdout.stage import sample_like
 from mlestar.predictor.frames import ROLE, RowSpec
 
 _LAYOUTS = ("tables", "single table", "separate labels")
@@ -130,11 +131,6 @@ def make_ids(task: Task, name: str, count: int) -> list[str]:
 
 def _sample_rows(task: Task, real: pd.DataFrame, test: TaskFile) -> pd.DataFrame:
     """Return the sample submission of new rows: their ids, and the most common predictions of the real sample."""
-    spec, rows = task.spec, test.rows
-    copied = [name for name in real.columns if name in rows.columns and name not in spec.prediction_columns]
-    constant = [name for name in real.columns if name not in copied]
-    common = real[constant].value_counts().index[0] if constant else ()
-    sample = pd.DataFrame(dict(zip(constant, common, strict=True)), index=range(len(rows)), dtype=object)
-    for name in copied:
-        sample[name] = rows[name].to_numpy()
-    return sample[list(real.columns)]
+    rows, predicted = test.rows, task.spec.prediction_columns
+    copied = [name for name in real.columns if name in rows.columns and name not in predicted]
+    return sample_like(real, rows[copied].reset_index(drop=True))

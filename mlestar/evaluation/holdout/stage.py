@@ -82,15 +82,24 @@ def staged_sample(task: Task, holdout: Holdout) -> pd.DataFrame | None:
         return None
     real, train = task.sample.frame, task.train.rows
     copied = [column for column in real.columns if column in train.columns and column not in spec.prediction_columns]
-    columns = [column for column in real.columns if column != spec.id and column not in copied]
-    constant = dict(zip(columns, real[columns].value_counts().index[0], strict=True))
-    cells = pd.DataFrame(constant, index=range(len(holdout.withheld)))
-    for column in copied:
-        cells[column] = train[column].to_numpy()[holdout.withheld]
+    cells = train[copied].iloc[holdout.withheld].reset_index(drop=True)
     ids = withheld_ids(task, holdout)
     if ids is not None and spec.id in real.columns:
         cells[spec.id] = ids
-    return cells.reindex(columns=real.columns)
+    return sample_like(real, cells)
+
+
+def sample_like(real: pd.DataFrame, copied: pd.DataFrame) -> pd.DataFrame:
+    """Return a sample submission for other rows: their columns, and the most common predictions of the real sample.
+
+    Args:
+        real: the sample submission, every cell as text.
+        copied: those of its columns that the rows have themselves; its index counts the rows.
+    """
+    columns = [column for column in real.columns if column not in copied]
+    common = real[columns].value_counts().index[0] if columns else ()
+    constant = pd.DataFrame(dict(zip(columns, common, strict=True)), index=copied.index)
+    return pd.concat([copied, constant], axis=1)[list(real.columns)]
 
 
 def _fill(task: Task, holdout: Holdout | None, folder: Path, *, avoid: Path, placement: Placement) -> None:

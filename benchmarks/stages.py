@@ -29,10 +29,11 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from mlestar.evaluation.blending.combine import blend_tables
+from mlestar.evaluation.blending.combine import blend_tables, read_table
 from mlestar.evaluation.blending.scales import NotBlendedError
-from mlestar.evaluation.blending.weights import MAX_CANDIDATES, fit_blend
+from mlestar.evaluation.blending.weights import fit_blend
 from mlestar.graph import build_graph
+from mlestar.nodes.blend import choose_candidates, graded_scripts
 from mlestar.nodes.ensemble import ENSEMBLE_STRETCH
 from mlestar.nodes.finalists import ranked_scripts
 from mlestar.report.result import Result, SolutionRow
@@ -152,21 +153,22 @@ async def blend(ctx: RunContext, folder: RunFolder, thread: str, result: Result)
     brief = await ctx.brief(state.values)
     grader = (await ctx.inputs.search(brief)).grader
     scripts = ranked_scripts(cast("PipelineState", state.values), brief.spec.direction)
-    candidates = [one for one in scripts if one.verdict.submission and not one.members][:MAX_CANDIDATES]
+    limit = ctx.settings.script_seconds / ENSEMBLE_STRETCH
+    candidates = choose_candidates(graded_scripts([one for one in scripts if not one.members]), limit)
     if grader is None or len(candidates) < 2:
         return None
     paths = [ctx.services.blobs.path(one.verdict.submission or "") for one in candidates]
     seconds = [one.verdict.seconds for one in candidates]
     try:
-        mixture = fit_blend(grader.answers, paths, seconds, ctx.settings.script_seconds / ENSEMBLE_STRETCH).whole
+        mixture = fit_blend(grader.answers, paths, seconds, limit).whole
     except NotBlendedError:
         return None
     rows = {row.id: row for row in result.solutions}
     used = [(one.id, weight) for one, weight in zip(candidates, mixture.weights, strict=True) if weight > 0]
     print(f"{result.run_id}: {mixture.scale} of {used}", file=sys.stderr)
-    tables = [pd.read_csv(await submit(ctx, folder, rows[name]), dtype=str) for name, _ in used]
+    columns, delimiter = brief.spec.prediction_columns, brief.spec.submission_delimiter
+    tables = [read_table(await submit(ctx, folder, rows[name]), columns, delimiter) for name, _ in used]
     weights = [weight for _, weight in used]
-    columns = brief.spec.prediction_columns
     mixed = blend_tables(tables, weights, columns=columns, scale=mixture.scale, key=brief.spec.id)
     path = folder.path / "blend of all.csv"
     mixed.to_csv(path, index=False)

@@ -69,7 +69,7 @@ async def _blend(ctx: RunContext, brief: Brief, state: PipelineState) -> tuple[S
     """
     staged = await ctx.inputs.search(brief)
     scripts = [one for one in ranked_scripts(state, brief.spec.direction) if one.id != BLEND]
-    ranked, finalists = _graded(scripts), choose_finalists(scripts, ctx.settings.finalists)
+    ranked, finalists = graded_scripts(scripts), choose_finalists(scripts, ctx.settings.finalists)
     left = await seconds_left(ctx, [one.verdict.seconds for one in finalists])
     limit = min(ctx.settings.script_seconds / ENSEMBLE_STRETCH, left)
     candidates = choose_candidates(ranked, limit)
@@ -119,7 +119,7 @@ async def seconds_left(ctx: RunContext, finalists: Sequence[float]) -> float:
     return float(recorded["seconds"])
 
 
-def _graded(ranked: Sequence[Solution]) -> list[Solution]:
+def graded_scripts(ranked: Sequence[Solution]) -> list[Solution]:
     """Return the solutions with predictions for the withheld rows, those with the same predictions once."""
     graded: dict[str, Solution] = {}
     for solution in ranked:

@@ -7,8 +7,8 @@ from mlestar.state import BlendMember, Rescoring, Solution, Verdict
 
 
 def solution(identity: str) -> Solution:
-    origin = "refinement" if identity[0] in "sat" else "ensemble"
-    members = (BlendMember(solution="s1", script="s1", weight=1.0),) if identity.startswith("b") else ()
+    origin = "ensemble" if identity.startswith(("e", "blend")) else "refinement"
+    members = (BlendMember(solution="s1", script="s1", weight=1.0),) if identity == "blend" else ()
     verdict = Verdict(status="ok", holdout=0.5)
     return Solution(
         id=identity, origin=origin, track=0, title=identity, script=identity, verdict=verdict, members=members
@@ -24,10 +24,10 @@ def solution(identity: str) -> Solution:
         ("s1 s2 e1", 2, "s1 e1"),
         ("s1 s2 e1", 1, "s1"),
         ("s1 s2 s3", 2, "s1 s2"),
-        ("s1 e1 s2 e2 b1", 3, "s1 e1 b1"),
-        ("e1 e2 s1 s2 b1", 4, "e1 e2 s1 b1"),
-        ("s1 e1 b1 s2", 2, "s1 b1"),
-        ("s1 b1", 1, "b1"),
+        ("s1 e1 s2 e2 blend", 3, "s1 e1 blend"),
+        ("e1 e2 s1 s2 blend", 4, "e1 e2 s1 blend"),
+        ("s1 e1 blend s2", 2, "s1 blend"),
+        ("s1 blend", 1, "blend"),
         ("e1", 3, "e1"),
         ("", 3, ""),
     ],
@@ -89,12 +89,12 @@ def test_finalists_that_failed_on_fresh_rows_come_last() -> None:
 
 
 def test_without_fresh_scores_a_blend_that_was_confirmed_comes_first() -> None:
-    solutions = [scored("s1", 0.9), scored("b1", 0.89), scored("s2", 0.8)]
-    assert order_finalists("maximize", solutions, {}) == ["b1", "s1", "s2"]
-    skipped = {name: Rescoring(solution=name, message="no fresh rows") for name in ("s1", "b1")}
-    assert order_finalists("maximize", solutions, skipped) == ["b1", "s1", "s2"]
-    failed = {"b1": Rescoring(solution="b1", failed=True)}
-    assert order_finalists("maximize", solutions, failed) == ["s1", "s2", "b1"]
+    solutions = [scored("s1", 0.9), scored("blend", 0.89), scored("s2", 0.8)]
+    assert order_finalists("maximize", solutions, {}) == ["blend", "s1", "s2"]
+    skipped = {name: Rescoring(solution=name, message="no fresh rows") for name in ("s1", "blend")}
+    assert order_finalists("maximize", solutions, skipped) == ["blend", "s1", "s2"]
+    failed = {"blend": Rescoring(solution="blend", failed=True)}
+    assert order_finalists("maximize", solutions, failed) == ["s1", "s2", "blend"]
 
 
 def test_where_less_is_better_a_holdout_score_is_too_good_when_it_is_lower() -> None:

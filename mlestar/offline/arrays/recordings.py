@@ -8,9 +8,7 @@ from mlestar.offline.facts import Facts
 _SUFFIX = re.compile(r"\.(?:npy|npz|csv|tsv|txt|dat|parquet)$", re.IGNORECASE)
 _MAY_BE_TEXTS = frozenset({".txt", ".dat"})
 _FOLDERS = re.compile(r"files named by its column '([^']*)': of train in ([^,;]*)/, of test in ([^,;]*)/")
-_SHOWN = re.compile(r"^([^:\n]*)/: [^\n]*? files?, e\.g\. ([^\n]*)$", re.MULTILINE)
-
-_COUNTS = re.compile(r"^([^:\n]*)/: [^\n]*?([\d,]+) files?, e\.g\. ", re.MULTILINE)
+_SHOWN = re.compile(r"^([^:\n]*)/: [^\n]*?([\d,]+) files?, e\.g\. ([^\n]*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -54,11 +52,10 @@ def _folder_of_ids(facts: Facts) -> str:
     """Return the folder whose files are named by the ids of train and test; empty without one."""
     column = facts.column(facts.spec.id or "")
     shapes = {_shape(example) for example in column.examples} if column else set()
-    counts = {folder: int(count.replace(",", "")) for folder, count in _COUNTS.findall(facts.text("files"))}
     folders = [
         folder
-        for folder, names in _SHOWN.findall(facts.text("files"))
-        if counts.get(folder, 0) >= facts.spec.train_rows
+        for folder, count, names in _SHOWN.findall(facts.text("files"))
+        if int(count.replace(",", "")) >= facts.spec.train_rows
         and all({_shape(name), _shape(_SUFFIX.sub("", name))} & shapes for name in names.strip().split(", "))
     ]
     return folders[0] if len(folders) == 1 else ""
@@ -72,7 +69,10 @@ def _shape(name: str) -> str:
 def _shown_suffixes(facts: Facts, folders: tuple[str, ...]) -> tuple[str, ...]:
     """Return the suffixes of the files that the prompt shows of the folders; none where one holds no numbers."""
     shown = [
-        name for folder, names in _SHOWN.findall(facts.text("files")) if folder in folders for name in names.split(", ")
+        name
+        for folder, _, names in _SHOWN.findall(facts.text("files"))
+        if folder in folders
+        for name in names.split(", ")
     ]
     return _suffixes_of(shown)
 

@@ -1,0 +1,231 @@
+"""Gathering what a run did into its result, which is written with the HTML report."""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mlestar.metrics.precision import round_score
+from mlestar.report.baselines import BaselineRow
+from mlestar.report.page import render_page
+from mlestar.report.result import CapRow, MemberRow, ModelRow, Result, Score, SolutionRow, SpendRow
+from mlestar.runtime.context import RunContext
+from mlestar.runtime.weights import WeightRow, declared_weights
+from mlestar.state import (
+    BASELINE,
+    ORIGINS,
+    Baseline,
+    Brief,
+    PipelineState,
+    Rescoring,
+    Solution,
+    Source,
+)
+from mlestar.store import Cap, Ledger
+
+ENDED = ("solved", "baseline", "no_solution")
+"""A run that ended so executes no further script, so that its scores may be read in full precision."""
+
+
+async def write_result(ctx: RunContext, state: PipelineState, *, message: str = "") -> Result:
+    """Write `result.json` and `report.html` from the state that the run has reached, and return the result."""
+    brief = await ctx.brief(state) if "brief" in state else None
+    result = await _gather(ctx, state, brief, message)
+    if brief:
+        shown = {**result.model_dump(), "baseline_warning": result.baseline_warning}
+        page = await asyncio.to_thread(render_page, shown, brief.model_dump())
+        await asyncio.to_thread(ctx.folder.write_text, ctx.folder.report, page)
+    await asyncio.to_thread(ctx.folder.write_json, ctx.folder.result, result.model_dump(mode="json"))
+    return result
+
+
+async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, message: str) -> Result:
+    folder, spend, ledger = ctx.folder, await ctx.services.budget.spend(), ctx.services.ledger
+    facts = [Solution.model_validate(fact) for fact in await asyncio.to_thread(ledger.notes, "solution")]
+    solutions = {solution.id: solution for solution in facts} | state.get("solutions", {})
+    rescorings, chosen = state.get("rescorings", {}), any(export.submission for export in state.get("exports", []))
+    left_out = _unused_baselines(state)
+    current = ctx.submission.current
+    if current is not None:
+        # A baseline is in no note, and the state may have been lost since it was submitted.
+        solutions.setdefault(current.solution.id, current.solution)
+    submitted = chosen or current is not None
+    ended = state.get("status") in ENDED
+    winner = state.get("winner") if chosen or current is None else current.solution.id
+    if winner not in solutions:
+        # A person edited its script, which is not evaluated yet.
+        winner = None
+    task: dict[str, Any] = {"task": Path((await asyncio.to_thread(folder.read_settings)).task).name}
+    if brief:
+        spec = brief.spec
+        task = {"task": spec.name, "metric": spec.metric, "direction": spec.direction}
+        task |= {"spec": spec, "split": brief.split, "fallback": brief.fallback, "report": str(folder.report)}
+        task |= {"runner": (await ctx.executor.environment()).runner, "network": brief.network}
+    return Result(
+        run_id=folder.run_id,
+        status=state.get("status", "stopped"),
+        message=message,
+        score=_score(solutions[winner], rescorings, ended) if winner else Score(),
+        winner=winner,
+        model=ctx.services.caller.models.title,
+        models=await asyncio.to_thread(_models, ledger),
+        weak_models=tuple(fact["line"] for fact in await asyncio.to_thread(ledger.notes, "weak_model")),
+        warnings=(
+            *(brief.warnings if brief else ()),
+            *await asyncio.to_thread(ctx.inputs.warnings),
+            *ctx.executor.warnings(),
+        ),
+        folder=str(folder.path),
+        solution=str(folder.solution) if submitted else None,
+        solution_sha256=current.script if submitted and current else None,
+        submission=str(folder.submission) if submitted and brief and brief.spec.has_test else None,
+        seconds=round(spend.seconds, 3),
+        spend=SpendRow.model_validate(spend),
+        caps=await _caps(ctx),
+        rescorings=tuple(
+            row if ended else _shown_rescoring(row) for name, row in rescorings.items() if name not in left_out
+        ),
+        exports=tuple(state.get("exports", [])),
+        sources=(*_sources(state), *_refused_supplies(await asyncio.to_thread(ledger.notes, "refused_supply"))),
+        weights=await _weights(ctx, solutions[winner]) if winner else (),
+        packages=await _packages(ctx, solutions[winner]) if winner else (),
+        solutions=tuple(
+            _row(ctx, solution, rescorings, ended)
+            for solution in sorted(solutions.values(), key=_position)
+            if solution.id not in left_out
+        ),
+        baselines=tuple(_baseline_row(ctx, baseline, ended) for baseline in state.get("baselines", {}).values()),
+        **task,
+    )
+
+
+def _unused_baselines(state: PipelineState) -> set[str]:
+    """Return the ids of baselines that were not exported: the table of baselines has them, and no other."""
+    exported = {export.solution for export in state.get("exports", [])}
+    baselines = {name for name, solution in state.get("solutions", {}).items() if solution.origin == BASELINE}
+    return baselines - exported
+
+
+async def _packages(ctx: RunContext, winner: Solution) -> tuple[str, ...]:
+    """Return the lock of the packages that a script declared and got, a line for each."""
+    lock = winner.verdict.lock
+    return tuple((await ctx.services.text(lock)).splitlines()) if lock else ()
+
+
+def _position(solution: Solution) -> tuple[bool, int, int, list[int]]:
+    """Return the sort key of a solution: by track, then by stage, whichever branch finished first."""
+    numbers = [int(number) for number in re.findall(r"\d+", solution.id)]
+    stage = ORIGINS.index(solution.origin) if solution.origin in ORIGINS else len(ORIGINS)
+    return solution.track < 0, solution.track, stage, numbers
+
+
+def _sources(state: PipelineState) -> tuple[Source, ...]:
+    """Return each page once, with the cards of all tracks that cite it; dropped ones last."""
+    merged: dict[tuple[str, str], Source] = {}
+    for source in state.get("sources", {}).values():
+        key = source.address, source.dropped
+        first = merged.get(key, source)
+        cards = tuple(dict.fromkeys([*first.cards, *source.cards]))
+        merged[key] = first.model_copy(update={"cards": cards})
+    return tuple(sorted(merged.values(), key=lambda source: bool(source.dropped)))
+
+
+def _refused_supplies(facts: list[dict[str, Any]]) -> Iterator[Source]:
+    """Yield the packages and weights that scripts declared and may not use."""
+    for fact in facts:
+        yield Source(address=fact["address"], found_by=f"declared {fact['kind']}", dropped=fact["dropped"])
+
+
+async def _weights(ctx: RunContext, solution: Solution) -> tuple[WeightRow, ...]:
+    if solution.script is None:
+        return ()
+    code = await ctx.services.text(solution.script)
+    return await asyncio.to_thread(declared_weights, ctx.services.ledger, code)
+
+
+def _models(ledger: Ledger) -> tuple[ModelRow, ...]:
+    """Return every model that answered, with its replies and those that were refused by role."""
+    replies: dict[str, dict[str, int]] = {}
+    for model, role, count in ledger.answered():
+        replies.setdefault(model, {})[role] = count
+    refused = Counter((fact["model"], fact["role"]) for fact in ledger.notes("reply") if fact["refusal"])
+    rows = []
+    for model, roles in replies.items():
+        counts = {role: refused[model, role] for role in roles if refused[model, role]}
+        rows.append(ModelRow(model=model, replies=roles, refused=counts))
+    return tuple(rows)
+
+
+async def _caps(ctx: RunContext) -> tuple[CapRow, ...]:
+    stopped: dict[Cap, list[str]] = {}
+    for fact in await asyncio.to_thread(ctx.services.ledger.notes, "refusal"):
+        reason = f" ({fact['reason']})" if fact.get("reason") else ""
+        stopped.setdefault(fact["cap"], []).append(fact["label"] + reason)
+    limits: dict[str, Any] = {cap: getattr(ctx.settings, cap) for cap in stopped}
+    return tuple(
+        CapRow(cap=cap, limit=limits[cap], stopped=tuple(labels)) for cap, labels in stopped.items() if limits[cap]
+    )
+
+
+def _score(solution: Solution, rescorings: dict[str, Rescoring], ended: bool) -> Score:
+    """Return the scores of a solution: in full precision when the run has ended, else as they may be shown."""
+    verdict, final = solution.verdict, rescorings.get(solution.id)
+    holdout, fresh = (
+        (verdict.holdout, verdict.holdout_se),
+        (None, None) if final is None else (final.fresh, final.fresh_se),
+    )
+    if not ended:
+        holdout = (None, None) if verdict.standing else _shown(*holdout)
+        fresh = _shown(*fresh)
+    return Score(
+        holdout=holdout[0],
+        holdout_se=holdout[1],
+        fresh=fresh[0],
+        fresh_se=fresh[1],
+        blind=bool(final and final.blind and final.fresh is not None),
+        reported=verdict.reported,
+    )
+
+
+def _shown(score: float | None, error: float | None) -> tuple[float | None, float | None]:
+    return round_score(score, error), round_score(error, error)
+
+
+def _shown_rescoring(rescoring: Rescoring) -> Rescoring:
+    """Return a rescoring as it may be shown while scripts can follow: without the scores that its mean is made of."""
+    fresh, error = _shown(rescoring.fresh, rescoring.fresh_se)
+    return rescoring.model_copy(update={"fresh": fresh, "fresh_se": error, "scores": ()})
+
+
+def _baseline_row(ctx: RunContext, baseline: Baseline, ended: bool) -> BaselineRow:
+    row = BaselineRow.model_validate(baseline).model_copy(update={"script": _script_path(ctx, baseline.script)})
+    if ended:
+        return row
+    names = ("holdout", "fresh", "winner_gain")
+    shown = {name: _shown(getattr(row, name), getattr(row, f"{name}_se")) for name in names}
+    scores = {name: score for name, (score, _) in shown.items()}
+    return row.model_copy(update=scores | {f"{name}_se": error for name, (_, error) in shown.items()})
+
+
+def _script_path(ctx: RunContext, script: str | None) -> str | None:
+    return str(ctx.services.blobs.path(script).relative_to(ctx.folder.path)) if script else None
+
+
+def _row(ctx: RunContext, solution: Solution, rescorings: dict[str, Rescoring], ended: bool) -> SolutionRow:
+    return SolutionRow(
+        id=solution.id,
+        origin=solution.origin,
+        track=solution.track,
+        title=solution.title,
+        parent=solution.parent,
+        plan=solution.plan,
+        status=solution.verdict.status,
+        message=solution.verdict.message,
+        score=_score(solution, rescorings, ended),
+        standing=None if ended else solution.verdict.standing,
+        seconds=solution.verdict.seconds,
+        script=_script_path(ctx, solution.script),
+        members=tuple(MemberRow(solution=member.solution, weight=member.weight) for member in solution.members),
+    )

@@ -21,7 +21,8 @@ MOST = 1e-6
 def test_uv_runs_the_exported_script_in_an_empty_folder(tmp_path: Path) -> None:
     task = write_example("diabetes", tmp_path / "task")
     where = ("--runs-dir", tmp_path / "runs", "--run-id", "r")
-    run_mlestar("run", task, "--model", "offline", "--profile", "quick", "--runner", "docker", *where)
+    run = run_mlestar("run", task, "--model", "offline", "--profile", "quick", "--runner", "docker", *where)
+    assert run.returncode == 0, run.stderr[-3000:]
     folder = tmp_path / "alone"
     folder.mkdir()
     shutil.copytree(task / "input", folder / "input")

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from mlestar.data.missing import NO_RULES, ColumnCodes, MissingRules, Source, equals_code, is_word, parse_numbers
 from mlestar.data.tables import Table
 from mlestar.data.tables.dates import find_date_format
+from mlestar.data.tables.lists import find_separator
 from mlestar.data.tables.numbers import PLAIN, NumberStyle, file_decimal, find_style
 
 ColumnKind = Literal["empty", "bool", "int", "float", "date", "json", "path", "id", "text", "category"]
@@ -53,6 +54,8 @@ _TEXT_CHARACTERS = 60
 """Mean words or characters of a value from which a column is text."""
 _ID_WORDS = 1.5
 """Mean words of a value below which a unique column is an id."""
+
+_MAY_BE_LISTS = ("category", "id", "json", "text")
 
 _DATE = re.compile(
     r"(?:\d{4}-\d{2}|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})(?:[T ]\d{1,2}:\d{2}.*)?"
@@ -98,6 +101,8 @@ class ColumnStatistics(BaseModel):
     """How the number 1234.5 is written here, such as `1.234,5` or `$1,234.5`; empty for plain numbers."""
     date_format: str = ""
     """Format of dates that begin with the day or the month, such as `%d.%m.%Y`, decided over the whole column."""
+    list_separator: str = ""
+    """What separates the items of cells that are lists of a few values, such as tags."""
     doubt: str = ""
     """Why the number or date format is a guess; empty when it is not."""
     shared_with: tuple[str, ...] = ()
@@ -383,6 +388,7 @@ def column_statistics(
         words=_mean_words(values) if kind == "text" else 0.0,
         number_format=style.text if style else "",
         date_format=dates.text if dates else "",
+        list_separator=find_separator(values[:_MAX_VALUES]) if kind in _MAY_BE_LISTS else "",
         doubt=dates.guess if dates else style.guess if style else "",
     )
 

@@ -14,6 +14,7 @@ _FEATURE_STEPS = (
     "group_features",
     "amount_features",
     "part_features",
+    "list_features",
     "frequency_features",
     "date_features",
     "text_features",

@@ -145,6 +145,11 @@ class Brief(Frozen):
         return any(column.number_format or column.date_format for file in self.statistics for column in file.columns)
 
     @property
+    def has_lists(self) -> bool:
+        """The cells of some column are lists of a few values."""
+        return any(column.list_separator for file in self.statistics for column in file.columns)
+
+    @property
     def odd_classes(self) -> tuple[str, ...]:
         """Classes that a reader of CSV takes for missing values."""
         return words_as_classes(self.spec.classes)

@@ -44,6 +44,8 @@ class FeatureColumns:
     """Composite texts and their separators."""
     groups: dict[str, str]
     """Columns whose beginning names a group of rows, and the separator after it; a space: the last word names it."""
+    lists: dict[str, str]
+    """Columns whose cells are lists of a few values, and what separates these."""
     amounts: list[str]
     """Numbers from zero upwards whose sums mean something."""
     wide: list[str] = field(default_factory=list)
@@ -70,6 +72,7 @@ class FeatureColumns:
             ("frequency_features", self.wide),
             ("date_features", self.dates),
             ("part_features", self.parts),
+            ("list_features", self.lists),
             ("group_features", self.groups),
             ("amount_features", self.amounts[1:]),
             ("text_features", self.texts),
@@ -95,14 +98,20 @@ def treat_columns(facts: Facts) -> FeatureColumns:
     with_id = [*columns, id_column] if id_column else columns
     # A text that identifies its row is all that some tables have.
     may_be_texts = columns if all_columns else with_id
+    lists = {column.name: column.list_separator for column in columns if column.list_separator}
     composites = [column for column in columns if column.kind in ("category", "id", "path")]
     return FeatureColumns(
         numbers=[column.name for column in columns if column.kind in ("int", "float") or _is_counter(column)],
         categories=[column.name for column in columns if _is_category(column, max_distinct) or _is_code(column)],
         dates=[column.name for column in all_columns if column.kind == "date" or column.name in written],
-        texts=[column.name for column in may_be_texts if _is_text(column) or _is_written(column, max_distinct)],
-        parts={column.name: sign for column in composites if (sign := separator(column))},
+        texts=[
+            column.name
+            for column in may_be_texts
+            if column.name not in lists and (_is_text(column) or _is_written(column, max_distinct))
+        ],
+        parts={column.name: sign for column in composites if (sign := separator(column)) and column.name not in lists},
         groups={column.name: sign for column in with_id if (sign := _group_separator(column))},
+        lists=lists,
         amounts=[column.name for column in columns if _is_amount(column) and column.name not in join_keys],
         wide=[column.name for column in columns if column.kind == "category" and column.distinct > _MANY_VALUES],
         joins=joins,

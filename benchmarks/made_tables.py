@@ -412,6 +412,28 @@ def with_text(kind: str) -> Make:
     return make
 
 
+def tagged(tags: int, mean: float, separator: str, kind: str) -> Make:
+    """Return numbers beside a list of tags in a cell, `mean` of them on average, some of which matter.
+
+    An empty separator writes the lists as Python does.
+    """
+
+    def make(draw: Draw, rows: int) -> pd.DataFrame:
+        words = ["".join(draw.choice(list("aeioulnrstkm"), draw.integers(3, 8))) for _ in range(2 * tags)]
+        names = [" ".join(words[2 * tag : 2 * tag + 2]) for tag in range(tags)]
+        held = draw.random((rows, tags)) < mean / tags
+        values, weights = numbers(draw, rows, 5), draw.normal(size=tags) * (draw.random(tags) < 0.6)
+        score = standardize(standardize(held @ weights) + smooth(draw, values, 4))
+        lists = [[names[tag] for tag in draw.permutation(np.flatnonzero(row))] for row in held]
+        cells = [separator.join(items) if separator else str(items) for items in lists]
+        table = measured(draw, values).assign(tags=cells)
+        if kind == "binary":
+            return table.assign(target=events(draw, score))
+        return table.assign(target=np.round(score + 0.3 * draw.normal(size=rows), 4))
+
+    return make
+
+
 def grades(columns: int, count: int, noise: float) -> Make:
     """Return a hidden value in ordered grades, the middle ones more frequent."""
 
@@ -482,6 +504,8 @@ TABLES = (
     MadeTable("repeated-value", 1500, "mae", repeated(9, 0.4, "value")),
     MadeTable("text-and-numbers-class", 2000, "auroc", with_text("binary")),
     MadeTable("text-and-numbers-value", 3000, "rmse", with_text("value")),
+    MadeTable("tags-class", 3000, "auroc", tagged(60, 4.0, "; ", "binary")),
+    MadeTable("tags-value", 2000, "rmse", tagged(25, 3.0, "", "value")),
     MadeTable("grades-6", 2500, "qwk", grades(10, 6, 0.5)),
     MadeTable("grades-4-few", 600, "qwk", grades(7, 4, 0.4)),
     MadeTable("targets-3", 2000, "mcrmse", several_targets(9, 3, positive=False), targets=3),

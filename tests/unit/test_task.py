@@ -255,6 +255,11 @@ def one_label(folder: Path) -> None:
     pd.read_csv(folder / "train.csv").assign(y="no").to_csv(folder / "train.csv", index=False)
 
 
+def one_label_and_na(folder: Path) -> None:
+    rows = pd.read_csv(folder / "train.csv")
+    rows.assign(y=["NA" if row % 2 else "EU" for row in range(len(rows))]).to_csv(folder / "train.csv", index=False)
+
+
 def set_metric(name: str, folder: Path) -> None:
     (folder / "task.toml").write_text(f'metric = "{name}"\n')
 
@@ -267,6 +272,7 @@ BREAKAGES = {
     "repeated ids": (repeat_ids, "test.csv: duplicate id '40' in column 'id'"),
     "answers in test": (give_answers, "test.csv holds the target 'y': remove that column"),
     "one label": (one_label, "fewer than two different values"),
+    "one label and NA": (one_label_and_na, r"NA is read as missing: .* write classes = \['EU', 'NA'\] in task.toml"),
     "no test": (lambda folder: (folder / "test.csv").unlink(), "no test file among .* name it test.csv"),
     "no train": (lambda folder: (folder / "train.csv").unlink(), "no train file among"),
     "corrupt": (lambda folder: (folder / "train.csv").write_text("id,y\n1\n"), "train.csv, line 2: 1 fields"),

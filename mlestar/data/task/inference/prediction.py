@@ -100,6 +100,11 @@ def _classes(
     classes = classes_of(pd.concat([cells[column] for column in cells]), {*named, *columns.predictions})
     if len(classes) < 2:
         msg = f"the target {columns.target[0]!r} of train has fewer than two different values: nothing can be learned"
+        labels = {label for column in cells for label in cells[column].str.strip().unique()}
+        if words := sorted(labels - {*classes, ""}):
+            names = ", ".join(map(repr, (*classes, *words)))
+            msg += f"; {' and '.join(words)} is read as missing: "
+            msg += f"where it is a class, write classes = [{names}] in task.toml"
         raise TaskError(msg)
     return classes
 

@@ -270,7 +270,7 @@ def predict(
     runner: RunnerName = None,
     runs_dir: RunsDir = None,
 ) -> None:
-    """Predict new rows: the winner's script executes again, with them in place of the test rows."""
+    """Predict new rows: the winner's script executes again with the new rows in place of the test rows."""
     from mlestar.cli.predict import predict_file
 
     predict_file(resolve_settings({"runs_dir": runs_dir}).runs_dir, run_id, rows, output, runner)

@@ -29,7 +29,7 @@ def ranked_scripts(state: PipelineState, direction: Direction) -> list[Solution]
 
 
 def choose_finalists(ranked: Sequence[Solution], count: int) -> list[Solution]:
-    """Return the best by holdout score, best first: a blend before all, and from two on the best of each kind.
+    """Return the best by holdout score, best first: a blend first, and from two on the best of each kind.
 
     The holdout score of a script or an ensemble is the best of many on the same rows, so its lead over another kind may
     be chance; that of a blend owes nothing to a choice, and looks worse than theirs for it. A blend is kept only where

@@ -32,7 +32,7 @@ def propose_cards(facts: Facts) -> list[dict[str, Any]]:
 
 
 def _share_out(cards: list[dict[str, Any]], track: int, count: int) -> list[dict[str, Any]]:
-    """Give neighbouring tracks different models, so that their solutions err differently and are worth combining."""
+    """Give neighbouring tracks different models, so that the errors of their solutions differ for the ensemble."""
     if count < _MIN_SHARED:
         return _rotate(cards, track)[:count]
     own, others = cards[track % 2 :: 2], cards[1 - track % 2 :: 2]

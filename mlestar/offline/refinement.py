@@ -166,7 +166,7 @@ def _rank(name: str, block: str, facts: Facts, kind: Kind | None) -> tuple[int, 
 
 def _measured_parts(variant: str, effect: Effect) -> tuple[str, ...]:
     """Return the parts whose effect a variant measures."""
-    # That rounds do not matter says nothing about what else is done with the models.
+    # Where fewer rounds are not clearly worse, this says nothing about the other parts of the models.
     if variant == "fewer_rounds" and (effect.difference < 0 or not effect.is_confirmed):
         return ("make_model",)
     own = {known.name: known.parts for known in all_variants() if known.parts}

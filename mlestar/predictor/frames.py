@@ -69,7 +69,7 @@ def row_spec(task: Task) -> RowSpec:
     spec, test = task.spec, task.test
     described = {
         column.name: RowColumn.model_validate(column.model_dump(include=set(RowColumn.model_fields)))
-        for name in (test.name, task.train.name)  # the later one counts
+        for name in (test.name, task.train.name)  # of the later file where both have a column
         for file in task.statistics
         if file.file == name
         for column in file.columns

@@ -117,7 +117,7 @@ def _complete(task: Task, spec: RowSpec, cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def make_ids(task: Task, name: str, count: int) -> list[str]:
-    """Return ids that no row has, numbered on where the known ones end in numbers."""
+    """Return ids that no row has; where the ids of the task end in numbers, the new ones continue the count."""
     files = [file.frame[name] for file in (task.train, task.test) if file.frame is not None and name in file.columns]
     known = pd.concat(files).str.strip()
     match = _NUMBERED.fullmatch(str(known.iloc[-1])) if len(known) else None

@@ -1,4 +1,4 @@
-"""What a checked submission says about new rows: labels, values or probabilities."""
+"""Labels, values and probabilities from a checked submission for new rows."""
 
 import io
 from dataclasses import dataclass

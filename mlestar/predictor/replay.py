@@ -52,7 +52,7 @@ _NO_MODEL: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class ReplayPredictor:
-    """Predicts by executing the winner's script again; each call trains again, exactly as what was scored."""
+    """Predicts by executing the winner's script again, unchanged; each call trains again."""
 
     folder: RunFolder
     result: Result
@@ -61,7 +61,7 @@ class ReplayPredictor:
     task: Task
     """The task as the run understood it."""
     runner: Runner | None = None
-    """The caller's own, which the caller closes."""
+    """A runner of the caller, which the caller closes."""
     on_note: NoteCallback | None = None
 
     @cached_property
@@ -76,7 +76,7 @@ class ReplayPredictor:
 
     @property
     def blends_ranks(self) -> bool:
-        """Whether the script submits the ranks of rows among each other, as blends do for metrics of the order."""
+        """Whether the script submits the rank of each row in the call, as blends do for metrics of the order only."""
         winner = next((row for row in self.result.solutions if row.id == self.result.winner), None)
         if winner is None or not winner.members or self.task.spec.prediction_kind == "label":
             return False
@@ -242,14 +242,14 @@ def open_replay(
 
 
 def replay_settings(settings: Settings, result: Result, runner: str | Runner | None = None) -> Settings:
-    """Return the settings with which a run's script executes again: its own, without caps, models and questions.
+    """Return the settings of a run for executing its script again, without caps, models and questions.
 
     Raises:
         UserError: the run had a runner of the caller's, which is not given.
     """
     name = settings.runner if runner is None or not isinstance(runner, str) else runner
     if name == "auto":
-        # Never chosen anew: `auto` may trust the scripts of the model that answers here, and others wrote this one.
+        # `auto` is not resolved again: it may trust the model that is set now, and another model wrote this script.
         name = result.runner or "docker"
     if (runner is None or isinstance(runner, str)) and name not in BUILT_IN and ":" not in name:
         msg = f"run {result.run_id} had a runner of yours, {name!r}: give it again, or --runner docker"

@@ -1,4 +1,4 @@
-"""Where the signals of a task's rows are that have a file each: tables of readings or arrays, named by a column."""
+"""Where the signals are if each row has a file: a table of readings or an array, named by a column."""
 
 import re
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ def _folder_of_ids(facts: Facts) -> str:
 
 
 def _shape(name: str) -> str:
-    """Return a name without what tells it from the other names of its kind: its digits."""
+    """Return a name with each number replaced by 0, so that names which differ only in numbers become equal."""
     return re.sub(r"\d+", "0", name)
 
 

@@ -43,7 +43,7 @@ def suits(facts: Facts) -> bool:
 def is_usable(facts: Facts, model: Model) -> bool:
     """Return whether a model can be used for a table: that of texts needs a text column, that of factors categories.
 
-    CatBoost refuses tables of constants, as how often a value occurs is one where almost all values differ.
+    CatBoost refuses tables of constants. How often a value occurs is constant where almost all values differ.
     """
     needs = {"text": "texts", "factors": "categories"}
     columns = treat_columns(facts)
@@ -140,7 +140,7 @@ def _fields(facts: Facts, values: Mapping[str, Any]) -> list[str]:
 
 
 def _has_huge_numbers(facts: Facts) -> bool:
-    """Return whether a column has numbers that single precision does not have."""
+    """Return whether a column has numbers that are too large for single precision."""
     ends = [end for column in facts.test_columns for end in (column.minimum, column.maximum) if end]
     return any(is_number(end) and abs(float(end)) > _LARGEST for end in ends)
 

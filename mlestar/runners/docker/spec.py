@@ -125,7 +125,7 @@ def _seccomp_profile(network: Network) -> str:
     """Return the system calls that a script may make, as text: the engine takes no path.
 
     Without network there are no sockets of the internet either: what waits in their buffers is part of no container's
-    memory with version 1 of control groups, and each connection to the script itself can take megabytes.
+    memory with cgroup v1, and each connection to the script itself can take megabytes.
     """
     profile = json.loads((image_folder() / "seccomp.json").read_text(encoding="utf-8"))
     for rule in profile["syscalls"]:

@@ -25,7 +25,7 @@ import time
 
 OOM_FILES = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")
 PEAK_FILES = ("/sys/fs/cgroup/memory.peak", "/sys/fs/cgroup/memory/memory.max_usage_in_bytes")
-"""Control groups version 2, then version 1."""
+"""cgroup v2, then cgroup v1."""
 WARM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "warm")  # noqa: PTH100, PTH118, PTH120  # see `write`
 """Folder that has `warm_start.py` under the name `sitecustomize.py`."""
 LOCKS_FILE = "/proc/locks"

@@ -109,9 +109,10 @@ class Uncertainty(BaseModel):
 
     def shortage(self, level: float) -> str:
         """Return why a level has no quantile."""
-        if needed_units(level) <= self.withheld_units:
-            return f"{100 * level:.0f} %: the errors of too many withheld rows are infinite"
-        return f"{100 * level:.0f} % needs {needed_units(level)} withheld {self.units}, and there are {self.withheld_units}"
+        name, needed = _percent(level), needed_units(level)
+        if needed <= self.withheld_units:
+            return f"{name}: the errors of too many withheld rows are infinite"
+        return f"{name} needs {needed} withheld {self.units}, and there are {self.withheld_units}"
 
     def check_of(self, level: float) -> list[LevelCheck]:
         """Return the checks of a level, one for each target."""
@@ -133,12 +134,13 @@ class Uncertainty(BaseModel):
         size = "" if width is None else f", {width:.3g} {what}"
         covered = [check.coverage for check in checks if check.coverage is not None]
         if not covered:
-            return f"{100 * level:.0f} %: not checked on fresh rows{size}"
+            return f"{_percent(level)}: not checked on fresh rows{size}"
         # Targets of the same rows are not independent: the mean of their errors is no smaller than that of their mean.
         error = sum(check.coverage_se or 0.0 for check in checks) / len(checks)
+        share = format_score(100 * sum(covered) / len(covered), 100 * error)
         several = " on average over targets" if len(checks) > 1 else ""
         mark = ", too few" if any(check.is_too_low for check in checks) else ""
-        return f"{100 * level:.0f} %: {format_score(100 * sum(covered) / len(covered), 100 * error)} %{several}{mark}{size}"
+        return f"{_percent(level)}: {share} %{several}{mark}{size}"
 
     @property
     def rule(self) -> str:
@@ -160,3 +162,7 @@ class Uncertainty(BaseModel):
         if self.units == "rows":
             return "It is to be expected on average over rows like the withheld ones, not for every kind of row."
         return f"It is to be expected on average over new {self.units}, each of which counts alike, not for every one."
+
+
+def _percent(level: float) -> str:
+    return f"{100 * level:.0f} %"

@@ -103,4 +103,4 @@ def _write(value: Any, decimal: str) -> str:
     """Return a cell: a number with the decimal mark of the submission, empty where there is none, or a JSON list."""
     if isinstance(value, tuple):
         return json.dumps([label.item() if isinstance(label, np.generic) else label for label in value])
-    return "" if np.isnan(value) else repr(float(value)).replace(".", decimal)
+    return "" if np.isnan(value) else f"{value:.12g}".replace(".", decimal)

@@ -33,6 +33,9 @@ logarithm, or of log(1 + value). `probability`: 1 minus the probability of the t
 _ROUNDING = 1e-9
 """By how many units a sum of weights may miss the threshold because of floats: 20 * 0.95 is no integer."""
 
+_SLACK = 4 * float(np.finfo(float).eps)
+"""By how much ends of intervals are moved outwards, as a share of the numbers that they come from: two roundings."""
+
 
 def needed_units(level: float) -> int:
     """Return how many units a quantile of a level takes at least: 19 for 95 %, 4 for 80 %."""
@@ -73,7 +76,9 @@ def interval_bounds(predicted: np.ndarray, quantile: float, scale: Scale) -> tup
     """
     with np.errstate(all="ignore"):
         centers = _to_scale(predicted, scale)
-        lower, upper = centers - quantile, centers + quantile
+        # 1.0 - 0.7 is more than 0.3, and a value that is just inside must not fall out.
+        reach = quantile + _SLACK * (np.abs(centers) + quantile)
+        lower, upper = centers - reach, centers + reach
         if scale == "log":
             return np.exp(lower), np.exp(upper)
         if scale == "log1p":

@@ -43,7 +43,12 @@ def _intervals(dumped: dict[str, Any] | None) -> dict[str, Any] | None:
         return None
     uncertainty = Uncertainty.model_validate(dumped)
     rows = [
-        (target.target, check, "" if uncertainty.has_quantiles(check.level) else uncertainty.shortage(check.level))
+        {
+            "target": target.target,
+            "check": check,
+            "shortage": "" if uncertainty.has_quantiles(check.level) else uncertainty.shortage(check.level),
+            "falls_short": uncertainty.falls_short(check),
+        }
         for target in uncertainty.targets[:SHOWN_TARGETS]
         for check in target.checks
     ]

@@ -11,7 +11,8 @@ from rich.console import Console
 
 from mlestar.cli.console import show_result
 from mlestar.errors import UserError
-from mlestar.evaluation.uncertainty.record import LEVELS, LevelCheck, Scale, TargetUncertainty, Uncertainty
+from mlestar.evaluation.uncertainty.conformal import Scale
+from mlestar.evaluation.uncertainty.record import LEVELS, LevelCheck, TargetUncertainty, Uncertainty
 from mlestar.metrics.spec import TaskSpec
 from mlestar.predictor.coverage import check_coverage, note_limits, submission_with_coverage, with_coverage
 from mlestar.predictor.predictions import Predictions
@@ -143,6 +144,40 @@ def test_the_command_adds_columns(numbers: Result, classes: Result, tmp_path: Pa
     assert set(map(tuple, map(json.loads, tables[1]["set_set"]))) <= {("no",), ("yes",), ("no", "yes"), ("yes", "no")}
 
 
+class Wrong(Numbers):
+    """A scenario whose scripts are much worse than a constant."""
+
+    def run(self, job: Job) -> Execution:
+        done = super().run(job)
+        path = job.collect / "submission.csv"
+        table = pd.read_csv(path)
+        table.assign(y=-9 * table["y"]).to_csv(path, index=False)
+        return done
+
+
+async def test_a_baseline_that_is_submitted_has_intervals(tmp_path: Path) -> None:
+    task = write_task(tmp_path / "task", "y", "mae")
+    result = await solve(tmp_path, Wrong(), task=task, retrieved_models=1, baselines=True)
+    assert (result.status, result.winner) == ("baseline", "constant")
+    assert result.uncertainty is not None
+    quantile = result.uncertainty.targets[0].quantiles[result.uncertainty.place(0.8)] or 0.0
+    assert quantile == pytest.approx(1.28 * np.hypot(3, NOISE), rel=0.25)
+    assert result.uncertainty.fresh_rows
+
+
+async def test_a_split_by_groups_counts_groups(tmp_path: Path) -> None:
+    task = write_task(tmp_path / "task", "y", "mae")
+    for name in ("train", "test"):
+        table = pd.read_csv(task / f"{name}.csv")
+        table.assign(patient=table["id"] // 5).to_csv(task / f"{name}.csv", index=False)
+    (task / "task.toml").write_text('metric = "mae"\nsplit = "group:patient"\n', encoding="utf-8")
+    result = await solve(tmp_path, Numbers(), task=task, retrieved_models=1)
+    assert result.uncertainty is not None
+    assert result.uncertainty.units == "groups"
+    assert result.uncertainty.withheld_units < result.uncertainty.withheld_rows / 3
+    assert "The coverage is promised on average over new groups" in Path(result.report or "").read_text("utf-8")
+
+
 async def test_a_run_without_probabilities_says_why(tmp_path: Path) -> None:
     result = await solve(tmp_path, Scenario(), task=make_signs(tmp_path / "task"), retrieved_models=1)
     assert result.uncertainty is not None
@@ -177,7 +212,7 @@ def test_several_targets_have_columns_of_their_own() -> None:
     table = with_coverage(pair, record("log1p", 0.5, 1.0), 0.8)
     assert list(table.columns) == ["a", "b", "a_lower", "a_upper", "b_lower", "b_upper"]
     assert table["a_upper"][0] == pytest.approx(2 * np.exp(0.5) - 1)
-    assert table[["b_lower", "b_upper"]].isna().all(axis=None)
+    assert table[["b_lower", "b_upper"]].isna().to_numpy().all()
     assert submission_with_coverage(pair, record("log1p", 0.5, 1.0), 0.8).loc[0].tolist()[-2:] == ["", ""]
 
 

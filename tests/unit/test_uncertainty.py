@@ -1,10 +1,11 @@
 """Intervals and sets with stated coverage: quantiles, coverage on simulated rows, and what has none."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,7 @@ from mlestar.evaluation.uncertainty.conformal import (
     residuals,
     tally,
 )
-from mlestar.evaluation.uncertainty.record import CHECKED, LEVELS, Uncertainty
+from mlestar.evaluation.uncertainty.record import CHECKED, LEVELS, LevelCheck, TargetUncertainty, Uncertainty
 from mlestar.metrics import KnownLabels, canonical_labels, get_metric
 from mlestar.metrics.spec import TaskSpec
 from mlestar.report import Result
@@ -35,9 +36,12 @@ from mlestar.report.uncertainty import describe
 
 SECONDS = 60.0
 NAN, INF = float("nan"), float("inf")
+Spec = Mapping[str, object]
 
 
-def answers(metric: str, truth: np.ndarray, units: np.ndarray | None = None, **spec: object) -> Answers:
+def answers(
+    metric: str, truth: np.ndarray, spec: Spec = MappingProxyType({}), units: np.ndarray | None = None
+) -> Answers:
     """Return what submissions for these rows are graded against; texts are labels."""
     known = get_metric(metric)
     common = {"name": "t", "problem": "regression", "metric": metric, "direction": known.direction, "train": ""}
@@ -187,6 +191,13 @@ def test_hostile_numbers_are_never_covered_and_give_no_quantile() -> None:
     assert class_sets(class_shares(np.array([[NAN, NAN], [0.0, 0.0]])), 0.5).sum() == 0
 
 
+def test_a_value_at_the_end_of_an_interval_is_inside() -> None:
+    for center, quantile, truth in ((1.0, 0.7, 0.3), (100.1, 100.0, 0.1), (0.1, 0.2, 0.3), (-1.0, 0.7, -0.3)):
+        lower, upper = interval_bounds(np.array([center]), quantile, "value")
+        assert lower[0] <= truth <= upper[0]
+        assert upper[0] - lower[0] == pytest.approx(2 * quantile)
+
+
 @pytest.mark.parametrize("cell", ["nan", "inf", "", "1e999", "x"])
 def test_a_submission_without_numbers_is_not_calibrated(tmp_path: Path, cell: str) -> None:
     path = submit(tmp_path, np.array(["1.0", cell, *["2.0"] * 20], dtype=object))
@@ -212,8 +223,8 @@ def classes(draw: np.random.Generator, rows: int, count: int = 4) -> tuple[np.nd
 
 def of_classes(truth: np.ndarray, names: Sequence[str]) -> Answers:
     columns = tuple(f"p_{name}" for name in names)
-    spec = {"problem": "multiclass", "prediction_columns": columns, "classes": tuple(names)}
-    return answers("log_loss", np.array(list(names), dtype=object)[truth], **spec)
+    spec: Spec = {"problem": "multiclass", "prediction_columns": columns, "classes": tuple(names)}
+    return answers("log_loss", np.array(list(names), dtype=object)[truth], spec)
 
 
 def test_sets_of_classes_have_the_coverage_stated(tmp_path: Path) -> None:
@@ -241,10 +252,10 @@ def test_one_probability_gives_sets_of_two_classes(tmp_path: Path) -> None:
     draw = np.random.default_rng(7)
     probability = draw.random(2000)
     truth = np.where(draw.random(2000) < probability, "yes", "no")
-    binary = {"problem": "binary", "pos_label": "yes", "classes": ("no", "yes")}
+    binary: Spec = {"problem": "binary", "pos_label": "yes", "classes": ("no", "yes")}
     path = submit(tmp_path, probability)
-    calibration = calibrate(answers("log_loss", truth, **binary), path)
-    covered = cover(answers("log_loss", truth, **binary), path, calibration).targets[0][0]
+    calibration = calibrate(answers("log_loss", truth, binary), path)
+    covered = cover(answers("log_loss", truth, binary), path, calibration).targets[0][0]
     assert covered.tally.coverage == pytest.approx(0.8, abs=0.001)
     assert covered.width == pytest.approx(class_sets(class_shares(probability), 0.55).sum(axis=1).mean(), abs=0.1)
 
@@ -252,15 +263,15 @@ def test_one_probability_gives_sets_of_two_classes(tmp_path: Path) -> None:
 def test_each_target_and_each_label_has_its_own_quantiles(tmp_path: Path) -> None:
     draw = np.random.default_rng(8)
     values = draw.normal(size=(300, 2))
-    pair = {"target": ("a", "b"), "prediction_columns": ("a", "b")}
+    pair: Spec = {"target": ("a", "b"), "prediction_columns": ("a", "b")}
     path = submit(tmp_path, values + draw.normal(size=(300, 2)) * [1, 10], ["a", "b"])
-    calibration = calibrate(answers("rmse", values, **pair), path)
+    calibration = calibrate(answers("rmse", values, pair), path)
     assert [target.target for target in calibration.targets] == ["a", "b"]
     assert 5 < (quantiles_of(calibration, 1)[0.8] or 0) / (quantiles_of(calibration, 0)[0.8] or 0) < 20
     shares = draw.random((300, 2))
     flags = (draw.random((300, 2)) < shares).astype(int).astype(str)
     labels = calibrate(
-        answers("log_loss", flags, problem="multilabel", **pair), submit(tmp_path, shares, ["a", "b"], "p")
+        answers("log_loss", flags, {"problem": "multilabel", **pair}), submit(tmp_path, shares, ["a", "b"], "p")
     )
     assert [target.target for target in labels.targets] == ["a", "b"]
     assert labels.scale == "probability"
@@ -268,7 +279,7 @@ def test_each_target_and_each_label_has_its_own_quantiles(tmp_path: Path) -> Non
 
 def test_grades_are_numbers(tmp_path: Path) -> None:
     truth = np.array([0, 1, 2, 3, 4] * 20)
-    grades = answers("qwk", truth.astype(str), problem="multiclass", prediction_kind="label")
+    grades = answers("qwk", truth.astype(str), {"problem": "multiclass", "prediction_kind": "label"})
     calibration = calibrate(grades, submit(tmp_path, np.minimum(truth + 1, 4)))
     assert (calibration.scale, quantiles_of(calibration)[0.8]) == ("value", 1.0)
 
@@ -302,7 +313,7 @@ def test_what_has_no_intervals_says_why(tmp_path: Path, metric: str, changes: di
     path = submit(tmp_path, np.column_stack([NUMBERS] * len(columns)), columns)
     truth = NUMBERS if get_metric(metric).kind == "value" else np.resize(["0", "1"], 30).astype(object)
     with pytest.raises(NotCalibratedError, match=reason) as refused:
-        calibrate(answers(metric, truth, **changes), path)
+        calibrate(answers(metric, truth, changes), path)
     assert "\n" not in str(refused.value)
 
 
@@ -337,7 +348,7 @@ def described(folder: Path, rows: int, *, kind: SplitKind = "random", fresh: int
     draw = np.random.default_rng(9)
     predicted = draw.normal(size=rows)
     units = np.resize(np.arange(groups or rows), rows)
-    held = answers("rmse", predicted + draw.normal(size=rows), units)
+    held = answers("rmse", predicted + draw.normal(size=rows), units=units)
     path = submit(folder, predicted)
     calibration = calibrate(held, path)
     checks = []
@@ -379,6 +390,12 @@ def test_fresh_rows_that_are_covered_too_little_are_told(tmp_path: Path) -> None
     worse = described(tmp_path, 300, fresh=200)
     assert worse.is_too_low
     assert ", too few, " in worse.summary
+    check = LevelCheck(level=0.8, coverage=0.75, coverage_se=0.02, quantile_se=0.01)
+    assert 2 < check.shortfall < 3
+    for count in (1, 50):
+        target = TargetUncertainty(target="y", quantiles=(1.0,) * len(LEVELS), checks=(check,))
+        record = worse.model_copy(update={"targets": (target,) * count})
+        assert record.is_too_low == (count == 1)  # of many targets one falls short by chance
     assert not described(tmp_path, 300).is_too_low
 
 

@@ -96,7 +96,7 @@ class _Target:
         if self.scale == "probability":
             return np.asarray(class_sets(self.predicted, quantile).sum(axis=1), dtype=float)
         lower, upper = interval_bounds(self.predicted, quantile, self.scale)
-        return upper - lower
+        return np.asarray(upper - lower)
 
 
 def calibrate(answers: Answers, submission: Path) -> Calibration:

@@ -1,6 +1,7 @@
 """What is known of the uncertainty of a solution's predictions, as `result.json` holds it."""
 
 import math
+from statistics import NormalDist
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -15,8 +16,8 @@ CHECKED = (0.8, 0.9, 0.95)
 """Levels whose coverage is measured."""
 SHOWN = (0.8, 0.95)
 """Those of the terminal."""
-BEYOND_NOISE = 2.0
-"""Standard errors from which a coverage differs from the stated one by more than noise. Chosen by judgement."""
+_CHANCE = 1 - NormalDist().cdf(2.0)
+"""How likely chance alone makes a coverage seem too low: that of two standard errors. Chosen by judgement."""
 
 UncertaintyKind = Literal["interval", "set", "none"]
 UnitKind = Literal["rows", "groups", "blocks", "sets of like rows", "series", "periods"]
@@ -41,11 +42,12 @@ class LevelCheck(BaseModel):
     """Standard error of the coverage that comes from the choice of the withheld rows."""
 
     @property
-    def is_too_low(self) -> bool:
-        """Return whether fewer fresh rows are inside than stated, beyond noise."""
+    def shortfall(self) -> float:
+        """Return by how many standard errors fewer fresh rows are inside than stated; 0 where that is unknown."""
         if self.coverage is None or self.coverage_se is None or self.quantile_se is None:
-            return False
-        return self.coverage < self.level - BEYOND_NOISE * math.hypot(self.coverage_se, self.quantile_se)
+            return 0.0
+        error = math.hypot(self.coverage_se, self.quantile_se)
+        return (self.level - self.coverage) / error if error else 0.0
 
 
 class TargetUncertainty(BaseModel):
@@ -86,7 +88,11 @@ class Uncertainty(BaseModel):
     @property
     def is_too_low(self) -> bool:
         """Return whether a target at a level covers fewer fresh rows than stated, beyond noise."""
-        return any(check.is_too_low for target in self.targets for check in target.checks)
+        return any(self.falls_short(check) for target in self.targets for check in target.checks)
+
+    def falls_short(self, check: LevelCheck) -> bool:
+        """Return whether fewer fresh rows are inside than stated, beyond noise; of many targets some miss by chance."""
+        return check.shortfall > NormalDist().inv_cdf(1 - _CHANCE / max(1, len(self.targets)))
 
     def place(self, coverage: float) -> int:
         """Return the position of the lowest stored level that is not below a coverage.
@@ -139,7 +145,7 @@ class Uncertainty(BaseModel):
         error = sum(check.coverage_se or 0.0 for check in checks) / len(checks)
         share = format_score(100 * sum(covered) / len(covered), 100 * error)
         several = " on average over targets" if len(checks) > 1 else ""
-        mark = ", too few" if any(check.is_too_low for check in checks) else ""
+        mark = ", too few" if any(map(self.falls_short, checks)) else ""
         return f"{_percent(level)}: {share} %{several}{mark}{size}"
 
     @property
@@ -158,10 +164,10 @@ class Uncertainty(BaseModel):
     def promise(self) -> str:
         """Return for which rows the coverage is to be expected."""
         if self.units in ("periods", "series"):
-            return "Nothing is promised for later times: errors may grow, and the fresh rows show by how much they did."
+            return "Nothing is promised for later times, when errors may be larger."
         if self.units == "rows":
-            return "It is to be expected on average over rows like the withheld ones, not for every kind of row."
-        return f"It is to be expected on average over new {self.units}, each of which counts alike, not for every one."
+            return "The coverage is promised on average over rows like the withheld ones, not for every kind of row."
+        return f"The coverage is promised on average over new {self.units}, which count alike, not for every one."
 
 
 def _percent(level: float) -> str:

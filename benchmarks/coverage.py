@@ -1,11 +1,14 @@
 """Coverage of intervals and sets on rows that a run was never given, at 80 and 95 %.
 
-    python -m benchmarks.coverage [--only NAME ...] [--runs DIR] [--runner local]
+    python -m benchmarks.coverage [--only NAME ...] [--runs DIR] [--runner local] [--chosen 600]
 
 Three tasks of values and three of classes, which differ in noise, skew, imbalance and size. The offline engineer solves
 each with the profile quick. Then its predictor makes intervals or sets for further rows, of which the run had neither
 features nor labels. `off by` is the covered share minus the stated one in standard errors, which cover the choice of
 the further rows and of the withheld ones.
+
+`--chosen N` simulates instead, N times each, what choosing costs: scripts that are equally good, of which the one with
+the smallest squared error on the withheld rows gives the quantiles. `alike` is the correlation of their errors.
 """
 
 import argparse
@@ -13,13 +16,16 @@ import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, make_classification, make_friedman1
 
 from mlestar import solve
+from mlestar.evaluation.uncertainty.conformal import conformal_quantiles
 from mlestar.report import Result
 
 LEVELS = (0.8, 0.95)
@@ -104,7 +110,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--runs", type=Path, help="folder for tasks and runs; a temporary one without it")
     parser.add_argument("--runner", default="local")
+    parser.add_argument("--chosen", type=int, default=0, help="simulations of the choice, in place of the runs")
     options = parser.parse_args()
+    if options.chosen:
+        simulate_choice(options.chosen)
+        return
     print("| task | metric | given | withheld | fresh | stated | fresh rows | further rows | off by | size |")
     print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -171,6 +181,23 @@ def covered(
     sets = predictor.predict_set(rows, coverage=level)["set"]
     inside = [label in classes for label, classes in zip(truth, sets, strict=True)]
     return np.array(inside), sets.map(len).to_numpy()
+
+
+def simulate_choice(simulations: int) -> None:
+    """Print the coverage of further rows after the best of several equal scripts was chosen."""
+    draw, share = np.random.default_rng(0), NormalDist().cdf
+    print("| withheld rows | scripts | alike | at 80 % | at 95 % |\n|---|---|---|---|---|")
+    for rows, scripts, alike in product((75, 200, 1000), (1, 10, 50), (0.0, 0.9)):
+        covered = []
+        for _ in range(simulations):
+            common, own = draw.normal(size=rows), draw.normal(size=(scripts, rows))
+            errors = math.sqrt(alike) * common + math.sqrt(1 - alike) * own
+            best = errors[np.argmin((errors**2).mean(axis=1))]
+            quantiles = conformal_quantiles(np.abs(best), np.arange(rows), LEVELS)
+            covered.append([2 * share(quantile or 0.0) - 1 for quantile in quantiles])
+        means, error = 100 * np.mean(covered, axis=0), 100 * np.std(covered, axis=0) / math.sqrt(simulations)
+        cells = (f"{mean:.1f} ± {one:.1f}" for mean, one in zip(means, error, strict=True))
+        print(f"| {rows} | {scripts} | {alike:g} | " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":

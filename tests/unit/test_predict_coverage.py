@@ -213,7 +213,7 @@ def test_several_targets_have_columns_of_their_own() -> None:
     assert list(table.columns) == ["a", "b", "a_lower", "a_upper", "b_lower", "b_upper"]
     assert table["a_upper"][0] == pytest.approx(2 * np.exp(0.5) - 1)
     assert table[["b_lower", "b_upper"]].isna().to_numpy().all()
-    assert submission_with_coverage(pair, record("log1p", 0.5, 1.0), 0.8).loc[0].tolist()[-2:] == ["", ""]
+    assert submission_with_coverage(pair, record("log1p", 0.5, 1.0), 0.8).iloc[0, -2:].to_list() == ["", ""]
 
 
 def test_classes_with_a_column_each_have_one_set() -> None:

@@ -10,13 +10,21 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from mlestar.data.layouts import SubmissionLines
+from mlestar.errors import UserError
 from mlestar.evaluation.answers import Answers
 from mlestar.evaluation.grading_process import GradingProcess
 from mlestar.evaluation.holdout.plan import SplitKind, SplitPlan
 from mlestar.evaluation.submission import SubmissionForm
-from mlestar.evaluation.uncertainty.calibration import Calibration, NotCalibratedError, calibrate, cover
+from mlestar.evaluation.uncertainty.calibration import (
+    Calibration,
+    NotCalibratedError,
+    TargetQuantiles,
+    calibrate,
+    cover,
+)
 from mlestar.evaluation.uncertainty.conformal import (
     Tally,
     class_scores,
@@ -405,6 +413,17 @@ def test_a_result_keeps_its_uncertainty(tmp_path: Path) -> None:
         path = tmp_path / "result.json"
         path.write_text(result.model_dump_json(), encoding="utf-8")
         assert Result.read(path).uncertainty == record
+
+
+def test_a_record_that_lacks_quantiles_is_refused_when_it_is_read(tmp_path: Path) -> None:
+    record = described(tmp_path, 40)
+    result = Result(run_id="run", task="t", status="solved", folder="/runs/run", uncertainty=record)
+    path = tmp_path / "result.json"
+    path.write_text(result.model_dump_json().replace('"levels":[0.5,', '"levels":['), encoding="utf-8")
+    with pytest.raises(UserError, match="was changed by hand"):
+        Result.read(path)
+    with pytest.raises(ValidationError, match="at least 50 items"):
+        TargetQuantiles(target="y", quantiles=(1.0,))
 
 
 def test_tallies_of_different_rows_add_up_to_that_of_all() -> None:

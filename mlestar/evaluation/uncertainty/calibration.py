@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from mlestar.data.targets import is_number
 from mlestar.data.task import TaskSpec
@@ -45,7 +45,7 @@ class TargetQuantiles(BaseModel):
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     target: str
-    quantiles: tuple[Finite, ...]
+    quantiles: tuple[Finite, ...] = Field(min_length=len(LEVELS), max_length=len(LEVELS))
     """One for each of `LEVELS`."""
 
 

@@ -4,7 +4,7 @@ import math
 from statistics import NormalDist
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from mlestar.evaluation.uncertainty.conformal import Scale, needed_units
 from mlestar.metrics.finite import Finite
@@ -84,6 +84,13 @@ class Uncertainty(BaseModel):
     targets: tuple[TargetUncertainty, ...] = ()
     unseen_classes: int = 0
     """Classes that no withheld row has."""
+
+    @model_validator(mode="after")
+    def _check_lengths(self) -> "Uncertainty":
+        if any(len(target.quantiles) != len(self.levels) for target in self.targets):
+            msg = "a target has not one quantile for each level"
+            raise ValueError(msg)
+        return self
 
     @property
     def is_too_low(self) -> bool:

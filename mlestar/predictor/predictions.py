@@ -123,9 +123,12 @@ class Predictions:
         )
 
     def targets(self) -> list[str]:
-        """Return the names of the targets where there is a prediction for each, else those of the predictions."""
-        names = self.spec.target if len(self.spec.target) == len(self.spec.prediction_columns) else ()
-        return list(names or self.spec.prediction_columns)
+        """Return the names of the targets where there is a prediction for each, else those of the predictions.
+
+        They are in the order of the predictions, which may be another than that of the targets in train.
+        """
+        names, columns = self.spec.target, self.spec.prediction_columns
+        return list(columns if set(names) == set(columns) or len(names) != len(columns) else names)
 
     def _frame(self, names: Any, values: np.ndarray) -> pd.DataFrame:
         return pd.DataFrame(values, columns=pd.Index(list(names)), index=self.index)

@@ -22,7 +22,9 @@ from mlestar.state import BASELINE, Brief, Rescoring, Solution
 
 logger = logging.getLogger("mlestar.report")
 
-_UNITS: dict[str, UnitKind] = {"group": "groups", "space": "blocks", "series": "series", "time": "periods"}
+_LATER: dict[str, UnitKind] = {"time": "periods", "series": "series"}
+"""Splits whose rows to predict come later, so that nothing is promised even where each row is a unit."""
+_ALIKE: dict[str, UnitKind] = {"group": "groups", "space": "blocks"}
 
 
 async def find_uncertainty(ctx: RunContext, brief: Brief, winner: Solution, rescoring: Rescoring | None) -> Uncertainty:
@@ -81,7 +83,7 @@ def describe(
     return Uncertainty(
         kind="set" if calibration.scale == "probability" else "interval",
         scale=calibration.scale,
-        units="rows" if own.units == own.rows else _UNITS.get(split.kind, "sets of like rows"),
+        units=_name_units(split, own),
         withheld_rows=own.rows,
         withheld_units=own.units,
         fresh_rows=sum(coverage.rows for coverage in checks),
@@ -91,6 +93,12 @@ def describe(
         targets=tuple(targets),
         unseen_classes=calibration.unseen_classes,
     )
+
+
+def _name_units(split: SplitPlan, own: Coverage) -> UnitKind:
+    if split.kind in _LATER:
+        return _LATER[split.kind]
+    return "rows" if own.units == own.rows else _ALIKE.get(split.kind, "sets of like rows")
 
 
 def _check(target: int, number: int, own: Coverage, checks: Sequence[Coverage]) -> LevelCheck:

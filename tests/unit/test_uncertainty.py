@@ -383,6 +383,9 @@ def test_grouped_rows_count_as_groups(tmp_path: Path) -> None:
     later = described(tmp_path, 300, kind="time", groups=30)
     assert later.units == "periods"
     assert "Nothing is promised for later times" in later.promise
+    assert described(tmp_path, 300, kind="time").units == "periods"  # also where every row is a unit
+    assert described(tmp_path, 300, kind="group").units == "rows"
+    assert described(tmp_path, 300, kind="random", groups=100).units == "sets of like rows"
 
 
 def test_a_coverage_between_two_levels_gets_the_higher_one(tmp_path: Path) -> None:

@@ -102,5 +102,5 @@ def _columns_of_target(values: np.ndarray, quantile: float, scale: Scale, predic
 def _write(value: Any, decimal: str) -> str:
     """Return a cell: a number with the decimal mark of the submission, empty where there is none, or a JSON list."""
     if isinstance(value, tuple):
-        return json.dumps([label.item() if isinstance(label, np.generic) else label for label in value])
+        return json.dumps(value, ensure_ascii=False)
     return "" if np.isnan(value) else f"{value:.12g}".replace(".", decimal)

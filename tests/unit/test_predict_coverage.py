@@ -224,6 +224,8 @@ def test_classes_with_a_column_each_have_one_set() -> None:
     assert table["y"].tolist() == [8, 7]
     assert table["set"].tolist() == [(8, 9), ()]
     assert submission_with_coverage(made, record("probability", 0.75), 0.8)["set"].tolist() == ["[8, 9]", "[]"]
+    cities = predictions([["0.2", "0.5", "0.3"]], "probability", **{**three, "classes": ("a", "Łódź", 'b"')})
+    assert submission_with_coverage(cities, record("probability", 0.75), 0.8)["set"][0] == r'["Łódź", "b\""]'
 
 
 def test_numbers_are_written_with_the_decimal_mark_of_the_submission() -> None:

@@ -267,13 +267,19 @@ def predict(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="Name of a finished run.")],
     rows: Annotated[Path, typer.Argument(metavar="ROWS", help="File of a table with the new rows.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write, as CSV.")],
+    coverage: Annotated[
+        float | None,
+        typer.Option(
+            help="Add the columns lower and upper, or set, that have the truth of this share of rows: 0.5 to 0.99."
+        ),
+    ] = None,
     runner: RunnerName = None,
     runs_dir: RunsDir = None,
 ) -> None:
     """Predict new rows: the winner's script executes again with the new rows in place of the test rows."""
     from mlestar.cli.predict import predict_file
 
-    predict_file(resolve_settings({"runs_dir": runs_dir}).runs_dir, run_id, rows, output, runner)
+    predict_file(resolve_settings({"runs_dir": runs_dir}).runs_dir, run_id, rows, output, runner, coverage)
 
 
 @app.command("settings")

@@ -80,6 +80,9 @@ def show_result(console: Console, result: Result) -> None:
         table.add_row(Text(name, style="cyan"), Text(value, style="bold"), Text(meaning, style="dim"))
     for baseline in result.baselines:
         table.add_row(*_baseline_cells(baseline))
+    if result.uncertainty is not None and result.uncertainty.kind != "none":
+        name = "sets" if result.uncertainty.kind == "set" else "intervals"
+        table.add_row(Text(name, style="cyan"), Text(""), Text(result.uncertainty.summary, style="dim"))
     console.print(Panel(table, title=_title(result), border_style=_color(result), expand=False))
     console.print(Text("spent      ", style="cyan"), Text(str(result.spend)), sep="", soft_wrap=True, highlight=False)
     for line in filter(None, (result.message, result.baseline_warning)):

@@ -10,8 +10,10 @@ from mlestar.predictor import open_replay
 from mlestar.store import RunFolder
 
 
-def predict_file(runs_dir: Path, run_id: str, rows: Path, output: Path, runner: str | None) -> None:
-    """Write what the winner of a run submits for the rows of a file.
+def predict_file(
+    runs_dir: Path, run_id: str, rows: Path, output: Path, runner: str | None, coverage: float | None
+) -> None:
+    """Write what the winner of a run submits for the rows of a file, with intervals or sets of a coverage.
 
     Raises:
         UserError: there is no such run or file, or the rows do not suit the task.
@@ -33,7 +35,7 @@ def predict_file(runs_dir: Path, run_id: str, rows: Path, output: Path, runner: 
     frame = read_table(rows).frame
     predictor = open_replay(folder.path, runner=runner, on_note=lambda line: echo(line, err=True))
     started = time.monotonic()
-    predictions = predictor.predict_submission(frame)
+    predictions = predictor.predict_submission(frame, coverage)
     try:
         predictions.to_csv(output, index=False, lineterminator="\n")
     except OSError as error:

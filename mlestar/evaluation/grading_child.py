@@ -22,6 +22,7 @@ from mlestar.evaluation.answers import Answers, check_form
 from mlestar.evaluation.blending.scales import NotBlendedError
 from mlestar.evaluation.blending.weights import fit_blend
 from mlestar.evaluation.submission import SubmissionForm
+from mlestar.evaluation.uncertainty.calibration import Calibration, NotCalibratedError, calibrate, cover
 
 IDLE_SECONDS = 60.0
 """Time after which a process that holds no answers ends. Chosen by judgement; not measured."""
@@ -125,6 +126,21 @@ def _blend(subjects: dict[int, Any], key: int, submissions: list[str], seconds: 
     return fit.model_dump(mode="json")
 
 
+def _calibrate(subjects: dict[int, Any], key: int, submission: str) -> Any:
+    try:
+        return calibrate(subjects[key], Path(submission)).model_dump(mode="json")
+    except NotCalibratedError as reason:
+        return str(reason)
+
+
+def _cover(subjects: dict[int, Any], key: int, submission: str, calibration: dict[str, Any]) -> Any:
+    try:
+        coverage = cover(subjects[key], Path(submission), Calibration.model_validate(calibration))
+    except NotCalibratedError as reason:
+        return str(reason)
+    return coverage.model_dump(mode="json")
+
+
 _ACTIONS: dict[str, Callable[..., Any]] = {
     "load": _load,
     "execute": _execute_metric,
@@ -132,6 +148,8 @@ _ACTIONS: dict[str, Callable[..., Any]] = {
     "grade": _grade,
     "compare": _compare,
     "blend": _blend,
+    "calibrate": _calibrate,
+    "cover": _cover,
     "check": _check,
 }
 

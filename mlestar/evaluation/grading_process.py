@@ -24,6 +24,7 @@ from mlestar.evaluation.blending.scales import NotBlendedError
 from mlestar.evaluation.blending.weights import Fit
 from mlestar.evaluation.holdout.plan import Comparison, Grade
 from mlestar.evaluation.submission import SubmissionForm
+from mlestar.evaluation.uncertainty.calibration import Calibration, Coverage, NotCalibratedError
 from mlestar.metrics import Metric, get_metric
 from mlestar.metrics.spec import Direction, PredictionKind
 from mlestar.runners.variables import common_variables
@@ -109,6 +110,27 @@ class GradingProcess:
         if isinstance(result, str):
             raise NotBlendedError(_legible(result))
         return _read_as(Fit, result)
+
+    def calibrate(self, answers: Answers, submission: Path, seconds: float) -> Calibration:
+        """Return the quantiles of a submission within a time limit; see `calibrate`.
+
+        Raises:
+            NotCalibratedError: there are none.
+            GradingError: they could not be computed.
+            NotPortableError: the answers cannot be sent.
+        """
+        return _read_calibrated(Calibration, self._ask(answers, seconds, "calibrate", str(submission)))
+
+    def cover(self, answers: Answers, submission: Path, calibration: Calibration, seconds: float) -> Coverage:
+        """Return what quantiles cover on the rows of a submission within a time limit; see `cover`.
+
+        Raises:
+            NotCalibratedError: the submission cannot be read.
+            GradingError: it could not be computed.
+            NotPortableError: the answers cannot be sent.
+        """
+        values = str(submission), calibration.model_dump(mode="json")
+        return _read_calibrated(Coverage, self._ask(answers, seconds, "cover", *values))
 
     def check(self, form: SubmissionForm, submission: Path, seconds: float) -> str:
         """Return what is wrong with a submission of which only the form is known; empty when it is valid.
@@ -294,6 +316,12 @@ def _read_as(model: type[M], value: Any) -> M:
     except ValidationError as error:
         msg = "the grading process gave an invalid answer"
         raise GradingError(msg) from error
+
+
+def _read_calibrated(model: type[M], value: Any) -> M:
+    if isinstance(value, str):
+        raise NotCalibratedError(_legible(value))
+    return _read_as(model, value)
 
 
 def _legible(value: object) -> str:

@@ -63,14 +63,14 @@ class Predictions:
         """Return labels or values, a column for each target."""
         spec = self.spec
         if spec.prediction_kind == "value":
-            return self._frame(self._targets(), self._numbers())
+            return self._frame(self.targets(), self.numbers())
         if spec.prediction_kind == "probability":
             return self._most_probable()
         columns = [self.submission[name] for name in spec.prediction_columns]
         if spec.prediction_kind == "label":
             columns = [_typed(column, self.labels) for column in columns]
         table = pd.concat(columns, axis=1)
-        table.columns = pd.Index(self._targets())
+        table.columns = pd.Index(self.targets())
         return table
 
     def probabilities(self) -> pd.DataFrame:
@@ -80,7 +80,7 @@ class Predictions:
             UserError: they are scores that only order the rows.
         """
         self.check_probabilities(self.spec)
-        numbers = self._numbers()
+        numbers = self.numbers()
         if ((numbers < 0) | (numbers > 1)).any():
             msg = f"the script submits scores outside of 0 to 1 for {self.spec.metric}, which are no probabilities"
             raise UserError(msg)
@@ -90,13 +90,13 @@ class Predictions:
         return self._frame(_typed_names(classes, self.labels), numbers)
 
     def _most_probable(self) -> pd.DataFrame:
-        spec, numbers = self.spec, self._numbers()
+        spec, numbers = self.spec, self.numbers()
         if classes := self._two_classes():
             chosen = np.array(classes, dtype=object)[(numbers[:, 0] >= _HALF).astype(int)]
         elif len(spec.target) == 1 and len(spec.classes) == numbers.shape[1]:
             chosen = np.array(spec.classes, dtype=object)[numbers.argmax(axis=1)]
         else:
-            return self._frame(self._targets(), (numbers >= _HALF).astype(int))
+            return self._frame(self.targets(), (numbers >= _HALF).astype(int))
         column = _typed(pd.Series(chosen, index=self.index, dtype=object), self.labels)
         return column.to_frame(spec.target[0])
 
@@ -109,15 +109,26 @@ class Predictions:
         others = [label for label in (*self.labels, *spec.classes) if canonical(label) != positive]
         return (others[0], spec.pos_label) if others else ()
 
-    def _numbers(self) -> np.ndarray:
+    def class_labels(self) -> list[Any]:
+        """Return the class of each column of probabilities; of one column, what it is not, and what it is."""
+        classes = self._two_classes()
+        if not classes and len(self.spec.target) == 1 and len(self.spec.classes) == len(self.spec.prediction_columns):
+            classes = self.spec.classes
+        return _typed_names(classes, self.labels) if classes else [0, 1]
+
+    def numbers(self) -> np.ndarray:
+        """Return the predictions as numbers, (rows, columns); NaN where one is none."""
         return np.column_stack(
             [plain_numbers(self.spec, self.submission[name]) for name in self.spec.prediction_columns]
         )
 
-    def _targets(self) -> list[str]:
-        """Return the names of the targets where there is a prediction for each, else those of the predictions."""
-        names = self.spec.target if len(self.spec.target) == len(self.spec.prediction_columns) else ()
-        return list(names or self.spec.prediction_columns)
+    def targets(self) -> list[str]:
+        """Return the names of the targets where there is a prediction for each, else those of the predictions.
+
+        They are in the order of the predictions, which may be another than that of the targets in train.
+        """
+        names, columns = self.spec.target, self.spec.prediction_columns
+        return list(columns if set(names) == set(columns) or len(names) != len(columns) else names)
 
     def _frame(self, names: Any, values: np.ndarray) -> pd.DataFrame:
         return pd.DataFrame(values, columns=pd.Index(list(names)), index=self.index)

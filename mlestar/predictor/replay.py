@@ -17,8 +17,10 @@ from mlestar.errors import UserError
 from mlestar.evaluation.blending.scales import RANKED
 from mlestar.evaluation.holdout.stage import manifest
 from mlestar.evaluation.submission_file import write_submission
+from mlestar.evaluation.uncertainty.record import UncertaintyKind
 from mlestar.events import Event
 from mlestar.metrics.spec import TaskSpec
+from mlestar.predictor.coverage import check_coverage, note_limits, submission_with_coverage, with_coverage
 from mlestar.predictor.frames import NoteCallback, RowSpec, check_frame, row_spec
 from mlestar.predictor.new_rows import check_replaceable, put_rows
 from mlestar.predictor.predictions import Predictions
@@ -90,9 +92,17 @@ class ReplayPredictor:
         """Return probabilities for the rows of a frame; the blocking variant of `apredict_proba`."""
         return _block(lambda: self.apredict_proba(frame))
 
-    def predict_submission(self, frame: Any) -> pd.DataFrame:
+    def predict_submission(self, frame: Any, coverage: float | None = None) -> pd.DataFrame:
         """Return what the script submits for the rows of a frame; the blocking variant of `apredict_submission`."""
-        return _block(lambda: self.apredict_submission(frame))
+        return _block(lambda: self.apredict_submission(frame, coverage))
+
+    def predict_interval(self, frame: Any, coverage: float = 0.8) -> pd.DataFrame:
+        """Return values with intervals for the rows of a frame; the blocking variant of `apredict_interval`."""
+        return _block(lambda: self.apredict_interval(frame, coverage))
+
+    def predict_set(self, frame: Any, coverage: float = 0.95) -> pd.DataFrame:
+        """Return labels with sets of classes for the rows of a frame; the blocking variant of `apredict_set`."""
+        return _block(lambda: self.apredict_set(frame, coverage))
 
     async def apredict(self, frame: Any) -> pd.DataFrame:
         """Return labels or values: the rows of the frame in their order, a column for each target.
@@ -117,16 +127,46 @@ class ReplayPredictor:
         self._refuse_ranks()
         return (await self._replayed(frame)).probabilities()
 
-    async def apredict_submission(self, frame: Any) -> pd.DataFrame:
-        """Return what the script submits for the rows of a frame, as text: the id if the frame has it, and predictions.
+    async def apredict_interval(self, frame: Any, coverage: float = 0.8) -> pd.DataFrame:
+        """Return values with the columns `lower` and `upper`, between which this share of rows is to be.
+
+        With several targets the names are those of the target with `_lower` and `_upper`.
 
         Raises:
-            UserError: as `apredict`.
+            UserError: as `apredict`, and where the run has no intervals of this coverage.
+            OperatorError: scripts cannot be executed here.
+        """
+        return await self._replayed_with_coverage(frame, coverage, "interval")
+
+    async def apredict_set(self, frame: Any, coverage: float = 0.95) -> pd.DataFrame:
+        """Return labels with the column `set`: a tuple of the classes of which one is true for this share of rows.
+
+        With several targets the names are those of the target with `_set`.
+
+        Raises:
+            UserError: as `apredict`, and where the run has no sets of this coverage.
+            OperatorError: scripts cannot be executed here.
+        """
+        return await self._replayed_with_coverage(frame, coverage, "set")
+
+    async def apredict_submission(self, frame: Any, coverage: float | None = None) -> pd.DataFrame:
+        """Return what the script submits for the rows of a frame, as text: the id if the frame has it, and predictions.
+
+        Args:
+            frame: the rows.
+            coverage: adds the columns of `apredict_interval` or `apredict_set`, sets as JSON lists.
+
+        Raises:
+            UserError: as `apredict`, and where the run has no intervals or sets of this coverage.
             OperatorError: scripts cannot be executed here.
         """
         if self.blends_ranks:
             self._note("the winner blends ranks: its predictions order these rows among each other, and say no more")
-        return (await self._replayed(frame)).submission
+        if coverage is None:
+            return (await self._replayed(frame)).submission
+        uncertainty = check_coverage(self.result, coverage)
+        note_limits(uncertainty, self._note)
+        return submission_with_coverage(await self._replayed(frame), uncertainty, coverage)
 
     def describe(self) -> dict[str, Any]:
         """Return what predicts, and for which task, as values of JSON."""
@@ -140,6 +180,11 @@ class ReplayPredictor:
             "rows": self.rows.model_dump(mode="json"),
             "score": self.result.score.model_dump(mode="json"),
         }
+
+    async def _replayed_with_coverage(self, frame: Any, coverage: float, kind: UncertaintyKind) -> pd.DataFrame:
+        uncertainty = check_coverage(self.result, coverage, kind)
+        note_limits(uncertainty, self._note)
+        return with_coverage(await self._replayed(frame), uncertainty, coverage)
 
     async def _replayed(self, frame: Any) -> Predictions:
         cells = await asyncio.to_thread(check_frame, self.rows, frame, self._note)

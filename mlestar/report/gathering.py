@@ -11,6 +11,7 @@ from mlestar.metrics.precision import round_score
 from mlestar.report.baselines import BaselineRow
 from mlestar.report.page import render_page
 from mlestar.report.result import CapRow, MemberRow, ModelRow, Result, Score, SolutionRow, SpendRow
+from mlestar.report.uncertainty import find_uncertainty
 from mlestar.runtime.context import RunContext
 from mlestar.runtime.weights import WeightRow, declared_weights
 from mlestar.state import (
@@ -63,6 +64,8 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
         task = {"task": spec.name, "metric": spec.metric, "direction": spec.direction}
         task |= {"spec": spec, "split": brief.split, "fallback": brief.fallback, "report": str(folder.report)}
         task |= {"runner": (await ctx.executor.environment()).runner, "network": brief.network}
+    if brief and winner and ended:
+        task["uncertainty"] = await find_uncertainty(ctx, brief, solutions[winner], rescorings.get(winner))
     return Result(
         run_id=folder.run_id,
         status=state.get("status", "stopped"),

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, computed_field
 
 from mlestar.errors import UserError
 from mlestar.evaluation.holdout.plan import SplitPlan
+from mlestar.evaluation.uncertainty.record import Uncertainty
 from mlestar.files import sha256_of
 from mlestar.metrics.finite import Finite, finite
 from mlestar.metrics.precision import Standing
@@ -173,6 +174,9 @@ class Result(BaseModel):
     """The pretrained weights that the winner uses."""
     spec: TaskSpec | None = None
     """The task as the run understood it; None in runs of versions that did not keep it."""
+    uncertainty: Uncertainty | None = None
+    """Intervals or sets of classes with stated coverage for the winner's predictions; None until the run has ended, and
+    in runs of versions that made none."""
 
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from mlestar.evaluation import Comparison, Grade
-from mlestar.evaluation.answers import check_form
+from mlestar.evaluation.answers import Answers, check_form
 from mlestar.evaluation.blending.scales import NotBlendedError
 from mlestar.evaluation.blending.weights import Fit, fit_blend
 from mlestar.evaluation.grading_process import GradingError, GradingProcess, NotPortableError
+from mlestar.evaluation.uncertainty.calibration import Calibration, Coverage, NotCalibratedError, calibrate, cover
 from mlestar.runtime.inputs import StagedInput
 from mlestar.state import ExecutionRecord
 
@@ -84,6 +85,22 @@ class Grading:
             NotBlendedError: there are none.
         """
         return await asyncio.to_thread(self._blend, staged, submissions, costs, limit)
+
+    async def calibrate(self, staged: StagedInput, submission: Path) -> Calibration:
+        """Return the quantiles of a graded submission for the withheld rows of an input.
+
+        Raises:
+            NotCalibratedError: there are none.
+        """
+        return await asyncio.to_thread(self._calibrate, staged, submission)
+
+    async def cover(self, staged: StagedInput, submission: Path, calibration: Calibration) -> Coverage:
+        """Return what quantiles cover of the withheld rows of an input.
+
+        Raises:
+            NotCalibratedError: that could not be computed.
+        """
+        return await asyncio.to_thread(self._cover, staged, submission, calibration)
 
     async def load_metric(self, staged: StagedInput) -> None:
         """Execute the file of the task's metric.
@@ -171,6 +188,37 @@ class Grading:
         except GradingError as error:
             msg = f"the weights were not found: {error}"
             raise NotBlendedError(msg) from None
+
+    def _calibrate(self, staged: StagedInput, submission: Path) -> Calibration:
+        return self._measured(
+            staged,
+            lambda process, answers: process.calibrate(answers, submission, self.limit(staged)),
+            lambda answers: calibrate(answers, submission),
+        )
+
+    def _cover(self, staged: StagedInput, submission: Path, calibration: Calibration) -> Coverage:
+        return self._measured(
+            staged,
+            lambda process, answers: process.cover(answers, submission, calibration, self.limit(staged)),
+            lambda answers: cover(answers, submission, calibration),
+        )
+
+    def _measured(
+        self, staged: StagedInput, work: Callable[[GradingProcess, Answers], T], otherwise: Callable[[Answers], T]
+    ) -> T:
+        """Return what predictions for withheld rows show about their uncertainty."""
+        grader = staged.grader
+        if grader is None:
+            msg = "no rows are withheld"
+            raise NotCalibratedError(msg)
+        answers = grader.answers
+        try:
+            if self._in_process(staged):
+                return otherwise(answers)
+            return self._bounded(staged, lambda process: work(process, answers), lambda: otherwise(answers))
+        except GradingError as error:
+            msg = f"they could not be computed: {error}"
+            raise NotCalibratedError(msg) from None
 
     def _load_metric(self, staged: StagedInput) -> None:
         grader = staged.grader

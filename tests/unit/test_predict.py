@@ -360,6 +360,12 @@ def test_several_targets_have_a_column_each() -> None:
     assert several.labels_or_values().to_dict("list") == {"a": [0], "b": [1]}
 
 
+def test_predictions_have_the_names_of_their_targets_in_whatever_order_train_has_them() -> None:
+    swapped = {"problem": "regression", "metric": "rmse", "prediction_kind": "value", "target": ("b", "a")}
+    several = predictions([["1", "2"]], prediction_columns=("a", "b"), **swapped)
+    assert several.labels_or_values().to_dict("list") == {"a": [1.0], "b": [2.0]}
+
+
 def test_scores_that_only_order_rows_are_no_probabilities() -> None:
     with pytest.raises(UserError, match="scores outside of 0 to 1 for auroc, which are no probabilities"):
         predictions([["3.5"]], prediction_columns=("y",), pos_label="1").probabilities()

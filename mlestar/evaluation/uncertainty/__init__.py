@@ -1,0 +1,1 @@
+"""Intervals and sets of classes with stated coverage, from stored predictions."""

@@ -19,9 +19,10 @@ from mlestar.evaluation.holdout.stage import manifest
 from mlestar.evaluation.submission_file import write_submission
 from mlestar.events import Event
 from mlestar.metrics.spec import TaskSpec
-from mlestar.predictor.frames import NoteCallback, RowSpec, check_frame, row_spec
+from mlestar.predictor.frames import NoteCallback, RowSpec, check_frame
 from mlestar.predictor.new_rows import check_replaceable, put_rows
 from mlestar.predictor.predictions import Predictions
+from mlestar.predictor.row_spec import labels_of, row_spec
 from mlestar.report import Result, read_result
 from mlestar.runners import Runner
 from mlestar.runners.choose import BUILT_IN
@@ -145,7 +146,8 @@ class ReplayPredictor:
         cells = await asyncio.to_thread(check_frame, self.rows, frame, self._note)
         await asyncio.to_thread(check_data, self.folder, Path(self.task.folder), self.settings)
         text, task = await self._replay(cells)
-        return await asyncio.to_thread(Predictions.read, task, text, cells, frame)
+        labels = await asyncio.to_thread(labels_of, task)
+        return await asyncio.to_thread(Predictions.read, task.spec, labels, text, cells, frame)
 
     async def _replay(self, cells: pd.DataFrame) -> tuple[str, Task]:
         """Return the submission for the rows, and the task of these rows."""

@@ -18,6 +18,7 @@ from mlestar.data.task import Task
 from mlestar.errors import UserError, first_line
 from mlestar.evaluation.holdout.stage import sample_like
 from mlestar.predictor.frames import ROLE, RowSpec
+from mlestar.predictor.row_files import IdNumbers
 
 _LAYOUTS = ("tables", "single table", "separate labels")
 """Layouts whose rows to predict are a table and nothing else."""
@@ -54,7 +55,7 @@ def put_rows(task: Task, spec: RowSpec, folder: Path, cells: pd.DataFrame) -> Ta
     like = read_table(path)
     _replace(path, cells.reindex(columns=list(like.columns), fill_value=""))
     test = TaskFile(task.test.name, tuple(cells.columns), cells, task.test.delimiter)
-    if (composed := _composed_id(task)) is not None:
+    if (composed := composed_id(task)) is not None:
         test = composed.add_to(test)
     sample = task.sample
     if sample is not None and sample.frame is not None:
@@ -65,7 +66,7 @@ def put_rows(task: Task, spec: RowSpec, folder: Path, cells: pd.DataFrame) -> Ta
     return replace(task, spec=changed, layout=layout, _results={})
 
 
-def _composed_id(task: Task) -> ComposedId | None:
+def composed_id(task: Task) -> ComposedId | None:
     """Return how the id is made of two columns, where the file of the rows to predict does not have it."""
     if task.test.frame is None or not task.spec.has_test:
         return None
@@ -118,15 +119,20 @@ def _complete(task: Task, spec: RowSpec, cells: pd.DataFrame) -> pd.DataFrame:
 
 def make_ids(task: Task, name: str, count: int) -> list[str]:
     """Return ids that no row has, numbered on where the known ones end in numbers."""
+    return find_id_numbers(task, name).names(count)
+
+
+def find_id_numbers(task: Task, name: str) -> IdNumbers:
+    """Return how ids that no row has are made."""
     files = [file.frame[name] for file in (task.train, task.test) if file.frame is not None and name in file.columns]
     known = pd.concat(files).str.strip()
     match = _NUMBERED.fullmatch(str(known.iloc[-1])) if len(known) else None
     if match is None:
-        return [f"new-{number}" for number in range(1, count + 1)]
+        return IdNumbers()
     start, width = match["start"], len(match["number"]) if match["number"].startswith("0") else 0
     pattern = re.compile(rf"{re.escape(start)}(\d{{1,15}})")
     first = max(int(found[1]) for text in known if (found := pattern.fullmatch(text))) + 1
-    return [f"{start}{number:0{width}d}" for number in range(first, first + count)]
+    return IdNumbers(start=start, width=width, first=first)
 
 
 def _sample_rows(task: Task, real: pd.DataFrame, test: TaskFile) -> pd.DataFrame:

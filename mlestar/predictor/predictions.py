@@ -41,9 +41,20 @@ class Predictions:
             cells: the checked rows.
             frame: what the caller passed.
         """
-        table = pd.read_csv(
+        return cls.of_table(spec, labels, cls.table(spec, text), cells, frame)
+
+    @staticmethod
+    def table(spec: TaskSpec, text: str) -> pd.DataFrame:
+        """Return the cells of a submission as text."""
+        return pd.read_csv(
             io.StringIO(text), sep=spec.submission_delimiter, dtype=str, keep_default_na=False, na_filter=False
         )
+
+    @classmethod
+    def of_table(
+        cls, spec: TaskSpec, labels: tuple[str, ...], table: pd.DataFrame, cells: pd.DataFrame, frame: Any
+    ) -> "Predictions":
+        """Return the predictions in the cells of a submission; the other arguments are those of `read`."""
         columns = {name: table[name].to_numpy() for name in spec.prediction_columns}
         if spec.id is not None and spec.id in cells.columns:
             columns = {spec.id: cells[spec.id].to_numpy(), **columns}

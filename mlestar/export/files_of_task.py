@@ -1,0 +1,61 @@
+"""How the files of new rows of a task are written, read from its staged real input."""
+
+import tempfile
+from pathlib import Path
+
+from mlestar.data.tables import Table, is_table, read_table
+from mlestar.data.tables.table import table_suffix
+from mlestar.data.task import Task
+from mlestar.errors import UserError
+from mlestar.evaluation import stage
+from mlestar.evaluation.holdout.stage import sample_like
+from mlestar.predictor.frames import RowSpec
+from mlestar.predictor.new_rows import composed_id, find_id_numbers
+from mlestar.predictor.row_files import JoinedId, RowFiles
+
+_DELIMITED = (".csv", ".tsv")
+
+
+def row_files(task: Task, spec: RowSpec) -> RowFiles:
+    """Return how the files of new rows are written.
+
+    Raises:
+        UserError: the rows to predict are in a file of another format than CSV.
+    """
+    with tempfile.TemporaryDirectory(prefix="mlestar-export-") as folder:
+        staged = Path(folder) / "input"
+        stage(task, None, staged)
+        test = _read(staged / task.test.name)
+        composed = composed_id(task)
+        files = RowFiles(
+            test=task.test.name,
+            columns=test.columns,
+            delimiter=test.delimiter or ",",
+            ids=find_id_numbers(task, spec.id.name) if spec.id else None,
+            joined=JoinedId(name=composed.name, columns=composed.columns, separator=composed.separator)
+            if composed
+            else None,
+        )
+        return files if task.sample is None else _with_sample(task, files, _read(staged / task.sample.name))
+
+
+def _with_sample(task: Task, files: RowFiles, sample: Table) -> RowFiles:
+    """Return the files with a sample submission: ids of the rows, and the most common predictions of the real one."""
+    predicted = task.spec.prediction_columns
+    copied = [name for name in sample.columns if name in task.test.columns and name not in predicted]
+    first = sample_like(sample.frame, sample.frame[copied][:1])
+    constants = {name: str(first[name].iloc[0]) for name in sample.columns if name not in copied}
+    changes = {
+        "sample": sample.path.name,
+        "sample_columns": sample.columns,
+        "sample_values": constants,
+        "sample_delimiter": sample.delimiter or ",",
+    }
+    return files.model_copy(update=changes)
+
+
+def _read(path: Path) -> Table:
+    if not is_table(path) or table_suffix(path) not in _DELIMITED or path.suffix == ".gz":
+        msg = f"{path.name} is no CSV: only predictors that read new rows as CSV can be exported; use `mlestar predict`"
+        raise UserError(msg)
+    return read_table(path)

@@ -276,6 +276,18 @@ def predict(
     predict_file(resolve_settings({"runs_dir": runs_dir}).runs_dir, run_id, rows, output, runner)
 
 
+@app.command()
+def export(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Name of a finished run.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write; it does not exist or is empty.")],
+    runs_dir: RunsDir = None,
+) -> None:
+    """Write a folder that stands alone: the packaged winner, a model card, a service, files for MLflow."""
+    from mlestar.cli.predict import export_folder
+
+    export_folder(resolve_settings({"runs_dir": runs_dir}).runs_dir, run_id, folder)
+
+
 @app.command("settings")
 def show_settings(
     profile: ProfileName = None,

@@ -1,4 +1,4 @@
-"""`mlestar predict`: the predictions of a run's winner for the rows of a file."""
+"""`mlestar predict` and `mlestar export`: a run's winner for the rows of a file, and as a folder that stands alone."""
 
 import time
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from mlestar.cli.terminal import echo
 from mlestar.data.tables import read_table
 from mlestar.errors import UserError
+from mlestar.export import export_run
 from mlestar.predictor import open_replay
 from mlestar.store import RunFolder
 
@@ -40,3 +41,13 @@ def predict_file(runs_dir: Path, run_id: str, rows: Path, output: Path, runner: 
         msg = f"cannot write {output}: {error.strerror}"
         raise UserError(msg) from error
     echo(f"{output}: {len(predictions)} rows predicted in {time.monotonic() - started:.0f} s")
+
+
+def export_folder(runs_dir: Path, run_id: str, target: Path) -> None:
+    """Write the packaged winner of a run as a folder that stands alone.
+
+    Raises:
+        UserError: there is no such run, it cannot be packaged, or the folder cannot be written.
+    """
+    written = export_run(RunFolder(runs_dir, run_id).path, target)
+    echo(f"{target}: {sum(path.is_file() for path in written.rglob('*'))} files; README.md has the commands")

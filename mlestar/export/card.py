@@ -67,7 +67,6 @@ def model_card(result: Result, saved: SavedPredictor, rows: RowSpec, packages: S
         columns=rows.columns,
         limits=_limits(result, saved),
         train_rows=spec.train_rows,
-        train_rows_kept=True,
         scores=_scores(result),
         split=_split(result.split, result.fallback),
         baselines=_baselines(result),
@@ -90,10 +89,8 @@ def model_card(result: Result, saved: SavedPredictor, rows: RowSpec, packages: S
 
 def readme(result: Result, saved: SavedPredictor, rows: RowSpec, image: str) -> str:
     """Return the page with the commands of the folder."""
-    values = {column.name: made_up_value(column) for column in rows.columns}
-    if rows.id is not None and not rows.free_id:
-        values = {rows.id.name: made_up_value(rows.id), **values}
-    example = json.dumps(values, ensure_ascii=False).replace("'", "\\u0027")
+    required = [*([rows.id] if rows.id and not rows.free_id else []), *rows.columns]
+    example = json.dumps({column.name: made_up_value(column) for column in required}, ensure_ascii=False)
     return render(
         "README.md",
         name=cell(saved.spec.name),
@@ -101,7 +98,7 @@ def readme(result: Result, saved: SavedPredictor, rows: RowSpec, image: str) -> 
         version=__version__,
         run=result.run_id,
         image=image,
-        example=clean_text(example),
+        example=clean_text(example).replace("'", "\\u0027"),
     )
 
 

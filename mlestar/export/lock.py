@@ -51,7 +51,9 @@ def licence_of(name: str) -> str:
     classifiers = [
         text.split(" :: ")[-1] for text in stated.get_all("Classifier") or [] if text.startswith("License ::")
     ]
-    text = stated.get("License-Expression") or next(iter(classifiers), "") or stated.get("License") or ""
+    fields = [str(stated[name]) for name in ("License-Expression", "License") if name in stated]
+    expression = fields[:1] if "License-Expression" in stated else []
+    text = next(iter([*expression, *classifiers, *fields]), "")
     first = text.strip().splitlines()[0] if text.strip() else ""
     return first[:_MAX_LICENCE]
 

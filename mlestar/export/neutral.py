@@ -10,7 +10,7 @@ _DIGITS = re.compile(r"\d+")
 _DAY = pd.Timestamp("2001-02-03 04:05:06")
 _PARTS = "20010203040506"
 _TRUTHS = {"true", "false", "yes", "no", "0", "1", "t", "f", "y", "n"}
-_MADE_UP = {"int": "1", "float": "1.5", "bool": "true", "json": "{}", "path": "file", "id": "1"}
+_MADE_UP = {"int": 1, "float": 1.5, "bool": True, "id": 1}
 
 
 def without_cells(spec: RowSpec) -> RowSpec:
@@ -20,9 +20,9 @@ def without_cells(spec: RowSpec) -> RowSpec:
     return spec.model_copy(update={"columns": columns, "id": identifier})
 
 
-def made_up_value(column: RowColumn) -> str:
-    """Return a value that a column could have."""
-    return next(iter(_examples(column)), column.number_format or _MADE_UP.get(column.kind, "text"))
+def made_up_value(column: RowColumn) -> str | float:
+    """Return a value that a column could have, as JSON holds it."""
+    return next(iter(column.examples), column.number_format or _MADE_UP.get(column.kind, "text"))
 
 
 def _examples(column: RowColumn) -> tuple[str, ...]:

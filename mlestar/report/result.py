@@ -204,6 +204,19 @@ class Result(BaseModel):
         # By name, because that package reads results.
         return import_module("mlestar.predictor").open_replay(self.folder, **options)
 
+    def export(self, folder: str | Path, **options: Any) -> Path:
+        """Write the packaged winner as a folder that stands alone, and return the folder.
+
+        Args:
+            folder: a folder that does not exist or is empty.
+            **options: of `mlestar.export.export_run`.
+
+        Raises:
+            UserError: the winner cannot be packaged, or the folder cannot be written.
+        """
+        path: Path = import_module("mlestar.export").export_run(self.folder, folder, **options)
+        return path
+
     @classmethod
     def read(cls, path: Path) -> "Result":
         """Return the result in a file.

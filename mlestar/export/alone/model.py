@@ -170,9 +170,9 @@ def _in_order(spec: TaskSpec, table: pd.DataFrame, ids: "pd.Series[str] | None",
 
 def _places(written: "pd.Series[str]", ids: "pd.Series[str]") -> np.ndarray:
     """Return where each id stands among the written ones."""
-    places = pd.Index(written.map(canonical)).get_indexer_for(ids.map(canonical).tolist())
+    places = pd.Index(written.map(canonical)).get_indexer_for(pd.Index(ids.map(canonical)))
     if len(places) != len(ids) or (places < 0).any():
-        places = pd.Index(written.str.strip()).get_indexer_for(ids.str.strip().tolist())
+        places = pd.Index(written.str.strip()).get_indexer_for(pd.Index(ids.str.strip()))
     if len(places) != len(ids) or (places < 0).any():
         msg = "the ids that the predictor wrote are not those of the rows"
         raise OperatorError(msg)

@@ -85,15 +85,8 @@ def make_app(model: Model, limits: ServiceLimits) -> Starlette:
 def _description(model: Model, limits: ServiceLimits) -> dict[str, Any]:
     known = model.description
     rows = known.rows
-    columns = [
-        {
-            "name": column.name,
-            "kind": column.kind,
-            "number_format": column.number_format,
-            "date_format": column.date_format,
-        }
-        for column in rows.columns
-    ]
+    facts = {"name", "kind", "number_format", "date_format"}
+    columns = [column.model_dump(include=facts, exclude_defaults=True) for column in rows.columns]
     return {
         "task": known.spec.name,
         "targets": list(known.spec.target),

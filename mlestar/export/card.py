@@ -21,6 +21,8 @@ from mlestar.report import Result
 TEMPLATES = Path(__file__).with_name("templates")
 _MAX_CELL = 200
 """Characters of a text from elsewhere."""
+_MARKS = {ord(mark): f"&#{ord(mark)};" for mark in "\\`*[]<>|#&"}
+"""Characters with a meaning in Markdown or HTML."""
 _SPLITS = {
     "random": "at random",
     "stratified": "at random, with the same share of each class",
@@ -47,9 +49,7 @@ def render(template: str, /, **values: Any) -> str:
 def cell(text: object) -> str:
     """Return a text from elsewhere as a cell of a Markdown table: on one line, as text and nothing else."""
     plain = " ".join(clean_text(mask_secrets(str(text))).split())[:_MAX_CELL]
-    for mark in "\\`*_[]<>|#":
-        plain = plain.replace(mark, f"&#{ord(mark)};")
-    return plain
+    return plain.translate(_MARKS)
 
 
 def model_card(result: Result, saved: SavedPredictor, rows: RowSpec, packages: Sequence[Package]) -> str:

@@ -4,6 +4,7 @@ It runs in the container of the exported folder: `python -m mlestar_model.servic
 """
 
 import asyncio
+import csv
 import io
 import json
 import os
@@ -123,10 +124,20 @@ def _read_rows(content_type: str, body: bytes) -> pd.DataFrame:
 
 
 def _read_csv(body: bytes) -> pd.DataFrame:
+    """Return the rows below the header line; pandas would rename a repeated column and fill a short line."""
     try:
-        return pd.read_csv(io.BytesIO(body), dtype=str, keep_default_na=False, na_filter=False, index_col=False)
-    except (ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise HTTPException(400, f"the body is no CSV with a header line: {first_line(str(error))}") from error
+        lines = [line for line in csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True) if line]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise HTTPException(400, f"the body is no CSV: {first_line(str(error))}") from error
+    if not lines:
+        raise HTTPException(400, "the body is no CSV: it lacks a header line")
+    names, rows = lines[0], lines[1:]
+    if repeated := [name for place, name in enumerate(names) if name in names[:place]]:
+        raise HTTPException(422, f"the column {repeated[0]!r} occurs more than once")
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(names):
+            raise HTTPException(400, f"row {number} has {len(row)} fields, and the header line {len(names)}")
+    return pd.DataFrame(rows, columns=names, dtype=object)
 
 
 def _read_json(body: bytes) -> pd.DataFrame:

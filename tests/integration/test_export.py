@@ -1,0 +1,180 @@
+"""An exported folder in a real container: its service answers over HTTP, and the predictor executes nowhere else."""
+
+import os
+import pickle
+import re
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import lightgbm
+import numpy as np
+import pandas as pd
+import pytest
+
+import mlestar
+from mlestar.export import export_run
+from mlestar.export.alone.model import open_model
+from mlestar.export.alone.places import image_of
+from tests.unit.packaged import write_predictor
+from tests.unit.scenario import make_task
+
+pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1200)]
+
+SETTINGS = {"model": "offline", "runner": "local", "profile": "quick", "retrieved_models": 1, "outer_steps": 0}
+CODE = """
+# /// script
+# dependencies = ["lightgbm", "pandas"]
+# ///
+import os
+import pickle
+import socket
+
+import lightgbm
+import pandas as pd
+
+
+def load(model):
+    with (model / "extra.pkl").open("rb") as file:
+        pickle.load(file)
+    return lightgbm.Booster(model_file=str(model / "model.txt"))
+
+
+def reachable():
+    try:
+        socket.create_connection(("192.0.2.1", 80), 1).close()
+    except OSError as error:
+        return error.errno
+    return 0
+
+
+def predict(model, data, submission):
+    rows = pd.read_csv(data / "test.csv")
+    if (rows["z"] == 7777).all():
+        facts = {"uid": os.getuid(), "network": reachable(), "root": os.access("/", os.W_OK)}
+        raise RuntimeError(str(facts))
+    chances = load(model).predict(rows[["x", "z"]])
+    pd.DataFrame({"id": rows["id"], "label": chances}).to_csv(submission, index=False)
+"""
+
+
+class Hostile:
+    """Writes a file when it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return os.system, (f"touch {self.path}",)
+
+
+@pytest.fixture(scope="module")
+def mark(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("marks") / "mark"
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory, mark: Path) -> Iterator[Path]:
+    """Return an exported folder with a model of LightGBM and a hostile pickle; its image is removed."""
+    folder = tmp_path_factory.mktemp("export")
+    task = make_task(folder / "signs", 1600)
+    (task / "task.md").write_text("# Signs\n\n## Evaluation\nArea under the ROC curve.\n", encoding="utf-8")
+    (task / "sample_submission.csv").unlink()
+    train = pd.read_csv(task / "train.csv")
+    booster = lightgbm.train(
+        {"objective": "binary", "verbosity": -1, "num_threads": 1},
+        lightgbm.Dataset(train[["x", "z"]], train["label"] == "yes"),
+        20,
+    )
+    result = mlestar.solve(task, settings={**SETTINGS, "runs_dir": folder / "runs"}, run_id="run")
+    model = {"model.txt": booster.model_to_string().encode(), "extra.pkl": pickle.dumps(Hostile(mark))}
+    packages = {"lightgbm": "4.7.0", "scipy": "1.17.1"}
+    write_predictor(result, CODE, model, packages=packages, safe=False)
+    out = export_run(result.folder, folder / "out")
+    yield out
+    subprocess.run(["docker", "image", "rm", "--force", image_of(out)], check=False, capture_output=True)
+
+
+@pytest.fixture
+def rows(exported: Path) -> pd.DataFrame:
+    return pd.read_csv(exported.parent / "signs/test.csv")
+
+
+def expected(exported: Path, rows: pd.DataFrame) -> np.ndarray:
+    """Return what LightGBM itself predicts."""
+    booster = lightgbm.Booster(model_file=exported / "predictor/model/model.txt")
+    return np.asarray(booster.predict(rows[["x", "z"]]))
+
+
+def test_a_container_predicts_the_same_and_a_hostile_pickle_stays_in_it(
+    exported: Path, rows: pd.DataFrame, mark: Path
+) -> None:
+    with open_model(exported) as model:
+        chances = model.predict_proba(rows)["yes"]
+        assert np.abs(chances - expected(exported, rows)).max() <= 1e-12
+        assert set(model.predict(rows)["label"]) == {"yes", "no"}
+        with pytest.raises(RuntimeError, match=r"'uid': 10001, 'network': 101, 'root': False"):
+            model.predict(rows[:1].assign(z=7777))
+    assert not mark.exists()
+    listed = subprocess.run(
+        ["docker", "ps", "--quiet", "--filter", "name=mlestar-model-"], capture_output=True, check=True
+    )
+    assert listed.stdout == b""
+
+
+@pytest.fixture
+def service(exported: Path) -> Iterator[str]:
+    """Start the service with the commands of the folder's own page, and return its address."""
+    page = (exported / "README.md").read_text(encoding="utf-8")
+    build = re.search(r"^docker build .*$", page, re.MULTILINE)
+    run = re.search(r"^docker run (?:.*\\\n)*.*$", page, re.MULTILINE)
+    assert build is not None
+    assert run is not None
+    name = f"mlestar-test-{os.getpid()}"
+    subprocess.run(shlex.split(build[0]), cwd=exported, check=True, capture_output=True)
+    words = shlex.split(run[0].replace("\\\n", "").replace("127.0.0.1:8000:8000", "127.0.0.1::8000"))
+    image = words[-1]
+    words[words.index("--name") + 1] = name
+    subprocess.run([*words[:2], "--detach", *words[2:]], check=True, capture_output=True)
+    try:
+        port = subprocess.run(["docker", "port", name, "8000"], check=True, capture_output=True, text=True).stdout
+        address = f"http://{port.splitlines()[0].strip()}"
+        for _ in range(120):
+            try:
+                httpx.get(f"{address}/health")
+                break
+            except httpx.TransportError:
+                time.sleep(0.5)
+        yield address
+    finally:
+        subprocess.run(["docker", "rm", "--force", name], check=False, capture_output=True)
+        subprocess.run(["docker", "image", "rm", "--force", image], check=False, capture_output=True)
+
+
+def test_the_service_answers_real_requests(exported: Path, rows: pd.DataFrame, mark: Path, service: str) -> None:
+    truth = expected(exported, rows)
+    seconds = {}
+    for count in (1, 1000):
+        frame = pd.concat([rows] * 4)[:count].drop(columns="id")
+        body = {"rows": frame.to_dict("records")}
+        times = []
+        for _ in range(5):
+            started = time.perf_counter()
+            answer = httpx.post(f"{service}/predict", json=body, timeout=60).json()
+            times.append(time.perf_counter() - started)
+        seconds[count] = sorted(times)[2]
+        chances = np.array([row["yes"] for row in answer["probabilities"]])
+        assert np.abs(chances - np.tile(truth, 4)[:count]).max() <= 1e-12
+    print("seconds of an answer by rows:", seconds)
+    table = httpx.post(
+        f"{service}/predict", content=rows.to_csv(index=False), headers={"content-type": "text/csv"}, timeout=60
+    ).json()
+    assert len(table["predictions"]) == len(rows)
+    refused = httpx.post(f"{service}/predict", json=[{"x": "much", "z": 1}])
+    assert (refused.status_code, "column 'x', row 1" in refused.json()["error"]) == (422, True)
+    failed = httpx.post(f"{service}/predict", json=[{"x": 1, "z": 7777}])
+    assert (failed.status_code, "RuntimeError" in failed.text) == (500, False)
+    assert not mark.exists()

@@ -12,10 +12,10 @@ from mlestar.errors import clean_text, mask_secrets
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.export.lock import Package
 from mlestar.export.neutral import made_up_value
-from mlestar.export.saved import SavedPredictor
 from mlestar.metrics.precision import format_score
 from mlestar.metrics.spec import NOT_BLIND
 from mlestar.predictor.frames import RowSpec
+from mlestar.predictor.package import PackageInfo
 from mlestar.report import Result
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -52,7 +52,7 @@ def cell(text: object) -> str:
     return plain.translate(_MARKS)
 
 
-def model_card(result: Result, saved: SavedPredictor, rows: RowSpec, packages: Sequence[Package]) -> str:
+def model_card(result: Result, saved: PackageInfo, rows: RowSpec, packages: Sequence[Package]) -> str:
     """Return the model card."""
     spec = saved.spec
     winner = next((row for row in result.solutions if row.id == result.winner), None)
@@ -87,7 +87,7 @@ def model_card(result: Result, saved: SavedPredictor, rows: RowSpec, packages: S
     )
 
 
-def readme(result: Result, saved: SavedPredictor, rows: RowSpec, image: str) -> str:
+def readme(result: Result, saved: PackageInfo, rows: RowSpec, image: str) -> str:
     """Return the page with the commands of the folder."""
     required = [*([rows.id] if rows.id and not rows.free_id else []), *rows.columns]
     example = json.dumps({column.name: made_up_value(column) for column in required}, ensure_ascii=False)
@@ -106,7 +106,7 @@ def _names(names: Sequence[str]) -> str:
     return ", ".join(cell(name) for name in names)
 
 
-def _limits(result: Result, saved: SavedPredictor) -> list[str]:
+def _limits(result: Result, saved: PackageInfo) -> list[str]:
     lines = []
     if saved.spec.prediction_kind == "probability":
         lines.append("How well the probabilities are calibrated was not checked.")

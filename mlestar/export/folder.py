@@ -17,12 +17,13 @@ from mlestar.export.alone.model import DESCRIPTION, Description
 from mlestar.export.alone.sums import SUMS, sha256_of
 from mlestar.export.card import model_card, readme, render
 from mlestar.export.files_of_task import row_files
-from mlestar.export.lock import lock, requirements
+from mlestar.export.lock import CONSTRAINTS, lock
 from mlestar.export.mlmodel import mlmodel
 from mlestar.export.neutral import without_cells
-from mlestar.export.saved import FOLDER, copy_predictor, neutral_record, read_saved
+from mlestar.export.saved import copy_predictor, read_saved
 from mlestar.export.sources import PACKAGE, package_sources
 from mlestar.predictor import ReplayPredictor, open_replay
+from mlestar.predictor.package import FOLDER, INFO, SCRIPT, PackageInfo, package_folder
 from mlestar.predictor.row_spec import labels_of
 
 PYTHON = "3.11"
@@ -49,12 +50,10 @@ def export_run(run: str | Path, target: str | Path, *, task: Task | None = None)
     source = Path(run).expanduser().absolute()
     _check_target(path, source)
     replay = open_replay(source, task=task, runner="docker")  # which executes nothing here
-    if not (source / FOLDER).is_dir():
-        msg = f"run {source.name} has no packaged predictor"
-        raise UserError(msg)
+    saved = read_saved(source)
     try:
         with _written_at_once(path) as folder:
-            _fill(folder, source / FOLDER, replay)
+            _fill(folder, package_folder(source), saved, replay)
     except OSError as error:
         msg = f"cannot write {path}: {error.strerror}"
         raise UserError(msg) from error
@@ -89,14 +88,14 @@ def _written_at_once(path: Path) -> Iterator[Path]:
         raise
 
 
-def _fill(folder: Path, predictor: Path, replay: ReplayPredictor) -> None:
-    saved = read_saved(predictor)
+def _fill(folder: Path, predictor: Path, saved: PackageInfo, replay: ReplayPredictor) -> None:
     rows = without_cells(saved.rows)
     files = row_files(replay.task, saved.rows)
     image = f"model-{_PLAIN.sub('-', saved.spec.name.lower())[:40].strip('-') or 'table'}"
-    packages = lock(saved.packages)
+    packages = lock((predictor / SCRIPT).read_text(encoding="utf-8"), saved.packages, replay.result.packages)
+    recorded = saved.model_copy(update={"rows": rows, "packages": packages.versions})
     copy_predictor(predictor, folder / FOLDER, {files.test, *filter(None, [files.sample])})
-    _write_json(folder / FOLDER / "predictor.json", neutral_record(predictor, rows))
+    _write_json(folder / FOLDER / INFO, recorded.model_dump(mode="json"))
     description = Description(
         made_with=__version__,
         spec=saved.spec,
@@ -109,12 +108,13 @@ def _fill(folder: Path, predictor: Path, replay: ReplayPredictor) -> None:
     (folder / PACKAGE).mkdir()
     texts = {f"{PACKAGE}/{name}": text for name, text in package_sources().items()}
     texts |= {
-        "requirements.txt": requirements(packages),
+        "requirements.txt": packages.requirements,
+        CONSTRAINTS: packages.constraints,
         "Dockerfile": render("Dockerfile", python=PYTHON),
         "python_env.yaml": render("python_env.yaml", python=PYTHON),
         "MLmodel": mlmodel(saved.spec, rows, PYTHON),
         "README.md": readme(replay.result, saved, rows, image),
-        "MODEL_CARD.md": model_card(replay.result, saved, rows, packages),
+        "MODEL_CARD.md": model_card(replay.result, saved, rows, packages.needed),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")

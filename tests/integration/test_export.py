@@ -91,7 +91,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory, mark: Path) -> Iterator[P
     )
     result = mlestar.solve(task, settings={**SETTINGS, "runs_dir": folder / "runs"}, run_id="run")
     model = {"model.txt": booster.model_to_string().encode(), "extra.pkl": pickle.dumps(Hostile(mark))}
-    packages = {"lightgbm": "4.7.0", "scipy": "1.17.1"}
+    packages = {"lightgbm": "4.7.0", "scipy": "1.17.1", "pandas": pd.__version__, "numpy": np.__version__}
     write_predictor(result, CODE, model, packages=packages, safe=False)
     out = export_run(result.folder, folder / "out")
     yield out

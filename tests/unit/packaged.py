@@ -1,11 +1,10 @@
 """Packaged predictors for tests of the export, written by hand into the folder of a run."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlestar.files import sha256_of
+from mlestar.predictor.package import PackageInfo, describe_file
 from mlestar.report import Result
 
 SIGNS = """# /// script
@@ -63,19 +62,20 @@ def write_predictor(
             (folder / below / name).write_bytes(content)
     (folder / "predictor.py").write_text(code, encoding="utf-8")
     described = result.predictor(runner="local").describe()
-    listed = [
-        {"name": name, "format": "text", "sha256": sha256_of(folder / "model" / name), "safe": True} for name in model
-    ]
     record = {
-        "format": 1,
+        "accepted": True,
         "run": result.run_id,
+        "solution": result.winner,
+        "solution_sha256": result.solution_sha256,
         "spec": described["spec"],
         "rows": described["rows"],
+        "test_file": "test.csv",
+        "data_files": sorted(data or {}),
         "packages": dict(packages or {}),
-        "files": listed,
-        "safe": True,
-        "checks": [{"name": "submission", "difference": 0.0, "tolerance": 1e-6}],
+        "files": [describe_file(folder / "model" / name, name) for name in model],
+        "checks": [{"name": "submission", "rows": 100, "difference": 0.0, "tolerance": 1e-6, "passed": True}],
         **values,
     }
-    (folder / "predictor.json").write_text(json.dumps(record), encoding="utf-8")
+    info = PackageInfo.model_validate(record)
+    (folder / "predictor.json").write_text(info.model_dump_json(), encoding="utf-8")
     return folder

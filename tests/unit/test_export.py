@@ -20,7 +20,7 @@ from mlestar.export.alone.front import Execution
 from mlestar.export.alone.model import open_model
 from mlestar.export.alone.places import image_of
 from mlestar.export.card import cell
-from mlestar.export.lock import SERVICE, lock, requirements
+from mlestar.export.lock import SERVICE, lock
 from mlestar.export.neutral import without_cells
 from mlestar.export.sources import MODULES, package_sources
 from mlestar.predictor import RowColumn, RowSpec
@@ -122,14 +122,26 @@ def test_versions_of_the_service_are_those_that_are_tested() -> None:
     assert set(rows) <= tested
 
 
-def test_the_version_of_the_predictor_counts_and_every_version_is_exact() -> None:
-    packages = lock({"numpy": "2.0.1", "scikit_learn": "1.9.1"})
-    lines = requirements(packages).splitlines()
-    assert {"numpy==2.0.1", "scikit-learn==1.9.1"} <= set(lines)
-    assert all(str(Requirement(line).specifier).startswith("==") for line in lines)
-    assert next(package for package in packages if package.name == "scikit-learn").licence
+def test_versions_are_those_of_the_place_where_the_predictor_was_fitted() -> None:
+    code = "# /// script\n# dependencies = ['xgboost']\n# ///\nimport sklearn.svm\nfrom os import path\n"
+    installed = {
+        "numpy": "2.0.1",
+        "scikit_learn": "1.9.1",
+        "joblib": "1.0",
+        "xgboost-cpu": "3.2.0",
+        "own-secret": "1.0",
+    }
+    packages = lock(code, installed, ("timm==1.0.3 --hash=sha256:0",))
+    lines = packages.requirements.splitlines()
+    assert lines[0] == "-c constraints.txt"
+    assert {"numpy==2.0.1", "scikit-learn==1.9.1", "xgboost-cpu==3.2.0"} <= set(lines)
+    assert all(str(Requirement(line).specifier).startswith("==") for line in lines[1:])
+    assert packages.constraints == "joblib==1.0\n"
+    assert next(package for package in packages.needed if package.name == "scikit-learn").licence
     with pytest.raises(UserError, match="cannot be pinned"):
-        lock({"numpy": "2 --index-url x"})
+        lock("import numpy", {"numpy": "2 --index-url x"})
+    with pytest.raises(UserError, match="declares 'xgboost', which was not installed"):
+        lock(code, {})
 
 
 def test_nothing_of_train_of_this_machine_and_no_secret_is_written(
@@ -155,7 +167,7 @@ def test_the_card_has_scores_split_and_limits(exported: Path, solved: Result) ->
         "| holdout | 0.9",
         "withheld: at random, with the same share of each class. Errors are standard errors.",
         "300 labelled rows",
-        "| submission | 0.0 | 1e-06 |",
+        "| submission | 100 | 0 | 1e-06 |",
         "| pandas | 3.",
     ):
         assert text in card, text

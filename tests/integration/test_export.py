@@ -1,74 +1,23 @@
 """An exported folder in a real container: its service answers over HTTP, and the predictor executes nowhere else."""
 
 import os
-import pickle
 import re
 import shlex
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
 
-import mlestar
-from mlestar.export import export_run
 from mlestar.export.alone.model import open_model
 from mlestar.export.alone.places import image_of
-from tests.unit.packaged import write_predictor
-from tests.unit.scenario import make_task
+from tests.integration.exported_model import export_lightgbm, predict_itself
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1200)]
-
-SETTINGS = {"model": "offline", "runner": "local", "profile": "quick", "retrieved_models": 1, "outer_steps": 0}
-CODE = """
-# /// script
-# dependencies = ["lightgbm", "pandas"]
-# ///
-import os
-import pickle
-import socket
-
-import lightgbm
-import pandas as pd
-
-
-def load(model):
-    with (model / "extra.pkl").open("rb") as file:
-        pickle.load(file)
-    return lightgbm.Booster(model_file=str(model / "model.txt"))
-
-
-def reachable():
-    try:
-        socket.create_connection(("192.0.2.1", 80), 1).close()
-    except OSError as error:
-        return error.errno
-    return 0
-
-
-def predict(model, data, submission):
-    rows = pd.read_csv(data / "test.csv")
-    if (rows["z"] == 7777).all():
-        facts = {"uid": os.getuid(), "network": reachable(), "root": os.access("/", os.W_OK)}
-        raise RuntimeError(str(facts))
-    chances = load(model).predict(rows[["x", "z"]])
-    pd.DataFrame({"id": rows["id"], "label": chances}).to_csv(submission, index=False)
-"""
-
-
-class Hostile:
-    """Writes a file when it is read."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
-        return os.system, (f"touch {self.path}",)
 
 
 @pytest.fixture(scope="module")
@@ -78,22 +27,8 @@ def mark(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory, mark: Path) -> Iterator[Path]:
-    """Return an exported folder with a model of LightGBM and a hostile pickle; its image is removed."""
-    folder = tmp_path_factory.mktemp("export")
-    task = make_task(folder / "signs", 1600)
-    (task / "task.md").write_text("# Signs\n\n## Evaluation\nArea under the ROC curve.\n", encoding="utf-8")
-    (task / "sample_submission.csv").unlink()
-    train = pd.read_csv(task / "train.csv")
-    booster = lightgbm.train(
-        {"objective": "binary", "verbosity": -1, "num_threads": 1},
-        lightgbm.Dataset(train[["x", "z"]], train["label"] == "yes"),
-        20,
-    )
-    result = mlestar.solve(task, settings={**SETTINGS, "runs_dir": folder / "runs"}, run_id="run")
-    model = {"model.txt": booster.model_to_string().encode(), "extra.pkl": pickle.dumps(Hostile(mark))}
-    packages = {"lightgbm": "4.7.0", "scipy": "1.17.1", "pandas": pd.__version__, "numpy": np.__version__}
-    write_predictor(result, CODE, model, packages=packages, safe=False)
-    out = export_run(result.folder, folder / "out")
+    """Return an exported folder; its image is removed."""
+    out = export_lightgbm(tmp_path_factory.mktemp("export"), mark)
     yield out
     subprocess.run(["docker", "image", "rm", "--force", image_of(out)], check=False, capture_output=True)
 
@@ -103,18 +38,12 @@ def rows(exported: Path) -> pd.DataFrame:
     return pd.read_csv(exported.parent / "signs/test.csv")
 
 
-def expected(exported: Path, rows: pd.DataFrame) -> np.ndarray:
-    """Return what LightGBM itself predicts."""
-    booster = lightgbm.Booster(model_file=exported / "predictor/model/model.txt")
-    return np.asarray(booster.predict(rows[["x", "z"]]))
-
-
 def test_a_container_predicts_the_same_and_a_hostile_pickle_stays_in_it(
     exported: Path, rows: pd.DataFrame, mark: Path
 ) -> None:
     with open_model(exported) as model:
         chances = model.predict_proba(rows)["yes"]
-        assert np.abs(chances - expected(exported, rows)).max() <= 1e-12
+        assert np.abs(chances - predict_itself(exported, rows)).max() <= 1e-12
         assert set(model.predict(rows)["label"]) == {"yes", "no"}
         with pytest.raises(RuntimeError, match=r"'uid': 10001, 'network': 101, 'root': False"):
             model.predict(rows[:1].assign(z=7777))
@@ -155,7 +84,7 @@ def service(exported: Path) -> Iterator[str]:
 
 
 def test_the_service_answers_real_requests(exported: Path, rows: pd.DataFrame, mark: Path, service: str) -> None:
-    truth = expected(exported, rows)
+    truth = predict_itself(exported, rows)
     seconds = {}
     for count in (1, 1000):
         frame = pd.concat([rows] * 4)[:count].drop(columns="id")

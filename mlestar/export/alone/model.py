@@ -114,14 +114,14 @@ class Model:
             raise UserError(msg)
 
 
-def open_model(folder: Path, execution: Execution = "docker", seconds: float = 600.0) -> Model:
-    """Return the model of an exported folder; see `load`."""
+def open_model(folder: Path, execution: Execution = "docker", seconds: float = 600.0, *, log: bool = False) -> Model:
+    """Return the model of an exported folder; see `load`. What the predictor prints appears only if it is logged."""
     folder = folder.resolve()
     if execution not in PLACES:
         msg = f"execution={execution!r}: choose one of {', '.join(PLACES)}"
         raise UserError(msg)
     description = read_description(folder)
-    return Model(description, PLACES[execution](folder, seconds))
+    return Model(description, PLACES[execution](folder, seconds, log=log))
 
 
 def read_description(folder: Path) -> Description:

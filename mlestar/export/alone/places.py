@@ -34,13 +34,13 @@ ISOLATION = (
 _KILL_SECONDS = 30
 
 
-def in_process(folder: Path, seconds: float) -> PredictorProcess:
+def in_process(folder: Path, seconds: float, *, log: bool = False) -> PredictorProcess:
     """Return a process of this machine, with the rights of this one and without its variables."""
     command = [sys.executable, "-I", "-c", BOOT, str(folder)]
-    return PredictorProcess(lambda: command, environment=kept_variables(), seconds=seconds)
+    return PredictorProcess(lambda: command, environment=kept_variables(), seconds=seconds, log=log)
 
 
-def in_container(folder: Path, seconds: float) -> PredictorProcess:
+def in_container(folder: Path, seconds: float, *, log: bool = False) -> PredictorProcess:
     """Return a container without network; its image is built if the engine lacks it.
 
     Raises:
@@ -60,7 +60,7 @@ def in_container(folder: Path, seconds: float) -> PredictorProcess:
             _call([docker, "kill", name])
 
     # The command `docker` needs to know where the engine is.
-    return PredictorProcess(command, environment=dict(os.environ), seconds=seconds, on_kill=kill)
+    return PredictorProcess(command, environment=dict(os.environ), seconds=seconds, log=log, on_kill=kill)
 
 
 def find_docker() -> str:

@@ -31,6 +31,7 @@ class PredictorProcess:
         *,
         environment: Mapping[str, str],
         seconds: float,
+        log: bool = False,
         on_kill: Callable[[], None] = lambda: None,
     ) -> None:
         """Keep what starts it.
@@ -39,9 +40,11 @@ class PredictorProcess:
             command: returns the command.
             environment: its variables.
             seconds: longest time of a request.
+            log: let what it prints appear among the errors of this process; elsewhere it is dropped.
             on_kill: ends what the end of the process leaves, as a container.
         """
         self._command, self._environment, self._seconds, self._on_kill = command, environment, seconds, on_kill
+        self._errors = None if log else subprocess.DEVNULL
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -82,7 +85,11 @@ class PredictorProcess:
             return self._process
         self._end()
         self._process = subprocess.Popen(
-            self._command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(self._environment)
+            self._command(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            env=dict(self._environment),
         )
         answer = self._ask(self._process, b"", _START_SECONDS)
         if not answer.get("ready"):

@@ -200,7 +200,7 @@ def main() -> None:
     """Serve the exported folder that contains this package."""
     folder = Path(__file__).resolve().parents[1]
     limits = ServiceLimits.of_environment()
-    model = open_model(folder, "process", limits.seconds)
+    model = open_model(folder, "process", limits.seconds, log=True)
     uvicorn.run(
         make_app(model, limits),
         host=os.environ.get("MODEL_HOST", "127.0.0.1"),

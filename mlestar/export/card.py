@@ -12,7 +12,7 @@ from mlestar.errors import clean_text, mask_secrets
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.export.lock import Package
 from mlestar.export.neutral import made_up_value
-from mlestar.metrics.precision import format_score
+from mlestar.metrics.precision import format_score, round_score
 from mlestar.metrics.spec import NOT_BLIND
 from mlestar.predictor.frames import RowSpec
 from mlestar.predictor.package import PackageInfo
@@ -59,6 +59,7 @@ def model_card(result: Result, saved: PackageInfo, rows: RowSpec, packages: Sequ
     return render(
         "MODEL_CARD.md",
         name=cell(spec.name),
+        task=clean_text(spec.name),
         problem=spec.problem,
         metric=spec.metric,
         direction=spec.direction,
@@ -117,7 +118,7 @@ def _limits(result: Result, saved: PackageInfo) -> list[str]:
     return lines
 
 
-def _scores(result: Result) -> list[dict[str, str]]:
+def _scores(result: Result) -> list[dict[str, str | float]]:
     score = result.score
     fresh = "no script of the search had them" if score.blind else NOT_BLIND
     rows = [
@@ -127,7 +128,7 @@ def _scores(result: Result) -> list[dict[str, str]]:
     if score.fresh is None and score.holdout is None:
         rows.append(("reported by the script itself", score.reported, None, "nothing checked it"))
     return [
-        {"name": name, "value": format_score(value, error), "rows": where}
+        {"name": name, "value": format_score(value, error), "number": round_score(value, error) or 0.0, "rows": where}
         for name, value, error, where in rows
         if value is not None
     ]

@@ -16,13 +16,18 @@ from mlestar.predictor.row_files import JoinedId, RowFiles
 _DELIMITED = (".csv", ".tsv")
 
 
-def row_files(task: Task, spec: RowSpec) -> RowFiles:
+def row_files(task: Task, spec: RowSpec, beside: Path) -> RowFiles:
     """Return how the files of new rows are written.
+
+    Args:
+        task: of the run.
+        spec: what new rows hold.
+        beside: a folder for the staged input, which is removed.
 
     Raises:
         UserError: the rows to predict are in a file of another format than CSV.
     """
-    with tempfile.TemporaryDirectory(prefix="mlestar-export-") as folder:
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=beside) as folder:
         staged = Path(folder) / "input"
         stage(task, None, staged)
         test = _read(staged / task.test.name)

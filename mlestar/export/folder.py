@@ -90,7 +90,7 @@ def _written_at_once(path: Path) -> Iterator[Path]:
 
 def _fill(folder: Path, predictor: Path, saved: PackageInfo, replay: ReplayPredictor) -> None:
     rows = without_cells(saved.rows)
-    files = row_files(replay.task, saved.rows)
+    files = row_files(replay.task, saved.rows, replay.folder.path.parent)
     image = f"model-{_PLAIN.sub('-', saved.spec.name.lower())[:40].strip('-') or 'table'}"
     packages = lock((predictor / SCRIPT).read_text(encoding="utf-8"), saved.packages, replay.result.packages)
     recorded = saved.model_copy(update={"rows": rows, "packages": packages.versions})

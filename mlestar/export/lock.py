@@ -71,7 +71,7 @@ def lock(code: str, installed: Mapping[str, str], added: tuple[str, ...] = ()) -
     Raises:
         UserError: it declares a package that was not installed, or a version cannot be pinned.
     """
-    versions = {canonicalize_name(name): version for name, version in installed.items()}
+    versions: dict[str, str] = {canonicalize_name(name): version for name, version in installed.items()}
     direct = {name: versions[name] for name in _direct(code, versions)}
     service = _pins(SERVICE.read_text(encoding="utf-8"))
     pinned = {**service, **{name: versions[name] for name in service if name in versions}, **direct}

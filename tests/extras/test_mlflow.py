@@ -49,9 +49,10 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "constraints.txt").write_text("\n".join(line for line in lines if not line.startswith("pyarrow==")))
     uv = Path(sysconfig.get_path("scripts"), "uv")
     subprocess.run([uv, "venv", "--seed", folder / "env"], check=True, capture_output=True)
-    command = [folder / "env/bin/python", "-m", "pip", "install", "-q", "-c", folder / "constraints.txt", "mlflow"]
-    subprocess.run(command, check=True, capture_output=True)
-    return folder / "env/bin/python"
+    interpreter = folder / "env/bin/python"
+    options = ["-m", "pip", "install", "-q", "-c", str(folder / "constraints.txt"), "mlflow"]
+    subprocess.run([interpreter, *options], check=True, capture_output=True)
+    return interpreter
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def server(python: Path, tmp_path: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [python.with_name("mlflow"), "server", "--host", "127.0.0.1", "--port", str(port)]
+    command = [str(python.with_name("mlflow")), "server", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--backend-store-uri", "sqlite:///mlflow.db", "--artifacts-destination", "artifacts"]
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log)
@@ -82,7 +83,7 @@ def test_mlflow_predicts_the_same_numbers(python: Path, server: str, tmp_path: P
     exported = export_lightgbm(tmp_path, mark)
     table = tmp_path / "signs/test.csv"
     try:
-        command = [python, "-c", CLIENT, server, exported, table, tmp_path]
+        command = [str(word) for word in (python, "-c", CLIENT, server, exported, table, tmp_path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     finally:
         subprocess.run(["docker", "image", "rm", "--force", image_of(exported)], check=False, capture_output=True)

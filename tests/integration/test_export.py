@@ -107,3 +107,32 @@ def test_the_service_answers_real_requests(exported: Path, rows: pd.DataFrame, m
     failed = httpx.post(f"{service}/predict", json=[{"x": 1, "z": 7777}])
     assert (failed.status_code, "RuntimeError" in failed.text) == (500, False)
     assert not mark.exists()
+
+
+def test_a_service_without_network_answers_over_a_socket(exported: Path, rows: pd.DataFrame, mark: Path) -> None:
+    page = (exported / "README.md").read_text(encoding="utf-8")
+    run = re.findall(r"^docker run (?:.*\\\n)*.*$", page, re.MULTILINE)[1]
+    (exported / ".env").write_text("KEY=secret", encoding="utf-8")
+    folder = exported / "socket"
+    folder.mkdir(mode=0o777)
+    folder.chmod(0o777)
+    with open_model(exported) as model:
+        model.start()  # builds the image
+    name = f"mlestar-test-socket-{os.getpid()}"
+    words = shlex.split(run.replace("\\\n", "").replace("$PWD", str(exported)))
+    words[words.index("--name") + 1], words[-1] = name, image_of(exported)
+    subprocess.run([*words[:2], "--detach", *words[2:]], check=True, capture_output=True)
+    try:
+        for _ in range(120):
+            if (folder / "socket").exists():
+                break
+            time.sleep(0.5)
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(folder / "socket"))) as client:
+            answer = client.post("http://model/predict", json=rows[:3].to_dict("records"), timeout=60).json()
+        assert len(answer["probabilities"]) == 3
+        listed = subprocess.run(["docker", "exec", name, "ls", "-a"], check=True, capture_output=True, text=True).stdout
+        assert {".env", "socket"} & set(listed.split()) == set()
+        assert "model.json" in listed
+    finally:
+        subprocess.run(["docker", "rm", "--force", name], check=False, capture_output=True)
+    assert not mark.exists()

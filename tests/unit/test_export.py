@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from huggingface_hub import ModelCard
 from packaging.requirements import Requirement
 
 from mlestar.errors import OperatorError, UserError
@@ -172,6 +173,13 @@ def test_the_card_has_scores_split_and_limits(exported: Path, solved: Result) ->
     ):
         assert text in card, text
     assert f"solution `{solved.winner}`" in card
+    known = ModelCard(card).data
+    assert known.library_name == "mlestar"
+    results = known.eval_results or []
+    assert [(row.metric_name, row.metric_type, row.metric_value) for row in results] == [
+        ("fresh", "accuracy", 0.907),
+        ("holdout", "accuracy", 0.907),
+    ]
 
 
 def test_texts_from_elsewhere_are_text_in_a_card() -> None:

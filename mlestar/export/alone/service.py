@@ -203,6 +203,7 @@ def main() -> None:
     model = open_model(folder, "process", limits.seconds, log=True)
     uvicorn.run(
         make_app(model, limits),
+        uds=os.environ.get("MODEL_SOCKET"),
         host=os.environ.get("MODEL_HOST", "127.0.0.1"),
         port=int(os.environ.get("MODEL_PORT", "8000")),
         limit_concurrency=64,

@@ -81,7 +81,7 @@ def model_card(result: Result, saved: PackageInfo, rows: RowSpec, packages: Sequ
         executions=result.spend.executions,
         minutes=round(result.seconds / 60),
         checks=saved.checks,
-        intervals=(),
+        intervals=describe_coverage(getattr(result, "uncertainty", None)),
         files=saved.files,
         packages=packages,
         weights=result.weights,
@@ -101,6 +101,19 @@ def readme(result: Result, saved: PackageInfo, rows: RowSpec, image: str) -> str
         image=image,
         example=clean_text(example).replace("'", "\\u0027"),
     )
+
+
+def describe_coverage(uncertainty: Any) -> list[str]:
+    """Return what a result says about intervals or sets of classes; no lines where it has none of them.
+
+    Args:
+        uncertainty: has `kind`, `summary`, `rule` and `promise`; None in results that say nothing.
+    """
+    if uncertainty is None or uncertainty.kind == "none":
+        return []
+    what = "Sets of classes" if uncertainty.kind == "set" else "Intervals"
+    measured = f"{what} of a stated coverage, and the share of fresh rows inside them: {uncertainty.summary}."
+    return [measured, uncertainty.rule, uncertainty.promise]
 
 
 def _names(names: Sequence[str]) -> str:

@@ -1,6 +1,5 @@
 """The exact versions of what an exported folder needs, and their licences."""
 
-import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from mlestar.runners.supply.needs import NeedsError, read_needs
 SERVICE = Path(__file__).with_name("service.txt")
 CONSTRAINTS = "constraints.txt"
 _EXACT = re.compile(r"([A-Za-z0-9][\w.-]*)==([\w.!+-]+)")
+_IMPORT = re.compile(r"^\W?[ \t]*(?:from|import)[ \t]+(\w+)", re.MULTILINE)
 _MAX_LICENCE = 60
 """Characters; some packages have the whole text there."""
 
@@ -123,13 +123,8 @@ def _find(name: str, versions: Mapping[str, str]) -> str | None:
 
 
 def _imported(code: str) -> set[str]:
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module.split(".")[0])
-    return names
+    """Return the modules that code imports, also in scripts that it holds as text."""
+    return set(_IMPORT.findall(code))
 
 
 def _of_image() -> Iterator[str]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -20,7 +21,7 @@ from mlestar.export import export_run
 from mlestar.export.alone.front import Execution
 from mlestar.export.alone.model import open_model
 from mlestar.export.alone.places import image_of
-from mlestar.export.card import cell
+from mlestar.export.card import cell, describe_coverage
 from mlestar.export.lock import SERVICE, lock
 from mlestar.export.neutral import without_cells
 from mlestar.export.sources import MODULES, package_sources
@@ -124,7 +125,9 @@ def test_versions_of_the_service_are_those_that_are_tested() -> None:
 
 
 def test_versions_are_those_of_the_place_where_the_predictor_was_fitted() -> None:
-    code = "# /// script\n# dependencies = ['xgboost']\n# ///\nimport sklearn.svm\nfrom os import path\n"
+    code = (
+        "# /// script\n# dependencies = ['xgboost']\n# ///\nTEXT = '''\n|import sklearn.svm\n|from os import path'''\n"
+    )
     installed = {
         "numpy": "2.0.1",
         "scikit_learn": "1.9.1",
@@ -173,13 +176,21 @@ def test_the_card_has_scores_split_and_limits(exported: Path, solved: Result) ->
     ):
         assert text in card, text
     assert f"solution `{solved.winner}`" in card
-    known = ModelCard(card).data
-    assert known.library_name == "mlestar"
-    results = known.eval_results or []
-    assert [(row.metric_name, row.metric_type, row.metric_value) for row in results] == [
-        ("fresh", "accuracy", 0.907),
-        ("holdout", "accuracy", 0.907),
+    known = ModelCard(card).data.to_dict()
+    assert known["library_name"] == "mlestar"
+    metrics = [(row["name"], row["type"], row["value"]) for row in known["model-index"][0]["results"][0]["metrics"]]
+    assert metrics == [("fresh", "accuracy", 0.907), ("holdout", "accuracy", 0.907)]
+
+
+def test_the_coverage_of_intervals_is_stated_where_there_are_some() -> None:
+    stated = {"summary": "80 %: 79 ± 2 %", "rule": "The interval is ...", "promise": "The coverage is promised ..."}
+    lines = describe_coverage(SimpleNamespace(kind="interval", **stated))
+    assert lines == [
+        "Intervals of a stated coverage, and the share of fresh rows inside them: 80 %: 79 ± 2 %.",
+        "The interval is ...",
+        "The coverage is promised ...",
     ]
+    assert describe_coverage(None) == describe_coverage(SimpleNamespace(kind="none")) == []
 
 
 def test_texts_from_elsewhere_are_text_in_a_card() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from mlestar.errors import UserError
 from mlestar.export.alone.sums import ChangedError, check_model
 from mlestar.predictor.package import DATA, MODEL, SCRIPT, PackageInfo, package_folder, read_package
+from mlestar.runners.supply.needs import NeedsError, read_needs
 
 
 def read_saved(run: Path) -> PackageInfo:
@@ -28,7 +29,19 @@ def read_saved(run: Path) -> PackageInfo:
     if not (folder / SCRIPT).is_file():
         msg = f"{folder} has no {SCRIPT}: package the run again"
         raise UserError(msg)
+    if weights := _declared_weights((folder / SCRIPT).read_text(encoding="utf-8")):
+        msg = f"the predictor of run {run.name} declares pretrained weights ({weights[0]}), which are not exported: "
+        msg += "use `mlestar predict`"
+        raise UserError(msg)
     return info
+
+
+def _declared_weights(code: str) -> tuple[str, ...]:
+    try:
+        return read_needs(code).weights
+    except NeedsError as error:
+        msg = f"what {SCRIPT} declares cannot be read: {error}"
+        raise UserError(msg) from error
 
 
 def copy_predictor(source: Path, target: Path, left_out: set[str]) -> None:

@@ -237,6 +237,22 @@ def test_a_folder_is_written_whole_or_not_at_all(solved: Result, tmp_path: Path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "file"]
 
 
+def test_a_predictor_that_is_not_accepted_or_needs_weights_is_refused(solved: Result, tmp_path: Path) -> None:
+    code = '# /// script\n# dependencies = []\n# [tool.mlestar]\n# weights = ["hf:a/b"]\n# ///\n'
+    folder = Path(solved.folder) / "predictor"
+    kept = folder.rename(folder.with_name("kept"))
+    try:
+        write_predictor(solved, code, MODEL)
+        with pytest.raises(UserError, match=r"declares pretrained weights \(hf:a/b\), which are not exported"):
+            export_run(solved.folder, tmp_path / "out")
+        write_predictor(solved, SIGNS, MODEL, accepted=False, reason="predictions differ")
+        with pytest.raises(UserError, match="no packaged predictor that was accepted: predictions differ"):
+            export_run(solved.folder, tmp_path / "out")
+    finally:
+        shutil.rmtree(folder)
+        kept.rename(folder)
+
+
 def test_the_command_writes_the_folder(solved: Result, tmp_path: Path) -> None:
     done = call("export", "run", tmp_path / "out", "--runs-dir", Path(solved.folder).parent)
     assert done.exit_code == 0, done.output

@@ -18,7 +18,16 @@ _END_SECONDS = 5
 """Time in which a process ends once its input is closed. Chosen by judgement; not measured."""
 _START_SECONDS = 300
 """Time for importing a predictor. Chosen by judgement; not measured."""
-KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "PYTHONHASHSEED")
+KEPT = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "POLARS_MAX_THREADS",
+)
 """Variables that the process of a predictor has: no other, because they hold secrets."""
 
 

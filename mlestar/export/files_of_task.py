@@ -3,6 +3,8 @@
 import tempfile
 from pathlib import Path
 
+import pyarrow.parquet
+
 from mlestar.data.tables import Table, is_table, read_table
 from mlestar.data.tables.table import table_suffix
 from mlestar.data.task import Task
@@ -11,9 +13,11 @@ from mlestar.evaluation import stage
 from mlestar.evaluation.holdout.stage import sample_like
 from mlestar.predictor.frames import RowSpec
 from mlestar.predictor.new_rows import composed_id, find_id_numbers
+from mlestar.predictor.parquet_rows import schema_text
 from mlestar.predictor.row_files import JoinedId, RowFiles
 
-_DELIMITED = (".csv", ".tsv")
+PARQUET = ".parquet"
+_FORMATS = (".csv", ".tsv", PARQUET)
 
 
 def row_files(task: Task, spec: RowSpec, beside: Path) -> RowFiles:
@@ -25,7 +29,7 @@ def row_files(task: Task, spec: RowSpec, beside: Path) -> RowFiles:
         beside: a folder for the staged input, which is removed.
 
     Raises:
-        UserError: the rows to predict are in a file of another format than CSV.
+        UserError: the rows to predict are in a file of another format than CSV, TSV or Parquet.
     """
     with tempfile.TemporaryDirectory(prefix=".export-", dir=beside) as folder:
         staged = Path(folder) / "input"
@@ -36,6 +40,7 @@ def row_files(task: Task, spec: RowSpec, beside: Path) -> RowFiles:
             test=task.test.name,
             columns=test.columns,
             delimiter=test.delimiter or ",",
+            types=_types(test),
             ids=find_id_numbers(task, spec.id.name) if spec.id else None,
             joined=JoinedId(name=composed.name, columns=composed.columns, separator=composed.separator)
             if composed
@@ -55,12 +60,17 @@ def _with_sample(task: Task, files: RowFiles, sample: Table) -> RowFiles:
         "sample_columns": sample.columns,
         "sample_values": constants,
         "sample_delimiter": sample.delimiter or ",",
+        "sample_types": _types(sample),
     }
     return files.model_copy(update=changes)
 
 
 def _read(path: Path) -> Table:
-    if not is_table(path) or table_suffix(path) not in _DELIMITED or path.suffix == ".gz":
-        msg = f"{path.name} is no CSV: only predictors that read new rows as CSV can be exported; use `mlestar predict`"
+    if not is_table(path) or table_suffix(path) not in _FORMATS or path.suffix == ".gz":
+        msg = f"{path.name} is no CSV, TSV or Parquet, so that its predictor cannot be exported; use `mlestar predict`"
         raise UserError(msg)
     return read_table(path)
+
+
+def _types(table: Table) -> str:
+    return schema_text(pyarrow.parquet.read_schema(table.path)) if table_suffix(table.path) == PARQUET else ""

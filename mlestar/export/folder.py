@@ -92,7 +92,9 @@ def _fill(folder: Path, predictor: Path, saved: PackageInfo, replay: ReplayPredi
     rows = without_cells(saved.rows)
     files = row_files(replay.task, saved.rows, replay.folder.path.parent)
     image = f"model-{_PLAIN.sub('-', saved.spec.name.lower())[:40].strip('-') or 'table'}"
-    packages = lock((predictor / SCRIPT).read_text(encoding="utf-8"), saved.packages, replay.result.packages)
+    code = (predictor / SCRIPT).read_text(encoding="utf-8")
+    also = ("pyarrow",) if files.types or files.sample_types else ()
+    packages = lock(code, saved.packages, replay.result.packages, also=also)
     recorded = saved.model_copy(update={"rows": rows, "packages": packages.versions})
     copy_predictor(predictor, folder / FOLDER, {files.test, *filter(None, [files.sample])})
     _write_json(folder / FOLDER / INFO, recorded.model_dump(mode="json"))

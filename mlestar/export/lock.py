@@ -59,7 +59,7 @@ class Lock:
         return _lines(self.others)
 
 
-def lock(code: str, installed: Mapping[str, str], added: tuple[str, ...] = ()) -> Lock:
+def lock(code: str, installed: Mapping[str, str], added: tuple[str, ...] = (), *, also: tuple[str, ...] = ()) -> Lock:
     """Return the packages of a predictor and of the service; where both have one, the version of the predictor counts.
 
     Args:
@@ -67,12 +67,13 @@ def lock(code: str, installed: Mapping[str, str], added: tuple[str, ...] = ()) -
         installed: versions of all that was installed where it was fitted. Of what no part of the sandbox image and none
             of its own packages needs, nothing is said: a machine may have packages that are nobody's business.
         added: the lock of the packages that were added for its declaration, a line for each.
+        also: names of further packages that reading new rows needs.
 
     Raises:
         UserError: it declares a package that was not installed, or a version cannot be pinned.
     """
     versions: dict[str, str] = {canonicalize_name(name): version for name, version in installed.items()}
-    direct = {name: versions[name] for name in _direct(code, versions)}
+    direct = {name: versions[name] for name in [*_direct(code, versions), *also] if name in versions}
     service = _pins(SERVICE.read_text(encoding="utf-8"))
     pinned = {**service, **{name: versions[name] for name in service if name in versions}, **direct}
     known = set(_pins("\n".join(added))) | set(_of_image()) | set(_needed_by(pinned))

@@ -19,6 +19,7 @@ MODULES = {
     "submitted": "mlestar.metrics.submitted",
     "frames": "mlestar.predictor.frames",
     "predictions": "mlestar.predictor.predictions",
+    "parquet_rows": "mlestar.predictor.parquet_rows",
     "row_files": "mlestar.predictor.row_files",
     **{name: f"mlestar.export.alone.{name}" for name in OWN},
 }

@@ -3,10 +3,8 @@
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-import pyarrow
 import pyarrow.parquet
 
 from mlestar.data.layouts import TaskFile
@@ -15,9 +13,10 @@ from mlestar.data.tables import is_table, read_table
 from mlestar.data.tables.table import table_suffix
 from mlestar.data.tables.writer import write_cells
 from mlestar.data.task import Task
-from mlestar.errors import UserError, first_line
+from mlestar.errors import UserError
 from mlestar.evaluation.holdout.stage import sample_like
-from mlestar.predictor.frames import ROLE, RowSpec
+from mlestar.predictor.frames import RowSpec
+from mlestar.predictor.parquet_rows import parquet_bytes
 from mlestar.predictor.row_files import IdNumbers
 
 _LAYOUTS = ("tables", "single table", "separate labels")
@@ -79,33 +78,11 @@ def _replace(path: Path, cells: pd.DataFrame) -> None:
     """Write cells in the format of a staged file in its place; the file may be a link to one of the task."""
     part = path.with_name(f".new-{path.name}")
     if table_suffix(path) == ".parquet":
-        _write_parquet(cells, path, part)
+        part.write_bytes(parquet_bytes(cells, pyarrow.parquet.read_schema(path)))
     else:
         write_cells(cells, read_table(path), part)
     path.unlink()
     part.rename(path)
-
-
-def _write_parquet(cells: pd.DataFrame, like: Path, path: Path) -> None:
-    """Write cells with the types of another file.
-
-    Raises:
-        UserError: a column has cells that its type does not have.
-    """
-    schema = pyarrow.parquet.read_schema(like)
-    arrays = [_as_type(cells[field.name], field.type) for field in schema]
-    pyarrow.parquet.write_table(pyarrow.Table.from_arrays(arrays, schema=schema), path)
-
-
-def _as_type(cells: pd.Series, kind: Any) -> Any:
-    texts = pyarrow.array([cell or None for cell in cells], pyarrow.string())
-    try:
-        if pyarrow.types.is_dictionary(kind):
-            return texts.cast(kind.value_type).dictionary_encode().cast(kind)
-        return texts.cast(kind)
-    except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError) as error:
-        msg = f"{ROLE}: column {str(cells.name)!r} cannot be written as {kind}: {first_line(str(error))}"
-        raise UserError(msg) from error
 
 
 def _complete(task: Task, spec: RowSpec, cells: pd.DataFrame) -> pd.DataFrame:

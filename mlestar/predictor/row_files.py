@@ -7,6 +7,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from mlestar.predictor.frames import RowSpec
+from mlestar.predictor.parquet_rows import parquet_bytes, read_schema
 
 
 class IdNumbers(BaseModel):
@@ -49,12 +50,15 @@ class RowFiles(BaseModel):
     columns: tuple[str, ...]
     """Its columns, in their order."""
     delimiter: str = ","
+    types: str = ""
+    """Of a Parquet file: its schema as text."""
     sample: str | None = None
     """Name of the sample submission."""
     sample_columns: tuple[str, ...] = ()
     sample_values: dict[str, str] = {}
     """The constant predictions of the sample; its other columns are those of the rows."""
     sample_delimiter: str = ","
+    sample_types: str = ""
     ids: IdNumbers | None = None
     """None where rows have no id of their own."""
     joined: JoinedId | None = None
@@ -70,12 +74,14 @@ class RowFiles(BaseModel):
     def write(self, rows: pd.DataFrame) -> dict[str, bytes]:
         """Return the files of complete rows by name."""
         test = rows.reindex(columns=list(self.columns), fill_value="")
-        files = {self.test: _delimited(test, self.delimiter)}
+        files = {self.test: _content(test, self.delimiter, self.types)}
         if self.sample is not None:
             known = rows.assign(**self.sample_values).reindex(columns=list(self.sample_columns), fill_value="")
-            files[self.sample] = _delimited(known, self.sample_delimiter)
+            files[self.sample] = _content(known, self.sample_delimiter, self.sample_types)
         return files
 
 
-def _delimited(cells: pd.DataFrame, delimiter: str) -> bytes:
+def _content(cells: pd.DataFrame, delimiter: str, types: str) -> bytes:
+    if types:
+        return parquet_bytes(cells, read_schema(types))
     return cells.to_csv(index=False, sep=delimiter, lineterminator="\n").encode()

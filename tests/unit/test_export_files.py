@@ -1,5 +1,6 @@
 """New rows in an exported folder are written to the same files as in a replay."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -77,10 +78,24 @@ def test_new_rows_are_written_as_in_a_replay(tmp_path: Path, make: "object") -> 
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".export")] == []
 
 
-def test_rows_in_another_format_than_csv_are_refused(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"id": range(60), "x": np.arange(60) / 7, "label": ["a", "b"] * 30})
-    frame[:40].to_parquet(tmp_path / "train.parquet", index=False)
-    frame[40:].drop(columns="label").to_parquet(tmp_path / "test.parquet", index=False)
+def test_rows_in_parquet_keep_the_types_of_the_file(tmp_path: Path) -> None:
+    days = pd.date_range("2024-01-01", periods=60)
+    frame = pd.DataFrame({"id": range(60), "x": np.arange(60) / 7, "day": days, "ok": [True, False] * 30})
+    frame["city"] = pd.Categorical(["Rome", "Oslo"] * 30)
+    frame.assign(label=["a", "b"] * 30)[:40].to_parquet(tmp_path / "train.parquet", index=False)
+    frame[40:].to_parquet(tmp_path / "test.parquet", index=False)
     task = Task.load(tmp_path)
-    with pytest.raises(UserError, match=r"test\.parquet is no CSV: only predictors that read new rows as CSV"):
+    spec = row_spec(task)
+    files = RowFiles.model_validate_json(row_files(task, spec, tmp_path).model_dump_json())
+    written = files.write(files.complete(spec, check_frame(spec, frame[40:])))["test.parquet"]
+    real = pd.read_parquet(tmp_path / "test.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(io.BytesIO(written)), real, check_categorical=False)
+
+
+def test_rows_in_another_format_are_refused(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"id": range(60), "x": np.arange(60) / 7, "label": ["a", "b"] * 30})
+    frame[:40].to_json(tmp_path / "train.json", orient="records")
+    frame[40:].drop(columns="label").to_json(tmp_path / "test.json", orient="records")
+    task = Task.load(tmp_path)
+    with pytest.raises(UserError, match=r"test\.json is no CSV, TSV or Parquet"):
         row_files(task, row_spec(task), tmp_path)

@@ -26,8 +26,9 @@ from mlestar.predictor import ReplayPredictor, open_replay
 from mlestar.predictor.package import FOLDER, INFO, SCRIPT, PackageInfo, package_folder
 from mlestar.predictor.row_spec import labels_of
 
-PYTHON = "3.11"
-"""The Python of the sandbox image and of the exported one."""
+_PYTHON = re.compile(r"3\.\d+")
+_IMAGE_PYTHON = "3.11"
+"""The Python of the sandbox image."""
 _PLAIN = re.compile(r"[^a-z0-9]+")
 UNRECORDED = (SUMS, "MLmodel")
 """MLflow writes into its own file when a model is registered."""
@@ -96,6 +97,7 @@ def _fill(folder: Path, predictor: Path, saved: PackageInfo, replay: ReplayPredi
     also = ("pyarrow",) if files.types or files.sample_types else ()
     packages = lock(code, saved.packages, replay.result.packages, also=also)
     recorded = saved.model_copy(update={"rows": rows, "packages": packages.versions})
+    python = found[0] if (found := _PYTHON.match(saved.python)) else _IMAGE_PYTHON
     copy_predictor(predictor, folder / FOLDER, {files.test, *filter(None, [files.sample])})
     _write_json(folder / FOLDER / INFO, recorded.model_dump(mode="json"))
     description = Description(
@@ -112,9 +114,9 @@ def _fill(folder: Path, predictor: Path, saved: PackageInfo, replay: ReplayPredi
     texts |= {
         "requirements.txt": packages.requirements,
         CONSTRAINTS: packages.constraints,
-        "Dockerfile": render("Dockerfile", python=PYTHON),
-        "python_env.yaml": render("python_env.yaml", python=PYTHON),
-        "MLmodel": mlmodel(saved.spec, rows, PYTHON),
+        "Dockerfile": render("Dockerfile", python=python),
+        "python_env.yaml": render("python_env.yaml", python=python),
+        "MLmodel": mlmodel(saved.spec, rows, python),
         "README.md": readme(replay.result, saved, rows, image),
         "MODEL_CARD.md": model_card(replay.result, saved, rows, packages.needed),
     }

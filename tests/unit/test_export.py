@@ -185,9 +185,9 @@ def test_the_card_has_scores_split_and_limits(exported: Path, solved: Result) ->
     ):
         assert text in card, text
     assert f"solution `{solved.winner}`" in card
-    known = ModelCard(card).data.to_dict()
+    known = vars(ModelCard(card).data)
     assert known["library_name"] == "mlestar"
-    metrics = [(row["name"], row["type"], row["value"]) for row in known["model-index"][0]["results"][0]["metrics"]]
+    metrics = [(row.metric_name, row.metric_type, row.metric_value) for row in known["eval_results"]]
     assert metrics == [("fresh", "accuracy", 0.907), ("holdout", "accuracy", 0.907)]
 
 

@@ -1,6 +1,7 @@
 """The model card of an exported folder, and its page of commands."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def model_card(result: Result, saved: PackageInfo, rows: RowSpec, packages: Sequ
         minutes=round(result.seconds / 60),
         checks=saved.checks,
         intervals=describe_coverage(getattr(result, "uncertainty", None)),
-        files=saved.files,
+        formats=_formats(saved),
         packages=packages,
         weights=result.weights,
     )
@@ -118,6 +119,12 @@ def describe_coverage(uncertainty: Any) -> list[str]:
 
 def _names(names: Sequence[str]) -> str:
     return ", ".join(cell(name) for name in names)
+
+
+def _formats(saved: PackageInfo) -> list[dict[str, Any]]:
+    """Return the formats of the saved files, with the number of files of each."""
+    counts = Counter((file.format, file.safe) for file in saved.files)
+    return [{"name": name, "files": count, "safe": safe} for (name, safe), count in sorted(counts.items())]
 
 
 def _limits(result: Result, saved: PackageInfo) -> list[str]:
@@ -166,7 +173,7 @@ def _baselines(result: Result) -> list[dict[str, str]]:
             "score": format_score(row.fresh, row.fresh_se)
             if row.fresh is not None
             else format_score(row.holdout, row.holdout_se),
-            "gain": format_score(row.winner_gain, row.winner_gain_se),
+            "gain": "not compared" if row.winner_gain is None else format_score(row.winner_gain, row.winner_gain_se),
         }
         for row in result.baselines
     ]

@@ -88,7 +88,9 @@ def licence_of(name: str) -> str:
     except PackageNotFoundError:
         return ""
     classifiers = [
-        text.split(" :: ")[-1] for text in stated.get_all("Classifier") or [] if text.startswith("License ::")
+        text.split(" :: ")[-1]
+        for text in stated.get_all("Classifier") or []
+        if text.startswith("License ::") and not text.endswith(":: OSI Approved")
     ]
     fields = [str(stated[name]) for name in ("License-Expression", "License") if name in stated]
     expression = fields[:1] if "License-Expression" in stated else []

@@ -62,6 +62,7 @@ def copy_predictor(source: Path, target: Path, left_out: set[str]) -> None:
     target.mkdir()
     shutil.copyfile(source / SCRIPT, target / SCRIPT)
     for name in (MODEL, DATA):
-        ignored = shutil.ignore_patterns("__pycache__", *(left_out if name == DATA else ()))
         if (source / name).is_dir():
-            shutil.copytree(source / name, target / name, ignore=ignored, copy_function=shutil.copyfile)
+            shutil.copytree(source / name, target / name, copy_function=shutil.copyfile)
+    for name in left_out:
+        (target / DATA / name).unlink(missing_ok=True)

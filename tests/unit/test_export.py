@@ -361,6 +361,31 @@ def predict(model, data, submission):
         assert model.predict(rows[:1])["label"].tolist() == ["None"]
 
 
+USES_A_CLASS = """
+import pickle
+
+class Rule:
+    def label(self, x):
+        return "yes" if x > 0 else "no"
+
+def predict(model, data, submission):
+    with (model / "model.pkl").open("rb") as file:
+        rule = pickle.load(file)
+    (data / "sub").mkdir()
+    submission.write_text("id,label\\n400," + rule.label(1) + "\\n")
+"""
+
+
+def test_saved_files_know_the_classes_of_the_predictor_by_the_name_of_the_main_module(
+    repackaged: Repackage, tmp_path: Path
+) -> None:
+    saved = b"c__main__\nRule\n)\x81."
+    folder = repackaged(tmp_path / "out", USES_A_CLASS, {"model.pkl": saved})
+    with open_model(folder, "process") as model:
+        assert model.predict(pd.DataFrame({"x": [1.0], "z": 0.0}))["label"].tolist() == ["yes"]
+    assert not (folder / "predictor/data/sub").exists()
+
+
 def test_frames_are_refused_by_name_before_anything_executes(exported: Path) -> None:
     with open_model(exported, "process") as model:
         with pytest.raises(UserError, match="the frame lacks the column 'x'"):

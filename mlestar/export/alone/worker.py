@@ -50,13 +50,16 @@ def main(folder: str) -> None:
 
 
 def load_predictor(path: Path) -> Callable[[Path, Path, Path], Any]:
-    """Import a predictor and return its function `predict`; what its function `load` returns is kept."""
+    """Import a predictor and return its function `predict`; what its function `load` returns is kept.
+
+    It was fitted as the main module, by whose name saved files call what it defines.
+    """
     spec = importlib.util.spec_from_file_location("predictor", path)
     if spec is None or spec.loader is None:
         msg = f"{path.name} cannot be imported"
         raise ImportError(msg)
     module = importlib.util.module_from_spec(spec)
-    sys.modules["predictor"] = module
+    sys.modules["predictor"] = sys.modules["__main__"] = module
     spec.loader.exec_module(module)
     if callable(getattr(module, "load", None)):
         module.__dict__["load"] = functools.cache(module.load)
@@ -69,10 +72,10 @@ def _predict(predictor: Path, predict: Callable[[Path, Path, Path], Any], line: 
     try:
         data, submission = scratch / "data", scratch / "submission.csv"
         data.mkdir()
-        for path in (predictor / "data").iterdir() if (predictor / "data").is_dir() else ():
-            (data / path.name).symlink_to(path)
+        _link_files(predictor / "data", data)
         for name, content in json.loads(line)["files"].items():
             target = data / name
+            target.parent.mkdir(parents=True, exist_ok=True)
             target.unlink(missing_ok=True)
             target.write_bytes(base64.b64decode(content))
         os.chdir(scratch)
@@ -83,6 +86,15 @@ def _predict(predictor: Path, predict: Callable[[Path, Path, Path], Any], line: 
     finally:
         os.chdir("/")
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _link_files(source: Path, target: Path) -> None:
+    """Make the folders of a source, with links to its files: what is written beside them does not reach the source."""
+    for path in source.rglob("*"):
+        if path.is_file():
+            link = target / path.relative_to(source)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(path)
 
 
 def describe(error: BaseException) -> str:

@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,7 @@ def _predict(predictor: Path, predict: Callable[[Path, Path, Path], Any], line: 
         predict(predictor / "model", data, submission)
         return {"submission": base64.b64encode(submission.read_bytes()).decode()}
     except (Exception, SystemExit) as error:
+        traceback.print_exc()  # for the log of a service; other users drop it
         return {"error": describe(error)}
     finally:
         os.chdir("/")

@@ -18,12 +18,30 @@ from mlestar.metrics.spec import NOT_BLIND
 from mlestar.predictor.frames import RowSpec
 from mlestar.predictor.package import PackageInfo
 from mlestar.report import Result
+from mlestar.settings import Settings
 
 TEMPLATES = Path(__file__).with_name("templates")
-_MAX_CELL = 200
+_MAX_CELL = 400
 """Characters of a text from elsewhere."""
 _MARKS = {ord(mark): f"&#{ord(mark)};" for mark in "\\`*[]<>|#&"}
 """Characters with a meaning in Markdown or HTML."""
+_SETTINGS = (
+    "profile",
+    "seed",
+    "tracks",
+    "retrieved_models",
+    "outer_steps",
+    "inner_plans",
+    "ensemble_rounds",
+    "blend",
+    "accept",
+    "finalists",
+    "fresh_share",
+    "fresh_splits",
+    "subsample_rows",
+    "script_seconds",
+)
+"""Settings that decide how a run searches and scores; others may name folders and addresses."""
 _SPLITS = {
     "random": "at random",
     "stratified": "at random, with the same share of each class",
@@ -53,7 +71,9 @@ def cell(text: object) -> str:
     return plain.translate(_MARKS)
 
 
-def model_card(result: Result, saved: PackageInfo, rows: RowSpec, packages: Sequence[Package]) -> str:
+def model_card(
+    result: Result, settings: Settings, saved: PackageInfo, rows: RowSpec, packages: Sequence[Package]
+) -> str:
     """Return the model card."""
     spec = saved.spec
     winner = next((row for row in result.solutions if row.id == result.winner), None)
@@ -81,6 +101,7 @@ def model_card(result: Result, saved: PackageInfo, rows: RowSpec, packages: Sequ
         runner=result.runner or "unknown",
         executions=result.spend.executions,
         minutes=round(result.seconds / 60),
+        settings=", ".join(f"{name} {getattr(settings, name)}" for name in _SETTINGS),
         checks=saved.checks,
         intervals=describe_coverage(getattr(result, "uncertainty", None)),
         formats=_formats(saved),

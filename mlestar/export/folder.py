@@ -118,7 +118,7 @@ def _fill(folder: Path, predictor: Path, saved: PackageInfo, replay: ReplayPredi
         "python_env.yaml": render("python_env.yaml", python=python),
         "MLmodel": mlmodel(saved.spec, rows, python),
         "README.md": readme(replay.result, saved, rows, image),
-        "MODEL_CARD.md": model_card(replay.result, saved, rows, packages.needed),
+        "MODEL_CARD.md": model_card(replay.result, replay.settings, saved, rows, packages.needed),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -180,6 +180,7 @@ def test_the_card_has_scores_split_and_limits(exported: Path, solved: Result) ->
         "| holdout | 0.9",
         "withheld: at random, with the same share of each class. Errors are standard errors.",
         "300 labelled rows",
+        "Settings: profile quick, seed 0, tracks 1, ",
         "| submission | 100 | 0 | 1e-06 |",
         "| pandas | 3.",
     ):

@@ -20,11 +20,13 @@ from mlestar.export.files_of_task import row_files
 from mlestar.export.lock import CONSTRAINTS, lock
 from mlestar.export.mlmodel import mlmodel
 from mlestar.export.neutral import without_cells
-from mlestar.export.saved import copy_predictor, read_saved
+from mlestar.export.saved import copy_predictor, is_missing, read_saved
 from mlestar.export.sources import PACKAGE, package_sources
-from mlestar.predictor import ReplayPredictor, open_replay
+from mlestar.predictor import ReplayPredictor, open_replay, package
+from mlestar.predictor.frames import NoteCallback
 from mlestar.predictor.package import FOLDER, INFO, SCRIPT, PackageInfo, package_folder
 from mlestar.predictor.row_spec import labels_of
+from mlestar.runners import Runner
 
 _PYTHON = re.compile(r"3\.\d+")
 _IMAGE_PYTHON = "3.11"
@@ -34,23 +36,35 @@ UNRECORDED = (SUMS, "MLmodel")
 """MLflow writes into its own file when a model is registered."""
 
 
-def export_run(run: str | Path, target: str | Path, *, task: Task | None = None) -> Path:
+def export_run(
+    run: str | Path,
+    target: str | Path,
+    *,
+    task: Task | None = None,
+    runner: str | Runner | None = None,
+    on_note: NoteCallback | None = None,
+) -> Path:
     """Write the packaged predictor of a run as a folder that stands alone, and return the folder.
 
-    Nothing of the predictor executes.
+    A run without one is packaged first, in the sandbox. Otherwise nothing executes.
 
     Args:
         run: the run folder.
         target: a folder that does not exist or is empty.
         task: needed again when the run was started from a `Task` with a metric of its own.
+        runner: for packaging, in place of the one that executed the scripts of the run: its name, or a runner.
+        on_note: receives lines of progress.
 
     Raises:
-        UserError: the run has no packaged predictor, its data are gone, or the target cannot be written.
+        UserError: the winner cannot be packaged, its data are gone, or the target cannot be written.
+        OperatorError: scripts cannot be executed here.
     """
     path = Path(target).expanduser().absolute()
     source = Path(run).expanduser().absolute()
     _check_target(path, source)
     replay = open_replay(source, task=task, runner="docker")  # which executes nothing here
+    if is_missing(source, replay.result):
+        package(source, task=task, runner=runner, on_note=on_note)
     saved = read_saved(source)
     try:
         with _written_at_once(path) as folder:

@@ -6,7 +6,14 @@ from pathlib import Path
 from mlestar.errors import UserError
 from mlestar.export.alone.sums import ChangedError, check_model
 from mlestar.predictor.package import DATA, MODEL, SCRIPT, PackageInfo, package_folder, read_package
+from mlestar.report import Result
 from mlestar.runners.supply.needs import NeedsError, read_needs
+
+
+def is_missing(run: Path, result: Result) -> bool:
+    """Return whether a run was never packaged, or with another winner."""
+    info = read_package(run)
+    return info is None or info.solution_sha256 != (result.solution_sha256 or "")
 
 
 def read_saved(run: Path) -> PackageInfo:

@@ -85,15 +85,15 @@ class ReplayPredictor:
 
     def predict(self, frame: Any) -> pd.DataFrame:
         """Return labels or values for the rows of a frame; the blocking variant of `apredict`."""
-        return _block(lambda: self.apredict(frame))
+        return block(lambda: self.apredict(frame))
 
     def predict_proba(self, frame: Any) -> pd.DataFrame:
         """Return probabilities for the rows of a frame; the blocking variant of `apredict_proba`."""
-        return _block(lambda: self.apredict_proba(frame))
+        return block(lambda: self.apredict_proba(frame))
 
     def predict_submission(self, frame: Any) -> pd.DataFrame:
         """Return what the script submits for the rows of a frame; the blocking variant of `apredict_submission`."""
-        return _block(lambda: self.apredict_submission(frame))
+        return block(lambda: self.apredict_submission(frame))
 
     async def apredict(self, frame: Any) -> pd.DataFrame:
         """Return labels or values: the rows of the frame in their order, a column for each target.
@@ -305,7 +305,7 @@ def _spec_of_run(folder: RunFolder, result: Result, task: Task) -> TaskSpec:
     return task.spec
 
 
-def _block(begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
+def block(begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine to its end, also where an event loop is running, as in a notebook."""
     try:
         asyncio.get_running_loop()

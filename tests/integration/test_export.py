@@ -13,9 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import mlestar
+from mlestar.data.examples import write_example
 from mlestar.export.alone.model import open_model
 from mlestar.export.alone.places import image_of
-from tests.integration.exported_model import export_lightgbm, predict_itself
+from tests.integration.exported_model import SETTINGS, export_lightgbm, predict_itself
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -136,3 +138,21 @@ def test_a_service_without_network_answers_over_a_socket(exported: Path, rows: p
     finally:
         subprocess.run(["docker", "rm", "--force", name], check=False, capture_output=True)
     assert not mark.exists()
+
+
+def test_a_run_is_packaged_and_its_container_repeats_the_submission(tmp_path: Path) -> None:
+    task = write_example("wine", tmp_path / "wine")
+    result = mlestar.solve(task, settings={**SETTINGS, "runs_dir": tmp_path / "runs"}, run_id="run")
+    out = result.export(tmp_path / "out", runner="local")
+    test, submitted = pd.read_csv(task / "input/test.csv"), pd.read_csv(result.submission or "", dtype=str)
+    try:
+        with open_model(out) as model:
+            predicted = model.predict_submission(test)
+    finally:
+        subprocess.run(["docker", "image", "rm", "--force", image_of(out)], check=False, capture_output=True)
+    assert result.spec is not None
+    for column in result.spec.prediction_columns:
+        if result.spec.prediction_kind == "label":
+            assert predicted[column].tolist() == submitted[column].tolist()
+        else:
+            assert np.abs(predicted[column].astype(float) - submitted[column].astype(float)).max() <= 1e-6

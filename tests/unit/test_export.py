@@ -24,6 +24,7 @@ from mlestar.export.alone.places import image_of
 from mlestar.export.card import cell, describe_coverage
 from mlestar.export.lock import SERVICE, lock
 from mlestar.export.neutral import without_cells
+from mlestar.export.saved import is_missing
 from mlestar.export.sources import MODULES, package_sources
 from mlestar.predictor import RowColumn, RowSpec
 from mlestar.report import Result
@@ -261,6 +262,12 @@ def test_a_predictor_that_is_not_accepted_or_needs_weights_is_refused(solved: Re
     finally:
         shutil.rmtree(folder)
         kept.rename(folder)
+
+
+def test_a_run_is_packaged_when_it_never_was_or_has_another_winner(solved: Result, tmp_path: Path) -> None:
+    assert not is_missing(Path(solved.folder), solved)
+    assert is_missing(Path(solved.folder), solved.model_copy(update={"solution_sha256": "0"}))
+    assert is_missing(tmp_path, solved)
 
 
 def test_the_command_writes_the_folder(solved: Result, tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def test_a_service_without_network_answers_over_a_socket(exported: Path, rows: p
 
 
 def test_a_run_is_packaged_and_its_container_repeats_the_submission(tmp_path: Path) -> None:
-    task = write_example("wine", tmp_path / "wine")
+    task = write_example("diabetes", tmp_path / "task")
     result = mlestar.solve(task, settings={**SETTINGS, "runs_dir": tmp_path / "runs"}, run_id="run")
     out = result.export(tmp_path / "out", runner="local")
     test, submitted = pd.read_csv(task / "input/test.csv"), pd.read_csv(result.submission or "", dtype=str)

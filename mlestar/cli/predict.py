@@ -1,4 +1,4 @@
-"""`mlestar predict` and `mlestar package`: the predictions of a run's winner for new rows, and packaging it for them."""
+"""`mlestar predict` and `mlestar package`: a run's winner predicts the rows of a file, and is packaged for that."""
 
 import time
 from pathlib import Path

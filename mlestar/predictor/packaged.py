@@ -2,7 +2,6 @@
 
 import asyncio
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -96,10 +95,6 @@ def open_predictor(
     if how == "packaged":
         msg = f"run {replay.result.run_id}: {reason}; `mlestar package {replay.folder.arguments}` makes one"
         raise UserError(msg)
-    _say(on_note, f"{reason}: the winner's script executes again")
+    if info is not None and on_note is not None:
+        on_note(f"{reason}: the winner's script executes again")
     return replay
-
-
-def _say(on_note: Callable[[str], None] | None, line: str) -> None:
-    if on_note is not None:
-        on_note(line)

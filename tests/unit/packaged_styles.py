@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 """
 
-NOTEBOOK = HEAD + '''
+NOTEBOOK = (
+    HEAD
+    + """
 from sklearn.linear_model import LogisticRegression
 train = pd.read_csv("./input/train.csv")
 test = pd.read_csv("./input/test.csv")
@@ -25,9 +27,12 @@ print(f"Final Validation Performance: {model.score(X, y)}")
 sub = pd.read_csv("./input/sample_submission.csv")
 sub["y"] = model.predict_proba(test.drop(columns="id"))[:, 1]
 sub.to_csv("submission.csv", index=False)
-'''
+"""
+)
 
-FOLD_LOOP = HEAD + '''
+FOLD_LOOP = (
+    HEAD
+    + """
 from sklearn.model_selection import StratifiedKFold
 from sklearn.ensemble import RandomForestClassifier
 train, test = pd.read_csv("input/train.csv"), pd.read_csv("input/test.csv")
@@ -43,9 +48,12 @@ for fold, (fit, held) in enumerate(StratifiedKFold(3, shuffle=True, random_state
     pred += forest.predict_proba(T)[:, 1] / 3
 print("Final Validation Performance:", np.mean(scores))
 pd.DataFrame({"id": test.id, "y": pred}).to_csv("submission.csv", index=False)
-'''
+"""
+)
 
-FIT_PREDICT = HEAD + '''
+FIT_PREDICT = (
+    HEAD
+    + """
 from sklearn.preprocessing import StandardScaler
 from sklearn.linear_model import Ridge
 
@@ -67,9 +75,12 @@ def main():
 
 if __name__ == "__main__":
     main()
-'''
+"""
+)
 
-PIPELINE = HEAD + '''
+PIPELINE = (
+    HEAD
+    + """
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import cross_val_score
@@ -89,9 +100,12 @@ print(f"Final Validation Performance: {score:.5f}")
 clf.fit(train_df.drop(columns=["y"]), train_df["y"])
 test_df["y"] = clf.predict(test_df)
 test_df[["id", "y"]].to_csv("submission.csv", index=False)
-'''
+"""
+)
 
-CLASS = HEAD + '''
+CLASS = (
+    HEAD
+    + """
 from dataclasses import dataclass, field
 from lightgbm import LGBMClassifier
 
@@ -126,9 +140,12 @@ print("Final Validation Performance:", ((trainer.predict(train) > 0.5) == train[
 out = pd.DataFrame({"id": test["id"]})
 out["y"] = trainer.predict(test)
 out.to_csv("submission.csv", index=False)
-'''
+"""
+)
 
-TOGETHER = HEAD + '''
+TOGETHER = (
+    HEAD
+    + """
 from xgboost import XGBClassifier
 train, test = pd.read_csv("input/train.csv"), pd.read_csv("input/test.csv")
 n = len(train)
@@ -142,9 +159,12 @@ model = XGBClassifier(n_estimators=20, max_depth=3)
 model.fit(x, train["y"])
 print("Final Validation Performance:", model.score(x, train["y"]))
 pd.DataFrame({"id": test["id"], "y": model.predict_proba(t)[:, 1]}).to_csv("submission.csv", index=False)
-'''
+"""
+)
 
-BOOSTER = HEAD + '''
+BOOSTER = (
+    HEAD
+    + """
 import lightgbm as lgb
 PARAMS = {"objective": "binary", "verbosity": -1, "num_leaves": 7, "seed": 3}
 train = pd.read_csv("input/train.csv"); test = pd.read_csv("input/test.csv")
@@ -162,9 +182,12 @@ best = max(np.linspace(0.2, 0.8, 13), key=lambda cut: ((valid > cut) == train.lo
 print("Final Validation Performance: %.4f" % ((valid > best) == train.loc[~mask, "y"]).mean())
 labels = (booster.predict(test[cols], num_iteration=booster.best_iteration) > best).astype(int)
 pd.DataFrame({"id": test["id"], "y": labels}).to_csv("submission.csv", index=False)
-'''
+"""
+)
 
-CATBOOST = HEAD + '''
+CATBOOST = (
+    HEAD
+    + """
 from catboost import CatBoostRegressor, Pool
 
 def features(table):
@@ -175,7 +198,8 @@ def run_cv(train, test, folds=3):
     order = np.random.default_rng(5).permutation(len(train)) % folds
     result, errors = [], []
     for k in range(folds):
-        model = CatBoostRegressor(iterations=30, verbose=0, random_seed=k, allow_writing_files=False, cat_features=["kind"])
+        chosen = dict(iterations=30, verbose=0, random_seed=k, allow_writing_files=False)
+        model = CatBoostRegressor(**chosen, cat_features=["kind"])
         part, held = train[order != k], train[order == k]
         model.fit(features(part), part["y"])
         errors.append(np.sqrt(np.mean((model.predict(features(held)) - held["y"]) ** 2)))
@@ -187,9 +211,12 @@ predictions, error = run_cv(train, test)
 print("Final Validation Performance:", error)
 submission = pd.DataFrame({"id": test["id"].values, "y": predictions})
 submission.to_csv("./submission.csv", index=False)
-'''
+"""
+)
 
-TEXT = HEAD + '''
+TEXT = (
+    HEAD
+    + """
 import re
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.decomposition import TruncatedSVD
@@ -212,9 +239,12 @@ lr = LogisticRegression(C=3).fit(A2, tr["y"])
 print("Final Validation Performance:", lr.score(A2, tr["y"]))
 te["y"] = lr.predict_proba(B2)[:, 1]
 te.loc[:, ["id", "y"]].to_csv("submission.csv", index=False)
-'''
+"""
+)
 
-STACKED = HEAD + '''
+STACKED = (
+    HEAD
+    + """
 from sklearn.base import clone
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
@@ -242,9 +272,12 @@ meta = LogisticRegression().fit(X_tr, y_tr)
 print("Final Validation Performance:", meta.score(X_va, y_va))
 new["y"] = meta.predict_proba(level_one_new)[:, 1]
 new[["id", "y"]].to_csv("submission.csv", index=False)
-'''
+"""
+)
 
-NUMPY_ONLY = HEAD + '''
+NUMPY_ONLY = (
+    HEAD
+    + """
 import csv
 train = pd.read_csv("input/train.csv").fillna(0)
 with open("input/test.csv") as file:
@@ -258,7 +291,36 @@ with open("submission.csv", "w") as out:
     for row in rows:
         values = np.array([1.0, float(row["size"] or 0), float(row["age"] or 0)])
         out.write(f"{row['id']},{float(values @ weights)!r}\\n")
-'''
+"""
+)
+
+MEMBERS = (
+    HEAD
+    + """
+from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
+
+def first(x, y, other):
+    return DecisionTreeClassifier(max_depth=3, random_state=0).fit(x, y).predict_proba(other)
+
+def second(x, y, other):
+    return LogisticRegression().fit(x, y).predict_proba(other)
+
+def all_members(x, y, other):
+    found = []
+    for member in [first, second]:
+        found.append(member(x, y, other))
+    return np.array(found)
+
+train, test = pd.read_csv("input/train.csv"), pd.read_csv("input/test.csv")
+x, t = (table[["size", "age"]].fillna(0) for table in (train, test))
+half = len(x) // 2
+scores = np.average(all_members(x[:half], train["y"][:half], x[half:]), axis=0)
+print("Final Validation Performance:", (scores.argmax(axis=1) == train["y"][half:]).mean())
+labels = np.average(all_members(x, train["y"], t), axis=0, weights=[1, 2]).argmax(axis=1)
+pd.DataFrame({"id": test["id"], "y": labels}).to_csv("submission.csv", index=False)
+"""
+)
 
 STYLES = {
     "notebook": NOTEBOOK,
@@ -272,13 +334,17 @@ STYLES = {
     "text": TEXT,
     "stacked": STACKED,
     "plain loops": NUMPY_ONLY,
+    "members": MEMBERS,
 }
 
-NEIGHBOURS = HEAD + '''
+NEIGHBOURS = (
+    HEAD
+    + """
 train, test = pd.read_csv("input/train.csv"), pd.read_csv("input/test.csv")
 cut = train["y"].mean()
 print("Final Validation Performance: 0.5")
 test["y"] = (test["size"].rank(pct=True) > cut).astype(int)
 test[["id", "y"]].to_csv("submission.csv", index=False)
-'''
+"""
+)
 """Its predictions order the rows among each other, so that none can be predicted alone."""

@@ -14,7 +14,8 @@ import pandas as pd
 from mlestar.agents.context import ReplyError
 from mlestar.agents.packager import package_script
 from mlestar.data.task import Task
-from mlestar.errors import HoldoutError, SubmissionError, UserError
+from mlestar.errors import HoldoutError, UserError
+from mlestar.evaluation.predictions import SubmissionError
 from mlestar.events import Event
 from mlestar.predictor.compared import compare, read_predictions
 from mlestar.predictor.frames import NoteCallback

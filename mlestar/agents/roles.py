@@ -11,6 +11,7 @@ from mlestar.agents.extractor import EXTRACTOR
 from mlestar.agents.initializer import INITIALIZER
 from mlestar.agents.leakage import LEAKAGE_CHECKER, LEAKAGE_FIXER
 from mlestar.agents.merger import MERGER
+from mlestar.agents.packager import PACKAGER
 from mlestar.agents.planner import PLANNER
 from mlestar.agents.retriever import RETRIEVER, WEB_RETRIEVER
 from mlestar.agents.role import Role
@@ -28,6 +29,7 @@ ROLES: dict[str, Role[Any]] = {
         ABLATOR,
         CODER,
         ENSEMBLER,
+        PACKAGER,
         EXTRACTOR,
         PLANNER,
         ENSEMBLE_PLANNER,

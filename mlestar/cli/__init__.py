@@ -274,12 +274,48 @@ def predict(
         ),
     ] = None,
     runner: RunnerName = None,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Train again, also where the run has a packaged predictor.")
+    ] = False,
     runs_dir: RunsDir = None,
 ) -> None:
-    """Predict new rows: the winner's script executes again with the new rows in place of the test rows."""
+    """Predict new rows: with the packaged predictor of the run, or else by executing the winner's script again."""
     from mlestar.cli.predict import predict_file
 
-    predict_file(resolve_settings({"runs_dir": runs_dir}).runs_dir, run_id, rows, output, runner, coverage)
+    predict_file(
+        resolve_settings({"runs_dir": runs_dir}).runs_dir, run_id, rows, output, runner, coverage, replay=replay
+    )
+
+
+@app.command()
+def package(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Name of a finished run.")],
+    model: Annotated[
+        str | None, typer.Option(help="Model that splits the script, in place of that of the run.")
+    ] = None,
+    max_usd: Annotated[float | None, typer.Option(help="Cap on what its calls may cost.")] = None,
+    runner: RunnerName = None,
+    runs_dir: RunsDir = None,
+) -> None:
+    """Package the winner: split it into fitting and predicting, and keep the result if it predicts the same."""
+    from mlestar.cli.predict import package_run
+
+    folder = resolve_settings({"runs_dir": runs_dir}).runs_dir
+    if not package_run(folder, run_id, model, max_usd, runner):
+        raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Name of a finished run.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write; it does not exist or is empty.")],
+    runner: RunnerName = None,
+    runs_dir: RunsDir = None,
+) -> None:
+    """Write a folder that stands alone: the packaged winner, a model card, a service, files for MLflow."""
+    from mlestar.cli.export import export_folder
+
+    export_folder(resolve_settings({"runs_dir": runs_dir}).runs_dir, run_id, folder, runner)
 
 
 @app.command("settings")

@@ -1,4 +1,4 @@
-"""`mlestar predict`: the predictions of a run's winner for the rows of a file."""
+"""`mlestar predict` and `mlestar package`: a run's winner predicts the rows of a file, and is packaged for that."""
 
 import time
 from pathlib import Path
@@ -6,12 +6,21 @@ from pathlib import Path
 from mlestar.cli.terminal import echo
 from mlestar.data.tables import read_table
 from mlestar.errors import UserError
-from mlestar.predictor import open_replay
+from mlestar.predictor import PackagedPredictor, open_predictor, package, read_package
+from mlestar.predictor.package import package_folder
+from mlestar.predictor.packaged import How
 from mlestar.store import RunFolder
 
 
 def predict_file(
-    runs_dir: Path, run_id: str, rows: Path, output: Path, runner: str | None, coverage: float | None
+    runs_dir: Path,
+    run_id: str,
+    rows: Path,
+    output: Path,
+    runner: str | None,
+    coverage: float | None = None,
+    *,
+    replay: bool = False,
 ) -> None:
     """Write what the winner of a run submits for the rows of a file, with intervals or sets of a coverage.
 
@@ -33,7 +42,8 @@ def predict_file(
         msg = f"{output} is in the folder of the run, where nothing changes: choose another place"
         raise UserError(msg)
     frame = read_table(rows).frame
-    predictor = open_replay(folder.path, runner=runner, on_note=lambda line: echo(line, err=True))
+    how: How = "replay" if replay else "auto"
+    predictor = open_predictor(folder.path, how=how, runner=runner, on_note=lambda line: echo(line, err=True))
     started = time.monotonic()
     predictions = predictor.predict_submission(frame, coverage)
     try:
@@ -41,4 +51,30 @@ def predict_file(
     except OSError as error:
         msg = f"cannot write {output}: {error.strerror}"
         raise UserError(msg) from error
-    echo(f"{output}: {len(predictions)} rows predicted in {time.monotonic() - started:.0f} s")
+    way = "with the packaged predictor" if isinstance(predictor, PackagedPredictor) else "by replay"
+    echo(f"{output}: {len(predictions)} rows predicted {way} in {time.monotonic() - started:.0f} s")
+
+
+def package_run(runs_dir: Path, run_id: str, model: str | None, max_usd: float | None, runner: str | None) -> bool:
+    """Package the winner of a run and show the checks; return whether it was accepted.
+
+    Raises:
+        UserError: there is no such run, or its rows are no rows of one table.
+        OperatorError: scripts cannot be executed here, or a model cannot be reached.
+    """
+    path = RunFolder(runs_dir, run_id).path
+    former = read_package(path)
+    if former is not None and former.accepted:
+        echo("the run has a packaged predictor, which is made again", err=True)
+    info = package(path, model=model, max_usd=max_usd, runner=runner, on_note=lambda line: echo(line, err=True))
+    for check in info.checks:
+        mark = "equal" if check.passed else "DIFFERS"
+        echo(f"{check.name}: {check.rows} rows, largest difference {check.difference:.3g}: {mark}")
+    if not info.accepted:
+        echo(f"not packaged: {info.reason}; `mlestar predict` replays the winner's script")
+        return False
+    safe = "no file can execute code" if info.safe else "some files can execute code when loaded: only in the sandbox"
+    size = sum(file.size for file in info.files) / 1e6
+    echo(f"{package_folder(path)}: {len(info.files)} files of the model, {size:.1f} MB; {safe}")
+    echo(f"fit {info.fit_seconds:.0f} s, predict {info.predict_seconds:.1f} s for the test rows")
+    return True

@@ -8,22 +8,19 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from mlestar.data.kinds import MISSING as MISSING
+from mlestar.data.kinds import ColumnKind as ColumnKind
 from mlestar.data.missing import NO_RULES, ColumnCodes, MissingRules, Source, equals_code, is_word, parse_numbers
 from mlestar.data.tables import Table
 from mlestar.data.tables.dates import find_date_format
 from mlestar.data.tables.lists import find_separator
 from mlestar.data.tables.numbers import PLAIN, NumberStyle, file_decimal, find_style
 
-ColumnKind = Literal["empty", "bool", "int", "float", "date", "json", "path", "id", "text", "category"]
-
-MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "<NA>", "#N/A", "-nan", "-NaN")
-"""Cells that pandas reads as missing by default."""
 _MISSING = frozenset(MISSING)
 LARGEST = 512 * 2**20
 """Bytes of an auxiliary file beyond which it is not opened to be described. Chosen by judgement; not measured."""

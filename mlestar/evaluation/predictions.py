@@ -5,6 +5,7 @@ import pandas as pd
 
 from mlestar.data.task import TaskSpec
 from mlestar.metrics import KnownLabels, Metric, canonical_labels
+from mlestar.metrics.submitted import plain_numbers
 
 _MIN_ROWS = 50
 """Rows from which predictions of nothing but 0 and 1 cannot be probabilities. Chosen by judgement; not measured."""
@@ -71,14 +72,6 @@ def _equal(spec: TaskSpec, cells: pd.Series, sample: pd.Series) -> bool:
     if spec.prediction_kind == "label":
         return bool((canonical_labels(cells) == canonical_labels(sample)).all())
     return bool((cells.to_numpy() == sample.to_numpy()).all())
-
-
-def plain_numbers(spec: TaskSpec, cells: pd.Series) -> np.ndarray:
-    """Return floats, NaN for other cells; decimal commas are read where the sample submission has them."""
-    texts = cells.str.strip()
-    if spec.submission_decimal == ",":
-        texts = texts.str.replace(",", ".", regex=False)
-    return pd.to_numeric(texts, errors="coerce").to_numpy(dtype=float)
 
 
 def _parse_numbers(spec: TaskSpec, column: str, cells: pd.Series) -> np.ndarray:

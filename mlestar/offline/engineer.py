@@ -17,6 +17,7 @@ from mlestar.offline.ideas import carry_out
 from mlestar.offline.kinds import find_kind, write_first
 from mlestar.offline.leakage import find_leak, repair_leak
 from mlestar.offline.merging import merge_models
+from mlestar.offline.packaging import write_packaged
 from mlestar.offline.refinement import choose_block, plan_next, summarize_effects
 from mlestar.offline.repair import describe_bug, repair
 from mlestar.offline.rows import find_subsampling, keep_all_rows
@@ -107,6 +108,10 @@ def _ensemble(facts: Facts) -> str:
     return _code(combine_scripts(facts) or best_alone(scripts))
 
 
+def _package(facts: Facts) -> str:
+    return _code(write_packaged(facts.text("script"), facts.spec.train, facts.spec.test or ""))
+
+
 ANSWERS: dict[str, Callable[[Facts], str]] = {
     "analyst": lambda facts: _json({}),
     "retriever": lambda facts: _json({"cards": propose_cards(facts)}),
@@ -122,6 +127,7 @@ ANSWERS: dict[str, Callable[[Facts], str]] = {
     "coder": lambda facts: _code(carry_out(facts.text("block"), facts.text("plan"))),
     "ensemble_planner": choose_plan,
     "ensembler": _ensemble,
+    "packager": _package,
     "bug_summarizer": describe_bug,
     "debugger": lambda facts: _code(repair(facts)),
     "subsampling_extractor": lambda facts: _json({"block": find_subsampling(facts.text("script"))}),

@@ -1,7 +1,27 @@
 """Predicting new rows with the winner of a run."""
 
-from mlestar.predictor.frames import RowColumn, RowSpec, check_frame, row_spec
+from mlestar.predictor.frames import RowColumn, RowSpec, check_frame
+from mlestar.predictor.package import Check, ModelFile, PackageInfo, read_package
+from mlestar.predictor.packaged import PackagedPredictor, open_predictor
+from mlestar.predictor.packaging import apackage, package
 from mlestar.predictor.protocol import Predictor
 from mlestar.predictor.replay import ReplayPredictor, open_replay
+from mlestar.predictor.row_spec import row_spec
 
-__all__ = ["Predictor", "ReplayPredictor", "RowColumn", "RowSpec", "check_frame", "open_replay", "row_spec"]
+__all__ = [
+    "Check",
+    "ModelFile",
+    "PackageInfo",
+    "PackagedPredictor",
+    "Predictor",
+    "ReplayPredictor",
+    "RowColumn",
+    "RowSpec",
+    "apackage",
+    "check_frame",
+    "open_predictor",
+    "open_replay",
+    "package",
+    "read_package",
+    "row_spec",
+]

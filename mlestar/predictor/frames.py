@@ -1,4 +1,7 @@
-"""Whether a frame of new rows suits a task, and its cells as the task's own files hold them."""
+"""Whether a frame of new rows suits a task, and its cells as the task's own files hold them.
+
+This module is part of every exported folder (`mlestar/export/sources.py`).
+"""
 
 import json
 from collections.abc import Callable
@@ -8,18 +11,14 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from mlestar.data.frames import as_frame, as_text_columns
-from mlestar.data.layouts.tables import row_numbers
-from mlestar.data.statistics import MISSING, ColumnKind
+from mlestar.data.frame_columns import as_frame, as_text_columns
+from mlestar.data.kinds import MISSING, ColumnKind
 from mlestar.data.tables.numbers import NumberStyle
-from mlestar.data.task import Task
 from mlestar.errors import UserError, nearest
 
 ROLE = "new rows"
 """What messages call the frame."""
 _NUMBERS: tuple[ColumnKind, ...] = ("int", "float")
-_FREE_IDS: tuple[ColumnKind, ...] = ("int", "id", "empty")
-"""Kinds of id columns that only name rows, so that any other name would do."""
 _SHOWN = 6
 """Names that a message repeats."""
 
@@ -64,31 +63,6 @@ class RowSpec(BaseModel):
         return (*required, *(column.name for column in self.columns))
 
 
-def row_spec(task: Task) -> RowSpec:
-    """Return what new rows of a task must hold: the columns of its rows to predict, of the kinds that train has."""
-    spec, test = task.spec, task.test
-    described = {
-        column.name: RowColumn.model_validate(column.model_dump(include=set(RowColumn.model_fields)))
-        for name in (test.name, task.train.name)  # of the later file where both have a column
-        for file in task.statistics
-        if file.file == name
-        for column in file.columns
-    }
-    rows = [described.get(name, RowColumn(name=name, kind="text")) for name in _columns_of_file(task)]
-    counters = row_numbers(task.train, test)
-    ids = test.frame[spec.id] if test.frame is not None and spec.id in test.columns else None
-    identifier = None
-    if ids is not None and not ids.duplicated().any():
-        identifier = next((column for column in rows if column.name == spec.id), None)
-    return RowSpec(
-        columns=tuple(column for column in rows if column != identifier and column.name not in counters),
-        id=identifier,
-        free_id=identifier is None or identifier.kind in _FREE_IDS,
-        targets=spec.target,
-        counters={name: first for name, first in counters.items() if name != spec.id},
-    )
-
-
 def check_frame(spec: RowSpec, frame: Any, on_note: NoteCallback | None = None) -> pd.DataFrame:
     """Return the rows of a frame with the columns of a spec, every cell as text as the task's files have it.
 
@@ -118,15 +92,6 @@ def check_frame(spec: RowSpec, frame: Any, on_note: NoteCallback | None = None) 
     if spec.id is not None and spec.id.name in cells.columns:
         _check_ids(cells[spec.id.name])
     return cells
-
-
-def _columns_of_file(task: Task) -> list[str]:
-    """Return the columns of the rows to predict that their file has itself, as far as they hold values."""
-    name = task.test.name
-    if not task.spec.has_test or not (task.input / name).is_file():
-        return list(task.test.columns)
-    own = task.table(name).columns
-    return [column for column in task.test.columns if column in own]
 
 
 def _check_names(spec: RowSpec, table: pd.DataFrame, on_note: NoteCallback | None) -> None:

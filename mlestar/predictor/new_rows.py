@@ -3,10 +3,8 @@
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-import pyarrow
 import pyarrow.parquet
 
 from mlestar.data.layouts import TaskFile
@@ -15,9 +13,11 @@ from mlestar.data.tables import is_table, read_table
 from mlestar.data.tables.table import table_suffix
 from mlestar.data.tables.writer import write_cells
 from mlestar.data.task import Task
-from mlestar.errors import UserError, first_line
+from mlestar.errors import UserError
 from mlestar.evaluation.holdout.stage import sample_like
-from mlestar.predictor.frames import ROLE, RowSpec
+from mlestar.predictor.frames import RowSpec
+from mlestar.predictor.parquet_rows import parquet_bytes
+from mlestar.predictor.row_files import IdNumbers
 
 _LAYOUTS = ("tables", "single table", "separate labels")
 """Layouts whose rows to predict are a table and nothing else."""
@@ -54,7 +54,7 @@ def put_rows(task: Task, spec: RowSpec, folder: Path, cells: pd.DataFrame) -> Ta
     like = read_table(path)
     _replace(path, cells.reindex(columns=list(like.columns), fill_value=""))
     test = TaskFile(task.test.name, tuple(cells.columns), cells, task.test.delimiter)
-    if (composed := _composed_id(task)) is not None:
+    if (composed := composed_id(task)) is not None:
         test = composed.add_to(test)
     sample = task.sample
     if sample is not None and sample.frame is not None:
@@ -65,7 +65,7 @@ def put_rows(task: Task, spec: RowSpec, folder: Path, cells: pd.DataFrame) -> Ta
     return replace(task, spec=changed, layout=layout, _results={})
 
 
-def _composed_id(task: Task) -> ComposedId | None:
+def composed_id(task: Task) -> ComposedId | None:
     """Return how the id is made of two columns, where the file of the rows to predict does not have it."""
     if task.test.frame is None or not task.spec.has_test:
         return None
@@ -78,33 +78,11 @@ def _replace(path: Path, cells: pd.DataFrame) -> None:
     """Write cells in the format of a staged file in its place; the file may be a link to one of the task."""
     part = path.with_name(f".new-{path.name}")
     if table_suffix(path) == ".parquet":
-        _write_parquet(cells, path, part)
+        part.write_bytes(parquet_bytes(cells, pyarrow.parquet.read_schema(path)))
     else:
         write_cells(cells, read_table(path), part)
     path.unlink()
     part.rename(path)
-
-
-def _write_parquet(cells: pd.DataFrame, like: Path, path: Path) -> None:
-    """Write cells with the types of another file.
-
-    Raises:
-        UserError: a column has cells that its type does not have.
-    """
-    schema = pyarrow.parquet.read_schema(like)
-    arrays = [_as_type(cells[field.name], field.type) for field in schema]
-    pyarrow.parquet.write_table(pyarrow.Table.from_arrays(arrays, schema=schema), path)
-
-
-def _as_type(cells: pd.Series, kind: Any) -> Any:
-    texts = pyarrow.array([cell or None for cell in cells], pyarrow.string())
-    try:
-        if pyarrow.types.is_dictionary(kind):
-            return texts.cast(kind.value_type).dictionary_encode().cast(kind)
-        return texts.cast(kind)
-    except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError) as error:
-        msg = f"{ROLE}: column {str(cells.name)!r} cannot be written as {kind}: {first_line(str(error))}"
-        raise UserError(msg) from error
 
 
 def _complete(task: Task, spec: RowSpec, cells: pd.DataFrame) -> pd.DataFrame:
@@ -118,15 +96,20 @@ def _complete(task: Task, spec: RowSpec, cells: pd.DataFrame) -> pd.DataFrame:
 
 def make_ids(task: Task, name: str, count: int) -> list[str]:
     """Return ids that no row has; where the ids of the task end in numbers, the new ones continue the count."""
+    return find_id_numbers(task, name).names(count)
+
+
+def find_id_numbers(task: Task, name: str) -> IdNumbers:
+    """Return how ids that no row has are made."""
     files = [file.frame[name] for file in (task.train, task.test) if file.frame is not None and name in file.columns]
     known = pd.concat(files).str.strip()
     match = _NUMBERED.fullmatch(str(known.iloc[-1])) if len(known) else None
     if match is None:
-        return [f"new-{number}" for number in range(1, count + 1)]
+        return IdNumbers()
     start, width = match["start"], len(match["number"]) if match["number"].startswith("0") else 0
     pattern = re.compile(rf"{re.escape(start)}(\d{{1,15}})")
     first = max(int(found[1]) for text in known if (found := pattern.fullmatch(text))) + 1
-    return [f"{start}{number:0{width}d}" for number in range(first, first + count)]
+    return IdNumbers(start=start, width=width, first=first)
 
 
 def _sample_rows(task: Task, real: pd.DataFrame, test: TaskFile) -> pd.DataFrame:

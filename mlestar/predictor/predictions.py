@@ -1,4 +1,7 @@
-"""Labels, values and probabilities from a checked submission for new rows."""
+"""Labels, values and probabilities from a checked submission for new rows.
+
+This module is part of every exported folder (`mlestar/export/sources.py`).
+"""
 
 import io
 from dataclasses import dataclass
@@ -7,11 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlestar.data.task import Task
 from mlestar.errors import UserError
-from mlestar.evaluation.predictions import plain_numbers
-from mlestar.metrics import canonical
+from mlestar.metrics.labels import canonical
 from mlestar.metrics.spec import TaskSpec
+from mlestar.metrics.submitted import plain_numbers
 
 _HALF = 0.5
 
@@ -29,24 +31,35 @@ class Predictions:
     """Of the frame."""
 
     @classmethod
-    def read(cls, task: Task, text: str, cells: pd.DataFrame, frame: Any) -> "Predictions":
+    def read(cls, spec: TaskSpec, labels: tuple[str, ...], text: str, cells: pd.DataFrame, frame: Any) -> "Predictions":
         """Return the predictions in a submission.
 
         Args:
-            task: of the new rows.
+            spec: of the task.
+            labels: the different labels of train.
             text: the submission; its rows are in the order of the frame.
             cells: the checked rows.
             frame: what the caller passed.
         """
-        spec = task.spec
-        table = pd.read_csv(
+        return cls.of_table(spec, labels, cls.table(spec, text), cells, frame)
+
+    @staticmethod
+    def table(spec: TaskSpec, text: str) -> pd.DataFrame:
+        """Return the cells of a submission as text."""
+        return pd.read_csv(
             io.StringIO(text), sep=spec.submission_delimiter, dtype=str, keep_default_na=False, na_filter=False
         )
+
+    @classmethod
+    def of_table(
+        cls, spec: TaskSpec, labels: tuple[str, ...], table: pd.DataFrame, cells: pd.DataFrame, frame: Any
+    ) -> "Predictions":
+        """Return the predictions in the cells of a submission; the other arguments are those of `read`."""
         columns = {name: table[name].to_numpy() for name in spec.prediction_columns}
         if spec.id is not None and spec.id in cells.columns:
             columns = {spec.id: cells[spec.id].to_numpy(), **columns}
         index = frame.index if isinstance(frame, pd.DataFrame) else pd.RangeIndex(len(cells))
-        return cls(spec, _labels(task), pd.DataFrame(columns, index=index, dtype=object), index)
+        return cls(spec, labels, pd.DataFrame(columns, index=index, dtype=object), index)
 
     @staticmethod
     def check_probabilities(spec: TaskSpec) -> None:
@@ -132,15 +145,6 @@ class Predictions:
 
     def _frame(self, names: Any, values: np.ndarray) -> pd.DataFrame:
         return pd.DataFrame(values, columns=pd.Index(list(names)), index=self.index)
-
-
-def _labels(task: Task) -> tuple[str, ...]:
-    """Return the labels of train in order, none where it holds values."""
-    if task.spec.prediction_kind not in ("label", "probability") or not task.labelled:
-        return task.spec.classes
-    cells = pd.concat([task.train.rows[name] for name in task.spec.target]).str.strip()
-    left_out = {"", *task.spec.missing_targets}
-    return tuple(sorted(label for label in cells.unique() if label not in left_out))
 
 
 def _typed(column: pd.Series, labels: tuple[str, ...]) -> pd.Series:

@@ -21,9 +21,10 @@ from mlestar.evaluation.uncertainty.record import UncertaintyKind
 from mlestar.events import Event
 from mlestar.metrics.spec import TaskSpec
 from mlestar.predictor.coverage import check_coverage, note_limits, submission_with_coverage, with_coverage
-from mlestar.predictor.frames import NoteCallback, RowSpec, check_frame, row_spec
+from mlestar.predictor.frames import NoteCallback, RowSpec, check_frame
 from mlestar.predictor.new_rows import check_replaceable, put_rows
 from mlestar.predictor.predictions import Predictions
+from mlestar.predictor.row_spec import labels_of, row_spec
 from mlestar.report import Result, read_result
 from mlestar.runners import Runner
 from mlestar.runners.choose import BUILT_IN
@@ -86,23 +87,23 @@ class ReplayPredictor:
 
     def predict(self, frame: Any) -> pd.DataFrame:
         """Return labels or values for the rows of a frame; the blocking variant of `apredict`."""
-        return _block(lambda: self.apredict(frame))
+        return block(lambda: self.apredict(frame))
 
     def predict_proba(self, frame: Any) -> pd.DataFrame:
         """Return probabilities for the rows of a frame; the blocking variant of `apredict_proba`."""
-        return _block(lambda: self.apredict_proba(frame))
+        return block(lambda: self.apredict_proba(frame))
 
     def predict_submission(self, frame: Any, coverage: float | None = None) -> pd.DataFrame:
         """Return what the script submits for the rows of a frame; the blocking variant of `apredict_submission`."""
-        return _block(lambda: self.apredict_submission(frame, coverage))
+        return block(lambda: self.apredict_submission(frame, coverage))
 
     def predict_interval(self, frame: Any, coverage: float = 0.8) -> pd.DataFrame:
         """Return values with intervals for the rows of a frame; the blocking variant of `apredict_interval`."""
-        return _block(lambda: self.apredict_interval(frame, coverage))
+        return block(lambda: self.apredict_interval(frame, coverage))
 
     def predict_set(self, frame: Any, coverage: float = 0.95) -> pd.DataFrame:
         """Return labels with sets of classes for the rows of a frame; the blocking variant of `apredict_set`."""
-        return _block(lambda: self.apredict_set(frame, coverage))
+        return block(lambda: self.apredict_set(frame, coverage))
 
     async def apredict(self, frame: Any) -> pd.DataFrame:
         """Return labels or values: the rows of the frame in their order, a column for each target.
@@ -190,7 +191,8 @@ class ReplayPredictor:
         cells = await asyncio.to_thread(check_frame, self.rows, frame, self._note)
         await asyncio.to_thread(check_data, self.folder, Path(self.task.folder), self.settings)
         text, task = await self._replay(cells)
-        return await asyncio.to_thread(Predictions.read, task, text, cells, frame)
+        labels = await asyncio.to_thread(labels_of, task)
+        return await asyncio.to_thread(Predictions.read, task.spec, labels, text, cells, frame)
 
     async def _replay(self, cells: pd.DataFrame) -> tuple[str, Task]:
         """Return the submission for the rows, and the task of these rows."""
@@ -348,7 +350,7 @@ def _spec_of_run(folder: RunFolder, result: Result, task: Task) -> TaskSpec:
     return task.spec
 
 
-def _block(begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
+def block(begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine to its end, also where an event loop is running, as in a notebook."""
     try:
         asyncio.get_running_loop()

@@ -197,16 +197,46 @@ class Result(BaseModel):
         return next(filter(None, (winner_warning(row) for row in self.baselines)), "")
 
     def predictor(self, **options: Any) -> Any:
-        """Return a `mlestar.predictor.ReplayPredictor`, which predicts new rows with the winner.
+        """Return what predicts new rows with the winner: `mlestar.predictor.PackagedPredictor` where one was accepted.
+
+        Otherwise it is a `mlestar.predictor.ReplayPredictor`, whose calls train again.
 
         Args:
-            **options: of `mlestar.predictor.open_replay`.
+            **options: of `mlestar.predictor.open_predictor`; `how="replay"` replays in any case.
 
         Raises:
             UserError: the run has no solution, its data have changed, or rows of its task are files.
         """
         # By name, because that package reads results.
-        return import_module("mlestar.predictor").open_replay(self.folder, **options)
+        return import_module("mlestar.predictor").open_predictor(self.folder, **options)
+
+    def package(self, **options: Any) -> Any:
+        """Split the winner into fitting and predicting; return a `mlestar.predictor.PackageInfo`, accepted or not.
+
+        Args:
+            **options: of `mlestar.predictor.apackage`.
+
+        Raises:
+            UserError: the run has no solution, its data have changed, or rows of its task are files.
+        """
+        return import_module("mlestar.predictor").package(self.folder, **options)
+
+    async def apackage(self, **options: Any) -> Any:
+        """Package the winner; the async variant of `package`."""
+        return await import_module("mlestar.predictor").apackage(self.folder, **options)
+
+    def export(self, folder: str | Path, **options: Any) -> Path:
+        """Write the packaged winner as a folder that stands alone, and return the folder.
+
+        Args:
+            folder: a folder that does not exist or is empty.
+            **options: of `mlestar.export.export_run`.
+
+        Raises:
+            UserError: the winner cannot be packaged, or the folder cannot be written.
+        """
+        path: Path = import_module("mlestar.export").export_run(self.folder, folder, **options)
+        return path
 
     @classmethod
     def read(cls, path: Path) -> "Result":

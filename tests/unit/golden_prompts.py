@@ -147,6 +147,7 @@ VALUES: dict[str, dict[str, object]] = {
     "coder": {"block": BLOCK, "plan": "Take the logarithm of the radius."},
     "ensemble_planner": {"solutions": MEMBERS, "attempts": ATTEMPTS},
     "ensembler": {"solutions": MEMBERS, "plan": "Average the probabilities.", "seconds": 180.0},
+    "packager": {"script": SCRIPT, "failure": "`fit` failed: KeyError: 'radius'"},
     "bug_summarizer": {"script": SCRIPT, "problem": "KeyError: 'radius'", "measured": MEASURED},
     "debugger": {
         "script": SCRIPT,

@@ -20,7 +20,7 @@ LAYERS = [
     {"bench", "integrations"},
     {"api"},
     {"session"},
-    {"graph"},
+    {"graph", "export"},
     {"nodes", "predictor"},
     {"report"},
     {"runtime"},
@@ -32,8 +32,9 @@ LAYERS = [
     {"metrics", "prompts", "runners", "settings"},
     {"errors", "files", "script_templates", "syntax"},
 ]
-OF_EXTRAS = {f"integrations/{name}.py" for name in ("mcp", "following", "sampling")}
-"""Modules that an extra needs, and that are imported where it is used."""
+OF_EXTRAS = {f"integrations/{name}.py" for name in ("mcp", "following", "sampling")} | {"export/alone/service.py"}
+"""Modules that an extra needs, and that are imported where it is used; an exported folder brings what its service
+needs."""
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 

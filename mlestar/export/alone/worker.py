@@ -1,0 +1,105 @@
+"""The process that imports a predictor once and answers requests over a pipe. Standard library only.
+
+A line of JSON in, a line of JSON out: `{"files": {name: base64}}`, then `{"submission": base64}` or `{"error": text}`.
+The first line out is `{"ready": true}`. The predictor has other standard streams: nothing it prints is an answer.
+"""
+
+import base64
+import functools
+import importlib.util
+import json
+import os
+import shutil
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mlestar.export.alone.sums import ChangedError, check_model, check_sums
+
+_MAX_ERROR = 300
+"""Characters of an error that an answer repeats."""
+
+
+def main(folder: str) -> None:
+    """Answer requests until the pipe is closed."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+    root = Path(folder).resolve()
+
+    def answer(values: dict[str, Any]) -> None:
+        answers.write(json.dumps(values).encode() + b"\n")
+        answers.flush()
+
+    try:
+        check_sums(root, "predictor/")
+        check_model(root / "predictor")
+        predict = load_predictor(root / "predictor/predictor.py")
+    except ChangedError as error:
+        answer({"error": str(error)})
+        return
+    except BaseException as error:
+        answer({"error": describe(error)})
+        raise
+    answer({"ready": True})
+    for line in requests:
+        answer(_predict(root / "predictor", predict, line))
+
+
+def load_predictor(path: Path) -> Callable[[Path, Path, Path], Any]:
+    """Import a predictor and return its function `predict`; what its function `load` returns is kept.
+
+    It was fitted as the main module, by whose name saved files call what it defines.
+    """
+    spec = importlib.util.spec_from_file_location("predictor", path)
+    if spec is None or spec.loader is None:
+        msg = f"{path.name} cannot be imported"
+        raise ImportError(msg)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["predictor"] = sys.modules["__main__"] = module
+    spec.loader.exec_module(module)
+    if callable(getattr(module, "load", None)):
+        module.__dict__["load"] = functools.cache(module.load)
+    predict: Callable[[Path, Path, Path], Any] = module.predict
+    return predict
+
+
+def _predict(predictor: Path, predict: Callable[[Path, Path, Path], Any], line: bytes) -> dict[str, Any]:
+    scratch = Path(tempfile.mkdtemp(prefix="predict-"))
+    try:
+        data, submission = scratch / "data", scratch / "submission.csv"
+        data.mkdir()
+        _link_files(predictor / "data", data)
+        for name, content in json.loads(line)["files"].items():
+            target = data / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)
+            target.write_bytes(base64.b64decode(content))
+        os.chdir(scratch)
+        predict(predictor / "model", data, submission)
+        return {"submission": base64.b64encode(submission.read_bytes()).decode()}
+    except (Exception, SystemExit) as error:
+        traceback.print_exc()  # for the log of a service; other users drop it
+        return {"error": describe(error)}
+    finally:
+        os.chdir("/")
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _link_files(source: Path, target: Path) -> None:
+    """Make the folders of a source, with links to its files: what is written beside them does not reach the source."""
+    for path in source.rglob("*"):
+        if path.is_file():
+            link = target / path.relative_to(source)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(path)
+
+
+def describe(error: BaseException) -> str:
+    """Return an error in one line."""
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"[:_MAX_ERROR]

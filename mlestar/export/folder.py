@@ -1,0 +1,153 @@
+"""Writing a folder that stands alone: the packaged predictor of a run, with all that it needs elsewhere."""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mlestar import __version__
+from mlestar.data.task import Task
+from mlestar.errors import UserError
+from mlestar.export.alone.model import DESCRIPTION, Description
+from mlestar.export.alone.sums import SUMS, sha256_of
+from mlestar.export.card import model_card, readme, render
+from mlestar.export.files_of_task import row_files
+from mlestar.export.lock import CONSTRAINTS, lock
+from mlestar.export.mlmodel import mlmodel
+from mlestar.export.neutral import without_cells
+from mlestar.export.saved import copy_predictor, is_missing, read_saved
+from mlestar.export.sources import PACKAGE, package_sources
+from mlestar.predictor import ReplayPredictor, open_replay, package
+from mlestar.predictor.frames import NoteCallback
+from mlestar.predictor.package import FOLDER, INFO, SCRIPT, PackageInfo, package_folder
+from mlestar.predictor.row_spec import labels_of
+from mlestar.runners import Runner
+
+_PYTHON = re.compile(r"3\.\d+")
+_IMAGE_PYTHON = "3.11"
+"""The Python of the sandbox image."""
+_PLAIN = re.compile(r"[^a-z0-9]+")
+UNRECORDED = (SUMS, "MLmodel")
+"""MLflow writes into its own file when a model is registered."""
+
+
+def export_run(
+    run: str | Path,
+    target: str | Path,
+    *,
+    task: Task | None = None,
+    runner: str | Runner | None = None,
+    on_note: NoteCallback | None = None,
+) -> Path:
+    """Write the packaged predictor of a run as a folder that stands alone, and return the folder.
+
+    A run without one is packaged first, in the sandbox. Otherwise nothing executes.
+
+    Args:
+        run: the run folder.
+        target: a folder that does not exist or is empty.
+        task: needed again when the run was started from a `Task` with a metric of its own.
+        runner: for packaging, in place of the one that executed the scripts of the run: its name, or a runner.
+        on_note: receives lines of progress.
+
+    Raises:
+        UserError: the winner cannot be packaged, its data are gone, or the target cannot be written.
+        OperatorError: scripts cannot be executed here.
+    """
+    path = Path(target).expanduser().absolute()
+    source = Path(run).expanduser().absolute()
+    _check_target(path, source)
+    replay = open_replay(source, task=task, runner="docker")  # which executes nothing here
+    if is_missing(source, replay.result):
+        package(source, task=task, runner=runner, on_note=on_note)
+    saved = read_saved(source)
+    try:
+        with _written_at_once(path) as folder:
+            _fill(folder, package_folder(source), saved, replay)
+    except OSError as error:
+        msg = f"cannot write {path}: {error.strerror}"
+        raise UserError(msg) from error
+    return path
+
+
+def _check_target(path: Path, run: Path) -> None:
+    if path.is_relative_to(run):
+        msg = f"{path} is in the folder of the run, where nothing changes: choose another place"
+        raise UserError(msg)
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        msg = f"{path} is no folder: choose another place"
+        raise UserError(msg)
+    if path.is_dir() and any(path.iterdir()):
+        msg = f"{path} is not empty: choose a folder that does not exist or is empty"
+        raise UserError(msg)
+    if not path.parent.is_dir():
+        msg = f"no folder for the export: {path.parent}"
+        raise UserError(msg)
+
+
+@contextmanager
+def _written_at_once(path: Path) -> Iterator[Path]:
+    """Give a folder to fill, which gets its name when it is complete and is removed on an error."""
+    part = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        yield part
+        part.chmod(0o755)
+        os.rename(part, path)  # noqa: PTH104  # it replaces an empty folder
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def _fill(folder: Path, predictor: Path, saved: PackageInfo, replay: ReplayPredictor) -> None:
+    rows = without_cells(saved.rows)
+    files = row_files(replay.task, saved.rows, replay.folder.path.parent)
+    image = f"model-{_PLAIN.sub('-', saved.spec.name.lower())[:40].strip('-') or 'table'}"
+    code = (predictor / SCRIPT).read_text(encoding="utf-8")
+    also = ("pyarrow",) if files.types or files.sample_types else ()
+    packages = lock(code, saved.packages, replay.result.packages, also=also)
+    recorded = saved.model_copy(update={"rows": rows, "packages": packages.versions})
+    python = found[0] if (found := _PYTHON.match(saved.python)) else _IMAGE_PYTHON
+    copy_predictor(predictor, folder / FOLDER, {files.test, *filter(None, [files.sample])})
+    _write_json(folder / FOLDER / INFO, recorded.model_dump(mode="json"))
+    description = Description(
+        made_with=__version__,
+        spec=saved.spec,
+        rows=rows,
+        files=files,
+        labels=labels_of(replay.task),
+        ranks=replay.blends_ranks,
+    )
+    _write_json(folder / DESCRIPTION, description.model_dump(mode="json"))
+    (folder / PACKAGE).mkdir()
+    texts = {f"{PACKAGE}/{name}": text for name, text in package_sources().items()}
+    texts |= {
+        "requirements.txt": packages.requirements,
+        CONSTRAINTS: packages.constraints,
+        "Dockerfile": render("Dockerfile", python=python),
+        "python_env.yaml": render("python_env.yaml", python=python),
+        "MLmodel": mlmodel(saved.spec, rows, python),
+        "README.md": readme(replay.result, saved, rows, image),
+        "MODEL_CARD.md": model_card(replay.result, replay.settings, saved, rows, packages.needed),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    _record(folder)
+
+
+def _record(folder: Path) -> None:
+    """Write the sha256 of every file, and let nothing else into the image."""
+    names = sorted({path.name for path in folder.iterdir()} | {SUMS, ".dockerignore"})
+    ignored = "".join(f"!{name}\n" for name in names)
+    (folder / ".dockerignore").write_text(f"*\n{ignored}**/__pycache__\n", encoding="utf-8")
+    paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    lines = [f"{sha256_of(folder / name)}  {name}\n" for name in paths if name not in UNRECORDED]
+    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def _write_json(path: Path, values: Any) -> None:
+    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,157 @@
+"""What a run folder keeps of a packaged predictor: `predictor/` with its script, what was fitted, and side files."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mlestar.errors import UserError
+from mlestar.files import sha256_of
+from mlestar.metrics.spec import TaskSpec
+from mlestar.predictor.frames import RowSpec
+
+PACKAGE_FORMAT = 1
+"""Raised when an older version could not read what a newer one writes."""
+FOLDER = "predictor"
+INFO = "predictor.json"
+SCRIPT = "predictor.py"
+MODEL = "model"
+DATA = "data"
+UNSAFE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".bin", ".dill")
+"""Of files that may execute code when they are loaded."""
+SAFE_SUFFIXES = {
+    ".json": "json",
+    ".txt": "text",
+    ".csv": "csv",
+    ".npy": "npy",
+    ".npz": "npz",
+    ".parquet": "parquet",
+    ".skops": "skops",
+    ".ubj": "xgboost",
+    ".cbm": "catboost",
+    ".safetensors": "safetensors",
+    ".onnx": "onnx",
+}
+"""Formats that hold values and no code, by the suffix of a file."""
+
+
+class ModelFile(BaseModel):
+    """A file that `fit` wrote."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    """Relative to `model/`."""
+    format: str
+    sha256: str
+    size: int
+    safe: bool
+    """Loading it executes no code that it holds."""
+
+
+class Check(BaseModel):
+    """A comparison of predictions."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    rows: int
+    difference: float
+    """The largest one of numbers, relative where they are larger than 1; of labels, the share that differs."""
+    tolerance: float
+    passed: bool
+    detail: str = ""
+    """Why it failed."""
+
+
+class PackageInfo(BaseModel):
+    """The contents of `predictor.json`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    format: int = PACKAGE_FORMAT
+    accepted: bool
+    reason: str = ""
+    """Why it was not accepted; then the folder has no other file."""
+    run: str
+    solution: str
+    """Id of the winner."""
+    solution_sha256: str
+    """Of `solution.py`."""
+    made_by: str = ""
+    """The model that wrote `predictor.py`."""
+    spec: TaskSpec
+    rows: RowSpec
+    test_file: str
+    """The file of `data/` that the new rows are written to; it is not there otherwise."""
+    data_files: tuple[str, ...] = ()
+    """The other files of `data/`."""
+    delimiter: str = ","
+    """Of the test file."""
+    python: str = ""
+    packages: dict[str, str] = {}
+    """Everything that was installed where it was fitted: distributions and versions."""
+    lock: str = ""
+    """Of packages that were added for the script's declaration; a blob of the run that made it."""
+    image: str = ""
+    runner: str = ""
+    files: tuple[ModelFile, ...] = ()
+    safe: bool = True
+    """No file of `model/` can execute code when it is loaded."""
+    checks: tuple[Check, ...] = ()
+    fit_seconds: float = 0.0
+    predict_seconds: float = 0.0
+    """For the rows of the test file."""
+
+
+def package_folder(run: Path) -> Path:
+    return run / FOLDER
+
+
+def read_package(run: Path) -> PackageInfo | None:
+    """Return what a run folder says about its packaged predictor; None where it has none.
+
+    Raises:
+        UserError: it was written by a newer version, or is damaged.
+    """
+    path = package_folder(run) / INFO
+    if not path.is_file():
+        return None
+    try:
+        info = PackageInfo.model_validate_json(path.read_text(encoding="utf-8"))
+    except (ValidationError, OSError, UnicodeDecodeError) as error:
+        msg = f"{path} cannot be read: delete {path.parent} and run `mlestar package` again"
+        raise UserError(msg) from error
+    if info.format > PACKAGE_FORMAT:
+        msg = f"{path} was written by a newer version of mlestar: update it, or delete {path.parent}"
+        raise UserError(msg)
+    return info
+
+
+def check_files(run: Path, info: PackageInfo) -> None:
+    """Refuse a packaged predictor whose model files are not those that were accepted.
+
+    Raises:
+        UserError: names a file.
+    """
+    folder = package_folder(run) / MODEL
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if not path.is_dir()}
+    listed = {file.name: file for file in info.files}
+    for name in sorted(found.keys() | listed.keys()):
+        file, path = listed.get(name), found.get(name)
+        if file is None or path is None or path.is_symlink() or sha256_of(path) != file.sha256:
+            msg = f"{folder / name} has changed since the predictor was accepted: run `mlestar package` again"
+            raise UserError(msg)
+
+
+def describe_file(path: Path, name: str) -> ModelFile:
+    """Return what the format says about a file of `model/`; nothing of it is loaded."""
+    suffix = path.suffix.lower()
+    form = SAFE_SUFFIXES.get(suffix, "pickle" if suffix in UNSAFE_SUFFIXES else "unknown")
+    return ModelFile(
+        name=name, format=form, sha256=sha256_of(path), size=path.stat().st_size, safe=suffix in SAFE_SUFFIXES
+    )
+
+
+def as_json(info: PackageInfo) -> dict[str, Any]:
+    return info.model_dump(mode="json")

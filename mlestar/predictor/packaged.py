@@ -1,0 +1,100 @@
+"""Predicting with what was packaged: `predict` of its script executes in the sandbox, and nothing is trained."""
+
+import asyncio
+import tempfile
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from mlestar.data.task import Task
+from mlestar.errors import UserError
+from mlestar.evaluation.submission_file import write_submission
+from mlestar.predictor.frames import NoteCallback, check_frame
+from mlestar.predictor.package import DATA, MODEL, SCRIPT, PackageInfo, check_files, package_folder, read_package
+from mlestar.predictor.packaged_scripts import PackagingError, predict, put_new_rows
+from mlestar.predictor.packaging import check_solution
+from mlestar.predictor.predictions import Predictions
+from mlestar.predictor.replay import ReplayPredictor, open_replay
+from mlestar.predictor.row_spec import labels_of
+from mlestar.runners import Runner
+from mlestar.runtime.context import RunContext
+from mlestar.runtime.inputs import StagedInput
+
+How = Literal["auto", "packaged", "replay"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackagedPredictor(ReplayPredictor):
+    """Predicts with what `fit` saved; the same checks of frames, and the same predictions, as a replay."""
+
+    info: PackageInfo
+
+    def describe(self) -> dict[str, Any]:
+        """Return what predicts, and for which task, as values of JSON."""
+        return {**super().describe(), "kind": "packaged", "package": self.info.model_dump(mode="json")}
+
+    async def _replayed(self, frame: Any) -> Predictions:
+        cells = await asyncio.to_thread(check_frame, self.rows, frame, self._note)
+        await asyncio.to_thread(check_files, self.folder.path, self.info)
+        text, task = await self._replay(cells)
+        labels = await asyncio.to_thread(labels_of, task)
+        return await asyncio.to_thread(Predictions.read, task.spec, labels, text, cells, frame)
+
+    async def _execute(self, ctx: RunContext, cells: pd.DataFrame) -> tuple[str, Task]:
+        real, package = await ctx.inputs.real(), package_folder(self.folder.path)
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="rows-", dir=ctx.folder.path))
+        await asyncio.to_thread(folder.chmod, 0o755)
+        task = await put_new_rows(self.task, self.rows, real.path, package / DATA, folder, cells)
+        script = await asyncio.to_thread((package / SCRIPT).read_text, encoding="utf-8")
+        label = f"{self.result.winner}-packaged"
+        try:
+            path, _ = await predict(ctx, script, package / MODEL, folder / DATA, task, label)
+        except PackagingError as error:
+            msg = (
+                f"the packaged predictor of run {self.result.run_id}: {error}; `mlestar predict --replay` trains again"
+            )
+            raise UserError(msg) from error
+        staged = StagedInput("packaged", folder, "", task, accepts_sample=True)
+        if problem := await ctx.grading.check(staged, path):
+            msg = f"what the packaged predictor of run {self.result.run_id} wrote is not valid: {problem}"
+            raise UserError(msg)
+        return await asyncio.to_thread(write_submission, task, path), task
+
+
+def open_predictor(
+    run: str | Path,
+    *,
+    how: How = "auto",
+    task: Task | None = None,
+    runner: str | Runner | None = None,
+    on_note: NoteCallback | None = None,
+) -> ReplayPredictor:
+    """Return the packaged predictor of a run where one was accepted, and otherwise one that replays its winner.
+
+    Args:
+        run: the run folder.
+        how: `packaged` refuses a run without an accepted one, `replay` uses none.
+        task: needed again when the run was started from a `Task` with a metric of its own.
+        runner: in place of the one that executed the scripts of the run: its name, or a runner.
+        on_note: receives lines about which way is used, what is left out, and slow preparations.
+
+    Raises:
+        UserError: as `open_replay`, and where there is no packaged predictor as `how` demands.
+    """
+    replay = open_replay(run, task=task, runner=runner, on_note=on_note)
+    if how == "replay":
+        return replay
+    info = read_package(replay.folder.path)
+    if info is not None and info.accepted:
+        check_solution(replay, info)
+        values = {entry.name: getattr(replay, entry.name) for entry in fields(replay)}
+        return PackagedPredictor(**values, info=info)
+    reason = "no packaged predictor" if info is None else f"no packaged predictor was accepted ({info.reason})"
+    if how == "packaged":
+        msg = f"run {replay.result.run_id}: {reason}; `mlestar package {replay.folder.arguments}` makes one"
+        raise UserError(msg)
+    if info is not None and on_note is not None:
+        on_note(f"{reason}: the winner's script executes again")
+    return replay

@@ -1,0 +1,180 @@
+"""Executing the two functions of a packaged script in the sandbox, each with what it may see."""
+
+import asyncio
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from mlestar.data.layouts import TaskFile
+from mlestar.data.task import Task
+from mlestar.errors import UserError
+from mlestar.evaluation.holdout.stage import manifest
+from mlestar.predictor.frames import RowSpec
+from mlestar.predictor.new_rows import put_rows
+from mlestar.predictor.package import DATA, MODEL
+from mlestar.runtime.context import RunContext
+from mlestar.runtime.executor import SUBMISSION
+from mlestar.runtime.grading import describe_failure
+from mlestar.runtime.inputs import StagedInput
+from mlestar.settings import EXPORT_STRETCH
+from mlestar.state import ExecutionRecord
+
+MAX_MODEL_MB = 1000
+"""All that `fit` may save. Chosen by judgement; not measured."""
+_CALL = "\n\nif __name__ == '__main__':\n    import pathlib as _pathlib\n    {call}\n"
+_FIT = "fit(_pathlib.Path('input'), _pathlib.Path('model'))"
+_PREDICT = "predict(_pathlib.Path('input/model'), _pathlib.Path('input/data'), _pathlib.Path('submission.csv'))"
+
+
+class PackagingError(Exception):
+    """A packaged predictor is not accepted; the message says why."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What `fit` made of an input."""
+
+    script: str
+    model: Path
+    """Folder of its files."""
+    execution: ExecutionRecord
+
+
+class ModelInput(StagedInput):
+    """An input whose script may write models, which are larger than submissions."""
+
+    def excess(self, size: int) -> str:
+        """Return why an output of so many bytes is refused."""
+        return f"it has more than {MAX_MODEL_MB} MB" if size > MAX_MODEL_MB * 1_000_000 else ""
+
+
+async def fit(ctx: RunContext, script: str, staged: StagedInput, folder: Path, label: str) -> Fitted:
+    """Execute `fit` on an input and put what it saved into a folder.
+
+    Raises:
+        PackagingError: it failed or saved nothing.
+    """
+    source = ModelInput(staged.name, staged.path, staged.manifest, staged.task, staged.grader)
+    blob = await ctx.services.keep(script + _CALL.format(call=_FIT))
+    patterns = tuple(f"{MODEL}/{'*/' * depth}*.*" for depth in range(3))
+    execution = await ctx.executor.execute(
+        blob, source, outputs=patterns, stretch=EXPORT_STRETCH, stage="export", label=f"{label}-fit"
+    )
+    await _check(ctx, execution, "fit")
+    if "was refused" in execution.detail:
+        raise PackagingError(execution.detail)
+    await asyncio.to_thread(_place_files, ctx, execution, folder)
+    if not execution.files:
+        msg = "`fit` saved nothing in the folder `model`"
+        raise PackagingError(msg)
+    return Fitted(script, folder, execution)
+
+
+async def predict(
+    ctx: RunContext, script: str, model: Path, data: Path, task: Task, label: str
+) -> tuple[Path, ExecutionRecord]:
+    """Execute `predict` with nothing but a model and data; return its submission.
+
+    Args:
+        ctx: of a run.
+        script: defines it.
+        model: what `fit` saved.
+        data: the rows to predict and side files.
+        task: of these rows.
+        label: names the execution.
+
+    Raises:
+        PackagingError: it failed or wrote no submission.
+    """
+    path = data.parent
+    await asyncio.to_thread(_link_tree, model, path / MODEL)
+    content = await asyncio.to_thread(manifest, path)
+    staged = StagedInput("packaged", path, content, task, accepts_sample=True)
+    blob = await ctx.services.keep(script + _CALL.format(call=_PREDICT))
+    execution = await ctx.executor.execute(blob, staged, stretch=EXPORT_STRETCH, stage="export", label=label)
+    await _check(ctx, execution, "predict")
+    if SUBMISSION not in execution.files:
+        msg = "`predict` wrote no submission"
+        raise PackagingError(msg)
+    return await asyncio.to_thread(ctx.services.blobs.verified, execution.files[SUBMISSION]), execution
+
+
+async def put_new_rows(task: Task, spec: RowSpec, real: Path, side: Path, folder: Path, cells: pd.DataFrame) -> Task:
+    """Write the data of a prediction: side files, new rows and a sample submission for them; return their task.
+
+    Args:
+        task: of the run.
+        spec: what the rows hold.
+        real: the staged input, which has the form of the test file and of the sample.
+        side: the other files.
+        folder: to write; `data` is made in it.
+        cells: checked rows.
+    """
+
+    def write() -> Task:
+        data = folder / DATA
+        shutil.copytree(side, data)
+        names = [task.test.name] + ([task.sample.name] if task.sample is not None else [])
+        for name in names:
+            (data / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(real / name, data / name)
+        return put_rows(task, spec, data, cells)
+
+    return await asyncio.to_thread(write)
+
+
+def copy_side_files(task: Task, real: Path, folder: Path, *, with_rows: bool = False) -> None:
+    """Copy the files of an input that `predict` may see.
+
+    Args:
+        task: of the input.
+        real: the staged input.
+        folder: to make.
+        with_rows: also the test file and the sample submission.
+    """
+    left_out = {task.train.name, *train_files(task)}
+    rows = {task.test.name} | ({task.sample.name} if task.sample is not None else set())
+    folder.mkdir(parents=True)
+    for path in sorted(real.rglob("*")):
+        name = path.relative_to(real).as_posix()
+        if path.is_dir() or name in left_out or (name in rows and not with_rows):
+            continue
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / name)
+
+
+def train_files(task: Task) -> set[str]:
+    """Return the files that hold train rows or their labels.
+
+    Raises:
+        UserError: the rows to predict are in one of them.
+    """
+    labels = getattr(task.layout, "labels", None)
+    files = {task.train.name} | ({labels.name} if isinstance(labels, TaskFile) else set())
+    if task.test.name in files or not task.spec.has_test:
+        msg = "train rows and rows to predict are in one file, which `predict` must not see"
+        raise UserError(msg)
+    return files
+
+
+async def _check(ctx: RunContext, execution: ExecutionRecord, function: str) -> None:
+    if execution.status != "ok":
+        reason = execution.detail or describe_failure(execution, await ctx.services.text(execution.stderr))
+        msg = f"`{function}` failed: {reason}"
+        raise PackagingError(msg)
+
+
+def _place_files(ctx: RunContext, execution: ExecutionRecord, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for name, blob in execution.files.items():
+        path = folder / Path(name).relative_to(MODEL)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ctx.services.blobs.verified(blob), path)
+        path.chmod(0o644)
+
+
+def _link_tree(source: Path, target: Path) -> None:
+    if not target.exists():
+        shutil.copytree(source, target)

@@ -1,0 +1,52 @@
+"""Rows of text cells as a Parquet file, with the types of another file.
+
+This module is part of every exported folder (`mlestar/export/sources.py`).
+"""
+
+import base64
+import io
+from typing import Any
+
+import pandas as pd
+
+from mlestar.errors import UserError, first_line
+from mlestar.predictor.frames import ROLE
+
+
+def parquet_bytes(cells: pd.DataFrame, schema: Any) -> bytes:
+    """Return a Parquet file with the columns and types of a schema.
+
+    Raises:
+        UserError: a column has cells that its type does not have.
+    """
+    import pyarrow.parquet
+
+    arrays = [_as_type(cells[field.name], field.type) for field in schema]
+    buffer = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.Table.from_arrays(arrays, schema=schema), buffer)
+    return buffer.getvalue()
+
+
+def schema_text(schema: Any) -> str:
+    """Return a schema as text."""
+    return base64.b64encode(schema.serialize().to_pybytes()).decode()
+
+
+def read_schema(text: str) -> Any:
+    """Return the schema of a text."""
+    import pyarrow.ipc
+
+    return pyarrow.ipc.read_schema(pyarrow.py_buffer(base64.b64decode(text)))
+
+
+def _as_type(cells: pd.Series, kind: Any) -> Any:
+    import pyarrow.types
+
+    texts = pyarrow.array([cell or None for cell in cells], pyarrow.string())
+    try:
+        if pyarrow.types.is_dictionary(kind):
+            return texts.cast(kind.value_type).dictionary_encode().cast(kind)
+        return texts.cast(kind)
+    except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError) as error:
+        msg = f"{ROLE}: column {str(cells.name)!r} cannot be written as {kind}: {first_line(str(error))}"
+        raise UserError(msg) from error

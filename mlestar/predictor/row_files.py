@@ -1,0 +1,87 @@
+"""The files in which a script finds new rows: the file of the rows to predict, and the sample submission.
+
+This module is part of every exported folder (`mlestar/export/sources.py`).
+"""
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from mlestar.predictor.frames import RowSpec
+from mlestar.predictor.parquet_rows import parquet_bytes, read_schema
+
+
+class IdNumbers(BaseModel):
+    """Names for rows without an id: numbered on where the known ids end in numbers."""
+
+    model_config = ConfigDict(frozen=True)
+
+    start: str = "new-"
+    width: int = 0
+    """Digits of a number, with zeros before it."""
+    first: int = 1
+
+    def names(self, count: int) -> list[str]:
+        """Return as many ids as are asked for."""
+        return [f"{self.start}{number:0{self.width}d}" for number in range(self.first, self.first + count)]
+
+
+class JoinedId(BaseModel):
+    """An id of the submission that the rows have in two columns."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    columns: tuple[str, str]
+    separator: str
+
+    def cells(self, rows: pd.DataFrame) -> pd.Series:
+        """Return the ids of rows."""
+        first, second = (rows[column].str.strip() for column in self.columns)
+        return first + self.separator + second
+
+
+class RowFiles(BaseModel):
+    """How the files of new rows are written."""
+
+    model_config = ConfigDict(frozen=True)
+
+    test: str
+    """Name of the file of the rows to predict."""
+    columns: tuple[str, ...]
+    """Its columns, in their order."""
+    delimiter: str = ","
+    types: str = ""
+    """Of a Parquet file: its schema as text."""
+    sample: str | None = None
+    """Name of the sample submission."""
+    sample_columns: tuple[str, ...] = ()
+    sample_values: dict[str, str] = {}
+    """The constant predictions of the sample; its other columns are those of the rows."""
+    sample_delimiter: str = ","
+    sample_types: str = ""
+    ids: IdNumbers | None = None
+    """None where rows have no id of their own."""
+    joined: JoinedId | None = None
+
+    def complete(self, spec: RowSpec, cells: pd.DataFrame) -> pd.DataFrame:
+        """Return checked rows with an id, with the numbers of rows and with a joined id, where the task has these."""
+        added = {name: [str(first + row) for row in range(len(cells))] for name, first in spec.counters.items()}
+        if spec.id is not None and self.ids is not None and spec.id.name not in cells.columns:
+            added[spec.id.name] = self.ids.names(len(cells))
+        rows = cells.assign(**added)
+        return rows if self.joined is None else rows.assign(**{self.joined.name: self.joined.cells(rows)})
+
+    def write(self, rows: pd.DataFrame) -> dict[str, bytes]:
+        """Return the files of complete rows by name."""
+        test = rows.reindex(columns=list(self.columns), fill_value="")
+        files = {self.test: _content(test, self.delimiter, self.types)}
+        if self.sample is not None:
+            known = rows.assign(**self.sample_values).reindex(columns=list(self.sample_columns), fill_value="")
+            files[self.sample] = _content(known, self.sample_delimiter, self.sample_types)
+        return files
+
+
+def _content(cells: pd.DataFrame, delimiter: str, types: str) -> bytes:
+    if types:
+        return parquet_bytes(cells, read_schema(types))
+    return cells.to_csv(index=False, sep=delimiter, lineterminator="\n").encode()

@@ -1,0 +1,54 @@
+"""What new rows of a task must hold, and the labels that may be predicted for them."""
+
+import pandas as pd
+
+from mlestar.data.kinds import ColumnKind
+from mlestar.data.layouts.tables import row_numbers
+from mlestar.data.task import Task
+from mlestar.predictor.frames import RowColumn, RowSpec
+
+_FREE_IDS: tuple[ColumnKind, ...] = ("int", "id", "empty")
+"""Kinds of id columns that only name rows, so that any other name would do."""
+
+
+def row_spec(task: Task) -> RowSpec:
+    """Return what new rows of a task must hold: the columns of its rows to predict, of the kinds that train has."""
+    spec, test = task.spec, task.test
+    described = {
+        column.name: RowColumn.model_validate(column.model_dump(include=set(RowColumn.model_fields)))
+        for name in (test.name, task.train.name)  # the later one counts
+        for file in task.statistics
+        if file.file == name
+        for column in file.columns
+    }
+    rows = [described.get(name, RowColumn(name=name, kind="text")) for name in _columns_of_file(task)]
+    counters = row_numbers(task.train, test)
+    ids = test.frame[spec.id] if test.frame is not None and spec.id in test.columns else None
+    identifier = None
+    if ids is not None and not ids.duplicated().any():
+        identifier = next((column for column in rows if column.name == spec.id), None)
+    return RowSpec(
+        columns=tuple(column for column in rows if column != identifier and column.name not in counters),
+        id=identifier,
+        free_id=identifier is None or identifier.kind in _FREE_IDS,
+        targets=spec.target,
+        counters={name: first for name, first in counters.items() if name != spec.id},
+    )
+
+
+def labels_of(task: Task) -> tuple[str, ...]:
+    """Return the labels of train in order, none where it holds values."""
+    if task.spec.prediction_kind not in ("label", "probability") or not task.labelled:
+        return task.spec.classes
+    cells = pd.concat([task.train.rows[name] for name in task.spec.target]).str.strip()
+    left_out = {"", *task.spec.missing_targets}
+    return tuple(sorted(label for label in cells.unique() if label not in left_out))
+
+
+def _columns_of_file(task: Task) -> list[str]:
+    """Return the columns of the rows to predict that their file has itself, as far as they hold values."""
+    name = task.test.name
+    if not task.spec.has_test or not (task.input / name).is_file():
+        return list(task.test.columns)
+    own = task.table(name).columns
+    return [column for column in task.test.columns if column in own]

@@ -1,0 +1,95 @@
+"""The offline packager: scripts of different authors, split into fitting and predicting, predict the same."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlestar.offline.packaging import write_packaged
+from tests.unit.packaged_styles import NEIGHBOURS, STYLES
+
+TRAIN_ROWS, TEST_ROWS = 230, 71
+RUN = """
+import shutil, sys, warnings
+from pathlib import Path
+warnings.simplefilter("ignore")
+import predictor
+predictor.fit(Path("input"), Path("model"))
+for name in sys.argv[1:]:
+    predictor.predict(Path("model"), Path(name), Path(f"{name}.csv"))
+"""
+SELECTIONS = {"one": [4], "few": [9, 2, 30], "many": [*range(TEST_ROWS), *range(40)]}
+
+
+def write_data(folder: Path) -> pd.DataFrame:
+    """Write the input of the styles; return the rows to predict."""
+    rng = np.random.default_rng(0)
+    size = TRAIN_ROWS + TEST_ROWS
+    rows = pd.DataFrame({"id": range(size), "size": rng.normal(size=size), "age": rng.integers(1, 80, size) / 1.0})
+    rows["kind"] = rng.choice(["ash", "birch", "cedar"], size)
+    rows.loc[rng.random(size) < 0.1, "age"] = np.nan
+    rows["y"] = (rows["size"] + (rows["kind"] == "ash") + 0.3 * rng.normal(size=size) > 0.3).astype(int)
+    folder.mkdir()
+    rows[:TRAIN_ROWS].to_csv(folder / "train.csv", index=False)
+    test = rows[TRAIN_ROWS:].drop(columns="y").reset_index(drop=True)
+    write_rows(folder, test)
+    return test
+
+
+def write_rows(folder: Path, rows: pd.DataFrame) -> None:
+    folder.mkdir(exist_ok=True)
+    rows.to_csv(folder / "test.csv", index=False)
+    rows[["id"]].assign(y=0.5).to_csv(folder / "sample_submission.csv", index=False)
+
+
+def package(folder: Path, source: str, **selections: list[int]) -> pd.DataFrame:
+    """Package a script, predict selections of the test rows in files of their names; return the script's submission."""
+    test = write_data(folder / "input")
+    write_rows(folder / "test", test)
+    for name, places in selections.items():
+        write_rows(folder / name, test.iloc[places])
+    (folder / "predictor.py").write_text(write_packaged(source, "train.csv", "test.csv"), encoding="utf-8")
+    (folder / "main.py").write_text(source, encoding="utf-8")
+    run(folder, "-c", RUN, "test", *selections)
+    run(folder, "main.py")
+    return pd.read_csv(folder / "submission.csv")
+
+
+def run(folder: Path, *arguments: str) -> None:
+    command = [sys.executable, "-W", "ignore", *arguments]
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_packaged_script_predicts_what_the_script_does(tmp_path: Path, style: str) -> None:
+    expected = package(tmp_path, STYLES[style], **SELECTIONS)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "test.csv"), expected, rtol=1e-9)
+    for name, places in SELECTIONS.items():
+        found = pd.read_csv(tmp_path / f"{name}.csv")
+        pd.testing.assert_frame_equal(found, expected.iloc[places].reset_index(drop=True), rtol=1e-9)
+
+
+@pytest.mark.parametrize("style", ["fold loop", "booster", "train and test together"])
+def test_what_is_saved_is_safe_and_has_no_train_rows(tmp_path: Path, style: str) -> None:
+    package(tmp_path, STYLES[style])
+    files = [path for path in (tmp_path / "model").rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} <= {".json", ".npy", ".skops", ".txt"}
+    size = pd.read_csv(tmp_path / "input" / "train.csv")["size"]
+    saved = b"".join(path.read_bytes() for path in files if path.suffix == ".json")
+    assert not any(repr(value).encode() in saved for value in size[:50])
+
+
+def test_a_row_that_depends_on_its_neighbours_is_predicted_differently_alone(tmp_path: Path) -> None:
+    expected = package(tmp_path, NEIGHBOURS, one=[int(np.argmin(write_data(tmp_path / "again")["size"]))])
+    assert pd.read_csv(tmp_path / "test.csv").equals(expected)
+    assert pd.read_csv(tmp_path / "one.csv")["y"].iloc[0] == 1
+    assert expected["y"].mean() < 1
+
+
+def test_a_packaged_script_declares_what_the_script_does(tmp_path: Path) -> None:
+    source = '# /// script\n# dependencies = ["humanize"]\n# ///\nimport sklearn\n'
+    assert '"humanize", "skops==' in write_packaged(source, "train.csv", "test.csv").split("# ///")[1]

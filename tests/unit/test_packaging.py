@@ -1,0 +1,101 @@
+"""Packaging a winner: what is accepted, what is refused, and what never happens on the host."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from mlestar.agents.packager import check_packaged
+from mlestar.agents.script import ScriptError
+from mlestar.errors import UserError
+from mlestar.metrics.spec import TaskSpec
+from mlestar.predictor.compared import TOLERANCE, compare
+from mlestar.predictor.frames import RowSpec
+from mlestar.predictor.package import MODEL, PackageInfo, check_files, describe_file, package_folder, read_package
+
+PACKAGED = "def fit(data, model):\n    pass\n\n\ndef predict(model, data, submission):\n    pass\n"
+
+
+class Hostile:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+def spec(**changed: Any) -> TaskSpec:
+    values = {"name": "t", "problem": "regression", "metric": "rmse", "direction": "minimize", "target": ("y",)}
+    values |= {"id": "id", "train": "train.csv", "test": "test.csv", "prediction_columns": ("y",)}
+    return TaskSpec.model_validate(values | {"prediction_kind": "value"} | changed)
+
+
+def info(**changed: Any) -> PackageInfo:
+    values = {"accepted": True, "run": "r", "solution": "t0", "solution_sha256": "", "spec": spec()}
+    return PackageInfo(**(values | {"rows": RowSpec(columns=()), "test_file": "test.csv"} | changed))
+
+
+def cells(*values: str) -> pd.DataFrame:
+    return pd.DataFrame({"y": values}, dtype=object)
+
+
+def test_numbers_within_the_tolerance_are_equal_and_others_are_named() -> None:
+    near = compare("rows", spec(), cells("1.0", "2000"), cells(str(1 + TOLERANCE / 2), "2000.001"))
+    assert near.passed
+    far = compare("rows", spec(), cells("1.0"), cells("1.1"))
+    assert not far.passed
+    assert "largest difference is 0.1" in far.detail
+
+
+def test_labels_must_be_exactly_equal() -> None:
+    labels = spec(problem="binary", metric="accuracy", direction="maximize", prediction_kind="label")
+    assert compare("rows", labels, cells("yes", "1.0"), cells("yes", "1")).passed
+    assert compare("rows", labels, cells("yes", "no"), cells("yes", "yes")).difference == 0.5
+
+
+def test_a_number_in_place_of_a_missing_one_differs() -> None:
+    assert not compare("rows", spec(), cells("1.0"), cells("")).passed
+    assert not compare("rows", spec(), cells("1.0", "2"), cells("1.0")).passed
+
+
+@pytest.mark.parametrize("code", ["def fit(data, model):\n    pass\n", PACKAGED.replace("submission", "out"), "fit("])
+def test_a_packager_must_define_both_functions(code: str) -> None:
+    with pytest.raises(ScriptError, match="must define"):
+        check_packaged(code)
+    assert check_packaged(PACKAGED) == PACKAGED
+
+
+def test_a_hostile_pickle_is_described_and_checked_without_being_loaded(tmp_path: Path) -> None:
+    folder = package_folder(tmp_path) / MODEL
+    folder.mkdir(parents=True)
+    (folder / "a.pkl").write_bytes(pickle.dumps(Hostile(tmp_path / "harm")))
+    file = describe_file(folder / "a.pkl", "a.pkl")
+    assert (file.format, file.safe) == ("pickle", False)
+    check_files(tmp_path, info(files=(file,)))
+    assert not (tmp_path / "harm").exists()
+
+
+def test_files_that_changed_after_the_acceptance_are_refused(tmp_path: Path) -> None:
+    folder = package_folder(tmp_path) / MODEL
+    folder.mkdir(parents=True)
+    (folder / "a.json").write_text("1")
+    described = info(files=(describe_file(folder / "a.json", "a.json"),))
+    check_files(tmp_path, described)
+    (folder / "b.pkl").write_bytes(b"")
+    with pytest.raises(UserError, match=r"b\.pkl has changed"):
+        check_files(tmp_path, described)
+
+
+def test_a_description_is_read_again_and_that_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    folder = package_folder(tmp_path)
+    folder.mkdir()
+    (folder / "predictor.json").write_text(info().model_dump_json())
+    assert read_package(tmp_path) == info()
+    (folder / "predictor.json").write_text(info(format=99).model_dump_json())
+    with pytest.raises(UserError, match="newer version"):
+        read_package(tmp_path)
+    assert read_package(tmp_path / "other") is None

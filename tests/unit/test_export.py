@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -17,6 +16,7 @@ from huggingface_hub import ModelCard
 from packaging.requirements import Requirement
 
 from mlestar.errors import OperatorError, UserError
+from mlestar.evaluation.uncertainty.record import LevelCheck, TargetUncertainty, Uncertainty
 from mlestar.export import export_run
 from mlestar.export.alone.front import Execution
 from mlestar.export.alone.model import open_model
@@ -194,14 +194,23 @@ def test_the_card_has_scores_split_and_limits(exported: Path, solved: Result) ->
 
 
 def test_the_coverage_of_intervals_is_stated_where_there_are_some() -> None:
-    stated = {"summary": "80 %: 79 ± 2 %", "rule": "The interval is ...", "promise": "The coverage is promised ..."}
-    lines = describe_coverage(SimpleNamespace(kind="interval", **stated))
-    assert lines == [
-        "Intervals of a stated coverage, and the share of fresh rows inside them: 80 %: 79 ± 2 %.",
-        "The interval is ...",
-        "The coverage is promised ...",
-    ]
-    assert describe_coverage(None) == describe_coverage(SimpleNamespace(kind="none")) == []
+    check = LevelCheck(level=0.8, width=2.5, coverage=0.79, coverage_se=0.02, quantile_se=0.02)
+    target = TargetUncertainty(target="price", quantiles=(1.2,), checks=(check,))
+    known = Uncertainty(
+        kind="interval",
+        withheld_rows=90,
+        withheld_units=90,
+        fresh_rows=80,
+        fresh_units=80,
+        levels=(0.8,),
+        targets=(target,),
+    )
+    measured, *said = describe_coverage(known)
+    assert measured.startswith("Intervals of a stated coverage, and the share of fresh rows inside them: ")
+    assert known.summary in measured
+    assert "79" in known.summary
+    assert said == [known.rule, known.promise]
+    assert describe_coverage(None) == describe_coverage(Uncertainty(kind="none")) == []
 
 
 def test_texts_from_elsewhere_are_text_in_a_card() -> None:

@@ -1,7 +1,7 @@
 """Package the winners of runs, and scripts of other authors; print what was packaged and how long predictions take.
 
-    python benchmarks/packaging.py RUN_FOLDER... --runner local
-    python benchmarks/packaging.py --task TASK_FOLDER --scripts FOLDER --runner local
+    python benchmarks/packaged.py RUN_FOLDER... --runner local
+    python benchmarks/packaged.py --task TASK_FOLDER --scripts FOLDER --runner local
 
 Run folders are copied first. A script is run on its task as the only candidate of a run with the offline packager. Rows
 are drawn from the test rows with replacement.
@@ -65,7 +65,7 @@ def script_runs(chosen: argparse.Namespace, scratch: Path) -> Iterator[tuple[str
             "leakage_checker": ScriptedModel(lambda _, clean=clean: clean),
             "usage_checker": ScriptedModel(lambda _: "ALL USED"),
         }
-        options = {"profile": "quick", "outer_steps": 0, "candidates": 1, "baselines": "off"}
+        options = {"profile": "quick", "outer_steps": 0, "retrieved_models": 1, "baselines": False}
         result = mlestar.solve(chosen.task, model=models, runner=chosen.runner, runs_dir=scratch / path.stem, **options)
         yield path.stem, Path(result.folder)
 

@@ -33,7 +33,7 @@ Change = tuple[ast.expr | ast.stmt, str]
 def read_input(script: str, facts: Facts) -> str:
     """Return the script with the paths of the task's files below `./input`."""
     tree = parse(script)
-    reader = _Reader(tree, tuple(facts.files), _roles(facts))
+    reader = _Reader(script, tree, tuple(facts.files), _roles(facts))
     changes = [*reader.visit(tree)]
     script = replace_nodes(script, changes)
     if any(text.startswith("Path(") for _, text in changes) and not _binds_path(tree):
@@ -56,7 +56,8 @@ def _binds_path(tree: ast.Module) -> bool:
 class _Reader:
     """Finds what to replace in one script."""
 
-    def __init__(self, tree: ast.Module, files: tuple[str, ...], roles: Mapping[str, str]) -> None:
+    def __init__(self, script: str, tree: ast.Module, files: tuple[str, ...], roles: Mapping[str, str]) -> None:
+        self._script = script
         self._texts = known_texts(tree)
         self._files = files
         self._roles = roles
@@ -77,12 +78,17 @@ class _Reader:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             return
         if isinstance(node, ast.Compare) or (isinstance(node, ast.Call) and last_name(node.func) in _SHOWS):
+            for child in ast.iter_child_nodes(node):
+                if not isinstance(child, ast.Constant | ast.JoinedStr):
+                    yield from self.visit(child)
             return
         if isinstance(node, ast.expr) and not isinstance(node, ast.Name | ast.Attribute):
             text = self._replacement(node)
             if text is not None:
                 yield node, text
                 return
+        if isinstance(node, ast.JoinedStr):  # where its parts are is not known in every version of Python
+            return
         if isinstance(node, ast.Call) and (role := self._read_by_role(node)):
             yield role
             rest = [*node.args[1:], *node.keywords]
@@ -103,12 +109,27 @@ class _Reader:
         if name:
             path = f'"{INPUT}/{name}"'
             return f"Path({path})" if is_path_object(node) else path
+        if isinstance(node, ast.JoinedStr):
+            return self._with_folder(node)
         if not isinstance(node, ast.Constant):
             return None
         if _INPUT_FOLDER.fullmatch(text) or id(node) in self._folders:
-            return repr(INPUT + ("/" if text.endswith("/") else ""))
+            # The name of a file that is made while the script runs stays: it may be at the end of the same text.
+            name = file_name(text) if re.search(r"[{%]", file_name(text)) else ""
+            return repr(INPUT + ("/" + name if name or text.endswith("/") else ""))
         working = _WORKING_FOLDER.fullmatch(text)
         return repr("." + (working[1] or "")) if working else None
+
+    def _with_folder(self, node: ast.JoinedStr) -> str | None:
+        """Return an f-string that begins with a folder of files, with `./input` in its place."""
+        first = node.values[0] if node.values else None
+        if not isinstance(first, ast.Constant) or "/" not in str(first.value):
+            return None
+        folder = str(first.value).rpartition("/")[0]
+        source = ast.get_source_segment(self._script, node)
+        if source is None or not (_INPUT_FOLDER.fullmatch(folder) or id(first) in self._folders):
+            return None
+        return source.replace(folder, INPUT, 1)
 
     def _find_file(self, text: str) -> str:
         """Return the file of the task that a path leads to, empty where it is none."""

@@ -13,8 +13,8 @@ _OTHER_CELL = re.compile(r"\s*%%\s*(\w+)")
 """The first line of a cell that is no Python, or that IPython runs in a way of its own."""
 _PYTHON_CELLS = frozenset({"time", "timeit", "capture", "prun"})
 """Magics of cells whose content is Python."""
-_MAGIC = re.compile(r"\s*[%!?]|\s*\w[\w.]*\?{1,2}\s*$")
-_ASSIGNED = re.compile(r"(\s*)([\w, ]+?)\s*=\s*[%!]")
+_MAGIC = re.compile(r"\s*(?:%{1,2}[A-Za-z]|!|\?)|\s*\w[\w.]*\?{1,2}\s*$")
+_ASSIGNED = re.compile(r"(\s*)([\w, ]+?)\s*=\s*(?:%[A-Za-z]|!)")
 _DISPLAY = '''\
 def display(*values, **options):
     """Show nothing: a script has no notebook to show values in."""

@@ -83,9 +83,8 @@ def test_installed_libraries_are_imported() -> None:
 def test_the_added_score_is_that_of_rows_that_the_script_does_not_see(
     folder: Path, brief: Brief, tmp_path: Path
 ) -> None:
-    reading = FOREIGN["packed files"].replace(
-        "labels = [", "truth = dict(zip(train['id'], train['label']))\nlabels = ["
-    )
+    truth = "truth = dict(zip(train['id'], train['label']))\n"
+    reading = FOREIGN["packed files"].replace("labels = [", f"{truth}labels = [")
     knowing = reading.replace('"yes" if x > cut else "no" for x in test["x"]', 'truth.get(n, "no") for n in test["id"]')
     script = code("adapter", brief, script=knowing, outcome=OUTCOME)
     work = tmp_path / "work"

@@ -10,7 +10,7 @@ from mlestar.cli.terminal import Console
 from mlestar.errors import OperatorError, UserError
 from mlestar.report import Result
 from mlestar.state import BASELINE
-from tests.unit.scenario import SMALL, Scenario, fence, resume, script, solve
+from tests.unit.scenario import SMALL, Scenario, count_rows, fence, make_task, resume, script, solve
 
 ONLY: dict[str, Any] = {**SMALL, "outer_steps": 0, "retrieved_models": 1}
 """A track of one candidate that is not refined."""
@@ -112,9 +112,12 @@ async def test_it_is_a_finalist_in_addition_to_the_others(tmp_path: Path) -> Non
 
 async def test_what_is_worse_than_the_start_on_fresh_rows_is_not_submitted(tmp_path: Path) -> None:
     """The best by the mean of holdout and fresh rows is worse than the start on the fresh ones, which decide here."""
-    jobs = {"t0.c1-fresh1": "0.74", "t0.s1-fresh1": "0.8"}
-    scenario = Scenario(initializer=fence(script(0.86, "A")), merger=fence(script(0.5, "m")), jobs=jobs)
-    result = await solve(tmp_path, scenario, ONLY, start=write(tmp_path, script(0.7, "mine")), blend=False)
+    jobs = {"t0.c1-fresh1": "0.76", "t0.s1-fresh1": "0.79"}
+    scenario = Scenario(initializer=fence(script(0.8, "A")), merger=fence(script(0.5, "m")), jobs=jobs)
+    task = count_rows(make_task(tmp_path / "signs", rows=2000))
+    start = write(tmp_path, script(0.7, "mine"))
+    result = await solve(tmp_path, scenario, ONLY, start=start, blend=False, task=task)
+    assert result.score.blind
     assert result.winner == "t0.s1"
 
 

@@ -49,17 +49,12 @@ async def run_given(state: CandidateState, runtime: Runtime[Settings]) -> Candid
     """Execute the script unchanged; the host grades what it submits for the withheld rows, under whatever name."""
     ctx = await find_context(state, runtime)
     brief, start = await _start_of(ctx, state)
-    solution = Solution(
-        id=GIVEN_ID,
-        origin=AS_GIVEN,
-        track=TRACK,
-        title=f"{start.name} as given",
-        script=start.script,
-        verdict=await _run_given(ctx, brief, start),
-    )
+    verdict, written = await _run_given(ctx, brief, start)
+    title = f"{start.name} as given"
+    solution = Solution(id=GIVEN_ID, origin=AS_GIVEN, track=TRACK, title=title, script=start.script, verdict=verdict)
     await emit_solution(runtime, ctx, solution, brief.spec.direction)
     await note_solution(ctx, solution)
-    return {"given": solution, "solutions": {solution.id: solution}}
+    return {"given": solution, "given_file": written, "solutions": {solution.id: solution}}
 
 
 async def _start_of(ctx: RunContext, state: CandidateState) -> tuple[Brief, StartScript]:
@@ -70,7 +65,8 @@ async def _start_of(ctx: RunContext, state: CandidateState) -> tuple[Brief, Star
     return brief, brief.start
 
 
-async def _run_given(ctx: RunContext, brief: Brief, start: StartScript) -> Verdict:
+async def _run_given(ctx: RunContext, brief: Brief, start: StartScript) -> tuple[Verdict, str]:
+    """Return the verdict on the script as given, and the name of the file that it submitted."""
     breach = find_breach(await ctx.services.text(start.script), brief)
     # A script that needs no change is executed once: as given and as adapted are the same execution.
     outputs = (SUBMISSION, *OTHER_NAMES) if breach else (SUBMISSION,)
@@ -78,8 +74,9 @@ async def _run_given(ctx: RunContext, brief: Brief, start: StartScript) -> Verdi
     try:
         execution = await ctx.executor.execute(start.script, staged, outputs=outputs, label=GIVEN_ID)
     except Refusal:
-        return Verdict(status="refused", message="the budget allows no further execution")
-    return await grade_execution(ctx, brief, execution, staged, output=_submission_of(execution))
+        return Verdict(status="refused", message="the budget allows no further execution"), SUBMISSION
+    written = _submission_of(execution)
+    return await grade_execution(ctx, brief, execution, staged, output=written), written
 
 
 def _submission_of(execution: ExecutionRecord) -> str:
@@ -89,17 +86,18 @@ def _submission_of(execution: ExecutionRecord) -> str:
 
 
 async def adapt_start(state: CandidateState, runtime: Runtime[Settings]) -> CandidateState:
-    """Have the script adapted to the contract; one that satisfies it stays as it is."""
+    """Have the script adapted to the contract; one that satisfies it and ran stays as it is."""
     ctx = await find_context(state, runtime)
     brief, start = await _start_of(ctx, state)
     draft = Draft(id=START_ID, origin=START, track=TRACK, title=f"start: {start.name}", parent=GIVEN_ID)
     code = await ctx.services.text(start.script)
-    breach = find_breach(code, brief)
+    verdict = state["given"].verdict
+    breach = find_breach(code, brief) or ("" if verdict.status == "ok" else "it did not run as given")
     if not breach:
         return {"draft": draft.model_copy(update={"script": start.script})}
     emit(runtime, "adapt_start", f"{start.name} is adapted: {breach}", track=TRACK)
     agent = await ctx.agent(state, TRACK, step=START_ID)
-    return {"draft": await propose(ctx, draft, adapt_script(agent, code, state["given"].verdict, breach))}
+    return {"draft": await propose(ctx, draft, adapt_script(agent, code, verdict, breach))}
 
 
 async def conclude_start(state: CandidateState, runtime: Runtime[Settings]) -> CandidateState:
@@ -111,12 +109,19 @@ async def conclude_start(state: CandidateState, runtime: Runtime[Settings]) -> C
             emit(runtime, "start", describe_unusable(given, adapted), track=TRACK)
         return {"solution": adapted, "solutions": {START_ID: adapted}}
     why = f"it stays as given: adapted, it {_describe(adapted)}"
-    kept = given.model_copy(
-        update={"id": START_ID, "origin": START, "title": adapted.title, "parent": GIVEN_ID, "plan": why}
-    )
+    code = copy_submission(await ctx.services.text(given.script or ""), state["given_file"])
+    values = {"id": START_ID, "origin": START, "title": adapted.title, "parent": GIVEN_ID, "plan": why}
+    kept = given.model_copy(update={**values, "script": await ctx.services.keep(code)})
     emit(runtime, "start", f"{START_ID} {why}", track=TRACK)
     await note_solution(ctx, kept)
     return {"solution": kept, "solutions": {START_ID: kept}}
+
+
+def copy_submission(code: str, written: str) -> str:
+    """Return a script that writes `submission.csv` too, where it submits a file of another name."""
+    if written == SUBMISSION:
+        return code
+    return f"{code.rstrip()}\n\n\nimport shutil\n\nshutil.copyfile({written!r}, {SUBMISSION!r})\n"
 
 
 def _describe(adapted: Solution) -> str:

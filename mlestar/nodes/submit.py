@@ -243,7 +243,10 @@ async def submit_best(ctx: RunContext, state: PipelineState) -> None:
         return
     brief = await ctx.brief(state)
     solutions = [solution for solution in await _noted(ctx, "solution") if solution.origin != AS_GIVEN]
-    for solution in best_first(brief.spec.direction, solutions)[:LAST_TRIES]:
+    ranked = best_first(brief.spec.direction, solutions)
+    if brief.start is not None and state.get("order"):
+        ranked = _queue(state)  # fresh rows may have put the start before the best of the holdout
+    for solution in ranked[:LAST_TRIES]:
         current = ctx.submission.current
         if current and solution.id == current.solution.id:
             return

@@ -13,8 +13,8 @@ from mlestar.start.masking import mask_keys
 from mlestar.start.notebook import read_notebook, without_shell
 from mlestar.start.runs import find_script, looks_like_run
 
-MAX_BYTES = 2**20
-"""Bytes of a script. The longest baselines of competitions have a tenth of it. Chosen by judgement; not measured."""
+MAX_BYTES = 2**18
+"""Bytes of a script: about 65,000 tokens of each prompt. Chosen by judgement; not measured."""
 MAX_NOTEBOOK_BYTES = 2**25
 """Bytes of a notebook, which holds the pictures that it shows too."""
 OTHER_LANGUAGES = {".r": "R", ".rmd": "R", ".jl": "Julia", ".m": "MATLAB", ".sas": "SAS", ".sql": "SQL"}

@@ -146,6 +146,8 @@ class CandidateState(EvaluationState, total=False):
     number: int
     given: Solution
     """The person's own script as given."""
+    given_file: str
+    """Name of the file that it submitted."""
 
 
 class CandidateOutput(TypedDict, total=False):

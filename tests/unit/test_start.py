@@ -157,7 +157,11 @@ async def test_a_start_that_cannot_run_is_reported_and_the_run_goes_on(tmp_path:
 
 
 async def test_a_person_s_script_is_repaired_and_marked_as_such(tmp_path: Path) -> None:
-    scenario = Scenario(debugger=fence(script(0.8, "repaired")), initializer=fence(script(0.6, "A")))
+    scenario = Scenario(
+        adapter=fence(script("broken", "adapted")),
+        debugger=fence(script(0.8, "repaired")),
+        initializer=fence(script(0.6, "A")),
+    )
     result = await solve(tmp_path, scenario, ONLY, start=write(tmp_path, script("broken", "mine")))
     assert "<origin>start</origin>" in scenario.prompts["debugger"][0]
     assert (result.winner, result.start and result.start.adapted) == ("t0.s1", True)

@@ -78,8 +78,8 @@ def test_a_notebook_saved_as_a_script_calls_no_ipython() -> None:
         ("g.py", "\n\n", "empty"),
         ("h.txt", "x = 1\n", "give a script"),
         ("i.py", b"# caf\xe9\nx = 1\n", "UTF-8"),
-        ("j.py", "#" * (2**20 + 1), "larger than"),
-        ("k.ipynb", notebook("#" * (2**20 + 1)), "more than 1,048,576 bytes of code"),
+        ("j.py", "#" * (2**18 + 1), "larger than"),
+        ("k.ipynb", notebook("#" * (2**18 + 1)), "more than 262,144 bytes of code"),
         ("l.ipynb", "[1]", "no code cell"),
     ],
 )

@@ -148,7 +148,7 @@ FOREIGN: dict[str, str] = {
         """
         train, test = pd.read_csv("../input/train.csv"), pd.read_csv("../input/test.csv")
         fig, axes = plt.subplots(1, 2, figsize=(4, 4))
-        sns.countplot(x="label", data=train, ax=axes[0])
+        sns.heatmap(train[["number"]].corr(), ax=axes[0]).set_title("how they go together")
         plt.show()
         for column in tqdm(train.columns):
             display(train[column])

@@ -16,6 +16,8 @@ SHOWING = frozenset(
     }
 )
 """Modules without which a model is trained alike."""
+PROGRESS = frozenset({"tqdm"})
+"""Those of them that show progress."""
 _STAND_IN = '''\
 class Unavailable:
     """Stands for a library that shows things and that is not installed here."""
@@ -24,7 +26,7 @@ class Unavailable:
         return self
 
     def __call__(self, *values, **options):
-        return values[0] if values and hasattr(values[0], "__iter__") and not isinstance(values[0], str) else self
+        return self
 
     def __getitem__(self, key):
         return self
@@ -42,6 +44,15 @@ class Unavailable:
         return False
 
 
+class Progress(Unavailable):
+    """Stands for a library that shows progress: what is counted stays."""
+
+    def __call__(self, *values, **options):
+        if values and isinstance(values[0], int):
+            return range(*values)
+        return values[0] if values else self
+
+
 '''
 
 
@@ -57,7 +68,9 @@ def replace_libraries(script: str, installed: Set[str]) -> str:
         elif (
             isinstance(node, ast.ImportFrom) and node.module and not node.level and _is_missing(node.module, installed)
         ):
-            changes.append((node, "; ".join(f"{alias.asname or alias.name} = Unavailable()" for alias in node.names)))
+            changes.append(
+                (node, "; ".join(f"{alias.asname or alias.name} = {_stand_in(node.module)}" for alias in node.names))
+            )
     if not changes:
         return script
     line = first_statement(tree)
@@ -73,5 +86,9 @@ def _import_others(node: ast.Import, missing: list[ast.alias]) -> str:
     """Return a statement that imports the rest and binds stand-ins."""
     kept = [alias for alias in node.names if alias not in missing]
     imports = [ast.unparse(ast.Import(names=kept))] if kept else []
-    names = dict.fromkeys(alias.asname or alias.name.split(".")[0] for alias in missing)
-    return "; ".join([*imports, *(f"{name} = Unavailable()" for name in names)])
+    names = {alias.asname or alias.name.split(".")[0]: _stand_in(alias.name) for alias in missing}
+    return "; ".join([*imports, *(f"{name} = {value}" for name, value in names.items())])
+
+
+def _stand_in(module: str) -> str:
+    return "Progress()" if module.split(".")[0] in PROGRESS else "Unavailable()"

@@ -8,6 +8,7 @@ from typing import Any
 
 from mlestar.agents.script import parse_tree
 from mlestar.errors import SettingsError
+from mlestar.syntax import first_statement
 
 _OTHER_CELL = re.compile(r"\s*%%\s*(\w+)")
 """The first line of a cell that is no Python, or that IPython runs in a way of its own."""
@@ -144,7 +145,7 @@ def _with_display(code: str, tree: ast.Module) -> str:
     uses = any(isinstance(node, ast.Name) and node.id == "display" for node in ast.walk(tree))
     if not uses or _binds_display(tree):
         return code
-    start = _first_statement(tree)
+    start = first_statement(tree)
     lines = code.split("\n")
     return "\n".join([*lines[: start - 1], *_DISPLAY.split("\n")[:-1], *lines[start - 1 :]])
 
@@ -160,13 +161,3 @@ def _binds_display(tree: ast.Module) -> bool:
             if "display" in names:
                 return True
     return False
-
-
-def _first_statement(tree: ast.Module) -> int:
-    """Return the line of the first statement after the docstring and imports from the future."""
-    for number, node in enumerate(tree.body):
-        docstring = number == 0 and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        future = isinstance(node, ast.ImportFrom) and node.module == "__future__"
-        if not docstring and not future:
-            return node.lineno
-    return 1

@@ -8,6 +8,7 @@ import pytest
 from mlestar.cli.console import show_result
 from mlestar.cli.terminal import Console
 from mlestar.errors import OperatorError, UserError
+from mlestar.nodes.start import copy_submission
 from mlestar.report import Result
 from mlestar.state import BASELINE
 from tests.unit.scenario import SMALL, Scenario, count_rows, fence, make_task, resume, script, solve
@@ -70,6 +71,13 @@ async def test_an_adapted_script_that_is_worse_gives_way_to_the_one_as_given(tmp
         assert result.start is not None
         assert (result.start.adapted, result.winner) == (False, "t0.s1")
         assert "it stays as given" in row(result, "t0.s1").plan
+
+
+def test_a_script_that_stays_as_given_writes_the_submission_under_its_name_too() -> None:
+    assert copy_submission("x = 1\n", "submission.csv") == "x = 1\n"
+    copied = copy_submission("x = 1\n", "my sub.csv")
+    assert copied.endswith("shutil.copyfile('my sub.csv', 'submission.csv')\n")
+    compile(copied, "main.py", "exec")
 
 
 async def test_a_better_solution_is_submitted_and_compared_with_the_start(tmp_path: Path) -> None:

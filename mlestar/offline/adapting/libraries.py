@@ -3,8 +3,8 @@
 import ast
 from collections.abc import Set
 
-from mlestar.offline.adapting.texts import first_statement, insert_before, replace_nodes
-from mlestar.syntax import parse
+from mlestar.offline.adapting.texts import insert_before, replace_nodes
+from mlestar.syntax import first_statement, parse
 
 SHOWING = frozenset(
     {

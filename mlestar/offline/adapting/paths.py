@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from mlestar.offline.adapting.texts import (
     UNKNOWN,
     file_name,
-    first_statement,
     insert_before,
     is_path_object,
     known_texts,
@@ -16,7 +15,7 @@ from mlestar.offline.adapting.texts import (
     text_of,
 )
 from mlestar.offline.facts import Facts
-from mlestar.syntax import parse
+from mlestar.syntax import first_statement, parse
 
 INPUT = "./input"
 _PACKED = re.compile(r"\.(?:zip|gz|bz2|xz|7z)$")

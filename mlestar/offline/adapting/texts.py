@@ -123,17 +123,6 @@ def replace_nodes(code: str, changes: Iterable[tuple[ast.expr | ast.stmt, str]])
     return b"\n".join(lines).decode()
 
 
-def first_statement(tree: ast.Module) -> int:
-    """Return the line of the first statement after the docstring and imports from the future."""
-    for number, node in enumerate(tree.body):
-        docstring = number == 0 and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        future = isinstance(node, ast.ImportFrom) and node.module == "__future__"
-        if not docstring and not future:
-            decorators = getattr(node, "decorator_list", None)
-            return min([node.lineno, *(one.lineno for one in decorators or [])])
-    return 1
-
-
 def insert_before(code: str, line: int, text: str) -> str:
     """Return the code with more lines before one of its lines, counted from 1."""
     lines = code.split("\n")

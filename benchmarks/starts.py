@@ -1,6 +1,6 @@
 """Runs that start from baselines with habits of other people, without a language model: the score before and after.
 
-    python -m benchmarks.starts [--runner local] [--profile quick] [--folder DIR]
+    python -m benchmarks.starts [--runner local] [--profile quick] [--folder DIR] [--only SCRIPT]
 
 Three baselines in `benchmarks/starts/`, written for this benchmark with habits that a code search found:
 
@@ -79,11 +79,12 @@ def main() -> None:
     parser.add_argument("--runner", default="auto")
     parser.add_argument("--profile", default="quick")
     parser.add_argument("--folder", type=Path, help="where tasks and runs are written")
+    parser.add_argument("--only", choices=[case.script for case in CASES], help="one of the baselines")
     options = parser.parse_args()
     root = options.folder or Path(tempfile.mkdtemp(prefix="mlestar-starts-"))
     print("| start | metric | as given | before | after | gain | submitted | test before | test after |")
     print("|---|---|--:|--:|--:|--:|---|--:|--:|")
-    for case in CASES:
+    for case in (case for case in CASES if options.only in (None, case.script)):
         answers = write_task(case, root / "tasks" / case.target)
         result = mlestar.solve(
             root / "tasks" / case.target,

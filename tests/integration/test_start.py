@@ -13,8 +13,8 @@ from tests.unit.offline_context import mixed_rows, write_task
 from tests.unit.scenario import script
 
 KINDS = [pytest.param("docker", marks=pytest.mark.docker), "local"]
-SETTINGS = {"model": "offline", "profile": "quick", "retrieved_models": 1, "inner_plans": 1}
-KILLS = 8
+SETTINGS = {"model": "offline", "profile": "quick", "retrieved_models": 1, "inner_plans": 1, "finalists": 1}
+KILLS = 6
 
 
 def write_notebook(path: Path, code: str) -> Path:
@@ -26,6 +26,7 @@ def write_notebook(path: Path, code: str) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("runner", KINDS)
 def test_a_notebook_with_paths_of_kaggle_becomes_a_solution_and_is_compared(tmp_path: Path, runner: str) -> None:
     task = write_task(tmp_path / "task", mixed_rows(400), "label", "accuracy")
@@ -41,24 +42,31 @@ def test_a_notebook_with_paths_of_kaggle_becomes_a_solution_and_is_compared(tmp_
     assert result.start.warning == ""
     assert len(pd.read_csv(result.submission or "")) == 100
 
-    grown = write_task(tmp_path / "grown", mixed_rows(600), "label", "accuracy")
-    again = mlestar.solve(grown, run_id="second", start=f"first:{result.start.solution}", **options)
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_run_continues_from_an_earlier_one_whose_data_have_grown(tmp_path: Path) -> None:
+    options = {"settings": {**SETTINGS, "runner": "local", "outer_steps": 0}, "runs_dir": tmp_path / "runs"}
+    task = write_task(tmp_path / "task", mixed_rows(300), "label", "accuracy")
+    first = mlestar.solve(task, run_id="first", **options)
+    grown = write_task(tmp_path / "grown", mixed_rows(500), "label", "accuracy")
+    again = mlestar.solve(grown, run_id="second", start=f"first:{first.winner}", **options)
     assert again.start is not None
     assert (again.start.given_status, again.start.adapted, again.start.warning) == ("ok", False, "")
     assert again.start.given_holdout == again.start.holdout
+    assert len(pd.read_csv(again.submission or "")) == 125
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_run_that_is_killed_repeats_no_execution_of_its_start(tmp_path: Path) -> None:
     start = tmp_path / "mine.py"
     start.write_text(script(0.99, "mine").replace("{track}", "0"), encoding="utf-8")
     settings = {"start": str(start), "tracks": 1, "retrieved_models": 1, "outer_steps": 0, "finalists": 1}
     with make_provider() as provider:
         run = KilledRun(tmp_path / "killed", provider, **settings)
-        ends = []
         for number in range(KILLS):
-            # The last session before the end is killed as late as the first: in the middle of an execution.
-            ends.append(run.session_to_script(60.0, after=0.2 + 0.1 * number))
+            run.session_to_script(60.0, after=0.2 + 0.1 * number)
             if number == 0:
                 start.unlink(missing_ok=True)
         assert run.session()

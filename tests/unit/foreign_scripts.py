@@ -83,6 +83,17 @@ FOREIGN: dict[str, str] = {
         "sub.to_csv(args.output, index=False)",
         imports="import argparse",
     ),
+    "a folder as an argument": _script(
+        """
+        parser = argparse.ArgumentParser("Training!")
+        parser.add_argument("--path", type=str, default="../../data/")
+        parser.add_argument("--name", type=str, default="tree")
+        args = parser.parse_args([])
+        train, test = pd.read_csv(args.path + "train.csv"), pd.read_csv(f"{args.path}test.csv")
+        """,
+        'sub.to_csv("./Prediction/" + args.name + ".csv", index=False)',
+        imports="import argparse",
+    ),
     "environment variables": _script(
         """
         train = pd.read_csv(os.path.join(os.environ["DATA_DIR"], "train.csv"))

@@ -132,7 +132,8 @@ class _Reader:
 
     def _find_file(self, text: str) -> str:
         """Return the file of the task that a path leads to, empty where it is none."""
-        name = _PACKED.sub("", file_name(text)).casefold()
+        # A folder that is not known may end with the mark that divides it from the name.
+        name = _PACKED.sub("", file_name(text).removeprefix(UNKNOWN)).casefold()
         if not name or UNKNOWN in name or file_name(text) in self._written:
             return ""
         same = [file for file in self._files if _PACKED.sub("", file_name(file)).casefold() == name]

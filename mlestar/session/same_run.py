@@ -18,7 +18,7 @@ from mlestar.store.content import (
 )
 
 ABSENT: tuple[object, ...] = ("", None, (), frozenset(), {})
-BY_CONTENT = ("prompts", "cards", "weights_folder")
+BY_CONTENT = ("prompts", "cards", "weights_folder", "start")
 """Settings that name files: their content is compared, not where they are; `packages` is one where it names a file."""
 
 
@@ -70,7 +70,7 @@ def _start_contents(settings: Settings, earlier: Contents | None) -> Contents:
     """
     if not settings.start:
         return {}
-    name = f"start {settings.start}"
+    name = "start"
     try:
         path = find_file(settings.start, settings.runs_dir)
     except SettingsError:

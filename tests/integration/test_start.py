@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -31,7 +32,7 @@ def write_notebook(path: Path, code: str) -> Path:
 def test_a_notebook_with_paths_of_kaggle_becomes_a_solution_and_is_compared(tmp_path: Path, runner: str) -> None:
     task = write_task(tmp_path / "task", mixed_rows(400), "label", "accuracy")
     start = write_notebook(tmp_path / "mine.ipynb", FOREIGN["pictures and progress"])
-    options = {"settings": {**SETTINGS, "runner": runner}, "runs_dir": tmp_path / "runs"}
+    options: dict[str, Any] = {"settings": {**SETTINGS, "runner": runner}, "runs_dir": tmp_path / "runs"}
     result = mlestar.solve(task, run_id="first", start=start, **options)
     assert result.status == "solved"
     assert result.start is not None
@@ -46,7 +47,8 @@ def test_a_notebook_with_paths_of_kaggle_becomes_a_solution_and_is_compared(tmp_
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_run_continues_from_an_earlier_one_whose_data_have_grown(tmp_path: Path) -> None:
-    options = {"settings": {**SETTINGS, "runner": "local", "outer_steps": 0}, "runs_dir": tmp_path / "runs"}
+    settings = {**SETTINGS, "runner": "local", "outer_steps": 0}
+    options: dict[str, Any] = {"settings": settings, "runs_dir": tmp_path / "runs"}
     task = write_task(tmp_path / "task", mixed_rows(300), "label", "accuracy")
     first = mlestar.solve(task, run_id="first", **options)
     grown = write_task(tmp_path / "grown", mixed_rows(500), "label", "accuracy")

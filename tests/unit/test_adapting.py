@@ -14,7 +14,7 @@ from mlestar.offline.adapting.outputs import write_submission_file
 from mlestar.offline.adapting.scoring import add_score
 from mlestar.state import Brief
 from tests.unit.foreign_scripts import FOREIGN
-from tests.unit.offline_context import brief_of, code, facts_of, mixed_rows, run, write_task
+from tests.unit.offline_context import brief_of, code, facts_of, mixed_rows, reply, run, write_task
 
 OUTCOME = {"status": "error", "message": "FileNotFoundError", "lacks": "no score line"}
 
@@ -49,6 +49,24 @@ def test_the_model_stays(habit: str, brief: Brief) -> None:
     model = [line for line in FOREIGN[habit].splitlines() if '["x"]' in line]
     assert model
     assert set(model) <= set(adapted.splitlines())
+
+
+def test_a_person_s_script_is_not_replaced_by_a_recipe(brief: Brief) -> None:
+    values = {"script": FOREIGN["pathlib"], "bug": "ValueError: what is this?", "failed_fixes": [], "study": False}
+    assert "def fit_predict" in code("debugger", brief, **values)
+    assert code("debugger", brief, own=True, **values).strip() == FOREIGN["pathlib"].strip()
+    repaired = code("debugger", brief, own=True, **values | {"bug": "TypeError: unexpected keyword argument 'index'"})
+    assert "index=False" not in repaired
+    assert reply("usage_checker", brief, script=FOREIGN["pathlib"]) == "ALL USED"
+
+
+def test_a_study_of_a_script_that_executes_its_own_file(tmp_path: Path, brief: Brief, folder: Path) -> None:
+    script = (
+        'text = open(__file__, encoding="utf-8").read()\nassert "own file" in text  # own file\n'
+        'open("submission.csv", "w").close()\nprint("Final Validation Performance: 0.5")\n'
+    )
+    printed = run(code("ablator", brief, script=script, summaries=[]), folder, tmp_path / "work")
+    assert "Ablation baseline: 0.5" in printed
 
 
 def test_a_script_that_prints_its_score_keeps_it(brief: Brief) -> None:

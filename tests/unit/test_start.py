@@ -216,6 +216,15 @@ async def test_the_file_may_be_gone_once_the_run_has_read_it(tmp_path: Path) -> 
     assert result.winner == "t0.s1"
 
 
+async def test_the_file_may_move(tmp_path: Path) -> None:
+    start = write(tmp_path, script(0.9, "mine"))
+    settings = {**ONLY, "model_attempts": 1}
+    with pytest.raises(OperatorError):
+        await solve(tmp_path, Scenario(initializer=_lose), settings, start=start)
+    result = await solve(tmp_path, Scenario(), settings, start=str(Path(start).rename(tmp_path / "moved.py")))
+    assert result.winner == "t0.s1"
+
+
 async def test_another_script_under_the_same_run_id_is_refused(tmp_path: Path) -> None:
     start = write(tmp_path, script(0.9, "mine"))
     with pytest.raises(OperatorError):

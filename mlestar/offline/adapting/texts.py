@@ -126,4 +126,4 @@ def replace_nodes(code: str, changes: Iterable[tuple[ast.expr | ast.stmt, str]])
 def insert_before(code: str, line: int, text: str) -> str:
     """Return the code with more lines before one of its lines, counted from 1."""
     lines = code.split("\n")
-    return "\n".join([*lines[: line - 1], *text.rstrip("\n").split("\n"), *lines[line - 1 :]])
+    return "\n".join([*lines[: line - 1], *text.removesuffix("\n").split("\n"), *lines[line - 1 :]])

@@ -127,7 +127,7 @@ def copy_submission(code: str, written: str) -> str:
 def _describe(adapted: Solution) -> str:
     verdict = adapted.verdict
     if adapted.score is None:
-        return f"failed ({verdict.status}: {verdict.message})"
+        return f"failed ({verdict.message or verdict.status})"
     return f"scored {format_score(verdict.holdout, verdict.holdout_se)}"
 
 
@@ -135,9 +135,9 @@ def describe_unusable(given: Solution | None, adapted: Solution | None) -> str:
     """Return one line where a start could not be made to run, so that the run goes on with other solutions."""
     reasons = []
     if given is not None and given.score is None:
-        reasons.append(f"as given: {given.verdict.status}, {given.verdict.message or 'it gave no score'}")
+        reasons.append(f"as given: {given.verdict.message or 'it gave no score'}")
     if adapted is not None:
-        reasons.append(f"adapted: {adapted.verdict.status}, {adapted.verdict.message or 'it gave no score'}")
+        reasons.append(f"adapted: {adapted.verdict.message or adapted.verdict.status}")
     return f"THE START COULD NOT BE USED ({'; '.join(reasons)}); the run went on without it"
 
 

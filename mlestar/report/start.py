@@ -118,11 +118,10 @@ def _describe_failure(given: Solution | None, start: Solution | None) -> str:
     """Return a sentence where a start ended without a score; nothing as long as it may still get one."""
     if start is None or start.score is not None:
         return ""
-    reasons = [f"adapted it ended as {start.verdict.status}: {start.verdict.message}"]
+    reasons = [f"adapted, {start.verdict.message or start.verdict.status}"]
     if given is not None:
-        ended = "without a score" if given.verdict.status == "ok" else f"as {given.verdict.status}"
-        reasons.insert(0, f"as given it ended {ended}: {given.verdict.message}".rstrip(": "))
-    return f"The start could not be used, and the run went on without it: {'; '.join(reasons)}".rstrip(": .") + "."
+        reasons.insert(0, f"as given, {given.verdict.message or 'it gave no score'}")
+    return f"The start could not be used, and the run went on without it ({'; '.join(reasons)})."
 
 
 def _describe_worse(

@@ -62,7 +62,7 @@ def test_a_person_s_script_is_not_replaced_by_a_recipe(brief: Brief) -> None:
 
 def test_a_study_of_a_script_that_executes_its_own_file(tmp_path: Path, brief: Brief, folder: Path) -> None:
     script = (
-        'text = open(__file__, encoding="utf-8").read()\nassert "own file" in text  # own file\n'
+        'from pathlib import Path\ntext = Path(__file__).read_text()\nassert "own file" in text  # own file\n'
         'open("submission.csv", "w").close()\nprint("Final Validation Performance: 0.5")\n'
     )
     printed = run(code("ablator", brief, script=script, summaries=[]), folder, tmp_path / "work")
@@ -96,6 +96,9 @@ def test_installed_libraries_are_imported() -> None:
     replaced = replace_libraries(script, frozenset({"numpy"}))
     assert "sns = Unavailable()" in replaced
     assert ast.parse(replaced)
+    progress = "from tqdm.notebook import tqdm\nfrom tqdm.auto import trange\n"
+    replaced = replace_libraries(progress, frozenset({"tqdm"}))
+    assert replaced.endswith("tqdm = Progress()\nfrom tqdm.auto import trange\n")
 
 
 def test_the_added_score_is_that_of_rows_that_the_script_does_not_see(

@@ -16,6 +16,8 @@ SHOWING = frozenset(
     }
 )
 """Modules without which a model is trained alike."""
+OF_NOTEBOOKS = ("tqdm.notebook", "tqdm.notebook_gui", "google.colab", "kaggle_secrets")
+"""Modules that fail outside of a notebook, wherever they are installed."""
 PROGRESS = frozenset({"tqdm"})
 """Those of them that show progress."""
 _STAND_IN = '''\
@@ -78,6 +80,8 @@ def replace_libraries(script: str, installed: Set[str]) -> str:
 
 
 def _is_missing(module: str, installed: Set[str]) -> bool:
+    if module.startswith(OF_NOTEBOOKS):
+        return True
     root = module.split(".")[0]
     return root in SHOWING and root.lower().replace("_", "-") not in {name.replace("_", "-") for name in installed}
 

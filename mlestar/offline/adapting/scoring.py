@@ -43,7 +43,8 @@ def _values(facts: Facts) -> dict[str, Any] | None:
         return None
     if objective.rule not in _RULES or (objective.multilabel and spec.prediction_kind != "value"):
         return None
-    if objective.classify and not spec.classes:
+    classify = objective.classify or objective.rule == "cuts"  # grades are classes, whatever predicts them
+    if classify and not spec.classes:
         return None
     train, test = facts.files[spec.train], facts.files.get(spec.test or "")
     return {
@@ -59,7 +60,7 @@ def _values(facts: Facts) -> dict[str, Any] | None:
         "id": spec.id,
         "classes": list(spec.classes),
         "positive": spec.pos_label,
-        "classify": objective.classify,
+        "classify": classify,
         "single": objective.rule == "positive",
         "labels": spec.prediction_kind in ("label", "text"),
         "code": _code(objective),

@@ -92,7 +92,7 @@ NODES: dict[str, tuple[str, ...]] = {
     "target": ("prepare",),
     "id_column": ("prepare",),
     "split": ("prepare",),
-    "start": ("prepare", "make_start"),
+    "start": ("prepare", "run_given"),
 }
 """Nodes that a field concerns."""
 

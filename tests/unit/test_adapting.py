@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -52,7 +53,12 @@ def test_the_model_stays(habit: str, brief: Brief) -> None:
 
 
 def test_a_person_s_script_is_not_replaced_by_a_recipe(brief: Brief) -> None:
-    values = {"script": FOREIGN["pathlib"], "bug": "ValueError: what is this?", "failed_fixes": [], "study": False}
+    values: dict[str, Any] = {
+        "script": FOREIGN["pathlib"],
+        "bug": "ValueError: what is this?",
+        "failed_fixes": [],
+        "study": False,
+    }
     assert "def fit_predict" in code("debugger", brief, **values)
     assert code("debugger", brief, own=True, **values).strip() == FOREIGN["pathlib"].strip()
     repaired = code("debugger", brief, own=True, **values | {"bug": "TypeError: unexpected keyword argument 'index'"})

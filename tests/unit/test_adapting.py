@@ -13,6 +13,7 @@ from mlestar.agents.adapter import find_breach
 from mlestar.offline.adapting.libraries import replace_libraries
 from mlestar.offline.adapting.outputs import write_submission_file
 from mlestar.offline.adapting.scoring import add_score
+from mlestar.offline.refinement import foreign_block
 from mlestar.state import Brief
 from tests.unit.foreign_scripts import FOREIGN
 from tests.unit.offline_context import brief_of, code, facts_of, mixed_rows, reply, run, write_task
@@ -64,6 +65,13 @@ def test_a_person_s_script_is_not_replaced_by_a_recipe(brief: Brief) -> None:
     repaired = code("debugger", brief, own=True, **values | {"bug": "TypeError: unexpected keyword argument 'index'"})
     assert "index=False" not in repaired
     assert reply("usage_checker", brief, script=FOREIGN["pathlib"]) == "ALL USED"
+
+
+def test_the_block_to_refine_is_never_of_the_added_score(brief: Brief) -> None:
+    adapted = code("adapter", brief, script=FOREIGN["packed files"] + "m = Forest(n_estimators=50)\n", outcome=OUTCOME)
+    assert foreign_block(adapted)[0] == "m = Forest(n_estimators=50)"
+    adapted = code("adapter", brief, script=FOREIGN["packed files"], outcome=OUTCOME)
+    assert "def " not in foreign_block(adapted)[0]
 
 
 def test_a_study_of_a_script_that_executes_its_own_file(tmp_path: Path, brief: Brief, folder: Path) -> None:

@@ -11,6 +11,8 @@ from mlestar.offline.facts import Facts
 from mlestar.offline.metrics import Objective, find_objective
 from mlestar.offline.rendering import render
 
+SCORE_MARK = "# --- The score: "
+"""How the first line of what is added begins."""
 SCORE_LINE = "Final Validation Performance"
 _TABLES = re.compile(r"\.(?:csv|tsv|txt)(?:\.(?:gz|bz2|xz|zip))?$")
 _RULES = frozenset({"likeliest", "threshold", "prior", "cuts", "positive", "probabilities", "values", "quantile"})

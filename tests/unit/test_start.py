@@ -129,6 +129,18 @@ async def test_what_is_worse_than_the_start_on_fresh_rows_is_not_submitted(tmp_p
     assert result.winner == "t0.s1"
 
 
+async def test_a_run_that_ends_before_its_last_export_submits_what_the_order_says(tmp_path: Path) -> None:
+    """The best of the holdout is worse than the start on fresh rows; then the provider is lost."""
+    jobs = {"t0.c1-fresh1": "0.76", "t0.s1-fresh1": "0.79"}
+    replies = {"initializer": fence(script(0.8, "A")), "merger": fence(script(0.5, "m"))}
+    scenario = Scenario(replies, jobs=jobs, subsampling_extractor=_lose)
+    settings = {**ONLY, "model_attempts": 1, "subsample_rows": 100, "blend": False}
+    task = count_rows(make_task(tmp_path / "signs", rows=2000))
+    with pytest.raises(OperatorError):
+        await solve(tmp_path, scenario, settings, start=write(tmp_path, script(0.7, "mine")), task=task)
+    assert Result.read(tmp_path / "runs/run/result.json").winner == "t0.s1"
+
+
 async def test_a_baseline_that_is_worse_than_the_start_is_not_submitted(tmp_path: Path) -> None:
     scenario = Scenario(initializer=fence(script(0.52, "A")), merger=fence(script(0.5, "m")))
     start = write(tmp_path, script(0.9, "mine"))

@@ -98,9 +98,7 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
             for solution in sorted(solutions.values(), key=_position)
             if solution.id not in left_out
         ),
-        start=_shown_start(
-            gather_start(brief, solutions, rescorings, state.get("start"), tuple(state.get("exports", []))), ended
-        ),
+        start=_shown_start(gather_start(brief, solutions, state), ended),
         baselines=tuple(_baseline_row(ctx, baseline, ended) for baseline in state.get("baselines", {}).values()),
         **task,
     )

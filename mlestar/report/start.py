@@ -1,12 +1,22 @@
 """A run's start in its result: the score before and after, and what is said where it could not be used."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
 from mlestar.metrics.finite import Finite
 from mlestar.metrics.precision import format_claim, format_score
-from mlestar.state import AS_GIVEN, START, Brief, Export, Rescoring, Solution, StartComparison, VerdictStatus
+from mlestar.state import (
+    AS_GIVEN,
+    START,
+    Brief,
+    Export,
+    PipelineState,
+    Rescoring,
+    Solution,
+    StartComparison,
+    VerdictStatus,
+)
 
 
 class StartRow(BaseModel):
@@ -76,16 +86,17 @@ class StartRow(BaseModel):
         return tuple(rows)
 
 
-def gather_start(
-    brief: Brief | None,
-    solutions: Mapping[str, Solution],
-    rescorings: Mapping[str, Rescoring],
-    comparison: StartComparison | None,
-    exports: tuple[Export, ...],
-) -> StartRow | None:
-    """Return the start of a run, None where it had none."""
+def gather_start(brief: Brief | None, solutions: Mapping[str, Solution], state: PipelineState) -> StartRow | None:
+    """Return the start of a run, None where it had none.
+
+    Args:
+        brief: of the run.
+        solutions: of the run, those that only the ledger has included.
+        state: that the run has reached.
+    """
     if brief is None or brief.start is None:
         return None
+    rescorings, comparison = state.get("rescorings", {}), state.get("start")
     given = next((one for one in solutions.values() if one.origin == AS_GIVEN), None)
     start = next((one for one in solutions.values() if one.origin == START), None)
     values: dict[str, object] = {"name": brief.start.name, "notes": brief.start.notes}
@@ -101,7 +112,9 @@ def gather_start(
     if comparison is not None:
         values |= comparison.model_dump()
         values |= _after(comparison, solutions, rescorings)
-    warning = _describe_failure(given, start) or _describe_worse(comparison, start, rescorings, exports)
+    warning = _describe_failure(given, start) or _describe_worse(
+        comparison, start, rescorings, state.get("exports", [])
+    )
     return StartRow.model_validate({**values, "warning": warning})
 
 
@@ -128,7 +141,7 @@ def _describe_worse(
     comparison: StartComparison | None,
     start: Solution | None,
     rescorings: Mapping[str, Rescoring],
-    exports: tuple[Export, ...],
+    exports: Sequence[Export],
 ) -> str:
     """Return a sentence where what was submitted is worse than the start beyond the error, and why."""
     if comparison is None or start is None or comparison.gain is None or comparison.gain_se is None:

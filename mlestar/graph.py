@@ -23,6 +23,7 @@ from mlestar.nodes import (
     refine,
     rescore,
     review,
+    start,
     submit,
     track,
 )
@@ -135,6 +136,7 @@ def add_initialization(graph: Track | TrackAlone) -> None:
     evaluation = compile_evaluation()
     graph.add_node("retrieve", initialize.retrieve)
     graph.add_node("review_models", review.review_models)
+    graph.add_node("make_start", build_start().compile(name="start"))
     graph.add_node("make_candidate", build_candidate().compile(name="candidate"))
     graph.add_node("rank", initialize.rank)
     graph.add_node("merge", initialize.merge)
@@ -146,8 +148,11 @@ def add_initialization(graph: Track | TrackAlone) -> None:
 
     graph.add_edge("retrieve", "review_models")
     graph.add_conditional_edges(
-        "review_models", initialize.each_card, {"each card": "make_candidate", "no card": "rank"}
+        "review_models",
+        initialize.each_card,
+        {"own script": "make_start", "each card": "make_candidate", "no card": "rank"},
     )
+    graph.add_edge("make_start", "rank")
     graph.add_edge("make_candidate", "rank")
     graph.add_conditional_edges(
         "rank",
@@ -225,6 +230,23 @@ def build_candidate() -> Candidate:
     graph.add_node("export_first", submit.export_first)
     graph.add_edge("write_candidate", "evaluate")
     graph.add_edge("evaluate", "export_first")
+    graph.add_edge("export_first", END)
+    return graph
+
+
+def build_start() -> Candidate:
+    """Return the first solution that is a person's own script: run as given, adapted, evaluated, exported at once."""
+    graph = StateGraph(CandidateState, context_schema=Settings, output_schema=CandidateOutput)
+    graph.add_node("run_given", start.run_given)
+    graph.add_node("adapt_start", start.adapt_start)
+    graph.add_node("evaluate", compile_evaluation())
+    graph.add_node("conclude_start", start.conclude_start)
+    graph.add_node("export_first", submit.export_first)
+    graph.add_edge(START, "run_given")
+    graph.add_edge("run_given", "adapt_start")
+    graph.add_edge("adapt_start", "evaluate")
+    graph.add_edge("evaluate", "conclude_start")
+    graph.add_edge("conclude_start", "export_first")
     graph.add_edge("export_first", END)
     return graph
 

@@ -23,6 +23,17 @@ def parse(source: str | bytes) -> ast.Module:
         return ast.parse(source)
 
 
+def first_statement(tree: ast.Module) -> int:
+    """Return the line of the first statement after the docstring and imports from the future."""
+    for number, node in enumerate(tree.body):
+        docstring = number == 0 and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        future = isinstance(node, ast.ImportFrom) and node.module == "__future__"
+        if not docstring and not future:
+            decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+            return min([node.lineno, *(decorator.lineno for decorator in decorators)])
+    return 1
+
+
 def symbol_tables(source: str) -> Iterator[symtable.SymbolTable]:
     """Yield the symbol table of a module, then those of what it contains.
 

@@ -37,16 +37,25 @@ async def summarize_bug(
 
 
 async def repair_script(
-    agent: AgentContext, script: str, bug: str, failed_fixes: Sequence[str], measured: Measured | None = None
+    agent: AgentContext,
+    script: str,
+    bug: str,
+    failed_fixes: Sequence[str],
+    measured: Measured | None = None,
+    *,
+    own: bool = False,
 ) -> str:
-    """Return a repaired script that differs from the failing one and from every failed fix."""
+    """Return a repaired script that differs from the failing one and from every failed fix.
+
+    A person's own script (`own`) may be repaired, and is never replaced by another one.
+    """
     role = DEBUGGER.then(check_script).then(check_whole(agent.brief)).then(keep_needs(script, repairing=True))
     role = role.then(reject_failed([script, *failed_fixes]))
     advise = advise_on_pandas(agent.brief.packages)
     note = describe_old_pandas(script, agent.brief.packages)
     bug = f"{bug}\n\nNote: {note}" if note else bug
     values = {"script": script, "bug": bug, "failed_fixes": failed_fixes, "study": False, "measured": measured}
-    return await agent.ask(role, advise=advise, **values)
+    return await agent.ask(role, advise=advise, own=own, **values)
 
 
 def reject_failed(failed: Sequence[str]) -> Callable[[str], str]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from mlestar.agents.ablator import ABLATOR
+from mlestar.agents.adapter import ADAPTER
 from mlestar.agents.analyst import ANALYST
 from mlestar.agents.coder import CODER
 from mlestar.agents.debugging import BUG_SUMMARIZER, DEBUGGER
@@ -25,6 +26,7 @@ ROLES: dict[str, Role[Any]] = {
         WEB_RETRIEVER,
         RETRIEVER,
         INITIALIZER,
+        ADAPTER,
         MERGER,
         ABLATOR,
         CODER,

@@ -94,6 +94,10 @@ PromptsDir = Annotated[
     Path | None, typer.Option("--prompts", help="Folder whose prompt files override the built-in ones.")
 ]
 Cards = Annotated[list[Path] | None, typer.Option("--card", help="Markdown file with a model card. Repeatable.")]
+Start = Annotated[
+    str | None,
+    typer.Option("--start", metavar="FILE", help="Your script or notebook, or RUN[:SOLUTION] of an earlier run."),
+]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Any other setting as key=value. Repeatable.")]
 
 
@@ -118,6 +122,7 @@ def run(
     parallel: Parallel = None,
     fresh: Fresh = False,
     review: Review = None,
+    start: Start = None,
     card: Cards = None,
     prompts: PromptsDir = None,
     weights: WeightsPolicy = None,
@@ -145,6 +150,7 @@ def run(
         "max_executions": max_executions,
         "parallel": parallel,
         "review": review,
+        "start": start,
         "cards": card,
         "prompts": prompts,
         "weights": weights,

@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from mlestar.errors import clean_text
 from mlestar.events import Event
 from mlestar.metrics.precision import format_claim, format_score
 from mlestar.metrics.spec import NOT_BLIND
@@ -78,6 +79,8 @@ def show_result(console: Console, result: Result) -> None:
         ("reported", format_claim(score.reported), "the script's own claim"),
     ):
         table.add_row(Text(name, style="cyan"), Text(value, style="bold"), Text(meaning, style="dim"))
+    for name, value, meaning in result.start.lines if result.start else ():
+        table.add_row(Text(name, style="cyan"), Text(clean_text(value)), Text(clean_text(meaning), style="dim"))
     for baseline in result.baselines:
         table.add_row(*_baseline_cells(baseline))
     if result.uncertainty is not None and result.uncertainty.kind != "none":
@@ -85,7 +88,8 @@ def show_result(console: Console, result: Result) -> None:
         table.add_row(Text(name, style="cyan"), Text(""), Text(result.uncertainty.summary, style="dim"))
     console.print(Panel(table, title=_title(result), border_style=_color(result), expand=False))
     console.print(Text("spent      ", style="cyan"), Text(str(result.spend)), sep="", soft_wrap=True, highlight=False)
-    for line in filter(None, (result.message, result.baseline_warning)):
+    start_warning = clean_text(result.start.warning) if result.start else ""
+    for line in filter(None, (result.message, result.baseline_warning, start_warning)):
         console.print(Text(line, style="yellow"))
     for weak in result.weak_models:
         console.print(Text(weak, style="yellow"))

@@ -18,7 +18,7 @@ from mlestar.runtime.budget import Refusal
 from mlestar.runtime.context import RunContext, find_context
 from mlestar.runtime.facts import note_failure
 from mlestar.settings import Settings
-from mlestar.state import Brief, EvaluationState, Solution, Verdict
+from mlestar.state import START, Brief, EvaluationState, Solution, Verdict
 from mlestar.store import key_of
 
 SUSPICIOUS = 3.0
@@ -132,7 +132,8 @@ async def debug(state: EvaluationState, runtime: Runtime[Settings]) -> Evaluatio
     agent = await ctx.agent(state, state["draft"].track, step=f"{state['draft'].id} repair {rounds}")
     codes = [await ctx.services.text(sha) for sha in failed]
     try:
-        repaired = await repair_script(agent, codes[-1], state["bug"], codes[:-1], state["verdict"].measured)
+        own, measured = state["draft"].origin == START, state["verdict"].measured
+        repaired = await repair_script(agent, codes[-1], state["bug"], codes[:-1], measured, own=own)
     except ReplyError:
         return {"repaired": False, "debug_rounds": rounds}
     return {"script": await ctx.services.keep(repaired), "repaired": True, "fixes": failed, "debug_rounds": rounds}

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median, stdev
 
 from mlestar.metrics.spec import Direction, sign
-from mlestar.state import BASELINE, PipelineState, Rescoring, Solution, best_first
+from mlestar.state import AS_GIVEN, BASELINE, START, PipelineState, Rescoring, Solution, best_first
 
 TOO_GOOD = 2.0
 """Standard errors of their difference by which the holdout score of a finalist may be better than its fresh score.
@@ -19,9 +19,12 @@ Measured in `benchmarks/fresh.py`, of 1, 1.5, 2 and 3: where a script had copied
 
 
 def ranked_scripts(state: PipelineState, direction: Direction) -> list[Solution]:
-    """Return the solutions of the run that have a score, best first, each script once; baselines are none of them."""
-    solutions = [solution for solution in state.get("solutions", {}).values() if solution.origin != BASELINE]
-    ranked = best_first(direction, sorted(solutions, key=lambda solution: solution.id))
+    """Return the solutions of the run that have a score, best first, each script once; baselines are none of them.
+
+    A start comes before other solutions with its script: what it is compared with must not be the start itself.
+    """
+    solutions = [one for one in state.get("solutions", {}).values() if one.origin not in (BASELINE, AS_GIVEN)]
+    ranked = best_first(direction, sorted(solutions, key=lambda solution: (solution.origin != START, solution.id)))
     scripts: dict[str | None, Solution] = {}
     for solution in ranked:
         scripts.setdefault(solution.script, solution)
@@ -30,6 +33,8 @@ def ranked_scripts(state: PipelineState, direction: Direction) -> list[Solution]
 
 def choose_finalists(ranked: Sequence[Solution], count: int) -> list[Solution]:
     """Return the best by holdout score, best first: a blend first, and from two on the best of each kind.
+
+    A start is one more: what is submitted is compared with it.
 
     The holdout score of a script or an ensemble is the best of many on the same rows, so its lead over another kind may
     be chance; that of a blend owes nothing to a choice, and looks worse than theirs for it. A blend is kept only where
@@ -42,6 +47,7 @@ def choose_finalists(ranked: Sequence[Solution], count: int) -> list[Solution]:
     places = [kind[0] for kind in kinds if kind][:count]
     others = [solution for solution in ranked if solution not in places]
     chosen = [*places, *others[: count - len(places)]]
+    chosen += [solution for solution in ranked if solution.origin == START and solution not in chosen]
     return [solution for solution in ranked if solution in chosen]
 
 

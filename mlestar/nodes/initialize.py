@@ -11,18 +11,21 @@ from mlestar.agents.initializer import ask_for_candidate
 from mlestar.agents.merger import merge_scripts
 from mlestar.agents.retriever import retrieve_cards
 from mlestar.agents.usage_checker import check_usage
-from mlestar.nodes.acceptance import is_no_worse
+from mlestar.nodes.acceptance import improves, is_no_worse
 from mlestar.nodes.progress import emit
 from mlestar.nodes.propose import propose
+from mlestar.nodes.start import TRACK
 from mlestar.nodes.track import accept_best, ask_budget, best_of, best_script, keep_best, next_block
 from mlestar.retrieval import Findings, find_missing, sources_of
-from mlestar.runtime.context import find_context
+from mlestar.runtime.context import RunContext, find_context
 from mlestar.settings import Settings
 from mlestar.state import (
+    START,
     Brief,
     CandidateState,
     Draft,
     ModelCard,
+    Solution,
     Source,
     TrackState,
     best_first,
@@ -84,11 +87,14 @@ def choose_cards(chosen: Sequence[ModelCard], spare: Sequence[ModelCard], brief:
     return [*usable[:count], *unusable]
 
 
-def each_card(state: TrackState) -> list[Send] | Literal["no card"]:
-    """Write a candidate for every card."""
+async def each_card(state: TrackState, runtime: Runtime[Settings]) -> list[Send] | Literal["no card"]:
+    """Write a candidate for every card; in the first track the person's own script is one too."""
+    ctx = await find_context(state, runtime)
     keys = {"run_id": state["run_id"], "brief": state["brief"], "track": state["track"]}
     usable = [card for card in state["cards"] if not card.problem]
     sends = [Send("make_candidate", {**keys, "card": card, "number": i}) for i, card in enumerate(usable, 1)]
+    if state["track"] == TRACK and (await ctx.brief(state)).start is not None:
+        sends.insert(0, Send("make_start", keys))
     return sends or "no card"
 
 
@@ -101,11 +107,12 @@ async def write_candidate(state: CandidateState, runtime: Runtime[Settings]) -> 
 
 
 async def rank(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
-    """Sort the candidates by score; the best is where merging starts."""
+    """Sort the candidates by score; the first is where merging starts."""
     ctx, track = await find_context(state, runtime), state["track"]
     brief = await ctx.brief(state)
-    candidates = [solution for solution in state.get("solutions", {}).values() if solution.origin == "candidate"]
+    candidates = [one for one in state.get("solutions", {}).values() if one.origin in (START, "candidate")]
     ranked = best_first(brief.spec.direction, sorted(candidates, key=lambda solution: solution.id))
+    ranked = await _start_first(ctx, brief, ranked)
     best = ranked[0] if ranked else None
     step = "merging" if len(ranked) > 1 else "refinement"
     return {
@@ -115,6 +122,14 @@ async def rank(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
         **keep_best(track, best),
         **await ask_budget(ctx, track, step),
     }
+
+
+async def _start_first(ctx: RunContext, brief: Brief, ranked: list[Solution]) -> list[Solution]:
+    """Return the candidates with the start before the others, unless the best of them would replace it."""
+    start = next((solution for solution in ranked if solution.origin == START), None)
+    if start is None or start is ranked[0] or await improves(ctx, brief, ranked[0], start):
+        return ranked
+    return [start, *(solution for solution in ranked if solution is not start)]
 
 
 def after_rank(state: TrackState) -> Literal["next best", "one candidate or budget", "no candidate"]:

@@ -87,7 +87,7 @@ async def gain_over(
     None where one of them has no score there, or the comparison takes too long.
     """
     pairs: list[tuple[StagedInput, str | None, str | None]]
-    rescored = _on_fresh_rows(left, right, rescorings)
+    rescored = on_fresh_rows(left, right, rescorings)
     fresh = await ctx.inputs.fresh(brief, ctx.settings.fresh_splits)
     if rescored and len(fresh) == len(rescored[0].submissions):
         pairs = list(zip(fresh, rescored[0].submissions, rescored[1].submissions, strict=True))
@@ -112,14 +112,14 @@ def _difference(
     """Return by how much a score is better than another of the same rows, and the error as if they were independent."""
     scores = left.verdict.holdout, right.verdict.holdout
     errors = left.verdict.holdout_se, right.verdict.holdout_se
-    if rescored := _on_fresh_rows(left, right, rescorings):
+    if rescored := on_fresh_rows(left, right, rescorings):
         scores, errors = (rescored[0].fresh, rescored[1].fresh), (rescored[0].fresh_se, rescored[1].fresh_se)
     if scores[0] is None or scores[1] is None:
         return 0.0, 0.0
     return sign(direction) * (scores[0] - scores[1]), math.hypot(errors[0] or 0.0, errors[1] or 0.0)
 
 
-def _on_fresh_rows(
+def on_fresh_rows(
     left: Solution, right: Solution, rescorings: Mapping[str, Rescoring]
 ) -> tuple[Rescoring, Rescoring] | None:
     """Return the rescorings of two solutions where both have them on the same rows."""

@@ -18,6 +18,7 @@ from mlestar.evaluation.holdout.answers import describe_answers, find_answers
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.evaluation.holdout.revealing import describe_left_out, vouched_lines, without_files, without_revealing
 from mlestar.nodes.progress import emit
+from mlestar.nodes.start import find_start
 from mlestar.runners import Installer
 from mlestar.runtime.context import RunContext, open_context
 from mlestar.runtime.supply import describe_supply
@@ -33,6 +34,9 @@ async def prepare(state: PipelineInput, runtime: Runtime[Settings]) -> PipelineS
     run_id, folder = await asyncio.to_thread(_find_task, state, settings)
     ctx = await open_context(settings, run_id, folder)
     emit(runtime, "prepare", f"run {run_id} in {ctx.folder.path}")
+    own = await find_start(ctx)
+    if own is not None:
+        emit(runtime, "prepare", "; ".join([f"starts from {own.name}", *own.notes]))
     models = ctx.services.caller.models
     emit(runtime, "prepare", f"model {models.title}: {models.default.why}")
     emit(runtime, "prepare", f"retrieval {ctx.services.retrieval.title}")
@@ -59,7 +63,7 @@ async def prepare(state: PipelineInput, runtime: Runtime[Settings]) -> PipelineS
         shown = await unless_stopped(_as_staged(ctx, brief, task, division))
         brief = brief.model_copy(update={"spec": shown.spec, "statistics": shown.statistics})
     brief = brief.model_copy(update={"statistics": limit_statistics(brief.statistics, settings.share)})
-    brief = brief.model_copy(update={"spec": await _complete_spec(ctx, brief)})
+    brief = brief.model_copy(update={"start": own, "spec": await _complete_spec(ctx, brief)})
     _emit_holdout(runtime, brief, division, time.monotonic() - start)
     written: PipelineState = {"train_csv": "", "test_csv": "", "description": ""}
     return {"run_id": run_id, "brief": await ctx.services.keep(brief.model_dump_json()), "exports": [], **written}

@@ -13,6 +13,7 @@ from mlestar.nodes.grading import grade_execution
 from mlestar.nodes.leakage import check_finalist
 from mlestar.nodes.order import compare_baselines, place_baselines
 from mlestar.nodes.progress import emit
+from mlestar.nodes.start_order import place_start
 from mlestar.runtime.budget import Refusal
 from mlestar.runtime.context import RunContext, find_context
 from mlestar.runtime.inputs import StagedInput
@@ -89,12 +90,17 @@ def combine_verdicts(finalist: Solution, verdicts: Sequence[Verdict]) -> Rescori
 
 
 async def choose(state: PipelineState, runtime: Runtime[Settings]) -> PipelineState:
-    """Order the solutions for export: finalists, then the others by holdout score; baselines before what they beat."""
+    """Order the solutions for export: finalists, then the others by holdout score.
+
+    Baselines come before what they beat, and a start before what is worse than it beyond noise.
+    """
     ctx = await find_context(state, runtime)
     brief = await ctx.brief(state)
     direction = brief.spec.direction
     scripts = order_finalists(direction, ranked_scripts(state, direction), state.get("rescorings", {}))
-    order = await place_baselines(ctx, brief, state, scripts)
+    scripts = await place_start(ctx, brief, state, scripts)
+    scripts = await place_start(ctx, brief, state, scripts)
+    order = await place_start(ctx, brief, state, await place_baselines(ctx, brief, state, scripts))
     first = order[0] if order else None
     best = scripts[0] if scripts else None
     if first != best:

@@ -18,6 +18,8 @@ from mlestar.nodes.grading import grade_execution
 from mlestar.nodes.order import CONSTANT, compare_baselines
 from mlestar.nodes.progress import emit
 from mlestar.nodes.rescore import rescore_solution
+from mlestar.nodes.start import START_ID
+from mlestar.nodes.start_order import compare_with_start, is_worse
 from mlestar.report import write_result
 from mlestar.runners.supply.packages.lock import Lock, read_lock
 from mlestar.runtime.budget import Refusal, Stage
@@ -25,6 +27,7 @@ from mlestar.runtime.context import RunContext, find_context, release_context
 from mlestar.runtime.submission import SubmittedSolution
 from mlestar.settings import EXPORT_STRETCH, Settings
 from mlestar.state import (
+    AS_GIVEN,
     BASELINE,
     Baseline,
     BlendMember,
@@ -134,7 +137,13 @@ async def rescore_whole(state: PipelineState, runtime: Runtime[Settings]) -> Pip
     if not whole.id.endswith(WHOLE):
         return {}
     brief = await ctx.brief(state)
-    return {"rescorings": await rescore_solution(ctx, brief, whole, runtime, stretch=EXPORT_STRETCH)}
+    rescorings = await rescore_solution(ctx, brief, whole, runtime, stretch=EXPORT_STRETCH)
+    known: PipelineState = {**state, "rescorings": {**state.get("rescorings", {}), **rescorings}}
+    if not rescorings[whole.id].failed and await is_worse(ctx, brief, known, whole):
+        message = "it is worse than the start beyond noise"
+        rescorings[whole.id] = rescorings[whole.id].model_copy(update={"failed": True, "message": message})
+        emit(runtime, "rescore", f"{whole.id} is not submitted: {message}")
+    return {"rescorings": rescorings}
 
 
 async def export(state: PipelineState, runtime: Runtime[Settings]) -> PipelineState:
@@ -151,6 +160,8 @@ async def export(state: PipelineState, runtime: Runtime[Settings]) -> PipelineSt
         submitted = SubmittedSolution(solution, await _pinned(ctx, solution), final=True)
         await _write(ctx, brief, submitted, attempt.submission)
         update: PipelineState = {"exports": exports, "winner": solution.id}
+        if compared := await compare_with_start(ctx, brief, state, solution):
+            update["start"] = compared
         return {**update, "baselines": await _compared(ctx, brief, {**state, **update}, solution)}
     return {"exports": exports}
 
@@ -205,7 +216,7 @@ def _queue(state: PipelineState) -> list[Solution]:
 async def export_first(state: CandidateState, runtime: Runtime[Settings]) -> CandidateState:
     """Export the first valid solution of a track at once, in the background: from then on there is a submission."""
     ctx, solution = await find_context(state, runtime), state["solution"]
-    if solution.score is None or _waits_for_search(ctx):
+    if solution.score is None or _waits_for_search(ctx) or await _waits_for_start(ctx, state, solution):
         return {}
     key, fact = key_of("first_solution", state["track"]), solution.model_dump(mode="json")
     if await asyncio.to_thread(ctx.services.ledger.note, "first_solution", key, fact):
@@ -231,13 +242,24 @@ async def submit_best(ctx: RunContext, state: PipelineState) -> None:
     if _waits_for_search(ctx) and "order" not in state:
         return
     brief = await ctx.brief(state)
-    solutions = await _noted(ctx, "solution")
-    for solution in best_first(brief.spec.direction, solutions)[:LAST_TRIES]:
+    solutions = [solution for solution in await _noted(ctx, "solution") if solution.origin != AS_GIVEN]
+    ranked = best_first(brief.spec.direction, solutions)
+    if brief.start is not None and state.get("order"):
+        ranked = _queue(state)  # fresh rows may have put the start before the best of the holdout
+    for solution in ranked[:LAST_TRIES]:
         current = ctx.submission.current
         if current and solution.id == current.solution.id:
             return
         if await _export_unchosen(ctx, brief, solution, "export"):
             return
+
+
+async def _waits_for_start(ctx: RunContext, state: CandidateState, solution: Solution) -> bool:
+    """Return whether a start may be better: until it has failed, no other solution is exported at once."""
+    if solution.id == START_ID or (await ctx.brief(state)).start is None:
+        return False
+    fact = await asyncio.to_thread(ctx.services.ledger.recall, key_of("solution", START_ID))
+    return fact is None or Solution.model_validate(fact).score is not None
 
 
 def _waits_for_search(ctx: RunContext) -> bool:

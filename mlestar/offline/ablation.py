@@ -29,9 +29,14 @@ _UNTUNED_RULES = {
 """By a piece of `tune`: the decision rule without tuning."""
 
 
+def is_own(script: str) -> bool:
+    """Return whether this engineer wrote a script of a kind that it can take apart."""
+    return functions(script).keys() >= {"run", "main", "fit_predict"}
+
+
 def write_study(script: str, summaries: str) -> str:
     """Return a study that runs the script's whole pipeline, and again with parts switched off."""
-    if not {"run", "main", "fit_predict"} <= functions(script).keys():
+    if not is_own(script):
         return render("study_foreign.py.jinja", {"source": script, "fewer": fewer_rounds(script)})
     # Variants that an earlier summary covers come last.
     variants = sorted(_variants(script), key=lambda variant: f"{variant.name}:" in summaries)[:_MAX_VARIANTS]

@@ -9,7 +9,8 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from mlestar.offline.ablation import write_study
+from mlestar.offline.ablation import is_own, write_study
+from mlestar.offline.adapting import adapt
 from mlestar.offline.cards import propose_cards
 from mlestar.offline.ensembling import best_alone, choose_plan, combine_scripts
 from mlestar.offline.facts import Facts
@@ -83,7 +84,7 @@ def _merge(facts: Facts) -> str:
 def _check_usage(facts: Facts) -> str:
     """Compare the script with the task; the recipes use every column and every joinable table."""
     script, kind = facts.text("script"), find_kind(facts)
-    if kind is None or not kind.find_unused(facts, script):
+    if kind is None or not is_own(script) or not kind.find_unused(facts, script):
         return "ALL USED"
     return _code(write_first(facts, {"name": script}, "All columns"))
 
@@ -116,6 +117,7 @@ ANSWERS: dict[str, Callable[[Facts], str]] = {
     "analyst": lambda facts: _json({}),
     "retriever": lambda facts: _json({"cards": propose_cards(facts)}),
     "initializer": _initialize,
+    "adapter": lambda facts: _code(adapt(facts)),
     "merger": _merge,
     "usage_checker": _check_usage,
     "leakage_checker": _check_leakage,

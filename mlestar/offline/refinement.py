@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain, combinations
 
 from mlestar.metrics.spec import sign
+from mlestar.offline.adapting.scoring import SCORE_MARK
 from mlestar.offline.facts import Facts
 from mlestar.offline.ideas import carry_out, ideas_for, plans_of_numbers
 from mlestar.offline.kinds import all_ideas, all_parts, all_variants, find_kind, parts_by_gain
@@ -276,8 +277,10 @@ def _number(text: str) -> float | None:
 def foreign_block(script: str) -> tuple[str, str]:
     """Return a block of a script that this engineer did not write, and a plan that slows down learning.
 
-    It is the shortest function that names a size of training, else a unique line that does, else the longest function.
+    It is the shortest function that names a size of training, else a unique line that does, else the longest function;
+    never a part of the score that was added to a person's own script.
     """
+    script = script.partition(SCORE_MARK)[0]
     texts = functions(script)
     models = [text for text in texts.values() if re.search(r"n_estimators|learning_rate|max_iter|iterations", text)]
     lines = [line for line in script.split("\n") if re.search(r"n_estimators=|learning_rate=|max_iter=", line)]

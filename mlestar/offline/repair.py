@@ -15,6 +15,8 @@ _MOST_TRIES = 9
 """Scripts for data without a recipe, more than a profile's rounds of debugging. Chosen by judgement; not measured."""
 _FEWER_FOLDS = (4, 3, 2)
 """For a script in which nothing else can be changed. Chosen by judgement; not measured."""
+START = "start"
+"""Origin of a person's own script."""
 _STUDY_FOLDER = "variants/"
 """Written by ablation studies only."""
 
@@ -56,6 +58,9 @@ def _fixes(facts: Facts) -> Iterator[str]:
         match = re.search(pattern, bug, re.IGNORECASE)
         if match:
             yield fix(script, match, facts)
+    if facts.text("origin") == START:
+        yield fewer_rounds(script)  # a person's own script is repaired, and not replaced
+        return
     kind = find_kind(facts)
     if kind is None:  # a script that says so again, in other words: one that has failed is not accepted
         yield from (refuse(f"Try {number}: no recipe") for number in range(2, _MOST_TRIES + 1))
@@ -85,6 +90,8 @@ def _smaller(script: str, match: re.Match[str], facts: Facts) -> str:
 def _other_library(script: str, match: re.Match[str], facts: Facts) -> str:
     """Return a script with a model of another library than the missing one."""
     missing, kind = match[1].split(".")[0], find_kind(facts)
+    if facts.text("origin") == START:
+        return script
     models = [model for model in safe_models(kind, facts) if missing not in model.libraries] if kind else []
     return kind.write_script(facts, models[0], f"In place of {missing}") if kind and models else script
 

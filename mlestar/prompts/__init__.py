@@ -49,7 +49,7 @@ TAGS = (
     *CODE_TAGS,
     *("task", "files", "column_statistics", "spec", "holdout", "environment", "card", "count", "results", "result"),
     *("plan", "summary", "graded", "measured", "baseline", "attempt_record", "seconds", "output", "bug", "traceback"),
-    *("evidence", "reason", "budget_left", "errors", "refusal", "role", "track", "attempt"),
+    *("outcome", "origin", "evidence", "reason", "budget_left", "errors", "refusal", "role", "track", "attempt"),
 )
 """Tags of all sections: instructions name some of them, so that code may close none."""
 _CLOSING = re.compile(rf"</(?=(?:{'|'.join(TAGS)})>)")

@@ -11,6 +11,7 @@ from mlestar.metrics.precision import round_score
 from mlestar.report.baselines import BaselineRow
 from mlestar.report.page import render_page
 from mlestar.report.result import CapRow, MemberRow, ModelRow, Result, Score, SolutionRow, SpendRow
+from mlestar.report.start import StartRow, gather_start
 from mlestar.report.uncertainty import find_uncertainty
 from mlestar.runtime.context import RunContext
 from mlestar.runtime.weights import WeightRow, declared_weights
@@ -35,7 +36,8 @@ async def write_result(ctx: RunContext, state: PipelineState, *, message: str = 
     brief = await ctx.brief(state) if "brief" in state else None
     result = await _gather(ctx, state, brief, message)
     if brief:
-        shown = {**result.model_dump(), "baseline_warning": result.baseline_warning}
+        lines = result.start.lines if result.start else ()
+        shown = {**result.model_dump(), "baseline_warning": result.baseline_warning, "start_lines": lines}
         page = await asyncio.to_thread(render_page, shown, brief.model_dump())
         await asyncio.to_thread(ctx.folder.write_text, ctx.folder.report, page)
     await asyncio.to_thread(ctx.folder.write_json, ctx.folder.result, result.model_dump(mode="json"))
@@ -99,6 +101,7 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
             for solution in sorted(solutions.values(), key=_position)
             if solution.id not in left_out
         ),
+        start=_shown_start(gather_start(brief, solutions, state), ended),
         baselines=tuple(_baseline_row(ctx, baseline, ended) for baseline in state.get("baselines", {}).values()),
         **task,
     )
@@ -207,6 +210,16 @@ def _baseline_row(ctx: RunContext, baseline: Baseline, ended: bool) -> BaselineR
     if ended:
         return row
     names = ("holdout", "fresh", "winner_gain")
+    shown = {name: _shown(getattr(row, name), getattr(row, f"{name}_se")) for name in names}
+    scores = {name: score for name, (score, _) in shown.items()}
+    return row.model_copy(update=scores | {f"{name}_se": error for name, (_, error) in shown.items()})
+
+
+def _shown_start(row: StartRow | None, ended: bool) -> StartRow | None:
+    """Return a start as it may be shown: while scripts can follow, without the digits beyond its errors."""
+    if row is None or ended:
+        return row
+    names = ("given_holdout", "holdout", "fresh", "after", "gain")
     shown = {name: _shown(getattr(row, name), getattr(row, f"{name}_se")) for name in names}
     scores = {name: score for name, (score, _) in shown.items()}
     return row.model_copy(update=scores | {f"{name}_se": error for name, (_, error) in shown.items()})

@@ -15,6 +15,7 @@ from mlestar.metrics.precision import Standing
 from mlestar.metrics.spec import Direction, TaskSpec, sign
 from mlestar.report.amounts import dollars, tokens
 from mlestar.report.baselines import BaselineRow, submitted_warning, winner_warning
+from mlestar.report.start import StartRow
 from mlestar.runtime.weights import WeightRow
 from mlestar.state import (
     Export,
@@ -170,6 +171,8 @@ class Result(BaseModel):
     baselines: tuple[BaselineRow, ...] = ()
     """What a constant and a simple model score on the same rows; empty where the settings ask for none, and in runs of
     versions that made none."""
+    start: StartRow | None = None
+    """The person's own script that the run started from, with the score before and after."""
     weights: tuple[WeightRow, ...] = ()
     """The pretrained weights that the winner uses."""
     spec: TaskSpec | None = None
@@ -266,6 +269,8 @@ class Result(BaseModel):
         shared = {name: getattr(self, name) for name in RunSummary.model_fields if name in Result.model_fields}
         if self.status == "baseline":
             shared["message"] = " ".join(filter(None, (self.message, self.baseline_warning)))
+        if self.start and self.start.warning:
+            shared["message"] = " ".join(filter(None, (shared["message"], self.start.warning)))
         return RunSummary(**shared, **self.score.model_dump(exclude={"reported"}))
 
 

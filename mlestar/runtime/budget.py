@@ -190,7 +190,7 @@ class Budget:
         fresh, factor = self._settings.fresh_inputs, await self._export_factor()
         slowest = max(finalists, default=0.0)
         usual = median(finalists) if finalists else 0.0
-        others = sorted(finalists, reverse=True)[: self._settings.finalists - 1]
+        others = sorted(finalists, reverse=True)[: self._settings.most_finalists - 1]
         left = self.max_seconds - self.active_seconds() - self._late_seconds(others, usual)
         left -= (await self._exports() - factor) * slowest
         together = left / (fresh + factor)
@@ -327,7 +327,7 @@ class Budget:
         Reserved for later stages: exports, rescorings and baselines.
         """
         # Each finalist is another script. As long as fewer have ended, those missing may take as long as the slowest.
-        count = self._settings.finalists + 1
+        count = self._settings.most_finalists + 1
         times = await asyncio.to_thread(self._ledger.slowest_executions, count)
         slowest = max(times, default=0.0)
         *finalists, usual = [*times, *[slowest] * (count - len(times))]
@@ -380,7 +380,7 @@ class Budget:
 
     @property
     def _rescorings(self) -> int:
-        return self._settings.finalists * self._settings.fresh_inputs
+        return self._settings.most_finalists * self._settings.fresh_inputs
 
     def _caps_of(self, stage: Stage) -> Caps:
         """Return the caps less what later stages need; under a low cap the exports come before the rescorings."""

@@ -37,6 +37,7 @@ SIZES: Mapping[str, CallSize] = {
     "web_retriever": CallSize("task", 0, SCRIPT_TOKENS),
     "retriever": CallSize("task", SCRIPT_TOKENS, SCRIPT_TOKENS),
     "initializer": CallSize("contract", TEXT_TOKENS, SCRIPT_TOKENS),
+    "adapter": CallSize("contract", SCRIPT_TOKENS, SCRIPT_TOKENS),
     "merger": CallSize("contract", 2 * SCRIPT_TOKENS, SCRIPT_TOKENS),
     "usage_checker": CallSize("contract", SCRIPT_TOKENS, TEXT_TOKENS),
     "ablator": CallSize("contract", SCRIPT_TOKENS, SCRIPT_TOKENS),
@@ -102,7 +103,7 @@ def count_executions(settings: Settings) -> int:
     """Return the scripts that run, with one export beside the search per track and one at the end."""
     steps = settings.tracks * settings.outer_steps
     search = _first_scripts(settings) + steps * (1 + settings.inner_plans) + _ensembles(settings)
-    return search + settings.finalists * settings.fresh_inputs + settings.baseline_executions + settings.tracks + 1
+    return search + settings.most_finalists * settings.fresh_inputs + settings.baseline_executions + settings.tracks + 1
 
 
 def _calls(settings: Settings, *, grounded: bool) -> Iterator[tuple[str, CallSize, int]]:
@@ -113,7 +114,8 @@ def _calls(settings: Settings, *, grounded: bool) -> Iterator[tuple[str, CallSiz
         "web_retriever": tracks if grounded else 0,
         "retriever": tracks,
         "initializer": tracks * settings.retrieved_models,
-        "merger": tracks * (settings.retrieved_models - 1),
+        "adapter": int(bool(settings.start)),
+        "merger": tracks * (settings.retrieved_models - 1) + bool(settings.start),
         "usage_checker": tracks,
         "ablator": steps,
         "summarizer": steps,
@@ -122,7 +124,7 @@ def _calls(settings: Settings, *, grounded: bool) -> Iterator[tuple[str, CallSiz
         "coder": steps * settings.inner_plans,
         "ensemble_planner": _ensembles(settings),
         "ensembler": _ensembles(settings),
-        "leakage_checker": _first_scripts(settings) + _ensembles(settings) + settings.finalists,
+        "leakage_checker": _first_scripts(settings) + _ensembles(settings) + settings.most_finalists,
         "subsampling_extractor": 1,
     }
     for role, count in counts.items():
@@ -145,8 +147,11 @@ def _provider(model: str) -> str:
 
 
 def _first_scripts(settings: Settings) -> int:
-    """Return how many scripts are written before refinement: candidates and merges."""
-    return settings.tracks * (2 * settings.retrieved_models - 1)
+    """Return how many scripts are executed before refinement: candidates and merges.
+
+    A start is executed as given and as adapted, and the best candidate is merged with it.
+    """
+    return settings.tracks * (2 * settings.retrieved_models - 1) + 3 * bool(settings.start)
 
 
 def _ensembles(settings: Settings) -> int:

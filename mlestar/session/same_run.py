@@ -6,11 +6,19 @@ from typing import Any
 
 from mlestar.errors import SettingsError, UserError, mask_secrets
 from mlestar.settings import PACKAGE_POLICIES, PROFILES, UNBOUND, Settings
+from mlestar.start import find_file
 from mlestar.store import RunFolder
-from mlestar.store.content import Contents, describe_changes, load_contents, read_contents, write_contents
+from mlestar.store.content import (
+    Contents,
+    describe_changes,
+    load_contents,
+    read_content,
+    read_contents,
+    write_contents,
+)
 
 ABSENT: tuple[object, ...] = ("", None, (), frozenset(), {})
-BY_CONTENT = ("prompts", "cards", "weights_folder")
+BY_CONTENT = ("prompts", "cards", "weights_folder", "start")
 """Settings that name files: their content is compared, not where they are; `packages` is one where it names a file."""
 
 
@@ -49,7 +57,27 @@ def read_task_contents(folder: RunFolder, task: Path, settings: Settings) -> Con
     allowed = None if settings.packages in PACKAGE_POLICIES else Path(settings.packages)
     paths = (settings.prompts, *settings.cards, allowed, *settings.weights_folder)
     others = [path for path in (path.expanduser() for path in paths if path is not None) if path.exists()]
-    return read_contents(task, others, load_contents(folder.contents))
+    earlier = load_contents(folder.contents)
+    contents = read_contents(task, others, earlier)
+    return contents | _start_contents(settings, earlier)
+
+
+def _start_contents(settings: Settings, earlier: Contents | None) -> Contents:
+    """Return the content of the person's own script; the run keeps the script, so that its file may be gone later.
+
+    Raises:
+        SettingsError: it cannot be found, in a run that has not read it.
+    """
+    if not settings.start:
+        return {}
+    name = "start"
+    try:
+        path = find_file(settings.start, settings.runs_dir)
+    except SettingsError:
+        if earlier and name in earlier:
+            return {name: earlier[name]}
+        raise
+    return {name: read_content(path)}
 
 
 def record_contents(folder: RunFolder, contents: Contents) -> None:

@@ -327,6 +327,11 @@ class Settings(BaseModel):
     review: frozenset[ReviewPoint] = Field(
         frozenset(), description="Points at which the run stops and asks a person to approve or edit."
     )
+    start: str | None = Field(
+        None,
+        description="Your own script or notebook, or RUN or RUN:SOLUTION of an earlier run: the first solution of the "
+        "first track. Nothing that is worse beyond noise is submitted in its place.",
+    )
     cards: tuple[Path, ...] = Field((), description="Markdown files with model cards that are tried first.")
     prompts: Path | None = Field(None, description="Folder whose prompt files override the built-in ones.")
     runs_dir: Path = Field(Path("runs"), description="Folder that holds the run folders.")
@@ -355,7 +360,7 @@ class Settings(BaseModel):
         """Return one name as a list of one: the name of a column may contain a comma."""
         return [value] if isinstance(value, str) else value
 
-    @field_validator("packages", mode="before")
+    @field_validator("packages", "start", mode="before")
     @classmethod
     def _read_path(cls, value: Any) -> Any:
         return str(value) if isinstance(value, Path) else value
@@ -399,6 +404,11 @@ class Settings(BaseModel):
     def fresh_inputs(self) -> int:
         """How many fresh holdouts a finalist is scored on, at most."""
         return max(self.fresh_splits, 1 if self.fresh_share else 0)
+
+    @property
+    def most_finalists(self) -> int:
+        """How many solutions are rescored at most: a start is rescored in addition."""
+        return self.finalists + bool(self.start)
 
     @property
     def baseline_executions(self) -> int:

@@ -38,7 +38,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "model_parallel",
     ),
     "Retrieval": ("retrieval", "cards", "retrieved_models"),
-    "Method": ("tracks", "outer_steps", "inner_plans", "ensemble_rounds", "blend", "accept", "subsample_rows"),
+    "Method": ("start", "tracks", "outer_steps", "inner_plans", "ensemble_rounds", "blend", "accept", "subsample_rows"),
     "Checks": (
         *(
             "debug_rounds",
@@ -92,6 +92,7 @@ NODES: dict[str, tuple[str, ...]] = {
     "target": ("prepare",),
     "id_column": ("prepare",),
     "split": ("prepare",),
+    "start": ("prepare", "run_given"),
 }
 """Nodes that a field concerns."""
 

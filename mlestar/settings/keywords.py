@@ -78,6 +78,7 @@ class SettingKeywords(TypedDict, total=False):
     id_column: str | None
     split: str | None
     review: str | Sequence[ReviewPoint] | frozenset[ReviewPoint] | set[ReviewPoint]
+    start: str | Path | None
     cards: str | Sequence[str | Path]
     prompts: str | Path | None
     checkpoints: Literal["sqlite", "postgres"]

@@ -7,7 +7,8 @@ from typing_extensions import TypedDict
 
 from mlestar.data.examples import ExampleName
 from mlestar.state.member import BlendMember
-from mlestar.state.origins import BASELINE, ORIGINS
+from mlestar.state.origins import AS_GIVEN, BASELINE, ORIGINS, START
+from mlestar.state.start import StartComparison, StartScript
 from mlestar.state.supply import Supply
 from mlestar.state.values import (
     NO_TRACK,
@@ -40,10 +41,12 @@ from mlestar.state.values import (
 )
 
 __all__ = [
+    "AS_GIVEN",
     "BASELINE",
     "CHECKPOINT_TYPES",
     "NO_TRACK",
     "ORIGINS",
+    "START",
     "Action",
     "Answer",
     "Attempt",
@@ -76,6 +79,8 @@ __all__ = [
     "RunSummary",
     "Solution",
     "Source",
+    "StartComparison",
+    "StartScript",
     "StepFacts",
     "Study",
     "Supply",
@@ -139,6 +144,10 @@ class CandidateState(EvaluationState, total=False):
     track: int
     card: ModelCard
     number: int
+    given: Solution
+    """The person's own script as given."""
+    given_file: str
+    """Name of the file that it submitted."""
 
 
 class CandidateOutput(TypedDict, total=False):
@@ -244,11 +253,12 @@ class PipelineState(RunKeys, total=False):
     exports: list[Export]
     baselines: dict[str, Baseline]
     """By name."""
+    start: StartComparison
     remark: str
     """What a person added at the last review point, for the report."""
     status: RunStatus
     summary: RunSummary
 
 
-CHECKPOINT_TYPES: list[type] = [*Frozen.__subclasses__(), BlendMember, PipelineInput]
+CHECKPOINT_TYPES: list[type] = [*Frozen.__subclasses__(), BlendMember, StartComparison, PipelineInput]
 """Types that checkpoints may hold, for `JsonPlusSerializer(allowed_msgpack_modules=...)`."""

@@ -21,6 +21,7 @@ from mlestar.runners.base import ExecutionStatus
 from mlestar.runners.supply.names import INSTALLERS
 from mlestar.settings import ReviewPoint, Share
 from mlestar.state.member import BlendMember
+from mlestar.state.start import StartScript
 from mlestar.state.supply import MAX_OTHER_PACKAGES, Supply
 
 NO_TRACK = -1
@@ -130,6 +131,7 @@ class Brief(Frozen):
     seed: int
     share: Share = "all"
     """What prompts contain of the data; `statistics` has no more than that."""
+    start: StartScript | None = None
 
     @property
     def other_packages(self) -> tuple[str, ...]:

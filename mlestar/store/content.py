@@ -97,6 +97,19 @@ def _other_files(others: Iterable[Path]) -> dict[str, Path]:
     return files
 
 
+def read_content(path: Path) -> FileContent:
+    """Return the content of one file.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return _read(path, None)
+    except OSError as error:
+        msg = f"{error.filename or path} cannot be read: {error.strerror}"
+        raise UserError(msg) from error
+
+
 def _read(path: Path, earlier: FileContent | None) -> FileContent:
     status = path.stat()
     if earlier and (earlier.size, earlier.modified) == (status.st_size, status.st_mtime_ns):

@@ -62,6 +62,7 @@ NoteKind = Literal[
     "weights",
     "packages",
     "refused_supply",
+    "start",
 ]
 """Facts that cost nothing. `solution`: the outcome of an evaluation. `first_solution`: the first valid one of a track,
 which is exported at once. `leakage`: what the checker found in a script. `refusal`: work that a cap stopped.
@@ -73,7 +74,8 @@ model's reply satisfied its contract. `weak_model`: a model that was given up in
 `blend_seconds`: what a blend may take, so that a run that is repeated makes the same one.
 `graded`: a submission that a holdout has graded. `weights`: the commit of a repository of weights, which the run keeps.
 `packages`: the lock of the packages that a script declared, which the run keeps.
-`refused_supply`: a package or weights that may not be used, and why."""
+`refused_supply`: a package or weights that may not be used, and why. `start`: the person's own script, as it was read
+when the run began."""
 Cap = Literal["max_usd", "max_tokens", "max_executions", "max_hours"]
 
 BEAT = 5.0

@@ -58,7 +58,7 @@ INSERT OR IGNORE INTO main.entries
 SELECT key, kind, label, result, seconds, input_tokens, output_tokens, cached_tokens, reasoning_tokens, usd, finished, 1
 FROM other.entries
 WHERE kind IN ('model_call', 'execution', 'export', 'retrieval', 'leakage', 'answer', 'step_facts', 'graded',
-               'weights', 'packages')
+               'weights', 'packages', 'start')
 ORDER BY rowid
 """
 """Takes over finished work, findings on leakage, answers of a person, and what prompts contain of the state of the run:

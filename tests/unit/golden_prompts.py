@@ -120,6 +120,11 @@ VALUES: dict[str, dict[str, object]] = {
     "web_retriever": {"count": 2},
     "retriever": {"results": [CARD], "count": 2},
     "initializer": {"card": CARD},
+    "adapter": {
+        "script": SCRIPT,
+        "outcome": {"status": "error", "message": "FileNotFoundError: train.csv", "lacks": "no score line"},
+        "measured": MEASURED,
+    },
     "merger": {"base": SCRIPT, "reference": SCRIPT, "measured": {"base": MEASURED, "reference": None}},
     "usage_checker": {"script": SCRIPT, "measured": MEASURED},
     "leakage_checker": {

@@ -36,6 +36,7 @@ An execution belongs to the track in its name; rescorings, exports and ensembles
 
 Names of executions
 
+    t0.s0, t0.s1     the person's own script as given, and adapted
     t0.c1            candidate 1 of track 0
     t0.m1            its first merge
     t0.u             its script as the usage checker extended it
@@ -87,7 +88,7 @@ VARIANT = re.compile(r"# variant (\w+) (\S+)")
 
 SIMPLE_QUALITY = "0.55"
 """Of the simple model of the baselines, which is no script of an agent and states none."""
-EARLY = re.compile(r"t(\d+)\.c\d+-export")
+EARLY = re.compile(r"t(\d+)\.(?:c\d+|s1)-export")
 
 Reply = str | list[str] | Callable[[str], str]
 
@@ -340,6 +341,7 @@ DEFAULTS: dict[str, Reply] = {
     "analyst": fence("{}", "json"),
     "retriever": cards("A", "B"),
     "initializer": [fence(script(0.6, "A")), fence(script(0.7, "B"))],
+    "adapter": fence(script(0.65, "adapted")),
     "merger": fence(script(0.75, "merged")),
     "usage_checker": "ALL USED",
     "leakage_checker": fence('{"leak": false}', "json"),

@@ -9,7 +9,7 @@ from mlestar.runtime.estimate import SIZES, count_calls, count_executions, estim
 from mlestar.settings import Settings
 from tests.unit.command_line import call
 from tests.unit.method import METHOD
-from tests.unit.scenario import FULL, Scenario, rewrite, signs, solve
+from tests.unit.scenario import FULL, Scenario, fence, rewrite, script, signs, solve
 
 LONG = {**METHOD, "coder": rewrite(0.7, 0.72, 0.75, 0.8, 0.85)}
 
@@ -25,6 +25,18 @@ async def test_a_run_in_which_nothing_is_repaired_asks_and_executes_what_was_est
     assert asked.pop("leakage_checker") <= count_calls(settings)["leakage_checker"]
     assert {role: asked.get(role, 0) for role in counts} | {"subsampling_extractor": 1} == counts
     assert set(asked) <= set(SIZES)
+    assert len(scenario.ran) <= result.spend.executions <= count_executions(settings)
+
+
+async def test_a_start_is_part_of_the_estimate(tmp_path: Path) -> None:
+    own = tmp_path / "mine.py"
+    own.write_text("# quality broken\n", encoding="utf-8")
+    scenario = Scenario(LONG, merger=METHOD["merger"], adapter=fence(script(0.99, "adapted")))
+    settings = Settings.resolve({**FULL, "tracks": 1, "start": str(own), "blend": False})
+    result = await solve(tmp_path, scenario, settings.model_dump(exclude_unset=True))
+    assert scenario.count()["adapter"] == count_calls(settings)["adapter"] == 1
+    assert {"t0.s0", "t0.s1"} <= set(scenario.ran)
+    assert len(result.rescorings) <= settings.most_finalists == settings.finalists + 1
     assert len(scenario.ran) <= result.spend.executions <= count_executions(settings)
 
 

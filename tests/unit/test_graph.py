@@ -4,7 +4,15 @@ from collections import Counter
 
 import pytest
 
-from mlestar.graph import build_candidate, build_ensemble, build_evaluation, build_graph, build_track, build_track_alone
+from mlestar.graph import (
+    build_candidate,
+    build_ensemble,
+    build_evaluation,
+    build_graph,
+    build_start,
+    build_track,
+    build_track_alone,
+)
 from tests.unit import golden_graphs
 from tests.unit.golden_graphs import Build
 
@@ -38,6 +46,8 @@ report -> __end__
 TRACK = """
 retrieve -> review_models
 review_models -each card-> make_candidate
+review_models -own script-> make_start
+make_start -> rank
 review_models -no card-> rank
 make_candidate -> rank
 rank -next best-> merge
@@ -104,6 +114,14 @@ compare -next plan-> plan_ensemble
 compare -done or budget-> __end__
 """
 
+OWN_SCRIPT = """
+__start__ -> run_given
+run_given -> adapt_start
+adapt_start -> evaluate
+evaluate -> conclude_start
+conclude_start -> export_first
+export_first -> __end__
+"""
 CANDIDATE = """
 __start__ -> write_candidate
 write_candidate -> evaluate
@@ -121,8 +139,9 @@ export_first -> __end__
         (build_evaluation, EVALUATION),
         (build_ensemble, ENSEMBLE),
         (build_candidate, CANDIDATE),
+        (build_start, OWN_SCRIPT),
     ],
-    ids=["pipeline", "track", "track alone", "evaluation", "ensemble", "candidate"],
+    ids=["pipeline", "track", "track alone", "evaluation", "ensemble", "candidate", "start"],
 )
 def test_a_graph_is_drawn_as_designed(build: Build, design: str) -> None:
     drawn = build().compile().get_graph()

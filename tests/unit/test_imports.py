@@ -24,7 +24,7 @@ LAYERS = [
     {"nodes", "predictor"},
     {"report"},
     {"runtime"},
-    {"llm", "retrieval"},
+    {"llm", "retrieval", "start"},
     {"agents", "events", "store"},
     {"baselines", "offline", "state"},
     {"evaluation"},

@@ -136,6 +136,7 @@ def test_the_contract_is_in_the_prompt_of_every_role_that_writes_a_script() -> N
 def test_every_tag_of_a_prompt_is_one_that_code_cannot_close() -> None:
     rendered = [render(role, refusal="x") for role in VALUES]
     rendered.append(render("leakage_checker", change={"removed": "x", "added": "y", "context": "z"}))
+    rendered.append(render("debugger", own=True))
     assert {tag for prompt in rendered for tag in re.findall(r"</(\w+)>", prompt)} == set(TAGS)
 
 

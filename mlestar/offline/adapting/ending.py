@@ -1,0 +1,29 @@
+"""How a script ends: a call that leaves Python would keep what follows from being executed."""
+
+import ast
+
+from mlestar.offline.adapting.texts import last_name, replace_nodes
+from mlestar.syntax import parse
+
+_EXITS = frozenset({"exit", "quit", "_exit"})
+
+
+def without_exit(script: str) -> str:
+    """Return the script without leaving Python at the end of its module; what is called there stays."""
+    tree = parse(script)
+    blocks = [tree.body, *(node.body for node in tree.body if isinstance(node, ast.If))]
+    changes: list[tuple[ast.expr | ast.stmt, str]] = []
+    for block in blocks:
+        if block and (status := _exit_call(block[-1])) is not None:
+            value = status.args[0] if status.args else None
+            changes.append((block[-1], ast.unparse(value) if isinstance(value, ast.Call) else "pass"))
+    return replace_nodes(script, changes)
+
+
+def _exit_call(node: ast.stmt) -> ast.Call | None:
+    """Return the call by which a statement leaves Python, None where it does not."""
+    if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and last_name(node.exc.func) == "SystemExit":
+        return node.exc
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and last_name(node.value.func) in _EXITS:
+        return node.value
+    return None

@@ -1,0 +1,66 @@
+"""The script of an earlier run, by the name of the run and perhaps of the solution."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mlestar.errors import SettingsError, UserError, nearest
+from mlestar.files import read_regular
+from mlestar.store import RunFolder
+
+MAX_RESULT = 2**26
+"""Bytes of a `result.json`. Chosen by judgement; not measured."""
+
+
+def looks_like_run(start: str, runs_dir: Path) -> bool:
+    """Return whether a setting names an earlier run, and no file; a file of the same name comes first."""
+    if Path(start).expanduser().is_file():
+        return False
+    name = start.partition(":")[0]
+    return bool(name) and "/" not in name and (runs_dir / name).is_dir() and name not in (".", "..")
+
+
+def find_script(start: str, runs_dir: Path) -> Path:
+    """Return the file with the script of a solution of an earlier run, the winner without a name.
+
+    Raises:
+        SettingsError: the run has no result, no such solution, or its script is gone.
+    """
+    name, _, identity = start.partition(":")
+    try:
+        folder = RunFolder(runs_dir, name)
+        folder.read_settings()
+    except UserError as error:
+        msg = f"start {start}: {error}"
+        raise SettingsError(msg) from error
+    result = _read_result(folder, start)
+    rows = {str(row.get("id")): row for row in result.get("solutions", ()) if isinstance(row, dict)}
+    wanted = identity or str(result.get("winner") or "")
+    if not wanted:
+        msg = f"start {start}: run {name} has no winner; name a solution as {name}:SOLUTION"
+        raise SettingsError(msg)
+    row = rows.get(wanted)
+    if row is None:
+        match = nearest(wanted, rows)
+        hint = f"did you mean {match!r}?" if match else f"it has {', '.join(list(rows)[:8]) or 'none'}"
+        msg = f"start {start}: run {name} has no solution {wanted!r}: {hint}"
+        raise SettingsError(msg)
+    script = folder.path / str(row.get("script") or "")
+    if row.get("script") and script.is_file() and script.resolve().is_relative_to(folder.path.resolve()):
+        return script
+    msg = f"start {start}: solution {wanted!r} of run {name} has no script in the run folder"
+    raise SettingsError(msg)
+
+
+def _read_result(folder: RunFolder, start: str) -> dict[str, Any]:
+    if not folder.result.is_file():
+        msg = (
+            f"start {start}: run {folder.run_id} has no result yet; continue it with: mlestar resume {folder.arguments}"
+        )
+        raise SettingsError(msg)
+    try:
+        result = json.loads(read_regular(folder.result, MAX_RESULT))
+    except (OSError, ValueError) as error:
+        msg = f"start {start}: the result of run {folder.run_id} cannot be read; `mlestar doctor` repairs it"
+        raise SettingsError(msg) from error
+    return result if isinstance(result, dict) else {}

@@ -1,0 +1,32 @@
+"""A person's own script, from which a run starts."""
+
+from pydantic import BaseModel, ConfigDict
+
+from mlestar.metrics.finite import Finite
+
+
+class StartScript(BaseModel):
+    """The script as it was read when the run began."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    """Name of the file, or the run and the solution."""
+    script: str
+    """Blob."""
+    notes: tuple[str, ...] = ()
+    """What was changed when it was read, one line each."""
+
+
+class StartComparison(BaseModel):
+    """By how much what was submitted is better than the start, on the same rows."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    compared: str
+    """Id of what was submitted."""
+    gain: Finite = None
+    """Positive when it is better, whatever the metric's direction; None where both cannot be compared."""
+    gain_se: Finite = None
+    rows: str = ""
+    """`fresh` or `holdout`: which rows both were compared on."""

@@ -1,0 +1,159 @@
+"""What a run can start from: scripts, notebooks and solutions of earlier runs; what it refuses, in one line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mlestar.errors import SettingsError
+from mlestar.settings import Settings
+from mlestar.start import read_start
+from mlestar.start.masking import mask_keys
+from mlestar.start.notebook import without_shell
+from mlestar.store import RunFolder
+
+
+def write(folder: Path, name: str, text: str | bytes) -> str:
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8"))
+    return str(path)
+
+
+def notebook(*cells: str, language: str = "python", **other: object) -> str:
+    sources = [{"cell_type": "code", "source": cell.splitlines(keepends=True), "outputs": []} for cell in cells]
+    text = {"cell_type": "markdown", "source": ["# Titanic"]}
+    return json.dumps({"cells": [text, *sources], "metadata": {"language_info": {"name": language}}, **other})
+
+
+def refusal(start: str, folder: Path) -> str:
+    with pytest.raises(SettingsError) as raised:
+        read_start(start, folder)
+    message = str(raised.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_notebook_becomes_a_script(tmp_path: Path) -> None:
+    cells = (
+        "%matplotlib inline\nimport pandas as pd\n!pip install -q lightgbm",
+        "%%time\nframe = pd.DataFrame({'a': [1, 2]})\nframe.head()\nframe?",
+        "%%bash\nls /kaggle/input",
+        "files = !ls\nif files:\n    !echo yes\nshare = 7 \\\n    % 4",
+        "display(frame)",
+    )
+    text = read_start(write(tmp_path, "mine.ipynb", notebook(*cells)), tmp_path)
+    assert text.name == "mine.ipynb"
+    assert not {"%matplotlib", "!pip", "frame?", "%%", "!ls", "!echo"} & {word for word in text.code.split()}
+    values: dict[str, object] = {}
+    exec(compile(text.code, "mine.py", "exec"), values)
+    assert values["share"] == 3
+    assert values["files"] == []
+    assert any("cells of the notebook were joined" in note for note in text.notes)
+
+
+def test_notebooks_of_an_old_format_are_read(tmp_path: Path) -> None:
+    sheet = {"cells": [{"cell_type": "code", "input": ["x = 1\n", "y = 2"]}]}
+    text = read_start(write(tmp_path, "old.ipynb", json.dumps({"worksheets": [sheet]})), tmp_path)
+    assert text.code == "x = 1\ny = 2\n"
+
+
+def test_a_notebook_saved_as_a_script_calls_no_ipython() -> None:
+    notes: list[str] = []
+    code = (
+        "# In[1]:\nget_ipython().run_line_magic('matplotlib', 'inline')\nout = get_ipython().getoutput('ls')\nx = 1\n"
+    )
+    assert without_shell(code, notes) == "# In[1]:\npass\nout = []\nx = 1\n"
+    assert notes
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.py", "x = (1,\n", "line 1"),
+        ("b.py", "print 'hello'\n", "Python 2"),
+        ("c.R", "x <- 1\n", "a script in R"),
+        ("d.ipynb", notebook("x <- 1", language="R"), "a notebook in R"),
+        ("e.ipynb", notebook(), "no code cell"),
+        ("f.ipynb", "{", "no notebook"),
+        ("g.py", "\n\n", "empty"),
+        ("h.txt", "x = 1\n", "give a script"),
+        ("i.py", b"# caf\xe9\nx = 1\n", "UTF-8"),
+        ("j.py", "#" * (2**18 + 1), "larger than"),
+        ("k.ipynb", notebook("#" * (2**18 + 1)), "more than 262,144 bytes of code"),
+        ("l.ipynb", "[1]", "no code cell"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_one_line(
+    name: str, content: str | bytes, words: str, tmp_path: Path
+) -> None:
+    message = refusal(write(tmp_path, name, content), tmp_path)
+    assert words in message
+    assert name in message
+
+
+def test_what_does_not_exist_is_refused(tmp_path: Path) -> None:
+    assert "no such file, and no such run" in refusal("mine.py", tmp_path)
+    assert "is a folder" in refusal(str(tmp_path), tmp_path / "runs")
+
+
+def test_other_encodings_and_control_characters(tmp_path: Path) -> None:
+    coded = "# -*- coding: latin-1 -*-\nname = 'caf\xe9\x1b[31m\u202e'\r\n".encode("latin-1", "ignore")
+    assert "name = 'caf\xe9'" in read_start(write(tmp_path, "a.py", coded), tmp_path).code
+    marked = read_start(write(tmp_path, "b.py", "\ufeffx = 1\u200b\r\n"), tmp_path)
+    assert marked.code == "x = 1\n"
+
+
+def test_keys_are_masked_and_code_is_not() -> None:
+    code = (
+        'API_KEY = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"\n'
+        "os.environ['KAGGLE_KEY'] = 'abcdef0123456789abcdef0123456789'\n"
+        'connect(user="anna", password="hunter2")\n'
+        'client = Client(token="sk-abcdefghijklmnop1234567890")\n'
+        "# old key: sk-zyxwvutsrqponmlk0987654321\n"
+        'key = operator.itemgetter("PassengerId")\n'
+        'KEY_COLUMN = "customer_identifier_1"\n'
+        "frame = frame.sort_values(key=lambda column: column.str.lower())\n"
+        'token_column = "tokens_of_the_text_12"\n'
+    )
+    masked = mask_keys(code)
+    for secret in ("9f8e7d", "abcdef01", "hunter2", "sk-abcdef", "sk-zyx"):
+        assert secret not in masked
+    assert masked.splitlines()[5:] == code.splitlines()[5:]
+    compile(masked, "masked.py", "exec")
+
+
+def finished_run(runs_dir: Path, name: str, **solutions: str) -> None:
+    folder = RunFolder(runs_dir, name)
+    folder.create()
+    folder.record_settings(runs_dir, Settings().model_dump(mode="json"))
+    rows = []
+    for identity, code in solutions.items():
+        folder.blobs.mkdir(exist_ok=True)
+        (folder.blobs / identity).write_text(code, encoding="utf-8")
+        rows.append({"id": identity, "script": f"blobs/{identity}"})
+    folder.write_json(folder.result, {"winner": "best", "solutions": rows})
+
+
+def test_a_run_continues_from_a_solution_of_an_earlier_one(tmp_path: Path) -> None:
+    finished_run(tmp_path, "first", best="x = 1\n", other="x = 2\n")
+    winner = read_start("first", tmp_path)
+    assert (winner.name, winner.code) == ("first", "x = 1\n")
+    assert read_start("first:other", tmp_path).code == "x = 2\n"
+    assert "did you mean 'other'?" in refusal("first:othr", tmp_path)
+
+
+def test_a_run_without_a_result_is_refused(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path, "open")
+    folder.create()
+    folder.record_settings(tmp_path, Settings().model_dump(mode="json"))
+    assert "mlestar resume open" in refusal("open", tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert "no run empty" in refusal("empty", tmp_path)
+
+
+def test_a_script_outside_of_its_run_is_refused(tmp_path: Path) -> None:
+    finished_run(tmp_path, "first", best="x = 1\n")
+    folder = RunFolder(tmp_path, "first")
+    (tmp_path / "secret.py").write_text("x = 3\n", encoding="utf-8")
+    folder.write_json(folder.result, {"winner": "best", "solutions": [{"id": "best", "script": "../secret.py"}]})
+    assert "has no script in the run folder" in refusal("first", tmp_path)

@@ -80,4 +80,5 @@ class SettingKeywords(TypedDict, total=False):
     review: str | Sequence[ReviewPoint] | frozenset[ReviewPoint] | set[ReviewPoint]
     cards: str | Sequence[str | Path]
     prompts: str | Path | None
+    lessons: str | Path | None
     checkpoints: Literal["sqlite", "postgres"]

@@ -6,6 +6,8 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from mlestar.data.examples import ExampleName
+from mlestar.state.facts import StepFacts
+from mlestar.state.lessons import ConfirmedIdea, KnownFailure, PromptLessons, TriedIdea, TriedModel
 from mlestar.state.member import BlendMember
 from mlestar.state.origins import BASELINE, ORIGINS
 from mlestar.state.supply import Supply
@@ -31,7 +33,6 @@ from mlestar.state.values import (
     RunSummary,
     Solution,
     Source,
-    StepFacts,
     Study,
     Variant,
     Verdict,
@@ -54,6 +55,7 @@ __all__ = [
     "CandidateOutput",
     "CandidateState",
     "Citation",
+    "ConfirmedIdea",
     "Draft",
     "EnsembleOutput",
     "EnsembleState",
@@ -64,10 +66,12 @@ __all__ = [
     "Export",
     "Frozen",
     "Gain",
+    "KnownFailure",
     "Measured",
     "ModelCard",
     "PipelineInput",
     "PipelineState",
+    "PromptLessons",
     "Question",
     "Rescoring",
     "RescoringState",
@@ -81,6 +85,8 @@ __all__ = [
     "Supply",
     "TrackOutput",
     "TrackState",
+    "TriedIdea",
+    "TriedModel",
     "Variant",
     "Verdict",
     "VerdictStatus",

@@ -56,6 +56,10 @@ NoteKind = Literal[
     "weak_model",
     "used_reply",
     "failure",
+    "repair",
+    "trial",
+    "study",
+    "lessons",
     "step_facts",
     "blend_seconds",
     "graded",
@@ -69,7 +73,9 @@ which is exported at once. `leakage`: what the checker found in a script. `refus
 `answer`: what a person answered. `submitted`: the solution whose files are in the run folder. `reply`: whether a
 model's reply satisfied its contract. `weak_model`: a model that was given up in a role, and the one that took over.
 `used_reply`: the model call, or the question, that used a reply with which the graph was resumed.
-`failure`: how a script failed. `step_facts`: what the run knew when a step began, and so what its prompts contain.
+`failure`: how a script failed. `repair`: the versions of a script that was repaired. `trial`: what came of a plan for a
+block. `study`: what an ablation measured. `lessons`: what the run read of the folder of lessons, so that it has
+the same when it is resumed. `step_facts`: what the run knew when a step began, and so what its prompts contain.
 `blend_seconds`: what a blend may take, so that a run that is repeated makes the same one.
 `graded`: a submission that a holdout has graded. `weights`: the commit of a repository of weights, which the run keeps.
 `packages`: the lock of the packages that a script declared, which the run keeps.

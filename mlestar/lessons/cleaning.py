@@ -1,0 +1,129 @@
+"""Texts of a run as other runs may read them: one line, cut, without names of the data, values, paths and secrets."""
+
+import difflib
+import re
+from collections.abc import Iterable
+
+from mlestar.errors import clean_text, mask_secrets
+from mlestar.state import Brief
+
+LINE = 200
+"""Characters of a line: an idea, an error or a change. The first sentence of most plans is shorter. Chosen by
+judgement; not measured."""
+MAX_CHANGED = 30
+"""Changed lines beyond which a repair counts as rewritten, so that no single change can be named. Chosen by
+judgement; not measured."""
+_LONGEST = 20_000
+"""Characters of a text that are looked at."""
+
+_ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+|\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
+_PATH = re.compile(r"(?<![\w/])(?:[A-Za-z]:\\|~?/|\.{1,2}/)[\w.+~/\\-]+|\b[\w.+-]+/[\w.+-]+/[\w.+/-]*\w")
+_FILE = re.compile(r"\b[\w-]+\.(?:csv|tsv|txt|json|jsonl|parquet|npy|npz|h5|zip|gz|xlsx?|db|sqlite|py|png|jpe?g|wav)\b")
+_QUOTED = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|\u2018[^\u2019\n]*\u2019|\u201c[^\u201d\n]*\u201d")
+_APOSTROPHE = re.compile(r"(?<=\w)['\u2019](?=(?:s|t|re|ve|ll|d|m)\b)")
+_TICKED = re.compile(r"`([^`\n]*)`")
+_ARGUMENT = re.compile(r"[A-Za-z_][\w.]*(?:\(\))?(?:\s*=\s*(?:-?\d+(?:\.\d+)?(?:e-?\d+)?|True|False|None))?")
+"""What may stay in backquotes: a name, a call, or an argument with a number."""
+_BRACKETS = re.compile(r"\[[^\[\]]*\]|\{[^{}]*\}")
+_LONG_NUMBER = re.compile(r"(?<![\w.])[+-]?\d[\d.,:-]{5,}\d")
+_NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+_STATUS = re.compile(r"^(?:error, exit status \S+: )")
+_COMMENT = re.compile(r"\s+#.*$|^#.*$")
+
+
+def one_line(text: str, limit: int = LINE) -> str:
+    """Return a text as one line without control characters, not longer than a limit."""
+    line = " ".join(clean_text(text[:_LONGEST]).split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "\u2026"
+
+
+class Cleaner:
+    """Removes from texts of a run what belongs to its data.
+
+    Args:
+        names: of columns, files and classes, and examples of values, as far as the run knows them.
+    """
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        words = sorted({name.strip() for name in names if len(name.strip()) > 1}, key=len, reverse=True)
+        self._words = frozenset(word.lower() for word in words)
+        pattern = "|".join(re.escape(word) for word in words)
+        self._names = re.compile(rf"(?<!\w)(?:{pattern})(?!\w)", re.IGNORECASE) if words else None
+
+    @classmethod
+    def of(cls, brief: Brief) -> "Cleaner":
+        """Return a cleaner that knows the names and values that a brief has."""
+        spec = brief.spec
+        names = [spec.name, spec.id or "", *spec.target, *spec.classes, *spec.prediction_columns, *spec.auxiliary]
+        names += [spec.train, spec.test, spec.sample_submission or ""]
+        for file in brief.statistics:
+            names.append(file.file)
+            for column in file.columns:
+                names += [column.name, *(value for value in column.examples if not _is_number(value))]
+        return cls(names)
+
+    def idea(self, text: str) -> str:
+        """Return a plan as one line: quoted texts, names of the data, long numbers, addresses and paths are masked."""
+        text = _TICKED.sub(self._ticked, _QUOTED.sub("(text)", _APOSTROPHE.sub("", self._without_places(text))))
+        return one_line(self._without_names(_LONG_NUMBER.sub("#", text)))
+
+    def error(self, signature: str) -> str:
+        """Return the class of an error and the beginning of its first line: nothing in quotes or brackets, no number.
+
+        What follows a second colon is usually a value, and is left out.
+        """
+        text = self._without_places(_STATUS.sub("", signature)).replace("`", "'")
+        text = _NUMBER.sub("#", _BRACKETS.sub("(values)", _QUOTED.sub("(text)", text)))
+        parts = text.split(": ")
+        # A status such as `timeout` comes before the class of an error.
+        kept = 3 if parts[0].islower() else 2
+        return one_line(self._without_names(": ".join(parts[:kept])))
+
+    def change(self, before: str, after: str) -> str:
+        """Return the first change between two scripts in one line; empty where there is none, or where many changed."""
+        lines = difflib.unified_diff(_code_lines(before), _code_lines(after), lineterm="", n=0)
+        changed = [line for line in lines if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+        if not changed or len(changed) > MAX_CHANGED:
+            return ""
+        removed = next((self._code(line[1:]) for line in changed if line[0] == "-"), "")
+        added = next((self._code(line[1:]) for line in changed if line[0] == "+"), "")
+        if removed and added:
+            return one_line(f"{removed} became {added}", LINE)
+        return one_line(f"added {added}" if added else f"removed {removed}", LINE)
+
+    def name(self, text: str) -> str:
+        """Return a name that a script or a card chose, with masked names of the data."""
+        return self._without_names(one_line(self._without_places(text), 80))
+
+    def component(self, name: str) -> str:
+        """Return the name of a function, in which names of columns are masked too."""
+        words = re.split(r"(_+)", name)
+        return one_line("".join("column" if word.lower() in self._words else word for word in words), 80)
+
+    def _code(self, line: str) -> str:
+        text = _COMMENT.sub("", _QUOTED.sub("(text)", self._without_places(line)))
+        return one_line(self._without_names(_LONG_NUMBER.sub("#", text)), LINE // 2 - 5)
+
+    def _without_places(self, text: str) -> str:
+        text = mask_secrets(clean_text(text[:_LONGEST]))
+        return _FILE.sub("(file)", _PATH.sub("(path)", _ADDRESS.sub("(address)", text)))
+
+    def _without_names(self, text: str) -> str:
+        return self._names.sub("(name)", text) if self._names else text
+
+    def _ticked(self, match: re.Match[str]) -> str:
+        """Return what is in backquotes when it is a name or an argument with a number, and no name of the data."""
+        text = match[1].strip()
+        return f"`{text}`" if _ARGUMENT.fullmatch(text) and text.lower() not in self._words else "(code)"
+
+
+def _code_lines(script: str) -> list[str]:
+    return [line.rstrip() for line in script.splitlines() if line.strip()]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -28,6 +28,7 @@ _BRACKETS = re.compile(r"\[[^\[\]]*\]|\{[^{}]*\}")
 _LONG_NUMBER = re.compile(r"(?<![\w.])[+-]?\d[\d.,:-]{5,}\d")
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 _STATUS = re.compile(r"^(?:error, exit status \S+: )")
+_NOTHING = re.compile(r"(?!)")
 _COMMENT = re.compile(r"\s+#.*$|^#.*$")
 
 
@@ -46,9 +47,9 @@ class Cleaner:
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         words = sorted({name.strip() for name in names if len(name.strip()) > 1}, key=len, reverse=True)
-        self._words = frozenset(word.lower() for word in words)
         pattern = "|".join(re.escape(word) for word in words)
-        self._names = re.compile(rf"(?<!\w)(?:{pattern})(?!\w)", re.IGNORECASE) if words else None
+        # An underscore ends a name: `log_age` is made from the column `age`.
+        self._names = re.compile(rf"(?<![^\W_])(?:{pattern})(?![^\W_])", re.IGNORECASE) if words else _NOTHING
 
     @classmethod
     def of(cls, brief: Brief) -> "Cleaner":
@@ -97,8 +98,7 @@ class Cleaner:
 
     def component(self, name: str) -> str:
         """Return the name of a function, in which names of columns are masked too."""
-        words = re.split(r"(_+)", name)
-        return one_line("".join("column" if word.lower() in self._words else word for word in words), 80)
+        return one_line(self._names.sub("column", name), 80)
 
     def _code(self, line: str) -> str:
         text = _COMMENT.sub("", _QUOTED.sub("(text)", self._without_places(line)))
@@ -109,12 +109,12 @@ class Cleaner:
         return _FILE.sub("(file)", _PATH.sub("(path)", _ADDRESS.sub("(address)", text)))
 
     def _without_names(self, text: str) -> str:
-        return self._names.sub("(name)", text) if self._names else text
+        return self._names.sub("(name)", text)
 
     def _ticked(self, match: re.Match[str]) -> str:
         """Return what is in backquotes when it is a name or an argument with a number, and no name of the data."""
         text = match[1].strip()
-        return f"`{text}`" if _ARGUMENT.fullmatch(text) and text.lower() not in self._words else "(code)"
+        return f"`{text}`" if _ARGUMENT.fullmatch(text) and not self._names.search(text) else "(code)"
 
 
 def _code_lines(script: str) -> list[str]:

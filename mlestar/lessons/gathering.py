@@ -97,7 +97,7 @@ def _parts(clean: Cleaner, note: Mapping[str, Any]) -> Iterable[Trial]:
         status = "error" if variant.score is None else "ok"
         yield Trial(
             kind="part",
-            idea=clean.component(clean.name(variant.name)) or "part",
+            idea=clean.component(variant.name) or "part",
             status=status,
             seconds=_two_digits(variant.seconds or 0.0),
             **_effect(variant.gain),

@@ -31,6 +31,7 @@ from mlestar.offline.kinds import all_ideas
 from mlestar.state import PromptLessons
 from tests.unit.golden_prompts import BRIEF
 from tests.unit.lesson_runs import facts, idea, lessons
+from tests.unit.paths import ROOT
 
 CLEAN = Cleaner(["shoe_size", "Approved", "train.csv", "Age"])
 
@@ -281,3 +282,10 @@ def test_forgetting_removes_a_run_or_all_and_leaves_files_of_others(tmp_path: Pa
         forget(tmp_path, "a")
     assert len(forget(tmp_path, None)) == 3
     assert [path.name for path in tmp_path.glob("*.json")] == ["other.json"]
+
+
+def test_the_example_of_the_page_is_a_lessons_file() -> None:
+    page = (ROOT / "docs" / "lessons.md").read_text(encoding="utf-8")
+    example = page.split("```json\n")[1].split("```")[0]
+    run = RunLessons.model_validate_json(example)
+    assert json.loads(run.model_dump_json()) == json.loads(example)

@@ -1,7 +1,7 @@
 """What the prompts of a run contain of earlier runs: brought together, the most similar tasks first, and bounded."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -30,16 +30,17 @@ Shown = TypeVar("Shown", bound=BaseModel)
 
 @dataclass(frozen=True)
 class _Seen:
-    """A trial with the similarity of its task."""
+    """A trial with its run and the similarity of its task."""
 
     trial: Trial
+    run: RunLessons
     similarity: float
 
 
 def choose_lessons(runs: Sequence[RunLessons], facts: TaskFacts) -> PromptLessons:
     """Return what the prompts of a run on a task with these facts contain.
 
-    The same trial in the lessons of several runs of one task, such as of a run and its fork, counts once.
+    A trial with the same result in several runs of one task, such as in a run and its fork, counts once.
     """
     ranked = sorted(((similarity(run.facts, facts), run) for run in runs), key=lambda pair: (-pair[0], pair[1].run))
     near = [(share, run) for share, run in ranked if share >= MIN_SIMILARITY and run.facts.kind == facts.kind]
@@ -61,10 +62,10 @@ def _different(runs: Iterable[tuple[float, RunLessons]]) -> Iterable[_Seen]:
     seen: set[str] = set()
     for share, run in runs:
         for trial in run.trials:
-            key = f"{run.task or run.run} {trial.model_dump_json()}"
+            key = f"{run.task or run.run} {trial.model_dump_json(exclude={'seconds', 'base_seconds'})}"
             if key not in seen and trial.status not in WITHOUT_RESULT:
                 seen.add(key)
-                yield _Seen(trial, share)
+                yield _Seen(trial, run, share)
 
 
 def effect_of(trial: Trial) -> float | None:
@@ -87,8 +88,8 @@ def _bring_together(trials: Iterable[_Seen]) -> list[TriedIdea]:
 
 def _summarize(group: Sequence[_Seen]) -> TriedIdea | None:
     """Return what came of one idea, None where nothing is known about it."""
-    known = [(effect, one) for one in group if (effect := effect_of(one.trial)) is not None]
-    weight = sum(one.similarity for _, one in known)
+    known = _known(group)
+    mean, weight = _mean(known)
     if not weight:
         return None
     ran = [(effect, one) for effect, one in known if one.trial.status == "ok"]
@@ -98,15 +99,31 @@ def _summarize(group: Sequence[_Seen]) -> TriedIdea | None:
         idea=first.idea,
         component=first.component,
         ids=first.ids,
-        runs=len(known),
+        runs=len({one.run.run for _, one in known}),
         helped=sum(effect > 1 for effect, _ in ran),
         hurt=sum(effect < -1 for effect, _ in ran),
         failed=len(known) - len(ran),
-        effect=round(sum(effect * one.similarity for effect, one in known) / weight, 2),
+        effect=round(mean, 2),
         weight=round(weight, 2),
         similarity=round(max(one.similarity for _, one in known), 2),
         times=round(sum(times) / len(times), 1) if times else None,
     )
+
+
+def _known(group: Sequence[_Seen]) -> list[tuple[float, _Seen]]:
+    return [(effect, one) for one in group if (effect := effect_of(one.trial)) is not None]
+
+
+def _mean(known: Sequence[tuple[float, _Seen]]) -> tuple[float, float]:
+    """Return the mean effect, and the weight that it is based on: of each run the similarity of its task.
+
+    The trials of one run share its weight, so that no file counts more than one run.
+    """
+    trials = Counter(one.run.run for _, one in known)
+    weights = [one.similarity / trials[one.run.run] for _, one in known]
+    weight = sum(weights)
+    total = sum(effect * own for (effect, _), own in zip(known, weights, strict=True))
+    return (total / weight, weight) if weight else (0.0, 0.0)
 
 
 def _count_models(trials: Iterable[_Seen]) -> list[TriedModel]:
@@ -118,14 +135,12 @@ def _count_models(trials: Iterable[_Seen]) -> list[TriedModel]:
 
 
 def _summarize_model(group: Sequence[_Seen]) -> TriedModel:
-    known = [(effect, one) for one in group if (effect := effect_of(one.trial)) is not None]
-    weight = sum(one.similarity for _, one in known)
     return TriedModel(
         model=group[0].trial.idea,
-        runs=len(group),
+        runs=len({one.run.run for one in group}),
         best=sum(one.trial.status == "ok" and (one.trial.effect or 0.0) > 0 for one in group),
         failed=sum(one.trial.status != "ok" for one in group),
-        effect=round(sum(effect * one.similarity for effect, one in known) / weight, 2) if weight else 0.0,
+        effect=round(_mean(_known(group))[0], 2),
         similarity=round(max(one.similarity for one in group), 2),
     )
 

@@ -7,8 +7,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from mlestar.lessons.cleaning import LINE, one_line
 from mlestar.metrics.finite import Finite
 
-VERSION = 1
-"""Format of a lessons file; files of another format are skipped."""
 MAX_TRIALS, MAX_FAILURES = 60, 20
 """Records that one run leaves. A run of the profile paper has 32 plans, 8 first solutions and up to 96 variants; the
 last ones are left out. Chosen by judgement; not measured."""
@@ -84,7 +82,8 @@ class Failure(_Record):
 class RunLessons(_Record):
     """A lessons file."""
 
-    version: Literal[1] = VERSION
+    version: Literal[1] = 1
+    """Format of the file; one of another format is skipped."""
     made_by: Name = ""
     """Version of mlestar."""
     run: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]

@@ -8,7 +8,7 @@ from pathlib import Path
 from langgraph.runtime import Runtime
 
 from mlestar import __version__
-from mlestar.errors import first_line
+from mlestar.errors import MlestarError, first_line
 from mlestar.lessons import Cleaner, RunLessons, check_folder, choose_lessons, facts_of, read_folder, write_lessons
 from mlestar.lessons.folder import file_name
 from mlestar.lessons.gathering import Material, ModelTrial, Repair, component_of, make_failures, make_trials
@@ -98,7 +98,7 @@ async def keep_lessons(ctx: RunContext, state: PipelineState, runtime: Runtime[S
     try:
         lessons = await _make_lessons(ctx, state)
         path = await asyncio.to_thread(write_lessons, folder, file_name(ctx.folder.run_id, await _thread(ctx)), lessons)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, MlestarError) as error:
         emit(runtime, "report", f"no lessons were kept: {first_line(str(error))}")
         return
     emit(runtime, "report", f"lessons: {len(lessons.trials)} trials, {len(lessons.failures)} failures in {path}")

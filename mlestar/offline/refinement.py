@@ -202,8 +202,8 @@ def plan_next(facts: Facts) -> str:
     better = [plan for gain, plan in ranked if gain > 0]
     earlier = [record.text for record in records]
     kind, most_times = find_kind(facts), _most_times(facts)
-    limits = {"kind": kind, "most_times": most_times, "expected": expected_effects(facts)}
-    return next_plan(facts.text("block"), earlier, facts.track, better, **limits)
+    block, expected = facts.text("block"), expected_effects(facts)
+    return next_plan(block, earlier, facts.track, better, kind=kind, most_times=most_times, expected=expected)
 
 
 def _most_times(facts: Facts) -> float:

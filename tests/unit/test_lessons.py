@@ -168,8 +168,18 @@ def test_a_clear_effect_counts_within_limits_and_what_a_cap_refused_not_at_all()
     assert [(one.idea, one.effect) for one in choose_lessons([clear], facts()).ideas] == [("clear", 3.0)]
 
 
+def test_a_file_counts_as_one_run_however_many_trials_of_an_idea_it_has() -> None:
+    many = lessons("many", *(idea("Bin it.", effect) for effect in (3.0, 2.9, 2.8)), task="1")
+    (bins,) = choose_lessons([many, lessons("other", idea("Bin it.", -1.1), task="2")], facts()).ideas
+    assert (bins.runs, bins.weight, bins.helped, bins.hurt) == (2, 2, 3, 1)
+    assert bins.effect == pytest.approx((2.9 - 1.1) / 2)
+
+
 def test_what_a_fork_repeats_of_its_run_counts_once() -> None:
-    runs = [lessons(name, idea("Bin it."), task="0123456789abcdef") for name in ("run", "fork")]
+    runs = [
+        lessons(name, idea("Bin it.", seconds=seconds), task="0123456789abcdef")
+        for name, seconds in (("run", 1.0), ("fork", 2.0))
+    ]
     assert choose_lessons(runs, facts()).ideas[0].runs == 1
 
 

@@ -41,8 +41,8 @@ def known(name: str, effect: float, weight: float = 2.0, *more: str) -> TriedIde
 def read(brief: Brief, earlier: PromptLessons, *confirmed: ConfirmedIdea) -> Facts:
     """Return the facts of a planner's prompt in a run with lessons."""
     taught = brief.model_copy(update={"lessons": earlier})
-    values = {"block": "x = 1", "attempts": [], "baseline": 0.5}
-    return Facts.read(prompt_of("planner", taught, facts=StepFacts(confirmed=confirmed), **values))
+    known_facts = StepFacts(confirmed=confirmed)
+    return Facts.read(prompt_of("planner", taught, facts=known_facts, block="x = 1", attempts=[], baseline=0.5))
 
 
 def test_an_expected_effect_is_a_mean_that_is_drawn_towards_nothing(brief: Brief) -> None:

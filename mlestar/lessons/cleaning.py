@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from mlestar.errors import clean_text, mask_secrets
 from mlestar.state import Brief
@@ -13,8 +13,8 @@ judgement; not measured."""
 MAX_CHANGED = 30
 """Changed lines beyond which a repair counts as rewritten, so that no single change can be named. Chosen by
 judgement; not measured."""
-_LONGEST = 20_000
-"""Characters of a text that are looked at."""
+_LONGEST = 4000
+"""Characters of a text that are looked at, of which a line keeps `LINE`."""
 
 _ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+|\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
 _PATH = re.compile(r"(?<![\w/])(?:[A-Za-z]:\\|~?/|\.{1,2}/)[\w.+~/\\-]+|\b[\w.+-]+/[\w.+-]+/[\w.+/-]*\w")
@@ -28,7 +28,10 @@ _BRACKETS = re.compile(r"\[[^\[\]]*\]|\{[^{}]*\}")
 _LONG_NUMBER = re.compile(r"(?<![\w.])[+-]?\d[\d.,:-]{5,}\d")
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 _STATUS = re.compile(r"^(?:error, exit status \S+: )")
-_NOTHING = re.compile(r"(?!)")
+_WORD = re.compile(r"[^\W_]+")
+"""An underscore or another sign ends a word: `log_age` holds the column `age`, and `shoe-size` is `shoe_size`."""
+_MOST_WORDS = 12
+"""Words of a name by which it is recognised: an example of a column of texts is longer. Chosen by judgement."""
 _COMMENT = re.compile(r"\s+#.*$|^#.*$")
 
 
@@ -46,10 +49,9 @@ class Cleaner:
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
-        words = sorted({name.strip() for name in names if len(name.strip()) > 1}, key=len, reverse=True)
-        pattern = "|".join(re.escape(word) for word in words)
-        # An underscore ends a name: `log_age` is made from the column `age`.
-        self._names = re.compile(rf"(?<![^\W_])(?:{pattern})(?![^\W_])", re.IGNORECASE) if words else _NOTHING
+        words = (tuple(_WORD.findall(name.lower()))[:_MOST_WORDS] for name in names)
+        self._names = frozenset(" ".join(name) for name in words if len("".join(name)) > 1)
+        self._longest = max((name.count(" ") + 1 for name in self._names), default=0)
 
     @classmethod
     def of(cls, brief: Brief) -> "Cleaner":
@@ -98,7 +100,7 @@ class Cleaner:
 
     def component(self, name: str) -> str:
         """Return the name of a function, in which names of columns are masked too."""
-        return one_line(self._names.sub("column", name), 80)
+        return one_line(self._without_names(name, "column"), 80)
 
     def _code(self, line: str) -> str:
         text = _COMMENT.sub("", _QUOTED.sub("(text)", self._without_places(line)))
@@ -108,13 +110,28 @@ class Cleaner:
         text = mask_secrets(clean_text(text[:_LONGEST]))
         return _FILE.sub("(file)", _PATH.sub("(path)", _ADDRESS.sub("(address)", text)))
 
-    def _without_names(self, text: str) -> str:
-        return self._names.sub("(name)", text)
+    def _without_names(self, text: str, mask: str = "(name)") -> str:
+        """Return a text with a mask in place of each name; of several that begin at a word, the longest counts."""
+        kept, end = list[str](), 0
+        words = list(_WORD.finditer(text))
+        number = 0
+        while number < len(words):
+            count = self._words_of_name(words[number : number + self._longest])
+            if count:
+                kept += [text[end : words[number].start()], mask]
+                end = words[number + count - 1].end()
+            number += max(1, count)
+        return "".join([*kept, text[end:]])
+
+    def _words_of_name(self, words: Sequence[re.Match[str]]) -> int:
+        """Return how many of the first words are a name; 0 where they are none."""
+        texts = [word[0].lower() for word in words]
+        return next((count for count in range(len(texts), 0, -1) if " ".join(texts[:count]) in self._names), 0)
 
     def _ticked(self, match: re.Match[str]) -> str:
         """Return what is in backquotes when it is a name or an argument with a number, and no name of the data."""
         text = match[1].strip()
-        return f"`{text}`" if _ARGUMENT.fullmatch(text) and not self._names.search(text) else "(code)"
+        return f"`{text}`" if _ARGUMENT.fullmatch(text) and self._without_names(text) == text else "(code)"
 
 
 def _code_lines(script: str) -> list[str]:

@@ -116,11 +116,15 @@ async def _make_lessons(ctx: RunContext, state: PipelineState) -> RunLessons:
         failures=[failure["signature"] for failure in failures],
         repairs=await _read_repairs(ctx),
     )
+    return await asyncio.to_thread(_clean, ctx, brief, state, material)
+
+
+def _clean(ctx: RunContext, brief: Brief, state: PipelineState, material: Material) -> RunLessons:
     clean = Cleaner.of(brief)
     return RunLessons(
         made_by=__version__,
         run=ctx.folder.run_id,
-        task=await asyncio.to_thread(_task_hash, ctx.folder.contents),
+        task=_task_hash(ctx.folder.contents),
         facts=facts_of(brief),
         status=state["status"],
         trials=make_trials(material, clean),
@@ -175,8 +179,8 @@ def _folder(ctx: RunContext) -> Path | None:
 
 def _describe(folder: Path, count: int, lessons: PromptLessons) -> str:
     parts = {"ideas": lessons.ideas, "parts": lessons.parts, "models": lessons.models, "failures": lessons.failures}
-    shown = ", ".join(f"{len(items)} {name}" for name, items in parts.items())
-    return f"lessons of {count} earlier run{'' if count == 1 else 's'} in {folder}: {shown} are shown to agents"
+    shown = ", ".join(f"{name} {len(items)}" for name, items in parts.items())
+    return f"lessons of {count} earlier run{'' if count == 1 else 's'} in {folder}; shown to agents: {shown}"
 
 
 def _name_some(skipped: Sequence[str]) -> str:

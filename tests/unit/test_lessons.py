@@ -40,6 +40,7 @@ CLEAN = Cleaner(["shoe_size", "Approved", "train.csv", "Age"])
     ("text", "expected"),
     [
         ("Add log_age and `age_bin`.", "Add log_(name) and (code)."),
+        ("Bin the shoe size, and keep the shoe.", "Bin the (name), and keep the shoe."),
         ("Take the logarithm of shoe_size\nand bin it.", "Take the logarithm of (name) and bin it."),
         ("Encode `shoe_size` with `max_depth=7`.", "Encode (code) with `max_depth=7`."),
         ("Treat 'approved' and \"x y\" alike; don't scale.", "Treat (text) and (text) alike; dont scale."),
@@ -54,6 +55,11 @@ CLEAN = Cleaner(["shoe_size", "Approved", "train.csv", "Age"])
 )
 def test_an_idea_keeps_no_name_value_path_or_secret(text: str, expected: str) -> None:
     assert CLEAN.idea(text) == expected
+
+
+def test_names_are_found_among_very_many() -> None:
+    clean = Cleaner(f"column {number} of the table" for number in range(50_000))
+    assert clean.idea("Drop column 49999 of the table. " * 500).startswith("Drop (name). Drop (name).")
 
 
 def test_a_long_idea_is_cut() -> None:

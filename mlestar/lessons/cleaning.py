@@ -1,11 +1,14 @@
 """Texts of a run as other runs may read them: one line, cut, without names of the data, values, paths and secrets."""
 
+import ast
 import difflib
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 
 from mlestar.errors import clean_text, mask_secrets
 from mlestar.state import Brief
+from mlestar.syntax import parse
 
 LINE = 200
 """Characters of a line: an idea, an error or a change. The first sentence of most plans is shorter. Chosen by
@@ -25,6 +28,8 @@ _TICKED = re.compile(r"`([^`\n]*)`")
 _ARGUMENT = re.compile(r"[A-Za-z_][\w.]*(?:\(\))?(?:\s*=\s*(?:-?\d+(?:\.\d+)?(?:e-?\d+)?|True|False|None))?")
 """What may stay in backquotes: a name, a call, or an argument with a number."""
 _BRACKETS = re.compile(r"\[[^\[\]]*\]|\{[^{}]*\}")
+_OPEN_QUOTE, _OPEN_BRACKET = re.compile(r"['\"\u2018\u201c].*", re.DOTALL), re.compile(r"[\[{].*", re.DOTALL)
+"""The rest of a text that was cut between two quotes or brackets."""
 _LONG_NUMBER = re.compile(r"(?<![\w.])[+-]?\d[\d.,:-]{5,}\d")
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 _STATUS = re.compile(r"^(?:error, exit status \S+: )")
@@ -75,16 +80,24 @@ class Cleaner:
 
         What follows a second colon is usually a value, and is left out.
         """
-        text = self._without_places(_STATUS.sub("", signature)).replace("`", "'")
-        text = _NUMBER.sub("#", _BRACKETS.sub("(values)", _QUOTED.sub("(text)", text)))
+        text = _APOSTROPHE.sub("", self._without_places(_STATUS.sub("", signature)).replace("`", "'"))
+        text = _OPEN_QUOTE.sub("(text)", _QUOTED.sub("(text)", text))
+        text = _NUMBER.sub("#", _OPEN_BRACKET.sub("(values)", _BRACKETS.sub("(values)", text)))
         parts = text.split(": ")
         # A status such as `timeout` comes before the class of an error.
         kept = 3 if parts[0].islower() else 2
         return one_line(self._without_names(": ".join(parts[:kept])))
 
     def change(self, before: str, after: str) -> str:
-        """Return the first change between two scripts in one line; empty where there is none, or where many changed."""
-        lines = difflib.unified_diff(_code_lines(before), _code_lines(after), lineterm="", n=0)
+        """Return the first change between two scripts in one line.
+
+        Empty where there is none, where many lines changed, or where a script does not parse.
+        """
+        try:
+            versions = _code_lines(before), _code_lines(after)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return ""
+        lines = difflib.unified_diff(*versions, lineterm="", n=0)
         changed = [line for line in lines if line[:1] in "+-" and line[:3] not in ("+++", "---")]
         if not changed or len(changed) > MAX_CHANGED:
             return ""
@@ -103,7 +116,8 @@ class Cleaner:
         return one_line(self._without_names(name, "column"), 80)
 
     def _code(self, line: str) -> str:
-        text = _COMMENT.sub("", _QUOTED.sub("(text)", self._without_places(line)))
+        text = _QUOTED.sub("(text)", self._without_places(line))
+        text = _OPEN_QUOTE.sub("(text)", _COMMENT.sub("", text))
         return one_line(self._without_names(_LONG_NUMBER.sub("#", text)), LINE // 2 - 5)
 
     def _without_places(self, text: str) -> str:
@@ -135,7 +149,18 @@ class Cleaner:
 
 
 def _code_lines(script: str) -> list[str]:
-    return [line.rstrip() for line in script.splitlines() if line.strip()]
+    """Return the lines of a script that are not empty, without those inside texts of several lines.
+
+    Raises:
+        SyntaxError: it does not parse; also ValueError, RecursionError, MemoryError.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tree = parse(script)
+    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant | ast.JoinedStr)]
+    inside = {line for node in texts for line in range(node.lineno + 1, (node.end_lineno or node.lineno) + 1)}
+    lines = enumerate(script.splitlines(), 1)
+    return [line.rstrip() for number, line in lines if line.strip() and number not in inside]
 
 
 def _is_number(text: str) -> bool:

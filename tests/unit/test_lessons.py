@@ -72,6 +72,9 @@ def test_a_long_idea_is_cut() -> None:
         ("KeyError: 'shoe_size'", "KeyError: (text)"),
         ("ValueError: could not convert string to float: secret", "ValueError: could not convert string to float"),
         ("KeyError: \"['a', 'b'] not in index\"", "KeyError: (text)"),
+        ("KeyError: 'shoe", "KeyError: (text)"),
+        ("ValueError: [[1 'a'] 2] and [3", "ValueError: (values)"),
+        ("TypeError: can't add 'x", "TypeError: cant add (text)"),
         ("ValueError: [1 2 3] has 12 rows", "ValueError: (values) has # rows"),
         ("timeout: it ran for 120 s", "timeout: it ran for # s"),
         ("invalid: the column 'label' is missing", "invalid: the column (text) is missing"),
@@ -89,6 +92,10 @@ def test_a_repair_is_told_by_its_first_change() -> None:
     assert CLEAN.change(before, f"import math\n{before}") == "added import math"
     assert CLEAN.change(before, before) == ""
     assert CLEAN.change("a\n" * 40, "b\n" * 40) == ""
+    assert CLEAN.change("x = 1", "x = (") == ""
+    note = 'x = """\nBob\nlives here\n"""\n'
+    assert CLEAN.change(note, note.replace("Bob", "Carol")) == ""
+    assert CLEAN.change("x = 1", note) == "x = 1 became x = (text)(text)"
 
 
 def test_a_component_is_the_first_function_without_names_of_columns() -> None:

@@ -224,7 +224,7 @@ def score(
     if before.score is None or after.score is None:
         return (math.nan, math.nan), math.nan, math.nan
     resampled = np.array(after.resampled) - np.array(before.resampled)
-    difference = sign(answers.direction) * (after.score - before.score)
+    difference = sign(answers.direction) * (after.score - before.score) + 0.0  # without the sign of a negative zero
     return (before.score, after.score), difference, float(np.nanstd(resampled))
 
 

@@ -60,9 +60,12 @@ class OwnTool:
         return _read_outcome(ended, folder)
 
     def command(self, task: SuiteTask, seed: int, folder: Path) -> list[str]:
-        """Return the command of a run; what it sets itself comes last, and precedes the same settings of the user."""
+        """Return the command of a run; what it sets itself comes last, and precedes the same settings of the user.
+
+        It has no lessons: runs on one task would learn from each other.
+        """
         command = [sys.executable, "-m", "mlestar", "run", str(task.folder), "--json", *self.options]
-        return [*command, "--run-id", RUN, "--set", f"runs_dir={folder}", "--set", f"seed={seed}"]
+        return [*command, "--run-id", RUN, "--set", f"runs_dir={folder}", "--set", f"seed={seed}", "--set", "lessons="]
 
 
 def _read_outcome(ended: Ended, folder: Path) -> Outcome:

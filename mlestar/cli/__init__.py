@@ -10,6 +10,7 @@ import typer
 from mlestar import __version__
 from mlestar.cli.bench import bench
 from mlestar.cli.exits import NO_SOLUTION, PAUSED, SOLVED, Commands
+from mlestar.cli.lessons import lessons as lessons_app
 from mlestar.cli.logs import configure_logging
 from mlestar.cli.sandbox import sandbox
 from mlestar.cli.values import read_items, read_layers, resolve_settings, without_none
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.add_typer(sandbox, name="sandbox")
 app.add_typer(weights_app, name="weights")
 app.add_typer(bench, name="bench")
+app.add_typer(lessons_app, name="lessons")
 
 
 def _print_version(asked: bool) -> None:
@@ -93,6 +95,9 @@ Review = Annotated[
 PromptsDir = Annotated[
     Path | None, typer.Option("--prompts", help="Folder whose prompt files override the built-in ones.")
 ]
+LessonsDir = Annotated[
+    Path | None, typer.Option("--lessons", help="Folder of lessons: those of earlier runs are used, this run's added.")
+]
 Cards = Annotated[list[Path] | None, typer.Option("--card", help="Markdown file with a model card. Repeatable.")]
 Start = Annotated[
     str | None,
@@ -125,6 +130,7 @@ def run(
     start: Start = None,
     card: Cards = None,
     prompts: PromptsDir = None,
+    lessons: LessonsDir = None,
     weights: WeightsPolicy = None,
     weights_dir: WeightsDir = None,
     weights_folder: WeightsFolder = None,
@@ -153,6 +159,7 @@ def run(
         "start": start,
         "cards": card,
         "prompts": prompts,
+        "lessons": lessons,
         "weights": weights,
         "weights_dir": weights_dir,
         "weights_folder": weights_folder,

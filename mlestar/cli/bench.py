@@ -88,7 +88,7 @@ def run_suite(
     from mlestar.cli.values import resolve_settings
 
     options = {"profile": profile, "model": model, "runner": runner, "max_hours": _hours(minutes)}
-    settings = resolve_settings(options, set_)
+    settings = resolve_settings(options, [*(set_ or []), "lessons="])
     found = find_suite(suite, answers, grade, _split(only or []))
     conditions = _conditions(settings, tuple(range(seeds)), parallel)
     own = _own_tool(settings, _arguments(options, set_ or []))

@@ -13,6 +13,7 @@ from mlestar.metrics.precision import format_claim, format_score
 from mlestar.metrics.spec import sign
 from mlestar.nodes.grading import grade_execution
 from mlestar.nodes.leakage import CLEAN, check_change, check_literals, check_script, checked_scripts
+from mlestar.nodes.lessons import note_repair
 from mlestar.nodes.progress import emit, emit_solution
 from mlestar.runtime.budget import Refusal
 from mlestar.runtime.context import RunContext, find_context
@@ -160,6 +161,8 @@ async def conclude(state: EvaluationState, runtime: Runtime[Settings]) -> Evalua
         verdict=_final_verdict(state),
         members=draft.members if script == draft.script else (),
     )
+    if state.get("fixes"):
+        await note_repair(ctx, draft.id, state["fixes"], script or "", solution.verdict.status)
     brief = await ctx.brief(state)
     await emit_solution(runtime, ctx, solution, brief.spec.direction)
     # A run that ends early reports from here: its checkpoints hold the solutions of a track in the track's own state.

@@ -17,6 +17,7 @@ from mlestar.evaluation import Division, infer_split
 from mlestar.evaluation.holdout.answers import describe_answers, find_answers
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.evaluation.holdout.revealing import describe_left_out, vouched_lines, without_files, without_revealing
+from mlestar.nodes.lessons import read_lessons
 from mlestar.nodes.progress import emit
 from mlestar.nodes.start import find_start
 from mlestar.runners import Installer
@@ -64,6 +65,7 @@ async def prepare(state: PipelineInput, runtime: Runtime[Settings]) -> PipelineS
         brief = brief.model_copy(update={"spec": shown.spec, "statistics": shown.statistics})
     brief = brief.model_copy(update={"statistics": limit_statistics(brief.statistics, settings.share)})
     brief = brief.model_copy(update={"start": own, "spec": await _complete_spec(ctx, brief)})
+    brief = brief.model_copy(update={"lessons": await read_lessons(ctx, brief, runtime)})
     _emit_holdout(runtime, brief, division, time.monotonic() - start)
     written: PipelineState = {"train_csv": "", "test_csv": "", "description": ""}
     return {"run_id": run_id, "brief": await ctx.services.keep(brief.model_dump_json()), "exports": [], **written}

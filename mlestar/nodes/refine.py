@@ -21,6 +21,7 @@ from mlestar.metrics.precision import ShownScore
 from mlestar.nodes.acceptance import gain_over
 from mlestar.nodes.grading import grade_execution
 from mlestar.nodes.leakage import check_literals
+from mlestar.nodes.lessons import note_study, note_trial
 from mlestar.nodes.progress import emit
 from mlestar.nodes.propose import propose
 from mlestar.nodes.track import accept_best, ask_budget, attempt_of, best_of, best_script, keep_best, plans_of
@@ -79,6 +80,7 @@ async def run_ablation(state: TrackState, runtime: Runtime[Settings]) -> TrackSt
     if not any(variant.score is not None for variant in variants):
         message = limit_message(describe_failure(execution, texts[1]), brief.share, execution.status)
         await note_failure(ctx.services.ledger, study.script, execution.status, message)
+    await note_study(ctx, state["track"], label, study, variants)
     took = execution.seconds, execution.peak_memory_mb, execution.peak_gpu_memory_mb
     measured = Measured.of(*took) if execution.seconds else None
     update = {"status": execution.status, "variants": variants, "output": output, "measured": measured}
@@ -195,7 +197,9 @@ async def write_block(state: TrackState, runtime: Runtime[Settings]) -> TrackSta
 async def compare(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     """Record the result of the plan."""
     ctx = await find_context(state, runtime)
-    attempt = await attempt_of(ctx, await ctx.brief(state), state["plan"], state["solution"], best_of(state))
+    base, block = best_of(state), state["block"]
+    attempt = await attempt_of(ctx, await ctx.brief(state), state["plan"], state["solution"], base)
+    await note_trial(ctx, state["track"], block.text if block else "", attempt, base)
     attempts = [*state["attempts"], attempt]
     inner = state["inner"] + 1
     step = "another plan" if inner < ctx.settings.inner_plans else ""

@@ -15,6 +15,7 @@ from mlestar.evaluation import write_submission
 from mlestar.evaluation.blending.script import replace_members
 from mlestar.metrics.spec import better
 from mlestar.nodes.grading import grade_execution
+from mlestar.nodes.lessons import keep_lessons
 from mlestar.nodes.order import CONSTANT, compare_baselines
 from mlestar.nodes.progress import emit
 from mlestar.nodes.rescore import rescore_solution
@@ -189,6 +190,7 @@ async def report(state: PipelineState, runtime: Runtime[Settings]) -> PipelineSt
         await asyncio.to_thread(ctx.submission.withdraw)
     finished: PipelineState = {"status": _status(state, exported)}
     result = await write_result(ctx, {**state, **finished}, message=state.get("remark", ""))
+    await keep_lessons(ctx, {**state, **finished}, runtime)
     await release_context(ctx)
     return {**finished, "summary": result.summary}
 

@@ -37,6 +37,29 @@ def all_ideas() -> tuple[Idea, ...]:
     return tuple(idea for kind in all_kinds() for idea in kind.ideas)
 
 
+def name_of(kind: Kind, idea: Idea) -> str:
+    """Return the id of an idea: no other one has it."""
+    return f"{kind.name}/{idea.part}/{idea.name}"
+
+
+@functools.cache
+def _ids() -> dict[str, tuple[str, Idea]]:
+    """Return the ideas of all kinds with their ids, by their plans."""
+    return {idea.plan: (name_of(kind, idea), idea) for kind in all_kinds() for idea in kind.ideas}
+
+
+def id_of(idea: Idea) -> str:
+    """Return the id of an idea of a recipe."""
+    return _ids()[idea.plan][0]
+
+
+def quoted_ideas(plan: str) -> dict[str, str]:
+    """Return the ideas of recipes that a plan quotes, by their ids: their names and what they do, in a sentence."""
+    text = " ".join(plan.split())
+    quoted = [known for own, known in _ids().items() if own in text]
+    return {name: f"{idea.name}: {idea.plan.partition('. ')[0]}" for name, idea in quoted}
+
+
 def ideas_of(kind: Kind | None) -> tuple[Idea, ...]:
     """Return the ideas that may fit scripts of a kind, its own before the common ones."""
     if kind is not None and kind.own_ideas_only:

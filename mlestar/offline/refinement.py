@@ -5,12 +5,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations
+from types import MappingProxyType
 
 from mlestar.metrics.spec import sign
 from mlestar.offline.adapting.scoring import SCORE_MARK
 from mlestar.offline.facts import Facts
 from mlestar.offline.ideas import carry_out, ideas_for, plans_of_numbers
-from mlestar.offline.kinds import all_ideas, all_parts, all_variants, find_kind, parts_by_gain
+from mlestar.offline.kinds import all_ideas, all_parts, all_variants, find_kind, id_of, parts_by_gain
+from mlestar.offline.lessons import MOST, expected_effects, order_ideas
 from mlestar.offline.recipe import Idea, Kind
 from mlestar.offline.sections import Section
 from mlestar.offline.surgery import functions
@@ -118,7 +120,23 @@ def choose_block(facts: Facts) -> tuple[str, str]:
     overfits = _overfits(facts)
     turn = 0 if overfits else facts.track
     most_times = _most_times(facts)
-    return candidates[name], next_plan(candidates[name], [], turn, kind=kind, overfits=overfits, most_times=most_times)
+    plan = next_plan(
+        candidates[name],
+        [],
+        turn,
+        kind=kind,
+        overfits=overfits,
+        most_times=most_times,
+        expected=_expected(facts, overfits),
+    )
+    return candidates[name], plan
+
+
+def _expected(facts: Facts, overfits: bool) -> Mapping[str, float]:
+    """Return the expected effects of ideas; that fewer rounds help was measured on this task, so it comes first."""
+    expected = expected_effects(facts)
+    measured = [id_of(idea) for idea in all_ideas() if idea.name == "fewer rounds"] if overfits and expected else []
+    return {**expected, **dict.fromkeys(measured, MOST)}
 
 
 def blocks_of(script: str, kind: Kind | None = None) -> dict[str, str]:
@@ -185,7 +203,8 @@ def plan_next(facts: Facts) -> str:
     better = [plan for gain, plan in ranked if gain > 0]
     earlier = [record.text for record in records]
     kind, most_times = find_kind(facts), _most_times(facts)
-    return next_plan(facts.text("block"), earlier, facts.track, better, kind=kind, most_times=most_times)
+    block, expected = facts.text("block"), expected_effects(facts)
+    return next_plan(block, earlier, facts.track, better, kind=kind, most_times=most_times, expected=expected)
 
 
 def _most_times(facts: Facts) -> float:
@@ -212,6 +231,7 @@ def next_plan(
     kind: Kind | None = None,
     overfits: bool = True,
     most_times: float = math.inf,
+    expected: Mapping[str, float] = MappingProxyType({}),
 ) -> str:
     """Return a plan that makes another block than the earlier ones; it keeps an idea that helped and adds another.
 
@@ -226,8 +246,9 @@ def next_plan(
         kind: of the data, for ideas that fit its scripts.
         overfits: fewer rounds scored better, so that this idea is among the best.
         most_times: factor by which the script may take longer; what would take more is not tried.
+        expected: effects of ideas by their ids, from lessons.
     """
-    ideas = _affordable(ideas_for(block, kind), most_times)
+    ideas = order_ideas(_affordable(ideas_for(block, kind), most_times), expected)
     earlier_texts = [" ".join(plan.split()) for plan in earlier]
     untried = [idea for idea in ideas if not any(idea.plan in text for text in earlier_texts)]
     untried.sort(key=lambda idea: idea.name == "fewer rounds" and not overfits)

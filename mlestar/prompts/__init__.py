@@ -50,6 +50,7 @@ TAGS = (
     *("task", "files", "column_statistics", "spec", "holdout", "environment", "card", "count", "results", "result"),
     *("plan", "summary", "graded", "measured", "baseline", "attempt_record", "seconds", "output", "bug", "traceback"),
     *("outcome", "origin", "evidence", "reason", "budget_left", "errors", "refusal", "role", "track", "attempt"),
+    *("lessons", "confirmed"),
 )
 """Tags of all sections: instructions name some of them, so that code may close none."""
 _CLOSING = re.compile(rf"</(?=(?:{'|'.join(TAGS)})>)")

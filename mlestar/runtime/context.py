@@ -82,7 +82,7 @@ class RunContext:
         agent = self.services.agent(await self.brief(state), track, stage)
         if not step:
             return agent
-        return replace(agent, facts=await step_facts(self.services.ledger, self.services.budget, step))
+        return replace(agent, facts=await step_facts(self.services.ledger, self.services.budget, step, track))
 
     async def row_values(self, brief: Brief) -> RowValues | None:
         """Return the ids and labels that scripts must not contain; None where labels cannot be located."""

@@ -334,6 +334,11 @@ class Settings(BaseModel):
     )
     cards: tuple[Path, ...] = Field((), description="Markdown files with model cards that are tried first.")
     prompts: Path | None = Field(None, description="Folder whose prompt files override the built-in ones.")
+    lessons: Path | None = Field(
+        None,
+        description="Folder of lessons: what earlier runs tried is read from it and shown to agents, and what this run "
+        "tried is added to it. Empty: none are read or kept.",
+    )
     runs_dir: Path = Field(Path("runs"), description="Folder that holds the run folders.")
     checkpoints: Literal["sqlite", "postgres"] = Field(
         "sqlite", description="Where checkpoints are: in the run folder, or in the database of MLESTAR_POSTGRES_DSN."

@@ -81,4 +81,5 @@ class SettingKeywords(TypedDict, total=False):
     start: str | Path | None
     cards: str | Sequence[str | Path]
     prompts: str | Path | None
+    lessons: str | Path | None
     checkpoints: Literal["sqlite", "postgres"]

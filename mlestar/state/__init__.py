@@ -6,6 +6,8 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from mlestar.data.examples import ExampleName
+from mlestar.state.facts import StepFacts
+from mlestar.state.lessons import ConfirmedIdea, KnownFailure, PromptLessons, TriedIdea, TriedModel
 from mlestar.state.member import BlendMember
 from mlestar.state.origins import AS_GIVEN, BASELINE, ORIGINS, START
 from mlestar.state.start import StartComparison, StartScript
@@ -32,7 +34,6 @@ from mlestar.state.values import (
     RunSummary,
     Solution,
     Source,
-    StepFacts,
     Study,
     Variant,
     Verdict,
@@ -57,6 +58,7 @@ __all__ = [
     "CandidateOutput",
     "CandidateState",
     "Citation",
+    "ConfirmedIdea",
     "Draft",
     "EnsembleOutput",
     "EnsembleState",
@@ -67,10 +69,12 @@ __all__ = [
     "Export",
     "Frozen",
     "Gain",
+    "KnownFailure",
     "Measured",
     "ModelCard",
     "PipelineInput",
     "PipelineState",
+    "PromptLessons",
     "Question",
     "Rescoring",
     "RescoringState",
@@ -86,6 +90,8 @@ __all__ = [
     "Supply",
     "TrackOutput",
     "TrackState",
+    "TriedIdea",
+    "TriedModel",
     "Variant",
     "Verdict",
     "VerdictStatus",

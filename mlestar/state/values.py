@@ -20,6 +20,7 @@ from mlestar.metrics.spec import NOT_BLIND, Direction, TaskSpec, sign
 from mlestar.runners.base import ExecutionStatus
 from mlestar.runners.supply.names import INSTALLERS
 from mlestar.settings import ReviewPoint, Share
+from mlestar.state.lessons import PromptLessons
 from mlestar.state.member import BlendMember
 from mlestar.state.start import StartScript
 from mlestar.state.supply import MAX_OTHER_PACKAGES, Supply
@@ -132,6 +133,8 @@ class Brief(Frozen):
     share: Share = "all"
     """What prompts contain of the data; `statistics` has no more than that."""
     start: StartScript | None = None
+    lessons: PromptLessons = PromptLessons()
+    """What prompts contain of earlier runs."""
 
     @property
     def other_packages(self) -> tuple[str, ...]:
@@ -165,15 +168,6 @@ class Brief(Frozen):
     def overview(self) -> Overview:
         """What prompts contain about the files, within a limit."""
         return make_overview(self.spec, self.statistics)
-
-
-class StepFacts(Frozen):
-    """What the run knew when a step began; the ledger keeps it, so that a resumed run asks the same questions."""
-
-    left: dict[str, str] = {}
-    """What is left of each cap, in words."""
-    errors: tuple[str, ...] = ()
-    """How scripts failed so far, each kind with its count, the most frequent first."""
 
 
 class Measured(Frozen):

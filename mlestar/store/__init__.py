@@ -3,19 +3,17 @@
 from mlestar.store.blobs import Blobs
 from mlestar.store.checkpoints import CheckpointStore, open_checkpoints, serializer
 from mlestar.store.folder import FORMAT, RunFolder, RunLock, RunSettings, claim_run_id, list_runs, make_run_id, maker
+from mlestar.store.kinds import ExecutionKind, NoteKind, WorkKind
 from mlestar.store.ledger import (
     Amount,
     Cap,
     Caps,
-    ExecutionKind,
     Ledger,
-    NoteKind,
     Record,
     Reservation,
     Shortage,
     Spend,
     UnfinishedError,
-    WorkKind,
     finish,
     key_of,
 )

@@ -20,6 +20,7 @@ from uuid import uuid4
 
 from mlestar.errors import StoreError
 from mlestar.store.damage import arguments, damaged, database_problem
+from mlestar.store.kinds import NoteKind, WorkKind
 from mlestar.store.statements import (
     ANSWERED,
     CLOCK,
@@ -39,43 +40,6 @@ from mlestar.store.text import to_json
 
 T = TypeVar("T")
 
-ExecutionKind = Literal["execution", "export"]
-"""An export runs a solution on the real input, which takes longer than the search's input."""
-WorkKind = Literal["model_call", "execution", "export", "retrieval"]
-"""Entries that cost something: they count towards the caps, and a fork takes them over."""
-NoteKind = Literal[
-    "solution",
-    "first_solution",
-    "leakage",
-    "refusal",
-    "decision",
-    "replacement",
-    "answer",
-    "submitted",
-    "reply",
-    "weak_model",
-    "used_reply",
-    "failure",
-    "step_facts",
-    "blend_seconds",
-    "graded",
-    "weights",
-    "packages",
-    "refused_supply",
-    "start",
-]
-"""Facts that cost nothing. `solution`: the outcome of an evaluation. `first_solution`: the first valid one of a track,
-which is exported at once. `leakage`: what the checker found in a script. `refusal`: work that a cap stopped.
-`decision`: a review point that the run has passed. `replacement`: the answer by which a fork replaces a decision.
-`answer`: what a person answered. `submitted`: the solution whose files are in the run folder. `reply`: whether a
-model's reply satisfied its contract. `weak_model`: a model that was given up in a role, and the one that took over.
-`used_reply`: the model call, or the question, that used a reply with which the graph was resumed.
-`failure`: how a script failed. `step_facts`: what the run knew when a step began, and so what its prompts contain.
-`blend_seconds`: what a blend may take, so that a run that is repeated makes the same one.
-`graded`: a submission that a holdout has graded. `weights`: the commit of a repository of weights, which the run keeps.
-`packages`: the lock of the packages that a script declared, which the run keeps.
-`refused_supply`: a package or weights that may not be used, and why. `start`: the person's own script, as it was read
-when the run began."""
 Cap = Literal["max_usd", "max_tokens", "max_executions", "max_hours"]
 
 BEAT = 5.0

@@ -58,12 +58,12 @@ INSERT OR IGNORE INTO main.entries
 SELECT key, kind, label, result, seconds, input_tokens, output_tokens, cached_tokens, reasoning_tokens, usd, finished, 1
 FROM other.entries
 WHERE kind IN ('model_call', 'execution', 'export', 'retrieval', 'leakage', 'answer', 'step_facts', 'graded',
-               'weights', 'packages', 'start')
+               'weights', 'packages', 'start', 'lessons')
 ORDER BY rowid
 """
 """Takes over finished work, findings on leakage, answers of a person, and what prompts contain of the state of the run:
-another budget left would be another prompt. Graded submissions are taken over because the holdout is the same, and goes
-on counting them. Other notes belong to one run."""
+another budget left, and other lessons, would be another prompt. Graded submissions are taken over because the holdout
+is the same, and goes on counting them. Other notes belong to one run."""
 FORGET = """
 DELETE FROM entries WHERE kind NOT IN ('model_call', 'execution', 'export', 'retrieval', 'graded')
 """

@@ -12,7 +12,20 @@ from mlestar.data.statistics import ColumnStatistics, FileStatistics
 from mlestar.data.task import TaskSpec
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.prompts import Prompts
-from mlestar.state import Attempt, Brief, Measured, ModelCard, StepFacts, Supply, Variant
+from mlestar.state import (
+    Attempt,
+    Brief,
+    ConfirmedIdea,
+    KnownFailure,
+    Measured,
+    ModelCard,
+    PromptLessons,
+    StepFacts,
+    Supply,
+    TriedIdea,
+    TriedModel,
+    Variant,
+)
 
 FOLDER = Path(__file__).parent / "golden"
 
@@ -114,7 +127,41 @@ SUPPLIED = BRIEF.model_copy(
 """The brief of a run that adds packages and weights."""
 WITH_SUPPLY = ("initializer", "coder", "retriever", "web_retriever")
 
+LESSONS = PromptLessons(
+    runs=3,
+    ideas=(
+        TriedIdea(
+            idea="pairs: Add the ratio and the difference of every two of the numeric columns that vary most",
+            component="build_features",
+            ids=("tables/build_features/pairs",),
+            runs=2,
+            helped=1,
+            effect=1.4,
+            weight=1.7,
+            similarity=0.9,
+            times=1.2,
+        ),
+    ),
+    parts=(TriedIdea(idea="fewer_rounds", runs=2, hurt=2, effect=-2.5, weight=1.7, similarity=0.9),),
+    models=(TriedModel(model="LightGBM", runs=2, best=2, effect=1.5, similarity=0.9),),
+    failures=(
+        KnownFailure(
+            error="ValueError: could not convert string to float",
+            met=3,
+            fixed_by="model.fit(rows, y) became model.fit(numbers, y)",
+            similarity=0.9,
+        ),
+    ),
+)
+WITH_LESSONS = ("initializer", "extractor", "planner", "debugger")
+"""Roles whose prompts contain lessons of earlier runs."""
 FACTS = StepFacts(left={"time": "three quarters of 2 hours"}, errors=("KeyError: 'radius' (met 2 times)",))
+CONFIRMED = ConfirmedIdea(track=1, component="features", plan="Bin the radius.", gain=0.02, gain_error=0.01)
+TAUGHT: dict[str, object] = {
+    "brief": BRIEF.model_copy(update={"lessons": LESSONS}),
+    "facts": FACTS.model_copy(update={"confirmed": (CONFIRMED,)}),
+}
+"""The values of a prompt of a run with lessons, in which another track has confirmed a plan."""
 VALUES: dict[str, dict[str, object]] = {
     "analyst": {},
     "web_retriever": {"count": 2},
@@ -176,9 +223,11 @@ def render(
 
 
 def golden_copies() -> dict[str, str]:
-    """Return the content of each golden file: all prompts, and some where packages and weights may be declared."""
+    """Return the content of each golden file: all prompts, some where packages and weights may be declared, and
+    those with lessons."""
     plain = {f"{role}.md": render(role) for role in VALUES}
-    return plain | {f"{role}.supply.md": render(role, brief=SUPPLIED) for role in WITH_SUPPLY}
+    supplied = {f"{role}.supply.md": render(role, brief=SUPPLIED) for role in WITH_SUPPLY}
+    return plain | supplied | {f"{role}.lessons.md": render(role, TAUGHT) for role in WITH_LESSONS}
 
 
 def main() -> None:

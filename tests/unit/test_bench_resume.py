@@ -144,6 +144,17 @@ def test_settings_of_the_user_do_not_move_a_run(tmp_path: Path) -> None:
     assert (settings.runs_dir, settings.seed) == (tmp_path / "work", 1)
 
 
+def test_runs_of_a_benchmark_have_no_lessons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mlestar.toml").write_text('lessons = "kept"\n', encoding="utf-8")
+    task = SuiteTask("a", tmp_path, answers=None)  # type: ignore[arg-type]  # a tool never reads them
+    command = OwnTool(["--set", "lessons=other"], None).command(task, 1, tmp_path / "work")
+    items = [item for word, item in pairwise(command) if word == "--set"]
+    assert resolve_settings({}, items[:1]).lessons == Path("other")
+    assert resolve_settings({}, []).lessons == Path("kept")
+    assert resolve_settings({}, items).lessons is None
+
+
 def test_a_table_keeps_what_noise_gives_while_rows_are_added(suite: Path) -> None:
     run(suite, suite / "out", RuleTool())
     record = Reliability(task="a", reason="kept").model_dump_json()

@@ -25,7 +25,7 @@ LAYERS = [
     {"report"},
     {"runtime"},
     {"llm", "retrieval", "start"},
-    {"agents", "events", "store"},
+    {"agents", "events", "lessons", "store"},
     {"baselines", "offline", "state"},
     {"evaluation"},
     {"data"},

@@ -14,7 +14,19 @@ from mlestar.errors import SettingsError
 from mlestar.offline.sections import sections
 from mlestar.prompts import TAGS, Prompts, as_code, restore_code
 from mlestar.state import Brief, ModelCard
-from tests.unit.golden_prompts import BLOCK, BRIEF, FOLDER, SCRIPT, SPLIT, VALUES, WITH_SUPPLY, golden_copies, render
+from tests.unit.golden_prompts import (
+    BLOCK,
+    BRIEF,
+    FOLDER,
+    SCRIPT,
+    SPLIT,
+    TAUGHT,
+    VALUES,
+    WITH_LESSONS,
+    WITH_SUPPLY,
+    golden_copies,
+    render,
+)
 from tests.unit.objects import read_object
 from tests.unit.scenario import Scenario, solve
 
@@ -60,7 +72,8 @@ def test_a_class_that_reads_as_missing_is_pointed_out() -> None:
 
 def test_every_prompt_has_a_golden_copy() -> None:
     prompts = {name for name in Prompts.builtin_names() if not name.startswith("_")}
-    copies = {path.name for path in FOLDER.glob("*.md")} - {f"{role}.supply.md" for role in WITH_SUPPLY}
+    others = {f"{role}.supply.md" for role in WITH_SUPPLY} | {f"{role}.lessons.md" for role in WITH_LESSONS}
+    copies = {path.name for path in FOLDER.glob("*.md")} - others
     assert prompts == {role.prompt for role in ROLES.values()} == copies
     assert set(VALUES) == set(ROLES)
 
@@ -135,6 +148,7 @@ def test_the_contract_is_in_the_prompt_of_every_role_that_writes_a_script() -> N
 
 def test_every_tag_of_a_prompt_is_one_that_code_cannot_close() -> None:
     rendered = [render(role, refusal="x") for role in VALUES]
+    rendered += [render(role, TAUGHT) for role in WITH_LESSONS]
     rendered.append(render("leakage_checker", change={"removed": "x", "added": "y", "context": "z"}))
     rendered.append(render("debugger", own=True))
     assert {tag for prompt in rendered for tag in re.findall(r"</(\w+)>", prompt)} == set(TAGS)

@@ -8,7 +8,7 @@ import pytest
 
 from mlestar.errors import ModelError
 from mlestar.runtime.budget import Budget
-from mlestar.runtime.facts import note_failure, signature, step_facts
+from mlestar.runtime.facts import MAX_CONFIRMED, find_confirmed, note_failure, signature, step_facts
 from mlestar.settings import Settings
 from mlestar.state import VerdictStatus
 from mlestar.store import Ledger
@@ -79,3 +79,33 @@ async def test_a_resumed_run_without_its_checkpoints_asks_nothing_again(tmp_path
     assert (await resume(tmp_path, second, settings={"max_executions": 60})).status == "solved"
     assert second.asked[0] == "coder"
     assert not set(first.ran) & set(second.ran)
+
+
+def trial(track: int, difference: float, error: float = 0.1, plan: str = "Bin it.") -> dict[str, object]:
+    gain = {"difference": difference, "standard_error": error}
+    return {"track": track, "component": "features", "plan": plan, "gain": gain}
+
+
+def test_a_plan_of_another_track_is_confirmed_when_its_gain_is_larger_than_its_error() -> None:
+    failed = {**trial(1, 0.5), "gain": None}
+    trials = [trial(0, 0.9), trial(1, 0.09), trial(1, 0.11), trial(2, 0.3), trial(1, -0.9), failed, trial(1, 0.5, 0.0)]
+    assert [(one.track, one.gain) for one in find_confirmed(trials, 0)] == [(2, 0.3), (1, 0.11)]
+
+
+def test_the_plans_of_other_tracks_are_bounded() -> None:
+    shown = find_confirmed([trial(1, 0.2 + number, plan="word " * 1000) for number in range(20)], 0)
+    assert len(shown) == MAX_CONFIRMED
+    assert all(len(one.plan) < 700 for one in shown)
+
+
+async def test_what_other_tracks_confirm_later_changes_no_step_that_has_begun(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    budget = Budget(Settings(), ledger)
+    ledger.note("trial", "first", trial(1, 0.3))
+    before = await step_facts(ledger, budget, "t0.r1.2 plan", 0)
+    ledger.note("trial", "second", trial(1, 0.9))
+    assert [one.gain for one in before.confirmed] == [0.3]
+    assert await step_facts(ledger, budget, "t0.r1.2 plan", 0) == before
+    assert [one.gain for one in (await step_facts(ledger, budget, "t0.r1.3 plan", 0)).confirmed] == [0.9, 0.3]
+    assert (await step_facts(ledger, budget, "e1")).confirmed == ()
+    ledger.close()

@@ -1,0 +1,152 @@
+"""The folder of lessons: one file per run, replaced in one step, so that several processes can write at once."""
+
+import hashlib
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mlestar.data.outputs import mark_runs_folder
+from mlestar.errors import SettingsError, UserError, clean_text
+from mlestar.files import read_regular
+from mlestar.lessons.records import RunLessons
+
+MAX_BYTES = 64 * 2**10
+"""Bytes of a file that is read or written: 60 trials and 20 failures of full length fit. Chosen by judgement."""
+MAX_FILES = 1000
+"""Files that are read, the newest: about a second. Chosen by judgement; not measured."""
+_OWN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}-[0-9a-f]{8}\.json")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A lessons file and its content."""
+
+    path: Path
+    lessons: RunLessons
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a folder holds: its lessons, the newest first, and why other files were skipped."""
+
+    stored: tuple[Stored, ...]
+    skipped: tuple[str, ...] = ()
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder in which no lessons can be, before a run has cost anything.
+
+    Raises:
+        SettingsError: it is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        msg = f"lessons {folder}: this is a file; name a folder with --lessons"
+        raise SettingsError(msg)
+
+
+def file_name(run: str, thread: str) -> str:
+    """Return the name of a run's file: the same each time it finishes, another for a run of the same name elsewhere."""
+    return f"{run}-{hashlib.sha256(thread.encode()).hexdigest()[:8]}.json"
+
+
+def write_lessons(folder: Path, name: str, lessons: RunLessons) -> Path:
+    """Write the lessons of a run in place of its former ones.
+
+    The content is complete under another name before it replaces the file, so that no reader sees half of it.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    mark_runs_folder(folder)
+    path = folder / name
+    part = folder / f".{name}.{uuid.uuid4().hex}.part"
+    try:
+        part.write_text(_fitting(lessons), encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def _fitting(lessons: RunLessons) -> str:
+    """Return the text of a file; the last trials are left out where it would be too large."""
+    while True:
+        text = lessons.model_dump_json(indent=1) + "\n"
+        if len(text.encode()) <= MAX_BYTES or not (lessons.trials or lessons.failures):
+            return text
+        cut = {"trials": lessons.trials[:-5], "failures": lessons.failures[:-2]}
+        lessons = lessons.model_copy(update=cut)
+
+
+def read_folder(folder: Path) -> Content:
+    """Return the lessons in a folder; files that cannot be used are named with the reason, and never an error."""
+    stored, skipped = list[Stored](), list[str]()
+    try:
+        paths = sorted(_json_files(folder), key=lambda entry: -entry[0])
+    except OSError as error:
+        return Content((), (f"{folder}: {error.strerror}",))
+    for _, path in paths[:MAX_FILES]:
+        try:
+            stored.append(Stored(path, RunLessons.model_validate_json(read_regular(path, MAX_BYTES))))
+        except ValidationError as error:
+            skipped.append(f"{clean_text(path.name)}: {_describe(error)}")
+        except (OSError, ValueError, RecursionError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it cannot be read"
+            skipped.append(f"{clean_text(path.name)}: {reason}")
+    if len(paths) > MAX_FILES:
+        skipped.append(f"{len(paths) - MAX_FILES} older files: only the newest {MAX_FILES} are read")
+    return Content(tuple(stored), tuple(skipped))
+
+
+def _json_files(folder: Path) -> Iterator[tuple[float, Path]]:
+    """Yield the JSON files of a folder with their times; one that another process removes meanwhile is left out."""
+    if not folder.is_dir():
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".json") and not entry.name.startswith("."):
+                try:
+                    yield entry.stat(follow_symlinks=False).st_mtime, Path(entry.path)
+                except FileNotFoundError:
+                    continue
+
+
+def _describe(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    if first["loc"] == ("version",):
+        return "another version of mlestar wrote it"
+    where = ".".join(str(part) for part in first["loc"])
+    return f"no lessons ({where or 'JSON'}: {first['msg'][:80]})"
+
+
+def find_run(content: Content, run: str) -> list[Stored]:
+    """Return the files of a run, by its name or by the name of its file."""
+    return [one for one in content.stored if run in (one.lessons.run, one.path.name, one.path.stem)]
+
+
+def forget(folder: Path, run: str | None) -> list[Path]:
+    """Remove the lessons of a run, or of all runs when it is None; files of others stay.
+
+    Raises:
+        UserError: there are none, or one cannot be removed.
+    """
+    content = read_folder(folder)
+    chosen = [one.path for one in (content.stored if run is None else find_run(content, run))]
+    if run is None:
+        chosen += [path for _, path in _json_files(folder) if _OWN.fullmatch(path.name) and path not in chosen]
+    if not chosen:
+        what = f"no lessons of run {run}" if run else "no lessons"
+        msg = f"{what} in {folder}; `mlestar lessons list` shows what is there"
+        raise UserError(msg)
+    for path in chosen:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            msg = f"{path} cannot be removed: {error.strerror}"
+            raise UserError(msg) from error
+    return chosen

@@ -195,7 +195,7 @@ def test_the_card_has_scores_split_and_limits(exported: Path, solved: Result) ->
 
 def test_the_coverage_of_intervals_is_stated_where_there_are_some() -> None:
     check = LevelCheck(level=0.8, width=2.5, coverage=0.79, coverage_se=0.02, quantile_se=0.02)
-    target = TargetUncertainty(target="price", quantiles=(1.2,), checks=(check,))
+    target = TargetUncertainty(target="price", quantiles=(1.2, 1.6, 2.0), checks=(check,))
     known = Uncertainty(
         kind="interval",
         withheld_rows=90,

@@ -165,6 +165,7 @@ UNTRUSTED: dict[str, dict[str, object]] = {
     },
     "gpu": {"brief": BRIEF.model_copy(update={"gpu": HOSTILE})},
     "refusal": {"refusal": HOSTILE},
+    "failure": {"failure": HOSTILE},
     "card": {"card": CARD.model_copy(update={"name": HOSTILE, "example_code": HOSTILE})},
     "outcome": {"outcome": {"status": "error", "message": HOSTILE, "lacks": HOSTILE}},
     "results": {"results": [CARD.model_copy(update={"source": HOSTILE, "description": HOSTILE})]},

@@ -16,7 +16,7 @@ from huggingface_hub import ModelCard
 from packaging.requirements import Requirement
 
 from mlestar.errors import OperatorError, UserError
-from mlestar.evaluation.uncertainty.record import LevelCheck, TargetUncertainty, Uncertainty
+from mlestar.evaluation.uncertainty.record import CHECKED, LEVELS, LevelCheck, TargetUncertainty, Uncertainty
 from mlestar.export import export_run
 from mlestar.export.alone.front import Execution
 from mlestar.export.alone.model import open_model
@@ -194,15 +194,16 @@ def test_the_card_has_scores_split_and_limits(exported: Path, solved: Result) ->
 
 
 def test_the_coverage_of_intervals_is_stated_where_there_are_some() -> None:
-    check = LevelCheck(level=0.8, width=2.5, coverage=0.79, coverage_se=0.02, quantile_se=0.02)
-    target = TargetUncertainty(target="price", quantiles=(1.2, 1.6, 2.0), checks=(check,))
+    values = {"width": 2.5, "coverage_se": 0.02, "quantile_se": 0.02}
+    checks = tuple(LevelCheck(level=level, coverage=level - 0.01, **values) for level in CHECKED)
+    target = TargetUncertainty(target="price", quantiles=tuple(LEVELS), checks=checks)
     known = Uncertainty(
         kind="interval",
         withheld_rows=90,
         withheld_units=90,
         fresh_rows=80,
         fresh_units=80,
-        levels=(0.8,),
+        levels=LEVELS,
         targets=(target,),
     )
     measured, *said = describe_coverage(known)

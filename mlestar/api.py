@@ -15,10 +15,10 @@ from mlestar.events import Event
 from mlestar.nodes.review import replacement_key
 from mlestar.report import Result, read_result
 from mlestar.runtime.context import RunContext, load_task
+from mlestar.runtime.interrupt import run_interruptible
 from mlestar.runtime.options import RunOptions
 from mlestar.runtime.stopping import unless_stopped
 from mlestar.session import open_session, run_session
-from mlestar.session.interrupt import run_interruptible
 from mlestar.session.keywords import RunKeywords, SolveKeywords, split_keywords
 from mlestar.session.same_run import check_same_data, check_task_exists, keep_model, read_task_contents, record_contents
 from mlestar.session.source import find_source, open_source

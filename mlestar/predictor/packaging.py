@@ -39,10 +39,11 @@ from mlestar.predictor.packaged_scripts import (
     put_new_rows,
     train_files,
 )
-from mlestar.predictor.replay import ReplayPredictor, block, check_data, open_replay
+from mlestar.predictor.replay import ReplayPredictor, check_data, open_replay
 from mlestar.runners import Runner
 from mlestar.runtime.context import RunContext, close_context, open_context
 from mlestar.runtime.inputs import StagedInput
+from mlestar.runtime.interrupt import run_cancellable
 from mlestar.runtime.options import RunOptions
 from mlestar.settings import EXPORT_STRETCH, Settings
 from mlestar.state import Brief
@@ -266,7 +267,7 @@ async def apackage(
 
 def package(run: str | Path, **options: Any) -> PackageInfo:
     """Package the winner of a run; the blocking variant of `apackage`, with its options."""
-    return block(lambda: apackage(run, **options))
+    return run_cancellable(lambda: apackage(run, **options))
 
 
 def _open(

@@ -3,12 +3,10 @@
 import asyncio
 import logging
 import tempfile
-from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
 
@@ -32,6 +30,7 @@ from mlestar.runtime.context import RunContext, close_context, load_task, open_c
 from mlestar.runtime.executor import SUBMISSION
 from mlestar.runtime.grading import describe_failure
 from mlestar.runtime.inputs import StagedInput
+from mlestar.runtime.interrupt import run_cancellable
 from mlestar.runtime.options import RunOptions
 from mlestar.settings import EXPORT_STRETCH, PACKAGE_POLICIES, Settings
 from mlestar.store import RunFolder
@@ -39,7 +38,6 @@ from mlestar.store.content import describe_changes, load_contents, read_contents
 
 logger = logging.getLogger("mlestar.predictor")
 
-T = TypeVar("T")
 _HOURS = 24.0
 """Longest time of one replay; the time limit of a script ends it earlier. Chosen by judgement; not measured."""
 _BUDGET: dict[str, Any] = {"max_hours": _HOURS, "max_usd": None, "max_tokens": None, "max_executions": None}
@@ -87,23 +85,23 @@ class ReplayPredictor:
 
     def predict(self, frame: Any) -> pd.DataFrame:
         """Return labels or values for the rows of a frame; the blocking variant of `apredict`."""
-        return block(lambda: self.apredict(frame))
+        return run_cancellable(lambda: self.apredict(frame))
 
     def predict_proba(self, frame: Any) -> pd.DataFrame:
         """Return probabilities for the rows of a frame; the blocking variant of `apredict_proba`."""
-        return block(lambda: self.apredict_proba(frame))
+        return run_cancellable(lambda: self.apredict_proba(frame))
 
     def predict_submission(self, frame: Any, coverage: float | None = None) -> pd.DataFrame:
         """Return what the script submits for the rows of a frame; the blocking variant of `apredict_submission`."""
-        return block(lambda: self.apredict_submission(frame, coverage))
+        return run_cancellable(lambda: self.apredict_submission(frame, coverage))
 
     def predict_interval(self, frame: Any, coverage: float = 0.8) -> pd.DataFrame:
         """Return values with intervals for the rows of a frame; the blocking variant of `apredict_interval`."""
-        return block(lambda: self.apredict_interval(frame, coverage))
+        return run_cancellable(lambda: self.apredict_interval(frame, coverage))
 
     def predict_set(self, frame: Any, coverage: float = 0.95) -> pd.DataFrame:
         """Return labels with sets of classes for the rows of a frame; the blocking variant of `apredict_set`."""
-        return block(lambda: self.apredict_set(frame, coverage))
+        return run_cancellable(lambda: self.apredict_set(frame, coverage))
 
     async def apredict(self, frame: Any) -> pd.DataFrame:
         """Return labels or values: the rows of the frame in their order, a column for each target.
@@ -348,13 +346,3 @@ def _spec_of_run(folder: RunFolder, result: Result, task: Task) -> TaskSpec:
         msg = f"run {folder.run_id} was made by a version that did not keep the spec of its task: solve the task again"
         raise UserError(msg)
     return task.spec
-
-
-def block(begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine to its end, also where an event loop is running, as in a notebook."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(begin())
-    with ThreadPoolExecutor(1) as executor:
-        return executor.submit(lambda: asyncio.run(begin())).result()

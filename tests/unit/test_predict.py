@@ -2,7 +2,12 @@
 
 import asyncio
 import dataclasses
+import os
 import shutil
+import signal
+import threading
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -369,3 +374,39 @@ def test_predictions_have_the_names_of_their_targets_in_whatever_order_train_has
 def test_scores_that_only_order_rows_are_no_probabilities() -> None:
     with pytest.raises(UserError, match="scores outside of 0 to 1 for auroc, which are no probabilities"):
         predictions([["3.5"]], prediction_columns=("y",), pos_label="1").probabilities()
+
+
+@pytest.mark.parametrize("in_a_notebook", [False, True])
+def test_an_interrupted_prediction_leaves_no_process_and_no_folder(
+    solved: Result, test_rows: pd.DataFrame, tmp_path: Path, in_a_notebook: bool
+) -> None:
+    mark, script = tmp_path / "mark", tmp_path / "slow.py"
+    script.write_text(
+        f"import os, pathlib, time\npathlib.Path({str(mark)!r}).write_text(str(os.getpid()))\ntime.sleep(600)\n"
+    )
+    replay = solved.predictor(runner="local")
+    slow = dataclasses.replace(replay, result=replay.result.model_copy(update={"solution": str(script)}))
+
+    def interrupt() -> None:
+        until = time.monotonic() + 30
+        while not (mark.exists() and mark.read_text()) and time.monotonic() < until:
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    async def cell() -> None:
+        slow.predict(test_rows)
+
+    def predict() -> None:
+        if not in_a_notebook:
+            slow.predict(test_rows)
+            return
+        with closing(asyncio.new_event_loop()) as loop:
+            loop.run_until_complete(cell())
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        predict()
+    thread.join()
+    assert not Path(f"/proc/{int(mark.read_text())}").exists()
+    assert [path.name for path in Path(solved.folder).parent.iterdir() if path.name.startswith(".predict-")] == []

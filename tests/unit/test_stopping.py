@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from mlestar.errors import StopRequested
+from mlestar.runtime.interrupt import run_interruptible
 from mlestar.runtime.stopping import unless_stopped
-from mlestar.session.interrupt import run_interruptible
-from mlestar.session.threads import GRACE_SECONDS, WorkerThreads
+from mlestar.runtime.threads import GRACE_SECONDS, WorkerThreads
 from tests.unit.scenario import make_task
 
 SLOW = """

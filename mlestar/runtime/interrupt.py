@@ -10,7 +10,7 @@ from queue import Queue
 from typing import Any, TypeVar
 
 from mlestar.events import Event
-from mlestar.session.threads import WorkerThreads
+from mlestar.runtime.threads import WorkerThreads
 
 T = TypeVar("T")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -38,6 +38,20 @@ def run_interruptible(
     except RuntimeError:
         return _run(main())
     return _run_beside(begin, on_event)
+
+
+def run_cancellable(begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine that has nothing to save, as `run_interruptible` does; Ctrl-C cancels it at once.
+
+    Raises:
+        KeyboardInterrupt: it was cancelled; what it opened is closed.
+    """
+
+    def begin_stopped(stop: asyncio.Event) -> Coroutine[Any, Any, T]:
+        stop.set()
+        return begin()
+
+    return run_interruptible(begin_stopped, None)
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

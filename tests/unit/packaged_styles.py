@@ -322,6 +322,23 @@ pd.DataFrame({"id": test["id"], "y": labels}).to_csv("submission.csv", index=Fal
 """
 )
 
+FORESTS = (
+    HEAD
+    + """
+from sklearn.ensemble import ExtraTreesClassifier
+train, test = pd.read_csv("input/train.csv"), pd.read_csv("input/test.csv")
+X, T, y = train[["size", "age"]].fillna(-1).values, test[["size", "age"]].fillna(-1).values, train["y"].values
+forests = []
+for seed in range(3):
+    forest = ExtraTreesClassifier(40, random_state=seed)
+    forest.fit(X, y)
+    forests.append(forest)
+print("Final Validation Performance:", np.mean([forest.score(X, y) for forest in forests]))
+test["y"] = np.mean([forest.predict_proba(T)[:, 1] for forest in forests], axis=0)
+test[["id", "y"]].to_csv("submission.csv", index=False)
+"""
+)
+
 STYLES = {
     "notebook": NOTEBOOK,
     "fold loop": FOLD_LOOP,
@@ -335,6 +352,7 @@ STYLES = {
     "stacked": STACKED,
     "plain loops": NUMPY_ONLY,
     "members": MEMBERS,
+    "forests": FORESTS,
 }
 
 NEIGHBOURS = (

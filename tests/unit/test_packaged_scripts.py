@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,14 @@ def test_what_is_saved_is_safe_and_has_no_train_rows(tmp_path: Path, style: str)
     size = pd.read_csv(tmp_path / "input" / "train.csv")["size"]
     saved = b"".join(path.read_bytes() for path in files if path.suffix == ".json")
     assert not any(repr(value).encode() in saved for value in size[:50])
+
+
+def test_a_model_is_saved_once_and_compressed(tmp_path: Path) -> None:
+    package(tmp_path, STYLES["forests"])
+    files = list((tmp_path / "model").rglob("*.skops"))
+    assert len(files) == 3
+    parts = [part for path in files for part in zipfile.ZipFile(path).infolist()]
+    assert sum(part.compress_size for part in parts) < 0.6 * sum(part.file_size for part in parts)
 
 
 def test_a_row_that_depends_on_its_neighbours_is_predicted_differently_alone(tmp_path: Path) -> None:

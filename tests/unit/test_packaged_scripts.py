@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlestar.evaluation.blending.script import Part, write_blend
 from mlestar.offline.packaging import write_packaged
 from tests.unit.packaged_styles import NEIGHBOURS, STYLES
 
@@ -70,6 +71,17 @@ def test_a_packaged_script_predicts_what_the_script_does(tmp_path: Path, style: 
     expected = package(tmp_path, STYLES[style], **SELECTIONS)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "test.csv"), expected, rtol=1e-9)
     for name, places in SELECTIONS.items():
+        found = pd.read_csv(tmp_path / f"{name}.csv")
+        pd.testing.assert_frame_equal(found, expected.iloc[places].reset_index(drop=True), rtol=1e-9)
+
+
+@pytest.mark.parametrize("key", ["id", None])
+def test_each_member_of_a_blend_is_split_and_their_predictions_are_blended(tmp_path: Path, key: str | None) -> None:
+    parts = [Part("t0.c1", STYLES["fold loop"], 0.7), Part("t0.c2", STYLES["train and test together"], 0.3)]
+    source = write_blend(parts, columns=["y"], scale="value", key=key)
+    expected = package(tmp_path, source, **SELECTIONS)
+    assert {path.name for path in (tmp_path / "model").iterdir()} == {"script1", "script2"}
+    for name, places in {"test": [*range(TEST_ROWS)], **SELECTIONS}.items():
         found = pd.read_csv(tmp_path / f"{name}.csv")
         pd.testing.assert_frame_equal(found, expected.iloc[places].reset_index(drop=True), rtol=1e-9)
 

@@ -339,6 +339,23 @@ test[["id", "y"]].to_csv("submission.csv", index=False)
 """
 )
 
+NARROW_PART = (
+    HEAD
+    + """
+from sklearn.linear_model import Ridge
+train, test = pd.read_csv("input/train.csv"), pd.read_csv("input/test.csv")
+X, T = (pd.DataFrame({f"x{power}": rows["size"] ** power for power in range(1, 14)}) for rows in (train, test))
+held = np.arange(len(X)) < X.shape[1]
+y = train["y"].to_numpy()
+model = Ridge().fit(X[~held], y[~held])
+print("Final Validation Performance:", model.score(X[held], y[held]))
+T = T.fillna(X.median()).loc[:, X.notna().any()]
+test["y"] = model.predict(T)
+test[["id", "y"]].to_csv("submission.csv", index=False)
+"""
+)
+"""As many rows are held out as there are columns."""
+
 STYLES = {
     "notebook": NOTEBOOK,
     "fold loop": FOLD_LOOP,
@@ -353,6 +370,7 @@ STYLES = {
     "plain loops": NUMPY_ONLY,
     "members": MEMBERS,
     "forests": FORESTS,
+    "part as long as the columns": NARROW_PART,
 }
 
 NEIGHBOURS = (

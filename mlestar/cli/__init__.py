@@ -283,7 +283,7 @@ def predict(
     coverage: Annotated[
         float | None,
         typer.Option(
-            help="Add the columns lower and upper, or set, that have the truth of this share of rows: 0.5 to 0.99."
+            help="Add the columns lower and upper, or set, that contain the truth for this share of rows: 0.5 to 0.99."
         ),
     ] = None,
     runner: RunnerName = None,
@@ -306,7 +306,7 @@ def package(
     model: Annotated[
         str | None, typer.Option(help="Model that splits the script, in place of that of the run.")
     ] = None,
-    max_usd: Annotated[float | None, typer.Option(help="Cap on what its calls may cost.")] = None,
+    max_usd: Annotated[float | None, typer.Option(help="US dollars the calls of the packager may cost.")] = None,
     runner: RunnerName = None,
     runs_dir: RunsDir = None,
 ) -> None:
@@ -325,7 +325,7 @@ def export(
     runner: RunnerName = None,
     runs_dir: RunsDir = None,
 ) -> None:
-    """Write a folder that stands alone: the packaged winner, a model card, a service, files for MLflow."""
+    """Write a folder that works without mlestar: the packaged winner, a model card, a service, files for MLflow."""
     from mlestar.cli.export import export_folder
 
     export_folder(resolve_settings({"runs_dir": runs_dir}).runs_dir, run_id, folder, runner)

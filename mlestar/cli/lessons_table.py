@@ -65,8 +65,9 @@ def print_records(runs: Sequence[RunLessons], *, as_json: bool) -> None:
             table.add_row(*map(Text, (trial.kind, trial.component, trial.idea, _effect(trial), f"{trial.seconds:g}")))
         console.print(table)
         for failure in run.failures:
-            fixed = f"; {failure.fixed_by}" if failure.fixed_by else ""
-            console.print(Text(f"failed {failure.met} times: {failure.error}{fixed}"))
+            scripts = f"{failure.met} script{'s' if failure.met > 1 else ''}"
+            fixed = f"; repaired: {failure.fixed_by}" if failure.fixed_by else ""
+            console.print(Text(f"failed in {scripts}: {failure.error}{fixed}"))
 
 
 def _effect(trial: Trial) -> str:

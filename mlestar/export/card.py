@@ -90,6 +90,7 @@ def model_card(
         columns=rows.columns,
         limits=_limits(result, saved),
         train_rows=spec.train_rows,
+        data_files=saved.data_files,
         scores=_scores(result),
         split=_split(result.split, result.fallback),
         baselines=_baselines(result),

@@ -64,8 +64,8 @@ def lock(code: str, installed: Mapping[str, str], added: tuple[str, ...] = (), *
 
     Args:
         code: of the predictor.
-        installed: versions of all that was installed where it was fitted. Of what no part of the sandbox image and none
-            of its own packages needs, nothing is said: a machine may have packages that are nobody's business.
+        installed: versions of all that was installed where it was fitted. Packages that neither the sandbox image nor
+            the predictor needs are left out: they could tell what else the machine is used for.
         added: the lock of the packages that were added for its declaration, a line for each.
         also: names of further packages that reading new rows needs.
 

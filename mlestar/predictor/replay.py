@@ -160,7 +160,7 @@ class ReplayPredictor:
             OperatorError: scripts cannot be executed here.
         """
         if self.blends_ranks:
-            self._note("the winner blends ranks: its predictions order these rows among each other, and say no more")
+            self._note("the winner blends ranks: its predictions only order the rows of this call")
         if coverage is None:
             return (await self._replayed(frame)).submission
         uncertainty = check_coverage(self.result, coverage)
@@ -306,13 +306,13 @@ def replay_settings(settings: Settings, result: Result, runner: str | Runner | N
 
 
 def check_data(folder: RunFolder, task: Path, settings: Settings) -> None:
-    """Refuse to predict when the data that the winner trains on are gone or have changed.
+    """Refuse to predict when the data of the run are gone or have changed.
 
     Raises:
         UserError: with the files that differ.
     """
     if not task.is_dir():
-        msg = f"the task folder of run {folder.run_id} is gone, and its script trains again to predict: {task}"
+        msg = f"the task folder of run {folder.run_id} is gone, and predicting needs it: {task}"
         raise UserError(msg)
     before = load_contents(folder.contents)
     if before is None:
@@ -322,7 +322,7 @@ def check_data(folder: RunFolder, task: Path, settings: Settings) -> None:
     aside = _read_by_agents(folder)
     before = {name: content for name, content in before.items() if name in after or name.split("/")[0] not in aside}
     if changes := describe_changes(before, after):
-        msg = f"the data of run {folder.run_id} have changed, and its script trains again to predict: {changes}"
+        msg = f"the data of run {folder.run_id} have changed, and predicting needs those of the run: {changes}"
         raise UserError(msg)
 
 

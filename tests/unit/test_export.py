@@ -181,6 +181,7 @@ def test_the_card_has_scores_split_and_limits(exported: Path, solved: Result) ->
         "| holdout | 0.9",
         "withheld: at random, with the same share of each class. Errors are standard errors.",
         "300 labelled rows",
+        "Side files of the task that it reads are in `predictor/data/`.\n\n## Scores",
         "Settings: profile quick, seed 0, tracks 1, ",
         "| submission | 100 | 0 | 1e-06 |",
         "| pandas | 3.",

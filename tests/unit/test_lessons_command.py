@@ -47,7 +47,7 @@ def test_show_prints_records_without_control_characters(folder: Path) -> None:
     assert "Bin it." in out
     assert "+2 ± 1" in out
     assert "timeout" in out
-    assert "failed 1 times: ValueError: bad; a became b" in out
+    assert "failed in 1 script: ValueError: bad; repaired: a became b" in out
     assert "\x1b" not in out
 
 

@@ -99,7 +99,6 @@ async def choose(state: PipelineState, runtime: Runtime[Settings]) -> PipelineSt
     direction = brief.spec.direction
     scripts = order_finalists(direction, ranked_scripts(state, direction), state.get("rescorings", {}))
     scripts = await place_start(ctx, brief, state, scripts)
-    scripts = await place_start(ctx, brief, state, scripts)
     order = await place_start(ctx, brief, state, await place_baselines(ctx, brief, state, scripts))
     first = order[0] if order else None
     best = scripts[0] if scripts else None

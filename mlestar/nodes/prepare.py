@@ -21,6 +21,7 @@ from mlestar.nodes.lessons import read_lessons
 from mlestar.nodes.progress import emit
 from mlestar.nodes.start import find_start
 from mlestar.runners import Installer
+from mlestar.runtime.brief import draft_brief
 from mlestar.runtime.context import RunContext, open_context
 from mlestar.runtime.supply import describe_supply
 from mlestar.settings import Settings
@@ -144,29 +145,9 @@ async def _draft_brief(ctx: RunContext, task: Task, split: SplitPlan | None, fal
     environment = await ctx.executor.environment()
     # Where a runner does not know what is installed, scripts start whatever they declare.
     installs = not environment.distributions or isinstance(await ctx.executor.runner(), Installer)
-    return Brief(
-        spec=task.spec,
-        description=task.description,
-        statistics=task.statistics,
-        share=ctx.settings.share,
-        split=split,
-        fallback=fallback,
-        fresh_share=ctx.settings.fresh_share,
-        warnings=vouched_lines(task),
-        python=environment.python,
-        packages=environment.packages,
-        distributions=environment.distributions,
-        modules=environment.modules,
-        image=environment.image,
-        cpus=environment.cpus,
-        memory_mb=environment.memory_mb,
-        gpu=environment.gpu,
-        network=environment.network,
-        supply=await describe_supply(ctx.settings, environment, ctx.services.ledger, installs=installs),
-        seconds=ctx.settings.script_seconds,
-        subsample_rows=ctx.settings.subsample_rows,
-        seed=ctx.settings.seed,
-    )
+    supply = await describe_supply(ctx.settings, environment, ctx.services.ledger, installs=installs)
+    brief = await draft_brief(ctx, task, split)
+    return brief.model_copy(update={"fallback": fallback, "warnings": vouched_lines(task), "supply": supply})
 
 
 async def _complete_spec(ctx: RunContext, brief: Brief) -> TaskSpec:

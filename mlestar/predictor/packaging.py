@@ -41,6 +41,7 @@ from mlestar.predictor.packaged_scripts import (
 )
 from mlestar.predictor.replay import ReplayPredictor, check_data, open_replay
 from mlestar.runners import Runner
+from mlestar.runtime.brief import draft_brief
 from mlestar.runtime.context import RunContext, close_context, open_context
 from mlestar.runtime.inputs import StagedInput
 from mlestar.runtime.interrupt import run_cancellable
@@ -255,7 +256,8 @@ async def apackage(
         await asyncio.to_thread(scratch.chmod, 0o755)
         try:
             source = await asyncio.to_thread(Path(replay.result.solution or "").read_text, encoding="utf-8")
-            packaging = _Packaging(ctx, replay, await _brief(ctx, replay), source, scratch)
+            brief = await draft_brief(ctx, replay.task, replay.result.split)
+            packaging = _Packaging(ctx, replay, brief, source, scratch)
             info = await _package(packaging, show)
             await asyncio.to_thread(_install, replay.folder, scratch / "accepted", info)
         finally:
@@ -288,30 +290,6 @@ def _settings(replay: ReplayPredictor, model: str | None, max_usd: float | None)
     spent = replay.result.spend.usd or 0.0
     cap = own.max_usd if max_usd is None else spent + max_usd
     return replay.settings.change({**chosen, "fallback": own.fallback, "max_usd": cap})
-
-
-async def _brief(ctx: RunContext, replay: ReplayPredictor) -> Brief:
-    environment, task, settings = await ctx.executor.environment(), replay.task, ctx.settings
-    return Brief(
-        spec=task.spec,
-        description=task.description,
-        statistics=task.statistics,
-        split=replay.result.split,
-        fresh_share=settings.fresh_share,
-        python=environment.python,
-        packages=environment.packages,
-        distributions=environment.distributions,
-        modules=environment.modules,
-        image=environment.image,
-        cpus=environment.cpus,
-        memory_mb=environment.memory_mb,
-        gpu=environment.gpu,
-        network=environment.network,
-        seconds=settings.script_seconds,
-        subsample_rows=settings.subsample_rows,
-        seed=settings.seed,
-        share=settings.share,
-    )
 
 
 async def _package(packaging: _Packaging, show: Any) -> PackageInfo:

@@ -1,7 +1,6 @@
 """What a run folder keeps of a packaged predictor: `predictor/` with its script, what was fitted, and side files."""
 
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -151,7 +150,3 @@ def describe_file(path: Path, name: str) -> ModelFile:
     return ModelFile(
         name=name, format=form, sha256=sha256_of(path), size=path.stat().st_size, safe=suffix in SAFE_SUFFIXES
     )
-
-
-def as_json(info: PackageInfo) -> dict[str, Any]:
-    return info.model_dump(mode="json")

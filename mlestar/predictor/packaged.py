@@ -10,14 +10,11 @@ import pandas as pd
 
 from mlestar.data.task import Task
 from mlestar.errors import UserError
-from mlestar.evaluation.submission_file import write_submission
-from mlestar.predictor.frames import NoteCallback, check_frame
+from mlestar.predictor.frames import NoteCallback
 from mlestar.predictor.package import DATA, MODEL, SCRIPT, PackageInfo, check_files, package_folder, read_package
 from mlestar.predictor.packaged_scripts import PackagingError, predict, put_new_rows
 from mlestar.predictor.packaging import check_solution
-from mlestar.predictor.predictions import Predictions
 from mlestar.predictor.replay import ReplayPredictor, open_replay
-from mlestar.predictor.row_spec import labels_of
 from mlestar.runners import Runner
 from mlestar.runtime.context import RunContext
 from mlestar.runtime.inputs import StagedInput
@@ -35,14 +32,14 @@ class PackagedPredictor(ReplayPredictor):
         """Return what predicts, and for which task, as values of JSON."""
         return {**super().describe(), "kind": "packaged", "package": self.info.model_dump(mode="json")}
 
-    async def _replayed(self, frame: Any) -> Predictions:
-        cells = await asyncio.to_thread(check_frame, self.rows, frame, self._note)
-        await asyncio.to_thread(check_files, self.folder.path, self.info)
-        text, task = await self._replay(cells)
-        labels = await asyncio.to_thread(labels_of, task)
-        return await asyncio.to_thread(Predictions.read, task.spec, labels, text, cells, frame)
+    @property
+    def _source(self) -> str:
+        return "the packaged predictor"
 
-    async def _execute(self, ctx: RunContext, cells: pd.DataFrame) -> tuple[str, Task]:
+    def _check_unchanged(self) -> None:
+        check_files(self.folder.path, self.info)
+
+    async def _submit(self, ctx: RunContext, cells: pd.DataFrame) -> tuple[StagedInput, Path]:
         real, package = await ctx.inputs.real(), package_folder(self.folder.path)
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="rows-", dir=ctx.folder.path))
         await asyncio.to_thread(folder.chmod, 0o755)
@@ -56,11 +53,7 @@ class PackagedPredictor(ReplayPredictor):
                 f"the packaged predictor of run {self.result.run_id}: {error}; `mlestar predict --replay` trains again"
             )
             raise UserError(msg) from error
-        staged = StagedInput("packaged", folder, "", task, accepts_sample=True)
-        if problem := await ctx.grading.check(staged, path):
-            msg = f"what the packaged predictor of run {self.result.run_id} wrote is not valid: {problem}"
-            raise UserError(msg)
-        return await asyncio.to_thread(write_submission, task, path), task
+        return StagedInput("packaged", folder, "", task, accepts_sample=True), path
 
 
 def open_predictor(

@@ -89,7 +89,7 @@ async def predict(
         PackagingError: it failed or wrote no submission.
     """
     path = data.parent
-    await asyncio.to_thread(_link_tree, model, path / MODEL)
+    await asyncio.to_thread(shutil.copytree, model, path / MODEL)
     content = await asyncio.to_thread(manifest, path)
     staged = StagedInput("packaged", path, content, task, accepts_sample=True)
     blob = await ctx.services.keep(script + _CALL.format(call=_PREDICT))
@@ -173,8 +173,3 @@ def _place_files(ctx: RunContext, execution: ExecutionRecord, folder: Path) -> N
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ctx.services.blobs.verified(blob), path)
         path.chmod(0o644)
-
-
-def _link_tree(source: Path, target: Path) -> None:
-    if not target.exists():
-        shutil.copytree(source, target)

@@ -187,7 +187,7 @@ class ReplayPredictor:
 
     async def _replayed(self, frame: Any) -> Predictions:
         cells = await asyncio.to_thread(check_frame, self.rows, frame, self._note)
-        await asyncio.to_thread(check_data, self.folder, Path(self.task.folder), self.settings)
+        await asyncio.to_thread(self._check_unchanged)
         text, task = await self._replay(cells)
         labels = await asyncio.to_thread(labels_of, task)
         return await asyncio.to_thread(Predictions.read, task.spec, labels, text, cells, frame)
@@ -212,7 +212,23 @@ class ReplayPredictor:
         finally:
             await asyncio.to_thread(scratch.cleanup)
 
+    def _check_unchanged(self) -> None:
+        check_data(self.folder, Path(self.task.folder), self.settings)
+
     async def _execute(self, ctx: RunContext, cells: pd.DataFrame) -> tuple[str, Task]:
+        staged, path = await self._submit(ctx, cells)
+        if problem := await ctx.grading.check(staged, path):
+            msg = f"what {self._source} of run {self.result.run_id} wrote for the new rows is not valid: {problem}"
+            raise UserError(msg)
+        return await asyncio.to_thread(write_submission, staged.task, path), staged.task
+
+    @property
+    def _source(self) -> str:
+        """What writes predictions, in messages."""
+        return "the script"
+
+    async def _submit(self, ctx: RunContext, cells: pd.DataFrame) -> tuple[StagedInput, Path]:
+        """Return the staged input with the new rows, and the submission for them, which is not checked yet."""
         real = await ctx.inputs.real()
         task = await asyncio.to_thread(put_rows, self.task, self.rows, real.path, cells)
         content = await asyncio.to_thread(manifest, real.path)
@@ -228,12 +244,8 @@ class ReplayPredictor:
             reason = describe_failure(execution, stderr) if execution.status != "ok" else f"it wrote no {SUBMISSION}"
             msg = f"the script of run {self.result.run_id} failed on the new rows: {execution.detail or reason}"
             raise UserError(msg)
-        path = await asyncio.to_thread(ctx.services.blobs.verified, submission)
-        if problem := await ctx.grading.check(staged, path):
-            msg = f"what the script of run {self.result.run_id} wrote for the new rows is not valid: {problem}"
-            raise UserError(msg)
         logger.info("%s: %d rows in %.1f s", label, len(cells), execution.seconds)
-        return await asyncio.to_thread(write_submission, task, path), task
+        return staged, await asyncio.to_thread(ctx.services.blobs.verified, submission)
 
     def _refuse_ranks(self) -> None:
         if self.blends_ranks:

@@ -34,9 +34,8 @@ import numpy as np
 from mlestar.bench.answers import TableAnswers
 from mlestar.lessons import Stored, read_folder
 from mlestar.metrics.spec import sign
-from mlestar.report.result import Result
+from mlestar.report import FINISHED, Result
 
-FINISHED = ("solved", "baseline", "no_solution")
 NO_SEARCH = re.compile(r"-(?:fresh|export|stage|holdout)|^(?:simple|constant)")
 """Labels of executions that belong to no search: rescorings, exports and baselines."""
 

@@ -13,7 +13,7 @@ from mlestar.data.task import Task
 from mlestar.errors import SettingsError, StoreError, UserError
 from mlestar.events import Event
 from mlestar.nodes.review import replacement_key
-from mlestar.report import Result, read_result
+from mlestar.report import FINISHED, Result, read_result
 from mlestar.runtime.context import RunContext, load_task
 from mlestar.runtime.interrupt import run_interruptible
 from mlestar.runtime.options import RunOptions
@@ -24,11 +24,10 @@ from mlestar.session.same_run import check_same_data, check_task_exists, keep_mo
 from mlestar.session.source import find_source, open_source
 from mlestar.settings import BUDGET, Settings
 from mlestar.settings.sources import choose_runs_dir, choose_settings
-from mlestar.state import Answer, PipelineInput, RunStatus
+from mlestar.state import Answer, PipelineInput
 from mlestar.store import Ledger, RunFolder, claim_run_id, list_runs
 from mlestar.store.content import Contents
 
-FINISHED: tuple[RunStatus, ...] = ("solved", "baseline", "no_solution")
 SETTINGS = "settings"
 """Name of the decision to fork at when only settings differ."""
 SettingsLike = Settings | Mapping[str, Any] | None

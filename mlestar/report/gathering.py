@@ -22,12 +22,13 @@ from mlestar.state import (
     Brief,
     PipelineState,
     Rescoring,
+    RunStatus,
     Solution,
     Source,
 )
 from mlestar.store import Cap, Ledger
 
-ENDED = ("solved", "baseline", "no_solution")
+FINISHED: tuple[RunStatus, ...] = ("solved", "baseline", "no_solution")
 """A run that ended so executes no further script, so that its scores may be read in full precision."""
 
 
@@ -55,7 +56,7 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
         # A baseline is in no note, and the state may have been lost since it was submitted.
         solutions.setdefault(current.solution.id, current.solution)
     submitted = chosen or current is not None
-    ended = state.get("status") in ENDED
+    ended = state.get("status") in FINISHED
     winner = state.get("winner") if chosen or current is None else current.solution.id
     if winner not in solutions:
         # A person edited its script, which is not evaluated yet.

@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterable, Sequence
 
+from mlestar.data.targets import is_number
 from mlestar.errors import clean_text, mask_secrets
 from mlestar.state import Brief
 from mlestar.syntax import parse
@@ -13,6 +14,8 @@ from mlestar.syntax import parse
 LINE = 200
 """Characters of a line: an idea, an error or a change. The first sentence of most plans is shorter. Chosen by
 judgement; not measured."""
+NAME = 80
+"""Characters of a name: of a component, a model, a variant or an idea of a recipe. Chosen by judgement."""
 MAX_CHANGED = 30
 """Changed lines beyond which a repair counts as rewritten, so that no single change can be named. Chosen by
 judgement; not measured."""
@@ -67,7 +70,7 @@ class Cleaner:
         for file in brief.statistics:
             names.append(file.file)
             for column in file.columns:
-                names += [column.name, *(value for value in column.examples if not _is_number(value))]
+                names += [column.name, *(value for value in column.examples if not is_number(value))]
         return cls(names)
 
     def idea(self, text: str) -> str:
@@ -109,11 +112,11 @@ class Cleaner:
 
     def name(self, text: str) -> str:
         """Return a name that a script or a card chose, with masked names of the data."""
-        return self._without_names(one_line(self._without_places(text), 80))
+        return self._without_names(one_line(self._without_places(text), NAME))
 
     def component(self, name: str) -> str:
         """Return the name of a function, in which names of columns are masked too."""
-        return one_line(self._without_names(name, "column"), 80)
+        return one_line(self._without_names(name, "column"), NAME)
 
     def _code(self, line: str) -> str:
         text = _QUOTED.sub("(text)", self._without_places(line))
@@ -161,11 +164,3 @@ def _code_lines(script: str) -> list[str]:
     inside = {line for node in texts for line in range(node.lineno + 1, (node.end_lineno or node.lineno) + 1)}
     lines = enumerate(script.splitlines(), 1)
     return [line.rstrip() for number, line in lines if line.strip() and number not in inside]
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

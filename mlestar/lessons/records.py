@@ -4,14 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from mlestar.lessons.cleaning import LINE, one_line
+from mlestar.lessons.cleaning import LINE, NAME, one_line
 from mlestar.metrics.finite import Finite
 
 MAX_TRIALS, MAX_FAILURES = 60, 20
 """Records that one run leaves. A run of the profile paper has 32 plans, 8 first solutions and up to 96 variants; the
 last ones are left out. Chosen by judgement; not measured."""
-NAME = 80
-"""Characters of a name: of a component, a model, a variant or an idea of a recipe. Chosen by judgement."""
 
 Line = Annotated[str, AfterValidator(lambda text: one_line(text, LINE))]
 """Text that a file holds; read as one clean line of limited length, whatever is in the file."""

@@ -173,52 +173,61 @@ class Grading:
             return None
 
     def _blend(self, staged: StagedInput, submissions: Sequence[Path], costs: Sequence[float], limit: float) -> Fit:
-        grader = staged.grader
-        if grader is None:
-            msg = "no rows are withheld"
-            raise NotBlendedError(msg)
-        try:
-            if self._in_process(staged):
-                return fit_blend(grader.answers, submissions, costs, limit)
-            return self._bounded(
-                staged,
-                lambda process: process.blend(grader.answers, submissions, costs, limit, BLENDING * self.limit(staged)),
-                lambda: fit_blend(grader.answers, submissions, costs, limit),
-            )
-        except GradingError as error:
-            msg = f"the weights were not found: {error}"
-            raise NotBlendedError(msg) from None
+        return self._from_answers(
+            staged,
+            lambda process, answers: process.blend(answers, submissions, costs, limit, BLENDING * self.limit(staged)),
+            lambda answers: fit_blend(answers, submissions, costs, limit),
+            NotBlendedError,
+            "the weights were not found",
+        )
 
     def _calibrate(self, staged: StagedInput, submission: Path) -> Calibration:
-        return self._measured(
+        return self._from_answers(
             staged,
             lambda process, answers: process.calibrate(answers, submission, self.limit(staged)),
             lambda answers: calibrate(answers, submission),
+            NotCalibratedError,
+            "they could not be computed",
         )
 
     def _cover(self, staged: StagedInput, submission: Path, calibration: Calibration) -> Coverage:
-        return self._measured(
+        return self._from_answers(
             staged,
             lambda process, answers: process.cover(answers, submission, calibration, self.limit(staged)),
             lambda answers: cover(answers, submission, calibration),
+            NotCalibratedError,
+            "they could not be computed",
         )
 
-    def _measured(
-        self, staged: StagedInput, work: Callable[[GradingProcess, Answers], T], otherwise: Callable[[Answers], T]
+    def _from_answers(
+        self,
+        staged: StagedInput,
+        work: Callable[[GradingProcess, Answers], T],
+        otherwise: Callable[[Answers], T],
+        error: type[Exception],
+        failed: str,
     ) -> T:
-        """Return what predictions for withheld rows show about their uncertainty."""
+        """Return what predictions for withheld rows show besides a grade.
+
+        Args:
+            staged: the input whose rows are withheld.
+            work: computes it in the process that grades.
+            otherwise: computes it in this process.
+            error: says why it cannot be computed.
+            failed: begins the message where computing it failed.
+        """
         grader = staged.grader
         if grader is None:
             msg = "no rows are withheld"
-            raise NotCalibratedError(msg)
+            raise error(msg)
         answers = grader.answers
         try:
             if self._in_process(staged):
                 return otherwise(answers)
             return self._bounded(staged, lambda process: work(process, answers), lambda: otherwise(answers))
-        except GradingError as error:
-            msg = f"they could not be computed: {error}"
-            raise NotCalibratedError(msg) from None
+        except GradingError as reason:
+            msg = f"{failed}: {reason}"
+            raise error(msg) from None
 
     def _load_metric(self, staged: StagedInput) -> None:
         grader = staged.grader

@@ -139,32 +139,12 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Solve a task."""
-    options = {
-        "model": model,
-        "profile": profile,
-        "runner": runner,
-        "packages": packages,
-        "goal": goal,
-        "metric": metric,
-        "target": target,
-        "id_column": id_,
-        "split": split,
-        "runs_dir": runs_dir,
-        "max_hours": max_hours,
-        "max_usd": max_usd,
-        "max_tokens": max_tokens,
-        "max_executions": max_executions,
-        "parallel": parallel,
-        "review": review,
-        "start": start,
-        "cards": card,
-        "prompts": prompts,
-        "lessons": lessons,
-        "weights": weights,
-        "weights_dir": weights_dir,
-        "weights_folder": weights_folder,
-        "trust": trust or None,
-    }
+    task = {"goal": goal, "metric": metric, "target": target, "id_column": id_, "split": split}
+    caps = {"max_hours": max_hours, "max_usd": max_usd, "max_tokens": max_tokens, "max_executions": max_executions}
+    supplies = {"packages": packages, "weights": weights, "weights_dir": weights_dir, "weights_folder": weights_folder}
+    agents = {"review": review, "start": start, "cards": card, "prompts": prompts, "lessons": lessons}
+    place = {"runner": runner, "runs_dir": runs_dir, "parallel": parallel, "trust": trust or None}
+    options = {"model": model, "profile": profile, **task, **caps, **supplies, **agents, **place}
     settings = resolve_settings(options, set_)
     from mlestar.api import solve
 

@@ -14,7 +14,7 @@ from mlestar.evaluation.holdout.stage import sample_like
 from mlestar.predictor.frames import RowSpec
 from mlestar.predictor.new_rows import composed_id, find_id_numbers
 from mlestar.predictor.parquet_rows import schema_text
-from mlestar.predictor.row_files import JoinedId, RowFiles
+from mlestar.predictor.row_files import RowFiles
 
 PARQUET = ".parquet"
 _FORMATS = (".csv", ".tsv", PARQUET)
@@ -35,16 +35,13 @@ def row_files(task: Task, spec: RowSpec, beside: Path) -> RowFiles:
         staged = Path(folder) / "input"
         stage(task, None, staged)
         test = _read(staged / task.test.name)
-        composed = composed_id(task)
         files = RowFiles(
             test=task.test.name,
             columns=test.columns,
             delimiter=test.delimiter or ",",
             types=_types(test),
             ids=find_id_numbers(task, spec.id.name) if spec.id else None,
-            joined=JoinedId(name=composed.name, columns=composed.columns, separator=composed.separator)
-            if composed
-            else None,
+            composed=composed_id(task),
         )
         return files if task.sample is None else _with_sample(task, files, _read(staged / task.sample.name))
 

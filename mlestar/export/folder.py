@@ -14,7 +14,7 @@ from mlestar import __version__
 from mlestar.data.task import Task
 from mlestar.errors import UserError
 from mlestar.export.alone.model import DESCRIPTION, Description
-from mlestar.export.alone.sums import SUMS, sha256_of
+from mlestar.export.alone.sums import SUMS
 from mlestar.export.card import model_card, readme, render
 from mlestar.export.files_of_task import row_files
 from mlestar.export.lock import CONSTRAINTS, lock
@@ -22,6 +22,7 @@ from mlestar.export.mlmodel import mlmodel
 from mlestar.export.neutral import without_cells
 from mlestar.export.saved import copy_predictor, is_missing, read_saved
 from mlestar.export.sources import PACKAGE, package_sources
+from mlestar.files import sha256_of
 from mlestar.predictor import ReplayPredictor, open_replay, package
 from mlestar.predictor.frames import NoteCallback
 from mlestar.predictor.package import FOLDER, INFO, SCRIPT, PackageInfo, package_folder

@@ -11,7 +11,9 @@ ROOT = Path(__file__).resolve().parents[1]
 OWN = ("front", "model", "places", "process", "pyfunc", "service", "sums", "worker")
 MODULES = {
     "errors": "mlestar.errors",
+    "files": "mlestar.files",
     "kinds": "mlestar.data.kinds",
+    "composed_id": "mlestar.data.composed_id",
     "frame_columns": "mlestar.data.frame_columns",
     "number_styles": "mlestar.data.tables.numbers",
     "spec": "mlestar.metrics.spec",

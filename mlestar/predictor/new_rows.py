@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet
 
+from mlestar.data.composed_id import ComposedId
 from mlestar.data.layouts import TaskFile
-from mlestar.data.layouts.composed import ComposedId, find_composed_id
+from mlestar.data.layouts.composed import find_composed_id, with_composed_id
 from mlestar.data.tables import is_table, read_table
 from mlestar.data.tables.table import table_suffix
 from mlestar.data.tables.writer import write_cells
@@ -17,7 +18,7 @@ from mlestar.errors import UserError
 from mlestar.evaluation.holdout.stage import sample_like
 from mlestar.predictor.frames import RowSpec
 from mlestar.predictor.parquet_rows import parquet_bytes
-from mlestar.predictor.row_files import IdNumbers
+from mlestar.predictor.row_files import IdNumbers, add_names
 
 _LAYOUTS = ("tables", "single table", "separate labels")
 """Layouts whose rows to predict are a table and nothing else."""
@@ -55,7 +56,7 @@ def put_rows(task: Task, spec: RowSpec, folder: Path, cells: pd.DataFrame) -> Ta
     _replace(path, cells.reindex(columns=list(like.columns), fill_value=""))
     test = TaskFile(task.test.name, tuple(cells.columns), cells, task.test.delimiter)
     if (composed := composed_id(task)) is not None:
-        test = composed.add_to(test)
+        test = with_composed_id(composed, test)
     sample = task.sample
     if sample is not None and sample.frame is not None:
         sample = replace(sample, frame=_sample_rows(task, sample.frame, test))
@@ -87,20 +88,13 @@ def _replace(path: Path, cells: pd.DataFrame) -> None:
 
 def _complete(task: Task, spec: RowSpec, cells: pd.DataFrame) -> pd.DataFrame:
     """Return rows with ids and numbers of their own, in the column order of the task's rows."""
-    added = {name: [str(first + row) for row in range(len(cells))] for name, first in spec.counters.items()}
-    if spec.id is not None and spec.id.name not in cells.columns:
-        added[spec.id.name] = make_ids(task, spec.id.name, len(cells))
-    complete = cells.assign(**added)
+    lacks_id = spec.id is not None and spec.id.name not in cells.columns
+    complete = add_names(spec, find_id_numbers(task, spec.id.name) if spec.id and lacks_id else None, cells)
     return complete[[name for name in task.test.columns if name in complete.columns]]
 
 
-def make_ids(task: Task, name: str, count: int) -> list[str]:
-    """Return ids that no row has; where the ids of the task end in numbers, the new ones continue the count."""
-    return find_id_numbers(task, name).names(count)
-
-
 def find_id_numbers(task: Task, name: str) -> IdNumbers:
-    """Return how ids that no row has are made."""
+    """Return how ids that no row has are made: where those of the task end in numbers, they continue the count."""
     files = [file.frame[name] for file in (task.train, task.test) if file.frame is not None and name in file.columns]
     known = pd.concat(files).str.strip()
     match = _NUMBERED.fullmatch(str(known.iloc[-1])) if len(known) else None

@@ -6,6 +6,7 @@ This module is part of every exported folder (`mlestar/export/sources.py`).
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from mlestar.data.composed_id import ComposedId
 from mlestar.predictor.frames import RowSpec
 from mlestar.predictor.parquet_rows import parquet_bytes, read_schema
 
@@ -25,19 +26,18 @@ class IdNumbers(BaseModel):
         return [f"{self.start}{number:0{self.width}d}" for number in range(self.first, self.first + count)]
 
 
-class JoinedId(BaseModel):
-    """An id of the submission that the rows have in two columns."""
+def add_names(spec: RowSpec, ids: IdNumbers | None, cells: pd.DataFrame) -> pd.DataFrame:
+    """Return checked rows with what only names them: numbers of rows, and an id where they have none.
 
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    columns: tuple[str, str]
-    separator: str
-
-    def cells(self, rows: pd.DataFrame) -> pd.Series:
-        """Return the ids of rows."""
-        first, second = (rows[column].str.strip() for column in self.columns)
-        return first + self.separator + second
+    Args:
+        spec: what the rows hold.
+        ids: how ids are made; without it none are added.
+        cells: the rows.
+    """
+    added = {name: [str(first + row) for row in range(len(cells))] for name, first in spec.counters.items()}
+    if spec.id is not None and ids is not None and spec.id.name not in cells.columns:
+        added[spec.id.name] = ids.names(len(cells))
+    return cells.assign(**added)
 
 
 class RowFiles(BaseModel):
@@ -61,15 +61,12 @@ class RowFiles(BaseModel):
     sample_types: str = ""
     ids: IdNumbers | None = None
     """None where rows have no id of their own."""
-    joined: JoinedId | None = None
+    composed: ComposedId | None = None
 
     def complete(self, spec: RowSpec, cells: pd.DataFrame) -> pd.DataFrame:
-        """Return checked rows with an id, with the numbers of rows and with a joined id, where the task has these."""
-        added = {name: [str(first + row) for row in range(len(cells))] for name, first in spec.counters.items()}
-        if spec.id is not None and self.ids is not None and spec.id.name not in cells.columns:
-            added[spec.id.name] = self.ids.names(len(cells))
-        rows = cells.assign(**added)
-        return rows if self.joined is None else rows.assign(**{self.joined.name: self.joined.cells(rows)})
+        """Return checked rows with an id, with the numbers of rows and with a composed id, where the task has these."""
+        rows = add_names(spec, self.ids, cells)
+        return rows if self.composed is None else self.composed.add_to(rows)
 
     def write(self, rows: pd.DataFrame) -> dict[str, bytes]:
         """Return the files of complete rows by name."""

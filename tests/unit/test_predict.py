@@ -21,7 +21,7 @@ from mlestar.evaluation import stage
 from mlestar.files import sha256_of
 from mlestar.metrics.spec import TaskSpec
 from mlestar.predictor import Predictor, RowColumn, RowSpec, check_frame, open_replay, row_spec
-from mlestar.predictor.new_rows import check_replaceable, make_ids, put_rows
+from mlestar.predictor.new_rows import check_replaceable, find_id_numbers, put_rows
 from mlestar.predictor.predictions import Predictions
 from mlestar.predictor.replay import replay_settings
 from mlestar.report import Result
@@ -259,7 +259,7 @@ def test_rows_without_an_id_get_one_that_no_row_has(tmp_path: Path, known: list[
     test[["id"]].assign(label="no").to_csv(folder / "sample_submission.csv", index=False)
     train = pd.read_csv(folder / "train.csv")[:6]
     train.assign(id=[f"{known[0][:-1]}{number}" for number in range(6)]).to_csv(folder / "train.csv", index=False)
-    assert make_ids(Task.load(folder), "id", 2) == made
+    assert find_id_numbers(Task.load(folder), "id").names(2) == made
 
 
 def test_the_command_writes_the_submission(solved: Result, tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """Ids that are composed of two columns, and tables of tokens."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import permutations
 
 import pandas as pd
 
+from mlestar.data.composed_id import ComposedId
 from mlestar.data.layouts.roles import file_words
 from mlestar.data.layouts.sources import TaskFile
 
@@ -18,32 +19,12 @@ _SAMPLE_ROWS = 200
 """Rows on which a pair is tried first."""
 
 
-@dataclass(frozen=True)
-class ComposedId:
-    """An id of the sample submission that test has in two columns."""
-
-    name: str
-    columns: tuple[str, str]
-    separator: str
-
-    @property
-    def note(self) -> str:
-        """Say for agents how the id is made."""
-        first, second = self.columns
-        how = f"joined by {self.separator!r}" if self.separator else "joined without a separator"
-        return f"{self.name} of the submission is {first} and {second} {how}; train and test have no column for it"
-
-    def cells(self, frame: pd.DataFrame) -> pd.Series:
-        """Return the ids of rows."""
-        first, second = (frame[column].str.strip() for column in self.columns)
-        return first + self.separator + second
-
-    def add_to(self, file: TaskFile) -> TaskFile:
-        """Return a file with the id as a further field."""
-        if file.frame is None or self.name in file.columns:
-            return file
-        frame = file.frame.assign(**{self.name: self.cells(file.frame)})
-        return replace(file, columns=tuple(frame.columns), frame=frame)
+def with_composed_id(composed: ComposedId, file: TaskFile) -> TaskFile:
+    """Return a file with the id as a further field."""
+    if file.frame is None or composed.name in file.columns:
+        return file
+    frame = composed.add_to(file.frame)
+    return replace(file, columns=tuple(frame.columns), frame=frame)
 
 
 def find_composed_id(train: TaskFile, test: TaskFile, sample: TaskFile | None) -> ComposedId | None:

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 import pandas as pd
 
 from mlestar.data.layouts.assets import Assets, find_assets
-from mlestar.data.layouts.composed import find_composed_id, find_sentence
+from mlestar.data.layouts.composed import find_composed_id, find_sentence, with_composed_id
 from mlestar.data.layouts.layout import HoldoutRows, Layout, PlaceFile, TaskSource, without_columns
 from mlestar.data.layouts.sources import TaskFile
 from mlestar.data.statistics import MISSING
@@ -48,8 +48,8 @@ class TrainTestTables(Layout):
             notes.append(f"rows are tokens, and train and test number {sentence} alike: all rows of one stay together")
         return cls(
             source=source,
-            train=composed.add_to(train) if composed else train,
-            test=composed.add_to(test) if composed else test,
+            train=with_composed_id(composed, train) if composed else train,
+            test=with_composed_id(composed, test) if composed else test,
             sample=sample,
             assets=assets,
             note="; ".join(remarks),

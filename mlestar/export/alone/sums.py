@@ -1,24 +1,16 @@
 """Whether the files of an exported folder are those that were written. Standard library only."""
 
-import hashlib
 import json
 from pathlib import Path
 
+from mlestar.files import sha256_of
+
 SUMS = "SHA256SUMS"
 """The sha256 of every file, in the form of `sha256sum`."""
-_BLOCK = 1 << 20
 
 
 class ChangedError(ValueError):
     """A file is gone or is not the one that was exported; the message names it."""
-
-
-def sha256_of(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def read_sums(folder: Path) -> dict[str, str]:

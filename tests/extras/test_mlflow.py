@@ -3,17 +3,16 @@
 import socket
 import subprocess
 import sysconfig
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pandas as pd
 import pytest
 
 from mlestar.export.alone.places import image_of
 from tests.integration.exported_model import export_lightgbm, predict_itself
+from tests.integration.serving import wait_until_served
 from tests.unit.paths import ROOT
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -66,12 +65,7 @@ def server(python: Path, tmp_path: Path) -> Iterator[str]:
         process = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(240):
-            try:
-                httpx.get(f"{address}/health")
-                break
-            except httpx.TransportError:
-                time.sleep(0.5)
+        wait_until_served(f"{address}/health", 120)
         yield address
     finally:
         process.terminate()

@@ -18,6 +18,7 @@ from mlestar.data.examples import write_example
 from mlestar.export.alone.model import open_model
 from mlestar.export.alone.places import image_of
 from tests.integration.exported_model import SETTINGS, export_lightgbm, predict_itself
+from tests.integration.serving import wait_until_served
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -73,12 +74,7 @@ def service(exported: Path) -> Iterator[str]:
     try:
         port = subprocess.run(["docker", "port", name, "8000"], check=True, capture_output=True, text=True).stdout
         address = f"http://{port.splitlines()[0].strip()}"
-        for _ in range(120):
-            try:
-                httpx.get(f"{address}/health")
-                break
-            except httpx.TransportError:
-                time.sleep(0.5)
+        wait_until_served(f"{address}/health", 60)
         yield address
     finally:
         subprocess.run(["docker", "rm", "--force", name], check=False, capture_output=True)

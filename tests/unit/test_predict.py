@@ -29,6 +29,7 @@ from mlestar.report.result import MemberRow
 from mlestar.runners import Runner, RunnerOptions
 from mlestar.settings import Settings
 from tests.unit.command_line import call
+from tests.unit.new_row_tasks import sales
 from tests.unit.results import read_submission
 from tests.unit.scenario import Scenario, failure, make_task, solve
 
@@ -206,18 +207,7 @@ def put(task: Path, folder: Path, frame: pd.DataFrame) -> Task:
 
 
 def test_ids_of_two_columns_and_numbers_of_rows_are_made_anew(tmp_path: Path) -> None:
-    task = tmp_path / "sales"
-    task.mkdir()
-    rng = np.random.default_rng(0)
-    days = [f"2024-01-{day:02d}" for day in range(1, 29)]
-    frame = pd.DataFrame([(shop, day) for shop in ("north", "south") for day in days], columns=["shop", "day"])
-    frame = frame.assign(visits=rng.integers(1, 90, len(frame)), sold=rng.normal(9, 2, len(frame)).round(2))
-    train, test = frame[:40], frame[40:].drop(columns="sold").reset_index(drop=True)
-    train.to_csv(task / "train.csv", index_label="row")
-    test.to_csv(task / "test.csv", index_label="row")
-    sample = pd.DataFrame({"key": test["shop"] + "_" + test["day"], "sold": 0.0})
-    sample.to_csv(task / "sample_submission.csv", index=False)
-    new = pd.DataFrame({"visits": [5, 6], "day": ["2024-02-01", "2024-02-02"], "shop": "east"})
+    task, new = sales(tmp_path / "sales")
     placed = put(task, tmp_path / "input", new)
     written = (tmp_path / "input/test.csv").read_text(encoding="utf-8")
     assert written == "row,shop,day,visits\n0,east,2024-02-01,5\n1,east,2024-02-02,6\n"

@@ -29,7 +29,7 @@ from mlestar.runtime.submission import SubmissionFiles
 from mlestar.runtime.weights import check_weight_folders
 from mlestar.runtime.workers import Workers
 from mlestar.settings import Settings
-from mlestar.state import Brief
+from mlestar.state import NO_TRACK, Brief
 from mlestar.store import RunFolder, RunLock, finish
 
 logger = logging.getLogger("mlestar.runtime")
@@ -82,7 +82,10 @@ class RunContext:
         agent = self.services.agent(await self.brief(state), track, stage)
         if not step:
             return agent
-        return replace(agent, facts=await step_facts(self.services.ledger, self.services.budget, step, track))
+        # What other tracks have confirmed by then depends on how fast they are: without lessons, a run that is repeated
+        # has the same prompts.
+        asks = track if self.settings.lessons else NO_TRACK
+        return replace(agent, facts=await step_facts(self.services.ledger, self.services.budget, step, asks))
 
     async def row_values(self, brief: Brief) -> RowValues | None:
         """Return the ids and labels that scripts must not contain; None where labels cannot be located."""

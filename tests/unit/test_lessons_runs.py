@@ -173,13 +173,25 @@ async def test_what_one_track_confirmed_reaches_the_next_plans_of_the_other(tmp_
         coder=rewrite(0.9, 0.5, 0.5),
         ensembler=fence(script(0.6, "e")),
     )
-    await solve_scripted(tmp_path, scenario, {**FULL, "parallel": 1})
+    await solve_scripted(tmp_path, scenario, {**FULL, "parallel": 1, "lessons": tmp_path / "lessons"})
     shown = {prompt_track(prompt): confirmed(prompt) for prompt in scenario.prompts["planner"]}
     others = {(track, item["track"]) for track, items in shown.items() for item in items}
     assert others
     assert all(own != other and NO_TRACK not in (own, other) for own, other in others)
     gains = [item for items in shown.values() for item in items]
     assert all(item["gain"] > item["gain_error"] for item in gains)
+
+
+async def test_without_lessons_no_plan_depends_on_how_fast_other_tracks_are(tmp_path: Path) -> None:
+    plan = "Bin the radius, in track {track}."
+    scenario = Scenario(
+        extractor=as_json(block="def load():\n    return 1", plan=plan),
+        coder=rewrite(0.9, 0.5, 0.5),
+        ensembler=fence(script(0.6, "e")),
+    )
+    await solve_scripted(tmp_path, scenario, {**FULL, "parallel": 1})
+    assert scenario.prompts["planner"]
+    assert not any(confirmed(prompt) for prompt in scenario.prompts["planner"])
 
 
 def prompt_track(prompt: str) -> int:

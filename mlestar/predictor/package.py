@@ -59,8 +59,10 @@ class Check(BaseModel):
     """The largest one of numbers, relative where they are larger than 1; of labels, the share that differs."""
     tolerance: float
     passed: bool
+    depends: bool = False
+    """The script itself predicts these rows differently without the others."""
     detail: str = ""
-    """Why it failed."""
+    """Why it failed, or how far the script itself is from the submission."""
 
 
 class PackageInfo(BaseModel):
@@ -97,10 +99,19 @@ class PackageInfo(BaseModel):
     files: tuple[ModelFile, ...] = ()
     safe: bool = True
     """No file of `model/` can execute code when it is loaded."""
+    train_files: tuple[str, ...] = ()
+    """Files of `model/` that are files of train rows or their labels."""
     checks: tuple[Check, ...] = ()
+    refusals: int = 0
+    """Times the packager's answers were not accepted; a model is asked anew each time."""
     fit_seconds: float = 0.0
     predict_seconds: float = 0.0
     """For the rows of the test file."""
+
+    @property
+    def depends(self) -> bool:
+        """Whether the prediction of a row depends on the other rows of the call."""
+        return any(check.depends for check in self.checks)
 
 
 def package_folder(run: Path) -> Path:

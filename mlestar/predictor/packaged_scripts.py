@@ -22,7 +22,7 @@ from mlestar.settings import EXPORT_STRETCH
 from mlestar.state import ExecutionRecord
 
 MAX_MODEL_MB = 1000
-"""All that `fit` may save. Chosen by judgement; not measured."""
+"""Largest file that `fit` may save. Chosen by judgement; not measured."""
 _CALL = "\n\nif __name__ == '__main__':\n    import pathlib as _pathlib\n    {call}\n"
 _FIT = "fit(_pathlib.Path('input'), _pathlib.Path('model'))"
 _PREDICT = "predict(_pathlib.Path('input/model'), _pathlib.Path('input/data'), _pathlib.Path('submission.csv'))"
@@ -63,7 +63,7 @@ async def fit(ctx: RunContext, script: str, staged: StagedInput, folder: Path, l
         blob, source, outputs=patterns, stretch=EXPORT_STRETCH, stage="export", label=f"{label}-fit"
     )
     await _check(ctx, execution, "fit")
-    if "was refused" in execution.detail:
+    if execution.detail:
         raise PackagingError(execution.detail)
     await asyncio.to_thread(_place_files, ctx, execution, folder)
     if not execution.files:

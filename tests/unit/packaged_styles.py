@@ -384,3 +384,20 @@ test[["id", "y"]].to_csv("submission.csv", index=False)
 """
 )
 """Its predictions order the rows among each other, so that none can be predicted alone."""
+
+COUNTED = (
+    HEAD
+    + """
+from sklearn.linear_model import LinearRegression
+train, test = pd.read_csv("input/train.csv"), pd.read_csv("input/test.csv")
+both = pd.concat([train, test], ignore_index=True)
+both["place"] = both.groupby("kind").cumcount()
+x, t = both[: len(train)], both[len(train) :]
+noise = np.random.normal(size=len(x))
+model = LinearRegression().fit(x[["size", "place"]], x["y"] + 0 * noise)
+print("Final Validation Performance:", model.score(x[["size", "place"]], x["y"]))
+test["y"] = model.predict(t[["size", "place"]])
+test[["id", "y"]].to_csv("submission.csv", index=False)
+"""
+)
+"""Counts the rows of a kind before each row, in train and test together."""

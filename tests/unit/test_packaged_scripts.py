@@ -1,5 +1,6 @@
 """The offline packager: scripts of different authors, split into fitting and predicting, predict the same."""
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -11,9 +12,10 @@ import pytest
 
 from mlestar.evaluation.blending.script import Part, write_blend
 from mlestar.offline.packaging import write_packaged
-from tests.unit.packaged_styles import NEIGHBOURS, STYLES
+from tests.unit.packaged_styles import COUNTED, NEIGHBOURS, STYLES
 
 TRAIN_ROWS, TEST_ROWS = 230, 71
+FITTING_STYLES = ["class", "booster", "catboost", "text", "stacked"]
 RUN = """
 import shutil, sys, warnings
 from pathlib import Path
@@ -47,13 +49,13 @@ def write_rows(folder: Path, rows: pd.DataFrame) -> None:
     rows[["id"]].assign(y=0.5).to_csv(folder / "sample_submission.csv", index=False)
 
 
-def package(folder: Path, source: str, **selections: list[int]) -> pd.DataFrame:
+def package(folder: Path, source: str, rows: tuple[str, ...] = (), **selections: list[int]) -> pd.DataFrame:
     """Package a script, predict selections of the test rows in files of their names; return the script's submission."""
     test = write_data(folder / "input")
     write_rows(folder / "test", test)
     for name, places in selections.items():
         write_rows(folder / name, test.iloc[places])
-    (folder / "predictor.py").write_text(write_packaged(source, "train.csv", "test.csv"), encoding="utf-8")
+    (folder / "predictor.py").write_text(write_packaged(source, "train.csv", "test.csv", rows), encoding="utf-8")
     (folder / "main.py").write_text(source, encoding="utf-8")
     run(folder, "-c", RUN, "test", *selections)
     run(folder, "main.py")
@@ -73,6 +75,35 @@ def test_a_packaged_script_predicts_what_the_script_does(tmp_path: Path, style: 
     for name, places in SELECTIONS.items():
         found = pd.read_csv(tmp_path / f"{name}.csv")
         pd.testing.assert_frame_equal(found, expected.iloc[places].reset_index(drop=True), rtol=1e-9)
+
+
+@pytest.mark.parametrize("style", FITTING_STYLES)
+def test_a_script_that_keeps_train_rows_predicts_what_the_script_does(tmp_path: Path, style: str) -> None:
+    expected = package(tmp_path, STYLES[style], rows=("train.csv",), **SELECTIONS)
+    for name, places in {"test": [*range(TEST_ROWS)], **SELECTIONS}.items():
+        found = pd.read_csv(tmp_path / f"{name}.csv")
+        pd.testing.assert_frame_equal(found, expected.iloc[places].reset_index(drop=True), rtol=1e-9)
+
+
+def test_what_is_counted_over_train_and_test_is_counted_again_for_new_rows(tmp_path: Path) -> None:
+    """One row alone gets what the script itself gives it, and no model is trained for it."""
+    package(tmp_path, COUNTED, rows=("train.csv",), one=[4])
+    alone = tmp_path / "alone"
+    write_data(alone.with_name("again"))
+    alone.mkdir()
+    shutil.copytree(tmp_path / "one", alone / "input")
+    shutil.copy(tmp_path / "input" / "train.csv", alone / "input")
+    (alone / "main.py").write_text(COUNTED, encoding="utf-8")
+    run(alone, "main.py")
+    found = pd.read_csv(tmp_path / "one.csv")
+    pd.testing.assert_frame_equal(found, pd.read_csv(alone / "submission.csv"), rtol=1e-9)
+    assert found["y"].iloc[0] != pd.read_csv(tmp_path / "test.csv")["y"].iloc[4]
+    assert (tmp_path / "model" / "rows" / "train.csv").is_file()
+
+
+def test_a_script_that_trains_nothing_is_not_packaged_with_train_rows(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="trains nothing that can be saved"):
+        package(tmp_path, STYLES["plain loops"], rows=("train.csv",))
 
 
 @pytest.mark.parametrize("key", ["id", None])

@@ -17,6 +17,7 @@ from mlestar.data.task import Task
 from mlestar.errors import UserError
 from mlestar.evaluation.holdout.stage import sample_like
 from mlestar.predictor.frames import RowSpec
+from mlestar.predictor.json_fields import with_known_fields
 from mlestar.predictor.parquet_rows import parquet_bytes
 from mlestar.predictor.row_files import IdNumbers, add_names
 
@@ -53,7 +54,8 @@ def put_rows(task: Task, spec: RowSpec, folder: Path, cells: pd.DataFrame) -> Ta
         msg = f"the rows to predict are in {task.test.name}, which is no table: new rows cannot take their place"
         raise UserError(msg)
     like = read_table(path)
-    _replace(path, cells.reindex(columns=list(like.columns), fill_value=""))
+    rows = cells.reindex(columns=list(like.columns), fill_value="")
+    _replace(path, with_known_fields(rows, like.frame))
     test = TaskFile(task.test.name, tuple(cells.columns), cells, task.test.delimiter)
     if (composed := composed_id(task)) is not None:
         test = with_composed_id(composed, test)

@@ -68,7 +68,7 @@ def package_run(runs_dir: Path, run_id: str, model: str | None, max_usd: float |
         echo("the run has a packaged predictor, which is made again", err=True)
     info = package(path, model=model, max_usd=max_usd, runner=runner, on_note=lambda line: echo(line, err=True))
     for check in info.checks:
-        mark = "equal" if check.passed else "DIFFERS"
+        mark = "DIFFERS" if not check.passed else check.detail if check.depends else "equal"
         echo(f"{check.name}: {check.rows} rows, largest difference {check.difference:.3g}: {mark}")
     if not info.accepted:
         echo(f"not packaged: {info.reason}; `mlestar predict` replays the winner's script")
@@ -76,5 +76,9 @@ def package_run(runs_dir: Path, run_id: str, model: str | None, max_usd: float |
     safe = "no file can execute code" if info.safe else "some files can execute code when loaded: only in the sandbox"
     size = sum(file.size for file in info.files) / 1e6
     echo(f"{package_folder(path)}: {len(info.files)} files of the model, {size:.1f} MB; {safe}")
+    if info.train_files:
+        echo(f"the predictor has the train rows: {', '.join(info.train_files)}")
+    if info.depends:
+        echo("the prediction of a row depends on the other rows of the call, as in the script itself")
     echo(f"fit {info.fit_seconds:.0f} s, predict {info.predict_seconds:.1f} s for the test rows")
     return True

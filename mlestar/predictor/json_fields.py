@@ -1,5 +1,6 @@
 """Fields of JSON objects in the cells of new rows: readers make a column of each field that some row has."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -36,10 +37,9 @@ def _add(texts: list[str], lacking: set[Path]) -> list[str]:
     changed = objects[place] or {}
     for path in sorted(lacking):
         _set_null(changed, path)
-    try:
+    # A number beyond doubles would be written as another value.
+    with contextlib.suppress(ValueError):
         texts[place] = json.dumps(changed, ensure_ascii=False, allow_nan=False)
-    except ValueError:
-        pass  # a number beyond doubles would be written as another value
     return texts
 
 

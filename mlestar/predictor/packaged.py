@@ -40,6 +40,8 @@ class PackagedPredictor(ReplayPredictor):
         check_files(self.folder.path, self.info)
 
     async def _submit(self, ctx: RunContext, cells: pd.DataFrame) -> tuple[StagedInput, Path]:
+        if self.info.depends:
+            self._note("the prediction of a row depends on the other rows of the call: predict many rows together")
         real, package = await ctx.inputs.real(), package_folder(self.folder.path)
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="rows-", dir=ctx.folder.path))
         await asyncio.to_thread(folder.chmod, 0o755)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from langchain_core.language_models import BaseChatModel
 
 import mlestar
 from mlestar.data.examples import write_example
@@ -117,9 +118,9 @@ def test_a_winner_that_counts_rows_is_packaged_with_its_train_rows(tmp_path: Pat
         "usage_checker": "ALL USED",
     }
     scripted = ScriptedModel(answer=lambda role, prompt: replies[role])
-    models = {"default": OfflineEngineer()} | dict.fromkeys(replies, scripted)
-    options = SETTINGS | {"runner": "local", "runs_dir": tmp_path / "runs", "model": models}
-    result = mlestar.solve(task, run_id="run", **options)
+    models: dict[str, BaseChatModel] = {"default": OfflineEngineer(), **dict.fromkeys(replies, scripted)}
+    settings = {**SETTINGS, "runner": "local", "runs_dir": tmp_path / "runs"}
+    result = mlestar.solve(task, settings=settings, model=models, run_id="run")
     info = result.package(model="offline")
     assert info.accepted, info.reason
     assert info.depends

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -49,13 +50,22 @@ def write_rows(folder: Path, rows: pd.DataFrame) -> None:
     rows[["id"]].assign(y=0.5).to_csv(folder / "sample_submission.csv", index=False)
 
 
-def package(folder: Path, source: str, rows: tuple[str, ...] = (), **selections: list[int]) -> pd.DataFrame:
+def package(folder: Path, source: str, **selections: list[int]) -> pd.DataFrame:
     """Package a script, predict selections of the test rows in files of their names; return the script's submission."""
+    return split(folder, source, (), selections)
+
+
+def package_with_rows(folder: Path, source: str, **selections: list[int]) -> pd.DataFrame:
+    """Do the same with the train rows beside the models."""
+    return split(folder, source, ("train.csv",), selections)
+
+
+def split(folder: Path, source: str, kept: tuple[str, ...], selections: Mapping[str, list[int]]) -> pd.DataFrame:
     test = write_data(folder / "input")
     write_rows(folder / "test", test)
     for name, places in selections.items():
         write_rows(folder / name, test.iloc[places])
-    (folder / "predictor.py").write_text(write_packaged(source, "train.csv", "test.csv", rows), encoding="utf-8")
+    (folder / "predictor.py").write_text(write_packaged(source, "train.csv", "test.csv", kept), encoding="utf-8")
     (folder / "main.py").write_text(source, encoding="utf-8")
     run(folder, "-c", RUN, "test", *selections)
     run(folder, "main.py")
@@ -79,7 +89,7 @@ def test_a_packaged_script_predicts_what_the_script_does(tmp_path: Path, style: 
 
 @pytest.mark.parametrize("style", FITTING_STYLES)
 def test_a_script_that_keeps_train_rows_predicts_what_the_script_does(tmp_path: Path, style: str) -> None:
-    expected = package(tmp_path, STYLES[style], rows=("train.csv",), **SELECTIONS)
+    expected = package_with_rows(tmp_path, STYLES[style], **SELECTIONS)
     for name, places in {"test": [*range(TEST_ROWS)], **SELECTIONS}.items():
         found = pd.read_csv(tmp_path / f"{name}.csv")
         pd.testing.assert_frame_equal(found, expected.iloc[places].reset_index(drop=True), rtol=1e-9)
@@ -87,7 +97,7 @@ def test_a_script_that_keeps_train_rows_predicts_what_the_script_does(tmp_path: 
 
 def test_what_is_counted_over_train_and_test_is_counted_again_for_new_rows(tmp_path: Path) -> None:
     """One row alone gets what the script itself gives it, and no model is trained for it."""
-    package(tmp_path, COUNTED, rows=("train.csv",), one=[4])
+    package_with_rows(tmp_path, COUNTED, one=[4])
     alone = tmp_path / "alone"
     write_data(alone.with_name("again"))
     alone.mkdir()
@@ -103,7 +113,7 @@ def test_what_is_counted_over_train_and_test_is_counted_again_for_new_rows(tmp_p
 
 def test_a_script_that_trains_nothing_is_not_packaged_with_train_rows(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="trains nothing that can be saved"):
-        package(tmp_path, STYLES["plain loops"], rows=("train.csv",))
+        package_with_rows(tmp_path, STYLES["plain loops"])
 
 
 @pytest.mark.parametrize("key", ["id", None])

@@ -385,6 +385,25 @@ test[["id", "y"]].to_csv("submission.csv", index=False)
 )
 """Its predictions order the rows among each other, so that none can be predicted alone."""
 
+TIMED = (
+    HEAD
+    + """
+import time
+from sklearn.tree import DecisionTreeRegressor
+train, test = pd.read_csv("input/train.csv"), pd.read_csv("input/test.csv")
+started, predictions = time.monotonic(), []
+while not predictions or time.monotonic() - started < 0.2 and len(predictions) < 40:
+    time.sleep(0.001)
+    table = train.sample(len(train), replace=True, random_state=len(predictions))
+    model = DecisionTreeRegressor(max_depth=3).fit(table[["size"]], table["y"])
+    predictions.append(model.predict(test[["size"]]))
+print("Final Validation Performance:", len(predictions))
+test["y"] = np.mean(predictions, axis=0)
+test[["id", "y"]].to_csv("submission.csv", index=False)
+"""
+)
+"""Trains as many trees as there is time for."""
+
 COUNTED = (
     HEAD
     + """

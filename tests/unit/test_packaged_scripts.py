@@ -1,5 +1,6 @@
 """The offline packager: scripts of different authors, split into fitting and predicting, predict the same."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from mlestar.evaluation.blending.script import Part, write_blend
 from mlestar.offline.packaging import write_packaged
-from tests.unit.packaged_styles import COUNTED, NEIGHBOURS, STYLES
+from tests.unit.packaged_styles import COUNTED, NEIGHBOURS, STYLES, TIMED
 
 TRAIN_ROWS, TEST_ROWS = 230, 71
 FITTING_STYLES = ["class", "booster", "catboost", "text", "stacked"]
@@ -109,6 +110,13 @@ def test_what_is_counted_over_train_and_test_is_counted_again_for_new_rows(tmp_p
     pd.testing.assert_frame_equal(found, pd.read_csv(alone / "submission.csv"), rtol=1e-9)
     assert found["y"].iloc[0] != pd.read_csv(tmp_path / "test.csv")["y"].iloc[4]
     assert (tmp_path / "model" / "rows" / "train.csv").is_file()
+
+
+def test_a_script_that_trains_while_there_is_time_trains_as_often_when_it_predicts(tmp_path: Path) -> None:
+    package_with_rows(tmp_path, TIMED, again=[*range(TEST_ROWS)])
+    steps = json.loads((tmp_path / "model" / "script1" / "fits.json").read_text(encoding="utf-8"))
+    assert len(steps["times"]) == 1 + len(next(iter(steps["fits"].values())))
+    assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "test.csv").read_bytes()
 
 
 def test_a_script_that_trains_nothing_is_not_packaged_with_train_rows(tmp_path: Path) -> None:

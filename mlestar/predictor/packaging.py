@@ -308,6 +308,7 @@ async def _package(packaging: _Packaging, show: Any) -> PackageInfo:
     if packaging.replay.blends_ranks:
         reason = "the winner blends ranks: its predictions order the rows among each other"
         return packaging.describe(accepted=False, reason=reason)
+    show(Event(stage="package", message="splitting the script; `fit` and `predict` then execute several times"))
     agent, failure, former = packaging.ctx.services.agent(packaging.brief, 0, "export"), "", ""
     for _ in range(_ATTEMPTS):
         try:

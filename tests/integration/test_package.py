@@ -68,7 +68,7 @@ def test_the_winner_of_one_table_without_a_test_is_packaged(tmp_path: Path) -> N
     assert info.accepted, info.reason
     assert {check.name for check in info.checks} >= {"train rows in place of a test", "one row alone", "withheld rows"}
     new = train.drop(columns="label")[:9]
-    packaged, replayed = (result.predictor(how=how).predict(new) for how in ("packaged", "replay"))
+    packaged, replayed = result.predictor(how="packaged").predict(new), result.predictor(how="replay").predict(new)
     assert packaged["label"].tolist() == replayed["label"].tolist()
 
 

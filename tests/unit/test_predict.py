@@ -275,7 +275,7 @@ def test_the_command_writes_the_submission(solved: Result, tmp_path: Path) -> No
 )
 def test_the_command_says_which_class_a_probability_is_of(metric: str, shown: str) -> None:
     common = {"name": "t", "problem": "binary", "metric": metric, "direction": "maximize", "target": ("y",)}
-    common |= {"id": None, "train": "train.csv", "test": "test.csv", "pos_label": "yes"}
+    common |= {"train": "train.csv", "test": "test.csv", "pos_label": "yes"}
     spec = TaskSpec.model_validate(common | {"prediction_columns": ("p",), "prediction_kind": "probability"})
     assert describe_predictions(spec).startswith(shown)
     assert describe_predictions(spec.model_copy(update={"prediction_kind": "label"})) == ""

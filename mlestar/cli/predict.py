@@ -6,6 +6,8 @@ from pathlib import Path
 from mlestar.cli.terminal import echo
 from mlestar.data.tables import read_table
 from mlestar.errors import UserError
+from mlestar.evaluation.blending.scales import RANKED
+from mlestar.metrics.spec import TaskSpec
 from mlestar.predictor import PackagedPredictor, open_predictor, package, read_package
 from mlestar.predictor.package import package_folder
 from mlestar.predictor.packaged import How
@@ -53,6 +55,18 @@ def predict_file(
         raise UserError(msg) from error
     way = "with the packaged predictor" if isinstance(predictor, PackagedPredictor) else "by replay"
     echo(f"{output}: {len(predictions)} rows predicted {way} in {time.monotonic() - started:.0f} s")
+    if meaning := describe_predictions(predictor.task.spec):
+        echo(meaning)
+
+
+def describe_predictions(spec: TaskSpec) -> str:
+    """Return what the only column of predictions holds where its name does not say so: which class it is about."""
+    if spec.prediction_kind != "probability" or spec.pos_label is None or len(spec.prediction_columns) != 1:
+        return ""
+    column = spec.prediction_columns[0]
+    if spec.metric.partition("@")[0] in RANKED:
+        return f"{column} is higher where {spec.pos_label!r} is more probable; {spec.metric} uses only this order"
+    return f"{column} is the probability of {spec.pos_label!r}"
 
 
 def package_run(runs_dir: Path, run_id: str, model: str | None, max_usd: float | None, runner: str | None) -> bool:

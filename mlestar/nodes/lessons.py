@@ -101,7 +101,7 @@ async def keep_lessons(ctx: RunContext, state: PipelineState, runtime: Runtime[S
     except (OSError, ValueError, MlestarError) as error:
         emit(runtime, "report", f"no lessons were kept: {first_line(str(error))}")
         return
-    emit(runtime, "report", f"lessons: {len(lessons.trials)} trials, {len(lessons.failures)} failures in {path}")
+    emit(runtime, "report", f"lessons in {path}: trials {len(lessons.trials)}, failures {len(lessons.failures)}")
 
 
 async def _make_lessons(ctx: RunContext, state: PipelineState) -> RunLessons:

@@ -153,7 +153,7 @@ def train_files(task: Task) -> set[str]:
     """
     labels = getattr(task.layout, "labels", None)
     files = {task.train.name} | ({labels.name} if isinstance(labels, TaskFile) else set())
-    if task.test.name in files or not task.spec.has_test:
+    if task.test.name in files:
         msg = "train rows and rows to predict are in one file, which `predict` must not see"
         raise UserError(msg)
     return files

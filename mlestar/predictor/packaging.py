@@ -15,6 +15,7 @@ from mlestar.agents.context import ReplyError
 from mlestar.agents.packager import package_script
 from mlestar.data.task import Task
 from mlestar.errors import HoldoutError, UserError
+from mlestar.evaluation.holdout.holdout import example_rows
 from mlestar.evaluation.holdout.stage import manifest
 from mlestar.evaluation.predictions import SubmissionError
 from mlestar.events import Event
@@ -123,9 +124,13 @@ class _Packaging:
 
     async def _check_test_rows(self, fitted: Fitted, real: StagedInput) -> float:
         found, seconds = await self._predict_staged(fitted, real, "test")
-        expected = await self._read(real, Path(self.replay.result.submission or ""))
-        self.add(compare("test rows", self.brief.spec, expected, found))
-        self.expected = expected
+        submission = self.replay.result.submission
+        # Without a test file nothing is submitted, and train rows without their target stand for it.
+        self.expected = await (
+            self._read(real, Path(submission)) if submission else self._predict_with_winner(real, "winner")
+        )
+        name = "test rows" if self.brief.spec.has_test else "train rows in place of a test"
+        self.add(compare(name, self.brief.spec, self.expected, found))
         return seconds
 
     async def _check_single_rows(self, fitted: Fitted, real: StagedInput) -> None:
@@ -173,7 +178,7 @@ class _Packaging:
         data = folder / "input" / DATA
         content = await asyncio.to_thread(manifest, data)
         staged = replace(real, path=data, manifest=content, task=new, accepts_sample=True)
-        return await self._read(staged, await self._execute_winner(staged, f"{self.label}-replay{len(places)}"))
+        return await self._predict_with_winner(staged, f"replay{len(places)}")
 
     @property
     def _task(self) -> Task:
@@ -182,22 +187,13 @@ class _Packaging:
     async def _put_rows(self, folder: Path, real: StagedInput, places: np.ndarray) -> Task:
         """Write an input of side files and chosen test rows, and return its task."""
         spec, task = self.replay.rows, self._task
-        spec, task = self.replay.rows, replace(self.replay.task, spec=self.brief.spec)
-        rows = task.test.rows.iloc[places].reset_index(drop=True)
+        known = task.test.rows if task.spec.has_test else task.train.rows.iloc[example_rows(task)]
+        rows = known.iloc[places].reset_index(drop=True)
         if spec.id is not None and spec.free_id:
             rows = rows.drop(columns=spec.id.name)
         rows = rows.drop(columns=list(spec.counters), errors="ignore")
         (folder / "input").mkdir()
         return await put_new_rows(task, spec, real.path, folder / "side", folder / "input", rows)
-
-    async def _execute_winner(self, staged: StagedInput, label: str) -> Path:
-        """Return the submission of the winner for an input, from the ledger where it has it."""
-        blob = await self.ctx.services.keep(self.source)
-        winner = await self.ctx.executor.execute(blob, staged, stretch=EXPORT_STRETCH, stage="export", label=label)
-        if winner.status != "ok" or SUBMISSION not in winner.files:
-            msg = f"the winner itself fails on other rows: {winner.detail or winner.status}"
-            raise PackagingError(msg)
-        return await asyncio.to_thread(self.ctx.services.blobs.verified, winner.files[SUBMISSION])
 
     async def _check_withheld(self, script: str) -> None:
         """Compare the predictions for withheld rows with those of the winner."""
@@ -208,11 +204,25 @@ class _Packaging:
         except HoldoutError as error:
             logger.info("packaging: no withheld rows: %s", error)
             return
-        path = await self._execute_winner(search, f"{self.label}-winner")
-        expected = await self._read(search, path)
+        expected = await self._predict_with_winner(search, "winner")
         fitted = await fit(self.ctx, script, search, self.new_folder() / MODEL, f"{self.label}-withheld")
         found, _ = await self._predict_staged(fitted, search, "withheld")
         self.add(compare("withheld rows", self.brief.spec, expected, found))
+
+    async def _predict_with_winner(self, staged: StagedInput, name: str) -> pd.DataFrame:
+        """Return the winner's predictions for the rows of an input, from the ledger where it has them.
+
+        Raises:
+            PackagingError: the winner fails.
+        """
+        blob = await self.ctx.services.keep(self.source)
+        label = f"{self.label}-{name}"
+        winner = await self.ctx.executor.execute(blob, staged, stretch=EXPORT_STRETCH, stage="export", label=label)
+        if winner.status != "ok" or SUBMISSION not in winner.files:
+            msg = f"the winner itself fails on other rows: {winner.detail or winner.status}"
+            raise PackagingError(msg)
+        path = await asyncio.to_thread(self.ctx.services.blobs.verified, winner.files[SUBMISSION])
+        return await self._read(staged, path)
 
     def _keep(self, fitted: Fitted, real: StagedInput, seconds: float) -> PackageInfo:
         """Lay out the folder `predictor` in `scratch`, and return what describes it."""
@@ -338,6 +348,7 @@ async def _package(packaging: _Packaging, show: Any) -> PackageInfo:
     if packaging.replay.blends_ranks:
         reason = "the winner blends ranks: its predictions order the rows among each other"
         return packaging.describe(accepted=False, reason=reason)
+    show(Event(stage="package", message="splitting the script; `fit` and `predict` then execute several times"))
     refusals = packaging.refusals
     agent, failure, former = packaging.ctx.services.agent(packaging.brief, refusals, "export"), "", ""
     for _ in range(_ATTEMPTS):

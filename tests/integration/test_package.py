@@ -17,6 +17,7 @@ from mlestar.llm import ScriptedModel
 from mlestar.offline import OfflineEngineer
 from mlestar.predictor import open_predictor
 from mlestar.predictor.package import PackageInfo, describe_file
+from tests.unit.offline_context import mixed_rows
 
 KINDS = [pytest.param("docker", marks=pytest.mark.docker), "local"]
 SETTINGS = {"model": "offline", "profile": "quick", "retrieved_models": 1, "outer_steps": 0, "baselines": False}
@@ -59,6 +60,21 @@ def predict(model, data, submission):
     for path in sorted(model.rglob("*.pkl")):
         pickle.loads(path.read_bytes())
 """
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_winner_of_one_table_without_a_test_is_packaged(tmp_path: Path) -> None:
+    train = mixed_rows(240)
+    settings = {**SETTINGS, "runner": "local", "runs_dir": tmp_path / "runs"}
+    result = mlestar.solve(train=train, target="label", metric="accuracy", settings=settings, run_id="run")
+    assert result.submission is None
+    info = result.package()
+    assert info.accepted, info.reason
+    assert {check.name for check in info.checks} >= {"train rows in place of a test", "one row alone", "withheld rows"}
+    new = train.drop(columns="label")[:9]
+    packaged, replayed = result.predictor(how="packaged").predict(new), result.predictor(how="replay").predict(new)
+    assert packaged["label"].tolist() == replayed["label"].tolist()
 
 
 @pytest.mark.slow

@@ -356,6 +356,28 @@ test[["id", "y"]].to_csv("submission.csv", index=False)
 )
 """As many rows are held out as there are columns."""
 
+OUT_OF_FOLD = (
+    HEAD
+    + """
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold
+train, test = pd.read_csv("input/train.csv"), pd.read_csv("input/test.csv")
+X, T, y = train[["size", "age"]].fillna(-1), test[["size", "age"]].fillna(-1), train["y"].to_numpy()
+def probabilities(x, labels, others):
+    return LogisticRegression().fit(x, labels).predict_proba(others)
+parts = []
+for fitted, held_out in KFold(3, shuffle=True, random_state=0).split(X):
+    part = np.zeros((len(held_out), 2))
+    found = probabilities(X.iloc[fitted], y[fitted], X.iloc[held_out])
+    part[:, : found.shape[1]] = found
+    parts.append(part)
+print("Final Validation Performance:", np.concatenate(parts)[:, 1].std())
+test["y"] = probabilities(X, y, T)[:, 1]
+test[["id", "y"]].to_csv("submission.csv", index=False)
+"""
+)
+"""An array of the rows of a fold is made empty and filled."""
+
 STYLES = {
     "notebook": NOTEBOOK,
     "fold loop": FOLD_LOOP,
@@ -371,6 +393,7 @@ STYLES = {
     "members": MEMBERS,
     "forests": FORESTS,
     "part as long as the columns": NARROW_PART,
+    "filled out of fold": OUT_OF_FOLD,
 }
 
 NEIGHBOURS = (

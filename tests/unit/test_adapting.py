@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from mlestar.agents.adapter import find_breach
+from mlestar.data.frames import TableInput, write_table_task
 from mlestar.offline.adapting.libraries import replace_libraries
 from mlestar.offline.adapting.outputs import write_submission_file
 from mlestar.offline.adapting.scoring import add_score
@@ -43,6 +44,23 @@ def test_a_foreign_script_runs_on_the_input_and_writes_the_submission(
     submission = pd.read_csv(tmp_path / "work" / "submission.csv")
     assert list(submission) == ["id", "label"]
     assert len(submission) == 40
+
+
+OF_ONE_TABLE = """import pandas as pd
+rows = pd.read_csv("../data/signs.csv")
+new = pd.read_csv("signs_new.csv")
+new.assign(label="yes")[["label"]].to_csv("predictions.csv", index=False)
+"""
+
+
+def test_a_script_that_reads_one_table_and_new_rows_by_their_own_names_is_adapted(tmp_path: Path) -> None:
+    path = tmp_path / "signs.csv"
+    mixed_rows().to_csv(path, index=False)
+    folder = write_table_task(tmp_path / "signs", TableInput(path), ("label",))
+    (folder / "task.toml").write_text('target = "label"\n', encoding="utf-8")
+    adapted = code("adapter", brief_of(folder), script=OF_ONE_TABLE, outcome=OUTCOME)
+    assert 'rows = pd.read_csv("./input/train.csv")' in adapted
+    assert 'new = pd.read_csv("./input/test.csv")' in adapted
 
 
 @pytest.mark.parametrize("habit", FOREIGN)

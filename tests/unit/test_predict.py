@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlestar.cli.predict import describe_predictions
 from mlestar.data.task import Task
 from mlestar.errors import UserError
 from mlestar.evaluation import stage
@@ -266,6 +267,18 @@ def test_the_command_writes_the_submission(solved: Result, tmp_path: Path) -> No
     ):
         refused = call("predict", "run", rows, "-o", target, *common)
         assert (refused.exit_code, message in refused.output) == (2, True), refused.output
+
+
+@pytest.mark.parametrize(
+    ("metric", "shown"),
+    [("log_loss", "p is the probability of 'yes'"), ("auroc", "p is higher where 'yes' is more probable; auroc uses")],
+)
+def test_the_command_says_which_class_a_probability_is_of(metric: str, shown: str) -> None:
+    common = {"name": "t", "problem": "binary", "metric": metric, "direction": "maximize", "target": ("y",)}
+    common |= {"train": "train.csv", "test": "test.csv", "pos_label": "yes"}
+    spec = TaskSpec.model_validate(common | {"prediction_columns": ("p",), "prediction_kind": "probability"})
+    assert describe_predictions(spec).startswith(shown)
+    assert describe_predictions(spec.model_copy(update={"prediction_kind": "label"})) == ""
 
 
 COLUMNS = RowSpec(

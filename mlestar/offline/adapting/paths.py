@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PurePosixPath
 
 from mlestar.offline.adapting.texts import (
     UNKNOWN,
@@ -24,6 +25,8 @@ _INPUT_FOLDER = re.compile(r"(?:/kaggle/input|(?:\.\./)+input)(?:/[\w-]+)*/?")
 _WORKING_FOLDER = re.compile(r"/kaggle/(?:working|temp)(/.*)?")
 _FOLDER = re.compile(r".*/.*|~.*|\.|data|input|inputs|dataset|datasets")
 _WORDS = re.compile(r"[a-z]+")
+_NEW = frozenset({"new", "unseen", "unlabelled", "unlabeled"})
+"""Words for rows to predict, beside those that begin with `test`."""
 _SHOWS = frozenset({"print", "info", "debug", "warning", "error", "exit"})
 
 Change = tuple[ast.expr | ast.stmt, str]
@@ -32,7 +35,7 @@ Change = tuple[ast.expr | ast.stmt, str]
 def read_input(script: str, facts: Facts) -> str:
     """Return the script with the paths of the task's files below `./input`."""
     tree = parse(script)
-    reader = _Reader(script, tree, tuple(facts.files), _roles(facts))
+    reader = _Reader(script, tree, tuple(facts.files), _roles(facts), facts.spec.name)
     changes = [*reader.visit(tree)]
     script = replace_nodes(script, changes)
     if any(text.startswith("Path(") for _, text in changes) and not _binds_path(tree):
@@ -55,11 +58,15 @@ def _binds_path(tree: ast.Module) -> bool:
 class _Reader:
     """Finds what to replace in one script."""
 
-    def __init__(self, script: str, tree: ast.Module, files: tuple[str, ...], roles: Mapping[str, str]) -> None:
+    def __init__(
+        self, script: str, tree: ast.Module, files: tuple[str, ...], roles: Mapping[str, str], task: str
+    ) -> None:
         self._script = script
+        self._task = task.casefold()
         self._texts = known_texts(tree)
         self._files = files
         self._roles = roles
+        self._train = roles.get("train", "")
         self._written = {file_name(text) for text in self._written_texts(tree)}
         self._replaced: set[str] = set()
         """Names whose text is a path that is replaced where it is assigned."""
@@ -137,6 +144,8 @@ class _Reader:
         if not name or UNKNOWN in name or file_name(text) in self._written:
             return ""
         same = [file for file in self._files if _PACKED.sub("", file_name(file)).casefold() == name]
+        if not same and name == self._task + PurePosixPath(_PACKED.sub("", self._train)).suffix.casefold():
+            return self._train  # a run of one table is named like its file, which its input holds by another name
         parts = re.split(r"[/\\]", text.casefold())
         return max(same, key=lambda file: _common_end(file.casefold().split("/"), parts), default="")
 
@@ -161,6 +170,8 @@ class _Reader:
         if "sample" in joined or "submission" in joined:
             return self._roles.get("sample", "")
         named = [role for role in ("train", "test") if any(word.startswith(role) for word in words)]
+        if not named and _NEW & set(words):
+            named = ["test"]
         return self._roles.get(named[0], "") if len(named) == 1 else ""
 
     def _arguments(self, node: ast.Call) -> Iterator[Change]:

@@ -23,7 +23,7 @@ from mlestar.settings import Settings
 
 TEMPLATES = Path(__file__).with_name("templates")
 _MAX_CELL = 400
-"""Characters of a text from elsewhere."""
+"""Most characters of a text from outside this package. Chosen by judgement; not measured."""
 _MARKS = {ord(mark): f"&#{ord(mark)};" for mark in "\\`*[]<>|#&"}
 """Characters with a meaning in Markdown or HTML."""
 _SETTINGS = (
@@ -42,7 +42,7 @@ _SETTINGS = (
     "subsample_rows",
     "script_seconds",
 )
-"""Settings that decide how a run searches and scores; others may name folders and addresses."""
+"""Settings that determine how a run searches and scores; others may contain folders and addresses."""
 _SPLITS = {
     "random": "at random",
     "stratified": "at random, with the same share of each class",
@@ -67,7 +67,7 @@ def render(template: str, /, **values: Any) -> str:
 
 
 def cell(text: object) -> str:
-    """Return a text from elsewhere as a cell of a Markdown table: on one line, as text and nothing else."""
+    """Return a text from outside as a cell of a Markdown table: on one line, with all markup escaped."""
     plain = " ".join(clean_text(mask_secrets(str(text))).split())[:_MAX_CELL]
     return plain.translate(_MARKS)
 
@@ -128,7 +128,7 @@ def readme(result: Result, saved: PackageInfo, rows: RowSpec, image: str) -> str
 
 
 def describe_coverage(uncertainty: Uncertainty | None) -> list[str]:
-    """Return what a result says about intervals or sets of classes; no lines where it has none of them.
+    """Return the lines about intervals or sets of classes in a result; an empty list where it has neither.
 
     Args:
         uncertainty: of the result; None in results that say nothing.
@@ -178,7 +178,7 @@ def _scores(result: Result) -> list[dict[str, str | float]]:
 
 
 def _split(split: SplitPlan | None, fallback: str) -> str:
-    """Return in words how rows were withheld."""
+    """Return a sentence about how rows were withheld."""
     if split is None:
         return f"No rows were withheld: {cell(fallback)}." if fallback else "No rows were withheld."
     by = f" (by {cell(split.by)})" if split.by else ""

@@ -1,4 +1,4 @@
-"""Writing a folder that stands alone: the packaged predictor of a run, with all that it needs elsewhere."""
+"""Writing a self-contained folder with the packaged predictor of a run."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def export_run(
     runner: str | Runner | None = None,
     on_note: NoteCallback | None = None,
 ) -> Path:
-    """Write the packaged predictor of a run as a folder that stands alone, and return the folder.
+    """Write the packaged predictor of a run as a self-contained folder, and return the folder.
 
     A run without one is packaged first, in the sandbox. Otherwise nothing executes.
 
@@ -93,7 +93,7 @@ def _check_target(path: Path, run: Path) -> None:
 
 @contextmanager
 def _written_at_once(path: Path) -> Iterator[Path]:
-    """Give a folder to fill, which gets its name when it is complete and is removed on an error."""
+    """Yield a temporary folder to fill, which is renamed when it is complete and removed on an error."""
     part = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
         yield part
@@ -141,7 +141,7 @@ def _fill(folder: Path, predictor: Path, saved: PackageInfo, replay: ReplayPredi
 
 
 def _record(folder: Path) -> None:
-    """Write the sha256 of every file, and let nothing else into the image."""
+    """Write the sha256 of every file, and exclude all other files from the image."""
     names = sorted({path.name for path in folder.iterdir()} | {SUMS, ".dockerignore"})
     ignored = "".join(f"!{name}\n" for name in names)
     (folder / ".dockerignore").write_text(f"*\n{ignored}**/__pycache__\n", encoding="utf-8")

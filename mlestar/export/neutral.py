@@ -1,4 +1,4 @@
-"""A description of rows that repeats no cell of train: examples are made up."""
+"""A description of rows without cells of train: examples are made up."""
 
 import re
 
@@ -21,12 +21,12 @@ def without_cells(spec: RowSpec) -> RowSpec:
 
 
 def made_up_value(column: RowColumn) -> str | float:
-    """Return a value that a column could have, as JSON holds it."""
+    """Return a made-up value of a column for JSON."""
     return next(iter(column.examples), column.number_format or _MADE_UP.get(column.kind, "text"))
 
 
 def _examples(column: RowColumn) -> tuple[str, ...]:
-    """Return the spellings of truth values, which belong to no row, and of a made-up date."""
+    """Return the spellings of truth values, which do not identify a row, and of a made-up date."""
     if column.kind == "date" and column.examples:
         return _made_up_date(column.examples[0], column.date_format)
     truths = tuple(text for text in column.examples if text.strip().lower() in _TRUTHS)
@@ -34,7 +34,7 @@ def _examples(column: RowColumn) -> tuple[str, ...]:
 
 
 def _made_up_date(example: str, date_format: str) -> tuple[str, ...]:
-    """Return a date that is written like an example, none where that is not clear."""
+    """Return a made-up date in the format of an example; none where the format is ambiguous."""
     if date_format:
         return (_DAY.strftime(date_format),)
     rest = _PARTS

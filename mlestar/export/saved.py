@@ -1,4 +1,4 @@
-"""The packaged predictor of a run: what may be exported of it."""
+"""The packaged predictor of a run, and checks whether it can be exported."""
 
 import shutil
 from pathlib import Path
@@ -11,13 +11,13 @@ from mlestar.runners.supply.needs import NeedsError, read_needs
 
 
 def is_missing(run: Path, result: Result) -> bool:
-    """Return whether a run was never packaged, or with another winner."""
+    """Return whether a run was never packaged, or was packaged with another winner."""
     info = read_package(run)
     return info is None or info.solution_sha256 != (result.solution_sha256 or "")
 
 
 def read_saved(run: Path) -> PackageInfo:
-    """Return what a run folder says about its packaged predictor.
+    """Return the record of the packaged predictor in a run folder.
 
     Raises:
         UserError: there is none that was accepted, or its files are not those that were.

@@ -25,7 +25,7 @@ MODULES = {
     "row_files": "mlestar.predictor.row_files",
     **{name: f"mlestar.export.alone.{name}" for name in OWN},
 }
-"""The module that each one of the exported package is a copy of."""
+"""By module of the exported package: the module of which it is a copy."""
 INIT = f'''"""A model that was exported by mlestar: `load(folder)` returns it."""
 
 from {PACKAGE}.front import load

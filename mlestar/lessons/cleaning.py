@@ -1,4 +1,4 @@
-"""Texts of a run as other runs may read them: one line, cut, without names of the data, values, paths and secrets."""
+"""Cleaning texts of a run for other runs: one line of limited length without names and values of data or secrets."""
 
 import ast
 import difflib
@@ -17,10 +17,10 @@ judgement; not measured."""
 NAME = 80
 """Characters of a name: of a component, a model, a variant or an idea of a recipe. Chosen by judgement."""
 MAX_CHANGED = 30
-"""Changed lines beyond which a repair counts as rewritten, so that no single change can be named. Chosen by
-judgement; not measured."""
+"""Changed lines above which a repair is treated as a rewrite, which has no single change to name. Chosen by judgement;
+not measured."""
 _LONGEST = 4000
-"""Characters of a text that are looked at, of which a line keeps `LINE`."""
+"""Characters of a text that are processed, of which a line keeps `LINE`. Chosen by judgement; not measured."""
 
 _ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+|\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
 _PATH = re.compile(r"(?<![\w/])(?:[A-Za-z]:\\|~?/|\.{1,2}/)[\w.+~/\\-]+|\b[\w.+-]+/[\w.+-]+/[\w.+/-]*\w")
@@ -29,10 +29,10 @@ _QUOTED = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|\u2018[^\u2019\n]*\u2019|\u201c[^\
 _APOSTROPHE = re.compile(r"(?<=\w)['\u2019](?=(?:s|t|re|ve|ll|d|m)\b)")
 _TICKED = re.compile(r"`([^`\n]*)`")
 _ARGUMENT = re.compile(r"[A-Za-z_][\w.]*(?:\(\))?(?:\s*=\s*(?:-?\d+(?:\.\d+)?(?:e-?\d+)?|True|False|None))?")
-"""What may stay in backquotes: a name, a call, or an argument with a number."""
+"""Text that may stay in backquotes: a name, a call, or an argument with a number."""
 _BRACKETS = re.compile(r"\[[^\[\]]*\]|\{[^{}]*\}")
 _OPEN_QUOTE, _OPEN_BRACKET = re.compile(r"['\"\u2018\u201c].*", re.DOTALL), re.compile(r"[\[{].*", re.DOTALL)
-"""The rest of a text that was cut between two quotes or brackets."""
+"""The rest of a text that was cut after an opening quote or bracket."""
 _LONG_NUMBER = re.compile(r"(?<![\w.])[+-]?\d[\d.,:-]{5,}\d")
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 _STATUS = re.compile(r"^(?:error, exit status \S+: )")
@@ -50,7 +50,7 @@ def one_line(text: str, limit: int = LINE) -> str:
 
 
 class Cleaner:
-    """Removes from texts of a run what belongs to its data.
+    """Removes names and values of the data from texts of a run.
 
     Args:
         names: of columns, files and classes, and examples of values, as far as the run knows them.
@@ -63,7 +63,7 @@ class Cleaner:
 
     @classmethod
     def of(cls, brief: Brief) -> "Cleaner":
-        """Return a cleaner that knows the names and values that a brief has."""
+        """Return a cleaner for the names and values in a brief."""
         spec = brief.spec
         names = [spec.name, spec.id or "", *spec.target, *spec.classes, *spec.prediction_columns, *spec.auxiliary]
         names += [spec.train, spec.test, spec.sample_submission or ""]
@@ -79,7 +79,7 @@ class Cleaner:
         return one_line(self._without_names(_LONG_NUMBER.sub("#", text)))
 
     def error(self, signature: str) -> str:
-        """Return the class of an error and the beginning of its first line: nothing in quotes or brackets, no number.
+        """Return the class of an error and the beginning of its first line, without quoted texts, brackets and numbers.
 
         What follows a second colon is usually a value, and is left out.
         """
@@ -128,7 +128,7 @@ class Cleaner:
         return _FILE.sub("(file)", _PATH.sub("(path)", _ADDRESS.sub("(address)", text)))
 
     def _without_names(self, text: str, mask: str = "(name)") -> str:
-        """Return a text with a mask in place of each name; of several that begin at a word, the longest counts."""
+        """Return a text with each name masked; where several names begin at a word, the longest is masked."""
         kept, end = list[str](), 0
         words = list(_WORD.finditer(text))
         number = 0
@@ -141,18 +141,18 @@ class Cleaner:
         return "".join([*kept, text[end:]])
 
     def _words_of_name(self, words: Sequence[re.Match[str]]) -> int:
-        """Return how many of the first words are a name; 0 where they are none."""
+        """Return how many of the first words form a name; 0 where they form none."""
         texts = [word[0].lower() for word in words]
         return next((count for count in range(len(texts), 0, -1) if " ".join(texts[:count]) in self._names), 0)
 
     def _ticked(self, match: re.Match[str]) -> str:
-        """Return what is in backquotes when it is a name or an argument with a number, and no name of the data."""
+        """Return a text in backquotes if it is a name or an argument with a number, and not a name of the data."""
         text = match[1].strip()
         return f"`{text}`" if _ARGUMENT.fullmatch(text) and self._without_names(text) == text else "(code)"
 
 
 def _code_lines(script: str) -> list[str]:
-    """Return the lines of a script that are not empty, without those inside texts of several lines.
+    """Return the lines of a script that are not empty, without those inside multi-line strings.
 
     Raises:
         SyntaxError: it does not parse; also ValueError, RecursionError, MemoryError.

@@ -1,4 +1,4 @@
-"""The folder of lessons: one file per run, replaced in one step, so that several processes can write at once."""
+"""The folder of lessons: one file per run, replaced atomically, so that several processes can write concurrently."""
 
 import hashlib
 import os
@@ -16,9 +16,9 @@ from mlestar.files import read_regular
 from mlestar.lessons.records import RunLessons
 
 MAX_BYTES = 64 * 2**10
-"""Bytes of a file that is read or written: 60 trials and 20 failures of full length fit. Chosen by judgement."""
+"""Most bytes of a file, enough for 60 trials and 20 failures of full length. Chosen by judgement; not measured."""
 MAX_FILES = 1000
-"""Files that are read, the newest: about a second. Chosen by judgement; not measured."""
+"""Most files that are read, the newest ones, which takes about a second. Chosen by judgement; not measured."""
 _OWN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}-[0-9a-f]{8}\.json")
 
 
@@ -32,14 +32,14 @@ class Stored:
 
 @dataclass(frozen=True)
 class Content:
-    """What a folder holds: its lessons, the newest first, and why other files were skipped."""
+    """The content of a folder: its lessons, the newest first, and the reasons why other files were skipped."""
 
     stored: tuple[Stored, ...]
     skipped: tuple[str, ...] = ()
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder in which no lessons can be, before a run has cost anything.
+    """Refuse a folder that cannot hold lessons, before a run has any costs.
 
     Raises:
         SettingsError: it is a file.
@@ -50,12 +50,12 @@ def check_folder(folder: Path) -> None:
 
 
 def file_name(run: str, thread: str) -> str:
-    """Return the name of a run's file: the same each time it finishes, another for a run of the same name elsewhere."""
+    """Return the name of a run's file: the same each time it finishes, and another for other runs of the same name."""
     return f"{run}-{hashlib.sha256(thread.encode()).hexdigest()[:8]}.json"
 
 
 def write_lessons(folder: Path, name: str, lessons: RunLessons) -> Path:
-    """Write the lessons of a run in place of its former ones.
+    """Write the lessons of a run, replacing its earlier ones.
 
     The content is complete under another name before it replaces the file, so that no reader sees half of it.
 
@@ -84,7 +84,7 @@ def _fitting(lessons: RunLessons) -> str:
 
 
 def read_folder(folder: Path) -> Content:
-    """Return the lessons in a folder; files that cannot be used are named with the reason, and never an error."""
+    """Return the lessons in a folder; files that cannot be used are listed with the reason and raise no error."""
     stored, skipped = list[Stored](), list[str]()
     try:
         paths = sorted(_json_files(folder), key=lambda entry: -entry[0])

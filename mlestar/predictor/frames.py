@@ -1,4 +1,4 @@
-"""Whether a frame of new rows suits a task, and its cells as the task's own files hold them.
+"""Checking a frame of new rows for a task, and converting its cells to the text form of the task's files.
 
 This module is part of every exported folder (`mlestar/export/sources.py`).
 """
@@ -20,7 +20,7 @@ ROLE = "new rows"
 """What messages call the frame."""
 _NUMBERS: tuple[ColumnKind, ...] = ("int", "float")
 _SHOWN = 6
-"""Names that a message repeats."""
+"""Most names in a message."""
 
 NoteCallback = Callable[[str], None]
 
@@ -49,12 +49,12 @@ class RowSpec(BaseModel):
     columns: tuple[RowColumn, ...]
     """In the order of the task's files; an id that may be left out is not among them."""
     id: RowColumn | None = None
-    """Names a row; it may be left out where `free_id` says so."""
+    """Identifies a row; it may be left out if `free_id` is true."""
     free_id: bool = True
     targets: tuple[str, ...] = ()
     """Columns that are left out of the frame."""
     counters: dict[str, int] = {}
-    """Columns that only number the rows, with the first number; they are made anew."""
+    """Columns that only number the rows, with the first number; they are numbered again."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -64,7 +64,7 @@ class RowSpec(BaseModel):
 
 
 def check_frame(spec: RowSpec, frame: Any, on_note: NoteCallback | None = None) -> pd.DataFrame:
-    """Return the rows of a frame with the columns of a spec, every cell as text as the task's files have it.
+    """Return the rows of a frame with the columns of a spec; every cell is text, in the form of the task's files.
 
     The id is the first column, if the frame has it. The index counts the rows.
 
@@ -74,8 +74,8 @@ def check_frame(spec: RowSpec, frame: Any, on_note: NoteCallback | None = None) 
         on_note: receives a line about columns that are left out.
 
     Raises:
-        UserError: the frame has no rows, lacks a column, has values of another kind or an id twice; the message names
-            the column.
+        UserError: the frame has no rows, lacks a column, has values of another kind or a duplicate id; the message
+            names the column.
     """
     if hasattr(frame, "collect") and hasattr(frame, "collect_schema"):
         frame = frame.collect()  # a lazy frame of polars
@@ -115,7 +115,7 @@ def _list(names: list[str]) -> str:
 
 
 def _check_kind(column: RowColumn, cells: pd.Series) -> None:
-    """Refuse cells that are no numbers or dates where train has some."""
+    """Refuse cells that are not numbers or dates in columns where those of train are."""
     texts = cells.str.strip()
     filled = ~texts.isin([*MISSING, *column.missing_codes]).to_numpy()
     if column.kind in _NUMBERS:

@@ -1,4 +1,4 @@
-"""What a run folder keeps of a packaged predictor: `predictor/` with its script, what was fitted, and side files."""
+"""The packaged predictor in a run folder: `predictor/` with its script, the fitted model, and side files."""
 
 from pathlib import Path
 
@@ -10,14 +10,14 @@ from mlestar.metrics.spec import TaskSpec
 from mlestar.predictor.frames import RowSpec
 
 PACKAGE_FORMAT = 1
-"""Raised when an older version could not read what a newer one writes."""
+"""Number of the format; it is increased when older versions cannot read the new one."""
 FOLDER = "predictor"
 INFO = "predictor.json"
 SCRIPT = "predictor.py"
 MODEL = "model"
 DATA = "data"
 UNSAFE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".bin", ".dill")
-"""Of files that may execute code when they are loaded."""
+"""Suffixes of files that may execute code when they are loaded."""
 SAFE_SUFFIXES = {
     ".json": "json",
     ".txt": "text",
@@ -31,7 +31,7 @@ SAFE_SUFFIXES = {
     ".safetensors": "safetensors",
     ".onnx": "onnx",
 }
-"""Formats that hold values and no code, by the suffix of a file."""
+"""Formats that contain only values and no code, by the suffix of a file."""
 
 
 class ModelFile(BaseModel):
@@ -45,7 +45,7 @@ class ModelFile(BaseModel):
     sha256: str
     size: int
     safe: bool
-    """Loading it executes no code that it holds."""
+    """Whether loading it cannot execute code from the file."""
 
 
 class Check(BaseModel):
@@ -56,7 +56,7 @@ class Check(BaseModel):
     name: str
     rows: int
     difference: float
-    """The largest one of numbers, relative where they are larger than 1; of labels, the share that differs."""
+    """The largest difference of numbers, relative for numbers larger than 1; of labels, the share that differs."""
     tolerance: float
     passed: bool
     depends: bool = False
@@ -84,7 +84,7 @@ class PackageInfo(BaseModel):
     spec: TaskSpec
     rows: RowSpec
     test_file: str
-    """The file of `data/` that the new rows are written to; it is not there otherwise."""
+    """The file of `data/` that the new rows are written to; it exists only while new rows are predicted."""
     data_files: tuple[str, ...] = ()
     """The other files of `data/`."""
     delimiter: str = ","
@@ -93,7 +93,7 @@ class PackageInfo(BaseModel):
     packages: dict[str, str] = {}
     """Everything that was installed where it was fitted: distributions and versions."""
     lock: str = ""
-    """Of packages that were added for the script's declaration; a blob of the run that made it."""
+    """Lock of the packages that were added for the script's declaration: a blob of the run that made it."""
     image: str = ""
     runner: str = ""
     files: tuple[ModelFile, ...] = ()
@@ -119,7 +119,7 @@ def package_folder(run: Path) -> Path:
 
 
 def read_package(run: Path) -> PackageInfo | None:
-    """Return what a run folder says about its packaged predictor; None where it has none.
+    """Return the record of the packaged predictor in a run folder; None where there is none.
 
     Raises:
         UserError: it was written by a newer version, or is damaged.
@@ -155,7 +155,7 @@ def check_files(run: Path, info: PackageInfo) -> None:
 
 
 def describe_file(path: Path, name: str) -> ModelFile:
-    """Return what the format says about a file of `model/`; nothing of it is loaded."""
+    """Return the description of a file of `model/`; the file is not loaded."""
     suffix = path.suffix.lower()
     form = SAFE_SUFFIXES.get(suffix, "pickle" if suffix in UNSAFE_SUFFIXES else "unknown")
     return ModelFile(

@@ -1,4 +1,4 @@
-"""Predicting with what was packaged: `predict` of its script executes in the sandbox, and nothing is trained."""
+"""Predicting with a packaged predictor: `predict` of its script executes in the sandbox; no model is trained."""
 
 import asyncio
 import tempfile
@@ -24,7 +24,7 @@ How = Literal["auto", "packaged", "replay"]
 
 @dataclass(frozen=True, kw_only=True)
 class PackagedPredictor(ReplayPredictor):
-    """Predicts with what `fit` saved; the same checks of frames, and the same predictions, as a replay."""
+    """Predicts with the model that `fit` saved; frames are checked as for a replay, and predictions are the same."""
 
     info: PackageInfo
 
@@ -70,13 +70,14 @@ def open_predictor(
 
     Args:
         run: the run folder.
-        how: `packaged` refuses a run without an accepted one, `replay` uses none.
-        task: needed again when the run was started from a `Task` with a metric of its own.
-        runner: in place of the one that executed the scripts of the run: its name, or a runner.
+        how: `packaged` refuses a run without an accepted packaged predictor; `replay` does not use one; `auto` uses it
+            if there is one.
+        task: required if the run was started from a `Task` with its own metric.
+        runner: name of a runner, or a runner, in place of the one that executed the scripts of the run.
         on_note: receives lines about which way is used, what is left out, and slow preparations.
 
     Raises:
-        UserError: as `open_replay`, and where there is no packaged predictor as `how` demands.
+        UserError: as `open_replay`, and if `how` is `packaged` and no packaged predictor was accepted.
     """
     replay = open_replay(run, task=task, runner=runner, on_note=on_note)
     if how == "replay":

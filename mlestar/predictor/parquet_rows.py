@@ -17,7 +17,7 @@ def parquet_bytes(cells: pd.DataFrame, schema: Any) -> bytes:
     """Return a Parquet file with the columns and types of a schema.
 
     Raises:
-        UserError: a column has cells that its type does not have.
+        UserError: a column has cells that cannot be converted to its type.
     """
     import pyarrow.parquet
 

@@ -8,7 +8,7 @@ from mlestar.data.task import Task
 from mlestar.predictor.frames import RowColumn, RowSpec
 
 _FREE_IDS: tuple[ColumnKind, ...] = ("int", "id", "empty")
-"""Kinds of id columns that only name rows, so that any other name would do."""
+"""Kinds of id columns that only identify rows, so that new ids can be made up."""
 
 
 def row_spec(task: Task) -> RowSpec:
@@ -16,7 +16,7 @@ def row_spec(task: Task) -> RowSpec:
     spec, test = task.spec, task.test
     described = {
         column.name: RowColumn.model_validate(column.model_dump(include=set(RowColumn.model_fields)))
-        for name in (test.name, task.train.name)  # the later one counts
+        for name in (test.name, task.train.name)  # the later file takes precedence
         for file in task.statistics
         if file.file == name
         for column in file.columns
@@ -37,7 +37,7 @@ def row_spec(task: Task) -> RowSpec:
 
 
 def labels_of(task: Task) -> tuple[str, ...]:
-    """Return the labels of train in order, none where it holds values."""
+    """Return the sorted distinct labels of train; the classes of the spec where there are no labels."""
     if task.spec.prediction_kind not in ("label", "probability") or not task.labelled:
         return task.spec.classes
     cells = pd.concat([task.train.rows[name] for name in task.spec.target]).str.strip()
@@ -46,7 +46,7 @@ def labels_of(task: Task) -> tuple[str, ...]:
 
 
 def _columns_of_file(task: Task) -> list[str]:
-    """Return the columns of the rows to predict that their file has itself, as far as they hold values."""
+    """Return the columns of the rows to predict that are in their own file, without those added from other tables."""
     name = task.test.name
     if not task.spec.has_test or not (task.input / name).is_file():
         return list(task.test.columns)

@@ -1,4 +1,4 @@
-"""Keys and passwords in a script, which neither prompts nor the sandbox get."""
+"""Masking keys and passwords in a script, so that neither prompts nor the sandbox contain them."""
 
 import ast
 import io
@@ -14,15 +14,15 @@ _SECRET_NAME = re.compile(
     r"^token$|_token$|^secret$|connection_?string",
     re.IGNORECASE,
 )
-"""Names of what holds a key: variables, arguments, keys of dictionaries, environment variables."""
+"""Names under which keys are stored: variables, arguments, keys of dictionaries, environment variables."""
 _KEY = re.compile(r"(?=.*[A-Za-z])(?=.*\d)[\w+/=.~:-]{16,}")
-"""A value that may be a key: no words, no file, no column."""
+"""A value that may be a key, and is not a word, a file name or the name of a column."""
 _FILE = re.compile(r"\.\w{2,7}$|^[\w.-]+/[\w.-]+$")
 _PASSWORD = re.compile(r"passw(?:or)?d|\bpwd\b", re.IGNORECASE)
 
 
 def mask_keys(code: str) -> str:
-    """Return a script whose texts and comments hold no key: all else stays, so that it does the same."""
+    """Return a script without keys in its texts and comments; the rest of the code stays unchanged."""
     tree = parse_tree(code)
     if tree is None:
         return code
@@ -46,7 +46,7 @@ def _tokens(code: str) -> list[tokenize.TokenInfo]:
 
 
 def _masked(token: tokenize.TokenInfo, named: set[str]) -> Edit | None:
-    """Return the change of a token, None where it holds no key."""
+    """Return the change of a token; None where it contains no key."""
     kinds = (tokenize.STRING, tokenize.COMMENT, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING))
     if token.type not in kinds:
         return None

@@ -30,10 +30,10 @@ def read_notebook(content: bytes, name: str, notes: list[str]) -> str:
     Args:
         content: of the file.
         name: of the notebook, for errors.
-        notes: gets what was left out.
+        notes: receives a line about each change.
 
     Raises:
-        SettingsError: it is no notebook, or one of another language.
+        SettingsError: the file is not a notebook, or is a notebook in another language.
     """
     try:
         notebook = json.loads(content)
@@ -53,7 +53,7 @@ def read_notebook(content: bytes, name: str, notes: list[str]) -> str:
 
 
 def _cells(notebook: Any) -> Iterator[str]:
-    """Yield the source of each code cell, in notebooks of format 3 too."""
+    """Yield the source of each code cell; format 3 of notebooks is supported too."""
     if not isinstance(notebook, dict):
         return
     sheets = notebook.get("worksheets")
@@ -70,7 +70,7 @@ def _cells(notebook: Any) -> Iterator[str]:
 
 
 def _language(notebook: Any) -> str:
-    """Return the language of a notebook, empty where it does not say."""
+    """Return the language of a notebook; empty where its metadata have none."""
     metadata = notebook.get("metadata") if isinstance(notebook, dict) else None
     metadata = metadata if isinstance(metadata, dict) else {}
     for name, key in (("language_info", "name"), ("kernelspec", "language"), ("kernelspec", "name")):
@@ -102,7 +102,7 @@ def _cell_code(cell: str, notes: list[str]) -> str:
 
 
 def _python_line(line: str, removed: list[str]) -> str:
-    """Return a line of a cell without what only IPython understands."""
+    """Return a line of a cell with IPython syntax replaced."""
     assigned = _ASSIGNED.match(line)
     if assigned:
         removed.append(line.strip())
@@ -114,7 +114,7 @@ def _python_line(line: str, removed: list[str]) -> str:
 
 
 def without_shell(code: str, notes: list[str]) -> str:
-    """Return a script without calls of IPython, which a notebook leaves when it is saved as a script."""
+    """Return a script without calls of IPython, which scripts exported from notebooks contain."""
     tree = parse_tree(code)
     if tree is None:
         return code
@@ -131,7 +131,7 @@ def without_shell(code: str, notes: list[str]) -> str:
 
 
 def _calls_shell(node: ast.stmt) -> bool:
-    """Return whether a statement is a call of `get_ipython()`, or keeps what such a call returns."""
+    """Return whether a statement calls `get_ipython()`, or assigns the result of such a call."""
     if not isinstance(node, ast.Expr | ast.Assign) or not isinstance(node.value, ast.Call):
         return False
     part: ast.expr = node.value
@@ -141,7 +141,7 @@ def _calls_shell(node: ast.stmt) -> bool:
 
 
 def _with_display(code: str, tree: ast.Module) -> str:
-    """Return a script that defines `display` if it uses that and neither defines nor imports it."""
+    """Return the script with a definition of `display` if it uses this function without defining or importing it."""
     uses = any(isinstance(node, ast.Name) and node.id == "display" for node in ast.walk(tree))
     if not uses or _binds_display(tree):
         return code

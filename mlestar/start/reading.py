@@ -14,9 +14,9 @@ from mlestar.start.notebook import read_notebook, without_shell
 from mlestar.start.runs import find_script, looks_like_run
 
 MAX_BYTES = 2**18
-"""Bytes of a script: about 65,000 tokens of each prompt. Chosen by judgement; not measured."""
+"""Bytes of a script: about 65,000 tokens in each prompt with the script. Chosen by judgement; not measured."""
 MAX_NOTEBOOK_BYTES = 2**25
-"""Bytes of a notebook, which holds the pictures that it shows too."""
+"""Bytes of a notebook file, which also contains the pictures of its outputs. Chosen by judgement; not measured."""
 OTHER_LANGUAGES = {".r": "R", ".rmd": "R", ".jl": "Julia", ".m": "MATLAB", ".sas": "SAS", ".sql": "SQL"}
 _PYTHON_2 = re.compile(
     r"Missing parentheses in call to '(?:print|exec)'|multiple exception types must be parenthesized|"
@@ -107,7 +107,7 @@ def _decode(content: bytes, name: str) -> str:
 
 
 def _check(code: str, name: str) -> None:
-    """Refuse what is no Python 3, in one line.
+    """Refuse a script that is empty or not Python 3, with an error of one line.
 
     Raises:
         SettingsError: it is empty or does not compile.

@@ -1,4 +1,4 @@
-"""The model of an exported folder: frames are checked here, and the predictor executes elsewhere."""
+"""The model of an exported folder: it checks frames; the predictor executes in a container or another process."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ PLACES = {"docker": in_container, "process": in_process}
 
 
 class Description(BaseModel):
-    """`model.json`: what is predicted, from which columns, in which files."""
+    """`model.json`: the targets, the columns that rows must have, and the files of new rows."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,16 +36,16 @@ class Description(BaseModel):
     rows: RowSpec
     files: RowFiles
     labels: tuple[str, ...] = ()
-    """The different labels of train; of values none."""
+    """The distinct labels of train; empty for values."""
     ranks: bool = False
-    """The predictions are the ranks of rows among each other."""
+    """Whether the predictions are ranks among the rows of a call."""
 
 
 class Model:
     """Predicts the rows of frames."""
 
     def __init__(self, description: Description, process: PredictorProcess) -> None:
-        """Keep what predicts; `load` makes a model."""
+        """Store the predictor; use `load` to make a model."""
         self.description = description
         self._process = process
 
@@ -62,7 +62,7 @@ class Model:
 
     @property
     def has_probabilities(self) -> bool:
-        """Whether `predict_proba` can answer."""
+        """Whether `predict_proba` can be used."""
         return self.description.spec.prediction_kind == "probability" and not self.description.ranks
 
     def predict(self, frame: Any) -> pd.DataFrame:
@@ -101,7 +101,7 @@ class Model:
         return Predictions.of_table(known.spec, known.labels, table, cells, frame)
 
     def start(self) -> None:
-        """Start the predictor now, so that the first prediction is not slower than others."""
+        """Start the predictor, so that the first prediction is as fast as later ones."""
         self._process.start()
 
     def close(self) -> None:
@@ -169,7 +169,7 @@ def _in_order(spec: TaskSpec, table: pd.DataFrame, ids: "pd.Series[str] | None",
 
 
 def _places(written: "pd.Series[str]", ids: "pd.Series[str]") -> np.ndarray:
-    """Return where each id stands among the written ones."""
+    """Return the position of each id among the written ones."""
     places = pd.Index(written.map(canonical)).get_indexer_for(pd.Index(ids.map(canonical)))
     if len(places) != len(ids) or (places < 0).any():
         places = pd.Index(written.str.strip()).get_indexer_for(pd.Index(ids.str.strip()))

@@ -1,4 +1,4 @@
-"""A process that answers requests, started when it is needed and ended when it takes too long."""
+"""A process that answers requests; it is started when needed and ended when a request takes too long."""
 
 import base64
 import binascii
@@ -13,11 +13,11 @@ from typing import Any
 from mlestar.errors import OperatorError, first_line
 
 _MAX_ANSWER = 2**30
-"""Bytes of an answer. Chosen by judgement; not measured."""
+"""Most bytes of an answer. Chosen by judgement; not measured."""
 _END_SECONDS = 5
-"""Time in which a process ends once its input is closed. Chosen by judgement; not measured."""
+"""Seconds in which a process must end after its input is closed. Chosen by judgement; not measured."""
 _START_SECONDS = 300
-"""Time for importing a predictor. Chosen by judgement; not measured."""
+"""Seconds for importing a predictor. Chosen by judgement; not measured."""
 KEPT = (
     "PATH",
     "LANG",
@@ -28,11 +28,11 @@ KEPT = (
     "OPENBLAS_NUM_THREADS",
     "POLARS_MAX_THREADS",
 )
-"""Variables that the process of a predictor has: no other, because they hold secrets."""
+"""The only environment variables of a predictor's process, because others may contain secrets."""
 
 
 class PredictorProcess:
-    """Answers one request at a time; after a failure the next request starts it anew."""
+    """Answers one request at a time; after a failure the next request starts it again."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class PredictorProcess:
         log: bool = False,
         on_kill: Callable[[], None] = lambda: None,
     ) -> None:
-        """Keep what starts it.
+        """Store the command that starts the process.
 
         Args:
             command: returns the command.
@@ -153,5 +153,5 @@ class PredictorProcess:
 
 
 def kept_variables() -> dict[str, str]:
-    """Return the variables of this process that one of a predictor may have."""
+    """Return the environment variables of this process that a predictor's process gets."""
     return {name: os.environ[name] for name in KEPT if name in os.environ}

@@ -28,12 +28,12 @@ from mlestar.errors import OperatorError, UserError, first_line
 from mlestar.export.alone.model import Model, open_model
 
 _READ_SECONDS = 30
-"""Time in which a request must arrive. Chosen by judgement; not measured."""
+"""Seconds in which a request must arrive. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True)
 class ServiceLimits:
-    """What a request may take, each from a variable of the environment."""
+    """Limits of a request, each from an environment variable."""
 
     body_mb: float = 16.0
     rows: int = 100_000

@@ -1,4 +1,4 @@
-"""Whether the files of an exported folder are those that were written. Standard library only."""
+"""Checking that the files of an exported folder are unchanged. Standard library only."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ SUMS = "SHA256SUMS"
 
 
 class ChangedError(ValueError):
-    """A file is gone or is not the one that was exported; the message names it."""
+    """A file is missing or differs from the exported one; the message names it."""
 
 
 def read_sums(folder: Path) -> dict[str, str]:
@@ -43,7 +43,7 @@ def check_sums(folder: Path, below: str = "") -> None:
 
 
 def check_model(predictor: Path) -> None:
-    """Refuse saved files that are not those that `predictor.json` lists.
+    """Refuse saved files that differ from those listed in `predictor.json`.
 
     Raises:
         ChangedError: a file is gone, was changed, or is not listed.
@@ -64,7 +64,7 @@ def check_model(predictor: Path) -> None:
 
 
 def check_file(folder: Path, name: str, digest: str) -> None:
-    """Refuse a file that is gone, is a link or outside of its folder, or differs.
+    """Refuse a file that is missing, is a link, is outside of its folder, or differs from the record.
 
     Raises:
         ChangedError: it is.

@@ -20,7 +20,7 @@ from typing import Any
 from mlestar.export.alone.sums import ChangedError, check_model, check_sums
 
 _MAX_ERROR = 300
-"""Characters of an error that an answer repeats."""
+"""Most characters of an error in an answer. Chosen by judgement; not measured."""
 
 
 def main(folder: str) -> None:
@@ -51,7 +51,7 @@ def main(folder: str) -> None:
 
 
 def load_predictor(path: Path) -> Callable[[Path, Path, Path], Any]:
-    """Import a predictor and return its function `predict`; what its function `load` returns is kept.
+    """Import a predictor and return its function `predict`; the result of its function `load` is kept.
 
     It was fitted as the main module, by whose name saved files call what it defines.
     """
@@ -83,7 +83,7 @@ def _predict(predictor: Path, predict: Callable[[Path, Path, Path], Any], line: 
         predict(predictor / "model", data, submission)
         return {"submission": base64.b64encode(submission.read_bytes()).decode()}
     except (Exception, SystemExit) as error:
-        traceback.print_exc()  # for the log of a service; other users drop it
+        traceback.print_exc()  # for the log of a service; other callers discard it
         return {"error": describe(error)}
     finally:
         os.chdir("/")
@@ -91,7 +91,7 @@ def _predict(predictor: Path, predict: Callable[[Path, Path, Path], Any], line: 
 
 
 def _link_files(source: Path, target: Path) -> None:
-    """Make the folders of a source, with links to its files: what is written beside them does not reach the source."""
+    """Copy the folder tree of a source with links to its files, so that new files are not written into the source."""
     for path in source.rglob("*"):
         if path.is_file():
             link = target / path.relative_to(source)

@@ -1,4 +1,4 @@
-"""Where a script writes: the last table that is a submission by its name becomes `./submission.csv`."""
+"""Where a script writes: the last table whose name is that of a submission becomes `./submission.csv`."""
 
 import ast
 import re
@@ -14,7 +14,7 @@ _SAVES = frozenset({"to_csv", "write_csv"})
 
 
 def write_submission_file(script: str) -> str:
-    """Return the script with the name that the submission must have."""
+    """Return the script with the required path of the submission."""
     tree = parse(script)
     texts = known_texts(tree)
     written = [argument for node in ast.walk(tree) if isinstance(node, ast.Call) and (argument := _written(node))]
@@ -39,7 +39,7 @@ def _written(node: ast.Call) -> ast.expr | None:
 
 
 def _choose(written: list[ast.expr], texts: Mapping[str, str]) -> ast.expr | None:
-    """Return the path of the submission among those written: by its name, the last one where several are alike."""
+    """Return the path of the submission among those written: by its name, the last one where several names match."""
     named = [(argument, _shown(argument, texts)) for argument in written]
     for pattern in (*_LIKELY, _PERHAPS):
         matching = [argument for argument, name in named if pattern.search(name)]

@@ -44,7 +44,7 @@ def read_input(script: str, facts: Facts) -> str:
 
 
 def _roles(facts: Facts) -> dict[str, str]:
-    """Return the main files of a task by the word that names of variables and files have for each."""
+    """Return the main files of a task, by the word for each in names of variables and files."""
     spec = facts.spec
     roles = {"sample": spec.sample_submission, "test": spec.test, "train": spec.train}
     return {word: name for word, name in roles.items() if name and name in facts.files}
@@ -69,7 +69,7 @@ class _Reader:
         self._train = roles.get("train", "")
         self._written = {file_name(text) for text in self._written_texts(tree)}
         self._replaced: set[str] = set()
-        """Names whose text is a path that is replaced where it is assigned."""
+        """Names of variables whose path is replaced where it is assigned."""
         self._folders = _folders_of(tree, self._texts)
 
     def _written_texts(self, tree: ast.Module) -> Iterator[str]:
@@ -93,7 +93,7 @@ class _Reader:
             if text is not None:
                 yield node, text
                 return
-        if isinstance(node, ast.JoinedStr):  # where its parts are is not known in every version of Python
+        if isinstance(node, ast.JoinedStr):  # not every version of Python has the positions of its parts
             return
         if isinstance(node, ast.Call) and (role := self._read_by_role(node)):
             yield role
@@ -107,7 +107,7 @@ class _Reader:
             yield from self.visit(child)
 
     def _replacement(self, node: ast.expr) -> str | None:
-        """Return the expression in place of a path of the task, None where it is none."""
+        """Return the replacement of a path of the task; None for other expressions."""
         text = text_of(node, self._texts)
         if text is None:
             return None
@@ -120,7 +120,7 @@ class _Reader:
         if not isinstance(node, ast.Constant):
             return None
         if _INPUT_FOLDER.fullmatch(text) or id(node) in self._folders:
-            # The name of a file that is made while the script runs stays: it may be at the end of the same text.
+            # A file name that the script completes at run time stays; it may be at the end of the same text.
             name = file_name(text) if re.search(r"[{%]", file_name(text)) else ""
             return repr(INPUT + ("/" + name if name or text.endswith("/") else ""))
         working = _WORKING_FOLDER.fullmatch(text)
@@ -138,8 +138,8 @@ class _Reader:
         return source.replace(folder, INPUT, 1)
 
     def _find_file(self, text: str) -> str:
-        """Return the file of the task that a path leads to, empty where it is none."""
-        # A folder that is not known may end with the mark that divides it from the name.
+        """Return the file of the task that a path refers to; empty where there is none."""
+        # An unknown folder may already end with a slash, so that its mark is part of the file name.
         name = _PACKED.sub("", file_name(text).removeprefix(UNKNOWN)).casefold()
         if not name or UNKNOWN in name or file_name(text) in self._written:
             return ""
@@ -150,7 +150,7 @@ class _Reader:
         return max(same, key=lambda file: _common_end(file.casefold().split("/"), parts), default="")
 
     def _read_by_role(self, node: ast.Call) -> Change | None:
-        """Return the change of a call that reads a file by another name than the task's."""
+        """Return the change of a call that reads a file under a name that is not one of the task's files."""
         if not node.args or not _READS.fullmatch(last_name(node.func)):
             return None
         argument = node.args[0]
@@ -164,7 +164,7 @@ class _Reader:
         return (argument, f'"{INPUT}/{file}"') if file else None
 
     def _file_of_role(self, text: str) -> str:
-        """Return the file of the only role that words name; a sample submission is named by either of its words."""
+        """Return the file of the only role that a text names; `sample` or `submission` name the sample submission."""
         words = _WORDS.findall(re.sub(r"([a-z])([A-Z])", r"\1 \2", text).lower().replace("_", " "))
         joined = " ".join(words)
         if "sample" in joined or "submission" in joined:
@@ -175,7 +175,7 @@ class _Reader:
         return self._roles.get(named[0], "") if len(named) == 1 else ""
 
     def _arguments(self, node: ast.Call) -> Iterator[Change]:
-        """Yield the change of an argument of the command line that has no default, so that none is needed."""
+        """Yield the change that gives a command-line argument a default value if it has none."""
         if last_name(node.func) != "add_argument" or not node.args:
             return
         name, option = node.args[0], node.args[-1]
@@ -202,7 +202,7 @@ class _Reader:
             yield option, f"{ast.unparse(option)}{extra}"
 
     def _file_of_argument(self, name: str) -> str:
-        """Return the path that an argument of the command line stands for, empty where it stands for none."""
+        """Return the path that a command-line argument refers to; empty where it is not a path of the task."""
         words = _WORDS.findall(name.lower().replace("_", " ").replace("-", " "))
         if {"out", "output", "submission", "sub", "pred", "predictions"} & set(words) and "sample" not in words:
             return "." if {"dir", "folder", "directory"} & set(words) else "./submission.csv"
@@ -225,7 +225,7 @@ def _common_end(left: list[str], right: list[str]) -> int:
 
 
 def _folders_of(tree: ast.Module, texts: Mapping[str, str]) -> set[int]:
-    """Return the constants that are folders of files which a script names only while it runs."""
+    """Return the ids of the constants that are folders of files whose names are known only at run time."""
     used: set[str] = set()
     found: set[int] = set()
     for node in ast.walk(tree):
@@ -260,10 +260,10 @@ def _first_part(node: ast.expr) -> ast.expr:
 
 
 def _assigned(tree: ast.Module, names: Iterable[str]) -> Iterator[ast.Constant]:
-    """Yield the folders that names stand for."""
-    wanted = set(names)
+    """Yield the constants of folders that are assigned to variables."""
+    variables = set(names)
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Assign) or not {last_name(target) for target in node.targets} & wanted:
+        if not isinstance(node, ast.Assign) or not {last_name(target) for target in node.targets} & variables:
             continue
         value = _first_part(node.value)
         if isinstance(value, ast.Constant) and isinstance(value.value, str) and _FOLDER.fullmatch(value.value):

@@ -1,18 +1,18 @@
-"""What the expressions of a script are as texts, as far as that can be known without executing it."""
+"""The string values of expressions in a script, as far as they are known without executing it."""
 
 import ast
 import re
 from collections.abc import Iterable, Mapping
 
 UNKNOWN = "\0"
-"""Stands for a part of a text that is not known."""
+"""Stands for an unknown part of a text."""
 _PATH_CLASSES = frozenset({"Path", "PurePath", "PosixPath", "PurePosixPath", "WindowsPath"})
 _SAME_PATH = frozenset({"resolve", "absolute", "expanduser", "as_posix"})
 _PATH_FUNCTIONS = frozenset({"str", "fspath", "abspath", "expanduser", "normpath", "realpath", "expandvars"})
 
 
 def known_texts(tree: ast.AST) -> dict[str, str]:
-    """Return the texts that names and attributes stand for; those with several are unknown."""
+    """Return the texts of variables and attributes; those with several values are unknown."""
     texts: dict[str, str] = {}
     assignments = [node for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.AnnAssign)]
     for node in sorted(assignments, key=lambda node: node.lineno):
@@ -30,7 +30,7 @@ def known_texts(tree: ast.AST) -> dict[str, str]:
 
 
 def text_of(node: ast.expr, texts: Mapping[str, str]) -> str | None:
-    """Return the text that an expression is, with `UNKNOWN` for parts; None where it is no text as far as is known."""
+    """Return the text of an expression, with `UNKNOWN` for unknown parts; None where it is not known to be a text."""
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else None
     if isinstance(node, ast.JoinedStr):
@@ -86,7 +86,7 @@ def _text_of_call(node: ast.Call, texts: Mapping[str, str]) -> str | None:
 
 
 def join(parts: Iterable[str]) -> str:
-    """Return a path of parts."""
+    """Return a path from its parts."""
     return "/".join(part.rstrip("/") for part in parts if part)
 
 
@@ -103,7 +103,7 @@ def file_name(text: str) -> str:
 
 
 def is_path_object(node: ast.expr) -> bool:
-    """Return whether an expression is a path of pathlib and no text."""
+    """Return whether an expression is a path of pathlib, not a text."""
     if isinstance(node, ast.BinOp):
         return isinstance(node.op, ast.Div)
     if not isinstance(node, ast.Call):
@@ -112,7 +112,7 @@ def is_path_object(node: ast.expr) -> bool:
 
 
 def replace_nodes(code: str, changes: Iterable[tuple[ast.expr | ast.stmt, str]]) -> str:
-    """Return the code with other text in place of some of its nodes, none of which is inside another."""
+    """Return the code with some of its nodes replaced by other text; no node may be inside another one."""
     lines = [line.encode() for line in code.split("\n")]
     ordered = sorted(changes, key=lambda change: (change[0].lineno, change[0].col_offset), reverse=True)
     for node, text in ordered:

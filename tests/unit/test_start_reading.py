@@ -122,6 +122,55 @@ def test_keys_are_masked_and_code_is_not() -> None:
     compile(masked, "masked.py", "exec")
 
 
+SECRET = "a9f8e7d6c5b4a39281706f5e4d3c2b1a"
+HOLDERS = {
+    "argument": f'os.environ.setdefault("API_KEY", "{SECRET}")',
+    "default of a variable": f'key = os.getenv("API_KEY", "{SECRET}")',
+    "option": f'parser.add_argument("--api-key", default="{SECRET}")',
+    "dictionary": f'token = {{"username": "ann", "key": "{SECRET}"}}',
+    "bytes": f'API_KEY = b"{SECRET}"',
+    "two parts": f'API_KEY = "{SECRET[:12]}" "{SECRET[12:]}"',
+    "sum": f'API_KEY = "{SECRET[:12]}" + "{SECRET[12:]}"',
+    "escape": 'password = "hunter2\\x41bcd"',
+    "pair": f'user, api_key = "ann", "{SECRET}"',
+    "default of a parameter": f'def connect(user="ann", api_key="{SECRET}"):\n    pass',
+    "choice": f'API_KEY = None if x else "{SECRET}"',
+    "call": f'API_KEY = str("{SECRET}")',
+    "list": f'API_KEYS = ["{SECRET}"]',
+    "f-string": f'API_KEY = f"{SECRET}"',
+    "name in an expression": f'if (api_key := "{SECRET}"):\n    pass',
+    "digits": 'API_KEY = "123456789012345678901234"',
+    "letters": 'API_KEY = "abcdefghijklmnopqrstuvwx"',
+    "comparison": 'assert password == "hunter2"',
+    "token of a chat": 'client = WebClient("xoxb-123456789012-abcdefABCDEF")',
+    "text between marks": 'K = """-----BEGIN PRIVATE KEY-----\nMIIEpAIBAAKCAQEA1234\n-----END PRIVATE KEY-----"""',
+}
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_a_key_is_masked_wherever_a_script_has_it(holder: str) -> None:
+    masked = mask_keys(HOLDERS[holder] + "\n")
+    hidden = (SECRET[:12], SECRET[12:], "hunter2", "123456789012", "abcdefghijkl", "MIIEpAIB")
+    assert not [secret for secret in hidden if secret in masked]
+    assert "[masked]" in masked
+    compile(masked, "masked.py", "exec")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'archive.extractall(pwd="train")\nframe = pd.read_csv("./input/train.csv")\n',
+        'frame["password"] = "weak"\nother = "weak"\n',
+        'frame = frame.rename(columns={"password": "pass_text"})\n',
+        'rows = query("select * from a join b on a.store_key = b.customer_store_number")\n',
+        'store = pd.read_hdf(path, key="table_of_rows_12")\n',
+        'client_key = "customer_id"\n',
+    ],
+)
+def test_what_is_no_key_stays(code: str) -> None:
+    assert mask_keys(code) == code
+
+
 def finished_run(runs_dir: Path, name: str, **solutions: str) -> None:
     folder = RunFolder(runs_dir, name)
     folder.create()

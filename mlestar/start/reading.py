@@ -4,6 +4,7 @@ import io
 import re
 import tokenize
 from dataclasses import dataclass
+from errno import EFBIG
 from pathlib import Path
 
 from mlestar.agents.script import syntax_error
@@ -12,6 +13,7 @@ from mlestar.files import read_regular
 from mlestar.start.masking import mask_keys
 from mlestar.start.notebook import read_notebook, without_shell
 from mlestar.start.runs import find_script, looks_like_run
+from mlestar.syntax import read_literal
 
 MAX_BYTES = 2**18
 """Bytes of a script: about 65,000 tokens of each prompt. Chosen by judgement; not measured."""
@@ -25,6 +27,11 @@ _PYTHON_2 = re.compile(
 _PYTHON_2_CODE = re.compile(
     r"^\s*print\s+[\"'\w]|^\s*except\s+\w+\s*,\s*\w+\s*:|\bxrange\(|\braw_input\(", re.MULTILINE
 )
+
+
+_ENCODING = re.compile(r"^([ \t\f]*#.*?coding[:=][ \t]*)[-\w.]+")
+_HIDDEN = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+"""Characters in texts of a script that are written as escapes."""
 
 
 @dataclass(frozen=True)
@@ -53,17 +60,18 @@ def read_start(start: str, runs_dir: Path) -> StartText:
     try:
         content = read_regular(path, limit)
     except OSError as error:
-        msg = f"start {start}: {error.strerror or error}"
+        advice = "; clear its outputs and save it again" if limit == MAX_NOTEBOOK_BYTES and error.errno == EFBIG else ""
+        msg = f"start {start}: {error.strerror or error}{advice}"
         raise SettingsError(msg) from error
     notes: list[str] = []
     if path.suffix.lower() == ".ipynb":
-        code = read_notebook(content, name, notes)
+        code = read_notebook(content, name, notes, MAX_BYTES)
     else:
         code = without_shell(_decode(content, name), notes)
     if len(code.encode("utf-8", "replace")) > MAX_BYTES:
         msg = f"start {name}: it has more than {MAX_BYTES:,} bytes of code; name a shorter script"
         raise SettingsError(msg)
-    code = clean_text(code).strip("\n") + "\n"
+    code = _as_utf8(clean_text(_escape_hidden(code)).strip("\n") + "\n")
     _check(code, name)
     masked = mask_keys(code)
     if masked != code:
@@ -104,6 +112,36 @@ def _decode(content: bytes, name: str) -> str:
     except (SyntaxError, UnicodeDecodeError, LookupError) as error:
         msg = f"start {name}: it is no text in UTF-8, or in the encoding that it declares; save it as UTF-8"
         raise SettingsError(msg) from error
+
+
+def _escape_hidden(code: str) -> str:
+    """Return a script with escapes in place of characters in its texts that nobody sees, so that it does the same."""
+    lines = code.split("\n")
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(code, newline="\n").readline))
+    except (tokenize.TokenError, SyntaxError, ValueError):
+        return code
+    for token in reversed(tokens):
+        if token.type != tokenize.STRING or not _HIDDEN.search(token.string):
+            continue
+        text = _HIDDEN.sub(lambda mark: f"\\u{ord(mark[0]):04x}", token.string)
+        if _same_value(token.string, text):
+            before, after = lines[token.start[0] - 1][: token.start[1]], lines[token.end[0] - 1][token.end[1] :]
+            lines[token.start[0] - 1 : token.end[0]] = f"{before}{text}{after}".split("\n")
+    return "\n".join(lines)
+
+
+def _same_value(left: str, right: str) -> bool:
+    try:
+        return bool(read_literal(left) == read_literal(right))
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return False
+
+
+def _as_utf8(code: str) -> str:
+    """Return a script that declares no other encoding than that in which it is stored."""
+    lines = code.split("\n")
+    return "\n".join([*(_ENCODING.sub(r"\1utf-8", line) for line in lines[:2]), *lines[2:]])
 
 
 def _check(code: str, name: str) -> None:

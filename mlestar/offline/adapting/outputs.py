@@ -4,8 +4,8 @@ import ast
 import re
 from collections.abc import Mapping
 
-from mlestar.offline.adapting.texts import file_name, known_texts, last_name, replace_nodes, text_of
-from mlestar.syntax import parse
+from mlestar.offline.adapting.texts import file_name, known_texts, last_name, text_of
+from mlestar.syntax import parse, replace_nodes
 
 SUBMISSION = "./submission.csv"
 _LIKELY = (re.compile(r"^submission\.csv$"), re.compile(r"subm|(?:^|[_\W\d])sub(?:$|[_\W\d])"), re.compile(r"sub"))

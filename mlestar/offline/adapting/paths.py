@@ -4,18 +4,9 @@ import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from mlestar.offline.adapting.texts import (
-    UNKNOWN,
-    file_name,
-    insert_before,
-    is_path_object,
-    known_texts,
-    last_name,
-    replace_nodes,
-    text_of,
-)
+from mlestar.offline.adapting.texts import UNKNOWN, file_name, is_path_object, known_texts, last_name, text_of
 from mlestar.offline.facts import Facts
-from mlestar.syntax import first_statement, parse
+from mlestar.syntax import first_statement, insert_before, parse, replace_nodes
 
 INPUT = "./input"
 _PACKED = re.compile(r"\.(?:zip|gz|bz2|xz|7z)$")

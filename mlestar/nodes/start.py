@@ -6,9 +6,11 @@ from pathlib import Path
 from langgraph.runtime import Runtime
 
 from mlestar.agents.adapter import adapt_script, find_breach
+from mlestar.agents.script import parse_tree
 from mlestar.metrics.precision import format_score
 from mlestar.nodes.acceptance import is_no_worse
-from mlestar.nodes.grading import grade_execution
+from mlestar.nodes.grading import find_suspicion, grade_execution
+from mlestar.nodes.leakage import check_literals, check_script
 from mlestar.nodes.progress import emit, emit_solution
 from mlestar.nodes.propose import propose
 from mlestar.runtime.budget import Refusal
@@ -18,12 +20,30 @@ from mlestar.settings import Settings
 from mlestar.start import read_start
 from mlestar.state import AS_GIVEN, START, Brief, CandidateState, Draft, ExecutionRecord, Solution, StartScript, Verdict
 from mlestar.store import key_of
+from mlestar.syntax import first_statement, insert_before
 
 TRACK = 0
 """The track whose first solution a start is."""
 GIVEN_ID, START_ID = f"t{TRACK}.s0", f"t{TRACK}.s1"
 OTHER_NAMES = ("*[Ss]ub*.csv", "*[Pp]red*.csv", "*output*.csv", "*result*.csv")
 """Names that scripts give to a submission, besides the contract's."""
+
+
+_COPY = """\
+import atexit
+import os
+import shutil
+
+
+def copy_submission(source=os.path.abspath({written!r}), target=os.path.abspath({wanted!r})):
+    if os.path.exists(source):
+        shutil.copyfile(source, target)
+
+
+atexit.register(copy_submission)  # the script may end anywhere
+
+
+"""
 
 
 async def find_start(ctx: RunContext) -> StartScript | None:
@@ -101,13 +121,21 @@ async def adapt_start(state: CandidateState, runtime: Runtime[Settings]) -> Cand
 
 
 async def conclude_start(state: CandidateState, runtime: Runtime[Settings]) -> CandidateState:
-    """Go on with the adapted script, or with the one as given where the adapted one fails or is worse beyond noise."""
+    """Go on with the adapted script, or with the one as given where the adapted one fails or is worse beyond noise.
+
+    One that leaks labels is no solution: its score says nothing.
+    """
     ctx = await find_context(state, runtime)
     brief, given, adapted = await ctx.brief(state), state["given"], state["solution"]
-    if given.score is None or await is_no_worse(ctx, brief, adapted, given):
+    keeps = given.score is None or await is_no_worse(ctx, brief, adapted, given)
+    if not keeps and (leaking := await _mark_leak(ctx, brief, given)):
+        given, keeps = leaking, True
+        emit(runtime, "start", f"{given.id} is not used as given: {given.verdict.message}", track=TRACK)
+        await note_solution(ctx, given)
+    if keeps:
         if adapted.score is None:
             emit(runtime, "start", describe_unusable(given, adapted), track=TRACK)
-        return {"solution": adapted, "solutions": {START_ID: adapted}}
+        return {"solution": adapted, "solutions": {given.id: given, START_ID: adapted}}
     why = f"it stays as given: adapted, it {_describe(adapted)}"
     code = copy_submission(await ctx.services.text(given.script or ""), state["given_file"])
     values = {"id": START_ID, "origin": START, "title": adapted.title, "parent": GIVEN_ID, "plan": why}
@@ -117,11 +145,25 @@ async def conclude_start(state: CandidateState, runtime: Runtime[Settings]) -> C
     return {"solution": kept, "solutions": {START_ID: kept}}
 
 
+async def _mark_leak(ctx: RunContext, brief: Brief, given: Solution) -> Solution | None:
+    """Return the script as given without its score if it leaks labels, None where it does not."""
+    script = given.script or ""
+    finding = await check_literals(ctx, brief, script)
+    if not finding.leak:
+        finding = await check_script(ctx, brief, script, find_suspicion(brief, given.verdict))
+    if not finding.leak:
+        return None
+    verdict = Verdict(status="leak", message=f"leakage: {finding.reason}", output=given.verdict.output)
+    return given.model_copy(update={"verdict": verdict})
+
+
 def copy_submission(code: str, written: str) -> str:
     """Return a script that writes `submission.csv` too, where it submits a file of another name."""
     if written == SUBMISSION:
         return code
-    return f"{code.rstrip()}\n\n\nimport shutil\n\nshutil.copyfile({written!r}, {SUBMISSION!r})\n"
+    tree = parse_tree(code)
+    copied = insert_before(code, first_statement(tree) if tree else 1, _COPY.format(written=written, wanted=SUBMISSION))
+    return f"{copied.rstrip()}\n\n\ncopy_submission()\n"
 
 
 def _describe(adapted: Solution) -> str:

@@ -1,5 +1,7 @@
 """Runs that start from a person's own script: the order of executions, what is submitted, and what is reported."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from mlestar.errors import OperatorError, UserError
 from mlestar.nodes.start import copy_submission
 from mlestar.report import Result
 from mlestar.state import BASELINE
-from tests.unit.scenario import SMALL, Scenario, count_rows, fence, make_task, resume, script, solve
+from tests.unit.scenario import SMALL, Scenario, as_json, count_rows, fence, make_task, resume, script, solve
 
 ONLY: dict[str, Any] = {**SMALL, "outer_steps": 0, "retrieved_models": 1}
 """A track of one candidate that is not refined."""
@@ -73,11 +75,29 @@ async def test_an_adapted_script_that_is_worse_gives_way_to_the_one_as_given(tmp
         assert "it stays as given" in row(result, "t0.s1").plan
 
 
-def test_a_script_that_stays_as_given_writes_the_submission_under_its_name_too() -> None:
+@pytest.mark.parametrize("ending", ["", "import os\nos.chdir('..')\n", "import sys\nsys.exit(0)\n"])
+def test_a_script_that_stays_as_given_writes_the_submission_under_its_name_too(ending: str, tmp_path: Path) -> None:
     assert copy_submission("x = 1\n", "submission.csv") == "x = 1\n"
-    copied = copy_submission("x = 1\n", "my sub.csv")
-    assert copied.endswith("shutil.copyfile('my sub.csv', 'submission.csv')\n")
-    compile(copied, "main.py", "exec")
+    code = f"from __future__ import annotations\nopen('my sub.csv', 'w').write('id')\n{ending}"
+    (tmp_path / "main.py").write_text(copy_submission(code, "my sub.csv"), encoding="utf-8")
+    subprocess.run([sys.executable, "main.py"], cwd=tmp_path, check=True)
+    assert (tmp_path / "submission.csv").read_text(encoding="utf-8") == "id"
+
+
+@pytest.mark.parametrize("adapted", [script(0.5, "clean"), "no script"])
+async def test_a_script_that_leaks_is_not_used_as_given(adapted: str, tmp_path: Path) -> None:
+    def find_leak(prompt: str) -> str:
+        leak = "# quality 0.9 leaking" in prompt
+        return as_json(leak=leak, block="# quality 0.9 leaking mine" if leak else "", reason="it reads labels")
+
+    replies = {"adapter": fence(adapted), "leakage_checker": find_leak, "initializer": fence(script(0.6, "A"))}
+    scenario = Scenario(replies, merger=fence(script(0.5, "m")))
+    result = await solve(tmp_path, scenario, ONLY, start=write(tmp_path, WITHOUT_LINE.format(quality="0.9 leaking")))
+    assert result.start is not None
+    assert (result.winner, result.start.given_holdout, result.start.given_status) == ("t0.c1", None, "leak")
+    assert "it reads labels" in result.start.given_message
+    assert result.start.holdout in (None, pytest.approx(0.5, abs=0.02))
+    assert row(result, "t0.s1").plan == ""
 
 
 async def test_a_better_solution_is_submitted_and_compared_with_the_start(tmp_path: Path) -> None:

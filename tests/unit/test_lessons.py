@@ -24,11 +24,12 @@ from mlestar.lessons import (
     write_lessons,
 )
 from mlestar.lessons.choice import LIMITS
-from mlestar.lessons.folder import MAX_BYTES
+from mlestar.lessons.folder import MAX_BYTES, MAX_FILES
 from mlestar.lessons.gathering import Material, Repair, component_of, make_failures, make_trials
 from mlestar.lessons.records import MAX_TRIALS
 from mlestar.offline.kinds import all_ideas
 from mlestar.state import PromptLessons
+from mlestar.store.content import FileContent, of_task
 from tests.unit.golden_prompts import BRIEF
 from tests.unit.lesson_runs import facts, idea, lessons
 from tests.unit.paths import ROOT
@@ -258,7 +259,9 @@ def test_what_a_file_holds_is_cleaned_and_cut_when_it_is_read(tmp_path: Path) ->
     assert len(trial.idea) <= 200
 
 
-@pytest.mark.parametrize("changed", [{"effect": "many"}, {"seconds": -1}, {"kind": "order"}, {"ids": ["x"] * 9}])
+@pytest.mark.parametrize(
+    "changed", [{"effect": "many"}, {"seconds": -1}, {"kind": "order"}, {"ids": ["x"] * 9}, {"error": -1.0}]
+)
 def test_a_record_with_impossible_values_is_refused(changed: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Trial.model_validate({"kind": "idea", "idea": "x", **changed})
@@ -305,6 +308,46 @@ def test_forgetting_removes_a_run_or_all_and_leaves_files_of_others(tmp_path: Pa
         forget(tmp_path, "a")
     assert len(forget(tmp_path, None)) == 3
     assert [path.name for path in tmp_path.glob("*.json")] == ["other.json"]
+
+
+def test_forgetting_all_removes_no_file_that_only_looks_like_lessons(tmp_path: Path) -> None:
+    write_lessons(tmp_path, "a-00000000.json", lessons("a", idea("x")))
+    (tmp_path / "sales-20260131.json").write_text('{"rows": [1, 2]}', encoding="utf-8")
+    (tmp_path / "notes-deadbeef.json").write_text("[1]", encoding="utf-8")
+    assert [path.name for path in forget(tmp_path, None)] == ["a-00000000.json"]
+    assert len(list(tmp_path.glob("*.json"))) == 2
+
+
+def test_a_run_is_forgotten_whatever_its_file_has_become(tmp_path: Path) -> None:
+    later = lessons("a").model_dump_json().replace('"version":1', '"version":2')
+    for content in (later, "damaged", lessons("a").model_dump_json()):
+        (tmp_path / "a-00000000.json").write_text(content, encoding="utf-8")
+        (tmp_path / ".a-00000000.json.0123.part").write_text("half", encoding="utf-8")
+        write_lessons(tmp_path, "b-00000000.json", lessons("b"))
+        assert [path.name for path in forget(tmp_path, "a")] == ["a-00000000.json"]
+        assert sorted(path.name for path in tmp_path.iterdir() if "json" in path.name) == ["b-00000000.json"]
+
+
+def test_a_run_is_forgotten_however_many_newer_ones_there_are(tmp_path: Path) -> None:
+    write_lessons(tmp_path, "old-00000000.json", lessons("old"))
+    os.utime(tmp_path / "old-00000000.json", (0, 0))
+    text = lessons("new").model_dump_json()
+    for number in range(MAX_FILES):
+        (tmp_path / f"new-{number:08d}.json").write_text(text, encoding="utf-8")
+    assert [path.name for path in forget(tmp_path, "old")] == ["old-00000000.json"]
+
+
+def test_a_skipped_file_is_named_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a\n\x1b[31mb.json").write_text("{}", encoding="utf-8")
+    (line,) = read_folder(tmp_path).skipped
+    assert line.startswith("a b.json: no lessons")
+
+
+def test_what_tells_two_tasks_apart_is_neither_a_start_nor_another_file_of_the_run() -> None:
+    file = FileContent(size=1, modified=1, sha256="0")
+    names = ("train.csv", "input/test.csv", "start", "prompts/planner.md", "cards.md/.")
+    contents = of_task(dict.fromkeys(names, file), (Path("/home/ann/prompts"), Path("cards.md")))
+    assert set(contents) == {"train.csv", "input/test.csv"}
 
 
 def test_the_example_of_the_page_is_a_lessons_file() -> None:

@@ -92,3 +92,20 @@ def test_right_predictions_get_the_best_score(
     assert defined["score_part"](held, held[["id", "y"]]) == pytest.approx(right, abs=1e-5)
     wrong = held[["id"]].assign(y=held["y"].sample(frac=1, random_state=3).to_numpy())
     assert defined["score_part"](held, wrong) != pytest.approx(right, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("metric", "label", "right"),
+    [("accuracy", probabilities, 1.0), ("mae", lambda frame: frame["x"].round(3), 0.0)],
+)
+def test_predictions_belong_to_their_ids_in_whatever_order(
+    metric: str, label: Any, right: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = rows()
+    folder = write_task(tmp_path / "task", frame.assign(y=label(frame)), "y", metric)
+    defined = functions(folder, monkeypatch)
+    held, _, _ = divide(defined, folder, tmp_path)
+    shuffled = held[["id", "y"]].sample(frac=1, random_state=1).reset_index(drop=True)
+    assert defined["score_part"](held, shuffled) == pytest.approx(right, abs=1e-5)
+    with pytest.raises(ValueError, match="one row for each id"):
+        defined["score_part"](held, held[["id", "y"]].iloc[[0, *range(len(held) - 1)]].reset_index(drop=True))

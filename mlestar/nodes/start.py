@@ -1,12 +1,13 @@
 """Start: a person's own script is executed as it was given, adapted to the contract, and becomes a first solution."""
 
 import asyncio
+from collections.abc import Collection
 from pathlib import Path
 
 from langgraph.runtime import Runtime
 
 from mlestar.agents.adapter import adapt_script, find_breach
-from mlestar.agents.script import parse_tree
+from mlestar.agents.script import ScriptError, parse_tree
 from mlestar.metrics.precision import format_score
 from mlestar.nodes.acceptance import is_no_worse
 from mlestar.nodes.grading import find_suspicion, grade_execution
@@ -18,6 +19,7 @@ from mlestar.runtime.context import RunContext, find_context
 from mlestar.runtime.executor import SUBMISSION
 from mlestar.settings import Settings
 from mlestar.start import read_start
+from mlestar.start.outside import find_outside
 from mlestar.state import AS_GIVEN, START, Brief, CandidateState, Draft, ExecutionRecord, Solution, StartScript, Verdict
 from mlestar.store import key_of
 from mlestar.syntax import first_statement, insert_before
@@ -44,6 +46,9 @@ atexit.register(copy_submission)  # the script may end anywhere
 
 
 """
+
+
+_READS_OUTSIDE = "it reads {path}, where no row is withheld, instead of ./input"
 
 
 async def find_start(ctx: RunContext) -> StartScript | None:
@@ -87,7 +92,11 @@ async def _start_of(ctx: RunContext, state: CandidateState) -> tuple[Brief, Star
 
 async def _run_given(ctx: RunContext, brief: Brief, start: StartScript) -> tuple[Verdict, str]:
     """Return the verdict on the script as given, and the name of the file that it submitted."""
-    breach = find_breach(await ctx.services.text(start.script), brief)
+    code = await ctx.services.text(start.script)
+    breach = find_breach(code, brief)
+    outside = await asyncio.to_thread(find_outside, code, _files_of(brief))
+    if outside:
+        return Verdict(status="leak", message=_READS_OUTSIDE.format(path=outside)), SUBMISSION
     # A script that needs no change is executed once: as given and as adapted are the same execution.
     outputs = (SUBMISSION, *OTHER_NAMES) if breach else (SUBMISSION,)
     staged = await ctx.inputs.search(brief)
@@ -97,6 +106,24 @@ async def _run_given(ctx: RunContext, brief: Brief, start: StartScript) -> tuple
         return Verdict(status="refused", message="the budget allows no further execution"), SUBMISSION
     written = _submission_of(execution)
     return await grade_execution(ctx, brief, execution, staged, output=written), written
+
+
+def _files_of(brief: Brief) -> tuple[str, ...]:
+    """Return the names of the task's files, as far as prompts know them."""
+    spec = brief.spec
+    names = (spec.train, spec.test, spec.sample_submission, *spec.auxiliary, *(file.file for file in brief.statistics))
+    return tuple(name for name in names if name)
+
+
+def _refuse_outside(code: str, names: Collection[str]) -> str:
+    """Return the code of a script that reads the task's files in its input only.
+
+    Raises:
+        ScriptError: it reads them elsewhere.
+    """
+    if outside := find_outside(code, names):
+        raise ScriptError(_READS_OUTSIDE.format(path=outside))
+    return code
 
 
 def _submission_of(execution: ExecutionRecord) -> str:
@@ -112,12 +139,18 @@ async def adapt_start(state: CandidateState, runtime: Runtime[Settings]) -> Cand
     draft = Draft(id=START_ID, origin=START, track=TRACK, title=f"start: {start.name}", parent=GIVEN_ID)
     code = await ctx.services.text(start.script)
     verdict = state["given"].verdict
+    # One that reads the task's files elsewhere was not executed.
     breach = find_breach(code, brief) or ("" if verdict.status == "ok" else "it did not run as given")
     if not breach:
         return {"draft": draft.model_copy(update={"script": start.script})}
     emit(runtime, "adapt_start", f"{start.name} is adapted: {breach}", track=TRACK)
     agent = await ctx.agent(state, TRACK, step=START_ID)
-    return {"draft": await propose(ctx, draft, adapt_script(agent, code, verdict, breach))}
+    names = _files_of(brief)
+    return {
+        "draft": await propose(
+            ctx, draft, adapt_script(agent, code, verdict, breach, lambda text: _refuse_outside(text, names))
+        )
+    }
 
 
 async def conclude_start(state: CandidateState, runtime: Runtime[Settings]) -> CandidateState:

@@ -81,7 +81,8 @@ class StartRow(BaseModel):
         if self.compared == self.solution and self.solution:
             rows.append(("after", format_score(self.after, self.after_se), "the start itself is submitted"))
         elif self.compared and self.gain is not None:
-            change = f"{self.compared}, better by {format_score(self.gain, self.gain_se)} on the same rows"
+            by = f"{'worse' if self.gain < 0 else 'better'} by {format_score(abs(self.gain), self.gain_se)}"
+            change = f"{self.compared}, {by} on the same rows"
             rows.append(("after", format_score(self.after, self.after_se), change))
         return tuple(rows)
 

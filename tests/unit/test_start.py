@@ -100,6 +100,22 @@ async def test_a_script_that_leaks_is_not_used_as_given(adapted: str, tmp_path: 
     assert row(result, "t0.s1").plan == ""
 
 
+async def test_a_script_that_reads_the_task_on_this_machine_is_not_executed_as_given(tmp_path: Path) -> None:
+    """Without a sandbox it would read the withheld rows there, and its score would say nothing."""
+    train = tmp_path / "mine" / "train.csv"
+    train.parent.mkdir()
+    train.write_text("id,x,z,label\n1,0.5,0.5,yes\n", encoding="utf-8")
+    reads = f"import os\n\nFOLDER = {str(train.parent)!r}\nopen(os.path.join(FOLDER, 'train.csv'))\n"
+    adapters = [fence(script(0.9, "still") + reads), fence(script(0.7, "adapted"))]
+    scenario = Scenario(adapter=adapters, initializer=fence(script(0.6, "A")), merger=fence(script(0.5, "m")))
+    result = await solve(tmp_path, scenario, ONLY, start=write(tmp_path, script(0.9, "mine") + reads))
+    assert "t0.s0" not in scenario.ran
+    assert "where no row is withheld" in scenario.prompts["adapter"][1]
+    assert result.start is not None
+    assert (result.start.given_status, result.start.given_holdout) == ("leak", None)
+    assert result.start.holdout == pytest.approx(0.7, abs=0.02)
+
+
 async def test_a_better_solution_is_submitted_and_compared_with_the_start(tmp_path: Path) -> None:
     scenario = Scenario(initializer=fence(script(0.95, "A")), merger=fence(script(0.5, "merged")))
     result = await solve(tmp_path, scenario, ONLY, start=write(tmp_path, script(0.6, "mine")))
@@ -179,6 +195,7 @@ async def test_where_the_start_cannot_be_exported_the_next_best_is_submitted_wit
     assert result.winner == "t0.c1"
     assert result.start is not None
     assert "worse than the start" in result.start.warning
+    assert "t0.c1, worse by 0.3" in result.start.lines[-1][2]
     assert "could not be submitted" in result.summary.text
 
 

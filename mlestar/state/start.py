@@ -26,7 +26,10 @@ class StartComparison(BaseModel):
     compared: str
     """Id of what was submitted."""
     gain: Finite = None
-    """Positive when it is better, whatever the metric's direction; None where both cannot be compared."""
+    """Positive when it is better, whatever the metric's direction; None where both cannot be compared.
+
+    Where no rows are withheld, it is the difference of what both report about themselves, and has no error.
+    """
     gain_se: Finite = None
     rows: str = ""
-    """`fresh` or `holdout`: which rows both were compared on."""
+    """`fresh` or `holdout`: which rows both were compared on; `reported` where none are withheld."""

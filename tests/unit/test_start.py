@@ -224,6 +224,18 @@ async def test_a_person_s_script_is_repaired_and_marked_as_such(tmp_path: Path) 
     assert (result.winner, result.start and result.start.adapted) == ("t0.s1", True)
 
 
+async def test_without_withheld_rows_the_comparison_is_of_what_both_report(tmp_path: Path) -> None:
+    task = make_task(tmp_path / "signs", rows=12)
+    scenario = Scenario(initializer=fence(script(0.9, "A", claim=0.9)), merger=fence(script(0.5, "m")))
+    start = write(tmp_path, script(0.9, "mine", claim=0.7))
+    result = await solve(tmp_path, scenario, ONLY, start=start, task=task)
+    assert result.start is not None
+    assert (result.start.rows, result.start.gain_se) == ("reported", None)
+    assert result.start.gain == pytest.approx(0.2)
+    assert result.start.lines[-1][1:] == ("0.9", "t0.c1, better by 0.2 by what both report about themselves")
+    assert "its own claim" in result.start.lines[1][2]
+
+
 async def test_only_the_first_track_starts_from_it(tmp_path: Path) -> None:
     settings = {**ONLY, "tracks": 2, "ensemble_rounds": 0}
     scenario = Scenario(initializer=fence(script(0.6, "A{track}")), merger=fence(script(0.5, "m{track}")))

@@ -65,9 +65,16 @@ async def find_start(ctx: RunContext) -> StartScript | None:
     if recorded is not None:
         return StartScript.model_validate(recorded)
     text = await asyncio.to_thread(read_start, named, Path(ctx.settings.runs_dir))
-    start = StartScript(name=text.name, script=await ctx.services.keep(text.code), notes=text.notes)
+    start = StartScript(name=text.name, script=await ctx.services.keep(text.code), notes=text.notes, metric=text.metric)
     await asyncio.to_thread(ledger.note, "start", key, start.model_dump(mode="json"))
     return start
+
+
+def describe_metric(start: StartScript, metric: str) -> str:
+    """Return what a script of an earlier run lacks where that run had another metric, empty where it had the same."""
+    if start.metric in ("", metric):
+        return ""
+    return f"its run had the metric {start.metric}, and this one has {metric}: the score that it prints is another"
 
 
 async def run_given(state: CandidateState, runtime: Runtime[Settings]) -> CandidateState:
@@ -140,7 +147,8 @@ async def adapt_start(state: CandidateState, runtime: Runtime[Settings]) -> Cand
     code = await ctx.services.text(start.script)
     verdict = state["given"].verdict
     # One that reads the task's files elsewhere was not executed.
-    breach = find_breach(code, brief) or ("" if verdict.status == "ok" else "it did not run as given")
+    did_not_run = "" if verdict.status == "ok" else "it did not run as given"
+    breach = find_breach(code, brief) or did_not_run or describe_metric(start, brief.spec.metric)
     if not breach:
         return {"draft": draft.model_copy(update={"script": start.script})}
     emit(runtime, "adapt_start", f"{start.name} is adapted: {breach}", track=TRACK)

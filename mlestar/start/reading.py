@@ -42,6 +42,8 @@ class StartText:
     code: str
     notes: tuple[str, ...] = ()
     """What was changed when it was read, one line each."""
+    metric: str = ""
+    """Of the earlier run that it is from."""
 
 
 def read_start(start: str, runs_dir: Path) -> StartText:
@@ -76,7 +78,8 @@ def read_start(start: str, runs_dir: Path) -> StartText:
     masked = mask_keys(code)
     if masked != code:
         notes.append("keys and passwords in it were masked")
-    return StartText(clean_text(name), masked, tuple(notes))
+    metric = find_script(start, runs_dir).metric if looks_like_run(start, runs_dir) else ""
+    return StartText(clean_text(name), masked, tuple(notes), clean_text(metric))
 
 
 def find_file(start: str, runs_dir: Path) -> Path:
@@ -87,7 +90,7 @@ def find_file(start: str, runs_dir: Path) -> Path:
     """
     path = Path(start).expanduser()
     if looks_like_run(start, runs_dir):
-        return find_script(start, runs_dir)
+        return find_script(start, runs_dir).path
     language = OTHER_LANGUAGES.get(path.suffix.lower())
     if language:
         msg = f"start {start}: a script in {language} cannot be used; give one in Python 3 (.py or .ipynb)"

@@ -16,6 +16,8 @@ class StartScript(BaseModel):
     """Blob."""
     notes: tuple[str, ...] = ()
     """What was changed when it was read, one line each."""
+    metric: str = ""
+    """Of the earlier run that it is from, which may be another than the task's."""
 
 
 class StartComparison(BaseModel):

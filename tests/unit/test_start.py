@@ -305,6 +305,16 @@ async def test_a_run_continues_from_an_earlier_one(tmp_path: Path) -> None:
     assert second.start.name == f"first:{first.winner}"
 
 
+async def test_a_script_of_a_run_with_another_metric_is_adapted_to_the_present_one(tmp_path: Path) -> None:
+    await solve(tmp_path, Scenario(initializer=fence(script(0.8, "A"))), ONLY, run_id="first")
+    scenario = Scenario(adapter=fence(script(0.8, "adapted")), initializer=fence(script(0.6, "B")))
+    task = make_task(tmp_path / "signs")
+    second = await solve(tmp_path, scenario, ONLY, start="first:t0.c1", run_id="second", task=task)
+    assert "its run had the metric metric.py:share, and this one has accuracy" in scenario.prompts["adapter"][0]
+    assert second.start is not None
+    assert "its run had the metric" in "".join(second.start.notes)
+
+
 async def test_a_script_that_cannot_be_read_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not compile"):
         await solve(tmp_path, Scenario(), ONLY, start=write(tmp_path, "x = (\n"))

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 
 UNKNOWN = "\0"
 """Stands for a part of a text that is not known."""
+READS = re.compile(r"(?:read|scan)_(?:csv|table|parquet|excel|feather|json|ipc|ndjson)|fread|loadtxt|genfromtxt")
+"""Functions that read a table."""
 _PATH_CLASSES = frozenset({"Path", "PurePath", "PosixPath", "PurePosixPath", "WindowsPath"})
 _SAME_PATH = frozenset({"resolve", "absolute", "expanduser", "as_posix"})
 _PATH_FUNCTIONS = frozenset({"str", "fspath", "abspath", "expanduser", "normpath", "realpath", "expandvars"})
@@ -109,3 +111,10 @@ def is_path_object(node: ast.expr) -> bool:
     if not isinstance(node, ast.Call):
         return False
     return last_name(node.func) in {*_PATH_CLASSES, "joinpath"} or last_name(node.func) in _SAME_PATH - {"as_posix"}
+
+
+def read_texts(tree: ast.AST, texts: Mapping[str, str]) -> set[str]:
+    """Return the paths of the tables that a script reads, as far as they are known."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args]
+    paths = [text_of(node.args[0], texts) for node in calls if READS.fullmatch(last_name(node.func))]
+    return {path for path in paths if path}

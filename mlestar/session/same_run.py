@@ -53,11 +53,20 @@ def check_same_data(folder: RunFolder, contents: Contents) -> None:
         raise UserError(msg)
 
 
-def read_task_contents(folder: RunFolder, task: Path, settings: Settings) -> Contents:
-    """Return the content of what a run reads: task folder, prompts, cards, allowed packages, folders with weights."""
+def read_task_contents(folder: RunFolder, task: Path, settings: Settings, kept: Contents | None = None) -> Contents:
+    """Return the content of what a run reads: task folder, prompts, cards, allowed packages, folders with weights.
+
+    Args:
+        folder: of the run.
+        task: its task folder.
+        settings: of the run.
+        kept: what a run had whose start goes on; its file may have changed since or be gone, as the run has the script.
+    """
     others = [path for path in (path.expanduser() for path in settings.other_files) if path.exists()]
     earlier = load_contents(folder.contents)
     contents = read_contents(task, others, earlier)
+    if kept and START in kept:
+        return contents | {START: kept[START]}
     return contents | _start_contents(settings, earlier)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import mlestar
 from mlestar.cli.console import show_result
 from mlestar.cli.terminal import Console
 from mlestar.errors import OperatorError, UserError
@@ -275,6 +276,35 @@ async def test_the_file_may_be_gone_once_the_run_has_read_it(tmp_path: Path) -> 
     Path(start).unlink()
     result = await resume(tmp_path, Scenario())
     assert result.winner == "t0.s1"
+
+
+async def test_the_file_may_change_before_a_run_is_resumed(tmp_path: Path) -> None:
+    start = write(tmp_path, script(0.9, "mine"))
+    with pytest.raises(OperatorError):
+        await solve(tmp_path, Scenario(initializer=_lose), {**ONLY, "model_attempts": 1}, start=start)
+    write(tmp_path, script(0.8, "changed"))
+    scenario = Scenario()
+    result = await resume(tmp_path, scenario)
+    assert "mine" in scenario.scripts[f"{result.winner}-export"]
+
+
+async def test_a_fork_starts_from_the_script_of_its_run(tmp_path: Path) -> None:
+    start = write(tmp_path, script(0.9, "mine"))
+    replies = {"initializer": fence(script(0.6, "A")), "merger": fence(script(0.5, "m"))}
+    first = await solve(tmp_path, Scenario(replies), ONLY, start=start)
+    Path(start).unlink()
+    scenario, runs_dir = Scenario(replies), tmp_path / "runs"
+    options: Any = {"settings": {"finalists": 3}, "fork_id": "fork", "runs_dir": runs_dir, **scenario.options()}
+    fork = await mlestar.afork("run", at="settings", **options)
+    assert (fork.winner, fork.start) == (first.winner, first.start)
+    assert not {"t0.s0", "t0.s1"} & set(scenario.ran)
+    other = write(tmp_path, script(0.95, "other"), "other.py")
+    scenario = Scenario(replies)
+    options = {"settings": {"start": other}, "fork_id": "other", "runs_dir": runs_dir, **scenario.options()}
+    fork = await mlestar.afork("run", at="settings", **options)
+    assert "other" in scenario.scripts["t0.s0"]
+    assert fork.start is not None
+    assert fork.start.name == "other.py"
 
 
 async def test_the_file_may_move(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ MAX_BYTES = 64 * 2**10
 """Bytes of a file that is read or written: 60 trials and 20 failures of full length fit. Chosen by judgement."""
 MAX_FILES = 1000
 """Files that are read, the newest: about a second. Chosen by judgement; not measured."""
+SHOWN = 80
+"""Characters of a name that cannot be used that a message repeats. Chosen by judgement."""
 _OWN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,99})-[0-9a-f]{8}\.json")
 
 
@@ -40,15 +42,23 @@ class Content:
     skipped: tuple[str, ...] = ()
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse a folder in which no lessons can be, before a run has cost anything.
+def check_folder(folder: Path) -> Path:
+    """Return the absolute path of a folder; refuse one in which no lessons can be, before a run has cost anything.
 
     Raises:
-        SettingsError: it is a file.
+        SettingsError: it is a file, or its name cannot be used.
     """
-    if folder.exists() and not folder.is_dir():
+    try:
+        path = folder.expanduser().absolute()
+        is_other = path.exists() and not path.is_dir()
+    except (OSError, RuntimeError) as error:  # a name that is too long, a folder that may not be read, no such user
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        msg = f"lessons {str(folder)[:SHOWN]}: {reason}; name another folder with --lessons"
+        raise SettingsError(msg) from error
+    if is_other:
         msg = f"lessons {folder}: this is a file; name a folder with --lessons"
         raise SettingsError(msg)
+    return path
 
 
 def file_name(run: str, thread: str) -> str:

@@ -76,7 +76,6 @@ async def read_lessons(ctx: RunContext, brief: Brief, runtime: Runtime[Settings]
     key = _key(ctx)
     recorded = await asyncio.to_thread(ctx.services.ledger.recall, key)
     if recorded is None:
-        await asyncio.to_thread(check_folder, folder)
         content = await asyncio.to_thread(read_folder, folder)
         own = file_name(ctx.folder.run_id, await _thread(ctx))
         runs = [one.lessons for one in content.stored if one.path.name != own]
@@ -178,8 +177,9 @@ async def _folder(ctx: RunContext) -> Path | None:
     if ctx.settings.lessons is None:
         return None
     recorded = await asyncio.to_thread(ctx.services.ledger.recall, _key(ctx))
-    name = (recorded or {}).get("folder") or ctx.settings.lessons
-    return await asyncio.to_thread(lambda: Path(name).expanduser().absolute())
+    if recorded is not None and "folder" in recorded:
+        return Path(recorded["folder"])
+    return await asyncio.to_thread(check_folder, ctx.settings.lessons)
 
 
 def _key(ctx: RunContext) -> str:

@@ -19,6 +19,8 @@ MAX_BYTES = 2**18
 """Bytes of a script: about 65,000 tokens of each prompt. Chosen by judgement; not measured."""
 MAX_NOTEBOOK_BYTES = 2**25
 """Bytes of a notebook, which holds the pictures that it shows too."""
+SHOWN = 80
+"""Characters of a name that is too long that a message repeats. Chosen by judgement."""
 OTHER_LANGUAGES = {".r": "R", ".rmd": "R", ".jl": "Julia", ".m": "MATLAB", ".sas": "SAS", ".sql": "SQL"}
 _PYTHON_2 = re.compile(
     r"Missing parentheses in call to '(?:print|exec)'|multiple exception types must be parenthesized|"
@@ -88,6 +90,17 @@ def find_file(start: str, runs_dir: Path) -> Path:
     Raises:
         SettingsError: there is none, or it is of a kind that cannot be used.
     """
+    if "\n" in start:
+        msg = "start: this is the text of a script; save it as a file and give its path"
+        raise SettingsError(msg)
+    try:
+        return _find_file(start, runs_dir)
+    except (OSError, RuntimeError) as error:  # a name that is too long, a folder that may not be read, no such user
+        msg = f"start {start[:SHOWN]}: {getattr(error, 'strerror', None) or error}"
+        raise SettingsError(msg) from error
+
+
+def _find_file(start: str, runs_dir: Path) -> Path:
     path = Path(start).expanduser()
     if looks_like_run(start, runs_dir):
         return find_script(start, runs_dir).path

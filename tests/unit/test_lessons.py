@@ -276,6 +276,9 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").touch()
     with pytest.raises(SettingsError, match="this is a file"):
         check_folder(tmp_path / "x")
+    for name in ("x" * 5000, "~nobody-of-this-name/x"):
+        with pytest.raises(SettingsError, match="name another folder"):
+            check_folder(Path(name))
     assert read_folder(tmp_path / "nothing").stored == ()
 
 

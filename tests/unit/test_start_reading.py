@@ -153,6 +153,10 @@ def test_what_cannot_be_used_is_refused_in_one_line(
 def test_what_does_not_exist_is_refused(tmp_path: Path) -> None:
     assert "no such file, and no such run" in refusal("mine.py", tmp_path)
     assert "is a folder" in refusal(str(tmp_path), tmp_path / "runs")
+    assert "File name too long" in refusal("x" * 5000, tmp_path)
+    assert len(refusal("x" * 5000, tmp_path)) < 200
+    assert "home directory" in refusal("~nobody-of-this-name/x.py", tmp_path)
+    assert "hunter2" not in refusal("import os\npassword = 'hunter2'\n", tmp_path)
 
 
 def test_other_encodings_and_control_characters(tmp_path: Path) -> None:

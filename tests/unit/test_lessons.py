@@ -99,6 +99,32 @@ def test_a_repair_is_told_by_its_first_change() -> None:
     assert CLEAN.change("x = 1", note) == "x = 1 became x = (text)(text)"
 
 
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ("ShoeSize", "Bin the shoe size."),
+        ("shoe_size", "Bin the ShoeSize."),
+        ("shoe size", "Bin the shoesize."),
+        ("HTTPCode", "Bin the http code."),
+        ("Gro\u0308\u00dfe", "Bin the gr\u00f6\u00dfe."),
+    ],
+)
+def test_a_name_of_the_data_is_masked_in_every_spelling(column: str, text: str) -> None:
+    assert Cleaner([column]).idea(text) == "Bin the (name)."
+
+
+def test_a_name_with_numbers_is_masked_as_a_name() -> None:
+    clean = Cleaner(["temp_2019_max", "sensor 1234567"])
+    assert clean.error("ValueError: temp_2019_max holds 17 gaps") == "ValueError: (name) holds # gaps"
+    assert clean.idea("Drop temp_2019_max and sensor 1234567.") == "Drop (name) and (name)."
+    assert clean.change("x = rows.temp_2019_max", "x = 1") == "x = rows.(name) became x = 1"
+
+
+def test_numbers_that_may_be_values_are_masked_and_settings_stay() -> None:
+    assert CLEAN.idea("Clip at 52311 and drop 10452.75.") == "Clip at # and drop #."
+    assert CLEAN.idea("Use 2000 rounds and 0.001, depth 12.") == "Use 2000 rounds and 0.001, depth 12."
+
+
 def test_a_component_is_the_first_function_without_names_of_columns() -> None:
     assert component_of("x = 1\n\ndef fit_predict_b(rows):\n    return 1") == "fit_predict"
     assert component_of("x = 1") == ""

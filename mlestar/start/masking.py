@@ -27,6 +27,12 @@ _NO_PASSWORDS = frozenset({"none", "null", "unknown", "missing", "password", "se
 _FILE = re.compile(r"\.[a-z]{2,7}$|^[a-z0-9]+(?:[-_.][a-z0-9]+)*/[\w.-]+$")
 _IDENTIFIER = re.compile(r"[A-Za-z]{1,19}(?:[_.-][A-Za-z]{1,19})*(?:[_.-]?\d{1,3})?")
 """Words, as in the name of a column or a variable, perhaps with a number at the end."""
+_COLUMN = re.compile(r"[A-Za-z]{1,19}(?:_[A-Za-z]{1,19})*(?:_?\d{1,4})?")
+"""A text that is one name in snake case, such as `sk_id_of_customer` or `key_figure_2020`."""
+_SETTERS = frozenset(
+    {"setdefault", "putenv", "getenv", "setenv", "get", "set", "set_key", "add_argument", "add_option"}
+)
+"""Functions that take a name and then its value."""
 _TEXTS = frozenset(
     {tokenize.STRING, tokenize.COMMENT, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)},
 )
@@ -118,7 +124,9 @@ def _named_values(node: ast.AST) -> Iterator[tuple[str, ast.expr | None, bool]]:
     elif isinstance(node, ast.Call):
         yield from ((keyword.arg or "", keyword.value, True) for keyword in node.keywords)
         first = node.args[0] if node.args else None
-        if isinstance(first, ast.Constant):  # setdefault("API_KEY", "..."), add_argument("--api-key", default="...")
+        if (
+            isinstance(first, ast.Constant) and _last_name(node.func) in _SETTERS
+        ):  # setdefault("API_KEY", "..."), add_argument("--api-key", default="...")
             values = [*node.args[1:2], *(keyword.value for keyword in node.keywords if keyword.arg == "default")]
             yield from ((str(first.value), value, True) for value in values)
 
@@ -211,12 +219,21 @@ def _masked(token: tokenize.TokenInfo, secrets: _Secrets) -> Edit | None:
     if token.type == tokenize.STRING and secrets.contains(token):
         prefix = "b" if "b" in (_PREFIX.match(token.string) or "")[0].lower() else ""
         return token.start, token.end, f'{prefix}"{MASK}"'
-    text = mask_secrets(token.string, lambda name, value: "key" not in name.lower() or looks_like_key(value))
+    if token.type == tokenize.STRING and _COLUMN.fullmatch(token.string.strip("'\"")):
+        return None
+    text = mask_secrets(token.string, _is_named_secret)
     for value in sorted(secrets.texts, key=len, reverse=True):  # one may be the beginning of another
         text = text.replace(value, MASK)
     if text == token.string or (token.type == tokenize.STRING and not _is_text(text)):
         return None
     return token.start, token.end, text
+
+
+def _is_named_secret(name: str, value: str) -> bool:
+    """Return whether what a text has after a name such as `key:` or `Basic` is a key, and no word."""
+    if "key" in name.lower():
+        return looks_like_key(value)
+    return name.lower().strip() not in ("basic", "bearer") or re.search(r"[\d=]|(?<!^)[A-Z]", value) is not None
 
 
 def _is_text(text: str) -> bool:

@@ -91,8 +91,8 @@ async def test_a_script_that_leaks_is_not_used_as_given(adapted: str, tmp_path: 
         leak = "# quality 0.9 leaking" in prompt
         return as_json(leak=leak, block="# quality 0.9 leaking mine" if leak else "", reason="it reads labels")
 
-    replies = {"adapter": fence(adapted), "leakage_checker": find_leak, "initializer": fence(script(0.6, "A"))}
-    scenario = Scenario(replies, merger=fence(script(0.5, "m")))
+    replies: dict[str, Any] = {"adapter": fence(adapted), "leakage_checker": find_leak}
+    scenario = Scenario(replies, initializer=fence(script(0.6, "A")), merger=fence(script(0.5, "m")))
     result = await solve(tmp_path, scenario, ONLY, start=write(tmp_path, WITHOUT_LINE.format(quality="0.9 leaking")))
     assert result.start is not None
     assert (result.winner, result.start.given_holdout, result.start.given_status) == ("t0.c1", None, "leak")

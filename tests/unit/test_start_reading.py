@@ -245,6 +245,8 @@ def test_a_key_is_masked_wherever_a_script_has_it(holder: str) -> None:
         'rows = query("select * from a join b on a.store_key = b.customer_store_number")\n',
         'store = pd.read_hdf(path, key="table_of_rows_12")\n',
         'client_key = "customer_id"\n',
+        'frame = frame[["sk_id_of_customer", "key_figure_2020", "Basic Education"]]\n',
+        'moved = Moved("PasswordManager", "urllib.request")\n',
     ],
 )
 def test_what_is_no_key_stays(code: str) -> None:

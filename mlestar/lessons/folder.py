@@ -25,6 +25,8 @@ SHOWN = 80
 """Characters of a name that cannot be used that a message repeats. Chosen by judgement."""
 _OWN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,99})-[0-9a-f]{8}\.json")
 
+_PART = re.compile(rf"\.({_OWN.pattern})\.[0-9a-f]{{32}}\.part")
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -162,14 +164,13 @@ def forget(folder: Path, run: str | None) -> list[Path]:
         own = _OWN.fullmatch(path.name)
         if own and path not in read and run in (None, own[1], path.name, path.stem) and _may_be_lessons(path):
             chosen.append(path)
+    chosen += _find_parts(folder, run)
     if not chosen:
         what = f"no lessons of run {run}" if run else "no lessons"
         msg = f"{what} in {folder}; `mlestar lessons list` shows what is there"
         raise UserError(msg)
     for path in chosen:
         try:
-            for part in _parts_of(folder, path.name):
-                part.unlink(missing_ok=True)
             path.unlink(missing_ok=True)
         except OSError as error:
             msg = f"{path} cannot be removed: {error.strerror}"
@@ -188,6 +189,8 @@ def _may_be_lessons(path: Path) -> bool:
     return isinstance(found, dict) and {"version", "run", "facts"} <= found.keys()
 
 
-def _parts_of(folder: Path, name: str) -> list[Path]:
-    """Return what processes that were killed while they wrote a file have left of it."""
-    return [path for path in folder.iterdir() if path.name.startswith(f".{name}.") and path.name.endswith(".part")]
+def _find_parts(folder: Path, run: str | None) -> list[Path]:
+    """Return what processes that were killed while they wrote the file of a run, or of any run, have left of it."""
+    paths = folder.iterdir() if folder.is_dir() else ()
+    found = [(path, own) for path in paths if (own := _PART.fullmatch(path.name))]
+    return sorted(path for path, own in found if run in (None, own[2], own[1], own[1].removesuffix(".json")))

@@ -351,9 +351,10 @@ def test_a_run_is_forgotten_whatever_its_file_has_become(tmp_path: Path) -> None
     later = lessons("a").model_dump_json().replace('"version":1', '"version":2')
     for content in (later, "damaged", lessons("a").model_dump_json()):
         (tmp_path / "a-00000000.json").write_text(content, encoding="utf-8")
-        (tmp_path / ".a-00000000.json.0123.part").write_text("half", encoding="utf-8")
+        part = f".a-00000000.json.{'0123' * 8}.part"
+        (tmp_path / part).write_text("half", encoding="utf-8")
         write_lessons(tmp_path, "b-00000000.json", lessons("b"))
-        assert [path.name for path in forget(tmp_path, "a")] == ["a-00000000.json"]
+        assert [path.name for path in forget(tmp_path, "a")] == ["a-00000000.json", part]
         assert sorted(path.name for path in tmp_path.iterdir() if "json" in path.name) == ["b-00000000.json"]
 
 

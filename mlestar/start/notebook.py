@@ -24,6 +24,8 @@ _COMMAND = re.compile(r"[%!?]*\s*[\w./-]*")
 """What a note shows of a line that is left out: its arguments may hold keys."""
 _MOST_LINES = 200
 """Lines of a cell that are found one by one, by where Python stops reading. Chosen by judgement; not measured."""
+_KERNELS = {"ir": "R", "julia": "Julia", "octave": "Octave", "bash": "Bash", "scala": "Scala", "sas": "SAS"}
+"""Other languages by the beginning of the names of their kernels."""
 _DISPLAY = '''\
 def display(*values, **options):
     """Show nothing: a script has no notebook to show values in."""
@@ -83,16 +85,19 @@ def _cells(notebook: Any) -> Iterator[str]:
 
 
 def _language(notebook: Any) -> str:
-    """Return the language of a notebook, empty where it does not say."""
+    """Return the language of a notebook, empty where it does not say; a kernel may have the name of an environment."""
     metadata = notebook.get("metadata") if isinstance(notebook, dict) else None
     metadata = metadata if isinstance(metadata, dict) else {}
     for name, key in (("language_info", "name"), ("kernelspec", "language"), ("kernelspec", "name")):
         part = metadata.get(name)
         value = part.get(key) if isinstance(part, dict) else ""
-        if isinstance(value, str) and value:
-            return (
-                "python" if value.lower().startswith(("python", "conda", "ipython")) else {"ir": "R"}.get(value, value)
-            )
+        if not isinstance(value, str) or not value:
+            continue
+        if value.lower().startswith(("python", "conda", "ipython")):
+            return "python"
+        kernel = _KERNELS.get(re.split(r"[-_ \d.]", value.lower())[0])
+        if kernel or key != "name" or name == "language_info":
+            return kernel or value
     return ""
 
 

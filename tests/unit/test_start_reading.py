@@ -84,6 +84,28 @@ def test_a_notebook_of_an_impossible_form_is_refused(content: dict[str, object],
     assert "no code cell" in refusal(write(tmp_path, "mine.ipynb", json.dumps(content)), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ({"kernelspec": {"name": "my-environment"}}, ""),
+        ({"kernelspec": {"name": "python3"}}, ""),
+        ({"kernelspec": {"name": "julia-1.9"}}, "a notebook in Julia"),
+        ({"kernelspec": {"name": "ir"}}, "a notebook in R"),
+        ({"kernelspec": {"name": "mine", "language": "scala"}}, "a notebook in Scala"),
+        ({"language_info": {"name": "ruby"}}, "a notebook in ruby"),
+        ({"language_info": {"name": ["python"]}}, ""),
+    ],
+)
+def test_the_language_of_a_notebook_is_no_name_of_an_environment(
+    metadata: dict[str, object], words: str, tmp_path: Path
+) -> None:
+    start = write(tmp_path, "mine.ipynb", notebook("x = 1", metadata=metadata))
+    if words:
+        assert words in refusal(start, tmp_path)
+    else:
+        assert read_start(start, tmp_path).code == "x = 1\n"
+
+
 def test_a_notebook_with_large_outputs_is_refused_with_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "mine.ipynb"
     path.touch()

@@ -109,3 +109,14 @@ def test_predictions_belong_to_their_ids_in_whatever_order(
     assert defined["score_part"](held, shuffled) == pytest.approx(right, abs=1e-5)
     with pytest.raises(ValueError, match="one row for each id"):
         defined["score_part"](held, held[["id", "y"]].iloc[[0, *range(len(held) - 1)]].reset_index(drop=True))
+
+
+def test_where_the_rows_cannot_be_divided_the_script_still_ends_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_task(tmp_path / "task", rows().assign(y=1.5), "y", "rmse")
+    defined = functions(folder, monkeypatch)
+    monkeypatch.chdir(tmp_path)  # as a script that has gone to another folder, without ./input
+    assert np.isnan(defined["validate"]())
+    assert "cannot be scored" in capsys.readouterr().out
+    assert not (tmp_path / "validation_of_start").exists()

@@ -35,6 +35,8 @@ _BRACKETS = re.compile(r"\[[^\[\]]*\]|\{[^{}]*\}")
 _OPEN_QUOTE, _OPEN_BRACKET = re.compile(r"['\"\u2018\u201c].*", re.DOTALL), re.compile(r"[\[{].*", re.DOTALL)
 """The rest of a text that was cut between two quotes or brackets."""
 _LONG_NUMBER = re.compile(r"(?<![\w.])[+-]?(?:\d[\d.,:-]{5,}\d|\d{5,})")
+_CODE = re.compile(r"(?<![\w-])(?=(?:[A-Za-z-]*\d){4})(?=[\d-]*[A-Za-z])[A-Za-z\d-]{8,}(?![\w-])")
+"""Letters with four digits or more, as in the number of an account or of a device."""
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 _STATUS = re.compile(r"^(?:error, exit status \S+: )")
 _WORD = re.compile(r"[^\W_]+")
@@ -79,7 +81,7 @@ class Cleaner:
     def idea(self, text: str) -> str:
         """Return a plan as one line: quoted texts, names of the data, long numbers, addresses and paths are masked."""
         text = _TICKED.sub(self._ticked, _QUOTED.sub("(text)", _APOSTROPHE.sub("", self._without_places(text))))
-        return one_line(_LONG_NUMBER.sub("#", self._without_names(text)))
+        return one_line(_without_numbers(self._without_names(text)))
 
     def error(self, signature: str) -> str:
         """Return the class of an error and the beginning of its first line: nothing in quotes or brackets, no number.
@@ -126,7 +128,7 @@ class Cleaner:
     def _code(self, line: str) -> str:
         text = _QUOTED.sub("(text)", self._without_places(line))
         text = _OPEN_QUOTE.sub("(text)", _COMMENT.sub("", text))
-        return one_line(_LONG_NUMBER.sub("#", self._without_names(text)), LINE // 2 - 5)
+        return one_line(_without_numbers(self._without_names(text)), LINE // 2 - 5)
 
     def _without_places(self, text: str) -> str:
         text = mask_secrets(clean_text(text[:_LONGEST]))
@@ -155,6 +157,11 @@ class Cleaner:
         """Return what is in backquotes when it is a name or an argument with a number, and no name of the data."""
         text = match[1].strip()
         return f"`{text}`" if _ARGUMENT.fullmatch(text) and self._without_names(text) == text else "(code)"
+
+
+def _without_numbers(text: str) -> str:
+    """Return a text without numbers and codes that may be values of the data; short numbers may be settings."""
+    return _LONG_NUMBER.sub("#", _CODE.sub("#", text))
 
 
 def _spellings(name: str) -> Iterator[tuple[str, ...]]:

@@ -120,6 +120,12 @@ def test_a_name_with_numbers_is_masked_as_a_name() -> None:
     assert clean.change("x = rows.temp_2019_max", "x = 1") == "x = rows.(name) became x = 1"
 
 
+@pytest.mark.parametrize("code", ["DE89370400440532013000", "550e8400-e29b-41d4-a716-446655440000", "AB12-CD34EF"])
+def test_codes_that_may_be_values_are_masked(code: str) -> None:
+    assert CLEAN.idea(f"Drop {code} first.") == "Drop # first."
+    assert CLEAN.idea("Use vit_base_patch16_224 or resnet50.") == "Use vit_base_patch16_224 or resnet50."
+
+
 def test_numbers_that_may_be_values_are_masked_and_settings_stay() -> None:
     assert CLEAN.idea("Clip at 52311 and drop 10452.75.") == "Clip at # and drop #."
     assert CLEAN.idea("Use 2000 rounds and 0.001, depth 12.") == "Use 2000 rounds and 0.001, depth 12."

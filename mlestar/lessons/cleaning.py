@@ -3,8 +3,9 @@
 import ast
 import difflib
 import re
+import unicodedata
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from mlestar.data.targets import is_number
 from mlestar.errors import clean_text, mask_secrets
@@ -32,12 +33,16 @@ _ARGUMENT = re.compile(r"[A-Za-z_][\w.]*(?:\(\))?(?:\s*=\s*(?:-?\d+(?:\.\d+)?(?:
 """Text that may stay in backquotes: a name, a call, or an argument with a number."""
 _BRACKETS = re.compile(r"\[[^\[\]]*\]|\{[^{}]*\}")
 _OPEN_QUOTE, _OPEN_BRACKET = re.compile(r"['\"\u2018\u201c].*", re.DOTALL), re.compile(r"[\[{].*", re.DOTALL)
-"""The rest of a text that was cut after an opening quote or bracket."""
-_LONG_NUMBER = re.compile(r"(?<![\w.])[+-]?\d[\d.,:-]{5,}\d")
+"""The rest of a text that was cut between two quotes or brackets."""
+_LONG_NUMBER = re.compile(r"(?<![\w.])[+-]?(?:\d[\d.,:-]{5,}\d|\d{5,})")
+_CODE = re.compile(r"(?<![\w-])(?=(?:[A-Za-z-]*\d){4})(?=[\d-]*[A-Za-z])[A-Za-z\d-]{8,}(?![\w-])")
+"""Letters with four digits or more, as in the number of an account or of a device."""
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 _STATUS = re.compile(r"^(?:error, exit status \S+: )")
 _WORD = re.compile(r"[^\W_]+")
 """An underscore or another sign ends a word: `log_age` holds the column `age`, and `shoe-size` is `shoe_size`."""
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+"""Where a name in camel case has its next word."""
 _MOST_WORDS = 12
 """Words of a name by which it is recognised: an example of a column of texts is longer. Chosen by judgement."""
 _COMMENT = re.compile(r"\s+#.*$|^#.*$")
@@ -57,7 +62,7 @@ class Cleaner:
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
-        words = (tuple(_WORD.findall(name.lower()))[:_MOST_WORDS] for name in names)
+        words = {spelling for name in names for spelling in _spellings(name)}
         self._names = frozenset(" ".join(name) for name in words if len("".join(name)) > 1)
         self._longest = max((name.count(" ") + 1 for name in self._names), default=0)
 
@@ -76,7 +81,7 @@ class Cleaner:
     def idea(self, text: str) -> str:
         """Return a plan as one line: quoted texts, names of the data, long numbers, addresses and paths are masked."""
         text = _TICKED.sub(self._ticked, _QUOTED.sub("(text)", _APOSTROPHE.sub("", self._without_places(text))))
-        return one_line(self._without_names(_LONG_NUMBER.sub("#", text)))
+        return one_line(_without_numbers(self._without_names(text)))
 
     def error(self, signature: str) -> str:
         """Return the class of an error and the beginning of its first line, without quoted texts, brackets and numbers.
@@ -85,11 +90,13 @@ class Cleaner:
         """
         text = _APOSTROPHE.sub("", self._without_places(_STATUS.sub("", signature)).replace("`", "'"))
         text = _OPEN_QUOTE.sub("(text)", _QUOTED.sub("(text)", text))
-        text = _NUMBER.sub("#", _OPEN_BRACKET.sub("(values)", _BRACKETS.sub("(values)", text)))
+        # Names come before numbers: a name may hold one.
+        text = self._without_names(_OPEN_BRACKET.sub("(values)", _BRACKETS.sub("(values)", text)))
+        text = _NUMBER.sub("#", text)
         parts = text.split(": ")
         # A status such as `timeout` comes before the class of an error.
         kept = 3 if parts[0].islower() else 2
-        return one_line(self._without_names(": ".join(parts[:kept])))
+        return one_line(": ".join(parts[:kept]))
 
     def change(self, before: str, after: str) -> str:
         """Return the first change between two scripts in one line.
@@ -121,14 +128,15 @@ class Cleaner:
     def _code(self, line: str) -> str:
         text = _QUOTED.sub("(text)", self._without_places(line))
         text = _OPEN_QUOTE.sub("(text)", _COMMENT.sub("", text))
-        return one_line(self._without_names(_LONG_NUMBER.sub("#", text)), LINE // 2 - 5)
+        return one_line(_without_numbers(self._without_names(text)), LINE // 2 - 5)
 
     def _without_places(self, text: str) -> str:
         text = mask_secrets(clean_text(text[:_LONGEST]))
         return _FILE.sub("(file)", _PATH.sub("(path)", _ADDRESS.sub("(address)", text)))
 
     def _without_names(self, text: str, mask: str = "(name)") -> str:
-        """Return a text with each name masked; where several names begin at a word, the longest is masked."""
+        """Return a text with a mask in place of each name; of several that begin at a word, the longest counts."""
+        text = unicodedata.normalize("NFKC", text)
         kept, end = list[str](), 0
         words = list(_WORD.finditer(text))
         number = 0
@@ -149,6 +157,20 @@ class Cleaner:
         """Return a text in backquotes if it is a name or an argument with a number, and not a name of the data."""
         text = match[1].strip()
         return f"`{text}`" if _ARGUMENT.fullmatch(text) and self._without_names(text) == text else "(code)"
+
+
+def _without_numbers(text: str) -> str:
+    """Return a text without numbers and codes that may be values of the data; short numbers may be settings."""
+    return _LONG_NUMBER.sub("#", _CODE.sub("#", text))
+
+
+def _spellings(name: str) -> Iterator[tuple[str, ...]]:
+    """Yield the words of a name as texts may have them: as it is, in one word, and with the words of camel case."""
+    plain = unicodedata.normalize("NFKC", name)
+    for spelling in (plain, _HUMP.sub(" ", plain)):
+        words = tuple(_WORD.findall(spelling.lower()))[:_MOST_WORDS]
+        yield words
+        yield ("".join(words),)
 
 
 def _code_lines(script: str) -> list[str]:

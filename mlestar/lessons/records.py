@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from mlestar.lessons.cleaning import LINE, NAME, one_line
-from mlestar.metrics.finite import Finite
+from mlestar.metrics.finite import Finite, finite
 
 MAX_TRIALS, MAX_FAILURES = 60, 20
 """Records that one run leaves. A run of the profile paper has 32 plans, 8 first solutions and up to 96 variants; the
@@ -18,6 +18,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 RowClass = Literal["hundreds", "thousands", "ten thousands", "hundred thousands", "millions"]
 ColumnClass = Literal["up to 10", "up to 30", "up to 100", "up to 1000", "more"]
+Error = Annotated[Annotated[float, Field(ge=0)] | None, BeforeValidator(finite)]
 Seconds = Annotated[float, Field(ge=0, le=1e9)]
 
 
@@ -60,7 +61,7 @@ class Trial(_Record):
     effect: Finite = None
     """Gain, positive when it is better; rounded to two digits of its error. None where it did not run, or where only
     its standing may be known."""
-    error: Finite = None
+    error: Error = None
     """Standard error of the gain."""
     seconds: Seconds = 0.0
     base_seconds: Seconds = 0.0

@@ -1,6 +1,7 @@
 """The script of an earlier run, by the name of the run and, optionally, of the solution."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,17 @@ def looks_like_run(start: str, runs_dir: Path) -> bool:
     return bool(name) and "/" not in name and (runs_dir / name).is_dir() and name not in (".", "..")
 
 
-def find_script(start: str, runs_dir: Path) -> Path:
-    """Return the file with the script of a solution of an earlier run; the winner if no solution is named.
+@dataclass(frozen=True)
+class RunScript:
+    """The script of a solution of an earlier run."""
+
+    path: Path
+    metric: str
+    """Of that run: what the script prints may be no score of another task."""
+
+
+def find_script(start: str, runs_dir: Path) -> RunScript:
+    """Return the script of a solution of an earlier run, the winner without a name.
 
     Raises:
         SettingsError: the run has no result, no such solution, or its script is gone.
@@ -47,7 +57,7 @@ def find_script(start: str, runs_dir: Path) -> Path:
         raise SettingsError(msg)
     script = folder.path / str(row.get("script") or "")
     if row.get("script") and script.is_file() and script.resolve().is_relative_to(folder.path.resolve()):
-        return script
+        return RunScript(script, str(result.get("metric") or ""))
     msg = f"start {start}: solution {solution!r} of run {name} has no script in the run folder"
     raise SettingsError(msg)
 

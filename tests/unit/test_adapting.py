@@ -13,6 +13,7 @@ from mlestar.agents.adapter import find_breach
 from mlestar.data.frames import TableInput, write_table_task
 from mlestar.offline.adapting.libraries import replace_libraries
 from mlestar.offline.adapting.outputs import write_submission_file
+from mlestar.offline.adapting.paths import read_input
 from mlestar.offline.adapting.scoring import add_score
 from mlestar.offline.refinement import foreign_block
 from mlestar.state import Brief
@@ -111,6 +112,25 @@ def test_where_rows_cannot_be_divided_the_score_is_unknown(brief: Brief) -> None
     spec = brief.spec.model_copy(update={"train": "train.parquet"})
     facts = facts_of(brief.model_copy(update={"spec": spec}))
     assert add_score("x = 1\n", facts).rstrip().endswith('print("Final Validation Performance: nan")')
+
+
+def test_another_file_than_those_of_the_task_is_not_taken_for_one_of_them(brief: Brief) -> None:
+    script = 'a = read_csv("../x/train.csv")\nb = read_csv("../y/train_extra.csv")\nc = read_csv("../x/test_v2.csv")\n'
+    adapted = read_input(script, facts_of(brief))
+    assert adapted.split('"')[1::2] == ["./input/train.csv", "../y/train_extra.csv", "./input/test.csv"]
+
+
+@pytest.mark.parametrize(
+    ("script", "submission"),
+    [
+        ('p.to_csv("final.csv")\nx.to_csv("cleaned.csv")\ny = read_csv("cleaned.csv")\n', "final.csv"),
+        ('a.to_csv("oof_submission.csv")\nb.to_csv("out.csv")\n', "out.csv"),
+        ('b.to_csv("out.csv")\na.to_csv("train_predictions.csv")\n', "out.csv"),
+        ('a.to_csv("train_predictions.csv")\n', "train_predictions.csv"),
+    ],
+)
+def test_the_submission_is_no_step_before_it(script: str, submission: str) -> None:
+    assert write_submission_file(script) == script.replace(submission, "./submission.csv")
 
 
 def test_a_table_that_is_no_submission_keeps_its_name() -> None:

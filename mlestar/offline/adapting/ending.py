@@ -2,8 +2,8 @@
 
 import ast
 
-from mlestar.offline.adapting.texts import last_name, replace_nodes
-from mlestar.syntax import parse
+from mlestar.offline.adapting.texts import last_name
+from mlestar.syntax import parse, replace_nodes
 
 _EXITS = frozenset({"exit", "quit", "_exit"})
 

@@ -3,8 +3,7 @@
 import ast
 from collections.abc import Set
 
-from mlestar.offline.adapting.texts import insert_before, replace_nodes
-from mlestar.syntax import first_statement, parse
+from mlestar.syntax import first_statement, insert_before, parse, replace_nodes
 
 SHOWING = frozenset(
     {

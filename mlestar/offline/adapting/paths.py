@@ -6,21 +6,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from mlestar.offline.adapting.texts import (
+    READS,
     UNKNOWN,
     file_name,
-    insert_before,
     is_path_object,
     known_texts,
     last_name,
-    replace_nodes,
+    read_texts,
     text_of,
 )
 from mlestar.offline.facts import Facts
-from mlestar.syntax import first_statement, parse
+from mlestar.syntax import first_statement, insert_before, parse, replace_nodes
 
 INPUT = "./input"
 _PACKED = re.compile(r"\.(?:zip|gz|bz2|xz|7z)$")
-_READS = re.compile(r"(?:read|scan)_(?:csv|table|parquet|excel|feather|json|ipc|ndjson)|fread|loadtxt|genfromtxt")
 _INPUT_FOLDER = re.compile(r"(?:/kaggle/input|(?:\.\./)+input)(?:/[\w-]+)*/?")
 _WORKING_FOLDER = re.compile(r"/kaggle/(?:working|temp)(/.*)?")
 _FOLDER = re.compile(r".*/.*|~.*|\.|data|input|inputs|dataset|datasets")
@@ -71,6 +70,8 @@ class _Reader:
         self._replaced: set[str] = set()
         """Names of variables whose path is replaced where it is assigned."""
         self._folders = _folders_of(tree, self._texts)
+        self._read = {self._find_file(text) for text in read_texts(tree, self._texts)}
+        """Files of the task that the script reads by their own names."""
 
     def _written_texts(self, tree: ast.Module) -> Iterator[str]:
         for node in ast.walk(tree):
@@ -150,8 +151,8 @@ class _Reader:
         return max(same, key=lambda file: _common_end(file.casefold().split("/"), parts), default="")
 
     def _read_by_role(self, node: ast.Call) -> Change | None:
-        """Return the change of a call that reads a file under a name that is not one of the task's files."""
-        if not node.args or not _READS.fullmatch(last_name(node.func)):
+        """Return the change of a call that reads a file by another name than the task's."""
+        if not node.args or not READS.fullmatch(last_name(node.func)):
             return None
         argument = node.args[0]
         text = text_of(argument, self._texts)
@@ -161,6 +162,9 @@ class _Reader:
             return None
         shown = file_name(text) if text is not None else ast.unparse(argument)
         file = self._file_of_role(shown)
+        # Where the script reads that file by its own name too, another name is that of another file.
+        if text is not None and file in self._read:
+            return None
         return (argument, f'"{INPUT}/{file}"') if file else None
 
     def _file_of_role(self, text: str) -> str:
@@ -229,7 +233,7 @@ def _folders_of(tree: ast.Module, texts: Mapping[str, str]) -> set[int]:
     used: set[str] = set()
     found: set[int] = set()
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Call) or not node.args or not _READS.fullmatch(last_name(node.func)):
+        if not isinstance(node, ast.Call) or not node.args or not READS.fullmatch(last_name(node.func)):
             continue
         text = text_of(node.args[0], texts)
         if text is None or UNKNOWN not in file_name(text):

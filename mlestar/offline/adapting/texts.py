@@ -5,7 +5,9 @@ import re
 from collections.abc import Iterable, Mapping
 
 UNKNOWN = "\0"
-"""Stands for an unknown part of a text."""
+"""Stands for a part of a text that is not known."""
+READS = re.compile(r"(?:read|scan)_(?:csv|table|parquet|excel|feather|json|ipc|ndjson)|fread|loadtxt|genfromtxt")
+"""Functions that read a table."""
 _PATH_CLASSES = frozenset({"Path", "PurePath", "PosixPath", "PurePosixPath", "WindowsPath"})
 _SAME_PATH = frozenset({"resolve", "absolute", "expanduser", "as_posix"})
 _PATH_FUNCTIONS = frozenset({"str", "fspath", "abspath", "expanduser", "normpath", "realpath", "expandvars"})
@@ -111,19 +113,8 @@ def is_path_object(node: ast.expr) -> bool:
     return last_name(node.func) in {*_PATH_CLASSES, "joinpath"} or last_name(node.func) in _SAME_PATH - {"as_posix"}
 
 
-def replace_nodes(code: str, changes: Iterable[tuple[ast.expr | ast.stmt, str]]) -> str:
-    """Return the code with some of its nodes replaced by other text; no node may be inside another one."""
-    lines = [line.encode() for line in code.split("\n")]
-    ordered = sorted(changes, key=lambda change: (change[0].lineno, change[0].col_offset), reverse=True)
-    for node, text in ordered:
-        end_row, end = (node.end_lineno or node.lineno) - 1, node.end_col_offset or 0
-        row = node.lineno - 1
-        joined = lines[row][: node.col_offset] + text.encode() + lines[end_row][end:]
-        lines[row : end_row + 1] = joined.split(b"\n")
-    return b"\n".join(lines).decode()
-
-
-def insert_before(code: str, line: int, text: str) -> str:
-    """Return the code with more lines before one of its lines, counted from 1."""
-    lines = code.split("\n")
-    return "\n".join([*lines[: line - 1], *text.removesuffix("\n").split("\n"), *lines[line - 1 :]])
+def read_texts(tree: ast.AST, texts: Mapping[str, str]) -> set[str]:
+    """Return the paths of the tables that a script reads, as far as they are known."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args]
+    paths = [text_of(node.args[0], texts) for node in calls if READS.fullmatch(last_name(node.func))]
+    return {path for path in paths if path}

@@ -19,6 +19,8 @@ MODULES = {
     "spec": "mlestar.metrics.spec",
     "label_spellings": "mlestar.metrics.labels",
     "submitted": "mlestar.metrics.submitted",
+    "cells": "mlestar.predictor.cells",
+    "date_cells": "mlestar.predictor.date_cells",
     "frames": "mlestar.predictor.frames",
     "predictions": "mlestar.predictor.predictions",
     "parquet_rows": "mlestar.predictor.parquet_rows",

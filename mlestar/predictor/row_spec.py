@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from mlestar.data.kinds import ColumnKind
+from mlestar.data.kinds import MISSING, ColumnKind
 from mlestar.data.layouts.tables import row_numbers
 from mlestar.data.task import Task
 from mlestar.predictor.frames import RowColumn, RowSpec
@@ -21,7 +21,10 @@ def row_spec(task: Task) -> RowSpec:
         if file.file == name
         for column in file.columns
     }
-    rows = [described.get(name, RowColumn(name=name, kind="text")) for name in _columns_of_file(task)]
+    rows = [
+        described.get(name, RowColumn(name=name, kind="text")).model_copy(update={"digits": _digits(task, name)})
+        for name in _columns_of_file(task)
+    ]
     counters = row_numbers(task.train, test)
     ids = test.frame[spec.id] if test.frame is not None and spec.id in test.columns else None
     identifier = None
@@ -34,6 +37,17 @@ def row_spec(task: Task) -> RowSpec:
         targets=spec.target,
         counters={name: first for name, first in counters.items() if name != spec.id},
     )
+
+
+def _digits(task: Task, name: str) -> int:
+    """Return how many digits every code of a column has, where some begin with zeros; 0 elsewhere."""
+    frames = [file.frame for file in (task.train, task.test) if file.frame is not None and name in file.columns]
+    cells = frames[0][name].str.strip() if frames else pd.Series(dtype=object)
+    cells = cells[~cells.isin(MISSING)]
+    widths = cells.str.len().unique()
+    if len(widths) != 1 or not cells.str.fullmatch(r"[0-9]+").all() or not cells.str.startswith("0").any():
+        return 0
+    return int(widths[0]) if widths[0] > 1 else 0
 
 
 def labels_of(task: Task) -> tuple[str, ...]:

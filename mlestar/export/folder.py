@@ -27,6 +27,7 @@ from mlestar.predictor import ReplayPredictor, open_replay, package
 from mlestar.predictor.frames import NoteCallback
 from mlestar.predictor.package import FOLDER, INFO, SCRIPT, PackageInfo, package_folder
 from mlestar.predictor.row_spec import labels_of
+from mlestar.predictor.sums import sums_of
 from mlestar.runners import Runner
 
 _PYTHON = re.compile(r"3\.\d+")
@@ -111,10 +112,11 @@ def _fill(folder: Path, predictor: Path, saved: PackageInfo, replay: ReplayPredi
     code = (predictor / SCRIPT).read_text(encoding="utf-8")
     also = ("pyarrow",) if files.types or files.sample_types else ()
     packages = lock(code, saved.packages, replay.result.packages, also=also)
-    recorded = saved.model_copy(update={"rows": rows, "packages": packages.versions})
     python = found[0] if (found := _PYTHON.match(saved.python)) else _IMAGE_PYTHON
     copy_predictor(predictor, folder / FOLDER, {files.test, *filter(None, [files.sample])})
-    _write_json(folder / FOLDER / INFO, recorded.model_dump(mode="json"))
+    # The image may name a registry of its owner, and the lock is a file of the run.
+    known = {"rows": rows, "packages": packages.versions, "sums": sums_of(folder / FOLDER), "image": "", "lock": ""}
+    _write_json(folder / FOLDER / INFO, saved.model_copy(update=known).model_dump(mode="json"))
     description = Description(
         made_with=__version__,
         spec=saved.spec,

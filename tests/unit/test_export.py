@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import pickle
+import py_compile
 import re
 import shutil
 import subprocess
@@ -252,7 +254,7 @@ def test_a_folder_is_written_whole_or_not_at_all(solved: Result, tmp_path: Path)
     saved = Path(solved.folder) / "predictor/model/model.json"
     try:
         saved.write_bytes(b'{"threshold": 9}')
-        with pytest.raises(UserError, match=r"model\.json was changed: its sha256"):
+        with pytest.raises(UserError, match=r"model\.json was changed since it was recorded: run `mlestar package`"):
             export_run(solved.folder, tmp_path / "out")
     finally:
         saved.write_bytes(MODEL["model.json"])
@@ -295,15 +297,33 @@ def test_changed_files_are_refused(exported: Path, tmp_path: Path, execution: Ex
     folder = shutil.copytree(exported, tmp_path / "copy")
     with (folder / name).open("a") as file:
         file.write("\n")
-    with pytest.raises(UserError, match=rf"{name} was changed: its sha256 is not the recorded one"):
+    with pytest.raises(UserError, match=rf"{name} was changed since it was recorded: export the model again"):
         open_model(folder, execution)
 
 
-def test_files_that_are_not_listed_are_refused(exported: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["predictor/model/other.pkl", "predictor/data/other.csv", "predictor/other.py"])
+def test_files_that_were_added_to_the_predictor_are_refused(exported: Path, tmp_path: Path, name: str) -> None:
     folder = shutil.copytree(exported, tmp_path / "copy")
-    (folder / "predictor/model/other.pkl").touch()
-    with pytest.raises(UserError, match=r"other\.pkl is not listed in predictor\.json"):
+    (folder / name).touch()
+    added = re.escape(name.removeprefix("predictor/"))
+    with pytest.raises(UserError, match=f"{added} was added since it was recorded: export the model again"):
         open_model(folder, "process")
+
+
+def test_compiled_code_beside_the_predictor_is_not_used(exported: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(exported, tmp_path / "copy")
+    script, mark = folder / "predictor/predictor.py", tmp_path / "mark"
+    kept, times = script.read_bytes(), script.stat()
+    hostile = f"open({str(mark)!r}, 'w').close()\n".encode()
+    script.write_bytes(hostile + b"#" * (len(kept) - len(hostile)))
+    os.utime(script, (times.st_atime, times.st_mtime))
+    py_compile.compile(str(script))  # as Python would for an import of it
+    script.write_bytes(kept)
+    os.utime(script, (times.st_atime, times.st_mtime))
+    assert list(folder.glob("predictor/__pycache__/*.pyc"))
+    with open_model(folder, "process") as model:
+        assert model.predict(pd.DataFrame({"x": [1.0], "z": 0.0}))["label"].tolist() == ["yes"]
+    assert not mark.exists()
 
 
 class Hostile:

@@ -12,13 +12,14 @@ from mlestar.errors import OperatorError, UserError
 from mlestar.export.alone.front import Execution
 from mlestar.export.alone.places import in_container, in_process
 from mlestar.export.alone.process import PredictorProcess
-from mlestar.export.alone.sums import ChangedError, check_model, check_sums
+from mlestar.export.alone.sums import check_folder
 from mlestar.metrics.labels import canonical
 from mlestar.metrics.spec import TaskSpec
 from mlestar.metrics.submitted import plain_numbers
 from mlestar.predictor.frames import RowSpec, check_frame
 from mlestar.predictor.predictions import Predictions
 from mlestar.predictor.row_files import RowFiles
+from mlestar.predictor.sums import ChangedError
 
 DESCRIPTION = "model.json"
 FORMAT = 1
@@ -131,15 +132,15 @@ def read_description(folder: Path) -> Description:
         UserError: a file is gone or was changed, or the folder was made by a later version.
     """
     try:
-        check_sums(folder)
-        check_model(folder / "predictor")
+        check_folder(folder)
         values = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         if values["format"] != FORMAT:
             msg = f"{folder} has format {values['format']}, and this code reads {FORMAT}"
             raise UserError(msg)
         return Description.model_validate(values)
     except ChangedError as error:
-        raise UserError(str(error)) from error
+        msg = f"{error}: export the model again"
+        raise UserError(msg) from error
     except (OSError, KeyError, TypeError, ValidationError) as error:
         msg = f"{folder / DESCRIPTION} cannot be read: export the model again"
         raise UserError(msg) from error

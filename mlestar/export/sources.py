@@ -8,7 +8,7 @@ from pathlib import Path
 
 PACKAGE = "mlestar_model"
 ROOT = Path(__file__).resolve().parents[1]
-OWN = ("front", "model", "places", "process", "pyfunc", "service", "sums", "worker")
+OWN = ("connections", "front", "model", "places", "process", "pyfunc", "service", "sums", "worker")
 MODULES = {
     "errors": "mlestar.errors",
     "files": "mlestar.files",

@@ -40,6 +40,8 @@ class RowColumn(BaseModel):
     digits: int = 0
     """Digits of every code, where some begin with zeros; 0 elsewhere. Whoever reads such codes as numbers loses the
     zeros."""
+    infinite: bool = False
+    """Some numbers of train are infinite."""
     missing_codes: tuple[str, ...] = ()
     """Cells that stand for missing values."""
     examples: tuple[str, ...] = ()

@@ -114,9 +114,13 @@ def _check_kind(column: RowColumn, cells: pd.Series) -> None:
 
 
 def _are_numbers(column: RowColumn, texts: pd.Series) -> np.ndarray:
-    """Return which cells are numbers in the style of train; 1234.5 is none where it writes 1.234,5."""
+    """Return which cells are numbers in the style of train; 1234.5 is none where it writes 1.234,5.
+
+    Infinite ones are none, unless train has some.
+    """
     style = NumberStyle.of_text(column.number_format)
-    known = ~np.isnan(style.read(texts))
+    numbers = style.read(texts)
+    known = ~np.isnan(numbers) if column.infinite else np.isfinite(numbers)
     if style.decimal == ",":
         known &= ~texts.str.replace(style.grouping, "", regex=True).str.contains(".", regex=False).to_numpy()
     return known

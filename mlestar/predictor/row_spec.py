@@ -22,7 +22,7 @@ def row_spec(task: Task) -> RowSpec:
         for column in file.columns
     }
     rows = [
-        described.get(name, RowColumn(name=name, kind="text")).model_copy(update={"digits": _digits(task, name)})
+        described.get(name, RowColumn(name=name, kind="text")).model_copy(update=_facts(task, name))
         for name in _columns_of_file(task)
     ]
     counters = row_numbers(task.train, test)
@@ -39,15 +39,15 @@ def row_spec(task: Task) -> RowSpec:
     )
 
 
-def _digits(task: Task, name: str) -> int:
-    """Return how many digits every code of a column has, where some begin with zeros; 0 elsewhere."""
+def _facts(task: Task, name: str) -> dict[str, int | bool]:
+    """Return what all cells of a column say: how many digits codes have, and whether numbers are infinite."""
     frames = [file.frame for file in (task.train, task.test) if file.frame is not None and name in file.columns]
     cells = frames[0][name].str.strip() if frames else pd.Series(dtype=object)
     cells = cells[~cells.isin(MISSING)]
+    infinite = cells.str.fullmatch(r"[+-]?inf(?:inity)?", case=False).any()
     widths = cells.str.len().unique()
-    if len(widths) != 1 or not cells.str.fullmatch(r"[0-9]+").all() or not cells.str.startswith("0").any():
-        return 0
-    return int(widths[0]) if widths[0] > 1 else 0
+    same = len(widths) == 1 and widths[0] > 1 and cells.str.fullmatch(r"[0-9]+").all()
+    return {"digits": int(widths[0]) if same and cells.str.startswith("0").any() else 0, "infinite": bool(infinite)}
 
 
 def labels_of(task: Task) -> tuple[str, ...]:

@@ -9,6 +9,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -398,6 +400,39 @@ def predict(model, data, submission):
         with pytest.raises(OperatorError, match="ended with status 1"):
             model.predict(rows)
         assert model.predict(rows[:1])["label"].tolist() == ["None"]
+
+
+LEAVES_A_PROCESS = """
+import os
+import time
+
+def predict(model, data, submission):
+    child = os.fork()
+    if not child:
+        os.closerange(3, 256)
+        time.sleep(60)
+        os._exit(0)
+    (data.parent.parent / "%s").write_text(str(child))
+    time.sleep(60)
+"""
+
+
+def test_processes_of_a_predictor_that_takes_too_long_end_with_it(repackaged: Repackage, tmp_path: Path) -> None:
+    mark = Path(tempfile.gettempdir()) / f"child-{tmp_path.name}-{os.getpid()}"
+    folder = repackaged(tmp_path / "out", LEAVES_A_PROCESS % mark.name, MODEL)
+    try:
+        with (
+            open_model(folder, "process", seconds=2) as model,
+            pytest.raises(OperatorError, match="took more than 2 s"),
+        ):
+            model.predict(pd.DataFrame({"x": [1.0], "z": 0.0}))
+        status = Path(f"/proc/{mark.read_text()}/stat")
+        until = time.monotonic() + 20
+        while status.exists() and status.read_text().split()[2] != "Z" and time.monotonic() < until:
+            time.sleep(0.05)
+        assert not status.exists() or status.read_text().split()[2] == "Z"
+    finally:
+        mark.unlink(missing_ok=True)
 
 
 USES_A_CLASS = """

@@ -6,6 +6,7 @@ import os
 import pickle
 import py_compile
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from mlestar.export import export_run
 from mlestar.export.alone.front import Execution
 from mlestar.export.alone.model import open_model
 from mlestar.export.alone.places import image_of
+from mlestar.export.alone.sums import check_folder
 from mlestar.export.card import cell, describe_coverage
 from mlestar.export.lock import SERVICE, lock
 from mlestar.export.neutral import without_cells
@@ -261,6 +263,50 @@ def test_a_folder_is_written_whole_or_not_at_all(solved: Result, tmp_path: Path)
     finally:
         saved.write_bytes(MODEL["model.json"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "file"]
+
+
+def test_an_empty_folder_stays_the_same_one(solved: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = tmp_path.stat().st_ino
+    assert export_run(solved.folder, ".") == tmp_path
+    assert (Path.cwd() / "README.md").is_file()
+    assert tmp_path.stat().st_ino == before
+    assert not list(tmp_path.glob(".export-*"))
+    check_folder(tmp_path)
+
+
+def test_an_export_does_not_change_the_run_or_its_data(solved: Result, tmp_path: Path) -> None:
+    (tmp_path / "run").symlink_to(solved.folder)
+    (tmp_path / "data").symlink_to(task_of(solved))
+    other = Path(solved.folder).parent / "other" / ".." / "run" / "out"
+    for target, message in (
+        (tmp_path / "run/out", "where nothing changes"),
+        (other, "where nothing changes"),
+        (task_of(solved) / "out", "is among the data of the run"),
+        (tmp_path / "data/out", "is among the data of the run"),
+    ):
+        with pytest.raises(UserError, match=message):
+            export_run(solved.folder, target)
+
+
+@pytest.mark.parametrize("name", ["with spaces", "Modèle für Kundin", "-rf", "a'b\"c$(x)"])
+def test_folders_may_have_any_name(solved: Result, tmp_path: Path, name: str) -> None:
+    with open_model(export_run(solved.folder, tmp_path / name), "process") as model:
+        assert model.predict(pd.DataFrame({"x": [1.0], "z": 0.0}))["label"].tolist() == ["yes"]
+
+
+def test_a_disk_that_is_full_leaves_nothing(solved: Result, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for target in (tmp_path / "out", tmp_path / "empty"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limit[1]))
+        try:
+            with pytest.raises(UserError, match=f"cannot write {target}: .*File too large"):
+                export_run(solved.folder, target)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+    assert not list((tmp_path / "empty").iterdir())
 
 
 def test_a_predictor_that_is_not_accepted_or_needs_weights_is_refused(solved: Result, tmp_path: Path) -> None:

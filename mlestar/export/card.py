@@ -13,7 +13,7 @@ from mlestar.errors import clean_text, mask_secrets
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.evaluation.uncertainty.record import Uncertainty
 from mlestar.export.lock import Package
-from mlestar.export.neutral import made_up_value
+from mlestar.export.neutral import made_up_value, without_paths
 from mlestar.metrics.precision import format_score, round_score
 from mlestar.metrics.spec import NOT_BLIND
 from mlestar.predictor.frames import RowSpec
@@ -68,7 +68,7 @@ def render(template: str, /, **values: Any) -> str:
 
 def cell(text: object) -> str:
     """Return a text from elsewhere as a cell of a Markdown table: on one line, as text and nothing else."""
-    plain = " ".join(clean_text(mask_secrets(str(text))).split())[:_MAX_CELL]
+    plain = " ".join(without_paths(clean_text(mask_secrets(str(text)))).split())[:_MAX_CELL]
     return plain.translate(_MARKS)
 
 

@@ -18,7 +18,7 @@ from mlestar.export.card import model_card, readme, render
 from mlestar.export.files_of_task import row_files
 from mlestar.export.lock import CONSTRAINTS, lock
 from mlestar.export.mlmodel import mlmodel
-from mlestar.export.neutral import without_cells
+from mlestar.export.neutral import without_cells, without_paths
 from mlestar.export.saved import copy_predictor, is_missing, read_saved
 from mlestar.export.sources import PACKAGE, package_sources
 from mlestar.files import sha256_of
@@ -121,8 +121,9 @@ def _fill(folder: Path, predictor: Path, saved: PackageInfo, replay: ReplayPredi
     packages = lock(code, saved.packages, replay.result.packages, also=also)
     python = found[0] if (found := _PYTHON.match(saved.python)) else _IMAGE_PYTHON
     copy_predictor(predictor, folder / FOLDER, {files.test, *filter(None, [files.sample])})
-    # The image may name a registry of its owner, and the lock is a file of the run.
-    known = {"rows": rows, "packages": packages.versions, "sums": sums_of(folder / FOLDER), "image": "", "lock": ""}
+    # The image may name a registry of its owner, the runner a file of this machine, and the lock is one of the run.
+    known: dict[str, Any] = {"rows": rows, "packages": packages.versions, "sums": sums_of(folder / FOLDER)}
+    known |= {"made_by": without_paths(saved.made_by), "runner": "", "image": "", "lock": ""}
     _write_json(folder / FOLDER / INFO, saved.model_copy(update=known).model_dump(mode="json"))
     description = Description(
         made_with=__version__,

@@ -1,4 +1,4 @@
-"""A description of rows that repeats no cell of train: examples are made up."""
+"""What an exported folder says without cells of train, whose examples are made up, and without paths of the machine."""
 
 import re
 
@@ -9,10 +9,17 @@ from mlestar.predictor.date_cells import zone_of
 from mlestar.predictor.frames import RowColumn, RowSpec
 
 _DIGITS = re.compile(r"\d+")
+_PATH = re.compile(r"(?<![\w./])(?:~|\b[A-Za-z]:)?[/\\](?:[^\s/\\'\"<>|]+[/\\])+(?P<name>[^\s/\\'\"<>|]*)")
+"""An absolute path with at least two parts; not the address of a page."""
 _DAY = pd.Timestamp("2001-02-03 04:05:06")
 _PARTS = "20010203040506"
 _TRUTHS = {text for pair in TRUTHS for text in pair}
 _MADE_UP = {"int": 1, "float": 1.5, "bool": True, "id": 1}
+
+
+def without_paths(text: str) -> str:
+    """Return a text with the last part of each path of a machine in its place."""
+    return _PATH.sub(lambda path: path["name"], text)
 
 
 def without_cells(spec: RowSpec) -> RowSpec:

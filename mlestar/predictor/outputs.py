@@ -26,7 +26,5 @@ def check_place(path: Path, run: Path, task: Task, *, is_folder: bool = False) -
     among = real.is_relative_to(data) and not any(map(is_run_folder, real.parents))
     beside = not is_folder and real.parent == Path(task.folder).resolve()
     if among or beside:
-        msg = (
-            f"{path} is among the data of the run, which would count as changed: choose another place"
-        )
+        msg = f"{path} is among the data of the run, which would count as changed: choose another place"
         raise UserError(msg)

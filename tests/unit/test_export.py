@@ -29,7 +29,7 @@ from mlestar.export.alone.places import image_of
 from mlestar.export.alone.sums import check_folder
 from mlestar.export.card import cell, describe_coverage
 from mlestar.export.lock import SERVICE, lock
-from mlestar.export.neutral import without_cells
+from mlestar.export.neutral import without_cells, without_paths
 from mlestar.export.saved import is_missing
 from mlestar.export.sources import MODULES, package_sources
 from mlestar.predictor import RowColumn, RowSpec
@@ -263,6 +263,39 @@ def test_a_folder_is_written_whole_or_not_at_all(solved: Result, tmp_path: Path)
     finally:
         saved.write_bytes(MODEL["model.json"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "file"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("the cards of /home/u/secret/cards.md were not read", "the cards of cards.md were not read"),
+        ("'~/work/metric.py:score'", "'metric.py:score'"),
+        (r"C:\Users\u\model.gguf", "model.gguf"),
+        ("in /data/u/", "in "),
+        ("see https://a.b/c/d and and/or 3/4/5 km/h", "see https://a.b/c/d and and/or 3/4/5 km/h"),
+    ],
+)
+def test_paths_are_told_by_their_last_part(text: str, shown: str) -> None:
+    assert without_paths(text) == shown
+
+
+def test_no_path_of_the_machine_is_in_the_folder(solved: Result, tmp_path: Path) -> None:
+    path, warning = Path(solved.folder) / "result.json", "the file /home/jdoe/secret/cards.md was not read"
+    kept = path.read_text(encoding="utf-8")
+    record = json.loads(kept) | {"warnings": [warning], "model": "local:/home/jdoe/model.gguf"}
+    folder = Path(solved.folder) / "predictor"
+    aside = folder.rename(folder.with_name("kept"))
+    named = {"runner": "/home/jdoe/my.py:R", "image": "registry.jdoe:5000/x", "lock": "jdoe"}
+    try:
+        write_predictor(solved, SIGNS, MODEL, data=NOTES, made_by="/home/jdoe/model.gguf", **named)
+        path.write_text(json.dumps(record), encoding="utf-8")
+        written = texts(export_run(solved.folder, tmp_path / "out"))
+    finally:
+        path.write_text(kept, encoding="utf-8")
+        shutil.rmtree(folder)
+        aside.rename(folder)
+    assert "the file cards.md was not read" in written["MODEL_CARD.md"]
+    assert [name for name, text in written.items() if "jdoe" in text] == []
 
 
 def test_an_empty_folder_stays_the_same_one(solved: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from mlestar.export.lock import Package
 from mlestar.export.neutral import made_up_value, without_paths
 from mlestar.metrics.precision import format_score, round_score
 from mlestar.metrics.spec import NOT_BLIND
+from mlestar.predictor.coverage import limits_of
 from mlestar.predictor.frames import RowSpec
 from mlestar.predictor.package import PackageInfo
 from mlestar.report import Result
@@ -123,6 +124,7 @@ def readme(result: Result, saved: PackageInfo, rows: RowSpec, image: str) -> str
         version=__version__,
         run=result.run_id,
         image=image,
+        further=_further(result.uncertainty),
         example=clean_text(example).replace("'", "\\u0027"),
     )
 
@@ -137,7 +139,13 @@ def describe_coverage(uncertainty: Uncertainty | None) -> list[str]:
         return []
     what = "Sets of classes" if uncertainty.kind == "set" else "Intervals"
     measured = f"{what} of a stated coverage, and the share of fresh rows inside them: {uncertainty.summary}."
-    return [measured, uncertainty.rule, uncertainty.promise]
+    against = [f"{line[0].upper()}{line[1:]}." for line in limits_of(uncertainty) if line != uncertainty.promise]
+    return [measured, uncertainty.rule, uncertainty.promise, *against]
+
+
+def _further(uncertainty: Uncertainty | None) -> str:
+    """Return what a model has beside predictions: `interval`, `set`, or nothing."""
+    return "" if uncertainty is None or uncertainty.kind == "none" else uncertainty.kind
 
 
 def _names(names: Sequence[str]) -> str:

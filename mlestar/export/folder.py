@@ -131,6 +131,7 @@ def _fill(folder: Path, predictor: Path, saved: PackageInfo, replay: ReplayPredi
         rows=rows,
         files=files,
         labels=labels_of(replay.task),
+        uncertainty=replay.result.uncertainty,
         ranks=replay.blends_ranks,
     )
     _write_json(folder / DESCRIPTION, description.model_dump(mode="json"))

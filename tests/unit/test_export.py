@@ -218,6 +218,8 @@ def test_the_coverage_of_intervals_is_stated_where_there_are_some() -> None:
     assert known.summary in measured
     assert "79" in known.summary
     assert said == [known.rule, known.promise]
+    unchecked = describe_coverage(known.model_copy(update={"fresh_rows": 0}))
+    assert unchecked[3].startswith("No fresh rows checked the coverage")
     assert describe_coverage(None) == describe_coverage(Uncertainty(kind="none")) == []
 
 

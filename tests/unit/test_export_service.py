@@ -187,7 +187,7 @@ def test_mlflow_chooses_what_is_predicted() -> None:
     frame = pd.DataFrame({"x": [1.0]})
     assert model.predict(frame)["y"].tolist() == [1]
     assert model.predict(frame, {"method": "predict_proba"}).to_dict("list") == {0: [0.25], 1: [0.75]}
-    with pytest.raises(UserError, match=re.escape("method='fit': choose predict, predict_proba")):
+    with pytest.raises(UserError, match=re.escape("method='fit': choose one of predict, predict_proba")):
         model.predict(frame, {"method": "fit"})
 
 

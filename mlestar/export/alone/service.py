@@ -28,8 +28,11 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from mlestar.errors import OperatorError, UserError, first_line
+from mlestar.evaluation.uncertainty.record import Uncertainty
 from mlestar.export.alone.connections import READ_SECONDS, PatientProtocol
 from mlestar.export.alone.model import Model, open_model
+from mlestar.metrics.finite import finite_values
+from mlestar.predictor.coverage import further_columns, limits_of
 
 _FURTHER_COLUMNS = 1000
 """Columns of a request that the model does not need. Chosen by judgement; not measured."""
@@ -85,10 +88,13 @@ def make_app(model: Model, limits: ServiceLimits) -> Starlette:
         return JSONResponse(_description(model, limits))
 
     async def predict(request: Request) -> JSONResponse:
+        coverage = _read_coverage(request)
+        if coverage is not None:
+            model.uncertainty(coverage)
         body = await _read_body(request, limits)
         read = _Reader(limits.rows, len(model.columns) + _FURTHER_COLUMNS)
         frame = await run_in_threadpool(read.rows_of, request.headers.get("content-type", ""), body)
-        return JSONResponse(await run_in_threadpool(_answer, model, frame))
+        return JSONResponse(await run_in_threadpool(_answer, model, frame, coverage))
 
     return Starlette(
         routes=[
@@ -112,8 +118,35 @@ def _description(model: Model, limits: ServiceLimits) -> dict[str, Any]:
         "columns": columns,
         "id": {"name": rows.id.name, "required": not rows.free_id} if rows.id else None,
         "probabilities": model.has_probabilities,
+        "coverage": _coverages(known.uncertainty),
         "limits": {"body_mb": limits.body_mb, "rows": limits.rows, "seconds": limits.seconds},
         "predict": 'POST /predict with JSON ({"rows": [{column: value}, ...]}) or text/csv',
+    }
+
+
+def _read_coverage(request: Request) -> float | None:
+    """Return the coverage of intervals or sets that the address asks for; None without one."""
+    if unknown := [name for name in request.query_params if name != "coverage"]:
+        raise HTTPException(400, f"there is no parameter {unknown[0]!r}: coverage is the only one")
+    text = request.query_params.get("coverage")
+    try:
+        return None if text is None else float(text)
+    except ValueError as error:
+        raise HTTPException(400, f"coverage={text!r} is no number") from error
+
+
+def _coverages(uncertainty: Uncertainty | None) -> dict[str, Any] | None:
+    """Return for which coverages there are intervals or sets, and what is known of them."""
+    if uncertainty is None or uncertainty.kind == "none":
+        return None
+    levels = [level for level in uncertainty.levels if uncertainty.has_quantiles(level)]
+    return {
+        "kind": uncertainty.kind,
+        "from": min(levels, default=None),
+        "to": max(levels, default=None),
+        "fresh rows": uncertainty.summary,
+        "limits": list(dict.fromkeys([*limits_of(uncertainty), uncertainty.promise])),
+        "use": "POST /predict?coverage=0.9",
     }
 
 
@@ -175,6 +208,8 @@ class _Reader:
             values = json.loads(body, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_without_repeats)
         except (ValueError, RecursionError) as error:
             raise HTTPException(400, f"the body is no JSON: {first_line(str(error))}") from error
+        if isinstance(values, dict) and (further := [name for name in values if name != "rows"]):
+            raise HTTPException(400, f"beside rows there is {further[0]!r}: a coverage belongs in the address")
         rows = values.get("rows") if isinstance(values, dict) else values
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise HTTPException(400, 'send {"rows": [{column: value, ...}, ...]}')
@@ -220,13 +255,16 @@ def _is_text(name: str) -> bool:
     return name.isascii() or not any("\ud800" <= mark <= "\udfff" for mark in name)
 
 
-def _answer(model: Model, frame: pd.DataFrame) -> dict[str, Any]:
+def _answer(model: Model, frame: pd.DataFrame, coverage: float | None) -> dict[str, Any]:
     predictions = model.predictions(frame)
     if model.description.ranks:
         return {"ranks": _records(predictions.submission[list(model.description.spec.prediction_columns)])}
     answer: dict[str, Any] = {"predictions": _records(predictions.labels_or_values())}
     if model.has_probabilities:
         answer["probabilities"] = _records(predictions.probabilities())
+    if coverage is not None:
+        known = model.uncertainty(coverage)
+        answer[f"{known.kind}s"] = finite_values(_records(further_columns(predictions, known, coverage)))
     return answer
 
 

@@ -6,7 +6,8 @@ from typing import Any
 from mlestar.export.alone.pyfunc import COVERAGE
 from mlestar.export.sources import PACKAGE
 from mlestar.metrics.spec import TaskSpec
-from mlestar.predictor.frames import RowColumn, RowSpec
+from mlestar.predictor.cells import RowColumn
+from mlestar.predictor.frames import RowSpec
 
 _TYPES = {"text": "string"}
 """MLflow refuses whole numbers in a column of type `double`, and missing ones in one of type `long`. Both suit here, so

@@ -4,9 +4,9 @@ import re
 
 import pandas as pd
 
-from mlestar.predictor.cells import TRUTHS
+from mlestar.predictor.cells import TRUTHS, RowColumn
 from mlestar.predictor.date_cells import zone_of
-from mlestar.predictor.frames import RowColumn, RowSpec
+from mlestar.predictor.frames import RowSpec
 
 _DIGITS = re.compile(r"\d+")
 _PATH = re.compile(r"(?<![\w./])(?:~|\b[A-Za-z]:)?[/\\](?:[^\s/\\'\"<>|]+[/\\])+(?P<name>[^\s/\\'\"<>|]*)")

@@ -61,7 +61,7 @@ def write_cells(column: RowColumn, values: pd.Series) -> pd.Series:
     values = _plain(values)
     missing = values.isna().to_numpy()
     if pd.api.types.is_datetime64_any_dtype(values):
-        texts = _write_dates(column, values)
+        texts = _write_dates(column, values).tolist()
     else:
         write = _writer(column)
         texts = ["" if lacks else write(value) for value, lacks in zip(values.tolist(), missing, strict=True)]

@@ -43,7 +43,8 @@ def check_coverage(
     if kind is not None and uncertainty.kind != kind:
         msg = f"predictions of {owner} have {uncertainty.kind}s: use predict_{uncertainty.kind}"
         raise UserError(msg)
-    if not isinstance(coverage, numbers.Real):
+    given: Any = coverage
+    if not isinstance(given, numbers.Real):
         msg = f"{owner}: the coverage {coverage!r} is no number"
         raise UserError(msg)
     try:

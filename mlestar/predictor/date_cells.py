@@ -54,7 +54,8 @@ class DateForm:
         """
         aware = values.dt.tz is not None
         if self.zone is None:
-            return values.dt.strftime(_default(values) + ("%z" if aware else ""))
+            known: pd.Series = values.dt.strftime(_default(values) + ("%z" if aware else ""))
+            return known
         if aware and not self.zone:
             msg = f"has times with a zone, and those of train have none, like {self.example}: convert and drop it"
             raise ValueError(msg)
@@ -63,7 +64,7 @@ class DateForm:
             raise ValueError(msg)
         if self.zone:
             values = self._in_zone(values)
-        texts = values.dt.strftime(self.format)
+        texts: pd.Series = values.dt.strftime(self.format)
         if self.fraction:
             texts = texts + "." + values.dt.strftime("%f").str[: self.fraction].str.ljust(self.fraction, "0")
         return texts + (_offsets(values, self.zone) if self.zone else "")
@@ -73,7 +74,8 @@ class DateForm:
         zone, known = _read_zone(self.zone or "Z"), pd.to_datetime(self.example, errors="coerce", utc=True)
         if not pd.isna(known) and known.tz_convert(values.dt.tz).utcoffset() == zone.utcoffset(None):
             return values
-        return values.dt.tz_convert(zone)
+        converted: pd.Series = values.dt.tz_convert(zone)
+        return converted
 
     def suits(self, texts: pd.Series) -> pd.Series:
         """Return which texts begin with the year and have a zone, as far as those of train do."""
@@ -97,8 +99,9 @@ def _default(values: pd.Series) -> str:
 def _offsets(values: pd.Series, like: str) -> "pd.Series[str] | str":
     if like.strip() == "Z":
         return like
-    offsets = values.dt.strftime("%z")
-    return like[: -len(like.strip())] + (offsets.str[:3] + ":" + offsets.str[3:] if ":" in like else offsets)
+    offsets: pd.Series[str] = values.dt.strftime("%z")
+    with_colon = offsets.str[:3] + ":" + offsets.str[3:] if ":" in like else offsets
+    return like[: -len(like.strip())] + with_colon
 
 
 def _read_zone(text: str) -> datetime.timezone:

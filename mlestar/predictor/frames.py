@@ -123,7 +123,7 @@ def _are_numbers(column: RowColumn, texts: pd.Series) -> np.ndarray:
     known = ~np.isnan(numbers) if column.infinite else np.isfinite(numbers)
     if style.decimal == ",":
         known &= ~texts.str.replace(style.grouping, "", regex=True).str.contains(".", regex=False).to_numpy()
-    return known
+    return np.asarray(known)
 
 
 def _check_ids(ids: pd.Series) -> None:

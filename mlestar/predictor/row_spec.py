@@ -5,7 +5,8 @@ import pandas as pd
 from mlestar.data.kinds import MISSING, ColumnKind
 from mlestar.data.layouts.tables import row_numbers
 from mlestar.data.task import Task
-from mlestar.predictor.frames import RowColumn, RowSpec
+from mlestar.predictor.cells import RowColumn
+from mlestar.predictor.frames import RowSpec
 
 _FREE_IDS: tuple[ColumnKind, ...] = ("int", "id", "empty")
 """Kinds of id columns that only name rows, so that any other name would do."""

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -287,7 +288,7 @@ def test_no_path_of_the_machine_is_in_the_folder(solved: Result, tmp_path: Path)
     record = json.loads(kept) | {"warnings": [warning], "model": "local:/home/jdoe/model.gguf"}
     folder = Path(solved.folder) / "predictor"
     aside = folder.rename(folder.with_name("kept"))
-    named = {"runner": "/home/jdoe/my.py:R", "image": "registry.jdoe:5000/x", "lock": "jdoe"}
+    named: dict[str, Any] = {"runner": "/home/jdoe/my.py:R", "image": "registry.jdoe:5000/x", "lock": "jdoe"}
     try:
         write_predictor(solved, SIGNS, MODEL, data=NOTES, made_by="/home/jdoe/model.gguf", **named)
         path.write_text(json.dumps(record), encoding="utf-8")

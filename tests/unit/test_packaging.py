@@ -120,14 +120,13 @@ def test_files_that_changed_after_the_acceptance_are_refused(tmp_path: Path, pac
 
 
 def test_files_and_folders_that_were_added_are_refused(tmp_path: Path, packaged: PackageInfo) -> None:
-    for add in (
-        lambda path: path.write_bytes(b""),
-        lambda path: path.symlink_to(tmp_path),
-        lambda path: path.symlink_to(tmp_path / "nowhere"),
-    ):
+    for leads_to in (None, tmp_path, tmp_path / "nowhere"):
         for below in ("model", "data", "."):
             added = package_folder(tmp_path) / below / "planted.pkl"
-            add(added)
+            if leads_to is None:
+                added.write_bytes(b"")
+            else:
+                added.symlink_to(leads_to)
             with pytest.raises(UserError, match=r"planted\.pkl was added since it was recorded"):
                 check_package(tmp_path, packaged)
             added.unlink()

@@ -13,11 +13,13 @@ class PatientProtocol(H11Protocol):
     """Closes a connection on which no request began for a while, and none is answered."""
 
     seconds = READ_SECONDS
+    _timer: asyncio.TimerHandle
+    _answered: Any = None
+    """The last request when it was looked at before."""
 
     def connection_made(self, transport: Any) -> None:
         """Begin to watch a connection."""
         super().connection_made(transport)
-        self._answered: Any = None
         self._timer = self.loop.call_later(self.seconds, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -30,4 +32,4 @@ class PatientProtocol(H11Protocol):
             self.transport.close()
             return
         self._answered = self.cycle
-        self._timer: asyncio.TimerHandle = self.loop.call_later(self.seconds, self._look)
+        self._timer = self.loop.call_later(self.seconds, self._look)

@@ -13,9 +13,10 @@ from mlestar.errors import clean_text, mask_secrets
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.evaluation.uncertainty.record import Uncertainty
 from mlestar.export.lock import Package
-from mlestar.export.neutral import made_up_value
+from mlestar.export.neutral import made_up_value, without_paths
 from mlestar.metrics.precision import format_score, round_score
 from mlestar.metrics.spec import NOT_BLIND
+from mlestar.predictor.coverage import limits_of
 from mlestar.predictor.frames import RowSpec
 from mlestar.predictor.package import PackageInfo
 from mlestar.report import Result
@@ -67,8 +68,8 @@ def render(template: str, /, **values: Any) -> str:
 
 
 def cell(text: object) -> str:
-    """Return a text from outside as a cell of a Markdown table: on one line, with all markup escaped."""
-    plain = " ".join(clean_text(mask_secrets(str(text))).split())[:_MAX_CELL]
+    """Return a text from elsewhere as a cell of a Markdown table: on one line, with all markup escaped."""
+    plain = " ".join(without_paths(clean_text(mask_secrets(str(text)))).split())[:_MAX_CELL]
     return plain.translate(_MARKS)
 
 
@@ -123,6 +124,7 @@ def readme(result: Result, saved: PackageInfo, rows: RowSpec, image: str) -> str
         version=__version__,
         run=result.run_id,
         image=image,
+        further=_further(result.uncertainty),
         example=clean_text(example).replace("'", "\\u0027"),
     )
 
@@ -137,7 +139,13 @@ def describe_coverage(uncertainty: Uncertainty | None) -> list[str]:
         return []
     what = "Sets of classes" if uncertainty.kind == "set" else "Intervals"
     measured = f"{what} of a stated coverage, and the share of fresh rows inside them: {uncertainty.summary}."
-    return [measured, uncertainty.rule, uncertainty.promise]
+    against = [f"{line[0].upper()}{line[1:]}." for line in limits_of(uncertainty) if line != uncertainty.promise]
+    return [measured, uncertainty.rule, uncertainty.promise, *against]
+
+
+def _further(uncertainty: Uncertainty | None) -> str:
+    """Return what a model has beside predictions: `interval`, `set`, or nothing."""
+    return "" if uncertainty is None or uncertainty.kind == "none" else uncertainty.kind
 
 
 def _names(names: Sequence[str]) -> str:

@@ -8,11 +8,12 @@ from mlestar.errors import UserError
 from mlestar.files import sha256_of
 from mlestar.metrics.spec import TaskSpec
 from mlestar.predictor.frames import RowSpec
+from mlestar.predictor.sums import INFO as INFO
+from mlestar.predictor.sums import ChangedError, check_files, check_nothing_added, sums_of
 
 PACKAGE_FORMAT = 1
 """Number of the format; it is increased when older versions cannot read the new one."""
 FOLDER = "predictor"
-INFO = "predictor.json"
 SCRIPT = "predictor.py"
 MODEL = "model"
 DATA = "data"
@@ -32,6 +33,7 @@ SAFE_SUFFIXES = {
     ".onnx": "onnx",
 }
 """Formats that contain only values and no code, by the suffix of a file."""
+_AGAIN = "run `mlestar package` again"
 
 
 class ModelFile(BaseModel):
@@ -97,6 +99,8 @@ class PackageInfo(BaseModel):
     image: str = ""
     runner: str = ""
     files: tuple[ModelFile, ...] = ()
+    sums: dict[str, str] = {}
+    """The sha256 of every file by its path in the folder, without this one; older versions recorded none."""
     safe: bool = True
     """No file of `model/` can execute code when it is loaded."""
     train_files: tuple[str, ...] = ()
@@ -138,20 +142,52 @@ def read_package(run: Path) -> PackageInfo | None:
     return info
 
 
-def check_files(run: Path, info: PackageInfo) -> None:
-    """Refuse a packaged predictor whose model files are not those that were accepted.
+def check_package(run: Path, info: PackageInfo) -> None:
+    """Refuse a packaged predictor whose files are not those that were accepted.
 
     Raises:
         UserError: names a file.
     """
-    folder = package_folder(run) / MODEL
-    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if not path.is_dir()}
-    listed = {file.name: file for file in info.files}
-    for name in sorted(found.keys() | listed.keys()):
-        file, path = listed.get(name), found.get(name)
-        if file is None or path is None or path.is_symlink() or sha256_of(path) != file.sha256:
-            msg = f"{folder / name} has changed since the predictor was accepted: run `mlestar package` again"
-            raise UserError(msg)
+    check_has_sums(run, info)
+    folder = package_folder(run)
+    try:
+        check_files(folder, info.sums)
+        check_nothing_added(folder, info.sums)
+    except ChangedError as error:
+        msg = f"{folder}: {error}: {_AGAIN}"
+        raise UserError(msg) from error
+
+
+def check_has_sums(run: Path, info: PackageInfo) -> None:
+    """Refuse a packaged predictor of a version that recorded the files of `model` only.
+
+    Raises:
+        UserError: it is one.
+    """
+    if not info.sums:
+        msg = f"{package_folder(run)} was made by an older version, without the sha256 of {SCRIPT}: {_AGAIN}"
+        raise UserError(msg)
+
+
+def record_sums(run: Path) -> PackageInfo:
+    """Write the sha256 of every file of a packaged predictor into its record, and return the record.
+
+    Raises:
+        UserError: there is no record, or something in the folder is no regular file.
+    """
+    folder, info = package_folder(run), read_package(run)
+    if info is None:
+        msg = f"{folder} has no {INFO}: {_AGAIN}"
+        raise UserError(msg)
+    try:
+        info = info.model_copy(update={"sums": sums_of(folder)})
+    except ChangedError as error:
+        msg = f"{folder}: {error}"
+        raise UserError(msg) from error
+    part = folder.with_name(f".{FOLDER}-{INFO}")
+    part.write_text(info.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    part.rename(folder / INFO)
+    return info
 
 
 def describe_file(path: Path, name: str) -> ModelFile:

@@ -11,7 +11,16 @@ import pandas as pd
 from mlestar.data.task import Task
 from mlestar.errors import UserError
 from mlestar.predictor.frames import NoteCallback
-from mlestar.predictor.package import DATA, MODEL, SCRIPT, PackageInfo, check_files, package_folder, read_package
+from mlestar.predictor.package import (
+    DATA,
+    MODEL,
+    SCRIPT,
+    PackageInfo,
+    check_has_sums,
+    check_package,
+    package_folder,
+    read_package,
+)
 from mlestar.predictor.packaged_scripts import PackagingError, predict, put_new_rows
 from mlestar.predictor.packaging import check_solution
 from mlestar.predictor.replay import ReplayPredictor, open_replay
@@ -37,7 +46,7 @@ class PackagedPredictor(ReplayPredictor):
         return "the packaged predictor"
 
     def _check_unchanged(self) -> None:
-        check_files(self.folder.path, self.info)
+        check_package(self.folder.path, self.info)
 
     async def _submit(self, ctx: RunContext, cells: pd.DataFrame) -> tuple[StagedInput, Path]:
         if self.info.depends:
@@ -85,6 +94,7 @@ def open_predictor(
     info = read_package(replay.folder.path)
     if info is not None and info.accepted:
         check_solution(replay, info)
+        check_has_sums(replay.folder.path, info)
         values = {entry.name: getattr(replay, entry.name) for entry in fields(replay)}
         return PackagedPredictor(**values, info=info)
     reason = "no packaged predictor" if info is None else f"no packaged predictor was accepted ({info.reason})"

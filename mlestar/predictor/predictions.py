@@ -99,19 +99,24 @@ class Predictions:
             raise UserError(msg)
         if classes := self._two_classes():
             return self._frame(_typed_names(classes, self.labels), np.hstack([1 - numbers, numbers]))
-        classes = self.spec.classes if len(self.spec.classes) == numbers.shape[1] else self.spec.prediction_columns
-        return self._frame(_typed_names(classes, self.labels), numbers)
+        if self._has_a_column_for_each_class():
+            return self._frame(_typed_names(self.spec.classes, self.labels), numbers)
+        return self._frame(self.targets(), numbers)
 
     def _most_probable(self) -> pd.DataFrame:
         spec, numbers = self.spec, self.numbers()
         if classes := self._two_classes():
             chosen = np.array(classes, dtype=object)[(numbers[:, 0] >= _HALF).astype(int)]
-        elif len(spec.target) == 1 and len(spec.classes) == numbers.shape[1]:
+        elif self._has_a_column_for_each_class():
             chosen = np.array(spec.classes, dtype=object)[numbers.argmax(axis=1)]
         else:
             return self._frame(self.targets(), (numbers >= _HALF).astype(int))
         column = _typed(pd.Series(chosen, index=self.index, dtype=object), self.labels)
         return column.to_frame(spec.target[0])
+
+    def _has_a_column_for_each_class(self) -> bool:
+        """Two targets of two classes have as many columns, but each is that of a target."""
+        return len(self.spec.target) == 1 and len(self.spec.classes) == len(self.spec.prediction_columns)
 
     def _two_classes(self) -> tuple[str, ...]:
         """Return the negative and the positive class where one column holds the probability of the latter."""
@@ -125,7 +130,7 @@ class Predictions:
     def class_labels(self) -> list[Any]:
         """Return the class of each column of probabilities; for a single column, the negative and positive class."""
         classes = self._two_classes()
-        if not classes and len(self.spec.target) == 1 and len(self.spec.classes) == len(self.spec.prediction_columns):
+        if not classes and self._has_a_column_for_each_class():
             classes = self.spec.classes
         return _typed_names(classes, self.labels) if classes else [0, 1]
 

@@ -15,10 +15,10 @@ from mlestar.errors import UserError
 from mlestar.evaluation.blending.scales import RANKED
 from mlestar.evaluation.holdout.stage import manifest
 from mlestar.evaluation.submission_file import write_submission
-from mlestar.evaluation.uncertainty.record import UncertaintyKind
+from mlestar.evaluation.uncertainty.record import Uncertainty, UncertaintyKind
 from mlestar.events import Event
 from mlestar.metrics.spec import TaskSpec
-from mlestar.predictor.coverage import check_coverage, note_limits, submission_with_coverage, with_coverage
+from mlestar.predictor.coverage import check_coverage, limits_of, submission_with_coverage, with_coverage
 from mlestar.predictor.frames import NoteCallback, RowSpec, check_frame
 from mlestar.predictor.new_rows import check_replaceable, put_rows
 from mlestar.predictor.predictions import Predictions
@@ -164,8 +164,7 @@ class ReplayPredictor:
             self._note("the winner blends ranks: its predictions only order the rows of this call")
         if coverage is None:
             return (await self._replayed(frame)).submission
-        uncertainty = check_coverage(self.result, coverage)
-        note_limits(uncertainty, self._note)
+        uncertainty = self._known_uncertainty(coverage)
         return submission_with_coverage(await self._replayed(frame), uncertainty, coverage)
 
     def describe(self) -> dict[str, Any]:
@@ -182,9 +181,15 @@ class ReplayPredictor:
         }
 
     async def _replayed_with_coverage(self, frame: Any, coverage: float, kind: UncertaintyKind) -> pd.DataFrame:
-        uncertainty = check_coverage(self.result, coverage, kind)
-        note_limits(uncertainty, self._note)
+        uncertainty = self._known_uncertainty(coverage, kind)
         return with_coverage(await self._replayed(frame), uncertainty, coverage)
+
+    def _known_uncertainty(self, coverage: float, kind: UncertaintyKind | None = None) -> Uncertainty:
+        """Return how sure predictions are, after telling what is known against the stated coverage."""
+        uncertainty = check_coverage(self.result.uncertainty, coverage, f"run {self.result.run_id}", kind)
+        for line in limits_of(uncertainty):
+            self._note(line)
+        return uncertainty
 
     async def _replayed(self, frame: Any) -> Predictions:
         cells = await asyncio.to_thread(check_frame, self.rows, frame, self._note)

@@ -7,6 +7,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from mlestar.data.composed_id import ComposedId
+from mlestar.data.tables.quoting import choose_quoting
 from mlestar.predictor.frames import RowSpec
 from mlestar.predictor.parquet_rows import parquet_bytes, read_schema
 
@@ -81,4 +82,5 @@ class RowFiles(BaseModel):
 def _content(cells: pd.DataFrame, delimiter: str, types: str) -> bytes:
     if types:
         return parquet_bytes(cells, read_schema(types))
-    return cells.to_csv(index=False, sep=delimiter, lineterminator="\n").encode()
+    quoting = choose_quoting(cells)
+    return cells.to_csv(index=False, sep=delimiter, lineterminator="\n", quoting=quoting).encode()

@@ -2,10 +2,11 @@
 
 import pandas as pd
 
-from mlestar.data.kinds import ColumnKind
+from mlestar.data.kinds import MISSING, ColumnKind
 from mlestar.data.layouts.tables import row_numbers
 from mlestar.data.task import Task
-from mlestar.predictor.frames import RowColumn, RowSpec
+from mlestar.predictor.cells import RowColumn
+from mlestar.predictor.frames import RowSpec
 
 _FREE_IDS: tuple[ColumnKind, ...] = ("int", "id", "empty")
 """Kinds of id columns that only identify rows, so that new ids can be made up."""
@@ -21,7 +22,10 @@ def row_spec(task: Task) -> RowSpec:
         if file.file == name
         for column in file.columns
     }
-    rows = [described.get(name, RowColumn(name=name, kind="text")) for name in _columns_of_file(task)]
+    rows = [
+        described.get(name, RowColumn(name=name, kind="text")).model_copy(update=_facts(task, name))
+        for name in _columns_of_file(task)
+    ]
     counters = row_numbers(task.train, test)
     ids = test.frame[spec.id] if test.frame is not None and spec.id in test.columns else None
     identifier = None
@@ -34,6 +38,17 @@ def row_spec(task: Task) -> RowSpec:
         targets=spec.target,
         counters={name: first for name, first in counters.items() if name != spec.id},
     )
+
+
+def _facts(task: Task, name: str) -> dict[str, int | bool]:
+    """Return what all cells of a column say: how many digits codes have, and whether numbers are infinite."""
+    frames = [file.frame for file in (task.train, task.test) if file.frame is not None and name in file.columns]
+    cells = frames[0][name].str.strip() if frames else pd.Series(dtype=object)
+    cells = cells[~cells.isin(MISSING)]
+    infinite = cells.str.fullmatch(r"[+-]?inf(?:inity)?", case=False).any()
+    widths = cells.str.len().unique()
+    same = len(widths) == 1 and widths[0] > 1 and cells.str.fullmatch(r"[0-9]+").all()
+    return {"digits": int(widths[0]) if same and cells.str.startswith("0").any() else 0, "infinite": bool(infinite)}
 
 
 def labels_of(task: Task) -> tuple[str, ...]:

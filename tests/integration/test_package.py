@@ -16,7 +16,7 @@ from mlestar.errors import UserError
 from mlestar.llm import ScriptedModel
 from mlestar.offline import OfflineEngineer
 from mlestar.predictor import open_predictor
-from mlestar.predictor.package import PackageInfo, describe_file
+from mlestar.predictor.package import PackageInfo, describe_file, record_sums
 from tests.unit.offline_context import mixed_rows
 
 KINDS = [pytest.param("docker", marks=pytest.mark.docker), "local"]
@@ -93,7 +93,7 @@ def test_a_packaged_winner_predicts_what_was_submitted(tmp_path: Path, runner: s
     assert predicted[columns].to_numpy().tolist() == submitted[columns][:7].to_numpy().tolist()
     planted = Path(result.folder) / "predictor" / "model" / "script1" / "planted.pkl"
     planted.write_bytes(pickle.dumps(Hostile(tmp_path / "harm")))
-    with pytest.raises(UserError, match=r"planted\.pkl has changed"):
+    with pytest.raises(UserError, match=r"planted\.pkl was added since it was recorded"):
         predictor.predict(test[:1])
     assert not (tmp_path / "harm").exists()
     assert result.predictor(how="replay").describe()["kind"] == "replay"
@@ -170,3 +170,4 @@ def accept_pickle(folder: Path, path: Path, mark: Path) -> None:
     assert not file.safe
     changed = info.model_copy(update={"files": (*info.files, file), "safe": False})
     (folder / "predictor.json").write_text(changed.model_dump_json(), encoding="utf-8")
+    record_sums(folder.parent)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlestar.predictor.package import PackageInfo, describe_file
+from mlestar.predictor.package import PackageInfo, describe_file, record_sums
 from mlestar.report import Result
 
 SIGNS = """# /// script
@@ -78,4 +78,5 @@ def write_predictor(
     }
     info = PackageInfo.model_validate(record)
     (folder / "predictor.json").write_text(info.model_dump_json(), encoding="utf-8")
+    record_sums(Path(result.folder))
     return folder

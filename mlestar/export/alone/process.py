@@ -5,6 +5,7 @@ import binascii
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -99,6 +100,7 @@ class PredictorProcess:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             env=dict(self._environment),
+            start_new_session=True,
         )
         answer = self._ask(self._process, b"", _START_SECONDS)
         if not answer.get("ready"):
@@ -148,7 +150,10 @@ class PredictorProcess:
             process.stdout.close()
 
     def _kill(self, process: "subprocess.Popen[bytes]") -> None:
+        """End a process and those that it started: any of them could keep its pipe open."""
         self._on_kill()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.kill()
 
 

@@ -9,7 +9,7 @@ from mlestar.files import sha256_of
 from mlestar.metrics.spec import TaskSpec
 from mlestar.predictor.frames import RowSpec
 from mlestar.predictor.sums import INFO as INFO
-from mlestar.predictor.sums import ChangedError, check_files, check_nothing_added, sums_of
+from mlestar.predictor.sums import ChangedError, check_files, check_nothing_added
 
 PACKAGE_FORMAT = 1
 """Number of the format; it is increased when older versions cannot read the new one."""
@@ -167,27 +167,6 @@ def check_has_sums(run: Path, info: PackageInfo) -> None:
     if not info.sums:
         msg = f"{package_folder(run)} was made by an older version, without the sha256 of {SCRIPT}: {_AGAIN}"
         raise UserError(msg)
-
-
-def record_sums(run: Path) -> PackageInfo:
-    """Write the sha256 of every file of a packaged predictor into its record, and return the record.
-
-    Raises:
-        UserError: there is no record, or something in the folder is no regular file.
-    """
-    folder, info = package_folder(run), read_package(run)
-    if info is None:
-        msg = f"{folder} has no {INFO}: {_AGAIN}"
-        raise UserError(msg)
-    try:
-        info = info.model_copy(update={"sums": sums_of(folder)})
-    except ChangedError as error:
-        msg = f"{folder}: {error}"
-        raise UserError(msg) from error
-    part = folder.with_name(f".{FOLDER}-{INFO}")
-    part.write_text(info.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    part.rename(folder / INFO)
-    return info
 
 
 def describe_file(path: Path, name: str) -> ModelFile:

@@ -65,10 +65,13 @@ async def fit(ctx: RunContext, script: str, staged: StagedInput, folder: Path, l
     await _check(ctx, execution, "fit")
     if execution.detail:
         raise PackagingError(execution.detail)
-    await asyncio.to_thread(_place_files, ctx, execution, folder)
+    if odd := [name for name in execution.files if not name.isprintable()]:
+        msg = f"`fit` saved a file whose name cannot be printed: {odd[0]!r}"
+        raise PackagingError(msg)
     if not execution.files:
         msg = "`fit` saved nothing in the folder `model`"
         raise PackagingError(msg)
+    await asyncio.to_thread(_place_files, ctx, execution, folder)
     return Fitted(script, folder, execution)
 
 

@@ -44,6 +44,7 @@ from mlestar.predictor.packaged_scripts import (
     train_files,
 )
 from mlestar.predictor.replay import ReplayPredictor, check_data, open_replay
+from mlestar.predictor.sums import sums_of
 from mlestar.runners import Runner
 from mlestar.runtime.brief import draft_brief
 from mlestar.runtime.context import RunContext, close_context, open_context
@@ -238,6 +239,7 @@ class _Packaging:
         return self.describe(
             accepted=True,
             train_files=tuple(file.name for file in files if file.sha256 in hashes),
+            sums=sums_of(folder),
             data_files=tuple(name for name in data if (folder / DATA / name).is_file()),
             files=files,
             safe=all(file.safe for file in files),

@@ -16,8 +16,9 @@ from mlestar.errors import UserError
 from mlestar.llm import ScriptedModel
 from mlestar.offline import OfflineEngineer
 from mlestar.predictor import open_predictor
-from mlestar.predictor.package import PackageInfo, describe_file, record_sums
+from mlestar.predictor.package import PackageInfo, describe_file
 from tests.unit.offline_context import mixed_rows
+from tests.unit.packaged import record_sums
 
 KINDS = [pytest.param("docker", marks=pytest.mark.docker), "local"]
 SETTINGS = {"model": "offline", "profile": "quick", "retrieved_models": 1, "outer_steps": 0, "baselines": False}

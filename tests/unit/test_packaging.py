@@ -20,8 +20,8 @@ from mlestar.predictor.package import (
     describe_file,
     package_folder,
     read_package,
-    record_sums,
 )
+from tests.unit.packaged import record_sums
 
 PACKAGED = "def fit(data, model):\n    pass\n\n\ndef predict(model, data, submission):\n    pass\n"
 

@@ -164,6 +164,12 @@ def _limits(result: Result, saved: PackageInfo) -> list[str]:
         lines.append("How well the probabilities are calibrated was not checked.")
     if result.score.fresh is None:
         lines.append("There is no score on fresh rows: the holdout score chose the model, so it may flatter it.")
+    if saved.train_files:
+        lines.append(
+            "The model contains the train rows, in which it looks up features: share it only where these may be shared."
+        )
+    if saved.depends:
+        lines.append("The prediction of a row depends on the other rows of the call: predict many rows together.")
     if not saved.safe:
         lines.append("Files of the model can execute code when they are read: keep it in its container.")
     return lines

@@ -68,6 +68,9 @@ def export_run(
     if is_missing(source, replay.result):
         package(source, task=task, runner=runner, on_note=on_note)
     saved = read_saved(source)
+    if saved.train_files and on_note is not None:
+        files = ", ".join(saved.train_files)
+        on_note(f"the exported folder contains train rows ({files}): share it only where these may be shared")
     try:
         with _written_at_once(path) as folder:
             _fill(folder, package_folder(source), saved, replay)

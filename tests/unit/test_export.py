@@ -180,6 +180,20 @@ def test_nothing_of_train_of_this_machine_and_no_secret_is_written(
     assert [path.name for path in (folder / "predictor/data").iterdir()] == ["notes.csv"]
 
 
+def test_a_model_with_train_rows_says_so(solved: Result, tmp_path: Path) -> None:
+    check = {"name": "one row alone", "rows": 1, "difference": 0.1, "tolerance": 1e-6, "passed": True, "depends": True}
+    try:
+        write_predictor(solved, SIGNS, MODEL, data=NOTES, train_files=("rows/train.csv",), checks=[check])
+        notes: list[str] = []
+        card = (export_run(solved.folder, tmp_path / "model", on_note=notes.append) / "README.md").parent
+        text = "".join(path.read_text(encoding="utf-8") for path in card.glob("*.md"))
+    finally:
+        write_predictor(solved, SIGNS, MODEL, data=NOTES)
+    assert "The model contains the train rows" in text
+    assert "depends on the other rows of the call" in text
+    assert any("rows/train.csv" in note for note in notes)
+
+
 def test_the_card_has_scores_split_and_limits(exported: Path, solved: Result) -> None:
     card = texts(exported)["MODEL_CARD.md"]
     assert card.startswith("---\nlibrary_name: mlestar\n")

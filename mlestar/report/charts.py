@@ -13,6 +13,7 @@ import vl_convert
 from markupsafe import Markup
 
 from mlestar.errors import clean_text
+from mlestar.evaluation.outcome import Outcome
 from mlestar.metrics.spec import Direction
 from mlestar.report.history import ExecutionRow, StudyRow, TrialRow
 
@@ -25,6 +26,7 @@ COLORS = {
     "accent": "#040404",
     "good": "#050505",
     "bad": "#060606",
+    "card": "#070707",
 }
 """Stand-ins that are replaced by variables of the page: Vega draws no variables."""
 LABEL = 40
@@ -162,6 +164,102 @@ def timeline_chart(executions: Sequence[ExecutionRow]) -> Chart | None:
     return draw(specify, f"{len(executions)} executions of {seconds:.0f} s together in {lanes} lanes over time.")
 
 
+def outcome_chart(outcome: Outcome) -> Chart | None:
+    """Return predictions beside the truth: points, a table of classes, or shares by predicted probability."""
+    if outcome.kind == "values":
+        return _points(outcome)
+    return _confusion(outcome) if outcome.kind == "labels" else _calibration(outcome)
+
+
+def _points(outcome: Outcome) -> Chart | None:
+    if len(outcome.points) < 2:
+        return None
+    rows = [{"predicted": predicted, "true": true} for predicted, true in outcome.points]
+    numbers = [number for point in outcome.points for number in point]
+    ends = [{"at": min(numbers)}, {"at": max(numbers)}]
+
+    def specify(width: int) -> alt.LayerChart:
+        scale = alt.Scale(zero=False)
+        x, y = alt.X("predicted:Q", scale=scale), alt.Y("true:Q", scale=scale)
+        equal = alt.Chart(_data(ends)).mark_line(color=COLORS["soft"], strokeDash=[4, 4])
+        line = equal.encode(x=alt.X("at:Q", title="predicted"), y=alt.Y("at:Q", title=f"true {_short(outcome.target)}"))
+        dots = alt.Chart(_data(rows)).mark_circle(size=26, opacity=0.55, color=COLORS["accent"]).encode(x=x, y=y)
+        return alt.layer(line, dots).properties(width=min(width, 520), height=min(width, 380))
+
+    errors = sorted(abs(predicted - true) for predicted, true in outcome.points)
+    middle = errors[len(rows) // 2]
+    return draw(specify, f"{len(rows)} of {outcome.rows} rows; half of them are off by {middle:.3g} or less.")
+
+
+def _confusion(outcome: Outcome) -> Chart:
+    rows = []
+    for true, counts in zip(outcome.classes, outcome.counts, strict=True):
+        total = max(1, sum(counts))
+        rows += [
+            {
+                "true": _short(true),
+                "predicted": _short(name),
+                "rows": count,
+                "share": count / total,
+                "dark": count / total > 0.5,
+            }
+            for name, count in zip(outcome.classes, counts, strict=True)
+        ]
+    right = sum(outcome.counts[place][place] for place in range(len(outcome.classes)))
+
+    def specify(width: int) -> alt.LayerChart:
+        size = min((width - 60) // len(outcome.classes), 70)
+        base = alt.Chart(_data(rows)).encode(
+            x=alt.X("predicted:N", sort=None, title="predicted", axis=alt.Axis(labelAngle=-40)),
+            y=alt.Y("true:N", sort=None, title=f"true {_short(outcome.target)}"),
+        )
+        cells = base.mark_rect(color=COLORS["accent"]).encode(opacity=alt.Opacity("share:Q", legend=None))
+        ink = alt.Color(
+            "dark:N", legend=None, scale=alt.Scale(domain=[True, False], range=[COLORS["card"], COLORS["ink"]])
+        )
+        counts = base.mark_text(fontSize=11).encode(text="rows:Q", color=ink)
+        return alt.layer(cells, counts).properties(
+            width=size * len(outcome.classes), height=min(size, 44) * len(outcome.classes)
+        )
+
+    text = f"{right} of {outcome.rows} rows have the true label; rows are true classes, columns predicted ones."
+    return draw(specify, text)
+
+
+def _calibration(outcome: Outcome) -> Chart | None:
+    if not outcome.bins:
+        return None
+    rows = [
+        {
+            "predicted": group.predicted,
+            "true": group.true,
+            "low": max(0.0, group.true - 2 * group.error),
+            "high": min(1.0, group.true + 2 * group.error),
+        }
+        for group in outcome.bins
+    ]
+
+    def specify(width: int) -> alt.LayerChart:
+        scale = alt.Scale(domain=[0, 1])
+        ends = [{"at": 0.0}, {"at": 1.0}]
+        equal = alt.Chart(_data(ends)).mark_line(color=COLORS["soft"], strokeDash=[4, 4])
+        x = alt.X("at:Q", title="predicted probability", scale=scale)
+        line = equal.encode(x=x, y=alt.Y("at:Q", title="share that came true", scale=scale))
+        base = alt.Chart(_data(rows)).encode(x="predicted:Q")
+        errors = base.mark_rule(color=COLORS["accent"], opacity=0.5).encode(y="low:Q", y2="high:Q")
+        dots = base.mark_circle(size=60, opacity=1, color=COLORS["accent"]).encode(y="true:Q")
+        return alt.layer(line, errors, dots).properties(width=min(width, 420), height=min(width, 320))
+
+    off = sum(abs(group.predicted - group.true) > 2 * group.error for group in outcome.bins)
+    told = "the share that came true is within two standard errors of the prediction"
+    return draw(specify, f"In {len(rows) - off} of {len(rows)} groups of rows {told}.")
+
+
+def _short(text: str) -> str:
+    cleaned = clean_text(text).replace("\n", " ")
+    return cleaned if len(cleaned) <= LABEL else f"{cleaned[: LABEL - 3]}..."
+
+
 def draw(specify: Specify, text: str) -> Chart:
     """Return a specified chart in both widths."""
     return Chart(_svg(specify(WIDE)), _svg(specify(NARROW)), text)
@@ -208,10 +306,8 @@ def _bars(rows: Rows, title: str, text: str) -> Chart | None:
 def _effect(name: str, difference: float, error: float) -> dict[str, Any]:
     """Return a bar: only what exceeds two standard errors is called more or less."""
     kind = "noise" if abs(difference) <= 2 * error else "more" if difference > 0 else "less"
-    short = clean_text(name).replace("\n", " ")
-    short = short if len(short) <= LABEL else f"{short[: LABEL - 3]}..."
     low, high = difference - 2 * error, difference + 2 * error
-    return {"name": short, "difference": difference, "error": error, "low": low, "high": high, "kind": kind}
+    return {"name": _short(name), "difference": difference, "error": error, "low": low, "high": high, "kind": kind}
 
 
 def _lane(label: str) -> str:

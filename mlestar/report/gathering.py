@@ -10,6 +10,7 @@ from typing import Any
 from mlestar.metrics.precision import round_score
 from mlestar.report.baselines import BaselineRow
 from mlestar.report.history import read_history
+from mlestar.report.outcome import find_outcome
 from mlestar.report.page import render_page
 from mlestar.report.result import CapRow, MemberRow, ModelRow, Result, Score, SolutionRow, SpendRow
 from mlestar.report.start import StartRow, gather_start
@@ -83,6 +84,7 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
         task |= {"runner": (await ctx.executor.environment()).runner, "network": brief.network}
     if brief and winner and ended:
         task["uncertainty"] = await find_uncertainty(ctx, brief, solutions[winner], rescorings.get(winner))
+        task["outcome"] = await find_outcome(ctx, brief, solutions[winner], rescorings.get(winner))
     return Result(
         run_id=folder.run_id,
         status=state.get("status", "stopped"),

@@ -17,6 +17,7 @@ from mlestar.metrics.spec import Direction, TaskSpec, sign
 from mlestar.report.amounts import dollars, tokens
 from mlestar.report.baselines import BEYOND_NOISE, BaselineRow, submitted_warning, winner_warning
 from mlestar.report.history import History
+from mlestar.report.outcome import OutcomeRow
 from mlestar.report.start import StartRow
 from mlestar.runtime.weights import WeightRow
 from mlestar.state import (
@@ -179,6 +180,8 @@ class Result(BaseModel):
     """The pretrained weights that the winner uses."""
     spec: TaskSpec | None = None
     """The task as the run understood it; None in runs of versions that did not keep it."""
+    outcome: OutcomeRow | None = None
+    """The winner's predictions beside the truth; None until the run has ended, and where that is not shown."""
     history: History | None = None
     """The course of the run; None in runs of versions that did not keep it."""
     uncertainty: Uncertainty | None = None

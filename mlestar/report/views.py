@@ -12,6 +12,7 @@ from mlestar.report.charts import (
     Chart,
     effect_chart,
     lineage_chart,
+    outcome_chart,
     score_chart,
     timeline_chart,
     trial_chart,
@@ -32,6 +33,7 @@ class Charts:
     lineage: Chart | None = None
     studies: tuple[tuple[str, Chart], ...] = ()
     trials: Chart | None = None
+    outcome: Chart | None = None
     timeline: Chart | None = None
 
 
@@ -114,14 +116,16 @@ def difference(row: SolutionRow, scripts: Mapping[str, str]) -> str:
 def _charts(result: Result) -> Charts:
     history = result.history
     nodes, edges = _lineage(result)
+    outcome = outcome_chart(result.outcome.outcome) if result.outcome else None
     if history is None:
-        return Charts(lineage=lineage_chart(nodes, edges))
+        return Charts(lineage=lineage_chart(nodes, edges), outcome=outcome)
     drawn = ((study.label, effect_chart(study)) for study in history.studies)
     return Charts(
         scores=score_chart(_score_rows(result), result.metric, result.direction),
         lineage=lineage_chart(nodes, edges),
         studies=tuple((label, chart) for label, chart in drawn if chart is not None),
         trials=trial_chart(history.trials),
+        outcome=outcome,
         timeline=timeline_chart(history.executions),
     )
 

@@ -4,6 +4,7 @@ The page needs no script and no network. Colours are names of the page's CSS var
 and dark; each chart is drawn wide and narrow, and CSS shows the one that fits.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,8 @@ COLORS = {
 """Stand-ins that are replaced by variables of the page: Vega draws no variables."""
 LABEL = 40
 """Characters of a name beside an axis. Chosen by judgement."""
+
+_LINK = re.compile(r'(?:xlink:)?href="[^"#]*#')
 
 Rows = Sequence[dict[str, Any]]
 Specify = Callable[[int], alt.Chart | alt.LayerChart]
@@ -282,6 +285,8 @@ def _svg(chart: alt.Chart | alt.LayerChart) -> Markup:
     svg = vl_convert.vegalite_to_svg(styled.to_dict())
     for name, color in COLORS.items():
         svg = svg.replace(f'"{color}"', f'"var(--{name})"')
+    # The renderer puts an address of its own before a link within the page.
+    svg = _LINK.sub('href="#', svg)
     # The names and values come from Vega, which escapes them.
     return Markup(svg.replace("<svg ", '<svg focusable="false" ', 1))
 

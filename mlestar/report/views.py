@@ -115,7 +115,7 @@ def difference(row: SolutionRow, scripts: Mapping[str, str]) -> str:
 
 def _charts(result: Result) -> Charts:
     history = result.history
-    nodes, edges = _lineage(result)
+    nodes, edges = lineage(result)
     outcome = outcome_chart(result.outcome.outcome) if result.outcome else None
     if history is None:
         return Charts(lineage=lineage_chart(nodes, edges), outcome=outcome)
@@ -166,7 +166,7 @@ def _score_rows(result: Result) -> list[dict[str, Any]]:
     return rows
 
 
-def _lineage(result: Result) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def lineage(result: Result) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the places of solutions, each to the right of those that it came from, and the lines between them."""
     places: dict[str, tuple[int, int]] = {}
     taken: set[tuple[int, int]] = set()

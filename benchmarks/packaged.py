@@ -20,6 +20,7 @@ import pandas as pd
 import mlestar
 from mlestar.errors import OperatorError, UserError
 from mlestar.llm import ScriptedModel
+from mlestar.offline import OfflineEngineer
 from mlestar.predictor import PackageInfo, apackage, open_predictor
 from mlestar.predictor.packaged import How
 
@@ -55,16 +56,14 @@ def copies(runs: list[Path], scratch: Path) -> Iterator[tuple[str, Path]]:
 def script_runs(chosen: argparse.Namespace, scratch: Path) -> Iterator[tuple[str, Path]]:
     """Yield the runs whose only candidate is a script of the folder."""
     for path in sorted(chosen.scripts.glob("*.py")) if chosen.scripts else []:
-        reply = f"```python\n{path.read_text(encoding='utf-8')}\n```"
-        card = '```json\n{"cards": [{"name": "the script", "example_code": ""}]}\n```'
-        clean = '```json\n{"leak": false, "block": "", "reason": ""}\n```'
-        models = {
-            "default": "offline",
-            "retriever": ScriptedModel(lambda _, card=card: card),
-            "initializer": ScriptedModel(lambda _, reply=reply: reply),
-            "leakage_checker": ScriptedModel(lambda _, clean=clean: clean),
-            "usage_checker": ScriptedModel(lambda _: "ALL USED"),
+        replies = {
+            "retriever": '```json\n{"cards": [{"name": "the script", "example_code": ""}]}\n```',
+            "initializer": f"```python\n{path.read_text(encoding='utf-8')}\n```",
+            "leakage_checker": '```json\n{"leak": false, "block": "", "reason": ""}\n```',
+            "usage_checker": "ALL USED",
         }
+        scripted = ScriptedModel(answer=lambda role, prompt, replies=replies: replies[role])
+        models = {"default": OfflineEngineer()} | dict.fromkeys(replies, scripted)
         options = {"profile": "quick", "outer_steps": 0, "retrieved_models": 1, "baselines": False}
         result = mlestar.solve(chosen.task, model=models, runner=chosen.runner, runs_dir=scratch / path.stem, **options)
         yield path.stem, Path(result.folder)

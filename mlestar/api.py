@@ -26,7 +26,7 @@ from mlestar.settings import BUDGET, Settings
 from mlestar.settings.sources import choose_runs_dir, choose_settings
 from mlestar.state import Answer, PipelineInput
 from mlestar.store import Ledger, RunFolder, claim_run_id, list_runs
-from mlestar.store.content import Contents
+from mlestar.store.content import Contents, load_contents
 
 SETTINGS = "settings"
 """Name of the decision to fork at when only settings differ."""
@@ -225,7 +225,9 @@ async def afork(
     target = await asyncio.to_thread(_fork_folder, source, fork_id)
     try:
         await asyncio.to_thread(_branch, source, target, chosen, at, answer)
-        contents = await asyncio.to_thread(read_task_contents, target, Path(recorded.task), chosen)
+        same_start = chosen.start == Settings.resolve(recorded.settings).start
+        kept = await asyncio.to_thread(load_contents, source.contents) if same_start else None
+        contents = await asyncio.to_thread(read_task_contents, target, Path(recorded.task), chosen, kept)
         async with open_session(chosen, target.run_id, None, options, task=task) as ctx:
             await asyncio.to_thread(_record, ctx, contents, options)
             return await run_session(ctx, PipelineInput(task=recorded.task, run_id=target.run_id), options)
@@ -275,7 +277,7 @@ def _check_data(folder: RunFolder, task: Path, settings: Settings) -> None:
     """Refuse to resume a run whose task folder is gone or holds other data."""
     check_task_exists(folder, task)
     if folder.contents.is_file():
-        check_same_data(folder, read_task_contents(folder, task, settings))
+        check_same_data(folder, read_task_contents(folder, task, settings, load_contents(folder.contents)))
 
 
 def _record(ctx: RunContext, contents: Contents, options: RunOptions) -> None:

@@ -20,7 +20,7 @@ A script that fails is none of these: it is a value (`Execution`, `Verdict`) tha
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
 
@@ -92,24 +92,32 @@ SECRET_PATTERNS = [
     (re.compile(r"\b(?:sk|tvly)[-_][\w*-]{12,}"), "[masked]"),
     (re.compile(r"\b(?:pk|key|lsv2|gsk|hf|xai|ghp|github_pat)[-_](?=[\w*-]{0,200}\d)[\w*-]{12,}"), "[masked]"),
     (re.compile(r"\bAIza[\w*-]{12,}|\bAKIA[A-Z0-9]{12,}|(?<![\w-])eyJ[\w-]{8,}\.[\w-]+\.[\w-]+"), "[masked]"),
-    (re.compile(r"(\b(?:Bearer|Basic)\s+)[^\s\"',;]{8,}", re.IGNORECASE), r"\1[masked]"),
-    (
-        re.compile(r"((?:\b|_)(?:key|token|password|secret)[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;)}\]]{8,}", re.IGNORECASE),
-        r"\1[masked]",
-    ),
+    (re.compile(r"\b(?:xox[abeprs]|glpat|dckr_pat)[-_](?=[\w*-]{0,200}\d)[\w*-]{12,}"), "[masked]"),
+    (re.compile(r"(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)(?:(?!-----).)*", re.DOTALL), r"\1[masked]"),
 ]
-"""Credentials and queries in addresses, keys of common providers, authorization headers and named keys, each with its
-replacement."""
+"""Credentials and queries in addresses, keys of common providers and private keys, each with its replacement."""
+NAMED_SECRETS = [
+    re.compile(r"(\b(?:Bearer|Basic)\s+)([^\s\"',;]{8,})", re.IGNORECASE),
+    re.compile(r"((?:\b|_)(?:key|token|password|secret)[\"']?\s*[=:]\s*[\"']?)([^\s\"'&,;)}\]]{8,})", re.IGNORECASE),
+]
+"""A value in an authorization header, and one after the name of a key."""
 
 
-def mask_secrets(text: str) -> str:
-    """Return a text of another library without keys: those of the environment, and whatever looks like one."""
+def mask_secrets(text: str, is_secret: Callable[[str, str], bool] = lambda name, value: True) -> str:
+    """Return a text of another library without keys: those of the environment, and whatever looks like one.
+
+    Args:
+        text: of another library, a script or a person.
+        is_secret: whether what follows such a name is a key, by what is before it and the value.
+    """
     secrets = {value for name, value in os.environ.items() if SECRET_VARIABLE.search(name)}
     for secret in sorted(secrets, key=len, reverse=True):  # one may be the beginning of another
         if len(secret) >= MIN_SECRET:
             text = text.replace(secret, "[masked]")
     for pattern, replacement in SECRET_PATTERNS:
         text = pattern.sub(replacement, text)
+    for pattern in NAMED_SECRETS:
+        text = pattern.sub(lambda found: f"{found[1]}[masked]" if is_secret(found[1], found[2]) else found[0], text)
     return text
 
 

@@ -1,9 +1,9 @@
-"""Parsing Python source in several threads at once, and the names in it."""
+"""Parsing Python source in several threads at once, the names in it, and other text in place of parts of it."""
 
 import ast
 import symtable
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 _LOCK = threading.Lock()
@@ -56,3 +56,21 @@ def read_literal(text: str) -> Any:
     """
     with _LOCK:
         return ast.literal_eval(text)
+
+
+def replace_nodes(code: str, changes: Iterable[tuple[ast.expr | ast.stmt, str]]) -> str:
+    """Return the code with other text in place of some of its nodes, none of which is inside another."""
+    lines = [line.encode() for line in code.split("\n")]
+    ordered = sorted(changes, key=lambda change: (change[0].lineno, change[0].col_offset), reverse=True)
+    for node, text in ordered:
+        end_row, end = (node.end_lineno or node.lineno) - 1, node.end_col_offset or 0
+        row = node.lineno - 1
+        joined = lines[row][: node.col_offset] + text.encode() + lines[end_row][end:]
+        lines[row : end_row + 1] = joined.split(b"\n")
+    return b"\n".join(lines).decode()
+
+
+def insert_before(code: str, line: int, text: str) -> str:
+    """Return the code with more lines before one of its lines, counted from 1."""
+    lines = code.split("\n")
+    return "\n".join([*lines[: line - 1], *text.removesuffix("\n").split("\n"), *lines[line - 1 :]])

@@ -1,5 +1,7 @@
 """Adapter: a person's own script, changed as little as the contract of a script needs."""
 
+from collections.abc import Callable
+
 from mlestar.agents.context import AgentContext
 from mlestar.agents.declarations import add_needs
 from mlestar.agents.pandas_lint import advise_on_pandas
@@ -22,7 +24,9 @@ def find_breach(code: str, brief: Brief) -> str:
     return ""
 
 
-async def adapt_script(agent: AgentContext, script: str, given: Verdict, breach: str) -> str:
+async def adapt_script(
+    agent: AgentContext, script: str, given: Verdict, breach: str, check_paths: Callable[[str], str] = str
+) -> str:
     """Return a person's script adapted to the contract.
 
     Args:
@@ -30,11 +34,12 @@ async def adapt_script(agent: AgentContext, script: str, given: Verdict, breach:
         script: as it was given.
         given: how its execution as given ended.
         breach: what it lacks.
+        check_paths: returns a script that reads its input only, and raises `ScriptError` for another.
     """
     check, advise = check_whole(agent.brief), advise_on_pandas(agent.brief.packages, script)
 
     def accept(code: str) -> str:
-        return add_needs(check(code), script)
+        return add_needs(check_paths(check(code)), script)
 
     status = "it ran and its submission could be graded" if given.status == "ok" else given.status
     outcome = {

@@ -62,10 +62,14 @@ class OwnTool:
     def command(self, task: SuiteTask, seed: int, folder: Path) -> list[str]:
         """Return the command of a run; what it sets itself comes last, and precedes the same settings of the user.
 
-        It has no lessons: runs on one task would learn from each other.
+        It has no lessons: runs on one task would learn from each other. It has a start only where an option names one:
+        that of a settings file or the environment is for a task of its own.
         """
         command = [sys.executable, "-m", "mlestar", "run", str(task.folder), "--json", *self.options]
-        return [*command, "--run-id", RUN, "--set", f"runs_dir={folder}", "--set", f"seed={seed}", "--set", "lessons="]
+        own = [f"runs_dir={folder}", f"seed={seed}", "lessons="]
+        if not any(option == "--start" or option.startswith(("start=", "--start=")) for option in self.options):
+            own.append("start=")
+        return [*command, "--run-id", RUN, *(part for value in own for part in ("--set", value))]
 
 
 def _read_outcome(ended: Ended, folder: Path) -> Outcome:

@@ -81,9 +81,7 @@ def _folder(folder: Path | None) -> Path:
     if chosen is None:
         msg = "name the folder of lessons with --lessons, or with the setting lessons in mlestar.toml"
         raise SettingsError(msg)
-    path = chosen.expanduser()
-    check_folder(path)
-    return path
+    return check_folder(chosen)
 
 
 def _read(folder: Path | None) -> "Content":

@@ -1,4 +1,4 @@
-"""Exporting the packaged predictor of a run as a folder that stands alone."""
+"""Exporting the packaged predictor of a run as a self-contained folder."""
 
 from mlestar.export.folder import export_run
 

@@ -13,9 +13,10 @@ from mlestar.errors import clean_text, mask_secrets
 from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.evaluation.uncertainty.record import Uncertainty
 from mlestar.export.lock import Package
-from mlestar.export.neutral import made_up_value
+from mlestar.export.neutral import made_up_value, without_paths
 from mlestar.metrics.precision import format_score, round_score
 from mlestar.metrics.spec import NOT_BLIND
+from mlestar.predictor.coverage import limits_of
 from mlestar.predictor.frames import RowSpec
 from mlestar.predictor.package import PackageInfo
 from mlestar.report import Result
@@ -23,7 +24,7 @@ from mlestar.settings import Settings
 
 TEMPLATES = Path(__file__).with_name("templates")
 _MAX_CELL = 400
-"""Characters of a text from elsewhere."""
+"""Most characters of a text from outside this package. Chosen by judgement; not measured."""
 _MARKS = {ord(mark): f"&#{ord(mark)};" for mark in "\\`*[]<>|#&"}
 """Characters with a meaning in Markdown or HTML."""
 _SETTINGS = (
@@ -42,7 +43,7 @@ _SETTINGS = (
     "subsample_rows",
     "script_seconds",
 )
-"""Settings that decide how a run searches and scores; others may name folders and addresses."""
+"""Settings that determine how a run searches and scores; others may contain folders and addresses."""
 _SPLITS = {
     "random": "at random",
     "stratified": "at random, with the same share of each class",
@@ -67,8 +68,8 @@ def render(template: str, /, **values: Any) -> str:
 
 
 def cell(text: object) -> str:
-    """Return a text from elsewhere as a cell of a Markdown table: on one line, as text and nothing else."""
-    plain = " ".join(clean_text(mask_secrets(str(text))).split())[:_MAX_CELL]
+    """Return a text from elsewhere as a cell of a Markdown table: on one line, with all markup escaped."""
+    plain = " ".join(without_paths(clean_text(mask_secrets(str(text)))).split())[:_MAX_CELL]
     return plain.translate(_MARKS)
 
 
@@ -123,12 +124,13 @@ def readme(result: Result, saved: PackageInfo, rows: RowSpec, image: str) -> str
         version=__version__,
         run=result.run_id,
         image=image,
+        further=_further(result.uncertainty),
         example=clean_text(example).replace("'", "\\u0027"),
     )
 
 
 def describe_coverage(uncertainty: Uncertainty | None) -> list[str]:
-    """Return what a result says about intervals or sets of classes; no lines where it has none of them.
+    """Return the lines about intervals or sets of classes in a result; an empty list where it has neither.
 
     Args:
         uncertainty: of the result; None in results that say nothing.
@@ -137,7 +139,13 @@ def describe_coverage(uncertainty: Uncertainty | None) -> list[str]:
         return []
     what = "Sets of classes" if uncertainty.kind == "set" else "Intervals"
     measured = f"{what} of a stated coverage, and the share of fresh rows inside them: {uncertainty.summary}."
-    return [measured, uncertainty.rule, uncertainty.promise]
+    against = [f"{line[0].upper()}{line[1:]}." for line in limits_of(uncertainty) if line != uncertainty.promise]
+    return [measured, uncertainty.rule, uncertainty.promise, *against]
+
+
+def _further(uncertainty: Uncertainty | None) -> str:
+    """Return what a model has beside predictions: `interval`, `set`, or nothing."""
+    return "" if uncertainty is None or uncertainty.kind == "none" else uncertainty.kind
 
 
 def _names(names: Sequence[str]) -> str:
@@ -178,7 +186,7 @@ def _scores(result: Result) -> list[dict[str, str | float]]:
 
 
 def _split(split: SplitPlan | None, fallback: str) -> str:
-    """Return in words how rows were withheld."""
+    """Return a sentence about how rows were withheld."""
     if split is None:
         return f"No rows were withheld: {cell(fallback)}." if fallback else "No rows were withheld."
     by = f" (by {cell(split.by)})" if split.by else ""

@@ -1,7 +1,6 @@
-"""Writing a folder that stands alone: the packaged predictor of a run, with all that it needs elsewhere."""
+"""Writing a self-contained folder with the packaged predictor of a run."""
 
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -12,21 +11,23 @@ from typing import Any
 
 from mlestar import __version__
 from mlestar.data.task import Task
-from mlestar.errors import UserError
+from mlestar.errors import UserError, first_line
 from mlestar.export.alone.model import DESCRIPTION, Description
 from mlestar.export.alone.sums import SUMS
 from mlestar.export.card import model_card, readme, render
 from mlestar.export.files_of_task import row_files
 from mlestar.export.lock import CONSTRAINTS, lock
 from mlestar.export.mlmodel import mlmodel
-from mlestar.export.neutral import without_cells
+from mlestar.export.neutral import without_cells, without_paths
 from mlestar.export.saved import copy_predictor, is_missing, read_saved
 from mlestar.export.sources import PACKAGE, package_sources
 from mlestar.files import sha256_of
 from mlestar.predictor import ReplayPredictor, open_replay, package
 from mlestar.predictor.frames import NoteCallback
+from mlestar.predictor.outputs import check_place
 from mlestar.predictor.package import FOLDER, INFO, SCRIPT, PackageInfo, package_folder
 from mlestar.predictor.row_spec import labels_of
+from mlestar.predictor.sums import sums_of
 from mlestar.runners import Runner
 
 _PYTHON = re.compile(r"3\.\d+")
@@ -45,7 +46,7 @@ def export_run(
     runner: str | Runner | None = None,
     on_note: NoteCallback | None = None,
 ) -> Path:
-    """Write the packaged predictor of a run as a folder that stands alone, and return the folder.
+    """Write the packaged predictor of a run as a self-contained folder, and return the folder.
 
     A run without one is packaged first, in the sandbox. Otherwise nothing executes.
 
@@ -62,8 +63,8 @@ def export_run(
     """
     path = Path(target).expanduser().absolute()
     source = Path(run).expanduser().absolute()
-    _check_target(path, source)
     replay = open_replay(source, task=task, runner="docker")  # which executes nothing here
+    _check_target(path, source, replay.task)
     if is_missing(source, replay.result):
         package(source, task=task, runner=runner, on_note=on_note)
     saved = read_saved(source)
@@ -71,15 +72,13 @@ def export_run(
         with _written_at_once(path) as folder:
             _fill(folder, package_folder(source), saved, replay)
     except OSError as error:
-        msg = f"cannot write {path}: {error.strerror}"
+        msg = f"cannot write {path}: {error.strerror or first_line(str(error))}"
         raise UserError(msg) from error
     return path
 
 
-def _check_target(path: Path, run: Path) -> None:
-    if path.is_relative_to(run):
-        msg = f"{path} is in the folder of the run, where nothing changes: choose another place"
-        raise UserError(msg)
+def _check_target(path: Path, run: Path, task: Task) -> None:
+    check_place(path, run, task, is_folder=True)
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         msg = f"{path} is no folder: choose another place"
         raise UserError(msg)
@@ -93,14 +92,23 @@ def _check_target(path: Path, run: Path) -> None:
 
 @contextmanager
 def _written_at_once(path: Path) -> Iterator[Path]:
-    """Give a folder to fill, which gets its name when it is complete and is removed on an error."""
-    part = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    """Yield a temporary folder to fill, which is renamed when it is complete and removed on an error."""
+    exists = path.is_dir()
+    # An empty folder stays the same one: it may be the working folder, or a mounted one.
+    part = Path(tempfile.mkdtemp(prefix=".export-", dir=path if exists else path.parent))
     try:
         yield part
-        part.chmod(0o755)
-        os.rename(part, path)  # noqa: PTH104  # it replaces an empty folder
+        if exists:
+            for child in sorted(part.iterdir()):
+                child.rename(path / child.name)
+            part.rmdir()
+        else:
+            part.chmod(0o755)
+            part.rename(path)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
+        for child in path.iterdir() if exists else ():
+            shutil.rmtree(child) if child.is_dir() else child.unlink()
         raise
 
 
@@ -111,16 +119,19 @@ def _fill(folder: Path, predictor: Path, saved: PackageInfo, replay: ReplayPredi
     code = (predictor / SCRIPT).read_text(encoding="utf-8")
     also = ("pyarrow",) if files.types or files.sample_types else ()
     packages = lock(code, saved.packages, replay.result.packages, also=also)
-    recorded = saved.model_copy(update={"rows": rows, "packages": packages.versions})
     python = found[0] if (found := _PYTHON.match(saved.python)) else _IMAGE_PYTHON
     copy_predictor(predictor, folder / FOLDER, {files.test, *filter(None, [files.sample])})
-    _write_json(folder / FOLDER / INFO, recorded.model_dump(mode="json"))
+    # The image may name a registry of its owner, the runner a file of this machine, and the lock is one of the run.
+    known: dict[str, Any] = {"rows": rows, "packages": packages.versions, "sums": sums_of(folder / FOLDER)}
+    known |= {"made_by": without_paths(saved.made_by), "runner": "", "image": "", "lock": ""}
+    _write_json(folder / FOLDER / INFO, saved.model_copy(update=known).model_dump(mode="json"))
     description = Description(
         made_with=__version__,
         spec=saved.spec,
         rows=rows,
         files=files,
         labels=labels_of(replay.task),
+        uncertainty=replay.result.uncertainty,
         ranks=replay.blends_ranks,
     )
     _write_json(folder / DESCRIPTION, description.model_dump(mode="json"))
@@ -141,7 +152,7 @@ def _fill(folder: Path, predictor: Path, saved: PackageInfo, replay: ReplayPredi
 
 
 def _record(folder: Path) -> None:
-    """Write the sha256 of every file, and let nothing else into the image."""
+    """Write the sha256 of every file, and exclude all other files from the image."""
     names = sorted({path.name for path in folder.iterdir()} | {SUMS, ".dockerignore"})
     ignored = "".join(f"!{name}\n" for name in names)
     (folder / ".dockerignore").write_text(f"*\n{ignored}**/__pycache__\n", encoding="utf-8")

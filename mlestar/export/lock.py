@@ -1,4 +1,4 @@
-"""The exact versions of what an exported folder needs, and their licences."""
+"""The exact versions of the packages that an exported folder needs, and their licences."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,8 @@ CONSTRAINTS = "constraints.txt"
 _EXACT = re.compile(r"([A-Za-z0-9][\w.-]*)==([\w.!+-]+)")
 _IMPORT = re.compile(r"^\W?[ \t]*(?:from|import)[ \t]+(\w+)", re.MULTILINE)
 _MAX_LICENCE = 60
-"""Characters; some packages have the whole text there."""
+"""Most characters of a licence; some packages have its whole text in their metadata. Chosen by judgement; not
+measured."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Package:
     name: str
     version: str
     licence: str = ""
-    """As its metadata states it; empty where that is unknown."""
+    """Licence in its metadata; empty where it is unknown."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,9 @@ class Lock:
     """The packages of an exported folder."""
 
     needed: tuple[Package, ...]
-    """What the predictor and the service import."""
+    """Packages that the predictor and the service import."""
     others: tuple[Package, ...]
-    """Versions of what those may need, as they were where the predictor was fitted."""
+    """Versions of the packages that these may need, as installed where the predictor was fitted."""
 
     @property
     def versions(self) -> dict[str, str]:
@@ -60,7 +61,7 @@ class Lock:
 
 
 def lock(code: str, installed: Mapping[str, str], added: tuple[str, ...] = (), *, also: tuple[str, ...] = ()) -> Lock:
-    """Return the packages of a predictor and of the service; where both have one, the version of the predictor counts.
+    """Return the packages of a predictor and of the service; the versions of the predictor take precedence.
 
     Args:
         code: of the predictor.
@@ -126,18 +127,18 @@ def _find(name: str, versions: Mapping[str, str]) -> str | None:
 
 
 def _imported(code: str) -> set[str]:
-    """Return the modules that code imports, also in scripts that it holds as text."""
+    """Return the modules that code imports, including those of scripts that it contains as text."""
     return set(_IMPORT.findall(code))
 
 
 def _of_image() -> Iterator[str]:
-    """Yield all that the sandbox images are built of."""
+    """Yield the files from which the sandbox images are built."""
     for path in image_folder().glob("*.txt"):
         yield from _pins(path.read_text(encoding="utf-8"))
 
 
 def _needed_by(names: Mapping[str, str]) -> set[str]:
-    """Return what distributions need, as far as this machine has them."""
+    """Return the dependencies of distributions that are installed on this machine."""
     waiting, seen = list(names), set[str]()
     while waiting:
         name = waiting.pop()

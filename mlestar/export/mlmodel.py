@@ -3,9 +3,11 @@
 import json
 from typing import Any
 
+from mlestar.export.alone.pyfunc import COVERAGE
 from mlestar.export.sources import PACKAGE
 from mlestar.metrics.spec import TaskSpec
-from mlestar.predictor.frames import RowColumn, RowSpec
+from mlestar.predictor.cells import RowColumn
+from mlestar.predictor.frames import RowSpec
 
 _TYPES = {"text": "string"}
 """MLflow refuses whole numbers in a column of type `double`, and missing ones in one of type `long`. Both suit here, so
@@ -31,8 +33,11 @@ def _signature(spec: TaskSpec, rows: RowSpec) -> dict[str, str]:
         inputs.insert(0, _column(rows.id, required=not rows.free_id))
     kind = "double" if spec.prediction_kind == "value" else "any"
     outputs = [{"type": kind, "name": name, "required": True} for name in spec.target]
-    method = {"name": "method", "type": "string", "default": "predict", "shape": None}
-    return {"inputs": json.dumps(inputs), "outputs": json.dumps(outputs), "params": json.dumps([method])}
+    params = [
+        {"name": "method", "type": "string", "default": "predict", "shape": None},
+        {"name": "coverage", "type": "double", "default": COVERAGE, "shape": None},
+    ]
+    return {"inputs": json.dumps(inputs), "outputs": json.dumps(outputs), "params": json.dumps(params)}
 
 
 def _column(column: RowColumn, *, required: bool) -> dict[str, Any]:

@@ -1,23 +1,24 @@
-"""The packaged predictor of a run: what may be exported of it."""
+"""The packaged predictor of a run, and checks whether it can be exported."""
 
 import shutil
 from pathlib import Path
 
 from mlestar.errors import UserError
-from mlestar.export.alone.sums import ChangedError, check_model
-from mlestar.predictor.package import DATA, MODEL, SCRIPT, PackageInfo, package_folder, read_package
+from mlestar.predictor.package import DATA, MODEL, SCRIPT, PackageInfo, check_package, package_folder, read_package
 from mlestar.report import Result
 from mlestar.runners.supply.needs import NeedsError, read_needs
 
 
 def is_missing(run: Path, result: Result) -> bool:
-    """Return whether a run was never packaged, or with another winner."""
+    """Return whether a run was never packaged, with another winner, or by a version that recorded too little."""
     info = read_package(run)
-    return info is None or info.solution_sha256 != (result.solution_sha256 or "")
+    if info is None or info.solution_sha256 != (result.solution_sha256 or ""):
+        return True
+    return info.accepted and not info.sums
 
 
 def read_saved(run: Path) -> PackageInfo:
-    """Return what a run folder says about its packaged predictor.
+    """Return the record of the packaged predictor in a run folder.
 
     Raises:
         UserError: there is none that was accepted, or its files are not those that were.
@@ -28,11 +29,10 @@ def read_saved(run: Path) -> PackageInfo:
         msg = f"run {run.name} has no packaged predictor that was accepted{why}; `mlestar predict` still works"
         raise UserError(msg)
     folder = package_folder(run)
-    try:
-        check_model(folder)
-    except ChangedError as error:
-        msg = f"the packaged predictor of run {run.name} cannot be exported: {error}"
-        raise UserError(msg) from error
+    check_package(run, info)
+    if unprintable := [name for name in info.sums if not name.isprintable()]:
+        msg = f"the predictor of run {run.name} has a file with a name that cannot be recorded: {unprintable[0]!r}"
+        raise UserError(msg)
     if not (folder / SCRIPT).is_file():
         msg = f"{folder} has no {SCRIPT}: package the run again"
         raise UserError(msg)

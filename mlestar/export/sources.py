@@ -8,24 +8,33 @@ from pathlib import Path
 
 PACKAGE = "mlestar_model"
 ROOT = Path(__file__).resolve().parents[1]
-OWN = ("front", "model", "places", "process", "pyfunc", "service", "sums", "worker")
+OWN = ("connections", "front", "model", "places", "process", "pyfunc", "service", "sums", "worker")
 MODULES = {
     "errors": "mlestar.errors",
     "files": "mlestar.files",
     "kinds": "mlestar.data.kinds",
     "composed_id": "mlestar.data.composed_id",
     "frame_columns": "mlestar.data.frame_columns",
+    "finite": "mlestar.metrics.finite",
+    "precision": "mlestar.metrics.precision",
+    "conformal": "mlestar.evaluation.uncertainty.conformal",
+    "uncertainty": "mlestar.evaluation.uncertainty.record",
+    "coverage": "mlestar.predictor.coverage",
+    "quoting": "mlestar.data.tables.quoting",
     "number_styles": "mlestar.data.tables.numbers",
     "spec": "mlestar.metrics.spec",
     "label_spellings": "mlestar.metrics.labels",
     "submitted": "mlestar.metrics.submitted",
+    "saved_sums": "mlestar.predictor.sums",
+    "cells": "mlestar.predictor.cells",
+    "date_cells": "mlestar.predictor.date_cells",
     "frames": "mlestar.predictor.frames",
     "predictions": "mlestar.predictor.predictions",
     "parquet_rows": "mlestar.predictor.parquet_rows",
     "row_files": "mlestar.predictor.row_files",
     **{name: f"mlestar.export.alone.{name}" for name in OWN},
 }
-"""The module that each one of the exported package is a copy of."""
+"""By module of the exported package: the module of which it is a copy."""
 INIT = f'''"""A model that was exported by mlestar: `load(folder)` returns it."""
 
 from {PACKAGE}.front import load

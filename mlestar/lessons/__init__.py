@@ -1,4 +1,4 @@
-"""Lessons across runs: what earlier runs tried on similar data, and what came of it (setting `lessons`).
+"""Lessons across runs: what earlier runs tried on similar data, with the results (setting `lessons`).
 
 A run that finishes leaves one file in the folder of lessons (`folder.py`, `records.py`). It is made from the ledger and
 the state of the run, without a model (`gathering.py`), and has no rows, values, names of columns, texts of the task,

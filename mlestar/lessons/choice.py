@@ -1,4 +1,4 @@
-"""What the prompts of a run contain of earlier runs: brought together, the most similar tasks first, and bounded."""
+"""The summary of earlier runs in the prompts of a run: the most similar tasks first, and of limited length."""
 
 import json
 from collections import Counter, defaultdict
@@ -14,16 +14,18 @@ from mlestar.state import KnownFailure, PromptLessons, TriedIdea, TriedModel
 
 MIN_SIMILARITY = 0.5
 """Similarity from which ideas, parts and models of a task are shown; its kind of data must be the same, since ideas for
-tables cannot be carried out on pictures. Failures of any task are shown. Chosen by judgement; not measured."""
+tables cannot be used for pictures. Failures of any task are shown. Chosen by judgement; not measured."""
 MAX_EFFECT = 3.0
-"""Standard errors at which one effect counts at most, so that a single run does not decide alone."""
+"""Upper limit of one effect, in standard errors, so that a single run does not determine the result. Chosen by
+judgement; not measured."""
 FAILED_EFFECT = -1.0
-"""What a trial whose script failed counts as: as one that is worse by its standard error."""
+"""Effect of a trial whose script failed: that of a trial that is worse by one standard error. Chosen by judgement; not
+measured."""
 LIMITS = {"ideas": 4000, "parts": 1000, "models": 1000, "failures": 2500}
 """Characters of JSON of each list in a prompt. A prompt has at most 5,000 of them, about 1,250 tokens: a third of what
 a task's description may have. Chosen by judgement; not measured."""
 WITHOUT_RESULT = ("refused", "unwritten")
-"""Statuses of trials that say nothing about the idea."""
+"""Statuses of trials that are not evidence about the idea."""
 
 Shown = TypeVar("Shown", bound=BaseModel)
 
@@ -69,7 +71,7 @@ def _different(runs: Iterable[tuple[float, RunLessons]]) -> Iterable[_Seen]:
 
 
 def effect_of(trial: Trial) -> float | None:
-    """Return a trial's gain in its standard errors, within limits; None where nothing was compared."""
+    """Return a trial's gain in units of its standard error, within limits; None where nothing was compared."""
     if trial.status != "ok":
         return FAILED_EFFECT
     if trial.effect is None or not trial.error:
@@ -87,7 +89,7 @@ def _bring_together(trials: Iterable[_Seen]) -> list[TriedIdea]:
 
 
 def _summarize(group: Sequence[_Seen]) -> TriedIdea | None:
-    """Return what came of one idea, None where nothing is known about it."""
+    """Return the summary of the trials of one idea; None where no trial is evidence about it."""
     known = _known(group)
     mean, weight = _mean(known)
     if not weight:
@@ -115,7 +117,7 @@ def _known(group: Sequence[_Seen]) -> list[tuple[float, _Seen]]:
 
 
 def _mean(known: Sequence[tuple[float, _Seen]]) -> tuple[float, float]:
-    """Return the mean effect, and the weight that it is based on: of each run the similarity of its task.
+    """Return the mean effect and its total weight: the weight of each run is the similarity of its task.
 
     The trials of one run share its weight, so that no file counts more than one run.
     """
@@ -146,7 +148,7 @@ def _summarize_model(group: Sequence[_Seen]) -> TriedModel:
 
 
 def _count_failures(failures: Iterable[tuple[float, Failure]]) -> list[KnownFailure]:
-    """Return each failure once, with the repair of the most similar task; those that were repaired first."""
+    """Return the distinct failures with the repair of the most similar task; repaired ones come first."""
     groups = defaultdict[str, list[tuple[float, Failure]]](list)
     for share, failure in failures:
         groups[failure.error].append((share, failure))
@@ -163,7 +165,7 @@ def _count_failures(failures: Iterable[tuple[float, Failure]]) -> list[KnownFail
 
 
 def _fit(name: str, items: Sequence[Shown]) -> tuple[Shown, ...]:
-    """Return the first items, as many as the limit of their list allows."""
+    """Return as many of the first items as fit into the limit of their list."""
     kept, left = list[Shown](), LIMITS[name]
     for item in items:
         left -= len(json.dumps(item.model_dump(mode="json"), ensure_ascii=True)) + 2

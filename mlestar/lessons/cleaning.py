@@ -1,10 +1,11 @@
-"""Texts of a run as other runs may read them: one line, cut, without names of the data, values, paths and secrets."""
+"""Cleaning texts of a run for other runs: one line of limited length without names and values of data or secrets."""
 
 import ast
 import difflib
 import re
+import unicodedata
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from mlestar.data.targets import is_number
 from mlestar.errors import clean_text, mask_secrets
@@ -17,10 +18,10 @@ judgement; not measured."""
 NAME = 80
 """Characters of a name: of a component, a model, a variant or an idea of a recipe. Chosen by judgement."""
 MAX_CHANGED = 30
-"""Changed lines beyond which a repair counts as rewritten, so that no single change can be named. Chosen by
-judgement; not measured."""
+"""Changed lines above which a repair is treated as a rewrite, which has no single change to name. Chosen by judgement;
+not measured."""
 _LONGEST = 4000
-"""Characters of a text that are looked at, of which a line keeps `LINE`."""
+"""Characters of a text that are processed, of which a line keeps `LINE`. Chosen by judgement; not measured."""
 
 _ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+|\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
 _PATH = re.compile(r"(?<![\w/])(?:[A-Za-z]:\\|~?/|\.{1,2}/)[\w.+~/\\-]+|\b[\w.+-]+/[\w.+-]+/[\w.+/-]*\w")
@@ -29,15 +30,19 @@ _QUOTED = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|\u2018[^\u2019\n]*\u2019|\u201c[^\
 _APOSTROPHE = re.compile(r"(?<=\w)['\u2019](?=(?:s|t|re|ve|ll|d|m)\b)")
 _TICKED = re.compile(r"`([^`\n]*)`")
 _ARGUMENT = re.compile(r"[A-Za-z_][\w.]*(?:\(\))?(?:\s*=\s*(?:-?\d+(?:\.\d+)?(?:e-?\d+)?|True|False|None))?")
-"""What may stay in backquotes: a name, a call, or an argument with a number."""
+"""Text that may stay in backquotes: a name, a call, or an argument with a number."""
 _BRACKETS = re.compile(r"\[[^\[\]]*\]|\{[^{}]*\}")
 _OPEN_QUOTE, _OPEN_BRACKET = re.compile(r"['\"\u2018\u201c].*", re.DOTALL), re.compile(r"[\[{].*", re.DOTALL)
 """The rest of a text that was cut between two quotes or brackets."""
-_LONG_NUMBER = re.compile(r"(?<![\w.])[+-]?\d[\d.,:-]{5,}\d")
+_LONG_NUMBER = re.compile(r"(?<![\w.])[+-]?(?:\d[\d.,:-]{5,}\d|\d{5,})")
+_CODE = re.compile(r"(?<![\w-])(?=(?:[A-Za-z-]*\d){4})(?=[\d-]*[A-Za-z])[A-Za-z\d-]{8,}(?![\w-])")
+"""Letters with four digits or more, as in the number of an account or of a device."""
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 _STATUS = re.compile(r"^(?:error, exit status \S+: )")
 _WORD = re.compile(r"[^\W_]+")
 """An underscore or another sign ends a word: `log_age` holds the column `age`, and `shoe-size` is `shoe_size`."""
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+"""Where a name in camel case has its next word."""
 _MOST_WORDS = 12
 """Words of a name by which it is recognised: an example of a column of texts is longer. Chosen by judgement."""
 _COMMENT = re.compile(r"\s+#.*$|^#.*$")
@@ -50,20 +55,20 @@ def one_line(text: str, limit: int = LINE) -> str:
 
 
 class Cleaner:
-    """Removes from texts of a run what belongs to its data.
+    """Removes names and values of the data from texts of a run.
 
     Args:
         names: of columns, files and classes, and examples of values, as far as the run knows them.
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
-        words = (tuple(_WORD.findall(name.lower()))[:_MOST_WORDS] for name in names)
+        words = {spelling for name in names for spelling in _spellings(name)}
         self._names = frozenset(" ".join(name) for name in words if len("".join(name)) > 1)
         self._longest = max((name.count(" ") + 1 for name in self._names), default=0)
 
     @classmethod
     def of(cls, brief: Brief) -> "Cleaner":
-        """Return a cleaner that knows the names and values that a brief has."""
+        """Return a cleaner for the names and values in a brief."""
         spec = brief.spec
         names = [spec.name, spec.id or "", *spec.target, *spec.classes, *spec.prediction_columns, *spec.auxiliary]
         names += [spec.train, spec.test, spec.sample_submission or ""]
@@ -76,20 +81,22 @@ class Cleaner:
     def idea(self, text: str) -> str:
         """Return a plan as one line: quoted texts, names of the data, long numbers, addresses and paths are masked."""
         text = _TICKED.sub(self._ticked, _QUOTED.sub("(text)", _APOSTROPHE.sub("", self._without_places(text))))
-        return one_line(self._without_names(_LONG_NUMBER.sub("#", text)))
+        return one_line(_without_numbers(self._without_names(text)))
 
     def error(self, signature: str) -> str:
-        """Return the class of an error and the beginning of its first line: nothing in quotes or brackets, no number.
+        """Return the class of an error and the beginning of its first line, without quoted texts, brackets and numbers.
 
         What follows a second colon is usually a value, and is left out.
         """
         text = _APOSTROPHE.sub("", self._without_places(_STATUS.sub("", signature)).replace("`", "'"))
         text = _OPEN_QUOTE.sub("(text)", _QUOTED.sub("(text)", text))
-        text = _NUMBER.sub("#", _OPEN_BRACKET.sub("(values)", _BRACKETS.sub("(values)", text)))
+        # Names come before numbers: a name may hold one.
+        text = self._without_names(_OPEN_BRACKET.sub("(values)", _BRACKETS.sub("(values)", text)))
+        text = _NUMBER.sub("#", text)
         parts = text.split(": ")
         # A status such as `timeout` comes before the class of an error.
         kept = 3 if parts[0].islower() else 2
-        return one_line(self._without_names(": ".join(parts[:kept])))
+        return one_line(": ".join(parts[:kept]))
 
     def change(self, before: str, after: str) -> str:
         """Return the first change between two scripts in one line.
@@ -121,7 +128,7 @@ class Cleaner:
     def _code(self, line: str) -> str:
         text = _QUOTED.sub("(text)", self._without_places(line))
         text = _OPEN_QUOTE.sub("(text)", _COMMENT.sub("", text))
-        return one_line(self._without_names(_LONG_NUMBER.sub("#", text)), LINE // 2 - 5)
+        return one_line(_without_numbers(self._without_names(text)), LINE // 2 - 5)
 
     def _without_places(self, text: str) -> str:
         text = mask_secrets(clean_text(text[:_LONGEST]))
@@ -129,6 +136,7 @@ class Cleaner:
 
     def _without_names(self, text: str, mask: str = "(name)") -> str:
         """Return a text with a mask in place of each name; of several that begin at a word, the longest counts."""
+        text = unicodedata.normalize("NFKC", text)
         kept, end = list[str](), 0
         words = list(_WORD.finditer(text))
         number = 0
@@ -141,18 +149,32 @@ class Cleaner:
         return "".join([*kept, text[end:]])
 
     def _words_of_name(self, words: Sequence[re.Match[str]]) -> int:
-        """Return how many of the first words are a name; 0 where they are none."""
+        """Return how many of the first words form a name; 0 where they form none."""
         texts = [word[0].lower() for word in words]
         return next((count for count in range(len(texts), 0, -1) if " ".join(texts[:count]) in self._names), 0)
 
     def _ticked(self, match: re.Match[str]) -> str:
-        """Return what is in backquotes when it is a name or an argument with a number, and no name of the data."""
+        """Return a text in backquotes if it is a name or an argument with a number, and not a name of the data."""
         text = match[1].strip()
         return f"`{text}`" if _ARGUMENT.fullmatch(text) and self._without_names(text) == text else "(code)"
 
 
+def _without_numbers(text: str) -> str:
+    """Return a text without numbers and codes that may be values of the data; short numbers may be settings."""
+    return _LONG_NUMBER.sub("#", _CODE.sub("#", text))
+
+
+def _spellings(name: str) -> Iterator[tuple[str, ...]]:
+    """Yield the words of a name as texts may have them: as it is, in one word, and with the words of camel case."""
+    plain = unicodedata.normalize("NFKC", name)
+    for spelling in (plain, _HUMP.sub(" ", plain)):
+        words = tuple(_WORD.findall(spelling.lower()))[:_MOST_WORDS]
+        yield words
+        yield ("".join(words),)
+
+
 def _code_lines(script: str) -> list[str]:
-    """Return the lines of a script that are not empty, without those inside texts of several lines.
+    """Return the lines of a script that are not empty, without those inside multi-line strings.
 
     Raises:
         SyntaxError: it does not parse; also ValueError, RecursionError, MemoryError.

@@ -1,4 +1,4 @@
-"""What is kept of a task: its facts in coarse classes, and how similar two tasks are."""
+"""The stored facts of a task, in coarse classes, and the similarity of two tasks."""
 
 from typing import get_args
 
@@ -11,7 +11,7 @@ COLUMNS: tuple[ColumnClass, ...] = get_args(ColumnClass)
 _MOST_ROWS = (1_000, 10_000, 100_000, 1_000_000)
 _MOST_COLUMNS = (10, 30, 100, 1_000)
 OWN_METRIC = "own metric"
-"""In place of the name of a metric in a file."""
+"""Stored in place of the name of a metric that is defined in a file."""
 
 WEIGHTS = {
     "kind": 0.3,
@@ -25,14 +25,13 @@ WEIGHTS = {
     "categories": 0.025,
     "times": 0.025,
 }
-"""What each fact adds to the similarity of two tasks that agree in it; together 1. Chosen by judgement; not
-measured."""
+"""Weight of each fact in the similarity of two tasks; the weights sum to 1. Chosen by judgement; not measured."""
 RELATED_METRIC = 0.5
 """Share of the weight of the metric where only its direction and the kind of prediction agree."""
 
 
 def facts_of(brief: Brief) -> TaskFacts:
-    """Return the facts of a task, from what its brief has: no more than prompts contain."""
+    """Return the facts of a task from its brief, which contains no more than prompts do."""
     spec = brief.spec
     train = next((file for file in brief.statistics if file.file == spec.train), None)
     left_out = {spec.id, *spec.target}
@@ -61,7 +60,7 @@ def _tenths(amount: float, count: int) -> float:
 
 
 def similarity(left: TaskFacts, right: TaskFacts) -> float:
-    """Return how similar two tasks are, from 0 to 1: the sum of `WEIGHTS`, each times how far the tasks agree in it.
+    """Return the similarity of two tasks, from 0 to 1: the mean agreement in each fact, weighted by `WEIGHTS`.
 
     Kind of data, problem, kind of prediction and metric agree or do not, except that metrics of the same direction for
     the same kind of prediction are related. Classes of rows and columns agree less with each class between them, shares

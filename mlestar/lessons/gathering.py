@@ -1,4 +1,4 @@
-"""The lessons of a finished run, from what its ledger and state hold: no model is asked."""
+"""The lessons of a finished run, made from its ledger and its state without a model call."""
 
 import re
 from collections import Counter
@@ -21,7 +21,7 @@ class Repair:
     failed: tuple[str, ...]
     """Texts."""
     errors: tuple[str, ...]
-    """How they failed, in the same order; empty where that is not known."""
+    """The failure of each, in the same order; empty where it is not known."""
     last: str
     works: bool
 
@@ -34,13 +34,13 @@ class ModelTrial:
     """Name of the card."""
     status: str
     gain: Gain | None
-    """Over the best other one of its track; None where there is none."""
+    """Gain over the best other first solution of its track; None where there is no other one."""
     seconds: float
 
 
 @dataclass(frozen=True)
 class Material:
-    """What lessons are made from."""
+    """The input from which lessons are made."""
 
     plans: Sequence[Mapping[str, Any]] = ()
     """Notes of plans for blocks: the kind `trial` of the ledger."""
@@ -48,7 +48,7 @@ class Material:
     """Notes of ablation studies: the kind `study` of the ledger."""
     models: Sequence[ModelTrial] = ()
     failures: Sequence[str] = ()
-    """How scripts failed, each once."""
+    """Distinct failures of scripts."""
     repairs: Sequence[Repair] = ()
 
 
@@ -74,7 +74,7 @@ def _model(clean: Cleaner, model: ModelTrial) -> Trial:
 def _plan(clean: Cleaner, note: Mapping[str, Any]) -> Trial:
     gain = Gain.model_validate(note["gain"]) if note["gain"] else None
     ideas = quoted_ideas(note["plan"])
-    # The text of a recipe comes from this package, and says nothing about the data.
+    # The text of a recipe comes from this package and contains nothing about the data.
     idea = "; ".join(ideas.values()) if ideas else clean.idea(note["plan"])
     component = note["component"] if ideas else clean.component(note["component"])
     return Trial(
@@ -105,7 +105,7 @@ def _parts(clean: Cleaner, note: Mapping[str, Any]) -> Iterable[Trial]:
 
 
 def _effect(gain: Gain | None) -> dict[str, float | None]:
-    """Return a gain as it is stored: with two digits of its error, as agents may see it."""
+    """Return a gain as it is stored: rounded to two digits of its standard error, as for agents."""
     return {"effect": gain.difference, "error": gain.standard_error} if gain else {"effect": None, "error": None}
 
 
@@ -114,7 +114,7 @@ def _two_digits(number: float) -> float:
 
 
 def make_failures(material: Material, clean: Cleaner) -> tuple[Failure, ...]:
-    """Return how scripts failed, the most frequent first, each with what repaired it."""
+    """Return the failures of scripts, the most frequent first, each with its repair."""
     fixes: dict[str, str] = {}
     for repair in material.repairs:
         for error, change in _changes(clean, repair):

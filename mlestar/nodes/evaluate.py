@@ -9,9 +9,7 @@ from mlestar.agents.context import ReplyError
 from mlestar.agents.debugging import repair_script, summarize_bug
 from mlestar.agents.leakage import Leakage, rewrite_leakage
 from mlestar.agents.sharing import limit_message
-from mlestar.metrics.precision import format_claim, format_score
-from mlestar.metrics.spec import sign
-from mlestar.nodes.grading import grade_execution
+from mlestar.nodes.grading import find_suspicion, grade_execution
 from mlestar.nodes.leakage import CLEAN, check_change, check_literals, check_script, checked_scripts
 from mlestar.nodes.lessons import note_repair
 from mlestar.nodes.progress import emit, emit_solution
@@ -19,12 +17,9 @@ from mlestar.runtime.budget import Refusal
 from mlestar.runtime.context import RunContext, find_context
 from mlestar.runtime.facts import note_failure
 from mlestar.settings import Settings
-from mlestar.state import START, Brief, EvaluationState, Solution, Verdict
+from mlestar.state import START, EvaluationState, Solution, Verdict
 from mlestar.store import key_of
 
-SUSPICIOUS = 3.0
-"""Standard errors by which a reported score may beat the grader's before leakage is suspected. Chosen by
-judgement; not measured."""
 DEBUGGABLE = {"error", "timeout", "oom", "gpu_oom", "killed", "disk_full", "output_limit", "unavailable", "invalid"}
 
 
@@ -95,7 +90,7 @@ async def grade(state: EvaluationState, runtime: Runtime[Settings]) -> Evaluatio
         message = limit_message(verdict.message, brief.share, verdict.status)
         await note_failure(ctx.services.ledger, state["script"], verdict.status, message)
     suspected = state.get("suspected", False)
-    evidence = "" if suspected else _suspicion(brief, verdict)
+    evidence = "" if suspected else find_suspicion(brief, verdict)
     return {"verdict": verdict, "evidence": evidence, "suspected": suspected or bool(evidence)}
 
 
@@ -210,21 +205,3 @@ async def _find_leakage_of_members(ctx: RunContext, state: EvaluationState) -> L
         if finding.leak:
             return finding
     return CLEAN
-
-
-def _suspicion(brief: Brief, verdict: Verdict) -> str:
-    """Return evidence of leakage: the script claims far more than the grader found on rows it never saw.
-
-    A script chooses what it claims, so that the evidence tells about the score; there is none where only the standing
-    may be shown.
-    """
-    if verdict.standing or verdict.holdout is None or verdict.reported is None or not verdict.holdout_se:
-        return ""
-    gap = sign(brief.spec.direction) * (verdict.reported - verdict.holdout) / verdict.holdout_se
-    if gap < SUSPICIOUS:
-        return ""
-    score = format_score(verdict.holdout, verdict.holdout_se)
-    return (
-        f"The script reports {brief.spec.metric} {format_claim(verdict.reported)}, but on held-out rows that it never "
-        f"saw it scores {score}: at least {SUSPICIOUS:g} standard errors worse."
-    )

@@ -4,12 +4,17 @@ import asyncio
 
 from mlestar.agents.script import reported_score
 from mlestar.evaluation import Comparison
-from mlestar.metrics.precision import Standing
+from mlestar.metrics.precision import Standing, format_claim, format_score
+from mlestar.metrics.spec import sign
 from mlestar.runtime.context import RunContext
 from mlestar.runtime.executor import SUBMISSION
 from mlestar.runtime.grading import describe_failure
 from mlestar.runtime.inputs import StagedInput
 from mlestar.state import Brief, ExecutionRecord, Verdict
+
+SUSPICIOUS = 3.0
+"""Standard errors by which a reported score may beat the grader's before leakage is suspected. Chosen by
+judgement; not measured."""
 
 
 async def grade_execution(
@@ -101,3 +106,21 @@ async def compare_submissions(
     verified = ctx.services.blobs.verified
     paths = [await asyncio.to_thread(verified, blob) for blob in (submission, baseline)]
     return await ctx.grading.compare(staged, *paths)
+
+
+def find_suspicion(brief: Brief, verdict: Verdict) -> str:
+    """Return evidence of leakage: the script claims far more than the grader found on rows it never saw.
+
+    A script chooses what it claims, so that the evidence tells about the score; there is none where only the standing
+    may be shown.
+    """
+    if verdict.standing or verdict.holdout is None or verdict.reported is None or not verdict.holdout_se:
+        return ""
+    gap = sign(brief.spec.direction) * (verdict.reported - verdict.holdout) / verdict.holdout_se
+    if gap < SUSPICIOUS:
+        return ""
+    score = format_score(verdict.holdout, verdict.holdout_se)
+    return (
+        f"The script reports {brief.spec.metric} {format_claim(verdict.reported)}, but on held-out rows that it never "
+        f"saw it scores {score}: at least {SUSPICIOUS:g} standard errors worse."
+    )

@@ -28,7 +28,7 @@ from mlestar.state import (
     best_first,
 )
 from mlestar.store import key_of
-from mlestar.store.content import load_contents
+from mlestar.store.content import load_contents, of_task
 
 NAMED = 3
 """Skipped files that a message names at most. Chosen by judgement."""
@@ -69,15 +69,14 @@ async def read_lessons(ctx: RunContext, brief: Brief, runtime: Runtime[Settings]
     """Return what prompts of this run contain of earlier runs.
 
     The folder is read once: the ledger names the blob of what was read, so that a resumed run has the same lessons,
-    whatever is in the folder by then.
+    whatever is in the folder by then, and wherever it is resumed.
     """
-    folder = _folder(ctx)
+    folder = await _folder(ctx)
     if folder is None:
         return PromptLessons()
-    key = key_of("lessons", str(folder))
+    key = _key(ctx)
     recorded = await asyncio.to_thread(ctx.services.ledger.recall, key)
     if recorded is None:
-        await asyncio.to_thread(check_folder, folder)
         content = await asyncio.to_thread(read_folder, folder)
         own = file_name(ctx.folder.run_id, await _thread(ctx))
         runs = [one.lessons for one in content.stored if one.path.name != own]
@@ -85,7 +84,7 @@ async def read_lessons(ctx: RunContext, brief: Brief, runtime: Runtime[Settings]
         emit(runtime, "prepare", _describe(folder, len(runs), lessons))
         if content.skipped:
             emit(runtime, "prepare", f"lessons skipped: {_name_some(content.skipped)}")
-        fact = {"blob": await ctx.services.keep(lessons.model_dump_json())}
+        fact = {"folder": str(folder), "blob": await ctx.services.keep(lessons.model_dump_json())}
         await asyncio.to_thread(ctx.services.ledger.note, "lessons", key, fact)
         recorded = await asyncio.to_thread(ctx.services.ledger.recall, key) or fact
     return PromptLessons.model_validate_json(await ctx.services.text(recorded["blob"]))
@@ -93,7 +92,7 @@ async def read_lessons(ctx: RunContext, brief: Brief, runtime: Runtime[Settings]
 
 async def keep_lessons(ctx: RunContext, state: PipelineState, runtime: Runtime[Settings]) -> None:
     """Write what a finished run has learned, in place of what it wrote before; a failure is told and stops nothing."""
-    folder = _folder(ctx)
+    folder = await _folder(ctx)
     if folder is None:
         return
     try:
@@ -102,7 +101,7 @@ async def keep_lessons(ctx: RunContext, state: PipelineState, runtime: Runtime[S
     except (OSError, ValueError, MlestarError) as error:
         emit(runtime, "report", f"no lessons were kept: {first_line(str(error))}")
         return
-    emit(runtime, "report", f"lessons: {len(lessons.trials)} trials, {len(lessons.failures)} failures in {path}")
+    emit(runtime, "report", f"lessons in {path}: trials {len(lessons.trials)}, failures {len(lessons.failures)}")
 
 
 async def _make_lessons(ctx: RunContext, state: PipelineState) -> RunLessons:
@@ -125,7 +124,7 @@ def _clean(ctx: RunContext, brief: Brief, state: PipelineState, material: Materi
     return RunLessons(
         made_by=__version__,
         run=ctx.folder.run_id,
-        task=_task_hash(ctx.folder.contents),
+        task=_task_hash(ctx.folder.contents, ctx.settings),
         facts=facts_of(brief),
         status=state["status"],
         trials=make_trials(material, clean),
@@ -161,9 +160,9 @@ async def _error_of(ctx: RunContext, script: str) -> str:
     return str(noted["signature"]) if noted else ""
 
 
-def _task_hash(contents: Path) -> str:
+def _task_hash(contents: Path, settings: Settings) -> str:
     """Return the beginning of a hash of the task's files, empty where the run has not recorded them."""
-    files = load_contents(contents)
+    files = of_task(load_contents(contents) or {}, settings.other_files)
     if not files:
         return ""
     hashes = sorted(file.sha256 for file in files.values())
@@ -174,8 +173,18 @@ async def _thread(ctx: RunContext) -> str:
     return (await asyncio.to_thread(ctx.folder.read_settings)).thread
 
 
-def _folder(ctx: RunContext) -> Path | None:
-    return ctx.settings.lessons.expanduser().absolute() if ctx.settings.lessons else None
+async def _folder(ctx: RunContext) -> Path | None:
+    """Return the folder of lessons, that of the first session where its name is relative; None without lessons."""
+    if ctx.settings.lessons is None:
+        return None
+    recorded = await asyncio.to_thread(ctx.services.ledger.recall, _key(ctx))
+    if recorded is not None and "folder" in recorded:
+        return Path(recorded["folder"])
+    return await asyncio.to_thread(check_folder, ctx.settings.lessons)
+
+
+def _key(ctx: RunContext) -> str:
+    return key_of("lessons", str(ctx.settings.lessons))
 
 
 def _describe(folder: Path, count: int, lessons: PromptLessons) -> str:

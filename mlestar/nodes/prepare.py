@@ -19,7 +19,7 @@ from mlestar.evaluation.holdout.plan import SplitPlan
 from mlestar.evaluation.holdout.revealing import describe_left_out, vouched_lines, without_files, without_revealing
 from mlestar.nodes.lessons import read_lessons
 from mlestar.nodes.progress import emit
-from mlestar.nodes.start import find_start
+from mlestar.nodes.start import describe_metric, find_start
 from mlestar.runners import Installer
 from mlestar.runtime.brief import draft_brief
 from mlestar.runtime.context import RunContext, open_context
@@ -65,7 +65,11 @@ async def prepare(state: PipelineInput, runtime: Runtime[Settings]) -> PipelineS
         shown = await unless_stopped(_as_staged(ctx, brief, task, division))
         brief = brief.model_copy(update={"spec": shown.spec, "statistics": shown.statistics})
     brief = brief.model_copy(update={"statistics": limit_statistics(brief.statistics, settings.share)})
-    brief = brief.model_copy(update={"start": own, "spec": await _complete_spec(ctx, brief)})
+    brief = brief.model_copy(update={"spec": await _complete_spec(ctx, brief)})
+    if own is not None and (difference := describe_metric(own, brief.spec.metric)):
+        own = own.model_copy(update={"notes": (*own.notes, difference)})
+        emit(runtime, "prepare", f"{own.name}: {difference}")
+    brief = brief.model_copy(update={"start": own})
     brief = brief.model_copy(update={"lessons": await read_lessons(ctx, brief, runtime)})
     _emit_holdout(runtime, brief, division, time.monotonic() - start)
     written: PipelineState = {"train_csv": "", "test_csv": "", "description": ""}

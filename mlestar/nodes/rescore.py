@@ -46,7 +46,7 @@ async def rescore_solution(
     finding = await check_finalist(ctx, brief, finalist)
     if finding.leak:
         message = f"the check of the whole script found leakage: {finding.reason}"
-        emit(runtime, "rescore", f"{finalist.id} {finalist.title}: {message}")
+        emit(runtime, "rescore", f"{finalist.full_name}: {message}")
         return {finalist.id: Rescoring(solution=finalist.id, failed=True, message=message)}
     try:
         fresh = await ctx.inputs.fresh(brief, ctx.settings.fresh_splits)
@@ -63,7 +63,7 @@ async def rescore_solution(
         score = format_score(rescoring.fresh, rescoring.fresh_se)
         warnings = f"; {rescoring.message}" if rescoring.message else ""
         mark = "" if blind else f" ({NOT_BLIND})"
-        emit(runtime, "rescore", f"{finalist.id} {finalist.title}: fresh {score}{mark}{warnings}")
+        emit(runtime, "rescore", f"{finalist.full_name}: fresh {score}{mark}{warnings}")
     return {finalist.id: rescoring}
 
 

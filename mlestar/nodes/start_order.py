@@ -51,6 +51,8 @@ async def compare_with_start(
     if start.id == solution.id:
         return StartComparison(compared=solution.id)
     gain = await _gain(ctx, brief, state, solution, start)
+    if brief.split is None:
+        return StartComparison(compared=solution.id, rows="reported", gain=gain[0] if gain else None)
     figures = {"gain": gain[0], "gain_se": gain[1]} if gain else {}
     fresh = on_fresh_rows(solution, start, state.get("rescorings", {}))
     return StartComparison(compared=solution.id, rows="fresh" if fresh else "holdout", **figures)

@@ -155,7 +155,7 @@ async def export(state: PipelineState, runtime: Runtime[Settings]) -> PipelineSt
     brief = await ctx.brief(state)
     attempt = await _export(ctx, brief, solution, "export")
     outcome = "valid submission" if brief.spec.has_test else "finished; nothing to submit"
-    emit(runtime, "export", f"{solution.id} {solution.title}: {attempt.message or outcome}")
+    emit(runtime, "export", f"{solution.full_name}: {attempt.message or outcome}")
     exports = [*state.get("exports", []), attempt]
     if attempt.submission:
         submitted = SubmittedSolution(solution, await _pinned(ctx, solution), final=True)

@@ -20,22 +20,22 @@ _FEATURE_STEPS = (
     "text_features",
 )
 _IMPORTS = ("import time", "from pathlib import Path", "import numpy as np", "import pandas as pd")
-"""What a study needs."""
+"""Imports of a study."""
 _UNTUNED_RULES = {
     "return float(grid[": "0.5",
     "cuts = np.quantile": "(grade_values()[1:] + grade_values()[:-1]) / 2",
     "share**-power": "np.ones(len(CLASSES))",
 }
-"""By a piece of `tune`: the decision rule without tuning."""
+"""The decision rule without tuning, by a piece of the code of `tune`."""
 
 
 def is_own(script: str) -> bool:
-    """Return whether this engineer wrote a script of a kind that it can take apart."""
+    """Return whether a script has the functions of scripts by this engineer, so that parts can be switched off."""
     return functions(script).keys() >= {"run", "main", "fit_predict"}
 
 
 def write_study(script: str, summaries: str) -> str:
-    """Return a study that runs the script's whole pipeline, and again with parts switched off."""
+    """Return a study that runs the script's whole pipeline, and variants of it with parts switched off."""
     if not is_own(script):
         return render("study_foreign.py.jinja", {"source": script, "fewer": fewer_rounds(script)})
     # Variants that an earlier summary covers come last.
@@ -45,7 +45,7 @@ def write_study(script: str, summaries: str) -> str:
     head = script[: script.index("def main()")].rstrip()
     seconds = constants(head).get("SECONDS", "")
     if seconds:
-        # All variants share the time of a study, two scripts long, and use the same smaller number of folds.
+        # All variants share the time limit of a study, that of two scripts, and use the same smaller number of folds.
         head = head.replace(seconds, f"{seconds} * 2 // {len(changes) + 1}")
     head = re.sub(r"^FOLDS = \d+$", "FOLDS = 3", head, flags=re.MULTILINE)
     code = [variant.code for variant in variants if variant.code]
@@ -66,7 +66,7 @@ def _variants(script: str) -> list[Variant]:
 
 
 def _fewer_rounds(parts: Mapping[str, str]) -> list[Variant]:
-    """Return a variant whose models get fewer rounds, if any model of the script has rounds."""
+    """Return a variant whose models get fewer rounds; none where no model of the script has rounds."""
     makers = [name for name in parts if re.fullmatch(r"make_model(_[a-z])?", name)]
     changed = {name: f"fewer_{name}" for name in makers if fewer_rounds(parts[name]) != parts[name]}
     if not changed:
@@ -90,7 +90,7 @@ def _without_tuning(parts: Mapping[str, str]) -> list[Variant]:
 
 
 def _without_features(parts: Mapping[str, str]) -> list[Variant]:
-    """Return a variant without each step of the features; the dates stay where a trend is computed from them."""
+    """Return a variant for each step of the features that leaves it out; dates stay where a trend is fitted on them."""
     build = parts.get("build_features", "")
     steps = [name for name in _FEATURE_STEPS if f"{name}(rows)," in build]
     if "remove_trend" in parts:

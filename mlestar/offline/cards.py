@@ -8,7 +8,7 @@ from mlestar.offline.kinds import choose_model, find_kind, usable_models
 from mlestar.offline.recipe import Model
 
 _MIN_SHARED = 3
-"""Cards per track from which neighbouring tracks get alternate cards. Chosen by judgement; not measured."""
+"""Cards per track from which neighbouring tracks get alternating cards. Chosen by judgement; not measured."""
 _FIELDS = ("name", "description", "example_code", "source", "libraries")
 
 
@@ -45,7 +45,7 @@ def _rotate(cards: list[dict[str, Any]], turns: int) -> list[dict[str, Any]]:
 
 
 def _own_card(model: Model) -> dict[str, Any]:
-    """Return a card from the engineer's own knowledge, for a retrieval that found too little."""
+    """Return a built-in card, for a retrieval that found too few."""
     code = "\n".join([*model.imports, "# fit on the features, predict the test rows"])
     return {"name": model.words[0], "example_code": code, "source": "own knowledge", "libraries": list(model.libraries)}
 

@@ -110,7 +110,10 @@ def _ensemble(facts: Facts) -> str:
 
 
 def _package(facts: Facts) -> str:
-    return _code(write_packaged(facts.text("script"), facts.spec.train, facts.spec.test or ""))
+    """Save steps without train rows first, and the train rows beside what is trained where that was not accepted."""
+    labels = [facts.labels_file.file] if facts.labels_file else []
+    rows = (facts.spec.train, *labels) if facts.text("reason") else ()
+    return _code(write_packaged(facts.text("script"), facts.spec.train, facts.spec.test or "", rows))
 
 
 ANSWERS: dict[str, Callable[[Facts], str]] = {

@@ -23,7 +23,7 @@ class Combination:
     plan: str
     cues: tuple[str, ...]
     fits_texts: bool = True
-    """Can be used where predictions refer to candidate texts of a row, which ranks do not keep."""
+    """Whether it can be used where predictions refer to candidate texts of a row, which ranks do not preserve."""
 
 
 COMBINATIONS = (
@@ -44,22 +44,22 @@ COMBINATIONS = (
     Combination(
         "ranks",
         "Train all members on the same folds, turn each member's predictions into ranks, and map the average rank back "
-        "to the first member's values. Members with different degrees of certainty then have the same weight. Folds "
+        "to the first member's values. Members with differently scaled predictions then have the same weight. Folds "
         "and decision rule stay those of the first member.",
         ("rank",),
         fits_texts=False,
     ),
     Combination(
         "geometric",
-        "Train all members on the same folds and take the average of the logarithms of their predictions, turned back "
-        "afterwards. A member that is certain that something is unlikely then has more weight than in a plain average. "
+        "Train all members on the same folds and take the geometric mean of their predictions by averaging logarithms. "
+        "A member that gives a class a probability close to zero then has more weight than in a plain average. "
         "Probabilities are normalized to a sum of one.",
         ("logarithm", "geometric", "logit"),
     ),
     Combination(
         "median",
         "Train all members on the same folds and take the median of their predictions and their plain average, half "
-        "and half. The median ignores a member that is far off on a row. Nothing is fitted on the held-out rows.",
+        "and half. The median is robust to one member with a large error. Nothing is fitted on the held-out rows.",
         ("median",),
     ),
 )
@@ -80,7 +80,7 @@ def choose_plan(facts: Facts) -> str:
 
 
 def combine_scripts(facts: Facts) -> str | None:
-    """Return one script that trains and combines the members; None when fewer than two have the usual functions."""
+    """Return one script that trains and combines the members; None when fewer than two have the required functions."""
     scripts = [section.text for section in facts.all("solution")]
     usable = [script for script in scripts if {*PIPELINE, "make_folds", "run"} <= functions(script).keys()]
     if len(usable) < 2:
@@ -119,7 +119,7 @@ def _moved(base: str, other: str) -> list[str]:
 
 
 def _mode(text: str) -> str:
-    """Return the combination that a plan quotes, else the one that its words suggest; the first where none fits."""
+    """Return the combination that a plan quotes, otherwise the one with the most cues in it; the first if none has."""
     plan = " ".join(text.split())
     for combination in COMBINATIONS:
         if combination.plan in plan:

@@ -1,4 +1,4 @@
-"""The facts in a prompt, typed."""
+"""The facts in a prompt, as typed values."""
 
 import json
 from collections.abc import Mapping
@@ -50,17 +50,17 @@ class Facts:
 
     @property
     def cut_classes(self) -> bool:
-        """The spec does not list all classes."""
+        """Whether the spec does not list all classes."""
         return is_cut(self.data("spec").get("classes", ()))
 
     @property
     def cut_predictions(self) -> bool:
-        """The spec does not list all columns of predictions."""
+        """Whether the spec does not list all prediction columns."""
         return is_cut(self.data("spec").get("prediction_columns", ()))
 
     @cached_property
     def cut_columns(self) -> bool:
-        """The column statistics do not name all columns of train and test."""
+        """Whether the column statistics do not list all columns of train and test."""
         described = [
             file for file in self.data("column_statistics", []) if file["file"] in (self.spec.train, self.spec.test)
         ]
@@ -86,7 +86,7 @@ class Facts:
 
     @property
     def seconds(self) -> float:
-        """Time limit of a script."""
+        """Time limit of a script, in seconds."""
         return float(self.environment.get("seconds", 600))
 
     @property
@@ -108,7 +108,7 @@ class Facts:
 
     @cached_property
     def labels_file(self) -> FileStatistics | None:
-        """The table of the targets, where they are not in the train file."""
+        """The table with the targets; None where they are in the train file."""
         train, targets = self.files.get(self.spec.train), set(self.spec.target)
         if train is None or targets & {column.name for column in train.columns}:
             return None
@@ -117,7 +117,7 @@ class Facts:
 
     @property
     def labels_key(self) -> str | None:
-        """The column by which labels belong to train rows; None where both are in the same order."""
+        """The column that joins labels to train rows; None where both are in the same order."""
         train, labels = self.files.get(self.spec.train), self.labels_file
         if train is None or labels is None:
             return None
@@ -141,7 +141,7 @@ def _whole(value: object) -> object:
 
 
 def _own_columns(file: Mapping[str, Any]) -> dict[str, ColumnStatistics]:
-    """Return the columns that are described with a file by name, those that share an entry with its figures."""
+    """Return the columns that are described with a file, by name; columns of a shared entry get its statistics."""
     columns = [ColumnStatistics.model_validate(column) for column in file.get("columns", [])]
     for group in file.get("others", []):
         common = {"kind": group["kind"], "distinct": group["distinct"][1], "missing": group["missing"][1]}
@@ -152,7 +152,7 @@ def _own_columns(file: Mapping[str, Any]) -> dict[str, ColumnStatistics]:
 
 
 def _read_file(file: Mapping[str, Any], train: Mapping[str, ColumnStatistics]) -> FileStatistics:
-    """Return a file with all its columns, also those that are described with train."""
+    """Return a file with all its columns, including those that are described with train."""
     if "as_in_train_without" in file:
         left_out = set(expand_names(file["as_in_train_without"]))
         repeated = [name for name in train if name not in left_out]

@@ -11,7 +11,7 @@ from mlestar.offline.surgery import functions
 
 
 def part_of(block: str) -> str:
-    """Return which part a block is, empty for code that this engineer did not write."""
+    """Return the part that a block is; empty for code that this engineer did not write."""
     names = [re.sub(r"_[a-z]$", "", name) for name in functions(block)]
     return next((part for part, (first, last) in all_parts().items() if first in names and last in names), "")
 
@@ -23,7 +23,7 @@ def ideas_for(block: str, kind: Kind | None = None) -> list[Idea]:
 
 
 def carry_out(block: str, plan: str) -> str:
-    """Return the block rewritten to a plan: with every idea that it quotes, else the idea that its words suggest."""
+    """Return the block rewritten by a plan: with every idea that it quotes, or else the idea with the most cues."""
     text, part = " ".join(plan.split()), part_of(block)
     quoted = [idea for idea in all_ideas() if idea.part == part and idea.plan in text]
     chosen = [idea for idea in quoted if re.search(idea.requires, block)] or _suggested(ideas_for(block), text)
@@ -36,7 +36,7 @@ def carry_out(block: str, plan: str) -> str:
 
 
 def _scale_arguments(block: str, plan: str) -> str:
-    """Return the block with larger or smaller arguments, those a plan names; slower learning if it names none."""
+    """Return the block with larger or smaller values of the arguments that a plan names; slower learning if none."""
     arguments = [name for name in _ARGUMENTS if name in plan]
     if not arguments:
         return scale_numbers({ROUNDS: 1.5, "learning_rate": 0.67})(block)
@@ -45,7 +45,7 @@ def _scale_arguments(block: str, plan: str) -> str:
 
 
 def plans_of_numbers(block: str, most_times: float = math.inf) -> Iterator[str]:
-    """Yield plans that change one argument of the models in a block, those that a script has time for."""
+    """Yield plans that change one argument of the models in a block, if the script has time for the change."""
     for name in _ARGUMENTS:
         if not re.search(rf"\b{name}=", block):
             continue
@@ -55,7 +55,7 @@ def plans_of_numbers(block: str, most_times: float = math.inf) -> Iterator[str]:
 
 
 def _suggested(ideas: Sequence[Idea], plan: str) -> list[Idea]:
-    """Return the idea with the most cues in a plan; none when no idea has any."""
+    """Return the idea with the most cues in a plan; an empty list when no idea has any."""
     text = plan.lower()
     counts = [sum(cue in text for cue in idea.cues) for idea in ideas]
     most = max(counts, default=0)
@@ -64,7 +64,7 @@ def _suggested(ideas: Sequence[Idea], plan: str) -> list[Idea]:
 
 _SMALLER = re.compile(r"\b(?:lower|smaller|fewer|reduce|decrease|halve|less)\b", re.IGNORECASE)
 _LONGER = ("n_estimators", "iterations", "max_iter")
-"""Arguments with which a script takes as much longer as they are larger."""
+"""Arguments to which the duration of a script is about proportional."""
 _ARGUMENTS = (
     "learning_rate",
     *_LONGER,
@@ -78,4 +78,4 @@ _ARGUMENTS = (
     "min_samples_leaf",
 )
 _MORE, _LESS = 1.5, 0.6
-"""Factors of an argument that a plan makes larger or smaller. Chosen by judgement; not measured."""
+"""Factors by which a plan changes an argument. Chosen by judgement; not measured."""

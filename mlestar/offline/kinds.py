@@ -38,7 +38,7 @@ def all_ideas() -> tuple[Idea, ...]:
 
 
 def name_of(kind: Kind, idea: Idea) -> str:
-    """Return the id of an idea: no other one has it."""
+    """Return the unique id of an idea."""
     return f"{kind.name}/{idea.part}/{idea.name}"
 
 
@@ -54,9 +54,9 @@ def id_of(idea: Idea) -> str:
 
 
 def quoted_ideas(plan: str) -> dict[str, str]:
-    """Return the ideas of recipes that a plan quotes, by their ids: their names and what they do, in a sentence."""
+    """Return the ideas of recipes that a plan quotes, by id: the name and the first sentence of the plan of each."""
     text = " ".join(plan.split())
-    quoted = [known for own, known in _ids().items() if own in text]
+    quoted = [entry for idea_plan, entry in _ids().items() if idea_plan in text]
     return {name: f"{idea.name}: {idea.plan.partition('. ')[0]}" for name, idea in quoted}
 
 
@@ -69,7 +69,7 @@ def ideas_of(kind: Kind | None) -> tuple[Idea, ...]:
 
 
 def all_variants() -> tuple[Variant, ...]:
-    """Return the variants of all kinds: each says itself in which script it can be used."""
+    """Return the variants of all kinds; `requires` of each tells in which scripts it can be used."""
     return tuple(variant for kind in all_kinds() for variant in kind.variants)
 
 
@@ -95,19 +95,19 @@ def safe_models(kind: Kind, facts: Facts) -> list[Model]:
 
 
 def write_first(facts: Facts, card: dict[str, Any], title: str) -> str:
-    """Return a script with the model of a card; one that says why where there are no recipes for such data."""
+    """Return a script with the model of a card; one that fails with a message where there are no recipes."""
     kind = find_kind(facts)
     return kind.write_script(facts, choose_model(card, kind, facts), title) if kind else refuse(title)
 
 
 def refuse(title: str) -> str:
-    """Return a script that says what the task needs, in place of one that fails where it reads the data."""
+    """Return a script that fails with a message: there is no recipe for the data, so a language model is needed."""
     why = "It prints no Final Validation Performance and writes no submission.csv."
     return f'''"""{title.replace('"', "'")}\n\n{why}\n"""\n\nraise SystemExit({_NO_RECIPE!r})\n'''
 
 
 def choose_model(card: dict[str, Any], kind: Kind, facts: Facts) -> Model:
-    """Return the model that a card names: in its name, else its libraries, else its code; else the default one."""
+    """Return the model that a card names in its name, libraries or code, in this order; otherwise the default one."""
     texts = (card.get("name", ""), " ".join(card.get("libraries", ())), card.get("example_code", ""))
     installed = [model for model in kind.models if is_installed(model, facts)]
     for text in texts:
@@ -118,5 +118,5 @@ def choose_model(card: dict[str, Any], kind: Kind, facts: Facts) -> Model:
 
 
 def is_installed(model: Model, facts: Facts) -> bool:
-    """Return whether the sandbox has the libraries of a model; scikit-learn is always there."""
+    """Return whether the sandbox has the libraries of a model; scikit-learn is always installed."""
     return set(model.libraries) - {"scikit-learn"} <= facts.packages

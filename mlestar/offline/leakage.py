@@ -9,7 +9,7 @@ _LAG = re.compile(r"\.(?:shift|diff|rolling|expanding)\(")
 
 
 def find_leak(facts: Facts) -> tuple[str, str]:
-    """Return the block that leaks and why; both empty when no leak is visible."""
+    """Return the block that leaks and the reason; both are empty when no leak is visible."""
     script = facts.text("script") or facts.text("change")
     for pattern, reason in _patterns(facts):
         match = re.search(pattern, script, re.MULTILINE)
@@ -19,7 +19,7 @@ def find_leak(facts: Facts) -> tuple[str, str]:
 
 
 def _patterns(facts: Facts) -> list[tuple[str, str]]:
-    """Return a pattern for each kind of leak, and why it is one."""
+    """Return a pattern for each kind of leak, with the reason."""
     targets = [re.escape(name) for name in facts.spec.target]
     train_only = [re.escape(name) for name in facts.spec.train_only]
     patterns: list[tuple[str, str]] = []

@@ -11,13 +11,13 @@ _MODEL = "fit_predict"
 _FEATURE_FUNCTIONS = frozenset({"is_text", "without_texts", "fit_classes"})
 """Functions that models use but that belong to the features."""
 _TWO = 2
-"""Classes up to which probabilities are averaged as they are. Chosen by judgement; not measured."""
+"""Classes up to which probabilities are averaged, and not their logarithms. Chosen by judgement; not measured."""
 _FEATURES = ("load", "read_target", "build_features")
-"""Functions whose own helpers belong to the features, also where a model uses them."""
+"""Functions whose helpers belong to the features, also where a model uses them."""
 
 
 def merge_models(base: str, reference: str) -> str | None:
-    """Return the base with the reference's model trained beside its own and averaged; None when a part is missing."""
+    """Return the base with the reference's model trained too and averaged with its own; None if a part is missing."""
     base_parts, parts = functions(base), functions(reference)
     if _MODEL not in base_parts or _MODEL not in parts:
         return None
@@ -38,13 +38,13 @@ def merge_models(base: str, reference: str) -> str | None:
 
 
 def _with_constants(base: str, reference: str, names: Iterable[str]) -> str:
-    """Return the base with those constants of the reference that it lacks, before its model.
+    """Return the base with those constants of the reference that it lacks inserted before its model.
 
-    The functions that compute them come along.
+    The functions that compute these constants are inserted too.
     """
-    known, values = {**constants(base), **functions(base)}, constants(reference)
-    missing = [name for name in names if name in values.keys() - known.keys()]
-    own = [name for name in needed(reference, *missing) if name in functions(reference).keys() - known.keys()]
+    defined, values = {**constants(base), **functions(base)}, constants(reference)
+    missing = [name for name in names if name in values.keys() - defined.keys()]
+    own = [name for name in needed(reference, *missing) if name in functions(reference).keys() - defined.keys()]
     code = "\n\n\n".join([*(functions(reference)[name] for name in own), "\n".join(values[name] for name in missing)])
     code = f"{code.strip()}\n\n\n" if missing else ""
     return base.replace(f"def {_MODEL}(", f"{code}def {_MODEL}(", 1)
@@ -74,7 +74,7 @@ def _feature_functions(script: str) -> frozenset[str]:
 
 
 def _functions_of_constants(script: str) -> frozenset[str]:
-    """Return the functions that compute the constants of a script: they keep their names, as the constants do."""
+    """Return the functions that compute the constants of a script; like the constants, they are not renamed."""
     return frozenset(functions(script).keys() & needed(script, *constants(script)))
 
 
@@ -85,9 +85,9 @@ def _letter(index: int) -> str:
 
 
 def _average(members: list[str], *, classes: bool) -> str:
-    """Return the function that fits the members; it averages the logarithms of the probabilities of several classes.
+    """Return the function that fits the members and averages their predictions.
 
-    So a member that rules a class out has more weight. Two classes and values are averaged as they are.
+    With more than two classes it averages log probabilities, so that a member that excludes a class has more weight.
     """
     what = "probabilities, averaged as logarithms" if classes else "predictions, averaged"
     head = f'''def fit_predict(x, y, others, seed):
@@ -97,6 +97,6 @@ def _average(members: list[str], *, classes: bool) -> str:
 '''
     if not classes:
         return f"{head}    return [np.mean(parts, axis=0) for parts in zip(*predictions, strict=True)]"
-    return f"""{head}    logarithms = [[np.log(np.maximum(part, 1e-6)) for part in found] for found in predictions]
+    return f"""{head}    logarithms = [[np.log(np.maximum(part, 1e-6)) for part in parts] for parts in predictions]
     blends = [np.exp(np.mean(parts, axis=0)) for parts in zip(*logarithms, strict=True)]
     return [blend / blend.sum(axis=1, keepdims=True) for blend in blends]"""

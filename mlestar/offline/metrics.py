@@ -19,11 +19,11 @@ class Objective:
     """How a script predicts and scores."""
 
     rule: str
-    """Which `decide` it has."""
+    """Name of the decision rule: which `decide` the script has."""
     code: str
     """Body of `score`."""
     classify: bool = False
-    """The target is one class out of several and models give probabilities."""
+    """The target is one class out of several, and models predict class probabilities."""
     multilabel: bool = False
     loss: str = "l2"
     """`l1`, `l2` or `quantile`, for values."""
@@ -32,7 +32,7 @@ class Objective:
     quantile: float = 0.0
     """The quantile of the target that values are shifted to, 0 for none."""
     ranked: int = 0
-    """How many labels a cell of predictions holds, 0 for as many as are likely."""
+    """Number of labels in a cell of predictions; 0 for all labels above a threshold."""
 
     @property
     def classes(self) -> bool:
@@ -41,7 +41,7 @@ class Objective:
 
 
 def find_objective(facts: Facts) -> Objective:
-    """Return what the task's metric requires; a metric without a formula falls back to the usual one of its kind."""
+    """Return the objective for the task's metric; without a formula it is that of the usual metric of its kind."""
     spec = facts.spec
     if spec.problem == "ordinal" and spec.prediction_kind == "label" and _are_numbers(spec.classes):
         metric = _find_metric(spec.metric, "qwk", "label", "text")
@@ -91,7 +91,7 @@ def _label_objective(spec: TaskSpec) -> Objective:
     rule: str = metric.formula.decision
     if rule == "threshold" and not binary:
         rule = "prior"
-    if rule == "cuts":  # grades that are not numbers are at no distance from each other
+    if rule == "cuts":  # grades that are not numbers have no distances
         metric, rule = METRICS["accuracy"], "likeliest"
     return Objective(rule, _label_code(metric, _NAMES), classify=True)
 
@@ -117,7 +117,7 @@ def _multilabel_objective(spec: TaskSpec) -> Objective:
         formula = _find_metric(spec.metric, "accuracy", "label").formula
         return Objective("labels", f"return {formula.target_columns or _SHARE_OF_RIGHT_CELLS}", multilabel=True)
     formula = _find_metric(spec.metric, "log_loss", "probability").formula
-    if formula.class_columns:  # a mean over rows is one over cells too
+    if formula.class_columns:  # a mean over rows is also a mean over cells
         return Objective("probabilities", f"truth = y\n{_KEPT}\nreturn {formula.expression}", multilabel=True)
     columns = "for k in range(y.shape[1]) if 0 < y[:, k].mean() < 1"
     code = f"return float(np.mean([{_column_code(formula.expression, truth='y')} {columns}]))"

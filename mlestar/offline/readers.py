@@ -1,4 +1,4 @@
-"""How the tables of a task are read: what a script's reader needs, and no more."""
+"""How the tables of a task are read: the values for a script's reader, which has only the code that it needs."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -37,7 +37,7 @@ def reader_values(facts: Facts, tables: Iterable[str]) -> dict[str, Any]:
 
 
 def find_delimiter(facts: Facts, name: str) -> str:
-    """Return what is between the cells of a delimited file."""
+    """Return the delimiter of a delimited file."""
     if name == facts.spec.sample_submission:
         return facts.spec.submission_delimiter
     file = facts.files.get(name)
@@ -50,7 +50,7 @@ def separator_argument(delimiter: str) -> str:
 
 
 def tables_of(facts: Facts, joins: Iterable[str] = ()) -> list[str]:
-    """Return the tables that a script reads: train, test, labels, those that are joined, and perhaps the sample."""
+    """Return the tables that a script reads: train, test, labels, joined tables, and the sample where it is needed."""
     labels = [facts.labels_file.file] if facts.labels_file else []
     sample = [facts.spec.sample_submission] if facts.cut_predictions and facts.spec.sample_submission else []
     return [facts.spec.train, facts.spec.test, *labels, *joins, *sample]

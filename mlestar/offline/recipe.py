@@ -19,12 +19,12 @@ class Model:
     name: str
     imports: tuple[str, ...]
     words: tuple[str, ...]
-    """Names of it in the name, libraries or code of a card; the first names its own card."""
+    """Words for it in the name, libraries or code of a card; the first one is the name of its built-in card."""
     libraries: tuple[str, ...] = ("scikit-learn",)
     default: bool = False
-    """Is chosen for a card that names no model: the first such one that is installed."""
+    """Whether it may be used for a card that names no model; the first default model that is installed is used."""
     safe: int = 0
-    """Place among the models for a script that cannot be repaired, the least demanding at 1; 0 for none."""
+    """Rank among the models for a script that cannot be repaired, 1 for the least demanding; 0 if it is not used."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Idea:
     plan: str
     """Three to five sentences, for the coder and the next plans."""
     cues: tuple[str, ...]
-    """Words by which a plan in other words is recognized."""
+    """Words by which a plan with another text is recognized."""
     rewrite: Rewrite
     """Takes and returns the block."""
     requires: str = ""
     """Pattern that the block must contain."""
     times: float = 1.0
-    """By what factor a script takes longer with it, as far as models are fitted more often or with more rounds."""
+    """Factor on the duration of a script, where models are fitted more often or with more rounds."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class Variant:
 
     name: str
     substitutes: Mapping[str, str] = field(default_factory=dict)
-    """Functions, and those that replace them."""
+    """The replacement of each function, by the name of the function."""
     code: str = ""
-    """Of the substitutes that the study does not have."""
+    """Code of the replacements that the study does not define itself."""
     requires: str = ""
     """Pattern that the script must contain."""
     parts: tuple[str, ...] = ()
@@ -104,11 +104,11 @@ def _miss_none(facts: Facts, script: str) -> list[str]:
 
 
 def read_kind(name: str, module: ModuleType) -> Kind:
-    """Return the kind of data that a package has recipes for.
+    """Return the kind of data for which a package has recipes.
 
     Args:
         name: of the package below `mlestar.offline`; it has a `recipe.toml`.
-        module: the package itself, with `suits` and `write_script`, and perhaps `is_usable`, `find_unused` and
+        module: the package, with `suits` and `write_script`; optional are `is_usable`, `find_unused` and
             `first_models`.
     """
     recipe = tomllib.loads(_folder(name).joinpath("recipe.toml").read_text(encoding="utf-8"))
@@ -159,7 +159,7 @@ def _idea(kind: str, table: Mapping[str, Any]) -> Idea:
 
 
 def _rewrite(kind: str, table: Mapping[str, Any]) -> Rewrite:
-    """Return what carries an idea out: the one action that its table names.
+    """Return the rewrite that implements an idea: the action that its table names.
 
     Raises:
         ValueError: it names none.

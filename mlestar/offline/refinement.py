@@ -38,7 +38,7 @@ class Effect:
     """By how much a variant of a study is worse than the baseline."""
 
     difference: float
-    """Positive when the part that is switched off helps, whatever the metric's direction."""
+    """Positive when the part that is switched off helps, for metrics of both directions."""
     standard_error: float | None
     """Of the difference on the same rows; None where only the two scores are known."""
     scale: float = 1.0
@@ -46,7 +46,7 @@ class Effect:
 
     @property
     def is_confirmed(self) -> bool:
-        """Whether it is larger than its standard error, or than a small share of the score where that is not known."""
+        """Whether it is larger than its standard error, or than a small share of the score where no error is known."""
         least = _MIN_EFFECT * self.scale if self.standard_error is None else self.standard_error
         return abs(self.difference) > least
 
@@ -81,13 +81,13 @@ def summarize_effects(facts: Facts) -> str:
         if name in by_variant:
             lines.append(f"{name}: {score:.6g}, {_describe(by_variant[name])}.")
         elif name != "baseline":
-            lines.append(f"{name}: failed, nothing is known about this part.")
+            lines.append(f"{name}: failed, so the effect of this part is unknown.")
     confirmed = {name: effect for name, effect in by_variant.items() if effect.is_confirmed}
     if confirmed:
         largest = max(confirmed, key=lambda name: abs(confirmed[name].difference))
-        lines.append(f"{largest} has the largest effect and deserves work next.")
+        lines.append(f"{largest} has the largest effect: refine this part next.")
     elif by_variant:
-        lines.append("No part has an effect beyond its error: work on a part that this study has not covered.")
+        lines.append("No part has an effect larger than its error: refine a part that this study has not covered.")
     return "\n".join(lines)
 
 
@@ -133,7 +133,7 @@ def choose_block(facts: Facts) -> tuple[str, str]:
 
 
 def _expected(facts: Facts, overfits: bool) -> Mapping[str, float]:
-    """Return the expected effects of ideas; that fewer rounds help was measured on this task, so it comes first."""
+    """Return the expected effects of ideas; the idea of fewer rounds comes first where a study found that it helps."""
     expected = expected_effects(facts)
     measured = [id_of(idea) for idea in all_ideas() if idea.name == "fewer rounds"] if overfits and expected else []
     return {**expected, **dict.fromkeys(measured, MOST)}
@@ -169,26 +169,26 @@ def _overfits(facts: Facts) -> bool:
 
 
 def _rank(name: str, block: str, facts: Facts, kind: Kind | None) -> tuple[int, float, bool, float]:
-    """Return how much a block deserves work; larger is better.
+    """Return the priority of a block as a sort key; larger is better.
 
-    A confirmed effect comes first, the largest before smaller ones; then blocks that no variant measured, those with
-    several ideas before others, in the order in which work on them usually pays; then those without an effect.
+    Blocks with a confirmed effect come first, sorted by its size; then blocks that no variant measured, those with
+    several ideas before others, in the order of `parts_by_gain`; then blocks without a confirmed effect.
     """
     part = _part(name)
     measured = [effect for variant, effect in effects(facts).items() if part in _measured_parts(variant, effect)]
     confirmed = [abs(effect.difference) for effect in measured if effect.is_confirmed]
-    standing = 2 if confirmed else 0 if measured else 1
+    level = 2 if confirmed else 0 if measured else 1
     second_model = 0.5 if name.endswith("_b") else 0.0
     has_choice = len(ideas_for(block, kind)) >= _MIN_IDEAS
-    return standing, max(confirmed, default=0.0), has_choice, -parts_by_gain(kind).index(part) - second_model
+    return level, max(confirmed, default=0.0), has_choice, -parts_by_gain(kind).index(part) - second_model
 
 
 def _measured_parts(variant: str, effect: Effect) -> tuple[str, ...]:
     """Return the parts whose effect a variant measures."""
-    # Where fewer rounds are not clearly worse, this says nothing about the other parts of the models.
+    # Where fewer rounds are not clearly worse, the variant does not measure the other parts of the models.
     if variant == "fewer_rounds" and (effect.difference < 0 or not effect.is_confirmed):
         return ("make_model",)
-    own = {known.name: known.parts for known in all_variants() if known.parts}
+    own = {one.name: one.parts for one in all_variants() if one.parts}
     for beginning, parts in {**own, **_PARTS_OF_VARIANT}.items():
         if variant.startswith(beginning):
             return parts
@@ -208,7 +208,7 @@ def plan_next(facts: Facts) -> str:
 
 
 def _most_times(facts: Facts) -> float:
-    """Return by what factor a script may take longer and still end within its limit, by what it took."""
+    """Return the factor by which a script may take longer within its time limit, given its measured duration."""
     seconds = float(facts.data("measured", {}).get("seconds") or 0.0)
     return facts.seconds / seconds if seconds else math.inf
 
@@ -233,19 +233,19 @@ def next_plan(
     most_times: float = math.inf,
     expected: Mapping[str, float] = MappingProxyType({}),
 ) -> str:
-    """Return a plan that makes another block than the earlier ones; it keeps an idea that helped and adds another.
+    """Return a plan whose block differs from the earlier ones; it keeps an idea that helped and adds another.
 
-    When each idea was tried alone, several go together, and then single numbers change. Only when nothing is left, the
-    last plan is repeated.
+    After all ideas were tried alone, plans combine several ideas, and then change single arguments. The last plan is
+    repeated only when no other plan is left.
 
     Args:
         block: code to improve.
         earlier: plans for it that were tried.
-        turn: alternates between the two best ideas, so that tracks begin differently.
+        turn: number of the track; it alternates between the two best ideas, so that tracks begin differently.
         better: those of the earlier plans that scored better than the baseline, the best first.
         kind: of the data, for ideas that fit its scripts.
-        overfits: fewer rounds scored better, so that this idea is among the best.
-        most_times: factor by which the script may take longer; what would take more is not tried.
+        overfits: whether fewer rounds scored better; otherwise this idea comes last.
+        most_times: factor by which the script may take longer; ideas that take longer are not tried.
         expected: effects of ideas by their ids, from lessons.
     """
     ideas = order_ideas(_affordable(ideas_for(block, kind), most_times), expected)
@@ -261,7 +261,7 @@ def next_plan(
         plans_of_numbers(block, most_times),
     )
     made = {block, *(carry_out(block, plan) for plan in earlier)}
-    # Where nothing is left, the contract of the planner refuses the repetition, and nothing is executed for it.
+    # Where no plan is left, the contract of the planner rejects the repeated plan, and nothing is executed.
     last = earlier[-1] if earlier else _slower_plan()
     return next((plan for plan in plans if carry_out(block, plan) not in made), last)
 
@@ -273,7 +273,7 @@ def _affordable(ideas: Sequence[Idea], most_times: float) -> list[Idea]:
 
 
 def _add_ideas(helpful: Sequence[Idea], ideas: Sequence[Idea], most_times: float) -> Iterator[str]:
-    """Yield plans of an idea each, together with those that helped where there is time for it."""
+    """Yield plans of one idea each, first together with the ideas that helped if there is time."""
     for idea in ideas:
         if math.prod(part.times for part in (*helpful, idea)) <= most_times:
             yield " ".join(part.plan for part in (*helpful, idea))
@@ -298,8 +298,8 @@ def _number(text: str) -> float | None:
 def foreign_block(script: str) -> tuple[str, str]:
     """Return a block of a script that this engineer did not write, and a plan that slows down learning.
 
-    It is the shortest function that names a size of training, else a unique line that does, else the longest function;
-    never a part of the score that was added to a person's own script.
+    It is the shortest function with an argument such as `n_estimators`, else a unique line with one, else the longest
+    function; never a part of the score that was added to a person's own script.
     """
     script = script.partition(SCORE_MARK)[0]
     texts = functions(script)

@@ -1,4 +1,4 @@
-"""Rendering the templates of scripts: those of a kind of data are below its name, shared ones have no folder."""
+"""Rendering the templates of scripts; names of templates for one kind of data begin with its name and a slash."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -24,22 +24,22 @@ def template(name: str) -> str:
 
 
 def finish(text: str, *keep: str) -> str:
-    """Return a whole script without what nothing in it needs, with two blank lines before every function.
+    """Return a whole script without unused functions, constants and imports, formatted with blank lines.
 
     Args:
         text: the script.
-        keep: names that ideas need, beside those that ideas of all kinds need.
+        keep: names that ideas for this kind of data need, besides those that ideas of all kinds need.
     """
     return space_functions(without_unused(without_pass_through(text), _FOR_IDEAS | set(keep)))
 
 
 def sort_imports(lines: Iterable[str]) -> list[str]:
-    """Return import lines, each once, modules before names of modules."""
+    """Return the distinct import lines, `import` before `from`."""
     return sorted(set(lines), key=lambda line: (line.startswith("from"), line))
 
 
 def space_functions(text: str) -> str:
-    """Return a script with two blank lines before every function, and no more anywhere."""
+    """Return a script with two blank lines before every function, and at most two anywhere."""
     lines: list[str] = []
     for line in text.split("\n"):
         if line.startswith(("def ", "class ", "if __name__")):

@@ -1,4 +1,4 @@
-"""Repairing scripts: from the words of an error to the smallest change that removes its cause."""
+"""Repairing scripts: from the text of an error to the smallest change that removes its cause."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -12,13 +12,14 @@ Fix = Callable[[str, re.Match[str], Facts], str]
 _LAST_LINES = 6
 """Lines of output in the description of a bug. Chosen by judgement; not measured."""
 _MOST_TRIES = 9
-"""Scripts for data without a recipe, more than a profile's rounds of debugging. Chosen by judgement; not measured."""
+"""Different scripts for data without a recipe: more than the rounds of debugging in any profile. Chosen by judgement;
+not measured."""
 _FEWER_FOLDS = (4, 3, 2)
-"""For a script in which nothing else can be changed. Chosen by judgement; not measured."""
+"""Numbers of folds for a script in which nothing else can be changed. Chosen by judgement; not measured."""
 START = "start"
 """Origin of a person's own script."""
 _STUDY_FOLDER = "variants/"
-"""Written by ablation studies only."""
+"""A folder that only ablation studies write."""
 
 
 def describe_bug(facts: Facts) -> str:
@@ -34,7 +35,7 @@ def describe_bug(facts: Facts) -> str:
 
 
 def _failing_line(output: str, script: str) -> str:
-    """Return the last line of the script in a traceback, as a sentence; empty when there is none."""
+    """Return the last line of the script in a traceback, as a sentence; empty where the traceback has none."""
     numbers = re.findall(r'File "[^"]*main\.py", line (\d+)', output)
     number = int(numbers[-1]) if numbers else 0
     lines = script.split("\n")
@@ -42,7 +43,7 @@ def _failing_line(output: str, script: str) -> str:
 
 
 def repair(facts: Facts) -> str:
-    """Return the first repaired script that has not failed before; a repaired study is a study."""
+    """Return the first repaired script that has not failed before; a study is only replaced by a study."""
     script = facts.text("script")
     failed = {section.text.strip() for section in (*facts.all("script"), *facts.all("failed_fix"))}
     is_study = _STUDY_FOLDER in script
@@ -62,7 +63,7 @@ def _fixes(facts: Facts) -> Iterator[str]:
         yield fewer_rounds(script)  # a person's own script is repaired, and not replaced
         return
     kind = find_kind(facts)
-    if kind is None:  # a script that says so again, in other words: one that has failed is not accepted
+    if kind is None:  # the same message in different scripts, as a script that has failed is not accepted again
         yield from (refuse(f"Try {number}: no recipe") for number in range(2, _MOST_TRIES + 1))
     else:
         for model in safe_models(kind, facts):

@@ -1,4 +1,4 @@
-"""Rewriting blocks: functions added, wrapped, replaced or given other numbers."""
+"""Rewriting blocks: adding, wrapping and replacing functions, and changing numbers."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -10,12 +10,12 @@ from mlestar.offline.surgery import functions, rename, replace_function
 Rewrite = Callable[[str], str]
 """Takes a block and returns the new one."""
 ROUNDS = r"n_estimators|iterations|max_iter"
-"""Names of the libraries for the number of trees or epochs."""
+"""Arguments of the libraries for the number of trees or epochs."""
 _NUMBER = re.compile(r"(?<!< )(?<![\w.])\d+(?:\.\d+)?(?![\w.])")
 
 
 def add_features(name: str, path: str, imports: Sequence[str] = ()) -> Rewrite:
-    """Return a rewrite that adds a function of features and calls it before the features are returned.
+    """Return a rewrite that adds a function for features and calls it before the features are returned.
 
     Args:
         name: of the function.
@@ -36,7 +36,7 @@ def _head(imports: Sequence[str]) -> str:
 
 
 def wrap_fit(path: str, imports: Sequence[str] = ()) -> Rewrite:
-    """Return a rewrite that renames the block's function and calls it from one that does more."""
+    """Return a rewrite that renames the block's function and calls it from a new function with the old name."""
 
     def rewrite(block: str) -> str:
         function = next(name for name in functions(block) if re.fullmatch(r"fit_predict(_[a-z])?", name))
@@ -51,7 +51,7 @@ def wrap_fit(path: str, imports: Sequence[str] = ()) -> Rewrite:
 
 
 def _unused_name(name: str, block: str) -> str:
-    """Return a name that the block neither defines nor reads; the rest of the script may define what it reads."""
+    """Return a name that does not occur in the block: names that it reads may be defined elsewhere in the script."""
     while re.search(rf"\b{name}\b", block):
         name += "_more"
     return name
@@ -65,7 +65,7 @@ def _lift_imports(block: str) -> tuple[list[str], str]:
 
 
 def scale_numbers(factors: dict[str, float]) -> Rewrite:
-    """Return a rewrite that multiplies keyword arguments; a number that is compared with stays."""
+    """Return a rewrite that multiplies the numbers in keyword arguments; numbers in comparisons stay."""
 
     def rewrite(block: str) -> str:
         for name, factor in factors.items():
@@ -84,7 +84,7 @@ def _scaled(factor: float, match: re.Match[str]) -> str:
 
 
 def insert(path: str, old: str, new: str, imports: Sequence[str] = ()) -> Rewrite:
-    """Return a rewrite that adds a function and replaces a piece of the block by a call of it."""
+    """Return a rewrite that adds a function and replaces a piece of the block by code that calls it."""
 
     def rewrite(block: str) -> str:
         return f"{_head(imports)}{template(path)}\n\n\n{block.replace(old, new, 1)}"
@@ -119,10 +119,10 @@ def symmetric_log(block: str) -> str:
 
 _SYMMETRIC_LOG = (
     '''def to_scale(y):
-    """Return the target on a scale on which large values count less."""
+    """Return the target on a scale that reduces the weight of large values."""
     return np.sign(y) * np.log1p(np.abs(y))''',
     '''def from_scale(values):
-    """Return predictions in the target's own unit."""
+    """Return predictions in the unit of the target."""
     return np.sign(values) * np.expm1(np.abs(values))''',
 )
 
@@ -148,7 +148,7 @@ def bag_tuning(block: str) -> str:
 def snap(block: str) -> str:
     """Return the block with predictions moved to the nearest value that the target takes."""
     tune = '''def tune(values, y):
-    """Return the range of the known values, and the values themselves where most of them repeat."""
+    """Return the range of the target, and its values where most of them repeat."""
     seen, counts = np.unique(y, return_counts=True)
     repeated = counts[counts > 1].sum() > 0.5 * len(y)
     return y.min(axis=0), y.max(axis=0), seen if repeated else seen[:0]'''

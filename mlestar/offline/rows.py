@@ -11,7 +11,7 @@ _LINE = re.compile(r"^.*(?:nrows=\s*[\d_]+|train\w*\.sample\(|train\w*\.head\(\s
 
 
 def find_subsampling(script: str) -> str:
-    """Return the lines that drop training rows, empty when there are none."""
+    """Return the code that drops training rows; empty where there is none."""
     for pattern in (_OWN_BLOCK, _CAP, _LINE):
         match = pattern.search(script)
         if match and script.count(match[0]) == 1:
@@ -20,7 +20,7 @@ def find_subsampling(script: str) -> str:
 
 
 def keep_all_rows(block: str) -> str:
-    """Return the block with all rows kept."""
+    """Return the block changed so that all rows are kept."""
     if _OWN_BLOCK.search(block) or ("MAX_TRAIN_ROWS" in block and "\n" in block):
         return "MAX_TRAIN_ROWS = len(train)"
     block = re.sub(r"nrows=\s*[\d_]+", "nrows=None", block)

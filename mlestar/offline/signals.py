@@ -1,4 +1,4 @@
-"""What scripts for sounds and for arrays of signals share: the values of their templates."""
+"""The values that templates of scripts for sounds and for arrays of signals have in common."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from mlestar.offline.recipe import Model
 from mlestar.offline.tables.recipes import plain_names, task_values
 
 _OF_TEXTS = ("TruncatedSVD", "TfidfVectorizer")
-"""Imports of tables that columns of texts need, which are not read beside signals."""
+"""Imports for columns of texts, which scripts for signals do not use."""
 
 
 def signal_values(facts: Facts, model: Model, title: str, used: set[str]) -> dict[str, Any]:
@@ -18,17 +18,17 @@ def signal_values(facts: Facts, model: Model, title: str, used: set[str]) -> dic
         facts: of the prompt.
         model: the model of the script.
         title: the first line of the script.
-        used: columns that are not features by themselves: those that name files or hold signals.
+        used: columns that are not features themselves: they name files or contain signals.
     """
     values = task_values(facts, model, title)
     columns = values["columns"]
-    beside = {column.name for column in facts.test_columns} - {*used, facts.spec.id, facts.split.column}
+    others = {column.name for column in facts.test_columns} - {*used, facts.spec.id, facts.split.column}
     imports = [line for line in values["imports"] if not line.endswith(_OF_TEXTS)]
     return {
         **values,
         "imports": imports,
-        "numbers": _named([name for name in columns.numbers if name in beside]),
-        "categories": _named([name for name in columns.categories if name in beside]),
+        "numbers": _named([name for name in columns.numbers if name in others]),
+        "categories": _named([name for name in columns.categories if name in others]),
         "sample_separator": separator_argument(facts.spec.submission_delimiter),
     }
 

@@ -1,4 +1,4 @@
-"""Operations on scripts as text, by their syntax tree: find, rename, move and replace functions."""
+"""Operations on the source of scripts by its syntax tree: find, rename, move and replace functions."""
 
 import ast
 import re
@@ -52,7 +52,7 @@ def used(text: str) -> set[str]:
 
 
 def needed(script: str, *starts: str) -> list[str]:
-    """Return the functions and constants that the given functions need, themselves included, in the script's order."""
+    """Return the functions and constants that the given functions use, including these, in the script's order."""
     definitions = {**constants(script), **functions(script)}
     required: set[str] = set()
     queue = [name for name in starts if name in definitions]
@@ -65,7 +65,7 @@ def needed(script: str, *starts: str) -> list[str]:
 
 
 def rename(text: str, names: Mapping[str, str]) -> str:
-    """Rename functions and variables; attributes, keywords and strings stay."""
+    """Return the code with functions and variables renamed; attributes, keywords and strings stay."""
     lines = [line.encode() for line in text.split("\n")]
     for row, column, old in sorted(_positions(text, names), reverse=True):
         line = lines[row]
@@ -79,15 +79,15 @@ def replace_function(script: str, name: str, text: str) -> str:
 
 
 def without_unused(script: str, keep: Collection[str] = ()) -> str:
-    """Return a script without the functions, constants and imports that the code that runs does not need.
+    """Return a script without the functions, constants and imports that the executed code does not use.
 
-    What is neither a definition nor an import runs, and so does `main` where nothing calls it. Order, comments and
-    docstrings of what stays do not change; a comment directly above what is dropped goes with it. A script that looks
-    names up by their text is returned unchanged.
+    Executed are all statements other than definitions and imports, and `main`, also where nothing calls it. Order,
+    comments and docstrings of the rest do not change; a comment directly above a removed statement is removed too. A
+    script that looks up names at run time, such as by `globals`, is returned unchanged.
 
     Args:
         script: the script.
-        keep: names that stay in any case.
+        keep: names that are never removed.
     """
     body = _body(script)
     bound = [(node, _bound(node)) for node in body]
@@ -114,7 +114,7 @@ def without_unused(script: str, keep: Collection[str] = ()) -> str:
 
 
 def without_pass_through(script: str) -> str:
-    """Return a script without functions that return the tables that they take, and without the calls of them."""
+    """Return a script without functions that return their arguments unchanged, and without the calls of them."""
     for name, text in functions(script).items():
         definition = parse(text).body[0]
         last = ast.unparse(definition.body[-1]) if isinstance(definition, ast.FunctionDef) else ""
@@ -142,7 +142,7 @@ def _rows(node: ast.stmt) -> list[int]:
 
 
 def _bound(node: ast.stmt) -> set[str]:
-    """Return the names that a statement defines and does nothing else; empty for one that runs."""
+    """Return the names that a definition or an import binds; empty for other statements."""
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         return {node.name}
     if isinstance(node, ast.Import | ast.ImportFrom):
@@ -158,7 +158,7 @@ def _name(alias: ast.alias) -> str:
 
 
 def _only(node: ast.Import | ast.ImportFrom, names: set[str]) -> ast.Import | ast.ImportFrom:
-    """Return an import of these names alone."""
+    """Return an import of these names only."""
     kept = [alias for alias in node.names if _name(alias) in names]
     if isinstance(node, ast.Import):
         return ast.Import(names=kept)
@@ -166,7 +166,7 @@ def _only(node: ast.Import | ast.ImportFrom, names: set[str]) -> ast.Import | as
 
 
 def _required(bound: Iterable[tuple[ast.stmt, set[str]]], starts: Iterable[str]) -> set[str]:
-    """Return the names that are needed by what runs and by definitions to start from."""
+    """Return the names that are used, directly or indirectly, by executed statements and by the given definitions."""
     needs: dict[str, set[str]] = {}
     queue = list(starts)
     for node, names in bound:

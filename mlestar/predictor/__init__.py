@@ -1,6 +1,7 @@
 """Predicting new rows with the winner of a run."""
 
-from mlestar.predictor.frames import RowColumn, RowSpec, check_frame
+from mlestar.predictor.cells import RowColumn
+from mlestar.predictor.frames import RowSpec, check_frame
 from mlestar.predictor.package import Check, ModelFile, PackageInfo, read_package
 from mlestar.predictor.packaged import PackagedPredictor, open_predictor
 from mlestar.predictor.packaging import apackage, package

@@ -1,4 +1,4 @@
-"""How far the predictions of a packaged predictor are from those that the winner made."""
+"""Comparing the predictions of a packaged predictor with those of the winner."""
 
 from pathlib import Path
 
@@ -12,21 +12,21 @@ from mlestar.metrics.submitted import plain_numbers
 from mlestar.predictor.package import Check
 
 TOLERANCE = 1e-6
-"""Largest accepted difference of numbers: absolute up to 1, relative beyond. Models in double precision differ by 1e-12
-where sums are taken in another order, those in single precision by 1e-7."""
+"""Largest accepted difference of numbers: absolute for values up to 1, relative for larger ones. Sums in another order
+change results by about 1e-12 in double precision and 1e-7 in single precision."""
 
 
 def read_predictions(form: SubmissionForm, path: Path) -> pd.DataFrame:
     """Return the cells with predictions, in the order of the expected rows.
 
     Raises:
-        SubmissionError: the rows or columns are not those that are expected.
+        SubmissionError: the rows or columns are not the expected ones.
     """
     return read_cells(form, path)[list(form.spec.prediction_columns)].reset_index(drop=True)
 
 
 def compare(name: str, spec: TaskSpec, expected: pd.DataFrame, found: pd.DataFrame) -> Check:
-    """Return how far predictions are from those that are expected, row by row."""
+    """Return the comparison of predictions with the expected ones, row by row."""
     count = len(expected)
     if len(found) != count:
         detail = f"{name}: {len(found)} predictions in place of {count}"

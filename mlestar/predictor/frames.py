@@ -1,9 +1,8 @@
-"""Whether a frame of new rows suits a task, and its cells as the task's own files hold them.
+"""Checking a frame of new rows for a task, and converting its cells to the text form of the task's files.
 
 This module is part of every exported folder (`mlestar/export/sources.py`).
 """
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,33 +11,16 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from mlestar.data.frame_columns import as_frame, as_text_columns
-from mlestar.data.kinds import MISSING, ColumnKind
 from mlestar.data.tables.numbers import NumberStyle
 from mlestar.errors import UserError, nearest
+from mlestar.metrics.labels import canonical_labels
+from mlestar.predictor.cells import NUMBERS, ROLE, RowColumn, reject, write_cells
+from mlestar.predictor.date_cells import DateForm
 
-ROLE = "new rows"
-"""What messages call the frame."""
-_NUMBERS: tuple[ColumnKind, ...] = ("int", "float")
 _SHOWN = 6
-"""Names that a message repeats."""
+"""Most names in a message."""
 
 NoteCallback = Callable[[str], None]
-
-
-class RowColumn(BaseModel):
-    """A column that new rows must have."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    kind: ColumnKind
-    number_format: str = ""
-    """How the number 1234.5 is written; empty for plain numbers."""
-    date_format: str = ""
-    """For `strftime`; empty for dates that begin with the year."""
-    missing_codes: tuple[str, ...] = ()
-    """Cells that stand for missing values."""
-    examples: tuple[str, ...] = ()
 
 
 class RowSpec(BaseModel):
@@ -49,12 +31,12 @@ class RowSpec(BaseModel):
     columns: tuple[RowColumn, ...]
     """In the order of the task's files; an id that may be left out is not among them."""
     id: RowColumn | None = None
-    """Names a row; it may be left out where `free_id` says so."""
+    """Identifies a row; it may be left out if `free_id` is true."""
     free_id: bool = True
     targets: tuple[str, ...] = ()
     """Columns that are left out of the frame."""
     counters: dict[str, int] = {}
-    """Columns that only number the rows, with the first number; they are made anew."""
+    """Columns that only number the rows, with the first number; they are numbered again."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -64,7 +46,7 @@ class RowSpec(BaseModel):
 
 
 def check_frame(spec: RowSpec, frame: Any, on_note: NoteCallback | None = None) -> pd.DataFrame:
-    """Return the rows of a frame with the columns of a spec, every cell as text as the task's files have it.
+    """Return the rows of a frame with the columns of a spec; every cell is text, in the form of the task's files.
 
     The id is the first column, if the frame has it. The index counts the rows.
 
@@ -74,8 +56,8 @@ def check_frame(spec: RowSpec, frame: Any, on_note: NoteCallback | None = None) 
         on_note: receives a line about columns that are left out.
 
     Raises:
-        UserError: the frame has no rows, lacks a column, has values of another kind or an id twice; the message names
-            the column.
+        UserError: the frame has no rows, lacks a column, has values of another kind or a duplicate id; the message
+            names the column.
     """
     if hasattr(frame, "collect") and hasattr(frame, "collect_schema"):
         frame = frame.collect()  # a lazy frame of polars
@@ -86,7 +68,7 @@ def check_frame(spec: RowSpec, frame: Any, on_note: NoteCallback | None = None) 
     _check_names(spec, table, on_note)
     columns = [spec.id] if spec.id is not None and spec.id.name in table.columns else []
     columns += spec.columns
-    cells = pd.DataFrame({column.name: _write(column, table[column.name]) for column in columns}, dtype=object)
+    cells = pd.DataFrame({column.name: write_cells(column, table[column.name]) for column in columns}, dtype=object)
     for column in columns:
         _check_kind(column, cells[column.name])
     if spec.id is not None and spec.id.name in cells.columns:
@@ -115,25 +97,33 @@ def _list(names: list[str]) -> str:
 
 
 def _check_kind(column: RowColumn, cells: pd.Series) -> None:
-    """Refuse cells that are no numbers or dates where train has some."""
+    """Refuse cells that are not numbers, dates or truth values in columns where those of train are."""
     texts = cells.str.strip()
-    filled = ~texts.isin([*MISSING, *column.missing_codes]).to_numpy()
-    if column.kind in _NUMBERS:
-        wrong = np.isnan(NumberStyle.of_text(column.number_format).read(texts)) & filled
+    filled = ~texts.isin(column.missing).to_numpy()
+    if column.kind in NUMBERS:
         form = f" like {column.number_format}" if column.number_format else ""
-        _reject(column, cells, wrong, f"is not a number{form}, as train has there")
+        reject(column, cells, ~_are_numbers(column, texts) & filled, f"is not a number{form}, as train has there")
     elif column.kind == "date" and not _read_dates(column, pd.Series(column.examples, dtype=object)).isna().any():
-        wrong = _read_dates(column, texts).isna().to_numpy() & filled
         form = f" like {column.examples[0]}" if column.examples else ""
-        _reject(column, cells, wrong, f"is not a date{form}, as train has there")
+        suit = DateForm.of(column.date_format, column.examples).suits(texts)
+        wrong = (_read_dates(column, texts).isna() | ~suit).to_numpy() & filled
+        reject(column, cells, wrong, f"is not a date{form}, as train has there")
+    elif column.kind == "bool":
+        wrong = ~texts.str.lower().isin(["true", "false"]).to_numpy() & filled
+        reject(column, cells, wrong, "is not a truth value, as train has there")
 
 
-def _reject(column: RowColumn, cells: pd.Series, wrong: np.ndarray, why: str) -> None:
-    if wrong.any():
-        row = int(wrong.argmax())
-        more = f" ({int(wrong.sum())} such rows)" if wrong.sum() > 1 else ""
-        msg = f"{ROLE}: column {column.name!r}, row {row + 1}: {str(cells.iloc[row])[:60]!r} {why}{more}"
-        raise UserError(msg)
+def _are_numbers(column: RowColumn, texts: pd.Series) -> np.ndarray:
+    """Return which cells are numbers in the style of train; 1234.5 is none where it writes 1.234,5.
+
+    Infinite ones are none, unless train has some.
+    """
+    style = NumberStyle.of_text(column.number_format)
+    numbers = style.read(texts)
+    known = ~np.isnan(numbers) if column.infinite else np.isfinite(numbers)
+    if style.decimal == ",":
+        known &= ~texts.str.replace(style.grouping, "", regex=True).str.contains(".", regex=False).to_numpy()
+    return np.asarray(known)
 
 
 def _check_ids(ids: pd.Series) -> None:
@@ -141,7 +131,7 @@ def _check_ids(ids: pd.Series) -> None:
     if empty.any():
         msg = f"{ROLE}: the id {str(ids.name)!r} of row {int(empty.argmax()) + 1} is empty"
         raise UserError(msg)
-    repeated = ids.duplicated().to_numpy()
+    repeated = pd.Series(canonical_labels(ids)).duplicated().to_numpy()
     if repeated.any():
         row = int(repeated.argmax())
         msg = f"{ROLE}: the id {str(ids.iloc[row])[:60]!r} in column {str(ids.name)!r} occurs twice"
@@ -151,48 +141,3 @@ def _check_ids(ids: pd.Series) -> None:
 def _read_dates(column: RowColumn, texts: pd.Series) -> pd.Series:
     dates: pd.Series = pd.to_datetime(texts, format=column.date_format or "mixed", errors="coerce", utc=True)
     return dates
-
-
-def _write(column: RowColumn, values: pd.Series) -> pd.Series:
-    """Return the values of a column as text, empty where they are missing."""
-    missing = values.isna().to_numpy()
-    if pd.api.types.is_datetime64_any_dtype(values):
-        texts = values.dt.strftime(column.date_format or _iso_format(column, values))
-    elif pd.api.types.is_bool_dtype(values) and not missing.any():
-        texts = values.map(_truth_values(column))
-    else:
-        texts = values.map(lambda value: _write_value(column, value), na_action="ignore")
-    written: pd.Series = texts.astype(object).mask(missing, "").reset_index(drop=True)
-    return written
-
-
-def _write_value(column: RowColumn, value: Any) -> str:
-    if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, bool | np.bool_):
-        return _truth_values(column)[bool(value)]
-    if isinstance(value, float | np.floating) and column.kind != "float" and float(value).is_integer():
-        value = int(value)
-    text = str(value)
-    if column.kind in _NUMBERS and column.number_format and not isinstance(value, str):
-        style = NumberStyle.of_text(column.number_format)
-        return f"{style.before}{text.replace('.', style.decimal)}{style.after}"
-    return text
-
-
-def _truth_values(column: RowColumn) -> dict[bool, str]:
-    """Return how a column spells truth values."""
-    if column.kind in _NUMBERS:
-        return {True: "1", False: "0"}
-    spellings = {text.lower(): text for text in column.examples}
-    return {value: spellings.get(str(value).lower(), str(value)) for value in (True, False)}
-
-
-def _iso_format(column: RowColumn, values: pd.Series) -> str:
-    """Return a format of dates that begin with the year, with a time of day where train has one."""
-    example = column.examples[0] if column.examples else ""
-    day = "%Y/%m/%d" if "/" in example[:8] else "%Y-%m-%d"
-    if ":" in example:
-        return f"{day}{'T' if 'T' in example else ' '}%H:%M" + (":%S" if example.count(":") > 1 else "")
-    has_time = not example and bool((values.dropna() != values.dropna().dt.normalize()).any())
-    return f"{day} %H:%M:%S" if has_time else day

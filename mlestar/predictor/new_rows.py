@@ -17,6 +17,7 @@ from mlestar.data.task import Task
 from mlestar.errors import UserError
 from mlestar.evaluation.holdout.stage import sample_like
 from mlestar.predictor.frames import RowSpec
+from mlestar.predictor.json_fields import with_known_fields
 from mlestar.predictor.parquet_rows import parquet_bytes
 from mlestar.predictor.row_files import IdNumbers, add_names
 
@@ -53,7 +54,8 @@ def put_rows(task: Task, spec: RowSpec, folder: Path, cells: pd.DataFrame) -> Ta
         msg = f"the rows to predict are in {task.test.name}, which is no table: new rows cannot take their place"
         raise UserError(msg)
     like = read_table(path)
-    _replace(path, cells.reindex(columns=list(like.columns), fill_value=""))
+    rows = cells.reindex(columns=list(like.columns), fill_value="")
+    _replace(path, with_known_fields(rows, like.frame))
     test = TaskFile(task.test.name, tuple(cells.columns), cells, task.test.delimiter)
     if (composed := composed_id(task)) is not None:
         test = with_composed_id(composed, test)
@@ -87,22 +89,22 @@ def _replace(path: Path, cells: pd.DataFrame) -> None:
 
 
 def _complete(task: Task, spec: RowSpec, cells: pd.DataFrame) -> pd.DataFrame:
-    """Return rows with ids and numbers of their own, in the column order of the task's rows."""
+    """Return rows with ids and row numbers, in the column order of the task's rows."""
     lacks_id = spec.id is not None and spec.id.name not in cells.columns
     complete = add_names(spec, find_id_numbers(task, spec.id.name) if spec.id and lacks_id else None, cells)
     return complete[[name for name in task.test.columns if name in complete.columns]]
 
 
 def find_id_numbers(task: Task, name: str) -> IdNumbers:
-    """Return how ids that no row has are made: where those of the task end in numbers, they continue the count."""
+    """Return how new ids are made: where the ids of the task end in numbers, the count is continued."""
     files = [file.frame[name] for file in (task.train, task.test) if file.frame is not None and name in file.columns]
-    known = pd.concat(files).str.strip()
-    match = _NUMBERED.fullmatch(str(known.iloc[-1])) if len(known) else None
+    ids = pd.concat(files).str.strip()
+    match = _NUMBERED.fullmatch(str(ids.iloc[-1])) if len(ids) else None
     if match is None:
         return IdNumbers()
     start, width = match["start"], len(match["number"]) if match["number"].startswith("0") else 0
     pattern = re.compile(rf"{re.escape(start)}(\d{{1,15}})")
-    first = max(int(found[1]) for text in known if (found := pattern.fullmatch(text))) + 1
+    first = max(int(numbered[1]) for text in ids if (numbered := pattern.fullmatch(text))) + 1
     return IdNumbers(start=start, width=width, first=first)
 
 

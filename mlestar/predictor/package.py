@@ -1,4 +1,4 @@
-"""What a run folder keeps of a packaged predictor: `predictor/` with its script, what was fitted, and side files."""
+"""The packaged predictor in a run folder: `predictor/` with its script, the fitted model, and side files."""
 
 from pathlib import Path
 
@@ -8,16 +8,17 @@ from mlestar.errors import UserError
 from mlestar.files import sha256_of
 from mlestar.metrics.spec import TaskSpec
 from mlestar.predictor.frames import RowSpec
+from mlestar.predictor.sums import INFO as INFO
+from mlestar.predictor.sums import ChangedError, check_files, check_nothing_added
 
 PACKAGE_FORMAT = 1
-"""Raised when an older version could not read what a newer one writes."""
+"""Number of the format; it is increased when older versions cannot read the new one."""
 FOLDER = "predictor"
-INFO = "predictor.json"
 SCRIPT = "predictor.py"
 MODEL = "model"
 DATA = "data"
 UNSAFE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".bin", ".dill")
-"""Of files that may execute code when they are loaded."""
+"""Suffixes of files that may execute code when they are loaded."""
 SAFE_SUFFIXES = {
     ".json": "json",
     ".txt": "text",
@@ -31,7 +32,8 @@ SAFE_SUFFIXES = {
     ".safetensors": "safetensors",
     ".onnx": "onnx",
 }
-"""Formats that hold values and no code, by the suffix of a file."""
+"""Formats that contain only values and no code, by the suffix of a file."""
+_AGAIN = "run `mlestar package` again"
 
 
 class ModelFile(BaseModel):
@@ -45,7 +47,7 @@ class ModelFile(BaseModel):
     sha256: str
     size: int
     safe: bool
-    """Loading it executes no code that it holds."""
+    """Whether loading it cannot execute code from the file."""
 
 
 class Check(BaseModel):
@@ -56,11 +58,13 @@ class Check(BaseModel):
     name: str
     rows: int
     difference: float
-    """The largest one of numbers, relative where they are larger than 1; of labels, the share that differs."""
+    """The largest difference of numbers, relative for numbers larger than 1; of labels, the share that differs."""
     tolerance: float
     passed: bool
+    depends: bool = False
+    """The script itself predicts these rows differently without the others."""
     detail: str = ""
-    """Why it failed."""
+    """Why it failed, or how far the script itself is from the submission."""
 
 
 class PackageInfo(BaseModel):
@@ -82,7 +86,7 @@ class PackageInfo(BaseModel):
     spec: TaskSpec
     rows: RowSpec
     test_file: str
-    """The file of `data/` that the new rows are written to; it is not there otherwise."""
+    """The file of `data/` that the new rows are written to; it exists only while new rows are predicted."""
     data_files: tuple[str, ...] = ()
     """The other files of `data/`."""
     delimiter: str = ","
@@ -91,16 +95,27 @@ class PackageInfo(BaseModel):
     packages: dict[str, str] = {}
     """Everything that was installed where it was fitted: distributions and versions."""
     lock: str = ""
-    """Of packages that were added for the script's declaration; a blob of the run that made it."""
+    """Lock of the packages that were added for the script's declaration: a blob of the run that made it."""
     image: str = ""
     runner: str = ""
     files: tuple[ModelFile, ...] = ()
+    sums: dict[str, str] = {}
+    """The sha256 of every file by its path in the folder, without this one; older versions recorded none."""
     safe: bool = True
     """No file of `model/` can execute code when it is loaded."""
+    train_files: tuple[str, ...] = ()
+    """Files of `model/` that are files of train rows or their labels."""
     checks: tuple[Check, ...] = ()
+    refusals: int = 0
+    """Times the packager's answers were not accepted; a model is asked anew each time."""
     fit_seconds: float = 0.0
     predict_seconds: float = 0.0
     """For the rows of the test file."""
+
+    @property
+    def depends(self) -> bool:
+        """Whether the prediction of a row depends on the other rows of the call."""
+        return any(check.depends for check in self.checks)
 
 
 def package_folder(run: Path) -> Path:
@@ -108,7 +123,7 @@ def package_folder(run: Path) -> Path:
 
 
 def read_package(run: Path) -> PackageInfo | None:
-    """Return what a run folder says about its packaged predictor; None where it has none.
+    """Return the record of the packaged predictor in a run folder; None where there is none.
 
     Raises:
         UserError: it was written by a newer version, or is damaged.
@@ -127,24 +142,35 @@ def read_package(run: Path) -> PackageInfo | None:
     return info
 
 
-def check_files(run: Path, info: PackageInfo) -> None:
-    """Refuse a packaged predictor whose model files are not those that were accepted.
+def check_package(run: Path, info: PackageInfo) -> None:
+    """Refuse a packaged predictor whose files are not those that were accepted.
 
     Raises:
         UserError: names a file.
     """
-    folder = package_folder(run) / MODEL
-    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if not path.is_dir()}
-    listed = {file.name: file for file in info.files}
-    for name in sorted(found.keys() | listed.keys()):
-        file, path = listed.get(name), found.get(name)
-        if file is None or path is None or path.is_symlink() or sha256_of(path) != file.sha256:
-            msg = f"{folder / name} has changed since the predictor was accepted: run `mlestar package` again"
-            raise UserError(msg)
+    check_has_sums(run, info)
+    folder = package_folder(run)
+    try:
+        check_files(folder, info.sums)
+        check_nothing_added(folder, info.sums)
+    except ChangedError as error:
+        msg = f"{folder}: {error}: {_AGAIN}"
+        raise UserError(msg) from error
+
+
+def check_has_sums(run: Path, info: PackageInfo) -> None:
+    """Refuse a packaged predictor of a version that recorded the files of `model` only.
+
+    Raises:
+        UserError: it is one.
+    """
+    if not info.sums:
+        msg = f"{package_folder(run)} was made by an older version, without the sha256 of {SCRIPT}: {_AGAIN}"
+        raise UserError(msg)
 
 
 def describe_file(path: Path, name: str) -> ModelFile:
-    """Return what the format says about a file of `model/`; nothing of it is loaded."""
+    """Return the description of a file of `model/`; the file is not loaded."""
     suffix = path.suffix.lower()
     form = SAFE_SUFFIXES.get(suffix, "pickle" if suffix in UNSAFE_SUFFIXES else "unknown")
     return ModelFile(

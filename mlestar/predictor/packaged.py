@@ -1,4 +1,4 @@
-"""Predicting with what was packaged: `predict` of its script executes in the sandbox, and nothing is trained."""
+"""Predicting with a packaged predictor: `predict` of its script executes in the sandbox; no model is trained."""
 
 import asyncio
 import tempfile
@@ -11,7 +11,16 @@ import pandas as pd
 from mlestar.data.task import Task
 from mlestar.errors import UserError
 from mlestar.predictor.frames import NoteCallback
-from mlestar.predictor.package import DATA, MODEL, SCRIPT, PackageInfo, check_files, package_folder, read_package
+from mlestar.predictor.package import (
+    DATA,
+    MODEL,
+    SCRIPT,
+    PackageInfo,
+    check_has_sums,
+    check_package,
+    package_folder,
+    read_package,
+)
 from mlestar.predictor.packaged_scripts import PackagingError, predict, put_new_rows
 from mlestar.predictor.packaging import check_solution
 from mlestar.predictor.replay import ReplayPredictor, open_replay
@@ -24,7 +33,7 @@ How = Literal["auto", "packaged", "replay"]
 
 @dataclass(frozen=True, kw_only=True)
 class PackagedPredictor(ReplayPredictor):
-    """Predicts with what `fit` saved; the same checks of frames, and the same predictions, as a replay."""
+    """Predicts with the model that `fit` saved; frames are checked as for a replay, and predictions are the same."""
 
     info: PackageInfo
 
@@ -37,9 +46,11 @@ class PackagedPredictor(ReplayPredictor):
         return "the packaged predictor"
 
     def _check_unchanged(self) -> None:
-        check_files(self.folder.path, self.info)
+        check_package(self.folder.path, self.info)
 
     async def _submit(self, ctx: RunContext, cells: pd.DataFrame) -> tuple[StagedInput, Path]:
+        if self.info.depends:
+            self._note("the prediction of a row depends on the other rows of the call: predict many rows together")
         real, package = await ctx.inputs.real(), package_folder(self.folder.path)
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="rows-", dir=ctx.folder.path))
         await asyncio.to_thread(folder.chmod, 0o755)
@@ -68,13 +79,14 @@ def open_predictor(
 
     Args:
         run: the run folder.
-        how: `packaged` refuses a run without an accepted one, `replay` uses none.
-        task: needed again when the run was started from a `Task` with a metric of its own.
-        runner: in place of the one that executed the scripts of the run: its name, or a runner.
+        how: `packaged` refuses a run without an accepted packaged predictor; `replay` does not use one; `auto` uses it
+            if there is one.
+        task: required if the run was started from a `Task` with its own metric.
+        runner: name of a runner, or a runner, in place of the one that executed the scripts of the run.
         on_note: receives lines about which way is used, what is left out, and slow preparations.
 
     Raises:
-        UserError: as `open_replay`, and where there is no packaged predictor as `how` demands.
+        UserError: as `open_replay`, and if `how` is `packaged` and no packaged predictor was accepted.
     """
     replay = open_replay(run, task=task, runner=runner, on_note=on_note)
     if how == "replay":
@@ -82,6 +94,7 @@ def open_predictor(
     info = read_package(replay.folder.path)
     if info is not None and info.accepted:
         check_solution(replay, info)
+        check_has_sums(replay.folder.path, info)
         values = {entry.name: getattr(replay, entry.name) for entry in fields(replay)}
         return PackagedPredictor(**values, info=info)
     reason = "no packaged predictor" if info is None else f"no packaged predictor was accepted ({info.reason})"

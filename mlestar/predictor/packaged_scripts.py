@@ -22,7 +22,7 @@ from mlestar.settings import EXPORT_STRETCH
 from mlestar.state import ExecutionRecord
 
 MAX_MODEL_MB = 1000
-"""All that `fit` may save. Chosen by judgement; not measured."""
+"""Largest file that `fit` may save. Chosen by judgement; not measured."""
 _CALL = "\n\nif __name__ == '__main__':\n    import pathlib as _pathlib\n    {call}\n"
 _FIT = "fit(_pathlib.Path('input'), _pathlib.Path('model'))"
 _PREDICT = "predict(_pathlib.Path('input/model'), _pathlib.Path('input/data'), _pathlib.Path('submission.csv'))"
@@ -63,12 +63,15 @@ async def fit(ctx: RunContext, script: str, staged: StagedInput, folder: Path, l
         blob, source, outputs=patterns, stretch=EXPORT_STRETCH, stage="export", label=f"{label}-fit"
     )
     await _check(ctx, execution, "fit")
-    if "was refused" in execution.detail:
+    if execution.detail:
         raise PackagingError(execution.detail)
-    await asyncio.to_thread(_place_files, ctx, execution, folder)
+    if odd := [name for name in execution.files if not name.isprintable()]:
+        msg = f"`fit` saved a file whose name cannot be printed: {odd[0]!r}"
+        raise PackagingError(msg)
     if not execution.files:
         msg = "`fit` saved nothing in the folder `model`"
         raise PackagingError(msg)
+    await asyncio.to_thread(_place_files, ctx, execution, folder)
     return Fitted(script, folder, execution)
 
 
@@ -153,7 +156,7 @@ def train_files(task: Task) -> set[str]:
     """
     labels = getattr(task.layout, "labels", None)
     files = {task.train.name} | ({labels.name} if isinstance(labels, TaskFile) else set())
-    if task.test.name in files or not task.spec.has_test:
+    if task.test.name in files:
         msg = "train rows and rows to predict are in one file, which `predict` must not see"
         raise UserError(msg)
     return files

@@ -24,7 +24,7 @@ class Predictions:
 
     spec: TaskSpec
     labels: tuple[str, ...]
-    """The different labels of train, as it spells them; of values none."""
+    """The distinct labels of train, in the spelling of train; empty for values."""
     submission: pd.DataFrame
     """The predictions as they are submitted, as text: the rows in their order, the id first if the frame has it."""
     index: pd.Index
@@ -36,7 +36,7 @@ class Predictions:
 
         Args:
             spec: of the task.
-            labels: the different labels of train.
+            labels: the distinct labels of train.
             text: the submission; its rows are in the order of the frame.
             cells: the checked rows.
             frame: what the caller passed.
@@ -87,7 +87,7 @@ class Predictions:
         return table
 
     def probabilities(self) -> pd.DataFrame:
-        """Return probabilities, a column for each class; of several targets with one class each, for each target.
+        """Return probabilities, a column for each class, or for each target where several targets have one class each.
 
         Raises:
             UserError: they are scores that only order the rows.
@@ -99,19 +99,24 @@ class Predictions:
             raise UserError(msg)
         if classes := self._two_classes():
             return self._frame(_typed_names(classes, self.labels), np.hstack([1 - numbers, numbers]))
-        classes = self.spec.classes if len(self.spec.classes) == numbers.shape[1] else self.spec.prediction_columns
-        return self._frame(_typed_names(classes, self.labels), numbers)
+        if self._has_a_column_for_each_class():
+            return self._frame(_typed_names(self.spec.classes, self.labels), numbers)
+        return self._frame(self.targets(), numbers)
 
     def _most_probable(self) -> pd.DataFrame:
         spec, numbers = self.spec, self.numbers()
         if classes := self._two_classes():
             chosen = np.array(classes, dtype=object)[(numbers[:, 0] >= _HALF).astype(int)]
-        elif len(spec.target) == 1 and len(spec.classes) == numbers.shape[1]:
+        elif self._has_a_column_for_each_class():
             chosen = np.array(spec.classes, dtype=object)[numbers.argmax(axis=1)]
         else:
             return self._frame(self.targets(), (numbers >= _HALF).astype(int))
         column = _typed(pd.Series(chosen, index=self.index, dtype=object), self.labels)
         return column.to_frame(spec.target[0])
+
+    def _has_a_column_for_each_class(self) -> bool:
+        """Two targets of two classes have as many columns, but each is that of a target."""
+        return len(self.spec.target) == 1 and len(self.spec.classes) == len(self.spec.prediction_columns)
 
     def _two_classes(self) -> tuple[str, ...]:
         """Return the negative and the positive class where one column holds the probability of the latter."""
@@ -123,14 +128,14 @@ class Predictions:
         return (others[0], spec.pos_label) if others else ()
 
     def class_labels(self) -> list[Any]:
-        """Return the class of each column of probabilities; of one column, what it is not, and what it is."""
+        """Return the class of each column of probabilities; for a single column, the negative and positive class."""
         classes = self._two_classes()
-        if not classes and len(self.spec.target) == 1 and len(self.spec.classes) == len(self.spec.prediction_columns):
+        if not classes and self._has_a_column_for_each_class():
             classes = self.spec.classes
         return _typed_names(classes, self.labels) if classes else [0, 1]
 
     def numbers(self) -> np.ndarray:
-        """Return the predictions as numbers, (rows, columns); NaN where one is none."""
+        """Return the predictions as numbers of shape (rows, columns); NaN where a cell is not a number."""
         return np.column_stack(
             [plain_numbers(self.spec, self.submission[name]) for name in self.spec.prediction_columns]
         )
@@ -138,7 +143,7 @@ class Predictions:
     def targets(self) -> list[str]:
         """Return the names of the targets where there is a prediction for each, else those of the predictions.
 
-        They are in the order of the predictions, which may be another than that of the targets in train.
+        They are in the order of the predictions, which may differ from that of the targets in train.
         """
         names, columns = self.spec.target, self.spec.prediction_columns
         return list(columns if set(names) == set(columns) or len(names) != len(columns) else names)
@@ -148,7 +153,7 @@ class Predictions:
 
 
 def _typed(column: pd.Series, labels: tuple[str, ...]) -> pd.Series:
-    """Return labels as numbers where all labels of train are some."""
+    """Return labels as numbers where all labels of train are numbers."""
     if not labels or pd.to_numeric(pd.Series(labels), errors="coerce").isna().any():
         return column
     numbers = pd.to_numeric(column, errors="coerce")

@@ -15,10 +15,10 @@ from mlestar.errors import UserError
 from mlestar.evaluation.blending.scales import RANKED
 from mlestar.evaluation.holdout.stage import manifest
 from mlestar.evaluation.submission_file import write_submission
-from mlestar.evaluation.uncertainty.record import UncertaintyKind
+from mlestar.evaluation.uncertainty.record import Uncertainty, UncertaintyKind
 from mlestar.events import Event
 from mlestar.metrics.spec import TaskSpec
-from mlestar.predictor.coverage import check_coverage, note_limits, submission_with_coverage, with_coverage
+from mlestar.predictor.coverage import check_coverage, limits_of, submission_with_coverage, with_coverage
 from mlestar.predictor.frames import NoteCallback, RowSpec, check_frame
 from mlestar.predictor.new_rows import check_replaceable, put_rows
 from mlestar.predictor.predictions import Predictions
@@ -39,7 +39,8 @@ from mlestar.store.content import describe_changes, load_contents, read_contents
 logger = logging.getLogger("mlestar.predictor")
 
 _HOURS = 24.0
-"""Longest time of one replay; the time limit of a script ends it earlier. Chosen by judgement; not measured."""
+"""Longest time of one replay, in hours; the time limit of a script ends it earlier. Chosen by judgement; not
+measured."""
 _BUDGET: dict[str, Any] = {"max_hours": _HOURS, "max_usd": None, "max_tokens": None, "max_executions": None}
 _NO_MODEL: dict[str, Any] = {
     "model": "offline",
@@ -58,11 +59,11 @@ class ReplayPredictor:
     folder: RunFolder
     result: Result
     settings: Settings
-    """Of the run, with the runner that executed its scripts."""
+    """Settings of the run, with the runner that executed its scripts."""
     task: Task
     """The task as the run understood it."""
     runner: Runner | None = None
-    """A runner of the caller, which the caller closes."""
+    """A runner that the caller passed and closes."""
     on_note: NoteCallback | None = None
 
     @cached_property
@@ -77,7 +78,7 @@ class ReplayPredictor:
 
     @property
     def blends_ranks(self) -> bool:
-        """Whether the script submits the rank of each row in the call, as blends do for metrics of the order only."""
+        """Whether the script submits ranks among the rows of a call, as blends do for metrics of the order only."""
         winner = next((row for row in self.result.solutions if row.id == self.result.winner), None)
         if winner is None or not winner.members or self.task.spec.prediction_kind == "label":
             return False
@@ -127,7 +128,7 @@ class ReplayPredictor:
         return (await self._replayed(frame)).probabilities()
 
     async def apredict_interval(self, frame: Any, coverage: float = 0.8) -> pd.DataFrame:
-        """Return values with the columns `lower` and `upper`, between which this share of rows is to be.
+        """Return values with the columns `lower` and `upper`, which should enclose the truth for this share of rows.
 
         With several targets the names are those of the target with `_lower` and `_upper`.
 
@@ -138,7 +139,7 @@ class ReplayPredictor:
         return await self._replayed_with_coverage(frame, coverage, "interval")
 
     async def apredict_set(self, frame: Any, coverage: float = 0.95) -> pd.DataFrame:
-        """Return labels with the column `set`: a tuple of the classes of which one is true for this share of rows.
+        """Return labels with the column `set`: a tuple of classes with the true one for this share of rows.
 
         With several targets the names are those of the target with `_set`.
 
@@ -153,7 +154,7 @@ class ReplayPredictor:
 
         Args:
             frame: the rows.
-            coverage: adds the columns of `apredict_interval` or `apredict_set`, sets as JSON lists.
+            coverage: if given, the columns of `apredict_interval` or `apredict_set` are added; sets are JSON lists.
 
         Raises:
             UserError: as `apredict`, and where the run has no intervals or sets of this coverage.
@@ -163,8 +164,7 @@ class ReplayPredictor:
             self._note("the winner blends ranks: its predictions only order the rows of this call")
         if coverage is None:
             return (await self._replayed(frame)).submission
-        uncertainty = check_coverage(self.result, coverage)
-        note_limits(uncertainty, self._note)
+        uncertainty = self._known_uncertainty(coverage)
         return submission_with_coverage(await self._replayed(frame), uncertainty, coverage)
 
     def describe(self) -> dict[str, Any]:
@@ -181,9 +181,15 @@ class ReplayPredictor:
         }
 
     async def _replayed_with_coverage(self, frame: Any, coverage: float, kind: UncertaintyKind) -> pd.DataFrame:
-        uncertainty = check_coverage(self.result, coverage, kind)
-        note_limits(uncertainty, self._note)
+        uncertainty = self._known_uncertainty(coverage, kind)
         return with_coverage(await self._replayed(frame), uncertainty, coverage)
+
+    def _known_uncertainty(self, coverage: float, kind: UncertaintyKind | None = None) -> Uncertainty:
+        """Return how sure predictions are, after telling what is known against the stated coverage."""
+        uncertainty = check_coverage(self.result.uncertainty, coverage, f"run {self.result.run_id}", kind)
+        for line in limits_of(uncertainty):
+            self._note(line)
+        return uncertainty
 
     async def _replayed(self, frame: Any) -> Predictions:
         cells = await asyncio.to_thread(check_frame, self.rows, frame, self._note)
@@ -194,7 +200,7 @@ class ReplayPredictor:
 
     async def _replay(self, cells: pd.DataFrame) -> tuple[str, Task]:
         """Return the submission for the rows, and the task of these rows."""
-        # Beside the run: a container engine may not reach the folder for temporary files.
+        # In the folder of the run folders, as a container engine may not have access to the folder for temporary files.
         parent = self.folder.path.parent
         try:
             scratch = await asyncio.to_thread(tempfile.TemporaryDirectory, prefix=".predict-", dir=parent)
@@ -224,7 +230,7 @@ class ReplayPredictor:
 
     @property
     def _source(self) -> str:
-        """What writes predictions, in messages."""
+        """The name, in messages, of what writes predictions."""
         return "the script"
 
     async def _submit(self, ctx: RunContext, cells: pd.DataFrame) -> tuple[StagedInput, Path]:
@@ -232,7 +238,7 @@ class ReplayPredictor:
         real = await ctx.inputs.real()
         task = await asyncio.to_thread(put_rows, self.task, self.rows, real.path, cells)
         content = await asyncio.to_thread(manifest, real.path)
-        # For few rows the predictions may equal those of the sample.
+        # With few rows, correct predictions may be equal to those of the sample.
         staged = StagedInput(real.name, real.path, content, task, accepts_sample=True)
         code = await asyncio.to_thread(Path(self.result.solution or "").read_text, encoding="utf-8")
         script = await ctx.services.keep(code)
@@ -273,13 +279,13 @@ def open_replay(
 
     Args:
         run: the run folder.
-        task: needed again when the run was started from a `Task` with a metric of its own.
-        runner: in place of the one that executed the scripts of the run: its name, or a runner.
+        task: required if the run was started from a `Task` with its own metric.
+        runner: name of a runner, or a runner, in place of the one that executed the scripts of the run.
         on_note: receives lines about what is left out and about slow preparations.
 
     Raises:
-        UserError: there is no such run, it has no solution, its data are gone or have changed, or rows of the task are
-            more than a row of one table.
+        UserError: there is no such run, it has no solution, its data are missing or have changed, or a row of the task
+            consists of more than one row of a table.
     """
     path = Path(run).expanduser().absolute()
     folder = RunFolder(path.parent, path.name)

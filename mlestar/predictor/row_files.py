@@ -7,12 +7,13 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from mlestar.data.composed_id import ComposedId
+from mlestar.data.tables.quoting import choose_quoting
 from mlestar.predictor.frames import RowSpec
 from mlestar.predictor.parquet_rows import parquet_bytes, read_schema
 
 
 class IdNumbers(BaseModel):
-    """Names for rows without an id: numbered on where the known ids end in numbers."""
+    """Ids for rows without one: they continue the numbers at the end of the existing ids."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -22,16 +23,16 @@ class IdNumbers(BaseModel):
     first: int = 1
 
     def names(self, count: int) -> list[str]:
-        """Return as many ids as are asked for."""
+        """Return the given number of ids."""
         return [f"{self.start}{number:0{self.width}d}" for number in range(self.first, self.first + count)]
 
 
 def add_names(spec: RowSpec, ids: IdNumbers | None, cells: pd.DataFrame) -> pd.DataFrame:
-    """Return checked rows with what only names them: numbers of rows, and an id where they have none.
+    """Return checked rows with row numbers, and with an id where they have none.
 
     Args:
         spec: what the rows hold.
-        ids: how ids are made; without it none are added.
+        ids: how ids are made; None adds no ids.
         cells: the rows.
     """
     added = {name: [str(first + row) for row in range(len(cells))] for name, first in spec.counters.items()}
@@ -46,12 +47,12 @@ class RowFiles(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     test: str
-    """Name of the file of the rows to predict."""
+    """Name of the file with the rows to predict."""
     columns: tuple[str, ...]
     """Its columns, in their order."""
     delimiter: str = ","
     types: str = ""
-    """Of a Parquet file: its schema as text."""
+    """Schema of a Parquet file, as text; empty for other files."""
     sample: str | None = None
     """Name of the sample submission."""
     sample_columns: tuple[str, ...] = ()
@@ -60,7 +61,7 @@ class RowFiles(BaseModel):
     sample_delimiter: str = ","
     sample_types: str = ""
     ids: IdNumbers | None = None
-    """None where rows have no id of their own."""
+    """How ids are made for rows without one; None where rows have no separate id."""
     composed: ComposedId | None = None
 
     def complete(self, spec: RowSpec, cells: pd.DataFrame) -> pd.DataFrame:
@@ -81,4 +82,5 @@ class RowFiles(BaseModel):
 def _content(cells: pd.DataFrame, delimiter: str, types: str) -> bytes:
     if types:
         return parquet_bytes(cells, read_schema(types))
-    return cells.to_csv(index=False, sep=delimiter, lineterminator="\n").encode()
+    quoting = choose_quoting(cells)
+    return cells.to_csv(index=False, sep=delimiter, lineterminator="\n", quoting=quoting).encode()

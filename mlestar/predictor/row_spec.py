@@ -2,13 +2,14 @@
 
 import pandas as pd
 
-from mlestar.data.kinds import ColumnKind
+from mlestar.data.kinds import MISSING, ColumnKind
 from mlestar.data.layouts.tables import row_numbers
 from mlestar.data.task import Task
-from mlestar.predictor.frames import RowColumn, RowSpec
+from mlestar.predictor.cells import RowColumn
+from mlestar.predictor.frames import RowSpec
 
 _FREE_IDS: tuple[ColumnKind, ...] = ("int", "id", "empty")
-"""Kinds of id columns that only name rows, so that any other name would do."""
+"""Kinds of id columns that only identify rows, so that new ids can be made up."""
 
 
 def row_spec(task: Task) -> RowSpec:
@@ -16,12 +17,15 @@ def row_spec(task: Task) -> RowSpec:
     spec, test = task.spec, task.test
     described = {
         column.name: RowColumn.model_validate(column.model_dump(include=set(RowColumn.model_fields)))
-        for name in (test.name, task.train.name)  # the later one counts
+        for name in (test.name, task.train.name)  # the later file takes precedence
         for file in task.statistics
         if file.file == name
         for column in file.columns
     }
-    rows = [described.get(name, RowColumn(name=name, kind="text")) for name in _columns_of_file(task)]
+    rows = [
+        described.get(name, RowColumn(name=name, kind="text")).model_copy(update=_facts(task, name))
+        for name in _columns_of_file(task)
+    ]
     counters = row_numbers(task.train, test)
     ids = test.frame[spec.id] if test.frame is not None and spec.id in test.columns else None
     identifier = None
@@ -36,8 +40,19 @@ def row_spec(task: Task) -> RowSpec:
     )
 
 
+def _facts(task: Task, name: str) -> dict[str, int | bool]:
+    """Return what all cells of a column say: how many digits codes have, and whether numbers are infinite."""
+    frames = [file.frame for file in (task.train, task.test) if file.frame is not None and name in file.columns]
+    cells = frames[0][name].str.strip() if frames else pd.Series(dtype=object)
+    cells = cells[~cells.isin(MISSING)]
+    infinite = cells.str.fullmatch(r"[+-]?inf(?:inity)?", case=False).any()
+    widths = cells.str.len().unique()
+    same = len(widths) == 1 and widths[0] > 1 and cells.str.fullmatch(r"[0-9]+").all()
+    return {"digits": int(widths[0]) if same and cells.str.startswith("0").any() else 0, "infinite": bool(infinite)}
+
+
 def labels_of(task: Task) -> tuple[str, ...]:
-    """Return the labels of train in order, none where it holds values."""
+    """Return the sorted distinct labels of train; the classes of the spec where there are no labels."""
     if task.spec.prediction_kind not in ("label", "probability") or not task.labelled:
         return task.spec.classes
     cells = pd.concat([task.train.rows[name] for name in task.spec.target]).str.strip()
@@ -46,7 +61,7 @@ def labels_of(task: Task) -> tuple[str, ...]:
 
 
 def _columns_of_file(task: Task) -> list[str]:
-    """Return the columns of the rows to predict that their file has itself, as far as they hold values."""
+    """Return the columns of the rows to predict that are in their own file, without those added from other tables."""
     name = task.test.name
     if not task.spec.has_test or not (task.input / name).is_file():
         return list(task.test.columns)

@@ -49,7 +49,7 @@ class StartRow(BaseModel):
     """By how much that is better on the same rows, whatever the metric's direction."""
     gain_se: Finite = None
     rows: str = ""
-    """`fresh` or `holdout`: the rows of the comparison."""
+    """`fresh` or `holdout`: the rows of the comparison; `reported` where it is of what both report about themselves."""
     after: Finite = None
     """The score of what was submitted on these rows."""
     after_se: Finite = None
@@ -71,7 +71,9 @@ class StartRow(BaseModel):
         """Return what a person reads: a name, a score and what it is, for each score before and after."""
         given = format_score(self.given_holdout, self.given_holdout_se)
         what = "the start as given, on the holdout"
-        if self.given_holdout is None:
+        if self.given_holdout is None and self.given_status == "ok":
+            what = "the start as given ran; no rows are withheld to score it on"
+        elif self.given_holdout is None:
             what = f"the start as given: {self.given_message or self.given_status or 'not executed'}"
         rows = [("as given", given, what)]
         score, error, how = self.before
@@ -81,7 +83,9 @@ class StartRow(BaseModel):
         if self.compared == self.solution and self.solution:
             rows.append(("after", format_score(self.after, self.after_se), "the start itself is submitted"))
         elif self.compared and self.gain is not None:
-            change = f"{self.compared}, better by {format_score(self.gain, self.gain_se)} on the same rows"
+            by = f"{'worse' if self.gain < 0 else 'better'} by {format_score(abs(self.gain), self.gain_se)}"
+            where = "by what both report about themselves" if self.rows == "reported" else "on the same rows"
+            change = f"{self.compared}, {by} {where}"
             rows.append(("after", format_score(self.after, self.after_se), change))
         return tuple(rows)
 
@@ -124,7 +128,12 @@ def _after(
     final, solution = rescorings.get(comparison.compared), solutions.get(comparison.compared)
     if comparison.rows != "holdout" and final is not None and final.fresh is not None:
         return {"after": final.fresh, "after_se": final.fresh_se}
-    return {"after": solution.verdict.holdout, "after_se": solution.verdict.holdout_se} if solution else {}
+    if solution is None:
+        return {}
+    verdict = solution.verdict
+    if comparison.rows == "reported":
+        return {"after": verdict.reported}
+    return {"after": verdict.holdout, "after_se": verdict.holdout_se}
 
 
 def _describe_failure(given: Solution | None, start: Solution | None) -> str:
@@ -144,9 +153,9 @@ def _describe_worse(
     exports: Sequence[Export],
 ) -> str:
     """Return a sentence where what was submitted is worse than the start beyond the error, and why."""
-    if comparison is None or start is None or comparison.gain is None or comparison.gain_se is None:
+    if comparison is None or start is None or comparison.gain is None:
         return ""
-    if comparison.gain >= -comparison.gain_se:
+    if comparison.gain >= -(comparison.gain_se or 0.0):
         return ""
     failed = next((export.message for export in exports if export.solution == start.id and not export.submission), "")
     final = rescorings.get(start.id)

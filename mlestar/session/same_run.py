@@ -9,6 +9,7 @@ from mlestar.settings import PACKAGE_POLICIES, PROFILES, UNBOUND, Settings
 from mlestar.start import find_file
 from mlestar.store import RunFolder
 from mlestar.store.content import (
+    START,
     Contents,
     describe_changes,
     load_contents,
@@ -52,13 +53,20 @@ def check_same_data(folder: RunFolder, contents: Contents) -> None:
         raise UserError(msg)
 
 
-def read_task_contents(folder: RunFolder, task: Path, settings: Settings) -> Contents:
-    """Return the content of what a run reads: task folder, prompts, cards, allowed packages, folders with weights."""
-    allowed = None if settings.packages in PACKAGE_POLICIES else Path(settings.packages)
-    paths = (settings.prompts, *settings.cards, allowed, *settings.weights_folder)
-    others = [path for path in (path.expanduser() for path in paths if path is not None) if path.exists()]
+def read_task_contents(folder: RunFolder, task: Path, settings: Settings, kept: Contents | None = None) -> Contents:
+    """Return the content of what a run reads: task folder, prompts, cards, allowed packages, folders with weights.
+
+    Args:
+        folder: of the run.
+        task: its task folder.
+        settings: of the run.
+        kept: what a run had whose start goes on; its file may have changed since or be gone, as the run has the script.
+    """
+    others = [path for path in (path.expanduser() for path in settings.other_files) if path.exists()]
     earlier = load_contents(folder.contents)
     contents = read_contents(task, others, earlier)
+    if kept and START in kept:
+        return contents | {START: kept[START]}
     return contents | _start_contents(settings, earlier)
 
 
@@ -70,14 +78,13 @@ def _start_contents(settings: Settings, earlier: Contents | None) -> Contents:
     """
     if not settings.start:
         return {}
-    name = "start"
     try:
         path = find_file(settings.start, settings.runs_dir)
     except SettingsError:
-        if earlier and name in earlier:
-            return {name: earlier[name]}
+        if earlier and START in earlier:
+            return {START: earlier[START]}
         raise
-    return {name: read_content(path)}
+    return {START: read_content(path)}
 
 
 def record_contents(folder: RunFolder, contents: Contents) -> None:

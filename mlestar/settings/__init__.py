@@ -411,6 +411,13 @@ class Settings(BaseModel):
         return max(self.fresh_splits, 1 if self.fresh_share else 0)
 
     @property
+    def other_files(self) -> tuple[Path, ...]:
+        """Files and folders outside of the task folder that a run reads too, besides its start."""
+        allowed = None if self.packages in PACKAGE_POLICIES else Path(self.packages)
+        paths = (self.prompts, *self.cards, allowed, *self.weights_folder)
+        return tuple(path for path in paths if path is not None)
+
+    @property
     def most_finalists(self) -> int:
         """How many solutions are rescored at most: a start is rescored in addition."""
         return self.finalists + bool(self.start)

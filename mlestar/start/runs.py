@@ -1,6 +1,7 @@
-"""The script of an earlier run, by the name of the run and perhaps of the solution."""
+"""The script of an earlier run, by the name of the run and, optionally, of the solution."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +10,28 @@ from mlestar.files import read_regular
 from mlestar.store import RunFolder
 
 MAX_RESULT = 2**26
-"""Bytes of a `result.json`. Chosen by judgement; not measured."""
+"""Most bytes of a `result.json`. Chosen by judgement; not measured."""
 
 
 def looks_like_run(start: str, runs_dir: Path) -> bool:
-    """Return whether a setting names an earlier run, and no file; a file of the same name comes first."""
+    """Return whether a setting names an earlier run; a file of the same name takes precedence."""
     if Path(start).expanduser().is_file():
         return False
     name = start.partition(":")[0]
     return bool(name) and "/" not in name and (runs_dir / name).is_dir() and name not in (".", "..")
 
 
-def find_script(start: str, runs_dir: Path) -> Path:
-    """Return the file with the script of a solution of an earlier run, the winner without a name.
+@dataclass(frozen=True)
+class RunScript:
+    """The script of a solution of an earlier run."""
+
+    path: Path
+    metric: str
+    """Of that run: what the script prints may be no score of another task."""
+
+
+def find_script(start: str, runs_dir: Path) -> RunScript:
+    """Return the script of a solution of an earlier run, the winner without a name.
 
     Raises:
         SettingsError: the run has no result, no such solution, or its script is gone.
@@ -35,20 +45,20 @@ def find_script(start: str, runs_dir: Path) -> Path:
         raise SettingsError(msg) from error
     result = _read_result(folder, start)
     rows = {str(row.get("id")): row for row in result.get("solutions", ()) if isinstance(row, dict)}
-    wanted = identity or str(result.get("winner") or "")
-    if not wanted:
+    solution = identity or str(result.get("winner") or "")
+    if not solution:
         msg = f"start {start}: run {name} has no winner; name a solution as {name}:SOLUTION"
         raise SettingsError(msg)
-    row = rows.get(wanted)
+    row = rows.get(solution)
     if row is None:
-        match = nearest(wanted, rows)
+        match = nearest(solution, rows)
         hint = f"did you mean {match!r}?" if match else f"it has {', '.join(list(rows)[:8]) or 'none'}"
-        msg = f"start {start}: run {name} has no solution {wanted!r}: {hint}"
+        msg = f"start {start}: run {name} has no solution {solution!r}: {hint}"
         raise SettingsError(msg)
     script = folder.path / str(row.get("script") or "")
     if row.get("script") and script.is_file() and script.resolve().is_relative_to(folder.path.resolve()):
-        return script
-    msg = f"start {start}: solution {wanted!r} of run {name} has no script in the run folder"
+        return RunScript(script, str(result.get("metric") or ""))
+    msg = f"start {start}: solution {solution!r} of run {name} has no script in the run folder"
     raise SettingsError(msg)
 
 

@@ -16,6 +16,8 @@ class StartScript(BaseModel):
     """Blob."""
     notes: tuple[str, ...] = ()
     """What was changed when it was read, one line each."""
+    metric: str = ""
+    """Of the earlier run that it is from, which may be another than the task's."""
 
 
 class StartComparison(BaseModel):
@@ -26,7 +28,10 @@ class StartComparison(BaseModel):
     compared: str
     """Id of what was submitted."""
     gain: Finite = None
-    """Positive when it is better, whatever the metric's direction; None where both cannot be compared."""
+    """Positive when it is better, whatever the metric's direction; None where both cannot be compared.
+
+    Where no rows are withheld, it is the difference of what both report about themselves, and has no error.
+    """
     gain_se: Finite = None
     rows: str = ""
-    """`fresh` or `holdout`: which rows both were compared on."""
+    """`fresh` or `holdout`: which rows both were compared on; `reported` where none are withheld."""

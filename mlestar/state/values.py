@@ -315,6 +315,11 @@ class Solution(Frozen):
         return f"{score}, {self.title}"
 
     @property
+    def full_name(self) -> str:
+        """The id and the title, or the title alone where it begins with the id, as that of a blend does."""
+        return self.title if self.title.split(" ", 1)[0] == self.id else f"{self.id} {self.title}"
+
+    @property
     def score(self) -> float | None:
         return self.verdict.score
 

@@ -10,6 +10,8 @@ from mlestar.data.folder import is_inside, read_task_folder
 from mlestar.errors import UserError
 from mlestar.files import sha256_of
 
+START = "start"
+"""Name of a person's own script among the contents of a run."""
 NAMED = 3
 """Files that a message names at most. Chosen by judgement."""
 
@@ -49,6 +51,17 @@ def read_contents(
     except OSError as error:
         msg = f"{error.filename} cannot be read: {error.strerror}"
         raise UserError(msg) from error
+
+
+def of_task(contents: Mapping[str, FileContent], others: Iterable[Path]) -> Contents:
+    """Return the contents of a task's own files: without the start of a run, and without what else its settings name.
+
+    Args:
+        contents: of what a run was started with.
+        others: files and folders outside of the task that the run reads too.
+    """
+    prefixes = tuple(f"{other.name}/" for other in others)
+    return {name: file for name, file in contents.items() if name != START and not name.startswith(prefixes)}
 
 
 def describe_changes(before: Mapping[str, FileContent], after: Mapping[str, FileContent]) -> str:

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from mlestar.data.examples import load_example, write_example
+from mlestar.lessons import write_lessons
 from tests.integration.command import mlestar_command
 from tests.integration.stub_gemini import MODEL
+from tests.unit.lesson_runs import facts, idea, lessons
 from tests.unit.paths import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -24,7 +26,19 @@ FOLDERS = ("path/to/folder", "churn", "FOLDER")
 RUN = "a-run"
 QUICK = ["--profile", "quick", "--set", "retrieved_models=1", "--set", "cpus=1"]
 FAST = {"run": [*QUICK, "--set", "outer_steps=0"]}
+BASELINE = """import pandas as pd
+from sklearn.linear_model import LogisticRegression
+
+train = pd.read_csv("data/train.csv").drop(columns="bottle")
+test = pd.read_csv("data/test.csv")
+model = LogisticRegression(max_iter=5000).fit(train.drop(columns="grower"), train["grower"])
+test["grower"] = model.predict(test.drop(columns="bottle"))
+test[["bottle", "grower"]].to_csv("submission.csv", index=False)
+"""
+NOTEBOOK = {"cells": [{"cell_type": "code", "source": BASELINE}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 FILES = {
+    "baseline.py": BASELINE,
+    "notebook.ipynb": json.dumps(NOTEBOOK),
     "realmlp.md": "# Extra trees\n\nlibraries: scikit-learn\n",
     "instruction.txt": "Work on the model.",
     "answers.json": "[]",
@@ -52,7 +66,7 @@ def commands() -> list[str]:
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the task folders of the pages and a finished run."""
+    """A home folder with the task folders of the pages, a finished run, and lessons of it and of another run."""
     folder = tmp_path_factory.mktemp("pages")
     for name in FOLDERS:
         write_example("wine", folder / name)
@@ -62,7 +76,10 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).write_text(text, encoding="utf-8")
     shutil.copyfile(folder / "churn/input/test.csv", folder / "new.csv")
     run(folder, [sys.executable, str(ROOT / "examples/layouts.py"), "layouts"])
-    run(folder, mlestar_command("run", "churn", "--model", "offline", "--run-id", RUN, *QUICK))
+    houses = facts(problem="regression", metric="rmse", direction="minimize", prediction="value")
+    write_lessons(folder / "lessons", "houses-00000000.json", lessons("houses", idea("Bin it."), facts=houses))
+    options = ("--model", "offline", "--run-id", RUN, "--lessons", "~/lessons")
+    run(folder, mlestar_command("run", "churn", *options, *QUICK))
     return folder
 
 
@@ -70,6 +87,7 @@ def run(folder: Path, command: list[str], *, may_need_more: bool = False) -> str
     """Run a command without keys and without an engine; with `may_need_more` it may fail for lack of those."""
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
     environment |= {"DOCKER_HOST": "unix:///nowhere/docker.sock", "PYTHONPATH": str(ROOT), "COLUMNS": "300"}
+    environment["HOME"] = str(folder)
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=250, check=False
     )
@@ -102,6 +120,7 @@ def test_a_command_on_a_page_runs(workspace: Path, command: str) -> None:
         "RUN": RUN,
         MODEL: "offline",
         "submission:t0.r1.2": f"submission:{winner}",
+        "RUN:t0.r1.2": f"{RUN}:{winner}",
         "outer_steps=4": "outer_steps=2",
     }
     arguments = [values.get(word, word) for word in rest]

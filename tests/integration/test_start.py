@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import mlestar
-from tests.integration.test_kill import KilledRun, make_provider, started_executions
+from tests.integration.test_kill import SCRIPT, KilledRun, make_provider, started_executions
 from tests.unit.foreign_scripts import FOREIGN
 from tests.unit.offline_context import mixed_rows, write_task
 from tests.unit.scenario import script
@@ -68,7 +68,8 @@ def test_a_run_that_is_killed_repeats_no_execution_of_its_start(tmp_path: Path) 
     with make_provider() as provider:
         run = KilledRun(tmp_path / "killed", provider, **settings)
         for number in range(KILLS):
-            run.session_to_script(60.0, after=0.2 + 0.1 * number)
+            # Before the script ends: what has ended and is not yet recorded is executed again.
+            run.session_to_script(60.0, after=SCRIPT * number / (2 * KILLS))
             if number == 0:
                 start.unlink(missing_ok=True)
         assert run.session()

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlestar.predictor.package import PackageInfo, describe_file
+from mlestar.predictor.package import INFO, PackageInfo, describe_file, package_folder, read_package
+from mlestar.predictor.sums import sums_of
 from mlestar.report import Result
 
 SIGNS = """# /// script
@@ -78,4 +79,14 @@ def write_predictor(
     }
     info = PackageInfo.model_validate(record)
     (folder / "predictor.json").write_text(info.model_dump_json(), encoding="utf-8")
+    record_sums(Path(result.folder))
     return folder
+
+
+def record_sums(run: Path) -> PackageInfo:
+    """Write the sha256 of every file of a packaged predictor into its record, as packaging does; return the record."""
+    folder, info = package_folder(run), read_package(run)
+    assert info is not None
+    recorded = info.model_copy(update={"sums": sums_of(folder)})
+    (folder / INFO).write_text(recorded.model_dump_json(), encoding="utf-8")
+    return recorded

@@ -356,6 +356,28 @@ test[["id", "y"]].to_csv("submission.csv", index=False)
 )
 """As many rows are held out as there are columns."""
 
+OUT_OF_FOLD = (
+    HEAD
+    + """
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold
+train, test = pd.read_csv("input/train.csv"), pd.read_csv("input/test.csv")
+X, T, y = train[["size", "age"]].fillna(-1), test[["size", "age"]].fillna(-1), train["y"].to_numpy()
+def probabilities(x, labels, others):
+    return LogisticRegression().fit(x, labels).predict_proba(others)
+parts = []
+for fitted, held_out in KFold(3, shuffle=True, random_state=0).split(X):
+    part = np.zeros((len(held_out), 2))
+    found = probabilities(X.iloc[fitted], y[fitted], X.iloc[held_out])
+    part[:, : found.shape[1]] = found
+    parts.append(part)
+print("Final Validation Performance:", np.concatenate(parts)[:, 1].std())
+test["y"] = probabilities(X, y, T)[:, 1]
+test[["id", "y"]].to_csv("submission.csv", index=False)
+"""
+)
+"""An array of the rows of a fold is made empty and filled."""
+
 STYLES = {
     "notebook": NOTEBOOK,
     "fold loop": FOLD_LOOP,
@@ -371,6 +393,7 @@ STYLES = {
     "members": MEMBERS,
     "forests": FORESTS,
     "part as long as the columns": NARROW_PART,
+    "filled out of fold": OUT_OF_FOLD,
 }
 
 NEIGHBOURS = (
@@ -384,3 +407,39 @@ test[["id", "y"]].to_csv("submission.csv", index=False)
 """
 )
 """Its predictions order the rows among each other, so that none can be predicted alone."""
+
+TIMED = (
+    HEAD
+    + """
+import time
+from sklearn.tree import DecisionTreeRegressor
+train, test = pd.read_csv("input/train.csv"), pd.read_csv("input/test.csv")
+started, predictions = time.monotonic(), []
+while not predictions or time.monotonic() - started < 0.2 and len(predictions) < 40:
+    time.sleep(0.001)
+    table = train.sample(len(train), replace=True, random_state=len(predictions))
+    model = DecisionTreeRegressor(max_depth=3).fit(table[["size"]], table["y"])
+    predictions.append(model.predict(test[["size"]]))
+print("Final Validation Performance:", len(predictions))
+test["y"] = np.mean(predictions, axis=0)
+test[["id", "y"]].to_csv("submission.csv", index=False)
+"""
+)
+"""Trains as many trees as there is time for."""
+
+COUNTED = (
+    HEAD
+    + """
+from sklearn.linear_model import LinearRegression
+train, test = pd.read_csv("input/train.csv"), pd.read_csv("input/test.csv")
+both = pd.concat([train, test], ignore_index=True)
+both["place"] = both.groupby("kind").cumcount()
+x, t = both[: len(train)], both[len(train) :]
+noise = np.random.normal(size=len(x))
+model = LinearRegression().fit(x[["size", "place"]], x["y"] + 0 * noise)
+print("Final Validation Performance:", model.score(x[["size", "place"]], x["y"]))
+test["y"] = model.predict(t[["size", "place"]])
+test[["id", "y"]].to_csv("submission.csv", index=False)
+"""
+)
+"""Counts the rows of a kind before each row, in train and test together."""

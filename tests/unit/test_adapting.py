@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 
 from mlestar.agents.adapter import find_breach
+from mlestar.data.frames import TableInput, write_table_task
 from mlestar.offline.adapting.libraries import replace_libraries
 from mlestar.offline.adapting.outputs import write_submission_file
+from mlestar.offline.adapting.paths import read_input
 from mlestar.offline.adapting.scoring import add_score
 from mlestar.offline.refinement import foreign_block
 from mlestar.state import Brief
@@ -43,6 +45,23 @@ def test_a_foreign_script_runs_on_the_input_and_writes_the_submission(
     submission = pd.read_csv(tmp_path / "work" / "submission.csv")
     assert list(submission) == ["id", "label"]
     assert len(submission) == 40
+
+
+OF_ONE_TABLE = """import pandas as pd
+rows = pd.read_csv("../data/signs.csv")
+new = pd.read_csv("signs_new.csv")
+new.assign(label="yes")[["label"]].to_csv("predictions.csv", index=False)
+"""
+
+
+def test_a_script_that_reads_one_table_and_new_rows_by_their_own_names_is_adapted(tmp_path: Path) -> None:
+    path = tmp_path / "signs.csv"
+    mixed_rows().to_csv(path, index=False)
+    folder = write_table_task(tmp_path / "signs", TableInput(path), ("label",))
+    (folder / "task.toml").write_text('target = "label"\n', encoding="utf-8")
+    adapted = code("adapter", brief_of(folder), script=OF_ONE_TABLE, outcome=OUTCOME)
+    assert 'rows = pd.read_csv("./input/train.csv")' in adapted
+    assert 'new = pd.read_csv("./input/test.csv")' in adapted
 
 
 @pytest.mark.parametrize("habit", FOREIGN)
@@ -93,6 +112,25 @@ def test_where_rows_cannot_be_divided_the_score_is_unknown(brief: Brief) -> None
     spec = brief.spec.model_copy(update={"train": "train.parquet"})
     facts = facts_of(brief.model_copy(update={"spec": spec}))
     assert add_score("x = 1\n", facts).rstrip().endswith('print("Final Validation Performance: nan")')
+
+
+def test_another_file_than_those_of_the_task_is_not_taken_for_one_of_them(brief: Brief) -> None:
+    script = 'a = read_csv("../x/train.csv")\nb = read_csv("../y/train_extra.csv")\nc = read_csv("../x/test_v2.csv")\n'
+    adapted = read_input(script, facts_of(brief))
+    assert adapted.split('"')[1::2] == ["./input/train.csv", "../y/train_extra.csv", "./input/test.csv"]
+
+
+@pytest.mark.parametrize(
+    ("script", "submission"),
+    [
+        ('p.to_csv("final.csv")\nx.to_csv("cleaned.csv")\ny = read_csv("cleaned.csv")\n', "final.csv"),
+        ('a.to_csv("oof_submission.csv")\nb.to_csv("out.csv")\n', "out.csv"),
+        ('b.to_csv("out.csv")\na.to_csv("train_predictions.csv")\n', "out.csv"),
+        ('a.to_csv("train_predictions.csv")\n', "train_predictions.csv"),
+    ],
+)
+def test_the_submission_is_no_step_before_it(script: str, submission: str) -> None:
+    assert write_submission_file(script) == script.replace(submission, "./submission.csv")
 
 
 def test_a_table_that_is_no_submission_keeps_its_name() -> None:

@@ -155,6 +155,18 @@ def test_runs_of_a_benchmark_have_no_lessons(tmp_path: Path, monkeypatch: pytest
     assert resolve_settings({}, items).lessons is None
 
 
+@pytest.mark.parametrize(("options", "start"), [([], None), (["--set", "start=mine.py"], "mine.py")])
+def test_runs_of_a_benchmark_have_a_start_only_where_an_option_names_one(
+    options: list[str], start: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mlestar.toml").write_text('start = "other.py"\n', encoding="utf-8")
+    task = SuiteTask("a", tmp_path, answers=None)  # type: ignore[arg-type]  # a tool never reads them
+    command = OwnTool(options, None).command(task, 1, tmp_path / "work")
+    items = [item for word, item in pairwise(command) if word == "--set"]
+    assert (resolve_settings({}, items).start or None) == start
+
+
 def test_a_table_keeps_what_noise_gives_while_rows_are_added(suite: Path) -> None:
     run(suite, suite / "out", RuleTool())
     record = Reliability(task="a", reason="kept").model_dump_json()

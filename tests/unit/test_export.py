@@ -2,13 +2,19 @@
 
 import asyncio
 import json
+import os
 import pickle
+import py_compile
 import re
+import resource
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -21,9 +27,10 @@ from mlestar.export import export_run
 from mlestar.export.alone.front import Execution
 from mlestar.export.alone.model import open_model
 from mlestar.export.alone.places import image_of
+from mlestar.export.alone.sums import check_folder
 from mlestar.export.card import cell, describe_coverage
 from mlestar.export.lock import SERVICE, lock
-from mlestar.export.neutral import without_cells
+from mlestar.export.neutral import without_cells, without_paths
 from mlestar.export.saved import is_missing
 from mlestar.export.sources import MODULES, package_sources
 from mlestar.predictor import RowColumn, RowSpec
@@ -212,6 +219,8 @@ def test_the_coverage_of_intervals_is_stated_where_there_are_some() -> None:
     assert known.summary in measured
     assert "79" in known.summary
     assert said == [known.rule, known.promise]
+    unchecked = describe_coverage(known.model_copy(update={"fresh_rows": 0}))
+    assert unchecked[3].startswith("No fresh rows checked the coverage")
     assert describe_coverage(None) == describe_coverage(Uncertainty(kind="none")) == []
 
 
@@ -252,11 +261,88 @@ def test_a_folder_is_written_whole_or_not_at_all(solved: Result, tmp_path: Path)
     saved = Path(solved.folder) / "predictor/model/model.json"
     try:
         saved.write_bytes(b'{"threshold": 9}')
-        with pytest.raises(UserError, match=r"model\.json was changed: its sha256"):
+        with pytest.raises(UserError, match=r"model\.json was changed since it was recorded: run `mlestar package`"):
             export_run(solved.folder, tmp_path / "out")
     finally:
         saved.write_bytes(MODEL["model.json"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "file"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("the cards of /home/u/secret/cards.md were not read", "the cards of cards.md were not read"),
+        ("'~/work/metric.py:score'", "'metric.py:score'"),
+        (r"C:\Users\u\model.gguf", "model.gguf"),
+        ("in /data/u/", "in "),
+        ("see https://a.b/c/d and and/or 3/4/5 km/h", "see https://a.b/c/d and and/or 3/4/5 km/h"),
+    ],
+)
+def test_paths_are_told_by_their_last_part(text: str, shown: str) -> None:
+    assert without_paths(text) == shown
+
+
+def test_no_path_of_the_machine_is_in_the_folder(solved: Result, tmp_path: Path) -> None:
+    path, warning = Path(solved.folder) / "result.json", "the file /home/jdoe/secret/cards.md was not read"
+    kept = path.read_text(encoding="utf-8")
+    record = json.loads(kept) | {"warnings": [warning], "model": "local:/home/jdoe/model.gguf"}
+    folder = Path(solved.folder) / "predictor"
+    aside = folder.rename(folder.with_name("kept"))
+    named: dict[str, Any] = {"runner": "/home/jdoe/my.py:R", "image": "registry.jdoe:5000/x", "lock": "jdoe"}
+    try:
+        write_predictor(solved, SIGNS, MODEL, data=NOTES, made_by="/home/jdoe/model.gguf", **named)
+        path.write_text(json.dumps(record), encoding="utf-8")
+        written = texts(export_run(solved.folder, tmp_path / "out"))
+    finally:
+        path.write_text(kept, encoding="utf-8")
+        shutil.rmtree(folder)
+        aside.rename(folder)
+    assert "the file cards.md was not read" in written["MODEL_CARD.md"]
+    assert [name for name, text in written.items() if "jdoe" in text] == []
+
+
+def test_an_empty_folder_stays_the_same_one(solved: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = tmp_path.stat().st_ino
+    assert export_run(solved.folder, ".") == tmp_path
+    assert (Path.cwd() / "README.md").is_file()
+    assert tmp_path.stat().st_ino == before
+    assert not list(tmp_path.glob(".export-*"))
+    check_folder(tmp_path)
+
+
+def test_an_export_does_not_change_the_run_or_its_data(solved: Result, tmp_path: Path) -> None:
+    (tmp_path / "run").symlink_to(solved.folder)
+    (tmp_path / "data").symlink_to(task_of(solved))
+    other = Path(solved.folder).parent / "other" / ".." / "run" / "out"
+    for target, message in (
+        (tmp_path / "run/out", "where nothing changes"),
+        (other, "where nothing changes"),
+        (task_of(solved) / "out", "is among the data of the run"),
+        (tmp_path / "data/out", "is among the data of the run"),
+    ):
+        with pytest.raises(UserError, match=message):
+            export_run(solved.folder, target)
+
+
+@pytest.mark.parametrize("name", ["with spaces", "Modèle für Kundin", "-rf", "a'b\"c$(x)"])
+def test_folders_may_have_any_name(solved: Result, tmp_path: Path, name: str) -> None:
+    with open_model(export_run(solved.folder, tmp_path / name), "process") as model:
+        assert model.predict(pd.DataFrame({"x": [1.0], "z": 0.0}))["label"].tolist() == ["yes"]
+
+
+def test_a_disk_that_is_full_leaves_nothing(solved: Result, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for target in (tmp_path / "out", tmp_path / "empty"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limit[1]))
+        try:
+            with pytest.raises(UserError, match=f"cannot write {target}: .*File too large"):
+                export_run(solved.folder, target)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+    assert not list((tmp_path / "empty").iterdir())
 
 
 def test_a_predictor_that_is_not_accepted_or_needs_weights_is_refused(solved: Result, tmp_path: Path) -> None:
@@ -295,15 +381,33 @@ def test_changed_files_are_refused(exported: Path, tmp_path: Path, execution: Ex
     folder = shutil.copytree(exported, tmp_path / "copy")
     with (folder / name).open("a") as file:
         file.write("\n")
-    with pytest.raises(UserError, match=rf"{name} was changed: its sha256 is not the recorded one"):
+    with pytest.raises(UserError, match=rf"{name} was changed since it was recorded: export the model again"):
         open_model(folder, execution)
 
 
-def test_files_that_are_not_listed_are_refused(exported: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["predictor/model/other.pkl", "predictor/data/other.csv", "predictor/other.py"])
+def test_files_that_were_added_to_the_predictor_are_refused(exported: Path, tmp_path: Path, name: str) -> None:
     folder = shutil.copytree(exported, tmp_path / "copy")
-    (folder / "predictor/model/other.pkl").touch()
-    with pytest.raises(UserError, match=r"other\.pkl is not listed in predictor\.json"):
+    (folder / name).touch()
+    added = re.escape(name.removeprefix("predictor/"))
+    with pytest.raises(UserError, match=f"{added} was added since it was recorded: export the model again"):
         open_model(folder, "process")
+
+
+def test_compiled_code_beside_the_predictor_is_not_used(exported: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(exported, tmp_path / "copy")
+    script, mark = folder / "predictor/predictor.py", tmp_path / "mark"
+    kept, times = script.read_bytes(), script.stat()
+    hostile = f"open({str(mark)!r}, 'w').close()\n".encode()
+    script.write_bytes(hostile + b"#" * (len(kept) - len(hostile)))
+    os.utime(script, (times.st_atime, times.st_mtime))
+    py_compile.compile(str(script))  # as Python would for an import of it
+    script.write_bytes(kept)
+    os.utime(script, (times.st_atime, times.st_mtime))
+    assert list(folder.glob("predictor/__pycache__/*.pyc"))
+    with open_model(folder, "process") as model:
+        assert model.predict(pd.DataFrame({"x": [1.0], "z": 0.0}))["label"].tolist() == ["yes"]
+    assert not mark.exists()
 
 
 class Hostile:
@@ -378,6 +482,39 @@ def predict(model, data, submission):
         with pytest.raises(OperatorError, match="ended with status 1"):
             model.predict(rows)
         assert model.predict(rows[:1])["label"].tolist() == ["None"]
+
+
+LEAVES_A_PROCESS = """
+import os
+import time
+
+def predict(model, data, submission):
+    child = os.fork()
+    if not child:
+        os.closerange(3, 256)
+        time.sleep(60)
+        os._exit(0)
+    (data.parent.parent / "%s").write_text(str(child))
+    time.sleep(60)
+"""
+
+
+def test_processes_of_a_predictor_that_takes_too_long_end_with_it(repackaged: Repackage, tmp_path: Path) -> None:
+    mark = Path(tempfile.gettempdir()) / f"child-{tmp_path.name}-{os.getpid()}"
+    folder = repackaged(tmp_path / "out", LEAVES_A_PROCESS % mark.name, MODEL)
+    try:
+        with (
+            open_model(folder, "process", seconds=2) as model,
+            pytest.raises(OperatorError, match="took more than 2 s"),
+        ):
+            model.predict(pd.DataFrame({"x": [1.0], "z": 0.0}))
+        status = Path(f"/proc/{mark.read_text()}/stat")
+        until = time.monotonic() + 20
+        while status.exists() and status.read_text().split()[2] != "Z" and time.monotonic() < until:
+            time.sleep(0.05)
+        assert not status.exists() or status.read_text().split()[2] == "Z"
+    finally:
+        mark.unlink(missing_ok=True)
 
 
 USES_A_CLASS = """

@@ -1,27 +1,32 @@
 """The service of an exported folder, asked in this process; the predictor executes in one of its own."""
 
 import asyncio
+import io
 import re
+import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 import pytest
+import uvicorn
 from starlette.testclient import TestClient
+from uvicorn.server import ServerState
 
 from mlestar.errors import UserError
 from mlestar.export import export_run
+from mlestar.export.alone.connections import PatientProtocol
 from mlestar.export.alone.model import Description, Model, open_model
 from mlestar.export.alone.process import PredictorProcess
 from mlestar.export.alone.pyfunc import PyfuncModel
 from mlestar.export.alone.service import ServiceLimits, make_app
 from mlestar.metrics.spec import TaskSpec
-from mlestar.predictor import RowColumn, RowSpec
+from mlestar.predictor import RowColumn, RowSpec, check_frame
 from mlestar.predictor.row_files import IdNumbers, RowFiles
 from tests.unit.packaged import SIGNS, write_predictor
 from tests.unit.scenario import Scenario, make_task, solve
 
-LIMITS = ServiceLimits(body_mb=0.01, rows=50, seconds=20)
+LIMITS = ServiceLimits(body_mb=0.02, rows=50, seconds=20)
 CSV = {"content-type": "text/csv"}
 
 
@@ -53,7 +58,7 @@ def test_the_service_says_that_it_works_and_what_it_needs(client: TestClient) ->
     told = client.get("/").json()
     assert told["columns"] == [{"name": "x", "kind": "float"}, {"name": "z", "kind": "float"}]
     assert told["id"] == {"name": "id", "required": False}
-    assert told["limits"] == {"body_mb": 0.01, "rows": 50, "seconds": 20}
+    assert told["limits"] == {"body_mb": 0.02, "rows": 50, "seconds": 20}
 
 
 @pytest.mark.parametrize(
@@ -74,14 +79,23 @@ def test_the_service_says_that_it_works_and_what_it_needs(client: TestClient) ->
         ("x,z\n1,2,3\n", "csv", 400, "row 1 has 3 fields, and the header line 2"),
         ("x,z\n\udcff,1\n".encode("utf-8", "surrogateescape"), "csv", 400, "the body is no CSV"),
         ('x,z\n"1,2\n', "csv", 400, "the body is no CSV"),
-        ("x,z\n" + "1" * 20_000, "csv", 413, "larger than 0.01 MB"),
+        ("x,z\n" + "1" * 30_000, "csv", 413, "larger than 0.02 MB"),
         ("x", "pdf", 415, "send application/json or text/csv"),
+        ("x,z\n1,2\n", "csv; charset=utf-16", 415, "send UTF-8"),
+        ('{"rows": [{"x": 1, "x": 2, "z": 1}]}', "json", 400, "the name 'x' occurs more than once in an object"),
+        ('{"rows": [{"x": 1e999, "z": 1}]}', "json", 400, "the number 1e999 is too large"),
+        ('{"rows": [{"x": "inf", "z": 1}]}', "json", 422, "column 'x', row 1: 'inf' is not a number"),
+        ('{"rows": [{"x": %s, "z": 1}]}' % ("9" * 400), "json", 422, "is not a number"),
+        ('{"rows": [{"x": 1, "z": 1, "\\ud800": 1}]}', "json", 400, "a name has a character that UTF-8 does not have"),
+        ('{"rows": [{"x": 1, "z": 1, "id": "\\ud800"}]}', "json", 422, "has a character that UTF-8 does not have"),
+        (",".join(map(str, range(1500))), "csv", 413, "1500 columns: at most 1002"),
+        ("[" + ",".join(f'{{"{name}":1}}' for name in range(1100)) + "]", "json", 413, "at most 50 in one request"),
     ],
 )
 def test_what_does_not_suit_is_refused_in_one_line(
     client: TestClient, body: str | bytes, kind: str, status: int, message: str
 ) -> None:
-    header = {"content-type": "text/csv" if kind == "csv" else f"application/{kind}"}
+    header = {"content-type": f"text/{kind}" if kind.startswith("csv") else f"application/{kind}"}
     answer = client.post("/predict", content=body, headers=header)
     assert (answer.status_code, message in answer.json()["error"]) == (status, True), answer.text
     assert "\n" not in answer.json()["error"]
@@ -173,5 +187,37 @@ def test_mlflow_chooses_what_is_predicted() -> None:
     frame = pd.DataFrame({"x": [1.0]})
     assert model.predict(frame)["y"].tolist() == [1]
     assert model.predict(frame, {"method": "predict_proba"}).to_dict("list") == {0: [0.25], 1: [0.75]}
-    with pytest.raises(UserError, match=re.escape("method='fit': choose predict, predict_proba")):
+    with pytest.raises(UserError, match=re.escape("method='fit': choose one of predict, predict_proba")):
         model.predict(frame, {"method": "fit"})
+
+
+def test_cells_with_line_ends_stay_in_their_row() -> None:
+    rows = RowSpec(columns=(RowColumn(name="x", kind="text"), RowColumn(name="n", kind="int")))
+    cells = check_frame(rows, pd.DataFrame({"x": ["a\rb", "c\nd", 'e"f'], "n": [1, 2, 3]}))
+    written = RowFiles(test="test.csv", columns=("x", "n")).write(cells)["test.csv"]
+    read = pd.read_csv(io.BytesIO(written))
+    assert read.to_numpy().tolist() == [["a\rb", 1], ["c\nd", 2], ['e"f', 3]]
+
+
+@pytest.mark.parametrize("name", ["MODEL_BODY_MB", "MODEL_ROWS", "MODEL_SECONDS"])
+@pytest.mark.parametrize("value", ["many", "nan", "inf", "0", "-1"])
+def test_a_limit_that_is_no_number_is_refused_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match=f"{name}='{value}': give a number above 0"):
+        ServiceLimits.of_environment()
+
+
+async def test_a_connection_without_a_request_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PatientProtocol, "seconds", 0.05)
+    config = uvicorn.Config(make_app(fixed(""), LIMITS), lifespan="off", ws="none", timeout_keep_alive=60)
+    for sent in (b"", b"GET /health HTT", b"GET /health HTTP/1.1\r\nhost: a\r\n\r\n"):
+        client, server = socket.socketpair()
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: PatientProtocol(config, ServerState(), {}), server
+        )
+        client.setblocking(False)
+        reader, writer = await asyncio.open_connection(sock=client)
+        writer.write(sent)
+        answer = await asyncio.wait_for(reader.read(), 30)
+        assert (b'{"status":"ok"}' in answer) == (len(sent) > 20)
+        writer.close()

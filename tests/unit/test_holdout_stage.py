@@ -227,3 +227,19 @@ def test_nothing_is_left_behind_when_staging_fails(data: Path, tmp_path: Path) -
 def test_the_real_input_is_staged_unchanged(data: Path, tmp_path: Path) -> None:
     task = random_task(data)
     assert stage(task, None, tmp_path / "input") == manifest(data)
+
+
+def test_without_a_test_file_a_part_of_train_stands_for_it_in_the_real_input(data: Path, tmp_path: Path) -> None:
+    """So many rows that neither train nor its usual folds are as long."""
+    pd.DataFrame({"x": range(60), "y": [n % 7 for n in range(60)]}).to_csv(data / "rows.csv", index=False)
+    (data / "task.toml").write_text('target = "y"\n', encoding="utf-8")
+    task = Task.load(data)
+    input_ = tmp_path / "input"
+    content = stage(task, None, input_)
+    rows = pd.read_csv(input_ / "test.csv")
+    assert rows["x"].tolist() == list(range(23))
+    assert len(pd.read_csv(input_ / "rows.csv")) == 60
+    # An older version put all rows of train there.
+    (tmp_path / "input.sha256").write_text(f"{content} all", encoding="utf-8")
+    stage(task, None, input_)
+    assert "in place of a test" in (tmp_path / "input.sha256").read_text()

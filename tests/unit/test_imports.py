@@ -32,7 +32,9 @@ LAYERS = [
     {"metrics", "prompts", "runners", "settings"},
     {"errors", "files", "script_templates", "syntax"},
 ]
-OF_EXTRAS = {f"integrations/{name}.py" for name in ("mcp", "following", "sampling")} | {"export/alone/service.py"}
+OF_EXTRAS = {f"integrations/{name}.py" for name in ("mcp", "following", "sampling")} | {
+    f"export/alone/{name}.py" for name in ("connections", "service")
+}
 """Modules that an extra needs, and that are imported where it is used; an exported folder brings what its service
 needs."""
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

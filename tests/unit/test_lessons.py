@@ -24,11 +24,12 @@ from mlestar.lessons import (
     write_lessons,
 )
 from mlestar.lessons.choice import LIMITS
-from mlestar.lessons.folder import MAX_BYTES
+from mlestar.lessons.folder import MAX_BYTES, MAX_FILES
 from mlestar.lessons.gathering import Material, Repair, component_of, make_failures, make_trials
 from mlestar.lessons.records import MAX_TRIALS
 from mlestar.offline.kinds import all_ideas
 from mlestar.state import PromptLessons
+from mlestar.store.content import FileContent, of_task
 from tests.unit.golden_prompts import BRIEF
 from tests.unit.lesson_runs import facts, idea, lessons
 from tests.unit.paths import ROOT
@@ -96,6 +97,38 @@ def test_a_repair_is_told_by_its_first_change() -> None:
     note = 'x = """\nBob\nlives here\n"""\n'
     assert CLEAN.change(note, note.replace("Bob", "Carol")) == ""
     assert CLEAN.change("x = 1", note) == "x = 1 became x = (text)(text)"
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ("ShoeSize", "Bin the shoe size."),
+        ("shoe_size", "Bin the ShoeSize."),
+        ("shoe size", "Bin the shoesize."),
+        ("HTTPCode", "Bin the http code."),
+        ("Gro\u0308\u00dfe", "Bin the gr\u00f6\u00dfe."),
+    ],
+)
+def test_a_name_of_the_data_is_masked_in_every_spelling(column: str, text: str) -> None:
+    assert Cleaner([column]).idea(text) == "Bin the (name)."
+
+
+def test_a_name_with_numbers_is_masked_as_a_name() -> None:
+    clean = Cleaner(["temp_2019_max", "sensor 1234567"])
+    assert clean.error("ValueError: temp_2019_max holds 17 gaps") == "ValueError: (name) holds # gaps"
+    assert clean.idea("Drop temp_2019_max and sensor 1234567.") == "Drop (name) and (name)."
+    assert clean.change("x = rows.temp_2019_max", "x = 1") == "x = rows.(name) became x = 1"
+
+
+@pytest.mark.parametrize("code", ["DE89370400440532013000", "550e8400-e29b-41d4-a716-446655440000", "AB12-CD34EF"])
+def test_codes_that_may_be_values_are_masked(code: str) -> None:
+    assert CLEAN.idea(f"Drop {code} first.") == "Drop # first."
+    assert CLEAN.idea("Use vit_base_patch16_224 or resnet50.") == "Use vit_base_patch16_224 or resnet50."
+
+
+def test_numbers_that_may_be_values_are_masked_and_settings_stay() -> None:
+    assert CLEAN.idea("Clip at 52311 and drop 10452.75.") == "Clip at # and drop #."
+    assert CLEAN.idea("Use 2000 rounds and 0.001, depth 12.") == "Use 2000 rounds and 0.001, depth 12."
 
 
 def test_a_component_is_the_first_function_without_names_of_columns() -> None:
@@ -258,7 +291,9 @@ def test_what_a_file_holds_is_cleaned_and_cut_when_it_is_read(tmp_path: Path) ->
     assert len(trial.idea) <= 200
 
 
-@pytest.mark.parametrize("changed", [{"effect": "many"}, {"seconds": -1}, {"kind": "order"}, {"ids": ["x"] * 9}])
+@pytest.mark.parametrize(
+    "changed", [{"effect": "many"}, {"seconds": -1}, {"kind": "order"}, {"ids": ["x"] * 9}, {"error": -1.0}]
+)
 def test_a_record_with_impossible_values_is_refused(changed: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Trial.model_validate({"kind": "idea", "idea": "x", **changed})
@@ -273,6 +308,9 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").touch()
     with pytest.raises(SettingsError, match="this is a file"):
         check_folder(tmp_path / "x")
+    for name in ("x" * 5000, "~nobody-of-this-name/x"):
+        with pytest.raises(SettingsError, match="name another folder"):
+            check_folder(Path(name))
     assert read_folder(tmp_path / "nothing").stored == ()
 
 
@@ -305,6 +343,47 @@ def test_forgetting_removes_a_run_or_all_and_leaves_files_of_others(tmp_path: Pa
         forget(tmp_path, "a")
     assert len(forget(tmp_path, None)) == 3
     assert [path.name for path in tmp_path.glob("*.json")] == ["other.json"]
+
+
+def test_forgetting_all_removes_no_file_that_only_looks_like_lessons(tmp_path: Path) -> None:
+    write_lessons(tmp_path, "a-00000000.json", lessons("a", idea("x")))
+    (tmp_path / "sales-20260131.json").write_text('{"rows": [1, 2]}', encoding="utf-8")
+    (tmp_path / "notes-deadbeef.json").write_text("[1]", encoding="utf-8")
+    assert [path.name for path in forget(tmp_path, None)] == ["a-00000000.json"]
+    assert len(list(tmp_path.glob("*.json"))) == 2
+
+
+def test_a_run_is_forgotten_whatever_its_file_has_become(tmp_path: Path) -> None:
+    later = lessons("a").model_dump_json().replace('"version":1', '"version":2')
+    for content in (later, "damaged", lessons("a").model_dump_json()):
+        (tmp_path / "a-00000000.json").write_text(content, encoding="utf-8")
+        part = f".a-00000000.json.{'0123' * 8}.part"
+        (tmp_path / part).write_text("half", encoding="utf-8")
+        write_lessons(tmp_path, "b-00000000.json", lessons("b"))
+        assert [path.name for path in forget(tmp_path, "a")] == ["a-00000000.json", part]
+        assert sorted(path.name for path in tmp_path.iterdir() if "json" in path.name) == ["b-00000000.json"]
+
+
+def test_a_run_is_forgotten_however_many_newer_ones_there_are(tmp_path: Path) -> None:
+    write_lessons(tmp_path, "old-00000000.json", lessons("old"))
+    os.utime(tmp_path / "old-00000000.json", (0, 0))
+    text = lessons("new").model_dump_json()
+    for number in range(MAX_FILES):
+        (tmp_path / f"new-{number:08d}.json").write_text(text, encoding="utf-8")
+    assert [path.name for path in forget(tmp_path, "old")] == ["old-00000000.json"]
+
+
+def test_a_skipped_file_is_named_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a\n\x1b[31mb.json").write_text("{}", encoding="utf-8")
+    (line,) = read_folder(tmp_path).skipped
+    assert line.startswith("a b.json: no lessons")
+
+
+def test_what_tells_two_tasks_apart_is_neither_a_start_nor_another_file_of_the_run() -> None:
+    file = FileContent(size=1, modified=1, sha256="0")
+    names = ("train.csv", "input/test.csv", "start", "prompts/planner.md", "cards.md/.")
+    contents = of_task(dict.fromkeys(names, file), (Path("/home/ann/prompts"), Path("cards.md")))
+    assert set(contents) == {"train.csv", "input/test.csv"}
 
 
 def test_the_example_of_the_page_is_a_lessons_file() -> None:

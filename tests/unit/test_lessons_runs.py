@@ -134,6 +134,24 @@ async def test_a_resumed_run_has_the_lessons_that_it_began_with(tmp_path: Path) 
     assert "Something else." not in "".join(second.prompts["planner"])
 
 
+async def test_a_relative_folder_stays_the_same_wherever_a_run_is_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, other = tmp_path / "first", tmp_path / "other"
+    plant(first / "lessons", "Bin the numbers.")
+    other.mkdir()
+    monkeypatch.chdir(first)
+    with pytest.raises(ModelError):
+        await solve_scripted(tmp_path, Scenario(coder=lose_connection), {**SMALL, "lessons": Path("lessons")})
+    (tmp_path / "runs/run/checkpoints.sqlite").unlink()
+    monkeypatch.chdir(other)
+    scenario = Scenario()
+    await resume(tmp_path, scenario)
+    assert scenario.asked[0] == "coder"
+    assert len(read_folder(first / "lessons").stored) == 2
+    assert not list(other.iterdir())
+
+
 async def test_files_that_cannot_be_used_are_named_and_stop_nothing(tmp_path: Path) -> None:
     (tmp_path / "lessons").mkdir()
     (tmp_path / "lessons" / "foreign.json").write_text("{", encoding="utf-8")

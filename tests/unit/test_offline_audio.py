@@ -95,7 +95,7 @@ def test_a_sound_without_samples_counts_as_silence(tmp_path: Path) -> None:
 
 def test_a_script_that_reads_too_slowly_fits_on_fewer_sounds(folder: Path, brief: Brief, tmp_path: Path) -> None:
     printed = run(first_script(brief, TREES).replace("SECONDS = 60", "SECONDS = 0"), folder, tmp_path / "work")
-    assert "32 of 54 train rows and 18 of 18 test rows are read in time" in printed
+    assert "32 of 54 train rows and 18 of 18 test rows were read in time" in printed
     assert score_of(printed) > 0.8
 
 

@@ -256,7 +256,7 @@ def test_a_script_without_time_fits_on_fewer_and_smaller_pictures(name: str, tmp
         more.to_csv(folder / "train.csv", index=False, mode="a", header=False)
     script = quick(candidate(brief(folder), RIDGE)).replace("SECONDS = 60", "SECONDS = 0")
     printed = run(script, folder, tmp_path / "work")
-    assert "32 of 44 train rows and 16 of 16 test rows are read in time" in printed
+    assert "32 of 44 train rows and 16 of 16 test rows were read in time" in printed
     submission = pd.read_csv(tmp_path / "work" / "submission.csv")
     assert (submission.iloc[:, 1].to_numpy() == NAMES[TEST]).mean() > 0.7
 

@@ -87,7 +87,7 @@ def test_forecasts_of_the_past_know_only_earlier_rows_of_their_series(tmp_path: 
     folder = write_task(tmp_path / "task", visits())
     script = definitions(candidate(brief_of(folder)), folder)
     x, x_test = script["x"], script["x_test"]
-    stretches = list(script["past_stretches"](x, [x_test]))
+    stretches = list(script["backtest_windows"](x, [x_test]))
     assert stretches
     for known, asked in stretches:
         last = x[known].groupby("series_number").series_time.max()
@@ -98,9 +98,9 @@ def test_forecasts_do_not_depend_on_the_targets_of_later_rows(tmp_path: Path) ->
     folder = write_task(tmp_path / "task", sales())
     script = definitions(candidate(brief_of(folder)), folder)
     x, y = script["x"], script["y"]
-    rows, table = script["past_forecasts"](x, y, [script["x_test"]])
+    rows, table = script["backtest_forecasts"](x, y, [script["x_test"]])
     latest = x.series_time.to_numpy() == x.series_time.max()
-    changed_rows, changed = script["past_forecasts"](x, np.where(latest, y + 1000, y), [script["x_test"]])
+    changed_rows, changed = script["backtest_forecasts"](x, np.where(latest, y + 1000, y), [script["x_test"]])
     assert latest[rows].any()
     np.testing.assert_array_equal(rows, changed_rows)
     pd.testing.assert_frame_equal(table, changed)
@@ -122,13 +122,13 @@ def test_series_that_train_lacks_are_predicted_by_the_features(tmp_path: Path) -
     new = rows[rows.late & (rows.shop == "shop 0")].assign(shop="a new shop")
     folder = write_task(tmp_path / "task", pd.concat([rows, new]))
     script = definitions(candidate(brief_of(folder)), folder)
-    others, names = [script["x_test"]], ["features", "rest"]
+    others, names = [script["x_test"]], ["features", "residual"]
     with threadpool_limits(1):
         members = script["series_members"](script["x"], script["y"], others, 0, names)
     lacking = ~script["x_test"].series_number.isin(script["x"].series_number).to_numpy()
     assert lacking.sum() == 12
-    np.testing.assert_array_equal(members["rest"][0][lacking], members["features"][0][lacking])
-    assert (members["rest"][0][~lacking] != members["features"][0][~lacking]).any()
+    np.testing.assert_array_equal(members["residual"][0][lacking], members["features"][0][lacking])
+    assert (members["residual"][0][~lacking] != members["features"][0][~lacking]).any()
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def test_a_script_for_plain_columns_is_short(metric: str, tmp_path: Path) -> Non
     model = [functions(script)[name] for name in needed(script, "fit_predict") if name in functions(script)]
     assert len(script.splitlines()) - sum(len(text.splitlines()) for text in model) <= MOST_LINES
     assert without_unused(script) == script
-    assert not any(f"{name} = []" in script for name in ("DATES", "TEXTS", "WIDE"))
+    assert not any(f"{name} = []" in script for name in ("DATES", "TEXTS", "HIGH_CARDINALITY"))
 
 
 def test_rare_classes_and_labels_in_several_spellings_keep_their_steps(tmp_path: Path) -> None:

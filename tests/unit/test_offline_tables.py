@@ -304,7 +304,7 @@ def test_no_feature_is_made_of_the_time_without_which_a_model_is_fitted(clock: s
     made = changed["build_features"](cells.iloc[:500], cells.iloc[500:])[0]
     time = "day" if clock == "number" else "day_days"
     assert time in made
-    assert any("_with_" in name or "_less_" in name for name in made)
+    assert any("_with_" in name or "_minus_" in name for name in made)
     made_of_time = re.compile(f"(?:day_year|{time})_(?:with|per|less)|(?:with|per|less)_(?:day_year|{time})")
     assert [name for name in made if made_of_time.search(name)] == []
 

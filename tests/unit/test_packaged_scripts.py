@@ -1,8 +1,11 @@
 """The offline packager: scripts of different authors, split into fitting and predicting, predict the same."""
 
+import json
+import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +14,10 @@ import pytest
 
 from mlestar.evaluation.blending.script import Part, write_blend
 from mlestar.offline.packaging import write_packaged
-from tests.unit.packaged_styles import NEIGHBOURS, STYLES
+from tests.unit.packaged_styles import COUNTED, NEIGHBOURS, STYLES, TIMED
 
 TRAIN_ROWS, TEST_ROWS = 230, 71
+FITTING_STYLES = ["class", "booster", "catboost", "text", "stacked"]
 RUN = """
 import shutil, sys, warnings
 from pathlib import Path
@@ -49,11 +53,20 @@ def write_rows(folder: Path, rows: pd.DataFrame) -> None:
 
 def package(folder: Path, source: str, **selections: list[int]) -> pd.DataFrame:
     """Package a script, predict selections of the test rows in files of their names; return the script's submission."""
+    return split(folder, source, (), selections)
+
+
+def package_with_rows(folder: Path, source: str, **selections: list[int]) -> pd.DataFrame:
+    """Do the same with the train rows beside the models."""
+    return split(folder, source, ("train.csv",), selections)
+
+
+def split(folder: Path, source: str, kept: tuple[str, ...], selections: Mapping[str, list[int]]) -> pd.DataFrame:
     test = write_data(folder / "input")
     write_rows(folder / "test", test)
     for name, places in selections.items():
         write_rows(folder / name, test.iloc[places])
-    (folder / "predictor.py").write_text(write_packaged(source, "train.csv", "test.csv"), encoding="utf-8")
+    (folder / "predictor.py").write_text(write_packaged(source, "train.csv", "test.csv", kept), encoding="utf-8")
     (folder / "main.py").write_text(source, encoding="utf-8")
     run(folder, "-c", RUN, "test", *selections)
     run(folder, "main.py")
@@ -73,6 +86,42 @@ def test_a_packaged_script_predicts_what_the_script_does(tmp_path: Path, style: 
     for name, places in SELECTIONS.items():
         found = pd.read_csv(tmp_path / f"{name}.csv")
         pd.testing.assert_frame_equal(found, expected.iloc[places].reset_index(drop=True), rtol=1e-9)
+
+
+@pytest.mark.parametrize("style", FITTING_STYLES)
+def test_a_script_that_keeps_train_rows_predicts_what_the_script_does(tmp_path: Path, style: str) -> None:
+    expected = package_with_rows(tmp_path, STYLES[style], **SELECTIONS)
+    for name, places in {"test": [*range(TEST_ROWS)], **SELECTIONS}.items():
+        found = pd.read_csv(tmp_path / f"{name}.csv")
+        pd.testing.assert_frame_equal(found, expected.iloc[places].reset_index(drop=True), rtol=1e-9)
+
+
+def test_what_is_counted_over_train_and_test_is_counted_again_for_new_rows(tmp_path: Path) -> None:
+    """One row alone gets what the script itself gives it, and no model is trained for it."""
+    package_with_rows(tmp_path, COUNTED, one=[4])
+    alone = tmp_path / "alone"
+    write_data(alone.with_name("again"))
+    alone.mkdir()
+    shutil.copytree(tmp_path / "one", alone / "input")
+    shutil.copy(tmp_path / "input" / "train.csv", alone / "input")
+    (alone / "main.py").write_text(COUNTED, encoding="utf-8")
+    run(alone, "main.py")
+    found = pd.read_csv(tmp_path / "one.csv")
+    pd.testing.assert_frame_equal(found, pd.read_csv(alone / "submission.csv"), rtol=1e-9)
+    assert found["y"].iloc[0] != pd.read_csv(tmp_path / "test.csv")["y"].iloc[4]
+    assert (tmp_path / "model" / "rows" / "train.csv").is_file()
+
+
+def test_a_script_that_trains_while_there_is_time_trains_as_often_when_it_predicts(tmp_path: Path) -> None:
+    package_with_rows(tmp_path, TIMED, again=[*range(TEST_ROWS)])
+    steps = json.loads((tmp_path / "model" / "script1" / "fits.json").read_text(encoding="utf-8"))
+    assert len(steps["times"]) == 1 + len(next(iter(steps["fits"].values())))
+    assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "test.csv").read_bytes()
+
+
+def test_a_script_that_trains_nothing_is_not_packaged_with_train_rows(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="trains nothing that can be saved"):
+        package_with_rows(tmp_path, STYLES["plain loops"])
 
 
 @pytest.mark.parametrize("key", ["id", None])

@@ -13,7 +13,15 @@ from mlestar.errors import UserError
 from mlestar.metrics.spec import TaskSpec
 from mlestar.predictor.compared import TOLERANCE, compare
 from mlestar.predictor.frames import RowSpec
-from mlestar.predictor.package import MODEL, PackageInfo, check_files, describe_file, package_folder, read_package
+from mlestar.predictor.package import (
+    MODEL,
+    PackageInfo,
+    check_package,
+    describe_file,
+    package_folder,
+    read_package,
+)
+from tests.unit.packaged import record_sums
 
 PACKAGED = "def fit(data, model):\n    pass\n\n\ndef predict(model, data, submission):\n    pass\n"
 
@@ -75,19 +83,66 @@ def test_a_hostile_pickle_is_described_and_checked_without_being_loaded(tmp_path
     (folder / "a.pkl").write_bytes(pickle.dumps(Hostile(tmp_path / "harm")))
     file = describe_file(folder / "a.pkl", "a.pkl")
     assert (file.format, file.safe) == ("pickle", False)
-    check_files(tmp_path, info(files=(file,)))
+    record(tmp_path, info(files=(file,)))
+    check_package(tmp_path, record_sums(tmp_path))
     assert not (tmp_path / "harm").exists()
 
 
-def test_files_that_changed_after_the_acceptance_are_refused(tmp_path: Path) -> None:
-    folder = package_folder(tmp_path) / MODEL
-    folder.mkdir(parents=True)
-    (folder / "a.json").write_text("1")
-    described = info(files=(describe_file(folder / "a.json", "a.json"),))
-    check_files(tmp_path, described)
-    (folder / "b.pkl").write_bytes(b"")
-    with pytest.raises(UserError, match=r"b\.pkl has changed"):
-        check_files(tmp_path, described)
+def record(run: Path, described: PackageInfo) -> None:
+    (package_folder(run) / "predictor.json").write_text(described.model_dump_json())
+
+
+@pytest.fixture
+def packaged(tmp_path: Path) -> PackageInfo:
+    """Return the record of a packaged predictor in the folder of the test."""
+    for name in ("model/a.json", "data/side.csv", "predictor.py"):
+        path = package_folder(tmp_path) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("1")
+    record(tmp_path, info())
+    return record_sums(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["model/a.json", "data/side.csv", "predictor.py"])
+def test_files_that_changed_after_the_acceptance_are_refused(tmp_path: Path, packaged: PackageInfo, name: str) -> None:
+    check_package(tmp_path, packaged)
+    path = package_folder(tmp_path) / name
+    path.write_text("2")
+    with pytest.raises(UserError, match=rf"{name} was changed since it was recorded: run `mlestar package` again"):
+        check_package(tmp_path, packaged)
+    path.unlink()
+    with pytest.raises(UserError, match=f"{name} is gone since it was recorded"):
+        check_package(tmp_path, packaged)
+    (tmp_path / "elsewhere").write_text("1")
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match=f"{name} is a link"):
+        check_package(tmp_path, packaged)
+
+
+def test_files_and_folders_that_were_added_are_refused(tmp_path: Path, packaged: PackageInfo) -> None:
+    for leads_to in (None, tmp_path, tmp_path / "nowhere"):
+        for below in ("model", "data", "."):
+            added = package_folder(tmp_path) / below / "planted.pkl"
+            if leads_to is None:
+                added.write_bytes(b"")
+            else:
+                added.symlink_to(leads_to)
+            with pytest.raises(UserError, match=r"planted\.pkl was added since it was recorded"):
+                check_package(tmp_path, packaged)
+            added.unlink()
+
+
+def test_a_folder_in_the_place_of_another_is_refused(tmp_path: Path, packaged: PackageInfo) -> None:
+    model = package_folder(tmp_path) / MODEL
+    model.rename(tmp_path / "moved")
+    model.symlink_to(tmp_path / "moved")
+    with pytest.raises(UserError, match=r"model/a\.json is a link"):
+        check_package(tmp_path, packaged)
+
+
+def test_a_predictor_of_an_older_version_must_be_packaged_again(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"older version, without the sha256 of predictor\.py: run `mlestar package`"):
+        check_package(tmp_path, info())
 
 
 def test_a_description_is_read_again_and_that_of_a_newer_version_is_refused(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlestar.cli.predict import describe_predictions
 from mlestar.data.task import Task
 from mlestar.errors import UserError
 from mlestar.evaluation import stage
@@ -258,14 +259,32 @@ def test_the_command_writes_the_submission(solved: Result, tmp_path: Path) -> No
     done = call("predict", "run", task_of(solved) / "test.csv", "-o", out, *common)
     assert done.exit_code == 0, done.output
     assert out.read_text(encoding="utf-8") == Path(solved.submission or "").read_text(encoding="utf-8")
+    (tmp_path / "link").symlink_to(runs / "run")
     for rows, target, message in (
         (task_of(solved), out, "is a folder"),
         (tmp_path / "none.csv", out, "no such file"),
         (task_of(solved) / "notes.csv", out, "new rows: the frame lacks the columns 'x', 'z'"),
         (task_of(solved) / "test.csv", runs / "run" / "out.csv", "where nothing changes"),
+        (task_of(solved) / "test.csv", tmp_path / "link" / "out.csv", "where nothing changes"),
+        (task_of(solved) / "test.csv", task_of(solved) / "test.csv", "is the file of the new rows"),
+        (task_of(solved) / "test.csv", task_of(solved) / "train.csv", "is among the data of the run"),
+        (task_of(solved) / "test.csv", task_of(solved) / "out.csv", "is among the data of the run"),
     ):
         refused = call("predict", "run", rows, "-o", target, *common)
-        assert (refused.exit_code, message in refused.output) == (2, True), refused.output
+        assert (refused.exit_code, message in " ".join(refused.output.split())) == (2, True), refused.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "out.csv"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "shown"),
+    [("log_loss", "p is the probability of 'yes'"), ("auroc", "p is higher where 'yes' is more probable; auroc uses")],
+)
+def test_the_command_says_which_class_a_probability_is_of(metric: str, shown: str) -> None:
+    common = {"name": "t", "problem": "binary", "metric": metric, "direction": "maximize", "target": ("y",)}
+    common |= {"train": "train.csv", "test": "test.csv", "pos_label": "yes"}
+    spec = TaskSpec.model_validate(common | {"prediction_columns": ("p",), "prediction_kind": "probability"})
+    assert describe_predictions(spec).startswith(shown)
+    assert describe_predictions(spec.model_copy(update={"prediction_kind": "label"})) == ""
 
 
 COLUMNS = RowSpec(

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from mlestar.errors import UserError
 from mlestar.evaluation.uncertainty.conformal import Scale
 from mlestar.evaluation.uncertainty.record import LEVELS, LevelCheck, TargetUncertainty, Uncertainty
 from mlestar.metrics.spec import TaskSpec
-from mlestar.predictor.coverage import check_coverage, note_limits, submission_with_coverage, with_coverage
+from mlestar.predictor.coverage import check_coverage, limits_of, submission_with_coverage, with_coverage
 from mlestar.predictor.predictions import Predictions
 from mlestar.report import Result
 from mlestar.runners import Execution, Job, Runner, RunnerOptions
@@ -110,7 +111,7 @@ async def test_new_rows_get_intervals_of_any_coverage(numbers: Result) -> None:
     np.testing.assert_allclose(table["upper"] - table["y"], quantile)
     np.testing.assert_allclose(table["y"] - table["lower"], quantile)
     assert list(predictor.predict_interval(rows[:3]).columns) == ["y", "lower", "upper"]
-    with pytest.raises(UserError, match="predictions for mae have intervals: use predict_interval"):
+    with pytest.raises(UserError, match="predictions of run run have intervals: use predict_interval"):
         predictor.predict_set(rows)
     with pytest.raises(UserError, match=r"run run: a coverage of 0\.3 is not between 0\.5 and 0\.99"):
         predictor.predict_interval(rows, coverage=0.3)
@@ -187,7 +188,7 @@ async def test_a_run_without_probabilities_says_why(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="run run has no intervals or sets: predictions are labels without prob"):
         result.predictor(runner=Scenario().runner()).predict_set(rows_of(result))
     with pytest.raises(UserError, match="an older version made it"):
-        check_coverage(result.model_copy(update={"uncertainty": None}), 0.8)
+        check_coverage(None, 0.8, "run run")
 
 
 def record(scale: Scale, *quantiles: float, **more: object) -> Uncertainty:
@@ -234,13 +235,18 @@ def test_numbers_are_written_with_the_decimal_mark_of_the_submission() -> None:
     assert table.loc[0].to_dict() == {"y": "1,0", "lower": "0,3", "upper": "1,7"}
 
 
+@pytest.mark.parametrize("coverage", [0, 1, 1.5, float("nan"), float("inf"), "0.9", None])
+def test_a_coverage_that_is_none_is_refused_in_one_line(coverage: Any) -> None:
+    with pytest.raises(UserError, match=r"^the model: .* is (not between 0\.5 and 0\.99|no number)$"):
+        check_coverage(record("value", 0.7), coverage, "the model")
+
+
 def test_what_speaks_against_the_coverage_is_told() -> None:
     bad = LevelCheck(level=0.8, width=1.0, coverage=0.5, coverage_se=0.02, quantile_se=0.02)
     target = TargetUncertainty(
         target="y", quantiles=(1.0,) * len(LEVELS), checks=(bad, bad.model_copy(update={"level": 0.95}))
     )
     later = record("value").model_copy(update={"targets": (target,), "units": "periods", "fresh_rows": 100})
-    notes = list[str]()
-    note_limits(later, notes.append)
+    notes = limits_of(later)
     assert notes[0].startswith("fresh rows were covered less than stated, beyond noise: 80 %: 50.0 ± 2.0 %, too few")
     assert notes[1].startswith("Nothing is promised for later times")

@@ -37,6 +37,12 @@ def test_the_best_of_each_kind_is_a_finalist(ranked: str, count: int, chosen: st
     assert [finalist.id for finalist in finalists] == chosen.split()
 
 
+def test_a_title_that_begins_with_the_id_is_shown_without_it() -> None:
+    blend = solution("blend").model_copy(update={"title": "blend of s1 0.5, s2 0.5"})
+    assert blend.full_name == "blend of s1 0.5, s2 0.5"
+    assert solution("s1").model_copy(update={"title": "s1b trees"}).full_name == "s1 s1b trees"
+
+
 def test_equal_scores_keep_the_order_of_ids_and_each_script_is_ranked_once() -> None:
     first, second = solution("t0.c1"), solution("t0.c2")
     copy = solution("t1.c1").model_copy(update={"script": first.script})

@@ -1,17 +1,20 @@
 """Runs that start from a person's own script: the order of executions, what is submitted, and what is reported."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import mlestar
 from mlestar.cli.console import show_result
 from mlestar.cli.terminal import Console
 from mlestar.errors import OperatorError, UserError
 from mlestar.nodes.start import copy_submission
 from mlestar.report import Result
 from mlestar.state import BASELINE
-from tests.unit.scenario import SMALL, Scenario, count_rows, fence, make_task, resume, script, solve
+from tests.unit.scenario import SMALL, Scenario, as_json, count_rows, fence, make_task, resume, script, solve
 
 ONLY: dict[str, Any] = {**SMALL, "outer_steps": 0, "retrieved_models": 1}
 """A track of one candidate that is not refined."""
@@ -73,11 +76,45 @@ async def test_an_adapted_script_that_is_worse_gives_way_to_the_one_as_given(tmp
         assert "it stays as given" in row(result, "t0.s1").plan
 
 
-def test_a_script_that_stays_as_given_writes_the_submission_under_its_name_too() -> None:
+@pytest.mark.parametrize("ending", ["", "import os\nos.chdir('..')\n", "import sys\nsys.exit(0)\n"])
+def test_a_script_that_stays_as_given_writes_the_submission_under_its_name_too(ending: str, tmp_path: Path) -> None:
     assert copy_submission("x = 1\n", "submission.csv") == "x = 1\n"
-    copied = copy_submission("x = 1\n", "my sub.csv")
-    assert copied.endswith("shutil.copyfile('my sub.csv', 'submission.csv')\n")
-    compile(copied, "main.py", "exec")
+    code = f"from __future__ import annotations\nopen('my sub.csv', 'w').write('id')\n{ending}"
+    (tmp_path / "main.py").write_text(copy_submission(code, "my sub.csv"), encoding="utf-8")
+    subprocess.run([sys.executable, "main.py"], cwd=tmp_path, check=True)
+    assert (tmp_path / "submission.csv").read_text(encoding="utf-8") == "id"
+
+
+@pytest.mark.parametrize("adapted", [script(0.5, "clean"), "no script"])
+async def test_a_script_that_leaks_is_not_used_as_given(adapted: str, tmp_path: Path) -> None:
+    def find_leak(prompt: str) -> str:
+        leak = "# quality 0.9 leaking" in prompt
+        return as_json(leak=leak, block="# quality 0.9 leaking mine" if leak else "", reason="it reads labels")
+
+    replies: dict[str, Any] = {"adapter": fence(adapted), "leakage_checker": find_leak}
+    scenario = Scenario(replies, initializer=fence(script(0.6, "A")), merger=fence(script(0.5, "m")))
+    result = await solve(tmp_path, scenario, ONLY, start=write(tmp_path, WITHOUT_LINE.format(quality="0.9 leaking")))
+    assert result.start is not None
+    assert (result.winner, result.start.given_holdout, result.start.given_status) == ("t0.c1", None, "leak")
+    assert "it reads labels" in result.start.given_message
+    assert result.start.holdout in (None, pytest.approx(0.5, abs=0.02))
+    assert row(result, "t0.s1").plan == ""
+
+
+async def test_a_script_that_reads_the_task_on_this_machine_is_not_executed_as_given(tmp_path: Path) -> None:
+    """Without a sandbox it would read the withheld rows there, and its score would say nothing."""
+    train = tmp_path / "mine" / "train.csv"
+    train.parent.mkdir()
+    train.write_text("id,x,z,label\n1,0.5,0.5,yes\n", encoding="utf-8")
+    reads = f"import os\n\nFOLDER = {str(train.parent)!r}\nopen(os.path.join(FOLDER, 'train.csv'))\n"
+    adapters = [fence(script(0.9, "still") + reads), fence(script(0.7, "adapted"))]
+    scenario = Scenario(adapter=adapters, initializer=fence(script(0.6, "A")), merger=fence(script(0.5, "m")))
+    result = await solve(tmp_path, scenario, ONLY, start=write(tmp_path, script(0.9, "mine") + reads))
+    assert "t0.s0" not in scenario.ran
+    assert "where no row is withheld" in scenario.prompts["adapter"][1]
+    assert result.start is not None
+    assert (result.start.given_status, result.start.given_holdout) == ("leak", None)
+    assert result.start.holdout == pytest.approx(0.7, abs=0.02)
 
 
 async def test_a_better_solution_is_submitted_and_compared_with_the_start(tmp_path: Path) -> None:
@@ -159,6 +196,7 @@ async def test_where_the_start_cannot_be_exported_the_next_best_is_submitted_wit
     assert result.winner == "t0.c1"
     assert result.start is not None
     assert "worse than the start" in result.start.warning
+    assert "t0.c1, worse by 0.3" in result.start.lines[-1][2]
     assert "could not be submitted" in result.summary.text
 
 
@@ -185,6 +223,18 @@ async def test_a_person_s_script_is_repaired_and_marked_as_such(tmp_path: Path) 
     result = await solve(tmp_path, scenario, ONLY, start=write(tmp_path, script("broken", "mine")))
     assert "<origin>start</origin>" in scenario.prompts["debugger"][0]
     assert (result.winner, result.start and result.start.adapted) == ("t0.s1", True)
+
+
+async def test_without_withheld_rows_the_comparison_is_of_what_both_report(tmp_path: Path) -> None:
+    task = make_task(tmp_path / "signs", rows=12)
+    scenario = Scenario(initializer=fence(script(0.9, "A", claim=0.9)), merger=fence(script(0.5, "m")))
+    start = write(tmp_path, script(0.9, "mine", claim=0.7))
+    result = await solve(tmp_path, scenario, ONLY, start=start, task=task)
+    assert result.start is not None
+    assert (result.start.rows, result.start.gain_se) == ("reported", None)
+    assert result.start.gain == pytest.approx(0.2)
+    assert result.start.lines[-1][1:] == ("0.9", "t0.c1, better by 0.2 by what both report about themselves")
+    assert "its own claim" in result.start.lines[1][2]
 
 
 async def test_only_the_first_track_starts_from_it(tmp_path: Path) -> None:
@@ -228,6 +278,35 @@ async def test_the_file_may_be_gone_once_the_run_has_read_it(tmp_path: Path) -> 
     assert result.winner == "t0.s1"
 
 
+async def test_the_file_may_change_before_a_run_is_resumed(tmp_path: Path) -> None:
+    start = write(tmp_path, script(0.9, "mine"))
+    with pytest.raises(OperatorError):
+        await solve(tmp_path, Scenario(initializer=_lose), {**ONLY, "model_attempts": 1}, start=start)
+    write(tmp_path, script(0.8, "changed"))
+    scenario = Scenario()
+    result = await resume(tmp_path, scenario)
+    assert "mine" in scenario.scripts[f"{result.winner}-export"]
+
+
+async def test_a_fork_starts_from_the_script_of_its_run(tmp_path: Path) -> None:
+    start = write(tmp_path, script(0.9, "mine"))
+    replies = {"initializer": fence(script(0.6, "A")), "merger": fence(script(0.5, "m"))}
+    first = await solve(tmp_path, Scenario(replies), ONLY, start=start)
+    Path(start).unlink()
+    scenario, runs_dir = Scenario(replies), tmp_path / "runs"
+    options: Any = {"settings": {"finalists": 3}, "fork_id": "fork", "runs_dir": runs_dir, **scenario.options()}
+    fork = await mlestar.afork("run", at="settings", **options)
+    assert (fork.winner, fork.start) == (first.winner, first.start)
+    assert not {"t0.s0", "t0.s1"} & set(scenario.ran)
+    other = write(tmp_path, script(0.95, "other"), "other.py")
+    scenario = Scenario(replies)
+    options = {"settings": {"start": other}, "fork_id": "other", "runs_dir": runs_dir, **scenario.options()}
+    fork = await mlestar.afork("run", at="settings", **options)
+    assert "other" in scenario.scripts["t0.s0"]
+    assert fork.start is not None
+    assert fork.start.name == "other.py"
+
+
 async def test_the_file_may_move(tmp_path: Path) -> None:
     start = write(tmp_path, script(0.9, "mine"))
     settings = {**ONLY, "model_attempts": 1}
@@ -254,6 +333,16 @@ async def test_a_run_continues_from_an_earlier_one(tmp_path: Path) -> None:
     assert second.winner == "t0.s1"
     assert second.start is not None
     assert second.start.name == f"first:{first.winner}"
+
+
+async def test_a_script_of_a_run_with_another_metric_is_adapted_to_the_present_one(tmp_path: Path) -> None:
+    await solve(tmp_path, Scenario(initializer=fence(script(0.8, "A"))), ONLY, run_id="first")
+    scenario = Scenario(adapter=fence(script(0.8, "adapted")), initializer=fence(script(0.6, "B")))
+    task = make_task(tmp_path / "signs")
+    second = await solve(tmp_path, scenario, ONLY, start="first:t0.c1", run_id="second", task=task)
+    assert "its run had the metric metric.py:share, and this one has accuracy" in scenario.prompts["adapter"][0]
+    assert second.start is not None
+    assert "its run had the metric" in "".join(second.start.notes)
 
 
 async def test_a_script_that_cannot_be_read_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -92,3 +92,31 @@ def test_right_predictions_get_the_best_score(
     assert defined["score_part"](held, held[["id", "y"]]) == pytest.approx(right, abs=1e-5)
     wrong = held[["id"]].assign(y=held["y"].sample(frac=1, random_state=3).to_numpy())
     assert defined["score_part"](held, wrong) != pytest.approx(right, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("metric", "label", "right"),
+    [("accuracy", probabilities, 1.0), ("mae", lambda frame: frame["x"].round(3), 0.0)],
+)
+def test_predictions_belong_to_their_ids_in_whatever_order(
+    metric: str, label: Any, right: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = rows()
+    folder = write_task(tmp_path / "task", frame.assign(y=label(frame)), "y", metric)
+    defined = functions(folder, monkeypatch)
+    held, _, _ = divide(defined, folder, tmp_path)
+    shuffled = held[["id", "y"]].sample(frac=1, random_state=1).reset_index(drop=True)
+    assert defined["score_part"](held, shuffled) == pytest.approx(right, abs=1e-5)
+    with pytest.raises(ValueError, match="one row for each id"):
+        defined["score_part"](held, held[["id", "y"]].iloc[[0, *range(len(held) - 1)]].reset_index(drop=True))
+
+
+def test_where_the_rows_cannot_be_divided_the_script_still_ends_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_task(tmp_path / "task", rows().assign(y=1.5), "y", "rmse")
+    defined = functions(folder, monkeypatch)
+    monkeypatch.chdir(tmp_path)  # as a script that has gone to another folder, without ./input
+    assert np.isnan(defined["validate"]())
+    assert "cannot be scored" in capsys.readouterr().out
+    assert not (tmp_path / "validation_of_start").exists()

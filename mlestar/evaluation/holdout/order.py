@@ -23,7 +23,7 @@ def order_notes(pooled: Pooled, times: list[TimeColumns]) -> tuple[str, ...]:
     if len(test) and len(train) and np.nanmin(test) > np.nanmax(train):
         return (
             f"the ids of test all come after those of train: whether {column} is in the order of time cannot be "
-            f"decided from the files; if it is, set split = 'time:{column}' in task.toml",
+            f"decided from the files; if it is, set split = 'time:{column}' in task.toml or with --split",
         )
     for columns, _, other in times:
         if not other.dates or columns[0] == column:
@@ -33,6 +33,6 @@ def order_notes(pooled: Pooled, times: list[TimeColumns]) -> tuple[str, ...]:
             name = "+".join(columns)
             return (
                 f"{column} increases with {name}, but test is not later than train: whether new rows come later cannot "
-                f"be decided from the files; if they do, set split = 'time:{name}' in task.toml",
+                f"be decided from the files; if they do, set split = 'time:{name}' in task.toml or with --split",
             )
     return ()

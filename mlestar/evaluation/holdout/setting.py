@@ -69,7 +69,7 @@ def assume_plan(spec: TaskSpec, train: pd.DataFrame, test: pd.DataFrame) -> Spli
     keep = repeated >= _MANY_EQUAL
     lines = [
         "assumed: there is no test file to compare with; if new rows will be later, of other groups or elsewhere, set "
-        "split = 'time:COLUMN', 'series:GROUP:TIME', 'group:COLUMN' or 'space:X+Y' in task.toml"
+        "split = 'time:COLUMN', 'series:GROUP:TIME', 'group:COLUMN' or 'space:X+Y' in task.toml or with --split"
     ]
     lines += [f"{repeated:.0%} of the rows repeat the features of another; they are kept together"] if keep else []
     lines += _dependence_notes(spec, train[features])

@@ -1,1 +1,1 @@
-"""What an exported folder contains besides data: modules that need nothing else of this package."""
+"""Modules that only exported folders use; they import nothing else of this package."""

@@ -1,4 +1,4 @@
-"""The model of an exported folder: frames are checked here, and the predictor executes elsewhere."""
+"""The model of an exported folder: it checks frames; the predictor executes in a container or another process."""
 
 import json
 from pathlib import Path
@@ -9,16 +9,19 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlestar.errors import OperatorError, UserError
+from mlestar.evaluation.uncertainty.record import Uncertainty, UncertaintyKind
 from mlestar.export.alone.front import Execution
 from mlestar.export.alone.places import in_container, in_process
 from mlestar.export.alone.process import PredictorProcess
-from mlestar.export.alone.sums import ChangedError, check_model, check_sums
+from mlestar.export.alone.sums import check_folder
 from mlestar.metrics.labels import canonical
 from mlestar.metrics.spec import TaskSpec
 from mlestar.metrics.submitted import plain_numbers
+from mlestar.predictor.coverage import check_coverage, with_coverage
 from mlestar.predictor.frames import RowSpec, check_frame
 from mlestar.predictor.predictions import Predictions
 from mlestar.predictor.row_files import RowFiles
+from mlestar.predictor.sums import ChangedError
 
 DESCRIPTION = "model.json"
 FORMAT = 1
@@ -26,7 +29,7 @@ PLACES = {"docker": in_container, "process": in_process}
 
 
 class Description(BaseModel):
-    """`model.json`: what is predicted, from which columns, in which files."""
+    """`model.json`: the targets, the columns that rows must have, and the files of new rows."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,16 +39,18 @@ class Description(BaseModel):
     rows: RowSpec
     files: RowFiles
     labels: tuple[str, ...] = ()
-    """The different labels of train; of values none."""
+    """The distinct labels of train; empty for values."""
+    uncertainty: Uncertainty | None = None
+    """From which intervals or sets of classes follow; None in folders of older versions."""
     ranks: bool = False
-    """The predictions are the ranks of rows among each other."""
+    """Whether the predictions are ranks among the rows of a call."""
 
 
 class Model:
     """Predicts the rows of frames."""
 
     def __init__(self, description: Description, process: PredictorProcess) -> None:
-        """Keep what predicts; `load` makes a model."""
+        """Store the predictor; use `load` to make a model."""
         self.description = description
         self._process = process
 
@@ -62,7 +67,7 @@ class Model:
 
     @property
     def has_probabilities(self) -> bool:
-        """Whether `predict_proba` can answer."""
+        """Whether `predict_proba` can be used."""
         return self.description.spec.prediction_kind == "probability" and not self.description.ranks
 
     def predict(self, frame: Any) -> pd.DataFrame:
@@ -86,6 +91,38 @@ class Model:
         self._refuse_ranks()
         return self.predictions(frame).probabilities()
 
+    def predict_interval(self, frame: Any, coverage: float = 0.8) -> pd.DataFrame:
+        """Return values with the columns `lower` and `upper`, between which this share of rows is to be.
+
+        With several targets the names are those of the target with `_lower` and `_upper`.
+
+        Raises:
+            UserError: as `predict`, and where the model has no intervals of this coverage.
+            OperatorError: the predictor fails.
+        """
+        known = self.uncertainty(coverage, "interval")
+        return with_coverage(self.predictions(frame), known, coverage)
+
+    def predict_set(self, frame: Any, coverage: float = 0.95) -> pd.DataFrame:
+        """Return labels with the column `set`: a tuple of the classes of which one is true for this share of rows.
+
+        With several targets the names are those of the target with `_set`.
+
+        Raises:
+            UserError: as `predict`, and where the model has no sets of this coverage.
+            OperatorError: the predictor fails.
+        """
+        known = self.uncertainty(coverage, "set")
+        return with_coverage(self.predictions(frame), known, coverage)
+
+    def uncertainty(self, coverage: float, kind: UncertaintyKind | None = None) -> Uncertainty:
+        """Return how sure predictions are at a coverage.
+
+        Raises:
+            UserError: there are no intervals or sets of this coverage.
+        """
+        return check_coverage(self.description.uncertainty, coverage, "the model", kind)
+
     def predict_submission(self, frame: Any) -> pd.DataFrame:
         """Return what the predictor writes, as text: the id if the frame has it, and predictions."""
         return self.predictions(frame).submission
@@ -101,7 +138,7 @@ class Model:
         return Predictions.of_table(known.spec, known.labels, table, cells, frame)
 
     def start(self) -> None:
-        """Start the predictor now, so that the first prediction is not slower than others."""
+        """Start the predictor, so that the first prediction is as fast as later ones."""
         self._process.start()
 
     def close(self) -> None:
@@ -131,15 +168,15 @@ def read_description(folder: Path) -> Description:
         UserError: a file is gone or was changed, or the folder was made by a later version.
     """
     try:
-        check_sums(folder)
-        check_model(folder / "predictor")
+        check_folder(folder)
         values = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         if values["format"] != FORMAT:
             msg = f"{folder} has format {values['format']}, and this code reads {FORMAT}"
             raise UserError(msg)
         return Description.model_validate(values)
     except ChangedError as error:
-        raise UserError(str(error)) from error
+        msg = f"{error}: export the model again"
+        raise UserError(msg) from error
     except (OSError, KeyError, TypeError, ValidationError) as error:
         msg = f"{folder / DESCRIPTION} cannot be read: export the model again"
         raise UserError(msg) from error
@@ -169,7 +206,7 @@ def _in_order(spec: TaskSpec, table: pd.DataFrame, ids: "pd.Series[str] | None",
 
 
 def _places(written: "pd.Series[str]", ids: "pd.Series[str]") -> np.ndarray:
-    """Return where each id stands among the written ones."""
+    """Return the position of each id among the written ones."""
     places = pd.Index(written.map(canonical)).get_indexer_for(pd.Index(ids.map(canonical)))
     if len(places) != len(ids) or (places < 0).any():
         places = pd.Index(written.str.strip()).get_indexer_for(pd.Index(ids.str.strip()))

@@ -19,7 +19,7 @@ BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]); from mlestar_model.worker import main; del sys.path[0]; "
     "main(sys.argv[1])"
 )
-"""Imports from the exported folder alone: the working folder and the user's own packages are not on the path."""
+"""Imports only from the exported folder: the working folder and packages of the user are not on the path."""
 ISOLATION = (
     "--network=none",
     "--read-only",
@@ -30,12 +30,12 @@ ISOLATION = (
     "--memory=4g",
     "--memory-swap=4g",
 )
-"""What a container of a predictor may not do; limits chosen by judgement, not measured."""
+"""Restrictions of a predictor's container. The limits are chosen by judgement; not measured."""
 _KILL_SECONDS = 30
 
 
 def in_process(folder: Path, seconds: float, *, log: bool = False) -> PredictorProcess:
-    """Return a process of this machine, with the rights of this one and without its variables."""
+    """Return a process on this machine with the rights of this process, but without its environment variables."""
     command = [sys.executable, "-I", "-c", BOOT, str(folder)]
     return PredictorProcess(lambda: command, environment=kept_variables(), seconds=seconds, log=log)
 
@@ -59,7 +59,7 @@ def in_container(folder: Path, seconds: float, *, log: bool = False) -> Predicto
         for name in running:
             _call([docker, "kill", name])
 
-    # The command `docker` needs to know where the engine is.
+    # These variables tell the command `docker` where the engine is.
     return PredictorProcess(command, environment=dict(os.environ), seconds=seconds, log=log, on_kill=kill)
 
 

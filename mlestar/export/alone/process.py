@@ -1,10 +1,11 @@
-"""A process that answers requests, started when it is needed and ended when it takes too long."""
+"""A process that answers requests; it is started when needed and ended when a request takes too long."""
 
 import base64
 import binascii
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -13,11 +14,11 @@ from typing import Any
 from mlestar.errors import OperatorError, first_line
 
 _MAX_ANSWER = 2**30
-"""Bytes of an answer. Chosen by judgement; not measured."""
+"""Most bytes of an answer. Chosen by judgement; not measured."""
 _END_SECONDS = 5
-"""Time in which a process ends once its input is closed. Chosen by judgement; not measured."""
+"""Seconds in which a process must end after its input is closed. Chosen by judgement; not measured."""
 _START_SECONDS = 300
-"""Time for importing a predictor. Chosen by judgement; not measured."""
+"""Seconds for importing a predictor. Chosen by judgement; not measured."""
 KEPT = (
     "PATH",
     "LANG",
@@ -28,11 +29,11 @@ KEPT = (
     "OPENBLAS_NUM_THREADS",
     "POLARS_MAX_THREADS",
 )
-"""Variables that the process of a predictor has: no other, because they hold secrets."""
+"""The only environment variables of a predictor's process, because others may contain secrets."""
 
 
 class PredictorProcess:
-    """Answers one request at a time; after a failure the next request starts it anew."""
+    """Answers one request at a time; after a failure the next request starts it again."""
 
     def __init__(
         self,
@@ -43,7 +44,7 @@ class PredictorProcess:
         log: bool = False,
         on_kill: Callable[[], None] = lambda: None,
     ) -> None:
-        """Keep what starts it.
+        """Store the command that starts the process.
 
         Args:
             command: returns the command.
@@ -99,6 +100,7 @@ class PredictorProcess:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             env=dict(self._environment),
+            start_new_session=True,
         )
         answer = self._ask(self._process, b"", _START_SECONDS)
         if not answer.get("ready"):
@@ -148,10 +150,13 @@ class PredictorProcess:
             process.stdout.close()
 
     def _kill(self, process: "subprocess.Popen[bytes]") -> None:
+        """End a process and those that it started: any of them could keep its pipe open."""
         self._on_kill()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.kill()
 
 
 def kept_variables() -> dict[str, str]:
-    """Return the variables of this process that one of a predictor may have."""
+    """Return the environment variables of this process that a predictor's process gets."""
     return {name: os.environ[name] for name in KEPT if name in os.environ}

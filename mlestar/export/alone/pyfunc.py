@@ -8,6 +8,10 @@ from mlestar.errors import UserError
 from mlestar.export.alone.front import load
 from mlestar.export.alone.model import Model
 
+METHODS = ("predict", "predict_proba", "predict_interval", "predict_set", "predict_submission")
+COVERAGE = 0.9
+"""Of intervals and sets for which none is asked."""
+
 
 class PyfuncModel:
     """What `mlflow.pyfunc` calls."""
@@ -19,14 +23,18 @@ class PyfuncModel:
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Return labels or values; with `params={"method": "predict_proba"}` probabilities.
 
+        `{"method": "predict_interval", "coverage": 0.9}` adds intervals, and `predict_set` sets of classes.
+
         Raises:
             UserError: the frame does not suit the model, or there is no such method.
         """
-        method = (params or {}).get("method", "predict")
-        if method not in ("predict", "predict_proba", "predict_submission"):
-            msg = f"method={method!r}: choose predict, predict_proba or predict_submission"
+        given = params or {}
+        method = given.get("method", "predict")
+        if method not in METHODS:
+            msg = f"method={method!r}: choose one of {', '.join(METHODS)}"
             raise UserError(msg)
-        table: pd.DataFrame = getattr(self.model, method)(model_input)
+        further = (given.get("coverage", COVERAGE),) if method in ("predict_interval", "predict_set") else ()
+        table: pd.DataFrame = getattr(self.model, method)(model_input, *further)
         return table
 
 

@@ -1,16 +1,29 @@
-"""Whether the files of an exported folder are those that were written. Standard library only."""
+"""Checking that the files of an exported folder are unchanged. Standard library only."""
 
-import json
 from pathlib import Path
 
-from mlestar.files import sha256_of
+from mlestar.predictor.sums import ChangedError, check_files, check_nothing_added
 
 SUMS = "SHA256SUMS"
 """The sha256 of every file, in the form of `sha256sum`."""
+PREDICTOR = "predictor"
+"""The folder of the predictor in an exported folder."""
 
 
-class ChangedError(ValueError):
-    """A file is gone or is not the one that was exported; the message names it."""
+def check_folder(folder: Path, below: str = "") -> None:
+    """Refuse an exported folder whose files differ from the record.
+
+    Args:
+        folder: the exported folder.
+        below: only files whose path begins so.
+
+    Raises:
+        ChangedError: a file is gone or was changed, or one was added to the predictor.
+    """
+    sums = read_sums(folder)
+    check_files(folder, {name: digest for name, digest in sums.items() if name.startswith(below)})
+    own = f"{PREDICTOR}/"
+    check_nothing_added(folder / PREDICTOR, {name.removeprefix(own) for name in sums if name.startswith(own)})
 
 
 def read_sums(folder: Path) -> dict[str, str]:
@@ -23,57 +36,5 @@ def read_sums(folder: Path) -> dict[str, str]:
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
         return {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
     except (OSError, ValueError) as error:
-        msg = f"{folder} is no exported model, or its {SUMS} was changed: export it again"
+        msg = f"{folder} is no exported model, or its {SUMS} was changed"
         raise ChangedError(msg) from error
-
-
-def check_sums(folder: Path, below: str = "") -> None:
-    """Refuse files that differ from the record.
-
-    Args:
-        folder: the exported folder.
-        below: only files whose path begins so.
-
-    Raises:
-        ChangedError: a file is gone or was changed.
-    """
-    for name, digest in read_sums(folder).items():
-        if name.startswith(below):
-            check_file(folder, name, digest)
-
-
-def check_model(predictor: Path) -> None:
-    """Refuse saved files that are not those that `predictor.json` lists.
-
-    Raises:
-        ChangedError: a file is gone, was changed, or is not listed.
-    """
-    try:
-        listed = json.loads((predictor / "predictor.json").read_text(encoding="utf-8"))["files"]
-        digests = {str(file["name"]): str(file["sha256"]) for file in listed}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        msg = f"{predictor}/predictor.json cannot be read"
-        raise ChangedError(msg) from error
-    model = predictor / "model"
-    for name, digest in digests.items():
-        check_file(model, name, digest)
-    present = {path.relative_to(model).as_posix() for path in model.rglob("*") if path.is_file() or path.is_symlink()}
-    if unlisted := sorted(present - set(digests)):
-        msg = f"predictor/model/{unlisted[0]} is not listed in predictor.json"
-        raise ChangedError(msg)
-
-
-def check_file(folder: Path, name: str, digest: str) -> None:
-    """Refuse a file that is gone, is a link or outside of its folder, or differs.
-
-    Raises:
-        ChangedError: it is.
-    """
-    path = folder / name
-    outside = Path(name).is_absolute() or ".." in Path(name).parts
-    if outside or path.is_symlink() or not path.is_file():
-        msg = f"{name} is gone, or no file of its own"
-        raise ChangedError(msg)
-    if sha256_of(path) != digest:
-        msg = f"{name} was changed: its sha256 is not the recorded one"
-        raise ChangedError(msg)

@@ -6,6 +6,7 @@ The first line out is `{"ready": true}`. The predictor has other standard stream
 
 import base64
 import functools
+import importlib.machinery
 import importlib.util
 import json
 import os
@@ -17,10 +18,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlestar.export.alone.sums import ChangedError, check_model, check_sums
+from mlestar.export.alone.sums import PREDICTOR, check_folder
+from mlestar.predictor.sums import ChangedError
 
 _MAX_ERROR = 300
-"""Characters of an error that an answer repeats."""
+"""Most characters of an error in an answer. Chosen by judgement; not measured."""
 
 
 def main(folder: str) -> None:
@@ -36,9 +38,8 @@ def main(folder: str) -> None:
         answers.flush()
 
     try:
-        check_sums(root, "predictor/")
-        check_model(root / "predictor")
-        predict = load_predictor(root / "predictor/predictor.py")
+        check_folder(root, f"{PREDICTOR}/")
+        predict = load_predictor(root / PREDICTOR / "predictor.py")
     except ChangedError as error:
         answer({"error": str(error)})
         return
@@ -47,21 +48,24 @@ def main(folder: str) -> None:
         raise
     answer({"ready": True})
     for line in requests:
-        answer(_predict(root / "predictor", predict, line))
+        answer(_predict(root / PREDICTOR, predict, line))
 
 
 def load_predictor(path: Path) -> Callable[[Path, Path, Path], Any]:
-    """Import a predictor and return its function `predict`; what its function `load` returns is kept.
+    """Import a predictor and return its function `predict`; the result of its function `load` is kept.
 
-    It was fitted as the main module, by whose name saved files call what it defines.
+    It was fitted as the main module, by whose name saved files call what it defines. Compiled code that lies beside it
+    is not used: nothing compared it.
     """
-    spec = importlib.util.spec_from_file_location("predictor", path)
-    if spec is None or spec.loader is None:
+    loader = importlib.machinery.SourceFileLoader("predictor", str(path))
+    spec = importlib.util.spec_from_loader("predictor", loader, origin=str(path))
+    if spec is None:
         msg = f"{path.name} cannot be imported"
         raise ImportError(msg)
+    spec.has_location = True
     module = importlib.util.module_from_spec(spec)
     sys.modules["predictor"] = sys.modules["__main__"] = module
-    spec.loader.exec_module(module)
+    exec(loader.source_to_code(path.read_bytes(), str(path)), module.__dict__)
     if callable(getattr(module, "load", None)):
         module.__dict__["load"] = functools.cache(module.load)
     predict: Callable[[Path, Path, Path], Any] = module.predict
@@ -83,7 +87,7 @@ def _predict(predictor: Path, predict: Callable[[Path, Path, Path], Any], line: 
         predict(predictor / "model", data, submission)
         return {"submission": base64.b64encode(submission.read_bytes()).decode()}
     except (Exception, SystemExit) as error:
-        traceback.print_exc()  # for the log of a service; other users drop it
+        traceback.print_exc()  # for the log of a service; other callers discard it
         return {"error": describe(error)}
     finally:
         os.chdir("/")
@@ -91,7 +95,7 @@ def _predict(predictor: Path, predict: Callable[[Path, Path, Path], Any], line: 
 
 
 def _link_files(source: Path, target: Path) -> None:
-    """Make the folders of a source, with links to its files: what is written beside them does not reach the source."""
+    """Copy the folder tree of a source with links to its files, so that new files are not written into the source."""
     for path in source.rglob("*"):
         if path.is_file():
             link = target / path.relative_to(source)

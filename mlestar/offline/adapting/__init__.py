@@ -12,7 +12,7 @@ from mlestar.syntax import parse
 
 
 def adapt(facts: Facts) -> str:
-    """Return the script with the paths of the contract and a score line; what is not understood stays."""
+    """Return the script with the paths of the contract and a score line; other code stays unchanged."""
     steps: tuple[Callable[[str], str], ...] = (
         lambda script: replace_libraries(script, facts.packages),
         write_submission_file,

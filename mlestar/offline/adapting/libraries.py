@@ -1,10 +1,9 @@
-"""Libraries that only show things and that the sandbox lacks: harmless stand-ins take their place."""
+"""Libraries for display and tracking that the sandbox lacks are replaced by stand-ins that do nothing."""
 
 import ast
 from collections.abc import Set
 
-from mlestar.offline.adapting.texts import insert_before, replace_nodes
-from mlestar.syntax import first_statement, parse
+from mlestar.syntax import first_statement, insert_before, parse, replace_nodes
 
 SHOWING = frozenset(
     {
@@ -15,14 +14,14 @@ SHOWING = frozenset(
         *("tqdm", "dotenv", "watermark", "kaggle_secrets"),
     }
 )
-"""Modules without which a model is trained alike."""
+"""Modules without which a model is trained in the same way."""
 OF_NOTEBOOKS = ("tqdm.notebook", "tqdm.notebook_gui", "google.colab", "kaggle_secrets")
-"""Modules that fail outside of a notebook, wherever they are installed."""
+"""Modules that fail outside of a notebook even where they are installed."""
 PROGRESS = frozenset({"tqdm"})
-"""Those of them that show progress."""
+"""Modules among them that show progress."""
 _STAND_IN = '''\
 class Unavailable:
-    """Stands for a library that shows things and that is not installed here."""
+    """Stand-in for a library for display or tracking that is not installed here; it does nothing."""
 
     def __getattr__(self, name):
         return self
@@ -47,7 +46,7 @@ class Unavailable:
 
 
 class Progress(Unavailable):
-    """Stands for a library that shows progress: what is counted stays."""
+    """Stand-in for a library that shows progress; it returns what is iterated over."""
 
     def __call__(self, *values, **options):
         if values and isinstance(values[0], int):
@@ -59,7 +58,7 @@ class Progress(Unavailable):
 
 
 def replace_libraries(script: str, installed: Set[str]) -> str:
-    """Return the script with stand-ins in place of libraries that only show things and are not installed."""
+    """Return the script with stand-ins for libraries for display and tracking that are not installed."""
     tree = parse(script)
     changes: list[tuple[ast.expr | ast.stmt, str]] = []
     for node in ast.walk(tree):

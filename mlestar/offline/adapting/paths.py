@@ -3,27 +3,29 @@
 import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PurePosixPath
 
 from mlestar.offline.adapting.texts import (
+    READS,
     UNKNOWN,
     file_name,
-    insert_before,
     is_path_object,
     known_texts,
     last_name,
-    replace_nodes,
+    read_texts,
     text_of,
 )
 from mlestar.offline.facts import Facts
-from mlestar.syntax import first_statement, parse
+from mlestar.syntax import first_statement, insert_before, parse, replace_nodes
 
 INPUT = "./input"
 _PACKED = re.compile(r"\.(?:zip|gz|bz2|xz|7z)$")
-_READS = re.compile(r"(?:read|scan)_(?:csv|table|parquet|excel|feather|json|ipc|ndjson)|fread|loadtxt|genfromtxt")
 _INPUT_FOLDER = re.compile(r"(?:/kaggle/input|(?:\.\./)+input)(?:/[\w-]+)*/?")
 _WORKING_FOLDER = re.compile(r"/kaggle/(?:working|temp)(/.*)?")
 _FOLDER = re.compile(r".*/.*|~.*|\.|data|input|inputs|dataset|datasets")
 _WORDS = re.compile(r"[a-z]+")
+_NEW = frozenset({"new", "unseen", "unlabelled", "unlabeled"})
+"""Words for rows to predict, beside those that begin with `test`."""
 _SHOWS = frozenset({"print", "info", "debug", "warning", "error", "exit"})
 
 Change = tuple[ast.expr | ast.stmt, str]
@@ -32,7 +34,7 @@ Change = tuple[ast.expr | ast.stmt, str]
 def read_input(script: str, facts: Facts) -> str:
     """Return the script with the paths of the task's files below `./input`."""
     tree = parse(script)
-    reader = _Reader(script, tree, tuple(facts.files), _roles(facts))
+    reader = _Reader(script, tree, tuple(facts.files), _roles(facts), facts.spec.name)
     changes = [*reader.visit(tree)]
     script = replace_nodes(script, changes)
     if any(text.startswith("Path(") for _, text in changes) and not _binds_path(tree):
@@ -41,7 +43,7 @@ def read_input(script: str, facts: Facts) -> str:
 
 
 def _roles(facts: Facts) -> dict[str, str]:
-    """Return the main files of a task by the word that names of variables and files have for each."""
+    """Return the main files of a task, by the word for each in names of variables and files."""
     spec = facts.spec
     roles = {"sample": spec.sample_submission, "test": spec.test, "train": spec.train}
     return {word: name for word, name in roles.items() if name and name in facts.files}
@@ -55,15 +57,21 @@ def _binds_path(tree: ast.Module) -> bool:
 class _Reader:
     """Finds what to replace in one script."""
 
-    def __init__(self, script: str, tree: ast.Module, files: tuple[str, ...], roles: Mapping[str, str]) -> None:
+    def __init__(
+        self, script: str, tree: ast.Module, files: tuple[str, ...], roles: Mapping[str, str], task: str
+    ) -> None:
         self._script = script
+        self._task = task.casefold()
         self._texts = known_texts(tree)
         self._files = files
         self._roles = roles
+        self._train = roles.get("train", "")
         self._written = {file_name(text) for text in self._written_texts(tree)}
         self._replaced: set[str] = set()
-        """Names whose text is a path that is replaced where it is assigned."""
+        """Names of variables whose path is replaced where it is assigned."""
         self._folders = _folders_of(tree, self._texts)
+        self._read = {self._find_file(text) for text in read_texts(tree, self._texts)}
+        """Files of the task that the script reads by their own names."""
 
     def _written_texts(self, tree: ast.Module) -> Iterator[str]:
         for node in ast.walk(tree):
@@ -86,7 +94,7 @@ class _Reader:
             if text is not None:
                 yield node, text
                 return
-        if isinstance(node, ast.JoinedStr):  # where its parts are is not known in every version of Python
+        if isinstance(node, ast.JoinedStr):  # not every version of Python has the positions of its parts
             return
         if isinstance(node, ast.Call) and (role := self._read_by_role(node)):
             yield role
@@ -100,7 +108,7 @@ class _Reader:
             yield from self.visit(child)
 
     def _replacement(self, node: ast.expr) -> str | None:
-        """Return the expression in place of a path of the task, None where it is none."""
+        """Return the replacement of a path of the task; None for other expressions."""
         text = text_of(node, self._texts)
         if text is None:
             return None
@@ -113,7 +121,7 @@ class _Reader:
         if not isinstance(node, ast.Constant):
             return None
         if _INPUT_FOLDER.fullmatch(text) or id(node) in self._folders:
-            # The name of a file that is made while the script runs stays: it may be at the end of the same text.
+            # A file name that the script completes at run time stays; it may be at the end of the same text.
             name = file_name(text) if re.search(r"[{%]", file_name(text)) else ""
             return repr(INPUT + ("/" + name if name or text.endswith("/") else ""))
         working = _WORKING_FOLDER.fullmatch(text)
@@ -131,18 +139,20 @@ class _Reader:
         return source.replace(folder, INPUT, 1)
 
     def _find_file(self, text: str) -> str:
-        """Return the file of the task that a path leads to, empty where it is none."""
-        # A folder that is not known may end with the mark that divides it from the name.
+        """Return the file of the task that a path refers to; empty where there is none."""
+        # An unknown folder may already end with a slash, so that its mark is part of the file name.
         name = _PACKED.sub("", file_name(text).removeprefix(UNKNOWN)).casefold()
         if not name or UNKNOWN in name or file_name(text) in self._written:
             return ""
         same = [file for file in self._files if _PACKED.sub("", file_name(file)).casefold() == name]
+        if not same and name == self._task + PurePosixPath(_PACKED.sub("", self._train)).suffix.casefold():
+            return self._train  # a run of one table is named like its file, which its input holds by another name
         parts = re.split(r"[/\\]", text.casefold())
         return max(same, key=lambda file: _common_end(file.casefold().split("/"), parts), default="")
 
     def _read_by_role(self, node: ast.Call) -> Change | None:
         """Return the change of a call that reads a file by another name than the task's."""
-        if not node.args or not _READS.fullmatch(last_name(node.func)):
+        if not node.args or not READS.fullmatch(last_name(node.func)):
             return None
         argument = node.args[0]
         text = text_of(argument, self._texts)
@@ -152,19 +162,24 @@ class _Reader:
             return None
         shown = file_name(text) if text is not None else ast.unparse(argument)
         file = self._file_of_role(shown)
+        # Where the script reads that file by its own name too, another name is that of another file.
+        if text is not None and file in self._read:
+            return None
         return (argument, f'"{INPUT}/{file}"') if file else None
 
     def _file_of_role(self, text: str) -> str:
-        """Return the file of the only role that words name; a sample submission is named by either of its words."""
+        """Return the file of the only role that a text names; `sample` or `submission` name the sample submission."""
         words = _WORDS.findall(re.sub(r"([a-z])([A-Z])", r"\1 \2", text).lower().replace("_", " "))
         joined = " ".join(words)
         if "sample" in joined or "submission" in joined:
             return self._roles.get("sample", "")
         named = [role for role in ("train", "test") if any(word.startswith(role) for word in words)]
+        if not named and _NEW & set(words):
+            named = ["test"]
         return self._roles.get(named[0], "") if len(named) == 1 else ""
 
     def _arguments(self, node: ast.Call) -> Iterator[Change]:
-        """Yield the change of an argument of the command line that has no default, so that none is needed."""
+        """Yield the change that gives a command-line argument a default value if it has none."""
         if last_name(node.func) != "add_argument" or not node.args:
             return
         name, option = node.args[0], node.args[-1]
@@ -191,7 +206,7 @@ class _Reader:
             yield option, f"{ast.unparse(option)}{extra}"
 
     def _file_of_argument(self, name: str) -> str:
-        """Return the path that an argument of the command line stands for, empty where it stands for none."""
+        """Return the path that a command-line argument refers to; empty where it is not a path of the task."""
         words = _WORDS.findall(name.lower().replace("_", " ").replace("-", " "))
         if {"out", "output", "submission", "sub", "pred", "predictions"} & set(words) and "sample" not in words:
             return "." if {"dir", "folder", "directory"} & set(words) else "./submission.csv"
@@ -214,11 +229,11 @@ def _common_end(left: list[str], right: list[str]) -> int:
 
 
 def _folders_of(tree: ast.Module, texts: Mapping[str, str]) -> set[int]:
-    """Return the constants that are folders of files which a script names only while it runs."""
+    """Return the ids of the constants that are folders of files whose names are known only at run time."""
     used: set[str] = set()
     found: set[int] = set()
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Call) or not node.args or not _READS.fullmatch(last_name(node.func)):
+        if not isinstance(node, ast.Call) or not node.args or not READS.fullmatch(last_name(node.func)):
             continue
         text = text_of(node.args[0], texts)
         if text is None or UNKNOWN not in file_name(text):
@@ -249,10 +264,10 @@ def _first_part(node: ast.expr) -> ast.expr:
 
 
 def _assigned(tree: ast.Module, names: Iterable[str]) -> Iterator[ast.Constant]:
-    """Yield the folders that names stand for."""
-    wanted = set(names)
+    """Yield the constants of folders that are assigned to variables."""
+    variables = set(names)
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Assign) or not {last_name(target) for target in node.targets} & wanted:
+        if not isinstance(node, ast.Assign) or not {last_name(target) for target in node.targets} & variables:
             continue
         value = _first_part(node.value)
         if isinstance(value, ast.Constant) and isinstance(value.value, str) and _FOLDER.fullmatch(value.value):

@@ -1,6 +1,6 @@
-"""The score line of a script that has none: it is executed again on part of train, and predicts the rest of it.
+"""The score line of a script that has none: the script is executed again on part of train and predicts the rest.
 
-That needs nothing of what the script does, and scores no row that a model was fitted on.
+This works for every script, and scores no row on which a model was fitted.
 """
 
 import re
@@ -12,11 +12,11 @@ from mlestar.offline.metrics import Objective, find_objective
 from mlestar.offline.rendering import render
 
 SCORE_MARK = "# --- The score: "
-"""How the first line of what is added begins."""
+"""The beginning of the first added line."""
 SCORE_LINE = "Final Validation Performance"
 _TABLES = re.compile(r"\.(?:csv|tsv|txt)(?:\.(?:gz|bz2|xz|zip))?$")
 _RULES = frozenset({"likeliest", "threshold", "prior", "cuts", "positive", "probabilities", "values", "quantile"})
-"""Rules of objectives whose predictions can be read back from a submission here."""
+"""Decision rules whose predictions can be read from a submission."""
 _UNKNOWN = f'''
 # The host scores the submission; the script has no score of its own.
 print("{SCORE_LINE}: nan")
@@ -33,7 +33,7 @@ def add_score(script: str, facts: Facts) -> str:
 
 
 def _values(facts: Facts) -> dict[str, Any] | None:
-    """Return what the template needs, None where the rows of the task cannot be divided as tables."""
+    """Return the values of the template; None where the rows of the task cannot be split as tables."""
     spec = facts.spec
     if not spec.has_test or not _TABLES.search(spec.train) or not _TABLES.search(spec.test or ""):
         return None
@@ -45,7 +45,9 @@ def _values(facts: Facts) -> dict[str, Any] | None:
         return None
     if objective.rule not in _RULES or (objective.multilabel and spec.prediction_kind != "value"):
         return None
-    classify = objective.classify or objective.rule == "cuts"  # grades are classes, whatever predicts them
+    classify = (
+        objective.classify or objective.rule == "cuts"
+    )  # grades are classes, also where a regression predicts them
     if classify and not spec.classes:
         return None
     train, test = facts.files[spec.train], facts.files.get(spec.test or "")
@@ -73,7 +75,7 @@ def _values(facts: Facts) -> dict[str, Any] | None:
 
 
 def _code(objective: Objective) -> str:
-    """Return the body of `score`, in which the grades of an ordered target are classes like others."""
+    """Return the body of `score`; the grades of an ordinal target are treated as classes."""
     return re.sub(
         r"^names = .*grade_numbers\(y\).*$", "names = np.asarray(CLASSES)[y]", objective.code, flags=re.MULTILINE
     )

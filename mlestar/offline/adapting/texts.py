@@ -1,4 +1,4 @@
-"""What the expressions of a script are as texts, as far as that can be known without executing it."""
+"""The string values of expressions in a script, as far as they are known without executing it."""
 
 import ast
 import re
@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping
 
 UNKNOWN = "\0"
 """Stands for a part of a text that is not known."""
+READS = re.compile(r"(?:read|scan)_(?:csv|table|parquet|excel|feather|json|ipc|ndjson)|fread|loadtxt|genfromtxt")
+"""Functions that read a table."""
 _PATH_CLASSES = frozenset({"Path", "PurePath", "PosixPath", "PurePosixPath", "WindowsPath"})
 _SAME_PATH = frozenset({"resolve", "absolute", "expanduser", "as_posix"})
 _PATH_FUNCTIONS = frozenset({"str", "fspath", "abspath", "expanduser", "normpath", "realpath", "expandvars"})
 
 
 def known_texts(tree: ast.AST) -> dict[str, str]:
-    """Return the texts that names and attributes stand for; those with several are unknown."""
+    """Return the texts of variables and attributes; those with several values are unknown."""
     texts: dict[str, str] = {}
     assignments = [node for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.AnnAssign)]
     for node in sorted(assignments, key=lambda node: node.lineno):
@@ -30,7 +32,7 @@ def known_texts(tree: ast.AST) -> dict[str, str]:
 
 
 def text_of(node: ast.expr, texts: Mapping[str, str]) -> str | None:
-    """Return the text that an expression is, with `UNKNOWN` for parts; None where it is no text as far as is known."""
+    """Return the text of an expression, with `UNKNOWN` for unknown parts; None where it is not known to be a text."""
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else None
     if isinstance(node, ast.JoinedStr):
@@ -86,7 +88,7 @@ def _text_of_call(node: ast.Call, texts: Mapping[str, str]) -> str | None:
 
 
 def join(parts: Iterable[str]) -> str:
-    """Return a path of parts."""
+    """Return a path from its parts."""
     return "/".join(part.rstrip("/") for part in parts if part)
 
 
@@ -103,7 +105,7 @@ def file_name(text: str) -> str:
 
 
 def is_path_object(node: ast.expr) -> bool:
-    """Return whether an expression is a path of pathlib and no text."""
+    """Return whether an expression is a path of pathlib, not a text."""
     if isinstance(node, ast.BinOp):
         return isinstance(node.op, ast.Div)
     if not isinstance(node, ast.Call):
@@ -111,19 +113,8 @@ def is_path_object(node: ast.expr) -> bool:
     return last_name(node.func) in {*_PATH_CLASSES, "joinpath"} or last_name(node.func) in _SAME_PATH - {"as_posix"}
 
 
-def replace_nodes(code: str, changes: Iterable[tuple[ast.expr | ast.stmt, str]]) -> str:
-    """Return the code with other text in place of some of its nodes, none of which is inside another."""
-    lines = [line.encode() for line in code.split("\n")]
-    ordered = sorted(changes, key=lambda change: (change[0].lineno, change[0].col_offset), reverse=True)
-    for node, text in ordered:
-        end_row, end = (node.end_lineno or node.lineno) - 1, node.end_col_offset or 0
-        row = node.lineno - 1
-        joined = lines[row][: node.col_offset] + text.encode() + lines[end_row][end:]
-        lines[row : end_row + 1] = joined.split(b"\n")
-    return b"\n".join(lines).decode()
-
-
-def insert_before(code: str, line: int, text: str) -> str:
-    """Return the code with more lines before one of its lines, counted from 1."""
-    lines = code.split("\n")
-    return "\n".join([*lines[: line - 1], *text.removesuffix("\n").split("\n"), *lines[line - 1 :]])
+def read_texts(tree: ast.AST, texts: Mapping[str, str]) -> set[str]:
+    """Return the paths of the tables that a script reads, as far as they are known."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args]
+    paths = [text_of(node.args[0], texts) for node in calls if READS.fullmatch(last_name(node.func))]
+    return {path for path in paths if path}

@@ -10,23 +10,23 @@ from mlestar.offline.rendering import finish, render, sort_imports
 from mlestar.offline.signals import signal_values
 
 _FEW_ROWS = 700
-"""Rows up to which each sound is fitted with three changed copies beside it. Chosen by judgement; not measured."""
+"""Rows up to which three augmented copies of each sound are added. Chosen by judgement; not measured."""
 _SOME_ROWS = 3000
-"""Rows up to which each sound is fitted with a changed copy at all. Chosen by judgement; not measured."""
+"""Rows up to which one augmented copy of each sound is added. Chosen by judgement; not measured."""
 _FRAMES_PER_SECOND = 10_000
-"""Frames of spectra for each second of the time limit. Reading and describing them takes about a quarter of it: 25
-microseconds for each frame, measured on one core."""
+"""Frames of spectra per second of the time limit. Reading them and computing features takes about a quarter of the
+limit: 25 microseconds per frame, measured on one core."""
 _MOST_TARGETS = 1
-"""Targets up to which a network, which is fitted for each of them, is quick enough."""
+"""Targets up to which a network, which is fitted for each target, is fast enough. Chosen by judgement; not measured."""
 
 
 def suits(facts: Facts) -> bool:
-    """Return whether the rows are sounds; where no script can read them, columns beside them make a table."""
+    """Return whether the rows are sounds; where no script can read the sounds, other columns are used as a table."""
     return facts.spec.modality == "audio" and (are_readable(facts) or not _has_columns(facts))
 
 
 def _has_columns(facts: Facts) -> bool:
-    """Return whether train and test have columns of values beside ids and paths."""
+    """Return whether train and test have columns other than ids and paths."""
     return any(column.kind not in ("id", "path", "empty") for column in facts.test_columns)
 
 

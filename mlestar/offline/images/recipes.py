@@ -19,16 +19,16 @@ from mlestar.offline.tables.recipes import table_values
 _MANY_CLASSES = 6
 """Classes from which there are fewer boosting rounds, each with a tree per class. Chosen by judgement; not measured."""
 _SIDES = ((6_000, 64), (20_000, 48))
-"""Rows up to which pictures are kept with this many pixels on a side: the arrays then take less than 600 MB."""
+"""Rows up to which pictures are stored with this many pixels on a side: the arrays then take less than 600 MB."""
 _SMALLEST_SIDE = 32
 _FEW_PER_CLASS = 20
-"""Rows per class below which a linear model is fitted more closely. With 8 and 9 rows per class a regularization of a
-tenth or less had the lower log loss on generated faces and on leaves, with 60 and more rows the usual one."""
+"""Rows per class below which linear models get weaker regularization. Measured on generated faces and on leaves: with 8
+and 9 rows per class a tenth or less of the usual regularization had the lower log loss, with 60 and more the usual."""
 _MOST_LISTED = 30
-"""Columns beside the pictures up to which a script lists them; it takes all where there are more. Chosen by judgement;
+"""Columns besides the pictures up to which a script lists them; with more, it takes all columns. Chosen by judgement;
 not measured."""
 _MOST_TARGETS = 3
-"""Targets up to which each gets a network of its own within the time of a script. Chosen by judgement; not measured."""
+"""Targets up to which a network can be fitted for each within the time limit. Chosen by judgement; not measured."""
 
 
 def suits(facts: Facts) -> bool:
@@ -49,7 +49,7 @@ def _count_fits(facts: Facts) -> int:
 
 
 def first_models(facts: Facts) -> Sequence[str]:
-    """Return the models to begin with: linear ones where a class has few rows, of which boosting learns little."""
+    """Return the models to begin with: linear ones where a class has few rows, which are too few for boosting."""
     return ("kernel", "linear") if _has_few_per_class(facts) else ()
 
 
@@ -70,7 +70,7 @@ def write_script(facts: Facts, model: Model, title: str) -> str:
 
 def _values(facts: Facts, source: Source, model: Model, title: str) -> dict[str, Any]:
     """Return the values of the templates: those of tables, where one row is one prediction too, and those of files."""
-    # The model of a table is not used; its place in the values is taken below.
+    # The model of a table is not used: `write_script` replaces it.
     values = table_values(facts, Model("linear", model.imports, model.words), title)
     columns = _table_columns(facts, source)
     values |= {
@@ -111,7 +111,7 @@ def _needs_sample(facts: Facts, source: Source) -> bool:
 
 
 def _table_columns(facts: Facts, source: Source) -> list[str]:
-    """Return the columns beside the pictures that are features: numbers and categories."""
+    """Return the columns besides the pictures that are features: numbers and categories."""
     if source.form not in ("named_files", "arrays") or facts.cut_columns:
         return []
     kinds = ("int", "float", "bool", "category")
@@ -136,7 +136,7 @@ def _array_values(facts: Facts, source: Source) -> dict[str, Any]:
 
 
 def _store(name: str) -> str:
-    """Return which form a file of arrays has: `hdf5`, `npy` for one array, or `npz`."""
+    """Return the format of a file of arrays: `hdf5`, `npy` for one array, or `npz`."""
     suffix = Path(name.lower()).suffix
     return "hdf5" if suffix in (".h5", ".hdf5") else suffix.removeprefix(".")
 

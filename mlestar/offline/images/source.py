@@ -21,11 +21,12 @@ class Source:
     form: str
     """The template that loads them: `class_folders`, `class_in_name`, `named_files` or `arrays`."""
     ids_have: str = "name"
-    """What an id has of a test file: its `path`, its `name` below the test folder, or that without suffix (`stem`)."""
+    """Which part of a test file's path is its id: the `path`, the `name` below the test folder, or this without suffix
+    (`stem`)."""
     codes: dict[str, str] = field(default_factory=dict)
-    """Labels by the names of class folders, where a submission has numbers for them."""
+    """Labels by the names of classes, where a submission has numbers for them."""
     further: tuple[str, ...] = ()
-    """Folders beside train that hold class folders too."""
+    """Further folders that contain class folders."""
     pattern: str = ""
     """What matches the class at the beginning of a file name."""
     column: str = ""
@@ -39,7 +40,7 @@ class Source:
 
 
 def find_source(facts: Facts) -> Source | None:
-    """Return where the pictures of a task are; None where its rows are kept in another way."""
+    """Return where the pictures of a task are; None where its layout is not one with pictures."""
     layout = facts.spec.layout
     if layout == "class folders":
         further = tuple(_FURTHER.findall(facts.spec.layout_note))

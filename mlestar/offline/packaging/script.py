@@ -8,19 +8,24 @@ from mlestar.evaluation.blending.script import read_members, write_literal
 from mlestar.runners.supply.needs import NeedsError, read_needs
 from mlestar.syntax import parse
 
-_PARTS = ("values", "rewrite", "steps", "main")
+_STEPS = ("values", "rewrite", "steps", "run_steps", "main")
+_FITS = ("values", "fits", "main")
 _SKOPS = "skops==0.16.0"
 _LEARNERS = frozenset({"sklearn", "lightgbm", "xgboost", "catboost"})
 """Modules whose models skops writes."""
 
 
-def write_packaged(source: str, train: str, test: str) -> str:
+def write_packaged(source: str, train: str, test: str, rows: tuple[str, ...] = ()) -> str:
     """Return a script that defines `fit` and `predict` for another script.
+
+    Without `rows`, the script is executed step by step, and the steps that no row to predict goes through are saved.
+    With `rows`, only the calls that train are saved, and predicting executes everything else again on the train rows.
 
     Args:
         source: the script, which may be a blend of others.
         train: name of the file of the train rows.
         test: name of the file of the rows to predict.
+        rows: files of train rows and their labels that are saved with the models.
 
     Raises:
         ValueError: the script cannot be read or held as a text.
@@ -28,12 +33,12 @@ def write_packaged(source: str, train: str, test: str) -> str:
     members = read_members(source) or {"script": source}
     blend = source if "script" not in members else ""
     scripts = "\n".join(f"SCRIPTS[{name!r}] = _text({write_literal(text)})" for name, text in members.items())
-    imports, codes = _runtime()
+    imports, codes = _runtime(_FITS if rows else _STEPS)
     lines = [
         _declaration(source, *members.values()),
         '"""Fitting and predicting apart: `fit` runs the script and keeps what `predict` needs."""',
         imports,
-        f"TRAIN, TEST = {train!r}, {test!r}",
+        f"TRAIN, TEST, ROWS = {train!r}, {test!r}, {rows!r}",
         *codes,
         'def _text(lines):\n    return "\\n".join(line[1:] for line in lines.split("\\n")[1:])',
         "SCRIPTS = {}",
@@ -43,10 +48,10 @@ def write_packaged(source: str, train: str, test: str) -> str:
     return "\n\n".join(lines) + "\n"
 
 
-def _runtime() -> tuple[str, list[str]]:
-    """Return the imports of the code that takes steps, and the rest of it."""
+def _runtime(parts: tuple[str, ...]) -> tuple[str, list[str]]:
+    """Return the imports of the templates, and the rest of them."""
     imports, codes = dict[str, None](), list[str]()
-    for part in _PARTS:
+    for part in parts:
         text = files(__package__).joinpath(f"templates/{part}.py.jinja").read_text(encoding="utf-8")
         found = [node for node in parse(text).body if isinstance(node, ast.Import | ast.ImportFrom)]
         imports |= dict.fromkeys(ast.unparse(node) for node in found)

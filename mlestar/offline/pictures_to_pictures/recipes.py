@@ -10,17 +10,18 @@ from mlestar.offline.rendering import finish, render
 from mlestar.offline.tables.recipes import table_values
 
 _PIXELS_PER_SECOND = 2000
-"""Pixels to fit on, for each second of a script's limit. With 120 seconds fits took 1 to 2 seconds on documents."""
+"""Pixels to fit on per second of a script's time limit. Measured on documents: with a limit of 120 seconds, fits took 1
+to 2 seconds."""
 _PIXELS = (40_000, 600_000)
 """Fewest and most pixels to fit on. Chosen by judgement; not measured."""
 
 _FOLDS = 2
-"""Most of the time goes to the pixels of test, which every fold predicts. On generated documents two folds with twice
-the pixels had the error of five."""
+"""Every fold predicts all pixels of test, which takes most of the time. Measured on generated documents: two folds with
+twice the pixels had the same error as five folds."""
 
 
 def suits(facts: Facts) -> bool:
-    """Return whether each picture of train has another one that is its answer."""
+    """Return whether each picture of train has another picture as its answer."""
     return facts.spec.layout == "file to file"
 
 
@@ -34,7 +35,7 @@ def write_script(facts: Facts, model: Model, title: str) -> str:
 def _values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
     """Return the values of the templates: those of tables, as a pixel is a row; a picture stays on one side."""
     note = facts.spec.layout_note
-    # The model of a table is not used; its place in the values is taken by the caller.
+    # The model of a table is not used: the caller replaces it.
     values = table_values(facts, Model("linear", model.imports, model.words), title)
     answers = re.search(r"the picture of the same name in (.+?)/; predict it", note)
     low, high = _PIXELS

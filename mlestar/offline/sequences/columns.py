@@ -15,9 +15,9 @@ _WORD_LISTS = ("", ".txt", ".lst", ".dic", ".csv", ".tsv")
 _SENTENCE_WORDS = 3.0
 """Mean number of words from which a text is divided into tokens. Chosen by judgement; not measured."""
 _MOST_KINDS = 400
-"""Different values up to which a column is a kind of text. Chosen by judgement; not measured."""
+"""Different values up to which a column may describe the kind of a text. Chosen by judgement; not measured."""
 _MOST_SEQUENCES = 0.7
-"""Different values per row up to which a column may name sequences. Chosen by judgement; not measured."""
+"""Different values per row up to which a column may identify sequences. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class PairColumns:
 
     before: str
     sequence: str
-    """Names the sequence that a row belongs to, empty when rows are on their own."""
+    """Identifies the sequence that a row belongs to; empty where rows are independent."""
     position: str
-    """A number that orders the rows of a sequence, empty when they are in order."""
+    """A number that orders the rows of a sequence; empty where they are in order."""
     kinds: list[str]
-    """Columns of few values that say what a text is, such as a class or the form that is asked for."""
+    """Columns of few values that describe a text, such as its class or the form to be produced."""
     sentences: bool
     """The texts have several words each."""
     word_lists: list[str]
@@ -45,7 +45,7 @@ def find_pair_columns(facts: Facts) -> PairColumns | None:
     texts = [column for column in columns if column.name not in (sequence, position) and column.kind != "empty"]
     if not texts or target is None:
         return None
-    before = max(texts, key=lambda column: _likeness(column, target))
+    before = max(texts, key=lambda column: _score_as_source(column, target))
     kinds = [
         column.name
         for column in texts
@@ -62,7 +62,7 @@ def find_pair_columns(facts: Facts) -> PairColumns | None:
 
 
 def _find_sequence(facts: Facts, columns: Iterable[ColumnStatistics]) -> str:
-    """Return the column that names the sequence of a row: that of the split, else one named so whose values repeat."""
+    """Return the column that identifies sequences: that of the split, else one with such a name whose values repeat."""
     limit = _MOST_SEQUENCES * facts.spec.train_rows
     repeating = [column.name for column in columns if 1 < column.distinct <= limit]
     by_name = [name for name in repeating if _SEQUENCE.search(name) and not _POSITION.search(name)]
@@ -79,13 +79,13 @@ def _find_position(columns: Iterable[ColumnStatistics], sequence: str) -> str:
     return next((name for name in numbers if name != sequence and _POSITION.search(name)), "")
 
 
-def _likeness(column: ColumnStatistics, target: ColumnStatistics) -> tuple[float, bool, int]:
-    """Return how much a column looks like the text that becomes the target; larger is more."""
+def _score_as_source(column: ColumnStatistics, target: ColumnStatistics) -> tuple[float, bool, int]:
+    """Return a score for how likely a column is the text before the change; larger is more likely."""
     shared = _shared_pairs(column.examples, target.examples)
     return shared + 0.2 * bool(_BEFORE.search(column.name)), column.kind in ("text", "category", "id"), column.distinct
 
 
 def _shared_pairs(left: Sequence[str], right: Sequence[str]) -> float:
-    """Return the share of the pairs of letters of one column's examples that are in the other's too."""
-    pairs = [{text[place : place + 2] for text in texts for place in range(len(text))} for texts in (left, right)]
+    """Return the share of the character bigrams in the left examples that occur in the right ones too."""
+    pairs = [{text[start : start + 2] for text in texts for start in range(len(text))} for texts in (left, right)]
     return len(pairs[0] & pairs[1]) / max(len(pairs[0]), 1)

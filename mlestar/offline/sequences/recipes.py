@@ -15,16 +15,16 @@ from mlestar.offline.sequences.columns import find_pair_columns
 from mlestar.offline.tables.recipes import table_values
 
 _TABLE_MODEL = Model("linear", (), ())
-"""A model of tables, of which nothing is used but the values of the split."""
+"""A model of tables, of whose values only those of the split are used."""
 _FOLDS = 5
 _NUMBERS = re.compile(
     r"\b(?:numbers?|numerals?|dates?|digits?|currenc\w+|spoken|verbali[sz]\w+|measures?)\b", re.IGNORECASE
 )
 """Words of a description of texts in which numbers are written out."""
 _MIN_RESULTS = 0.1
-"""Different results per different text from which results are no labels. Chosen by judgement; not measured."""
+"""Different results per different text from which results are texts, not labels. Chosen by judgement; not measured."""
 _ROWS_PER_SAMPLED_ROW = 4
-"""Rows kept for every row of the limit on training rows: most of the time goes into different texts, and common texts
+"""Factor on the limit of training rows: the time depends mostly on the number of different texts, and common texts
 repeat. Chosen by judgement; not measured."""
 
 
@@ -39,7 +39,7 @@ def suits(facts: Facts) -> bool:
 
 
 def _are_pairs(facts: Facts) -> bool:
-    """Return whether texts become other texts: different texts seldom become the same one, as they do with labels."""
+    """Return whether the targets are texts and not labels: different texts rarely have the same result."""
     columns, target = find_pair_columns(facts), facts.column(facts.spec.target[0])
     before = facts.column(columns.before) if columns else None
     return bool(before and target and target.distinct >= _MIN_RESULTS * before.distinct)

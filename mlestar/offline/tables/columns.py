@@ -14,18 +14,18 @@ SEPARATORS = ("/", "|", ";", "_", ":", "-", ",")
 _MANY_VALUES = 20
 """Distinct values from which a category gets a count of its values as a feature. Chosen by judgement; not measured."""
 _MAX_DISTINCT_SHARE = 0.3
-"""Distinct values per row up to which a value occurs often enough to learn from. Chosen by judgement; not measured."""
+"""Distinct values per row up to which values repeat often enough to learn from. Chosen by judgement; not measured."""
 _MIN_WORDS = 3.0
 """Mean number of words from which a column is text. Chosen by judgement; not measured."""
 _MIN_GROUPS = 50
-"""Distinct values above which the beginning of a value may name a group. Chosen by judgement; not measured."""
+"""Distinct values above which the beginning of a value may identify a group. Chosen by judgement; not measured."""
 _MIN_COMPOSITES = 12
-"""Distinct values above which a common separator is no coincidence. Chosen by judgement; not measured."""
+"""Distinct values above which a separator in all of them is not a coincidence. Chosen by judgement; not measured."""
 _MAX_SEPARATORS = 5
 """Separators in one composite value. Chosen by judgement; not measured."""
 _MIN_LETTERS = 0.5
-"""Share of letters in the values of a column from which they are written language or a formula, not a number of
-something. Chosen by judgement; not measured."""
+"""Share of letters in the values of a column from which they are text or a formula, and not codes. Chosen by judgement;
+not measured."""
 _DIGEST = re.compile(r"[0-9a-fA-F-]{6,}")
 _MIN_AMOUNT = 100
 """Largest value and number of distinct values above which a column may hold amounts. Chosen by judgement; not
@@ -43,23 +43,24 @@ class FeatureColumns:
     parts: dict[str, str]
     """Composite texts and their separators."""
     groups: dict[str, str]
-    """Columns whose beginning names a group of rows, and the separator after it; a space: the last word names it."""
+    """Columns whose beginning identifies a group of rows, and the separator after it; with a space, the last word
+    identifies the group."""
     lists: dict[str, str]
-    """Columns whose cells are lists of a few values, and what separates these."""
+    """Columns whose cells are lists of a few values, and the separator of these."""
     amounts: list[str]
-    """Numbers from zero upwards whose sums mean something."""
+    """Non-negative numbers whose sum is meaningful."""
     wide: list[str] = field(default_factory=list)
-    """Categories of many values, of which the count is a feature."""
+    """Categories with many distinct values, whose counts are features."""
     joins: tuple[Join, ...] = ()
     cut: bool = False
-    """There are more columns, whose names are only in the files."""
+    """There are more columns, whose names the prompt does not list."""
     formats: dict[str, tuple[str, str, tuple[str, ...]]] = field(default_factory=dict)
-    """Of columns of numbers that are not written plainly: the decimal mark, a pattern of the marks between thousands,
+    """Of columns of numbers in another notation than Python's: the decimal mark, a pattern of the thousands separators,
     and the other texts that are removed."""
     date_formats: dict[str, str] = field(default_factory=dict)
     """Formats of dates that begin with the day or the month."""
     quarters: bool = False
-    """Some dates are quarters, which are read as their first month."""
+    """Some dates are quarters, which scripts read as their first month."""
     codes: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
     """Codes for missing values and the columns that have them."""
 
@@ -90,13 +91,13 @@ def treat_columns(facts: Facts) -> FeatureColumns:
     """Return the treatment of each column, decided from its statistics."""
     joins = find_joins(facts)
     all_columns = [*facts.test_columns, *(column for join in joins for column in join.statistics)]
-    written = {column.name: found for column in all_columns if (found := find_format(column))}
+    written = {column.name: date_format for column in all_columns if (date_format := find_format(column))}
     columns = [column for column in all_columns if column.name not in written]
     join_keys = {key for join in joins for key, _ in join.keys.values()}
     max_distinct = max(_MANY_VALUES, _MAX_DISTINCT_SHARE * facts.spec.train_rows)
     id_column = facts.column(facts.spec.id)
     with_id = [*columns, id_column] if id_column else columns
-    # A text that identifies its row is all that some tables have.
+    # In some tables the only content is a text that also identifies the row.
     may_be_texts = columns if all_columns else with_id
     lists = {column.name: column.list_separator for column in columns if column.list_separator}
     composites = [column for column in columns if column.kind in ("category", "id", "path")]
@@ -124,7 +125,7 @@ def treat_columns(facts: Facts) -> FeatureColumns:
 
 
 def _number_formats(facts: Facts, columns: Sequence[ColumnStatistics]) -> dict[str, tuple[str, str, tuple[str, ...]]]:
-    """Return how numbers are read that are not written plainly, targets and the column of the split included."""
+    """Return the formats of numbers in another notation than Python's, of targets and the column of the split too."""
     also = [column for column in (facts.column(facts.split.column),) if column]
     texts = {column.name: column.number_format for column in (*columns, *also)}
     texts |= facts.spec.number_formats
@@ -141,7 +142,7 @@ def _group_by_codes(columns: Sequence[ColumnStatistics]) -> dict[tuple[str, ...]
 
 
 def separator(column: ColumnStatistics) -> str:
-    """Return the separator of composite texts, empty when the examples do not agree on one."""
+    """Return the separator of composite texts; empty where the examples have no common one."""
     for sign in SEPARATORS:
         counts = {value.count(sign) for value in column.examples}
         same_count = len(counts) == 1 and 0 < min(counts) <= _MAX_SEPARATORS
@@ -153,7 +154,7 @@ def separator(column: ColumnStatistics) -> str:
 
 
 def _group_separator(column: ColumnStatistics) -> str:
-    """Return the separator behind the part of a value that names a group of rows; empty when there is none."""
+    """Return the separator after the part of a value that identifies a group of rows; empty where there is none."""
     if column.kind not in ("id", "category", "path") or column.distinct <= _MIN_GROUPS:
         return ""
     sign = separator(column)
@@ -172,7 +173,7 @@ def _is_counter(column: ColumnStatistics) -> bool:
 
 
 def _is_code(column: ColumnStatistics) -> bool:
-    """Return whether a column of whole numbers is named like a code, which names something."""
+    """Return whether a column of whole numbers is named like a code, whose values identify something."""
     return column.kind == "int" and bool(re.search(r"(?:^|_)(?:id|code|type|zip)$|I[dD]$", column.name))
 
 
@@ -181,7 +182,7 @@ def _is_text(column: ColumnStatistics) -> bool:
 
 
 def _is_written(column: ColumnStatistics, max_distinct: float) -> bool:
-    """Return whether too many values for categories are short texts: names, queries, formulas, texts without blanks."""
+    """Return whether values that are too many for categories are short texts: names, queries, formulas."""
     if column.kind not in ("category", "id") or column.minimum is not None or column.distinct <= max_distinct:
         return False
     signs = "".join("".join(value.split()) for value in column.examples)

@@ -9,12 +9,12 @@ from mlestar.offline.facts import Facts
 
 _DATE_LENGTH = 10
 """Characters of an ISO date."""
-_SUMMARIES = ("spread", "low", "high", "last")
-"""What a script computes of the numbers of a key with several rows, beside their mean."""
+_SUMMARIES = ("std", "min", "max", "last")
+"""Statistics that a script computes of the numbers of each key, besides their mean."""
 _MANY = 1.25
-"""Rows for each key from which numbers are summarized in several ways. Chosen by judgement; not measured."""
+"""Mean number of rows per key from which numbers get these statistics. Chosen by judgement; not measured."""
 _MOST_SUMMARIZED = 40
-"""Columns up to which they are. Chosen by judgement; not measured."""
+"""Most columns that get these statistics. Chosen by judgement; not measured."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Join:
     statistics: tuple[ColumnStatistics, ...]
     """Of those columns and of the summaries, under their new names."""
     summarized: tuple[str, ...] = ()
-    """New names of the numbers that are summarized in several ways, since a key has several rows."""
+    """New names of the numeric columns with further statistics, since a key has several rows."""
 
 
 def find_joins(facts: Facts) -> tuple[Join, ...]:
@@ -70,10 +70,10 @@ def _join(facts: Facts, file: FileStatistics, taken: set[str | None]) -> Join | 
 
 
 def _mean_rows(facts: Facts, file: FileStatistics, key: str) -> float:
-    """Return how many rows a key has on average, 1 where the prompt does not say how many rows there are."""
-    found = re.search(rf"^{re.escape(file.file)}: [^\n]*?(\d+) rows", facts.text("files"), re.MULTILINE)
+    """Return the mean number of rows per key; 1 where the prompt does not give the number of rows."""
+    match = re.search(rf"^{re.escape(file.file)}: [^\n]*?(\d+) rows", facts.text("files"), re.MULTILINE)
     distinct = next(column.distinct for column in file.columns if column.name == key)
-    return int(found[1]) / max(distinct, 1) if found else 1.0
+    return int(match[1]) / max(distinct, 1) if match else 1.0
 
 
 def _describe_summaries(numbers: Iterable[ColumnStatistics]) -> Iterable[ColumnStatistics]:
@@ -83,7 +83,7 @@ def _describe_summaries(numbers: Iterable[ColumnStatistics]) -> Iterable[ColumnS
 
 
 def _compared_length(key: ColumnStatistics, column: ColumnStatistics | None) -> int | None:
-    """Return how many leading characters to compare: a table of days is looked up by the day of a time."""
+    """Return how many leading characters to compare: times are matched with a table of days by their date."""
     if column is None or key.kind != "date" or column.kind != "date":
         return None
     key_is_day = all(len(value) == _DATE_LENGTH for value in key.examples)

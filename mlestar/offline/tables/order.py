@@ -1,4 +1,4 @@
-"""The order in which models for tables are proposed, by the columns, the classes and the number of rows."""
+"""The order in which models for tables are proposed, which depends on the columns, the classes and the rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from mlestar.offline.metrics import find_objective
 from mlestar.offline.tables.columns import treat_columns
 
 _MANY_CLASSES = 10
-"""Classes from which boosting, with a tree per class and round, learns too little from the rows of each. Chosen by
+"""Classes from which each class has too few rows for boosting, which fits a tree per class and round. Chosen by
 judgement; not measured."""
 _FEW_ROWS = 1_000
-"""Rows below which a linear model errs as little as trees. Chosen by judgement; not measured."""
+"""Rows below which a linear model has errors as small as those of trees. Chosen by judgement; not measured."""
 _WIDE = 0.1
 """Features per row from which a table is wide. Chosen by judgement; not measured."""
 _FEW_COLUMNS = 40
-"""Numeric columns up to which distances between rows mean something. Chosen by judgement; not measured."""
+"""Numeric columns up to which distances between rows are informative. Chosen by judgement; not measured."""
 _ROWS_PER_CELL = 4
-"""Rows for each pair of values from which the effect of the pair can be learned: as in the model of factors. Chosen by
+"""Rows per pair of values from which the effect of the pair can be learned, as in the model `factors`. Chosen by
 judgement; not measured."""
 _MIN_PAIRED = 2
-"""Columns of categories from which there are pairs."""
+"""Columns of categories that a pair needs."""
 
 
 @dataclass(frozen=True)
@@ -59,19 +59,20 @@ class Shape:
 def first_models(facts: Facts) -> Sequence[str]:
     """Return the names of the models to begin with, the most promising first; others follow in their usual order.
 
-    * Many classes: a linear model on scaled columns, beside one on similarities between rows where the columns are
-      few numbers, so that these mean something, and beside boosting elsewhere.
+    * Columns of texts: boosting and a linear model on TF-IDF.
+    * Many classes: a linear model, with a kernel model where the columns are few numbers, so that distances between
+      rows are informative, and with boosting elsewhere.
+    * Two or more columns of categories whose pairs of values are frequent: boosting and a model of the effects of these
+      pairs, for which boosting needs many splits.
     * Wide or small tables: boosting and a linear model.
-    * Two or more columns of categories whose pairs of values are frequent: the effects of these pairs beside boosting,
-      which needs many splits for a table of one category against another.
-    * Otherwise boosting, and a model of another kind whose errors differ from those of trees.
+    * Otherwise boosting, and a model of another type, whose errors differ from those of trees.
     """
     shape = measure_shape(facts)
     if treat_columns(facts).texts:
         return ("lightgbm", "text", "catboost")
     if shape.has_many_classes:
-        alike = shape.numbers <= _FEW_COLUMNS and not shape.category_sizes
-        return ("kernel", "linear", "lightgbm") if alike else ("lightgbm", "linear", "catboost")
+        few_numbers = shape.numbers <= _FEW_COLUMNS and not shape.category_sizes
+        return ("kernel", "linear", "lightgbm") if few_numbers else ("lightgbm", "linear", "catboost")
     if shape.has_pairs:
         return ("lightgbm", "factors", "catboost", "linear")
     if shape.is_wide or shape.is_small:
@@ -82,10 +83,10 @@ def first_models(facts: Facts) -> Sequence[str]:
 def measure_shape(facts: Facts) -> Shape:
     """Return what the order depends on."""
     columns, objective = treat_columns(facts), find_objective(facts)
-    known = {column.name: column.distinct for column in facts.test_columns}
+    sizes = {column.name: column.distinct for column in facts.test_columns}
     return Shape(
         rows=facts.spec.train_rows,
         numbers=len(columns.numbers),
-        category_sizes=tuple(known[name] for name in columns.categories if name in known),
+        category_sizes=tuple(sizes[name] for name in columns.categories if name in sizes),
         classes=len(facts.spec.classes) if objective.classify else 0,
     )

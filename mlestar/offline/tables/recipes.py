@@ -1,4 +1,4 @@
-"""Writing a script: parts chosen by the task, the columns and the model."""
+"""Writing a script for tables: its parts depend on the task, the columns and the model."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -26,12 +26,12 @@ measured."""
 _FEW_FEATURES = 6
 """Features up to which trees see all of them. Chosen by judgement; not measured."""
 _TUNED = frozenset({"threshold", "prior", "cuts", "tags", "quantile", "values"})
-"""Rules of decision with something that is found on held-out predictions."""
+"""Decision rules with parameters that are tuned on held-out predictions."""
 _COMPACT = re.compile(r"\d{8}T?\d{6}Z?")
 _LARGEST = 1e38
-"""Near the largest number of single precision."""
+"""Slightly below the largest number of single precision, 3.4e38."""
 _COMMON = 50
-"""Rows of the rarest class from which every fold has all classes, also in part of the rows. Chosen by judgement; not
+"""Rows of the rarest class from which every fold, and every part of one, has all classes. Chosen by judgement; not
 measured."""
 
 
@@ -41,9 +41,9 @@ def suits(facts: Facts) -> bool:
 
 
 def is_usable(facts: Facts, model: Model) -> bool:
-    """Return whether a model can be used for a table: that of texts needs a text column, that of factors categories.
+    """Return whether a model can be used for a table: `text` needs a column of texts, `factors` needs categories.
 
-    CatBoost refuses tables of constants. How often a value occurs is constant where almost all values differ.
+    CatBoost refuses tables in which all columns are constant, as counts of values are where almost all values differ.
     """
     needs = {"text": "texts", "factors": "categories"}
     columns = treat_columns(facts)
@@ -72,7 +72,7 @@ def table_values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
 
 
 def task_values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
-    """Return what the task, its columns and its split ask for, as every kind of data needs it."""
+    """Return the values that depend on the task, its columns and its split; every kind of data needs them."""
     objective, columns, split = find_objective(facts), treat_columns(facts), facts.split
     classes = _classes(facts, objective)
     values: dict[str, Any] = {
@@ -80,7 +80,7 @@ def task_values(facts: Facts, model: Model, title: str) -> dict[str, Any]:
         "spec": facts.spec,
         "columns": columns,
         "joins": columns.joins,
-        "steps": columns.steps or ["place_features"],
+        "steps": columns.steps or ["position_features"],
         "classes": objective.classes,
         "labels": classes,
         "classify": objective.classify,
@@ -134,7 +134,7 @@ def _shape(facts: Facts, objective: Objective) -> str:
 
 
 def _fields(facts: Facts, values: Mapping[str, Any]) -> list[str]:
-    """Return the columns that a file may lack: fields of JSON objects, which not every row has."""
+    """Return the columns that a file may lack: fields of JSON objects, as not every row has every field."""
     in_json = bool({"json", "json lines"} & {*values["forms"]})
     return [column.name for column in facts.test_columns if in_json or (values["nested"] and "." in column.name)]
 
@@ -146,9 +146,9 @@ def _has_huge_numbers(facts: Facts) -> bool:
 
 
 def _spelled_once(facts: Facts, classes: Sequence[str]) -> bool:
-    """Return whether the cells of the target are the labels themselves: no label is written in two ways.
+    """Return whether the cells of the target equal the labels, so that no label has two spellings.
 
-    A script writes values of Parquet in its own way: `true` for True, `1.0` for 1 where a cell of the column is empty.
+    A script formats values of Parquet itself: `true` for True, and `1.0` for 1 where a cell of the column is empty.
     """
     name = facts.labels_file.file if facts.labels_file else facts.spec.train
     if table_suffix(Path(name)) == ".parquet":
@@ -160,23 +160,23 @@ def _spelled_once(facts: Facts, classes: Sequence[str]) -> bool:
 
 
 def _are_plain(columns: FeatureColumns) -> bool:
-    """Return whether all features have names that every library takes, each of them once."""
+    """Return whether all feature names are unique and accepted by every library."""
     names = [*columns.numbers, *columns.categories]
     simple = set(columns.steps) <= {"number_features", "category_features"} and len(set(names)) == len(names)
     return simple and all(name == plain for name, plain in plain_names(names).items())
 
 
 def _has_compact_dates(facts: Facts, columns: FeatureColumns) -> bool:
-    """Return whether some date is written in digits alone, down to the second."""
+    """Return whether a date is written as fourteen digits, down to the second."""
     joined = (column for join in columns.joins for column in join.statistics)
     dates = [column for column in (*facts.test_columns, *joined) if column.name in columns.dates]
     cells = (cell for column in dates for cell in (*column.examples, column.minimum or "", column.maximum or ""))
-    # Without an example nothing is known.
+    # Without an example, dates may have this form.
     return any(not column.examples for column in dates) or any(_COMPACT.fullmatch(cell.strip()) for cell in cells)
 
 
 def _are_common(facts: Facts, objective: Objective) -> bool:
-    """Return whether the rarest class has enough rows for every fold to have some of it."""
+    """Return whether the rarest class has enough rows for every fold to have some of them."""
     column, classes = facts.column(facts.spec.target[0]), _classes(facts, objective)
     if column is None or not len(column.shares) == column.distinct == len(classes):
         return False
@@ -185,7 +185,7 @@ def _are_common(facts: Facts, objective: Objective) -> bool:
 
 
 def dialect_arguments(facts: Facts) -> str:
-    """Return the arguments of `to_csv` for the dialect of the sample submission; empty for a usual one."""
+    """Return the arguments of `to_csv` for the dialect of the sample submission; empty for the usual dialect."""
     spec = facts.spec
     delimiter = f", sep={spec.submission_delimiter!r}" if spec.submission_delimiter != "," else ""
     return delimiter + (f", decimal={spec.submission_decimal!r}" if spec.submission_decimal != "." else "")
@@ -201,7 +201,7 @@ def _classes(facts: Facts, objective: Objective) -> list[str]:
 
 
 def _class_name(facts: Facts) -> str:
-    """Return what makes the class of the name of its column of predictions, as code."""
+    """Return the code that turns the name of a prediction column into the name of its class."""
     column, label = next(zip(facts.spec.prediction_columns, facts.spec.classes, strict=False), ("", ""))
     if not label or label not in column:
         return ""
@@ -210,7 +210,7 @@ def _class_name(facts: Facts) -> str:
 
 
 def _list_form(facts: Facts, objective: Objective, classes: Sequence[str]) -> dict[str, Any]:
-    """Return the pattern that divides a cell into labels, and what stands between the labels of a prediction."""
+    """Return the pattern that splits a cell into labels, and the separator between the labels of a prediction."""
     if objective.rule not in ("tags", "ranked"):
         return {}
     blanks = any(" " in label for label in classes)
@@ -227,7 +227,7 @@ def _list_form(facts: Facts, objective: Objective, classes: Sequence[str]) -> di
 
 
 def _positive(facts: Facts, classes: list[str]) -> int:
-    """Return the index of the positive class; the last one where the spec names none."""
+    """Return the index of the positive class; that of the last class where the spec names none."""
     positive = (facts.spec.pos_label or "").lower()
     names = [name.lower() for name in classes]
     if facts.spec.pos_label is not None and positive in names:
@@ -274,12 +274,12 @@ def _split_values(facts: Facts, objective: Objective, columns: FeatureColumns, s
 
 
 def plain_names(columns: Sequence[str]) -> dict[str, str]:
-    """Return the names of columns in a script's feature table, where these are its first features."""
+    """Return the names that columns have in a script's feature table, of which they are the first columns."""
     names: dict[str, str] = {}
-    for place, column in enumerate(columns):
+    for position, column in enumerate(columns):
         name = re.sub(r"[\W_]+", "_", column).strip("_") or "feature"
         while name in names:
-            name = f"{name}_{place}"
+            name = f"{name}_{position}"
         names[name] = column
     return {column: name for name, column in names.items()}
 

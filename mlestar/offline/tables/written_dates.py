@@ -1,4 +1,4 @@
-"""Columns of dates that are no dates for the statistics: in digits alone, with the month in words, or quarters."""
+"""Dates that the column statistics do not recognize: only digits, with the name of the month, or quarters."""
 
 import re
 from collections.abc import Sequence
@@ -9,12 +9,13 @@ from mlestar.data.statistics import ColumnStatistics
 from mlestar.evaluation.holdout.clock import TIME_WORDS, name_words
 
 QUARTER = "%Y-%m"
-"""Format of the first month of a quarter, as which scripts read it."""
+"""Scripts read a quarter as its first month, which has this format."""
 _IS_QUARTER = re.compile(r"(?:19|20)\d{2}[- ]?Q[1-4]")
 _DIGITS = {6: ("%Y%m", 28 * 24), 8: ("%Y%m%d", 24), 10: ("%Y%m%d%H", 1)}
-"""By the number of digits: the format, and the fewest hours between two different values."""
+"""By the number of digits: the format, and the least number of hours between two different values."""
 _YEARS = (1900, 2100)
-"""Years outside which digits are no date."""
+"""First year in which digits may be a date, and the first one in which they may not. Chosen by judgement; not
+measured."""
 _WORDED = ("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%b %d %Y", "%b %Y", "%b-%Y", "%b-%y", "%Y-%b", "%Y %b")
 _TIMES = ("", " %H:%M", " %H:%M:%S")
 _FORMATS = (
@@ -27,7 +28,7 @@ _FORMATS = (
 
 
 def find_format(column: ColumnStatistics) -> str:
-    """Return the format by which the cells of a column are dates; empty where they are none, or need no format."""
+    """Return the format of the dates in a column; empty where the cells are not dates, or need no format."""
     if column.kind == "int":
         return _find_digits(column)
     values = [value.strip() for value in column.examples]
@@ -35,11 +36,11 @@ def find_format(column: ColumnStatistics) -> str:
         return ""
     if all(_IS_QUARTER.fullmatch(value) for value in values):
         return QUARTER
-    return next((found for found in _FORMATS if _are_read(values, found)), "")
+    return next((date_format for date_format in _FORMATS if _are_read(values, date_format)), "")
 
 
 def _find_digits(column: ColumnStatistics) -> str:
-    """Return the format of dates in digits alone, such as 20170308, in a column that is named like a time."""
+    """Return the format of dates that are only digits, such as 20170308, in a column that is named like a time."""
     low, high = column.minimum or "", column.maximum or ""
     if len(low) not in _DIGITS or not name_words(column.name) & TIME_WORDS:
         return ""
@@ -48,7 +49,7 @@ def _find_digits(column: ColumnStatistics) -> str:
         return ""
     first, last = (datetime.strptime(value, date_format) for value in (low, high))
     hours = (last - first).total_seconds() / 3600
-    # There are no more different values than hours, days or months.
+    # Dates have at most as many different values as there are hours, days or months in their range.
     return date_format if column.distinct <= 1 + hours / least else ""
 
 

@@ -11,16 +11,16 @@ from mlestar.offline.tables.recipes import find_unused as find_unused_columns
 from mlestar.offline.tables.recipes import table_values
 
 _MAIN_WORDS = 8.0
-"""Mean number of words from which texts are the main content of a table. Chosen by judgement; not measured."""
+"""Mean number of words from which a column of texts is the main content. Chosen by judgement; not measured."""
 _FEW_OTHERS = 3
 """Other columns up to which any column of texts is the main content. Chosen by judgement; not measured."""
 _TABLE_MODEL = Model("linear", (), ())
-"""A model of tables, in place of which a script for texts has its own."""
+"""A model of tables, which the model for texts replaces in the script."""
 _FEW_LABELS = 4
-"""Labels of a row up to which each gets all models. Chosen by judgement; not measured."""
+"""Labels of a multilabel task up to which all models are fitted for each label. Chosen by judgement; not measured."""
 _CHARACTERS, _MOST_CHARACTERS, _ALL_CHARACTERS = 5_000, 50_000, 6_000_000
-"""Characters of a text that are read: always, where there are few rows, and of all rows together. Chosen by judgement;
-not measured."""
+"""Characters that are used: at least of each text, at most of each text, and of all texts together. Chosen by
+judgement; not measured."""
 _MINIMIZE = "from scipy.optimize import minimize"
 _HISTOGRAM = "from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor"
 
@@ -38,7 +38,7 @@ def suits(facts: Facts) -> bool:
 
 
 def is_usable(facts: Facts, model: Model) -> bool:
-    """Return whether a model can be used for the task: each can."""
+    """Return True, as every model can be used."""
     return True
 
 
@@ -48,7 +48,7 @@ def find_unused(facts: Facts, script: str) -> list[str]:
 
 
 def write_script(facts: Facts, model: Model, title: str) -> str:
-    """Return a whole script for the task with one model; many labels get the quick one."""
+    """Return a whole script for the task with one model; the fast model `words` where a row has many labels."""
     values = table_values(facts, _TABLE_MODEL, title)
     labels = max(len(values["labels"]), values["targets"])
     name = "words" if values["multilabel"] and labels > _FEW_LABELS else model.name

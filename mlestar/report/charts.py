@@ -36,7 +36,8 @@ LABEL = 40
 _LINK = re.compile(r'(?:xlink:)?href="[^"#]*#')
 
 Rows = Sequence[dict[str, Any]]
-Specify = Callable[[int], alt.Chart | alt.LayerChart]
+Drawing = alt.Chart | alt.LayerChart | alt.FacetChart
+Specify = Callable[[int], Drawing]
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def score_chart(rows: Rows, metric: str, direction: Direction) -> Chart | None:
         line.append({"executions": row["executions"], "score": best})
     colors = alt.Scale(domain=["winner", "better", "other"], range=[COLORS["good"], COLORS["accent"], COLORS["soft"]])
 
-    def specify(width: int) -> alt.LayerChart:
+    def specify(width: int) -> Drawing:
         x = alt.X("executions:Q", title="executions that had ended", axis=alt.Axis(tickMinStep=1))
         scale = alt.Scale(zero=False)
         path = alt.Chart(_data(line)).mark_line(interpolate="step-after", color=COLORS["accent"], opacity=0.5)
@@ -93,7 +94,7 @@ def lineage_chart(nodes: Rows, edges: Rows) -> Chart | None:
     colors = alt.Scale(domain=["winner", "ok", "failed"], range=[COLORS["good"], COLORS["accent"], COLORS["bad"]])
     lanes = max(node["lane"] for node in nodes) + 1
 
-    def specify(width: int) -> alt.LayerChart:
+    def specify(width: int) -> Drawing:
         x = alt.X("step:Q", axis=None, scale=alt.Scale(nice=False, padding=30))
         y = alt.Y("lane:Q", axis=None, scale=alt.Scale(reverse=True, nice=False, padding=16))
         lines = alt.Chart(_data(edges)).mark_rule(color=COLORS["line"], strokeWidth=1.5)
@@ -153,15 +154,16 @@ def timeline_chart(executions: Sequence[ExecutionRow]) -> Chart | None:
     lanes = len({row["lane"] for row in rows})
     colors = alt.Scale(domain=["ok", "failed"], range=[COLORS["accent"], COLORS["bad"]])
 
-    def specify(width: int) -> alt.Chart:
+    def specify(width: int) -> Drawing:
         bars = alt.Chart(_data(rows)).mark_bar(opacity=0.65, stroke=COLORS["ink"], strokeWidth=0.3)
-        return bars.encode(
+        drawn: alt.Chart = bars.encode(
             x=alt.X("start:Q", title="minutes"),
             x2="end:Q",
             y=alt.Y("lane:N", title=None, sort=None),
             color=alt.Color("state:N", scale=colors, legend=None),
             description="what:N",
-        ).properties(width=width, height=30 + 26 * lanes)
+        )
+        return drawn.properties(width=width, height=30 + 26 * lanes)
 
     seconds = sum(row.seconds for row in executions)
     return draw(specify, f"{len(executions)} executions of {seconds:.0f} s together in {lanes} lanes over time.")
@@ -181,7 +183,7 @@ def _points(outcome: Outcome) -> Chart | None:
     numbers = [number for point in outcome.points for number in point]
     ends = [{"at": min(numbers)}, {"at": max(numbers)}]
 
-    def specify(width: int) -> alt.LayerChart:
+    def specify(width: int) -> Drawing:
         scale = alt.Scale(zero=False)
         x, y = alt.X("predicted:Q", scale=scale), alt.Y("true:Q", scale=scale)
         equal = alt.Chart(_data(ends)).mark_line(color=COLORS["soft"], strokeDash=[4, 4])
@@ -210,7 +212,7 @@ def _confusion(outcome: Outcome) -> Chart:
         ]
     right = sum(outcome.counts[place][place] for place in range(len(outcome.classes)))
 
-    def specify(width: int) -> alt.LayerChart:
+    def specify(width: int) -> Drawing:
         size = min((width - 60) // len(outcome.classes), 70)
         base = alt.Chart(_data(rows)).encode(
             x=alt.X("predicted:N", sort=None, title="predicted", axis=alt.Axis(labelAngle=-40)),
@@ -242,7 +244,7 @@ def _calibration(outcome: Outcome) -> Chart | None:
         for group in outcome.bins
     ]
 
-    def specify(width: int) -> alt.LayerChart:
+    def specify(width: int) -> Drawing:
         scale = alt.Scale(domain=[0, 1])
         ends = [{"at": 0.0}, {"at": 1.0}]
         equal = alt.Chart(_data(ends)).mark_line(color=COLORS["soft"], strokeDash=[4, 4])
@@ -268,21 +270,17 @@ def draw(specify: Specify, text: str) -> Chart:
     return Chart(_svg(specify(WIDE)), _svg(specify(NARROW)), text)
 
 
-def _svg(chart: alt.Chart | alt.LayerChart) -> Markup:
-    axis = {
-        "labelColor": COLORS["soft"],
-        "titleColor": COLORS["soft"],
-        "gridColor": COLORS["line"],
-        "domainColor": COLORS["line"],
-        "tickColor": COLORS["line"],
-        "labelLimit": 170,
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "titleFontWeight": "normal",
+def _svg(chart: Drawing) -> Markup:
+    lines = {"gridColor": COLORS["line"], "domainColor": COLORS["line"], "tickColor": COLORS["line"]}
+    texts = {"labelColor": COLORS["soft"], "titleColor": COLORS["soft"], "titleFontWeight": "normal"}
+    sizes = {"labelLimit": 170, "labelFontSize": 12, "titleFontSize": 12}
+    config = {
+        "view": {"strokeOpacity": 0},
+        "axis": {**lines, **texts, **sizes},
+        "background": "transparent",
+        "font": "system-ui, sans-serif",
     }
-    chosen = {"view": alt.ViewConfig(strokeOpacity=0), "axis": alt.AxisConfig(**axis)}
-    styled = chart.configure(background="transparent", font="system-ui, sans-serif", **chosen)
-    svg = vl_convert.vegalite_to_svg(styled.to_dict())
+    svg = vl_convert.vegalite_to_svg({**chart.to_dict(), "config": config})
     for name, color in COLORS.items():
         svg = svg.replace(f'"{color}"', f'"var(--{name})"')
     # The renderer puts an address of its own before a link within the page.
@@ -296,7 +294,7 @@ def _bars(rows: Rows, title: str, text: str) -> Chart | None:
         return None
     colors = alt.Scale(domain=["more", "noise", "less"], range=[COLORS["good"], COLORS["soft"], COLORS["bad"]])
 
-    def specify(width: int) -> alt.LayerChart:
+    def specify(width: int) -> Drawing:
         base = alt.Chart(_data(rows)).encode(y=alt.Y("name:N", title=None, sort=None))
         color = alt.Color("kind:N", scale=colors, legend=None)
         bars = base.mark_bar(size=12, opacity=0.75).encode(x=alt.X("difference:Q", title=title), color=color)
@@ -322,4 +320,4 @@ def _lane(label: str) -> str:
 
 
 def _data(rows: Rows) -> alt.InlineData:
-    return alt.Data(values=list(rows))
+    return alt.InlineData(values=list(rows))

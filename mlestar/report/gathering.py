@@ -13,6 +13,7 @@ from mlestar.report.history import read_history
 from mlestar.report.outcome import find_outcome
 from mlestar.report.page import render_page
 from mlestar.report.result import CapRow, MemberRow, ModelRow, Result, Score, SolutionRow, SpendRow
+from mlestar.report.scripts import read_scripts
 from mlestar.report.start import StartRow, gather_start
 from mlestar.report.uncertainty import find_uncertainty
 from mlestar.runtime.context import RunContext
@@ -50,16 +51,6 @@ def _render(folder: RunFolder, result: Result, brief: Brief) -> str:
     return render_page(result, brief, scripts, folder.read_settings().settings)
 
 
-def read_scripts(folder: RunFolder, result: Result) -> dict[str, str]:
-    """Return the scripts of a run by the ids of their solutions, as far as they are there."""
-    scripts = {}
-    for row in result.solutions:
-        path = folder.path / row.script if row.script else None
-        if path is not None and path.is_file():
-            scripts[row.id] = path.read_text(encoding="utf-8", errors="replace")
-    return scripts
-
-
 async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, message: str) -> Result:
     folder, spend, ledger = ctx.folder, await ctx.services.budget.spend(), ctx.services.ledger
     facts = [Solution.model_validate(fact) for fact in await asyncio.to_thread(ledger.notes, "solution")]
@@ -81,6 +72,7 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
         spec = brief.spec
         task = {"task": spec.name, "metric": spec.metric, "direction": spec.direction}
         task |= {"spec": spec, "split": brief.split, "fallback": brief.fallback, "report": str(folder.report)}
+        task |= {"brief": state["brief"]}
         task |= {"runner": (await ctx.executor.environment()).runner, "network": brief.network}
     if brief and winner and ended:
         task["uncertainty"] = await find_uncertainty(ctx, brief, solutions[winner], rescorings.get(winner))

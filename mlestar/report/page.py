@@ -30,9 +30,8 @@ def render_page(
         scripts: the texts of scripts by the id of their solution.
         settings: those of the run.
     """
-    shown = {"intervals": _intervals(result.uncertainty), "not_blind": NOT_BLIND, "start_lines": ()}
-    if result.start is not None:
-        shown["start_lines"] = result.start.lines
+    start_lines = result.start.lines if result.start is not None else ()
+    shown = {"intervals": _intervals(result.uncertainty), "not_blind": NOT_BLIND, "start_lines": start_lines}
     page = make_page(result, brief, scripts or {})
     return _template().render(result=result, brief=brief, page=page, settings=dict(settings or {}), **shown)
 

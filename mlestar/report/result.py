@@ -160,6 +160,8 @@ class Result(BaseModel):
     """Of that file: the winner's script, with a block that declares what it imports."""
     submission: str | None = None
     report: str | None = None
+    brief: str = ""
+    """Blob of what agents were told about the task; empty in runs of versions that did not keep it here."""
     seconds: float = 0.0
     spend: SpendRow = SpendRow()
     caps: tuple[CapRow, ...] = ()

@@ -1,52 +1,17 @@
 """The report page: what it says of scores, where solutions are drawn, and what it never contains."""
 
 import re
-from typing import Any
 
 import pytest
 
 from mlestar.evaluation.outcome import Bin, Outcome
-from mlestar.report import Result, Score
-from mlestar.report.baselines import BaselineRow
-from mlestar.report.history import ExecutionRow, History, PointRow, StudyRow, TrialRow
+from mlestar.report import Score
 from mlestar.report.outcome import OutcomeRow
 from mlestar.report.page import render_page
-from mlestar.report.result import MemberRow, SolutionRow
+from mlestar.report.result import MemberRow
 from mlestar.report.views import difference, lineage, summarize
-from mlestar.state import Brief, Gain, Variant
-
-HOSTILE = "<script>alert(1)</script>\x1b[31m"
-
-
-def solution(name: str, holdout: float | None = 0.5, **changed: Any) -> SolutionRow:
-    values = {"id": name, "origin": "candidate", "track": 0, "title": "LightGBM", "parent": None, "plan": ""}
-    values |= {"status": "ok", "message": "", "seconds": 1.0, "script": None}
-    return SolutionRow(score=Score(holdout=holdout, holdout_se=0.01), **(values | changed))
-
-
-def result(*solutions: SolutionRow, **changed: Any) -> Result:
-    values: dict[str, Any] = {"run_id": "run", "task": "t", "status": "solved", "folder": "/runs/run", "metric": "rmse"}
-    values |= {"direction": "minimize", "solutions": solutions, "winner": solutions[0].id if solutions else None}
-    values |= {"score": Score(holdout=0.5, holdout_se=0.01, fresh=0.52, fresh_se=0.02, blind=True)}
-    return Result(**(values | changed))
-
-
-def baseline(gain: float, error: float | None) -> BaselineRow:
-    return BaselineRow(name="simple", how="linear model", winner_gain=gain, winner_gain_se=error)
-
-
-def history(*solutions: SolutionRow) -> History:
-    gain = Gain(difference=0.02, standard_error=0.005)
-    variants = (Variant(name="baseline", score=0.5), Variant(name=HOSTILE, score=0.4, gain=gain))
-    return History(
-        seconds=60.0,
-        executions=(ExecutionRow(label=HOSTILE, kind="execution", status="ok", started=1.0, seconds=3.0),),
-        points=tuple(
-            PointRow(solution=row.id, seconds=float(place), executions=place) for place, row in enumerate(solutions)
-        ),
-        studies=(StudyRow(label=HOSTILE, track=0, variants=variants),),
-        trials=(TrialRow(solution="t0.r1.1", track=0, component="model", plan=HOSTILE, status="ok", gain=gain),),
-    )
+from mlestar.state import Brief
+from tests.unit.report_pages import HOSTILE, baseline, history, result, solution
 
 
 @pytest.mark.parametrize(

@@ -311,6 +311,20 @@ def export(
     export_folder(resolve_settings({"runs_dir": runs_dir}).runs_dir, run_id, folder, runner)
 
 
+@app.command()
+def report(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Name of a run that has ended or stopped.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="File to write, in place of report.html of the run.")
+    ] = None,
+    runs_dir: RunsDir = None,
+) -> None:
+    """Write the report of a run again, from its folder alone."""
+    from mlestar.cli.report import report_run
+
+    report_run(resolve_settings({"runs_dir": runs_dir}).runs_dir, run_id, output)
+
+
 @app.command("settings")
 def show_settings(
     profile: ProfileName = None,

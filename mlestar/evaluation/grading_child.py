@@ -21,6 +21,7 @@ from mlestar.errors import MlestarError
 from mlestar.evaluation.answers import Answers, check_form
 from mlestar.evaluation.blending.scales import NotBlendedError
 from mlestar.evaluation.blending.weights import fit_blend
+from mlestar.evaluation.outcome import NotShownError, compare_with_truth
 from mlestar.evaluation.submission import SubmissionForm
 from mlestar.evaluation.uncertainty.calibration import Calibration, NotCalibratedError, calibrate, cover
 
@@ -141,6 +142,13 @@ def _cover(subjects: dict[int, Any], key: int, submission: str, calibration: dic
     return coverage.model_dump(mode="json")
 
 
+def _show(subjects: dict[int, Any], key: int, submission: str) -> Any:
+    try:
+        return compare_with_truth(subjects[key], Path(submission)).model_dump(mode="json")
+    except NotShownError as reason:
+        return str(reason)
+
+
 _ACTIONS: dict[str, Callable[..., Any]] = {
     "load": _load,
     "execute": _execute_metric,
@@ -150,6 +158,7 @@ _ACTIONS: dict[str, Callable[..., Any]] = {
     "blend": _blend,
     "calibrate": _calibrate,
     "cover": _cover,
+    "show": _show,
     "check": _check,
 }
 

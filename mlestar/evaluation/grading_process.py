@@ -23,6 +23,7 @@ from mlestar.evaluation.answers import Answers
 from mlestar.evaluation.blending.scales import NotBlendedError
 from mlestar.evaluation.blending.weights import Fit
 from mlestar.evaluation.holdout.plan import Comparison, Grade
+from mlestar.evaluation.outcome import NotShownError, Outcome
 from mlestar.evaluation.submission import SubmissionForm
 from mlestar.evaluation.uncertainty.calibration import Calibration, Coverage, NotCalibratedError
 from mlestar.metrics import Metric, get_metric
@@ -131,6 +132,19 @@ class GradingProcess:
         """
         values = str(submission), calibration.model_dump(mode="json")
         return _read_calibrated(Coverage, self._ask(answers, seconds, "cover", *values))
+
+    def show(self, answers: Answers, submission: Path, seconds: float) -> Outcome:
+        """Return the predictions of a submission beside the truth within a time limit; see `compare_with_truth`.
+
+        Raises:
+            NotShownError: they are not shown.
+            GradingError: that could not be computed.
+            NotPortableError: the answers cannot be sent.
+        """
+        result = self._ask(answers, seconds, "show", str(submission))
+        if isinstance(result, str):
+            raise NotShownError(_legible(result))
+        return _read_as(Outcome, result)
 
     def check(self, form: SubmissionForm, submission: Path, seconds: float) -> str:
         """Return what is wrong with a submission of which only the form is known; empty when it is valid.

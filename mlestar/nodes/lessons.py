@@ -38,6 +38,7 @@ async def note_trial(ctx: RunContext, track: int, block: str, attempt: Attempt, 
     """Record what came of a plan for a block."""
     fact = {
         "track": track,
+        "solution": attempt.solution,
         "component": component_of(block),
         "plan": attempt.plan,
         "status": attempt.status,
@@ -50,7 +51,7 @@ async def note_trial(ctx: RunContext, track: int, block: str, attempt: Attempt, 
 
 async def note_study(ctx: RunContext, track: int, label: str, study: Study, variants: Sequence[Variant]) -> None:
     """Record what an ablation measured, and that it was repaired."""
-    fact = {"track": track, "variants": [variant.model_dump(mode="json") for variant in variants]}
+    fact = {"track": track, "label": label, "variants": [variant.model_dump(mode="json") for variant in variants]}
     works = any(variant.score is not None for variant in variants)
     if works:
         await asyncio.to_thread(ctx.services.ledger.note, "study", key_of("study", label), fact)

@@ -9,8 +9,11 @@ from typing import Any
 
 from mlestar.metrics.precision import round_score
 from mlestar.report.baselines import BaselineRow
+from mlestar.report.history import read_history
+from mlestar.report.outcome import find_outcome
 from mlestar.report.page import render_page
 from mlestar.report.result import CapRow, MemberRow, ModelRow, Result, Score, SolutionRow, SpendRow
+from mlestar.report.scripts import read_scripts
 from mlestar.report.start import StartRow, gather_start
 from mlestar.report.uncertainty import find_uncertainty
 from mlestar.runtime.context import RunContext
@@ -26,7 +29,7 @@ from mlestar.state import (
     Solution,
     Source,
 )
-from mlestar.store import Cap, Ledger
+from mlestar.store import Cap, Ledger, RunFolder
 
 FINISHED: tuple[RunStatus, ...] = ("solved", "baseline", "no_solution")
 """A run that ended so executes no further script, so that its scores may be read in full precision."""
@@ -37,12 +40,15 @@ async def write_result(ctx: RunContext, state: PipelineState, *, message: str = 
     brief = await ctx.brief(state) if "brief" in state else None
     result = await _gather(ctx, state, brief, message)
     if brief:
-        lines = result.start.lines if result.start else ()
-        shown = {**result.model_dump(), "baseline_warning": result.baseline_warning, "start_lines": lines}
-        page = await asyncio.to_thread(render_page, shown, brief.model_dump())
+        page = await asyncio.to_thread(_render, ctx.folder, result, brief)
         await asyncio.to_thread(ctx.folder.write_text, ctx.folder.report, page)
     await asyncio.to_thread(ctx.folder.write_json, ctx.folder.result, result.model_dump(mode="json"))
     return result
+
+
+def _render(folder: RunFolder, result: Result, brief: Brief) -> str:
+    scripts = read_scripts(folder, result)
+    return render_page(result, brief, scripts, folder.read_settings().settings)
 
 
 async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, message: str) -> Result:
@@ -66,9 +72,11 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
         spec = brief.spec
         task = {"task": spec.name, "metric": spec.metric, "direction": spec.direction}
         task |= {"spec": spec, "split": brief.split, "fallback": brief.fallback, "report": str(folder.report)}
+        task |= {"brief": state["brief"]}
         task |= {"runner": (await ctx.executor.environment()).runner, "network": brief.network}
     if brief and winner and ended:
         task["uncertainty"] = await find_uncertainty(ctx, brief, solutions[winner], rescorings.get(winner))
+        task["outcome"] = await find_outcome(ctx, brief, solutions[winner], rescorings.get(winner))
     return Result(
         run_id=folder.run_id,
         status=state.get("status", "stopped"),
@@ -88,6 +96,7 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
         solution_sha256=current.script if submitted and current else None,
         submission=str(folder.submission) if submitted and brief and brief.spec.has_test else None,
         seconds=round(spend.seconds, 3),
+        history=await asyncio.to_thread(read_history, ledger),
         spend=SpendRow.model_validate(spend),
         caps=await _caps(ctx),
         rescorings=tuple(

@@ -1,5 +1,6 @@
 """The result of a run, as `result.json` holds it."""
 
+import math
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from mlestar.metrics.finite import Finite, finite
 from mlestar.metrics.precision import Standing
 from mlestar.metrics.spec import Direction, TaskSpec, sign
 from mlestar.report.amounts import dollars, tokens
-from mlestar.report.baselines import BaselineRow, submitted_warning, winner_warning
+from mlestar.report.baselines import BEYOND_NOISE, BaselineRow, submitted_warning, winner_warning
+from mlestar.report.history import History
+from mlestar.report.outcome import OutcomeRow
 from mlestar.report.start import StartRow
 from mlestar.runtime.weights import WeightRow
 from mlestar.state import (
@@ -157,6 +160,8 @@ class Result(BaseModel):
     """Of that file: the winner's script, with a block that declares what it imports."""
     submission: str | None = None
     report: str | None = None
+    brief: str = ""
+    """Blob of what agents were told about the task; empty in runs of versions that did not keep it here."""
     seconds: float = 0.0
     spend: SpendRow = SpendRow()
     caps: tuple[CapRow, ...] = ()
@@ -177,6 +182,10 @@ class Result(BaseModel):
     """The pretrained weights that the winner uses."""
     spec: TaskSpec | None = None
     """The task as the run understood it; None in runs of versions that did not keep it."""
+    outcome: OutcomeRow | None = None
+    """The winner's predictions beside the truth; None until the run has ended, and where that is not shown."""
+    history: History | None = None
+    """The course of the run; None in runs of versions that did not keep it."""
     uncertainty: Uncertainty | None = None
     """Intervals or sets of classes with stated coverage for the winner's predictions; None until the run has ended, and
     in runs of versions that made none."""
@@ -189,6 +198,21 @@ class Result(BaseModel):
             return None
         optimism: float | None = finite(sign(self.direction) * (self.score.holdout - self.score.fresh))
         return optimism
+
+    @property
+    def optimism_se(self) -> float | None:
+        """The standard error of the optimism: the two scores are of different rows."""
+        errors = (self.score.holdout_se, self.score.fresh_se)
+        return None if None in errors else math.hypot(*(error or 0.0 for error in errors))
+
+    @property
+    def optimism_meaning(self) -> str:
+        """Return what the optimism says, in a sentence."""
+        if self.optimism is None:
+            return ""
+        if self.optimism_se is not None and abs(self.optimism) <= BEYOND_NOISE * self.optimism_se:
+            return "Fresh rows confirm it within noise."
+        return "It is better than fresh rows confirm." if self.optimism > 0 else "Fresh rows confirm it."
 
     @property
     def baseline_warning(self) -> str:

@@ -13,6 +13,7 @@ from mlestar.evaluation.answers import Answers, check_form
 from mlestar.evaluation.blending.scales import NotBlendedError
 from mlestar.evaluation.blending.weights import Fit, fit_blend
 from mlestar.evaluation.grading_process import GradingError, GradingProcess, NotPortableError
+from mlestar.evaluation.outcome import NotShownError, Outcome, compare_with_truth
 from mlestar.evaluation.uncertainty.calibration import Calibration, Coverage, NotCalibratedError, calibrate, cover
 from mlestar.runtime.inputs import StagedInput
 from mlestar.state import ExecutionRecord
@@ -101,6 +102,14 @@ class Grading:
             NotCalibratedError: that could not be computed.
         """
         return await asyncio.to_thread(self._cover, staged, submission, calibration)
+
+    async def show(self, staged: StagedInput, submission: Path) -> Outcome:
+        """Return predictions for withheld rows beside the truth.
+
+        Raises:
+            NotShownError: they are not shown.
+        """
+        return await asyncio.to_thread(self._show, staged, submission)
 
     async def load_metric(self, staged: StagedInput) -> None:
         """Execute the file of the task's metric.
@@ -197,6 +206,15 @@ class Grading:
             lambda answers: cover(answers, submission, calibration),
             NotCalibratedError,
             "they could not be computed",
+        )
+
+    def _show(self, staged: StagedInput, submission: Path) -> Outcome:
+        return self._from_answers(
+            staged,
+            lambda process, answers: process.show(answers, submission, self.limit(staged)),
+            lambda answers: compare_with_truth(answers, submission),
+            NotShownError,
+            "they could not be compared",
         )
 
     def _from_answers(

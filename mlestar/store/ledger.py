@@ -21,9 +21,12 @@ from uuid import uuid4
 from mlestar.errors import StoreError
 from mlestar.store.damage import arguments, damaged, database_problem
 from mlestar.store.kinds import NoteKind, WorkKind
+from mlestar.store.rows import Executed, RoleSpend
 from mlestar.store.statements import (
     ANSWERED,
     CLOCK,
+    EVALUATED,
+    EXECUTIONS,
     EXPORT_FACTOR,
     FORGET,
     INHERIT,
@@ -34,6 +37,8 @@ from mlestar.store.statements import (
     RESERVED,
     SCHEMA,
     SLOWEST,
+    SPAN,
+    SPEND_BY_ROLE,
     SPENT,
 )
 from mlestar.store.text import to_json
@@ -261,6 +266,23 @@ class Ledger:
     def answered(self) -> list[tuple[str, str, int]]:
         """Return every model and role with the number of its replies, in the order in which they first answered."""
         return [(model, role, count) for model, role, count in self._execute(ANSWERED)]
+
+    def span(self) -> tuple[str | None, str | None]:
+        """Return when the first and the last entry of the run itself were made, in ISO 8601."""
+        first, last = self._execute(SPAN)[0]
+        return first, last
+
+    def executions(self) -> list[Executed]:
+        """Return the executions of the run itself, in the order in which they ended."""
+        return [Executed(*row) for row in self._execute(EXECUTIONS)]
+
+    def evaluated(self) -> list[tuple[str, str]]:
+        """Return the id of every solution with the time of its evaluation."""
+        return [(solution, finished) for solution, finished in self._execute(EVALUATED)]
+
+    def spend_by_role(self) -> list[RoleSpend]:
+        """Return what the model calls of each role took, in the order in which they were first called."""
+        return [RoleSpend(*row) for row in self._execute(SPEND_BY_ROLE)]
 
     def reserve(self, label: str, worst: Amount, caps: Caps) -> int | Shortage:
         """Reserve an amount until it is released, or return the cap that it could pass.

@@ -79,6 +79,19 @@ WHERE kind = 'model_call' AND json_extract(result, '$.broken_off') IS NULL
   AND json_extract(result, '$.unknown') IS NULL
 GROUP BY 1, 2 ORDER BY min(rowid)
 """
+SPAN = "SELECT min(finished), max(finished) FROM entries WHERE NOT inherited"
+EXECUTIONS = """
+SELECT label, kind, coalesce(json_extract(result, '$.status'), ''), seconds, finished FROM entries
+WHERE kind IN ('execution', 'export') AND NOT inherited ORDER BY finished, rowid
+"""
+EVALUATED = """
+SELECT json_extract(result, '$.id'), finished FROM entries WHERE kind = 'solution' ORDER BY rowid
+"""
+SPEND_BY_ROLE = """
+SELECT label, count(*) FILTER (WHERE json_extract(result, '$.unknown') IS NULL), total(seconds),
+       sum(input_tokens), sum(output_tokens), CASE WHEN count(*) = count(usd) THEN total(usd) END
+FROM entries WHERE kind = 'model_call' AND NOT inherited GROUP BY label ORDER BY min(rowid)
+"""
 OVERRUN = """
 SELECT coalesce(max(json_extract(result, '$.overrun')), 1) FROM entries
 WHERE kind = 'model_call' AND json_extract(result, '$.model') = ?

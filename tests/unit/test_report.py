@@ -40,7 +40,7 @@ def test_optimism_is_positive_where_the_holdout_score_flatters(
     result = make_result(direction, holdout, fresh)
     assert result.optimism == (None if optimism is None else pytest.approx(optimism))
     split = brief.model_copy(update={"fallback": ""})
-    page = render_page({**result.model_dump(), "split": SPLIT.model_dump()}, split.model_dump())
+    page = render_page(result.model_copy(update={"split": SPLIT}), split)
     assert ("better than fresh rows confirm" in page) == (optimism is not None and optimism > 0)
     assert ("Fresh rows confirm it" in page) == (optimism is not None and optimism < 0)
     assert (f"<b>{optimism:.5g}</b>" in page) if optimism is not None else ("Optimism" not in page)

@@ -1,11 +1,10 @@
 """Intervals and sets with stated coverage: quantiles, coverage on simulated rows, and what has none."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,6 @@ from mlestar.errors import UserError
 from mlestar.evaluation.answers import Answers
 from mlestar.evaluation.grading_process import GradingProcess
 from mlestar.evaluation.holdout.plan import SplitKind, SplitPlan
-from mlestar.evaluation.submission import SubmissionForm
 from mlestar.evaluation.uncertainty.calibration import (
     Calibration,
     NotCalibratedError,
@@ -37,34 +35,13 @@ from mlestar.evaluation.uncertainty.conformal import (
     tally,
 )
 from mlestar.evaluation.uncertainty.record import CHECKED, LEVELS, LevelCheck, TargetUncertainty, Uncertainty
-from mlestar.metrics import KnownLabels, canonical_labels, get_metric
-from mlestar.metrics.spec import TaskSpec
+from mlestar.metrics import get_metric
 from mlestar.report import Result
 from mlestar.report.uncertainty import describe
+from tests.unit.withheld import Spec, answers, submit
 
 SECONDS = 60.0
 NAN, INF = float("nan"), float("inf")
-Spec = Mapping[str, object]
-
-
-def answers(
-    metric: str, truth: np.ndarray, spec: Spec = MappingProxyType({}), units: np.ndarray | None = None
-) -> Answers:
-    """Return what submissions for these rows are graded against; texts are labels."""
-    known = get_metric(metric)
-    common = {"name": "t", "problem": "regression", "metric": metric, "direction": known.direction, "train": ""}
-    shape = {"test": "test.csv", "target": ("y",), "prediction_columns": ("y",), "prediction_kind": known.kind}
-    full = TaskSpec.model_validate({**common, **shape, **spec})
-    if known.kind != "value":
-        truth = np.apply_along_axis(canonical_labels, 0, truth.astype(object))
-    labels = KnownLabels(map(str, np.unique(truth)) if known.kind == "label" else ())
-    form = SubmissionForm(full, known, len(truth), None, None, labels, 100)
-    return Answers("holdout", form, truth, np.arange(len(truth)) if units is None else units, (), 40)
-
-
-def submit(folder: Path, predicted: np.ndarray, columns: Sequence[str] = ("y",), name: str = "submission") -> Path:
-    pd.DataFrame(predicted, columns=list(columns)).to_csv(folder / f"{name}.csv", index=False)
-    return folder / f"{name}.csv"
 
 
 def quantiles_of(calibration: Calibration, target: int = 0) -> dict[float, float | None]:

@@ -1,0 +1,186 @@
+"""What the charts and texts of the report show, from the result of a run."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlestar.metrics.precision import format_score
+from mlestar.metrics.spec import NOT_BLIND
+from mlestar.report.baselines import BEYOND_NOISE, BaselineRow
+from mlestar.report.charts import (
+    Chart,
+    effect_chart,
+    lineage_chart,
+    outcome_chart,
+    score_chart,
+    timeline_chart,
+    trial_chart,
+)
+from mlestar.report.history import TrialRow
+from mlestar.report.result import Result, SolutionRow
+from mlestar.state import Brief
+
+MOST_LINES = 300
+"""Lines of a difference that are shown; the run folder has the scripts. Chosen by judgement."""
+
+
+@dataclass(frozen=True)
+class Charts:
+    """The charts of a report; None where there is nothing to draw."""
+
+    scores: Chart | None = None
+    lineage: Chart | None = None
+    studies: tuple[tuple[str, Chart], ...] = ()
+    trials: Chart | None = None
+    outcome: Chart | None = None
+    timeline: Chart | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything that the template is given besides the result and the brief."""
+
+    summary: tuple[str, ...]
+    """Sentences: what was predicted, how well, compared with what, by which solution."""
+    charts: Charts
+    differences: Mapping[str, str] = field(default_factory=dict)
+    """By solution: the unified difference of its script from that of its parent."""
+    trials: Mapping[str, TrialRow] = field(default_factory=dict)
+    script: str = ""
+    """Of the winner."""
+
+
+def make_page(result: Result, brief: Brief, scripts: Mapping[str, str]) -> Page:
+    """Return what the report shows.
+
+    Args:
+        result: of the run.
+        brief: of the run.
+        scripts: the texts of scripts by the id of their solution, as far as they are known.
+    """
+    history = result.history
+    trials = {trial.solution: trial for trial in history.trials if trial.solution} if history else {}
+    return Page(
+        summary=summarize(result, brief),
+        charts=_charts(result),
+        differences={row.id: text for row in result.solutions if (text := difference(row, scripts))},
+        trials=trials,
+        script=scripts.get(result.winner or "", ""),
+    )
+
+
+def summarize(result: Result, brief: Brief) -> tuple[str, ...]:
+    """Return the result in sentences; a difference is called one only where it exceeds its paired error."""
+    spec, score = brief.spec, result.score
+    what = ", ".join(spec.target)
+    rows = f"{spec.test_rows} rows of {spec.test}" if spec.has_test else "no rows: the task has no test file"
+    winner = next((row for row in result.solutions if row.id == result.winner), None)
+    if winner is None:
+        return (f"No script that predicts {what} passed its evaluation.",)
+    found = [f"{winner.title} ({winner.id}) predicts {what} for {rows}."]
+    if score.fresh is not None:
+        seen = "that the search never had" if score.blind else f"({NOT_BLIND})"
+        found.append(f"Its {result.metric} on fresh rows {seen} is {format_score(score.fresh, score.fresh_se)}.")
+    elif score.holdout is not None:
+        shown = format_score(score.holdout, score.holdout_se)
+        found.append(f"Its {result.metric} on rows withheld during the search is {shown}; no fresh rows were left.")
+    else:
+        found.append(f"Its {result.metric} is known from the script alone.")
+    found += [_compared(row) for row in result.baselines if row.winner_gain is not None]
+    return tuple(found)
+
+
+def _compared(row: BaselineRow) -> str:
+    gain, error = row.winner_gain or 0.0, row.winner_gain_se
+    shown = format_score(abs(gain), error)
+    name = f"the {row.name} baseline ({row.how})"
+    if error is None or abs(gain) <= BEYOND_NOISE * error:
+        return f"It is not better than {name} beyond noise: {format_score(gain, error)} on the same rows."
+    return f"It is {'better' if gain > 0 else 'worse'} than {name} by {shown} on the same rows."
+
+
+def difference(row: SolutionRow, scripts: Mapping[str, str]) -> str:
+    """Return how the script of a solution differs from that of its parent, as a unified difference."""
+    before, after = scripts.get(row.parent or ""), scripts.get(row.id)
+    if before is None or after is None or row.members:
+        return ""
+    lines = list(
+        difflib.unified_diff(before.splitlines(), after.splitlines(), row.parent or "", row.id, lineterm="", n=2)
+    )
+    left_out = len(lines) - MOST_LINES
+    shown = lines[:MOST_LINES] + ([f"... {left_out} more lines"] if left_out > 0 else [])
+    return "\n".join(shown)
+
+
+def _charts(result: Result) -> Charts:
+    history = result.history
+    nodes, edges = lineage(result)
+    outcome = outcome_chart(result.outcome.outcome) if result.outcome else None
+    if history is None:
+        return Charts(lineage=lineage_chart(nodes, edges), outcome=outcome)
+    drawn = ((study.label, effect_chart(study)) for study in history.studies)
+    return Charts(
+        scores=score_chart(_score_rows(result), result.metric, result.direction),
+        lineage=lineage_chart(nodes, edges),
+        studies=tuple((label, chart) for label, chart in drawn if chart is not None),
+        trials=trial_chart(history.trials),
+        outcome=outcome,
+        timeline=timeline_chart(history.executions),
+    )
+
+
+def anchor(solution: str) -> str:
+    """Return the address of a solution in the page."""
+    return "#" + anchor_name(solution)
+
+
+def anchor_name(solution: str) -> str:
+    return "solution-" + "".join(sign if sign.isalnum() or sign in ".-" else "_" for sign in solution)
+
+
+def _score_rows(result: Result) -> list[dict[str, Any]]:
+    """Return the holdout scores, or where there is no holdout the reported ones, in order of time."""
+    by_id, rows, best = {row.id: row for row in result.solutions}, list[dict[str, Any]](), None
+    for point in result.history.points if result.history else ():
+        row = by_id.get(point.solution)
+        score = None if row is None else row.score.holdout
+        score = row.score.reported if row is not None and score is None and result.fallback else score
+        if row is None or score is None or row.status != "ok":
+            continue
+        error = row.score.holdout_se or 0.0
+        better = best is None or (score > best if result.direction == "maximize" else score < best)
+        best = score if better else best
+        state = "winner" if row.id == result.winner else "better" if better else "other"
+        span = {"low": score - error, "high": score + error}
+        rows.append(
+            {
+                "id": row.id,
+                "executions": point.executions,
+                "score": score,
+                "state": state,
+                "link": anchor(row.id),
+                **span,
+            }
+        )
+    return rows
+
+
+def lineage(result: Result) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the places of solutions, each to the right of those that it came from, and the lines between them."""
+    places: dict[str, tuple[int, int]] = {}
+    taken: set[tuple[int, int]] = set()
+    nodes, edges = list[dict[str, Any]](), list[dict[str, Any]]()
+    for row in result.solutions:
+        parents = [member.solution for member in row.members] or ([row.parent] if row.parent else [])
+        known = [places[name] for name in parents if name in places]
+        step = max((place[0] for place in known), default=-1) + 1
+        lane = known[0][1] if known else 0
+        while (step, lane) in taken:
+            lane += 1
+        places[row.id] = step, lane
+        taken.add((step, lane))
+        state = "winner" if row.id == result.winner else "ok" if row.status == "ok" else "failed"
+        nodes.append({"id": row.id, "step": step, "lane": lane, "state": state, "link": anchor(row.id)})
+        edges += [{"x": place[0], "y": place[1], "x2": step, "y2": lane} for place in known]
+    return nodes, edges

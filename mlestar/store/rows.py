@@ -1,0 +1,27 @@
+"""Rows that the ledger returns of a run's course."""
+
+from typing import NamedTuple
+
+
+class Executed(NamedTuple):
+    """An execution that has ended."""
+
+    label: str
+    kind: str
+    """`execution` or `export`."""
+    status: str
+    seconds: float
+    finished: str
+    """ISO 8601, UTC."""
+
+
+class RoleSpend(NamedTuple):
+    """What the model calls of a role took."""
+
+    role: str
+    calls: int
+    seconds: float
+    input_tokens: int
+    output_tokens: int
+    usd: float | None
+    """None when the price of a call is unknown."""

@@ -1,0 +1,76 @@
+"""Results of runs that were never executed, for tests of the report."""
+
+from typing import Any
+
+from mlestar.evaluation.outcome import Outcome
+from mlestar.report import Result, Score
+from mlestar.report.baselines import BaselineRow
+from mlestar.report.history import ExecutionRow, History, PointRow, RoleRow, StudyRow, TrialRow
+from mlestar.report.outcome import OutcomeRow
+from mlestar.report.result import MemberRow, SolutionRow
+from mlestar.state import Gain, Variant
+
+HOSTILE = "<script>alert(1)</script>\x1b[31m"
+
+
+def solution(name: str, holdout: float | None = 0.5, **changed: Any) -> SolutionRow:
+    values = {"id": name, "origin": "candidate", "track": 0, "title": "LightGBM", "parent": None, "plan": ""}
+    values |= {"status": "ok", "message": "", "seconds": 1.0, "script": None}
+    return SolutionRow(score=Score(holdout=holdout, holdout_se=0.01), **(values | changed))
+
+
+def result(*solutions: SolutionRow, **changed: Any) -> Result:
+    values: dict[str, Any] = {"run_id": "run", "task": "t", "status": "solved", "folder": "/runs/run", "metric": "rmse"}
+    values |= {"direction": "minimize", "solutions": solutions, "winner": solutions[0].id if solutions else None}
+    values |= {"score": Score(holdout=0.5, holdout_se=0.01, fresh=0.52, fresh_se=0.02, blind=True)}
+    return Result(**(values | changed))
+
+
+def baseline(gain: float, error: float | None) -> BaselineRow:
+    return BaselineRow(name="simple", how="linear model", winner_gain=gain, winner_gain_se=error)
+
+
+def history(*solutions: SolutionRow) -> History:
+    gain = Gain(difference=0.02, standard_error=0.005)
+    variants = (Variant(name="baseline", score=0.5), Variant(name=HOSTILE, score=0.4, gain=gain))
+    return History(
+        seconds=60.0,
+        executions=(ExecutionRow(label=HOSTILE, kind="execution", status="ok", started=1.0, seconds=3.0),),
+        points=tuple(
+            PointRow(solution=row.id, seconds=float(place), executions=place) for place, row in enumerate(solutions)
+        ),
+        studies=(StudyRow(label=HOSTILE, track=0, variants=variants),),
+        trials=(TrialRow(solution="t0.r1.1", track=0, component="model", plan=HOSTILE, status="ok", gain=gain),),
+    )
+
+
+def full_result() -> Result:
+    """Return a result with everything that a report shows, with hostile and long texts."""
+    long = "a_name_that_does_not_end_" * 6
+    rows = [
+        solution("t0.c1", title=HOSTILE, plan=HOSTILE),
+        solution("t0.c2", None, status="error", message=f"KeyError: {long}"),
+        solution("t0.r1.1", 0.48, parent="t0.c1", plan="Search the threshold. " * 20, title=long),
+        solution("t0.r1.2", 0.49, parent="t0.c1"),
+        solution(
+            "b1", 0.47, members=(MemberRow(solution="t0.r1.1", weight=0.6), MemberRow(solution="t0.c1", weight=0.4))
+        ),
+    ]
+    roles = (RoleRow(role="planner", calls=3, seconds=4.0, input_tokens=9000, output_tokens=800, usd=0.02),)
+    outcome = Outcome(
+        kind="labels", target="y", rows=40, classes=("a", long, "other"), counts=((9, 1, 0), (2, 20, 1), (3, 2, 2))
+    )
+    return result(
+        *rows,
+        history=history(*rows).model_copy(update={"roles": roles}),
+        baselines=(baseline(0.3, 0.1),),
+        outcome=OutcomeRow(rows_of="fresh", blind=True, outcome=outcome),
+        message=long,
+        warnings=(long,),
+    )
+
+
+def scripts_of(shown: Result) -> dict[str, str]:
+    return {
+        row.id: f"value = {row.score.holdout}\n" + "print('a long line of a script') " * 9 for row in shown.solutions
+    }

@@ -106,7 +106,7 @@ def package_run(runs_dir: Path, run_id: str, model: str | None, max_usd: float |
         echo("the run has a packaged predictor, which is made again", err=True)
     info = package(path, model=model, max_usd=max_usd, runner=runner, on_note=lambda line: echo(line, err=True))
     for check in info.checks:
-        mark = "DIFFERS" if not check.passed else check.detail if check.depends else "equal"
+        mark = "DIFFERS" if not check.passed else check.detail or "equal"
         echo(f"{check.name}: {check.rows} rows, largest difference {check.difference:.3g}: {mark}")
     if not info.accepted:
         echo(f"not packaged: {info.reason}; `mlestar predict` replays the winner's script")

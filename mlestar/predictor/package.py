@@ -64,7 +64,7 @@ class Check(BaseModel):
     depends: bool = False
     """The script itself predicts these rows differently without the others."""
     detail: str = ""
-    """Why it failed, or how far the script itself is from the submission."""
+    """Why it failed, or how far the script itself is from the submission when it has these rows."""
 
 
 class PackageInfo(BaseModel):

@@ -1,0 +1,71 @@
+"""The scripts of a run as text, and how two of them differ."""
+
+from difflib import unified_diff
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlestar.errors import UserError, clean_text
+from mlestar.report.lineage import PARENT, find_solution, origin_of
+from mlestar.store import RunFolder
+
+if TYPE_CHECKING:
+    from mlestar.report.result import Result, SolutionRow
+
+CONTEXT = 3
+"""Lines around a change."""
+
+
+def read_script(result: "Result", row: "SolutionRow") -> str:
+    """Return the script of a solution without control characters.
+
+    Raises:
+        UserError: it has none, or the file is gone or not the run's own.
+    """
+    if row.script is None:
+        msg = f"{row.id} of run {result.run_id} has no script: {clean_text(row.message) or row.status}"
+        raise UserError(msg)
+    path = Path(result.folder)
+    folder = RunFolder(path.parent, path.name)
+    try:
+        return clean_text(folder.read_own_text(folder.path / row.script))
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"the script of {row.id} of run {result.run_id} cannot be read; `mlestar doctor` repairs it"
+        raise UserError(msg) from error
+
+
+def find_pair(result: "Result", before: str, after: str) -> tuple["SolutionRow", "SolutionRow"]:
+    """Return two solutions by their names; `parent` is what the other one was made from.
+
+    Raises:
+        UserError: the run has no such solution, or one was made from none.
+    """
+    if before == after == PARENT:
+        msg = "name the solution whose parent is meant, e.g. `parent winner`"
+        raise UserError(msg)
+    if before == PARENT:
+        row = find_solution(result, after)
+        return _parent(result, row), row
+    if after == PARENT:
+        row = find_solution(result, before)
+        return row, _parent(result, row)
+    return find_solution(result, before), find_solution(result, after)
+
+
+def _parent(result: "Result", row: "SolutionRow") -> "SolutionRow":
+    before = origin_of(row)
+    if before is None:
+        msg = f"{row.id} of run {result.run_id} was made from no other solution"
+        raise UserError(msg)
+    return find_solution(result, before)
+
+
+def difference(result: "Result", before: str, after: str, *, context: int = CONTEXT) -> str:
+    """Return the unified difference of two scripts as text without control characters; empty where they are equal.
+
+    Raises:
+        UserError: the run has no such solution, or one of them has no script.
+    """
+    pair = find_pair(result, before, after)
+    scripts = [read_script(result, row).split("\n") for row in pair]
+    names = [" ".join(filter(None, (row.id, clean_text(row.title).replace("\n", " ")))) for row in pair]
+    return "\n".join(unified_diff(*scripts, *names, lineterm="", n=context))

@@ -22,7 +22,8 @@ def read_script(result: "Result", row: "SolutionRow") -> str:
         UserError: it has none, or the file is gone or not the run's own.
     """
     if row.script is None:
-        msg = f"{row.id} of run {result.run_id} has no script: {clean_text(row.message) or row.status}"
+        reason = "" if row.status == "ok" else f": {clean_text(row.message) or row.status}"
+        msg = f"{row.id} of run {result.run_id} has no script{reason}"
         raise UserError(msg)
     path = Path(result.folder)
     folder = RunFolder(path.parent, path.name)

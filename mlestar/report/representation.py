@@ -36,16 +36,28 @@ def score_lines(score: "Score") -> list[tuple[str, str, str]]:
     ]
 
 
+def baseline_lines(result: "Result") -> list[tuple[str, str, str]]:
+    """Return each baseline: its name, its fresh score, that of the holdout without one, and what it is."""
+    lines = []
+    for row in result.baselines:
+        rows, pair = "fresh", (row.fresh, row.fresh_se)
+        if row.fresh is None:
+            rows, pair = "holdout", (row.holdout, row.holdout_se)
+        meaning = "; ".join(filter(None, (f"baseline, {rows}" if pair[0] is not None else "", row.how, row.message)))
+        lines.append((row.name, format_score(*pair), one_line(meaning)))
+    return lines
+
+
 def main_score(row: "SolutionRow") -> str:
     """Return the best confirmed score of a solution and the rows that it is of, or how it failed."""
     score = row.score
     if row.status != "ok":
         return row.status
     if score.fresh is not None:
-        return f"{format_score(score.fresh, score.fresh_se)} on fresh rows"
+        return f"fresh {format_score(score.fresh, score.fresh_se)}"
     if score.holdout is not None:
-        return f"{format_score(score.holdout, score.holdout_se)} on the holdout"
-    return row.standing or f"{format_claim(score.reported)} by its own claim"
+        return f"holdout {format_score(score.holdout, score.holdout_se)}"
+    return row.standing or f"reported {format_claim(score.reported)}"
 
 
 def result_text(result: "Result") -> str:
@@ -89,7 +101,7 @@ def result_html(result: "Result") -> str:
     lineage = _lineage_table(chain(result)) if _has_winner(result) else Markup("")
     return markup.block(
         head,
-        markup.table(score_lines(result.score)),
+        markup.table([*score_lines(result.score), *baseline_lines(result)]),
         *map(markup.line, notes),
         lineage,
         markup.line(f"{len(result.solutions)} solutions; {result.spend}"),

@@ -6,12 +6,11 @@ from rich.text import Text
 
 from mlestar.cli.tables import Column, make_console, print_table
 from mlestar.cli.terminal import echo_json
-from mlestar.errors import clean_text
+from mlestar.errors import clean_text, one_line
 from mlestar.metrics.precision import format_claim, format_score
 from mlestar.metrics.spec import NOT_BLIND
 from mlestar.report import Result
 from mlestar.report.comparing import compare_runs
-from mlestar.report.representation import one_line
 from mlestar.store.text import to_json
 
 

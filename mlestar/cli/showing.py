@@ -7,12 +7,13 @@ from rich.text import Text
 
 from mlestar.cli.tables import Column, make_console, print_table
 from mlestar.cli.terminal import Console, echo, echo_json
+from mlestar.errors import one_line
 from mlestar.metrics.precision import format_score
 from mlestar.report import Result
 from mlestar.report.differences import difference, find_pair, read_script
 from mlestar.report.lineage import describe_gain, find_solution, format_gain, origin_of, tree
 from mlestar.report.ranking import Choosing, rank
-from mlestar.report.representation import baseline_lines, main_score, one_line, score_lines
+from mlestar.report.representation import baseline_lines, main_score, score_lines
 from mlestar.report.result import SolutionRow
 from mlestar.store.text import to_json
 

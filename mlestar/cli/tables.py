@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlestar.cli.terminal import Console
-from mlestar.report.representation import one_line
+from mlestar.errors import one_line
 
 PIPED_WIDTH = 200
 """Columns of a table that no terminal shows: enough for a row of names as long as they may be."""

@@ -1,27 +1,19 @@
 """What results and solutions look like in a notebook and an interpreter: short text, and HTML."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
 from mlestar import markup
-from mlestar.errors import clean_text
+from mlestar.errors import clean_text, one_line
 from mlestar.metrics.precision import format_claim, format_score
 from mlestar.metrics.spec import NOT_BLIND
 from mlestar.report.lineage import chain, describe_gain
 
 if TYPE_CHECKING:
     from mlestar.report.result import Result, Score, SolutionRow
-
-MAX_LINE = 120
-"""Characters of a title, plan or message in one line. Chosen by judgement."""
-
-
-def one_line(text: str, limit: int = MAX_LINE) -> str:
-    """Return foreign text in one line without control characters, cut to size."""
-    line = " ".join(clean_text(text).split())
-    return line if len(line) <= limit else f"{line[: limit - 3].rstrip()}..."
 
 
 def score_lines(score: "Score") -> list[tuple[str, str, str]]:
@@ -72,7 +64,13 @@ def result_text(result: "Result") -> str:
     first = f"Result of run {result.run_id}: {status}, {one_line(result.metric)} ({result.direction}): {best}"
     winner = next((row for row in result.solutions if row.id == result.winner), None)
     what = f"winner {winner.id}, {one_line(winner.title)}" if winner else "no winner"
-    return f"{first}\n{what}; {count} solution{'' if count == 1 else 's'} in {clean_text(result.folder)}"
+    return f"{first}\n{what}; {count} solution{'' if count == 1 else 's'} in {_short(result.folder)}"
+
+
+def _short(path: str) -> str:
+    """Return a path relative to the current folder when it is below it."""
+    here = Path.cwd()
+    return clean_text(str(Path(path).relative_to(here) if Path(path).is_relative_to(here) else path))
 
 
 def solution_text(row: "SolutionRow") -> str:

@@ -37,7 +37,7 @@ async def find_gains(
 
     What the run compared is read from its ledger. The rest is compared once the run has ended, while time is left.
     """
-    staged = await ctx.inputs.search(brief) if ended and brief.split is not None else None
+    staged = await _find_rows(ctx, brief) if ended and brief.split is not None else None
     end = time.monotonic() + MAX_SECONDS
     gains = {}
     for name, solution in solutions.items():
@@ -49,6 +49,15 @@ async def find_gains(
             gain = await _compared(ctx, staged, solution, base)
         gains[name] = gain or SolutionGain(base.id)
     return gains
+
+
+async def _find_rows(ctx: RunContext, brief: Brief) -> StagedInput | None:
+    """Return the input of the search with its grader; None where it cannot be staged any more."""
+    try:
+        return await ctx.inputs.search(brief)
+    except Exception:  # the result must be written without gains
+        logger.warning("run %s: no gains", ctx.folder.run_id, exc_info=True)
+        return None
 
 
 def find_base(direction: Direction, solution: Solution, solutions: Mapping[str, Solution]) -> Solution | None:

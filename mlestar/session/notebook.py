@@ -4,7 +4,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from mlestar import markup
@@ -109,7 +109,9 @@ def _shown(following: Following, show: Show) -> Iterator[OnEvent]:
 
     def draw(is_update: bool) -> None:
         facts = following.facts()
-        show(markup.block(markup.table(facts)), "\n".join(f"{name:12} {value}" for name, value in facts), is_update)
+        text = "\n".join(f"{name:12} {value}" for name, value in facts)
+        with suppress(Exception):  # a kernel that is shutting down; the result of a run must not be lost to it
+            show(markup.block(markup.table(facts)), text, is_update)
 
     def refresh() -> None:
         while not ended.wait(REFRESH):

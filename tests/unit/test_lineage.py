@@ -11,7 +11,7 @@ from mlestar.metrics.spec import Direction
 from mlestar.report import Result
 from mlestar.report.lineage import describe_gain, tree
 from tests.unit.read_runs import make_result, row, write_run
-from tests.unit.scenario import FULL, Scenario, solve
+from tests.unit.scenario import FULL, SMALL, Scenario, solve
 
 
 @pytest.fixture(scope="module")
@@ -148,3 +148,11 @@ def test_results_of_versions_that_had_no_gains_are_read(full: Result, tmp_path: 
     old = Result.read(tmp_path / "result.json")
     assert list(old.leaderboard().index) == list(full.leaderboard().index)
     assert [step.id for step in old.lineage("t0.r1.2")] == [step.id for step in full.lineage("t0.r1.2")]
+
+
+def test_while_scripts_can_follow_gains_are_those_that_agents_saw(tmp_path: Path) -> None:
+    result = asyncio.run(solve(tmp_path, Scenario(), {**SMALL, "review": ["submission"]}))
+    assert result.status == "paused"
+    assert result.solution_row("t0.m1").gain is None
+    assert result.solution_row("t0.m1").compared == result.solution_row("t0.m1").parent
+    assert result.solution_row("t0.r1.2").gain == pytest.approx(0.16)

@@ -170,6 +170,14 @@ def test_a_call_that_fails_says_so_in_its_output() -> None:
     assert screen.outputs[-1][1].startswith("ended by UserError")
 
 
+def test_a_display_that_fails_ends_no_call() -> None:
+    def fail(html: str, text: str, is_update: bool) -> None:
+        raise OSError
+
+    with notebook.show_in_notebook({}, lambda: fail) as keywords:
+        keywords["on_event"](graded("t0.c1", 0.5))
+
+
 def test_a_caller_with_its_own_progress_gets_no_other() -> None:
     screen = Screen()
     with notebook.show_in_notebook({"on_event": None}, screen.find) as keywords:

@@ -240,8 +240,10 @@ def check(
     check_task(folder, resolve_settings(options, set_), as_json=as_json)
 
 
-for _command in (runs, show, diff, compare):
-    app.command()(_command)
+app.command()(runs)
+app.command()(show)
+app.command()(diff)
+app.command()(compare)
 
 
 @app.command()

@@ -50,12 +50,13 @@ def print_table(
     for place in shown:
         column = columns[place]
         smallest = min(widths[place], NARROWEST) if column.fold else widths[place]
-        overflow = "fold" if column.fold else "ignore"
-        table.add_column(column.name, no_wrap=not column.fold, min_width=smallest, overflow=overflow)
+        table.add_column(
+            column.name, no_wrap=not column.fold, min_width=smallest, overflow="fold" if column.fold else "ignore"
+        )
     for row in texts:
         table.add_row(*(Text(row[place]) for place in shown))
     # A name that is wider than the terminal is continued by it: so it can be copied.
-    console.print(table, crop=False, no_wrap=None)
+    console.print(table, crop=False)
 
 
 def _clean(cell: str, column: Column) -> str:

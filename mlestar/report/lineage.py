@@ -37,7 +37,7 @@ def find_solution(result: "Result", name: str = WINNER) -> "SolutionRow":
     if name in rows:
         return rows[name]
     if name == WINNER:
-        if result.winner in rows:
+        if result.winner and result.winner in rows:
             return rows[result.winner]
         msg = f"run {result.run_id} has no winner{_list(rows)}"
         raise UserError(msg)
@@ -71,12 +71,12 @@ def chain(result: "Result", name: str = WINNER) -> tuple["SolutionRow", ...]:
         UserError: the run has no such solution.
     """
     rows = {row.id: row for row in result.solutions}
-    steps = [find_solution(result, name)]
-    seen = {steps[0].id}
-    while (before := origin_of(steps[-1])) in rows and before not in seen:
-        steps.append(rows[before])
-        seen.add(before)
-    return tuple(reversed(steps))
+    steps: dict[str, SolutionRow] = {}
+    row: SolutionRow | None = find_solution(result, name)
+    while row is not None and row.id not in steps:
+        steps[row.id] = row
+        row = rows.get(origin_of(row) or "")
+    return tuple(reversed(steps.values()))
 
 
 def tree(result: "Result") -> list[Branch]:

@@ -5,7 +5,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from typing import Any
+from uuid import uuid4
 
 from mlestar import markup
 from mlestar.errors import one_line
@@ -134,14 +136,12 @@ def find_display() -> Show | None:
     shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
     if shell is None or not hasattr(shell, "kernel"):
         return None
-    from uuid import uuid4
-
-    from IPython.display import display, update_display
-
+    # Nothing of this package depends on it; it is there where a kernel runs.
+    display = import_module("IPython.display")
     name = f"mlestar-{uuid4().hex}"
 
     def show(html: str, text: str, is_update: bool) -> None:
         bundle = {"text/html": html, "text/plain": text}
-        (update_display if is_update else display)(bundle, display_id=name, raw=True)
+        (display.update_display if is_update else display.display)(bundle, display_id=name, raw=True)
 
     return show

@@ -5,6 +5,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -275,7 +276,12 @@ def test_runs_of_other_metrics_are_not_compared_and_their_settings_are_shown(tmp
 
 
 def test_hostile_text_reaches_no_terminal_and_is_no_markup(tmp_path: Path) -> None:
-    fields = {"title": HOSTILE_TEXT, "plan": HOSTILE_TEXT, "message": HOSTILE_TEXT, "origin": HOSTILE_TEXT}
+    fields: dict[str, Any] = {
+        "title": HOSTILE_TEXT,
+        "plan": HOSTILE_TEXT,
+        "message": HOSTILE_TEXT,
+        "origin": HOSTILE_TEXT,
+    }
     result = write_run(
         tmp_path,
         "run",

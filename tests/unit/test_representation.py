@@ -54,11 +54,19 @@ def read(shown: Any) -> Page:
 
 
 def hostile_result(folder: Path) -> Result:
-    fields = {"title": HOSTILE_TEXT, "plan": HOSTILE_TEXT, "message": HOSTILE_TEXT, "origin": HOSTILE_TEXT}
+    fields: dict[str, Any] = {
+        "title": HOSTILE_TEXT,
+        "plan": HOSTILE_TEXT,
+        "message": HOSTILE_TEXT,
+        "origin": HOSTILE_TEXT,
+    }
     best = row("b", 0.9, fresh=0.9, parent="a", compared="a", gain=0.1, gain_se=0.01, **fields)
-    paths = {"report": str(folder / "a <b>" / "report.html"), "solution": str(folder / "javascript:alert(1)")}
+    paths: dict[str, Any] = {
+        "report": str(folder / "a <b>" / "report.html"),
+        "solution": str(folder / "javascript:alert(1)"),
+    }
     others = (row("a", 0.8, **fields), row("c", **fields))
-    texts = {"task": HOSTILE_TEXT, "metric": HOSTILE_TEXT, "message": HOSTILE_TEXT}
+    texts: dict[str, Any] = {"task": HOSTILE_TEXT, "metric": HOSTILE_TEXT, "message": HOSTILE_TEXT}
     return make_result(best, *others, folder=folder / "run", **texts, **paths)
 
 

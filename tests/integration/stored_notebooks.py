@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 from tests.unit.paths import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-SECONDS = 600
+SECONDS = 1800
 """Limit of one cell."""
 
 

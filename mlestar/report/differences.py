@@ -4,7 +4,7 @@ from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlestar.errors import UserError, clean_text
+from mlestar.errors import UserError, clean_text, one_line
 from mlestar.report.lineage import PARENT, find_solution, origin_of
 from mlestar.store import RunFolder
 
@@ -66,7 +66,10 @@ def difference(result: "Result", before: str, after: str, *, context: int = CONT
     Raises:
         UserError: the run has no such solution, or one of them has no script.
     """
-    pair = find_pair(result, before, after)
-    scripts = [read_script(result, row).split("\n") for row in pair]
-    names = [" ".join(filter(None, (row.id, clean_text(row.title).replace("\n", " ")))) for row in pair]
-    return "\n".join(unified_diff(*scripts, *names, lineterm="", n=context))
+    left, right = find_pair(result, before, after)
+    old, new = (read_script(result, row).split("\n") for row in (left, right))
+    return "\n".join(unified_diff(old, new, _name(left), _name(right), lineterm="", n=context))
+
+
+def _name(row: "SolutionRow") -> str:
+    return one_line(f"{row.id} {row.title}")

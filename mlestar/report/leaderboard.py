@@ -48,7 +48,7 @@ COLUMNS: dict[str, type] = {
 
 def _record(ranked: Ranked, winner: str | None) -> dict[str, Any]:
     row, choosing = ranked.row, ranked.choosing
-    scores = {"score": None, "score_se": None, "rows": ""}
+    scores: dict[str, Any] = {"score": None, "score_se": None, "rows": ""}
     if choosing:
         scores = {"score": choosing.score, "score_se": choosing.error, "rows": choosing.rows}
     plain = {name: getattr(row, name) for name in ("id", "gain", "gain_se", "track", "seconds", "status")}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from mlestar.errors import SettingsError, UserError, nearest
 from mlestar.metrics.spec import sign
@@ -16,7 +17,7 @@ from mlestar.store import RunFolder, list_runs, maker
 NAMES = ("run", "status", "task", "metric", "score", "minutes", "date")
 """What runs can be sorted and filtered by."""
 CONDITION = re.compile(r"\s*(\w+)\s*(<=|>=|!=|=|<|>)\s*(.*?)\s*", re.DOTALL)
-Compare = Callable[[object, object], bool]
+Compare = Callable[[Any, Any], bool]
 OPERATORS: dict[str, Compare] = {
     "=": operator.eq,
     "!=": operator.ne,

@@ -110,9 +110,9 @@ def test_a_bad_sort_or_filter_is_one_line(options: tuple[str, ...], message: str
 
 
 def printed(width: int, columns: list[Column], rows: list[list[str]]) -> list[str]:
-    console = Console(file=io.StringIO(), width=width)
-    print_table(console, columns, rows)
-    return console.file.getvalue().splitlines()  # type: ignore[attr-defined]  # a StringIO
+    file = io.StringIO()
+    print_table(Console(file=file, width=width), columns, rows)
+    return file.getvalue().splitlines()
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 200])
@@ -213,7 +213,7 @@ def write_pair(runs_dir: Path, *scores: float, data: str = "1", **fields: object
     """Write two runs of the same data with these holdout scores."""
     for name, score in zip(("one", "two"), scores, strict=True):
         values = {"spec": SPEC, "split": SPLIT, **fields}
-        write_run(runs_dir, name, row("a", score), settings={"seed": 0, "tracks": 1}, **values)  # type: ignore[arg-type]
+        write_run(runs_dir, name, row("a", score), settings={"seed": 0, "tracks": 1}, **values)
         sha = data if name == "two" else "1"
         contents = {SPEC.train: FileContent(size=1, modified=1, sha256=sha)}
         write_contents(RunFolder(runs_dir, name).contents, contents)

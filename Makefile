@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 export LANGGRAPH_STRICT_MSGPACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-extras unit check docs studio golden format clean
+.PHONY: help demo test test-extras unit check docs studio golden notebooks format clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -39,6 +39,9 @@ golden: $(VENV)/.test ## Render the golden prompts, the drawn graphs and the tab
 	@$(BIN)/python -m tests.unit.golden_graphs
 	@$(BIN)/python -m tests.unit.golden_architecture
 	@$(BIN)/python -m tests.unit.golden_settings
+
+notebooks: $(VENV)/.test ## Execute the notebooks and store their outputs
+	@$(BIN)/python -m tests.integration.stored_notebooks
 
 format: $(VENV)/.check ## Format and fix what can be fixed
 	@$(BIN)/ruff check --fix .

@@ -24,7 +24,7 @@ from itertools import product
 
 import numpy as np
 
-from mlestar.nodes.finalists import TOO_GOOD
+from mlestar.report.ranking import TOO_GOOD
 
 SIZES = (1000, 3000, 10_000, 100_000)
 COUNTS = (5, 15, 50)

@@ -20,6 +20,7 @@ from mlestar.runtime.options import RunOptions
 from mlestar.runtime.stopping import unless_stopped
 from mlestar.session import open_session, run_session
 from mlestar.session.keywords import RunKeywords, SolveKeywords, split_keywords
+from mlestar.session.notebook import show_in_notebook
 from mlestar.session.same_run import check_same_data, check_task_exists, keep_model, read_task_contents, record_contents
 from mlestar.session.source import find_source, open_source
 from mlestar.settings import BUDGET, Settings
@@ -256,13 +257,14 @@ def prune(runs_dir: str | Path | None = None) -> dict[str, int]:
 
 
 def _block(begin: Callable[[Any], Coroutine[Any, Any, Result]], keywords: Mapping[str, Any]) -> Result:
-    """Run an async variant to its end; Ctrl-C sets its `stop`."""
+    """Run an async variant to its end, with progress in a notebook; Ctrl-C sets its `stop`."""
+    with show_in_notebook(keywords) as live:
 
-    def begin_with(stop: asyncio.Event) -> Coroutine[Any, Any, Result]:
-        return begin({**keywords, "stop": stop})
+        def begin_with(stop: asyncio.Event) -> Coroutine[Any, Any, Result]:
+            return begin({**live, "stop": stop})
 
-    on_event = keywords.get("on_event")
-    return run_interruptible(begin_with, on_event if callable(on_event) else None)
+        on_event = live.get("on_event")
+        return run_interruptible(begin_with, on_event if callable(on_event) else None)
 
 
 def _run_folder(runs_dir: Path, run_id: str | None, name: str) -> tuple[RunFolder, bool]:

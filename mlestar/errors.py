@@ -167,6 +167,16 @@ def first_line(text: str) -> str:
     return lines[0].replace("\t", " ").strip()[:MAX_MESSAGE]
 
 
+MAX_LINE = 120
+"""Characters of a title, a plan or a message in one line. Chosen by judgement."""
+
+
+def one_line(text: str, limit: int = MAX_LINE) -> str:
+    """Return foreign text in one line without control characters, cut to size."""
+    line = " ".join(clean_text(text).split())
+    return line if len(line) <= limit else f"{line[: limit - 3].rstrip()}..."
+
+
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """Return the name that a mistyped one is most likely meant for, None when none is near."""
     return next(iter(get_close_matches(name, list(names), n=1)), None)

@@ -12,6 +12,7 @@ from mlestar.cli.bench import bench
 from mlestar.cli.exits import NO_SOLUTION, PAUSED, SOLVED, Commands
 from mlestar.cli.lessons import lessons as lessons_app
 from mlestar.cli.logs import configure_logging
+from mlestar.cli.reading import compare, diff, runs, show
 from mlestar.cli.sandbox import sandbox
 from mlestar.cli.values import read_items, read_layers, resolve_settings, without_none
 from mlestar.cli.weights import weights as weights_app
@@ -239,20 +240,10 @@ def check(
     check_task(folder, resolve_settings(options, set_), as_json=as_json)
 
 
-@app.command()
-def runs(
-    runs_dir: RunsDir = None,
-    prune: Annotated[bool, typer.Option("--prune", help="Reduce finished runs to results and scripts.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """List the runs, or prune them."""
-    from mlestar.cli.listing import list_all, prune_all
-
-    folder = resolve_settings({"runs_dir": runs_dir}).runs_dir
-    if prune:
-        prune_all(folder)
-    else:
-        list_all(folder, as_json=as_json)
+app.command()(runs)
+app.command()(show)
+app.command()(diff)
+app.command()(compare)
 
 
 @app.command()

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from mlestar.cli.listing import PIPED_WIDTH
-from mlestar.cli.terminal import Console, echo_json
+from mlestar.cli.tables import make_console
+from mlestar.cli.terminal import echo_json
 from mlestar.lessons import Content, RunLessons, Stored, Trial, find_run
 from mlestar.store.text import to_json
 
@@ -18,7 +18,7 @@ def print_runs(content: Content, *, as_json: bool) -> None:
     if as_json:
         echo_json(to_json([{**_facts(run), "records": len(run.trials) + len(run.failures)} for run in runs], indent=2))
         return
-    console = _console()
+    console = make_console()
     if not runs:
         console.print(Text("no lessons"))
         return
@@ -54,7 +54,7 @@ def print_records(runs: Sequence[RunLessons], *, as_json: bool) -> None:
     if as_json:
         echo_json(to_json([run.model_dump(mode="json") for run in runs], indent=2))
         return
-    console = _console()
+    console = make_console()
     for run in runs:
         facts = run.facts
         console.print(Text(f"{run.run}: {facts.kind}, {facts.problem}, {facts.metric}, {facts.rows} of rows", "bold"))
@@ -78,8 +78,3 @@ def _effect(trial: Trial) -> str:
 
 def _facts(run: RunLessons) -> dict[str, object]:
     return {"run": run.run, "status": run.status, **run.facts.model_dump()}
-
-
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=PIPED_WIDTH)

@@ -1,73 +1,69 @@
 """`mlestar runs`: the content of the runs folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
 from mlestar.api import prune
-from mlestar.cli.terminal import Console, echo, echo_json
-from mlestar.errors import UserError
+from mlestar.cli.tables import Column, make_console, print_table
+from mlestar.cli.terminal import echo, echo_json
 from mlestar.metrics.precision import format_score
 from mlestar.metrics.spec import NOT_BLIND
-from mlestar.report import Result, read_result
-from mlestar.store import RunFolder, list_runs, maker
+from mlestar.report.runs import ListedRun, filter_runs, format_date, read_runs, sort_runs
 from mlestar.store.text import to_json
 
-PIPED_WIDTH = 200
-"""Columns of a table that no terminal shows: enough for a row of names as long as they may be."""
+MARK = "*"
+"""Of a fresh score that is not blind."""
+COLUMNS = (
+    Column("run"),
+    Column("status", fold=True),
+    Column("task", rank=5),
+    Column("metric", rank=2),
+    Column("fresh", rank=0),
+    Column("holdout", rank=1),
+    Column("minutes", rank=3),
+    Column("date", rank=4),
+)
 
 
-def list_all(runs_dir: Path, *, as_json: bool) -> None:
-    """Print every run with its status and scores."""
-    runs = [RunFolder(runs_dir, path.name) for path in list_runs(runs_dir)]
+def list_all(runs_dir: Path, *, sort: Sequence[str] = (), conditions: Sequence[str] = (), as_json: bool) -> None:
+    """Print the runs that satisfy the conditions with their status and scores."""
+    every = read_runs(runs_dir)
+    runs = sort_runs(filter_runs(every, conditions), sort)
     if as_json:
         echo_json(to_json([_facts(run) for run in runs], indent=2))
         return
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=PIPED_WIDTH)
+    console = make_console()
     if not runs:
-        console.print(Text(f"no runs in {runs_dir}"))
+        none = f"no runs in {runs_dir}" if not every else f"none of the {len(every)} runs in {runs_dir} matches"
+        console.print(Text(none))
         return
-    table = Table(box=None, header_style="dim")
-    table.add_column("run", no_wrap=True)  # whole, so that it can be copied
-    for column in ("status", "metric", "fresh", "holdout", "minutes"):
-        table.add_column(column, overflow="fold")
-    for run in runs:
-        table.add_row(Text(run.run_id), *_cells(run))
-    console.print(table)
+    print_table(console, COLUMNS, [_cells(run) for run in runs])
+    if any(_is_marked(run) for run in runs):
+        console.print(Text(f"{MARK} {NOT_BLIND}", style="dim"))
 
 
-def _facts(run: RunFolder) -> dict[str, Any]:
+def _facts(run: ListedRun) -> dict[str, Any]:
     """Return a run's result for programs, or its name and status when it has none."""
-    result, status = _read(run)
-    return result.model_dump(mode="json") if result else {"run_id": run.run_id, "status": status}
+    facts = run.result.model_dump(mode="json") if run.result else {"run_id": run.run, "status": run.status}
+    return {**facts, "date": run.date.isoformat()}
 
 
-def _cells(run: RunFolder) -> list[str]:
-    result, status = _read(run)
-    if result is None:
-        return [status, "", "", "", ""]
-    score = result.score
+def _cells(run: ListedRun) -> list[str]:
+    date = format_date(run.date)
+    if run.result is None:
+        return [run.run, run.status, run.task, "", "", "", "", date]
+    score = run.result.score
     fresh, holdout = format_score(score.fresh, score.fresh_se), format_score(score.holdout, score.holdout_se)
-    fresh += "" if score.blind or score.fresh is None else f" ({NOT_BLIND})"
-    return [status, result.metric, fresh, holdout, f"{result.seconds / 60:.1f}"]
+    fresh += f" {MARK}" if _is_marked(run) else ""
+    status = run.status.replace("_", " ")
+    return [run.run, status, run.task, run.metric, fresh, holdout, f"{run.result.seconds / 60:.1f}", date]
 
 
-def _read(run: RunFolder) -> tuple[Result | None, str]:
-    """Return the result of a run, if this version can read one, and its status."""
-    version = run.foreign_format()
-    if version is not None:
-        return None, f"format {version}, of {maker(version)}"
-    if not run.result.is_file():
-        return None, "unfinished"
-    try:
-        result = read_result(run, check=False)
-    except UserError:
-        return None, "unreadable"
-    return result, result.status
+def _is_marked(run: ListedRun) -> bool:
+    return run.result is not None and run.result.score.fresh is not None and not run.result.score.blind
 
 
 def prune_all(runs_dir: Path) -> None:

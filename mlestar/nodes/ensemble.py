@@ -50,6 +50,7 @@ async def write_ensemble(state: EnsembleState, runtime: Runtime[Settings]) -> En
         title="ensemble of " + ", ".join(member.id for member in members),
         plan=state["plan"],
         stretch=stretch,
+        combines=tuple(member.id for member in members),
     )
     if not state["plan"]:
         return {"draft": draft.model_copy(update={"problem": "no plan for an ensemble"})}

@@ -155,6 +155,7 @@ async def conclude(state: EvaluationState, runtime: Runtime[Settings]) -> Evalua
         plan=draft.plan,
         verdict=_final_verdict(state),
         members=draft.members if script == draft.script else (),
+        combines=draft.combines,
     )
     if state.get("fixes"):
         await note_repair(ctx, draft.id, state["fixes"], script or "", solution.verdict.status)

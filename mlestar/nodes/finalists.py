@@ -7,15 +7,12 @@ better than its fresh one, and counts for nothing.
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import median, stdev
+from statistics import stdev
 
 from mlestar.metrics.spec import Direction, sign
+from mlestar.report import Score
+from mlestar.report.ranking import choosing_scores
 from mlestar.state import AS_GIVEN, BASELINE, START, PipelineState, Rescoring, Solution, best_first
-
-TOO_GOOD = 2.0
-"""Standard errors of their difference by which the holdout score of a finalist may be better than its fresh score.
-Measured in `benchmarks/fresh.py`, of 1, 1.5, 2 and 3: where a script had copied labels of 1,000 rows, 0.245, 0.278,
-0.338 and 0.605 points of accuracy were lost; with 1 and 1.5 the holdout was left out more often where none had."""
 
 
 def ranked_scripts(state: PipelineState, direction: Direction) -> list[Solution]:
@@ -63,11 +60,12 @@ def order_finalists(
         solutions: best first by holdout score.
         rescorings: of the finalists, by the id of the solution.
     """
-    scores = _scores(direction, solutions, rescorings)
+    pairs = [(solution, rescorings[solution.id]) for solution in solutions if solution.id in rescorings]
+    scores = choosing_scores(direction, {solution.id: _score(solution, final) for solution, final in pairs})
 
     def position(solution: Solution) -> tuple[int, float]:
         if solution.id in scores:
-            return 0, -sign(direction) * scores[solution.id]
+            return 0, -sign(direction) * scores[solution.id].score
         rescoring = rescorings.get(solution.id)
         if rescoring and rescoring.failed:
             return 3, 0.0
@@ -76,32 +74,15 @@ def order_finalists(
     return [solution.id for solution in sorted(solutions, key=position)]
 
 
-def _scores(
-    direction: Direction, solutions: Sequence[Solution], rescorings: Mapping[str, Rescoring]
-) -> dict[str, float]:
-    """Return what finalists are ordered by: means of holdout and fresh scores, or the fresh scores alone.
-
-    Each is weighted by its error, the same for all finalists, as only the differences between them count.
-    """
-    pairs = [(solution, rescorings[solution.id]) for solution in solutions if solution.id in rescorings]
-    fresh = {solution.id: rescoring.fresh for solution, rescoring in pairs if rescoring.fresh is not None}
-    holdout = {solution.id: solution.verdict.holdout for solution, _ in pairs if solution.id in fresh}
-    errors = [
-        (solution.verdict.holdout_se or 0.0, rescoring.fresh_se or 0.0)
-        for solution, rescoring in pairs
-        if solution.id in fresh
-    ]
-    blind = all(rescoring.blind for solution, rescoring in pairs if solution.id in fresh)
-    if not blind or not all(min(pair) > 0 for pair in errors):
-        return fresh
-    both: dict[str, float] = {}
-    weights = [1 / median(side) ** 2 for side in zip(*errors, strict=True)]
-    for (name, score), pair in zip(fresh.items(), errors, strict=True):
-        searched = holdout[name]
-        if searched is None or sign(direction) * (searched - score) > TOO_GOOD * math.hypot(*pair):
-            return fresh
-        both[name] = (weights[0] * searched + weights[1] * score) / sum(weights)
-    return both
+def _score(solution: Solution, rescoring: Rescoring) -> Score:
+    verdict = solution.verdict
+    return Score(
+        holdout=verdict.holdout,
+        holdout_se=verdict.holdout_se,
+        fresh=rescoring.fresh,
+        fresh_se=rescoring.fresh_se,
+        blind=rescoring.blind,
+    )
 
 
 def error_of_mean(scores: Sequence[float], errors: Sequence[float]) -> float:

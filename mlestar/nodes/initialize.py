@@ -150,6 +150,7 @@ async def merge(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
         track=track,
         title=f"{base.title} + {reference.title}",
         parent=base.id,
+        combines=(base.id, reference.id),
     )
     base_script = await best_script(ctx, state)
     reference_script = await ctx.services.text(reference.script or "")

@@ -4,11 +4,13 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from mlestar.metrics.precision import round_score
 from mlestar.report.baselines import BaselineRow
+from mlestar.report.gains import SolutionGain, find_gains
 from mlestar.report.history import read_history
 from mlestar.report.outcome import find_outcome
 from mlestar.report.page import render_page
@@ -77,6 +79,7 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
     if brief and winner and ended:
         task["uncertainty"] = await find_uncertainty(ctx, brief, solutions[winner], rescorings.get(winner))
         task["outcome"] = await find_outcome(ctx, brief, solutions[winner], rescorings.get(winner))
+    gains = await find_gains(ctx, brief, solutions, ended=ended) if brief else {}
     return Result(
         run_id=folder.run_id,
         status=state.get("status", "stopped"),
@@ -107,7 +110,7 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
         weights=await _weights(ctx, solutions[winner]) if winner else (),
         packages=await _packages(ctx, solutions[winner]) if winner else (),
         solutions=tuple(
-            _row(ctx, solution, rescorings, ended)
+            _row(ctx, solution, rescorings, gains.get(solution.id), ended)
             for solution in sorted(solutions.values(), key=_position)
             if solution.id not in left_out
         ),
@@ -239,7 +242,9 @@ def _script_path(ctx: RunContext, script: str | None) -> str | None:
     return str(ctx.services.blobs.path(script).relative_to(ctx.folder.path)) if script else None
 
 
-def _row(ctx: RunContext, solution: Solution, rescorings: dict[str, Rescoring], ended: bool) -> SolutionRow:
+def _row(
+    ctx: RunContext, solution: Solution, rescorings: dict[str, Rescoring], gain: SolutionGain | None, ended: bool
+) -> SolutionRow:
     return SolutionRow(
         id=solution.id,
         origin=solution.origin,
@@ -254,4 +259,6 @@ def _row(ctx: RunContext, solution: Solution, rescorings: dict[str, Rescoring], 
         seconds=solution.verdict.seconds,
         script=_script_path(ctx, solution.script),
         members=tuple(MemberRow(solution=member.solution, weight=member.weight) for member in solution.members),
+        combines=solution.combines,
+        **(asdict(gain) if gain else {}),
     )

@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError, computed_field
 
 from mlestar.errors import UserError
@@ -16,8 +17,19 @@ from mlestar.metrics.precision import Standing
 from mlestar.metrics.spec import Direction, TaskSpec, sign
 from mlestar.report.amounts import dollars, tokens
 from mlestar.report.baselines import BEYOND_NOISE, BaselineRow, submitted_warning, winner_warning
+from mlestar.report.differences import CONTEXT, difference
 from mlestar.report.history import History
+from mlestar.report.leaderboard import leaderboard
+from mlestar.report.lineage import PARENT, WINNER, chain, find_solution
 from mlestar.report.outcome import OutcomeRow
+from mlestar.report.representation import (
+    lineage_html,
+    lineage_text,
+    result_html,
+    result_text,
+    solution_html,
+    solution_text,
+)
 from mlestar.report.start import StartRow
 from mlestar.runtime.weights import WeightRow
 from mlestar.state import (
@@ -78,6 +90,34 @@ class SolutionRow(BaseModel):
     """Path of the script, relative to the run folder."""
     members: tuple[MemberRow, ...] = ()
     """Of a blend of predictions: the solutions whose scripts it runs."""
+    combines: tuple[str, ...] = ()
+    """Ids of the solutions whose scripts an agent combined in it."""
+    compared: str | None = None
+    """Id of the solution that the gain is over: its parent, or the best of those that it is made from."""
+    gain: Finite = None
+    """By how much it is better than that one on the same withheld rows, whatever the metric's direction."""
+    gain_se: Finite = None
+    """Of the paired difference."""
+
+    def __repr__(self) -> str:
+        return solution_text(self)
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return solution_html(self)
+
+
+class Lineage(tuple[SolutionRow, ...]):
+    """A solution after all that it was made from, the first one first."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return lineage_text(self)
+
+    def _repr_html_(self) -> str:
+        return lineage_html(self)
 
 
 class SpendRow(BaseModel):
@@ -198,6 +238,51 @@ class Result(BaseModel):
             return None
         optimism: float | None = finite(sign(self.direction) * (self.score.holdout - self.score.fresh))
         return optimism
+
+    def __repr__(self) -> str:
+        return result_text(self)
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return result_html(self)
+
+    def leaderboard(self) -> pd.DataFrame:
+        """Return the solutions by id, best first by `score`, which chooses the winner, with the errors of all scores.
+
+        `rows` names what `score` was graded on. `gain` is the paired difference to `parent`, positive where the
+        solution is better. Solutions that failed come last.
+        """
+        return leaderboard(self)
+
+    def solution_row(self, name: str = WINNER) -> SolutionRow:
+        """Return a solution by its id, or by the words `winner` and `start`.
+
+        Raises:
+            UserError: the run has no such solution.
+        """
+        return find_solution(self, name)
+
+    def lineage(self, name: str = WINNER) -> Lineage:
+        """Return a solution after all that it was made from, the first one first, each with its plan and its gain.
+
+        Raises:
+            UserError: the run has no such solution.
+        """
+        return Lineage(chain(self, name))
+
+    def diff(self, before: str = PARENT, after: str = WINNER, *, context: int = CONTEXT) -> str:
+        """Return how the scripts of two solutions differ, as a unified difference; empty where they are equal.
+
+        Args:
+            before: id of a solution, or `winner`, `start`, or `parent` for what the other one was made from.
+            after: the same of the other solution.
+            context: lines around a change.
+
+        Raises:
+            UserError: the run has no such solution, or one of them has no script.
+        """
+        return difference(self, before, after, context=context)
 
     @property
     def optimism_se(self) -> float | None:

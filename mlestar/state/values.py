@@ -291,6 +291,8 @@ class Draft(Frozen):
     """Blob of the checked script of which one block was changed; None where the whole script is new."""
     members: tuple[BlendMember, ...] = ()
     """Of a blend of predictions: the scripts that it runs."""
+    combines: tuple[str, ...] = ()
+    """Ids of the solutions whose scripts an agent combined in it."""
 
 
 class Solution(Frozen):
@@ -306,6 +308,7 @@ class Solution(Frozen):
     plan: str = ""
     verdict: Verdict
     members: tuple[BlendMember, ...] = ()
+    combines: tuple[str, ...] = ()
 
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property

@@ -144,7 +144,7 @@ def test_a_table_of_runs_in_a_pipe_has_a_line_per_run_with_its_whole_name(tmp_pa
     RunFolder(tmp_path, name).create()
     (tmp_path / name / "settings.json").write_text(json.dumps({"format": FORMAT}), encoding="utf-8")
     lines = call("runs", "--runs-dir", tmp_path).stdout.splitlines()
-    assert [line.split() for line in lines[1:]] == [[name, "unfinished"]]
+    assert [line.split()[:2] for line in lines[1:]] == [[name, "unfinished"]]
 
 
 def test_resume_of_an_unknown_run_is_one_line(tmp_path: Path) -> None:

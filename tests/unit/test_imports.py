@@ -29,7 +29,7 @@ LAYERS = [
     {"baselines", "offline", "state"},
     {"evaluation"},
     {"data"},
-    {"metrics", "prompts", "runners", "settings"},
+    {"markup", "metrics", "prompts", "runners", "settings"},
     {"errors", "files", "script_templates", "syntax"},
 ]
 OF_EXTRAS = {f"integrations/{name}.py" for name in ("mcp", "following", "sampling")} | {

@@ -28,6 +28,7 @@ from mlestar.data.statistics import (
 from mlestar.data.tables import Table, is_table, read_table
 from mlestar.data.task.inference.missing import share_codes
 from mlestar.data.task.inference.spec import infer_spec
+from mlestar.data.task.representation import task_html, task_text
 from mlestar.errors import TaskError, UserError
 from mlestar.metrics import Metric
 from mlestar.metrics.spec import TaskSpec
@@ -120,6 +121,12 @@ class Task:
             _cache=cache,
             _rules=inference.rules,
         )
+
+    def __repr__(self) -> str:
+        return task_text(self)
+
+    def _repr_html_(self) -> str:
+        return task_html(self)
 
     @property
     def train(self) -> TaskFile:

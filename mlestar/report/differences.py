@@ -1,5 +1,6 @@
 """The scripts of a run as text, and how two of them differ."""
 
+from contextlib import suppress
 from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,15 @@ def read_script(result: "Result", row: "SolutionRow") -> str:
     except (OSError, UnicodeDecodeError) as error:
         msg = f"the script of {row.id} of run {result.run_id} cannot be read; `mlestar doctor` repairs it"
         raise UserError(msg) from error
+
+
+def read_scripts(result: "Result") -> dict[str, str]:
+    """Return the scripts of a run by the ids of their solutions, as far as they can be read."""
+    scripts = {}
+    for row in result.solutions:
+        with suppress(UserError):
+            scripts[row.id] = read_script(result, row)
+    return scripts
 
 
 def find_pair(result: "Result", before: str, after: str) -> tuple["SolutionRow", "SolutionRow"]:

@@ -10,12 +10,12 @@ from typing import Any
 
 from mlestar.metrics.precision import round_score
 from mlestar.report.baselines import BaselineRow
+from mlestar.report.differences import read_scripts
 from mlestar.report.gains import SolutionGain, find_gains
 from mlestar.report.history import read_history
 from mlestar.report.outcome import find_outcome
 from mlestar.report.page import render_page
 from mlestar.report.result import CapRow, MemberRow, ModelRow, Result, Score, SolutionRow, SpendRow
-from mlestar.report.scripts import read_scripts
 from mlestar.report.start import StartRow, gather_start
 from mlestar.report.uncertainty import find_uncertainty
 from mlestar.runtime.context import RunContext
@@ -49,8 +49,7 @@ async def write_result(ctx: RunContext, state: PipelineState, *, message: str = 
 
 
 def _render(folder: RunFolder, result: Result, brief: Brief) -> str:
-    scripts = read_scripts(folder, result)
-    return render_page(result, brief, scripts, folder.read_settings().settings)
+    return render_page(result, brief, read_scripts(result), folder.read_settings().settings)
 
 
 async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, message: str) -> Result:

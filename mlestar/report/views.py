@@ -17,7 +17,6 @@ from mlestar.report.charts import (
     timeline_chart,
     trial_chart,
 )
-from mlestar.report.history import TrialRow
 from mlestar.report.result import Result, SolutionRow
 from mlestar.state import Brief
 
@@ -46,7 +45,6 @@ class Page:
     charts: Charts
     differences: Mapping[str, str] = field(default_factory=dict)
     """By solution: the unified difference of its script from that of its parent."""
-    trials: Mapping[str, TrialRow] = field(default_factory=dict)
     script: str = ""
     """Of the winner."""
 
@@ -59,13 +57,10 @@ def make_page(result: Result, brief: Brief, scripts: Mapping[str, str]) -> Page:
         brief: of the run.
         scripts: the texts of scripts by the id of their solution, as far as they are known.
     """
-    history = result.history
-    trials = {trial.solution: trial for trial in history.trials if trial.solution} if history else {}
     return Page(
         summary=summarize(result, brief),
         charts=_charts(result),
-        differences={row.id: text for row in result.solutions if (text := difference(row, scripts))},
-        trials=trials,
+        differences={row.id: text for row in result.solutions if (text := shown_difference(row, scripts))},
         script=scripts.get(result.winner or "", ""),
     )
 
@@ -100,7 +95,7 @@ def _compared(row: BaselineRow) -> str:
     return f"It is {'better' if gain > 0 else 'worse'} than {name} by {shown} on the same rows."
 
 
-def difference(row: SolutionRow, scripts: Mapping[str, str]) -> str:
+def shown_difference(row: SolutionRow, scripts: Mapping[str, str]) -> str:
     """Return how the script of a solution differs from that of its parent, as a unified difference."""
     before, after = scripts.get(row.parent or ""), scripts.get(row.id)
     if before is None or after is None or row.members:

@@ -9,7 +9,7 @@ from mlestar.report import Score
 from mlestar.report.outcome import OutcomeRow
 from mlestar.report.page import render_page
 from mlestar.report.result import MemberRow
-from mlestar.report.views import difference, lineage, summarize
+from mlestar.report.views import lineage, shown_difference, summarize
 from mlestar.state import Brief
 from tests.unit.report_pages import HOSTILE, baseline, history, result, solution
 
@@ -49,10 +49,10 @@ def test_a_solution_is_right_of_those_that_it_came_from() -> None:
 
 def test_the_difference_of_a_script_is_that_from_its_parent() -> None:
     scripts = {"t0.c1": "a = 1\nb = 2\n", "t0.r1.1": "a = 1\nb = 3\n"}
-    text = difference(solution("t0.r1.1", parent="t0.c1"), scripts)
+    text = shown_difference(solution("t0.r1.1", parent="t0.c1"), scripts)
     assert "-b = 2" in text
     assert "+b = 3" in text
-    assert difference(solution("t0.c1"), scripts) == ""
+    assert shown_difference(solution("t0.c1"), scripts) == ""
 
 
 def test_a_page_has_no_script_and_no_address_and_shows_foreign_text_as_text(brief: Brief) -> None:

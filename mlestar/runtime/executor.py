@@ -10,12 +10,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from mlestar.events import Event
 from mlestar.runners import ContainerOptions, Environment, Execution, Gpu, Job, Limits, Runner, choose_runner
 from mlestar.runners.supply.needs import NeedsError, read_needs
 from mlestar.runtime.budget import Stage
 from mlestar.runtime.devices import Devices, find_devices, scripts_by_gpus
 from mlestar.runtime.inputs import StagedInput
 from mlestar.runtime.page_cache import drop_page_cache, dropping_problem
+from mlestar.runtime.progress import Subject, announce, emit_event, few_words
 from mlestar.runtime.services import Services
 from mlestar.runtime.supplies import Supplied, Supplies, UnavailableError
 from mlestar.runtime.turns import Turns
@@ -45,6 +47,7 @@ class Executor:
         runner: Runner | None = None,
         on_progress: Callable[[str], None] | None = None,
         data: Callable[[], Awaitable[str]] | None = None,
+        emit: Callable[[Event], object] = emit_event,
     ) -> None:
         """Describe the executor; the runner is chosen on first use.
 
@@ -55,6 +58,7 @@ class Executor:
             runner: the caller's own, which the caller closes.
             on_progress: receives lines about slow preparations, such as building the sandbox image.
             data: returns the kind of the task's data, from which `image=auto` picks an image.
+            emit: receives events about executions that begin and end, and about what is prepared for them.
         """
         self._settings = settings
         self._folder = folder
@@ -63,6 +67,7 @@ class Executor:
         self._runner = runner
         self._on_progress = on_progress
         self._data = data or _unknown_data
+        self._emit = emit
         self._opening = asyncio.Lock()
         self._slots: asyncio.Semaphore | None = None
         self._devices = Devices()
@@ -80,27 +85,37 @@ class Executor:
         """Return the runner, choosing it on first use."""
         async with self._opening:
             if self._runner is None:
-                self._runner = await choose_runner(
-                    self._settings.runner,
-                    trusted=self._services.caller.models.trusted,
-                    owner=self._folder.run_id,
-                    work_dir=self._folder.work,
-                    on_progress=self._on_progress,
-                    container=ContainerOptions(
-                        image=self._settings.image,
-                        data=await self._data() if self._settings.image == "auto" else "",
-                        network="bridge" if self._settings.network else "none",
-                        gpus=self._settings.gpus,
-                        runtime=self._settings.runtime,
-                        warm=self._settings.warm,
-                    ),
-                    packages_dir=self._settings.packages_dir,
-                )
+                with announce(_preparation("preparing the sandbox"), self._emit):
+                    self._runner = await self._choose_runner()
         return self._runner
+
+    async def _choose_runner(self) -> Runner:
+        settings = self._settings
+        return await choose_runner(
+            settings.runner,
+            trusted=self._services.caller.models.trusted,
+            owner=self._folder.run_id,
+            work_dir=self._folder.work,
+            on_progress=self._on_progress,
+            container=ContainerOptions(
+                image=settings.image,
+                data=await self._data() if settings.image == "auto" else "",
+                network="bridge" if settings.network else "none",
+                gpus=settings.gpus,
+                runtime=settings.runtime,
+                warm=settings.warm,
+            ),
+            packages_dir=settings.packages_dir,
+        )
 
     async def environment(self) -> Environment:
         """Return what one script can use: its share of the CPUs and memory when several execute at once."""
-        machine = await (await self.runner()).environment()
+        runner = await self.runner()
+        if self._slots is None:  # the first time the sandbox may have to be built
+            with announce(_preparation("looking at what the sandbox has"), self._emit):
+                machine = await runner.environment()
+        else:
+            machine = await runner.environment()
         at_once = scripts_at_once(self._settings, machine)
         if self._slots is None:
             self._slots = asyncio.Semaphore(at_once)
@@ -123,6 +138,7 @@ class Executor:
         stage: Stage = "search",
         kind: ExecutionKind = "execution",
         label: str,
+        subject: Subject | None = None,
     ) -> ExecutionRecord:
         """Run a script, or return what the ledger has of the same execution.
 
@@ -137,6 +153,7 @@ class Executor:
             stage: what the budget counts it for; later stages may use what earlier ones had to leave.
             kind: of the ledger entry.
             label: name of the ledger entry and of the job.
+            subject: what it is executed for, for the events.
 
         Raises:
             Refusal: the budget does not allow the execution.
@@ -147,7 +164,8 @@ class Executor:
         seconds = self._settings.script_seconds * stretch
         limits = Limits(seconds=seconds, memory_mb=environment.memory_mb, cpus=environment.cpus)
         key_with = functools.partial(self._key, script, staged, environment, seconds, outputs)
-        prepared = await self._prepare(code, environment, label, key_with)
+        subject = subject or Subject(label)
+        prepared = await self._prepare(code, environment, label, key_with, subject)
         if isinstance(prepared, ExecutionRecord):
             return prepared
         supplied, key = prepared, key_with(prepared)
@@ -163,7 +181,10 @@ class Executor:
 
         async def work() -> Record:
             job_limits = dataclasses.replace(limits, seconds=allowed)
-            record = await self._run(code, staged, job_limits, outputs, label, stretch, supplied, gpus)
+            with announce(_begin(label, subject, allowed, kind), self._emit) as end:
+                record = await self._run(code, staged, job_limits, outputs, label, stretch, supplied, gpus)
+                status = record.result["status"]
+                end.update(seconds=record.seconds, message=f"{label}: {status}")
             if record.result["status"] == "timeout" and allowed < limits.seconds:
                 raise await self._services.budget.record_timeout(label)
             return record
@@ -185,7 +206,12 @@ class Executor:
             yield reservation, gpus
 
     async def _prepare(
-        self, code: str, environment: Environment, label: str, key_with: Callable[[Supplied], str]
+        self,
+        code: str,
+        environment: Environment,
+        label: str,
+        key_with: Callable[[Supplied], str],
+        subject: Subject,
     ) -> Supplied | ExecutionRecord:
         """Supply what a script declares; return the execution where it is recorded, or cannot start."""
         try:
@@ -193,7 +219,10 @@ class Executor:
             known = await self._supplies.recall(needs, environment)
             if known is not None and (result := await asyncio.to_thread(self._services.ledger.recall, key_with(known))):
                 return ExecutionRecord.model_validate(result)
-            return await self._supplies.prepare(needs, environment, label)
+            if not (needs.dependencies or needs.weights):
+                return await self._supplies.prepare(needs, environment, label)
+            with announce(_preparation(f"packages and weights for {label}", subject.track), self._emit):
+                return await self._supplies.prepare(needs, environment, label)
         except (NeedsError, UnavailableError) as error:
             logger.info("%s: not executed: %s", label, error)
             return await self._unavailable(str(error))
@@ -311,6 +340,25 @@ class Executor:
             lock=supplied.lock,
             weights=supplied.weights,
         )
+
+
+def _begin(label: str, subject: Subject, seconds: float, kind: ExecutionKind) -> Event:
+    """Return the event of an execution that begins. An export has a stage of its own: it may run beside the search."""
+    return Event(
+        stage="export" if kind == "export" else "",
+        message=label,
+        track=subject.track,
+        solution=subject.solution,
+        work="execution",
+        limit=seconds,
+        title=subject.title,
+        plan=few_words(subject.plan),
+    )
+
+
+def _preparation(message: str, track: int | None = None) -> Event:
+    """Return the event of a preparation that begins."""
+    return Event(stage="", message=message, track=track, work="preparation")
 
 
 async def _unknown_data() -> str:

@@ -99,6 +99,8 @@ class RunFolder:
         self.result = self.path / "result.json"
         self.report = self.path / "report.html"
         self.questions = self.path / "questions.json"
+        self.events = self.path / "events.jsonl"
+        """What has happened in the run so far, an event per line."""
         self.contents = self.path / "contents.json"
         """The content of the task's files, by which other data under this run's id is recognised."""
         self.task = self.path / "task"

@@ -64,7 +64,7 @@ class OwnTool:
 
         It has no lessons: runs on one task would learn from each other.
         """
-        command = [sys.executable, "-m", "mlestar", "run", str(task.folder), "--json", *self.options]
+        command = [sys.executable, "-m", "mlestar", "run", str(task.folder), *self.options]
         return [*command, "--run-id", RUN, "--set", f"runs_dir={folder}", "--set", f"seed={seed}", "--set", "lessons="]
 
 

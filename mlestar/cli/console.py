@@ -1,9 +1,9 @@
 """Progress lines and the result in the terminal. Untrusted text is never parsed as markup."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 
 from rich.console import Console
 from rich.panel import Panel
@@ -17,26 +17,42 @@ from mlestar.metrics.spec import NOT_BLIND
 from mlestar.report import BaselineRow, Result
 from mlestar.report.amounts import dollars, tokens
 
+_TIME_COLUMN, _TEXT_COLUMN = 8, 26
+"""Columns at which the stage and the text of a line begin."""
+_NARROW = 60
+"""Columns of a terminal below which a line that goes on is indented less."""
+
 
 class Progress:
     """Prints one line per event, with the time since the start."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._started = time.monotonic()
+        self._started: float | None = None
+        """Time of the first event."""
         self._kept: list[Text] | None = None
         """Lines that wait while another program uses the terminal."""
 
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
     def __call__(self, event: Event) -> None:
-        if event.role:
+        if self._started is None:
+            self._started = event.time
+        if not event.is_line:
             return
-        minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
+        minutes, seconds = divmod(int(max(0.0, event.time - self._started)), 60)
         line = Text(f"{minutes:3d}:{seconds:02d}  ", style="dim")
         where = f"t{event.track} " if event.track is not None and event.track >= 0 else ""
         line.append(f"{where}{event.stage}".ljust(18), style="cyan")
         line.append(self._body(event))
         if self._kept is None:
-            self._console.print(line, soft_wrap=True, highlight=False)
+            self._print(line)
         else:
             self._kept.append(line)
 
@@ -49,7 +65,19 @@ class Progress:
         finally:
             lines, self._kept = self._kept, None
             for line in lines:
-                self._console.print(line, soft_wrap=True, highlight=False)
+                self._print(line)
+
+    def _print(self, line: Text) -> None:
+        """Print a line: on a terminal broken between words, below where its text begins; elsewhere in one."""
+        if not self._console.is_terminal:
+            self._console.print(line, soft_wrap=True, highlight=False)
+            return
+        indent = _TEXT_COLUMN if self._console.width >= _NARROW else _TIME_COLUMN
+        head, body = line.divide([indent])
+        for number, part in enumerate(body.wrap(self._console, max(1, self._console.width - indent))):
+            part.rstrip()
+            shown = head if number == 0 else Text(" " * indent)
+            self._console.print(shown + part, highlight=False, no_wrap=True, crop=False)
 
     def _body(self, event: Event) -> Text:
         if event.verdict is None:

@@ -2,7 +2,8 @@
 
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -18,6 +19,17 @@ class Console(RichConsole):
     def render(self, *arguments: Any, **keywords: Any) -> Iterable[Segment]:
         for segment in super().render(*arguments, **keywords):
             yield segment if segment.control else segment._replace(text=clean_text(segment.text))
+
+
+@contextmanager
+def starting(*, quiet: bool) -> Iterator[None]:
+    """Show that a command starts, which takes seconds where its modules are not in memory; on a terminal only."""
+    console = Console(stderr=True)
+    if quiet or not console.file.isatty() or console.is_dumb_terminal:
+        yield
+        return
+    with console.status("starting"):
+        yield
 
 
 def echo(text: str, *, err: bool = False) -> None:

@@ -115,7 +115,8 @@ def show_result(console: Console, result: Result) -> None:
         name = "sets" if result.uncertainty.kind == "set" else "intervals"
         table.add_row(Text(name, style="cyan"), Text(""), Text(result.uncertainty.summary, style="dim"))
     console.print(Panel(table, title=_title(result), border_style=_color(result), expand=False))
-    console.print(Text("spent      ", style="cyan"), Text(str(result.spend)), sep="", soft_wrap=True, highlight=False)
+    spent = Text("spent      ", style="cyan").append(Text(str(result.spend), style="default"))
+    console.print(spent, soft_wrap=not console.is_terminal, highlight=False)
     start_warning = clean_text(result.start.warning) if result.start else ""
     for line in filter(None, (result.message, result.baseline_warning, start_warning)):
         console.print(Text(line, style="yellow"))

@@ -11,9 +11,10 @@ from mlestar.metrics.precision import Standing
 from mlestar.metrics.spec import Direction
 from mlestar.state import RunStatus, VerdictStatus
 
-Work = Literal["run", "step", "call", "retrieval", "preparation", "execution"]
+Work = Literal["run", "step", "call", "retrieval", "preparation", "execution", "grading"]
 """What begins and ends. `run`: a session of the run. `step`: of the outer or inner loop of a track; it ends when the
-next one begins. `call`: of a model. `preparation`: packages, weights or the sandbox. `execution`: of a script."""
+next one begins. `call`: of a model. `preparation`: packages, weights or the sandbox. `execution`: of a script.
+`grading`: of what it submitted."""
 
 
 class Spending(BaseModel):

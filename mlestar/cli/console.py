@@ -28,8 +28,8 @@ class Progress:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._started: float | None = None
-        """Time of the first event."""
+        self.started: float | None = None
+        """Time of the first event, from which the lines count."""
         self._kept: list[Text] | None = None
         """Lines that wait while another program uses the terminal."""
 
@@ -42,11 +42,11 @@ class Progress:
         return None
 
     def __call__(self, event: Event) -> None:
-        if self._started is None:
-            self._started = event.time
+        if self.started is None:
+            self.started = event.time
         if not event.is_line:
             return
-        minutes, seconds = divmod(int(max(0.0, event.time - self._started)), 60)
+        minutes, seconds = divmod(int(max(0.0, event.time - self.started)), 60)
         line = Text(f"{minutes:3d}:{seconds:02d}  ", style="dim")
         where = f"t{event.track} " if event.track is not None and event.track >= 0 else ""
         line.append(f"{where}{event.stage}".ljust(18), style="cyan")

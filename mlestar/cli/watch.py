@@ -36,6 +36,7 @@ def watch_run(runs_dir: Path, run_id: str, *, as_json: bool, quiet: bool) -> Non
     view = RunView()
     with shown.progress as progress:
         if isinstance(progress, LiveProgress):
+            progress.started = past[0].time if past else None
             past = _skip_lines(progress.view, past)
             view = progress.view
         for event in past:

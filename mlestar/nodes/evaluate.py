@@ -90,7 +90,8 @@ async def grade(state: EvaluationState, runtime: Runtime[Settings]) -> Evaluatio
         return {"verdict": Verdict(status="refused", message="the budget allows no further execution")}
     ctx = await find_context(state, runtime)
     brief = await ctx.brief(state)
-    verdict = await grade_execution(ctx, brief, execution, await ctx.inputs.search(brief))
+    staged, subject = await ctx.inputs.search(brief), Subject.of(state["draft"])
+    verdict = await grade_execution(ctx, brief, execution, staged, subject=subject)
     if verdict.status == "ok" and verdict.score is None:
         message = "it printed no line 'Final Validation Performance: <number>'"
         verdict = verdict.model_copy(update={"status": "error", "message": message})

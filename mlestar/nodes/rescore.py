@@ -119,4 +119,4 @@ async def _score_on(ctx: RunContext, brief: Brief, finalist: Solution, staged: S
         label=f"{finalist.id}-{staged.name}",
         subject=Subject.of(finalist),
     )
-    return await grade_execution(ctx, brief, execution, staged)
+    return await grade_execution(ctx, brief, execution, staged, subject=Subject.of(finalist))

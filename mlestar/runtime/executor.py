@@ -7,7 +7,7 @@ import logging
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from mlestar.events import Event
@@ -32,6 +32,7 @@ MIN_MEMORY_MB = 2048
 """Memory that a script should have when several execute at once: what the offline engineer's largest scripts need.
 Chosen by judgement; not measured."""
 SUBMISSION = "submission.csv"
+NOTHING = Subject(solution="")
 _SHOWN_REFUSALS = 3
 """Outputs beyond their size that a message names. Chosen by judgement; not measured."""
 
@@ -138,7 +139,7 @@ class Executor:
         stage: Stage = "search",
         kind: ExecutionKind = "execution",
         label: str,
-        subject: Subject | None = None,
+        subject: Subject = NOTHING,
     ) -> ExecutionRecord:
         """Run a script, or return what the ledger has of the same execution.
 
@@ -153,7 +154,7 @@ class Executor:
             stage: what the budget counts it for; later stages may use what earlier ones had to leave.
             kind: of the ledger entry.
             label: name of the ledger entry and of the job.
-            subject: what it is executed for, for the events.
+            subject: what it is for, for the events.
 
         Raises:
             Refusal: the budget does not allow the execution.
@@ -164,27 +165,22 @@ class Executor:
         seconds = self._settings.script_seconds * stretch
         limits = Limits(seconds=seconds, memory_mb=environment.memory_mb, cpus=environment.cpus)
         key_with = functools.partial(self._key, script, staged, environment, seconds, outputs)
-        subject = subject or Subject(label)
         prepared = await self._prepare(code, environment, label, key_with, subject)
         if isinstance(prepared, ExecutionRecord):
             return prepared
         supplied, key = prepared, key_with(prepared)
-        allowed = limits.seconds
-        gpus: tuple[Gpu, ...] = ()
+        allowed, gpus = limits.seconds, tuple[Gpu, ...]()
 
         @asynccontextmanager
         async def reserve() -> AsyncIterator[Reservation]:
             nonlocal allowed, gpus
-            async with self._admit(label, stage, staged, limits.seconds) as (reservation, gpus):
+            async with self._admit(label, stage, staged, limits.seconds, subject.track) as (reservation, gpus):
                 allowed = reservation.seconds
                 yield reservation
 
         async def work() -> Record:
-            job_limits = dataclasses.replace(limits, seconds=allowed)
-            with announce(_begin(label, subject, allowed, kind), self._emit) as end:
-                record = await self._run(code, staged, job_limits, outputs, label, stretch, supplied, gpus)
-                status = record.result["status"]
-                end.update(seconds=record.seconds, message=f"{label}: {status}")
+            begin = _begin(label, subject, allowed, kind)
+            record = await self._run(code, staged, limits, outputs, begin, stretch, supplied, gpus)
             if record.result["status"] == "timeout" and allowed < limits.seconds:
                 raise await self._services.budget.record_timeout(label)
             return record
@@ -196,13 +192,18 @@ class Executor:
 
     @asynccontextmanager
     async def _admit(
-        self, label: str, stage: Stage, staged: StagedInput, seconds: float
+        self, label: str, stage: Stage, staged: StagedInput, seconds: float, track: int | None
     ) -> AsyncIterator[tuple[Reservation, tuple[Gpu, ...]]]:
         """Wait until an execution may start; its devices are its own and its place in the budget is reserved."""
         within_budget = self._services.budget.execution(label, stage, seconds)
         # From an export on there is something to submit.
         turn = self._turns.of(staged.name, urgent=stage == "export")
-        async with turn, self._slot(), self._devices.lease() as gpus, within_budget as reservation:
+        async with AsyncExitStack() as held:
+            with announce(_preparation(f"{label} waits for its turn", track), self._emit):
+                await held.enter_async_context(turn)
+                await held.enter_async_context(self._slot())
+                gpus = await held.enter_async_context(self._devices.lease())
+                reservation = await held.enter_async_context(within_budget)
             yield reservation, gpus
 
     async def _prepare(
@@ -287,7 +288,7 @@ class Executor:
         staged: StagedInput,
         limits: Limits,
         outputs: tuple[str, ...],
-        label: str,
+        begin: Event,
         stretch: float,
         supplied: Supplied,
         gpus: tuple[Gpu, ...],
@@ -298,17 +299,20 @@ class Executor:
             script=code,
             input=staged.path,
             collect=collect,
-            limits=limits,
+            limits=dataclasses.replace(limits, seconds=limits.seconds if begin.limit is None else begin.limit),
             outputs=outputs,
             seed=self._settings.seed,
             base=supplied.base,
             weights=supplied.weights_folder,
             weight_folders=self._supplies.weight_folders,
             gpus=gpus,
-            name=label,
+            name=begin.message,
         )
         try:
-            execution = await (await self.runner()).run(job)
+            runner = await self.runner()
+            with announce(begin, self._emit) as end:
+                execution = await runner.run(job)
+                end.update(seconds=execution.seconds, message=f"{job.name}: {execution.status}")
             record = await asyncio.to_thread(self._store, execution, collect, staged, supplied)
         except asyncio.CancelledError:
             await self._release_runner()
@@ -348,7 +352,7 @@ def _begin(label: str, subject: Subject, seconds: float, kind: ExecutionKind) ->
         stage="export" if kind == "export" else "",
         message=label,
         track=subject.track,
-        solution=subject.solution,
+        solution=subject.solution or label,
         work="execution",
         limit=seconds,
         title=subject.title,

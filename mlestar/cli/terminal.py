@@ -9,6 +9,7 @@ from typing import Any
 import typer
 from rich.console import Console as RichConsole
 from rich.segment import Segment
+from rich.text import Text
 
 from mlestar.errors import clean_text, escape_hidden
 
@@ -35,6 +36,15 @@ def starting(*, quiet: bool) -> Iterator[None]:
 def echo(text: str, *, err: bool = False) -> None:
     """Print a line of text."""
     typer.echo(clean_text(text), err=err)
+
+
+def echo_error(text: str) -> None:
+    """Print a line of text on standard error; on a terminal it is broken between words."""
+    console = Console(stderr=True)
+    if console.file.isatty():
+        console.print(Text(clean_text(text)), highlight=False)
+    else:
+        echo(text, err=True)
 
 
 def echo_json(text: str) -> None:

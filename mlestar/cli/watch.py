@@ -8,7 +8,7 @@ import typer
 from mlestar.cli.exits import NO_SOLUTION
 from mlestar.cli.live import LiveProgress
 from mlestar.cli.showing import Shown
-from mlestar.cli.terminal import echo
+from mlestar.cli.terminal import echo_error
 from mlestar.errors import UserError
 from mlestar.events import Event
 from mlestar.progress import EventReader, RunView
@@ -43,14 +43,12 @@ def watch_run(runs_dir: Path, run_id: str, *, as_json: bool, quiet: bool) -> Non
             _show(shown, view, event)
         working = _follow(folder, reader, shown, view)
     if not working:
-        echo(
-            f"mlestar: no process works on run {run_id}; continue it with: mlestar resume {folder.arguments}", err=True
-        )
+        echo_error(f"mlestar: no process works on run {run_id}; continue it with: mlestar resume {folder.arguments}")
         raise typer.Exit(NO_SOLUTION)
     try:
         result = read_result(folder)
     except UserError:  # it stopped before there was one
-        echo(f"mlestar: {view.message}", err=True)
+        echo_error(f"mlestar: {view.message}")
         raise typer.Exit(NO_SOLUTION) from None
     shown.end(result)
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from mlestar.cli.console import Progress
 from mlestar.cli.drawing import cut_words, draw, duration, flow, sparkline
 from mlestar.cli.live import LiveProgress, shows_live
-from mlestar.cli.terminal import Console
+from mlestar.cli.terminal import Console, echo_error
 from mlestar.events import Event, RunFacts, Spending, Work
 from mlestar.progress import EventLog, RunView
 
@@ -203,6 +203,15 @@ def test_a_long_line_is_broken_between_words_on_a_terminal() -> None:
     Progress(console)(Event(stage="rank", message="could not convert this string to a number at all", time=START))
     lines = Text.from_ansi(screen.getvalue()).plain.splitlines()
     assert lines == ["  0:00  rank              could not convert this string to a", " " * 26 + "number at all"]
+
+
+def test_the_last_message_is_broken_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Screen()
+    monkeypatch.setattr("sys.stderr", screen)
+    for name, value in {"COLUMNS": "40", "TERM": "xterm"}.items():
+        monkeypatch.setenv(name, value)
+    echo_error("mlestar: interrupted; continue with: mlestar resume diabetes")
+    assert screen.getvalue().splitlines() == ["mlestar: interrupted; continue with: ", "mlestar resume diabetes"]
 
 
 def test_a_long_line_stays_whole_in_a_pipe() -> None:

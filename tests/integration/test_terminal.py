@@ -60,7 +60,7 @@ def test_ctrl_c_removes_the_view_and_says_how_to_resume(
     run = start("run", write_task(tmp_path), *SMALLEST, "--run-id", "r", "--runs-dir", "runs")
     assert run.read_until("script 0:0", SECONDS), run.output[-2000:]
     run.interrupt()
-    assert run.read_until("once more stops at once", 60)
+    assert run.read_until("finishing what is running", 60)
     assert run.wait(SECONDS) == 130
     assert "mlestar resume r" in " ".join(run.screen[-4:])
     assert run.output.rstrip().rfind("\x1b[?25h") > run.output.rfind("\x1b[?25l")

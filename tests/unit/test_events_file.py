@@ -131,7 +131,7 @@ async def test_what_begins_in_a_run_also_ends(tmp_path: Path) -> None:
     execution = next(event for event in begun.values() if event.solution == "t0.r1.1" and event.stage == "execute")
     assert (execution.work, execution.track, execution.limit) == ("execution", 0, 120)
     assert execution.plan == "Load better, by a better way."
-    assert ended[execution.work_id].seconds == 1.0
+    assert ended[execution.work_id or ""].seconds == 1.0
     view = RunView()
     view.add_all(events)
     assert not view.running

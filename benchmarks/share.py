@@ -58,7 +58,8 @@ def make_table(folder: Path) -> Path:
 
 
 def solve(options: argparse.Namespace, task: Path, settings: list[str]) -> float:
-    command = [sys.executable, "-m", "mlestar", "run", task, "--model", "offline", "--profile", "quick", "--json"]
+    command = [sys.executable, "-m", "mlestar", "run", task, "--model", "offline", "--profile", "quick"]
+    command += ["--json", "--quiet"]
     command += ["--runner", options.runner, "--runs-dir", options.work / "runs"]
     command += [part for setting in settings for part in ("--set", setting)]
     command += ["--run-id", f"{task.name}-{time.time_ns()}"]

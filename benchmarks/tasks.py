@@ -42,7 +42,7 @@ def parse_options() -> argparse.Namespace:
 
 def run_task(options: argparse.Namespace, task: str, runner: str, seed: int) -> str:
     run_id = f"{task}-{runner}-{options.profile}-{seed}-{int(time.time())}"
-    command = [sys.executable, "-m", "mlestar", "run", options.tasks / task, "--model", "offline", "--json"]
+    command = [sys.executable, "-m", "mlestar", "run", options.tasks / task, "--model", "offline", "--json", "--quiet"]
     command += ["--profile", options.profile, "--runner", runner, "--runs-dir", options.runs_dir]
     command += ["--run-id", run_id, "--set", f"seed={seed}"]
     start = time.monotonic()

@@ -1,14 +1,20 @@
 """Progress events: what a run reports while it works."""
 
-from typing import Annotated
+import time
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from mlestar.errors import clean_text
 from mlestar.metrics.finite import Finite
 from mlestar.metrics.precision import Standing
 from mlestar.metrics.spec import Direction
-from mlestar.state import VerdictStatus
+from mlestar.state import RunStatus, VerdictStatus
+
+Work = Literal["run", "step", "call", "retrieval", "preparation", "execution", "grading"]
+"""What begins and ends. `run`: a session of the run. `step`: of the outer or inner loop of a track; it ends when the
+next one begins. `call`: of a model. `preparation`: packages, weights or the sandbox. `execution`: of a script.
+`grading`: of what it submitted."""
 
 
 class Spending(BaseModel):
@@ -30,6 +36,27 @@ def _clean_line(text: str) -> str:
 
 Line = Annotated[str, AfterValidator(_clean_line)]
 """A line that may quote scripts, models and files: without control characters."""
+
+
+class RunFacts(BaseModel):
+    """What is known of a run when a session of it begins."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    run_id: Line
+    folder: Line
+    """The run folder."""
+    profile: Line
+    model: Line
+    tracks: int
+    outer_steps: int
+    inner_plans: int
+    max_hours: float
+    max_usd: float | None = None
+    max_tokens: int | None = None
+    max_executions: int | None = None
+    seconds: float = 0.0
+    """Active time of earlier sessions."""
 
 
 class Event(BaseModel):
@@ -57,5 +84,34 @@ class Event(BaseModel):
     standard_error: Finite = None
     reported: Finite = None
     seconds: Finite = None
-    """Time the script took."""
+    """Time the script took, or the work that has ended."""
     spend: Spending | None = None
+    work: Work | None = None
+    """What begins or ends; None: a line about something else."""
+    phase: Literal["begin", "end"] | None = None
+    """Of the work."""
+    work_id: str | None = None
+    """What begins and ends with the same id is the same work."""
+    limit: Finite = None
+    """Seconds that a script may take, when it begins."""
+    title: Line = ""
+    """Of the solution that a script belongs to."""
+    plan: Line = ""
+    """In a few words, what the script or the step tries."""
+    outer: int | None = None
+    """Number of the outer step of the track, from 1."""
+    inner: int | None = None
+    """Number of the plan within the outer step, from 1."""
+    problem: Line = ""
+    """Why something failed."""
+    run: RunFacts | None = None
+    """When a session begins."""
+    status: RunStatus | None = None
+    """How a session ended."""
+    time: float = Field(default_factory=time.time)
+    """Seconds since 1970, in UTC."""
+
+    @property
+    def is_line(self) -> bool:
+        """Whether a list of what has happened shows the event; the others tell what is being done."""
+        return self.role is None and self.work is None

@@ -13,7 +13,7 @@ hours=$("${AGENT_PYTHON}" -c "print(${TIME_LIMIT_SECS} * 0.95 / 3600)")
 timeout --signal=INT --kill-after=120 "${TIME_LIMIT_SECS}" \
   "${AGENT_PYTHON}" -m mlestar run "${data}" --run-id "${COMPETITION_ID}" --runs-dir "${runs}" \
   --runner local --max-hours "${hours}" --json "$@" \
-  > "${LOGS_DIR}/result.json" 2> >(tee "${LOGS_DIR}/agent.log" >&2)
+  > "${LOGS_DIR}/events.jsonl" 2> >(tee "${LOGS_DIR}/agent.log" >&2)
 status=$?
 
 # A run exports its first valid submission while it goes on, so that there is one even if it was stopped.
@@ -22,5 +22,6 @@ keep() {
 }
 keep "${run}/submission.csv" "${SUBMISSION_DIR}/submission.csv"
 keep "${run}/solution.py" "${CODE_DIR}/train.py"
+keep "${run}/result.json" "${LOGS_DIR}/result.json"
 keep "${run}/report.html" "${LOGS_DIR}/report.html"
 exit ${status}

@@ -65,7 +65,7 @@ class OwnTool:
         It has no lessons: runs on one task would learn from each other. It has a start only where an option names one:
         that of a settings file or the environment is for a task of its own.
         """
-        command = [sys.executable, "-m", "mlestar", "run", str(task.folder), "--json", *self.options]
+        command = [sys.executable, "-m", "mlestar", "run", str(task.folder), *self.options]
         own = [f"runs_dir={folder}", f"seed={seed}", "lessons="]
         if not any(option == "--start" or option.startswith(("start=", "--start=")) for option in self.options):
             own.append("start=")

@@ -1,26 +1,22 @@
 """Command line: parses options, calls the API, shows progress. Slow imports are inside the commands."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from mlestar import __version__
 from mlestar.cli.bench import bench
-from mlestar.cli.exits import NO_SOLUTION, PAUSED, SOLVED, Commands
+from mlestar.cli.exits import Commands
 from mlestar.cli.lessons import lessons as lessons_app
 from mlestar.cli.logs import configure_logging
 from mlestar.cli.reading import compare, diff, runs, show
 from mlestar.cli.sandbox import sandbox
+from mlestar.cli.terminal import starting
 from mlestar.cli.values import read_items, read_layers, resolve_settings, without_none
 from mlestar.cli.weights import weights as weights_app
 from mlestar.errors import SettingsError
-
-if TYPE_CHECKING:
-    from mlestar.cli.terminal import Console
-    from mlestar.report import Result
 
 app = typer.Typer(
     name="mlestar",
@@ -55,7 +51,14 @@ def options(
 
 
 RunsDir = Annotated[Path | None, typer.Option("--runs-dir", help="Folder that holds the run folders.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output; progress goes to standard error.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+AsEvents = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="Print an event per line as JSON on standard output, the result as the last; the rest on stderr."
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show only the result.")]
 Folder = Annotated[
     Path, typer.Argument(help="Folder with a task description and its data, or the file of one labelled table.")
 ]
@@ -137,7 +140,8 @@ def run(
     weights_folder: WeightsFolder = None,
     trust: Trust = False,
     set_: Set = None,
-    as_json: AsJson = False,
+    quiet: Quiet = False,
+    as_json: AsEvents = False,
 ) -> None:
     """Solve a task."""
     task = {"goal": goal, "metric": metric, "target": target, "id_column": id_, "split": split}
@@ -147,9 +151,13 @@ def run(
     place = {"runner": runner, "runs_dir": runs_dir, "parallel": parallel, "trust": trust or None}
     options = {"model": model, "profile": profile, **task, **caps, **supplies, **agents, **place}
     settings = resolve_settings(options, set_)
-    from mlestar.api import solve
+    with starting(quiet=quiet):
+        from mlestar.api import solve
+        from mlestar.cli.showing import finish
 
-    _finish(lambda live: solve(folder, settings=settings, run_id=run_id, fresh=fresh, **live), as_json)
+    finish(
+        lambda live: solve(folder, settings=settings, run_id=run_id, fresh=fresh, **live), as_json=as_json, quiet=quiet
+    )
 
 
 @app.command("resume")
@@ -163,11 +171,14 @@ def resume_run(
     max_executions: MaxExecutions = None,
     parallel: Parallel = None,
     fresh: Fresh = False,
-    as_json: AsJson = False,
+    quiet: Quiet = False,
+    as_json: AsEvents = False,
 ) -> None:
     """Resume a run where it stopped; caps may be raised."""
-    from mlestar.api import resume
-    from mlestar.session.questions import read_answers
+    with starting(quiet=quiet):
+        from mlestar.api import resume
+        from mlestar.cli.showing import finish
+        from mlestar.session.questions import read_answers
 
     caps = {
         "max_hours": max_hours,
@@ -178,7 +189,7 @@ def resume_run(
     }
     answers = read_answers(answer) if answer else None
     options: dict[str, Any] = {"settings": without_none(caps), "fresh": fresh, "answers": answers}
-    _finish(lambda live: resume(run_id, runs_dir=runs_dir, **options, **live), as_json)
+    finish(lambda live: resume(run_id, runs_dir=runs_dir, **options, **live), as_json=as_json, quiet=quiet)
 
 
 @app.command("fork")
@@ -191,15 +202,18 @@ def fork_run(
     ] = None,
     fork_id: Annotated[str | None, typer.Option("--run-id", help="Name of the new run folder.")] = None,
     runs_dir: RunsDir = None,
-    as_json: AsJson = False,
+    quiet: Quiet = False,
+    as_json: AsEvents = False,
 ) -> None:
     """Run again with one decision replaced; finished work is free."""
-    from mlestar.api import fork
-    from mlestar.cli.review_prompt import read_answer_items
+    with starting(quiet=quiet):
+        from mlestar.api import fork
+        from mlestar.cli.review_prompt import read_answer_items
+        from mlestar.cli.showing import finish
 
     answer, settings = read_answer_items(set_ or [])
     options: dict[str, Any] = {"at": at, "answer": answer, "settings": read_items(settings), "fork_id": fork_id}
-    _finish(lambda live: fork(run_id, runs_dir=runs_dir, **options, **live), as_json)
+    finish(lambda live: fork(run_id, runs_dir=runs_dir, **options, **live), as_json=as_json, quiet=quiet)
 
 
 @app.command()
@@ -207,16 +221,32 @@ def demo(
     model: ModelName = None,
     runner: RunnerName = None,
     runs_dir: RunsDir = None,
-    as_json: AsJson = False,
+    quiet: Quiet = False,
+    as_json: AsEvents = False,
 ) -> None:
     """Solve a built-in task and grade the submission on labels that were never in its folder."""
-    from mlestar.cli.demo import grade_demo, make_demo
+    with starting(quiet=quiet):
+        from mlestar.api import solve
+        from mlestar.cli.demo import grade_demo, make_demo
+        from mlestar.cli.showing import finish
 
     settings = resolve_settings({"model": model, "runner": runner, "runs_dir": runs_dir, "profile": "quick"})
-    from mlestar.api import solve
-
     folder = make_demo(settings.runs_dir / "demo-task")
-    _finish(lambda live: solve(folder, settings=settings, **live), as_json, after=grade_demo)
+    finish(lambda live: solve(folder, settings=settings, **live), as_json=as_json, quiet=quiet, after=grade_demo)
+
+
+@app.command()
+def watch(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Name of a run that another process works on.")],
+    runs_dir: RunsDir = None,
+    quiet: Quiet = False,
+    as_json: AsEvents = False,
+) -> None:
+    """Follow a run of another process until it ends, by what is in its folder; nothing is changed there."""
+    with starting(quiet=quiet):
+        from mlestar.cli.watch import watch_run
+
+    watch_run(resolve_settings({"runs_dir": runs_dir}).runs_dir, run_id, as_json=as_json, quiet=quiet)
 
 
 @app.command()
@@ -403,36 +433,3 @@ def main() -> None:
 
         print_defect(error)
         raise SystemExit(1) from None
-
-
-def _finish(
-    work: "Callable[[dict[str, Any]], Result]",
-    as_json: bool,
-    after: "Callable[[Console, Result], None] | None" = None,
-) -> None:
-    """Do the work with progress on the terminal, print the result and exit with its status.
-
-    Args:
-        work: is called with what shows progress and asks questions.
-        as_json: print the result for programs.
-        after: shows more of the result.
-    """
-    from mlestar.cli.console import Progress, show_result
-    from mlestar.cli.editor import is_terminal, write_reply
-    from mlestar.cli.review_prompt import ask_in_terminal
-    from mlestar.cli.terminal import Console, echo_json
-
-    console = Console(stderr=as_json)
-    progress = Progress(console)
-    ask = partial(ask_in_terminal, console) if is_terminal() else None
-    result = work({"on_event": progress, "on_question": ask, "on_model_call": partial(write_reply, progress)})
-    if as_json:
-        echo_json(result.model_dump_json(indent=2))
-    else:
-        show_result(console, result)
-        if after:
-            after(console, result)
-    if result.status == "paused":
-        console.print(f"Continue with: mlestar resume {result.run_id} [--answer FILE]", markup=False)
-        raise typer.Exit(PAUSED)
-    raise typer.Exit(SOLVED if result.solution else NO_SOLUTION)

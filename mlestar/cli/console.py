@@ -1,9 +1,9 @@
 """Progress lines and the result in the terminal. Untrusted text is never parsed as markup."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 
 from rich.console import Console
 from rich.panel import Panel
@@ -17,26 +17,42 @@ from mlestar.metrics.spec import NOT_BLIND
 from mlestar.report import BaselineRow, Result
 from mlestar.report.amounts import dollars, tokens
 
+_TIME_COLUMN, _TEXT_COLUMN = 8, 26
+"""Columns at which the stage and the text of a line begin."""
+_NARROW = 60
+"""Columns of a terminal below which a line that goes on is indented less."""
+
 
 class Progress:
     """Prints one line per event, with the time since the start."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._started = time.monotonic()
+        self.started: float | None = None
+        """Time of the first event, from which the lines count."""
         self._kept: list[Text] | None = None
         """Lines that wait while another program uses the terminal."""
 
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
     def __call__(self, event: Event) -> None:
-        if event.role:
+        if self.started is None:
+            self.started = event.time
+        if not event.is_line:
             return
-        minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
+        minutes, seconds = divmod(int(max(0.0, event.time - self.started)), 60)
         line = Text(f"{minutes:3d}:{seconds:02d}  ", style="dim")
         where = f"t{event.track} " if event.track is not None and event.track >= 0 else ""
         line.append(f"{where}{event.stage}".ljust(18), style="cyan")
         line.append(self._body(event))
         if self._kept is None:
-            self._console.print(line, soft_wrap=True, highlight=False)
+            self._print(line)
         else:
             self._kept.append(line)
 
@@ -49,7 +65,19 @@ class Progress:
         finally:
             lines, self._kept = self._kept, None
             for line in lines:
-                self._console.print(line, soft_wrap=True, highlight=False)
+                self._print(line)
+
+    def _print(self, line: Text) -> None:
+        """Print a line: on a terminal broken between words, below where its text begins; elsewhere in one."""
+        if not self._console.is_terminal:
+            self._console.print(line, soft_wrap=True, highlight=False)
+            return
+        indent = _TEXT_COLUMN if self._console.width >= _NARROW else _TIME_COLUMN
+        head, body = line.divide([indent])
+        for number, part in enumerate(body.wrap(self._console, max(1, self._console.width - indent))):
+            part.rstrip()
+            shown = head if number == 0 else Text(" " * indent)
+            self._console.print(shown + part, highlight=False, no_wrap=True, crop=False)
 
     def _body(self, event: Event) -> Text:
         if event.verdict is None:
@@ -87,7 +115,8 @@ def show_result(console: Console, result: Result) -> None:
         name = "sets" if result.uncertainty.kind == "set" else "intervals"
         table.add_row(Text(name, style="cyan"), Text(""), Text(result.uncertainty.summary, style="dim"))
     console.print(Panel(table, title=_title(result), border_style=_color(result), expand=False))
-    console.print(Text("spent      ", style="cyan"), Text(str(result.spend)), sep="", soft_wrap=True, highlight=False)
+    spent = Text("spent      ", style="cyan").append(Text(str(result.spend), style="default"))
+    console.print(spent, soft_wrap=not console.is_terminal, highlight=False)
     start_warning = clean_text(result.start.warning) if result.start else ""
     for line in filter(None, (result.message, result.baseline_warning, start_warning)):
         console.print(Text(line, style="yellow"))

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from mlestar.cli.terminal import echo
+from mlestar.cli.terminal import echo_error
 from mlestar.errors import OperatorError, StopRequested, UserError, WeakModelError, clean_text
 
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -62,5 +62,5 @@ def _describe_resume(run: str | None) -> str:
 
 
 def _stop(message: str, status: int) -> typer.Exit:
-    echo(f"mlestar: {' '.join(clean_text(message).split())}", err=True)
+    echo_error(f"mlestar: {' '.join(clean_text(message).split())}")
     return typer.Exit(status)

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import sys
+from typing import TextIO
 
 from mlestar.errors import SettingsError
 
@@ -21,11 +23,19 @@ def configure_logging(verbose: int) -> None:
     level = _level(verbose, os.environ.get(VARIABLE, "").lower())
     if level is None:
         return
-    handler = logging.StreamHandler()
+    handler = _StandardError()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     log = logging.getLogger("mlestar")
     log.addHandler(handler)
     log.setLevel(level)
+
+
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Writes to what is standard error at the time: a live view puts lines above itself."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
 
 
 def _level(verbose: int, name: str) -> int | None:

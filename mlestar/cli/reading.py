@@ -55,7 +55,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a run with its solutions and their lineage, or one solution."""
-    from mlestar.cli.showing import show_run, show_solution
+    from mlestar.cli.solutions import show_run, show_solution
 
     result = _read(run, runs_dir)
     if solution is None and not script:
@@ -72,7 +72,7 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """Show how the scripts of two solutions differ."""
-    from mlestar.cli.showing import show_difference
+    from mlestar.cli.solutions import show_difference
 
     show_difference(_read(run, runs_dir), before, after, as_json=as_json)
 

@@ -1,17 +1,15 @@
-"""Human review in the terminal: show what is proposed and ask for an answer."""
+"""Human review in the terminal: ask for an answer to what is proposed."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import ValidationError
 from rich.console import Console
-from rich.panel import Panel
 from rich.prompt import Prompt
-from rich.text import Text
 
 from mlestar.cli.editor import edit
+from mlestar.cli.question_text import show_question
 from mlestar.errors import SettingsError
 from mlestar.files import read_regular
 from mlestar.retrieval.cards import read_card
@@ -24,9 +22,7 @@ TEXTS = {"ablation": "summary", "block": "block", "plan": "plan", "ensemble": "p
 def ask_in_terminal(console: Console, question: Question) -> Answer:
     """Show a proposal and return the person's answer."""
     point, proposal = question.point, question.proposal
-    for name, value in proposal.items():
-        text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
-        console.print(Panel(Text(text), title=Text(name), title_align="left", border_style="cyan"))
+    show_question(console, question)
     choices: list[str] = list(question.actions)
     choice = Prompt.ask(f"[bold]{point}[/bold]", choices=choices, default="approve", console=console)
     action = next(action for action in question.actions if action == choice)

@@ -80,7 +80,7 @@ class LiveRun:
 
     @property
     def lines(self) -> list[str]:
-        return [f"{event.stage}: {event.message}" for event in self.events if not event.role]
+        return [f"{event.stage}: {event.message}" for event in self.events if event.is_line]
 
     def notify(self) -> None:
         """Wake all that wait for a change; may be called from any thread."""

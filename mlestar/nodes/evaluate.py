@@ -16,6 +16,7 @@ from mlestar.nodes.progress import emit, emit_solution
 from mlestar.runtime.budget import Refusal
 from mlestar.runtime.context import RunContext, find_context
 from mlestar.runtime.facts import note_failure
+from mlestar.runtime.progress import Subject
 from mlestar.settings import Settings
 from mlestar.state import START, EvaluationState, Solution, Verdict
 from mlestar.store import key_of
@@ -69,7 +70,9 @@ async def execute(state: EvaluationState, runtime: Runtime[Settings]) -> Evaluat
     draft = state["draft"]
     staged = await ctx.inputs.search(await ctx.brief(state))
     try:
-        execution = await ctx.executor.execute(state["script"], staged, stretch=draft.stretch, label=draft.id)
+        execution = await ctx.executor.execute(
+            state["script"], staged, stretch=draft.stretch, label=draft.id, subject=Subject.of(draft)
+        )
     except Refusal:
         return {"execution": None}
     return {"execution": execution}
@@ -82,7 +85,8 @@ async def grade(state: EvaluationState, runtime: Runtime[Settings]) -> Evaluatio
         return {"verdict": Verdict(status="refused", message="the budget allows no further execution")}
     ctx = await find_context(state, runtime)
     brief = await ctx.brief(state)
-    verdict = await grade_execution(ctx, brief, execution, await ctx.inputs.search(brief))
+    staged, subject = await ctx.inputs.search(brief), Subject.of(state["draft"])
+    verdict = await grade_execution(ctx, brief, execution, staged, subject=subject)
     if verdict.status == "ok" and verdict.score is None:
         message = "it printed no line 'Final Validation Performance: <number>'"
         verdict = verdict.model_copy(update={"status": "error", "message": message})
@@ -114,7 +118,8 @@ async def diagnose(state: EvaluationState, runtime: Runtime[Settings]) -> Evalua
     draft, verdict = state["draft"], state["verdict"]
     agent = await ctx.agent(state, draft.track)
     output = await ctx.services.text(verdict.output) if verdict.output else ""
-    emit(runtime, "diagnose", f"{draft.id} {verdict.status}: {verdict.message}", track=draft.track)
+    problem = f"{verdict.status}: {verdict.message}"
+    emit(runtime, "diagnose", f"{draft.id} {problem}", track=draft.track, solution=draft.id, problem=problem)
     script = await ctx.services.text(state["script"])
     bug = await summarize_bug(agent, script, verdict.message, output, verdict.measured, verdict.status)
     return {"bug": bug}

@@ -4,12 +4,14 @@ import asyncio
 
 from mlestar.agents.script import reported_score
 from mlestar.evaluation import Comparison
+from mlestar.events import Event
 from mlestar.metrics.precision import Standing, format_claim, format_score
 from mlestar.metrics.spec import sign
 from mlestar.runtime.context import RunContext
 from mlestar.runtime.executor import SUBMISSION
 from mlestar.runtime.grading import describe_failure
 from mlestar.runtime.inputs import StagedInput
+from mlestar.runtime.progress import Subject, announce
 from mlestar.state import Brief, ExecutionRecord, Verdict
 
 SUSPICIOUS = 3.0
@@ -27,6 +29,7 @@ async def grade_execution(
     may_fail: bool = False,
     seconds: float | None = None,
     counted: bool = True,
+    subject: Subject | None = None,
 ) -> Verdict:
     """Return the verdict on what a script wrote for the rows of its input.
 
@@ -42,6 +45,7 @@ async def grade_execution(
         may_fail: grade the file although the script failed after it was written, as a study may.
         seconds: in which the submission must be graded; the setting of the run by default.
         counted: as one of the submissions whose scores agents may learn; a baseline's is none.
+        subject: what the script was executed for, for the events.
     """
     stdout = await ctx.services.text(execution.stdout)
     stderr = await ctx.services.text(execution.stderr)
@@ -63,7 +67,16 @@ async def grade_execution(
         message = execution.detail or f"it ended without an error but wrote no ./{output}"
         return verdict.model_copy(update={"status": "invalid", "message": message})
     verdict = verdict.model_copy(update={"submission": submission})
-    return await grade_file(ctx, brief, verdict, submission, staged, seconds, counted=counted)
+    with announce(_begin(subject)):
+        return await grade_file(ctx, brief, verdict, submission, staged, seconds, counted=counted)
+
+
+def _begin(subject: Subject | None) -> Event:
+    """Return the event of a grading that begins."""
+    if subject is None:
+        return Event(stage="", message="grading", work="grading")
+    message = f"grading {subject.solution}"
+    return Event(stage="", message=message, work="grading", track=subject.track, solution=subject.solution)
 
 
 async def grade_file(

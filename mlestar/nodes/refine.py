@@ -22,7 +22,7 @@ from mlestar.nodes.acceptance import gain_over
 from mlestar.nodes.grading import grade_execution
 from mlestar.nodes.leakage import check_literals
 from mlestar.nodes.lessons import note_study, note_trial
-from mlestar.nodes.progress import emit
+from mlestar.nodes.progress import emit, emit_step
 from mlestar.nodes.propose import propose
 from mlestar.nodes.track import accept_best, ask_budget, attempt_of, best_of, best_script, keep_best, plans_of
 from mlestar.runtime.budget import Refusal
@@ -30,6 +30,7 @@ from mlestar.runtime.context import RunContext, find_context
 from mlestar.runtime.facts import note_failure
 from mlestar.runtime.grading import describe_failure
 from mlestar.runtime.inputs import StagedInput
+from mlestar.runtime.progress import Subject
 from mlestar.settings import Settings
 from mlestar.state import Block, Brief, Draft, ExecutionRecord, Measured, Study, TrackState, Variant, Verdict
 
@@ -46,6 +47,7 @@ CLAIM = re.compile(r"^Ablation ([\w.-]{1,60}):\s*(\S+)(?: in (\d+(?:\.\d+)?) s)?
 async def ablate(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     """Write a study of the best script."""
     ctx = await find_context(state, runtime)
+    emit_step(runtime, "ablate", state["track"], outer=state["outer"] + 1)
     agent = await ctx.agent(state, state["track"], step=_study_label(state))
     script, measured = await best_script(ctx, state), best_of(state).verdict.measured
     try:
@@ -69,7 +71,12 @@ async def run_ablation(state: TrackState, runtime: Runtime[Settings]) -> TrackSt
     staged = await ctx.inputs.search(brief)
     try:
         execution = await ctx.executor.execute(
-            study.script, staged, outputs=("variants/*.csv",), stretch=STUDY_STRETCH, label=label
+            study.script,
+            staged,
+            outputs=("variants/*.csv",),
+            stretch=STUDY_STRETCH,
+            label=label,
+            subject=Subject(label, state["track"], f"ablation of {best_of(state).title}"),
         )
     except Refusal:
         return {"study": study.model_copy(update={"status": "refused"})}
@@ -165,6 +172,7 @@ def after_extraction(state: TrackState) -> Literal["first plan", "no block"]:
 async def plan(state: TrackState, runtime: Runtime[Settings]) -> TrackState:
     """Make the next plan for the block, from the results of the earlier ones."""
     ctx = await find_context(state, runtime)
+    emit_step(runtime, "plan", state["track"], outer=state["outer"] + 1, inner=state["inner"] + 1)
     agent = await ctx.agent(state, state["track"], step=f"{_plan_label(state)} plan")
     block, best = state["block"].text if state["block"] else "", best_of(state)
     attempts = plans_of(state["attempts"])
@@ -178,6 +186,8 @@ async def write_block(state: TrackState, runtime: Runtime[Settings]) -> TrackSta
     """Rewrite the block to the plan and put it into the script that the step started from."""
     ctx, track = await find_context(state, runtime), state["track"]
     base, block = best_of(state), state["block"]
+    counters = {"outer": state["outer"] + 1, "inner": state["inner"] + 1}
+    emit_step(runtime, "write_block", track, plan=state["plan"], **counters)
     draft = Draft(
         id=_plan_label(state),
         origin="refinement",

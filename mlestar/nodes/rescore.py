@@ -17,6 +17,7 @@ from mlestar.nodes.start_order import place_start
 from mlestar.runtime.budget import Refusal
 from mlestar.runtime.context import RunContext, find_context
 from mlestar.runtime.inputs import StagedInput
+from mlestar.runtime.progress import Subject
 from mlestar.settings import Settings
 from mlestar.state import Brief, PipelineState, Rescoring, RescoringState, Solution, Verdict
 
@@ -111,6 +112,11 @@ async def choose(state: PipelineState, runtime: Runtime[Settings]) -> PipelineSt
 
 async def _score_on(ctx: RunContext, brief: Brief, finalist: Solution, staged: StagedInput, stretch: float) -> Verdict:
     execution = await ctx.executor.execute(
-        finalist.script or "", staged, stretch=stretch, stage="rescoring", label=f"{finalist.id}-{staged.name}"
+        finalist.script or "",
+        staged,
+        stretch=stretch,
+        stage="rescoring",
+        label=f"{finalist.id}-{staged.name}",
+        subject=Subject.of(finalist),
     )
-    return await grade_execution(ctx, brief, execution, staged)
+    return await grade_execution(ctx, brief, execution, staged, subject=Subject.of(finalist))

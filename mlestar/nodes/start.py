@@ -17,6 +17,7 @@ from mlestar.nodes.propose import propose
 from mlestar.runtime.budget import Refusal
 from mlestar.runtime.context import RunContext, find_context
 from mlestar.runtime.executor import SUBMISSION
+from mlestar.runtime.progress import Subject
 from mlestar.settings import Settings
 from mlestar.start import read_start
 from mlestar.start.outside import find_outside
@@ -108,7 +109,8 @@ async def _run_given(ctx: RunContext, brief: Brief, start: StartScript) -> tuple
     outputs = (SUBMISSION, *OTHER_NAMES) if breach else (SUBMISSION,)
     staged = await ctx.inputs.search(brief)
     try:
-        execution = await ctx.executor.execute(start.script, staged, outputs=outputs, label=GIVEN_ID)
+        subject = Subject(GIVEN_ID, TRACK, f"as given: {start.name}")
+        execution = await ctx.executor.execute(start.script, staged, outputs=outputs, label=GIVEN_ID, subject=subject)
     except Refusal:
         return Verdict(status="refused", message="the budget allows no further execution"), SUBMISSION
     written = _submission_of(execution)

@@ -25,6 +25,7 @@ from mlestar.report import write_result
 from mlestar.runners.supply.packages.lock import Lock, read_lock
 from mlestar.runtime.budget import Refusal, Stage
 from mlestar.runtime.context import RunContext, find_context, release_context
+from mlestar.runtime.progress import Subject
 from mlestar.runtime.submission import SubmittedSolution
 from mlestar.settings import EXPORT_STRETCH, Settings
 from mlestar.state import (
@@ -335,6 +336,7 @@ async def _export(ctx: RunContext, brief: Brief, solution: Solution, stage: Stag
             stage=stage,
             kind="export",
             label=f"{solution.id}-export",
+            subject=Subject.of(solution),
         )
     except Refusal as refusal:
         return Export(solution=solution.id, message=str(refusal))

@@ -16,6 +16,7 @@ from mlestar.agents.context import AgentContext
 from mlestar.agents.memorizing import RowValues
 from mlestar.data.task import Task
 from mlestar.events import Event
+from mlestar.progress import EventLog
 from mlestar.runtime.budget import Stage
 from mlestar.runtime.executor import Executor
 from mlestar.runtime.facts import step_facts
@@ -23,6 +24,7 @@ from mlestar.runtime.graded import GradedSubmissions
 from mlestar.runtime.grading import Grading
 from mlestar.runtime.inputs import StagedInputs
 from mlestar.runtime.options import RunOptions
+from mlestar.runtime.progress import emit_event
 from mlestar.runtime.row_values import read_row_values
 from mlestar.runtime.services import Services, open_services
 from mlestar.runtime.submission import SubmissionFiles
@@ -46,6 +48,7 @@ class RunContext:
         services: Services,
         inputs: StagedInputs,
         executor: Executor,
+        events: EventLog,
         lock: RunLock,
         owned: bool,
     ) -> None:
@@ -54,6 +57,8 @@ class RunContext:
         self.services = services
         self.inputs = inputs
         self.executor = executor
+        self.events = events
+        """Receives the events of a session: keeps them in the run folder and passes them to the caller."""
         self.graded = GradedSubmissions(services.ledger, settings.max_graded)
         self.submission = SubmissionFiles(folder, services.blobs, services.ledger)
         self.grading = Grading(settings.grading_seconds, trust=settings.trust)
@@ -111,6 +116,7 @@ class RunContext:
             await self.executor.aclose()
             await asyncio.to_thread(shutil.rmtree, self.folder.work, ignore_errors=True)
             await self.services.budget.spend()
+            await asyncio.to_thread(self.events.close)
         finally:
             # Closing waits for what is being written, which must not hold up the event loop.
             closing = asyncio.ensure_future(asyncio.to_thread(self.services.ledger.close))
@@ -232,13 +238,16 @@ def _make_context(
     given = options or {}
     check_weight_folders(settings, task_folder)
     services = open_services(settings, folder, task_folder, given, task.spec.name if task else "")
-    on_event = given.get("on_event")
+    events = EventLog(folder.events, given.get("on_event"))
 
     load = partial(load_task, task_folder, settings, folder.prepared)
 
     def report(line: str) -> None:
-        if on_event is not None:
-            on_event(Event(stage="sandbox", message=line))
+        events(Event(stage="sandbox", message=line))
+
+    def emit(event: Event) -> None:
+        if not emit_event(event):
+            events(event if event.stage else event.model_copy(update={"stage": event.work}))
 
     inputs = StagedInputs(folder, load, task, resamples=settings.resamples, link_above_mb=settings.link_above_mb)
 
@@ -250,7 +259,8 @@ def _make_context(
         folder,
         services=services,
         inputs=inputs,
-        executor=Executor(settings, folder, services, given.get("runner"), report, find_data),
+        executor=Executor(settings, folder, services, given.get("runner"), report, find_data, emit),
+        events=events,
         lock=lock,
         owned=options is not None,
     )

@@ -7,15 +7,17 @@ import logging
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from mlestar.events import Event
 from mlestar.runners import ContainerOptions, Environment, Execution, Gpu, Job, Limits, Runner, choose_runner
 from mlestar.runners.supply.needs import NeedsError, read_needs
 from mlestar.runtime.budget import Stage
 from mlestar.runtime.devices import Devices, find_devices, scripts_by_gpus
 from mlestar.runtime.inputs import StagedInput
 from mlestar.runtime.page_cache import drop_page_cache, dropping_problem
+from mlestar.runtime.progress import Subject, announce, emit_event, few_words
 from mlestar.runtime.services import Services
 from mlestar.runtime.supplies import Supplied, Supplies, UnavailableError
 from mlestar.runtime.turns import Turns
@@ -30,6 +32,7 @@ MIN_MEMORY_MB = 2048
 """Memory that a script should have when several execute at once: what the offline engineer's largest scripts need.
 Chosen by judgement; not measured."""
 SUBMISSION = "submission.csv"
+NOTHING = Subject(solution="")
 _SHOWN_REFUSALS = 3
 """Outputs beyond their size that a message names. Chosen by judgement; not measured."""
 
@@ -45,6 +48,7 @@ class Executor:
         runner: Runner | None = None,
         on_progress: Callable[[str], None] | None = None,
         data: Callable[[], Awaitable[str]] | None = None,
+        emit: Callable[[Event], object] = emit_event,
     ) -> None:
         """Describe the executor; the runner is chosen on first use.
 
@@ -55,6 +59,7 @@ class Executor:
             runner: the caller's own, which the caller closes.
             on_progress: receives lines about slow preparations, such as building the sandbox image.
             data: returns the kind of the task's data, from which `image=auto` picks an image.
+            emit: receives events about executions that begin and end, and about what is prepared for them.
         """
         self._settings = settings
         self._folder = folder
@@ -63,6 +68,7 @@ class Executor:
         self._runner = runner
         self._on_progress = on_progress
         self._data = data or _unknown_data
+        self._emit = emit
         self._opening = asyncio.Lock()
         self._slots: asyncio.Semaphore | None = None
         self._devices = Devices()
@@ -80,27 +86,37 @@ class Executor:
         """Return the runner, choosing it on first use."""
         async with self._opening:
             if self._runner is None:
-                self._runner = await choose_runner(
-                    self._settings.runner,
-                    trusted=self._services.caller.models.trusted,
-                    owner=self._folder.run_id,
-                    work_dir=self._folder.work,
-                    on_progress=self._on_progress,
-                    container=ContainerOptions(
-                        image=self._settings.image,
-                        data=await self._data() if self._settings.image == "auto" else "",
-                        network="bridge" if self._settings.network else "none",
-                        gpus=self._settings.gpus,
-                        runtime=self._settings.runtime,
-                        warm=self._settings.warm,
-                    ),
-                    packages_dir=self._settings.packages_dir,
-                )
+                with announce(_preparation("preparing the sandbox"), self._emit):
+                    self._runner = await self._choose_runner()
         return self._runner
+
+    async def _choose_runner(self) -> Runner:
+        settings = self._settings
+        return await choose_runner(
+            settings.runner,
+            trusted=self._services.caller.models.trusted,
+            owner=self._folder.run_id,
+            work_dir=self._folder.work,
+            on_progress=self._on_progress,
+            container=ContainerOptions(
+                image=settings.image,
+                data=await self._data() if settings.image == "auto" else "",
+                network="bridge" if settings.network else "none",
+                gpus=settings.gpus,
+                runtime=settings.runtime,
+                warm=settings.warm,
+            ),
+            packages_dir=settings.packages_dir,
+        )
 
     async def environment(self) -> Environment:
         """Return what one script can use: its share of the CPUs and memory when several execute at once."""
-        machine = await (await self.runner()).environment()
+        runner = await self.runner()
+        if self._slots is None:  # the first time the sandbox may have to be built
+            with announce(_preparation("looking at what the sandbox has"), self._emit):
+                machine = await runner.environment()
+        else:
+            machine = await runner.environment()
         at_once = scripts_at_once(self._settings, machine)
         if self._slots is None:
             self._slots = asyncio.Semaphore(at_once)
@@ -123,6 +139,7 @@ class Executor:
         stage: Stage = "search",
         kind: ExecutionKind = "execution",
         label: str,
+        subject: Subject = NOTHING,
     ) -> ExecutionRecord:
         """Run a script, or return what the ledger has of the same execution.
 
@@ -137,6 +154,7 @@ class Executor:
             stage: what the budget counts it for; later stages may use what earlier ones had to leave.
             kind: of the ledger entry.
             label: name of the ledger entry and of the job.
+            subject: what it is for, for the events.
 
         Raises:
             Refusal: the budget does not allow the execution.
@@ -147,23 +165,22 @@ class Executor:
         seconds = self._settings.script_seconds * stretch
         limits = Limits(seconds=seconds, memory_mb=environment.memory_mb, cpus=environment.cpus)
         key_with = functools.partial(self._key, script, staged, environment, seconds, outputs)
-        prepared = await self._prepare(code, environment, label, key_with)
+        prepared = await self._prepare(code, environment, label, key_with, subject)
         if isinstance(prepared, ExecutionRecord):
             return prepared
         supplied, key = prepared, key_with(prepared)
-        allowed = limits.seconds
-        gpus: tuple[Gpu, ...] = ()
+        allowed, gpus = limits.seconds, tuple[Gpu, ...]()
 
         @asynccontextmanager
         async def reserve() -> AsyncIterator[Reservation]:
             nonlocal allowed, gpus
-            async with self._admit(label, stage, staged, limits.seconds) as (reservation, gpus):
+            async with self._admit(label, stage, staged, limits.seconds, subject.track) as (reservation, gpus):
                 allowed = reservation.seconds
                 yield reservation
 
         async def work() -> Record:
-            job_limits = dataclasses.replace(limits, seconds=allowed)
-            record = await self._run(code, staged, job_limits, outputs, label, stretch, supplied, gpus)
+            begin = _begin(label, subject, allowed, kind)
+            record = await self._run(code, staged, limits, outputs, begin, stretch, supplied, gpus)
             if record.result["status"] == "timeout" and allowed < limits.seconds:
                 raise await self._services.budget.record_timeout(label)
             return record
@@ -175,17 +192,27 @@ class Executor:
 
     @asynccontextmanager
     async def _admit(
-        self, label: str, stage: Stage, staged: StagedInput, seconds: float
+        self, label: str, stage: Stage, staged: StagedInput, seconds: float, track: int | None
     ) -> AsyncIterator[tuple[Reservation, tuple[Gpu, ...]]]:
         """Wait until an execution may start; its devices are its own and its place in the budget is reserved."""
         within_budget = self._services.budget.execution(label, stage, seconds)
         # From an export on there is something to submit.
         turn = self._turns.of(staged.name, urgent=stage == "export")
-        async with turn, self._slot(), self._devices.lease() as gpus, within_budget as reservation:
+        async with AsyncExitStack() as held:
+            with announce(_preparation(f"{label} waits for its turn", track), self._emit):
+                await held.enter_async_context(turn)
+                await held.enter_async_context(self._slot())
+                gpus = await held.enter_async_context(self._devices.lease())
+                reservation = await held.enter_async_context(within_budget)
             yield reservation, gpus
 
     async def _prepare(
-        self, code: str, environment: Environment, label: str, key_with: Callable[[Supplied], str]
+        self,
+        code: str,
+        environment: Environment,
+        label: str,
+        key_with: Callable[[Supplied], str],
+        subject: Subject,
     ) -> Supplied | ExecutionRecord:
         """Supply what a script declares; return the execution where it is recorded, or cannot start."""
         try:
@@ -193,7 +220,10 @@ class Executor:
             known = await self._supplies.recall(needs, environment)
             if known is not None and (result := await asyncio.to_thread(self._services.ledger.recall, key_with(known))):
                 return ExecutionRecord.model_validate(result)
-            return await self._supplies.prepare(needs, environment, label)
+            if not (needs.dependencies or needs.weights):
+                return await self._supplies.prepare(needs, environment, label)
+            with announce(_preparation(f"packages and weights for {label}", subject.track), self._emit):
+                return await self._supplies.prepare(needs, environment, label)
         except (NeedsError, UnavailableError) as error:
             logger.info("%s: not executed: %s", label, error)
             return await self._unavailable(str(error))
@@ -258,7 +288,7 @@ class Executor:
         staged: StagedInput,
         limits: Limits,
         outputs: tuple[str, ...],
-        label: str,
+        begin: Event,
         stretch: float,
         supplied: Supplied,
         gpus: tuple[Gpu, ...],
@@ -269,17 +299,20 @@ class Executor:
             script=code,
             input=staged.path,
             collect=collect,
-            limits=limits,
+            limits=dataclasses.replace(limits, seconds=limits.seconds if begin.limit is None else begin.limit),
             outputs=outputs,
             seed=self._settings.seed,
             base=supplied.base,
             weights=supplied.weights_folder,
             weight_folders=self._supplies.weight_folders,
             gpus=gpus,
-            name=label,
+            name=begin.message,
         )
         try:
-            execution = await (await self.runner()).run(job)
+            runner = await self.runner()
+            with announce(begin, self._emit) as end:
+                execution = await runner.run(job)
+                end.update(seconds=execution.seconds, message=f"{job.name}: {execution.status}")
             record = await asyncio.to_thread(self._store, execution, collect, staged, supplied)
         except asyncio.CancelledError:
             await self._release_runner()
@@ -311,6 +344,25 @@ class Executor:
             lock=supplied.lock,
             weights=supplied.weights,
         )
+
+
+def _begin(label: str, subject: Subject, seconds: float, kind: ExecutionKind) -> Event:
+    """Return the event of an execution that begins. An export has a stage of its own: it may run beside the search."""
+    return Event(
+        stage="export" if kind == "export" else "",
+        message=label,
+        track=subject.track,
+        solution=subject.solution or label,
+        work="execution",
+        limit=seconds,
+        title=subject.title,
+        plan=few_words(subject.plan),
+    )
+
+
+def _preparation(message: str, track: int | None = None) -> Event:
+    """Return the event of a preparation that begins."""
+    return Event(stage="", message=message, track=track, work="preparation")
 
 
 async def _unknown_data() -> str:

@@ -18,7 +18,7 @@ from mlestar.retrieval import Findings, Retrieval, choose_retrieval, read_card
 from mlestar.runtime.budget import Budget, Refusal, Stage
 from mlestar.runtime.external import AbandonedError, answer_by_callback, answer_by_resuming
 from mlestar.runtime.options import RunOptions
-from mlestar.runtime.progress import emit_event, emit_line
+from mlestar.runtime.progress import announce, emit_line
 from mlestar.settings import Settings
 from mlestar.state import Brief, ModelCard
 from mlestar.store import Blobs, Ledger, Record, RunFolder, key_of
@@ -62,22 +62,24 @@ class Services:
     def agent(self, brief: Brief, track: int = 0, stage: Stage = "search") -> AgentContext:
         """Return the context in which an agent of a track works.
 
-        A call that the budget refuses counts as a reply that cannot be used. Each answer is emitted as an event of the
-        node that asks.
+        A call that the budget refuses counts as a reply that cannot be used. Each call and each answer is emitted as an
+        event of the node that asks.
         """
 
         async def call(role: str, prompt: str, sample: tuple[int, int]) -> ModelReply:
-            label = f"{role} of t{sample[0]}"
-            try:
-                reserve = partial(self.budget.call, label, stage=stage)
-                reply = await self.caller.call(role, prompt, sample, reserve)
-            except Refusal as refusal:
-                raise ReplyError(str(refusal)) from None
-            except AbandonedError:
-                await self.budget.refuse_to_start()
-            message = f"the {role.replace('_', ' ')} has answered"
-            emit_event(Event(stage="", message=message, track=track, role=role, spend=await self.spending()))
-            return reply
+            label, name = f"{role} of t{sample[0]}", role.replace("_", " ")
+            begin = Event(stage="", message=f"the {name} is asked", track=track, role=role, work="call")
+            with announce(begin) as end:
+                end["message"] = f"the {name} has not answered"
+                try:
+                    reserve = partial(self.budget.call, label, stage=stage)
+                    reply = await self.caller.call(role, prompt, sample, reserve)
+                except Refusal as refusal:
+                    raise ReplyError(str(refusal)) from None
+                except AbandonedError:
+                    await self.budget.refuse_to_start()
+                end.update(message=f"the {name} has answered", spend=await self.spending())
+                return reply
 
         return AgentContext(call=call, prompts=self.prompts, brief=brief, track=track, judge=self.reliability.judge)
 
@@ -88,7 +90,8 @@ class Services:
         """
 
         async def work() -> Record:
-            findings = await self.retrieval.gather(brief, count, _emit_retrieval)
+            with announce(Event(stage="", message="looking for models", work="retrieval")):
+                findings = await self.retrieval.gather(brief, count, _emit_retrieval)
             if findings.failures:
                 raise PartialFindings(findings)
             return Record(result=findings.model_dump(mode="json"))

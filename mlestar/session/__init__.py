@@ -17,7 +17,7 @@ from langgraph.types import Command, StateSnapshot
 
 from mlestar.data.task import Task
 from mlestar.errors import OperatorError, StopRequested, StoreError, UserError
-from mlestar.events import Event
+from mlestar.events import Event, RunFacts
 from mlestar.graph import build_graph
 from mlestar.llm.external import ModelCall
 from mlestar.nodes.submit import resume_early_exports, submit_best
@@ -64,7 +64,8 @@ async def open_session(
 async def run_session(ctx: RunContext, start: PipelineInput, options: RunOptions, *, fresh: bool = False) -> Result:
     """Run the pipeline from its last checkpoint to its end, a question that nobody answers, or a stop."""
     thread = (await asyncio.to_thread(ctx.folder.read_settings)).thread
-    async with _stoppable(ctx, options), open_checkpoints(ctx.folder.checkpoints, ctx.settings.checkpoints) as saver:
+    checkpoints = open_checkpoints(ctx.folder.checkpoints, ctx.settings.checkpoints)
+    async with _announced(ctx) as end, _stoppable(ctx, options), checkpoints as saver:
         if fresh:
             await _forget(ctx, saver, thread)
         graph = (options.get("graph") or build_graph()).compile(checkpointer=saver, name="pipeline")
@@ -76,17 +77,17 @@ async def run_session(ctx: RunContext, start: PipelineInput, options: RunOptions
         answers = Answers(ctx.services.ledger, options.get("answers") or {}, options.get("on_question"))
         try:
             while True:
-                await _stream(graph, step, config, ctx.settings, options.get("on_event"))
+                await _stream(graph, step, config, ctx.settings, ctx.events)
                 after = await graph.aget_state(config)
                 if not after.next:
                     logger.info("run %s: finished", ctx.folder.run_id)
                     await asyncio.to_thread(ctx.folder.questions.unlink, missing_ok=True)
-                    return await asyncio.to_thread(Result.read, ctx.folder.result)
+                    return end.of(await asyncio.to_thread(Result.read, ctx.folder.result))
                 questions = {i.id: read_question(i.value) for i in after.interrupts}
                 replies = await answers.find(questions)
                 logger.info("run %s: %d of %d questions answered", ctx.folder.run_id, len(replies), len(questions))
                 if not replies:
-                    return await _pause(ctx, _state(after.values, "paused"), list(questions.values()))
+                    return end.of(await _pause(ctx, _state(after.values, "paused"), list(questions.values())))
                 step = Command(resume=replies)
         except UserError:
             raise
@@ -99,6 +100,48 @@ async def run_session(ctx: RunContext, start: PipelineInput, options: RunOptions
             if stop is error:
                 raise
             raise stop from error
+
+
+class _End:
+    """How a session ended, for its last event."""
+
+    def __init__(self) -> None:
+        self.status: RunStatus = "failed"
+        self.message = ""
+
+    def of(self, result: Result) -> Result:
+        """Take the ending from a result, and return it."""
+        self.status, self.message = result.status, result.message
+        return result
+
+
+@asynccontextmanager
+async def _announced(ctx: RunContext) -> AsyncIterator[_End]:
+    """Keep the events of a session, the first and the last of which say that it begins and how it ended."""
+    ctx.events.open()
+    facts = await asyncio.to_thread(_run_facts, ctx)
+    run_id, end = ctx.folder.run_id, _End()
+    ctx.events(Event(stage="run", message=f"run {run_id} begins", work="run", phase="begin", run=facts))
+    try:
+        yield end
+    except BaseException as error:
+        end.status, end.message = _ending(error)
+        raise
+    finally:
+        message = end.message or f"run {run_id} has ended: {end.status.replace('_', ' ')}"
+        ctx.events(Event(stage="run", message=message, work="run", phase="end", status=end.status))
+
+
+def _run_facts(ctx: RunContext) -> RunFacts:
+    settings = ctx.settings
+    names = ("profile", "tracks", "outer_steps", "inner_plans", "max_hours", "max_usd", "max_tokens", "max_executions")
+    return RunFacts(
+        run_id=ctx.folder.run_id,
+        folder=str(ctx.folder.path),
+        model=ctx.services.caller.models.title,
+        seconds=ctx.services.budget.active_seconds(),
+        **{name: getattr(settings, name) for name in names},
+    )
 
 
 async def _read_state(
@@ -194,13 +237,13 @@ async def _stream(
     start: PipelineInput | Command[Any] | None,
     config: RunnableConfig,
     settings: Settings,
-    on_event: OnEvent | None,
+    on_event: OnEvent,
 ) -> None:
     stream = graph.astream(
         start, config, context=settings, stream_mode="custom", subgraphs=True, durability="sync", version="v2"
     )
     async for part in stream:
-        if on_event and isinstance(part["data"], Event):
+        if isinstance(part["data"], Event):
             on_event(part["data"])
 
 

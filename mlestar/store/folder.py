@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import time
 import uuid
 from datetime import UTC, datetime
 from itertools import count
@@ -25,9 +26,12 @@ try:
 except ModuleNotFoundError as error:  # Windows
     raise PlatformError from error
 
+_TRIES, _BETWEEN_TRIES = 3, 0.02
+"""Times and seconds at which a run is tried to be held."""
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
+EVENTS = "events.jsonl"
 FORMAT = 3
 """Version of the run folder: of the ledger's keys, the graphs' nodes and the state's types."""
 OLD_FORMATS = {1: "0.1.0", 2: "0.1.0"}
@@ -99,6 +103,8 @@ class RunFolder:
         self.result = self.path / "result.json"
         self.report = self.path / "report.html"
         self.questions = self.path / "questions.json"
+        self.events = self.path / EVENTS
+        """What has happened in the run so far, an event per line."""
         self.contents = self.path / "contents.json"
         """The content of the task's files, by which other data under this run's id is recognised."""
         self.task = self.path / "task"
@@ -256,17 +262,29 @@ class RunFolder:
             StoreError: another process holds it.
         """
         file = self._open_lock()
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _lock(file):
             owner = file.read().strip() or "unknown"
             file.close()
             msg = f"run {self.run_id} is in use by process {owner}; wait for it or stop it"
-            raise StoreError(msg) from None
+            raise StoreError(msg)
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
         return RunLock(file)
+
+    def is_in_use(self) -> bool:
+        """Return whether a process holds the run; nothing is changed."""
+        try:
+            handle = os.open(self.path / ".lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(handle)
+        return False
 
     def _open_lock(self) -> IO[str]:
         """Open the lock, which must not be a link: the number of this process is written into it."""
@@ -312,6 +330,18 @@ class RunFolder:
         part.unlink(missing_ok=True)  # a link would lead elsewhere
         shutil.copyfile(source, part)
         part.replace(path)
+
+
+def _lock(file: IO[str]) -> bool:
+    """Hold a file; return False where another process does. `is_in_use` holds it for a moment too."""
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(_BETWEEN_TRIES)
+        else:
+            return True
+    return False
 
 
 def _size(folder: Path) -> int:

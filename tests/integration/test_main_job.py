@@ -48,7 +48,7 @@ def test_a_folder_becomes_a_graded_solution(tmp_path: Path, runner: str) -> None
     task = wine_task(tmp_path / "wine")
     done = run_mlestar("run", task, *FAST, "--runner", runner, "--runs-dir", tmp_path / "runs")
     assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
+    result = json.loads(done.stdout.splitlines()[-1])
     assert (result["status"], result["runner"], result["metric"]) == ("solved", runner, "accuracy")
     assert result["score"]["fresh"] is not None
     assert grade(task, result["submission"]) > 0.85

@@ -27,6 +27,6 @@ def test_a_run_uses_a_runner_by_its_dotted_name(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
     done = run_mlestar("run", task, *options, env=environment)
     assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
+    result = json.loads(done.stdout.splitlines()[-1])
     assert (result["status"], result["runner"], result["network"]) == ("solved", "own", True)
     assert "the runner my_runner:OwnRunner is not part of mlestar" in done.stderr

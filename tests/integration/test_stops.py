@@ -117,7 +117,7 @@ def test_a_lost_engine_stops_the_run_and_it_resumes_once_the_engine_is_back(tmp_
     assert "continue with: mlestar resume run" in errors
     done = run_mlestar("resume", "run", *options, "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["status"] == "solved"
+    assert json.loads(done.stdout.splitlines()[-1])["status"] == "solved"
 
 
 def start_offline_run(folder: Path) -> subprocess.Popen[str]:
@@ -166,7 +166,7 @@ def test_without_a_terminal_a_question_pauses_with_status_3_and_a_file_answers_i
     assert run_mlestar("resume", "run", *options).returncode == 3
     done = run_mlestar("resume", "run", *options, "--answer", questions, "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["status"] == "solved"
+    assert json.loads(done.stdout.splitlines()[-1])["status"] == "solved"
 
 
 def test_a_second_process_on_a_run_is_refused(tmp_path: Path) -> None:

@@ -480,7 +480,7 @@ def test_a_run_without_a_solution_reports_and_exits_with_status_one_unless_a_bas
     options += ["--runs-dir", str(tmp_path / "runs"), "--run-id", "run", "--json", "--set", f"baselines={baselines}"]
     done = call("run", task, *options)
     assert done.exit_code == exit_code, done.stderr
-    result = json.loads(done.stdout)
+    result = json.loads(done.stdout.splitlines()[-1])
     assert (result["status"], result["submission"] is None) == (status, baselines == "false")
     assert Path(result["report"]).is_file()
 

@@ -24,7 +24,7 @@ LAYERS = [
     {"nodes", "predictor"},
     {"report"},
     {"runtime"},
-    {"llm", "retrieval", "start"},
+    {"llm", "progress", "retrieval", "start"},
     {"agents", "events", "lessons", "store"},
     {"baselines", "offline", "state"},
     {"evaluation"},

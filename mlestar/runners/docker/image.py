@@ -126,7 +126,9 @@ def build_image(client: DockerClient, recipe: Recipe, on_progress: ProgressCallb
     if digest is None:
         msg = f"the engine has built {recipe.tag} and does not have it"
         raise RunnerError(msg)
-    _log.info("built the sandbox image %s in %.0f s", recipe.tag, time.monotonic() - started)
+    done = f"built the sandbox image {recipe.tag} in {time.monotonic() - started:.0f} s"
+    _log.info(done)
+    report(done)
     return digest
 
 

@@ -108,11 +108,13 @@ class Environments:
                 shutil.rmtree(place, ignore_errors=True)
                 names = ", ".join(f"{package.name} {package.version}" for package in lock.packages)
                 self.report(f"adding packages to the local interpreter (once): {names}")
+                started = time.monotonic()
                 try:
                     self._build(place, lock, limits)
                 except BaseException:
                     shutil.rmtree(place, ignore_errors=True)
                     raise
+                self.report(f"added packages to the local interpreter in {time.monotonic() - started:.1f} s")
         return str(place / "bin" / "python")
 
     def _build(self, place: Path, lock: Lock, limits: InstallLimits) -> None:

@@ -11,8 +11,8 @@ from mlestar.evaluation.uncertainty.record import Uncertainty
 from mlestar.metrics.precision import format_claim, format_score
 from mlestar.metrics.spec import NOT_BLIND
 from mlestar.report.amounts import dollars, tokens
+from mlestar.report.anchors import anchor_name
 from mlestar.report.result import Result
-from mlestar.report.views import anchor_name, make_page
 from mlestar.state import Brief
 
 SHOWN_TARGETS = 10
@@ -30,6 +30,9 @@ def render_page(
         scripts: the texts of scripts by the id of their solution.
         settings: those of the run.
     """
+    # Here, because the library of charts takes seconds to import, and most commands write no page.
+    from mlestar.report.views import make_page
+
     start_lines = result.start.lines if result.start is not None else ()
     shown = {"intervals": _intervals(result.uncertainty), "not_blind": NOT_BLIND, "start_lines": start_lines}
     page = make_page(result, brief, scripts or {})

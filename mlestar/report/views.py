@@ -7,6 +7,7 @@ from typing import Any
 
 from mlestar.metrics.precision import format_score
 from mlestar.metrics.spec import NOT_BLIND
+from mlestar.report.anchors import anchor
 from mlestar.report.baselines import BEYOND_NOISE, BaselineRow
 from mlestar.report.charts import (
     Chart,
@@ -123,15 +124,6 @@ def _charts(result: Result) -> Charts:
         outcome=outcome,
         timeline=timeline_chart(history.executions),
     )
-
-
-def anchor(solution: str) -> str:
-    """Return the address of a solution in the page."""
-    return "#" + anchor_name(solution)
-
-
-def anchor_name(solution: str) -> str:
-    return "solution-" + "".join(sign if sign.isalnum() or sign in ".-" else "_" for sign in solution)
 
 
 def _score_rows(result: Result) -> list[dict[str, Any]]:

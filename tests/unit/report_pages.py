@@ -7,8 +7,9 @@ from mlestar.report import Result, Score
 from mlestar.report.baselines import BaselineRow
 from mlestar.report.history import ExecutionRow, History, PointRow, RoleRow, StudyRow, TrialRow
 from mlestar.report.outcome import OutcomeRow
-from mlestar.report.result import MemberRow, SolutionRow
-from mlestar.state import Gain, Variant
+from mlestar.report.result import CapRow, MemberRow, ModelRow, SolutionRow
+from mlestar.report.start import StartRow
+from mlestar.state import Export, Gain, Source, Variant
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m"
 
@@ -65,6 +66,12 @@ def full_result() -> Result:
         history=history(*rows).model_copy(update={"roles": roles}),
         baselines=(baseline(0.3, 0.1),),
         outcome=OutcomeRow(rows_of="fresh", blind=True, outcome=outcome),
+        start=StartRow(name=long, notes=(HOSTILE,), solution="t0.c1", holdout=0.5, holdout_se=0.01, warning=long),
+        sources=(Source(address=f"https://example.org/{long}", title=HOSTILE, found_by="web", cards=("a",)),),
+        exports=(Export(solution="t0.c1", submission=None, message=HOSTILE, seconds=1.0),),
+        models=(ModelRow(model=long, replies={"planner": 3}, refused={"planner": 1}),),
+        weak_models=(HOSTILE,),
+        caps=(CapRow(cap="max_hours", limit=0.5, stopped=(long,)),),
         message=long,
         warnings=(long,),
     )

@@ -11,7 +11,7 @@ from mlestar.report.page import render_page
 from mlestar.report.result import MemberRow
 from mlestar.report.views import lineage, shown_difference, summarize
 from mlestar.state import Brief
-from tests.unit.report_pages import HOSTILE, baseline, history, result, solution
+from tests.unit.report_pages import HOSTILE, baseline, full_result, history, result, scripts_of, solution
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,14 @@ def test_a_page_of_many_solutions_stays_small(brief: Brief) -> None:
     rows = [solution(f"t{place % 4}.c{place}", 0.5 + place / 1000, plan="a plan " * 50) for place in range(200)]
     scripts = {row.id: "print(1)\n" * 300 for row in rows}
     assert len(render_page(result(*rows, history=history(*rows)), brief, scripts)) < 5_000_000
+
+
+def test_every_section_is_drawn_with_foreign_text_as_text(brief: Brief) -> None:
+    shown = full_result()
+    page = render_page(shown, brief, scripts_of(shown), {"model": HOSTILE})
+    assert "<script" not in page.lower()
+    for heading in ("Start", "Baselines", "Sources", "Predictions and truth", "Settings", "The script of the winner"):
+        assert f"<h2>{heading}</h2>" in page
 
 
 def test_a_run_without_a_solution_has_a_page(brief: Brief) -> None:

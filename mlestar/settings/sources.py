@@ -20,7 +20,13 @@ FILE = "mlestar.toml"
 PREFIX = "MLESTAR_"
 PART = "__"
 """Between a setting and its part in the name of a variable."""
-OTHER_VARIABLES = ("MLESTAR_LOG", "MLESTAR_POSTGRES_DSN", "MLESTAR_EXECUTION", "MLESTAR_REQUIRE_DOCKER")
+OTHER_VARIABLES = (
+    "MLESTAR_LOG",
+    "MLESTAR_POSTGRES_DSN",
+    "MLESTAR_EXECUTION",
+    "MLESTAR_REQUIRE_BROWSER",
+    "MLESTAR_REQUIRE_DOCKER",
+)
 """Variables with our prefix that are no settings."""
 
 

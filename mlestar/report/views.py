@@ -74,7 +74,8 @@ def summarize(result: Result, brief: Brief) -> tuple[str, ...]:
     winner = next((row for row in result.solutions if row.id == result.winner), None)
     if winner is None:
         return (f"No script that predicts {what} passed its evaluation.",)
-    found = [f"{winner.title} ({winner.id}) predicts {what} for {rows}."]
+    title = winner.title[:1].upper() + winner.title[1:]
+    found = [f"{title} ({winner.id}) predicts {what} for {rows}."]
     if score.fresh is not None:
         seen = "that the search never had" if score.blind else f"({NOT_BLIND})"
         found.append(f"Its {result.metric} on fresh rows {seen} is {format_score(score.fresh, score.fresh_se)}.")

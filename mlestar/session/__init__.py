@@ -72,10 +72,12 @@ async def run_session(ctx: RunContext, start: PipelineInput, options: RunOptions
         config: RunnableConfig = {"configurable": {"thread_id": thread}}
         saved = await _read_state(graph, config, ctx.folder)
         logger.info("run %s: %s", ctx.folder.run_id, "resumed" if saved.next else "started")
-        await resume_early_exports(ctx, _state(saved.values, "stopped"))
         step: PipelineInput | Command[Any] | None = None if saved.next else start
         answers = Answers(ctx.services.ledger, options.get("answers") or {}, options.get("on_question"))
         try:
+            # Here, because what receives events may raise, and then too the run saves what it has.
+            ctx.events(await asyncio.to_thread(_beginning, ctx))
+            await resume_early_exports(ctx, _state(saved.values, "stopped"))
             while True:
                 await _stream(graph, step, config, ctx.settings, ctx.events)
                 after = await graph.aget_state(config)
@@ -117,31 +119,31 @@ class _End:
 
 @asynccontextmanager
 async def _announced(ctx: RunContext) -> AsyncIterator[_End]:
-    """Keep the events of a session, the first and the last of which say that it begins and how it ended."""
+    """Keep the events of a session, the last of which says how it ended."""
     ctx.events.open()
-    facts = await asyncio.to_thread(_run_facts, ctx)
-    run_id, end = ctx.folder.run_id, _End()
-    ctx.events(Event(stage="run", message=f"run {run_id} begins", work="run", phase="begin", run=facts))
+    end = _End()
     try:
         yield end
     except BaseException as error:
         end.status, end.message = _ending(error)
         raise
     finally:
-        message = end.message or f"run {run_id} has ended: {end.status.replace('_', ' ')}"
+        message = end.message or f"run {ctx.folder.run_id} has ended: {end.status.replace('_', ' ')}"
         ctx.events(Event(stage="run", message=message, work="run", phase="end", status=end.status))
 
 
-def _run_facts(ctx: RunContext) -> RunFacts:
-    settings = ctx.settings
+def _beginning(ctx: RunContext) -> Event:
+    """Return the first event of a session."""
+    settings, run_id = ctx.settings, ctx.folder.run_id
     names = ("profile", "tracks", "outer_steps", "inner_plans", "max_hours", "max_usd", "max_tokens", "max_executions")
-    return RunFacts(
-        run_id=ctx.folder.run_id,
+    facts = RunFacts(
+        run_id=run_id,
         folder=str(ctx.folder.path),
         model=ctx.services.caller.models.title,
         seconds=ctx.services.budget.active_seconds(),
         **{name: getattr(settings, name) for name in names},
     )
+    return Event(stage="run", message=f"run {run_id} begins", work="run", phase="begin", run=facts)
 
 
 async def _read_state(

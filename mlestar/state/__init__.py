@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from mlestar.data.examples import ExampleName
+from mlestar.state.brief import Brief
 from mlestar.state.facts import StepFacts
 from mlestar.state.lessons import ConfirmedIdea, KnownFailure, PromptLessons, TriedIdea, TriedModel
 from mlestar.state.member import BlendMember
@@ -19,7 +20,6 @@ from mlestar.state.values import (
     Attempt,
     Baseline,
     Block,
-    Brief,
     Citation,
     Draft,
     ExecutionRecord,

@@ -68,13 +68,7 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
     if winner not in solutions:
         # A person edited its script, which is not evaluated yet.
         winner = None
-    task: dict[str, Any] = {"task": Path((await asyncio.to_thread(folder.read_settings)).task).name}
-    if brief:
-        spec = brief.spec
-        task = {"task": spec.name, "metric": spec.metric, "direction": spec.direction}
-        task |= {"spec": spec, "split": brief.split, "fallback": brief.fallback, "report": str(folder.report)}
-        task |= {"brief": state["brief"]}
-        task |= {"runner": (await ctx.executor.environment()).runner, "network": brief.network}
+    task = await _facts_of_task(ctx, state, brief)
     if brief and winner and ended:
         task["uncertainty"] = await find_uncertainty(ctx, brief, solutions[winner], rescorings.get(winner))
         task["outcome"] = await find_outcome(ctx, brief, solutions[winner], rescorings.get(winner))
@@ -117,6 +111,25 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
         baselines=tuple(_baseline_row(ctx, baseline, ended) for baseline in state.get("baselines", {}).values()),
         **task,
     )
+
+
+async def _facts_of_task(ctx: RunContext, state: PipelineState, brief: Brief | None) -> dict[str, Any]:
+    """Return what the result says about its task and how it was scored; the name alone before the task was read."""
+    if brief is None:
+        return {"task": Path((await asyncio.to_thread(ctx.folder.read_settings)).task).name}
+    spec = brief.spec
+    return {
+        "task": spec.name,
+        "metric": spec.metric,
+        "direction": spec.direction,
+        "spec": spec,
+        "split": brief.split,
+        "fallback": brief.fallback,
+        "report": str(ctx.folder.report),
+        "brief": state["brief"],
+        "runner": (await ctx.executor.environment()).runner,
+        "network": brief.network,
+    }
 
 
 def _unused_baselines(state: PipelineState) -> set[str]:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-Path = tuple[str, ...]
+Keys = tuple[str, ...]
+"""Names of a field and of the objects around it, the outermost first."""
 
 
 def with_known_fields(cells: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
@@ -30,7 +31,7 @@ def with_known_fields(cells: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     return cells.assign(**changed)
 
 
-def _add(texts: list[str], lacking: set[Path]) -> list[str]:
+def _add(texts: list[str], lacking: set[Keys]) -> list[str]:
     """Return cells of which the first object, or else the first cell, has the fields that are lacking."""
     objects = [_object(text) for text in texts]
     place = next((number for number, found in enumerate(objects) if found is not None), 0)
@@ -43,7 +44,7 @@ def _add(texts: list[str], lacking: set[Path]) -> list[str]:
     return texts
 
 
-def _set_null(whole: dict[str, Any], path: Path) -> None:
+def _set_null(whole: dict[str, Any], path: Keys) -> None:
     for name in path[:-1]:
         if not isinstance(whole.get(name), dict):
             whole[name] = {}
@@ -51,12 +52,12 @@ def _set_null(whole: dict[str, Any], path: Path) -> None:
     whole.setdefault(path[-1], None)
 
 
-def _fields(cells: pd.Series) -> set[Path]:
+def _fields(cells: pd.Series) -> set[Keys]:
     """Return the paths of all fields that are no objects themselves."""
     return {path for text in cells.unique() for path in _paths(_object(text) or {})}
 
 
-def _paths(whole: dict[str, Any], start: Path = ()) -> Iterator[Path]:
+def _paths(whole: dict[str, Any], start: Keys = ()) -> Iterator[Keys]:
     for name, value in whole.items():
         if isinstance(value, dict) and value:
             yield from _paths(value, (*start, name))

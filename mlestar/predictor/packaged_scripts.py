@@ -111,7 +111,7 @@ async def put_new_rows(task: Task, spec: RowSpec, real: Path, side: Path, folder
         task: of the run.
         spec: what the rows hold.
         real: the staged input, which has the form of the test file and of the sample.
-        side: the other files.
+        side: the other files; it may have these two as well.
         folder: to write; `data` is made in it.
         cells: checked rows.
     """
@@ -121,8 +121,9 @@ async def put_new_rows(task: Task, spec: RowSpec, real: Path, side: Path, folder
         shutil.copytree(side, data)
         names = [task.test.name] + ([task.sample.name] if task.sample is not None else [])
         for name in names:
-            (data / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(real / name, data / name)
+            if not (data / name).exists():
+                (data / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(real / name, data / name)
         return put_rows(task, spec, data, cells)
 
     return await asyncio.to_thread(write)

@@ -145,8 +145,10 @@ class _Packaging:
         chosen = {"one row alone": few[:1], "a few rows in another order": few}
         if self.replay.rows.free_id:
             chosen["more rows than the test has"] = rng.integers(0, total, total + total // 2 + 1)
+        side = self.new_folder() / "side"
+        await asyncio.to_thread(copy_side_files, self._task, real.path, side)
         for name, places in chosen.items():
-            found = await self._predict_rows(fitted, real, places)
+            found = await self._predict_rows(fitted, real, side, places)
             expected = self.expected.iloc[places].reset_index(drop=True)
             check = compare(name, self.brief.spec, expected, found)
             if not check.passed:
@@ -169,18 +171,16 @@ class _Packaging:
         reason = f"{check.detail}: a row's prediction depends on the rows beside it, or on its place"
         return check.model_copy(update={"detail": reason})
 
-    async def _predict_rows(self, fitted: Fitted, real: StagedInput, places: np.ndarray) -> pd.DataFrame:
+    async def _predict_rows(self, fitted: Fitted, real: StagedInput, side: Path, places: np.ndarray) -> pd.DataFrame:
         folder = self.new_folder()
-        await asyncio.to_thread(copy_side_files, self._task, real.path, folder / "side")
-        new = await self._put_rows(folder, real, places)
+        new = await self._put_rows(folder, real, side, places)
         label = f"{self.label}-rows{len(places)}"
         path, _ = await predict(self.ctx, fitted.script, fitted.model, folder / "input" / DATA, new, label)
         return await self._read(replace(real, task=new, accepts_sample=True), path)
 
     async def _replay_rows(self, real: StagedInput, places: np.ndarray) -> pd.DataFrame:
         folder = self.new_folder()
-        await asyncio.to_thread(shutil.copytree, real.path, folder / "side")
-        new = await self._put_rows(folder, real, places)
+        new = await self._put_rows(folder, real, real.path, places)
         data = folder / "input" / DATA
         content = await asyncio.to_thread(manifest, data)
         staged = replace(real, path=data, manifest=content, task=new, accepts_sample=True)
@@ -190,8 +190,8 @@ class _Packaging:
     def _task(self) -> Task:
         return replace(self.replay.task, spec=self.brief.spec)
 
-    async def _put_rows(self, folder: Path, real: StagedInput, places: np.ndarray) -> Task:
-        """Write an input of side files and chosen test rows, and return its task."""
+    async def _put_rows(self, folder: Path, real: StagedInput, side: Path, places: np.ndarray) -> Task:
+        """Write an input of other files and chosen test rows, and return its task."""
         spec, task = self.replay.rows, self._task
         known = task.test.rows if task.spec.has_test else task.train.rows.iloc[example_rows(task)]
         rows = known.iloc[places].reset_index(drop=True)
@@ -200,7 +200,7 @@ class _Packaging:
             rows = rows.drop(columns=spec.id.name)
         rows = rows.drop(columns=list(spec.counters), errors="ignore")
         (folder / "input").mkdir()
-        return await put_new_rows(task, spec, real.path, folder / "side", folder / "input", rows)
+        return await put_new_rows(task, spec, real.path, side, folder / "input", rows)
 
     async def _check_withheld(self, script: str) -> None:
         """Compare the predictions for withheld rows with those of the winner."""

@@ -79,7 +79,7 @@ class ReplayPredictor:
     @property
     def blends_ranks(self) -> bool:
         """Whether the script submits ranks among the rows of a call, as blends do for metrics of the order only."""
-        winner = next((row for row in self.result.solutions if row.id == self.result.winner), None)
+        winner = self.result.winner_row
         if winner is None or not winner.members or self.task.spec.prediction_kind == "label":
             return False
         return self.result.metric.partition("@")[0] in RANKED
@@ -288,7 +288,7 @@ def open_replay(
             consists of more than one row of a table.
     """
     path = Path(run).expanduser().absolute()
-    folder = RunFolder(path.parent, path.name)
+    folder = RunFolder.at(path)
     recorded = folder.read_settings()
     result = read_result(folder)
     if result.winner is None or result.solution is None:

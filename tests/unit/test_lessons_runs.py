@@ -185,12 +185,7 @@ async def test_a_folder_that_cannot_be_written_is_told_and_stops_nothing(tmp_pat
 
 
 async def test_what_one_track_confirmed_reaches_the_next_plans_of_the_other(tmp_path: Path) -> None:
-    plan = "Bin the radius, in track {track}."
-    scenario = Scenario(
-        extractor=as_json(block="def load():\n    return 1", plan=plan),
-        coder=rewrite(0.9, 0.5, 0.5),
-        ensembler=fence(script(0.6, "e")),
-    )
+    scenario = two_tracks()
     await solve_scripted(tmp_path, scenario, {**FULL, "parallel": 1, "lessons": tmp_path / "lessons"})
     shown = {prompt_track(prompt): confirmed(prompt) for prompt in scenario.prompts["planner"]}
     others = {(track, item["track"]) for track, items in shown.items() for item in items}
@@ -201,15 +196,19 @@ async def test_what_one_track_confirmed_reaches_the_next_plans_of_the_other(tmp_
 
 
 async def test_without_lessons_no_plan_depends_on_how_fast_other_tracks_are(tmp_path: Path) -> None:
-    plan = "Bin the radius, in track {track}."
-    scenario = Scenario(
-        extractor=as_json(block="def load():\n    return 1", plan=plan),
-        coder=rewrite(0.9, 0.5, 0.5),
-        ensembler=fence(script(0.6, "e")),
-    )
+    scenario = two_tracks()
     await solve_scripted(tmp_path, scenario, {**FULL, "parallel": 1})
     assert scenario.prompts["planner"]
     assert not any(confirmed(prompt) for prompt in scenario.prompts["planner"])
+
+
+def two_tracks() -> Scenario:
+    """Return a scenario in which a plan of each track is better than what it started from."""
+    return Scenario(
+        extractor=as_json(block="def load():\n    return 1", plan="Bin the radius, in track {track}."),
+        coder=rewrite(0.9, 0.5, 0.5),
+        ensembler=fence(script(0.6, "e")),
+    )
 
 
 def prompt_track(prompt: str) -> int:

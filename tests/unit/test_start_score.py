@@ -1,6 +1,7 @@
 """The score that the offline engineer adds to a script: which rows it withholds, and what it computes of them."""
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,17 @@ def test_rows_are_withheld_as_the_test_differs(
         assert not set(train["clinic"]) & set(held["clinic"])
 
 
+def withhold(
+    metric: str, label: Any, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Callable[..., float], pd.DataFrame]:
+    """Return what scores predictions of a label, and the rows that are withheld."""
+    frame = rows()
+    folder = write_task(work / "task", frame.assign(y=label(frame)), "y", metric)
+    defined = functions(folder, monkeypatch)
+    held, _, _ = divide(defined, folder, work)
+    return defined["score_part"], held
+
+
 def probabilities(frame: pd.DataFrame) -> pd.Series:
     return pd.Series(np.where(frame["x"] > 0.4, "b", np.where(frame["x"] < -0.4, "c", "a")))
 
@@ -85,13 +97,10 @@ def probabilities(frame: pd.DataFrame) -> pd.Series:
 def test_right_predictions_get_the_best_score(
     metric: str, label: Any, right: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    frame = rows()
-    folder = write_task(tmp_path / "task", frame.assign(y=label(frame)), "y", metric)
-    defined = functions(folder, monkeypatch)
-    held, _, _ = divide(defined, folder, tmp_path)
-    assert defined["score_part"](held, held[["id", "y"]]) == pytest.approx(right, abs=1e-5)
+    score_part, held = withhold(metric, label, tmp_path, monkeypatch)
+    assert score_part(held, held[["id", "y"]]) == pytest.approx(right, abs=1e-5)
     wrong = held[["id"]].assign(y=held["y"].sample(frac=1, random_state=3).to_numpy())
-    assert defined["score_part"](held, wrong) != pytest.approx(right, abs=1e-3)
+    assert score_part(held, wrong) != pytest.approx(right, abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -101,14 +110,11 @@ def test_right_predictions_get_the_best_score(
 def test_predictions_belong_to_their_ids_in_whatever_order(
     metric: str, label: Any, right: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    frame = rows()
-    folder = write_task(tmp_path / "task", frame.assign(y=label(frame)), "y", metric)
-    defined = functions(folder, monkeypatch)
-    held, _, _ = divide(defined, folder, tmp_path)
+    score_part, held = withhold(metric, label, tmp_path, monkeypatch)
     shuffled = held[["id", "y"]].sample(frac=1, random_state=1).reset_index(drop=True)
-    assert defined["score_part"](held, shuffled) == pytest.approx(right, abs=1e-5)
+    assert score_part(held, shuffled) == pytest.approx(right, abs=1e-5)
     with pytest.raises(ValueError, match="one row for each id"):
-        defined["score_part"](held, held[["id", "y"]].iloc[[0, *range(len(held) - 1)]].reset_index(drop=True))
+        score_part(held, held[["id", "y"]].iloc[[0, *range(len(held) - 1)]].reset_index(drop=True))
 
 
 def test_where_the_rows_cannot_be_divided_the_script_still_ends_well(

@@ -149,7 +149,7 @@ def stage_rows(result: Result) -> tuple[StageRow, ...]:
                 best = row
         if added and best is not None:
             rows.append(_stage_row(stage, best))
-    winner = next((row for row in result.solutions if row.id == result.winner), None)
+    winner = result.winner_row
     if winner is not None:
         rows.append(_stage_row("final", winner))
     return tuple(rows)

@@ -39,7 +39,7 @@ def show_comparison(left: Result, right: Result, *, as_json: bool) -> None:
 
 def _facts(result: Result) -> dict[str, str]:
     score, spend = result.score, result.spend
-    winner = next((row for row in result.solutions if row.id == result.winner), None)
+    winner = result.winner_row
     fresh = format_score(score.fresh, score.fresh_se)
     return {
         "status": result.status.replace("_", " "),

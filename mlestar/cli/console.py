@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
@@ -13,9 +12,9 @@ from rich.text import Text
 from mlestar.errors import clean_text
 from mlestar.events import Event
 from mlestar.metrics.precision import format_claim, format_score
-from mlestar.metrics.spec import NOT_BLIND
 from mlestar.report import BaselineRow, Result
 from mlestar.report.amounts import dollars, tokens
+from mlestar.report.representation import score_lines, short_path
 
 _TIME_COLUMN, _TEXT_COLUMN = 8, 26
 """Columns at which the stage and the text of a line begin."""
@@ -97,15 +96,7 @@ class Progress:
 def show_result(console: Console, result: Result) -> None:
     """Print the scores and the paths of the files."""
     table = Table.grid(padding=(0, 2))
-    score = result.score
-    fresh = "graded on fresh rows that the search never had" if score.blind else NOT_BLIND
-    if score.fresh is None:
-        fresh = "nothing was graded on fresh rows"
-    for name, value, meaning in (
-        ("fresh", format_score(score.fresh, score.fresh_se), fresh),
-        ("holdout", format_score(score.holdout, score.holdout_se), "graded on rows withheld during the search"),
-        ("reported", format_claim(score.reported), "the script's own claim"),
-    ):
+    for name, value, meaning in score_lines(result.score):
         table.add_row(Text(name, style="cyan"), Text(value, style="bold"), Text(meaning, style="dim"))
     for name, value, meaning in result.start.lines if result.start else ():
         table.add_row(Text(name, style="cyan"), Text(clean_text(value)), Text(clean_text(meaning), style="dim"))
@@ -128,7 +119,9 @@ def show_result(console: Console, result: Result) -> None:
         console.print(Text(f"No holdout: {result.fallback}. The score is the script's own claim.", style="bold red"))
     for name, path in (("solution", result.solution), ("submission", result.submission), ("report", result.report)):
         if path:
-            console.print(Text(f"{name:11}", style="cyan"), Text(_short(path)), sep="", soft_wrap=True, highlight=False)
+            console.print(
+                Text(f"{name:11}", style="cyan"), Text(short_path(path)), sep="", soft_wrap=True, highlight=False
+            )
 
 
 def _baseline_cells(row: BaselineRow) -> tuple[Text, Text, Text]:
@@ -150,11 +143,3 @@ def _color(result: Result) -> str:
 
 def _title(result: Result) -> Text:
     return Text(f"{result.task}: {result.status.replace('_', ' ')}, {result.metric} ({result.direction})")
-
-
-def _short(path: str) -> str:
-    """Return a path relative to the current folder when it is below it."""
-    try:
-        return str(Path(path).relative_to(Path.cwd()))
-    except ValueError:
-        return path

@@ -55,10 +55,7 @@ def _describe_resume(run: str | None) -> str:
         return ""
     from mlestar.store import RunFolder
 
-    folder = Path(run)
-    return (
-        f"; what was reached is saved; continue with: mlestar resume {RunFolder(folder.parent, folder.name).arguments}"
-    )
+    return f"; what was reached is saved; continue with: mlestar resume {RunFolder.at(run).arguments}"
 
 
 def _stop(message: str, status: int) -> typer.Exit:

@@ -78,7 +78,7 @@ def model_card(
 ) -> str:
     """Return the model card."""
     spec = saved.spec
-    winner = next((row for row in result.solutions if row.id == result.winner), None)
+    winner = result.winner_row
     return render(
         "MODEL_CARD.md",
         name=cell(spec.name),

@@ -1,9 +1,4 @@
-"""Finalists: which scripts are scored on fresh rows, and in which order these scores and those of the holdout put them.
-
-`benchmarks/fresh.py` simulates the ways to choose. The fresh rows and the holdout together pick better scripts than
-the fresh rows alone, unless a script has learnt something of the labels of the holdout: then its holdout score is far
-better than its fresh one, and counts for nothing.
-"""
+"""Finalists: which scripts are scored on fresh rows, and in which order `choosing_scores` puts them."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -10,6 +10,11 @@ BEYOND_NOISE = 2.0
 once in twenty. Chosen by judgement; not measured."""
 
 
+def is_noise(difference: float, error: float) -> bool:
+    """Return whether a difference is within what equal scripts differ by."""
+    return abs(difference) <= BEYOND_NOISE * error
+
+
 class BaselineRow(Baseline):
     """Something simple that was graded on the same rows as the solutions, without a model call."""
 
@@ -33,9 +38,9 @@ def submitted_warning(row: BaselineRow | None, *, was_first: bool) -> str:
 def winner_warning(row: BaselineRow) -> str:
     """Return a sentence where the winner is worse than a baseline, or not better beyond noise; else an empty text."""
     gain, error = row.winner_gain, row.winner_gain_se
-    if gain is None or error is None or gain > BEYOND_NOISE * error:
+    if gain is None or error is None or (gain > 0 and not is_noise(gain, error)):
         return ""
-    if gain < -BEYOND_NOISE * error:
+    if not is_noise(gain, error):
         return f"The {row.name} model is better than the winner: by {format_score(-gain, error)} on the same rows."
     shown = format_score(gain, error)
     return f"The winner is not better than the {row.name} model beyond noise: by {shown} on the same rows."

@@ -13,9 +13,9 @@ import altair as alt
 import vl_convert
 from markupsafe import Markup
 
-from mlestar.errors import clean_text
+from mlestar.errors import clean_text, one_line
 from mlestar.evaluation.outcome import Outcome
-from mlestar.metrics.spec import Direction
+from mlestar.report.baselines import BEYOND_NOISE, is_noise
 from mlestar.report.history import ExecutionRow, StudyRow, TrialRow
 
 WIDE, NARROW = 880, 300
@@ -50,29 +50,24 @@ class Chart:
     """What it shows, for those who do not see it."""
 
 
-def score_chart(rows: Rows, metric: str, direction: Direction) -> Chart | None:
+def score_chart(rows: Rows, metric: str) -> Chart | None:
     """Return the scores of solutions against the executions that had ended, with the best so far.
 
     Args:
-        rows: in order of time, each with `id`, `executions`, `score`, `low`, `high` and `state`: `winner`, `better`
-            than all before, or `other`.
+        rows: in order of time, each with `id`, `executions`, `score`, `low`, `high`, `best` so far, and `state`:
+            `winner`, `better` than all before, or `other`.
         metric: name of the axis.
-        direction: of the metric.
     """
     if len(rows) < 2:
         return None
-    best, line = None, []
-    for row in rows:
-        better = best is None or (row["score"] > best if direction == "maximize" else row["score"] < best)
-        best = row["score"] if better else best
-        line.append({"executions": row["executions"], "score": best})
+    best = rows[-1]["best"]
     colors = alt.Scale(domain=["winner", "better", "other"], range=[COLORS["good"], COLORS["accent"], COLORS["soft"]])
 
     def specify(width: int) -> Drawing:
         x = alt.X("executions:Q", title="executions that had ended", axis=alt.Axis(tickMinStep=1))
         scale = alt.Scale(zero=False)
-        path = alt.Chart(_data(line)).mark_line(interpolate="step-after", color=COLORS["accent"], opacity=0.5)
-        best_line = path.encode(x=x, y=alt.Y("score:Q", title=metric, scale=scale))
+        path = alt.Chart(_data(rows)).mark_line(interpolate="step-after", color=COLORS["accent"], opacity=0.5)
+        best_line = path.encode(x=x, y=alt.Y("best:Q", title=metric, scale=scale))
         points = alt.Chart(_data(rows)).encode(x=x, color=alt.Color("state:N", scale=colors, legend=None))
         errors = points.mark_rule(opacity=0.45).encode(y=alt.Y("low:Q", scale=scale), y2="high:Q")
         dots = points.mark_circle(size=60, opacity=1).encode(y=alt.Y("score:Q", scale=scale), href="link:N")
@@ -187,7 +182,9 @@ def _points(outcome: Outcome) -> Chart | None:
         scale = alt.Scale(zero=False)
         x, y = alt.X("predicted:Q", scale=scale), alt.Y("true:Q", scale=scale)
         equal = alt.Chart(_data(ends)).mark_line(color=COLORS["soft"], strokeDash=[4, 4])
-        line = equal.encode(x=alt.X("at:Q", title="predicted"), y=alt.Y("at:Q", title=f"true {_short(outcome.target)}"))
+        line = equal.encode(
+            x=alt.X("at:Q", title="predicted"), y=alt.Y("at:Q", title=f"true {one_line(outcome.target, LABEL)}")
+        )
         dots = alt.Chart(_data(rows)).mark_circle(size=26, opacity=0.55, color=COLORS["accent"]).encode(x=x, y=y)
         return alt.layer(line, dots).properties(width=min(width, 520), height=min(width, 380))
 
@@ -202,8 +199,8 @@ def _confusion(outcome: Outcome) -> Chart:
         total = max(1, sum(counts))
         rows += [
             {
-                "true": _short(true),
-                "predicted": _short(name),
+                "true": one_line(true, LABEL),
+                "predicted": one_line(name, LABEL),
                 "rows": count,
                 "share": count / total,
                 "dark": count / total > 0.5,
@@ -216,7 +213,7 @@ def _confusion(outcome: Outcome) -> Chart:
         size = min((width - 60) // len(outcome.classes), 70)
         base = alt.Chart(_data(rows)).encode(
             x=alt.X("predicted:N", sort=None, title="predicted", axis=alt.Axis(labelAngle=-40)),
-            y=alt.Y("true:N", sort=None, title=f"true {_short(outcome.target)}"),
+            y=alt.Y("true:N", sort=None, title=f"true {one_line(outcome.target, LABEL)}"),
         )
         cells = base.mark_rect(color=COLORS["accent"]).encode(opacity=alt.Opacity("share:Q", legend=None))
         ink = alt.Color(
@@ -238,8 +235,8 @@ def _calibration(outcome: Outcome) -> Chart | None:
         {
             "predicted": group.predicted,
             "true": group.true,
-            "low": max(0.0, group.true - 2 * group.error),
-            "high": min(1.0, group.true + 2 * group.error),
+            "low": max(0.0, group.true - BEYOND_NOISE * group.error),
+            "high": min(1.0, group.true + BEYOND_NOISE * group.error),
         }
         for group in outcome.bins
     ]
@@ -255,14 +252,9 @@ def _calibration(outcome: Outcome) -> Chart | None:
         dots = base.mark_circle(size=60, opacity=1, color=COLORS["accent"]).encode(y="true:Q")
         return alt.layer(line, errors, dots).properties(width=min(width, 420), height=min(width, 320))
 
-    off = sum(abs(group.predicted - group.true) > 2 * group.error for group in outcome.bins)
+    off = sum(not is_noise(group.predicted - group.true, group.error) for group in outcome.bins)
     told = "the share that came true is within two standard errors of the prediction"
     return draw(specify, f"In {len(rows) - off} of {len(rows)} groups of rows {told}.")
-
-
-def _short(text: str) -> str:
-    cleaned = clean_text(text).replace("\n", " ")
-    return cleaned if len(cleaned) <= LABEL else f"{cleaned[: LABEL - 3]}..."
 
 
 def draw(specify: Specify, text: str) -> Chart:
@@ -308,9 +300,16 @@ def _bars(rows: Rows, title: str, text: str) -> Chart | None:
 
 def _effect(name: str, difference: float, error: float) -> dict[str, Any]:
     """Return a bar: only what exceeds two standard errors is called more or less."""
-    kind = "noise" if abs(difference) <= 2 * error else "more" if difference > 0 else "less"
-    low, high = difference - 2 * error, difference + 2 * error
-    return {"name": _short(name), "difference": difference, "error": error, "low": low, "high": high, "kind": kind}
+    kind = "noise" if is_noise(difference, error) else "more" if difference > 0 else "less"
+    low, high = difference - BEYOND_NOISE * error, difference + BEYOND_NOISE * error
+    return {
+        "name": one_line(name, LABEL),
+        "difference": difference,
+        "error": error,
+        "low": low,
+        "high": high,
+        "kind": kind,
+    }
 
 
 def _lane(label: str) -> str:

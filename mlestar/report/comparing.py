@@ -4,13 +4,12 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from mlestar.errors import mask_secrets
 from mlestar.metrics.precision import format_score
 from mlestar.metrics.spec import TaskSpec, sign
-from mlestar.report.baselines import BEYOND_NOISE
+from mlestar.report.baselines import BEYOND_NOISE, is_noise
 from mlestar.report.result import Result
 from mlestar.store import RunFolder
 from mlestar.store.content import Contents, load_contents
@@ -58,7 +57,7 @@ def compare_runs(left: Result, right: Result) -> RunComparison:
     error = math.hypot(before_se, after_se) if before_se and after_se else None
     reason = rows_differ(left, right, rows)
     better = None
-    if not reason and error is not None and abs(difference) > BEYOND_NOISE * error:
+    if not reason and error is not None and not is_noise(difference, error):
         better = runs[1] if difference > 0 else runs[0]
     return RunComparison(
         runs,
@@ -126,16 +125,11 @@ def _data(contents: Contents, spec: TaskSpec | None) -> dict[str, str]:
 
 
 def _contents(result: Result) -> Contents:
-    return load_contents(_folder(result).contents) or {}
-
-
-def _folder(result: Result) -> RunFolder:
-    path = Path(result.folder)
-    return RunFolder(path.parent, path.name)
+    return load_contents(RunFolder.at(result.folder).contents) or {}
 
 
 def _settings(result: Result) -> dict[str, Any]:
-    return _folder(result).read_settings().settings
+    return RunFolder.at(result.folder).read_settings().settings
 
 
 def differing_settings(left: Mapping[str, Any], right: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:

@@ -2,7 +2,6 @@
 
 from contextlib import suppress
 from difflib import unified_diff
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlestar.errors import UserError, clean_text, one_line
@@ -26,8 +25,7 @@ def read_script(result: "Result", row: "SolutionRow") -> str:
         reason = "" if row.status == "ok" else f": {clean_text(row.message) or row.status}"
         msg = f"{row.id} of run {result.run_id} has no script{reason}"
         raise UserError(msg)
-    path = Path(result.folder)
-    folder = RunFolder(path.parent, path.name)
+    folder = RunFolder.at(result.folder)
     try:
         return clean_text(folder.read_own_text(folder.path / row.script))
     except (OSError, UnicodeDecodeError) as error:
@@ -77,8 +75,13 @@ def difference(result: "Result", before: str, after: str, *, context: int = CONT
         UserError: the run has no such solution, or one of them has no script.
     """
     left, right = find_pair(result, before, after)
-    old, new = (read_script(result, row).split("\n") for row in (left, right))
-    return "\n".join(unified_diff(old, new, _name(left), _name(right), lineterm="", n=context))
+    old, new = (read_script(result, row) for row in (left, right))
+    return "\n".join(changed_lines(old, new, _name(left), _name(right), context))
+
+
+def changed_lines(old: str, new: str, before: str, after: str, context: int = CONTEXT) -> list[str]:
+    """Return the lines of the unified difference of two texts, with a name for each."""
+    return list(unified_diff(old.split("\n"), new.split("\n"), before, after, lineterm="", n=context))
 
 
 def _name(row: "SolutionRow") -> str:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from mlestar.metrics.finite import Finite
 from mlestar.state import Gain, Variant
 from mlestar.store import Ledger
+from mlestar.store.rows import RoleSpend
 
 
 class _Row(BaseModel):
@@ -25,18 +26,6 @@ class ExecutionRow(_Row):
     started: float
     """Seconds after the first entry of the ledger."""
     seconds: float
-
-
-class RoleRow(_Row):
-    """What the model calls of a role took."""
-
-    role: str
-    calls: int
-    seconds: float
-    input_tokens: int
-    output_tokens: int
-    usd: float | None
-    """None: the price of a model is unknown."""
 
 
 class PointRow(_Row):
@@ -75,7 +64,7 @@ class History(_Row):
     seconds: Finite = None
     """From the first entry of the ledger to the last, with the time between sessions."""
     executions: tuple[ExecutionRow, ...] = ()
-    roles: tuple[RoleRow, ...] = ()
+    roles: tuple[RoleSpend, ...] = ()
     points: tuple[PointRow, ...] = ()
     studies: tuple[StudyRow, ...] = ()
     trials: tuple[TrialRow, ...] = ()
@@ -101,7 +90,7 @@ def read_history(ledger: Ledger) -> History:
     return History(
         seconds=_after(first, last),
         executions=tuple(executions),
-        roles=tuple(RoleRow.model_validate(row._asdict()) for row in ledger.spend_by_role()),
+        roles=tuple(ledger.spend_by_role()),
         points=tuple(points),
         studies=tuple(_study(number, note) for number, note in enumerate(ledger.notes("study"), 1)),
         trials=tuple(_trial(note) for note in ledger.notes("trial")),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mlestar.errors import UserError, nearest
 from mlestar.metrics.precision import format_score
-from mlestar.report.baselines import BEYOND_NOISE
+from mlestar.report.baselines import is_noise
 from mlestar.state import AS_GIVEN, START
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def describe_gain(row: "SolutionRow") -> str:
     if row.gain is None:
         return ""
     shown = format_score(abs(row.gain), row.gain_se)
-    if row.gain == 0 or abs(row.gain) <= BEYOND_NOISE * (row.gain_se or 0.0):
+    if is_noise(row.gain, row.gain_se or 0.0):
         return f"{format_gain(row)} against {row.compared}, within its error"
     return f"{'better' if row.gain > 0 else 'worse'} than {row.compared} by {shown}"
 

@@ -62,12 +62,12 @@ def result_text(result: "Result") -> str:
         best = f"reported {format_claim(score.reported)}"
     status = result.status.replace("_", " ")
     first = f"Result of run {result.run_id}: {status}, {one_line(result.metric)} ({result.direction}): {best}"
-    winner = next((row for row in result.solutions if row.id == result.winner), None)
+    winner = result.winner_row
     what = f"winner {winner.id}, {one_line(winner.title)}" if winner else "no winner"
-    return f"{first}\n{what}; {count} solution{'' if count == 1 else 's'} in {_short(result.folder)}"
+    return f"{first}\n{what}; {count} solution{'' if count == 1 else 's'} in {short_path(result.folder)}"
 
 
-def _short(path: str) -> str:
+def short_path(path: str) -> str:
     """Return a path relative to the current folder when it is below it."""
     here = Path.cwd()
     return clean_text(str(Path(path).relative_to(here) if Path(path).is_relative_to(here) else path))
@@ -96,7 +96,7 @@ def result_html(result: "Result") -> str:
     files = {"report": result.report, "script": result.solution, "submission": result.submission}
     links = [markup.link(path, name) for name, path in files.items() if path]
     notes = [one_line(text, 500) for text in (result.message, result.baseline_warning) if text]
-    lineage = _lineage_table(chain(result)) if _has_winner(result) else Markup("")
+    lineage = _lineage_table(chain(result)) if result.winner_row else Markup("")
     return markup.block(
         head,
         markup.table([*score_lines(result.score), *baseline_lines(result)]),
@@ -105,10 +105,6 @@ def result_html(result: "Result") -> str:
         markup.line(f"{len(result.solutions)} solutions; {result.spend}"),
         *([markup.line(Markup(" &middot; ").join(links))] if links else []),
     )
-
-
-def _has_winner(result: "Result") -> bool:
-    return any(row.id == result.winner for row in result.solutions)
 
 
 def solution_html(row: "SolutionRow") -> str:

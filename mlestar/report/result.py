@@ -16,7 +16,7 @@ from mlestar.metrics.finite import Finite, finite
 from mlestar.metrics.precision import Standing
 from mlestar.metrics.spec import Direction, TaskSpec, sign
 from mlestar.report.amounts import dollars, tokens
-from mlestar.report.baselines import BEYOND_NOISE, BaselineRow, submitted_warning, winner_warning
+from mlestar.report.baselines import BaselineRow, is_noise, submitted_warning, winner_warning
 from mlestar.report.differences import CONTEXT, difference
 from mlestar.report.history import History
 from mlestar.report.leaderboard import leaderboard
@@ -255,6 +255,11 @@ class Result(BaseModel):
         """
         return leaderboard(self)
 
+    @property
+    def winner_row(self) -> SolutionRow | None:
+        """The winner; None where there is none."""
+        return next((row for row in self.solutions if row.id == self.winner), None)
+
     def solution_row(self, name: str = WINNER) -> SolutionRow:
         """Return a solution by its id, or by the words `winner` and `start`.
 
@@ -295,7 +300,7 @@ class Result(BaseModel):
         """Return what the optimism says, in a sentence."""
         if self.optimism is None:
             return ""
-        if self.optimism_se is not None and abs(self.optimism) <= BEYOND_NOISE * self.optimism_se:
+        if self.optimism_se is not None and is_noise(self.optimism, self.optimism_se):
             return "Fresh rows confirm it within noise."
         return "It is better than fresh rows confirm." if self.optimism > 0 else "Fresh rows confirm it."
 

@@ -1,14 +1,13 @@
 """What the charts and texts of the report show, from the result of a run."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from mlestar.metrics.precision import format_score
-from mlestar.metrics.spec import NOT_BLIND
+from mlestar.metrics.spec import NOT_BLIND, better
 from mlestar.report.anchors import anchor
-from mlestar.report.baselines import BEYOND_NOISE, BaselineRow
+from mlestar.report.baselines import BaselineRow, is_noise
 from mlestar.report.charts import (
     Chart,
     effect_chart,
@@ -18,6 +17,7 @@ from mlestar.report.charts import (
     timeline_chart,
     trial_chart,
 )
+from mlestar.report.differences import changed_lines
 from mlestar.report.result import Result, SolutionRow
 from mlestar.state import Brief
 
@@ -71,7 +71,7 @@ def summarize(result: Result, brief: Brief) -> tuple[str, ...]:
     spec, score = brief.spec, result.score
     what = ", ".join(spec.target)
     rows = f"{spec.test_rows} rows of {spec.test}" if spec.has_test else "no rows: the task has no test file"
-    winner = next((row for row in result.solutions if row.id == result.winner), None)
+    winner = result.winner_row
     if winner is None:
         return (f"No script that predicts {what} passed its evaluation.",)
     title = winner.title[:1].upper() + winner.title[1:]
@@ -92,7 +92,7 @@ def _compared(row: BaselineRow) -> str:
     gain, error = row.winner_gain or 0.0, row.winner_gain_se
     shown = format_score(abs(gain), error)
     name = f"the {row.name} baseline ({row.how})"
-    if error is None or abs(gain) <= BEYOND_NOISE * error:
+    if error is None or is_noise(gain, error):
         return f"It is not better than {name} beyond noise: {format_score(gain, error)} on the same rows."
     return f"It is {'better' if gain > 0 else 'worse'} than {name} by {shown} on the same rows."
 
@@ -102,9 +102,7 @@ def shown_difference(row: SolutionRow, scripts: Mapping[str, str]) -> str:
     before, after = scripts.get(row.parent or ""), scripts.get(row.id)
     if before is None or after is None or row.members:
         return ""
-    lines = list(
-        difflib.unified_diff(before.splitlines(), after.splitlines(), row.parent or "", row.id, lineterm="", n=2)
-    )
+    lines = changed_lines(before, after, row.parent or "", row.id, context=2)
     left_out = len(lines) - MOST_LINES
     shown = lines[:MOST_LINES] + ([f"... {left_out} more lines"] if left_out > 0 else [])
     return "\n".join(shown)
@@ -118,7 +116,7 @@ def _charts(result: Result) -> Charts:
         return Charts(lineage=lineage_chart(nodes, edges), outcome=outcome)
     drawn = ((study.label, effect_chart(study)) for study in history.studies)
     return Charts(
-        scores=score_chart(_score_rows(result), result.metric, result.direction),
+        scores=score_chart(_score_rows(result), result.metric),
         lineage=lineage_chart(nodes, edges),
         studies=tuple((label, chart) for label, chart in drawn if chart is not None),
         trials=trial_chart(history.trials),
@@ -137,15 +135,16 @@ def _score_rows(result: Result) -> list[dict[str, Any]]:
         if row is None or score is None or row.status != "ok":
             continue
         error = row.score.holdout_se or 0.0
-        better = best is None or (score > best if result.direction == "maximize" else score < best)
-        best = score if better else best
-        state = "winner" if row.id == result.winner else "better" if better else "other"
+        ahead = better(result.direction, score, best)
+        best = score if ahead else best
+        state = "winner" if row.id == result.winner else "better" if ahead else "other"
         span = {"low": score - error, "high": score + error}
         rows.append(
             {
                 "id": row.id,
                 "executions": point.executions,
                 "score": score,
+                "best": best,
                 "state": state,
                 "link": anchor(row.id),
                 **span,

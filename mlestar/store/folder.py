@@ -113,6 +113,11 @@ class RunFolder:
         self.prepared = self.path / "prepared"
         self.work = self.path / "work"
 
+    @classmethod
+    def at(cls, path: Path | str) -> "RunFolder":
+        """Return the run whose folder this is."""
+        return cls(Path(path).parent, Path(path).name)
+
     @property
     def arguments(self) -> str:
         """What follows a command that continues the run: its name, and the runs folder when that is not the default."""

@@ -1,5 +1,6 @@
 """Rows that the ledger returns of a run's course."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -15,7 +16,8 @@ class Executed(NamedTuple):
     """ISO 8601, UTC."""
 
 
-class RoleSpend(NamedTuple):
+@dataclass(frozen=True)
+class RoleSpend:
     """What the model calls of a role took."""
 
     role: str

@@ -1,6 +1,7 @@
 """Results that are made by hand, and runs whose models answer with hostile text, for what reads runs."""
 
 from pathlib import Path
+from typing import Any
 
 from mlestar.metrics.spec import Direction
 from mlestar.report import Result, Score
@@ -10,6 +11,9 @@ from tests.unit.hostile import HOSTILE
 
 MARKS = "".join(HOSTILE.values()).replace("\ud800", "")
 HOSTILE_TEXT = f"<script>alert(1)</script> [red]markup[/red] [/] {MARKS} end"
+
+HOSTILE_FIELDS: dict[str, Any] = dict.fromkeys(("title", "plan", "message", "origin"), HOSTILE_TEXT)
+"""Of a solution."""
 
 
 def row(name: str, holdout: float | None = None, *, fresh: float | None = None, **fields: object) -> SolutionRow:

@@ -5,26 +5,24 @@ from typing import Any
 from mlestar.evaluation.outcome import Outcome
 from mlestar.report import Result, Score
 from mlestar.report.baselines import BaselineRow
-from mlestar.report.history import ExecutionRow, History, PointRow, RoleRow, StudyRow, TrialRow
+from mlestar.report.history import ExecutionRow, History, PointRow, StudyRow, TrialRow
 from mlestar.report.outcome import OutcomeRow
 from mlestar.report.result import CapRow, MemberRow, ModelRow, SolutionRow
 from mlestar.report.start import StartRow
 from mlestar.state import Export, Gain, Source, Variant
+from mlestar.store.rows import RoleSpend
+from tests.unit.read_runs import make_result, row
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m"
 
 
 def solution(name: str, holdout: float | None = 0.5, **changed: Any) -> SolutionRow:
-    values = {"id": name, "origin": "candidate", "track": 0, "title": "LightGBM", "parent": None, "plan": ""}
-    values |= {"status": "ok", "message": "", "seconds": 1.0, "script": None}
-    return SolutionRow(score=Score(holdout=holdout, holdout_se=0.01), **(values | changed))
+    return row(name, holdout, **{"title": "LightGBM", **changed})
 
 
 def result(*solutions: SolutionRow, **changed: Any) -> Result:
-    values: dict[str, Any] = {"run_id": "run", "task": "t", "status": "solved", "folder": "/runs/run", "metric": "rmse"}
-    values |= {"direction": "minimize", "solutions": solutions, "winner": solutions[0].id if solutions else None}
-    values |= {"score": Score(holdout=0.5, holdout_se=0.01, fresh=0.52, fresh_se=0.02, blind=True)}
-    return Result(**(values | changed))
+    score = Score(holdout=0.5, holdout_se=0.01, fresh=0.52, fresh_se=0.02, blind=True)
+    return make_result(*solutions, **{"metric": "rmse", "direction": "minimize", "score": score, **changed})
 
 
 def baseline(gain: float, error: float | None) -> BaselineRow:
@@ -38,7 +36,7 @@ def history(*solutions: SolutionRow) -> History:
         seconds=60.0,
         executions=(ExecutionRow(label=HOSTILE, kind="execution", status="ok", started=1.0, seconds=3.0),),
         points=tuple(
-            PointRow(solution=row.id, seconds=float(place), executions=place) for place, row in enumerate(solutions)
+            PointRow(solution=one.id, seconds=float(place), executions=place) for place, one in enumerate(solutions)
         ),
         studies=(StudyRow(label=HOSTILE, track=0, variants=variants),),
         trials=(TrialRow(solution="t0.r1.1", track=0, component="model", plan=HOSTILE, status="ok", gain=gain),),
@@ -57,7 +55,7 @@ def full_result() -> Result:
             "b1", 0.47, members=(MemberRow(solution="t0.r1.1", weight=0.6), MemberRow(solution="t0.c1", weight=0.4))
         ),
     ]
-    roles = (RoleRow(role="planner", calls=3, seconds=4.0, input_tokens=9000, output_tokens=800, usd=0.02),)
+    roles = (RoleSpend(role="planner", calls=3, seconds=4.0, input_tokens=9000, output_tokens=800, usd=0.02),)
     outcome = Outcome(
         kind="labels", target="y", rows=40, classes=("a", long, "other"), counts=((9, 1, 0), (2, 20, 1), (3, 2, 2))
     )

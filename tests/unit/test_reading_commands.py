@@ -5,7 +5,6 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,7 +19,7 @@ from mlestar.store.content import FileContent, write_contents
 from tests.unit.command_line import call
 from tests.unit.golden_prompts import SPEC, SPLIT
 from tests.unit.hostile import hidden_marks
-from tests.unit.read_runs import HOSTILE_TEXT, row, write_run
+from tests.unit.read_runs import HOSTILE_FIELDS, HOSTILE_TEXT, row, write_run
 
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
 LONG = "breast-cancer-wisconsin-20261126-051630"
@@ -276,17 +275,11 @@ def test_runs_of_other_metrics_are_not_compared_and_their_settings_are_shown(tmp
 
 
 def test_hostile_text_reaches_no_terminal_and_is_no_markup(tmp_path: Path) -> None:
-    fields: dict[str, Any] = {
-        "title": HOSTILE_TEXT,
-        "plan": HOSTILE_TEXT,
-        "message": HOSTILE_TEXT,
-        "origin": HOSTILE_TEXT,
-    }
     result = write_run(
         tmp_path,
         "run",
-        row("a", 0.9, script="blobs/a", **fields),
-        row("b", parent="a", **fields),
+        row("a", 0.9, script="blobs/a", **HOSTILE_FIELDS),
+        row("b", parent="a", **HOSTILE_FIELDS),
         message=HOSTILE_TEXT,
         task=HOSTILE_TEXT,
         metric=HOSTILE_TEXT,

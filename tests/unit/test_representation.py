@@ -12,7 +12,7 @@ from mlestar.events import Event, Spending
 from mlestar.report import Result
 from mlestar.session import notebook
 from tests.unit.hostile import hidden_marks
-from tests.unit.read_runs import HOSTILE_TEXT, make_result, row
+from tests.unit.read_runs import HOSTILE_FIELDS, HOSTILE_TEXT, make_result, row
 from tests.unit.scenario import Scenario, make_task, signs
 
 
@@ -54,18 +54,12 @@ def read(shown: Any) -> Page:
 
 
 def hostile_result(folder: Path) -> Result:
-    fields: dict[str, Any] = {
-        "title": HOSTILE_TEXT,
-        "plan": HOSTILE_TEXT,
-        "message": HOSTILE_TEXT,
-        "origin": HOSTILE_TEXT,
-    }
-    best = row("b", 0.9, fresh=0.9, parent="a", compared="a", gain=0.1, gain_se=0.01, **fields)
+    best = row("b", 0.9, fresh=0.9, parent="a", compared="a", gain=0.1, gain_se=0.01, **HOSTILE_FIELDS)
     paths: dict[str, Any] = {
         "report": str(folder / "a <b>" / "report.html"),
         "solution": str(folder / "javascript:alert(1)"),
     }
-    others = (row("a", 0.8, **fields), row("c", **fields))
+    others = (row("a", 0.8, **HOSTILE_FIELDS), row("c", **HOSTILE_FIELDS))
     texts: dict[str, Any] = {"task": HOSTILE_TEXT, "metric": HOSTILE_TEXT, "message": HOSTILE_TEXT}
     return make_result(best, *others, folder=folder / "run", **texts, **paths)
 

@@ -167,13 +167,18 @@ def first_line(text: str) -> str:
     return lines[0].replace("\t", " ").strip()[:MAX_MESSAGE]
 
 
+def whole_line(text: str) -> str:
+    """Return foreign text in one line without control characters."""
+    return " ".join(clean_text(text).split())
+
+
 MAX_LINE = 120
 """Characters of a title, a plan or a message in one line. Chosen by judgement."""
 
 
 def one_line(text: str, limit: int = MAX_LINE) -> str:
     """Return foreign text in one line without control characters, cut to size."""
-    line = " ".join(clean_text(text).split())
+    line = whole_line(text)
     return line if len(line) <= limit else f"{line[: limit - 3].rstrip()}..."
 
 

@@ -11,6 +11,7 @@ from mlestar.bench.rows import BenchRow
 from mlestar.bench.run import Progress
 from mlestar.bench.tables import optimism
 from mlestar.metrics.precision import format_score
+from mlestar.report.amounts import duration
 
 _SCORE = 17
 """Characters of a score with its error."""
@@ -84,8 +85,7 @@ def _status(progress: Progress) -> Text:
     lines = [f"{len(progress.rows)} of {progress.total} rows"]
     now = time.monotonic()
     for job, since in list(progress.running.items()):
-        minutes, seconds = divmod(int(now - since), 60)
-        lines.append(f"  {job.task.id}, {job.tool.name}, seed {job.seed}: {minutes}:{seconds:02d}")
+        lines.append(f"  {job.task.id}, {job.tool.name}, seed {job.seed}: {duration(now - since)}")
     if progress.step:
         lines.append(f"  {progress.step}")
     return Text("\n".join(lines), style="dim")

@@ -13,7 +13,7 @@ from mlestar.errors import clean_text
 from mlestar.events import Event
 from mlestar.metrics.precision import format_claim, format_score
 from mlestar.report import BaselineRow, Result
-from mlestar.report.amounts import dollars, tokens
+from mlestar.report.amounts import dollars, duration, tokens
 from mlestar.report.representation import score_lines, short_path
 
 _TIME_COLUMN, _TEXT_COLUMN = 8, 26
@@ -45,8 +45,7 @@ class Progress:
             self.started = event.time
         if not event.is_line:
             return
-        minutes, seconds = divmod(int(max(0.0, event.time - self.started)), 60)
-        line = Text(f"{minutes:3d}:{seconds:02d}  ", style="dim")
+        line = Text(f"{duration(event.time - self.started):>6}  ", style="dim")
         where = f"t{event.track} " if event.track is not None and event.track >= 0 else ""
         line.append(f"{where}{event.stage}".ljust(18), style="cyan")
         line.append(self._body(event))

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from mlestar.errors import clean_text
+from mlestar.errors import whole_line
 from mlestar.events import RunFacts, Spending
 from mlestar.metrics.precision import format_score
 from mlestar.progress import Running, RunView, TrackView
-from mlestar.report.amounts import dollars, tokens
+from mlestar.report.amounts import dollars, duration, tokens
 
 INDENT = 7
 """Columns of the names at the left."""
@@ -43,11 +43,6 @@ def draw(view: RunView, now: float, width: int, height: int, *, unicode: bool = 
     return Text("\n").join([*head, *tracks, *rest][: max(1, height - 1)])
 
 
-def one_line(text: str) -> str:
-    """Return foreign text on one line, without what a terminal would act on."""
-    return " ".join(clean_text(text).split())
-
-
 def cut_words(text: str, width: int) -> str:
     """Return the words of a text that fit a width, with an ellipsis where some are left out."""
     if cell_len(text) <= width:
@@ -73,13 +68,6 @@ def flow(parts: Iterable[Text], width: int) -> list[Text]:
         else:
             lines.append(Text().append_text(part))
     return lines
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as minutes and seconds, with hours where there are some."""
-    minutes, rest = divmod(int(max(0.0, seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def sparkline(scores: Sequence[float], direction: str) -> str:
@@ -110,9 +98,9 @@ def _head(view: RunView, now: float) -> list[Text]:
     time = f"{duration(seconds)} of {duration(limit)}, {duration(limit - seconds)} left"
     ending = [Text(view.status.replace("_", " "), style="bold")] if view.status else []
     return [
-        Text(one_line(run.run_id), style="bold"),
+        Text(whole_line(run.run_id), style="bold"),
         Text(time),
-        Text(f"{run.profile}, {one_line(run.model)}"),
+        Text(f"{run.profile}, {whole_line(run.model)}"),
         *ending,
     ]
 
@@ -137,7 +125,7 @@ def _track(view: RunView, name: int | None, track: TrackView, now: float, width:
     counters = _counters(track, view.run)
     if not works:
         ending = view.last if view.status else now
-        idle = Text(f"{one_line(track.stage).replace('_', ' ')} {duration(ending - track.since)}", style="dim")
+        idle = Text(f"{whole_line(track.stage).replace('_', ' ')} {duration(ending - track.since)}", style="dim")
         return _row(label, [*counters, idle], width)
     lines: list[Text] = []
     for work in works:
@@ -162,16 +150,16 @@ def _work(work: Running, now: float, unicode: bool) -> list[Text]:
     """Return what runs, for how long, and what for."""
     seconds = now - work.since
     if work.work != "execution":
-        return [Text(f"{one_line(work.message)} {duration(seconds)}")]
-    name = Text(one_line(work.solution or work.message), style="bold")
-    stage = one_line(work.stage).replace("_", " ")
+        return [Text(f"{whole_line(work.message)} {duration(seconds)}")]
+    name = Text(whole_line(work.solution or work.message), style="bold")
+    stage = whole_line(work.stage).replace("_", " ")
     name.append("" if stage in ("", "execute") else f" {stage}", style="not bold")
     time = Text(f"script {duration(seconds)}")
     if work.limit:
         time.append(f" of {duration(work.limit)}")
         if unicode:
             time.append(" ").append_text(_meter(seconds / work.limit))
-    about = one_line(work.plan or work.title)
+    about = whole_line(work.plan or work.title)
     return [name, time, *([Text(about, style="dim")] if about else [])]
 
 
@@ -185,11 +173,11 @@ def _best(view: RunView, width: int, unicode: bool) -> list[Text]:
     """Return the best score so far, the scores in their order, and the last improvements."""
     best = view.best
     if best is None:
-        return _row("best", [Text(one_line(view.standing) or "no score yet", style="dim")], width)
+        return _row("best", [Text(whole_line(view.standing) or "no score yet", style="dim")], width)
     score = Text(format_score(best.score, best.error), style="bold green")
-    parts = [score, Text(one_line(best.solution)), Text(one_line(best.title), style="dim")]
+    parts = [score, Text(whole_line(best.solution)), Text(whole_line(best.title), style="dim")]
     if view.standing:
-        parts = [Text(one_line(view.standing), style="bold green"), *parts]
+        parts = [Text(whole_line(view.standing), style="bold green"), *parts]
     if unicode and len(view.scores) > 1:
         parts.insert(1, Text(sparkline(view.scores, view.direction), style="green"))
     lines = _row("best", parts, width)
@@ -200,7 +188,9 @@ def _best(view: RunView, width: int, unicode: bool) -> list[Text]:
 
 def _history(view: RunView, width: int, arrow: str) -> str:
     """Return the last improvements that fit beside each other."""
-    steps = [f"{one_line(step.solution)} {format_score(step.score)}" for step in view.improvements[-MOST_IMPROVEMENTS:]]
+    steps = [
+        f"{whole_line(step.solution)} {format_score(step.score)}" for step in view.improvements[-MOST_IMPROVEMENTS:]
+    ]
     while len(steps) > 1 and cell_len(arrow.join(steps)) > width:
         steps.pop(0)
     return arrow.join(steps)
@@ -224,6 +214,6 @@ def _failed(view: RunView, width: int) -> list[Text]:
         return []
     last, room = view.problems[-1], width - INDENT
     number = f"{view.failures}, last " if view.failures else ""
-    where = f"{number}{one_line(last.solution)}: " if last.solution or number else ""
-    text = cut_words(where + one_line(last.reason), room)
+    where = f"{number}{whole_line(last.solution)}: " if last.solution or number else ""
+    text = cut_words(where + whole_line(last.reason), room)
     return [Text().append(f"{'failed':{INDENT}}", style="cyan").append(text, style="yellow")]

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 
 from mlestar.data.targets import is_number
-from mlestar.errors import clean_text, mask_secrets
+from mlestar.errors import clean_text, mask_secrets, whole_line
 from mlestar.state import Brief
 from mlestar.syntax import parse
 
@@ -50,7 +50,7 @@ _COMMENT = re.compile(r"\s+#.*$|^#.*$")
 
 def one_line(text: str, limit: int = LINE) -> str:
     """Return a text as one line without control characters, not longer than a limit."""
-    line = " ".join(clean_text(text[:_LONGEST]).split())
+    line = whole_line(text[:_LONGEST])
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "\u2026"
 
 

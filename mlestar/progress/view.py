@@ -77,8 +77,8 @@ class RunView:
         """What is shown in place of scores that are not, of the last solution that is better than the best before."""
         self.direction = ""
         self.problems: list[Problem] = []
-        self.failures = 0
-        """Scripts that have failed for good."""
+        self.graded = self.failures = 0
+        """Scripts that were graded, and that have failed for good."""
         self.spend = Spending()
         self.began = 0.0
         """Time at which the last session began."""
@@ -141,7 +141,9 @@ class RunView:
             track.outer, track.inner, track.plan = event.outer, event.inner, event.plan
 
     def _add_verdict(self, event: Event) -> None:
-        if event.verdict != "ok":
+        if event.verdict == "ok":
+            self.graded += 1
+        else:
             self.failures += 1
         if event.standing:
             if not event.standing.startswith("not"):

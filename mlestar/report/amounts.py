@@ -1,4 +1,11 @@
-"""Tokens and money as text."""
+"""Tokens, money and durations as text."""
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as minutes and seconds, with hours where there are some."""
+    minutes, rest = divmod(int(max(0.0, seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def tokens(count: int) -> str:

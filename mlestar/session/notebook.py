@@ -13,8 +13,8 @@ from mlestar import markup
 from mlestar.errors import one_line
 from mlestar.events import Event
 from mlestar.metrics.precision import format_score
-from mlestar.metrics.spec import better
-from mlestar.report.amounts import dollars, tokens
+from mlestar.progress import RunView
+from mlestar.report.amounts import dollars, duration, tokens
 from mlestar.runtime.options import OnEvent
 
 REFRESH = 1.0
@@ -29,34 +29,18 @@ class Following:
     """What is shown of a run: what happens in each track, the best score, how many scripts failed, what was spent."""
 
     def __init__(self) -> None:
-        self._started = time.monotonic()
+        self._began = time.time()
         self._lock = threading.Lock()
+        self._view = RunView()
         self._lines: dict[str, str] = {}
-        self._best: Event | None = None
-        self._graded = self._failed = 0
-        self._failure = self._spent = self._end = ""
+        self._end = ""
 
     def __call__(self, event: Event) -> None:
-        if event.role:
-            return
         with self._lock:
-            place = RUN if event.track is None or event.track < 0 else f"track {event.track}"
-            self._lines[place] = f"{event.stage}: {event.message}"
-            if event.spend is not None:
-                self._spent = f"{tokens(event.spend.tokens)}, {dollars(event.spend.usd)}"
-            if event.verdict is not None:
-                self._count(event)
-
-    def _count(self, event: Event) -> None:
-        if event.verdict != "ok":
-            self._failed += 1
-            self._failure = f"{event.solution or ''} {event.verdict}: {event.message}"
-            return
-        self._graded += 1
-        if event.score is None:
-            return
-        if self._best is None or better(event.direction or "maximize", event.score, self._best.score):
-            self._best = event
+            self._view.add(event)
+            if not event.role:
+                place = RUN if event.track is None or event.track < 0 else f"track {event.track}"
+                self._lines[place] = f"{event.stage}: {event.message}"
 
     def finish(self, end: str) -> None:
         """Show how the run ended in place of what happens."""
@@ -67,15 +51,18 @@ class Following:
     def facts(self) -> list[tuple[str, str]]:
         """Return what is shown: names and values."""
         with self._lock:
-            minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
-            facts = [(self._end or "running", f"{minutes}:{seconds:02d}")]
-            if self._best is not None:
-                score = format_score(self._best.score, self._best.standard_error)
-                facts.append(("best", f"{score}  {self._best.solution or ''} {one_line(self._best.message, 80)}"))
-            scripts = f"{self._graded} graded, {self._failed} failed"
-            facts.append(("scripts", f"{scripts}; {self._spent}" if self._spent else scripts))
-            facts += sorted((name, one_line(line, 120)) for name, line in self._lines.items())
-            return [*facts, ("last failure", one_line(self._failure, 120))] if self._failure else facts
+            view = self._view
+            facts = [(self._end or "running", duration(time.time() - self._began))]
+            if view.best is not None:
+                score = format_score(view.best.score, view.best.error)
+                facts.append(("best", f"{score}  {view.best.solution} {one_line(view.best.title, 80)}"))
+            spent = f"{tokens(view.spend.tokens)}, {dollars(view.spend.usd)}"
+            facts.append(("scripts", f"{view.graded} graded, {view.failures} failed; {spent}"))
+            facts += sorted((name, one_line(line)) for name, line in self._lines.items())
+            if view.problems:
+                last = view.problems[-1]
+                facts.append(("last failure", one_line(f"{last.solution} {last.reason}")))
+            return facts
 
 
 @contextmanager

@@ -118,7 +118,15 @@ def test_markup_keeps_what_was_made_and_escapes_the_rest() -> None:
 
 
 def graded(name: str, score: float | None, **fields: object) -> Event:
-    values = {"stage": "candidate", "message": f"script {name}", "track": 0, "solution": name, "score": score}
+    values: dict[str, object] = {
+        "stage": "candidate",
+        "message": f"script {name}",
+        "track": 0,
+        "solution": name,
+        "score": score,
+    }
+    if score is None:
+        values["problem"] = f"error: {values['message']}"
     return Event.model_validate({**values, "verdict": "ok" if score is not None else "error", **fields})
 
 

@@ -5,14 +5,15 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from mlestar.data.layouts import TaskFile
+from mlestar.data.layouts.arrays import Arrays
+from mlestar.data.layouts.file_rows import FileRows
 from mlestar.data.task import Task
 from mlestar.errors import UserError
 from mlestar.evaluation.holdout.stage import manifest
+from mlestar.predictor.asset_names import test_assets, train_assets
 from mlestar.predictor.frames import RowSpec
-from mlestar.predictor.new_rows import put_rows
+from mlestar.predictor.new_rows import NewRows, put_new
 from mlestar.predictor.package import DATA, MODEL
 from mlestar.runtime.context import RunContext
 from mlestar.runtime.executor import SUBMISSION
@@ -104,7 +105,7 @@ async def predict(
     return await asyncio.to_thread(ctx.services.blobs.verified, execution.files[SUBMISSION]), execution
 
 
-async def put_new_rows(task: Task, spec: RowSpec, real: Path, side: Path, folder: Path, cells: pd.DataFrame) -> Task:
+async def put_new_rows(task: Task, spec: RowSpec, real: Path, side: Path, folder: Path, new: NewRows) -> Task:
     """Write the data of a prediction: side files, new rows and a sample submission for them; return their task.
 
     Args:
@@ -113,18 +114,17 @@ async def put_new_rows(task: Task, spec: RowSpec, real: Path, side: Path, folder
         real: the staged input, which has the form of the test file and of the sample.
         side: the other files; it may have these two as well.
         folder: to write; `data` is made in it.
-        cells: checked rows.
+        new: the rows.
     """
 
     def write() -> Task:
         data = folder / DATA
         shutil.copytree(side, data)
-        names = [task.test.name] + ([task.sample.name] if task.sample is not None else [])
-        for name in names:
-            if not (data / name).exists():
+        for name in _files_with_rows(task):
+            if (real / name).is_file() and not (data / name).exists():
                 (data / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(real / name, data / name)
-        return put_rows(task, spec, data, cells)
+        return put_new(task, spec, data, new)
 
     return await asyncio.to_thread(write)
 
@@ -138,15 +138,24 @@ def copy_side_files(task: Task, real: Path, folder: Path, *, with_rows: bool = F
         folder: to make.
         with_rows: also the test file and the sample submission.
     """
-    left_out = {task.train.name, *train_files(task)}
-    rows = {task.test.name} | ({task.sample.name} if task.sample is not None else set())
+    left_out = {task.train.name, *train_files(task), *train_assets(task)}
+    rows = {*_files_with_rows(task), *test_assets(task)}
+    below = f"{task.test.name}/" if isinstance(task.layout, FileRows) else ""
     folder.mkdir(parents=True)
     for path in sorted(real.rglob("*")):
         name = path.relative_to(real).as_posix()
-        if path.is_dir() or name in left_out or (name in rows and not with_rows):
+        is_row = name in rows or bool(below and name.startswith(below))
+        if path.is_dir() or (name in left_out and not is_row) or (is_row and not with_rows):
             continue
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, folder / name)
+
+
+def _files_with_rows(task: Task) -> list[str]:
+    """Return the file of the rows to predict and the sample submission."""
+    layout = task.layout
+    test = [array.file for array in layout.roles.test.values()] if isinstance(layout, Arrays) else [task.test.name]
+    return list(dict.fromkeys([*test, *([task.sample.name] if task.sample is not None else [])]))
 
 
 def train_files(task: Task) -> set[str]:
@@ -155,9 +164,14 @@ def train_files(task: Task) -> set[str]:
     Raises:
         UserError: the rows to predict are in one of them.
     """
-    labels = getattr(task.layout, "labels", None)
-    files = {task.train.name} | ({labels.name} if isinstance(labels, TaskFile) else set())
-    if task.test.name in files:
+    layout = task.layout
+    if isinstance(layout, Arrays):
+        arrays = (*layout.roles.train, *layout.roles.labels)
+        files = {array.file for array in arrays} | ({layout.label_table} if layout.label_table else set())
+    else:
+        labels = getattr(layout, "labels", None)
+        files = {task.train.name} | ({labels.name} if isinstance(labels, TaskFile) else set())
+    if files & set(_files_with_rows(task)):
         msg = "train rows and rows to predict are in one file, which `predict` must not see"
         raise UserError(msg)
     return files

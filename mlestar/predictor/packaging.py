@@ -22,6 +22,7 @@ from mlestar.events import Event
 from mlestar.files import sha256_of
 from mlestar.predictor.compared import compare, read_predictions
 from mlestar.predictor.frames import NoteCallback
+from mlestar.predictor.known_rows import known_rows
 from mlestar.predictor.package import (
     DATA,
     INFO,
@@ -200,7 +201,8 @@ class _Packaging:
             rows = rows.drop(columns=spec.id.name)
         rows = rows.drop(columns=list(spec.counters), errors="ignore")
         (folder / "input").mkdir()
-        return await put_new_rows(task, spec, real.path, side, folder / "input", rows)
+        new = await asyncio.to_thread(known_rows, task, real.path, rows, places)
+        return await put_new_rows(task, spec, real.path, side, folder / "input", new)
 
     async def _check_withheld(self, script: str) -> None:
         """Compare the predictions for withheld rows with those of the winner."""

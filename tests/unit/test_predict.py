@@ -263,7 +263,7 @@ def test_the_command_writes_the_submission(solved: Result, tmp_path: Path) -> No
     assert out.read_text(encoding="utf-8") == Path(solved.submission or "").read_text(encoding="utf-8")
     (tmp_path / "link").symlink_to(runs / "run")
     for rows, target, message in (
-        (task_of(solved), out, "is a folder"),
+        (task_of(solved), out, "have no files: give the file of a table"),
         (tmp_path / "none.csv", out, "no such file"),
         (task_of(solved) / "notes.csv", out, "new rows: the frame lacks the columns 'x', 'z'"),
         (task_of(solved) / "test.csv", runs / "run" / "out.csv", "where nothing changes"),

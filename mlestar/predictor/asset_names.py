@@ -1,9 +1,10 @@
 """How the rows to predict of a task name their assets, and where these are in its input."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -208,16 +209,26 @@ def test_assets(task: Task) -> set[str]:
     return set(files_of_rows(task, layout.test.rows, [way.names for way in ways]))
 
 
-def train_assets(task: Task) -> set[str]:
-    """Return the assets of labelled rows, and files that only these have, such as masks."""
+def train_assets(task: Task, rows: np.ndarray | None = None) -> set[str]:
+    """Return the assets of labelled rows, and files that only these have, such as masks.
+
+    Args:
+        task: of a run.
+        rows: numbers of labelled rows; None for all.
+    """
     layout = task.layout
     if isinstance(layout, FileRows):
-        return set(layout.paths.files)
+        return set(_chosen(layout.paths.files, rows))
     if isinstance(layout, FilePairs):
-        return {file for pair in layout.pairs.rows.values() for file in pair}
-    if not (ways := find_asset_names(task)):
+        return {file for pair in _chosen(list(layout.pairs.rows.values()), rows) for file in pair}
+    if layout.train.frame is None or not (ways := find_asset_names(task)):
         return set()
     assets = getattr(layout, "assets", None)
     pairs = [pair.train for pair in assets.pairs] if assets else []
     shared = [way.names for way in ways if way.is_shared]
-    return set(files_of_rows(task, layout.train.rows, [*pairs, *shared]))
+    frame = layout.train.frame if rows is None else layout.train.frame.iloc[rows]
+    return set(files_of_rows(task, frame, [*pairs, *shared]))
+
+
+def _chosen(values: Sequence[Any], rows: np.ndarray | None) -> Sequence[Any]:
+    return values if rows is None else [values[row] for row in rows]

@@ -25,6 +25,12 @@ def arrays_of_rows(layout: Arrays) -> dict[str, ArrayInfo]:
     return {base_name(array): array for array in layout.roles.train}
 
 
+def array_files(layout: Arrays) -> list[str]:
+    """Return the files of the rows to predict in an input."""
+    arrays = arrays_of_rows(layout).values()
+    return [array.file if layout.has_test else new_test(array)[0] for array in arrays]
+
+
 def read_arrays(
     layout: Arrays, given: GivenRows, identifier: str | None, on_note: NoteCallback | None
 ) -> dict[str, np.ndarray]:

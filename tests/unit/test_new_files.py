@@ -18,10 +18,13 @@ from mlestar.evaluation.grader import check_submission
 from mlestar.evaluation.submission_file import write_submission
 from mlestar.predictor import row_spec
 from mlestar.predictor.given import read_given
+from mlestar.predictor.known_rows import known_rows
 from mlestar.predictor.new_rows import NewRows, check_replaceable, put_new, read_new_rows
 from tests.unit import new_file_tasks as tasks
 from tests.unit.layout_folders import list_files
 from tests.unit.new_file_tasks import MAKERS, NewRowTask
+
+WITHOUT_TEST = ("class_folders_without_test", "one_table")
 
 
 def read(task: Task, rows: Any, files: Path | None, scratch: Path, notes: list[str] | None = None) -> NewRows:
@@ -70,6 +73,27 @@ def test_new_rows_take_the_place_of_the_rows_to_predict(make: Callable[[Path], N
     assert check_submission(changed, submission) in ("", "its predictions are those of the sample submission")
     assert write_submission(changed, submission).count("\n") == len(rows.cells) + 1
     assert [str(cell) for cell in rows.cells[task.spec.id]] == new.ids if new.ids else task.spec.id is None
+
+
+@pytest.mark.parametrize("make", [make for name, make in MAKERS.items() if name not in WITHOUT_TEST])
+def test_with_the_rows_of_the_test_the_input_is_the_real_one(
+    make: Callable[[Path], NewRowTask], tmp_path: Path
+) -> None:
+    task = Task.load(make(tmp_path).folder)
+    for name in ("real", "again"):
+        stage(task, None, tmp_path / name)
+    cells = task.test.rows
+    new = known_rows(task, tmp_path / "real", cells, np.arange(len(cells)))
+    put_new(task, row_spec(task), tmp_path / "again", new)
+    files = list_files(tmp_path / "real")
+    assert list_files(tmp_path / "again") == files
+    for name in sorted(files):
+        before, after = (tmp_path / folder / name for folder in ("real", "again"))
+        if name.endswith(".npz"):
+            arrays = np.load(before), np.load(after)
+            assert all(np.array_equal(arrays[0][key], arrays[1][key]) for key in arrays[0].files)
+        else:
+            assert before.read_bytes() == after.read_bytes(), name
 
 
 def test_files_of_train_rows_and_side_files_stay(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 import mlestar
 from mlestar.data.examples import write_example
+from mlestar.errors import UserError
+from mlestar.export import export_run
 from mlestar.llm import ScriptedModel
 from mlestar.offline import OfflineEngineer
 from tests.unit.command_line import call
@@ -94,3 +96,6 @@ def test_new_files_are_predicted_by_the_winner(tmp_path: Path, runner: str) -> N
     assert refused.exit_code == 2
     assert "'c.jpg' ends in '.jpg'; the files of the task end in '.png'" in " ".join(refused.output.split())
     assert not [path for path in (tmp_path / "runs").iterdir() if path.name.startswith(".predict")]
+    with pytest.raises(UserError, match="an exported folder takes rows of a table only: `mlestar predict"):
+        export_run(result.folder, tmp_path / "exported")
+    assert not (tmp_path / "exported").exists()

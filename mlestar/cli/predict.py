@@ -44,6 +44,10 @@ def predict_file(
     if output.exists() and output.samefile(rows):
         msg = f"{output} is the file of the new rows: choose another one for the predictions"
         raise UserError(msg)
+    for folder_of_rows in [path for path in (rows, files) if path is not None and path.is_dir()]:
+        if output.resolve().is_relative_to(folder_of_rows.resolve()):
+            msg = f"{output} would be among the new rows in {folder_of_rows}: choose another place"
+            raise UserError(msg)
     how: How = "replay" if replay else "auto"
     predictor = open_predictor(folder.path, how=how, runner=runner, on_note=lambda line: echo(line, err=True))
     check_place(output, folder.path, predictor.task)

@@ -91,6 +91,8 @@ def test_new_files_are_predicted_by_the_winner(tmp_path: Path, runner: str) -> N
     done = call("predict", "run", new.rows, "-o", out, "--runs-dir", tmp_path / "runs")
     assert done.exit_code == 0, done.output
     assert out.read_text(encoding="utf-8") == "id,label\na.png,odd\nb.png,even\n"
+    inside = call("predict", "run", new.rows, "-o", new.rows / "out.csv", "--runs-dir", tmp_path / "runs")
+    assert (inside.exit_code, "would be among the new rows" in " ".join(inside.output.split())) == (2, True)
     write_picture(new.rows / "c.jpg", 210)
     refused = call("predict", "run", new.rows, "-o", out, "--runs-dir", tmp_path / "runs")
     assert refused.exit_code == 2

@@ -1,6 +1,8 @@
 """Small tasks whose rows are files, have files or are those of arrays, and new rows for each."""
 
+import shutil
 import struct
+import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -69,6 +71,29 @@ def labelled_files(folder: Path) -> NewRowTask:
     for name in ("0500", "0501"):
         write_picture(folder / "new" / f"{name}.png", 7)
     return NewRowTask(task, folder / "new", None, {"test/0500.png", "test/0501.png"}, ["0500", "0501"])
+
+
+def labelled_files_without_sample(folder: Path) -> NewRowTask:
+    new = labelled_files(folder)
+    (new.folder / "sample_submission.csv").unlink()
+    return new
+
+
+def zipped_files(folder: Path) -> NewRowTask:
+    """Archives in place of folders, in the task and of new rows."""
+    new = labelled_files(folder)
+    for name in ("train", "test"):
+        zip_folder(new.folder / name, new.folder / f"{name}.zip")
+    zip_folder(new.rows, folder / "new.zip")
+    return NewRowTask(new.folder, folder / "new.zip", None, new.staged, new.ids)
+
+
+def zip_folder(folder: Path, archive: Path) -> None:
+    """Replace a folder by an archive with it."""
+    with zipfile.ZipFile(archive, "w") as written:
+        for path in sorted(folder.iterdir()):
+            written.write(path, f"{folder.name}/{path.name}")
+    shutil.rmtree(folder)
 
 
 def class_folders(folder: Path) -> NewRowTask:
@@ -185,6 +210,8 @@ MAKERS: dict[str, Callable[[Path], NewRowTask]] = {
     make.__name__: make
     for make in (
         labelled_files,
+        labelled_files_without_sample,
+        zipped_files,
         class_folders,
         class_folders_without_test,
         class_in_name,

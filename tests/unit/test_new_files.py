@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from mlestar.data.layouts.array_files import list_arrays, read_array
 from mlestar.data.task import Task
@@ -17,6 +18,7 @@ from mlestar.evaluation import stage
 from mlestar.evaluation.grader import check_submission
 from mlestar.evaluation.submission_file import write_submission
 from mlestar.predictor import row_spec
+from mlestar.predictor.asset_kinds import read_facts
 from mlestar.predictor.given import read_given
 from mlestar.predictor.known_rows import known_rows
 from mlestar.predictor.new_rows import NewRows, check_replaceable, put_new, read_new_rows
@@ -207,6 +209,23 @@ def test_what_is_no_picture_inside_is_named(tmp_path: Path) -> None:
     assert sounds.files is not None
     tasks.write_sound(sounds.files / "x.wav", 1, rate=16000)
     assert "rate 16000 Hz, not 8000 Hz" in refused(sounds)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "size"), [("png", "9 x 4"), ("jpg", "9 x 4"), ("gif", "9 x 4"), ("bmp", "9 x 4"), ("tiff", None)]
+)
+def test_the_size_of_a_picture_is_read_from_its_header(tmp_path: Path, suffix: str, size: str | None) -> None:
+    path = tmp_path / f"picture.{suffix}"
+    Image.new("RGB", (9, 4)).save(path)
+    assert read_facts(path).get("size") == size
+    path.write_bytes(path.read_bytes()[:12])
+    assert read_facts(path).keys() == {"format"}
+
+
+def test_the_shape_of_an_array_is_read_from_its_header(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((5, 3), dtype=np.float32))
+    facts = {"format": "npy", "kind": "f", "dimensions": "2", "row": "3", "shape": "5 x 3"}
+    assert read_facts(tmp_path / "a.npy") == facts
 
 
 @pytest.mark.parametrize("path", ["../x.wav", "/etc/x.wav", "audio/../../x.wav", "a\\x.wav", "audio//x.wav"])

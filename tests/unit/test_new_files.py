@@ -218,7 +218,7 @@ def test_the_size_of_a_picture_is_read_from_its_header(tmp_path: Path, suffix: s
     path = tmp_path / f"picture.{suffix}"
     Image.new("RGB", (9, 4)).save(path)
     assert read_facts(path).get("size") == size
-    path.write_bytes(path.read_bytes()[:12])
+    path.write_bytes(path.read_bytes()[:8])
     assert read_facts(path).keys() == {"format"}
 
 

@@ -279,8 +279,14 @@ app.command()(compare)
 @app.command()
 def predict(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="Name of a finished run.")],
-    rows: Annotated[Path, typer.Argument(metavar="ROWS", help="File of a table with the new rows.")],
+    rows: Annotated[
+        Path,
+        typer.Argument(metavar="ROWS", help="New rows: a table, an array file, or a folder or archive of files."),
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write, as CSV.")],
+    files: Annotated[
+        Path | None, typer.Option(help="Folder or archive of the files that the rows of a table have.")
+    ] = None,
     coverage: Annotated[
         float | None,
         typer.Option(
@@ -297,7 +303,14 @@ def predict(
     from mlestar.cli.predict import predict_file
 
     predict_file(
-        resolve_settings({"runs_dir": runs_dir}).runs_dir, run_id, rows, output, runner, coverage, replay=replay
+        resolve_settings({"runs_dir": runs_dir}).runs_dir,
+        run_id,
+        rows,
+        output,
+        runner,
+        coverage,
+        replay=replay,
+        files=files,
     )
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 
 from mlestar.cli.terminal import echo
-from mlestar.data.tables import read_table
 from mlestar.data.tables.quoting import choose_quoting
 from mlestar.errors import UserError, first_line
 from mlestar.evaluation.blending.scales import RANKED
@@ -27,17 +26,15 @@ def predict_file(
     coverage: float | None = None,
     *,
     replay: bool = False,
+    files: Path | None = None,
 ) -> None:
-    """Write what the winner of a run submits for the rows of a file, with intervals or sets of a coverage.
+    """Write what the winner of a run submits for new rows, with intervals or sets of a coverage.
 
     Raises:
         UserError: there is no such run or file, or the rows do not suit the task.
         OperatorError: scripts cannot be executed here.
     """
-    if rows.is_dir():
-        msg = f"{rows} is a folder: give the file of a table with the new rows"
-        raise UserError(msg)
-    if not rows.is_file():
+    if not rows.exists():
         msg = f"no such file: {rows}"
         raise UserError(msg)
     if not output.absolute().parent.is_dir():
@@ -47,12 +44,15 @@ def predict_file(
     if output.exists() and output.samefile(rows):
         msg = f"{output} is the file of the new rows: choose another one for the predictions"
         raise UserError(msg)
-    frame = read_table(rows).frame
+    for folder_of_rows in [path for path in (rows, files) if path is not None and path.is_dir()]:
+        if output.resolve().is_relative_to(folder_of_rows.resolve()):
+            msg = f"{output} would be among the new rows in {folder_of_rows}: choose another place"
+            raise UserError(msg)
     how: How = "replay" if replay else "auto"
     predictor = open_predictor(folder.path, how=how, runner=runner, on_note=lambda line: echo(line, err=True))
     check_place(output, folder.path, predictor.task)
     started = time.monotonic()
-    predictions = predictor.predict_submission(frame, coverage)
+    predictions = predictor.predict_submission(rows, coverage, files)
     _write(predictions, output)
     way = "with the packaged predictor" if isinstance(predictor, PackagedPredictor) else "by replay"
     echo(f"{output}: {len(predictions)} rows predicted {way} in {time.monotonic() - started:.0f} s")

@@ -65,6 +65,19 @@ def read_task_folder(path: Path) -> TaskFolder:
     return TaskFolder(path, data, _read_description(description), files, description)
 
 
+def list_files(folder: Path, called: str) -> tuple[str, ...]:
+    """List the data files of a folder that is no task, as a task folder's are listed; relative POSIX paths.
+
+    Args:
+        folder: to list.
+        called: what messages call it.
+
+    Raises:
+        TaskError: a link leaves it, or a file has a name that is not UTF-8 or is a sparse file.
+    """
+    return tuple(_list_files(folder, folder, called))
+
+
 def is_inside(path: Path, folder: Path) -> bool:
     """Return whether a path, links followed, is below the folder."""
     try:
@@ -118,12 +131,12 @@ def _read_description(path: Path | None) -> str:
         raise TaskError(msg) from error
 
 
-def _list_files(path: Path, data: Path) -> list[str]:
+def _list_files(path: Path, data: Path, called: str = "the task folder") -> list[str]:
     files: list[str] = []
     for root, directories, names in os.walk(data):
         _check_names(path, root, (*directories, *names))
         directories[:] = sorted(name for name in directories if _is_data(Path(root) / name))
-        check_links(path, [Path(root) / name for name in (*directories, *names)])
+        check_links(path, [Path(root) / name for name in (*directories, *names)], called)
         files += _regular_files(Path(root), data, names)
     return sorted(files)
 
@@ -151,15 +164,20 @@ def is_utf8(name: str) -> bool:
     return name.isascii() or not any("\ud800" <= mark <= "\udfff" for mark in name)
 
 
-def check_links(folder: Path, paths: list[Path]) -> None:
-    """Check that none of these paths is a link out of a task folder.
+def check_links(folder: Path, paths: list[Path], called: str = "the task folder") -> None:
+    """Check that none of these paths is a link out of a folder.
+
+    Args:
+        folder: to stay in.
+        paths: in it.
+        called: what the message calls the folder.
 
     Raises:
         TaskError: one is.
     """
     for path in paths:
         if path.is_symlink() and not (is_inside(path, folder) and path.exists()):
-            msg = f"{path.relative_to(folder)} is a link to something outside the task folder: copy it in"
+            msg = f"{path.relative_to(folder)} is a link to something outside {called}: copy it in"
             raise TaskError(msg)
 
 

@@ -24,6 +24,7 @@ from mlestar.export.sources import PACKAGE, package_sources
 from mlestar.files import sha256_of
 from mlestar.predictor import ReplayPredictor, open_replay, package
 from mlestar.predictor.frames import NoteCallback
+from mlestar.predictor.new_rows import has_files
 from mlestar.predictor.outputs import check_place
 from mlestar.predictor.package import FOLDER, INFO, SCRIPT, PackageInfo, package_folder
 from mlestar.predictor.row_spec import labels_of
@@ -58,13 +59,14 @@ def export_run(
         on_note: receives lines of progress.
 
     Raises:
-        UserError: the winner cannot be packaged, its data are gone, or the target cannot be written.
+        UserError: the winner cannot be packaged, rows have files, the data are gone, or the target cannot be written.
         OperatorError: scripts cannot be executed here.
     """
     path = Path(target).expanduser().absolute()
     source = Path(run).expanduser().absolute()
     replay = open_replay(source, task=task, runner="docker")  # which executes nothing here
     _check_target(path, source, replay.task)
+    _check_rows(replay)
     if is_missing(source, replay.result):
         package(source, task=task, runner=runner, on_note=on_note)
     saved = read_saved(source)
@@ -78,6 +80,15 @@ def export_run(
         msg = f"cannot write {path}: {error.strerror or first_line(str(error))}"
         raise UserError(msg) from error
     return path
+
+
+def _check_rows(replay: ReplayPredictor) -> None:
+    """Refuse a task whose new rows are more than rows of a table, which the service and MLflow could not take."""
+    if has_files(replay.task):
+        run = replay.folder.arguments
+        msg = "rows of this task are or have files, and an exported folder takes rows of a table only: "
+        msg += f"`mlestar predict {run} ROWS -o out.csv` predicts new ones"
+        raise UserError(msg)
 
 
 def _check_target(path: Path, run: Path, task: Task) -> None:

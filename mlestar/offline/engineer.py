@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import PurePosixPath
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -113,7 +114,11 @@ def _package(facts: Facts) -> str:
     """Save steps without train rows first, and the train rows beside what is trained where that was not accepted."""
     labels = [facts.labels_file.file] if facts.labels_file else []
     rows = (facts.spec.train, *labels) if facts.text("reason") else ()
-    return _code(write_packaged(facts.text("script"), facts.spec.train, facts.spec.test or "", rows))
+    spec = facts.spec
+    # Where the rows to predict are the files of a folder, the sample submission lists them.
+    is_folder = not PurePosixPath(spec.test or "").suffix
+    listed = (spec.sample_submission if is_folder else None) or spec.test
+    return _code(write_packaged(facts.text("script"), spec.train, listed or "", rows))
 
 
 ANSWERS: dict[str, Callable[[Facts], str]] = {

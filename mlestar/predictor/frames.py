@@ -72,7 +72,7 @@ def check_frame(spec: RowSpec, frame: Any, on_note: NoteCallback | None = None) 
     for column in columns:
         _check_kind(column, cells[column.name])
     if spec.id is not None and spec.id.name in cells.columns:
-        _check_ids(cells[spec.id.name])
+        check_ids(cells[spec.id.name])
     return cells
 
 
@@ -126,7 +126,12 @@ def _are_numbers(column: RowColumn, texts: pd.Series) -> np.ndarray:
     return np.asarray(known)
 
 
-def _check_ids(ids: pd.Series) -> None:
+def check_ids(ids: pd.Series) -> None:
+    """Refuse ids that are empty or occur twice.
+
+    Raises:
+        UserError: names one.
+    """
     empty = (ids.str.strip() == "").to_numpy()
     if empty.any():
         msg = f"{ROLE}: the id {str(ids.name)!r} of row {int(empty.argmax()) + 1} is empty"

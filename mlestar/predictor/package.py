@@ -33,6 +33,8 @@ SAFE_SUFFIXES = {
     ".onnx": "onnx",
 }
 """Formats that contain only values and no code, by the suffix of a file."""
+ASSET = "train file"
+"""The format of files of train rows, which are read as the script reads them in the run."""
 _AGAIN = "run `mlestar package` again"
 
 
@@ -104,7 +106,7 @@ class PackageInfo(BaseModel):
     safe: bool = True
     """No file of `model/` can execute code when it is loaded."""
     train_files: tuple[str, ...] = ()
-    """Files of `model/` that are files of train rows or their labels."""
+    """Files of `model/` that are files of train rows or their labels, and folders of such files."""
     checks: tuple[Check, ...] = ()
     refusals: int = 0
     """Times the packager's answers were not accepted; a model is asked anew each time."""
@@ -176,3 +178,8 @@ def describe_file(path: Path, name: str) -> ModelFile:
     return ModelFile(
         name=name, format=form, sha256=sha256_of(path), size=path.stat().st_size, safe=suffix in SAFE_SUFFIXES
     )
+
+
+def as_asset(file: ModelFile) -> ModelFile:
+    """Return the description of a file of a train row, which is data unless its format may hold code."""
+    return file.model_copy(update={"format": ASSET, "safe": not file.name.lower().endswith(UNSAFE_SUFFIXES)})

@@ -6,11 +6,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-import pandas as pd
-
 from mlestar.data.task import Task
 from mlestar.errors import UserError
 from mlestar.predictor.frames import NoteCallback
+from mlestar.predictor.new_rows import NewRows
 from mlestar.predictor.package import (
     DATA,
     MODEL,
@@ -48,13 +47,13 @@ class PackagedPredictor(ReplayPredictor):
     def _check_unchanged(self) -> None:
         check_package(self.folder.path, self.info)
 
-    async def _submit(self, ctx: RunContext, cells: pd.DataFrame) -> tuple[StagedInput, Path]:
+    async def _submit(self, ctx: RunContext, new: NewRows) -> tuple[StagedInput, Path]:
         if self.info.depends:
             self._note("the prediction of a row depends on the other rows of the call: predict many rows together")
         real, package = await ctx.inputs.real(), package_folder(self.folder.path)
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="rows-", dir=ctx.folder.path))
         await asyncio.to_thread(folder.chmod, 0o755)
-        task = await put_new_rows(self.task, self.rows, real.path, package / DATA, folder, cells)
+        task = await put_new_rows(self.task, self.rows, real.path, package / DATA, folder, new)
         script = await asyncio.to_thread((package / SCRIPT).read_text, encoding="utf-8")
         label = f"{self.result.winner}-packaged"
         try:

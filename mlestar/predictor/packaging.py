@@ -22,7 +22,9 @@ from mlestar.events import Event
 from mlestar.files import sha256_of
 from mlestar.predictor.compared import compare, read_predictions
 from mlestar.predictor.frames import NoteCallback
+from mlestar.predictor.known_rows import known_rows
 from mlestar.predictor.package import (
+    ASSET,
     DATA,
     INFO,
     MODEL,
@@ -30,13 +32,16 @@ from mlestar.predictor.package import (
     SCRIPT,
     Check,
     PackageInfo,
+    as_asset,
     describe_file,
     package_folder,
     read_package,
 )
 from mlestar.predictor.packaged_scripts import (
+    TRAIN_ROWS,
     Fitted,
     PackagingError,
+    assets_of,
     copy_side_files,
     fit,
     predict,
@@ -112,7 +117,7 @@ class _Packaging:
     async def _predict_staged(self, fitted: Fitted, staged: StagedInput, name: str) -> tuple[pd.DataFrame, float]:
         """Return the predictions for the rows of a staged input as they are in its files."""
         folder = self.new_folder()
-        await asyncio.to_thread(copy_side_files, staged.task, staged.path, folder / DATA, with_rows=True)
+        await asyncio.to_thread(copy_side_files, staged, folder / DATA, with_rows=True)
         path, execution = await predict(
             self.ctx, fitted.script, fitted.model, folder / DATA, staged.task, f"{self.label}-{name}"
         )
@@ -146,7 +151,7 @@ class _Packaging:
         if self.replay.rows.free_id:
             chosen["more rows than the test has"] = rng.integers(0, total, total + total // 2 + 1)
         side = self.new_folder() / "side"
-        await asyncio.to_thread(copy_side_files, self._task, real.path, side)
+        await asyncio.to_thread(copy_side_files, real, side)
         for name, places in chosen.items():
             found = await self._predict_rows(fitted, real, side, places)
             expected = self.expected.iloc[places].reset_index(drop=True)
@@ -200,7 +205,8 @@ class _Packaging:
             rows = rows.drop(columns=spec.id.name)
         rows = rows.drop(columns=list(spec.counters), errors="ignore")
         (folder / "input").mkdir()
-        return await put_new_rows(task, spec, real.path, side, folder / "input", rows)
+        new = await asyncio.to_thread(known_rows, task, real.path, rows, places)
+        return await put_new_rows(task, spec, real.path, side, folder / "input", new)
 
     async def _check_withheld(self, script: str) -> None:
         """Compare the predictions for withheld rows with those of the winner."""
@@ -237,14 +243,18 @@ class _Packaging:
         folder.mkdir()
         (folder / SCRIPT).write_text(fitted.script, encoding="utf-8")
         shutil.copytree(fitted.model, folder / MODEL)
-        copy_side_files(self.replay.task, real.path, folder / DATA)
+        copy_side_files(real, folder / DATA)
         names = sorted(path for path in (folder / MODEL).rglob("*") if path.is_file())
         files = tuple(describe_file(path, path.relative_to(folder / MODEL).as_posix()) for path in names)
-        hashes = {sha256_of(real.path / name) for name in train_files(self.replay.task)}
+        hashes = {sha256_of(real.path / name) for name in train_files(self.replay.task) if (real.path / name).is_file()}
+        assets = {f"{TRAIN_ROWS}/{name}" for name in assets_of(real)}
+        files = tuple(as_asset(file) if file.name in assets else file for file in files)
+        train = [file.name for file in files if file.sha256 in hashes]
+        train += sorted({f"{file.name.rsplit('/', 1)[0]}/" for file in files if file.format == ASSET})
         data = sorted(path.relative_to(folder / DATA).as_posix() for path in (folder / DATA).rglob("*"))
         return self.describe(
             accepted=True,
-            train_files=tuple(file.name for file in files if file.sha256 in hashes),
+            train_files=tuple(train),
             sums=sums_of(folder),
             data_files=tuple(name for name in data if (folder / DATA / name).is_file()),
             files=files,
@@ -355,6 +365,9 @@ async def _package(packaging: _Packaging, show: Any) -> PackageInfo:
     """Ask the packager, and ask again with the reason where its answer was not accepted."""
     if packaging.replay.blends_ranks:
         reason = "the winner blends ranks: its predictions order the rows among each other"
+        return packaging.describe(accepted=False, reason=reason)
+    if packaging.replay.task.layout.submission_lines(None) is not None:
+        reason = "a submission has several lines for each row, and only single predictions of rows are compared"
         return packaging.describe(accepted=False, reason=reason)
     show(Event(stage="package", message="splitting the script; `fit` and `predict` then execute several times"))
     refusals = packaging.refusals

@@ -19,8 +19,9 @@ from mlestar.evaluation.uncertainty.record import Uncertainty, UncertaintyKind
 from mlestar.events import Event
 from mlestar.metrics.spec import TaskSpec
 from mlestar.predictor.coverage import check_coverage, limits_of, submission_with_coverage, with_coverage
-from mlestar.predictor.frames import NoteCallback, RowSpec, check_frame
-from mlestar.predictor.new_rows import check_replaceable, put_rows
+from mlestar.predictor.frames import NoteCallback, RowSpec
+from mlestar.predictor.given import read_given
+from mlestar.predictor.new_rows import NewRows, check_replaceable, put_new, read_new_rows
 from mlestar.predictor.predictions import Predictions
 from mlestar.predictor.row_spec import labels_of, row_spec
 from mlestar.report import Result, read_result
@@ -38,6 +39,8 @@ from mlestar.store.content import describe_changes, load_contents, read_contents
 
 logger = logging.getLogger("mlestar.predictor")
 
+FilesFolder = str | Path | None
+"""The folder or archive of the files that rows of a table have."""
 _HOURS = 24.0
 """Longest time of one replay, in hours; the time limit of a script ends it earlier. Chosen by judgement; not
 measured."""
@@ -84,39 +87,44 @@ class ReplayPredictor:
             return False
         return self.result.metric.partition("@")[0] in RANKED
 
-    def predict(self, frame: Any) -> pd.DataFrame:
-        """Return labels or values for the rows of a frame; the blocking variant of `apredict`."""
-        return run_cancellable(lambda: self.apredict(frame))
+    def predict(self, frame: Any, files: FilesFolder = None) -> pd.DataFrame:
+        """Return labels or values for new rows; the blocking variant of `apredict`."""
+        return run_cancellable(lambda: self.apredict(frame, files))
 
-    def predict_proba(self, frame: Any) -> pd.DataFrame:
-        """Return probabilities for the rows of a frame; the blocking variant of `apredict_proba`."""
-        return run_cancellable(lambda: self.apredict_proba(frame))
+    def predict_proba(self, frame: Any, files: FilesFolder = None) -> pd.DataFrame:
+        """Return probabilities for new rows; the blocking variant of `apredict_proba`."""
+        return run_cancellable(lambda: self.apredict_proba(frame, files))
 
-    def predict_submission(self, frame: Any, coverage: float | None = None) -> pd.DataFrame:
-        """Return what the script submits for the rows of a frame; the blocking variant of `apredict_submission`."""
-        return run_cancellable(lambda: self.apredict_submission(frame, coverage))
+    def predict_submission(self, frame: Any, coverage: float | None = None, files: FilesFolder = None) -> pd.DataFrame:
+        """Return what the script submits for new rows; the blocking variant of `apredict_submission`."""
+        return run_cancellable(lambda: self.apredict_submission(frame, coverage, files))
 
-    def predict_interval(self, frame: Any, coverage: float = 0.8) -> pd.DataFrame:
-        """Return values with intervals for the rows of a frame; the blocking variant of `apredict_interval`."""
-        return run_cancellable(lambda: self.apredict_interval(frame, coverage))
+    def predict_interval(self, frame: Any, coverage: float = 0.8, files: FilesFolder = None) -> pd.DataFrame:
+        """Return values with intervals for new rows; the blocking variant of `apredict_interval`."""
+        return run_cancellable(lambda: self.apredict_interval(frame, coverage, files))
 
-    def predict_set(self, frame: Any, coverage: float = 0.95) -> pd.DataFrame:
-        """Return labels with sets of classes for the rows of a frame; the blocking variant of `apredict_set`."""
-        return run_cancellable(lambda: self.apredict_set(frame, coverage))
+    def predict_set(self, frame: Any, coverage: float = 0.95, files: FilesFolder = None) -> pd.DataFrame:
+        """Return labels with sets of classes for new rows; the blocking variant of `apredict_set`."""
+        return run_cancellable(lambda: self.apredict_set(frame, coverage, files))
 
-    async def apredict(self, frame: Any) -> pd.DataFrame:
-        """Return labels or values: the rows of the frame in their order, a column for each target.
+    async def apredict(self, frame: Any, files: FilesFolder = None) -> pd.DataFrame:
+        """Return labels or values: the rows in their order, a column for each target.
 
         Where the submissions of the metric hold probabilities, the label is the most probable one.
+
+        Args:
+            frame: new rows: a frame, arrays by name or one array, or the path of a table, an array file, a folder or an
+                archive.
+            files: the folder, or an archive, of the files that rows of a table have.
 
         Raises:
             UserError: the frame does not suit the task, or its data have changed.
             OperatorError: scripts cannot be executed here.
         """
         self._refuse_ranks()
-        return (await self._replayed(frame)).labels_or_values()
+        return (await self._replayed(frame, files)).labels_or_values()
 
-    async def apredict_proba(self, frame: Any) -> pd.DataFrame:
+    async def apredict_proba(self, frame: Any, files: FilesFolder = None) -> pd.DataFrame:
         """Return probabilities: the rows of the frame in their order, a column for each class.
 
         Raises:
@@ -125,9 +133,9 @@ class ReplayPredictor:
         """
         Predictions.check_probabilities(self.task.spec)
         self._refuse_ranks()
-        return (await self._replayed(frame)).probabilities()
+        return (await self._replayed(frame, files)).probabilities()
 
-    async def apredict_interval(self, frame: Any, coverage: float = 0.8) -> pd.DataFrame:
+    async def apredict_interval(self, frame: Any, coverage: float = 0.8, files: FilesFolder = None) -> pd.DataFrame:
         """Return values with the columns `lower` and `upper`, which should enclose the truth for this share of rows.
 
         With several targets the names are those of the target with `_lower` and `_upper`.
@@ -136,9 +144,9 @@ class ReplayPredictor:
             UserError: as `apredict`, and where the run has no intervals of this coverage.
             OperatorError: scripts cannot be executed here.
         """
-        return await self._replayed_with_coverage(frame, coverage, "interval")
+        return await self._replayed_with_coverage(frame, files, coverage, "interval")
 
-    async def apredict_set(self, frame: Any, coverage: float = 0.95) -> pd.DataFrame:
+    async def apredict_set(self, frame: Any, coverage: float = 0.95, files: FilesFolder = None) -> pd.DataFrame:
         """Return labels with the column `set`: a tuple of classes with the true one for this share of rows.
 
         With several targets the names are those of the target with `_set`.
@@ -147,14 +155,17 @@ class ReplayPredictor:
             UserError: as `apredict`, and where the run has no sets of this coverage.
             OperatorError: scripts cannot be executed here.
         """
-        return await self._replayed_with_coverage(frame, coverage, "set")
+        return await self._replayed_with_coverage(frame, files, coverage, "set")
 
-    async def apredict_submission(self, frame: Any, coverage: float | None = None) -> pd.DataFrame:
+    async def apredict_submission(
+        self, frame: Any, coverage: float | None = None, files: FilesFolder = None
+    ) -> pd.DataFrame:
         """Return what the script submits for the rows of a frame, as text: the id if the frame has it, and predictions.
 
         Args:
-            frame: the rows.
+            frame: as of `apredict`.
             coverage: if given, the columns of `apredict_interval` or `apredict_set` are added; sets are JSON lists.
+            files: as of `apredict`.
 
         Raises:
             UserError: as `apredict`, and where the run has no intervals or sets of this coverage.
@@ -163,9 +174,9 @@ class ReplayPredictor:
         if self.blends_ranks:
             self._note("the winner blends ranks: its predictions only order the rows of this call")
         if coverage is None:
-            return (await self._replayed(frame)).submission
+            return (await self._replayed(frame, files)).submission
         uncertainty = self._known_uncertainty(coverage)
-        return submission_with_coverage(await self._replayed(frame), uncertainty, coverage)
+        return submission_with_coverage(await self._replayed(frame, files), uncertainty, coverage)
 
     def describe(self) -> dict[str, Any]:
         """Return what predicts, and for which task, as values of JSON."""
@@ -180,9 +191,11 @@ class ReplayPredictor:
             "score": self.result.score.model_dump(mode="json"),
         }
 
-    async def _replayed_with_coverage(self, frame: Any, coverage: float, kind: UncertaintyKind) -> pd.DataFrame:
+    async def _replayed_with_coverage(
+        self, frame: Any, files: FilesFolder, coverage: float, kind: UncertaintyKind
+    ) -> pd.DataFrame:
         uncertainty = self._known_uncertainty(coverage, kind)
-        return with_coverage(await self._replayed(frame), uncertainty, coverage)
+        return with_coverage(await self._replayed(frame, files), uncertainty, coverage)
 
     def _known_uncertainty(self, coverage: float, kind: UncertaintyKind | None = None) -> Uncertainty:
         """Return how sure predictions are, after telling what is known against the stated coverage."""
@@ -191,14 +204,19 @@ class ReplayPredictor:
             self._note(line)
         return uncertainty
 
-    async def _replayed(self, frame: Any) -> Predictions:
-        cells = await asyncio.to_thread(check_frame, self.rows, frame, self._note)
-        await asyncio.to_thread(self._check_unchanged)
-        text, task = await self._replay(cells)
+    async def _replayed(self, frame: Any, files: FilesFolder) -> Predictions:
+        with tempfile.TemporaryDirectory(prefix="mlestar-rows-") as scratch:
+            new = await asyncio.to_thread(self._read, frame, files, Path(scratch))
+            await asyncio.to_thread(self._check_unchanged)
+            text, task = await self._replay(new)
         labels = await asyncio.to_thread(labels_of, task)
-        return await asyncio.to_thread(Predictions.read, task.spec, labels, text, cells, frame)
+        return await asyncio.to_thread(_read_predictions, task, labels, text, new.cells, frame)
 
-    async def _replay(self, cells: pd.DataFrame) -> tuple[str, Task]:
+    def _read(self, frame: Any, files: FilesFolder, scratch: Path) -> NewRows:
+        given = read_given(frame, files, self.task.test.name, scratch)
+        return read_new_rows(self.task, self.rows, given, self._note)
+
+    async def _replay(self, new: NewRows) -> tuple[str, Task]:
         """Return the submission for the rows, and the task of these rows."""
         # In the folder of the run folders, as a container engine may not have access to the folder for temporary files.
         parent = self.folder.path.parent
@@ -212,7 +230,7 @@ class ReplayPredictor:
             options: RunOptions = {"on_event": self._show, "runner": self.runner}
             ctx = await open_context(settings, "replay", self.task.folder, options, self.task)
             try:
-                return await self._execute(ctx, cells)
+                return await self._execute(ctx, new)
             finally:
                 await close_context(ctx)
         finally:
@@ -221,8 +239,8 @@ class ReplayPredictor:
     def _check_unchanged(self) -> None:
         check_data(self.folder, Path(self.task.folder), self.settings)
 
-    async def _execute(self, ctx: RunContext, cells: pd.DataFrame) -> tuple[str, Task]:
-        staged, path = await self._submit(ctx, cells)
+    async def _execute(self, ctx: RunContext, new: NewRows) -> tuple[str, Task]:
+        staged, path = await self._submit(ctx, new)
         if problem := await ctx.grading.check(staged, path):
             msg = f"what {self._source} of run {self.result.run_id} wrote for the new rows is not valid: {problem}"
             raise UserError(msg)
@@ -233,10 +251,10 @@ class ReplayPredictor:
         """The name, in messages, of what writes predictions."""
         return "the script"
 
-    async def _submit(self, ctx: RunContext, cells: pd.DataFrame) -> tuple[StagedInput, Path]:
+    async def _submit(self, ctx: RunContext, new: NewRows) -> tuple[StagedInput, Path]:
         """Return the staged input with the new rows, and the submission for them, which is not checked yet."""
         real = await ctx.inputs.real()
-        task = await asyncio.to_thread(put_rows, self.task, self.rows, real.path, cells)
+        task = await asyncio.to_thread(put_new, self.task, self.rows, real.path, new)
         content = await asyncio.to_thread(manifest, real.path)
         # With few rows, correct predictions may be equal to those of the sample.
         staged = StagedInput(real.name, real.path, content, task, accepts_sample=True)
@@ -250,7 +268,7 @@ class ReplayPredictor:
             reason = describe_failure(execution, stderr) if execution.status != "ok" else f"it wrote no {SUBMISSION}"
             msg = f"the script of run {self.result.run_id} failed on the new rows: {execution.detail or reason}"
             raise UserError(msg)
-        logger.info("%s: %d rows in %.1f s", label, len(cells), execution.seconds)
+        logger.info("%s: %d rows in %.1f s", label, len(new.cells), execution.seconds)
         return staged, await asyncio.to_thread(ctx.services.blobs.verified, submission)
 
     def _refuse_ranks(self) -> None:
@@ -266,6 +284,14 @@ class ReplayPredictor:
 
     def _show(self, event: Event) -> None:
         self._note(event.message)
+
+
+def _read_predictions(task: Task, labels: tuple[str, ...], text: str, cells: pd.DataFrame, frame: Any) -> Predictions:
+    """Return the predictions in a submission, with the ids of the rows, or those of lines where a row has several."""
+    if task.layout.submission_lines(None) is None:
+        return Predictions.read(task.spec, labels, text, cells, frame)
+    table = Predictions.table(task.spec, text)
+    return Predictions.of_table(task.spec, labels, table, table, None)
 
 
 def open_replay(

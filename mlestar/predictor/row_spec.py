@@ -3,8 +3,12 @@
 import pandas as pd
 
 from mlestar.data.kinds import MISSING, ColumnKind
+from mlestar.data.layouts.file_pairs import FilePairs
+from mlestar.data.layouts.file_rows import FileRows
 from mlestar.data.layouts.tables import row_numbers
+from mlestar.data.tables import is_table
 from mlestar.data.task import Task
+from mlestar.predictor.asset_names import find_asset_names
 from mlestar.predictor.cells import RowColumn
 from mlestar.predictor.frames import RowSpec
 
@@ -31,10 +35,11 @@ def row_spec(task: Task) -> RowSpec:
     identifier = None
     if ids is not None and not ids.duplicated().any():
         identifier = next((column for column in rows if column.name == spec.id), None)
+    naming = {way.column for way in find_asset_names(task)}
     return RowSpec(
         columns=tuple(column for column in rows if column != identifier and column.name not in counters),
         id=identifier,
-        free_id=identifier is None or identifier.kind in _FREE_IDS,
+        free_id=identifier is None or (identifier.kind in _FREE_IDS and identifier.name not in naming),
         targets=spec.target,
         counters={name: first for name, first in counters.items() if name != spec.id},
     )
@@ -63,7 +68,9 @@ def labels_of(task: Task) -> tuple[str, ...]:
 def _columns_of_file(task: Task) -> list[str]:
     """Return the columns of the rows to predict that are in their own file, without those added from other tables."""
     name = task.test.name
-    if not task.spec.has_test or not (task.input / name).is_file():
+    if isinstance(task.layout, (FileRows, FilePairs)):  # the other fields are those of the file itself
+        return [task.test.columns[0]]
+    if not task.spec.has_test or not is_table(task.input / name):
         return list(task.test.columns)
     own = task.table(name).columns
     return [column for column in task.test.columns if column in own]

@@ -170,11 +170,13 @@ async def test_a_run_without_a_solution_is_refused(tmp_path: Path) -> None:
         result.predictor()
 
 
-def test_rows_that_are_files_are_refused(solved: Result) -> None:
-    task = Task.load(task_of(solved))
-    check_replaceable(task)
+def test_pictures_that_no_row_names_are_refused(solved: Result, tmp_path: Path) -> None:
+    folder = shutil.copytree(task_of(solved), tmp_path / "signs")
+    check_replaceable(Task.load(folder))
+    (folder / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    task = Task.load(folder)
     pictures = dataclasses.replace(task, spec=task.spec.model_copy(update={"modality": "image"}))
-    with pytest.raises(UserError, match="rows of this task are files"):
+    with pytest.raises(UserError, match=r"are files or have some, such as picture\.png"):
         check_replaceable(pictures)
 
 
@@ -261,7 +263,7 @@ def test_the_command_writes_the_submission(solved: Result, tmp_path: Path) -> No
     assert out.read_text(encoding="utf-8") == Path(solved.submission or "").read_text(encoding="utf-8")
     (tmp_path / "link").symlink_to(runs / "run")
     for rows, target, message in (
-        (task_of(solved), out, "is a folder"),
+        (task_of(solved), out, "have no files: give the file of a table"),
         (tmp_path / "none.csv", out, "no such file"),
         (task_of(solved) / "notes.csv", out, "new rows: the frame lacks the columns 'x', 'z'"),
         (task_of(solved) / "test.csv", runs / "run" / "out.csv", "where nothing changes"),

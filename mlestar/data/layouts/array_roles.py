@@ -52,7 +52,7 @@ def find_array_roles(arrays: Sequence[ArrayInfo], labelled: int | None) -> Array
         arrays: every array of the input.
         labelled: the number of rows of a table of labels, where there is one.
     """
-    sides = {array: _side(array) for array in arrays}
+    sides = {array: side_of(array) for array in arrays}
     if "train" not in sides.values():
         sides = {array: side or "train" for array, side in sides.items()}
     of_train = [array for array in arrays if sides[array] == "train"]
@@ -108,7 +108,8 @@ def test_name(name: str) -> str:
     return re.sub("train(ing)?", replace, name, flags=re.IGNORECASE)
 
 
-def _side(array: ArrayInfo) -> Side | None:
+def side_of(array: ArrayInfo) -> Side | None:
+    """Return what an array is of, by its name and that of its file."""
     words = _own_words(array)
     if array.key:
         words = [*words, *words_of(PurePosixPath(array.file).stem)]

@@ -104,7 +104,7 @@ class Arrays(Layout):
         by_base = {base_name(array): array for array in self.roles.train}
         if not self.has_test:
             for array in self.roles.train:
-                name, key = _new_test(array)
+                name, key = new_test(array)
                 files.setdefault(name, []).append(NewArray(key, array, rows.withheld))
             return files
         for base, array in self.roles.test.items():
@@ -169,7 +169,7 @@ def _dtype(train: ArrayInfo, test: ArrayInfo) -> np.dtype | None:
     return test.dtype if both_numbers and np.can_cast(train.dtype, test.dtype, "same_kind") else None
 
 
-def _new_test(array: ArrayInfo) -> tuple[str, str]:
+def new_test(array: ArrayInfo) -> tuple[str, str]:
     """Return file and key of test's array for one of train, where the task has none."""
     key, path = test_name(array.key), PurePosixPath(array.file)
     if key != array.key and test_name(path.name) == path.name:
@@ -224,7 +224,7 @@ def _countings(rows: int) -> list[list[str]]:
 
 def _no_rows(roles: ArrayRoles) -> TaskFile:
     first = max(roles.train, key=lambda array: len(array.shape))
-    return TaskFile(_new_test(first)[0], (), empty_rows(()))
+    return TaskFile(new_test(first)[0], (), empty_rows(()))
 
 
 def _fields(folder: Path, arrays: Mapping[str, ArrayInfo]) -> dict[str, pd.Series]:
@@ -246,7 +246,7 @@ def _note(roles: ArrayRoles, table: TaskFile | None, sample: TaskFile | None, *,
     if has_test:
         parts.append(f"rows to predict are {_list(list(roles.test.values()))}")
     else:
-        keys = ", ".join("/".join(filter(None, _new_test(array))) for array in roles.train)
+        keys = ", ".join("/".join(filter(None, new_test(array))) for array in roles.train)
         parts.append(f"there are no test rows: {keys} hold other rows without labels, which are to be predicted")
     parts.append("position i along the first axis is row i of each")
     if sample is None:

@@ -97,7 +97,7 @@ class Assets:
             for cell, to, keeps_folders in moves:
                 for file in self.index.files(pair.train, str(cell)):
                     below = file.removeprefix(f"{pair.train.folder}/")
-                    target = f"{to}/{below if keeps_folders else '/'.join(_divide(below, str(cell))[1])}"
+                    target = f"{to}/{below if keeps_folders else '/'.join(divide_path(below, str(cell))[1])}"
                     if not (folder / target).exists():
                         (folder / target).parent.mkdir(parents=True, exist_ok=True)
                         place(source / file, folder / target)
@@ -108,11 +108,11 @@ class Assets:
         """Return whether the folders in which rows of train have their files are folders of test too."""
         known = {parent.as_posix() for file in self.index.names for parent in PurePosixPath(file).parents}
         files = ((file, str(cell)) for cell in cells for file in self.index.files(train, str(cell)))
-        above = {_divide(file.removeprefix(f"{train.folder}/"), cell)[0] for file, cell in files}
+        above = {divide_path(file.removeprefix(f"{train.folder}/"), cell)[0] for file, cell in files}
         return all("/".join((test.folder, *folders)) in known for folders in above)
 
 
-def _divide(below: str, cell: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def divide_path(below: str, cell: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the folders above what a cell names, and the rest of a path."""
     parts, names = PurePosixPath(below).parts, {cell.strip(), fold_name(cell.strip())}
     for place, part in enumerate(parts):

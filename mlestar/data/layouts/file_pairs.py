@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Self
@@ -116,6 +116,33 @@ class FilePairs(Layout):
         ids = (lines.ids(row) for row in range(len(rows.withheld)))
         write_sample(self.input / self.sample_name, new_file(folder, self.sample_name), self.form, ids)
         return [*(target for _, target in moves), self.sample_name]
+
+    def with_test(self, folder: Path, files: Sequence[str]) -> Self:
+        """Return the layout with other pictures to predict, after writing their sample submission into a staged input.
+
+        Args:
+            folder: the staged input.
+            files: the pictures in it, in the order of the submission.
+
+        Raises:
+            TaskError: one is no picture.
+        """
+        sizes = read_sizes([folder / file for file in files])
+        named = {PurePosixPath(file).stem: file for file in files}
+        pictures = tuple(Picture(name, *size, None) for name, size in zip(named, sizes, strict=True))
+        form = replace(self.form, lines=sum(picture.height * picture.width for picture in pictures))
+        lines = PixelLines(pictures, form)
+        part = folder / f".new-{PurePosixPath(self.sample_name).name}"
+        write_sample(self.input / self.sample_name, part, form, (lines.ids(row) for row in range(len(pictures))))
+        (folder / self.sample_name).unlink(missing_ok=True)
+        part.rename(folder / self.sample_name)
+        return replace(
+            self,
+            test=TaskFile(self.pairs.test, *_rows(form, pictures, with_target=False)),
+            pairs=replace(self.pairs, test_files=named),
+            form=form,
+            test_pictures=pictures,
+        )
 
     def describe(self, rows: np.ndarray | None = None, rules: MissingRules = NO_RULES) -> tuple[FileStatistics, ...]:
         pairs = list(self.pairs.rows.values())

@@ -21,6 +21,7 @@ from mlestar.errors import MlestarError
 from mlestar.evaluation.answers import Answers, check_form
 from mlestar.evaluation.blending.scales import NotBlendedError
 from mlestar.evaluation.blending.weights import fit_blend
+from mlestar.evaluation.importance.measuring import NotMeasuredError, measure_losses
 from mlestar.evaluation.outcome import NotShownError, compare_with_truth
 from mlestar.evaluation.submission import SubmissionForm
 from mlestar.evaluation.uncertainty.calibration import Calibration, NotCalibratedError, calibrate, cover
@@ -149,6 +150,13 @@ def _show(subjects: dict[int, Any], key: int, submission: str) -> Any:
         return str(reason)
 
 
+def _measure(subjects: dict[int, Any], key: int, submission: str, earlier: str) -> Any:
+    try:
+        return measure_losses(subjects[key], Path(submission), Path(earlier)).model_dump(mode="json")
+    except NotMeasuredError as reason:
+        return str(reason)
+
+
 _ACTIONS: dict[str, Callable[..., Any]] = {
     "load": _load,
     "execute": _execute_metric,
@@ -159,6 +167,7 @@ _ACTIONS: dict[str, Callable[..., Any]] = {
     "calibrate": _calibrate,
     "cover": _cover,
     "show": _show,
+    "measure": _measure,
     "check": _check,
 }
 

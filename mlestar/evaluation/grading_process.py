@@ -23,6 +23,7 @@ from mlestar.evaluation.answers import Answers
 from mlestar.evaluation.blending.scales import NotBlendedError
 from mlestar.evaluation.blending.weights import Fit
 from mlestar.evaluation.holdout.plan import Comparison, Grade
+from mlestar.evaluation.importance.measuring import Losses, NotMeasuredError, PermutedAnswers
 from mlestar.evaluation.outcome import NotShownError, Outcome
 from mlestar.evaluation.submission import SubmissionForm
 from mlestar.evaluation.uncertainty.calibration import Calibration, Coverage, NotCalibratedError
@@ -145,6 +146,19 @@ class GradingProcess:
         if isinstance(result, str):
             raise NotShownError(_legible(result))
         return _read_as(Outcome, result)
+
+    def measure(self, answers: PermutedAnswers, submission: Path, earlier: Path, seconds: float) -> Losses:
+        """Return what a submission for permuted copies shows within a time limit; see `measure_losses`.
+
+        Raises:
+            NotMeasuredError: a submission is not valid.
+            GradingError: that could not be computed.
+            NotPortableError: the answers cannot be sent.
+        """
+        result = self._ask(answers, seconds, "measure", str(submission), str(earlier))
+        if isinstance(result, str):
+            raise NotMeasuredError(_legible(result))
+        return _read_as(Losses, result)
 
     def check(self, form: SubmissionForm, submission: Path, seconds: float) -> str:
         """Return what is wrong with a submission of which only the form is known; empty when it is valid.

@@ -1,6 +1,5 @@
 """The real input of a run with new rows in place of the rows to predict."""
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,20 +9,18 @@ import pyarrow.parquet
 from mlestar.data.composed_id import ComposedId
 from mlestar.data.layouts import TaskFile
 from mlestar.data.layouts.composed import find_composed_id, with_composed_id
+from mlestar.data.new_ids import IdNumbers, continue_ids
 from mlestar.data.tables import is_table, read_table
 from mlestar.data.tables.table import table_suffix
 from mlestar.data.tables.writer import write_cells
 from mlestar.data.task import Task
 from mlestar.errors import UserError
 from mlestar.evaluation.holdout.stage import sample_like
+from mlestar.evaluation.importance.planning import describe_file_rows
 from mlestar.predictor.frames import RowSpec
 from mlestar.predictor.json_fields import with_known_fields
 from mlestar.predictor.parquet_rows import parquet_bytes
-from mlestar.predictor.row_files import IdNumbers, add_names
-
-_LAYOUTS = ("tables", "single table", "separate labels")
-"""Layouts whose rows to predict are a table and nothing else."""
-_NUMBERED = re.compile(r"(?P<start>.*?)(?P<number>\d{1,15})")
+from mlestar.predictor.row_files import add_names
 
 
 def check_replaceable(task: Task) -> None:
@@ -32,9 +29,7 @@ def check_replaceable(task: Task) -> None:
     Raises:
         UserError: they would.
     """
-    files = task.spec.modality in ("image", "audio") or getattr(task.layout, "assets", None) is not None
-    if task.layout.name not in _LAYOUTS or files or task.layout.submission_lines(None) is not None:
-        kind = f"layout {task.layout.name!r}, data {task.spec.modality!r}"
+    if kind := describe_file_rows(task):
         msg = f"new rows can be predicted where a row is a row of one table; rows of this task are files ({kind})"
         raise UserError(msg)
 
@@ -98,14 +93,7 @@ def _complete(task: Task, spec: RowSpec, cells: pd.DataFrame) -> pd.DataFrame:
 def find_id_numbers(task: Task, name: str) -> IdNumbers:
     """Return how new ids are made: where the ids of the task end in numbers, the count is continued."""
     files = [file.frame[name] for file in (task.train, task.test) if file.frame is not None and name in file.columns]
-    ids = pd.concat(files).str.strip()
-    match = _NUMBERED.fullmatch(str(ids.iloc[-1])) if len(ids) else None
-    if match is None:
-        return IdNumbers()
-    start, width = match["start"], len(match["number"]) if match["number"].startswith("0") else 0
-    pattern = re.compile(rf"{re.escape(start)}(\d{{1,15}})")
-    first = max(int(numbered[1]) for text in ids if (numbered := pattern.fullmatch(text))) + 1
-    return IdNumbers(start=start, width=width, first=first)
+    return continue_ids(pd.concat(files))
 
 
 def _sample_rows(task: Task, real: pd.DataFrame, test: TaskFile) -> pd.DataFrame:

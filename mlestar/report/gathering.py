@@ -93,6 +93,7 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
         submission=str(folder.submission) if submitted and brief and brief.spec.has_test else None,
         seconds=round(spend.seconds, 3),
         history=await asyncio.to_thread(read_history, ledger),
+        importance=state.get("importance") if ended else None,
         spend=SpendRow.model_validate(spend),
         caps=await _caps(ctx),
         rescorings=tuple(

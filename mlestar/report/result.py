@@ -34,6 +34,7 @@ from mlestar.report.start import StartRow
 from mlestar.runtime.weights import WeightRow
 from mlestar.state import (
     Export,
+    Importance,
     Rescoring,
     RunStatus,
     RunSummary,
@@ -224,6 +225,9 @@ class Result(BaseModel):
     """The task as the run understood it; None in runs of versions that did not keep it."""
     outcome: OutcomeRow | None = None
     """The winner's predictions beside the truth; None until the run has ended, and where that is not shown."""
+    importance: Importance | None = None
+    """How much worse the winner predicts when a column is permuted; `result.importance.frame()` returns a table. None
+    where the settings ask for none, and in runs of versions that measured none."""
     history: History | None = None
     """The course of the run; None in runs of versions that did not keep it."""
     uncertainty: Uncertainty | None = None

@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 from mlestar.data.examples import ExampleName
 from mlestar.state.brief import Brief
 from mlestar.state.facts import StepFacts
+from mlestar.state.importance import ColumnImportance, Importance, most_important_first
 from mlestar.state.lessons import ConfirmedIdea, KnownFailure, PromptLessons, TriedIdea, TriedModel
 from mlestar.state.member import BlendMember
 from mlestar.state.origins import AS_GIVEN, BASELINE, ORIGINS, START
@@ -58,6 +59,7 @@ __all__ = [
     "CandidateOutput",
     "CandidateState",
     "Citation",
+    "ColumnImportance",
     "ConfirmedIdea",
     "Draft",
     "EnsembleOutput",
@@ -69,6 +71,7 @@ __all__ = [
     "Export",
     "Frozen",
     "Gain",
+    "Importance",
     "KnownFailure",
     "Measured",
     "ModelCard",
@@ -97,6 +100,7 @@ __all__ = [
     "VerdictStatus",
     "best_first",
     "merge_by_key",
+    "most_important_first",
 ]
 
 V = TypeVar("V")
@@ -260,11 +264,20 @@ class PipelineState(RunKeys, total=False):
     baselines: dict[str, Baseline]
     """By name."""
     start: StartComparison
+    importance: Importance
+    """Of the columns, for what was submitted."""
     remark: str
     """What a person added at the last review point, for the report."""
     status: RunStatus
     summary: RunSummary
 
 
-CHECKPOINT_TYPES: list[type] = [*Frozen.__subclasses__(), BlendMember, StartComparison, PipelineInput]
+CHECKPOINT_TYPES: list[type] = [
+    *Frozen.__subclasses__(),
+    BlendMember,
+    ColumnImportance,
+    Importance,
+    StartComparison,
+    PipelineInput,
+]
 """Types that checkpoints may hold, for `JsonPlusSerializer(allowed_msgpack_modules=...)`."""

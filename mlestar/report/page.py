@@ -31,10 +31,11 @@ def render_page(
         settings: those of the run.
     """
     # Here, because the library of charts takes seconds to import, and most commands write no page.
-    from mlestar.report.views import make_page
+    from mlestar.report.views import make_page, tell_importance
 
     start_lines = result.start.lines if result.start is not None else ()
     shown = {"intervals": _intervals(result.uncertainty), "not_blind": NOT_BLIND, "start_lines": start_lines}
+    shown["importance"] = tell_importance(result.importance) if result.importance else ""
     page = make_page(result, brief, scripts or {})
     return _template().render(result=result, brief=brief, page=page, settings=dict(settings or {}), **shown)
 

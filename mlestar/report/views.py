@@ -11,6 +11,7 @@ from mlestar.report.baselines import BaselineRow, is_noise
 from mlestar.report.charts import (
     Chart,
     effect_chart,
+    importance_chart,
     lineage_chart,
     outcome_chart,
     score_chart,
@@ -19,8 +20,10 @@ from mlestar.report.charts import (
 )
 from mlestar.report.differences import changed_lines
 from mlestar.report.result import Result, SolutionRow
-from mlestar.state import Brief
+from mlestar.state import Brief, Importance
 
+NAMED = 8
+"""Columns that a sentence names."""
 MOST_LINES = 300
 """Lines of a difference that are shown; the run folder has the scripts. Chosen by judgement."""
 
@@ -34,6 +37,7 @@ class Charts:
     studies: tuple[tuple[str, Chart], ...] = ()
     trials: Chart | None = None
     outcome: Chart | None = None
+    importance: Chart | None = None
     timeline: Chart | None = None
 
 
@@ -97,6 +101,18 @@ def _compared(row: BaselineRow) -> str:
     return f"It is {'better' if gain > 0 else 'worse'} than {name} by {shown} on the same rows."
 
 
+def tell_importance(importance: Importance) -> str:
+    """Return in words which columns matter; one does only where its loss exceeds two standard errors."""
+    count, mattering = len(importance.columns), [row.column for row in importance.mattering]
+    if not mattering:
+        return f"No column changes the score beyond two standard errors ({count} measured)."
+    named = ", ".join(mattering[:NAMED]) + (f" and {len(mattering) - NAMED} more" if len(mattering) > NAMED else "")
+    rest = count - len(mattering)
+    within = f" The other {rest} are within noise." if rest > 1 else " The other one is within noise." if rest else ""
+    which = "this column" if len(mattering) == 1 else "one of these columns"
+    return f"The score gets worse by more than two standard errors when {which} is permuted: {named}.{within}"
+
+
 def shown_difference(row: SolutionRow, scripts: Mapping[str, str]) -> str:
     """Return how the script of a solution differs from that of its parent, as a unified difference."""
     before, after = scripts.get(row.parent or ""), scripts.get(row.id)
@@ -112,8 +128,9 @@ def _charts(result: Result) -> Charts:
     history = result.history
     nodes, edges = lineage(result)
     outcome = outcome_chart(result.outcome.outcome) if result.outcome else None
+    importance = importance_chart(result.importance) if result.importance else None
     if history is None:
-        return Charts(lineage=lineage_chart(nodes, edges), outcome=outcome)
+        return Charts(lineage=lineage_chart(nodes, edges), outcome=outcome, importance=importance)
     drawn = ((study.label, effect_chart(study)) for study in history.studies)
     return Charts(
         scores=score_chart(_score_rows(result), result.metric),
@@ -121,6 +138,7 @@ def _charts(result: Result) -> Charts:
         studies=tuple((label, chart) for label, chart in drawn if chart is not None),
         trials=trial_chart(history.trials),
         outcome=outcome,
+        importance=importance,
         timeline=timeline_chart(history.executions),
     )
 

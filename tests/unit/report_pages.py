@@ -9,7 +9,7 @@ from mlestar.report.history import ExecutionRow, History, PointRow, StudyRow, Tr
 from mlestar.report.outcome import OutcomeRow
 from mlestar.report.result import CapRow, MemberRow, ModelRow, SolutionRow
 from mlestar.report.start import StartRow
-from mlestar.state import Export, Gain, Source, Variant
+from mlestar.state import ColumnImportance, Export, Gain, Importance, Source, Variant
 from mlestar.store.rows import RoleSpend
 from tests.unit.read_runs import make_result, row
 
@@ -43,6 +43,18 @@ def history(*solutions: SolutionRow) -> History:
     )
 
 
+def importance(**changed: Any) -> Importance:
+    """Return an importance of columns with one that matters, one within noise, and one with a hostile name."""
+    long = "a_column_whose_name_does_not_end_" * 4
+    rows = (
+        ColumnImportance(column="size", loss=0.31, loss_se=0.02),
+        ColumnImportance(column=HOSTILE, loss=0.01, loss_se=0.02),
+        ColumnImportance(column=long, loss=-0.001, loss_se=0.004),
+    )
+    known = {"solution": "t0.c1", "columns": rows, "rows": 200, "blind": True, "score": 0.5, "seconds": 3.2}
+    return Importance.model_validate({**known, "left_out": (long, HOSTILE), "constant": (HOSTILE,), **changed})
+
+
 def full_result() -> Result:
     """Return a result with everything that a report shows, with hostile and long texts."""
     long = "a_name_that_does_not_end_" * 6
@@ -64,6 +76,7 @@ def full_result() -> Result:
         history=history(*rows).model_copy(update={"roles": roles}),
         baselines=(baseline(0.3, 0.1),),
         outcome=OutcomeRow(rows_of="fresh", blind=True, outcome=outcome),
+        importance=importance(),
         start=StartRow(name=long, notes=(HOSTILE,), solution="t0.c1", holdout=0.5, holdout_se=0.01, warning=long),
         sources=(Source(address=f"https://example.org/{long}", title=HOSTILE, found_by="web", cards=("a",)),),
         exports=(Export(solution="t0.c1", submission=None, message=HOSTILE, seconds=1.0),),

@@ -11,7 +11,7 @@ from mlestar.report.page import render_page
 from mlestar.report.result import MemberRow
 from mlestar.report.views import lineage, shown_difference, summarize
 from mlestar.state import Brief
-from tests.unit.report_pages import HOSTILE, baseline, full_result, history, result, scripts_of, solution
+from tests.unit.report_pages import HOSTILE, baseline, full_result, history, importance, result, scripts_of, solution
 
 
 @pytest.mark.parametrize(
@@ -82,6 +82,24 @@ def test_predictions_are_drawn_beside_the_truth(brief: Brief, outcome: Outcome) 
     page = render_page(result(solution("t0.c1"), outcome=row), brief)
     assert "<h2>Predictions and truth</h2>" in page
     assert "<script" not in page.lower()
+
+
+def test_the_importance_of_columns_is_drawn_and_only_beyond_noise_told(brief: Brief) -> None:
+    page = render_page(result(solution("t0.c1"), importance=importance()), brief)
+    assert "<h2>Importance of columns</h2>" in page
+    told = "The score gets worse by more than two standard errors when this column is permuted: size."
+    assert f"{told} The other 2 are within noise." in page
+    assert "<script" not in page.lower()
+    assert "3.2 s" in page
+    assert "200 fresh rows" in page
+    assert "2 more columns were not measured" in page
+
+
+def test_a_reason_is_told_where_no_importance_was_measured(brief: Brief) -> None:
+    shown = importance(columns=(), reason=f"rows are files {HOSTILE}")
+    page = render_page(result(solution("t0.c1"), importance=shown), brief)
+    assert "It was not measured: rows are files &lt;script&gt;" in page
+    assert "Importance of columns" not in render_page(result(solution("t0.c1")), brief)
 
 
 def test_a_page_of_many_solutions_stays_small(brief: Brief) -> None:

@@ -20,7 +20,7 @@ MOST_COLUMNS = 50
 """Columns that are permuted at most: those that tell most about the target by themselves."""
 MOST_ROWS = 2_000
 """Withheld rows that are permuted at most: more hardly make errors of importance smaller than a chart shows."""
-FEWEST_ROWS = 50
+FEWEST_ROWS = 20
 """Withheld rows below which nothing is measured."""
 MOST_TEST_ROWS = 100_000
 """Rows of the test file with all copies, at most."""
@@ -28,6 +28,8 @@ MOST_CELLS = 3_000_000
 """Cells of the test file with all copies, at most."""
 MOST_CHARACTERS = 50_000_000
 """Characters in them, at most."""
+_SAMPLED_ROWS = 500
+"""Rows by which the characters of a row are estimated."""
 _RANKED_ROWS = 2_000
 """Rows by which columns are ranked."""
 _GROUPS = 10
@@ -87,8 +89,8 @@ def plan_permutation(grader: Grader, *, seed: int) -> PermutationPlan:
     if not names:
         msg = "no column of the test file has more than one value"
         raise NotMeasuredError(msg)
-    ranked = names if len(names) <= MOST_COLUMNS else _rank(task, holdout, names)
-    rows, kept = _fit(cells, len(ranked))
+    rows, kept = _fit(cells, len(names))
+    ranked = names if kept == len(names) else _rank(task, holdout, names)
     chosen = np.sort(np.random.default_rng([seed, 1]).permutation(len(cells))[:rows])
     permuted = [name for name in names if name in set(ranked[:kept])]
     return PermutationPlan(
@@ -155,11 +157,11 @@ def _fit(cells: pd.DataFrame, columns: int) -> tuple[int, int]:
     Raises:
         NotMeasuredError: too few rows remain.
     """
-    sample = cells.iloc[: 10 * FEWEST_ROWS]
+    sample = cells.iloc[:_SAMPLED_ROWS]
     characters = max(1.0, float(sum(sample[name].str.len().sum() for name in sample.columns)) / max(1, len(sample)))
     width = len(cells.columns)
     room = int(min(MOST_TEST_ROWS, MOST_CELLS // max(1, width), MOST_CHARACTERS // characters))
-    fewest = min(len(cells), 4 * FEWEST_ROWS)
+    fewest = min(len(cells), 10 * FEWEST_ROWS)
     kept = min(columns, MOST_COLUMNS, room // max(1, fewest) - 1)
     rows = min(len(cells), MOST_ROWS, room // (max(kept, 0) + 1))
     if kept < 1 or rows < FEWEST_ROWS:

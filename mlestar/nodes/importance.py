@@ -13,6 +13,7 @@ from mlestar.evaluation.importance.planning import PermutationPlan, plan_permuta
 from mlestar.metrics.precision import format_score
 from mlestar.nodes.order import CONSTANT
 from mlestar.nodes.progress import emit
+from mlestar.report.outcome import ShownRows, find_shown_rows
 from mlestar.runtime.budget import SLACK, Refusal
 from mlestar.runtime.context import RunContext, find_context
 from mlestar.runtime.executor import SUBMISSION
@@ -44,10 +45,8 @@ SHOWN = 3
 class Base(NamedTuple):
     """Withheld rows that the script has already predicted."""
 
-    staged: StagedInput
+    shown: ShownRows
     grader: Grader
-    submission: str
-    """Blob of what it predicted for them."""
 
 
 async def measure_importance(state: PipelineState, runtime: Runtime[Settings]) -> PipelineState:
@@ -76,7 +75,7 @@ async def _measure(ctx: RunContext, brief: Brief, state: PipelineState, winner: 
     plan = await asyncio.to_thread(plan_permutation, base.grader, seed=brief.seed)
     if lacking := await ctx.services.budget.lacks("importance", SLACK * winner.verdict.seconds):
         raise NotMeasuredError(lacking)
-    staged = await ctx.inputs.permuted(base.staged, plan)
+    staged = await ctx.inputs.permuted(base.shown.staged, plan)
     execution = await _execute(ctx, winner, staged)
     losses = await _grade(ctx, base, plan, staged, execution)
     _refuse_moved(losses)
@@ -84,9 +83,9 @@ async def _measure(ctx: RunContext, brief: Brief, state: PipelineState, winner: 
     return Importance(
         solution=winner.id,
         columns=most_important_first(rows),
-        rows_of="holdout" if base.staged.name == "holdout" else "fresh",
+        rows_of=base.shown.rows_of,
         rows=len(plan.chosen),
-        blind=base.staged.blind,
+        blind=base.shown.blind,
         score=losses.score,
         score_se=losses.standard_error,
         seconds=execution.seconds,
@@ -105,15 +104,11 @@ async def _find_base(ctx: RunContext, brief: Brief, state: PipelineState, winner
         msg = "the constant depends on no column" if winner.id == CONSTANT else "no rows are withheld"
         raise NotMeasuredError(msg)
     rescoring = state.get("rescorings", {}).get(winner.id)
-    fresh = await ctx.inputs.fresh(brief, ctx.settings.fresh_splits)
-    blobs = rescoring.submissions if rescoring else ()
-    staged, submission = await ctx.inputs.search(brief), winner.verdict.submission
-    if fresh and blobs and blobs[0]:
-        staged, submission = fresh[0], blobs[0]
-    if submission is None or staged.grader is None:
+    rows = await find_shown_rows(ctx, brief, winner, rescoring)
+    if rows is None or rows.staged.grader is None:
         msg = "no predictions for withheld rows are stored"
         raise NotMeasuredError(msg)
-    return Base(staged, staged.grader, submission)
+    return Base(rows, rows.staged.grader)
 
 
 async def _execute(ctx: RunContext, winner: Solution, staged: StagedInput) -> ExecutionRecord:
@@ -159,9 +154,9 @@ async def _grade(
     )
     verified = ctx.services.blobs.verified
     submission, earlier = [
-        await asyncio.to_thread(verified, blob) for blob in (execution.files[SUBMISSION], base.submission)
+        await asyncio.to_thread(verified, blob) for blob in (execution.files[SUBMISSION], base.shown.submission)
     ]
-    return await ctx.grading.measure(base.staged, permuted, submission, earlier)
+    return await ctx.grading.measure(base.shown.staged, permuted, submission, earlier)
 
 
 def _refuse_moved(losses: Losses) -> None:

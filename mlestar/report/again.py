@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mlestar.errors import UserError
 from mlestar.report.differences import read_scripts
+from mlestar.report.examples import read_media
 from mlestar.report.page import render_page
 from mlestar.report.result import Result, read_result
 from mlestar.state import Brief
@@ -18,7 +19,7 @@ def render_report(folder: RunFolder) -> str:
     """
     result = read_result(folder, check=False)
     brief = _read_brief(folder, result)
-    return render_page(result, brief, read_scripts(result), folder.read_settings().settings)
+    return render_page(result, brief, read_scripts(result), folder.read_settings().settings, read_media(result))
 
 
 def write_report(folder: RunFolder, path: Path | None = None) -> Path:

@@ -11,6 +11,7 @@ from typing import Any
 from mlestar.metrics.precision import round_score
 from mlestar.report.baselines import BaselineRow
 from mlestar.report.differences import read_scripts
+from mlestar.report.examples import find_examples, read_media
 from mlestar.report.gains import SolutionGain, find_gains
 from mlestar.report.history import read_history
 from mlestar.report.outcome import find_outcome
@@ -49,7 +50,7 @@ async def write_result(ctx: RunContext, state: PipelineState, *, message: str = 
 
 
 def _render(folder: RunFolder, result: Result, brief: Brief) -> str:
-    return render_page(result, brief, read_scripts(result), folder.read_settings().settings)
+    return render_page(result, brief, read_scripts(result), folder.read_settings().settings, read_media(result))
 
 
 async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, message: str) -> Result:
@@ -71,6 +72,7 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
     task = await _facts_of_task(ctx, state, brief)
     if brief and winner and ended:
         task["uncertainty"] = await find_uncertainty(ctx, brief, solutions[winner], rescorings.get(winner))
+        task["examples"] = await find_examples(ctx, brief, solutions[winner], rescorings.get(winner))
         task["outcome"] = await find_outcome(ctx, brief, solutions[winner], rescorings.get(winner))
     gains = await find_gains(ctx, brief, solutions, ended=ended) if brief else {}
     return Result(

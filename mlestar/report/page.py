@@ -20,7 +20,11 @@ SHOWN_TARGETS = 10
 
 
 def render_page(
-    result: Result, brief: Brief, scripts: Mapping[str, str] | None = None, settings: Mapping[str, Any] | None = None
+    result: Result,
+    brief: Brief,
+    scripts: Mapping[str, str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    media: Mapping[str, bytes] | None = None,
 ) -> str:
     """Return the page of a run; every text is cleaned and escaped.
 
@@ -29,6 +33,7 @@ def render_page(
         brief: of the run.
         scripts: the texts of scripts by the id of their solution.
         settings: those of the run.
+        media: small pictures and clips by their blobs.
     """
     # Here, because the library of charts takes seconds to import, and most commands write no page.
     from mlestar.report.views import make_page, tell_importance
@@ -36,7 +41,7 @@ def render_page(
     start_lines = result.start.lines if result.start is not None else ()
     shown = {"intervals": _intervals(result.uncertainty), "not_blind": NOT_BLIND, "start_lines": start_lines}
     shown["importance"] = tell_importance(result.importance) if result.importance else ""
-    page = make_page(result, brief, scripts or {})
+    page = make_page(result, brief, scripts or {}, media or {})
     return _template().render(result=result, brief=brief, page=page, settings=dict(settings or {}), **shown)
 
 

@@ -1,7 +1,9 @@
 """What the charts and texts of the report show, from the result of a run."""
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from mlestar.metrics.precision import format_score
@@ -19,9 +21,13 @@ from mlestar.report.charts import (
     trial_chart,
 )
 from mlestar.report.differences import changed_lines
+from mlestar.report.examples import ExampleRow, ExamplesRow
+from mlestar.report.media import media_type
 from mlestar.report.result import Result, SolutionRow
 from mlestar.state import Brief, Importance
 
+MOST_MEDIA = 1_500_000
+"""Bytes of all pictures and clips of a page."""
 NAMED = 8
 """Columns that a sentence names."""
 MOST_LINES = 300
@@ -42,6 +48,17 @@ class Charts:
 
 
 @dataclass(frozen=True)
+class ShownExample:
+    """A withheld row with the winner's prediction."""
+
+    row: ExampleRow
+    source: str = ""
+    """Its picture or clip as an address that holds all of it."""
+    text: str = ""
+    """What that is, for those who do not see or hear it."""
+
+
+@dataclass(frozen=True)
 class Page:
     """Everything that the template is given besides the result and the brief."""
 
@@ -52,21 +69,26 @@ class Page:
     """By solution: the unified difference of its script from that of its parent."""
     script: str = ""
     """Of the winner."""
+    examples: tuple[ShownExample, ...] = ()
 
 
-def make_page(result: Result, brief: Brief, scripts: Mapping[str, str]) -> Page:
+def make_page(
+    result: Result, brief: Brief, scripts: Mapping[str, str], media: Mapping[str, bytes] = MappingProxyType({})
+) -> Page:
     """Return what the report shows.
 
     Args:
         result: of the run.
         brief: of the run.
         scripts: the texts of scripts by the id of their solution, as far as they are known.
+        media: small pictures and clips by their blobs, as far as they are known.
     """
     return Page(
         summary=summarize(result, brief),
         charts=_charts(result),
         differences={row.id: text for row in result.solutions if (text := shown_difference(row, scripts))},
         script=scripts.get(result.winner or "", ""),
+        examples=tuple(_examples(result.examples, media)) if result.examples else (),
     )
 
 
@@ -99,6 +121,22 @@ def _compared(row: BaselineRow) -> str:
     if error is None or is_noise(gain, error):
         return f"It is not better than {name} beyond noise: {format_score(gain, error)} on the same rows."
     return f"It is {'better' if gain > 0 else 'worse'} than {name} by {shown} on the same rows."
+
+
+def _examples(found: ExamplesRow, media: Mapping[str, bytes]) -> Iterator[ShownExample]:
+    """Yield the rows that can be shown, as long as the page stays small."""
+    left = MOST_MEDIA
+    for row in found.rows:
+        made = media.get(row.media)
+        if made is None:
+            if row.texts:
+                yield ShownExample(row)
+            continue
+        left -= len(made)
+        if left >= 0:
+            source = f"data:{media_type(made)};base64,{base64.b64encode(made).decode()}"
+            what = "picture" if found.kind == "image" else "sound"
+            yield ShownExample(row, source, f"{what} of a row: predicted {row.predicted}, true {row.true}")
 
 
 def tell_importance(importance: Importance) -> str:

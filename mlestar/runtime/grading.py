@@ -12,6 +12,7 @@ from mlestar.evaluation import Comparison, Grade
 from mlestar.evaluation.answers import Answers, check_form
 from mlestar.evaluation.blending.scales import NotBlendedError
 from mlestar.evaluation.blending.weights import Fit, fit_blend
+from mlestar.evaluation.examples import Examples, choose_examples
 from mlestar.evaluation.grading_process import GradingError, GradingProcess, NotPortableError
 from mlestar.evaluation.importance.measuring import Losses, NotMeasuredError, PermutedAnswers, measure_losses
 from mlestar.evaluation.outcome import NotShownError, Outcome, compare_with_truth
@@ -114,6 +115,14 @@ class Grading:
             NotShownError: they are not shown.
         """
         return await asyncio.to_thread(self._show, staged, submission)
+
+    async def choose_examples(self, staged: StagedInput, submission: Path) -> Examples:
+        """Return a few withheld rows with prediction and truth.
+
+        Raises:
+            NotShownError: none can be shown.
+        """
+        return await asyncio.to_thread(self._choose_examples, staged, submission)
 
     async def measure(self, staged: StagedInput, answers: PermutedAnswers, submission: Path, earlier: Path) -> Losses:
         """Return what predictions for permuted copies of withheld rows of an input show; see `measure_losses`.
@@ -225,6 +234,15 @@ class Grading:
             staged,
             lambda process, answers: process.show(answers, submission, self.limit(staged)),
             lambda answers: compare_with_truth(answers, submission),
+            NotShownError,
+            "they could not be compared",
+        )
+
+    def _choose_examples(self, staged: StagedInput, submission: Path) -> Examples:
+        return self._from_answers(
+            staged,
+            lambda process, answers: process.choose_examples(answers, submission, self.limit(staged)),
+            lambda answers: choose_examples(answers, submission),
             NotShownError,
             "they could not be compared",
         )

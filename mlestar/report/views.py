@@ -24,7 +24,7 @@ from mlestar.report.differences import changed_lines
 from mlestar.report.examples import ExampleRow, ExamplesRow
 from mlestar.report.media import media_type
 from mlestar.report.result import Result, SolutionRow
-from mlestar.state import Brief, Importance
+from mlestar.state import FINISHED, Brief, Importance
 
 MOST_MEDIA = 1_500_000
 """Bytes of all pictures and clips of a page."""
@@ -98,6 +98,8 @@ def summarize(result: Result, brief: Brief) -> tuple[str, ...]:
     what = ", ".join(spec.target)
     rows = f"{spec.test_rows} rows of {spec.test}" if spec.has_test else "no rows: the task has no test file"
     winner = result.winner_row
+    if result.status not in FINISHED:
+        return _summarize_so_far(result, what)
     if winner is None:
         return (f"No script that predicts {what} passed its evaluation.",)
     title = winner.title[:1].upper() + winner.title[1:]
@@ -111,6 +113,18 @@ def summarize(result: Result, brief: Brief) -> tuple[str, ...]:
     else:
         found.append(f"Its {result.metric} is known from the script alone.")
     found += [_compared(row) for row in result.baselines if row.winner_gain is not None]
+    return tuple(found)
+
+
+def _summarize_so_far(result: Result, what: str) -> tuple[str, ...]:
+    """Return in sentences what a run has reached that is not finished."""
+    best, score = result.winner_row, result.score
+    if best is None:
+        return (f"So far no script that predicts {what} has passed its evaluation.",)
+    found = [f"So far {best.title} ({best.id}) is the best script that predicts {what}."]
+    if score.holdout is not None:
+        shown = format_score(score.holdout, score.holdout_se)
+        found.append(f"Its {result.metric} on rows withheld during the search is {shown}.")
     return tuple(found)
 
 
@@ -137,6 +151,18 @@ def _examples(found: ExamplesRow, media: Mapping[str, bytes]) -> Iterator[ShownE
             source = f"data:{media_type(made)};base64,{base64.b64encode(made).decode()}"
             what = "picture" if found.kind == "image" else "sound"
             yield ShownExample(row, source, f"{what} of a row: predicted {row.predicted}, true {row.true}")
+
+
+def tell_examples(found: ExamplesRow) -> str:
+    """Return in a sentence which rows are shown."""
+    groups = {row.group for row in found.rows}
+    kinds = {"right": "right ones", "wrong": "wrong ones", "close": "close ones", "far": "ones that are far off"}
+    named = " and ".join(words for group, words in kinds.items() if group in groups)
+    rows = "fresh rows" if found.rows_of == "fresh" else "rows of the holdout, which chose the winner"
+    if not named:
+        return f"Predictions of the winner for {rows}, drawn at random"
+    kept = "" if len(groups) == 1 else "; as many of each kind, however many there are"
+    return f"Predictions of the winner for {rows}: {named}, drawn at random{kept}"
 
 
 def tell_importance(importance: Importance) -> str:

@@ -15,6 +15,7 @@ from mlestar.state.origins import AS_GIVEN, BASELINE, ORIGINS, START
 from mlestar.state.start import StartComparison, StartScript
 from mlestar.state.supply import Supply
 from mlestar.state.values import (
+    FINISHED,
     NO_TRACK,
     Action,
     Answer,
@@ -46,6 +47,7 @@ __all__ = [
     "AS_GIVEN",
     "BASELINE",
     "CHECKPOINT_TYPES",
+    "FINISHED",
     "NO_TRACK",
     "ORIGINS",
     "START",

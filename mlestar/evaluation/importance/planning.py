@@ -79,7 +79,7 @@ def plan_permutation(grader: Grader, *, seed: int) -> PermutationPlan:
     """
     task, holdout = grader.task, grader.holdout
     if kind := describe_file_rows(task):
-        msg = f"rows are files, whose columns are not cells ({kind})"
+        msg = f"rows are files, so that no column can be permuted ({kind})"
         raise NotMeasuredError(msg)
     cells = _test_cells(task, holdout)
     identifier = _id_column(grader, list(cells.columns))

@@ -158,11 +158,13 @@ def tell_examples(found: ExamplesRow) -> str:
     groups = {row.group for row in found.rows}
     kinds = {"right": "right ones", "wrong": "wrong ones", "close": "close ones", "far": "ones that are far off"}
     named = " and ".join(words for group, words in kinds.items() if group in groups)
-    rows = "fresh rows" if found.rows_of == "fresh" else "rows of the holdout, which chose the winner"
+    rows = "rows of the holdout, which chose the winner"
+    if found.rows_of == "fresh":
+        rows = "fresh rows" + ("" if found.blind else f" ({NOT_BLIND})")
     if not named:
-        return f"Predictions of the winner for {rows}, drawn at random"
-    kept = "" if len(groups) == 1 else "; as many of each kind, however many there are"
-    return f"Predictions of the winner for {rows}: {named}, drawn at random{kept}"
+        return f"Predictions of the winner for {rows}, drawn at random."
+    share = "" if len(groups) == 1 else " How many are shown says nothing about their share."
+    return f"Predictions of the winner for {rows}: {named}, drawn at random.{share}"
 
 
 def tell_importance(importance: Importance) -> str:

@@ -14,13 +14,18 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+import mlestar
 from mlestar.data.layouts.files_of_rows import files_of_rows
 from mlestar.data.task import Task
 from mlestar.evaluation.examples import EACH, choose_examples
 from mlestar.evaluation.outcome import NotShownError
 from mlestar.report import media
+from mlestar.report.again import render_report
 from mlestar.report.media import make_media, media_type, read_own
 from mlestar.report.media_child import MOST_PIXELS, SECONDS, SIDE
+from mlestar.runners import Execution, Job
+from mlestar.store import RunFolder
+from tests.unit.scenario import SMALL, Scenario, solve, success
 from tests.unit.signal_tasks import tone, write_sound
 from tests.unit.withheld import answers, submit
 
@@ -83,6 +88,37 @@ def pictures(tmp_path: Path) -> Task:
     frame[30:][["image"]].assign(animal="cat").to_csv(folder / "sample_submission.csv", index=False)
     (folder / "task.toml").write_text('metric = "accuracy"\n', encoding="utf-8")
     return Task.load(folder)
+
+
+class Parity(Scenario):
+    """A scenario whose scripts tell the animal by the number in the name of its file, and most cats right."""
+
+    def run(self, job: Job) -> Execution:
+        if "variants" in job.script:
+            return super().run(job)
+        sample = pd.read_csv(job.input / "sample_submission.csv")
+        numbers = sample["image"].str.extract(r"(\d+)")[0].astype(int)
+        sample["animal"] = np.where((numbers % 2 == 1) & (numbers % 5 != 0), "cat", "dog")
+        sample.to_csv(job.collect / "submission.csv", index=False)
+        return success(("submission.csv",), "Final Validation Performance: 0.9\n")
+
+
+async def test_a_run_keeps_examples_that_outlive_pruning(pictures: Task, tmp_path: Path) -> None:
+    settings = {**SMALL, "outer_steps": 0, "importance": True}
+    result = await solve(tmp_path, Parity(), settings, task=pictures)
+    assert result.examples is not None
+    rows = result.examples.rows
+    assert {row.group for row in rows} <= {"right", "wrong"}
+    assert rows
+    assert all((row.true == row.predicted) == (row.group == "right") for row in rows)
+    assert result.importance is not None
+    assert "rows are files" in result.importance.reason
+    folder = RunFolder.at(result.folder)
+    page = render_report(folder)
+    assert page.count("data:image/png;base64,") == len(rows)
+    assert page == folder.report.read_text(encoding="utf-8")
+    assert mlestar.prune(folder.path.parent)["run"] > 0
+    assert render_report(folder).count("data:image/png;base64,") == len(rows)
 
 
 def test_the_files_of_rows_are_found(pictures: Task) -> None:

@@ -10,6 +10,7 @@ import json
 import resource
 import sys
 import wave
+from typing import Any
 
 SIDE = 160
 """Pixels of the longer side of a picture."""
@@ -55,7 +56,7 @@ def make_picture(data: bytes) -> bytes:
     return made.getvalue()
 
 
-def _as_rgb(image):  # type: ignore[no-untyped-def]  # of a library that is optional
+def _as_rgb(image: Any) -> Any:
     """Return a picture with eight bits for each colour; deeper ones are scaled to what they hold."""
     if image.mode.startswith(("I", "F")):
         deep = image.convert("F")

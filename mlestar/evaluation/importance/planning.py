@@ -200,7 +200,7 @@ def _groups(cells: pd.Series) -> np.ndarray:
     numbers = read_numbers(cells, None)
     if np.isfinite(numbers).mean() > 0.5 and len(np.unique(numbers[np.isfinite(numbers)])) > _GROUPS:
         edges = np.unique(np.nanquantile(numbers[np.isfinite(numbers)], np.linspace(0, 1, _GROUPS)[1:-1]))
-        return np.where(np.isfinite(numbers), np.searchsorted(edges, numbers), -1)
+        return np.where(np.isfinite(numbers), np.searchsorted(edges, numbers) + 1, 0)
     common = {value: place for place, value in enumerate(cells.value_counts().index[:_GROUPS])}
     return np.array([common.get(cell, _GROUPS) for cell in cells])
 
@@ -210,7 +210,10 @@ def _association(first: np.ndarray, second: np.ndarray) -> float:
 
     This is only used to compare columns.
     """
-    counts = pd.crosstab(first, second).to_numpy(dtype=float)
+    width = int(second.max()) + 1
+    size = (int(first.max()) + 1) * width
+    counts = np.bincount(first * width + second, minlength=size).reshape(-1, width).astype(float)
+    counts = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
     expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0, keepdims=True) / counts.sum()
     freedom = max(1, (counts.shape[0] - 1) * (counts.shape[1] - 1))
     return float(((counts - expected) ** 2 / np.maximum(expected, 1e-9)).sum() / freedom)

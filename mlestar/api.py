@@ -250,9 +250,12 @@ def prune(runs_dir: str | Path | None = None) -> dict[str, int]:
             result = _finished(folder)
             if result is None:
                 continue
-            scripts = {folder.path / row.script for row in result.solutions if row.script}
+            kept = {folder.path / row.script for row in result.solutions if row.script}
+            examples = result.examples.rows if result.examples else ()
+            blobs = [result.brief, *(row.media for row in examples)]
+            kept |= {folder.blobs / blob[:2] / blob[2:] for blob in blobs if blob}
             with folder.lock():
-                freed[path.name] = folder.prune(scripts)
+                freed[path.name] = folder.prune(kept)
     return freed
 
 

@@ -1,9 +1,10 @@
 """The method as four graphs: MLE-STAR (arXiv 2506.15692) on one page.
 
 `pipeline` runs L `track`s in parallel, combines their best solutions in `ensemble`, blends what all scripts predicted,
-rescores the finalists on fresh holdouts, grades baselines on the same rows, and submits the winner, which is a baseline
-if that beats every script. `track` is algorithm 1 (initialization) followed by algorithm 2 (refinement), flat, so that
-it can be stepped and forked at every node. `ensemble` is algorithm 3. `evaluation` grades every script.
+rescores the finalists on fresh holdouts, grades baselines on the same rows, submits the winner, which is a baseline if
+that beats every script, and measures which columns matter to it. `track` is algorithm 1 (initialization) followed by
+algorithm 2 (refinement), flat, so that it can be stepped and forked at every node. `ensemble` is algorithm 3.
+`evaluation` grades every script.
 """
 
 from collections.abc import Hashable
@@ -18,6 +19,7 @@ from mlestar.nodes import (
     blend,
     ensemble,
     evaluate,
+    importance,
     initialize,
     prepare,
     refine,
@@ -70,6 +72,7 @@ def build_graph() -> Pipeline:
     graph.add_node("evaluate_whole", evaluation)
     graph.add_node("rescore_whole", submit.rescore_whole)
     graph.add_node("export", submit.export)
+    graph.add_node("measure_importance", importance.measure_importance)
     graph.add_node("report", submit.report)
 
     graph.add_edge(START, "prepare")
@@ -99,8 +102,9 @@ def build_graph() -> Pipeline:
     graph.add_conditional_edges(
         "export",
         submit.after_export,
-        {"failed, next best": "export", "submitted, none left or budget": "report"},
+        {"failed, next best": "export", "submitted, none left or budget": "measure_importance"},
     )
+    graph.add_edge("measure_importance", "report")
     graph.add_edge("report", END)
     return graph
 

@@ -353,7 +353,7 @@ def report(
     ] = None,
     runs_dir: RunsDir = None,
 ) -> None:
-    """Write the report of a run again, from its folder alone."""
+    """Write the report of a run again, from its folder alone, also while the run works."""
     from mlestar.cli.report import report_run
 
     report_run(resolve_settings({"runs_dir": runs_dir}).runs_dir, run_id, output)

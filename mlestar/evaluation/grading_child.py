@@ -21,6 +21,8 @@ from mlestar.errors import MlestarError
 from mlestar.evaluation.answers import Answers, check_form
 from mlestar.evaluation.blending.scales import NotBlendedError
 from mlestar.evaluation.blending.weights import fit_blend
+from mlestar.evaluation.examples import choose_examples
+from mlestar.evaluation.importance.measuring import NotMeasuredError, measure_losses
 from mlestar.evaluation.outcome import NotShownError, compare_with_truth
 from mlestar.evaluation.submission import SubmissionForm
 from mlestar.evaluation.uncertainty.calibration import Calibration, NotCalibratedError, calibrate, cover
@@ -149,6 +151,20 @@ def _show(subjects: dict[int, Any], key: int, submission: str) -> Any:
         return str(reason)
 
 
+def _choose_examples(subjects: dict[int, Any], key: int, submission: str) -> Any:
+    try:
+        return choose_examples(subjects[key], Path(submission)).model_dump(mode="json")
+    except NotShownError as reason:
+        return str(reason)
+
+
+def _measure(subjects: dict[int, Any], key: int, submission: str, earlier: str) -> Any:
+    try:
+        return measure_losses(subjects[key], Path(submission), Path(earlier)).model_dump(mode="json")
+    except NotMeasuredError as reason:
+        return str(reason)
+
+
 _ACTIONS: dict[str, Callable[..., Any]] = {
     "load": _load,
     "execute": _execute_metric,
@@ -159,6 +175,8 @@ _ACTIONS: dict[str, Callable[..., Any]] = {
     "calibrate": _calibrate,
     "cover": _cover,
     "show": _show,
+    "choose_examples": _choose_examples,
+    "measure": _measure,
     "check": _check,
 }
 

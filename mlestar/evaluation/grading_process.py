@@ -22,7 +22,9 @@ from mlestar.errors import UserError, clean_text
 from mlestar.evaluation.answers import Answers
 from mlestar.evaluation.blending.scales import NotBlendedError
 from mlestar.evaluation.blending.weights import Fit
+from mlestar.evaluation.examples import Examples
 from mlestar.evaluation.holdout.plan import Comparison, Grade
+from mlestar.evaluation.importance.measuring import Losses, NotMeasuredError, PermutedAnswers
 from mlestar.evaluation.outcome import NotShownError, Outcome
 from mlestar.evaluation.submission import SubmissionForm
 from mlestar.evaluation.uncertainty.calibration import Calibration, Coverage, NotCalibratedError
@@ -145,6 +147,32 @@ class GradingProcess:
         if isinstance(result, str):
             raise NotShownError(_legible(result))
         return _read_as(Outcome, result)
+
+    def choose_examples(self, answers: Answers, submission: Path, seconds: float) -> Examples:
+        """Return a few rows of a submission within a time limit; see `choose_examples`.
+
+        Raises:
+            NotShownError: none can be shown.
+            GradingError: that could not be computed.
+            NotPortableError: the answers cannot be sent.
+        """
+        result = self._ask(answers, seconds, "choose_examples", str(submission))
+        if isinstance(result, str):
+            raise NotShownError(_legible(result))
+        return _read_as(Examples, result)
+
+    def measure(self, answers: PermutedAnswers, submission: Path, earlier: Path, seconds: float) -> Losses:
+        """Return what a submission for permuted copies shows within a time limit; see `measure_losses`.
+
+        Raises:
+            NotMeasuredError: a submission is not valid.
+            GradingError: that could not be computed.
+            NotPortableError: the answers cannot be sent.
+        """
+        result = self._ask(answers, seconds, "measure", str(submission), str(earlier))
+        if isinstance(result, str):
+            raise NotMeasuredError(_legible(result))
+        return _read_as(Losses, result)
 
     def check(self, form: SubmissionForm, submission: Path, seconds: float) -> str:
         """Return what is wrong with a submission of which only the form is known; empty when it is valid.

@@ -15,6 +15,7 @@ MODULES = {
     "kinds": "mlestar.data.kinds",
     "composed_id": "mlestar.data.composed_id",
     "frame_columns": "mlestar.data.frame_columns",
+    "new_ids": "mlestar.data.new_ids",
     "finite": "mlestar.metrics.finite",
     "precision": "mlestar.metrics.precision",
     "conformal": "mlestar.evaluation.uncertainty.conformal",

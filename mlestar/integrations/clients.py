@@ -13,7 +13,7 @@ from mlestar.settings import Settings
 HARMLESS = (
     *("profile", "goal", "metric", "target", "id_column", "split", "seed"),
     *("retrieved_models", "outer_steps", "inner_plans", "tracks", "ensemble_rounds", "blend"),
-    *("finalists", "fresh_splits", "fresh_share", "baselines"),
+    *("finalists", "fresh_splits", "fresh_share", "baselines", "importance"),
     *("resamples", "debug_rounds", "accept", "leakage_rounds", "review", "share", "subsample_rows", "script_seconds"),
 )
 """Settings that shape a search: they cost no more than the caps allow, and choose no file and no address."""

@@ -26,7 +26,7 @@ from mlestar.runtime.context import RunContext, open_context
 from mlestar.runtime.supply import describe_supply
 from mlestar.settings import Settings
 from mlestar.state import Brief, PipelineInput, PipelineState, TrackState
-from mlestar.store import RunFolder, claim_run_id
+from mlestar.store import RunFolder, claim_run_id, key_of
 
 
 async def prepare(state: PipelineInput, runtime: Runtime[Settings]) -> PipelineState:
@@ -73,7 +73,9 @@ async def prepare(state: PipelineInput, runtime: Runtime[Settings]) -> PipelineS
     brief = brief.model_copy(update={"lessons": await read_lessons(ctx, brief, runtime)})
     _emit_holdout(runtime, brief, division, time.monotonic() - start)
     written: PipelineState = {"train_csv": "", "test_csv": "", "description": ""}
-    return {"run_id": run_id, "brief": await ctx.services.keep(brief.model_dump_json()), "exports": [], **written}
+    blob = await ctx.services.keep(brief.model_dump_json())
+    await asyncio.to_thread(ctx.services.ledger.note, "brief", key_of("brief"), {"blob": blob}, replace=True)
+    return {"run_id": run_id, "brief": blob, "exports": [], **written}
 
 
 async def prepare_track(state: PipelineInput, runtime: Runtime[Settings]) -> TrackState:

@@ -1,6 +1,5 @@
 """The real input of a run with new rows in place of the rows to predict."""
 
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,7 @@ from mlestar.data.layouts.file_pairs import FilePairs
 from mlestar.data.layouts.file_rows import FileRows
 from mlestar.data.layouts.labelled_files import LabelledFiles
 from mlestar.data.layouts.plain import PlainFiles
+from mlestar.data.new_ids import IdNumbers, continue_ids
 from mlestar.data.tables import is_table, read_table
 from mlestar.data.tables.table import table_suffix
 from mlestar.data.tables.writer import write_cells
@@ -34,12 +34,11 @@ from mlestar.predictor.json_fields import with_known_fields
 from mlestar.predictor.new_arrays import cells_of, put_arrays, read_arrays
 from mlestar.predictor.new_assets import AssetFolder, NewAsset, find_folders, list_rows, match_assets
 from mlestar.predictor.parquet_rows import parquet_bytes
-from mlestar.predictor.row_files import IdNumbers, add_names
+from mlestar.predictor.row_files import add_names
 
 _LAYOUTS = tuple(layout.name for layout in LAYOUTS if layout is not PlainFiles)
 _LISTED = (FileRows, FilePairs)
 """Layouts that take the fields of a row from its file."""
-_NUMBERED = re.compile(r"(?P<start>.*?)(?P<number>\d{1,15})")
 
 
 @dataclass(frozen=True)
@@ -239,14 +238,7 @@ def complete(task: Task, spec: RowSpec, cells: pd.DataFrame) -> pd.DataFrame:
 def find_id_numbers(task: Task, name: str) -> IdNumbers:
     """Return how new ids are made: where the ids of the task end in numbers, the count is continued."""
     files = [file.frame[name] for file in (task.train, task.test) if file.frame is not None and name in file.columns]
-    ids = pd.concat(files).str.strip()
-    match = _NUMBERED.fullmatch(str(ids.iloc[-1])) if len(ids) else None
-    if match is None:
-        return IdNumbers()
-    start, width = match["start"], len(match["number"]) if match["number"].startswith("0") else 0
-    pattern = re.compile(rf"{re.escape(start)}(\d{{1,15}})")
-    first = max(int(numbered[1]) for text in ids if (numbered := pattern.fullmatch(text))) + 1
-    return IdNumbers(start=start, width=width, first=first)
+    return continue_ids(pd.concat(files))
 
 
 def _sample_rows(task: Task, real: pd.DataFrame, test: TaskFile) -> pd.DataFrame:

@@ -7,24 +7,10 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from mlestar.data.composed_id import ComposedId
+from mlestar.data.new_ids import IdNumbers
 from mlestar.data.tables.quoting import choose_quoting
 from mlestar.predictor.frames import RowSpec
 from mlestar.predictor.parquet_rows import parquet_bytes, read_schema
-
-
-class IdNumbers(BaseModel):
-    """Ids for rows without one: they continue the numbers at the end of the existing ids."""
-
-    model_config = ConfigDict(frozen=True)
-
-    start: str = "new-"
-    width: int = 0
-    """Digits of a number, with zeros before it."""
-    first: int = 1
-
-    def names(self, count: int) -> list[str]:
-        """Return the given number of ids."""
-        return [f"{self.start}{number:0{self.width}d}" for number in range(self.first, self.first + count)]
 
 
 def add_names(spec: RowSpec, ids: IdNumbers | None, cells: pd.DataFrame) -> pd.DataFrame:

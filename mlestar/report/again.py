@@ -1,24 +1,28 @@
-"""Writing the report of a run again, from its folder alone."""
+"""Writing the report of a run again, from its folder alone, whether the run is finished or not."""
 
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 from mlestar.errors import UserError
 from mlestar.report.differences import read_scripts
+from mlestar.report.examples import read_media
 from mlestar.report.page import render_page
-from mlestar.report.result import Result, read_result
-from mlestar.state import Brief
-from mlestar.store import Blobs, RunFolder
+from mlestar.report.unfinished import read_state
+from mlestar.store import RunFolder
 
 
 def render_report(folder: RunFolder) -> str:
-    """Return the page of a run that has a result.
+    """Return the page of a run.
 
     Raises:
-        UserError: it has none yet, or another version made it.
+        UserError: the run has not read its task yet, or another version made it.
+        StoreError: its ledger cannot be read.
     """
-    result = read_result(folder, check=False)
-    brief = _read_brief(folder, result)
-    return render_page(result, brief, read_scripts(result), folder.read_settings().settings)
+    result, brief, is_running = read_state(folder)
+    moment = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC" if is_running else ""
+    scripts, settings = read_scripts(result), folder.read_settings().settings
+    return render_page(result, brief, scripts, settings, read_media(result), running_at=moment)
 
 
 def write_report(folder: RunFolder, path: Path | None = None) -> Path:
@@ -26,19 +30,26 @@ def write_report(folder: RunFolder, path: Path | None = None) -> Path:
 
     Raises:
         UserError: as `render_report`, or the path cannot be written.
+        StoreError: as `render_report`.
     """
     page, target = render_report(folder), path or folder.report
     try:
-        target.write_text(page, encoding="utf-8")
+        if path is not None:
+            path.write_text(page, encoding="utf-8")
+        else:
+            _replace(folder.report, page)
     except OSError as error:
         msg = f"cannot write {target}: {error.strerror}"
         raise UserError(msg) from error
     return target
 
 
-def _read_brief(folder: RunFolder, result: Result) -> Brief:
-    if not result.brief:
-        msg = f"run {folder.run_id} ended before its task was read, or was made by a version that did not keep it"
-        raise UserError(msg)
-    path = Blobs(folder.blobs).verified(result.brief)
-    return Brief.model_validate_json(path.read_bytes())
+def _replace(path: Path, text: str) -> None:
+    """Write a file in one step: the process that works on the run may write it at the same time."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.unlink(missing_ok=True)  # a link would lead elsewhere
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

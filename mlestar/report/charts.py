@@ -5,6 +5,7 @@ and dark; each chart is drawn wide and narrow, and CSS shows the one that fits.
 """
 
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from mlestar.errors import clean_text, one_line
 from mlestar.evaluation.outcome import Outcome
 from mlestar.report.baselines import BEYOND_NOISE, is_noise
 from mlestar.report.history import ExecutionRow, StudyRow, TrialRow
+from mlestar.state import Importance
 
 WIDE, NARROW = 880, 300
 """Pixels of the plot without its axis labels: for pages of 1,040 and of 390 pixels."""
@@ -30,6 +32,10 @@ COLORS = {
     "card": "#070707",
 }
 """Stand-ins that are replaced by variables of the page: Vega draws no variables."""
+MOST_BARS = 25
+"""Columns in the chart of their importance. Chosen by judgement."""
+TITLE_CHARACTERS = 24
+"""Characters of a line of a title below a narrow plot."""
 LABEL = 40
 """Characters of a name beside an axis. Chosen by judgement."""
 
@@ -130,6 +136,14 @@ def trial_chart(trials: Iterable[TrialRow]) -> Chart | None:
         if trial.gain is not None
     ]
     return _bars(rows, "gain over the script before (better is right)", "Gain of each plan")
+
+
+def importance_chart(importance: Importance) -> Chart | None:
+    """Return how much worse the score gets when each of the most important columns is permuted."""
+    rows = [
+        _effect(row.column, row.loss, row.loss_se) for row in importance.columns[:MOST_BARS] if row.loss is not None
+    ]
+    return _bars(rows, "loss of score when permuted (more important is right)", "Loss of score by column")
 
 
 def timeline_chart(executions: Sequence[ExecutionRow]) -> Chart | None:
@@ -289,7 +303,9 @@ def _bars(rows: Rows, title: str, text: str) -> Chart | None:
     def specify(width: int) -> Drawing:
         base = alt.Chart(_data(rows)).encode(y=alt.Y("name:N", title=None, sort=None))
         color = alt.Color("kind:N", scale=colors, legend=None)
-        bars = base.mark_bar(size=12, opacity=0.75).encode(x=alt.X("difference:Q", title=title), color=color)
+        # On a phone the plot is narrower than a title of one line.
+        lines = textwrap.wrap(title, TITLE_CHARACTERS) if width == NARROW else title
+        bars = base.mark_bar(size=12, opacity=0.75).encode(x=alt.X("difference:Q", title=lines), color=color)
         errors = base.mark_rule(color=COLORS["ink"], strokeWidth=1.5).encode(x="low:Q", x2="high:Q")
         zero = alt.Chart(_data([{"zero": 0}])).mark_rule(color=COLORS["soft"]).encode(x="zero:Q")
         return alt.layer(bars, errors, zero).properties(width=width - 140, height=24 * len(rows) + 10)

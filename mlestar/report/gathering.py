@@ -1,40 +1,34 @@
 """Gathering what a run did into its result, which is written with the HTML report."""
 
 import asyncio
-import re
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mlestar.metrics.precision import round_score
 from mlestar.report.baselines import BaselineRow
 from mlestar.report.differences import read_scripts
-from mlestar.report.gains import SolutionGain, find_gains
+from mlestar.report.examples import find_examples, read_media
+from mlestar.report.gains import find_gains
 from mlestar.report.history import read_history
 from mlestar.report.outcome import find_outcome
 from mlestar.report.page import render_page
-from mlestar.report.result import CapRow, MemberRow, ModelRow, Result, Score, SolutionRow, SpendRow
+from mlestar.report.result import Result, Score, SpendRow
+from mlestar.report.rows import cap_rows, model_rows, position, score_of, script_path, shown_score, solution_row
 from mlestar.report.start import StartRow, gather_start
 from mlestar.report.uncertainty import find_uncertainty
 from mlestar.runtime.context import RunContext
 from mlestar.runtime.weights import WeightRow, declared_weights
 from mlestar.state import (
     BASELINE,
-    ORIGINS,
+    FINISHED,
     Baseline,
     Brief,
     PipelineState,
     Rescoring,
-    RunStatus,
     Solution,
     Source,
 )
-from mlestar.store import Cap, Ledger, RunFolder
-
-FINISHED: tuple[RunStatus, ...] = ("solved", "baseline", "no_solution")
-"""A run that ended so executes no further script, so that its scores may be read in full precision."""
+from mlestar.store import RunFolder
 
 
 async def write_result(ctx: RunContext, state: PipelineState, *, message: str = "") -> Result:
@@ -49,7 +43,7 @@ async def write_result(ctx: RunContext, state: PipelineState, *, message: str = 
 
 
 def _render(folder: RunFolder, result: Result, brief: Brief) -> str:
-    return render_page(result, brief, read_scripts(result), folder.read_settings().settings)
+    return render_page(result, brief, read_scripts(result), folder.read_settings().settings, read_media(result))
 
 
 async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, message: str) -> Result:
@@ -71,16 +65,17 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
     task = await _facts_of_task(ctx, state, brief)
     if brief and winner and ended:
         task["uncertainty"] = await find_uncertainty(ctx, brief, solutions[winner], rescorings.get(winner))
+        task["examples"] = await find_examples(ctx, brief, solutions[winner], rescorings.get(winner))
         task["outcome"] = await find_outcome(ctx, brief, solutions[winner], rescorings.get(winner))
     gains = await find_gains(ctx, brief, solutions, ended=ended) if brief else {}
     return Result(
         run_id=folder.run_id,
         status=state.get("status", "stopped"),
         message=message,
-        score=_score(solutions[winner], rescorings, ended) if winner else Score(),
+        score=score_of(solutions[winner], rescorings, ended) if winner else Score(),
         winner=winner,
         model=ctx.services.caller.models.title,
-        models=await asyncio.to_thread(_models, ledger),
+        models=await asyncio.to_thread(model_rows, ledger),
         weak_models=tuple(fact["line"] for fact in await asyncio.to_thread(ledger.notes, "weak_model")),
         warnings=(
             *(brief.warnings if brief else ()),
@@ -93,8 +88,9 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
         submission=str(folder.submission) if submitted and brief and brief.spec.has_test else None,
         seconds=round(spend.seconds, 3),
         history=await asyncio.to_thread(read_history, ledger),
+        importance=state.get("importance") if ended else None,
         spend=SpendRow.model_validate(spend),
-        caps=await _caps(ctx),
+        caps=await asyncio.to_thread(cap_rows, ledger, ctx.settings),
         rescorings=tuple(
             row if ended else _shown_rescoring(row) for name, row in rescorings.items() if name not in left_out
         ),
@@ -103,8 +99,8 @@ async def _gather(ctx: RunContext, state: PipelineState, brief: Brief | None, me
         weights=await _weights(ctx, solutions[winner]) if winner else (),
         packages=await _packages(ctx, solutions[winner]) if winner else (),
         solutions=tuple(
-            _row(ctx, solution, rescorings, gains.get(solution.id), ended)
-            for solution in sorted(solutions.values(), key=_position)
+            solution_row(ctx.folder, solution, rescorings, gains.get(solution.id), ended)
+            for solution in sorted(solutions.values(), key=position)
             if solution.id not in left_out
         ),
         start=_shown_start(gather_start(brief, solutions, state), ended),
@@ -145,13 +141,6 @@ async def _packages(ctx: RunContext, winner: Solution) -> tuple[str, ...]:
     return tuple((await ctx.services.text(lock)).splitlines()) if lock else ()
 
 
-def _position(solution: Solution) -> tuple[bool, int, int, list[int]]:
-    """Return the sort key of a solution: by track, then by stage, whichever branch finished first."""
-    numbers = [int(number) for number in re.findall(r"\d+", solution.id)]
-    stage = ORIGINS.index(solution.origin) if solution.origin in ORIGINS else len(ORIGINS)
-    return solution.track < 0, solution.track, stage, numbers
-
-
 def _sources(state: PipelineState) -> tuple[Source, ...]:
     """Return each page once, with the cards of all tracks that cite it; dropped ones last."""
     merged: dict[tuple[str, str], Source] = {}
@@ -176,66 +165,18 @@ async def _weights(ctx: RunContext, solution: Solution) -> tuple[WeightRow, ...]
     return await asyncio.to_thread(declared_weights, ctx.services.ledger, code)
 
 
-def _models(ledger: Ledger) -> tuple[ModelRow, ...]:
-    """Return every model that answered, with its replies and those that were refused by role."""
-    replies: dict[str, dict[str, int]] = {}
-    for model, role, count in ledger.answered():
-        replies.setdefault(model, {})[role] = count
-    refused = Counter((fact["model"], fact["role"]) for fact in ledger.notes("reply") if fact["refusal"])
-    rows = []
-    for model, roles in replies.items():
-        counts = {role: refused[model, role] for role in roles if refused[model, role]}
-        rows.append(ModelRow(model=model, replies=roles, refused=counts))
-    return tuple(rows)
-
-
-async def _caps(ctx: RunContext) -> tuple[CapRow, ...]:
-    stopped: dict[Cap, list[str]] = {}
-    for fact in await asyncio.to_thread(ctx.services.ledger.notes, "refusal"):
-        reason = f" ({fact['reason']})" if fact.get("reason") else ""
-        stopped.setdefault(fact["cap"], []).append(fact["label"] + reason)
-    limits: dict[str, Any] = {cap: getattr(ctx.settings, cap) for cap in stopped}
-    return tuple(
-        CapRow(cap=cap, limit=limits[cap], stopped=tuple(labels)) for cap, labels in stopped.items() if limits[cap]
-    )
-
-
-def _score(solution: Solution, rescorings: dict[str, Rescoring], ended: bool) -> Score:
-    """Return the scores of a solution: in full precision when the run has ended, else as they may be shown."""
-    verdict, final = solution.verdict, rescorings.get(solution.id)
-    holdout, fresh = (
-        (verdict.holdout, verdict.holdout_se),
-        (None, None) if final is None else (final.fresh, final.fresh_se),
-    )
-    if not ended:
-        holdout = (None, None) if verdict.standing else _shown(*holdout)
-        fresh = _shown(*fresh)
-    return Score(
-        holdout=holdout[0],
-        holdout_se=holdout[1],
-        fresh=fresh[0],
-        fresh_se=fresh[1],
-        blind=bool(final and final.blind and final.fresh is not None),
-        reported=verdict.reported,
-    )
-
-
-def _shown(score: float | None, error: float | None) -> tuple[float | None, float | None]:
-    return round_score(score, error), round_score(error, error)
-
-
 def _shown_rescoring(rescoring: Rescoring) -> Rescoring:
     """Return a rescoring as it may be shown while scripts can follow: without the scores that its mean is made of."""
-    fresh, error = _shown(rescoring.fresh, rescoring.fresh_se)
+    fresh, error = shown_score(rescoring.fresh, rescoring.fresh_se)
     return rescoring.model_copy(update={"fresh": fresh, "fresh_se": error, "scores": ()})
 
 
 def _baseline_row(ctx: RunContext, baseline: Baseline, ended: bool) -> BaselineRow:
-    row = BaselineRow.model_validate(baseline).model_copy(update={"script": _script_path(ctx, baseline.script)})
+    row = BaselineRow.model_validate(baseline).model_copy(update={"script": script_path(ctx.folder, baseline.script)})
     if ended:
         return row
     names = ("holdout", "fresh", "winner_gain")
-    shown = {name: _shown(getattr(row, name), getattr(row, f"{name}_se")) for name in names}
+    shown = {name: shown_score(getattr(row, name), getattr(row, f"{name}_se")) for name in names}
     scores = {name: score for name, (score, _) in shown.items()}
     return row.model_copy(update=scores | {f"{name}_se": error for name, (_, error) in shown.items()})
 
@@ -245,32 +186,6 @@ def _shown_start(row: StartRow | None, ended: bool) -> StartRow | None:
     if row is None or ended:
         return row
     names = ("given_holdout", "holdout", "fresh", "after", "gain")
-    shown = {name: _shown(getattr(row, name), getattr(row, f"{name}_se")) for name in names}
+    shown = {name: shown_score(getattr(row, name), getattr(row, f"{name}_se")) for name in names}
     scores = {name: score for name, (score, _) in shown.items()}
     return row.model_copy(update=scores | {f"{name}_se": error for name, (_, error) in shown.items()})
-
-
-def _script_path(ctx: RunContext, script: str | None) -> str | None:
-    return str(ctx.services.blobs.path(script).relative_to(ctx.folder.path)) if script else None
-
-
-def _row(
-    ctx: RunContext, solution: Solution, rescorings: dict[str, Rescoring], gain: SolutionGain | None, ended: bool
-) -> SolutionRow:
-    return SolutionRow(
-        id=solution.id,
-        origin=solution.origin,
-        track=solution.track,
-        title=solution.title,
-        parent=solution.parent,
-        plan=solution.plan,
-        status=solution.verdict.status,
-        message=solution.verdict.message,
-        score=_score(solution, rescorings, ended),
-        standing=None if ended else solution.verdict.standing,
-        seconds=solution.verdict.seconds,
-        script=_script_path(ctx, solution.script),
-        members=tuple(MemberRow(solution=member.solution, weight=member.weight) for member in solution.members),
-        combines=solution.combines,
-        **(asdict(gain) if gain else {}),
-    )

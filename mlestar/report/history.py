@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from mlestar.metrics.finite import Finite
 from mlestar.state import Gain, Variant
-from mlestar.store import Ledger
+from mlestar.store import LedgerQueries
 from mlestar.store.rows import RoleSpend
 
 
@@ -70,7 +70,7 @@ class History(_Row):
     trials: tuple[TrialRow, ...] = ()
 
 
-def read_history(ledger: Ledger) -> History:
+def read_history(ledger: LedgerQueries) -> History:
     """Return the course of a run as far as its ledger has it; work that a fork took over is left out."""
     first, last = ledger.span()
     if first is None or last is None:

@@ -2,15 +2,19 @@
 
 import asyncio
 import logging
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from mlestar.evaluation.outcome import NotShownError, Outcome
 from mlestar.runtime.context import RunContext
+from mlestar.runtime.inputs import StagedInput
 from mlestar.state import Brief, Rescoring, Solution
 
 logger = logging.getLogger("mlestar.report")
+
+
+RowsOf = Literal["fresh", "holdout"]
 
 
 class OutcomeRow(BaseModel):
@@ -18,33 +22,55 @@ class OutcomeRow(BaseModel):
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
-    rows_of: Literal["fresh", "holdout"]
+    rows_of: RowsOf
     blind: bool
     """The search had none of these rows."""
     outcome: Outcome
+
+
+class ShownRows(NamedTuple):
+    """Withheld rows, and what the winner predicted for them."""
+
+    staged: StagedInput
+    submission: str
+    """Blob."""
+    rows_of: RowsOf
+
+    @property
+    def blind(self) -> bool:
+        """Whether the search had none of these rows."""
+        return self.rows_of == "fresh" and self.staged.blind
+
+
+async def find_shown_rows(
+    ctx: RunContext, brief: Brief, winner: Solution, rescoring: Rescoring | None
+) -> ShownRows | None:
+    """Return fresh rows, or else those of the holdout, that the winner has predicted; None where there are none."""
+    if brief.split is None:
+        return None
+    fresh = await ctx.inputs.fresh(brief, ctx.settings.fresh_splits)
+    blobs = rescoring.submissions if rescoring else ()
+    if fresh and blobs and blobs[0]:
+        return ShownRows(fresh[0], blobs[0], "fresh")
+    if winner.verdict.submission is not None:
+        return ShownRows(await ctx.inputs.search(brief), winner.verdict.submission, "holdout")
+    return None
 
 
 async def find_outcome(
     ctx: RunContext, brief: Brief, winner: Solution, rescoring: Rescoring | None
 ) -> OutcomeRow | None:
     """Return the winner's predictions beside the truth: of fresh rows, or else of those of the holdout."""
-    if brief.split is None:
-        return None
     try:
-        fresh = await ctx.inputs.fresh(brief, ctx.settings.fresh_splits)
-        blobs = rescoring.submissions if rescoring else ()
-        if fresh and blobs and blobs[0]:
-            staged, blob, rows = fresh[0], blobs[0], "fresh"
-        elif winner.verdict.submission is not None:
-            staged, blob, rows = await ctx.inputs.search(brief), winner.verdict.submission, "holdout"
-        else:
+        rows = await find_shown_rows(ctx, brief, winner, rescoring)
+        if rows is None:
             return None
-        path = await asyncio.to_thread(ctx.services.blobs.verified, blob)
-        shown = await ctx.grading.show(staged.accepting_sample(), path)
+        path = await asyncio.to_thread(ctx.services.blobs.verified, rows.submission)
+        shown = await ctx.grading.show(rows.staged.accepting_sample(), path)
     except NotShownError as reason:
         logger.info("run %s: predictions are not shown: %s", ctx.folder.run_id, reason)
         return None
     except Exception:  # the result must be written without it
         logger.warning("run %s: predictions are not shown", ctx.folder.run_id, exc_info=True)
         return None
-    return OutcomeRow(rows_of=rows, blind=rows == "fresh" and staged.blind, outcome=shown)
+    return OutcomeRow(rows_of=rows.rows_of, blind=rows.blind, outcome=shown)

@@ -13,14 +13,20 @@ from mlestar.metrics.spec import NOT_BLIND
 from mlestar.report.amounts import dollars, tokens
 from mlestar.report.anchors import anchor_name
 from mlestar.report.result import Result
-from mlestar.state import Brief
+from mlestar.state import FINISHED, Brief
 
 SHOWN_TARGETS = 10
 """Targets in the table of intervals; `result.json` has all. Chosen by judgement; not measured."""
 
 
 def render_page(
-    result: Result, brief: Brief, scripts: Mapping[str, str] | None = None, settings: Mapping[str, Any] | None = None
+    result: Result,
+    brief: Brief,
+    scripts: Mapping[str, str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    media: Mapping[str, bytes] | None = None,
+    *,
+    running_at: str = "",
 ) -> str:
     """Return the page of a run; every text is cleaned and escaped.
 
@@ -29,13 +35,19 @@ def render_page(
         brief: of the run.
         scripts: the texts of scripts by the id of their solution.
         settings: those of the run.
+        media: small pictures and clips by their blobs.
+        running_at: when a process that works on the run was seen; empty where none does.
     """
     # Here, because the library of charts takes seconds to import, and most commands write no page.
-    from mlestar.report.views import make_page
+    from mlestar.report.views import make_page, tell_examples, tell_importance
 
     start_lines = result.start.lines if result.start is not None else ()
     shown = {"intervals": _intervals(result.uncertainty), "not_blind": NOT_BLIND, "start_lines": start_lines}
-    page = make_page(result, brief, scripts or {})
+    shown["importance"] = tell_importance(result.importance) if result.importance else ""
+    shown["examples"] = tell_examples(result.examples) if result.examples else ""
+    shown |= {"status": "running" if running_at else result.status.replace("_", " "), "running_at": running_at}
+    shown["is_finished"] = result.status in FINISHED
+    page = make_page(result, brief, scripts or {}, media or {})
     return _template().render(result=result, brief=brief, page=page, settings=dict(settings or {}), **shown)
 
 

@@ -18,6 +18,7 @@ from mlestar.metrics.spec import Direction, TaskSpec, sign
 from mlestar.report.amounts import dollars, tokens
 from mlestar.report.baselines import BaselineRow, is_noise, submitted_warning, winner_warning
 from mlestar.report.differences import CONTEXT, difference
+from mlestar.report.examples import ExamplesRow
 from mlestar.report.history import History
 from mlestar.report.leaderboard import leaderboard
 from mlestar.report.lineage import PARENT, WINNER, chain, find_solution
@@ -34,6 +35,7 @@ from mlestar.report.start import StartRow
 from mlestar.runtime.weights import WeightRow
 from mlestar.state import (
     Export,
+    Importance,
     Rescoring,
     RunStatus,
     RunSummary,
@@ -224,6 +226,11 @@ class Result(BaseModel):
     """The task as the run understood it; None in runs of versions that did not keep it."""
     outcome: OutcomeRow | None = None
     """The winner's predictions beside the truth; None until the run has ended, and where that is not shown."""
+    examples: ExamplesRow | None = None
+    """A few pictures, sounds or texts with the winner's predictions; None until the run has ended, and for tables."""
+    importance: Importance | None = None
+    """How much worse the winner predicts when a column is permuted; `result.importance.frame()` returns a table. None
+    where the settings ask for none, and in runs of versions that measured none."""
     history: History | None = None
     """The course of the run; None in runs of versions that did not keep it."""
     uncertainty: Uncertainty | None = None

@@ -18,9 +18,9 @@ from mlestar.store import Amount, Cap, Caps, Ledger, Reservation, Shortage, Spen
 logger = logging.getLogger("mlestar.runtime")
 
 T = TypeVar("T")
-Stage = Literal["search", "rescoring", "baseline", "export"]
+Stage = Literal["search", "rescoring", "baseline", "export", "importance"]
 """What work is for: each stage keeps back what the later ones need, so rescorings are skipped before exports. Baselines
-follow the rescorings and take what these left."""
+follow the rescorings and take what these left. The importance of columns comes last, and nothing is kept for it."""
 EXPORTS = 2
 """Exports that every cap leaves room for: the winner's, and one more if that fails. Chosen by judgement."""
 SLACK = 1.5
@@ -202,6 +202,17 @@ class Budget:
         """Return whether the export of a script that took so long in the search leaves time for another export."""
         return seconds * await self._export_factor() <= await self._seconds_left("rescoring")
 
+    async def lacks(self, stage: Stage, seconds: float) -> str:
+        """Return why one more execution that may take so long does not fit into a stage; empty when it does.
+
+        Nothing is recorded: whoever asks does without the execution.
+        """
+        left, worst = await self._seconds_left(stage), Amount(executions=1)
+        if left < max(seconds, SHORTEST * self.max_seconds):
+            return f"it may take {seconds:.0f} s, and {max(0.0, left):.0f} s of max_hours are left"
+        shortage = await asyncio.to_thread(self._ledger.shortage, worst, self._caps_of(stage))
+        return self._explain(shortage, worst) if shortage else ""
+
     def stop(self) -> None:
         """Start nothing more: the next caller waits until all that runs is recorded, then gets `StopRequested`."""
         self._asked_to_stop.set()
@@ -317,7 +328,8 @@ class Budget:
     async def _reached(self, stage: Stage, limit: float) -> Cap | None:
         """Return the cap on time when too little is left for work of this limit; 0 for a model call."""
         # Nothing comes after an export that could use the time better; a baseline is no slow script of the run's.
-        slowest = 0.0 if stage in ("baseline", "export") else await asyncio.to_thread(self._ledger.slowest_execution)
+        is_late = stage in ("baseline", "export", "importance")
+        slowest = 0.0 if is_late else await asyncio.to_thread(self._ledger.slowest_execution)
         least = min(limit, max(SLACK * slowest, self.max_seconds * SHORTEST))
         return "max_hours" if await self._seconds_left(stage) <= least else None
 
@@ -333,7 +345,7 @@ class Budget:
         *finalists, usual = [*times, *[slowest] * (count - len(times))]
         exports = await self._exports() * slowest
         others = self._late_seconds(finalists, usual)
-        reserve = {"search": exports + others, "rescoring": exports, "baseline": exports, "export": 0.0}[stage]
+        reserve = {"search": exports + others, "rescoring": exports, "baseline": exports}.get(stage, 0.0)
         return self.max_seconds - self.active_seconds() - reserve
 
     def _late_seconds(self, finalists: Sequence[float], usual: float) -> float:
@@ -385,7 +397,7 @@ class Budget:
     def _caps_of(self, stage: Stage) -> Caps:
         """Return the caps less what later stages need; under a low cap the exports come before the rescorings."""
         caps = self._caps
-        if stage == "export":
+        if stage in ("export", "importance"):
             return caps
         call = self._most([call.worst(call.output) for call in self._calls])
         usd, tokens, executions = caps.usd, caps.tokens, caps.executions

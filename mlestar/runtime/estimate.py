@@ -100,10 +100,11 @@ def count_calls(settings: Settings, *, grounded: bool = False) -> dict[str, int]
 
 
 def count_executions(settings: Settings) -> int:
-    """Return the scripts that run, with one export beside the search per track and one at the end."""
+    """Return the scripts that run, with one export beside the search per track, and one and the importance after it."""
     steps = settings.tracks * settings.outer_steps
     search = _first_scripts(settings) + steps * (1 + settings.inner_plans) + _ensembles(settings)
-    return search + settings.most_finalists * settings.fresh_inputs + settings.baseline_executions + settings.tracks + 1
+    rescorings = settings.most_finalists * settings.fresh_inputs + settings.baseline_executions
+    return search + rescorings + settings.tracks + 1 + settings.importance
 
 
 def _calls(settings: Settings, *, grounded: bool) -> Iterator[tuple[str, CallSize, int]]:

@@ -12,7 +12,9 @@ from mlestar.evaluation import Comparison, Grade
 from mlestar.evaluation.answers import Answers, check_form
 from mlestar.evaluation.blending.scales import NotBlendedError
 from mlestar.evaluation.blending.weights import Fit, fit_blend
+from mlestar.evaluation.examples import Examples, choose_examples
 from mlestar.evaluation.grading_process import GradingError, GradingProcess, NotPortableError
+from mlestar.evaluation.importance.measuring import Losses, NotMeasuredError, PermutedAnswers, measure_losses
 from mlestar.evaluation.outcome import NotShownError, Outcome, compare_with_truth
 from mlestar.evaluation.uncertainty.calibration import Calibration, Coverage, NotCalibratedError, calibrate, cover
 from mlestar.runtime.inputs import StagedInput
@@ -36,6 +38,9 @@ _ROWS = 500_000
 
 BLENDING = 2.0
 """Time limit of finding the weights of a blend, in multiples of that of a submission. Chosen by judgement."""
+
+MEASURING = 3.0
+"""Time limit of measuring the importance of columns, in multiples of that of a submission. Chosen by judgement."""
 
 MESSAGE_CHARACTERS = 300
 """Of the last line of standard error, in a message: a long traceback line still fits on three lines of a terminal."""
@@ -110,6 +115,22 @@ class Grading:
             NotShownError: they are not shown.
         """
         return await asyncio.to_thread(self._show, staged, submission)
+
+    async def choose_examples(self, staged: StagedInput, submission: Path) -> Examples:
+        """Return a few withheld rows with prediction and truth.
+
+        Raises:
+            NotShownError: none can be shown.
+        """
+        return await asyncio.to_thread(self._choose_examples, staged, submission)
+
+    async def measure(self, staged: StagedInput, answers: PermutedAnswers, submission: Path, earlier: Path) -> Losses:
+        """Return what predictions for permuted copies of withheld rows of an input show; see `measure_losses`.
+
+        Raises:
+            NotMeasuredError: that could not be computed.
+        """
+        return await asyncio.to_thread(self._measure, staged, answers, submission, earlier)
 
     async def load_metric(self, staged: StagedInput) -> None:
         """Execute the file of the task's metric.
@@ -215,6 +236,24 @@ class Grading:
             lambda answers: compare_with_truth(answers, submission),
             NotShownError,
             "they could not be compared",
+        )
+
+    def _choose_examples(self, staged: StagedInput, submission: Path) -> Examples:
+        return self._from_answers(
+            staged,
+            lambda process, answers: process.choose_examples(answers, submission, self.limit(staged)),
+            lambda answers: choose_examples(answers, submission),
+            NotShownError,
+            "they could not be compared",
+        )
+
+    def _measure(self, staged: StagedInput, answers: PermutedAnswers, submission: Path, earlier: Path) -> Losses:
+        return self._from_answers(
+            staged,
+            lambda process, _: process.measure(answers, submission, earlier, MEASURING * self.limit(staged)),
+            lambda _: measure_losses(answers, submission, earlier),
+            NotMeasuredError,
+            "the submission could not be measured",
         )
 
     def _from_answers(

@@ -11,6 +11,8 @@ from mlestar.data.task import Task
 from mlestar.errors import HoldoutError
 from mlestar.evaluation import Division, Grader, Holdout, SplitPlan, Store, divide_rows, fresh_holdouts, stage
 from mlestar.evaluation.grader import has_portable_metric, real_form
+from mlestar.evaluation.importance.planning import PermutationPlan
+from mlestar.evaluation.importance.staging import stage_permuted
 from mlestar.evaluation.submission import MAX_BYTES, SubmissionForm, describe_excess
 from mlestar.state import Brief
 from mlestar.store import RunFolder, key_of
@@ -158,6 +160,18 @@ class StagedInputs:
     async def real(self, brief: Brief | None = None) -> StagedInput:
         """Return a copy of the task's own input."""
         return await self._stage(await self.task(brief), None)
+
+    async def permuted(self, base: StagedInput, plan: PermutationPlan) -> StagedInput:
+        """Return the input for measuring the importance of columns, made of the rows of another one.
+
+        Raises:
+            NotMeasuredError: its test file cannot be written.
+        """
+        task, name = base.task, plan.holdout.name
+        async with self._staging:
+            path = await asyncio.to_thread(self._path, name)
+            content = await asyncio.to_thread(stage_permuted, task, plan, path, store=self._store)
+        return StagedInput(name, path, content, task, Grader(task, plan.holdout, self._resamples))
 
     def warnings(self) -> tuple[str, ...]:
         """Return what makes scores less certain: files that scripts with different labels had in common."""

@@ -279,6 +279,11 @@ class Settings(BaseModel):
         description="Grade the best constant and a simple model on the rows that the winner is graded on, without a "
         "model call; one that beats the winner is submitted in its place.",
     )
+    importance: bool = Field(
+        True,
+        description="Measure the importance of columns when a run ends: one more execution of the winner, on withheld "
+        "rows with one column after the other permuted, where time and executions are left.",
+    )
     debug_rounds: int = Field(3, ge=0, le=20, description="Attempts to repair a script that fails.")
     accept: Literal["better", "significant"] = Field(
         "significant",

@@ -50,6 +50,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
             "resamples",
             "max_graded",
             "baselines",
+            "importance",
         ),
     ),
     "Budget": (
@@ -87,6 +88,7 @@ NODES: dict[str, tuple[str, ...]] = {
     "resamples": ("grade",),
     "max_graded": ("grade",),
     "baselines": ("add_baselines",),
+    "importance": ("measure_importance",),
     "script_seconds": ("execute",),
     "grading_seconds": ("grade", "run_ablation"),
     "goal": ("prepare",),

@@ -56,6 +56,7 @@ class SettingKeywords(TypedDict, total=False):
     resamples: int
     max_graded: int
     baselines: bool
+    importance: bool
     debug_rounds: int
     accept: Literal["better", "significant"]
     leakage_rounds: int

@@ -8,12 +8,14 @@ from typing_extensions import TypedDict
 from mlestar.data.examples import ExampleName
 from mlestar.state.brief import Brief
 from mlestar.state.facts import StepFacts
+from mlestar.state.importance import ColumnImportance, Importance, most_important_first
 from mlestar.state.lessons import ConfirmedIdea, KnownFailure, PromptLessons, TriedIdea, TriedModel
 from mlestar.state.member import BlendMember
 from mlestar.state.origins import AS_GIVEN, BASELINE, ORIGINS, START
 from mlestar.state.start import StartComparison, StartScript
 from mlestar.state.supply import Supply
 from mlestar.state.values import (
+    FINISHED,
     NO_TRACK,
     Action,
     Answer,
@@ -45,6 +47,7 @@ __all__ = [
     "AS_GIVEN",
     "BASELINE",
     "CHECKPOINT_TYPES",
+    "FINISHED",
     "NO_TRACK",
     "ORIGINS",
     "START",
@@ -58,6 +61,7 @@ __all__ = [
     "CandidateOutput",
     "CandidateState",
     "Citation",
+    "ColumnImportance",
     "ConfirmedIdea",
     "Draft",
     "EnsembleOutput",
@@ -69,6 +73,7 @@ __all__ = [
     "Export",
     "Frozen",
     "Gain",
+    "Importance",
     "KnownFailure",
     "Measured",
     "ModelCard",
@@ -97,6 +102,7 @@ __all__ = [
     "VerdictStatus",
     "best_first",
     "merge_by_key",
+    "most_important_first",
 ]
 
 V = TypeVar("V")
@@ -260,11 +266,20 @@ class PipelineState(RunKeys, total=False):
     baselines: dict[str, Baseline]
     """By name."""
     start: StartComparison
+    importance: Importance
+    """Of the columns, for what was submitted."""
     remark: str
     """What a person added at the last review point, for the report."""
     status: RunStatus
     summary: RunSummary
 
 
-CHECKPOINT_TYPES: list[type] = [*Frozen.__subclasses__(), BlendMember, StartComparison, PipelineInput]
+CHECKPOINT_TYPES: list[type] = [
+    *Frozen.__subclasses__(),
+    BlendMember,
+    ColumnImportance,
+    Importance,
+    StartComparison,
+    PipelineInput,
+]
 """Types that checkpoints may hold, for `JsonPlusSerializer(allowed_msgpack_modules=...)`."""

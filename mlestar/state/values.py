@@ -40,6 +40,8 @@ VerdictStatus = Literal[
 
 RunStatus = Literal["solved", "baseline", "no_solution", "stopped", "paused", "failed"]
 """`baseline`: what was submitted is a baseline, as no script of the run was better, or none could be submitted."""
+FINISHED: tuple[RunStatus, ...] = ("solved", "baseline", "no_solution")
+"""A run that ended so executes no further script, so that its scores may be read in full precision."""
 
 
 class Frozen(BaseModel):

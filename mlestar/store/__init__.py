@@ -12,11 +12,11 @@ from mlestar.store.ledger import (
     Record,
     Reservation,
     Shortage,
-    Spend,
     UnfinishedError,
     finish,
     key_of,
 )
+from mlestar.store.queries import LedgerQueries, Spend, reading
 
 __all__ = [
     "FORMAT",
@@ -27,6 +27,7 @@ __all__ = [
     "CheckpointStore",
     "ExecutionKind",
     "Ledger",
+    "LedgerQueries",
     "NoteKind",
     "Record",
     "Reservation",
@@ -44,5 +45,6 @@ __all__ = [
     "make_run_id",
     "maker",
     "open_checkpoints",
+    "reading",
     "serializer",
 ]

@@ -30,6 +30,7 @@ NoteKind = Literal[
     "packages",
     "refused_supply",
     "start",
+    "brief",
 ]
 """Facts that cost nothing. `solution`: the outcome of an evaluation. `first_solution`: the first valid one of a track,
 which is exported at once. `leakage`: what the checker found in a script. `refusal`: work that a cap stopped.
@@ -44,4 +45,4 @@ the same when it is resumed. `step_facts`: what the run knew when a step began, 
 `graded`: a submission that a holdout has graded. `weights`: the commit of a repository of weights, which the run keeps.
 `packages`: the lock of the packages that a script declared, which the run keeps.
 `refused_supply`: a package or weights that may not be used, and why. `start`: the person's own script, as it was read
-when the run began."""
+when the run began. `brief`: the blob of the brief, for who reads a run that is not finished."""

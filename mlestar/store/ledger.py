@@ -19,14 +19,11 @@ from typing import Any, Literal, TypeVar
 from uuid import uuid4
 
 from mlestar.errors import StoreError
-from mlestar.store.damage import arguments, damaged, database_problem
+from mlestar.store.damage import arguments, database_problem
 from mlestar.store.kinds import NoteKind, WorkKind
-from mlestar.store.rows import Executed, RoleSpend
+from mlestar.store.queries import LedgerQueries
 from mlestar.store.statements import (
-    ANSWERED,
     CLOCK,
-    EVALUATED,
-    EXECUTIONS,
     EXPORT_FACTOR,
     FORGET,
     INHERIT,
@@ -37,8 +34,6 @@ from mlestar.store.statements import (
     RESERVED,
     SCHEMA,
     SLOWEST,
-    SPAN,
-    SPEND_BY_ROLE,
     SPENT,
 )
 from mlestar.store.text import to_json
@@ -108,31 +103,6 @@ class Reservation:
     """Tokens that the reply of a model call may have; None without a cap on money or tokens."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Spend:
-    """What a run has cost so far."""
-
-    model_calls: int
-    """Those without a known outcome count in tokens and money only."""
-    input_tokens: int
-    output_tokens: int
-    cached_tokens: int
-    """Of the input tokens."""
-    reasoning_tokens: int
-    """Of the output tokens."""
-    usd: float | None
-    """None when a call was made whose price is unknown."""
-    executions: int
-    retrievals: int
-    seconds: float
-    """Active time, summed over the sessions that worked on the run."""
-
-    @property
-    def tokens(self) -> int:
-        """Input and output tokens of all model calls."""
-        return self.input_tokens + self.output_tokens
-
-
 def key_of(*parts: object) -> str:
     """Return the key of work that is defined by these JSON-serializable parts."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
@@ -161,7 +131,7 @@ async def finish(work: asyncio.Future[T]) -> T:
     raise cancellation
 
 
-class Ledger:
+class Ledger(LedgerQueries):
     """One SQLite file; safe to share between the coroutines and threads of one process."""
 
     def __init__(self, path: Path) -> None:
@@ -226,63 +196,11 @@ class Ledger:
         except RuntimeError as error:
             raise _unusable(error) from error
 
-    def recall(self, key: str) -> dict[str, Any] | None:
-        rows = self._execute("SELECT result FROM entries WHERE key = ?", key)
-        return self._read(rows[0][0]) if rows else None
-
     def note(self, kind: NoteKind, key: str, fact: dict[str, Any], *, replace: bool = False) -> bool:
         """Record a fact that costs nothing; return whether it was recorded. The first one stays, unless `replace`."""
         if replace:
             self._execute("DELETE FROM entries WHERE key = ? AND kind = ?", key, kind)
         return bool(self._execute(INSERT + "RETURNING key", *_row(key, kind, "", Record(result=fact))))
-
-    def notes(self, kind: NoteKind) -> list[dict[str, Any]]:
-        """Return the facts of a kind, oldest first."""
-        rows = self._execute("SELECT result FROM entries WHERE kind = ? ORDER BY rowid", kind)
-        return [self._read(result) for (result,) in rows]
-
-    def _read(self, result: str) -> dict[str, Any]:
-        try:
-            content: dict[str, Any] = json.loads(result)
-        except (ValueError, TypeError, RecursionError) as error:
-            raise damaged(self._path.parent, self._path.name, "holds an entry that cannot be read") from error
-        return content
-
-    def spend(self) -> Spend:
-        calls, read, written, cached, reasoning, usd, unpriced, executions, retrievals = self._execute(SPENT)[0]
-        seconds = self._execute("SELECT total(seconds) FROM sessions")[0][0]
-        return Spend(
-            model_calls=calls,
-            input_tokens=read,
-            output_tokens=written,
-            cached_tokens=cached,
-            reasoning_tokens=reasoning,
-            usd=None if unpriced else usd,
-            executions=executions,
-            retrievals=retrievals,
-            seconds=seconds,
-        )
-
-    def answered(self) -> list[tuple[str, str, int]]:
-        """Return every model and role with the number of its replies, in the order in which they first answered."""
-        return [(model, role, count) for model, role, count in self._execute(ANSWERED)]
-
-    def span(self) -> tuple[str | None, str | None]:
-        """Return when the first and the last entry of the run itself were made, in ISO 8601."""
-        first, last = self._execute(SPAN)[0]
-        return first, last
-
-    def executions(self) -> list[Executed]:
-        """Return the executions of the run itself, in the order in which they ended."""
-        return [Executed(*row) for row in self._execute(EXECUTIONS)]
-
-    def evaluated(self) -> list[tuple[str, str]]:
-        """Return the id of every solution with the time of its evaluation."""
-        return [(solution, finished) for solution, finished in self._execute(EVALUATED)]
-
-    def spend_by_role(self) -> list[RoleSpend]:
-        """Return what the model calls of each role took, in the order in which they were first called."""
-        return [RoleSpend(*row) for row in self._execute(SPEND_BY_ROLE)]
 
     def reserve(self, label: str, worst: Amount, caps: Caps) -> int | Shortage:
         """Reserve an amount until it is released, or return the cap that it could pass.

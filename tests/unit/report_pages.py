@@ -1,15 +1,20 @@
 """Results of runs that were never executed, for tests of the report."""
 
-from typing import Any
+import io
+import wave
+from typing import Any, Literal
+
+from PIL import Image
 
 from mlestar.evaluation.outcome import Outcome
 from mlestar.report import Result, Score
 from mlestar.report.baselines import BaselineRow
+from mlestar.report.examples import ExampleRow, ExamplesRow
 from mlestar.report.history import ExecutionRow, History, PointRow, StudyRow, TrialRow
 from mlestar.report.outcome import OutcomeRow
 from mlestar.report.result import CapRow, MemberRow, ModelRow, SolutionRow
 from mlestar.report.start import StartRow
-from mlestar.state import Export, Gain, Source, Variant
+from mlestar.state import ColumnImportance, Export, Gain, Importance, Source, Variant
 from mlestar.store.rows import RoleSpend
 from tests.unit.read_runs import make_result, row
 
@@ -43,7 +48,47 @@ def history(*solutions: SolutionRow) -> History:
     )
 
 
-def full_result() -> Result:
+def importance(**changed: Any) -> Importance:
+    """Return an importance of columns with one that matters, one within noise, and one with a hostile name."""
+    long = "a_column_whose_name_does_not_end_" * 4
+    rows = (
+        ColumnImportance(column="size", loss=0.31, loss_se=0.02),
+        ColumnImportance(column=HOSTILE, loss=0.01, loss_se=0.02),
+        ColumnImportance(column=long, loss=-0.001, loss_se=0.004),
+    )
+    known = {"solution": "t0.c1", "columns": rows, "rows": 200, "blind": True, "score": 0.5, "seconds": 3.2}
+    return Importance.model_validate({**known, "left_out": (long, HOSTILE), "constant": (HOSTILE,), **changed})
+
+
+PICTURE, CLIP = "a" * 64, "b" * 64
+
+
+def make_media() -> dict[str, bytes]:
+    """Return a small picture and a short clip by their blobs."""
+    picture, clip = io.BytesIO(), io.BytesIO()
+    Image.new("RGB", (120, 80), (200, 90, 40)).save(picture, "PNG")
+    with wave.open(clip, "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(8000))
+    return {PICTURE: picture.getvalue(), CLIP: clip.getvalue()}
+
+
+def examples(kind: Literal["image", "audio", "text"]) -> ExamplesRow:
+    """Return examples with hostile and long labels and texts, and one whose picture is gone."""
+    long = "a_label_that_does_not_end_" * 5
+    media = {"image": PICTURE, "audio": CLIP, "text": ""}[kind]
+    texts = (f"{HOSTILE} {long} and some more words. " * 3, HOSTILE) if kind == "text" else ()
+    common = {"texts": texts, "media": media}
+    rows = (
+        ExampleRow(group="right", true=HOSTILE, predicted=HOSTILE, **common),
+        ExampleRow(group="right", true="cat", predicted="cat", **common),
+        ExampleRow(group="wrong", true=long, predicted="dog", **common),
+        ExampleRow(group="wrong", true="cat", predicted="gone", media="c" * 64),
+    )
+    return ExamplesRow(kind=kind, target="y", rows_of="fresh", blind=True, rows=rows)
+
+
+def full_result(kind: Literal["image", "audio", "text"] = "image") -> Result:
     """Return a result with everything that a report shows, with hostile and long texts."""
     long = "a_name_that_does_not_end_" * 6
     rows = [
@@ -64,6 +109,8 @@ def full_result() -> Result:
         history=history(*rows).model_copy(update={"roles": roles}),
         baselines=(baseline(0.3, 0.1),),
         outcome=OutcomeRow(rows_of="fresh", blind=True, outcome=outcome),
+        importance=importance(),
+        examples=examples(kind),
         start=StartRow(name=long, notes=(HOSTILE,), solution="t0.c1", holdout=0.5, holdout_se=0.01, warning=long),
         sources=(Source(address=f"https://example.org/{long}", title=HOSTILE, found_by="web", cards=("a",)),),
         exports=(Export(solution="t0.c1", submission=None, message=HOSTILE, seconds=1.0),),

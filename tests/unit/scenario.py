@@ -365,6 +365,7 @@ SMALL: dict[str, object] = {
     "resamples": 40,
     "give_up_after": 100,
     "baselines": False,
+    "importance": False,
 }
 FULL: dict[str, object] = {
     "retrieval": "none",
@@ -376,6 +377,7 @@ FULL: dict[str, object] = {
     "finalists": 3,
     "fresh_splits": 2,
     "baselines": False,
+    "importance": False,
     "resamples": 40,
     "give_up_after": 100,
 }

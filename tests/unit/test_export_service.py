@@ -13,6 +13,7 @@ import uvicorn
 from starlette.testclient import TestClient
 from uvicorn.server import ServerState
 
+from mlestar.data.new_ids import IdNumbers
 from mlestar.errors import UserError
 from mlestar.export import export_run
 from mlestar.export.alone.connections import PatientProtocol
@@ -22,7 +23,7 @@ from mlestar.export.alone.pyfunc import PyfuncModel
 from mlestar.export.alone.service import ServiceLimits, make_app
 from mlestar.metrics.spec import TaskSpec
 from mlestar.predictor import RowColumn, RowSpec, check_frame
-from mlestar.predictor.row_files import IdNumbers, RowFiles
+from mlestar.predictor.row_files import RowFiles
 from tests.unit.packaged import SIGNS, write_predictor
 from tests.unit.scenario import Scenario, make_task, solve
 

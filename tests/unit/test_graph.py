@@ -39,7 +39,8 @@ unsubsample -whole data-> export
 evaluate_whole -> rescore_whole
 rescore_whole -> export
 export -failed, next best-> export
-export -submitted, none left or budget-> report
+export -submitted, none left or budget-> measure_importance
+measure_importance -> report
 report -> __end__
 """
 

@@ -1,17 +1,30 @@
 """The report page: what it says of scores, where solutions are drawn, and what it never contains."""
 
 import re
+from typing import Literal
 
 import pytest
 
 from mlestar.evaluation.outcome import Bin, Outcome
-from mlestar.report import Score
+from mlestar.report import Score, views
 from mlestar.report.outcome import OutcomeRow
 from mlestar.report.page import render_page
 from mlestar.report.result import MemberRow
 from mlestar.report.views import lineage, shown_difference, summarize
 from mlestar.state import Brief
-from tests.unit.report_pages import HOSTILE, baseline, full_result, history, result, scripts_of, solution
+from tests.unit.report_pages import (
+    HOSTILE,
+    PICTURE,
+    baseline,
+    examples,
+    full_result,
+    history,
+    importance,
+    make_media,
+    result,
+    scripts_of,
+    solution,
+)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +95,47 @@ def test_predictions_are_drawn_beside_the_truth(brief: Brief, outcome: Outcome) 
     page = render_page(result(solution("t0.c1"), outcome=row), brief)
     assert "<h2>Predictions and truth</h2>" in page
     assert "<script" not in page.lower()
+
+
+def test_the_importance_of_columns_is_drawn_and_only_beyond_noise_told(brief: Brief) -> None:
+    page = render_page(result(solution("t0.c1"), importance=importance()), brief)
+    assert "<h2>Importance of columns</h2>" in page
+    told = "The score gets worse by more than two standard errors when this column is permuted: size."
+    assert f"{told} The other 2 are within noise." in page
+    assert "<script" not in page.lower()
+    assert "3.2 s" in page
+    assert "200 fresh rows" in page
+    assert "2 more columns were not measured" in page
+
+
+def test_a_reason_is_told_where_no_importance_was_measured(brief: Brief) -> None:
+    shown = importance(columns=(), reason=f"rows are files {HOSTILE}")
+    page = render_page(result(solution("t0.c1"), importance=shown), brief)
+    assert "It was not measured: rows are files &lt;script&gt;" in page
+    assert "Importance of columns" not in render_page(result(solution("t0.c1")), brief)
+
+
+@pytest.mark.parametrize(("kind", "tag"), [("image", "<img "), ("audio", "<audio "), ("text", "<blockquote>")])
+def test_examples_are_shown_with_prediction_and_truth(
+    brief: Brief, kind: Literal["image", "audio", "text"], tag: str
+) -> None:
+    page = render_page(result(solution("t0.c1"), examples=examples(kind)), brief, media=make_media())
+    assert "<h2>Examples</h2>" in page
+    assert page.count(tag) == (6 if kind == "text" else 3)
+    assert "gone" not in page
+    assert "<script" not in page.lower()
+    assert not re.search(r"""(?:src|href)=["'](?!#|data:(?:image/png|audio/wav);base64,)""", page)
+
+
+def test_pictures_beyond_the_size_of_a_page_are_left_out(brief: Brief, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "MOST_MEDIA", 2 * len(make_media()[PICTURE]))
+    page = render_page(result(solution("t0.c1"), examples=examples("image")), brief, media=make_media())
+    assert page.count("<img ") == 2
+
+
+def test_a_run_without_pillow_says_what_to_install(brief: Brief) -> None:
+    shown = examples("image").model_copy(update={"rows": (), "reason": "pictures need Pillow"})
+    assert "None are shown: pictures need Pillow." in render_page(result(solution("t0.c1"), examples=shown), brief)
 
 
 def test_a_page_of_many_solutions_stays_small(brief: Brief) -> None:

@@ -36,6 +36,8 @@ class Holdout:
     """Resampling unit of each withheld row, aligned with `withheld`."""
     ids: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     """Made-up ids by the ids of train, where these reveal labels; empty where the real ones are staged."""
+    new_ids: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    """Made-up ids of the withheld rows in their order, where rows are withheld several times; else empty."""
 
     @property
     def digest(self) -> str:
@@ -83,6 +85,8 @@ def withheld_ids(task: Task, holdout: Holdout) -> pd.Series | None:
     train, test = task.train.rows, task.test.rows
     if spec.id is None:
         return None
+    if holdout.new_ids:
+        return pd.Series(holdout.new_ids, dtype=str)
     if spec.id in train.columns:
         real = train[spec.id].to_numpy()[holdout.withheld]
         return pd.Series([holdout.ids.get(cell, cell) for cell in real], dtype=str)

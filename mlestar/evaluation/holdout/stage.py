@@ -29,7 +29,7 @@ from mlestar.files import sha256_of
 
 logger = logging.getLogger("mlestar.evaluation")
 
-_TIME = 1_577_836_800
+STAGED_TIME = 1_577_836_800
 """The time of all staged copies: the beginning of 2020."""
 
 
@@ -156,7 +156,7 @@ def _hide_names(task: Task, holdout: Holdout, folder: Path) -> None:
 def _set_times(folder: Path) -> None:
     """Give all files one time: the order in which files were written tells the order of their rows."""
     for _, path in _list_files(folder):
-        os.utime(path, (_TIME, _TIME))
+        os.utime(path, (STAGED_TIME, STAGED_TIME))
 
 
 def _stage_file(task: Task, holdout: Holdout | None, name: str, path: Path, target: Path, placement: Placement) -> str:

@@ -1,5 +1,6 @@
 """`mlestar track`: send a run to trackers, after it has ended or, as the process of a tracker, while it works."""
 
+import os
 import sys
 import threading
 
@@ -13,6 +14,9 @@ from mlestar.settings.trackers import TrackerSettings
 from mlestar.store import RunFolder
 from mlestar.trackers.course import Course
 from mlestar.trackers.following import Tracker, follow
+
+NICE = 10
+"""By how much the process of a tracker gives way to the scripts of the run."""
 
 
 def track_run(folder: RunFolder, options: dict[str, object], since: float | None) -> None:
@@ -30,6 +34,7 @@ def track_run(folder: RunFolder, options: dict[str, object], since: float | None
     chosen.check_installed()
     ended = threading.Event()
     if since is not None:
+        os.nice(NICE)
         threading.Thread(target=_wait_for_end, args=(ended,), daemon=True).start()
     elif folder.is_in_use():
         msg = f"a process works on run {folder.run_id}: send the run when it has ended"

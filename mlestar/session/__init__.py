@@ -17,7 +17,7 @@ from langgraph.types import Command, StateSnapshot
 
 from mlestar.data.task import Task
 from mlestar.errors import OperatorError, StopRequested, StoreError, UserError
-from mlestar.events import Event, RunFacts
+from mlestar.events import Event, RunFacts, Spending
 from mlestar.graph import build_graph
 from mlestar.llm.external import ModelCall
 from mlestar.nodes.submit import resume_early_exports, submit_best
@@ -112,10 +112,12 @@ class _End:
     def __init__(self) -> None:
         self.status: RunStatus = "failed"
         self.message = ""
+        self.spend: Spending | None = None
 
     def of(self, result: Result) -> Result:
         """Take the ending from a result, and return it."""
         self.status, self.message = result.status, result.message
+        self.spend = Spending.model_validate({**result.spend.model_dump(), "seconds": result.seconds})
         return result
 
 
@@ -131,7 +133,7 @@ async def _announced(ctx: RunContext) -> AsyncIterator[_End]:
         raise
     finally:
         message = end.message or f"run {ctx.folder.run_id} has ended: {end.status.replace('_', ' ')}"
-        ctx.events(Event(stage="run", message=message, work="run", phase="end", status=end.status))
+        ctx.events(Event(stage="run", message=message, work="run", phase="end", status=end.status, spend=end.spend))
 
 
 def _beginning(ctx: RunContext) -> Event:

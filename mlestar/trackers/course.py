@@ -71,6 +71,8 @@ class Course:
         self._begun: dict[str, Event] = {}
         """By the id of a solution, the event with which its execution began."""
         self._best: float | None = None
+        self._ended = 0.0
+        """When a session ended; its trackers tell of themselves later."""
 
     @property
     def began(self) -> float:
@@ -78,6 +80,9 @@ class Course:
 
     @property
     def last(self) -> float:
+        """When the last session ended, or the time of the last event of one that goes on or was killed."""
+        if self.status is not None and self._ended:
+            return self._ended
         return self.events[-1].time if self.events else self.began
 
     def read(self) -> bool:
@@ -113,6 +118,7 @@ class Course:
         self.events.append(event)
         if event.work == "run":
             self.status = None if event.phase == "begin" else event.status or "failed"
+            self._ended = event.time
         if event.work == "execution" and event.phase == "begin" and event.solution:
             self._begun.setdefault(event.solution, event)
         if event.verdict is not None and event.solution:

@@ -50,6 +50,9 @@ SOLUTION = "mlestar.solution"
 THREAD = "mlestar.thread"
 """Tag with the name that only this run has, by which it is found where the run folder has lost the id."""
 MODEL = "mlestar.model"
+"""Tag with the version of the model that was sent."""
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""Tag by which the pages of MLflow show an experiment as one of models that are trained."""
 
 
 @dataclass
@@ -140,7 +143,7 @@ class MlflowTracker:
 
     def _find_experiment(self) -> str:
         found = self._client.get_experiment_by_name(self._experiment_name)
-        return str(found.experiment_id if found else self._client.create_experiment(self._experiment_name))
+        return str(found.experiment_id if found else self._client.create_experiment(self._experiment_name, tags=KIND))
 
     def _find_run(self) -> str:
         """Return the id that the run folder has, or that of the run with our tag; empty where there is none."""

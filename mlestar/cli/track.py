@@ -1,5 +1,6 @@
 """`mlestar track`: send a run to trackers, after it has ended or, as the process of a tracker, while it works."""
 
+import fcntl
 import os
 import sys
 import threading
@@ -42,9 +43,16 @@ def track_run(folder: RunFolder, options: dict[str, object], since: float | None
     else:
         ended.set()
     # One after the other: a session has a process for each.
-    are_sent = [follow(*_open(folder, chosen, name, since), ended, _note) for name in chosen.names]
+    are_sent = [_send(folder, chosen, name, since, ended) for name in chosen.names]
     if not all(are_sent):
         raise typer.Exit(NO_SOLUTION)
+
+
+def _send(folder: RunFolder, chosen: TrackerSettings, name: str, since: float | None, ended: threading.Event) -> bool:
+    """Send a run to a tracker; a process of a session that was killed sends its rest first."""
+    with (folder.path / f".{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return follow(*_open(folder, chosen, name, since), ended, _note)
 
 
 def _choose(folder: RunFolder, options: dict[str, object]) -> TrackerSettings:

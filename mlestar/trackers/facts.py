@@ -33,8 +33,6 @@ def child_params(evaluation: Evaluation, row: SolutionRow | None) -> dict[str, o
         "solution": evaluation.solution,
         "origin": evaluation.origin,
         "track": evaluation.track,
-        "status": evaluation.status,
-        "standing": evaluation.standing,
     }
     if row is not None:
         params |= {"parent": row.parent, "compared": row.compared, "combines": ", ".join(row.combines)}

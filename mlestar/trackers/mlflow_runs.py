@@ -60,8 +60,8 @@ class _Child:
     """The nested run of an evaluation, as far as it is known to be at the server."""
 
     run: str
-    sent: bool
-    """All that was known when the evaluation ended is there."""
+    ended: int
+    """Until when the server knows the evaluation, in milliseconds since 1970; 0: not to its end."""
     params: frozenset[str]
     metrics: frozenset[str]
 
@@ -190,9 +190,10 @@ class MlflowTracker:
             condition = f"tags.`{PARENT}` = '{run}'"
             page = self._client.search_runs([self._experiment], condition, max_results=PAGE, page_token=token)
             for child in page:
-                is_sent = RunStatus.is_terminated(RunStatus.from_string(child.info.status))
+                has_ended = RunStatus.is_terminated(RunStatus.from_string(child.info.status))
+                ended = child.info.end_time or 0 if has_ended else 0
                 has = frozenset(child.data.params), frozenset(child.data.metrics)
-                yield child.data.tags.get(SOLUTION, ""), _Child(child.info.run_id, is_sent, *has)
+                yield child.data.tags.get(SOLUTION, ""), _Child(child.info.run_id, ended, *has)
             token = page.token
             if not token:
                 return
@@ -212,28 +213,35 @@ class MlflowTracker:
         self._sent_executions = max([self._sent_executions, *(point.executions for point in ready)])
 
     def _send_evaluation(self, evaluation: Evaluation) -> None:
-        child = self._children.get(evaluation.solution)
-        if child is None:
-            tags = {PARENT: self._run, SOLUTION: evaluation.solution, "mlflow.source.name": "mlestar"}
-            began = _milliseconds(evaluation.began)
-            run = self._client.create_run(self._experiment, began, tags, run_name=evaluation.solution)
-            child = _Child(run.info.run_id, sent=False, params=frozenset(), metrics=frozenset())
-            self._children[evaluation.solution] = child
-        if not child.sent:
-            text = clean_text("\n\n".join(filter(None, (evaluation.title, evaluation.plan))))
-            self._client.set_tag(child.run, "mlflow.note.content", text)
-            if (script := self._course.script(evaluation)) is not None:
-                self._client.log_text(child.run, script, "script.py")
-        row = self._find_row(evaluation.solution)
+        """Send an evaluation, or what became known of it; one that is repeated after a resume replaces the first."""
+        child = self._children.get(evaluation.solution) or self._begin_child(evaluation)
+        row, ended = self._find_row(evaluation.solution), _milliseconds(evaluation.ended)
+        is_sent = child.ended >= ended
         params = _new(child_params(evaluation, row), child.params)
-        metrics = _new(child_metrics(evaluation, row), child.metrics)
-        timestamp = _milliseconds(evaluation.ended)
-        self._log(child.run, params=params, metrics=[Metric(*item, timestamp, 0) for item in metrics.items()])
-        if not child.sent:
+        metrics = child_metrics(evaluation, row)
+        metrics = _new(metrics, child.metrics) if is_sent else metrics
+        self._log(child.run, params=params, metrics=[Metric(*item, ended, 0) for item in metrics.items()])
+        if not is_sent:
+            self._send_texts(child.run, evaluation)
             status = "FINISHED" if evaluation.status == "ok" else "FAILED"
-            self._client.set_terminated(child.run, status, end_time=timestamp)
-        known = frozenset(params) | child.params, frozenset(metrics) | child.metrics
-        self._children[evaluation.solution] = _Child(child.run, True, *known)
+            self._client.set_terminated(child.run, status, end_time=ended)
+        has = child.params.union(params), child.metrics.union(metrics)
+        self._children[evaluation.solution] = _Child(child.run, max(ended, child.ended), *has)
+
+    def _begin_child(self, evaluation: Evaluation) -> _Child:
+        tags = {PARENT: self._run, SOLUTION: evaluation.solution, "mlflow.source.name": "mlestar"}
+        began = _milliseconds(evaluation.began)
+        run = self._client.create_run(self._experiment, began, tags, run_name=evaluation.solution)
+        child = _Child(run.info.run_id, 0, frozenset(), frozenset())
+        self._children[evaluation.solution] = child
+        return child
+
+    def _send_texts(self, run: str, evaluation: Evaluation) -> None:
+        text = clean_text("\n\n".join(filter(None, (evaluation.title, evaluation.plan))))
+        self._client.set_tag(run, "mlflow.note.content", text)
+        self._client.set_tag(run, "mlestar.status", evaluation.standing or evaluation.status)
+        if (script := self._course.script(evaluation)) is not None:
+            self._client.log_text(run, script, "script.py")
 
     def _find_row(self, solution: str) -> Any:
         rows = self._course.result.solutions if self._course.result else ()

@@ -158,7 +158,7 @@ def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, A
 
 def _is_secret(name: str, value: object) -> bool:
     own = name.rpartition(".")[2]
-    is_setting = any(own in model.model_fields for model in (Settings, *PARTS.values()))
+    is_setting = own in Settings.model_fields or any(own in part.model_fields for part in PARTS.values())
     if SECRET_VARIABLE.search(own) and not is_setting:
         return True
     texts = value if isinstance(value, list) else [value]

@@ -19,7 +19,7 @@ def run_params(course: Course) -> dict[str, object]:
     """Return the settings of a run, without secrets; those that are empty are left out."""
     settings = course.recorded.settings
     model = course.recorded.model
-    params = {"model": model} if model else {}
+    params: dict[str, object] = {"model": model} if model else {}
     return params | {
         f"settings.{name}": mask_secrets(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
         for name, value in settings.items()

@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from mlestar.progress import read_events
-from mlestar.report import Result, SolutionRow
+from mlestar.report import Result
+from mlestar.report.result import SolutionRow
 from mlestar.store import RunFolder
 from tests.extras.mlflow_server import free_port, make_environment, serving
 from tests.unit.paths import ROOT

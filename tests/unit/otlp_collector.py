@@ -36,7 +36,7 @@ class Collector:
     @property
     def service(self) -> str:
         attributes = self.requests[0].resource_spans[0].resource.attributes
-        return next(item.value.string_value for item in attributes if item.key == "service.name")
+        return next(str(item.value.string_value) for item in attributes if item.key == "service.name")
 
     def named(self, beginning: str) -> list[Span]:
         """Return the spans whose names begin so, in the order in which they began."""

@@ -23,7 +23,7 @@ from tests.unit.command_line import call
 from tests.unit.otlp_collector import Collector, attributes_of, collecting
 from tests.unit.scenario import SMALL, Scenario, lose_connection, resume, signs, solve
 
-TRACKED = {"outer_steps": 0, "debug_rounds": 0, "trackers": {"otel": True, "wait_seconds": 250}}
+TRACKED = {**SMALL, "outer_steps": 0, "debug_rounds": 0, "trackers": {"otel": True, "wait_seconds": 250}}
 SECRET = "sk-proj-1234567890abcdef1234"
 
 
@@ -44,7 +44,7 @@ def tracked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Result, 
         patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", running.address)
         patch.setenv("MY_API_KEY", SECRET)
         scenario = Scenario(jobs={"t0.c1": "broken"})
-        yield asyncio.run(solve(tmp_path_factory.mktemp("tracked"), scenario, **TRACKED)), running
+        yield asyncio.run(solve(tmp_path_factory.mktemp("tracked"), scenario, TRACKED)), running
 
 
 def notes(result: Result) -> list[str]:
@@ -140,7 +140,7 @@ async def test_a_collector_that_is_away_does_not_stop_the_run(tmp_path: Path, mo
         port = free.getsockname()[1]
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
-    result = await solve(tmp_path, Scenario(), **TRACKED)
+    result = await solve(tmp_path, Scenario(), TRACKED)
     warning, rest = notes(result)
     assert result.status == "solved"
     assert warning.startswith(f"OpenTelemetry collector at http://127.0.0.1:{port} does not take the run")
@@ -159,7 +159,7 @@ async def test_a_tracker_that_cannot_start_does_not_stop_the_run(
 ) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
     received: list[Event] = []
-    settings = Settings.resolve({**SMALL, **TRACKED, "runs_dir": tmp_path / "runs", "trust": True})
+    settings = Settings.resolve({**TRACKED, "runs_dir": tmp_path / "runs", "trust": True})
     options = Scenario().options(on_event=received.append)
     result = await mlestar.asolve(signs(), settings=settings, run_id="run", **options)
     told = [event.message for event in received if event.stage == "tracker"]

@@ -3,18 +3,29 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from mlestar.errors import first_line, mask_secrets
 from mlestar.trackers.course import Course
 
-POLL_SECONDS = 1.0
-FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0
-"""Seconds before what a tracker did not take is sent again; doubled each time. Chosen by judgement."""
-LAST_TRIES, BETWEEN_TRIES = 2, 1.0
-"""Times and seconds at which the rest is sent once the run has ended."""
+LAST_TRIES = 2
+"""Times that the rest is sent once the run has ended."""
 _PROBLEM_CHARACTERS = 200
 
+
+@dataclass(frozen=True)
+class Pauses:
+    """Seconds between two looks at the run, and before what was not taken is sent again. Chosen by judgement."""
+
+    look: float = 1.0
+    first: float = 5.0
+    """Doubled each time."""
+    longest: float = 60.0
+    at_end: float = 1.0
+
+
+DEFAULT_PAUSES = Pauses()
 Note = Callable[[str], None]
 
 
@@ -34,7 +45,9 @@ class Tracker(Protocol):
         """Return where a person finds what was sent."""
 
 
-def follow(course: Course, tracker: Tracker, ended: threading.Event, note: Note) -> bool:
+def follow(
+    course: Course, tracker: Tracker, ended: threading.Event, note: Note, pauses: Pauses = DEFAULT_PAUSES
+) -> bool:
     """Send a run until it has ended, and return whether all of it was sent.
 
     Args:
@@ -42,14 +55,15 @@ def follow(course: Course, tracker: Tracker, ended: threading.Event, note: Note)
         tracker: where it is sent.
         ended: is set when the run has ended.
         note: receives lines for a person: where the run is found, and a failure, once.
+        pauses: between attempts.
     """
-    attempts = _Attempts(tracker.title, note)
-    while not ended.wait(POLL_SECONDS):
+    attempts = _Attempts(tracker.title, note, pauses)
+    while not ended.wait(pauses.look):
         if course.read() or attempts.failed:
             attempts.make(tracker.send)
     course.finish()
     for number in range(LAST_TRIES):
-        time.sleep(BETWEEN_TRIES if number else 0)
+        time.sleep(pauses.at_end if number else 0)
         if attempts.make(tracker.finish, again=True):
             note(f"sent to {tracker.describe()}")
             return True
@@ -59,9 +73,10 @@ def follow(course: Course, tracker: Tracker, ended: threading.Event, note: Note)
 class _Attempts:
     """Attempts to send, with a pause after each that fails."""
 
-    def __init__(self, title: str, note: Note) -> None:
+    def __init__(self, title: str, note: Note, pauses: Pauses) -> None:
         self._title = title
         self._note = note
+        self._pauses = pauses
         self._noted = False
         self._pause = 0.0
         self._due = 0.0
@@ -86,7 +101,7 @@ class _Attempts:
 
     def _fail(self, error: Exception) -> None:
         self.failed = True
-        self._pause = min(max(FIRST_PAUSE, 2 * self._pause), LONGEST_PAUSE)
+        self._pause = min(max(self._pauses.first, 2 * self._pause), self._pauses.longest)
         self._due = time.monotonic() + self._pause
         if not self._noted:
             reason = mask_secrets(first_line(str(error)) or type(error).__name__)[:_PROBLEM_CHARACTERS]

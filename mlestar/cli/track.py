@@ -32,7 +32,7 @@ def track_run(folder: RunFolder, options: dict[str, object], since: float | None
         UserError: there is no such run, a process works on it, or a tracker cannot be used.
     """
     chosen = _choose(folder, options)
-    chosen.check_installed()
+    chosen.check_usable()
     ended = threading.Event()
     if since is not None:
         os.nice(NICE)
@@ -70,7 +70,7 @@ def _open(folder: RunFolder, chosen: TrackerSettings, name: str, since: float | 
     if name == "mlflow":
         from mlestar.trackers.mlflow_runs import MlflowTracker
 
-        return course, MlflowTracker(course, chosen.mlflow or "", chosen.experiment)
+        return course, MlflowTracker(course, chosen.find_address(), chosen.experiment)
     from mlestar.trackers.spans import SpanTracker
 
     return course, SpanTracker(course, since=since or 0.0)

@@ -49,7 +49,7 @@ async def open_session(
         options: objects to use instead of those the settings name.
         task: a loaded task to use instead of the folder's content.
     """
-    settings.trackers.check_installed()
+    settings.trackers.check_usable()
     try:
         ctx = await open_context(settings, run_id, folder, options, task)
         try:

@@ -1,5 +1,6 @@
 """Which trackers a run is sent to."""
 
+import os
 import re
 from importlib.util import find_spec
 from typing import Any
@@ -9,8 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from mlestar.errors import SettingsError
 
-FROM_ENVIRONMENT = "env"
-"""Stands for the address in `MLFLOW_TRACKING_URI`."""
+FROM_ENVIRONMENT, VARIABLE = "env", "MLFLOW_TRACKING_URI"
+"""A word that stands for the address in a variable."""
 _CREDENTIALS = re.compile(r"://[^/@]*@")
 
 _MODULES = {"mlflow": "mlflow", "otel": "opentelemetry.exporter.otlp.proto.http"}
@@ -61,16 +62,30 @@ class TrackerSettings(BaseModel):
         """The trackers that are switched on."""
         return tuple(name for name in ("mlflow", "otel") if getattr(self, name))
 
-    def check_installed(self) -> None:
-        """Refuse trackers whose packages are missing; nothing of them is imported.
+    def check_usable(self) -> None:
+        """Refuse trackers whose packages or whose address are missing; nothing of them is imported.
 
         Raises:
-            SettingsError: with the command that installs them.
+            SettingsError: with what to do.
         """
         for name in self.names:
             if not _is_installed(_MODULES[name]):
                 msg = f"trackers.{name} needs a package: pip install 'mlestar[{name}]'"
                 raise SettingsError(msg)
+        if self.mlflow:
+            self.find_address()
+
+    def find_address(self) -> str:
+        """Return the address of MLflow.
+
+        Raises:
+            SettingsError: it is that of a variable which is not set.
+        """
+        address = os.environ.get(VARIABLE, "") if self.mlflow == FROM_ENVIRONMENT else self.mlflow
+        if not address:
+            msg = f"trackers.mlflow is {FROM_ENVIRONMENT}, but {VARIABLE} is not set: set it, or give the address"
+            raise SettingsError(msg)
+        return address
 
 
 def _is_installed(module: str) -> bool:

@@ -21,10 +21,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from mlestar import __version__
-from mlestar.errors import SettingsError, clean_text
+from mlestar.errors import clean_text, mask_secrets
 from mlestar.files import read_regular
 from mlestar.metrics.precision import format_score
-from mlestar.settings.trackers import FROM_ENVIRONMENT
 from mlestar.trackers.course import Course, Evaluation
 from mlestar.trackers.facts import child_metrics, child_params, final_metrics, point_metrics, run_params
 from mlestar.trackers.model import exported_model
@@ -70,18 +69,9 @@ class MlflowTracker:
     """Sends a run to a tracking server; what the server has already is not sent again."""
 
     def __init__(self, course: Course, address: str, experiment: str) -> None:
-        """Take a run and where it is sent.
-
-        Raises:
-            SettingsError: the address is that of an environment variable, which is not set.
-        """
-        if address == FROM_ENVIRONMENT:
-            address = os.environ.get("MLFLOW_TRACKING_URI", "")
-            if not address:
-                msg = "trackers.mlflow is env, but MLFLOW_TRACKING_URI is not set: set it, or give the address"
-                raise SettingsError(msg)
-        self.title = f"MLflow at {address}"
-        self._address = address
+        """Take a run and where it is sent."""
+        self._address = mask_secrets(address)
+        self.title = f"MLflow at {self._address}"
         self._experiment_name = experiment
         self._course = course
         self._client = MlflowClient(tracking_uri=address)

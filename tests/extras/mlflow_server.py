@@ -1,5 +1,6 @@
 """An environment with MLflow, and its server, started as users start it."""
 
+import os
 import socket
 import subprocess
 import sysconfig
@@ -38,7 +39,9 @@ def serving(python: Path, folder: Path, port: int) -> Iterator[str]:
     command = [str(python.with_name("mlflow")), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", "sqlite:///mlflow.db", "--artifacts-destination", "artifacts"]
     with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+        # Its background jobs are of features that are not used here.
+        environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
     address = f"http://127.0.0.1:{port}"
     try:
         wait_until_served(f"{address}/health", 120)

@@ -5,7 +5,9 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -173,6 +175,16 @@ async def test_a_tracker_without_its_package_is_refused_before_anything_is_made(
     with pytest.raises(mlestar.UserError, match=r"trackers.mlflow needs a package: pip install 'mlestar\[mlflow\]'"):
         await solve(tmp_path, Scenario(), trackers="http://127.0.0.1:1")
     assert not (tmp_path / "runs").exists()
+
+
+async def test_the_address_of_a_variable_that_is_not_set_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow", ModuleType("mlflow"))
+    sys.modules["mlflow"].__spec__ = ModuleSpec("mlflow", None)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with pytest.raises(mlestar.UserError, match=r"trackers.mlflow is env, but MLFLOW_TRACKING_URI is not set"):
+        await solve(tmp_path, Scenario(), trackers="env")
 
 
 @pytest.mark.parametrize(

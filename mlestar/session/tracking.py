@@ -77,21 +77,18 @@ class _TrackerProcess:
                 self._emit(line.decode(errors="replace").strip()[:_MAX_LINE])
 
     def _emit(self, line: str) -> None:
-        self._ctx.events(Event(stage=_STAGE, message=line))
+        try:
+            self._ctx.events(Event(stage=_STAGE, message=line))
+        except Exception:  # whoever receives events may raise anything: no reason to stop the run
+            logger.warning("run %s: a line of a tracker was not received", self._ctx.folder.run_id, exc_info=True)
 
 
 async def _start(ctx: RunContext, name: str) -> _TrackerProcess | None:
     """Start the process of a tracker; without it the run goes on."""
     trackers, folder = ctx.settings.trackers, ctx.folder
     options = ["--mlflow", trackers.mlflow or ""] if name == "mlflow" else ["--otel"]
-    options += [
-        "--runs-dir",
-        str(folder.path.parent),
-        "--experiment",
-        trackers.experiment,
-        "--follow",
-        repr(time.time()),
-    ]
+    options += ["--runs-dir", str(folder.path.parent), "--experiment", trackers.experiment]
+    options += ["--follow", repr(time.time())]
     command = [sys.executable, "-I", "-c", _START, json.dumps(sys.path), "track", *options, "--", folder.run_id]
     try:
         # A session of its own: Ctrl-C is for the run, which then tells its trackers that it has ended.

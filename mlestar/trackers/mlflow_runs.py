@@ -125,7 +125,7 @@ class MlflowTracker:
         steps = [metric.step for metric in self._client.get_metric_history(run, "model_calls")]
         self._sent_executions = max(steps, default=-1)
         self._children = dict(self._read_children(run))
-        if RunStatus.is_terminated(RunStatus.from_string(found.info.status)):
+        if found.info.status != "RUNNING":
             self._client.update_run(run, status="RUNNING")
         self._remember(run)
         self._run = run

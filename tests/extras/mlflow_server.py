@@ -1,6 +1,7 @@
 """An environment with MLflow, and its server, started as users start it."""
 
 import os
+import signal
 import socket
 import subprocess
 import sysconfig
@@ -41,11 +42,11 @@ def serving(python: Path, folder: Path, port: int) -> Iterator[str]:
     with (folder / "log").open("ab") as log:
         # Its background jobs are of features that are not used here.
         environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment, start_new_session=True)
     address = f"http://127.0.0.1:{port}"
     try:
-        wait_until_served(f"{address}/health", 120)
+        wait_until_served(f"{address}/health", 300)
         yield address
     finally:
-        process.terminate()
-        process.wait(30)
+        os.killpg(process.pid, signal.SIGKILL)  # the server has processes of its own
+        process.wait(60)

@@ -96,6 +96,8 @@ class Server:
     def runs(self) -> list[dict[str, Any]]:
         """Return all runs of our experiment, those that are nested too, with dictionaries of their data."""
         found = self._client.get("/experiments/get-by-name", params={"experiment_name": "mlestar"}).json()
+        if "experiment" not in found:  # nothing has been sent yet
+            return []
         asked = {"experiment_ids": [found["experiment"]["experiment_id"]], "max_results": 1000}
         runs: list[dict[str, Any]] = self._client.post("/runs/search", json=asked).json().get("runs", [])
         for run in runs:
@@ -182,9 +184,11 @@ def test_a_run_has_nested_runs_parameters_metrics_files_and_its_model(served: Pl
 
 def test_a_run_that_was_killed_is_continued_and_a_fork_is_a_run_of_its_own(served: Place) -> None:
     process = start(served, "b")
+    wait_for(process, (served.run_folder("b").path / "trackers.json").exists)
     wait_for(process, lambda: any(event.verdict for event in read_events(served.run_folder("b").events)))
     process.kill()
     process.wait()
+    assert not served.run_folder("b").result.exists()
     server = Server(served)
     wait_for(None, lambda: [run["info"]["status"] for run in server.parents()] == ["KILLED"])
     [first] = server.parents()

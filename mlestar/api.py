@@ -150,7 +150,7 @@ async def aresume(
         run_id: name of the run folder.
         runs_dir: folder that holds the run folders; by default that of the environment or `mlestar.toml`.
         task: needed again when the run was started from a `Task` with a metric of its own.
-        settings: other caps, or another number of scripts at once, from here on.
+        settings: other caps, another number of scripts at once, or other trackers, from here on.
         fresh: do everything again, whatever the run's ledger holds; what it cost stays counted.
         **keywords: settings, which take precedence over `settings`, and what `RunOptions` describes.
 
@@ -353,7 +353,7 @@ def resumed_settings(folder: RunFolder, changes: Mapping[str, Any]) -> Settings:
     """
     recorded = folder.read_settings()
     chosen = Settings.resolve({**recorded.settings, **changes, "runs_dir": folder.path.parent})
-    if fixed := sorted(set(changes) - set(BUDGET)):
+    if fixed := sorted(set(changes) - {*BUDGET, "trackers"}):
         msg = f"a run keeps its settings: {', '.join(fixed)} cannot change; `mlestar fork {folder.run_id}` changes them"
         raise SettingsError(msg)
     return chosen

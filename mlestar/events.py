@@ -59,6 +59,21 @@ class RunFacts(BaseModel):
     """Active time of earlier sessions."""
 
 
+class CallCost(BaseModel):
+    """What the requests of a model call took."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True, allow_inf_nan=False)
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    """Of the input tokens."""
+    reasoning_tokens: int = 0
+    """Of the output tokens."""
+    usd: float | None = None
+    """None: the price of the model is unknown."""
+
+
 class Event(BaseModel):
     """One step of a run, streamed as a custom event of the graphs."""
 
@@ -92,6 +107,12 @@ class Event(BaseModel):
     """Of the work."""
     work_id: str | None = None
     """What begins and ends with the same id is the same work."""
+    outcome: Line = ""
+    """Of work that has ended: the status of an execution, else `done`; `failed` or `stopped` of what gave no result."""
+    model: Line = ""
+    """That answered a call."""
+    cost: CallCost | None = None
+    """Of a call that has ended; None where no request was sent, because its reply was recorded earlier."""
     limit: Finite = None
     """Seconds that a script may take, when it begins."""
     title: Line = ""

@@ -359,6 +359,23 @@ def report(
     report_run(resolve_settings({"runs_dir": runs_dir}).runs_dir, run_id, output)
 
 
+@app.command()
+def track(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Name of a run that has ended or stopped.")],
+    mlflow: Annotated[str | None, typer.Option(help="Address of an MLflow server, or env.")] = None,
+    experiment: Annotated[str | None, typer.Option(help="Name of the experiment in MLflow.")] = None,
+    otel: Annotated[bool, typer.Option("--otel", help="Send OpenTelemetry spans.")] = False,
+    follow: Annotated[float | None, typer.Option(hidden=True)] = None,
+    runs_dir: RunsDir = None,
+) -> None:
+    """Send a run to MLflow or an OpenTelemetry collector; by default to where its settings say."""
+    from mlestar.cli.track import track_run
+    from mlestar.store import RunFolder
+
+    folder = RunFolder(resolve_settings({"runs_dir": runs_dir}).runs_dir, run_id)
+    track_run(folder, {"mlflow": mlflow, "experiment": experiment, "otel": otel}, follow)
+
+
 @app.command("settings")
 def show_settings(
     profile: ProfileName = None,

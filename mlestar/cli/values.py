@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from mlestar.settings import Settings
     from mlestar.settings.sources import Layers
 
-MAIN_PARTS = {"retrieval": "sources"}
+MAIN_PARTS = {"retrieval": "sources", "trackers": "mlflow"}
 """The part of a setting that its bare name sets."""
 
 

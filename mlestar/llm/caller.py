@@ -73,6 +73,8 @@ class ModelReply:
     """Key of its entry in the ledger."""
     grounding: dict[str, Any] | None = None
     """Which pages support which part of the text, in the provider's form."""
+    requests: tuple[Record, ...] = ()
+    """What was sent for it now; empty where it is recorded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,10 +213,11 @@ class Caller:
 
     async def _answer(self, question: _Question, reserve: Reserve | None) -> ModelReply:
         """Return the reply to a question; one that was cut at less than the model allows is asked for once more."""
-        result = await self._recorded(question, reserve)
+        requests: list[Record] = []
+        result = await self._recorded(question, reserve, requests)
         if cut_at := result.get("cut", 0):
             again = replace(question, key=question.key_when_cut, cut_at=cut_at)
-            result = await self._recorded(again, reserve)
+            result = await self._recorded(again, reserve, requests)
         self._returned.add(question.key)
         text = await asyncio.to_thread(self._blobs.text, result["text"])
         return ModelReply(
@@ -223,24 +226,29 @@ class Caller:
             model=result["model"],
             key=question.key,
             grounding=result.get("grounding"),
+            requests=tuple(requests),
         )
 
-    async def _recorded(self, question: _Question, reserve: Reserve | None) -> dict[str, Any]:
+    async def _recorded(self, question: _Question, reserve: Reserve | None, requests: list[Record]) -> dict[str, Any]:
         """Return the recorded result of a question, after asking it where there is none.
 
-        A request that was not answered is recorded with its cost, and the next one is reserved anew.
+        A request that was not answered is recorded with its cost, and the next one is reserved anew. What was sent is
+        added to `requests`.
         """
         attempts = Attempts()
         while True:
             try:
-                return await self._once(question, attempts, reserve)
+                return await self._once(question, attempts, reserve, requests)
             except _BrokenOff as broken:
+                requests.append(broken.record)
                 if isinstance(broken.error.final, ModelError):
                     raise broken.error.final from None
                 pause = broken.error.pause
             await asyncio.sleep(pause)
 
-    async def _once(self, question: _Question, attempts: Attempts, reserve: Reserve | None) -> dict[str, Any]:
+    async def _once(
+        self, question: _Question, attempts: Attempts, reserve: Reserve | None, requests: list[Record]
+    ) -> dict[str, Any]:
         reserved: Reservation | None = None
 
         @asynccontextmanager
@@ -251,7 +259,9 @@ class Caller:
                 yield reservation
 
         async def work() -> Record:
-            return await self._ask(question, reserved, attempts)
+            record = await self._ask(question, reserved, attempts)
+            requests.append(record)
+            return record
 
         surrounding = within(reserve) if reserve else None
         result, _ = await self._ledger.once(question.key, "model_call", question.role, work, within=surrounding)

@@ -53,6 +53,11 @@ class EventLog:
         if self._writer is None:
             self._writer = ThreadPoolExecutor(1, thread_name_prefix="events")
 
+    def flush(self) -> None:
+        """Return when all events until now are written."""
+        if self._writer is not None:
+            self._writer.submit(int).result()
+
     def close(self) -> None:
         """Keep no more events; returns when all are written."""
         writer, self._writer = self._writer, None

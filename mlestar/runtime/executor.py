@@ -312,7 +312,8 @@ class Executor:
             runner = await self.runner()
             with announce(begin, self._emit) as end:
                 execution = await runner.run(job)
-                end.update(seconds=execution.seconds, message=f"{job.name}: {execution.status}")
+                status = execution.status
+                end.update(seconds=execution.seconds, message=f"{job.name}: {status}", outcome=status)
             record = await asyncio.to_thread(self._store, execution, collect, staged, supplied)
         except asyncio.CancelledError:
             await self._release_runner()

@@ -69,12 +69,16 @@ def announce(begin: Event, emit: Callable[[Event], object] = emit_event) -> Iter
     started, end = time.monotonic(), dict[str, Any]()
     begin = begin.model_copy(update={"phase": "begin", "work_id": uuid.uuid4().hex[:12]})
     emit(begin)
+    outcome = "done"
     try:
         yield end
+    except BaseException as error:
+        outcome = "failed" if isinstance(error, Exception) else "stopped"
+        raise
     finally:
         known = begin.model_dump(exclude={"time", "limit", "message", "spend"})
-        ending = {"message": f"{begin.message}: ended", "seconds": time.monotonic() - started, **end, "phase": "end"}
-        emit(Event.model_validate({**known, **ending}))
+        ending = {"message": f"{begin.message}: ended", "seconds": time.monotonic() - started, "outcome": outcome}
+        emit(Event.model_validate({**known, **ending, **end, "phase": "end"}))
 
 
 def few_words(plan: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from mlestar.agents.context import AgentContext, ReplyError
 from mlestar.agents.roles import ROLES
 from mlestar.errors import UserError
-from mlestar.events import Event, Spending
+from mlestar.events import CallCost, Event, Spending
 from mlestar.llm import Caller, ModelReply, Prices, Reliability, RetryPolicy, Transport, choose_models
 from mlestar.llm.external import Answerer
 from mlestar.prompts import Prompts
@@ -79,6 +79,7 @@ class Services:
                 except AbandonedError:
                     await self.budget.refuse_to_start()
                 end.update(message=f"the {name} has answered", spend=await self.spending())
+                end.update(model=reply.model, cost=_cost(reply))
                 return reply
 
         return AgentContext(call=call, prompts=self.prompts, brief=brief, track=track, judge=self.reliability.judge)
@@ -188,6 +189,16 @@ def _make_retrieval(
         prompts=prompts,
         names=names,
     )
+
+
+def _cost(reply: ModelReply) -> CallCost | None:
+    """Return what a reply has cost now; None where it is recorded."""
+    if not reply.requests:
+        return None
+    names = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+    counts = {name: sum(getattr(record, name) for record in reply.requests) for name in names}
+    prices = [record.usd for record in reply.requests]
+    return CallCost(**counts, usd=None if None in prices else sum(price or 0.0 for price in prices))
 
 
 def _emit_model(line: str) -> None:

@@ -17,7 +17,7 @@ from langgraph.types import Command, StateSnapshot
 
 from mlestar.data.task import Task
 from mlestar.errors import OperatorError, StopRequested, StoreError, UserError
-from mlestar.events import Event, RunFacts
+from mlestar.events import Event, RunFacts, Spending
 from mlestar.graph import build_graph
 from mlestar.llm.external import ModelCall
 from mlestar.nodes.submit import resume_early_exports, submit_best
@@ -25,6 +25,7 @@ from mlestar.report import Result, write_result
 from mlestar.runtime.context import RunContext, close_context, open_context
 from mlestar.runtime.options import OnEvent, RunOptions
 from mlestar.session.questions import Answers, read_question, write_questions
+from mlestar.session.tracking import tracked
 from mlestar.settings import Settings
 from mlestar.state import PipelineInput, PipelineState, Question, RunStatus
 from mlestar.store import RunFolder, finish, open_checkpoints
@@ -48,6 +49,7 @@ async def open_session(
         options: objects to use instead of those the settings name.
         task: a loaded task to use instead of the folder's content.
     """
+    settings.trackers.check_usable()
     try:
         ctx = await open_context(settings, run_id, folder, options, task)
         try:
@@ -65,7 +67,7 @@ async def run_session(ctx: RunContext, start: PipelineInput, options: RunOptions
     """Run the pipeline from its last checkpoint to its end, a question that nobody answers, or a stop."""
     thread = (await asyncio.to_thread(ctx.folder.read_settings)).thread
     checkpoints = open_checkpoints(ctx.folder.checkpoints, ctx.settings.checkpoints)
-    async with _announced(ctx) as end, _stoppable(ctx, options), checkpoints as saver:
+    async with tracked(ctx), _announced(ctx) as end, _stoppable(ctx, options), checkpoints as saver:
         if fresh:
             await _forget(ctx, saver, thread)
         graph = (options.get("graph") or build_graph()).compile(checkpointer=saver, name="pipeline")
@@ -110,10 +112,12 @@ class _End:
     def __init__(self) -> None:
         self.status: RunStatus = "failed"
         self.message = ""
+        self.spend: Spending | None = None
 
     def of(self, result: Result) -> Result:
         """Take the ending from a result, and return it."""
         self.status, self.message = result.status, result.message
+        self.spend = Spending.model_validate({**result.spend.model_dump(), "seconds": result.seconds})
         return result
 
 
@@ -129,7 +133,7 @@ async def _announced(ctx: RunContext) -> AsyncIterator[_End]:
         raise
     finally:
         message = end.message or f"run {ctx.folder.run_id} has ended: {end.status.replace('_', ' ')}"
-        ctx.events(Event(stage="run", message=message, work="run", phase="end", status=end.status))
+        ctx.events(Event(stage="run", message=message, work="run", phase="end", status=end.status, spend=end.spend))
 
 
 def _beginning(ctx: RunContext) -> Event:

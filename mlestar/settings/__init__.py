@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from mlestar.errors import SettingsError, nearest
 from mlestar.settings.form import shape_form
+from mlestar.settings.trackers import TrackerSettings
 
 Profile = Literal["quick", "standard", "paper"]
 Share = Literal["all", "statistics", "names"]
@@ -26,7 +27,7 @@ UNBOUND = (
     *BUDGET,
     *("model_seconds", "model_attempts", "model_backoff", "model_parallel", "warm", "prices", "runs_dir"),
     *("link_above_mb", "grading_seconds", "weights_dir", "weight_hosts", "weight_mb"),
-    *("packages_dir", "package_mb", "package_seconds", "package_count"),
+    *("packages_dir", "package_mb", "package_seconds", "package_count", "trackers"),
 )
 """Settings that may differ when a run is started again under its own id: none changes what is asked or executed."""
 EXPORT_STRETCH = 3.0
@@ -344,6 +345,10 @@ class Settings(BaseModel):
         description="Folder of lessons: what earlier runs tried is read from it and shown to agents, and what this run "
         "tried is added to it. Empty: none are read or kept.",
     )
+    trackers: TrackerSettings = Field(
+        TrackerSettings(),
+        description="Where the run is sent while it works; an address is short for `mlflow`. Nothing by default.",
+    )
     runs_dir: Path = Field(Path("runs"), description="Folder that holds the run folders.")
     checkpoints: Literal["sqlite", "postgres"] = Field(
         "sqlite", description="Where checkpoints are: in the run folder, or in the database of MLESTAR_POSTGRES_DSN."
@@ -459,6 +464,10 @@ class Settings(BaseModel):
         return cls.resolve(values.get("mlestar", values))
 
 
+PARTS: dict[str, type[BaseModel]] = {"retrieval": RetrievalSettings, "trackers": TrackerSettings}
+"""Settings that have parts."""
+
+
 def _matching(context: object) -> dict[str, Any]:
     """Return the values of a mapping's keys or an object's attributes that name settings."""
     names = ("mlestar", *Settings.model_fields)
@@ -476,7 +485,8 @@ def _describe(detail: ErrorDetails) -> str:
     *groups, name = [str(part) for part in detail["loc"]] or ["?"]
     if detail["type"] != "extra_forbidden":
         return f"setting {'.'.join([*groups, name])!r}: {detail['msg']}"
-    fields = RetrievalSettings.model_fields if groups == ["retrieval"] else Settings.model_fields
+    parts = PARTS.get(groups[0]) if len(groups) == 1 else None
+    fields = (parts or Settings).model_fields
     match = nearest(name, fields)
     problem = f"setting {'.'.join([*groups, name])!r} is unknown"
     return f"{problem}: did you mean {'.'.join([*groups, match])!r}?" if match else problem

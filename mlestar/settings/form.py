@@ -19,6 +19,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "review",
         "seed",
         "lessons",
+        "trackers",
         "runs_dir",
         "checkpoints",
     ),
@@ -123,7 +124,8 @@ def shape_form(schema: dict[str, Any], profiles: Mapping[Any, Mapping[str, float
 def _plain(field: dict[str, Any]) -> dict[str, Any]:
     """Return a field without the choice of null, which a form leaves empty; an object or several kinds are a text."""
     if "$ref" in field:
-        return {"type": "string", "default": "auto", "description": field["description"]}
+        shown = field.get("default", {}).get("sources", [])
+        return {"type": "string", "default": ", ".join(shown), "description": field["description"]}
     kinds = [kind for kind in field.get("anyOf", []) if kind != {"type": "null"}]
     if not kinds:
         return field

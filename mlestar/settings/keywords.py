@@ -83,4 +83,5 @@ class SettingKeywords(TypedDict, total=False):
     cards: str | Sequence[str | Path]
     prompts: str | Path | None
     lessons: str | Path | None
+    trackers: str | Mapping[str, object]
     checkpoints: Literal["sqlite", "postgres"]

@@ -14,7 +14,7 @@ from pydantic_settings.exceptions import SettingsError as EnvironmentSettingsErr
 
 from mlestar.errors import SECRET_VARIABLE, SettingsError, first_line, mask_secrets, nearest
 from mlestar.files import read_toml
-from mlestar.settings import PROFILES, RetrievalSettings, Settings
+from mlestar.settings import PARTS, PROFILES, Settings
 
 FILE = "mlestar.toml"
 PREFIX = "MLESTAR_"
@@ -158,7 +158,7 @@ def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, A
 
 def _is_secret(name: str, value: object) -> bool:
     own = name.rpartition(".")[2]
-    is_setting = own in Settings.model_fields or own in RetrievalSettings.model_fields
+    is_setting = own in Settings.model_fields or any(own in part.model_fields for part in PARTS.values())
     if SECRET_VARIABLE.search(own) and not is_setting:
         return True
     texts = value if isinstance(value, list) else [value]

@@ -1,8 +1,6 @@
 """MLflow loads an exported folder, from a tracking server that is started as users start it."""
 
-import socket
 import subprocess
-import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +9,8 @@ import pandas as pd
 import pytest
 
 from mlestar.export.alone.places import image_of
+from tests.extras.mlflow_server import free_port, make_environment, serving
 from tests.integration.exported_model import export_lightgbm, predict_itself
-from tests.integration.serving import wait_until_served
-from tests.unit.paths import ROOT
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -42,34 +39,13 @@ except Exception as error:
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the interpreter of an environment with MLflow, which allows no pyarrow as new as the tested one."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    (folder / "constraints.txt").write_text("\n".join(line for line in lines if not line.startswith("pyarrow==")))
-    uv = Path(sysconfig.get_path("scripts"), "uv")
-    subprocess.run([uv, "venv", "--seed", folder / "env"], check=True, capture_output=True)
-    interpreter = folder / "env/bin/python"
-    options = ["-m", "pip", "install", "-q", "-c", str(folder / "constraints.txt"), "mlflow"]
-    subprocess.run([interpreter, *options], check=True, capture_output=True)
-    return interpreter
+    return make_environment(tmp_path_factory.mktemp("mlflow"), "mlflow")
 
 
 @pytest.fixture
 def server(python: Path, tmp_path: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [str(python.with_name("mlflow")), "server", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--backend-store-uri", "sqlite:///mlflow.db", "--artifacts-destination", "artifacts"]
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        wait_until_served(f"{address}/health", 120)
+    with serving(python, tmp_path, free_port()) as address:
         yield address
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def test_mlflow_predicts_the_same_numbers(python: Path, server: str, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mlestar.settings import PROFILES, RetrievalSettings, Settings
+from mlestar.settings import PARTS, PROFILES, Settings
 from mlestar.settings.form import GROUPS
 from mlestar.settings.sources import PART, variable
 from tests.unit.paths import ROOT
@@ -32,10 +32,10 @@ def _table(group: str, names: tuple[str, ...]) -> str:
 def _rows(name: str) -> Iterator[str]:
     """Yield the row of a setting, or of each of its parts."""
     field = Settings.model_fields[name]
-    if not isinstance(field.default, RetrievalSettings):
+    if name not in PARTS:
         yield _row(name, field, _default(name, field.default))
         return
-    for part, of_part in RetrievalSettings.model_fields.items():
+    for part, of_part in PARTS[name].model_fields.items():
         yield _row(f"{name}.{part}", of_part, _text(of_part.default))
 
 

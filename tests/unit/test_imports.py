@@ -19,7 +19,7 @@ LAYERS = [
     {"cli"},
     {"bench", "integrations"},
     {"api"},
-    {"session"},
+    {"session", "trackers"},
     {"graph", "export"},
     {"nodes", "predictor"},
     {"report"},

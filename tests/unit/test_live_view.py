@@ -8,11 +8,12 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from mlestar.cli.console import Progress
-from mlestar.cli.drawing import cut_words, draw, duration, flow, sparkline
+from mlestar.cli.drawing import cut_words, draw, flow, sparkline
 from mlestar.cli.live import LiveProgress, shows_live
 from mlestar.cli.terminal import Console, echo_error
 from mlestar.events import Event, RunFacts, Spending, Work
 from mlestar.progress import EventLog, RunView
+from mlestar.report.amounts import duration
 
 START = 1_000_000.0
 PLAN = "Fit extremely randomized trees beside the model and average the two, about two thirds to one third."

@@ -16,6 +16,7 @@ from mlestar.store.ledger import (
     UnfinishedError,
     finish,
     key_of,
+    read_decisions,
 )
 
 __all__ = [
@@ -44,5 +45,6 @@ __all__ = [
     "make_run_id",
     "maker",
     "open_checkpoints",
+    "read_decisions",
     "serializer",
 ]

@@ -1,0 +1,36 @@
+"""`mlestar ui`: the local page."""
+
+import asyncio
+import contextlib
+import webbrowser
+from pathlib import Path
+
+from mlestar.cli.terminal import echo
+from mlestar.errors import SettingsError
+
+
+def serve_page(runs_dir: Path, port: int, *, browser: bool) -> None:
+    """Serve the page of a runs folder until Ctrl-C.
+
+    Raises:
+        SettingsError: what it needs is not installed, or the port is taken.
+    """
+    try:
+        from mlestar.ui.server import serve
+    except ModuleNotFoundError as error:
+        if error.name not in ("starlette", "uvicorn"):
+            raise
+        msg = "`mlestar ui` needs packages: pip install 'mlestar[ui]'"
+        raise SettingsError(msg) from error
+    from mlestar.ui.processes import Processes
+
+    def show(address: str) -> None:
+        echo(f"runs in {runs_dir.absolute()}: open\n\n    {address}\n\nCtrl-C ends the page; runs go on")
+        if browser:
+            webbrowser.open(address)
+
+    processes = Processes(runs_dir.absolute())
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve(processes, port, show))
+    if working := processes.working():
+        echo(f"still working: {', '.join(working)}; follow one with: mlestar watch RUN")

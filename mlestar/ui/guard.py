@@ -53,6 +53,7 @@ HEADERS = {
 }
 ENTERED = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>mlestar</title>'
+    '<link rel="icon" href="/static/icon.svg" type="image/svg+xml">'
     '<meta http-equiv="refresh" content="0; url=/"></head><body><p><a href="/">Open the runs</a></p></body></html>'
 )
 """A page rather than a redirection: a strict cookie is left out of a redirection that began on another page."""

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mlestar.errors import one_line
-from mlestar.events import Event, RunFacts
+from mlestar.events import Event, RunFacts, Spending
 from mlestar.metrics.precision import format_score
 from mlestar.progress import EventReader, Running, RunView, Scored, TrackView
 from mlestar.progress.view import Problem
 from mlestar.report.amounts import dollars, tokens
+from mlestar.report.result import Result
 from mlestar.store import RunFolder
 
 LINES = 12
@@ -110,10 +111,11 @@ class Followed:
         self._first = 0.0
         self._lock = threading.Lock()
 
-    def facts(self, *, is_working: bool) -> LiveFacts:
+    def facts(self, result: Result | None, *, is_working: bool) -> LiveFacts:
         """Read what is new and return where the run stands.
 
         Args:
+            result: of the run; when it does not work, it has more exact amounts than the last event.
             is_working: a process works on the run; otherwise nothing of it runs, whatever its last event says.
         """
         with self._lock:
@@ -122,12 +124,13 @@ class Followed:
                 self._view.add(event)
                 if event.is_line:
                     self._lines.append(event)
-            return self._gather(is_working)
+            return self._gather(None if is_working else result, is_working)
 
-    def _gather(self, is_working: bool) -> LiveFacts:
+    def _gather(self, ended: Result | None, is_working: bool) -> LiveFacts:
         view, best = self._view, self._view.best
         shown = list(view.improvements[-IMPROVEMENTS:])
-        clock = _run_clock(view, is_working)
+        clock = Clock(0.0, ended.seconds, _limit(view)) if ended else _run_clock(view, is_working)
+        spend = Spending.model_validate(ended.spend) if ended else view.spend
         return LiveFacts(
             run=view.run,
             clock=clock,
@@ -137,12 +140,12 @@ class Followed:
             standing=one_line(view.standing),
             improvements=tuple(map(_improvement, shown)),
             chart=draw_scores(view.scores[-DOTS:], view.direction) if len(view.scores) > 1 else None,
-            meters=tuple(_meters(view)),
+            meters=tuple(_meters(view.run, spend)),
             failures=view.failures,
             problems=tuple(_problem(problem) for problem in reversed(view.problems[-PROBLEMS:])),
             lines=tuple((e.time - self._first, one_line(e.stage), _line(e)) for e in reversed(self._lines)),
             message=one_line(view.message),
-            spent=f"{view.spend.executions} executions, {dollars(view.spend.usd)}",
+            spent=f"{dollars(spend.usd)}, {spend.executions} executions",
         )
 
 
@@ -152,17 +155,27 @@ def _improvement(step: Scored) -> tuple[str, str, str]:
 
 def _run_clock(view: RunView, is_working: bool) -> Clock:
     """Return the active time of the run over all its sessions."""
-    limit = view.run.max_hours * 3600 if view.run else None
     earlier = view.run.seconds if view.run else 0.0
     began = view.began or view.last
     ended = view.last if view.status is not None or not is_working else None
-    return Clock(began - earlier, ended, limit)
+    return Clock(began - earlier, ended, _limit(view))
+
+
+def _limit(view: RunView) -> float | None:
+    return view.run.max_hours * 3600 if view.run else None
 
 
 def _line(event: Event) -> str:
-    """Return the message of an event with its track and its solution."""
+    """Return the message of an event with its track; of a graded script with its solution and score."""
     track = "" if event.track is None else f"t{event.track} "
-    return one_line(f"{track}{event.message}", 300)
+    if event.verdict is None:
+        return one_line(f"{track}{event.message}", 300)
+    graded = (
+        event.verdict if event.verdict != "ok" else event.standing or format_score(event.score, event.standard_error)
+    )
+    reason = event.problem if event.verdict != "ok" else ""
+    parts = (event.solution or track.strip(), graded, event.title or event.message, reason)
+    return one_line(", ".join(filter(None, parts)), 300)
 
 
 def _problem(problem: Problem) -> str:
@@ -191,8 +204,7 @@ def _work(running: Running) -> Work:
     return Work(name, detail, clock, one_line(running.plan or running.title))
 
 
-def _meters(view: RunView) -> Iterator[Meter]:
-    run, spend = view.run, view.spend
+def _meters(run: RunFacts | None, spend: Spending) -> Iterator[Meter]:
     yield Meter("model calls", str(spend.model_calls))
     caps = (
         ("tokens", spend.tokens, run.max_tokens if run else None, lambda count: tokens(int(count))),

@@ -127,10 +127,8 @@ class Site:
         """Return what the list shows of a run: of one that works, by its events."""
         folder = RunFolder(self.runs_dir, run.run)
         working = self.processes.is_working(run.run)
-        state = read_state(folder, self.processes) if working or run.result is None else State(run.status)
-        if run.result is None and run.status not in ("unfinished",) and not working:
-            state = State(run.status)
-        live = self.followed(folder).facts(is_working=working) if working or run.result is None else None
+        state = read_state(folder, self.processes) if working else State(run.status, result=run.result)
+        live = self.followed(folder).facts(None, is_working=working) if working or run.result is None else None
         return {"run": run, "state": state, "live": live}
 
     # ---- one run
@@ -142,7 +140,7 @@ class Site:
 
     def _describe(self, folder: RunFolder) -> dict[str, Any]:
         state = read_state(folder, self.processes)
-        facts = self.followed(folder).facts(is_working=state.is_working)
+        facts = self.followed(folder).facts(state.result, is_working=state.is_working)
         now = time.time()
         result = state.result
         questions = self._questions(folder) if state.name == "paused" else []
@@ -193,7 +191,7 @@ class Site:
 
     def _parts(self, folder: RunFolder) -> dict[str, str]:
         state = read_state(folder, self.processes)
-        facts = self.followed(folder).facts(is_working=state.is_working)
+        facts = self.followed(folder).facts(state.result, is_working=state.is_working)
         return {**render_sections(facts, None), "state": f"{state.name} {state.problem}"}
 
     async def solution(self, request: Request) -> Response:
@@ -287,7 +285,7 @@ class Site:
             "runners": RUNNERS,
             "points": {point: ASKED[point] for point in REVIEW_POINTS},
             "defaults": defaults,
-            "here": str(Path.cwd()),
+            "working_folder": str(Path.cwd()),
         }
 
     async def start(self, request: Request) -> Response:

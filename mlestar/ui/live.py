@@ -170,11 +170,9 @@ def _line(event: Event) -> str:
     track = "" if event.track is None else f"t{event.track} "
     if event.verdict is None:
         return one_line(f"{track}{event.message}", 300)
-    graded = (
-        event.verdict if event.verdict != "ok" else event.standing or format_score(event.score, event.standard_error)
-    )
-    reason = event.problem if event.verdict != "ok" else ""
-    parts = (event.solution or track.strip(), graded, event.title or event.message, reason)
+    failed = event.verdict != "ok"
+    graded = event.verdict if failed else event.standing or format_score(event.score, event.standard_error)
+    parts = (event.solution or track.strip(), graded, event.title or event.message, event.problem if failed else "")
     return one_line(", ".join(filter(None, parts)), 300)
 
 

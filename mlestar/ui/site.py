@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response, Stream
 
 from mlestar.errors import OperatorError, UserError, clean_text
 from mlestar.llm.external import ModelCall
+from mlestar.metrics.spec import NOT_BLIND
 from mlestar.nodes.review import ACTIONS
 from mlestar.report.comparing import compare_runs, describe_run
 from mlestar.report.differences import changed_lines, difference, find_pair, read_script
@@ -265,8 +266,10 @@ class Site:
             return values
         left, right = (self._result(self.folder(name)) for name in names)
         facts = [describe_run(result) for result in (left, right)]
-        rows = [(name, facts[0][name], facts[1][name]) for name in facts[0] if facts[0][name] or facts[1][name]]
-        return {**values, "comparison": compare_runs(left, right), "rows": rows, "results": (left, right)}
+        rows = [(name, *(fact[name] for fact in facts)) for name in facts[0]]
+        shown = [row for row in rows if set(row[1:]) - {"", "-"}]
+        values |= {"comparison": compare_runs(left, right), "rows": shown, "results": (left, right)}
+        return {**values, "not_blind": NOT_BLIND}
 
     # ---- what changes something
 

@@ -18,7 +18,7 @@ def serve_page(runs_dir: Path, port: int, *, browser: bool) -> None:
     try:
         from mlestar.ui.server import serve
     except ModuleNotFoundError as error:
-        if error.name not in ("starlette", "uvicorn"):
+        if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn"):
             raise
         msg = "`mlestar ui` needs packages: pip install 'mlestar[ui]'"
         raise SettingsError(msg) from error

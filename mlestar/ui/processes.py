@@ -30,6 +30,8 @@ class _Process:
     output: IO[bytes]
     stops: int = 0
     """Times it was asked to stop."""
+    has_begun: bool = False
+    """It has held its run."""
 
     @property
     def is_working(self) -> bool:
@@ -77,6 +79,14 @@ class Processes:
         """Return whether any process works on a run."""
         return self.is_starting_or_working(run_id) or RunFolder(self.runs_dir, run_id).is_in_use()
 
+    def is_starting(self, run_id: str) -> bool:
+        """Return whether a process of this server has not held its run yet."""
+        own = self._own.get(run_id)
+        if own is None or not own.is_working:
+            return False
+        own.has_begun = own.has_begun or RunFolder(self.runs_dir, run_id).is_in_use()
+        return not own.has_begun
+
     def is_stopping(self, run_id: str) -> bool:
         own = self._own.get(run_id)
         return own is not None and own.is_working and own.stops > 0
@@ -95,7 +105,7 @@ class Processes:
     def problem(self, run_id: str) -> str:
         """Return why the last process of this server for a run ended with an error, empty when it did not."""
         own = self._own.get(run_id)
-        if own is None or not own.run.poll():
+        if own is None or own.stops or not own.run.poll():
             return ""
         own.output.seek(0, os.SEEK_END)
         own.output.seek(max(0, own.output.tell() - LAST_BYTES))

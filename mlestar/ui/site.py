@@ -193,7 +193,7 @@ class Site:
     def _parts(self, folder: RunFolder) -> dict[str, str]:
         state = read_state(folder, self.processes)
         facts = self.followed(folder).facts(state.result, is_working=state.is_working)
-        return {**render_sections(facts, None), "state": f"{state.name} {state.problem}"}
+        return {**render_sections(facts, None), "state": state.name}
 
     async def solution(self, request: Request) -> Response:
         folder = self.folder(request.path_params["run_id"])

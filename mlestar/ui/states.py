@@ -64,7 +64,7 @@ def read_state(folder: RunFolder, processes: Processes) -> State:
 def _working_name(folder: RunFolder, processes: Processes) -> str:
     if processes.is_stopping(folder.run_id):
         return "stopping"
-    return "running" if folder.is_in_use() else "starting"
+    return "starting" if processes.is_starting(folder.run_id) else "running"
 
 
 def _read(folder: RunFolder) -> Result | None:

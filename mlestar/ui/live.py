@@ -171,8 +171,9 @@ def _line(event: Event) -> str:
     if event.verdict is None:
         return one_line(f"{track}{event.message}", 300)
     failed = event.verdict != "ok"
-    graded = event.verdict if failed else event.standing or format_score(event.score, event.standard_error)
-    parts = (event.solution or track.strip(), graded, event.title or event.message, event.problem if failed else "")
+    graded = "" if failed else event.standing or format_score(event.score, event.standard_error)
+    reason = event.problem or event.verdict if failed else ""
+    parts = (event.solution or track.strip(), graded, event.title or event.message, reason)
     return one_line(", ".join(filter(None, parts)), 300)
 
 

@@ -1,5 +1,6 @@
 """Processes that work on runs: started by the page, and found by the lock that they hold."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -67,8 +68,9 @@ class Processes:
         if previous is not None:
             previous.output.close()
         if run.stdin is not None:
-            run.stdin.write(order.model_dump_json().encode())
-            run.stdin.close()
+            # A process that has ended at once reads no order; why it ended is in its output.
+            with contextlib.suppress(BrokenPipeError), run.stdin as given:
+                given.write(order.model_dump_json().encode())
 
     def is_starting_or_working(self, run_id: str) -> bool:
         """Return whether a process of this server works on a run, also before it holds the run."""

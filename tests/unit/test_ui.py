@@ -158,7 +158,7 @@ async def test_a_run_shows_its_state_and_what_can_be_done(client: httpx.AsyncCli
     assert '<span class="chip good">solved</span>' in solved.text
     assert "/runs/solved/report" in solved.text
     assert "/runs/solved/resume" not in solved.text
-    assert [question.id in asks.text for question in QUESTIONS] == [True] * 5
+    assert all(question.id in asks.text for question in QUESTIONS)
     assert "/runs/asks/report" not in asks.text
     unfinished = await client.get("/runs/unfinished")
     assert "Nothing runs now" not in unfinished.text
@@ -246,7 +246,7 @@ def test_answers_become_those_of_a_file(runs: Path) -> None:
     pairs = [("question", question.id) for question in QUESTIONS]
     pairs += [("action-0", "edit"), ("text-0", proposed.replace("Leaf-wise", "Depth-wise"))]
     pairs += [("action-1", "approve"), ("text-1", "is not used"), ("action-2", "")]
-    pairs += [("action-3", "replace"), ("other-3", "t0.c2"), ("action-4", "reject")]
+    pairs += [("action-3", "replace"), ("other-3", "t0.c2"), ("action-4", "reject"), ("text-5", "A plan.")]
     answers = answer_order(Form(pairs), folder, QUESTIONS).answers
     models = answers["models:t0"]
     assert isinstance(models, Answer)
@@ -255,6 +255,7 @@ def test_answers_become_those_of_a_file(runs: Path) -> None:
     assert answers["ablation:t0.a1"] == Answer(action="approve")
     assert answers["submission:t0.c1"] == Answer(action="replace", text="t0.c2")
     assert answers["packages:torch"] == Answer(action="reject")
+    assert answers["0123abcd"] == "A plan."
     assert "plan:t1.r1.1" not in answers
 
 

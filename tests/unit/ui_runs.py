@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mlestar.events import Event, RunFacts, Spending
+from mlestar.llm.external import ModelCall
 from mlestar.progress import to_line
 from mlestar.report.result import SpendRow
 from mlestar.session.questions import write_questions
@@ -21,7 +22,7 @@ VARIANTS = [
     Variant(name="baseline", score=0.71),
     Variant(name=MARKUP, score=0.6, gain=Gain(difference=-0.11, standard_error=0.02)),
 ]
-QUESTIONS = [
+QUESTIONS: list[Question | ModelCall] = [
     Question(
         id="models:t0",
         point="models",
@@ -52,6 +53,7 @@ QUESTIONS = [
         actions=("approve", "reject"),
         proposal={"packages": ["torch==2.9", LONG], "why": MARKUP},
     ),
+    ModelCall(id="0123abcd", role="planner", track=0, system=MARKUP, prompt=f"{LONG}\n{MARKUP}"),
 ]
 
 

@@ -250,6 +250,18 @@ def watch(
 
 
 @app.command()
+def ui(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 chooses a free one.")] = 0,
+    browser: Annotated[bool, typer.Option("--open", help="Open the address in the browser.")] = False,
+    runs_dir: RunsDir = None,
+) -> None:
+    """Serve a page for this machine alone: follow, review, start, stop, resume, fork and compare runs."""
+    from mlestar.cli.page import serve_page
+
+    serve_page(resolve_settings({"runs_dir": runs_dir}).runs_dir, port, browser=browser)
+
+
+@app.command()
 def check(
     folder: Folder,
     model: ModelName = None,

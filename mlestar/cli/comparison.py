@@ -6,11 +6,10 @@ from rich.text import Text
 
 from mlestar.cli.tables import Column, make_console, print_table
 from mlestar.cli.terminal import echo_json
-from mlestar.errors import clean_text, one_line
-from mlestar.metrics.precision import format_claim, format_score
+from mlestar.errors import clean_text
 from mlestar.metrics.spec import NOT_BLIND
 from mlestar.report import Result
-from mlestar.report.comparing import compare_runs
+from mlestar.report.comparing import compare_runs, describe_run
 from mlestar.store.text import to_json
 
 
@@ -22,7 +21,7 @@ def show_comparison(left: Result, right: Result, *, as_json: bool) -> None:
         echo_json(to_json({**asdict(comparison), "results": both}, indent=2))
         return
     console = make_console()
-    facts = [_facts(result) for result in (left, right)]
+    facts = [describe_run(result) for result in (left, right)]
     rows = [[name, facts[0][name], facts[1][name]] for name in facts[0]]
     columns = [Column(""), Column(comparison.runs[0], fold=True), Column(comparison.runs[1], fold=True)]
     for run, letter in zip(comparison.runs, "AB", strict=True):
@@ -35,26 +34,6 @@ def show_comparison(left: Result, right: Result, *, as_json: bool) -> None:
     console.print(Text(clean_text(comparison.sentence), style="bold" if comparison.better else ""))
     if comparison.rows == "fresh" and not (left.score.blind and right.score.blind):
         console.print(Text(f"fresh scores that are marked: {NOT_BLIND}", style="dim"))
-
-
-def _facts(result: Result) -> dict[str, str]:
-    score, spend = result.score, result.spend
-    winner = result.winner_row
-    fresh = format_score(score.fresh, score.fresh_se)
-    return {
-        "status": result.status.replace("_", " "),
-        "task": result.task,
-        "metric": f"{result.metric} ({result.direction})" if result.metric else "",
-        "fresh": fresh + (" *" if score.fresh is not None and not score.blind else ""),
-        "holdout": format_score(score.holdout, score.holdout_se),
-        "reported": format_claim(score.reported),
-        "winner": f"{winner.id}, {one_line(winner.title)}" if winner else "none",
-        "solutions": str(len(result.solutions)),
-        "model": result.model,
-        "runner": result.runner,
-        "minutes": f"{result.seconds / 60:.1f}",
-        "spent": str(spend),
-    }
 
 
 def _values(result: Result) -> dict[str, object]:

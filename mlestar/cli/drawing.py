@@ -34,7 +34,7 @@ def draw(view: RunView, now: float, width: int, height: int, *, unicode: bool = 
         height: its rows.
         unicode: whether it shows more than ASCII.
     """
-    tracks = [line for name, track in _shown_tracks(view) for line in _track(view, name, track, now, width, unicode)]
+    tracks = [line for name, track in view.shown_tracks() for line in _track(view, name, track, now, width, unicode)]
     rest = [*_best(view, width, unicode), *_row("spent", _spent(view.spend, view.run), width), *_failed(view, width)]
     head = _row("run", _head(view, now), width)
     room = max(1, height - 1 - len(head) - len(rest))
@@ -105,24 +105,10 @@ def _head(view: RunView, now: float) -> list[Text]:
     ]
 
 
-def _shown_tracks(view: RunView) -> list[tuple[int | None, TrackView]]:
-    """Return the tracks that something runs for, and the others until something else was told later."""
-    busy = {running.track for running in view.running.values()}
-    latest = max(view.tracks.values(), key=lambda track: track.since, default=None)
-    without = view.tracks.get(None)
-    over = without is not None and all(track.since <= without.since for track in view.tracks.values())
-    shown = [
-        (name, track)
-        for name, track in view.tracks.items()
-        if name in busy or (track is latest and not busy) or (name is not None and not over)
-    ]
-    return sorted(shown, key=lambda pair: (pair[0] is None, pair[0] or 0))
-
-
 def _track(view: RunView, name: int | None, track: TrackView, now: float, width: int, unicode: bool) -> list[Text]:
     works = [running for running in view.running.values() if running.track == name]
     label = "" if name is None else f"t{name}"
-    counters = _counters(track, view.run)
+    counters = [Text(text)] if (text := track.describe_loops(view.run)) else []
     if not works:
         ending = view.last if view.status else now
         idle = Text(f"{whole_line(track.stage).replace('_', ' ')} {duration(ending - track.since)}", style="dim")
@@ -134,16 +120,6 @@ def _track(view: RunView, name: int | None, track: TrackView, now: float, width:
         lines += _row(label if not lines else "", parts if beside else [*counters, *parts], width)
         counters = counters if beside else []
     return lines
-
-
-def _counters(track: TrackView, run: RunFacts | None) -> list[Text]:
-    """Return the loop counters of a track."""
-    if track.outer is None:
-        return []
-    text = f"block {track.outer}" + (f" of {run.outer_steps}" if run else "")
-    if track.inner is not None:
-        text += f", plan {track.inner}" + (f" of {run.inner_plans}" if run else "")
-    return [Text(text)]
 
 
 def _work(work: Running, now: float, unicode: bool) -> list[Text]:

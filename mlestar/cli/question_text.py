@@ -9,23 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from mlestar.metrics.precision import format_score
+from mlestar.session.review_words import ASKED, TITLES
 from mlestar.state import Question
 
 MAX_LINES = 40
 """Lines of a script that are shown; `edit` opens all of it. Chosen by judgement: two screens."""
 CARD_LINES = 8
 """Lines of a card's example."""
-ASKED = {
-    "models": "Which models does this track try first?",
-    "ablation": "What does the ablation say about the parts of the script?",
-    "block": "Is this the block of the script to refine, and is this the first plan for it?",
-    "plan": "Is this the plan for the block?",
-    "ensemble": "Is this the plan to combine the solutions of the tracks?",
-    "submission": "Is this the solution to submit?",
-    "packages": "May these packages be added for a script?",
-    "weights": "May these weights be fetched for a script?",
-}
-_TITLES = {"summary": "what the ablation says", "others": "other solutions, the best first", "problem": "not accepted"}
 
 
 def show_question(console: Console, question: Question) -> None:
@@ -39,7 +29,7 @@ def show_question(console: Console, question: Question) -> None:
         console.print(Text(f"The last answer could not be used: {problem}", style="yellow"))
     for name, value in proposal.items():
         shown = _SHOWN.get(name, _as_text)(value)
-        console.print(Panel(shown, title=Text(_TITLES.get(name, name)), title_align="left", border_style="cyan"))
+        console.print(Panel(shown, title=Text(TITLES.get(name, name)), title_align="left", border_style="cyan"))
 
 
 def _as_text(value: Any) -> RenderableType:

@@ -13,10 +13,8 @@ from mlestar.cli.question_text import show_question
 from mlestar.errors import SettingsError
 from mlestar.files import read_regular
 from mlestar.retrieval.cards import read_card
+from mlestar.session.review_words import TEXTS
 from mlestar.state import Action, Answer, Question
-
-TEXTS = {"ablation": "summary", "block": "block", "plan": "plan", "ensemble": "plan", "submission": "script"}
-"""Review points that propose a text, and its key in the proposal."""
 
 
 def ask_in_terminal(console: Console, question: Question) -> Answer:

@@ -38,6 +38,15 @@ class TrackView:
     inner: int | None = None
     plan: str = ""
 
+    def describe_loops(self, run: RunFacts | None) -> str:
+        """Return the loop counters, empty outside of the loops."""
+        if self.outer is None:
+            return ""
+        text = f"block {self.outer}" + (f" of {run.outer_steps}" if run else "")
+        if self.inner is not None:
+            text += f", plan {self.inner}" + (f" of {run.inner_plans}" if run else "")
+        return text
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -120,6 +129,19 @@ class RunView:
     def best(self) -> Scored | None:
         """The best solution on the rows withheld during the search."""
         return self.improvements[-1] if self.improvements else None
+
+    def shown_tracks(self) -> list[tuple[int | None, TrackView]]:
+        """Return the tracks that something runs for, and the others until something else was told later."""
+        busy = {running.track for running in self.running.values()}
+        latest = max(self.tracks.values(), key=lambda track: track.since, default=None)
+        without = self.tracks.get(None)
+        over = without is not None and all(track.since <= without.since for track in self.tracks.values())
+        shown = [
+            (name, track)
+            for name, track in self.tracks.items()
+            if name in busy or (track is latest and not busy) or (name is not None and not over)
+        ]
+        return sorted(shown, key=lambda pair: (pair[0] is None, pair[0] or 0))
 
     def _change_session(self, event: Event) -> None:
         """Begin or end a session: nothing of an earlier one runs any more."""

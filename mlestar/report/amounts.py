@@ -1,11 +1,4 @@
-"""Tokens, money and durations as text."""
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as minutes and seconds, with hours where there are some."""
-    minutes, rest = divmod(int(max(0.0, seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+"""Tokens, money and time as text."""
 
 
 def tokens(count: int) -> str:
@@ -21,3 +14,10 @@ def dollars(usd: float | None) -> str:
     if usd is None:
         return "cost unknown"
     return f"${usd:.2f}" if usd >= 1 or usd == 0 else f"${usd:.2g}"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as minutes and seconds, with hours where there are some."""
+    minutes, rest = divmod(int(max(0.0, seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mlestar.errors import mask_secrets
-from mlestar.metrics.precision import format_score
+from mlestar.errors import mask_secrets, one_line
+from mlestar.metrics.precision import format_claim, format_score
 from mlestar.metrics.spec import TaskSpec, sign
 from mlestar.report.baselines import BEYOND_NOISE, is_noise
 from mlestar.report.result import Result
@@ -69,6 +69,27 @@ def compare_runs(left: Result, right: Result) -> RunComparison:
         better=better,
         settings=settings,
     )
+
+
+def describe_run(result: Result) -> dict[str, str]:
+    """Return what people compare of a run: names and values."""
+    score, spend = result.score, result.spend
+    winner = result.winner_row
+    fresh = format_score(score.fresh, score.fresh_se)
+    return {
+        "status": result.status.replace("_", " "),
+        "task": result.task,
+        "metric": f"{result.metric} ({result.direction})" if result.metric else "",
+        "fresh": fresh + (" *" if score.fresh is not None and not score.blind else ""),
+        "holdout": format_score(score.holdout, score.holdout_se),
+        "reported": format_claim(score.reported),
+        "winner": f"{winner.id}, {one_line(winner.title)}" if winner else "none",
+        "solutions": str(len(result.solutions)),
+        "model": result.model,
+        "runner": result.runner,
+        "minutes": f"{result.seconds / 60:.1f}",
+        "spent": str(spend),
+    }
 
 
 def _common_rows(left: Result, right: Result) -> Literal["fresh", "holdout"] | None:

@@ -27,13 +27,31 @@ def read_card(path: Path) -> ModelCard:
     if not text:
         msg = f"card {path}: the file is empty"
         raise SettingsError(msg)
+    return parse_card(text, path.stem, path.name)
+
+
+def parse_card(text: str, name: str, source: str = "") -> ModelCard:
+    """Return the card in a Markdown text.
+
+    Args:
+        text: of the card.
+        name: of a card without a heading.
+        source: where it is from.
+    """
     title, libraries = TITLE.search(CODE.sub("", text)), LIBRARIES_LINE.search(text)
     without_title = TITLE.sub("", text, count=1)
     return ModelCard(
-        name=title.group(1) if title else path.stem,
+        name=title.group(1) if title else name,
         description=LIBRARIES_LINE.sub("", CODE.sub("", without_title)).strip(),
         example_code="\n".join(fenced(text, {"python", "py", ""})),
-        source=path.name,
+        source=source,
         libraries=tuple(name.strip() for name in libraries.group(1).split(",")) if libraries else (),
         by_person=True,
     )
+
+
+def format_card(card: ModelCard) -> str:
+    """Return a card as the Markdown text that `parse_card` reads."""
+    libraries = f"libraries: {', '.join(card.libraries)}" if card.libraries else ""
+    example = f"```python\n{card.example_code.strip()}\n```" if card.example_code.strip() else ""
+    return "\n\n".join(part for part in (f"# {card.name}", card.description.strip(), libraries, example) if part)

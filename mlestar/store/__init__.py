@@ -15,6 +15,7 @@ from mlestar.store.ledger import (
     UnfinishedError,
     finish,
     key_of,
+    read_decisions,
 )
 from mlestar.store.queries import LedgerQueries, Spend, reading
 
@@ -45,6 +46,7 @@ __all__ = [
     "make_run_id",
     "maker",
     "open_checkpoints",
+    "read_decisions",
     "reading",
     "serializer",
 ]

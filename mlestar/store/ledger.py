@@ -11,7 +11,7 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -397,3 +397,16 @@ def _unusable(error: Exception) -> StoreError:
 def _not_opened(path: Path, problem: str) -> StoreError:
     advice = f"`mlestar doctor {arguments(path.parent)}` shows and repairs what it can"
     return StoreError(f"cannot open the ledger {path}: {problem}; {advice}")
+
+
+def read_decisions(path: Path) -> list[str]:
+    """Return the review points that a run has passed, oldest first; another process may have its ledger open.
+
+    Nothing is written. A ledger that cannot be read has none.
+    """
+    statement = "SELECT result FROM entries WHERE kind = 'decision' ORDER BY rowid"
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            return [str(json.loads(result)["id"]) for (result,) in connection.execute(statement)]
+    except (sqlite3.Error, ValueError, TypeError, KeyError):
+        return []

@@ -48,7 +48,7 @@ FILES = {
 """Files that the commands name."""
 NEEDS = re.compile(r"needs a key|set \w+_KEY|needs a Gemini model|pip install|no Docker engine answers")
 """Messages of valid commands that need a key, a package or an engine, which these tests do not have."""
-HELP = {"mcp", "sandbox", "weights", "demo", "bench"}
+HELP = {"mcp", "ui", "sandbox", "weights", "demo", "bench"}
 """Commands that serve, build an image, fetch files or run for minutes: only their options are checked."""
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,7 @@ from tests.unit.package_imports import PACKAGE, imported_parts, modules, part_of
 
 LAYERS = [
     {"cli"},
-    {"bench", "integrations"},
+    {"bench", "integrations", "ui"},
     {"api"},
     {"session", "trackers"},
     {"graph", "export"},
@@ -32,9 +32,11 @@ LAYERS = [
     {"markup", "metrics", "prompts", "runners", "settings"},
     {"errors", "files", "script_templates", "syntax"},
 ]
-OF_EXTRAS = {f"integrations/{name}.py" for name in ("mcp", "following", "sampling")} | {
-    f"export/alone/{name}.py" for name in ("connections", "service")
-}
+OF_EXTRAS = (
+    {f"integrations/{name}.py" for name in ("mcp", "following", "sampling")}
+    | {f"export/alone/{name}.py" for name in ("connections", "service")}
+    | {f"ui/{name}.py" for name in ("forms", "guard", "server", "site")}
+)
 """Modules that an extra needs, and that are imported where it is used; an exported folder brings what its service
 needs."""
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

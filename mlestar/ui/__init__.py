@@ -1,0 +1,1 @@
+"""The local page: runs of a folder in a browser of the same machine."""

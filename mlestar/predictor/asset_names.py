@@ -147,7 +147,8 @@ def _find_in_tables(task: Task) -> Iterator[AssetNames]:
     columns = list(layout.test.columns)
     of_train = index.find_names(train, [name for name in columns if name in train.columns])
     of_test = index.find_names(test, columns) if layout.has_test and len(test) else []
-    pairs = getattr(layout.assets, "pairs", ()) if (assets := getattr(layout, "assets", None)) and assets else ()
+    assets = getattr(layout, "assets", None)
+    pairs = assets.pairs if assets is not None else ()
     apart = {pair.test.folder for pair in pairs if pair.test}
     taken = apart | {pair.train.folder for pair in pairs}
     shared = {names.folder for names in of_train} - taken

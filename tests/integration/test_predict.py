@@ -1,5 +1,6 @@
 """Predicting new rows in a real sandbox: the replayed script gives the submission again."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ from mlestar.errors import UserError
 from mlestar.export import export_run
 from mlestar.llm import ScriptedModel
 from mlestar.offline import OfflineEngineer
+from mlestar.predictor import package
+from mlestar.report import Result
 from tests.unit.command_line import call
-from tests.unit.new_file_tasks import class_folders, write_picture
+from tests.unit.new_file_tasks import NewRowTask, class_folders, leaves, write_picture
 
 KINDS = [pytest.param("docker", marks=pytest.mark.docker), "local"]
 SETTINGS = {"model": "offline", "profile": "quick", "retrieved_models": 1, "outer_steps": 0}
@@ -38,11 +41,12 @@ def test_the_test_rows_are_predicted_as_they_were_submitted(tmp_path: Path, runn
     assert [path.name for path in (tmp_path / "runs").iterdir() if path.name.startswith(".predict")] == []
 
 
-SCRIPT = """
+GREY = """
 import struct, zlib
 from pathlib import Path
 import numpy as np
 import pandas as pd
+from sklearn.linear_model import LogisticRegression
 
 
 def grey(path):
@@ -54,17 +58,64 @@ def grey(path):
             packed += content[place + 8 : place + 8 + size]
         place += 12 + size
     return float(np.frombuffer(zlib.decompress(packed), np.uint8).mean())
+"""
+SCRIPT = f"""{GREY}
 
-
-train = {path: path.parent.name for path in sorted(Path("input/train").rglob("*.png"))}
-means = {}
+train = {{path: path.parent.name for path in sorted(Path("input/train").rglob("*.png"))}}
+means = {{}}
 for label in sorted(set(train.values())):
     means[label] = np.mean([grey(path) for path, own in train.items() if own == label])
 rows = sorted(Path("input/test").rglob("*.png"))
 nearest = [min(means, key=lambda label: abs(means[label] - grey(path))) for path in rows]
-pd.DataFrame({"id": [path.name for path in rows], "label": nearest}).to_csv("submission.csv", index=False)
+pd.DataFrame({{"id": [path.name for path in rows], "label": nearest}}).to_csv("submission.csv", index=False)
 print("Final Validation Performance: 0.5")
 """
+OF_CLASSES = f"""{GREY}
+
+train, rows = sorted(Path("input/train").rglob("*.png")), sorted(Path("input/test").rglob("*.png"))
+model = LogisticRegression().fit([[grey(path) / 255] for path in train], [path.parent.name for path in train])
+predicted = model.predict([[grey(path) / 255] for path in rows])
+pd.DataFrame({{"id": [path.name for path in rows], "label": predicted}}).to_csv("submission.csv", index=False)
+print("Final Validation Performance: 0.5")
+"""
+OF_LEAVES = f"""{GREY}
+
+train, test = pd.read_csv("input/train.csv"), pd.read_csv("input/test.csv")
+for table in (train, test):
+    table["grey"] = [grey(Path(f"input/images/{{name}}.png")) / 255 for name in table["id"]]
+model = LogisticRegression().fit(train[["grey", "width"]], train["kind"])
+test.assign(kind=model.predict(test[["grey", "width"]]))[["id", "kind"]].to_csv("submission.csv", index=False)
+print("Final Validation Performance: 0.5")
+"""
+
+
+def solve_with(script: str, task: Path, runs: Path, runner: str) -> Result:
+    """Run a task whose only candidate is a script."""
+    replies = {
+        "retriever": '```json\n{"cards": [{"name": "a script", "example_code": ""}]}\n```',
+        "initializer": f"```python\n{script}\n```",
+        "leakage_checker": '```json\n{"leak": false, "block": "", "reason": ""}\n```',
+        "usage_checker": "ALL USED",
+    }
+    scripted = ScriptedModel(answer=lambda role, prompt: replies[role])
+    model = {"default": OfflineEngineer()} | dict.fromkeys(replies, scripted)
+    settings = {**SETTINGS, "model": None, "baselines": False, "runner": runner, "runs_dir": runs}
+    return mlestar.solve(task, model=model, settings=settings, run_id="run")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("make", "script"), [(class_folders, OF_CLASSES), (leaves, OF_LEAVES)])
+def test_a_winner_whose_rows_have_files_is_packaged(
+    tmp_path: Path, make: Callable[[Path], NewRowTask], script: str
+) -> None:
+    new = make(tmp_path)
+    result = solve_with(script, new.folder, tmp_path / "runs", "local")
+    info = package(result.folder, model="offline")
+    assert info.accepted, info.reason
+    replayed = result.predictor(how="replay").predict_submission(new.rows, files=new.files)
+    packaged = result.predictor(how="packaged").predict_submission(new.rows, files=new.files)
+    assert packaged.equals(replayed)
+    assert packaged.iloc[:, 0].tolist() == new.ids
 
 
 @pytest.mark.parametrize("runner", KINDS)
@@ -72,16 +123,7 @@ def test_new_files_are_predicted_by_the_winner(tmp_path: Path, runner: str) -> N
     new = class_folders(tmp_path)
     for path in (new.folder / "train").rglob("*.png"):
         write_picture(path, 50 if path.parent.name == "odd" else 200)
-    replies = {
-        "retriever": '```json\n{"cards": [{"name": "nearest mean", "example_code": ""}]}\n```',
-        "initializer": f"```python\n{SCRIPT}\n```",
-        "leakage_checker": '```json\n{"leak": false, "block": "", "reason": ""}\n```',
-        "usage_checker": "ALL USED",
-    }
-    scripted = ScriptedModel(answer=lambda role, prompt: replies[role])
-    model = {"default": OfflineEngineer()} | dict.fromkeys(replies, scripted)
-    options = {**SETTINGS, "model": None, "baselines": False, "runner": runner, "runs_dir": tmp_path / "runs"}
-    result = mlestar.solve(new.folder, model=model, settings=options, run_id="run")
+    result = solve_with(SCRIPT, new.folder, tmp_path / "runs", runner)
     predictor = result.predictor()
     tested = predictor.predict_submission(new.folder / "test")
     assert tested.to_numpy().tolist() == pd.read_csv(result.submission or "", dtype=str).to_numpy().tolist()

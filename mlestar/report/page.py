@@ -42,7 +42,11 @@ def render_page(
     from mlestar.report.views import make_page, tell_examples, tell_importance
 
     start_lines = result.start.lines if result.start is not None else ()
-    shown = {"intervals": _intervals(result.uncertainty), "not_blind": NOT_BLIND, "start_lines": start_lines}
+    shown: dict[str, Any] = {
+        "intervals": _intervals(result.uncertainty),
+        "not_blind": NOT_BLIND,
+        "start_lines": start_lines,
+    }
     shown["importance"] = tell_importance(result.importance) if result.importance else ""
     shown["examples"] = tell_examples(result.examples) if result.examples else ""
     shown |= {"status": "running" if running_at else result.status.replace("_", " "), "running_at": running_at}

@@ -121,7 +121,7 @@ def _summarize_so_far(result: Result, what: str) -> tuple[str, ...]:
     best, score = result.winner_row, result.score
     if best is None:
         return (f"So far no script that predicts {what} has passed its evaluation.",)
-    found = [f"So far {best.title} ({best.id}) is the best script that predicts {what}."]
+    found = [f"So far {best.title} ({best.id}) has the best score of the scripts that predict {what}."]
     if score.holdout is not None:
         shown = format_score(score.holdout, score.holdout_se)
         found.append(f"Its {result.metric} on rows withheld during the search is {shown}.")

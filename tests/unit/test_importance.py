@@ -60,8 +60,8 @@ def predict(job: Job) -> Execution:
     return success(("submission.csv",), "Final Validation Performance: 1.0\n")
 
 
-async def run(folder: Path, scenario: Scenario, **more: object) -> Result:
-    return await solve(folder, scenario, {**SMALL, "importance": True, "fresh_share": 0.3}, **more)
+async def run(folder: Path, scenario: Scenario) -> Result:
+    return await solve(folder, scenario, {**SMALL, "importance": True, "fresh_share": 0.3})
 
 
 def importance_of(result: Result) -> Importance:
@@ -184,7 +184,8 @@ async def test_a_stop_before_the_measurement_ends_the_run_without_it(tmp_path: P
             stop.set()
 
     settings = {**SMALL, "importance": True, "fresh_share": 0.3, "runs_dir": tmp_path / "runs"}
-    result = await mlestar.asolve(signs(), settings=settings, run_id="run", **scenario.options(on_event=end), stop=stop)
+    options = scenario.options(on_event=end, stop=stop)
+    result = await mlestar.asolve(signs(), settings=settings, run_id="run", **options)
     assert result.status == "solved"
     assert importance_of(result).reason in ("the run was stopped", "")
 

@@ -48,7 +48,7 @@ async def test_the_page_of_a_run_at_work_shows_what_it_has_done_and_leaves_it_al
     assert "This run is not finished." in page
     assert "UTC; <code>mlestar report run</code> writes it again." in page
     # The newest solution may not be in the ledger yet when its event arrives.
-    assert "best so far: t0.c2" in page or "best so far: t0.m1" in page
+    assert "best score so far: t0.c2" in page or "best score so far: t0.m1" in page
     assert "t0.c1" in page
     assert "t0.r1.1" not in page
     assert "No fresh rows remained" not in page

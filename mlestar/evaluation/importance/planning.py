@@ -190,9 +190,10 @@ def _tile(task: Task, holdout: Holdout, chosen: np.ndarray, columns: int, identi
 def _rank(task: Task, holdout: Holdout, names: Sequence[str]) -> list[str]:
     """Return columns by how much they tell about the first target by themselves, in rows that scripts train on."""
     rows = np.random.default_rng(0).permutation(holdout.train)[:_RANKED_ROWS]
-    frame = task.train.rows.iloc[rows]
+    frame: pd.DataFrame = task.train.rows.iloc[rows]
     target = _groups(frame[task.spec.target[0]])
-    return sorted(names, key=lambda name: -_association(_groups(frame[name]), target))
+    told = {name: _association(_groups(frame[name]), target) for name in names}
+    return sorted(names, key=lambda name: -told[name])
 
 
 def _groups(cells: pd.Series) -> np.ndarray:

@@ -32,8 +32,10 @@ LAYERS = [
     {"markup", "metrics", "prompts", "runners", "settings"},
     {"errors", "files", "script_templates", "syntax"},
 ]
-OF_EXTRAS = {f"integrations/{name}.py" for name in ("mcp", "following", "sampling")} | {
-    f"export/alone/{name}.py" for name in ("connections", "service")
+OF_EXTRAS = {
+    *(f"integrations/{name}.py" for name in ("mcp", "following", "sampling")),
+    *(f"export/alone/{name}.py" for name in ("connections", "service")),
+    *(f"trackers/{name}.py" for name in ("mlflow_runs", "spans")),
 }
 """Modules that an extra needs, and that are imported where it is used; an exported folder brings what its service
 needs."""

@@ -32,11 +32,12 @@ LAYERS = [
     {"markup", "metrics", "prompts", "runners", "settings"},
     {"errors", "files", "script_templates", "syntax"},
 ]
-OF_EXTRAS = (
-    {f"integrations/{name}.py" for name in ("mcp", "following", "sampling")}
-    | {f"export/alone/{name}.py" for name in ("connections", "service")}
-    | {f"ui/{name}.py" for name in ("forms", "guard", "server", "site")}
-)
+OF_EXTRAS = {
+    *(f"integrations/{name}.py" for name in ("mcp", "following", "sampling")),
+    *(f"export/alone/{name}.py" for name in ("connections", "service")),
+    *(f"trackers/{name}.py" for name in ("mlflow_runs", "spans")),
+    *(f"ui/{name}.py" for name in ("forms", "guard", "server", "site")),
+}
 """Modules that an extra needs, and that are imported where it is used; an exported folder brings what its service
 needs."""
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -89,7 +89,8 @@ def visiting(
         context.close()
 
 
-def test_a_run_is_started_answered_stopped_and_resumed(opened: Browser, tmp_path: Path) -> None:
+@pytest.mark.timeout(900)
+def test_a_run_is_started_answered_stopped_resumed_and_forked(opened: Browser, tmp_path: Path) -> None:
     task, runs = count_rows(make_task(tmp_path / "signs")), tmp_path / "runs"
     with served(runs, SMALL) as address, visiting(opened, address) as visit:
         page = visit.open("/new")
@@ -117,6 +118,16 @@ def test_a_run_is_started_answered_stopped_and_resumed(opened: Browser, tmp_path
         page.get_by_role("button", name="Resume", exact=True).click()
         expect(page.locator(".chip")).to_have_text("solved", timeout=RUN_SECONDS * 1000)
         expect(page.locator("tr.winner")).to_be_visible()
+
+        winner = Result.read(runs / "mine/result.json").winner
+        page.get_by_role("link", name="Fork", exact=True).click()
+        page.get_by_label("Decision").select_option(f"submission:{winner}")
+        page.get_by_role("button", name="Choose").click()
+        page.get_by_label("Reject", exact=True).check()
+        page.get_by_role("button", name="Fork").click()
+        page.wait_for_url("**/runs/mine-fork1")
+        expect(page.locator(".chip")).to_have_text("solved", timeout=RUN_SECONDS * 1000)
+        assert Result.read(runs / "mine-fork1/result.json").winner not in (None, winner)
         assert visit.written == []
     ledger = Ledger(RunFolder(runs, "mine").ledger)
     (answer,) = ledger.notes("answer")

@@ -109,9 +109,9 @@ class Processes:
         own = self._own.get(run_id)
         if own is None or own.stops or not own.run.poll():
             return ""
-        own.output.seek(0, os.SEEK_END)
-        own.output.seek(max(0, own.output.tell() - LAST_BYTES))
-        lines = own.output.read().decode("utf-8", errors="replace").strip().splitlines()
+        number = own.output.fileno()
+        end = os.pread(number, LAST_BYTES, max(0, os.fstat(number).st_size - LAST_BYTES))
+        lines = end.decode("utf-8", errors="replace").strip().splitlines()
         return lines[-1] if lines else f"its process ended with status {own.run.returncode}"
 
     def stop(self, run_id: str) -> None:

@@ -52,7 +52,7 @@ from mlestar.ui.states import State, read_state
 SECONDS = 1.0
 """Between two looks at a run whose page is open."""
 BEAT = 15.0
-"""Seconds after which an unchanged page is sent a sign of life, so that a closed one is noticed."""
+"""Seconds after which an unchanged page is sent a comment, so that a closed one is noticed."""
 BEST = 10
 """Solutions in the table of the best. Chosen by judgement."""
 SORTS = {
@@ -187,7 +187,7 @@ class Site:
                 yield f"data: {json.dumps(changed)}\n\n"
             elif time.monotonic() - heard > BEAT:
                 heard = time.monotonic()
-                yield ": still here\n\n"
+                yield ": unchanged\n\n"
             await asyncio.sleep(SECONDS)
 
     def _parts(self, folder: RunFolder) -> dict[str, str]:

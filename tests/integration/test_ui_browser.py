@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -187,6 +187,19 @@ def test_the_report_is_shown_and_its_scripts_do_nothing(opened: Browser, address
         assert page.get_by_text("the report").is_visible()
         assert page.title() == "report"
         assert page.evaluate("origin") == "null"
+
+
+def test_a_page_says_when_its_server_has_ended(opened: Browser, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    server = ExitStack()
+    address = server.enter_context(served(runs))
+    with write_working(runs, "works").lock(), server, visiting(opened, address) as visit:
+        page = visit.open("/runs/works")
+        note = page.get_by_text("The server does not answer.")
+        expect(page.locator("[data-part=best]")).to_contain_text("0.720")
+        expect(note).to_be_hidden()
+        server.close()
+        expect(note).to_be_visible(timeout=20_000)
 
 
 def test_a_wrong_token_shows_nothing(opened: Browser, address: str) -> None:

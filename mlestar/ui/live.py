@@ -97,7 +97,7 @@ class LiveFacts:
     lines: tuple[tuple[float, str, str], ...]
     """Seconds since the first event, the stage, the message."""
     message: str
-    spent: str
+    spent: Spending
 
 
 class Followed:
@@ -145,7 +145,7 @@ class Followed:
             problems=tuple(_problem(problem) for problem in reversed(view.problems[-PROBLEMS:])),
             lines=tuple((e.time - self._first, one_line(e.stage), _line(e)) for e in reversed(self._lines)),
             message=one_line(view.message),
-            spent=f"{dollars(spend.usd)}, {spend.executions} executions",
+            spent=spend,
         )
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -109,9 +110,9 @@ class Processes:
         own = self._own.get(run_id)
         if own is None or own.stops or not own.run.poll():
             return ""
-        own.output.seek(0, os.SEEK_END)
-        own.output.seek(max(0, own.output.tell() - LAST_BYTES))
-        lines = own.output.read().decode("utf-8", errors="replace").strip().splitlines()
+        number = own.output.fileno()
+        end = os.pread(number, LAST_BYTES, max(0, os.fstat(number).st_size - LAST_BYTES))
+        lines = end.decode("utf-8", errors="replace").strip().splitlines()
         return lines[-1] if lines else f"its process ended with status {own.run.returncode}"
 
     def stop(self, run_id: str) -> None:
@@ -155,13 +156,16 @@ def find_command(folder: RunFolder) -> int | None:
         words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
     except (OSError, ValueError):
         return None
-    return number if lock.resolve() in opened and _is_command(words) else None
+    return number if lock.resolve() in opened and is_command(words) else None
 
 
-def _is_command(words: list[str]) -> bool:
+def is_command(words: Sequence[str]) -> bool:
     """Return whether a command line is that of a command that works on one run."""
-    if PROGRAM in words:
+    if PROGRAM in words[:3]:
         return True
-    places = [place for place, word in enumerate(words) if Path(word).name == "mlestar"]
-    places += [place for place, word in enumerate(words) if word.endswith("mlestar/__main__.py")]
-    return any(COMMANDS & set(words[place + 1 :]) for place in places)
+    program = next((place for place, word in enumerate(words) if _is_ours(word)), len(words))
+    return next((word for word in words[program + 1 :] if not word.startswith("-")), "") in COMMANDS
+
+
+def _is_ours(word: str) -> bool:
+    return Path(word).name == "mlestar" or word.endswith("mlestar/__main__.py")

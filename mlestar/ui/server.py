@@ -9,10 +9,10 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from mlestar.errors import OperatorError, SettingsError, UserError
 from mlestar.ui.guard import Access, Guard
@@ -34,7 +34,7 @@ FILES = {
 """Styles and scripts; the page looks like the report, whose style it has."""
 
 
-def make_app(site: Site, access: Access) -> Starlette:
+def make_app(site: Site, access: Access) -> ASGIApp:
     """Return the application."""
     routes = [
         Route("/", site.runs),
@@ -54,7 +54,8 @@ def make_app(site: Site, access: Access) -> Starlette:
         Route("/static/{name}", _static),
     ]
     handlers = {HTTPException: _refused, UserError: _unusable, OperatorError: _unusable}
-    return Starlette(routes=routes, middleware=[Middleware(Guard, access=access)], exception_handlers=handlers)
+    # Around the application, so that errors of its own have the headers too.
+    return Guard(Starlette(routes=routes, exception_handlers=handlers), access)
 
 
 async def serve(processes: Processes, port: int, on_ready: Callable[[str], None]) -> None:

@@ -24,6 +24,7 @@ from mlestar.report.ranking import rank
 from mlestar.report.representation import baseline_lines, score_lines
 from mlestar.report.result import Result, read_result
 from mlestar.report.runs import ListedRun, filter_runs, read_runs, sort_runs
+from mlestar.runtime.answers import PERMISSION
 from mlestar.session.questions import read_open_questions
 from mlestar.session.review_words import ASKED, TEXTS, TITLES
 from mlestar.settings import PROFILES, RUNNERS, Settings
@@ -32,7 +33,6 @@ from mlestar.state import ModelCard, Question
 from mlestar.store import RunFolder, read_decisions
 from mlestar.ui.forms import (
     CAPS,
-    CHANGING,
     REVIEW_POINTS,
     SETTINGS,
     Form,
@@ -52,7 +52,7 @@ from mlestar.ui.states import State, read_state
 SECONDS = 1.0
 """Between two looks at a run whose page is open."""
 BEAT = 15.0
-"""Seconds after which an unchanged page is sent a sign of life, so that a closed one is noticed."""
+"""Seconds after which an unchanged page is sent a comment, so that a closed one is noticed."""
 BEST = 10
 """Solutions in the table of the best. Chosen by judgement."""
 SORTS = {
@@ -152,7 +152,7 @@ class Site:
             "now": now,
             "sections": render_sections(facts, now),
             "result": result,
-            "questions": [describe_question(question, n) for n, question in enumerate(questions)],
+            "questions": [describe_question(one, n, alone=len(questions) == 1) for n, one in enumerate(questions)],
             "has_report": folder.report.is_file(),
             "task": self._task(folder),
             "caps": CAPS,
@@ -187,7 +187,7 @@ class Site:
                 yield f"data: {json.dumps(changed)}\n\n"
             elif time.monotonic() - heard > BEAT:
                 heard = time.monotonic()
-                yield ": still here\n\n"
+                yield ": unchanged\n\n"
             await asyncio.sleep(SECONDS)
 
     def _parts(self, folder: RunFolder) -> dict[str, str]:
@@ -380,8 +380,11 @@ class Site:
         return _page("_difference.html", text="\n".join(lines))
 
 
-def describe_question(question: Question | ModelCall, number: int) -> dict[str, Any]:
-    """Return what a page shows of a question, and what can be changed in an editor."""
+def describe_question(question: Question | ModelCall, number: int, *, alone: bool = True) -> dict[str, Any]:
+    """Return what a page shows of a question, and what can be changed in an editor.
+
+    Of several questions none is approved because another one is answered, and a permission is never given unasked.
+    """
     if isinstance(question, ModelCall):
         return {"number": number, "id": question.id, "call": question, "problem": ""}
     proposal = dict(question.proposal)
@@ -404,7 +407,7 @@ def describe_question(question: Question | ModelCall, number: int) -> dict[str, 
         "proposed": proposed,
         "what": "cards" if question.point == "models" else TITLES.get(key, key),
         "actions": question.actions,
-        "changing": CHANGING,
+        "chosen": "approve" if alone and question.actions != PERMISSION else "",
     }
 
 

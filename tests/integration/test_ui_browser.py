@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -89,7 +89,8 @@ def visiting(
         context.close()
 
 
-def test_a_run_is_started_answered_stopped_and_resumed(opened: Browser, tmp_path: Path) -> None:
+@pytest.mark.timeout(900)
+def test_a_run_is_started_answered_stopped_resumed_and_forked(opened: Browser, tmp_path: Path) -> None:
     task, runs = count_rows(make_task(tmp_path / "signs")), tmp_path / "runs"
     with served(runs, SMALL) as address, visiting(opened, address) as visit:
         page = visit.open("/new")
@@ -117,6 +118,16 @@ def test_a_run_is_started_answered_stopped_and_resumed(opened: Browser, tmp_path
         page.get_by_role("button", name="Resume", exact=True).click()
         expect(page.locator(".chip")).to_have_text("solved", timeout=RUN_SECONDS * 1000)
         expect(page.locator("tr.winner")).to_be_visible()
+
+        winner = Result.read(runs / "mine/result.json").winner
+        page.get_by_role("link", name="Fork", exact=True).click()
+        page.get_by_label("Decision").select_option(f"submission:{winner}")
+        page.get_by_role("button", name="Choose").click()
+        page.get_by_label("Reject", exact=True).check()
+        page.get_by_role("button", name="Fork").click()
+        page.wait_for_url("**/runs/mine-fork1")
+        expect(page.locator(".chip")).to_have_text("solved", timeout=RUN_SECONDS * 1000)
+        assert Result.read(runs / "mine-fork1/result.json").winner not in (None, winner)
         assert visit.written == []
     ledger = Ledger(RunFolder(runs, "mine").ledger)
     (answer,) = ledger.notes("answer")
@@ -176,6 +187,19 @@ def test_the_report_is_shown_and_its_scripts_do_nothing(opened: Browser, address
         assert page.get_by_text("the report").is_visible()
         assert page.title() == "report"
         assert page.evaluate("origin") == "null"
+
+
+def test_a_page_says_when_its_server_has_ended(opened: Browser, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    server = ExitStack()
+    address = server.enter_context(served(runs))
+    with write_working(runs, "works").lock(), server, visiting(opened, address) as visit:
+        page = visit.open("/runs/works")
+        note = page.get_by_text("The server does not answer.")
+        expect(page.locator("[data-part=best]")).to_contain_text("0.720")
+        expect(note).to_be_hidden()
+        server.close()
+        expect(note).to_be_visible(timeout=20_000)
 
 
 def test_a_wrong_token_shows_nothing(opened: Browser, address: str) -> None:

@@ -12,7 +12,7 @@ from mlestar.state import Answer
 from mlestar.ui.forms import Form, answer_order, read_cards, read_settings_lines, start_order
 from mlestar.ui.guard import POLICY, REPORT_POLICY, Access
 from mlestar.ui.live import Followed, draw_scores
-from mlestar.ui.processes import Processes, find_command
+from mlestar.ui.processes import Processes, find_command, is_command
 from mlestar.ui.server import make_app
 from mlestar.ui.site import Site, describe_question
 from tests.unit.ui_runs import CARD, CODE, MARKUP, QUESTIONS, write_paused, write_solved, write_working
@@ -240,6 +240,13 @@ def test_a_start_form_becomes_an_order(tmp_path: Path) -> None:
     assert start_order(form, tmp_path / "runs", [order.run_id]).run_id != order.run_id
 
 
+def test_nothing_is_approved_because_another_question_is_answered() -> None:
+    several = [describe_question(question, 0, alone=False) for question in QUESTIONS[:5]]
+    assert [question["chosen"] for question in several] == [""] * 5
+    alone = [describe_question(question, 0, alone=True) for question in QUESTIONS[:5]]
+    assert [question["chosen"] for question in alone] == ["approve"] * 4 + [""]
+
+
 def test_answers_become_those_of_a_file(runs: Path) -> None:
     folder = write_paused(runs, "asks")
     proposed = describe_question(QUESTIONS[0], 0)["proposed"]
@@ -311,6 +318,23 @@ def test_a_lock_that_names_another_process_stops_nothing(runs: Path) -> None:
     with folder.lock():
         (folder.path / ".lock").write_text("1")
         assert find_command(folder) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "works_on_a_run"),
+    [
+        ("python -m mlestar.ui.process", True),
+        ("python -m mlestar run task", True),
+        ("/venv/bin/python /venv/bin/mlestar -v resume r", True),
+        ("python /package/mlestar/__main__.py demo", True),
+        ("python /venv/bin/mlestar mcp --root run", False),
+        ("python /venv/bin/mlestar ui", False),
+        ("python -m jupyter lab /home/mlestar/run", False),
+        ("", False),
+    ],
+)
+def test_commands_that_work_on_a_run_are_known(line: str, works_on_a_run: bool) -> None:
+    assert is_command(line.split()) is works_on_a_run
 
 
 def test_the_line_of_a_chart_is_the_best_so_far() -> None:

@@ -3,6 +3,7 @@
 import { parse } from "./html.js";
 
 const live = document.getElementById("live");
+const old = document.getElementById("old");
 
 function duration(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
@@ -34,6 +35,8 @@ let source = null;
 function follow() {
   if (source || document.hidden) return;
   source = new EventSource(`/runs/${encodeURIComponent(live.dataset.run)}/events`);
+  source.addEventListener("open", () => { old.hidden = true; });
+  source.addEventListener("error", () => { old.hidden = false; });
   source.addEventListener("message", (event) => {
     const { state, ...parts } = JSON.parse(event.data);
     if (state !== undefined && state !== live.dataset.state) {

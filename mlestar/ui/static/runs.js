@@ -18,4 +18,4 @@ async function refresh() {
   for (const box of rows.querySelectorAll("input")) box.checked = marked.has(box.value);
 }
 
-if (rows && "works" in rows.dataset) setInterval(refresh, PAUSE);
+if (rows && "works" in rows.dataset) setInterval(() => refresh().catch(() => {}), PAUSE);

@@ -1,6 +1,5 @@
 """Predicting new rows in a real sandbox: the replayed script gives the submission again."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from mlestar.offline import OfflineEngineer
 from mlestar.predictor import package
 from mlestar.report import Result
 from tests.unit.command_line import call
-from tests.unit.new_file_tasks import NewRowTask, class_folders, leaves, write_picture
+from tests.unit.new_file_tasks import class_folders, write_picture
 
 KINDS = [pytest.param("docker", marks=pytest.mark.docker), "local"]
 SETTINGS = {"model": "offline", "profile": "quick", "retrieved_models": 1, "outer_steps": 0}
@@ -78,15 +77,6 @@ predicted = model.predict([[grey(path) / 255] for path in rows])
 pd.DataFrame({{"id": [path.name for path in rows], "label": predicted}}).to_csv("submission.csv", index=False)
 print("Final Validation Performance: 0.5")
 """
-OF_LEAVES = f"""{GREY}
-
-train, test = pd.read_csv("input/train.csv"), pd.read_csv("input/test.csv")
-for table in (train, test):
-    table["grey"] = [grey(Path(f"input/images/{{name}}.png")) / 255 for name in table["id"]]
-model = LogisticRegression().fit(train[["grey", "width"]], train["kind"])
-test.assign(kind=model.predict(test[["grey", "width"]]))[["id", "kind"]].to_csv("submission.csv", index=False)
-print("Final Validation Performance: 0.5")
-"""
 
 
 def solve_with(script: str, task: Path, runs: Path, runner: str) -> Result:
@@ -104,12 +94,9 @@ def solve_with(script: str, task: Path, runs: Path, runner: str) -> Result:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("make", "script"), [(class_folders, OF_CLASSES), (leaves, OF_LEAVES)])
-def test_a_winner_whose_rows_have_files_is_packaged(
-    tmp_path: Path, make: Callable[[Path], NewRowTask], script: str
-) -> None:
-    new = make(tmp_path)
-    result = solve_with(script, new.folder, tmp_path / "runs", "local")
+def test_a_winner_whose_rows_are_files_is_packaged(tmp_path: Path) -> None:
+    new = class_folders(tmp_path)
+    result = solve_with(OF_CLASSES, new.folder, tmp_path / "runs", "local")
     info = package(result.folder, model="offline")
     assert info.accepted, info.reason
     replayed = result.predictor(how="replay").predict_submission(new.rows, files=new.files)

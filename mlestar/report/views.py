@@ -112,7 +112,9 @@ def summarize(result: Result, brief: Brief) -> tuple[str, ...]:
         found.append(f"Its {result.metric} on rows withheld during the search is {shown}; no fresh rows were left.")
     else:
         found.append(f"Its {result.metric} is known from the script alone.")
-    found += [_compared(row) for row in result.baselines if row.winner_gain is not None]
+    # The gains are those of the best script of the run, in whose place a baseline may have been submitted.
+    script = "The best script of the run" if result.status == "baseline" else "It"
+    found += [_compared(row, script, winner.id) for row in result.baselines if row.winner_gain is not None]
     return tuple(found)
 
 
@@ -128,13 +130,13 @@ def _summarize_so_far(result: Result, what: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _compared(row: BaselineRow) -> str:
+def _compared(row: BaselineRow, script: str, winner: str) -> str:
     gain, error = row.winner_gain or 0.0, row.winner_gain_se
     shown = format_score(abs(gain), error)
-    name = f"the {row.name} baseline ({row.how})"
+    name = "it" if row.name == winner else f"the {row.name} baseline ({row.how})"
     if error is None or is_noise(gain, error):
-        return f"It is not better than {name} beyond noise: {format_score(gain, error)} on the same rows."
-    return f"It is {'better' if gain > 0 else 'worse'} than {name} by {shown} on the same rows."
+        return f"{script} is not better than {name} beyond noise: {format_score(gain, error)} on the same rows."
+    return f"{script} is {'better' if gain > 0 else 'worse'} than {name} by {shown} on the same rows."
 
 
 def _examples(found: ExamplesRow, media: Mapping[str, bytes]) -> Iterator[ShownExample]:

@@ -23,8 +23,8 @@ TEXT = (
 )
 NAME = TEXT.replace("/", "")[:60] + "界"
 """A file name may have 255 bytes and no slash."""
-STYLE = re.compile(r"\x1b\[[0-9;]*m")
-"""What the console itself writes on a terminal."""
+STYLE = re.compile(r"\x1b\[(?:[0-9;]*m|\?25[lh]|1A|2K)|\r(?=\x1b\[)")
+"""What the console itself writes on a terminal: styles, and how the live view hides the cursor and clears its lines."""
 
 
 @pytest.fixture

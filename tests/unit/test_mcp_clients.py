@@ -68,7 +68,7 @@ def test_every_setting_is_harmless_a_cap_or_decided_by_the_operator() -> None:
     decided = set(Settings.model_fields) - set(HARMLESS) - set(CAPS)
     assert decided == {
         *("runner", "network", "image", "gpus", "gpu_share", "runtime", "warm", "base_url"),
-        *("prices", "cards", "prompts", "start", "lessons"),
+        *("prices", "cards", "prompts", "start", "lessons", "trackers"),
         *("model", "models", "fallback", "effort", "temperatures", "retrieval", "checkpoints", "runs_dir"),
         *("model_seconds", "model_attempts", "model_backoff", "model_parallel", "max_output_tokens", "give_up_after"),
         *("packages", "packages_dir", "package_mb", "package_seconds", "package_count", "source_builds"),

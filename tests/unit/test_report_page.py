@@ -44,6 +44,13 @@ def test_a_difference_is_called_one_beyond_its_paired_error_only(
     assert "0.520 ± 0.020" in text
 
 
+def test_a_baseline_that_was_submitted_is_not_compared_with_itself(brief: Brief) -> None:
+    shown = result(solution("simple"), baselines=(baseline(-0.3, 0.1),), status="baseline", winner="simple")
+    text = " ".join(summarize(shown, brief))
+    assert "The best script of the run is worse than it by 0.30 ± 0.10 on the same rows." in text
+    assert "It is worse" not in text
+
+
 def test_a_solution_is_right_of_those_that_it_came_from() -> None:
     rows = (
         solution("t0.c1"),

@@ -91,15 +91,20 @@ class Server:
     """What a server has, by its REST interface."""
 
     def __init__(self, place: Place) -> None:
-        self._client = httpx.Client(base_url=f"{place.address}/api/2.0/mlflow", timeout=60)
+        self._base = f"{place.address}/api/2.0/mlflow"
+
+    def _get(self, path: str, /, **asked: str) -> dict[str, Any]:
+        answer: dict[str, Any] = httpx.get(f"{self._base}/{path}", params=asked, timeout=60).json()
+        return answer
 
     def runs(self) -> list[dict[str, Any]]:
         """Return all runs of our experiment, those that are nested too, with dictionaries of their data."""
-        found = self._client.get("/experiments/get-by-name", params={"experiment_name": "mlestar"}).json()
+        found = self._get("experiments/get-by-name", experiment_name="mlestar")
         if "experiment" not in found:  # nothing has been sent yet
             return []
         asked = {"experiment_ids": [found["experiment"]["experiment_id"]], "max_results": 1000}
-        runs: list[dict[str, Any]] = self._client.post("/runs/search", json=asked).json().get("runs", [])
+        answer = httpx.post(f"{self._base}/runs/search", json=asked, timeout=60)
+        runs: list[dict[str, Any]] = answer.json().get("runs", [])
         for run in runs:
             for kind in ("params", "metrics", "tags"):
                 run[kind] = {item["key"]: item["value"] for item in run["data"].get(kind, [])}
@@ -116,13 +121,12 @@ class Server:
         return by_name
 
     def files(self, run: dict[str, Any], folder: str = "") -> set[str]:
-        asked = {"run_id": run["info"]["run_id"], "path": folder}
-        return {file["path"] for file in self._client.get("/artifacts/list", params=asked).json().get("files", [])}
+        listed = self._get("artifacts/list", run_id=run["info"]["run_id"], path=folder)
+        return {file["path"] for file in listed.get("files", [])}
 
     def steps(self, run: dict[str, Any], metric: str) -> list[int]:
-        asked = {"run_id": run["info"]["run_id"], "metric_key": metric}
-        points = self._client.get("/metrics/get-history", params=asked).json().get("metrics", [])
-        return [int(point.get("step", 0)) for point in points]
+        history = self._get("metrics/get-history", run_id=run["info"]["run_id"], metric_key=metric)
+        return [int(point.get("step", 0)) for point in history.get("metrics", [])]
 
 
 def start(place: Place, run_id: str) -> subprocess.Popen[bytes]:
@@ -219,7 +223,7 @@ def test_a_server_that_dies_stops_nothing_and_gets_the_rest_later(place: Place) 
     assert process.wait(900) == 0
     warning, rest = place.notes("d")
     assert warning.startswith(f"MLflow at {place.address} does not take the run (")
-    assert rest.startswith("not all was sent to mlflow: `mlestar track d --runs-dir")
+    assert rest.startswith("not all was sent to mlflow: `mlestar track d`")
     with serving(place.python, place.folder, place.port):
         printed = place.call("track", "d")
         server = Server(place)
